@@ -1,0 +1,113 @@
+// The closed sets of words that the wire and the rows share: one list a set, its union type beside it.
+
+/** A content digest as OCI spells it (image-spec, descriptor.md): always sha256 here. */
+export type Digest = `sha256:${string}`;
+
+export const PACKAGING_TYPES = ['HELM_CHART', 'OVA', 'CONTAINER_IMAGE'] as const;
+export type PackagingType = (typeof PACKAGING_TYPES)[number];
+
+export const ROLES = ['OWNER', 'EDITOR', 'VIEWER'] as const;
+export type Role = (typeof ROLES)[number];
+
+export const APPLICATION_STATUSES = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED', 'REMOVED'] as const;
+export type ApplicationStatus = (typeof APPLICATION_STATUSES)[number];
+
+export const PROCESSING_STATUSES = ['PENDING', 'IN_PROGRESS', 'COMPLETED', 'FAILED'] as const;
+export type ProcessingStatus = (typeof PROCESSING_STATUSES)[number];
+
+export const REQUEST_TYPES = ['add', 'remove'] as const;
+export type RequestType = (typeof REQUEST_TYPES)[number];
+
+export const REQUEST_KINDS = ['CREATION', 'DELETION'] as const;
+export type RequestKind = (typeof REQUEST_KINDS)[number];
+
+export const OFFERING_STATUSES = ['ENABLED', 'HIDDEN', 'DEPRECATED'] as const;
+export type OfferingStatus = (typeof OFFERING_STATUSES)[number];
+
+export const BASE_IMAGE_STATUSES = ['ACTIVE', 'DEPRECATED', 'DELETED'] as const;
+export type BaseImageStatus = (typeof BASE_IMAGE_STATUSES)[number];
+
+export const OPERATING_SYSTEM_STATUSES = ['ACTIVE', 'DEPRECATED', 'REPLACED'] as const;
+export type OperatingSystemStatus = (typeof OPERATING_SYSTEM_STATUSES)[number];
+
+export const CATALOG_ITEM_STATUSES = [
+  'DRAFT',
+  'ACTIVE',
+  'SCHEDULED_DEPRECATION',
+  'DEPRECATION_GRACE_PERIOD',
+  'DEPRECATED',
+  'NON_SUPPORTED',
+] as const;
+export type CatalogItemStatus = (typeof CATALOG_ITEM_STATUSES)[number];
+
+export const CUSTOMIZATION_STATUSES = [
+  'CREATED',
+  'PROCESSING_CREATE_STARTED',
+  'PROCESSING_CREATE_SUCCEEDED',
+  'PROCESSING_CREATE_FAILED',
+  'UPDATED',
+  'PROCESSING_UPDATE_STARTED',
+  'PROCESSING_UPDATE_SUCCEEDED',
+  'PROCESSING_UPDATE_FAILED',
+  'DELETED',
+  'PROCESSING_DELETE_STARTED',
+  'PROCESSING_DELETE_SUCCEEDED',
+  'PROCESSING_DELETE_FAILED',
+] as const;
+export type CustomizationStatus = (typeof CUSTOMIZATION_STATUSES)[number];
+
+/** What was last asked of a customization; its status is this and the state of what it touches, together. */
+export const CUSTOMIZATION_OPERATIONS = ['CREATE', 'UPDATE', 'DELETE'] as const;
+export type CustomizationOperation = (typeof CUSTOMIZATION_OPERATIONS)[number];
+
+export const RELEASABLE_STATUSES = ['PENDING', 'SUCCEEDED', 'FAILED'] as const;
+export type ReleasableStatus = (typeof RELEASABLE_STATUSES)[number];
+
+export const PIPELINE_STATUSES = ['IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
+export type PipelineStatus = (typeof PIPELINE_STATUSES)[number];
+
+export const PHASE_TYPES = ['PACKAGING', 'VERIFICATION', 'DISTRIBUTION'] as const;
+export type PhaseType = (typeof PHASE_TYPES)[number];
+
+export const PHASE_STATUSES = ['PENDING', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
+export type PhaseStatus = (typeof PHASE_STATUSES)[number];
+
+export const TRIGGER_TYPES = ['CVE_PATCH', 'UPSTREAM_UPDATE', 'MANUAL_RUN', 'MAINTENANCE'] as const;
+export type TriggerType = (typeof TRIGGER_TYPES)[number];
+
+/** Why a pipeline was made. `context` is, for a fixed vulnerability, its id. */
+export type PipelineTrigger = { type: TriggerType; context?: string };
+
+/** Causes of a failed pipeline phase; a release's failure knows all but DISTRIBUTION_ERROR. */
+export const FAILURE_CAUSES = [
+  'UNKNOWN',
+  'CUSTOMIZATION_BUILD_ERROR',
+  'TEST_ERROR',
+  'DISTRIBUTION_ERROR',
+  'BUILD_ERROR',
+] as const;
+export type FailureCause = (typeof FAILURE_CAUSES)[number];
+
+export const REGISTRY_PROVIDERS = [
+  'AMAZON_ELASTIC_CONTAINER_REGISTRY',
+  'HARBOR',
+  'NEXUS_CONTAINER_REGISTRY',
+  'AZURE_CONTAINER_REGISTRY',
+  'JFROG_CONTAINER_REGISTRY',
+  'GITHUB_CONTAINER_REGISTRY',
+  'GOOGLE_ARTIFACT_REGISTRY',
+  'DOCKERHUB',
+  'IONOS',
+  'OCI',
+] as const;
+export type RegistryProvider = (typeof REGISTRY_PROVIDERS)[number];
+
+/** One file that tells about a release (log, tests, SBOM, why it was made), held as content. */
+export type MetadataFile = {
+  digest: Digest;
+  size: number;
+  mime_type: string;
+  filename: string;
+};
+
+export type PlatformFamily = { os_family: string; architecture: string };

@@ -1,0 +1,17 @@
+// The kinds of job and their payloads: what the control plane may wish for. `src/jobs/tasks.ts` satisfies this table.
+export type TaskPayloads = {
+  /** Reads the product library, lets every resolver discover versions, and turns both into rows. */
+  'discover-products': Record<string, never>;
+  /** Builds a base image of ours from the package archive, when its inputs moved. */
+  'build-base-image': { base_image_id: string };
+  /** Resolves a registered base image's tag to a digest and holds its content. */
+  'follow-base-image': { base_image_id: string };
+  'plan-pipeline': { pipeline_id: string };
+  'package-pipeline': { pipeline_id: string };
+  'verify-pipeline': { pipeline_id: string };
+  'distribute-pipeline': { pipeline_id: string };
+  /** Drops content that no row uses and nobody touched for a day. */
+  'sweep-content': Record<string, never>;
+};
+
+export type Task = keyof TaskPayloads;

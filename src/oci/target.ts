@@ -1,0 +1,24 @@
+// Anything content can be copied to or from: memory, the content store, a remote registry, the hosted one.
+import type { Readable } from 'node:stream';
+import type { ByteRange } from './content.ts';
+import type { Descriptor, Digest } from './descriptor.ts';
+
+export type MountResult = 'mounted' | 'refused';
+
+export interface Source {
+  /** The descriptor a tag or digest names, undefined when nothing has that name. */
+  resolve(reference: string): Promise<Descriptor | undefined>;
+  fetch(descriptor: Descriptor, range?: ByteRange): Promise<Readable>;
+}
+
+export interface Target extends Source {
+  exists(descriptor: Descriptor): Promise<boolean>;
+  /** Stores a blob or manifest. `open` is called once a try, so that a push can be tried again. */
+  push(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<void>;
+  /** Asks for a blob of another repository of the same registry without sending it (distribution-spec, "Mounting a blob from another repository"). */
+  mount(descriptor: Descriptor, fromRepository: string): Promise<MountResult>;
+  /** Lets a tag name a manifest that was pushed. */
+  tag(descriptor: Descriptor, tag: string): Promise<void>;
+  /** Manifests whose subject is this digest. */
+  referrers(subject: Digest, artifactType?: string): Promise<Descriptor[]>;
+}
