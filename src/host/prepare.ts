@@ -1,0 +1,198 @@
+// Makes the machine ready with the user's consent: missing packages, Larder's own account under root, folders it can enter.
+import { spawn } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { type Account, findAccount, freeSubordinateStart, hasSubordinateIds, SUBORDINATE_IDS } from './accounts.ts';
+import { findProgram, missingRequirements, type Requirement } from './requirements.ts';
+
+/** The account that root gives up its rights for. */
+export const ACCOUNT_NAME = 'larder';
+
+export type HostErrorCode = 'CONSENT_NEEDED' | 'CONSENT_REFUSED' | 'COMMAND_FAILED' | 'NO_ROOT';
+
+/** The machine cannot be made ready; the message says what a person can do about it. */
+export class HostError extends Error {
+  override name = 'HostError';
+  readonly code: HostErrorCode;
+
+  constructor(code: HostErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** One thing that has to be done as root, in words and as commands. */
+export type HostChange = { summary: string; commands: string[][] };
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+/** What is missing for these requirements and this user, as changes; empty on a machine that is ready. */
+export function findChanges(requirements: readonly Requirement[], path: string): HostChange[] {
+  const changes: HostChange[] = [];
+  const missing = missingRequirements(requirements, path);
+  if (missing.length > 0) {
+    changes.push({
+      summary: `install the Debian packages ${missing.map((one) => `${one.package} (${one.reason})`).join(', ')}`,
+      commands: [
+        ['apt-get', 'update', '-q'],
+        // A question of a package's would hang a start.
+        [
+          'env',
+          'DEBIAN_FRONTEND=noninteractive',
+          'apt-get',
+          'install',
+          '-q',
+          '-y',
+          '--no-install-recommends',
+          ...missing.map((one) => one.package),
+        ],
+      ],
+    });
+  }
+  return [...changes, ...accountChanges()];
+}
+
+function accountChanges(): HostChange[] {
+  const account = isRoot() ? findAccount(ACCOUNT_NAME) : findAccount(process.getuid?.() ?? -1);
+  const commands: string[][] = [];
+  const name = isRoot() ? ACCOUNT_NAME : (account?.name ?? String(process.getuid?.()));
+  if (isRoot() && account === undefined) {
+    commands.push([
+      'useradd',
+      '--system',
+      '--user-group',
+      '--no-create-home',
+      '--home-dir',
+      '/nonexistent',
+      '--shell',
+      '/usr/sbin/nologin',
+      ACCOUNT_NAME,
+    ]);
+  }
+  if (account === undefined || !hasSubordinateIds(account)) {
+    const start = freeSubordinateStart();
+    const range = `${start}-${start + SUBORDINATE_IDS - 1}`;
+    commands.push(['usermod', '--add-subuids', range, '--add-subgids', range, name]);
+  }
+  if (commands.length === 0) return [];
+  const summary = isRoot()
+    ? `give Larder a system account «${ACCOUNT_NAME}» with its own range of user ids, so that nothing it builds runs as root`
+    : `give the user «${name}» a range of subordinate user ids, so that sandboxes need no root`;
+  return [{ summary, commands }];
+}
+
+export type PrepareOptions = {
+  requirements: readonly Requirement[];
+  /** The search path for programs. */
+  path: string;
+  /** Consent given beforehand (`--yes`, CI). */
+  consent: boolean;
+  say: (line: string) => void;
+};
+
+/**
+ * Brings the machine to what the requirements ask, asking first. Does nothing on a machine that is ready.
+ * Throws HostError when there is no consent, no way to become root, or a command fails.
+ */
+export async function prepareHost(options: PrepareOptions): Promise<void> {
+  const changes = findChanges(options.requirements, options.path);
+  if (changes.length === 0) return;
+  const prefix = isRoot() ? [] : sudoPrefix(options.path, changes);
+  options.say('This machine needs, once:');
+  for (const change of changes) options.say(`  - ${change.summary}`);
+  if (!options.consent) await askConsent(prefix, changes);
+  for (const command of changes.flatMap((change) => change.commands)) {
+    options.say(`$ ${[...prefix, ...command].join(' ')}`);
+    await run([...prefix, ...command]);
+  }
+}
+
+function sudoPrefix(path: string, changes: HostChange[]): string[] {
+  const sudo = findProgram('sudo', path);
+  if (sudo) return [sudo];
+  throw new HostError('NO_ROOT', `This needs root, and there is no sudo. As root, run:\n${asScript([], changes)}`);
+}
+
+function asScript(prefix: string[], changes: HostChange[]): string {
+  return changes
+    .flatMap((change) => change.commands)
+    .map((command) => `  ${[...prefix, ...command].join(' ')}`)
+    .join('\n');
+}
+
+async function askConsent(prefix: string[], changes: HostChange[]): Promise<void> {
+  if (!process.stdin.isTTY) {
+    throw new HostError(
+      'CONSENT_NEEDED',
+      `Nobody is here to ask. Run the same command with --yes after it (npm start -- --yes), or run:\n${asScript(prefix, changes)}`,
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = (await terminal.question('Do this now? [Y/n] ')).trim().toLowerCase();
+    if (answer === '' || answer === 'y' || answer === 'yes') return;
+  } finally {
+    terminal.close();
+  }
+  throw new HostError('CONSENT_REFUSED', `Nothing was changed. To do it by hand, run:\n${asScript(prefix, changes)}`);
+}
+
+function run(command: string[]): Promise<void> {
+  const [program = '', ...args] = command;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['inherit', 2, 2] });
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      if (code === 0) resolve();
+      else
+        reject(new HostError('COMMAND_FAILED', `«${command.join(' ')}» ended with ${signal ?? `exit code ${code}`}.`));
+    });
+  });
+}
+
+/**
+ * Lets the account enter a folder: each folder above that it may not pass gets the execute bit for others (names stay hidden,
+ * only known paths can be walked). Does nothing where it can pass already. Answers the folders that were changed.
+ */
+export function makeEnterable(folder: string, account: Account): string[] {
+  const changed: string[] = [];
+  for (let at = realpathSync(folder); ; at = dirname(at)) {
+    const { mode, uid, gid } = statSync(at);
+    const bit = uid === account.uid ? 0o100 : gid === account.gid ? 0o010 : 0o001;
+    if ((mode & bit) === 0) {
+      chmodSync(at, (mode & 0o7777) | bit);
+      changed.push(at);
+    }
+    if (at === dirname(at)) return changed;
+  }
+}
+
+export type BecomeOptions = {
+  /** Folders that must belong to the account. */
+  own: string[];
+  /** Folders that it must be able to enter. */
+  enter: string[];
+  say: (line: string) => void;
+};
+
+/** Under root: hands the account its folders and gives up root for good. As any other user: makes the folders and stays who it is. */
+export function becomeAccount(options: BecomeOptions): void {
+  for (const folder of options.own) mkdirSync(folder, { recursive: true, mode: 0o750 });
+  if (!isRoot()) return;
+  const account = findAccount(ACCOUNT_NAME);
+  if (!account) throw new HostError('NO_ROOT', `There is no account «${ACCOUNT_NAME}» on this machine.`);
+  for (const folder of [...options.enter, ...options.own.map(dirname)]) {
+    for (const changed of makeEnterable(folder, account)) {
+      options.say(
+        `${changed} may be passed through by other users from here on, so that «${ACCOUNT_NAME}» reaches its files.`,
+      );
+    }
+  }
+  for (const folder of options.own) chownSync(folder, account.uid, account.gid);
+  process.setgroups?.([account.gid]);
+  process.setgid?.(account.gid);
+  process.setuid?.(account.uid);
+}

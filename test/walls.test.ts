@@ -1,0 +1,139 @@
+// The architecture as a test: which room may import which, and the few rules of shape that a linter has no word for.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const SOURCE = new URL('../src/', import.meta.url).pathname;
+
+/** A room and the rooms it may know. What is missing here may import nothing and be imported by nobody. */
+const WALLS: Record<string, readonly string[]> = {
+  bin: ['cli', 'config', 'db', 'host', 'http', 'jobs', 'log', 'registry', 'resources'],
+  config: [],
+  log: [],
+  resources: ['build', 'catalog', 'config', 'contract', 'db', 'egress', 'identity', 'log', 'oci', 'recipes'],
+  host: [],
+  contract: [],
+  client: ['contract'],
+  cli: ['client', 'contract'],
+  http: [
+    'catalog',
+    'client',
+    'config',
+    'contract',
+    'customization',
+    'db',
+    'identity',
+    'log',
+    'oci',
+    'registry',
+    'resources',
+  ],
+  registry: ['catalog', 'contract', 'db', 'identity', 'oci'],
+  jobs: [
+    'attest',
+    'build',
+    'catalog',
+    'config',
+    'contract',
+    'customization',
+    'db',
+    'egress',
+    'identity',
+    'log',
+    'oci',
+    'recipes',
+    'registry',
+    'resources',
+    'tar',
+  ],
+  catalog: ['contract', 'db'],
+  identity: ['contract', 'db', 'egress'],
+  db: ['contract'],
+  recipes: ['build', 'contract', 'egress', 'oci'],
+  customization: ['contract', 'tar'],
+  build: ['attest', 'contract', 'customization', 'oci', 'tar'],
+  egress: [],
+  attest: ['contract', 'oci'],
+  oci: ['contract', 'egress', 'tar'],
+  tar: ['contract'],
+};
+
+/** Doors through a wall that are narrower than a room: these files, and no others, may be reached from there. */
+const TYPE_ONLY: Record<string, readonly string[]> = {
+  recipes: ['build'], // a plan is a value of the engine's; the recipe fills it and runs nothing
+};
+
+type Import = { file: string; from: string; to: string; typeOnly: boolean };
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function roomOf(path: string): string {
+  const [first = ''] = relative(SOURCE, path).split('/');
+  return first.replace(/\.ts$/, '');
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, 'utf8');
+  const pattern = /^(?:import|export)\s+(type\s)?[^'";]*?from\s+'(\.[^']+)'/gm;
+  return [...text.matchAll(pattern)].map((match) => ({
+    file: relative(SOURCE, file),
+    from: roomOf(file),
+    to: roomOf(join(file, '..', match[2] ?? '')),
+    typeOnly: match[1] !== undefined,
+  }));
+}
+
+const files = sourceFiles(SOURCE);
+const productFiles = files.filter((file) => !file.endsWith('.test.ts'));
+
+describe('walls', () => {
+  test('each room imports only the rooms it may know', () => {
+    const broken = productFiles
+      .flatMap(importsOf)
+      .filter(({ from, to }) => from !== to && !(WALLS[from] ?? []).includes(to))
+      .map(({ file, to }) => `${file} imports ${to}`);
+    expect(broken).toEqual([]);
+  });
+
+  test('a door for values alone is used for types alone', () => {
+    const broken = productFiles
+      .flatMap(importsOf)
+      .filter(({ from, to, typeOnly }) => TYPE_ONLY[from]?.includes(to) && !typeOnly)
+      .map(({ file, to }) => `${file} runs code of ${to}`);
+    expect(broken).toEqual([]);
+  });
+
+  test('only config.ts reads the environment', () => {
+    const readers = productFiles
+      .filter((file) => /process\.env\b/.test(readFileSync(file, 'utf8')))
+      .map((file) => relative(SOURCE, file))
+      .filter((file) => file !== 'config.ts');
+    expect(readers).toEqual([]);
+  });
+
+  test('every file opens by saying what it is for', () => {
+    const silent = files
+      .filter((file) => !/^(#!.*\n)?\/\/ \S/.test(readFileSync(file, 'utf8')))
+      .map((file) => relative(SOURCE, file));
+    expect(silent).toEqual([]);
+  });
+
+  test('no barrels and no drawers for anything', () => {
+    const banned = files
+      .map((file) => relative(SOURCE, file))
+      .filter((file) => /(^|\/)(index\.ts|utils?|helpers?|common|shared|misc)(\/|\.ts$|$)/.test(file));
+    expect(banned).toEqual([]);
+  });
+
+  test('no file outgrows its reader', () => {
+    const LINES_MAX = 400; // past this a file holds two things
+    const long = files
+      .map((file) => ({ file: relative(SOURCE, file), lines: readFileSync(file, 'utf8').split('\n').length }))
+      .filter(({ lines }) => lines > LINES_MAX);
+    expect(long).toEqual([]);
+  });
+});
