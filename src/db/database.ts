@@ -1,0 +1,110 @@
+// The pool and its two faces: a Database reads, a Transaction reads and writes; writing outside a transaction does not compile.
+import { type Transaction as KyselyTransaction, Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Tables } from './tables.ts';
+
+/** What a reader takes. `getExecutor` lets `sql` templates run on it; those are reads by agreement. A Transaction is one too. */
+export type Database = Pick<
+  Kysely<Tables>,
+  'selectFrom' | 'selectNoFrom' | 'with' | 'withRecursive' | 'fn' | 'dynamic' | 'getExecutor'
+>;
+
+/** What a writer takes: only inTransaction hands one out. */
+export type Transaction = KyselyTransaction<Tables>;
+
+export type OpenedDatabase = { db: Database; pool: pg.Pool; close(): Promise<void> };
+
+/** Connections of one process. PostgreSQL's default ceiling is 100: this leaves room for several servers, workers and their queues. */
+const CONNECTIONS_MAX = 10;
+
+/** A query that waits this long for a connection fails: the pool is stuck, and an answer is better than a queue that grows. */
+const CONNECTION_WAIT_MS = 30_000;
+
+/** Serialization failures and deadlocks come in bursts of a few; past this many something else is wrong. */
+const TRANSACTION_TRIES_MAX = 5;
+
+/** First pause before a transaction is tried again; doubled each time, with jitter so that two rivals part. */
+const RETRY_PAUSE_MS = 10;
+
+/** serialization_failure and deadlock_detected (PostgreSQL, appendix A): the transaction did nothing and may run again as a whole. */
+const RETRIED_STATES = new Set(['40001', '40P01']);
+
+/** bigint beyond 2^53 would lose digits silently as a number, so it is refused. */
+function parseBigint(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`The bigint ${text} does not fit a number`);
+  return value;
+}
+
+const PARSERS = new Map<number, (text: string) => unknown>([
+  [pg.types.builtins.INT8, parseBigint],
+  // A date is a day, not an instant: as a Date it would move with the time zone.
+  [pg.types.builtins.DATE, (text) => text],
+]);
+
+const types: pg.CustomTypesConfig = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    return PARSERS.get(oid) ?? pg.types.getTypeParser(oid, format);
+  },
+};
+
+/** Opens a pool on `url`. Nothing connects before the first query. */
+export function openDatabase(
+  url: string,
+  options: { connections?: number; applicationName?: string } = {},
+): OpenedDatabase {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.connections ?? CONNECTIONS_MAX,
+    connectionTimeoutMillis: CONNECTION_WAIT_MS,
+    application_name: options.applicationName ?? 'larder',
+    types,
+  });
+  // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
+  pool.on('error', () => {});
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  return { db, pool, close: () => db.destroy() };
+}
+
+/**
+ * Runs `act` in one transaction (read committed) and commits; any error rolls back. A serialization failure or deadlock
+ * runs `act` again from the start, so it must touch nothing but the transaction.
+ */
+export async function inTransaction<T>(db: Database, act: (tx: Transaction) => Promise<T>): Promise<T> {
+  const kysely = writable(db);
+  for (let tries = 1; ; tries++) {
+    try {
+      return await kysely.transaction().execute(act);
+    } catch (error) {
+      if (!isRetried(error) || tries >= TRANSACTION_TRIES_MAX) throw error;
+    }
+    await pause(RETRY_PAUSE_MS * 2 ** (tries - 1) * (0.5 + Math.random()));
+  }
+}
+
+/** The constraint a statement broke (unique or foreign key), undefined when the error is something else. */
+export function brokenConstraint(error: unknown): string | undefined {
+  const state = stateOf(error);
+  if (state !== '23505' && state !== '23503') return undefined;
+  return (error as { constraint?: string }).constraint;
+}
+
+function writable(db: Database): Kysely<Tables> {
+  if (!(db instanceof Kysely)) throw new TypeError('A Database is what openDatabase made');
+  if (db.isTransaction) throw new TypeError('A transaction is not begun within another');
+  return db;
+}
+
+function isRetried(error: unknown): boolean {
+  const state = stateOf(error);
+  return state !== undefined && RETRIED_STATES.has(state);
+}
+
+function stateOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

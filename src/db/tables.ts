@@ -1,0 +1,448 @@
+// The rows as TypeScript sees them: the shape of migrations/, kept equal to it by a test.
+import type { ColumnType, Generated } from 'kysely';
+import type {
+  ApplicationStatus,
+  BaseImageStatus,
+  CatalogItemStatus,
+  CustomizationOperation,
+  Digest,
+  FailureCause,
+  MetadataFile,
+  OfferingStatus,
+  OperatingSystemStatus,
+  PackagingType,
+  PhaseStatus,
+  PhaseType,
+  PipelineStatus,
+  PipelineTrigger,
+  PlatformFamily,
+  ProcessingStatus,
+  RegistryProvider,
+  RequestType,
+  Role,
+} from '../contract/vocabulary.ts';
+
+declare const holds: unique symbol;
+
+/** JSON text that holds a T: what a jsonb column takes. `json` makes it; an array handed over bare would become a PostgreSQL array. */
+export type JsonText<T> = string & { readonly [holds]: T };
+
+/** A jsonb column: read as T, written as `json(value)`. */
+export type Json<T> = ColumnType<T, JsonText<T>, JsonText<T>>;
+
+/** A jsonb column with a default. */
+export type DefaultJson<T> = ColumnType<T, JsonText<T> | undefined, JsonText<T>>;
+
+/** A jsonb column that may be null. */
+export type OptionalJson<T> = ColumnType<T | null, JsonText<T> | null | undefined, JsonText<T> | null>;
+
+/** Turns a value into what a jsonb column takes. */
+export function json<T>(value: T): JsonText<T> {
+  return JSON.stringify(value) as JsonText<T>;
+}
+
+type Time = ColumnType<Date, Date | string, Date | string>;
+type DefaultTime = ColumnType<Date, Date | string | undefined, Date | string>;
+type OptionalTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+
+type InstallationTable = { only_one: Generated<boolean>; key_check: Buffer; created_at: DefaultTime };
+
+/** JWK members are JSON values (RFC 7517, section 4). */
+type SigningKeysTable = {
+  kid: string;
+  public_jwk: Json<Record<string, unknown>>;
+  sealed_private_jwk: Buffer;
+  created_at: DefaultTime;
+};
+
+type OrganizationsTable = { id: Generated<string>; name: string; namespace: string; created_at: DefaultTime };
+
+type UsersTable = {
+  id: Generated<string>;
+  organization_id: string;
+  name: string;
+  role: Role;
+  created_at: DefaultTime;
+  removed_at: OptionalTime;
+};
+
+type ApiTokensTable = {
+  id: Generated<string>;
+  organization_id: string;
+  user_id: string;
+  name: string;
+  secret_sha256: Buffer;
+  role: Role;
+  created_at: DefaultTime;
+  expires_at: Time;
+  last_used_at: OptionalTime;
+  removed_at: OptionalTime;
+};
+
+type CatalogsTable = {
+  id: Generated<string>;
+  organization_id: string;
+  name: string;
+  created_at: DefaultTime;
+  updated_at: DefaultTime;
+  removed_at: OptionalTime;
+};
+
+type OperatingSystemsTable = {
+  id: Generated<string>;
+  key: string;
+  name: string;
+  distro: string;
+  version: string;
+  codename: string;
+  status: Generated<OperatingSystemStatus>;
+  created_at: DefaultTime;
+  updated_at: DefaultTime;
+  deprecated_at: OptionalTime;
+  replaced_by: string | null;
+  replaced_at: OptionalTime;
+};
+
+type ProductsTable = {
+  key: string;
+  id: Generated<string>;
+  name: string;
+  description: string;
+  long_display_name: string;
+  disclaimer: string;
+  category: string;
+  licenses: string[];
+  home_url: string | null;
+  status: Generated<CatalogItemStatus>;
+  /** A recipe of src/recipes. */
+  recipe: Json<unknown>;
+  recipe_digest: Digest;
+  created_at: DefaultTime;
+  updated_at: DefaultTime;
+};
+
+type ProductBranchesTable = {
+  product_key: string;
+  branch: string;
+  id: Generated<string>;
+  /** `2028-06-30` */
+  end_of_life_at: string | null;
+  created_at: DefaultTime;
+};
+
+type ProductVersionsTable = {
+  product_key: string;
+  branch: string;
+  operating_system_id: string;
+  version: string;
+  id: Generated<string>;
+  purl: string;
+  discovered_at: DefaultTime;
+  is_latest: Generated<boolean>;
+};
+
+type OfferingsTable = {
+  id: Generated<string>;
+  product_key: string;
+  branch: string;
+  packaging_type: PackagingType;
+  status: Generated<OfferingStatus>;
+  created_at: DefaultTime;
+};
+
+type OfferingOperatingSystemsTable = { offering_id: string; operating_system_id: string };
+
+type RegistriesTable = {
+  id: Generated<string>;
+  organization_id: string;
+  name: string;
+  description: string | null;
+  provider: RegistryProvider;
+  url: string;
+  hosted: Generated<boolean>;
+  access_key: string | null;
+  sealed_access_secret: Buffer | null;
+  healthy: boolean | null;
+  last_checked_at: OptionalTime;
+  unhealthy_cause: string | null;
+  created_at: DefaultTime;
+  created_by: string | null;
+  updated_at: DefaultTime;
+  updated_by: string | null;
+  removed_at: OptionalTime;
+  removed_by: string | null;
+};
+
+type BaseImagesTable = {
+  id: Generated<string>;
+  organization_id: string | null;
+  name: string;
+  description: string | null;
+  source: 'ARCHIVE' | 'REGISTRY';
+  registry_id: string | null;
+  container_image: string;
+  operating_system_id: string;
+  status: Generated<BaseImageStatus>;
+  healthy: boolean | null;
+  last_checked_at: OptionalTime;
+  unhealthy_cause: string | null;
+  created_at: DefaultTime;
+  created_by: string | null;
+  updated_at: DefaultTime;
+  updated_by: string | null;
+  removed_at: OptionalTime;
+  removed_by: string | null;
+  deprecated_at: OptionalTime;
+};
+
+type BaseImageVersionsTable = {
+  base_image_id: string;
+  digest: Digest;
+  /** A BasePin of src/build/plan.ts. */
+  pin: Json<unknown>;
+  recorded_at: DefaultTime;
+};
+
+type ApplicationsTable = {
+  id: Generated<string>;
+  organization_id: string;
+  catalog_id: string;
+  offering_id: string;
+  product_key: string;
+  branch: string;
+  packaging_type: PackagingType;
+  base_image_id: string;
+  status: Generated<ApplicationStatus>;
+  processing_status: Generated<ProcessingStatus>;
+  processing_status_updated_at: DefaultTime;
+  created_at: DefaultTime;
+  created_by: string;
+  updated_at: DefaultTime;
+  updated_by: string;
+  removed_at: OptionalTime;
+  removed_by: string | null;
+  deprecated_at: OptionalTime;
+  unsupported_at: OptionalTime;
+};
+
+type ApplicationRegistriesTable = { application_id: string; registry_id: string; position: number };
+
+type ApplicationRequestsTable = {
+  id: Generated<string>;
+  organization_id: string;
+  catalog_id: string;
+  request_type: RequestType;
+  name: string;
+  description: string | null;
+  created_at: DefaultTime;
+  created_by: string;
+};
+
+type ApplicationRequestItemsTable = { request_id: string; application_id: string; position: number };
+
+type CustomizationsTable = {
+  id: Generated<string>;
+  organization_id: string;
+  catalog_id: string;
+  name: string | null;
+  description: string | null;
+  product_key: string | null;
+  branch: string | null;
+  base_image_id: string | null;
+  operation: Generated<CustomizationOperation>;
+  version: Generated<number>;
+  created_at: DefaultTime;
+  created_by: string;
+  updated_at: DefaultTime;
+  updated_by: string;
+  removed_at: OptionalTime;
+  removed_by: string | null;
+};
+
+type CustomizationVersionsTable = {
+  customization_id: string;
+  version: number;
+  digest: Digest;
+  size_bytes: number;
+  filename: string;
+  /** An Inspection of src/customization. */
+  inspection: Json<unknown>;
+  created_at: DefaultTime;
+  created_by: string;
+};
+
+type PipelinesTable = {
+  id: Generated<string>;
+  organization_id: string;
+  catalog_id: string;
+  application_id: string;
+  status: Generated<PipelineStatus>;
+  triggers: Json<PipelineTrigger[]>;
+  started_at: DefaultTime;
+  ended_at: OptionalTime;
+  version: string;
+  product_version: string;
+  revision: number | null;
+  customization_id: string | null;
+  customization_version: number | null;
+  keep_pins: Generated<boolean>;
+  force: Generated<boolean>;
+  plan_digest: Digest | null;
+  base_digest: Digest | null;
+  /** An Artifact of src/build/plan.ts. */
+  artifact: OptionalJson<unknown>;
+  metadata: DefaultJson<MetadataFile[]>;
+  release_id: string | null;
+};
+
+type PipelinePhasesTable = {
+  pipeline_id: string;
+  type: PhaseType;
+  status: Generated<PhaseStatus>;
+  started_at: OptionalTime;
+  ended_at: OptionalTime;
+  failure_cause: FailureCause | null;
+  failure_message: string | null;
+  failure_metadata: OptionalJson<MetadataFile[]>;
+};
+
+type PipelineEdgesTable = { pipeline_id: string; waits_for_id: string };
+
+type CustomizationApplicationsTable = {
+  customization_id: string;
+  version: number;
+  operation: CustomizationOperation;
+  application_id: string;
+  pipeline_id: string;
+  left_out: Generated<boolean>;
+};
+
+/** A release's files by platform; those without a platform are not bound to one. */
+export type PlatformFiles = { platform?: PlatformFamily; files: MetadataFile[] };
+
+type ReleasesTable = {
+  id: string;
+  organization_id: string;
+  catalog_id: string;
+  application_id: string;
+  pipeline_id: string;
+  registry_id: string;
+  base_image_id: string;
+  base_digest: Digest;
+  version: string;
+  revision: number;
+  released_at: DefaultTime;
+  content_digest: Digest;
+  repo_digest: Digest;
+  artifact_name: string;
+  artifact_version: string;
+  repository: string;
+  plan_digest: Digest;
+  metadata: Json<PlatformFiles[]>;
+};
+
+type ReleaseCustomizationsTable = { release_id: string; position: number; customization_id: string; version: number };
+
+type ReleaseEdgesTable = { release_id: string; depends_on_id: string };
+
+type RevisionsTable = { registry_id: string; repository: string; version: string; next: number };
+
+type CatalogFilesTable = {
+  catalog_id: string;
+  digest: Digest;
+  filename: string;
+  mime_type: string;
+  size_bytes: number;
+};
+
+/** The kinds of row that keep a content. */
+export type ContentUseKind =
+  | 'base_image'
+  | 'customization'
+  | 'plan'
+  | 'layer'
+  | 'artifact'
+  | 'release'
+  | 'pipeline'
+  | 'repository';
+
+type ContentUsesTable = { digest: Digest; kind: ContentUseKind; id: string };
+
+/** `layer` is a BuiltLayer of src/oci/layer.ts. */
+type BuiltLayersTable = { key: string; layer: Json<unknown>; built_at: DefaultTime };
+
+/** `artifact` is an Artifact of src/build/plan.ts. */
+type ArtifactsTable = { plan_digest: Digest; artifact: Json<unknown>; built_at: DefaultTime };
+
+type RegistryBlobsTable = { registry_id: string; digest: Digest; repository: string };
+
+type RepositoriesTable = {
+  id: Generated<string>;
+  organization_id: string | null;
+  name: string;
+  created_at: DefaultTime;
+};
+
+type RepositoryBlobsTable = { repository_id: string; digest: Digest; size_bytes: number; created_at: DefaultTime };
+
+type RepositoryManifestsTable = {
+  repository_id: string;
+  digest: Digest;
+  media_type: string;
+  size_bytes: number;
+  artifact_type: string | null;
+  annotations: OptionalJson<Record<string, string>>;
+  subject_digest: Digest | null;
+  created_at: DefaultTime;
+};
+
+type RepositoryTagsTable = { repository_id: string; tag: string; digest: Digest; updated_at: DefaultTime };
+
+type RepositoryUploadsTable = {
+  id: Generated<string>;
+  repository_id: string;
+  created_at: DefaultTime;
+  updated_at: DefaultTime;
+};
+
+export type Tables = {
+  installation: InstallationTable;
+  signing_keys: SigningKeysTable;
+  organizations: OrganizationsTable;
+  users: UsersTable;
+  api_tokens: ApiTokensTable;
+  catalogs: CatalogsTable;
+  operating_systems: OperatingSystemsTable;
+  products: ProductsTable;
+  product_branches: ProductBranchesTable;
+  product_versions: ProductVersionsTable;
+  offerings: OfferingsTable;
+  offering_operating_systems: OfferingOperatingSystemsTable;
+  registries: RegistriesTable;
+  base_images: BaseImagesTable;
+  base_image_versions: BaseImageVersionsTable;
+  applications: ApplicationsTable;
+  application_registries: ApplicationRegistriesTable;
+  application_requests: ApplicationRequestsTable;
+  application_request_items: ApplicationRequestItemsTable;
+  customizations: CustomizationsTable;
+  customization_versions: CustomizationVersionsTable;
+  pipelines: PipelinesTable;
+  pipeline_phases: PipelinePhasesTable;
+  pipeline_edges: PipelineEdgesTable;
+  customization_applications: CustomizationApplicationsTable;
+  releases: ReleasesTable;
+  release_customizations: ReleaseCustomizationsTable;
+  release_edges: ReleaseEdgesTable;
+  revisions: RevisionsTable;
+  catalog_files: CatalogFilesTable;
+  content_uses: ContentUsesTable;
+  built_layers: BuiltLayersTable;
+  artifacts: ArtifactsTable;
+  registry_blobs: RegistryBlobsTable;
+  repositories: RepositoriesTable;
+  repository_blobs: RepositoryBlobsTable;
+  repository_manifests: RepositoryManifestsTable;
+  repository_tags: RepositoryTagsTable;
+  repository_uploads: RepositoryUploadsTable;
+};
