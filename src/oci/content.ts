@@ -4,7 +4,7 @@ import type { Digest } from './descriptor.ts';
 
 export type ContentInfo = { digest: Digest; size: number };
 
-export type ByteRange = { start: number; /** Inclusive, as HTTP counts. */ end?: number };
+export type ByteRange = { start: number /** Inclusive, as HTTP counts. */; end?: number };
 
 /** Bytes held by digest. Complete and verified, or not there: no reader ever sees half a content. */
 export interface ContentStore {
@@ -17,8 +17,11 @@ export interface ContentStore {
   open(digest: Digest, range?: ByteRange): Promise<Readable>;
   /** Size and age, undefined when it is not there. */
   stat(digest: Digest): Promise<{ size: number; touchedAt: Date } | undefined>;
-  /** Forgets the content; forgetting what is not there is no error. */
-  delete(digest: Digest): Promise<void>;
+  /**
+   * Forgets the content; forgetting what is not there is no error. With `untouchedSince`, content that was put again at
+   * or after that moment stays: a sweep that looked earlier never takes what somebody has just relied on.
+   */
+  delete(digest: Digest, options?: { untouchedSince?: Date }): Promise<void>;
   /** Every content with its size and when it was last put, in no order. */
   list(): AsyncIterable<ContentInfo & { touchedAt: Date }>;
   /** Share of free room from 0 to 1, undefined when the store has no bound. */
@@ -36,4 +39,6 @@ export interface UploadStore {
   /** Turns the upload into content. Throws ContentMismatch and keeps the upload when the digest is another. */
   commit(id: string, digest: Digest): Promise<ContentInfo>;
   drop(id: string): Promise<void>;
+  /** Drops uploads, and what interrupted puts left behind, that nobody wrote to since `before`; answers how many. */
+  expire(before: Date): Promise<number>;
 }

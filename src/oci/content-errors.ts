@@ -1,0 +1,53 @@
+// The three ways a content store refuses.
+import type { Digest } from './descriptor.ts';
+
+/** Nothing is held under this digest. */
+export class ContentMissing extends Error {
+  readonly code = 'CONTENT_MISSING';
+  readonly digest: Digest;
+
+  constructor(digest: Digest) {
+    super(`content ${digest} is not held here`);
+    this.name = 'ContentMissing';
+    this.digest = digest;
+  }
+}
+
+/** The bytes are not the ones their digest or size promises. */
+export class ContentMismatch extends Error {
+  readonly code = 'CONTENT_MISMATCH';
+  readonly expected: string;
+  readonly actual: string;
+
+  constructor(expected: string | number, actual: string | number) {
+    super(`content is ${actual} and not ${expected}`);
+    this.name = 'ContentMismatch';
+    this.expected = String(expected);
+    this.actual = String(actual);
+  }
+}
+
+/** An upload was continued at another place than its end. `held` is where it ends. */
+export class OffsetMismatch extends Error {
+  readonly code = 'OFFSET_MISMATCH';
+  readonly held: number;
+
+  constructor(held: number, offset: number) {
+    super(`the upload holds ${held} bytes and cannot be continued at ${offset}`);
+    this.name = 'OffsetMismatch';
+    this.held = held;
+  }
+}
+
+/** Throws ContentMismatch when what came is not what was promised. */
+export function checkContent(
+  actual: { digest: Digest; size: number },
+  expected: { digest?: Digest; size?: number },
+): void {
+  if (expected.digest !== undefined && expected.digest !== actual.digest) {
+    throw new ContentMismatch(expected.digest, actual.digest);
+  }
+  if (expected.size !== undefined && expected.size !== actual.size) {
+    throw new ContentMismatch(`${expected.size} bytes`, `${actual.size} bytes`);
+  }
+}
