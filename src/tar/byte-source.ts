@@ -1,0 +1,62 @@
+// Pulls exact amounts out of a stream of chunks of any size, holding one chunk at a time.
+import { TarError } from './errors.ts';
+
+export class ByteSource {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  #chunk: Buffer = Buffer.alloc(0);
+  #ended = false;
+
+  constructor(bytes: AsyncIterable<Uint8Array>) {
+    this.#iterator = bytes[Symbol.asyncIterator]();
+  }
+
+  /** Between one byte and `most`, undefined at the end. The bytes are a view: valid until the stream's owner reuses them. */
+  async some(most: number): Promise<Buffer | undefined> {
+    while (this.#chunk.length === 0) {
+      if (this.#ended || !(await this.#pull())) return undefined;
+    }
+    const taken = this.#chunk.subarray(0, most);
+    this.#chunk = this.#chunk.subarray(taken.length);
+    return taken;
+  }
+
+  /** Exactly `length` bytes, undefined when the stream ended before the first. Throws TRUNCATED when it ends in between. */
+  async exactly(length: number): Promise<Buffer | undefined> {
+    const first = await this.some(length);
+    if (first === undefined || first.length === length) return first;
+    const parts = [first];
+    for (let missing = length - first.length; missing > 0; ) {
+      const part = await this.some(missing);
+      if (part === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of an entry');
+      parts.push(part);
+      missing -= part.length;
+    }
+    return Buffer.concat(parts, length);
+  }
+
+  /** Passes over `length` bytes. Throws TRUNCATED when there are fewer. */
+  async skip(length: number): Promise<void> {
+    for (let left = length; left > 0; ) {
+      const part = await this.some(left);
+      if (part === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of an entry');
+      left -= part.length;
+    }
+  }
+
+  /** Tells the stream that nobody reads on. */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.#iterator.return?.();
+  }
+
+  async #pull(): Promise<boolean> {
+    const next = await this.#iterator.next();
+    if (next.done === true) {
+      this.#ended = true;
+      return false;
+    }
+    this.#chunk = Buffer.from(next.value.buffer, next.value.byteOffset, next.value.byteLength);
+    return true;
+  }
+}

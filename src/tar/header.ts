@@ -1,0 +1,124 @@
+// The 512-byte header block (POSIX.1-2017, pax, "ustar Interchange Format"), with the older v7 and GNU dialects.
+import { TarError } from './errors.ts';
+import { decodeName } from './text.ts';
+
+export const BLOCK = 512;
+
+/** Where each field lies: [offset, length]. */
+const FIELDS = {
+  name: [0, 100],
+  mode: [100, 8],
+  uid: [108, 8],
+  gid: [116, 8],
+  size: [124, 12],
+  mtime: [136, 12],
+  checksum: [148, 8],
+  type: [156, 1],
+  linkname: [157, 100],
+  magic: [257, 8],
+  major: [329, 8],
+  minor: [337, 8],
+  prefix: [345, 155],
+} as const satisfies Record<string, readonly [number, number]>;
+type Field = keyof typeof FIELDS;
+
+export type RawHeader = {
+  name: string;
+  /** One character; NUL of old archives is read as '0'. */
+  type: string;
+  mode: number;
+  uid: number;
+  gid: number;
+  size: number;
+  mtime: number;
+  linkname: string;
+  major: number;
+  minor: number;
+};
+
+/** True for a block of zeros: the end marker is two of them. */
+export function isZero(block: Buffer): boolean {
+  return block.equals(ZEROS.subarray(0, block.length));
+}
+export const ZEROS: Buffer = Buffer.alloc(64 * 1024);
+
+/** Reads a header block. Throws CHECKSUM, HEADER_FIELD or SIZE. */
+export function parseHeader(block: Buffer): RawHeader {
+  const name = fieldText(block, 'name');
+  if (numberField(block, 'checksum', name) !== checksumOf(block)) {
+    throw new TarError('CHECKSUM', 'a header has a wrong checksum', printable(name));
+  }
+  const magic = field(block, 'magic').toString('latin1');
+  const posix = magic.startsWith('ustar\0');
+  // v7 has no magic; anything else there is no dialect that we know, so its fields cannot be trusted.
+  if (!posix && magic !== 'ustar  \0' && /[^\0]/.test(magic)) {
+    throw new TarError('HEADER_FIELD', 'the header is of an unknown dialect', printable(name));
+  }
+  const prefix = posix ? fieldText(block, 'prefix') : '';
+  const type = field(block, 'type').toString('latin1');
+  const device = type === '3' || type === '4';
+  return {
+    name: prefix === '' ? name : `${prefix}/${name}`,
+    type: type === '\0' ? '0' : type,
+    mode: numberField(block, 'mode', name) & 0o7777,
+    uid: numberField(block, 'uid', name),
+    gid: numberField(block, 'gid', name),
+    size: numberField(block, 'size', name),
+    mtime: numberField(block, 'mtime', name),
+    linkname: fieldText(block, 'linkname'),
+    major: device ? numberField(block, 'major', name) : 0,
+    minor: device ? numberField(block, 'minor', name) : 0,
+  };
+}
+
+/** The sum of the block's bytes, its own field counted as spaces. */
+export function checksumOf(block: Buffer): number {
+  let sum = 0;
+  for (let at = 0; at < BLOCK; at++) sum += at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
+  return sum;
+}
+
+function field(block: Buffer, name: Field): Buffer {
+  const [offset, length] = FIELDS[name];
+  return block.subarray(offset, offset + length);
+}
+
+function fieldText(block: Buffer, name: 'name' | 'linkname' | 'prefix'): string {
+  const bytes = field(block, name);
+  const end = bytes.indexOf(0);
+  return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** Octal text, or base 256 when the first bit is set (GNU; star). Only times may be negative. */
+function numberField(block: Buffer, name: Field, path: string): number {
+  const bytes = field(block, name);
+  const first = bytes[0] ?? 0;
+  const value = (first & 0x80) === 0 ? octal(bytes) : base256(bytes);
+  if (value === undefined || (value < 0 && name !== 'mtime')) {
+    const code = name === 'size' ? 'SIZE' : name === 'checksum' ? 'CHECKSUM' : 'HEADER_FIELD';
+    throw new TarError(code, `the header's ${name} is not a number that can be`, printable(path));
+  }
+  return value;
+}
+
+function octal(bytes: Buffer): number | undefined {
+  const digits = /^[ \0]*([0-7]*)[ \0]*$/.exec(bytes.toString('latin1'))?.[1];
+  if (digits === undefined) return undefined;
+  return digits === '' ? 0 : Number.parseInt(digits, 8);
+}
+
+function base256(bytes: Buffer): number | undefined {
+  const negative = (bytes[0] ?? 0) === 0xff;
+  if (!negative && bytes[0] !== 0x80) return undefined;
+  let value = negative ? -1n : 0n;
+  for (const byte of bytes.subarray(1)) value = value * 256n + BigInt(byte);
+  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
+    ? Number(value)
+    : undefined;
+}
+
+/** For messages: what a terminal or a log must not see is replaced, and no name floods the answer. */
+export function printable(name: string): string {
+  const clean = name.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
+  return clean.length > 256 ? `${clean.slice(0, 255)}…` : clean;
+}

@@ -1,0 +1,63 @@
+// PAX extension records: `LENGTH KEY=VALUE\n`, where LENGTH counts the whole record (POSIX.1-2017, pax, "pax Extended Header").
+import { TarError } from './errors.ts';
+
+export type PaxRecords = Map<string, Buffer>;
+
+/** Reads the body of an extension header; a later record of one key wins. Throws EXTENSION on anything malformed. */
+export function parsePax(body: Buffer): PaxRecords {
+  const records: PaxRecords = new Map();
+  for (let at = 0; at < body.length; ) {
+    const space = body.indexOf(0x20, at);
+    const digits = space < 0 ? '' : body.toString('latin1', at, space);
+    if (!/^[1-9][0-9]{0,9}$/.test(digits)) throw malformed('a record has no length');
+    const end = at + Number(digits);
+    const equals = body.indexOf(0x3d, space);
+    if (end > body.length || equals < 0 || equals >= end || equals === space + 1 || body[end - 1] !== 0x0a) {
+      throw malformed('a record has a wrong length');
+    }
+    records.set(body.toString('utf8', space + 1, equals), body.subarray(equals + 1, end - 1));
+    at = end;
+  }
+  return records;
+}
+
+/** Writes records in the order of their keys, so that the same records are the same bytes. */
+export function formatPax(records: PaxRecords): Buffer {
+  const keys = [...records.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return Buffer.concat(keys.map((key) => formatRecord(key, records.get(key) ?? Buffer.alloc(0))));
+}
+
+function formatRecord(key: string, value: Buffer): Buffer {
+  const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
+  // The length counts its own digits, so a digit more may make one more necessary.
+  let length = rest.length + String(rest.length).length;
+  if (String(length).length !== String(rest.length).length) length = rest.length + String(length).length;
+  return Buffer.concat([Buffer.from(String(length)), rest]);
+}
+
+/** A record that must be a whole number from 0 up, undefined when it is not there. */
+export function paxInteger(records: PaxRecords, key: string, path: string): number | undefined {
+  const text = records.get(key)?.toString('latin1');
+  if (text === undefined) return undefined;
+  const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw new TarError(
+    key === 'size' ? 'SIZE' : 'EXTENSION',
+    `the extension header's ${key} is not a number that can be`,
+    path,
+  );
+}
+
+/** A time record in seconds, its fraction cut off downwards. */
+export function paxSeconds(records: PaxRecords, key: string, path: string): number | undefined {
+  const text = records.get(key)?.toString('latin1');
+  if (text === undefined) return undefined;
+  if (!/^-?[0-9]{1,15}(\.[0-9]*)?$/.test(text)) {
+    throw new TarError('EXTENSION', `the extension header's ${key} is not a time`, path);
+  }
+  return Math.floor(Number(text));
+}
+
+function malformed(what: string): TarError {
+  return new TarError('EXTENSION', `an extension header is malformed: ${what}`);
+}

@@ -1,0 +1,247 @@
+// Reads an archive as a stream, entry by entry, in constant memory: v7, ustar, GNU long names and PAX headers, and nothing else.
+import { ByteSource } from './byte-source.ts';
+import type { TarEntry, TarHeader } from './entry.ts';
+import { TarError } from './errors.ts';
+import { BLOCK, isZero, parseHeader, printable, type RawHeader } from './header.ts';
+import type { EntryType } from './listing.ts';
+import { cleanPath, climbs } from './path.ts';
+import { type PaxRecords, parsePax, paxInteger, paxSeconds } from './pax.ts';
+import { decodeName } from './text.ts';
+
+export type ReadOptions = {
+  /**
+   * Called with what is wrong with one entry while the rest can still be read (its name, its type); the entry is left out.
+   * Without it such an entry ends the reading with that error, as a broken archive always does.
+   */
+  onBadEntry?: (error: TarError) => void;
+  /** Takes an archive without its end marker or with bytes behind it, as container engines do. Uploads are not read so. */
+  lenientEnd?: boolean;
+};
+
+// Room for the longest path, the longest link and a few attributes of 64 KiB (the kernel's limit for one); more is an attack on our memory.
+const EXTENSION_BYTES_MAX = 1024 * 1024;
+
+const TYPES: Record<string, EntryType> = {
+  '0': 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'character',
+  '4': 'block',
+  '5': 'folder',
+  '6': 'fifo',
+  '7': 'file',
+};
+
+/** Entries in the order of the archive. Throws TarError. The stream is closed when the reader stops early. */
+export async function* readTar(
+  bytes: AsyncIterable<Uint8Array>,
+  options: ReadOptions = {},
+): AsyncGenerator<TarEntry, void> {
+  const source = new ByteSource(bytes);
+  try {
+    for (let count = 0; ; count++) {
+      const read = await readHeader(source, { first: count === 0, lenientEnd: options.lenientEnd ?? false });
+      if (read === undefined) return;
+      const body = new EntryBody(source, read.size);
+      const entry = judged(read, options.onBadEntry);
+      if (entry !== undefined) yield { ...entry, body };
+      await body.finish();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/** The bytes of one entry; what nobody reads is passed over. */
+class EntryBody implements AsyncIterable<Uint8Array> {
+  readonly #source: ByteSource;
+  readonly #padding: number;
+  #left: number;
+  #finished = false;
+
+  constructor(source: ByteSource, size: number) {
+    this.#source = source;
+    this.#left = size;
+    this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
+    while (this.#left > 0) {
+      if (this.#finished) throw new TarError('BODY_GONE', 'the body was asked for after the next entry');
+      const part = await this.#source.some(this.#left);
+      if (part === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of a file');
+      this.#left -= part.length;
+      yield part;
+    }
+  }
+
+  async finish(): Promise<void> {
+    this.#finished = true;
+    await this.#source.skip(this.#left + this.#padding);
+  }
+}
+
+type Extensions = { local?: PaxRecords; longName?: string; longLink?: string };
+type ReadHeader = { raw: RawHeader; extensions: Extensions; size: number };
+
+/** The next entry's header with the extension headers in front of it, undefined at the end marker. */
+async function readHeader(
+  source: ByteSource,
+  { first, lenientEnd }: { first: boolean; lenientEnd: boolean },
+): Promise<ReadHeader | undefined> {
+  const extensions: Extensions = {};
+  for (let atStart = first; ; atStart = false) {
+    const block = await source.exactly(BLOCK).catch((error: unknown) => {
+      throw atStart && error instanceof TarError ? new TarError('NOT_TAR', 'this is not a tar archive') : error;
+    });
+    const extended = Object.keys(extensions).length > 0;
+    if (block === undefined || isZero(block)) {
+      if (extended) throw new TarError('EXTENSION', 'an extension header has no entry behind it');
+      if (!lenientEnd) await expectEnd(source, { block, first: atStart });
+      return undefined;
+    }
+    const raw = parseFirst(block, atStart);
+    if (!'xgLK'.includes(raw.type)) return { raw, extensions, size: sizeOf(raw, extensions) };
+    await readExtension(source, raw, extensions);
+  }
+}
+
+function parseFirst(block: Buffer, first: boolean): RawHeader {
+  try {
+    return parseHeader(block);
+  } catch (error) {
+    if (first && error instanceof TarError && error.code === 'CHECKSUM') {
+      throw new TarError('NOT_TAR', 'this is not a tar archive, or its first header has a wrong checksum');
+    }
+    throw error;
+  }
+}
+
+/** Behind the first zero block comes a second and then nothing but zeros, which fill up the last record. */
+async function expectEnd(
+  source: ByteSource,
+  { block, first }: { block: Buffer | undefined; first: boolean },
+): Promise<void> {
+  if (block === undefined) {
+    if (first) throw new TarError('NOT_TAR', 'this is not a tar archive: it is empty');
+    throw new TarError('TRUNCATED', 'the archive ends without its end marker');
+  }
+  const second = await source.exactly(BLOCK);
+  if (second === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of its end marker');
+  for (let part: Buffer | undefined = second; part !== undefined; part = await source.some(BLOCK)) {
+    if (!isZero(part)) throw new TarError('TRAILING_DATA', 'there is data behind the end of the archive');
+  }
+}
+
+async function readExtension(source: ByteSource, raw: RawHeader, extensions: Extensions): Promise<void> {
+  if (raw.size > EXTENSION_BYTES_MAX)
+    throw new TarError('EXTENSION', 'an extension header is too large', printable(raw.name));
+  const padded = raw.size + ((BLOCK - (raw.size % BLOCK)) % BLOCK);
+  const blocks = padded === 0 ? Buffer.alloc(0) : await source.exactly(padded);
+  if (blocks === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of an extension header');
+  const body = blocks.subarray(0, raw.size);
+  if (raw.type === 'g') {
+    // A global header changes every entry behind it, so one crafted to hide a name would; git writes only its commit as comment.
+    const other = [...parsePax(body).keys()].find((key) => key !== 'comment');
+    if (other !== undefined)
+      throw new TarError('GLOBAL_HEADER', `a global header sets ${printable(other)}; only a comment may be there`);
+    return;
+  }
+  const kind = raw.type === 'x' ? 'local' : raw.type === 'L' ? 'longName' : 'longLink';
+  if (extensions[kind] !== undefined) throw new TarError('EXTENSION', 'an entry has two extension headers of one kind');
+  // The body is a view into a chunk that the stream may reuse.
+  if (kind === 'local') extensions.local = parsePax(Buffer.from(body));
+  else extensions[kind] = decodeName(withoutTail(body));
+}
+
+/** GNU ends long names with a NUL, some writers pad with more. */
+function withoutTail(bytes: Buffer): Buffer {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return bytes.subarray(0, end);
+}
+
+/** The bytes that follow the header. Only these decide where the next header is, so all doubt ends the reading. */
+function sizeOf(raw: RawHeader, { local }: Extensions): number {
+  const name = printable(raw.name);
+  if (raw.type === 'S') throw new TarError('SPARSE', 'sparse files are not taken; pack without --sparse', name);
+  if (raw.type === 'M') throw new TarError('MULTIVOLUME', 'archives in several volumes are not taken', name);
+  for (const key of local?.keys() ?? []) {
+    if (key.startsWith('GNU.sparse.'))
+      throw new TarError('SPARSE', 'sparse files are not taken; pack without --sparse', name);
+    if (key.startsWith('GNU.volume.'))
+      throw new TarError('MULTIVOLUME', 'archives in several volumes are not taken', name);
+  }
+  const size = local === undefined ? raw.size : (paxInteger(local, 'size', name) ?? raw.size);
+  const type = TYPES[raw.type];
+  if (size > 0 && type !== undefined && type !== 'file') throw new TarError('SIZE', `a ${type} has a size`, name);
+  return size;
+}
+
+/** The entry as a value, or undefined when it was reported as bad. */
+function judged(
+  read: ReadHeader,
+  onBadEntry: ReadOptions['onBadEntry'],
+): { header: TarHeader; name: string } | undefined {
+  try {
+    return interpret(read);
+  } catch (error) {
+    if (onBadEntry === undefined || !(error instanceof TarError)) throw error;
+    onBadEntry(error);
+    return undefined;
+  }
+}
+
+function interpret({ raw, extensions, size }: ReadHeader): { header: TarHeader; name: string } {
+  const local: PaxRecords = extensions.local ?? new Map();
+  const name = textOf(local, 'path') ?? extensions.longName ?? raw.name;
+  const shown = printable(name);
+  const type = typeOf(raw, name);
+  if (type === undefined)
+    throw new TarError('TYPE_UNKNOWN', `entries of type ${JSON.stringify(raw.type)} are not known`, shown);
+  if (type !== 'file' && size > 0) throw new TarError('SIZE', `a ${type} has a size`, shown);
+  checkName(name, shown);
+  const header: TarHeader = {
+    path: cleanPath(name),
+    type,
+    mode: raw.mode,
+    uid: paxInteger(local, 'uid', shown) ?? raw.uid,
+    gid: paxInteger(local, 'gid', shown) ?? raw.gid,
+    size,
+    mtime: paxSeconds(local, 'mtime', shown) ?? raw.mtime,
+  };
+  if (type === 'symlink' || type === 'hardlink') {
+    const target = textOf(local, 'linkpath') ?? extensions.longLink ?? raw.linkname;
+    if (target === '' || target.includes('\0')) throw new TarError('NAME', 'the link has no target that can be', shown);
+    if (type === 'hardlink') checkName(target, shown);
+    header.target = type === 'hardlink' ? cleanPath(target) : target;
+  }
+  if (type === 'character' || type === 'block') Object.assign(header, { major: raw.major, minor: raw.minor });
+  const xattrs = xattrsOf(local);
+  if (xattrs !== undefined) header.xattrs = xattrs;
+  return { header, name };
+}
+
+/** Before ustar a folder was a file whose name ends in a slash. */
+function typeOf(raw: RawHeader, name: string): EntryType | undefined {
+  const type = TYPES[raw.type];
+  return type === 'file' && name.endsWith('/') ? 'folder' : type;
+}
+
+function checkName(name: string, shown: string): void {
+  if (name === '' || name.includes('\0')) throw new TarError('NAME', 'the entry has no name that can be', shown);
+  if (climbs(name)) throw new TarError('PATH_CLIMBS', 'a name may not contain ..', shown);
+}
+
+function textOf(records: PaxRecords, key: string): string | undefined {
+  const value = records.get(key);
+  return value === undefined ? undefined : decodeName(value);
+}
+
+const XATTR = 'SCHILY.xattr.';
+
+function xattrsOf(records: PaxRecords): Record<string, Buffer> | undefined {
+  const found = [...records].filter(([key]) => key.startsWith(XATTR));
+  if (found.length === 0) return undefined;
+  return Object.fromEntries(found.map(([key, value]) => [key.slice(XATTR.length), value]));
+}
