@@ -348,7 +348,9 @@ create table customization_applications (
   operation text not null check (operation in ('CREATE', 'UPDATE', 'DELETE')),
   application_id uuid not null references applications,
   pipeline_id uuid not null references pipelines,
-  -- True when a later plan took this pair up again without the version that broke it.
+  -- True when this version failed a build or a test of this application: later plans go without it.
+  broke boolean not null default false,
+  -- True once such a later plan was made.
   left_out boolean not null default false,
   primary key (customization_id, version, operation, application_id),
   foreign key (customization_id, version) references customization_versions
@@ -478,6 +480,8 @@ create table repository_manifests (
   artifact_type text,
   annotations jsonb,
   subject_digest text,
+  -- Digests of the blobs and manifests it is made of: they stay while it does.
+  refers_to text[] not null,
   created_at timestamptz(3) not null default now(),
   primary key (repository_id, digest)
 );

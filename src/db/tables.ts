@@ -314,6 +314,7 @@ type CustomizationApplicationsTable = {
   operation: CustomizationOperation;
   application_id: string;
   pipeline_id: string;
+  broke: Generated<boolean>;
   left_out: Generated<boolean>;
 };
 
@@ -393,6 +394,7 @@ type RepositoryManifestsTable = {
   artifact_type: string | null;
   annotations: OptionalJson<Record<string, string>>;
   subject_digest: Digest | null;
+  refers_to: Digest[];
   created_at: DefaultTime;
 };
 
