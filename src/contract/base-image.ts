@@ -1,0 +1,147 @@
+// Base images: what applications are built on, the shared ones and an organization's own.
+import { type Static, Type } from 'typebox';
+import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
+import { CommaList, Description, Flag, Id, Match, Name, Text, Time, Word } from './field.ts';
+import { CONTAINER_IMAGE_LENGTH_MAX } from './limits.ts';
+import { Link } from './link.ts';
+import { OperatingSystem } from './operating-system.ts';
+import { PageOf, pageQuery } from './paging.ts';
+import { PlatformFamily } from './platform.ts';
+import { Registry } from './registry.ts';
+import { BASE_IMAGE_STATUSES } from './vocabulary.ts';
+
+const BASE_IMAGE_PACKAGING_TYPES = ['OVA', 'CONTAINER_IMAGE'] as const;
+
+const members = {
+  id: Id('Identifier of the base image.'),
+  name: Text('Name of the base image.'),
+  description: Type.Optional(Text('What the base image is for.')),
+  container_image: Text('Repository and tag, with the registry’s host.'),
+  operating_system: Type.Optional(OperatingSystem),
+  healthy: Type.Optional(Type.Boolean({ description: 'Whether it could be read at the last check.' })),
+  last_checked_at: Type.Optional(Time('When it was last checked.')),
+};
+
+export const BaseImage = Type.Object(members, { title: 'BaseImage' });
+export type BaseImage = Static<typeof BaseImage>;
+
+export const BaseImageDetailed = Type.Object(
+  {
+    ...members,
+    application_count: Type.Optional(Type.Integer({ description: 'How many applications are built on it.' })),
+    status: Type.Optional(Word(BASE_IMAGE_STATUSES, 'Where it stands in its life cycle.')),
+    packaging_type: Type.Optional(Word(BASE_IMAGE_PACKAGING_TYPES, 'What is built on it.')),
+    platforms: Type.Optional(Type.Array(PlatformFamily)),
+    pull_registry: Type.Optional(Registry),
+    created_at: Type.Optional(Time('When it was registered.')),
+    created_by: Type.Optional(Text('Who registered it.')),
+    updated_at: Type.Optional(Time('When it last changed.')),
+    updated_by: Type.Optional(Text('Who last changed it.')),
+    removed_at: Type.Optional(Time('When it was removed.')),
+    removed_by: Type.Optional(Text('Who removed it.')),
+    deprecated_at: Type.Optional(Time('When it was deprecated.')),
+    _links: Type.Optional(Type.Object({ pull_registry: Type.Optional(Link), operating_system: Type.Optional(Link) })),
+  },
+  { title: 'BaseImageDetailed' },
+);
+export type BaseImageDetailed = Static<typeof BaseImageDetailed>;
+
+export const BaseImagesPage = PageOf(BaseImageDetailed, 'BaseImagesPage');
+export type BaseImagesPage = Static<typeof BaseImagesPage>;
+
+/** distribution-spec, "Pulling manifests": names are lower case, a tag has at most 128 characters. */
+const NAME_PART = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const REPOSITORY_AND_TAG = `^${NAME_PART}(?:/${NAME_PART})*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`;
+
+export const BaseImageRequest = Type.Object(
+  {
+    name: Name('Name of the base image.'),
+    description: Description('What the base image is for.'),
+    registry_id: Id('Identifier of the registry that it is in.'),
+    container_image: Type.String({
+      maxLength: CONTAINER_IMAGE_LENGTH_MAX,
+      pattern: REPOSITORY_AND_TAG,
+      description: 'REPOSITORY/IMAGE:TAG, relative to the registry.',
+    }),
+    operating_system_id: Id('Identifier of the operating system that it holds.'),
+  },
+  { title: 'BaseImageRequest' },
+);
+export type BaseImageRequest = Static<typeof BaseImageRequest>;
+
+export const UpdateBaseImageRequest = Type.Object(
+  {
+    name: Type.Optional(Name('Name of the base image.')),
+    description: Type.Optional(Description('What the base image is for.')),
+  },
+  { title: 'UpdateBaseImageRequest' },
+);
+export type UpdateBaseImageRequest = Static<typeof UpdateBaseImageRequest>;
+
+const baseImageParams = Type.Object({ base_image_id: Id('Identifier of the base image.') });
+
+const listBaseImages = defineEndpoint({
+  method: 'GET',
+  path: '/v1/base-images',
+  summary: 'List base images',
+  description: 'The organization’s own base images and the shared ones, by name.',
+  tag: 'Base images',
+  access: READERS,
+  query: Type.Object({
+    packaging_type: Type.Optional(Word(BASE_IMAGE_PACKAGING_TYPES, 'Only base images for this packaging type.')),
+    statuses: Type.Optional(CommaList(Word(BASE_IMAGE_STATUSES, 'A status.'), 'Only those with these statuses.')),
+    name: Type.Optional(Match('Only those whose name contains this.')),
+    with_applications: Flag(false, 'Only those that applications are built on.'),
+    ...pageQuery,
+  }),
+  success: { status: 200, description: 'A page of base images, by name.', body: BaseImagesPage },
+  problems: [400],
+});
+
+const createBaseImage = defineEndpoint({
+  method: 'POST',
+  path: '/v1/base-images',
+  summary: 'Register a base image',
+  description: 'An image of a registry becomes a base image of the organization; it is followed by digest.',
+  tag: 'Base images',
+  access: WRITERS,
+  body: BaseImageRequest,
+  success: { status: 201, description: 'The base image was registered.', location: '/v1/base-images/{id}' },
+  problems: [400, 413, 415],
+});
+
+const getBaseImage = defineEndpoint({
+  method: 'GET',
+  path: '/v1/base-images/{base_image_id}',
+  summary: 'Get a base image',
+  tag: 'Base images',
+  access: READERS,
+  params: baseImageParams,
+  success: { status: 200, description: 'The base image.', body: BaseImageDetailed },
+  problems: [400, 404],
+});
+
+const updateBaseImage = defineEndpoint({
+  method: 'PATCH',
+  path: '/v1/base-images/{base_image_id}',
+  summary: 'Rename a base image',
+  tag: 'Base images',
+  access: WRITERS,
+  params: baseImageParams,
+  body: UpdateBaseImageRequest,
+  success: { status: 204, description: 'The base image was changed.' },
+  problems: [400, 404, 413, 415],
+});
+
+const deleteBaseImage = defineEndpoint({
+  method: 'DELETE',
+  path: '/v1/base-images/{base_image_id}',
+  summary: 'Remove a base image',
+  tag: 'Base images',
+  access: WRITERS,
+  params: baseImageParams,
+  success: { status: 204, description: 'The base image was removed.' },
+  problems: [400, 404, 409],
+});
+
+export const baseImageEndpoints = { listBaseImages, createBaseImage, getBaseImage, updateBaseImage, deleteBaseImage };

@@ -1,0 +1,198 @@
+// Customizations: versioned archives and where they apply. An answer carries both published shapes at once.
+import { type Static, Type } from 'typebox';
+import { BaseImage } from './base-image.ts';
+import { catalogParams } from './catalog.ts';
+import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
+import { Description, Flag, Id, Match, Name, Text, Time, Word } from './field.ts';
+import { FileArtifact } from './file.ts';
+import { BRANCH_LENGTH_MAX, EMBEDDED_MAX } from './limits.ts';
+import { Link, Links } from './link.ts';
+import { PageOf, pageQuery } from './paging.ts';
+import { ProductInfo } from './product.ts';
+import { Registry } from './registry.ts';
+import { EmbeddedRelease, LatestRelease, ReleaseFailure } from './release.ts';
+import { CUSTOMIZATION_STATUSES, RELEASABLE_STATUSES } from './vocabulary.ts';
+
+export { Customization } from './customization-version.ts';
+
+/** Where a customization applies, as a person sends it: nothing given means everywhere. */
+export const CustomizationFilter = Type.Object(
+  {
+    base_image_id: Type.Optional(Id('Only applications on this base image.')),
+    product_key: Type.Optional(Match('Only applications of the product with this key.')),
+    branch: Type.Optional(
+      Match('Only applications of this branch; together with product_key.', { maxLength: BRANCH_LENGTH_MAX }),
+    ),
+  },
+  { title: 'CustomizationFilter' },
+);
+export type CustomizationFilter = Static<typeof CustomizationFilter>;
+
+/** The same in an answer, with what it names. */
+export const CustomizationFilterDetailed = Type.Object(
+  {
+    base_image_id: Type.Optional(Id('Base image of the applications.')),
+    product_key: Type.Optional(Text('Key of the product.')),
+    branch: Type.Optional(Text('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX })),
+    base_image: Type.Optional(BaseImage),
+    product: Type.Optional(ProductInfo),
+  },
+  { title: 'CustomizationFilterDetailed' },
+);
+export type CustomizationFilterDetailed = Static<typeof CustomizationFilterDetailed>;
+
+export const CustomizationAffectedReleasable = Type.Object(
+  {
+    application_id: Id('Identifier of the application.'),
+    latest_release: Type.Optional(LatestRelease),
+    latest_pipeline_id: Type.Optional(Id('Identifier of the newest pipeline that carries it there.')),
+    product: ProductInfo,
+    branch: Text('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX }),
+    base_image: BaseImage,
+    registry: Type.Optional(Registry),
+    status: Word(RELEASABLE_STATUSES, 'How far it is there.'),
+    failure: Type.Optional(ReleaseFailure),
+  },
+  { title: 'CustomizationAffectedReleasable' },
+);
+export type CustomizationAffectedReleasable = Static<typeof CustomizationAffectedReleasable>;
+
+export const FailedRelease = Type.Object(
+  { release: EmbeddedRelease, failure: ReleaseFailure },
+  { title: 'FailedRelease' },
+);
+export type FailedRelease = Static<typeof FailedRelease>;
+
+export const CustomizationDetailed = Type.Object(
+  {
+    id: Id('Identifier of the customization.'),
+    version: Text('Version of its archive: v1, v2.'),
+    artifact: FileArtifact,
+    name: Type.Optional(Text('Name that its author gave it.')),
+    description: Type.Optional(Text('Description that its author gave it.')),
+    catalog_id: Id('Identifier of the catalog.'),
+    status: Word(CUSTOMIZATION_STATUSES, 'What was last done with it and how far that is.'),
+    filter: Type.Optional(CustomizationFilterDetailed),
+    created_by: Text('Who uploaded it.'),
+    created_at: Time('When it was uploaded.'),
+    updated_by: Type.Optional(Text('Who last changed it.')),
+    updated_at: Type.Optional(Time('When it last changed.')),
+    removed_by: Type.Optional(Text('Who removed it.')),
+    removed_at: Type.Optional(Time('When it was removed.')),
+    affected_releasables: Type.Array(CustomizationAffectedReleasable, { maxItems: EMBEDDED_MAX }),
+    succeeded_releases: Type.Array(EmbeddedRelease, { maxItems: EMBEDDED_MAX }),
+    pending_releases: Type.Array(EmbeddedRelease, { maxItems: EMBEDDED_MAX }),
+    failed_releases: Type.Array(FailedRelease, { maxItems: EMBEDDED_MAX }),
+    global: Type.Boolean({ description: 'True when it applies to every application.' }),
+    _links: Type.Object({
+      catalog: Link,
+      base_image: Type.Optional(Link),
+      affected_releasables: Links,
+      succeeded_releases: Links,
+      pending_releases: Links,
+      failed_releases: Links,
+    }),
+  },
+  { title: 'CustomizationDetailed' },
+);
+export type CustomizationDetailed = Static<typeof CustomizationDetailed>;
+
+export const CustomizationDetailedPage = PageOf(CustomizationDetailed, 'CustomizationDetailedPage');
+export type CustomizationDetailedPage = Static<typeof CustomizationDetailedPage>;
+
+const customizationParams = Type.Object({ ...catalogParams, customization_id: Id('Identifier of the customization.') });
+const archive = 'A tar.gz archive with files, scripts and a declaration.';
+
+const listCustomizations = defineEndpoint({
+  method: 'GET',
+  path: '/v1/catalogs/{catalog_id}/customizations',
+  summary: 'List customizations',
+  tag: 'Customizations',
+  access: READERS,
+  params: Type.Object(catalogParams),
+  query: Type.Object({
+    product_key: Type.Optional(Match('Only customizations of the product with this key.')),
+    base_image_id: Type.Optional(Id('Only customizations of this base image.')),
+    branch: Type.Optional(Match('Only customizations of this branch.', { maxLength: BRANCH_LENGTH_MAX })),
+    active: Flag(false, 'Leaves out those that were deleted.'),
+    global: Flag(false, 'Only those that apply to every application.'),
+    ...pageQuery,
+  }),
+  success: { status: 200, description: 'A page of customizations, the newest first.', body: CustomizationDetailedPage },
+  problems: [400, 404],
+});
+
+const createCustomization = defineEndpoint({
+  method: 'POST',
+  path: '/v1/catalogs/{catalog_id}/customizations',
+  summary: 'Create a customization',
+  description: 'Uploads an archive and says where it applies. Each application that it touches is built again with it.',
+  tag: 'Customizations',
+  access: WRITERS,
+  params: Type.Object(catalogParams),
+  multipart: {
+    file: { required: true, description: archive },
+    fields: Type.Object({
+      filter: Type.Optional(CustomizationFilter),
+      name: Type.Optional(Name('Name of the customization.')),
+      description: Type.Optional(Description('What the customization is for.')),
+    }),
+  },
+  rules: [{ kind: 'needs', field: 'filter.branch', needs: 'filter.product_key' }],
+  success: {
+    status: 201,
+    description: 'The customization was created.',
+    location: '/v1/catalogs/{catalog_id}/customizations/{id}',
+  },
+  problems: [400, 404, 412, 413, 415],
+});
+
+const getCustomization = defineEndpoint({
+  method: 'GET',
+  path: '/v1/catalogs/{catalog_id}/customizations/{customization_id}',
+  summary: 'Get a customization',
+  tag: 'Customizations',
+  access: READERS,
+  params: customizationParams,
+  success: { status: 200, description: 'The customization.', body: CustomizationDetailed },
+  problems: [400, 404],
+});
+
+const updateCustomization = defineEndpoint({
+  method: 'PATCH',
+  path: '/v1/catalogs/{catalog_id}/customizations/{customization_id}',
+  summary: 'Change a customization',
+  description: 'A new archive makes a new version, and everything that it touches is built again.',
+  tag: 'Customizations',
+  access: WRITERS,
+  params: customizationParams,
+  multipart: {
+    file: { required: false, description: archive },
+    fields: Type.Object({
+      name: Type.Optional(Name('Name of the customization.')),
+      description: Type.Optional(Description('What the customization is for.')),
+    }),
+  },
+  success: { status: 204, description: 'The customization was changed.' },
+  problems: [400, 404, 409, 413, 415],
+});
+
+const deleteCustomization = defineEndpoint({
+  method: 'DELETE',
+  path: '/v1/catalogs/{catalog_id}/customizations/{customization_id}',
+  summary: 'Delete a customization',
+  description: 'Everything that it touched is built again without it.',
+  tag: 'Customizations',
+  access: WRITERS,
+  params: customizationParams,
+  success: { status: 204, description: 'The customization was deleted.' },
+  problems: [400, 404],
+});
+
+export const customizationEndpoints = {
+  listCustomizations,
+  createCustomization,
+  getCustomization,
+  updateCustomization,
+  deleteCustomization,
+};

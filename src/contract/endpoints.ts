@@ -1,0 +1,44 @@
+// The table of all endpoints by the name of their operation: a new one is an entry in its noun's file.
+import { applicationEndpoints } from './application.ts';
+import { applicationRequestEndpoints } from './application-request.ts';
+import { baseImageEndpoints } from './base-image.ts';
+import { catalogEndpoints } from './catalog.ts';
+import { customizationEndpoints } from './customization.ts';
+import type { CallOf, EndpointDefinition, InputOf, OutputOf } from './endpoint.ts';
+import { fileEndpoints } from './file.ts';
+import { offeringEndpoints } from './offering.ts';
+import { operatingSystemEndpoints } from './operating-system.ts';
+import { pipelineEndpoints } from './pipeline.ts';
+import { productEndpoints } from './product.ts';
+import { registryEndpoints } from './registry.ts';
+import { releaseEndpoints } from './release.ts';
+import { tokenEndpoints } from './token.ts';
+
+export const endpoints = {
+  ...tokenEndpoints,
+  ...catalogEndpoints,
+  ...fileEndpoints,
+  ...offeringEndpoints,
+  ...applicationEndpoints,
+  ...applicationRequestEndpoints,
+  ...baseImageEndpoints,
+  ...operatingSystemEndpoints,
+  ...registryEndpoints,
+  ...customizationEndpoints,
+  ...pipelineEndpoints,
+  ...releaseEndpoints,
+  ...productEndpoints,
+} satisfies Record<string, EndpointDefinition>;
+
+export type Operation = keyof typeof endpoints;
+
+/** What the handler of an operation gets. */
+export type Input<O extends Operation> = InputOf<(typeof endpoints)[O]>;
+
+/** What the handler of an operation answers. */
+export type Output<O extends Operation> = OutputOf<(typeof endpoints)[O]>;
+
+/** What a caller of an operation gives. */
+export type Call<O extends Operation> = CallOf<(typeof endpoints)[O]>;
+
+export const operations = Object.keys(endpoints) as Operation[];

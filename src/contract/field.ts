@@ -1,0 +1,84 @@
+// The shapes of single fields and parameters that many nouns share, with their limits and formats.
+
+import type { TSchema } from 'typebox';
+import { Type } from 'typebox';
+import { DESCRIPTION_LENGTH_MAX, FILTER_LENGTH_MAX, LIST_PARAMETER_MAX, NAME_LENGTH_MAX } from './limits.ts';
+
+const UUID = '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$';
+/** One line: no control characters, no marks that turn the direction of what follows, and something to see. */
+const ONE_LINE = '^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$';
+/** Paragraphs: tabs and line ends are allowed beside that. */
+const PARAGRAPHS = '^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]*$';
+
+/** An identifier of ours: a UUID. */
+export function Id(description: string) {
+  return Type.String({ format: 'uuid', pattern: UUID, description });
+}
+
+/** A release's identifier: 24 hex digits. */
+export function ReleaseId(description: string) {
+  return Type.String({ pattern: '^[0-9a-fA-F]{24}$', description });
+}
+
+/** A file's identifier: the 64 hex digits of its SHA-256. */
+export function FileId(description: string) {
+  return Type.String({ pattern: '^[0-9a-f]{64}$', description });
+}
+
+/** `sha256:` and 64 hex digits, as OCI spells digests. */
+export function ArtifactDigest(description: string) {
+  return Type.Unsafe<`sha256:${string}`>({ type: 'string', pattern: '^sha256:[0-9a-f]{64}$', description });
+}
+
+/** RFC 3339 in UTC with milliseconds: `2026-03-03T00:59:52.762Z`. */
+export function Time(description: string) {
+  return Type.String({ format: 'date-time', description });
+}
+
+/** Plain text in an answer. */
+export function Text(description: string, options: { maxLength?: number } = {}) {
+  return Type.String({ ...options, description });
+}
+
+/** A name that a person gives. */
+export function Name(description: string) {
+  return Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, pattern: ONE_LINE, description });
+}
+
+/** A description that a person writes; may be empty. */
+export function Description(description: string) {
+  return Type.String({ maxLength: DESCRIPTION_LENGTH_MAX, pattern: PARAGRAPHS, description });
+}
+
+/** A text parameter that filters a list. */
+export function Match(description: string, options: { maxLength?: number } = {}) {
+  return Type.String({ minLength: 1, maxLength: options.maxLength ?? FILTER_LENGTH_MAX, description });
+}
+
+/** One of a closed set of words. */
+export function Word<const W extends readonly string[]>(words: W, description: string) {
+  return Type.Unsafe<W[number]>({ type: 'string', enum: [...words], description });
+}
+
+/** A parameter that holds several values in one, separated by commas: `DEPRECATED,DELETED`. */
+export function CommaList<S extends TSchema>(item: S, description: string) {
+  return Type.Array(item, { minItems: 1, maxItems: LIST_PARAMETER_MAX, description });
+}
+
+/** A yes-or-no parameter that always has a value: `true` or `false`. */
+export function Flag(value: boolean, description: string) {
+  return withDefault(Type.Boolean({ description }), value);
+}
+
+/** A yes-or-no parameter that does not filter when it is absent. */
+export function OptionalFlag(description: string) {
+  return Type.Optional(Type.Boolean({ description }));
+}
+
+/** What a parameter is when it is not sent; it may then be left out by callers and is always there for handlers. */
+export type Defaulted<S extends TSchema> = S & { default: unknown };
+
+/** Gives a parameter a default. */
+export function withDefault<S extends TSchema>(schema: S, value: unknown): Defaulted<S> {
+  return { ...schema, default: value };
+}

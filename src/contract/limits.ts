@@ -1,0 +1,51 @@
+// How much of anything a request may carry: every ceiling of the wire in one place, each with its reason.
+
+/** Items a page holds at most (published by the API this one speaks). */
+export const PAGE_SIZE_MAX = 100;
+export const PAGE_SIZE_DEFAULT = 20;
+/** Keeps page × page size within the 32-bit integers that counters and offsets are held in. */
+export const PAGE_MAX = 20_000_000;
+
+/** Names fit a line of a table and a column heading. */
+export const NAME_LENGTH_MAX = 255;
+/** A paragraph or two; longer texts belong in a document that the description links. */
+export const DESCRIPTION_LENGTH_MAX = 2_000;
+/** A search or an exact match never needs more than the longest name. */
+export const FILTER_LENGTH_MAX = NAME_LENGTH_MAX;
+/** Published maximum lengths of release and application fields. */
+export const BRANCH_LENGTH_MAX = 32;
+export const VERSION_LENGTH_MAX = 64;
+export const RELEASE_ID_LENGTH_MAX = 255;
+/** Published maximum length of a metadata file's name. */
+export const METADATA_FILENAME_LENGTH_MAX = 64;
+/** What common file systems hold as one name. */
+export const FILENAME_LENGTH_MAX = 255;
+/** Registry addresses with a project path; longer ones do not occur. */
+export const URL_LENGTH_MAX = 512;
+/** `repository:tag`: 255 for the repository as registries limit it, 128 for the tag, a colon. */
+export const CONTAINER_IMAGE_LENGTH_MAX = 384;
+/** Cloud registries take a JSON key file of about 2.5 KiB as password. */
+export const SECRET_LENGTH_MAX = 8_192;
+/** API tokens and access tokens are shorter by far. */
+export const TOKEN_LENGTH_MAX = 4_096;
+
+/** One request makes at most this many applications, so that its transaction stays short. */
+export const OFFERINGS_PER_REQUEST_MAX = 100;
+export const APPLICATIONS_PER_REQUEST_MAX = 100;
+/** Registries one application is pushed to. */
+export const REGISTRIES_PER_APPLICATION_MAX = 10;
+/** Values in one comma-separated parameter. */
+export const LIST_PARAMETER_MAX = 100;
+/** Releases, failures and releasables embedded in one customization: the newest; links lead to the rest. */
+export const EMBEDDED_MAX = 100;
+/** Violations told in one answer; the answer says how many more there are. */
+export const VIOLATIONS_MAX = 100;
+
+/** A JSON body: 100 identifiers, a name and a description stay below 64 KiB even when escaped. */
+export const BODY_BYTES_MAX = 64 * 1024;
+/** A customization archive as uploaded. It may expand to 1 GiB, and little of what people add compresses below a half. */
+export const ARCHIVE_BYTES_MAX = 512 * 1024 * 1024;
+/** The JSON part `filter` and the text parts of an upload, each. */
+export const PART_BYTES_MAX = 16 * 1024;
+/** file, filter, name, description, and room to name a few unknown ones in the answer. */
+export const PARTS_MAX = 16;

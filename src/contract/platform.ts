@@ -1,0 +1,12 @@
+// Operating system family and processor architecture that something was built for.
+import { type Static, Type } from 'typebox';
+import { Text } from './field.ts';
+
+export const PlatformFamily = Type.Object(
+  {
+    os_family: Type.Optional(Text('Family of operating systems: linux.', { maxLength: 64 })),
+    architecture: Type.Optional(Text('Processor architecture: amd64.', { maxLength: 64 })),
+  },
+  { title: 'PlatformFamily' },
+);
+export type PlatformFamily = Static<typeof PlatformFamily>;

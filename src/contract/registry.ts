@@ -1,0 +1,163 @@
+// Registries: where artifacts are pushed, and how one's own are registered.
+import { type Static, Type } from 'typebox';
+import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
+import { Description, Id, Name, OptionalFlag, Text, Time, Word } from './field.ts';
+import { NAME_LENGTH_MAX, SECRET_LENGTH_MAX, URL_LENGTH_MAX } from './limits.ts';
+import { Link } from './link.ts';
+import { PageOf, pageQuery } from './paging.ts';
+import { REGISTRY_PROVIDERS } from './vocabulary.ts';
+
+const members = {
+  id: Id('Identifier of the registry.'),
+  name: Text('Name of the registry.'),
+  url: Text('Address of the registry.'),
+  healthy: Type.Optional(Type.Boolean({ description: 'Whether the last check went well.' })),
+  last_checked_at: Type.Optional(Time('When it was last checked.')),
+};
+
+export const Registry = Type.Object(members, { title: 'Registry' });
+export type Registry = Static<typeof Registry>;
+
+export const RegistryDetailed = Type.Object(
+  {
+    ...members,
+    description: Type.Optional(Text('What the registry is for.')),
+    hosted: Type.Optional(Type.Boolean({ description: 'True for the registry that comes with the service.' })),
+    vmware_managed: Type.Optional(Type.Boolean({ description: 'True when the operator of the service keeps it.' })),
+    shared: Type.Optional(Type.Boolean({ description: 'True when several organizations use it.' })),
+    owned: Type.Optional(Type.Boolean({ description: 'True when it belongs to the caller’s organization.' })),
+    provider: Type.Optional(Word(REGISTRY_PROVIDERS, 'Whose kind of registry it is.')),
+    created_at: Type.Optional(Time('When it was registered.')),
+    created_by: Type.Optional(Text('Who registered it.')),
+    updated_at: Type.Optional(Time('When it last changed.')),
+    updated_by: Type.Optional(Text('Who last changed it.')),
+    removed_at: Type.Optional(Time('When it was removed.')),
+    removed_by: Type.Optional(Text('Who removed it.')),
+    application_count: Type.Optional(Type.Integer({ description: 'How many applications are pushed to it.' })),
+    credentials_limit: Type.Optional(Type.Integer({ description: 'How many credentials it may have.' })),
+    unhealthy_cause: Type.Optional(Text('Why the last check failed.')),
+    _links: Type.Optional(Type.Object({ credentials: Type.Optional(Link) })),
+  },
+  { title: 'RegistryDetailed' },
+);
+export type RegistryDetailed = Static<typeof RegistryDetailed>;
+
+export const RegistriesPage = PageOf(RegistryDetailed, 'RegistriesPage');
+export type RegistriesPage = Static<typeof RegistriesPage>;
+
+const accessKey = Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, description: 'User name or key id.' });
+const accessSecret = Type.String({
+  minLength: 1,
+  maxLength: SECRET_LENGTH_MAX,
+  writeOnly: true,
+  description: 'Password or secret. It is kept sealed and never shown.',
+});
+const dockerHubOrganization = Type.String({
+  pattern: '^[a-z0-9][a-z0-9_-]*$',
+  maxLength: NAME_LENGTH_MAX,
+  description: 'Organization on Docker Hub; of use with that provider only.',
+});
+
+export const CreatePrivateRegistryRequest = Type.Object(
+  {
+    name: Name('Name of the registry.'),
+    description: Description('What the registry is for.'),
+    provider: Word(REGISTRY_PROVIDERS, 'Whose kind of registry it is; OCI for any other.'),
+    url: Type.String({
+      minLength: 1,
+      maxLength: URL_LENGTH_MAX,
+      pattern: '^https?://[^\\s/?#@]+(/[^\\s?#@]*)?$',
+      description: 'Address with scheme, and a path when repositories are made under one. Without user name.',
+    }),
+    access_key: Type.Optional(accessKey),
+    access_secret: accessSecret,
+    containers_organization: Type.Optional(dockerHubOrganization),
+    charts_organization: Type.Optional(dockerHubOrganization),
+  },
+  { title: 'CreatePrivateRegistryRequest' },
+);
+export type CreatePrivateRegistryRequest = Static<typeof CreatePrivateRegistryRequest>;
+
+export const UpdatePrivateRegistryRequest = Type.Object(
+  {
+    name: Type.Optional(Name('Name of the registry.')),
+    description: Type.Optional(Description('What the registry is for.')),
+    access_key: Type.Optional(accessKey),
+    access_secret: Type.Optional(accessSecret),
+  },
+  { title: 'UpdatePrivateRegistryRequest' },
+);
+export type UpdatePrivateRegistryRequest = Static<typeof UpdatePrivateRegistryRequest>;
+
+const registryParams = Type.Object({ registry_id: Id('Identifier of the registry.') });
+
+const listRegistries = defineEndpoint({
+  method: 'GET',
+  path: '/v1/registries',
+  summary: 'List registries',
+  tag: 'Registries',
+  access: READERS,
+  query: Type.Object({
+    removed: OptionalFlag('Only registries that were removed, or only those that were not.'),
+    provider: Type.Optional(Word(REGISTRY_PROVIDERS, 'Only registries of this provider.')),
+    hosted: OptionalFlag('Only the registry that comes with the service, or only the others.'),
+    vmware_managed: OptionalFlag('Only registries that the operator of the service keeps, or only the others.'),
+    shared: OptionalFlag('Only registries that several organizations use, or only the others.'),
+    owned: OptionalFlag('Only registries of the caller’s organization, or only the others.'),
+    ...pageQuery,
+  }),
+  success: { status: 200, description: 'A page of registries, by name.', body: RegistriesPage },
+  problems: [400],
+});
+
+const createRegistry = defineEndpoint({
+  method: 'POST',
+  path: '/v1/registries',
+  summary: 'Register a registry',
+  tag: 'Registries',
+  access: WRITERS,
+  body: CreatePrivateRegistryRequest,
+  rules: [
+    { kind: 'only-when', field: 'containers_organization', other: 'provider', is: 'DOCKERHUB' },
+    { kind: 'only-when', field: 'charts_organization', other: 'provider', is: 'DOCKERHUB' },
+  ],
+  success: { status: 201, description: 'The registry was registered.', location: '/v1/registries/{id}' },
+  problems: [400, 413, 415],
+});
+
+const getRegistry = defineEndpoint({
+  method: 'GET',
+  path: '/v1/registries/{registry_id}',
+  summary: 'Get a registry',
+  tag: 'Registries',
+  access: READERS,
+  params: registryParams,
+  success: { status: 200, description: 'The registry.', body: RegistryDetailed },
+  problems: [400, 404],
+});
+
+const updateRegistry = defineEndpoint({
+  method: 'PATCH',
+  path: '/v1/registries/{registry_id}',
+  summary: 'Change a registry',
+  description: 'Name, description and credentials of one’s own registry. Its address and provider stay.',
+  tag: 'Registries',
+  access: WRITERS,
+  params: registryParams,
+  body: UpdatePrivateRegistryRequest,
+  success: { status: 204, description: 'The registry was changed.' },
+  problems: [400, 404, 413, 415],
+});
+
+const deleteRegistry = defineEndpoint({
+  method: 'DELETE',
+  path: '/v1/registries/{registry_id}',
+  summary: 'Remove a registry',
+  tag: 'Registries',
+  access: WRITERS,
+  params: registryParams,
+  success: { status: 204, description: 'The registry was removed.' },
+  problems: [400, 404, 409],
+});
+
+export const registryEndpoints = { listRegistries, createRegistry, getRegistry, updateRegistry, deleteRegistry };
