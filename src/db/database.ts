@@ -1,5 +1,5 @@
 // The pool and its two faces: a Database reads, a Transaction reads and writes; writing outside a transaction does not compile.
-import { type Transaction as KyselyTransaction, Kysely, PostgresDialect } from 'kysely';
+import { Kysely, type Transaction as KyselyTransaction, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Tables } from './tables.ts';
 

@@ -1,0 +1,27 @@
+// How the embedded PostgreSQL refuses or fails, told for the operator who reads it at start.
+
+export type EmbeddedErrorCode =
+  /** A living Larder holds the data directory. */
+  | 'IN_USE'
+  /** No PostgreSQL binaries for this machine are installed. */
+  | 'NO_PROGRAM'
+  /** PostgreSQL refuses root, and no other user was named. */
+  | 'ROOT'
+  /** The data directory was made by another major version. */
+  | 'VERSION'
+  /** A folder belongs to somebody else or cannot be entered. */
+  | 'FOLDER'
+  /** initdb or postgres ended with an error. */
+  | 'START'
+  /** A server that will not stop. */
+  | 'STOP';
+
+export class EmbeddedError extends Error {
+  readonly code: EmbeddedErrorCode;
+
+  constructor(code: EmbeddedErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EmbeddedError';
+    this.code = code;
+  }
+}

