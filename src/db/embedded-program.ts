@@ -1,8 +1,8 @@
 // The PostgreSQL binaries from npm, made runnable: their library links may be missing, and another user may not reach them.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EmbeddedError } from './embedded-error.ts';
 
 /** Whom PostgreSQL's programs run as; undefined means as this process. */
@@ -41,7 +41,7 @@ function findNative(): string {
     );
   }
   try {
-    return join(dirname(dirname(fileURLToPath(import.meta.resolve(name)))), 'native');
+    return join(dirname(dirname(createRequire(import.meta.url).resolve(name))), 'native');
   } catch (cause) {
     throw new EmbeddedError(
       'NO_PROGRAM',

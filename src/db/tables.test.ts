@@ -1,0 +1,71 @@
+// The types of the rows against the schema that the migrations really make.
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+
+type Column = { table_name: string; column_name: string; data_type: string; nullable: boolean; has_default: boolean };
+
+let database: TestDatabase;
+let columns: Column[];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const { rows } = await database.pool.query<Column>(
+    `select table_name, column_name, data_type, is_nullable = 'YES' as nullable, column_default is not null as has_default
+     from information_schema.columns where table_schema = 'public' and table_name <> 'migrations'`,
+  );
+  columns = rows;
+});
+afterAll(() => database.drop());
+
+/** What tables.ts says, read as text: types are gone at run time. `{table: {column: type}}` */
+function typedColumns(): Map<string, Map<string, string>> {
+  const text = readFileSync(new URL('tables.ts', import.meta.url), 'utf8').replace(/\/\*\*[\s\S]*?\*\//g, '');
+  const bodies = new Map([...text.matchAll(/^type (\w+Table) = \{([^}]*)\}/gm)].map((m) => [m[1], m[2] ?? '']));
+  const tables = /export type Tables = \{([^}]*)\}/.exec(text)?.[1] ?? '';
+  return new Map(
+    [...tables.matchAll(/(\w+): (\w+);/g)].map(([, table = '', type]) => [
+      table,
+      new Map(
+        [...(bodies.get(type) ?? '').matchAll(/(\w+): ([^;]+?);?(?=[\n;]|\s*$| \w+:)/g)].map((m) => [
+          m[1] ?? '',
+          m[2] ?? '',
+        ]),
+      ),
+    ]),
+  );
+}
+
+/** The type that a column of the schema calls for, without its unions of words. */
+function expected({ data_type, nullable, has_default }: Column): RegExp {
+  const one = (required: string, defaulted: string, optional: string): RegExp =>
+    new RegExp(`^(${nullable ? optional : has_default ? defaulted : required})$`);
+  if (data_type.startsWith('timestamp')) return one('Time', 'DefaultTime', 'OptionalTime');
+  if (data_type === 'jsonb') return one('Json<.+>', 'DefaultJson<.+>', 'OptionalJson<.+>');
+  const plain = { integer: 'number', bigint: 'number', boolean: 'boolean', bytea: 'Buffer', ARRAY: '(string|Digest)\\[\\]' }[
+    data_type
+  ];
+  // Texts and uuids: string, Digest, or a union of words, but none of the other kinds.
+  const type = plain ?? "(string|Digest|[A-Z]\\w+|'[A-Z_]+'( \\| '[A-Z_]+')*)";
+  return one(type, `Generated<${type}>`, `${type} \\| null`);
+}
+
+describe('tables.ts', () => {
+  test('names every table and no other', () => {
+    expect([...typedColumns().keys()].sort()).toEqual([...new Set(columns.map((column) => column.table_name))].sort());
+  });
+
+  test('names every column and no other', () => {
+    const typed = [...typedColumns()].flatMap(([table, names]) => [...names.keys()].map((name) => `${table}.${name}`));
+    expect(typed.sort()).toEqual(columns.map(({ table_name, column_name }) => `${table_name}.${column_name}`).sort());
+  });
+
+  test('gives each column a type of its kind, nullable and defaulted alike', () => {
+    const typed = typedColumns();
+    const wrong = columns
+      .map((column) => ({ column, type: typed.get(column.table_name)?.get(column.column_name) ?? '' }))
+      .filter(({ column, type }) => !expected(column).test(type))
+      .map(({ column, type }) => `${column.table_name}.${column.column_name}: ${type} for ${JSON.stringify(column)}`);
+    expect(wrong).toEqual([]);
+  });
+});

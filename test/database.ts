@@ -1,0 +1,44 @@
+// A database of one's own for each test file: a clone of the migrated template, dropped at the end.
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+import { type Database, type OpenedDatabase, openDatabase } from '../src/db/database.ts';
+import { TEMPLATE, urlOfDatabase } from './global-setup.ts';
+
+export type TestDatabase = {
+  db: Database;
+  pool: OpenedDatabase['pool'];
+  url: string;
+  /** Closes the pool and removes the database, whoever is still connected. */
+  drop(): Promise<void>;
+};
+
+/** Clones the template. Call it in `beforeAll` and `drop` in `afterAll`. */
+export async function createTestDatabase(options: { empty?: boolean } = {}): Promise<TestDatabase> {
+  const serverUrl = inject('databaseServerUrl');
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const template = options.empty ? 'template0' : TEMPLATE;
+  // Copying files is faster than logging every page, and no crash has to be survived here.
+  await onServer(serverUrl, `create database ${name} template ${template} strategy file_copy`);
+  const url = urlOfDatabase(serverUrl, name);
+  const { db, pool, close } = openDatabase(url);
+  return {
+    db,
+    pool,
+    url,
+    async drop() {
+      await close();
+      await onServer(serverUrl, `drop database ${name} with (force)`);
+    },
+  };
+}
+
+async function onServer(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
