@@ -74,7 +74,15 @@ export type CustomizationPin = {
 export type BuildPlan = {
   format: 1;
   packaging_type: 'CONTAINER_IMAGE';
-  product: { key: string; name: string; branch: string; version: string; description: string; licenses: string[]; home_url?: string };
+  product: {
+    key: string;
+    name: string;
+    branch: string;
+    version: string;
+    description: string;
+    licenses: string[];
+    home_url?: string;
+  };
   platform: Platform;
   /** `debian-12` */
   operating_system: string;

@@ -1,0 +1,22 @@
+// The one error of this room: which step of a build failed, whose fault it is, and a message for the person who reads it in the UI.
+import type { FailureCause } from '../contract/vocabulary.ts';
+
+export type BuildErrorOptions = {
+  /** The step as a person would name it: `packages`, `customization 1f0c… v2: scripts/install`. */
+  step: string;
+  cause_kind: FailureCause;
+  cause?: unknown;
+};
+
+/** A build that cannot succeed as it was asked for; trying again changes nothing. Temporary faults are thrown as they are. */
+export class BuildError extends Error {
+  override readonly name = 'BuildError';
+  readonly step: string;
+  readonly cause_kind: FailureCause;
+
+  constructor(message: string, { step, cause_kind, cause }: BuildErrorOptions) {
+    super(message, cause === undefined ? {} : { cause });
+    this.step = step;
+    this.cause_kind = cause_kind;
+  }
+}

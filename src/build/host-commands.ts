@@ -1,0 +1,115 @@
+// How programs of this machine are started for a build: as the account that owns the sandboxes, dying with their parent, with no environment.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { lastLines } from './build-log.ts';
+import type { SandboxHost } from './sandbox-mode.ts';
+
+/** Standard folders, not the caller's PATH: what runs with a namespace's rights is not for an environment to choose. */
+const PROGRAM_FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
+export const STANDARD_PATH = PROGRAM_FOLDERS.join(':');
+
+/** The path of a program of this machine, undefined when it is not installed. */
+export function findTool(name: string): string | undefined {
+  return PROGRAM_FOLDERS.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+/** The command as the sandboxes' account; it is killed when this process (or the thread that started it) dies, even by kill -9. */
+export function asOwner({ tools, user }: SandboxHost, command: string[]): string[] {
+  const drop = user === undefined ? [] : [tools.setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups'];
+  // A setpriv of its own: changing the user id makes the kernel forget the signal (prctl(2), PR_SET_PDEATHSIG).
+  return [...drop, tools.setpriv, '--pdeathsig', 'KILL', ...command];
+}
+
+/** The command as root of a new user namespace whose ids are the account's subordinate ones; its mounts are its own. */
+export function inNewNamespace({ tools, namespace }: SandboxHost, command: string[]): string[] {
+  const map = namespace ? ['--map-auto', '--map-root-user'] : [];
+  return [tools.unshare, ...map, '--mount', '--fork', '--kill-child', ...command];
+}
+
+/** The command inside the namespaces that `inNewNamespace` made for the process `pid`. */
+export function inNamespaceOf({ tools, namespace }: SandboxHost, pid: number, command: string[]): string[] {
+  const user = namespace ? ['--user', '--setuid', '0', '--setgid', '0'] : [];
+  return [tools.nsenter, '--target', String(pid), ...user, '--mount', ...command];
+}
+
+export type RunOptions = {
+  stdin?: AsyncIterable<Uint8Array>;
+  onOutput?: (chunk: Buffer) => void;
+  signal?: AbortSignal | undefined;
+  environment?: Record<string, string>;
+};
+
+/** A program of this machine that ended in failure. */
+export class CommandFailed extends Error {
+  override readonly name = 'CommandFailed';
+  readonly code: number | undefined;
+  readonly output: string;
+
+  constructor(command: string, code: number | undefined, output: string) {
+    super(`${command} ended with ${code === undefined ? 'a signal' : `code ${code}`}: ${output}`);
+    this.code = code;
+    this.output = output;
+  }
+}
+
+/** Runs `command` (already wrapped) to its end. Throws CommandFailed with its last lines, or the signal's reason. */
+export async function runCommand(command: string[], options: RunOptions = {}): Promise<void> {
+  options.signal?.throwIfAborted();
+  const [program = '', ...rest] = command;
+  const child = spawn(program, rest, {
+    env: options.environment ?? {},
+    cwd: '/',
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' as const }),
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      output = (output + chunk.toString('utf8')).slice(-8192);
+      options.onOutput?.(chunk);
+    });
+  }
+  const ended = endOf(child);
+  try {
+    if (options.stdin !== undefined) await feed(child, options.stdin);
+  } catch (error) {
+    child.kill('SIGKILL');
+    await ended.catch(() => undefined);
+    throw error;
+  }
+  const code = await ended;
+  options.signal?.throwIfAborted();
+  if (code !== 0) throw new CommandFailed(program.split('/').at(-1) ?? program, code, lastLines(output));
+}
+
+/** Resolves with the exit code (undefined after a signal) when the child and its streams are done. */
+export function endOf(child: ChildProcess): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (error: Error) => (error.name === 'AbortError' ? undefined : reject(error)));
+    child.once('close', (code: number | null) => resolve(code ?? undefined));
+  });
+}
+
+/** Writes a stream into the child. A child that stops reading early is judged by its exit code, not here. */
+async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  const { stdin } = child;
+  if (stdin === null) return;
+  let broken = false;
+  stdin.on('error', () => {
+    broken = true;
+  });
+  for await (const chunk of bytes) {
+    if (broken || child.exitCode !== null || child.signalCode !== null) break;
+    if (!stdin.write(chunk)) await drained(child);
+  }
+  stdin.end();
+}
+
+function drained(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.stdin?.once('drain', resolve);
+    child.stdin?.once('close', resolve);
+    child.once('close', () => resolve());
+  });
+}

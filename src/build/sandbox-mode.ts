@@ -1,0 +1,185 @@
+// What this machine lets us run: sandboxes in user namespaces, sandboxes as root, or none; tried for real, with reasons a person can act on.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { type Account, findAccount, hasSubordinateIds } from '../host/accounts.ts';
+import { asOwner, CommandFailed, findTool, inNewNamespace, runCommand, STANDARD_PATH } from './host-commands.ts';
+
+/** Programs of this machine that sandboxes are made of, and the Debian package that has each. */
+const TOOLS = {
+  unshare: 'util-linux',
+  nsenter: 'util-linux',
+  setpriv: 'util-linux',
+  prlimit: 'util-linux',
+  bwrap: 'bubblewrap',
+  tar: 'tar',
+  sh: 'dash',
+  rm: 'coreutils',
+  du: 'coreutils',
+  bash: 'bash',
+} as const;
+export type Tool = keyof typeof TOOLS;
+
+/** Everything needed to start a sandbox on this machine. */
+export type SandboxHost = {
+  tools: Record<Tool, string>;
+  /** The account that sandboxes run as when this process is root; absent when they run as this process's own user. */
+  user?: Account;
+  /** In a user namespace of their own; otherwise as the machine's root. */
+  namespace: boolean;
+  /** Where changes are written: a tmpfs of limited size, or the disk on kernels whose tmpfs has no user attributes (before 6.6). */
+  upper: 'tmpfs' | 'disk';
+  /** The libraries that the machine's setpriv needs, so that it runs inside any image: file name there to path here. */
+  libraries: Record<string, string>;
+};
+
+export type SandboxMode =
+  | {
+      mode: 'userns' | 'root' /** Why it is not better; empty when nothing is missing. */;
+      reasons: string[];
+      host: SandboxHost;
+    }
+  | { mode: 'files-only'; reasons: string[] };
+
+export type ProbeOptions = {
+  /** Accounts to run sandboxes as under root; the first that exists is taken. */
+  accounts?: readonly string[];
+};
+
+/** Finds the best way to run sandboxes here by running one; it changes nothing on the machine. */
+export async function probeSandbox({ accounts = ['larder'] }: ProbeOptions = {}): Promise<SandboxMode> {
+  const missing = Object.entries(TOOLS).filter(([tool]) => findTool(tool) === undefined);
+  if (process.platform !== 'linux') return filesOnly(['Sandboxes need Linux.']);
+  if (process.arch !== 'x64' && process.arch !== 'arm64') {
+    return filesOnly([`Sandboxes know x86_64 and aarch64, and this machine is ${process.arch}.`]);
+  }
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map(([, name]) => name))];
+    return filesOnly([`Missing programs: install the Debian packages ${packages.join(', ')}.`]);
+  }
+  const reasons: string[] = [];
+  for (const candidate of candidates(accounts, reasons)) {
+    const failure = await tryHost(candidate);
+    if (failure === undefined) return { mode: candidate.namespace ? 'userns' : 'root', reasons, host: candidate };
+    reasons.push(failure);
+  }
+  return filesOnly([...new Set(reasons)]);
+}
+
+function filesOnly(reasons: string[]): SandboxMode {
+  return {
+    mode: 'files-only',
+    reasons: [
+      ...reasons,
+      'Customizations of files, certificates, environment and labels still work; packages and scripts are refused.',
+    ],
+  };
+}
+
+/** The ways to try, best first; notes why a way is out of the question. */
+function candidates(accounts: readonly string[], reasons: string[]): SandboxHost[] {
+  const tools = Object.fromEntries(
+    Object.keys(TOOLS).map((tool) => [tool, findTool(tool) ?? tool]),
+  ) as SandboxHost['tools'];
+  const common = { tools, libraries: librariesOf(tools.setpriv) };
+  const found: SandboxHost[] = [];
+  const root = process.getuid?.() === 0;
+  const account = root ? accounts.map(findAccount).find(Boolean) : findAccount(process.getuid?.() ?? -1);
+  const refusal = accountRefusal(account, root, accounts);
+  if (refusal !== undefined) reasons.push(refusal);
+  else {
+    const user = root && account !== undefined ? { user: account } : {};
+    found.push(
+      { ...common, ...user, namespace: true, upper: 'tmpfs' },
+      { ...common, ...user, namespace: true, upper: 'disk' },
+    );
+  }
+  if (root) found.push({ ...common, namespace: false, upper: 'tmpfs' }, { ...common, namespace: false, upper: 'disk' });
+  return found;
+}
+
+function accountRefusal(account: Account | undefined, root: boolean, accounts: readonly string[]): string | undefined {
+  if (account === undefined) {
+    return root
+      ? `There is no account «${accounts.join('», «')}» to run sandboxes as: make one with a range of subordinate ids (useradd --system, usermod --add-subuids --add-subgids).`
+      : 'This user has no line in /etc/passwd, so it cannot have subordinate ids.';
+  }
+  if (!hasSubordinateIds(account)) {
+    return `The user «${account.name}» has no range of 65,536 subordinate ids: give it one with usermod --add-subuids and --add-subgids.`;
+  }
+  if (findTool('newuidmap') === undefined || findTool('newgidmap') === undefined) {
+    return 'Missing programs: install the Debian package uidmap.';
+  }
+  return undefined;
+}
+
+/** What the dynamic loader says it would load (ldd), the loader itself as `ld.so`. */
+function librariesOf(program: string): Record<string, string> {
+  const listed = execFileSync(findTool('ldd') ?? 'ldd', [program], { encoding: 'utf8', env: { PATH: STANDARD_PATH } });
+  const libraries: Record<string, string> = {};
+  for (const line of listed.split('\n')) {
+    const path = /(\/\S+)/.exec(line.replace(/^.*=>/, ''))?.[1];
+    if (path === undefined || !existsSync(path)) continue;
+    const name = basename(path);
+    libraries[/^ld[-.]/.test(name) ? 'ld.so' : name] = realpathSync(path);
+  }
+  return libraries;
+}
+
+/**
+ * Everything that a real sandbox does: a file system for changes, an overlay that can hide a folder behind an opaque one, a network
+ * namespace, bwrap with the machine's own root.
+ */
+const TRIAL = `
+set -e
+PATH=${STANDARD_PATH}
+cd "$1"
+if [ "$2" = tmpfs ]; then mount -t tmpfs -o size=1m larder .; cd "$1"; fi
+mkdir -p lower/folder upper work root
+mount -t overlay -o userxattr,lowerdir=lower,upperdir=upper,workdir=work overlay root
+rmdir root/folder
+mkdir root/folder
+chown 12:34 root/folder
+exec "$3" --unshare-pid --unshare-net --unshare-ipc --unshare-uts --die-with-parent --ro-bind / / --proc /proc --dev /dev true
+`;
+
+/** Undefined when it works; otherwise why not. */
+async function tryHost(host: SandboxHost): Promise<string | undefined> {
+  const scratch = mkdtempSync(join(tmpdir(), 'larder-probe-'));
+  chmodSync(scratch, 0o755);
+  if (host.user !== undefined) chownSync(scratch, host.user.uid, host.user.gid);
+  try {
+    const trial = [host.tools.sh, '-c', TRIAL, 'probe', scratch, host.upper, host.tools.bwrap];
+    await runCommand(asOwner(host, inNewNamespace(host, trial)));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error;
+    return `${host.namespace ? 'User namespaces' : 'Sandboxes as root'} do not work here (${error.output.split('\n').at(-1) ?? error.message}).${host.namespace ? hint() : ''}`;
+  } finally {
+    await runCommand(
+      asOwner(host, inNewNamespace(host, [host.tools.sh, '-c', `PATH=${STANDARD_PATH}; rm -rf "$1"/*`, 'rm', scratch])),
+    ).catch(() => undefined);
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** The kernel settings that forbid user namespaces, by the name to change them by. */
+const FORBIDDING: readonly [setting: string, value: string][] = [
+  ['user.max_user_namespaces', '0'],
+  ['kernel.unprivileged_userns_clone', '0'],
+  ['kernel.apparmor_restrict_unprivileged_userns', '1'],
+];
+
+function hint(): string {
+  const found = FORBIDDING.filter(([setting, value]) => readSetting(setting) === value);
+  return found.map(([setting, value]) => ` The kernel setting ${setting} is ${value}.`).join('');
+}
+
+function readSetting(name: string): string | undefined {
+  try {
+    return readFileSync(join('/proc/sys', ...name.split('.')), 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,165 @@
+// The system calls that a sandbox refuses, assembled as the raw BPF program that `bwrap --seccomp` loads (seccomp(2)).
+
+export const SECCOMP_ARCHITECTURES = ['x64', 'arm64'] as const;
+export type SeccompArchitecture = (typeof SECCOMP_ARCHITECTURES)[number];
+
+/** AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64 (linux/audit.h). */
+const AUDIT_ARCHITECTURE: Record<SeccompArchitecture, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
+
+/**
+ * Refused with EPERM, as [number on x86_64, number on aarch64]; undefined where the architecture lacks the call. These reach into
+ * the kernel or other processes, and no package's script needs them: mounts and namespaces (a nested one gives capabilities back),
+ * keys, BPF, tracing, io_uring (it does file and socket calls behind the filter's back), modules, clocks, swap.
+ */
+const REFUSED: Record<string, readonly [number | undefined, number | undefined]> = {
+  _sysctl: [156, undefined],
+  acct: [163, 89],
+  add_key: [248, 217],
+  adjtimex: [159, 171],
+  bpf: [321, 280],
+  clock_adjtime: [305, 266],
+  clock_settime: [227, 112],
+  create_module: [174, undefined],
+  delete_module: [176, 106],
+  fanotify_init: [300, 262],
+  finit_module: [313, 273],
+  fsconfig: [431, 431],
+  fsmount: [432, 432],
+  fsopen: [430, 430],
+  fspick: [433, 433],
+  get_kernel_syms: [177, undefined],
+  init_module: [175, 105],
+  io_uring_enter: [426, 426],
+  io_uring_register: [427, 427],
+  io_uring_setup: [425, 425],
+  ioperm: [173, undefined],
+  iopl: [172, undefined],
+  kcmp: [312, 272],
+  kexec_file_load: [320, 294],
+  kexec_load: [246, 104],
+  keyctl: [250, 219],
+  lookup_dcookie: [212, 18],
+  mount: [165, 40],
+  mount_setattr: [442, 442],
+  move_mount: [429, 429],
+  name_to_handle_at: [303, 264],
+  nfsservctl: [180, 42],
+  open_by_handle_at: [304, 265],
+  open_tree: [428, 428],
+  perf_event_open: [298, 241],
+  pidfd_getfd: [438, 438],
+  pivot_root: [155, 41],
+  process_madvise: [440, 440],
+  process_vm_readv: [310, 270],
+  process_vm_writev: [311, 271],
+  ptrace: [101, 117],
+  query_module: [178, undefined],
+  quotactl: [179, 60],
+  quotactl_fd: [443, 443],
+  reboot: [169, 142],
+  request_key: [249, 218],
+  setdomainname: [171, 162],
+  sethostname: [170, 161],
+  setns: [308, 268],
+  settimeofday: [164, 170],
+  swapoff: [168, 225],
+  swapon: [167, 224],
+  syslog: [103, 116],
+  sysfs: [139, undefined],
+  umount2: [166, 39],
+  unshare: [272, 97],
+  uselib: [134, undefined],
+  userfaultfd: [323, 282],
+  vhangup: [153, 58],
+};
+
+/** Calls that are judged by an argument. */
+const CLONE: Record<SeccompArchitecture, number> = { x64: 56, arm64: 220 };
+const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
+const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
+/** Its flags lie in memory, where a filter cannot look; ENOSYS makes every C library fall back to clone. */
+const CLONE3 = 435;
+
+/** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (linux/sched.h). */
+const CLONE_NAMESPACES = 0x7e020000;
+/** AF_ALG opens kernel crypto; AF_VSOCK reaches a virtual machine's host past the network namespace. */
+const REFUSED_SOCKET_FAMILIES = [38, 40];
+/** TIOCSTI and TIOCLINUX type into a terminal. */
+const REFUSED_TERMINAL_REQUESTS = [0x5412, 0x541c];
+/** Numbers from here on are the x32 calls of x86_64, a second way to everything above (__X32_SYSCALL_BIT). */
+const X32 = 0x40000000;
+
+const EPERM = 1;
+const ENOSYS = 38;
+
+/** Classic BPF (linux/bpf_common.h, linux/seccomp.h). */
+const LOAD_WORD = 0x20;
+const JUMP_EQUAL = 0x15;
+const JUMP_GREATER_EQUAL = 0x35;
+const JUMP_ANY_BIT = 0x45;
+const RETURN = 0x06;
+const ALLOW = 0x7fff0000;
+const KILL_PROCESS = 0x80000000;
+const ERRNO = 0x00050000;
+
+/** Where struct seccomp_data holds things; arguments are 64 bits, of which the low half comes first on both architectures. */
+const NUMBER_AT = 0;
+const ARCHITECTURE_AT = 4;
+const ARGUMENT_AT = [16, 24] as const;
+
+type Instruction = { code: number; ifTrue?: number; ifFalse?: number; value: number };
+
+/** The filter for this architecture, as an array of struct sock_filter in the machine's (little) byte order. */
+export function seccompProgram(architecture: SeccompArchitecture): Buffer {
+  const program: Instruction[] = [
+    { code: LOAD_WORD, value: ARCHITECTURE_AT },
+    { code: JUMP_EQUAL, ifTrue: 1, value: AUDIT_ARCHITECTURE[architecture] },
+    { code: RETURN, value: KILL_PROCESS },
+    { code: LOAD_WORD, value: NUMBER_AT },
+  ];
+  if (architecture === 'x64') program.push(...refuseWhen(JUMP_GREATER_EQUAL, X32, EPERM));
+  program.push(...refuseWhen(JUMP_EQUAL, CLONE3, ENOSYS));
+  for (const numbers of Object.values(REFUSED)) {
+    const number = numbers[architecture === 'x64' ? 0 : 1];
+    if (number !== undefined) program.push(...refuseWhen(JUMP_EQUAL, number, EPERM));
+  }
+  program.push(
+    ...judgeArgument(CLONE[architecture], 0, refuseWhen(JUMP_ANY_BIT, CLONE_NAMESPACES, EPERM)),
+    ...judgeArgument(SOCKET[architecture], 0, refuseEach(REFUSED_SOCKET_FAMILIES)),
+    ...judgeArgument(IOCTL[architecture], 1, refuseEach(REFUSED_TERMINAL_REQUESTS)),
+    { code: RETURN, value: ALLOW },
+  );
+  return assemble(program);
+}
+
+function refuseWhen(jump: number, value: number, errno: number): Instruction[] {
+  return [
+    { code: jump, ifFalse: 1, value },
+    { code: RETURN, value: ERRNO + errno },
+  ];
+}
+
+function refuseEach(values: number[]): Instruction[] {
+  return values.flatMap((value) => refuseWhen(JUMP_EQUAL, value, EPERM));
+}
+
+/** For one call: loads an argument, applies the checks and allows; any other call passes over all of it. */
+function judgeArgument(number: number, argument: 0 | 1, checks: Instruction[]): Instruction[] {
+  return [
+    { code: JUMP_EQUAL, ifFalse: checks.length + 2, value: number },
+    { code: LOAD_WORD, value: ARGUMENT_AT[argument] },
+    ...checks,
+    { code: RETURN, value: ALLOW },
+  ];
+}
+
+function assemble(program: Instruction[]): Buffer {
+  const bytes = Buffer.alloc(program.length * 8);
+  for (const [index, { code, ifTrue = 0, ifFalse = 0, value }] of program.entries()) {
+    bytes.writeUInt16LE(code, index * 8);
+    bytes.writeUInt8(ifTrue, index * 8 + 2);
+    bytes.writeUInt8(ifFalse, index * 8 + 3);
+    bytes.writeUInt32LE(value >>> 0, index * 8 + 4);
+  }
+  return bytes;
+}
