@@ -104,7 +104,7 @@ function keptOpen(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
 }
 
 /** The media type may lie and engines do not ask it either: the first bytes say how a layer is compressed. */
-async function uncompressed(layer: Readable): Promise<AsyncIterable<Buffer>> {
+export async function uncompressed(layer: Readable): Promise<AsyncIterable<Buffer>> {
   const iterator = layer[Symbol.asyncIterator]();
   const first = await iterator.next();
   const head: Buffer = first.done ? Buffer.alloc(0) : first.value;
