@@ -1,0 +1,176 @@
+// Runs one apt tool and turns its failure into an error that says what a person can do about it.
+import { spawn } from 'node:child_process';
+
+export type AptErrorCode =
+  | 'NO_SOURCES'
+  | 'NOT_INSTALLED'
+  | 'UNREACHABLE'
+  | 'SUITE_MISSING'
+  | 'UNTRUSTED'
+  | 'BUSY'
+  | 'NAME_MALFORMED'
+  | 'PACKAGE_UNKNOWN'
+  | 'VERSION_UNKNOWN'
+  | 'UNSOLVABLE'
+  | 'PACKAGE_GONE'
+  | 'CANCELLED'
+  | 'FAILED';
+
+/** What went wrong with the package archive, in words for the person who reads the pipeline. */
+export class AptError extends Error {
+  readonly code: AptErrorCode;
+  /** The packages at fault, where apt names them. */
+  readonly packages: string[];
+  /** True when the same call may go through later. */
+  readonly temporary: boolean;
+
+  constructor(code: AptErrorCode, message: string, options: { packages?: string[]; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AptError';
+    this.code = code;
+    this.packages = options.packages ?? [];
+    this.temporary = code === 'UNREACHABLE' || code === 'BUSY';
+  }
+}
+
+export type AptCommandOptions = { signal?: AbortSignal | undefined; log?: ((line: string) => void) | undefined };
+
+/** apt prints a package list in a few MB at most; more is a mistake of ours. */
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+/** An archive that sends nothing useful for this long is given up; indexes of a slow mirror take a minute or two. */
+const COMMAND_TIMEOUT_MS = 10 * 60_000;
+/** Lines of apt's own words that an error carries. */
+const ERROR_LINES_MAX = 20;
+
+/**
+ * Runs an apt tool in the C locale, without a terminal, and answers its standard output.
+ * Throws AptError. The environment goes through (proxies live there too), but for the language.
+ */
+export async function runApt(command: string, args: string[], options: AptCommandOptions = {}): Promise<string> {
+  const result = await execute(command, args, options.signal);
+  for (const line of result.errors.split('\n'))
+    if (line.trim() !== '' && !NOISE.test(line)) options.log?.(redact(line));
+  if (result.status === 0) return result.output;
+  throw classify(command, result);
+}
+
+type Result = { status: number | null; output: string; errors: string };
+
+function execute(command: string, args: string[], signal: AbortSignal | undefined): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    // env(1) sets the locale over the inherited environment, so that messages can be told apart.
+    const child = spawn('env', ['LC_ALL=C.UTF-8', 'LANGUAGE=', 'DEBIAN_FRONTEND=noninteractive', command, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: COMMAND_TIMEOUT_MS,
+      ...(signal ? { signal } : {}),
+    });
+    const output: Buffer[] = [];
+    const errors: Buffer[] = [];
+    let size = 0;
+    const keep = (chunks: Buffer[]) => (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > OUTPUT_BYTES_MAX) child.kill();
+      else chunks.push(chunk);
+    };
+    child.stdout.on('data', keep(output));
+    child.stderr.on('data', keep(errors));
+    child.on('error', (cause) => {
+      const cancelled = signal?.aborted === true;
+      const message = cancelled ? `${command} was cancelled` : `${command} could not be started`;
+      reject(new AptError(cancelled ? 'CANCELLED' : 'NOT_INSTALLED', message, { cause }));
+    });
+    child.on('close', (status) => resolve({ status, output: textOf(output), errors: textOf(errors) }));
+  });
+}
+
+function textOf(chunks: Buffer[]): string {
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+const UNKNOWN_PACKAGE = [
+  /^E: Unable to locate package (\S+)/gm,
+  /^E: Package '([^']+)' has no installation candidate/gm,
+  /^E: Can't find a source to download version/gm,
+  /^E: No packages found/gm,
+];
+const UNKNOWN_VERSION = [/^E: Version '[^']*' for '([^']+)' was not found/gm];
+const UNSOLVABLE =
+  /unmet dependencies|held broken packages|Unable to correct problems|Unable to satisfy dependencies|remove is disabled|Packages were downgraded/;
+const UNTRUSTED =
+  /NO_PUBKEY|is not signed|signatures? (?:couldn't|were|was)|signatures? (?:is|are) invalid|EXPKEYSIG|Hash Sum mismatch/i;
+const UNREACHABLE =
+  /Could not resolve|Temporary failure|Could not connect|Cannot initiate the connection|Unable to connect|Connection (?:failed|timed out|refused)|Failed to fetch|Some index files failed/;
+const SUITE_MISSING = /does not have a Release file|no longer has a Release file/;
+const BUSY = /Could not get lock|Unable to lock/;
+
+function classify(command: string, { output, errors, status }: Result): AptError {
+  const cause = new Error(`${command} ended with ${status}: ${redact(errors).trim().slice(-2000)}`);
+  const unknown = namesIn(errors, UNKNOWN_PACKAGE);
+  const versions = namesIn(errors, UNKNOWN_VERSION);
+  if (unknown.matched) {
+    const message = `the archive has no package ${unknown.names.join(', ')}`.trim();
+    return new AptError('PACKAGE_UNKNOWN', message, { packages: unknown.names, cause });
+  }
+  if (versions.matched) {
+    const packages = versions.names;
+    return new AptError('VERSION_UNKNOWN', `the archive does not have the wanted version of ${packages.join(', ')}`, {
+      packages,
+      cause,
+    });
+  }
+  if (UNSOLVABLE.test(errors) || UNSOLVABLE.test(output)) return unsolvable(output, errors, cause);
+  // A signature that fails is told by apt as a failed fetch too, so it is asked first.
+  if (UNTRUSTED.test(errors)) return failed('UNTRUSTED', 'the archive could not be verified', errors, cause);
+  if (SUITE_MISSING.test(errors)) return failed('SUITE_MISSING', 'the archive has no such suite', errors, cause);
+  if (BUSY.test(errors)) return failed('BUSY', 'another apt works in the same folder', errors, cause);
+  if (UNREACHABLE.test(errors)) return failed('UNREACHABLE', 'the archive could not be reached', errors, cause);
+  return failed('FAILED', `${command} failed`, errors, cause);
+}
+
+function namesIn(text: string, patterns: RegExp[]): { matched: boolean; names: string[] } {
+  const matches = patterns.flatMap((pattern) => [...text.matchAll(pattern)]);
+  const names = matches.map((match) => match[1]).filter((name) => name !== undefined);
+  return { matched: matches.length > 0, names: [...new Set(names)] };
+}
+
+function unsolvable(output: string, errors: string, cause: Error): AptError {
+  // " redis-server : Depends: libc6 (>= 2.38) but 2.36 is to be installed", with more reasons indented below.
+  const removed = /^The following packages will be REMOVED:\n((?: .*\n)+)/m.exec(output)?.[1]?.trim().split(/\s+/);
+  if (removed) {
+    const message = `this would remove packages that the image is built on: ${removed.join(', ')}`;
+    return new AptError('UNSOLVABLE', message, { packages: removed, cause });
+  }
+  const reasons = `${output}\n${errors}`
+    .split('\n')
+    .filter((line) => /^ +\S+ ?: |^ {2,}(?:Depends|Conflicts|Breaks|PreDepends|or)/.test(line));
+  const packages = reasons.map((line) => /^ +(\S+) ?: /.exec(line)?.[1]).filter((name) => name !== undefined);
+  const told = reasons.length > 0 ? reasons.map((line) => line.trim()).join('; ') : lastWords(errors);
+  return new AptError('UNSOLVABLE', `these packages cannot be installed together on this base: ${told}`, {
+    packages: [...new Set(packages)].filter((name) => !/^(?:Depends|Conflicts|Breaks|PreDepends)$/.test(name)),
+    cause,
+  });
+}
+
+function failed(code: AptErrorCode, message: string, errors: string, cause: Error): AptError {
+  return new AptError(code, `${message}: ${lastWords(errors)}`, { cause });
+}
+
+function lastWords(errors: string): string {
+  const lines = redact(errors)
+    .split('\n')
+    .filter((line) => /^[EW]: /.test(line) && !NOISE.test(line));
+  return (
+    lines
+      .slice(0, ERROR_LINES_MAX)
+      .map((line) => line.slice(3))
+      .join('; ') || redact(errors).trim().slice(-500)
+  );
+}
+
+/** Told when root's downloads land in a folder that apt's own user may not enter: no fault of anyone's. */
+const NOISE = /Download is performed unsandboxed/;
+
+/** Takes user names and passwords out of addresses before anyone reads them. */
+export function redact(text: string): string {
+  return text.replaceAll(/:\/\/[^\s/@]+@/g, '://***@');
+}

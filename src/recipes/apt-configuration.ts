@@ -1,0 +1,67 @@
+// The settings that make apt work in a folder of its own, over those of the machine.
+import { join } from 'node:path';
+
+export type AptPaths = ReturnType<typeof pathsIn>;
+
+/** Where an apt root keeps what, in its own folder. */
+export function pathsIn(directory: string) {
+  return {
+    state: join(directory, 'state'),
+    lists: join(directory, 'state', 'lists'),
+    partial: join(directory, 'state', 'lists', 'partial'),
+    cache: join(directory, 'cache'),
+    archives: join(directory, 'cache', 'archives', 'partial'),
+    sourceparts: join(directory, 'etc', 'sources.list.d'),
+    log: join(directory, 'log'),
+    solves: join(directory, 'solves'),
+    work: join(directory, 'work'),
+    status: join(directory, 'status'),
+    configuration: join(directory, 'etc', 'apt.conf'),
+  };
+}
+
+/**
+ * Settings that come over the machine's own (`-c` is read last). Hooks, pins and a default release of the machine are
+ * meant for the machine: a hook would clean its cache, a pin would choose other versions.
+ */
+export function configurationOf(paths: AptPaths, architecture: string): string {
+  const own = {
+    'Dir::State': paths.state,
+    'Dir::State::lists': paths.lists,
+    'Dir::State::status': paths.status,
+    'Dir::State::extended_states': join(paths.state, 'extended_states'),
+    'Dir::Cache': paths.cache,
+    'Dir::Cache::archives': join(paths.cache, 'archives'),
+    // The cache of the indexes serves every solve; that with the status in it would be another for each base.
+    'Dir::Cache::srcpkgcache': join(paths.cache, 'srcpkgcache.bin'),
+    'Dir::Cache::pkgcache': '',
+    'Dir::Etc::sourcelist': '/dev/null',
+    'Dir::Etc::sourceparts': paths.sourceparts,
+    'Dir::Etc::preferences': '/dev/null',
+    'Dir::Etc::preferencesparts': '/dev/null',
+    'Dir::Log': paths.log,
+    'APT::Architecture': architecture,
+    'APT::Default-Release': '',
+    'APT::Install-Recommends': 'false',
+    'APT::Install-Suggests': 'false',
+    // A name is a name: no patterns, no regular expressions.
+    'APT::Cmd::Pattern-Only': 'true',
+    'APT::Get::Show-Versions': 'false',
+    'Acquire::ForceHash': 'SHA256',
+    'Acquire::Languages': 'none',
+    'Acquire::Retries': '3',
+  };
+  const cleared = [
+    'APT::Update',
+    'DPkg::Pre-Invoke',
+    'DPkg::Post-Invoke',
+    'DPkg::Pre-Install-Pkgs',
+    'APT::Architectures',
+  ];
+  return [
+    ...cleared.map((name) => `#clear ${name};`),
+    `APT::Architectures { "${architecture}"; };`,
+    ...Object.entries(own).map(([name, value]) => `${name} "${value}";`),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,54 @@
+// Package URLs (the purl specification, ECMA-427): how recipes name inputs, plans name pins and SBOMs name packages.
+import { PackageURL } from 'packageurl-js';
+
+export const PURL_TYPES = ['deb'] as const;
+/** The types that a resolver exists for; `resolvers.ts` has a line for each. */
+export type PurlType = (typeof PURL_TYPES)[number];
+
+export type Purl = {
+  type: string;
+  namespace?: string;
+  name: string;
+  version?: string;
+  qualifiers?: Record<string, string>;
+  subpath?: string;
+};
+
+export class PurlError extends Error {
+  readonly code = 'PURL_MALFORMED';
+}
+
+/** Longer than any real one; keeps a hostile document from being chewed on. */
+const PURL_LENGTH_MAX = 2048;
+
+/** Reads a package URL. Throws PurlError that says what is wrong with it. */
+export function parsePurl(text: string): Purl {
+  if (text.length > PURL_LENGTH_MAX) throw new PurlError(`a package URL has at most ${PURL_LENGTH_MAX} characters`);
+  try {
+    return plain(PackageURL.fromString(text));
+  } catch (error) {
+    throw new PurlError(`${text} is not a package URL: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Writes a package URL in its canonical form: qualifiers sorted, names percent-encoded as their type wants. */
+export function formatPurl(purl: Purl): string {
+  const { type, namespace, name, version, qualifiers, subpath } = purl;
+  return new PackageURL(type, namespace, name, version, qualifiers, subpath).toString();
+}
+
+/** True when Larder has a resolver for this type. */
+export function isPurlType(type: string): type is PurlType {
+  return (PURL_TYPES as readonly string[]).includes(type);
+}
+
+function plain(purl: PackageURL): Purl {
+  return {
+    type: purl.type,
+    name: purl.name,
+    ...(purl.namespace ? { namespace: purl.namespace } : {}),
+    ...(purl.version ? { version: purl.version } : {}),
+    ...(purl.qualifiers ? { qualifiers: { ...(purl.qualifiers as Record<string, string>) } } : {}),
+    ...(purl.subpath ? { subpath: purl.subpath } : {}),
+  };
+}

@@ -1,0 +1,20 @@
+// Lets many read at once and one write alone, in the order they came.
+
+export function readersAndWriter() {
+  let last: Promise<unknown> = Promise.resolve();
+  let readers: Promise<unknown>[] = [];
+  return {
+    read<T>(work: () => Promise<T>): Promise<T> {
+      const result = last.then(work);
+      readers.push(result.catch(() => undefined));
+      return result;
+    },
+    write<T>(work: () => Promise<T>): Promise<T> {
+      const waited = Promise.all([last, ...readers]);
+      const result = waited.then(work);
+      last = result.catch(() => undefined);
+      readers = [];
+      return result;
+    },
+  };
+}
