@@ -96,6 +96,8 @@ export type BuildPlan = {
   remove: string[];
   image: ImageSettings;
   tests: ProductTest[];
+  /** Set beside the image's own environment when verification starts it, never in the image: a password for the tests, say. */
+  test_environment?: Record<string, string>;
   customizations: CustomizationPin[];
   /** Ceiling for every time in the artifact, in seconds since 1970 (SOURCE_DATE_EPOCH). */
   epoch: number;
