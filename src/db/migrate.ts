@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
+import { installQueue } from './queue.ts';
 
 export type MigrationErrorCode =
   /** A file that was applied has other bytes than it had then. */
@@ -39,7 +40,9 @@ export async function migrate(url: string, options: { directory?: string } = {})
   await client.connect();
   try {
     await client.query('select pg_advisory_lock($1)', [LOCK_KEY]);
-    return await applyMissing(client, files);
+    const applied = await applyMissing(client, files);
+    await installQueue(url);
+    return applied;
   } finally {
     // Closing the session gives the lock back.
     await client.end();

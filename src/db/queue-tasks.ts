@@ -15,3 +15,9 @@ export type TaskPayloads = {
 };
 
 export type Task = keyof TaskPayloads;
+
+/** Tasks that come by the clock (cron, UTC), without a wish. Odd minutes, so that installations do not all ask the archive at once. */
+export const SCHEDULES: Partial<Record<Task, string>> = {
+  'discover-products': '41 */6 * * *',
+  'sweep-content': '17 * * * *',
+};

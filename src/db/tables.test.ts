@@ -42,9 +42,13 @@ function expected({ data_type, nullable, has_default }: Column): RegExp {
     new RegExp(`^(${nullable ? optional : has_default ? defaulted : required})$`);
   if (data_type.startsWith('timestamp')) return one('Time', 'DefaultTime', 'OptionalTime');
   if (data_type === 'jsonb') return one('Json<.+>', 'DefaultJson<.+>', 'OptionalJson<.+>');
-  const plain = { integer: 'number', bigint: 'number', boolean: 'boolean', bytea: 'Buffer', ARRAY: '(string|Digest)\\[\\]' }[
-    data_type
-  ];
+  const plain = {
+    integer: 'number',
+    bigint: 'number',
+    boolean: 'boolean',
+    bytea: 'Buffer',
+    ARRAY: '(string|Digest)\\[\\]',
+  }[data_type];
   // Texts and uuids: string, Digest, or a union of words, but none of the other kinds.
   const type = plain ?? "(string|Digest|[A-Z]\\w+|'[A-Z_]+'( \\| '[A-Z_]+')*)";
   return one(type, `Generated<${type}>`, `${type} \\| null`);

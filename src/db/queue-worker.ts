@@ -1,0 +1,360 @@
+// Works on the queue: takes jobs as slots are free, keeps them alive by heartbeat, takes over those of dead workers, gives back what it cannot finish.
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { type JobWithMetadata, PgBoss } from 'pg-boss';
+import { ATTEMPTS_MAX, type JobData, keyOf, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
+import { SCHEDULES, type Task, type TaskPayloads } from './queue-tasks.ts';
+
+export type JobContext = {
+  id: string;
+  /** From 1. */
+  attempt: number;
+  /** True when no attempt follows a thrown error. */
+  isLast: boolean;
+  /** Aborted when the worker stops, or when it lost the job to another one. */
+  signal: AbortSignal;
+};
+
+/** A handler that returns has done the job, whatever its answer was; one that throws is tried again after a pause. */
+export type Handlers = { [T in Task]: (payload: TaskPayloads[T], context: JobContext) => Promise<void> };
+
+export type WorkOptions = {
+  /** Jobs at a time in this process. */
+  concurrency: number;
+  /** Called when the last attempt has thrown, or its worker died: records the failure for whoever waits for the job. */
+  onExhausted?: (job: JobData, error: unknown) => Promise<void>;
+  /** Called for each attempt that threw and for what goes wrong between jobs (a lost database). */
+  onError?: (error: unknown, job?: JobData) => void;
+};
+
+export type Queue = {
+  /** Begins to work. */
+  work(handlers: Handlers, options: WorkOptions): Promise<void>;
+  /** Waits until no job is ready or active, for tests. Jobs whose time has not come are left. */
+  drain(): Promise<void>;
+  /** Takes no more jobs, waits `finishMs` for the running ones, aborts the rest and gives them back at once. */
+  stop(options?: { finishMs?: number }): Promise<void>;
+};
+
+/** Thrown by a handler that cannot work yet (no room on the disk): the job comes back later and no attempt is counted. */
+export class JobPostponed extends Error {
+  readonly seconds: number;
+
+  constructor(seconds: number, reason: string) {
+    super(reason);
+    this.name = 'JobPostponed';
+    this.seconds = seconds;
+  }
+}
+
+/** How often a worker says that its jobs live, and looks for jobs whose worker does not. */
+const BEAT_MS = 1_500;
+
+/** Four missed beats. With the beat before the death and the look after it, a job is back in under 8 s. */
+const LOST_AFTER_SECONDS = 6;
+
+/** Notifications wake a worker at once; this is for jobs that become ready by the clock, and for a notification that was lost. */
+const POLL_MS = 1_000;
+
+/** Between looks when the database does not answer. */
+const TROUBLE_PAUSE_MS = 1_000;
+
+/** After the abort a handler has this long to end its sandbox before the job is given back all the same. */
+const ABORT_WAIT_MS = 5_000;
+
+const DEFAULT_FINISH_MS = 3_000;
+
+/** Own statements, heartbeats beside them, and pg-boss's maintenance. */
+const CONNECTIONS = 4;
+const CONNECTION_WAIT_MS = 5_000;
+
+/** Opens the queue of a migrated database. Nothing runs before `work`. */
+export async function openQueue(options: { url: string }): Promise<Queue> {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: CONNECTIONS,
+    connectionTimeoutMillis: CONNECTION_WAIT_MS,
+    application_name: 'larder-queue',
+  });
+  pool.on('error', () => {});
+  const boss = new PgBoss({
+    db: { executeSql: (text, values) => pool.query(text, values) },
+    schema: QUEUE_SCHEMA,
+    migrate: false,
+  });
+  return new WorkingQueue(options.url, pool, boss);
+}
+
+type Running = {
+  job: JobWithMetadata<JobData>;
+  abort: AbortController;
+  /** Another worker has it: this one may not say anything about it any more. */
+  lost: boolean;
+  settled: Promise<void>;
+};
+
+class WorkingQueue implements Queue {
+  readonly #url: string;
+  readonly #pool: pg.Pool;
+  readonly #boss: PgBoss;
+  /** Not by id: a job that was lost and came back may be here twice, the first one only until its handler ends. */
+  readonly #running = new Set<Running>();
+  /** Aborted at the very end: cuts every pause short. */
+  readonly #over = new AbortController();
+  #handlers: Handlers | undefined;
+  #options: WorkOptions = { concurrency: 1 };
+  #loops: Promise<unknown>[] = [];
+  #stopping = false;
+  #wake = Promise.withResolvers<void>();
+  #listener: pg.Client | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(url: string, pool: pg.Pool, boss: PgBoss) {
+    this.#url = url;
+    this.#pool = pool;
+    this.#boss = boss;
+  }
+
+  async work(handlers: Handlers, options: WorkOptions): Promise<void> {
+    if (this.#handlers) throw new Error('A queue is worked on once');
+    this.#handlers = handlers;
+    this.#options = options;
+    this.#boss.on('error', (error) => this.#report(error));
+    await this.#boss.start();
+    await this.#schedule();
+    await this.#listen();
+    this.#loops = [this.#takeJobs(), this.#beat()];
+  }
+
+  async drain(): Promise<void> {
+    while (await this.#isBusy()) await this.#pause(50);
+  }
+
+  stop(options: { finishMs?: number } = {}): Promise<void> {
+    this.#stopped ??= this.#stop(options.finishMs ?? DEFAULT_FINISH_MS);
+    return this.#stopped;
+  }
+
+  async #stop(finishMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#wakeUp();
+    await this.#loops[0];
+    const all = (): Promise<unknown> => Promise.all([...this.#running].map((running) => running.settled));
+    await withinMs(all(), finishMs);
+    for (const running of this.#running) running.abort.abort(new Error('The worker stops'));
+    await withinMs(all(), ABORT_WAIT_MS);
+    for (const running of this.#running) await this.#giveBack(running).catch((error) => this.#report(error));
+    this.#over.abort();
+    await this.#loops[1];
+    this.#listener?.removeAllListeners();
+    await this.#listener?.end().catch(() => {});
+    await this.#boss.stop({ graceful: false }).catch((error) => this.#report(error));
+    await this.#pool.end();
+  }
+
+  async #schedule(): Promise<void> {
+    for (const [task, cron] of Object.entries(SCHEDULES) as [Task, string][]) {
+      const singletonKey = keyOf(task, 'schedule');
+      await this.#boss.schedule(QUEUE_NAME, cron, { task, payload: {} }, { key: task, singletonKey });
+    }
+  }
+
+  /** Fills the free slots, then sleeps until a notification, the end of a job, or the next look. */
+  async #takeJobs(): Promise<void> {
+    while (!this.#stopping) {
+      this.#wake = Promise.withResolvers();
+      try {
+        while (!this.#stopping && this.#running.size < this.#options.concurrency) {
+          const job = await this.#fetch();
+          if (!job) break;
+          this.#start(job);
+        }
+        await withinMs(this.#wake.promise, POLL_MS);
+      } catch (error) {
+        this.#report(error);
+        await this.#pause(TROUBLE_PAUSE_MS);
+      }
+    }
+  }
+
+  /** A group over its half of the slots waits for the others; when nobody else has work it may take all. */
+  async #fetch(): Promise<JobWithMetadata<JobData> | undefined> {
+    const share = Math.ceil(this.#options.concurrency / 2);
+    const ignoreGroups = this.#groupsAt(share);
+    const [fair] = await this.#boss.fetch<JobData>(QUEUE_NAME, { includeMetadata: true, ignoreGroups });
+    if (fair || ignoreGroups.length === 0) return fair;
+    const [left] = await this.#boss.fetch<JobData>(QUEUE_NAME, { includeMetadata: true });
+    return left;
+  }
+
+  #groupsAt(share: number): string[] {
+    const counts = new Map<string, number>();
+    for (const { job } of this.#running) {
+      if (job.groupId) counts.set(job.groupId, (counts.get(job.groupId) ?? 0) + 1);
+    }
+    return [...counts].filter(([, count]) => count >= share).map(([group]) => group);
+  }
+
+  #start(job: JobWithMetadata<JobData>): void {
+    const running: Running = { job, abort: new AbortController(), lost: false, settled: Promise.resolve() };
+    this.#running.add(running);
+    running.settled = this.#run(running)
+      .catch((error) => this.#report(error, job.data))
+      .finally(() => {
+        this.#running.delete(running);
+        this.#wakeUp();
+      });
+  }
+
+  async #run(running: Running): Promise<void> {
+    const { job } = running;
+    const attempt = job.retryCount + 1;
+    try {
+      // Attempts are given one more time only when the last one's worker died with it: a job that kills workers has to end.
+      if (attempt > ATTEMPTS_MAX) throw new Error('The worker died at the last attempt');
+      await this.#handle(job.data, {
+        id: job.id,
+        attempt,
+        isLast: attempt === ATTEMPTS_MAX,
+        signal: running.abort.signal,
+      });
+    } catch (error) {
+      return await this.#failed(running, attempt, error);
+    }
+    if (!running.lost) await this.#boss.complete(QUEUE_NAME, job.id);
+  }
+
+  async #handle<T extends Task>({ task, payload }: JobData<T>, context: JobContext): Promise<void> {
+    const handler = this.#handlers?.[task];
+    if (!handler) throw new Error(`Nobody works on ${task}`);
+    await handler(payload, context);
+  }
+
+  async #failed(running: Running, attempt: number, error: unknown): Promise<void> {
+    const { job, lost } = running;
+    if (lost) return;
+    if (running.abort.signal.aborted) return await this.#giveBack(running);
+    if (error instanceof JobPostponed) return await this.#giveBack(running, error.seconds);
+    this.#report(error, job.data);
+    if (attempt >= ATTEMPTS_MAX) {
+      try {
+        await this.#options.onExhausted?.(job.data, error);
+      } catch (cause) {
+        this.#report(cause, job.data);
+        return await this.#giveBack(running, TROUBLE_PAUSE_MS / 1000);
+      }
+    }
+    await this.#boss.fail(QUEUE_NAME, job.id, { message: messageOf(error) });
+  }
+
+  /** Puts a job back as if this attempt had not been: pg-boss counts an attempt by its start. */
+  async #giveBack({ job, lost }: Running, afterSeconds = 0): Promise<void> {
+    if (lost) return;
+    await this.#pool.query(
+      `update ${QUEUE_SCHEMA}.job set state = 'retry', started_on = null, heartbeat_on = null,
+         retry_count = $3::int, start_after = now() + $2 * interval '1 second'
+       where name = '${QUEUE_NAME}' and id = $1 and state = 'active'`,
+      [job.id, afterSeconds, job.retryCount],
+    );
+    await this.#pool.query(`select pg_notify('${QUEUE_CHANNEL}', '')`);
+  }
+
+  async #beat(): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      try {
+        await this.#touch();
+        await this.#takeOver();
+      } catch (error) {
+        this.#report(error);
+      }
+      await this.#pause(BEAT_MS);
+    }
+  }
+
+  /** A job that is no longer ours was taken over while this process stood still: its handler is aborted and its end ignored. */
+  async #touch(): Promise<void> {
+    const jobs = [...this.#running];
+    if (jobs.length === 0) return;
+    const { rows } = await this.#pool.query<{ id: string }>(
+      `update ${QUEUE_SCHEMA}.job j set heartbeat_on = now()
+       from unnest($1::uuid[], $2::timestamptz[]) as mine (id, started_on)
+       where j.name = '${QUEUE_NAME}' and j.id = mine.id and j.state = 'active'
+         and date_trunc('milliseconds', j.started_on) = mine.started_on
+       returning j.id`,
+      [jobs.map(({ job }) => job.id), jobs.map(({ job }) => job.startedOn)],
+    );
+    const ours = new Set(rows.map(({ id }) => id));
+    for (const running of jobs) {
+      if (ours.has(running.job.id) || !this.#running.has(running)) continue;
+      running.lost = true;
+      running.abort.abort(new Error('Another worker took the job over'));
+    }
+  }
+
+  /** The attempt counts: started_on stays, and pg-boss counts one up at the next start. */
+  async #takeOver(): Promise<void> {
+    await this.#pool.query(
+      `with lost as (
+         update ${QUEUE_SCHEMA}.job set state = 'retry', heartbeat_on = null, start_after = now(),
+           output = '{"message": "The worker was lost"}'
+         where name = '${QUEUE_NAME}' and state = 'active' and heartbeat_on < now() - ${LOST_AFTER_SECONDS} * interval '1 second'
+         returning id)
+       select pg_notify('${QUEUE_CHANNEL}', '') from lost limit 1`,
+    );
+  }
+
+  /** Its own connection, made again when it breaks; until then the poll finds the jobs. */
+  async #listen(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#url, application_name: 'larder-queue-listen' });
+    const again = (): void => {
+      client.removeAllListeners();
+      client.on('error', () => {});
+      if (this.#stopping) return;
+      void this.#pause(TROUBLE_PAUSE_MS)
+        .then(() => (this.#stopping ? undefined : this.#listen()))
+        .catch(again);
+    };
+    client.on('error', again);
+    client.on('notification', () => this.#wakeUp());
+    await client.connect();
+    await client.query(`listen ${QUEUE_CHANNEL}`);
+    this.#listener = client;
+  }
+
+  async #isBusy(): Promise<boolean> {
+    if (this.#running.size > 0) return true;
+    const { rowCount } = await this.#pool.query(
+      `select from ${QUEUE_SCHEMA}.job where name = '${QUEUE_NAME}'
+         and (state = 'active' or (state in ('created', 'retry') and start_after <= now())) limit 1`,
+    );
+    return (rowCount ?? 0) > 0;
+  }
+
+  #wakeUp(): void {
+    this.#wake.resolve();
+  }
+
+  /** Ends early when the queue is over. */
+  async #pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#over.signal }).catch(() => {});
+  }
+
+  #report(error: unknown, job?: JobData): void {
+    this.#options.onError?.(error, job);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Waits for the promise, at most so long. */
+async function withinMs(promise: Promise<unknown>, ms: number): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  try {
+    await Promise.race([promise, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,292 @@
+// The queue on a real database: wishes in transactions, keys, order, retries, stopping, and a worker that is killed.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { inTransaction } from './database.ts';
+import { ATTEMPTS_MAX, type EnqueueOptions, enqueue, QUEUE_CHANNEL } from './queue.ts';
+import type { Task } from './queue-tasks.ts';
+import { type Handlers, JobPostponed, openQueue, type Queue, type WorkOptions } from './queue-worker.ts';
+
+let database: TestDatabase;
+let queues: Queue[] = [];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+});
+afterEach(async () => {
+  await Promise.all(queues.map((queue) => queue.stop({ finishMs: 0 })));
+  queues = [];
+  await database.drop();
+});
+
+type PipelineTask = Extract<Task, `${string}-pipeline`>;
+
+function wish(
+  id: string,
+  options: EnqueueOptions = {},
+  task: PipelineTask = 'plan-pipeline',
+): Promise<string | undefined> {
+  return inTransaction(database.db, (tx) => enqueue(tx, task, { pipeline_id: id }, options));
+}
+
+/** Every task handled alike. */
+function handlers(handle: (id: string, context: Parameters<Handlers['plan-pipeline']>[1]) => Promise<void>): Handlers {
+  const one: Handlers['plan-pipeline'] = (payload, context) => handle(payload.pipeline_id, context);
+  const base: Handlers['build-base-image'] = (payload, context) => handle(payload.base_image_id, context);
+  const none: Handlers['sweep-content'] = async () => {};
+  return {
+    'plan-pipeline': one,
+    'package-pipeline': one,
+    'verify-pipeline': one,
+    'distribute-pipeline': one,
+    'build-base-image': base,
+    'follow-base-image': base,
+    'discover-products': none,
+    'sweep-content': none,
+  };
+}
+
+async function work(handle: Parameters<typeof handlers>[0], options: Partial<WorkOptions> = {}): Promise<Queue> {
+  const queue = await openQueue({ url: database.url });
+  queues.push(queue);
+  await queue.work(handlers(handle), { concurrency: 1, ...options });
+  return queue;
+}
+
+/** Waiting is what a test of retries would do; the clock of a row can be moved instead. */
+async function makeReady(): Promise<number> {
+  const { rowCount } = await database.pool.query(
+    `update queue.job set start_after = now() where name = 'tasks' and state = 'retry' and start_after > now()`,
+  );
+  await database.pool.query(`select pg_notify('${QUEUE_CHANNEL}', '')`);
+  return rowCount ?? 0;
+}
+
+async function states(): Promise<string[]> {
+  const { rows } = await database.pool.query<{ state: string }>(
+    `select state from queue.job where name = 'tasks' order by created_on`,
+  );
+  return rows.map(({ state }) => state);
+}
+
+describe('enqueue', () => {
+  test('a job is there when its transaction commits, and not when it rolls back', async () => {
+    await wish('kept');
+    const broken = inTransaction(database.db, async (tx) => {
+      await enqueue(tx, 'plan-pipeline', { pipeline_id: 'dropped' });
+      throw new Error('no');
+    });
+    await expect(broken).rejects.toThrow('no');
+    const done: string[] = [];
+    const queue = await work(async (id) => void done.push(id));
+    await queue.drain();
+    expect(done).toEqual(['kept']);
+  });
+
+  test('of two waiting jobs with one key one is kept; another task with that key is another job', async () => {
+    expect(await wish('a', { key: 'a' })).toBeTypeOf('string');
+    expect(await wish('a', { key: 'a' })).toBeUndefined();
+    expect(await wish('a', { key: 'a' }, 'package-pipeline')).toBeTypeOf('string');
+    expect(await states()).toHaveLength(2);
+  });
+
+  test('a job that runs does not swallow a new wish with its key', async () => {
+    const started = Promise.withResolvers<void>();
+    const finish = Promise.withResolvers<void>();
+    let runs = 0;
+    const queue = await work(async () => {
+      runs++;
+      started.resolve();
+      await finish.promise;
+    });
+    await wish('a', { key: 'a' });
+    await started.promise;
+    expect(await wish('a', { key: 'a' })).toBeTypeOf('string');
+    finish.resolve();
+    await queue.drain();
+    expect(runs).toBe(2);
+  });
+});
+
+describe('work', () => {
+  test('takes the higher priority first, then the older', async () => {
+    await wish('fleet 1', { priority: -10 });
+    await wish('fleet 2', { priority: -10 });
+    await wish('person', { priority: 10 });
+    const order: string[] = [];
+    const queue = await work(async (id) => void order.push(id));
+    await queue.drain();
+    expect(order).toEqual(['person', 'fleet 1', 'fleet 2']);
+  });
+
+  test('leaves a job whose time has not come', async () => {
+    await wish('later', { startAfterSeconds: 3600 });
+    const done: string[] = [];
+    const queue = await work(async (id) => void done.push(id));
+    await queue.drain();
+    expect(done).toEqual([]);
+  });
+
+  test('runs as many as it has slots, and another group gets a slot before the third of the first', async () => {
+    for (const id of ['a1', 'a2', 'a3']) await wish(id, { group: 'a' });
+    await wish('b1', { group: 'b' });
+    const order: string[] = [];
+    let running = 0;
+    let most = 0;
+    const release = Promise.withResolvers<void>();
+    const queue = await work(
+      async (id) => {
+        order.push(id);
+        most = Math.max(most, ++running);
+        if (order.length === 3) release.resolve();
+        await release.promise;
+        running--;
+      },
+      { concurrency: 3 },
+    );
+    await queue.drain();
+    expect(most).toBe(3);
+    expect(order.slice(0, 3)).toEqual(['a1', 'a2', 'b1']);
+    expect(order).toHaveLength(4);
+  });
+
+  test('one group alone takes every slot', async () => {
+    for (const id of ['a1', 'a2', 'a3']) await wish(id, { group: 'a' });
+    let running = 0;
+    const all = Promise.withResolvers<void>();
+    const queue = await work(
+      async () => {
+        if (++running === 3) all.resolve();
+        await all.promise;
+      },
+      { concurrency: 3 },
+    );
+    await queue.drain();
+    expect(running).toBe(3);
+  });
+
+  test('a thrown attempt comes back, knows its count, and the last one knows that it is the last', async () => {
+    const attempts: [number, boolean][] = [];
+    const exhausted: unknown[] = [];
+    const queue = await work(
+      async (_id, { attempt, isLast }) => {
+        attempts.push([attempt, isLast]);
+        throw new Error('the registry is away');
+      },
+      { onExhausted: async (job, error) => void exhausted.push([job, (error as Error).message]) },
+    );
+    await wish('a');
+    do await queue.drain();
+    while ((await makeReady()) > 0);
+    expect(attempts).toEqual(Array.from({ length: ATTEMPTS_MAX }, (_, n) => [n + 1, n + 1 === ATTEMPTS_MAX]));
+    expect(exhausted).toEqual([[{ task: 'plan-pipeline', payload: { pipeline_id: 'a' } }, 'the registry is away']]);
+    expect(await states()).toEqual(['failed']);
+  });
+
+  test('a postponed job counts no attempt', async () => {
+    const attempts: number[] = [];
+    const queue = await work(async (_id, { attempt }) => {
+      attempts.push(attempt);
+      if (attempts.length < 3) throw new JobPostponed(60, 'no room');
+    });
+    await wish('a');
+    while (attempts.length < 3) {
+      await queue.drain();
+      await makeReady();
+    }
+    await queue.drain();
+    expect(attempts).toEqual([1, 1, 1]);
+    expect(await states()).toEqual(['completed']);
+  });
+});
+
+describe('stop', () => {
+  test('waits for a job that is nearly done', async () => {
+    const started = Promise.withResolvers<void>();
+    const finish = Promise.withResolvers<void>();
+    const queue = await work(async () => {
+      started.resolve();
+      await finish.promise;
+    });
+    await wish('a');
+    await started.promise;
+    const stopped = queue.stop({ finishMs: 10_000 });
+    finish.resolve();
+    await stopped;
+    expect(await states()).toEqual(['completed']);
+  });
+
+  test('aborts what does not end and gives it back at once, without counting the attempt', async () => {
+    const started = Promise.withResolvers<void>();
+    const first = await work((_id, { signal }) => {
+      started.resolve();
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    });
+    await wish('a');
+    await started.promise;
+    await first.stop({ finishMs: 0 });
+    const attempts: number[] = [];
+    const second = await work(async (_id, { attempt }) => void attempts.push(attempt));
+    await second.drain();
+    expect(attempts).toEqual([1]);
+  });
+});
+
+describe('a worker that is killed', () => {
+  test('its job is with another worker within 10 s', async () => {
+    const child = fork(fileURLToPath(new URL('../../test/queue-victim.ts', import.meta.url)), [database.url]);
+    await wish('a');
+    await once(child, 'message');
+    const taken = Promise.withResolvers<number>();
+    await work(async (_id, { attempt }) => taken.resolve(attempt));
+    const killedAt = performance.now();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(await taken.promise).toBe(2);
+    const seconds = (performance.now() - killedAt) / 1000;
+    console.log(`taken over after ${seconds.toFixed(1)} s`);
+    expect(seconds).toBeLessThan(10);
+  });
+
+  test('a job whose worker died at the last attempt ends, and is told', async () => {
+    await wish('a');
+    await database.pool.query(
+      `update queue.job set state = 'active', started_on = now() - interval '1 minute', heartbeat_on = now() - interval '1 minute', retry_count = $1`,
+      [ATTEMPTS_MAX - 1],
+    );
+    const runs: string[] = [];
+    const exhausted = Promise.withResolvers<unknown>();
+    const queue = await work(async (id) => void runs.push(id), {
+      onExhausted: async (job) => exhausted.resolve(job.payload),
+    });
+    expect(await exhausted.promise).toEqual({ pipeline_id: 'a' });
+    await queue.drain();
+    expect(runs).toEqual([]);
+    expect(await states()).toEqual(['failed']);
+  });
+
+  test('a job taken over is not ended by the worker that lost it', async () => {
+    const started = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<void>();
+    await work((_id, { signal }) => {
+      started.resolve();
+      return new Promise((resolve) =>
+        signal.addEventListener('abort', () => {
+          aborted.resolve();
+          resolve();
+        }),
+      );
+    });
+    await wish('a');
+    await started.promise;
+    // As if this process had stood still and another had begun the job anew.
+    await database.pool.query(
+      `update queue.job set started_on = started_on + interval '1 minute' where state = 'active'`,
+    );
+    await aborted.promise;
+    await queues[0]?.stop({ finishMs: 1000 });
+    expect(await states()).toEqual(['active']);
+  });
+});
