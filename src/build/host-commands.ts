@@ -106,10 +106,17 @@ async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array>): Prom
   stdin.end();
 }
 
+/** Resolves when the child takes more, or never will. */
 function drained(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    child.stdin?.once('drain', resolve);
-    child.stdin?.once('close', resolve);
-    child.once('close', () => resolve());
+    const done = (): void => {
+      child.stdin?.off('drain', done);
+      child.stdin?.off('close', done);
+      child.off('close', done);
+      resolve();
+    };
+    child.stdin?.on('drain', done);
+    child.stdin?.on('close', done);
+    child.on('close', done);
   });
 }

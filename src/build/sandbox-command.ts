@@ -1,5 +1,6 @@
 // One program inside a sandbox as a command line: what it sees, what it may do, and how much of everything it gets.
 
+import { lstatSync, readlinkSync } from 'node:fs';
 import type { SandboxHost } from './sandbox-mode.ts';
 import type { SeccompArchitecture } from './seccomp.ts';
 import { seccompProgram } from './seccomp.ts';
@@ -125,5 +126,45 @@ export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[]
     `--nproc=${limits.processes}`,
     `--fsize=${limits.changeBytes}`,
     '--core=0',
+  ];
+}
+
+/** Folders that an old layout keeps beside /usr and a merged one links into it. */
+const SYSTEM_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64'];
+
+/**
+ * A program of this machine (tar) that reads what strangers wrote: it sees the machine's programs read-only and one folder, at /mnt,
+ * that it may write to. The namespaces around it are the caller's.
+ */
+export function hostToolCommand(
+  host: SandboxHost,
+  { writable, command }: { writable: string; command: string[] },
+): string[] {
+  const system = SYSTEM_FOLDERS.flatMap((name) => {
+    const found = lstatSync(`/${name}`, { throwIfNoEntry: false });
+    if (found?.isSymbolicLink()) return ['--symlink', readlinkSync(`/${name}`), `/${name}`];
+    return found === undefined ? [] : ['--ro-bind', `/${name}`, `/${name}`];
+  });
+  return [
+    host.tools.bwrap,
+    '--unshare-pid',
+    '--unshare-net',
+    '--unshare-ipc',
+    '--die-with-parent',
+    '--new-session',
+    '--cap-drop',
+    'ALL',
+    ...CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`]),
+    '--ro-bind',
+    '/usr',
+    '/usr',
+    ...system,
+    '--dev',
+    '/dev',
+    '--bind',
+    writable,
+    '/mnt',
+    '--',
+    ...command,
   ];
 }

@@ -1,0 +1,20 @@
+// Patterns for paths in an image: `*` for anything within one name, `**` for any depth.
+
+/** A test for paths without a leading `/`; a pattern that names a folder matches all that is in it. */
+export function pathMatcher(patterns: readonly string[]): (path: string) => boolean {
+  if (patterns.length === 0) return () => false;
+  const sources = patterns.map((pattern) => `${sourceOf(pattern.replace(/^\/+|\/+$/g, ''))}(?:/.*)?`);
+  const expression = new RegExp(`^(?:${sources.join('|')})$`, 's');
+  return (path) => expression.test(path);
+}
+
+function sourceOf(pattern: string): string {
+  return pattern
+    .split(/(\*\*\/?|\*)/)
+    .map((part) => {
+      if (part === '**/') return '(?:.*/)?';
+      if (part === '**') return '.*';
+      return part === '*' ? '[^/]*' : RegExp.escape(part);
+    })
+    .join('');
+}

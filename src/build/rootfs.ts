@@ -1,0 +1,193 @@
+// Layers laid out as folders for overlayfs, cached by chain: extracted inside a namespace, complete or not there, least recently used dropped.
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, lstatSync } from 'node:fs';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { mergedListing } from '../oci/layer.ts';
+import { uncompressed } from '../oci/layer-listing.ts';
+import type { TarInput } from '../tar/entry.ts';
+import { readTar } from '../tar/read.ts';
+import { writeTar } from '../tar/write.ts';
+import { BuildError } from './build-error.ts';
+import { asOwner, CommandFailed, inNewNamespace, runCommand } from './host-commands.ts';
+import { overlayEntries } from './layer-entries.ts';
+import type { LayerPin } from './plan.ts';
+import { hostToolCommand } from './sandbox-command.ts';
+import type { SandboxHost } from './sandbox-mode.ts';
+import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
+
+/** Some forty bases and their products; a folder that is dropped costs a second or two when it is needed again. */
+export const ROOTS_BYTES_MAX = 20 * 1024 ** 3;
+/** Longer than any sandbox lives, so that no folder is taken from under a mount (DEFAULT_LIMITS.wallClockMs is a quarter of an hour a command). */
+const IN_USE_MS = 6 * 60 * 60_000;
+
+export type RootOptions = { step: string; signal?: AbortSignal | undefined };
+
+/** Extractions under way in this process, by folder, so that two builds do not do the same work. */
+const underWay = new Map<string, Promise<void>>();
+
+/**
+ * The folders of these layers, the lowest first, for `openSandbox`. Throws BuildError for a layer that cannot be laid out and
+ * ContentMissing.
+ */
+export async function prepareRoots(workspace: Workspace, layers: LayerPin[], options: RootOptions): Promise<string[]> {
+  const host = sandboxHost(workspace, options.step);
+  const roots = ensureFolder(workspace, 'roots');
+  const folders: string[] = [];
+  for (const [index, chain] of chainIds(layers).entries()) {
+    const folder = join(roots, chain);
+    if (!existsSync(folder)) {
+      const work = underWay.get(folder) ?? extractLayer({ workspace, host, folder, layers, index, options });
+      underWay.set(folder, work);
+      try {
+        await work;
+      } finally {
+        underWay.delete(folder);
+      }
+    }
+    await utimes(folder, new Date(), new Date());
+    folders.push(join(folder, 'root'));
+  }
+  return folders;
+}
+
+/** OCI's chain ids (config.md, "Layer ChainID") as folder names: a layer and all beneath it, because parents' owners come from there. */
+function chainIds(layers: LayerPin[]): string[] {
+  let chain = '';
+  return layers.map(({ diff_id }) => {
+    chain = chain === '' ? diff_id : `sha256:${createHash('sha256').update(`${chain} ${diff_id}`).digest('hex')}`;
+    return chain.slice('sha256:'.length);
+  });
+}
+
+type Extraction = {
+  workspace: Workspace;
+  host: SandboxHost;
+  folder: string;
+  layers: LayerPin[];
+  index: number;
+  options: RootOptions;
+};
+
+/** Extracts into a folder of another name and renames it when it is whole; whoever comes second throws theirs away. */
+async function extractLayer(work: Extraction): Promise<void> {
+  const { workspace, host, folder, layers, index, options } = work;
+  const layer = layers[index];
+  if (layer === undefined) throw new RangeError('no such layer');
+  const roots = ensureFolder(workspace, 'roots');
+  const part = ensureFolder(workspace, 'roots', `.part-${randomUUID()}`);
+  try {
+    const target = ensureFolder(workspace, 'roots', part.slice(roots.length + 1), 'root');
+    const size = await unpack(work, { layer, target });
+    await writeFile(join(part, 'size'), String(size));
+    await rename(part, folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    });
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (!(error instanceof CommandFailed)) throw error;
+    throw new BuildError(`The layer ${layer.diff_id} cannot be laid out: ${error.output}`, {
+      step: options.step,
+      cause_kind: 'BUILD_ERROR',
+      cause: error,
+    });
+  } finally {
+    if (existsSync(part)) await removeFolder(host, part);
+  }
+  await trimRoots(workspace);
+}
+
+async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; target: string }): Promise<number> {
+  const { workspace, host, layers, index, options } = work;
+  let merged: ReturnType<typeof mergedListing> | undefined;
+  const below = (): ReturnType<typeof mergedListing> => {
+    merged ??= mergedListing(workspace.content, layers.slice(0, index));
+    return merged;
+  };
+  let size = 0;
+  const counted = async function* (entries: AsyncIterable<TarInput>): AsyncGenerator<TarInput, void> {
+    for await (const entry of entries) {
+      size += entry.header.size;
+      yield entry;
+    }
+  };
+  const stream = await workspace.content.open(layer.descriptor.digest);
+  try {
+    const entries = overlayEntries(readTar(await uncompressed(stream), { lenientEnd: true }), { below });
+    const extract = hostToolCommand(host, {
+      writable: target,
+      command: [
+        host.tools.tar,
+        '--extract',
+        '--directory',
+        '/mnt',
+        '--numeric-owner',
+        '--same-owner',
+        '--preserve-permissions',
+        // Links are made as they are: the sandbox around this tar holds, and nothing but the target can be written.
+        '--absolute-names',
+        '--xattrs',
+        '--xattrs-include=user.overlay.opaque',
+        '--xattrs-include=security.capability',
+      ],
+    });
+    await runCommand(asOwner(host, inNewNamespace(host, extract)), {
+      stdin: writeTar(counted(entries)),
+      signal: options.signal,
+    });
+  } finally {
+    stream.destroy();
+  }
+  return size;
+}
+
+/** Removes a folder whose files belong to subordinate ids; `rm` follows no link. */
+export async function removeFolder(host: SandboxHost, folder: string): Promise<void> {
+  await runCommand(asOwner(host, inNewNamespace(host, [host.tools.rm, '-rf', '--one-file-system', folder])));
+  await rm(folder, { recursive: true, force: true });
+}
+
+type CachedRoot = { path: string; usedAt: number; size: number };
+
+/** Drops the folders that were not used for longest until the rest fits, and what crashed extractions and sandboxes left behind. */
+export async function trimRoots(
+  workspace: Workspace,
+  { bytesMax = ROOTS_BYTES_MAX, inUseMs = IN_USE_MS }: { bytesMax?: number; inUseMs?: number } = {},
+): Promise<void> {
+  const host = sandboxHost(workspace, 'root file system');
+  const before = Date.now() - inUseMs;
+  const roots = ensureFolder(workspace, 'roots');
+  const cached: CachedRoot[] = [];
+  for (const name of await readdir(roots)) {
+    const path = join(roots, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) continue;
+    if (!name.startsWith('.')) cached.push({ path, usedAt: found.mtimeMs, size: await sizeOf(path) });
+    else if (found.mtimeMs < before) await removeFolder(host, path);
+  }
+  await dropOldest(host, cached, { bytesMax, before });
+  for (const name of await readdir(ensureFolder(workspace, 'sandboxes'))) {
+    const path = join(workspace.directory, 'sandboxes', name);
+    if ((lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before) < before) await removeFolder(host, path);
+  }
+}
+
+async function dropOldest(
+  host: SandboxHost,
+  cached: CachedRoot[],
+  { bytesMax, before }: { bytesMax: number; before: number },
+): Promise<void> {
+  let total = cached.reduce((sum, { size }) => sum + size, 0);
+  for (const { path, usedAt, size } of cached.toSorted((a, b) => a.usedAt - b.usedAt)) {
+    if (total <= bytesMax || usedAt >= before) return;
+    // Out of everybody's sight first: a folder that is half gone must not be used.
+    const gone = join(path, '..', `.gone-${randomUUID()}`);
+    await rename(path, gone);
+    await removeFolder(host, gone);
+    total -= size;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return Number(await readFile(join(path, 'size'), 'utf8').catch(() => '0'));
+}
