@@ -1,0 +1,64 @@
+// Which tags a release takes, and which it leaves alone.
+import { describe, expect, test } from 'vitest';
+import { compareVersions, immutableTag, repositoryOf, rollingTags } from './tags.ts';
+
+describe('immutableTag', () => {
+  test('names version, operating system and revision', () => {
+    expect(immutableTag({ version: '7.0.15', operating_system: 'debian-12', revision: 3 })).toBe('7.0.15-debian-12-r3');
+  });
+
+  test('holds only what a tag may hold', () => {
+    expect(immutableTag({ version: '1.0+dfsg~1', operating_system: 'debian-12', revision: 0 })).toBe(
+      '1.0_dfsg_1-debian-12-r0',
+    );
+  });
+});
+
+test('repositoryOf follows the field', () => {
+  expect(repositoryOf({ operating_system: 'debian-12', product_key: 'redis' })).toBe('containers/debian-12/redis');
+});
+
+describe('rollingTags', () => {
+  const base = { version: '7.0.15', operating_system: 'debian-12' };
+
+  test('the first release takes all', () => {
+    expect(rollingTags({ ...base, others: [] })).toEqual([
+      '7.0.15',
+      '7.0.15-debian-12',
+      '7.0',
+      '7.0-debian-12',
+      '7',
+      '7-debian-12',
+      'latest',
+    ]);
+  });
+
+  test('another revision of the same version takes all again', () => {
+    expect(rollingTags({ ...base, others: ['7.0.15', '7.0.14'] })).toContain('latest');
+  });
+
+  test('a patch of an old branch leaves the major and latest alone', () => {
+    expect(rollingTags({ ...base, others: ['7.2.4'] })).toEqual(['7.0.15', '7.0.15-debian-12', '7.0', '7.0-debian-12']);
+  });
+
+  test('an older version than the branch has keeps only its own name', () => {
+    expect(rollingTags({ ...base, others: ['7.0.16'] })).toEqual(['7.0.15', '7.0.15-debian-12']);
+  });
+});
+
+describe('compareVersions', () => {
+  test.each([
+    ['7.0.9', '7.0.10'],
+    ['7.0', '7.0.1'],
+    ['1.0rc1', '1.0'],
+    ['1.0rc1', '1.0.1'],
+    ['9.9', '10.0'],
+  ])('%s comes before %s', (lower, higher) => {
+    expect(compareVersions(lower, higher)).toBeLessThan(0);
+    expect(compareVersions(higher, lower)).toBeGreaterThan(0);
+  });
+
+  test('equal versions are equal', () => {
+    expect(compareVersions('7.0.15', '7.0.15')).toBe(0);
+  });
+});

@@ -1,0 +1,72 @@
+// The tags of a release: one that never moves, and those that follow the newest.
+
+/** Where a container image of a product for an operating system lives below a registry's own path. */
+export function repositoryOf(image: { operating_system: string; product_key: string }): string {
+  return `containers/${image.operating_system}/${image.product_key}`;
+}
+
+/** The tag that names this release for ever. */
+export function immutableTag(release: { version: string; operating_system: string; revision: number }): string {
+  return `${tagText(release.version)}-${release.operating_system}-r${release.revision}`;
+}
+
+export type TagScope = {
+  version: string;
+  operating_system: string;
+  /** Versions released before in the same repository, this one's predecessors and rivals. */
+  others: readonly string[];
+};
+
+/**
+ * The tags that this release takes over: `7.0.15`, `7.0`, `7`, each with and without the operating system where that is told,
+ * and `latest`. A tag stays where a higher version of the same line is released already: a patch of an old branch moves
+ * neither `7` nor `latest`.
+ */
+export function rollingTags({ version, operating_system, others }: TagScope): string[] {
+  const parts = tagText(version).split('.');
+  const tags = parts.flatMap((_, at) => {
+    const line = parts.slice(0, parts.length - at);
+    const prefix = line.join('.');
+    const isNewest = others.every((other) => !startsWith(other, line) || compareVersions(other, version) <= 0);
+    return isNewest ? [prefix, `${prefix}-${operating_system}`] : [];
+  });
+  return others.every((other) => compareVersions(other, version) <= 0) ? [...tags, 'latest'] : tags;
+}
+
+/** Orders upstream versions: numbers as numbers, words before numbers (`1.0rc1` comes before `1.0.1`). Answers below, 0 or above zero. */
+export function compareVersions(one: string, other: string): number {
+  const left = components(one);
+  const right = components(other);
+  for (let at = 0; at < Math.max(left.length, right.length); at++) {
+    const difference = compareComponents(left[at], right[at]);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function compareComponents(one: string | undefined, other: string | undefined): number {
+  if (one === other) return 0;
+  if (one === undefined) return isNumber(other) ? -1 : 1;
+  if (other === undefined) return isNumber(one) ? 1 : -1;
+  if (isNumber(one) && isNumber(other)) return Number(one) - Number(other);
+  if (isNumber(one) !== isNumber(other)) return isNumber(one) ? 1 : -1;
+  return one < other ? -1 : 1;
+}
+
+function isNumber(text: string | undefined): boolean {
+  return text !== undefined && /^\d+$/.test(text);
+}
+
+function components(version: string): string[] {
+  return version.match(/\d+|[a-z]+/gi) ?? [];
+}
+
+function startsWith(version: string, line: readonly string[]): boolean {
+  const parts = tagText(version).split('.');
+  return line.every((part, at) => parts[at] === part);
+}
+
+/** A tag is `[a-zA-Z0-9_][a-zA-Z0-9._-]*` (distribution-spec, "Pulling manifests"); what a version has beside becomes `_`. */
+function tagText(version: string): string {
+  return version.replaceAll(/[^a-zA-Z0-9._-]/g, '_');
+}

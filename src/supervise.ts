@@ -1,0 +1,115 @@
+// One machine's process tree: PostgreSQL, a server and a worker, started in order, restarted when one dies, stopped in reverse.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { childEnvironment, type Config } from './config.ts';
+import { startEmbedded } from './db/embedded.ts';
+
+/** The whole tree must be gone this long after it was asked to go. PostgreSQL's own stop (12 s at worst) comes after the processes'. */
+const PROCESS_STOP_MS = 8_000;
+
+/** A process that dies is started again at once, then after a pause that grows to this: a broken machine is not helped by haste. */
+const RESTART_PAUSE_MAX_MS = 10_000;
+const RESTART_PAUSE_MS = 100;
+
+/** A process that lived this long died of something else than its start. */
+const HEALTHY_AFTER_MS = 30_000;
+
+export type House = {
+  /** The address the server listens on. */
+  url: string;
+  /** Resolves when the house ended by itself because it could not go on, with the reason. */
+  lost: Promise<string>;
+  stop(): Promise<void>;
+};
+
+export type SuperviseOptions = {
+  config: Config;
+  /** Progress, a line each. */
+  say: (line: string) => void;
+};
+
+/** Starts everything and resolves when the service is ready. Throws when a part cannot start. */
+export async function startHouse({ config, say }: SuperviseOptions): Promise<House> {
+  const lost = Promise.withResolvers<string>();
+  const database = config.databaseUrl
+    ? undefined
+    : await startEmbedded({
+        dataDirectory: join(config.data, 'postgresql'),
+        say,
+        onLost: (error) => lost.resolve(error.message),
+      });
+  const env = childEnvironment(config, { databaseUrl: config.databaseUrl ?? database?.url ?? '' });
+  const server = keepRunning('server', { env, say, lost: lost.resolve });
+  const worker = keepRunning('worker', { env, say, lost: lost.resolve });
+  const stop = async () => {
+    await Promise.all([worker.stop(), server.stop()]);
+    await database?.stop();
+  };
+  try {
+    const url = await Promise.race([
+      server.ready,
+      lost.promise.then((reason) => {
+        throw new Error(reason);
+      }),
+    ]);
+    return { url, lost: lost.promise, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+type Kept = { /** What the first life said when it was ready. */ ready: Promise<string>; stop(): Promise<void> };
+
+type KeepOptions = { env: NodeJS.ProcessEnv; say: (line: string) => void; lost: (reason: string) => void };
+
+/** Runs an entrance beside this file and starts it again when it dies; one that never became ready is not tried again. */
+function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
+  const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
+  const entrance = join(import.meta.dirname, 'bin', `${name}.${extension}`);
+  const ready = Promise.withResolvers<string>();
+  let child: ChildProcess | undefined;
+  let stopping = false;
+  let wasReady = false;
+  let pauseMs = RESTART_PAUSE_MS;
+  let timer: NodeJS.Timeout | undefined;
+
+  function start(): void {
+    const startedAt = Date.now();
+    child = spawn(process.execPath, [entrance], { env: options.env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    child.on('message', (message) => {
+      wasReady = true;
+      ready.resolve(String(message));
+    });
+    child.once('exit', (code, signal) => {
+      if (stopping) return;
+      const how = signal ?? `exit code ${code}`;
+      if (!wasReady) {
+        options.lost(`The ${name} could not start (${how}).`);
+        return;
+      }
+      pauseMs = Date.now() - startedAt > HEALTHY_AFTER_MS ? RESTART_PAUSE_MS : Math.min(pauseMs * 2, RESTART_PAUSE_MAX_MS);
+      options.say(`The ${name} ended (${how}); it is started again.`);
+      timer = setTimeout(start, pauseMs);
+    });
+  }
+
+  start();
+  return {
+    ready: ready.promise,
+    stop: async () => {
+      stopping = true;
+      clearTimeout(timer);
+      if (child) await endProcess(child);
+    },
+  };
+}
+
+async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), PROCESS_STOP_MS);
+  await ended;
+  clearTimeout(timer);
+}
