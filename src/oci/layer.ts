@@ -32,8 +32,8 @@ type Entries = AsyncIterable<TarInput> | Iterable<TarInput>;
 /** Up to here a layer is compressed in one call; 578 KB take 3.7 ms at level 1 and 10.6 ms at level 6. */
 const SMALL_TAR_BYTES = 4 * 1024 * 1024;
 const SMALL_LEVEL = 1;
-/** Large layers are stored and pulled many times: 183 MB of a base image are 8 % smaller than at level 1. */
-const LARGE_LEVEL = 6;
+/** 100 MB of Debian files: level 1 0.9 s and 40.7 MB, level 4 1.1 s and 38.4 MB, level 6 1.9 s and 37.5 MB. */
+const LARGE_LEVEL = 4;
 const GZIP_CHUNK_BYTES = 256 * 1024;
 
 const gzipBuffer = promisify<Buffer, { level: number }, Buffer>(gzip);

@@ -1,0 +1,139 @@
+// Which addresses are the public Internet, and which an operator has allowed beside it.
+import { BlockList, isIP } from 'node:net';
+
+/** IANA IPv4 special-purpose registry and multicast; 168.63.129.16 is a cloud's metadata and agent service outside of it. */
+const INWARD_V4: [string, number][] = [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['168.63.129.16', 32],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+];
+/** Within 2000::/3, the only block handed out: documentation, and tunnels (Teredo, ORCHID, 6to4) that may lead anywhere. */
+const INWARD_V6: [string, number][] = [
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['3fff::', 20],
+];
+
+const inward = new BlockList();
+for (const [net, prefix] of INWARD_V4) {
+  inward.addSubnet(net, prefix, 'ipv4');
+}
+for (const [net, prefix] of INWARD_V6) {
+  inward.addSubnet(net, prefix, 'ipv6');
+}
+const handedOut = new BlockList();
+handedOut.addSubnet('2000::', 3, 'ipv6');
+
+/** True for an address of the public Internet; an IPv4 address inside an IPv6 one is judged as what it is. */
+export function isPublicAddress(address: string): boolean {
+  const plain = plainAddress(address);
+  switch (isIP(plain)) {
+    case 4:
+      return !inward.check(plain, 'ipv4');
+    case 6:
+      return handedOut.check(plain, 'ipv6') && !inward.check(plain, 'ipv6');
+    default:
+      return false;
+  }
+}
+
+/** True for 127.0.0.0/8 and ::1 in any spelling. */
+export function isLoopback(address: string): boolean {
+  const plain = plainAddress(address);
+  return plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
+}
+
+/** One spelling an address: no zone, IPv6 shortened, IPv4-mapped (RFC 4291) and NAT64 (RFC 6052) addresses as their IPv4. */
+export function plainAddress(address: string): string {
+  const [bare = ''] = address.split('%');
+  if (isIP(bare) !== 6) {
+    return bare;
+  }
+  const short = new URL(`http://[${bare}]/`).hostname.slice(1, -1);
+  const inner = /^(?:::ffff|64:ff9b:):([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short);
+  if (inner === null) {
+    return /^64:ff9b::[0-9a-f]{0,4}$/.test(short) ? '0.0.0.0' : short;
+  }
+  const [high, low] = [Number.parseInt(inner[1] ?? '', 16), Number.parseInt(inner[2] ?? '', 16)];
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+}
+
+/** What an operator allows or takes from the proxy: addresses, networks (CIDR), names, `.suffix` or `*.suffix`, and `*` for all. */
+export type HostList = {
+  hasName(host: string, port?: string): boolean;
+  hasAddress(address: string): boolean;
+};
+
+/** An item of the list is none of these. */
+export class HostListError extends Error {
+  override readonly name = 'HostListError';
+  readonly code = 'HOST_LIST';
+
+  constructor(item: string) {
+    super(`not an address, a network or a host name: ${item}`);
+  }
+}
+
+/** Reads a list of hosts. Throws HostListError for what is none. */
+export function parseHostList(items: string[]): HostList {
+  const addresses = new BlockList();
+  const names = new Set<string>();
+  for (const item of items.map((text) => text.trim().toLowerCase()).filter((text) => text !== '')) {
+    const [net = '', prefix, ...more] = item.replace(/^\[(.*)\]$/, '$1').split('/');
+    if (isIP(net) !== 0 && more.length === 0) {
+      addNetwork(addresses, { item, net, prefix });
+    } else if (/^(\*|[*.a-z0-9_-]+(:\d+)?)$/.test(item)) {
+      names.add(item.replace(/^\*\./, '.'));
+    } else {
+      throw new HostListError(item);
+    }
+  }
+  return {
+    hasName: (host, port) => namesFor(host, port).some((name) => names.has(name)),
+    hasAddress: (address) => checkAddress(addresses, plainAddress(address)),
+  };
+}
+
+function addNetwork(
+  list: BlockList,
+  { item, net, prefix }: { item: string; net: string; prefix: string | undefined },
+): void {
+  const version = isIP(net);
+  const length = prefix === undefined ? (version === 4 ? 32 : 128) : Number(prefix);
+  if (prefix !== undefined && !/^\d+$/.test(prefix)) {
+    throw new HostListError(item);
+  }
+  try {
+    list.addSubnet(net, length, version === 4 ? 'ipv4' : 'ipv6');
+  } catch {
+    throw new HostListError(item);
+  }
+}
+
+function checkAddress(list: BlockList, plain: string): boolean {
+  const version = isIP(plain);
+  return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6');
+}
+
+/** The spellings under which a list may hold a host: itself, each suffix, each with the port, and all. */
+function namesFor(host: string, port?: string): string[] {
+  const name = host.toLowerCase().replace(/\.$/, '');
+  const labels = name.split('.');
+  const suffixes = labels.slice(1).map((_, index) => `.${labels.slice(index + 1).join('.')}`);
+  const all = [name, `.${name}`, ...suffixes];
+  return ['*', ...all, ...(port === undefined ? [] : all.map((spelling) => `${spelling}:${port}`))];
+}

@@ -1,0 +1,205 @@
+// The one way out: every request to an address that a person or a server named goes through an egress.
+import { lookup } from 'node:dns';
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type OutgoingHttpHeaders } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { type HostList, isPublicAddress, parseHostList } from './addresses.ts';
+import { authorizationOf, openTunnel, type ProxySettings, parseProxies } from './proxy.ts';
+
+/** A registry answers a wave of mounts on this many connections; more only wait in its own queues. */
+const SOCKETS_PER_HOST_MAX = 32;
+/** Shorter than the idle limits of common servers (nginx 75 s, Go none), so that a request seldom meets a closing socket. */
+const IDLE_SOCKET_MS = 15_000;
+
+export type Egress = {
+  /**
+   * Begins a request, as node:http does, over connections that are kept. Redirects are not followed: a follower asks
+   * again, and is judged again. The request fails with EgressRefused when the address is not allowed.
+   */
+  request(url: URL, options?: RequestOptions): ClientRequest;
+  /** Ends idle connections and refuses new requests. */
+  close(): void;
+};
+
+/** The address lies inward and the operator has not allowed it. Tells the host as it was asked for, never what its name resolved to. */
+export class EgressRefused extends Error {
+  override readonly name = 'EgressRefused';
+  readonly code = 'EGRESS_REFUSED';
+  readonly host: string;
+
+  constructor(host: string) {
+    super(`${host} is not an address on the public Internet, and the operator has not allowed it`);
+    this.host = host;
+  }
+}
+
+/**
+ * Opens the way out. `allow` names what may be reached beside the public Internet: addresses, networks (CIDR) and host
+ * names. With a proxy, names are the proxy's to resolve; they are judged here as far as they resolve here. Throws
+ * HostListError, or TypeError for a proxy that is no URL.
+ */
+export function createEgress(options: { allow: string[]; proxy?: ProxySettings }): Egress {
+  const allowed = parseHostList(options.allow);
+  const proxies = parseProxies(options.proxy ?? {});
+  const direct = {
+    http: guardedAgent(new HttpAgent(KEPT), allowed),
+    https: guardedAgent(new HttpsAgent(KEPT), allowed),
+  };
+  const throughProxy = new Map<string, HttpAgent>();
+  let closed = false;
+
+  function agentThrough(proxy: URL, make: (proxy: URL, allowed: HostList) => HttpAgent): HttpAgent {
+    const key = `${make.name} ${proxy.href}`;
+    const agent = throughProxy.get(key) ?? make(proxy, allowed);
+    throughProxy.set(key, agent);
+    return agent;
+  }
+
+  return {
+    request(url, requestOptions = {}) {
+      if (closed || !['http:', 'https:'].includes(url.protocol)) {
+        throw new TypeError(closed ? 'this egress is closed' : `no way out for ${url.protocol}`);
+      }
+      const proxy = proxies.proxyFor(url);
+      if (url.protocol === 'https:') {
+        const agent = proxy === undefined ? direct.https : agentThrough(proxy, tunnelAgent);
+        return httpsRequest(url, { ...requestOptions, agent });
+      }
+      if (proxy === undefined) {
+        return httpRequest(url, { ...requestOptions, agent: direct.http });
+      }
+      return requestOfProxy(url, { proxy, agent: agentThrough(proxy, forwardingAgent) }, requestOptions);
+    },
+    close() {
+      closed = true;
+      for (const agent of [direct.http, direct.https, ...throughProxy.values()]) {
+        agent.destroy();
+      }
+    },
+  };
+}
+
+const KEPT = {
+  keepAlive: true,
+  maxSockets: SOCKETS_PER_HOST_MAX,
+  timeout: IDLE_SOCKET_MS,
+  scheduling: 'lifo',
+} as const;
+
+type Dial = HttpAgent['createConnection'];
+
+/** The same agent, its connections made by `dial`, which is given the agent's own way to make them. */
+function dialling(agent: HttpAgent, dial: (own: Dial) => Dial): HttpAgent {
+  agent.createConnection = dial(agent.createConnection.bind(agent));
+  return agent;
+}
+
+/** An agent that dials only addresses which were judged: a literal before the dial, a name's in the lookup of the dial itself. */
+function guardedAgent(agent: HttpAgent, allowed: HostList): HttpAgent {
+  return dialling(agent, (own) => (options, created) => {
+    const host = String(options.host ?? '');
+    if (isIP(host) !== 0 && !mayDial(host, allowed)) {
+      queueMicrotask(() => refuse(created, new EgressRefused(host)));
+      return undefined;
+    }
+    return own(Object.assign({}, options, { lookup: guardedLookup(allowed), autoSelectFamily: true }), created);
+  });
+}
+
+function refuse(created: Parameters<Dial>[1], error: unknown): void {
+  // The agent looks at the error first; its type asks for a stream beside it all the same.
+  const report = created as ((error: Error) => void) | undefined;
+  report?.(error instanceof Error ? error : new Error(String(error)));
+}
+
+function mayDial(address: string, allowed: HostList): boolean {
+  return allowed.hasName(address) || allowed.hasAddress(address) || isPublicAddress(address);
+}
+
+/** dns.lookup whose answer holds only what may be dialled. The socket dials this answer and asks nobody again. */
+export function guardedLookup(allowed: HostList, resolve: typeof lookup = lookup): LookupFunction {
+  return (host, options, callback) => {
+    resolve(host, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) {
+        callback(error, '', 0);
+        return;
+      }
+      const dialled = allowed.hasName(host) ? addresses : addresses.filter(({ address }) => mayDial(address, allowed));
+      const [first] = dialled;
+      if (first === undefined) {
+        callback(new EgressRefused(host), '', 0);
+      } else if (options.all === true) {
+        callback(null, dialled);
+      } else {
+        callback(null, first.address, first.family);
+      }
+    });
+  };
+}
+
+/** A proxy's own address is the operator's word; the host that is asked of it is judged. */
+function judgeForProxy(hostname: string, allowed: HostList): Promise<void> {
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  return new Promise((resolve, reject) => {
+    guardedLookup(allowed)(host, { all: true }, (error) => {
+      // A network that leaves names to its proxy may resolve none itself: then the proxy judges.
+      if (error instanceof EgressRefused) {
+        reject(error);
+      } else {
+        resolve();
+      }
+    });
+  });
+}
+
+/** TLS to the target inside a tunnel through the proxy. */
+function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
+  return dialling(new HttpsAgent(KEPT), (own) => (options, created) => {
+    const host = isIP(String(options.host)) === 6 ? `[${options.host}]` : options.host;
+    const target = new URL(`https://${host}:${options.port ?? 443}`);
+    judgeForProxy(target.hostname, allowed)
+      .then(() => openTunnel(proxy, target))
+      .then((socket) => own(Object.assign({}, options, { socket }), created))
+      .then((secure) => secure && created?.(null, secure))
+      .catch((error: unknown) => refuse(created, error));
+    return undefined;
+  });
+}
+
+/** Connections to the proxy, kept for one target each, which is judged when they are made. */
+function forwardingAgent(proxy: URL, allowed: HostList): HttpAgent {
+  const agent = proxy.protocol === 'https:' ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
+  const nameOf = agent.getName.bind(agent);
+  agent.getName = (options) => `${nameOf(options)}:${targetOf(options ?? {})}`;
+  return dialling(agent, (own) => (options, created) => {
+    judgeForProxy(targetOf(options), allowed)
+      .then(() => own(options, created))
+      .then((socket) => socket && created?.(null, socket))
+      .catch((error: unknown) => refuse(created, error));
+    return undefined;
+  });
+}
+
+function targetOf(options: object): string {
+  return 'target' in options && typeof options.target === 'string' ? options.target : '';
+}
+
+/** A plain request goes to the proxy with the whole address in its first line (RFC 9112, section 3.2.2). */
+function requestOfProxy(url: URL, way: { proxy: URL; agent: HttpAgent }, options: RequestOptions): ClientRequest {
+  const begin = way.proxy.protocol === 'https:' ? httpsRequest : httpRequest;
+  const toProxy = {
+    ...options,
+    agent: way.agent,
+    target: url.hostname,
+    path: url.origin + url.pathname + url.search,
+    headers: { ...asRecord(options.headers), Host: url.host, ...authorizationOf(way.proxy) },
+  };
+  return begin(new URL(way.proxy.origin), toProxy);
+}
+
+function asRecord(headers: RequestOptions['headers']): OutgoingHttpHeaders {
+  if (Array.isArray(headers)) {
+    throw new TypeError('headers are given as a record here');
+  }
+  return { ...headers } as OutgoingHttpHeaders;
+}
