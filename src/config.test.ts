@@ -1,0 +1,120 @@
+// The environment: defaults, every violation at once, and names that are nearly right.
+import { describe, expect, test } from 'vitest';
+import { ConfigError, type ConfigViolation, childEnvironment, type Environment, readConfig } from './config.ts';
+
+function violationsOf(environment: Environment): readonly ConfigViolation[] {
+  try {
+    readConfig(environment, '/srv');
+  } catch (error) {
+    if (error instanceof ConfigError) return error.violations;
+    throw error;
+  }
+  return [];
+}
+
+describe('readConfig', () => {
+  test('an empty environment is enough', () => {
+    const config = readConfig({}, '/srv');
+    expect(config).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      data: '/srv/.larder',
+      keyFile: '/srv/.larder/installation.key',
+      contentDirectory: '/srv/.larder/content',
+      egressAllow: [],
+      proxy: {},
+      logLevel: 'info',
+      ci: false,
+    });
+    expect(config).not.toHaveProperty('databaseUrl');
+    expect(config).not.toHaveProperty('publicUrl');
+    expect(config.workerConcurrency).toBeGreaterThanOrEqual(2);
+    expect(Object.isFrozen(config) && Object.isFrozen(config.egressAllow) && Object.isFrozen(config.proxy)).toBe(true);
+  });
+
+  test('everything can be set, relative paths from the working folder, an empty value counts as none', () => {
+    const config = readConfig(
+      {
+        LARDER_HOST: '[::1]',
+        LARDER_PORT: '0',
+        LARDER_DATA: 'data',
+        LARDER_CONTENT: '/content',
+        LARDER_DATABASE_URL: 'postgres://larder:s3cret@db/larder',
+        LARDER_PUBLIC_URL: 'https://larder.example.org/',
+        LARDER_EGRESS_ALLOW: '10.0.0.0/8, registry.internal,,',
+        LARDER_WORKER_CONCURRENCY: '7',
+        LARDER_LOG_LEVEL: 'DEBUG',
+        LARDER_KEY_FILE: '',
+        HTTPS_PROXY: 'http://proxy:3128',
+        no_proxy: 'localhost',
+        CI: 'true',
+      },
+      '/srv',
+    );
+    expect(config).toMatchObject({
+      host: '::1',
+      port: 0,
+      data: '/srv/data',
+      keyFile: '/srv/data/installation.key',
+      contentDirectory: '/content',
+      databaseUrl: 'postgres://larder:s3cret@db/larder',
+      publicUrl: 'https://larder.example.org',
+      egressAllow: ['10.0.0.0/8', 'registry.internal'],
+      workerConcurrency: 7,
+      logLevel: 'debug',
+      proxy: { https_proxy: 'http://proxy:3128', no_proxy: 'localhost' },
+      ci: true,
+    });
+  });
+
+  test('tells all violations at once, each by its variable', () => {
+    const names = violationsOf({
+      LARDER_HOST: '127.0.0.1:8080',
+      LARDER_PORT: '65536',
+      LARDER_DATABASE_URL: 'mysql://root:hunter2@db/x',
+      LARDER_PUBLIC_URL: 'https://larder.example.org/catalog',
+      LARDER_WORKER_CONCURRENCY: '0',
+      LARDER_LOG_LEVEL: 'loud',
+      LARDER_DATABSE_URL: 'postgres://db/x',
+      http_proxy: 'proxy:3128',
+    });
+    expect(names.map(({ name }) => name).sort()).toEqual([
+      'LARDER_DATABASE_URL',
+      'LARDER_DATABSE_URL',
+      'LARDER_HOST',
+      'LARDER_LOG_LEVEL',
+      'LARDER_PORT',
+      'LARDER_PUBLIC_URL',
+      'LARDER_WORKER_CONCURRENCY',
+      'http_proxy',
+    ]);
+    expect(JSON.stringify(names)).not.toContain('hunter2');
+  });
+
+  test('an unknown name is told the nearest one', () => {
+    expect(violationsOf({ LARDER_DATABSE_URL: 'x' })[0]?.message).toContain('LARDER_DATABASE_URL');
+    expect(violationsOf({ LARDER_LOGLEVEL: 'x' })[0]?.message).toContain('LARDER_LOG_LEVEL');
+  });
+
+  test.each(['8o80', '-1', '1.5', '1e3', '0x50'])('a port of %s is refused', (port) => {
+    expect(violationsOf({ LARDER_PORT: port })).toHaveLength(1);
+  });
+
+  test.each(['::', '0.0.0.0', 'localhost', 'larder_1.internal'])('%s may be listened on', (host) => {
+    expect(readConfig({ LARDER_HOST: host }).host).toBe(host);
+  });
+
+  test.each(['http://x', '[localhost]', 'a b', '-x'])('%s may not', (host) => {
+    expect(violationsOf({ LARDER_HOST: host })).toHaveLength(1);
+  });
+
+  test.each(['ftp://x', 'https://u:p@x', 'https://x/?a=1', 'x'])('%s is no public address', (url) => {
+    expect(violationsOf({ LARDER_PUBLIC_URL: url })).toHaveLength(1);
+  });
+});
+
+test('a child gets the database that its parent found', () => {
+  const environment = childEnvironment(readConfig({}, '/srv'), { databaseUrl: 'postgresql://x/y' });
+  expect(environment).toMatchObject({ LARDER_DATA: '/srv/.larder', LARDER_DATABASE_URL: 'postgresql://x/y' });
+  expect(environment['PATH']).toBeDefined();
+});

@@ -1,0 +1,200 @@
+// The environment as one validated, frozen value; this file alone reads process.env.
+import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export type Config = {
+  /** Address or name to listen on, IPv6 without brackets. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Absolute. */
+  readonly data: string;
+  /** Absent: the embedded PostgreSQL under `data`. */
+  readonly databaseUrl?: string;
+  readonly keyFile: string;
+  /** As the operator gave it, without a trailing slash. */
+  readonly publicUrl?: string;
+  readonly contentDirectory: string;
+  /** Networks, addresses and names that requests may go to although they are private. */
+  readonly egressAllow: readonly string[];
+  /** As curl reads them; a missing one is absent. */
+  readonly proxy: { readonly http_proxy?: string; readonly https_proxy?: string; readonly no_proxy?: string };
+  /** Jobs at a time in one worker. */
+  readonly workerConcurrency: number;
+  readonly logLevel: LogLevel;
+  /** Where programs are found. */
+  readonly path: string;
+  /** Nobody is there to answer questions. */
+  readonly ci: boolean;
+};
+
+export type ConfigViolation = { name: string; message: string };
+
+/** Says everything that is wrong with the environment at once. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG_INVALID';
+  readonly violations: readonly ConfigViolation[];
+
+  constructor(violations: readonly ConfigViolation[]) {
+    super(violations.map(({ name, message }) => `${name} ${message}`).join('\n'));
+    this.name = 'ConfigError';
+    this.violations = violations;
+  }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Beyond this a worker is bound by memory and disk, not by its slots; more workers are the way. */
+const WORKER_CONCURRENCY_MAX = 64;
+
+/** One label after another of letters, digits, `-` and `_` (RFC 1123, section 2.1, as resolvers take it). */
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i;
+
+const SETTINGS: Record<string, true> = {
+  LARDER_HOST: true,
+  LARDER_PORT: true,
+  LARDER_DATA: true,
+  LARDER_DATABASE_URL: true,
+  LARDER_KEY_FILE: true,
+  LARDER_PUBLIC_URL: true,
+  LARDER_CONTENT: true,
+  LARDER_EGRESS_ALLOW: true,
+  LARDER_WORKER_CONCURRENCY: true,
+  LARDER_LOG_LEVEL: true,
+};
+
+/** Reads and judges the environment. Throws ConfigError with all violations. */
+export function readConfig(environment: Environment = process.env, directory: string = process.cwd()): Config {
+  const violations: ConfigViolation[] = unknownNames(environment);
+  const given = (name: string): string | undefined => environment[name]?.trim() || undefined;
+  /** The parsed value, the default when nothing is given, and a violation when it cannot be parsed. */
+  function read<T>(name: string, fallback: T, parse: (text: string) => T): T {
+    const text = given(name);
+    if (text === undefined) return fallback;
+    try {
+      return parse(text);
+    } catch (error) {
+      violations.push({ name, message: error instanceof Error ? error.message : String(error) });
+      return fallback;
+    }
+  }
+
+  const data = read('LARDER_DATA', resolve(directory, '.larder'), (text) => resolve(directory, text));
+  const databaseUrl = read<string | undefined>('LARDER_DATABASE_URL', undefined, parseDatabaseUrl);
+  const publicUrl = read<string | undefined>('LARDER_PUBLIC_URL', undefined, parsePublicUrl);
+  const config: Config = {
+    host: read('LARDER_HOST', '127.0.0.1', parseHost),
+    port: read('LARDER_PORT', 8080, (text) => parseNumber(text, 0, 65_535)),
+    data,
+    ...(databaseUrl !== undefined && { databaseUrl }),
+    keyFile: read('LARDER_KEY_FILE', join(data, 'installation.key'), (text) => resolve(directory, text)),
+    ...(publicUrl !== undefined && { publicUrl }),
+    contentDirectory: read('LARDER_CONTENT', join(data, 'content'), (text) => resolve(directory, text)),
+    egressAllow: Object.freeze(read('LARDER_EGRESS_ALLOW', [], parseList)),
+    proxy: Object.freeze(readProxy(given, violations)),
+    workerConcurrency: read('LARDER_WORKER_CONCURRENCY', Math.max(2, availableParallelism()), (text) =>
+      parseNumber(text, 1, WORKER_CONCURRENCY_MAX),
+    ),
+    logLevel: read<LogLevel>('LARDER_LOG_LEVEL', 'info', parseLogLevel),
+    path: given('PATH') ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    ci: given('CI') !== undefined && given('CI') !== 'false',
+  };
+  if (violations.length > 0) throw new ConfigError(violations);
+  return Object.freeze(config);
+}
+
+/** What a process of the tree is started with: this environment, and what the parent found out or made for it. */
+export function childEnvironment(config: Config, overrides: { databaseUrl: string }): NodeJS.ProcessEnv {
+  return { ...process.env, LARDER_DATA: config.data, LARDER_DATABASE_URL: overrides.databaseUrl };
+}
+
+function unknownNames(environment: Environment): ConfigViolation[] {
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('LARDER_') && SETTINGS[name] === undefined)
+    .map((name) => ({ name, message: `is no setting; the nearest is ${nearest(name)}` }));
+}
+
+function nearest(name: string): string {
+  const [first] = Object.keys(SETTINGS).sort((a, b) => editDistance(name, a) - editDistance(name, b));
+  return first ?? '';
+}
+
+/** Levenshtein's: single characters inserted, dropped or changed. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (const [line, letter] of [...from].entries()) {
+    const next = [line + 1];
+    for (let column = 1; column <= to.length; column++) {
+      const changed = (row[column - 1] ?? 0) + (letter === to[column - 1] ? 0 : 1);
+      next.push(Math.min(changed, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}
+
+function parseHost(text: string): string {
+  const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
+  if (isIP(bare) === 0 && (bare !== text || !HOST_NAME.test(bare))) {
+    throw new Error('must be an address (127.0.0.1, ::1) or a host name, without a port');
+  }
+  return bare;
+}
+
+function parseNumber(text: string, min: number, max: number): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < min || number > max)
+    throw new Error(`must be a whole number from ${min} to ${max}`);
+  return number;
+}
+
+/** The value is not repeated in the message: it may hold a password. */
+function parseDatabaseUrl(text: string): string {
+  if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol)) {
+    throw new Error('must be a URL like postgresql://user:password@host:5432/larder');
+  }
+  return text;
+}
+
+function parsePublicUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // A registry's host has no path: clients put /v2/ right behind it.
+  const plain = url && /^https?:$/.test(url.protocol) && !url.username && !url.password && url.pathname === '/';
+  if (!plain || url.search || url.hash)
+    throw new Error('must be a URL like https://larder.example.org:8443, without a path');
+  return url.origin;
+}
+
+function parseList(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function parseLogLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((one) => one === text.toLowerCase());
+  if (level === undefined) throw new Error(`must be one of ${LOG_LEVELS.join(', ')}`);
+  return level;
+}
+
+/** Lower case wins, as in curl; HTTP_PROXY in capitals is read too, since no CGI is served here. */
+function readProxy(given: (name: string) => string | undefined, violations: ConfigViolation[]): Config['proxy'] {
+  const either = (name: string): { name: string; value: string | undefined } => {
+    const upper = name.toUpperCase();
+    return given(name) !== undefined ? { name, value: given(name) } : { name: upper, value: given(upper) };
+  };
+  const proxies = ['http_proxy', 'https_proxy'].map((key) => ({ key, ...either(key) }));
+  for (const { name, value } of proxies) {
+    if (value === undefined) continue;
+    const protocol = URL.canParse(value) ? new URL(value).protocol : '';
+    if (protocol === 'http:' || protocol === 'https:') continue;
+    violations.push({ name, message: 'must be a URL like http://proxy.example.org:3128' });
+  }
+  const found = [...proxies, { key: 'no_proxy', ...either('no_proxy') }].filter(({ value }) => value !== undefined);
+  return Object.fromEntries(found.map(({ key, value }) => [key, value]));
+}
