@@ -1,0 +1,14 @@
+// Accept as manifests are asked for (RFC 9110, section 12.5.1).
+
+/** True when the header takes the media type; an absent header takes all. */
+export function acceptsType(header: string | undefined, mediaType: string): boolean {
+  if (header === undefined || header.trim() === '') {
+    return true;
+  }
+  const [family = ''] = mediaType.split('/', 1);
+  const matches = header
+    .split(',')
+    .map((part) => part.split(';').map((piece) => piece.trim().toLowerCase()))
+    .filter(([range]) => range === mediaType.toLowerCase() || range === `${family}/*` || range === '*/*');
+  return matches.some((pieces) => !pieces.some((piece) => /^q=0(?:\.0*)?$/.test(piece)));
+}

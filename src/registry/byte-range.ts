@@ -1,0 +1,36 @@
+// Range and Content-Range as the registry reads them: RFC 9110 section 14 for pulls, distribution-spec for chunks.
+import type { ByteRange } from '../oci/content.ts';
+
+/**
+ * The single range that a Range header asks for. Undefined: no usable range, so the whole is sent (RFC 9110, 14.2);
+ * 'unsatisfiable': answered with 416. Several ranges at once are answered with the whole.
+ */
+export function parseRange(
+  header: string | undefined,
+  size: number,
+): Required<ByteRange> | 'unsatisfiable' | undefined {
+  const [, first = '', last = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header?.replaceAll(' ', '') ?? '') ?? [];
+  if (first === '' && last === '') {
+    return undefined;
+  }
+  if (first === '') {
+    return suffix(Number(last), size);
+  }
+  const start = Number(first);
+  const end = last === '' ? size - 1 : Math.min(Number(last), size - 1);
+  if (last !== '' && Number(last) < start) {
+    return undefined;
+  }
+  return start >= size ? 'unsatisfiable' : { start, end };
+}
+
+function suffix(length: number, size: number): Required<ByteRange> | 'unsatisfiable' {
+  return length === 0 || size === 0 ? 'unsatisfiable' : { start: Math.max(0, size - length), end: size - 1 };
+}
+
+/** The inclusive range of a chunk (`0-1023`), undefined when it is malformed (distribution-spec, "Pushing a blob in chunks"). */
+export function parseContentRange(header: string): Required<ByteRange> | undefined {
+  const [, first, last] = /^(\d{1,15})-(\d{1,15})$/.exec(header) ?? [];
+  const [start, end] = [Number(first), Number(last)];
+  return first !== undefined && end >= start ? { start, end } : undefined;
+}

@@ -1,0 +1,42 @@
+// How a client learns where to log in (RFC 9110, section 11.6.1; docker registry v2, "Token Authentication").
+import type { FastifyRequest } from 'fastify';
+import { SERVICE } from './door.ts';
+import type { Asked } from './paths.ts';
+import { Refusal } from './refusal.ts';
+import type { Room } from './room.ts';
+
+/** No or wrong credentials: bearer first, because clients that read one challenge only know it; basic for the others. */
+export function unauthorized(room: Room, request: FastifyRequest, asked: Asked | undefined): Refusal {
+  const scope = asked && scopeOf(request, asked);
+  const headers = { 'www-authenticate': [bearer(room, request, { scope }), `Basic realm="${SERVICE}"`] };
+  return new Refusal('UNAUTHORIZED', 'authentication required', { headers });
+}
+
+/** A good token that was made for something else: the client asks for a wider one. */
+export function scopeMissing(room: Room, request: FastifyRequest, scope: string): Refusal {
+  const headers = { 'www-authenticate': bearer(room, request, { scope, error: 'insufficient_scope' }) };
+  return new Refusal('UNAUTHORIZED', 'the token was not made for this', { headers });
+}
+
+function bearer(room: Room, request: FastifyRequest, more: { scope?: string | undefined; error?: string }): string {
+  const realm = `${room.publicUrl ?? `${request.protocol}://${hostOf(request)}`}/v2/token`;
+  const fields = { realm, service: SERVICE, ...more };
+  const shown = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return `Bearer ${shown.map(([key, value]) => `${key}="${value}"`).join(',')}`;
+}
+
+/** What the client called us, as far as it can stand in a quoted string. */
+function hostOf(request: FastifyRequest): string {
+  return (request.headers.host ?? 'localhost').replace(/[^a-zA-Z0-9.:[\]_-]/g, '');
+}
+
+function scopeOf(request: FastifyRequest, asked: Asked): string | undefined {
+  if (asked.kind === 'catalog') {
+    return 'registry:catalog:*';
+  }
+  if (!('name' in asked)) {
+    return undefined;
+  }
+  const reading = request.method === 'GET' || request.method === 'HEAD';
+  return `repository:${asked.name}:${request.method === 'DELETE' ? 'delete' : reading ? 'pull' : 'pull,push'}`;
+}

@@ -1,0 +1,68 @@
+// Content discovery: tags, referrers, and the caller's repositories (distribution-spec 1.1, "Content Discovery").
+import type { FastifyReply } from 'fastify';
+import { MEDIA_TYPES } from '../oci/descriptor.ts';
+import { isGranted } from './caller.ts';
+import { scopeMissing } from './challenge.ts';
+import { listReferrers, listTags } from './manifests.ts';
+import { listRepositories } from './repositories.ts';
+import { nextLink, readDigest, readLimit, repositoryOf, type Visit } from './visit.ts';
+
+/** A page of names; clients follow Link for more. */
+const NAMES_MAX = 1_000;
+
+/** A page of referrers, and the bytes of their descriptors: an index that clients with a manifest limit of 4 MiB can read. */
+const REFERRERS_MAX = 1_000;
+const REFERRERS_BYTES_MAX = 3 * 1024 * 1024;
+
+/** `tags/list?n=&last=`. */
+export async function showTags(visit: Visit<'tags'>): Promise<unknown> {
+  const { room, query, reply } = visit;
+  const { name } = visit.asked;
+  const limit = readLimit(query, NAMES_MAX);
+  const found = await listTags(room.ask, repositoryOf(visit), { last: query.get('last'), limit: limit + 1 });
+  const tags = found.slice(0, limit);
+  linkNames(reply, tags, { path: `/v2/${name}/tags/list`, limit, more: found.length > limit });
+  return await reply.type('application/json').send(JSON.stringify({ name, tags }));
+}
+
+/** `_catalog?n=&last=`: the organization's own repositories. */
+export async function showCatalog(visit: Visit<'catalog'>): Promise<unknown> {
+  const { room, query, reply, caller, request } = visit;
+  if (!isGranted(caller, { type: 'registry', name: 'catalog', action: '*' })) {
+    throw scopeMissing(room, request, 'registry:catalog:*');
+  }
+  const limit = readLimit(query, NAMES_MAX);
+  const page = { organization_id: caller.organization_id, last: query.get('last'), limit: limit + 1 };
+  const found = await listRepositories(room.ask, page);
+  const repositories = found.slice(0, limit);
+  linkNames(reply, repositories, { path: '/v2/_catalog', limit, more: found.length > limit });
+  return await reply.type('application/json').send(JSON.stringify({ repositories }));
+}
+
+/** An empty page has no next one, whatever follows ("When `n` is zero"). */
+function linkNames(reply: FastifyReply, names: string[], page: { path: string; limit: number; more: boolean }): void {
+  const last = names.at(-1);
+  if (page.more && last !== undefined) {
+    reply.header('link', nextLink(page.path, { n: String(page.limit), last }));
+  }
+}
+
+/** `referrers/<digest>?artifactType=`: an index, empty when there is nothing; never 404, or clients would fall back to tags. */
+export async function showReferrers(visit: Visit<'referrers'>): Promise<unknown> {
+  const { room, query, reply } = visit;
+  const subject = readDigest(visit.asked.digest);
+  const artifactType = query.get('artifactType');
+  const page = { subject, artifactType, last: query.get('last'), bytesMax: REFERRERS_BYTES_MAX };
+  const found = await listReferrers(room.ask, repositoryOf(visit), { ...page, limit: REFERRERS_MAX });
+  if (artifactType !== null) {
+    reply.header('oci-filters-applied', 'artifactType');
+  }
+  const last = found.manifests.at(-1);
+  if (found.more && last !== undefined) {
+    const filter: Record<string, string> = artifactType === null ? {} : { artifactType };
+    reply.header('link', nextLink(`/v2/${visit.asked.name}/referrers/${subject}`, { ...filter, last: last.digest }));
+  }
+  const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: found.manifests };
+  // As bytes: to text the server would add a charset, and clients compare the type letter by letter.
+  return await reply.header('content-type', MEDIA_TYPES.index).send(Buffer.from(JSON.stringify(index)));
+}

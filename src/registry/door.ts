@@ -1,0 +1,107 @@
+// The registry's door: from an Authorization header to a caller, with the verified ones remembered for a moment.
+import { createHash } from 'node:crypto';
+import { ROLES } from '../contract/vocabulary.ts';
+import type { Access, Caller } from './caller.ts';
+import { countFailedLogins } from './failed-logins.ts';
+import type { IdentityForRegistry } from './identity.ts';
+
+/** A removed API token works this much longer at most; long enough that a push of a thousand requests asks the database once. */
+const CREDENTIAL_CACHE_MS = 5_000;
+
+/** Credentials remembered at once; the oldest give way. */
+const CREDENTIALS_MAX = 10_000;
+
+/** Audience of registry tokens, and the `service` of the challenge: the API takes none of these, and the registry none of the API's. */
+export const SERVICE = 'larder-registry';
+
+export type Door = {
+  /** The caller behind an Authorization header, undefined for no or wrong credentials. Throws TOOMANYREQUESTS. */
+  admit(authorization: string | undefined, address: string): Promise<Caller | undefined>;
+};
+
+type Remembered = { caller: Promise<Caller | undefined>; until: number };
+
+/** Opens the door. `now` answers milliseconds. */
+export function openDoor(identity: IdentityForRegistry, now: () => number = Date.now): Door {
+  const remembered = new Map<string, Remembered>();
+  const failed = countFailedLogins(now);
+  const verify = async (authorization: string, key: string) => {
+    const caller = await verifyCredentials(identity, authorization).catch((error: unknown) => {
+      remembered.delete(key);
+      throw error;
+    });
+    if (caller === undefined) {
+      remembered.delete(key);
+    }
+    return caller;
+  };
+  return {
+    async admit(authorization, address) {
+      if (authorization === undefined) {
+        return undefined;
+      }
+      const key = createHash('sha256').update(authorization).digest('base64');
+      const known = remembered.get(key);
+      if (known !== undefined && known.until > now()) {
+        return await known.caller;
+      }
+      failed.check(address);
+      const caller = verify(authorization, key);
+      remember(remembered, key, { caller, until: now() + CREDENTIAL_CACHE_MS });
+      const admitted = await caller;
+      if (admitted === undefined) {
+        failed.count(address);
+      }
+      return admitted;
+    },
+  };
+}
+
+/** Promises are kept, so that a burst with one credential is one question to the database. */
+function remember(remembered: Map<string, Remembered>, key: string, entry: Remembered): void {
+  remembered.delete(key);
+  remembered.set(key, entry);
+  const [oldest] = remembered.keys();
+  if (remembered.size > CREDENTIALS_MAX && oldest !== undefined) {
+    remembered.delete(oldest);
+  }
+}
+
+async function verifyCredentials(identity: IdentityForRegistry, authorization: string): Promise<Caller | undefined> {
+  const [, scheme = '', value = ''] = /^(\w+) +([^\s,]+)$/.exec(authorization) ?? [];
+  switch (scheme.toLowerCase()) {
+    case 'basic':
+      return await callerOfApiToken(identity, passwordOf(value));
+    case 'bearer':
+      return await callerOfRegistryToken(identity, value);
+    default:
+      return undefined;
+  }
+}
+
+/** Any user name goes: the API token alone says who it is. */
+function passwordOf(basic: string): string {
+  const text = Buffer.from(basic, 'base64').toString('utf8');
+  return text.slice(text.indexOf(':') + 1);
+}
+
+async function callerOfApiToken(identity: IdentityForRegistry, apiToken: string): Promise<Caller | undefined> {
+  const holder = apiToken === '' ? undefined : await identity.findTokenHolder(apiToken);
+  return (
+    holder && {
+      organization_id: holder.principal.organization_id,
+      namespace: holder.namespace,
+      role: holder.principal.role,
+    }
+  );
+}
+
+async function callerOfRegistryToken(identity: IdentityForRegistry, jwt: string): Promise<Caller | undefined> {
+  const claims = await identity.verifyToken(jwt, { audience: SERVICE }).catch(() => undefined);
+  const role = ROLES.find((known) => known === claims?.['role']);
+  const [organizationId, namespace] = [claims?.['organization_id'], claims?.['namespace']];
+  if (role === undefined || typeof organizationId !== 'string' || typeof namespace !== 'string') {
+    return undefined;
+  }
+  return { organization_id: organizationId, namespace, role, access: (claims?.['access'] ?? []) as Access[] };
+}

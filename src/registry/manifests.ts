@@ -1,0 +1,234 @@
+// The rows of manifests and of the tags that name them: complete when they appear, whole until they go.
+import type pg from 'pg';
+import type { Descriptor, Digest } from '../oci/descriptor.ts';
+import type { CheckedManifest } from './manifest.ts';
+import { isImmutableTag } from './names.ts';
+import { denied, nameUnknown, Refusal } from './refusal.ts';
+import { READABLE, type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
+import { type Ask, askTogether, statement } from './statements.ts';
+
+export type FoundManifest = { digest: Digest; media_type: string; size_bytes: number };
+
+const FIND_BY_DIGEST = statement<FoundManifest>(
+  'find_manifest',
+  `select m.digest, m.media_type, m.size_bytes
+   from (${READABLE}) r left join repository_manifests m on m.repository_id = r.id and m.digest = $3`,
+);
+
+const FIND_BY_TAG = statement<FoundManifest>(
+  'find_tagged_manifest',
+  `select m.digest, m.media_type, m.size_bytes
+   from (${READABLE}) r
+   left join repository_tags t on t.repository_id = r.id and t.tag = $3
+   left join repository_manifests m on m.repository_id = r.id and m.digest = t.digest`,
+);
+
+/**
+ * Everything a push of a manifest does, or nothing: what it is made of is locked (a row that goes in the same moment
+ * counts as missing), then the manifest, its use and its tag are written. $14 immutable: a tag there is not moved.
+ */
+const PUT = statement<{ missing: string[]; holder: string | null; tagged: boolean }>(
+  'put_manifest',
+  `with repository as (${WRITABLE}),
+     blobs as materialized (
+       select b.digest from repository_blobs b join repository r on b.repository_id = r.id where b.digest = any($11::text[]) for key share of b),
+     children as materialized (
+       select m.digest from repository_manifests m join repository r on m.repository_id = r.id where m.digest = any($12::text[]) for key share of m),
+     missing as (
+       select digest from unnest($11::text[]) digest where digest not in (select digest from blobs)
+       union all select digest from unnest($12::text[]) digest where digest not in (select digest from children)),
+     holder as (
+       select t.digest from repository_tags t join repository r on t.repository_id = r.id where t.tag = $13 and t.digest <> $3 and $14::boolean),
+     accepted as (select id from repository where not exists (select from missing) and not exists (select from holder)),
+     added as (
+       insert into repository_manifests (repository_id, digest, media_type, size_bytes, artifact_type, annotations, subject_digest, refers_to)
+       select id, $3, $4, $5, $6, $7, $8, $9 from accepted on conflict do nothing),
+     used as (insert into content_uses (digest, kind, id) select $3, $10, id from accepted on conflict do nothing),
+     tagged as (
+       insert into repository_tags (repository_id, tag, digest) select id, $13, $3 from accepted where $13::text is not null
+       on conflict (repository_id, tag) do update set digest = excluded.digest, updated_at = now()
+         where not $14::boolean or repository_tags.digest = excluded.digest
+       returning tag)
+   select array(select digest from missing) as missing, (select digest from holder) as holder, exists (select from tagged) as tagged
+   from repository`,
+);
+
+const LOCK = statement<{ repository_id: string; held: boolean }>(
+  'lock_manifest',
+  `with repository as (${WRITABLE}),
+     manifest as materialized (
+       select m.repository_id from repository_manifests m join repository r on m.repository_id = r.id where m.digest = $3 for update of m)
+   select r.id as repository_id, exists (select from manifest) as held from repository r`,
+);
+
+/** Its tags go with it, by the foreign key. */
+const REMOVE = statement<{ digest: string }>(
+  'remove_manifest',
+  `with removed as (
+       delete from repository_manifests where repository_id = $1::uuid and digest = $2
+         and not exists (select from repository_manifests o where o.repository_id = $1::uuid and o.refers_to @> array[$2]) returning digest),
+     unused as (
+       delete from content_uses where kind = 'repository' and id = $1::uuid::text and digest in (select digest from removed)
+         and not exists (select from repository_blobs where repository_id = $1::uuid and digest = $2))
+   select digest from removed`,
+);
+
+const REMOVE_TAG = statement<{ tag: string | null }>(
+  'remove_tag',
+  `with repository as (${WRITABLE}),
+     removed as (delete from repository_tags t using repository r where t.repository_id = r.id and t.tag = $3 returning t.tag)
+   select (select tag from removed) as tag from repository`,
+);
+
+const TAGS = statement<{ tags: string[] }>(
+  'list_tags',
+  `select array(
+     select tag from repository_tags where repository_id = r.id
+       and ($3::text is null or (lower(tag) collate "C", tag collate "C") > (lower($3), $3))
+     order by lower(tag) collate "C", tag collate "C" limit $4) as tags
+   from (${READABLE}) r`,
+);
+
+type FoundReferrer = FoundManifest & {
+  artifact_type: string | null;
+  annotations: Record<string, string> | null;
+  /** How many there are from this page on. */
+  total: number;
+};
+
+/** A page ends where its descriptors outgrow $6 bytes, after the first. */
+const REFERRERS = statement<FoundReferrer>(
+  'list_referrers',
+  `select digest, media_type, size_bytes, artifact_type, annotations, total from (
+     select m.*, row_number() over byte_order as position, count(*) over () as total,
+       sum(300 + coalesce(octet_length(m.annotations::text), 0)) over byte_order as bytes
+     from (${READABLE}) r join repository_manifests m on m.repository_id = r.id
+     where m.subject_digest = $3 and ($4::text is null or m.artifact_type = $4) and ($5::text is null or m.digest collate "C" > $5)
+     window byte_order as (order by m.digest collate "C")) m
+   where position = 1 or bytes <= $6 order by digest collate "C" limit $7`,
+);
+
+/** The manifest that a tag or digest names. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN. */
+export async function getManifest(ask: Ask, repository: RepositoryRef, reference: string): Promise<FoundManifest> {
+  const find = reference.includes(':') ? FIND_BY_DIGEST : FIND_BY_TAG;
+  const [row] = await ask(find, [repository.name, repository.organization_id, reference]);
+  if (row === undefined) {
+    throw nameUnknown();
+  }
+  if (row.digest === null) {
+    throw manifestUnknown();
+  }
+  return row;
+}
+
+export function manifestUnknown(): Refusal {
+  return new Refusal('MANIFEST_UNKNOWN', 'manifest unknown to registry');
+}
+
+/**
+ * Shows a manifest whose bytes are content already, and lets `tag` name it. Throws MANIFEST_BLOB_UNKNOWN with each
+ * digest that is not in the repository, and DENIED for an immutable tag that names another digest.
+ */
+export async function putManifest(
+  ask: Ask,
+  repository: RepositoryRef,
+  manifest: CheckedManifest & { tag?: string },
+): Promise<void> {
+  const { tag } = manifest;
+  const immutable = tag !== undefined && isImmutableTag(tag);
+  const put = await writeInto(ask, repository, () => ask(PUT, valuesOf(repository, manifest, immutable)));
+  if (put.missing.length > 0) {
+    const detail = put.missing.map((digest) => ({ digest }));
+    throw new Refusal('MANIFEST_BLOB_UNKNOWN', 'manifest references a manifest or blob unknown to registry', {
+      detail,
+    });
+  }
+  if (put.holder !== null || (tag !== undefined && !put.tagged)) {
+    throw denied(`tag ${tag} is immutable and names another digest`);
+  }
+}
+
+function valuesOf(
+  repository: RepositoryRef,
+  manifest: CheckedManifest & { tag?: string },
+  immutable: boolean,
+): unknown[] {
+  const { digest, media_type, size_bytes, artifact_type, annotations, subject_digest, blobs, manifests, tag } =
+    manifest;
+  return [
+    repository.name,
+    repository.organization_id,
+    digest,
+    media_type,
+    size_bytes,
+    artifact_type,
+    annotations === null ? null : JSON.stringify(annotations),
+    subject_digest,
+    [...blobs, ...manifests],
+    'repository',
+    blobs,
+    manifests,
+    tag ?? null,
+    immutable,
+  ];
+}
+
+/** Takes a manifest and its tags out of a repository. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN, and UNSUPPORTED while an index lists it. */
+export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, digest: Digest): Promise<void> {
+  await askTogether(pool, async (ask) => {
+    const [found] = await ask(LOCK, [repository.name, repository.organization_id, digest]);
+    if (found === undefined) {
+      throw nameUnknown();
+    }
+    if (!found.held) {
+      throw manifestUnknown();
+    }
+    const removed = await ask(REMOVE, [found.repository_id, digest]);
+    if (removed.length === 0) {
+      throw new Refusal('UNSUPPORTED', 'an index of this repository lists this manifest: delete the index first');
+    }
+  });
+}
+
+/** Forgets a tag; the manifest stays. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN. */
+export async function removeTag(ask: Ask, repository: RepositoryRef, tag: string): Promise<void> {
+  const [row] = await ask(REMOVE_TAG, [repository.name, repository.organization_id, tag]);
+  if (row === undefined) {
+    throw nameUnknown();
+  }
+  if (row.tag === null) {
+    throw manifestUnknown();
+  }
+}
+
+/** Tags after `last` in the specification's order: alphanumeric without regard to case. Throws NAME_UNKNOWN. */
+export async function listTags(
+  ask: Ask,
+  repository: RepositoryRef,
+  page: { last: string | null; limit: number },
+): Promise<string[]> {
+  const [row] = await ask(TAGS, [repository.name, repository.organization_id, page.last, page.limit]);
+  if (row === undefined) {
+    throw nameUnknown();
+  }
+  return row.tags;
+}
+
+/** Descriptors of the manifests whose subject is a digest, in the order of digests, after `last`; an absent repository has none. */
+export async function listReferrers(
+  ask: Ask,
+  repository: RepositoryRef,
+  page: { subject: Digest; artifactType: string | null; last: string | null; bytesMax: number; limit: number },
+): Promise<{ manifests: Descriptor[]; more: boolean }> {
+  const { subject, artifactType, last, bytesMax, limit } = page;
+  const values = [repository.name, repository.organization_id, subject, artifactType, last, bytesMax, limit];
+  const rows = await ask(REFERRERS, values);
+  const manifests = rows.map((row) => ({
+    mediaType: row.media_type,
+    digest: row.digest,
+    size: row.size_bytes,
+    ...(row.artifact_type !== null && { artifactType: row.artifact_type }),
+    ...(row.annotations !== null && { annotations: row.annotations }),
+  }));
+  return { manifests, more: rows[0] !== undefined && rows[0].total > rows.length };
+}

@@ -1,0 +1,56 @@
+// From a request's path to what it asks for (distribution-spec 1.1, "Endpoints"); names may hold any number of segments.
+import { isRepositoryName } from './names.ts';
+import { Refusal } from './refusal.ts';
+
+export type Asked =
+  | { kind: 'base' }
+  | { kind: 'catalog' }
+  | { kind: 'tags'; name: string }
+  | { kind: 'manifest'; name: string; reference: string }
+  | { kind: 'blob'; name: string; digest: string }
+  | { kind: 'uploads'; name: string }
+  | { kind: 'upload'; name: string; id: string }
+  | { kind: 'referrers'; name: string; digest: string };
+
+/** Longer paths name nothing: 255 for the name, 128 for a tag, and the words between. */
+const PATH_LENGTH_MAX = 600;
+
+/** What stands after `/v2/`, undefined for a path that is no endpoint. Throws NAME_INVALID for a name outside the grammar. */
+export function parsePath(path: string): Asked | undefined {
+  if (path === '' || path === '/') {
+    return { kind: 'base' };
+  }
+  if (path === '_catalog') {
+    return { kind: 'catalog' };
+  }
+  const segments = path.length > PATH_LENGTH_MAX ? [] : decode(path).split('/');
+  const asked = parseSegments(segments);
+  if (asked !== undefined && !isRepositoryName(asked.name)) {
+    throw new Refusal('NAME_INVALID', 'invalid repository name');
+  }
+  return asked;
+}
+
+function parseSegments(segments: string[]): Extract<Asked, { name: string }> | undefined {
+  const [third, second, last = ''] = [segments.at(-3), segments.at(-2), segments.at(-1)];
+  const name = segments.slice(0, -2).join('/');
+  if (third === 'blobs' && second === 'uploads') {
+    const repository = segments.slice(0, -3).join('/');
+    return last === '' ? { kind: 'uploads', name: repository } : { kind: 'upload', name: repository, id: last };
+  }
+  if (second === 'blobs') {
+    return last === 'uploads' ? { kind: 'uploads', name } : { kind: 'blob', name, digest: last };
+  }
+  if (second === 'tags' && last === 'list') {
+    return { kind: 'tags', name };
+  }
+  if (second === 'manifests') {
+    return { kind: 'manifest', name, reference: last };
+  }
+  return second === 'referrers' ? { kind: 'referrers', name, digest: last } : undefined;
+}
+
+/** Some clients send the colon of a digest percent-encoded. The server refused what cannot be decoded before it came here. */
+function decode(path: string): string {
+  return path.includes('%') ? decodeURIComponent(path) : path;
+}

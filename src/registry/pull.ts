@@ -1,0 +1,96 @@
+// Pulling: blobs with ranges, manifests by tag and digest, and HEAD for both (distribution-spec 1.1, "Pull").
+import { pipeline } from 'node:stream/promises';
+import { ContentMissing } from '../oci/content-errors.ts';
+import type { Digest } from '../oci/descriptor.ts';
+import { acceptsType } from './accept.ts';
+import { getBlobSize } from './blobs.ts';
+import { parseRange } from './byte-range.ts';
+import { type FoundManifest, getManifest } from './manifests.ts';
+import { isTag } from './names.ts';
+import { Refusal } from './refusal.ts';
+import type { Room } from './room.ts';
+import { readDigest, repositoryOf, type Visit } from './visit.ts';
+
+/** GET and HEAD of a blob. */
+export async function pullBlob(visit: Visit<'blob'>): Promise<unknown> {
+  const { room, request, reply } = visit;
+  const digest = readDigest(visit.asked.digest);
+  const size = await getBlobSize(room.ask, repositoryOf(visit), digest);
+  reply.headers({ 'docker-content-digest': digest, etag: `"${digest}"`, 'accept-ranges': 'bytes' });
+  reply.type('application/octet-stream');
+  if (isKnown(request.headers['if-none-match'], digest)) {
+    return await reply.code(304).send();
+  }
+  const range = isFresh(request.headers['if-range']?.toString(), digest)
+    ? parseRange(request.headers.range, size)
+    : undefined;
+  if (range === 'unsatisfiable') {
+    throw new Refusal('SIZE_INVALID', `the blob has ${size} bytes`, {
+      status: 416,
+      headers: { 'content-range': `bytes */${size}` },
+    });
+  }
+  if (range !== undefined) {
+    reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`);
+  }
+  reply.header('content-length', range === undefined ? size : range.end - range.start + 1);
+  return await reply.send(request.method === 'HEAD' ? undefined : await openContent(room, digest, range));
+}
+
+async function openContent(room: Room, digest: Digest, range?: { start: number; end: number }) {
+  return await room.content.open(digest, range).catch((error: unknown) => {
+    if (error instanceof ContentMissing) {
+      throw new Refusal('CONTENT_DAMAGED', 'the content is listed and not held: the operator must look', {
+        cause: error,
+      });
+    }
+    throw error;
+  });
+}
+
+/** GET and HEAD of a manifest. */
+export async function pullManifest(visit: Visit<'manifest'>): Promise<unknown> {
+  const { room, request, reply } = visit;
+  const { reference } = visit.asked;
+  const manifest = await getManifest(
+    room.ask,
+    repositoryOf(visit),
+    isTag(reference) ? reference : readDigest(reference),
+  );
+  if (!acceptsType(request.headers.accept, manifest.media_type)) {
+    throw new Refusal('MANIFEST_UNKNOWN', `the manifest is of type ${manifest.media_type}, which Accept leaves out`);
+  }
+  const { digest, media_type, size_bytes } = manifest;
+  reply.headers({ 'docker-content-digest': digest, etag: `"${digest}"`, 'content-type': media_type });
+  if (isKnown(request.headers['if-none-match'], digest)) {
+    return await reply.code(304).send();
+  }
+  reply.header('content-length', size_bytes);
+  return await reply.send(request.method === 'HEAD' ? undefined : await readManifest(room, manifest));
+}
+
+async function readManifest(room: Room, { digest }: FoundManifest): Promise<Buffer> {
+  const known = room.manifests.get(digest);
+  if (known !== undefined) {
+    return known;
+  }
+  const chunks: Buffer[] = [];
+  await pipeline(await openContent(room, digest), async (bytes: AsyncIterable<Buffer>) => {
+    for await (const chunk of bytes) {
+      chunks.push(chunk);
+    }
+  });
+  const bytes = Buffer.concat(chunks);
+  room.manifests.set(digest, bytes);
+  return bytes;
+}
+
+/** If-None-Match names this digest (RFC 9110, 13.1.2). */
+function isKnown(header: string | undefined, digest: Digest): boolean {
+  return header?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${digest}"`) ?? false;
+}
+
+/** If-Range names this digest, or is not there (RFC 9110, 13.1.5). */
+function isFresh(header: string | undefined, digest: Digest): boolean {
+  return header === undefined || header.trim() === `"${digest}"`;
+}

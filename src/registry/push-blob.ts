@@ -1,0 +1,194 @@
+// Pushing blobs: whole, in chunks, resumed, or mounted (distribution-spec 1.1, "Pushing blobs").
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ContentInfo } from '../oci/content.ts';
+import { ContentMismatch, OffsetMismatch } from '../oci/content-errors.ts';
+import type { Digest } from '../oci/descriptor.ts';
+import { addBlob, mountBlob, removeBlob } from './blobs.ts';
+import { bodyOf, declaredLength, hasBody } from './body.ts';
+import { parseContentRange } from './byte-range.ts';
+import { isGranted } from './caller.ts';
+import { isRepositoryName, isUploadId } from './names.ts';
+import { Refusal } from './refusal.ts';
+import type { Room } from './room.ts';
+import { checkUpload, endUpload, startUpload } from './uploads.ts';
+import { readDigest, repositoryOf, type Visit } from './visit.ts';
+
+/** A closing PUT with at most this much goes straight into content; a larger one is kept in parts, so that it can be resumed. */
+const DIRECT_BYTES_MAX = 1024 * 1024;
+
+/** Where an upload lives, and where its answer goes. */
+type Place = { asked: { name: string }; reply: FastifyReply };
+
+/** POST: a session, a whole blob (`digest=`), or a mount (`mount=&from=`). */
+export async function beginUpload(visit: Visit<'uploads'>): Promise<unknown> {
+  const { room, query, request } = visit;
+  await room.checkFreeRoom();
+  if (query.has('mount')) {
+    return await answerMount(visit, readDigest(query.get('mount')));
+  }
+  if (query.has('digest')) {
+    const digest = readDigest(query.get('digest'));
+    const blob = await judged(room.content.put(bodyOf(request), { digest }));
+    await addBlob(room.ask, repositoryOf(visit), blob);
+    return await created(visit, digest);
+  }
+  return await accepted(visit, await startUpload(room.ask, repositoryOf(visit)), 0);
+}
+
+/** 201 only for a blob of a repository that the caller may read; everything else begins a session and tells nothing. */
+async function answerMount(visit: Visit<'uploads'>, digest: Digest): Promise<unknown> {
+  const { room, query, caller } = visit;
+  const from = query.get('from') ?? '';
+  const readable = isRepositoryName(from) && isGranted(caller, { type: 'repository', name: from, action: 'pull' });
+  if (!readable) {
+    return await accepted(visit, await startUpload(room.ask, repositoryOf(visit)), 0);
+  }
+  const mount = await mountBlob(room.ask, repositoryOf(visit), { digest, from });
+  return await (mount.mounted ? created(visit, digest) : accepted(visit, mount.upload_id, 0));
+}
+
+/** PATCH: the next chunk, or a stream of unknown length. */
+export async function continueUpload(visit: Visit<'upload'>): Promise<unknown> {
+  const { room } = visit;
+  await room.checkFreeRoom();
+  const id = await findSession(visit, true);
+  return await alone(room, id, async () => await accepted(visit, id, await appendBody(visit, id)));
+}
+
+/** GET: how far the upload is. */
+export async function showUpload(visit: Visit<'upload'>): Promise<unknown> {
+  const id = await findSession(visit, false);
+  return await accepted(visit, id, await visit.room.content.uploads.length(id), 204);
+}
+
+/** DELETE: the client gives up. */
+export async function cancelUpload(visit: Visit<'upload'>): Promise<unknown> {
+  const { room } = visit;
+  const id = await findSession(visit, false);
+  await alone(room, id, async () => {
+    await room.content.uploads.drop(id);
+    await endUpload(room.ask, id);
+  });
+  return await visit.reply.code(204).send();
+}
+
+/** PUT: the last bytes, if any, and the digest of all of them. */
+export async function finishUpload(visit: Visit<'upload'>): Promise<unknown> {
+  const { room, query } = visit;
+  const digest = readDigest(query.get('digest'));
+  await room.checkFreeRoom();
+  const id = await findSession(visit, false);
+  return await alone(room, id, async () => {
+    const blob = await judged(takeRest(visit, id, digest));
+    await addBlob(room.ask, repositoryOf(visit), { ...blob, upload_id: id });
+    return await created(visit, digest);
+  });
+}
+
+/** DELETE of a blob. */
+export async function deleteBlob(visit: Visit<'blob'>): Promise<unknown> {
+  await removeBlob(visit.room.pool, repositoryOf(visit), readDigest(visit.asked.digest));
+  return await visit.reply.code(202).send();
+}
+
+async function takeRest(visit: Visit<'upload'>, id: string, digest: Digest): Promise<ContentInfo> {
+  const { content } = visit.room;
+  const { request } = visit;
+  if (hasBody(request)) {
+    const length = declaredLength(request);
+    const small = length !== undefined && length <= DIRECT_BYTES_MAX && request.headers['content-range'] === undefined;
+    if (small && (await content.uploads.length(id)) === 0) {
+      return await content.put(bodyOf(request), { digest });
+    }
+    await appendBody(visit, id);
+  }
+  return await content.uploads.commit(id, digest);
+}
+
+async function appendBody(visit: Visit<'upload'>, id: string): Promise<number> {
+  const { request, room } = visit;
+  const held = await room.content.uploads.length(id);
+  const length = checkChunk(request, visit, held);
+  try {
+    return await room.content.uploads.append(id, held, bodyOf(request, length));
+  } catch (error) {
+    throw error instanceof OffsetMismatch ? outOfOrder(visit, error.held) : error;
+  }
+}
+
+/** The length that a Content-Range promises. Throws 416 for a chunk that does not begin where the upload ends. */
+function checkChunk(request: FastifyRequest, visit: Visit<'upload'>, held: number): number | undefined {
+  const header = request.headers['content-range'];
+  if (header === undefined) {
+    return undefined;
+  }
+  const range = parseContentRange(header);
+  if (range === undefined) {
+    throw new Refusal('BLOB_UPLOAD_INVALID', 'Content-Range must be first-last, both inclusive');
+  }
+  const length = range.end - range.start + 1;
+  if (length !== (declaredLength(request) ?? length)) {
+    throw new Refusal('SIZE_INVALID', 'Content-Range and Content-Length disagree');
+  }
+  if (range.start !== held) {
+    throw outOfOrder(visit, held);
+  }
+  return length;
+}
+
+function outOfOrder(visit: Visit<'upload'>, held: number): Refusal {
+  const headers = { location: locationOf(visit, visit.asked.id), range: rangeOf(held) };
+  return new Refusal('BLOB_UPLOAD_INVALID', `the next byte of this upload is ${held}`, { status: 416, headers });
+}
+
+async function findSession(visit: Visit<'upload'>, touch: boolean): Promise<string> {
+  const { id } = visit.asked;
+  if (!isUploadId(id)) {
+    throw new Refusal('BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
+  }
+  await checkUpload(visit.room.ask, repositoryOf(visit), { id, touch });
+  return id;
+}
+
+/** Two requests that send to one upload at once would mix their bytes: the second is refused. */
+async function alone<T>(room: Room, id: string, act: () => Promise<T>): Promise<T> {
+  if (room.busyUploads.has(id)) {
+    throw new Refusal('BLOB_UPLOAD_INVALID', 'another request is sending to this upload', { status: 409 });
+  }
+  room.busyUploads.add(id);
+  try {
+    return await act();
+  } finally {
+    room.busyUploads.delete(id);
+  }
+}
+
+async function judged(storing: Promise<ContentInfo>): Promise<ContentInfo> {
+  try {
+    return await storing;
+  } catch (error) {
+    if (error instanceof ContentMismatch) {
+      throw new Refusal('DIGEST_INVALID', 'provided digest did not match uploaded content', { cause: error });
+    }
+    throw error;
+  }
+}
+
+async function created(visit: Place, digest: Digest): Promise<unknown> {
+  const location = `/v2/${visit.asked.name}/blobs/${digest}`;
+  return await visit.reply.code(201).headers({ location, 'docker-content-digest': digest }).send();
+}
+
+async function accepted(visit: Place, id: string, held: number, status = 202): Promise<unknown> {
+  const headers = { location: locationOf(visit, id), range: rangeOf(held), 'docker-upload-uuid': id };
+  return await visit.reply.code(status).headers(headers).send();
+}
+
+function locationOf(visit: Place, id: string): string {
+  return `/v2/${visit.asked.name}/blobs/uploads/${id}`;
+}
+
+/** Inclusive at both ends, so an empty upload has no true range: `0-0` is what clients know. */
+function rangeOf(held: number): string {
+  return `0-${Math.max(0, held - 1)}`;
+}

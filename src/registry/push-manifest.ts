@@ -1,0 +1,58 @@
+// Pushing and deleting manifests and tags (distribution-spec 1.1, "Pushing Manifests", "Content Management").
+import { Readable } from 'node:stream';
+import { isDigest } from '../oci/descriptor.ts';
+import { readBody } from './body.ts';
+import { type CheckedManifest, checkManifest, MANIFEST_BYTES_MAX } from './manifest.ts';
+import { manifestUnknown, putManifest, removeManifest, removeTag } from './manifests.ts';
+import { isTag } from './names.ts';
+import { Refusal } from './refusal.ts';
+import type { Room } from './room.ts';
+import { readDigest, repositoryOf, type Visit } from './visit.ts';
+
+/** Content as young as this is not written again: what nothing uses is swept after a day. */
+const RECENT_MS = 60 * 60 * 1000;
+
+/** PUT of a manifest under a tag or under its own digest. */
+export async function pushManifest(visit: Visit<'manifest'>): Promise<unknown> {
+  const { room, request, reply } = visit;
+  const { name, reference } = visit.asked;
+  const tag = isTag(reference) ? reference : undefined;
+  const expected = tag === undefined ? readDigest(reference) : undefined;
+  await room.checkFreeRoom();
+  const bytes = await readBody(request, MANIFEST_BYTES_MAX);
+  const manifest = checkManifest(bytes, request.headers['content-type']);
+  if (expected !== undefined && expected !== manifest.digest) {
+    throw new Refusal('DIGEST_INVALID', 'provided digest did not match uploaded content');
+  }
+  await keep(room, manifest, bytes);
+  await putManifest(room.ask, repositoryOf(visit), { ...manifest, ...(tag !== undefined && { tag }) });
+  reply.headers({ location: `/v2/${name}/manifests/${manifest.digest}`, 'docker-content-digest': manifest.digest });
+  if (manifest.subject_digest !== null) {
+    reply.header('oci-subject', manifest.subject_digest);
+  }
+  return await reply.code(201).send();
+}
+
+/** One manifest is often pushed under five tags: its bytes are written once. */
+async function keep(room: Room, manifest: CheckedManifest, bytes: Buffer): Promise<void> {
+  const { digest } = manifest;
+  const held = await room.content.stat(digest);
+  if (held === undefined || held.touchedAt.getTime() < Date.now() - RECENT_MS) {
+    await room.content.put(Readable.from([bytes]), { digest });
+  }
+  room.manifests.set(digest, bytes);
+}
+
+/** DELETE of a manifest by digest, with all its tags, or of one tag. */
+export async function deleteManifest(visit: Visit<'manifest'>): Promise<unknown> {
+  const { room, reply } = visit;
+  const { reference } = visit.asked;
+  if (isDigest(reference)) {
+    await removeManifest(room.pool, repositoryOf(visit), reference);
+  } else if (isTag(reference)) {
+    await removeTag(room.ask, repositoryOf(visit), reference);
+  } else {
+    throw manifestUnknown();
+  }
+  return await reply.code(202).send();
+}

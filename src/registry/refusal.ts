@@ -1,0 +1,70 @@
+// Every way the registry says no: the specification's error codes with their statuses, and the JSON body they share.
+
+/** distribution-spec 1.1, "Error Codes", and three of ours for faults that are not the client's. */
+export const REFUSALS = {
+  BLOB_UNKNOWN: 404,
+  BLOB_UPLOAD_INVALID: 400,
+  BLOB_UPLOAD_UNKNOWN: 404,
+  DIGEST_INVALID: 400,
+  MANIFEST_BLOB_UNKNOWN: 400,
+  MANIFEST_INVALID: 400,
+  MANIFEST_UNKNOWN: 404,
+  NAME_INVALID: 400,
+  NAME_UNKNOWN: 404,
+  SIZE_INVALID: 400,
+  UNAUTHORIZED: 401,
+  DENIED: 403,
+  UNSUPPORTED: 405,
+  TOOMANYREQUESTS: 429,
+  UNAVAILABLE: 503,
+  CONTENT_DAMAGED: 500,
+  UNKNOWN: 500,
+} as const satisfies Record<string, number>;
+
+export type RefusalCode = keyof typeof REFUSALS;
+
+type RefusalOptions = {
+  /** Where the code's own status is not the right one. */
+  status?: number;
+  detail?: unknown;
+  headers?: Record<string, string | string[]>;
+  cause?: unknown;
+};
+
+/** A request that is answered with an error. The message is for the person at the client. */
+export class Refusal extends Error {
+  readonly code: RefusalCode;
+  readonly status: number;
+  readonly detail: unknown;
+  readonly headers: Record<string, string | string[]>;
+
+  constructor(code: RefusalCode, message: string, options: RefusalOptions = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'Refusal';
+    this.code = code;
+    this.status = options.status ?? REFUSALS[code];
+    this.detail = options.detail;
+    this.headers = options.headers ?? {};
+  }
+
+  /** The body that clients parse (distribution-spec, "Error Codes"). `detail` may name several things that are missing. */
+  body(): string {
+    const details = Array.isArray(this.detail) ? this.detail : [this.detail];
+    const errors = details.map((detail) => ({
+      code: this.code,
+      message: this.message,
+      ...(detail !== undefined && { detail }),
+    }));
+    return JSON.stringify({ errors });
+  }
+}
+
+/** A repository that is not there, or is another organization's: nobody can tell which. */
+export function nameUnknown(): Refusal {
+  return new Refusal('NAME_UNKNOWN', 'repository name not known to registry');
+}
+
+/** What the caller's role or namespace does not allow, whether or not the repository exists. */
+export function denied(message = 'requested access to the resource is denied'): Refusal {
+  return new Refusal('DENIED', message);
+}

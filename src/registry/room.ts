@@ -1,0 +1,49 @@
+// What every answer of the registry may use, and what the server keeps in memory between requests.
+import type pg from 'pg';
+import type { ContentStore } from '../oci/content.ts';
+import type { Door } from './door.ts';
+import type { IdentityForRegistry } from './identity.ts';
+import type { ManifestCache } from './manifest-cache.ts';
+import { Refusal } from './refusal.ts';
+import type { Ask } from './statements.ts';
+
+export type Room = {
+  pool: pg.Pool;
+  ask: Ask;
+  content: ContentStore;
+  identity: IdentityForRegistry;
+  door: Door;
+  manifests: ManifestCache;
+  /** Ids of the upload sessions that a request is sending to. */
+  busyUploads: Set<string>;
+  /** Throws UNAVAILABLE while the content store has too little room to take anything. */
+  checkFreeRoom(): Promise<void>;
+  /** As the operator configured it; absent, clients are answered under the name they asked for. */
+  publicUrl?: string;
+};
+
+/** Below this share of free room nothing is taken in: PostgreSQL and running builds need what is left. */
+const FREE_SHARE_MIN = 0.05;
+
+/** The share is asked for again after this long: at full disk speed no more than a few GiB come in between. */
+const FREE_SHARE_AGE_MS = 2_000;
+
+/** Sweeps and operators free room within minutes. */
+const RETRY_AFTER_SECONDS = 60;
+
+/** A check for `Room.checkFreeRoom`. `now` answers milliseconds. */
+export function watchFreeRoom(content: ContentStore, now: () => number = Date.now): () => Promise<void> {
+  let share: number | undefined;
+  let until = 0;
+  return async () => {
+    if (now() >= until) {
+      until = now() + FREE_SHARE_AGE_MS;
+      share = await content.freeShare();
+    }
+    if (share !== undefined && share < FREE_SHARE_MIN) {
+      throw new Refusal('UNAVAILABLE', 'the registry is short of disk space and takes no content until there is room', {
+        headers: { 'retry-after': String(RETRY_AFTER_SECONDS) },
+      });
+    }
+  };
+}

@@ -1,0 +1,179 @@
+// The hosted registry on /v2/: every request comes in here, is let in or not, and goes to the one function that answers it.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type pg from 'pg';
+import type { ContentStore } from '../oci/content.ts';
+import { type Action, type Caller, isGranted, mayEver } from './caller.ts';
+import { scopeMissing, unauthorized } from './challenge.ts';
+import { showCatalog, showReferrers, showTags } from './discovery.ts';
+import { openDoor } from './door.ts';
+import type { IdentityForRegistry } from './identity.ts';
+import { manifestCache } from './manifest-cache.ts';
+import { type Asked, parsePath } from './paths.ts';
+import { pullBlob, pullManifest } from './pull.ts';
+import { beginUpload, cancelUpload, continueUpload, deleteBlob, finishUpload, showUpload } from './push-blob.ts';
+import { deleteManifest, pushManifest } from './push-manifest.ts';
+import { denied, Refusal } from './refusal.ts';
+import { type Room, watchFreeRoom } from './room.ts';
+import { askPool } from './statements.ts';
+import { answerToken } from './token.ts';
+import type { Answer, Kind, Visit } from './visit.ts';
+
+export type RegistryOptions = {
+  pool: pg.Pool;
+  content: ContentStore;
+  identity: IdentityForRegistry;
+  /** The address clients use, when the operator configured one: scheme and host, no slash at the end. */
+  publicUrl?: string;
+};
+
+type Entry<K extends Kind> = { action?: Action; answer: Answer<K> };
+
+type Entries = { [K in Kind]: Partial<Record<string, Entry<K>>> };
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** distribution-spec 1.1, "Endpoints": what each method does, and what it takes to be let to it. */
+const ENTRIES: Entries = {
+  base: { GET: { answer: showBase }, HEAD: { answer: showBase } },
+  catalog: { GET: { answer: showCatalog } },
+  tags: { GET: { action: 'pull', answer: showTags } },
+  referrers: { GET: { action: 'pull', answer: showReferrers } },
+  manifest: {
+    GET: { action: 'pull', answer: pullManifest },
+    HEAD: { action: 'pull', answer: pullManifest },
+    PUT: { action: 'push', answer: pushManifest },
+    DELETE: { action: 'delete', answer: deleteManifest },
+  },
+  blob: {
+    GET: { action: 'pull', answer: pullBlob },
+    HEAD: { action: 'pull', answer: pullBlob },
+    DELETE: { action: 'delete', answer: deleteBlob },
+  },
+  uploads: { POST: { action: 'push', answer: beginUpload } },
+  upload: {
+    GET: { action: 'push', answer: showUpload },
+    PATCH: { action: 'push', answer: continueUpload },
+    PUT: { action: 'push', answer: finishUpload },
+    DELETE: { action: 'push', answer: cancelUpload },
+  },
+};
+
+/** Registers the registry under /v2/ of a server. Bodies stay unparsed: they are streamed by whoever answers. */
+export function registerRegistryRoutes(app: FastifyInstance, options: RegistryOptions): void {
+  const { pool, content, identity, publicUrl } = options;
+  const room: Room = {
+    pool,
+    ask: askPool(pool),
+    content,
+    identity,
+    door: openDoor(identity),
+    manifests: manifestCache(),
+    busyUploads: new Set(),
+    checkFreeRoom: watchFreeRoom(content),
+    ...(publicUrl !== undefined && { publicUrl }),
+  };
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    const handler = (request: FastifyRequest, reply: FastifyReply) => answer(room, request, reply);
+    for (const url of ['/v2', '/v2/*']) {
+      scope.route({ method: METHODS, url, handler, exposeHeadRoute: false });
+    }
+  });
+}
+
+async function answer(room: Room, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  reply.header('docker-distribution-api-version', 'registry/2.0');
+  try {
+    return await dispatch(room, request, reply);
+  } catch (error) {
+    return await refuse(request, reply, error);
+  }
+}
+
+async function dispatch(room: Room, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const [path = '', search = ''] = splitUrl(request.raw.url ?? '');
+  const asked = tryPath(path);
+  if (path === 'token') {
+    return await answerToken(room, request, reply);
+  }
+  const caller = await room.door.admit(request.headers.authorization, request.ip);
+  if (caller === undefined) {
+    throw unauthorized(room, request, asked instanceof Refusal ? undefined : asked);
+  }
+  if (asked instanceof Refusal) {
+    throw asked;
+  }
+  if (asked === undefined) {
+    throw new Refusal('UNSUPPORTED', 'this is no endpoint of the registry', { status: 404 });
+  }
+  const visit = { room, caller, asked, request, reply, query: new URLSearchParams(search) };
+  return await entryOf(visit).answer(visit as never);
+}
+
+function splitUrl(url: string): [string, string] {
+  const mark = url.indexOf('?');
+  const path = mark === -1 ? url : url.slice(0, mark);
+  return [path.slice('/v2/'.length), mark === -1 ? '' : url.slice(mark + 1)];
+}
+
+/** Who is not let in learns nothing, not even that a name is malformed. */
+function tryPath(path: string): Asked | undefined | Refusal {
+  try {
+    return parsePath(path);
+  } catch (error) {
+    if (error instanceof Refusal) {
+      return error;
+    }
+    throw error;
+  }
+}
+
+/** The entry for a visit's method. Throws UNSUPPORTED, DENIED, UNAUTHORIZED. */
+function entryOf(visit: Visit): Entry<Kind> {
+  const { asked, request } = visit;
+  const entries = ENTRIES[asked.kind] as Partial<Record<string, Entry<Kind>>>;
+  const entry = entries[request.method];
+  if (entry === undefined) {
+    const headers = { allow: Object.keys(entries).join(', ') };
+    throw new Refusal('UNSUPPORTED', 'the operation is unsupported', { headers });
+  }
+  if (entry.action !== undefined && 'name' in asked) {
+    checkAccess(visit, visit.caller, { action: entry.action, name: asked.name });
+  }
+  return entry;
+}
+
+function checkAccess(
+  visit: Pick<Visit, 'room' | 'request'>,
+  caller: Caller,
+  wanted: { action: Action; name: string },
+): void {
+  if (!mayEver(caller, wanted.action, wanted.name)) {
+    throw denied();
+  }
+  if (!isGranted(caller, { type: 'repository', ...wanted })) {
+    const actions = wanted.action === 'push' ? 'pull,push' : wanted.action;
+    throw scopeMissing(visit.room, visit.request, `repository:${wanted.name}:${actions}`);
+  }
+}
+
+async function showBase(visit: Visit<'base'>): Promise<unknown> {
+  return await visit.reply.type('application/json').send('{}');
+}
+
+/** Faults of ours are told to the log, not to the client. */
+async function refuse(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<unknown> {
+  const refusal = error instanceof Refusal ? error : new Refusal('UNKNOWN', 'the registry failed', { cause: error });
+  if (refusal.status >= 500 && !request.raw.destroyed) {
+    request.log.error({ err: refusal.cause ?? refusal }, refusal.message);
+  }
+  if (reply.sent) {
+    return reply;
+  }
+  for (const name of ['content-length', 'etag', 'accept-ranges']) {
+    reply.removeHeader(name);
+  }
+  reply.code(refusal.status).headers(refusal.headers).type('application/json');
+  return await reply.send(refusal.body());
+}

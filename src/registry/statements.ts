@@ -1,0 +1,73 @@
+// How the registry speaks to PostgreSQL: prepared statements, one a request, each a transaction in itself.
+import { CompiledQuery } from 'kysely';
+import type pg from 'pg';
+import type { Database } from '../db/database.ts';
+
+/** SQL with a name under which a connection keeps its plan: planning costs more than running these. */
+export type Statement<Row> = { name: string; text: string; row?: Row };
+
+/** Runs a statement and answers its rows. A statement that writes does all its writing at once or none of it. */
+export type Ask = <Row>(statement: Statement<Row>, values: unknown[]) => Promise<Row[]>;
+
+/** deadlock_detected, serialization_failure, foreign_key_violation (what was referred to went in the same moment): nothing was done, so it may run again. */
+const RETRIED_STATES = new Set(['40P01', '40001', '23503']);
+
+/** Two neighbours collide at most; more means that something else is wrong. */
+const TRIES_MAX = 3;
+
+/** Declares a statement; the row type is the author's promise about its columns. */
+export function statement<Row>(name: string, text: string): Statement<Row> {
+  return { name: `registry_${name}`, text };
+}
+
+/** Asks over a pool, with prepared statements. */
+export function askPool(pool: pg.Pool): Ask {
+  return (asked, values) => tryAgain(() => prepared(pool, asked, values));
+}
+
+/** Asks over a Kysely database, for callers that hold nothing else. */
+export function askDatabase(db: Database): Ask {
+  return <Row>(asked: Statement<Row>, values: unknown[]) =>
+    tryAgain(async () => (await db.getExecutor().executeQuery<Row>(CompiledQuery.raw(asked.text, values))).rows);
+}
+
+/** Runs several statements in one transaction, for what needs a fresh look after a lock. */
+export async function askTogether<T>(pool: pg.Pool, act: (ask: Ask) => Promise<T>): Promise<T> {
+  return await tryAgain(async () => {
+    const client = await pool.connect();
+    try {
+      await client.query('begin');
+      const result = await act((asked, values) => prepared(client, asked, values));
+      await client.query('commit');
+      client.release();
+      return result;
+    } catch (error) {
+      await client.query('rollback').then(
+        () => client.release(),
+        () => client.release(true),
+      );
+      throw error;
+    }
+  });
+}
+
+async function prepared<Row>(on: pg.Pool | pg.PoolClient, asked: Statement<Row>, values: unknown[]): Promise<Row[]> {
+  const { rows } = await on.query({ name: asked.name, text: asked.text, values });
+  return rows as Row[];
+}
+
+async function tryAgain<T>(act: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (tries >= TRIES_MAX || !isRetried(error)) {
+        throw error;
+      }
+    }
+  }
+}
+
+function isRetried(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && RETRIED_STATES.has(String(error.code));
+}

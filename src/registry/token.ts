@@ -1,0 +1,70 @@
+// Token authentication as docker's clients do it: credentials and scopes in, a short-lived JWT with the allowed actions out.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { readBody } from './body.ts';
+import { type Access, type Caller, grantedPart, isGranted, parseScope } from './caller.ts';
+import { SERVICE } from './door.ts';
+import { Refusal } from './refusal.ts';
+import type { Room } from './room.ts';
+
+/** Long enough for any sequence of requests between two 401s, short enough that a removed API token soon opens nothing. */
+const TOKEN_LIFE_SECONDS = 300;
+
+/** A form of names and scopes. */
+const FORM_BYTES_MAX = 64 * 1024;
+
+/** More scopes than any client asks at once. */
+const SCOPES_MAX = 100;
+
+/**
+ * Answers `GET /v2/token?service=&scope=` with basic credentials, and the OAuth2 form of it as POST with the API token
+ * as `password` or `refresh_token`.
+ */
+export async function answerToken(room: Room, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const form = await readForm(request);
+  const caller = await room.door.admit(credentialsOf(form) ?? request.headers.authorization, request.ip);
+  if (caller === undefined) {
+    throw new Refusal('UNAUTHORIZED', 'authentication required', {
+      headers: { 'www-authenticate': `Basic realm="${SERVICE}"` },
+    });
+  }
+  const access = narrowed(caller, grantedPart(caller, readScopes(form)));
+  const { organization_id, namespace, role } = caller;
+  const token = await room.identity.signToken(
+    { organization_id, namespace, role, access },
+    { audience: SERVICE, lifetimeSeconds: TOKEN_LIFE_SECONDS },
+  );
+  const issuedAt = new Date().toISOString();
+  const answer = { token, access_token: token, expires_in: TOKEN_LIFE_SECONDS, issued_at: issuedAt };
+  await reply.type('application/json').header('cache-control', 'no-store').send(JSON.stringify(answer));
+}
+
+/** A registry token exchanged for another one never gains anything. */
+function narrowed(caller: Caller, access: Access[]): Access[] {
+  return access.map(({ type, name, actions }) => ({
+    type,
+    name,
+    actions: actions.filter((action) => isGranted(caller, { type, name, action })),
+  }));
+}
+
+async function readForm(request: FastifyRequest): Promise<URLSearchParams> {
+  if (request.method === 'POST') {
+    return new URLSearchParams((await readBody(request, FORM_BYTES_MAX)).toString('utf8'));
+  }
+  return new URL(request.raw.url ?? '', 'http://registry').searchParams;
+}
+
+/** The form's API token as the basic credentials that it stands for, so that both are remembered and counted alike. */
+function credentialsOf(form: URLSearchParams): string | undefined {
+  const apiToken = form.get('password') ?? form.get('refresh_token');
+  return apiToken === null ? undefined : `Basic ${Buffer.from(`:${apiToken}`).toString('base64')}`;
+}
+
+/** `scope` may be given several times, and each may hold several separated by spaces. */
+function readScopes(form: URLSearchParams): Access[] {
+  const scopes = form.getAll('scope').flatMap((text) => text.split(' ').filter(Boolean));
+  if (scopes.length > SCOPES_MAX) {
+    throw new Refusal('DENIED', `at most ${SCOPES_MAX} scopes are granted at once`, { status: 400 });
+  }
+  return scopes.map(parseScope).filter((scope) => scope !== undefined);
+}

@@ -1,0 +1,51 @@
+// One authorized request on its way to an answer.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Digest, isDigest } from '../oci/descriptor.ts';
+import type { Caller } from './caller.ts';
+import type { Asked } from './paths.ts';
+import { Refusal } from './refusal.ts';
+import type { RepositoryRef } from './repositories.ts';
+import type { Room } from './room.ts';
+
+export type Kind = Asked['kind'];
+
+export type Visit<K extends Kind = Kind> = {
+  room: Room;
+  caller: Caller;
+  asked: Extract<Asked, { kind: K }>;
+  request: FastifyRequest;
+  reply: FastifyReply;
+  query: URLSearchParams;
+};
+
+export type Answer<K extends Kind> = (visit: Visit<K>) => Promise<unknown>;
+
+/** The repository that a visit names, as its organization sees it. */
+export function repositoryOf(visit: { caller: Caller; asked: { name: string } }): RepositoryRef {
+  return { organization_id: visit.caller.organization_id, name: visit.asked.name };
+}
+
+/** Throws DIGEST_INVALID for anything but a sha256 digest. */
+export function readDigest(text: string | null): Digest {
+  if (text === null || !isDigest(text)) {
+    throw new Refusal('DIGEST_INVALID', 'a digest is sha256: and 64 lower-case hexadecimal digits');
+  }
+  return text;
+}
+
+/** `n` of a list: at most `limit`, which is also the default. Throws UNSUPPORTED with 400 for what is no number. */
+export function readLimit(query: URLSearchParams, limit: number): number {
+  const text = query.get('n');
+  if (text === null) {
+    return limit;
+  }
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new Refusal('UNSUPPORTED', 'n must be a whole number', { status: 400 });
+  }
+  return Math.min(Number(text), limit);
+}
+
+/** The Link to the next page of a list (RFC 8288). */
+export function nextLink(path: string, query: Record<string, string>): string {
+  return `<${path}?${new URLSearchParams(query)}>; rel="next"`;
+}
