@@ -64,6 +64,15 @@ function testContents(store: () => ContentStore): void {
     expect((await store().stat(digest))?.touchedAt.getTime()).toBeGreaterThan(Number(first?.touchedAt));
   });
 
+  it('renews the age of a content by touch', async () => {
+    const { digest } = await store().put(chunksOf(Buffer.from('touched'), 5));
+    const first = await store().stat(digest);
+    await waitForClock();
+    expect(await store().touch(digest)).toBe(true);
+    expect((await store().stat(digest))?.touchedAt.getTime()).toBeGreaterThan(Number(first?.touchedAt));
+    expect(await store().touch(NOTHING)).toBe(false);
+  });
+
   it('lists every content once with its size', async () => {
     const { digest } = await store().put(chunksOf(Buffer.from('listed'), 6));
     const listed = await listAll(store());

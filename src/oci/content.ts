@@ -17,6 +17,8 @@ export interface ContentStore {
   open(digest: Digest, range?: ByteRange): Promise<Readable>;
   /** Size and age, undefined when it is not there. */
   stat(digest: Digest): Promise<{ size: number; touchedAt: Date } | undefined>;
+  /** Renews the age of what is held, so that a sweep leaves it; false when it is not there. */
+  touch(digest: Digest): Promise<boolean>;
   /**
    * Forgets the content; forgetting what is not there is no error. With `untouchedSince`, content that was put again at
    * or after that moment stays: a sweep that looked earlier never takes what somebody has just relied on.

@@ -27,6 +27,13 @@ export function memoryContent(): ContentStore {
       const held = contents.get(digest);
       return held && { size: held.bytes.length, touchedAt: held.touchedAt };
     },
+    async touch(digest) {
+      const held = contents.get(digest);
+      if (held !== undefined) {
+        held.touchedAt = new Date();
+      }
+      return held !== undefined;
+    },
     async delete(digest, options = {}) {
       const held = contents.get(digest);
       if (held && (options.untouchedSince === undefined || held.touchedAt < options.untouchedSince)) {

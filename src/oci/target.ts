@@ -21,4 +21,10 @@ export interface Target extends Source {
   tag(descriptor: Descriptor, tag: string): Promise<void>;
   /** Manifests whose subject is this digest. */
   referrers(subject: Digest, artifactType?: string): Promise<Descriptor[]>;
+  /** Where it is; targets of one registry can mount from one another. */
+  readonly place?: { registry: string; repository: string };
+  /** Stores a manifest right under its tag, which saves a request where names are requests. */
+  pushTagged?(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>, tag: string): Promise<void>;
+  /** Lets a subject know its referrers where pushing them does not (distribution-spec, "Referrers Tag Schema"). */
+  attach?(subject: Digest, referrers: Descriptor[]): Promise<void>;
 }

@@ -1,0 +1,74 @@
+// A content store seen as a target: blobs and manifests by digest; names last as long as the value.
+import { Readable } from 'node:stream';
+import type { ContentStore } from './content.ts';
+import { ContentMismatch } from './content-errors.ts';
+import { type Descriptor, type Digest, isDigest } from './descriptor.ts';
+import { describeBytes, isManifestType, MANIFEST_BYTES_MAX, parseManifest, readAtMost } from './manifest.ts';
+import type { Target } from './target.ts';
+
+/** Copies into a store and out of it. Tags and referrers are those that came through this value; content has no names. */
+export function contentTarget(store: ContentStore): Target {
+  const tags = new Map<string, Descriptor>();
+  const referrers = new Map<Digest, Descriptor[]>();
+  const target: Target = {
+    resolve: async (reference) => (isDigest(reference) ? await describe(store, reference) : tags.get(reference)),
+    fetch: async (descriptor, range) => await store.open(descriptor.digest, range),
+    exists: async (descriptor) => (await store.stat(descriptor.digest))?.size === descriptor.size,
+    async push(descriptor, open) {
+      if (!isManifestType(descriptor.mediaType)) {
+        await store.put(await open(), descriptor);
+        return;
+      }
+      const bytes = await readAtMost(await open(), MANIFEST_BYTES_MAX);
+      const { subject } = parseManifest(bytes, descriptor.mediaType);
+      await store.put(Readable.from([bytes]), descriptor);
+      if (subject !== undefined) {
+        note(referrers, subject.digest, referrerOf(bytes, descriptor));
+      }
+    },
+    mount: async (descriptor) => ((await target.exists(descriptor)) ? 'mounted' : 'refused'),
+    async tag(descriptor, tag) {
+      if (!(await target.exists(descriptor))) {
+        throw new ContentMismatch(descriptor.digest, 'not here');
+      }
+      tags.set(tag, descriptor);
+    },
+    async referrers(subject, artifactType) {
+      const all = referrers.get(subject) ?? [];
+      return all.filter((found) => artifactType === undefined || found.artifactType === artifactType);
+    },
+  };
+  return target;
+}
+
+/** What a referrers list says of a manifest: its type is that of its config unless it has one (distribution-spec, "Listing Referrers"). */
+export function referrerOf(bytes: Buffer, { mediaType, digest, size }: Descriptor): Descriptor {
+  const document = parseManifest(bytes, mediaType);
+  const artifactType = document.artifactType ?? ('config' in document ? document.config.mediaType : undefined);
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(artifactType !== undefined && { artifactType }),
+    ...(document.annotations !== undefined && { annotations: document.annotations }),
+  };
+}
+
+function note(referrers: Map<Digest, Descriptor[]>, subject: Digest, referrer: Descriptor): void {
+  const others = (referrers.get(subject) ?? []).filter(({ digest }) => digest !== referrer.digest);
+  referrers.set(subject, [...others, referrer]);
+}
+
+/** The descriptor of a manifest of which only the digest is known. */
+async function describe(store: ContentStore, digest: Digest): Promise<Descriptor | undefined> {
+  const held = await store.stat(digest);
+  if (held === undefined || held.size > MANIFEST_BYTES_MAX) {
+    return undefined;
+  }
+  const bytes = await readAtMost(await store.open(digest), MANIFEST_BYTES_MAX);
+  try {
+    return describeBytes(parseManifest(bytes).mediaType, bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,164 @@
+// Manifests and indexes: written as canonical JSON, read with limits (OCI image-spec, manifest.md and image-index.md).
+import { createHash } from 'node:crypto';
+import type { ContentStore } from './content.ts';
+import { ContentMismatch } from './content-errors.ts';
+import { type Descriptor, type Digest, type Index, isDigest, type Manifest, MEDIA_TYPES } from './descriptor.ts';
+
+/** distribution-spec, "Pushing Manifests": registries should take at least 4 MiB, and most take no more. */
+export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
+
+/** A manifest that is too large or not what it says; `code` says which. */
+export class ManifestError extends Error {
+  override readonly name = 'ManifestError';
+  readonly code: 'MANIFEST_TOO_LARGE' | 'MANIFEST_INVALID';
+
+  constructor(code: ManifestError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const MANIFEST_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.manifest, MEDIA_TYPES.dockerManifest]);
+const INDEX_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.index, MEDIA_TYPES.dockerManifestList]);
+
+/** Media types a client takes when it asks for a manifest, ours first. */
+export const MANIFEST_MEDIA_TYPES = [...MANIFEST_TYPES, ...INDEX_TYPES];
+
+/** True for what lies under `manifests` in a registry, false for blobs. */
+export function isManifestType(mediaType: string): boolean {
+  return MANIFEST_TYPES.has(mediaType) || INDEX_TYPES.has(mediaType);
+}
+
+export function isIndex(document: Manifest | Index): document is Index {
+  return 'manifests' in document;
+}
+
+/** The descriptor of an empty config (manifest.md, "Guidance for an Empty Descriptor"); its bytes are `{}`. */
+export const EMPTY_CONFIG: Descriptor = {
+  mediaType: MEDIA_TYPES.empty,
+  digest: 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a',
+  size: 2,
+};
+export const EMPTY_CONFIG_BYTES = Buffer.from('{}');
+
+/** JSON whose bytes depend on the value alone: keys sorted, nothing between, absent what is undefined. */
+export function encodeDocument(value: object): Buffer {
+  return Buffer.from(
+    JSON.stringify(value, (_key, part: unknown) =>
+      part !== null && typeof part === 'object' && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : part,
+    ),
+  );
+}
+
+/** The descriptor of bytes in hand. */
+export function describeBytes(mediaType: string, bytes: Uint8Array): Descriptor {
+  const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  return { mediaType, digest, size: bytes.length };
+}
+
+/** Puts a config, manifest or index into the store as canonical JSON and answers its descriptor. */
+export async function putDocument(store: ContentStore, mediaType: string, value: object): Promise<Descriptor> {
+  const bytes = encodeDocument(value);
+  const { digest, size } = await store.put(once(bytes));
+  return { mediaType, digest, size };
+}
+
+/** All bytes of a small stream. Throws ManifestError beyond `sizeMax`. */
+export async function readAtMost(bytes: AsyncIterable<Uint8Array>, sizeMax: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of bytes) {
+    size += chunk.length;
+    if (size > sizeMax) {
+      throw new ManifestError('MANIFEST_TOO_LARGE', `more than ${sizeMax} bytes, the most that is read here`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** Reads a manifest's bytes and checks them against its descriptor. Throws ManifestError and ContentMismatch. */
+export async function readManifestBytes(bytes: AsyncIterable<Uint8Array>, descriptor: Descriptor): Promise<Buffer> {
+  const whole = await readAtMost(bytes, MANIFEST_BYTES_MAX);
+  const actual = describeBytes(descriptor.mediaType, whole);
+  if (actual.digest !== descriptor.digest) {
+    throw new ContentMismatch(descriptor.digest, actual.digest);
+  }
+  return whole;
+}
+
+/**
+ * Reads a manifest or an index. `mediaType` is what it was announced as. Fields that Larder does not know stay. Throws
+ * ManifestError when it is too large, is not JSON, or lacks what it must have.
+ */
+export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Index {
+  if (bytes.length > MANIFEST_BYTES_MAX) {
+    throw new ManifestError('MANIFEST_TOO_LARGE', `a manifest has at most ${MANIFEST_BYTES_MAX} bytes`);
+  }
+  const document = parseObject(bytes);
+  const type =
+    document['mediaType'] ?? mediaType ?? ('manifests' in document ? MEDIA_TYPES.index : MEDIA_TYPES.manifest);
+  check(document['schemaVersion'] === 2, 'schemaVersion is not 2');
+  check(typeof type === 'string' && isManifestType(type), 'the media type is that of no manifest known here');
+  check(mediaType === undefined || type === mediaType, 'the media type is not the announced one');
+  const index = INDEX_TYPES.has(type);
+  // A document that is both would be one thing to us and another to the next reader (CVE-2021-41190).
+  check(!(index && ('layers' in document || 'config' in document)), 'an index has no layers and no config');
+  check(index || !('manifests' in document), 'a manifest of one image has no manifests');
+  check(document['subject'] === undefined || isDescriptor(document['subject']), 'subject is no descriptor');
+  if (index) {
+    check(areDescriptors(document['manifests']), 'manifests is no list of descriptors');
+  } else {
+    check(isDescriptor(document['config']), 'config is no descriptor');
+    check(areDescriptors(document['layers']), 'layers is no list of descriptors');
+  }
+  // Checked field by field above.
+  return { ...document, mediaType: type } as unknown as Manifest | Index;
+}
+
+function parseObject(bytes: Buffer): Record<string, unknown> {
+  let document: unknown;
+  try {
+    document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new ManifestError('MANIFEST_INVALID', 'the manifest is not JSON');
+  }
+  check(
+    typeof document === 'object' && document !== null && !Array.isArray(document),
+    'the manifest is no JSON object',
+  );
+  return document as Record<string, unknown>;
+}
+
+function check(holds: boolean, message: string): asserts holds {
+  if (!holds) {
+    throw new ManifestError('MANIFEST_INVALID', message);
+  }
+}
+
+function areDescriptors(value: unknown): value is Descriptor[] {
+  return Array.isArray(value) && value.every(isDescriptor);
+}
+
+/** True for what has the three fields of a descriptor, well-formed. */
+export function isDescriptor(value: unknown): value is Descriptor {
+  if (typeof value !== 'object' || value === null) {
+    return false;
+  }
+  const { mediaType, digest, size } = value as Record<string, unknown>;
+  return (
+    typeof mediaType === 'string' &&
+    typeof digest === 'string' &&
+    isDigest(digest) &&
+    typeof size === 'number' &&
+    Number.isSafeInteger(size) &&
+    size >= 0
+  );
+}
+
+/** Bytes in hand as a stream of one chunk. */
+export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield bytes;
+}

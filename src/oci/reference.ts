@@ -1,0 +1,73 @@
+// Image references as people write them, after the grammar that docker and podman read (distribution/reference).
+import { type Digest, isDigest } from './descriptor.ts';
+
+export type Reference = {
+  /** Host and port; absent when the text begins with the repository. */
+  registry?: string;
+  repository: string;
+  tag?: string;
+  digest?: Digest;
+};
+
+/** The text is no image reference. */
+export class ReferenceInvalid extends Error {
+  override readonly name = 'ReferenceInvalid';
+  readonly code = 'REFERENCE';
+}
+
+/** distribution-spec, "Pulling manifests": names, and names with their registry, have at most 255 characters in practice. */
+const REPOSITORY_LENGTH_MAX = 255;
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+const REGISTRY = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/;
+
+/** True for a repository's name (distribution-spec, "Pulling manifests"). */
+export function isRepository(text: string): boolean {
+  return text.length <= REPOSITORY_LENGTH_MAX && REPOSITORY.test(text);
+}
+
+/** True for a tag (distribution-spec, "Pulling manifests"). */
+export function isTag(text: string): boolean {
+  return TAG.test(text);
+}
+
+/**
+ * Reads `[registry/]repository[:tag][@digest]`. The first part is a registry when it has a dot or a port, is `localhost`
+ * or an address. Throws ReferenceInvalid.
+ */
+export function parseReference(text: string): Reference {
+  const [named = '', digest, ...more] = text.split('@');
+  if (more.length > 0 || (digest !== undefined && !isDigest(digest))) {
+    throw new ReferenceInvalid('what follows @ is not a sha256 digest');
+  }
+  const { registry, rest } = splitRegistry(named);
+  const colon = rest.lastIndexOf(':');
+  const repository = colon < 0 ? rest : rest.slice(0, colon);
+  const tag = colon < 0 ? undefined : rest.slice(colon + 1);
+  if (!isRepository(repository) || (registry !== undefined && !REGISTRY.test(registry))) {
+    throw new ReferenceInvalid('an image is named [registry/]repository[:tag][@digest], the repository in lower case');
+  }
+  if (tag !== undefined && !isTag(tag)) {
+    throw new ReferenceInvalid('a tag has at most 128 letters, digits, dots, dashes and underscores');
+  }
+  return {
+    repository,
+    ...(registry !== undefined && { registry }),
+    ...(tag !== undefined && { tag }),
+    ...(digest !== undefined && isDigest(digest) && { digest }),
+  };
+}
+
+function splitRegistry(named: string): { registry?: string; rest: string } {
+  const slash = named.indexOf('/');
+  const first = slash < 0 ? '' : named.slice(0, slash);
+  const isHost = first === 'localhost' || /[.:]/.test(first) || first.startsWith('[') || /[A-Z]/.test(first);
+  return isHost ? { registry: first, rest: named.slice(slash + 1) } : { rest: named };
+}
+
+/** The reference as text, in the order that parseReference reads. */
+export function formatReference({ registry, repository, tag, digest }: Reference): string {
+  const name = registry === undefined ? repository : `${registry}/${repository}`;
+  return `${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
