@@ -1,6 +1,18 @@
 // Content on a local or shared file system: complete files under their digest, everything unfinished elsewhere.
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, opendir, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import {
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+  utimes,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ByteRange, ContentInfo, ContentStore } from './content.ts';
@@ -27,6 +39,7 @@ export async function openDiskContent(directory: string): Promise<ContentStore> 
     put: (bytes, expected) => put(folders, bytes, expected),
     open: (digest, range) => openContent(pathOf(folders, digest), digest, range),
     stat: (digest) => statContent(pathOf(folders, digest)),
+    touch: (digest) => touch(pathOf(folders, digest)),
     delete: (digest, options) => forget(folders, digest, options?.untouchedSince),
     list: () => list(folders),
     freeShare: () => freeShare(folders.root),
@@ -162,6 +175,12 @@ function checkEnd(hex: string | undefined, digest: Digest | undefined): void {
 async function statContent(path: string): Promise<{ size: number; touchedAt: Date } | undefined> {
   const found = await stat(path).catch(ignoreMissing);
   return found && { size: found.size, touchedAt: found.mtime };
+}
+
+async function touch(path: string): Promise<boolean> {
+  const moment = new Date();
+  const found = await utimes(path, moment, moment).then(() => true, ignoreMissing);
+  return found ?? false;
 }
 
 async function forget(folders: DiskFolders, digest: Digest, untouchedSince?: Date): Promise<void> {
