@@ -42,13 +42,15 @@ const LEFTOVERS = [
   'etc/ssh/ssh_host_*_key.pub',
 ];
 
-/** In packages files are read for a private key only where packages make files; what they ship in /usr is everybody's anyway. */
+/** Where packages make files; what they ship in /usr is everybody's anyway. */
 const KEY_FOLDERS = /^(?:etc|var|root|home|opt|srv)\//;
 /** No key is larger; larger files pass as a stream. */
 const KEY_FILE_BYTES_MAX = 64 * 1024;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 
 export type LeftoverRules = {
+  /** Paths that stay although a rule names them: what a recipe or a base wants to be there. */
+  keep?: (header: TarHeader) => boolean;
   /** Further patterns to leave out: the recipe's. */
   remove?: readonly string[];
   /** Leaves out files that hold a private key. */
@@ -60,12 +62,12 @@ export type LeftoverRules = {
 /** Passes on the entries that an image may hold. */
 export async function* withoutLeftovers(
   entries: AsyncIterable<TarInput>,
-  { remove = [], privateKeys, onPrivateKey }: LeftoverRules,
+  { keep = () => false, remove = [], privateKeys, onPrivateKey }: LeftoverRules,
 ): AsyncGenerator<TarInput, void> {
   const left = pathMatcher([...MOUNTED, ...LEFTOVERS, ...remove]);
   for await (const entry of entries) {
     const { header } = entry;
-    if (left(header.path) || isLog(header) || isSnakeoilLink(header)) continue;
+    if (!keep(header) && (left(header.path) || isLog(header) || isSnakeoilLink(header))) continue;
     if (!privateKeys || !mayBeKey(header)) {
       yield entry;
       continue;

@@ -14,7 +14,7 @@ function sourceOf(pattern: string): string {
     .map((part) => {
       if (part === '**/') return '(?:.*/)?';
       if (part === '**') return '.*';
-      return part === '*' ? '[^/]*' : RegExp.escape(part);
+      return part === '*' ? '[^/]*' : part.replace(/[.+?^${}()|[\]\\/]/g, '\\$&');
     })
     .join('');
 }

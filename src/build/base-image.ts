@@ -1,0 +1,257 @@
+// Base images: a minimal Debian made from the package archive with mmdebstrap, and any registered image pinned by its digests.
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { chown, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../contract/vocabulary.ts';
+import {
+  type Descriptor,
+  type ImageConfig,
+  type Index,
+  type Manifest,
+  MEDIA_TYPES,
+  type Platform,
+} from '../oci/descriptor.ts';
+import { type BuiltLayer, mergedListing } from '../oci/layer.ts';
+import { writeListing } from '../tar/listing.ts';
+import { readTar } from '../tar/read.ts';
+import { archiveDate } from './archive-date.ts';
+import { BuildError } from './build-error.ts';
+import { type BuildLog, lastLines } from './build-log.ts';
+import { layerFromTree } from './capture.ts';
+import { asOwner, endOf, findTool, STANDARD_PATH } from './host-commands.ts';
+import { bytesOf, readDocument, timeOf, writeImage } from './image.ts';
+import { readImageFile } from './image-file.ts';
+import type { BasePin, LayerPin } from './plan.ts';
+import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
+
+export const DPKG_STATUS = 'var/lib/dpkg/status';
+
+/** What the machine's apt brought along: its archive's address, its credentials, its settings, its indexes. */
+const MACHINE_TRACES = [
+  'etc/apt/sources.list',
+  'etc/apt/sources.list.d/*',
+  'etc/apt/auth.conf',
+  'etc/apt/auth.conf.d/*',
+  'etc/apt/apt.conf',
+  'etc/apt/apt.conf.d/99mmdebstrap',
+  'etc/apt/apt.conf.d/00mmdebstrap',
+  'etc/hosts',
+];
+
+/** Packages beyond Debian's essential ones: an image must be able to check a certificate (and a customization's own needs its tools). */
+const PACKAGES = ['ca-certificates', 'netbase', 'tzdata'];
+
+export type BaseImageOptions = {
+  workspace: Workspace;
+  /** deb822 text of the archive to take (sources.list(5)), with whatever addresses and keys this machine needs; none of it stays. */
+  sources: string;
+  /** Codename: `bookworm`. */
+  suite: string;
+  /** `debian-12` */
+  operating_system: string;
+  log: BuildLog;
+  signal?: AbortSignal | undefined;
+  /** Seconds since 1970; default the newest date of the archive's indexes. */
+  epoch?: number;
+  /** For apt: proxies live there. */
+  environment?: Record<string, string>;
+  /** Options for apt as in apt.conf(5): `Acquire::http::Proxy "…"`. */
+  aptOptions?: string[];
+};
+
+export type BaseImage = { pin: BasePin; index: Descriptor };
+
+/**
+ * Builds a minimal Debian as an image whose documents, layer, listing and package database are content. The same archive gives the
+ * same diffID, on any machine and for any user. Throws BuildError with apt's last words, CommandFailed when the archive cannot be reached.
+ */
+export async function buildBaseImage(options: BaseImageOptions): Promise<BaseImage> {
+  const { content } = options.workspace;
+  const epoch = options.epoch ?? (await archiveDate(options));
+  let packages: Digest | undefined;
+  const layer = await debianLayer(options, epoch, async (bytes) => {
+    packages = (await content.put(bytesOf(bytes))).digest;
+  });
+  if (packages === undefined) throw failure('the finished system has no package database');
+  const platform = hostPlatform();
+  const name = options.operating_system.replace('-', ':');
+  const image = await writeImage(content, {
+    platform,
+    epoch,
+    layers: [
+      {
+        diff_id: layer.diff_id,
+        descriptor: layer.descriptor,
+        created_by: `larder: ${options.operating_system} from its package archive`,
+      },
+    ],
+    config: {
+      Env: [`PATH=${IMAGE_PATH}`],
+      Cmd: ['bash'],
+      Labels: { 'org.opencontainers.image.ref.name': name, 'org.opencontainers.image.created': timeOf(epoch) },
+    },
+  });
+  const pin: BasePin = {
+    name: `base/${name}`,
+    digest: image.index.digest,
+    manifest: image.manifest,
+    config: image.config,
+    layers: [{ diff_id: layer.diff_id, descriptor: layer.descriptor }],
+    listing: layer.listing,
+    packages,
+    created_at: timeOf(epoch),
+  };
+  return { pin, index: image.index };
+}
+
+/** What Debian gives root. */
+export const IMAGE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+function failure(message: string, cause?: unknown): BuildError {
+  return new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR', cause });
+}
+
+/** This machine's; images are built for the architecture they are built on. */
+export function hostPlatform(): Platform {
+  return { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
+}
+
+/** Runs mmdebstrap and takes its tar as it comes. */
+async function debianLayer(
+  options: BaseImageOptions,
+  epoch: number,
+  onPackages: (bytes: Buffer) => Promise<void>,
+): Promise<BuiltLayer> {
+  const host = sandboxHost(options.workspace, 'base image');
+  const tool = findTool('mmdebstrap');
+  if (tool === undefined) throw failure('mmdebstrap is missing: install the Debian package mmdebstrap.');
+  const folder = ensureFolder(options.workspace, 'bases', randomUUID());
+  const sources = join(folder, 'archive.sources');
+  await writeFile(sources, options.sources, { mode: 0o600 });
+  if (host.user !== undefined) await chown(sources, host.user.uid, host.user.gid);
+  const command = asOwner(host, [
+    tool,
+    `--mode=${host.namespace ? 'unshare' : 'root'}`,
+    '--variant=minbase',
+    '--format=tar',
+    '--verbose',
+    `--include=${PACKAGES.join(',')}`,
+    ...(options.aptOptions ?? []).map((option) => `--aptopt=${option}`),
+    options.suite,
+    '-',
+    sources,
+  ]);
+  try {
+    return await run(command, { ...options, folder, epoch, onPackages });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+type MmdebstrapRun = BaseImageOptions & { folder: string; epoch: number; onPackages: (bytes: Buffer) => Promise<void> };
+
+async function run([program = '', ...args]: string[], options: MmdebstrapRun): Promise<BuiltLayer> {
+  options.signal?.throwIfAborted();
+  const child = spawn(program, args, {
+    cwd: options.folder,
+    env: {
+      ...options.environment,
+      PATH: STANDARD_PATH,
+      TMPDIR: options.folder,
+      HOME: options.folder,
+      LC_ALL: 'C.UTF-8',
+      SOURCE_DATE_EPOCH: String(options.epoch),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  const ended = endOf(child);
+  ended.catch(() => undefined);
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-16_384);
+    options.log.write(chunk);
+  });
+  try {
+    const layer = await layerFromTree(options.workspace.content, readTar(child.stdout), {
+      epoch: options.epoch,
+      step: 'base image',
+      privateKeys: true,
+      remove: MACHINE_TRACES,
+      // /run/lock and /tmp themselves are part of Debian.
+      keep: ({ type, path }) => type === 'folder' && !path.startsWith('dev/') && !path.startsWith('tmp/'),
+      watch: { paths: [DPKG_STATUS], onFile: (_path, bytes) => options.onPackages(bytes) },
+    });
+    const code = await ended;
+    if (code === 0 && layer !== undefined) return layer;
+    throw failure(
+      `mmdebstrap ended with ${code === undefined ? 'a signal' : `code ${code}`}.\n${redacted(lastLines(said))}`,
+    );
+  } catch (error) {
+    child.kill('SIGTERM');
+    const code = await ended.catch(() => undefined);
+    options.signal?.throwIfAborted();
+    if (error instanceof BuildError || code === 0) throw error;
+    throw failure(
+      `mmdebstrap ended with ${code === undefined ? 'a signal' : `code ${code}`}.\n${redacted(lastLines(said))}`,
+      error,
+    );
+  }
+}
+
+/** Credentials in addresses do not belong in a message that tenants read. */
+function redacted(text: string): string {
+  return text.replace(/\/\/[^/@\s]+@/g, '//');
+}
+
+export type PinOptions = {
+  workspace: Pick<Workspace, 'content'>;
+  /** The manifest or index that the tag named; it and all beneath are in the store. */
+  root: Descriptor;
+  /** As a person wrote it: `host/namespace/base/debian:12`. */
+  name: string;
+  platform?: Platform;
+};
+
+/** Pins a registered image. Throws BuildError when it has no manifest for the platform or is no image, ContentMissing for what is not there. */
+export async function pinBaseImage({ workspace, root, name, platform = hostPlatform() }: PinOptions): Promise<BasePin> {
+  const { content } = workspace;
+  const manifest = await manifestFor(workspace, root, { name, platform });
+  const { config, layers } = await readDocument<Manifest>(content, manifest.digest);
+  const settings = await readDocument<ImageConfig>(content, config.digest);
+  if (settings.rootfs?.type !== 'layers' || settings.rootfs.diff_ids.length !== layers.length) {
+    throw failure(`${name} is not a container image: its config does not name its layers.`);
+  }
+  const pins: LayerPin[] = layers.map((descriptor, index) => ({
+    diff_id: settings.rootfs.diff_ids[index] ?? descriptor.digest,
+    descriptor,
+  }));
+  const listing = await mergedListing(content, pins);
+  const status = await readImageFile(content, { layers: pins, path: DPKG_STATUS });
+  return {
+    name,
+    digest: root.digest,
+    manifest,
+    config,
+    layers: pins,
+    listing: (await content.put(writeListing(listing.values()))).digest,
+    ...(status === undefined ? {} : { packages: (await content.put(bytesOf(status))).digest }),
+    created_at: settings.created ?? timeOf(0),
+  };
+}
+
+async function manifestFor(
+  { content }: Pick<Workspace, 'content'>,
+  root: Descriptor,
+  { name, platform }: { name: string; platform: Platform },
+): Promise<Descriptor> {
+  if (root.mediaType !== MEDIA_TYPES.index && root.mediaType !== MEDIA_TYPES.dockerManifestList) return root;
+  const { manifests } = await readDocument<Index>(content, root.digest);
+  const found = manifests.find(
+    (one) => one.platform?.os === platform.os && one.platform.architecture === platform.architecture,
+  );
+  if (found === undefined) throw failure(`${name} has no image for ${platform.os}/${platform.architecture}.`);
+  const { mediaType, digest, size } = found;
+  return { mediaType, digest, size };
+}

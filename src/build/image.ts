@@ -1,0 +1,90 @@
+// Layers and settings as an image: config, manifest and an index around it, put into the store (OCI image-spec, config.md, manifest.md, image-index.md).
+import type { ContentStore } from '../oci/content.ts';
+import {
+  type Descriptor,
+  type Digest,
+  type ImageConfig,
+  type Index,
+  type Manifest,
+  MEDIA_TYPES,
+  type Platform,
+} from '../oci/descriptor.ts';
+import { canonical } from './canonical.ts';
+
+export type ImageLayer = {
+  diff_id: Digest;
+  descriptor: Descriptor /** For the history, as a person would say it. */;
+  created_by: string;
+};
+
+export type ImageInput = {
+  platform: Platform;
+  layers: ImageLayer[];
+  config: NonNullable<ImageConfig['config']>;
+  /** Seconds since 1970. */
+  epoch: number;
+  annotations?: Record<string, string>;
+};
+
+export type BuiltImage = { index: Descriptor; manifest: Descriptor; config: Descriptor; platform: Platform };
+
+/** Puts an image's documents into the store. The same input gives the same digests. */
+export async function writeImage(content: ContentStore, input: ImageInput): Promise<BuiltImage> {
+  const created = timeOf(input.epoch);
+  const document: ImageConfig = {
+    created,
+    ...input.platform,
+    config: input.config,
+    rootfs: { type: 'layers', diff_ids: input.layers.map(({ diff_id }) => diff_id) },
+    history: input.layers.map(({ created_by }) => ({ created, created_by })),
+  };
+  const config = await putDocument(content, document, MEDIA_TYPES.config);
+  const manifest = await putDocument(
+    content,
+    {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.manifest,
+      config,
+      layers: input.layers.map(({ descriptor: { mediaType, digest, size } }) => ({ mediaType, digest, size })),
+      ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
+    } satisfies Manifest,
+    MEDIA_TYPES.manifest,
+  );
+  const index = await putDocument(
+    content,
+    {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.index,
+      manifests: [{ ...manifest, platform: input.platform }],
+      ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
+    } satisfies Index,
+    MEDIA_TYPES.index,
+  );
+  return { index, manifest, config, platform: input.platform };
+}
+
+export async function putDocument(content: ContentStore, document: unknown, mediaType: string): Promise<Descriptor> {
+  const { digest, size } = await content.put(bytesOf(canonical(document)));
+  return { mediaType, digest, size };
+}
+
+/** Reads a JSON document whole; manifests and configs are a few KB, and the registry's limit for them is 4 MiB. */
+export async function readDocument<T>(content: ContentStore, digest: Digest): Promise<T> {
+  return JSON.parse((await readWhole(content, digest)).toString('utf8')) as T;
+}
+
+/** Reads a small content whole. */
+export async function readWhole(content: ContentStore, digest: Digest): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of await content.open(digest)) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}
+
+export async function* bytesOf(text: string | Buffer): AsyncGenerator<Buffer, void> {
+  yield Buffer.from(text);
+}
+
+/** RFC 3339, to the second. */
+export function timeOf(epoch: number): string {
+  return new Date(epoch * 1000).toISOString().replace('.000Z', 'Z');
+}
