@@ -1,0 +1,15 @@
+// One spelling for one value (RFC 8785 in spirit): keys sorted, nothing undefined, so that equal values have equal digests.
+
+/** JSON with the keys of every object sorted by code unit; a value that JSON cannot say is a mistake and throws. */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return JSON.stringify(value);
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new TypeError(`${value} has no JSON`);
+    return JSON.stringify(value);
+  }
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object') throw new TypeError(`a ${typeof value} has no JSON`);
+  const pairs = Object.entries(value).filter(([, one]) => one !== undefined);
+  pairs.sort(([one], [other]) => (one < other ? -1 : 1));
+  return `{${pairs.map(([key, one]) => `${JSON.stringify(key)}:${canonicalJson(one)}`).join(',')}}`;
+}

@@ -1,0 +1,132 @@
+// What a recipe must keep beyond its shape: names that agree, files that exist, an input for each operating system.
+import { isPurlType, PURL_TYPES, parsePurl } from './purl.ts';
+import { BRANCH_PLACEHOLDER, type RecipeDocument } from './recipe-shape.ts';
+import type { LineOf, Violation } from './yaml-shape.ts';
+
+export type RecipeSurroundings = {
+  /** The folder's name. */
+  folder: string;
+  /** Paths in `files/`. */
+  sources: string[];
+  lineOf: LineOf;
+};
+
+/** Everything wrong with a recipe that has the right shape. */
+export function checkRecipe(recipe: RecipeDocument, surroundings: RecipeSurroundings): Violation[] {
+  const { folder, lineOf } = surroundings;
+  const key =
+    recipe.key === folder ? [] : [{ line: lineOf('key'), reason: `key must be the folder's name, ${folder}` }];
+  return [
+    ...key,
+    ...checkInputs(recipe, lineOf),
+    ...checkFiles(recipe, surroundings),
+    ...checkPaths(recipe, lineOf),
+    ...checkTests(recipe, lineOf),
+    ...repeated(recipe.operating_systems, (index) => lineOf('operating_systems', index)),
+    ...repeated(
+      (recipe.life_cycle ?? []).map(({ branch }) => branch),
+      (index) => lineOf('life_cycle', index),
+    ),
+  ];
+}
+
+function checkInputs({ inputs, operating_systems }: RecipeDocument, lineOf: LineOf): Violation[] {
+  const each = inputs.flatMap((input, index) => {
+    const line = lineOf('inputs', index);
+    const purl = parsePurl(input.purl.replaceAll(BRANCH_PLACEHOLDER, '0'));
+    const unknown = (input.operating_systems ?? []).filter((one) => !operating_systems.includes(one));
+    return [
+      ...(isPurlType(purl.type)
+        ? []
+        : [{ line, reason: `${purl.type} inputs cannot be resolved, only ${PURL_TYPES.join(', ')}` }]),
+      ...foreign(purl.namespace, input.operating_systems ?? operating_systems).map((reason) => ({ line, reason })),
+      ...unknown.map((one) => ({ line, reason: `${one} is not among operating_systems` })),
+    ];
+  });
+  const mains = operating_systems.flatMap((one, index) => {
+    const count = inputs.filter(
+      (input) => input.main && (input.operating_systems ?? operating_systems).includes(one),
+    ).length;
+    return count === 1
+      ? []
+      : [{ line: lineOf('operating_systems', index), reason: `${one} must have exactly one main input, not ${count}` }];
+  });
+  return [...each, ...mains];
+}
+
+/** A deb of one distribution is no input on another. */
+function foreign(namespace: string | undefined, operatingSystems: string[]): string[] {
+  return operatingSystems
+    .filter((one) => one.split('-')[0] !== namespace)
+    .map((one) => `the package URL must be of the namespace ${one.split('-')[0]} for ${one}`);
+}
+
+function checkFiles(recipe: RecipeDocument, { sources, lineOf }: RecipeSurroundings): Violation[] {
+  const wanted = recipe.files ?? [];
+  const missing = wanted.flatMap(({ source }, index) =>
+    sources.includes(source) ? [] : [{ line: lineOf('files', index), reason: `files/${source} is not there` }],
+  );
+  const used = new Set(wanted.map(({ source }) => source));
+  const unused = sources
+    .filter((source) => !used.has(source))
+    .map((source) => ({ line: lineOf('files'), reason: `files/${source} is used by nothing` }));
+  return [...missing, ...unused];
+}
+
+function checkPaths(
+  { files = [], folders = [], links = [], volumes = [] }: RecipeDocument,
+  lineOf: LineOf,
+): Violation[] {
+  const paths = [
+    ...files.map(({ path }, index) => ({ path, line: lineOf('files', index) })),
+    ...folders.map(({ path }, index) => ({ path, line: lineOf('folders', index) })),
+    ...links.map(({ path }, index) => ({ path, line: lineOf('links', index) })),
+  ];
+  const twice = repeated(
+    paths.map(({ path }) => path),
+    (index) => paths[index]?.line ?? 1,
+  );
+  const homeless = volumes.flatMap((volume, index) =>
+    // A volume that is not a folder of the image belongs to root when it is mounted.
+    folders.some(({ path }) => path === volume)
+      ? []
+      : [{ line: lineOf('volumes', index), reason: `${volume} must be among folders, with its owner` }],
+  );
+  const beneath = paths.flatMap(({ path, line }) =>
+    [...files, ...links].some((other) => path.startsWith(`${other.path}/`))
+      ? [{ line, reason: `${path} lies beneath a file or link of this recipe` }]
+      : [],
+  );
+  return [...twice, ...homeless, ...beneath];
+}
+
+function checkTests({ tests, ports, health, entrypoint }: RecipeDocument, lineOf: LineOf): Violation[] {
+  const open = new Set(ports.map(({ port }) => port));
+  const closed = tests.flatMap((test, index) =>
+    test.kind === 'exec' || open.has(test.port)
+      ? []
+      : [{ line: lineOf('tests', index), reason: `port ${test.port} is not among ports` }],
+  );
+  const relative = [
+    ...(entrypoint[0]?.startsWith('/')
+      ? []
+      : [{ line: lineOf('entrypoint'), reason: 'entrypoint must name an absolute path' }]),
+    ...(!health || health.command[0]?.startsWith('/')
+      ? []
+      : [{ line: lineOf('health', 'command'), reason: 'health.command must name an absolute path' }]),
+  ];
+  return [
+    ...closed,
+    ...relative,
+    ...repeated(
+      tests.map(({ name }) => name),
+      (index) => lineOf('tests', index),
+    ),
+  ];
+}
+
+function repeated(values: string[], lineOfIndex: (index: number) => number): Violation[] {
+  return values.flatMap((value, index) =>
+    values.indexOf(value) === index ? [] : [{ line: lineOfIndex(index), reason: `${value} is there twice` }],
+  );
+}

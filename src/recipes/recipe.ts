@@ -1,0 +1,121 @@
+// Reads the product library: each folder of products/ is a recipe with its files, checked strictly and turned into plain JSON.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PlannedFile } from '../build/plan.ts';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { ContentStore } from '../oci/content.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { checkRecipe } from './recipe-check.ts';
+import { type RecipeDocument, recipeShape } from './recipe-shape.ts';
+import { readYaml } from './yaml-shape.ts';
+
+/** A file of a recipe, with where it comes from and what it holds. */
+export type RecipeFile = PlannedFile & {
+  /** Path in the recipe's `files/`. */
+  source: string;
+};
+
+/** How a product is built, as plain JSON: what the catalog keeps and a pipeline plans from. */
+export type Recipe = Omit<RecipeDocument, 'files'> & { files: RecipeFile[] };
+
+export type RecipeViolation = { file: string; line: number; reason: string };
+
+/** All that is wrong with the recipes of a library, each with file, line and reason. */
+export class RecipeRefused extends Error {
+  readonly code = 'RECIPE_REFUSED';
+  readonly violations: RecipeViolation[];
+
+  constructor(violations: RecipeViolation[]) {
+    super(violations.map(({ file, line, reason }) => `${file}:${line}: ${reason}`).join('\n'));
+    this.name = 'RecipeRefused';
+    this.violations = violations;
+  }
+}
+
+const RECIPE_BYTES_MAX = 256 * 1024; // a hundred times the longest one
+const FILE_BYTES_MAX = 1024 * 1024; // scripts and configuration, nothing that belongs in a package
+const FILE_COUNT_MAX = 100;
+/** Files without a mode of their own; scripts name 0755. */
+const FILE_MODE_DEFAULT = '0644';
+
+/**
+ * Reads every recipe of a folder, sorted by key. Throws RecipeRefused with all violations of all recipes;
+ * folders without recipe.yaml are refused too, and names that begin with a dot are passed over.
+ */
+export async function loadRecipes(directory: string): Promise<Recipe[]> {
+  const entries = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const results = await Promise.all(folders.sort().map((key) => loadRecipe(directory, key)));
+  const violations = results.flatMap((result) => result.violations);
+  if (violations.length > 0) throw new RecipeRefused(violations);
+  return results.flatMap(({ recipe }) => (recipe ? [recipe] : []));
+}
+
+/** Puts the files of a recipe into content, where its plan will look for them. `directory` is the library's. */
+export async function storeRecipeFiles(directory: string, recipe: Recipe, content: ContentStore): Promise<void> {
+  for (const { source, digest, size } of recipe.files) {
+    await content.put(createReadStream(join(directory, recipe.key, 'files', source)), { digest, size });
+  }
+}
+
+/** Names a recipe by all that it says, files included. */
+export function recipeDigest(recipe: Recipe): Digest {
+  return `sha256:${createHash('sha256').update(canonicalJson(recipe)).digest('hex')}`;
+}
+
+type Loaded = { recipe?: Recipe; violations: RecipeViolation[] };
+
+async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
+  const file = join(directory, folder, 'recipe.yaml');
+  const refuse = (reason: string): Loaded => ({ violations: [{ file, line: 1, reason }] });
+  const bytes = await readFile(file).catch(() => undefined);
+  if (bytes === undefined) return refuse('is missing');
+  if (bytes.length > RECIPE_BYTES_MAX) return refuse(`has more than ${RECIPE_BYTES_MAX} bytes`);
+  const source = decodeUtf8(bytes);
+  if (source === undefined) return refuse('is not UTF-8');
+  const { value, violations, lineOf } = readYaml(source, recipeShape);
+  if (!value) return { violations: violations.map((one) => ({ file, ...one })) };
+  const found = await readFiles(join(directory, folder, 'files'));
+  const wrong = [...found.violations, ...checkRecipe(value, { folder, sources: [...found.files.keys()], lineOf })];
+  if (wrong.length > 0) return { violations: wrong.map((one) => ({ file, ...one })) };
+  const files = (value.files ?? []).flatMap(({ path, source: name, mode, uid = 0, gid = 0 }) => {
+    const held = found.files.get(name);
+    return held ? [{ path, source: name, mode: Number.parseInt(mode ?? FILE_MODE_DEFAULT, 8), uid, gid, ...held }] : [];
+  });
+  return { recipe: { ...value, files }, violations: [] };
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+type FoundFiles = {
+  files: Map<string, { digest: Digest; size: number }>;
+  violations: { line: number; reason: string }[];
+};
+
+async function readFiles(folder: string): Promise<FoundFiles> {
+  const found: FoundFiles = { files: new Map(), violations: [] };
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const refuse = (reason: string) => found.violations.push({ line: 1, reason });
+  if (names.length > FILE_COUNT_MAX) refuse(`files/ holds more than ${FILE_COUNT_MAX} files`);
+  for (const name of names.sort().slice(0, FILE_COUNT_MAX)) {
+    const info = await lstat(join(folder, name));
+    if (info.isDirectory()) continue;
+    // A link could name anything on the machine that reads the library.
+    if (!info.isFile()) refuse(`files/${name} is not a regular file`);
+    else if (info.size > FILE_BYTES_MAX) refuse(`files/${name} has more than ${FILE_BYTES_MAX} bytes`);
+    else found.files.set(name, describe(await readFile(join(folder, name))));
+  }
+  return found;
+}
+
+function describe(bytes: Uint8Array): { digest: Digest; size: number } {
+  return { digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, size: bytes.length };
+}
