@@ -1,0 +1,339 @@
+// Application requests: wishes to add applications to a catalog or to remove them, and how far they are.
+import { randomUUID } from 'node:crypto';
+import { type RawBuilder, sql } from 'kysely';
+import type { CatalogApplicationRequest } from '../contract/application-request.ts';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { PackagingType, ProcessingStatus, RequestType } from '../contract/vocabulary.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { readApplications } from './applications.ts';
+import { notFound, refuse, type Violation } from './errors.ts';
+import { isUuid, requireUuids } from './ids.ts';
+import { lockApplications } from './pipeline-lock.ts';
+import { cancelPipelines, createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
+import type { Principal } from './principal.ts';
+import { requireCatalog } from './references.ts';
+import { allOf, direction, pageWindow, present, toPage, wireTime } from './wire.ts';
+
+type RequestRow = {
+  id: string;
+  catalog_id: string;
+  name: string;
+  description: string | null;
+  request_type: RequestType;
+  status: ProcessingStatus;
+  created_at: string;
+  created_by: string;
+  updated_at: string;
+  updated_by: string;
+  application_ids: string[];
+};
+
+const ORDERS: Record<Input<'listApplicationRequests'>['order_field'], RawBuilder<unknown>> = {
+  REQUESTED_AT: sql`q.created_at`,
+  NAME: sql`q.name`,
+  // All requests of a catalog are of one organization.
+  ORGANIZATION_NAME: sql`q.organization_id`,
+};
+
+/** How far a request is, told from all its applications. */
+const progress = sql`
+  lateral (select case
+      when bool_or(a.processing_status = 'FAILED') then 'FAILED'
+      when bool_and(a.processing_status = 'COMPLETED') then 'COMPLETED'
+      when bool_and(a.processing_status = 'PENDING') then 'PENDING'
+      else 'IN_PROGRESS' end as status,
+    greatest(q.created_at, max(a.processing_status_updated_at)) as updated_at,
+    (array_agg(a.updated_by order by a.updated_at desc, a.id))[1] as updated_by,
+    array_agg(a.id order by i.position) as application_ids
+  from application_request_items i join applications a on a.id = i.application_id
+  where i.request_id = q.id) progress`;
+
+/** A catalog's requests to add, or to remove. Four statements. */
+export async function listApplicationRequests(
+  db: Database,
+  principal: Principal,
+  input: Input<'listApplicationRequests'>,
+): Promise<Output<'listApplicationRequests'>> {
+  await requireCatalog(db, principal, { catalog_id: input.catalog_id });
+  const filter = allOf([
+    sql`q.organization_id = ${principal.organization_id} and q.catalog_id = ${input.catalog_id}
+      and q.request_type = ${input.request_type}`,
+    input.request_status === undefined ? undefined : sql`progress.status = ${input.request_status}`,
+  ]);
+  const from =
+    input.request_status === undefined
+      ? sql`application_requests q`
+      : sql`application_requests q cross join ${progress}`;
+  const total = await sql<{ total: number }>`select count(*) as total from ${from} where ${filter}`.execute(db);
+  const orderBy = sql`${ORDERS[input.order_field]} ${direction(input.order_direction)}, q.created_at desc, q.id`;
+  const page = sql`
+    select q.id, row_number() over (order by ${orderBy}) as place
+    from ${from} where ${filter} order by ${orderBy} ${pageWindow(input)}`;
+  return toPage(input, total.rows[0]?.total ?? 0, await readRequests(db, principal, page));
+}
+
+/** One request. Throws NOT_FOUND. */
+export async function getApplicationRequest(
+  db: Database,
+  principal: Principal,
+  input: Input<'getApplicationRequest'>,
+): Promise<Output<'getApplicationRequest'>> {
+  requireUuids('application request', input.catalog_id, input.application_request_id);
+  const own = sql`
+    select q.id, 1 as place from application_requests q join catalogs c on c.id = q.catalog_id
+    where q.organization_id = ${principal.organization_id} and q.catalog_id = ${input.catalog_id}
+      and q.id = ${input.application_request_id} and c.removed_at is null`;
+  const [request] = await readRequests(db, principal, own);
+  if (!request) throw notFound('application request');
+  return request;
+}
+
+/** The request that added an application and, when there is one, the request that removed it. Throws NOT_FOUND. */
+export async function listRequestsOfApplication(
+  db: Database,
+  principal: Principal,
+  input: Input<'listRequestsOfApplication'>,
+): Promise<Output<'listRequestsOfApplication'>> {
+  requireUuids('application', input.catalog_id, input.application_id);
+  const where = allOf([
+    sql`q.organization_id = ${principal.organization_id} and q.catalog_id = ${input.catalog_id}
+      and item.application_id = ${input.application_id} and c.removed_at is null`,
+  ]);
+  const page = sql`
+    select q.id, row_number() over (order by q.created_at, q.id) as place
+    from application_request_items item
+    join application_requests q on q.id = item.request_id
+    join catalogs c on c.id = q.catalog_id
+    where ${where}`;
+  const requests = await readRequests(db, principal, page);
+  // Every application was added by a request: without one it is not this organization's.
+  if (requests.length === 0) throw notFound('application');
+  return requests.filter((request) => input.request_type === undefined || request.request_type === input.request_type);
+}
+
+async function readRequests(
+  db: Database,
+  principal: Principal,
+  page: RawBuilder<unknown>,
+): Promise<CatalogApplicationRequest[]> {
+  const found = await sql<RequestRow>`
+    select q.id, q.catalog_id, q.name, q.description, q.request_type, progress.status,
+      ${wireTime('q.created_at')} as created_at, q.created_by, ${wireTime('progress.updated_at')} as updated_at,
+      progress.updated_by, progress.application_ids
+    from (${page}) page
+    join application_requests q on q.id = page.id
+    cross join ${progress}
+    order by page.place`.execute(db);
+  const ids = [...new Set(found.rows.flatMap((row) => row.application_ids))];
+  if (ids.length === 0) return [];
+  const applications = await readApplications(
+    db,
+    principal,
+    sql`select id, 1 as place from unnest(${ids}::uuid[]) as id`,
+  );
+  const byId = new Map(applications.map((application) => [application.id, application]));
+  return found.rows.map(({ catalog_id, application_ids, ...row }) =>
+    present<CatalogApplicationRequest>({
+      ...row,
+      applications: application_ids.flatMap((id) => byId.get(id) ?? []),
+      _links: {
+        applications: application_ids.map((id) => ({ href: `/v1/catalogs/${catalog_id}/applications/${id}` })),
+      },
+    }),
+  );
+}
+
+/**
+ * Makes a request: CREATION adds an application for each offering and a pipeline for each application; DELETION removes
+ * applications and ends their pipelines. Throws NOT_FOUND for the catalog, INVALID for everything named that does not fit.
+ */
+export async function createApplicationRequest(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'createApplicationRequest'>,
+): Promise<Output<'createApplicationRequest'>> {
+  await lockCatalog(tx, principal, input.catalog_id);
+  const ids =
+    input.kind === 'CREATION'
+      ? await addApplications(tx, principal, input)
+      : await removeApplications(tx, principal, input);
+  const id = randomUUID();
+  await tx
+    .insertInto('application_requests')
+    .values({
+      id,
+      organization_id: principal.organization_id,
+      catalog_id: input.catalog_id,
+      request_type: input.kind === 'CREATION' ? 'add' : 'remove',
+      name: input.name,
+      description: input.description ?? null,
+      created_by: principal.name,
+    })
+    .execute();
+  await tx
+    .insertInto('application_request_items')
+    .values(ids.map((application_id, position) => ({ request_id: id, application_id, position })))
+    .execute();
+  return { id };
+}
+
+/** Requests of one catalog come one after the other: what one has added the next one sees. */
+async function lockCatalog(tx: Transaction, principal: Principal, catalogId: string): Promise<void> {
+  requireUuids('catalog', catalogId);
+  const found = await sql`
+    select from catalogs
+    where id = ${catalogId} and organization_id = ${principal.organization_id} and removed_at is null
+    for no key update`.execute(tx);
+  if (found.rows.length === 0) throw notFound('catalog');
+}
+
+type Creation = Extract<Input<'createApplicationRequest'>, { kind: 'CREATION' }>;
+type Deletion = Extract<Input<'createApplicationRequest'>, { kind: 'DELETION' }>;
+
+type OfferingRow = {
+  id: string;
+  product_key: string;
+  branch: string;
+  packaging_type: PackagingType;
+  status: string;
+  fits: boolean;
+  taken: boolean;
+};
+
+async function addApplications(tx: Transaction, principal: Principal, input: Creation): Promise<string[]> {
+  const baseImage = await lockBaseImage(tx, principal, input.base_image_id);
+  const offerings = await findOfferings(tx, input);
+  const registries = await lockRegistries(tx, principal, input.registry_ids);
+  refuse([
+    ...(baseImage ? [] : [{ field: 'base_image_id', message: `There is no base image ${input.base_image_id}` }]),
+    ...input.application_offering_ids.flatMap((id, index) =>
+      judgeOffering(offerings.get(id.toLowerCase()), {
+        field: `application_offering_ids[${index}]`,
+        id,
+        first: input.application_offering_ids.findIndex((other) => other.toLowerCase() === id.toLowerCase()) === index,
+        baseImageFound: baseImage,
+      }),
+    ),
+    ...(input.registry_ids ?? []).flatMap((id, index) =>
+      registries.includes(id.toLowerCase())
+        ? []
+        : [{ field: `registry_ids[${index}]`, message: `There is no registry ${id}` }],
+    ),
+  ]);
+  const wanted = input.application_offering_ids.flatMap((id) => offerings.get(id.toLowerCase()) ?? []);
+  const applications = wanted.map((offering) => ({
+    id: randomUUID(),
+    organization_id: principal.organization_id,
+    catalog_id: input.catalog_id,
+    offering_id: offering.id,
+    product_key: offering.product_key,
+    branch: offering.branch,
+    packaging_type: offering.packaging_type,
+    base_image_id: input.base_image_id,
+    created_by: principal.name,
+    updated_by: principal.name,
+  }));
+  await tx.insertInto('applications').values(applications).execute();
+  await tx
+    .insertInto('application_registries')
+    .values(
+      applications.flatMap(({ id }) =>
+        registries.map((registry_id, position) => ({ application_id: id, registry_id, position })),
+      ),
+    )
+    .execute();
+  const ids = applications.map(({ id }) => id);
+  await createPipelines(tx, ids, { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: false });
+  return ids;
+}
+
+function judgeOffering(
+  offering: OfferingRow | undefined,
+  asked: { field: string; id: string; first: boolean; baseImageFound: boolean },
+): Violation[] {
+  const refused = (message: string) => [{ field: asked.field, message }];
+  if (!offering) return refused(`There is no offering ${asked.id}`);
+  if (!asked.first) return refused('This offering is named twice');
+  if (offering.status !== 'ENABLED') return refused(`This offering is ${offering.status} and cannot be requested`);
+  if (!asked.baseImageFound) return [];
+  if (!offering.fits) return refused("This offering does not exist for the base image's operating system");
+  if (offering.taken) return refused('The catalog has this application on this base image already');
+  return [];
+}
+
+async function findOfferings(tx: Transaction, input: Creation): Promise<Map<string, OfferingRow>> {
+  const ids = input.application_offering_ids.filter(isUuid);
+  const base = isUuid(input.base_image_id) ? input.base_image_id : null;
+  const found = await sql<OfferingRow>`
+    select f.id, f.product_key, f.branch, f.packaging_type, f.status,
+      exists (select from offering_operating_systems fo join base_images b on b.operating_system_id = fo.operating_system_id
+        where fo.offering_id = f.id and b.id = ${base}) as fits,
+      exists (select from applications a where a.catalog_id = ${input.catalog_id} and a.offering_id = f.id
+        and a.base_image_id = ${base} and a.removed_at is null) as taken
+    from offerings f where f.id = any(${ids}::uuid[])`.execute(tx);
+  return new Map(found.rows.map((row) => [row.id, row]));
+}
+
+/** True when the base image may be built on; it cannot be deleted until this transaction ends. */
+async function lockBaseImage(tx: Transaction, principal: Principal, id: string): Promise<boolean> {
+  if (!isUuid(id)) return false;
+  const found = await sql`
+    select from base_images
+    where id = ${id} and (organization_id = ${principal.organization_id} or organization_id is null)
+      and status <> 'DELETED'
+    for key share`.execute(tx);
+  return found.rows.length > 0;
+}
+
+/** The living registries among these, in their order, or the hosted one when none is named; held until the end. */
+async function lockRegistries(
+  tx: Transaction,
+  principal: Principal,
+  ids: readonly string[] | undefined,
+): Promise<string[]> {
+  const named = (ids ?? []).filter(isUuid).map((id) => id.toLowerCase());
+  const wanted = ids === undefined ? sql`hosted` : sql`id = any(${named}::uuid[])`;
+  const found = await sql<{ id: string }>`
+    select id from registries
+    where organization_id = ${principal.organization_id} and removed_at is null and ${wanted}
+    order by id for key share`.execute(tx);
+  const living = new Set(found.rows.map((row) => row.id));
+  if (ids === undefined) {
+    if (living.size === 0) throw new Error(`Organization ${principal.organization_id} has no hosted registry`);
+    return [...living];
+  }
+  return [...new Set(named)].filter((id) => living.has(id));
+}
+
+async function removeApplications(tx: Transaction, principal: Principal, input: Deletion): Promise<string[]> {
+  const asked = input.application_ids.map((id) => id.toLowerCase());
+  const locked = await lockApplications(tx, asked.filter(isUuid));
+  const living = new Set(
+    locked
+      .filter(
+        (application) =>
+          application.organization_id === principal.organization_id &&
+          application.catalog_id === input.catalog_id.toLowerCase(),
+      )
+      .map((application) => application.id),
+  );
+  refuse(
+    asked.flatMap((id, index) => {
+      const field = `application_ids[${index}]`;
+      if (!living.has(id)) return [{ field, message: `There is no application ${input.application_ids[index]}` }];
+      return asked.indexOf(id) === index ? [] : [{ field, message: 'This application is named twice' }];
+    }),
+  );
+  await sql`
+    update applications set status = 'REMOVED', removed_at = now(), removed_by = ${principal.name},
+      processing_status = 'COMPLETED', processing_status_updated_at = now(), updated_at = now(),
+      updated_by = ${principal.name}
+    where id = any(${asked}::uuid[])`.execute(tx);
+  const open = await sql<{ id: string }>`
+    select id from pipelines where application_id = any(${asked}::uuid[]) and status = 'IN_PROGRESS'
+    order by id for no key update`.execute(tx);
+  const ended = open.rows.map((row) => row.id);
+  await cancelPipelines(tx, ended);
+  await enqueueFollowers(tx, ended);
+  return asked;
+}

@@ -1,0 +1,190 @@
+// Applications: offerings chosen in a catalog, with their base image and registries.
+import { type RawBuilder, sql } from 'kysely';
+import type { CatalogApplication, LatestPipeline } from '../contract/application.ts';
+import type { BaseImage } from '../contract/base-image.ts';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { ProductInfo } from '../contract/product.ts';
+import type { Registry } from '../contract/registry.ts';
+import type { LatestRelease } from '../contract/release.ts';
+import type { ApplicationStatus, PackagingType, ProcessingStatus } from '../contract/vocabulary.ts';
+import type { Database } from '../db/database.ts';
+import { notFound } from './errors.ts';
+import { requireUuids } from './ids.ts';
+import type { Principal } from './principal.ts';
+import { requireCatalog } from './references.ts';
+import {
+  allOf,
+  baseImageInfo,
+  type CustomizationPart,
+  containing,
+  customizationPart,
+  direction,
+  latestReleaseInfo,
+  pageWindow,
+  present,
+  productInfo,
+  productPath,
+  registryInfo,
+  toCustomization,
+  toPage,
+  wireMidnight,
+  wireTime,
+} from './wire.ts';
+
+type ApplicationRow = {
+  id: string;
+  catalog_id: string;
+  product: ProductInfo;
+  branch: string;
+  packaging_type: PackagingType;
+  base_image: BaseImage;
+  distro: string;
+  registries: Registry[];
+  customization: CustomizationPart | null;
+  status: ApplicationStatus;
+  created_at: string;
+  created_by: string;
+  updated_at: string;
+  updated_by: string;
+  removed_at: string | null;
+  removed_by: string | null;
+  processing_status: ProcessingStatus;
+  processing_status_updated_at: string;
+  latest_release: LatestRelease | null;
+  latest_pipeline: LatestPipeline | null;
+  deprecated_at: string | null;
+  unsupported_at: string | null;
+  end_of_life_at: string | null;
+};
+
+const newestRelease = (column: string) =>
+  sql`(select ${sql.raw(`r.${column}`)} from releases r where r.application_id = a.id
+    order by r.released_at desc, r.id limit 1)`;
+
+const ORDERS: Record<Input<'listApplications'>['order_field'], RawBuilder<unknown>> = {
+  PRODUCT_NAME: sql`p.name`,
+  BASE_IMAGE_NAME: sql`b.name`,
+  LATEST_RELEASE_VERSION: newestRelease('version'),
+  STATUS: sql`a.status`,
+  LATEST_RELEASE_RELEASED_AT: newestRelease('released_at'),
+  CREATED_AT: sql`a.created_at`,
+  CREATED_BY: sql`a.created_by`,
+  REMOVED_AT: sql`a.removed_at`,
+  REMOVED_BY: sql`a.removed_by`,
+};
+
+/** A catalog's applications; removed ones only when asked for by status. Three statements. */
+export async function listApplications(
+  db: Database,
+  principal: Principal,
+  input: Input<'listApplications'>,
+): Promise<Output<'listApplications'>> {
+  const references = (input.base_image_ids ?? []).map((id) => ({
+    field: 'base_image_ids',
+    noun: 'base image' as const,
+    id,
+  }));
+  await requireCatalog(db, principal, { catalog_id: input.catalog_id, references });
+  const where = filter(principal, input);
+  const tables = sql`applications a join products p on p.key = a.product_key join base_images b on b.id = a.base_image_id`;
+  const total = await sql<{ total: number }>`select count(*) as total from ${tables} where ${where}`.execute(db);
+  const orderBy = sql`${ORDERS[input.order_field]} ${direction(input.order_direction, 'last')}, p.name, a.id`;
+  const page = sql`
+    select a.id, row_number() over (order by ${orderBy}) as place
+    from ${tables} where ${where} order by ${orderBy} ${pageWindow(input)}`;
+  const items = await readApplications(db, principal, page);
+  return toPage(input, total.rows[0]?.total ?? 0, items);
+}
+
+/** One application, removed or not. Throws NOT_FOUND. */
+export async function getApplication(
+  db: Database,
+  principal: Principal,
+  input: Input<'getApplication'>,
+): Promise<Output<'getApplication'>> {
+  requireUuids('application', input.catalog_id, input.application_id);
+  const own = sql`
+    select a.id, 1 as place from applications a join catalogs c on c.id = a.catalog_id
+    where a.organization_id = ${principal.organization_id} and a.catalog_id = ${input.catalog_id}
+      and a.id = ${input.application_id} and c.removed_at is null`;
+  const [application] = await readApplications(db, principal, own);
+  if (!application) throw notFound('application');
+  return application;
+}
+
+/**
+ * The applications that `page` selects (`id`, and `place` to order by) in full, with one statement. The selection must
+ * be of one organization already.
+ */
+export async function readApplications(
+  db: Database,
+  principal: Principal,
+  page: RawBuilder<unknown>,
+): Promise<CatalogApplication[]> {
+  const found = await sql<ApplicationRow>`
+    select a.id, a.catalog_id, ${productInfo('p')} as product, a.branch, a.packaging_type,
+      ${baseImageInfo('b', 'o', principal.organization_id)} as base_image, o.key as distro,
+      array(select ${registryInfo('r')} from application_registries ar join registries r on r.id = ar.registry_id
+        where ar.application_id = a.id order by ar.position) as registries,
+      (select ${customizationPart('v')} from release_customizations rc
+        join customization_versions v on v.customization_id = rc.customization_id and v.version = rc.version
+        where rc.release_id = released.id order by rc.position desc limit 1) as customization,
+      a.status, ${wireTime('a.created_at')} as created_at, a.created_by, ${wireTime('a.updated_at')} as updated_at,
+      a.updated_by, ${wireTime('a.removed_at')} as removed_at, a.removed_by, a.processing_status,
+      ${wireTime('a.processing_status_updated_at')} as processing_status_updated_at,
+      case when released.id is null then null else ${latestReleaseInfo('released')} end as latest_release,
+      (select json_strip_nulls(json_build_object('id', l.id, 'status', l.status, 'revision', l.revision::text,
+          'version', l.version))
+        from pipelines l where l.application_id = a.id order by l.started_at desc, l.id limit 1) as latest_pipeline,
+      ${wireTime('a.deprecated_at')} as deprecated_at, ${wireTime('a.unsupported_at')} as unsupported_at,
+      ${wireMidnight('pb.end_of_life_at')} as end_of_life_at
+    from (${page}) page
+    join applications a on a.id = page.id
+    join products p on p.key = a.product_key
+    join product_branches pb on pb.product_key = a.product_key and pb.branch = a.branch
+    join base_images b on b.id = a.base_image_id
+    join operating_systems o on o.id = b.operating_system_id
+    left join lateral (select r.id, r.version, r.revision, r.released_at from releases r where r.application_id = a.id
+      order by r.released_at desc, r.id limit 1) released on true
+    order by page.place`.execute(db);
+  return found.rows.map(toApplication);
+}
+
+function filter(principal: Principal, input: Input<'listApplications'>): RawBuilder<unknown> {
+  // No application here is on trial or FIPS or STIG compliant, and every image runs as a normal user (a recipe must).
+  const never = [input.trial, input.fips_compliant, input.stig_compliant].includes(true);
+  return allOf([
+    sql`a.organization_id = ${principal.organization_id} and a.catalog_id = ${input.catalog_id}`,
+    sql`a.status = any(${input.statuses ?? ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED']}::text[])`,
+    never || input.containers_non_root === false ? sql`false` : undefined,
+    input.packaging_type === undefined ? undefined : sql`a.packaging_type = ${input.packaging_type}`,
+    input.base_image_ids && sql`a.base_image_id = any(${input.base_image_ids}::uuid[])`,
+    input.product_key === undefined ? undefined : sql`a.product_key = ${input.product_key}`,
+    input.product_name === undefined ? undefined : sql`p.name ilike ${containing(input.product_name)}`,
+    input.product_category === undefined ? undefined : sql`p.category = ${input.product_category}`,
+  ]);
+}
+
+function toApplication(row: ApplicationRow): CatalogApplication {
+  const { catalog_id, distro, customization, processing_status, ...fields } = row;
+  const catalog = `/v1/catalogs/${catalog_id}`;
+  return present<CatalogApplication>({
+    ...fields,
+    customization: customization && toCustomization(catalog_id, customization),
+    processing_status: { status: processing_status },
+    fips_compliant: false,
+    stig_compliant: false,
+    containers_non_root: true,
+    _links: present<CatalogApplication['_links']>({
+      catalog: { href: catalog },
+      base_image: { href: `/v1/base-images/${row.base_image.id}` },
+      requests: { href: `${catalog}/applications/${row.id}/requests` },
+      releases: { href: `${catalog}/releases?application_id=${row.id}&minimal_info=true` },
+      registries: row.registries.map((registry) => ({ href: `/v1/registries/${registry.id}` })),
+      customization: customization && { href: `${catalog}/customizations/${customization.id}` },
+      product: { href: productPath({ ...row, product_key: row.product.key }) },
+      latest_release: row.latest_release && { href: `${catalog}/releases/${row.latest_release.id}` },
+      latest_pipeline: row.latest_pipeline && { href: `${catalog}/pipelines/${row.latest_pipeline.id}` },
+    }),
+  });
+}

@@ -1,0 +1,219 @@
+// Base images: what applications are built on, the shared ones and an organization's own.
+import { randomUUID } from 'node:crypto';
+import { type RawBuilder, sql } from 'kysely';
+import type { BaseImageDetailed } from '../contract/base-image.ts';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { OperatingSystem } from '../contract/operating-system.ts';
+import type { Registry } from '../contract/registry.ts';
+import type { BaseImageStatus } from '../contract/vocabulary.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { enqueue } from '../db/queue.ts';
+import { CatalogError, notFound, refuse } from './errors.ts';
+import { isUuid, requireUuids } from './ids.ts';
+import type { Principal } from './principal.ts';
+import {
+  allOf,
+  containerImage,
+  containing,
+  operatingSystem,
+  pageWindow,
+  present,
+  registryInfo,
+  toPage,
+  wireTime,
+} from './wire.ts';
+
+type BaseImageRow = {
+  id: string;
+  name: string;
+  description: string | null;
+  container_image: string;
+  operating_system: OperatingSystem;
+  healthy: boolean | null;
+  last_checked_at: string | null;
+  application_count: number;
+  status: BaseImageStatus;
+  /** An OCI platform, once a version is known. */
+  platform: { os: string; architecture: string } | null;
+  pull_registry: Registry | null;
+  created_at: string;
+  created_by: string | null;
+  updated_at: string;
+  updated_by: string | null;
+  removed_at: string | null;
+  removed_by: string | null;
+  deprecated_at: string | null;
+};
+
+/** The organization's own base images and the shared ones, by name; deleted ones only when asked for by status. Two statements. */
+export async function listBaseImages(
+  db: Database,
+  principal: Principal,
+  input: Input<'listBaseImages'>,
+): Promise<Output<'listBaseImages'>> {
+  const where = allOf([
+    sql`(b.organization_id = ${principal.organization_id} or b.organization_id is null)`,
+    sql`b.status = any(${input.statuses ?? ['ACTIVE', 'DEPRECATED']}::text[])`,
+    // Every base image here is a container image.
+    input.packaging_type === 'OVA' ? sql`false` : undefined,
+    input.name === undefined ? undefined : sql`b.name ilike ${containing(input.name)}`,
+    input.with_applications
+      ? sql`exists (select from applications a where a.base_image_id = b.id and a.removed_at is null
+          and a.organization_id = ${principal.organization_id})`
+      : undefined,
+  ]);
+  const total = await sql<{ total: number }>`select count(*) as total from base_images b where ${where}`.execute(db);
+  const rows = await sql<BaseImageRow>`
+    select ${columns(principal)} from ${tables()} where ${where} order by b.name, b.id ${pageWindow(input)}`.execute(
+    db,
+  );
+  return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toDetailed));
+}
+
+/** One base image, deleted or not. Throws NOT_FOUND. */
+export async function getBaseImage(
+  db: Database,
+  principal: Principal,
+  input: Input<'getBaseImage'>,
+): Promise<Output<'getBaseImage'>> {
+  requireUuids('base image', input.base_image_id);
+  const found = await sql<BaseImageRow>`
+    select ${columns(principal)} from ${tables()}
+    where (b.organization_id = ${principal.organization_id} or b.organization_id is null)
+      and b.id = ${input.base_image_id}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw notFound('base image');
+  return toDetailed(row);
+}
+
+/** Registers an image of one of the organization's registries and begins to follow it. Throws INVALID. */
+export async function createBaseImage(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'createBaseImage'>,
+): Promise<Output<'createBaseImage'>> {
+  const registry = isUuid(input.registry_id)
+    ? await sql`select from registries where id = ${input.registry_id}
+        and organization_id = ${principal.organization_id} and removed_at is null for key share`.execute(tx)
+    : undefined;
+  const system = isUuid(input.operating_system_id)
+    ? await sql`select from operating_systems where id = ${input.operating_system_id}`.execute(tx)
+    : undefined;
+  refuse([
+    ...(registry?.rows.length ? [] : [{ field: 'registry_id', message: `There is no registry ${input.registry_id}` }]),
+    ...(system?.rows.length
+      ? []
+      : [{ field: 'operating_system_id', message: `There is no operating system ${input.operating_system_id}` }]),
+  ]);
+  const id = randomUUID();
+  await tx
+    .insertInto('base_images')
+    .values({
+      id,
+      organization_id: principal.organization_id,
+      name: input.name,
+      description: input.description,
+      source: 'REGISTRY',
+      registry_id: input.registry_id,
+      container_image: input.container_image,
+      operating_system_id: input.operating_system_id,
+      created_by: principal.name,
+      updated_by: principal.name,
+    })
+    .execute();
+  await enqueue(
+    tx,
+    'follow-base-image',
+    { base_image_id: id },
+    { key: id, group: principal.organization_id, priority: FOLLOW_PRIORITY },
+  );
+  return { id };
+}
+
+/** A person who registers a base image is about to build on it. */
+const FOLLOW_PRIORITY = 20;
+
+/** Renames one of the organization's own. Throws NOT_FOUND, and NOT_OWNED for a shared one. */
+export async function updateBaseImage(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'updateBaseImage'>,
+): Promise<void> {
+  const baseImage = await lockOwn(tx, principal, input.base_image_id);
+  await tx
+    .updateTable('base_images')
+    .set({
+      ...(input.name !== undefined && { name: input.name }),
+      ...(input.description !== undefined && { description: input.description }),
+      updated_at: new Date(),
+      updated_by: principal.name,
+    })
+    .where('id', '=', baseImage.id)
+    .execute();
+}
+
+/** Deletes one of the organization's own. Throws NOT_FOUND, NOT_OWNED, and IN_USE while living applications are built on it. */
+export async function deleteBaseImage(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'deleteBaseImage'>,
+): Promise<void> {
+  const baseImage = await lockOwn(tx, principal, input.base_image_id);
+  const used = await sql<{ applications: number }>`
+    select count(*) as applications from applications
+    where base_image_id = ${baseImage.id} and removed_at is null`.execute(tx);
+  const applications = used.rows[0]?.applications ?? 0;
+  if (applications > 0) throw new CatalogError('IN_USE', `${applications} applications are built on the base image`);
+  await tx
+    .updateTable('base_images')
+    .set({ status: 'DELETED', removed_at: new Date(), removed_by: principal.name })
+    .where('id', '=', baseImage.id)
+    .execute();
+}
+
+/** `for update` waits for requests that are about to build on it, and lets them see that it is gone. */
+async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string }> {
+  requireUuids('base image', id);
+  const found = await sql<{ id: string; organization_id: string | null }>`
+    select id, organization_id from base_images
+    where id = ${id} and (organization_id = ${principal.organization_id} or organization_id is null)
+      and removed_at is null
+    for update`.execute(tx);
+  const baseImage = found.rows[0];
+  if (!baseImage) throw notFound('base image');
+  if (baseImage.organization_id === null) {
+    throw new CatalogError('NOT_OWNED', 'A shared base image cannot be changed or deleted');
+  }
+  return baseImage;
+}
+
+function tables(): RawBuilder<unknown> {
+  return sql`base_images b join operating_systems o on o.id = b.operating_system_id`;
+}
+
+function columns(principal: Principal): RawBuilder<unknown> {
+  return sql`b.id, b.name, b.description, ${containerImage('b', principal.organization_id)} as container_image,
+    ${operatingSystem('o')} as operating_system, b.healthy, ${wireTime('b.last_checked_at')} as last_checked_at,
+    (select count(*) from applications a where a.base_image_id = b.id and a.removed_at is null
+      and a.organization_id = ${principal.organization_id}) as application_count, b.status,
+    (select v.pin -> 'manifest' -> 'platform' from base_image_versions v where v.base_image_id = b.id
+      order by v.recorded_at desc limit 1) as platform,
+    (select ${registryInfo('r')} from registries r where r.organization_id = ${principal.organization_id}
+      and case when b.registry_id is null then r.hosted and r.removed_at is null else r.id = b.registry_id end
+      limit 1) as pull_registry,
+    ${wireTime('b.created_at')} as created_at, b.created_by, ${wireTime('b.updated_at')} as updated_at, b.updated_by,
+    ${wireTime('b.removed_at')} as removed_at, b.removed_by, ${wireTime('b.deprecated_at')} as deprecated_at`;
+}
+
+function toDetailed(row: BaseImageRow): BaseImageDetailed {
+  const { platform, ...fields } = row;
+  return present<BaseImageDetailed>({
+    ...fields,
+    packaging_type: 'CONTAINER_IMAGE',
+    platforms: platform && [{ os_family: platform.os, architecture: platform.architecture }],
+    _links: present<NonNullable<BaseImageDetailed['_links']>>({
+      pull_registry: row.pull_registry && { href: `/v1/registries/${row.pull_registry.id}` },
+      operating_system: { href: `/v1/operating-systems/${row.operating_system.id}` },
+    }),
+  });
+}

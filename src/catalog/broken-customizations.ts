@@ -1,0 +1,76 @@
+// Which customization broke which application, so that it does not hold that application's patches back.
+import { sql } from 'kysely';
+import type { Transaction } from '../db/database.ts';
+import type { LockedPipeline } from './pipeline-lock.ts';
+import type { FailedPhase } from './pipeline-steps.ts';
+import type { CarriedCustomization } from './pipeline-wishes.ts';
+
+/** How many customizations of the pipeline were found guilty, and the ones it carried that were not. */
+export type Verdict = { broken: number; others: CarriedCustomization[] };
+
+/**
+ * Marks the versions that broke this pipeline. One that is named is guilty alone; without a name all that the pipeline
+ * carried are, when a test failed or when nothing else had moved. A version that was released on the application before
+ * is never guilty: something else moved, and leaving it out would take from the image what its owner relies on.
+ */
+export async function markBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<Verdict> {
+  const carried = await findCarried(tx, pipeline.id);
+  if (!isCustomizationsFault(pipeline, failed)) return { broken: 0, others: carried };
+  const guilty = failed.customization ? await named(tx, pipeline, failed.customization) : carried;
+  const marked: CarriedCustomization[] = [];
+  for (const row of guilty) {
+    if (row.operation !== 'DELETE' && (await markOne(tx, pipeline, row))) marked.push(row);
+  }
+  return { broken: marked.length, others: carried.filter((row) => !marked.some((other) => isSame(row, other))) };
+}
+
+function isCustomizationsFault(pipeline: LockedPipeline, failed: FailedPhase): boolean {
+  if (failed.cause === 'CUSTOMIZATION_BUILD_ERROR' || failed.cause === 'TEST_ERROR') return true;
+  return failed.cause === 'BUILD_ERROR' && pipeline.keep_pins;
+}
+
+function isSame(one: CarriedCustomization, other: CarriedCustomization): boolean {
+  return one.customization_id === other.customization_id && one.version === other.version;
+}
+
+async function findCarried(tx: Transaction, pipelineId: string): Promise<CarriedCustomization[]> {
+  return await tx
+    .selectFrom('customization_applications')
+    .select(['customization_id', 'version', 'operation'])
+    .where('pipeline_id', '=', pipelineId)
+    .orderBy('customization_id')
+    .orderBy('version')
+    .execute();
+}
+
+/** The named version with the operation that brought it; nothing when it is none of this catalog's. */
+async function named(
+  tx: Transaction,
+  pipeline: LockedPipeline,
+  customization: { id: string; version: number },
+): Promise<CarriedCustomization[]> {
+  const row = await tx
+    .selectFrom('customization_versions')
+    .innerJoin('customizations', 'customizations.id', 'customization_versions.customization_id')
+    .select('customization_versions.version')
+    .where('customizations.id', '=', customization.id)
+    .where('customizations.catalog_id', '=', pipeline.catalog_id)
+    .where('customization_versions.version', '=', customization.version)
+    .executeTakeFirst();
+  if (!row) return [];
+  const operation = customization.version === 1 ? 'CREATE' : 'UPDATE';
+  return [{ customization_id: customization.id, version: customization.version, operation }];
+}
+
+async function markOne(tx: Transaction, pipeline: LockedPipeline, row: CarriedCustomization): Promise<boolean> {
+  const marked = await sql`
+    insert into customization_applications (customization_id, version, operation, application_id, pipeline_id, broke)
+    select ${row.customization_id}, ${row.version}, ${row.operation}, ${pipeline.application_id}, ${pipeline.id}, true
+    where not exists (
+      select from release_customizations rc join releases r on r.id = rc.release_id
+      where rc.customization_id = ${row.customization_id} and rc.version = ${row.version}
+        and r.application_id = ${pipeline.application_id})
+    on conflict (customization_id, version, operation, application_id)
+    do update set broke = true, pipeline_id = excluded.pipeline_id`.execute(tx);
+  return (marked.numAffectedRows ?? 0n) > 0n;
+}

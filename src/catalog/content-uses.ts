@@ -1,0 +1,48 @@
+// Which row needs which content: the reasons to keep bytes, and what is left when there is none.
+import { sql } from 'kysely';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import type { ContentUseKind } from '../db/tables.ts';
+
+/** The advisory lock between those who refer to content (shared) and the sweeper (alone). Any number that no other lock has. */
+const CONTENT_USES_LOCK = 7_101_001;
+
+export type ContentUser = { kind: ContentUseKind; id: string };
+
+/**
+ * Records that a row needs these contents, until the row's uses are dropped. From here to the end of the transaction the
+ * sweeper waits, so that it never deletes what is being referenced.
+ */
+export async function addUses(tx: Transaction, user: ContentUser, digests: Iterable<Digest>): Promise<void> {
+  // Sorted: two transactions that name the same contents must meet them in the same order.
+  const sorted = [...new Set(digests)].sort();
+  if (sorted.length === 0) return;
+  await sql`select pg_advisory_xact_lock_shared(${CONTENT_USES_LOCK})`.execute(tx);
+  await sql`
+    insert into content_uses (digest, kind, id)
+    select digest, ${user.kind}, ${user.id} from unnest(${sorted}::text[]) as digest
+    on conflict do nothing`.execute(tx);
+}
+
+/** Forgets every use of one row, or only those of the named contents. */
+export async function dropUses(tx: Transaction, user: ContentUser, digests?: readonly Digest[]): Promise<void> {
+  let uses = tx.deleteFrom('content_uses').where('kind', '=', user.kind).where('id', '=', user.id);
+  if (digests) uses = uses.where('digest', 'in', digests);
+  await uses.execute();
+}
+
+/**
+ * Keeps everybody else from referring to content until this transaction ends. The sweeper takes it, asks what is unused,
+ * deletes that, and commits; it holds it for one batch, because every release waits meanwhile.
+ */
+export async function lockForSweep(tx: Transaction): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${CONTENT_USES_LOCK})`.execute(tx);
+}
+
+/** Of these contents, the ones that no row needs. */
+export async function findUnusedContent(db: Database, digests: readonly Digest[]): Promise<Digest[]> {
+  const found = await sql<{ digest: Digest }>`
+    select digest from unnest(${digests}::text[]) as digest
+    where not exists (select from content_uses where content_uses.digest = digest.digest)`.execute(db);
+  return found.rows.map((row) => row.digest);
+}

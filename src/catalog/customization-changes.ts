@@ -1,0 +1,248 @@
+// Customizations as they are changed: uploaded, given a new version, deleted; each change starts what it touches.
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import type { UploadedArchive } from '../contract/endpoint.ts';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Transaction } from '../db/database.ts';
+import { json } from '../db/tables.ts';
+import { addUses } from './content-uses.ts';
+import { CatalogError, notFound, refuse, type Violation } from './errors.ts';
+import { allowFiles } from './files.ts';
+import { isUuid, requireUuids } from './ids.ts';
+import { type CarriedCustomization, createPipelines } from './pipeline-wishes.ts';
+import type { Principal } from './principal.ts';
+import { requireCatalog } from './references.ts';
+
+/** Where a customization applies, as rows have it. */
+type Filter = { product_key: string | null; branch: string | null; base_image_id: string | null };
+
+/** What customization archives are served as. */
+const ARCHIVE_MIME_TYPE = 'application/gzip';
+
+/**
+ * Keeps an uploaded archive as a customization and makes a pipeline for every living application it applies to. Throws
+ * NOT_FOUND for the catalog, INVALID for a filter that names what is not there, NOT_RELEASED for a product that has no
+ * released application in the catalog.
+ */
+export async function createCustomization(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'createCustomization'>,
+): Promise<Output<'createCustomization'>> {
+  await requireCatalog(tx, principal, { catalog_id: input.catalog_id });
+  const filter = {
+    product_key: input.filter?.product_key ?? null,
+    branch: input.filter?.branch ?? null,
+    base_image_id: input.filter?.base_image_id ?? null,
+  };
+  await judgeFilter(tx, principal, { catalog_id: input.catalog_id, filter });
+  const id = randomUUID();
+  await tx
+    .insertInto('customizations')
+    .values({
+      id,
+      organization_id: principal.organization_id,
+      catalog_id: input.catalog_id,
+      name: input.name ?? null,
+      description: input.description ?? null,
+      ...filter,
+      created_by: principal.name,
+      updated_by: principal.name,
+    })
+    .execute();
+  const carried: CarriedCustomization = { customization_id: id, version: 1, operation: 'CREATE' };
+  await insertVersion(tx, principal, { carried, catalog_id: input.catalog_id, file: input.file });
+  const touched = await findMatching(tx, { catalog_id: input.catalog_id, filter });
+  await createPipelines(tx, touched, { triggers: [{ type: 'MANUAL_RUN' }], customization: carried, keep_pins: true });
+  return { id };
+}
+
+/**
+ * Takes a new archive as the next version, which starts pipelines, or a new name or description, which starts nothing.
+ * Throws NOT_FOUND, also for a deleted one.
+ */
+export async function updateCustomization(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'updateCustomization'>,
+): Promise<void> {
+  const customization = await lockOwn(tx, principal, input);
+  const { file } = input;
+  const changes = {
+    ...(input.name !== undefined && { name: input.name }),
+    ...(input.description !== undefined && { description: input.description }),
+    ...(file && { version: customization.version + 1, operation: 'UPDATE' as const }),
+  };
+  if (Object.keys(changes).length === 0) return;
+  await tx
+    .updateTable('customizations')
+    .set({ ...changes, updated_at: new Date(), updated_by: principal.name })
+    .where('id', '=', customization.id)
+    .execute();
+  if (!file) return;
+  const carried: CarriedCustomization = {
+    customization_id: customization.id,
+    version: customization.version + 1,
+    operation: 'UPDATE',
+  };
+  await insertVersion(tx, principal, { carried, catalog_id: customization.catalog_id, file });
+  const touched = await findMatching(tx, { catalog_id: customization.catalog_id, filter: customization });
+  await createPipelines(tx, touched, { triggers: [{ type: 'MANUAL_RUN' }], customization: carried, keep_pins: true });
+}
+
+/**
+ * Deletes softly: the rows and the archive stay, and every application that has it or is about to have it is built again
+ * without it. Throws NOT_FOUND, also for one that was deleted before.
+ */
+export async function deleteCustomization(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'deleteCustomization'>,
+): Promise<void> {
+  const customization = await lockOwn(tx, principal, input);
+  const matching = await findMatching(tx, { catalog_id: customization.catalog_id, filter: customization });
+  const touched = await keepHolders(tx, customization.id, matching);
+  const at = new Date();
+  await tx
+    .updateTable('customizations')
+    .set({
+      operation: 'DELETE',
+      removed_at: at,
+      removed_by: principal.name,
+      updated_at: at,
+      updated_by: principal.name,
+    })
+    .where('id', '=', customization.id)
+    .execute();
+  await createPipelines(tx, touched, {
+    triggers: [{ type: 'MANUAL_RUN' }],
+    customization: { customization_id: customization.id, version: customization.version, operation: 'DELETE' },
+    keep_pins: true,
+  });
+}
+
+type LockedCustomization = Filter & { id: string; catalog_id: string; version: number };
+
+async function lockOwn(
+  tx: Transaction,
+  principal: Principal,
+  path: { catalog_id: string; customization_id: string },
+): Promise<LockedCustomization> {
+  requireUuids('customization', path.catalog_id, path.customization_id);
+  const found = await sql<LockedCustomization>`
+    select c.id, c.catalog_id, c.version, c.product_key, c.branch, c.base_image_id
+    from customizations c join catalogs t on t.id = c.catalog_id and t.removed_at is null
+    where c.id = ${path.customization_id} and c.catalog_id = ${path.catalog_id}
+      and c.organization_id = ${principal.organization_id} and c.removed_at is null
+    for no key update of c`.execute(tx);
+  const customization = found.rows[0];
+  if (!customization) throw notFound('customization');
+  return customization;
+}
+
+async function insertVersion(
+  tx: Transaction,
+  principal: Principal,
+  options: { carried: CarriedCustomization; catalog_id: string; file: UploadedArchive },
+): Promise<void> {
+  const { carried, file } = options;
+  await tx
+    .insertInto('customization_versions')
+    .values({
+      customization_id: carried.customization_id,
+      version: carried.version,
+      digest: file.digest,
+      size_bytes: file.size_bytes,
+      filename: file.filename,
+      inspection: json(file.inspection),
+      created_by: principal.name,
+    })
+    .execute();
+  await addUses(tx, { kind: 'customization', id: carried.customization_id }, [
+    file.digest,
+    ...digestsIn(file.inspection),
+  ]);
+  await allowFiles(tx, options.catalog_id, [
+    { digest: file.digest, size: file.size_bytes, mime_type: ARCHIVE_MIME_TYPE, filename: file.filename },
+  ]);
+}
+
+/** The listing of the archive is content beside it, named in the inspection. */
+function digestsIn(inspection: Record<string, unknown>): Digest[] {
+  return Object.values(inspection).filter(
+    (value): value is Digest => typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value),
+  );
+}
+
+async function judgeFilter(
+  tx: Transaction,
+  principal: Principal,
+  options: { catalog_id: string; filter: Filter },
+): Promise<void> {
+  const { filter } = options;
+  const baseImageId = filter.base_image_id !== null && isUuid(filter.base_image_id) ? filter.base_image_id : null;
+  const found = await sql<{ product: boolean; branch: boolean; base_image: boolean }>`
+    select
+      exists (select from products where key = ${filter.product_key}) as product,
+      exists (select from product_branches where product_key = ${filter.product_key} and branch = ${filter.branch}) as branch,
+      exists (select from base_images where id = ${baseImageId} and status <> 'DELETED'
+        and (organization_id = ${principal.organization_id} or organization_id is null)) as base_image`.execute(tx);
+  const known = found.rows[0] ?? { product: false, branch: false, base_image: false };
+  refuse(judgeNames(filter, known));
+  if (filter.product_key === null) return;
+  const released = await sql`
+    select from applications a
+    where a.catalog_id = ${options.catalog_id} and a.removed_at is null and ${matching(filter)}
+      and exists (select from releases r where r.application_id = a.id)
+    limit 1`.execute(tx);
+  if (released.rows.length === 0) {
+    throw new CatalogError(
+      'NOT_RELEASED',
+      'No application that the filter names has been released in this catalog yet',
+    );
+  }
+}
+
+function judgeNames(filter: Filter, known: { product: boolean; branch: boolean; base_image: boolean }): Violation[] {
+  const violations: Violation[] = [];
+  if (filter.base_image_id !== null && !known.base_image) {
+    violations.push({ field: 'filter.base_image_id', message: `There is no base image ${filter.base_image_id}` });
+  }
+  if (filter.product_key !== null && !known.product) {
+    violations.push({ field: 'filter.product_key', message: `There is no product ${filter.product_key}` });
+  }
+  if (filter.branch !== null && filter.product_key === null) {
+    violations.push({ field: 'filter.branch', message: 'A branch needs filter.product_key' });
+  } else if (filter.branch !== null && known.product && !known.branch) {
+    violations.push({ field: 'filter.branch', message: `${filter.product_key} has no branch ${filter.branch}` });
+  }
+  return violations;
+}
+
+/** The applications `a` that a filter names. */
+function matching(filter: Filter) {
+  return sql`(${filter.product_key}::text is null or a.product_key = ${filter.product_key})
+    and (${filter.branch}::text is null or a.branch = ${filter.branch})
+    and (${filter.base_image_id}::uuid is null or a.base_image_id = ${filter.base_image_id})`;
+}
+
+async function findMatching(tx: Transaction, options: { catalog_id: string; filter: Filter }): Promise<string[]> {
+  const found = await sql<{ id: string }>`
+    select a.id from applications a
+    where a.catalog_id = ${options.catalog_id} and a.removed_at is null and ${matching(options.filter)}
+    order by a.id`.execute(tx);
+  return found.rows.map((row) => row.id);
+}
+
+/** Of these applications, those whose newest release has the customization, and those something is being built for. */
+async function keepHolders(tx: Transaction, customizationId: string, ids: string[]): Promise<string[]> {
+  const found = await sql<{ id: string }>`
+    select a.id from unnest(${ids}::uuid[]) as a (id)
+    where exists (select from pipelines l where l.application_id = a.id and l.status = 'IN_PROGRESS')
+      or exists (select from release_customizations rc
+        where rc.customization_id = ${customizationId} and rc.release_id = (
+          select r.id from releases r where r.application_id = a.id order by r.released_at desc, r.id limit 1))
+    order by a.id`.execute(tx);
+  return found.rows.map((row) => row.id);
+}

@@ -1,0 +1,69 @@
+// Which customizations apply to an application, in which order, and at which version each.
+import { sql } from 'kysely';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Database } from '../db/database.ts';
+
+export type StackedCustomization = {
+  id: string;
+  version: number;
+  name: string | null;
+  digest: Digest;
+  size_bytes: number;
+  filename: string;
+  /** The stored inspection of src/customization. */
+  inspection: unknown;
+  /** Seconds since 1970 at which this version was uploaded. */
+  epoch: number;
+};
+
+export type CustomizationStack = {
+  /** Global first, then by base image, product, and product and branch; within each the older first. A later one wins. */
+  customizations: StackedCustomization[];
+  /** Current versions that apply, that broke the application, and that the plan goes without. */
+  left_out: { id: string; version: number }[];
+};
+
+type StackRow = { id: string; current: number; taken: number | null } & Omit<StackedCustomization, 'id' | 'version'>;
+
+/**
+ * The stack of a pipeline's application. Each customization is taken at its current version, unless that broke this
+ * application and the pipeline is not the one that tries it: then at the last version that was released on it, or not at
+ * all. One statement.
+ */
+export async function findCustomizationStack(db: Database, pipelineId: string): Promise<CustomizationStack> {
+  const found = await sql<StackRow>`
+    with applying as (
+      select c.id, c.name, c.version as current, c.created_at, a.id as application_id,
+        case when c.branch is not null then 3 when c.product_key is not null then 2
+          when c.base_image_id is not null then 1 else 0 end as rank
+      from pipelines l
+      join applications a on a.id = l.application_id
+      join customizations c on c.catalog_id = a.catalog_id and c.removed_at is null
+        and (c.product_key is null or c.product_key = a.product_key)
+        and (c.branch is null or c.branch = a.branch)
+        and (c.base_image_id is null or c.base_image_id = a.base_image_id)
+      where l.id = ${pipelineId}),
+    chosen as (
+      select s.*, case
+        when not exists (
+          select from customization_applications ca
+          where ca.customization_id = s.id and ca.version = s.current and ca.application_id = s.application_id
+            and ca.broke and ca.pipeline_id <> ${pipelineId}) then s.current
+        else (
+          select max(rc.version) from release_customizations rc join releases r on r.id = rc.release_id
+          where rc.customization_id = s.id and r.application_id = s.application_id and rc.version < s.current) end as taken
+      from applying s)
+    select chosen.id, chosen.name, chosen.current, chosen.taken, v.digest, v.size_bytes, v.filename, v.inspection,
+      extract(epoch from v.created_at)::bigint as epoch
+    from chosen
+    left join customization_versions v on v.customization_id = chosen.id and v.version = chosen.taken
+    order by chosen.rank, chosen.created_at, chosen.id`.execute(db);
+  return {
+    customizations: found.rows.flatMap(({ current: _, taken, ...row }) =>
+      taken === null ? [] : [{ ...row, version: taken }],
+    ),
+    left_out: found.rows
+      .filter((row) => row.taken !== row.current)
+      .map((row) => ({ id: row.id, version: row.current })),
+  };
+}

@@ -1,0 +1,321 @@
+// Customizations as they are read: where each applies, what it touched, and how far it is there, told from rows alone.
+import { type RawBuilder, sql } from 'kysely';
+import type { BaseImage } from '../contract/base-image.ts';
+import type {
+  CustomizationAffectedReleasable,
+  CustomizationDetailed,
+  CustomizationFilterDetailed,
+  FailedRelease,
+} from '../contract/customization.ts';
+import type { Input, Output } from '../contract/endpoints.ts';
+import { EMBEDDED_MAX } from '../contract/limits.ts';
+import type { ProductInfo } from '../contract/product.ts';
+import type { Registry } from '../contract/registry.ts';
+import type { EmbeddedRelease, LatestRelease, ReleaseFailure } from '../contract/release.ts';
+import type {
+  CustomizationOperation,
+  CustomizationStatus,
+  Digest,
+  FailureCause,
+  MetadataFile,
+  ReleasableStatus,
+} from '../contract/vocabulary.ts';
+import type { Database } from '../db/database.ts';
+import { notFound } from './errors.ts';
+import { requireUuids } from './ids.ts';
+import type { Principal } from './principal.ts';
+import { requireCatalog } from './references.ts';
+import { findReleases } from './releases.ts';
+import {
+  allOf,
+  baseImageInfo,
+  filePath,
+  latestReleaseInfo,
+  pageWindow,
+  present,
+  productInfo,
+  registryInfo,
+  toCustomization,
+  toPage,
+  wireTime,
+} from './wire.ts';
+
+type ReleasableRow = {
+  application_id: string;
+  latest_release: LatestRelease | null;
+  pipeline_id: string;
+  product: ProductInfo;
+  branch: string;
+  base_image: BaseImage;
+  registry: Registry;
+  status: ReleasableStatus;
+  left_out: boolean;
+  failure: { cause: FailureCause; message: string | null; at: string; files: MetadataFile[] | null } | null;
+  /** The newest release of this releasable that carries out the operation. */
+  succeeded_id: string | null;
+};
+
+type CustomizationRow = {
+  id: string;
+  version: number;
+  digest: Digest;
+  filename: string;
+  name: string | null;
+  description: string | null;
+  catalog_id: string;
+  operation: CustomizationOperation;
+  base_image_id: string | null;
+  product_key: string | null;
+  branch: string | null;
+  base_image: BaseImage | null;
+  product: ProductInfo | null;
+  created_by: string;
+  created_at: string;
+  updated_by: string;
+  updated_at: string;
+  removed_by: string | null;
+  removed_at: string | null;
+  /** Over all releasables, not only the embedded ones. */
+  begun: boolean;
+  pending: number;
+  failed: number;
+  succeeded: number;
+  releasables: ReleasableRow[];
+};
+
+/** A catalog's customizations, the newest first. Four statements. */
+export async function listCustomizations(
+  db: Database,
+  principal: Principal,
+  input: Input<'listCustomizations'>,
+): Promise<Output<'listCustomizations'>> {
+  const references =
+    input.base_image_id === undefined
+      ? []
+      : [{ field: 'base_image_id', noun: 'base image' as const, id: input.base_image_id }];
+  await requireCatalog(db, principal, { catalog_id: input.catalog_id, references });
+  const where = allOf([
+    sql`c.organization_id = ${principal.organization_id} and c.catalog_id = ${input.catalog_id}`,
+    input.product_key === undefined ? undefined : sql`c.product_key = ${input.product_key}`,
+    input.base_image_id === undefined ? undefined : sql`c.base_image_id = ${input.base_image_id}`,
+    input.branch === undefined ? undefined : sql`c.branch = ${input.branch}`,
+    input.active ? sql`c.removed_at is null` : undefined,
+    input.global ? sql`c.product_key is null and c.base_image_id is null` : undefined,
+  ]);
+  const total = await sql<{ total: number }>`select count(*) as total from customizations c where ${where}`.execute(db);
+  const page = sql`select c.id from customizations c where ${where} order by c.created_at desc, c.id ${pageWindow(input)}`;
+  return toPage(input, total.rows[0]?.total ?? 0, await readCustomizations(db, principal, page));
+}
+
+/** One customization, deleted or not. Two statements. Throws NOT_FOUND. */
+export async function getCustomization(
+  db: Database,
+  principal: Principal,
+  input: Input<'getCustomization'>,
+): Promise<Output<'getCustomization'>> {
+  requireUuids('customization', input.catalog_id, input.customization_id);
+  const own = sql`
+    select c.id from customizations c join catalogs t on t.id = c.catalog_id
+    where c.organization_id = ${principal.organization_id} and c.catalog_id = ${input.catalog_id}
+      and c.id = ${input.customization_id} and t.removed_at is null`;
+  const [customization] = await readCustomizations(db, principal, own);
+  if (!customization) throw notFound('customization');
+  return customization;
+}
+
+/**
+ * What the customization's last operation touched and how far it is there, an application a row. A release that contains
+ * the version is success, whichever pipeline made it; so is a pipeline that found nothing to do. Deleting has succeeded
+ * as soon as the newest release goes without it. What was cancelled because its application was removed is left out.
+ */
+const touched = sql`
+  select ca.application_id, ca.pipeline_id, ca.left_out, l.started_at, s.status as packaging,
+    case
+      when l.status = 'SUCCEEDED' then 'SUCCEEDED'
+      when ca.operation <> 'DELETE' and exists (
+        select from release_customizations rc join releases r on r.id = rc.release_id
+        where rc.customization_id = ca.customization_id and rc.version = ca.version
+          and r.application_id = ca.application_id) then 'SUCCEEDED'
+      when l.status = 'IN_PROGRESS' then 'PENDING'
+      when ca.operation = 'DELETE' and not exists (
+        select from release_customizations rc
+        where rc.customization_id = ca.customization_id and rc.release_id = (
+          select r.id from releases r where r.application_id = ca.application_id
+          order by r.released_at desc, r.id limit 1)) then 'SUCCEEDED'
+      else 'FAILED' end as status
+  from customization_applications ca
+  join pipelines l on l.id = ca.pipeline_id
+  join pipeline_phases s on s.pipeline_id = l.id and s.type = 'PACKAGING'
+  where ca.customization_id = c.id and ca.version = c.version and ca.operation = c.operation
+    and l.status <> 'CANCELLED'`;
+
+async function readCustomizations(
+  db: Database,
+  principal: Principal,
+  page: RawBuilder<unknown>,
+): Promise<CustomizationDetailed[]> {
+  const organization = principal.organization_id;
+  const found = await sql<CustomizationRow>`
+    select c.id, c.version, v.digest, v.filename, c.name, c.description, c.catalog_id, c.operation, c.base_image_id,
+      c.product_key, c.branch,
+      case when b.id is null then null else ${baseImageInfo('b', 'o', organization)} end as base_image,
+      case when p.key is null then null else ${productInfo('p')} end as product,
+      c.created_by, ${wireTime('c.created_at')} as created_at, c.updated_by, ${wireTime('c.updated_at')} as updated_at,
+      c.removed_by, ${wireTime('c.removed_at')} as removed_at,
+      progress.begun, progress.pending, progress.failed, progress.succeeded,
+      array(${releasables(organization)}) as releasables
+    from (${page}) page
+    join customizations c on c.id = page.id
+    join customization_versions v on v.customization_id = c.id and v.version = c.version
+    left join base_images b on b.id = c.base_image_id
+    left join operating_systems o on o.id = b.operating_system_id
+    left join products p on p.key = c.product_key
+    cross join lateral (
+      select coalesce(bool_or(t.packaging <> 'PENDING' or t.status <> 'PENDING'), false) as begun,
+        count(*) filter (where t.status = 'PENDING') as pending, count(*) filter (where t.status = 'FAILED') as failed,
+        count(*) filter (where t.status = 'SUCCEEDED') as succeeded
+      from (${touched}) t) progress
+    order by c.created_at desc, c.id`.execute(db);
+  const releaseIds = found.rows.flatMap((row) => row.releasables.flatMap((touch) => shownRelease(touch) ?? []));
+  const releases = await findReleases(db, principal, releaseIds);
+  return found.rows.map((row) => toDetailed(row, releases));
+}
+
+/** The newest releasables of the customization `c`, one for each registry of each application it touched. */
+function releasables(organizationId: string): RawBuilder<unknown> {
+  return sql`
+    select json_build_object('application_id', a.id, 'pipeline_id', t.pipeline_id, 'product', ${productInfo('tp')},
+      'branch', a.branch, 'base_image', ${baseImageInfo('tb', 'tos', organizationId)},
+      'registry', ${registryInfo('g')}, 'status', t.status, 'left_out', t.left_out,
+      'latest_release', (select ${latestReleaseInfo('r')} from releases r
+        where r.application_id = a.id and r.registry_id = g.id order by r.released_at desc, r.id limit 1),
+      'succeeded_id', case when t.status <> 'SUCCEEDED' then null when c.operation = 'DELETE' then
+          (select r.id from releases r where r.pipeline_id = t.pipeline_id and r.registry_id = g.id limit 1)
+        else (select r.id from releases r join release_customizations rc on rc.release_id = r.id
+          where r.application_id = a.id and r.registry_id = g.id and rc.customization_id = c.id
+            and rc.version = c.version
+          order by r.released_at desc, r.id limit 1) end,
+      'failure', (select json_build_object('cause', f.failure_cause, 'message', f.failure_message,
+          'at', ${wireTime('f.ended_at')}, 'files', f.failure_metadata)
+        from pipeline_phases f where f.pipeline_id = t.pipeline_id and f.status = 'FAILED'
+          and t.status = 'FAILED' limit 1))
+    from (${touched}) t
+    join applications a on a.id = t.application_id
+    join products tp on tp.key = a.product_key
+    join base_images tb on tb.id = a.base_image_id
+    join operating_systems tos on tos.id = tb.operating_system_id
+    join application_registries ar on ar.application_id = a.id
+    join registries g on g.id = ar.registry_id
+    order by t.started_at desc, a.id, ar.position
+    limit ${EMBEDDED_MAX}`;
+}
+
+/** The release to show for a releasable: the one made, or the one that is to be replaced. */
+function shownRelease(touch: ReleasableRow): string | undefined {
+  return (touch.status === 'SUCCEEDED' ? touch.succeeded_id : touch.latest_release?.id) ?? undefined;
+}
+
+function toDetailed(row: CustomizationRow, releases: ReadonlyMap<string, EmbeddedRelease>): CustomizationDetailed {
+  const catalog = `/v1/catalogs/${row.catalog_id}`;
+  const shown = (status: ReleasableStatus) =>
+    row.releasables.flatMap((touch) => {
+      const release = touch.status === status ? releases.get(shownRelease(touch) ?? '') : undefined;
+      return release ? [{ touch, release }] : [];
+    });
+  const succeeded = shown('SUCCEEDED').map(({ release }) => release);
+  const pending = shown('PENDING').map(({ release }) => release);
+  const failed = shown('FAILED').map(
+    ({ touch, release }): FailedRelease => ({ release, failure: toFailure(row.catalog_id, touch) }),
+  );
+  const link = (release: EmbeddedRelease) => release._links.self;
+  const pipelines = [...new Set(row.releasables.map((touch) => touch.pipeline_id))];
+  return present<CustomizationDetailed>({
+    ...toCustomization(row.catalog_id, row),
+    name: row.name,
+    description: row.description,
+    catalog_id: row.catalog_id,
+    status: statusOf(row),
+    filter: isGlobal(row) ? null : filterOf(row),
+    created_by: row.created_by,
+    created_at: row.created_at,
+    updated_by: row.updated_by,
+    updated_at: row.updated_at,
+    removed_by: row.removed_by,
+    removed_at: row.removed_at,
+    affected_releasables: row.releasables.map((touch) => toReleasable(row.catalog_id, touch)),
+    succeeded_releases: succeeded,
+    pending_releases: pending,
+    failed_releases: failed,
+    global: isGlobal(row),
+    _links: present<CustomizationDetailed['_links']>({
+      catalog: { href: catalog },
+      base_image: row.base_image_id === null ? null : { href: `/v1/base-images/${row.base_image_id}` },
+      affected_releasables: pipelines.map((id) => ({ href: `${catalog}/pipelines/${id}` })),
+      succeeded_releases: succeeded.map(link),
+      pending_releases: pending.map(link),
+      failed_releases: failed.map(({ release }) => link(release)),
+    }),
+  });
+}
+
+const WORDS = {
+  CREATE: { before: 'CREATED', verb: 'CREATE' },
+  UPDATE: { before: 'UPDATED', verb: 'UPDATE' },
+  DELETE: { before: 'DELETED', verb: 'DELETE' },
+} as const;
+
+/** The operation as it was asked for until something begins, then how it goes with everything it touched. */
+function statusOf(row: CustomizationRow): CustomizationStatus {
+  const { before, verb } = WORDS[row.operation];
+  if (!row.begun) return before;
+  if (row.pending > 0) return `PROCESSING_${verb}_STARTED`;
+  return row.failed > 0 ? `PROCESSING_${verb}_FAILED` : `PROCESSING_${verb}_SUCCEEDED`;
+}
+
+function isGlobal(row: CustomizationRow): boolean {
+  return row.product_key === null && row.base_image_id === null;
+}
+
+function filterOf(row: CustomizationRow): CustomizationFilterDetailed {
+  return present<CustomizationFilterDetailed>({
+    base_image_id: row.base_image_id,
+    product_key: row.product_key,
+    branch: row.branch,
+    base_image: row.base_image,
+    product: row.product,
+  });
+}
+
+function toReleasable(catalogId: string, touch: ReleasableRow): CustomizationAffectedReleasable {
+  return present<CustomizationAffectedReleasable>({
+    application_id: touch.application_id,
+    latest_release: touch.latest_release,
+    latest_pipeline_id: touch.pipeline_id,
+    product: touch.product,
+    branch: touch.branch,
+    base_image: touch.base_image,
+    registry: touch.registry,
+    status: touch.status,
+    failure: touch.status === 'FAILED' ? toFailure(catalogId, touch) : null,
+  });
+}
+
+const LEFT_OUT = 'Releases made since then go without this version.';
+
+/** A release's failure knows no DISTRIBUTION_ERROR: it is UNKNOWN there, described. */
+function toFailure(catalogId: string, touch: ReleasableRow): ReleaseFailure {
+  const { failure } = touch;
+  if (!failure) return { description: 'The pipeline failed', cause: 'UNKNOWN' };
+  const distribution = failure.cause === 'DISTRIBUTION_ERROR';
+  const message = failure.message ?? 'The pipeline failed';
+  const log = failure.files?.[0];
+  return present<ReleaseFailure>({
+    description: [
+      distribution ? `Distribution failed: ${message}` : message,
+      ...(touch.left_out ? [LEFT_OUT] : []),
+    ].join('\n'),
+    source_url: log && filePath(catalogId, log.digest, log.filename),
+    error_date: failure.at,
+    cause: failure.cause === 'DISTRIBUTION_ERROR' ? 'UNKNOWN' : failure.cause,
+  });
+}

@@ -1,0 +1,42 @@
+// The ways the catalog refuses, as a closed set of codes without a word of HTTP.
+
+/** What a refusal is about: `http/problems.ts` maps each code to an answer. */
+export const CATALOG_ERROR_CODES = [
+  /** Nothing of that id that this organization may see; foreign and malformed ids are told apart by nobody. */
+  'NOT_FOUND',
+  /** The values do not fit together or name what is not there; `violations` says which. */
+  'INVALID',
+  /** The filter names a product without a released application in the catalog. */
+  'NOT_RELEASED',
+  /** The thing is shared or made by the installation: it is not this organization's to change. */
+  'NOT_OWNED',
+  /** Applications still need it. */
+  'IN_USE',
+] as const;
+export type CatalogErrorCode = (typeof CATALOG_ERROR_CODES)[number];
+
+/** One value that was refused; `field` is the name as the client sent it. */
+export type Violation = { field: string; message: string };
+
+export class CatalogError extends Error {
+  override readonly name = 'CatalogError';
+  readonly code: CatalogErrorCode;
+  /** All of them for INVALID, empty otherwise. */
+  readonly violations: Violation[];
+
+  constructor(code: CatalogErrorCode, message: string, violations: Violation[] = []) {
+    super(message);
+    this.code = code;
+    this.violations = violations;
+  }
+}
+
+/** The refusal of a path id. The text is the same whether the thing never was, is malformed, or is another's. */
+export function notFound(noun: string): CatalogError {
+  return new CatalogError('NOT_FOUND', `The ${noun} is not found`);
+}
+
+/** Throws INVALID when there is at least one violation. */
+export function refuse(violations: Violation[]): void {
+  if (violations.length > 0) throw new CatalogError('INVALID', 'The request does not fit the catalog', violations);
+}

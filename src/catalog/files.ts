@@ -1,0 +1,52 @@
+// Which digests a catalog may hand out, and under which name.
+import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { notFound } from './errors.ts';
+import { isHexDigest, isUuid } from './ids.ts';
+import type { Principal } from './principal.ts';
+
+export type CatalogFile = { digest: Digest; filename: string; mime_type: string; size: number };
+
+/**
+ * The file of that digest in the catalog; the name chooses among several names of one content. `http` makes the signed
+ * URL of it. Throws NOT_FOUND.
+ */
+export async function getFile(
+  db: Database,
+  principal: Principal,
+  input: { catalog_id: string; digest: string; filename: string },
+): Promise<CatalogFile> {
+  if (!isUuid(input.catalog_id) || !isHexDigest(input.digest)) throw notFound('file');
+  const file = await db
+    .selectFrom('catalog_files as f')
+    .innerJoin('catalogs as c', 'c.id', 'f.catalog_id')
+    .select(['f.digest', 'f.filename', 'f.mime_type', 'f.size_bytes as size'])
+    .where('c.organization_id', '=', principal.organization_id)
+    .where('c.removed_at', 'is', null)
+    .where('f.catalog_id', '=', input.catalog_id)
+    .where('f.digest', '=', `sha256:${input.digest}`)
+    .orderBy((order) => order('f.filename', '=', input.filename), 'desc')
+    .orderBy('f.filename')
+    .limit(1)
+    .executeTakeFirst();
+  if (!file) throw notFound('file');
+  return file;
+}
+
+/** Lets a catalog hand out these files. */
+export async function allowFiles(tx: Transaction, catalogId: string, files: readonly MetadataFile[]): Promise<void> {
+  if (files.length === 0) return;
+  await tx
+    .insertInto('catalog_files')
+    .values(
+      files.map((file) => ({
+        catalog_id: catalogId,
+        digest: file.digest,
+        filename: file.filename,
+        mime_type: file.mime_type,
+        size_bytes: file.size,
+      })),
+    )
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}

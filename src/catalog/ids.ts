@@ -1,0 +1,33 @@
+// The shapes of identifiers, so that a malformed one is not found instead of an error of the database.
+import { randomBytes } from 'node:crypto';
+import { notFound } from './errors.ts';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const RELEASE_ID = /^[0-9a-f]{24}$/;
+const HEX_DIGEST = /^[0-9a-f]{64}$/;
+
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+export function isReleaseId(text: string): boolean {
+  return RELEASE_ID.test(text);
+}
+
+/** A sha256 without its prefix, as files are named on the wire. */
+export function isHexDigest(text: string): boolean {
+  return HEX_DIGEST.test(text);
+}
+
+/** Throws NOT_FOUND unless every path id is a UUID. */
+export function requireUuids(noun: string, ...ids: string[]): void {
+  if (!ids.every(isUuid)) throw notFound(noun);
+}
+
+/** 24 hex digits: four bytes of time in seconds, so that ids sort by age, and eight random ones. */
+export function newReleaseId(at: Date): string {
+  const bytes = Buffer.alloc(12);
+  bytes.writeUInt32BE(Math.floor(at.getTime() / 1000));
+  randomBytes(8).copy(bytes, 4);
+  return bytes.toString('hex');
+}

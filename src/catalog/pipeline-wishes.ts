@@ -1,0 +1,256 @@
+// How a wish becomes a pipeline: one at a time for an application, a newer one replacing or following what is open.
+import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import type { CustomizationOperation, PhaseStatus, PipelineTrigger } from '../contract/vocabulary.ts';
+import type { Transaction } from '../db/database.ts';
+import { enqueue } from '../db/queue.ts';
+import { json } from '../db/tables.ts';
+import { type LockedApplication, lockApplications, lockBaseImagesOf } from './pipeline-lock.ts';
+
+/** An operation on a customization that a pipeline carries to its application. */
+export type CarriedCustomization = { customization_id: string; version: number; operation: CustomizationOperation };
+
+export type Wish = {
+  triggers: PipelineTrigger[];
+  /** The customization a person changed, when that is why. */
+  customization?: CarriedCustomization;
+  /** Nothing but the customizations moves: the current release's other pins are kept. */
+  keep_pins: boolean;
+  /** Build and release even when the plan equals the released one. */
+  force?: boolean;
+  /** What becomes of a pipeline that is packaging: replaced by default; a moved base image lets it finish on its pin. */
+  packaging?: 'replace' | 'follow';
+};
+
+export type CreatedPipeline = { id: string; application_id: string };
+
+type OpenPipeline = {
+  id: string;
+  application_id: string;
+  triggers: PipelineTrigger[];
+  keep_pins: boolean;
+  force: boolean;
+  customization_id: string | null;
+  customization_version: number | null;
+  packaging: PhaseStatus;
+};
+
+type NewPipeline = {
+  id: string;
+  application: LockedApplication;
+  replaces: OpenPipeline[];
+  follows: OpenPipeline[];
+};
+
+/** A person waits for what she asked; a fleet rebuild does not starve her. Higher is earlier. */
+const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENANCE: 0 } as const;
+
+/**
+ * Makes a pipeline for each of these applications that lives. An open pipeline that has not left PACKAGING is CANCELLED
+ * and its triggers, its customizations and those who wait for it move over; one that has left is followed. What waits for
+ * nothing is enqueued. A fixed number of statements, however many the applications, and one more to enqueue each.
+ */
+export async function createPipelines(
+  tx: Transaction,
+  applicationIds: readonly string[],
+  wish: Wish,
+): Promise<CreatedPipeline[]> {
+  await lockBaseImagesOf(tx, applicationIds);
+  const applications = await lockApplications(tx, applicationIds);
+  if (applications.length === 0) return [];
+  const open = await lockOpenPipelines(tx, applications);
+  const created = applications.map((application) => {
+    const own = open.filter((pipeline) => pipeline.application_id === application.id);
+    const [replaces, follows] = partition(own, (pipeline) => isReplaced(pipeline, wish));
+    return { id: randomUUID(), application, replaces, follows };
+  });
+  await insertPipelines(tx, created, wish);
+  await moveOver(tx, created);
+  await insertEdges(tx, created);
+  if (wish.customization) await insertCarried(tx, created, wish.customization);
+  await enqueueReady(
+    tx,
+    created.map((pipeline) => pipeline.id),
+  );
+  return created.map(({ id, application }) => ({ id, application_id: application.id }));
+}
+
+function isReplaced(pipeline: OpenPipeline, wish: Wish): boolean {
+  if (pipeline.packaging === 'PENDING') return true;
+  return pipeline.packaging === 'IN_PROGRESS' && wish.packaging !== 'follow';
+}
+
+async function lockOpenPipelines(tx: Transaction, applications: LockedApplication[]): Promise<OpenPipeline[]> {
+  const found = await sql<OpenPipeline>`
+    select p.id, p.application_id, p.triggers, p.keep_pins, p.force, p.customization_id, p.customization_version,
+      phase.status as packaging
+    from pipelines p
+    join pipeline_phases phase on phase.pipeline_id = p.id and phase.type = 'PACKAGING'
+    where p.application_id = any(${applications.map((application) => application.id)}::uuid[])
+      and p.status = 'IN_PROGRESS'
+    order by p.started_at, p.id
+    for no key update of p`.execute(tx);
+  return found.rows;
+}
+
+async function insertPipelines(tx: Transaction, created: NewPipeline[], wish: Wish): Promise<void> {
+  const versions = await findExpectedVersions(tx, created);
+  const rows = created.map((pipeline) => {
+    const last = pipeline.replaces.findLast((replaced) => replaced.customization_id !== null);
+    const keepPins = wish.keep_pins && pipeline.replaces.every((replaced) => replaced.keep_pins);
+    const expected = versions.get(pipeline.application.id);
+    const version = (keepPins ? expected?.released : undefined) ?? expected?.latest ?? expected?.branch ?? '';
+    return {
+      id: pipeline.id,
+      organization_id: pipeline.application.organization_id,
+      catalog_id: pipeline.application.catalog_id,
+      application_id: pipeline.application.id,
+      triggers: json(mergeTriggers([...pipeline.replaces.map((replaced) => replaced.triggers), wish.triggers])),
+      version,
+      product_version: version,
+      customization_id: wish.customization?.customization_id ?? last?.customization_id ?? null,
+      customization_version: wish.customization?.version ?? last?.customization_version ?? null,
+      keep_pins: keepPins,
+      force: (wish.force ?? false) || pipeline.replaces.some((replaced) => replaced.force),
+    };
+  });
+  await tx.insertInto('pipelines').values(rows).execute();
+  await sql`
+    insert into pipeline_phases (pipeline_id, type)
+    select id, type from unnest(${created.map((pipeline) => pipeline.id)}::uuid[]) as id,
+      unnest(array['PACKAGING', 'VERIFICATION', 'DISTRIBUTION']) as type`.execute(tx);
+}
+
+type ExpectedVersion = { application_id: string; branch: string; latest: string | null; released: string | null };
+
+/** The version a pipeline will most likely have: shown until its plan says exactly. */
+async function findExpectedVersions(tx: Transaction, created: NewPipeline[]): Promise<Map<string, ExpectedVersion>> {
+  const found = await sql<ExpectedVersion>`
+    select a.id as application_id, a.branch,
+      (select v.version from product_versions v
+        where v.product_key = a.product_key and v.branch = a.branch
+          and v.operating_system_id = b.operating_system_id and v.is_latest
+        order by v.discovered_at desc limit 1) as latest,
+      (select r.version from releases r where r.application_id = a.id
+        order by r.released_at desc, r.id limit 1) as released
+    from applications a join base_images b on b.id = a.base_image_id
+    where a.id = any(${created.map((pipeline) => pipeline.application.id)}::uuid[])`.execute(tx);
+  return new Map(found.rows.map((row) => [row.application_id, row]));
+}
+
+/** All triggers, each once, older first. */
+function mergeTriggers(lists: PipelineTrigger[][]): PipelineTrigger[] {
+  const merged = new Map<string, PipelineTrigger>();
+  for (const trigger of lists.flat()) merged.set(`${trigger.type} ${trigger.context ?? ''}`, trigger);
+  return [...merged.values()];
+}
+
+async function moveOver(tx: Transaction, created: NewPipeline[]): Promise<void> {
+  const pairs = created.flatMap((pipeline) => pipeline.replaces.map((replaced) => [replaced.id, pipeline.id] as const));
+  if (pairs.length === 0) return;
+  const older = pairs.map(([from]) => from);
+  const newer = pairs.map(([, to]) => to);
+  const moved = sql`unnest(${older}::uuid[], ${newer}::uuid[]) as moved (older, newer)`;
+  await sql`
+    update customization_applications ca set pipeline_id = moved.newer
+    from ${moved} where ca.pipeline_id = moved.older`.execute(tx);
+  await sql`
+    insert into pipeline_edges (pipeline_id, waits_for_id)
+    select moved.newer, e.waits_for_id from pipeline_edges e join ${moved} on e.pipeline_id = moved.older
+      where e.waits_for_id <> all(${older}::uuid[])
+    union
+    select e.pipeline_id, moved.newer from pipeline_edges e join ${moved} on e.waits_for_id = moved.older
+      where e.pipeline_id <> all(${older}::uuid[])
+    on conflict do nothing`.execute(tx);
+  await cancelPipelines(tx, older);
+}
+
+/** Ends open pipelines that nobody wishes any more. Their jobs find the row CANCELLED and do nothing. */
+export async function cancelPipelines(tx: Transaction, ids: readonly string[]): Promise<void> {
+  const at = new Date();
+  await sql`
+    update pipelines set status = 'CANCELLED', ended_at = ${at}
+    where id = any(${ids}::uuid[]) and status = 'IN_PROGRESS'`.execute(tx);
+  await sql`
+    update pipeline_phases set status = 'CANCELLED', ended_at = case when started_at is null then null else ${at}::timestamptz end
+    where pipeline_id = any(${ids}::uuid[]) and status in ('PENDING', 'IN_PROGRESS')`.execute(tx);
+}
+
+async function insertEdges(tx: Transaction, created: NewPipeline[]): Promise<void> {
+  const edges = created.flatMap((pipeline) =>
+    pipeline.follows.map((followed) => ({ pipeline_id: pipeline.id, waits_for_id: followed.id })),
+  );
+  if (edges.length === 0) return;
+  await tx
+    .insertInto('pipeline_edges')
+    .values(edges)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+async function insertCarried(tx: Transaction, created: NewPipeline[], carried: CarriedCustomization): Promise<void> {
+  await tx
+    .insertInto('customization_applications')
+    .values(
+      created.map((pipeline) => ({
+        ...carried,
+        application_id: pipeline.application.id,
+        pipeline_id: pipeline.id,
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict
+        .columns(['customization_id', 'version', 'operation', 'application_id'])
+        .doUpdateSet((row) => ({ pipeline_id: row.ref('excluded.pipeline_id') })),
+    )
+    .execute();
+}
+
+/** Enqueues the pipelines of an ended one's followers that wait for nothing any more. */
+export async function enqueueFollowers(tx: Transaction, endedIds: readonly string[]): Promise<void> {
+  const found = await sql<{ id: string }>`
+    select distinct pipeline_id as id from pipeline_edges where waits_for_id = any(${endedIds}::uuid[])`.execute(tx);
+  await enqueueReady(
+    tx,
+    found.rows.map((row) => row.id),
+  );
+}
+
+/**
+ * Enqueues those of these pipelines that are open, not begun, wait for no open pipeline, and whose base image has a
+ * version to build on. The others are enqueued when what they wait for is there.
+ */
+export async function enqueueReady(tx: Transaction, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  const ready = await sql<{ id: string; organization_id: string; triggers: PipelineTrigger[] }>`
+    select p.id, p.organization_id, p.triggers
+    from pipelines p
+    join applications a on a.id = p.application_id
+    join pipeline_phases phase on phase.pipeline_id = p.id and phase.type = 'PACKAGING' and phase.status = 'PENDING'
+    where p.id = any(${ids}::uuid[]) and p.status = 'IN_PROGRESS'
+      and exists (select from base_image_versions v where v.base_image_id = a.base_image_id)
+      and not exists (
+        select from pipeline_edges e join pipelines waited on waited.id = e.waits_for_id
+        where e.pipeline_id = p.id and waited.status = 'IN_PROGRESS')
+    order by p.started_at, p.id`.execute(tx);
+  for (const pipeline of ready.rows) {
+    await enqueue(tx, 'plan-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
+  }
+}
+
+/** How every job of a pipeline is queued: once, behind its organization's others, a person's wish first. */
+export function stepOptions(pipeline: { id: string; organization_id: string; triggers: PipelineTrigger[] }): {
+  key: string;
+  group: string;
+  priority: number;
+} {
+  return {
+    key: pipeline.id,
+    group: pipeline.organization_id,
+    priority: Math.max(0, ...pipeline.triggers.map((trigger) => PRIORITIES[trigger.type])),
+  };
+}
+
+function partition<T>(items: T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
+}

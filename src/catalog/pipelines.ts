@@ -1,0 +1,220 @@
+// Pipelines: attempts to package, verify and distribute an application at a version.
+import { type RawBuilder, sql } from 'kysely';
+import type { BaseImage } from '../contract/base-image.ts';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { Pipeline, PipelinePhase, PipelinePhaseFailure } from '../contract/pipeline.ts';
+import type { ProductInfo } from '../contract/product.ts';
+import type { Registry } from '../contract/registry.ts';
+import type {
+  FailureCause,
+  MetadataFile,
+  PackagingType,
+  PhaseStatus,
+  PhaseType,
+  PipelineStatus,
+  PipelineTrigger,
+} from '../contract/vocabulary.ts';
+import type { Database } from '../db/database.ts';
+import { notFound } from './errors.ts';
+import { requireUuids } from './ids.ts';
+import type { Principal } from './principal.ts';
+import { type Reference, requireCatalog } from './references.ts';
+import {
+  allOf,
+  baseImageInfo,
+  type CustomizationPart,
+  customizationPart,
+  direction,
+  pageWindow,
+  present,
+  productInfo,
+  productPath,
+  registryInfo,
+  toCustomization,
+  toMetadata,
+  toPage,
+  wireTime,
+} from './wire.ts';
+
+type PhaseRow = {
+  type: PhaseType;
+  status: PhaseStatus;
+  started_at: string | null;
+  ended_at: string | null;
+  failure_cause: FailureCause | null;
+  failure_message: string | null;
+  failure_metadata: MetadataFile[] | null;
+};
+
+type PipelineRow = {
+  id: string;
+  catalog_id: string;
+  application_id: string;
+  triggers: PipelineTrigger[];
+  status: PipelineStatus;
+  started_at: string;
+  ended_at: string | null;
+  product: ProductInfo;
+  base_image: BaseImage;
+  distro: string;
+  branch: string;
+  packaging_type: PackagingType;
+  version: string;
+  product_version: string;
+  revision: string | null;
+  phases: PhaseRow[];
+  registries: Registry[];
+  release_id: string | null;
+  customization: CustomizationPart | null;
+};
+
+const firstRegistry = sql`(select r.name from application_registries ar join registries r on r.id = ar.registry_id
+  where ar.application_id = l.application_id order by ar.position limit 1)`;
+const distributionStart = sql`(select d.started_at from pipeline_phases d
+  where d.pipeline_id = l.id and d.type = 'DISTRIBUTION')`;
+
+/** `nulls` says that the order's value may be missing. */
+const ORDERS: Record<
+  Input<'listPipelines'>['order_field'],
+  { by: RawBuilder<unknown>; nulls?: 'last'; joins?: RawBuilder<unknown> }
+> = {
+  STARTED_AT: { by: sql`l.started_at` },
+  STATUS: { by: sql`l.status` },
+  PACKAGING_TYPE: { by: sql`a.packaging_type` },
+  REGISTRY_NAME: { by: firstRegistry, nulls: 'last' },
+  BASE_IMAGE_NAME: { by: sql`b.name`, joins: sql`join base_images b on b.id = a.base_image_id` },
+  PRODUCT_NAME: { by: sql`p.name`, joins: sql`join products p on p.key = a.product_key` },
+  DISTRIBUTION_STARTED_AT: { by: distributionStart, nulls: 'last' },
+};
+
+/** A catalog's pipelines. Three statements. */
+export async function listPipelines(
+  db: Database,
+  principal: Principal,
+  input: Input<'listPipelines'>,
+): Promise<Output<'listPipelines'>> {
+  await requireCatalog(db, principal, { catalog_id: input.catalog_id, references: references(input) });
+  const where = filter(principal, input);
+  const total = await sql<{ total: number }>`
+    select count(*) as total from pipelines l join applications a on a.id = l.application_id where ${where}`.execute(
+    db,
+  );
+  const order = ORDERS[input.order_field];
+  const orderBy = sql`${order.by} ${direction(input.order_direction, order.nulls)}, l.started_at desc, l.id`;
+  const page = sql`
+    select l.id, row_number() over (order by ${orderBy}) as place
+    from pipelines l join applications a on a.id = l.application_id ${order.joins ?? sql``}
+    where ${where} order by ${orderBy} ${pageWindow(input)}`;
+  return toPage(input, total.rows[0]?.total ?? 0, await readPipelines(db, principal, page));
+}
+
+/** One pipeline. Throws NOT_FOUND. */
+export async function getPipeline(
+  db: Database,
+  principal: Principal,
+  input: Input<'getPipeline'>,
+): Promise<Output<'getPipeline'>> {
+  requireUuids('pipeline', input.catalog_id, input.pipeline_id);
+  const own = sql`
+    select l.id, 1 as place from pipelines l join catalogs c on c.id = l.catalog_id
+    where l.organization_id = ${principal.organization_id} and l.catalog_id = ${input.catalog_id}
+      and l.id = ${input.pipeline_id} and c.removed_at is null`;
+  const [pipeline] = await readPipelines(db, principal, own);
+  if (!pipeline) throw notFound('pipeline');
+  return pipeline;
+}
+
+function filter(principal: Principal, input: Input<'listPipelines'>): RawBuilder<unknown> {
+  // `applications_only` leaves nothing out: only applications have pipelines so far.
+  return allOf([
+    sql`l.organization_id = ${principal.organization_id} and l.catalog_id = ${input.catalog_id}`,
+    input.application_id === undefined ? undefined : sql`l.application_id = ${input.application_id}`,
+    input.release_id === undefined
+      ? undefined
+      : sql`l.id = (select r.pipeline_id from releases r where r.id = ${input.release_id.toLowerCase()})`,
+    input.status === undefined ? undefined : sql`l.status = ${input.status}`,
+    input.registry_id === undefined
+      ? undefined
+      : sql`exists (select from application_registries ar
+          where ar.application_id = l.application_id and ar.registry_id = ${input.registry_id})`,
+    input.base_image_id === undefined ? undefined : sql`a.base_image_id = ${input.base_image_id}`,
+    input.packaging_type === undefined ? undefined : sql`a.packaging_type = ${input.packaging_type}`,
+  ]);
+}
+
+function references(input: Input<'listPipelines'>): Reference[] {
+  const given: (Omit<Reference, 'id'> & { id: string | undefined })[] = [
+    { field: 'application_id', noun: 'application', id: input.application_id },
+    { field: 'release_id', noun: 'release', id: input.release_id?.toLowerCase() },
+    { field: 'registry_id', noun: 'registry', id: input.registry_id },
+    { field: 'base_image_id', noun: 'base image', id: input.base_image_id },
+  ];
+  return given.flatMap(({ id, ...reference }) => (id === undefined ? [] : [{ ...reference, id }]));
+}
+
+async function readPipelines(db: Database, principal: Principal, page: RawBuilder<unknown>): Promise<Pipeline[]> {
+  const found = await sql<PipelineRow>`
+    select l.id, l.catalog_id, l.application_id, l.triggers, l.status, ${wireTime('l.started_at')} as started_at,
+      ${wireTime('l.ended_at')} as ended_at, ${productInfo('p')} as product,
+      ${baseImageInfo('b', 'o', principal.organization_id)} as base_image, o.key as distro, a.branch,
+      a.packaging_type, l.version, l.product_version, l.revision::text as revision,
+      array(select json_build_object('type', s.type, 'status', s.status,
+          'started_at', ${wireTime('s.started_at')}, 'ended_at', ${wireTime('s.ended_at')},
+          'failure_cause', s.failure_cause, 'failure_message', s.failure_message,
+          'failure_metadata', s.failure_metadata)
+        from pipeline_phases s where s.pipeline_id = l.id
+        order by array_position(array['PACKAGING', 'VERIFICATION', 'DISTRIBUTION'], s.type)) as phases,
+      array(select ${registryInfo('r')} from application_registries ar join registries r on r.id = ar.registry_id
+        where ar.application_id = l.application_id order by ar.position) as registries,
+      l.release_id,
+      (select ${customizationPart('v')} from customization_versions v
+        where v.customization_id = l.customization_id and v.version = l.customization_version) as customization
+    from (${page}) page
+    join pipelines l on l.id = page.id
+    join applications a on a.id = l.application_id
+    join products p on p.key = a.product_key
+    join base_images b on b.id = a.base_image_id
+    join operating_systems o on o.id = b.operating_system_id
+    order by page.place`.execute(db);
+  return found.rows.map(toPipeline);
+}
+
+function toPipeline(row: PipelineRow): Pipeline {
+  const { catalog_id, distro, registries, phases, customization, ...fields } = row;
+  const catalog = `/v1/catalogs/${catalog_id}`;
+  const registry = registries[0];
+  return present<Pipeline>({
+    ...fields,
+    phases: phases.map((phase) => toPhase(catalog_id, phase)),
+    registry,
+    customization: customization && toCustomization(catalog_id, customization),
+    _links: present<Pipeline['_links']>({
+      self: { href: `${catalog}/pipelines/${row.id}` },
+      catalog: { href: catalog },
+      base_image: { href: `/v1/base-images/${row.base_image.id}` },
+      product: { href: productPath({ ...row, product_key: row.product.key }) },
+      application: { href: `${catalog}/applications/${row.application_id}` },
+      registry: registry && { href: `/v1/registries/${registry.id}` },
+      registries: registries.map(({ id }) => ({ href: `/v1/registries/${id}` })),
+      release: row.release_id === null ? null : { href: `${catalog}/releases/${row.release_id}` },
+      customization: customization && { href: `${catalog}/customizations/${customization.id}` },
+    }),
+  });
+}
+
+function toPhase(catalogId: string, row: PhaseRow): PipelinePhase {
+  return present<PipelinePhase>({
+    type: row.type,
+    status: row.status,
+    started_at: row.started_at,
+    ended_at: row.ended_at,
+    failure:
+      row.failure_cause === null
+        ? null
+        : present<PipelinePhaseFailure>({
+            cause: row.failure_cause,
+            error_message: row.failure_message,
+            pipeline_metadata: (row.failure_metadata ?? []).map((file) => toMetadata(catalogId, file)),
+          }),
+  });
+}

@@ -1,0 +1,159 @@
+// Everything the control plane knows that a plan is made of: plain values, so that the job never asks a row twice.
+import { sql } from 'kysely';
+import type {
+  Digest,
+  MetadataFile,
+  PackagingType,
+  PhaseStatus,
+  PhaseType,
+  PipelineStatus,
+  PipelineTrigger,
+  RegistryProvider,
+} from '../contract/vocabulary.ts';
+import type { Database } from '../db/database.ts';
+import { type CustomizationStack, findCustomizationStack } from './customization-stack.ts';
+
+export type PlanInputs = CustomizationStack & {
+  pipeline_id: string;
+  organization_id: string;
+  catalog_id: string;
+  application_id: string;
+  triggers: PipelineTrigger[];
+  /** Take everything but the customizations from the previous plan, when there is one. */
+  keep_pins: boolean;
+  force: boolean;
+  packaging_type: PackagingType;
+  /** `recipe` is a Recipe of src/recipes. */
+  product: { key: string; name: string; recipe: unknown; recipe_digest: Digest };
+  branch: string;
+  /** The newest that was discovered for this branch and operating system; absent before the first discovery. */
+  version?: { version: string; purl: string };
+  operating_system: { id: string; key: string; name: string; distro: string; version: string; codename: string };
+  /** `pin` is a BasePin of src/build; `newest` is absent while the base image has no version yet. */
+  base_image: { id: string; name: string; newest?: { digest: Digest; pin: unknown } };
+  /** The application's newest release. */
+  previous?: {
+    release_id: string;
+    plan_digest: Digest;
+    base_digest: Digest;
+    version: string;
+    revision: number;
+    repo_digest: Digest;
+  };
+};
+
+type InputsRow = Omit<PlanInputs, 'version' | 'previous' | 'customizations' | 'left_out'> & {
+  version: PlanInputs['version'] | null;
+  previous: PlanInputs['previous'] | null;
+};
+
+/** The inputs of a pipeline's plan as they stand; undefined when there is no such pipeline. Two statements. */
+export async function findPlanInputs(db: Database, pipelineId: string): Promise<PlanInputs | undefined> {
+  const found = await sql<InputsRow>`
+    select l.id as pipeline_id, l.organization_id, l.catalog_id, l.application_id, l.triggers, l.keep_pins, l.force,
+      a.packaging_type, a.branch,
+      json_build_object('key', p.key, 'name', p.name, 'recipe', p.recipe, 'recipe_digest', p.recipe_digest) as product,
+      (select json_build_object('version', v.version, 'purl', v.purl) from product_versions v
+        where v.product_key = a.product_key and v.branch = a.branch and v.operating_system_id = o.id and v.is_latest
+        order by v.discovered_at desc limit 1) as version,
+      json_build_object('id', o.id, 'key', o.key, 'name', o.name, 'distro', o.distro, 'version', o.version,
+        'codename', o.codename) as operating_system,
+      jsonb_build_object('id', b.id, 'name', b.name) || coalesce((
+        select jsonb_build_object('newest', jsonb_build_object('digest', n.digest, 'pin', n.pin))
+        from base_image_versions n where n.base_image_id = b.id order by n.recorded_at desc limit 1), '{}')
+        as base_image,
+      (select json_build_object('release_id', r.id, 'plan_digest', r.plan_digest, 'base_digest', r.base_digest,
+          'version', r.version, 'revision', r.revision, 'repo_digest', r.repo_digest)
+        from releases r where r.application_id = a.id order by r.released_at desc, r.id limit 1) as previous
+    from pipelines l
+    join applications a on a.id = l.application_id
+    join products p on p.key = a.product_key
+    join base_images b on b.id = a.base_image_id
+    join operating_systems o on o.id = b.operating_system_id
+    where l.id = ${pipelineId}`.execute(db);
+  const row = found.rows[0];
+  if (!row) return undefined;
+  const { version, previous, ...inputs } = row;
+  return {
+    ...inputs,
+    ...(await findCustomizationStack(db, pipelineId)),
+    ...(version && { version }),
+    ...(previous && { previous }),
+  };
+}
+
+export type PipelineState = {
+  pipeline_id: string;
+  organization_id: string;
+  /** First segment of the organization's paths in the hosted registry. */
+  namespace: string;
+  catalog_id: string;
+  application_id: string;
+  status: PipelineStatus;
+  phases: Record<PhaseType, PhaseStatus>;
+  triggers: PipelineTrigger[];
+  product: { key: string; name: string };
+  branch: string;
+  packaging_type: PackagingType;
+  /** `debian-12` */
+  operating_system: string;
+  version: string;
+  revision: number | null;
+  plan_digest: Digest | null;
+  base_digest: Digest | null;
+  /** An Artifact of src/build. */
+  artifact: unknown;
+  metadata: MetadataFile[];
+  started_at: Date;
+};
+
+/** What a pipeline's later steps go on with; undefined when there is no such pipeline. One statement. */
+export async function findPipelineState(db: Database, pipelineId: string): Promise<PipelineState | undefined> {
+  const found = await sql<PipelineState>`
+    select l.id as pipeline_id, l.organization_id, n.namespace, l.catalog_id, l.application_id, l.status,
+      (select json_object_agg(s.type, s.status) from pipeline_phases s where s.pipeline_id = l.id) as phases,
+      l.triggers, json_build_object('key', p.key, 'name', p.name) as product, a.branch, a.packaging_type,
+      o.key as operating_system, l.version, l.revision, l.plan_digest, l.base_digest, l.artifact, l.metadata,
+      l.started_at
+    from pipelines l
+    join organizations n on n.id = l.organization_id
+    join applications a on a.id = l.application_id
+    join products p on p.key = a.product_key
+    join base_images b on b.id = a.base_image_id
+    join operating_systems o on o.id = b.operating_system_id
+    where l.id = ${pipelineId}`.execute(db);
+  return found.rows[0];
+}
+
+/** A registry with what is needed to push to it. The secret is sealed for the registry's row. */
+export type DistributionRegistry = {
+  id: string;
+  organization_id: string;
+  name: string;
+  url: string;
+  hosted: boolean;
+  provider: RegistryProvider;
+  access_key: string | null;
+  sealed_access_secret: Buffer | null;
+};
+
+/** The registries a pipeline pushes to, in the application's order. */
+export async function findDistributionRegistries(db: Database, pipelineId: string): Promise<DistributionRegistry[]> {
+  return await db
+    .selectFrom('pipelines as l')
+    .innerJoin('application_registries as ar', 'ar.application_id', 'l.application_id')
+    .innerJoin('registries as r', 'r.id', 'ar.registry_id')
+    .select([
+      'r.id',
+      'r.organization_id',
+      'r.name',
+      'r.url',
+      'r.hosted',
+      'r.provider',
+      'r.access_key',
+      'r.sealed_access_secret',
+    ])
+    .where('l.id', '=', pipelineId)
+    .orderBy('ar.position')
+    .execute();
+}

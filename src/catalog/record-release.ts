@@ -1,0 +1,179 @@
+// The end of a good pipeline: its releases, and everything that follows from them, in one transaction.
+import { sql } from 'kysely';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Transaction } from '../db/database.ts';
+import { json, type PlatformFiles } from '../db/tables.ts';
+import { addUses } from './content-uses.ts';
+import { allowFiles } from './files.ts';
+import { newReleaseId } from './ids.ts';
+import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
+import { moveProcessing } from './pipeline-steps.ts';
+import { createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
+
+export type PushedArtifact = {
+  registry_id: string;
+  /** Begins with the registry's host and ends before the artifact's name. */
+  repository: string;
+  artifact_name: string;
+  /** The immutable tag. */
+  artifact_version: string;
+  content_digest: Digest;
+  /** What the tag names: the index or the manifest. */
+  repo_digest: Digest;
+};
+
+export type FinishedPipeline = {
+  pipeline_id: string;
+  /** One for each registry of the application. */
+  pushed: PushedArtifact[];
+  /** The release's files by platform. */
+  metadata: PlatformFiles[];
+  /** The stack that was baked in, in order. */
+  customizations: { id: string; version: number }[];
+  /** Everything the release consists of, kept as long as the release is. */
+  contents: Digest[];
+  /** Releases it was made from. */
+  depends_on?: string[];
+};
+
+export type RecordedRelease =
+  | { outcome: 'RELEASED' | 'ALREADY'; release_ids: string[] }
+  /** The pipeline was over, most often because its application was removed. */
+  | { outcome: 'ENDED'; release_ids: [] };
+
+/**
+ * Records the releases, ends the pipeline well, moves the application's status, and lets go on what waited. Running twice
+ * changes nothing. When the base image moved meanwhile and nothing else is open, the next pipeline is made.
+ */
+export async function recordRelease(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
+  const pipeline = await lockPipeline(tx, finished.pipeline_id);
+  if (pipeline.status === 'SUCCEEDED') return { outcome: 'ALREADY', release_ids: await releasesOf(tx, pipeline.id) };
+  if (pipeline.status !== 'IN_PROGRESS') return { outcome: 'ENDED', release_ids: [] };
+  const { plan_digest, base_digest, revision } = pipeline;
+  if (plan_digest === null || base_digest === null || revision === null) {
+    throw new Error(`Pipeline ${pipeline.id} has no plan or no revision, so nothing of it can be released`);
+  }
+  const releaseIds = await insertReleases(tx, finished, { ...pipeline, plan_digest, base_digest, revision });
+  await insertStack(tx, finished, releaseIds);
+  await insertCarriedLater(tx, pipeline, finished);
+  const files = finished.metadata.flatMap((platform) => platform.files);
+  await allowFiles(tx, pipeline.catalog_id, files);
+  await addUses(tx, { kind: 'release', id: pipeline.id }, [
+    ...finished.contents,
+    plan_digest,
+    ...files.map((file) => file.digest),
+  ]);
+  await endPipeline(tx, pipeline, releaseIds[0]);
+  await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS', 'FAILED'], 'COMPLETED');
+  await enqueueFollowers(tx, [pipeline.id]);
+  await followBaseImage(tx, { ...pipeline, base_digest });
+  return { outcome: 'RELEASED', release_ids: releaseIds };
+}
+
+async function releasesOf(tx: Transaction, pipelineId: string): Promise<string[]> {
+  const rows = await tx
+    .selectFrom('releases')
+    .select('id')
+    .where('pipeline_id', '=', pipelineId)
+    .orderBy('id')
+    .execute();
+  return rows.map((row) => row.id);
+}
+
+type PlannedPipeline = LockedPipeline & { plan_digest: Digest; base_digest: Digest; revision: number };
+
+async function insertReleases(
+  tx: Transaction,
+  finished: FinishedPipeline,
+  pipeline: PlannedPipeline,
+): Promise<string[]> {
+  const about = await tx
+    .selectFrom('pipelines as l')
+    .innerJoin('applications as a', 'a.id', 'l.application_id')
+    .select(['a.base_image_id', 'l.version'])
+    .where('l.id', '=', pipeline.id)
+    .executeTakeFirstOrThrow();
+  const at = new Date();
+  const rows = finished.pushed.map((pushed) => ({
+    ...pushed,
+    id: newReleaseId(at),
+    organization_id: pipeline.organization_id,
+    catalog_id: pipeline.catalog_id,
+    application_id: pipeline.application_id,
+    pipeline_id: pipeline.id,
+    base_image_id: about.base_image_id,
+    base_digest: pipeline.base_digest,
+    version: about.version,
+    revision: pipeline.revision,
+    released_at: at,
+    plan_digest: pipeline.plan_digest,
+    metadata: json(finished.metadata),
+  }));
+  await tx.insertInto('releases').values(rows).execute();
+  return rows.map((row) => row.id);
+}
+
+async function insertStack(tx: Transaction, finished: FinishedPipeline, releaseIds: string[]): Promise<void> {
+  const stack = releaseIds.flatMap((release_id) =>
+    finished.customizations.map(({ id, version }, position) => ({
+      release_id,
+      position,
+      customization_id: id,
+      version,
+    })),
+  );
+  if (stack.length > 0) await tx.insertInto('release_customizations').values(stack).execute();
+  const edges = releaseIds.flatMap((release_id) =>
+    (finished.depends_on ?? []).map((depends_on_id) => ({ release_id, depends_on_id })),
+  );
+  if (edges.length > 0) await tx.insertInto('release_edges').values(edges).execute();
+}
+
+/** An application that came after a customization was not touched by its upload; its release shows that it has it. */
+async function insertCarriedLater(
+  tx: Transaction,
+  pipeline: LockedPipeline,
+  finished: FinishedPipeline,
+): Promise<void> {
+  await sql`
+    insert into customization_applications (customization_id, version, operation, application_id, pipeline_id)
+    select c.id, c.version, c.operation, ${pipeline.application_id}, ${pipeline.id}
+    from customizations c
+    join unnest(${finished.customizations.map(({ id }) => id)}::uuid[],
+      ${finished.customizations.map(({ version }) => version)}::integer[]) as baked (id, version)
+      on baked.id = c.id and baked.version = c.version
+    where c.operation <> 'DELETE'
+    on conflict do nothing`.execute(tx);
+}
+
+async function endPipeline(tx: Transaction, pipeline: LockedPipeline, releaseId: string | undefined): Promise<void> {
+  const at = new Date();
+  await tx
+    .updateTable('pipeline_phases')
+    .set({ status: 'SUCCEEDED', ended_at: at })
+    .where('pipeline_id', '=', pipeline.id)
+    .where('type', '=', 'DISTRIBUTION')
+    .execute();
+  await tx
+    .updateTable('pipelines')
+    .set({ status: 'SUCCEEDED', ended_at: at, release_id: releaseId ?? null })
+    .where('id', '=', pipeline.id)
+    .execute();
+}
+
+/**
+ * A base image that moves makes followers of the pipelines that run. This is the net below: one that moved after this
+ * pipeline was planned, and for which nothing is open.
+ */
+async function followBaseImage(tx: Transaction, pipeline: LockedPipeline & { base_digest: Digest }): Promise<void> {
+  const moved = await sql`
+    select from applications a
+    where a.id = ${pipeline.application_id} and a.removed_at is null
+      and exists (
+        select from (select v.digest, v.recorded_at from base_image_versions v
+          where v.base_image_id = a.base_image_id order by v.recorded_at desc limit 1) newest
+        where newest.digest <> ${pipeline.base_digest} and newest.recorded_at >= ${pipeline.started_at})
+      and not exists (select from pipelines l where l.application_id = a.id and l.status = 'IN_PROGRESS')`.execute(tx);
+  if (moved.rows.length === 0) return;
+  await createPipelines(tx, [pipeline.application_id], { triggers: [{ type: 'MAINTENANCE' }], keep_pins: false });
+}

@@ -1,0 +1,183 @@
+// Registries: where artifacts are pushed and base images are read from.
+import { randomUUID } from 'node:crypto';
+import { type RawBuilder, sql } from 'kysely';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { RegistryDetailed } from '../contract/registry.ts';
+import type { RegistryProvider } from '../contract/vocabulary.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { CatalogError, notFound } from './errors.ts';
+import { requireUuids } from './ids.ts';
+import type { Principal } from './principal.ts';
+import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
+
+/** Seals a secret for one row, with the installation's key. */
+export type Seal = (plaintext: string, row: { organization_id: string; row_id: string }) => Buffer;
+
+type RegistryRow = {
+  id: string;
+  name: string;
+  url: string;
+  healthy: boolean | null;
+  last_checked_at: string | null;
+  description: string | null;
+  hosted: boolean;
+  provider: RegistryProvider;
+  created_at: string;
+  created_by: string | null;
+  updated_at: string;
+  updated_by: string | null;
+  removed_at: string | null;
+  removed_by: string | null;
+  application_count: number;
+  unhealthy_cause: string | null;
+};
+
+/** The organization's registries, by name; removed ones only when asked for. Two statements. */
+export async function listRegistries(
+  db: Database,
+  principal: Principal,
+  input: Input<'listRegistries'>,
+): Promise<Output<'listRegistries'>> {
+  // Every registry is one organization's own, and none is kept by hand by the operator.
+  const never = input.shared === true || input.vmware_managed === true || input.owned === false;
+  const where = allOf([
+    sql`r.organization_id = ${principal.organization_id}`,
+    input.removed === true ? sql`r.removed_at is not null` : sql`r.removed_at is null`,
+    never ? sql`false` : undefined,
+    input.provider === undefined ? undefined : sql`r.provider = ${input.provider}`,
+    input.hosted === undefined ? undefined : sql`r.hosted = ${input.hosted}`,
+  ]);
+  const total = await sql<{ total: number }>`select count(*) as total from registries r where ${where}`.execute(db);
+  const rows = await sql<RegistryRow>`
+    select ${columns()} from registries r where ${where} order by r.name, r.id ${pageWindow(input)}`.execute(db);
+  return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toDetailed));
+}
+
+/** One registry, removed or not. Throws NOT_FOUND. */
+export async function getRegistry(
+  db: Database,
+  principal: Principal,
+  input: Input<'getRegistry'>,
+): Promise<Output<'getRegistry'>> {
+  requireUuids('registry', input.registry_id);
+  const found = await sql<RegistryRow>`
+    select ${columns()} from registries r
+    where r.organization_id = ${principal.organization_id} and r.id = ${input.registry_id}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw notFound('registry');
+  return toDetailed(row);
+}
+
+/** Registers a registry of the organization. The secret is sealed for its row and never answered. */
+export async function createRegistry(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'createRegistry'>,
+  options: { seal: Seal },
+): Promise<Output<'createRegistry'>> {
+  const id = randomUUID();
+  await tx
+    .insertInto('registries')
+    .values({
+      id,
+      organization_id: principal.organization_id,
+      name: input.name,
+      description: input.description,
+      provider: input.provider,
+      url: addressOf(input),
+      access_key: input.access_key ?? null,
+      sealed_access_secret: options.seal(input.access_secret, {
+        organization_id: principal.organization_id,
+        row_id: id,
+      }),
+      created_by: principal.name,
+      updated_by: principal.name,
+    })
+    .execute();
+  return { id };
+}
+
+/** On Docker Hub the first part of a path is the organization; elsewhere the address is taken as it is. */
+function addressOf(input: Input<'createRegistry'>): string {
+  const url = input.url.replace(/\/+$/, '');
+  const organization = input.containers_organization;
+  if (input.provider !== 'DOCKERHUB' || organization === undefined) return url;
+  return new URL(url).pathname === '/' ? `${url}/${organization}` : url;
+}
+
+/** Changes name, description or credentials. Throws NOT_FOUND, and NOT_OWNED for the hosted registry. */
+export async function updateRegistry(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'updateRegistry'>,
+  options: { seal: Seal },
+): Promise<void> {
+  const registry = await lockOwn(tx, principal, input.registry_id);
+  await tx
+    .updateTable('registries')
+    .set({
+      ...(input.name !== undefined && { name: input.name }),
+      ...(input.description !== undefined && { description: input.description }),
+      ...(input.access_key !== undefined && { access_key: input.access_key }),
+      ...(input.access_secret !== undefined && {
+        sealed_access_secret: options.seal(input.access_secret, {
+          organization_id: principal.organization_id,
+          row_id: registry.id,
+        }),
+      }),
+      updated_at: new Date(),
+      updated_by: principal.name,
+    })
+    .where('id', '=', registry.id)
+    .execute();
+}
+
+/** Removes a registry and forgets its secret. Throws NOT_FOUND, NOT_OWNED, and IN_USE while anything living needs it. */
+export async function deleteRegistry(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'deleteRegistry'>,
+): Promise<void> {
+  const registry = await lockOwn(tx, principal, input.registry_id);
+  const used = await sql<{ applications: number; base_images: number }>`
+    select
+      (select count(*) from application_registries ar join applications a on a.id = ar.application_id
+        where ar.registry_id = ${registry.id} and a.removed_at is null) as applications,
+      (select count(*) from base_images where registry_id = ${registry.id} and removed_at is null) as base_images`.execute(
+    tx,
+  );
+  const { applications = 0, base_images = 0 } = used.rows[0] ?? {};
+  if (applications + base_images > 0) {
+    throw new CatalogError('IN_USE', `${applications} applications and ${base_images} base images need the registry`);
+  }
+  await tx
+    .updateTable('registries')
+    .set({ removed_at: new Date(), removed_by: principal.name, access_key: null, sealed_access_secret: null })
+    .where('id', '=', registry.id)
+    .execute();
+}
+
+/** `for update` waits for requests that are about to use the registry, and lets them see that it is gone. */
+async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string }> {
+  requireUuids('registry', id);
+  const found = await sql<{ id: string; hosted: boolean }>`
+    select id, hosted from registries
+    where id = ${id} and organization_id = ${principal.organization_id} and removed_at is null
+    for update`.execute(tx);
+  const registry = found.rows[0];
+  if (!registry) throw notFound('registry');
+  if (registry.hosted) throw new CatalogError('NOT_OWNED', 'The hosted registry cannot be changed or removed');
+  return registry;
+}
+
+function columns(): RawBuilder<unknown> {
+  return sql`r.id, r.name, r.url, r.healthy, ${wireTime('r.last_checked_at')} as last_checked_at, r.description,
+    r.hosted, r.provider, ${wireTime('r.created_at')} as created_at, r.created_by,
+    ${wireTime('r.updated_at')} as updated_at, r.updated_by, ${wireTime('r.removed_at')} as removed_at, r.removed_by,
+    (select count(*) from application_registries ar join applications a on a.id = ar.application_id
+      where ar.registry_id = r.id and a.removed_at is null) as application_count, r.unhealthy_cause`;
+}
+
+function toDetailed(row: RegistryRow): RegistryDetailed {
+  return present<RegistryDetailed>({ ...row, vmware_managed: false, shared: false, owned: true });
+}

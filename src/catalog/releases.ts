@@ -1,0 +1,226 @@
+// Releases: the recorded successes, one for each registry an application was pushed to.
+import { type RawBuilder, sql } from 'kysely';
+import type { BaseImage } from '../contract/base-image.ts';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { ProductInfo } from '../contract/product.ts';
+import type { Registry } from '../contract/registry.ts';
+import type { EmbeddedRelease, LatestRelease, Release } from '../contract/release.ts';
+import type { Digest, PackagingType, PlatformFamily } from '../contract/vocabulary.ts';
+import type { Database } from '../db/database.ts';
+import type { PlatformFiles } from '../db/tables.ts';
+import { notFound } from './errors.ts';
+import { isReleaseId, isUuid } from './ids.ts';
+import type { Principal } from './principal.ts';
+import { type Reference, requireCatalog } from './references.ts';
+import {
+  allOf,
+  baseImageInfo,
+  type CustomizationPart,
+  customizationPart,
+  latestReleaseInfo,
+  pageWindow,
+  present,
+  productInfo,
+  productPath,
+  registryInfo,
+  toCustomization,
+  toMetadata,
+  toPage,
+  wireMidnight,
+  wireTime,
+} from './wire.ts';
+
+type ReleaseRow = {
+  id: string;
+  catalog_id: string;
+  application_id: string;
+  pipeline_id: string;
+  branch: string;
+  end_of_life_at: string | null;
+  version: string;
+  revision: string;
+  released_at: string;
+  packaging_type: PackagingType;
+  content_digest: Digest;
+  repo_digest: Digest;
+  artifact_name: string;
+  artifact_version: string;
+  repository: string;
+  latest_release: LatestRelease;
+  product: ProductInfo;
+  metadata: PlatformFiles[];
+  base_image: BaseImage;
+  distro: string;
+  registry: Registry;
+  customizations: CustomizationPart[];
+  dependencies: string[];
+  dependants: string[];
+};
+
+/** A catalog's releases, the newest first. Three statements, four when relationships are expanded. */
+export async function listReleases(
+  db: Database,
+  principal: Principal,
+  input: Input<'listReleases'>,
+): Promise<Output<'listReleases'>> {
+  await requireCatalog(db, principal, { catalog_id: input.catalog_id, references: references(input) });
+  const where = allOf([
+    sql`r.organization_id = ${principal.organization_id} and r.catalog_id = ${input.catalog_id}`,
+    input.application_id === undefined ? undefined : sql`r.application_id = ${input.application_id}`,
+    input.registry_id === undefined ? undefined : sql`r.registry_id = ${input.registry_id}`,
+    input.content_digest === undefined ? undefined : sql`r.content_digest = ${input.content_digest}`,
+    input.repo_digest === undefined ? undefined : sql`r.repo_digest = ${input.repo_digest}`,
+  ]);
+  const total = await sql<{ total: number }>`select count(*) as total from releases r where ${where}`.execute(db);
+  const page = sql`select r.id from releases r where ${where} order by r.released_at desc, r.id ${pageWindow(input)}`;
+  const rows = await readRows(db, principal, page);
+  const items = await expand(db, principal, { rows, wanted: input.expand_relationships && !input.minimal_info });
+  return toPage(input, total.rows[0]?.total ?? 0, input.minimal_info ? items.map(toMinimal) : items);
+}
+
+/** One release. One statement, two when relationships are expanded. Throws NOT_FOUND. */
+export async function getRelease(
+  db: Database,
+  principal: Principal,
+  input: Input<'getRelease'>,
+): Promise<Output<'getRelease'>> {
+  if (!isUuid(input.catalog_id) || !isReleaseId(input.release_id)) throw notFound('release');
+  const own = sql`
+    select r.id from releases r join catalogs c on c.id = r.catalog_id
+    where r.organization_id = ${principal.organization_id} and r.catalog_id = ${input.catalog_id}
+      and r.id = ${input.release_id.toLowerCase()} and c.removed_at is null`;
+  const rows = await readRows(db, principal, own);
+  const [release] = await expand(db, principal, { rows, wanted: input.expand_relationships });
+  if (!release) throw notFound('release');
+  return release;
+}
+
+/** These releases of the organization in full, by id, with one statement. Ids of others are left out. */
+export async function findReleases(
+  db: Database,
+  principal: Principal,
+  ids: readonly string[],
+): Promise<Map<string, EmbeddedRelease>> {
+  if (ids.length === 0) return new Map();
+  const own = sql`
+    select r.id from releases r
+    where r.organization_id = ${principal.organization_id} and r.id = any(${[...new Set(ids)]}::text[])`;
+  const rows = await readRows(db, principal, own);
+  return new Map(rows.map((row) => [row.id, toRelease(row)]));
+}
+
+async function expand(
+  db: Database,
+  principal: Principal,
+  options: { rows: ReleaseRow[]; wanted: boolean },
+): Promise<Release[]> {
+  if (!options.wanted) return options.rows.map(toRelease);
+  const related = options.rows.flatMap((row) => [...row.dependencies, ...row.dependants]);
+  const releases = await findReleases(db, principal, related);
+  const embedded = (ids: string[]) => ids.flatMap((id) => releases.get(id) ?? []);
+  return options.rows.map((row) => ({
+    ...toRelease(row),
+    dependencies: embedded(row.dependencies),
+    dependants: embedded(row.dependants),
+  }));
+}
+
+async function readRows(db: Database, principal: Principal, page: RawBuilder<unknown>): Promise<ReleaseRow[]> {
+  const found = await sql<ReleaseRow>`
+    select r.id, r.catalog_id, r.application_id, r.pipeline_id, a.branch,
+      ${wireMidnight('pb.end_of_life_at')} as end_of_life_at, r.version, r.revision::text as revision,
+      ${wireTime('r.released_at')} as released_at, a.packaging_type, r.content_digest, r.repo_digest, r.artifact_name,
+      r.artifact_version, r.repository, ${latestReleaseInfo('latest')} as latest_release,
+      ${productInfo('p')} as product, r.metadata,
+      ${baseImageInfo('b', 'o', principal.organization_id)} as base_image, o.key as distro,
+      ${registryInfo('g')} as registry,
+      array(select ${customizationPart('v')} from release_customizations rc
+        join customization_versions v on v.customization_id = rc.customization_id and v.version = rc.version
+        where rc.release_id = r.id order by rc.position) as customizations,
+      array(select e.depends_on_id from release_edges e where e.release_id = r.id order by 1) as dependencies,
+      array(select e.release_id from release_edges e where e.depends_on_id = r.id order by 1) as dependants
+    from (${page}) page
+    join releases r on r.id = page.id
+    join applications a on a.id = r.application_id
+    join products p on p.key = a.product_key
+    join product_branches pb on pb.product_key = a.product_key and pb.branch = a.branch
+    join base_images b on b.id = r.base_image_id
+    join operating_systems o on o.id = b.operating_system_id
+    join registries g on g.id = r.registry_id
+    join lateral (select n.id, n.version, n.revision, n.released_at from releases n
+      where n.application_id = r.application_id and n.registry_id = r.registry_id
+      order by n.released_at desc, n.id limit 1) latest on true
+    order by r.released_at desc, r.id`.execute(db);
+  return found.rows;
+}
+
+function references(input: Input<'listReleases'>): Reference[] {
+  const given: Reference[] = [];
+  if (input.application_id !== undefined) {
+    given.push({ field: 'application_id', noun: 'application', id: input.application_id });
+  }
+  if (input.registry_id !== undefined) given.push({ field: 'registry_id', noun: 'registry', id: input.registry_id });
+  return given;
+}
+
+function toRelease(row: ReleaseRow): EmbeddedRelease {
+  const catalog = `/v1/catalogs/${row.catalog_id}`;
+  const release = (id: string) => ({ href: `${catalog}/releases/${id}` });
+  return present<EmbeddedRelease>({
+    id: row.id,
+    branch: row.branch,
+    end_of_life_at: row.end_of_life_at,
+    version: row.version,
+    revision: row.revision,
+    released_at: row.released_at,
+    packaging_type: row.packaging_type,
+    artifact: {
+      content_digest: row.content_digest,
+      repo_digest: row.repo_digest,
+      name: row.artifact_name,
+      version: row.artifact_version,
+      repository: row.repository,
+      url: `${row.repository}/${row.artifact_name}:${row.artifact_version}`,
+    },
+    latest_release: row.latest_release,
+    product: row.product,
+    platforms: platformsOf(row.metadata),
+    platform_release_metadata: row.metadata.map(({ platform, files }) => ({
+      ...(platform ? { platform } : {}),
+      release_metadata: files.map((file) => toMetadata(row.catalog_id, file)),
+    })),
+    base_image: row.base_image,
+    registry: row.registry,
+    catalog_id: row.catalog_id,
+    application_id: row.application_id,
+    customizations: row.customizations.map((part) => toCustomization(row.catalog_id, part)),
+    pipeline_id: row.pipeline_id,
+    supports_customizations: row.packaging_type === 'CONTAINER_IMAGE',
+    _links: {
+      catalog: { href: catalog },
+      application: { href: `${catalog}/applications/${row.application_id}` },
+      base_image: { href: `/v1/base-images/${row.base_image.id}` },
+      latest_release: release(row.latest_release.id),
+      dependencies: row.dependencies.map(release),
+      dependants: row.dependants.map(release),
+      self: release(row.id),
+      registry: { href: `/v1/registries/${row.registry.id}` },
+      product: { href: productPath({ ...row, product_key: row.product.key }) },
+      pipeline: { href: `${catalog}/pipelines/${row.pipeline_id}` },
+    },
+  });
+}
+
+function platformsOf(metadata: PlatformFiles[]): PlatformFamily[] {
+  const platforms = new Map<string, PlatformFamily>();
+  for (const { platform } of metadata) {
+    if (platform) platforms.set(`${platform.os_family}/${platform.architecture}`, platform);
+  }
+  return [...platforms.values()];
+}
+
+/** Only the fields that every release has. */
+function toMinimal(release: Release): Release {
+  const { id, version, revision, released_at, artifact, _links } = release;
+  return { id, version, revision, released_at, artifact, _links };
+}

@@ -1,0 +1,49 @@
+// The revision of a release: one number over all the registries of an application, never given twice.
+import { sql } from 'kysely';
+import type { Transaction } from '../db/database.ts';
+import { lockPipeline } from './pipeline-lock.ts';
+
+export type WantedRevision = {
+  pipeline_id: string;
+  /** Upstream's version, whose revisions are counted. */
+  version: string;
+  /** Where the artifact is pushed. */
+  repositories: { registry_id: string; repository: string }[];
+  /** The revision given before turned out to be taken by something else: give a higher one. */
+  above?: number;
+};
+
+/**
+ * Reserves the next revision that is free in every one of the repositories, so that two applications never fight for a
+ * tag; gaps are allowed. A second call for the pipeline answers the same one, unless it is not above `above`. Answers
+ * undefined when the pipeline is over.
+ */
+export async function reserveRevision(tx: Transaction, wanted: WantedRevision): Promise<number | undefined> {
+  const pipeline = await lockPipeline(tx, wanted.pipeline_id);
+  if (pipeline.status !== 'IN_PROGRESS') return undefined;
+  const above = wanted.above ?? -1;
+  if (pipeline.revision !== null && pipeline.revision > above) return pipeline.revision;
+  let next = above + 1;
+  // In one order for everybody: two applications that share registries must not wait for each other.
+  const places = wanted.repositories.toSorted((one, other) => (key(one) < key(other) ? -1 : 1));
+  for (const place of places) {
+    const row = await sql<{ next: number }>`
+      insert into revisions (registry_id, repository, version, next)
+      values (${place.registry_id}, ${place.repository}, ${wanted.version}, 0)
+      on conflict (registry_id, repository, version) do update set next = revisions.next
+      returning next`.execute(tx);
+    next = Math.max(next, row.rows[0]?.next ?? 0);
+  }
+  for (const place of places) {
+    await sql`
+      update revisions set next = ${next + 1}
+      where registry_id = ${place.registry_id} and repository = ${place.repository}
+        and version = ${wanted.version}`.execute(tx);
+  }
+  await tx.updateTable('pipelines').set({ revision: next }).where('id', '=', pipeline.id).execute();
+  return next;
+}
+
+function key(place: { registry_id: string; repository: string }): string {
+  return `${place.registry_id} ${place.repository}`;
+}

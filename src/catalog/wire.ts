@@ -1,0 +1,170 @@
+// The pieces that many answers share: small wire objects made by SQL, the paths of things, and pages.
+import { type RawBuilder, sql } from 'kysely';
+import type { Customization } from '../contract/customization-version.ts';
+import type { PipelineMetadata } from '../contract/file.ts';
+import type { Digest, MetadataFile, PackagingType } from '../contract/vocabulary.ts';
+
+/** An optional field may be null or undefined here; a required one may not. */
+type Sparse<T> = { [K in keyof T]: Record<string, never> extends Pick<T, K> ? T[K] | null | undefined : T[K] };
+
+/** The value without the optional fields that do not apply: on the wire they are absent, never null. */
+export function present<T extends object>(value: Sparse<T>): T {
+  const kept: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(value)) {
+    if (field !== null && field !== undefined) kept[key] = field;
+  }
+  return kept as T;
+}
+
+/** A timestamp column as RFC 3339 in UTC with milliseconds. Columns are named by the code, never by a client. */
+export function wireTime(column: string): RawBuilder<string> {
+  return sql`to_char(${sql.raw(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+}
+
+/** A date column as the midnight that begins it. */
+export function wireMidnight(column: string): RawBuilder<string> {
+  return sql`to_char(${sql.raw(column)}, 'YYYY-MM-DD"T00:00:00.000Z"')`;
+}
+
+/** ProductInfo of a row of products. */
+export function productInfo(p: string): RawBuilder<never> {
+  const of = (column: string) => sql.raw(`${p}.${column}`);
+  return sql`json_build_object('name', ${of('name')}, 'key', ${of('key')}, 'description', ${of('description')},
+    'long_display_name', ${of('long_display_name')}, 'disclaimer', ${of('disclaimer')}, 'category', ${of('category')},
+    'based_on_scratch', false, 'latest_free', true)`;
+}
+
+/** OperatingSystem of a row of operating_systems. */
+export function operatingSystem(o: string): RawBuilder<never> {
+  const of = (column: string) => sql.raw(`${o}.${column}`);
+  return sql`json_build_object('id', ${of('id')}, 'name', ${of('name')}, 'distro', ${of('distro')},
+    'version', ${of('version')})`;
+}
+
+/** Registry of a row of registries. */
+export function registryInfo(r: string): RawBuilder<never> {
+  const of = (column: string) => sql.raw(`${r}.${column}`);
+  return sql`json_strip_nulls(json_build_object('id', ${of('id')}, 'name', ${of('name')}, 'url', ${of('url')},
+    'healthy', ${of('healthy')}, 'last_checked_at', ${wireTime(`${r}.last_checked_at`)}))`;
+}
+
+/** What follows the scheme of an address: a registry's host with the path repositories are made under. */
+function withoutScheme(url: RawBuilder<unknown>): RawBuilder<string> {
+  return sql`rtrim(regexp_replace(${url}, '^[a-z]+://', ''), '/')`;
+}
+
+/**
+ * Where a base image is read from, with the registry's host. One of ours is in the hosted registry, outside of every
+ * organization's namespace, so only the host of the reader's hosted registry counts.
+ */
+export function containerImage(b: string, organizationId: string): RawBuilder<string> {
+  const image = sql.raw(`${b}.container_image`);
+  return sql`case when ${sql.raw(`${b}.source`)} = 'REGISTRY'
+    then (select ${withoutScheme(sql`pulled.url`)} || '/' || ${image} from registries pulled where pulled.id = ${sql.raw(`${b}.registry_id`)})
+    else coalesce((select split_part(${withoutScheme(sql`hosting.url`)}, '/', 1) || '/' from registries hosting
+      where hosting.organization_id = ${organizationId} and hosting.hosted and hosting.removed_at is null), '') || ${image} end`;
+}
+
+/** BaseImage of a row of base_images joined with its operating system. */
+export function baseImageInfo(b: string, o: string, organizationId: string): RawBuilder<never> {
+  const of = (column: string) => sql.raw(`${b}.${column}`);
+  return sql`json_strip_nulls(json_build_object('id', ${of('id')}, 'name', ${of('name')},
+    'description', ${of('description')}, 'container_image', ${containerImage(b, organizationId)},
+    'operating_system', ${operatingSystem(o)}, 'healthy', ${of('healthy')},
+    'last_checked_at', ${wireTime(`${b}.last_checked_at`)}))`;
+}
+
+/** LatestRelease of a row of releases. */
+export function latestReleaseInfo(r: string): RawBuilder<never> {
+  const of = (column: string) => sql.raw(`${r}.${column}`);
+  return sql`json_build_object('id', ${of('id')}, 'revision', ${of('revision')}::text,
+    'released_at', ${wireTime(`${r}.released_at`)}, 'version', ${of('version')})`;
+}
+
+/** A customization's version as rows have it. */
+export type CustomizationPart = { id: string; version: number; digest: Digest; filename: string };
+
+/** CustomizationPart of a row of customization_versions. */
+export function customizationPart(v: string): RawBuilder<never> {
+  const of = (column: string) => sql.raw(`${v}.${column}`);
+  return sql`json_build_object('id', ${of('customization_id')}, 'version', ${of('version')}, 'digest', ${of('digest')},
+    'filename', ${of('filename')})`;
+}
+
+/** A customization as other nouns refer to it. */
+export function toCustomization(catalogId: string, part: CustomizationPart): Customization {
+  const id = hexOf(part.digest);
+  return {
+    id: part.id,
+    version: `v${part.version}`,
+    artifact: { id, url: filePath(catalogId, part.digest, part.filename), filename: part.filename },
+  };
+}
+
+/** A file of a release or a pipeline. */
+export function toMetadata(catalogId: string, file: MetadataFile): PipelineMetadata {
+  return {
+    id: hexOf(file.digest),
+    mime_type: file.mime_type,
+    url: filePath(catalogId, file.digest, file.filename),
+    filename: file.filename,
+  };
+}
+
+function hexOf(digest: Digest): string {
+  return digest.slice('sha256:'.length);
+}
+
+/** Where the signed address of a file is asked for. */
+export function filePath(catalogId: string, digest: Digest, filename: string): string {
+  return `/v1/catalogs/${catalogId}/files/${hexOf(digest)}?filename=${encodeURIComponent(filename)}`;
+}
+
+/** The main catalog's page of a branch, narrowed to what an application is built as. */
+export function productPath(of: {
+  product_key: string;
+  branch: string;
+  packaging_type: PackagingType;
+  distro: string;
+}): string {
+  const path = `/v1/applications/product/${encodeURIComponent(of.product_key)}/branch/${encodeURIComponent(of.branch)}`;
+  return `${path}?packaging=${of.packaging_type}&distro=${encodeURIComponent(of.distro)}`;
+}
+
+export type PageInput = { page: number; page_size: number };
+
+/** `limit` and `offset` of a page. */
+export function pageWindow(input: PageInput): RawBuilder<unknown> {
+  return sql`limit ${input.page_size} offset ${(input.page - 1) * input.page_size}`;
+}
+
+/** A page around its items. */
+export function toPage<T>(
+  input: PageInput,
+  total: number,
+  items: T[],
+): PageInput & { total_size: number; total_pages: number; items: T[] } {
+  return {
+    page: input.page,
+    page_size: input.page_size,
+    total_size: total,
+    total_pages: Math.ceil(total / input.page_size),
+    items,
+  };
+}
+
+/** All the conditions, or none. */
+export function allOf(conditions: (RawBuilder<unknown> | undefined)[]): RawBuilder<unknown> {
+  const given = conditions.filter((condition) => condition !== undefined);
+  return given.length === 0 ? sql`true` : sql.join(given, sql` and `);
+}
+
+/** A pattern for `ilike` that finds the text anywhere, taken by the letter. */
+export function containing(text: string): string {
+  return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
+}
+
+/** ASC or DESC as SQL; `last` keeps what has no value at the end either way. */
+export function direction(order: 'ASC' | 'DESC', nulls?: 'last'): RawBuilder<unknown> {
+  return sql.raw(`${order === 'ASC' ? 'asc' : 'desc'}${nulls === 'last' ? ' nulls last' : ''}`);
+}
