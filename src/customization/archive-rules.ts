@@ -1,0 +1,117 @@
+// The rules an archive's entries obey, one after the other, so that all that break one are told together.
+import type { TarEntry, TarHeader } from '../tar/entry.ts';
+import type { ListingEntry } from '../tar/listing.ts';
+import { ancestorsOf } from '../tar/path.ts';
+import { HOOK_NAMES, type HookName, ROOTFS } from './inspection.ts';
+import { DECLARATION_BYTES_MAX, SCRIPT_BYTES_MAX } from './limits.ts';
+import { isMachinePath, nameProblem, targetProblem } from './names.ts';
+
+export const DECLARATION = 'customization.yaml';
+const TOP = [DECLARATION, 'rootfs', 'scripts'];
+
+/** Entries that were taken, with the bytes of the few that are read at upload. */
+export type Taken = { entries: Entries; contents: Map<string, Buffer>; warnings: Set<string> };
+
+/** The entries taken so far, and what follows from them. */
+export class Entries {
+  readonly #byPath = new Map<string, ListingEntry>();
+  /** Folders that are there because something is in them. */
+  readonly #implied = new Set<string>();
+  readonly #strangeTops = new Set<string>();
+
+  get listing(): ListingEntry[] {
+    return [...this.#byPath.values()];
+  }
+
+  get(path: string): ListingEntry | undefined {
+    return this.#byPath.get(path);
+  }
+
+  add(entry: ListingEntry): void {
+    this.#byPath.set(entry.path, entry);
+    for (const folder of ancestorsOf(entry.path)) this.#implied.add(folder);
+  }
+
+  /** What is wrong with an entry, undefined when it may be added. `''`: the same was told of an entry beside it. */
+  problem({ header, name }: TarEntry): string | undefined {
+    return (
+      nameProblem(name) ??
+      typeProblem(header) ??
+      this.#topProblem(header) ??
+      placeProblem(header) ??
+      this.relationProblem(header)
+    );
+  }
+
+  /** A wrapped archive is one mistake and not one for each file in it. */
+  #topProblem({ path }: TarHeader): string | undefined {
+    const top = path.split('/', 1)[0] ?? '';
+    if (path === '' || TOP.includes(top)) return undefined;
+    if (this.#strangeTops.has(top)) return '';
+    this.#strangeTops.add(top);
+    return `only ${DECLARATION}, rootfs/ and scripts/ may be at the top of the archive, not ${JSON.stringify(top)}`;
+  }
+
+  /** What is wrong with an entry beside the others. */
+  relationProblem({ path, type, target }: Pick<TarHeader, 'path' | 'type' | 'target'>): string | undefined {
+    if (this.#byPath.has(path)) return 'the entry is there twice';
+    if (type !== 'folder' && this.#implied.has(path)) return 'other entries are beneath it, so it must be a folder';
+    const above = ancestorsOf(path).find((folder) => (this.#byPath.get(folder)?.type ?? 'folder') !== 'folder');
+    if (above !== undefined) return `it is beneath ${above}, which is no folder`;
+    if (type === 'hardlink' && this.#byPath.get(target ?? '')?.type !== 'file')
+      return 'a hard link must name a regular file that stands before it';
+    return undefined;
+  }
+}
+
+function typeProblem({ type, path }: TarHeader): string | undefined {
+  if (type === 'character' || type === 'block') return 'devices are not taken';
+  if (type === 'fifo') return 'FIFOs are not taken';
+  return (path === '' || path === 'rootfs' || path === 'scripts') && type !== 'folder'
+    ? 'it must be a folder'
+    : undefined;
+}
+
+function placeProblem(header: TarHeader): string | undefined {
+  const { path, type, size } = header;
+  if (path === DECLARATION) {
+    if (type !== 'file') return 'it must be a regular file';
+    return size > DECLARATION_BYTES_MAX ? 'it is larger than 1 MiB' : undefined;
+  }
+  if (path.startsWith('scripts/')) return scriptProblem(header);
+  return path.startsWith(ROOTFS) ? rootfsProblem(header) : undefined;
+}
+
+function scriptProblem({ path, type, size }: TarHeader): string | undefined {
+  if (hookOf(path) === undefined) return `a script must be called ${HOOK_NAMES.join(', ')}, with or without .sh behind`;
+  if (type !== 'file') return 'it must be a regular file';
+  return size > SCRIPT_BYTES_MAX ? 'it is larger than 1 MiB' : undefined;
+}
+
+/** Which hook a script is, by its path in the archive. */
+export function hookOf(path: string): HookName | undefined {
+  return HOOK_NAMES.find((name) => path === `scripts/${name}` || path === `scripts/${name}.sh`);
+}
+
+function rootfsProblem({ path, type, target }: TarHeader): string | undefined {
+  const inImage = path.slice(ROOTFS.length);
+  if (isMachinePath(inImage)) return 'the machine fills proc, sys, dev, run and tmp; an image holds nothing there';
+  return type === 'symlink' ? targetProblem(inImage, target ?? '') : undefined;
+}
+
+/** What is wrong with a script's text. */
+export function scriptTextProblem(text: Buffer): string | undefined {
+  if (text.length === 0) return 'the script is empty';
+  if (text.includes(0)) return 'a script must be text';
+  const end = text.indexOf(0x0a);
+  if (text[end - 1] === 0x0d)
+    return 'the lines end as on Windows (CR LF), so no interpreter would be found; save it with LF';
+  return undefined;
+}
+
+export const CERTIFICATES_FOLDER = 'usr/local/share/ca-certificates/';
+
+/** True for what update-ca-certificates would add to the trust store. */
+export function isCertificatePath(path: string): boolean {
+  return path.startsWith(ROOTFS + CERTIFICATES_FOLDER) && path.endsWith('.crt');
+}

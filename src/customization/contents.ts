@@ -1,0 +1,174 @@
+// Judges what an archive says rather than how it is packed: its declaration, certificates and scripts, and how they go together.
+import type { Listing } from '../tar/listing.ts';
+import { baseName } from '../tar/path.ts';
+import {
+  CERTIFICATES_FOLDER,
+  DECLARATION,
+  type Entries,
+  hookOf,
+  isCertificatePath,
+  scriptTextProblem,
+  type Taken,
+} from './archive-rules.ts';
+import { CertificateRefused, readCertificates, type TrustedCertificate } from './certificates.ts';
+import { type Declaration, type NamedCertificate, NOTHING_DECLARED, named, readDeclaration } from './declaration.ts';
+import { fieldOf, type Violations } from './errors.ts';
+import { HOOK_NAMES, type Hook, type Inspection, ROOTFS } from './inspection.ts';
+import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX, WARNINGS_MAX } from './limits.ts';
+
+type Judge = { violations: Violations; now: Date };
+
+/** Everything of an inspection but the sizes. What is wrong is added to the violations. */
+export function judgeContents(taken: Taken, judge: Judge): Omit<Inspection, 'size' | 'expanded'> {
+  const { declaration, certificates: declared } = judgeDeclaration(taken, judge);
+  const found = [...certificatesOfRootfs(taken, judge), ...declared.map((certificate) => placed(certificate))];
+  const certificates = withoutDoubles(found, taken, judge);
+  const hooks = judgeHooks(taken, judge);
+  judgeTogether(taken.entries, { declaration, certificates }, judge);
+  const listing = taken.entries.listing;
+  warnOfModes(listing, declaration, taken.warnings);
+  const contents = { listing, declaration, certificates, hooks, warnings: [...taken.warnings].slice(0, WARNINGS_MAX) };
+  if (!judge.violations.any && changesNothing(contents)) judge.violations.add('file', 'the archive changes nothing');
+  return contents;
+}
+
+function judgeDeclaration(
+  { contents }: Taken,
+  { violations, now }: Judge,
+): { declaration: Declaration; certificates: NamedCertificate[] } {
+  const bytes = contents.get(DECLARATION);
+  if (bytes === undefined) return { declaration: NOTHING_DECLARED, certificates: [] };
+  const tell = (line: number | undefined, message: string) =>
+    violations.add(fieldOf(DECLARATION), line === undefined ? message : `line ${line}: ${message}`);
+  return readDeclaration(bytes, { tell, now });
+}
+
+function placed(certificate: NamedCertificate, inRootfs?: string): TrustedCertificate & { warnings: string[] } {
+  return {
+    ...certificate,
+    file: inRootfs ?? `${CERTIFICATES_FOLDER}${certificate.name}.crt`,
+    in_rootfs: inRootfs !== undefined,
+  };
+}
+
+/** What rootfs brings into the folder for local certificates is trusted, as update-ca-certificates would. */
+function certificatesOfRootfs(
+  { entries, contents, warnings }: Taken,
+  { violations, now }: Judge,
+): (TrustedCertificate & { warnings: string[] })[] {
+  return entries.listing
+    .filter(({ path }) => isCertificatePath(path))
+    .flatMap(({ path, type, size }) => {
+      const bytes = contents.get(path);
+      if (type === 'symlink' || type === 'hardlink')
+        warnings.add(`${path} is a link and is not added to the trust store`);
+      else if (size > CERTIFICATE_BYTES_MAX) violations.add(fieldOf(path), 'it is too large for a certificate');
+      else if (type === 'file' && bytes === undefined)
+        violations.add(fieldOf(path), `more than ${CERTIFICATES_MAX} certificates`);
+      if (bytes === undefined) return [];
+      try {
+        const name = baseName(path)
+          .slice(0, -'.crt'.length)
+          .replace(/[^A-Za-z0-9._-]/g, '_');
+        const file = path.slice(ROOTFS.length);
+        return named(name, readCertificates(bytes.toString('latin1'), now)).map((certificate, index) =>
+          index === 0 ? placed(certificate, file) : placed(certificate),
+        );
+      } catch (error) {
+        if (!(error instanceof CertificateRefused)) throw error;
+        violations.add(fieldOf(path), `the file ${error.message}`);
+        return [];
+      }
+    });
+}
+
+function withoutDoubles(
+  found: (TrustedCertificate & { warnings: string[] })[],
+  { warnings }: Taken,
+  { violations }: Judge,
+): TrustedCertificate[] {
+  const names = new Set<string>();
+  return found.map(({ warnings: own, ...certificate }) => {
+    for (const warning of own) warnings.add(warning);
+    if (names.has(certificate.name)) {
+      violations.add(
+        fieldOf(certificate.in_rootfs ? ROOTFS + certificate.file : DECLARATION),
+        `there are two certificates called ${certificate.name}`,
+      );
+    }
+    names.add(certificate.name);
+    return certificate;
+  });
+}
+
+function judgeHooks({ entries, contents }: Taken, { violations }: Judge): Hook[] {
+  const hooks: Hook[] = [];
+  for (const { path, digest, size } of entries.listing) {
+    const name = hookOf(path);
+    if (name === undefined || digest === undefined) continue;
+    const problem = hooks.some((hook) => hook.name === name)
+      ? `there are two scripts for ${name}`
+      : scriptTextProblem(contents.get(path) ?? Buffer.alloc(0));
+    if (problem === undefined) hooks.push({ name, path, digest, size });
+    else violations.add(fieldOf(path), problem);
+  }
+  return hooks.sort((a, b) => HOOK_NAMES.indexOf(a.name) - HOOK_NAMES.indexOf(b.name));
+}
+
+export const BUNDLE = 'etc/ssl/certs/ca-certificates.crt';
+
+/** What is composed from the image's own file cannot be replaced by the archive as well. */
+function judgeTogether(
+  entries: Entries,
+  { declaration, certificates }: { declaration: Declaration; certificates: TrustedCertificate[] },
+  { violations }: Judge,
+): void {
+  const composed = [
+    ...(certificates.length > 0 ? [BUNDLE] : []),
+    ...(declaration.users.length > 0 ? ['etc/passwd', 'etc/group'] : []),
+  ];
+  for (const path of composed) {
+    const brought = entries.get(ROOTFS + path) !== undefined || declaration.files.some((file) => file.path === path);
+    if (brought)
+      violations.add(
+        fieldOf(ROOTFS + path),
+        'the file is composed from the image’s own and the declaration, so the archive may not bring it',
+      );
+  }
+  for (const file of declaration.files) {
+    const entry = entries.get(ROOTFS + file.path);
+    const problem =
+      fileProblem(entry?.type, file.content !== undefined) ??
+      (file.content === undefined ? undefined : entries.relationProblem({ path: ROOTFS + file.path, type: 'file' }));
+    if (problem !== undefined) violations.add(fieldOf(DECLARATION), `files: /${file.path}: ${problem}`);
+  }
+  for (const { file, in_rootfs: inRootfs } of certificates) {
+    if (!inRootfs && entries.get(ROOTFS + file) !== undefined)
+      violations.add(fieldOf(ROOTFS + file), 'a certificate of the declaration has this name too');
+  }
+}
+
+function fileProblem(type: string | undefined, hasContent: boolean): string | undefined {
+  if (hasContent) return type === undefined ? undefined : 'it has content here and is in rootfs too';
+  if (type === undefined) return 'it is not in rootfs and has no content here';
+  return type === 'file' || type === 'folder' ? undefined : 'it is a link, which has no owner or mode of its own';
+}
+
+function warnOfModes(listing: Listing, { files }: Declaration, warnings: Set<string>): void {
+  for (const { path, mode, type } of listing) {
+    const inImage = path.slice(ROOTFS.length);
+    if ((mode & 0o7000) === 0 || !path.startsWith(ROOTFS) || type === 'symlink' || type === 'hardlink') continue;
+    if (files.some((file) => file.path === inImage && file.mode !== undefined)) continue;
+    warnings.add(`/${inImage} loses its setuid, setgid or sticky bit; declare its mode under files to keep it`);
+  }
+}
+
+function changesNothing({ listing, declaration, certificates, hooks }: Omit<Inspection, 'size' | 'expanded'>): boolean {
+  const { packages, files, users, environment, labels } = declaration;
+  const lists = [listing.filter(({ path }) => path.startsWith(ROOTFS)), certificates, hooks, packages, files, users];
+  return (
+    lists.every((list) => list.length === 0) &&
+    Object.keys(environment).length === 0 &&
+    Object.keys(labels).length === 0
+  );
+}

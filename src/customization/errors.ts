@@ -1,0 +1,71 @@
+// How this room refuses: an archive at upload, with all that is wrong, and a customization that does not fit an image, later.
+import { printable } from '../tar/header.ts';
+import { VIOLATIONS_MAX } from './limits.ts';
+
+/** `field` is `file` for the archive itself and `file:PATH` for an entry. */
+export type Violation = { field: string; message: string };
+
+/** The field of an entry of the uploaded file; its name as in the archive, without `./` in front. */
+export function fieldOf(path: string): string {
+  return `file:${printable(path.replace(/^(\.\/+)+(?=.)/, ''))}`;
+}
+
+/** An uploaded archive that is not taken. */
+export class ArchiveRefused extends Error {
+  override readonly name = 'ArchiveRefused';
+  readonly violations: Violation[];
+  /** How many there are beside the listed ones. */
+  readonly more: number;
+
+  constructor(violations: Violation[], more: number) {
+    super(`the archive is refused: ${violations[0]?.message ?? ''}`);
+    this.violations = violations;
+    this.more = more;
+  }
+}
+
+export const CUSTOMIZATION_ERROR_CODES = [
+  'NOT_A_FOLDER',
+  'IN_THE_WAY',
+  'OUTSIDE_IMAGE',
+  'LINK_LOOP',
+  'TWICE',
+  'USER_UNKNOWN',
+  'GROUP_UNKNOWN',
+  'USER_TAKEN',
+  'ARCHIVE_CHANGED',
+] as const;
+export type CustomizationErrorCode = (typeof CUSTOMIZATION_ERROR_CODES)[number];
+
+/** A customization that cannot be laid over this image. The message is for the person who made it. */
+export class CustomizationError extends Error {
+  override readonly name = 'CustomizationError';
+  readonly code: CustomizationErrorCode;
+  /** In the image, without `/` in front. */
+  readonly path?: string;
+
+  constructor(code: CustomizationErrorCode, message: string, path?: string) {
+    super(message);
+    this.code = code;
+    if (path !== undefined) this.path = path;
+  }
+}
+
+/** Gathers violations up to the limit and counts the others. */
+export class Violations {
+  readonly #listed: Violation[] = [];
+  #more = 0;
+
+  add(field: string, message: string): void {
+    if (this.#listed.length < VIOLATIONS_MAX) this.#listed.push({ field, message });
+    else this.#more += 1;
+  }
+
+  get any(): boolean {
+    return this.#listed.length > 0;
+  }
+
+  refusal(): ArchiveRefused {
+    return new ArchiveRefused(this.#listed, this.#more);
+  }
+}

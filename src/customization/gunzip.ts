@@ -1,0 +1,200 @@
+// Expands one gzip member as a stream, with nothing behind it and no more than it may become (RFC 1952).
+import { once } from 'node:events';
+import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib';
+import { ByteSource } from '../tar/byte-source.ts';
+import { ARCHIVE_BYTES_MAX, EXPANDED_BYTES_MAX, RATIO_FREE_BYTES, RATIO_MAX } from './limits.ts';
+
+export const GZIP_ERROR_CODES = ['NOT_GZIP', 'DAMAGED', 'TRUNCATED', 'TRAILING_DATA', 'TOO_LARGE', 'RATIO'] as const;
+export type GzipErrorCode = (typeof GZIP_ERROR_CODES)[number];
+
+/** Compressed bytes that are refused. */
+export class GzipError extends Error {
+  override readonly name = 'GzipError';
+  readonly code: GzipErrorCode;
+
+  constructor(code: GzipErrorCode, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/** Counts of what went in and came out. */
+export type Progress = { compressed: number; expanded: number };
+
+// Flags of the header (RFC 1952, 2.3.1).
+const FHCRC = 0x02;
+const FEXTRA = 0x04;
+const FNAME = 0x08;
+const FCOMMENT = 0x10;
+const RESERVED = 0xe0;
+/** A file name or comment; nobody needs more, and we hold none. */
+const HEADER_TEXT_BYTES_MAX = 4096;
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * The expanded bytes. node:zlib's own gunzip takes further members and zeros behind the end, which would let one archive
+ * be read in two ways, so the frame is read here and only the deflate stream is left to zlib. Throws GzipError.
+ */
+export async function* gunzipOne(
+  bytes: AsyncIterable<Uint8Array>,
+  progress: Progress = { compressed: 0, expanded: 0 },
+): AsyncGenerator<Buffer, void> {
+  const source = new ByteSource(counted(bytes, progress));
+  try {
+    await readFrameHeader(source);
+    const inflated = new Inflated(source);
+    let crc = 0;
+    for await (const chunk of inflated.chunks()) {
+      progress.expanded += chunk.length;
+      checkGrowth(progress);
+      crc = crc32(chunk, crc);
+      yield chunk;
+    }
+    await expectTrailer(inflated.rest(), { crc, size: progress.expanded });
+  } finally {
+    await source.close();
+  }
+}
+
+async function* counted(bytes: AsyncIterable<Uint8Array>, progress: Progress): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of bytes) {
+    progress.compressed += chunk.length;
+    if (progress.compressed > ARCHIVE_BYTES_MAX)
+      throw new GzipError('TOO_LARGE', 'the archive is larger than an upload may be');
+    yield chunk;
+  }
+}
+
+function checkGrowth({ compressed, expanded }: Progress): void {
+  if (expanded > EXPANDED_BYTES_MAX) throw new GzipError('TOO_LARGE', 'the archive expands to more than 1 GiB');
+  if (expanded > RATIO_FREE_BYTES && expanded > compressed * RATIO_MAX) {
+    throw new GzipError('RATIO', `the archive expands to more than ${RATIO_MAX} times its size`);
+  }
+}
+
+async function readFrameHeader(source: ByteSource): Promise<void> {
+  const fixed = await take(source, 10, 'NOT_GZIP');
+  if (fixed[0] !== 0x1f || fixed[1] !== 0x8b || fixed[2] !== 8)
+    throw new GzipError('NOT_GZIP', 'this is not a gzip file');
+  const flags = fixed[3] ?? 0;
+  if ((flags & RESERVED) !== 0) throw new GzipError('NOT_GZIP', 'this is not a gzip file: unknown flags');
+  const header: Buffer[] = [fixed];
+  if ((flags & FEXTRA) !== 0) {
+    const length = await take(source, 2, 'TRUNCATED');
+    header.push(length, await take(source, length.readUInt16LE(), 'TRUNCATED'));
+  }
+  if ((flags & FNAME) !== 0) header.push(await takeText(source));
+  if ((flags & FCOMMENT) !== 0) header.push(await takeText(source));
+  if ((flags & FHCRC) === 0) return;
+  const expected = (await take(source, 2, 'TRUNCATED')).readUInt16LE();
+  if ((crc32(Buffer.concat(header)) & 0xffff) !== expected)
+    throw new GzipError('DAMAGED', 'the gzip header is damaged');
+}
+
+async function take(source: ByteSource, length: number, code: GzipErrorCode): Promise<Buffer> {
+  if (length === 0) return Buffer.alloc(0);
+  const parts: Buffer[] = [];
+  for (let missing = length; missing > 0; ) {
+    const part = await source.some(missing);
+    if (part === undefined) {
+      throw new GzipError(code, code === 'NOT_GZIP' ? 'this is not a gzip file' : 'the gzip file ends too early');
+    }
+    parts.push(part);
+    missing -= part.length;
+  }
+  return Buffer.concat(parts);
+}
+
+async function takeText(source: ByteSource): Promise<Buffer> {
+  const bytes: Buffer[] = [];
+  while (bytes.length <= HEADER_TEXT_BYTES_MAX) {
+    const byte = await take(source, 1, 'TRUNCATED');
+    bytes.push(byte);
+    if (byte[0] === 0) return Buffer.concat(bytes);
+  }
+  throw new GzipError('DAMAGED', 'the gzip header is too long');
+}
+
+/** The deflate stream: fed one chunk at a time, so that it is known which bytes it did not want. */
+class Inflated {
+  readonly #source: ByteSource;
+  #left: Buffer = Buffer.alloc(0);
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  async *chunks(): AsyncGenerator<Buffer, void> {
+    const inflate = createInflateRaw({ chunkSize: CHUNK_BYTES });
+    const feeding = this.#feed(inflate);
+    // A failed feeding destroys the stream, whose reader then tells; without this it would be told twice.
+    feeding.catch(() => undefined);
+    try {
+      for await (const chunk of inflate) yield chunk as Buffer;
+    } catch (error) {
+      throw isZlibError(error) ? new GzipError('DAMAGED', 'the gzip file is damaged', error) : error;
+    } finally {
+      inflate.destroy();
+    }
+    await feeding;
+  }
+
+  /** What follows the deflate stream. */
+  async *rest(): AsyncGenerator<Buffer, void> {
+    if (this.#left.length > 0) yield this.#left;
+    for (
+      let part = await this.#source.some(CHUNK_BYTES);
+      part !== undefined;
+      part = await this.#source.some(CHUNK_BYTES)
+    )
+      yield part;
+  }
+
+  async #feed(inflate: InflateRaw): Promise<void> {
+    try {
+      for (let fed = 0; ; ) {
+        const chunk = await this.#source.some(CHUNK_BYTES);
+        if (chunk === undefined) throw new GzipError('TRUNCATED', 'the gzip file ends too early');
+        fed += chunk.length;
+        if (!(await written(inflate, chunk))) return;
+        const unwanted = fed - inflate.bytesWritten;
+        if (unwanted === 0) continue;
+        this.#left = chunk.subarray(chunk.length - unwanted);
+        return;
+      }
+    } catch (error) {
+      inflate.destroy(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+  }
+}
+
+/** False when the stream was destroyed, by an error that its reader sees or because nobody reads on. */
+async function written(inflate: InflateRaw, chunk: Buffer): Promise<boolean> {
+  if (inflate.destroyed) return false;
+  const closed = new AbortController();
+  try {
+    return await Promise.race([
+      new Promise<boolean>((resolve) => inflate.write(chunk, (error) => resolve(error == null))),
+      once(inflate, 'close', { signal: closed.signal }).then(() => false),
+    ]);
+  } finally {
+    closed.abort();
+  }
+}
+
+function isZlibError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('Z_');
+}
+
+async function expectTrailer(rest: AsyncIterable<Buffer>, expected: { crc: number; size: number }): Promise<void> {
+  let trailer = Buffer.alloc(0);
+  for await (const part of rest) {
+    trailer = Buffer.concat([trailer, part.subarray(0, 9)]);
+    if (trailer.length > 8) throw new GzipError('TRAILING_DATA', 'there is data behind the end of the gzip file');
+  }
+  if (trailer.length < 8) throw new GzipError('TRUNCATED', 'the gzip file ends too early');
+  if (trailer.readUInt32LE(0) !== expected.crc || trailer.readUInt32LE(4) !== expected.size % 2 ** 32) {
+    throw new GzipError('DAMAGED', 'the gzip file is damaged: its checksum is wrong');
+  }
+}

@@ -1,0 +1,437 @@
+// The inspector against archives of real programs, and each rule by its refusal.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { archiveOf, chunked, entry, seededRandom, sha256 } from '../tar/fixtures.ts';
+import { checksumOf } from '../tar/header.ts';
+import { ArchiveRefused } from './errors.ts';
+import {
+  DUMMY_KEY,
+  EXAMPLE_ROOT,
+  EXPIRED,
+  inspect,
+  LEAF,
+  NOW,
+  packed,
+  refusals,
+  refusalsOf,
+  rootfs,
+  UNICODE_ROOT,
+  yaml,
+} from './fixtures.ts';
+import { inspectArchive } from './inspect.ts';
+import { declaredPackages, needsSandbox } from './inspection.ts';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'larder-inspect-'));
+  mkdirSync(join(directory, 'c/rootfs/etc/app'), { recursive: true });
+  mkdirSync(join(directory, 'c/scripts'));
+  writeFileSync(join(directory, 'c/rootfs/etc/app/app.conf'), 'listen 8080\n');
+  writeFileSync(join(directory, 'c/customization.yaml'), 'environment:\n  LOUD: yes\n');
+  writeFileSync(join(directory, 'c/scripts/final.sh'), '#!/bin/sh\ntrue\n');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const run = (command: string, ...parts: string[]) =>
+  execFileSync(command, parts, { cwd: join(directory, 'c'), maxBuffer: 1 << 28 });
+
+describe('taken', () => {
+  it.each([
+    ['GNU tar', () => run('tar', '-czf', '-', 'customization.yaml', 'rootfs', 'scripts')],
+    ['GNU tar of the folder itself', () => run('tar', '-czf', '-', '.')],
+    ['v7', () => run('tar', '--format=v7', '-czf', '-', '.')],
+    [
+      'PAX, as bsdtar writes',
+      () => run('tar', '--format=posix', '-czf', '-', './customization.yaml', './rootfs', './scripts'),
+    ],
+    [
+      'git archive',
+      () => {
+        run('git', 'init', '-q');
+        run('git', 'add', '.');
+        run('git', '-c', 'user.name=a', '-c', 'user.email=a@example.org', 'commit', '-qm', 'first');
+        const archive = run('git', 'archive', '--format=tar.gz', 'HEAD');
+        rmSync(join(directory, 'c/.git'), { recursive: true });
+        return archive;
+      },
+    ],
+  ])('an archive made by %s', async (_, make) => {
+    const archive = make();
+    for (const chunk of [1, 700, 1 << 20]) {
+      const inspection = await inspectArchive(chunked(archive, chunk));
+      expect(inspection.size).toBe(archive.length);
+      expect(inspection.expanded % 512).toBe(0);
+      expect(inspection.listing.find(({ path }) => path === 'rootfs/etc/app/app.conf')).toMatchObject({
+        type: 'file',
+        size: 12,
+        digest: `sha256:${sha256(Buffer.from('listen 8080\n'))}`,
+      });
+      expect(inspection.declaration.environment).toEqual({ LOUD: 'yes' });
+      expect(inspection.hooks).toMatchObject([{ name: 'final', path: 'scripts/final.sh', size: 15 }]);
+      expect(needsSandbox(inspection)).toBe(true);
+    }
+  });
+
+  it('links within the image', async () => {
+    const { listing } = await inspect([
+      rootfs('etc/real', { content: 'x' }),
+      rootfs('etc/hard', { type: 'hardlink', target: 'rootfs/etc/real' }),
+      rootfs('etc/up', { type: 'symlink', target: '../usr/bin' }),
+      rootfs('etc/absolute', { type: 'symlink', target: '/dev/stdout' }),
+    ]);
+    expect(listing.map(({ target }) => target)).toEqual([undefined, 'rootfs/etc/real', '../usr/bin', '/dev/stdout']);
+  });
+
+  it('what only declares needs no sandbox unless it has packages', async () => {
+    expect(needsSandbox(await inspect([yaml('labels: {team: data}')]))).toBe(false);
+    const inspection = await inspect([yaml('packages: [curl, redis-tools=5:7.0.15-1~deb12u1]')]);
+    expect(needsSandbox(inspection)).toBe(true);
+    expect(declaredPackages(inspection)).toEqual(['curl', 'redis-tools=5:7.0.15-1~deb12u1']);
+  });
+
+  it('certificates of rootfs are trusted like declared ones', async () => {
+    const { certificates, warnings } = await inspect([
+      rootfs('usr/local/share/ca-certificates/company root.crt', { content: EXAMPLE_ROOT + UNICODE_ROOT }),
+      rootfs('usr/local/share/ca-certificates/leaf.crt', { content: LEAF }),
+    ]);
+    expect(certificates.map(({ name, file, in_rootfs: own, subject_hash: hash }) => [name, file, own, hash])).toEqual([
+      ['company_root', 'usr/local/share/ca-certificates/company root.crt', true, '3179e0d9'],
+      ['company_root-2', 'usr/local/share/ca-certificates/company_root-2.crt', false, '7b8de319'],
+      ['leaf', 'usr/local/share/ca-certificates/leaf.crt', true, 'e0a1e0e2'],
+    ]);
+    expect(warnings).toEqual(["the certificate of CN=leaf is not a certificate authority's"]);
+  });
+
+  it('warns of what may not be meant', async () => {
+    const { warnings } = await inspect([
+      rootfs('usr/bin/su2', { content: 'x', mode: 0o4755 }),
+      rootfs('etc/key.pem', { content: DUMMY_KEY }),
+      rootfs('bin/ping', { content: 'x', xattrs: { 'security.capability': Buffer.from([1]) } }),
+    ]);
+    expect(warnings).toEqual([
+      '/etc/key.pem holds a private key, which everyone who can pull the image will have',
+      'extended attributes (capabilities, labels) are left out',
+      '/usr/bin/su2 loses its setuid, setgid or sticky bit; declare its mode under files to keep it',
+    ]);
+  });
+
+  it('is plain JSON', async () => {
+    const inspection = await inspect([yaml('files: [{path: /etc/a, content: x, owner: "1001:0", mode: 0640}]')]);
+    expect(JSON.parse(JSON.stringify(inspection))).toEqual(inspection);
+  });
+});
+
+const file = entry('rootfs/ok', { content: 'x' });
+
+/** The archive of one good file whose first header is changed, its checksum made right. */
+async function header(change: (block: Buffer) => void): Promise<Buffer> {
+  const archive = await archiveOf([file]);
+  change(archive.subarray(0, 512));
+  archive.write(`${checksumOf(archive.subarray(0, 512)).toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return gzipSync(archive);
+}
+
+describe('refused as an entry', () => {
+  it.each([
+    ['rootfs/../etc/x', 'file:rootfs/../etc/x: a name may not contain ..'],
+    ['/rootfs/etc/x', 'file:/rootfs/etc/x: the name is absolute'],
+    ['rootfs/a\u202eb', 'file:rootfs/a\ufffdb: the name holds a character that changes the direction'],
+    ['rootfs/a\u0085b', 'file:rootfs/a\ufffdb: the name holds a control character'],
+    ['rootfs/a\nb', 'file:rootfs/a\ufffdb: the name holds a control character'],
+    ['other/x', 'file:other/x: only customization.yaml, rootfs/ and scripts/'],
+    ['customization.yml', 'file:customization.yml: only customization.yaml'],
+    ['rootfs/proc/x', 'file:rootfs/proc/x: the machine fills proc'],
+    ['rootfs/sys/x', 'file:rootfs/sys/x: the machine fills proc'],
+    ['rootfs/dev/x', 'file:rootfs/dev/x: the machine fills proc'],
+    ['rootfs/run/x', 'file:rootfs/run/x: the machine fills proc'],
+    ['rootfs/tmp', 'file:rootfs/tmp: the machine fills proc'],
+    ['rootfs/etc/.wh.passwd', 'file:rootfs/etc/.wh.passwd: names that begin with .wh.'],
+    ['rootfs/.wh..wh..opq', 'file:rootfs/.wh..wh..opq: names that begin with .wh.'],
+    ['scripts/finally.sh', 'file:scripts/finally.sh: a script must be called before-packages, after-packages, final'],
+    ['scripts/sub/final', 'file:scripts/sub/final: a script must be called'],
+    ['rootfs', 'file:rootfs: it must be a folder'],
+    ['scripts', 'file:scripts: it must be a folder'],
+  ])('the name %j', async (name, told) => {
+    const [first, ...more] = await refusalsOf(await header((block) => Buffer.from(`${name}\0`).copy(block)));
+    expect(first).toContain(told);
+    expect(more).toEqual([]);
+  });
+
+  it('bad UTF-8', async () => {
+    const [first] = await refusalsOf(await header((block) => Buffer.from('rootfs/\xff\xfe\0', 'latin1').copy(block)));
+    expect(first).toBe('file:rootfs/\ufffd\ufffd: the name is not UTF-8');
+  });
+
+  it('long names, long paths, deep paths', async () => {
+    expect(await refusals(rootfs('a'.repeat(255), { content: '' }))).toEqual([]);
+    expect((await refusals(rootfs('a'.repeat(256), { content: '' })))[0]).toContain('longer than 255 bytes');
+    expect((await refusals(rootfs('ü'.repeat(128), { content: '' })))[0]).toContain('longer than 255 bytes');
+    const long = Array(20).fill('a'.repeat(250)).join('/');
+    expect((await refusals(rootfs(long, { content: '' })))[0]).toContain('longer than 4096 bytes');
+    expect(await refusals(rootfs(Array(63).fill('d').join('/')))).toEqual([]);
+    expect((await refusals(rootfs(Array(64).fill('d').join('/'))))[0]).toContain('deeper than 64');
+  });
+
+  it('devices and FIFOs', async () => {
+    for (const type of ['character', 'block'] as const) {
+      expect(await refusals(rootfs('a', { type, major: 1, minor: 3 }))).toEqual([
+        'file:rootfs/a: devices are not taken',
+      ]);
+    }
+    expect(await refusals(rootfs('a', { type: 'fifo' }))).toEqual(['file:rootfs/a: FIFOs are not taken']);
+  });
+
+  it('sparse, multi-volume, unknown types', async () => {
+    const ofType = async (type: string) => (await refusalsOf(await header((block) => block.write(type, 156))))[0];
+    expect(await ofType('S')).toMatch(/^file:rootfs\/ok: sparse/);
+    expect(await ofType('M')).toMatch(/^file:rootfs\/ok: archives in several volumes/);
+    expect(await ofType('Z')).toBe('file:rootfs/ok: entries of type "Z" are not known');
+  });
+
+  it('entries beneath a file or a link, in either order', async () => {
+    const beneath = rootfs('a/b', { content: '' });
+    for (const above of [rootfs('a', { content: '' }), rootfs('a', { type: 'symlink', target: '/etc' })]) {
+      expect(await refusals(above, beneath)).toEqual(['file:rootfs/a/b: it is beneath rootfs/a, which is no folder']);
+      expect(await refusals(beneath, above)).toEqual([
+        'file:rootfs/a: other entries are beneath it, so it must be a folder',
+      ]);
+    }
+    expect(
+      (await refusals(rootfs('a', { type: 'symlink', target: '/etc' }), rootfs('a/b/c/d', { content: '' })))[0],
+    ).toContain('beneath');
+  });
+
+  it('duplicates after cleaning', async () => {
+    expect(await refusals(rootfs('a/b', { content: '' }), entry('./rootfs//a/./b', { content: '' }))).toEqual([
+      'file:rootfs//a/./b: the entry is there twice',
+    ]);
+  });
+
+  it('links that leave the image, and hard links to what is no earlier file', async () => {
+    const link = (path: string, target: string) => refusals(rootfs(path, { type: 'symlink', target }));
+    expect(await link('a/b', '../c')).toEqual([]);
+    for (const target of ['../../c', '/../c', 'x/../../../c'])
+      expect((await link('a/b', target))[0]).toContain('climbs above the root');
+    expect((await link('a', 'b\u202e'))[0]).toContain('the target holds a character');
+    expect((await link('a', 'b\u0007'))[0]).toContain('the target holds a control');
+    const hard = rootfs('h', { type: 'hardlink', target: 'rootfs/f' });
+    const told = ['file:rootfs/h: a hard link must name a regular file that stands before it'];
+    expect(await refusals(hard, rootfs('f', { content: '' }))).toEqual(told);
+    expect(await refusals(rootfs('f', { type: 'symlink', target: 'x' }), hard)).toEqual(told);
+    expect(await refusals(rootfs('f'), hard)).toEqual(told);
+    expect((await refusals(rootfs('h', { type: 'hardlink', target: '../../etc/shadow' })))[0]).toContain(
+      'may not contain ..',
+    );
+    expect(await refusals(rootfs('h', { type: 'hardlink', target: '/etc/shadow' }))).toEqual(told);
+  });
+
+  it('a declaration that is no small regular file', async () => {
+    expect(await refusals(entry('customization.yaml', { type: 'symlink', target: 'rootfs/x' }), file)).toEqual([
+      'file:customization.yaml: it must be a regular file',
+    ]);
+    expect(await refusals(entry('customization.yaml'), file)).toHaveLength(1);
+    expect(await refusals(entry('customization.yaml', { content: '#'.repeat(1024 * 1024 + 1) }), file)).toEqual([
+      'file:customization.yaml: it is larger than 1 MiB',
+    ]);
+  });
+
+  it('scripts that no interpreter would run', async () => {
+    const script = (content: string, name = 'final') => entry(`scripts/${name}`, { content });
+    expect(await refusals(script(''))).toEqual(['file:scripts/final: the script is empty']);
+    expect((await refusals(script('#!/bin/sh\r\ntrue\r\n')))[0]).toContain('save it with LF');
+    expect((await refusals(script('\x7fELF\0\0')))[0]).toContain('must be text');
+    expect((await refusals(script('#'.repeat(1024 * 1024 + 1))))[0]).toContain('larger than 1 MiB');
+    expect(await refusals(script('true'), script('true', 'final.sh'))).toEqual([
+      'file:scripts/final.sh: there are two scripts for final',
+    ]);
+    expect((await refusals(entry('scripts/final', { type: 'symlink', target: 'x' })))[0]).toContain('regular file');
+  });
+
+  it('certificates that are none, expired, or keys', async () => {
+    const crt = (content: string) => refusals(rootfs('usr/local/share/ca-certificates/a.crt', { content }));
+    expect((await crt('hello'))[0]).toContain('holds no certificate in PEM');
+    expect((await crt(EXPIRED))[0]).toContain('the certificate of CN=Old Root expired on 2026-11-20');
+    expect((await crt(EXAMPLE_ROOT + DUMMY_KEY))[0]).toContain('holds a private key');
+    expect((await crt(EXAMPLE_ROOT.replace('MIIB', 'MIIC')))[0]).toContain('cannot be read');
+    expect((await crt(EXAMPLE_ROOT.slice(0, -20)))[0]).toContain('certificate');
+    expect((await crt(EXAMPLE_ROOT + ' '.repeat(70_000)))[0]).toContain('too large');
+  });
+
+  it('files that are composed and brought at once', async () => {
+    const bundle = rootfs('etc/ssl/certs/ca-certificates.crt', { content: '' });
+    expect(await refusals(bundle)).toEqual([]);
+    expect(
+      await refusals(bundle, rootfs('usr/local/share/ca-certificates/a.crt', { content: EXAMPLE_ROOT })),
+    ).toHaveLength(1);
+    expect(await refusals(rootfs('etc/passwd', { content: '' }), yaml('users: [{name: a, uid: 1}]'))).toHaveLength(1);
+  });
+});
+
+describe('refused as a whole', () => {
+  it('what is no gzip, no tar, empty', async () => {
+    expect(await refusalsOf(Buffer.alloc(0))).toEqual(['file: this is not a gzip file']);
+    expect(await refusalsOf(await archiveOf([file]))).toEqual(['file: this is not a gzip file']);
+    expect(await refusalsOf(Buffer.from('PK\x03\x04 a zip, of all things'))).toEqual(['file: this is not a gzip file']);
+    expect(await refusalsOf(gzipSync('hello'))).toEqual(['file: this is not a tar archive']);
+    expect((await refusalsOf(gzipSync(Buffer.alloc(5000, 'x'))))[0]).toContain('not a tar archive');
+    expect(await refusalsOf(gzipSync(''))).toEqual(['file: this is not a tar archive: it is empty']);
+  });
+
+  it('an archive that changes nothing', async () => {
+    const nothing = ['file: the archive changes nothing'];
+    expect(await refusals()).toEqual(nothing);
+    expect(await refusals(entry(''), entry('rootfs'), entry('scripts'))).toEqual(nothing);
+    expect(await refusals(yaml('# nothing yet'))).toEqual(nothing);
+    expect(await refusals(yaml('packages: []', 'environment: {}'))).toEqual(nothing);
+  });
+
+  it('trailing data: a second member, zeros, anything', async () => {
+    const archive = await packed([file]);
+    const told = ['file: there is data behind the end of the gzip file'];
+    expect(await refusalsOf(Buffer.concat([archive, archive]))).toEqual(told);
+    expect(await refusalsOf(Buffer.concat([archive, Buffer.alloc(1)]))).toEqual(told);
+    expect(await refusalsOf(Buffer.concat([archive, Buffer.from('x')]), 1)).toEqual(told);
+    const tar = await archiveOf([file]);
+    expect(await refusalsOf(gzipSync(Buffer.concat([tar, Buffer.from('x')])))).toEqual([
+      'file: there is data behind the end of the archive',
+    ]);
+  });
+
+  it('truncated data', async () => {
+    const archive = await packed([file, rootfs('random', { content: randomBytes(20_000) })]);
+    for (let length = 1; length < archive.length; length += 97) {
+      const told = await refusalsOf(archive.subarray(0, length));
+      expect(told, String(length)).toHaveLength(1);
+    }
+    expect((await refusalsOf(archive.subarray(0, -1)))[0]).toContain('ends too early');
+    const tar = await archiveOf([file]);
+    expect((await refusalsOf(gzipSync(tar.subarray(0, -1024))))[0]).toContain('without its end marker');
+  });
+
+  it('wrong checksums: of the gzip file, of its size, of a header', async () => {
+    const archive = await packed([file]);
+    for (const at of [8, 4]) {
+      const copy = Buffer.from(archive);
+      copy[copy.length - at] = (copy[copy.length - at] ?? 0) ^ 1;
+      expect((await refusalsOf(copy))[0]).toContain('damaged');
+    }
+    const tar = await archiveOf([file, file]);
+    tar[1024] = 0x41;
+    expect((await refusalsOf(gzipSync(tar)))[0]).toContain('wrong checksum');
+  });
+
+  it('a wrong size, a wrong extension header, a global header that renames', async () => {
+    expect((await refusalsOf(await header((block) => block.write('-0000000001', 124))))[0]).toContain(
+      'size is not a number',
+    );
+    expect((await refusalsOf(await header((block) => block.write('x', 156))))[0]).toContain('extension header');
+    const tar = run(
+      'tar',
+      '--format=posix',
+      '--pax-option=uname:=root',
+      '--pax-option=globexthdr.name=g,foo=bar',
+      '-czf',
+      '-',
+      'rootfs',
+    );
+    expect((await refusalsOf(tar))[0]).toContain('a global header sets foo');
+  });
+
+  it('too many entries, and the limit itself', async () => {
+    const many = (count: number) =>
+      refusals(...Array.from({ length: count }, (_, n) => rootfs(`f${n}`, { content: '' })));
+    expect(await many(20_000)).toEqual([]);
+    expect(await many(20_001)).toEqual(['file: the archive holds more than 20000 entries']);
+  });
+
+  it('a bomb, as soon as it is one', async () => {
+    const bomb = gzipSync(
+      Buffer.concat([
+        (await archiveOf([rootfs('z', { content: 'x', size: 1 })])).subarray(0, 0),
+        await zeros(64 << 20),
+      ]),
+    );
+    let pulled = 0;
+    async function* source() {
+      for await (const chunk of chunked(bomb, 1024)) {
+        pulled += chunk.length;
+        yield chunk;
+      }
+    }
+    await expect(inspectArchive(source())).rejects.toThrow('more than 200 times');
+    // The rest was read and dropped, so that the client sees the answer.
+    expect(pulled).toBe(bomb.length);
+    expect(await refusalsOf(gzipSync(await zeros(9 << 20)))).toEqual([]);
+  });
+
+  it('collects a hundred violations and counts the rest', async () => {
+    const told = await refusals(...Array.from({ length: 250 }, (_, n) => rootfs(`dev/${n}`, { content: '' })));
+    expect(told).toHaveLength(101);
+    expect(told.at(-1)).toBe('and 150 more');
+  });
+
+  it('tells a wrapped archive once, and other mistakes beside it', async () => {
+    const told = await refusals(
+      entry('mine/rootfs/a', { content: '' }),
+      entry('mine/rootfs/b', { content: '' }),
+      rootfs('dev/x'),
+      yaml('color: red'),
+    );
+    expect(told).toHaveLength(3);
+    expect(told[0]).toContain('not "mine"');
+    expect(told[2]).toBe(
+      'file:customization.yaml: line 1: unknown key "color"; the document may have certificates, packages, files, environment, labels, users',
+    );
+  });
+
+  it('an error of the upload itself is passed on', async () => {
+    const archive = await packed([file, rootfs('random', { content: randomBytes(200_000) })]);
+    async function* broken() {
+      yield archive.subarray(0, 100_000);
+      throw new Error('the client went away');
+    }
+    const error = await inspectArchive(broken()).catch((reason: unknown) => reason);
+    expect(error).not.toBeInstanceOf(ArchiveRefused);
+    expect(String(error)).toContain('the client went away');
+  });
+});
+
+describe('damage', () => {
+  it('is never taken for another archive, and never hangs', async () => {
+    const archive = await packed([
+      yaml('environment: {A: b}', 'packages: [curl]'),
+      rootfs('etc/one', { content: 'one' }),
+      rootfs(`long/${'x'.repeat(150)}`, { content: randomBytes(3000) }),
+      rootfs('link', { type: 'symlink', target: 'etc/one' }),
+      entry('scripts/final', { content: '#!/bin/sh\n' }),
+    ]);
+    const original = await inspectArchive(chunked(archive), { now: NOW });
+    const random = seededRandom(77);
+    for (let round = 0; round < 600; round++) {
+      const copy = Buffer.from(archive);
+      for (let flips = 1 + Math.floor(random() * 3); flips > 0; flips--) {
+        const at = Math.floor(random() * copy.length);
+        copy[at] = (copy[at] ?? 0) ^ (1 << Math.floor(random() * 8));
+      }
+      const result = await inspectArchive(chunked(copy, 1 + Math.floor(random() * 2000)), { now: NOW }).catch(
+        (error: unknown) => error,
+      );
+      // Bits of the gzip header that mean nothing (its time, its operating system) are the only ones that may change.
+      if (!(result instanceof ArchiveRefused)) expect(result).toEqual(original);
+    }
+  });
+});
+
+/** A tar with one file of zeros. */
+async function zeros(size: number): Promise<Buffer> {
+  return archiveOf([rootfs('zeros', { content: Buffer.alloc(size) })]);
+}
+
+function randomBytes(size: number): Buffer {
+  const random = seededRandom(size);
+  return Buffer.from(Array.from({ length: size }, () => Math.floor(random() * 256)));
+}

@@ -1,0 +1,131 @@
+// Judges an uploaded archive as it streams by: nothing is unpacked, and everything that is wrong is told at once.
+import { createHash } from 'node:crypto';
+import type { TarEntry } from '../tar/entry.ts';
+import { TarError } from '../tar/errors.ts';
+import type { ListingEntry } from '../tar/listing.ts';
+import { readTar } from '../tar/read.ts';
+import { DECLARATION, Entries, hookOf, isCertificatePath, type Taken } from './archive-rules.ts';
+import { holdsPrivateKey } from './certificates.ts';
+import { judgeContents } from './contents.ts';
+import { fieldOf, Violations } from './errors.ts';
+import { GzipError, gunzipOne, type Progress } from './gunzip.ts';
+import { type Inspection, ROOTFS } from './inspection.ts';
+import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX, ENTRIES_MAX } from './limits.ts';
+
+export type InspectOptions = {
+  /** Certificates that are not valid at this time are refused. */
+  now?: Date;
+};
+
+/**
+ * Reads a customization's archive to its end and says what it is. Throws ArchiveRefused with all that is wrong, after the rest
+ * of the bytes has been read and dropped; an error of the stream itself is passed on.
+ */
+export async function inspectArchive(
+  bytes: AsyncIterable<Uint8Array>,
+  { now = new Date() }: InspectOptions = {},
+): Promise<Inspection> {
+  const iterator = bytes[Symbol.asyncIterator]();
+  const inspector = new Inspector();
+  const progress: Progress = { compressed: 0, expanded: 0 };
+  try {
+    await inspector.read(gunzipOne(unclosed(iterator), progress));
+  } catch (error) {
+    inspector.tellBroken(error);
+    await drop(iterator);
+  }
+  const contents = judgeContents(inspector.taken, { violations: inspector.violations, now });
+  if (inspector.violations.any) throw inspector.violations.refusal();
+  return { size: progress.compressed, expanded: progress.expanded, ...contents };
+}
+
+/** Reading may stop early, but the stream stays open: its other half goes into the content store. */
+function unclosed(iterator: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };
+}
+
+/** The verdict stands, so what happens to the rest of the stream cannot change it. */
+async function drop(iterator: AsyncIterator<Uint8Array>): Promise<void> {
+  try {
+    while ((await iterator.next()).done !== true);
+  } catch {
+    return;
+  }
+}
+
+class TooManyEntries extends Error {}
+
+class Inspector {
+  readonly violations = new Violations();
+  readonly taken: Taken = { entries: new Entries(), contents: new Map(), warnings: new Set() };
+  #count = 0;
+  #certificates = 0;
+
+  async read(tar: AsyncIterable<Uint8Array>): Promise<void> {
+    const onBadEntry = (error: TarError) => {
+      this.#countOne();
+      this.#tell(error);
+    };
+    for await (const entry of readTar(tar, { onBadEntry })) {
+      this.#countOne();
+      const problem = this.taken.entries.problem(entry);
+      if (problem === undefined) await this.#take(entry);
+      else if (problem !== '') this.violations.add(fieldOf(entry.name), problem);
+    }
+  }
+
+  /** Tells why reading ended early; what is no verdict on the archive is thrown on. */
+  tellBroken(error: unknown): void {
+    if (error instanceof TarError) this.#tell(error);
+    else if (error instanceof GzipError) this.violations.add('file', error.message);
+    else if (error instanceof TooManyEntries)
+      this.violations.add('file', `the archive holds more than ${ENTRIES_MAX} entries`);
+    else throw error;
+  }
+
+  #tell({ message, path }: TarError): void {
+    if (path === undefined) this.violations.add('file', message);
+    else this.violations.add(fieldOf(path), message.slice(path.length + 2));
+  }
+
+  #countOne(): void {
+    this.#count += 1;
+    if (this.#count > ENTRIES_MAX) throw new TooManyEntries();
+  }
+
+  async #take({ header, body }: TarEntry): Promise<void> {
+    const { path, type, mode, uid, gid, size, target } = header;
+    if (path === '') return;
+    const entry: ListingEntry = { path, type, mode, uid, gid, size };
+    if (target !== undefined) entry.target = target;
+    if (type === 'file') entry.digest = await this.#digest(entry, body);
+    if (header.xattrs !== undefined) this.taken.warnings.add('extended attributes (capabilities, labels) are left out');
+    this.taken.entries.add(entry);
+  }
+
+  async #digest(entry: ListingEntry, body: AsyncIterable<Uint8Array>): Promise<`sha256:${string}`> {
+    const hash = createHash('sha256');
+    const kept: Buffer[] = [];
+    const keep = this.#wanted(entry);
+    for await (const part of body) {
+      hash.update(part);
+      // The head is enough to know a private key by.
+      if (keep || kept.length === 0) kept.push(Buffer.from(keep ? part : part.subarray(0, 4096)));
+    }
+    const held = Buffer.concat(kept);
+    if (keep) this.taken.contents.set(entry.path, held);
+    else if (entry.path.startsWith(ROOTFS) && holdsPrivateKey(held.toString('latin1'))) {
+      this.taken.warnings.add(
+        `/${entry.path.slice(ROOTFS.length)} holds a private key, which everyone who can pull the image will have`,
+      );
+    }
+    return `sha256:${hash.digest('hex')}`;
+  }
+
+  #wanted({ path, size }: ListingEntry): boolean {
+    if (path === DECLARATION || hookOf(path) !== undefined) return true;
+    if (!isCertificatePath(path) || size > CERTIFICATE_BYTES_MAX) return false;
+    this.#certificates += 1;
+    return this.#certificates <= CERTIFICATES_MAX;
+  }
+}

@@ -1,0 +1,59 @@
+// What an inspected archive is: everything about a customization but the bytes of its files.
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Listing } from '../tar/listing.ts';
+import type { TrustedCertificate } from './certificates.ts';
+import type { Declaration } from './declaration.ts';
+
+/** When a script runs: around the installation of the packages, or when everything else is in place. */
+export const HOOK_NAMES = ['before-packages', 'after-packages', 'final'] as const;
+export type HookName = (typeof HOOK_NAMES)[number];
+
+export type Hook = {
+  name: HookName;
+  /** In the archive. */
+  path: string;
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+};
+
+export type Inspection = {
+  /** Bytes of the upload. */
+  size: number;
+  /** Bytes of the tar. */
+  expanded: number;
+  /** Of the whole archive, names as in the archive (`rootfs/etc/motd`). */
+  listing: Listing;
+  declaration: Declaration;
+  /** All that go into the trust store, whether declared or found in rootfs. */
+  certificates: TrustedCertificate[];
+  /** In the order in which they run. */
+  hooks: Hook[];
+  /** For the person who uploads: what is taken, but may not be meant. */
+  warnings: string[];
+};
+
+/** As it is kept with the customization's version: the listing is content. */
+export type StoredInspection = Omit<Inspection, 'listing'> & { listing: Digest };
+
+export const ROOTFS = 'rootfs/';
+
+/** True when a build of this customization runs programs: scripts, or the packages' own. */
+export function needsSandbox(inspection: Pick<Inspection, 'hooks' | 'declaration'>): boolean {
+  return inspection.hooks.length > 0 || inspection.declaration.packages.length > 0;
+}
+
+/** What apt is to solve: `name` or `name=version`. */
+export function declaredPackages(inspection: Pick<Inspection, 'declaration'>): string[] {
+  return inspection.declaration.packages;
+}
+
+/** True when the customization puts files into the image without running anything. */
+export function bringsFiles(inspection: Pick<Inspection, 'listing' | 'declaration' | 'certificates'>): boolean {
+  return (
+    inspection.listing.some(({ path }) => path.startsWith(ROOTFS)) ||
+    inspection.certificates.length > 0 ||
+    inspection.declaration.users.length > 0 ||
+    inspection.declaration.files.some(({ content }) => content !== undefined)
+  );
+}

@@ -1,0 +1,46 @@
+// Every limit of the archive format, with its reason; docs/customization.md lists them for the person who hits one.
+
+/** Bytes of an archive's tar. An image layer beyond this is no customization any more. */
+export const EXPANDED_BYTES_MAX = 1024 * 1024 * 1024;
+/** Bytes of the upload: what cannot be compressed is a little larger in gzip. */
+export const ARCHIVE_BYTES_MAX = EXPANDED_BYTES_MAX + 1024 * 1024;
+/** Expanded bytes for one byte of the upload; text reaches 20, a bomb 1,000. */
+export const RATIO_MAX = 200;
+/** Below this nothing is a bomb, and small archives of zeros are common in tests. */
+export const RATIO_FREE_BYTES = 10 * 1024 * 1024;
+
+/** Entries, folders included: what a preview and a listing in memory still carry with ease. */
+export const ENTRIES_MAX = 20_000;
+/** NAME_MAX and PATH_MAX of Linux: beyond them no file could be made. */
+export const NAME_BYTES_MAX = 255;
+export const PATH_BYTES_MAX = 4096;
+/** Components of a path; each is walked for every entry. */
+export const DEPTH_MAX = 64;
+/** Violations told in one answer; the rest is counted. */
+export const VIOLATIONS_MAX = 100;
+
+/** Warnings are read by people. */
+export const WARNINGS_MAX = 50;
+
+/** `customization.yaml`, each script, and each certificate file are held in memory. */
+export const DECLARATION_BYTES_MAX = 1024 * 1024;
+export const SCRIPT_BYTES_MAX = 1024 * 1024;
+export const CERTIFICATE_BYTES_MAX = 64 * 1024;
+/** The public internet's whole trust store has about 150. */
+export const CERTIFICATES_MAX = 200;
+
+/** Values a YAML document may hold, counted with its aliases followed: a bomb of aliases ends here. */
+export const YAML_NODES_MAX = 20_000;
+export const YAML_ALIASES_MAX = 100;
+/** Words and marks; 100,000 of the worst parse in under a second. */
+export const YAML_TOKENS_MAX = 100_000;
+export const YAML_DEPTH_MAX = 16;
+
+export const PACKAGES_MAX = 200;
+export const FILES_MAX = 2_000;
+export const USERS_MAX = 50;
+export const VARIABLES_MAX = 200;
+/** Bytes of one value; the kernel refuses one string of environment beyond 128 KiB, and registries large configs. */
+export const VARIABLE_BYTES_MAX = 32 * 1024;
+export const LABELS_MAX = 200;
+export const LABEL_BYTES_MAX = 4096;
