@@ -61,6 +61,7 @@ export const BaseImageRequest = Type.Object(
     container_image: Type.String({
       maxLength: CONTAINER_IMAGE_LENGTH_MAX,
       pattern: REPOSITORY_AND_TAG,
+      expects: 'a repository in lower case, a colon and a tag, without the registry: library/debian:12',
       description: 'REPOSITORY/IMAGE:TAG, relative to the registry.',
     }),
     operating_system_id: Id('Identifier of the operating system that it holds.'),

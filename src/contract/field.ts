@@ -1,4 +1,5 @@
 // The shapes of single fields and parameters that many nouns share, with their limits and formats.
+// `expects` says what a pattern means, for the person whose value did not match it.
 
 import type { TSchema } from 'typebox';
 import { Type } from 'typebox';
@@ -10,24 +11,32 @@ const ONE_LINE = '^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u20
 /** Paragraphs: tabs and line ends are allowed beside that. */
 const PARAGRAPHS = '^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]*$';
 
+const VISIBLE = 'one line of visible text without control characters';
+const READABLE = 'text without control characters';
+
 /** An identifier of ours: a UUID. */
 export function Id(description: string) {
-  return Type.String({ format: 'uuid', pattern: UUID, description });
+  return Type.String({ format: 'uuid', pattern: UUID, description, expects: 'a UUID' });
 }
 
 /** A release's identifier: 24 hex digits. */
 export function ReleaseId(description: string) {
-  return Type.String({ pattern: '^[0-9a-fA-F]{24}$', description });
+  return Type.String({ pattern: '^[0-9a-fA-F]{24}$', description, expects: '24 hex digits' });
 }
 
 /** A file's identifier: the 64 hex digits of its SHA-256. */
 export function FileId(description: string) {
-  return Type.String({ pattern: '^[0-9a-f]{64}$', description });
+  return Type.String({ pattern: '^[0-9a-f]{64}$', description, expects: '64 hex digits' });
 }
 
 /** `sha256:` and 64 hex digits, as OCI spells digests. */
 export function ArtifactDigest(description: string) {
-  return Type.Unsafe<`sha256:${string}`>({ type: 'string', pattern: '^sha256:[0-9a-f]{64}$', description });
+  return Type.Unsafe<`sha256:${string}`>({
+    type: 'string',
+    pattern: '^sha256:[0-9a-f]{64}$',
+    description,
+    expects: 'sha256: and 64 hex digits',
+  });
 }
 
 /** RFC 3339 in UTC with milliseconds: `2026-03-03T00:59:52.762Z`. */
@@ -42,12 +51,12 @@ export function Text(description: string, options: { maxLength?: number } = {}) 
 
 /** A name that a person gives. */
 export function Name(description: string) {
-  return Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, pattern: ONE_LINE, description });
+  return Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, pattern: ONE_LINE, description, expects: VISIBLE });
 }
 
 /** A description that a person writes; may be empty. */
 export function Description(description: string) {
-  return Type.String({ maxLength: DESCRIPTION_LENGTH_MAX, pattern: PARAGRAPHS, description });
+  return Type.String({ maxLength: DESCRIPTION_LENGTH_MAX, pattern: PARAGRAPHS, description, expects: READABLE });
 }
 
 /** A text parameter that filters a list. */

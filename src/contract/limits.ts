@@ -43,8 +43,6 @@ export const VIOLATIONS_MAX = 100;
 
 /** A JSON body: 100 identifiers, a name and a description stay below 64 KiB even when escaped. */
 export const BODY_BYTES_MAX = 64 * 1024;
-/** A customization archive as uploaded. It may expand to 1 GiB, and little of what people add compresses below a half. */
-export const ARCHIVE_BYTES_MAX = 512 * 1024 * 1024;
 /** The JSON part `filter` and the text parts of an upload, each. */
 export const PART_BYTES_MAX = 16 * 1024;
 /** file, filter, name, description, and room to name a few unknown ones in the answer. */

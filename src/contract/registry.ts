@@ -54,6 +54,7 @@ const accessSecret = Type.String({
 });
 const dockerHubOrganization = Type.String({
   pattern: '^[a-z0-9][a-z0-9_-]*$',
+  expects: 'lower case letters, digits, - and _',
   maxLength: NAME_LENGTH_MAX,
   description: 'Organization on Docker Hub; of use with that provider only.',
 });
@@ -67,6 +68,7 @@ export const CreatePrivateRegistryRequest = Type.Object(
       minLength: 1,
       maxLength: URL_LENGTH_MAX,
       pattern: '^https?://[^\\s/?#@]+(/[^\\s?#@]*)?$',
+      expects: 'an address that begins with https:// or http://, without user name, query and fragment',
       description: 'Address with scheme, and a path when repositories are made under one. Without user name.',
     }),
     access_key: Type.Optional(accessKey),

@@ -1,0 +1,32 @@
+// Which methods an address knows: for 405, for Allow, and for OPTIONS.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Refusal } from './problems.ts';
+
+type Known = { pattern: RegExp; methods: Set<string> };
+
+/** Watches the routes that are added after it, and answers what no route answers: 405, OPTIONS, 404. */
+export function addAllowedMethods(app: FastifyInstance): void {
+  const known = new Map<string, Known>();
+  app.addHook('onRoute', ({ url, method }) => {
+    // A route that takes everything below it answers for itself.
+    if (url.includes('*')) return;
+    const one = known.get(url) ?? { pattern: patternOf(url), methods: new Set() };
+    for (const name of [method].flat()) one.methods.add(name);
+    known.set(url, one);
+  });
+  app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, [...known.values()]));
+}
+
+function patternOf(url: string): RegExp {
+  const text = url.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/:(\w+)/g, '[^/]+');
+  return new RegExp(`^${text}$`);
+}
+
+function answerUnknown(request: FastifyRequest, reply: FastifyReply, known: Known[]): FastifyReply {
+  const path = request.url.split('?', 1)[0] ?? '';
+  const methods = new Set(known.filter(({ pattern }) => pattern.test(path)).flatMap((one) => [...one.methods]));
+  if (methods.size === 0) throw new Refusal('not-found');
+  const allow = [...methods, 'OPTIONS'].sort().join(', ');
+  if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send();
+  throw new Refusal('method-not-allowed', { detail: `Allowed: ${allow}.`, headers: { allow } });
+}

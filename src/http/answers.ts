@@ -1,0 +1,83 @@
+// What every answer has in common: the request's id, problems as problem+json, a line in the log, and a stop that is announced.
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ARCHIVE_BYTES_MAX } from '../customization/limits.ts';
+import { dropBody, hasBody } from './body-bytes.ts';
+import type { Readiness } from './health.ts';
+import { BODY_TIMEOUT_MS, DROPPED_JSON_BYTES_MAX, UPLOAD_TIMEOUT_MS, URL_LENGTH_MAX } from './limits.ts';
+import { PROBLEM_CONTENT_TYPE, PROBLEMS, problemBody, Refusal } from './problems.ts';
+import { refusalOf } from './refuse.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
+
+/** Adds the hooks and the error handler that all routes share. */
+export function addAnswers(app: FastifyInstance, readiness: Readiness): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header(REQUEST_ID_HEADER, request.id).header('x-content-type-options', 'nosniff');
+    if (request.url.length > URL_LENGTH_MAX) throw new Refusal('address-too-long');
+    // Told to stop, the connection is not offered for more.
+    if (readiness.draining) reply.header('connection', 'close');
+  });
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'private, no-cache');
+    return payload;
+  });
+  app.addHook('onResponse', async (request, reply) => logAnswer(request, reply));
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
+}
+
+/** The line of a request: its route and not its address, which may hold tokens. */
+function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
+  const { method, routeOptions } = request;
+  const line = { method, route: routeOptions.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
+  request.log.info(line, 'answered');
+}
+
+async function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const refusal = refusalOf(error);
+  const { status } = PROBLEMS[refusal.code];
+  if (status >= 500) request.log.error({ err: refusal.cause ?? refusal }, 'failed');
+  else request.log.debug({ code: refusal.code, err: refusal.cause }, 'refused');
+  if (!(await readToEnd(request))) reply.header('connection', 'close');
+  const path = request.url.split('?', 1)[0] ?? '';
+  return reply
+    .code(status)
+    .headers(refusal.headers)
+    .header('content-type', PROBLEM_CONTENT_TYPE)
+    .removeHeader('content-length')
+    .serializer((body) => JSON.stringify(body))
+    .send(problemBody(refusal, path));
+}
+
+/** A refused body is read and dropped, so that its sender sees the answer and not a reset. */
+async function readToEnd(request: FastifyRequest): Promise<boolean> {
+  if (!hasBody(request.raw)) return true;
+  const { upload } = request.routeOptions.config as { upload?: boolean };
+  const bytesMax = upload ? ARCHIVE_BYTES_MAX : DROPPED_JSON_BYTES_MAX;
+  return await dropBody(request.raw, { bytesMax, timeoutMs: upload ? UPLOAD_TIMEOUT_MS : BODY_TIMEOUT_MS });
+}
+
+/** Answers what could not even be read as a request (Node's `clientError`). */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const refusal = clientRefusal(error);
+  const { status } = PROBLEMS[refusal.code];
+  const body = JSON.stringify(problemBody(refusal, '/'));
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `content-type: ${PROBLEM_CONTENT_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    `${REQUEST_ID_HEADER}: ${requestIdOf({ headers: {} })}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function clientRefusal(error: NodeJS.ErrnoException): Refusal {
+  if (error.code === 'HPE_HEADER_OVERFLOW') return new Refusal('headers-too-large');
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Refusal('timeout');
+  return new Refusal('malformed-request');
+}

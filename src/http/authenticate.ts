@@ -1,0 +1,37 @@
+// Who calls, from the bearer token, and whether their role may.
+import type { FastifyRequest } from 'fastify';
+import type { Access } from '../contract/endpoint.ts';
+import { IdentityError } from '../identity/errors.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Principal } from '../identity/principal.ts';
+import { IDENTITY_PROBLEMS, Refusal } from './problems.ts';
+
+/** RFC 6750, section 3. */
+const CHALLENGE = 'Bearer realm="larder"';
+
+/** The caller of a request. Throws Refusal with token-missing, token-invalid or token-expired. */
+export async function authenticate(
+  request: FastifyRequest,
+  identity: Pick<Identity, 'verifyAccessToken'>,
+): Promise<Principal> {
+  const token = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (token === undefined) throw new Refusal('token-missing', { headers: { 'www-authenticate': CHALLENGE } });
+  try {
+    return await identity.verifyAccessToken(token);
+  } catch (error) {
+    throw tokenRefusal(error);
+  }
+}
+
+/** The refusal for a token that identity did not take; other errors stay what they are. */
+export function tokenRefusal(error: unknown): unknown {
+  if (!(error instanceof IdentityError)) return error;
+  const headers = { 'www-authenticate': `${CHALLENGE}, error="invalid_token"` };
+  const code = IDENTITY_PROBLEMS[error.code];
+  return code === undefined ? error : new Refusal(code, { headers, cause: error });
+}
+
+/** Throws Refusal: forbidden when the caller's role may not. */
+export function requireRole(caller: Principal, access: Access): void {
+  if (access !== 'PUBLIC' && !access.includes(caller.role)) throw new Refusal('forbidden');
+}

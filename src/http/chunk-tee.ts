@@ -1,0 +1,74 @@
+// One stream of bytes read by several readers at the pace of the slowest.
+
+/** An end of a tee: what its reader iterates, and how it is fed. */
+export type Branch = {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** Resolves when the reader asked for more, or reads no longer. */
+  write(chunk: Uint8Array): Promise<void>;
+  end(): void;
+  /** Says that nobody reads any more; a reader that began and stopped says so itself. */
+  leave(): void;
+  /** Makes the reader's next read throw. */
+  fail(error: unknown): void;
+};
+
+type Step = { value: Uint8Array } | { error: unknown } | 'end';
+
+/** Makes a branch that holds one chunk at most. */
+export function branch(): Branch {
+  let step: Step | undefined;
+  let arrived = Promise.withResolvers<void>();
+  let taken = Promise.withResolvers<void>();
+  let left = false;
+  const put = (next: Step) => {
+    if (step === 'end' || (step !== undefined && 'error' in step)) return;
+    step = next;
+    arrived.resolve();
+  };
+  const leave = () => {
+    left = true;
+    taken.resolve();
+  };
+  async function* read(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        await arrived.promise;
+        if (step === undefined || step === 'end') return;
+        if ('error' in step) throw step.error;
+        const current = step;
+        yield current.value;
+        // An error may have come in meanwhile; it is what is read next.
+        if (step === current) {
+          step = undefined;
+          arrived = Promise.withResolvers();
+        }
+        taken.resolve();
+      }
+    } finally {
+      leave();
+    }
+  }
+  return {
+    leave,
+    bytes: read(),
+    async write(chunk) {
+      if (left) return;
+      taken = Promise.withResolvers();
+      put({ value: chunk });
+      await taken.promise;
+    },
+    end: () => put('end'),
+    fail: (error) => put({ error }),
+  };
+}
+
+/** Reads the source to its end into all branches; an error of the source fails them all and is thrown. */
+export async function feed(source: AsyncIterable<Uint8Array>, branches: readonly Branch[]): Promise<void> {
+  try {
+    for await (const chunk of source) await Promise.all(branches.map((one) => one.write(chunk)));
+    for (const one of branches) one.end();
+  } catch (error) {
+    for (const one of branches) one.fail(error);
+    throw error;
+  }
+}

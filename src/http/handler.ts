@@ -1,0 +1,37 @@
+// What a handler is, and the two shapes nearly all of them have: read with the database, write in a transaction.
+import type { FastifyRequest } from 'fastify';
+import type { endpoints, Input, Operation, Output } from '../contract/endpoints.ts';
+import { type Database, inTransaction, type Transaction } from '../db/database.ts';
+import type { Identity } from '../identity/identity.ts';
+import type { Principal } from '../identity/principal.ts';
+import type { ContentStore } from '../oci/content.ts';
+
+/** What the server asks of identity. */
+export type HttpIdentity = Pick<Identity, 'verifyAccessToken' | 'exchangeApiToken' | 'jwks' | 'seal' | 'fileKey'>;
+
+/** What every handler gets beside its input. */
+export type PublicContext = {
+  db: Database;
+  content: ContentStore;
+  identity: HttpIdentity;
+  /** Scheme, host and port under which the client reached us: the beginning of absolute addresses. */
+  origin: string;
+  request: FastifyRequest;
+};
+
+export type Context = PublicContext & { caller: Principal };
+
+type ContextOf<O extends Operation> = (typeof endpoints)[O]['access'] extends 'PUBLIC' ? PublicContext : Context;
+
+export type Handler<O extends Operation> = (context: ContextOf<O>, input: Input<O>) => Promise<Output<O>>;
+
+/** A handler that reads. */
+export function reader<I, R>(read: (db: Database, caller: Principal, input: I) => Promise<R>) {
+  return (context: Context, input: I): Promise<R> => read(context.db, context.caller, input);
+}
+
+/** A handler that writes, in one transaction. */
+export function writer<I, R>(write: (tx: Transaction, caller: Principal, input: I) => Promise<R>) {
+  return (context: Context, input: I): Promise<R> =>
+    inTransaction(context.db, (tx) => write(tx, context.caller, input));
+}

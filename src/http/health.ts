@@ -1,0 +1,45 @@
+// Whether the process lives and whether it can serve: for load balancers, scripts, and whoever wants to know why not.
+import type { FastifyInstance } from 'fastify';
+import { READINESS_CHECK_TIMEOUT_MS } from './limits.ts';
+
+/** What one check found; everything beside `ok` is shown as it is. */
+export type CheckResult = { ok: boolean; [detail: string]: unknown };
+
+/** Filled and changed by whoever starts the server. */
+export type Readiness = {
+  /** True once the process was told to stop: it finishes what it has and takes nothing new. */
+  draining: boolean;
+  checks: Record<string, () => Promise<CheckResult>>;
+};
+
+/** Adds `/livez` and `/readyz`. */
+export function addHealth(app: FastifyInstance, readiness: Readiness): void {
+  app.get('/livez', async () => ({ status: 'alive' }));
+  app.get('/readyz', async (_request, reply) => {
+    const checks = await runChecks(readiness);
+    const ready = !readiness.draining && Object.values(checks).every(({ ok }) => ok);
+    const status = readiness.draining ? 'draining' : ready ? 'ready' : 'not-ready';
+    return reply
+      .code(ready ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send({ status, checks });
+  });
+}
+
+async function runChecks({ checks }: Readiness): Promise<Record<string, CheckResult>> {
+  const results = Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check)] as const);
+  return Object.fromEntries(await Promise.all(results));
+}
+
+/** The text of an error stays inside: it may name hosts and paths. */
+async function runCheck(check: () => Promise<CheckResult>): Promise<CheckResult> {
+  const late = Promise.withResolvers<CheckResult>();
+  const timer = setTimeout(() => late.resolve({ ok: false, reason: 'timeout' }), READINESS_CHECK_TIMEOUT_MS);
+  try {
+    return await Promise.race([check(), late.promise]);
+  } catch {
+    return { ok: false, reason: 'error' };
+  } finally {
+    clearTimeout(timer);
+  }
+}

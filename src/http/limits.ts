@@ -1,0 +1,47 @@
+// How much and how long the server listens to anyone, each ceiling with its reason. What a request may say is in contract/limits.ts.
+
+/** All header lines of a request with its address. An access token is about 1 KiB; the rest is generous. */
+export const HEADER_BYTES_MAX = 16 * 1024;
+/** An address: 100 UUIDs in a comma list, escaped, fit. Longer ones are refused by name (414) before the header limit is. */
+export const URL_LENGTH_MAX = 8 * 1024;
+/** A path segment: the longest identifier or product key, escaped. The router answers 404 beyond it. */
+export const PATH_SEGMENT_LENGTH_MAX = 1024;
+
+/** A socket on which nothing moves for this long is closed; uploads that keep moving may take as long as they need. */
+export const IDLE_TIMEOUT_MS = 120_000;
+/** Headers arrive in one packet or two; a client that drips them is closed. */
+export const HEADERS_TIMEOUT_MS = 20_000;
+/** A JSON body of 64 KiB on the slowest of lines. */
+export const BODY_TIMEOUT_MS = 30_000;
+/** An upload of 1 GiB at 5 Mbit/s. */
+export const UPLOAD_TIMEOUT_MS = 30 * 60_000;
+/** Longer than the 60 s of common load balancers, so that it is they who close idle connections and no request is lost between. */
+export const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+/** Sockets of one process; each costs some tens of KiB and a file descriptor, of which 4,096 are had everywhere. */
+export const CONNECTIONS_MAX = 2_048;
+/** Uploads that are read at the same time: each holds an inspector and a file that grows. */
+export const UPLOADS_MAX = 16;
+
+/** What is read and thrown away of a refused body, so that its sender sees the answer and not a reset. */
+export const DROPPED_JSON_BYTES_MAX = 8 * 1024 * 1024;
+/** Multipart's own lines around an archive and its fields. */
+export const MULTIPART_OVERHEAD_BYTES_MAX = 512 * 1024;
+/** Header lines of one part: two or three are usual. */
+export const PART_HEADERS_MAX = 20;
+
+/** Below this share of free disk no upload is taken, so that what is being built can be finished. */
+export const FREE_SHARE_MIN = 0.05;
+/** When to come back after a 503: the sweeper and the operator work in minutes. */
+export const RETRY_AFTER_SECONDS = 60;
+
+/** A signed address of a file: long enough to start a download by hand, short enough to be of no use in a log. */
+export const FILE_URL_LIFETIME_SECONDS = 15 * 60;
+
+/** A readiness check that takes longer has failed. */
+export const READINESS_CHECK_TIMEOUT_MS = 2_000;
+
+/** Token exchanges that may fail from one address within a window before it has to wait. API tokens cannot be guessed; this keeps the log readable. */
+export const FAILED_EXCHANGES_MAX = 20;
+export const FAILED_EXCHANGES_WINDOW_MS = 60_000;
+/** Addresses remembered at most; the oldest is forgotten first. */
+export const FAILED_EXCHANGES_ADDRESSES_MAX = 10_000;

@@ -1,0 +1,110 @@
+// The one adapter between endpoints as data and routes: authenticate, judge everything at once, call the handler, answer.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { EndpointDefinition } from '../contract/endpoint.ts';
+import type { Principal } from '../identity/principal.ts';
+import { authenticate, requireRole } from './authenticate.ts';
+import type { HttpIdentity, PublicContext } from './handler.ts';
+import { type Judge, type Judged, judgeOf } from './judge.ts';
+import { Refusal } from './problems.ts';
+import type { ServerParts } from './server.ts';
+import { compileCheck } from './violations.ts';
+
+/** A handler as the adapter sees it; the table of handlers is where its types are held. */
+export type AnyHandler = (context: never, input: never) => Promise<unknown>;
+
+type Mounted = {
+  endpoint: EndpointDefinition;
+  handler: AnyHandler;
+  judge: Judge;
+  parts: ServerParts;
+};
+
+/** Adds a route for every endpoint of a table. */
+export function mountEndpoints(
+  app: FastifyInstance,
+  table: Record<string, { endpoint: EndpointDefinition; handler: AnyHandler }>,
+  parts: ServerParts,
+): void {
+  for (const [operation, { endpoint, handler }] of Object.entries(table)) {
+    mountEndpoint(app, operation, { endpoint, handler, judge: judgeOf(endpoint), parts });
+  }
+}
+
+function mountEndpoint(app: FastifyInstance, operation: string, mounted: Mounted): void {
+  const { endpoint, parts } = mounted;
+  const refuseMalformed = pathCheck(endpoint);
+  app.route({
+    method: endpoint.method,
+    url: routePath(endpoint.path),
+    config: { operation, upload: endpoint.multipart !== undefined },
+    ...(endpoint.success.status === 200 ? { schema: { response: { 200: endpoint.success.body } } } : {}),
+    onRequest: async (request) => {
+      if (endpoint.access !== 'PUBLIC') callers.set(request, await permit(request, endpoint, parts.identity));
+      refuseMalformed(request.params);
+    },
+    handler: (request, reply) => run(request, reply, mounted),
+  });
+}
+
+const callers = new WeakMap<FastifyRequest, Principal>();
+
+async function permit(
+  request: FastifyRequest,
+  endpoint: EndpointDefinition,
+  identity: HttpIdentity,
+): Promise<Principal> {
+  const caller = await authenticate(request, identity);
+  requireRole(caller, endpoint.access);
+  return caller;
+}
+
+/** `/v1/catalogs/{catalog_id}` as the router writes it. */
+export function routePath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ':$1');
+}
+
+/** Malformed ids in a path name nothing: 404, as for ids that name nothing. */
+function pathCheck({ params }: EndpointDefinition): (params: unknown) => void {
+  if (params === undefined) return () => {};
+  const check = compileCheck(params, { whole: 'path' });
+  return (given) => {
+    if (check({ ...(given as object) }).length > 0) throw new Refusal('not-found');
+  };
+}
+
+async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounted): Promise<FastifyReply> {
+  const { parts, judge } = mounted;
+  const judged = await judge(request, parts.content);
+  try {
+    const input = { ...(await judged.input()), ...(request.params as object) };
+    const context = contextOf(request, parts);
+    const output = await (mounted.handler as (context: unknown, input: unknown) => Promise<unknown>)(context, input);
+    return answer(reply, mounted.endpoint, { input, output });
+  } catch (error) {
+    throw await refused(error, judged);
+  }
+}
+
+/** An upload whose request was refused leaves nothing behind. */
+async function refused(error: unknown, judged: Judged): Promise<unknown> {
+  await judged.drop();
+  return error;
+}
+
+function contextOf(request: FastifyRequest, parts: ServerParts): PublicContext & { caller?: Principal } {
+  const caller = callers.get(request);
+  const { db, content, identity } = parts;
+  const origin = parts.publicUrl ?? (request.host ? `${request.protocol}://${request.host}` : '');
+  return { db, content, identity, origin, request, ...(caller === undefined ? {} : { caller }) };
+}
+
+type Answer = { input: Record<string, unknown>; output: unknown };
+
+function answer(reply: FastifyReply, { success }: EndpointDefinition, { input, output }: Answer): FastifyReply {
+  if (success.status === 200) return reply.code(200).send(output);
+  if (success.status === 204) return reply.code(204).send();
+  const { id } = output as { id: string };
+  const names: Record<string, unknown> = { ...input, id };
+  const location = success.location.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(names[name])));
+  return reply.code(201).header('location', location).send();
+}

@@ -1,0 +1,14 @@
+// Where the OpenAPI document is read: as YAML and as JSON, without a token.
+import type { FastifyInstance } from 'fastify';
+import { stringify } from 'yaml';
+import { openApiDocument } from './openapi.ts';
+
+/** Adds `/v1/api.yml` and `/v1/api.json`. */
+export function addOpenApi(app: FastifyInstance): void {
+  const document = openApiDocument();
+  const json = JSON.stringify(document, null, 2);
+  // Without aliases: many readers of OpenAPI do not follow them.
+  const yaml = stringify(document, { aliasDuplicateObjects: false });
+  app.get('/v1/api.json', async (_request, reply) => reply.type('application/json; charset=utf-8').send(json));
+  app.get('/v1/api.yml', async (_request, reply) => reply.type('application/yaml; charset=utf-8').send(yaml));
+}

@@ -1,0 +1,194 @@
+// The OpenAPI 3.1 document, made from the contract: what the server checks and what it documents cannot differ.
+import type { TObject, TSchema } from 'typebox';
+import type { EndpointDefinition } from '../contract/endpoint.ts';
+import { endpoints } from '../contract/endpoints.ts';
+import { ConstraintsViolationsError, Problem } from '../contract/problem.ts';
+import { exampleOf } from './openapi-examples.ts';
+import { linksFor } from './openapi-links.ts';
+import { PROBLEM_CONTENT_TYPE } from './problems.ts';
+
+type Json = Record<string, unknown>;
+
+const JSON_TYPE = 'application/json';
+
+/** Makes the document. Equal for equal contracts: it is committed and compared. */
+export function openApiDocument(): Json {
+  const schemas = new Schemas();
+  const paths: Record<string, Json> = {};
+  for (const [operation, endpoint] of Object.entries<EndpointDefinition>(endpoints)) {
+    const path = paths[endpoint.path] ?? {};
+    path[endpoint.method.toLowerCase()] = operationObject(operation, endpoint, schemas);
+    paths[endpoint.path] = path;
+  }
+  const tags = [...new Set(Object.values<EndpointDefinition>(endpoints).map(({ tag }) => tag))];
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Larder',
+      version: '1',
+      summary: 'An organization’s own application catalog.',
+      description:
+        'Requests applications, customizes what they are built from, and tells what was released. The organization is the one of the access token.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ access_token: [] }],
+    tags: tags.map((name) => ({ name })),
+    paths,
+    components: {
+      securitySchemes: {
+        access_token: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'An access token, exchanged for an API token. It is good for half an hour.',
+        },
+      },
+      responses: problemResponses(schemas),
+      headers: HEADERS,
+      schemas: schemas.sorted(),
+    },
+  };
+}
+
+const HEADERS: Json = {
+  'X-Request-Id': { description: 'Names the request in the log; yours when you sent one.', schema: { type: 'string' } },
+  Location: { description: 'Path of what was created.', schema: { type: 'string', format: 'uri-reference' } },
+};
+
+function operationObject(operation: string, endpoint: EndpointDefinition, schemas: Schemas): Json {
+  const body = requestBody(endpoint, schemas);
+  const parameters = [
+    ...parametersOf(endpoint.params, 'path', schemas),
+    ...parametersOf(endpoint.query, 'query', schemas),
+  ];
+  return {
+    operationId: operation,
+    summary: endpoint.summary,
+    ...(endpoint.description === undefined ? {} : { description: endpoint.description }),
+    tags: [endpoint.tag],
+    ...(endpoint.access === 'PUBLIC' ? { security: [] } : {}),
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(body === undefined ? {} : { requestBody: body }),
+    responses: responsesOf(operation, endpoint, schemas),
+  };
+}
+
+function parametersOf(declared: TObject | undefined, place: 'path' | 'query', schemas: Schemas): Json[] {
+  const required = new Set(declared?.required ?? []);
+  return Object.entries(declared?.properties ?? {}).map(([name, schema]) => {
+    const { description, ...shape } = schemas.inline(schema);
+    const isList = shape['type'] === 'array';
+    return {
+      name,
+      in: place,
+      description,
+      required: place === 'path' || (required.has(name) && !('default' in shape)),
+      // Several values in one parameter, separated by commas.
+      ...(isList ? { style: 'form', explode: false } : {}),
+      schema: shape,
+    };
+  });
+}
+
+function requestBody({ body, form, multipart }: EndpointDefinition, schemas: Schemas): Json | undefined {
+  if (body !== undefined) {
+    const example = exampleOf(body);
+    return { required: true, content: { [JSON_TYPE]: { schema: schemas.of(body), example } } };
+  }
+  if (form !== undefined) return { content: { 'application/x-www-form-urlencoded': { schema: schemas.inline(form) } } };
+  if (multipart === undefined) return undefined;
+  const { properties = {}, ...fields } = schemas.inline(multipart.fields);
+  const file = { type: 'string', contentMediaType: 'application/gzip', description: multipart.file.description };
+  const schema = {
+    ...fields,
+    properties: { file, ...(properties as Json) },
+    ...(multipart.file.required ? { required: ['file'] } : {}),
+  };
+  const encoding = { file: { contentType: 'application/gzip' }, filter: { contentType: JSON_TYPE } };
+  return { required: multipart.file.required, content: { 'multipart/form-data': { schema, encoding } } };
+}
+
+function responsesOf(operation: string, endpoint: EndpointDefinition, schemas: Schemas): Json {
+  const { success } = endpoint;
+  const headers: Json = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
+  if (success.status === 201) headers['Location'] = { $ref: '#/components/headers/Location' };
+  const links = linksFor(operation, endpoint);
+  const responses: Json = {
+    [success.status]: {
+      description: success.description,
+      headers,
+      ...(success.status === 200
+        ? { content: { [JSON_TYPE]: { schema: schemas.of(success.body), example: exampleOf(success.body) } } }
+        : {}),
+      ...(links === undefined ? {} : { links }),
+    },
+  };
+  const everywhere = endpoint.access === 'PUBLIC' ? [401, 429, 500, 503] : [401, 403, 500, 503];
+  for (const status of [...endpoint.problems, ...everywhere].sort()) {
+    responses[status] = { $ref: `#/components/responses/Problem${status}` };
+  }
+  return responses;
+}
+
+const PROBLEM_DESCRIPTIONS: Record<number, string> = {
+  400: 'The request is not valid; every violation is named.',
+  401: 'The token is missing, not valid or expired.',
+  403: 'The role of the token does not allow this.',
+  404: 'There is nothing at this address that the organization may see.',
+  409: 'It is still in use.',
+  412: 'The application has not been released yet.',
+  413: 'The body is too large.',
+  415: 'The media type of the body is not taken here.',
+  429: 'Too many attempts; Retry-After says how long to wait.',
+  500: 'Something went wrong in the service.',
+  503: 'The service cannot do this at the moment; Retry-After says when to try again.',
+};
+
+function problemResponses(schemas: Schemas): Json {
+  const entries = Object.entries(PROBLEM_DESCRIPTIONS).map(([status, description]) => {
+    const schema = schemas.of(status === '400' ? ConstraintsViolationsError : Problem);
+    return [`Problem${status}`, { description, content: { [PROBLEM_CONTENT_TYPE]: { schema } } }];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Collects the schemas that have a title as components, and refers to them. */
+class Schemas {
+  readonly #components = new Map<string, Json>();
+
+  /** The schema, or a reference to it when it has a title. */
+  of(schema: TSchema): Json {
+    const { title } = schema as { title?: string };
+    if (title === undefined) return this.inline(schema);
+    if (!this.#components.has(title)) {
+      // Known before its parts are, so that its place in the order is its first mention.
+      this.#components.set(title, {});
+      this.#components.set(title, this.inline(schema));
+    }
+    return { $ref: `#/components/schemas/${title}` };
+  }
+
+  /** The schema itself; what is inside and has a title is referred to. */
+  inline(schema: TSchema): Json {
+    const { title: _title, expects: _expects, ...shape } = schema as Json;
+    if (isRecord(shape['properties'])) shape['properties'] = this.#each(shape['properties']);
+    if (isRecord(shape['items'])) shape['items'] = this.of(shape['items'] as TSchema);
+    if (!Array.isArray(shape['anyOf'])) return shape;
+    // The variants are told apart by a word, so exactly one fits.
+    const { anyOf, ...union } = shape;
+    return { ...union, oneOf: (anyOf as TSchema[]).map((variant) => this.of(variant)) };
+  }
+
+  sorted(): Json {
+    return Object.fromEntries([...this.#components].sort(([one], [other]) => (one < other ? -1 : 1)));
+  }
+
+  #each(properties: Json): Json {
+    return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, this.of(schema as TSchema)]));
+  }
+}
+
+function isRecord(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

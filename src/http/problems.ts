@@ -1,0 +1,203 @@
+// The closed table of problems: every refusal the API can answer, and which refusal of the catalog is which problem.
+import type { CatalogErrorCode } from '../catalog/errors.ts';
+import { VIOLATIONS_MAX } from '../contract/limits.ts';
+import type { ConstraintsViolationsError, Problem, Violation } from '../contract/problem.ts';
+import type { IdentityErrorCode } from '../identity/errors.ts';
+
+export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
+
+/** Each kind of problem with its status, its title, and what to do about it (shown at its type's address). */
+export const PROBLEMS = {
+  'invalid-request': {
+    status: 400,
+    title: 'The request is not valid',
+    advice:
+      'Each violation names a parameter, a field or an entry of the archive, and what is wrong with it. Mend them all and send the request again.',
+  },
+  'token-missing': {
+    status: 401,
+    title: 'An access token is needed',
+    advice:
+      'Exchange an API token for an access token and send it with every call: "Authorization: Bearer ACCESS_TOKEN".',
+  },
+  'token-invalid': {
+    status: 401,
+    title: 'The token is not valid',
+    advice:
+      'It is damaged, was signed by another installation, or is no access token. An API token is not sent as bearer: exchange it for an access token first.',
+  },
+  'token-expired': {
+    status: 401,
+    title: 'The token has expired',
+    advice: 'Access tokens last half an hour. Exchange the API token again.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'The role does not allow this',
+    advice: 'Viewers read. To change something, use a token of an editor or an owner.',
+  },
+  'not-owned': {
+    status: 403,
+    title: 'It does not belong to the organization',
+    advice:
+      'What comes with the installation is shared by all its organizations and cannot be changed by one of them. Register one of your own.',
+  },
+  'link-invalid': {
+    status: 403,
+    title: 'The link is not valid',
+    advice: 'Signed addresses work unchanged, and for a quarter of an hour. Ask for a new one.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'Not found',
+    advice: 'There is nothing at this address that the organization of the token may see.',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'The method is not allowed here',
+    advice: 'The header "Allow" lists what is.',
+  },
+  'in-use': {
+    status: 409,
+    title: 'It is still in use',
+    advice: 'Applications need it. Remove them first, or let them use another.',
+  },
+  'not-released': {
+    status: 412,
+    title: 'The application has not been released yet',
+    advice:
+      'A customization for one product needs an application of it that was released in the catalog. Wait for its first release, or leave the product out of the filter.',
+  },
+  'too-large': {
+    status: 413,
+    title: 'The body is too large',
+    advice: 'The detail tells the limit.',
+  },
+  'address-too-long': {
+    status: 414,
+    title: 'The address is too long',
+    advice: 'Ask for less at once.',
+  },
+  'media-type': {
+    status: 415,
+    title: 'The media type of the body is not taken here',
+    advice: 'Bodies are application/json in UTF-8, uploads multipart/form-data.',
+  },
+  'range-not-satisfiable': {
+    status: 416,
+    title: 'The range is outside of the file',
+    advice: 'The header "Content-Range" tells the size of the file.',
+  },
+  'too-many-requests': {
+    status: 429,
+    title: 'Too many attempts',
+    advice: 'Wait as long as the header "Retry-After" says.',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'The header is too large',
+    advice: 'Send fewer or shorter header lines.',
+  },
+  'malformed-request': {
+    status: 400,
+    title: 'This is not HTTP',
+    advice: 'The request could not be read as HTTP/1.1.',
+  },
+  timeout: {
+    status: 408,
+    title: 'The request took too long to arrive',
+    advice: 'Send it again.',
+  },
+  internal: {
+    status: 500,
+    title: 'Something went wrong here',
+    advice:
+      'It is not the fault of the request. Give the operator the request id of the answer: the log tells more under it.',
+  },
+  unavailable: {
+    status: 503,
+    title: 'The service cannot do this at the moment',
+    advice: 'The detail tells why. Try again after the time in the header "Retry-After".',
+  },
+} as const satisfies Record<string, { status: number; title: string; advice: string }>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** Each way in which the catalog refuses, as a problem. */
+export const CATALOG_PROBLEMS = {
+  NOT_FOUND: 'not-found',
+  INVALID: 'invalid-request',
+  NOT_RELEASED: 'not-released',
+  NOT_OWNED: 'not-owned',
+  IN_USE: 'in-use',
+} as const satisfies Record<CatalogErrorCode, ProblemCode>;
+
+/** Each way in which identity refuses; the installation's own faults are no answer for a client. */
+export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefined> = {
+  TOKEN_MISSING: 'token-missing',
+  TOKEN_INVALID: 'token-invalid',
+  TOKEN_EXPIRED: 'token-expired',
+  KEY_FILE: undefined,
+  KEY_WRONG: undefined,
+  SEAL_BROKEN: undefined,
+  NAME_INVALID: undefined,
+};
+
+export type RefusalOptions = {
+  detail?: string;
+  violations?: readonly Violation[];
+  /** Violations beyond those given, which are not listed. */
+  more?: number;
+  headers?: Record<string, string>;
+  cause?: unknown;
+};
+
+/** A refusal on its way to the client. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: ProblemCode;
+  readonly detail: string | undefined;
+  readonly violations: readonly Violation[];
+  readonly more: number;
+  readonly headers: Record<string, string>;
+
+  constructor(code: ProblemCode, options: RefusalOptions = {}) {
+    super(options.detail ?? PROBLEMS[code].title, options.cause === undefined ? {} : { cause: options.cause });
+    this.code = code;
+    this.detail = options.detail;
+    this.violations = options.violations ?? [];
+    this.more = options.more ?? 0;
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** A 400 that names everything that is wrong, or the first hundred things and how many more there are. */
+export function invalid(violations: readonly Violation[], options: { more?: number } = {}): Refusal {
+  const more = (options.more ?? 0) + Math.max(0, violations.length - VIOLATIONS_MAX);
+  return new Refusal('invalid-request', { violations: violations.slice(0, VIOLATIONS_MAX), more });
+}
+
+/** The address under which a kind of problem is explained. */
+export function problemType(code: ProblemCode): string {
+  return `/problems/${code}`;
+}
+
+/** The answer's body for a refusal. */
+export function problemBody(refusal: Refusal, instance: string): Problem | ConstraintsViolationsError {
+  const { status, title } = PROBLEMS[refusal.code];
+  const detail = refusal.detail ?? (refusal.code === 'invalid-request' ? violationsDetail(refusal) : undefined);
+  return {
+    type: problemType(refusal.code),
+    title,
+    status,
+    ...(detail === undefined ? {} : { detail }),
+    instance,
+    ...(status === 400 ? { violations: [...refusal.violations] } : {}),
+  };
+}
+
+function violationsDetail({ violations, more }: Refusal): string {
+  const listed =
+    violations.length === 1 ? 'There is one violation.' : `There are ${violations.length + more} violations.`;
+  return more > 0 ? `${listed} ${more} more than the ${violations.length} listed.` : listed;
+}

@@ -1,0 +1,8 @@
+// Applications.
+import { getApplication, listApplications } from '../../catalog/applications.ts';
+import { reader } from '../handler.ts';
+
+export const applicationHandlers = {
+  listApplications: reader(listApplications),
+  getApplication: reader(getApplication),
+};

@@ -1,0 +1,17 @@
+// Base images.
+import {
+  createBaseImage,
+  deleteBaseImage,
+  getBaseImage,
+  listBaseImages,
+  updateBaseImage,
+} from '../../catalog/base-images.ts';
+import { reader, writer } from '../handler.ts';
+
+export const baseImageHandlers = {
+  listBaseImages: reader(listBaseImages),
+  createBaseImage: writer(createBaseImage),
+  getBaseImage: reader(getBaseImage),
+  updateBaseImage: writer(updateBaseImage),
+  deleteBaseImage: writer(deleteBaseImage),
+};

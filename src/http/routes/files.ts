@@ -1,0 +1,13 @@
+// Files of a catalog: what the catalog may hand out becomes a signed address.
+import { getFile as findFile } from '../../catalog/files.ts';
+import type { Handler } from '../handler.ts';
+import { FILE_URL_LIFETIME_SECONDS } from '../limits.ts';
+import { signFilePath } from '../signed-url.ts';
+
+const getFile: Handler<'getFile'> = async ({ db, caller, identity, origin }, input) => {
+  const file = await findFile(db, caller, input);
+  const expiresAt = Math.floor(Date.now() / 1000) + FILE_URL_LIFETIME_SECONDS;
+  return { url: origin + signFilePath(identity.fileKey, file, expiresAt) };
+};
+
+export const fileHandlers = { getFile };

@@ -1,0 +1,37 @@
+// The table of all handlers by operation: one that is missing or does not fit its endpoint does not compile.
+import { endpoints, type Operation, operations } from '../../contract/endpoints.ts';
+import type { Handler } from '../handler.ts';
+import { applicationRequestHandlers } from './application-requests.ts';
+import { applicationHandlers } from './applications.ts';
+import { baseImageHandlers } from './base-images.ts';
+import { catalogHandlers } from './catalogs.ts';
+import { customizationHandlers } from './customizations.ts';
+import { fileHandlers } from './files.ts';
+import { offeringHandlers } from './offerings.ts';
+import { operatingSystemHandlers } from './operating-systems.ts';
+import { pipelineHandlers } from './pipelines.ts';
+import { productHandlers } from './products.ts';
+import { registryHandlers } from './registries.ts';
+import { releaseHandlers } from './releases.ts';
+import { tokenHandlers } from './tokens.ts';
+
+const handlers = {
+  ...tokenHandlers,
+  ...catalogHandlers,
+  ...fileHandlers,
+  ...offeringHandlers,
+  ...applicationHandlers,
+  ...applicationRequestHandlers,
+  ...baseImageHandlers,
+  ...operatingSystemHandlers,
+  ...registryHandlers,
+  ...customizationHandlers,
+  ...pipelineHandlers,
+  ...releaseHandlers,
+  ...productHandlers,
+} satisfies { [O in Operation]: Handler<O> };
+
+/** Every endpoint with its handler. */
+export const handledEndpoints = Object.fromEntries(
+  operations.map((operation) => [operation, { endpoint: endpoints[operation], handler: handlers[operation] }]),
+);

@@ -1,0 +1,5 @@
+// Offerings.
+import { getOffering, listOfferings } from '../../catalog/offerings.ts';
+import { reader } from '../handler.ts';
+
+export const offeringHandlers = { listOfferings: reader(listOfferings), getOffering: reader(getOffering) };

@@ -1,0 +1,24 @@
+// Registries, whose secrets are sealed before the catalog sees them.
+import {
+  createRegistry as create,
+  deleteRegistry,
+  getRegistry,
+  listRegistries,
+  updateRegistry as update,
+} from '../../catalog/registries.ts';
+import { inTransaction } from '../../db/database.ts';
+import { type Handler, reader, writer } from '../handler.ts';
+
+const createRegistry: Handler<'createRegistry'> = (context, input) =>
+  inTransaction(context.db, (tx) => create(tx, context.caller, input, { seal: context.identity.seal }));
+
+const updateRegistry: Handler<'updateRegistry'> = (context, input) =>
+  inTransaction(context.db, (tx) => update(tx, context.caller, input, { seal: context.identity.seal }));
+
+export const registryHandlers = {
+  listRegistries: reader(listRegistries),
+  createRegistry,
+  getRegistry: reader(getRegistry),
+  updateRegistry,
+  deleteRegistry: writer(deleteRegistry),
+};

@@ -1,0 +1,5 @@
+// Releases.
+import { getRelease, listReleases } from '../../catalog/releases.ts';
+import { reader } from '../handler.ts';
+
+export const releaseHandlers = { listReleases: reader(listReleases), getRelease: reader(getRelease) };
