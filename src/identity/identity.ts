@@ -1,0 +1,76 @@
+// Identity of one installation as a single value: its keys opened once, and what the doors ask of them.
+import type { JSONWebKeySet } from 'jose';
+import { type Database, inTransaction } from '../db/database.ts';
+import {
+  EXPIRES_IN_SECONDS,
+  signAccessToken,
+  signToken,
+  type TokenOptions,
+  verifyAccessToken,
+  verifyToken,
+} from './access-tokens.ts';
+import { findTokenHolder, getTokenHolder, type TokenHolder } from './api-tokens.ts';
+import { ensureInstallation } from './installation.ts';
+import { deriveKey, type InstallationKey } from './installation-key.ts';
+import type { Principal } from './principal.ts';
+import { type SealOwner, seal, unseal } from './sealed.ts';
+import { ensureSigningKey, loadSigningKeys } from './signing-keys.ts';
+
+/** The answer to an exchange, field by field as the original's (api.md, section 4). */
+export type ExchangedToken = {
+  id_token: null;
+  token_type: 'bearer';
+  /** Seconds. */
+  expires_in: number;
+  scope: string;
+  access_token: string;
+  refresh_token: string;
+};
+
+export type Identity = {
+  /** Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */
+  verifyAccessToken(jwt: string): Promise<Principal>;
+  /** Throws the same for an API token that opens nothing. */
+  exchangeApiToken(apiToken: string): Promise<ExchangedToken>;
+  findTokenHolder(apiToken: string): Promise<TokenHolder | undefined>;
+  signToken(claims: Record<string, unknown>, options: TokenOptions): Promise<string>;
+  verifyToken(jwt: string, options: { audience: string }): Promise<Record<string, unknown>>;
+  jwks(): Promise<JSONWebKeySet>;
+  seal(plaintext: string, owner: SealOwner): Buffer;
+  unseal(sealed: Buffer, owner: SealOwner): string;
+  /** 32 bytes that sign links to files. */
+  fileKey: Buffer;
+};
+
+/**
+ * Opens the identity of an installation; the first start makes its row and its signing key. Throws IdentityError
+ * KEY_WRONG when the key is not this database's.
+ */
+export async function openIdentity(db: Database, key: InstallationKey): Promise<Identity> {
+  await inTransaction(db, async (tx) => {
+    await ensureInstallation(tx, key);
+    await ensureSigningKey(tx, key);
+  });
+  const keys = await loadSigningKeys(db, key);
+  return {
+    verifyAccessToken: (jwt) => verifyAccessToken(keys, jwt),
+    async exchangeApiToken(apiToken) {
+      const { principal } = await getTokenHolder(db, apiToken);
+      return {
+        id_token: null,
+        token_type: 'bearer',
+        expires_in: EXPIRES_IN_SECONDS,
+        scope: principal.role === 'VIEWER' ? 'read' : 'read write',
+        access_token: await signAccessToken(keys, principal),
+        refresh_token: apiToken,
+      };
+    },
+    findTokenHolder: (apiToken) => findTokenHolder(db, apiToken),
+    signToken: (claims, options) => signToken(keys, claims, options),
+    verifyToken: (jwt, options) => verifyToken(keys, jwt, options),
+    jwks: async () => keys.jwks,
+    seal: (plaintext, owner) => seal(key, plaintext, owner),
+    unseal: (sealed, owner) => unseal(key, sealed, owner),
+    fileKey: deriveKey(key.current, 'file links'),
+  };
+}

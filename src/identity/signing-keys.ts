@@ -1,0 +1,70 @@
+// The key pairs that sign this installation's tokens: the public half for everyone, the private half sealed.
+import {
+  type CryptoKey,
+  calculateJwkThumbprint,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JSONWebKeySet,
+  type JWK,
+} from 'jose';
+import type { Database, Transaction } from '../db/database.ts';
+import { json } from '../db/tables.ts';
+import { deriveKey, type InstallationKey } from './installation-key.ts';
+import { INSTALLATION, seal, unseal } from './sealed.ts';
+
+/** Ed25519 (RFC 8037): small, fast, and no nonce to get wrong. The only algorithm that is ever accepted. */
+export const SIGNING_ALGORITHM = 'EdDSA';
+
+export type SigningKeys = {
+  /** Names this installation in every token, so that one of another never passes. */
+  issuer: string;
+  /** Signs. */
+  current: { kid: string; privateKey: CryptoKey };
+  /** Verify, by kid. */
+  publicKeys: ReadonlyMap<string, CryptoKey>;
+  /** The public halves as RFC 7517 publishes them. */
+  jwks: JSONWebKeySet;
+};
+
+/** Makes the first pair. Call it in the transaction that holds the installation's row. */
+export async function ensureSigningKey(tx: Transaction, key: InstallationKey): Promise<void> {
+  const found = await tx.selectFrom('signing_keys').select('kid').limit(1).executeTakeFirst();
+  if (found) return;
+  const { publicKey, privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { crv: 'Ed25519', extractable: true });
+  const publicJwk = await exportJWK(publicKey);
+  const kid = await calculateJwkThumbprint(publicJwk);
+  const sealed = seal(key, JSON.stringify(await exportJWK(privateKey)), ownerOf(kid));
+  await tx
+    .insertInto('signing_keys')
+    .values({ kid, public_jwk: json({ ...publicJwk }), sealed_private_jwk: sealed })
+    .execute();
+}
+
+/** Opens the pairs; the newest signs. Throws IdentityError SEAL_BROKEN. */
+export async function loadSigningKeys(db: Database, key: InstallationKey): Promise<SigningKeys> {
+  const rows = await db.selectFrom('signing_keys').selectAll().orderBy('created_at', 'desc').execute();
+  const [newest] = rows;
+  if (!newest) throw new Error('The installation has no signing key');
+  const privateJwk = JSON.parse(unseal(key, newest.sealed_private_jwk, ownerOf(newest.kid))) as JWK;
+  const keys = rows.map(({ kid, public_jwk }) => ({ ...(public_jwk as JWK), kid, alg: SIGNING_ALGORITHM, use: 'sig' }));
+  return {
+    // The oldest generation stays when the key file is rotated, and with it the name.
+    issuer: `urn:larder:${deriveKey(key.all.at(-1) ?? key.current, 'issuer')
+      .toString('hex')
+      .slice(0, 32)}`,
+    current: { kid: newest.kid, privateKey: await importKey(privateJwk) },
+    publicKeys: new Map(await Promise.all(keys.map(async (jwk) => [jwk.kid, await importKey(jwk)] as const))),
+    jwks: { keys },
+  };
+}
+
+async function importKey(jwk: JWK): Promise<CryptoKey> {
+  const key = await importJWK(jwk, SIGNING_ALGORITHM);
+  if (key instanceof Uint8Array) throw new TypeError('A signing key is a key pair');
+  return key;
+}
+
+function ownerOf(kid: string): { organization_id: string; row_id: string } {
+  return { organization_id: INSTALLATION, row_id: `signing_key ${kid}` };
+}
