@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { ROLES } from '../contract/vocabulary.ts';
 import type { Access, Caller } from './caller.ts';
 import { countFailedLogins } from './failed-logins.ts';
-import type { IdentityForRegistry } from './identity.ts';
+import type { RegistryIdentity } from './room.ts';
 
 /** A removed API token works this much longer at most; long enough that a push of a thousand requests asks the database once. */
 const CREDENTIAL_CACHE_MS = 5_000;
@@ -22,7 +22,7 @@ export type Door = {
 type Remembered = { caller: Promise<Caller | undefined>; until: number };
 
 /** Opens the door. `now` answers milliseconds. */
-export function openDoor(identity: IdentityForRegistry, now: () => number = Date.now): Door {
+export function openDoor(identity: RegistryIdentity, now: () => number = Date.now): Door {
   const remembered = new Map<string, Remembered>();
   const failed = countFailedLogins(now);
   const verify = async (authorization: string, key: string) => {
@@ -67,7 +67,7 @@ function remember(remembered: Map<string, Remembered>, key: string, entry: Remem
   }
 }
 
-async function verifyCredentials(identity: IdentityForRegistry, authorization: string): Promise<Caller | undefined> {
+async function verifyCredentials(identity: RegistryIdentity, authorization: string): Promise<Caller | undefined> {
   const [, scheme = '', value = ''] = /^(\w+) +([^\s,]+)$/.exec(authorization) ?? [];
   switch (scheme.toLowerCase()) {
     case 'basic':
@@ -85,7 +85,7 @@ function passwordOf(basic: string): string {
   return text.slice(text.indexOf(':') + 1);
 }
 
-async function callerOfApiToken(identity: IdentityForRegistry, apiToken: string): Promise<Caller | undefined> {
+async function callerOfApiToken(identity: RegistryIdentity, apiToken: string): Promise<Caller | undefined> {
   const holder = apiToken === '' ? undefined : await identity.findTokenHolder(apiToken);
   return (
     holder && {
@@ -96,7 +96,7 @@ async function callerOfApiToken(identity: IdentityForRegistry, apiToken: string)
   );
 }
 
-async function callerOfRegistryToken(identity: IdentityForRegistry, jwt: string): Promise<Caller | undefined> {
+async function callerOfRegistryToken(identity: RegistryIdentity, jwt: string): Promise<Caller | undefined> {
   const claims = await identity.verifyToken(jwt, { audience: SERVICE }).catch(() => undefined);
   const role = ROLES.find((known) => known === claims?.['role']);
   const [organizationId, namespace] = [claims?.['organization_id'], claims?.['namespace']];

@@ -1,5 +1,5 @@
 // From a request's path to what it asks for (distribution-spec 1.1, "Endpoints"); names may hold any number of segments.
-import { isRepositoryName } from './names.ts';
+import { isRepository } from '../oci/reference.ts';
 import { Refusal } from './refusal.ts';
 
 export type Asked =
@@ -25,7 +25,7 @@ export function parsePath(path: string): Asked | undefined {
   }
   const segments = path.length > PATH_LENGTH_MAX ? [] : decode(path).split('/');
   const asked = parseSegments(segments);
-  if (asked !== undefined && !isRepositoryName(asked.name)) {
+  if (asked !== undefined && !isRepository(asked.name)) {
     throw new Refusal('NAME_INVALID', 'invalid repository name');
   }
   return asked;

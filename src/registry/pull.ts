@@ -1,12 +1,12 @@
 // Pulling: blobs with ranges, manifests by tag and digest, and HEAD for both (distribution-spec 1.1, "Pull").
-import { pipeline } from 'node:stream/promises';
 import { ContentMissing } from '../oci/content-errors.ts';
 import type { Digest } from '../oci/descriptor.ts';
+import { MANIFEST_BYTES_MAX, readAtMost } from '../oci/manifest.ts';
+import { isTag } from '../oci/reference.ts';
 import { acceptsType } from './accept.ts';
 import { getBlobSize } from './blobs.ts';
 import { parseRange } from './byte-range.ts';
 import { type FoundManifest, getManifest } from './manifests.ts';
-import { isTag } from './names.ts';
 import { Refusal } from './refusal.ts';
 import type { Room } from './room.ts';
 import { readDigest, repositoryOf, type Visit } from './visit.ts';
@@ -74,13 +74,7 @@ async function readManifest(room: Room, { digest }: FoundManifest): Promise<Buff
   if (known !== undefined) {
     return known;
   }
-  const chunks: Buffer[] = [];
-  await pipeline(await openContent(room, digest), async (bytes: AsyncIterable<Buffer>) => {
-    for await (const chunk of bytes) {
-      chunks.push(chunk);
-    }
-  });
-  const bytes = Buffer.concat(chunks);
+  const bytes = await readAtMost(await openContent(room, digest), MANIFEST_BYTES_MAX);
   room.manifests.set(digest, bytes);
   return bytes;
 }

@@ -3,11 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ContentInfo } from '../oci/content.ts';
 import { ContentMismatch, OffsetMismatch } from '../oci/content-errors.ts';
 import type { Digest } from '../oci/descriptor.ts';
+import { isRepository } from '../oci/reference.ts';
 import { addBlob, mountBlob, removeBlob } from './blobs.ts';
 import { bodyOf, declaredLength, hasBody } from './body.ts';
 import { parseContentRange } from './byte-range.ts';
 import { isGranted } from './caller.ts';
-import { isRepositoryName, isUploadId } from './names.ts';
+import { isUploadId } from './names.ts';
 import { Refusal } from './refusal.ts';
 import type { Room } from './room.ts';
 import { checkUpload, endUpload, startUpload } from './uploads.ts';
@@ -39,7 +40,7 @@ export async function beginUpload(visit: Visit<'uploads'>): Promise<unknown> {
 async function answerMount(visit: Visit<'uploads'>, digest: Digest): Promise<unknown> {
   const { room, query, caller } = visit;
   const from = query.get('from') ?? '';
-  const readable = isRepositoryName(from) && isGranted(caller, { type: 'repository', name: from, action: 'pull' });
+  const readable = isRepository(from) && isGranted(caller, { type: 'repository', name: from, action: 'pull' });
   if (!readable) {
     return await accepted(visit, await startUpload(room.ask, repositoryOf(visit)), 0);
   }

@@ -1,16 +1,13 @@
 // Pushing and deleting manifests and tags (distribution-spec 1.1, "Pushing Manifests", "Content Management").
-import { Readable } from 'node:stream';
 import { isDigest } from '../oci/descriptor.ts';
+import { MANIFEST_BYTES_MAX, once } from '../oci/manifest.ts';
+import { isTag } from '../oci/reference.ts';
 import { readBody } from './body.ts';
-import { type CheckedManifest, checkManifest, MANIFEST_BYTES_MAX } from './manifest.ts';
+import { type CheckedManifest, checkManifest } from './manifest.ts';
 import { manifestUnknown, putManifest, removeManifest, removeTag } from './manifests.ts';
-import { isTag } from './names.ts';
 import { Refusal } from './refusal.ts';
 import type { Room } from './room.ts';
 import { readDigest, repositoryOf, type Visit } from './visit.ts';
-
-/** Content as young as this is not written again: what nothing uses is swept after a day. */
-const RECENT_MS = 60 * 60 * 1000;
 
 /** PUT of a manifest under a tag or under its own digest. */
 export async function pushManifest(visit: Visit<'manifest'>): Promise<unknown> {
@@ -34,11 +31,9 @@ export async function pushManifest(visit: Visit<'manifest'>): Promise<unknown> {
 }
 
 /** One manifest is often pushed under five tags: its bytes are written once. */
-async function keep(room: Room, manifest: CheckedManifest, bytes: Buffer): Promise<void> {
-  const { digest } = manifest;
-  const held = await room.content.stat(digest);
-  if (held === undefined || held.touchedAt.getTime() < Date.now() - RECENT_MS) {
-    await room.content.put(Readable.from([bytes]), { digest });
+async function keep(room: Room, { digest }: CheckedManifest, bytes: Buffer): Promise<void> {
+  if (!(await room.content.touch(digest))) {
+    await room.content.put(once(bytes), { digest });
   }
   room.manifests.set(digest, bytes);
 }

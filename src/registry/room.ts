@@ -1,17 +1,20 @@
 // What every answer of the registry may use, and what the server keeps in memory between requests.
 import type pg from 'pg';
+import type { Identity } from '../identity/identity.ts';
 import type { ContentStore } from '../oci/content.ts';
 import type { Door } from './door.ts';
-import type { IdentityForRegistry } from './identity.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import { Refusal } from './refusal.ts';
 import type { Ask } from './statements.ts';
+
+/** What the registry asks of identity: who holds an API token, and tokens of its own. */
+export type RegistryIdentity = Pick<Identity, 'findTokenHolder' | 'signToken' | 'verifyToken'>;
 
 export type Room = {
   pool: pg.Pool;
   ask: Ask;
   content: ContentStore;
-  identity: IdentityForRegistry;
+  identity: RegistryIdentity;
   door: Door;
   manifests: ManifestCache;
   /** Ids of the upload sessions that a request is sending to. */

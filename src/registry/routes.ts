@@ -6,14 +6,13 @@ import { type Action, type Caller, isGranted, mayEver } from './caller.ts';
 import { scopeMissing, unauthorized } from './challenge.ts';
 import { showCatalog, showReferrers, showTags } from './discovery.ts';
 import { openDoor } from './door.ts';
-import type { IdentityForRegistry } from './identity.ts';
 import { manifestCache } from './manifest-cache.ts';
 import { type Asked, parsePath } from './paths.ts';
 import { pullBlob, pullManifest } from './pull.ts';
 import { beginUpload, cancelUpload, continueUpload, deleteBlob, finishUpload, showUpload } from './push-blob.ts';
 import { deleteManifest, pushManifest } from './push-manifest.ts';
 import { denied, Refusal } from './refusal.ts';
-import { type Room, watchFreeRoom } from './room.ts';
+import { type RegistryIdentity, type Room, watchFreeRoom } from './room.ts';
 import { askPool } from './statements.ts';
 import { answerToken } from './token.ts';
 import type { Answer, Kind, Visit } from './visit.ts';
@@ -21,7 +20,7 @@ import type { Answer, Kind, Visit } from './visit.ts';
 export type RegistryOptions = {
   pool: pg.Pool;
   content: ContentStore;
-  identity: IdentityForRegistry;
+  identity: RegistryIdentity;
   /** The address clients use, when the operator configured one: scheme and host, no slash at the end. */
   publicUrl?: string;
 };

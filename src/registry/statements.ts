@@ -25,10 +25,11 @@ export function askPool(pool: pg.Pool): Ask {
   return (asked, values) => tryAgain(() => prepared(pool, asked, values));
 }
 
-/** Asks over a Kysely database, for callers that hold nothing else. */
+/** Asks over a Kysely database (not a transaction: each statement is one), for callers that hold nothing else. */
 export function askDatabase(db: Database): Ask {
-  return <Row>(asked: Statement<Row>, values: unknown[]) =>
-    tryAgain(async () => (await db.getExecutor().executeQuery<Row>(CompiledQuery.raw(asked.text, values))).rows);
+  const askOnce = async <Row>(asked: Statement<Row>, values: unknown[]) =>
+    (await db.getExecutor().executeQuery<Row>(CompiledQuery.raw(asked.text, values))).rows;
+  return (asked, values) => tryAgain(() => askOnce(asked, values));
 }
 
 /** Runs several statements in one transaction, for what needs a fresh look after a lock. */

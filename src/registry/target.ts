@@ -1,0 +1,164 @@
+// The hosted registry as a target for jobs: the content is in the store already, so a copy writes rows and nothing else.
+import type { Database } from '../db/database.ts';
+import type { ContentStore } from '../oci/content.ts';
+import type { Descriptor, Digest } from '../oci/descriptor.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { isManifestType, once, readManifestBytes } from '../oci/manifest.ts';
+import type { Target } from '../oci/target.ts';
+import { addBlob, getBlobSize, mountBlob } from './blobs.ts';
+import { checkManifest } from './manifest.ts';
+import { getManifest, listReferrers, putManifest } from './manifests.ts';
+import { Refusal } from './refusal.ts';
+import { type Ask, askDatabase } from './statements.ts';
+import { endUpload } from './uploads.ts';
+
+export type HostedOptions = {
+  db: Database;
+  content: ContentStore;
+  /** Null: the installation's own, which every organization may read. */
+  organization_id: string | null;
+  /** The whole name, namespace included. */
+  repository: string;
+};
+
+type Opener = () => Promise<AsyncIterable<Uint8Array>>;
+
+/** A page of referrers. */
+const REFERRERS_MAX = 1_000;
+
+/** What `Target.place` says of every hosted repository: they are one registry, so blobs are mounted between them. */
+const HOSTED = 'hosted';
+
+/**
+ * A repository of the hosted registry. Throws RegistryError, with code DENIED for an immutable tag that names another
+ * digest and for a name outside the organization's namespace.
+ */
+export function hostedTarget(options: HostedOptions): Target {
+  return {
+    place: { registry: HOSTED, repository: options.repository },
+    resolve: (reference) => told('resolve', () => resolve(options, reference)),
+    fetch: (descriptor, range) =>
+      told('fetch', async () => {
+        await getSize(options, descriptor);
+        return await options.content.open(descriptor.digest, range);
+      }),
+    exists: (descriptor) => told('exists', () => exists(options, descriptor)),
+    push: (descriptor, open) => told('push', () => push(options, descriptor, { open })),
+    pushTagged: (descriptor, open, tag) => told('push', () => push(options, descriptor, { open, tag })),
+    tag: (descriptor, tag) =>
+      told('tag', () => push(options, descriptor, { open: () => options.content.open(descriptor.digest), tag })),
+    mount: (descriptor, from) => told('mount', () => mount(options, descriptor, from)),
+    referrers: (subject, artifactType) => told('referrers', () => referrers(options, subject, artifactType)),
+  };
+}
+
+/** The registry's refusals as the error that every target throws. */
+async function told<T>(op: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof Refusal) {
+      const { code, status, message } = error;
+      throw new RegistryError({ op, side: 'target', status, code, temporary: status >= 500, message, cause: error });
+    }
+    throw error;
+  }
+}
+
+function asker({ db }: HostedOptions): Ask {
+  return askDatabase(db);
+}
+
+function refOf({ organization_id, repository }: HostedOptions) {
+  return { organization_id, name: repository };
+}
+
+async function getSize(options: HostedOptions, { mediaType, digest }: Descriptor): Promise<number> {
+  return isManifestType(mediaType)
+    ? (await getManifest(asker(options), refOf(options), digest)).size_bytes
+    : await getBlobSize(asker(options), refOf(options), digest);
+}
+
+/** What is unknown is undefined here; every other refusal goes on. */
+async function orUndefined<T>(finding: Promise<T>): Promise<T | undefined> {
+  try {
+    return await finding;
+  } catch (error) {
+    if (error instanceof Refusal && error.status === 404) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function exists(options: HostedOptions, descriptor: Descriptor): Promise<boolean> {
+  return (await orUndefined(getSize(options, descriptor))) === descriptor.size;
+}
+
+async function resolve(options: HostedOptions, reference: string): Promise<Descriptor | undefined> {
+  const found = await orUndefined(getManifest(asker(options), refOf(options), reference));
+  return found && { mediaType: found.media_type, digest: found.digest, size: found.size_bytes };
+}
+
+/** Shows content in the repository; it is read from `open` only when the store does not hold it. */
+async function push(
+  options: HostedOptions,
+  descriptor: Descriptor,
+  how: { open: Opener; tag?: string },
+): Promise<void> {
+  const ask = asker(options);
+  const held = await isHeld(options.content, descriptor);
+  if (!isManifestType(descriptor.mediaType)) {
+    if (!held) {
+      await options.content.put(await how.open(), descriptor);
+    }
+    await addBlob(ask, refOf(options), descriptor);
+    return;
+  }
+  const open = held ? () => options.content.open(descriptor.digest) : how.open;
+  const bytes = await readManifestBytes(await open(), descriptor);
+  if (!held) {
+    await options.content.put(once(bytes), descriptor);
+  }
+  const manifest = checkManifest(bytes, descriptor.mediaType);
+  await putManifest(ask, refOf(options), { ...manifest, ...(how.tag !== undefined && { tag: how.tag }) });
+}
+
+/** True when the store holds it, which then is young again: no sweep takes it before its row is there. */
+async function isHeld(content: ContentStore, { digest, size }: Descriptor): Promise<boolean> {
+  if (!(await content.touch(digest))) {
+    return false;
+  }
+  const held = await content.stat(digest);
+  if (held !== undefined && held.size !== size) {
+    throw new Refusal('SIZE_INVALID', `${digest} has ${held.size} bytes and not ${size}`);
+  }
+  return held !== undefined;
+}
+
+async function mount(options: HostedOptions, { digest }: Descriptor, from: string): Promise<'mounted' | 'refused'> {
+  const ask = asker(options);
+  const mounted = await mountBlob(ask, refOf(options), { digest, from });
+  if (!mounted.mounted) {
+    await endUpload(ask, mounted.upload_id);
+  }
+  return mounted.mounted ? 'mounted' : 'refused';
+}
+
+async function referrers(options: HostedOptions, subject: Digest, artifactType?: string): Promise<Descriptor[]> {
+  const found: Descriptor[] = [];
+  for (;;) {
+    const page = {
+      subject,
+      artifactType: artifactType ?? null,
+      last: found.at(-1)?.digest ?? null,
+      bytesMax: Number.MAX_SAFE_INTEGER,
+      limit: REFERRERS_MAX,
+    };
+    const { manifests, more } = await listReferrers(asker(options), refOf(options), page);
+    found.push(...manifests);
+    if (!more) {
+      return found;
+    }
+  }
+}
