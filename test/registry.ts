@@ -9,7 +9,7 @@ import type { Role } from '../src/contract/vocabulary.ts';
 import { type Database, inTransaction } from '../src/db/database.ts';
 import { createApiToken } from '../src/identity/api-tokens.ts';
 import { openIdentity } from '../src/identity/identity.ts';
-import { newInstallationKey } from '../src/identity/installation-key.ts';
+import { loadInstallationKey } from '../src/identity/installation-key.ts';
 import { createOrganization } from '../src/identity/organizations.ts';
 import type { ContentStore } from '../src/oci/content.ts';
 import { type Descriptor, type Digest, MEDIA_TYPES } from '../src/oci/descriptor.ts';
@@ -41,7 +41,7 @@ export async function openTestRegistry(
   const content = options.content?.(disk) ?? disk;
   const acme = await createTestOrganization(database.db, 'acme');
   const rival = await createTestOrganization(database.db, 'rival');
-  const identity = await openIdentity(database.db, newInstallationKey());
+  const identity = await openIdentity(database.db, await loadInstallationKey(join(directory, 'key'), { create: true }));
   const app = Fastify();
   registerRegistryRoutes(app, { pool: database.pool, content, identity });
   await app.listen({ host: '127.0.0.1', port: 0 });

@@ -20,6 +20,9 @@ const SCOPES_MAX = 100;
  * as `password` or `refresh_token`.
  */
 export async function answerToken(room: Room, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  if (request.method !== 'GET' && request.method !== 'POST') {
+    throw new Refusal('UNSUPPORTED', 'the operation is unsupported', { headers: { allow: 'GET, POST' } });
+  }
   const form = await readForm(request);
   const caller = await room.door.admit(credentialsOf(form) ?? request.headers.authorization, request.ip);
   if (caller === undefined) {

@@ -1,0 +1,123 @@
+// Uploads that break off: the client goes away, the server is killed, the session grows old.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { basic, digestOf, openTestRegistry, type TestRegistry } from '../../test/registry.ts';
+import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
+import { expireUploads } from './uploads.ts';
+
+let registry: TestRegistry;
+let client: TestClient;
+const servers: ChildProcess[] = [];
+
+beforeAll(async () => {
+  registry = await openTestRegistry();
+  client = clientOf(registry);
+});
+afterAll(async () => {
+  for (const server of servers) {
+    server.kill('SIGKILL');
+  }
+  await registry.close();
+});
+
+/** A second server over the same rows and the same content. */
+async function startServer(): Promise<{ url: string; server: ChildProcess }> {
+  const script = new URL('../../test/registry-server.ts', import.meta.url).pathname;
+  const parameters = [script, registry.database.url, registry.directory, join(registry.directory, 'key')];
+  const server = spawn(process.execPath, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
+  servers.push(server);
+  const [url] = (await once(createInterface({ input: server.stdout }), 'line')) as [string];
+  return { url, server };
+}
+
+/** Begins to send `bytes` in a request that stays open, and answers how to cut it. */
+function sendPart(url: string, bytes: Buffer): { cut: () => void } {
+  const sending = request(url, {
+    method: 'PATCH',
+    headers: { ...basic(registry.acme.tokens.EDITOR), 'content-length': bytes.length * 2 },
+  });
+  sending.on('error', () => {});
+  sending.write(bytes);
+  return { cut: () => sending.destroy() };
+}
+
+async function heldOf(url: string): Promise<number> {
+  const response = await client.call('GET', url);
+  expect(response.status).toBe(204);
+  return Number(/^0-(\d+)$/.exec(response.headers.get('range') ?? '')?.[1]) + 1;
+}
+
+/** Sends what is missing and closes the session. */
+async function resume(url: string, bytes: Buffer): Promise<void> {
+  const held = await heldOf(url);
+  const headers = { 'content-range': `${held}-${bytes.length - 1}` };
+  await expect
+    .poll(async () => (await client.call('PATCH', url, { headers, body: bytes.subarray(held) })).status)
+    .toBe(202);
+  expect((await client.call('PUT', `${url}?digest=${digestOf(bytes)}`)).status).toBe(201);
+}
+
+test('a client that goes away comes back and sends the rest', async () => {
+  const bytes = randomBytes(3 * 1024 * 1024);
+  const url = registry.url + (await client.begin('acme/resumed'));
+  const half = bytes.subarray(0, bytes.length / 2);
+  const { cut } = sendPart(url, half);
+  await expect.poll(() => heldOf(url)).toBe(half.length);
+  cut();
+  await resume(url, bytes);
+  const blob = await client.call('GET', `/v2/acme/resumed/blobs/${digestOf(bytes)}`);
+  expect(Buffer.from(await blob.arrayBuffer()).equals(bytes)).toBe(true);
+});
+
+test('two requests never send to one upload at once', async () => {
+  const bytes = randomBytes(1024 * 1024);
+  const url = registry.url + (await client.begin('acme/contested'));
+  const { cut } = sendPart(url, bytes);
+  await expect.poll(() => heldOf(url)).toBe(bytes.length);
+  for (const method of ['PATCH', 'PUT', 'DELETE']) {
+    const second = await client.call(
+      method,
+      `${url}?digest=${digestOf(bytes)}`,
+      method === 'DELETE' ? {} : { body: bytes },
+    );
+    expect([method, second.status, await codeOf(second)]).toEqual([method, 409, 'BLOB_UPLOAD_INVALID']);
+  }
+  cut();
+  await expect.poll(async () => (await client.call('PUT', `${url}?digest=${digestOf(bytes)}`)).status).toBe(201);
+});
+
+test('a killed server loses nothing that was on its disk, and shows nothing that was not complete', async () => {
+  const bytes = randomBytes(4 * 1024 * 1024);
+  const digest = digestOf(bytes);
+  const { url, server } = await startServer();
+  const path = await client.begin('acme/killed');
+  const half = bytes.subarray(0, bytes.length / 2);
+  sendPart(url + path, half);
+  await expect.poll(() => heldOf(url + path)).toBe(half.length);
+  server.kill('SIGKILL');
+  await once(server, 'exit');
+  expect((await client.call('HEAD', `/v2/acme/killed/blobs/${digest}`)).status).toBe(404);
+  const again = await startServer();
+  expect(await heldOf(again.url + path)).toBe(half.length);
+  await resume(again.url + path, bytes);
+  const blob = await client.call('GET', `/v2/acme/killed/blobs/${digest}`);
+  expect(digestOf(new Uint8Array(await blob.arrayBuffer()))).toBe(digest);
+});
+
+test('a session that nothing was sent to for a day is over', async () => {
+  const path = await client.begin('acme/old');
+  const id = path.split('/').at(-1);
+  await registry.database.pool.query(
+    `update repository_uploads set updated_at = now() - interval '25 hours' where id = $1`,
+    [id],
+  );
+  const late = await client.call('PATCH', path, { body: 'late' });
+  expect([late.status, await codeOf(late)]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN']);
+  expect(await expireUploads(registry.database.db)).toBe(1);
+  expect(await expireUploads(registry.database.db)).toBe(0);
+});

@@ -1,0 +1,14 @@
+// A hosted registry as a process of its own, for what must be killed or measured: `node registry-server.ts <database url> <content directory> <key file>`.
+import Fastify from 'fastify';
+import { openDatabase } from '../src/db/database.ts';
+import { openIdentity } from '../src/identity/identity.ts';
+import { loadInstallationKey } from '../src/identity/installation-key.ts';
+import { openDiskContent } from '../src/oci/disk.ts';
+import { registerRegistryRoutes } from '../src/registry/routes.ts';
+
+const [url = '', directory = '', keyFile = ''] = process.argv.slice(2);
+const { db, pool } = openDatabase(url);
+const identity = await openIdentity(db, await loadInstallationKey(keyFile, { create: true }));
+const app = Fastify();
+registerRegistryRoutes(app, { pool, content: await openDiskContent(directory), identity });
+console.log(await app.listen({ host: '127.0.0.1', port: 0 }));
