@@ -1,0 +1,203 @@
+// Moves an artifact from anywhere to anywhere: its blobs, its manifests after what they name, and its tags last.
+import type { Descriptor, Digest, Index, Manifest } from './descriptor.ts';
+import { onSide, RegistryError, type RegistrySide } from './errors.ts';
+import { isIndex, once, parseManifest, readManifestBytes } from './manifest.ts';
+import type { Placed, SharedUploads } from './shared-uploads.ts';
+import type { Source, Target } from './target.ts';
+
+export type CopyOptions = {
+  /** A repository of the target's registry that is known to hold a blob. */
+  mountFrom?: (digest: Digest) => string | undefined;
+  /** Blobs that are known to be in the target: they are not asked for. Should one be gone, the copy notices and brings it. */
+  isPresent?: (digest: Digest) => boolean;
+  /** Told of each blob when it is in the target. */
+  onBlob?: (descriptor: Descriptor, how: Placed) => void;
+  /** Names for the root, set when everything is there. */
+  tags?: string[];
+  /** Blobs under way at once. */
+  concurrency?: number;
+  /** Shared by copies that run together. */
+  uploads?: SharedUploads;
+};
+
+/** Enough to fill a line while some answers are awaited, without starving other copies of connections. */
+const CONCURRENCY_DEFAULT = 4;
+/** Sending so little costs no more than asking for it first: configs are new with each image. */
+const UNASKED_BYTES_MAX = 16 * 1024;
+/** The largest published indexes have some dozens of platforms. */
+const MANIFESTS_MAX = 1000;
+/** What registries say of a manifest whose blobs or children they lack. */
+const LACKING = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
+
+type Node = { descriptor: Descriptor; bytes: Buffer; document: Manifest | Index };
+type Room = { source: Source; target: Target; options: CopyOptions };
+
+/**
+ * Copies what `root` names and everything below it. Throws RegistryError, whose `side` is the end that failed; what has
+ * been copied stays, and the next try finds it.
+ */
+export async function copyArtifact(
+  source: Source,
+  target: Target,
+  root: Descriptor,
+  options: CopyOptions = {},
+): Promise<void> {
+  const room: Room = { source, target, options };
+  const nodes = await readGraph(source, root);
+  const blobs = blobsOf(nodes);
+  await bring(room, blobs);
+  try {
+    await pushManifests(room, nodes);
+  } catch (error) {
+    if (!(error instanceof RegistryError && LACKING.has(error.code))) {
+      throw error;
+    }
+    // What we were told to be there is not: a registry swept it.
+    await bring({ source, target, options: { ...options, mountFrom: () => undefined, isPresent: () => false } }, blobs);
+    await pushManifests(room, nodes);
+  }
+}
+
+/** Manifests and indexes below the root, children before parents, each once. */
+async function readGraph(source: Source, root: Descriptor): Promise<Node[]> {
+  const nodes = new Map<Digest, Node>();
+  async function visit(descriptor: Descriptor): Promise<void> {
+    if (nodes.has(descriptor.digest)) {
+      return;
+    }
+    const node = await readNode(source, descriptor);
+    if (isIndex(node.document)) {
+      for (const child of node.document.manifests) {
+        await visit(child);
+      }
+    }
+    nodes.set(descriptor.digest, node);
+    if (nodes.size > MANIFESTS_MAX) {
+      throw onSide(new Error(`the artifact has more than ${MANIFESTS_MAX} manifests`), 'source', 'read manifest');
+    }
+  }
+  await visit(root);
+  return [...nodes.values()];
+}
+
+async function readNode(source: Source, descriptor: Descriptor): Promise<Node> {
+  return await side('source', 'read manifest', async () => {
+    const bytes = await readManifestBytes(await source.fetch(descriptor), descriptor);
+    return { descriptor, bytes, document: parseManifest(bytes, descriptor.mediaType) };
+  });
+}
+
+function blobsOf(nodes: Node[]): Descriptor[] {
+  const blobs = new Map<Digest, Descriptor>();
+  for (const { document } of nodes) {
+    const named = isIndex(document) ? [] : [document.config, ...document.layers];
+    for (const blob of named.filter((descriptor) => !isElsewhere(descriptor))) {
+      blobs.set(blob.digest, blob);
+    }
+  }
+  return [...blobs.values()];
+}
+
+/** Layers that may not be distributed lie where their `urls` say and in no registry (descriptor.md). */
+function isElsewhere(descriptor: Descriptor): boolean {
+  return 'urls' in descriptor && /nondistributable|foreign/.test(descriptor.mediaType);
+}
+
+async function bring(room: Room, blobs: Descriptor[]): Promise<void> {
+  const waiting = [...blobs];
+  async function worker(): Promise<void> {
+    for (let blob = waiting.shift(); blob !== undefined; blob = waiting.shift()) {
+      const how = await placeBlob(room, blob);
+      room.options.onBlob?.(blob, how);
+    }
+  }
+  const workers = Math.min(room.options.concurrency ?? CONCURRENCY_DEFAULT, blobs.length);
+  const done = await Promise.allSettled(Array.from({ length: workers }, worker));
+  const failed = done.find((result) => result.status === 'rejected');
+  if (failed !== undefined) {
+    throw failed.reason;
+  }
+}
+
+async function placeBlob(room: Room, blob: Descriptor): Promise<Placed> {
+  const { target, options } = room;
+  if (options.isPresent?.(blob.digest)) {
+    return 'present';
+  }
+  const mount = (from: string) => side('target', 'mount blob', () => target.mount(blob, from));
+  const from = options.mountFrom?.(blob.digest);
+  if (from !== undefined && (await mount(from)) === 'mounted') {
+    return 'mounted';
+  }
+  const send = () => sendMissing(room, blob);
+  return options.uploads === undefined || target.place === undefined || blob.size <= UNASKED_BYTES_MAX
+    ? await send()
+    : await options.uploads.place(blob.digest, target.place, { send, mount });
+}
+
+async function sendMissing({ source, target }: Room, blob: Descriptor): Promise<Placed> {
+  if (blob.size > UNASKED_BYTES_MAX && (await side('target', 'find blob', () => target.exists(blob)))) {
+    return 'present';
+  }
+  await side('target', 'push blob', () => target.push(blob, () => sourceBytes(source, blob)));
+  return 'sent';
+}
+
+/** The source's bytes, whose failure stays the source's though it happens while the target reads. */
+async function sourceBytes(source: Source, blob: Descriptor): Promise<AsyncIterable<Uint8Array>> {
+  const stream = await side('source', 'fetch blob', () => source.fetch(blob));
+  async function* bytes(): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield* stream;
+    } catch (error) {
+      throw onSide(error, 'source', 'fetch blob');
+    }
+  }
+  return bytes();
+}
+
+async function pushManifests({ target, options }: Room, nodes: Node[]): Promise<void> {
+  const root = nodes.at(-1);
+  const [first, ...more] = options.tags ?? [];
+  for (const node of nodes) {
+    const open = async () => once(node.bytes);
+    const tag = node === root ? first : undefined;
+    await side('target', 'push manifest', async () => {
+      if (tag !== undefined && target.pushTagged !== undefined) {
+        await target.pushTagged(node.descriptor, open, tag);
+        return;
+      }
+      await target.push(node.descriptor, open);
+      await (tag === undefined ? undefined : target.tag(node.descriptor, tag));
+    });
+  }
+  for (const tag of more) {
+    await side('target', 'tag manifest', async () => root && target.tag(root.descriptor, tag));
+  }
+}
+
+/** Runs one act of one end. An error that names the source already keeps it. */
+async function side<Result>(end: RegistrySide, op: string, act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    throw end === 'target' && error instanceof RegistryError ? error : onSide(error, end, op);
+  }
+}
+
+/**
+ * Asks the target what it now has under each reference. Throws RegistryError READ_BACK when it is nothing (temporary: some
+ * registries show a push late) or something else.
+ */
+export async function readBack(target: Target, root: Descriptor, references: string[] = [root.digest]): Promise<void> {
+  for (const reference of references) {
+    const found = await target.resolve(reference).catch((error: unknown) => {
+      throw onSide(error, 'target', 'read back');
+    });
+    if (found?.digest !== root.digest) {
+      const message = `read back: ${reference} is ${found?.digest ?? 'nothing'} in the registry and not ${root.digest}`;
+      const temporary = found === undefined;
+      throw new RegistryError({ op: 'read back', side: 'target', code: 'READ_BACK', temporary, message });
+    }
+  }
+}

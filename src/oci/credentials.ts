@@ -1,0 +1,168 @@
+// How a registry wants to be shown who we are: basic, or tokens by scope, learnt from its first refusal.
+import type { IncomingMessage } from 'node:http';
+import type { Egress } from '../egress/egress.ts';
+import { parseChallenge } from './challenge.ts';
+import { RegistryError } from './errors.ts';
+import { exchange } from './exchange.ts';
+import { readAtMost } from './manifest.ts';
+
+export type Credentials = { username: string; password: string };
+
+type Token = { value: string; expiresAt: number };
+type Method = { scheme: 'none' } | { scheme: 'basic' } | { scheme: 'bearer'; realm: URL; service?: string };
+
+export type Authorizer = {
+  /** The header for a request with these scopes (`repository:NAME:pull,push`), undefined when none is known to be needed. */
+  header(scopes: string[]): Promise<string | undefined>;
+  /** Learns from a 401. True when the same request, with a new header, may be taken. */
+  refused(response: IncomingMessage, scopes: string[], sent: string | undefined): boolean;
+  /** The text without anything secret that was sent to this registry. */
+  redact(text: string): string;
+};
+
+/** Tokens have some kilobytes; more is no token server. */
+const TOKEN_BYTES_MAX = 64 * 1024;
+/** distribution's token specification: a token without expires_in lives a minute. */
+const TOKEN_SECONDS_DEFAULT = 60;
+/** A token is renewed this share of its life before its end, so that a request does not meet the end on its way. */
+const TOKEN_MARGIN = 0.1;
+/** One for each pair of repositories that was pushed and mounted from; the oldest give way. */
+const TOKENS_MAX = 1000;
+const TOKEN_IDLE_MS = 30_000;
+
+/** Shows credentials (or none) to one registry. */
+export function createAuthorizer(options: {
+  egress: Egress;
+  registry: URL;
+  credentials?: Credentials;
+  userAgent: string;
+}): Authorizer {
+  const { credentials, registry } = options;
+  const tokens = new Map<string, Promise<Token>>();
+  let method: Method = { scheme: 'none' };
+  const basic =
+    credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`;
+
+  async function tokenFor(realm: { realm: URL; service?: string }, scopes: string[]): Promise<string> {
+    const key = [...scopes].sort().join(' ');
+    const held = await tokens.get(key)?.catch(() => undefined);
+    if (held !== undefined && held.expiresAt > Date.now()) {
+      return held.value;
+    }
+    const asked = askForToken({ ...options, ...realm, scopes, basic });
+    tokens.delete(key);
+    tokens.set(key, asked);
+    forgetOldest(tokens);
+    asked.catch(() => tokens.delete(key));
+    return (await asked).value;
+  }
+
+  return {
+    async header(scopes) {
+      switch (method.scheme) {
+        case 'none':
+          return undefined;
+        case 'basic':
+          return basic;
+        case 'bearer':
+          return `Bearer ${await tokenFor(method, scopes)}`;
+      }
+    },
+    refused(response, scopes, sent) {
+      const challenge = parseChallenge(response.headers['www-authenticate']);
+      if (challenge?.scheme === 'bearer') {
+        const realm = realmOf(challenge.realm, registry);
+        tokens.delete([...scopes].sort().join(' '));
+        method = { scheme: 'bearer', realm, ...(challenge.service !== undefined && { service: challenge.service }) };
+        return true;
+      }
+      if (challenge?.scheme === 'basic' && basic !== undefined) {
+        method = { scheme: 'basic' };
+        return sent !== basic;
+      }
+      return false;
+    },
+    redact(text) {
+      const secrets = [credentials?.password, basic?.slice('Basic '.length)].filter((secret) => (secret ?? '') !== '');
+      return secrets
+        .reduce<string>((clean, secret) => clean.replaceAll(secret ?? '', '…'), text)
+        .replace(/Bearer \S+/g, 'Bearer …');
+    },
+  };
+}
+
+function forgetOldest(tokens: Map<string, unknown>): void {
+  const [oldest] = tokens.keys();
+  if (oldest !== undefined && tokens.size > TOKENS_MAX) {
+    tokens.delete(oldest);
+  }
+}
+
+/** The token server's address. A registry spoken to over TLS does not get our credentials sent in the clear. */
+function realmOf(realm: string, registry: URL): URL {
+  const url = URL.parse(realm, registry.href);
+  if (
+    url === null ||
+    !['http:', 'https:'].includes(url.protocol) ||
+    (registry.protocol === 'https:' && url.protocol !== 'https:')
+  ) {
+    throw logInError({
+      code: 'REALM',
+      temporary: false,
+      message: `${registry.host} names no token server that can be trusted`,
+    });
+  }
+  return url;
+}
+
+type TokenQuestion = {
+  egress: Egress;
+  realm: URL;
+  service?: string;
+  scopes: string[];
+  basic: string | undefined;
+  userAgent: string;
+};
+
+async function askForToken({ egress, realm, service, scopes, basic, userAgent }: TokenQuestion): Promise<Token> {
+  const url = new URL(realm);
+  if (service !== undefined) {
+    url.searchParams.set('service', service);
+  }
+  for (const scope of scopes) {
+    url.searchParams.append('scope', scope);
+  }
+  const headers = {
+    Accept: 'application/json',
+    'User-Agent': userAgent,
+    ...(basic !== undefined && { Authorization: basic }),
+  };
+  const response = await exchange(egress, { method: 'GET', url, headers, idleMs: TOKEN_IDLE_MS });
+  const bytes = await readAtMost(response, TOKEN_BYTES_MAX);
+  if (response.statusCode !== 200) {
+    const status = response.statusCode ?? 0;
+    const code = status === 401 || status === 403 ? 'UNAUTHORIZED' : `HTTP_${status}`;
+    const message = `the token server ${url.host} answered ${status}`;
+    throw logInError({ status, code, temporary: status === 429 || status >= 500, message });
+  }
+  return parseToken(bytes, url.host);
+}
+
+function parseToken(bytes: Buffer, host: string): Token {
+  let answer: Record<string, unknown> = {};
+  try {
+    answer = JSON.parse(bytes.toString()) as Record<string, unknown>;
+  } catch {
+    // What is no JSON has no token either.
+  }
+  const value = answer['token'] ?? answer['access_token'];
+  if (typeof value !== 'string' || value === '') {
+    throw logInError({ code: 'TOKEN', temporary: false, message: `the token server ${host} gave no token` });
+  }
+  const seconds = Number(answer['expires_in'] ?? TOKEN_SECONDS_DEFAULT);
+  return { value, expiresAt: Date.now() + seconds * 1000 * (1 - TOKEN_MARGIN) };
+}
+
+function logInError(details: { status?: number; code: string; temporary: boolean; message: string }): RegistryError {
+  return new RegistryError({ op: 'log in', side: 'target', ...details });
+}
