@@ -17,15 +17,13 @@ import { writeListing } from '../tar/listing.ts';
 import { readTar } from '../tar/read.ts';
 import { archiveDate } from './archive-date.ts';
 import { BuildError } from './build-error.ts';
-import { type BuildLog, lastLines } from './build-log.ts';
+import { type LogSink, lastLines, openBuildLog } from './build-log.ts';
 import { layerFromTree } from './capture.ts';
 import { asOwner, endOf, findTool, STANDARD_PATH } from './host-commands.ts';
-import { bytesOf, readDocument, timeOf, writeImage } from './image.ts';
-import { readImageFile } from './image-file.ts';
+import { bytesOf, IMAGE_PATH, readDocument, timeOf, writeImage } from './image.ts';
+import { DPKG_STATUS, fileDigest, KEPT_FILES } from './image-files.ts';
 import type { BasePin, LayerPin } from './plan.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
-
-export const DPKG_STATUS = 'var/lib/dpkg/status';
 
 /** What the machine's apt brought along: its archive's address, its credentials, its settings, its indexes. */
 const MACHINE_TRACES = [
@@ -35,7 +33,7 @@ const MACHINE_TRACES = [
   'etc/apt/auth.conf.d/*',
   'etc/apt/apt.conf',
   'etc/apt/apt.conf.d/99mmdebstrap',
-  'etc/apt/apt.conf.d/00mmdebstrap',
+  'etc/dpkg/dpkg.cfg.d/99mmdebstrap',
   'etc/hosts',
 ];
 
@@ -50,7 +48,7 @@ export type BaseImageOptions = {
   suite: string;
   /** `debian-12` */
   operating_system: string;
-  log: BuildLog;
+  log: LogSink;
   signal?: AbortSignal | undefined;
   /** Seconds since 1970; default the newest date of the archive's indexes. */
   epoch?: number;
@@ -70,8 +68,9 @@ export async function buildBaseImage(options: BaseImageOptions): Promise<BaseIma
   const { content } = options.workspace;
   const epoch = options.epoch ?? (await archiveDate(options));
   let packages: Digest | undefined;
-  const layer = await debianLayer(options, epoch, async (bytes) => {
-    packages = (await content.put(bytesOf(bytes))).digest;
+  const layer = await debianLayer(options, epoch, async (path, bytes) => {
+    const { digest } = await content.put(bytesOf(bytes));
+    if (path === DPKG_STATUS) packages = digest;
   });
   if (packages === undefined) throw failure('the finished system has no package database');
   const platform = hostPlatform();
@@ -105,9 +104,6 @@ export async function buildBaseImage(options: BaseImageOptions): Promise<BaseIma
   return { pin, index: image.index };
 }
 
-/** What Debian gives root. */
-export const IMAGE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
 function failure(message: string, cause?: unknown): BuildError {
   return new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR', cause });
 }
@@ -121,7 +117,7 @@ export function hostPlatform(): Platform {
 async function debianLayer(
   options: BaseImageOptions,
   epoch: number,
-  onPackages: (bytes: Buffer) => Promise<void>,
+  onFile: (path: string, bytes: Buffer) => Promise<void>,
 ): Promise<BuiltLayer> {
   const host = sandboxHost(options.workspace, 'base image');
   const tool = findTool('mmdebstrap');
@@ -137,19 +133,25 @@ async function debianLayer(
     '--format=tar',
     '--verbose',
     `--include=${PACKAGES.join(',')}`,
+    // A crash throws the whole system away, so dpkg need not wait for the disk.
+    '--dpkgopt=force-unsafe-io',
     ...(options.aptOptions ?? []).map((option) => `--aptopt=${option}`),
     options.suite,
     '-',
     sources,
   ]);
   try {
-    return await run(command, { ...options, folder, epoch, onPackages });
+    return await run(command, { ...options, folder, epoch, onFile });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-type MmdebstrapRun = BaseImageOptions & { folder: string; epoch: number; onPackages: (bytes: Buffer) => Promise<void> };
+type MmdebstrapRun = BaseImageOptions & {
+  folder: string;
+  epoch: number;
+  onFile: (path: string, bytes: Buffer) => Promise<void>;
+};
 
 async function run([program = '', ...args]: string[], options: MmdebstrapRun): Promise<BuiltLayer> {
   options.signal?.throwIfAborted();
@@ -168,10 +170,11 @@ async function run([program = '', ...args]: string[], options: MmdebstrapRun): P
   });
   const ended = endOf(child);
   ended.catch(() => undefined);
+  const log = openBuildLog(options.log);
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-16_384);
-    options.log.write(chunk);
+    log.write(chunk);
   });
   try {
     const layer = await layerFromTree(options.workspace.content, readTar(child.stdout), {
@@ -181,7 +184,7 @@ async function run([program = '', ...args]: string[], options: MmdebstrapRun): P
       remove: MACHINE_TRACES,
       // /run/lock and /tmp themselves are part of Debian.
       keep: ({ type, path }) => type === 'folder' && !path.startsWith('dev/') && !path.startsWith('tmp/'),
-      watch: { paths: [DPKG_STATUS], onFile: (_path, bytes) => options.onPackages(bytes) },
+      watch: { paths: KEPT_FILES, onFile: options.onFile },
     });
     const code = await ended;
     if (code === 0 && layer !== undefined) return layer;
@@ -228,7 +231,7 @@ export async function pinBaseImage({ workspace, root, name, platform = hostPlatf
     descriptor,
   }));
   const listing = await mergedListing(content, pins);
-  const status = await readImageFile(content, { layers: pins, path: DPKG_STATUS });
+  const packages = await fileDigest(content, { layers: pins, listing }, DPKG_STATUS);
   return {
     name,
     digest: root.digest,
@@ -236,7 +239,7 @@ export async function pinBaseImage({ workspace, root, name, platform = hostPlatf
     config,
     layers: pins,
     listing: (await content.put(writeListing(listing.values()))).digest,
-    ...(status === undefined ? {} : { packages: (await content.put(bytesOf(status))).digest }),
+    ...(packages === undefined ? {} : { packages }),
     created_at: settings.created ?? timeOf(0),
   };
 }

@@ -1,5 +1,4 @@
 // The log of a build: everything its steps print, capped, and the last lines of it for the message of a failure.
-import type { Writable } from 'node:stream';
 
 /** Enough for the most talkative build; beyond it a log only fills the disk (issue: log capped at 10 MiB). */
 export const LOG_BYTES_MAX = 10 * 1024 * 1024;
@@ -18,8 +17,11 @@ export type BuildLog = {
   mark(): void;
 };
 
+/** Anything that takes bytes: a stream, or a list. */
+export type LogSink = { write(bytes: Buffer): unknown };
+
 /** Wraps a stream as a log. `bytesMax` is for tests. */
-export function openBuildLog(sink: Writable, { bytesMax = LOG_BYTES_MAX }: { bytesMax?: number } = {}): BuildLog {
+export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { bytesMax?: number } = {}): BuildLog {
   let written = 0;
   let recent = Buffer.alloc(0);
   const put = (bytes: Buffer): void => {
@@ -27,7 +29,7 @@ export function openBuildLog(sink: Writable, { bytesMax = LOG_BYTES_MAX }: { byt
     const room = bytesMax - written;
     written += bytes.length;
     sink.write(bytes.subarray(0, room));
-    if (bytes.length > room) sink.write(`\n[log cut here: it is longer than ${bytesMax} bytes]\n`);
+    if (bytes.length > room) sink.write(Buffer.from(`\n[log cut here: it is longer than ${bytesMax} bytes]\n`));
   };
   return {
     write(chunk) {

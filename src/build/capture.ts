@@ -2,6 +2,7 @@
 import type { ContentStore } from '../oci/content.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
 import type { TarEntry, TarHeader, TarInput } from '../tar/entry.ts';
+import type { MergedListing } from '../tar/listing.ts';
 import { baseName, parentOf } from '../tar/path.ts';
 import { readTar } from '../tar/read.ts';
 import { BuildError } from './build-error.ts';
@@ -15,6 +16,8 @@ export type CaptureOptions = LeftoverRules & {
   epoch: number;
   /** For the message when the changes cannot be a layer. */
   step: string;
+  /** What lower layers hold; without it every folder that overlayfs calls opaque is marked so. */
+  below?: MergedListing;
   /** The bytes of these files are handed over as they pass, by path. */
   watch?: { paths: readonly string[]; onFile: (path: string, bytes: Buffer) => Promise<void> | void };
 };
@@ -55,7 +58,7 @@ const EMPTY_LAYER_BYTES = 3 * 512;
 
 async function* layerEntries(
   tree: AsyncIterable<TarEntry>,
-  { epoch, step }: CaptureOptions,
+  { epoch, step, below }: CaptureOptions,
 ): AsyncGenerator<TarInput, void> {
   for await (const { header: found, body } of tree) {
     const { xattrs, ...rest } = found;
@@ -77,7 +80,9 @@ async function* layerEntries(
       header: capability === undefined ? header : { ...header, xattrs: { [CAPABILITY_ATTRIBUTE]: capability } },
       body,
     };
-    if (xattrs?.[OPAQUE_ATTRIBUTE]?.toString('latin1') === 'y') yield marker(header, OPAQUE, found.path);
+    // overlayfs calls every new folder opaque; the mark says something only where there is a folder to hide.
+    const hides = below === undefined || below.get(found.path)?.type === 'folder';
+    if (hides && xattrs?.[OPAQUE_ATTRIBUTE]?.toString('latin1') === 'y') yield marker(header, OPAQUE, found.path);
   }
 }
 

@@ -9,7 +9,7 @@ import {
   MEDIA_TYPES,
   type Platform,
 } from '../oci/descriptor.ts';
-import { canonical } from './canonical.ts';
+import { putDocument } from '../oci/manifest.ts';
 
 export type ImageLayer = {
   diff_id: Digest;
@@ -38,34 +38,21 @@ export async function writeImage(content: ContentStore, input: ImageInput): Prom
     rootfs: { type: 'layers', diff_ids: input.layers.map(({ diff_id }) => diff_id) },
     history: input.layers.map(({ created_by }) => ({ created, created_by })),
   };
-  const config = await putDocument(content, document, MEDIA_TYPES.config);
-  const manifest = await putDocument(
-    content,
-    {
-      schemaVersion: 2,
-      mediaType: MEDIA_TYPES.manifest,
-      config,
-      layers: input.layers.map(({ descriptor: { mediaType, digest, size } }) => ({ mediaType, digest, size })),
-      ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
-    } satisfies Manifest,
-    MEDIA_TYPES.manifest,
-  );
-  const index = await putDocument(
-    content,
-    {
-      schemaVersion: 2,
-      mediaType: MEDIA_TYPES.index,
-      manifests: [{ ...manifest, platform: input.platform }],
-      ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
-    } satisfies Index,
-    MEDIA_TYPES.index,
-  );
+  const config = await putDocument(content, MEDIA_TYPES.config, document);
+  const manifest = await putDocument(content, MEDIA_TYPES.manifest, {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.manifest,
+    config,
+    layers: input.layers.map(({ descriptor: { mediaType, digest, size } }) => ({ mediaType, digest, size })),
+    ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
+  } satisfies Manifest);
+  const index = await putDocument(content, MEDIA_TYPES.index, {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.index,
+    manifests: [{ ...manifest, platform: input.platform }],
+    ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
+  } satisfies Index);
   return { index, manifest, config, platform: input.platform };
-}
-
-export async function putDocument(content: ContentStore, document: unknown, mediaType: string): Promise<Descriptor> {
-  const { digest, size } = await content.put(bytesOf(canonical(document)));
-  return { mediaType, digest, size };
 }
 
 /** Reads a JSON document whole; manifests and configs are a few KB, and the registry's limit for them is 4 MiB. */
@@ -88,3 +75,6 @@ export async function* bytesOf(text: string | Buffer): AsyncGenerator<Buffer, vo
 export function timeOf(epoch: number): string {
   return new Date(epoch * 1000).toISOString().replace('.000Z', 'Z');
 }
+
+/** Debian's PATH of root; what an image has when nobody says another. */
+export const IMAGE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

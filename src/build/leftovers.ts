@@ -1,5 +1,8 @@
 // What installing packages leaves behind and no image may hold: logs, caches, backups, what names the machine, and private keys.
+
+import { posix } from 'node:path';
 import type { TarHeader, TarInput } from '../tar/entry.ts';
+import { parentOf } from '../tar/path.ts';
 import { pathMatcher } from './path-pattern.ts';
 
 /** What is not part of an image at all: mounted by whoever runs it, or of one moment. */
@@ -64,10 +67,13 @@ export async function* withoutLeftovers(
   entries: AsyncIterable<TarInput>,
   { keep = () => false, remove = [], privateKeys, onPrivateKey }: LeftoverRules,
 ): AsyncGenerator<TarInput, void> {
-  const left = pathMatcher([...MOUNTED, ...LEFTOVERS, ...remove]);
+  const mounted = pathMatcher(MOUNTED);
+  const left = pathMatcher([...LEFTOVERS, ...remove]);
+  const unwanted = (header: TarHeader): boolean =>
+    mounted(header.path) || left(header.path) || isLog(header) || pointsTo(header, left);
   for await (const entry of entries) {
     const { header } = entry;
-    if (!keep(header) && (left(header.path) || isLog(header) || isSnakeoilLink(header))) continue;
+    if (unwanted(header) && !keep(header)) continue;
     if (!privateKeys || !mayBeKey(header)) {
       yield entry;
       continue;
@@ -83,9 +89,10 @@ function isLog({ path, type }: TarHeader): boolean {
   return type === 'file' && path.startsWith('var/log/');
 }
 
-/** update-ca-certificates and ssl-cert name a link after the hash of a certificate that is new each time. */
-function isSnakeoilLink({ path, type, target }: TarHeader): boolean {
-  return type === 'symlink' && path.startsWith('etc/ssl/certs/') && (target ?? '').endsWith('ssl-cert-snakeoil.pem');
+/** A link to what is left out would dangle: ssl-cert names one after the hash of its certificate, new each time. */
+function pointsTo({ path, type, target = '' }: TarHeader, left: (path: string) => boolean): boolean {
+  if (type !== 'symlink') return false;
+  return left(posix.resolve('/', parentOf(path), target).slice(1));
 }
 
 function mayBeKey({ path, type, size }: TarHeader): boolean {

@@ -109,4 +109,6 @@ export type Artifact = {
   manifests: { platform: Platform; manifest: Descriptor; config: Descriptor; layers: Descriptor[] }[];
   /** Reports of the build, without the tests and the trigger, which come later. */
   metadata: MetadataFile[];
+  /** `/var/lib/dpkg/status` of the finished image, as content; absent where the image has no dpkg. */
+  packages?: Digest;
 };

@@ -1,0 +1,136 @@
+// build(plan) → artifact: base, application and each customization as layers of their own, then config, manifest and index.
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Inspection } from '../customization/inspection.ts';
+import type { ContentStore } from '../oci/content.ts';
+import type { ImageConfig } from '../oci/descriptor.ts';
+import type { BuiltLayer } from '../oci/layer.ts';
+import { type ListingEntry, readListing } from '../tar/listing.ts';
+import { buildApplicationLayer, hasApplicationLayer } from './application-layer.ts';
+import { BuildError } from './build-error.ts';
+import { type BuildLog, type LogSink, openBuildLog } from './build-log.ts';
+import { buildCustomization, customizationStep } from './customization-layers.ts';
+import { type ImageLayer, readDocument, writeImage } from './image.ts';
+import { imageConfig, readEnvironment } from './image-config.ts';
+import { DPKG_STATUS, fileDigest, type ImageState, withLayer } from './image-files.ts';
+import { cachedLayer, type LayerCache } from './layer-cache.ts';
+import type { Artifact, BuildPlan } from './plan.ts';
+import type { Workspace } from './workspace.ts';
+
+export type BuildOptions = {
+  workspace: Workspace;
+  /** Shown while it grows, up to 10 MiB; the artifact's metadata holds the same. */
+  log: LogSink;
+  signal?: AbortSignal | undefined;
+  layers: LayerCache;
+  /** Of the plan's customizations, by the digest of the archive. */
+  inspections: ReadonlyMap<Digest, Inspection>;
+};
+
+/**
+ * Builds the image that a plan describes into the store. The same plan gives the same diffIDs and the same index digest. Throws
+ * BuildError for what the person who reads the pipeline must change; anything else thrown may be tried again.
+ */
+export async function build(plan: BuildPlan, options: BuildOptions): Promise<Artifact> {
+  const { workspace, signal } = options;
+  const { content } = workspace;
+  const kept: Buffer[] = [];
+  const log = openBuildLog({
+    write(bytes: Buffer) {
+      kept.push(bytes);
+      return options.log.write(bytes);
+    },
+  });
+  log.say(`${plan.product.name} ${plan.product.version} on ${plan.base.name}@${plan.base.digest}`);
+  const base = await readDocument<ImageConfig>(content, plan.base.config.digest);
+  const layers: ImageLayer[] = plan.base.layers.map((layer) => ({
+    ...layer,
+    created_by: `base image ${plan.base.name}`,
+  }));
+  let image: ImageState = { layers: plan.base.layers, listing: await baseListing(content, plan) };
+  const application = await applicationLayer(plan, image, { ...options, log });
+  if (application !== undefined) {
+    layers.push({ ...application, created_by: `${plan.product.key} ${plan.product.version}` });
+    image = await withLayer(content, image, application);
+  }
+  let environment = { ...readEnvironment(base), ...plan.image.environment };
+  let labels: Record<string, string> = {};
+  for (const pin of plan.customizations) {
+    const inspection = options.inspections.get(pin.digest);
+    if (inspection === undefined) throw new Error(`no inspection of the archive ${pin.digest} was handed over`);
+    const done = await buildCustomization({
+      workspace,
+      log,
+      signal,
+      pin,
+      inspection,
+      image,
+      environment,
+      cache: options.layers,
+    });
+    layers.push(...done.layers.map((layer) => ({ ...layer, created_by: customizationStep(pin) })));
+    image = done.image;
+    environment = { ...environment, ...done.environment };
+    labels = { ...labels, ...done.labels };
+  }
+  const written = await writeImage(content, {
+    platform: plan.platform,
+    layers,
+    epoch: plan.epoch,
+    ...imageConfig(plan, { base, environment, labels }),
+  });
+  const packages = await fileDigest(content, image, DPKG_STATUS);
+  log.say(`finished: ${written.index.digest}`);
+  const buildLog = await content.put(chunksOf(kept));
+  return {
+    index: written.index,
+    manifests: [
+      {
+        platform: written.platform,
+        manifest: written.manifest,
+        config: written.config,
+        layers: layers.map(({ descriptor }) => descriptor),
+      },
+    ],
+    metadata: [{ ...buildLog, mime_type: 'build_log', filename: 'build.log' }],
+    ...(packages === undefined ? {} : { packages }),
+  };
+}
+
+async function* chunksOf(chunks: Buffer[]): AsyncGenerator<Buffer, void> {
+  yield* chunks;
+}
+
+async function baseListing(content: ContentStore, plan: BuildPlan): Promise<Map<string, ListingEntry>> {
+  const entries = new Map<string, ListingEntry>();
+  for await (const entry of readListing(await content.open(plan.base.listing))) entries.set(entry.path, entry);
+  return entries;
+}
+
+async function applicationLayer(
+  plan: BuildPlan,
+  base: ImageState,
+  { workspace, signal, layers, log }: Omit<BuildOptions, 'log'> & { log: BuildLog },
+): Promise<BuiltLayer | undefined> {
+  if (!hasApplicationLayer(plan)) return undefined;
+  if (plan.platform.architecture !== (process.arch === 'x64' ? 'amd64' : process.arch)) {
+    throw new BuildError(`This worker builds for ${process.arch} and cannot build for ${plan.platform.architecture}.`, {
+      step: 'application',
+      cause_kind: 'BUILD_ERROR',
+    });
+  }
+  const { user } = plan.image;
+  const inputs = {
+    kind: 'application',
+    below: plan.base.layers.map(({ diff_id }) => diff_id),
+    packages: plan.packages.map(({ digest }) => digest),
+    files: plan.files,
+    folders: plan.folders,
+    links: plan.links,
+    remove: plan.remove,
+    user,
+    epoch: plan.epoch,
+  };
+  return await cachedLayer({ cache: layers, content: workspace.content, log, step: 'application' }, inputs, () =>
+    buildApplicationLayer(plan, base, { workspace, log, signal }),
+  );
+}

@@ -1,0 +1,154 @@
+// A customization as layers: what its packages and scripts changed, its files, and what its last script changed.
+
+import { CustomizationError } from '../customization/errors.ts';
+import type { HookName, Inspection } from '../customization/inspection.ts';
+import type { BuiltLayer } from '../oci/layer.ts';
+import { disposable, type LayerContext } from './application-layer.ts';
+import { BuildError } from './build-error.ts';
+import { captureLayer } from './capture.ts';
+import { buildFilesLayer, readHooks } from './customization-layer.ts';
+import { runHook } from './hook.ts';
+import { bytesOf } from './image.ts';
+import { type ImageState, KEPT_FILES, readFileOf, withLayer } from './image-files.ts';
+import { cachedLayer, type LayerCache } from './layer-cache.ts';
+import { installPackages } from './packages.ts';
+import type { CustomizationPin } from './plan.ts';
+import { prepareRoots } from './rootfs.ts';
+import { openSandbox } from './sandbox.ts';
+
+export type CustomizationInput = LayerContext & {
+  pin: CustomizationPin;
+  inspection: Inspection;
+  /** The image so far. */
+  image: ImageState;
+  /** Its variables so far. */
+  environment: Record<string, string>;
+  cache: LayerCache;
+};
+
+export type CustomizationResult = {
+  image: ImageState;
+  /** The layers that it added, in order. */
+  layers: BuiltLayer[];
+  environment: Record<string, string>;
+  labels: Record<string, string>;
+};
+
+/** As a person finds it in messages and logs. */
+export function customizationStep({ id, version }: CustomizationPin): string {
+  return `customization ${id} v${version}`;
+}
+
+/** Lays one customization over an image. Throws BuildError CUSTOMIZATION_BUILD_ERROR when it is the customization's fault. */
+export async function buildCustomization(input: CustomizationInput): Promise<CustomizationResult> {
+  const step = customizationStep(input.pin);
+  try {
+    return await buildStages(input, step);
+  } catch (error) {
+    if (!(error instanceof CustomizationError)) throw error;
+    throw new BuildError(error.message, { step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR', cause: error });
+  }
+}
+
+async function buildStages(input: CustomizationInput, step: string): Promise<CustomizationResult> {
+  const { workspace, pin, inspection, log } = input;
+  const { content } = workspace;
+  const layers: BuiltLayer[] = [];
+  let { image } = input;
+  const add = async (layer: BuiltLayer | undefined): Promise<void> => {
+    if (layer === undefined) return;
+    layers.push(layer);
+    image = await withLayer(content, image, layer);
+  };
+  await add(await buildScriptedLayer(input, { step, image, stage: 'packages' }));
+  log.say(`${step}: files`);
+  const below = image;
+  const files = await buildFilesLayer({
+    content,
+    archive: pin.digest,
+    inspection,
+    below: new Map(below.listing),
+    epoch: pin.epoch,
+    readBelow: (path) => readFileOf(content, below, path),
+  });
+  await add(files.layer);
+  await add(await buildScriptedLayer(input, { step, image, stage: 'final' }));
+  return { image, layers, ...files.image };
+}
+
+type Stage = 'packages' | 'final';
+const HOOKS_OF: Record<Stage, readonly HookName[]> = {
+  packages: ['before-packages', 'after-packages'],
+  final: ['final'],
+};
+
+type StageInput = { step: string; image: ImageState; stage: Stage };
+
+/** The layer of one stage that runs programs; undefined when the customization has nothing to run there or nothing changed. */
+async function buildScriptedLayer(
+  input: CustomizationInput,
+  { step, image, stage }: StageInput,
+): Promise<BuiltLayer | undefined> {
+  const { pin, inspection, workspace, cache } = input;
+  const hooks = inspection.hooks.filter(({ name }) => HOOKS_OF[stage].includes(name));
+  const packages = stage === 'packages' ? pin.packages : [];
+  if (hooks.length + packages.length === 0) return undefined;
+  const inputs = {
+    kind: 'customization',
+    stage,
+    below: image.layers.map(({ diff_id }) => diff_id),
+    packages: packages.map(({ digest }) => digest),
+    hooks: hooks.map(({ path, digest }) => [path, digest]),
+    epoch: pin.epoch,
+    environment: input.environment,
+  };
+  return await cachedLayer({ cache, content: workspace.content, log: input.log, step }, inputs, () =>
+    runStage(input, { step, image, stage }),
+  );
+}
+
+async function runStage(
+  input: CustomizationInput,
+  { step, image, stage }: StageInput,
+): Promise<BuiltLayer | undefined> {
+  const { pin, inspection, workspace, log, signal } = input;
+  const { content } = workspace;
+  const scripts = await readHooks({ content, archive: pin.digest, inspection });
+  const roots = await prepareRoots(workspace, image.layers, { step, signal });
+  await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step, signal }));
+  const run = async (name: HookName): Promise<void> => {
+    const script = scripts.get(name);
+    const path = inspection.hooks.find((hook) => hook.name === name)?.path;
+    if (script === undefined || path === undefined) return;
+    await runHook(workspace, sandbox, {
+      path,
+      script,
+      step,
+      epoch: pin.epoch,
+      environment: input.environment,
+      log,
+      signal,
+    });
+  };
+  const packages = stage === 'packages' ? pin.packages : [];
+  if (stage === 'packages') await run('before-packages');
+  await installPackages(workspace, sandbox, {
+    packages,
+    epoch: pin.epoch,
+    log,
+    step,
+    cause_kind: 'CUSTOMIZATION_BUILD_ERROR',
+    signal,
+  });
+  await run(stage === 'packages' ? 'after-packages' : 'final');
+  return await captureLayer(content, sandbox, {
+    epoch: pin.epoch,
+    step,
+    below: image.listing,
+    // What a person's script wrote, it meant; what only packages ran made is nobody's secret.
+    privateKeys: packages.length > 0,
+    onPrivateKey: (path) =>
+      log.say(`${step}: left out ${path}: it holds a private key; put keys into rootfs/ if the image is to have them`),
+    watch: { paths: KEPT_FILES, onFile: async (_path, bytes) => void (await content.put(bytesOf(bytes))) },
+  });
+}

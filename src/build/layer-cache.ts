@@ -1,0 +1,35 @@
+// Layers that were built already, by everything that went into them.
+import type { Digest } from '../contract/vocabulary.ts';
+import type { ContentStore } from '../oci/content.ts';
+import { MEDIA_TYPES } from '../oci/descriptor.ts';
+import type { BuiltLayer } from '../oci/layer.ts';
+import { describeBytes, encodeDocument } from '../oci/manifest.ts';
+import type { BuildLog } from './build-log.ts';
+
+/** Where layers are remembered; a memory that forgets is slow, never wrong. */
+export type LayerCache = {
+  get(key: Digest): Promise<BuiltLayer | undefined>;
+  set(key: Digest, layer: BuiltLayer): Promise<void>;
+};
+
+/** Counted up when the same inputs give other layers, because the engine does something else with them. */
+const ENGINE_FORMAT = 1;
+
+export type CacheContext = { cache: LayerCache; content: ContentStore; log: BuildLog; step: string };
+
+/** The layer of these inputs, from the cache when its content is still there, or built. A build that changed nothing is not remembered. */
+export async function cachedLayer(
+  { cache, content, log, step }: CacheContext,
+  inputs: object,
+  buildIt: () => Promise<BuiltLayer | undefined>,
+): Promise<BuiltLayer | undefined> {
+  const key = describeBytes(MEDIA_TYPES.config, encodeDocument({ format: ENGINE_FORMAT, ...inputs })).digest;
+  const known = await cache.get(key);
+  if (known !== undefined && (await content.touch(known.descriptor.digest)) && (await content.touch(known.listing))) {
+    log.say(`${step}: the same was built before; its layer ${known.diff_id} is used again`);
+    return known;
+  }
+  const layer = await buildIt();
+  if (layer !== undefined) await cache.set(key, layer);
+  return layer;
+}

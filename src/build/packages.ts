@@ -1,0 +1,165 @@
+// Installs packages that a plan pinned: dpkg in the sandbox, from content shown read-only, without network.
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { chmod, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { FailureCause } from '../contract/vocabulary.ts';
+import { BuildError } from './build-error.ts';
+import type { BuildLog } from './build-log.ts';
+import { IMAGE_PATH } from './image.ts';
+import type { PackagePin } from './plan.ts';
+import type { Sandbox } from './sandbox.ts';
+import { SANDBOX_FOLDER } from './sandbox-command.ts';
+import { ensureFolder, type Workspace } from './workspace.ts';
+
+const PACKAGES_FOLDER = `${SANDBOX_FOLDER}/packages`;
+
+/**
+ * No service may start while an image is built (policy-rc.d 101, invoke-rc.d(8)). The file is there only while dpkg runs and only
+ * where the image has none of its own.
+ */
+const INSTALL = `
+set -e
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  mkdir -p /usr/sbin
+  printf '#!/bin/sh\\nexit 101\\n' > "$policy"
+  chmod 755 "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+cd ${PACKAGES_FOLDER}
+run() { dpkg --force-unsafe-io --force-confdef --force-confold --auto-deconfigure --log=/dev/null "$@"; }
+while [ "$#" -gt 0 ]; do
+  wave=$1
+  shift
+  if [ "$#" -gt 0 ]; then
+    run --unpack $wave
+    # What it pre-depends on is configured here; what waits for a later wave is configured with that.
+    run --configure --pending || true
+  else
+    run --unpack $wave
+    run --configure --pending
+  fi
+done
+`;
+
+export type InstallOptions = {
+  packages: readonly PackagePin[];
+  epoch: number;
+  log: BuildLog;
+  step: string;
+  cause_kind: FailureCause;
+  signal?: AbortSignal | undefined;
+};
+
+/** Variables for whatever runs as root while an image is built: no questions, one language, one time (reproducible-builds.org, SOURCE_DATE_EPOCH). */
+export function buildEnvironment(epoch: number): Record<string, string> {
+  return {
+    PATH: IMAGE_PATH,
+    HOME: '/root',
+    LC_ALL: 'C.UTF-8',
+    TZ: 'UTC',
+    DEBIAN_FRONTEND: 'noninteractive',
+    DEBCONF_NONINTERACTIVE_SEEN: 'true',
+    SOURCE_DATE_EPOCH: String(epoch),
+  };
+}
+
+/** Installs all packages or throws BuildError with the last lines of what dpkg and the packages' scripts printed; ContentMissing when a package is gone. */
+export async function installPackages(workspace: Workspace, sandbox: Sandbox, options: InstallOptions): Promise<void> {
+  const { log, step, cause_kind, packages } = options;
+  if (packages.length === 0) return;
+  const staged = await stagePackages(workspace, packages);
+  const binds = [{ from: staged.folder, to: PACKAGES_FOLDER }];
+  const environment = buildEnvironment(options.epoch);
+  try {
+    log.say(`${step}: installing ${packages.map(({ name, version }) => `${name} ${version}`).join(', ')}`);
+    log.mark();
+    const waves = await installWaves(sandbox, staged.files, { binds, environment, signal: options.signal });
+    const exit = await sandbox.run(
+      { command: ['sh', '-c', INSTALL, 'install', ...waves.map((files) => files.join(' '))], environment, binds },
+      { onOutput: log.write, signal: options.signal },
+    );
+    if (exit.code === 0) return;
+    const why = exit.stopped === undefined ? `dpkg ended with code ${exit.code}` : 'it took too long or wrote too much';
+    throw new BuildError(`Installing the packages failed: ${why}.\n${log.tail()}`, { step, cause_kind });
+  } finally {
+    await rm(staged.folder, { recursive: true, force: true });
+  }
+}
+
+/** Copies of the packages that the sandbox's account can read, under names that need no quoting. */
+async function stagePackages(
+  { content, ...workspace }: Workspace,
+  packages: readonly PackagePin[],
+): Promise<{ folder: string; files: string[] }> {
+  const folder = ensureFolder({ content, ...workspace }, 'packages', randomUUID());
+  const files: string[] = [];
+  for (const [index, { digest }] of packages.entries()) {
+    const file = `${String(index).padStart(4, '0')}.deb`;
+    await pipeline(await content.open(digest), createWriteStream(join(folder, file)));
+    await chmod(join(folder, file), 0o644);
+    files.push(file);
+  }
+  return { folder, files };
+}
+
+type Control = { file: string; name: string; provides: string[]; preDepends: string[] };
+
+/**
+ * dpkg refuses to unpack a package before what it pre-depends on is configured (Debian policy 7.2), and apt's order is not in a lock: each
+ * wave holds what pre-depends only on earlier waves or on the base.
+ */
+async function installWaves(
+  sandbox: Sandbox,
+  files: string[],
+  {
+    binds,
+    environment,
+    signal,
+  }: { binds: { from: string; to: string }[]; environment: Record<string, string>; signal: AbortSignal | undefined },
+): Promise<string[][]> {
+  let printed = '';
+  const script = `cd ${PACKAGES_FOLDER} && for file do dpkg-deb --show --showformat='\${Package}\\t\${Provides}\\t\${Pre-Depends}\\n' "$file" || echo; done`;
+  await sandbox.run(
+    { command: ['sh', '-c', script, 'show', ...files], environment, binds },
+    {
+      signal,
+      onOutput: (chunk, stream) => {
+        if (stream === 'stdout') printed += chunk.toString('utf8');
+      },
+    },
+  );
+  const lines = printed.split('\n');
+  return orderWaves(files.map((file, index) => controlOf(file, lines[index] ?? '')));
+}
+
+function controlOf(file: string, line: string): Control {
+  const [name = '', provides = '', preDepends = ''] = line.split('\t');
+  return { file, name, provides: namesIn(provides), preDepends: namesIn(preDepends) };
+}
+
+/** Package names of a relation field, without versions and architectures. */
+function namesIn(field: string): string[] {
+  return field
+    .split(/[,|]/)
+    .map((relation) => relation.trim().replace(/[\s(:].*$/, ''))
+    .filter(Boolean);
+}
+
+/** Exported for its test. A circle, which Debian forbids, is left to dpkg to refuse. */
+export function orderWaves(packages: Control[]): string[][] {
+  const waves: string[][] = [];
+  let left = packages;
+  while (left.length > 0) {
+    const waiting = new Set(left.flatMap(({ name, provides }) => [name, ...provides]));
+    const ready = left.filter(({ name, preDepends }) =>
+      preDepends.every((needed) => needed === name || !waiting.has(needed)),
+    );
+    const wave = ready.length > 0 ? ready : left;
+    waves.push(wave.map(({ file }) => file));
+    left = left.filter((one) => !wave.includes(one));
+  }
+  return waves;
+}

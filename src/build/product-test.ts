@@ -1,0 +1,158 @@
+// One try of one product test against a service that runs in a sandbox: a command beside it, an HTTP request, or a few bytes over TCP.
+import type { ChildProcess } from 'node:child_process';
+import { request } from 'node:http';
+import { Duplex } from 'node:stream';
+import { lastLines } from './build-log.ts';
+import { findTool } from './host-commands.ts';
+import type { ProductTest } from './plan.ts';
+import type { RunningCommand, Sandbox } from './sandbox.ts';
+import type { SandboxCommand } from './sandbox-command.ts';
+
+export type Started = {
+  sandbox: Sandbox;
+  service: RunningCommand;
+  /** How the service was started: a test's command gets the same user, variables and files. */
+  command: SandboxCommand;
+  signal: AbortSignal | undefined;
+};
+
+export type Attempt = { passed: boolean /** What came back, for the report. */; output: string };
+
+/** A page or an answer longer than this is no test's business. */
+const ANSWER_BYTES_MAX = 256 * 1024;
+
+/** Tries once, within the time that is left. Never throws for what the service does. */
+export async function attemptTest(test: ProductTest, started: Started, leftMs: number): Promise<Attempt> {
+  if (test.kind === 'exec') return await attemptExec(test, started, leftMs);
+  if (test.kind === 'http') return await attemptHttp(test, started, leftMs);
+  return await attemptTcp(test, started, leftMs);
+}
+
+type Kind<Name extends ProductTest['kind']> = Extract<ProductTest, { kind: Name }>;
+
+async function attemptExec(
+  test: Kind<'exec'>,
+  { sandbox, service, command, signal }: Started,
+  leftMs: number,
+): Promise<Attempt> {
+  let stdout = '';
+  let all = '';
+  try {
+    const exit = await sandbox.run(
+      { ...command, command: test.command, environment: { ...command.environment, ...test.environment } },
+      {
+        beside: service,
+        wallClockMs: leftMs,
+        signal,
+        onOutput: (chunk, stream) => {
+          const text = chunk.toString('utf8');
+          if (all.length < ANSWER_BYTES_MAX) all += text;
+          if (stream === 'stdout' && stdout.length < ANSWER_BYTES_MAX) stdout += text;
+        },
+      },
+    );
+    const passed = exit.code === (test.exit_code ?? 0) && stdout.includes(test.stdout ?? '');
+    return { passed, output: `${lastLines(all)}\n[exit code ${exit.code}]` };
+  } catch (error) {
+    return failed(error, signal);
+  }
+}
+
+/** The service may have ended, and its namespaces with it: that is the test's answer. An abort is not. */
+function failed(error: unknown, signal: AbortSignal | undefined): Attempt {
+  signal?.throwIfAborted();
+  return { passed: false, output: error instanceof Error ? error.message : String(error) };
+}
+
+/** Node's own parser reads the answer; the connection is the pipe's. */
+async function attemptHttp(test: Kind<'http'>, started: Started, leftMs: number): Promise<Attempt> {
+  return await connected(
+    started,
+    test.port,
+    async (socket) => {
+      const { status, body } = await new Promise<{ status: number; body: string }>((resolve, reject) => {
+        const asked = request(
+          {
+            createConnection: () => socket as never,
+            host: 'localhost',
+            port: test.port,
+            path: test.path,
+            headers: { connection: 'close' },
+            timeout: leftMs,
+          },
+          (answer) => {
+            let text = '';
+            answer.on('data', (chunk: Buffer) => {
+              if (text.length < ANSWER_BYTES_MAX) text += chunk.toString('utf8');
+            });
+            answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: text }));
+            answer.on('error', reject);
+          },
+        );
+        asked.on('error', reject);
+        asked.on('timeout', () => asked.destroy(new Error('no answer in time')));
+        asked.end();
+      });
+      const passed = status === test.status && body.includes(test.body ?? '');
+      return { passed, output: `HTTP status ${status}\n${lastLines(body)}` };
+    },
+    leftMs,
+  );
+}
+
+async function attemptTcp(test: Kind<'tcp'>, started: Started, leftMs: number): Promise<Attempt> {
+  return await connected(
+    started,
+    test.port,
+    async (socket) => {
+      if (test.send !== undefined) socket.write(test.send);
+      if (test.receive === undefined) {
+        // The pipe says that it is through before anything else (CONNECT); a service need not speak first.
+        return { passed: true, output: `connected to port ${test.port}` };
+      }
+      let text = '';
+      for await (const chunk of socket) {
+        text += (chunk as Buffer).toString('utf8');
+        if (text.includes(test.receive) || text.length > ANSWER_BYTES_MAX) break;
+      }
+      return { passed: text.includes(test.receive), output: lastLines(text) };
+    },
+    leftMs,
+  );
+}
+
+/** Says one byte when the connection stands, then carries bytes both ways. */
+const CONNECT = `exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1; printf '+'; cat <&3 & exec cat >&3`;
+
+async function connected(
+  { sandbox, service, signal }: Started,
+  port: number,
+  use: (socket: Duplex) => Promise<Attempt>,
+  leftMs: number,
+): Promise<Attempt> {
+  let child: ChildProcess | undefined;
+  const timer = setTimeout(() => child?.kill('SIGKILL'), leftMs);
+  try {
+    child = await sandbox.connect(service, [findTool('bash') ?? 'bash', '-c', CONNECT, 'connect', String(port)]);
+    const { stdin, stdout } = child;
+    if (stdin === null || stdout === null) throw new Error('the connection has no pipes');
+    stdin.on('error', () => undefined);
+    const first = await firstByte(child);
+    if (!first) return { passed: false, output: `port ${port} refuses connections` };
+    return await use(Duplex.from({ readable: stdout, writable: stdin }));
+  } catch (error) {
+    return failed(error, signal);
+  } finally {
+    clearTimeout(timer);
+    child?.kill('SIGKILL');
+  }
+}
+
+/** Takes the byte that says that the connection stands; false when the program ends without one. */
+function firstByte(child: ChildProcess): Promise<boolean> {
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(false));
+    child.stdout?.once('end', () => resolve(false));
+    child.stdout?.once('readable', () => resolve(child.stdout?.read(1) !== null));
+  });
+}

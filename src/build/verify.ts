@@ -1,0 +1,122 @@
+// Starts a finished image in the sandbox as its own user, with no network but its own, and runs its product's tests.
+import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ImageConfig, Manifest } from '../oci/descriptor.ts';
+import { disposable } from './application-layer.ts';
+import { type LogSink, lastLines, openBuildLog } from './build-log.ts';
+import { readDocument } from './image.ts';
+import { readEnvironment } from './image-config.ts';
+import type { Artifact, BuildPlan, LayerPin, ProductTest } from './plan.ts';
+import { type Attempt, attemptTest, type Started } from './product-test.ts';
+import { prepareRoots } from './rootfs.ts';
+import { openSandbox, type SandboxExit } from './sandbox.ts';
+import type { SandboxCommand } from './sandbox-command.ts';
+import { ensureFolder, type Workspace } from './workspace.ts';
+
+export type TestResult = {
+  name: string;
+  passed: boolean;
+  duration_ms: number /** What the last try answered, and what the service printed when it failed. */;
+  output: string;
+};
+export type TestReport = { passed: boolean; tests: TestResult[] };
+
+export type VerifyOptions = {
+  workspace: Workspace;
+  /** What the service prints. */
+  log?: LogSink;
+  signal?: AbortSignal | undefined;
+};
+
+const STEP = 'verification';
+/** A service answers within a second or two; asking more often than this only takes its processor time. */
+const RETRY_MS = 150;
+/** Between the end of the last test's time and the end of the sandbox. */
+const MARGIN_MS = 30_000;
+
+/**
+ * Runs the tests of a plan one after the other, each again and again until it passes or its time is over. A failing test is an answer,
+ * not an exception; throws BuildError only where there is no sandbox to run them in.
+ */
+export async function verify(plan: BuildPlan, artifact: Artifact, options: VerifyOptions): Promise<TestReport> {
+  const { workspace, signal } = options;
+  const image = await readImage(workspace, artifact);
+  const roots = await prepareRoots(workspace, image.layers, { step: STEP, signal });
+  const wallClockMs = plan.tests.reduce((sum, { timeout_seconds }) => sum + timeout_seconds * 1000, MARGIN_MS);
+  await using sandbox = disposable(
+    await openSandbox(workspace, { layers: roots, step: STEP, signal, limits: { wallClockMs } }),
+  );
+  const folder = ensureFolder(workspace, 'files', randomUUID());
+  const log = openBuildLog(options.log ?? { write: () => undefined });
+  try {
+    await writeFile(join(folder, 'hosts'), '127.0.0.1 localhost\n::1 localhost\n', { mode: 0o644 });
+    const command = serviceCommand(plan, image.config, join(folder, 'hosts'));
+    const service = sandbox.start(command, { onOutput: log.write });
+    let ended: SandboxExit | undefined;
+    service.exited.then(
+      (exit) => (ended = exit),
+      () => undefined,
+    );
+    const started: Started = { sandbox, service, command, signal };
+    const tests: TestResult[] = [];
+    for (const test of plan.tests) {
+      signal?.throwIfAborted();
+      tests.push(await runTest(test, started, { ended: () => ended, printed: log.tail }));
+    }
+    service.kill();
+    await service.exited;
+    return { passed: tests.every(({ passed }) => passed), tests };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function readImage(
+  { content }: Workspace,
+  artifact: Artifact,
+): Promise<{ config: ImageConfig; layers: LayerPin[] }> {
+  const [image] = artifact.manifests;
+  if (image === undefined) throw new RangeError('an artifact has at least one manifest');
+  const manifest = await readDocument<Manifest>(content, image.manifest.digest);
+  const config = await readDocument<ImageConfig>(content, image.config.digest);
+  const layers = manifest.layers.map((descriptor, index) => ({
+    descriptor,
+    diff_id: config.rootfs.diff_ids[index] ?? descriptor.digest,
+  }));
+  return { config, layers };
+}
+
+function serviceCommand(plan: BuildPlan, image: ImageConfig, hosts: string): SandboxCommand {
+  const { Entrypoint, Cmd, WorkingDir } = image.config ?? {};
+  const { uid, gid } = plan.image.user;
+  return {
+    command: [...(Entrypoint ?? []), ...(Cmd ?? [])],
+    environment: { ...readEnvironment(image), HOME: plan.image.user.home, ...plan.test_environment },
+    directory: WorkingDir === undefined || WorkingDir === '' ? '/' : WorkingDir,
+    user: { uid, gid, groups: [] },
+    // What every engine puts into a container; a service that looks up localhost finds it here.
+    binds: [{ from: hosts, to: '/etc/hosts' }],
+  };
+}
+
+type Watched = { ended: () => SandboxExit | undefined; printed: () => string };
+
+async function runTest(test: ProductTest, started: Started, { ended, printed }: Watched): Promise<TestResult> {
+  const begin = performance.now();
+  const deadline = begin + test.timeout_seconds * 1000;
+  let last: Attempt = { passed: false, output: 'not tried' };
+  while (performance.now() < deadline) {
+    last = await attemptTest(test, started, deadline - performance.now());
+    if (last.passed) break;
+    const exit = ended();
+    if (exit !== undefined) {
+      last = { passed: false, output: `The image's own command ended with code ${exit.code} before the test passed.` };
+      break;
+    }
+    await delay(RETRY_MS);
+  }
+  const output = last.passed ? last.output : [last.output, '--- the service printed:', lastLines(printed())].join('\n');
+  return { name: test.name, passed: last.passed, duration_ms: Math.round(performance.now() - begin), output };
+}
