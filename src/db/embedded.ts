@@ -1,8 +1,6 @@
 // A real PostgreSQL of Larder's own: initialised once, started in its own session, reachable by a unix socket alone.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
-  chmodSync,
   chownSync,
   closeSync,
   existsSync,
@@ -10,17 +8,25 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import pg from 'pg';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ensureCluster, type Place, socketFolder, urlOf, withClient } from './embedded-cluster.ts';
 import { EmbeddedError } from './embedded-error.ts';
-import { type Program, prepareProgram, type RunAs } from './embedded-program.ts';
+import {
+  eventually,
+  FAST_STOP_MS,
+  IMMEDIATE_STOP_MS,
+  inUse,
+  isAnyoneIn,
+  readPostmaster,
+  stopOrphan,
+} from './embedded-process.ts';
+import { prepareProgram, type RunAs } from './embedded-program.ts';
 
 export type Embedded = {
   /** Connection string of Larder's database on it. */
@@ -43,24 +49,18 @@ export type EmbeddedOptions = {
   settings?: Record<string, string>;
 };
 
-const MAJOR_VERSION = '18';
-const SUPERUSER = 'larder';
 const DATABASE = 'larder';
-
-/** sun_path holds 108 bytes with its closing zero (unix(7)); PostgreSQL adds `/.s.PGSQL.5432` to the folder. */
-const SOCKET_FOLDER_BYTES_MAX = 107 - '/.s.PGSQL.5432'.length;
 
 /** A crashed server replays its log first; a big one takes minutes on a slow disk. */
 const START_WAIT_MS = 300_000;
-const POLL_MS = 20;
-
-/** Fast shutdown writes a checkpoint; immediate shutdown only ends processes. Together they stay inside the 20 s of a drain. */
-const FAST_STOP_MS = 8_000;
-const IMMEDIATE_STOP_MS = 4_000;
 
 /** A server that ended by itself is started again this often within the window; then it is lost. */
 const RESTARTS_MAX = 5;
 const RESTART_WINDOW_MS = 60_000;
+const RESTART_PAUSE_MS = 500;
+
+/** Backends notice the death of their postmaster at once; what they hold would keep a new one from starting. */
+const BACKENDS_END_MS = 10_000;
 
 /** Named on the command line so that no file can weaken them: what is acknowledged is on disk. */
 const SETTINGS: Record<string, string> = {
@@ -87,6 +87,8 @@ const SETTINGS: Record<string, string> = {
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const say = options.say ?? (() => {});
   const runAs = whoRuns(options);
+  // Folders made on the way may be passed through by the server's user, and listed by nobody else.
+  mkdirSync(dirname(options.dataDirectory), { recursive: true, mode: 0o711 });
   mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 });
   const directory = realpathSync(options.dataDirectory);
   if (runAs) chownSync(directory, runAs.uid, runAs.gid);
@@ -106,8 +108,6 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     throw error;
   }
 }
-
-type Place = { directory: string; cluster: string; program: Program; runAs?: RunAs };
 
 function whoRuns(options: EmbeddedOptions): RunAs | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -134,174 +134,64 @@ async function holdDirectory(directory: string): Promise<Server> {
   return server;
 }
 
-function inUse(directory: string, cause?: unknown): EmbeddedError {
-  return new EmbeddedError(
-    'IN_USE',
-    `Another Larder is running on ${directory}; stop it, or choose another LARDER_DATA`,
-    {
-      cause,
-    },
-  );
-}
-
-/** Nobody living holds the directory, so a server on it was left by a Larder that was killed. */
-async function stopOrphan(place: Place, say: (line: string) => void): Promise<void> {
-  const left = readPostmaster(place);
-  if (left === undefined) return;
-  if (!isServerOf(left.pid, place.cluster)) {
-    // Another machine or container on the same volume has process ids of its own, but one socket answers for all.
-    if (left.sockets !== undefined && (await answers(left.sockets))) throw inUse(place.directory);
-    return;
-  }
-  say(`Stopping the PostgreSQL that a killed Larder left (process ${left.pid})`);
-  for (const [signal, waitMs] of [
-    ['SIGINT', FAST_STOP_MS],
-    ['SIGQUIT', IMMEDIATE_STOP_MS],
-  ] as const) {
-    try {
-      process.kill(left.pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
-    if (await eventually(() => !isServerOf(left.pid, place.cluster), waitMs)) return;
-  }
-  throw new EmbeddedError('STOP', `The PostgreSQL process ${left.pid} on ${place.cluster} does not stop`);
-}
-
-/** The lines of postmaster.pid: pid, data directory, start, port, socket folder, …, state. */
-function readPostmaster(place: Place): { pid: number; sockets: string | undefined; ready: boolean } | undefined {
-  let lines: string[];
-  try {
-    lines = readFileSync(join(place.cluster, 'postmaster.pid'), 'utf8').split('\n');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  const pid = Number(lines[0]);
-  if (!Number.isInteger(pid) || pid <= 1) return undefined;
-  return { pid, sockets: lines[4]?.trim() || undefined, ready: lines[7]?.trim() === 'ready' };
-}
-
-/** A pid is used again by others, so the process must also stand in the cluster's folder, as every postmaster does. */
-function isServerOf(pid: number, cluster: string): boolean {
-  try {
-    return readlinkSync(`/proc/${pid}/cwd`) === cluster;
-  } catch {
-    return false;
-  }
-}
-
-async function ensureCluster(place: Place, say: (line: string) => void): Promise<void> {
-  const versionFile = join(place.cluster, 'PG_VERSION');
-  if (existsSync(versionFile)) {
-    const version = readFileSync(versionFile, 'utf8').trim();
-    if (version === MAJOR_VERSION) return;
-    throw new EmbeddedError(
-      'VERSION',
-      `${place.cluster} was made by PostgreSQL ${version}, and this Larder runs ${MAJOR_VERSION}`,
-    );
-  }
-  say('Making the database (first start)');
-  // Made beside its place and moved there whole: an interrupted first start leaves nothing that looks like a cluster.
-  const unfinished = `${place.cluster}.new`;
-  rmSync(unfinished, { recursive: true, force: true });
-  await runInitdb(place, unfinished);
-  renameSync(unfinished, place.cluster);
-}
-
-function runInitdb(place: Place, cluster: string): Promise<void> {
-  const options = [
-    ...['--pgdata', cluster, '--username', SUPERUSER, '--encoding', 'UTF8'],
-    // The built-in provider sorts alike on every machine, whatever its C library or ICU.
-    ...['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
-    // The socket's folder and the socket are 0700: whoever reaches it is the server's own user, or root.
-    ...['--auth-local', 'trust', '--auth-host', 'reject', '--no-instructions'],
-  ];
-  const child = spawn(place.program.initdb, options, {
-    env: place.program.env,
-    cwd: place.directory,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...place.runAs,
-  });
-  let output = '';
-  child.stdout.on('data', (chunk) => (output += chunk));
-  child.stderr.on('data', (chunk) => (output += chunk));
-  return new Promise((resolve, reject) => {
-    child.once('error', (cause) => reject(new EmbeddedError('START', 'initdb could not be run', { cause })));
-    child.once('close', (code) =>
-      code === 0
-        ? resolve()
-        : reject(new EmbeddedError('START', `The database could not be made in ${cluster}:\n${output.trim()}`)),
-    );
-  });
-}
-
-/** Beside the cluster, or in the temporary folder where that path is too long for a socket's. Only its owner may enter. */
-function socketFolder(place: Place): string {
-  const beside = join(place.directory, 'socket');
-  const folder = Buffer.byteLength(beside) <= SOCKET_FOLDER_BYTES_MAX ? beside : shortFolder(place.directory);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (place.runAs && lstatSync(folder).uid === 0) chownSync(folder, place.runAs.uid, place.runAs.gid);
-  const { uid } = lstatSync(folder);
-  if (!lstatSync(folder).isDirectory() || uid !== (place.runAs?.uid ?? process.getuid?.())) {
-    throw new EmbeddedError('FOLDER', `${folder} belongs to somebody else`);
-  }
-  chmodSync(folder, 0o700);
-  return folder;
-}
-
-function shortFolder(directory: string): string {
-  const name = `larder-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`;
-  const folder = join(tmpdir(), name);
-  return Buffer.byteLength(folder) <= SOCKET_FOLDER_BYTES_MAX ? folder : join('/tmp', name);
-}
-
 type ServerPlace = Place & { sockets: string };
 type Supervision = Pick<EmbeddedOptions, 'onLost' | 'settings'> & { say: (line: string) => void };
 
 /** Starts the server and starts it again when it ends without being asked to: acknowledged rows are in its log. */
 async function superviseServer(place: ServerPlace, options: Supervision): Promise<{ stop(): Promise<void> }> {
-  let stopping: Promise<void> | undefined;
+  let stopped: Promise<void> | undefined;
   const ends: number[] = [];
-  let child = await startServer(place, options);
+  /** The server, or its start; undefined once it is lost. */
+  let current: Promise<ChildProcess | undefined> = startServer(place, options);
 
-  function watch(): void {
-    child.once('exit', (code, signal) => {
-      if (stopping === undefined) restart(signal ?? `exit code ${code}`);
-    });
+  function watch(child: ChildProcess): void {
+    const ended = (how: unknown): void => {
+      if (stopped === undefined) current = startAgain(`PostgreSQL ended (${String(how)})`);
+    };
+    if (hasEnded(child)) ended(child.signalCode ?? child.exitCode);
+    else child.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
   }
 
-  function restart(how: string): void {
-    const now = Date.now();
-    ends.push(now);
-    while ((ends[0] ?? now) < now - RESTART_WINDOW_MS) ends.shift();
-    const message = `PostgreSQL ended (${how})`;
+  async function startAgain(message: string): Promise<ChildProcess | undefined> {
+    ends.push(Date.now());
+    while ((ends[0] ?? 0) < Date.now() - RESTART_WINDOW_MS) ends.shift();
     if (ends.length > RESTARTS_MAX) {
-      options.onLost?.(new EmbeddedError('START', `${message} ${ends.length} times within a minute`));
-      return;
+      options.onLost?.(new EmbeddedError('START', `${message}, ${ends.length} times within a minute`));
+      return undefined;
     }
     options.say(`${message}; starting it again`);
-    startServer(place, options).then(
-      (next) => {
-        child = next;
-        if (stopping === undefined) watch();
-        else void stopServer(child);
-      },
-      // A server that was killed leaves processes that hold its memory for a moment; the next try finds it free.
-      (error: unknown) => (stopping === undefined ? restart(String(error)) : undefined),
-    );
+    await delay((ends.length - 1) * RESTART_PAUSE_MS, undefined, { ref: false });
+    if (stopped !== undefined) return undefined;
+    try {
+      const child = await startServer(place, options);
+      watch(child);
+      return child;
+    } catch (error) {
+      return startAgain(error instanceof Error ? error.message : String(error));
+    }
   }
 
-  watch();
+  async function stop(): Promise<void> {
+    const child = await current;
+    if (child) await stopServer(child);
+  }
+
+  const first = await current;
+  if (first) watch(first);
   return {
     stop() {
-      stopping ??= stopServer(child);
-      return stopping;
+      stopped ??= stop();
+      return stopped;
     },
   };
 }
 
 async function startServer(place: ServerPlace, options: Supervision): Promise<ChildProcess> {
+  if (!(await eventually(() => !isAnyoneIn(place.cluster), BACKENDS_END_MS))) {
+    throw new EmbeddedError('START', `Processes of an earlier PostgreSQL are still running in ${place.cluster}`);
+  }
+  // Nobody is there, so the file is stale. PostgreSQL would heed it where its pid has come to be somebody else's.
+  rmSync(join(place.cluster, 'postmaster.pid'), { force: true });
   const logFile = join(place.directory, 'postgres.log');
   if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`);
   const settings = { ...SETTINGS, unix_socket_directories: place.sockets, ...options.settings };
@@ -321,26 +211,30 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
   closeSync(log);
   child.unref();
   const started = await eventually(async () => {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return true;
+    if (hasEnded(child)) return true;
     const postmaster = readPostmaster(place);
-    return postmaster?.pid === child.pid && postmaster.ready;
+    return postmaster !== undefined && postmaster.pid === child.pid && postmaster.ready;
   }, START_WAIT_MS);
-  if (started && child.pid !== undefined && child.exitCode === null && child.signalCode === null) return child;
+  if (started && !hasEnded(child)) return child;
   child.kill('SIGQUIT');
   throw new EmbeddedError('START', `PostgreSQL did not start:\n${tailOf(logFile)}`);
+}
+
+/** True also for one that could not be spawned. */
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
 /** SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one. */
 async function stopServer(child: ChildProcess): Promise<void> {
   child.ref();
-  const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
   for (const [signal, waitMs] of [
     ['SIGINT', FAST_STOP_MS],
     ['SIGQUIT', IMMEDIATE_STOP_MS],
     ['SIGKILL', IMMEDIATE_STOP_MS],
   ] as const) {
-    if (!ended()) child.kill(signal);
-    if (await eventually(ended, waitMs)) return;
+    if (!hasEnded(child)) child.kill(signal);
+    if (await eventually(() => hasEnded(child), waitMs)) return;
   }
   throw new EmbeddedError('STOP', `The PostgreSQL process ${child.pid} does not stop`);
 }
@@ -352,40 +246,7 @@ async function ensureDatabase(sockets: string): Promise<void> {
   });
 }
 
-async function answers(sockets: string): Promise<boolean> {
-  try {
-    await withClient(urlOf(sockets, 'postgres'), (client) => client.query('select 1'));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function withClient(url: string, act: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await act(client);
-  } finally {
-    await client.end();
-  }
-}
-
-function urlOf(sockets: string, database: string): string {
-  return `postgresql://${SUPERUSER}@localhost/${database}?host=${encodeURIComponent(sockets)}`;
-}
-
 function tailOf(file: string): string {
   const LINES_SHOWN = 15;
   return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-LINES_SHOWN).join('\n') : '';
-}
-
-/** Looks until `holds` answers true or the time is over. */
-async function eventually(holds: () => boolean | Promise<boolean>, waitMs: number): Promise<boolean> {
-  const until = performance.now() + waitMs;
-  for (;;) {
-    if (await holds()) return true;
-    if (performance.now() >= until) return false;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
 }

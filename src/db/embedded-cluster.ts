@@ -1,0 +1,100 @@
+// The cluster's folders: made once by initdb, with a socket that only the server's user reaches.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { EmbeddedError } from './embedded-error.ts';
+import type { Program, RunAs } from './embedded-program.ts';
+
+/** Where everything of one embedded server is, and what runs it. */
+export type Place = { directory: string; cluster: string; program: Program; runAs?: RunAs };
+
+const MAJOR_VERSION = '18';
+const SUPERUSER = 'larder';
+
+/** sun_path holds 108 bytes with its closing zero (unix(7)); PostgreSQL adds `/.s.PGSQL.5432` to the folder. */
+const SOCKET_FOLDER_BYTES_MAX = 107 - '/.s.PGSQL.5432'.length;
+
+/** Makes the cluster on the first start. Throws EmbeddedError VERSION for one of another major version. */
+export async function ensureCluster(place: Place, say: (line: string) => void): Promise<void> {
+  const versionFile = join(place.cluster, 'PG_VERSION');
+  if (existsSync(versionFile)) {
+    const version = readFileSync(versionFile, 'utf8').trim();
+    if (version === MAJOR_VERSION) return;
+    throw new EmbeddedError(
+      'VERSION',
+      `${place.cluster} was made by PostgreSQL ${version}, and this Larder runs ${MAJOR_VERSION}`,
+    );
+  }
+  say('Making the database (first start)');
+  // Made beside its place and moved there whole: an interrupted first start leaves nothing that looks like a cluster.
+  const unfinished = `${place.cluster}.new`;
+  rmSync(unfinished, { recursive: true, force: true });
+  await runInitdb(place, unfinished);
+  renameSync(unfinished, place.cluster);
+}
+
+function runInitdb(place: Place, cluster: string): Promise<void> {
+  const options = [
+    ...['--pgdata', cluster, '--username', SUPERUSER, '--encoding', 'UTF8'],
+    // The built-in provider sorts alike on every machine, whatever its C library or ICU.
+    ...['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
+    // The socket's folder and the socket are 0700: whoever reaches it is the server's own user, or root.
+    ...['--auth-local', 'trust', '--auth-host', 'reject', '--no-instructions'],
+  ];
+  const child = spawn(place.program.initdb, options, {
+    env: place.program.env,
+    cwd: place.directory,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...place.runAs,
+  });
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause) => reject(new EmbeddedError('START', 'initdb could not be run', { cause })));
+    child.once('close', (code) =>
+      code === 0
+        ? resolve()
+        : reject(new EmbeddedError('START', `The database could not be made in ${cluster}:\n${output.trim()}`)),
+    );
+  });
+}
+
+/** Beside the cluster, or in the temporary folder where that path is too long for a socket's. Only its owner may enter. */
+export function socketFolder(place: Place): string {
+  const beside = join(place.directory, 'socket');
+  const folder = Buffer.byteLength(beside) <= SOCKET_FOLDER_BYTES_MAX ? beside : shortFolder(place.directory);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (place.runAs && lstatSync(folder).uid === 0) chownSync(folder, place.runAs.uid, place.runAs.gid);
+  const { uid } = lstatSync(folder);
+  if (!lstatSync(folder).isDirectory() || uid !== (place.runAs?.uid ?? process.getuid?.())) {
+    throw new EmbeddedError('FOLDER', `${folder} belongs to somebody else`);
+  }
+  chmodSync(folder, 0o700);
+  return folder;
+}
+
+function shortFolder(directory: string): string {
+  const name = `larder-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`;
+  const folder = join(tmpdir(), name);
+  return Buffer.byteLength(folder) <= SOCKET_FOLDER_BYTES_MAX ? folder : join('/tmp', name);
+}
+
+/** One connection for one act. */
+export async function withClient(url: string, act: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await act(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Connection string of a database, by the socket. */
+export function urlOf(sockets: string, database: string): string {
+  return `postgresql://${SUPERUSER}@localhost/${database}?host=${encodeURIComponent(sockets)}`;
+}

@@ -1,0 +1,94 @@
+// Processes on a cluster: who is there, and how an orphan is stopped.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Place, urlOf, withClient } from './embedded-cluster.ts';
+import { EmbeddedError } from './embedded-error.ts';
+
+/** Fast shutdown writes a checkpoint; immediate shutdown only ends processes. Together they stay inside the 20 s of a drain. */
+export const FAST_STOP_MS = 8_000;
+export const IMMEDIATE_STOP_MS = 4_000;
+
+const POLL_MS = 20;
+
+/** Nobody living holds the directory, so a server on it was left by a Larder that was killed. */
+export async function stopOrphan(place: Place, say: (line: string) => void): Promise<void> {
+  const left = readPostmaster(place);
+  if (left === undefined) return;
+  if (!isServerOf(left.pid, place.cluster)) {
+    // Another machine or container on the same volume has process ids of its own, but one socket answers for all.
+    if (left.sockets !== undefined && (await answers(left.sockets))) throw inUse(place.directory);
+    return;
+  }
+  say(`Stopping the PostgreSQL that a killed Larder left (process ${left.pid})`);
+  for (const [signal, waitMs] of [
+    ['SIGINT', FAST_STOP_MS],
+    ['SIGQUIT', IMMEDIATE_STOP_MS],
+  ] as const) {
+    try {
+      process.kill(left.pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+    if (await eventually(() => !isServerOf(left.pid, place.cluster), waitMs)) return;
+  }
+  throw new EmbeddedError('STOP', `The PostgreSQL process ${left.pid} on ${place.cluster} does not stop`);
+}
+
+/** The lines of postmaster.pid: pid, data directory, start, port, socket folder, …, state. */
+export function readPostmaster(place: Place): { pid: number; sockets: string | undefined; ready: boolean } | undefined {
+  let lines: string[];
+  try {
+    lines = readFileSync(join(place.cluster, 'postmaster.pid'), 'utf8').split('\n');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  const pid = Number(lines[0]);
+  if (!Number.isInteger(pid) || pid <= 1) return undefined;
+  return { pid, sockets: lines[4]?.trim() || undefined, ready: lines[7]?.trim() === 'ready' };
+}
+
+/** A pid is used again by others, so the process must also stand in the cluster's folder, as every postmaster does. */
+function isServerOf(pid: number, cluster: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`) === cluster;
+  } catch {
+    return false;
+  }
+}
+
+/** Postmaster and backends alike stand in the cluster's folder. */
+export function isAnyoneIn(cluster: string): boolean {
+  return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isServerOf(Number(name), cluster));
+}
+
+async function answers(sockets: string): Promise<boolean> {
+  try {
+    await withClient(urlOf(sockets, 'postgres'), (client) => client.query('select 1'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The directory's holder is alive. */
+export function inUse(directory: string, cause?: unknown): EmbeddedError {
+  return new EmbeddedError(
+    'IN_USE',
+    `Another Larder is running on ${directory}; stop it, or choose another LARDER_DATA`,
+    {
+      cause,
+    },
+  );
+}
+
+/** Looks until `holds` answers true or the time is over. */
+export async function eventually(holds: () => boolean | Promise<boolean>, waitMs: number): Promise<boolean> {
+  const until = performance.now() + waitMs;
+  for (;;) {
+    if (await holds()) return true;
+    if (performance.now() >= until) return false;
+    await delay(POLL_MS);
+  }
+}

@@ -1,0 +1,220 @@
+// The embedded PostgreSQL as a process: started twice, killed, orphaned, stopped, under paths that are too long.
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { unprivileged } from '../../test/global-setup.ts';
+import { type Embedded, type EmbeddedOptions, startEmbedded } from './embedded.ts';
+import type { EmbeddedError } from './embedded-error.ts';
+
+let root: string;
+let running: Embedded[];
+let lines: string[];
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'larder-pg-'));
+  chmodSync(root, 0o711);
+  running = [];
+  lines = [];
+});
+afterEach(async () => {
+  await Promise.all(running.map((server) => server.stop()));
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function start(options: Partial<EmbeddedOptions> = {}): Promise<Embedded> {
+  const say = (line: string) => lines.push(line);
+  const server = await startEmbedded({ dataDirectory: join(root, 'pg'), say, ...unprivileged(), ...options });
+  running.push(server);
+  return server;
+}
+
+async function query(url: string, text: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+function postmaster(): number {
+  return Number(readFileSync(join(root, 'pg', 'cluster', 'postmaster.pid'), 'utf8').split('\n')[0]);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false;
+  }
+}
+
+describe('startEmbedded', () => {
+  test('makes a cluster once, keeps its rows, and leaves nothing running', async () => {
+    const before = performance.now();
+    const first = await start();
+    const firstMs = performance.now() - before;
+    await query(first.url, 'create table kept as select 7 as n');
+    const pid = postmaster();
+    await first.stop();
+    await first.stop();
+    expect(isAlive(pid)).toBe(false);
+    const again = performance.now();
+    const second = await start();
+    console.log(`first start ${firstMs.toFixed(0)} ms, second ${(performance.now() - again).toFixed(0)} ms`);
+    expect(await query(second.url, 'select n from kept')).toEqual([{ n: 7 }]);
+    expect(lines).toEqual([expect.stringContaining('Making the database')]);
+  });
+
+  test('is crash-safe, reachable by its socket alone, and by nobody else', async () => {
+    const { url } = await start();
+    const shown = async (name: string) => (await query(url, `show ${name}`))[0];
+    expect(await shown('fsync')).toEqual({ fsync: 'on' });
+    expect(await shown('full_page_writes')).toEqual({ full_page_writes: 'on' });
+    expect(await shown('synchronous_commit')).toEqual({ synchronous_commit: 'on' });
+    expect(await shown('listen_addresses')).toEqual({ listen_addresses: '' });
+    expect(await shown('data_checksums')).toEqual({ data_checksums: 'on' });
+    expect(lstatSync(join(root, 'pg', 'socket')).mode & 0o777).toBe(0o700);
+    expect(lstatSync(join(root, 'pg', 'socket', '.s.PGSQL.5432')).mode & 0o077).toBe(0);
+  });
+
+  test('has a session of its own, so that Ctrl-C on the terminal does not reach it', async () => {
+    await start();
+    const pid = postmaster();
+    const [, , , , , session] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ');
+    expect(Number(session)).toBe(pid);
+  });
+
+  test('a second start on the directory of a living one is refused', async () => {
+    const { url } = await start();
+    await expect(start()).rejects.toMatchObject({ code: 'IN_USE', message: expect.stringContaining('LARDER_DATA') });
+    expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }]);
+  });
+
+  test('of many first starts at once one wins', async () => {
+    const results = await Promise.allSettled(Array.from({ length: 4 }, () => start()));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  test('two directories have a server each', async () => {
+    const [one, two] = await Promise.all([start(), start({ dataDirectory: join(root, 'other') })]);
+    expect(one.url).not.toBe(two.url);
+  });
+
+  test('a directory too deep for a socket gets a short folder for it', async () => {
+    const deep = join(root, ...Array.from({ length: 8 }, () => 'a-rather-long-name'), 'pg');
+    const { url } = await start({ dataDirectory: deep });
+    expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }]);
+    expect(existsSync(join(deep, 'socket'))).toBe(false);
+    rmSync(new URL(url).searchParams.get('host') ?? '', { recursive: true });
+  });
+
+  test('a cluster of another major version is refused by its numbers', async () => {
+    const server = await start();
+    await server.stop();
+    writeFileSync(join(root, 'pg', 'cluster', 'PG_VERSION'), '17\n');
+    await expect(start()).rejects.toMatchObject({ code: 'VERSION', message: expect.stringMatching(/17.*18/) });
+  });
+
+  test.runIf(process.getuid?.() === 0)('root needs another user to run it', async () => {
+    const asRoot = startEmbedded({ dataDirectory: join(root, 'pg') });
+    await expect(asRoot).rejects.toMatchObject({ code: 'ROOT' });
+  });
+
+  test('what went wrong is told with the end of its log', async () => {
+    const server = await start();
+    await server.stop();
+    await expect(start({ settings: { shared_buffers: 'lots' } })).rejects.toMatchObject({
+      code: 'START',
+      message: expect.stringContaining('shared_buffers'),
+    });
+    expect(await query((await start()).url, 'select 1 as n')).toEqual([{ n: 1 }]);
+  });
+});
+
+describe('what is killed', () => {
+  test('the orphan of a killed Larder is stopped, and its rows are there', async () => {
+    const child = fork(fileURLToPath(new URL('../../test/embedded-victim.ts', import.meta.url)), [join(root, 'pg')]);
+    await once(child, 'message');
+    const orphan = postmaster();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(isAlive(orphan)).toBe(true);
+    const server = await start();
+    expect(isAlive(orphan)).toBe(false);
+    expect(lines[0]).toContain(String(orphan));
+    expect(await query(server.url, 'select n from kept')).toEqual([{ n: 7 }]);
+  });
+
+  test('a stale pid file is no obstacle, even when its pid is somebody living by now', async () => {
+    const bystander = spawn('sleep', ['60'], { cwd: '/', ...unprivileged() });
+    const dead = 2 ** 22;
+    try {
+      const file = join(root, 'pg', 'cluster', 'postmaster.pid');
+      for (const pid of [bystander.pid, dead]) {
+        const server = await start();
+        await server.stop();
+        writeFileSync(file, `${pid}\n${dirname(file)}\n1\n5432\n${join(root, 'pg', 'socket')}\n\n\nready\n`);
+      }
+      await start();
+      expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
+    } finally {
+      bystander.kill();
+    }
+  });
+
+  test('a first start that was cut short is begun anew', async () => {
+    const half = join(root, 'pg', 'cluster.new');
+    const server = await start();
+    await server.stop();
+    rmSync(join(root, 'pg', 'cluster'), { recursive: true });
+    lines.length = 0;
+    mkdirSync(half, { recursive: true });
+    writeFileSync(join(half, 'PG_VERSION'), '18\n');
+    await start();
+    expect(lines).toEqual([expect.stringContaining('Making the database')]);
+    expect(existsSync(half)).toBe(false);
+  });
+
+  test('a killed postmaster is started again, with every committed row', async () => {
+    const { url } = await start();
+    await query(url, 'create table kept as select 7 as n');
+    const before = performance.now();
+    process.kill(postmaster(), 'SIGKILL');
+    await expect
+      .poll(() => query(url, 'select n from kept').catch(() => undefined), { timeout: 20_000, interval: 20 })
+      .toEqual([{ n: 7 }]);
+    console.log(`back after ${(performance.now() - before).toFixed(0)} ms`);
+    expect(lines.some((line) => line.includes('SIGKILL'))).toBe(true);
+  });
+
+  test('one that is killed again and again is told as lost, and stops cleanly', async () => {
+    const lost = Promise.withResolvers<EmbeddedError>();
+    await start({ onLost: lost.resolve });
+    const killer = setInterval(() => {
+      try {
+        process.kill(postmaster(), 'SIGKILL');
+      } catch {
+        // Between two servers there is nobody to kill.
+      }
+    }, 20);
+    expect(await lost.promise).toMatchObject({ code: 'START' });
+    clearInterval(killer);
+    await running[0]?.stop();
+  });
+
+  test('a stopped server stays stopped', async () => {
+    const server = await start();
+    const pid = postmaster();
+    await server.stop();
+    expect(isAlive(pid)).toBe(false);
+    expect(existsSync(join(root, 'pg', 'cluster', 'postmaster.pid'))).toBe(false);
+    await expect(query(server.url, 'select 1')).rejects.toThrow();
+  });
+});
