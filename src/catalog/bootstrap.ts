@@ -1,0 +1,169 @@
+// The rows that are there before anybody asks: operating systems, shared base images, an organization's catalog and registry.
+import { sql } from 'kysely';
+import type { Transaction } from '../db/database.ts';
+import { LARDER } from './principal.ts';
+
+/** What every organization begins with. */
+const DEFAULT_CATALOG = 'DefaultCatalog';
+
+export type KnownOperatingSystem = {
+  /** `debian-12` */
+  key: string;
+  name: string;
+  distro: string;
+  version: string;
+  codename: string;
+};
+
+/** A base image that Larder builds for everybody. */
+export type SharedBaseImage = {
+  name: string;
+  description: string;
+  /** `repository:tag` in the hosted registry. */
+  container_image: string;
+  /** Key of its operating system. */
+  operating_system: string;
+};
+
+/** Writes the operating systems that are not there yet. Running again changes nothing. */
+export async function ensureOperatingSystems(tx: Transaction, systems: KnownOperatingSystem[]): Promise<void> {
+  for (const system of systems) {
+    await tx
+      .insertInto('operating_systems')
+      .values(system)
+      .onConflict((conflict) => conflict.column('key').doNothing())
+      .execute();
+  }
+}
+
+/** Writes the shared base images that are not there yet, and answers the ids of all of them in the given order. */
+export async function ensureSharedBaseImages(tx: Transaction, images: SharedBaseImage[]): Promise<string[]> {
+  // No unique key covers rows without an organization, so two servers that start together take turns.
+  await sql`lock table base_images in share row exclusive mode`.execute(tx);
+  const ids: string[] = [];
+  for (const image of images) {
+    const known = await tx
+      .selectFrom('base_images')
+      .select('id')
+      .where('organization_id', 'is', null)
+      .where('container_image', '=', image.container_image)
+      .executeTakeFirst();
+    const { id } = known ?? (await insertBaseImage(tx, image));
+    ids.push(id);
+  }
+  return ids;
+}
+
+async function insertBaseImage(tx: Transaction, image: SharedBaseImage): Promise<{ id: string }> {
+  const system = await tx
+    .selectFrom('operating_systems')
+    .select('id')
+    .where('key', '=', image.operating_system)
+    .executeTakeFirstOrThrow();
+  return await tx
+    .insertInto('base_images')
+    .values({
+      name: image.name,
+      description: image.description,
+      source: 'ARCHIVE',
+      container_image: image.container_image,
+      operating_system_id: system.id,
+      created_by: LARDER,
+      updated_by: LARDER,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+}
+
+/** Gives an organization its first catalog, unless it has one. */
+export async function ensureDefaultCatalog(tx: Transaction, organizationId: string): Promise<{ id: string }> {
+  await lockOrganization(tx, organizationId);
+  const known = await tx
+    .selectFrom('catalogs')
+    .select('id')
+    .where('organization_id', '=', organizationId)
+    .where('removed_at', 'is', null)
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  if (known) return known;
+  return await tx
+    .insertInto('catalogs')
+    .values({ organization_id: organizationId, name: DEFAULT_CATALOG })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+}
+
+/**
+ * Gives an organization its place in the hosted registry, and follows the registry's public address when that changed:
+ * `publicUrl` is scheme and host, to which the namespace is added.
+ */
+export async function ensureHostedRegistry(
+  tx: Transaction,
+  organizationId: string,
+  publicUrl: string,
+): Promise<{ id: string }> {
+  const namespace = await lockOrganization(tx, organizationId);
+  const url = `${publicUrl.replace(/\/+$/, '')}/${namespace}`;
+  const known = await tx
+    .selectFrom('registries')
+    .select(['id', 'url'])
+    .where('organization_id', '=', organizationId)
+    .where('hosted', '=', true)
+    .where('removed_at', 'is', null)
+    .executeTakeFirst();
+  if (known && known.url !== url) {
+    await tx.updateTable('registries').set({ url, updated_at: new Date() }).where('id', '=', known.id).execute();
+  }
+  if (known) return { id: known.id };
+  return await tx
+    .insertInto('registries')
+    .values({
+      organization_id: organizationId,
+      name: 'Hosted registry',
+      description: 'The registry that comes with the service',
+      provider: 'OCI',
+      url,
+      hosted: true,
+      healthy: true,
+      last_checked_at: new Date(),
+      created_by: LARDER,
+      updated_by: LARDER,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+}
+
+/** Lets the hosted registries of all organizations follow the service's public address. */
+export async function followPublicUrl(tx: Transaction, publicUrl: string): Promise<void> {
+  await sql`
+    update registries r set url = ${publicUrl.replace(/\/+$/, '')} || '/' || n.namespace, updated_at = now()
+    from organizations n
+    where n.id = r.organization_id and r.hosted and r.removed_at is null
+      and r.url <> ${publicUrl.replace(/\/+$/, '')} || '/' || n.namespace`.execute(tx);
+}
+
+/** Records how the last look at a registry went; without a cause it was well. */
+export async function recordRegistryHealth(
+  tx: Transaction,
+  health: { registry_id: string; unhealthy_cause?: string },
+): Promise<void> {
+  await tx
+    .updateTable('registries')
+    .set({
+      healthy: health.unhealthy_cause === undefined,
+      unhealthy_cause: health.unhealthy_cause ?? null,
+      last_checked_at: new Date(),
+    })
+    .where('id', '=', health.registry_id)
+    .execute();
+}
+
+async function lockOrganization(tx: Transaction, id: string): Promise<string> {
+  const found = await sql<{ namespace: string }>`
+    select namespace from organizations where id = ${id} for no key update`.execute(tx);
+  const organization = found.rows[0];
+  if (!organization) throw new Error(`There is no organization ${id}`);
+  return organization.namespace;
+}

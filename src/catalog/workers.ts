@@ -1,0 +1,48 @@
+// Which workers are alive, and how each can run sandboxes: what an operator is told.
+import { sql } from 'kysely';
+import type { Database, Transaction } from '../db/database.ts';
+
+/** A worker that was not seen for this long is gone. Three of its reports may be late. */
+const GONE_AFTER_SECONDS = 30;
+export const SEEN_EVERY_MS = 8_000;
+
+export type Worker = {
+  id: string;
+  host: string;
+  sandbox_mode: 'userns' | 'root' | 'files-only';
+  /** Why the mode is not better, in words a person can act on. */
+  sandbox_reasons: string[];
+};
+
+/** Says that a worker is alive, and forgets those that are long gone. */
+export async function recordWorker(tx: Transaction, worker: Worker): Promise<void> {
+  await tx
+    .insertInto('workers')
+    .values(worker)
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ seen_at: sql`now()` }))
+    .execute();
+  await sql`delete from workers where seen_at < now() - interval '1 day'`.execute(tx);
+}
+
+/** Forgets a worker that ends in order. */
+export async function forgetWorker(tx: Transaction, id: string): Promise<void> {
+  await tx.deleteFrom('workers').where('id', '=', id).execute();
+}
+
+/** Workers seen lately. */
+export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
+  const found = await sql<Omit<Worker, 'id'>>`
+    select host, sandbox_mode, sandbox_reasons from workers
+    where seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS}) order by started_at, id`.execute(db);
+  return found.rows;
+}
+
+/** What must be there before the service is of use: something to request, something to build on, somewhere to push. */
+export async function findEssentials(db: Database): Promise<{ offerings: boolean; base_images: boolean; hosted_registry: boolean }> {
+  const found = await sql<{ offerings: boolean; base_images: boolean; hosted_registry: boolean }>`
+    select exists (select from offering_operating_systems) as offerings, exists (select from base_images) as base_images,
+      exists (select from registries where hosted) as hosted_registry`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw new Error('A select without a table answers one row');
+  return row;
+}
