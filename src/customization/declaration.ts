@@ -296,7 +296,7 @@ function readUser(item: YamlValue, tell: Tell): DeclaredUser | undefined {
   if (uid === undefined || uid === 0) tell(line, `${quoted(uidText)} is no uid; it must be a number from 1 up`);
   if (gid === undefined) tell(line, `${quoted(gidText)} is no gid`);
   for (const path of [home, shell])
-    if (!/^\/[^:\u0000-\u001f\u007f]*$/.test(path)) tell(line, `${quoted(path)} is no path for a home or shell`);
+    if (!/^\/[\x20-\x39\x3b-\x7e]*$/.test(path)) tell(line, `${quoted(path)} is no path for a home or shell`);
   for (const group of groups) if (!USER.test(group)) tell(line, `${quoted(group)} is no name of a group`);
   return uid === undefined || gid === undefined ? undefined : { name, uid, gid, home, shell, groups };
 }

@@ -1,8 +1,24 @@
-// The part of an inspection that is kept as content beside its row: the archive's listing.
-import { writeListing } from '../tar/listing.ts';
-import type { Inspection } from './inspection.ts';
+// The way of an inspection into a row and back: the listing is content, for it may have 20,000 entries.
+import type { Digest } from '../contract/vocabulary.ts';
+import { type Listing, readListing, writeListing } from '../tar/listing.ts';
+import type { Inspection, StoredInspection } from './inspection.ts';
 
-/** The listing's bytes, for whoever keeps them and writes their digest into a StoredInspection. */
-export function listingBytes({ listing }: Pick<Inspection, 'listing'>): AsyncIterable<Uint8Array> {
-  return writeListing(listing);
+/** The listing as bytes for the content store. */
+export function listingBytes(inspection: Inspection): AsyncIterable<Uint8Array> {
+  return writeListing(inspection.listing);
+}
+
+/** What the row holds once the listing is content of this digest. */
+export function storedInspection(inspection: Inspection, listing: Digest): StoredInspection {
+  return { ...inspection, listing };
+}
+
+/** The inspection of a row with its listing, read from content. */
+export async function loadedInspection(
+  stored: StoredInspection,
+  listing: AsyncIterable<Uint8Array>,
+): Promise<Inspection> {
+  const entries: Listing = [];
+  for await (const entry of readListing(listing)) entries.push(entry);
+  return { ...stored, listing: entries };
 }

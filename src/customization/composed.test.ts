@@ -1,0 +1,61 @@
+// Bundles, users and groups made of the image's own and the customization's.
+import { describe, expect, it } from 'vitest';
+import { readCertificates } from './certificates.ts';
+import { Accounts, composeBundle } from './composed.ts';
+import { EXAMPLE_ROOT, NOW, UNICODE_ROOT } from './fixtures.ts';
+
+const both = readCertificates(EXAMPLE_ROOT + UNICODE_ROOT, NOW);
+
+describe('the bundle', () => {
+  it('is the image’s own with the new ones behind', () => {
+    expect(composeBundle('', both)).toBe(EXAMPLE_ROOT + UNICODE_ROOT);
+    expect(composeBundle(UNICODE_ROOT, both)).toBe(UNICODE_ROOT + EXAMPLE_ROOT);
+    expect(composeBundle(`# comment\n${EXAMPLE_ROOT.trimEnd()}`, both)).toBe(
+      `# comment\n${EXAMPLE_ROOT}${UNICODE_ROOT}`,
+    );
+  });
+  it('does not grow when it is composed again', () => {
+    const once = composeBundle('', both);
+    expect(composeBundle(once, both)).toBe(once);
+    expect(composeBundle('', [...both, ...both])).toBe(once);
+  });
+});
+
+describe('users and groups', () => {
+  const passwd = 'root:x:0:0:root:/root:/bin/sh\nredis:x:100:101::/var/lib/redis:/usr/sbin/nologin\n';
+  const group = 'root:x:0:\nadm:x:4:syslog\nredis:x:101:\n';
+  const user = { name: 'app', uid: 1001, gid: 1001, home: '/app', shell: '/bin/sh', groups: ['adm'] };
+
+  it('adds a user with its group', () => {
+    const accounts = new Accounts(passwd, group);
+    accounts.add(user);
+    accounts.add(user);
+    expect(accounts.passwd).toBe(`${passwd}app:*:1001:1001::/app:/bin/sh\n`);
+    expect(accounts.group).toBe('root:x:0:\nadm:x:4:syslog,app\nredis:x:101:\napp:*:1001:\n');
+    expect([accounts.userId('app'), accounts.userId('redis'), accounts.groupId('adm'), accounts.userId(7)]).toEqual([
+      1001, 100, 4, 7,
+    ]);
+  });
+  it('an image may have neither file', () => {
+    const accounts = new Accounts('', '');
+    accounts.add({ ...user, groups: [] });
+    expect(accounts.passwd + accounts.group).toBe('app:*:1001:1001::/app:/bin/sh\napp:*:1001:\n');
+  });
+  it('a gid that the image has gets no second group', () => {
+    const accounts = new Accounts(passwd, group);
+    accounts.add({ ...user, gid: 0, groups: [] });
+    expect(accounts.group).toBe(group);
+  });
+  it.each([
+    [{ ...user, uid: 100 }, 'USER_TAKEN'],
+    [{ ...user, name: 'redis' }, 'USER_TAKEN'],
+    [{ ...user, name: 'adm' }, 'USER_TAKEN'],
+    [{ ...user, groups: ['wheel'] }, 'GROUP_UNKNOWN'],
+  ])('refuses what the image has otherwise: %j', (wish, code) => {
+    expect(() => new Accounts(passwd, group).add(wish)).toThrow(expect.objectContaining({ code }));
+  });
+  it('names that nobody has', () => {
+    expect(() => new Accounts(passwd, group).userId('nginx')).toThrow('has no user nginx');
+    expect(() => new Accounts(passwd, group).groupId('nginx')).toThrow('has no group nginx');
+  });
+});

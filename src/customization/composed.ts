@@ -1,0 +1,106 @@
+// Files that belong to the image and to its customizations together: the certificate bundle, users and groups.
+import { createHash } from 'node:crypto';
+import type { TrustedCertificate } from './certificates.ts';
+import type { DeclaredUser } from './declaration.ts';
+import { CustomizationError } from './errors.ts';
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/g;
+
+/** The image's bundle, as it is, with the certificates behind it that it does not hold; an image may have none. */
+export function composeBundle(own: string, certificates: Pick<TrustedCertificate, 'pem' | 'fingerprint'>[]): string {
+  const known = new Set([...own.matchAll(CERTIFICATE)].map(([, base64]) => fingerprintOf(base64 ?? '')));
+  let bundle = own === '' || own.endsWith('\n') ? own : `${own}\n`;
+  for (const { pem, fingerprint } of certificates) {
+    if (!known.has(fingerprint)) bundle += pem;
+    known.add(fingerprint);
+  }
+  return bundle;
+}
+
+function fingerprintOf(base64: string): string {
+  return createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex');
+}
+
+/** A line of /etc/passwd or /etc/group, its fields between colons (passwd(5), group(5)). */
+type Line = string[];
+
+/** The image's /etc/passwd and /etc/group with the users that a customization declares. Throws USER_TAKEN and GROUP_UNKNOWN. */
+export class Accounts {
+  readonly #passwd: Line[];
+  readonly #group: Line[];
+
+  constructor(passwd: string, group: string) {
+    this.#passwd = linesOf(passwd);
+    this.#group = linesOf(group);
+  }
+
+  get passwd(): string {
+    return textOf(this.#passwd);
+  }
+
+  get group(): string {
+    return textOf(this.#group);
+  }
+
+  userId(name: string | number): number {
+    return typeof name === 'number' ? name : idOf(this.#passwd, name, 'USER_UNKNOWN');
+  }
+
+  groupId(name: string | number): number {
+    return typeof name === 'number' ? name : idOf(this.#group, name, 'GROUP_UNKNOWN');
+  }
+
+  /** Adds a user, or changes the one of that name and uid. A group of its own is made where its gid has none. */
+  add({ name, uid, gid, home, shell, groups }: DeclaredUser): void {
+    expectFree(this.#passwd, { name, id: uid, what: 'user' });
+    // No password rather than "x": without a line in /etc/shadow, "x" would make PAM fail for root too.
+    const line = [name, '*', String(uid), String(gid), '', home, shell];
+    const at = this.#passwd.findIndex((other) => other[0] === name);
+    if (at < 0) this.#passwd.push(line);
+    else this.#passwd[at] = line;
+    if (!this.#group.some((group) => group[2] === String(gid))) {
+      expectFree(this.#group, { name, id: gid, what: 'group' });
+      this.#group.push([name, '*', String(gid), '']);
+    }
+    for (const group of groups) this.#join(group, name);
+  }
+
+  #join(groupName: string, user: string): void {
+    const group = this.#group.find(([name]) => name === groupName);
+    if (group === undefined)
+      throw new CustomizationError('GROUP_UNKNOWN', `the image has no group ${groupName} for the user ${user}`);
+    const members = (group[3] ?? '').split(',').filter((member) => member !== '');
+    if (!members.includes(user)) group[3] = [...members, user].join(',');
+  }
+}
+
+function linesOf(text: string): Line[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split(':'));
+}
+
+function textOf(lines: Line[]): string {
+  return lines.map((line) => `${line.join(':')}\n`).join('');
+}
+
+function idOf(lines: Line[], name: string, code: 'USER_UNKNOWN' | 'GROUP_UNKNOWN'): number {
+  const id = Number(lines.find(([other]) => other === name)?.[2]);
+  if (Number.isInteger(id)) return id;
+  const what = code === 'USER_UNKNOWN' ? 'user' : 'group';
+  throw new CustomizationError(
+    code,
+    `the image has no ${what} ${name}; declare it under users, or name the owner by number`,
+  );
+}
+
+function expectFree(lines: Line[], { name, id, what }: { name: string; id: number; what: string }): void {
+  const other = lines.find(
+    (line) => (line[0] === name) !== (line[2] === String(id)) && (line[0] === name || line[2] === String(id)),
+  );
+  if (other === undefined) return;
+  const reason =
+    other[0] === name ? `has the ${what} ${name} with id ${other[2]}` : `has the id ${id} for the ${what} ${other[0]}`;
+  throw new CustomizationError('USER_TAKEN', `the ${what} ${name} with id ${id} cannot be made: the image ${reason}`);
+}

@@ -1,0 +1,213 @@
+// customization.yaml: what it may say, and each refusal with its line.
+import { describe, expect, it } from 'vitest';
+import { readDeclaration } from './declaration.ts';
+import {
+  DUMMY_KEY,
+  EXAMPLE_ROOT,
+  EXPIRED,
+  inspect,
+  LEAF,
+  literal,
+  NOW,
+  refusals,
+  rootfs,
+  UNICODE_ROOT,
+  yaml,
+} from './fixtures.ts';
+import { readYaml, YamlRefused } from './yaml.ts';
+
+function read(...lines: string[]) {
+  const told: string[] = [];
+  const bytes = Buffer.from(lines.join('\n'));
+  const result = readDeclaration(bytes, { now: NOW, tell: (line, message) => told.push(`${line ?? '-'}: ${message}`) });
+  return { ...result, told };
+}
+
+describe('taken', () => {
+  it('everything that can be said', () => {
+    const { declaration, certificates, told } = read(
+      'certificates:',
+      '  - name: company',
+      `    pem: ${literal(EXAMPLE_ROOT + UNICODE_ROOT)}`,
+      'packages: [curl, libssl3=3.0.15-1~deb12u1, redis-tools=5:7.0.15-1~deb12u1]',
+      'files:',
+      '  - path: /etc/app/secret.conf',
+      '    owner: redis:adm',
+      '    mode: 0640',
+      '  - {path: /opt//x/./y, owner: 1001, content: "a: b\\n"}',
+      'environment:',
+      '  YES: yes',
+      '  NUMBER: 0x10',
+      '  EMPTY: ""',
+      '  LINES: |',
+      '    one',
+      '    two',
+      'labels:',
+      '  org.example/team: data',
+      'users:',
+      '  - {name: app, uid: 1001}',
+      '  - {name: other, uid: 1002, gid: 0, home: /home/other, shell: /bin/bash, groups: [adm, app]}',
+    );
+    expect(told).toEqual([]);
+    expect(certificates.map(({ name, subject_hash: hash }) => [name, hash])).toEqual([
+      ['company', '3179e0d9'],
+      ['company-2', '7b8de319'],
+    ]);
+    expect(declaration).toEqual({
+      packages: ['curl', 'libssl3=3.0.15-1~deb12u1', 'redis-tools=5:7.0.15-1~deb12u1'],
+      files: [
+        { path: 'etc/app/secret.conf', user: 'redis', group: 'adm', mode: 0o640 },
+        { path: 'opt/x/y', user: 1001, content: 'a: b\n' },
+      ],
+      environment: { YES: 'yes', NUMBER: '0x10', EMPTY: '', LINES: 'one\ntwo\n' },
+      labels: { 'org.example/team': 'data' },
+      users: [
+        { name: 'app', uid: 1001, gid: 1001, home: '/nonexistent', shell: '/usr/sbin/nologin', groups: [] },
+        { name: 'other', uid: 1002, gid: 0, home: '/home/other', shell: '/bin/bash', groups: ['adm', 'app'] },
+      ],
+    });
+  });
+
+  it('modes in each octal spelling, a byte order mark, Windows line ends, an alias', () => {
+    for (const mode of ['0640', '640', '"0640"', '0o640']) {
+      expect(read(`files: [{path: /a, mode: ${mode}}]`).declaration.files[0]?.mode).toBe(0o640);
+    }
+    expect(read('\ufeffpackages:\r', '  - curl\r', '').declaration.packages).toEqual(['curl']);
+    expect(read('environment: {A: &a text, B: *a}').declaration.environment).toEqual({ A: 'text', B: 'text' });
+    expect(read('environment: {__proto__: x}').declaration.environment).toEqual(
+      Object.fromEntries([['__proto__', 'x']]),
+    );
+  });
+});
+
+describe('refused, with the line', () => {
+  it.each([
+    [
+      ['colour: red'],
+      '1: unknown key "colour"; the document may have certificates, packages, files, environment, labels, users',
+    ],
+    [
+      ['files:', '  - path: /a', '    modus: 0640'],
+      '3: unknown key "modus"; an entry of files may have path, owner, mode, content',
+    ],
+    [['- a'], '1: the document must be a mapping'],
+    [['text'], '1: the document must be a mapping'],
+    [['packages: curl'], '1: packages must be a list'],
+    [['packages:', '  - Curl'], '2: "Curl" is no package'],
+    [['packages: ["curl;reboot"]'], '1: "curl;reboot" is no package'],
+    [['packages: [--option]'], '1: "--option" is no package'],
+    [['packages: ["curl=1=2"]'], '1: "curl=1=2" is no package'],
+    [['packages: ["curl="]'], '1: "curl=" is no package'],
+    [['packages: [curl, curl=1]'], '1: the package curl is there twice'],
+    [['packages: [{name: curl}]'], '1: "" is no package'],
+    [['files: [{owner: root}]'], '1: path is missing'],
+    [['files: [{path: etc/a, mode: 0640}]'], '1: "etc/a": the path must begin with /'],
+    [['files: [{path: /etc/../a, mode: 0640}]'], '1: "/etc/../a": a path may not contain ..'],
+    [['files: [{path: /, mode: 0640}]'], '1: "/": the root itself'],
+    [['files: [{path: /run/a, content: x}]'], '1: "/run/a": the machine fills'],
+    [['files: [{path: "/a\\u202eb", content: x}]'], 'changes the direction'],
+    [['files: [{path: /etc/.wh.a, content: x}]'], 'names that begin with .wh.'],
+    [['files: [{path: /a}]'], '1: /a says nothing'],
+    [['files: [{path: /a, mode: 0888}]'], '1: "0888" is no mode'],
+    [['files: [{path: /a, mode: rwx}]'], '1: "rwx" is no mode'],
+    [['files: [{path: /a, owner: "a:b:c"}]'], '1: "a:b:c" is no owner'],
+    [['files: [{path: /a, owner: "99999"}]'], '1: "99999" is no owner'],
+    [['files: [{path: /a, mode: 0640}, {path: //a, mode: 0600}]'], '1: /a is there twice'],
+    [['environment: [A=b]'], '1: environment must be a mapping'],
+    [['environment: {a-b: c}'], '1: "a-b" is no name of a variable'],
+    [['environment:', '  A:'], '2: environment: "A" must have a text'],
+    [['environment: {A: null}'], 'must have a text'],
+    [['environment: {A: [b]}'], 'must have a text'],
+    [['environment: {A: "\\0"}'], 'holds a NUL'],
+    [[`environment: {A: ${'x'.repeat(33_000)}}`], 'A is longer than 32768 bytes'],
+    [['labels: {" a": b}'], 'is no name of a label'],
+    [['labels: {org.opencontainers.image.version: "1"}'], 'written by the build'],
+    [['users: [{name: app}]'], '1: uid is missing'],
+    [['users: [{name: App, uid: 5}]'], '1: "App" is no name of a user'],
+    [['users: [{name: app, uid: 0}]'], '1: "0" is no uid'],
+    [['users: [{name: app, uid: 5}, {name: app2, uid: 5}]'], '1: the user app2 has the name or uid of app'],
+    [['users: [{name: app, uid: 5, home: "/a:b"}]'], '1: "/a:b" is no path'],
+    [['users: [{name: app, uid: 5, groups: ["a,b"]}]'], '1: "a,b" is no name of a group'],
+    [['certificates:', '  - {name: a/b, pem: x}'], '2: "a/b" is no name of a certificate'],
+    [['certificates:', `  - {name: a, pem: "hello"}`], '2: the certificate a holds no certificate in PEM'],
+    [
+      ['certificates:', '  - name: a', `    pem: ${literal(EXPIRED)}`],
+      '2: the certificate a the certificate of CN=Old Root expired',
+    ],
+    [['certificates:', '  - name: a', `    pem: ${literal(EXAMPLE_ROOT + DUMMY_KEY)}`], 'holds a private key'],
+    [
+      ['certificates:', '  - name: a', `    pem: ${literal(LEAF.replaceAll('CERTIFICATE', 'CERTIFICATE REQUEST'))}`],
+      'only CERTIFICATE',
+    ],
+    [['a: 1', 'a: 2'], '2: the key "a" is there twice'],
+    [['? [a]', ': b'], '1: a key must be text'],
+    [['environment: !!map {}'], '1: tags are not taken'],
+    [['environment: {A: !!str x}'], '1: tags are not taken'],
+    [['environment: !custom {}'], '1: is no YAML'],
+    [['%YAML 1.1', '---', 'labels: {}'], '1: directives are not taken'],
+    [['labels: {}', '---', 'labels: {}'], '2: one document is taken'],
+    [['labels: {', 'x'], 'is no YAML that can be read'],
+    [['environment: &a {A: b}', 'labels: {<<: *a}'], '"<<" must have a text'],
+  ])('%j', (lines, message) => {
+    expect(read(...lines).told.join('\n')).toContain(message);
+  });
+
+  it('bytes that are not UTF-8', async () => {
+    const bytes = Buffer.from('labels: {a: "\xff"}', 'latin1');
+    expect(() => readYaml(bytes)).toThrow('is not UTF-8');
+    const told = await refusals({
+      header: { path: 'customization.yaml', type: 'file', mode: 0o644, uid: 0, gid: 0, size: bytes.length, mtime: 0 },
+      body: [bytes],
+    });
+    expect(told).toEqual(['file:customization.yaml: is not UTF-8']);
+  });
+
+  it('files that are neither in rootfs nor have content, or both, or are links', async () => {
+    const mode = (path: string) => yaml(`files: [{path: ${path}, mode: 0640}]`);
+    expect((await refusals(mode('/etc/a')))[0]).toContain('/etc/a: it is not in rootfs and has no content here');
+    expect(await refusals(mode('/etc/a'), rootfs('etc/a', { content: '' }))).toEqual([]);
+    expect((await refusals(mode('/etc/a'), rootfs('etc/a', { type: 'symlink', target: 'b' })))[0]).toContain(
+      'it is a link',
+    );
+    const content = yaml('files: [{path: /etc/a, content: x}]');
+    expect((await refusals(content, rootfs('etc/a', { content: '' })))[0]).toContain(
+      'it has content here and is in rootfs too',
+    );
+    expect((await refusals(content, rootfs('etc', { type: 'symlink', target: 'b' })))[0]).toContain(
+      'beneath rootfs/etc',
+    );
+    expect((await inspect([content])).declaration.files).toHaveLength(1);
+  });
+});
+
+describe('documents made to hurt', () => {
+  const levels = 'abcdefghij';
+  const bomb = [...levels]
+    .map(
+      (name, n) =>
+        `${name}: &${name} [${
+          n === 0
+            ? 'x,x'
+            : Array(9)
+                .fill(`*${levels[n - 1]}`)
+                .join()
+        }]`,
+    )
+    .join('\n');
+  it.each([
+    ['a bomb of aliases', bomb],
+    ['an alias within itself', 'a: &a [*a]'],
+    ['many aliases', `a: &a x\nb: [${'*a,'.repeat(5000)}]`],
+    ['brackets', '['.repeat(1 << 20)],
+    ['dashes', '- '.repeat(1 << 19)],
+    ['nested lists', '- '.repeat(40_000)],
+    ['nested mappings', Array.from({ length: 1000 }, (_, n) => `${' '.repeat(n)}a:`).join('\n')],
+    ['many keys', Array.from({ length: 150_000 }, (_, n) => `k${n}:`).join('\n')],
+    ['commas', `[${','.repeat(1 << 20)}]`],
+    ['tags', '! '.repeat(1 << 19)],
+  ])('%s', (_, text) => {
+    const started = performance.now();
+    expect(() => readYaml(Buffer.from(text))).toThrow(YamlRefused);
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+});

@@ -1,0 +1,54 @@
+// Walks the paths of an image as its kernel would, links included, without the image being anywhere.
+import type { ListingEntry } from '../tar/listing.ts';
+import { partsOf } from '../tar/path.ts';
+import { CustomizationError } from './errors.ts';
+import { isMachinePath } from './names.ts';
+
+export type Lookup = (path: string) => Pick<ListingEntry, 'type' | 'target'> | undefined;
+
+/** Links followed in one walk; Linux gives up at 40 (path_resolution(7)). */
+const LINKS_MAX = 40;
+
+/**
+ * Where a path ends when every link on the way is followed, the last one too when `last` is 'follow'. What is not there yet is
+ * taken as a folder to be made. Throws NOT_A_FOLDER, LINK_LOOP, and OUTSIDE_IMAGE for what ends in a folder of the machine.
+ */
+export function walkPath(path: string, { lookup, last }: { lookup: Lookup; last: 'follow' | 'keep' }): string {
+  const waiting = partsOf(path).reverse();
+  let at: string[] = [];
+  let links = 0;
+  for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
+    if (part === '..') {
+      at.pop();
+      continue;
+    }
+    const next = [...at, part].join('/');
+    const entry = lookup(next);
+    const isLast = waiting.length === 0;
+    if (entry?.type === 'symlink' && !(isLast && last === 'keep')) {
+      links += 1;
+      if (links > LINKS_MAX) throw new CustomizationError('LINK_LOOP', `/${path} leads through a loop of links`, path);
+      const target = entry.target ?? '';
+      if (target.startsWith('/')) at = [];
+      waiting.push(...partsOf(target).reverse());
+      continue;
+    }
+    if (!isLast && entry !== undefined && entry.type !== 'folder') {
+      throw new CustomizationError(
+        'NOT_A_FOLDER',
+        `/${path} cannot be there: /${next} is no folder in this image`,
+        path,
+      );
+    }
+    at.push(part);
+  }
+  const found = at.join('/');
+  if (isMachinePath(found)) {
+    throw new CustomizationError(
+      'OUTSIDE_IMAGE',
+      `/${path} leads to /${found}, which the machine fills when a container runs`,
+      path,
+    );
+  }
+  return found;
+}

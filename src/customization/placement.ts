@@ -1,0 +1,229 @@
+// Where each thing of a customization goes in one image, laid over it as a careful person would, in the order of the layer.
+import { createHash } from 'node:crypto';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { ListingEntry, MergedListing } from '../tar/listing.ts';
+import { ancestorsOf, baseName, parentOf } from '../tar/path.ts';
+import { BUNDLE } from './contents.ts';
+import type { DeclaredFile, OwnerName } from './declaration.ts';
+import { CustomizationError } from './errors.ts';
+import { walkPath } from './image-paths.ts';
+import { type Inspection, ROOTFS } from './inspection.ts';
+
+/** Files that are made of the image's own and what the customization adds. */
+export const COMPOSED = { bundle: BUNDLE, passwd: 'etc/passwd', group: 'etc/group' } as const;
+export type Composed = keyof typeof COMPOSED;
+
+export type Origin =
+  /** Bytes, or a link or folder, of the archive. */
+  | { from: 'archive'; path: string }
+  | { from: 'text'; text: string }
+  | { from: 'composed'; what: Composed }
+  /** A folder on the way to something: one that the image has, or a new one. */
+  | { from: 'way' };
+
+export type Placed = {
+  /** In the image, without `/` in front, no link on the way. */
+  path: string;
+  type: 'file' | 'folder' | 'symlink' | 'hardlink';
+  mode: number;
+  user: OwnerName;
+  group: OwnerName;
+  /** Bytes, of a file of the archive. */
+  size: number;
+  digest?: Digest;
+  target?: string;
+  origin: Origin;
+};
+
+const FOLDER_MODE = 0o755;
+const FILE_MODE = 0o644;
+const LINK_MODE = 0o777;
+/** Without setuid, setgid and sticky: those are declared or not there. */
+const PLAIN_BITS = 0o777;
+
+/**
+ * What the customization's files layer holds on this image, parents first. Throws CustomizationError when the image has
+ * something in the way.
+ */
+export function placeCustomization(inspection: Inspection, below: MergedListing): Placed[] {
+  const placement = new Placement(inspection, below);
+  for (const entry of inspection.listing) if (entry.path.startsWith(ROOTFS)) placement.placeEntry(entry);
+  for (const file of inspection.declaration.files)
+    if (file.content !== undefined) placement.placeText(file.path, file.content);
+  placement.placeCertificates();
+  if (inspection.declaration.users.length > 0) {
+    placement.placeComposed('passwd');
+    placement.placeComposed('group');
+  }
+  return placement.placed;
+}
+
+class Placement {
+  readonly placed: Placed[] = [];
+  readonly #byPath = new Map<string, Placed>();
+  /** Where the files of the archive went, for its hard links. */
+  readonly #byName = new Map<string, string>();
+  readonly #declared: Map<string, DeclaredFile>;
+  readonly #inspection: Inspection;
+  readonly #below: MergedListing;
+
+  constructor(inspection: Inspection, below: MergedListing) {
+    this.#inspection = inspection;
+    this.#below = below;
+    this.#declared = new Map(inspection.declaration.files.map((file) => [file.path, file]));
+  }
+
+  placeEntry(entry: ListingEntry): void {
+    const lexical = entry.path.slice(ROOTFS.length);
+    const origin: Origin = { from: 'archive', path: entry.path };
+    if (entry.type === 'folder') this.#placeFolder(lexical, { mode: entry.mode & PLAIN_BITS, origin });
+    else if (entry.type === 'symlink')
+      this.#place(lexical, { type: 'symlink', mode: LINK_MODE, target: entry.target ?? '', origin });
+    else if (entry.type === 'hardlink') this.#placeHardLink(lexical, { name: entry.target ?? '', origin });
+    else {
+      const size = { size: entry.size, ...(entry.digest === undefined ? {} : { digest: entry.digest }) };
+      this.#byName.set(
+        entry.path,
+        this.#place(lexical, { type: 'file', mode: entry.mode & PLAIN_BITS, ...size, origin }),
+      );
+    }
+  }
+
+  placeText(path: string, text: string): void {
+    const digest: Digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
+    this.#place(path, {
+      type: 'file',
+      mode: FILE_MODE,
+      size: Buffer.byteLength(text),
+      digest,
+      origin: { from: 'text', text },
+    });
+  }
+
+  /** What update-ca-certificates would leave: the files, a link each by name and by subject, and the bundle. */
+  placeCertificates(): void {
+    const { certificates } = this.#inspection;
+    for (const { file, in_rootfs: inRootfs, pem } of certificates) if (!inRootfs) this.placeText(file, pem);
+    for (const { name, file, subject_hash: hash } of certificates) {
+      this.#placeLink(`etc/ssl/certs/${name}.pem`, `/${file}`);
+      this.#placeLink(this.#freeHashName(hash, `${name}.pem`), `${name}.pem`);
+    }
+    if (certificates.length > 0) this.placeComposed('bundle');
+  }
+
+  placeComposed(what: Composed): void {
+    const path = walkPath(COMPOSED[what], { lookup: (at) => this.#lookup(at), last: 'follow' });
+    const existing = this.#below.get(path);
+    const { mode, uid, gid } = existing ?? { mode: FILE_MODE, uid: 0, gid: 0 };
+    this.#placeWay(parentOf(path));
+    this.#add({ path, type: 'file', mode, user: uid, group: gid, size: 0, origin: { from: 'composed', what } });
+  }
+
+  #placeLink(path: string, target: string): void {
+    this.#place(path, { type: 'symlink', mode: LINK_MODE, target, origin: { from: 'way' } });
+  }
+
+  /** Certificates of one subject hash are told apart by the number behind; an earlier link of ours keeps its number. */
+  #freeHashName(hash: string, target: string): string {
+    const folder = walkPath('etc/ssl/certs', { lookup: (at) => this.#lookup(at), last: 'follow' });
+    for (let number = 0; ; number++) {
+      const path = `${folder}/${hash}.${number}`;
+      const existing = this.#byPath.get(path) ?? this.#below.get(path);
+      if (existing === undefined || (!this.#byPath.has(path) && baseName(existing.target ?? '') === target))
+        return path;
+    }
+  }
+
+  #placeHardLink(lexical: string, { name, origin }: { name: string; origin: Origin }): void {
+    const target = this.#byName.get(name);
+    if (target === undefined)
+      throw new CustomizationError(
+        'ARCHIVE_CHANGED',
+        `/${lexical} links to ${name}, which is no file of the archive`,
+        lexical,
+      );
+    const file = this.#byPath.get(target);
+    // A hard link is the same file, so it has its mode and owner.
+    const shared = { mode: file?.mode ?? FILE_MODE, user: file?.user ?? 0, group: file?.group ?? 0 };
+    this.#place(lexical, { type: 'hardlink', target, ...shared, origin });
+  }
+
+  #placeFolder(lexical: string, { mode, origin }: { mode: number; origin: Origin }): void {
+    const path = walkPath(lexical, { lookup: (at) => this.#lookup(at), last: 'follow' });
+    const existing = this.#lookup(path);
+    if (existing !== undefined && existing.type !== 'folder') {
+      throw new CustomizationError(
+        'NOT_A_FOLDER',
+        `/${lexical} is a folder in the archive and none in this image`,
+        lexical,
+      );
+    }
+    this.#placeWay(parentOf(path));
+    const declared = this.#declared.get(lexical);
+    const placed = this.#byPath.get(path) ?? this.#wayTo(path, mode, origin);
+    // Two folders of the archive may be one here (`lib` and `usr/lib`): what either declares holds.
+    if (declared !== undefined) Object.assign(placed, overrides(declared));
+    if (!this.#byPath.has(path)) this.#add(placed);
+  }
+
+  /** A folder of the image keeps what it is; its entry is repeated because some engines would make it anew with other rights. */
+  #wayTo(path: string, mode: number, origin: Origin): Placed {
+    const existing = this.#below.get(path);
+    if (existing === undefined) return { path, type: 'folder', mode, user: 0, group: 0, size: 0, origin };
+    return {
+      path,
+      type: 'folder',
+      mode: existing.mode,
+      user: existing.uid,
+      group: existing.gid,
+      size: 0,
+      origin: { from: 'way' },
+    };
+  }
+
+  #placeWay(folder: string): void {
+    for (const path of folder === '' ? [] : [...ancestorsOf(folder), folder]) {
+      if (!this.#byPath.has(path)) this.#add(this.#wayTo(path, FOLDER_MODE, { from: 'way' }));
+    }
+  }
+
+  /** Puts what is no folder at a path and answers where that is once the links on the way are followed. */
+  #place(lexical: string, thing: Partial<Placed> & Pick<Placed, 'type' | 'mode' | 'origin'>): string {
+    const path = walkPath(lexical, { lookup: (at) => this.#lookup(at), last: 'keep' });
+    if (this.#lookup(path)?.type === 'folder') {
+      throw new CustomizationError(
+        'IN_THE_WAY',
+        `/${lexical} is a folder in this image and would be replaced with everything in it`,
+        lexical,
+      );
+    }
+    if (this.#byPath.has(path)) {
+      throw new CustomizationError(
+        'TWICE',
+        `/${lexical} is in the customization twice, because links of this image lead both to /${path}`,
+        lexical,
+      );
+    }
+    this.#placeWay(parentOf(path));
+    const declared = this.#declared.get(lexical);
+    this.#add({ user: 0, group: 0, size: 0, ...thing, ...(declared === undefined ? {} : overrides(declared)), path });
+    return path;
+  }
+
+  #add(placed: Placed): void {
+    this.placed.push(placed);
+    this.#byPath.set(placed.path, placed);
+  }
+
+  #lookup(path: string): Pick<ListingEntry, 'type' | 'target'> | undefined {
+    return this.#byPath.get(path) ?? this.#below.get(path);
+  }
+}
+
+function overrides({ user, group, mode }: DeclaredFile): Partial<Placed> {
+  return {
+    ...(user === undefined ? {} : { user }),
+    ...(group === undefined ? {} : { group }),
+    ...(mode === undefined ? {} : { mode }),
+  };
+}
