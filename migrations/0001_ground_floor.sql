@@ -384,6 +384,7 @@ create index releases_by_catalog on releases (organization_id, catalog_id, relea
 create index releases_by_application on releases (application_id, released_at desc, id);
 create index releases_by_content_digest on releases (catalog_id, content_digest);
 create index releases_by_repo_digest on releases (catalog_id, repo_digest);
+create index releases_by_repository on releases (registry_id, artifact_name, version);
 
 create table release_customizations (
   release_id text not null references releases,
@@ -502,4 +503,14 @@ create table repository_uploads (
   repository_id uuid not null references repositories,
   created_at timestamptz(3) not null default now(),
   updated_at timestamptz(3) not null default now()
+);
+
+-- Workers that are alive, and how each can run sandboxes: what /readyz tells an operator.
+create table workers (
+  id uuid primary key,
+  host text not null,
+  sandbox_mode text not null check (sandbox_mode in ('userns', 'root', 'files-only')),
+  sandbox_reasons text[] not null,
+  started_at timestamptz(3) not null default now(),
+  seen_at timestamptz(3) not null default now()
 );

@@ -20,8 +20,13 @@ afterAll(() => database.drop());
 
 /** What tables.ts says, read as text: types are gone at run time. `{table: {column: type}}` */
 function typedColumns(): Map<string, Map<string, string>> {
-  const text = readFileSync(new URL('tables.ts', import.meta.url), 'utf8').replace(/\/\*\*[\s\S]*?\*\//g, '');
-  const bodies = new Map([...text.matchAll(/^type (\w+Table) = \{([^}]*)\}/gm)].map((m) => [m[1], m[2] ?? '']));
+  const text = ['content-tables.ts', 'tables.ts']
+    .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
+    .join('\n')
+    .replace(/\/\*\*[\s\S]*?\*\//g, '');
+  const bodies = new Map(
+    [...text.matchAll(/^(?:export )?type (\w+Table) = \{([^}]*)\}/gm)].map((m) => [m[1], m[2] ?? '']),
+  );
   const tables = /export type Tables = \{([^}]*)\}/.exec(text)?.[1] ?? '';
   return new Map(
     [...tables.matchAll(/(\w+): (\w+);/g)].map(([, table = '', type]) => [
@@ -50,7 +55,7 @@ function expected({ data_type, nullable, has_default }: Column): RegExp {
     ARRAY: '(string|Digest)\\[\\]',
   }[data_type];
   // Texts and uuids: string, Digest, or a union of words, but none of the other kinds.
-  const type = plain ?? "(string|Digest|[A-Z]\\w+|'[A-Z_]+'( \\| '[A-Z_]+')*)";
+  const type = plain ?? "(string|Digest|[A-Z]\\w+|'[\\w-]+'( \\| '[\\w-]+')*)";
   return one(type, `Generated<${type}>`, `${type} \\| null`);
 }
 

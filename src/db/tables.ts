@@ -1,5 +1,5 @@
 // The rows as TypeScript sees them: the shape of migrations/, kept equal to it by a test.
-import type { ColumnType, Generated } from 'kysely';
+import type { Generated } from 'kysely';
 import type {
   ApplicationStatus,
   BaseImageStatus,
@@ -21,29 +21,23 @@ import type {
   RequestType,
   Role,
 } from '../contract/vocabulary.ts';
+import type { DefaultJson, DefaultTime, Json, OptionalJson, OptionalTime, Time } from './columns.ts';
+import type {
+  ArtifactsTable,
+  BuiltLayersTable,
+  CatalogFilesTable,
+  ContentUsesTable,
+  RegistryBlobsTable,
+  RepositoriesTable,
+  RepositoryBlobsTable,
+  RepositoryManifestsTable,
+  RepositoryTagsTable,
+  RepositoryUploadsTable,
+  RevisionsTable,
+} from './content-tables.ts';
 
-declare const holds: unique symbol;
-
-/** JSON text that holds a T: what a jsonb column takes. `json` makes it; an array handed over bare would become a PostgreSQL array. */
-export type JsonText<T> = string & { readonly [holds]: T };
-
-/** A jsonb column: read as T, written as `json(value)`. */
-export type Json<T> = ColumnType<T, JsonText<T>, JsonText<T>>;
-
-/** A jsonb column with a default. */
-export type DefaultJson<T> = ColumnType<T, JsonText<T> | undefined, JsonText<T>>;
-
-/** A jsonb column that may be null. */
-export type OptionalJson<T> = ColumnType<T | null, JsonText<T> | null | undefined, JsonText<T> | null>;
-
-/** Turns a value into what a jsonb column takes. */
-export function json<T>(value: T): JsonText<T> {
-  return JSON.stringify(value) as JsonText<T>;
-}
-
-type Time = ColumnType<Date, Date | string, Date | string>;
-type DefaultTime = ColumnType<Date, Date | string | undefined, Date | string>;
-type OptionalTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+export { json } from './columns.ts';
+export type { ContentUseKind } from './content-tables.ts';
 
 type InstallationTable = { only_one: Generated<boolean>; key_check: Buffer; created_at: DefaultTime };
 
@@ -346,65 +340,13 @@ type ReleaseCustomizationsTable = { release_id: string; position: number; custom
 
 type ReleaseEdgesTable = { release_id: string; depends_on_id: string };
 
-type RevisionsTable = { registry_id: string; repository: string; version: string; next: number };
-
-type CatalogFilesTable = {
-  catalog_id: string;
-  digest: Digest;
-  filename: string;
-  mime_type: string;
-  size_bytes: number;
-};
-
-/** The kinds of row that keep a content. */
-export type ContentUseKind =
-  | 'base_image'
-  | 'customization'
-  | 'plan'
-  | 'layer'
-  | 'artifact'
-  | 'release'
-  | 'pipeline'
-  | 'repository';
-
-type ContentUsesTable = { digest: Digest; kind: ContentUseKind; id: string };
-
-/** `layer` is a BuiltLayer of src/oci/layer.ts. */
-type BuiltLayersTable = { key: string; layer: Json<unknown>; built_at: DefaultTime };
-
-/** `artifact` is an Artifact of src/build/plan.ts. */
-type ArtifactsTable = { plan_digest: Digest; artifact: Json<unknown>; built_at: DefaultTime };
-
-type RegistryBlobsTable = { registry_id: string; digest: Digest; repository: string };
-
-type RepositoriesTable = {
-  id: Generated<string>;
-  organization_id: string | null;
-  name: string;
-  created_at: DefaultTime;
-};
-
-type RepositoryBlobsTable = { repository_id: string; digest: Digest; size_bytes: number; created_at: DefaultTime };
-
-type RepositoryManifestsTable = {
-  repository_id: string;
-  digest: Digest;
-  media_type: string;
-  size_bytes: number;
-  artifact_type: string | null;
-  annotations: OptionalJson<Record<string, string>>;
-  subject_digest: Digest | null;
-  refers_to: Digest[];
-  created_at: DefaultTime;
-};
-
-type RepositoryTagsTable = { repository_id: string; tag: string; digest: Digest; updated_at: DefaultTime };
-
-type RepositoryUploadsTable = {
-  id: Generated<string>;
-  repository_id: string;
-  created_at: DefaultTime;
-  updated_at: DefaultTime;
+type WorkersTable = {
+  id: string;
+  host: string;
+  sandbox_mode: 'userns' | 'root' | 'files-only';
+  sandbox_reasons: string[];
+  started_at: DefaultTime;
+  seen_at: DefaultTime;
 };
 
 export type Tables = {
@@ -447,4 +389,5 @@ export type Tables = {
   repository_manifests: RepositoryManifestsTable;
   repository_tags: RepositoryTagsTable;
   repository_uploads: RepositoryUploadsTable;
+  workers: WorkersTable;
 };

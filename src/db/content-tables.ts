@@ -1,0 +1,70 @@
+// The rows about content: what uses it, what was made of it before, and the hosted registry's repositories.
+import type { Generated } from 'kysely';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { DefaultTime, Json, OptionalJson } from './columns.ts';
+
+export type RevisionsTable = { registry_id: string; repository: string; version: string; next: number };
+
+export type CatalogFilesTable = {
+  catalog_id: string;
+  digest: Digest;
+  filename: string;
+  mime_type: string;
+  size_bytes: number;
+};
+
+/** The kinds of row that keep a content. */
+export type ContentUseKind =
+  | 'base_image'
+  | 'customization'
+  | 'plan'
+  | 'layer'
+  | 'artifact'
+  | 'release'
+  | 'pipeline'
+  | 'repository';
+
+export type ContentUsesTable = { digest: Digest; kind: ContentUseKind; id: string };
+
+/** `layer` is a BuiltLayer of src/oci/layer.ts. */
+export type BuiltLayersTable = { key: string; layer: Json<unknown>; built_at: DefaultTime };
+
+/** `artifact` is an Artifact of src/build/plan.ts. */
+export type ArtifactsTable = { plan_digest: Digest; artifact: Json<unknown>; built_at: DefaultTime };
+
+export type RegistryBlobsTable = { registry_id: string; digest: Digest; repository: string };
+
+export type RepositoriesTable = {
+  id: Generated<string>;
+  organization_id: string | null;
+  name: string;
+  created_at: DefaultTime;
+};
+
+export type RepositoryBlobsTable = {
+  repository_id: string;
+  digest: Digest;
+  size_bytes: number;
+  created_at: DefaultTime;
+};
+
+export type RepositoryManifestsTable = {
+  repository_id: string;
+  digest: Digest;
+  media_type: string;
+  size_bytes: number;
+  artifact_type: string | null;
+  annotations: OptionalJson<Record<string, string>>;
+  subject_digest: Digest | null;
+  refers_to: Digest[];
+  created_at: DefaultTime;
+};
+
+export type RepositoryTagsTable = { repository_id: string; tag: string; digest: Digest; updated_at: DefaultTime };
+
+export type RepositoryUploadsTable = {
+  id: Generated<string>;
+  repository_id: string;
+  created_at: DefaultTime;
+  updated_at: DefaultTime;
+};
