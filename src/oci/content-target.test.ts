@@ -1,0 +1,5 @@
+import { contentTarget } from './content-target.ts';
+import { memoryContent } from './memory.ts';
+import { testTarget } from './target-conformance.ts';
+
+testTarget('content store', async () => ({ target: contentTarget(memoryContent()) }));
