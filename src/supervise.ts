@@ -1,7 +1,7 @@
 // One machine's process tree: PostgreSQL, a server and a worker, started in order, restarted when one dies, stopped in reverse.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { childEnvironment, type Config } from './config.ts';
+import { type Config, childEnvironment } from './config.ts';
 import { startEmbedded } from './db/embedded.ts';
 
 /** The whole tree must be gone this long after it was asked to go. PostgreSQL's own stop (12 s at worst) comes after the processes'. */
@@ -88,7 +88,8 @@ function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
         options.lost(`The ${name} could not start (${how}).`);
         return;
       }
-      pauseMs = Date.now() - startedAt > HEALTHY_AFTER_MS ? RESTART_PAUSE_MS : Math.min(pauseMs * 2, RESTART_PAUSE_MAX_MS);
+      pauseMs =
+        Date.now() - startedAt > HEALTHY_AFTER_MS ? RESTART_PAUSE_MS : Math.min(pauseMs * 2, RESTART_PAUSE_MAX_MS);
       options.say(`The ${name} ended (${how}); it is started again.`);
       timer = setTimeout(start, pauseMs);
     });

@@ -155,3 +155,15 @@ async function releaseWaiting(tx: Transaction, baseImageId: string): Promise<voi
     waiting.rows.map((row) => row.id),
   );
 }
+
+/** The BasePin that plans take of a base image; undefined while it has no version. */
+export async function findNewestPin(db: Database, baseImageId: string): Promise<unknown> {
+  const newest = await db
+    .selectFrom('base_image_versions')
+    .select('pin')
+    .where('base_image_id', '=', baseImageId)
+    .orderBy('recorded_at', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return newest?.pin;
+}

@@ -68,3 +68,13 @@ function toDetailed(row: OperatingSystemRow): OperatingSystemDetailed {
     stig_compliant: false,
   });
 }
+
+/** Every operating system that is built for, for jobs. */
+export async function findOperatingSystems(db: Database): Promise<{ key: string; codename: string }[]> {
+  return await db
+    .selectFrom('operating_systems')
+    .select(['key', 'codename'])
+    .where('status', '=', 'ACTIVE')
+    .orderBy('key')
+    .execute();
+}

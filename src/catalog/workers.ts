@@ -38,7 +38,9 @@ export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
 }
 
 /** What must be there before the service is of use: something to request, something to build on, somewhere to push. */
-export async function findEssentials(db: Database): Promise<{ offerings: boolean; base_images: boolean; hosted_registry: boolean }> {
+export async function findEssentials(
+  db: Database,
+): Promise<{ offerings: boolean; base_images: boolean; hosted_registry: boolean }> {
   const found = await sql<{ offerings: boolean; base_images: boolean; hosted_registry: boolean }>`
     select exists (select from offering_operating_systems) as offerings, exists (select from base_images) as base_images,
       exists (select from registries where hosted) as hosted_registry`.execute(db);

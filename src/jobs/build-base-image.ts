@@ -1,0 +1,99 @@
+// Builds a base image of ours from the package archive when something in it moved, and publishes it in the hosted registry.
+import { text } from 'node:stream/consumers';
+import { buildBaseImage as buildFromArchive } from '../build/base-image.ts';
+import { BuildError } from '../build/build-error.ts';
+import { openBuildLog } from '../build/build-log.ts';
+import type { BasePin } from '../build/plan.ts';
+import {
+  type FollowedBaseImage,
+  findFollowedBaseImage,
+  findNewestPin,
+  recordBaseImageHealth,
+  recordBaseImageVersion,
+} from '../catalog/base-image-versions.ts';
+import { inTransaction } from '../db/database.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import { contentTarget } from '../oci/content-target.ts';
+import { copyArtifact } from '../oci/copy.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { parseReference } from '../oci/reference.ts';
+import { AptError } from '../recipes/apt-command.ts';
+import { installedPackages } from '../recipes/dpkg-status.ts';
+import { hostedTarget } from '../registry/target.ts';
+import type { WorkerResources } from '../resources.ts';
+import { type Archive, INDEX_FRESH_MS } from './archives.ts';
+import { openPhaseLog } from './phase.ts';
+import { contentsOfBase } from './plan-contents.ts';
+
+/** Builds unless the packages it was built of are still the archive's. */
+export async function buildBaseImage(
+  resources: WorkerResources,
+  { base_image_id }: { base_image_id: string },
+  context: JobContext,
+): Promise<void> {
+  const image = await findFollowedBaseImage(resources.db, base_image_id);
+  if (image?.source !== 'ARCHIVE') return;
+  try {
+    const archive = await resources.archives.open(image.operating_system);
+    await archive.apt.update({ olderThanMs: INDEX_FRESH_MS, signal: context.signal });
+    const pin = (await findNewestPin(resources.db, base_image_id)) as BasePin | undefined;
+    const isCurrent = pin !== undefined && !(await hasMoved(resources, archive, pin));
+    const built = isCurrent ? undefined : await buildAndPublish(resources, image, { archive, signal: context.signal });
+    await inTransaction(resources.db, async (tx) => {
+      if (built) await recordBaseImageVersion(tx, { base_image_id, ...built });
+      else await recordBaseImageHealth(tx, { base_image_id });
+    });
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    await inTransaction(resources.db, (tx) =>
+      recordBaseImageHealth(tx, { base_image_id, unhealthy_cause: error.message }),
+    );
+  }
+}
+
+/** An archive without that suite, or a machine without sandboxes, is not mended by trying again: the image says so until it is. */
+function isAnswer(error: unknown): error is Error {
+  return error instanceof BuildError || (error instanceof AptError && !error.temporary);
+}
+
+async function hasMoved({ content }: WorkerResources, { apt }: Archive, pin: BasePin): Promise<boolean> {
+  if (!pin.packages) return true;
+  const installed = installedPackages(await text(await content.open(pin.packages)));
+  const offered = await apt.versionsOf(installed.map((one) => one.name));
+  const candidates = new Map(offered.map((one) => [one.name, one.candidate]));
+  return installed.some(({ name, version }) => candidates.get(name) !== version);
+}
+
+type BuildOptions = { archive: Archive; signal: AbortSignal };
+
+async function buildAndPublish(resources: WorkerResources, image: FollowedBaseImage, options: BuildOptions) {
+  const { workspace, content, db, log } = resources;
+  const { archive, signal } = options;
+  const phaseLog = openPhaseLog(content);
+  log.info({ base_image: image.name }, 'building a base image');
+  try {
+    const { pin, index } = await buildFromArchive({
+      workspace,
+      sources: archive.sources.deb822,
+      suite: archive.sources.suite,
+      operating_system: image.operating_system.key,
+      log: openBuildLog(phaseLog.stream),
+      signal,
+    });
+    await publish({ db, content }, image, index);
+    log.info({ base_image: image.name, digest: index.digest }, 'built a base image');
+    return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
+  } finally {
+    phaseLog.drop();
+  }
+}
+
+async function publish(
+  { db, content }: Pick<WorkerResources, 'db' | 'content'>,
+  image: FollowedBaseImage,
+  index: Descriptor,
+) {
+  const { repository, tag } = parseReference(image.container_image);
+  const target = hostedTarget({ db, content, organization_id: image.organization_id, repository });
+  await copyArtifact(contentTarget(content), target, index, { tags: [tag ?? 'latest'] });
+}

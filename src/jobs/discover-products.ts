@@ -1,0 +1,74 @@
+// Reads the product library, asks every operating system's archive what it has, and turns both into rows; then looks at the base images.
+import { listFollowedBaseImages } from '../catalog/base-image-versions.ts';
+import { type DiscoveredProduct, recordDiscovery } from '../catalog/discovery.ts';
+import { findOperatingSystems } from '../catalog/operating-systems.ts';
+import { inTransaction } from '../db/database.ts';
+import { enqueue } from '../db/queue.ts';
+import type { Task } from '../db/queue-tasks.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import type { AptRoot } from '../recipes/apt.ts';
+import { AptError } from '../recipes/apt-command.ts';
+import { loadRecipes, type Recipe, recipeDigest, storeRecipeFiles } from '../recipes/recipe.ts';
+import { resolvers } from '../recipes/resolvers.ts';
+import type { WorkerResources } from '../resources.ts';
+
+/** The product library that comes with Larder. */
+const PRODUCTS = new URL('../../products/', import.meta.url).pathname;
+
+const FOLLOWERS: Record<'ARCHIVE' | 'REGISTRY', Task & ('build-base-image' | 'follow-base-image')> = {
+  ARCHIVE: 'build-base-image',
+  REGISTRY: 'follow-base-image',
+};
+
+export async function discoverProducts(
+  resources: WorkerResources,
+  _payload: Record<string, never>,
+  context: JobContext,
+): Promise<void> {
+  const recipes = await loadRecipes(PRODUCTS);
+  for (const recipe of recipes) await storeRecipeFiles(PRODUCTS, recipe, resources.content);
+  const archives = await openSystems(resources, context.signal);
+  const products = await Promise.all(recipes.map((recipe) => discover(recipe, archives)));
+  await inTransaction(resources.db, async (tx) => {
+    const { pipelines } = await recordDiscovery(tx, products);
+    for (const { id, source } of await listFollowedBaseImages(tx)) {
+      await enqueue(tx, FOLLOWERS[source], { base_image_id: id }, { key: id });
+    }
+    resources.log.info(
+      { products: products.length, operating_systems: archives.length, pipelines },
+      'products discovered',
+    );
+  });
+}
+
+type System = { key: string; apt: AptRoot };
+
+/** Those operating systems that this machine's archive has; the others keep what is known of them. */
+async function openSystems(resources: WorkerResources, signal: AbortSignal): Promise<System[]> {
+  const systems = await findOperatingSystems(resources.db);
+  const opened = systems.map(async ({ key, codename }): Promise<System[]> => {
+    try {
+      const { apt } = await resources.archives.open({ key, codename });
+      await apt.update({ signal });
+      return [{ key, apt }];
+    } catch (error) {
+      if (!(error instanceof AptError) || error.code !== 'SUITE_MISSING') throw error;
+      resources.log.warn({ operating_system: key, reason: error.message }, 'the package archive does not have it');
+      return [];
+    }
+  });
+  return (await Promise.all(opened)).flat();
+}
+
+async function discover(recipe: Recipe, systems: System[]): Promise<DiscoveredProduct> {
+  const found = systems.map(async ({ key, apt }) => ({
+    operating_system: key,
+    versions: await resolvers.deb.discover(recipe, { operating_system: key, apt }),
+  }));
+  return {
+    recipe,
+    recipe_digest: recipeDigest(recipe),
+    contents: recipe.files.map((file) => file.digest),
+    found: await Promise.all(found),
+  };
+}

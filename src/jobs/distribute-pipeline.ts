@@ -1,0 +1,173 @@
+// Pushes a verified artifact to every registry of its application and records the release: the third phase.
+import { Readable } from 'node:stream';
+import { triggerInfo } from '../attest/trigger-info.ts';
+import type { Artifact, BuildPlan } from '../build/plan.ts';
+import { findRegistryBlobs, recordRegistryBlobs } from '../catalog/built.ts';
+import {
+  type DistributionRegistry,
+  findDistributionRegistries,
+  findPipelineState,
+  type PipelineState,
+} from '../catalog/plan-inputs.ts';
+import { type PushedArtifact, recordRelease } from '../catalog/record-release.ts';
+import { listReleasedVersions } from '../catalog/released-versions.ts';
+import { reserveRevision } from '../catalog/revisions.ts';
+import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
+import { inTransaction } from '../db/database.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import type { PlatformFiles } from '../db/tables.ts';
+import { contentTarget } from '../oci/content-target.ts';
+import { copyArtifact, readBack } from '../oci/copy.ts';
+import type { Target } from '../oci/target.ts';
+import type { WorkerResources } from '../resources.ts';
+import { contentsOfArtifact } from './package-pipeline.ts';
+import { PhaseFailed, runPhase } from './phase.ts';
+import { contentsOfPlan, readPlan } from './plan-contents.ts';
+import { attachReports } from './referrer-reports.ts';
+import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
+import { immutableTag, repositoryOf, rollingTags } from './tags.ts';
+
+/** A tag that somebody else's artifact has is passed over; more of them in a row means that the repository is not ours to push to. */
+const TAKEN_TAGS_MAX = 50;
+
+type Place = { registry: DistributionRegistry; repository: string; target: Target };
+
+/** Pushes, reads back, and records the release. */
+export async function distributePipeline(
+  resources: WorkerResources,
+  { pipeline_id }: { pipeline_id: string },
+  context: JobContext,
+): Promise<void> {
+  await runPhase(resources, { pipeline_id, phase: 'DISTRIBUTION', context }, async (log) => {
+    const state = await findPipelineState(resources.db, pipeline_id);
+    if (!state?.plan_digest || !state.artifact)
+      throw new Error(`Pipeline ${pipeline_id} has no artifact to distribute`);
+    const plan = await readPlan(resources.content, state.plan_digest);
+    const artifact = state.artifact as Artifact;
+    const places = await openPlaces(resources, state);
+    const tag = await reserveTag(resources, { state, plan, artifact, places });
+    if (tag === undefined) return;
+    for (const place of places) {
+      log.stream.write(`pushing ${tag} to ${place.registry.url}\n`);
+      await push(resources, place, { plan, artifact, tag, files: state.metadata });
+    }
+    const trigger = await writeTriggerInfo(resources, state, plan);
+    await inTransaction(resources.db, async (tx) => {
+      await recordRelease(tx, {
+        pipeline_id,
+        pushed: places.map((place) => pushedArtifact(place, { plan, artifact, tag })),
+        metadata: platformFiles(artifact, [...state.metadata, trigger]),
+        customizations: plan.customizations.map(({ id, version }) => ({ id, version })),
+        contents: [...contentsOfPlan(plan), ...contentsOfArtifact(artifact)],
+      });
+    });
+  });
+}
+
+async function openPlaces(resources: WorkerResources, state: PipelineState): Promise<Place[]> {
+  const registries = await findDistributionRegistries(resources.db, state.pipeline_id);
+  const relative = repositoryOf({ operating_system: state.operating_system, product_key: state.product.key });
+  return registries.map((registry) => {
+    const repository = repositoryIn(registry.url, relative);
+    return { registry, repository, target: openRegistryTarget(resources, registry, repository) };
+  });
+}
+
+type Pushing = { plan: BuildPlan; artifact: Artifact; tag: string };
+
+type Reserving = { state: PipelineState; plan: BuildPlan; artifact: Artifact; places: Place[] };
+
+/** The immutable tag that is free, or holds this very artifact, in all registries; undefined when the pipeline is over. */
+async function reserveTag(
+  resources: WorkerResources,
+  { state, plan, artifact, places }: Reserving,
+): Promise<string | undefined> {
+  const { version } = plan.product;
+  const repositories = places.map(({ registry, repository }) => ({ registry_id: registry.id, repository }));
+  let above: number | undefined;
+  for (let tries = 0; tries < TAKEN_TAGS_MAX; tries++) {
+    const wanted = { pipeline_id: state.pipeline_id, version, repositories, ...(above !== undefined && { above }) };
+    const revision = await inTransaction(resources.db, (tx) => reserveRevision(tx, wanted));
+    if (revision === undefined) return undefined;
+    const tag = immutableTag({ version, operating_system: plan.operating_system, revision });
+    const named = await Promise.all(places.map(({ target }) => target.resolve(tag)));
+    if (named.every((found) => found === undefined || found.digest === artifact.index.digest)) return tag;
+    above = revision;
+  }
+  throw new PhaseFailed({
+    cause: 'DISTRIBUTION_ERROR',
+    message: `${TAKEN_TAGS_MAX} revisions of ${version} in a row are taken by artifacts that Larder did not push. Give Larder a path of its own in the registry.`,
+  });
+}
+
+async function push(
+  resources: WorkerResources,
+  { registry, repository, target }: Place,
+  { plan, artifact, tag, files }: Pushing & { files: MetadataFile[] },
+): Promise<void> {
+  const { db, content, remotes } = resources;
+  const blobs = artifact.manifests.flatMap(({ config, layers }) => [config, ...layers]);
+  const known = registry.hosted
+    ? new Map<Digest, string>()
+    : await findRegistryBlobs(
+        db,
+        registry.id,
+        blobs.map((blob) => blob.digest),
+      );
+  const others = await listReleasedVersions(db, {
+    registry_id: registry.id,
+    name: plan.product.key,
+    operating_system: plan.operating_system,
+  });
+  const tags = [
+    tag,
+    ...rollingTags({ version: plan.product.version, operating_system: plan.operating_system, others }),
+  ];
+  const mountFrom = (digest: Digest) => known.get(digest);
+  await copyArtifact(contentTarget(content), target, artifact.index, { tags, mountFrom, uploads: remotes.uploads });
+  await attachReports(content, target, { artifact, files });
+  // A registry that lost or changed what it was given has not taken it.
+  await readBack(target, artifact.index, tags);
+  if (!registry.hosted) {
+    const digests = blobs.map((blob) => blob.digest);
+    await inTransaction(db, (tx) => recordRegistryBlobs(tx, { registry_id: registry.id, repository }, digests));
+  }
+}
+
+function pushedArtifact({ registry, repository }: Place, { artifact, tag }: Pushing): PushedArtifact {
+  const { host } = splitRegistryUrl(registry.url);
+  const at = repository.lastIndexOf('/');
+  const config = artifact.manifests[0]?.config;
+  if (!config) throw new Error('An artifact has at least one manifest');
+  return {
+    registry_id: registry.id,
+    repository: `${host}/${repository.slice(0, Math.max(at, 0))}`,
+    artifact_name: repository.slice(at + 1),
+    artifact_version: tag,
+    content_digest: config.digest,
+    repo_digest: artifact.index.digest,
+  };
+}
+
+async function writeTriggerInfo(
+  { content }: WorkerResources,
+  state: PipelineState,
+  plan: BuildPlan,
+): Promise<MetadataFile> {
+  const document = triggerInfo({
+    pipeline_id: state.pipeline_id,
+    triggers: state.triggers,
+    started_at: state.started_at.toISOString(),
+    plan,
+  });
+  const { digest, size } = await content.put(Readable.from([Buffer.from(`${JSON.stringify(document, null, 2)}\n`)]));
+  return { digest, size, mime_type: 'trigger_info', filename: 'result.json' };
+}
+
+/** One platform is built: everything is about it. */
+function platformFiles(artifact: Artifact, files: MetadataFile[]): PlatformFiles[] {
+  return artifact.manifests.map(({ platform }) => ({
+    platform: { os_family: platform.os, architecture: platform.architecture },
+    files,
+  }));
+}

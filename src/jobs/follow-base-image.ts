@@ -1,0 +1,64 @@
+// Looks at what a registered base image's tag names, brings a new digest into content, and records it.
+import { pinBaseImage } from '../build/base-image.ts';
+import { BuildError } from '../build/build-error.ts';
+import {
+  type FollowedBaseImage,
+  findFollowedBaseImage,
+  recordBaseImageHealth,
+  recordBaseImageVersion,
+} from '../catalog/base-image-versions.ts';
+import { inTransaction } from '../db/database.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import { contentTarget } from '../oci/content-target.ts';
+import { copyArtifact } from '../oci/copy.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { parseReference } from '../oci/reference.ts';
+import type { WorkerResources } from '../resources.ts';
+import { contentsOfBase } from './plan-contents.ts';
+import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
+
+/** Resolves the tag once and compares digests: a tag that stands still costs one request. */
+export async function followBaseImage(
+  resources: WorkerResources,
+  { base_image_id }: { base_image_id: string },
+  context: JobContext,
+): Promise<void> {
+  const image = await findFollowedBaseImage(resources.db, base_image_id);
+  if (image?.source !== 'REGISTRY') return;
+  try {
+    const version = await bringVersion(resources, image);
+    await inTransaction(resources.db, async (tx) => {
+      if (version) await recordBaseImageVersion(tx, { base_image_id, ...version });
+      else await recordBaseImageHealth(tx, { base_image_id });
+    });
+  } catch (error) {
+    if (!isAnswer(error, context)) throw error;
+    await inTransaction(resources.db, (tx) =>
+      recordBaseImageHealth(tx, { base_image_id, unhealthy_cause: error.message }),
+    );
+  }
+}
+
+function isAnswer(error: unknown, context: JobContext): error is Error {
+  if (error instanceof BuildError) return true;
+  return error instanceof RegistryError && (!error.temporary || context.isLast);
+}
+
+async function bringVersion(resources: WorkerResources, image: FollowedBaseImage) {
+  const { registry } = image;
+  if (!registry) throw new Error(`Base image ${image.id} is of no registry`);
+  const reference = parseReference(image.container_image);
+  const repository = repositoryIn(registry.url, reference.repository);
+  const source = openRegistryTarget(resources, registry, repository);
+  const root = await source.resolve(reference.digest ?? reference.tag ?? 'latest');
+  const name = `${splitRegistryUrl(registry.url).host}/${repositoryIn(registry.url, image.container_image)}`;
+  if (!root)
+    throw new BuildError(`${name} does not exist, or these credentials may not read it.`, {
+      step: 'base image',
+      cause_kind: 'BUILD_ERROR',
+    });
+  if (root.digest === image.newest_digest) return undefined;
+  await copyArtifact(source, contentTarget(resources.content), root, {});
+  const pin = await pinBaseImage({ workspace: resources.workspace, root, name });
+  return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
+}

@@ -1,0 +1,106 @@
+// Makes the artifact of a planned pipeline, or takes the one that an equal plan made: the second half of packaging.
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { spdxFromDpkg } from '../attest/spdx.ts';
+import { build } from '../build/build.ts';
+import type { Artifact, BuildPlan } from '../build/plan.ts';
+import { findArtifact, findBuiltLayer, recordArtifact, recordBuiltLayer } from '../catalog/built.ts';
+import { succeedPhase } from '../catalog/pipeline-steps.ts';
+import { findPipelineState } from '../catalog/plan-inputs.ts';
+import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
+import { type Database, inTransaction } from '../db/database.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import type { ContentStore } from '../oci/content.ts';
+import type { BuiltLayer } from '../oci/layer.ts';
+import type { WorkerResources } from '../resources.ts';
+import { findInspections } from './inspections.ts';
+import { type PhaseLog, runPhase } from './phase.ts';
+import { readPlan } from './plan-contents.ts';
+
+/** Builds, and enqueues the verification. */
+export async function packagePipeline(
+  resources: WorkerResources,
+  { pipeline_id }: { pipeline_id: string },
+  context: JobContext,
+): Promise<void> {
+  await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log) => {
+    const state = await findPipelineState(resources.db, pipeline_id);
+    if (!state?.plan_digest) throw new Error(`Pipeline ${pipeline_id} has no plan to build`);
+    const plan_digest = state.plan_digest;
+    const plan = await readPlan(resources.content, plan_digest);
+    const known = (await findArtifact(resources.db, plan_digest)) as Artifact | undefined;
+    const artifact = known ?? (await buildPlan(resources, plan, { log, signal: context.signal }));
+    const contents = contentsOfArtifact(artifact);
+    const phaseLog = await log.close('build.log');
+    const metadata = [...artifact.metadata, ...phaseLog.filter(() => !known)];
+    await inTransaction(resources.db, async (tx) => {
+      const kept: Artifact = { ...artifact, metadata };
+      await recordArtifact(tx, {
+        plan_digest,
+        artifact: kept,
+        contents: [...contents, ...metadata.map((file) => file.digest)],
+      });
+      await succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: kept, metadata, contents });
+    });
+  });
+}
+
+type BuildOptions = { log: PhaseLog; signal: AbortSignal };
+
+async function buildPlan(
+  resources: WorkerResources,
+  plan: BuildPlan,
+  { log, signal }: BuildOptions,
+): Promise<Artifact> {
+  const { db, content, workspace } = resources;
+  const artifact = await build(plan, {
+    workspace,
+    log: log.stream,
+    signal,
+    layers: layerCache(db, content),
+    inspections: await findInspections(resources, plan),
+  });
+  const sbom = artifact.packages ? [await writeSbom(content, plan, { ...artifact, packages: artifact.packages })] : [];
+  return { ...artifact, metadata: [...artifact.metadata, ...sbom] };
+}
+
+/** Layers by their key: remembered as rows, so that every worker finds what another one made. */
+function layerCache(db: Database, content: ContentStore) {
+  return {
+    async get(key: string): Promise<BuiltLayer | undefined> {
+      const layer = (await findBuiltLayer(db, key)) as BuiltLayer | undefined;
+      // A row whose content is gone (a restored database beside an older folder) is as good as none.
+      const held = layer && (await content.touch(layer.descriptor.digest)) && (await content.touch(layer.listing));
+      return held ? layer : undefined;
+    },
+    async set(key: string, layer: BuiltLayer): Promise<void> {
+      const contents = [layer.descriptor.digest, layer.listing];
+      await inTransaction(db, (tx) => recordBuiltLayer(tx, { key, layer, contents }));
+    },
+  };
+}
+
+async function writeSbom(
+  content: ContentStore,
+  plan: BuildPlan,
+  artifact: Artifact & { packages: Digest },
+): Promise<MetadataFile> {
+  const status = await text(await content.open(artifact.packages));
+  const document = spdxFromDpkg(status, {
+    name: plan.product.key,
+    version: plan.product.version,
+    digest: artifact.index.digest,
+    created: new Date(plan.epoch * 1000).toISOString(),
+    operating_system: plan.operating_system,
+  });
+  const bytes = Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
+  const { digest, size } = await content.put(Readable.from([bytes]));
+  return { digest, size, mime_type: 'spdx_sbom', filename: 'sbom.spdx.json' };
+}
+
+/** Everything that an artifact consists of. */
+export function contentsOfArtifact(artifact: Artifact): Digest[] {
+  const images = artifact.manifests.flatMap(({ manifest, config, layers }) => [manifest, config, ...layers]);
+  const packages = artifact.packages ? [artifact.packages] : [];
+  return [artifact.index.digest, ...images.map((one) => one.digest), ...packages];
+}

@@ -1,0 +1,118 @@
+// Runs one phase of a pipeline: asks for its state first, keeps its log, and tells an answer (the pipeline fails) from a fault (the queue tries again).
+import { PassThrough } from 'node:stream';
+import { BuildError } from '../build/build-error.ts';
+import { failPhase, startPhase } from '../catalog/pipeline-steps.ts';
+import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
+import { CustomizationError } from '../customization/errors.ts';
+import { inTransaction } from '../db/database.ts';
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
+import type { ContentStore } from '../oci/content.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { AptError } from '../recipes/apt-command.ts';
+import type { WorkerResources } from '../resources.ts';
+
+/** Builds wait below this share of free disk: a full disk would break what is under way and PostgreSQL with it. */
+export const FREE_SHARE_MIN = 0.05;
+const ROOM_WAIT_SECONDS = 60;
+
+/** A phase's failure in the words of the API. */
+export type Failure = {
+  cause: FailureCause;
+  message: string;
+  customization?: { id: string; version: number };
+};
+
+/** Thrown by a phase that knows its failure: it is recorded, and the job ends well. */
+export class PhaseFailed extends Error {
+  override readonly name = 'PhaseFailed';
+  readonly failure: Failure;
+  readonly files: MetadataFile[];
+
+  constructor(failure: Failure, files: MetadataFile[] = []) {
+    super(failure.message);
+    this.failure = failure;
+    this.files = files;
+  }
+}
+
+export type PhaseOptions = {
+  pipeline_id: string;
+  phase: PhaseType;
+  context: JobContext;
+};
+
+/** Does the work of a phase if it is this job's to do. */
+export async function runPhase(
+  resources: WorkerResources,
+  { pipeline_id, phase, context }: PhaseOptions,
+  act: (log: PhaseLog) => Promise<void>,
+): Promise<void> {
+  await waitForRoom(resources);
+  const state = await inTransaction(resources.db, (tx) => startPhase(tx, { pipeline_id, phase }));
+  if (state !== 'RUN') return;
+  const log = openPhaseLog(resources.content);
+  try {
+    await act(log);
+  } catch (error) {
+    const failure = failureOf(error);
+    if (!failure || context.signal.aborted) throw error;
+    const files = [
+      ...(error instanceof PhaseFailed ? error.files : []),
+      ...(await log.close(`${phase.toLowerCase()}.log`)),
+    ];
+    await inTransaction(resources.db, (tx) => failPhase(tx, { pipeline_id, phase, ...failure, files }));
+  } finally {
+    log.drop();
+  }
+}
+
+/** What an error says about the pipeline; undefined when it says nothing and trying again may help. */
+export function failureOf(error: unknown): Failure | undefined {
+  if (error instanceof PhaseFailed) return error.failure;
+  if (error instanceof BuildError) return { cause: error.cause_kind, message: `${error.step}: ${error.message}` };
+  if (error instanceof CustomizationError) return { cause: 'CUSTOMIZATION_BUILD_ERROR', message: error.message };
+  if (error instanceof AptError && !error.temporary) return { cause: 'BUILD_ERROR', message: error.message };
+  if (error instanceof RegistryError && !error.temporary)
+    return { cause: 'DISTRIBUTION_ERROR', message: error.message };
+  return undefined;
+}
+
+async function waitForRoom({ content }: WorkerResources): Promise<void> {
+  const share = await content.freeShare();
+  if (share !== undefined && share < FREE_SHARE_MIN) {
+    const percent = (share * 100).toFixed(1);
+    throw new JobPostponed(
+      ROOM_WAIT_SECONDS,
+      `the content store's disk has ${percent} % left; builds wait until there are 5 %`,
+    );
+  }
+}
+
+/** The log of a phase on its way into content. */
+export type PhaseLog = {
+  stream: PassThrough;
+  /** Ends the log and answers it as a file; nothing when nothing was written. */
+  close(filename: string): Promise<MetadataFile[]>;
+  /** Ends the log without keeping it; does nothing after close. */
+  drop(): void;
+};
+
+export function openPhaseLog(content: ContentStore): PhaseLog {
+  const stream = new PassThrough();
+  const kept = content.put(stream);
+  // Looked at in `close`; a log that is dropped breaks its own put, and that is meant.
+  kept.catch(() => {});
+  let closed = false;
+  return {
+    stream,
+    async close(filename) {
+      closed = true;
+      stream.end();
+      const { digest, size } = await kept;
+      return size === 0 ? [] : [{ digest, size, mime_type: 'build_log', filename }];
+    },
+    drop() {
+      if (!closed) stream.destroy();
+    },
+  };
+}

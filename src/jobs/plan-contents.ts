@@ -1,0 +1,33 @@
+// Plans in and out of content, and what each of them keeps there.
+import { Readable } from 'node:stream';
+import { json } from 'node:stream/consumers';
+import type { BasePin, BuildPlan } from '../build/plan.ts';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { ContentStore } from '../oci/content.ts';
+import { canonicalJson } from '../recipes/canonical-json.ts';
+
+/** Puts a plan into content; equal plans are one content. */
+export async function writePlan(content: ContentStore, plan: BuildPlan): Promise<Digest> {
+  const { digest } = await content.put(Readable.from([Buffer.from(canonicalJson(plan))]));
+  return digest;
+}
+
+/** Reads what `writePlan` wrote. */
+export async function readPlan(content: ContentStore, digest: Digest): Promise<BuildPlan> {
+  return (await json(await content.open(digest))) as BuildPlan;
+}
+
+/** Everything that a base image's pin names. */
+export function contentsOfBase(base: BasePin): Digest[] {
+  const layers = base.layers.map((layer) => layer.descriptor.digest);
+  const packages = base.packages ? [base.packages] : [];
+  return [base.digest, base.manifest.digest, base.config.digest, base.listing, ...layers, ...packages];
+}
+
+/** Everything that a plan names, so that it can be built again as long as the plan is kept. */
+export function contentsOfPlan(plan: BuildPlan): Digest[] {
+  const customizations = plan.customizations.flatMap((one) => [one.digest, ...one.packages.map((pin) => pin.digest)]);
+  const pins = plan.packages.map((pin) => pin.digest);
+  const files = plan.files.map((file) => file.digest);
+  return [...contentsOfBase(plan.base), ...pins, ...files, ...customizations];
+}

@@ -1,0 +1,149 @@
+// Pins every input of a pipeline by digest: the first half of packaging.
+import { text } from 'node:stream/consumers';
+import { hostPlatform } from '../build/base-image.ts';
+import type { BasePin, BuildPlan, CustomizationPin, PackagePin } from '../build/plan.ts';
+import type { StackedCustomization } from '../catalog/customization-stack.ts';
+import { recordPlan } from '../catalog/pipeline-steps.ts';
+import { findPlanInputs, type PlanInputs } from '../catalog/plan-inputs.ts';
+import type { StoredInspection } from '../customization/inspection.ts';
+import { inTransaction } from '../db/database.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import type { AptRoot } from '../recipes/apt.ts';
+import { AptError } from '../recipes/apt-command.ts';
+import { statusWith } from '../recipes/dpkg-status.ts';
+import { planFromRecipe, withCustomizations } from '../recipes/plan.ts';
+import type { Recipe } from '../recipes/recipe.ts';
+import { resolvers } from '../recipes/resolvers.ts';
+import type { WorkerResources } from '../resources.ts';
+import { INDEX_FRESH_MS } from './archives.ts';
+import { PhaseFailed, runPhase } from './phase.ts';
+import { contentsOfPlan, readPlan, writePlan } from './plan-contents.ts';
+
+/** Plans, and enqueues the build unless the plan is the released one. */
+export async function planPipeline(
+  resources: WorkerResources,
+  { pipeline_id }: { pipeline_id: string },
+  context: JobContext,
+): Promise<void> {
+  await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log) => {
+    const inputs = await findPlanInputs(resources.db, pipeline_id);
+    if (!inputs) throw new Error(`There is no pipeline ${pipeline_id}`);
+    log.stream.write(`planning ${inputs.product.key} ${inputs.branch} on ${inputs.operating_system.key}\n`);
+    const plan = await makePlan(resources, inputs, context.signal);
+    const plan_digest = await writePlan(resources.content, plan);
+    await inTransaction(resources.db, (tx) =>
+      recordPlan(tx, {
+        pipeline_id,
+        plan_digest,
+        version: plan.product.version,
+        base_digest: plan.base.digest,
+        left_out: inputs.left_out,
+        contents: contentsOfPlan(plan),
+      }),
+    );
+  });
+}
+
+async function makePlan(resources: WorkerResources, inputs: PlanInputs, signal: AbortSignal): Promise<BuildPlan> {
+  if (inputs.packaging_type !== 'CONTAINER_IMAGE') {
+    throw new PhaseFailed({ cause: 'BUILD_ERROR', message: `There is no engine for ${inputs.packaging_type} yet.` });
+  }
+  const kept = inputs.keep_pins ? inputs.previous : undefined;
+  const plan = kept
+    ? await readPlan(resources.content, kept.plan_digest)
+    : await planProduct(resources, inputs, signal);
+  return withCustomizations(plan, await pinCustomizations(resources, { inputs, plan, signal }));
+}
+
+/** Everything but the customizations, as the archive and the recipe have it at this moment. */
+async function planProduct(resources: WorkerResources, inputs: PlanInputs, signal: AbortSignal): Promise<BuildPlan> {
+  const base = inputs.base_image.newest?.pin as BasePin | undefined;
+  if (!base) throw new Error(`Base image ${inputs.base_image.id} has no version, so nothing of it should be planned`);
+  const { apt } = await resources.archives.open(inputs.operating_system);
+  await apt.update({ olderThanMs: INDEX_FRESH_MS, signal });
+  const recipe = inputs.product.recipe as Recipe;
+  const scope = { operating_system: inputs.operating_system.key, branch: inputs.branch };
+  const status = await statusOf(resources, base);
+  const lock = await apt.solve({ status, install: resolvers.deb.install(recipe, scope), signal });
+  const packages = await apt.fetch(lock, resources.content, { signal });
+  const version = resolvers.deb.mainVersion(recipe, { ...scope, packages, status });
+  if (version === undefined) throw gone(inputs);
+  const plan = planFromRecipe(recipe, {
+    version,
+    operating_system: inputs.operating_system.key,
+    platform: hostPlatform(),
+    base,
+    packages,
+    customizations: [],
+    // The base's own time: an application's layer does not change because a customization came.
+    epoch: Math.floor(Date.parse(base.created_at) / 1000),
+  });
+  if (plan.product.branch !== inputs.branch) throw gone(inputs);
+  return plan;
+}
+
+function gone({ product, branch, operating_system }: PlanInputs): PhaseFailed {
+  const message = `The package archive of ${operating_system.name} has no ${product.name} ${branch} any more.`;
+  return new PhaseFailed({ cause: 'BUILD_ERROR', message });
+}
+
+async function statusOf({ content }: WorkerResources, base: BasePin): Promise<string> {
+  if (base.packages) return await text(await content.open(base.packages));
+  throw new PhaseFailed({
+    cause: 'BUILD_ERROR',
+    message: `The base image ${base.name} has no dpkg database, so no packages can be installed on it.`,
+  });
+}
+
+type PinOptions = { inputs: PlanInputs; plan: BuildPlan; signal: AbortSignal };
+
+/** The stack in order; a customization that the previous plan had at this version keeps its packages. */
+async function pinCustomizations(
+  resources: WorkerResources,
+  { inputs, plan, signal }: PinOptions,
+): Promise<CustomizationPin[]> {
+  const pins: CustomizationPin[] = [];
+  for (const customization of inputs.customizations) {
+    const { id, version, digest, epoch } = customization;
+    const known = plan.customizations.find((one) => one.id === id && one.version === version);
+    const below = [...plan.packages, ...pins.flatMap((pin) => pin.packages)];
+    const packages = known?.packages ?? (await pinPackages(resources, { inputs, plan, signal, customization, below }));
+    pins.push({ id, version, digest, epoch, packages });
+  }
+  return pins;
+}
+
+type PackageOptions = PinOptions & { customization: StackedCustomization; below: PackagePin[] };
+
+async function pinPackages(resources: WorkerResources, options: PackageOptions): Promise<PackagePin[]> {
+  const { inputs, plan, customization, below, signal } = options;
+  const { declaration } = customization.inspection as StoredInspection;
+  if (declaration.packages.length === 0) return [];
+  const { apt } = await resources.archives.open(inputs.operating_system);
+  await apt.update({ olderThanMs: INDEX_FRESH_MS, signal });
+  const base = await statusOf(resources, plan.base);
+  const status = await statusWith({ status: base, pins: below, content: resources.content });
+  try {
+    return await fetchDeclared(apt, { status, install: declaration.packages, content: resources.content, signal });
+  } catch (error) {
+    if (!(error instanceof AptError) || error.temporary) throw error;
+    const { id, version } = customization;
+    throw new PhaseFailed({
+      cause: 'CUSTOMIZATION_BUILD_ERROR',
+      message: `customization ${customization.name ?? id} v${version}: packages: ${error.message}`,
+      customization: { id, version },
+    });
+  }
+}
+
+type FetchOptions = {
+  status: string;
+  install: string[];
+  content: WorkerResources['content'];
+  signal: AbortSignal;
+};
+
+async function fetchDeclared(apt: AptRoot, { status, install, content, signal }: FetchOptions): Promise<PackagePin[]> {
+  const lock = await apt.solve({ status, install, signal });
+  return await apt.fetch(lock, content, { signal });
+}

@@ -1,0 +1,68 @@
+// A registry of an application as a target: the hosted one over its rows, any other over HTTP.
+import type { DistributionRegistry } from '../catalog/plan-inputs.ts';
+import { openRegistry, type RemoteRegistry } from '../oci/remote.ts';
+import { createSharedUploads, type SharedUploads } from '../oci/shared-uploads.ts';
+import type { Target } from '../oci/target.ts';
+import { hostedTarget } from '../registry/target.ts';
+import type { Resources } from '../resources.ts';
+
+/** A registry's address taken apart: where requests go, and the path under which repositories are made. */
+export function splitRegistryUrl(url: string): { origin: string; host: string; path: string } {
+  const { origin, host, pathname } = new URL(/^[a-z]+:\/\//.test(url) ? url : `https://${url}`);
+  return { origin, host, path: pathname.replace(/^\/+|\/+$/g, '') };
+}
+
+/** The name of a repository below a registry's own path. */
+export function repositoryIn(url: string, repository: string): string {
+  const { path } = splitRegistryUrl(url);
+  return path === '' ? repository : `${path}/${repository}`;
+}
+
+type ReachableRegistry = Pick<
+  DistributionRegistry,
+  'id' | 'organization_id' | 'url' | 'hosted' | 'access_key' | 'sealed_access_secret'
+>;
+
+/** What a worker keeps of outside registries between jobs: connections, tokens, and which blob was sent where. */
+export type Remotes = {
+  open(key: string, make: () => RemoteRegistry): RemoteRegistry;
+  uploads: SharedUploads;
+};
+
+/** Registries that are kept open; an installation seldom has more. */
+const REMOTES_MAX = 200;
+
+export function openRemotes(): Remotes {
+  const opened = new Map<string, RemoteRegistry>();
+  return {
+    uploads: createSharedUploads(),
+    open(key, make) {
+      const known = opened.get(key) ?? make();
+      opened.set(key, known);
+      const [oldest] = opened.keys();
+      if (oldest !== undefined && opened.size > REMOTES_MAX) opened.delete(oldest);
+      return known;
+    },
+  };
+}
+
+/** Opens a repository, named with the registry's path, to read from or push to. */
+export function openRegistryTarget(
+  { db, content, egress, identity, remotes }: Resources & { remotes: Remotes },
+  registry: ReachableRegistry,
+  repository: string,
+): Target {
+  const { organization_id, id: row_id } = registry;
+  if (registry.hosted) return hostedTarget({ db, content, organization_id, repository });
+  // Changed credentials make another key: what was opened with the old ones is not used again.
+  const key = `${row_id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')}`;
+  const remote = remotes.open(key, () => {
+    const credentials = registry.sealed_access_secret && {
+      username: registry.access_key ?? '',
+      password: identity.unseal(registry.sealed_access_secret, { organization_id, row_id }),
+    };
+    const url = splitRegistryUrl(registry.url).origin;
+    return openRegistry({ url, egress, ...(credentials && { credentials }) });
+  });
+  return remote.repository(repository);
+}

@@ -1,0 +1,63 @@
+// Drops content that no row uses and nobody touched for a day, and uploads that nobody went on with.
+import { findUnusedContent, lockForSweep } from '../catalog/content-uses.ts';
+import { inTransaction } from '../db/database.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import type { ContentInfo, ContentStore } from '../oci/content.ts';
+import { expireUploads } from '../registry/uploads.ts';
+import type { WorkerResources } from '../resources.ts';
+
+/** What was put or asked for within a day may be about to get its row: an upload in progress, a build under way. */
+const UNTOUCHED_MS = 24 * 60 * 60_000;
+
+/** While a batch is looked at, nobody may refer to content: short enough that nobody notices. */
+const BATCH_COUNT = 500;
+
+export async function sweepContent(
+  resources: WorkerResources,
+  _payload: Record<string, never>,
+  context: JobContext,
+): Promise<void> {
+  const { content, db, log } = resources;
+  const before = new Date(Date.now() - UNTOUCHED_MS);
+  await expireUploads(db);
+  await content.uploads.expire(before);
+  let count = 0;
+  let bytes = 0;
+  for await (const batch of untouched(content, before)) {
+    context.signal.throwIfAborted();
+    const dropped = await dropUnused(resources, batch, before);
+    count += dropped.length;
+    bytes += dropped.reduce((sum, one) => sum + one.size, 0);
+  }
+  if (count > 0) log.info({ contents: count, bytes }, 'unused content dropped');
+}
+
+async function* untouched(content: ContentStore, before: Date): AsyncGenerator<ContentInfo[]> {
+  let batch: ContentInfo[] = [];
+  for await (const info of content.list()) {
+    if (info.touchedAt < before) batch.push(info);
+    if (batch.length < BATCH_COUNT) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function dropUnused(
+  { db, content }: WorkerResources,
+  batch: ContentInfo[],
+  before: Date,
+): Promise<ContentInfo[]> {
+  return await inTransaction(db, async (tx) => {
+    await lockForSweep(tx);
+    const unused = new Set(
+      await findUnusedContent(
+        tx,
+        batch.map((one) => one.digest),
+      ),
+    );
+    const dropped = batch.filter((one) => unused.has(one.digest));
+    for (const { digest } of dropped) await content.delete(digest, { untouchedSince: before });
+    return dropped;
+  });
+}

@@ -1,0 +1,65 @@
+// The table of jobs: what a worker does for each task, and what becomes of a pipeline whose job failed for good.
+import { failPhase } from '../catalog/pipeline-steps.ts';
+import type { PhaseType } from '../contract/vocabulary.ts';
+import { inTransaction } from '../db/database.ts';
+import type { JobData } from '../db/queue.ts';
+import type { Task, TaskPayloads } from '../db/queue-tasks.ts';
+import type { Handlers, JobContext } from '../db/queue-worker.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { AptError } from '../recipes/apt-command.ts';
+import type { WorkerResources } from '../resources.ts';
+import { buildBaseImage } from './build-base-image.ts';
+import { discoverProducts } from './discover-products.ts';
+import { distributePipeline } from './distribute-pipeline.ts';
+import { followBaseImage } from './follow-base-image.ts';
+import { packagePipeline } from './package-pipeline.ts';
+import { planPipeline } from './plan-pipeline.ts';
+import { sweepContent } from './sweep-content.ts';
+import { verifyPipeline } from './verify-pipeline.ts';
+
+type Job<T extends Task> = (resources: WorkerResources, payload: TaskPayloads[T], context: JobContext) => Promise<void>;
+
+const tasks = {
+  'discover-products': discoverProducts,
+  'build-base-image': buildBaseImage,
+  'follow-base-image': followBaseImage,
+  'plan-pipeline': planPipeline,
+  'package-pipeline': packagePipeline,
+  'verify-pipeline': verifyPipeline,
+  'distribute-pipeline': distributePipeline,
+  'sweep-content': sweepContent,
+} satisfies { [T in Task]: Job<T> };
+
+/** The table with its resources in place. */
+export function handlersOf(resources: WorkerResources): Handlers {
+  const bound = Object.entries(tasks).map(([task, job]) => [
+    task,
+    // Each entry was checked against its own payload above; here they are one union.
+    (payload: never, context: JobContext) => (job as Job<Task>)(resources, payload, context),
+  ]);
+  return Object.fromEntries(bound) as Handlers;
+}
+
+const PHASES: Partial<Record<Task, PhaseType>> = {
+  'plan-pipeline': 'PACKAGING',
+  'package-pipeline': 'PACKAGING',
+  'verify-pipeline': 'VERIFICATION',
+  'distribute-pipeline': 'DISTRIBUTION',
+};
+
+/** A job of a pipeline that failed for good fails its pipeline: nobody waits for something that does not come. */
+export async function giveUp(resources: WorkerResources, { task, payload }: JobData, error: unknown): Promise<void> {
+  const phase = PHASES[task];
+  if (!phase || !('pipeline_id' in payload)) return;
+  const { pipeline_id } = payload;
+  const cause =
+    error instanceof RegistryError ? 'DISTRIBUTION_ERROR' : error instanceof AptError ? 'BUILD_ERROR' : 'UNKNOWN';
+  await inTransaction(resources.db, (tx) => failPhase(tx, { pipeline_id, phase, cause, message: describe(error) }));
+}
+
+/** Only errors that are written for people are told to people; the log has the others. */
+function describe(error: unknown): string {
+  if (error instanceof RegistryError || error instanceof AptError)
+    return `${error.message} (it was tried several times)`;
+  return 'An internal error ended this step after several tries; the service log has the cause.';
+}

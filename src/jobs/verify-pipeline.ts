@@ -1,0 +1,44 @@
+// Starts the artifact of a pipeline and runs its product's tests: the second phase.
+import { Readable } from 'node:stream';
+import type { Artifact } from '../build/plan.ts';
+import { verify } from '../build/verify.ts';
+import { succeedPhase } from '../catalog/pipeline-steps.ts';
+import { findPipelineState } from '../catalog/plan-inputs.ts';
+import type { MetadataFile } from '../contract/vocabulary.ts';
+import { inTransaction } from '../db/database.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import type { WorkerResources } from '../resources.ts';
+import { PhaseFailed, runPhase } from './phase.ts';
+import { readPlan } from './plan-contents.ts';
+
+/** Verifies, and enqueues the distribution. A failing test fails the pipeline with what the test said. */
+export async function verifyPipeline(
+  resources: WorkerResources,
+  { pipeline_id }: { pipeline_id: string },
+  context: JobContext,
+): Promise<void> {
+  await runPhase(resources, { pipeline_id, phase: 'VERIFICATION', context }, async (log) => {
+    const state = await findPipelineState(resources.db, pipeline_id);
+    if (!state?.plan_digest || !state.artifact) throw new Error(`Pipeline ${pipeline_id} has no artifact to verify`);
+    const plan = await readPlan(resources.content, state.plan_digest);
+    const report = await verify(plan, state.artifact as Artifact, {
+      workspace: resources.workspace,
+      log: log.stream,
+      signal: context.signal,
+    });
+    const results = await writeResults(resources, report);
+    const failed = report.tests.find((test) => !test.passed);
+    if (!report.passed) {
+      const message = failed ? `test «${failed.name}» failed: ${failed.output}` : 'the image did not start';
+      throw new PhaseFailed({ cause: 'TEST_ERROR', message }, [results]);
+    }
+    const metadata = [results, ...(await log.close('verification.log'))];
+    await inTransaction(resources.db, (tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION', metadata }));
+  });
+}
+
+async function writeResults({ content }: WorkerResources, report: unknown): Promise<MetadataFile> {
+  const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
+  const { digest, size } = await content.put(Readable.from([bytes]));
+  return { digest, size, mime_type: 'test_results', filename: 'test-results.json' };
+}

@@ -1,0 +1,100 @@
+// A server from start to stop: listens, makes what a first start makes, says when it is ready, and drains.
+import type { FastifyInstance } from 'fastify';
+import { bootstrap } from './bootstrap.ts';
+import { findEssentials, listWorkers } from './catalog/workers.ts';
+import type { Config } from './config.ts';
+import type { Readiness } from './http/health.ts';
+import { buildServer } from './http/server.ts';
+import type { Logger } from './log.ts';
+import { registerRegistryRoutes } from './registry/routes.ts';
+import { openResources, type Resources } from './resources.ts';
+
+/** A load balancer that asks every second has seen /readyz say «draining» before connections are refused. */
+const DRAIN_NOTICE_MS = 1_000;
+
+/** Requests under way may end; an upload that lasts longer is cut, and its client goes on elsewhere. */
+const DRAIN_MS = 5_000;
+
+const READY_POLL_MS = 100;
+
+export type StartedServer = {
+  /** `http://127.0.0.1:8080` */
+  url: string;
+  /** Resolves when /readyz first answers 200. */
+  ready: Promise<void>;
+  stop(): Promise<void>;
+};
+
+/** Starts to listen. `tell` is given the API token of a first start. */
+export async function startServer(
+  config: Config,
+  log: Logger,
+  tell: (apiToken: string) => void,
+): Promise<StartedServer> {
+  const resources = await openResources(config, log);
+  const state = { bootstrapped: false };
+  const readiness: Readiness = { draining: false, checks: checksOf(resources, state) };
+  const app = buildServer({
+    db: resources.db,
+    content: resources.content,
+    identity: resources.identity,
+    log,
+    readiness,
+    ...(config.publicUrl !== undefined && { publicUrl: config.publicUrl }),
+    register: (scope) => registerRegistryRoutes(scope, { ...resources, ...publicUrlOf(config) }),
+  });
+  try {
+    const url = await app.listen({ host: config.host, port: config.port });
+    await bootstrap(resources.db, { publicUrl: config.publicUrl ?? url, tell });
+    state.bootstrapped = true;
+    log.info({ url }, 'server listens');
+    return { url, ready: becomeReady(readiness), stop: () => stop(app, { readiness, resources }) };
+  } catch (error) {
+    await app.close();
+    await resources.close();
+    throw error;
+  }
+}
+
+function publicUrlOf({ publicUrl }: Config): { publicUrl?: string } {
+  return publicUrl === undefined ? {} : { publicUrl };
+}
+
+function checksOf({ db, content }: Resources, state: { bootstrapped: boolean }): Readiness['checks'] {
+  return {
+    installation: async () => ({ ok: state.bootstrapped }),
+    database: async () => {
+      const { offerings, base_images, hosted_registry } = await findEssentials(db);
+      return { ok: offerings && base_images && hosted_registry, offerings, base_images, hosted_registry };
+    },
+    content: async () => {
+      const free = await content.freeShare();
+      return { ok: true, ...(free !== undefined && { free_percent: Math.round(free * 1000) / 10 }) };
+    },
+    // Without a worker nothing is built, but everything can be asked: that is not for a load balancer to act on.
+    workers: async () => ({ ok: true, alive: await listWorkers(db) }),
+  };
+}
+
+async function becomeReady(readiness: Readiness): Promise<void> {
+  while (!readiness.draining) {
+    const results = await Promise.all(
+      Object.values(readiness.checks).map((check) => check().catch(() => ({ ok: false }))),
+    );
+    if (results.every(({ ok }) => ok)) return;
+    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+  }
+  throw new Error('The server was stopped before it was ready.');
+}
+
+async function stop(
+  app: FastifyInstance,
+  { readiness, resources }: { readiness: Readiness; resources: Resources },
+): Promise<void> {
+  readiness.draining = true;
+  await new Promise((resolve) => setTimeout(resolve, DRAIN_NOTICE_MS));
+  const cut = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+  await app.close();
+  clearTimeout(cut);
+  await resources.close();
+}

@@ -1,0 +1,70 @@
+// A worker from start to stop: finds out how it can run sandboxes, works on the queue, says that it is alive, and gives back what it cannot finish.
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { probeSandbox } from './build/sandbox-mode.ts';
+import { forgetWorker, recordWorker, SEEN_EVERY_MS } from './catalog/workers.ts';
+import type { Config } from './config.ts';
+import { inTransaction } from './db/database.ts';
+import { enqueue } from './db/queue.ts';
+import { openQueue } from './db/queue-worker.ts';
+import { openArchives } from './jobs/archives.ts';
+import { openRemotes } from './jobs/registry-target.ts';
+import { giveUp, handlersOf } from './jobs/tasks.ts';
+import type { Logger } from './log.ts';
+import { openResources, type WorkerResources } from './resources.ts';
+
+/** Jobs that are nearly done may end; the others are given back. Below the supervisor's patience. */
+const FINISH_MS = 2_000;
+
+export type StartedWorker = { drain(): Promise<void>; stop(): Promise<void> };
+
+/** Starts to work. Resolves when jobs are being taken. */
+export async function startWorker(config: Config, log: Logger): Promise<StartedWorker> {
+  const opened = await openResources(config, log);
+  const probe = await probeSandbox();
+  if (probe.mode !== 'userns')
+    log.warn({ mode: probe.mode, reasons: probe.reasons }, 'sandboxes are weaker here than they could be');
+  const work = join(config.data, 'work');
+  const resources: WorkerResources = {
+    ...opened,
+    workspace: { directory: work, content: opened.content, probe },
+    archives: openArchives(join(work, 'apt'), (line) => log.debug({ line }, 'apt')),
+    remotes: openRemotes(),
+  };
+  const queue = await openQueue({ url: resources.databaseUrl });
+  await queue.work(handlersOf(resources), {
+    concurrency: config.workerConcurrency,
+    onExhausted: (job, error) => giveUp(resources, job, error),
+    onError: (err, job) => log.error({ err, ...(job && { job }) }, job ? 'a job failed' : 'the queue stumbled'),
+  });
+  await inTransaction(resources.db, (tx) => enqueue(tx, 'discover-products', {}, { key: 'start' }));
+  const report = await reportLife(resources);
+  log.info({ sandbox: probe.mode, concurrency: config.workerConcurrency }, 'worker started');
+  return {
+    drain: () => queue.drain(),
+    async stop() {
+      await report.stop();
+      await queue.stop({ finishMs: FINISH_MS });
+      await resources.close();
+    },
+  };
+}
+
+async function reportLife({ db, workspace: { probe }, log }: WorkerResources): Promise<{ stop(): Promise<void> }> {
+  const worker = { id: randomUUID(), host: hostname(), sandbox_mode: probe.mode, sandbox_reasons: probe.reasons };
+  await inTransaction(db, (tx) => recordWorker(tx, worker));
+  const timer = setInterval(() => {
+    inTransaction(db, (tx) => recordWorker(tx, worker)).catch((err) =>
+      log.warn({ err }, 'the worker could not report'),
+    );
+  }, SEEN_EVERY_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await inTransaction(db, (tx) => forgetWorker(tx, worker.id)).catch((err) =>
+        log.warn({ err }, 'the worker could not sign off'),
+      );
+    },
+  };
+}
