@@ -30,8 +30,9 @@ export async function fetchPackages(
   content: ContentStore,
   options: FetchOptions,
 ): Promise<PackagePin[]> {
-  const held = await Promise.all(packages.map(({ digest }) => content.stat(digest)));
-  const missing = packages.filter((_, index) => held[index] === undefined);
+  // Touched and not only looked for: what a plan is about to name must not be swept meanwhile.
+  const held = await Promise.all(packages.map(({ digest }) => content.touch(digest)));
+  const missing = packages.filter((_, index) => held[index] !== true);
   const lines = await withAddresses(missing, options);
   const folder = await mkdtemp(join(options.folder, 'fetch-'));
   // As root apt downloads as a user of its own, which must be able to enter.

@@ -1,0 +1,98 @@
+// From a recipe and everything that was pinned for it to the plan that the engine builds.
+import { createHash } from 'node:crypto';
+import type { BasePin, BuildPlan, CustomizationPin, ImageSettings, PackagePin } from '../build/plan.ts';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Platform } from '../oci/descriptor.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { branchOf } from './debian-version.ts';
+import type { Recipe } from './recipe.ts';
+import { BRANCH_PLACEHOLDER } from './recipe-shape.ts';
+
+export type PlanPins = {
+  /** Upstream's version, as `mainVersion` of the resolver tells it. */
+  version: string;
+  operating_system: string;
+  platform: Platform;
+  base: BasePin;
+  packages: PackagePin[];
+  /** In the order in which they are laid on. */
+  customizations: CustomizationPin[];
+  /** Seconds since 1970; see `BuildPlan.epoch`. */
+  epoch: number;
+};
+
+export class PlanError extends Error {
+  readonly code = 'PLAN_IMPOSSIBLE';
+}
+
+/** The plan of a product on a base. Throws PlanError when the recipe has no branch for the version or no such operating system. */
+export function planFromRecipe(recipe: Recipe, pins: PlanPins): BuildPlan {
+  const branch = branchOf(pins.version, recipe.branch.components);
+  if (branch === undefined) throw new PlanError(`${recipe.key} ${pins.version} belongs to no branch`);
+  if (!recipe.operating_systems.includes(pins.operating_system)) {
+    throw new PlanError(`${recipe.key} is not made for ${pins.operating_system}`);
+  }
+  const filled = fillBranch(recipe, branch);
+  return {
+    format: 1,
+    packaging_type: 'CONTAINER_IMAGE',
+    product: {
+      key: recipe.key,
+      name: recipe.name,
+      branch,
+      version: pins.version,
+      description: recipe.description,
+      licenses: recipe.licenses,
+      home_url: recipe.home_url,
+    },
+    platform: pins.platform,
+    operating_system: pins.operating_system,
+    base: pins.base,
+    packages: pins.packages,
+    folders: (filled.folders ?? []).map(({ path, mode, uid, gid }) => ({
+      path,
+      mode: Number.parseInt(mode, 8),
+      uid,
+      gid,
+    })),
+    files: filled.files.map(({ source: _, ...file }) => file),
+    links: filled.links ?? [],
+    remove: filled.remove ?? [],
+    image: imageOf(filled),
+    tests: filled.tests,
+    ...(filled.test_environment ? { test_environment: filled.test_environment } : {}),
+    customizations: pins.customizations,
+    epoch: pins.epoch,
+  };
+}
+
+function imageOf(recipe: Recipe): ImageSettings {
+  const { user, entrypoint, command, working_directory, stop_signal, health, ports } = recipe;
+  return {
+    user,
+    environment: recipe.environment ?? {},
+    entrypoint,
+    command: command ?? [],
+    ports: ports.map(({ port, protocol }) => ({ port, protocol: protocol ?? 'tcp' })),
+    volumes: recipe.volumes ?? [],
+    working_directory,
+    ...(stop_signal ? { stop_signal } : {}),
+    ...(health ? { health } : {}),
+    labels: recipe.labels ?? {},
+  };
+}
+
+/** Puts the branch where the recipe says {branch}; nothing else is ever filled in, so that a recipe stays readable. */
+function fillBranch(recipe: Recipe, branch: string): Recipe {
+  return JSON.parse(JSON.stringify(recipe).replaceAll(BRANCH_PLACEHOLDER, branch)) as Recipe;
+}
+
+/** Names a plan by everything in it: equal plans are built once. */
+export function planDigest(plan: BuildPlan): Digest {
+  return `sha256:${createHash('sha256').update(canonicalJson(plan)).digest('hex')}`;
+}
+
+/** The same plan with other customizations: nothing else moves, whatever the archive has meanwhile. */
+export function withCustomizations(plan: BuildPlan, customizations: CustomizationPin[]): BuildPlan {
+  return { ...plan, customizations };
+}

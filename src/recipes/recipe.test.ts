@@ -1,0 +1,332 @@
+// The product library is read as it is; a wrong recipe is refused with file, line and reason, everything at once.
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memoryContent } from '../oci/memory.ts';
+import {
+  loadRecipes,
+  type Recipe,
+  RecipeRefused,
+  type RecipeViolation,
+  recipeDigest,
+  storeRecipeFiles,
+} from './recipe.ts';
+
+const PRODUCTS = new URL('../../products/', import.meta.url).pathname;
+let scratch: string;
+let source: string;
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'larder-recipes-'));
+  source = await readFile(join(PRODUCTS, 'redis', 'recipe.yaml'), 'utf8');
+});
+afterAll(async () => {
+  await rm(scratch, { recursive: true, force: true });
+});
+
+let libraries = 0;
+
+/** A library that holds redis alone, its recipe changed. */
+async function library(change: (text: string) => string): Promise<string> {
+  libraries += 1;
+  const directory = join(scratch, `library-${libraries}`);
+  await cp(join(PRODUCTS, 'redis'), join(directory, 'redis'), { recursive: true });
+  const changed = change(source);
+  expect(changed).not.toBe(source);
+  await writeFile(join(directory, 'redis', 'recipe.yaml'), changed);
+  return directory;
+}
+
+async function violationsOf(directory: string): Promise<RecipeViolation[]> {
+  const error = await loadRecipes(directory).then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+  expect(error).toBeInstanceOf(RecipeRefused);
+  return (error as RecipeRefused).violations;
+}
+
+async function onlyViolation(change: (text: string) => string): Promise<RecipeViolation> {
+  const violations = await violationsOf(await library(change));
+  expect(violations).toHaveLength(1);
+  return violations[0] as RecipeViolation;
+}
+
+function lineOf(text: string, part: string): number {
+  return text.slice(0, text.indexOf(part)).split('\n').length;
+}
+
+describe('the product library', () => {
+  let recipes: Recipe[];
+  beforeAll(async () => {
+    recipes = await loadRecipes(PRODUCTS);
+  });
+
+  test('has the products to begin with, none run by root, none naming a version of an input', () => {
+    expect(recipes.map(({ key }) => key)).toEqual(
+      expect.arrayContaining(['haproxy', 'memcached', 'nginx', 'postgresql', 'redis']),
+    );
+    for (const { user, inputs, tests } of recipes) {
+      expect(user.uid).toBeGreaterThan(0);
+      expect(tests.length).toBeGreaterThan(0);
+      expect(inputs.map(({ purl }) => purl).join()).not.toMatch(/@/);
+    }
+  });
+
+  test('is plain JSON with files by digest, and its files go into content', async () => {
+    for (const recipe of recipes) {
+      expect(JSON.parse(JSON.stringify(recipe))).toEqual(recipe);
+      const content = memoryContent();
+      await storeRecipeFiles(PRODUCTS, recipe, content);
+      for (const { digest, size } of recipe.files) expect(await content.stat(digest)).toMatchObject({ size });
+    }
+  });
+
+  test('a digest stands for the whole recipe', () => {
+    const [recipe] = recipes as [Recipe];
+    expect(recipeDigest(structuredClone(recipe))).toBe(recipeDigest(recipe));
+    expect(recipeDigest({ ...recipe, name: `${recipe.name}!` })).not.toBe(recipeDigest(recipe));
+  });
+});
+
+describe('a wrong recipe', () => {
+  test.each<[string, (text: string) => string, string, RegExp]>([
+    [
+      'an unknown field',
+      (text) => text.replace('category:', 'kategory: x\ncategory:'),
+      'category:',
+      /^kategory is not known$/,
+    ],
+    [
+      'an unknown inner field',
+      (text) => text.replace('main: true', 'main: true\n    maim: true'),
+      'main: true',
+      /inputs\[0\]\.maim is not known/,
+    ],
+    [
+      'a number where a text is',
+      (text) => text.replace('branch: "7.0"', 'branch: 7.0'),
+      'branch: "7.0"',
+      /life_cycle\[0\]\.branch must be a text: write it in quotes/,
+    ],
+    [
+      'a mode that YAML would read as another number',
+      (text) => text.replace('mode: "0775"', 'mode: 0775'),
+      'mode: "0775"',
+      /folders\[0\]\.mode must be a text/,
+    ],
+    ['a mode of no file', (text) => text.replace('mode: "0775"', 'mode: "0999"'), 'mode: "0775"', /four octal digits/],
+    [
+      'a version in an input',
+      (text) => text.replace('debian/redis-server', 'debian/redis-server@7.0.15'),
+      'pkg:deb/debian/redis-server',
+      /must have no version/,
+    ],
+    [
+      'an input that is none',
+      (text) => text.replace('pkg:deb/debian/redis-server', 'redis-server'),
+      'pkg:deb/debian/redis-server',
+      /must be a package URL/,
+    ],
+    [
+      'a type without a resolver',
+      (text) => text.replace('pkg:deb/debian/redis-tools', 'pkg:cargo/debian/redis-tools'),
+      'pkg:deb/debian/redis-tools',
+      /cargo inputs cannot be resolved, only deb/,
+    ],
+    [
+      'an input of another distribution',
+      (text) =>
+        text
+          .replace('pkg:deb/debian/redis-tools', 'pkg:deb/ubuntu/redis-tools')
+          .replace('[debian-12, debian-13]', '[debian-12]'),
+      'pkg:deb/debian/redis-tools',
+      /namespace debian for debian-12/,
+    ],
+    [
+      'root',
+      (text) => text.replace('uid: 1001, gid: 0, home', 'uid: 0, gid: 0, home'),
+      'user: {',
+      /user\.uid must be a whole number from 1/,
+    ],
+    [
+      'a port of the privileged',
+      (text) => text.replace('- port: 6379', '- port: 637'),
+      '- port: 6379',
+      /ports\[0\]\.port must be a whole number from 1024/,
+    ],
+    [
+      'a relative path',
+      (text) => text.replace('working_directory: /data', 'working_directory: data'),
+      'working_directory:',
+      /must be an absolute path/,
+    ],
+    [
+      'a path that climbs',
+      (text) => text.replace('- /var/lib/redis', '- /var/../etc'),
+      '- /var/lib/redis',
+      /clean path/,
+    ],
+    [
+      'a path that is gone when it runs',
+      (text) => text.replace('- /var/lib/redis', '- /run/redis'),
+      '- /var/lib/redis',
+      /must not be under \/proc/,
+    ],
+    [
+      'a kind of test that is not',
+      (text) => text.replace('kind: tcp', 'kind: telnet'),
+      'name: speaks its protocol',
+      /tests\[6\]\.kind must be exec or http or tcp/,
+    ],
+    [
+      'a field of another kind of test',
+      (text) => text.replace('kind: tcp,', 'kind: tcp, path: /,'),
+      'name: speaks its protocol',
+      /tests\[6\]\.path is not known/,
+    ],
+    ['a day that is not', (text) => text.replace('2028-06-30', '2028-06-31'), '2028-06-30', /must be a date/],
+    ['a missing field', (text) => text.replace(/^home_url:.*\n/m, ''), '', /^home_url is missing$/],
+    ['an empty text', (text) => text.replace('category: Database', 'category: ""'), 'category:', /must not be empty/],
+    [
+      'a variable in small letters',
+      (text) => text.replace('REDIS_PORT: "6379"', 'redis_port: "6379"'),
+      'REDIS_PORT: "6379"',
+      /variable name in capitals/,
+    ],
+    ['another format', (text) => text.replace('format: 1', 'format: 2'), 'format:', /format must be 1/],
+    [
+      'another packaging',
+      (text) => text.replace('[CONTAINER_IMAGE]', '[SNAP]'),
+      'packaging_types:',
+      /packaging_types\[0\] must be/,
+    ],
+    [
+      'a key of another folder',
+      (text) => text.replace('key: redis', 'key: valkey'),
+      'key: redis',
+      /must be the folder's name, redis/,
+    ],
+    [
+      'a file that is not there',
+      (text) => text.replace('source: redis.conf', 'source: redis.cnf').replace('name: Redis\n', 'name: Redis\n'),
+      'source: redis.conf',
+      /files\/redis\.cnf is not there/,
+    ],
+    [
+      'a volume without an owner',
+      (text) => text.replace('volumes: [/data]', 'volumes: [/data, /more]'),
+      'volumes:',
+      /\/more must be among folders/,
+    ],
+    [
+      'a path twice',
+      (text) => text.replace('path: /usr/local/etc/redis/conf.d,', 'path: /usr/local/etc/redis,'),
+      'path: /usr/local/etc/redis/conf.d',
+      /\/usr\/local\/etc\/redis is there twice/,
+    ],
+    [
+      'a test of a closed port',
+      (text) => text.replace('kind: tcp, port: 6379', 'kind: tcp, port: 6380'),
+      'name: speaks its protocol',
+      /port 6380 is not among ports/,
+    ],
+    [
+      'an entrypoint found by luck',
+      (text) => text.replace('entrypoint: [/usr/local/bin/redis-entrypoint]', 'entrypoint: [redis-server]'),
+      'entrypoint:',
+      /absolute path/,
+    ],
+    [
+      'an input for a system that is not',
+      (text) =>
+        text.replace(
+          '- purl: pkg:deb/debian/redis-tools',
+          '- purl: pkg:deb/debian/redis-tools\n    operating_systems: [debian-11]',
+        ),
+      'pkg:deb/debian/redis-tools',
+      /debian-11 is not among operating_systems/,
+    ],
+    ['an anchor', (text) => text.replace('volumes: [/data]', 'volumes: &v [/data]'), 'volumes:', /anchor or alias/],
+  ])('with %s', async (_, change, part, reason) => {
+    const violations = await violationsOf(await library(change));
+    expect(violations.map((one) => one.reason).join('\n')).toMatch(reason);
+    const found = violations.find((one) => reason.test(one.reason));
+    expect(found?.file).toMatch(/redis\/recipe\.yaml$/);
+    if (part !== '') expect(Math.abs((found?.line ?? 0) - lineOf(source, part))).toBeLessThanOrEqual(1);
+  });
+
+  test('is told in one violation when one thing is wrong', async () => {
+    expect(await onlyViolation((text) => text.replace('main: true', 'main: yes'))).toMatchObject({
+      reason: 'inputs[0].main must be true or false',
+      line: lineOf(source, 'main: true'),
+    });
+  });
+
+  test('with no main input for a system says which', async () => {
+    const violations = await violationsOf(await library((text) => text.replace('\n    main: true', '')));
+    expect(violations.map(({ reason }) => reason)).toEqual([
+      'debian-12 must have exactly one main input, not 0',
+      'debian-13 must have exactly one main input, not 0',
+    ]);
+  });
+
+  test('with a key twice or broken YAML tells the line', async () => {
+    const twice = await violationsOf(await library((text) => `${text}category: Cache\n`));
+    expect(twice[0]).toMatchObject({ line: source.split('\n').length, reason: expect.stringMatching(/unique/i) });
+    const broken = await violationsOf(await library((text) => text.replace('volumes: [/data]', 'volumes: [/data')));
+    expect(broken[0]?.line).toBeGreaterThanOrEqual(lineOf(source, 'volumes: ['));
+  });
+
+  test('with a tag or an alias is not read', async () => {
+    expect(
+      (await violationsOf(await library((text) => text.replace('name: Redis\n', 'name: !!js Redis\n'))))[0]?.reason,
+    ).toMatch(/tag/i);
+    const alias = await library((text) =>
+      text
+        .replace('name: Redis\n', 'name: &n Redis\n')
+        .replace('long_display_name: Redis packaged by Larder', 'long_display_name: *n'),
+    );
+    expect((await violationsOf(alias)).map(({ reason }) => reason).join()).toMatch(/anchor or alias/);
+  });
+
+  test('tells everything at once, of every recipe', async () => {
+    const directory = await library((text) =>
+      text.replace('format: 1', 'format: 2').replace('category: Database', 'category: 7'),
+    );
+    await mkdir(join(directory, 'empty'));
+    await cp(join(PRODUCTS, 'nginx'), join(directory, 'other'), { recursive: true });
+    const violations = await violationsOf(directory);
+    expect(violations.map(({ reason }) => reason)).toEqual([
+      'is missing',
+      "key must be the folder's name, other",
+      'format must be 1',
+      'category must be a text: write it in quotes',
+    ]);
+  });
+
+  test('with files that nothing uses, links or too much', async () => {
+    const directory = await library((text) => text.replace('name: Redis\n', 'name: redis\n'));
+    const files = join(directory, 'redis', 'files');
+    await writeFile(join(files, 'left-over'), 'x');
+    await symlink('/etc/passwd', join(files, 'secrets'));
+    await writeFile(join(files, 'huge'), Buffer.alloc(1024 * 1024 + 1));
+    expect((await violationsOf(directory)).map(({ reason }) => reason)).toEqual([
+      'files/huge has more than 1048576 bytes',
+      'files/secrets is not a regular file',
+      'files/left-over is used by nothing',
+    ]);
+  });
+
+  test('that is no text or far too long is not parsed', async () => {
+    const directory = await library((text) => `${text}\n`);
+    const file = join(directory, 'redis', 'recipe.yaml');
+    await writeFile(file, Buffer.from([0xff, 0xfe, 0x00]));
+    expect((await violationsOf(directory))[0]?.reason).toBe('is not UTF-8');
+    await writeFile(file, '#'.repeat(300_000));
+    expect((await violationsOf(directory))[0]?.reason).toMatch(/more than 262144 bytes/);
+    await writeFile(file, '');
+    expect((await violationsOf(directory))[0]?.reason).toMatch(/must be a mapping/);
+  });
+});
