@@ -49,6 +49,12 @@ async function answerError(error: unknown, request: FastifyRequest, reply: Fasti
     .send(problemBody(refusal, path));
 }
 
+/** Answers an address that the router could not read: like every address under which nothing is, 404. */
+export function answerFrameworkError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  reply.header(REQUEST_ID_HEADER, request.id);
+  void answerError(new Refusal('not-found', { cause: error }), request, reply);
+}
+
 /** A refused body is read and dropped, so that its sender sees the answer and not a reset. */
 async function readToEnd(request: FastifyRequest): Promise<boolean> {
   if (!hasBody(request.raw)) return true;

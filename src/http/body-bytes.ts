@@ -49,7 +49,7 @@ export function tooLarge(bytesMax: number): Refusal {
  * body came to its end; never rejects.
  */
 export function dropBody(stream: IncomingMessage, options: { bytesMax: number; timeoutMs: number }): Promise<boolean> {
-  if (stream.complete && stream.readableEnded) return Promise.resolve(true);
+  if (stream.readableEnded) return Promise.resolve(true);
   if (stream.destroyed) return Promise.resolve(false);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   let length = 0;

@@ -4,7 +4,7 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } 
 import type { Database } from '../db/database.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { addAllowedMethods } from './allowed-methods.ts';
-import { addAnswers, answerClientError } from './answers.ts';
+import { addAnswers, answerClientError, answerFrameworkError } from './answers.ts';
 import { addFilesDoor } from './files-door.ts';
 import type { HttpIdentity } from './handler.ts';
 import { addHealth, type Readiness } from './health.ts';
@@ -54,6 +54,8 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS },
     clientErrorHandler: answerClientError,
     return503OnClosing: false,
+    // An address that is none: hooks do not run, so the answer is made here.
+    frameworkErrors: answerFrameworkError,
   });
   app.server.maxConnections = CONNECTIONS_MAX;
   addAllowedMethods(app);

@@ -1,7 +1,12 @@
 // Checks a value against a schema of the contract and says what is wrong in words for a person, one violation a field.
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { Settings } from 'typebox/system';
+import { BODY_BYTES_MAX } from '../contract/limits.ts';
 import type { Violation } from '../contract/problem.ts';
+
+// TypeBox tells eight errors unless it is told otherwise. A body has fewer mistakes than bytes.
+Settings.Set({ maxErrors: BODY_BYTES_MAX });
 
 type Found = { keyword: string; schemaPath: string; instancePath: string; params: object };
 
@@ -42,7 +47,8 @@ function shapeViolations(validator: Validator, schema: TSchema, judged: Judged):
       if (!byField.has(violation.field)) byField.set(violation.field, violation);
     }
   }
-  return [...byField.values()];
+  // Whatever does not fit is refused, also when nobody knows why.
+  return byField.size > 0 ? [...byField.values()] : [{ field: judged.whole, message: 'It is not valid.' }];
 }
 
 function toViolations(error: Found, schema: TSchema, judged: Judged): Violation[] {
@@ -54,13 +60,10 @@ function toViolations(error: Found, schema: TSchema, judged: Judged): Violation[
         field: below(at, name, judged),
         message: 'It is required.',
       }));
-    case 'additionalProperties':
-      return (params['additionalProperties'] as string[]).map((name) => ({
-        field: below(at, name, judged),
-        message: 'There is no field of this name here.',
-      }));
     case 'boolean':
-      // The same field is told by additionalProperties.
+      return [{ field: at, message: 'There is no field of this name here.' }];
+    case 'additionalProperties':
+      // Each of them is told by `boolean`.
       return [];
     default:
       return [{ field: at, message: messageFor(error.keyword, params, schemaAt(schema, error.schemaPath)) }];
