@@ -1,0 +1,451 @@
+// Every list and every single thing: filters, orders, pages, links that lead somewhere, the contract, and nothing of anybody else's.
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { digestOf, nobody, openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
+import { CatalogApplicationsPage } from '../contract/application.ts';
+import { BaseImageDetailed, BaseImagesPage } from '../contract/base-image.ts';
+import { CatalogsPage } from '../contract/catalog.ts';
+import { ApplicationOfferingPage } from '../contract/offering.ts';
+import { OperatingSystemPage } from '../contract/operating-system.ts';
+import { PipelinesPage } from '../contract/pipeline.ts';
+import { ProductBranch } from '../contract/product.ts';
+import { RegistriesPage } from '../contract/registry.ts';
+import { ReleasesPage } from '../contract/release.ts';
+import { getApplication, listApplications } from './applications.ts';
+import { createBaseImage, deleteBaseImage, getBaseImage, listBaseImages, updateBaseImage } from './base-images.ts';
+import { getCatalog, listCatalogs } from './catalogs.ts';
+import { getFile } from './files.ts';
+import { getOffering, listOfferings } from './offerings.ts';
+import { getOperatingSystem, listOperatingSystems } from './operating-systems.ts';
+import { createPipelines } from './pipeline-wishes.ts';
+import { getPipeline, listPipelines } from './pipelines.ts';
+import { getProductBranch } from './products.ts';
+import { createRegistry, deleteRegistry, getRegistry, listRegistries, updateRegistry } from './registries.ts';
+import { getRelease, listReleases } from './releases.ts';
+
+let house: TestCatalog;
+let applications: string[] = [];
+let releases: string[] = [];
+const page = { page: 1, page_size: 20 };
+
+beforeAll(async () => {
+  house = await openTestCatalog();
+  await house.baseMoves('first');
+  applications = (await house.request(house.acme, ['redis', 'nginx', 'postgresql'])).application_ids;
+  for (const id of applications.slice(0, 2)) {
+    releases.push(...(await house.finish(await house.openPipeline(id))).release_ids);
+  }
+  await house.write((tx) =>
+    createPipelines(tx, [applications[0] ?? ''], {
+      triggers: [{ type: 'CVE_PATCH', context: 'CVE-1' }],
+      keep_pins: false,
+    }),
+  );
+  releases = [
+    ...releases,
+    ...(await house.finish(await house.openPipeline(applications[0] ?? ''), 'patched')).release_ids,
+  ];
+});
+afterAll(() => house.drop());
+
+function fits(schema: TSchema, value: unknown): void {
+  expect([...Value.Errors(schema, value)]).toEqual([]);
+}
+
+const gone = { code: 'NOT_FOUND' };
+const seal = (plaintext: string, row: { organization_id: string; row_id: string }) =>
+  Buffer.from(`${row.organization_id} ${row.row_id} ${plaintext}`);
+
+describe('catalogs', () => {
+  const list = (query: Partial<Parameters<typeof listCatalogs>[2]> = {}, of: TestOrganization = house.acme) =>
+    listCatalogs(house.db, of.principal, { order_field: 'CREATED_AT', order_direction: 'DESC', ...page, ...query });
+
+  test('are the own ones alone', async () => {
+    const all = await list();
+    fits(CatalogsPage, all);
+    expect(all.items).toMatchObject([
+      { id: house.acme.catalog_id, name: 'DefaultCatalog', owned: true, shared: false },
+    ]);
+    expect((await list({ shared: true })).items).toEqual([]);
+    expect((await list({ owned: false })).total_size).toBe(0);
+    for (const order_field of ['NAME', 'NAMESPACE', 'ORGANIZATION_NAME', 'UPDATED_AT'] as const) {
+      expect((await list({ order_field, order_direction: 'ASC' })).items).toHaveLength(1);
+    }
+    const foreign = { catalog_id: house.acme.catalog_id };
+    await expect(getCatalog(house.db, house.rival.principal, foreign)).rejects.toMatchObject(gone);
+    await expect(getCatalog(house.db, house.acme.principal, { catalog_id: 'x' })).rejects.toMatchObject(gone);
+    expect(await getCatalog(house.db, house.acme.principal, foreign)).toEqual(all.items[0]);
+  });
+});
+
+describe('operating systems and offerings', () => {
+  test('are listed, filtered, and found', async () => {
+    const systems = await listOperatingSystems(house.db, house.acme.principal, page);
+    fits(OperatingSystemPage, systems);
+    expect(systems.items.map((item) => item.name)).toEqual(['Debian 12', 'Debian 13']);
+    const [bookworm, trixie] = systems.items;
+    const filtered = await listOperatingSystems(house.db, house.acme.principal, {
+      name: '13',
+      statuses: ['ACTIVE'],
+      ...page,
+    });
+    expect(filtered.items).toEqual([trixie]);
+    const one = { operating_system_id: bookworm?.id ?? '' };
+    expect(await getOperatingSystem(house.db, house.acme.principal, one)).toEqual(bookworm);
+    await expect(
+      getOperatingSystem(house.db, house.acme.principal, { operating_system_id: nobody() }),
+    ).rejects.toMatchObject(gone);
+    const list = (query: Partial<Parameters<typeof listOfferings>[2]>) =>
+      listOfferings(house.db, house.acme.principal, {
+        order_field: 'PRODUCT_NAME',
+        order_direction: 'ASC',
+        ...page,
+        ...query,
+      });
+    const all = await list({});
+    fits(ApplicationOfferingPage, all);
+    expect(all.items.map((item) => item.product.name)).toEqual(['NGINX', 'PostgreSQL', 'Redis']);
+    expect((await list({ order_direction: 'DESC', page_size: 1, page: 2 })).items[0]?.product.name).toBe('PostgreSQL');
+    expect((await list({ operating_system_id: bookworm?.id ?? '' })).total_size).toBe(3);
+    expect((await list({ operating_system_id: trixie?.id ?? '' })).total_size).toBe(0);
+    expect((await list({ operating_system_name: 'Debian 12' })).total_size).toBe(3);
+    expect((await list({ product_name: 'GIN' })).total_size).toBe(1);
+    expect((await list({ product_name: '%' })).total_size).toBe(0);
+    expect((await list({ product_key: 'redis', branch: '7.0', packaging_types: ['CONTAINER_IMAGE'] })).total_size).toBe(
+      1,
+    );
+    expect((await list({ packaging_types: ['OVA', 'HELM_CHART'] })).total_size).toBe(0);
+    expect((await list({ statuses: ['HIDDEN'] })).total_size).toBe(0);
+    expect((await list({ catalog_id: house.acme.catalog_id })).total_size).toBe(3);
+    await expect(list({ catalog_id: house.rival.catalog_id })).rejects.toMatchObject({
+      violations: [{ field: 'catalog_id' }],
+    });
+    await expect(list({ operating_system_id: nobody() })).rejects.toMatchObject({ code: 'INVALID' });
+    for (const order_field of ['PRODUCT_KEY', 'STATUS', 'BRANCH', 'PACKAGING_TYPE'] as const) {
+      expect((await list({ order_field })).items).toHaveLength(3);
+    }
+    const offering = { offering_id: all.items[0]?.id ?? '' };
+    expect(await getOffering(house.db, house.acme.principal, offering)).toEqual(all.items[0]);
+    await expect(getOffering(house.db, house.acme.principal, { offering_id: nobody() })).rejects.toMatchObject(gone);
+  });
+
+  test("answer the branch page that an application's product link leads to", async () => {
+    const of = { product_id_or_key: 'redis', branch_id_or_key: '7.0' };
+    const flags = { only_built_versions: true, only_supported: false, only_eligible: false };
+    const read = (query: Partial<Parameters<typeof getProductBranch>[2]>) =>
+      getProductBranch(house.db, house.acme.principal, { ...of, ...flags, ...query });
+    const branch = await read({ packaging: 'CONTAINER_IMAGE', distro: 'debian-12' });
+    fits(ProductBranch, branch);
+    expect(branch).toMatchObject({
+      product: { key: 'redis' },
+      branch: {
+        key: '7.0',
+        latest_discovered_version: { version: '7.0.15' },
+        end_of_life_at: '2028-06-30T00:00:00.000Z',
+      },
+      versions: [{ platforms: [{ platform: { distro: { key: 'debian-12' } } }] }],
+    });
+    expect(
+      await read({ product_id_or_key: branch.product.product_id, branch_id_or_key: branch.branch.branch_id }),
+    ).toEqual(await read({}));
+    expect((await read({ distro: 'debian-13' })).versions).toEqual([]);
+    expect((await read({ packaging: 'OVA' })).versions).toEqual([]);
+    expect((await read({ only_supported: true, only_eligible: true })).versions).toHaveLength(1);
+    await expect(read({ branch_id_or_key: '8.0' })).rejects.toMatchObject(gone);
+  });
+});
+
+describe('applications', () => {
+  const list = (query: Partial<Parameters<typeof listApplications>[2]> = {}, of: TestOrganization = house.acme) =>
+    listApplications(house.db, of.principal, {
+      catalog_id: of.catalog_id,
+      order_field: 'PRODUCT_NAME',
+      order_direction: 'ASC',
+      ...page,
+      ...query,
+    });
+  const names = async (query: Parameters<typeof list>[0]) => (await list(query)).items.map((item) => item.product.name);
+
+  test('are filtered and ordered', async () => {
+    const all = await list();
+    fits(CatalogApplicationsPage, all);
+    expect(all).toMatchObject({ total_size: 3, total_pages: 1 });
+    expect(await names({})).toEqual(['NGINX', 'PostgreSQL', 'Redis']);
+    expect(await names({ product_name: 'postgres' })).toEqual(['PostgreSQL']);
+    expect(await names({ product_key: 'redis' })).toEqual(['Redis']);
+    expect(await names({ product_category: 'Database' })).toEqual(['PostgreSQL', 'Redis']);
+    expect(await names({ packaging_type: 'OVA' })).toEqual([]);
+    expect(await names({ base_image_ids: [house.base] })).toHaveLength(3);
+    expect(await names({ base_image_ids: [house.baseTrixie] })).toEqual([]);
+    expect(await names({ statuses: ['REMOVED'] })).toEqual([]);
+    expect(await names({ trial: true })).toEqual([]);
+    expect(await names({ fips_compliant: true })).toEqual([]);
+    expect(await names({ stig_compliant: false, containers_non_root: true })).toHaveLength(3);
+    expect(await names({ order_field: 'LATEST_RELEASE_VERSION' })).toEqual(['NGINX', 'Redis', 'PostgreSQL']);
+    expect(await names({ order_field: 'LATEST_RELEASE_RELEASED_AT', order_direction: 'DESC' })).toEqual([
+      'Redis',
+      'NGINX',
+      'PostgreSQL',
+    ]);
+    for (const order_field of [
+      'BASE_IMAGE_NAME',
+      'STATUS',
+      'CREATED_AT',
+      'CREATED_BY',
+      'REMOVED_AT',
+      'REMOVED_BY',
+    ] as const) {
+      expect(await names({ order_field })).toHaveLength(3);
+    }
+    expect(await names({ page: 2, page_size: 2 })).toEqual(['Redis']);
+    expect(await names({ page: 9 })).toEqual([]);
+    await expect(list({ base_image_ids: [house.base, nobody()] })).rejects.toMatchObject({
+      violations: [{ field: 'base_image_ids' }],
+    });
+  });
+
+  test("are nobody else's", async () => {
+    expect((await list({}, house.rival)).items).toEqual([]);
+    await expect(list({ catalog_id: house.rival.catalog_id })).rejects.toMatchObject(gone);
+    const own = { catalog_id: house.acme.catalog_id, application_id: applications[0] ?? '' };
+    expect((await getApplication(house.db, house.acme.principal, own)).id).toBe(own.application_id);
+    await expect(getApplication(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
+    const mixed = { ...own, catalog_id: house.rival.catalog_id };
+    await expect(getApplication(house.db, house.rival.principal, mixed)).rejects.toMatchObject(gone);
+    await expect(getApplication(house.db, house.acme.principal, mixed)).rejects.toMatchObject(gone);
+  });
+});
+
+describe('releases', () => {
+  const list = (query: Partial<Parameters<typeof listReleases>[2]> = {}) =>
+    listReleases(house.db, house.acme.principal, {
+      catalog_id: house.acme.catalog_id,
+      minimal_info: false,
+      expand_relationships: false,
+      ...page,
+      ...query,
+    });
+
+  test('are the newest first, filtered, minimal or expanded', async () => {
+    const all = await list();
+    fits(ReleasesPage, all);
+    expect(all.items.map((item) => item.id)).toEqual([releases[2], releases[1], releases[0]]);
+    const redis = await list({ application_id: applications[0] ?? '', registry_id: house.acme.registry_id });
+    expect(redis.items.map((item) => item.revision)).toEqual(['1', '0']);
+    expect(redis.items.map((item) => item.latest_release?.id)).toEqual([releases[2], releases[2]]);
+    const [newest] = redis.items;
+    expect((await list({ content_digest: newest?.artifact.content_digest ?? digestOf('') })).items).toEqual([newest]);
+    expect((await list({ repo_digest: newest?.artifact.repo_digest ?? digestOf('') })).items).toEqual([newest]);
+    const minimal = await list({ minimal_info: true });
+    expect(Object.keys(minimal.items[0] ?? {}).toSorted()).toEqual([
+      '_links',
+      'artifact',
+      'id',
+      'released_at',
+      'revision',
+      'version',
+    ]);
+    expect((await list({ expand_relationships: true })).items[0]).toMatchObject({ dependencies: [], dependants: [] });
+    await expect(list({ application_id: nobody(), registry_id: nobody() })).rejects.toMatchObject({
+      violations: [{ field: 'application_id' }, { field: 'registry_id' }],
+    });
+  });
+
+  test('depend on one another', async () => {
+    await house.pool.query('insert into release_edges (release_id, depends_on_id) values ($1, $2)', [
+      releases[1],
+      releases[0],
+    ]);
+    const read = (release_id: string, expand_relationships: boolean) =>
+      getRelease(house.db, house.acme.principal, {
+        catalog_id: house.acme.catalog_id,
+        release_id,
+        expand_relationships,
+      });
+    const plain = await read(releases[1] ?? '', false);
+    expect(plain).not.toHaveProperty('dependencies');
+    expect(plain._links.dependencies).toEqual([
+      { href: `/v1/catalogs/${house.acme.catalog_id}/releases/${releases[0]}` },
+    ]);
+    expect((await read(releases[1] ?? '', true)).dependencies).toMatchObject([{ id: releases[0] }]);
+    expect((await read(releases[0] ?? '', true)).dependants).toMatchObject([{ id: releases[1] }]);
+  });
+
+  test("are nobody else's", async () => {
+    const own = { catalog_id: house.acme.catalog_id, release_id: releases[0] ?? '', expand_relationships: true };
+    const release = await getRelease(house.db, house.acme.principal, own);
+    expect(release.artifact.url).toBe('127.0.0.1:8080/acme/containers/debian-12/redis:7.0.15-debian-12-r0');
+    await expect(getRelease(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
+    await expect(
+      getRelease(house.db, house.rival.principal, { ...own, catalog_id: house.rival.catalog_id }),
+    ).rejects.toMatchObject(gone);
+    await expect(getRelease(house.db, house.acme.principal, { ...own, release_id: 'zz' })).rejects.toMatchObject(gone);
+    const file = release.platform_release_metadata?.[0]?.release_metadata[0];
+    const asked = { catalog_id: own.catalog_id, digest: file?.id ?? '', filename: 'another name' };
+    expect(await getFile(house.db, house.acme.principal, asked)).toMatchObject({ filename: 'build.log' });
+    await expect(getFile(house.db, house.rival.principal, asked)).rejects.toMatchObject(gone);
+    await expect(getFile(house.db, house.acme.principal, { ...asked, digest: 'zz' })).rejects.toMatchObject(gone);
+  });
+});
+
+describe('pipelines', () => {
+  const list = (query: Partial<Parameters<typeof listPipelines>[2]> = {}) =>
+    listPipelines(house.db, house.acme.principal, {
+      catalog_id: house.acme.catalog_id,
+      applications_only: false,
+      order_field: 'STARTED_AT',
+      order_direction: 'DESC',
+      ...page,
+      ...query,
+    });
+
+  test('are filtered and ordered', async () => {
+    const all = await list();
+    fits(PipelinesPage, all);
+    expect(all.total_size).toBe(4);
+    expect(all.items[0]).toMatchObject({ triggers: [{ type: 'CVE_PATCH', context: 'CVE-1' }], revision: '1' });
+    expect((await list({ status: 'IN_PROGRESS' })).total_size).toBe(1);
+    expect((await list({ release_id: releases[1] ?? '' })).items).toMatchObject([{ product: { key: 'nginx' } }]);
+    expect(
+      (await list({ application_id: applications[0] ?? '', registry_id: house.acme.registry_id })).total_size,
+    ).toBe(2);
+    expect((await list({ base_image_id: house.base })).total_size).toBe(4);
+    expect((await list({ base_image_id: house.baseTrixie })).total_size).toBe(0);
+    expect((await list({ packaging_type: 'OVA' })).total_size).toBe(0);
+    expect((await list({ applications_only: true })).total_size).toBe(4);
+    const byName = await list({ order_field: 'PRODUCT_NAME', order_direction: 'ASC' });
+    expect(byName.items.map((item) => item.product.name)).toEqual(['NGINX', 'PostgreSQL', 'Redis', 'Redis']);
+    const byDistribution = await list({ order_field: 'DISTRIBUTION_STARTED_AT' });
+    expect(byDistribution.items.at(-1)?.status).toBe('IN_PROGRESS');
+    for (const order_field of ['STATUS', 'PACKAGING_TYPE', 'REGISTRY_NAME', 'BASE_IMAGE_NAME'] as const) {
+      expect((await list({ order_field })).items).toHaveLength(4);
+    }
+    expect((await list({ page: 2, page_size: 3 })).items).toHaveLength(1);
+    await expect(list({ release_id: '0'.repeat(24) })).rejects.toMatchObject({ violations: [{ field: 'release_id' }] });
+    await expect(list({ catalog_id: house.rival.catalog_id })).rejects.toMatchObject(gone);
+    const own = { catalog_id: house.acme.catalog_id, pipeline_id: all.items[0]?.id ?? '' };
+    expect(await getPipeline(house.db, house.acme.principal, own)).toEqual(all.items[0]);
+    await expect(getPipeline(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
+  });
+});
+
+describe('registries', () => {
+  const list = (query: Partial<Parameters<typeof listRegistries>[2]> = {}) =>
+    listRegistries(house.db, house.acme.principal, { ...page, ...query });
+
+  test('are registered with a sealed secret, changed, and removed', async () => {
+    const { id } = await house.write((tx) =>
+      createRegistry(
+        tx,
+        house.acme.principal,
+        {
+          name: 'Docker Hub',
+          description: 'public',
+          provider: 'DOCKERHUB',
+          url: 'https://docker.io/',
+          access_key: 'me',
+          access_secret: 'hush',
+          containers_organization: 'acme',
+        },
+        { seal },
+      ),
+    );
+    const own = { registry_id: id };
+    const registry = await getRegistry(house.db, house.acme.principal, own);
+    expect(registry).toMatchObject({ url: 'https://docker.io/acme', hosted: false, owned: true, application_count: 0 });
+    expect(JSON.stringify(registry)).not.toContain('hush');
+    await house.write((tx) =>
+      updateRegistry(tx, house.acme.principal, { ...own, name: 'Hub', access_secret: 'shh' }, { seal }),
+    );
+    const row = await house.db.selectFrom('registries').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+    expect(row.sealed_access_secret?.toString()).toBe(`${house.acme.principal.organization_id} ${id} shh`);
+    expect(row).toMatchObject({ name: 'Hub', access_key: 'me', updated_by: 'acme-owner' });
+    await expect(
+      house.write((tx) => updateRegistry(tx, house.rival.principal, { ...own, name: 'mine' }, { seal })),
+    ).rejects.toMatchObject(gone);
+    await expect(house.write((tx) => deleteRegistry(tx, house.rival.principal, own))).rejects.toMatchObject(gone);
+    await expect(getRegistry(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
+    const all = await list();
+    fits(RegistriesPage, all);
+    expect(all.items.map((item) => item.name)).toEqual(['Hosted registry', 'Hub']);
+    expect((await list({ hosted: true })).items[0]?.application_count).toBe(3);
+    expect((await list({ provider: 'DOCKERHUB', owned: true, shared: false })).total_size).toBe(1);
+    expect((await list({ vmware_managed: true })).total_size).toBe(0);
+    await house.write((tx) => deleteRegistry(tx, house.acme.principal, own));
+    expect((await list({ removed: true })).items.map((item) => item.name)).toEqual(['Hub']);
+    expect((await list({ removed: false })).total_size).toBe(1);
+    await expect(house.write((tx) => deleteRegistry(tx, house.acme.principal, own))).rejects.toMatchObject(gone);
+  });
+
+  test('that are hosted stay', async () => {
+    const hosted = { registry_id: house.acme.registry_id };
+    await expect(house.write((tx) => deleteRegistry(tx, house.acme.principal, hosted))).rejects.toMatchObject({
+      code: 'NOT_OWNED',
+    });
+  });
+});
+
+describe('base images', () => {
+  const list = (query: Partial<Parameters<typeof listBaseImages>[2]> = {}, of: TestOrganization = house.acme) =>
+    listBaseImages(house.db, of.principal, { with_applications: false, ...page, ...query });
+
+  test('are registered, followed, renamed, and deleted', async () => {
+    const [system] = (await listOperatingSystems(house.db, house.acme.principal, page)).items;
+    const asked = {
+      name: 'Golden',
+      description: 'ours',
+      registry_id: house.acme.registry_id,
+      container_image: 'golden/debian:12',
+      operating_system_id: system?.id ?? '',
+    };
+    await expect(
+      house.write((tx) => createBaseImage(tx, house.rival.principal, { ...asked, operating_system_id: 'x' })),
+    ).rejects.toMatchObject({ violations: [{ field: 'registry_id' }, { field: 'operating_system_id' }] });
+    const { id } = await house.write((tx) => createBaseImage(tx, house.acme.principal, asked));
+    expect(await house.waiting('follow-base-image')).toEqual([id]);
+    const own = { base_image_id: id };
+    await house.write((tx) => updateBaseImage(tx, house.acme.principal, { ...own, name: 'Golden 12' }));
+    const one = await getBaseImage(house.db, house.acme.principal, own);
+    fits(BaseImageDetailed, one);
+    expect(one).toMatchObject({
+      name: 'Golden 12',
+      container_image: '127.0.0.1:8080/acme/golden/debian:12',
+      pull_registry: { id: house.acme.registry_id },
+      application_count: 0,
+    });
+    await expect(getBaseImage(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
+    await expect(
+      house.write((tx) => updateBaseImage(tx, house.rival.principal, { ...own, name: 'mine' })),
+    ).rejects.toMatchObject(gone);
+    await expect(house.write((tx) => deleteBaseImage(tx, house.rival.principal, own))).rejects.toMatchObject(gone);
+    const made = await house.request(house.acme, ['redis'], { base_image_id: id });
+    await expect(house.write((tx) => deleteBaseImage(tx, house.acme.principal, own))).rejects.toMatchObject({
+      code: 'IN_USE',
+    });
+    await house.pool.query('update applications set removed_at = now() where id = $1', [made.application_ids[0]]);
+    await house.write((tx) => deleteBaseImage(tx, house.acme.principal, own));
+    expect((await getBaseImage(house.db, house.acme.principal, own)).status).toBe('DELETED');
+    await expect(house.request(house.acme, ['nginx'], { base_image_id: id })).rejects.toMatchObject({
+      violations: [{ field: 'base_image_id' }],
+    });
+  });
+
+  test('are the own and the shared ones', async () => {
+    const all = await list();
+    fits(BaseImagesPage, all);
+    expect(all.items.map((item) => item.name)).toEqual(['Debian 12', 'Debian 13']);
+    expect(all.items[0]).toMatchObject({
+      application_count: 3,
+      platforms: [{ os_family: 'linux', architecture: 'amd64' }],
+    });
+    expect((await list({ with_applications: true })).items.map((item) => item.name)).toEqual(['Debian 12']);
+    expect((await list({ with_applications: true }, house.rival)).items).toEqual([]);
+    expect((await list({ statuses: ['DELETED'] })).items.map((item) => item.name)).toEqual(['Golden 12']);
+    expect((await list({ name: '13' })).total_size).toBe(1);
+    expect((await list({ packaging_type: 'OVA' })).total_size).toBe(0);
+    await expect(
+      house.write((tx) => deleteBaseImage(tx, house.acme.principal, { base_image_id: house.base })),
+    ).rejects.toMatchObject({ code: 'NOT_OWNED' });
+  });
+});
