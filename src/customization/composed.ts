@@ -1,7 +1,7 @@
 // Files that belong to the image and to its customizations together: the certificate bundle, users and groups.
 import { createHash } from 'node:crypto';
 import type { TrustedCertificate } from './certificates.ts';
-import type { DeclaredUser } from './declaration.ts';
+import type { DeclaredUser } from './declared-users.ts';
 import { CustomizationError } from './errors.ts';
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/g;

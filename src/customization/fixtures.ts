@@ -2,6 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import type { TarHeader, TarInput } from '../tar/entry.ts';
 import { archiveOf, chunked, entry } from '../tar/fixtures.ts';
+import { checksumOf } from '../tar/header.ts';
 import { ArchiveRefused } from './errors.ts';
 import { inspectArchive } from './inspect.ts';
 import type { Inspection } from './inspection.ts';
@@ -104,4 +105,15 @@ export async function refusalsOf(archive: Uint8Array, chunk = 64 * 1024): Promis
 
 export async function refusals(...entries: TarInput[]): Promise<string[]> {
   return refusalsOf(await packed(entries));
+}
+
+/** The least that an archive may be. */
+export const FILE = entry('rootfs/ok', { content: 'x' });
+
+/** The archive of one good file whose first header is changed, its checksum made right. */
+export async function patchedHeader(change: (block: Buffer) => void): Promise<Buffer> {
+  const archive = await archiveOf([FILE]);
+  change(archive.subarray(0, 512));
+  archive.write(`${checksumOf(archive.subarray(0, 512)).toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return gzipSync(archive);
 }

@@ -85,9 +85,8 @@ class Inspector {
     else throw error;
   }
 
-  #tell({ message, path }: TarError): void {
-    if (path === undefined) this.violations.add('file', message);
-    else this.violations.add(fieldOf(path), message.slice(path.length + 2));
+  #tell({ reason, path }: TarError): void {
+    this.violations.add(path === undefined ? 'file' : fieldOf(path), reason);
   }
 
   #countOne(): void {

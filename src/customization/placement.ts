@@ -4,7 +4,7 @@ import type { Digest } from '../contract/vocabulary.ts';
 import type { ListingEntry, MergedListing } from '../tar/listing.ts';
 import { ancestorsOf, baseName, parentOf } from '../tar/path.ts';
 import { BUNDLE } from './contents.ts';
-import type { DeclaredFile, OwnerName } from './declaration.ts';
+import type { DeclaredFile, OwnerName } from './declared-files.ts';
 import { CustomizationError } from './errors.ts';
 import { walkPath } from './image-paths.ts';
 import { type Inspection, ROOTFS } from './inspection.ts';

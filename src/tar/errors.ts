@@ -25,10 +25,13 @@ export class TarError extends Error {
   override readonly name = 'TarError';
   readonly code: TarErrorCode;
   readonly path?: string;
+  /** The message without the path. */
+  readonly reason: string;
 
   constructor(code: TarErrorCode, message: string, path?: string) {
     super(path === undefined ? message : `${path}: ${message}`);
     this.code = code;
+    this.reason = message;
     if (path !== undefined) this.path = path;
   }
 }

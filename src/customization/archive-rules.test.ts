@@ -1,0 +1,153 @@
+// Each rule for an entry of an archive, by its refusal.
+import { describe, expect, it } from 'vitest';
+import { entry } from '../tar/fixtures.ts';
+import {
+  DUMMY_KEY,
+  EXAMPLE_ROOT,
+  EXPIRED,
+  FILE,
+  patchedHeader,
+  refusals,
+  refusalsOf,
+  rootfs,
+  yaml,
+} from './fixtures.ts';
+
+describe('refused as an entry', () => {
+  it.each([
+    ['rootfs/../etc/x', 'file:rootfs/../etc/x: a name may not contain ..'],
+    ['/rootfs/etc/x', 'file:/rootfs/etc/x: the name is absolute'],
+    ['rootfs/a\u202eb', 'file:rootfs/a\ufffdb: the name holds a character that changes the direction'],
+    ['rootfs/a\u0085b', 'file:rootfs/a\ufffdb: the name holds a control character'],
+    ['rootfs/a\nb', 'file:rootfs/a\ufffdb: the name holds a control character'],
+    ['other/x', 'file:other/x: only customization.yaml, rootfs/ and scripts/'],
+    ['customization.yml', 'file:customization.yml: only customization.yaml'],
+    ['rootfs/proc/x', 'file:rootfs/proc/x: the machine fills proc'],
+    ['rootfs/sys/x', 'file:rootfs/sys/x: the machine fills proc'],
+    ['rootfs/dev/x', 'file:rootfs/dev/x: the machine fills proc'],
+    ['rootfs/run/x', 'file:rootfs/run/x: the machine fills proc'],
+    ['rootfs/tmp', 'file:rootfs/tmp: the machine fills proc'],
+    ['rootfs/etc/.wh.passwd', 'file:rootfs/etc/.wh.passwd: names that begin with .wh.'],
+    ['rootfs/.wh..wh..opq', 'file:rootfs/.wh..wh..opq: names that begin with .wh.'],
+    ['scripts/finally.sh', 'file:scripts/finally.sh: a script must be called before-packages, after-packages, final'],
+    ['scripts/sub/final', 'file:scripts/sub/final: a script must be called'],
+    ['rootfs', 'file:rootfs: it must be a folder'],
+    ['scripts', 'file:scripts: it must be a folder'],
+  ])('the name %j', async (name, told) => {
+    const [first, ...more] = await refusalsOf(await patchedHeader((block) => Buffer.from(`${name}\0`).copy(block)));
+    expect(first).toContain(told);
+    expect(more).toEqual([]);
+  });
+
+  it('bad UTF-8', async () => {
+    const [first] = await refusalsOf(
+      await patchedHeader((block) => Buffer.from('rootfs/\xff\xfe\0', 'latin1').copy(block)),
+    );
+    expect(first).toBe('file:rootfs/\ufffd\ufffd: the name is not UTF-8');
+  });
+
+  it('long names, long paths, deep paths', async () => {
+    expect(await refusals(rootfs('a'.repeat(255), { content: '' }))).toEqual([]);
+    expect((await refusals(rootfs('a'.repeat(256), { content: '' })))[0]).toContain('longer than 255 bytes');
+    expect((await refusals(rootfs('ü'.repeat(128), { content: '' })))[0]).toContain('longer than 255 bytes');
+    const long = Array(20).fill('a'.repeat(250)).join('/');
+    expect((await refusals(rootfs(long, { content: '' })))[0]).toContain('longer than 4096 bytes');
+    expect(await refusals(rootfs(Array(63).fill('d').join('/')))).toEqual([]);
+    expect((await refusals(rootfs(Array(64).fill('d').join('/'))))[0]).toContain('deeper than 64');
+  });
+
+  it('devices and FIFOs', async () => {
+    for (const type of ['character', 'block'] as const) {
+      expect(await refusals(rootfs('a', { type, major: 1, minor: 3 }))).toEqual([
+        'file:rootfs/a: devices are not taken',
+      ]);
+    }
+    expect(await refusals(rootfs('a', { type: 'fifo' }))).toEqual(['file:rootfs/a: FIFOs are not taken']);
+  });
+
+  it('sparse, multi-volume, unknown types', async () => {
+    const ofType = async (type: string) =>
+      (await refusalsOf(await patchedHeader((block) => block.write(type, 156))))[0];
+    expect(await ofType('S')).toMatch(/^file:rootfs\/ok: sparse/);
+    expect(await ofType('M')).toMatch(/^file:rootfs\/ok: archives in several volumes/);
+    expect(await ofType('Z')).toBe('file:rootfs/ok: entries of type "Z" are not known');
+  });
+
+  it('entries beneath a file or a link, in either order', async () => {
+    const beneath = rootfs('a/b', { content: '' });
+    for (const above of [rootfs('a', { content: '' }), rootfs('a', { type: 'symlink', target: '/etc' })]) {
+      expect(await refusals(above, beneath)).toEqual(['file:rootfs/a/b: it is beneath rootfs/a, which is no folder']);
+      expect(await refusals(beneath, above)).toEqual([
+        'file:rootfs/a: other entries are beneath it, so it must be a folder',
+      ]);
+    }
+    expect(
+      (await refusals(rootfs('a', { type: 'symlink', target: '/etc' }), rootfs('a/b/c/d', { content: '' })))[0],
+    ).toContain('beneath');
+  });
+
+  it('duplicates after cleaning', async () => {
+    expect(await refusals(rootfs('a/b', { content: '' }), entry('./rootfs//a/./b', { content: '' }))).toEqual([
+      'file:rootfs//a/./b: the entry is there twice',
+    ]);
+  });
+
+  it('links that leave the image, and hard links to what is no earlier file', async () => {
+    const link = (path: string, target: string) => refusals(rootfs(path, { type: 'symlink', target }));
+    expect(await link('a/b', '../c')).toEqual([]);
+    for (const target of ['../../c', '/../c', 'x/../../../c'])
+      expect((await link('a/b', target))[0]).toContain('climbs above the root');
+    expect((await link('a', 'b\u202e'))[0]).toContain('the target holds a character');
+    expect((await link('a', 'b\u0007'))[0]).toContain('the target holds a control');
+    const hard = rootfs('h', { type: 'hardlink', target: 'rootfs/f' });
+    const told = ['file:rootfs/h: a hard link must name a regular file that stands before it'];
+    expect(await refusals(hard, rootfs('f', { content: '' }))).toEqual(told);
+    expect(await refusals(rootfs('f', { type: 'symlink', target: 'x' }), hard)).toEqual(told);
+    expect(await refusals(rootfs('f'), hard)).toEqual(told);
+    expect((await refusals(rootfs('h', { type: 'hardlink', target: '../../etc/shadow' })))[0]).toContain(
+      'may not contain ..',
+    );
+    expect(await refusals(rootfs('h', { type: 'hardlink', target: '/etc/shadow' }))).toEqual(told);
+  });
+
+  it('a declaration that is no small regular file', async () => {
+    expect(await refusals(entry('customization.yaml', { type: 'symlink', target: 'rootfs/x' }), FILE)).toEqual([
+      'file:customization.yaml: it must be a regular file',
+    ]);
+    expect(await refusals(entry('customization.yaml'), FILE)).toHaveLength(1);
+    expect(await refusals(entry('customization.yaml', { content: '#'.repeat(1024 * 1024 + 1) }), FILE)).toEqual([
+      'file:customization.yaml: it is larger than 1 MiB',
+    ]);
+  });
+
+  it('scripts that no interpreter would run', async () => {
+    const script = (content: string, name = 'final') => entry(`scripts/${name}`, { content });
+    expect(await refusals(script(''))).toEqual(['file:scripts/final: the script is empty']);
+    expect((await refusals(script('#!/bin/sh\r\ntrue\r\n')))[0]).toContain('save it with LF');
+    expect((await refusals(script('\x7fELF\0\0')))[0]).toContain('must be text');
+    expect((await refusals(script('#'.repeat(1024 * 1024 + 1))))[0]).toContain('larger than 1 MiB');
+    expect(await refusals(script('true'), script('true', 'final.sh'))).toEqual([
+      'file:scripts/final.sh: there are two scripts for final',
+    ]);
+    expect((await refusals(entry('scripts/final', { type: 'symlink', target: 'x' })))[0]).toContain('regular file');
+  });
+
+  it('certificates that are none, expired, or keys', async () => {
+    const crt = (content: string) => refusals(rootfs('usr/local/share/ca-certificates/a.crt', { content }));
+    expect((await crt('hello'))[0]).toContain('holds no certificate in PEM');
+    expect((await crt(EXPIRED))[0]).toContain('the certificate of CN=Old Root expired on 2026-11-20');
+    expect((await crt(EXAMPLE_ROOT + DUMMY_KEY))[0]).toContain('holds a private key');
+    expect((await crt(EXAMPLE_ROOT.replace('MIIB', 'MIIC')))[0]).toContain('cannot be read');
+    expect((await crt(EXAMPLE_ROOT.slice(0, -20)))[0]).toContain('certificate');
+    expect((await crt(EXAMPLE_ROOT + ' '.repeat(70_000)))[0]).toContain('too large');
+  });
+
+  it('files that are composed and brought at once', async () => {
+    const bundle = rootfs('etc/ssl/certs/ca-certificates.crt', { content: '' });
+    expect(await refusals(bundle)).toEqual([]);
+    expect(
+      await refusals(bundle, rootfs('usr/local/share/ca-certificates/a.crt', { content: EXAMPLE_ROOT })),
+    ).toHaveLength(1);
+    expect(await refusals(rootfs('etc/passwd', { content: '' }), yaml('users: [{name: a, uid: 1}]'))).toHaveLength(1);
+  });
+});
