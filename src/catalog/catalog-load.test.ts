@@ -1,0 +1,168 @@
+// The catalog under many hands and many rows: no deadlock that is not healed, nothing left waiting, a fixed number of statements a page.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { listApplicationRequests } from './application-requests.ts';
+import { listApplications } from './applications.ts';
+import { listCustomizations } from './customizations.ts';
+import { failPhase, startPhase } from './pipeline-steps.ts';
+import { createPipelines } from './pipeline-wishes.ts';
+import { listPipelines } from './pipelines.ts';
+import { listReleases } from './releases.ts';
+
+let house: TestCatalog;
+beforeAll(async () => {
+  house = await openTestCatalog();
+});
+afterAll(() => house.drop());
+
+test('a first version and a wish that cross leave no pipeline waiting', async () => {
+  const { application_ids } = await house.request(house.acme, ['redis', 'nginx']);
+  await Promise.all([
+    house.baseMoves('first'),
+    house.customize(house.acme, 'everywhere'),
+    house.customize(house.acme, 'on the base', { base_image_id: house.base }),
+    house.request(house.rival, ['redis']),
+  ]);
+  const waiting = new Set(await house.waiting('plan-pipeline'));
+  const rival = await house.db
+    .selectFrom('applications')
+    .select('id')
+    .where('organization_id', '=', house.rival.principal.organization_id)
+    .execute();
+  for (const id of [...application_ids, ...rival.map((row) => row.id)]) {
+    const pipeline = await house.openPipeline(id);
+    expect(waiting.has(pipeline)).toBe(true);
+  }
+});
+
+test('steps, wishes and a moving base of the same applications go on side by side', async () => {
+  const { rows } = await house.pool.query<{ id: string }>('select id from applications order by id');
+  const ids = rows.map((row) => row.id);
+  const work = Array.from({ length: 12 }, async (_, round) => {
+    for (const id of ids) {
+      const [open] = await house.openPipelines(id);
+      if (open && round % 3 === 0) {
+        await house.write((tx) => startPhase(tx, { pipeline_id: open, phase: 'PACKAGING' }));
+        await house.write((tx) =>
+          failPhase(tx, { pipeline_id: open, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' }),
+        );
+      } else if (round % 3 === 1) {
+        await house.write((tx) => createPipelines(tx, ids, { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: false }));
+      } else {
+        await house.baseMoves(`round ${round} ${id}`);
+      }
+    }
+  });
+  await Promise.all(work);
+  for (const id of ids) expect((await house.openPipelines(id)).length).toBeLessThanOrEqual(2);
+});
+
+test('a page takes the same few statements however many rows it holds', async () => {
+  const { rows } = await house.pool.query<{ id: string }>(
+    'select id from applications where catalog_id = $1 order by id',
+    [house.acme.catalog_id],
+  );
+  for (const row of rows) {
+    await house.write((tx) =>
+      createPipelines(tx, [row.id], { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: false, packaging: 'replace' }),
+    );
+    await house.finish(await house.openPipeline(row.id), 'counted');
+  }
+  const catalog = { catalog_id: house.acme.catalog_id, page: 1 };
+  const db = house.db;
+  const acme = house.acme.principal;
+  const lists = {
+    applications: (page_size: number) =>
+      listApplications(db, acme, { ...catalog, page_size, order_field: 'PRODUCT_NAME', order_direction: 'ASC' }),
+    requests: (page_size: number) =>
+      listApplicationRequests(db, acme, {
+        ...catalog,
+        page_size,
+        request_type: 'add',
+        order_field: 'REQUESTED_AT',
+        order_direction: 'DESC',
+      }),
+    releases: (page_size: number) =>
+      listReleases(db, acme, { ...catalog, page_size, minimal_info: false, expand_relationships: true }),
+    pipelines: (page_size: number) =>
+      listPipelines(db, acme, {
+        ...catalog,
+        page_size,
+        applications_only: false,
+        order_field: 'STARTED_AT',
+        order_direction: 'DESC',
+      }),
+    customizations: (page_size: number) =>
+      listCustomizations(db, acme, { ...catalog, page_size, active: false, global: false }),
+  };
+  const counted: Record<string, number[]> = {};
+  for (const [name, list] of Object.entries(lists)) {
+    counted[name] = [await statements(() => list(1)), await statements(() => list(100))];
+  }
+  expect(counted).toEqual({
+    applications: [3, 3],
+    requests: [4, 4],
+    // Nothing here depends on another release, so that the fourth statement is saved.
+    releases: [3, 3],
+    pipelines: [3, 3],
+    customizations: [4, 4],
+  });
+});
+
+/** How many statements the pool sends while `act` runs. */
+async function statements(act: () => Promise<unknown>): Promise<number> {
+  let sent = 0;
+  const connect = house.pool.connect.bind(house.pool);
+  const count = (client: { query: (...args: never[]) => unknown }) => {
+    const query = client.query.bind(client);
+    client.query = (...args) => {
+      sent++;
+      return query(...args);
+    };
+    return () => {
+      client.query = query;
+    };
+  };
+  const clients = await Promise.all(Array.from({ length: 10 }, () => connect()));
+  const restore = clients.map((client) => count(client as never));
+  for (const client of clients) client.release();
+  await act();
+  for (const back of restore) back();
+  return sent;
+}
+
+test('a page of releases stays quick among many', { timeout: 120_000 }, async () => {
+  // A pipeline has one release a registry: many releases need as many pipelines.
+  await house.pool.query(
+    `with made as (
+       insert into pipelines (organization_id, catalog_id, application_id, status, triggers, version, product_version, started_at)
+       select a.organization_id, a.catalog_id, a.id, 'SUCCEEDED', '[]', '1', '1', now() - n * interval '1 minute'
+       from (select * from applications where catalog_id = $3 limit 1) a, generate_series(1, 50000) n
+       returning *)
+     insert into releases (id, organization_id, catalog_id, application_id, pipeline_id, registry_id, base_image_id,
+       base_digest, version, revision, released_at, content_digest, repo_digest, artifact_name, artifact_version,
+       repository, plan_digest, metadata)
+     select substr(replace(made.id::text, '-', ''), 1, 24), made.organization_id, made.catalog_id, made.application_id,
+       made.id, $1, a.base_image_id, $2, '1', 1, made.started_at, $2, $2, 'x', 'x', 'h/x', $2, '[]'
+     from made join applications a on a.id = made.application_id`,
+    [house.acme.registry_id, digestOf('many'), house.acme.catalog_id],
+  );
+  await house.pool.query('analyze');
+  const read = (page: number) =>
+    listReleases(house.db, house.acme.principal, {
+      catalog_id: house.acme.catalog_id,
+      page,
+      page_size: 20,
+      minimal_info: false,
+      expand_relationships: false,
+    });
+  for (const page of [1, 500, 2500]) {
+    await read(page);
+    const started = performance.now();
+    const found = await read(page);
+    const took = performance.now() - started;
+    expect(found.items).toHaveLength(20);
+    // Far above what it takes, far below what a statement a row or a sort of everything would.
+    expect(took).toBeLessThan(500);
+  }
+});
