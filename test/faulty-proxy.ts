@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What to do to a request: answer in the registry's place, or cut the connection after so many bytes of its body or answer. */
+/** What to do to a request: answer in the registry's place, or cut the connection after so many bytes of its body or answer (-1: before its head). */
 export type Fault =
   | { status: number; headers?: Record<string, string>; body?: string }
   | { cutRequestAfter: number }
@@ -60,9 +60,13 @@ function pass(
   onward.on('error', () => answer.destroy());
   asked.on('error', () => onward.destroy());
   onward.on('response', (response) => {
+    const most = fault !== undefined && 'cutAnswerAfter' in fault ? fault.cutAnswerAfter : Number.POSITIVE_INFINITY;
+    if (most < 0) {
+      asked.socket.destroy();
+      return;
+    }
     answer.writeHead(response.statusCode ?? 502, response.headers);
     response.on('error', () => answer.destroy());
-    const most = fault !== undefined && 'cutAnswerAfter' in fault ? fault.cutAnswerAfter : Number.POSITIVE_INFINITY;
     let sent = 0;
     response.on('data', (chunk: Buffer) => {
       sent += chunk.length;

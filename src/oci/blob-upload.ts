@@ -82,7 +82,7 @@ async function putWhole(
     async () => {
       const location = upload ?? (await begin(room));
       upload = undefined;
-      await finish(room, location, { digest: descriptor.digest, body: { size: descriptor.size, open } });
+      await finish(room, location, { blob: descriptor, body: { size: descriptor.size, open } });
     },
     { policy: room.session.retry, ...(room.session.signal && { signal: room.session.signal }) },
   );
@@ -95,7 +95,7 @@ async function sendResumable(
   room: UploadRoom,
   { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
 ): Promise<void> {
-  const { size, digest } = descriptor;
+  const { size } = descriptor;
   let upload: Upload | undefined = begun && { location: begun, offset: 0, continued: false };
   let broken = false;
   async function go(): Promise<void> {
@@ -112,7 +112,7 @@ async function sendResumable(
       upload.location = await sendFrom(room, upload, { size, open });
       upload.offset = size;
     }
-    await finish(room, upload.location, { digest });
+    await finish(room, upload.location, { blob: descriptor });
   }
   await retrying(
     async () => {
@@ -172,16 +172,27 @@ async function sendFrom(room: UploadRoom, { location, offset }: Upload, { size, 
   return locationOf(answer, room);
 }
 
-async function finish(room: UploadRoom, location: URL, whole: { digest: string; body?: Body }): Promise<void> {
-  await room.session.call({
-    ...call(room, 'PUT', withQuery(location, { digest: whole.digest })),
-    ...(whole.body !== undefined && { headers: CONTENT_TYPE, body: whole.body }),
-    accept: [201, 202, 204],
-    once: true,
-  });
+async function finish(
+  room: UploadRoom,
+  location: URL,
+  { blob, body }: { blob: Descriptor; body?: Body },
+): Promise<void> {
+  try {
+    await room.session.call({
+      ...call(room, 'PUT', withQuery(location, { digest: blob.digest })),
+      ...(body !== undefined && { headers: CONTENT_TYPE, body }),
+      accept: [201, 202, 204],
+      once: true,
+    });
+  } catch (error) {
+    // A repeated request finds no upload when the first one ended it and only the answer was lost.
+    if (!(error instanceof RegistryError && error.status === 404 && (await room.holds(blob)))) {
+      throw error;
+    }
+  }
 }
 
-/** What the registry holds of a broken upload, undefined when it has forgotten it. */
+/** What the registry holds of a broken upload, undefined when it has forgotten it (docker-registry 2 drops every upload that broke inside a chunk). */
 async function heldBy(room: UploadRoom, upload: Upload, size: number): Promise<Upload | undefined> {
   const answer = await room.session
     .call({ ...call(room, 'GET', upload.location), accept: [204, 202, 200], once: true })

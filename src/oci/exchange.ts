@@ -17,6 +17,9 @@ export type Exchange = {
   signal?: AbortSignal;
 };
 
+/** Manifests and configs: repeated they cost nothing and mean the same. */
+const REPEATED_BYTES_MAX = 64 * 1024;
+
 /** Nothing was heard for too long. */
 class SilentConnection extends Error {
   readonly code = 'TIMEOUT';
@@ -33,12 +36,19 @@ export async function exchange(egress: Egress, wanted: Exchange): Promise<Incomi
       return await talk(request, wanted);
     } catch (error) {
       request.destroy();
-      // The registry closed a kept connection just when it was used again: nobody has seen the request.
-      if (!(request.reusedSocket && isReset(error)) || wanted.signal?.aborted) {
+      if (!(request.reusedSocket && isReset(error) && isRepeatable(wanted)) || wanted.signal?.aborted) {
         throw error;
       }
     }
   }
+}
+
+/**
+ * A registry that closes a kept connection just when it is used again has not seen the request. That cannot be told from a
+ * break in the middle, so a part of an upload, which must not come twice, is left to whoever knows the upload.
+ */
+function isRepeatable({ method, body }: Exchange): boolean {
+  return method !== 'PATCH' && (body?.size ?? 0) <= REPEATED_BYTES_MAX;
 }
 
 function isReset(error: unknown): boolean {

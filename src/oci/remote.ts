@@ -340,14 +340,26 @@ async function tags(room: Room): Promise<string[]> {
   const call = { op: 'list tags', side: 'source' as const, method: 'GET', scopes: scopesOf(room, 'pull') };
   const found: string[] = [];
   for await (const answer of pages(room, { ...call, url, accept: [200, 404] })) {
-    found.push(...(answer.status === 404 ? [] : tagsOf(answer.bytes)));
+    found.push(...(answer.status === 404 ? [] : tagsOf(answer)));
   }
   return found;
 }
 
-function tagsOf(bytes: Buffer): string[] {
-  const { tags: names } = (JSON.parse(bytes.toString()) ?? {}) as { tags?: unknown };
-  return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+function tagsOf(answer: Answer): string[] {
+  try {
+    const { tags: names } = (JSON.parse(answer.bytes.toString()) ?? {}) as { tags?: unknown };
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+  } catch (cause) {
+    const message = `list tags at ${answer.url.host}${answer.url.pathname}: the answer is not JSON`;
+    throw new RegistryError({
+      op: 'list tags',
+      side: 'source',
+      code: 'TAGS_INVALID',
+      temporary: false,
+      message,
+      cause,
+    });
+  }
 }
 
 /** Follows `Link: <…>; rel="next"` (RFC 8288) on the same registry. */
