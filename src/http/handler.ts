@@ -1,5 +1,5 @@
 // What a handler is, and the two shapes nearly all of them have: read with the database, write in a transaction.
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { endpoints, Input, Operation, Output } from '../contract/endpoints.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -17,6 +17,7 @@ export type PublicContext = {
   /** Scheme, host and port under which the client reached us: the beginning of absolute addresses. */
   origin: string;
   request: FastifyRequest;
+  reply: FastifyReply;
 };
 
 export type Context = PublicContext & { caller: Principal };

@@ -77,7 +77,7 @@ async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounte
   const judged = await judge(request, parts.content);
   try {
     const input = { ...(await judged.input()), ...(request.params as object) };
-    const context = contextOf(request, parts);
+    const context = contextOf({ request, reply }, parts);
     const output = await (mounted.handler as (context: unknown, input: unknown) => Promise<unknown>)(context, input);
     return answer(reply, mounted.endpoint, { input, output });
   } catch (error) {
@@ -91,11 +91,13 @@ async function refused(error: unknown, judged: Judged): Promise<unknown> {
   return error;
 }
 
-function contextOf(request: FastifyRequest, parts: ServerParts): PublicContext & { caller?: Principal } {
+type Exchange = { request: FastifyRequest; reply: FastifyReply };
+
+function contextOf({ request, reply }: Exchange, parts: ServerParts): PublicContext & { caller?: Principal } {
   const caller = callers.get(request);
   const { db, content, identity } = parts;
   const origin = parts.publicUrl ?? (request.host ? `${request.protocol}://${request.host}` : '');
-  return { db, content, identity, origin, request, ...(caller === undefined ? {} : { caller }) };
+  return { db, content, identity, origin, request, reply, ...(caller === undefined ? {} : { caller }) };
 }
 
 type Answer = { input: Record<string, unknown>; output: unknown };

@@ -1,0 +1,136 @@
+// 401, 403, 404: who is not known, who may not, and what nobody of this organization may see.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Ask, openTestApi, type TestApi } from '../../test/api.ts';
+import { createTestDatabase } from '../../test/database.ts';
+import { formOf } from '../../test/multipart.ts';
+import type { EndpointDefinition } from '../contract/endpoint.ts';
+import { endpoints } from '../contract/endpoints.ts';
+import { packed, rootfs } from '../customization/fixtures.ts';
+import { signAccessToken } from '../identity/access-tokens.ts';
+import { openIdentity } from '../identity/identity.ts';
+import { newInstallationKey } from '../identity/installation-key.ts';
+import { loadSigningKeys } from '../identity/signing-keys.ts';
+
+let api: TestApi;
+let archive: Buffer;
+beforeAll(async () => {
+  archive = await packed([rootfs('etc/motd', { content: 'hello' })]);
+  api = await openTestApi();
+}, 60_000);
+afterAll(() => api.close());
+
+const table = Object.entries<EndpointDefinition>(endpoints).filter(([, { access }]) => access !== 'PUBLIC');
+const UNKNOWN = '1b671a64-40d5-491e-99b0-da01ff1f3341';
+
+/** The endpoint's path with these values, and an unknown id for every parameter that is not among them. */
+function pathOf({ path }: EndpointDefinition, values: Record<string, string> = {}): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    if (values[name] !== undefined) return values[name];
+    if (name === 'release_id') return '64455e6bd3c480fd58546c75';
+    return name === 'digest' ? 'a'.repeat(64) : UNKNOWN;
+  });
+}
+
+/** Something valid to send, so that nothing but the path is at fault. */
+function bodyOf(operation: string): Ask & { query: string } {
+  const query =
+    operation === 'getFile' ? '?filename=x' : operation === 'listApplicationRequests' ? '?request_type=add' : '';
+  if (operation === 'createApplicationRequest') {
+    return {
+      query,
+      body: { kind: 'CREATION', name: 'x', application_offering_ids: [UNKNOWN], base_image_id: UNKNOWN },
+    };
+  }
+  if (operation === 'updateRegistry' || operation === 'updateBaseImage') return { query, body: { name: 'x' } };
+  if (operation === 'createCustomization') {
+    return { query, ...formOf({ name: 'file', filename: 'x.tar.gz', content: archive }) };
+  }
+  if (operation === 'updateCustomization') return { query, ...formOf({ name: 'name', content: 'x' }) };
+  return { query };
+}
+
+describe('401', () => {
+  test.each(table)('%s without a token', async (_, endpoint) => {
+    const response = await api.ask(endpoint.method, pathOf(endpoint), { token: undefined });
+    expect(response.statusCode).toBe(401);
+    expect(response.headers['content-type']).toBe('application/problem+json');
+    expect(response.headers['www-authenticate']).toBe('Bearer realm="larder"');
+    expect(response.json()).toMatchObject({ type: '/problems/token-missing', status: 401 });
+  });
+
+  test('for a damaged token, another installation’s, an API token, an expired one', async () => {
+    const tokens = [
+      'x',
+      `${api.acme.access.OWNER.slice(0, -2)}xx`,
+      await foreignToken(),
+      api.acme.tokens.OWNER,
+      api.acme.access.OWNER.replace(/^[^.]+/, Buffer.from('{"alg":"none"}').toString('base64url')),
+    ];
+    for (const token of tokens) {
+      const response = await api.ask('GET', '/v1/catalogs', { token });
+      expect([response.statusCode, response.json().type]).toEqual([401, '/problems/token-invalid']);
+      expect(response.headers['www-authenticate']).toContain('error="invalid_token"');
+    }
+    const keys = await loadSigningKeys(api.database.db, api.key);
+    const principal = { organization_id: api.acme.id, user_id: UNKNOWN, name: 'jane', role: 'OWNER' } as const;
+    const expired = await signAccessToken(keys, principal, new Date(Date.now() - 31 * 60_000));
+    const response = await api.ask('GET', '/v1/catalogs', { token: expired });
+    expect([response.statusCode, response.json().type]).toEqual([401, '/problems/token-expired']);
+  });
+
+  test('for other schemes', async () => {
+    const authorization = `Basic ${Buffer.from(`x:${api.acme.tokens.OWNER}`).toString('base64')}`;
+    const response = await api.ask('GET', '/v1/catalogs', { token: undefined, headers: { authorization } });
+    expect(response.json().type).toBe('/problems/token-missing');
+  });
+});
+
+async function foreignToken(): Promise<string> {
+  const database = await createTestDatabase();
+  try {
+    const key = newInstallationKey();
+    await openIdentity(database.db, key);
+    const keys = await loadSigningKeys(database.db, key);
+    return await signAccessToken(keys, { organization_id: api.acme.id, user_id: UNKNOWN, name: 'x', role: 'OWNER' });
+  } finally {
+    await database.drop();
+  }
+}
+
+describe('403', () => {
+  const writing = table.filter(([, { access }]) => access !== 'PUBLIC' && !access.includes('VIEWER'));
+  test.each(writing)('%s as a viewer', async (_, endpoint) => {
+    const response = await api.ask(endpoint.method, pathOf(endpoint), { token: api.acme.access.VIEWER });
+    expect([response.statusCode, response.json().type]).toEqual([403, '/problems/forbidden']);
+  });
+
+  test('reading is for everybody', async () => {
+    expect((await api.ask('GET', '/v1/catalogs', { token: api.acme.access.VIEWER })).statusCode).toBe(200);
+  });
+});
+
+describe('404', () => {
+  const withIds = table.filter(([, { params }]) => params !== undefined);
+  const identified = withIds.filter(([operation]) => operation !== 'getProductBranch');
+
+  test.each(identified)('%s of a malformed id', async (operation, endpoint) => {
+    const { query, ...sent } = bodyOf(operation);
+    const values = Object.fromEntries(Object.keys(endpoint.params?.properties ?? {}).map((name) => [name, 'x']));
+    const response = await api.ask(endpoint.method, pathOf(endpoint, values) + query, sent);
+    expect([response.statusCode, response.json().type]).toEqual([404, '/problems/not-found']);
+  });
+
+  test.each(withIds)('%s of an unknown id and of another organization’s are alike', async (operation, endpoint) => {
+    const { query, ...sent } = bodyOf(operation);
+    const ask = async (catalog_id: string) => {
+      const path = pathOf(endpoint, { catalog_id });
+      const response = await api.ask(endpoint.method, path + query, sent);
+      const { instance, ...problem } = response.json();
+      expect(instance).toBe(path);
+      return { status: response.statusCode, problem };
+    };
+    const unknown = await ask(UNKNOWN);
+    expect(unknown).toEqual({ status: 404, problem: { type: '/problems/not-found', title: 'Not found', status: 404 } });
+    expect(await ask(api.rival.catalog_id)).toEqual(unknown);
+  });
+});
