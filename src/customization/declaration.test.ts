@@ -1,4 +1,5 @@
 // customization.yaml: what it may say, and each refusal with its line.
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readDeclaration } from './declaration.ts';
 import {
@@ -210,4 +211,15 @@ describe('documents made to hurt', () => {
     expect(() => readYaml(Buffer.from(text))).toThrow(YamlRefused);
     expect(performance.now() - started).toBeLessThan(5000);
   });
+});
+
+it('the example of the documentation is taken', () => {
+  const page = readFileSync(new URL('../../docs/customization.md', import.meta.url), 'utf8');
+  const example = /```yaml\n(certificates:[\s\S]*?)```/.exec(page)?.[1] ?? '';
+  const { told, declaration } = read(
+    example.replace(/\|\n +-----BEGIN[\s\S]*?-----END CERTIFICATE-----\n/, `${literal(EXAMPLE_ROOT)}\n`),
+  );
+  expect(told).toEqual([]);
+  expect(declaration.users).toHaveLength(1);
+  expect(declaration.files[0]).toEqual({ path: 'etc/redis/company.conf', user: 'redis', group: 'redis', mode: 0o640 });
 });
