@@ -1,0 +1,171 @@
+// The software bill of materials of an image: SPDX 2.3 as JSON, made from the image's own package database.
+import { createHash } from 'node:crypto';
+import type { Digest } from '../contract/vocabulary.ts';
+import { debPurl, parseStatus, type StatusPackage } from './dpkg-packages.ts';
+
+/** What the document says of the image as a whole. */
+export type ImageFacts = {
+  /** The image's name without registry or tag: `redis`. */
+  name: string;
+  /** `7.0.15-debian-12-r0` */
+  version: string;
+  /** Of the image's manifest: the document's namespace is derived from it. */
+  digest: Digest;
+  /** RFC 3339; the same image gets the same document when this is the image's own time. */
+  created: string;
+  /** `debian-12` */
+  operating_system: string;
+  description?: string;
+  /** Of the product; told in the document where it is one expression. */
+  licenses?: string[];
+  home_url?: string;
+};
+
+type Checksum = { algorithm: 'SHA256'; checksumValue: string };
+type ExternalRef = { referenceCategory: 'PACKAGE-MANAGER'; referenceType: 'purl'; referenceLocator: string };
+
+export type SpdxPackage = {
+  SPDXID: string;
+  name: string;
+  versionInfo: string;
+  supplier: string;
+  downloadLocation: 'NOASSERTION';
+  filesAnalyzed: false;
+  licenseConcluded: 'NOASSERTION';
+  licenseDeclared: string;
+  copyrightText: 'NOASSERTION';
+  primaryPackagePurpose?: 'CONTAINER' | 'LIBRARY' | 'APPLICATION' | 'OPERATING-SYSTEM';
+  homepage?: string;
+  summary?: string;
+  sourceInfo?: string;
+  checksums?: Checksum[];
+  externalRefs: ExternalRef[];
+};
+
+export type SpdxRelationship = {
+  spdxElementId: string;
+  relationshipType: 'DESCRIBES' | 'CONTAINS';
+  relatedSpdxElement: string;
+};
+
+/** SPDX 2.3, clauses 6 (document), 7 (packages) and 11 (relationships), in the JSON of its schema. */
+export type SpdxDocument = {
+  spdxVersion: 'SPDX-2.3';
+  dataLicense: 'CC0-1.0';
+  SPDXID: 'SPDXRef-DOCUMENT';
+  name: string;
+  documentNamespace: string;
+  creationInfo: { created: string; creators: string[] };
+  documentDescribes: string[];
+  packages: SpdxPackage[];
+  relationships: SpdxRelationship[];
+};
+
+const IMAGE_ID = 'SPDXRef-image';
+const UNKNOWN = 'NOASSERTION';
+
+/**
+ * The document of an image from the text of its /var/lib/dpkg/status. Deterministic: the same package database and facts
+ * give the same document, whatever the order of the stanzas. Packages that are not installed are left out.
+ */
+export function spdxFromDpkg(status: string, facts: ImageFacts): SpdxDocument {
+  const packages = parseStatus(status).map((one) => debPackage(one, facts.operating_system));
+  return {
+    spdxVersion: 'SPDX-2.3',
+    dataLicense: 'CC0-1.0',
+    SPDXID: 'SPDXRef-DOCUMENT',
+    name: `${facts.name}-${facts.version}`,
+    documentNamespace: namespaceOf(facts, status),
+    creationInfo: { created: wholeSeconds(facts.created), creators: ['Tool: larder'] },
+    documentDescribes: [IMAGE_ID],
+    packages: [imagePackage(facts), ...packages],
+    relationships: [
+      { spdxElementId: 'SPDXRef-DOCUMENT', relationshipType: 'DESCRIBES', relatedSpdxElement: IMAGE_ID },
+      ...packages.map(({ SPDXID }) => ({
+        spdxElementId: IMAGE_ID,
+        relationshipType: 'CONTAINS' as const,
+        relatedSpdxElement: SPDXID,
+      })),
+    ],
+  };
+}
+
+function imagePackage(facts: ImageFacts): SpdxPackage {
+  const { name, version, digest, description, licenses = [], home_url } = facts;
+  const [license] = licenses;
+  return {
+    SPDXID: IMAGE_ID,
+    name,
+    versionInfo: version,
+    supplier: UNKNOWN,
+    downloadLocation: UNKNOWN,
+    filesAnalyzed: false,
+    licenseConcluded: UNKNOWN,
+    // Several licences say nothing of how they go together.
+    licenseDeclared: licenses.length === 1 && license !== undefined ? license : UNKNOWN,
+    copyrightText: UNKNOWN,
+    primaryPackagePurpose: 'CONTAINER',
+    ...(home_url ? { homepage: home_url } : {}),
+    ...(description ? { summary: description } : {}),
+    checksums: [{ algorithm: 'SHA256', checksumValue: digest.slice('sha256:'.length) }],
+    // purl-spec, type oci: the digest is the version.
+    externalRefs: [purlRef(`pkg:oci/${encodeURIComponent(name.toLowerCase())}@${encodeURIComponent(digest)}`)],
+  };
+}
+
+function debPackage(deb: StatusPackage, operatingSystem: string): SpdxPackage {
+  const { name, version, architecture, source, summary, homepage } = deb;
+  return {
+    SPDXID: elementId(name, architecture),
+    name,
+    versionInfo: version,
+    supplier: `Organization: ${capitalized(operatingSystem.split('-')[0] ?? '')}`,
+    downloadLocation: UNKNOWN,
+    filesAnalyzed: false,
+    licenseConcluded: UNKNOWN,
+    licenseDeclared: UNKNOWN,
+    copyrightText: UNKNOWN,
+    ...(homepage && /^https?:\/\/[^\s"<>]+$/.test(homepage) ? { homepage } : {}),
+    ...(summary ? { summary } : {}),
+    sourceInfo: `built from the source package ${source.name} ${source.version}`,
+    externalRefs: [purlRef(debPurl(deb, operatingSystem))],
+  };
+}
+
+function purlRef(referenceLocator: string): ExternalRef {
+  return { referenceCategory: 'PACKAGE-MANAGER', referenceType: 'purl', referenceLocator };
+}
+
+/** An element's id has letters, digits, dots and dashes only (clause 3.2): what is replaced is told apart by a digest. */
+function elementId(name: string, architecture: string): string {
+  const text = `${name}-${architecture}`;
+  const plain = text.replaceAll(/[^A-Za-z0-9.-]/g, '-');
+  return `SPDXRef-deb-${plain}${plain === text ? '' : `-${sha256(text).slice(0, 8)}`}`;
+}
+
+/** Unique for each image and package database (clause 6.5), without asking any clock or dice. */
+function namespaceOf({ name, version, digest }: ImageFacts, status: string): string {
+  const hash = sha256(`${digest}\n${sha256(status)}`);
+  // The form that the specification proposes, with a UUID of version 8 (RFC 9562): digits of our own making.
+  const uuid = [
+    hash.slice(0, 8),
+    hash.slice(8, 12),
+    `8${hash.slice(13, 16)}`,
+    `8${hash.slice(17, 20)}`,
+    hash.slice(20, 32),
+  ];
+  return `https://spdx.org/spdxdocs/${encodeURIComponent(`${name}-${version}`)}-${uuid.join('-')}`;
+}
+
+/** Clause 6.9 has no fractions of a second. */
+function wholeSeconds(time: string): string {
+  return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+function capitalized(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,84 @@
+// A release says why it was made and what moved, to programs and to people.
+import { expect, test } from 'vitest';
+import { type PlanFacts, triggerInfo } from './trigger-info.ts';
+
+const plan = {
+  product: { key: 'redis', name: 'Redis', branch: '7.0', version: '7.0.15' },
+  operating_system: 'debian-12',
+  base: { name: 'base/debian:12', digest: `sha256:${'1'.repeat(64)}` as const },
+  packages: [
+    { name: 'redis-server', version: '5:7.0.15-1', size: 1 },
+    { name: 'libssl3', version: '3.0.11', size: 1 },
+  ],
+  customizations: [{ id: 'c1', version: 1, epoch: 1 }],
+  epoch: 1,
+  image: { entrypoint: ['/a'] },
+};
+const facts = {
+  pipeline_id: 'p1',
+  started_at: '2026-11-21T03:04:05.678Z',
+  triggers: [{ type: 'MANUAL_RUN' as const }],
+};
+
+test('the first release lists what it is made of', () => {
+  const info = triggerInfo({ ...facts, plan, release: '7.0.15-debian-12-r0' });
+  expect(info).not.toHaveProperty('previous');
+  expect(info.release).toBe('7.0.15-debian-12-r0');
+  expect(info.changes).toEqual({
+    packages: {
+      added: [
+        { name: 'redis-server', version: '5:7.0.15-1' },
+        { name: 'libssl3', version: '3.0.11' },
+      ],
+      removed: [],
+      changed: [],
+    },
+    customizations: { added: [{ id: 'c1', version: 1 }], removed: [], changed: [] },
+    recipe: false,
+  });
+  expect(info.reasons).toEqual([
+    'A person asked for it.',
+    'First release of Redis 7.0.15 on debian-12.',
+    'Customization c1 was applied in version 1.',
+  ]);
+});
+
+test('a later one tells what moved', () => {
+  const next: PlanFacts = {
+    ...plan,
+    product: { ...plan.product, version: '7.0.16' },
+    base: { ...plan.base, digest: `sha256:${'2'.repeat(64)}` },
+    packages: [
+      { name: 'redis-server', version: '5:7.0.16-1' },
+      { name: 'libnew', version: '1' },
+    ],
+    customizations: [
+      { id: 'c1', version: 2 },
+      { id: 'c2', version: 1 },
+    ],
+  };
+  const triggers = [{ type: 'CVE_PATCH' as const, context: 'CVE-2026-1234' }];
+  const info = triggerInfo({ ...facts, triggers, plan: next, previous: { plan, release: '7.0.15-debian-12-r0' } });
+  expect(info.previous).toEqual({ release: '7.0.15-debian-12-r0', version: '7.0.15' });
+  expect(info.changes).toMatchObject({
+    version: { from: '7.0.15', to: '7.0.16' },
+    base_image: { name: 'base/debian:12', from: plan.base.digest, to: next.base.digest },
+    packages: {
+      added: [{ name: 'libnew', version: '1' }],
+      removed: [{ name: 'libssl3', version: '3.0.11' }],
+      changed: [{ name: 'redis-server', from: '5:7.0.15-1', to: '5:7.0.16-1' }],
+    },
+    customizations: { added: [{ id: 'c2', version: 1 }], changed: [{ id: 'c1', from: 1, to: 2 }] },
+  });
+  expect(info.reasons[0]).toBe('A known vulnerability is fixed: CVE-2026-1234.');
+  expect(info.reasons).toContain('Redis went from 7.0.15 to 7.0.16.');
+});
+
+test('a changed recipe is told, other times and another order of keys are not', () => {
+  const turned = Object.fromEntries(Object.entries({ ...plan, epoch: 2 }).reverse()) as typeof plan;
+  expect(triggerInfo({ ...facts, plan: turned, previous: { plan } }).changes.recipe).toBe(false);
+  const changed = { ...plan, image: { entrypoint: ['/b'] } };
+  const info = triggerInfo({ ...facts, plan: changed, previous: { plan } });
+  expect(info.changes.recipe).toBe(true);
+  expect(info.reasons).toEqual(['A person asked for it.', 'The recipe of Redis changed.']);
+});

@@ -1,0 +1,162 @@
+// Why a release was made and what moved since the one before it: the `trigger_info` document, result.json.
+import type { Digest, PipelineTrigger } from '../contract/vocabulary.ts';
+
+/** What of a plan is compared; a BuildPlan is one. */
+export type PlanFacts = {
+  product: { key: string; name: string; branch: string; version: string };
+  operating_system: string;
+  base: { name: string; digest: Digest };
+  packages: { name: string; version: string }[];
+  customizations: { id: string; version: number }[];
+};
+
+export type Move = { from: string; to: string };
+
+export type TriggerInfo = {
+  format: 1;
+  product: { key: string; branch: string; version: string };
+  operating_system: string;
+  /** The immutable tag of the release, once it has one. */
+  release?: string;
+  triggers: PipelineTrigger[];
+  /** RFC 3339. */
+  started_at: string;
+  pipeline_id: string;
+  /** Absent for the first release of an application. */
+  previous?: { release?: string; version: string };
+  changes: {
+    version?: Move;
+    base_image?: { name: string } & Move;
+    packages: {
+      added: { name: string; version: string }[];
+      removed: { name: string; version: string }[];
+      changed: ({ name: string } & Move)[];
+    };
+    customizations: {
+      added: { id: string; version: number }[];
+      removed: { id: string; version: number }[];
+      changed: { id: string; from: number; to: number }[];
+    };
+    /** True when the recipe, a file or a setting of it moved: all that the other members do not tell. */
+    recipe: boolean;
+  };
+  /** The same in sentences, for the person who asks. */
+  reasons: string[];
+};
+
+export type TriggerFacts = {
+  pipeline_id: string;
+  triggers: PipelineTrigger[];
+  /** When the pipeline was made, RFC 3339. */
+  started_at: string;
+  plan: PlanFacts;
+  release?: string;
+  /** The plan of the release that this one follows. */
+  previous?: { plan: PlanFacts; release?: string };
+};
+
+/** The document of one pipeline. Deterministic in its facts. */
+export function triggerInfo(facts: TriggerFacts): TriggerInfo {
+  const { plan, previous } = facts;
+  const changes = changesOf(plan, previous?.plan);
+  return {
+    format: 1,
+    product: { key: plan.product.key, branch: plan.product.branch, version: plan.product.version },
+    operating_system: plan.operating_system,
+    ...(facts.release ? { release: facts.release } : {}),
+    triggers: facts.triggers,
+    started_at: facts.started_at,
+    pipeline_id: facts.pipeline_id,
+    ...(previous
+      ? {
+          previous: {
+            ...(previous.release ? { release: previous.release } : {}),
+            version: previous.plan.product.version,
+          },
+        }
+      : {}),
+    changes,
+    reasons: reasonsOf(facts, changes),
+  };
+}
+
+type Changes = TriggerInfo['changes'];
+
+function changesOf(plan: PlanFacts, previous: PlanFacts | undefined): Changes {
+  const before = previous ?? { ...plan, packages: [], customizations: [] };
+  return {
+    ...(before.product.version === plan.product.version
+      ? {}
+      : { version: { from: before.product.version, to: plan.product.version } }),
+    ...(before.base.digest === plan.base.digest
+      ? {}
+      : { base_image: { name: plan.base.name, from: before.base.digest, to: plan.base.digest } }),
+    packages: compareBy(before.packages, plan.packages, 'name'),
+    customizations: compareBy(before.customizations, plan.customizations, 'id'),
+    recipe: previous !== undefined && restOf(previous) !== restOf(plan),
+  };
+}
+
+function compareBy<K extends 'name' | 'id', T extends { [key in K]: string } & { version: string | number }>(
+  before: T[],
+  after: T[],
+  key: K,
+) {
+  const pick = (one: T) =>
+    ({ [key]: one[key], version: one.version }) as { [key in K]: string } & { version: T['version'] };
+  const old = new Map<string, T>(before.map((one) => [one[key], one]));
+  const current = new Set<string>(after.map((one) => one[key]));
+  return {
+    added: after.filter((one) => !old.has(one[key])).map(pick),
+    removed: before.filter((one) => !current.has(one[key])).map(pick),
+    changed: after.flatMap((one) => {
+      const was = old.get(one[key]);
+      if (!was || was.version === one.version) return [];
+      return [
+        { [key]: one[key], from: was.version, to: one.version } as { [key in K]: string } & {
+          from: T['version'];
+          to: T['version'];
+        },
+      ];
+    }),
+  };
+}
+
+/** What a plan says beside what is compared by name. */
+function restOf(plan: PlanFacts): string {
+  const { base: _, packages: _packages, customizations: _customizations, product, ...rest } = plan;
+  const sorted = (_key: string, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
+      : value;
+  // The ceiling for times moves with the base and the packages and tells nothing itself.
+  return JSON.stringify({ ...rest, product: { ...product, version: '' }, epoch: 0 }, sorted);
+}
+
+function reasonsOf({ plan, triggers, previous }: TriggerFacts, changes: Changes): string[] {
+  const { name, version } = plan.product;
+  const { packages, customizations } = changes;
+  return [
+    ...triggers.map(sentenceOf),
+    ...(previous ? [] : [`First release of ${name} ${version} on ${plan.operating_system}.`]),
+    ...(changes.version ? [`${name} went from ${changes.version.from} to ${changes.version.to}.`] : []),
+    ...(changes.base_image ? [`The base image ${changes.base_image.name} moved.`] : []),
+    ...packages.changed.map((one) => `Package ${one.name} went from ${one.from} to ${one.to}.`),
+    ...(previous ? packages.added.map((one) => `Package ${one.name} ${one.version} came in.`) : []),
+    ...packages.removed.map((one) => `Package ${one.name} ${one.version} is gone.`),
+    ...customizations.added.map((one) => `Customization ${one.id} was applied in version ${one.version}.`),
+    ...customizations.changed.map((one) => `Customization ${one.id} went from version ${one.from} to ${one.to}.`),
+    ...customizations.removed.map((one) => `Customization ${one.id} was taken away.`),
+    ...(changes.recipe ? [`The recipe of ${name} changed.`] : []),
+  ];
+}
+
+function sentenceOf({ type, context }: PipelineTrigger): string {
+  const sentences = {
+    CVE_PATCH: 'A known vulnerability is fixed',
+    UPSTREAM_UPDATE: 'Upstream published a new version',
+    MANUAL_RUN: 'A person asked for it',
+    MAINTENANCE: 'Something that it is made from moved',
+  };
+  return `${sentences[type]}${context ? `: ${context}` : ''}.`;
+}
