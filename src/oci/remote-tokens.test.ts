@@ -1,0 +1,96 @@
+// Token authentication against a real registry: scopes, reuse, ends of tokens.
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
+import { startTokenServer, type TokenServer } from '../../test/token-server.ts';
+import { createEgress, type Egress } from '../egress/egress.ts';
+import { MEDIA_TYPES } from './descriptor.ts';
+import { describeBytes, encodeDocument, once } from './manifest.ts';
+import { openRegistry, type RemoteRegistry } from './remote.ts';
+
+const credentials = { username: 'robot$larder', password: 'sesame' };
+const retry = { tries: 3, firstWaitMs: 5 };
+const INDEX = encodeDocument({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [] });
+const DESCRIPTOR = describeBytes(MEDIA_TYPES.index, INDEX);
+
+let tokens: TokenServer;
+let server: DockerRegistry;
+let egress: Egress;
+
+beforeAll(async () => {
+  tokens = await startTokenServer(credentials);
+  server = await startDockerRegistry({ token: tokens.token });
+  egress = createEgress({ allow: ['127.0.0.1'] });
+});
+
+afterAll(async () => {
+  egress.close();
+  await server.stop();
+  await tokens.stop();
+});
+
+function open(statuses: number[] = []): RemoteRegistry {
+  tokens.given.length = 0;
+  return openRegistry({
+    url: server.url,
+    credentials,
+    egress,
+    retry,
+    onRequest: ({ status }) => statuses.push(status),
+  });
+}
+
+describe('tokens', () => {
+  it('are asked for once for each repository and used for all its requests', async () => {
+    const statuses: number[] = [];
+    const repository = open(statuses).repository('team/one');
+    await repository.push(DESCRIPTOR, async () => once(INDEX));
+    await repository.tag(DESCRIPTOR, 'a');
+    await repository.tag(DESCRIPTOR, 'b');
+    expect(tokens.given).toEqual([['repository:team/one:pull,push']]);
+    expect(statuses).toEqual([401, 201, 201, 201]);
+    expect(await repository.resolve('b')).toEqual(DESCRIPTOR);
+    expect(tokens.given.at(-1)).toEqual(['repository:team/one:pull']);
+  });
+
+  it('name both repositories of a mount', async () => {
+    const registry = open();
+    const bytes = randomBytes(100);
+    const blob = describeBytes('application/octet-stream', bytes);
+    await registry.repository('team/one').push(blob, async () => once(bytes));
+    expect(await registry.repository('team/two').mount(blob, 'team/one')).toBe('mounted');
+    expect(tokens.given.at(-1)).toEqual(['repository:team/two:pull,push', 'repository:team/one:pull']);
+  });
+
+  it('are shared by requests that come at once', async () => {
+    const repository = open().repository('team/one');
+    await repository.resolve('a');
+    tokens.given.length = 0;
+    await Promise.all(Array.from({ length: 5 }, () => repository.tag(DESCRIPTOR, 'c')));
+    expect(tokens.given).toEqual([['repository:team/one:pull,push']]);
+  });
+
+  it('that ended are renewed, whatever was said of their life', async () => {
+    // The registry takes a token for a minute beyond its end.
+    tokens.lifetime = { said: 3600, real: -120 };
+    const statuses: number[] = [];
+    const repository = open(statuses).repository('team/three');
+    await expect(repository.resolve('a')).rejects.toMatchObject({ status: 401, temporary: false });
+    tokens.lifetime = { said: 300, real: 300 };
+    await repository.push(DESCRIPTOR, async () => once(INDEX));
+    tokens.lifetime = { said: 0, real: 300 };
+    const short = open().repository('team/three');
+    await short.resolve('a');
+    await short.resolve('a');
+    expect(tokens.given.length).toBe(2);
+    tokens.lifetime = { said: 300, real: 300 };
+  });
+
+  it('are not given for a wrong password', async () => {
+    const wrong = { username: credentials.username, password: 'simsim' };
+    const repository = openRegistry({ url: server.url, credentials: wrong, egress, retry }).repository('team/one');
+    const refusal = { op: 'log in', status: 401, code: 'UNAUTHORIZED', temporary: false };
+    await expect(repository.resolve('a')).rejects.toMatchObject(refusal);
+    await expect(repository.resolve('a')).rejects.not.toThrow(/simsim/);
+  });
+});
