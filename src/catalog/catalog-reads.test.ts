@@ -4,16 +4,13 @@ import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, nobody, openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { CatalogApplicationsPage } from '../contract/application.ts';
-import { BaseImageDetailed, BaseImagesPage } from '../contract/base-image.ts';
 import { CatalogsPage } from '../contract/catalog.ts';
 import { ApplicationOfferingPage } from '../contract/offering.ts';
 import { OperatingSystemPage } from '../contract/operating-system.ts';
 import { PipelinesPage } from '../contract/pipeline.ts';
 import { ProductBranch } from '../contract/product.ts';
-import { RegistriesPage } from '../contract/registry.ts';
 import { ReleasesPage } from '../contract/release.ts';
 import { getApplication, listApplications } from './applications.ts';
-import { createBaseImage, deleteBaseImage, getBaseImage, listBaseImages, updateBaseImage } from './base-images.ts';
 import { getCatalog, listCatalogs } from './catalogs.ts';
 import { getFile } from './files.ts';
 import { getOffering, listOfferings } from './offerings.ts';
@@ -21,7 +18,6 @@ import { getOperatingSystem, listOperatingSystems } from './operating-systems.ts
 import { createPipelines } from './pipeline-wishes.ts';
 import { getPipeline, listPipelines } from './pipelines.ts';
 import { getProductBranch } from './products.ts';
-import { createRegistry, deleteRegistry, getRegistry, listRegistries, updateRegistry } from './registries.ts';
 import { getRelease, listReleases } from './releases.ts';
 
 let house: TestCatalog;
@@ -54,8 +50,6 @@ function fits(schema: TSchema, value: unknown): void {
 }
 
 const gone = { code: 'NOT_FOUND' };
-const seal = (plaintext: string, row: { organization_id: string; row_id: string }) =>
-  Buffer.from(`${row.organization_id} ${row.row_id} ${plaintext}`);
 
 describe('catalogs', () => {
   const list = (query: Partial<Parameters<typeof listCatalogs>[2]> = {}, of: TestOrganization = house.acme) =>
@@ -327,125 +321,5 @@ describe('pipelines', () => {
     const own = { catalog_id: house.acme.catalog_id, pipeline_id: all.items[0]?.id ?? '' };
     expect(await getPipeline(house.db, house.acme.principal, own)).toEqual(all.items[0]);
     await expect(getPipeline(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
-  });
-});
-
-describe('registries', () => {
-  const list = (query: Partial<Parameters<typeof listRegistries>[2]> = {}) =>
-    listRegistries(house.db, house.acme.principal, { ...page, ...query });
-
-  test('are registered with a sealed secret, changed, and removed', async () => {
-    const { id } = await house.write((tx) =>
-      createRegistry(
-        tx,
-        house.acme.principal,
-        {
-          name: 'Docker Hub',
-          description: 'public',
-          provider: 'DOCKERHUB',
-          url: 'https://docker.io/',
-          access_key: 'me',
-          access_secret: 'hush',
-          containers_organization: 'acme',
-        },
-        { seal },
-      ),
-    );
-    const own = { registry_id: id };
-    const registry = await getRegistry(house.db, house.acme.principal, own);
-    expect(registry).toMatchObject({ url: 'https://docker.io/acme', hosted: false, owned: true, application_count: 0 });
-    expect(JSON.stringify(registry)).not.toContain('hush');
-    await house.write((tx) =>
-      updateRegistry(tx, house.acme.principal, { ...own, name: 'Hub', access_secret: 'shh' }, { seal }),
-    );
-    const row = await house.db.selectFrom('registries').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-    expect(row.sealed_access_secret?.toString()).toBe(`${house.acme.principal.organization_id} ${id} shh`);
-    expect(row).toMatchObject({ name: 'Hub', access_key: 'me', updated_by: 'acme-owner' });
-    await expect(
-      house.write((tx) => updateRegistry(tx, house.rival.principal, { ...own, name: 'mine' }, { seal })),
-    ).rejects.toMatchObject(gone);
-    await expect(house.write((tx) => deleteRegistry(tx, house.rival.principal, own))).rejects.toMatchObject(gone);
-    await expect(getRegistry(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
-    const all = await list();
-    fits(RegistriesPage, all);
-    expect(all.items.map((item) => item.name)).toEqual(['Hosted registry', 'Hub']);
-    expect((await list({ hosted: true })).items[0]?.application_count).toBe(3);
-    expect((await list({ provider: 'DOCKERHUB', owned: true, shared: false })).total_size).toBe(1);
-    expect((await list({ vmware_managed: true })).total_size).toBe(0);
-    await house.write((tx) => deleteRegistry(tx, house.acme.principal, own));
-    expect((await list({ removed: true })).items.map((item) => item.name)).toEqual(['Hub']);
-    expect((await list({ removed: false })).total_size).toBe(1);
-    await expect(house.write((tx) => deleteRegistry(tx, house.acme.principal, own))).rejects.toMatchObject(gone);
-  });
-
-  test('that are hosted stay', async () => {
-    const hosted = { registry_id: house.acme.registry_id };
-    await expect(house.write((tx) => deleteRegistry(tx, house.acme.principal, hosted))).rejects.toMatchObject({
-      code: 'NOT_OWNED',
-    });
-  });
-});
-
-describe('base images', () => {
-  const list = (query: Partial<Parameters<typeof listBaseImages>[2]> = {}, of: TestOrganization = house.acme) =>
-    listBaseImages(house.db, of.principal, { with_applications: false, ...page, ...query });
-
-  test('are registered, followed, renamed, and deleted', async () => {
-    const [system] = (await listOperatingSystems(house.db, house.acme.principal, page)).items;
-    const asked = {
-      name: 'Golden',
-      description: 'ours',
-      registry_id: house.acme.registry_id,
-      container_image: 'golden/debian:12',
-      operating_system_id: system?.id ?? '',
-    };
-    await expect(
-      house.write((tx) => createBaseImage(tx, house.rival.principal, { ...asked, operating_system_id: 'x' })),
-    ).rejects.toMatchObject({ violations: [{ field: 'registry_id' }, { field: 'operating_system_id' }] });
-    const { id } = await house.write((tx) => createBaseImage(tx, house.acme.principal, asked));
-    expect(await house.waiting('follow-base-image')).toEqual([id]);
-    const own = { base_image_id: id };
-    await house.write((tx) => updateBaseImage(tx, house.acme.principal, { ...own, name: 'Golden 12' }));
-    const one = await getBaseImage(house.db, house.acme.principal, own);
-    fits(BaseImageDetailed, one);
-    expect(one).toMatchObject({
-      name: 'Golden 12',
-      container_image: '127.0.0.1:8080/acme/golden/debian:12',
-      pull_registry: { id: house.acme.registry_id },
-      application_count: 0,
-    });
-    await expect(getBaseImage(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
-    await expect(
-      house.write((tx) => updateBaseImage(tx, house.rival.principal, { ...own, name: 'mine' })),
-    ).rejects.toMatchObject(gone);
-    await expect(house.write((tx) => deleteBaseImage(tx, house.rival.principal, own))).rejects.toMatchObject(gone);
-    const made = await house.request(house.acme, ['redis'], { base_image_id: id });
-    await expect(house.write((tx) => deleteBaseImage(tx, house.acme.principal, own))).rejects.toMatchObject({
-      code: 'IN_USE',
-    });
-    await house.pool.query('update applications set removed_at = now() where id = $1', [made.application_ids[0]]);
-    await house.write((tx) => deleteBaseImage(tx, house.acme.principal, own));
-    expect((await getBaseImage(house.db, house.acme.principal, own)).status).toBe('DELETED');
-    await expect(house.request(house.acme, ['nginx'], { base_image_id: id })).rejects.toMatchObject({
-      violations: [{ field: 'base_image_id' }],
-    });
-  });
-
-  test('are the own and the shared ones', async () => {
-    const all = await list();
-    fits(BaseImagesPage, all);
-    expect(all.items.map((item) => item.name)).toEqual(['Debian 12', 'Debian 13']);
-    expect(all.items[0]).toMatchObject({
-      application_count: 3,
-      platforms: [{ os_family: 'linux', architecture: 'amd64' }],
-    });
-    expect((await list({ with_applications: true })).items.map((item) => item.name)).toEqual(['Debian 12']);
-    expect((await list({ with_applications: true }, house.rival)).items).toEqual([]);
-    expect((await list({ statuses: ['DELETED'] })).items.map((item) => item.name)).toEqual(['Golden 12']);
-    expect((await list({ name: '13' })).total_size).toBe(1);
-    expect((await list({ packaging_type: 'OVA' })).total_size).toBe(0);
-    await expect(
-      house.write((tx) => deleteBaseImage(tx, house.acme.principal, { base_image_id: house.base })),
-    ).rejects.toMatchObject({ code: 'NOT_OWNED' });
   });
 });
