@@ -119,12 +119,9 @@ async function sendResumable(
       try {
         await go();
       } catch (error) {
-        const again = restartable(error, upload);
-        if (again !== undefined) {
-          upload = undefined;
-          throw again;
-        }
-        throw error;
+        const way = wayOn(error, upload);
+        upload = way === 'anew' ? undefined : upload;
+        throw way === 'no' ? error : asTemporary(error);
       }
     },
     {
@@ -135,24 +132,35 @@ async function sendResumable(
   );
 }
 
-/** An upload that the registry forgot, or that was continued at a wrong place, can be begun again: its error as a temporary one. */
-function restartable(error: unknown, upload: Upload | undefined): RegistryError | undefined {
+/**
+ * How to go on with an upload that failed for good. 416: bytes of the broken connection were still on their way when the
+ * registry said what it holds, so it is asked again. Forgotten, or continued at a wrong place: from the beginning.
+ */
+function wayOn(error: unknown, upload: Upload | undefined): 'there' | 'anew' | 'no' {
   if (!(error instanceof RegistryError) || error.side === 'source' || error.temporary || !upload?.continued) {
-    return undefined;
+    return 'no';
+  }
+  if (error.status === 416) {
+    return 'there';
+  }
+  const forgotten = error.status === 404 || error.code === 'DIGEST_INVALID' || error.code === 'BLOB_UPLOAD_INVALID';
+  return forgotten ? 'anew' : 'no';
+}
+
+function asTemporary(error: unknown): unknown {
+  if (!(error instanceof RegistryError)) {
+    return error;
   }
   const { op, side, status, code, message } = error;
-  const forgotten = status === 404 || status === 416 || code === 'DIGEST_INVALID' || code === 'BLOB_UPLOAD_INVALID';
-  return forgotten
-    ? new RegistryError({
-        op,
-        side,
-        code,
-        temporary: true,
-        message,
-        cause: error,
-        ...(status !== undefined && { status }),
-      })
-    : undefined;
+  return new RegistryError({
+    op,
+    side,
+    code,
+    temporary: true,
+    message,
+    cause: error,
+    ...(status !== undefined && { status }),
+  });
 }
 
 async function begin(room: UploadRoom): Promise<URL> {
