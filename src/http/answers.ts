@@ -33,12 +33,12 @@ function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
   request.log.info(line, 'answered');
 }
 
-async function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const refusal = refusalOf(error);
   const { status } = PROBLEMS[refusal.code];
   if (status >= 500) request.log.error({ err: refusal.cause ?? refusal }, 'failed');
   else request.log.debug({ code: refusal.code, err: refusal.cause }, 'refused');
-  if (!(await readToEnd(request))) reply.header('connection', 'close');
+  void readToEnd(request);
   const path = request.url.split('?', 1)[0] ?? '';
   return reply
     .code(status)
@@ -52,15 +52,19 @@ async function answerError(error: unknown, request: FastifyRequest, reply: Fasti
 /** Answers an address that the router could not read: like every address under which nothing is, 404. */
 export function answerFrameworkError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   reply.header(REQUEST_ID_HEADER, request.id);
-  void answerError(new Refusal('not-found', { cause: error }), request, reply);
+  answerError(new Refusal('not-found', { cause: error }), request, reply);
 }
 
-/** A refused body is read and dropped, so that its sender sees the answer and not a reset. */
-async function readToEnd(request: FastifyRequest): Promise<boolean> {
-  if (!hasBody(request.raw)) return true;
+/**
+ * A refused body is read on and dropped while the answer goes out: closing the connection on a sender that still sends
+ * would reset it before the answer is read. Beyond the limit it is closed.
+ */
+async function readToEnd(request: FastifyRequest): Promise<void> {
+  if (!hasBody(request.raw)) return;
   const { upload } = request.routeOptions.config as { upload?: boolean };
   const bytesMax = upload ? ARCHIVE_BYTES_MAX : DROPPED_JSON_BYTES_MAX;
-  return await dropBody(request.raw, { bytesMax, timeoutMs: upload ? UPLOAD_TIMEOUT_MS : BODY_TIMEOUT_MS });
+  const ended = await dropBody(request.raw, { bytesMax, timeoutMs: upload ? UPLOAD_TIMEOUT_MS : BODY_TIMEOUT_MS });
+  if (!ended) request.raw.destroy();
 }
 
 /** Answers what could not even be read as a request (Node's `clientError`). */
