@@ -16,7 +16,7 @@ const plan = {
 };
 const facts = {
   pipeline_id: 'p1',
-  started_at: '2026-11-21T03:04:05.678Z',
+  triggered_at: '2026-11-21T03:04:05.678Z',
   triggers: [{ type: 'MANUAL_RUN' as const }],
 };
 

@@ -20,7 +20,7 @@ export type TriggerInfo = {
   release?: string;
   triggers: PipelineTrigger[];
   /** RFC 3339. */
-  started_at: string;
+  triggered_at: string;
   pipeline_id: string;
   /** Absent for the first release of an application. */
   previous?: { release?: string; version: string };
@@ -48,7 +48,7 @@ export type TriggerFacts = {
   pipeline_id: string;
   triggers: PipelineTrigger[];
   /** When the pipeline was made, RFC 3339. */
-  started_at: string;
+  triggered_at: string;
   plan: PlanFacts;
   release?: string;
   /** The plan of the release that this one follows. */
@@ -65,7 +65,7 @@ export function triggerInfo(facts: TriggerFacts): TriggerInfo {
     operating_system: plan.operating_system,
     ...(facts.release ? { release: facts.release } : {}),
     triggers: facts.triggers,
-    started_at: facts.started_at,
+    triggered_at: facts.triggered_at,
     pipeline_id: facts.pipeline_id,
     ...(previous
       ? {
