@@ -39,7 +39,34 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const run = (command: string, ...parts: string[]) =>
   execFileSync(command, parts, { cwd: join(directory, 'c'), maxBuffer: 1 << 28 });
 
+/** Made by Python's tarfile: a folder, a name in UTF-8, a long path, a link, a hard link, each in a format of its own. */
+const PYTHON = [
+  [
+    'ustar',
+    'H4sIAAAAAAACA+3WTQ6CMBAF4DlKb2CnP/Q8RIoYiZiCibfxIu64mIgrWLAhbYx9XxfTdNPFy0smdN1Q9weKSU6ctfOcrOd8Z2OVcU6a+d1ppUlYSuDeD2WYvqQ8hW/+fjgeTmF8jU8fJ//CmI387TJ/VqwVCYn8o2t823YElHf/qx2n3t9/s+y/kmwd+p9C5f0NLci+/+35eom6/233f7X/MbMuSKjPVvJA/xPk35Sh+qH8jZZMglMsp5nnDwAAAAAAAAAAAAAAAP/lDaS0GpoAKAAA',
+  ],
+  [
+    'gnu',
+    'H4sIAAAAAAACA+3XQQ6CMBAF0DlKTwBtmdKtB+ASRKsYCZiKibfxIu68mIiJCcaomzZE/tuUsP38GerbtlsfUgpJ9qwxw9l7PYdnxUaztZKH91bnGQlDERwPXemFoJnyj/xdt0w3/nq5nl2Y/HPmD/mbcf5K918ACYn8g6tcXbcEc5WkSboo2mZTbJtdwPn/pvfP/md6vAv6+W+NJFGg/7Hmf/MnUOgJ5v99//N4/2eZZoP9H8PKuT1aMPv+1+G2/y///y/3P6WkzUno+63khP5HyL8q/WpC+bNmRULFuJzOPH8AAAAAAAAAAAAA+E83e/aVqwAoAAA=',
+  ],
+  [
+    'pax',
+    'H4sIAAAAAAACA+2YS26DMBRFPc4qWAH4+TuKkmGH3QIqbolKQgRUYjfdSGfZWCFpVVGURh3YQvE9EyxPLAH3HuulWZptH/P+weWFa5gX+IVrT86F+VmP+8QFSZb0LABvbZc3w/EsToRI9t1u79Zkv99/qlcMREJT191zm3k9Y/yprNbX8z+sSWmhrOXqvG+lGPKvkX/vpEvof0Pz/hfo/yD9b5Nj3pXrrx5w3VP20pw+Tu9uBTXE0/+X777ZOF/5N0r90f962v/ErbEs4ci/d0pXVTViEC1L8L/UduZ/Af+H8T9NLwCHOwG3l3/53+u3uO1/NfW/lHK4EsD/ASicOyIF8D/mv5H6H5qE/9us2h1evZ1x2/+/5r9EJA1LxDiV6JH/u+9/o+f9b9D/IZCUjNnHDDju/i/zplhQ/8tz/1OI4XTk+QcAABAnn9/QYEoAKAAA',
+  ],
+] as const;
+
 describe('taken', () => {
+  it.each(PYTHON)('an archive of Python, %s', async (_, base64) => {
+    const { listing } = await inspectArchive(chunked(Buffer.from(base64, 'base64')));
+    expect(listing.map(({ type }) => type)).toEqual(['folder', 'file', 'file', 'symlink', 'hardlink']);
+    expect(listing[1]).toMatchObject({
+      path: 'rootfs/etc/grüße',
+      size: 5,
+      digest: `sha256:${sha256(Buffer.from('hello'))}`,
+    });
+    expect(listing[4]?.target).toBe('rootfs/etc/grüße');
+  });
+
   it.each([
     ['GNU tar', () => run('tar', '-czf', '-', 'customization.yaml', 'rootfs', 'scripts')],
     ['GNU tar of the folder itself', () => run('tar', '-czf', '-', '.')],

@@ -87,6 +87,24 @@ describe('archives of real programs', () => {
     rmSync(join(directory, 'tree/.git'), { recursive: true });
   });
 
+  it('the records that bsdtar and GNU tar add to a PAX header', async () => {
+    const records = {
+      'LIBARCHIVE.creationtime': '1700000000.25',
+      'LIBARCHIVE.xattr.user.a': 'Yg==',
+      'SCHILY.dev': '16777220',
+      'SCHILY.fflags': 'nodump',
+      'SCHILY.xattr.user.a': 'b',
+      atime: '1700000000.75',
+      ctime: '-3.5',
+      hdrcharset: 'BINARY',
+      mtime: '-1.5',
+      uname: 'someone',
+    };
+    const body = formatPax(new Map(Object.entries(records).map(([key, value]) => [key, Buffer.from(value)])));
+    const [read] = await readAll(await extended('x', body));
+    expect(read?.header).toMatchObject({ path: 'a', mtime: -2, xattrs: { 'user.a': Buffer.from('b') } });
+  });
+
   it('names that are not UTF-8 keep their bytes', async () => {
     execFileSync('bash', ['-c', "touch $'bad\\xff'"], { cwd: directory });
     const archive = execFileSync('tar', ['-C', directory, '-cf', '-', '--exclude=tree', '.']);
