@@ -59,7 +59,7 @@ export const SANDBOX_FOLDER = '/run/larder';
 const SETPRIV_FOLDER = `${SANDBOX_FOLDER}/setpriv`;
 
 /** Where bwrap reads its arguments, its filter and writes its state. */
-export const BWRAP_FDS = { args: 3, seccomp: 4, status: 5 } as const;
+export const BWRAP_FDS = { args: 3, seccomp: 4, status: 5, processes: 6 } as const;
 
 export const SECCOMP_FILTER: Buffer = seccompProgram(process.arch as SeccompArchitecture);
 
@@ -73,7 +73,10 @@ export function bwrapCommand(
   { root, joined }: { root: string; joined: boolean },
 ): { command: string[]; args: Buffer } {
   const options = [
-    ...(joined ? [] : ['--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts', '--hostname', 'localhost']),
+    // Without a process namespace of its own to name, bwrap would show this machine's /proc.
+    ...(joined
+      ? ['--pidns', String(BWRAP_FDS.processes)]
+      : ['--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts', '--hostname', 'localhost']),
     '--unshare-cgroup-try',
     '--die-with-parent',
     '--new-session',
@@ -94,8 +97,8 @@ export function bwrapCommand(
     wish.directory ?? '/',
     '--seccomp',
     String(BWRAP_FDS.seccomp),
-    '--json-status-fd',
-    String(BWRAP_FDS.status),
+    // In another's process namespace bwrap would look itself up under a wrong number in this machine's /proc, and fail.
+    ...(joined ? [] : ['--json-status-fd', String(BWRAP_FDS.status)]),
   ];
   return {
     command: [host.tools.bwrap, '--args', String(BWRAP_FDS.args), '--', ...asUser(wish)],

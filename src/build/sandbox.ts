@@ -1,7 +1,7 @@
 // A sandbox: an overlay over a chain of layers in namespaces of its own, where programs run confined and whose changes can be taken as a tar.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { lastLines } from './build-log.ts';
@@ -213,15 +213,20 @@ function startCommand(world: World, wish: SandboxCommand, options: RunOptions): 
   const { command, args } = bwrapCommand(host, wish, { root: join(world.scratch, 'root'), joined });
   const spawned = (async () => {
     const besidePid = await options.beside?.pid;
-    const join =
-      besidePid === undefined
-        ? []
-        : [host.tools.nsenter, '--target', String(besidePid), '--net', '--ipc', '--uts', '--pid'];
+    const network =
+      besidePid === undefined ? [] : [host.tools.nsenter, '--target', String(besidePid), '--net', '--ipc', '--uts'];
+    const processes = besidePid === undefined ? undefined : await open(`/proc/${besidePid}/ns/pid`);
     const [program = '', ...rest] = asOwner(
       host,
-      inNamespaceOf(host, world.pid, [...limitCommand(host, limits), ...join, ...command]),
+      inNamespaceOf(host, world.pid, [...limitCommand(host, limits), ...network, ...command]),
     );
-    return spawn(program, rest, { env: {}, cwd: '/', stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] });
+    try {
+      const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
+      const stdio = processes === undefined ? [...pipes] : [...pipes, processes.fd];
+      return spawn(program, rest, { env: {}, cwd: '/', stdio });
+    } finally {
+      await processes?.close();
+    }
   })();
   return watch(world, spawned, { args, options });
 }
@@ -239,6 +244,7 @@ function watch(
     );
   const exited = spawned.then(async (child) => {
     const ended = endOf(child);
+    child.once('exit', () => setTimeout(() => closePipes(child), PIPES_GRACE_MS).unref());
     feedBwrap(child, args);
     child.stdout?.on('data', (chunk: Buffer) => options.onOutput?.(chunk, 'stdout'));
     child.stderr?.on('data', (chunk: Buffer) => options.onOutput?.(chunk, 'stderr'));
@@ -265,6 +271,13 @@ function watch(
   const pid = spawned.then(statusPid);
   pid.catch(() => undefined);
   return { pid, exited, kill };
+}
+
+/** What a command left running beside its service may hold its output open forever; the rest of what was printed is here long before. */
+const PIPES_GRACE_MS = 500;
+
+function closePipes(child: ChildProcess): void {
+  for (const pipe of child.stdio) pipe?.destroy();
 }
 
 function feedBwrap(child: ChildProcess, args: Buffer): void {
