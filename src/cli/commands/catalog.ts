@@ -1,0 +1,90 @@
+// Commands that read what may be chosen and what was chosen: offerings, applications, catalogs, operating systems.
+import type { Command } from 'commander';
+import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import type { Io } from '../io.ts';
+import { sayTable, shortTime } from '../output.ts';
+import { inSession } from '../session.ts';
+
+/** Adds the commands. */
+export function addCatalogCommands(program: Command, io: Io): void {
+  program
+    .command('offerings')
+    .description('list what can be requested')
+    .option('--product <key>', 'only this product')
+    .option('--branch <branch>', 'only this branch')
+    .option('--os <name>', 'only for this operating system, by name')
+    .action(
+      inSession<{ product?: string; branch?: string; os?: string }>(io, async ({ client, show }, options) => {
+        const page = await client.call('listOfferings', {
+          page_size: PAGE_SIZE_MAX,
+          ...(options.product === undefined ? {} : { product_key: options.product }),
+          ...(options.branch === undefined ? {} : { branch: options.branch }),
+          ...(options.os === undefined ? {} : { operating_system_name: options.os }),
+        });
+        show(page, ({ items }) =>
+          sayTable(io, items, [
+            ['PRODUCT', ({ product }) => product.key],
+            ['BRANCH', ({ branch }) => branch],
+            ['TYPE', ({ packaging_type }) => packaging_type],
+            ['STATUS', ({ status }) => status],
+            ['FOR', ({ operating_systems }) => operating_systems.map(({ name }) => name).join(', ')],
+            ['ID', ({ id }) => id],
+          ]),
+        );
+      }),
+    );
+  program
+    .command('applications')
+    .description('list the applications of the catalog')
+    .option('--product <key>', 'only this product')
+    .action(
+      inSession<{ product?: string }>(io, async ({ client, catalogId, show }, { product }) => {
+        const page = await client.call('listApplications', {
+          catalog_id: await catalogId(),
+          page_size: PAGE_SIZE_MAX,
+          ...(product === undefined ? {} : { product_key: product }),
+        });
+        show(page, ({ items }) =>
+          sayTable(io, items, [
+            ['PRODUCT', (application) => application.product.key],
+            ['BRANCH', ({ branch }) => branch],
+            ['BASE IMAGE', ({ base_image }) => base_image.name],
+            ['RELEASE', ({ latest_release: last }) => last && `${last.version}-r${last.revision}`],
+            ['PIPELINE', ({ latest_pipeline }) => latest_pipeline?.status],
+            ['STATUS', ({ status }) => status],
+            ['ID', ({ id }) => id],
+          ]),
+        );
+      }),
+    );
+  program
+    .command('catalogs')
+    .description('list the catalogs of the organization')
+    .action(
+      inSession(io, async ({ client, show }) => {
+        const page = await client.call('listCatalogs', { page_size: PAGE_SIZE_MAX });
+        show(page, ({ items }) =>
+          sayTable(io, items, [
+            ['NAME', ({ name }) => name],
+            ['CREATED', ({ created_at }) => shortTime(created_at)],
+            ['ID', ({ id }) => id],
+          ]),
+        );
+      }),
+    );
+  program
+    .command('operating-systems')
+    .description('list the operating systems that base images can be of')
+    .action(
+      inSession(io, async ({ client, show }) => {
+        const page = await client.call('listOperatingSystems', { page_size: PAGE_SIZE_MAX });
+        show(page, ({ items }) =>
+          sayTable(io, items, [
+            ['NAME', ({ name }) => name],
+            ['STATUS', ({ status }) => status],
+            ['ID', ({ id }) => id],
+          ]),
+        );
+      }),
+    );
+}

@@ -1,0 +1,132 @@
+// Commands for customizations: upload one, see where it is, change it, take it away.
+import { openAsBlob } from 'node:fs';
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import type { CustomizationDetailed } from '../../contract/customization.ts';
+import type { UploadSource } from '../../contract/endpoint.ts';
+import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import { CommandFailed, EXIT, type Io } from '../io.ts';
+import { baseImage } from '../lookup.ts';
+import { sayTable } from '../output.ts';
+import { inSession, type Session } from '../session.ts';
+import { watchPipelines } from '../watch.ts';
+
+type Naming = { name?: string; description?: string };
+type CustomizeOptions = Naming & { product?: string; branch?: string; baseImage?: string; watch?: boolean };
+
+/** Adds the commands. */
+export function addCustomizationCommands(program: Command, io: Io): void {
+  program
+    .command('customize')
+    .description('upload a customization; everything that it touches is built again with it')
+    .argument('<archive>', 'a tar.gz with rootfs/, scripts/ and customization.yaml')
+    .option('--product <key>', 'only applications of this product (default: all)')
+    .option('--branch <branch>', 'only this branch of the product')
+    .option('--base-image <name>', 'only applications on this base image, by name or id')
+    .option('--name <name>', 'name of the customization')
+    .option('--description <text>', 'what it is for')
+    .option('--watch', 'follow it until it is everywhere')
+    .action(inSession<CustomizeOptions>(io, customize));
+  const group = program.command('customizations').description('list and change customizations');
+  group
+    .command('list', { isDefault: true })
+    .description('list customizations')
+    .option('--all', 'deleted ones too')
+    .action(
+      inSession<{ all?: boolean }>(io, async ({ client, catalogId, show }, { all }) => {
+        const wish = { catalog_id: await catalogId(), active: !all, page_size: PAGE_SIZE_MAX };
+        show(await client.call('listCustomizations', wish), ({ items }) => sayCustomizations(io, items));
+      }),
+    );
+  group
+    .command('get')
+    .description('show a customization')
+    .argument('<id>')
+    .action(
+      inSession(io, async (session, _options, [id = '']) => {
+        const wish = { catalog_id: await session.catalogId(), customization_id: id };
+        session.show(await session.client.call('getCustomization', wish), (one) => sayCustomizations(io, [one]));
+      }),
+    );
+  group
+    .command('update')
+    .description('change a customization; an archive makes a new version')
+    .argument('<id>')
+    .argument('[archive]')
+    .option('--name <name>', 'new name')
+    .option('--description <text>', 'new description')
+    .action(
+      inSession<Naming>(io, async ({ client, catalogId }, naming, [customization_id = '', archive]) => {
+        const file = archive === undefined ? {} : { file: await archiveOf(archive) };
+        await client.call('updateCustomization', {
+          catalog_id: await catalogId(),
+          customization_id,
+          ...naming,
+          ...file,
+        });
+      }),
+    );
+  group
+    .command('delete')
+    .description('delete a customization; everything that it touched is built again without it')
+    .argument('<id>')
+    .action(
+      inSession(io, async ({ client, catalogId }, _options, [customization_id = '']) => {
+        await client.call('deleteCustomization', { catalog_id: await catalogId(), customization_id });
+      }),
+    );
+}
+
+function sayCustomizations(io: Io, customizations: readonly CustomizationDetailed[]): void {
+  sayTable(io, customizations, [
+    ['NAME', ({ name }) => name],
+    ['VERSION', ({ version }) => version],
+    ['FOR', scopeOf],
+    ['STATUS', ({ status }) => status],
+    ['TOUCHES', ({ affected_releasables }) => affected_releasables.length],
+    ['FAILED', ({ affected_releasables: all }) => all.filter(({ status }) => status === 'FAILED').length],
+    ['ID', ({ id }) => id],
+  ]);
+}
+
+function scopeOf({ global, filter }: CustomizationDetailed): string {
+  if (global) return 'everything';
+  const product = [filter?.product_key, filter?.branch].filter((part) => part !== undefined).join(' ');
+  const base = filter?.base_image?.name ?? filter?.base_image_id;
+  return [product, base === undefined ? '' : `on ${base}`].filter((part) => part !== '').join(' ');
+}
+
+async function customize(session: Session, options: CustomizeOptions, [archive = '']: string[]): Promise<void> {
+  const { client, io } = session;
+  const { product, branch, baseImage: base, name, description } = options;
+  const filter = {
+    ...(product === undefined ? {} : { product_key: product }),
+    ...(branch === undefined ? {} : { branch }),
+    ...(base === undefined ? {} : { base_image_id: (await baseImage(client, base)).id }),
+  };
+  const catalog_id = await session.catalogId();
+  const { id } = await client.call('createCustomization', {
+    catalog_id,
+    file: await archiveOf(archive),
+    ...(Object.keys(filter).length > 0 ? { filter } : {}),
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description }),
+  });
+  const get = () => client.call('getCustomization', { catalog_id, customization_id: id });
+  if (options.watch) await watchPipelines(session, async () => pipelinesOf(session, catalog_id, await get()));
+  session.show(await get(), (made) => sayCustomizations(io, [made]));
+}
+
+function pipelinesOf({ client }: Session, catalog_id: string, { affected_releasables }: CustomizationDetailed) {
+  const ids = new Set(affected_releasables.flatMap(({ latest_pipeline_id }) => latest_pipeline_id ?? []));
+  return Promise.all([...ids].map((pipeline_id) => client.call('getPipeline', { catalog_id, pipeline_id })));
+}
+
+/** The file without reading it into memory. */
+async function archiveOf(path: string): Promise<UploadSource> {
+  try {
+    return { filename: basename(path), bytes: await openAsBlob(path, { type: 'application/gzip' }) };
+  } catch {
+    throw new CommandFailed(`${path} cannot be read.`, EXIT.usage);
+  }
+}

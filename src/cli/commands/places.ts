@@ -1,0 +1,121 @@
+// Commands for where things come from and go to: base images and registries.
+import { type Command, Option } from 'commander';
+import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import type { RegistryProvider } from '../../contract/vocabulary.ts';
+import type { Io } from '../io.ts';
+import { baseImage, registryId } from '../lookup.ts';
+import { say, sayTable } from '../output.ts';
+import { inSession } from '../session.ts';
+
+/** Adds the commands. */
+export function addPlaceCommands(program: Command, io: Io): void {
+  addRegistries(program.command('registries').description('list, add and remove registries'), io);
+  addBaseImages(program.command('base-images').description('list, add and remove base images'), io);
+}
+
+type NewRegistry = { provider: RegistryProvider; user?: string; secret: string; description: string };
+
+function addRegistries(group: Command, io: Io): void {
+  const secret = new Option('--secret <secret>', 'password or key; better by the environment')
+    .env('LARDER_REGISTRY_SECRET')
+    .makeOptionMandatory();
+  group
+    .command('list', { isDefault: true })
+    .description('list registries')
+    .action(
+      inSession(io, async ({ client, show }) => {
+        const page = await client.call('listRegistries', { removed: false, page_size: PAGE_SIZE_MAX });
+        show(page, ({ items }) =>
+          sayTable(io, items, [
+            ['NAME', ({ name }) => name],
+            ['URL', ({ url }) => url],
+            [
+              'HEALTHY',
+              ({ healthy, unhealthy_cause }) => (healthy === false ? (unhealthy_cause ?? 'no') : yesOf(healthy)),
+            ],
+            ['ID', ({ id }) => id],
+          ]),
+        );
+      }),
+    );
+  group
+    .command('add')
+    .description('register a registry')
+    .argument('<name>')
+    .argument('<url>', 'its address')
+    .addOption(secret)
+    .option('--user <name>', 'user name or key id')
+    .option('--provider <provider>', 'whose kind of registry it is', 'OCI')
+    .option('--description <text>', 'what it is for', '')
+    .action(
+      inSession<NewRegistry>(
+        io,
+        async ({ client, show }, { provider, user, secret, description }, [name = '', url = '']) => {
+          const made = await client.call('createRegistry', {
+            ...{ name, url, provider, description, access_secret: secret },
+            ...(user === undefined ? {} : { access_key: user }),
+          });
+          show(made, ({ id }) => say(io, id));
+        },
+      ),
+    );
+  group
+    .command('remove')
+    .description('remove a registry')
+    .argument('<registry>', 'its name or id')
+    .action(
+      inSession(io, async ({ client }, _options, [name = '']) => {
+        await client.call('deleteRegistry', { registry_id: await registryId(client, name) });
+      }),
+    );
+}
+
+function yesOf(healthy: boolean | undefined): string {
+  return healthy === undefined ? 'not checked' : 'yes';
+}
+
+type NewBaseImage = { registry: string; image: string; os: string; description: string };
+
+function addBaseImages(group: Command, io: Io): void {
+  group
+    .command('list', { isDefault: true })
+    .description('list base images')
+    .action(
+      inSession(io, async ({ client, show }) => {
+        const page = await client.call('listBaseImages', { statuses: ['ACTIVE'], page_size: PAGE_SIZE_MAX });
+        show(page, ({ items }) =>
+          sayTable(io, items, [
+            ['NAME', ({ name }) => name],
+            ['IMAGE', ({ container_image }) => container_image],
+            ['OS', ({ operating_system }) => operating_system?.name],
+            ['HEALTHY', ({ healthy }) => (healthy === false ? 'no' : yesOf(healthy))],
+            ['ID', ({ id }) => id],
+          ]),
+        );
+      }),
+    );
+  group
+    .command('add')
+    .description('follow an image of a registry as a base image')
+    .argument('<name>')
+    .requiredOption('--registry <name>', 'the registry that holds it, by name or id')
+    .requiredOption('--image <repository:tag>', 'the image, relative to the registry')
+    .requiredOption('--os <id>', 'id of the operating system that it holds')
+    .option('--description <text>', 'what it is for', '')
+    .action(
+      inSession<NewBaseImage>(io, async ({ client, show }, { registry, image, os, description }, [name = '']) => {
+        const registry_id = await registryId(client, registry);
+        const wish = { name, description, registry_id, container_image: image, operating_system_id: os };
+        show(await client.call('createBaseImage', wish), ({ id }) => say(io, id));
+      }),
+    );
+  group
+    .command('remove')
+    .description('remove a base image')
+    .argument('<base image>', 'its name or id')
+    .action(
+      inSession(io, async ({ client }, _options, [name = '']) => {
+        await client.call('deleteBaseImage', { base_image_id: (await baseImage(client, name)).id });
+      }),
+    );
+}

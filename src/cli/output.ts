@@ -1,0 +1,56 @@
+// How answers look: JSON for programs, tables and lines for people.
+import type { Violation } from '../contract/problem.ts';
+import type { Io } from './io.ts';
+
+export type Column<T> = [heading: string, value: (row: T) => string | number | undefined];
+
+/** Writes a line. */
+export function say(io: Io, text: string): void {
+  io.out.write(`${text}\n`);
+}
+
+/** Writes a value as JSON, indented for people who look at it nevertheless. */
+export function sayJson(io: Io, value: unknown): void {
+  say(io, JSON.stringify(value, null, 2));
+}
+
+/** Writes rows under their headings; a line that says so when there are none. */
+export function sayTable<T>(io: Io, rows: readonly T[], columns: readonly Column<T>[]): void {
+  if (rows.length === 0) {
+    say(io, 'Nothing.');
+    return;
+  }
+  const cells = rows.map((row) => columns.map(([, value]) => clean(value(row))));
+  const widths = columns.map(([heading], index) =>
+    Math.max(heading.length, ...cells.map((line) => line[index]?.length ?? 0)),
+  );
+  const lineOf = (line: string[]) =>
+    line
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join('  ')
+      .trimEnd();
+  say(io, lineOf(columns.map(([heading]) => heading)));
+  for (const line of cells) say(io, lineOf(line));
+}
+
+/** Writes one thing, a field a line; what is undefined is left out. */
+export function sayFields(io: Io, fields: Record<string, string | number | boolean | undefined>): void {
+  const known = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const width = Math.max(...known.map(([name]) => name.length));
+  for (const [name, value] of known) say(io, `${name.padEnd(width)}  ${clean(String(value))}`);
+}
+
+/** What is wrong, a line each. */
+export function violationLines(violations: readonly Violation[]): string[] {
+  return violations.map(({ field, message }) => `  ${clean(field)}: ${clean(message)}`);
+}
+
+/** Names come from other people: control characters would move the cursor or change colours. */
+export function clean(value: string | number | undefined): string {
+  return String(value ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
+}
+
+/** `2026-03-03T00:59:52.762Z` as `2026-03-03 00:59`. */
+export function shortTime(time: string | undefined): string {
+  return time === undefined ? '' : time.slice(0, 16).replace('T', ' ');
+}

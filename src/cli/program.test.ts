@@ -1,0 +1,141 @@
+// The command line against a real server: what it says, in words and in JSON, and its exit codes.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTestApi, type TestApi } from '../../test/api.ts';
+import { packed, rootfs } from '../customization/fixtures.ts';
+import { createProgram, runProgram } from './program.ts';
+
+let api: TestApi;
+let url: string;
+let folder: string;
+
+beforeAll(async () => {
+  api = await openTestApi();
+  await api.app.listen({ host: '127.0.0.1', port: 0 });
+  url = `http://127.0.0.1:${(api.app.server.address() as AddressInfo).port}`;
+  folder = await mkdtemp(join(tmpdir(), 'larder-cli-'));
+}, 60_000);
+afterAll(async () => {
+  await api.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+type Ran = { code: number; out: string; err: string };
+
+async function run(args: string[], options: { token?: string; input?: string; url?: string } = {}): Promise<Ran> {
+  const [out, err] = [new PassThrough(), new PassThrough()];
+  const io = { out, err, in: Readable.from([options.input ?? '']) };
+  const token = options.token ?? api.acme.tokens.OWNER;
+  const code = await runProgram(createProgram(io), ['--url', options.url ?? url, '--token', token, ...args], io);
+  return { code, out: String(out.read() ?? ''), err: String(err.read() ?? '') };
+}
+
+test('--help names the commands, and an unknown one is not understood', async () => {
+  const help = await run(['--help']);
+  expect(help.code).toBe(0);
+  for (const verb of ['request', 'customize', 'releases', 'pipelines', 'registries', 'base-images', 'api']) {
+    expect(help.out).toContain(`  ${verb} `);
+  }
+  expect(await run(['bake'])).toMatchObject({ code: 2, err: expect.stringContaining('unknown command') });
+  expect(await run(['customize'])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('missing required argument'),
+  });
+});
+
+test('login tells whose token it is; token prints an access token', async () => {
+  const login = await run(['login'], { token: api.acme.tokens.VIEWER });
+  expect(login).toMatchObject({ code: 0, err: '' });
+  expect(login.out).toMatch(/role\s+VIEWER/);
+  const { out } = await run(['token']);
+  expect((await api.ask('GET', '/v1/catalogs', { token: out.trim() })).statusCode).toBe(200);
+});
+
+describe('customize', () => {
+  test('uploads, lists, updates and deletes', async () => {
+    const archive = join(folder, 'ca.tar.gz');
+    await writeFile(archive, await packed([rootfs('etc/motd', { content: 'hello' })]));
+    const made = await run(['customize', archive, '--name', 'company CA', '--watch', '--json']);
+    expect(made.code).toBe(0);
+    const { id, artifact } = JSON.parse(made.out);
+    expect(artifact.filename).toBe('ca.tar.gz');
+    expect((await run(['customizations'])).out).toMatch(/company CA +v1 +everything/);
+    expect((await run(['customizations', 'update', id, '--name', 'renamed'])).code).toBe(0);
+    expect((await run(['customizations', 'get', id])).out).toContain('renamed');
+    expect((await run(['customizations', 'delete', id])).code).toBe(0);
+    expect((await run(['customizations', 'list'])).out).not.toContain('renamed');
+    expect((await run(['customizations', 'list', '--all'])).out).toContain('renamed');
+  });
+
+  test('says everything that is wrong', async () => {
+    const archive = join(folder, 'bad.tar.gz');
+    await writeFile(archive, await packed([rootfs('proc/a', { content: 'x' }), rootfs('dev/b', { content: 'y' })]));
+    const { code, err } = await run(['customize', archive, '--branch', '7.0']);
+    expect(code).toBe(1);
+    expect(err).toContain('The request is not valid');
+    expect(err).toContain('  filter.branch: It is of use only together with filter.product_key.');
+    expect(err).toMatch(/ {2}file:rootfs\/proc\/?a?: /);
+    expect(err).toMatch(/\(request [0-9a-f-]+\)/);
+    expect((await run(['customize', join(folder, 'none')])).code).toBe(2);
+  });
+});
+
+test('registries are added, listed and removed', async () => {
+  const added = await run(['registries', 'add', 'harbor', 'https://harbor.example', '--secret', 's', '--user', 'u']);
+  expect(added).toMatchObject({ code: 0, err: '' });
+  const list = await run(['registries']);
+  expect(list.out).toContain('https://harbor.example');
+  expect(list.out).toContain(added.out.trim());
+  expect((await run(['registries', 'remove', 'harbor'])).code).toBe(0);
+  expect((await run(['registries'])).out).not.toContain('harbor');
+});
+
+test('reading commands answer tables and JSON', async () => {
+  const commands = [
+    'offerings',
+    'applications',
+    'catalogs',
+    'operating-systems',
+    'requests',
+    'releases',
+    'pipelines',
+    'base-images',
+  ];
+  for (const command of commands) {
+    expect(await run([command])).toMatchObject({ code: 0, err: '' });
+    const json = await run([command, '--json']);
+    expect(JSON.parse(json.out)).toBeDefined();
+  }
+});
+
+describe('api', () => {
+  test('sends anything', async () => {
+    expect(JSON.parse((await run(['api', 'get', '/v1/catalogs'])).out).items).toHaveLength(1);
+    const body = '{"name":"x","description":"","provider":"OCI","url":"https://x.example","access_secret":"s"}';
+    const made = await run(['api', 'POST', '/v1/registries', '--data', '@-'], { input: body });
+    expect(made.out).toMatch(/^\/v1\/registries\/[0-9a-f-]{36}\n$/);
+    expect((await run(['api', 'DELETE', made.out.trim()])).code).toBe(0);
+  });
+
+  test('says what was refused', async () => {
+    const { code, err } = await run(['api', 'GET', '/v1/catalogs?page=0']);
+    expect([code, err]).toEqual([1, expect.stringContaining('page: It should be at least 1.')]);
+  });
+});
+
+test('a wrong token, a server that is not there, no token', async () => {
+  const wrong = await run(['catalogs'], { token: 'larder_wrong' });
+  expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('The token is not valid') });
+  const nobody = await run(['catalogs'], { url: 'http://127.0.0.1:1' });
+  expect(nobody).toMatchObject({ code: 3, err: expect.stringContaining('There is no answer from http://127.0.0.1:1') });
+  expect(await run(['catalogs'], { token: '' })).toMatchObject({ code: 2 });
+});
+
+test('people can name offerings and base images; what is not there is named', async () => {
+  const { code, err } = await run(['request', 'redis:7.0', '--base-image', 'Debian 12']);
+  expect([code, err]).toEqual([1, 'There is no base image Debian 12\n']);
+});

@@ -1,0 +1,106 @@
+// The typed client: an operation's name and its input, over HTTP, with the API token exchanged when it is needed.
+import type { EndpointDefinition } from '../contract/endpoint.ts';
+import { type Call, endpoints, type Operation, type Output } from '../contract/endpoints.ts';
+import { ProblemError, problemOf, UnreachableError } from './problem-error.ts';
+import { type RequestBody, type RequestParts, requestParts } from './request-parts.ts';
+
+export type ClientOptions = {
+  /** Scheme, host and port of the server. */
+  url: string;
+  /** Exchanged for access tokens, which are kept in memory. */
+  apiToken?: string;
+};
+
+export type RawRequest = { method: string; path: string; body?: RequestBody; contentType?: string };
+
+export type Client = {
+  /** Calls an operation. Throws ProblemError when the server refuses, UnreachableError when it does not answer. */
+  call<O extends Operation>(operation: O, input: Call<O>): Promise<Output<O>>;
+  /** Sends any request as the user of the token. Throws as `call` does. */
+  send(request: RawRequest): Promise<Response>;
+  /** An access token that is good for a minute at least. */
+  accessToken(): Promise<string>;
+};
+
+/** A token is renewed this long before its end, so that it does not expire on its way. */
+const RENEW_BEFORE_MS = 60_000;
+
+type Held = { token: string; until: number };
+
+/** Opens a client. Nothing is sent before the first call. */
+export function openClient(options: ClientOptions): Client {
+  let held: Promise<Held> | undefined;
+  const client: Client = { call, send, accessToken };
+  return client;
+
+  async function call<O extends Operation>(operation: O, input: Call<O>): Promise<Output<O>> {
+    const endpoint: EndpointDefinition = endpoints[operation];
+    const parts = requestParts(endpoint, input as Record<string, unknown>);
+    const response = await sendParts(endpoint, parts);
+    return (await outputOf(endpoint, response)) as Output<O>;
+  }
+
+  function send({ method, path, ...body }: RawRequest): Promise<Response> {
+    return authorized(method, { path, ...body });
+  }
+
+  function sendParts(endpoint: EndpointDefinition, parts: RequestParts): Promise<Response> {
+    if (endpoint.access === 'PUBLIC') return exchange(options.url, endpoint.method, parts);
+    return authorized(endpoint.method, parts);
+  }
+
+  /** A token can be refused although it looks good, when the server's clock runs ahead: once, a new one is tried. */
+  async function authorized(method: string, parts: RequestParts): Promise<Response> {
+    const attempt = async () => exchange(options.url, method, parts, await accessToken());
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof ProblemError) || error.problem.type !== '/problems/token-expired') throw error;
+      held = undefined;
+      return await attempt();
+    }
+  }
+
+  async function accessToken(): Promise<string> {
+    const now = Date.now();
+    const known = await held;
+    if (known !== undefined && known.until > now) return known.token;
+    held = renew();
+    try {
+      return (await held).token;
+    } catch (error) {
+      held = undefined;
+      throw error;
+    }
+  }
+
+  async function renew(): Promise<Held> {
+    const api_token = options.apiToken ?? '';
+    const answer = await call('exchangeToken', { api_token, grant_type: 'refresh_token' });
+    return { token: answer.access_token, until: Date.now() + answer.expires_in * 1000 - RENEW_BEFORE_MS };
+  }
+}
+
+async function exchange(url: string, method: string, parts: RequestParts, token?: string): Promise<Response> {
+  const headers: Record<string, string> = { accept: 'application/json, application/problem+json' };
+  if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+  if (parts.contentType !== undefined) headers['content-type'] = parts.contentType;
+  const response = await fetchFrom(url, parts.path, { method, headers, ...(parts.body ? { body: parts.body } : {}) });
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+async function fetchFrom(url: string, path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(new URL(path, url), { ...init, redirect: 'error' });
+  } catch (error) {
+    throw new UnreachableError(url, error);
+  }
+}
+
+async function outputOf({ success }: EndpointDefinition, response: Response): Promise<unknown> {
+  if (success.status === 200) return await response.json();
+  if (success.status === 204) return undefined;
+  const location = response.headers.get('location') ?? '';
+  return { id: decodeURIComponent(location.split('/').at(-1) ?? '') };
+}
