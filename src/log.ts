@@ -1,6 +1,5 @@
 // What happens, as JSON lines; secrets are taken out by rule, wherever in a line they stand.
-import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
-import type { LogLevel } from './config.ts';
+import { type DestinationStream, type LevelWithSilent, type Logger, pino, stdSerializers } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -27,7 +26,7 @@ const SECRET_TEXTS: readonly [RegExp, string][] = [
 const DEPTH_MAX = 8;
 
 export type LogOptions = {
-  level: LogLevel;
+  level: LevelWithSilent;
   /** Named in every line: server, worker. */
   name?: string;
   /** Standard output when not given. */
