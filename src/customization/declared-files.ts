@@ -73,7 +73,7 @@ export const USER = /^[a-z_][a-z0-9_-]{0,31}$/;
 /** Builds and tests run in a user namespace with 65,536 ids; the last one stands for no id at all. */
 const ID_MAX = 65534;
 
-export function readOwner(text: string, line: number, tell: Tell): { user?: OwnerName; group?: OwnerName } {
+function readOwner(text: string, line: number, tell: Tell): { user?: OwnerName; group?: OwnerName } {
   const [user = '', group, ...rest] = text.split(':');
   const parsed = { user: readName(user), group: group === undefined ? undefined : readName(group) };
   if (parsed.user === undefined || (group !== undefined && parsed.group === undefined) || rest.length > 0) {
@@ -83,7 +83,7 @@ export function readOwner(text: string, line: number, tell: Tell): { user?: Owne
   return { user: parsed.user, ...(parsed.group === undefined ? {} : { group: parsed.group }) };
 }
 
-export function readName(text: string): OwnerName | undefined {
+function readName(text: string): OwnerName | undefined {
   return USER.test(text) ? text : readId(text);
 }
 

@@ -24,18 +24,16 @@ export class ArchiveRefused extends Error {
   }
 }
 
-export const CUSTOMIZATION_ERROR_CODES = [
-  'NOT_A_FOLDER',
-  'IN_THE_WAY',
-  'OUTSIDE_IMAGE',
-  'LINK_LOOP',
-  'TWICE',
-  'USER_UNKNOWN',
-  'GROUP_UNKNOWN',
-  'USER_TAKEN',
-  'ARCHIVE_CHANGED',
-] as const;
-export type CustomizationErrorCode = (typeof CUSTOMIZATION_ERROR_CODES)[number];
+export type CustomizationErrorCode =
+  | 'NOT_A_FOLDER'
+  | 'IN_THE_WAY'
+  | 'OUTSIDE_IMAGE'
+  | 'LINK_LOOP'
+  | 'TWICE'
+  | 'USER_UNKNOWN'
+  | 'GROUP_UNKNOWN'
+  | 'USER_TAKEN'
+  | 'ARCHIVE_CHANGED';
 
 /** A customization that cannot be laid over this image. The message is for the person who made it. */
 export class CustomizationError extends Error {

@@ -4,8 +4,7 @@ import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib';
 import { ByteSource } from '../tar/byte-source.ts';
 import { ARCHIVE_BYTES_MAX, EXPANDED_BYTES_MAX, RATIO_FREE_BYTES, RATIO_MAX } from './limits.ts';
 
-export const GZIP_ERROR_CODES = ['NOT_GZIP', 'DAMAGED', 'TRUNCATED', 'TRAILING_DATA', 'TOO_LARGE', 'RATIO'] as const;
-export type GzipErrorCode = (typeof GZIP_ERROR_CODES)[number];
+export type GzipErrorCode = 'NOT_GZIP' | 'DAMAGED' | 'TRUNCATED' | 'TRAILING_DATA' | 'TOO_LARGE' | 'RATIO';
 
 /** Compressed bytes that are refused. */
 export class GzipError extends Error {

@@ -12,8 +12,6 @@ import { GzipError, gunzipOne, type Progress } from './gunzip.ts';
 import { type Inspection, ROOTFS } from './inspection.ts';
 import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX, ENTRIES_MAX } from './limits.ts';
 
-export type { Inspection } from './inspection.ts';
-
 export type InspectOptions = {
   /** Certificates that are not valid at this time are refused. */
   now?: Date;

@@ -47,13 +47,3 @@ export function needsSandbox(inspection: Pick<Inspection, 'hooks' | 'declaration
 export function declaredPackages(inspection: Pick<Inspection, 'declaration'>): string[] {
   return inspection.declaration.packages;
 }
-
-/** True when the customization puts files into the image without running anything. */
-export function bringsFiles(inspection: Pick<Inspection, 'listing' | 'declaration' | 'certificates'>): boolean {
-  return (
-    inspection.listing.some(({ path }) => path.startsWith(ROOTFS)) ||
-    inspection.certificates.length > 0 ||
-    inspection.declaration.users.length > 0 ||
-    inspection.declaration.files.some(({ content }) => content !== undefined)
-  );
-}

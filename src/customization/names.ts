@@ -12,7 +12,7 @@ const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 const MACHINE_FOLDERS = new Set(['proc', 'sys', 'dev', 'run', 'tmp']);
 
 /** What is wrong with a text that names a file, undefined when nothing is. */
-export function textProblem(name: string): string | undefined {
+function textProblem(name: string): string | undefined {
   if (hasBadBytes(name)) return 'the name is not UTF-8';
   if (CONTROL.test(name)) return 'the name holds a control character';
   if (BIDI.test(name)) return 'the name holds a character that changes the direction of writing';

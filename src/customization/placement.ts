@@ -13,7 +13,7 @@ import { type Inspection, ROOTFS } from './inspection.ts';
 export const COMPOSED = { bundle: BUNDLE, passwd: 'etc/passwd', group: 'etc/group' } as const;
 export type Composed = keyof typeof COMPOSED;
 
-export type Origin =
+type Origin =
   /** Bytes, or a link or folder, of the archive. */
   | { from: 'archive'; path: string }
   | { from: 'text'; text: string }

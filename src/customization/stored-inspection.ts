@@ -1,16 +1,10 @@
 // The way of an inspection into a row and back: the listing is content, for it may have 20,000 entries.
-import type { Digest } from '../contract/vocabulary.ts';
 import { type Listing, readListing, writeListing } from '../tar/listing.ts';
 import type { Inspection, StoredInspection } from './inspection.ts';
 
 /** The listing as bytes for the content store. */
 export function listingBytes(inspection: Inspection): AsyncIterable<Uint8Array> {
   return writeListing(inspection.listing);
-}
-
-/** What the row holds once the listing is content of this digest. */
-export function storedInspection(inspection: Inspection, listing: Digest): StoredInspection {
-  return { ...inspection, listing };
 }
 
 /** The inspection of a row with its listing, read from content. */

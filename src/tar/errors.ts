@@ -1,24 +1,22 @@
 // The one error of this room: what is wrong with an archive, as a code and a sentence for the person who made it.
 
 /** Closed set: each way an archive is refused. */
-export const TAR_ERROR_CODES = [
-  'NOT_TAR',
-  'CHECKSUM',
-  'HEADER_FIELD',
-  'SIZE',
-  'NAME',
-  'PATH_CLIMBS',
-  'TYPE_UNKNOWN',
-  'SPARSE',
-  'MULTIVOLUME',
-  'EXTENSION',
-  'GLOBAL_HEADER',
-  'TRUNCATED',
-  'TRAILING_DATA',
-  'BODY_SIZE',
-  'BODY_GONE',
-] as const;
-export type TarErrorCode = (typeof TAR_ERROR_CODES)[number];
+export type TarErrorCode =
+  | 'NOT_TAR'
+  | 'CHECKSUM'
+  | 'HEADER_FIELD'
+  | 'SIZE'
+  | 'NAME'
+  | 'PATH_CLIMBS'
+  | 'TYPE_UNKNOWN'
+  | 'SPARSE'
+  | 'MULTIVOLUME'
+  | 'EXTENSION'
+  | 'GLOBAL_HEADER'
+  | 'TRUNCATED'
+  | 'TRAILING_DATA'
+  | 'BODY_SIZE'
+  | 'BODY_GONE';
 
 /** An archive that cannot be read, or entries that cannot be written. `path` is the entry it concerns, as written. */
 export class TarError extends Error {

@@ -2,8 +2,7 @@
 import type { Digest } from '../contract/vocabulary.ts';
 import { ancestorsOf, baseName, parentOf } from './path.ts';
 
-export const ENTRY_TYPES = ['file', 'folder', 'symlink', 'hardlink', 'character', 'block', 'fifo'] as const;
-export type EntryType = (typeof ENTRY_TYPES)[number];
+export type EntryType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'character' | 'block' | 'fifo';
 
 /** Paths have no leading `/` or `./` and no trailing `/`; the root itself is ''. */
 export type ListingEntry = {
