@@ -1,0 +1,119 @@
+// The hosted registry as a target: the suite of every target, and what only rows over shared content can do.
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { basic, openTestRegistry, type TestRegistry } from '../../test/registry.ts';
+import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
+import { describeBytes, EMPTY_CONFIG, encodeDocument, once } from '../oci/manifest.ts';
+import { testTarget } from '../oci/target-conformance.ts';
+import { hostedTarget } from './target.ts';
+
+function targetOf(registry: TestRegistry, repository: string, organization_id: string | null = registry.acme.id) {
+  return hostedTarget({ db: registry.database.db, content: registry.content, organization_id, repository });
+}
+
+testTarget('hosted registry', async () => {
+  const registry = await openTestRegistry();
+  return {
+    target: targetOf(registry, 'acme/target'),
+    neighbour: { target: targetOf(registry, 'acme/neighbour'), name: 'acme/neighbour' },
+    close: registry.close,
+  };
+});
+
+describe('rows over shared content', () => {
+  let registry: TestRegistry;
+  beforeAll(async () => {
+    registry = await openTestRegistry();
+  });
+  afterAll(() => registry.close());
+
+  const never = async (): Promise<never> => {
+    throw new Error('the content is in the store already');
+  };
+
+  async function hold(value: object): Promise<Descriptor> {
+    const bytes = encodeDocument(value);
+    await registry.content.put(once(bytes));
+    return describeBytes(MEDIA_TYPES.manifest, bytes);
+  }
+
+  function artifact(name: string): object {
+    return {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.manifest,
+      artifactType: 'application/vnd.test',
+      config: EMPTY_CONFIG,
+      layers: [EMPTY_CONFIG],
+      annotations: { name },
+    };
+  }
+
+  test('nothing that the store holds is read, and what was pushed can be pulled', async () => {
+    const manifest = await hold(artifact('held'));
+    await registry.content.put(once(Buffer.from('{}')));
+    const target = targetOf(registry, 'acme/containers/debian-12/redis');
+    await target.push(EMPTY_CONFIG, never);
+    await target.pushTagged?.(manifest, never, '7.0.15-debian-12-r0');
+    const url = `${registry.url}/v2/acme/containers/debian-12/redis/manifests/7.0.15-debian-12-r0`;
+    const pulled = await fetch(url, { headers: basic(registry.acme.tokens.VIEWER) });
+    expect(pulled.headers.get('docker-content-digest')).toBe(manifest.digest);
+  });
+
+  test('a manifest does not show before everything it is made of', async () => {
+    const target = targetOf(registry, 'acme/early');
+    const manifest = await hold({ ...artifact('early'), layers: [describeBytes('application/x', randomBytes(9))] });
+    await expect(target.push(manifest, never)).rejects.toMatchObject({
+      code: 'MANIFEST_BLOB_UNKNOWN',
+      temporary: false,
+    });
+    expect(await target.resolve(manifest.digest)).toBeUndefined();
+  });
+
+  test("an immutable tag is not moved: DENIED, and the next revision's turn", async () => {
+    const target = targetOf(registry, 'acme/immutable');
+    const [first, second] = [await hold(artifact('first')), await hold(artifact('second'))];
+    await target.push(EMPTY_CONFIG, async () => once(Buffer.from('{}')));
+    for (const manifest of [first, second]) {
+      await target.push(manifest, never);
+    }
+    await target.tag(first, '1.2.3-debian-12-r0');
+    await target.tag(first, '1.2.3-debian-12-r0');
+    await expect(target.tag(second, '1.2.3-debian-12-r0')).rejects.toMatchObject({
+      code: 'DENIED',
+      side: 'target',
+      temporary: false,
+    });
+    await target.tag(second, '1.2.3-debian-12-r1');
+    expect(await target.resolve('1.2.3-debian-12-r0')).toEqual(first);
+  });
+
+  test('names outside the namespace are refused, in both directions', async () => {
+    const bytes = randomBytes(10);
+    const blob = describeBytes('application/octet-stream', bytes);
+    for (const target of [
+      targetOf(registry, 'rival/app'),
+      targetOf(registry, 'base/debian'),
+      targetOf(registry, 'acme/app', null),
+    ]) {
+      await expect(target.push(blob, async () => once(bytes))).rejects.toMatchObject({ code: 'DENIED' });
+    }
+    await targetOf(registry, 'base/debian', null).push(blob, never);
+    expect(await targetOf(registry, 'base/debian').exists(blob)).toBe(true);
+  });
+
+  test('a descriptor with another size than the content is refused', async () => {
+    const { digest } = await registry.content.put(once(randomBytes(10)));
+    const target = targetOf(registry, 'acme/sizes');
+    await expect(target.push({ mediaType: 'application/x', digest, size: 11 }, never)).rejects.toMatchObject({
+      code: 'SIZE_INVALID',
+    });
+  });
+
+  test('what is pushed is young again, so that no sweep takes it before its row is there', async () => {
+    const { digest, size } = await registry.content.put(once(randomBytes(10)));
+    const before = (await registry.content.stat(digest))?.touchedAt.getTime() ?? Number.NaN;
+    await expect.poll(() => Date.now()).toBeGreaterThan(before);
+    await targetOf(registry, 'acme/touched').push({ mediaType: 'application/x', digest, size }, never);
+    expect((await registry.content.stat(digest))?.touchedAt.getTime()).toBeGreaterThan(before);
+  });
+});
