@@ -1,3 +1,4 @@
+// Every spelling of an inward address is seen through.
 import { describe, expect, it } from 'vitest';
 import { isLoopback, isPublicAddress, parseHostList, plainAddress } from './addresses.ts';
 

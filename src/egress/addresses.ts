@@ -79,7 +79,7 @@ export type HostList = {
 };
 
 /** An item of the list is none of these. */
-export class HostListError extends Error {
+class HostListError extends Error {
   override readonly name = 'HostListError';
   readonly code = 'HOST_LIST';
 

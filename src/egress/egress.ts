@@ -22,7 +22,7 @@ export type Egress = {
 };
 
 /** The address lies inward and the operator has not allowed it. Tells the host as it was asked for, never what its name resolved to. */
-export class EgressRefused extends Error {
+class EgressRefused extends Error {
   override readonly name = 'EgressRefused';
   readonly code = 'EGRESS_REFUSED';
   readonly host: string;

@@ -11,7 +11,7 @@ export type ProxySettings = { http_proxy?: string; https_proxy?: string; no_prox
 const TUNNEL_TIMEOUT_MS = 30_000;
 
 /** The proxy refused the tunnel; `status` is its answer. */
-export class ProxyError extends Error {
+class ProxyError extends Error {
   override readonly name = 'ProxyError';
   readonly code = 'PROXY';
   readonly status: number | undefined;

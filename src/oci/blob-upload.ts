@@ -1,6 +1,6 @@
 // Sending a blob: in one request where it is small, and so that a broken connection costs only what was on its way where it is large.
 import type { Descriptor } from './descriptor.ts';
-import { RegistryError } from './errors.ts';
+import { asTemporary, RegistryError } from './errors.ts';
 import type { Body } from './exchange.ts';
 import { type Answer, followed, type Session } from './registry-session.ts';
 import { retrying } from './retry.ts';
@@ -121,7 +121,7 @@ async function sendResumable(
       } catch (error) {
         const way = wayOn(error, upload);
         upload = way === 'anew' ? undefined : upload;
-        throw way === 'no' ? error : asTemporary(error);
+        throw way === 'no' || !(error instanceof RegistryError) ? error : asTemporary(error);
       }
     },
     {
@@ -133,34 +133,19 @@ async function sendResumable(
 }
 
 /**
- * How to go on with an upload that failed for good. 416: bytes of the broken connection were still on their way when the
- * registry said what it holds, so it is asked again. Forgotten, or continued at a wrong place: from the beginning.
+ * How to go on with an upload that failed for good. 416, or 409 from ours: bytes of the broken connection were still on
+ * their way when the registry said what it holds, so it is asked again. Forgotten, or continued at a wrong place: from the
+ * beginning.
  */
 function wayOn(error: unknown, upload: Upload | undefined): 'there' | 'anew' | 'no' {
   if (!(error instanceof RegistryError) || error.side === 'source' || error.temporary || !upload?.continued) {
     return 'no';
   }
-  if (error.status === 416) {
+  if (error.status === 416 || error.status === 409) {
     return 'there';
   }
   const forgotten = error.status === 404 || error.code === 'DIGEST_INVALID' || error.code === 'BLOB_UPLOAD_INVALID';
   return forgotten ? 'anew' : 'no';
-}
-
-function asTemporary(error: unknown): unknown {
-  if (!(error instanceof RegistryError)) {
-    return error;
-  }
-  const { op, side, status, code, message } = error;
-  return new RegistryError({
-    op,
-    side,
-    code,
-    temporary: true,
-    message,
-    cause: error,
-    ...(status !== undefined && { status }),
-  });
 }
 
 async function begin(room: UploadRoom): Promise<URL> {

@@ -60,6 +60,20 @@ function withSide(error: RegistryError, side: RegistrySide): RegistryError {
   });
 }
 
+/** The same error as one that another try may not meet. */
+export function asTemporary(error: RegistryError): RegistryError {
+  const { op, side, status, code, message } = error;
+  return new RegistryError({
+    op,
+    side,
+    code,
+    temporary: true,
+    message,
+    cause: error,
+    ...(status !== undefined && { status }),
+  });
+}
+
 /** The `code` of an error of node's or ours. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

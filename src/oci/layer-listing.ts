@@ -10,12 +10,13 @@ import { ContentMismatch } from './content-errors.ts';
 import type { Descriptor, Digest } from './descriptor.ts';
 
 /** The largest published images (CUDA, full TeX) stay under 30 GB; a bomb of zeros ends here instead of never. */
-export const LAYER_TAR_BYTES_MAX = 64 * 1024 ** 3;
+const TAR_BYTES_MAX = 64 * 1024 ** 3;
 /** A full desktop distribution has some 400,000 files; the listing is held in memory. */
-export const LAYER_ENTRIES_MAX = 2_000_000;
+const ENTRIES_MAX = 2_000_000;
+const LIMITS = { bytes: TAR_BYTES_MAX, entries: ENTRIES_MAX };
 
 /** A layer beyond what Larder reads. */
-export class LayerTooLarge extends Error {
+class LayerTooLarge extends Error {
   override readonly name = 'LayerTooLarge';
   readonly code = 'LAYER_TOO_LARGE';
 }
@@ -27,11 +28,11 @@ export class LayerTooLarge extends Error {
 export async function listLayer(
   store: ContentStore,
   layer: Descriptor,
-  options: { diffId?: Digest } = {},
+  options: { diffId?: Digest; limits?: { bytes: number; entries: number } } = {},
 ): Promise<Digest> {
   const stream = await store.open(layer.digest);
   try {
-    const { listing, diffId } = await readLayer(stream);
+    const { listing, diffId } = await readLayer(stream, options.limits ?? LIMITS);
     if (options.diffId !== undefined && options.diffId !== diffId) {
       throw new ContentMismatch(options.diffId, diffId);
     }
@@ -41,11 +42,14 @@ export async function listLayer(
   }
 }
 
-async function readLayer(stream: Readable): Promise<{ listing: ListingEntry[]; diffId: Digest }> {
+async function readLayer(
+  stream: Readable,
+  limits: typeof LIMITS,
+): Promise<{ listing: ListingEntry[]; diffId: Digest }> {
   const hash = createHash('sha256');
-  const tar = bounded(await uncompressed(stream), (chunk) => hash.update(chunk));
+  const tar = bounded(await uncompressed(stream), limits.bytes, (chunk) => hash.update(chunk));
   try {
-    const listing = await listEntries(tar);
+    const listing = await listEntries(tar, limits.entries);
     for await (const _rest of tar) {
       // What stands behind the archive's end counts for the diffID.
     }
@@ -55,7 +59,7 @@ async function readLayer(stream: Readable): Promise<{ listing: ListingEntry[]; d
   }
 }
 
-async function listEntries(tar: AsyncIterable<Uint8Array>): Promise<ListingEntry[]> {
+async function listEntries(tar: AsyncIterable<Uint8Array>, entriesMax: number): Promise<ListingEntry[]> {
   const listing: ListingEntry[] = [];
   for await (const { header, body } of readTar(keptOpen(tar), { lenientEnd: true })) {
     const hash = createHash('sha256');
@@ -63,8 +67,8 @@ async function listEntries(tar: AsyncIterable<Uint8Array>): Promise<ListingEntry
       hash.update(part);
     }
     listing.push(listingEntry(header, hash.digest('hex')));
-    if (listing.length > LAYER_ENTRIES_MAX) {
-      throw new LayerTooLarge(`the layer has more than ${LAYER_ENTRIES_MAX} entries`);
+    if (listing.length > entriesMax) {
+      throw new LayerTooLarge(`the layer has more than ${entriesMax} entries`);
     }
   }
   return listing;
@@ -85,12 +89,16 @@ export function listingEntry(header: TarHeader, hex: string): ListingEntry {
   };
 }
 
-async function* bounded(bytes: AsyncIterable<Buffer>, see: (chunk: Buffer) => void): AsyncGenerator<Buffer, void> {
+async function* bounded(
+  bytes: AsyncIterable<Buffer>,
+  bytesMax: number,
+  see: (chunk: Buffer) => void,
+): AsyncGenerator<Buffer, void> {
   let size = 0;
   for await (const chunk of bytes) {
     size += chunk.length;
-    if (size > LAYER_TAR_BYTES_MAX) {
-      throw new LayerTooLarge(`the layer has more than ${LAYER_TAR_BYTES_MAX} bytes when expanded`);
+    if (size > bytesMax) {
+      throw new LayerTooLarge(`the layer has more than ${bytesMax} bytes when expanded`);
     }
     see(chunk);
     yield chunk;

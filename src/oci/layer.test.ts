@@ -127,6 +127,20 @@ describe('listLayer', () => {
   });
 });
 
+describe('listLayer, bounded', () => {
+  const bomb = gzipSync(execFileSync('tar', ['-c', '-C', import.meta.dirname, 'layer.ts', 'disk.ts']));
+
+  it.each([
+    ['bytes', { bytes: 5000, entries: 10 }],
+    ['entries', { bytes: 1_000_000, entries: 1 }],
+  ])('ends at its limit of %s', async (_kind, limits) => {
+    const store = memoryContent();
+    const { digest, size } = await store.put(chunksOf(bomb, 7000));
+    const listed = listLayer(store, { mediaType: MEDIA_TYPES.layer, digest, size }, { limits });
+    await expect(listed).rejects.toMatchObject({ code: 'LAYER_TOO_LARGE' });
+  });
+});
+
 describe('mergedListing', () => {
   it('lays layers over one another, known listings or not', async () => {
     const store = memoryContent();

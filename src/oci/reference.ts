@@ -65,9 +65,3 @@ function splitRegistry(named: string): { registry?: string; rest: string } {
   const isHost = first === 'localhost' || /[.:]/.test(first) || first.startsWith('[') || /[A-Z]/.test(first);
   return isHost ? { registry: first, rest: named.slice(slash + 1) } : { rest: named };
 }
-
-/** The reference as text, in the order that parseReference reads. */
-export function formatReference({ registry, repository, tag, digest }: Reference): string {
-  const name = registry === undefined ? repository : `${registry}/${repository}`;
-  return `${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
-}

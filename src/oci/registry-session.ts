@@ -5,6 +5,7 @@ import { type Authorizer, type Credentials, createAuthorizer } from './credentia
 import { codeOf, isConnectionCode, RegistryError, type RegistrySide } from './errors.ts';
 import { type Body, exchange } from './exchange.ts';
 import { MANIFEST_BYTES_MAX, readAtMost } from './manifest.ts';
+import { refusalOf } from './refused.ts';
 import { DEFAULT_RETRY, type RetryPolicy, retrying } from './retry.ts';
 
 export type SessionOptions = {
@@ -59,10 +60,7 @@ const CALL_MS_MAX = 600_000;
 /** A request with more than this is a transfer: it may take long, and ends by silence alone. */
 const CALL_BODY_BYTES_MAX = 1024 * 1024;
 const REDIRECTS_MAX = 5;
-const ERROR_BYTES_MAX = 64 * 1024;
-const MESSAGE_LENGTH_MAX = 300;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
-const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** Two refusals in a row with fresh credentials are an answer. */
 const REFUSALS_MAX = 2;
 
@@ -157,7 +155,7 @@ async function attempt(room: Room, call: Call, signal?: AbortSignal): Promise<{ 
         continue;
       }
     }
-    throw await refusalOf(room, { call, url, response });
+    throw await refusalOf(response, { call, url, redact: room.authorizer.redact });
   }
 }
 
@@ -220,49 +218,4 @@ export function followed(location: string, from: URL, registry: URL): URL {
     throw new RegistryError({ op: 'follow', side: 'target', code: 'REDIRECT', temporary: false, message });
   }
   return url;
-}
-
-type Refusal = { call: Call; url: URL; response: IncomingMessage };
-
-async function refusalOf(room: Room, { call, url, response }: Refusal): Promise<RegistryError> {
-  const status = response.statusCode ?? 0;
-  const told = await readAtMost(response, ERROR_BYTES_MAX).then(errorOf, () => undefined);
-  const code = told?.code ?? CODES[status] ?? `HTTP_${status}`;
-  const reason = room.authorizer.redact(told?.message ?? '').slice(0, MESSAGE_LENGTH_MAX);
-  const retryAfterMs = retryAfter(response.headers['retry-after']);
-  return new RegistryError({
-    op: call.op,
-    side: call.side,
-    status,
-    code,
-    temporary: TEMPORARY.has(status),
-    message: `${call.op} at ${url.host}${url.pathname}: ${status} ${code}${reason === '' ? '' : `: ${reason}`}`,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
-}
-
-const CODES: Record<number, string> = { 401: 'UNAUTHORIZED', 403: 'DENIED', 404: 'NOT_FOUND', 429: 'TOOMANYREQUESTS' };
-
-/** The first of a registry's errors (distribution-spec, "Error Codes"), printable. */
-function errorOf(bytes: Buffer): { code?: string; message?: string } | undefined {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(bytes.toString());
-  } catch {
-    return undefined;
-  }
-  const { errors } = (answer ?? {}) as { errors?: unknown };
-  const first = (Array.isArray(errors) ? errors[0] : undefined) as { code?: unknown; message?: unknown } | undefined;
-  return {
-    ...(typeof first?.code === 'string' && /^[A-Z_]{1,64}$/.test(first.code) && { code: first.code }),
-    ...(typeof first?.message === 'string' && { message: first.message.replace(/[\p{Cc}\p{Cf}]/gu, ' ') }),
-  };
-}
-
-function retryAfter(header: string | undefined): number | undefined {
-  if (header === undefined) {
-    return undefined;
-  }
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

@@ -1,0 +1,47 @@
+// Upload once, then mount: also when the one who uploads fails.
+import { expect, it } from 'vitest';
+import type { Digest } from './descriptor.ts';
+import { createSharedUploads, type Placed } from './shared-uploads.ts';
+
+const DIGEST: Digest = `sha256:${'0'.repeat(64)}`;
+const at = (repository: string, registry = 'https://r') => ({ registry, repository });
+
+it('lets another send when the sender fails, and the rest mount from there', async () => {
+  const uploads = createSharedUploads();
+  const acts: string[] = [];
+  const first = Promise.withResolvers<Placed>();
+  const copy = (repository: string, send: () => Promise<Placed>) =>
+    uploads.place(DIGEST, at(repository), {
+      send,
+      async mount(from) {
+        acts.push(`${repository} from ${from}`);
+        return 'mounted';
+      },
+    });
+  const sends = async (): Promise<Placed> => 'sent';
+  const copies = [copy('a', () => first.promise), copy('b', sends), copy('c', sends)];
+  first.reject(new Error('connection lost'));
+  const results = await Promise.allSettled(copies);
+  expect(results.map((result) => (result.status === 'fulfilled' ? result.value : 'failed'))).toEqual([
+    'failed',
+    'sent',
+    'mounted',
+  ]);
+  expect(acts).toEqual(['c from b']);
+  expect(await copy('b', sends)).toBe('present');
+});
+
+it('sends where a mount is refused, and remembers the newer home', async () => {
+  const uploads = createSharedUploads();
+  const refusing = { send: async (): Promise<Placed> => 'sent', mount: async () => 'refused' as const };
+  expect(await uploads.place(DIGEST, at('a'), refusing)).toBe('sent');
+  expect(await uploads.place(DIGEST, at('b'), refusing)).toBe('sent');
+  expect(await uploads.place(DIGEST, at('b'), refusing)).toBe('present');
+});
+
+it('keeps registries apart', async () => {
+  const uploads = createSharedUploads();
+  const how = { send: async (): Promise<Placed> => 'sent', mount: async () => 'mounted' as const };
+  expect(await uploads.place(DIGEST, at('a'), how)).toBe('sent');
+  expect(await uploads.place(DIGEST, at('a', 'https://other'), how)).toBe('sent');
+});
