@@ -59,7 +59,7 @@ async function permit(
 }
 
 /** `/v1/catalogs/{catalog_id}` as the router writes it. */
-export function routePath(path: string): string {
+function routePath(path: string): string {
   return path.replace(/\{(\w+)\}/g, ':$1');
 }
 
