@@ -2,6 +2,8 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -212,6 +214,52 @@ describe('an archive that misbehaves', () => {
       'Package: held-one\nStatus: install ok installed\nArchitecture: all\nMaintainer: x <x@y>\nVersion: 1\nDescription: x\n';
     const error = await refusal(apt.solve({ status, install: ['replacer'] }));
     expect(error).toMatchObject({ code: 'UNSOLVABLE', packages: ['held-one'] });
+  });
+
+  test('one that asks for credentials gets those of its address, at every step, and no log tells them', async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      const wanted = `Basic ${Buffer.from('user:secret-word').toString('base64')}`;
+      if (request.headers.authorization !== wanted) {
+        response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+        return;
+      }
+      readFile(join(archive(), request.url ?? '')).then(
+        (bytes) => response.end(bytes),
+        () => response.writeHead(404).end(),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const address = (user: string) =>
+        `Types: deb\nURIs: http://${user}127.0.0.1:${port}/\nSuites: ./\nTrusted: yes\n`;
+      const logged: string[] = [];
+      const openAt = (name: string, user: string) =>
+        openAptRoot({
+          directory: join(scratch, name),
+          sources: { suite: './', deb822: address(user), signed_by: [] },
+          operating_system: 'debian-12',
+          log: (line) => logged.push(line),
+        });
+      const apt = await openAt('private', 'user:secret-word@');
+      await apt.update();
+      const lock = await apt.solve({ status: '', install: ['good'] });
+      const pins = await apt.fetch(lock, memoryContent());
+      expect(JSON.stringify(pins)).not.toContain('secret');
+      expect(await apt.fetch(pins, memoryContent())).toEqual(pins);
+      expect(asked).toContain('/./good.deb');
+      const gone = await apt.solve({ status: '', install: ['gone'] });
+      expect((await refusal(apt.fetch(gone, memoryContent()))).code).toBe('PACKAGE_GONE');
+      const error = await refusal((await openAt('stranger', 'user:wrong-word@')).update());
+      expect(`${error.message} ${error.cause} ${logged.join()}`).not.toMatch(/(?:secret|wrong)-word/);
+      const kept = await stat(join(scratch, 'private', 'etc', 'sources.list.d', 'archive.sources'));
+      expect(kept.mode & 0o077).toBe(0);
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
   });
 
   test('new indexes make another digest and forget the old answers', async () => {
