@@ -13,7 +13,8 @@ export function contentTarget(store: ContentStore): Target {
   const target: Target = {
     resolve: async (reference) => (isDigest(reference) ? await describe(store, reference) : tags.get(reference)),
     fetch: async (descriptor, range) => await store.open(descriptor.digest, range),
-    exists: async (descriptor) => (await store.stat(descriptor.digest))?.size === descriptor.size,
+    // Whoever asks will rely on it, so a sweep must not take it before the copy is done.
+    exists: async ({ digest, size }) => (await store.stat(digest))?.size === size && (await store.touch(digest)),
     async push(descriptor, open) {
       if (!isManifestType(descriptor.mediaType)) {
         await store.put(await open(), descriptor);

@@ -159,10 +159,22 @@ describe('copyArtifact', () => {
 
   it('brings what it was wrongly told to be there', async () => {
     const store = memoryContent();
-    const image = await imageOf(store, [await layerOf(store, 100_000)], 'hinted');
+    const layer = await layerOf(store, 100_000);
+    const image = await imageOf(store, [layer], 'hinted');
+    const blobs = [layer.descriptor];
     const target = registry.repository('copy/hinted');
     await copyArtifact(contentTarget(store), target, image, { isPresent: () => true, tags: ['1'] });
     await readBack(target, image, ['1']);
+    const other = registry.repository('copy/hinted-too');
+    await copyArtifact(contentTarget(store), other, image, { mountFrom: () => 'copy/hinted-too', tags: ['1'] });
+    await readBack(other, image, ['1']);
+    const third = registry.repository('copy/remembered');
+    const uploads = createSharedUploads();
+    for (const { digest } of blobs) {
+      uploads.note(digest, third.place);
+    }
+    await copyArtifact(contentTarget(store), third, image, { uploads, tags: ['1'] });
+    await readBack(third, image, ['1']);
   });
 
   it('sends no blob twice to one repository', async () => {

@@ -6,7 +6,7 @@ import type { Placed, SharedUploads } from './shared-uploads.ts';
 import type { Source, Target } from './target.ts';
 
 export type CopyOptions = {
-  /** A repository of the target's registry that is known to hold a blob. */
+  /** A repository of the target's registry that is known to hold a blob; the target's own means that it is present. */
   mountFrom?: (digest: Digest) => string | undefined;
   /** Blobs that are known to be in the target: they are not asked for. Should one be gone, the copy notices and brings it. */
   isPresent?: (digest: Digest) => boolean;
@@ -52,8 +52,9 @@ export async function copyArtifact(
     if (!(error instanceof RegistryError && LACKING.has(error.code))) {
       throw error;
     }
-    // What we were told to be there is not: a registry swept it.
-    await bring({ source, target, options: { ...options, mountFrom: () => undefined, isPresent: () => false } }, blobs);
+    // What we were told to be there is not: a registry swept it. Hints and memory are left aside.
+    const { mountFrom: _told, isPresent: _known, uploads: _remembered, ...plain } = options;
+    await bring({ source, target, options: plain }, blobs);
     await pushManifests(room, nodes);
   }
 }
@@ -121,18 +122,17 @@ async function bring(room: Room, blobs: Descriptor[]): Promise<void> {
 
 async function placeBlob(room: Room, blob: Descriptor): Promise<Placed> {
   const { target, options } = room;
-  if (options.isPresent?.(blob.digest)) {
+  const { place } = target;
+  const from = options.mountFrom?.(blob.digest);
+  if (options.isPresent?.(blob.digest) || (from !== undefined && from === place?.repository)) {
     return 'present';
   }
-  const mount = (from: string) => side('target', 'mount blob', () => target.mount(blob, from));
-  const from = options.mountFrom?.(blob.digest);
-  if (from !== undefined && (await mount(from)) === 'mounted') {
-    return 'mounted';
-  }
-  const send = () => sendMissing(room, blob);
-  return options.uploads === undefined || target.place === undefined || blob.size <= UNASKED_BYTES_MAX
+  const mount = (repository: string) => side('target', 'mount blob', () => target.mount(blob, repository));
+  const send = async () =>
+    from !== undefined && (await mount(from)) === 'mounted' ? 'mounted' : await sendMissing(room, blob);
+  return options.uploads === undefined || place === undefined || blob.size <= UNASKED_BYTES_MAX
     ? await send()
-    : await options.uploads.place(blob.digest, target.place, { send, mount });
+    : await options.uploads.place(blob.digest, place, { send, mount });
 }
 
 async function sendMissing({ source, target }: Room, blob: Descriptor): Promise<Placed> {

@@ -39,6 +39,29 @@ it('sends where a mount is refused, and remembers the newer home', async () => {
   expect(await uploads.place(DIGEST, at('b'), refusing)).toBe('present');
 });
 
+it('brings nothing where it brought it before, or was told that it is', async () => {
+  const uploads = createSharedUploads();
+  const acts: string[] = [];
+  const how = {
+    async send(): Promise<Placed> {
+      acts.push('send');
+      return 'sent';
+    },
+    async mount() {
+      acts.push('mount');
+      return 'mounted' as const;
+    },
+  };
+  uploads.note(DIGEST, at('told'));
+  const repositories = ['told', 'a', 'b', 'a', 'b'];
+  const placed = [];
+  for (const repository of repositories) {
+    placed.push(await uploads.place(DIGEST, at(repository), how));
+  }
+  expect(placed).toEqual(['present', 'sent', 'mounted', 'present', 'present']);
+  expect(acts).toEqual(['send', 'mount']);
+});
+
 it('keeps registries apart', async () => {
   const uploads = createSharedUploads();
   const how = { send: async (): Promise<Placed> => 'sent', mount: async () => 'mounted' as const };

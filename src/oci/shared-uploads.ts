@@ -4,54 +4,83 @@ import type { MountResult } from './target.ts';
 
 export type Placed = 'sent' | 'mounted' | 'present';
 
+export type Place = { registry: string; repository: string };
+
 export interface SharedUploads {
   /**
-   * Brings a blob to `place`: by `send` when nobody has brought it to this registry yet, otherwise by `mount` from where
-   * it is. When the sender fails, one of those who wait sends.
+   * Brings a blob to `place`: not at all when it was brought there before, by `send` when nobody has brought it to this
+   * registry yet, otherwise by `mount` from where it is. When the sender fails, one of those who wait sends.
    */
   place(
     digest: Digest,
-    place: { registry: string; repository: string },
+    place: Place,
     how: { send: () => Promise<Placed>; mount: (from: string) => Promise<MountResult> },
   ): Promise<Placed>;
+  /** Tells that a repository holds a blob, however that came. */
+  note(digest: Digest, place: Place): void;
 }
 
 /** Homes that are remembered; the oldest give way, and their blobs are looked for or sent again. */
 const HOMES_MAX = 10_000;
+/** Blobs in repositories, at some 200 bytes each. */
+const HELD_MAX = 50_000;
 
-/** One value for all copies that may send the same blobs. */
+/** One value for all copies that may send the same blobs. What it remembers may be gone; a copy notices. */
 export function createSharedUploads(): SharedUploads {
   const homes = new Map<string, Promise<string>>();
+  const held = new Map<string, true>();
 
   function sendFirst(key: string, repository: string, send: () => Promise<Placed>): Promise<Placed> {
     const sending = send();
     const home = sending.then(() => repository);
-    homes.delete(key);
-    homes.set(key, home);
-    const [oldest] = homes.keys();
-    if (oldest !== undefined && homes.size > HOMES_MAX) {
-      homes.delete(oldest);
-    }
+    remember(homes, { key, value: home, most: HOMES_MAX });
     home.catch(() => homes.get(key) === home && homes.delete(key));
     return sending;
   }
 
-  return {
-    async place(digest, { registry, repository }, { send, mount }) {
-      const key = `${registry} ${digest}`;
-      for (;;) {
-        const home = homes.get(key);
-        if (home === undefined) {
-          return await sendFirst(key, repository, send);
-        }
-        const from = await home.catch(() => undefined);
-        if (from === repository) {
-          return 'present';
-        }
-        if (from !== undefined) {
-          return (await mount(from)) === 'mounted' ? 'mounted' : await sendFirst(key, repository, send);
-        }
+  async function bring(
+    key: string,
+    repository: string,
+    { send, mount }: { send: () => Promise<Placed>; mount: (from: string) => Promise<MountResult> },
+  ): Promise<Placed> {
+    for (;;) {
+      const home = homes.get(key);
+      if (home === undefined) {
+        return await sendFirst(key, repository, send);
       }
+      const from = await home.catch(() => undefined);
+      if (from === repository) {
+        return 'present';
+      }
+      if (from !== undefined) {
+        return (await mount(from)) === 'mounted' ? 'mounted' : await sendFirst(key, repository, send);
+      }
+    }
+  }
+
+  function note(digest: Digest, { registry, repository }: Place): void {
+    remember(held, { key: `${registry} ${repository} ${digest}`, value: true, most: HELD_MAX });
+  }
+
+  return {
+    note,
+    async place(digest, place, how) {
+      const { registry, repository } = place;
+      if (held.has(`${registry} ${repository} ${digest}`)) {
+        return 'present';
+      }
+      const placed = await bring(`${registry} ${digest}`, repository, how);
+      note(digest, place);
+      return placed;
     },
   };
+}
+
+function remember<Value>(map: Map<string, Value>, added: { key: string; value: Value; most: number }): void {
+  map.delete(added.key);
+  map.set(added.key, added.value);
+  const [oldest] = map.keys();
+  if (oldest !== undefined && map.size > added.most) {
+    map.delete(oldest);
+  }
 }
