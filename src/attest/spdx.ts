@@ -24,7 +24,7 @@ export type ImageFacts = {
 type Checksum = { algorithm: 'SHA256'; checksumValue: string };
 type ExternalRef = { referenceCategory: 'PACKAGE-MANAGER'; referenceType: 'purl'; referenceLocator: string };
 
-export type SpdxPackage = {
+type SpdxPackage = {
   SPDXID: string;
   name: string;
   versionInfo: string;
@@ -42,7 +42,7 @@ export type SpdxPackage = {
   externalRefs: ExternalRef[];
 };
 
-export type SpdxRelationship = {
+type SpdxRelationship = {
   spdxElementId: string;
   relationshipType: 'DESCRIBES' | 'CONTAINS';
   relatedSpdxElement: string;

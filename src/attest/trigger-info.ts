@@ -10,7 +10,7 @@ export type PlanFacts = {
   customizations: { id: string; version: number }[];
 };
 
-export type Move = { from: string; to: string };
+type Move = { from: string; to: string };
 
 export type TriggerInfo = {
   format: 1;

@@ -21,7 +21,7 @@ export type PackageVersions = {
   versions: string[];
 };
 
-export type SolveRequest = {
+type SolveRequest = {
   /** The text of the dpkg status file that the packages come on top of. */
   status: string | Uint8Array;
   /** `name` or `name=version`. */

@@ -68,7 +68,7 @@ async function controlOf(pin: PackagePin, content: ContentStore): Promise<string
 }
 
 /** The stanzas of a status text, without the empty lines between them. */
-export function stanzasOf(status: string): string[] {
+function stanzasOf(status: string): string[] {
   return status
     .split(/\n(?:[ \t]*\n)+/)
     .map((stanza) => stanza.replace(/\n+$/, ''))

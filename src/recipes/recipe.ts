@@ -12,7 +12,7 @@ import { type RecipeDocument, recipeShape } from './recipe-shape.ts';
 import { readYaml } from './yaml-shape.ts';
 
 /** A file of a recipe, with where it comes from and what it holds. */
-export type RecipeFile = PlannedFile & {
+type RecipeFile = PlannedFile & {
   /** Path in the recipe's `files/`. */
   source: string;
 };

@@ -8,7 +8,7 @@ import type { Recipe } from './recipe.ts';
 import { BRANCH_PLACEHOLDER } from './recipe-shape.ts';
 
 /** A version of a product that the archive of an operating system has. */
-export type Discovered = {
+type Discovered = {
   branch: string;
   /** Upstream's. */
   version: string;
@@ -16,7 +16,7 @@ export type Discovered = {
   purl: string;
 };
 
-export type Wanted = { operating_system: string; branch: string };
+type Wanted = { operating_system: string; branch: string };
 
 export type Resolver = {
   /** The newest version of each branch that the operating system's archive has; none when it has none. */

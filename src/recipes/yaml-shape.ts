@@ -7,7 +7,7 @@ export type Violation = { line: number; reason: string };
 type Complain = (node: unknown, reason: string) => void;
 
 /** Where a value stands: the node, its name for the reader, and where to complain. */
-export type Place = { node: unknown; name: string; complain: Complain };
+type Place = { node: unknown; name: string; complain: Complain };
 
 /** Reads a value, or complains and answers undefined. */
 export type Shape<T> = { read(place: Place): T | undefined; optional?: boolean };
