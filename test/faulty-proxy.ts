@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net';
 
 /** What to do to a request: answer in the registry's place, or cut the connection after so many bytes of its body or answer (-1: before its head). */
-export type Fault =
+type Fault =
   | { status: number; headers?: Record<string, string>; body?: string }
   | { cutRequestAfter: number }
   | { cutAnswerAfter: number };

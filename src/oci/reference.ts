@@ -10,7 +10,7 @@ export type Reference = {
 };
 
 /** The text is no image reference. */
-export class ReferenceInvalid extends Error {
+class ReferenceInvalid extends Error {
   override readonly name = 'ReferenceInvalid';
   readonly code = 'REFERENCE';
 }
