@@ -44,23 +44,27 @@ export async function layerFromTree(
   const entries = watched(whole(withoutLeftovers(layerEntries(tree, options), options), options), options.watch);
   const counted = async function* (): AsyncGenerator<TarInput, void> {
     for await (const entry of entries) {
-      if (entry.header.type !== 'folder') changes++;
-      // A folder that only holds what was left out still tells its mode and owner, so it counts when it is new or changed: all do here.
+      if (!isSameFolder(entry.header, options.below)) changes++;
       yield entry;
     }
   };
   const layer = await writeLayer(content, counted());
-  return changes === 0 && layer.tar_size <= EMPTY_LAYER_BYTES ? undefined : layer;
+  return changes === 0 ? undefined : layer;
 }
 
-/** The root folder's header and the end of an archive: all that a sandbox without changes gives. */
-const EMPTY_LAYER_BYTES = 3 * 512;
+/** overlayfs copies the folders above a change; they are as they were. */
+function isSameFolder({ path, type, mode, uid, gid }: TarHeader, below: MergedListing | undefined): boolean {
+  const before = below?.get(path);
+  return type === 'folder' && before?.type === type && before.mode === mode && before.uid === uid && before.gid === gid;
+}
 
 async function* layerEntries(
   tree: AsyncIterable<TarEntry>,
   { epoch, step, below }: CaptureOptions,
 ): AsyncGenerator<TarInput, void> {
   for await (const { header: found, body } of tree) {
+    // The root itself: every engine makes it, and its name would have to be `./`.
+    if (found.path === '') continue;
     const { xattrs, ...rest } = found;
     const header: TarHeader = { ...rest, mtime: Math.min(found.mtime, epoch) };
     if (found.path.split('/').some((name) => name.startsWith(WHITEOUT))) {

@@ -21,16 +21,21 @@ export function asOwner({ tools, user }: SandboxHost, command: string[]): string
   return [...drop, tools.setpriv, '--pdeathsig', 'KILL', ...command];
 }
 
-/** The command as root of a new user namespace whose ids are the account's subordinate ones; its mounts are its own. */
+/**
+ * The command as root of a new user namespace whose ids are the account's subordinate ones; its mounts are its own, and it is the first of
+ * its processes, so that its end is the end of all.
+ */
 export function inNewNamespace({ tools, namespace }: SandboxHost, command: string[]): string[] {
   const map = namespace ? ['--map-auto', '--map-root-user'] : [];
-  return [tools.unshare, ...map, '--mount', '--fork', '--kill-child', ...command];
+  return [tools.unshare, ...map, '--mount', '--pid', '--mount-proc', '--fork', '--kill-child', ...command];
 }
 
-/** The command inside the namespaces that `inNewNamespace` made for the process `pid`. */
+/** The command inside the namespaces that `inNewNamespace` made for the process `pid`, which is unshare itself. */
 export function inNamespaceOf({ tools, namespace }: SandboxHost, pid: number, command: string[]): string[] {
   const user = namespace ? ['--user', '--setuid', '0', '--setgid', '0'] : [];
-  return [tools.nsenter, '--target', String(pid), ...user, '--mount', ...command];
+  // unshare's children are in the process namespace, unshare is not.
+  const processes = `--pid=/proc/${pid}/ns/pid_for_children`;
+  return [tools.nsenter, '--target', String(pid), ...user, '--mount', processes, ...command];
 }
 
 export type RunOptions = {

@@ -1,7 +1,7 @@
 // A sandbox: an overlay over a chain of layers in namespaces of its own, where programs run confined and whose changes can be taken as a tar.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { lastLines } from './build-log.ts';
@@ -52,7 +52,7 @@ export type RunOptions = {
 };
 
 export type RunningCommand = {
-  /** The process on this machine whose namespaces the command has. */
+  /** The process whose namespaces the command has, by its number inside the sandbox's world. */
   pid: Promise<number>;
   exited: Promise<SandboxExit>;
   kill(): void;
@@ -117,15 +117,18 @@ export async function openSandbox(workspace: Workspace, options: SandboxOptions)
   const ended = endOf(holder);
   const stop = (): void => void holder.kill('SIGKILL');
   options.signal?.addEventListener('abort', stop, { once: true });
+  const children = new Set<ChildProcess>();
   const close = async (): Promise<void> => {
     options.signal?.removeEventListener('abort', stop);
     stop();
     await ended;
+    // Dead with the holder's process namespace; what waits here is this machine's half of each.
+    await Promise.all([...children].map(killed));
     await removeScratch(host, scratch);
   };
   try {
     const pid = await readyPid(holder, ended);
-    return sandboxOf({ host, scratch, pid, limits, signal: options.signal, close });
+    return sandboxOf({ host, scratch, pid, limits, signal: options.signal, children, close });
   } catch (error) {
     await close();
     options.signal?.throwIfAborted();
@@ -180,8 +183,27 @@ type World = {
   pid: number;
   limits: SandboxLimits;
   signal: AbortSignal | undefined;
+  /** Everything that was started in it and runs still. */
+  children: Set<ChildProcess>;
   close: () => Promise<void>;
 };
+
+/** Starts a program that the sandbox ends with itself. */
+function startChild(world: World, [program = '', ...args]: string[], stdio: StdioOptions): ChildProcess {
+  const child = spawn(program, args, { env: {}, cwd: '/', stdio });
+  world.children.add(child);
+  child.once('exit', () => world.children.delete(child));
+  child.once('error', () => world.children.delete(child));
+  return child;
+}
+
+function killed(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+    child.kill('SIGKILL');
+  });
+}
 
 function sandboxOf(world: World): Sandbox {
   const start = (command: SandboxCommand, options: RunOptions = {}): RunningCommand =>
@@ -196,11 +218,12 @@ function sandboxOf(world: World): Sandbox {
     },
     connect: async (beside, command) => {
       const pid = await beside.pid;
-      const [program = '', ...rest] = asOwner(
-        world.host,
-        inNamespaceOf(world.host, world.pid, [world.host.tools.nsenter, '--target', String(pid), '--net', ...command]),
-      );
-      return spawn(program, rest, { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] });
+      const inside = [world.host.tools.nsenter, '--target', String(pid), '--net', ...command];
+      return startChild(world, asOwner(world.host, inNamespaceOf(world.host, world.pid, inside)), [
+        'pipe',
+        'pipe',
+        'pipe',
+      ]);
     },
     capture: () => capture(world),
     close: world.close,
@@ -212,23 +235,24 @@ function startCommand(world: World, wish: SandboxCommand, options: RunOptions): 
   const joined = options.beside !== undefined;
   const { command, args } = bwrapCommand(host, wish, { root: join(world.scratch, 'root'), joined });
   const spawned = (async () => {
-    const besidePid = await options.beside?.pid;
-    const network =
-      besidePid === undefined ? [] : [host.tools.nsenter, '--target', String(besidePid), '--net', '--ipc', '--uts'];
-    const processes = besidePid === undefined ? undefined : await open(`/proc/${besidePid}/ns/pid`);
-    const [program = '', ...rest] = asOwner(
-      host,
-      inNamespaceOf(host, world.pid, [...limitCommand(host, limits), ...network, ...command]),
-    );
-    try {
-      const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
-      const stdio = processes === undefined ? [...pipes] : [...pipes, processes.fd];
-      return spawn(program, rest, { env: {}, cwd: '/', stdio });
-    } finally {
-      await processes?.close();
-    }
+    const beside = await options.beside?.pid;
+    const inside = [
+      ...limitCommand(host, limits),
+      ...(beside === undefined ? [] : joinCommand(host, beside)),
+      ...command,
+    ];
+    const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
+    return startChild(world, asOwner(host, inNamespaceOf(host, world.pid, inside)), [...pipes]);
   })();
   return watch(world, spawned, { args, options });
+}
+
+/** Opens the process namespace for bwrap before it enters the others; numbers are those of the sandbox's own /proc. */
+const OPEN_PROCESSES = `pid=$1; shift; exec ${BWRAP_FDS.processes}< "/proc/$pid/ns/pid"; exec "$@"`;
+
+function joinCommand({ tools }: SandboxHost, pid: number): string[] {
+  const enter = [tools.nsenter, '--target', String(pid), '--net', '--ipc', '--uts'];
+  return [tools.sh, '-c', OPEN_PROCESSES, 'join', String(pid), ...enter];
 }
 
 function watch(
@@ -330,7 +354,8 @@ function watchDisk(world: World, tooLarge: () => void): NodeJS.Timeout {
 }
 
 /** `--sort` makes the order the names' own; without the other pax keys a header holds nothing that changes from run to run. */
-async function* capture({ host, scratch, pid }: World): AsyncGenerator<Uint8Array, void> {
+async function* capture(world: World): AsyncGenerator<Uint8Array, void> {
+  const { host, scratch, pid } = world;
   const tar = [
     host.tools.tar,
     '--create',
@@ -345,15 +370,14 @@ async function* capture({ host, scratch, pid }: World): AsyncGenerator<Uint8Arra
     join(scratch, 'upper'),
     '.',
   ];
-  const [program = '', ...rest] = asOwner(host, inNamespaceOf(host, pid, tar));
-  const child = spawn(program, rest, { env: {}, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = startChild(world, asOwner(host, inNamespaceOf(host, pid, tar)), ['ignore', 'pipe', 'pipe']);
   const ended = endOf(child);
   let said = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-8192);
   });
   try {
-    yield* child.stdout as AsyncIterable<Buffer>;
+    yield* child.stdout as Readable;
     const code = await ended;
     if (code !== 0) throw new CommandFailed('tar', code, lastLines(said));
   } finally {
