@@ -12,6 +12,8 @@ export type DockerRegistry = {
   url: string;
   /** `127.0.0.1:PORT` */
   host: string;
+  /** Of its process, for what measures it. */
+  pid: number;
   stop(): Promise<void>;
 };
 
@@ -41,7 +43,7 @@ export async function startDockerRegistry(options: Options = {}): Promise<Docker
     await stop();
     throw error;
   }
-  return { url: `http://${host}`, host, stop };
+  return { url: `http://${host}`, host, pid: child.pid ?? 0, stop };
 }
 
 async function configuration(directory: string, host: string, options: Options): Promise<object> {
