@@ -1,0 +1,113 @@
+// Layers laid out for overlayfs: foreign ones too, complete or not at all, and dropped when there are too many.
+import { existsSync, readFileSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writeLayer } from '../oci/layer.ts';
+import type { TarInput } from '../tar/entry.ts';
+import { entry } from '../tar/fixtures.ts';
+import { disposable } from './application-layer.ts';
+import { BuildError } from './build-error.ts';
+import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from './fixtures.ts';
+import type { LayerPin } from './plan.ts';
+import { prepareRoots, trimRoots } from './rootfs.ts';
+import { openSandbox } from './sandbox.ts';
+
+const step = 'test';
+let workspace: TestWorkspace;
+let base: LayerPin;
+
+describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
+  beforeAll(async () => {
+    workspace = await testWorkspace();
+    base = await programsLayer(workspace.content);
+  });
+  afterAll(async () => await workspace[Symbol.asyncDispose]());
+
+  async function inside(layers: LayerPin[], script: string): Promise<string> {
+    const roots = await prepareRoots(workspace, layers, { step });
+    await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step }));
+    let output = '';
+    await sandbox.run(
+      { command: ['sh', '-c', script], environment: { PATH: '/usr/bin' } },
+      { onOutput: (chunk) => (output += chunk.toString()) },
+    );
+    return output;
+  }
+
+  const layerOf = async (entries: TarInput[]): Promise<LayerPin> => await writeLayer(workspace.content, entries);
+
+  test('whiteouts and opaque folders hide what is beneath, also when the mark stands first', async () => {
+    const top = await layerOf([
+      entry('etc/dropped', {}),
+      entry('etc/dropped/.wh.file', { content: '' }),
+      entry('srv', {}),
+      entry('srv/.wh..wh..opq', { content: '' }),
+      entry('srv/new', { content: 'new' }),
+    ]);
+    const output = await inside([base, top], 'ls /etc/dropped /srv; cat /opt/kept/file');
+    expect(output).toBe('/etc/dropped:\n\n/srv:\nnew\nstays');
+  });
+
+  test('parents that a layer does not name keep their mode, and links among them are followed', async () => {
+    const top = await layerOf([entry('tmp/x', { content: 'x' }), entry('bin/tool', { content: 'tool' })]);
+    const output = await inside([base, top], 'stat -c %a /tmp; cat /usr/bin/tool; [ -L /bin ] && echo link');
+    expect(output).toBe('1777\ntoollink\n');
+  });
+
+  test('owners, modes and capabilities arrive', async () => {
+    const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');
+    const top = await layerOf([
+      entry('usr/bin/su', { content: 'x', mode: 0o4755, uid: 1234, gid: 65_535 }),
+      entry('usr/bin/ping', { content: 'x', mode: 0o755, xattrs: { 'security.capability': capability } }),
+    ]);
+    const output = await inside([base, top], 'stat -c %u:%g:%a /usr/bin/su');
+    expect(output).toBe('1234:65535:4755\n');
+  });
+
+  test('a hostile layer writes nowhere but into its folder', async () => {
+    const secret = join(workspace.directory, 'secret');
+    const top = await layerOf([
+      entry('out', { type: 'symlink', target: workspace.directory, mode: 0o777 }),
+      entry('up', { type: 'symlink', target: '../../../..', mode: 0o777 }),
+      entry('out/secret', { content: 'pwned' }),
+      entry('up/tmp/larder-pwned', { content: 'pwned' }),
+    ]);
+    await inside([base, top], 'true').catch(() => undefined);
+    expect(existsSync(secret)).toBe(false);
+    expect(existsSync('/tmp/larder-pwned')).toBe(false);
+  });
+
+  test('a layer that links to this machine fails and leaves nothing', async () => {
+    const top = await layerOf([entry('passwd', { type: 'hardlink', target: 'etc/missing' })]);
+    await expect(prepareRoots(workspace, [base, top], { step })).rejects.toThrow(BuildError);
+    expect((await readdir(join(workspace.directory, 'roots'))).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  test('owners that no sandbox has are refused in words', async () => {
+    const top = await layerOf([entry('etc/x', { content: '', uid: 70_000 })]);
+    await expect(prepareRoots(workspace, [base, top], { step })).rejects.toThrow('etc/x belongs to user 70000');
+  });
+
+  test('builders at the same time share the work', async () => {
+    const top = await layerOf([entry('opt/at-once', { content: 'x' })]);
+    const [first, ...others] = await Promise.all(
+      Array.from({ length: 5 }, () => prepareRoots(workspace, [base, top], { step })),
+    );
+    for (const other of others) expect(other).toEqual(first);
+    expect(readFileSync(join(first?.[1] ?? '', 'opt/at-once'), 'utf8')).toBe('x');
+  });
+
+  test('the least recently used go first, and none that may be in use', async () => {
+    const top = await layerOf([entry('opt/last', { content: 'x'.repeat(1000) })]);
+    const [lower = '', upper = ''] = await prepareRoots(workspace, [base, top], { step });
+    await trimRoots(workspace, { bytesMax: 0 });
+    expect(existsSync(lower) && existsSync(upper)).toBe(true);
+    const size = (await stat(join(upper, 'opt/last'))).size;
+    await trimRoots(workspace, { bytesMax: size, inUseMs: -60_000 });
+    expect(existsSync(lower)).toBe(false);
+    expect(existsSync(upper)).toBe(true);
+    // What was dropped is made again.
+    expect(await inside([base, top], 'cat /opt/kept/file')).toBe('stays');
+  });
+});
