@@ -2,13 +2,12 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findTool, runCommand } from './host-commands.ts';
+import { findTool, runCommand, STANDARD_PATH } from './host-commands.ts';
+import { withProxies } from './machine-apt.ts';
 
 export type ArchiveOptions = {
   /** deb822 text (sources.list(5)). */
   sources: string;
-  /** For apt: proxies live there. */
-  environment?: Record<string, string>;
   signal?: AbortSignal | undefined;
 };
 
@@ -19,7 +18,7 @@ const APT_HELPER = '/usr/lib/apt/apt-helper';
  * The newest `Date` of the archive's InRelease files, in seconds since 1970. Throws CommandFailed when the archive cannot be reached.
  * The signatures are apt's business when it installs from there; a wrong date would only be a wrong date.
  */
-export async function archiveDate({ sources, environment = {}, signal }: ArchiveOptions): Promise<number> {
+export async function archiveDate({ sources, signal }: ArchiveOptions): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-archive-'));
   try {
     await writeFile(join(folder, 'archive.sources'), sources, { mode: 0o600 });
@@ -32,12 +31,15 @@ export async function archiveDate({ sources, environment = {}, signal }: Archive
       'update',
     ];
     let printed = '';
-    await runCommand(list, { environment, signal, onOutput: (chunk) => (printed += chunk.toString()) });
+    await runCommand(list, { signal, onOutput: (chunk) => (printed += chunk.toString()) });
     const uris = [...printed.matchAll(/^'([^']+\/InRelease)' /gm)].map((match) => match[1] ?? '');
     const dates: number[] = [];
     for (const [index, uri] of uris.entries()) {
       const file = join(folder, `InRelease.${index}`);
-      await runCommand([APT_HELPER, 'download-file', uri, file], { environment, signal });
+      await runCommand(withProxies({ PATH: STANDARD_PATH }, [APT_HELPER, 'download-file', uri, file]), {
+        inherit: true,
+        signal,
+      });
       const date = /^Date: (.+)$/m.exec(await readFile(file, 'utf8'))?.[1];
       if (date !== undefined) dates.push(Date.parse(date) / 1000);
     }

@@ -1,7 +1,7 @@
 // Base images: a minimal Debian made from the package archive with mmdebstrap, and any registered image pinned by its digests.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chown, rm, writeFile } from 'node:fs/promises';
+import { chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../contract/vocabulary.ts';
 import {
@@ -19,10 +19,13 @@ import { archiveDate } from './archive-date.ts';
 import { BuildError } from './build-error.ts';
 import { type LogSink, lastLines, openBuildLog } from './build-log.ts';
 import { layerFromTree } from './capture.ts';
-import { asOwner, endOf, findTool, STANDARD_PATH } from './host-commands.ts';
+import { asOwner, endOf, findTool, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
 import { bytesOf, IMAGE_PATH, readDocument, timeOf, writeImage } from './image.ts';
 import { DPKG_STATUS, fileDigest, KEPT_FILES } from './image-files.ts';
+import { machineAptOptions, machineCredentials, withProxies } from './machine-apt.ts';
 import type { BasePin, LayerPin } from './plan.ts';
+import { removeFolder } from './rootfs.ts';
+import type { SandboxHost } from './sandbox-mode.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 
 /** What the machine's apt brought along: its archive's address, its credentials, its settings, its indexes. */
@@ -52,10 +55,6 @@ export type BaseImageOptions = {
   signal?: AbortSignal | undefined;
   /** Seconds since 1970; default the newest date of the archive's indexes. */
   epoch?: number;
-  /** For apt: proxies live there. */
-  environment?: Record<string, string>;
-  /** Options for apt as in apt.conf(5): `Acquire::http::Proxy "…"`. */
-  aptOptions?: string[];
 };
 
 export type BaseImage = { pin: BasePin; index: Descriptor };
@@ -124,28 +123,45 @@ async function debianLayer(
   if (tool === undefined) throw failure('mmdebstrap is missing: install the Debian package mmdebstrap.');
   const folder = ensureFolder(options.workspace, 'bases', randomUUID());
   const sources = join(folder, 'archive.sources');
-  await writeFile(sources, options.sources, { mode: 0o600 });
-  if (host.user !== undefined) await chown(sources, host.user.uid, host.user.gid);
-  const command = asOwner(host, [
-    tool,
-    `--mode=${host.namespace ? 'unshare' : 'root'}`,
-    '--variant=minbase',
-    '--format=tar',
-    '--verbose',
-    `--include=${PACKAGES.join(',')}`,
-    // A crash throws the whole system away, so dpkg need not wait for the disk.
-    '--dpkgopt=force-unsafe-io',
-    ...(options.aptOptions ?? []).map((option) => `--aptopt=${option}`),
-    options.suite,
-    '-',
-    sources,
-  ]);
   try {
-    return await run(command, { ...options, folder, epoch, onFile });
+    await writeFor(host, sources, options.sources);
+    const settings = [...(await machineAptOptions()), ...(await credentialOptions(host, join(folder, 'auth.conf')))];
+    const command = [
+      tool,
+      // The namespaces around it are ours: they end with this process, and with them everything that runs in the new system.
+      '--mode=root',
+      '--variant=minbase',
+      '--format=tar',
+      '--verbose',
+      `--include=${PACKAGES.join(',')}`,
+      // A crash throws the whole system away, so nothing need wait for a disk.
+      '--dpkgopt=force-unsafe-io',
+      ...settings.map((option) => `--aptopt=${option}`),
+      options.suite,
+      '-',
+      sources,
+    ];
+    return await run(host, command, { ...options, folder, epoch, onFile });
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(host, folder);
   }
 }
+
+/** Writes a file that only the sandboxes' account reads: addresses may hold passwords. */
+async function writeFor({ user }: SandboxHost, path: string, text: string): Promise<void> {
+  await writeFile(path, text, { mode: 0o600 });
+  if (user !== undefined) await chown(path, user.uid, user.gid);
+}
+
+async function credentialOptions(host: SandboxHost, path: string): Promise<string[]> {
+  const credentials = await machineCredentials();
+  if (credentials === undefined) return [];
+  await writeFor(host, path, credentials);
+  return [`Dir::Etc::netrc "${path}";`];
+}
+
+/** The new system grows in memory where a mount can be had: it is read once and thrown away, and a disk takes half as long again. */
+const IN_MEMORY = 'mkdir "$1/work" && mount -t tmpfs -o size=4g,mode=0755 larder "$1/work" && shift && exec "$@"';
 
 type MmdebstrapRun = BaseImageOptions & {
   folder: string;
@@ -153,20 +169,22 @@ type MmdebstrapRun = BaseImageOptions & {
   onFile: (path: string, bytes: Buffer) => Promise<void>;
 };
 
-async function run([program = '', ...args]: string[], options: MmdebstrapRun): Promise<BuiltLayer> {
+async function run(host: SandboxHost, command: string[], options: MmdebstrapRun): Promise<BuiltLayer> {
   options.signal?.throwIfAborted();
+  const { folder, epoch } = options;
+  const variables = {
+    PATH: STANDARD_PATH,
+    TMPDIR: join(folder, 'work'),
+    HOME: join(folder, 'work'),
+    LC_ALL: 'C.UTF-8',
+    SOURCE_DATE_EPOCH: String(epoch),
+  };
+  const inside = [host.tools.sh, '-c', IN_MEMORY, 'in-memory', folder, ...command];
+  const [program = '', ...args] = withProxies(variables, asOwner(host, inNewNamespace(host, inside)));
   const child = spawn(program, args, {
-    cwd: options.folder,
-    env: {
-      ...options.environment,
-      PATH: STANDARD_PATH,
-      TMPDIR: options.folder,
-      HOME: options.folder,
-      LC_ALL: 'C.UTF-8',
-      SOURCE_DATE_EPOCH: String(options.epoch),
-    },
+    cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' as const }),
   });
   const ended = endOf(child);
   ended.catch(() => undefined);
@@ -192,7 +210,7 @@ async function run([program = '', ...args]: string[], options: MmdebstrapRun): P
       `mmdebstrap ended with ${code === undefined ? 'a signal' : `code ${code}`}.\n${redacted(lastLines(said))}`,
     );
   } catch (error) {
-    child.kill('SIGTERM');
+    child.kill('SIGKILL');
     const code = await ended.catch(() => undefined);
     options.signal?.throwIfAborted();
     if (error instanceof BuildError || code === 0) throw error;

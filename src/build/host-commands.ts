@@ -42,7 +42,8 @@ export type RunOptions = {
   stdin?: AsyncIterable<Uint8Array>;
   onOutput?: (chunk: Buffer) => void;
   signal?: AbortSignal | undefined;
-  environment?: Record<string, string>;
+  /** Passes this process's environment on, for `withProxies` to choose from; otherwise there is none. */
+  inherit?: boolean;
 };
 
 /** A program of this machine that ended in failure. */
@@ -63,7 +64,7 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
   options.signal?.throwIfAborted();
   const [program = '', ...rest] = command;
   const child = spawn(program, rest, {
-    env: options.environment ?? {},
+    ...(options.inherit === true ? {} : { env: {} }),
     cwd: '/',
     stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' as const }),
