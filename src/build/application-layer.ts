@@ -94,7 +94,7 @@ async function settle(plan: BuildPlan, sandbox: Sandbox, { workspace, log, signa
         environment: buildEnvironment(plan.epoch),
         binds: [{ from: folder, to: FILES_FOLDER }],
       },
-      { onOutput: log.write, signal },
+      { onOutput: log.write, merged: true, signal },
     );
     if (exit.code !== 0) {
       throw new BuildError(`Laying down the product's files failed.\n${log.tail()}`, {

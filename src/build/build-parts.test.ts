@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { TarInput } from '../tar/entry.ts';
 import { entry } from '../tar/fixtures.ts';
 import { openBuildLog } from './build-log.ts';
-import { interpreterOf } from './hook.ts';
+import { hookCommand } from './hook.ts';
 import { withoutLeftovers } from './leftovers.ts';
 import { orderWaves } from './packages.ts';
 import { pathMatcher } from './path-pattern.ts';
@@ -84,12 +84,14 @@ test('a log is cut once and clearly, and its tail goes on', () => {
 });
 
 test.each([
-  ['echo', ['/bin/sh', '-e', '-x']],
-  ['#!/bin/bash\n', ['/bin/bash', '-e', '-x']],
-  ['#! /usr/bin/env bash\n', ['/usr/bin/env', 'bash', '-e', '-x']],
-  ['#!/usr/bin/perl -w\n', ['/usr/bin/perl', '-w']],
+  ['echo', ['/bin/bash', '--posix', '-O', 'xpg_echo', '-c', 'TRACED', '/x']],
+  ['#!/bin/sh -u\n', ['/bin/bash', '--posix', '-O', 'xpg_echo', '-u', '-c', 'TRACED', '/x']],
+  ['#!/bin/dash\n', ['/bin/dash', '-c', 'TRACED', '/x']],
+  ['#! /usr/bin/env bash\n', ['/usr/bin/env', 'bash', '-c', 'TRACED', '/x']],
+  ['#!/usr/bin/perl -w\n', ['/usr/bin/perl', '-w', '/x']],
 ])('%j runs with %j', (script, expected) => {
-  expect(interpreterOf(Buffer.from(script))).toEqual(expected);
+  const command = hookCommand(Buffer.from(script), { path: '/x', bash: true });
+  expect(command.map((word) => (word.includes('LINENO') ? 'TRACED' : word))).toEqual(expected);
 });
 
 test('what is pre-depended on comes in an earlier wave; a circle ends', () => {

@@ -116,6 +116,7 @@ async function runStage(
   const scripts = await readHooks({ content, archive: pin.digest, inspection });
   const roots = await prepareRoots(workspace, image.layers, { step, signal });
   await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step, signal }));
+  const bash = ['bin/bash', 'usr/bin/bash'].some((path) => image.listing.has(path));
   const run = async (name: HookName): Promise<void> => {
     const script = scripts.get(name);
     const path = inspection.hooks.find((hook) => hook.name === name)?.path;
@@ -123,6 +124,7 @@ async function runStage(
     await runHook(workspace, sandbox, {
       path,
       script,
+      bash,
       step,
       epoch: pin.epoch,
       environment: input.environment,

@@ -17,6 +17,8 @@ export type HookRun = {
   /** In the archive: `scripts/final.sh`. */
   path: string;
   script: Buffer;
+  /** Whether the image has one at /bin/bash. */
+  bash: boolean;
   /** Which customization, for messages. */
   step: string;
   epoch: number;
@@ -38,12 +40,11 @@ export async function runHook(workspace: Workspace, sandbox: Sandbox, hook: Hook
     log.mark();
     const exit = await sandbox.run(
       {
-        command: [...interpreterOf(hook.script), inside],
-        // Each command is traced with its line, so that the log tells how far a script came.
-        environment: { ...hook.environment, ...buildEnvironment(hook.epoch), PS4: '+ line $LINENO: ' },
+        command: hookCommand(hook.script, { path: inside, bash: hook.bash }),
+        environment: { ...hook.environment, ...buildEnvironment(hook.epoch) },
         binds: [{ from: folder, to: HOOK_FOLDER }],
       },
-      { onOutput: log.write, signal: hook.signal, wallClockMs: HOOK_WALL_CLOCK_MS },
+      { onOutput: log.write, merged: true, signal: hook.signal, wallClockMs: HOOK_WALL_CLOCK_MS },
     );
     if (exit.code === 0) return;
     throw new BuildError(`${failureOf(path, exit, log.tail())}\n${log.tail()}`, {
@@ -65,20 +66,27 @@ function failureOf(path: string, exit: { code: number; stopped?: string }, print
 
 /** The last line that the shell traced, or that an interpreter names in its complaint (`x.sh: 3:`, `line 3`). */
 function failedLine(printed: string): number | undefined {
-  const found = [...printed.matchAll(/^\++ line (\d+):|\.(?:sh|py|pl): (\d+):|[,:] line (\d+)/gm)].at(-1);
+  const found = [...printed.matchAll(/^\++ line (\d+):|\.(?:sh|py|pl): (\d+):|[,: ]line (\d+)\b/gm)].at(-1);
   const line = found?.[1] ?? found?.[2] ?? found?.[3];
   return line === undefined ? undefined : Number(line);
 }
 
 const SHELLS = /(?:^|\/)(?:ba|da)?sh$/;
 
-/** Shell scripts stop at their first failing command and trace; everything else runs as its first line says. */
-export function interpreterOf(script: Buffer): string[] {
+/** Set inside, because a bash that runs as root takes no PS4 from its environment. `$0` is the script. */
+const TRACED = `PS4='+ line $LINENO: '; set -e -x; . "$0"`;
+
+/**
+ * The command that runs the script at `path`. Shell scripts stop at their first failing command and trace each with its line; everything
+ * else runs as its first line says. Debian's /bin/sh cannot tell lines, so bash stands in for it, with POSIX's rules and /bin/sh's echo,
+ * where the image has one.
+ */
+export function hookCommand(script: Buffer, { path, bash }: { path: string; bash: boolean }): string[] {
   const first = /^#![ \t]*(\S+)[ \t]*(.*)/.exec(script.subarray(0, 256).toString('latin1').split('\n')[0] ?? '');
-  if (first === null) return ['/bin/sh', '-e', '-x'];
-  const [, program = '/bin/sh', rest = ''] = first;
-  const words = [program, ...rest.trim().split(/\s+/).filter(Boolean)];
-  const shell = words.find((word) => SHELLS.test(word));
-  if (shell === undefined) return words;
-  return [...words, '-e', '-x'];
+  const words =
+    first === null ? ['/bin/sh'] : [first[1] ?? '/bin/sh', ...(first[2] ?? '').split(/\s+/).filter(Boolean)];
+  if (!words.some((word) => SHELLS.test(word))) return [...words, path];
+  const [program = '/bin/sh', ...options] = words;
+  const shell = bash && /^(?:\/usr)?\/bin\/sh$/.test(program) ? ['/bin/bash', '--posix', '-O', 'xpg_echo'] : [program];
+  return [...shell, ...options, '-c', TRACED, path];
 }

@@ -79,7 +79,7 @@ export async function installPackages(workspace: Workspace, sandbox: Sandbox, op
     const waves = await installWaves(sandbox, staged.files, { binds, environment, signal: options.signal });
     const exit = await sandbox.run(
       { command: ['sh', '-c', INSTALL, 'install', ...waves.map((files) => files.join(' '))], environment, binds },
-      { onOutput: log.write, signal: options.signal },
+      { onOutput: log.write, merged: true, signal: options.signal },
     );
     if (exit.code === 0) return;
     const why = exit.stopped === undefined ? `dpkg ended with code ${exit.code}` : 'it took too long or wrote too much';

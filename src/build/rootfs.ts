@@ -147,9 +147,12 @@ export async function removeFolder(host: SandboxHost, folder: string): Promise<v
   await rm(folder, { recursive: true, force: true });
 }
 
+/** Where builds keep what they need while they run; a worker that was killed leaves it. */
+const WORK_FOLDERS = ['sandboxes', 'bases', 'packages', 'files', 'scripts'];
+
 type CachedRoot = { path: string; usedAt: number; size: number };
 
-/** Drops the folders that were not used for longest until the rest fits, and what crashed extractions and sandboxes left behind. */
+/** Drops the folders that were not used for longest until the rest fits, and what killed builds left behind. */
 export async function trimRoots(
   workspace: Workspace,
   { bytesMax = ROOTS_BYTES_MAX, inUseMs = IN_USE_MS }: { bytesMax?: number; inUseMs?: number } = {},
@@ -166,9 +169,11 @@ export async function trimRoots(
     else if (found.mtimeMs < before) await removeFolder(host, path);
   }
   await dropOldest(host, cached, { bytesMax, before });
-  for (const name of await readdir(ensureFolder(workspace, 'sandboxes'))) {
-    const path = join(workspace.directory, 'sandboxes', name);
-    if ((lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before) < before) await removeFolder(host, path);
+  for (const kind of WORK_FOLDERS) {
+    for (const name of await readdir(ensureFolder(workspace, kind))) {
+      const path = join(workspace.directory, kind, name);
+      if ((lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before) < before) await removeFolder(host, path);
+    }
   }
 }
 

@@ -45,6 +45,8 @@ export type SandboxExit = {
 export type OutputStream = 'stdout' | 'stderr';
 export type RunOptions = {
   onOutput?: (chunk: Buffer, stream: OutputStream) => void;
+  /** Both outputs as one `stdout`, so that errors stand where they were printed. */
+  merged?: boolean;
   wallClockMs?: number;
   signal?: AbortSignal | undefined;
   /** Runs in the namespaces of this one: same processes, same network. */
@@ -237,6 +239,7 @@ function startCommand(world: World, wish: SandboxCommand, options: RunOptions): 
   const spawned = (async () => {
     const beside = await options.beside?.pid;
     const inside = [
+      ...(options.merged === true ? mergeCommand(host) : []),
       ...limitCommand(host, limits),
       ...(beside === undefined ? [] : joinCommand(host, beside)),
       ...command,
@@ -245,6 +248,10 @@ function startCommand(world: World, wish: SandboxCommand, options: RunOptions): 
     return startChild(world, asOwner(host, inNamespaceOf(host, world.pid, inside)), [...pipes]);
   })();
   return watch(world, spawned, { args, options });
+}
+
+function mergeCommand({ tools }: SandboxHost): string[] {
+  return [tools.sh, '-c', 'exec "$@" 2>&1', 'merge'];
 }
 
 /** Opens the process namespace for bwrap before it enters the others; numbers are those of the sandbox's own /proc. */

@@ -101,14 +101,18 @@ function serviceCommand(plan: BuildPlan, image: ImageConfig, hosts: string): San
   };
 }
 
+const NOT_TRIED: Attempt = { passed: false, output: 'not tried' };
+
 type Watched = { ended: () => SandboxExit | undefined; printed: () => string };
 
 async function runTest(test: ProductTest, started: Started, { ended, printed }: Watched): Promise<TestResult> {
   const begin = performance.now();
   const deadline = begin + test.timeout_seconds * 1000;
-  let last: Attempt = { passed: false, output: 'not tried' };
+  let last = NOT_TRIED;
   while (performance.now() < deadline) {
-    last = await attemptTest(test, started, deadline - performance.now());
+    const attempt = await attemptTest(test, started, deadline - performance.now());
+    // The try that the end of the time cut off says less than the one before.
+    if (attempt.passed || performance.now() < deadline || last === NOT_TRIED) last = attempt;
     if (last.passed) break;
     const exit = ended();
     if (exit !== undefined) {

@@ -1,0 +1,86 @@
+// For tests that need a real Debian: one base image a machine and user, kept between runs, and packages solved on top of it.
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { buildBaseImage } from '../src/build/base-image.ts';
+import { sandboxMode } from '../src/build/fixtures.ts';
+import type { BasePin, PackagePin } from '../src/build/plan.ts';
+import type { ContentStore } from '../src/oci/content.ts';
+import { openDiskContent } from '../src/oci/disk.ts';
+import { openAptRoot } from '../src/recipes/apt.ts';
+import { configuredSources } from '../src/recipes/apt-sources.ts';
+
+export const SUITE = 'bookworm';
+export const OPERATING_SYSTEM = 'debian-12';
+
+/** A folder that only this user writes to, so that nobody can slip another base under the tests. */
+const folder = join(tmpdir(), `larder-tests-${process.getuid?.() ?? 0}`);
+const remembered = join(folder, 'base.json');
+
+export type Debian = { base: BasePin; content: ContentStore };
+
+/** The base image with its content, built when it is not there whole. */
+export async function debianBase(): Promise<Debian> {
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  const content = await openDiskContent(join(folder, 'content'));
+  const known = existsSync(remembered) ? (JSON.parse(await readFile(remembered, 'utf8')) as BasePin) : undefined;
+  if (known !== undefined && (await isWhole(content, known))) return { base: known, content };
+  const base = await buildDebian(content);
+  await writeFile(`${remembered}.${process.pid}`, JSON.stringify(base));
+  await rename(`${remembered}.${process.pid}`, remembered);
+  return { base, content };
+}
+
+/** A new build into this store. */
+export async function buildDebian(content: ContentStore): Promise<BasePin> {
+  const directory = await mkdtemp(join(folder, 'workspace-'));
+  try {
+    const { pin } = await buildBaseImage({
+      workspace: { directory, content, probe: sandboxMode },
+      sources: (await configuredSources(SUITE)).deb822,
+      suite: SUITE,
+      operating_system: OPERATING_SYSTEM,
+      log: { write: () => undefined },
+    });
+    return pin;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Reads every content whole, which verifies it. */
+async function isWhole(content: ContentStore, pin: BasePin): Promise<boolean> {
+  const digests = [
+    pin.digest,
+    pin.manifest.digest,
+    pin.config.digest,
+    pin.listing,
+    ...pin.layers.map((one) => one.descriptor.digest),
+  ];
+  if (pin.packages !== undefined) digests.push(pin.packages);
+  try {
+    for (const digest of digests) await finished((await content.open(digest)).resume());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What must be installed on a base for these packages, in its content. */
+export async function solvePackages({ base, content }: Debian, install: string[]): Promise<PackagePin[]> {
+  if (base.packages === undefined) return [];
+  const apt = await openAptRoot({
+    directory: join(folder, `apt-${process.pid}`),
+    sources: await configuredSources(SUITE),
+    operating_system: OPERATING_SYSTEM,
+  });
+  try {
+    await apt.update();
+    const status = Buffer.concat(await (await content.open(base.packages)).toArray());
+    return await apt.fetch(await apt.solve({ status, install }), content);
+  } finally {
+    await rm(join(folder, `apt-${process.pid}`), { recursive: true, force: true });
+  }
+}
