@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { buildBaseImage } from '../src/build/base-image.ts';
 import { sandboxMode } from '../src/build/fixtures.ts';
 import type { BasePin, PackagePin } from '../src/build/plan.ts';
@@ -12,7 +13,7 @@ import { openDiskContent } from '../src/oci/disk.ts';
 import { openAptRoot } from '../src/recipes/apt.ts';
 import { configuredSources } from '../src/recipes/apt-sources.ts';
 
-export const SUITE = 'bookworm';
+const SUITE = 'bookworm';
 export const OPERATING_SYSTEM = 'debian-12';
 
 /** A folder that only this user writes to, so that nobody can slip another base under the tests. */
@@ -21,16 +22,37 @@ const remembered = join(folder, 'base.json');
 
 export type Debian = { base: BasePin; content: ContentStore };
 
-/** The base image with its content, built when it is not there whole. */
+/** The base image with its content, built when it is not there whole; test files that run at the same time wait for one another. */
 export async function debianBase(): Promise<Debian> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const content = await openDiskContent(join(folder, 'content'));
-  const known = existsSync(remembered) ? (JSON.parse(await readFile(remembered, 'utf8')) as BasePin) : undefined;
-  if (known !== undefined && (await isWhole(content, known))) return { base: known, content };
-  const base = await buildDebian(content);
-  await writeFile(`${remembered}.${process.pid}`, JSON.stringify(base));
-  await rename(`${remembered}.${process.pid}`, remembered);
-  return { base, content };
+  await takeLock();
+  try {
+    const known = existsSync(remembered) ? (JSON.parse(await readFile(remembered, 'utf8')) as BasePin) : undefined;
+    if (known !== undefined && (await isWhole(content, known))) return { base: known, content };
+    const base = await buildDebian(content);
+    await writeFile(`${remembered}.${process.pid}`, JSON.stringify(base));
+    await rename(`${remembered}.${process.pid}`, remembered);
+    return { base, content };
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+const lock = join(folder, 'lock');
+
+/** A lock whose holder is gone is nobody's. */
+async function takeLock(): Promise<void> {
+  for (;;) {
+    try {
+      await writeFile(lock, String(process.pid), { flag: 'wx' });
+      return;
+    } catch {
+      const holder = await readFile(lock, 'utf8').catch(() => '');
+      if (holder !== '' && !existsSync(`/proc/${holder}`)) await rm(lock, { force: true });
+      await delay(100);
+    }
+  }
 }
 
 /** A new build into this store. */

@@ -51,7 +51,7 @@ const WALLS: Record<string, readonly string[]> = {
   db: ['contract'],
   recipes: ['build', 'contract', 'egress', 'oci'],
   customization: ['contract', 'tar'],
-  build: ['attest', 'contract', 'customization', 'oci', 'tar'],
+  build: ['attest', 'contract', 'customization', 'host', 'oci', 'tar'],
   egress: [],
   attest: ['contract', 'oci'],
   oci: ['contract', 'egress', 'tar'],

@@ -1,7 +1,7 @@
 // The log of a build: everything its steps print, capped, and the last lines of it for the message of a failure.
 
 /** Enough for the most talkative build; beyond it a log only fills the disk (issue: log capped at 10 MiB). */
-export const LOG_BYTES_MAX = 10 * 1024 * 1024;
+const LOG_BYTES_MAX = 10 * 1024 * 1024;
 /** What a person can read in a failure message. */
 const TAIL_LINES = 25;
 const TAIL_BYTES_MAX = 4096;

@@ -17,7 +17,7 @@ import type { SandboxHost } from './sandbox-mode.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 
 /** Some forty bases and their products; a folder that is dropped costs a second or two when it is needed again. */
-export const ROOTS_BYTES_MAX = 20 * 1024 ** 3;
+const ROOTS_BYTES_MAX = 20 * 1024 ** 3;
 /** Longer than any sandbox lives, so that no folder is taken from under a mount (DEFAULT_LIMITS.wallClockMs is a quarter of an hour a command). */
 const IN_USE_MS = 6 * 60 * 60_000;
 

@@ -19,7 +19,7 @@ const TOOLS = {
   du: 'coreutils',
   bash: 'bash',
 } as const;
-export type Tool = keyof typeof TOOLS;
+type Tool = keyof typeof TOOLS;
 
 /** Everything needed to start a sandbox on this machine. */
 export type SandboxHost = {

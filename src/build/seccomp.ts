@@ -1,7 +1,6 @@
 // The system calls that a sandbox refuses, assembled as the raw BPF program that `bwrap --seccomp` loads (seccomp(2)).
 
-export const SECCOMP_ARCHITECTURES = ['x64', 'arm64'] as const;
-export type SeccompArchitecture = (typeof SECCOMP_ARCHITECTURES)[number];
+export type SeccompArchitecture = 'x64' | 'arm64';
 
 /** AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64 (linux/audit.h). */
 const AUDIT_ARCHITECTURE: Record<SeccompArchitecture, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };

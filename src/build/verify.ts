@@ -15,7 +15,7 @@ import { openSandbox, type SandboxExit } from './sandbox.ts';
 import type { SandboxCommand } from './sandbox-command.ts';
 import { ensureFolder, type Workspace } from './workspace.ts';
 
-export type TestResult = {
+type TestResult = {
   name: string;
   passed: boolean;
   duration_ms: number /** What the last try answered, and what the service printed when it failed. */;

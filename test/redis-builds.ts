@@ -1,0 +1,126 @@
+// For tests of whole builds: redis on a real Debian, in a workspace of its own.
+import { gunzipSync } from 'node:zlib';
+import { hostPlatform } from '../src/build/base-image.ts';
+import { build } from '../src/build/build.ts';
+import { type TestWorkspace, testWorkspace } from '../src/build/fixtures.ts';
+import { bytesOf, readDocument } from '../src/build/image.ts';
+import type { LayerCache } from '../src/build/layer-cache.ts';
+import type { Artifact, BuildPlan, CustomizationPin, PackagePin } from '../src/build/plan.ts';
+import type { Digest } from '../src/contract/vocabulary.ts';
+import { inspect, packed } from '../src/customization/fixtures.ts';
+import type { Inspection } from '../src/customization/inspection.ts';
+import type { Manifest } from '../src/oci/descriptor.ts';
+import type { TarInput } from '../src/tar/entry.ts';
+import { chunked, collect, readAll, type WholeEntry } from '../src/tar/fixtures.ts';
+import { type Debian, debianBase, OPERATING_SYSTEM, solvePackages } from './debian.ts';
+
+export const EPOCH = 1_760_000_000;
+/** A base is made once a machine, in some 14 s; the rest takes seconds. */
+export const SLOW_MS = 180_000;
+
+export type RedisBuilds = AsyncDisposable & {
+  debian: Debian;
+  workspace: TestWorkspace;
+  redisPlan(changes?: Partial<BuildPlan>): Promise<BuildPlan>;
+  run(
+    plan: BuildPlan,
+    options?: { cache?: LayerCache; inspections?: Map<Digest, Inspection> },
+  ): Promise<{ artifact: Artifact; log: string }>;
+  customization(
+    entries: TarInput[],
+    packages?: PackagePin[],
+  ): Promise<{ pin: CustomizationPin; inspections: Map<Digest, Inspection> }>;
+  layersOf(artifact: Artifact): Promise<WholeEntry[][]>;
+};
+
+/** Remembers nothing. */
+export const noCache: LayerCache = { get: async () => undefined, set: async () => undefined };
+
+export async function openRedisBuilds(): Promise<RedisBuilds> {
+  const debian = await debianBase();
+  const workspace = await testWorkspace(debian.content);
+  const redis = await solvePackages(debian, ['redis-server']);
+  const put = async (text: string) => await debian.content.put(bytesOf(text));
+
+  async function redisPlan(changes: Partial<BuildPlan> = {}): Promise<BuildPlan> {
+    const configuration = await put('bind 127.0.0.1\ndir /data\nsave ""\n');
+    return {
+      format: 1,
+      packaging_type: 'CONTAINER_IMAGE',
+      product: {
+        key: 'redis',
+        name: 'Redis',
+        branch: '7.0',
+        version: '7.0.15',
+        description: 'Store',
+        licenses: ['BSD-3-Clause'],
+      },
+      platform: hostPlatform(),
+      operating_system: OPERATING_SYSTEM,
+      base: debian.base,
+      packages: redis,
+      folders: [
+        { path: '/data', mode: 0o775, uid: 1001, gid: 0 },
+        { path: '/run/redis', mode: 0o775, uid: 1001, gid: 0 },
+      ],
+      files: [{ path: "/opt/it's/redis.conf", ...configuration, mode: 0o640, uid: 1001, gid: 0 }],
+      links: [{ path: '/opt/cli', target: '/usr/bin/redis-cli' }],
+      remove: ['/etc/init.d/**'],
+      image: {
+        user: { name: 'app', uid: 1001, gid: 0, home: '/data' },
+        environment: { GREETING: "it's" },
+        entrypoint: ['redis-server', "/opt/it's/redis.conf"],
+        command: [],
+        ports: [{ port: 6379, protocol: 'tcp' }],
+        volumes: ['/data'],
+        working_directory: '/data',
+        labels: { team: 'data' },
+      },
+      tests: [],
+      customizations: [],
+      epoch: EPOCH,
+      ...changes,
+    };
+  }
+
+  async function run(plan: BuildPlan, options: { cache?: LayerCache; inspections?: Map<Digest, Inspection> } = {}) {
+    let log = '';
+    const { cache = noCache, inspections = new Map() } = options;
+    const artifact = await build(plan, {
+      workspace,
+      layers: cache,
+      inspections,
+      log: { write: (bytes) => (log += bytes.toString()) },
+    });
+    return { artifact, log };
+  }
+
+  async function customization(
+    entries: TarInput[],
+    packages: PackagePin[] = [],
+  ): Promise<{ pin: CustomizationPin; inspections: Map<Digest, Inspection> }> {
+    const inspection = await inspect(entries);
+    const { digest } = await debian.content.put(chunked(await packed(entries)));
+    const pin = { id: '6f1c', version: 2, digest, epoch: EPOCH, packages };
+    return { pin, inspections: new Map([[digest, inspection]]) };
+  }
+
+  async function layersOf(artifact: Artifact) {
+    const manifest = await readDocument<Manifest>(debian.content, artifact.manifests[0]?.manifest.digest ?? 'sha256:');
+    return await Promise.all(
+      manifest.layers.map(
+        async ({ digest }) => await readAll(gunzipSync(await collect(await debian.content.open(digest)))),
+      ),
+    );
+  }
+
+  return {
+    debian,
+    workspace,
+    redisPlan,
+    run,
+    customization,
+    layersOf,
+    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
+  };
+}
