@@ -32,7 +32,7 @@ const underWay = new Map<string, Promise<void>>();
  */
 export async function prepareRoots(workspace: Workspace, layers: LayerPin[], options: RootOptions): Promise<string[]> {
   const host = sandboxHost(workspace, options.step);
-  const roots = ensureFolder(workspace, 'roots');
+  const roots = ensureFolder(workspace, rootsName(host));
   const folders: string[] = [];
   for (const [index, chain] of chainIds(layers).entries()) {
     const folder = join(roots, chain);
@@ -49,6 +49,11 @@ export async function prepareRoots(workspace: Workspace, layers: LayerPin[], opt
     folders.push(join(folder, 'root'));
   }
   return folders;
+}
+
+/** Files have the owners that one account's namespace gives them; a service that is started as another must not find them. */
+function rootsName({ namespace, user }: SandboxHost): string {
+  return namespace ? `roots-${user?.uid ?? process.getuid?.() ?? 0}` : 'roots-root';
 }
 
 /** OCI's chain ids (config.md, "Layer ChainID") as folder names: a layer and all beneath it, because parents' owners come from there. */
@@ -74,10 +79,10 @@ async function extractLayer(work: Extraction): Promise<void> {
   const { workspace, host, folder, layers, index, options } = work;
   const layer = layers[index];
   if (layer === undefined) throw new RangeError('no such layer');
-  const roots = ensureFolder(workspace, 'roots');
-  const part = ensureFolder(workspace, 'roots', `.part-${randomUUID()}`);
+  const roots = ensureFolder(workspace, rootsName(host));
+  const part = ensureFolder(workspace, rootsName(host), `.part-${randomUUID()}`);
   try {
-    const target = ensureFolder(workspace, 'roots', part.slice(roots.length + 1), 'root');
+    const target = ensureFolder(workspace, rootsName(host), part.slice(roots.length + 1), 'root');
     const size = await unpack(work, { layer, target });
     await writeFile(join(part, 'size'), String(size));
     await rename(part, folder).catch((error: NodeJS.ErrnoException) => {
@@ -159,7 +164,7 @@ export async function trimRoots(
 ): Promise<void> {
   const host = sandboxHost(workspace, 'root file system');
   const before = Date.now() - inUseMs;
-  const roots = ensureFolder(workspace, 'roots');
+  const roots = ensureFolder(workspace, rootsName(host));
   const cached: CachedRoot[] = [];
   for (const name of await readdir(roots)) {
     const path = join(roots, name);
