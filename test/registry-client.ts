@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { basic, digestOf, type TestImage, type TestRegistry } from './registry.ts';
 
-export type CallOptions = { headers?: Record<string, string>; body?: string | Buffer; token?: string };
+type CallOptions = { headers?: Record<string, string>; body?: string | Buffer; token?: string };
 
 export type TestClient = {
   /** A request as acme's editor, or with another token. `path` may be a whole URL. */

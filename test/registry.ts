@@ -17,7 +17,7 @@ import { openDiskContent } from '../src/oci/disk.ts';
 import { registerRegistryRoutes } from '../src/registry/routes.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
-export type TestOrganization = { id: string; namespace: string; tokens: Record<Role, string> };
+type TestOrganization = { id: string; namespace: string; tokens: Record<Role, string> };
 
 export type TestRegistry = {
   app: FastifyInstance;

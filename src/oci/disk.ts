@@ -130,11 +130,18 @@ async function openContent(path: string, digest: Digest, range?: ByteRange): Pro
   return streamFile(file, { start, end, ...(whole && { digest }) });
 }
 
-/** Streams `start` to `end` (inclusive) and closes the file. With a digest the end is clean only when the bytes match it. */
+/**
+ * Streams `start` to `end` (inclusive) and closes the file. With a digest the last bytes come only when all match it: who
+ * counts bytes, as HTTP does, would take them for a clean end.
+ */
 function streamFile(file: FileHandle, wanted: { start: number; end: number; digest?: Digest }): Readable {
   const hash = wanted.digest === undefined ? undefined : createHash('sha256');
   let position = wanted.start;
+  let judged = false;
   async function next(): Promise<Buffer | null> {
+    if (judged) {
+      return null;
+    }
     const length = Math.min(READ_CHUNK_BYTES, wanted.end + 1 - position);
     const { bytesRead, buffer } =
       length > 0
@@ -143,11 +150,11 @@ function streamFile(file: FileHandle, wanted: { start: number; end: number; dige
     const chunk = buffer.subarray(0, bytesRead);
     position += bytesRead;
     hash?.update(chunk);
-    if (bytesRead > 0) {
-      return chunk;
+    if (bytesRead === 0 || position > wanted.end) {
+      judged = true;
+      checkEnd(hash?.digest('hex'), wanted.digest);
     }
-    checkEnd(hash?.digest('hex'), wanted.digest);
-    return null;
+    return bytesRead > 0 ? chunk : null;
   }
   return new Readable({
     highWaterMark: READ_CHUNK_BYTES,

@@ -68,7 +68,7 @@ export async function getBlobSize(ask: Ask, repository: RepositoryRef, digest: D
   return row.size_bytes;
 }
 
-export function blobUnknown(): Refusal {
+function blobUnknown(): Refusal {
   return new Refusal('BLOB_UNKNOWN', 'blob unknown to registry');
 }
 

@@ -1,5 +1,6 @@
 // Request bodies as the registry takes them: streamed, never whole but for small things, and never a reset for an early answer.
 import type { FastifyRequest } from 'fastify';
+import { countPassed } from './collect.ts';
 import { Refusal } from './refusal.ts';
 
 /** A client that sends nothing for this long is gone: what it sent is kept for its next try. */
@@ -30,6 +31,7 @@ export async function* bodyOf(request: FastifyRequest, length?: number): AsyncGe
       throw sizeInvalid(length);
     }
     yield chunk;
+    countPassed(chunk.length);
   }
   if (length !== undefined && received < length) {
     throw sizeInvalid(length);

@@ -2,7 +2,7 @@
 import type { Role } from '../contract/vocabulary.ts';
 import { namespaceOf } from './names.ts';
 
-export const ACTIONS = ['pull', 'push', 'delete'] as const;
+const ACTIONS = ['pull', 'push', 'delete'] as const;
 export type Action = (typeof ACTIONS)[number];
 
 /** What a registry token allows, as the token's `access` claim spells it (docker registry v2, "Token Authentication"). */

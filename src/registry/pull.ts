@@ -1,4 +1,5 @@
 // Pulling: blobs with ranges, manifests by tag and digest, and HEAD for both (distribution-spec 1.1, "Pull").
+import type { Readable } from 'node:stream';
 import { ContentMissing } from '../oci/content-errors.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { MANIFEST_BYTES_MAX, readAtMost } from '../oci/manifest.ts';
@@ -6,6 +7,7 @@ import { isTag } from '../oci/reference.ts';
 import { acceptsType } from './accept.ts';
 import { getBlobSize } from './blobs.ts';
 import { parseRange } from './byte-range.ts';
+import { countPassed } from './collect.ts';
 import { type FoundManifest, getManifest } from './manifests.ts';
 import { Refusal } from './refusal.ts';
 import type { Room } from './room.ts';
@@ -34,7 +36,13 @@ export async function pullBlob(visit: Visit<'blob'>): Promise<unknown> {
     reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`);
   }
   reply.header('content-length', range === undefined ? size : range.end - range.start + 1);
-  return await reply.send(request.method === 'HEAD' ? undefined : await openContent(room, digest, range));
+  const stream = request.method === 'HEAD' ? undefined : counted(await openContent(room, digest, range));
+  return await reply.send(stream);
+}
+
+/** Counts what is read. A listener makes a stream flow, so it is held until the answer takes it. */
+function counted(stream: Readable): Readable {
+  return stream.on('data', (chunk: Buffer) => countPassed(chunk.length)).pause();
 }
 
 async function openContent(room: Room, digest: Digest, range?: { start: number; end: number }) {

@@ -1,7 +1,7 @@
 // Every way the registry says no: the specification's error codes with their statuses, and the JSON body they share.
 
 /** distribution-spec 1.1, "Error Codes", and three of ours for faults that are not the client's. */
-export const REFUSALS = {
+const REFUSALS = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
   BLOB_UPLOAD_UNKNOWN: 404,

@@ -5,7 +5,7 @@ import { type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
 import { type Ask, askDatabase, statement } from './statements.ts';
 
 /** A session that nothing was sent to for a day is over: clients that resume do so within minutes. */
-export const UPLOAD_LIFE_SECONDS = 24 * 60 * 60;
+const UPLOAD_LIFE_SECONDS = 24 * 60 * 60;
 
 const START = statement<{ id: string }>(
   'start_upload',

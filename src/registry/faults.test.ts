@@ -1,0 +1,89 @@
+// What the registry answers when its disk is full, its content damaged, or a client goes too far.
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { basic, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
+import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
+import { MEDIA_TYPES } from '../oci/descriptor.ts';
+
+let registry: TestRegistry;
+let client: TestClient;
+let freeShare: number | undefined = 0.5;
+const image = testImage('faults');
+
+beforeAll(async () => {
+  registry = await openTestRegistry({ content: (content) => ({ ...content, freeShare: async () => freeShare }) });
+  client = clientOf(registry);
+  await client.pushImage('acme/app', 'v1', image);
+});
+afterAll(() => registry.close());
+
+test('below five per cent of free room nothing is taken, everything is given, and the client is told when to come back', async () => {
+  const upload = await client.begin('acme/app');
+  freeShare = 0.049;
+  await expect
+    .poll(async () => (await client.call('POST', '/v2/acme/app/blobs/uploads/')).status, { timeout: 10_000 })
+    .toBe(503);
+  const headers = { 'content-type': MEDIA_TYPES.manifest };
+  for (const [method, path, body] of [
+    ['POST', `/v2/acme/app/blobs/uploads/?digest=${digestOf('x')}`, 'x'],
+    ['PATCH', upload, 'x'],
+    ['PUT', `${upload}?digest=${digestOf('x')}`, 'x'],
+    ['PUT', '/v2/acme/app/manifests/v2', image.manifest],
+  ] as const) {
+    const response = await client.call(method, path, { headers, body });
+    expect([method, path, response.status, await codeOf(response)]).toEqual([method, path, 503, 'UNAVAILABLE']);
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+  }
+  expect((await client.call('GET', '/v2/acme/app/manifests/v1')).status).toBe(200);
+  freeShare = 0.051;
+  await expect
+    .poll(async () => (await client.call('PATCH', upload, { body: 'x' })).status, { timeout: 10_000 })
+    .toBe(202);
+});
+
+test('content that is listed and gone is a fault of ours, not an unknown blob', async () => {
+  const bytes = Buffer.from('will be gone');
+  await client.pushBlob('acme/app', bytes);
+  await registry.content.delete(digestOf(bytes));
+  const response = await client.call('GET', `/v2/acme/app/blobs/${digestOf(bytes)}`);
+  expect([response.status, await codeOf(response)]).toEqual([500, 'CONTENT_DAMAGED']);
+});
+
+test('damaged content never ends cleanly', async () => {
+  const bytes = Buffer.alloc(700_000, 'sound');
+  await client.pushBlob('acme/app', bytes);
+  const hex = digestOf(bytes).slice('sha256:'.length);
+  const folder = join(registry.directory, 'sha256', hex.slice(0, 2));
+  expect(readdirSync(folder)).toContain(hex);
+  writeFileSync(join(folder, hex), Buffer.alloc(700_000, 'wrong'));
+  const response = await client.call('GET', `/v2/acme/app/blobs/${digestOf(bytes)}`);
+  await expect(response.arrayBuffer()).rejects.toThrow();
+});
+
+test('an early refusal reaches a client that is still sending', async () => {
+  const body = Buffer.alloc(8 * 1024 * 1024);
+  const large = await client.call('PUT', '/v2/acme/app/manifests/v2', {
+    headers: { 'content-type': MEDIA_TYPES.manifest },
+    body,
+  });
+  expect([large.status, await codeOf(large)]).toEqual([413, 'SIZE_INVALID']);
+  const foreign = await client.call('POST', `/v2/rival/app/blobs/uploads/?digest=${digestOf('x')}`, { body });
+  expect([foreign.status, await codeOf(foreign)]).toEqual([403, 'DENIED']);
+  const wrong = await fetch(`${registry.url}/v2/acme/app/blobs/uploads/?digest=${digestOf('x')}`, {
+    method: 'POST',
+    body,
+    headers: basic('wrong'),
+  });
+  expect([wrong.status, await codeOf(wrong)]).toEqual([401, 'UNAUTHORIZED']);
+});
+
+test('a form without an end and a flood of scopes are refused', async () => {
+  const token = `${registry.url}/v2/token`;
+  const headers = basic(registry.acme.tokens.OWNER);
+  expect((await fetch(token, { method: 'POST', headers, body: 'x'.repeat(100_000) })).status).toBe(413);
+  const scopes = new URLSearchParams(
+    Array.from({ length: 101 }, (_, n): [string, string] => ['scope', `repository:acme/${n}:pull`]),
+  );
+  expect((await fetch(`${token}?${scopes}`, { headers })).status).toBe(400);
+});
