@@ -144,7 +144,8 @@ async function startLarder(directory: string): Promise<{ peer: Peer; stop: () =>
     },
   );
   const stop = async () => {
-    if (server.exitCode === null && server.kill()) {
+    // Nothing of it is needed any more, and without a worker it never becomes ready to drain.
+    if (server.exitCode === null && server.kill('SIGKILL')) {
       await once(server, 'exit');
     }
     await database.stop();
