@@ -184,14 +184,14 @@ export function becomeAccount(options: BecomeOptions): void {
   if (!isRoot()) return;
   const account = findAccount(ACCOUNT_NAME);
   if (!account) throw new HostError('NO_ROOT', `There is no account «${ACCOUNT_NAME}» on this machine.`);
-  for (const folder of [...options.enter, ...options.own.map(dirname)]) {
+  for (const folder of options.own) chownSync(folder, account.uid, account.gid);
+  for (const folder of [...options.enter, ...options.own]) {
     for (const changed of makeEnterable(folder, account)) {
       options.say(
         `${changed} may be passed through by other users from here on, so that «${ACCOUNT_NAME}» reaches its files.`,
       );
     }
   }
-  for (const folder of options.own) chownSync(folder, account.uid, account.gid);
   process.setgroups?.([account.gid]);
   process.setgid?.(account.gid);
   process.setuid?.(account.uid);

@@ -7,6 +7,7 @@ import {
   type DistributionRegistry,
   findDistributionRegistries,
   findPipelineState,
+  findPlanInputs,
   type PipelineState,
 } from '../catalog/plan-inputs.ts';
 import { type PushedArtifact, recordRelease } from '../catalog/record-release.ts';
@@ -51,7 +52,7 @@ export async function distributePipeline(
       log.stream.write(`pushing ${tag} to ${place.registry.url}\n`);
       await push(resources, place, { plan, artifact, tag, files: state.metadata });
     }
-    const trigger = await writeTriggerInfo(resources, state, plan);
+    const trigger = await writeTriggerInfo(resources, state, { plan, artifact, tag });
     await inTransaction(resources.db, async (tx) => {
       await recordRelease(tx, {
         pipeline_id,
@@ -149,16 +150,25 @@ function pushedArtifact({ registry, repository }: Place, { artifact, tag }: Push
   };
 }
 
+/** Why the release is made and what moved since the one before it. */
 async function writeTriggerInfo(
-  { content }: WorkerResources,
+  { db, content }: WorkerResources,
   state: PipelineState,
-  plan: BuildPlan,
+  { plan, tag }: Pushing,
 ): Promise<MetadataFile> {
+  const previous = (await findPlanInputs(db, state.pipeline_id))?.previous;
   const document = triggerInfo({
     pipeline_id: state.pipeline_id,
     triggers: state.triggers,
-    started_at: state.started_at.toISOString(),
+    triggered_at: state.started_at.toISOString(),
     plan,
+    release: tag,
+    ...(previous && {
+      previous: {
+        plan: await readPlan(content, previous.plan_digest),
+        release: immutableTag({ ...previous, operating_system: plan.operating_system }),
+      },
+    }),
   });
   const { digest, size } = await content.put(Readable.from([Buffer.from(`${JSON.stringify(document, null, 2)}\n`)]));
   return { digest, size, mime_type: 'trigger_info', filename: 'result.json' };

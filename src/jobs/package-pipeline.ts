@@ -92,6 +92,9 @@ async function writeSbom(
     digest: artifact.index.digest,
     created: new Date(plan.epoch * 1000).toISOString(),
     operating_system: plan.operating_system,
+    description: plan.product.description,
+    licenses: plan.product.licenses,
+    ...(plan.product.home_url !== undefined && { home_url: plan.product.home_url }),
   });
   const bytes = Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
   const { digest, size } = await content.put(Readable.from([bytes]));
