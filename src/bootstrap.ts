@@ -30,9 +30,9 @@ export type BootstrapOptions = {
   tell: (apiToken: string) => void;
 };
 
-export async function bootstrap(db: Database, { publicUrl, tell }: BootstrapOptions): Promise<void> {
+/** What is shared by all organizations: every server and every worker makes sure of it, since either may be first. */
+export async function ensureShared(db: Database): Promise<void> {
   await inTransaction(db, async (tx) => {
-    await sql`select pg_advisory_xact_lock(${BOOTSTRAP_LOCK})`.execute(tx);
     await ensureOperatingSystems(tx, OPERATING_SYSTEMS);
     await ensureSharedBaseImages(
       tx,
@@ -43,6 +43,14 @@ export async function bootstrap(db: Database, { publicUrl, tell }: BootstrapOpti
         operating_system: key,
       })),
     );
+  });
+}
+
+/** Makes the first organization unless there is one, and lets the hosted registries follow the public address. */
+export async function bootstrap(db: Database, { publicUrl, tell }: BootstrapOptions): Promise<void> {
+  await ensureShared(db);
+  await inTransaction(db, async (tx) => {
+    await sql`select pg_advisory_xact_lock(${BOOTSTRAP_LOCK})`.execute(tx);
     await followPublicUrl(tx, publicUrl);
     if (!(await hasOrganization(tx))) tell(await createFirstOrganization(tx, publicUrl));
   });

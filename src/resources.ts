@@ -1,13 +1,10 @@
 // What a process holds while it lives: opened once in order, closed once in reverse.
-import type { Workspace } from './build/workspace.ts';
 import type { Config } from './config.ts';
 import { type Database, type OpenedDatabase, openDatabase } from './db/database.ts';
 import { migrate } from './db/migrate.ts';
 import { createEgress, type Egress } from './egress/egress.ts';
 import { type Identity, openIdentity } from './identity/identity.ts';
 import { loadInstallationKey } from './identity/installation-key.ts';
-import type { Archives } from './jobs/archives.ts';
-import type { Remotes } from './jobs/registry-target.ts';
 import type { Logger } from './log.ts';
 import type { ContentStore } from './oci/content.ts';
 import { openDiskContent } from './oci/disk.ts';
@@ -23,9 +20,6 @@ export type Resources = {
   identity: Identity;
   close(): Promise<void>;
 };
-
-/** What jobs have beside: a place to build in, the package archives, and registries outside. */
-export type WorkerResources = Resources & { workspace: Workspace; archives: Archives; remotes: Remotes };
 
 /** Brings the database up to date and opens everything. Throws what the parts throw; nothing stays open then. */
 export async function openResources(config: Config, log: Logger): Promise<Resources> {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { ensureShared } from './bootstrap.ts';
 import { probeSandbox } from './build/sandbox-mode.ts';
 import { forgetWorker, recordWorker, SEEN_EVERY_MS } from './catalog/workers.ts';
 import type { Config } from './config.ts';
@@ -11,8 +12,9 @@ import { openQueue } from './db/queue-worker.ts';
 import { openArchives } from './jobs/archives.ts';
 import { openRemotes } from './jobs/registry-target.ts';
 import { giveUp, handlersOf } from './jobs/tasks.ts';
+import type { WorkerResources } from './jobs/worker-resources.ts';
 import type { Logger } from './log.ts';
-import { openResources, type WorkerResources } from './resources.ts';
+import { openResources } from './resources.ts';
 
 /** Jobs that are nearly done may end; the others are given back. Below the supervisor's patience. */
 const FINISH_MS = 2_000;
@@ -38,6 +40,7 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
     onExhausted: (job, error) => giveUp(resources, job, error),
     onError: (err, job) => log.error({ err, ...(job && { job }) }, job ? 'a job failed' : 'the queue stumbled'),
   });
+  await ensureShared(resources.db);
   await inTransaction(resources.db, (tx) => enqueue(tx, 'discover-products', {}, { key: 'start' }));
   const report = await reportLife(resources);
   log.info({ sandbox: probe.mode, concurrency: config.workerConcurrency }, 'worker started');

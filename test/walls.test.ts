@@ -7,10 +7,14 @@ const SOURCE = new URL('../src/', import.meta.url).pathname;
 
 /** A room and the rooms it may know. What is missing here may import nothing and be imported by nobody. */
 const WALLS: Record<string, readonly string[]> = {
-  bin: ['cli', 'config', 'db', 'host', 'http', 'jobs', 'log', 'registry', 'resources'],
+  bin: ['cli', 'config', 'host', 'log', 'serve', 'supervise', 'work'],
+  serve: ['bootstrap', 'catalog', 'config', 'http', 'log', 'registry', 'resources'],
+  work: ['bootstrap', 'build', 'catalog', 'config', 'db', 'jobs', 'log', 'resources'],
+  supervise: ['config', 'db'],
+  bootstrap: ['catalog', 'db', 'identity'],
   config: [],
   log: [],
-  resources: ['build', 'catalog', 'config', 'contract', 'db', 'egress', 'identity', 'log', 'oci', 'recipes'],
+  resources: ['config', 'db', 'egress', 'identity', 'log', 'oci'],
   host: [],
   contract: [],
   client: ['contract'],

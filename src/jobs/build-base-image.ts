@@ -20,10 +20,10 @@ import { parseReference } from '../oci/reference.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { installedPackages } from '../recipes/dpkg-status.ts';
 import { hostedTarget } from '../registry/target.ts';
-import type { WorkerResources } from '../resources.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
 import { openPhaseLog } from './phase.ts';
 import { contentsOfBase } from './plan-contents.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** Builds unless the packages it was built of are still the archive's. */
 export async function buildBaseImage(

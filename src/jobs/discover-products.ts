@@ -10,7 +10,7 @@ import type { AptRoot } from '../recipes/apt.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { loadRecipes, type Recipe, recipeDigest, storeRecipeFiles } from '../recipes/recipe.ts';
 import { resolvers } from '../recipes/resolvers.ts';
-import type { WorkerResources } from '../resources.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** The product library that comes with Larder. */
 const PRODUCTS = new URL('../../products/', import.meta.url).pathname;

@@ -20,13 +20,13 @@ import type { PlatformFiles } from '../db/tables.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readBack } from '../oci/copy.ts';
 import type { Target } from '../oci/target.ts';
-import type { WorkerResources } from '../resources.ts';
 import { contentsOfArtifact } from './package-pipeline.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { contentsOfPlan, readPlan } from './plan-contents.ts';
 import { attachReports } from './referrer-reports.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import { immutableTag, repositoryOf, rollingTags } from './tags.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** A tag that somebody else's artifact has is passed over; more of them in a row means that the repository is not ours to push to. */
 const TAKEN_TAGS_MAX = 50;

@@ -13,9 +13,9 @@ import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact } from '../oci/copy.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseReference } from '../oci/reference.ts';
-import type { WorkerResources } from '../resources.ts';
 import { contentsOfBase } from './plan-contents.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** Resolves the tag once and compares digests: a tag that stands still costs one request. */
 export async function followBaseImage(

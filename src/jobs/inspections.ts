@@ -4,7 +4,7 @@ import { findStoredInspections } from '../catalog/customization-inspections.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection, StoredInspection } from '../customization/inspection.ts';
 import { loadedInspection } from '../customization/stored-inspection.ts';
-import type { WorkerResources } from '../resources.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** By the digest of the archive, which is what a plan pins. */
 export async function findInspections(

@@ -12,10 +12,10 @@ import { type Database, inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentStore } from '../oci/content.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
-import type { WorkerResources } from '../resources.ts';
 import { findInspections } from './inspections.ts';
 import { type PhaseLog, runPhase } from './phase.ts';
 import { readPlan } from './plan-contents.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** Builds, and enqueues the verification. */
 export async function packagePipeline(

@@ -9,7 +9,7 @@ import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { AptError } from '../recipes/apt-command.ts';
-import type { WorkerResources } from '../resources.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** Builds wait below this share of free disk: a full disk would break what is under way and PostgreSQL with it. */
 export const FREE_SHARE_MIN = 0.05;

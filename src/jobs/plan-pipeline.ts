@@ -14,10 +14,10 @@ import { statusWith } from '../recipes/dpkg-status.ts';
 import { planFromRecipe, withCustomizations } from '../recipes/plan.ts';
 import type { Recipe } from '../recipes/recipe.ts';
 import { resolvers } from '../recipes/resolvers.ts';
-import type { WorkerResources } from '../resources.ts';
 import { INDEX_FRESH_MS } from './archives.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { contentsOfPlan, readPlan, writePlan } from './plan-contents.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** Plans, and enqueues the build unless the plan is the released one. */
 export async function planPipeline(

@@ -4,7 +4,7 @@ import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentInfo, ContentStore } from '../oci/content.ts';
 import { expireUploads } from '../registry/uploads.ts';
-import type { WorkerResources } from '../resources.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** What was put or asked for within a day may be about to get its row: an upload in progress, a build under way. */
 const UNTOUCHED_MS = 24 * 60 * 60_000;

@@ -7,7 +7,6 @@ import type { Task, TaskPayloads } from '../db/queue-tasks.ts';
 import type { Handlers, JobContext } from '../db/queue-worker.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { AptError } from '../recipes/apt-command.ts';
-import type { WorkerResources } from '../resources.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import { discoverProducts } from './discover-products.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
@@ -16,6 +15,7 @@ import { packagePipeline } from './package-pipeline.ts';
 import { planPipeline } from './plan-pipeline.ts';
 import { sweepContent } from './sweep-content.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 type Job<T extends Task> = (resources: WorkerResources, payload: TaskPayloads[T], context: JobContext) => Promise<void>;
 

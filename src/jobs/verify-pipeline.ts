@@ -7,9 +7,9 @@ import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
-import type { WorkerResources } from '../resources.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { readPlan } from './plan-contents.ts';
+import type { WorkerResources } from './worker-resources.ts';
 
 /** Verifies, and enqueues the distribution. A failing test fails the pipeline with what the test said. */
 export async function verifyPipeline(
