@@ -13,8 +13,6 @@ import { Registry } from './registry.ts';
 import { EmbeddedRelease, LatestRelease, ReleaseFailure } from './release.ts';
 import { CUSTOMIZATION_STATUSES, RELEASABLE_STATUSES } from './vocabulary.ts';
 
-export { Customization } from './customization-version.ts';
-
 /** Where a customization applies, as a person sends it: nothing given means everywhere. */
 export const CustomizationFilter = Type.Object(
   {

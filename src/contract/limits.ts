@@ -11,7 +11,7 @@ export const NAME_LENGTH_MAX = 255;
 /** A paragraph or two; longer texts belong in a document that the description links. */
 export const DESCRIPTION_LENGTH_MAX = 2_000;
 /** A search or an exact match never needs more than the longest name. */
-export const FILTER_LENGTH_MAX = NAME_LENGTH_MAX;
+export const FILTER_LENGTH_MAX = 255;
 /** Published maximum lengths of release and application fields. */
 export const BRANCH_LENGTH_MAX = 32;
 export const VERSION_LENGTH_MAX = 64;

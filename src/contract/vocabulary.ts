@@ -19,7 +19,6 @@ export const REQUEST_TYPES = ['add', 'remove'] as const;
 export type RequestType = (typeof REQUEST_TYPES)[number];
 
 export const REQUEST_KINDS = ['CREATION', 'DELETION'] as const;
-export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 export const OFFERING_STATUSES = ['ENABLED', 'HIDDEN', 'DEPRECATED'] as const;
 export type OfferingStatus = (typeof OFFERING_STATUSES)[number];
