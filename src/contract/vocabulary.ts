@@ -18,8 +18,6 @@ export type ProcessingStatus = (typeof PROCESSING_STATUSES)[number];
 export const REQUEST_TYPES = ['add', 'remove'] as const;
 export type RequestType = (typeof REQUEST_TYPES)[number];
 
-export const REQUEST_KINDS = ['CREATION', 'DELETION'] as const;
-
 export const OFFERING_STATUSES = ['ENABLED', 'HIDDEN', 'DEPRECATED'] as const;
 export type OfferingStatus = (typeof OFFERING_STATUSES)[number];
 
