@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ensureShared } from './bootstrap.ts';
+import { trimRoots } from './build/rootfs.ts';
 import { probeSandbox } from './build/sandbox-mode.ts';
 import { forgetWorker, recordWorker, SEEN_EVERY_MS } from './catalog/workers.ts';
 import type { Config } from './config.ts';
@@ -34,6 +35,8 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
     archives: openArchives(join(work, 'apt'), (line) => log.debug({ line }, 'apt')),
     remotes: openRemotes(),
   };
+  // What a killed worker left half made, and root file systems that nobody asked for lately.
+  if (probe.mode !== 'files-only') await trimRoots(resources.workspace);
   const queue = await openQueue({ url: resources.databaseUrl });
   await queue.work(handlersOf(resources), {
     concurrency: config.workerConcurrency,

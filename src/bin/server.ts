@@ -5,6 +5,5 @@ import { enter, stopOnSignal } from './entrance.ts';
 await enter('server', async (config, log) => {
   const server = await startServer(config, log, (token) => console.log(`API token: ${token}`));
   stopOnSignal(server.stop);
-  await server.ready;
-  process.send?.(server.url);
+  if (await server.ready) process.send?.(server.url);
 });
