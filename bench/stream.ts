@@ -1,24 +1,19 @@
 // Peak memory of the server while one large layer is pushed and pulled: Larder's hosted registry and docker-registry, the same bytes in the same run.
 // `npm run bench:stream` (2 GiB), or `npm run bench:stream -- 256` for another number of MiB.
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { openDatabase } from '../src/db/database.ts';
-import { startEmbedded } from '../src/db/embedded.ts';
-import { findAccount } from '../src/host/accounts.ts';
-import { PROCESS_FLAGS } from '../src/supervise.ts';
 import { startDockerRegistry } from '../test/docker-registry.ts';
+import { prepareBench } from './host.ts';
+import { ratio, startLarder } from './larder.ts';
 
 const MIB = 1024 * 1024;
-const SIZE_MIB = Number(process.argv[2] ?? 2048);
+const SIZE_MIB = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? 2048);
 
 /** What the server may take while the layer passes through: 200 MB. */
 const AIM_MIB = 200e6 / MIB;
@@ -123,70 +118,6 @@ async function measure(peer: Peer, digest: string): Promise<Figures> {
   };
 }
 
-/** The server as an operator runs it beside a PostgreSQL: API, files and registry in one process. */
-async function startLarder(directory: string): Promise<{ peer: Peer; stop: () => Promise<void> }> {
-  const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
-  const dataDirectory = join(directory, 'postgresql');
-  const database = await startEmbedded({ dataDirectory, ...(account && { uid: account.uid, gid: account.gid }) });
-  const port = await freePort();
-  const server = spawn(
-    process.execPath,
-    [...PROCESS_FLAGS, join(import.meta.dirname, '..', 'src', 'bin', 'server.ts')],
-    {
-      env: {
-        ...process.env,
-        LARDER_DATA: directory,
-        LARDER_DATABASE_URL: database.url,
-        LARDER_PORT: String(port),
-        LARDER_LOG_LEVEL: 'error',
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  const stop = async () => {
-    // Nothing of it is needed any more, and without a worker it never becomes ready to drain.
-    if (server.exitCode === null && server.kill('SIGKILL')) {
-      await once(server, 'exit');
-    }
-    await database.stop();
-  };
-  try {
-    const token = await printedToken(server);
-    const { db, close } = openDatabase(database.url);
-    const { namespace } = await db.selectFrom('organizations').select('namespace').executeTakeFirstOrThrow();
-    await close();
-    const authorization = `Basic ${Buffer.from(`bench:${token}`).toString('base64')}`;
-    const url = `http://127.0.0.1:${port}`;
-    return {
-      peer: { name: 'Larder', url, pid: server.pid ?? 0, repository: `${namespace}/bench`, authorization },
-      stop,
-    };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
-
-/** A first start prints it once everything that it opens is committed; the server listens by then. */
-async function printedToken(server: ChildProcessByStdio<null, Readable, null>): Promise<string> {
-  for await (const line of createInterface({ input: server.stdout })) {
-    const [, token] = /^API token: (\S+)$/.exec(line) ?? [];
-    if (token !== undefined) {
-      return token;
-    }
-  }
-  throw new Error('the server ended before it printed an API token');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 function report(figures: Figures[]): void {
   const rate = (seconds: number) => `${(SIZE_MIB / seconds).toFixed(0)} MiB/s`;
   for (const { name, restMib, pushMib, pullMib, pushSeconds, pullSeconds } of figures) {
@@ -199,7 +130,6 @@ function report(figures: Figures[]): void {
 /** The ratios, a line each: what a later run is compared by. */
 function reportRatios(ours: Figures, theirs: Figures): void {
   const peak = ({ pushMib, pullMib }: Figures) => Math.max(pushMib, pullMib);
-  const ratio = (label: string, value: number) => console.log(`ratio ${label}: ${value.toFixed(2)}`);
   ratio('peak memory, Larder / the aim of 200 MB', peak(ours) / AIM_MIB);
   ratio('peak memory, Larder / docker-registry', peak(ours) / peak(theirs));
   ratio('memory grown over rest, Larder / size of the layer', (peak(ours) - ours.restMib) / SIZE_MIB);
@@ -207,6 +137,7 @@ function reportRatios(ours: Figures, theirs: Figures): void {
   ratio('pull rate, Larder / docker-registry', theirs.pullSeconds / ours.pullSeconds);
 }
 
+await prepareBench();
 const directory = mkdtempSync(join(tmpdir(), 'larder-bench-stream-'));
 // PostgreSQL's own user must be able to enter.
 chmodSync(directory, 0o711);
@@ -216,7 +147,12 @@ try {
   const larder = await startLarder(directory);
   const peer = await startDockerRegistry();
   try {
-    const ours = await measure(larder.peer, digest);
+    const authorization = `Basic ${Buffer.from(`bench:${larder.apiToken}`).toString('base64')}`;
+    const { url, pid } = larder;
+    const ours = await measure(
+      { name: 'Larder', url, pid, repository: `${larder.namespace}/bench`, authorization },
+      digest,
+    );
     const theirs = await measure(
       { name: 'docker-registry', url: peer.url, pid: peer.pid, repository: 'bench' },
       digest,

@@ -1,0 +1,13 @@
+// Names what the machine lacks for the benchmarks and installs it with consent, as the tests do for theirs.
+import { prepareHost } from '../src/host/prepare.ts';
+import { BENCH_REQUIREMENTS } from '../src/host/requirements.ts';
+
+/** Throws HostError when something is missing and may not be installed. */
+export async function prepareBench(): Promise<void> {
+  await prepareHost({
+    requirements: BENCH_REQUIREMENTS,
+    path: process.env['PATH'] ?? '',
+    consent: process.env['CI'] === 'true' || process.argv.includes('--yes'),
+    say: (line) => console.error(line),
+  });
+}

@@ -1,0 +1,86 @@
+// Larder's server as an operator runs it beside a PostgreSQL, for what is measured at its door: API, files and registry in one process.
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { openDatabase } from '../src/db/database.ts';
+import { startEmbedded } from '../src/db/embedded.ts';
+import { findAccount } from '../src/host/accounts.ts';
+import { PROCESS_FLAGS } from '../src/supervise.ts';
+
+export type LarderServer = {
+  /** `http://127.0.0.1:PORT` */
+  url: string;
+  pid: number;
+  /** What its repositories begin with. */
+  namespace: string;
+  apiToken: string;
+  stop(): Promise<void>;
+};
+
+/** Starts a server, without a worker, on an empty folder that the database's own user can enter. */
+export async function startLarder(directory: string): Promise<LarderServer> {
+  const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
+  const dataDirectory = join(directory, 'postgresql');
+  const database = await startEmbedded({ dataDirectory, ...(account && { uid: account.uid, gid: account.gid }) });
+  const port = await freePort();
+  const server = spawn(
+    process.execPath,
+    [...PROCESS_FLAGS, join(import.meta.dirname, '..', 'src', 'bin', 'server.ts')],
+    {
+      env: {
+        ...process.env,
+        LARDER_DATA: directory,
+        LARDER_DATABASE_URL: database.url,
+        LARDER_PORT: String(port),
+        LARDER_LOG_LEVEL: 'error',
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const stop = async () => {
+    // Nothing of it is needed any more, and without a worker it never becomes ready to drain.
+    if (server.exitCode === null && server.kill('SIGKILL')) {
+      await once(server, 'exit');
+    }
+    await database.stop();
+  };
+  try {
+    const apiToken = await printedToken(server);
+    const { db, close } = openDatabase(database.url);
+    const { namespace } = await db.selectFrom('organizations').select('namespace').executeTakeFirstOrThrow();
+    await close();
+    return { url: `http://127.0.0.1:${port}`, pid: server.pid ?? 0, namespace, apiToken, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** A first start prints it once everything that it opens is committed; the server listens by then. */
+export async function printedToken(process: ChildProcessByStdio<null, Readable, null>): Promise<string> {
+  for await (const line of createInterface({ input: process.stdout })) {
+    const [, token] = /^API token: (\S+)$/.exec(line) ?? [];
+    if (token !== undefined) {
+      return token;
+    }
+  }
+  throw new Error('the server ended before it printed an API token');
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** The first line of a benchmark's ratios and each after it: what a later run is compared by. */
+export function ratio(label: string, value: number): void {
+  console.log(`ratio ${label}: ${value.toFixed(2)}`);
+}
