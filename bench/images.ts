@@ -5,9 +5,11 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openBuildLog } from '../src/build/build-log.ts';
 import { buildFilesLayer } from '../src/build/customization-layer.ts';
 import { readDocument, writeImage } from '../src/build/image.ts';
 import { readFileOf } from '../src/build/image-files.ts';
+import { cachedLayer, type LayerCache } from '../src/build/layer-cache.ts';
 import { packed, rootfs } from '../src/customization/fixtures.ts';
 import { inspectArchive } from '../src/customization/inspect.ts';
 import { createEgress } from '../src/egress/egress.ts';
@@ -16,6 +18,7 @@ import { contentTarget } from '../src/oci/content-target.ts';
 import { copyArtifact, readBack } from '../src/oci/copy.ts';
 import type { Descriptor, Digest, ImageConfig, Manifest } from '../src/oci/descriptor.ts';
 import { openDiskContent } from '../src/oci/disk.ts';
+import type { BuiltLayer } from '../src/oci/layer.ts';
 import { openRegistry, type RemoteRegistry } from '../src/oci/remote.ts';
 import { createSharedUploads, type SharedUploads } from '../src/oci/shared-uploads.ts';
 import { archiveOf, chunked, entry } from '../src/tar/fixtures.ts';
@@ -35,6 +38,8 @@ const LANES = 4;
 const FILES = 12;
 const FILE_BYTES = 48 * 1024;
 const EPOCH = 1_760_000_000;
+
+const silent = openBuildLog({ write: () => undefined });
 
 const BASE_TAG = 'base';
 const OUR_TAG = 'larder';
@@ -125,6 +130,7 @@ async function publish(content: ContentStore, room: Room, images: Image[]): Prom
 
 type Archive = { digest: Digest; inspected: Awaited<ReturnType<typeof inspectArchive>> };
 type Customizing = {
+  cache: LayerCache;
   content: ContentStore;
   base: Base;
   archive: Archive;
@@ -140,8 +146,19 @@ async function listingOf(content: ContentStore, base: Base) {
   return below;
 }
 
+/** Stands in for the table of built layers. */
+function layerMemory(): LayerCache {
+  const layers = new Map<Digest, BuiltLayer>();
+  return { get: async (key) => layers.get(key), set: async (key, layer) => void layers.set(key, layer) };
+}
+
 /** What packaging and distribution do for one image, with their own functions: files layer, config, manifest, index, push, read back. */
-async function customize(room: Room, image: Image, { content, base, archive, below }: Customizing, version: number) {
+async function customize(
+  room: Room,
+  image: Image,
+  { content, base, archive, below, cache }: Customizing,
+  version: number,
+) {
   const { layer, image: declared } = await buildFilesLayer({
     content,
     archive: archive.digest,
@@ -149,6 +166,7 @@ async function customize(room: Room, image: Image, { content, base, archive, bel
     below,
     epoch: EPOCH,
     readBelow: (path) => readFileOf(content, { layers: base.layers, listing: below }, path),
+    reuse: (inputs, make) => cachedLayer({ cache, content, log: silent, step: image.repository }, inputs, make),
   });
   if (layer === undefined) throw new Error('the archive makes no layer');
   const { config, architecture, os } = image.base.config;
@@ -261,7 +279,13 @@ async function compare(directory: string): Promise<void> {
 
     const inspected = await inspectArchive(chunked(upload));
     const { digest } = await content.put(chunked(upload));
-    const input = { content, base, archive: { digest, inspected }, below: await listingOf(content, base) };
+    const input = {
+      content,
+      base,
+      archive: { digest, inspected },
+      below: await listingOf(content, base),
+      cache: layerMemory(),
+    };
     const first = {
       hosted: await measureLarder(hosted, images, input, 1),
       other: await measureLarder(other, images, input, 1),
