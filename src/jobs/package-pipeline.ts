@@ -31,16 +31,14 @@ export async function packagePipeline(
     const known = (await findArtifact(resources.db, plan_digest)) as Artifact | undefined;
     const artifact = known ?? (await buildPlan(resources, plan, { log, signal: context.signal }));
     const contents = contentsOfArtifact(artifact);
-    const phaseLog = await log.close('build.log');
-    const metadata = [...artifact.metadata, ...phaseLog.filter(() => !known)];
+    const { metadata } = artifact;
     await inTransaction(resources.db, async (tx) => {
-      const kept: Artifact = { ...artifact, metadata };
       await recordArtifact(tx, {
         plan_digest,
-        artifact: kept,
+        artifact,
         contents: [...contents, ...metadata.map((file) => file.digest)],
       });
-      await succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: kept, metadata, contents });
+      await succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact, metadata, contents });
     });
   });
 }
