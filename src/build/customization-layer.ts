@@ -1,4 +1,5 @@
 // The layer of a customization's files, made by streaming its archive once more: no sandbox, nothing unpacked.
+import { createHash } from 'node:crypto';
 import { Accounts, composeBundle } from '../customization/composed.ts';
 import { CustomizationError } from '../customization/errors.ts';
 import { gunzipOne } from '../customization/gunzip.ts';
@@ -23,6 +24,8 @@ export type FilesLayerInput = {
   epoch: number;
   /** The bytes of a file of the image, by the path of its listing; undefined when it has none. */
   readBelow: (path: string) => Promise<Buffer | undefined>;
+  /** Finds the layer by everything that goes into it, or makes it: one customization makes the same layer over most images of a fleet. */
+  reuse?: (inputs: object, make: () => Promise<BuiltLayer>) => Promise<BuiltLayer | undefined>;
 };
 
 export type FilesLayer = {
@@ -48,9 +51,27 @@ export async function buildFilesLayer(input: FilesLayerInput): Promise<FilesLaye
     accounts,
     composed: await compose(input, { placed, accounts }),
   };
-  const fromArchive = placed.some(({ origin, type }) => origin.from === 'archive' && type === 'file');
+  const make = () => writeFilesLayer(input, finished);
+  const layer = await (input.reuse === undefined ? make() : input.reuse(inputsOf(input, finished), make));
+  return { ...(layer !== undefined && { layer }), image };
+}
+
+async function writeFilesLayer(input: FilesLayerInput, finished: Finished): Promise<BuiltLayer> {
+  const fromArchive = finished.placed.some(isArchivedFile);
   const archived = fromArchive ? readTar(gunzipOne(await input.content.open(input.archive))) : [];
-  return { layer: await writeLayer(input.content, layerEntries(archived, finished)), image };
+  return await writeLayer(input.content, layerEntries(archived, finished));
+}
+
+/** What decides the layer's bytes: the archive, where its things land in this image and whose they are there, and the texts made for it. */
+function inputsOf({ archive, epoch }: FilesLayerInput, finished: Finished): object {
+  return {
+    kind: 'customization',
+    stage: 'files',
+    archive,
+    epoch,
+    placed: finished.placed.map((one) => [one.origin, headerOf(one, finished)]),
+    composed: [...finished.composed].map(([path, bytes]) => [path, createHash('sha256').update(bytes).digest('hex')]),
+  };
 }
 
 /** The bytes of the scripts, for the sandbox. */

@@ -70,6 +70,7 @@ async function buildStages(input: CustomizationInput, step: string): Promise<Cus
     below: new Map(below.listing),
     epoch: pin.epoch,
     readBelow: (path) => readFileOf(content, below, path),
+    reuse: (inputs, make) => cachedLayer({ cache: input.cache, content, log, step }, inputs, make),
   });
   await add(files.layer);
   await add(await buildScriptedLayer(input, { step, image, stage: 'final' }));
