@@ -1,0 +1,112 @@
+// One patched package into one image: our engine from its lock, and apt in the very same sandbox from the same archive indexes.
+import { execFileSync } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { disposable } from '../src/build/application-layer.ts';
+import { openBuildLog } from '../src/build/build-log.ts';
+import { captureLayer } from '../src/build/capture.ts';
+import { testWorkspace } from '../src/build/fixtures.ts';
+import { installPackages } from '../src/build/packages.ts';
+import { prepareRoots } from '../src/build/rootfs.ts';
+import { openSandbox, type Sandbox } from '../src/build/sandbox.ts';
+import { openAptRoot } from '../src/recipes/apt.ts';
+import { configuredSources } from '../src/recipes/apt-sources.ts';
+import { debianBase, OPERATING_SYSTEM } from '../test/debian.ts';
+
+const PACKAGE = 'libssl3';
+const SUITE = 'bookworm';
+const STEP = 'bench';
+const EPOCH = 1_760_000_000;
+const RUNS = 5;
+
+/** Median seconds from the image to the finished layer. */
+export type PatchFigures = { ours: number; apt: number; solve: number };
+
+/**
+ * apt has no network in a sandbox, so that it is given more than it would have: the archive's indexes, already fetched, and the .deb
+ * in its cache. Measured is what is left, its solving and its dpkg; neither side's fetching counts.
+ */
+export async function measurePatch(directory: string): Promise<PatchFigures> {
+  const { base, content } = await debianBase();
+  await using workspace = await testWorkspace(content);
+  const archive = join(directory, 'apt');
+  const apt = await openAptRoot({
+    directory: archive,
+    sources: await configuredSources(SUITE),
+    operating_system: OPERATING_SYSTEM,
+  });
+  await apt.update();
+  const status = withoutPackage(await text(await content.open(base.packages ?? base.digest)));
+  const solving = performance.now();
+  const lock = await apt.solve({ status, install: [PACKAGE] });
+  const solve = (performance.now() - solving) / 1000;
+  const packages = await apt.fetch(lock, content);
+
+  const debs = join(directory, 'debs');
+  await mkdir(debs);
+  for (const { name, version, architecture, digest } of packages) {
+    const file = join(debs, `${name}_${version.replaceAll(':', '%3a')}_${architecture}.deb`);
+    await pipeline(await content.open(digest), createWriteStream(file));
+  }
+  execFileSync('chmod', ['-R', 'a+rX', directory]);
+
+  const log = openBuildLog({ write: () => undefined });
+  const options = { packages, epoch: EPOCH, log, step: STEP, cause_kind: 'CUSTOMIZATION_BUILD_ERROR' as const };
+  const layerBy = async (layers: string[], install: (sandbox: Sandbox) => Promise<void>) => {
+    await using sandbox = disposable(await openSandbox(workspace, { layers, step: STEP }));
+    await install(sandbox);
+    return await captureLayer(content, sandbox, { epoch: EPOCH, step: STEP, privateKeys: true });
+  };
+  const ours = (sandbox: Sandbox) => installPackages(workspace, sandbox, options);
+  const byApt = async (sandbox: Sandbox) => {
+    const binds = [
+      { from: join(archive, 'state', 'lists'), to: '/var/lib/apt/lists' },
+      { from: join(archive, 'etc', 'sources.list.d'), to: '/etc/apt/sources.list.d' },
+      { from: debs, to: '/debs' },
+    ];
+    log.mark();
+    const exit = await sandbox.run(
+      {
+        command: ['sh', '-c', APT],
+        environment: { DEBIAN_FRONTEND: 'noninteractive', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+        binds,
+      },
+      { onOutput: log.write, merged: true },
+    );
+    if (exit.code !== 0) throw new Error(`apt ended with ${exit.code}:\n${log.tail()}`);
+  };
+
+  const roots = await prepareRoots(workspace, base.layers, { step: STEP });
+  return {
+    solve,
+    ours: await median(async () => void (await layerBy(roots, ours))),
+    apt: await median(async () => void (await layerBy(roots, byApt))),
+  };
+}
+
+const APT = `set -e
+cp /debs/*.deb /var/cache/apt/archives/
+apt-get -q -y --no-download --reinstall --no-install-recommends -o Debug::NoLocking=1 -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 install ${PACKAGE}
+rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin`;
+
+/** The base has the newest version; without its stanza the lock names that version once more, as it would name a newer one. */
+function withoutPackage(status: string): string {
+  return status
+    .split('\n\n')
+    .filter((stanza) => !stanza.startsWith(`Package: ${PACKAGE}\n`))
+    .join('\n\n');
+}
+
+async function median(act: () => Promise<void>): Promise<number> {
+  const seconds: number[] = [];
+  for (let run = 0; run < RUNS; run += 1) {
+    const begun = performance.now();
+    await act();
+    seconds.push((performance.now() - begun) / 1000);
+  }
+  seconds.sort((a, b) => a - b);
+  return seconds[Math.floor(RUNS / 2)] ?? 0;
+}

@@ -1,0 +1,139 @@
+// Start-up and the first images: ready on an empty folder and again, request to release with a cold and a warm base, and one patched package by our engine and by apt.
+// `npm run bench:start`
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Client, openClient } from '../src/client/client.ts';
+import { prepareBench } from './host.ts';
+import { freePort, printedToken, ratio } from './larder.ts';
+import { measurePatch } from './patch.ts';
+
+const READY_AIM_SECONDS = 10;
+const COLD_AIM_SECONDS = 60;
+const WARM_AIM_SECONDS = 8;
+
+/** How often /readyz and the request are asked; finer than what is told. */
+const POLL_MS = 25;
+/** Past this something is broken. */
+const PATIENCE_MS = 240_000;
+
+type House = { client: Client; seconds: number; apiToken: string; stop(): Promise<void> };
+
+async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  const end = performance.now() + PATIENCE_MS;
+  while (performance.now() < end) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await delay(POLL_MS);
+  }
+  throw new Error(`${what} took more than ${PATIENCE_MS / 1000} s`);
+}
+
+/** `npm start` on this folder, timed until /readyz answers 200. A second start prints no token: it is given the first one's. */
+async function startHouse(data: string, known?: string): Promise<House> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const begun = performance.now();
+  const house = spawn(process.execPath, [join(import.meta.dirname, '..', 'src', 'bin', 'all-in-one.ts')], {
+    env: { ...process.env, LARDER_DATA: data, LARDER_PORT: String(port), LARDER_LOG_LEVEL: 'error', CI: 'true' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    const token = known ?? (await printedToken(house));
+    house.stdout.resume();
+    await until('the start', async () => {
+      if (house.exitCode !== null) throw new Error(`Larder ended with ${house.exitCode}`);
+      const ready = await fetch(`${url}/readyz`).catch(() => undefined);
+      return ready?.status === 200 ? true : undefined;
+    });
+    const seconds = (performance.now() - begun) / 1000;
+    return { client: openClient({ url, apiToken: token }), seconds, apiToken: token, stop: () => endHouse(house) };
+  } catch (error) {
+    await endHouse(house);
+    throw error;
+  }
+}
+
+async function endHouse(house: ChildProcess): Promise<void> {
+  if (house.exitCode === null && house.kill('SIGTERM')) await once(house, 'exit');
+}
+
+/** From the request until its release is recorded, in seconds. */
+async function requestProduct(client: Client, product_key: string): Promise<number> {
+  const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
+  const offering = await until('an offering', async () => {
+    const { items } = await client.call('listOfferings', { product_key });
+    return items.find(({ operating_systems }) => operating_systems.some(({ name }) => /Debian/.test(name)));
+  });
+  const base = (await client.call('listBaseImages', {})).items.find(({ name }) => /Debian 12/.test(name));
+  if (base === undefined) throw new Error('there is no base image Debian 12');
+  const begun = performance.now();
+  const request = await client.call('createApplicationRequest', {
+    catalog_id,
+    kind: 'CREATION',
+    name: product_key,
+    application_offering_ids: [offering.id],
+    base_image_id: base.id,
+  });
+  await until(`the release of ${product_key}`, async () => {
+    const application_request_id = request.id;
+    const { status } = await client.call('getApplicationRequest', { catalog_id, application_request_id });
+    if (status === 'FAILED') throw new Error(`${product_key} could not be built`);
+    return status === 'COMPLETED' ? true : undefined;
+  });
+  return (performance.now() - begun) / 1000;
+}
+
+/** Where data of a start lie; the account that it becomes must be able to enter. */
+async function inFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'larder-bench-start-'));
+  chmodSync(folder, 0o755);
+  try {
+    return await act(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function measureHouse(): Promise<{ first: number; second: number; cold: number; warm: number }> {
+  return await inFolder(async (folder) => {
+    const data = join(folder, 'data');
+    const house = await startHouse(data);
+    let cold: number;
+    let warm: number;
+    try {
+      console.error(`first start: ready after ${house.seconds.toFixed(2)} s`);
+      cold = await requestProduct(house.client, 'redis');
+      console.error(`redis on a base that is not built: ${cold.toFixed(1)} s`);
+      warm = await requestProduct(house.client, 'memcached');
+      console.error(`memcached on the base that is there: ${warm.toFixed(1)} s`);
+    } finally {
+      await house.stop();
+    }
+    const again = await startHouse(data, house.apiToken);
+    await again.stop();
+    return { first: house.seconds, second: again.seconds, cold, warm };
+  });
+}
+
+await prepareBench();
+const { first, second, cold, warm } = await measureHouse();
+const patch = await inFolder(measurePatch);
+const row = (label: string, seconds: number) => console.log(`${label.padEnd(64)} ${seconds.toFixed(2).padStart(7)} s`);
+row('start to /readyz 200, empty folder', first);
+row('start to /readyz 200, again', second);
+row('request to released redis image, no base image is built yet', cold);
+row('request to released memcached image, first of it, base is there', warm);
+row('libssl3 into an image, Larder from its lock, to the layer', patch.ours);
+row('libssl3 into an image, apt in the same sandbox, to the layer', patch.apt);
+row("Larder's solving, once for each state of the archive's indexes", patch.solve);
+console.log('apt has the indexes and the .deb at hand and no network, so that neither side fetches; medians of five');
+ratio('start to ready, first / the aim of 10 s', first / READY_AIM_SECONDS);
+ratio('start to ready, again / the aim of 10 s', second / READY_AIM_SECONDS);
+ratio('request to release with a cold base / the aim of 60 s', cold / COLD_AIM_SECONDS);
+ratio('request to release with a warm base / the aim of 8 s', warm / WARM_AIM_SECONDS);
+ratio('patched package, Larder / apt (aim 0.20)', patch.ours / patch.apt);
