@@ -33,7 +33,7 @@ const IMAGES = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? 
 /** buildah takes some hundreds of milliseconds an image; this many tell its rate as well. */
 const BUILDAH_IMAGES = Math.min(10, IMAGES);
 /** Images under way at once, the same for everybody. */
-const LANES = 4;
+const LANES = 8;
 /** Files that do not shrink, as certificates, jars and programs do not: 578 KB in all. */
 const FILES = 12;
 const FILE_BYTES = 48 * 1024;
