@@ -65,6 +65,10 @@ const SETTINGS: Record<string, true> = {
   LARDER_EGRESS_ALLOW: true,
   LARDER_WORKER_CONCURRENCY: true,
   LARDER_LOG_LEVEL: true,
+  // The command line's; a shell that has them set starts servers too.
+  LARDER_URL: true,
+  LARDER_TOKEN: true,
+  LARDER_CATALOG: true,
 };
 
 /** Reads and judges the environment. Throws ConfigError with all violations. */
@@ -109,7 +113,12 @@ export function readConfig(environment: Environment = process.env, directory: st
 
 /** What a process of the tree is started with: this environment, and what the parent found out or made for it. */
 export function childEnvironment(config: Config, overrides: { databaseUrl: string }): NodeJS.ProcessEnv {
-  return { ...process.env, LARDER_DATA: config.data, LARDER_DATABASE_URL: overrides.databaseUrl };
+  return {
+    ...process.env,
+    LARDER_DATA: config.data,
+    LARDER_DATABASE_URL: overrides.databaseUrl,
+    LARDER_LOG_LEVEL: config.logLevel,
+  };
 }
 
 function unknownNames(environment: Environment): ConfigViolation[] {

@@ -32,10 +32,12 @@ export type SuperviseOptions = {
   config: Config;
   /** Progress, a line each. */
   say: (line: string) => void;
+  /** Given the API token of a first start, which is printed once. */
+  onApiToken?: (apiToken: string) => void;
 };
 
 /** Starts everything and resolves when the service is ready. Throws when a part cannot start. */
-export async function startHouse({ config, say }: SuperviseOptions): Promise<House> {
+export async function startHouse({ config, say, onApiToken }: SuperviseOptions): Promise<House> {
   const lost = Promise.withResolvers<string>();
   const database = config.databaseUrl
     ? undefined
@@ -45,7 +47,7 @@ export async function startHouse({ config, say }: SuperviseOptions): Promise<Hou
         onLost: (error) => lost.resolve(error.message),
       });
   const env = childEnvironment(config, { databaseUrl: config.databaseUrl ?? database?.url ?? '' });
-  const server = keepRunning('server', { env, say, lost: lost.resolve });
+  const server = keepRunning('server', { env, say, lost: lost.resolve, ...(onApiToken && { onApiToken }) });
   const worker = keepRunning('worker', { env, say, lost: lost.resolve });
   const stop = async () => {
     await Promise.all([worker.stop(), server.stop()]);
@@ -65,9 +67,19 @@ export async function startHouse({ config, say }: SuperviseOptions): Promise<Hou
   }
 }
 
+/** What the entrances tell their parent. */
+export type ProcessMessage =
+  | { /** The server's address, or the worker's word. */ ready: string }
+  | { api_token: string };
+
 type Kept = { /** What the first life said when it was ready. */ ready: Promise<string>; stop(): Promise<void> };
 
-type KeepOptions = { env: NodeJS.ProcessEnv; say: (line: string) => void; lost: (reason: string) => void };
+type KeepOptions = {
+  env: NodeJS.ProcessEnv;
+  say: (line: string) => void;
+  lost: (reason: string) => void;
+  onApiToken?: (apiToken: string) => void;
+};
 
 /** Runs an entrance beside this file and starts it again when it dies; one that never became ready is not tried again. */
 function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
@@ -86,9 +98,13 @@ function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
       env: options.env,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    child.on('message', (message) => {
+    child.on('message', (message: ProcessMessage) => {
+      if ('api_token' in message) {
+        options.onApiToken?.(message.api_token);
+        return;
+      }
       wasReady = true;
-      ready.resolve(String(message));
+      ready.resolve(message.ready);
     });
     child.once('exit', (code, signal) => {
       if (stopping) return;

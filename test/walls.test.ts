@@ -7,10 +7,11 @@ const SOURCE = new URL('../src/', import.meta.url).pathname;
 
 /** A room and the rooms it may know. What is missing here may import nothing and be imported by nobody. */
 const WALLS: Record<string, readonly string[]> = {
-  bin: ['cli', 'config', 'host', 'log', 'serve', 'supervise', 'work'],
+  bin: ['cli', 'client', 'config', 'demo', 'host', 'log', 'serve', 'supervise', 'work'],
   serve: ['bootstrap', 'catalog', 'config', 'http', 'log', 'registry', 'resources'],
   work: ['bootstrap', 'build', 'catalog', 'config', 'db', 'jobs', 'log', 'resources'],
   supervise: ['config', 'db'],
+  demo: ['client', 'contract'],
   bootstrap: ['catalog', 'db', 'identity'],
   config: [],
   log: [],

@@ -1,17 +1,13 @@
 // `npm start`: everything on one machine with one command; prepares the machine first, and gives up root.
-import { dirname } from 'node:path';
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
 import { RUN_REQUIREMENTS } from '../host/requirements.ts';
 import { startHouse } from '../supervise.ts';
-import { enter, stopOnSignal } from './entrance.ts';
-
-const say = (line: string) => console.error(line);
+import { enter, say, stopOnSignal, whatToOwn } from './entrance.ts';
 
 await enter('larder', async (config) => {
   const consent = config.ci || process.argv.includes('--yes');
   await prepareHost({ requirements: RUN_REQUIREMENTS, path: config.path, consent, say });
-  const checkout = dirname(dirname(import.meta.dirname));
-  becomeAccount({ own: [config.data, config.contentDirectory], enter: [checkout], say });
+  becomeAccount({ ...whatToOwn(config), say });
   const house = await startHouse({ config, say });
   stopOnSignal(house.stop);
   say(`Larder is ready at ${house.url}`);

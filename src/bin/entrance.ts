@@ -1,4 +1,5 @@
 // What the entrances share: the environment and a log, errors said in one line, and one way to stop.
+import { dirname } from 'node:path';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { type Logger, openLog } from '../log.ts';
 
@@ -29,4 +30,14 @@ export function stopOnSignal(stop: () => Promise<void>): void {
     );
   };
   process.on('SIGTERM', once).on('SIGINT', once).on('disconnect', once);
+}
+
+/** Progress goes to standard error: standard output is for answers and the log. */
+export function say(line: string): void {
+  console.error(line);
+}
+
+/** The folders that must be Larder's own, and those that it must reach, for `becomeAccount`. */
+export function whatToOwn(config: Config): { own: string[]; enter: string[] } {
+  return { own: [config.data, config.contentDirectory], enter: [dirname(dirname(import.meta.dirname))] };
 }

@@ -1,9 +1,13 @@
 // The API, the files and the hosted registry as one process, against LARDER_DATABASE_URL.
 import { startServer } from '../serve.ts';
+import type { ProcessMessage } from '../supervise.ts';
 import { enter, stopOnSignal } from './entrance.ts';
 
 await enter('server', async (config, log) => {
-  const server = await startServer(config, log, (token) => console.log(`API token: ${token}`));
+  const server = await startServer(config, log, (api_token) => {
+    console.log(`API token: ${api_token}`);
+    process.send?.({ api_token } satisfies ProcessMessage);
+  });
   stopOnSignal(server.stop);
-  if (await server.ready) process.send?.(server.url);
+  if (await server.ready) process.send?.({ ready: server.url } satisfies ProcessMessage);
 });
