@@ -1,0 +1,101 @@
+// The whole house as a person starts it: one process tree on a free port, with a folder of its own, asked through its API.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Client, openClient } from '../src/client/client.ts';
+
+/** Two base images are built while the tests already ask; other tests share the two cores. */
+const PATIENCE_MS = 240_000;
+const POLL_MS = 200;
+
+export type House = {
+  url: string;
+  data: string;
+  apiToken: string;
+  client: Client;
+  catalog_id: string;
+  /** Process ids by what they are, as they stand at the moment. */
+  pidOf(what: 'server' | 'worker' | 'postgres'): number;
+  stop(): Promise<void>;
+};
+
+/** Starts it and waits until it is ready. */
+export async function startTestHouse(env: Record<string, string> = {}): Promise<House> {
+  const data = await mkdtemp(join(tmpdir(), 'larder-house-'));
+  const port = await freePort();
+  const child = spawn(process.execPath, [new URL('../src/bin/all-in-one.ts', import.meta.url).pathname, '--yes'], {
+    env: { ...process.env, ...env, LARDER_DATA: data, LARDER_PORT: String(port), LARDER_LOG_LEVEL: 'warn' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const apiToken = await readToken(child);
+  await until('the service is ready', async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.ok);
+  const client = openClient({ url, apiToken });
+  const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
+  return {
+    url,
+    data,
+    apiToken,
+    client,
+    catalog_id,
+    pidOf: (what) => (what === 'postgres' ? postmaster(data) : childOf(child.pid ?? 0, what)),
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+      await rm(data, { recursive: true, force: true }).catch(() => removeAsOwner(data));
+    },
+  };
+}
+
+/** Asks again until the answer is truthy, and answers it. */
+export async function until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
+  const started = Date.now();
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (Date.now() - started > PATIENCE_MS) throw new Error(`It did not come to pass that ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+function readToken(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk;
+      const token = /^API token: (\S+)$/m.exec(text)?.[1];
+      if (token) resolve(token);
+    });
+    child.once('exit', (code) => reject(new Error(`The house ended with exit code ${code}:\n${text}`)));
+  });
+}
+
+function childOf(parent: number, what: string): number {
+  const lines = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(parent)], { encoding: 'utf8' }).split('\n');
+  const line = lines.find((one) => one.includes(`/bin/${what}.`));
+  if (!line) throw new Error(`There is no ${what} now`);
+  return Number.parseInt(line, 10);
+}
+
+function postmaster(data: string): number {
+  return Number.parseInt(readFileSync(join(data, 'postgresql', 'cluster', 'postmaster.pid'), 'utf8'), 10);
+}
+
+/** Root file systems of sandboxes belong to subordinate ids; their owner's namespace can take them away. */
+function removeAsOwner(data: string): void {
+  execFileSync('unshare', ['--map-auto', '--map-root-user', 'rm', '-rf', data]);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
