@@ -77,6 +77,7 @@ export async function openQueue(options: { url: string }): Promise<Queue> {
     application_name: 'larder-queue',
   });
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   const boss = new PgBoss({
     db: { executeSql: (text, values) => pool.query(text, values) },
     schema: QUEUE_SCHEMA,
