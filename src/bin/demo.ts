@@ -15,8 +15,14 @@ await enter('demo', async (config) => {
   const house = await startHouse({ config: quiet, say, onApiToken: (token) => keepToken(config.data, token) });
   stopOnSignal(house.stop);
   say(`Larder is ready at ${house.url}`);
-  const apiToken = await readKeptToken(config.data);
-  await runMainJob({ client: openClient({ url: house.url, apiToken }), say: (line) => console.log(line) });
+  try {
+    const apiToken = await readKeptToken(config.data);
+    await runMainJob({ client: openClient({ url: house.url, apiToken }), say: (line) => console.log(line) });
+  } catch (error) {
+    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    await house.stop();
+    process.exit(1);
+  }
   console.log(
     `\nLarder stays up at ${house.url} until Ctrl-C. Pull an image with any client; the password is the API token:`,
   );

@@ -4,6 +4,7 @@ import { openAsBlob } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Client } from '../client/client.ts';
 
@@ -12,7 +13,7 @@ const run = promisify(execFile);
 /** What the demonstration asks for, where the catalog does not have it yet. */
 const PRODUCTS = ['redis', 'nginx', 'postgresql'];
 const BASE_IMAGE = 'Debian 12';
-const COMPANY = new URL('../../examples/company', import.meta.url).pathname;
+const COMPANY = fileURLToPath(new URL('../../examples/company', import.meta.url));
 
 /** A slow line and a slow machine together; past this something is wrong. */
 const PATIENCE_MS = 15 * 60_000;
@@ -69,6 +70,11 @@ async function requestProducts({ client, say }: DemoOptions, catalog_id: string)
 }
 
 async function customize({ client, say }: DemoOptions, catalog_id: string): Promise<void> {
+  const known = await client.call('listCustomizations', { catalog_id, active: true, page_size: 100 });
+  if (known.items.some(({ name }) => name === 'company')) {
+    say('The customization «company» is in the catalog already.');
+    return;
+  }
   say('Baking examples/company into every image: a certificate authority, a file, an environment variable.');
   const folder = await mkdtemp(join(tmpdir(), 'larder-demo-'));
   try {
