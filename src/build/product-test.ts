@@ -129,10 +129,11 @@ async function connected(
   leftMs: number,
 ): Promise<Attempt> {
   let child: ChildProcess | undefined;
-  let late = false;
+  const late = Promise.withResolvers<never>();
+  // Only the race below listens; before it begins an early end must not count as unheard.
+  late.promise.catch(() => undefined);
   const timer = setTimeout(() => {
-    late = true;
-    child?.kill('SIGKILL');
+    late.reject(new Error(`port ${port} did not answer in time`));
   }, leftMs);
   try {
     child = await sandbox.connect(service, [
@@ -143,19 +144,23 @@ async function connected(
       'connect',
       String(port),
     ]);
-    // The time may have ended while the connection was being made, when there was nothing to kill yet.
-    if (late) child.kill('SIGKILL');
     const { stdin, stdout } = child;
     if (stdin === null || stdout === null) throw new Error('the connection has no pipes');
     stdin.on('error', () => undefined);
-    const first = await firstByte(child);
+    // What bash left in the background may hold the pipes open after bash is gone: the clock decides, not their end.
+    const first = await Promise.race([firstByte(child), late.promise]);
     if (!first) return { passed: false, output: `port ${port} refuses connections` };
-    return await use(Duplex.from({ readable: stdout, writable: stdin }));
+    const using = use(Duplex.from({ readable: stdout, writable: stdin }));
+    // When the clock wins, the end of the pipes is nobody's news.
+    using.catch(() => undefined);
+    return await Promise.race([using, late.promise]);
   } catch (error) {
     return failed(error, signal);
   } finally {
     clearTimeout(timer);
     child?.kill('SIGKILL');
+    child?.stdin?.destroy();
+    child?.stdout?.destroy();
   }
 }
 

@@ -68,7 +68,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
       packages: [],
       tests: [
         { name: 'page', kind: 'http', port: 8080, path: '/x', status: 200, body: 'hello', timeout_seconds: 20 },
-        { name: 'missing', kind: 'http', port: 8080, path: '/x', status: 404, timeout_seconds: 1 },
+        { name: 'missing', kind: 'http', port: 8080, path: '/x', status: 404, timeout_seconds: 5 },
       ],
     });
     const server =
