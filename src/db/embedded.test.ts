@@ -43,8 +43,11 @@ async function query(url: string, text: string): Promise<unknown[]> {
   }
 }
 
+/** Throws where the file is not written yet: an empty line read as 0 would name the tests' own process group. */
 function postmaster(): number {
-  return Number(readFileSync(join(root, 'pg', 'cluster', 'postmaster.pid'), 'utf8').split('\n')[0]);
+  const pid = Number(readFileSync(join(root, 'pg', 'cluster', 'postmaster.pid'), 'utf8').split('\n')[0]);
+  if (!(pid > 1)) throw new Error('postmaster.pid is empty');
+  return pid;
 }
 
 function isAlive(pid: number): boolean {
