@@ -92,8 +92,28 @@ describe('without credentials', () => {
   test('the challenge names the scope', async () => {
     const push = await fetch(`${registry.url}/v2/acme/app/blobs/uploads/`, { method: 'POST' });
     expect(push.headers.get('www-authenticate')).toContain('scope="repository:acme/app:pull,push"');
+    const session = await fetch(`${registry.url}/v2/acme/app/blobs/uploads/00000000-0000-4000-8000-000000000000`);
+    expect(session.headers.get('www-authenticate')).toContain('scope="repository:acme/app:pull,push"');
     const catalog = await fetch(`${registry.url}/v2/_catalog`);
     expect(catalog.headers.get('www-authenticate')).toContain('scope="registry:catalog:*"');
+  });
+});
+
+describe('the challenge for a mount', () => {
+  const mount = (from: string) =>
+    fetch(`${registry.url}/v2/acme/app/blobs/uploads/?mount=${digestOf('x')}&from=${encodeURIComponent(from)}`, {
+      method: 'POST',
+    });
+
+  test('names both repositories, so that one token is enough', async () => {
+    const challenge = (await mount('acme/source')).headers.get('www-authenticate');
+    expect(challenge).toContain('scope="repository:acme/app:pull,push repository:acme/source:pull"');
+  });
+
+  test('repeats nothing that is no name', async () => {
+    const challenge = (await mount('x" realm="http://elsewhere')).headers.get('www-authenticate');
+    expect(challenge).toContain('scope="repository:acme/app:pull,push"');
+    expect(challenge).not.toContain('elsewhere');
   });
 });
 

@@ -1,5 +1,6 @@
 // How a client learns where to log in (RFC 9110, section 11.6.1; docker registry v2, "Token Authentication").
 import type { FastifyRequest } from 'fastify';
+import { isRepository } from '../oci/reference.ts';
 import { SERVICE } from './door.ts';
 import type { Asked } from './paths.ts';
 import { Refusal } from './refusal.ts';
@@ -30,6 +31,10 @@ function hostOf(request: FastifyRequest): string {
   return (request.headers.host ?? 'localhost').replace(/[^a-zA-Z0-9.:[\]_-]/g, '');
 }
 
+/**
+ * What the request takes. A mount reads a second repository, so a token for it must be good for both (docker registry v2,
+ * "Token Scope": scopes are separated by spaces); asking how far an upload is belongs to pushing.
+ */
 function scopeOf(request: FastifyRequest, asked: Asked): string | undefined {
   if (asked.kind === 'catalog') {
     return 'registry:catalog:*';
@@ -37,6 +42,21 @@ function scopeOf(request: FastifyRequest, asked: Asked): string | undefined {
   if (!('name' in asked)) {
     return undefined;
   }
-  const reading = request.method === 'GET' || request.method === 'HEAD';
-  return `repository:${asked.name}:${request.method === 'DELETE' ? 'delete' : reading ? 'pull' : 'pull,push'}`;
+  const scopes = [`repository:${asked.name}:${actionsOf(request.method, asked.kind)}`];
+  const from = asked.kind === 'uploads' ? mountedFrom(request) : undefined;
+  return from === undefined ? scopes[0] : [...scopes, `repository:${from}:pull`].join(' ');
+}
+
+function actionsOf(method: string, kind: Asked['kind']): string {
+  if (kind === 'uploads' || kind === 'upload') {
+    return 'pull,push';
+  }
+  const reading = method === 'GET' || method === 'HEAD';
+  return method === 'DELETE' ? 'delete' : reading ? 'pull' : 'pull,push';
+}
+
+/** The repository that a mount names; only a name, so that nothing else gets into the header. */
+function mountedFrom(request: FastifyRequest): string | undefined {
+  const from = new URLSearchParams(request.raw.url?.split('?')[1]).get('from') ?? '';
+  return isRepository(from) ? from : undefined;
 }

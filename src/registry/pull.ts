@@ -60,6 +60,10 @@ async function openContent(room: Room, digest: Digest, range?: { start: number; 
 export async function pullManifest(visit: Visit<'manifest'>): Promise<unknown> {
   const { room, request, reply } = visit;
   const { reference } = visit.asked;
+  if (!isTag(reference) && !reference.includes(':')) {
+    // What no push could have named is simply not there (the conformance suite asks for 404).
+    throw new Refusal('MANIFEST_UNKNOWN', 'manifest unknown to registry');
+  }
   const manifest = await getManifest(
     room.ask,
     repositoryOf(visit),

@@ -1,0 +1,107 @@
+// Runs the OCI distribution conformance suite, built by Go from its pinned module, against the hosted registry of a whole house.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type House, startTestHouse } from '../house.ts';
+
+const SUITE = 'github.com/opencontainers/distribution-spec/conformance';
+
+/** Fetching the modules and compiling takes a minute on a cold cache; the suite itself takes seconds. */
+const BUILD_MS_MAX = 300_000;
+const RUN_MS_MAX = 120_000;
+
+type Outcome = { name: string; state: 'passed' | 'failed' | 'skipped'; message: string };
+
+/**
+ * Each has a twin in the suite that runs instead: the specification lets a registry be one or the other. Anything else
+ * skipped counts as failed.
+ */
+const SKIPS_ALLOWED: readonly RegExp[] = [
+  // Only for a registry that cannot be pushed to.
+  /Get tag name from environment$/,
+  /Populate registry with test tags \(no push\)$/,
+  // A blob of a repository that the caller may read is mounted (201), so the session of a refused mount is not seen.
+  /Cross-mounting of nonexistent blob should yield session id$/,
+  // Without `from` nothing is mounted: a registry that looks everywhere tells what others hold.
+  /automatic content discovery enabled should return a 201$/,
+];
+
+async function main(): Promise<number> {
+  const work = mkdtempSync(join(tmpdir(), 'larder-conformance-'));
+  try {
+    const program = buildSuite(work);
+    const house = await startTestHouse();
+    try {
+      runSuite(program, { work, house });
+    } finally {
+      await house.stop();
+    }
+    return report(readOutcomes(join(work, 'junit.xml')));
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function buildSuite(work: string): string {
+  console.log(`Building ${SUITE}`);
+  const program = join(work, 'conformance.test');
+  const { status, error } = spawnSync('go', ['test', '-c', '-o', program, SUITE], {
+    cwd: new URL('registry/', import.meta.url),
+    stdio: 'inherit',
+    timeout: BUILD_MS_MAX,
+  });
+  if (error) throw new Error(`Go is needed to build the conformance suite: ${error.message}`);
+  if (status !== 0) throw new Error(`The conformance suite does not build (exit code ${status})`);
+  return program;
+}
+
+/** The suite's own exit code says nothing more than its report, which is read afterwards. */
+function runSuite(program: string, { work, house }: { work: string; house: House }): void {
+  console.log(`Running it against ${house.url}`);
+  spawnSync(program, ['-ginkgo.no-color'], {
+    cwd: work,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    timeout: RUN_MS_MAX,
+    env: {
+      ...process.env,
+      OCI_ROOT_URL: house.url,
+      OCI_NAMESPACE: 'main/conformance/one',
+      OCI_CROSSMOUNT_NAMESPACE: 'main/conformance/two',
+      OCI_USERNAME: 'conformance',
+      OCI_PASSWORD: house.apiToken,
+      OCI_TEST_PULL: '1',
+      OCI_TEST_PUSH: '1',
+      OCI_TEST_CONTENT_DISCOVERY: '1',
+      OCI_TEST_CONTENT_MANAGEMENT: '1',
+      OCI_HIDE_SKIPPED_WORKFLOWS: '0',
+      OCI_AUTOMATIC_CROSSMOUNT: '0',
+      OCI_REPORT_DIR: work,
+    },
+  });
+}
+
+/** One line of ginkgo's JUnit report a test; it writes attributes in a fixed order, one element a line. */
+function readOutcomes(file: string): Outcome[] {
+  const cases = readFileSync(file, 'utf8').split('<testcase ').slice(1);
+  return cases.flatMap((text): Outcome[] => {
+    const name = /name="([^"]*)"/.exec(text)?.[1] ?? '';
+    const status = /status="([^"]*)"/.exec(text)?.[1] ?? '';
+    const message = /message="([^"]*)"/.exec(text)?.[1] ?? '';
+    // Besides the tests there are the suite's own steps, of which only a failure is worth telling.
+    if (status === 'passed') return name.startsWith('[It]') ? [{ name, state: 'passed', message }] : [];
+    return [{ name, state: status === 'skipped' || status === 'pending' ? 'skipped' : 'failed', message }];
+  });
+}
+
+function report(outcomes: Outcome[]): number {
+  const failed = outcomes.filter(({ state }) => state === 'failed');
+  const skipped = outcomes.filter(({ state }) => state === 'skipped');
+  const forbidden = skipped.filter(({ name }) => !SKIPS_ALLOWED.some((allowed) => allowed.test(name)));
+  for (const { name, state, message } of [...failed, ...skipped]) console.log(`${state}: ${name}\n  ${message}`);
+  const passed = outcomes.length - failed.length - skipped.length;
+  console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped (${forbidden.length} not allowed)`);
+  return passed > 0 && failed.length === 0 && forbidden.length === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
