@@ -10,6 +10,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { CatalogError, notFound, refuse } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
+import { refuseInUse } from './in-use.ts';
 import type { Principal } from './principal.ts';
 import {
   allOf,
@@ -145,7 +146,7 @@ export async function updateBaseImage(
     .set({
       ...(input.name !== undefined && { name: input.name }),
       ...(input.description !== undefined && { description: input.description }),
-      updated_at: new Date(),
+      updated_at: sql<Date>`now()`,
       updated_by: principal.name,
     })
     .where('id', '=', baseImage.id)
@@ -159,14 +160,16 @@ export async function deleteBaseImage(
   input: Input<'deleteBaseImage'>,
 ): Promise<void> {
   const baseImage = await lockOwn(tx, principal, input.base_image_id);
-  const used = await sql<{ applications: number }>`
-    select count(*) as applications from applications
-    where base_image_id = ${baseImage.id} and removed_at is null`.execute(tx);
-  const applications = used.rows[0]?.applications ?? 0;
-  if (applications > 0) throw new CatalogError('IN_USE', `${applications} applications are built on the base image`);
+  await refuseInUse(tx, 'The base image', [
+    {
+      noun: 'application',
+      names: sql`select product_key || ' ' || branch from applications
+        where base_image_id = ${baseImage.id} and removed_at is null`,
+    },
+  ]);
   await tx
     .updateTable('base_images')
-    .set({ status: 'DELETED', removed_at: new Date(), removed_by: principal.name })
+    .set({ status: 'DELETED', removed_at: sql<Date>`now()`, removed_by: principal.name })
     .where('id', '=', baseImage.id)
     .execute();
 }

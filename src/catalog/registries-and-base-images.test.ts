@@ -119,6 +119,7 @@ describe('base images', () => {
     const made = await house.request(house.acme, ['redis'], { base_image_id: id });
     await expect(house.write((tx) => deleteBaseImage(tx, house.acme.principal, own))).rejects.toMatchObject({
       code: 'IN_USE',
+      message: 'The base image is used by 1 application (redis 7.0)',
     });
     await house.pool.query('update applications set removed_at = now() where id = $1', [made.application_ids[0]]);
     await house.write((tx) => deleteBaseImage(tx, house.acme.principal, own));

@@ -7,6 +7,7 @@ import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
+import { refuseInUse } from './in-use.ts';
 import type { Principal } from './principal.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
@@ -125,7 +126,7 @@ export async function updateRegistry(
           row_id: registry.id,
         }),
       }),
-      updated_at: new Date(),
+      updated_at: sql<Date>`now()`,
       updated_by: principal.name,
     })
     .where('id', '=', registry.id)
@@ -139,20 +140,21 @@ export async function deleteRegistry(
   input: Input<'deleteRegistry'>,
 ): Promise<void> {
   const registry = await lockOwn(tx, principal, input.registry_id);
-  const used = await sql<{ applications: number; base_images: number }>`
-    select
-      (select count(*) from application_registries ar join applications a on a.id = ar.application_id
-        where ar.registry_id = ${registry.id} and a.removed_at is null) as applications,
-      (select count(*) from base_images where registry_id = ${registry.id} and removed_at is null) as base_images`.execute(
-    tx,
-  );
-  const { applications = 0, base_images = 0 } = used.rows[0] ?? {};
-  if (applications + base_images > 0) {
-    throw new CatalogError('IN_USE', `${applications} applications and ${base_images} base images need the registry`);
-  }
+  await refuseInUse(tx, 'The registry', [
+    {
+      noun: 'application',
+      names: sql`select a.product_key || ' ' || a.branch from application_registries ar
+        join applications a on a.id = ar.application_id
+        where ar.registry_id = ${registry.id} and a.removed_at is null`,
+    },
+    {
+      noun: 'base image',
+      names: sql`select name from base_images where registry_id = ${registry.id} and removed_at is null`,
+    },
+  ]);
   await tx
     .updateTable('registries')
-    .set({ removed_at: new Date(), removed_by: principal.name, access_key: null, sealed_access_secret: null })
+    .set({ removed_at: sql`now()`, removed_by: principal.name, access_key: null, sealed_access_secret: null })
     .where('id', '=', registry.id)
     .execute();
 }

@@ -1,5 +1,5 @@
 // The types of the rows against the schema that the migrations really make.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 
@@ -20,7 +20,8 @@ afterAll(() => database.drop());
 
 /** What tables.ts says, read as text: types are gone at run time. `{table: {column: type}}` */
 function typedColumns(): Map<string, Map<string, string>> {
-  const text = ['content-tables.ts', 'tables.ts']
+  const text = readdirSync(new URL('.', import.meta.url))
+    .filter((file) => file.endsWith('tables.ts'))
     .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'))
     .join('\n')
     .replace(/\/\*\*[\s\S]*?\*\//g, '');

@@ -2,7 +2,6 @@
 import type { Generated } from 'kysely';
 import type {
   ApplicationStatus,
-  BaseImageStatus,
   CatalogItemStatus,
   CustomizationOperation,
   Digest,
@@ -17,7 +16,6 @@ import type {
   PipelineTrigger,
   PlatformFamily,
   ProcessingStatus,
-  RegistryProvider,
   RequestType,
   Role,
 } from '../contract/vocabulary.ts';
@@ -35,6 +33,12 @@ import type {
   RepositoryUploadsTable,
   RevisionsTable,
 } from './content-tables.ts';
+import type {
+  BaseImagesTable,
+  BaseImageVersionsTable,
+  RegistriesTable,
+  RegistryCredentialsTable,
+} from './registry-tables.ts';
 
 export { json } from './columns.ts';
 export type { ContentUseKind } from './content-tables.ts';
@@ -145,57 +149,6 @@ type OfferingsTable = {
 };
 
 type OfferingOperatingSystemsTable = { offering_id: string; operating_system_id: string };
-
-type RegistriesTable = {
-  id: Generated<string>;
-  organization_id: string;
-  name: string;
-  description: string | null;
-  provider: RegistryProvider;
-  url: string;
-  hosted: Generated<boolean>;
-  access_key: string | null;
-  sealed_access_secret: Buffer | null;
-  healthy: boolean | null;
-  last_checked_at: OptionalTime;
-  unhealthy_cause: string | null;
-  created_at: DefaultTime;
-  created_by: string | null;
-  updated_at: DefaultTime;
-  updated_by: string | null;
-  removed_at: OptionalTime;
-  removed_by: string | null;
-};
-
-type BaseImagesTable = {
-  id: Generated<string>;
-  organization_id: string | null;
-  name: string;
-  description: string | null;
-  source: 'ARCHIVE' | 'REGISTRY';
-  registry_id: string | null;
-  container_image: string;
-  operating_system_id: string;
-  status: Generated<BaseImageStatus>;
-  healthy: boolean | null;
-  last_checked_at: OptionalTime;
-  unhealthy_cause: string | null;
-  created_at: DefaultTime;
-  created_by: string | null;
-  updated_at: DefaultTime;
-  updated_by: string | null;
-  removed_at: OptionalTime;
-  removed_by: string | null;
-  deprecated_at: OptionalTime;
-};
-
-type BaseImageVersionsTable = {
-  base_image_id: string;
-  digest: Digest;
-  /** A BasePin of src/build/plan.ts. */
-  pin: Json<unknown>;
-  recorded_at: DefaultTime;
-};
 
 type ApplicationsTable = {
   id: Generated<string>;
@@ -363,6 +316,7 @@ export type Tables = {
   offerings: OfferingsTable;
   offering_operating_systems: OfferingOperatingSystemsTable;
   registries: RegistriesTable;
+  registry_credentials: RegistryCredentialsTable;
   base_images: BaseImagesTable;
   base_image_versions: BaseImageVersionsTable;
   applications: ApplicationsTable;

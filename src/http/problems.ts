@@ -60,7 +60,7 @@ export const PROBLEMS = {
   'in-use': {
     status: 409,
     title: 'It is still in use',
-    advice: 'Applications need it. Remove them first, or let them use another.',
+    advice: 'The detail names what uses it. Remove that first, or let it use another.',
   },
   'not-released': {
     status: 412,

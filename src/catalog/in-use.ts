@@ -1,0 +1,32 @@
+// Refuses to take away what others stand on, and says who they are.
+import { type RawBuilder, sql } from 'kysely';
+import type { Transaction } from '../db/database.ts';
+import { CatalogError } from './errors.ts';
+
+/** Users of one kind: `names` selects one text column. */
+type Users = { noun: string; names: RawBuilder<unknown> };
+
+/** Names told of each kind: enough to know where to look, short enough to be read. */
+const NAMES_MAX = 5;
+
+/**
+ * Throws IN_USE while there is a user of any kind: `The registry is used by 7 applications (nginx 1.22, redis 7.0 and 5
+ * more) and 1 base image (Golden)`. One statement a kind.
+ */
+export async function refuseInUse(tx: Transaction, thing: string, kinds: Users[]): Promise<void> {
+  const told: string[] = [];
+  for (const { noun, names } of kinds) {
+    const found = await sql<{ total: number; names: string[] | null }>`
+      with users (name) as (${names})
+      select count(*) as total, (select array_agg(name) from (select name from users order by name limit ${NAMES_MAX}) few) as names
+      from users`.execute(tx);
+    const { total = 0, names: few } = found.rows[0] ?? {};
+    if (total > 0) told.push(describe(noun, total, few ?? []));
+  }
+  if (told.length > 0) throw new CatalogError('IN_USE', `${thing} is used by ${told.join(' and ')}`);
+}
+
+function describe(noun: string, total: number, names: string[]): string {
+  const more = total > names.length ? ` and ${total - names.length} more` : '';
+  return `${total} ${noun}${total === 1 ? '' : 's'} (${names.join(', ')}${more})`;
+}

@@ -1,0 +1,15 @@
+// What a registry was found to be able to do, as it is kept in its row and used by whoever pushes to it.
+
+/** Absent members could not be told: what pushes tries, and learns. */
+export type RegistryCapabilities = {
+  /** A blob of another repository of the registry can be mounted instead of sent (distribution-spec, "Mounting a blob from another repository"). */
+  mount?: boolean;
+  /** The referrers API answers (distribution-spec, "Listing Referrers"). */
+  referrers?: boolean;
+  /** Blobs can be deleted. */
+  delete?: boolean;
+  /** A blob can be sent in parts (distribution-spec, "Pushing a blob in chunks"). */
+  chunked?: boolean;
+  /** A blob can be sent in one request (distribution-spec, "Single POST"). */
+  single_post?: boolean;
+};

@@ -1,0 +1,75 @@
+// The rows of registries, of the credentials of hosted ones, and of the base images that are read from them.
+import type { Generated } from 'kysely';
+import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
+import type { BaseImageStatus, Digest, RegistryProvider } from '../contract/vocabulary.ts';
+import type { DefaultTime, Json, OptionalJson, OptionalTime, Time } from './columns.ts';
+
+export type RegistriesTable = {
+  id: Generated<string>;
+  organization_id: string;
+  name: string;
+  description: string | null;
+  provider: RegistryProvider;
+  url: string;
+  hosted: Generated<boolean>;
+  access_key: string | null;
+  sealed_access_secret: Buffer | null;
+  healthy: boolean | null;
+  last_checked_at: OptionalTime;
+  unhealthy_cause: string | null;
+  created_at: DefaultTime;
+  created_by: string | null;
+  updated_at: DefaultTime;
+  updated_by: string | null;
+  removed_at: OptionalTime;
+  removed_by: string | null;
+  charts_organization: string | null;
+  capabilities: OptionalJson<RegistryCapabilities>;
+  capabilities_at: OptionalTime;
+  checked_until: OptionalTime;
+};
+
+export type RegistryCredentialsTable = {
+  id: Generated<string>;
+  organization_id: string;
+  registry_id: string;
+  name: string;
+  description: string;
+  secret_sha256: Buffer;
+  created_at: DefaultTime;
+  created_by: string;
+  expires_at: Time;
+  last_used_at: OptionalTime;
+  removed_at: OptionalTime;
+  removed_by: string | null;
+};
+
+export type BaseImagesTable = {
+  id: Generated<string>;
+  organization_id: string | null;
+  name: string;
+  description: string | null;
+  source: 'ARCHIVE' | 'REGISTRY';
+  registry_id: string | null;
+  container_image: string;
+  operating_system_id: string;
+  status: Generated<BaseImageStatus>;
+  healthy: boolean | null;
+  last_checked_at: OptionalTime;
+  unhealthy_cause: string | null;
+  created_at: DefaultTime;
+  created_by: string | null;
+  updated_at: DefaultTime;
+  updated_by: string | null;
+  removed_at: OptionalTime;
+  removed_by: string | null;
+  deprecated_at: OptionalTime;
+};
+
+export type BaseImageVersionsTable = {
+  base_image_id: string;
+  digest: Digest;
+  /** A BasePin of src/build/plan.ts. */
+  pin: Json<unknown>;
+  recorded_at: DefaultTime;
+};
