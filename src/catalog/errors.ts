@@ -12,6 +12,8 @@ export const CATALOG_ERROR_CODES = [
   'NOT_OWNED',
   /** Applications still need it. */
   'IN_USE',
+  /** There are as many as may be. */
+  'LIMIT_REACHED',
 ] as const;
 export type CatalogErrorCode = (typeof CATALOG_ERROR_CODES)[number];
 

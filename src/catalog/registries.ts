@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
+import { CREDENTIALS_PER_REGISTRY_MAX } from '../contract/limits.ts';
 import type { RegistryDetailed } from '../contract/registry.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
@@ -181,5 +182,9 @@ function columns(): RawBuilder<unknown> {
 }
 
 function toDetailed(row: RegistryRow): RegistryDetailed {
-  return present<RegistryDetailed>({ ...row, vmware_managed: false, shared: false, owned: true });
+  const hosted = row.hosted && {
+    credentials_limit: CREDENTIALS_PER_REGISTRY_MAX,
+    _links: { credentials: { href: `/v1/registries/${row.id}/credentials` } },
+  };
+  return present<RegistryDetailed>({ ...row, vmware_managed: false, shared: false, owned: true, ...hosted });
 }

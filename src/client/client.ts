@@ -100,7 +100,8 @@ async function fetchFrom(url: string, path: string, init: RequestInit): Promise<
 
 async function outputOf({ success }: EndpointDefinition, response: Response): Promise<unknown> {
   if (success.status === 200) return await response.json();
-  if (success.status === 204) return undefined;
+  if (success.status !== 201) return undefined;
   const location = response.headers.get('location') ?? '';
-  return { id: decodeURIComponent(location.split('/').at(-1) ?? '') };
+  const id = decodeURIComponent(location.split('/').at(-1) ?? '');
+  return success.body === undefined ? { id } : { id, ...((await response.json()) as object) };
 }

@@ -19,11 +19,14 @@ export type Rule =
 /** An upload: one file and text fields beside it, in any order. */
 export type Multipart = { fields: TObject; file: { required: boolean; description: string } };
 
-/** How a call that went well is answered. A created thing is told by `Location` alone: the path with `{id}` in it. */
+/**
+ * How a call that went well is answered. A created thing is told by `Location`: the path with `{id}` in it; it has a body
+ * only for what is shown this once. 202: it was put on the list of things to do.
+ */
 export type Success =
   | { status: 200; description: string; body: TSchema }
-  | { status: 201; description: string; location: string }
-  | { status: 204; description: string };
+  | { status: 201; description: string; location: string; body?: TSchema }
+  | { status: 202 | 204; description: string };
 
 /** The refusals an endpoint documents, beside those that every endpoint has (401, 403, 429, 500, 503). */
 export type ProblemStatus = 400 | 404 | 409 | 412 | 413 | 415;
@@ -73,13 +76,15 @@ type UploadPart<E> = E extends { multipart: { fields: infer F extends TObject; f
 /** What a handler gets: path parameters, query parameters and body fields in one flat value, validated, defaults filled. */
 export type InputOf<E> = Flat<Part<E, 'params'> & Part<E, 'query'> & Part<E, 'body'> & Part<E, 'form'> & UploadPart<E>>;
 
-/** What a handler answers: the body, or the identifier of what was created, or nothing. */
-export type OutputOf<E> = E extends { success: { body: infer S extends TSchema } }
-  ? Static<S>
-  : E extends { success: { status: 201 } }
-    ? { id: string }
-    : // biome-ignore lint/suspicious/noConfusingVoidType: it is what such a handler returns
-      void;
+/** What a handler answers: the body, or the identifier of what was created (with its body), or nothing. */
+export type OutputOf<E> = E extends { success: { status: 201; body: infer S extends TSchema } }
+  ? Flat<{ id: string } & Static<S>>
+  : E extends { success: { body: infer S extends TSchema } }
+    ? Static<S>
+    : E extends { success: { status: 201 } }
+      ? { id: string }
+      : // biome-ignore lint/suspicious/noConfusingVoidType: it is what such a handler returns
+        void;
 
 type DefaultedKeys<P> = { [K in keyof P]: P[K] extends { default: unknown } ? K : never }[keyof P];
 type QueryInput<E> = E extends { query: infer Q extends TObject }

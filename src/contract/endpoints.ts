@@ -11,6 +11,7 @@ import { operatingSystemEndpoints } from './operating-system.ts';
 import { pipelineEndpoints } from './pipeline.ts';
 import { productEndpoints } from './product.ts';
 import { registryEndpoints } from './registry.ts';
+import { registryCredentialEndpoints } from './registry-credential.ts';
 import { releaseEndpoints } from './release.ts';
 import { tokenEndpoints } from './token.ts';
 
@@ -24,6 +25,7 @@ export const endpoints = {
   ...baseImageEndpoints,
   ...operatingSystemEndpoints,
   ...registryEndpoints,
+  ...registryCredentialEndpoints,
   ...customizationEndpoints,
   ...pipelineEndpoints,
   ...releaseEndpoints,

@@ -34,6 +34,12 @@ export const OFFERINGS_PER_REQUEST_MAX = 100;
 export const APPLICATIONS_PER_REQUEST_MAX = 100;
 /** Registries one application is pushed to. */
 export const REGISTRIES_PER_APPLICATION_MAX = 10;
+/** Credentials of one hosted registry that work at a time (published by the API this one speaks). */
+export const CREDENTIALS_PER_REGISTRY_MAX = 10;
+/** A year, like an API token: set up once, and a forgotten one ends. */
+export const CREDENTIAL_DAYS_DEFAULT = 365;
+/** Two years: what nobody renews in that time nobody looks after. */
+export const CREDENTIAL_DAYS_MAX = 730;
 /** Values in one comma-separated parameter. */
 export const LIST_PARAMETER_MAX = 100;
 /** Releases, failures and releasables embedded in one customization: the newest; links lead to the rest. */

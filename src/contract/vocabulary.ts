@@ -99,6 +99,10 @@ export const REGISTRY_PROVIDERS = [
 ] as const;
 export type RegistryProvider = (typeof REGISTRY_PROVIDERS)[number];
 
+/** Where a credential of a hosted registry stands. */
+export const CREDENTIAL_STATUSES = ['ACTIVE', 'EXPIRED', 'REMOVED'] as const;
+export type CredentialStatus = (typeof CREDENTIAL_STATUSES)[number];
+
 /** One file that tells about a release (log, tests, SBOM, why it was made), held as content. */
 export type MetadataFile = {
   digest: Digest;

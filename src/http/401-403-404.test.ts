@@ -42,6 +42,7 @@ function bodyOf(operation: string): Ask & { query: string } {
     };
   }
   if (operation === 'updateRegistry' || operation === 'updateBaseImage') return { query, body: { name: 'x' } };
+  if (operation === 'createRegistryCredential') return { query, body: { description: 'x' } };
   if (operation === 'createCustomization') {
     return { query, ...formOf({ name: 'file', filename: 'x.tar.gz', content: archive }) };
   }

@@ -1,5 +1,6 @@
 // The one adapter between endpoints as data and routes: authenticate, judge everything at once, call the handler, answer.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import type { Principal } from '../identity/principal.ts';
 import { authenticate, requireRole } from './authenticate.ts';
@@ -37,13 +38,18 @@ function mountEndpoint(app: FastifyInstance, operation: string, mounted: Mounted
     method: endpoint.method,
     url: routePath(endpoint.path),
     config: { operation, upload: endpoint.multipart !== undefined },
-    ...(endpoint.success.status === 200 ? { schema: { response: { 200: endpoint.success.body } } } : {}),
+    ...answerSchema(endpoint),
     onRequest: async (request) => {
       if (endpoint.access !== 'PUBLIC') callers.set(request, await permit(request, endpoint, parts.identity));
       refuseMalformed(request.params);
     },
     handler: (request, reply) => run(request, reply, mounted),
   });
+}
+
+function answerSchema({ success }: EndpointDefinition): { schema?: { response: Record<number, TSchema> } } {
+  if (!('body' in success) || success.body === undefined) return {};
+  return { schema: { response: { [success.status]: success.body } } };
 }
 
 const callers = new WeakMap<FastifyRequest, Principal>();
@@ -104,9 +110,12 @@ type Answer = { input: Record<string, unknown>; output: unknown };
 
 function answer(reply: FastifyReply, { success }: EndpointDefinition, { input, output }: Answer): FastifyReply {
   if (success.status === 200) return reply.code(200).send(output);
-  if (success.status === 204) return reply.code(204).send();
+  if (success.status !== 201) return reply.code(success.status).send();
   const { id } = output as { id: string };
   const names: Record<string, unknown> = { ...input, id };
   const location = success.location.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(names[name])));
-  return reply.code(201).header('location', location).send();
+  reply.code(201).header('location', location);
+  if (success.body === undefined) return reply.send();
+  // What is shown this once is kept by nobody on the way.
+  return reply.header('cache-control', 'no-store').send(output);
 }

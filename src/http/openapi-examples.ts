@@ -32,6 +32,8 @@ const BY_NAME: Record<string, unknown> = {
   end_of_life_at: '2027-01-31T00:00:00.000Z',
   access_key: 'robot',
   access_secret: 'a secret',
+  username: 'robot-main-9f86d081884c',
+  password: 'shown once',
   page: 1,
   page_size: 20,
   total_size: 1,

@@ -118,7 +118,7 @@ function responsesOf(operation: string, endpoint: EndpointDefinition, schemas: S
     [success.status]: {
       description: success.description,
       headers,
-      ...(success.status === 200
+      ...('body' in success && success.body !== undefined
         ? { content: { [JSON_TYPE]: { schema: schemas.of(success.body), example: exampleOf(success.body) } } }
         : {}),
       ...(links === undefined ? {} : { links }),
@@ -136,7 +136,7 @@ const PROBLEM_DESCRIPTIONS: Record<number, string> = {
   401: 'The token is missing, not valid or expired.',
   403: 'The role of the token does not allow this.',
   404: 'There is nothing at this address that the organization may see.',
-  409: 'It is still in use.',
+  409: 'It is still in use, or a limit is reached.',
   412: 'The application has not been released yet.',
   413: 'The body is too large.',
   415: 'The media type of the body is not taken here.',

@@ -62,6 +62,11 @@ export const PROBLEMS = {
     title: 'It is still in use',
     advice: 'The detail names what uses it. Remove that first, or let it use another.',
   },
+  'limit-reached': {
+    status: 409,
+    title: 'There are as many as may be',
+    advice: 'The detail tells the limit. Remove one that is not needed any more.',
+  },
   'not-released': {
     status: 412,
     title: 'The application has not been released yet',
@@ -130,6 +135,7 @@ export const CATALOG_PROBLEMS = {
   NOT_RELEASED: 'not-released',
   NOT_OWNED: 'not-owned',
   IN_USE: 'in-use',
+  LIMIT_REACHED: 'limit-reached',
 } as const satisfies Record<CatalogErrorCode, ProblemCode>;
 
 /** Each way in which identity refuses; the installation's own faults are no answer for a client. */

@@ -13,6 +13,7 @@ import { findTokenHolder, getTokenHolder, type TokenHolder } from './api-tokens.
 import { ensureInstallation } from './installation.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
 import type { Principal } from './principal.ts';
+import { findRegistryGuest, type RegistryGuest, useRegistryCredential } from './registry-passwords.ts';
 import { type SealOwner, seal, unseal } from './sealed.ts';
 import { ensureSigningKey, loadSigningKeys } from './signing-keys.ts';
 
@@ -33,6 +34,10 @@ export type Identity = {
   /** Throws the same for an API token that opens nothing. */
   exchangeApiToken(apiToken: string): Promise<ExchangedToken>;
   findTokenHolder(apiToken: string): Promise<TokenHolder | undefined>;
+  /** Whom the password of a hosted registry's credential lets in. */
+  findRegistryGuest(password: string): Promise<RegistryGuest | undefined>;
+  /** Whether such a credential still works. */
+  useRegistryCredential(credentialId: string): Promise<boolean>;
   signToken(claims: Record<string, unknown>, options: TokenOptions): Promise<string>;
   verifyToken(jwt: string, options: { audience: string }): Promise<Record<string, unknown>>;
   jwks(): Promise<JSONWebKeySet>;
@@ -66,6 +71,8 @@ export async function openIdentity(db: Database, key: InstallationKey): Promise<
       };
     },
     findTokenHolder: (apiToken) => findTokenHolder(db, apiToken),
+    findRegistryGuest: (password) => findRegistryGuest(db, password),
+    useRegistryCredential: (credentialId) => useRegistryCredential(db, credentialId),
     signToken: (claims, options) => signToken(keys, claims, options),
     verifyToken: (jwt, options) => verifyToken(keys, jwt, options),
     jwks: async () => keys.jwks,

@@ -13,6 +13,8 @@ export type Caller = {
   /** First segment of the names that are the organization's. */
   namespace: string;
   role: Role;
+  /** The credential of the hosted registry behind it, which pulls as a viewer; absent for users. */
+  credential_id?: string;
   /** Absent: an API token, which may all that its role may. */
   access?: Access[];
 };

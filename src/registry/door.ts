@@ -5,7 +5,7 @@ import type { Access, Caller } from './caller.ts';
 import { countFailedLogins } from './failed-logins.ts';
 import type { RegistryIdentity } from './room.ts';
 
-/** A removed API token works this much longer at most; long enough that a push of a thousand requests asks the database once. */
+/** A removed API token works this much longer at most (a credential of the registry not at all); long enough that a push of a thousand requests asks the database once. */
 const CREDENTIAL_CACHE_MS = 5_000;
 
 /** Credentials remembered at once; the oldest give way. */
@@ -43,18 +43,26 @@ export function openDoor(identity: RegistryIdentity, now: () => number = Date.no
       const key = createHash('sha256').update(authorization).digest('base64');
       const known = remembered.get(key);
       if (known !== undefined && known.until > now()) {
-        return await known.caller;
+        return await stillIn(identity, await known.caller);
       }
       failed.check(address);
       const caller = verify(authorization, key);
       remember(remembered, key, { caller, until: now() + CREDENTIAL_CACHE_MS });
-      const admitted = await caller;
+      const admitted = await stillIn(identity, await caller);
       if (admitted === undefined) {
         failed.count(address);
       }
       return admitted;
     },
   };
+}
+
+/** A credential's caller is asked about each time: revoked, it opens nothing from then on, in no server and by no token made from it. */
+async function stillIn(identity: RegistryIdentity, caller: Caller | undefined): Promise<Caller | undefined> {
+  if (caller?.credential_id === undefined) {
+    return caller;
+  }
+  return (await identity.useRegistryCredential(caller.credential_id)) ? caller : undefined;
 }
 
 /** Promises are kept, so that a burst with one credential is one question to the database. */
@@ -71,7 +79,7 @@ async function verifyCredentials(identity: RegistryIdentity, authorization: stri
   const [, scheme = '', value = ''] = /^(\w+) +([^\s,]+)$/.exec(authorization) ?? [];
   switch (scheme.toLowerCase()) {
     case 'basic':
-      return await callerOfApiToken(identity, passwordOf(value));
+      return await callerOfPassword(identity, passwordOf(value));
     case 'bearer':
       return await callerOfRegistryToken(identity, value);
     default:
@@ -79,14 +87,21 @@ async function verifyCredentials(identity: RegistryIdentity, authorization: stri
   }
 }
 
-/** Any user name goes: the API token alone says who it is. */
+/** Any user name goes: the password alone says who it is. */
 function passwordOf(basic: string): string {
   const text = Buffer.from(basic, 'base64').toString('utf8');
   return text.slice(text.indexOf(':') + 1);
 }
 
-async function callerOfApiToken(identity: RegistryIdentity, apiToken: string): Promise<Caller | undefined> {
-  const holder = apiToken === '' ? undefined : await identity.findTokenHolder(apiToken);
+async function callerOfPassword(identity: RegistryIdentity, password: string): Promise<Caller | undefined> {
+  if (password === '') {
+    return undefined;
+  }
+  const guest = await identity.findRegistryGuest(password);
+  if (guest !== undefined) {
+    return { ...guest, role: 'VIEWER' };
+  }
+  const holder = await identity.findTokenHolder(password);
   return (
     holder && {
       organization_id: holder.principal.organization_id,
@@ -99,9 +114,17 @@ async function callerOfApiToken(identity: RegistryIdentity, apiToken: string): P
 async function callerOfRegistryToken(identity: RegistryIdentity, jwt: string): Promise<Caller | undefined> {
   const claims = await identity.verifyToken(jwt, { audience: SERVICE }).catch(() => undefined);
   const role = ROLES.find((known) => known === claims?.['role']);
-  const [organizationId, namespace] = [claims?.['organization_id'], claims?.['namespace']];
+  const [organizationId, namespace, credentialId] = ['organization_id', 'namespace', 'credential_id'].map(
+    (name) => claims?.[name],
+  );
   if (role === undefined || typeof organizationId !== 'string' || typeof namespace !== 'string') {
     return undefined;
   }
-  return { organization_id: organizationId, namespace, role, access: (claims?.['access'] ?? []) as Access[] };
+  return {
+    organization_id: organizationId,
+    namespace,
+    role,
+    ...(typeof credentialId === 'string' && { credential_id: credentialId }),
+    access: (claims?.['access'] ?? []) as Access[],
+  };
 }

@@ -7,8 +7,11 @@ import type { ManifestCache } from './manifest-cache.ts';
 import { Refusal } from './refusal.ts';
 import type { Ask } from './statements.ts';
 
-/** What the registry asks of identity: who holds an API token, and tokens of its own. */
-export type RegistryIdentity = Pick<Identity, 'findTokenHolder' | 'signToken' | 'verifyToken'>;
+/** What the registry asks of identity: who holds an API token or a credential, and tokens of its own. */
+export type RegistryIdentity = Pick<
+  Identity,
+  'findTokenHolder' | 'findRegistryGuest' | 'useRegistryCredential' | 'signToken' | 'verifyToken'
+>;
 
 export type Room = {
   pool: pg.Pool;

@@ -31,9 +31,9 @@ export async function answerToken(room: Room, request: FastifyRequest, reply: Fa
     });
   }
   const access = narrowed(caller, grantedPart(caller, readScopes(form)));
-  const { organization_id, namespace, role } = caller;
+  const { organization_id, namespace, role, credential_id } = caller;
   const token = await room.identity.signToken(
-    { organization_id, namespace, role, access },
+    { organization_id, namespace, role, access, ...(credential_id !== undefined && { credential_id }) },
     { audience: SERVICE, lifetimeSeconds: TOKEN_LIFE_SECONDS },
   );
   const issuedAt = new Date().toISOString();

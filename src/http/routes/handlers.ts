@@ -12,6 +12,7 @@ import { operatingSystemHandlers } from './operating-systems.ts';
 import { pipelineHandlers } from './pipelines.ts';
 import { productHandlers } from './products.ts';
 import { registryHandlers } from './registries.ts';
+import { registryCredentialHandlers } from './registry-credentials.ts';
 import { releaseHandlers } from './releases.ts';
 import { tokenHandlers } from './tokens.ts';
 
@@ -25,6 +26,7 @@ const handlers = {
   ...baseImageHandlers,
   ...operatingSystemHandlers,
   ...registryHandlers,
+  ...registryCredentialHandlers,
   ...customizationHandlers,
   ...pipelineHandlers,
   ...releaseHandlers,

@@ -1,0 +1,155 @@
+// Credentials of a hosted registry: made, listed, revoked. What proves one is for identity to make and to check.
+import { randomBytes } from 'node:crypto';
+import { type RawBuilder, sql } from 'kysely';
+import type { Input, Output } from '../contract/endpoints.ts';
+import { CREDENTIAL_DAYS_DEFAULT, CREDENTIAL_DAYS_MAX, CREDENTIALS_PER_REGISTRY_MAX } from '../contract/limits.ts';
+import type { RegistryCredential } from '../contract/registry-credential.ts';
+import type { CredentialStatus } from '../contract/vocabulary.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { CatalogError, notFound, refuse } from './errors.ts';
+import { requireUuids } from './ids.ts';
+import type { Principal } from './principal.ts';
+import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
+
+/** A fresh password, and what is kept of it. */
+type Password = { password: string; sha256: Buffer };
+
+type CredentialRow = {
+  id: string;
+  name: string;
+  description: string;
+  created_at: string;
+  created_by: string;
+  expires_at: string;
+  status: CredentialStatus;
+  last_used_at: string | null;
+  removed_at: string | null;
+  removed_by: string | null;
+};
+
+/** The credentials of a hosted registry, the newest first; revoked ones only when asked for. Throws NOT_FOUND. Three statements. */
+export async function listRegistryCredentials(
+  db: Database,
+  principal: Principal,
+  input: Input<'listRegistryCredentials'>,
+): Promise<Output<'listRegistryCredentials'>> {
+  await requireHosted(db, principal, input.registry_id);
+  const where = allOf([
+    sql`c.registry_id = ${input.registry_id} and c.organization_id = ${principal.organization_id}`,
+    input.removed === true ? sql`c.removed_at is not null` : sql`c.removed_at is null`,
+  ]);
+  const total = await sql<{ total: number }>`
+    select count(*) as total from registry_credentials c where ${where}`.execute(db);
+  const rows = await sql<CredentialRow>`
+    select ${columns()} from registry_credentials c where ${where}
+    order by c.created_at desc, c.id ${pageWindow(input)}`.execute(db);
+  return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toCredential));
+}
+
+/** One credential, whatever became of it. Throws NOT_FOUND. */
+export async function getRegistryCredential(
+  db: Database,
+  principal: Principal,
+  input: Input<'getRegistryCredential'>,
+): Promise<Output<'getRegistryCredential'>> {
+  requireUuids('credential', input.registry_id, input.credential_id);
+  const found = await sql<CredentialRow>`
+    select ${columns()} from registry_credentials c
+    where c.id = ${input.credential_id} and c.registry_id = ${input.registry_id}
+      and c.organization_id = ${principal.organization_id}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw notFound('credential');
+  return toCredential(row);
+}
+
+/**
+ * Makes a credential, whose password is answered this once. Throws NOT_FOUND for what is no hosted registry, INVALID for
+ * an end that is past or too far, LIMIT_REACHED while as many as allowed work.
+ */
+export async function createRegistryCredential(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'createRegistryCredential'>,
+  options: { password: Password },
+): Promise<Output<'createRegistryCredential'>> {
+  const { namespace } = await requireHosted(tx, principal, input.registry_id, 'lock');
+  await requireEnd(tx, input.expires_at);
+  await requireRoom(tx, input.registry_id);
+  const username = `robot-${namespace}-${randomBytes(NAME_BYTES).toString('hex')}`;
+  const made = await sql<{ id: string }>`
+    insert into registry_credentials
+      (organization_id, registry_id, name, description, secret_sha256, created_by, expires_at)
+    values (${principal.organization_id}, ${input.registry_id}, ${username}, ${input.description},
+      ${options.password.sha256}, ${principal.name},
+      coalesce(${input.expires_at ?? null}::timestamptz, now() + ${CREDENTIAL_DAYS_DEFAULT} * interval '1 day'))
+    returning id`.execute(tx);
+  return { id: made.rows[0]?.id ?? '', username, password: options.password.password };
+}
+
+/** Two names of one organization hardly ever meet, and a meeting is refused by the database. */
+const NAME_BYTES = 6;
+
+/** Revokes a credential: the hosted registry asks for it at every request. Throws NOT_FOUND, also for one revoked before. */
+export async function deleteRegistryCredential(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'deleteRegistryCredential'>,
+): Promise<void> {
+  requireUuids('credential', input.registry_id, input.credential_id);
+  const removed = await sql`
+    update registry_credentials set removed_at = now(), removed_by = ${principal.name}
+    where id = ${input.credential_id} and registry_id = ${input.registry_id}
+      and organization_id = ${principal.organization_id} and removed_at is null
+    returning id`.execute(tx);
+  if (removed.rows.length === 0) throw notFound('credential');
+}
+
+/** `lock`: those who make credentials of one registry take turns, so that none slips past the limit. */
+async function requireHosted(
+  db: Database,
+  principal: Principal,
+  registryId: string,
+  lock?: 'lock',
+): Promise<{ namespace: string }> {
+  requireUuids('registry', registryId);
+  const found = await sql<{ namespace: string }>`
+    select o.namespace from registries r join organizations o on o.id = r.organization_id
+    where r.id = ${registryId} and r.organization_id = ${principal.organization_id}
+      and r.hosted and r.removed_at is null
+    ${lock ? sql`for no key update of r` : sql``}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw notFound('registry');
+  return row;
+}
+
+async function requireEnd(tx: Transaction, expiresAt: string | undefined): Promise<void> {
+  if (expiresAt === undefined) return;
+  const judged = await sql<{ past: boolean; far: boolean }>`
+    select ${expiresAt}::timestamptz <= now() as past,
+      ${expiresAt}::timestamptz > now() + ${CREDENTIAL_DAYS_MAX} * interval '1 day' as far`.execute(tx);
+  const { past, far } = judged.rows[0] ?? {};
+  if (past) refuse([{ field: 'expires_at', message: 'It should be in the future.' }]);
+  if (far) refuse([{ field: 'expires_at', message: `It should be at most ${CREDENTIAL_DAYS_MAX} days from now.` }]);
+}
+
+async function requireRoom(tx: Transaction, registryId: string): Promise<void> {
+  const working = await sql<{ total: number }>`
+    select count(*) as total from registry_credentials
+    where registry_id = ${registryId} and removed_at is null and expires_at > now()`.execute(tx);
+  if ((working.rows[0]?.total ?? 0) < CREDENTIALS_PER_REGISTRY_MAX) return;
+  throw new CatalogError(
+    'LIMIT_REACHED',
+    `The registry has ${CREDENTIALS_PER_REGISTRY_MAX} working credentials, which is the most: revoke one first`,
+  );
+}
+
+function columns(): RawBuilder<unknown> {
+  return sql`c.id, c.name, c.description, ${wireTime('c.created_at')} as created_at, c.created_by,
+    ${wireTime('c.expires_at')} as expires_at, ${wireTime('c.last_used_at')} as last_used_at,
+    ${wireTime('c.removed_at')} as removed_at, c.removed_by,
+    case when c.removed_at is not null then 'REMOVED' when c.expires_at <= now() then 'EXPIRED' else 'ACTIVE' end as status`;
+}
+
+function toCredential(row: CredentialRow): RegistryCredential {
+  return present<RegistryCredential>({ ...row });
+}

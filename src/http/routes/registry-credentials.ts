@@ -1,0 +1,20 @@
+// Credentials of hosted registries, whose passwords are made here and answered once.
+import {
+  createRegistryCredential as create,
+  deleteRegistryCredential,
+  getRegistryCredential,
+  listRegistryCredentials,
+} from '../../catalog/registry-credentials.ts';
+import { inTransaction } from '../../db/database.ts';
+import { newRegistryPassword } from '../../identity/registry-passwords.ts';
+import { type Handler, reader, writer } from '../handler.ts';
+
+const createRegistryCredential: Handler<'createRegistryCredential'> = ({ db, caller }, input) =>
+  inTransaction(db, (tx) => create(tx, caller, input, { password: newRegistryPassword() }));
+
+export const registryCredentialHandlers = {
+  listRegistryCredentials: reader(listRegistryCredentials),
+  createRegistryCredential,
+  getRegistryCredential: reader(getRegistryCredential),
+  deleteRegistryCredential: writer(deleteRegistryCredential),
+};

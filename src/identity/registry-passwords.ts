@@ -1,0 +1,65 @@
+// Passwords of the hosted registry's credentials: made once, kept as digests, and looked up at the registry's door.
+import { createHash, randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
+import { type Database, inTransaction } from '../db/database.ts';
+
+/** Secret scanners, and people who find one in a file, see whose it is; and it is told from an API token without a question. */
+const PREFIX = 'larderpull_';
+
+/** 256 bits: nothing to guess, so SHA-256 without salt or stretching keeps it. */
+const SECRET_BYTES = 32;
+const PASSWORD = /^larderpull_[\w-]{43}$/;
+
+/** `last_used_at` is for people who tidy up; a write for every pull would cost more than it tells. */
+const LAST_USED_MINUTES = 10;
+
+/** A fresh password with the digest that is kept of it. */
+export function newRegistryPassword(): { password: string; sha256: Buffer } {
+  const password = PREFIX + randomBytes(SECRET_BYTES).toString('base64url');
+  return { password, sha256: digestOf(password) };
+}
+
+/** Whom a credential of the hosted registry lets in. */
+export type RegistryGuest = { credential_id: string; organization_id: string; namespace: string };
+
+/** The holder of a working credential, by its password; undefined for one that is unknown, revoked or over. */
+export async function findRegistryGuest(db: Database, password: string): Promise<RegistryGuest | undefined> {
+  if (!PASSWORD.test(password)) return undefined;
+  const row = await db
+    .selectFrom('registry_credentials as c')
+    .innerJoin('organizations as o', 'o.id', 'c.organization_id')
+    .where('c.secret_sha256', '=', digestOf(password))
+    .where('c.removed_at', 'is', null)
+    .where('c.expires_at', '>', sql<Date>`now()`)
+    .select(['c.id', 'c.organization_id', 'o.namespace'])
+    .executeTakeFirst();
+  if (!row) return undefined;
+  return { credential_id: row.id, organization_id: row.organization_id, namespace: row.namespace };
+}
+
+/** Whether a credential still works, asked at every request so that a revoked one is out at once. Remembers that it was used. */
+export async function useRegistryCredential(db: Database, credentialId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('registry_credentials')
+    .where('id', '=', credentialId)
+    .where('removed_at', 'is', null)
+    .where('expires_at', '>', sql<Date>`now()`)
+    .select(
+      sql<boolean>`last_used_at is null or last_used_at < now() - ${LAST_USED_MINUTES} * interval '1 minute'`.as(
+        'is_use_old',
+      ),
+    )
+    .executeTakeFirst();
+  if (row?.is_use_old) await rememberUse(db, credentialId);
+  return row !== undefined;
+}
+
+async function rememberUse(db: Database, id: string): Promise<void> {
+  await inTransaction(db, (tx) =>
+    tx.updateTable('registry_credentials').set({ last_used_at: sql`now()` }).where('id', '=', id).execute(),
+  );
+}
+
+function digestOf(password: string): Buffer {
+  return createHash('sha256').update(password).digest();
+}
