@@ -120,6 +120,14 @@ describe('walls', () => {
     expect(readers).toEqual([]);
   });
 
+  test('routes write through the door, which judges conditions and replays', () => {
+    const past = productFiles
+      .filter((file) => relative(SOURCE, file).startsWith('http/routes/'))
+      .filter((file) => /\binTransaction\b/.test(readFileSync(file, 'utf8')))
+      .map((file) => `${relative(SOURCE, file)}: use context.write`);
+    expect(past).toEqual([]);
+  });
+
   test('every file opens by saying what it is for', () => {
     const silent = files
       .filter((file) => !/^(#!.*\n)?\/\/ \S/.test(readFileSync(file, 'utf8')))

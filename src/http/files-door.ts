@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ContentStore } from '../oci/content.ts';
 import { readRange } from './byte-range.ts';
+import { isHeld } from './entity-tags.ts';
 import { Refusal } from './problems.ts';
 import { type SignedFile, verifySignedFile } from './signed-url.ts';
 
@@ -23,7 +24,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, door: FilesD
   if (held === undefined) throw new Refusal('not-found');
   const tag = `"${file.digest}"`;
   describe(reply, file, tag);
-  if (matches(request.headers['if-none-match'], tag)) return reply.code(304).send();
+  if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();
   const span = readRange(rangeHeader(request, tag), held.size);
   if (span === 'outside') {
     throw new Refusal('range-not-satisfiable', { headers: { 'content-range': `bytes */${held.size}` } });
@@ -63,11 +64,6 @@ function describe(reply: FastifyReply, file: SignedFile, tag: string): void {
 function rangeHeader(request: FastifyRequest, tag: string): string | undefined {
   const condition = request.headers['if-range'];
   return condition === undefined || condition === tag ? request.headers.range : undefined;
-}
-
-function matches(header: string | undefined, tag: string): boolean {
-  if (header === undefined) return false;
-  return header.trim() === '*' || header.split(',').some((one) => one.trim().replace(/^W\//, '') === tag);
 }
 
 const BY_EXTENSION: Record<string, string> = {

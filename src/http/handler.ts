@@ -1,7 +1,7 @@
 // What a handler is, and the two shapes nearly all of them have: read with the database, write in a transaction.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { endpoints, Input, Operation, Output } from '../contract/endpoints.ts';
-import { type Database, inTransaction, type Transaction } from '../db/database.ts';
+import type { Database, Transaction } from '../db/database.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ContentStore } from '../oci/content.ts';
@@ -18,7 +18,14 @@ export type PublicContext = {
   origin: string;
   request: FastifyRequest;
   reply: FastifyReply;
+  write: Write;
 };
+
+/**
+ * The one way in which a handler writes: one transaction a request, which begins with what the request demands of the
+ * thing it changes (If-Match), and in which whatever the door keeps of the request is kept too.
+ */
+export type Write = <T>(act: (tx: Transaction) => Promise<T>) => Promise<T>;
 
 export type Context = PublicContext & { caller: Principal };
 
@@ -33,6 +40,5 @@ export function reader<I, R>(read: (db: Database, caller: Principal, input: I) =
 
 /** A handler that writes, in one transaction. */
 export function writer<I, R>(write: (tx: Transaction, caller: Principal, input: I) => Promise<R>) {
-  return (context: Context, input: I): Promise<R> =>
-    inTransaction(context.db, (tx) => write(tx, context.caller, input));
+  return (context: Context, input: I): Promise<R> => context.write((tx) => write(tx, context.caller, input));
 }

@@ -2,12 +2,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
+import { inTransaction } from '../db/database.ts';
 import type { Principal } from '../identity/principal.ts';
 import { authenticate, requireRole } from './authenticate.ts';
-import type { HttpIdentity, PublicContext } from './handler.ts';
+import { isHeld, tagOf } from './entity-tags.ts';
+import type { Context, HttpIdentity, Write } from './handler.ts';
+import { type MatchDemand, matchReader, represent, type Twin } from './if-match.ts';
 import { type Judge, type Judged, judgeOf } from './judge.ts';
 import { Refusal } from './problems.ts';
 import type { ServerParts } from './server.ts';
+import { answersThing, isTwin } from './twins.ts';
 import { compileCheck } from './violations.ts';
 
 /** A handler as the adapter sees it; the table of handlers is where its types are held. */
@@ -17,6 +21,8 @@ type Mounted = {
   endpoint: EndpointDefinition;
   handler: AnyHandler;
   judge: Judge;
+  /** Absent when the endpoint changes no thing that can be shown. */
+  readMatch?: (request: FastifyRequest) => MatchDemand;
   parts: ServerParts;
 };
 
@@ -27,7 +33,9 @@ export function mountEndpoints(
   parts: ServerParts,
 ): void {
   for (const [operation, { endpoint, handler }] of Object.entries(table)) {
-    mountEndpoint(app, operation, { endpoint, handler, judge: judgeOf(endpoint), parts });
+    const twin = Object.values(table).find((one) => isTwin(one.endpoint, endpoint));
+    const readMatch = twin === undefined ? {} : { readMatch: matchReader(twin as Twin) };
+    mountEndpoint(app, operation, { endpoint, handler, judge: judgeOf(endpoint), parts, ...readMatch });
   }
 }
 
@@ -79,13 +87,16 @@ function pathCheck({ params }: EndpointDefinition): (params: unknown) => void {
 }
 
 async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounted): Promise<FastifyReply> {
-  const { parts, judge } = mounted;
+  const { parts, judge, endpoint } = mounted;
+  const match = mounted.readMatch?.(request);
+  const context = contextOf({ request, reply }, { parts, match });
+  // Before an archive is read that nobody would keep.
+  if (endpoint.multipart !== undefined) await match?.look(context);
   const judged = await judge(request, parts.content);
   try {
     const input = { ...(await judged.input()), ...(request.params as object) };
-    const context = contextOf({ request, reply }, parts);
     const output = await (mounted.handler as (context: unknown, input: unknown) => Promise<unknown>)(context, input);
-    return answer(reply, mounted.endpoint, { input, output });
+    return answer({ request, reply }, endpoint, { input, output });
   } catch (error) {
     throw await refused(error, judged);
   }
@@ -99,16 +110,27 @@ async function refused(error: unknown, judged: Judged): Promise<unknown> {
 
 type Exchange = { request: FastifyRequest; reply: FastifyReply };
 
-function contextOf({ request, reply }: Exchange, parts: ServerParts): PublicContext & { caller?: Principal } {
-  const caller = callers.get(request);
+type Conditions = { parts: ServerParts; match: MatchDemand | undefined };
+
+/** Without a caller where anybody may call: the types of such handlers do not show it. */
+function contextOf({ request, reply }: Exchange, { parts, match }: Conditions): Context {
   const { db, content, identity } = parts;
   const origin = parts.publicUrl ?? (request.host ? `${request.protocol}://${request.host}` : '');
-  return { db, content, identity, origin, request, reply, ...(caller === undefined ? {} : { caller }) };
+  const caller = callers.get(request) as Principal;
+  const write: Write = (act) =>
+    inTransaction(db, async (tx) => {
+      await match?.hold(tx, context);
+      return await act(tx);
+    });
+  const context: Context = { db, content, identity, origin, request, reply, write, caller };
+  return context;
 }
 
 type Answer = { input: Record<string, unknown>; output: unknown };
 
-function answer(reply: FastifyReply, { success }: EndpointDefinition, { input, output }: Answer): FastifyReply {
+function answer({ request, reply }: Exchange, endpoint: EndpointDefinition, { input, output }: Answer): FastifyReply {
+  const { success } = endpoint;
+  if (answersThing(endpoint)) return answerThing(request, reply, represent(reply, endpoint, output));
   if (success.status === 200) return reply.code(200).send(output);
   if (success.status !== 201) return reply.code(success.status).send();
   const { id } = output as { id: string };
@@ -118,4 +140,12 @@ function answer(reply: FastifyReply, { success }: EndpointDefinition, { input, o
   if (success.body === undefined) return reply.send();
   // What is shown this once is kept by nobody on the way.
   return reply.header('cache-control', 'no-store').send(output);
+}
+
+/** One thing with its tag, or the word that the client still holds it (RFC 9110, section 13.1.2). */
+function answerThing(request: FastifyRequest, reply: FastifyReply, text: string): FastifyReply {
+  const tag = tagOf(text);
+  reply.header('etag', tag);
+  if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();
+  return reply.code(200).type('application/json; charset=utf-8').send(text);
 }

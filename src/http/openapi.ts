@@ -6,6 +6,7 @@ import { ConstraintsViolationsError, Problem } from '../contract/problem.ts';
 import { exampleOf } from './openapi-examples.ts';
 import { linksFor } from './openapi-links.ts';
 import { PROBLEM_CONTENT_TYPE } from './problems.ts';
+import { answersThing, twinOf } from './twins.ts';
 
 type Json = Record<string, unknown>;
 
@@ -46,6 +47,7 @@ export function openApiDocument(): Json {
       },
       responses: problemResponses(schemas),
       headers: HEADERS,
+      parameters: CONDITIONS,
       schemas: schemas.sorted(),
     },
   };
@@ -53,14 +55,48 @@ export function openApiDocument(): Json {
 
 const HEADERS: Json = {
   'X-Request-Id': { description: 'Names the request in the log; yours when you sent one.', schema: { type: 'string' } },
+  ETag: {
+    description: 'Entity tag of the thing as it is shown here: strong, in double quotes.',
+    schema: { type: 'string' },
+  },
   Location: { description: 'Path of what was created.', schema: { type: 'string', format: 'uri-reference' } },
 };
+
+const TAGS = { type: 'string', maxLength: 4096, pattern: '^(\\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$' };
+
+const CONDITIONS: Json = {
+  IfMatch: {
+    name: 'If-Match',
+    in: 'header',
+    required: false,
+    description:
+      'Entity tags of the thing as you read it, or *: it is changed only when one of them is still its own. Weak tags match nothing.',
+    schema: TAGS,
+  },
+  IfNoneMatch: {
+    name: 'If-None-Match',
+    in: 'header',
+    required: false,
+    description: 'Entity tags of what you hold: 304 and no body when one of them is still the thing’s.',
+    schema: TAGS,
+  },
+};
+
+function conditionsOf(endpoint: EndpointDefinition): Json[] {
+  if (answersThing(endpoint)) return [{ $ref: '#/components/parameters/IfNoneMatch' }];
+  return hasTwin(endpoint) ? [{ $ref: '#/components/parameters/IfMatch' }] : [];
+}
+
+function hasTwin(endpoint: EndpointDefinition): boolean {
+  return twinOf(endpoint, Object.values(endpoints)) !== undefined;
+}
 
 function operationObject(operation: string, endpoint: EndpointDefinition, schemas: Schemas): Json {
   const body = requestBody(endpoint, schemas);
   const parameters = [
     ...parametersOf(endpoint.params, 'path', schemas),
     ...parametersOf(endpoint.query, 'query', schemas),
+    ...conditionsOf(endpoint),
   ];
   return {
     operationId: operation,
@@ -112,6 +148,7 @@ function requestBody({ body, form, multipart }: EndpointDefinition, schemas: Sch
 function responsesOf(operation: string, endpoint: EndpointDefinition, schemas: Schemas): Json {
   const { success } = endpoint;
   const headers: Json = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
+  if (answersThing(endpoint)) headers['ETag'] = { $ref: '#/components/headers/ETag' };
   if (success.status === 201) headers['Location'] = { $ref: '#/components/headers/Location' };
   const links = linksFor(operation, endpoint);
   const responses: Json = {
@@ -124,8 +161,13 @@ function responsesOf(operation: string, endpoint: EndpointDefinition, schemas: S
       ...(links === undefined ? {} : { links }),
     },
   };
+  if (answersThing(endpoint)) {
+    const { ETag, 'X-Request-Id': id } = headers;
+    responses[304] = { description: 'It is what you hold.', headers: { 'X-Request-Id': id, ETag } };
+  }
   const everywhere = endpoint.access === 'PUBLIC' ? [401, 429, 500, 503] : [401, 403, 500, 503];
-  for (const status of [...endpoint.problems, ...everywhere].sort()) {
+  const conditional = hasTwin(endpoint) ? [412] : [];
+  for (const status of new Set([...endpoint.problems, ...conditional, ...everywhere].sort())) {
     responses[status] = { $ref: `#/components/responses/Problem${status}` };
   }
   return responses;
@@ -137,7 +179,7 @@ const PROBLEM_DESCRIPTIONS: Record<number, string> = {
   403: 'The role of the token does not allow this.',
   404: 'There is nothing at this address that the organization may see.',
   409: 'It is still in use, or a limit is reached.',
-  412: 'The application has not been released yet.',
+  412: 'The application has not been released yet, or the thing is no longer the one that If-Match names.',
   413: 'The body is too large.',
   415: 'The media type of the body is not taken here.',
   429: 'Too many attempts; Retry-After says how long to wait.',

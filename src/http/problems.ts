@@ -73,6 +73,12 @@ export const PROBLEMS = {
     advice:
       'A customization for one product needs an application of it that was released in the catalog. Wait for its first release, or leave the product out of the filter.',
   },
+  'precondition-failed': {
+    status: 412,
+    title: 'It has changed since it was read',
+    advice:
+      'The entity tag in "If-Match" is no longer the thing’s: somebody changed it. Read it again, look whether the change still fits, and send it with the new tag.',
+  },
   'too-large': {
     status: 413,
     title: 'The body is too large',

@@ -6,14 +6,13 @@ import {
   listRegistries,
   updateRegistry as update,
 } from '../../catalog/registries.ts';
-import { inTransaction } from '../../db/database.ts';
 import { type Handler, reader, writer } from '../handler.ts';
 
 const createRegistry: Handler<'createRegistry'> = (context, input) =>
-  inTransaction(context.db, (tx) => create(tx, context.caller, input, { seal: context.identity.seal }));
+  context.write((tx) => create(tx, context.caller, input, { seal: context.identity.seal }));
 
 const updateRegistry: Handler<'updateRegistry'> = (context, input) =>
-  inTransaction(context.db, (tx) => update(tx, context.caller, input, { seal: context.identity.seal }));
+  context.write((tx) => update(tx, context.caller, input, { seal: context.identity.seal }));
 
 export const registryHandlers = {
   listRegistries: reader(listRegistries),

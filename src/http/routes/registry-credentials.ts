@@ -5,12 +5,11 @@ import {
   getRegistryCredential,
   listRegistryCredentials,
 } from '../../catalog/registry-credentials.ts';
-import { inTransaction } from '../../db/database.ts';
 import { newRegistryPassword } from '../../identity/registry-passwords.ts';
 import { type Handler, reader, writer } from '../handler.ts';
 
-const createRegistryCredential: Handler<'createRegistryCredential'> = ({ db, caller }, input) =>
-  inTransaction(db, (tx) => create(tx, caller, input, { password: newRegistryPassword() }));
+const createRegistryCredential: Handler<'createRegistryCredential'> = ({ caller, write }, input) =>
+  write((tx) => create(tx, caller, input, { password: newRegistryPassword() }));
 
 export const registryCredentialHandlers = {
   listRegistryCredentials: reader(listRegistryCredentials),
