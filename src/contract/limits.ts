@@ -29,6 +29,9 @@ export const SECRET_LENGTH_MAX = 8_192;
 /** API tokens and access tokens are shorter by far. */
 export const TOKEN_LENGTH_MAX = 4_096;
 
+/** A key that names a request: UUIDs and what people put before them. */
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
+
 /** One request makes at most this many applications, so that its transaction stays short. */
 export const OFFERINGS_PER_REQUEST_MAX = 100;
 export const APPLICATIONS_PER_REQUEST_MAX = 100;

@@ -302,6 +302,14 @@ type WorkersTable = {
   seen_at: DefaultTime;
 };
 
+type ReplaysTable = {
+  organization_id: string;
+  key: string;
+  operation: string;
+  sealed_answer: Buffer;
+  created_at: DefaultTime;
+};
+
 export type Tables = {
   installation: InstallationTable;
   signing_keys: SigningKeysTable;
@@ -344,4 +352,5 @@ export type Tables = {
   repository_tags: RepositoryTagsTable;
   repository_uploads: RepositoryUploadsTable;
   workers: WorkersTable;
+  replays: ReplaysTable;
 };

@@ -7,7 +7,10 @@ import type { Principal } from '../identity/principal.ts';
 import type { ContentStore } from '../oci/content.ts';
 
 /** What the server asks of identity. */
-export type HttpIdentity = Pick<Identity, 'verifyAccessToken' | 'exchangeApiToken' | 'jwks' | 'seal' | 'fileKey'>;
+export type HttpIdentity = Pick<
+  Identity,
+  'verifyAccessToken' | 'exchangeApiToken' | 'jwks' | 'seal' | 'unseal' | 'fileKey'
+>;
 
 /** What every handler gets beside its input. */
 export type PublicContext = {
@@ -23,11 +26,15 @@ export type PublicContext = {
 
 /**
  * The one way in which a handler writes: one transaction a request, which begins with what the request demands of the
- * thing it changes (If-Match), and in which whatever the door keeps of the request is kept too.
+ * thing it changes (If-Match). Under an Idempotency-Key what `act` answered is kept in it too, and answered again instead of
+ * acting twice: then a handler writes once, and what it writes answers plain JSON.
  */
 export type Write = <T>(act: (tx: Transaction) => Promise<T>) => Promise<T>;
 
 export type Context = PublicContext & { caller: Principal };
+
+/** What it takes to show something. */
+export type Reading = Omit<Context, 'write'>;
 
 type ContextOf<O extends Operation> = (typeof endpoints)[O]['access'] extends 'PUBLIC' ? PublicContext : Context;
 

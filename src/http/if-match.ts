@@ -5,22 +5,22 @@ import type { EndpointDefinition } from '../contract/endpoint.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { takeTurn } from '../db/turns.ts';
 import { matchesStrongly, readTags, type SentTags, tagOf } from './entity-tags.ts';
-import type { Context } from './handler.ts';
+import type { Reading } from './handler.ts';
 import { parameterReader } from './parameters.ts';
 import { invalid, Refusal } from './problems.ts';
 
 /** The endpoint that shows what another one changes, with its handler. */
 export type Twin = {
   endpoint: EndpointDefinition;
-  handler: (context: Context, input: Record<string, unknown>) => Promise<unknown>;
+  handler: (context: Reading, input: Record<string, unknown>) => Promise<unknown>;
 };
 
 /** What a request demands of the thing that it changes. */
 export type MatchDemand = {
   /** Throws Refusal: precondition-failed when the thing is another already. To spare the reading of a long body: only `hold` decides. */
-  look(context: Context): Promise<void>;
+  look(context: Reading): Promise<void>;
   /** Takes the thing's turn, so that writers of one thing follow each other, and judges it in the writer's own transaction. */
-  hold(tx: Transaction, context: Context): Promise<void>;
+  hold(tx: Transaction, context: Reading): Promise<void>;
 };
 
 /** Compiles the reader of demands for an endpoint that has a twin. */
@@ -28,7 +28,7 @@ export function matchReader(twin: Twin): (request: FastifyRequest) => MatchDeman
   const defaults = parameterReader(twin.endpoint.query)({}).values;
   return (request) => {
     const sent = sentTags(request);
-    const require = async (db: Database, context: Context) => {
+    const require = async (db: Database, context: Reading) => {
       if (sent === undefined) return;
       const shown = await twin.handler({ ...context, db }, { ...defaults, ...(request.params as object) });
       if (matchesStrongly(sent, tagOf(represent(context.reply, twin.endpoint, shown)))) return;

@@ -6,7 +6,8 @@ import { inTransaction } from '../db/database.ts';
 import type { Principal } from '../identity/principal.ts';
 import { authenticate, requireRole } from './authenticate.ts';
 import { isHeld, tagOf } from './entity-tags.ts';
-import type { Context, HttpIdentity, Write } from './handler.ts';
+import type { HttpIdentity, Reading, Write } from './handler.ts';
+import { type KeyedRequest, keyOf, onlyOnce, takesKey } from './idempotency.ts';
 import { type MatchDemand, matchReader, represent, type Twin } from './if-match.ts';
 import { type Judge, type Judged, judgeOf } from './judge.ts';
 import { Refusal } from './problems.ts';
@@ -18,6 +19,7 @@ import { compileCheck } from './violations.ts';
 export type AnyHandler = (context: never, input: never) => Promise<unknown>;
 
 type Mounted = {
+  operation: string;
   endpoint: EndpointDefinition;
   handler: AnyHandler;
   judge: Judge;
@@ -35,12 +37,12 @@ export function mountEndpoints(
   for (const [operation, { endpoint, handler }] of Object.entries(table)) {
     const twin = Object.values(table).find((one) => isTwin(one.endpoint, endpoint));
     const readMatch = twin === undefined ? {} : { readMatch: matchReader(twin as Twin) };
-    mountEndpoint(app, operation, { endpoint, handler, judge: judgeOf(endpoint), parts, ...readMatch });
+    mountEndpoint(app, { operation, endpoint, handler, judge: judgeOf(endpoint), parts, ...readMatch });
   }
 }
 
-function mountEndpoint(app: FastifyInstance, operation: string, mounted: Mounted): void {
-  const { endpoint, parts } = mounted;
+function mountEndpoint(app: FastifyInstance, mounted: Mounted): void {
+  const { operation, endpoint, parts } = mounted;
   const refuseMalformed = pathCheck(endpoint);
   app.route({
     method: endpoint.method,
@@ -87,15 +89,18 @@ function pathCheck({ params }: EndpointDefinition): (params: unknown) => void {
 }
 
 async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounted): Promise<FastifyReply> {
-  const { parts, judge, endpoint } = mounted;
+  const { operation, parts, judge, endpoint } = mounted;
+  const key = takesKey(endpoint) ? keyOf(request) : undefined;
   const match = mounted.readMatch?.(request);
-  const context = contextOf({ request, reply }, { parts, match });
+  const context = contextOf({ request, reply }, parts);
   // Before an archive is read that nobody would keep.
   if (endpoint.multipart !== undefined) await match?.look(context);
   const judged = await judge(request, parts.content);
   try {
     const input = { ...(await judged.input()), ...(request.params as object) };
-    const output = await (mounted.handler as (context: unknown, input: unknown) => Promise<unknown>)(context, input);
+    const keyed = key === undefined ? undefined : { key, operation, input };
+    const handle = mounted.handler as (context: unknown, input: unknown) => Promise<unknown>;
+    const output = await handle({ ...context, write: writeOf(context, { match, keyed }) }, input);
     return answer({ request, reply }, endpoint, { input, output });
   } catch (error) {
     throw await refused(error, judged);
@@ -110,20 +115,26 @@ async function refused(error: unknown, judged: Judged): Promise<unknown> {
 
 type Exchange = { request: FastifyRequest; reply: FastifyReply };
 
-type Conditions = { parts: ServerParts; match: MatchDemand | undefined };
-
 /** Without a caller where anybody may call: the types of such handlers do not show it. */
-function contextOf({ request, reply }: Exchange, { parts, match }: Conditions): Context {
+function contextOf({ request, reply }: Exchange, parts: ServerParts): Reading {
   const { db, content, identity } = parts;
   const origin = parts.publicUrl ?? (request.host ? `${request.protocol}://${request.host}` : '');
   const caller = callers.get(request) as Principal;
-  const write: Write = (act) =>
-    inTransaction(db, async (tx) => {
+  return { db, content, identity, origin, request, reply, caller };
+}
+
+type Conditions = { match: MatchDemand | undefined; keyed: KeyedRequest | undefined };
+
+function writeOf(context: Reading, { match, keyed }: Conditions): Write {
+  let written = false;
+  return (act) => {
+    if (written && keyed !== undefined) throw new Error('A request under a key writes once');
+    written = true;
+    return inTransaction(context.db, async (tx) => {
       await match?.hold(tx, context);
-      return await act(tx);
+      return keyed === undefined ? await act(tx) : await onlyOnce(context, keyed, { tx, act });
     });
-  const context: Context = { db, content, identity, origin, request, reply, write, caller };
-  return context;
+  };
 }
 
 type Answer = { input: Record<string, unknown>; output: unknown };

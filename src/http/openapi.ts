@@ -2,7 +2,9 @@
 import type { TObject, TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
+import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../contract/limits.ts';
 import { ConstraintsViolationsError, Problem } from '../contract/problem.ts';
+import { takesKey } from './idempotency.ts';
 import { exampleOf } from './openapi-examples.ts';
 import { linksFor } from './openapi-links.ts';
 import { PROBLEM_CONTENT_TYPE } from './problems.ts';
@@ -59,12 +61,24 @@ const HEADERS: Json = {
     description: 'Entity tag of the thing as it is shown here: strong, in double quotes.',
     schema: { type: 'string' },
   },
+  'Idempotent-Replayed': {
+    description: 'true when this is the answer of an earlier request with the same Idempotency-Key.',
+    schema: { type: 'string', enum: ['true'] },
+  },
   Location: { description: 'Path of what was created.', schema: { type: 'string', format: 'uri-reference' } },
 };
 
 const TAGS = { type: 'string', maxLength: 4096, pattern: '^(\\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$' };
 
 const CONDITIONS: Json = {
+  IdempotencyKey: {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description:
+      'Names this request of yours for 24 hours: sent again with it, the request is answered as it was the first time, and done once. Refusals are not kept.',
+    schema: { type: 'string', minLength: 1, maxLength: IDEMPOTENCY_KEY_LENGTH_MAX, pattern: '^[!-~]+$' },
+  },
   IfMatch: {
     name: 'If-Match',
     in: 'header',
@@ -83,6 +97,7 @@ const CONDITIONS: Json = {
 };
 
 function conditionsOf(endpoint: EndpointDefinition): Json[] {
+  if (takesKey(endpoint)) return [{ $ref: '#/components/parameters/IdempotencyKey' }];
   if (answersThing(endpoint)) return [{ $ref: '#/components/parameters/IfNoneMatch' }];
   return hasTwin(endpoint) ? [{ $ref: '#/components/parameters/IfMatch' }] : [];
 }
@@ -149,6 +164,7 @@ function responsesOf(operation: string, endpoint: EndpointDefinition, schemas: S
   const { success } = endpoint;
   const headers: Json = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
   if (answersThing(endpoint)) headers['ETag'] = { $ref: '#/components/headers/ETag' };
+  if (takesKey(endpoint)) headers['Idempotent-Replayed'] = { $ref: '#/components/headers/Idempotent-Replayed' };
   if (success.status === 201) headers['Location'] = { $ref: '#/components/headers/Location' };
   const links = linksFor(operation, endpoint);
   const responses: Json = {
@@ -166,7 +182,7 @@ function responsesOf(operation: string, endpoint: EndpointDefinition, schemas: S
     responses[304] = { description: 'It is what you hold.', headers: { 'X-Request-Id': id, ETag } };
   }
   const everywhere = endpoint.access === 'PUBLIC' ? [401, 429, 500, 503] : [401, 403, 500, 503];
-  const conditional = hasTwin(endpoint) ? [412] : [];
+  const conditional = hasTwin(endpoint) ? [412] : takesKey(endpoint) ? [400, 422] : [];
   for (const status of new Set([...endpoint.problems, ...conditional, ...everywhere].sort())) {
     responses[status] = { $ref: `#/components/responses/Problem${status}` };
   }
@@ -182,6 +198,7 @@ const PROBLEM_DESCRIPTIONS: Record<number, string> = {
   412: 'The application has not been released yet, or the thing is no longer the one that If-Match names.',
   413: 'The body is too large.',
   415: 'The media type of the body is not taken here.',
+  422: 'The Idempotency-Key was used for another request.',
   429: 'Too many attempts; Retry-After says how long to wait.',
   500: 'Something went wrong in the service.',
   503: 'The service cannot do this at the moment; Retry-After says when to try again.',

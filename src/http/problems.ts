@@ -99,6 +99,12 @@ export const PROBLEMS = {
     title: 'The range is outside of the file',
     advice: 'The header "Content-Range" tells the size of the file.',
   },
+  'key-reused': {
+    status: 422,
+    title: 'The key was used for another request',
+    advice:
+      'An "Idempotency-Key" names one request of one user for a day. Send the same request with it, or this one with a new key.',
+  },
   'too-many-requests': {
     status: 429,
     title: 'Too many attempts',

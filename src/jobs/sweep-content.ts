@@ -1,5 +1,6 @@
-// Drops content that no row uses and nobody touched for a day, and uploads that nobody went on with.
+// Drops content that no row uses and nobody touched for a day, uploads that nobody went on with, and answers kept for replays.
 import { findUnusedContent, lockForSweep } from '../catalog/content-uses.ts';
+import { expireReplays } from '../catalog/replays.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentInfo, ContentStore } from '../oci/content.ts';
@@ -20,6 +21,7 @@ export async function sweepContent(
   const { content, db, log } = resources;
   const before = new Date(Date.now() - UNTOUCHED_MS);
   await expireUploads(db);
+  await inTransaction(db, expireReplays);
   await content.uploads.expire(before);
   let count = 0;
   let bytes = 0;

@@ -1,0 +1,42 @@
+// What POSTs with an Idempotency-Key answered, kept for a day, sealed.
+import { sql } from 'kysely';
+import type { Transaction } from '../db/database.ts';
+import { takeTurn } from '../db/turns.ts';
+
+/** api.md, section 5. */
+const KEPT_HOURS = 24;
+
+export type ReplayKey = { organization_id: string; key: string };
+
+/** Waits for whoever works under the same key, and answers what was kept under it, undefined when nothing is. */
+export async function findReplay(tx: Transaction, { organization_id, key }: ReplayKey): Promise<Buffer | undefined> {
+  await takeTurn(tx, ['replay', organization_id, key]);
+  const found = await tx
+    .selectFrom('replays')
+    .where('organization_id', '=', organization_id)
+    .where('key', '=', key)
+    .where('created_at', '>', sql<Date>`now() - make_interval(hours => ${KEPT_HOURS})`)
+    .select('sealed_answer')
+    .executeTakeFirst();
+  return found?.sealed_answer;
+}
+
+/** Keeps an answer under its key, in the place of one whose day is over. */
+export async function recordReplay(
+  tx: Transaction,
+  replay: ReplayKey & { operation: string; sealed_answer: Buffer },
+): Promise<void> {
+  const { operation, sealed_answer } = replay;
+  await tx
+    .insertInto('replays')
+    .values(replay)
+    .onConflict((conflict) =>
+      conflict.columns(['organization_id', 'key']).doUpdateSet({ operation, sealed_answer, created_at: sql`now()` }),
+    )
+    .execute();
+}
+
+/** Forgets the answers whose day is over. */
+export async function expireReplays(tx: Transaction): Promise<void> {
+  await sql`delete from replays where created_at <= now() - make_interval(hours => ${KEPT_HOURS})`.execute(tx);
+}
