@@ -36,6 +36,7 @@ export function createAuthorizer(options: {
   registry: URL;
   credentials?: Credentials;
   userAgent: string;
+  signal?: AbortSignal;
 }): Authorizer {
   const { credentials, registry } = options;
   const tokens = new Map<string, Promise<Token>>();
@@ -122,9 +123,11 @@ type TokenQuestion = {
   scopes: string[];
   basic: string | undefined;
   userAgent: string;
+  signal?: AbortSignal;
 };
 
-async function askForToken({ egress, realm, service, scopes, basic, userAgent }: TokenQuestion): Promise<Token> {
+async function askForToken(question: TokenQuestion): Promise<Token> {
+  const { egress, realm, service, scopes, basic, userAgent, signal } = question;
   const url = new URL(realm);
   if (service !== undefined) {
     url.searchParams.set('service', service);
@@ -137,7 +140,8 @@ async function askForToken({ egress, realm, service, scopes, basic, userAgent }:
     'User-Agent': userAgent,
     ...(basic !== undefined && { Authorization: basic }),
   };
-  const response = await exchange(egress, { method: 'GET', url, headers, idleMs: TOKEN_IDLE_MS });
+  const asked = { method: 'GET', url, headers, idleMs: TOKEN_IDLE_MS, ...(signal !== undefined && { signal }) };
+  const response = await exchange(egress, asked);
   const bytes = await readAtMost(response, TOKEN_BYTES_MAX);
   if (response.statusCode !== 200) {
     const status = response.statusCode ?? 0;
