@@ -13,6 +13,8 @@ const handlers: Handlers = {
   'distribute-pipeline': never,
   'build-base-image': never,
   'follow-base-image': never,
+  'check-registry': never,
+  'check-registries': never,
   'discover-products': never,
   'sweep-content': never,
 };

@@ -66,7 +66,9 @@ export async function findFollowedBaseImage(db: Database, id: string): Promise<F
 /** Base images to build or to look at again, shared ones first. */
 export async function listFollowedBaseImages(db: Database): Promise<{ id: string; source: 'ARCHIVE' | 'REGISTRY' }[]> {
   const found = await sql<{ id: string; source: 'ARCHIVE' | 'REGISTRY' }>`
-    select id, source from base_images where status = 'ACTIVE'
+    select id, source from base_images
+    -- A deprecated one is still built on, so what its registry has of it is followed to the end.
+    where status = 'ACTIVE' or (status = 'DEPRECATED' and source = 'REGISTRY')
     order by organization_id nulls first, created_at, id`.execute(db);
   return found.rows;
 }
@@ -129,7 +131,7 @@ export async function recordBaseImageHealth(
     .set({
       healthy: health.unhealthy_cause === undefined,
       unhealthy_cause: health.unhealthy_cause ?? null,
-      last_checked_at: new Date(),
+      last_checked_at: sql<Date>`now()`,
     })
     .where('id', '=', health.base_image_id)
     .execute();

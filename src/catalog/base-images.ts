@@ -44,6 +44,7 @@ type BaseImageRow = {
   removed_at: string | null;
   removed_by: string | null;
   deprecated_at: string | null;
+  unhealthy_cause: string | null;
 };
 
 /** The organization's own base images and the shared ones, by name; deleted ones only when asked for by status. Two statements. */
@@ -205,7 +206,8 @@ function columns(principal: Principal): RawBuilder<unknown> {
       and case when b.registry_id is null then r.hosted and r.removed_at is null else r.id = b.registry_id end
       limit 1) as pull_registry,
     ${wireTime('b.created_at')} as created_at, b.created_by, ${wireTime('b.updated_at')} as updated_at, b.updated_by,
-    ${wireTime('b.removed_at')} as removed_at, b.removed_by, ${wireTime('b.deprecated_at')} as deprecated_at`;
+    ${wireTime('b.removed_at')} as removed_at, b.removed_by, ${wireTime('b.deprecated_at')} as deprecated_at,
+    b.unhealthy_cause`;
 }
 
 function toDetailed(row: BaseImageRow): BaseImageDetailed {

@@ -144,22 +144,6 @@ export async function followPublicUrl(tx: Transaction, publicUrl: string): Promi
       and r.url <> ${publicUrl.replace(/\/+$/, '')} || '/' || n.namespace`.execute(tx);
 }
 
-/** Records how the last look at a registry went; without a cause it was well. */
-export async function recordRegistryHealth(
-  tx: Transaction,
-  health: { registry_id: string; unhealthy_cause?: string },
-): Promise<void> {
-  await tx
-    .updateTable('registries')
-    .set({
-      healthy: health.unhealthy_cause === undefined,
-      unhealthy_cause: health.unhealthy_cause ?? null,
-      last_checked_at: new Date(),
-    })
-    .where('id', '=', health.registry_id)
-    .execute();
-}
-
 async function lockOrganization(tx: Transaction, id: string): Promise<string> {
   const found = await sql<{ namespace: string }>`
     select namespace from organizations where id = ${id} for no key update`.execute(tx);

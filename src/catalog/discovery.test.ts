@@ -8,7 +8,6 @@ import {
   ensureOperatingSystems,
   ensureSharedBaseImages,
   followPublicUrl,
-  recordRegistryHealth,
 } from './bootstrap.ts';
 import {
   findArtifact,
@@ -22,6 +21,7 @@ import {
 import { recordDiscovery } from './discovery.ts';
 import { listOfferings } from './offerings.ts';
 import { getRegistry } from './registries.ts';
+import { recordRegistryHealth } from './registry-checks.ts';
 
 let house: TestCatalog;
 beforeAll(async () => {

@@ -10,6 +10,7 @@ import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import { refuseInUse } from './in-use.ts';
 import type { Principal } from './principal.ts';
+import { enqueueRegistryCheck } from './registry-checks.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
 /** Seals a secret for one row, with the installation's key. */
@@ -96,6 +97,7 @@ export async function createRegistry(
       updated_by: principal.name,
     })
     .execute();
+  await enqueueRegistryCheck(tx, { id, organization_id: principal.organization_id });
   return { id };
 }
 
@@ -107,7 +109,7 @@ function addressOf(input: Input<'createRegistry'>): string {
   return new URL(url).pathname === '/' ? `${url}/${organization}` : url;
 }
 
-/** Changes name, description or credentials. Throws NOT_FOUND, and NOT_OWNED for the hosted registry. */
+/** Changes name, description or credentials; new credentials are tried. Throws NOT_FOUND, and NOT_OWNED for the hosted registry. */
 export async function updateRegistry(
   tx: Transaction,
   principal: Principal,
@@ -132,6 +134,8 @@ export async function updateRegistry(
     })
     .where('id', '=', registry.id)
     .execute();
+  if (input.access_key === undefined && input.access_secret === undefined) return;
+  await enqueueRegistryCheck(tx, { id: registry.id, organization_id: principal.organization_id });
 }
 
 /** Removes a registry and forgets its secret. Throws NOT_FOUND, NOT_OWNED, and IN_USE while anything living needs it. */

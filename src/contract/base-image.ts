@@ -40,6 +40,7 @@ export const BaseImageDetailed = Type.Object(
     removed_at: Type.Optional(Time('When it was removed.')),
     removed_by: Type.Optional(Text('Who removed it.')),
     deprecated_at: Type.Optional(Time('When it was deprecated.')),
+    unhealthy_cause: Type.Optional(Text('Why the last check failed. An addition of Larder.')),
     _links: Type.Optional(Type.Object({ pull_registry: Type.Optional(Link), operating_system: Type.Optional(Link) })),
   },
   { title: 'BaseImageDetailed' },
@@ -145,4 +146,23 @@ const deleteBaseImage = defineEndpoint({
   problems: [400, 404, 409],
 });
 
-export const baseImageEndpoints = { listBaseImages, createBaseImage, getBaseImage, updateBaseImage, deleteBaseImage };
+const checkBaseImage = defineEndpoint({
+  method: 'POST',
+  path: '/larder/v1/base-images/{base_image_id}/check',
+  summary: 'Look at a base image now',
+  description: 'Puts a look at it on the list; `last_checked_at` moves when it was taken. An addition of Larder.',
+  tag: 'Base images',
+  access: WRITERS,
+  params: baseImageParams,
+  success: { status: 202, description: 'It will be looked at.' },
+  problems: [400, 404],
+});
+
+export const baseImageEndpoints = {
+  listBaseImages,
+  createBaseImage,
+  getBaseImage,
+  updateBaseImage,
+  deleteBaseImage,
+  checkBaseImage,
+};

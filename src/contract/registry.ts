@@ -162,4 +162,23 @@ const deleteRegistry = defineEndpoint({
   problems: [400, 404, 409],
 });
 
-export const registryEndpoints = { listRegistries, createRegistry, getRegistry, updateRegistry, deleteRegistry };
+const checkRegistry = defineEndpoint({
+  method: 'POST',
+  path: '/larder/v1/registries/{registry_id}/check',
+  summary: 'Look at a registry now',
+  description: 'Puts a look at it on the list; `last_checked_at` moves when it was taken. An addition of Larder.',
+  tag: 'Registries',
+  access: WRITERS,
+  params: registryParams,
+  success: { status: 202, description: 'It will be looked at.' },
+  problems: [400, 404],
+});
+
+export const registryEndpoints = {
+  listRegistries,
+  createRegistry,
+  getRegistry,
+  updateRegistry,
+  deleteRegistry,
+  checkRegistry,
+};

@@ -10,6 +10,10 @@ export type TaskPayloads = {
   'package-pipeline': { pipeline_id: string };
   'verify-pipeline': { pipeline_id: string };
   'distribute-pipeline': { pipeline_id: string };
+  /** Looks at one registry that somebody asked about, or whose credentials are new. */
+  'check-registry': { registry_id: string };
+  /** Looks at the registries and base images whose turn has come. */
+  'check-registries': Record<string, never>;
   /** Drops content that no row uses and nobody touched for a day. */
   'sweep-content': Record<string, never>;
 };
@@ -20,4 +24,5 @@ export type Task = keyof TaskPayloads;
 export const SCHEDULES: Partial<Record<Task, string>> = {
   'discover-products': '41 */6 * * *',
   'sweep-content': '17 * * * *',
+  'check-registries': '*/5 * * * *',
 };

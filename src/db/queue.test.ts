@@ -43,6 +43,8 @@ function handlers(handle: (id: string, context: Parameters<Handlers['plan-pipeli
     'distribute-pipeline': one,
     'build-base-image': base,
     'follow-base-image': base,
+    'check-registry': async () => {},
+    'check-registries': none,
     'discover-products': none,
     'sweep-content': none,
   };

@@ -13,6 +13,7 @@ import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact } from '../oci/copy.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseReference } from '../oci/reference.ts';
+import { explainTrouble, isDenied } from '../oci/trouble.ts';
 import { contentsOfBase } from './plan-contents.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -33,15 +34,21 @@ export async function followBaseImage(
     });
   } catch (error) {
     if (!isAnswer(error, context)) throw error;
-    await inTransaction(resources.db, (tx) =>
-      recordBaseImageHealth(tx, { base_image_id, unhealthy_cause: error.message }),
-    );
+    const unhealthy_cause = causeOf(error, image);
+    await inTransaction(resources.db, (tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
   }
 }
 
 function isAnswer(error: unknown, context: JobContext): error is Error {
   if (error instanceof BuildError) return true;
   return error instanceof RegistryError && (!error.temporary || context.isLast);
+}
+
+function causeOf(error: Error, { registry, container_image }: FollowedBaseImage): string {
+  if (!(error instanceof RegistryError) || error.side !== 'source' || !registry) return error.message;
+  const { host } = splitRegistryUrl(registry.url);
+  const refused = `${host} does not let these credentials read ${repositoryIn(registry.url, container_image)}. Give them the right, or send others.`;
+  return isDenied(error) ? refused : explainTrouble(error, host);
 }
 
 async function bringVersion(resources: WorkerResources, image: FollowedBaseImage) {

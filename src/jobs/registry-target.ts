@@ -1,5 +1,6 @@
 // A registry of an application as a target: the hosted one over its rows, any other over HTTP.
 import type { DistributionRegistry } from '../catalog/plan-inputs.ts';
+import type { Credentials } from '../oci/credentials.ts';
 import { openRegistry, type RemoteRegistry } from '../oci/remote.ts';
 import { createSharedUploads, type SharedUploads } from '../oci/shared-uploads.ts';
 import type { Target } from '../oci/target.ts';
@@ -46,23 +47,29 @@ export function openRemotes(): Remotes {
   };
 }
 
+/** What a registry is shown; nothing where nothing was given. */
+export function credentialsOf(
+  { id: row_id, organization_id, access_key, sealed_access_secret }: Omit<ReachableRegistry, 'url' | 'hosted'>,
+  identity: Pick<Resources['identity'], 'unseal'>,
+): { credentials?: Credentials } {
+  if (sealed_access_secret === null) return {};
+  const password = identity.unseal(sealed_access_secret, { organization_id, row_id });
+  return { credentials: { username: access_key ?? '', password } };
+}
+
 /** Opens a repository, named with the registry's path, to read from or push to. */
 export function openRegistryTarget(
   { db, content, egress, identity, remotes }: Resources & { remotes: Remotes },
   registry: ReachableRegistry,
   repository: string,
 ): Target {
-  const { organization_id, id: row_id } = registry;
+  const { organization_id, id } = registry;
   if (registry.hosted) return hostedTarget({ db, content, organization_id, repository });
   // Changed credentials make another key: what was opened with the old ones is not used again.
-  const key = `${row_id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')}`;
+  const key = `${id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')}`;
   const remote = remotes.open(key, () => {
-    const credentials = registry.sealed_access_secret && {
-      username: registry.access_key ?? '',
-      password: identity.unseal(registry.sealed_access_secret, { organization_id, row_id }),
-    };
     const url = splitRegistryUrl(registry.url).origin;
-    return openRegistry({ url, egress, ...(credentials && { credentials }) });
+    return openRegistry({ url, egress, ...credentialsOf(registry, identity) });
   });
   return remote.repository(repository);
 }

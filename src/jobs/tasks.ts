@@ -8,6 +8,7 @@ import type { Handlers, JobContext } from '../db/queue-worker.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { buildBaseImage } from './build-base-image.ts';
+import { checkRegistries, checkRegistry } from './check-registry.ts';
 import { discoverProducts } from './discover-products.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 import { followBaseImage } from './follow-base-image.ts';
@@ -27,6 +28,8 @@ const tasks = {
   'package-pipeline': packagePipeline,
   'verify-pipeline': verifyPipeline,
   'distribute-pipeline': distributePipeline,
+  'check-registry': checkRegistry,
+  'check-registries': checkRegistries,
   'sweep-content': sweepContent,
 } satisfies { [T in Task]: Job<T> };
 

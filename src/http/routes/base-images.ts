@@ -6,6 +6,7 @@ import {
   listBaseImages,
   updateBaseImage,
 } from '../../catalog/base-images.ts';
+import { requestBaseImageCheck } from '../../catalog/registry-checks.ts';
 import { reader, writer } from '../handler.ts';
 
 export const baseImageHandlers = {
@@ -14,4 +15,5 @@ export const baseImageHandlers = {
   getBaseImage: reader(getBaseImage),
   updateBaseImage: writer(updateBaseImage),
   deleteBaseImage: writer(deleteBaseImage),
+  checkBaseImage: writer(requestBaseImageCheck),
 };

@@ -6,6 +6,7 @@ import {
   listRegistries,
   updateRegistry as update,
 } from '../../catalog/registries.ts';
+import { requestRegistryCheck } from '../../catalog/registry-checks.ts';
 import { type Handler, reader, writer } from '../handler.ts';
 
 const createRegistry: Handler<'createRegistry'> = (context, input) =>
@@ -20,4 +21,5 @@ export const registryHandlers = {
   getRegistry: reader(getRegistry),
   updateRegistry,
   deleteRegistry: writer(deleteRegistry),
+  checkRegistry: writer(requestRegistryCheck),
 };

@@ -1,0 +1,160 @@
+// When registries and their base images are looked at, by whom, and what was found.
+import { type RawBuilder, sql } from 'kysely';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { RegistryProvider } from '../contract/vocabulary.ts';
+import type { Transaction } from '../db/database.ts';
+import { enqueue } from '../db/queue.ts';
+import { CatalogError, notFound } from './errors.ts';
+import { requireUuids } from './ids.ts';
+import type { Principal } from './principal.ts';
+
+/** A registry as whoever looks at it needs it. */
+export type CheckedRegistry = {
+  id: string;
+  organization_id: string;
+  url: string;
+  provider: RegistryProvider;
+  access_key: string | null;
+  sealed_access_secret: Buffer | null;
+  /** False: base images are read from it and nothing is pushed to it. */
+  is_pushed_to: boolean;
+};
+
+/** What is well is looked at twice an hour, so that a certificate's end or a changed password is seen before the next release meets it. */
+const HEALTHY_MINUTES = 30;
+/** What is not well is looked at until it is: somebody is mending it. */
+const UNHEALTHY_MINUTES = 5;
+/** Each one's turn is moved by up to a third of that, differently each time, so that many do not come at one moment. */
+const JITTER = 1 / 3;
+/** Longer than a check may take; a worker that died with one lets go by this. */
+const CLAIM_SECONDS = 90;
+/** Jobs for base images enqueued in one turn of the schedule, which comes every few minutes. */
+const BASE_IMAGES_PER_TURN = 200;
+/** Over how much of the time until the next turn these are spread. */
+const BASE_IMAGES_OVER_SECONDS = 200;
+/** A person who asks waits for the answer: before builds. */
+const ASKED_PRIORITY = 30;
+
+/** Whether a row's turn has come. `t` is the table's alias. */
+function isDue(t: string): RawBuilder<boolean> {
+  const of = (column: string) => sql.raw(`${t}.${column}`);
+  // hashtext is spread over all 32-bit integers.
+  const share = sql`(hashtext(${of('id')}::text || ${of('last_checked_at')}::text)::bigint + 2147483648) / 4294967296.0`;
+  return sql<boolean>`(${of('last_checked_at')} is null or ${of('last_checked_at')} <= now()
+    - case when ${of('healthy')} then ${HEALTHY_MINUTES}::int else ${UNHEALTHY_MINUTES}::int end
+      * (1 + ${JITTER}::float8 * ${share}) * interval '1 minute')`;
+}
+
+/**
+ * Takes a registry to look at. BUSY while somebody else looks at it; undefined when there is nothing to look at: removed,
+ * or hosted.
+ */
+export async function claimRegistryCheck(
+  tx: Transaction,
+  registryId: string,
+): Promise<CheckedRegistry | 'BUSY' | undefined> {
+  const found = await sql<{ is_busy: boolean }>`
+    select coalesce(checked_until > now(), false) as is_busy from registries
+    where id = ${registryId} and removed_at is null and not hosted for no key update`.execute(tx);
+  const row = found.rows[0];
+  if (!row) return undefined;
+  if (row.is_busy) return 'BUSY';
+  return (await claim(tx, sql`select ${registryId}::uuid as id`))[0];
+}
+
+/** Takes up to so many registries whose turn has come, those nobody looked at for longest first. */
+export async function claimDueRegistryChecks(tx: Transaction, most: number): Promise<CheckedRegistry[]> {
+  return await claim(
+    tx,
+    sql`select id from registries d where removed_at is null and not hosted
+      and (checked_until is null or checked_until <= now()) and ${isDue('d')}
+      order by last_checked_at nulls first limit ${most} for no key update skip locked`,
+  );
+}
+
+async function claim(tx: Transaction, ids: RawBuilder<unknown>): Promise<CheckedRegistry[]> {
+  const claimed = await sql<CheckedRegistry>`
+    with due as materialized (${ids})
+    update registries r set checked_until = now() + ${CLAIM_SECONDS} * interval '1 second'
+    from due where r.id = due.id
+    returning r.id, r.organization_id, r.url, r.provider, r.access_key, r.sealed_access_secret,
+      exists (select from application_registries ar join applications a on a.id = ar.application_id
+        where ar.registry_id = r.id and a.removed_at is null)
+      or not exists (select from base_images b where b.registry_id = r.id and b.removed_at is null)
+      as is_pushed_to`.execute(tx);
+  return claimed.rows;
+}
+
+/** Records how a look at a registry went; without a cause it was well. Ends the claim. */
+export async function recordRegistryHealth(
+  tx: Transaction,
+  health: { registry_id: string; unhealthy_cause?: string },
+): Promise<void> {
+  await sql`
+    update registries set healthy = ${health.unhealthy_cause === undefined},
+      unhealthy_cause = ${health.unhealthy_cause ?? null}, last_checked_at = now(), checked_until = null
+    where id = ${health.registry_id}`.execute(tx);
+}
+
+/** Puts the base images whose turn has come on the list, spread over the time until the schedule's next turn. */
+export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
+  const due = await sql<{ id: string; organization_id: string | null }>`
+    select id, organization_id from base_images b
+    where status <> 'DELETED' and source = 'REGISTRY' and ${isDue('b')}
+    order by last_checked_at nulls first limit ${BASE_IMAGES_PER_TURN}`.execute(tx);
+  for (const [position, { id, organization_id }] of due.rows.entries()) {
+    const startAfterSeconds = Math.floor((position * BASE_IMAGES_OVER_SECONDS) / due.rows.length);
+    const group = organization_id ?? undefined;
+    await enqueue(
+      tx,
+      'follow-base-image',
+      { base_image_id: id },
+      { key: id, startAfterSeconds, ...(group && { group }) },
+    );
+  }
+}
+
+/** Asks for a look at a registry, soon. The hosted one needs none: whoever gets an answer has looked. Throws NOT_FOUND. */
+export async function requestRegistryCheck(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'checkRegistry'>,
+): Promise<Output<'checkRegistry'>> {
+  requireUuids('registry', input.registry_id);
+  const found = await sql<{ hosted: boolean }>`
+    select hosted from registries where id = ${input.registry_id}
+      and organization_id = ${principal.organization_id} and removed_at is null`.execute(tx);
+  const registry = found.rows[0];
+  if (!registry) throw notFound('registry');
+  if (registry.hosted) await recordRegistryHealth(tx, { registry_id: input.registry_id });
+  else await enqueueRegistryCheck(tx, { id: input.registry_id, organization_id: principal.organization_id });
+}
+
+/** Wishes for a look at a registry before anything else is done. */
+export async function enqueueRegistryCheck(
+  tx: Transaction,
+  registry: { id: string; organization_id: string },
+): Promise<void> {
+  const options = { key: registry.id, group: registry.organization_id, priority: ASKED_PRIORITY };
+  await enqueue(tx, 'check-registry', { registry_id: registry.id }, options);
+}
+
+/** Asks for a look at one of the organization's base images, soon. Throws NOT_FOUND, and NOT_OWNED for a shared one. */
+export async function requestBaseImageCheck(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'checkBaseImage'>,
+): Promise<Output<'checkBaseImage'>> {
+  const { base_image_id } = input;
+  requireUuids('base image', base_image_id);
+  const found = await sql<{ organization_id: string | null }>`
+    select organization_id from base_images where id = ${base_image_id} and removed_at is null
+      and (organization_id = ${principal.organization_id} or organization_id is null)`.execute(tx);
+  const image = found.rows[0];
+  if (!image) throw notFound('base image');
+  if (image.organization_id === null) {
+    throw new CatalogError('NOT_OWNED', 'A shared base image is looked at by the installation itself');
+  }
+  const options = { key: base_image_id, group: principal.organization_id, priority: ASKED_PRIORITY };
+  await enqueue(tx, 'follow-base-image', { base_image_id }, options);
+}

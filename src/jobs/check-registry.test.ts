@@ -1,0 +1,219 @@
+// From an asked or a scheduled look to what the API tells: real registries, and one look at a time.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openTestApi, type TestApi } from '../../test/api.ts';
+import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
+import { type FaultyProxy, startFaultyProxy } from '../../test/faulty-proxy.ts';
+import { claimDueRegistryChecks, claimRegistryCheck, recordRegistryHealth } from '../catalog/registry-checks.ts';
+import { inTransaction } from '../db/database.ts';
+import { JobPostponed } from '../db/queue-worker.ts';
+import { createEgress, type Egress } from '../egress/egress.ts';
+import { openLog } from '../log.ts';
+import { checkRegistries, checkRegistry } from './check-registry.ts';
+
+const credentials = { username: 'larder', password: 'correct horse' };
+
+let api: TestApi;
+let peer: DockerRegistry;
+let proxy: FaultyProxy;
+let egress: Egress;
+const lines: string[] = [];
+
+beforeAll(async () => {
+  api = await openTestApi();
+  peer = await startDockerRegistry({ htpasswd: credentials });
+  proxy = await startFaultyProxy(peer.url);
+  egress = createEgress({ allow: ['127.0.0.1'] });
+}, 60_000);
+afterAll(async () => {
+  egress.close();
+  await proxy.stop();
+  await peer.stop();
+  await api.close();
+});
+beforeEach(async () => {
+  proxy.seen.length = 0;
+  await api.database.pool.query('delete from registries');
+  await api.database.pool.query('delete from queue.job');
+});
+
+const resources = () => ({
+  db: api.database.db,
+  identity: api.identity,
+  egress,
+  log: openLog({ level: 'debug', destination: { write: (line: string) => lines.push(line) } }),
+});
+const signal = () => new AbortController().signal;
+const turn = () => checkRegistries(resources(), {}, { signal: signal() });
+
+async function register(more: object = {}): Promise<{ path: string; id: string }> {
+  const body = {
+    name: 'peer',
+    description: '',
+    provider: 'OCI',
+    url: `${proxy.url}/team`,
+    access_key: credentials.username,
+    access_secret: credentials.password,
+    ...more,
+  };
+  const path = String((await api.ask('POST', '/v1/registries', { body })).headers['location']);
+  return { path, id: path.split('/').at(-1) ?? '' };
+}
+
+async function waiting(task: string): Promise<number> {
+  const found = await api.database.pool.query(`select 1 from queue.job where data ->> 'task' = $1`, [task]);
+  return found.rows.length;
+}
+
+const get = async (path: string) => (await api.ask('GET', path)).json();
+
+describe('a look that is asked for', () => {
+  test('comes after registering and after new credentials, and tells what it found', async () => {
+    const { path, id } = await register({ access_secret: 'wrong' });
+    expect(await get(path)).not.toHaveProperty('healthy');
+    expect(await waiting('check-registry')).toBe(1);
+    await checkRegistry(resources(), { registry_id: id });
+    const told = await get(path);
+    expect(told).toMatchObject({ healthy: false, unhealthy_cause: expect.stringContaining('refuses the credentials') });
+    await api.database.pool.query('delete from queue.job');
+    await api.ask('PATCH', path, { body: { description: 'nothing to try' } });
+    expect(await waiting('check-registry')).toBe(0);
+    await api.ask('PATCH', path, { body: { access_secret: credentials.password } });
+    expect(await waiting('check-registry')).toBe(1);
+    await checkRegistry(resources(), { registry_id: id });
+    const well = await get(path);
+    expect(well).toMatchObject({ healthy: true });
+    expect(well).not.toHaveProperty('unhealthy_cause');
+    expect(Date.parse(well.last_checked_at)).toBeGreaterThanOrEqual(Date.parse(told.last_checked_at));
+    expect(proxy.seen.some((line) => line.startsWith('POST /v2/team/larder-check/'))).toBe(true);
+    for (const line of lines) expect(line).not.toContain(credentials.password);
+  });
+
+  test('is asked for by the API, however often, as one', async () => {
+    const { path } = await register();
+    await api.database.pool.query('delete from queue.job');
+    for (let count = 0; count < 3; count++) {
+      const asked = await api.ask('POST', `/larder${path}/check`);
+      expect([asked.statusCode, asked.body]).toEqual([202, '']);
+    }
+    expect(await waiting('check-registry')).toBe(1);
+    const refused = await Promise.all([
+      api.ask('POST', `/larder${path}/check`, { token: api.rival.access.OWNER }),
+      api.ask('POST', `/larder${path}/check`, { token: api.acme.access.VIEWER }),
+    ]);
+    expect(refused.map(({ statusCode }) => statusCode)).toEqual([404, 403]);
+    await api.ask('DELETE', path);
+    expect((await api.ask('POST', `/larder${path}/check`)).statusCode).toBe(404);
+  });
+
+  test('waits for one that is under way, and takes over from a dead one', async () => {
+    const { id } = await register();
+    const claim = () => inTransaction(api.database.db, (tx) => claimRegistryCheck(tx, id));
+    const claims = await Promise.all([claim(), claim(), claim()]);
+    expect(claims.filter((one) => one === 'BUSY').length).toBe(2);
+    await expect(checkRegistry(resources(), { registry_id: id })).rejects.toThrow(JobPostponed);
+    await api.database.pool.query(`update registries set checked_until = now() where id = $1`, [id]);
+    expect(await claim()).toMatchObject({ id });
+    await inTransaction(api.database.db, (tx) => recordRegistryHealth(tx, { registry_id: id }));
+    expect(await claim()).toMatchObject({ id });
+  });
+
+  test('of one that is only read from does not ask for the right to push', async () => {
+    const { path, id } = await register();
+    const system = await api.database.pool.query(
+      `insert into operating_systems (key, name, distro, version, codename) values ('debian-12', 'Debian 12', 'debian', '12', 'bookworm') returning id`,
+    );
+    const body = {
+      name: 'golden',
+      description: '',
+      registry_id: id,
+      container_image: 'golden:1',
+      operating_system_id: system.rows[0].id,
+    };
+    const image = String((await api.ask('POST', '/v1/base-images', { body })).headers['location']);
+    expect((await api.ask('POST', `/larder${image}/check`)).statusCode).toBe(202);
+    expect(await waiting('follow-base-image')).toBe(1);
+    proxy.fault = ({ method }) => (method === 'POST' ? { status: 403 } : undefined);
+    await checkRegistry(resources(), { registry_id: id });
+    expect(await get(path)).toMatchObject({ healthy: true });
+    proxy.fault = () => undefined;
+    await api.database.pool.query('delete from queue.job');
+    await turn();
+    expect(await waiting('follow-base-image')).toBe(1);
+    await api.database.pool.query(`update base_images set healthy = true, last_checked_at = now()`);
+    await api.database.pool.query('delete from queue.job');
+    await turn();
+    expect(await waiting('follow-base-image')).toBe(0);
+    await api.database.pool.query('delete from base_images');
+  });
+});
+
+describe('the schedule', () => {
+  const age = (minutes: number) =>
+    api.database.pool.query(`update registries set last_checked_at = now() - $1 * interval '1 minute'`, [minutes]);
+  const due = async () => {
+    const claimed = await inTransaction(api.database.db, (tx) => claimDueRegistryChecks(tx, 100));
+    await api.database.pool.query('update registries set checked_until = null');
+    return claimed.length;
+  };
+
+  test('takes those that are due, sooner the ones that are not well, each at a moment of its own', async () => {
+    for (let number = 0; number < 20; number++) await register({ name: `peer ${number}` });
+    expect(await due()).toBe(20);
+    await api.database.pool.query('update registries set healthy = true');
+    await age(29);
+    expect(await due()).toBe(0);
+    await age(35);
+    const some = await due();
+    expect([some > 0, some < 20]).toEqual([true, true]);
+    await age(41);
+    expect(await due()).toBe(20);
+    await api.database.pool.query('update registries set healthy = false');
+    await age(4);
+    expect(await due()).toBe(0);
+    await age(7);
+    expect(await due()).toBe(20);
+  });
+
+  test('looks at all of them, at most four at a time in each worker, each once', async () => {
+    const made = [];
+    for (let number = 0; number < 12; number++) made.push(await register({ name: `peer ${number}` }));
+    const seen = { now: 0, most: 0, all: 0 };
+    const counting = createCounting((change) => {
+      seen.now += change;
+      seen.all += Math.max(change, 0);
+      seen.most = Math.max(seen.most, seen.now);
+    });
+    const slow = await listen(counting);
+    await api.database.pool.query(`update registries set url = $1`, [`http://127.0.0.1:${slow}`]);
+    await Promise.all([turn(), turn()]);
+    expect(seen.most).toBeLessThanOrEqual(8);
+    expect(seen.all).toBe(made.length);
+    for (const { path } of made) expect(await get(path)).toMatchObject({ healthy: false });
+    counting.close();
+  });
+
+  test('leaves the hosted and the removed alone', async () => {
+    const { path } = await register();
+    await api.ask('DELETE', path);
+    await turn();
+    expect(proxy.seen).toEqual([]);
+  });
+});
+
+/** Closes every connection at its first byte. */
+function createCounting(count: (change: 1 | -1) => void): Server {
+  return createServer((socket) => {
+    count(1);
+    socket.on('data', () => socket.destroy());
+    socket.on('close', () => count(-1));
+    socket.on('error', () => {});
+  });
+}
+
+async function listen(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}

@@ -1,0 +1,61 @@
+// Looks at registries: one that somebody asked for, and by the schedule those whose turn has come.
+import {
+  type CheckedRegistry,
+  claimDueRegistryChecks,
+  claimRegistryCheck,
+  enqueueDueBaseImages,
+  recordRegistryHealth,
+} from '../catalog/registry-checks.ts';
+import { inTransaction } from '../db/database.ts';
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
+import { checkRegistry as look } from '../oci/registry-check.ts';
+import type { Resources } from '../resources.ts';
+import { credentialsOf, repositoryIn, splitRegistryUrl } from './registry-target.ts';
+
+type Looking = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'>;
+
+/** Looks at a time in one turn: a hundred registries that do not answer keep no more than this of a worker. */
+const LOOKS_AT_ONCE = 4;
+/** A turn ends before the next one begins; what is left is its. */
+const TURN_MS_MAX = 240_000;
+/** Whoever looks at the moment may have begun before the credentials changed, so the asked look still comes. */
+const BUSY_SECONDS = 2;
+/** Below the registry's path; a push is begun there and taken back, so it never comes to be. */
+const TRIED_REPOSITORY = 'larder-check';
+
+/** Looks at one registry and records what it found. */
+export async function checkRegistry(resources: Looking, { registry_id }: { registry_id: string }): Promise<void> {
+  const claimed = await inTransaction(resources.db, (tx) => claimRegistryCheck(tx, registry_id));
+  if (claimed === 'BUSY') throw new JobPostponed(BUSY_SECONDS, 'the registry is being looked at');
+  if (claimed) await lookAndRecord(resources, claimed);
+}
+
+/** Looks at all registries whose turn has come, and lets base images be looked at. */
+export async function checkRegistries(
+  resources: Looking,
+  _payload: Record<string, never>,
+  { signal }: Pick<JobContext, 'signal'>,
+): Promise<void> {
+  await inTransaction(resources.db, enqueueDueBaseImages);
+  const end = performance.now() + TURN_MS_MAX;
+  async function looker(): Promise<void> {
+    while (!signal.aborted && performance.now() < end) {
+      const [claimed] = await inTransaction(resources.db, (tx) => claimDueRegistryChecks(tx, 1));
+      if (!claimed) return;
+      await lookAndRecord(resources, claimed);
+    }
+  }
+  await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, looker));
+}
+
+async function lookAndRecord({ db, egress, identity, log }: Looking, registry: CheckedRegistry): Promise<void> {
+  const cause = await look({
+    url: splitRegistryUrl(registry.url).origin,
+    egress,
+    ...credentialsOf(registry, identity),
+    ...(registry.is_pushed_to && { pushTo: repositoryIn(registry.url, TRIED_REPOSITORY) }),
+  });
+  if (cause !== undefined) log.info({ registry_id: registry.id, cause }, 'a registry is not well');
+  const health = { registry_id: registry.id, ...(cause !== undefined && { unhealthy_cause: cause }) };
+  await inTransaction(db, (tx) => recordRegistryHealth(tx, health));
+}
