@@ -25,6 +25,8 @@ export type Config = {
   readonly proxy: { readonly http_proxy?: string; readonly https_proxy?: string; readonly no_proxy?: string };
   /** Jobs at a time in one worker. */
   readonly workerConcurrency: number;
+  /** Failed log-ins a minute, before there is a time to wait. */
+  readonly loginLimits: { readonly perAddress: number; readonly perAccount: number };
   readonly logLevel: LogLevel;
   /** Where programs are found. */
   readonly path: string;
@@ -51,6 +53,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Beyond this a worker is bound by memory and disk, not by its slots; more workers are the way. */
 const WORKER_CONCURRENCY_MAX = 64;
 
+/** A million a minute is no limit any more. */
+const FAILED_LOGINS_MAX = 1_000_000;
+
 /** One label after another of letters, digits, `-` and `_` (RFC 1123, section 2.1, as resolvers take it). */
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i;
 
@@ -64,6 +69,8 @@ const SETTINGS: Record<string, true> = {
   LARDER_CONTENT: true,
   LARDER_EGRESS_ALLOW: true,
   LARDER_WORKER_CONCURRENCY: true,
+  LARDER_FAILED_LOGINS_PER_ADDRESS: true,
+  LARDER_FAILED_LOGINS_PER_ACCOUNT: true,
   LARDER_LOG_LEVEL: true,
   // The command line's; a shell that has them set starts servers too.
   LARDER_URL: true,
@@ -103,6 +110,10 @@ export function readConfig(environment: Environment = process.env, directory: st
     workerConcurrency: read('LARDER_WORKER_CONCURRENCY', Math.max(2, availableParallelism()), (text) =>
       parseNumber(text, 1, WORKER_CONCURRENCY_MAX),
     ),
+    loginLimits: Object.freeze({
+      perAddress: read('LARDER_FAILED_LOGINS_PER_ADDRESS', 20, (text) => parseNumber(text, 1, FAILED_LOGINS_MAX)),
+      perAccount: read('LARDER_FAILED_LOGINS_PER_ACCOUNT', 100, (text) => parseNumber(text, 1, FAILED_LOGINS_MAX)),
+    }),
     logLevel: read<LogLevel>('LARDER_LOG_LEVEL', 'info', parseLogLevel),
     path: given('PATH') ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ci: given('CI') !== undefined && given('CI') !== 'false',

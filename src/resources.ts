@@ -35,7 +35,7 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
     await opened.close();
   };
   try {
-    const identity = await openIdentity(opened.db, key);
+    const identity = await openIdentity(opened.db, key, { loginLimits: config.loginLimits });
     return { config, log, databaseUrl, db: opened.db, pool: opened.pool, content, egress, identity, close };
   } catch (error) {
     await close();

@@ -9,7 +9,7 @@ import type { ContentStore } from '../oci/content.ts';
 /** What the server asks of identity. */
 export type HttpIdentity = Pick<
   Identity,
-  'verifyAccessToken' | 'exchangeApiToken' | 'jwks' | 'seal' | 'unseal' | 'fileKey'
+  'verifyAccessToken' | 'exchangeApiToken' | 'jwks' | 'seal' | 'unseal' | 'fileKey' | 'failedLogins'
 >;
 
 /** What every handler gets beside its input. */

@@ -39,9 +39,3 @@ export const FILE_URL_LIFETIME_SECONDS = 15 * 60;
 
 /** A readiness check that takes longer has failed. */
 export const READINESS_CHECK_TIMEOUT_MS = 2_000;
-
-/** Token exchanges that may fail from one address within a window before it has to wait. API tokens cannot be guessed; this keeps the log readable. */
-export const FAILED_EXCHANGES_MAX = 20;
-export const FAILED_EXCHANGES_WINDOW_MS = 60_000;
-/** Addresses remembered at most; the oldest is forgotten first. */
-export const FAILED_EXCHANGES_ADDRESSES_MAX = 10_000;

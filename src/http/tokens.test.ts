@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { endpoints } from '../contract/endpoints.ts';
-import { FAILED_EXCHANGES_MAX } from './limits.ts';
+import { LOGIN_LIMITS } from '../identity/failed-logins.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -66,8 +66,13 @@ test('401 for an unknown token, an access token, and 429 after too many', async 
     const answer = await api.ask('POST', path, form({ api_token: token }));
     expect([answer.statusCode, answer.json().type]).toEqual([401, '/problems/token-invalid']);
   }
-  for (let tries = 2; tries < FAILED_EXCHANGES_MAX; tries++) await api.ask('POST', path, form({ api_token: 'x' }));
+  for (let tries = 2; tries < LOGIN_LIMITS.perAddress; tries++) await api.ask('POST', path, form({ api_token: 'x' }));
   const tired = await api.ask('POST', path, form({ api_token: 'x' }));
   expect([tired.statusCode, tired.json().type]).toEqual([429, '/problems/too-many-requests']);
   expect(Number(tired.headers['retry-after'])).toBeGreaterThan(0);
+  // Who was let in here before is not made to wait for what others do.
+  const known = await api.ask('POST', path, form({ api_token: api.acme.tokens.VIEWER }));
+  expect(known.statusCode).toBe(200);
+  const unknown = await api.ask('POST', path, form({ api_token: api.rival.tokens.VIEWER.replace(/.$/, '') }));
+  expect(unknown.statusCode).toBe(429);
 });

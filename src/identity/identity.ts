@@ -10,6 +10,7 @@ import {
   verifyToken,
 } from './access-tokens.ts';
 import { findTokenHolder, getTokenHolder, type TokenHolder } from './api-tokens.ts';
+import { countFailedLogins, type FailedLogins, type LoginLimits } from './failed-logins.ts';
 import { ensureInstallation } from './installation.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
 import type { Principal } from './principal.ts';
@@ -45,13 +46,19 @@ export type Identity = {
   unseal(sealed: Buffer, owner: SealOwner): string;
   /** 32 bytes that sign links to files. */
   fileKey: Buffer;
+  /** What every door that takes secrets asks before and tells after. */
+  failedLogins: FailedLogins;
 };
 
 /**
  * Opens the identity of an installation; the first start makes its row and its signing key. Throws IdentityError
  * KEY_WRONG when the key is not this database's.
  */
-export async function openIdentity(db: Database, key: InstallationKey): Promise<Identity> {
+export async function openIdentity(
+  db: Database,
+  key: InstallationKey,
+  options: { loginLimits?: LoginLimits } = {},
+): Promise<Identity> {
   await inTransaction(db, async (tx) => {
     await ensureInstallation(tx, key);
     await ensureSigningKey(tx, key);
@@ -79,5 +86,6 @@ export async function openIdentity(db: Database, key: InstallationKey): Promise<
     seal: (plaintext, owner) => seal(key, plaintext, owner),
     unseal: (sealed, owner) => unseal(key, sealed, owner),
     fileKey: deriveKey(key.current, 'file links'),
+    failedLogins: countFailedLogins(options.loginLimits),
   };
 }

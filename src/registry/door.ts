@@ -1,8 +1,9 @@
 // The registry's door: from an Authorization header to a caller, with the verified ones remembered for a moment.
 import { createHash } from 'node:crypto';
 import { ROLES } from '../contract/vocabulary.ts';
+import type { Attempt } from '../identity/failed-logins.ts';
 import type { Access, Caller } from './caller.ts';
-import { countFailedLogins } from './failed-logins.ts';
+import { Refusal } from './refusal.ts';
 import type { RegistryIdentity } from './room.ts';
 
 /** A removed API token works this much longer at most (a credential of the registry not at all); long enough that a push of a thousand requests asks the database once. */
@@ -24,7 +25,6 @@ type Remembered = { caller: Promise<Caller | undefined>; until: number };
 /** Opens the door. `now` answers milliseconds. */
 export function openDoor(identity: RegistryIdentity, now: () => number = Date.now): Door {
   const remembered = new Map<string, Remembered>();
-  const failed = countFailedLogins(now);
   const verify = async (authorization: string, key: string) => {
     const caller = await verifyCredentials(identity, authorization).catch((error: unknown) => {
       remembered.delete(key);
@@ -45,16 +45,36 @@ export function openDoor(identity: RegistryIdentity, now: () => number = Date.no
       if (known !== undefined && known.until > now()) {
         return await stillIn(identity, await known.caller);
       }
-      failed.check(address);
+      const attempt = { address, secret: passwordIn(authorization) ?? '' };
+      const isLogin = attempt.secret !== '';
+      requireWait(isLogin ? identity.failedLogins.waitBefore(attempt) : 0);
       const caller = verify(authorization, key);
       remember(remembered, key, { caller, until: now() + CREDENTIAL_CACHE_MS });
       const admitted = await stillIn(identity, await caller);
-      if (admitted === undefined) {
-        failed.count(address);
+      // A token of the registry that is over or damaged is no log-in: its holder logs in next.
+      if (isLogin) {
+        settle(identity, attempt, admitted !== undefined);
       }
       return admitted;
     },
   };
+}
+
+/** Throws TOOMANYREQUESTS when the account has failed too often, wherever from. */
+function settle(identity: RegistryIdentity, attempt: Attempt, isGood: boolean): void {
+  if (isGood) {
+    identity.failedLogins.succeeded(attempt);
+  } else {
+    requireWait(identity.failedLogins.failed(attempt));
+  }
+}
+
+function requireWait(seconds: number): void {
+  if (seconds > 0) {
+    throw new Refusal('TOOMANYREQUESTS', `too many failed log-ins: try again in ${seconds} s`, {
+      headers: { 'retry-after': String(seconds) },
+    });
+  }
 }
 
 /** A credential's caller is asked about each time: revoked, it opens nothing from then on, in no server and by no token made from it. */
@@ -73,6 +93,12 @@ function remember(remembered: Map<string, Remembered>, key: string, entry: Remem
   if (remembered.size > CREDENTIALS_MAX && oldest !== undefined) {
     remembered.delete(oldest);
   }
+}
+
+/** The password of basic credentials, undefined when these are none. */
+function passwordIn(authorization: string): string | undefined {
+  const basic = /^basic +([^\s,]+)$/i.exec(authorization)?.[1];
+  return basic === undefined ? undefined : passwordOf(basic);
 }
 
 async function verifyCredentials(identity: RegistryIdentity, authorization: string): Promise<Caller | undefined> {

@@ -10,7 +10,7 @@ import type { Ask } from './statements.ts';
 /** What the registry asks of identity: who holds an API token or a credential, and tokens of its own. */
 export type RegistryIdentity = Pick<
   Identity,
-  'findTokenHolder' | 'findRegistryGuest' | 'useRegistryCredential' | 'signToken' | 'verifyToken'
+  'findTokenHolder' | 'findRegistryGuest' | 'useRegistryCredential' | 'signToken' | 'verifyToken' | 'failedLogins'
 >;
 
 export type Room = {

@@ -2,24 +2,28 @@
 import { tokenRefusal } from '../authenticate.ts';
 import type { Handler } from '../handler.ts';
 import { invalid, Refusal } from '../problems.ts';
-import { type TokenAttempts, tokenAttempts } from '../token-attempts.ts';
-
-const attempts: TokenAttempts = tokenAttempts();
 
 const exchangeToken: Handler<'exchangeToken'> = async ({ identity, request, reply }, input) => {
   const [token, second] = [input.api_token, input.refresh_token].filter((one) => one !== undefined);
   if (token === undefined) throw invalid([{ field: 'refresh_token', message: 'It is required.' }]);
   if (second !== undefined) throw invalid([{ field: 'api_token', message: 'Only one token should be given.' }]);
-  attempts.require(request.ip);
+  const attempt = { address: request.ip, secret: token };
+  requireWait(identity.failedLogins.waitBefore(attempt));
   try {
     // RFC 6749, section 5.1.
     reply.header('cache-control', 'no-store');
-    return await identity.exchangeApiToken(token);
+    const answer = await identity.exchangeApiToken(token);
+    identity.failedLogins.succeeded(attempt);
+    return answer;
   } catch (error) {
     const refusal = tokenRefusal(error);
-    if (refusal instanceof Refusal) attempts.fail(request.ip);
+    if (refusal instanceof Refusal) requireWait(identity.failedLogins.failed(attempt));
     throw refusal;
   }
 };
+
+function requireWait(seconds: number): void {
+  if (seconds > 0) throw new Refusal('too-many-requests', { headers: { 'retry-after': String(seconds) } });
+}
 
 export const tokenHandlers = { exchangeToken };
