@@ -11,6 +11,7 @@ import { requireUuids } from './ids.ts';
 import { refuseInUse } from './in-use.ts';
 import type { Principal } from './principal.ts';
 import { enqueueRegistryCheck } from './registry-checks.ts';
+import { placeOf } from './registry-rules.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
 /** Seals a secret for one row, with the installation's key. */
@@ -71,13 +72,14 @@ export async function getRegistry(
   return toDetailed(row);
 }
 
-/** Registers a registry of the organization. The secret is sealed for its row and never answered. */
+/** Registers a registry of the organization. The secret is sealed for its row and never answered. Throws INVALID for what its provider does not take. */
 export async function createRegistry(
   tx: Transaction,
   principal: Principal,
   input: Input<'createRegistry'>,
   options: { seal: Seal },
 ): Promise<Output<'createRegistry'>> {
+  const place = placeOf(input);
   const id = randomUUID();
   await tx
     .insertInto('registries')
@@ -87,8 +89,8 @@ export async function createRegistry(
       name: input.name,
       description: input.description,
       provider: input.provider,
-      url: addressOf(input),
-      access_key: input.access_key ?? null,
+      ...place,
+      charts_organization: input.charts_organization ?? null,
       sealed_access_secret: options.seal(input.access_secret, {
         organization_id: principal.organization_id,
         row_id: id,
@@ -99,14 +101,6 @@ export async function createRegistry(
     .execute();
   await enqueueRegistryCheck(tx, { id, organization_id: principal.organization_id });
   return { id };
-}
-
-/** On Docker Hub the first part of a path is the organization; elsewhere the address is taken as it is. */
-function addressOf(input: Input<'createRegistry'>): string {
-  const url = input.url.replace(/\/+$/, '');
-  const organization = input.containers_organization;
-  if (input.provider !== 'DOCKERHUB' || organization === undefined) return url;
-  return new URL(url).pathname === '/' ? `${url}/${organization}` : url;
 }
 
 /** Changes name, description or credentials; new credentials are tried. Throws NOT_FOUND, and NOT_OWNED for the hosted registry. */

@@ -117,7 +117,7 @@ describe('bodies', () => {
   test('are UTF-8 without broken characters', async () => {
     const broken = Buffer.concat([Buffer.from('{"name":"'), Buffer.from([0xff]), Buffer.from('"}')]);
     expect(violationsOf(await post(broken))).toMatchObject({ body: 'It should be UTF-8.' });
-    const fit = { name: 'x', description: 'x', provider: 'HARBOR', url: 'https://x', access_secret: 'x' };
+    const fit = { name: 'x', description: 'x', provider: 'OCI', url: 'https://x', access_secret: 'x' };
     const lone = await post(JSON.stringify({ ...fit, access_secret: 'LONE' }).replace('LONE', '\\ud800'));
     expect(violationsOf(lone)).toMatchObject({ access_secret: expect.stringContaining('broken characters') });
     const proto = await post('{"__proto__":{"a":1}}');

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 async function registry(): Promise<string> {
-  const body = { name: 'x', description: 'x', provider: 'HARBOR', url: 'https://registry.test', access_secret: 's' };
+  const body = { name: 'x', description: 'x', provider: 'OCI', url: 'https://registry.test', access_secret: 's' };
   const made = await api.ask('POST', '/v1/registries', { body });
   return String(made.headers['location']);
 }

@@ -17,7 +17,7 @@ beforeAll(async () => {
   const body = {
     name: 'harbor',
     description: '',
-    provider: 'HARBOR',
+    provider: 'OCI',
     url: 'https://x.example',
     access_secret: 's3cret',
   };

@@ -15,7 +15,7 @@ afterAll(() => api.close());
 
 const REGISTRY = {
   description: 'x',
-  provider: 'HARBOR',
+  provider: 'OCI',
   url: 'https://registry.test',
   access_secret: 'hunter2-secret',
 };

@@ -6,6 +6,7 @@ import {
   enqueueDueBaseImages,
   recordRegistryHealth,
 } from '../catalog/registry-checks.ts';
+import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { checkRegistry as look } from '../oci/registry-check.ts';
@@ -52,8 +53,9 @@ async function lookAndRecord({ db, egress, identity, log }: Looking, registry: C
   const cause = await look({
     url: splitRegistryUrl(registry.url).origin,
     egress,
-    ...credentialsOf(registry, identity),
-    ...(registry.is_pushed_to && { pushTo: repositoryIn(registry.url, TRIED_REPOSITORY) }),
+    ...credentialsOf(registry, { identity, egress }),
+    ...(registry.is_pushed_to &&
+      rulesOf(registry.provider).may_try_pushes && { pushTo: repositoryIn(registry.url, TRIED_REPOSITORY) }),
   });
   if (cause !== undefined) log.info({ registry_id: registry.id, cause }, 'a registry is not well');
   const health = { registry_id: registry.id, ...(cause !== undefined && { unhealthy_cause: cause }) };

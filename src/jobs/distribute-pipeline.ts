@@ -24,7 +24,7 @@ import { contentsOfArtifact } from './package-pipeline.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { contentsOfPlan, readPlan } from './plan-contents.ts';
 import { attachReports } from './referrer-reports.ts';
-import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
+import { openRegistryTarget, pushedRepositoryIn, splitRegistryUrl } from './registry-target.ts';
 import { immutableTag, repositoryOf, rollingTags } from './tags.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
@@ -69,7 +69,7 @@ async function openPlaces(resources: WorkerResources, state: PipelineState): Pro
   const registries = await findDistributionRegistries(resources.db, state.pipeline_id);
   const relative = repositoryOf({ operating_system: state.operating_system, product_key: state.product.key });
   return registries.map((registry) => {
-    const repository = repositoryIn(registry.url, relative);
+    const repository = pushedRepositoryIn(registry, relative);
     return { registry, repository, target: openRegistryTarget(resources, registry, repository) };
   });
 }
@@ -117,7 +117,7 @@ async function push(
       );
   const others = await listReleasedVersions(db, {
     registry_id: registry.id,
-    name: plan.product.key,
+    name: repository.slice(repository.lastIndexOf('/') + 1),
     operating_system: plan.operating_system,
   });
   const tags = [

@@ -1,6 +1,9 @@
 // A registry of an application as a target: the hosted one over its rows, any other over HTTP.
 import type { DistributionRegistry } from '../catalog/plan-inputs.ts';
-import type { Credentials } from '../oci/credentials.ts';
+import { rulesOf } from '../contract/registry-providers.ts';
+import type { RegistryProvider } from '../contract/vocabulary.ts';
+import type { CredentialExchange, Credentials } from '../oci/credentials.ts';
+import { type EcrPlace, ecrExchange } from '../oci/ecr.ts';
 import { openRegistry, type RemoteRegistry } from '../oci/remote.ts';
 import { createSharedUploads, type SharedUploads } from '../oci/shared-uploads.ts';
 import type { Target } from '../oci/target.ts';
@@ -19,9 +22,21 @@ export function repositoryIn(url: string, repository: string): string {
   return path === '' ? repository : `${path}/${repository}`;
 }
 
+/**
+ * The same for what Larder pushes, named as the provider takes it: `containers/debian-12/redis`, or `debian-12-redis` where
+ * a repository has one part.
+ */
+export function pushedRepositoryIn(
+  { url, provider }: { url: string; provider: RegistryProvider },
+  repository: string,
+): string {
+  const [, ...parts] = repository.split('/');
+  return repositoryIn(url, rulesOf(provider).repositories === 'flat' ? parts.join('-') : repository);
+}
+
 type ReachableRegistry = Pick<
   DistributionRegistry,
-  'id' | 'organization_id' | 'url' | 'hosted' | 'access_key' | 'sealed_access_secret'
+  'id' | 'organization_id' | 'url' | 'hosted' | 'provider' | 'access_key' | 'sealed_access_secret'
 >;
 
 /** What a worker keeps of outside registries between jobs: connections, tokens, and which blob was sent where. */
@@ -49,12 +64,23 @@ export function openRemotes(): Remotes {
 
 /** What a registry is shown; nothing where nothing was given. */
 export function credentialsOf(
-  { id: row_id, organization_id, access_key, sealed_access_secret }: Omit<ReachableRegistry, 'url' | 'hosted'>,
-  identity: Pick<Resources['identity'], 'unseal'>,
-): { credentials?: Credentials } {
+  registry: Omit<ReachableRegistry, 'hosted'>,
+  { identity, egress }: Pick<Resources, 'identity' | 'egress'>,
+): { credentials?: Credentials; exchangeCredentials?: CredentialExchange } {
+  const { id: row_id, organization_id, access_key, sealed_access_secret } = registry;
   if (sealed_access_secret === null) return {};
   const password = identity.unseal(sealed_access_secret, { organization_id, row_id });
-  return { credentials: { username: access_key ?? '', password } };
+  const credentials = { username: access_key ?? '', password };
+  const place = awsPlaceOf(registry);
+  return { credentials, ...(place && { exchangeCredentials: ecrExchange(egress, place) }) };
+}
+
+/** Region and domain of a registry of Amazon's, as the provider's rules find them in its host. */
+function awsPlaceOf({ provider, url }: Pick<ReachableRegistry, 'provider' | 'url'>): EcrPlace | undefined {
+  const { exchange, host } = rulesOf(provider);
+  if (exchange !== 'AWS') return undefined;
+  const [, region, domain] = host?.pattern.exec(new URL(url).hostname) ?? [];
+  return region !== undefined && domain !== undefined ? { region, domain } : undefined;
 }
 
 /** Opens a repository, named with the registry's path, to read from or push to. */
@@ -69,7 +95,7 @@ export function openRegistryTarget(
   const key = `${id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')}`;
   const remote = remotes.open(key, () => {
     const url = splitRegistryUrl(registry.url).origin;
-    return openRegistry({ url, egress, ...credentialsOf(registry, identity) });
+    return openRegistry({ url, egress, ...credentialsOf(registry, { identity, egress }) });
   });
   return remote.repository(repository);
 }

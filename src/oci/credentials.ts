@@ -8,6 +8,12 @@ import { readAtMost } from './manifest.ts';
 
 export type Credentials = { username: string; password: string };
 
+/** Credentials that end; `expiresAt` in milliseconds since 1970. */
+export type ExchangedCredentials = Credentials & { expiresAt: number };
+
+/** Gets those that the registry takes for those that were given. Throws RegistryError. */
+export type CredentialExchange = (given: Credentials, signal?: AbortSignal) => Promise<ExchangedCredentials>;
+
 type Token = { value: string; expiresAt: number };
 type Method = { scheme: 'none' } | { scheme: 'basic' } | { scheme: 'bearer'; realm: URL; service?: string };
 
@@ -29,20 +35,36 @@ const TOKEN_MARGIN = 0.1;
 /** One for each pair of repositories that was pushed and mounted from; the oldest give way. */
 const TOKENS_MAX = 1000;
 const TOKEN_IDLE_MS = 30_000;
+/** Exchanged credentials are renewed this long before their end: a push that begins with them can be long. */
+const EXCHANGE_MARGIN_MS = 30 * 60_000;
 
 /** Shows credentials (or none) to one registry. */
 export function createAuthorizer(options: {
   egress: Egress;
   registry: URL;
   credentials?: Credentials;
+  exchangeCredentials?: CredentialExchange;
   userAgent: string;
   signal?: AbortSignal;
 }): Authorizer {
-  const { credentials, registry } = options;
+  const { credentials, exchangeCredentials, registry, signal } = options;
   const tokens = new Map<string, Promise<Token>>();
   let method: Method = { scheme: 'none' };
-  const basic =
-    credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`;
+  let exchanged: Promise<ExchangedCredentials> | undefined;
+  let basic = exchangeCredentials === undefined ? credentials && basicOf(credentials) : undefined;
+
+  /** The header of the credentials that the registry takes, exchanged when there are none that are still good. */
+  async function basicHeader(): Promise<string | undefined> {
+    if (credentials === undefined || exchangeCredentials === undefined) {
+      return basic;
+    }
+    const held = await exchanged?.catch(() => undefined);
+    if (held === undefined || held.expiresAt - EXCHANGE_MARGIN_MS <= Date.now()) {
+      exchanged = exchangeCredentials(credentials, signal);
+      basic = basicOf(await exchanged);
+    }
+    return basic;
+  }
 
   async function tokenFor(realm: { realm: URL; service?: string }, scopes: string[]): Promise<string> {
     const key = [...scopes].sort().join(' ');
@@ -50,7 +72,7 @@ export function createAuthorizer(options: {
     if (held !== undefined && held.expiresAt > Date.now()) {
       return held.value;
     }
-    const asked = askForToken({ ...options, ...realm, scopes, basic });
+    const asked = basicHeader().then((shown) => askForToken({ ...options, ...realm, scopes, basic: shown }));
     tokens.delete(key);
     tokens.set(key, asked);
     forgetOldest(tokens);
@@ -64,7 +86,7 @@ export function createAuthorizer(options: {
         case 'none':
           return undefined;
         case 'basic':
-          return basic;
+          return await basicHeader();
         case 'bearer':
           return `Bearer ${await tokenFor(method, scopes)}`;
       }
@@ -77,19 +99,30 @@ export function createAuthorizer(options: {
         method = { scheme: 'bearer', realm, ...(challenge.service !== undefined && { service: challenge.service }) };
         return true;
       }
-      if (challenge?.scheme === 'basic' && basic !== undefined) {
+      if (challenge?.scheme === 'basic' && credentials !== undefined) {
         method = { scheme: 'basic' };
-        return sent !== basic;
+        return sent === undefined || sent !== basic;
       }
       return false;
     },
     redact(text) {
-      const secrets = [credentials?.password, basic?.slice('Basic '.length)].filter((secret) => (secret ?? '') !== '');
+      const secrets = [credentials?.password, basic?.slice('Basic '.length), passwordIn(basic)].filter(
+        (secret) => (secret ?? '') !== '',
+      );
       return secrets
         .reduce<string>((clean, secret) => clean.replaceAll(secret ?? '', '…'), text)
         .replace(/Bearer \S+/g, 'Bearer …');
     },
   };
+}
+
+function basicOf({ username, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+function passwordIn(basic: string | undefined): string | undefined {
+  const pair = basic && Buffer.from(basic.slice('Basic '.length), 'base64').toString();
+  return pair?.slice(pair.indexOf(':') + 1);
 }
 
 function forgetOldest(tokens: Map<string, unknown>): void {

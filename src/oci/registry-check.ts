@@ -1,6 +1,6 @@
 // One look at a registry: is it there, is it one, does it take the credentials, may they push.
 import type { Egress } from '../egress/egress.ts';
-import type { Credentials } from './credentials.ts';
+import type { CredentialExchange, Credentials } from './credentials.ts';
 import { RegistryError } from './errors.ts';
 import { followed, openSession, type Session } from './registry-session.ts';
 import { explainTrouble, isDenied } from './trouble.ts';
@@ -8,6 +8,7 @@ import { explainTrouble, isDenied } from './trouble.ts';
 export type CheckOptions = {
   url: string;
   credentials?: Credentials;
+  exchangeCredentials?: CredentialExchange;
   egress: Egress;
   /** Where a push is begun and taken back; absent, only reading matters. */
   pushTo?: string;
@@ -61,7 +62,8 @@ async function askForApi(session: Session): Promise<void> {
     const { headers } = await session.call(asked);
     if (!/html/i.test(headers['content-type'] ?? '')) return;
   } catch (error) {
-    const told = error instanceof RegistryError ? error.status : undefined;
+    if (!(error instanceof RegistryError) || error.op !== asked.op) throw error;
+    const told = error.status;
     if (told === undefined || told === 401 || told === 403 || told === 429 || told >= 500) throw error;
   }
   const message = `${session.origin} is no registry`;

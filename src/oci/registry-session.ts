@@ -1,7 +1,7 @@
 // Requests to one registry: credentials, redirects, refusals as errors, and the same request again where that may help.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Egress } from '../egress/egress.ts';
-import { type Authorizer, type Credentials, createAuthorizer } from './credentials.ts';
+import { type Authorizer, type CredentialExchange, type Credentials, createAuthorizer } from './credentials.ts';
 import { codeOf, isConnectionCode, RegistryError, type RegistrySide } from './errors.ts';
 import { type Body, exchange } from './exchange.ts';
 import { MANIFEST_BYTES_MAX, readAtMost } from './manifest.ts';
@@ -12,6 +12,8 @@ export type SessionOptions = {
   /** `https://host:port`, or host and port alone. */
   url: string;
   credentials?: Credentials;
+  /** For registries that take others than those that people have. */
+  exchangeCredentials?: CredentialExchange;
   egress: Egress;
   userAgent?: string;
   /** Speak plain HTTP where `url` names no protocol. */

@@ -1,0 +1,128 @@
+// What each provider takes, and what it does not, with the field named.
+import { describe, expect, test } from 'vitest';
+import type { CreatePrivateRegistryRequest } from '../contract/registry.ts';
+import type { RegistryProvider } from '../contract/vocabulary.ts';
+import { CatalogError } from './errors.ts';
+import { placeOf } from './registry-rules.ts';
+
+const secret = { name: 'x', description: '', access_secret: 'secret' };
+const named = { ...secret, access_key: 'robot' };
+type Given = Partial<CreatePrivateRegistryRequest>;
+
+function refused(wish: Given): Record<string, string> {
+  try {
+    placeOf({ ...secret, url: '', provider: 'OCI', ...wish });
+  } catch (error) {
+    if (!(error instanceof CatalogError)) throw error;
+    return Object.fromEntries(error.violations.map(({ field, message }) => [field, message]));
+  }
+  return {};
+}
+
+const TAKEN: [RegistryProvider, Given, { url: string; access_key: string | null }][] = [
+  ['OCI', { url: 'http://10.0.0.7:5000' }, { url: 'http://10.0.0.7:5000', access_key: null }],
+  ['OCI', { ...named, url: 'https://r.example/a/b/' }, { url: 'https://r.example/a/b', access_key: 'robot' }],
+  [
+    'AMAZON_ELASTIC_CONTAINER_REGISTRY',
+    { ...named, url: 'https://012345678910.dkr.ecr.eu-central-1.amazonaws.com/team' },
+    { url: 'https://012345678910.dkr.ecr.eu-central-1.amazonaws.com/team', access_key: 'robot' },
+  ],
+  [
+    'AMAZON_ELASTIC_CONTAINER_REGISTRY',
+    { ...named, url: 'https://012345678910.dkr.ecr.cn-north-1.amazonaws.com.cn' },
+    { url: 'https://012345678910.dkr.ecr.cn-north-1.amazonaws.com.cn', access_key: 'robot' },
+  ],
+  ['HARBOR', { ...named, url: 'https://h.example/lib' }, { url: 'https://h.example/lib', access_key: 'robot' }],
+  [
+    'NEXUS_CONTAINER_REGISTRY',
+    { ...named, url: 'https://n.example:8082' },
+    { url: 'https://n.example:8082', access_key: 'robot' },
+  ],
+  [
+    'AZURE_CONTAINER_REGISTRY',
+    { ...named, url: 'https://acme.azurecr.io' },
+    { url: 'https://acme.azurecr.io', access_key: 'robot' },
+  ],
+  [
+    'JFROG_CONTAINER_REGISTRY',
+    { ...named, url: 'https://acme.jfrog.io/oci-local' },
+    { url: 'https://acme.jfrog.io/oci-local', access_key: 'robot' },
+  ],
+  [
+    'GITHUB_CONTAINER_REGISTRY',
+    { ...named, url: 'https://ghcr.io/acme' },
+    { url: 'https://ghcr.io/acme', access_key: 'robot' },
+  ],
+  [
+    'GOOGLE_ARTIFACT_REGISTRY',
+    { url: 'https://europe-docker.pkg.dev/acme-1/images' },
+    { url: 'https://europe-docker.pkg.dev/acme-1/images', access_key: '_json_key' },
+  ],
+  ['DOCKERHUB', { ...named, url: 'https://docker.io' }, { url: 'https://docker.io/robot', access_key: 'robot' }],
+  [
+    'DOCKERHUB',
+    { ...named, url: 'https://docker.io', containers_organization: 'acme' },
+    { url: 'https://docker.io/acme', access_key: 'robot' },
+  ],
+  ['DOCKERHUB', { ...named, url: 'https://docker.io/acme' }, { url: 'https://docker.io/acme', access_key: 'robot' }],
+  [
+    'IONOS',
+    { ...named, url: 'https://acme.cr.de-fra.ionos.com' },
+    { url: 'https://acme.cr.de-fra.ionos.com', access_key: 'robot' },
+  ],
+];
+
+test.each(TAKEN)('%s takes %j', (provider, given, kept) => {
+  expect(placeOf({ ...secret, url: '', ...given, provider })).toEqual(kept);
+});
+
+describe('refused are', () => {
+  test.each<RegistryProvider>([
+    'AMAZON_ELASTIC_CONTAINER_REGISTRY',
+    'HARBOR',
+    'NEXUS_CONTAINER_REGISTRY',
+    'AZURE_CONTAINER_REGISTRY',
+    'JFROG_CONTAINER_REGISTRY',
+    'GITHUB_CONTAINER_REGISTRY',
+    'DOCKERHUB',
+    'IONOS',
+  ])('%s without a user name', (provider) => {
+    expect(refused({ provider, url: 'https://x.example/a/b' })['access_key']).toMatch(/needs it: /);
+  });
+
+  test('hosts from which nothing follows', () => {
+    for (const url of [
+      'https://ecr.example/team',
+      'https://1.dkr.ecr.x.amazonaws.com',
+      'https://evil.example/.dkr.ecr',
+    ]) {
+      const wish = { ...named, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url } as const;
+      expect(Object.keys(refused(wish))).toEqual(['url']);
+    }
+    const evil = 'https://012345678910.dkr.ecr.eu-west-1.amazonaws.com.evil.example';
+    expect(refused({ ...named, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url: evil })).toHaveProperty('url');
+    expect(refused({ ...named, provider: 'DOCKERHUB', url: 'https://hub.example' })).toHaveProperty('url');
+    expect(refused({ provider: 'GOOGLE_ARTIFACT_REGISTRY', url: 'https://gcr.example/a/b' })).toHaveProperty('url');
+  });
+
+  test('paths that are too short, too long, or cannot be in a name', () => {
+    expect(refused({ ...named, provider: 'HARBOR', url: 'https://h.example' })).toEqual({
+      url: 'For Harbor the address goes on with the project.',
+    });
+    expect(refused({ ...named, provider: 'GITHUB_CONTAINER_REGISTRY', url: 'https://ghcr.io' })).toHaveProperty('url');
+    const short = 'https://europe-docker.pkg.dev/acme';
+    expect(refused({ provider: 'GOOGLE_ARTIFACT_REGISTRY', url: short })['url']).toMatch(/PROJECT\/REPOSITORY/);
+    expect(refused({ ...named, provider: 'DOCKERHUB', url: 'https://docker.io/a/b' })).toHaveProperty('url');
+    expect(refused({ url: 'https://r.example/Team' })['url']).toMatch(/has Team, which cannot be/);
+    expect(refused({ url: 'https://r.example:99999' })['url']).toMatch(/no address/);
+  });
+
+  test('two organizations of one Docker Hub registry', () => {
+    const wish = { ...named, provider: 'DOCKERHUB', url: 'https://docker.io/acme' } as const;
+    expect(Object.keys(refused({ ...wish, containers_organization: 'other' }))).toEqual(['containers_organization']);
+  });
+
+  test('all of it at once', () => {
+    expect(Object.keys(refused({ provider: 'HARBOR', url: 'https://h.example' }))).toEqual(['url', 'access_key']);
+  });
+});

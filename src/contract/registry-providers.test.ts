@@ -1,0 +1,27 @@
+// docs/registries.md says what the providers' rules say; `vitest -u` writes it.
+import { expect, test } from 'vitest';
+import { rulesOf } from './registry-providers.ts';
+import { REGISTRY_PROVIDERS, type RegistryProvider } from './vocabulary.ts';
+
+const HEAD = `# Registries
+
+What is particular to each provider, as Larder knows it (\`src/contract/registry-providers.ts\`, from which this page is
+written). «Documentation only» means that it follows the provider's documentation and was tried against nothing. What does
+not fit is refused with the field named.
+
+| provider | log-in: \`access_key\` and \`access_secret\` | \`access_key\` needed | address | repository below the path | proven with |
+|---|---|---|---|---|---|
+`;
+
+function row(provider: RegistryProvider): string {
+  const { title, authentication, access_key, host, path, repositories, proven } = rulesOf(provider);
+  const key = access_key === 'required' ? 'yes' : 'no';
+  const address = `${host === undefined ? 'any host' : host.expects}; path: ${path.expects}`;
+  const named = repositories === 'flat' ? '`debian-12-redis`' : '`containers/debian-12/redis`';
+  const cells = [`${title} \`${provider}\``, authentication, key, address, named, proven ?? 'documentation only'];
+  return `| ${cells.join(' | ')} |\n`;
+}
+
+test('the page is the rules', async () => {
+  await expect(HEAD + REGISTRY_PROVIDERS.map(row).join('')).toMatchFileSnapshot('../../docs/registries.md');
+});
