@@ -48,6 +48,10 @@ describe('readConfig', () => {
         LARDER_FAILED_LOGINS_PER_ACCOUNT: '50',
         LARDER_LOG_LEVEL: 'DEBUG',
         LARDER_KEY_FILE: '',
+        LARDER_TLS_CERT: 'tls/cert.pem',
+        LARDER_TLS_KEY: '/etc/key.pem',
+        LARDER_TRUSTED_PROXIES: '10.0.0.0/8, ::1',
+        LARDER_CORS_ORIGINS: 'https://catalog.example.org,http://localhost:5173',
         HTTPS_PROXY: 'http://proxy:3128',
         no_proxy: 'localhost',
         CI: 'true',
@@ -63,6 +67,9 @@ describe('readConfig', () => {
       databaseUrl: 'postgres://larder:s3cret@db/larder',
       publicUrl: 'https://larder.example.org',
       egressAllow: ['10.0.0.0/8', 'registry.internal'],
+      tls: { cert: '/srv/tls/cert.pem', key: '/etc/key.pem' },
+      trustedProxies: ['10.0.0.0/8', '::1'],
+      corsOrigins: ['https://catalog.example.org', 'http://localhost:5173'],
       workerConcurrency: 7,
       loginLimits: { perAddress: 5, perAccount: 50 },
       logLevel: 'debug',
@@ -114,6 +121,31 @@ describe('readConfig', () => {
 
   test.each(['ftp://x', 'https://u:p@x', 'https://x/?a=1', 'x'])('%s is no public address', (url) => {
     expect(violationsOf({ LARDER_PUBLIC_URL: url })).toHaveLength(1);
+  });
+});
+
+describe('what the door needs', () => {
+  test.each([
+    [{ LARDER_TLS_CERT: 'c' }, ['LARDER_TLS_KEY is needed with LARDER_TLS_CERT']],
+    [{ LARDER_TLS_KEY: 'k' }, ['LARDER_TLS_CERT is needed with LARDER_TLS_KEY']],
+    [
+      { LARDER_TLS_CERT: 'c', LARDER_TLS_KEY: 'k', LARDER_PUBLIC_URL: 'http://x' },
+      ['LARDER_PUBLIC_URL must begin with https:// when LARDER_TLS_CERT is set'],
+    ],
+    [
+      { LARDER_TRUSTED_PROXIES: '0.0.0.0/0' },
+      ['LARDER_TRUSTED_PROXIES must not hold every address: anybody could then say to be anybody'],
+    ],
+  ])('%o: %s', (environment, messages) => {
+    expect(violationsOf(environment).map(({ name, message }) => `${name} ${message}`)).toEqual(messages);
+  });
+
+  test.each(['proxy.internal', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/x', 'all', '*'])('%s is no network', (text) => {
+    expect(violationsOf({ LARDER_TRUSTED_PROXIES: text })).toHaveLength(1);
+  });
+
+  test.each(['*', 'https://x/', 'x', 'https://x/path', 'ftp://x', 'null'])('%s is no origin', (text) => {
+    expect(violationsOf({ LARDER_CORS_ORIGINS: text })).toHaveLength(1);
   });
 });
 

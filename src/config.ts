@@ -18,6 +18,12 @@ export type Config = {
   readonly keyFile: string;
   /** As the operator gave it, without a trailing slash. */
   readonly publicUrl?: string;
+  /** Absolute paths of a certificate with its chain and of its key, PEM. Absent: no TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Networks and addresses of proxies whose X-Forwarded-* are believed. */
+  readonly trustedProxies: readonly string[];
+  /** Origins whose pages may call the API. */
+  readonly corsOrigins: readonly string[];
   readonly contentDirectory: string;
   /** Networks, addresses and names that requests may go to although they are private. */
   readonly egressAllow: readonly string[];
@@ -66,6 +72,10 @@ const SETTINGS: Record<string, true> = {
   LARDER_DATABASE_URL: true,
   LARDER_KEY_FILE: true,
   LARDER_PUBLIC_URL: true,
+  LARDER_TLS_CERT: true,
+  LARDER_TLS_KEY: true,
+  LARDER_TRUSTED_PROXIES: true,
+  LARDER_CORS_ORIGINS: true,
   LARDER_CONTENT: true,
   LARDER_EGRESS_ALLOW: true,
   LARDER_WORKER_CONCURRENCY: true,
@@ -97,6 +107,12 @@ export function readConfig(environment: Environment = process.env, directory: st
   const data = read('LARDER_DATA', resolve(directory, '.larder'), (text) => resolve(directory, text));
   const databaseUrl = read<string | undefined>('LARDER_DATABASE_URL', undefined, parseDatabaseUrl);
   const publicUrl = read<string | undefined>('LARDER_PUBLIC_URL', undefined, parsePublicUrl);
+  const path = (text: string) => resolve(directory, text);
+  const tls = {
+    cert: read<string | undefined>('LARDER_TLS_CERT', undefined, path),
+    key: read<string | undefined>('LARDER_TLS_KEY', undefined, path),
+  };
+  violations.push(...tlsViolations(tls, publicUrl));
   const config: Config = {
     host: read('LARDER_HOST', '127.0.0.1', parseHost),
     port: read('LARDER_PORT', 8080, (text) => parseNumber(text, 0, 65_535)),
@@ -104,6 +120,9 @@ export function readConfig(environment: Environment = process.env, directory: st
     ...(databaseUrl !== undefined && { databaseUrl }),
     keyFile: read('LARDER_KEY_FILE', join(data, 'installation.key'), (text) => resolve(directory, text)),
     ...(publicUrl !== undefined && { publicUrl }),
+    ...(tls.cert !== undefined && tls.key !== undefined && { tls: Object.freeze({ cert: tls.cert, key: tls.key }) }),
+    trustedProxies: Object.freeze(read('LARDER_TRUSTED_PROXIES', [], parseNetworks)),
+    corsOrigins: Object.freeze(read('LARDER_CORS_ORIGINS', [], parseOrigins)),
     contentDirectory: read('LARDER_CONTENT', join(data, 'content'), (text) => resolve(directory, text)),
     egressAllow: Object.freeze(read('LARDER_EGRESS_ALLOW', [], parseList)),
     proxy: Object.freeze(readProxy(given, violations)),
@@ -194,6 +213,46 @@ function parseList(text: string): string[] {
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+}
+
+/** Addresses and networks. One that holds every address would believe whoever comes. */
+function parseNetworks(text: string): string[] {
+  return parseList(text).map((item) => {
+    const [address = '', prefix, ...more] = item.split('/');
+    const version = isIP(address);
+    const bits = prefix === undefined ? 128 : Number(prefix);
+    const fits = prefix === undefined || (/^\d{1,3}$/.test(prefix) && bits <= (version === 4 ? 32 : 128));
+    if (version === 0 || more.length > 0 || !fits) {
+      throw new Error('must be addresses and networks like 10.0.0.0/8, with commas');
+    }
+    if (bits === 0) throw new Error('must not hold every address: anybody could then say to be anybody');
+    return item;
+  });
+}
+
+function parseOrigins(text: string): string[] {
+  return parseList(text).map((item) => {
+    if (!URL.canParse(item) || !/^https?:$/.test(new URL(item).protocol) || new URL(item).origin !== item) {
+      throw new Error('must be origins like https://catalog.example.org, with commas, without a path');
+    }
+    return item;
+  });
+}
+
+/** A certificate without a key, or an address without TLS for a server with it, is a mistake that would show late. */
+function tlsViolations(
+  { cert, key }: { cert: string | undefined; key: string | undefined },
+  publicUrl: string | undefined,
+): ConfigViolation[] {
+  const violations: ConfigViolation[] = [];
+  if (cert !== undefined && key === undefined)
+    violations.push({ name: 'LARDER_TLS_KEY', message: 'is needed with LARDER_TLS_CERT' });
+  if (key !== undefined && cert === undefined)
+    violations.push({ name: 'LARDER_TLS_CERT', message: 'is needed with LARDER_TLS_KEY' });
+  if (cert !== undefined && publicUrl?.startsWith('http://')) {
+    violations.push({ name: 'LARDER_PUBLIC_URL', message: 'must begin with https:// when LARDER_TLS_CERT is set' });
+  }
+  return violations;
 }
 
 function parseLogLevel(text: string): LogLevel {

@@ -1,10 +1,12 @@
 // A server from start to stop: listens, makes what a first start makes, says when it is ready, and drains.
+import type { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { bootstrap } from './bootstrap.ts';
 import { findEssentials, listWorkers } from './catalog/workers.ts';
 import type { Config } from './config.ts';
 import type { Readiness } from './http/health.ts';
 import { buildServer } from './http/server.ts';
+import { followTlsFiles, readTlsFiles } from './http/tls-files.ts';
 import type { Logger } from './log.ts';
 import { registerRegistryRoutes } from './registry/routes.ts';
 import { openResources, type Resources } from './resources.ts';
@@ -31,6 +33,7 @@ export async function startServer(
   log: Logger,
   tell: (apiToken: string) => void,
 ): Promise<StartedServer> {
+  const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls);
   const resources = await openResources(config, log);
   const state = { bootstrapped: false };
   const readiness: Readiness = { draining: false, checks: checksOf(resources, state) };
@@ -41,7 +44,17 @@ export async function startServer(
     log,
     readiness,
     ...(config.publicUrl !== undefined && { publicUrl: config.publicUrl }),
+    ...(tls !== undefined && { tls }),
+    trustedProxies: config.trustedProxies,
+    corsOrigins: config.corsOrigins,
     register: (scope) => registerRegistryRoutes(scope, { ...resources, ...publicUrlOf(config) }),
+  });
+  const files = config.tls && followTlsFiles(app.server as unknown as TlsServer, config.tls, { log });
+  const reload = () => void files?.reload();
+  if (files) process.on('SIGHUP', reload);
+  app.addHook('onClose', async () => {
+    process.off('SIGHUP', reload);
+    files?.stop();
   });
   try {
     const url = await app.listen({ host: config.host, port: config.port });

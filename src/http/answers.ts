@@ -13,7 +13,7 @@ import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 /** Adds the hooks and the error handler that all routes share. */
 export function addAnswers(app: FastifyInstance, readiness: Readiness): void {
   app.addHook('onRequest', async (request, reply) => {
-    reply.header(REQUEST_ID_HEADER, request.id).header('x-content-type-options', 'nosniff');
+    reply.header(REQUEST_ID_HEADER, request.id);
     if (request.url.length > URL_LENGTH_MAX) throw new Refusal('address-too-long');
     // Told to stop, the connection is not offered for more.
     if (readiness.draining) reply.header('connection', 'close');
@@ -29,7 +29,13 @@ export function addAnswers(app: FastifyInstance, readiness: Readiness): void {
 /** The line of a request: its route and not its address, which may hold tokens. */
 function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
   const { method, routeOptions } = request;
-  const line = { method, route: routeOptions.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
+  const line = {
+    method,
+    route: routeOptions.url,
+    status: reply.statusCode,
+    ms: Math.round(reply.elapsedTime),
+    address: request.ip,
+  };
   request.log.info(line, 'answered');
 }
 

@@ -1,5 +1,6 @@
 // The pages that a problem's type points to: what it means and what to do, for people and for programs.
 import type { FastifyInstance } from 'fastify';
+import { NO_CONTENT_POLICY } from './browsers.ts';
 import { PROBLEMS, type ProblemCode, problemType, Refusal } from './problems.ts';
 
 /** Adds `/problems` and `/problems/{code}`. */
@@ -10,7 +11,9 @@ export function addProblemPages(app: FastifyInstance): void {
     const known = codes.find((one) => one === code);
     if (known === undefined) throw new Refusal('not-found');
     const wantsPage = (request.headers.accept ?? '').includes('text/html');
-    return wantsPage ? reply.type('text/html; charset=utf-8').send(page(known)) : explain(known);
+    if (!wantsPage) return explain(known);
+    reply.header('content-security-policy', NO_CONTENT_POLICY);
+    return reply.type('text/html; charset=utf-8').send(page(known));
   });
 }
 

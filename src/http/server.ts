@@ -1,10 +1,12 @@
 // The HTTP server as a value: all routes, limits and answers put together. Listening is another matter.
+import type { ServerOptions } from 'node:http';
 import { fastifyMultipart } from '@fastify/multipart';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Database } from '../db/database.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { addAllowedMethods } from './allowed-methods.ts';
 import { addAnswers, answerClientError, answerFrameworkError } from './answers.ts';
+import { addCors, addSecurityHeaders } from './browsers.ts';
 import { addFilesDoor } from './files-door.ts';
 import type { HttpIdentity } from './handler.ts';
 import { addHealth, type Readiness } from './health.ts';
@@ -21,6 +23,7 @@ import { addOpenApi } from './openapi-routes.ts';
 import { addProblemPages } from './problem-pages.ts';
 import { requestIdOf } from './request-id.ts';
 import { handledEndpoints } from './routes/handlers.ts';
+import type { TlsPair } from './tls-files.ts';
 
 /** What the server is made of. Nothing here is closed by it. */
 export type ServerParts = {
@@ -31,8 +34,12 @@ export type ServerParts = {
   readiness: Readiness;
   /** Scheme, host and port (and path) under which clients reach the server, when the operator configured it. */
   publicUrl?: string;
-  /** True when a proxy in front says who the client is and how it came (X-Forwarded-*). */
-  trustProxy?: boolean;
+  /** Networks and addresses of the proxies in front, which alone are believed who the client is and how it came (X-Forwarded-*). */
+  trustedProxies?: readonly string[];
+  /** Serves TLS with this certificate and key. */
+  tls?: TlsPair;
+  /** Origins whose pages may call the API. */
+  corsOrigins?: readonly string[];
   /** Adds more routes: the hosted registry's. */
   register?: (app: FastifyInstance) => void | Promise<void>;
 };
@@ -49,16 +56,18 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // None for a whole request: an upload or a layer takes as long as it keeps moving.
     requestTimeout: 0,
-    trustProxy: parts.trustProxy ?? false,
+    trustProxy: parts.trustedProxies && parts.trustedProxies.length > 0 ? [...parts.trustedProxies] : false,
     routerOptions: { maxParamLength: PATH_SEGMENT_LENGTH_MAX },
-    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS },
+    ...wire(parts.tls),
     clientErrorHandler: answerClientError,
     return503OnClosing: false,
     // An address that is none: hooks do not run, so the answer is made here.
     frameworkErrors: answerFrameworkError,
   });
   app.server.maxConnections = CONNECTIONS_MAX;
+  addCors(app, parts.corsOrigins ?? []);
   addAllowedMethods(app);
+  addSecurityHeaders(app);
   addAnswers(app, parts.readiness);
   addHealth(app, parts.readiness);
   addProblemPages(app);
@@ -69,6 +78,12 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   const { register } = parts;
   if (register !== undefined) app.register(async (others) => register(others));
   return app;
+}
+
+/** HTTP/1.1 with or without TLS; Fastify's types make two kinds of server of it, of which nothing here depends. */
+function wire(tls: TlsPair | undefined): { http?: ServerOptions } {
+  const limits = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS };
+  return tls === undefined ? { http: limits } : ({ https: { ...limits, ...tls } } as object);
 }
 
 type Table = Parameters<typeof mountEndpoints>[1];

@@ -28,7 +28,7 @@ function bearer(room: Room, request: FastifyRequest, more: { scope?: string | un
 
 /** What the client called us, as far as it can stand in a quoted string. */
 function hostOf(request: FastifyRequest): string {
-  return (request.headers.host ?? 'localhost').replace(/[^a-zA-Z0-9.:[\]_-]/g, '');
+  return (request.host || 'localhost').replace(/[^a-zA-Z0-9.:[\]_-]/g, '');
 }
 
 /**

@@ -1,0 +1,39 @@
+// X-Forwarded-*: believed from the proxies that the operator named, and from nobody else.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTestApi, type TestApi } from '../../test/api.ts';
+import { buildServer, type ServerParts } from './server.ts';
+
+const withMirror = (trustedProxies: string[]) => (parts: ServerParts) => {
+  const app = buildServer({ ...parts, trustedProxies });
+  app.get('/mirror', async ({ ip, protocol, host }) => ({ ip, protocol, host }));
+  return app;
+};
+
+const FORWARDED = {
+  'x-forwarded-for': '198.51.100.7, 10.1.2.3',
+  'x-forwarded-proto': 'https',
+  'x-forwarded-host': 'larder.example.org',
+};
+
+describe.each([
+  [
+    'the nearest proxy is named',
+    ['127.0.0.1', '10.0.0.0/8'],
+    { ip: '198.51.100.7', protocol: 'https', host: 'larder.example.org' },
+  ],
+  ['a proxy behind it is not', ['127.0.0.1'], { ip: '10.1.2.3', protocol: 'https', host: 'larder.example.org' }],
+  ['another is', ['10.0.0.0/8'], { ip: '127.0.0.1', protocol: 'http', host: 'localhost:80' }],
+  ['none is', [], { ip: '127.0.0.1', protocol: 'http', host: 'localhost:80' }],
+])('when %s', (_what, proxies, expected) => {
+  let api: TestApi;
+  beforeAll(async () => {
+    api = await openTestApi({ build: withMirror(proxies) });
+  }, 60_000);
+  afterAll(() => api.close());
+
+  test('the client is who it is', async () => {
+    expect((await api.ask('GET', '/mirror', { headers: FORWARDED })).json()).toEqual(expected);
+    const line = api.lines.map((one) => JSON.parse(one)).find(({ route }) => route === '/mirror');
+    expect(line).toMatchObject({ method: 'GET', status: 200, address: expected.ip });
+  });
+});
