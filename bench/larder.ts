@@ -16,6 +16,10 @@ export type LarderServer = {
   pid: number;
   /** What its repositories begin with. */
   namespace: string;
+  organization_id: string;
+  databaseUrl: string;
+  /** Where it keeps content, for a worker beside it. */
+  contentDirectory: string;
   apiToken: string;
   stop(): Promise<void>;
 };
@@ -50,9 +54,21 @@ export async function startLarder(directory: string): Promise<LarderServer> {
   try {
     const apiToken = await printedToken(server);
     const { db, close } = openDatabase(database.url);
-    const { namespace } = await db.selectFrom('organizations').select('namespace').executeTakeFirstOrThrow();
+    const { id, namespace } = await db
+      .selectFrom('organizations')
+      .select(['id', 'namespace'])
+      .executeTakeFirstOrThrow();
     await close();
-    return { url: `http://127.0.0.1:${port}`, pid: server.pid ?? 0, namespace, apiToken, stop };
+    return {
+      url: `http://127.0.0.1:${port}`,
+      pid: server.pid ?? 0,
+      namespace,
+      organization_id: id,
+      databaseUrl: database.url,
+      contentDirectory: join(directory, 'content'),
+      apiToken,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -9,7 +9,7 @@ import {
   MEDIA_TYPES,
   type Platform,
 } from '../oci/descriptor.ts';
-import { putDocument } from '../oci/manifest.ts';
+import { describeBytes, encodeDocument, once } from '../oci/manifest.ts';
 
 export type ImageLayer = {
   diff_id: Digest;
@@ -38,21 +38,33 @@ export async function writeImage(content: ContentStore, input: ImageInput): Prom
     rootfs: { type: 'layers', diff_ids: input.layers.map(({ diff_id }) => diff_id) },
     history: input.layers.map(({ created_by }) => ({ created, created_by })),
   };
-  const config = await putDocument(content, MEDIA_TYPES.config, document);
-  const manifest = await putDocument(content, MEDIA_TYPES.manifest, {
+  const config = describe(MEDIA_TYPES.config, document);
+  const manifest = describe(MEDIA_TYPES.manifest, {
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.manifest,
-    config,
+    config: config.descriptor,
     layers: input.layers.map(({ descriptor: { mediaType, digest, size } }) => ({ mediaType, digest, size })),
     ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
   } satisfies Manifest);
-  const index = await putDocument(content, MEDIA_TYPES.index, {
+  const index = describe(MEDIA_TYPES.index, {
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.index,
-    manifests: [{ ...manifest, platform: input.platform }],
+    manifests: [{ ...manifest.descriptor, platform: input.platform }],
     ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
   } satisfies Index);
-  return { index, manifest, config, platform: input.platform };
+  // Together: a file system makes files that are forced to disk at the same time durable in one go.
+  await Promise.all([config, manifest, index].map(({ bytes, descriptor }) => content.put(once(bytes), descriptor)));
+  return {
+    index: index.descriptor,
+    manifest: manifest.descriptor,
+    config: config.descriptor,
+    platform: input.platform,
+  };
+}
+
+function describe(mediaType: string, document: object): { bytes: Buffer; descriptor: Descriptor } {
+  const bytes = encodeDocument(document);
+  return { bytes, descriptor: describeBytes(mediaType, bytes) };
 }
 
 /** Reads a JSON document whole; manifests and configs are a few KB, and the registry's limit for them is 4 MiB. */

@@ -17,19 +17,50 @@ const ENGINE_FORMAT = 1;
 
 export type CacheContext = { cache: LayerCache; content: ContentStore; log: BuildLog; step: string };
 
-/** The layer of these inputs, from the cache when its content is still there, or built. A build that changed nothing is not remembered. */
+/** Layers that are being built in this process, by store and key. */
+const underWay = new WeakMap<ContentStore, Map<Digest, Promise<BuiltLayer | undefined>>>();
+
+/**
+ * The layer of these inputs, from the cache when its content is still there, or built. Builds that want the same layer at the same
+ * time wait for one of them; when that one fails, the next builds. A build that changed nothing is not remembered.
+ */
 export async function cachedLayer(
-  { cache, content, log, step }: CacheContext,
+  context: CacheContext,
   inputs: object,
   buildIt: () => Promise<BuiltLayer | undefined>,
 ): Promise<BuiltLayer | undefined> {
+  const { content, log, step } = context;
   const key = describeBytes(MEDIA_TYPES.config, encodeDocument({ format: ENGINE_FORMAT, ...inputs })).digest;
+  const building = underWay.get(content) ?? new Map<Digest, Promise<BuiltLayer | undefined>>();
+  underWay.set(content, building);
+  for (let other = building.get(key); other !== undefined; other = building.get(key)) {
+    // Its failure is told by whoever builds; it may be that one's alone, an end that was asked for.
+    const shared = await other.catch(() => undefined);
+    if (shared !== undefined) {
+      log.say(sameBefore(step, shared));
+      return shared;
+    }
+  }
+  const work = findOrBuild(context, key, buildIt).finally(() => building.delete(key));
+  building.set(key, work);
+  return await work;
+}
+
+async function findOrBuild(
+  { cache, content, log, step }: CacheContext,
+  key: Digest,
+  buildIt: () => Promise<BuiltLayer | undefined>,
+): Promise<BuiltLayer | undefined> {
   const known = await cache.get(key);
   if (known !== undefined && (await content.touch(known.descriptor.digest)) && (await content.touch(known.listing))) {
-    log.say(`${step}: the same was built before; its layer ${known.diff_id} is used again`);
+    log.say(sameBefore(step, known));
     return known;
   }
   const layer = await buildIt();
   if (layer !== undefined) await cache.set(key, layer);
   return layer;
+}
+
+function sameBefore(step: string, { diff_id }: BuiltLayer): string {
+  return `${step}: the same was built before; its layer ${diff_id} is used again`;
 }

@@ -67,7 +67,7 @@ async function hasMoved({ content }: WorkerResources, { apt }: Archive, pin: Bas
 type BuildOptions = { archive: Archive; signal: AbortSignal };
 
 async function buildAndPublish(resources: WorkerResources, image: FollowedBaseImage, options: BuildOptions) {
-  const { workspace, content, db, log } = resources;
+  const { workspace, content, pool, log } = resources;
   const { archive, signal } = options;
   const phaseLog = openPhaseLog(content);
   log.info({ base_image: image.name }, 'building a base image');
@@ -80,7 +80,7 @@ async function buildAndPublish(resources: WorkerResources, image: FollowedBaseIm
       log: openBuildLog(phaseLog.stream),
       signal,
     });
-    await publish({ db, content }, image, index);
+    await publish({ pool, content }, image, index);
     log.info({ base_image: image.name, digest: index.digest }, 'built a base image');
     return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
   } finally {
@@ -89,11 +89,11 @@ async function buildAndPublish(resources: WorkerResources, image: FollowedBaseIm
 }
 
 async function publish(
-  { db, content }: Pick<WorkerResources, 'db' | 'content'>,
+  { pool, content }: Pick<WorkerResources, 'pool' | 'content'>,
   image: FollowedBaseImage,
   index: Descriptor,
 ) {
   const { repository, tag } = parseReference(image.container_image);
-  const target = hostedTarget({ db, content, organization_id: image.organization_id, repository });
+  const target = hostedTarget({ pool, content, organization_id: image.organization_id, repository });
   await copyArtifact(contentTarget(content), target, index, { tags: [tag ?? 'latest'] });
 }

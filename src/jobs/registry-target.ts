@@ -85,12 +85,12 @@ function awsPlaceOf({ provider, url }: Pick<ReachableRegistry, 'provider' | 'url
 
 /** Opens a repository, named with the registry's path, to read from or push to. */
 export function openRegistryTarget(
-  { db, content, egress, identity, remotes }: Resources & { remotes: Remotes },
+  { pool, content, egress, identity, remotes }: Resources & { remotes: Remotes },
   registry: ReachableRegistry,
   repository: string,
 ): Target {
   const { organization_id, id } = registry;
-  if (registry.hosted) return hostedTarget({ db, content, organization_id, repository });
+  if (registry.hosted) return hostedTarget({ pool, content, organization_id, repository });
   // Changed credentials make another key: what was opened with the old ones is not used again.
   const key = `${id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')}`;
   const remote = remotes.open(key, () => {

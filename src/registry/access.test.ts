@@ -17,9 +17,9 @@ beforeAll(async () => {
   client = clientOf(registry);
   await client.pushImage('acme/app', 'v1', image);
   await client.pushImage('acme/source', 'v1', shared);
-  const { db, content } = { db: registry.database.db, content: registry.content };
-  const target = hostedTarget({ db, content, organization_id: null, repository: 'base/debian' });
-  const source = hostedTarget({ db, content, organization_id: registry.acme.id, repository: 'acme/source' });
+  const { pool, content } = { pool: registry.database.pool, content: registry.content };
+  const target = hostedTarget({ pool, content, organization_id: null, repository: 'base/debian' });
+  const source = hostedTarget({ pool, content, organization_id: registry.acme.id, repository: 'acme/source' });
   const manifest = await source.resolve('v1');
   if (manifest === undefined) {
     throw new Error('the source was pushed');

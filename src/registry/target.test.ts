@@ -8,7 +8,7 @@ import { testTarget } from '../oci/target-conformance.ts';
 import { hostedTarget } from './target.ts';
 
 function targetOf(registry: TestRegistry, repository: string, organization_id: string | null = registry.acme.id) {
-  return hostedTarget({ db: registry.database.db, content: registry.content, organization_id, repository });
+  return hostedTarget({ pool: registry.database.pool, content: registry.content, organization_id, repository });
 }
 
 testTarget('hosted registry', async () => {

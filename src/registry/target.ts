@@ -1,5 +1,5 @@
 // The hosted registry as a target for jobs: the content is in the store already, so a copy writes rows and nothing else.
-import type { Database } from '../db/database.ts';
+import type pg from 'pg';
 import type { ContentStore } from '../oci/content.ts';
 import type { Descriptor, Digest } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -9,11 +9,11 @@ import { addBlob, getBlobSize, mountBlob } from './blobs.ts';
 import { checkManifest } from './manifest.ts';
 import { getManifest, listReferrers, putManifest } from './manifests.ts';
 import { Refusal } from './refusal.ts';
-import { type Ask, askDatabase } from './statements.ts';
+import { type Ask, askPool } from './statements.ts';
 import { endUpload } from './uploads.ts';
 
 export type HostedOptions = {
-  db: Database;
+  pool: pg.Pool;
   content: ContentStore;
   /** Null: the installation's own, which every organization may read. */
   organization_id: string | null;
@@ -65,8 +65,8 @@ async function told<T>(op: string, act: () => Promise<T>): Promise<T> {
   }
 }
 
-function asker({ db }: HostedOptions): Ask {
-  return askDatabase(db);
+function asker({ pool }: HostedOptions): Ask {
+  return askPool(pool);
 }
 
 function refOf({ organization_id, repository }: HostedOptions) {

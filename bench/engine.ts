@@ -1,0 +1,167 @@
+// Larder's engine as a contender: the functions of packaging and distribution, one image after the other, against one registry.
+import type { Socket } from 'node:net';
+import { openBuildLog } from '../src/build/build-log.ts';
+import { buildFilesLayer } from '../src/build/customization-layer.ts';
+import { readDocument, writeImage } from '../src/build/image.ts';
+import { readFileOf } from '../src/build/image-files.ts';
+import { cachedLayer, type LayerCache } from '../src/build/layer-cache.ts';
+import type { inspectArchive } from '../src/customization/inspect.ts';
+import { createEgress } from '../src/egress/egress.ts';
+import type { ContentStore } from '../src/oci/content.ts';
+import { contentTarget } from '../src/oci/content-target.ts';
+import { copyArtifact } from '../src/oci/copy.ts';
+import type { Descriptor, Digest, ImageConfig } from '../src/oci/descriptor.ts';
+import type { BuiltLayer } from '../src/oci/layer.ts';
+import { openRegistry } from '../src/oci/remote.ts';
+import { createSharedUploads, type SharedUploads } from '../src/oci/shared-uploads.ts';
+import type { Target } from '../src/oci/target.ts';
+import { readListing } from '../src/tar/listing.ts';
+import type { debianBase } from '../test/debian.ts';
+
+export const EPOCH = 1_760_000_000;
+
+const silent = openBuildLog({ write: () => undefined });
+
+export type Base = Awaited<ReturnType<typeof debianBase>>['base'];
+export type Image = { repository: string; base: { manifest: Descriptor; config: ImageConfig; layers: Descriptor[] } };
+export type Listing = Awaited<ReturnType<typeof listingOf>>;
+export type Counts = { requests: number; bytes: number };
+
+/** A registry that images are pushed to. */
+export type Room = {
+  name: string;
+  repository(name: string): Target;
+  prefix: string;
+  /** The store that the images are made in. */
+  content: ContentStore;
+  counts?: () => Counts;
+};
+
+/** A registry at an address, with its requests counted and the bytes that passed its connections in both directions. */
+export function openRemoteRoom(input: {
+  name: string;
+  url: string;
+  prefix: string;
+  password?: string;
+  content: ContentStore;
+}): Room {
+  const egress = createEgress({ allow: ['127.0.0.1'] });
+  const sockets = new Set<Socket>();
+  let requests = 0;
+  const registry = openRegistry({
+    url: input.url,
+    ...(input.password !== undefined && { credentials: { username: 'bench', password: input.password } }),
+    egress: {
+      ...egress,
+      request(url, options) {
+        const asking = egress.request(url, options);
+        asking.on('socket', (socket) => sockets.add(socket));
+        return asking;
+      },
+    },
+    onRequest: () => {
+      requests += 1;
+    },
+  });
+  const counts = () => {
+    const bytes = [...sockets].reduce((sum, { bytesRead, bytesWritten }) => sum + bytesRead + bytesWritten, 0);
+    return { requests, bytes };
+  };
+  const { name, prefix, content } = input;
+  return { name, prefix, content, repository: (repository) => registry.repository(repository), counts };
+}
+
+/** Images to customize: one base, each with a config of its own. */
+export async function makeImages(
+  content: ContentStore,
+  base: Base,
+  { round, count }: { round: number; count: number },
+): Promise<Image[]> {
+  const config = await readDocument<ImageConfig>(content, base.config.digest);
+  const { architecture, os } = config;
+  const images: Image[] = [];
+  for (let number = 0; number < count; number += 1) {
+    const { manifest, config: written } = await writeImage(content, {
+      platform: { architecture, os },
+      layers: base.layers.map((layer) => ({ ...layer, created_by: 'base' })),
+      config: { ...config.config, Env: [...(config.config?.Env ?? []), `IMAGE=${round}.${number}`] },
+      epoch: EPOCH,
+    });
+    const own = await readDocument<ImageConfig>(content, written.digest);
+    const layers = base.layers.map(({ descriptor }) => descriptor);
+    images.push({ repository: `bench/round-${round}-image-${number}`, base: { manifest, config: own, layers } });
+  }
+  return images;
+}
+
+/** Puts the images where everybody starts from. */
+export async function publish(room: Room, images: Image[], tag: string): Promise<void> {
+  const uploads = createSharedUploads();
+  for (const { repository, base } of images) {
+    const target = room.repository(room.prefix + repository);
+    await copyArtifact(contentTarget(room.content), target, base.manifest, { tags: [tag], uploads });
+  }
+}
+
+export async function listingOf(content: ContentStore, base: Base) {
+  const below = new Map<
+    string,
+    Awaited<ReturnType<typeof readListing>> extends AsyncIterable<infer Entry> ? Entry : never
+  >();
+  for await (const one of readListing(await content.open(base.listing))) below.set(one.path, one);
+  return below;
+}
+
+/** Stands in for the table of built layers. */
+function layerMemory(): LayerCache {
+  const layers = new Map<Digest, BuiltLayer>();
+  return { get: async (key) => layers.get(key), set: async (key, layer) => void layers.set(key, layer) };
+}
+
+/** One customization on its way to images in one registry, with what a worker remembers meanwhile. */
+export type Campaign = {
+  room: Room;
+  base: Base;
+  below: Listing;
+  archive: Digest;
+  inspected: Awaited<ReturnType<typeof inspectArchive>>;
+  tag: string;
+  cache: LayerCache;
+  uploads: SharedUploads;
+};
+
+export function openCampaign(input: Omit<Campaign, 'cache' | 'uploads'>): Campaign {
+  return { ...input, cache: layerMemory(), uploads: createSharedUploads() };
+}
+
+/** What packaging and distribution do for one image, with their own functions: files layer, config, manifest, index, push. */
+export async function customize(campaign: Campaign, image: Image, version: number): Promise<Descriptor> {
+  const { room, base, below, cache, uploads, tag } = campaign;
+  const { content } = room;
+  const { layer, image: declared } = await buildFilesLayer({
+    content,
+    archive: campaign.archive,
+    inspection: campaign.inspected,
+    below,
+    epoch: EPOCH,
+    readBelow: (path) => readFileOf(content, { layers: base.layers, listing: below }, path),
+    reuse: (inputs, make) => cachedLayer({ cache, content, log: silent, step: image.repository }, inputs, make),
+  });
+  if (layer === undefined) throw new Error('the archive makes no layer');
+  const { config, architecture, os } = image.base.config;
+  const built = await writeImage(content, {
+    platform: { architecture, os },
+    layers: [...base.layers.map((one) => ({ ...one, created_by: 'base' })), { ...layer, created_by: 'customization' }],
+    config: { ...config, Labels: { ...config?.Labels, ...declared.labels, version: String(version) } },
+    epoch: EPOCH,
+  });
+  const repository = room.prefix + image.repository;
+  // As the table of registry blobs tells a worker: this repository has the base's layers.
+  const present = new Set(image.base.layers.map(({ digest }) => digest));
+  await copyArtifact(contentTarget(content), room.repository(repository), built.index, {
+    tags: [tag],
+    uploads,
+    mountFrom: (digest) => (present.has(digest) ? repository : undefined),
+  });
+  return built.index;
+}
