@@ -31,6 +31,12 @@ describe('registries', () => {
   const list = (query: Partial<Parameters<typeof listRegistries>[2]> = {}) =>
     listRegistries(house.db, house.acme.principal, { ...page, ...query });
 
+  test.each(['https://1.2.3.999', 'https://x:99999', 'https://[::::]'])('have an address: %s is none', async (url) => {
+    const wish = { name: 'x', description: 'x', provider: 'HARBOR' as const, url, access_secret: 'hush' };
+    const created = house.write((tx) => createRegistry(tx, house.acme.principal, wish, { seal }));
+    await expect(created).rejects.toMatchObject({ code: 'INVALID', violations: [{ field: 'url' }] });
+  });
+
   test('are registered with a sealed secret, changed, and removed', async () => {
     const { id } = await house.write((tx) =>
       createRegistry(

@@ -6,7 +6,7 @@ import { CREDENTIALS_PER_REGISTRY_MAX } from '../contract/limits.ts';
 import type { RegistryDetailed } from '../contract/registry.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
-import { CatalogError, notFound } from './errors.ts';
+import { CatalogError, notFound, refuse } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import { refuseInUse } from './in-use.ts';
 import type { Principal } from './principal.ts';
@@ -79,6 +79,8 @@ export async function createRegistry(
   input: Input<'createRegistry'>,
   options: { seal: Seal },
 ): Promise<Output<'createRegistry'>> {
+  // What looks like an address may still be none: a port above 65,535, 1.2.3.999.
+  if (!URL.canParse(input.url)) refuse([{ field: 'url', message: 'It should be an address that can be reached.' }]);
   const place = placeOf(input);
   const id = randomUUID();
   await tx

@@ -44,6 +44,12 @@ export function Time(description: string) {
   return Type.String({ format: 'date-time', description });
 }
 
+/** A time that a client gives: of years and offsets those that PostgreSQL holds too. */
+export function GivenTime(description: string) {
+  const pattern = '^(?!0000).*([Zz]|[+-](0[0-9]|1[0-4]):[0-5][0-9])$';
+  return Type.String({ format: 'date-time', pattern, description, expects: 'a time such as 2026-03-03T00:59:52Z' });
+}
+
 /** Plain text in an answer. */
 export function Text(description: string, options: { maxLength?: number } = {}) {
   return Type.String({ ...options, description });

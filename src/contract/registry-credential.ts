@@ -1,7 +1,7 @@
 // Credentials of a hosted registry: what opens it to those who only pull.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
-import { Description, Id, OptionalFlag, Text, Time, Word } from './field.ts';
+import { Description, GivenTime, Id, OptionalFlag, Text, Time, Word } from './field.ts';
 import { CREDENTIAL_DAYS_DEFAULT, CREDENTIAL_DAYS_MAX, CREDENTIALS_PER_REGISTRY_MAX } from './limits.ts';
 import { PageOf, pageQuery } from './paging.ts';
 import { CREDENTIAL_STATUSES } from './vocabulary.ts';
@@ -29,7 +29,7 @@ const RegistryCredentialRequest = Type.Object(
   {
     description: Description('What the credential is for.'),
     expires_at: Type.Optional(
-      Time(
+      GivenTime(
         `When it stops working: ${CREDENTIAL_DAYS_MAX} days from now at most, ${CREDENTIAL_DAYS_DEFAULT} when it is not given. An addition of Larder.`,
       ),
     ),

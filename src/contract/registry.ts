@@ -59,6 +59,10 @@ const dockerHubOrganization = Type.String({
   description: 'Organization on Docker Hub; of use with that provider only.',
 });
 
+/** A host name or address with a port, then a path of visible ASCII. International names are written in Punycode. */
+const REGISTRY_URL =
+  '^https?://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)(:[0-9]{1,5})?(/[!-"$->A-~]*)?$';
+
 export const CreatePrivateRegistryRequest = Type.Object(
   {
     name: Name('Name of the registry.'),
@@ -67,8 +71,8 @@ export const CreatePrivateRegistryRequest = Type.Object(
     url: Type.String({
       minLength: 1,
       maxLength: URL_LENGTH_MAX,
-      pattern: '^https?://[^\\s/?#@]+(/[^\\s?#@]*)?$',
-      expects: 'an address that begins with https:// or http://, without user name, query and fragment',
+      pattern: REGISTRY_URL,
+      expects: 'an address that begins with https:// or http://, in ASCII, without user name, query and fragment',
       description: 'Address with scheme, and a path when repositories are made under one. Without user name.',
     }),
     access_key: Type.Optional(accessKey),

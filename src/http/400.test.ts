@@ -114,6 +114,14 @@ describe('bodies', () => {
     expect(violationsOf(await post(body))).toMatchObject({ body: expect.stringMatching(/JSON|an object/) });
   });
 
+  test.each(['https://b\u00fccher', 'https://x/a b', 'https://', 'https://x:123456'])(
+    'an address is one that can be reached: not %s',
+    async (url) => {
+      const fit = { name: 'x', description: 'x', provider: 'HARBOR', access_secret: 'x' };
+      expect(violationsOf(await post({ ...fit, url }))).toMatchObject({ url: expect.stringContaining('an address') });
+    },
+  );
+
   test('are UTF-8 without broken characters', async () => {
     const broken = Buffer.concat([Buffer.from('{"name":"'), Buffer.from([0xff]), Buffer.from('"}')]);
     expect(violationsOf(await post(broken))).toMatchObject({ body: 'It should be UTF-8.' });

@@ -14,6 +14,11 @@ export function addAllowedMethods(app: FastifyInstance): void {
     for (const name of [method].flat()) one.methods.add(name);
     known.set(url, one);
   });
+  // Judged before the body is: Fastify would ask a QUERY that no route takes for its media type first.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404) return answerUnknown(request, reply, [...known.values()]);
+  });
+  // What a route that takes everything hands on: the OPTIONS of cross-origin requests.
   app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, [...known.values()]));
 }
 

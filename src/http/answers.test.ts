@@ -141,6 +141,11 @@ describe('on the line', () => {
     expect(answer).toContain('application/problem+json');
   });
 
+  test('405 for a method without a body type, before the body is looked at', async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/v1/catalogs`, { method: 'QUERY' });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS']);
+  });
+
   test('400 for what is not HTTP', async () => {
     const answer = await exchange(port, 'HELLO\r\n\r\n');
     expect(answer).toMatch(/^HTTP\/1.1 400 /);

@@ -1,5 +1,5 @@
 // The OpenAPI 3.1 document, made from the contract: what the server checks and what it documents cannot differ.
-import type { TObject, TSchema } from 'typebox';
+import type { TObject } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
 import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../contract/limits.ts';
@@ -7,10 +7,9 @@ import { ConstraintsViolationsError, Problem } from '../contract/problem.ts';
 import { takesKey } from './idempotency.ts';
 import { exampleOf } from './openapi-examples.ts';
 import { linksFor } from './openapi-links.ts';
+import { type Json, requestSchema, Schemas } from './openapi-schemas.ts';
 import { PROBLEM_CONTENT_TYPE } from './problems.ts';
 import { answersThing, twinOf } from './twins.ts';
-
-type Json = Record<string, unknown>;
 
 const JSON_TYPE = 'application/json';
 
@@ -86,13 +85,15 @@ const CONDITIONS: Json = {
     description:
       'Entity tags of the thing as you read it, or *: it is changed only when one of them is still its own. Weak tags match nothing.',
     schema: TAGS,
+    example: '"5f1d7a84db00d2fc"',
   },
   IfNoneMatch: {
     name: 'If-None-Match',
     in: 'header',
     required: false,
     description: 'Entity tags of what you hold: 304 and no body when one of them is still the thing’s.',
-    schema: TAGS,
+    // What is malformed is passed over, as RFC 9110, section 13.1.2 lets a server do: the answer is whole then.
+    schema: { type: 'string' },
   },
 };
 
@@ -128,7 +129,7 @@ function operationObject(operation: string, endpoint: EndpointDefinition, schema
 function parametersOf(declared: TObject | undefined, place: 'path' | 'query', schemas: Schemas): Json[] {
   const required = new Set(declared?.required ?? []);
   return Object.entries(declared?.properties ?? {}).map(([name, schema]) => {
-    const { description, ...shape } = schemas.inline(schema);
+    const { description, ...shape } = schemas.inline(requestSchema(schema));
     const isList = shape['type'] === 'array';
     return {
       name,
@@ -142,14 +143,16 @@ function parametersOf(declared: TObject | undefined, place: 'path' | 'query', sc
   });
 }
 
-function requestBody({ body, form, multipart }: EndpointDefinition, schemas: Schemas): Json | undefined {
+function requestBody({ body, form, multipart, rules }: EndpointDefinition, schemas: Schemas): Json | undefined {
   if (body !== undefined) {
     const example = exampleOf(body);
-    return { required: true, content: { [JSON_TYPE]: { schema: schemas.of(body), example } } };
+    const schema = schemas.of(requestSchema(body, rules));
+    return { required: true, content: { [JSON_TYPE]: { schema, example } } };
   }
-  if (form !== undefined) return { content: { 'application/x-www-form-urlencoded': { schema: schemas.inline(form) } } };
+  if (form !== undefined)
+    return { content: { 'application/x-www-form-urlencoded': { schema: schemas.inline(requestSchema(form)) } } };
   if (multipart === undefined) return undefined;
-  const { properties = {}, ...fields } = schemas.inline(multipart.fields);
+  const { properties = {}, ...fields } = schemas.inline(requestSchema(multipart.fields, rules));
   const file = { type: 'string', contentMediaType: 'application/gzip', description: multipart.file.description };
   const schema = {
     ...fields,
@@ -210,44 +213,4 @@ function problemResponses(schemas: Schemas): Json {
     return [`Problem${status}`, { description, content: { [PROBLEM_CONTENT_TYPE]: { schema } } }];
   });
   return Object.fromEntries(entries);
-}
-
-/** Collects the schemas that have a title as components, and refers to them. */
-class Schemas {
-  readonly #components = new Map<string, Json>();
-
-  /** The schema, or a reference to it when it has a title. */
-  of(schema: TSchema): Json {
-    const { title } = schema as { title?: string };
-    if (title === undefined) return this.inline(schema);
-    if (!this.#components.has(title)) {
-      // Known before its parts are, so that its place in the order is its first mention.
-      this.#components.set(title, {});
-      this.#components.set(title, this.inline(schema));
-    }
-    return { $ref: `#/components/schemas/${title}` };
-  }
-
-  /** The schema itself; what is inside and has a title is referred to. */
-  inline(schema: TSchema): Json {
-    const { title: _title, expects: _expects, ...shape } = schema as Json;
-    if (isRecord(shape['properties'])) shape['properties'] = this.#each(shape['properties']);
-    if (isRecord(shape['items'])) shape['items'] = this.of(shape['items'] as TSchema);
-    if (!Array.isArray(shape['anyOf'])) return shape;
-    // The variants are told apart by a word, so exactly one fits.
-    const { anyOf, ...union } = shape;
-    return { ...union, oneOf: (anyOf as TSchema[]).map((variant) => this.of(variant)) };
-  }
-
-  sorted(): Json {
-    return Object.fromEntries([...this.#components].sort(([one], [other]) => (one < other ? -1 : 1)));
-  }
-
-  #each(properties: Json): Json {
-    return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, this.of(schema as TSchema)]));
-  }
-}
-
-function isRecord(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

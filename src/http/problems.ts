@@ -190,9 +190,10 @@ export class Refusal extends Error {
 }
 
 /** A 400 that names everything that is wrong, or the first hundred things and how many more there are. */
-export function invalid(violations: readonly Violation[], options: { more?: number } = {}): Refusal {
+export function invalid(violations: readonly Violation[], options: { more?: number; cause?: unknown } = {}): Refusal {
   const more = (options.more ?? 0) + Math.max(0, violations.length - VIOLATIONS_MAX);
-  return new Refusal('invalid-request', { violations: violations.slice(0, VIOLATIONS_MAX), more });
+  const told = violations.slice(0, VIOLATIONS_MAX);
+  return new Refusal('invalid-request', { violations: told, more, cause: options.cause });
 }
 
 /** The address under which a kind of problem is explained. */

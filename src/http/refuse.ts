@@ -1,7 +1,7 @@
 // Turns whatever was thrown into a refusal that tells the client enough and nothing of the inside.
 import { CatalogError } from '../catalog/errors.ts';
 import { RETRY_AFTER_SECONDS } from './limits.ts';
-import { CATALOG_PROBLEMS, Refusal } from './problems.ts';
+import { CATALOG_PROBLEMS, invalid, Refusal } from './problems.ts';
 
 /** System errors that mean: not now. Out of disk or file descriptors, or the database does not answer. */
 const TEMPORARY_CODES = new Set([
@@ -45,11 +45,8 @@ function ofCatalog(error: CatalogError): Refusal {
   const code = CATALOG_PROBLEMS[error.code];
   // One text for every thing that cannot be seen, whether it never was or is another organization's.
   if (code === 'not-found') return new Refusal(code);
-  return new Refusal(code, {
-    violations: error.violations,
-    detail: error.message,
-    cause: error,
-  });
+  if (code === 'invalid-request') return invalid(error.violations, { cause: error });
+  return new Refusal(code, { detail: error.message, cause: error });
 }
 
 function isTemporary(error: unknown): boolean {

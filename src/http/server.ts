@@ -66,9 +66,9 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   });
   app.server.maxConnections = CONNECTIONS_MAX;
   addCors(app, parts.corsOrigins ?? []);
-  addAllowedMethods(app);
   addSecurityHeaders(app);
   addAnswers(app, parts.readiness);
+  addAllowedMethods(app);
   addHealth(app, parts.readiness);
   addProblemPages(app);
   addFilesDoor(app, { content: parts.content, fileKey: parts.identity.fileKey });

@@ -121,6 +121,9 @@ describe('what is refused', () => {
       return violationsOf(response);
     };
     expect(await refused('2020-01-01T00:00:00.000Z')).toEqual({ expires_at: 'It should be in the future.' });
+    const unheld = { expires_at: 'It should be a time such as 2026-03-03T00:59:52Z.' };
+    for (const time of ['2027-01-01T00:00:00-18:09', '0000-01-01T00:00:00Z'])
+      expect(await refused(time)).toEqual(unheld);
     expect(await refused('2999-01-01T00:00:00.000Z')).toEqual({
       expires_at: 'It should be at most 730 days from now.',
     });

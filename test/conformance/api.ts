@@ -1,0 +1,199 @@
+// Runs schemathesis, installed by pip from pinned versions, over the OpenAPI document of a whole house with a release in it.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { EndpointDefinition } from '../../src/contract/endpoint.ts';
+import { endpoints } from '../../src/contract/endpoints.ts';
+import { type House, startTestHouse, until } from '../house.ts';
+
+const REQUIREMENTS = fileURLToPath(new URL('api/requirements.txt', import.meta.url));
+const HOOKS = fileURLToPath(new URL('api/hooks.py', import.meta.url));
+
+/** The same cases in every run: what fails here fails there. */
+const SEED = '20261121';
+/** Cases an operation and a phase: enough for each keyword of each schema, in about two minutes for all of them. */
+const CASES = 20;
+
+const INSTALL_MS_MAX = 300_000;
+const RUN_MS_MAX = 900_000;
+
+async function main(): Promise<number> {
+  const program = install();
+  const work = mkdtempSync(join(tmpdir(), 'larder-schemathesis-'));
+  const house = await startTestHouse();
+  try {
+    writeFileSync(join(work, 'schemathesis.toml'), await settings(house));
+    const token = await accessToken(house);
+    const { status, error } = spawnSync(
+      program,
+      [
+        ...['run', `${house.url}/v1/api.yml`, '--header', `Authorization: Bearer ${token}`],
+        ...['--checks', 'all', '--phases', 'examples,coverage,fuzzing,stateful', '--continue-on-failure'],
+        ...['--max-examples', String(CASES), '--seed', SEED, '--no-color'],
+      ],
+      { cwd: work, stdio: 'inherit', timeout: RUN_MS_MAX },
+    );
+    if (error) throw error;
+    return status ?? 1;
+  } finally {
+    await house.stop();
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** A virtual environment that is made once for each list of versions. Answers the path of the program in it. */
+function install(): string {
+  const version = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);
+  const folder = fileURLToPath(new URL(`../../node_modules/.cache/schemathesis-${version}`, import.meta.url));
+  const done = join(folder, 'done');
+  if (!existsSync(done)) {
+    console.log('Installing schemathesis');
+    rmSync(folder, { recursive: true, force: true });
+    python('python3', ['-m', 'venv', folder]);
+    python(join(folder, 'bin', 'pip'), ['install', '--quiet', '--requirement', REQUIREMENTS]);
+    writeFileSync(done, '');
+  }
+  return join(folder, 'bin', 'schemathesis');
+}
+
+function python(program: string, args: string[]): void {
+  const { status, error } = spawnSync(program, args, { stdio: 'inherit', timeout: INSTALL_MS_MAX });
+  if (error) throw new Error(`Python 3 with venv is needed to run schemathesis: ${error.message}`);
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with exit code ${status}`);
+}
+
+async function accessToken({ url, apiToken }: House): Promise<string> {
+  const path = endpoints.exchangeToken.path;
+  const response = await fetch(`${url}${path}?refresh_token=${apiToken}`, { method: 'POST' });
+  return ((await response.json()) as { access_token: string }).access_token;
+}
+
+/** Settings of the run: identifiers of what is there, and the checks that the API's published rules contradict. */
+async function settings(house: House): Promise<string> {
+  const parameters = Object.entries(await identifiers(house)).map(
+    ([name, value]) => `${name} = ${JSON.stringify(value)}`,
+  );
+  return [
+    `hooks = ${JSON.stringify(HOOKS)}`,
+    // A warning is an operation that no case got into.
+    '[checks]\n# Removal is soft: what was removed is still answered, with `removed_at`.\nuse_after_free.enabled = false',
+    '[warnings]\nfail-on = ["missing_auth", "missing_test_data", "unused_openapi_auth", "missing_deserializer"]',
+    `[parameters]\n${parameters.join('\n')}`,
+    ...Object.entries(await ownThings(house)).map(([operation, parameters]) => given(operation, parameters)),
+    ...Object.entries<EndpointDefinition>(endpoints).flatMap(([operation, endpoint]) =>
+      exceptions(operation, endpoint),
+    ),
+  ].join('\n\n');
+}
+
+function given(operation: string, parameters: Record<string, string>): string {
+  const lines = Object.entries(parameters).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
+  return `[[operations]]\ninclude-operation-id = "${operation}"\n[operations.parameters]\n${lines.join('\n')}`;
+}
+
+/**
+ * Things that an operation may change or take away: each has its own, so that none of them takes another's. The base image
+ * is the installation's own one, registered again by the organization.
+ */
+async function ownThings({ client, apiToken }: House): Promise<Record<string, Record<string, string>>> {
+  const registry_id = (await client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
+  const operating_system_id = (await client.call('listOperatingSystems', {})).items[0]?.id ?? '';
+  const described = { name: 'own', description: 'own' };
+  const baseImage = () =>
+    client.call('createBaseImage', {
+      ...described,
+      container_image: 'base/debian:12',
+      registry_id,
+      operating_system_id,
+    });
+  const registry = () =>
+    client.call('createRegistry', {
+      ...{ ...described, provider: 'OCI', url: 'https://registry.invalid' },
+      ...{ access_key: 'own', access_secret: 'own' },
+    });
+  await client.call('createRegistryCredential', { registry_id, description: 'own' });
+  const credential = (await client.call('listRegistryCredentials', { registry_id })).items[0];
+  return {
+    exchangeToken: { refresh_token: apiToken },
+    updateBaseImage: { base_image_id: (await baseImage()).id },
+    deleteBaseImage: { base_image_id: (await baseImage()).id },
+    updateRegistry: { registry_id: (await registry()).id },
+    createRegistryCredential: { registry_id },
+    getRegistryCredential: { registry_id, credential_id: credential?.id ?? '' },
+    deleteRegistryCredential: { registry_id, credential_id: credential?.id ?? '' },
+  };
+}
+
+/** Exceptions of one operation, each for a reason that a schema cannot hold. */
+function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
+  const checks: string[] = [];
+  const refusals = refusalsOfFitting(operation, endpoint);
+  if (refusals.length > 0) {
+    const statuses = ['2xx', '3xx', '401', '403', '404', '409', '429', ...refusals];
+    checks.push(`positive_data_acceptance.expected-statuses = ${JSON.stringify(statuses)}`);
+  }
+  // A part of a form is text, whatever type it is made from.
+  if (endpoint.multipart !== undefined) {
+    checks.push(
+      'negative_data_rejection.expected-statuses = ["204", "400", "401", "403", "404", "412", "413", "415", "429"]',
+    );
+  }
+  if (checks.length === 0) return [];
+  return [`[[operations]]\ninclude-operation-id = "${operation}"\n[operations.checks]\n${checks.join('\n')}`];
+}
+
+/**
+ * Statuses with which a request that fits the schema may still be refused: an identifier in a query or a body that names
+ * nothing, or a time that is past (400), demands on several parameters (400), an archive whose content is wrong (400), a product
+ * without a release or an entity tag that is not the thing's (412).
+ */
+function refusalsOfFitting(operation: string, endpoint: EndpointDefinition): string[] {
+  const { method, query, body, multipart, rules, problems } = endpoint;
+  const names = JSON.stringify([query, body, multipart?.fields]);
+  const named = /"\w+_(ids?|keys?|digest|at)":/.test(names) || rules !== undefined || operation === 'exchangeToken';
+  // The generator sends `0` as If-Match, which is no entity tag whatever the pattern says.
+  const conditional = method === 'PATCH' || method === 'DELETE';
+  const refused = named || conditional || multipart !== undefined;
+  return [
+    ...(refused ? ['400'] : []),
+    ...(conditional || problems.includes(412) ? ['412'] : []),
+    // An Idempotency-Key that an earlier case used with another body.
+    ...(method === 'POST' ? ['422'] : []),
+  ];
+}
+
+/** Requests redis, waits until it is released, and answers an identifier of everything there then is. */
+async function identifiers({ client, catalog_id }: House): Promise<Record<string, string>> {
+  const offering = (await client.call('listOfferings', { product_key: 'redis' })).items[0];
+  const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
+  const { id: application_request_id } = await client.call('createApplicationRequest', {
+    ...{ catalog_id, kind: 'CREATION', name: 'redis' },
+    application_offering_ids: [offering?.id ?? ''],
+    base_image_id: base?.id ?? '',
+  });
+  const request = { catalog_id, application_request_id };
+  const { applications } = await until('redis was released', async () => {
+    const found = await client.call('getApplicationRequest', request);
+    return found.status === 'COMPLETED' && found;
+  });
+  const application_id = applications[0]?.id ?? '';
+  const release = (await client.call('listReleases', { catalog_id, application_id })).items[0];
+  const pipeline = (await client.call('listPipelines', { catalog_id, application_id })).items[0];
+  const metadata = release?.platform_release_metadata?.[0]?.release_metadata[0];
+  return {
+    ...request,
+    application_id,
+    offering_id: offering?.id ?? '',
+    release_id: release?.id ?? '',
+    pipeline_id: pipeline?.id ?? '',
+    digest: metadata?.id ?? '',
+    product_id_or_key: 'redis',
+    branch_id_or_key: offering?.branch ?? '',
+    operating_system_id: base?.operating_system?.id ?? '',
+  };
+}
+
+process.exitCode = await main();
