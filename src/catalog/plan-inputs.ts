@@ -1,5 +1,7 @@
 // Everything the control plane knows that a plan is made of: plain values, so that the job never asks a row twice.
+
 import { sql } from 'kysely';
+import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type {
   Digest,
   MetadataFile,
@@ -135,6 +137,7 @@ export type DistributionRegistry = {
   provider: RegistryProvider;
   access_key: string | null;
   sealed_access_secret: Buffer | null;
+  capabilities: RegistryCapabilities | null;
 };
 
 /** The registries a pipeline pushes to, in the application's order. */
@@ -152,6 +155,7 @@ export async function findDistributionRegistries(db: Database, pipelineId: strin
       'r.provider',
       'r.access_key',
       'r.sealed_access_secret',
+      'r.capabilities',
     ])
     .where('l.id', '=', pipelineId)
     .orderBy('ar.position')

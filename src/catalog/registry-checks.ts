@@ -1,9 +1,11 @@
 // When registries and their base images are looked at, by whom, and what was found.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
+import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
+import { json } from '../db/tables.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
@@ -18,6 +20,8 @@ export type CheckedRegistry = {
   sealed_access_secret: Buffer | null;
   /** False: base images are read from it and nothing is pushed to it. */
   is_pushed_to: boolean;
+  /** What it can do is not known, or was found out long ago. */
+  is_unprobed: boolean;
 };
 
 /** What is well is looked at twice an hour, so that a certificate's end or a changed password is seen before the next release meets it. */
@@ -28,6 +32,10 @@ const UNHEALTHY_MINUTES = 5;
 const JITTER = 1 / 3;
 /** Longer than a check may take; a worker that died with one lets go by this. */
 const CLAIM_SECONDS = 90;
+/** What a registry can do changes with its releases; a push that meets something else asks sooner. */
+const CAPABILITIES_DAYS = 7;
+/** A registry that contradicts itself is not asked at each push. */
+const DOUBT_MINUTES = 60;
 /** Jobs for base images enqueued in one turn of the schedule, which comes every few minutes. */
 const BASE_IMAGES_PER_TURN = 200;
 /** Over how much of the time until the next turn these are spread. */
@@ -81,7 +89,8 @@ async function claim(tx: Transaction, ids: RawBuilder<unknown>): Promise<Checked
       exists (select from application_registries ar join applications a on a.id = ar.application_id
         where ar.registry_id = r.id and a.removed_at is null)
       or not exists (select from base_images b where b.registry_id = r.id and b.removed_at is null)
-      as is_pushed_to`.execute(tx);
+      as is_pushed_to,
+      coalesce(r.capabilities_at < now() - ${CAPABILITIES_DAYS} * interval '1 day', true) as is_unprobed`.execute(tx);
   return claimed.rows;
 }
 
@@ -94,6 +103,28 @@ export async function recordRegistryHealth(
     update registries set healthy = ${health.unhealthy_cause === undefined},
       unhealthy_cause = ${health.unhealthy_cause ?? null}, last_checked_at = now(), checked_until = null
     where id = ${health.registry_id}`.execute(tx);
+}
+
+/** Keeps what a registry was found to be able to do. */
+export async function recordRegistryCapabilities(
+  tx: Transaction,
+  found: { registry_id: string; capabilities: RegistryCapabilities },
+): Promise<void> {
+  await sql`
+    update registries set capabilities = ${json(found.capabilities)}, capabilities_at = now()
+    where id = ${found.registry_id}`.execute(tx);
+}
+
+/** A push met something else than what is kept of the registry: it is looked at and asked again, once an hour at most. */
+export async function doubtRegistryCapabilities(
+  tx: Transaction,
+  registry: { id: string; organization_id: string },
+): Promise<void> {
+  const doubted = await sql`
+    update registries set capabilities_at = null
+    where id = ${registry.id} and removed_at is null and capabilities_at < now() - ${DOUBT_MINUTES} * interval '1 minute'
+    returning id`.execute(tx);
+  if (doubted.rows.length > 0) await enqueueRegistryCheck(tx, registry);
 }
 
 /** Puts the base images whose turn has come on the list, spread over the time until the schedule's next turn. */

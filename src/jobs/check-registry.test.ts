@@ -5,7 +5,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { type FaultyProxy, startFaultyProxy } from '../../test/faulty-proxy.ts';
-import { claimDueRegistryChecks, claimRegistryCheck, recordRegistryHealth } from '../catalog/registry-checks.ts';
+import {
+  claimDueRegistryChecks,
+  claimRegistryCheck,
+  doubtRegistryCapabilities,
+  recordRegistryHealth,
+} from '../catalog/registry-checks.ts';
 import { inTransaction } from '../db/database.ts';
 import { JobPostponed } from '../db/queue-worker.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
@@ -146,6 +151,46 @@ describe('a look that is asked for', () => {
     await turn();
     expect(await waiting('follow-base-image')).toBe(0);
     await api.database.pool.query('delete from base_images');
+  });
+});
+
+describe('what a registry can do', () => {
+  const capabilities = async (id: string) => {
+    const rows = await api.database.pool.query('select capabilities from registries where id = $1', [id]);
+    return rows.rows[0].capabilities;
+  };
+  const posts = () => proxy.seen.filter((line) => line.startsWith('POST')).length;
+
+  test('is found out once, kept, and found out again when a push met something else, once an hour at most', async () => {
+    const { id } = await register();
+    const check = () => checkRegistry(resources(), { registry_id: id });
+    await check();
+    const found = { chunked: true, delete: true, mount: true, referrers: false, single_post: false };
+    expect(await capabilities(id)).toEqual(found);
+    const asked = posts();
+    await check();
+    expect(posts()).toBe(asked + 1);
+    await api.database.pool.query('delete from queue.job');
+    const doubt = () =>
+      inTransaction(api.database.db, (tx) => doubtRegistryCapabilities(tx, { id, organization_id: api.acme.id }));
+    await doubt();
+    expect(await waiting('check-registry')).toBe(0);
+    await api.database.pool.query(
+      `update registries set capabilities = '{"mount": false}', capabilities_at = now() - interval '2 hours'`,
+    );
+    await doubt();
+    await doubt();
+    expect(await waiting('check-registry')).toBe(1);
+    await check();
+    expect(await capabilities(id)).toEqual(found);
+  });
+
+  test('is not asked of one that is only read from, or where trying leaves something', async () => {
+    const { id } = await register();
+    await api.database.pool.query(`update registries set provider = 'DOCKERHUB' where id = $1`, [id]);
+    await checkRegistry(resources(), { registry_id: id });
+    expect(posts()).toBe(0);
+    expect(await capabilities(id)).toBe(null);
   });
 });
 

@@ -4,12 +4,14 @@ import {
   claimDueRegistryChecks,
   claimRegistryCheck,
   enqueueDueBaseImages,
+  recordRegistryCapabilities,
   recordRegistryHealth,
 } from '../catalog/registry-checks.ts';
 import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { checkRegistry as look } from '../oci/registry-check.ts';
+import { probeRegistry } from '../oci/registry-probe.ts';
 import type { Resources } from '../resources.ts';
 import { credentialsOf, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 
@@ -49,14 +51,17 @@ export async function checkRegistries(
   await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, looker));
 }
 
-async function lookAndRecord({ db, egress, identity, log }: Looking, registry: CheckedRegistry): Promise<void> {
-  const cause = await look({
-    url: splitRegistryUrl(registry.url).origin,
-    egress,
-    ...credentialsOf(registry, { identity, egress }),
-    ...(registry.is_pushed_to &&
-      rulesOf(registry.provider).may_try_pushes && { pushTo: repositoryIn(registry.url, TRIED_REPOSITORY) }),
-  });
+async function lookAndRecord(resources: Looking, registry: CheckedRegistry): Promise<void> {
+  const { db, egress, identity, log } = resources;
+  const way = { url: splitRegistryUrl(registry.url).origin, egress, ...credentialsOf(registry, { identity, egress }) };
+  const mayTry = registry.is_pushed_to && rulesOf(registry.provider).may_try_pushes;
+  const repository = repositoryIn(registry.url, TRIED_REPOSITORY);
+  const cause = await look({ ...way, ...(mayTry && { pushTo: repository }) });
+  if (cause === undefined && mayTry && registry.is_unprobed) {
+    const capabilities = await probeRegistry({ ...way, repository });
+    await inTransaction(db, (tx) => recordRegistryCapabilities(tx, { registry_id: registry.id, capabilities }));
+    log.info({ registry_id: registry.id, ...capabilities }, 'what a registry can do was found out');
+  }
   if (cause !== undefined) log.info({ registry_id: registry.id, cause }, 'a registry is not well');
   const health = { registry_id: registry.id, ...(cause !== undefined && { unhealthy_cause: cause }) };
   await inTransaction(db, (tx) => recordRegistryHealth(tx, health));

@@ -1,7 +1,9 @@
 // A registry of an application as a target: the hosted one over its rows, any other over HTTP.
 import type { DistributionRegistry } from '../catalog/plan-inputs.ts';
+import { doubtRegistryCapabilities } from '../catalog/registry-checks.ts';
 import { rulesOf } from '../contract/registry-providers.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
+import { inTransaction } from '../db/database.ts';
 import type { CredentialExchange, Credentials } from '../oci/credentials.ts';
 import { type EcrPlace, ecrExchange } from '../oci/ecr.ts';
 import { openRegistry, type RemoteRegistry } from '../oci/remote.ts';
@@ -37,7 +39,8 @@ export function pushedRepositoryIn(
 type ReachableRegistry = Pick<
   DistributionRegistry,
   'id' | 'organization_id' | 'url' | 'hosted' | 'provider' | 'access_key' | 'sealed_access_secret'
->;
+> &
+  Partial<Pick<DistributionRegistry, 'capabilities'>>;
 
 /** What a worker keeps of outside registries between jobs: connections, tokens, and which blob was sent where. */
 export type Remotes = {
@@ -85,17 +88,24 @@ function awsPlaceOf({ provider, url }: Pick<ReachableRegistry, 'provider' | 'url
 
 /** Opens a repository, named with the registry's path, to read from or push to. */
 export function openRegistryTarget(
-  { pool, content, egress, identity, remotes }: Resources & { remotes: Remotes },
+  { db, pool, content, egress, identity, log, remotes }: Resources & { remotes: Remotes },
   registry: ReachableRegistry,
   repository: string,
 ): Target {
-  const { organization_id, id } = registry;
+  const { organization_id, id, capabilities } = registry;
   if (registry.hosted) return hostedTarget({ pool, content, organization_id, repository });
-  // Changed credentials make another key: what was opened with the old ones is not used again.
-  const key = `${id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')}`;
+  // Changed credentials and findings make another key: what was opened with the old ones is not used again.
+  const key = `${id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')} ${JSON.stringify(capabilities)}`;
   const remote = remotes.open(key, () => {
     const url = splitRegistryUrl(registry.url).origin;
-    return openRegistry({ url, egress, ...credentialsOf(registry, { identity, egress }) });
+    return openRegistry({
+      ...{ url, egress, ...credentialsOf(registry, { identity, egress }), ...(capabilities && { capabilities }) },
+      onContradiction(what) {
+        log.info({ registry_id: id, what }, 'a registry is not able to do what it was, or is now');
+        const doubted = inTransaction(db, (tx) => doubtRegistryCapabilities(tx, { id, organization_id }));
+        doubted.catch((err: unknown) => log.warn({ err }, 'a doubt about a registry could not be kept'));
+      },
+    });
   });
   return remote.repository(repository);
 }

@@ -24,6 +24,8 @@ const MONOLITHIC_BYTES_MAX = 4 * 1024 * 1024;
 
 const CONTENT_TYPE = { 'Content-Type': 'application/octet-stream' };
 /** How registries say that they do not know a kind of request. */
+/** No PATCH at all. */
+const NO_CHUNKS = new Set([405, 501]);
 const UNSUPPORTED = new Set([400, 404, 405, 411, 413, 415, 501]);
 
 /** Pushes a blob. `begun` is an upload that the registry opened already (a refused mount's). Throws RegistryError. */
@@ -34,22 +36,30 @@ export async function uploadBlob(
   const { descriptor, open } = blob;
   const { size } = descriptor;
   const body: Body = { size, open };
-  if (size <= SINGLE_POST_BYTES_MAX && room.session.learnt.singlePost !== false && blob.begun === undefined) {
+  if (size <= SINGLE_POST_BYTES_MAX && room.session.learnt.single_post !== false && blob.begun === undefined) {
     const begun = await postWhole(room, descriptor, body);
     if (begun === 'done') {
       return;
     }
     return await uploadBlob(room, { ...blob, ...(begun !== undefined && { begun }) });
   }
-  if (size <= MONOLITHIC_BYTES_MAX) {
+  if (size <= MONOLITHIC_BYTES_MAX || room.session.learnt.chunked === false) {
     return await putWhole(room, blob);
   }
-  await sendResumable(room, blob);
+  try {
+    await sendResumable(room, blob);
+  } catch (error) {
+    if (!(error instanceof RegistryError && NO_CHUNKS.has(error.status ?? 0))) {
+      throw error;
+    }
+    room.session.learn('chunked', false);
+    await putWhole(room, { descriptor, open });
+  }
 }
 
 /** POST with the blob in it (distribution-spec, "Single POST"). Registries that do not know it open an upload, whose address this answers. */
 async function postWhole(room: UploadRoom, { digest }: Descriptor, body: Body): Promise<URL | 'done' | undefined> {
-  const { learnt } = room.session;
+  const { session } = room;
   try {
     const answer = await room.session.call({
       ...call(room, 'POST', withQuery(room.uploads, { digest })),
@@ -57,11 +67,11 @@ async function postWhole(room: UploadRoom, { digest }: Descriptor, body: Body): 
       body,
       accept: [201, 202],
     });
-    learnt.singlePost = answer.status === 201;
+    session.learn('single_post', answer.status === 201);
     return answer.status === 201 ? 'done' : locationOf(answer, room);
   } catch (error) {
-    if (learnt.singlePost !== true && error instanceof RegistryError && isUnsupported(error)) {
-      learnt.singlePost = false;
+    if (session.learnt.single_post !== true && error instanceof RegistryError && isUnsupported(error)) {
+      session.learn('single_post', false);
       return undefined;
     }
     throw error;

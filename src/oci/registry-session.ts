@@ -1,5 +1,6 @@
 // Requests to one registry: credentials, redirects, refusals as errors, and the same request again where that may help.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { Egress } from '../egress/egress.ts';
 import { type Authorizer, type CredentialExchange, type Credentials, createAuthorizer } from './credentials.ts';
 import { codeOf, isConnectionCode, RegistryError, type RegistrySide } from './errors.ts';
@@ -21,6 +22,10 @@ export type SessionOptions = {
   retry?: RetryPolicy;
   /** Silence after which a connection counts as broken. */
   idleMs?: number;
+  /** What it was found to be able to do before: what it cannot is not tried. */
+  capabilities?: RegistryCapabilities;
+  /** Told once when its answers speak against that. */
+  onContradiction?: (what: keyof RegistryCapabilities) => void;
   /** Ends everything. */
   signal?: AbortSignal;
   /** Told of each answered request, for counts and traces; the path has no query. */
@@ -52,7 +57,11 @@ export type Session = {
   retry: RetryPolicy;
   signal?: AbortSignal;
   /** What this registry was found to be able to do; undefined until it was seen. */
-  learnt: { singlePost?: boolean; referrersApi?: boolean };
+  readonly learnt: Readonly<RegistryCapabilities>;
+  /** Remembers what an answer shows. */
+  learn(what: keyof RegistryCapabilities, can: boolean): void;
+  /** An answer that may speak against what was found before, or may have a cause of its own. */
+  doubt(what: keyof RegistryCapabilities): void;
 };
 
 /** A registry that assembles a large upload in object storage may be silent for minutes. */
@@ -81,7 +90,7 @@ export function openSession(options: SessionOptions): Session {
   return {
     origin: registry.origin,
     retry,
-    learnt: {},
+    ...memory(options),
     ...(signal !== undefined && { signal }),
     async stream(call) {
       const policy = call.once ? { ...retry, tries: 1 } : retry;
@@ -92,6 +101,26 @@ export function openSession(options: SessionOptions): Session {
       const policy = call.once ? { ...retry, tries: 1 } : retry;
       const bounded = boundedSignal(call, signal);
       return await retrying(() => whole(room, call, bounded), { policy, ...(bounded && { signal: bounded }) });
+    },
+  };
+}
+
+/** A single POST is tried unless it is known to be of no use: only when one was taken is a refusal of the next a fault. */
+function memory({ capabilities = {}, onContradiction }: SessionOptions): Pick<Session, 'learnt' | 'learn' | 'doubt'> {
+  const { single_post, ...others } = capabilities;
+  const learnt: RegistryCapabilities = { ...others, ...(single_post === false && { single_post }) };
+  let isDoubted = false;
+  const doubt = (what: keyof RegistryCapabilities) => {
+    if (capabilities[what] === undefined || isDoubted) return;
+    isDoubted = true;
+    onContradiction?.(what);
+  };
+  return {
+    learnt,
+    doubt,
+    learn(what, can) {
+      learnt[what] = can;
+      if (capabilities[what] !== can) doubt(what);
     },
   };
 }

@@ -96,6 +96,10 @@ function uploadRoom(room: RepositoryRoom): UploadRoom {
 }
 
 async function mount(room: RepositoryRoom, { digest }: Descriptor, from: string): Promise<'mounted' | 'refused'> {
+  const { session } = room;
+  if (session.learnt.mount === false) {
+    return 'refused';
+  }
   const url = urlOf(room, 'blobs/uploads/');
   url.search = new URLSearchParams({ mount: digest, from }).toString();
   const scopes = [...scopesOf(room, 'pull,push'), `repository:${from}:pull`];
@@ -105,10 +109,13 @@ async function mount(room: RepositoryRoom, { digest }: Descriptor, from: string)
     if (answer.status === 201) {
       return 'mounted';
     }
+    // The blob may have gone from where it was; asked for once more, the registry tells.
+    session.doubt('mount');
     room.begun.set(digest, locationOf(answer, uploadRoom(room)));
     return 'refused';
   } catch (error) {
     if (error instanceof RegistryError && MOUNT_REFUSED.has(error.status ?? 0)) {
+      session.doubt('mount');
       return 'refused';
     }
     throw error;

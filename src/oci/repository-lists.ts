@@ -22,19 +22,20 @@ export async function referrers(room: RepositoryRoom, subject: Digest, artifactT
 
 /** Undefined where the registry has no referrers API (distribution-spec, "Listing Referrers": then it answers 404). */
 async function listByApi(room: RepositoryRoom, first: URL): Promise<Descriptor[] | undefined> {
-  if (room.session.learnt.referrersApi === false) {
+  if (room.session.learnt.referrers === false) {
     return undefined;
   }
   const call = { op: 'list referrers', side: 'source' as const, method: 'GET', scopes: scopesOf(room, 'pull') };
   const found: Descriptor[] = [];
   for await (const answer of pages(room, { ...call, url: first, headers: ACCEPT_MANIFESTS, accept: [200, 404] })) {
     if (answer.status === 404) {
+      room.session.doubt('referrers');
       return undefined;
     }
     const page = parsed(answer, call);
     found.push(...('manifests' in page ? page.manifests : []));
   }
-  room.session.learnt.referrersApi = true;
+  room.session.learn('referrers', true);
   return found;
 }
 
@@ -47,10 +48,10 @@ async function listByTag(room: RepositoryRoom, subject: Digest): Promise<Descrip
 }
 
 export async function attach(room: RepositoryRoom, subject: Digest, added: Descriptor[]): Promise<void> {
-  if (room.session.learnt.referrersApi === undefined) {
+  if (room.session.learnt.referrers === undefined) {
     await listByApi(room, urlOf(room, `referrers/${subject}`));
   }
-  if (room.session.learnt.referrersApi === true) {
+  if (room.session.learnt.referrers === true) {
     return;
   }
   await addToReferrersTag(subject, added, {

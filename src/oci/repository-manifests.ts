@@ -98,7 +98,7 @@ export async function pushManifest(
     once: true,
   });
   if (subject !== undefined) {
-    room.session.learnt.referrersApi = answer.headers['oci-subject'] !== undefined;
+    room.session.learn('referrers', answer.headers['oci-subject'] !== undefined);
   }
 }
 
