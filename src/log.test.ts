@@ -29,6 +29,23 @@ describe('openLog', () => {
     ['basic credentials', 'basic bGFyZGVyOnMzY3JldA==', 'bGFyZGVyOnMzY3JldA=='],
     ['credentials of a URL', 'GET https://robot:hunter2@registry.example.org/v2/', 'hunter2'],
     ['a token in a query', `/authorize?refresh_token=opaque-secret&x=1`, 'opaque-secret'],
+    ['a registry password', `docker login -p ${TOKEN.replace('larder_', 'larderpull_')}`, 'Zm9vYmFyYmF6'],
+    ['a signature in a query', 'https://x/files/ab?expires=1&X-Amz-Signature=deadbeef', 'deadbeef'],
+    ['a webhook', 'POST https://chat.test/v1/spaces/x?key=hook-key&token=hook-token', 'hook-'],
+    ['a log-in code', 'GET /callback?state=1&code=auth-code', 'auth-code'],
+    ['a token on a line of its own', `tokens:\n${TOKEN}\n`, 'Zm9vYmFyYmF6'],
+    ['a JWT on a line of its own', `\n${JWT}`, 'c2lnbmF0dXJl'],
+    ['a form on a line of its own', 'sent\npassword=opaque-secret', 'opaque-secret'],
+    ['a form', 'grant_type=password&client_secret=opaque-secret', 'opaque-secret'],
+    ['a form that begins with it', 'refresh_token=opaque-secret', 'opaque-secret'],
+    ['a word in a message', 'connect failed (password=opaque-secret, host=db)', 'opaque-secret'],
+    ['JSON in a text', 'sent {"name":"x","access_secret":"opaque-secret"}', 'opaque-secret'],
+    ['JSON in a text, with quotes', '{"password": "opaque\\"-\\\\secret\\n-rest"}', 'rest'],
+    ['a header in a text', 'GET / HTTP/1.1\r\nAuthorization: Token opaque-secret\r\nHost: x', 'opaque-secret'],
+    ['a cookie in a text', 'Cookie: session=opaque-secret; other=1', 'opaque-secret'],
+    ['a bot’s token', 'slack said no to xoxb-1234-abcd', 'xoxb-1234'],
+    ['a private key without end', '-----BEGIN EC PRIVATE KEY-----\nMIGHAgEAopaque', 'opaque'],
+    ['a private key', '-----BEGIN PRIVATE KEY-----\nMIGHAgEAopaque\n-----END PRIVATE KEY-----', 'opaque'],
   ])('%s is hidden in a message, a field, a list and an error', (_what, text, secret) => {
     const lines = linesOf((log) => {
       log.info(text);
@@ -36,8 +53,10 @@ describe('openLog', () => {
       log.info({ deep: { list: [text] } }, 'x');
       log.error(new Error(text));
       log.error({ err: new Error('outer', { cause: new Error(text) }) }, 'x');
+      log.error({ err: new AggregateError([new Error(text)], 'several') }, 'x');
+      log.error({ err: Object.assign(new Error('outer'), { url: text, inner: { said: text } }) }, 'x');
     });
-    expect(lines).toHaveLength(5);
+    expect(lines).toHaveLength(7);
     expect(JSON.stringify(lines)).not.toContain(secret);
   });
 
@@ -52,6 +71,45 @@ describe('openLog', () => {
       headers: { Authorization: '[hidden]', cookie: '[hidden]' },
       registry: { access_secret: '[hidden]', url: 'x' },
     });
+  });
+
+  test.each([
+    'client_secret',
+    'smtp-password',
+    'apiToken',
+    'x-api-key',
+    'sealed_private_jwk',
+    'code_verifier',
+    'TOKEN',
+  ])('%s names a secret', (name) => {
+    const [line] = linesOf((log) => log.info({ err: Object.assign(new Error('x'), { [name]: ['opaque'] }) }, 'y'));
+    expect(JSON.stringify(line)).not.toContain('opaque');
+  });
+
+  test('what only sounds like a secret stays readable', () => {
+    const [line] = linesOf((log) =>
+      log.info(
+        { token_id: 'a', tokens: 3, digest: 'sha256:abc', key: 'larder-12', url: new URL('https://x/a?b=c') },
+        'a token: refused',
+      ),
+    );
+    expect(line).toMatchObject({
+      token_id: 'a',
+      tokens: 3,
+      digest: 'sha256:abc',
+      key: 'larder-12',
+      url: 'https://x/a?b=c',
+      msg: 'a token: refused',
+    });
+  });
+
+  test('long lines are cleaned in little time', () => {
+    const started = performance.now();
+    linesOf((log) => {
+      for (const piece of ['a', '-', 'a_', '\\"', ' token=', 'eyJ', 'http://', 'token-'])
+        log.info(piece.repeat(20_000));
+    });
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   test('child bindings are cleaned too, cycles end, and bytes are not printed', () => {

@@ -5,21 +5,44 @@ export type { Logger } from 'pino';
 
 const HIDDEN = '[hidden]';
 
-/** Fields that hold a secret by their name, at any depth that our lines have. */
-const SECRET_FIELD =
-  /^(authorization|proxy-authorization|cookie|set-cookie|password|passwd|secret|access_secret|api_token|refresh_token|access_token|token|private_key|key_material)$/i;
+/** Words that make a secret of what they name: alone, or last in a longer name (`access_secret`, `apiToken`). */
+const SECRET_WORDS =
+  'authorization|cookie|set-cookie|password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|private[_-]?jwk|key[_-]material|credentials?|assertion|signature|sig|verifier';
 
-/** Secrets by their look, wherever in a text they stand. */
+/** Fields that hold a secret by their name, at any depth that our lines have. */
+const SECRET_FIELD = new RegExp(`(^|[_-])(${SECRET_WORDS})$`, 'i');
+const CAMEL_SECRET_FIELD = /[a-z](Authorization|Cookie|Password|Passphrase|Secret|Token|ApiKey|PrivateKey|Signature)$/;
+
+/** A name that ends in such a word, as it stands in texts. `code` and `key` are secrets only where they are parameters of an address. */
+const NAMED = `(?:[\\w-]{0,64}[_-])?(?:${SECRET_WORDS})`;
+
+/** Where a word begins: in a finished line also right behind the escaped end of a line. */
+const BEGIN = '(?:(?<=\\\\[bfnrt])|\\b)';
+
+/** Secrets by their look, wherever in a text they stand. They see finished lines, in which quotes within texts are escaped. */
 const SECRET_TEXTS: readonly [RegExp, string][] = [
-  [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${HIDDEN}`],
-  // API tokens of ours (src/identity/api-tokens.ts).
-  [/\blarder_[\w-]{20,}/g, `larder_${HIDDEN}`],
+  // Headers as texts show them, to the end of their line.
+  [
+    new RegExp(`${BEGIN}((?:proxy-)?authorization|(?:set-)?cookie|x-api-key)(\\s*:\\s*)[^"\\\\]+`, 'gi'),
+    `$1$2${HIDDEN}`,
+  ],
+  [new RegExp(`${BEGIN}(bearer|basic)\\s+[\\w.~+/=-]{8,}`, 'gi'), `$1 ${HIDDEN}`],
+  // API tokens and registry passwords of ours (src/identity/api-tokens.ts, registry-passwords.ts).
+  [new RegExp(`${BEGIN}(larder[a-z]*_)[\\w-]{20,}`, 'g'), `$1${HIDDEN}`],
   // JSON web tokens: three parts, the first of them a JSON object in base64url.
-  [/\beyJ[\w-]{6,}\.[\w-]+\.[\w-]*/g, HIDDEN],
+  [new RegExp(`${BEGIN}eyJ[\\w-]{6,}\\.[\\w-]+\\.[\\w-]*`, 'g'), HIDDEN],
+  // Tokens of chat services, which their webhooks and bots are called with.
+  [new RegExp(`${BEGIN}xox[a-z]-[\\w-]+`, 'g'), HIDDEN],
+  // Keys in PEM; ends of lines are escaped here.
+  [/-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^"]*?(-----END [A-Z ]{0,32}PRIVATE KEY-----|(?="))/g, HIDDEN],
   // Credentials in a URL (RFC 3986, section 3.2.1).
-  [/([a-z][a-z0-9+.-]*:\/\/)[^/\s@"'\\]+@/gi, `$1${HIDDEN}@`],
-  // Secrets in a query: tokens and signatures.
-  [/([?&](?:refresh_token|api_token|access_token|token|signature|password)=)[^&\s"'#\\]+/gi, `$1${HIDDEN}`],
+  [/([a-z][a-z0-9+.-]{0,31}:\/\/)[^/\s@"'\\]+@/gi, `$1${HIDDEN}@`],
+  // Parameters of an address: tokens, signatures, keys of webhooks, codes of a log-in.
+  [new RegExp(`([?&](?:${NAMED}|key|code)=)[^&\\s"'#\\\\]+`, 'gi'), `$1${HIDDEN}`],
+  // The same in forms and messages.
+  [new RegExp(`(^|\\\\[bfnrt]|[\\s"'(,;{])(${NAMED}=)[^&\\s"'#\\\\,;)}]+`, 'gi'), `$1$2${HIDDEN}`],
+  // JSON within a text.
+  [new RegExp(`(\\\\"${NAMED}\\\\"\\s*:\\s*\\\\")(?:[^\\\\"]|\\\\\\\\(?:\\\\["\\\\]|[^\\\\"]))*`, 'gi'), `$1${HIDDEN}`],
 ];
 
 /** Deeper values are cut off: a line is for reading, and a cycle must end. */
@@ -59,6 +82,7 @@ function hideFields(fields: Record<string, unknown>): Record<string, unknown> {
 
 /** A plain copy in which fields named for a secret are hidden; their texts are left for the line as a whole. */
 function hideSecrets(value: unknown, depth: number): unknown {
+  if (value instanceof URL) return value.href;
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
   if (depth >= DEPTH_MAX) return '[deep]';
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
@@ -67,9 +91,13 @@ function hideSecrets(value: unknown, depth: number): unknown {
   return Object.fromEntries(
     Object.entries(plain).map(([name, field]) => [
       name,
-      SECRET_FIELD.test(name) && field !== undefined && field !== null ? HIDDEN : hideSecrets(field, depth + 1),
+      isSecret(name) && field !== undefined && field !== null ? HIDDEN : hideSecrets(field, depth + 1),
     ]),
   );
+}
+
+function isSecret(name: string): boolean {
+  return SECRET_FIELD.test(name) || CAMEL_SECRET_FIELD.test(name);
 }
 
 /** Takes the secrets out of a text; JSON stays JSON. */
