@@ -24,6 +24,8 @@ export type Config = {
   readonly trustedProxies: readonly string[];
   /** Origins whose pages may call the API. */
   readonly corsOrigins: readonly string[];
+  /** Where Prometheus asks. Absent: nowhere. */
+  readonly metrics?: { readonly host: string; readonly port: number };
   readonly contentDirectory: string;
   /** Networks, addresses and names that requests may go to although they are private. */
   readonly egressAllow: readonly string[];
@@ -76,6 +78,8 @@ const SETTINGS: Record<string, true> = {
   LARDER_TLS_KEY: true,
   LARDER_TRUSTED_PROXIES: true,
   LARDER_CORS_ORIGINS: true,
+  LARDER_METRICS_HOST: true,
+  LARDER_METRICS_PORT: true,
   LARDER_CONTENT: true,
   LARDER_EGRESS_ALLOW: true,
   LARDER_WORKER_CONCURRENCY: true,
@@ -113,6 +117,9 @@ export function readConfig(environment: Environment = process.env, directory: st
     key: read<string | undefined>('LARDER_TLS_KEY', undefined, path),
   };
   violations.push(...tlsViolations(tls, publicUrl));
+  const metricsPort = read<number | undefined>('LARDER_METRICS_PORT', undefined, (text) =>
+    parseNumber(text, 1, 65_535),
+  );
   const config: Config = {
     host: read('LARDER_HOST', '127.0.0.1', parseHost),
     port: read('LARDER_PORT', 8080, (text) => parseNumber(text, 0, 65_535)),
@@ -123,6 +130,9 @@ export function readConfig(environment: Environment = process.env, directory: st
     ...(tls.cert !== undefined && tls.key !== undefined && { tls: Object.freeze({ cert: tls.cert, key: tls.key }) }),
     trustedProxies: Object.freeze(read('LARDER_TRUSTED_PROXIES', [], parseNetworks)),
     corsOrigins: Object.freeze(read('LARDER_CORS_ORIGINS', [], parseOrigins)),
+    ...(metricsPort !== undefined && {
+      metrics: Object.freeze({ host: read('LARDER_METRICS_HOST', '127.0.0.1', parseHost), port: metricsPort }),
+    }),
     contentDirectory: read('LARDER_CONTENT', join(data, 'content'), (text) => resolve(directory, text)),
     egressAllow: Object.freeze(read('LARDER_EGRESS_ALLOW', [], parseList)),
     proxy: Object.freeze(readProxy(given, violations)),

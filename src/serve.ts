@@ -5,6 +5,7 @@ import { bootstrap } from './bootstrap.ts';
 import { findEssentials, listWorkers } from './catalog/workers.ts';
 import type { Config } from './config.ts';
 import type { Readiness } from './http/health.ts';
+import { openMetrics, serveMetrics } from './http/metrics.ts';
 import { buildServer } from './http/server.ts';
 import { followTlsFiles, readTlsFiles } from './http/tls-files.ts';
 import type { Logger } from './log.ts';
@@ -37,6 +38,7 @@ export async function startServer(
   const resources = await openResources(config, log);
   const state = { bootstrapped: false };
   const readiness: Readiness = { draining: false, checks: checksOf(resources, state) };
+  const metrics = config.metrics && openMetrics(resources);
   const app = buildServer({
     db: resources.db,
     content: resources.content,
@@ -47,6 +49,7 @@ export async function startServer(
     ...(tls !== undefined && { tls }),
     trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
+    ...(metrics && { watch: metrics.watch }),
     register: (scope) => registerRegistryRoutes(scope, { ...resources, ...publicUrlOf(config) }),
   });
   const files = config.tls && followTlsFiles(app.server as unknown as TlsServer, config.tls, { log });
@@ -57,6 +60,10 @@ export async function startServer(
     files?.stop();
   });
   try {
+    if (metrics && config.metrics) {
+      const served = await serveMetrics(metrics, config.metrics);
+      app.addHook('onClose', async () => served.close());
+    }
     const url = await app.listen({ host: config.host, port: config.port });
     await bootstrap(resources.db, { publicUrl: config.publicUrl ?? url, tell });
     state.bootstrapped = true;

@@ -40,6 +40,8 @@ export type ServerParts = {
   tls?: TlsPair;
   /** Origins whose pages may call the API. */
   corsOrigins?: readonly string[];
+  /** Watches every answer, those of other routes too. */
+  watch?: (app: FastifyInstance) => void;
   /** Adds more routes: the hosted registry's. */
   register?: (app: FastifyInstance) => void | Promise<void>;
 };
@@ -68,6 +70,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   addCors(app, parts.corsOrigins ?? []);
   addSecurityHeaders(app);
   addAnswers(app, parts.readiness);
+  parts.watch?.(app);
   addAllowedMethods(app);
   addHealth(app, parts.readiness);
   addProblemPages(app);

@@ -1,0 +1,16 @@
+// How much work there is, for whoever watches: jobs by task, and by what they are at.
+import { sql } from 'kysely';
+import type { Database } from './database.ts';
+import { QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
+
+export type JobCount = { task: string; state: 'waiting' | 'running' | 'failed'; count: number };
+
+/** Jobs that wait (for a worker, or for their next attempt), run, or failed for good and are still kept by the queue. */
+export async function countJobs(db: Database): Promise<JobCount[]> {
+  const found = await sql<JobCount>`
+    select data->>'task' as task,
+      case state when 'active' then 'running' when 'failed' then 'failed' else 'waiting' end as state, count(*) as count
+    from ${sql.table(`${QUEUE_SCHEMA}.job`)}
+    where name = ${QUEUE_NAME} and state in ('created', 'retry', 'active', 'failed') group by 1, 2`.execute(db);
+  return found.rows;
+}

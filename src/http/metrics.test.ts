@@ -1,0 +1,82 @@
+// Metrics: what is counted, what is looked up, and that nothing a stranger sends becomes a label.
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { openTestApi, type TestApi } from '../../test/api.ts';
+import { recordWorker } from '../catalog/workers.ts';
+import { inTransaction } from '../db/database.ts';
+import { enqueue } from '../db/queue.ts';
+import { type Metrics, openMetrics, serveMetrics } from './metrics.ts';
+import { buildServer } from './server.ts';
+
+let api: TestApi;
+let metrics: Metrics;
+beforeAll(async () => {
+  api = await openTestApi({
+    build(parts) {
+      const pool = { totalCount: 3, idleCount: 2, waitingCount: 1 };
+      metrics = openMetrics({ db: parts.db, pool, content: parts.content });
+      return buildServer({ ...parts, watch: metrics.watch });
+    },
+  });
+}, 60_000);
+afterAll(() => api.close());
+
+const lineOf = (text: string, start: string) => text.split('\n').find((line) => line.startsWith(start));
+
+test('requests are counted by pattern, and strangers make no labels', async () => {
+  await api.ask('GET', `/v1/catalogs/${api.acme.catalog_id}`);
+  await api.ask('GET', `/v1/catalogs/${randomUUID()}`);
+  for (let index = 0; index < 5; index++) await api.ask('GET', `/made-up-${index}?token=made-up`);
+  await api.ask('PROPFIND' as 'GET', '/made-up').catch(() => undefined);
+  const text = await metrics.text();
+  const route = 'route="/v1/catalogs/:catalog_id"';
+  expect(text).toContain(`larder_http_request_duration_seconds_count{method="GET",${route},status="200"} 1`);
+  expect(text).toContain(`larder_http_request_duration_seconds_count{method="GET",${route},status="404"} 1`);
+  expect(text).toContain('larder_http_request_duration_seconds_count{method="GET",route="none",status="404"} 5');
+  expect(text).not.toContain('made-up');
+  expect(text).not.toContain(api.acme.catalog_id);
+});
+
+test('work, workers, content, connections and the process are told', async () => {
+  await inTransaction(api.database.db, async (tx) => {
+    await enqueue(tx, 'discover-products', {}, { key: 'one' });
+    await recordWorker(tx, { id: randomUUID(), host: 'h', sandbox_mode: 'userns', sandbox_reasons: [] });
+  });
+  await api.content.put(
+    (async function* () {
+      yield Buffer.from('hello');
+    })(),
+  );
+  const fresh = openMetrics({ db: api.database.db, pool: api.database.pool, content: api.content });
+  const text = await fresh.text();
+  expect(lineOf(text, 'larder_jobs{task="discover-products",state="waiting"}')).toMatch(/ 1$/);
+  expect(lineOf(text, 'larder_workers{sandbox_mode="userns"}')).toMatch(/ 1$/);
+  expect(lineOf(text, 'larder_database_up')).toMatch(/ 1$/);
+  expect(lineOf(text, 'larder_database_connections{state="idle"}')).toMatch(/ \d+$/);
+  expect(lineOf(text, 'larder_content_free_ratio')).toMatch(/ 0\.\d+$/);
+  expect(text).toContain('process_resident_memory_bytes');
+  await vi.waitFor(async () => expect(await fresh.text()).toMatch(/^larder_content_bytes 5$/m));
+});
+
+test('a database that does not answer is told, and the rest with it', async () => {
+  const lost = await openTestApi();
+  await lost.database.drop();
+  const text = await openMetrics({ db: lost.database.db, pool: lost.database.pool, content: lost.content }).text();
+  expect(lineOf(text, 'larder_database_up')).toMatch(/ 0$/);
+  expect(text).toContain('process_resident_memory_bytes');
+  await lost.app.close();
+});
+
+test('the listener knows one address', async () => {
+  const served = await serveMetrics(metrics, { host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${served.port}`;
+  const answer = await fetch(`${url}/metrics`);
+  expect([answer.status, answer.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/plain')]);
+  expect(await answer.text()).toContain('larder_http_request_duration_seconds_bucket');
+  expect((await fetch(`${url}/v1/catalogs`)).status).toBe(404);
+  expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(404);
+  await expect(serveMetrics(metrics, { host: '127.0.0.1', port: served.port })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+  });
+  served.close();
+});

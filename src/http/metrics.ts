@@ -1,0 +1,163 @@
+// Prometheus metrics: what is counted of requests, and what is looked up when somebody asks. On a listener of its own.
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type pg from 'pg';
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { countPhases } from '../catalog/figures.ts';
+import { listWorkers } from '../catalog/workers.ts';
+import type { Database } from '../db/database.ts';
+import { countJobs } from '../db/queue-figures.ts';
+import type { ContentStore } from '../oci/content.ts';
+
+export type MetricsParts = {
+  db: Database;
+  pool: Pick<pg.Pool, 'totalCount' | 'idleCount' | 'waitingCount'>;
+  content: ContentStore;
+};
+
+export type Metrics = {
+  /** Counts the answers of a server. To be called before it is ready. */
+  watch(app: FastifyInstance): void;
+  /** All metrics in Prometheus' text format. */
+  text(): Promise<string>;
+};
+
+/** What is looked up in the database is looked up again after this long, however many ask. */
+const LOOKED_UP_MS = 10_000;
+
+/** Walking the content store touches every file's entry: seldom, and never while somebody waits for it. */
+const CONTENT_WALK_MS = 10 * 60_000;
+
+/** From an answer out of memory to an upload of minutes, in seconds. */
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
+/** What has no route is one: addresses that strangers make up must not become labels. */
+const NO_ROUTE = 'none';
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** Makes the metrics of a process. Nothing is looked up before somebody asks. */
+export function openMetrics(parts: MetricsParts): Metrics {
+  const register = new Registry();
+  collectDefaultMetrics({ register });
+  const requests = new Histogram({
+    name: 'larder_http_request_duration_seconds',
+    help: 'Requests by method, route pattern and status, with the time to the end of the answer.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: BUCKETS,
+    registers: [register],
+  });
+  const lookUp = [...gaugesOfDatabase(register, parts), gaugesOfContent(register, parts.content)];
+  return {
+    watch(app) {
+      app.addHook('onResponse', async (request, reply) => {
+        const method = METHODS.has(request.method) ? request.method : 'other';
+        const route = request.is404 ? NO_ROUTE : (request.routeOptions.url ?? NO_ROUTE);
+        requests.observe({ method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
+      });
+    },
+    async text() {
+      await Promise.all(lookUp.map((one) => one()));
+      return await register.metrics();
+    },
+  };
+}
+
+type LookUp = () => Promise<void>;
+
+function gaugesOfDatabase(register: Registry, { db, pool }: MetricsParts): LookUp[] {
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name, help, labelNames, registers: [register] });
+  const jobs = gauge('larder_jobs', 'Jobs by task and by what they are at.', ['task', 'state']);
+  const phases = gauge('larder_pipeline_phases', 'Phases of all pipelines by status.', ['phase', 'status']);
+  const workers = gauge('larder_workers', 'Workers seen lately, by how they run sandboxes.', ['sandbox_mode']);
+  const connections = gauge('larder_database_connections', 'Connections of this process.', ['state']);
+  const waiting = gauge('larder_database_waiting', 'Statements that wait for a connection of this process.');
+  const up = gauge('larder_database_up', '1 when the database answered the last look, 0 when it did not.');
+  const rows = atMostEvery(LOOKED_UP_MS, async () => {
+    try {
+      const [jobCounts, phaseCounts, alive] = await Promise.all([countJobs(db), countPhases(db), listWorkers(db)]);
+      for (const one of [jobs, phases, workers]) one.reset();
+      for (const { task, state, count } of jobCounts) jobs.set({ task, state }, count);
+      for (const { phase, status, count } of phaseCounts) phases.set({ phase, status }, count);
+      for (const { sandbox_mode } of alive) workers.inc({ sandbox_mode });
+      up.set(1);
+    } catch {
+      // What cannot be looked up is missing, which is a sign of its own; the rest is still told.
+      for (const one of [jobs, phases, workers]) one.reset();
+      up.set(0);
+    }
+  });
+  const connected = async () => {
+    connections.set({ state: 'busy' }, pool.totalCount - pool.idleCount);
+    connections.set({ state: 'idle' }, pool.idleCount);
+    waiting.set(pool.waitingCount);
+  };
+  return [rows, connected];
+}
+
+function gaugesOfContent(register: Registry, content: ContentStore): LookUp {
+  const registers = [register];
+  const bytes = new Gauge({
+    name: 'larder_content_bytes',
+    help: 'Bytes in the content store at its last walk.',
+    registers,
+  });
+  const count = new Gauge({ name: 'larder_contents', help: 'Contents in the store at its last walk.', registers });
+  const free = new Gauge({ name: 'larder_content_free_ratio', help: 'Free share of the store’s disk.', registers });
+  const walk = atMostEvery(CONTENT_WALK_MS, async () => {
+    const sum = { bytes: 0, count: 0 };
+    for await (const { size } of content.list()) {
+      sum.bytes += size;
+      sum.count += 1;
+    }
+    bytes.set(sum.bytes);
+    count.set(sum.count);
+  });
+  return async () => {
+    walk().catch(() => {});
+    const share = await content.freeShare().catch(() => undefined);
+    if (share !== undefined) free.set(share);
+  };
+}
+
+/** Calls `act` unless it was called lately; who asks meanwhile gets the same answer. */
+function atMostEvery(ms: number, act: () => Promise<void>): LookUp {
+  let last: { at: number; done: Promise<void> } | undefined;
+  return () => {
+    if (last === undefined || performance.now() - last.at >= ms) last = { at: performance.now(), done: act() };
+    return last.done;
+  };
+}
+
+/** Listens for Prometheus. Resolves when it does, rejects when the address is taken. */
+export async function serveMetrics(
+  metrics: Pick<Metrics, 'text'>,
+  { host, port }: { host: string; port: number },
+): Promise<{ port: number; close(): void }> {
+  const server = createServer((request, response) => {
+    if (request.url !== '/metrics' || (request.method !== 'GET' && request.method !== 'HEAD')) {
+      response.writeHead(404).end();
+      return;
+    }
+    metrics.text().then(
+      (text) => response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text),
+      () => response.writeHead(500).end(),
+    );
+  });
+  await listen(server, { host, port });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function listen(server: Server, at: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at, () => resolve());
+  });
+}
