@@ -94,15 +94,22 @@ async function claim(tx: Transaction, ids: RawBuilder<unknown>): Promise<Checked
   return claimed.rows;
 }
 
-/** Records how a look at a registry went; without a cause it was well. Ends the claim. */
+/**
+ * Records how a look at a registry went; without a cause it was well. Ends the claim. CHANGED: it was well and is not any
+ * more, or the other way round, or the first look found it unwell.
+ */
 export async function recordRegistryHealth(
   tx: Transaction,
   health: { registry_id: string; unhealthy_cause?: string },
-): Promise<void> {
-  await sql`
-    update registries set healthy = ${health.unhealthy_cause === undefined},
-      unhealthy_cause = ${health.unhealthy_cause ?? null}, last_checked_at = now(), checked_until = null
-    where id = ${health.registry_id}`.execute(tx);
+): Promise<'CHANGED' | 'SAME'> {
+  const { registry_id, unhealthy_cause } = health;
+  const recorded = await sql<{ changed: boolean }>`
+    with before as (select id, healthy from registries where id = ${registry_id} for no key update)
+    update registries r set healthy = ${unhealthy_cause === undefined}, unhealthy_cause = ${unhealthy_cause ?? null},
+      last_checked_at = now(), checked_until = null
+    from before where r.id = before.id
+    returning coalesce(before.healthy, true) <> r.healthy as changed`.execute(tx);
+  return recorded.rows[0]?.changed ? 'CHANGED' : 'SAME';
 }
 
 /** Keeps what a registry was found to be able to do. */
@@ -125,6 +132,21 @@ export async function doubtRegistryCapabilities(
     where id = ${registry.id} and removed_at is null and capabilities_at < now() - ${DOUBT_MINUTES} * interval '1 minute'
     returning id`.execute(tx);
   if (doubted.rows.length > 0) await enqueueRegistryCheck(tx, registry);
+}
+
+/**
+ * Lets base images follow their operating systems: one that gets no patches any more makes them DEPRECATED, and they are
+ * ACTIVE again when it is. What is built on them goes on.
+ */
+export async function followOperatingSystems(tx: Transaction): Promise<void> {
+  await sql`
+    update base_images b set status = 'DEPRECATED', deprecated_at = coalesce(o.deprecated_at, now())
+    from operating_systems o
+    where o.id = b.operating_system_id and b.status = 'ACTIVE' and o.status <> 'ACTIVE'`.execute(tx);
+  await sql`
+    update base_images b set status = 'ACTIVE', deprecated_at = null
+    from operating_systems o
+    where o.id = b.operating_system_id and b.status = 'DEPRECATED' and o.status = 'ACTIVE'`.execute(tx);
 }
 
 /** Puts the base images whose turn has come on the list, spread over the time until the schedule's next turn. */

@@ -95,6 +95,19 @@ describe('a look that is asked for', () => {
     for (const line of lines) expect(line).not.toContain(credentials.password);
   });
 
+  test('tells when health changes, and only then', async () => {
+    const { id } = await register();
+    const record = (unhealthy_cause?: string) =>
+      inTransaction(api.database.db, (tx) =>
+        recordRegistryHealth(tx, { registry_id: id, ...(unhealthy_cause !== undefined && { unhealthy_cause }) }),
+      );
+    const told = [];
+    for (const cause of [undefined, 'broken', 'broken otherwise', undefined, undefined]) told.push(await record(cause));
+    expect(told).toEqual(['SAME', 'CHANGED', 'SAME', 'CHANGED', 'SAME']);
+    await api.database.pool.query('update registries set healthy = null where id = $1', [id]);
+    expect(await record('broken from the start')).toBe('CHANGED');
+  });
+
   test('is asked for by the API, however often, as one', async () => {
     const { path } = await register();
     await api.database.pool.query('delete from queue.job');

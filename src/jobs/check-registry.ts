@@ -4,6 +4,7 @@ import {
   claimDueRegistryChecks,
   claimRegistryCheck,
   enqueueDueBaseImages,
+  followOperatingSystems,
   recordRegistryCapabilities,
   recordRegistryHealth,
 } from '../catalog/registry-checks.ts';
@@ -39,7 +40,10 @@ export async function checkRegistries(
   _payload: Record<string, never>,
   { signal }: Pick<JobContext, 'signal'>,
 ): Promise<void> {
-  await inTransaction(resources.db, enqueueDueBaseImages);
+  await inTransaction(resources.db, async (tx) => {
+    await followOperatingSystems(tx);
+    await enqueueDueBaseImages(tx);
+  });
   const end = performance.now() + TURN_MS_MAX;
   async function looker(): Promise<void> {
     while (!signal.aborted && performance.now() < end) {
