@@ -11,6 +11,13 @@ export interface Source {
   fetch(descriptor: Descriptor, range?: ByteRange): Promise<Readable>;
 }
 
+/** An artifact with its manifests in hand. */
+export type WholeArtifact = {
+  blobs: Descriptor[];
+  manifests: { descriptor: Descriptor; bytes: Buffer }[];
+  tags: string[];
+};
+
 export interface Target extends Source {
   exists(descriptor: Descriptor): Promise<boolean>;
   /** Stores a blob or manifest. `open` is called once a try, so that a push can be tried again. */
@@ -25,6 +32,11 @@ export interface Target extends Source {
   readonly place?: { registry: string; repository: string };
   /** Stores a manifest right under its tag, which saves a request where names are requests. */
   pushTagged?(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>, tag: string): Promise<void>;
+  /**
+   * Shows a whole artifact at once, under its tags, where all of it is held already; false, and nothing is done, where something is not.
+   * Manifests come children first; the tags name the last one.
+   */
+  adopt?(artifact: WholeArtifact): Promise<boolean>;
   /** Lets a subject know its referrers where pushing them does not (distribution-spec, "Referrers Tag Schema"). */
   attach?(subject: Digest, referrers: Descriptor[]): Promise<void>;
 }

@@ -2,8 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { basic, openTestRegistry, type TestRegistry } from '../../test/registry.ts';
+import { contentTarget } from '../oci/content-target.ts';
+import { copyArtifact } from '../oci/copy.ts';
 import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
-import { describeBytes, EMPTY_CONFIG, encodeDocument, once } from '../oci/manifest.ts';
+import { describeBytes, EMPTY_CONFIG, encodeDocument, once, readAtMost } from '../oci/manifest.ts';
+import { memoryContent } from '../oci/memory.ts';
 import { testTarget } from '../oci/target-conformance.ts';
 import { hostedTarget } from './target.ts';
 
@@ -67,6 +70,73 @@ describe('rows over shared content', () => {
       temporary: false,
     });
     expect(await target.resolve(manifest.digest)).toBeUndefined();
+  });
+
+  /** An index around a manifest, all of it in the store. */
+  async function image(name: string): Promise<{ manifest: Descriptor; index: Descriptor; layer: Descriptor }> {
+    const layerBytes = randomBytes(20);
+    const layer = describeBytes(MEDIA_TYPES.layer, layerBytes);
+    await registry.content.put(once(layerBytes));
+    await registry.content.put(once(Buffer.from('{}')));
+    const manifest = await hold({ ...artifact(name), layers: [layer] });
+    const indexBytes = encodeDocument({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [manifest] });
+    await registry.content.put(once(indexBytes));
+    return { manifest, index: describeBytes(MEDIA_TYPES.index, indexBytes), layer };
+  }
+
+  test('a whole artifact that the store holds is shown by one statement, and again without harm', async () => {
+    const asked: string[] = [];
+    const pool = new Proxy(registry.database.pool, {
+      get: (of, name) => {
+        if (name !== 'query') return Reflect.get(of, name);
+        return (query: { name: string }) => {
+          asked.push(query.name);
+          return of.query(query as never);
+        };
+      },
+    });
+    const options = { pool, content: registry.content, organization_id: registry.acme.id };
+    const { manifest, index, layer } = await image('whole');
+    const tags = ['1.0.0-debian-12-r0', '1.0', '1'];
+    await targetOf(registry, 'acme/whole').push(EMPTY_CONFIG, never);
+    const target = hostedTarget({ ...options, repository: 'acme/whole' });
+    for (let times = 0; times < 2; times += 1)
+      await copyArtifact(contentTarget(registry.content), target, index, { tags });
+    expect(asked).toEqual(['registry_adopt_artifact', 'registry_adopt_artifact']);
+    for (const tag of tags) expect(await target.resolve(tag)).toEqual(index);
+    expect(await target.resolve(manifest.digest)).toEqual(manifest);
+    expect(await target.exists(layer)).toBe(true);
+    const uses = await registry.database.db
+      .selectFrom('content_uses')
+      .select('digest')
+      .where('kind', '=', 'repository')
+      .where('digest', 'in', [manifest.digest, index.digest, layer.digest])
+      .execute();
+    expect(uses).toHaveLength(3);
+  });
+
+  test('an artifact whose immutable tag names another is refused whole', async () => {
+    const target = targetOf(registry, 'acme/refused-whole');
+    const [first, second] = [await image('one'), await image('two')];
+    const copy = (root: Descriptor) =>
+      copyArtifact(contentTarget(registry.content), target, root, { tags: ['2.0.0-debian-12-r0', 'latest'] });
+    await copy(first.index);
+    await expect(copy(second.index)).rejects.toMatchObject({ code: 'DENIED', side: 'target', temporary: false });
+    expect(await target.resolve('latest')).toEqual(first.index);
+    expect(await target.resolve(second.manifest.digest)).toBeUndefined();
+  });
+
+  test('an artifact that the store holds in part is brought the long way', async () => {
+    const source = memoryContent();
+    const { manifest, layer } = await image('partly');
+    const bytes = await readAtMost(await registry.content.open(manifest.digest), 1000);
+    const layerBytes = await readAtMost(await registry.content.open(layer.digest), 1000);
+    for (const part of [bytes, layerBytes, Buffer.from('{}')]) await source.put(once(part));
+    await registry.content.delete(layer.digest);
+    const target = targetOf(registry, 'acme/partly');
+    await copyArtifact(contentTarget(source), target, manifest, { tags: ['v1'] });
+    expect(await target.resolve('v1')).toEqual(manifest);
+    expect(await registry.content.stat(layer.digest)).toBeDefined();
   });
 
   test("an immutable tag is not moved: DENIED, and the next revision's turn", async () => {

@@ -4,7 +4,8 @@ import type { ContentStore } from '../oci/content.ts';
 import type { Descriptor, Digest } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isManifestType, once, readManifestBytes } from '../oci/manifest.ts';
-import type { Target } from '../oci/target.ts';
+import type { Target, WholeArtifact } from '../oci/target.ts';
+import { adoptArtifact } from './adopt.ts';
 import { addBlob, getBlobSize, mountBlob } from './blobs.ts';
 import { checkManifest } from './manifest.ts';
 import { getManifest, listReferrers, putManifest } from './manifests.ts';
@@ -45,6 +46,7 @@ export function hostedTarget(options: HostedOptions): Target {
     exists: (descriptor) => told('exists', () => exists(options, descriptor)),
     push: (descriptor, open) => told('push', () => push(options, descriptor, { open })),
     pushTagged: (descriptor, open, tag) => told('push', () => push(options, descriptor, { open, tag })),
+    adopt: (artifact) => told('adopt', () => adopt(options, artifact)),
     tag: (descriptor, tag) =>
       told('tag', () => push(options, descriptor, { open: () => options.content.open(descriptor.digest), tag })),
     mount: (descriptor, from) => told('mount', () => mount(options, descriptor, from)),
@@ -122,6 +124,21 @@ async function push(
   }
   const manifest = checkManifest(bytes, descriptor.mediaType);
   await putManifest(ask, refOf(options), { ...manifest, ...(how.tag !== undefined && { tag: how.tag }) });
+}
+
+/** Everything is touched before its rows are written, as in `push`. */
+async function adopt(options: HostedOptions, { blobs, manifests, tags }: WholeArtifact): Promise<boolean> {
+  const held = await Promise.all([
+    ...blobs.map((blob) => isHeld(options.content, blob)),
+    // Their bytes are in hand, so their sizes are known.
+    ...manifests.map(({ descriptor }) => options.content.touch(descriptor.digest)),
+  ]);
+  if (held.includes(false)) {
+    return false;
+  }
+  const checked = manifests.map(({ bytes, descriptor }) => checkManifest(bytes, descriptor.mediaType));
+  await adoptArtifact(asker(options), refOf(options), { blobs, manifests: checked, tags });
+  return true;
 }
 
 /** True when the store holds it, which then is young again: no sweep takes it before its row is there. */

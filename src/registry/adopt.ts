@@ -1,0 +1,82 @@
+// An artifact whose content is all in the store, shown in a repository by one statement: it is there whole, under its tags, or not at all.
+import type { ContentInfo } from '../oci/content.ts';
+import type { CheckedManifest } from './manifest.ts';
+import { isImmutableTag } from './names.ts';
+import { denied } from './refusal.ts';
+import { type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
+import { type Ask, statement } from './statements.ts';
+
+/**
+ * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 every digest, $7 tags, $8 whether each is immutable, $9 the digest that they
+ * name. Rows that are there are locked, so that a delete in the same moment waits and then sees what is made of them; rows
+ * that it took before are written again, which is why the insert waits for the lock.
+ */
+const ADOPT = statement<{ holders: string[]; tagged: number }>(
+  'adopt_artifact',
+  `with repository as (${WRITABLE}),
+     wanted as (select * from unnest($7::text[], $8::boolean[]) as wanted (tag, immutable)),
+     holders as (
+       select t.tag from repository_tags t join repository r on t.repository_id = r.id join wanted w on w.tag = t.tag
+       where w.immutable and t.digest <> $9),
+     kept as materialized (
+       select b.digest from repository_blobs b join repository r on b.repository_id = r.id where b.digest = any($3::text[]) for key share of b),
+     listed as materialized (
+       select m.digest from repository_manifests m join repository r on m.repository_id = r.id where m.digest = any($6::text[]) for key share of m),
+     accepted as materialized (
+       select id from repository
+       where not exists (select from holders) and (select count(*) from kept) + (select count(*) from listed) >= 0),
+     blobs as (
+       insert into repository_blobs (repository_id, digest, size_bytes)
+       select a.id, b.digest, b.size from accepted a, unnest($3::text[], $4::bigint[]) as b (digest, size) on conflict do nothing),
+     manifests as (
+       insert into repository_manifests (repository_id, digest, media_type, size_bytes, artifact_type, annotations, subject_digest, refers_to)
+       select a.id, m.digest, m.media_type, m.size_bytes, m.artifact_type, m.annotations, m.subject_digest, m.refers_to
+       from accepted a, jsonb_to_recordset($5::jsonb) as m (digest text, media_type text, size_bytes bigint, artifact_type text,
+         annotations jsonb, subject_digest text, refers_to text[])
+       on conflict do nothing),
+     used as (
+       insert into content_uses (digest, kind, id) select digest, 'repository', a.id from accepted a, unnest($6::text[]) digest
+       on conflict do nothing),
+     tagged as (
+       insert into repository_tags (repository_id, tag, digest) select a.id, w.tag, $9 from accepted a, wanted w
+       on conflict (repository_id, tag) do update set digest = excluded.digest, updated_at = now()
+         where repository_tags.digest = excluded.digest or repository_tags.tag not in (select tag from wanted where immutable)
+       returning tag)
+   select array(select tag from holders) as holders, (select count(*)::int from tagged) as tagged from repository`,
+);
+
+export type Adopted = {
+  /** Everything that the manifests are made of. */
+  blobs: ContentInfo[];
+  /** Children before parents; the tags name the last one. */
+  manifests: CheckedManifest[];
+  tags: string[];
+};
+
+/**
+ * Shows an artifact. Who calls has seen to it that the store holds all of it. Throws DENIED for an immutable tag that names another
+ * digest; then nothing is shown.
+ */
+export async function adoptArtifact(ask: Ask, repository: RepositoryRef, artifact: Adopted): Promise<void> {
+  const { blobs, manifests } = artifact;
+  const tags = [...new Set(artifact.tags)];
+  const rows = manifests.map(({ blobs: parts, manifests: children, ...row }) => ({
+    ...row,
+    refers_to: [...parts, ...children],
+  }));
+  const values = [
+    repository.name,
+    repository.organization_id,
+    blobs.map(({ digest }) => digest),
+    blobs.map(({ size }) => size),
+    JSON.stringify(rows),
+    [...new Set([...blobs, ...manifests].map(({ digest }) => digest))],
+    tags,
+    tags.map(isImmutableTag),
+    manifests.at(-1)?.digest ?? null,
+  ];
+  const { holders, tagged } = await writeInto(ask, repository, () => ask(ADOPT, values));
+  if (holders.length > 0) throw denied(`tag ${holders.join(', ')} is immutable and names another digest`);
+  // Somebody set an immutable tag in the same moment: the statement left it, and what it wrote beside is shown without harm.
+  if (tagged < tags.length) throw denied('a tag is immutable and names another digest');
+}
