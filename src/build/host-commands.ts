@@ -81,6 +81,8 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
     if (options.stdin !== undefined) await feed(child, options.stdin);
   } catch (error) {
     child.kill('SIGKILL');
+    // Killed while it was starting others, it leaves them waiting for input, and with them its output open.
+    child.stdin?.destroy();
     await ended.catch(() => undefined);
     throw error;
   }
