@@ -1,5 +1,6 @@
 // The rows that are there before anybody asks: operating systems, shared base images, an organization's catalog and registry.
 import { sql } from 'kysely';
+import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { LARDER } from './principal.ts';
 
@@ -114,7 +115,7 @@ export async function ensureHostedRegistry(
     .where('removed_at', 'is', null)
     .executeTakeFirst();
   if (known && known.url !== url) {
-    await tx.updateTable('registries').set({ url, updated_at: new Date() }).where('id', '=', known.id).execute();
+    await tx.updateTable('registries').set({ url, updated_at: now }).where('id', '=', known.id).execute();
   }
   if (known) return { id: known.id };
   return await tx
@@ -127,7 +128,7 @@ export async function ensureHostedRegistry(
       url,
       hosted: true,
       healthy: true,
-      last_checked_at: new Date(),
+      last_checked_at: now,
       created_by: LARDER,
       updated_by: LARDER,
     })

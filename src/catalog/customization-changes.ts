@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { UploadedArchive } from '../contract/endpoint.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Digest } from '../contract/vocabulary.ts';
+import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
 import { addUses } from './content-uses.ts';
@@ -77,7 +78,7 @@ export async function updateCustomization(
   if (Object.keys(changes).length === 0) return;
   await tx
     .updateTable('customizations')
-    .set({ ...changes, updated_at: new Date(), updated_by: principal.name })
+    .set({ ...changes, updated_at: now, updated_by: principal.name })
     .where('id', '=', customization.id)
     .execute();
   if (!file) return;
@@ -103,14 +104,13 @@ export async function deleteCustomization(
   const customization = await lockOwn(tx, principal, input);
   const matching = await findMatching(tx, { catalog_id: customization.catalog_id, filter: customization });
   const touched = await keepHolders(tx, customization.id, matching);
-  const at = new Date();
   await tx
     .updateTable('customizations')
     .set({
       operation: 'DELETE',
-      removed_at: at,
+      removed_at: now,
       removed_by: principal.name,
-      updated_at: at,
+      updated_at: now,
       updated_by: principal.name,
     })
     .where('id', '=', customization.id)

@@ -1,6 +1,7 @@
 // The product library and what its resolvers found, as rows, and the pipelines that a moved version or recipe makes necessary.
 import { sql } from 'kysely';
 import type { Digest, PackagingType, PipelineTrigger } from '../contract/vocabulary.ts';
+import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
 import { addUses } from './content-uses.ts';
@@ -118,7 +119,7 @@ async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promi
     const moved = known.recipe_digest !== product.recipe_digest;
     await tx
       .updateTable('products')
-      .set({ ...facts, ...(moved && { updated_at: new Date() }) })
+      .set({ ...facts, ...(moved && { updated_at: now }) })
       .where('key', '=', recipe.key)
       .execute();
   }

@@ -1,6 +1,7 @@
 // The steps of a pipeline as its jobs report them. A job may run twice and may be late: each step looks at the locked row first.
 import { sql } from 'kysely';
 import type { Digest, FailureCause, MetadataFile, PhaseStatus, PhaseType } from '../contract/vocabulary.ts';
+import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
@@ -21,10 +22,9 @@ export async function startPhase(tx: Transaction, step: { pipeline_id: string; p
   if (status === 'SUCCEEDED') return 'DONE';
   if (status === 'IN_PROGRESS') return 'RUN';
   await requireEarlierPhases(tx, step);
-  const at = new Date();
   await tx
     .updateTable('pipeline_phases')
-    .set({ status: 'IN_PROGRESS', started_at: at })
+    .set({ status: 'IN_PROGRESS', started_at: now })
     .where('pipeline_id', '=', step.pipeline_id)
     .where('type', '=', step.phase)
     .execute();
@@ -98,7 +98,7 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
   const files = finished.metadata ?? [];
   await tx
     .updateTable('pipeline_phases')
-    .set({ status: 'SUCCEEDED', ended_at: new Date() })
+    .set({ status: 'SUCCEEDED', ended_at: now })
     .where('pipeline_id', '=', pipeline.id)
     .where('type', '=', finished.phase)
     .execute();
@@ -131,13 +131,12 @@ export type FailedPhase = {
 export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, failed.pipeline_id);
   if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
-  const at = new Date();
   const files = failed.files ?? [];
   await tx
     .updateTable('pipeline_phases')
     .set({
       status: 'FAILED',
-      ended_at: at,
+      ended_at: now,
       failure_cause: failed.cause,
       failure_message: failed.message,
       failure_metadata: json(files),
@@ -146,10 +145,10 @@ export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'
     .where('type', '=', failed.phase)
     .execute();
   await sql`
-    update pipeline_phases set started_at = coalesce(started_at, ${at})
+    update pipeline_phases set started_at = coalesce(started_at, now())
     where pipeline_id = ${pipeline.id} and type = ${failed.phase}`.execute(tx);
   await skipPending(tx, pipeline.id);
-  await tx.updateTable('pipelines').set({ status: 'FAILED', ended_at: at }).where('id', '=', pipeline.id).execute();
+  await tx.updateTable('pipelines').set({ status: 'FAILED', ended_at: now }).where('id', '=', pipeline.id).execute();
   await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS'], 'FAILED');
   await addUses(
     tx,
@@ -186,12 +185,11 @@ async function goOnWithoutBroken(tx: Transaction, pipeline: LockedPipeline, fail
 }
 
 async function endUnchanged(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
-  const at = new Date();
   await sql`
-    update pipeline_phases set status = 'SUCCEEDED', started_at = coalesce(started_at, ${at}), ended_at = ${at}
+    update pipeline_phases set status = 'SUCCEEDED', started_at = coalesce(started_at, now()), ended_at = now()
     where pipeline_id = ${pipeline.id} and type = 'PACKAGING'`.execute(tx);
   await skipPending(tx, pipeline.id);
-  await tx.updateTable('pipelines').set({ status: 'SUCCEEDED', ended_at: at }).where('id', '=', pipeline.id).execute();
+  await tx.updateTable('pipelines').set({ status: 'SUCCEEDED', ended_at: now }).where('id', '=', pipeline.id).execute();
   await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS', 'FAILED'], 'COMPLETED');
   await enqueueFollowers(tx, [pipeline.id]);
 }

@@ -167,12 +167,11 @@ async function moveOver(tx: Transaction, created: NewPipeline[]): Promise<void> 
 
 /** Ends open pipelines that nobody wishes any more. Their jobs find the row CANCELLED and do nothing. */
 export async function cancelPipelines(tx: Transaction, ids: readonly string[]): Promise<void> {
-  const at = new Date();
   await sql`
-    update pipelines set status = 'CANCELLED', ended_at = ${at}
+    update pipelines set status = 'CANCELLED', ended_at = now()
     where id = any(${ids}::uuid[]) and status = 'IN_PROGRESS'`.execute(tx);
   await sql`
-    update pipeline_phases set status = 'CANCELLED', ended_at = case when started_at is null then null else ${at}::timestamptz end
+    update pipeline_phases set status = 'CANCELLED', ended_at = case when started_at is null then null else now() end
     where pipeline_id = any(${ids}::uuid[]) and status in ('PENDING', 'IN_PROGRESS')`.execute(tx);
 }
 

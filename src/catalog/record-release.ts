@@ -1,6 +1,7 @@
 // The end of a good pipeline: its releases, and everything that follows from them, in one transaction.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
+import { currentTime, now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { json, type PlatformFiles } from '../db/tables.ts';
 import { addUses } from './content-uses.ts';
@@ -93,7 +94,7 @@ async function insertReleases(
     .select(['a.base_image_id', 'l.version'])
     .where('l.id', '=', pipeline.id)
     .executeTakeFirstOrThrow();
-  const at = new Date();
+  const at = await currentTime(tx);
   const rows = finished.pushed.map((pushed) => ({
     ...pushed,
     id: newReleaseId(at),
@@ -147,16 +148,15 @@ async function insertCarriedLater(
 }
 
 async function endPipeline(tx: Transaction, pipeline: LockedPipeline, releaseId: string | undefined): Promise<void> {
-  const at = new Date();
   await tx
     .updateTable('pipeline_phases')
-    .set({ status: 'SUCCEEDED', ended_at: at })
+    .set({ status: 'SUCCEEDED', ended_at: now })
     .where('pipeline_id', '=', pipeline.id)
     .where('type', '=', 'DISTRIBUTION')
     .execute();
   await tx
     .updateTable('pipelines')
-    .set({ status: 'SUCCEEDED', ended_at: at, release_id: releaseId ?? null })
+    .set({ status: 'SUCCEEDED', ended_at: now, release_id: releaseId ?? null })
     .where('id', '=', pipeline.id)
     .execute();
 }

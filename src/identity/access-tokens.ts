@@ -23,7 +23,10 @@ const TOKEN_LENGTH_MAX = 32 * 1024;
 
 export type TokenOptions = { audience: string; lifetimeSeconds: number };
 
-/** Signs an access token for a principal. `issuedAt` is for tests. */
+/**
+ * Signs an access token for a principal. `issuedAt` is for tests. Times of tokens are this process's, signed and verified
+ * within the tolerance above: a question to the database for each request would cost more than seconds of half an hour matter.
+ */
 export function signAccessToken(keys: SigningKeys, principal: Principal, issuedAt = new Date()): Promise<string> {
   const { organization_id, user_id, name, role, token_id } = principal;
   const claims = { sub: user_id, organization_id, name, role, ...(token_id !== undefined && { token_id }) };

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
+import { now } from '../db/clock.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
@@ -33,21 +34,26 @@ export async function createApiToken(
   options: { name: string; role: Role; expires_at?: Date },
 ): Promise<NewApiToken> {
   const secret = API_TOKEN_PREFIX + randomBytes(SECRET_BYTES).toString('base64url');
-  const expires_at = options.expires_at ?? new Date(Date.now() + API_TOKEN_DAYS * 24 * 3600 * 1000);
   const { name, role } = options;
-  const { id } = await tx
+  const row = await tx
     .insertInto('api_tokens')
-    .values({ ...owner, name, role, expires_at, secret_sha256: digestOf(secret) })
-    .returning('id')
+    .values({
+      ...owner,
+      name,
+      role,
+      expires_at: options.expires_at ?? sql<Date>`now() + make_interval(days => ${API_TOKEN_DAYS})`,
+      secret_sha256: digestOf(secret),
+    })
+    .returning(['id', 'expires_at'])
     .executeTakeFirstOrThrow();
-  return { id, secret, expires_at };
+  return { ...row, secret };
 }
 
 /** Ends a token; access tokens made from it live out their half hour (api.md, section 4). */
 export async function removeApiToken(tx: Transaction, token: { organization_id: string; id: string }): Promise<void> {
   await tx
     .updateTable('api_tokens')
-    .set({ removed_at: new Date() })
+    .set({ removed_at: now })
     .where('id', '=', token.id)
     .where('organization_id', '=', token.organization_id)
     .where('removed_at', 'is', null)
@@ -101,7 +107,7 @@ function findRow(db: Database, digest: Buffer) {
 
 async function rememberUse(db: Database, id: string): Promise<void> {
   await inTransaction(db, (tx) =>
-    tx.updateTable('api_tokens').set({ last_used_at: new Date() }).where('id', '=', id).execute(),
+    tx.updateTable('api_tokens').set({ last_used_at: now }).where('id', '=', id).execute(),
   );
 }
 

@@ -19,6 +19,7 @@ export async function sweepContent(
   context: JobContext,
 ): Promise<void> {
   const { content, db, log } = resources;
+  // By this machine's clock, which is also the one that the files' times come from.
   const before = new Date(Date.now() - UNTOUCHED_MS);
   await expireUploads(db);
   await inTransaction(db, expireReplays);

@@ -36,6 +36,7 @@ export async function answerToken(room: Room, request: FastifyRequest, reply: Fa
     { organization_id, namespace, role, access, ...(credential_id !== undefined && { credential_id }) },
     { audience: SERVICE, lifetimeSeconds: TOKEN_LIFE_SECONDS },
   );
+  // The signature's own time (src/identity/access-tokens.ts), which clients add `expires_in` to.
   const issuedAt = new Date().toISOString();
   const answer = { token, access_token: token, expires_in: TOKEN_LIFE_SECONDS, issued_at: issuedAt };
   await reply.type('application/json').header('cache-control', 'no-store').send(JSON.stringify(answer));

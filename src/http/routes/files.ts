@@ -6,6 +6,7 @@ import { signFilePath } from '../signed-url.ts';
 
 const getFile: Handler<'getFile'> = async ({ db, caller, identity, origin }, input) => {
   const file = await findFile(db, caller, input);
+  // This process's clock, and the door's that judges it: seconds of a quarter of an hour do not matter.
   const expiresAt = Math.floor(Date.now() / 1000) + FILE_URL_LIFETIME_SECONDS;
   return { url: origin + signFilePath(identity.fileKey, file, expiresAt) };
 };
