@@ -120,6 +120,8 @@ async function installWaves(
     signal,
   }: { binds: { from: string; to: string }[]; environment: Record<string, string>; signal: AbortSignal | undefined },
 ): Promise<string[][]> {
+  // One has no order; asking costs a tenth of a small patch.
+  if (files.length === 1) return [files];
   let printed = '';
   const script = `cd ${PACKAGES_FOLDER} && for file do dpkg-deb --show --showformat='\${Package}\\t\${Provides}\\t\${Pre-Depends}\\n' "$file" || echo; done`;
   await sandbox.run(
