@@ -208,6 +208,7 @@ export async function requestBaseImageCheck(
   if (image.organization_id === null) {
     throw new CatalogError('NOT_OWNED', 'A shared base image is looked at by the installation itself');
   }
-  const options = { key: base_image_id, group: principal.organization_id, priority: ASKED_PRIORITY };
+  // A key of its own: the schedule's look may be waiting for a later moment.
+  const options = { key: `asked ${base_image_id}`, group: principal.organization_id, priority: ASKED_PRIORITY };
   await enqueue(tx, 'follow-base-image', { base_image_id }, options);
 }
