@@ -51,19 +51,26 @@ describe('direct', () => {
     port = await listen(server);
   });
 
-  it.each(['127.0.0.1', 'localhost', '2130706433', '0x7f.1', '[::ffff:127.0.0.1]', '0'])(
-    'never dials %s',
-    async (host) => {
-      const before = dialled;
-      await expect(ask(way({ allow: [] }), `http://${host}:${port}/`)).rejects.toMatchObject({
-        code: 'EGRESS_REFUSED',
-      });
-      await expect(ask(way({ allow: [] }), `https://${host}:${port}/`)).rejects.toMatchObject({
-        code: 'EGRESS_REFUSED',
-      });
-      expect(dialled).toBe(before);
-    },
-  );
+  it.each([
+    ...['127.0.0.1', 'localhost', 'localhost.', '2130706433', '0x7f.1', '0177.0.0.1', '127.1', '127.0.0.1.', '0'],
+    ...[
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '[::ffff:7f00:1]',
+      '[0:0:0:0:0:ffff:7f00:0001]',
+      '[::127.0.0.1]',
+      '[64:ff9b::7f00:1]',
+    ],
+  ])('never dials %s', async (host) => {
+    const before = dialled;
+    await expect(ask(way({ allow: [] }), `http://${host}:${port}/`)).rejects.toMatchObject({
+      code: 'EGRESS_REFUSED',
+    });
+    await expect(ask(way({ allow: [] }), `https://${host}:${port}/`)).rejects.toMatchObject({
+      code: 'EGRESS_REFUSED',
+    });
+    expect(dialled).toBe(before);
+  });
 
   it('does not tell what a name resolves to', async () => {
     await expect(ask(way({ allow: [] }), `http://localhost:${port}/`)).rejects.toThrow(
@@ -114,7 +121,7 @@ describe('guardedLookup', () => {
 describe('through a proxy', () => {
   const asked: string[] = [];
   let proxy: string;
-  let tls: { port: number; ca: string };
+  let tls: { port: number; ca: string; seen: string[] };
   beforeAll(async () => {
     tls = await serveTls();
     const server = createServer((request, response) => {
@@ -122,7 +129,7 @@ describe('through a proxy', () => {
       response.end('by proxy');
     });
     server.on('connect', (request, socket) => {
-      asked.push(`CONNECT ${request.url}`);
+      asked.push(`CONNECT ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
       if (request.url?.startsWith('refused.')) {
         socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
         return;
@@ -151,6 +158,19 @@ describe('through a proxy', () => {
     expect(asked.filter((line) => line === 'CONNECT upstream.invalid:443')).toHaveLength(1);
   });
 
+  it('shows the proxy its own credentials in CONNECT, and the target none of them', async () => {
+    const egress = way({ allow: [], proxy: { https_proxy: `http://me:p%40ss@${proxy}` } });
+    expect(await ask(egress, 'https://upstream.invalid/', tls.ca)).toBe('200 by tls');
+    const basic = Buffer.from('me:p@ss').toString('base64');
+    expect(asked.at(-1)).toBe(`CONNECT upstream.invalid:443 Basic ${basic}`);
+    expect(tls.seen).not.toContain('proxy-authorization');
+  });
+
+  it('says that the proxy is not there', async () => {
+    const egress = way({ allow: [], proxy: { https_proxy: 'http://127.0.0.1:1' } });
+    await expect(ask(egress, 'https://upstream.invalid/')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
   it('still checks the certificate of the target', async () => {
     const egress = way({ allow: [], proxy: { https_proxy: proxy } });
     await expect(ask(egress, 'https://other.invalid/', tls.ca)).rejects.toMatchObject({
@@ -166,7 +186,8 @@ describe('through a proxy', () => {
   it.each(['http', 'https'])('asks a proxy for nothing inward over %s', async (scheme) => {
     const egress = way({ allow: [], proxy: { http_proxy: proxy, https_proxy: proxy } });
     const before = asked.length;
-    for (const host of ['169.254.169.254', '10.0.0.1', '[fd00::1]', 'localhost']) {
+    const hosts = ['169.254.169.254', '10.0.0.1', '[fd00::1]', 'localhost', '2852039166', '0xa9fea9fe'];
+    for (const host of [...hosts, '[::ffff:169.254.169.254]', '[::ffff:a9fe:a9fe]', '[64:ff9b::a9fe:a9fe]']) {
       await expect(ask(egress, `${scheme}://${host}:1/`)).rejects.toMatchObject({ code: 'EGRESS_REFUSED' });
     }
     expect(asked.length).toBe(before);
@@ -185,14 +206,19 @@ describe('through a proxy', () => {
   });
 });
 
-async function serveTls(): Promise<{ port: number; ca: string }> {
+/** `seen` holds the names of the headers that came. */
+async function serveTls(): Promise<{ port: number; ca: string; seen: string[] }> {
   const directory = mkdtempSync(join(tmpdir(), 'larder-tls-'));
   const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
   const names = ['-subj', '/CN=upstream.invalid', '-addext', 'subjectAltName=DNS:upstream.invalid'];
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
   execFileSync('openssl', ['req', '-x509', ...kind, '-keyout', key, '-out', cert, ...names], { stdio: 'ignore' });
   const ca = readFileSync(cert, 'utf8');
-  const server = createTlsServer({ key: readFileSync(key), cert: ca }, (_request, response) => response.end('by tls'));
+  const seen: string[] = [];
+  const server = createTlsServer({ key: readFileSync(key), cert: ca }, (request, response) => {
+    seen.push(...Object.keys(request.headers));
+    response.end('by tls');
+  });
   rmSync(directory, { recursive: true });
-  return { port: await listen(server), ca };
+  return { port: await listen(server), ca, seen };
 }
