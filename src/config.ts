@@ -31,6 +31,13 @@ export type Config = {
   readonly egressAllow: readonly string[];
   /** As curl reads them; a missing one is absent. */
   readonly proxy: { readonly http_proxy?: string; readonly https_proxy?: string; readonly no_proxy?: string };
+  readonly notifications: {
+    /** Absent: no mail is sent. `url` is smtp:// or smtps://, `from` an address or `Name <address>`. */
+    readonly smtp?: { readonly url: string; readonly from: string };
+    /** Origins of the chats' APIs. */
+    readonly slackUrl: string;
+    readonly googleChatUrl: string;
+  };
   /** Jobs at a time in one worker. */
   readonly workerConcurrency: number;
   /** Failed log-ins a minute, before there is a time to wait. */
@@ -82,6 +89,10 @@ const SETTINGS: Record<string, true> = {
   LARDER_METRICS_PORT: true,
   LARDER_CONTENT: true,
   LARDER_EGRESS_ALLOW: true,
+  LARDER_SMTP_URL: true,
+  LARDER_SMTP_FROM: true,
+  LARDER_SLACK_URL: true,
+  LARDER_GOOGLE_CHAT_URL: true,
   LARDER_WORKER_CONCURRENCY: true,
   LARDER_FAILED_LOGINS_PER_ADDRESS: true,
   LARDER_FAILED_LOGINS_PER_ACCOUNT: true,
@@ -120,6 +131,12 @@ export function readConfig(environment: Environment = process.env, directory: st
   const metricsPort = read<number | undefined>('LARDER_METRICS_PORT', undefined, (text) =>
     parseNumber(text, 1, 65_535),
   );
+  const smtp = {
+    url: read<string | undefined>('LARDER_SMTP_URL', undefined, parseSmtpUrl),
+    from: read<string | undefined>('LARDER_SMTP_FROM', undefined, parseSender),
+  };
+  if (given('LARDER_SMTP_URL') !== undefined && given('LARDER_SMTP_FROM') === undefined)
+    violations.push({ name: 'LARDER_SMTP_FROM', message: 'is needed with LARDER_SMTP_URL' });
   const config: Config = {
     host: read('LARDER_HOST', '127.0.0.1', parseHost),
     port: read('LARDER_PORT', 8080, (text) => parseNumber(text, 0, 65_535)),
@@ -136,6 +153,12 @@ export function readConfig(environment: Environment = process.env, directory: st
     contentDirectory: read('LARDER_CONTENT', join(data, 'content'), (text) => resolve(directory, text)),
     egressAllow: Object.freeze(read('LARDER_EGRESS_ALLOW', [], parseList)),
     proxy: Object.freeze(readProxy(given, violations)),
+    notifications: Object.freeze({
+      ...(smtp.url !== undefined &&
+        smtp.from !== undefined && { smtp: Object.freeze({ url: smtp.url, from: smtp.from }) }),
+      slackUrl: read('LARDER_SLACK_URL', 'https://slack.com', parsePublicUrl),
+      googleChatUrl: read('LARDER_GOOGLE_CHAT_URL', 'https://chat.googleapis.com', parsePublicUrl),
+    }),
     workerConcurrency: read('LARDER_WORKER_CONCURRENCY', Math.max(2, availableParallelism()), (text) =>
       parseNumber(text, 1, WORKER_CONCURRENCY_MAX),
     ),
@@ -205,6 +228,32 @@ function parseNumber(text: string, min: number, max: number): number {
 function parseDatabaseUrl(text: string): string {
   if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol)) {
     throw new Error('must be a URL like postgresql://user:password@host:5432/larder');
+  }
+  return text;
+}
+
+/** The value is not repeated in the message: it may hold a password. */
+function parseSmtpUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const plain = url && /^smtps?:$/.test(url.protocol) && url.hostname && /^\/?$/.test(url.pathname);
+  if (!plain || url.search || url.hash || !decodes(url.username) || !decodes(url.password)) {
+    throw new Error('must be a URL like smtp://user:password@mail.example.org:587 or smtps://mail.example.org');
+  }
+  return text;
+}
+
+function decodes(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function parseSender(text: string): string {
+  if (!/^([^<>"@,;\r\n]+ <[^\s<>@]+@[A-Za-z0-9.-]+>|[^\s<>@,;]+@[A-Za-z0-9.-]+)$/.test(text)) {
+    throw new Error('must be an address like larder@example.org or Larder <larder@example.org>');
   }
   return text;
 }

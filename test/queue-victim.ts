@@ -17,6 +17,8 @@ const handlers: Handlers = {
   'check-registries': never,
   'discover-products': never,
   'sweep-content': never,
+  'deliver-notification': never,
+  'tend-notifications': never,
 };
 const queue = await openQueue({ url });
 await queue.work(handlers, { concurrency: 1 });

@@ -8,6 +8,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import { readApplications } from './applications.ts';
 import { notFound, refuse, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
+import { tellOfRequest } from './notification-causes.ts';
 import { lockApplications } from './pipeline-lock.ts';
 import { cancelPipelines, createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
 import type { Principal } from './principal.ts';
@@ -174,6 +175,7 @@ export async function createApplicationRequest(
     .insertInto('application_request_items')
     .values(ids.map((application_id, position) => ({ request_id: id, application_id, position })))
     .execute();
+  await tellOfRequest(tx, id);
   return { id };
 }
 

@@ -7,6 +7,7 @@ import { json, type PlatformFiles } from '../db/tables.ts';
 import { addUses } from './content-uses.ts';
 import { allowFiles } from './files.ts';
 import { newReleaseId } from './ids.ts';
+import { tellOfPatch } from './notification-causes.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { moveProcessing } from './pipeline-steps.ts';
 import { createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
@@ -65,6 +66,7 @@ export async function recordRelease(tx: Transaction, finished: FinishedPipeline)
     ...files.map((file) => file.digest),
   ]);
   await endPipeline(tx, pipeline, releaseIds[0]);
+  await tellOfPatch(tx, pipeline.id);
   await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS', 'FAILED'], 'COMPLETED');
   await enqueueFollowers(tx, [pipeline.id]);
   await followBaseImage(tx, { ...pipeline, base_digest });

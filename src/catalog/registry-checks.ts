@@ -8,7 +8,9 @@ import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
+import { recordNotificationEvent } from './notification-events.ts';
 import type { Principal } from './principal.ts';
+import { wireTime } from './wire.ts';
 
 /** A registry as whoever looks at it needs it. */
 export type CheckedRegistry = {
@@ -96,20 +98,28 @@ async function claim(tx: Transaction, ids: RawBuilder<unknown>): Promise<Checked
 
 /**
  * Records how a look at a registry went; without a cause it was well. Ends the claim. CHANGED: it was well and is not any
- * more, or the other way round, or the first look found it unwell.
+ * more, or the other way round, or the first look found it unwell; the organization is told.
  */
 export async function recordRegistryHealth(
   tx: Transaction,
   health: { registry_id: string; unhealthy_cause?: string },
 ): Promise<'CHANGED' | 'SAME'> {
   const { registry_id, unhealthy_cause } = health;
-  const recorded = await sql<{ changed: boolean }>`
+  const recorded = await sql<RecordedHealth>`
     with before as (select id, healthy from registries where id = ${registry_id} for no key update)
     update registries r set healthy = ${unhealthy_cause === undefined}, unhealthy_cause = ${unhealthy_cause ?? null},
       last_checked_at = now(), checked_until = null
     from before where r.id = before.id
-    returning coalesce(before.healthy, true) <> r.healthy as changed`.execute(tx);
-  return recorded.rows[0]?.changed ? 'CHANGED' : 'SAME';
+    returning coalesce(before.healthy, true) <> r.healthy as changed, r.organization_id, r.name,
+      ${wireTime('r.last_checked_at')} as at`.execute(tx);
+  const found = recorded.rows[0];
+  if (!found?.changed) return 'SAME';
+  await recordNotificationEvent(tx, {
+    organization_id: found.organization_id,
+    key: `registry:${registry_id}:${found.at}`,
+    event: { type: 'REGISTRY_HEALTH_CHANGES', name: found.name, ...health },
+  });
+  return 'CHANGED';
 }
 
 /** Keeps what a registry was found to be able to do. */
@@ -148,6 +158,8 @@ export async function followOperatingSystems(tx: Transaction): Promise<void> {
     from operating_systems o
     where o.id = b.operating_system_id and b.status = 'DEPRECATED' and o.status = 'ACTIVE'`.execute(tx);
 }
+
+type RecordedHealth = { changed: boolean; organization_id: string; name: string; at: string };
 
 /** Puts the base images whose turn has come on the list, spread over the time until the schedule's next turn. */
 export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {

@@ -6,6 +6,7 @@ import { catalogEndpoints } from './catalog.ts';
 import { customizationEndpoints } from './customization.ts';
 import type { CallOf, EndpointDefinition, InputOf, OutputOf } from './endpoint.ts';
 import { fileEndpoints } from './file.ts';
+import { notificationEndpoints } from './notification-provider.ts';
 import { offeringEndpoints } from './offering.ts';
 import { operatingSystemEndpoints } from './operating-system.ts';
 import { pipelineEndpoints } from './pipeline.ts';
@@ -30,6 +31,7 @@ export const endpoints = {
   ...pipelineEndpoints,
   ...releaseEndpoints,
   ...productEndpoints,
+  ...notificationEndpoints,
 } satisfies Record<string, EndpointDefinition>;
 
 export type Operation = keyof typeof endpoints;

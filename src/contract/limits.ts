@@ -43,6 +43,14 @@ export const CREDENTIALS_PER_REGISTRY_MAX = 10;
 export const CREDENTIAL_DAYS_DEFAULT = 365;
 /** Two years: what nobody renews in that time nobody looks after. */
 export const CREDENTIAL_DAYS_MAX = 730;
+/** Providers of one organization: a few channels and mailing lists; each event is a message to each of them. */
+export const NOTIFICATION_PROVIDERS_MAX = 20;
+/** Addresses of one e-mail provider: more people are a mailing list. */
+export const NOTIFICATION_RECIPIENTS_MAX = 20;
+/** Tokens and webhook keys of chats stay below 200 characters. */
+export const NOTIFICATION_SECRET_LENGTH_MAX = 1_024;
+/** Enough to set one up, too few to annoy somebody with. */
+export const TEST_MESSAGES_PER_HOUR_MAX = 10;
 /** Values in one comma-separated parameter. */
 export const LIST_PARAMETER_MAX = 100;
 /** Releases, failures and releasables embedded in one customization: the newest; links lead to the rest. */

@@ -14,6 +14,10 @@ export type TaskPayloads = {
   'check-registry': { registry_id: string };
   /** Looks at the registries and base images whose turn has come. */
   'check-registries': Record<string, never>;
+  /** Sends one message to one notification provider. */
+  'deliver-notification': { delivery_id: string };
+  /** Tells of the month's new offerings, and forgets old deliveries. */
+  'tend-notifications': Record<string, never>;
   /** Drops content that no row uses and nobody touched for a day. */
   'sweep-content': Record<string, never>;
 };
@@ -25,4 +29,5 @@ export const SCHEDULES: Partial<Record<Task, string>> = {
   'discover-products': '41 */6 * * *',
   'sweep-content': '17 * * * *',
   'check-registries': '*/5 * * * *',
+  'tend-notifications': '23 7 * * *',
 };

@@ -47,6 +47,8 @@ function handlers(handle: (id: string, context: Parameters<Handlers['plan-pipeli
     'check-registries': none,
     'discover-products': none,
     'sweep-content': none,
+    'deliver-notification': async () => {},
+    'tend-notifications': none,
   };
 }
 

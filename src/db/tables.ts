@@ -34,6 +34,11 @@ import type {
   RevisionsTable,
 } from './content-tables.ts';
 import type {
+  NotificationDeliveriesTable,
+  NotificationEventsTable,
+  NotificationProvidersTable,
+} from './notification-tables.ts';
+import type {
   BaseImagesTable,
   BaseImageVersionsTable,
   RegistriesTable,
@@ -353,4 +358,7 @@ export type Tables = {
   repository_uploads: RepositoryUploadsTable;
   workers: WorkersTable;
   replays: ReplaysTable;
+  notification_providers: NotificationProvidersTable;
+  notification_events: NotificationEventsTable;
+  notification_deliveries: NotificationDeliveriesTable;
 };

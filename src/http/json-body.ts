@@ -70,7 +70,11 @@ function parse(text: string): { value: unknown } | undefined {
 type Variant = { tag: unknown; names: Set<string>; check: Check };
 
 function variantReader(schema: TSchema): (value: unknown) => Read {
-  const { anyOf, discriminator } = schema as { anyOf?: TObject[]; discriminator?: { propertyName: string } };
+  const { anyOf, discriminator, tagRequired } = schema as {
+    anyOf?: TObject[];
+    discriminator?: { propertyName: string };
+    tagRequired?: boolean;
+  };
   if (anyOf === undefined || discriminator === undefined) {
     const check = compileCheck(schema, { whole: WHOLE });
     return (value) => judged(value, check);
@@ -81,14 +85,18 @@ function variantReader(schema: TSchema): (value: unknown) => Read {
     names: new Set(Object.keys(variant.properties)),
     check: compileCheck(variant, { whole: WHOLE }),
   }));
-  return (value) => readVariant(value, name, variants);
+  return (value) => readVariant(value, { name, variants, tagRequired: tagRequired === true });
 }
 
-/** Picks the variant by its tag; without one, by the fields that only one of the variants has. */
-function readVariant(value: unknown, name: string, variants: Variant[]): Read {
+/** Picks the variant by its tag; without one, where it may be left out, by the fields that only one of the variants has. */
+function readVariant(
+  value: unknown,
+  { name, variants, tagRequired }: { name: string; variants: Variant[]; tagRequired: boolean },
+): Read {
   if (!isObject(value)) return refused('It should be an object.');
   const tag = Object.hasOwn(value, name) ? value[name] : undefined;
-  const variant = tag === undefined ? onlyFitting(value, variants) : variants.find((one) => one.tag === tag);
+  const isGuessed = tag === undefined && !tagRequired;
+  const variant = isGuessed ? onlyFitting(value, variants) : variants.find((one) => one.tag === tag);
   if (variant !== undefined) return judged({ ...value, [name]: variant.tag }, variant.check);
   const tags = variants.map((one) => String(one.tag)).join(', ');
   return { values: {}, violations: [{ field: name, message: `It should be one of ${tags}.` }] };

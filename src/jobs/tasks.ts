@@ -1,4 +1,5 @@
 // The table of jobs: what a worker does for each task, and what becomes of a pipeline whose job failed for good.
+import { recordDelivery } from '../catalog/notification-deliveries.ts';
 import { failPhase } from '../catalog/pipeline-steps.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
@@ -9,6 +10,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import { checkRegistries, checkRegistry } from './check-registry.ts';
+import { deliverNotification, tendNotifications } from './deliver-notification.ts';
 import { discoverProducts } from './discover-products.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 import { followBaseImage } from './follow-base-image.ts';
@@ -30,6 +32,8 @@ const tasks = {
   'distribute-pipeline': distributePipeline,
   'check-registry': checkRegistry,
   'check-registries': checkRegistries,
+  'deliver-notification': deliverNotification,
+  'tend-notifications': tendNotifications,
   'sweep-content': sweepContent,
 } satisfies { [T in Task]: Job<T> };
 
@@ -52,6 +56,11 @@ const PHASES: Partial<Record<Task, PhaseType>> = {
 
 /** A job of a pipeline that failed for good fails its pipeline: nobody waits for something that does not come. */
 export async function giveUp(resources: WorkerResources, { task, payload }: JobData, error: unknown): Promise<void> {
+  if ('delivery_id' in payload) {
+    const error = 'An internal error kept the message back after several tries; the service log has the cause.';
+    const { delivery_id: id } = payload;
+    await inTransaction(resources.db, (tx) => recordDelivery(tx, { id, status: 'FAILED', error }));
+  }
   const phase = PHASES[task];
   if (!phase || !('pipeline_id' in payload)) return;
   const { pipeline_id } = payload;

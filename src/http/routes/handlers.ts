@@ -7,6 +7,7 @@ import { baseImageHandlers } from './base-images.ts';
 import { catalogHandlers } from './catalogs.ts';
 import { customizationHandlers } from './customizations.ts';
 import { fileHandlers } from './files.ts';
+import { notificationHandlers } from './notification-providers.ts';
 import { offeringHandlers } from './offerings.ts';
 import { operatingSystemHandlers } from './operating-systems.ts';
 import { pipelineHandlers } from './pipelines.ts';
@@ -31,6 +32,7 @@ const handlers = {
   ...pipelineHandlers,
   ...releaseHandlers,
   ...productHandlers,
+  ...notificationHandlers,
 } satisfies { [O in Operation]: Handler<O> };
 
 /** Every endpoint with its handler. */

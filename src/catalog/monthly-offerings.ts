@@ -1,0 +1,31 @@
+// Once a month: which offerings are new since the month before.
+import { sql } from 'kysely';
+import type { Transaction } from '../db/database.ts';
+import { recordNotificationEvent } from './notification-events.ts';
+
+/** An installation that stands still on the first of a month tells in the days after; later it would be no news. */
+const DAYS_TO_TELL = 7;
+/** Named in the message; the list of offerings has them all. */
+const NAMED_MAX = 50;
+
+/** In the first days of a month, tells every organization of the offerings that came in the month before, once. */
+export async function tellMonthlyOfferings(tx: Transaction): Promise<void> {
+  const found = await sql<{ month: string; total: number; offerings: string[] }>`
+    select to_char(since, 'YYYY-MM') as month, count(*) as total,
+      (array_agg(p.name || ' ' || f.branch order by p.name, f.branch))[1:${sql.lit(NAMED_MAX)}] as offerings
+    from (select date_trunc('month', now() at time zone 'UTC') - interval '1 month' as since) at
+    join offerings f on f.created_at at time zone 'UTC' >= since
+      and f.created_at at time zone 'UTC' < since + interval '1 month' and f.status = 'ENABLED'
+    join products p on p.key = f.product_key
+    where extract(day from now() at time zone 'UTC') <= ${DAYS_TO_TELL}
+    group by since`.execute(tx);
+  const news = found.rows[0];
+  if (!news) return;
+  const organizations = await sql<{ organization_id: string }>`
+    select distinct organization_id from notification_providers where removed_at is null and enabled
+      and 'MONTHLY_NEW_APPLICATIONS_OFFERING' = any(notification_types) order by 1`.execute(tx);
+  for (const { organization_id } of organizations.rows) {
+    const event = { type: 'MONTHLY_NEW_APPLICATIONS_OFFERING', ...news } as const;
+    await recordNotificationEvent(tx, { organization_id, key: `offerings:${news.month}`, event });
+  }
+}

@@ -1,0 +1,37 @@
+// What the catalog itself tells of: requests, and releases that fix a vulnerability.
+import { sql } from 'kysely';
+import type { NotificationEvent } from '../contract/notification-event.ts';
+import type { Transaction } from '../db/database.ts';
+import { recordNotificationEvent } from './notification-events.ts';
+
+type EventOf<T extends NotificationEvent['type']> = Extract<NotificationEvent, { type: T }>;
+
+/** Tells of a request that was just made. */
+export async function tellOfRequest(tx: Transaction, requestId: string): Promise<void> {
+  type Row = Omit<EventOf<'APPLICATION_REQUEST_CREATED'>, 'type'> & { organization_id: string };
+  const found = await sql<Row>`
+    select q.organization_id, q.catalog_id, q.id as request_id, q.name, q.request_type, q.created_by,
+      array(select a.product_key || ' ' || a.branch from application_request_items i
+        join applications a on a.id = i.application_id where i.request_id = q.id order by i.position) as applications
+    from application_requests q where q.id = ${requestId}`.execute(tx);
+  for (const { organization_id, ...request } of found.rows) {
+    const event = { type: 'APPLICATION_REQUEST_CREATED', ...request } as const;
+    await recordNotificationEvent(tx, { organization_id, key: `request:${requestId}`, event });
+  }
+}
+
+/** Tells of the release of a pipeline, when a fixed vulnerability is why it was made. */
+export async function tellOfPatch(tx: Transaction, pipelineId: string): Promise<void> {
+  type Row = Omit<EventOf<'CRITICAL_CVE_PATCH_AVAILABLE'>, 'type'> & { organization_id: string };
+  const found = await sql<Row>`
+    select l.organization_id, l.catalog_id, l.application_id, a.product_key || ' ' || a.branch as application,
+      r.id as release_id, r.version, r.repository || '/' || r.artifact_name || ':' || r.artifact_version as artifact,
+      array(select distinct t ->> 'context' from jsonb_array_elements(l.triggers) t
+        where t ->> 'type' = 'CVE_PATCH' and t ->> 'context' is not null order by 1) as vulnerabilities
+    from pipelines l join applications a on a.id = l.application_id join releases r on r.id = l.release_id
+    where l.id = ${pipelineId} and l.triggers @> '[{"type": "CVE_PATCH"}]'`.execute(tx);
+  for (const { organization_id, ...release } of found.rows) {
+    const event = { type: 'CRITICAL_CVE_PATCH_AVAILABLE', ...release } as const;
+    await recordNotificationEvent(tx, { organization_id, key: `patch:${pipelineId}`, event });
+  }
+}

@@ -1,0 +1,50 @@
+// What organizations are told of: written in the transaction in which it happens, with a delivery and a job for each provider.
+import { sql } from 'kysely';
+import type { NotificationEvent } from '../contract/notification-event.ts';
+import type { Transaction } from '../db/database.ts';
+import { enqueue } from '../db/queue.ts';
+import { json } from '../db/tables.ts';
+
+/** Behind what builds and checks wait for: a message that comes a minute later is as good. */
+const PRIORITY = -10;
+
+/** Something to tell. */
+export type RecordedEvent = {
+  organization_id: string;
+  /** Names what happened: a second event with the key is not told. */
+  key: string;
+  event: Exclude<NotificationEvent, { type: 'TEST' }>;
+};
+
+/** Tells the organization's enabled providers that asked for this kind, once an event. Nobody asked: nothing is written. */
+export async function recordNotificationEvent(tx: Transaction, recorded: RecordedEvent): Promise<void> {
+  const providers = await sql<{ id: string }>`
+    select id from notification_providers
+    where organization_id = ${recorded.organization_id} and removed_at is null and enabled
+      and ${recorded.event.type} = any(notification_types)
+    order by id for share`.execute(tx);
+  const ids = providers.rows.map(({ id }) => id);
+  if (ids.length > 0) await tell(tx, recorded, ids);
+}
+
+/** Tells these providers of an event, whatever they asked for. */
+export async function tell(
+  tx: Transaction,
+  recorded: Omit<RecordedEvent, 'event'> & { event: NotificationEvent },
+  providerIds: string[],
+): Promise<void> {
+  const { organization_id, key, event } = recorded;
+  const made = await sql<{ id: string }>`
+    with happened as (
+      insert into notification_events (organization_id, key, event)
+      values (${organization_id}, ${key}, ${json(event)}::jsonb)
+      on conflict (organization_id, key) do nothing returning id)
+    insert into notification_deliveries (organization_id, provider_id, event_id, type)
+    select ${organization_id}, provider_id, happened.id, ${event.type}
+    from happened cross join unnest(${providerIds}::uuid[]) as provider_id
+    returning id`.execute(tx);
+  for (const { id } of made.rows) {
+    const options = { key: id, group: organization_id, priority: PRIORITY };
+    await enqueue(tx, 'deliver-notification', { delivery_id: id }, options);
+  }
+}

@@ -1,0 +1,82 @@
+// What organizations are told of: the kinds of notification and what each one carries, from the rows to the message.
+
+export const NOTIFICATION_TYPES = [
+  'CRITICAL_CVE_PATCH_AVAILABLE',
+  'APPLICATION_REQUEST_CREATED',
+  'REGISTRY_HEALTH_CHANGES',
+  'APPLICATION_UNSUPPORTED',
+  'MONTHLY_NEW_APPLICATIONS_OFFERING',
+  'APPLICATION_EOL',
+] as const;
+export type NotificationType = (typeof NOTIFICATION_TYPES)[number];
+
+/** The six kinds, and the message that somebody asked for to try a provider. */
+export const DELIVERY_TYPES = [...NOTIFICATION_TYPES, 'TEST'] as const;
+export type DeliveryType = (typeof DELIVERY_TYPES)[number];
+
+export const NOTIFICATION_PROVIDER_TYPES = ['EMAIL', 'SLACK', 'GOOGLE_CHAT'] as const;
+export type NotificationProviderType = (typeof NOTIFICATION_PROVIDER_TYPES)[number];
+
+export const DELIVERY_STATUSES = ['PENDING', 'DELIVERED', 'FAILED'] as const;
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
+
+/** Each kind as people read it. */
+export const NOTIFICATION_LABELS: Record<NotificationType, { label: string; description: string }> = {
+  CRITICAL_CVE_PATCH_AVAILABLE: {
+    label: 'Vulnerability patched',
+    description: 'An application was released because a vulnerability in it was fixed.',
+  },
+  APPLICATION_REQUEST_CREATED: {
+    label: 'Application request created',
+    description: 'Somebody asked to add applications to a catalog, or to remove some.',
+  },
+  REGISTRY_HEALTH_CHANGES: {
+    label: 'Registry health changed',
+    description: 'A registry cannot be used any more, or can be used again.',
+  },
+  APPLICATION_UNSUPPORTED: {
+    label: 'Application unsupported',
+    description: 'An application of a catalog gets no new releases any more.',
+  },
+  MONTHLY_NEW_APPLICATIONS_OFFERING: {
+    label: 'New offerings of the month',
+    description: 'Once a month: the applications that can be requested since the month before.',
+  },
+  APPLICATION_EOL: {
+    label: 'Application end of life',
+    description: 'The upstream end of life of an application of a catalog comes near.',
+  },
+};
+
+type OfApplication = {
+  catalog_id: string;
+  application_id: string;
+  /** Product and branch: `redis 7.0`. */
+  application: string;
+};
+
+/** What happened, with what a message needs to be of use. */
+export type NotificationEvent =
+  | ({
+      type: 'CRITICAL_CVE_PATCH_AVAILABLE';
+      release_id: string;
+      version: string;
+      /** Repository, name and tag. */
+      artifact: string;
+      vulnerabilities: string[];
+    } & OfApplication)
+  | {
+      type: 'APPLICATION_REQUEST_CREATED';
+      catalog_id: string;
+      request_id: string;
+      name: string;
+      request_type: 'add' | 'remove';
+      created_by: string;
+      applications: string[];
+    }
+  | { type: 'REGISTRY_HEALTH_CHANGES'; registry_id: string; name: string; unhealthy_cause?: string }
+  /** `at`: when it becomes so, RFC 3339. */
+  | ({ type: 'APPLICATION_UNSUPPORTED' | 'APPLICATION_EOL'; at?: string } & OfApplication)
+  /** `month`: `2026-03`. The offerings are the first of `total`. */
+  | { type: 'MONTHLY_NEW_APPLICATIONS_OFFERING'; month: string; total: number; offerings: string[] }
+  | { type: 'TEST'; asked_by: string };

@@ -1,0 +1,100 @@
+// Sends one message to one provider, again and later while the trouble may pass, and keeps how it fared.
+
+import { tellMonthlyOfferings } from '../catalog/monthly-offerings.ts';
+import {
+  type ClaimedDelivery,
+  claimDelivery,
+  findOwnerAddresses,
+  forgetOldNotifications,
+  recordDelivery,
+} from '../catalog/notification-deliveries.ts';
+import { inTransaction } from '../db/database.ts';
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
+import { sendToGoogleChat, sendToSlack } from '../notify/chat.ts';
+import { DeliveryError } from '../notify/delivery-error.ts';
+import { sendMail } from '../notify/mail.ts';
+import { messageOf } from '../notify/message.ts';
+import type { Resources } from '../resources.ts';
+
+type Sending = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'> & {
+  config: Pick<Resources['config'], 'notifications'>;
+};
+
+/** With the pauses between them, half a minute and doubled each time, a provider may be away for four hours. */
+const ATTEMPTS_MAX = 10;
+const FIRST_PAUSE_SECONDS = 30;
+/** Whoever tries it at the moment soon ends, or is dead. */
+const BUSY_SECONDS = 10;
+
+/** Sends a delivery that waits; one that is over is left alone. */
+export async function deliverNotification(
+  resources: Sending,
+  { delivery_id }: { delivery_id: string },
+  { signal }: Pick<JobContext, 'signal'>,
+): Promise<void> {
+  const { db, log } = resources;
+  const claimed = await inTransaction(db, (tx) => claimDelivery(tx, delivery_id));
+  if (claimed === 'BUSY') throw new JobPostponed(BUSY_SECONDS, 'the message is being sent');
+  if (claimed === undefined) return;
+  const trouble = await troubleOf(resources, claimed, signal);
+  if (trouble === undefined) return;
+  const isOver = !trouble.temporary || claimed.attempts >= ATTEMPTS_MAX;
+  log.info({ delivery_id, cause: trouble.message, is_over: isOver }, 'a notification did not go through');
+  const tries = isOver && trouble.temporary ? ` (it was tried ${ATTEMPTS_MAX} times)` : '';
+  const outcome = { id: delivery_id, status: isOver ? 'FAILED' : 'PENDING', error: trouble.message + tries } as const;
+  await inTransaction(db, (tx) => recordDelivery(tx, outcome));
+  if (isOver) return;
+  const pause = FIRST_PAUSE_SECONDS * 2 ** (claimed.attempts - 1);
+  throw new JobPostponed(Math.max(pause, trouble.retryAfterSeconds ?? 0), trouble.message);
+}
+
+async function troubleOf(
+  resources: Sending,
+  claimed: ClaimedDelivery,
+  signal: AbortSignal,
+): Promise<DeliveryError | undefined> {
+  try {
+    const refused = await send(resources, claimed, signal);
+    const error = refused.length === 0 ? {} : { error: `The mail server refused ${refused.join(', ')}.` };
+    await inTransaction(resources.db, (tx) => recordDelivery(tx, { id: claimed.id, status: 'DELIVERED', ...error }));
+    return undefined;
+  } catch (error) {
+    if (error instanceof DeliveryError) return error;
+    throw error;
+  }
+}
+
+/** Answers the addresses that did not get it, while others did. */
+async function send(resources: Sending, claimed: ClaimedDelivery, signal: AbortSignal): Promise<string[]> {
+  const { id, event, provider, organization_id, public_url } = claimed;
+  const { egress, config } = resources;
+  const message = messageOf(event, public_url === null ? {} : { publicUrl: public_url });
+  if (provider.type === 'EMAIL') {
+    const { smtp } = config.notifications;
+    if (smtp === undefined) throw final('This installation has no mail server; its operator can name one');
+    const to = provider.recipients ?? (await findOwnerAddresses(resources.db, organization_id));
+    if (to.length === 0) {
+      throw final(
+        'There is nobody to write to: give the provider recipients, no owner’s user name is an e-mail address',
+      );
+    }
+    return await sendMail(message, smtp, { to, id, at: new Date(claimed.happened_at) });
+  }
+  const opened = resources.identity.unseal(provider.sealed_settings, { organization_id, row_id: provider.id });
+  const settings = JSON.parse(opened);
+  const options = { egress, id, signal };
+  if (provider.type === 'SLACK')
+    await sendToSlack(message, settings, { ...options, apiUrl: config.notifications.slackUrl });
+  else await sendToGoogleChat(message, settings, { ...options, apiUrl: config.notifications.googleChatUrl });
+  return [];
+}
+
+function final(message: string): DeliveryError {
+  return new DeliveryError(message, { temporary: false });
+}
+
+/** The month's news, and the end of old ones. */
+export async function tendNotifications({ db }: Pick<Resources, 'db'>): Promise<void> {
+  await inTransaction(db, tellMonthlyOfferings);
+  await inTransaction(db, forgetOldNotifications);
+}

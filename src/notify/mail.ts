@@ -1,0 +1,91 @@
+// Mail by the operator's server: one plain message to an organization's addresses.
+import { createTransport } from 'nodemailer';
+import { DeliveryError, told } from './delivery-error.ts';
+import type { Message } from './message.ts';
+
+/** The operator's mail server. The address is the operator's word, so no guard judges it. */
+export type MailSettings = {
+  /** `smtp://user:password@host:587` (STARTTLS when it is offered) or `smtps://host:465`. */
+  url: string;
+  /** `Larder <larder@example.org>` */
+  from: string;
+};
+
+/** `id` names the mail: sent again, it is the same mail to whoever sorts by Message-ID. `at`: when what it tells happened. */
+export type MailOptions = { to: string[]; id: string; at: Date };
+
+const CONNECT_MS_MAX = 10_000;
+/** A delivery is claimed for longer than the whole of it takes. */
+const SILENCE_MS_MAX = 20_000;
+
+/** Sends a mail. Answers the addresses that the server refused while it took others. Throws DeliveryError. */
+export async function sendMail(message: Message, settings: MailSettings, options: MailOptions): Promise<string[]> {
+  const transport = createTransport(transportOf(settings.url));
+  try {
+    const sent = await transport.sendMail({
+      from: settings.from,
+      to: options.to.map((address) => ({ name: '', address })),
+      subject: `[Larder] ${message.title}`,
+      text: [...[message.title, ''], ...message.lines, ...(message.link === undefined ? [] : ['', message.link])].join(
+        '\n',
+      ),
+      messageId: `<${options.id}@${domainOf(settings.from)}>`,
+      date: options.at,
+      // RFC 3834, section 5: nobody's absence answers it.
+      headers: { 'Auto-Submitted': 'auto-generated' },
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    });
+    return sent.rejected.map(told);
+  } catch (error) {
+    throw failed(error);
+  } finally {
+    transport.close();
+  }
+}
+
+function transportOf(address: string) {
+  const url = new URL(address);
+  const secure = url.protocol === 'smtps:';
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const auth = url.username !== '' && {
+    user: decodeURIComponent(url.username),
+    pass: decodeURIComponent(url.password),
+  };
+  return {
+    host,
+    port: Number(url.port || (secure ? 465 : 587)),
+    secure,
+    ...(auth && { auth }),
+    // A password goes over the network under TLS or not at all.
+    ...(auth && !secure && !/^(127\.|::1$|localhost$)/.test(host) && { requireTLS: true }),
+    connectionTimeout: CONNECT_MS_MAX,
+    greetingTimeout: CONNECT_MS_MAX,
+    socketTimeout: SILENCE_MS_MAX,
+    logger: false as const,
+  };
+}
+
+/** What stands behind the @ of the sender. */
+function domainOf(from: string): string {
+  return /@([A-Za-z0-9.-]+)/.exec(from)?.[1] ?? 'larder.invalid';
+}
+
+/** RFC 5321, section 4.2.1: 4xx passes, 5xx stays. Nothing of the log-in is repeated. */
+function failed(error: unknown): DeliveryError {
+  const { code, responseCode, response } = (error instanceof Error ? error : {}) as {
+    code?: string;
+    responseCode?: number;
+    response?: string;
+  };
+  const isFinal = responseCode !== undefined && responseCode >= 500;
+  if (code === 'EAUTH' || code === 'ENOAUTH') {
+    const message = 'The mail server refuses the user name and password of this installation; its operator can mend it';
+    return new DeliveryError(message, { temporary: responseCode !== undefined && responseCode < 500 });
+  }
+  if (responseCode !== undefined) {
+    const message = `The mail server refused the message: ${told(response ?? String(responseCode))}`;
+    return new DeliveryError(message, { temporary: !isFinal });
+  }
+  return new DeliveryError(`The mail server cannot be used: ${code ?? 'no answer'}`, { temporary: true });
+}

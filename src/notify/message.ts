@@ -1,0 +1,90 @@
+// What a message says: plain lines about what happened, the same for mail and chat, before each one escapes them.
+import type { NotificationEvent } from '../contract/notification-event.ts';
+
+export type Message = {
+  /** One line. */
+  title: string;
+  lines: string[];
+  /** Where to read more. */
+  link?: string;
+};
+
+/** Names shown in one message; the link has the rest. */
+const NAMED_MAX = 20;
+
+/** Words an event. `publicUrl`: what clients reach the installation under; without it there is no link. */
+export function messageOf(event: NotificationEvent, options: { publicUrl?: string } = {}): Message {
+  const { path, ...message } = wordsOf(event);
+  const hasLink = path !== undefined && options.publicUrl !== undefined;
+  return {
+    title: oneLine(message.title),
+    lines: message.lines.map(oneLine),
+    ...(hasLink && { link: new URL(path, options.publicUrl).href }),
+  };
+}
+
+function wordsOf(event: NotificationEvent): { title: string; lines: string[]; path?: string } {
+  switch (event.type) {
+    case 'CRITICAL_CVE_PATCH_AVAILABLE':
+      return {
+        title: `${event.application}: ${event.version} fixes ${event.vulnerabilities[0] ?? 'a vulnerability'}`,
+        lines: [`Released: ${event.artifact}`, `Fixed: ${named(event.vulnerabilities)}`],
+        path: `/v1/catalogs/${event.catalog_id}/releases/${event.release_id}`,
+      };
+    case 'APPLICATION_REQUEST_CREATED': {
+      const wish = event.request_type === 'add' ? 'add' : 'remove';
+      return {
+        title: `${event.created_by} asked to ${wish} ${countOf(event.applications.length, 'application')}`,
+        lines: [`Request: ${event.name}`, `Applications: ${named(event.applications)}`],
+        path: `/v1/catalogs/${event.catalog_id}/application-requests/${event.request_id}`,
+      };
+    }
+    case 'REGISTRY_HEALTH_CHANGES': {
+      const { unhealthy_cause } = event;
+      return {
+        title: `Registry ${event.name} ${unhealthy_cause === undefined ? 'can be used again' : 'cannot be used'}`,
+        lines: unhealthy_cause === undefined ? [] : [unhealthy_cause],
+        path: `/v1/registries/${event.registry_id}`,
+      };
+    }
+    case 'APPLICATION_UNSUPPORTED':
+      return {
+        title: `${event.application} is not supported any more`,
+        lines: [`It gets no new releases${event.at === undefined ? '' : ` since ${event.at.slice(0, 10)}`}.`],
+        path: applicationPath(event),
+      };
+    case 'APPLICATION_EOL':
+      return {
+        title: `${event.application} comes to its end of life`,
+        lines: [event.at === undefined ? 'Upstream ends it.' : `Upstream ends it on ${event.at.slice(0, 10)}.`],
+        path: applicationPath(event),
+      };
+    case 'MONTHLY_NEW_APPLICATIONS_OFFERING':
+      return {
+        title: `${countOf(event.total, 'new offering')} in ${event.month}`,
+        lines: [`New: ${named(event.offerings, event.total)}`],
+        path: '/v1/applications-offering',
+      };
+    case 'TEST':
+      return { title: 'Test message', lines: [`${event.asked_by} asked for it: notifications arrive here.`] };
+  }
+}
+
+function applicationPath({ catalog_id, application_id }: { catalog_id: string; application_id: string }): string {
+  return `/v1/catalogs/${catalog_id}/applications/${application_id}`;
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function named(names: string[], total = names.length): string {
+  const shown = names.slice(0, NAMED_MAX);
+  const rest = total - shown.length;
+  return shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}
+
+/** No line ends, which would be a header of their own in a mail, and no marks that turn the direction of what follows. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]+/gu, ' ').trim();
+}
