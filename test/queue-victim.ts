@@ -15,6 +15,7 @@ const handlers: Handlers = {
   'follow-base-image': never,
   'check-registry': never,
   'check-registries': never,
+  'move-life-cycles': never,
   'discover-products': never,
   'sweep-content': never,
   'deliver-notification': never,

@@ -1,158 +1,168 @@
-// Products of the main catalog: a branch with the versions that were discovered in it; the same for every organization.
-import { sql } from 'kysely';
+// The main catalog: products, their branches and the versions that were discovered; the same for every organization.
+import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
-import type { ApplicationVersionInfo, ProductBranch } from '../contract/product.ts';
-import type { CatalogItemStatus, PackagingType } from '../contract/vocabulary.ts';
+import type { ApplicationProduct } from '../contract/product.ts';
 import type { Database } from '../db/database.ts';
 import { notFound } from './errors.ts';
 import { isUuid } from './ids.ts';
+import { branchStatus, deprecationDate, ELIGIBLE, SUPPORTED } from './life-cycle.ts';
 import type { Principal } from './principal.ts';
-import { present, wireMidnight, wireTime } from './wire.ts';
+import {
+  type BranchRow,
+  type ProductRow,
+  toBranch,
+  toProduct,
+  toVersions,
+  type VersionRow,
+} from './product-answers.ts';
+import { allOf, containing, pageWindow, toPage, wireMidnight, wireTime } from './wire.ts';
 
-type BranchRow = {
-  product_id: string;
-  key: string;
-  name: string;
-  description: string;
-  category: string;
-  licenses: string[];
-  status: CatalogItemStatus;
-  created_at: string;
-  updated_at: string;
-  branch_id: string;
-  branch: string;
-  end_of_life_at: string | null;
-};
+/** Everything there is, by name. Three statements. */
+export async function listProducts(db: Database, input: Input<'listProducts'>): Promise<Output<'listProducts'>> {
+  return await readProducts(db, await findProducts(db, productFilter(input), sql``), input);
+}
 
-type VersionRow = {
-  version: string;
-  version_id: string;
-  discovered_at: string;
-  is_latest: boolean;
-  distro_id: string;
-  distro_key: string;
-  distro: string;
-  distro_version: string;
-  distro_name: string;
-  distro_created_at: string;
-  distro_updated_at: string;
-  packaging_type: PackagingType;
-};
+/** The same by pages. Four statements. */
+export async function listProductsPage(
+  db: Database,
+  input: Input<'listProductsPage'>,
+): Promise<Output<'listProductsPage'>> {
+  const window = { page: input.page, page_size: input.size };
+  const where = productFilter(input);
+  const total = await sql<{ total: number }>`select count(*) as total from products p where ${where}`.execute(db);
+  const found = await findProducts(db, where, pageWindow(window));
+  return toPage(window, total.rows[0]?.total ?? 0, await readProducts(db, found, input));
+}
 
-const SUPPORTED: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION', 'DEPRECATION_GRACE_PERIOD'];
-const ELIGIBLE: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION'];
+/** One product by key or id. Three statements. Throws NOT_FOUND. */
+export async function getProduct(
+  db: Database,
+  _principal: Principal,
+  input: Input<'getProduct'>,
+): Promise<Output<'getProduct'>> {
+  const found = await findProducts(db, named('p', 'key', input.product_id_or_key), sql`limit 1`);
+  const [product] = await readProducts(db, found, input);
+  if (!product) throw notFound('product');
+  return product;
+}
 
 /**
  * One branch by key or id, with a platform for each operating system and packaging type a version can be had for, the
- * newest version first. Filters narrow the versions, never the branch. Two statements. Throws NOT_FOUND.
+ * newest version first. Filters narrow the versions, never the branch. Three statements. Throws NOT_FOUND.
  */
 export async function getProductBranch(
   db: Database,
   _principal: Principal,
   input: Input<'getProductBranch'>,
 ): Promise<Output<'getProductBranch'>> {
-  const row = await findBranch(db, input);
+  const [product] = await findProducts(db, named('p', 'key', input.product_id_or_key), sql`limit 1`);
+  if (!product) throw notFound('product');
+  const [row] = await findBranches(db, [product], named('pb', 'branch', input.branch_id_or_key));
   if (!row) throw notFound('branch');
-  const versions = isLeftOut(row.status, input) ? [] : await findVersions(db, row, input);
-  return toBranch(row, versions);
+  const versions = isLeftOut(row, input) ? [] : await findVersions(db, [row], versionFilter(input));
+  return {
+    product: toProduct(product),
+    branch: toBranch(row, product, versions),
+    versions: toVersions(product, versions),
+  };
 }
 
-function isLeftOut(status: CatalogItemStatus, input: Input<'getProductBranch'>): boolean {
+type BranchNarrowing = Pick<
+  Input<'getProduct'>,
+  'only_supported' | 'only_eligible' | 'only_stable_branches' | 'status'
+>;
+
+async function readProducts(
+  db: Database,
+  products: ProductRow[],
+  input: BranchNarrowing,
+): Promise<ApplicationProduct[]> {
+  const stable = input.only_stable_branches ? sql`pb.branch ~ '^[0-9]'` : sql`true`;
+  const status = input.status === undefined ? sql`true` : sql`${branchStatus('p', 'pb')} = ${input.status}`;
+  const branches = await findBranches(db, products, sql`${stable} and ${status}`);
+  const kept = branches.filter((row) => !isLeftOut(row, input));
+  const versions = await findVersions(db, kept, sql`true`);
+  return products.map((product) => ({
+    product: toProduct(product),
+    branches: kept
+      .filter((row) => row.product_key === product.key)
+      .map((row) => {
+        const own = versions.filter((one) => one.product_key === product.key && one.branch === row.branch);
+        return { branch: toBranch(row, product, own), versions: toVersions(product, own) };
+      }),
+  }));
+}
+
+function isLeftOut({ status }: BranchRow, input: { only_supported: boolean; only_eligible: boolean }): boolean {
   return (input.only_supported && !SUPPORTED.includes(status)) || (input.only_eligible && !ELIGIBLE.includes(status));
 }
 
-async function findBranch(db: Database, input: Input<'getProductBranch'>): Promise<BranchRow | undefined> {
-  const byId = (column: string, text: string) => (isUuid(text) ? sql`or ${sql.raw(column)} = ${text}` : sql``);
-  const found = await sql<BranchRow>`
-    select p.id as product_id, p.key, p.name, p.description, p.category, p.licenses, p.status,
-      ${wireTime('p.created_at')} as created_at, ${wireTime('p.updated_at')} as updated_at, pb.id as branch_id, pb.branch,
-      ${wireMidnight('pb.end_of_life_at')} as end_of_life_at
-    from products p join product_branches pb on pb.product_key = p.key
-    where (p.key = ${input.product_id_or_key} ${byId('p.id', input.product_id_or_key)})
-      and (pb.branch = ${input.branch_id_or_key} ${byId('pb.id', input.branch_id_or_key)})
-    limit 1`.execute(db);
-  return found.rows[0];
+/** By key, or by id when the text is one. */
+function named(table: string, key: string, text: string): RawBuilder<unknown> {
+  const byId = isUuid(text) ? sql`or ${sql.raw(`${table}.id`)} = ${text}` : sql``;
+  return sql`(${sql.raw(`${table}.${key}`)} = ${text} ${byId})`;
 }
 
-async function findVersions(db: Database, of: BranchRow, input: Input<'getProductBranch'>): Promise<VersionRow[]> {
-  const distro = input.distro;
-  const found = await sql<VersionRow>`
-    select v.version, v.id as version_id, ${wireTime('v.discovered_at')} as discovered_at, v.is_latest,
-      o.id as distro_id, o.key as distro_key, o.distro, o.version as distro_version, o.name as distro_name,
-      ${wireTime('o.created_at')} as distro_created_at, ${wireTime('o.updated_at')} as distro_updated_at,
-      f.packaging_type
-    from product_versions v
-    join operating_systems o on o.id = v.operating_system_id
-    join offerings f on f.product_key = v.product_key and f.branch = v.branch
-    join offering_operating_systems fo on fo.offering_id = f.id and fo.operating_system_id = o.id
-    where v.product_key = ${of.key} and v.branch = ${of.branch}
-      ${distro === undefined ? sql`` : sql`and (o.key = ${distro} or o.id::text = ${distro.toLowerCase()})`}
-      ${input.packaging === undefined ? sql`` : sql`and f.packaging_type = ${input.packaging}`}
-    order by v.discovered_at desc, v.version desc, o.key, f.packaging_type`.execute(db);
+/** Everything here is built from free packages, so all of it is common and may be passed on. */
+function productFilter(input: Input<'listProducts'>): RawBuilder<unknown> {
+  const pattern = input.search === undefined ? undefined : containing(input.search);
+  return allOf([
+    input.distributable === false ? sql`false` : undefined,
+    input.scope === undefined || input.scope.includes('COMMON') ? undefined : sql`false`,
+    pattern === undefined
+      ? undefined
+      : sql`(p.key ilike ${pattern} or p.name ilike ${pattern} or p.description ilike ${pattern})`,
+    input.status === undefined
+      ? undefined
+      : sql`exists (select from product_branches pb where pb.product_key = p.key
+          and ${branchStatus('p', 'pb')} = ${input.status})`,
+  ]);
+}
+
+function versionFilter(input: Input<'getProductBranch'>): RawBuilder<unknown> {
+  const { distro, packaging } = input;
+  return allOf([
+    distro === undefined ? undefined : sql`(o.key = ${distro} or o.id::text = ${distro.toLowerCase()})`,
+    packaging === undefined ? undefined : sql`f.packaging_type = ${packaging}`,
+  ]);
+}
+
+async function findProducts(
+  db: Database,
+  where: RawBuilder<unknown>,
+  window: RawBuilder<unknown>,
+): Promise<ProductRow[]> {
+  const found = await sql<ProductRow>`
+    select p.id as product_id, p.key, p.name, p.description, p.category, p.licenses, p.disclaimer, p.home_url,
+      case when p.status = 'ACTIVE' then 'ACTIVE' else 'NON_SUPPORTED' end as status,
+      ${wireTime('p.created_at')} as created_at, ${wireTime('p.updated_at')} as updated_at
+    from products p where ${where} order by p.name, p.key ${window}`.execute(db);
   return found.rows;
 }
 
-function toBranch(row: BranchRow, versions: VersionRow[]): ProductBranch {
-  const license = row.licenses[0];
-  const infos = new Map<string, ApplicationVersionInfo>();
-  for (const found of versions) {
-    const info = infos.get(found.version) ?? {
-      version: present<ApplicationVersionInfo['version']>({
-        version: found.version,
-        version_id: found.version_id,
-        license: license === undefined ? null : { license_id: license, name: license },
-        discovered_at: found.discovered_at,
-      }),
-      platforms: [],
-    };
-    info.platforms.push(toPlatform(found));
-    infos.set(found.version, info);
-  }
-  const latest = versions.find((found) => found.is_latest);
-  return {
-    product: {
-      product_id: row.product_id,
-      key: row.key,
-      name: row.name,
-      description: row.description,
-      distributable: true,
-      status: row.status,
-      licenses: row.licenses.map((license_key, index) => ({ main: index === 0, license_key })),
-      category: { name: row.category },
-      created_at: row.created_at,
-      updated_at: row.updated_at,
-    },
-    branch: present<ProductBranch['branch']>({
-      branch_id: row.branch_id,
-      key: row.branch,
-      status: row.status,
-      end_of_life_at: row.end_of_life_at,
-      latest_discovered_version: latest && infos.get(latest.version)?.version,
-    }),
-    versions: [...infos.values()],
-  };
+async function findBranches(db: Database, of: ProductRow[], where: RawBuilder<unknown>): Promise<BranchRow[]> {
+  const found = await sql<BranchRow>`
+    select pb.product_key, pb.id as branch_id, pb.branch, ${branchStatus('p', 'pb')} as status,
+      ${wireMidnight('pb.end_of_life_at')} as end_of_life_at,
+      to_char(${deprecationDate('pb')}, 'YYYY-MM-DD"T00:00:00.000Z"') as deprecation_date
+    from product_branches pb join products p on p.key = pb.product_key
+    where pb.product_key = any(${of.map(({ key }) => key)}::text[]) and ${where}
+    order by pb.product_key, pb.branch desc`.execute(db);
+  return found.rows;
 }
 
-function toPlatform(found: VersionRow): ApplicationVersionInfo['platforms'][number] {
-  return {
-    created_at: found.discovered_at,
-    updated_at: found.discovered_at,
-    platform: {
-      created_at: found.distro_created_at,
-      updated_at: found.distro_updated_at,
-      distro: {
-        distro_id: found.distro_id,
-        key: found.distro_key,
-        os: found.distro,
-        version: found.distro_version,
-        name: found.distro_name,
-        fips_compliant: false,
-        stig_compliant: false,
-        os_family: 'linux',
-        public_offering: true,
-      },
-      packaging_type: found.packaging_type,
-      marked_draft: false,
-    },
-  };
+async function findVersions(db: Database, of: BranchRow[], where: RawBuilder<unknown>): Promise<VersionRow[]> {
+  const found = await sql<VersionRow>`
+    select v.product_key, v.branch, v.version, v.id as version_id, ${wireTime('v.discovered_at')} as discovered_at,
+      v.is_latest, o.id as distro_id, o.key as distro_key, o.distro, o.version as distro_version, o.name as distro_name,
+      ${wireTime('o.created_at')} as distro_created_at, ${wireTime('o.updated_at')} as distro_updated_at,
+      f.packaging_type
+    from product_branches pb
+    join product_versions v on v.product_key = pb.product_key and v.branch = pb.branch
+    join operating_systems o on o.id = v.operating_system_id
+    join offerings f on f.product_key = v.product_key and f.branch = v.branch
+    join offering_operating_systems fo on fo.offering_id = f.id and fo.operating_system_id = o.id
+    where pb.id = any(${of.map(({ branch_id }) => branch_id)}::uuid[]) and ${where}
+    order by v.discovered_at desc, v.version desc, o.key, f.packaging_type`.execute(db);
+  return found.rows;
 }

@@ -80,6 +80,11 @@ export function CommaList<S extends TSchema>(item: S, description: string) {
   return Type.Array(item, { minItems: 1, maxItems: LIST_PARAMETER_MAX, description });
 }
 
+/** A parameter that is given once for each of several values: `scope=COMMON&scope=PRIVATE`. Commas are taken too. */
+export function Repeatable<S extends TSchema>(item: S, description: string) {
+  return Type.Array(item, { minItems: 1, maxItems: LIST_PARAMETER_MAX, repeatable: true, description });
+}
+
 /** A yes-or-no parameter that always has a value: `true` or `false`. */
 export function Flag(value: boolean, description: string) {
   return withDefault(Type.Boolean({ description }), value);

@@ -12,6 +12,9 @@ export const NAME_LENGTH_MAX = 255;
 export const DESCRIPTION_LENGTH_MAX = 2_000;
 /** A search or an exact match never needs more than the longest name. */
 export const FILTER_LENGTH_MAX = 255;
+/** A search of the main catalog (published): shorter ones find everything, longer ones nothing. */
+export const SEARCH_LENGTH_MIN = 3;
+export const SEARCH_LENGTH_MAX = 30;
 /** Published maximum lengths of release and application fields. */
 export const BRANCH_LENGTH_MAX = 32;
 export const VERSION_LENGTH_MAX = 64;

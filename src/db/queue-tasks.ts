@@ -10,6 +10,8 @@ export type TaskPayloads = {
   'package-pipeline': { pipeline_id: string };
   'verify-pipeline': { pipeline_id: string };
   'distribute-pipeline': { pipeline_id: string };
+  /** Moves offerings and applications to where their branches stand today. */
+  'move-life-cycles': Record<string, never>;
   /** Looks at one registry that somebody asked about, or whose credentials are new. */
   'check-registry': { registry_id: string };
   /** Looks at the registries and base images whose turn has come. */
@@ -28,6 +30,8 @@ export type Task = keyof TaskPayloads;
 export const SCHEDULES: Partial<Record<Task, string>> = {
   'discover-products': '41 */6 * * *',
   'sweep-content': '17 * * * *',
+  // Days begin at midnight UTC.
+  'move-life-cycles': '1 0 * * *',
   'check-registries': '*/5 * * * *',
   'tend-notifications': '23 7 * * *',
 };

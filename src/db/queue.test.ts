@@ -45,6 +45,7 @@ function handlers(handle: (id: string, context: Parameters<Handlers['plan-pipeli
     'follow-base-image': base,
     'check-registry': async () => {},
     'check-registries': none,
+    'move-life-cycles': none,
     'discover-products': none,
     'sweep-content': none,
     'deliver-notification': async () => {},

@@ -129,15 +129,15 @@ function operationObject(operation: string, endpoint: EndpointDefinition, schema
 function parametersOf(declared: TObject | undefined, place: 'path' | 'query', schemas: Schemas): Json[] {
   const required = new Set(declared?.required ?? []);
   return Object.entries(declared?.properties ?? {}).map(([name, schema]) => {
-    const { description, ...shape } = schemas.inline(requestSchema(schema));
+    const { description, repeatable, ...shape } = schemas.inline(requestSchema(schema));
     const isList = shape['type'] === 'array';
     return {
       name,
       in: place,
       description,
       required: place === 'path' || (required.has(name) && !('default' in shape)),
-      // Several values in one parameter, separated by commas.
-      ...(isList ? { style: 'form', explode: false } : {}),
+      // Several values in one parameter, separated by commas, or the parameter several times.
+      ...(isList ? { style: 'form', explode: repeatable === true } : {}),
       schema: shape,
     };
   });

@@ -22,14 +22,19 @@ export function parameterReader(declared: TObject | undefined): ParameterReader 
     for (const [name, text] of Object.entries(raw)) {
       const reader = readers.get(name);
       if (reader === undefined) refuse(read, name, 'There is no parameter of this name here.');
-      else if (typeof text !== 'string') refuse(read, name, 'It should be given once.');
-      else add(read, name, reader(text));
+      else if (typeof text === 'string') add(read, name, reader(text));
+      else if (isRepeatable(declared, name)) add(read, name, reader((text as string[]).join(',')));
+      else refuse(read, name, 'It should be given once.');
     }
     for (const name of readers.keys()) {
       if (!Object.hasOwn(raw, name)) addAbsent(read, name, { schema: declared?.properties[name], required });
     }
     return read;
   };
+}
+
+function isRepeatable(declared: TObject | undefined, name: string): boolean {
+  return (declared?.properties[name] as { repeatable?: boolean } | undefined)?.repeatable === true;
 }
 
 type One = { value: unknown } | { violations: Violation[] };

@@ -1,6 +1,7 @@
 // Reads the product library, asks every operating system's archive what it has, and turns both into rows; then looks at the base images.
 import { listFollowedBaseImages } from '../catalog/base-image-versions.ts';
 import { type DiscoveredProduct, recordDiscovery } from '../catalog/discovery.ts';
+import { moveLifeCycles } from '../catalog/life-cycle.ts';
 import { findOperatingSystems } from '../catalog/operating-systems.ts';
 import { inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
@@ -31,6 +32,7 @@ export async function discoverProducts(
   const products = await Promise.all(recipes.map((recipe) => discover(recipe, archives)));
   await inTransaction(resources.db, async (tx) => {
     const { pipelines } = await recordDiscovery(tx, products);
+    await moveLifeCycles(tx);
     for (const { id, source } of await listFollowedBaseImages(tx)) {
       await enqueue(tx, FOLLOWERS[source], { base_image_id: id }, { key: id });
     }

@@ -14,6 +14,7 @@ import { deliverNotification, tendNotifications } from './deliver-notification.t
 import { discoverProducts } from './discover-products.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 import { followBaseImage } from './follow-base-image.ts';
+import { moveLifeCycles } from './move-life-cycles.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { planPipeline } from './plan-pipeline.ts';
 import { sweepContent } from './sweep-content.ts';
@@ -30,6 +31,7 @@ const tasks = {
   'package-pipeline': packagePipeline,
   'verify-pipeline': verifyPipeline,
   'distribute-pipeline': distributePipeline,
+  'move-life-cycles': moveLifeCycles,
   'check-registry': checkRegistry,
   'check-registries': checkRegistries,
   'deliver-notification': deliverNotification,

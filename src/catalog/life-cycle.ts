@@ -1,0 +1,70 @@
+// Where a product's branch stands in its life, from the date on which upstream's support ends, and what follows for offerings and applications.
+import { type RawBuilder, sql } from 'kysely';
+import type { ApplicationStatus, CatalogItemStatus } from '../contract/vocabulary.ts';
+import type { Transaction } from '../db/database.ts';
+
+/** Kept up for this long before the end, and not to be requested any more: time enough to move a fleet in a quarter. */
+export const GRACE_PERIOD_DAYS = 90;
+/** The end is told this long before it can no longer be requested. */
+const NOTICE_DAYS = 90;
+
+export const SUPPORTED: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION', 'DEPRECATION_GRACE_PERIOD'];
+export const ELIGIBLE: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION'];
+
+/** When a branch is deprecated: `pb` is a row of product_branches. */
+export function deprecationDate(pb: string): RawBuilder<string> {
+  return sql`(${sql.raw(pb)}.end_of_life_at - ${sql.lit(GRACE_PERIOD_DAYS)})`;
+}
+
+/** CatalogItemStatus of a branch: `p` is a row of products, `pb` of product_branches. Days begin at midnight UTC. */
+export function branchStatus(p: string, pb: string): RawBuilder<CatalogItemStatus> {
+  const today = sql`(now() at time zone 'UTC')::date`;
+  const end = sql.raw(`${pb}.end_of_life_at`);
+  return sql`case when ${sql.raw(p)}.status <> 'ACTIVE' then 'NON_SUPPORTED'
+    when ${end} is null or ${today} < ${deprecationDate(pb)} - ${sql.lit(NOTICE_DAYS)} then 'ACTIVE'
+    when ${today} < ${deprecationDate(pb)} then 'SCHEDULED_DEPRECATION'
+    when ${today} < ${end} then 'DEPRECATION_GRACE_PERIOD'
+    else 'DEPRECATED' end`;
+}
+
+/** An application whose status moved. */
+export type MovedApplication = {
+  id: string;
+  organization_id: string;
+  catalog_id: string;
+  product_name: string;
+  branch: string;
+  end_of_life_at: string | null;
+  status: Exclude<ApplicationStatus, 'REMOVED'>;
+};
+
+/**
+ * Moves offerings and applications to where their branches stand today: an application is DEPRECATED in the grace period
+ * and UNSUPPORTED after it, and is SUPPORTED again when upstream's date moves away. Running it twice changes nothing more.
+ */
+export async function moveLifeCycles(tx: Transaction): Promise<MovedApplication[]> {
+  await sql`
+    update offerings f set status = stand.target
+    from (
+      select p.key, pb.branch,
+        case when ${branchStatus('p', 'pb')} = any(${sql.val(ELIGIBLE)}::text[]) then 'ENABLED' else 'DEPRECATED' end as target
+      from product_branches pb join products p on p.key = pb.product_key
+    ) stand
+    where f.product_key = stand.key and f.branch = stand.branch and f.status <> 'HIDDEN' and f.status <> stand.target
+      and (stand.target = 'DEPRECATED' or exists (select from offering_operating_systems fo where fo.offering_id = f.id))
+  `.execute(tx);
+  const moved = await sql<MovedApplication>`
+    update applications a set status = stand.target,
+      deprecated_at = case when stand.target = 'SUPPORTED' then null else coalesce(a.deprecated_at, now()) end,
+      unsupported_at = case when stand.target = 'UNSUPPORTED' then coalesce(a.unsupported_at, now()) end
+    from (
+      select p.key, p.name, pb.branch, pb.end_of_life_at,
+        case ${branchStatus('p', 'pb')} when 'DEPRECATION_GRACE_PERIOD' then 'DEPRECATED'
+          when 'DEPRECATED' then 'UNSUPPORTED' when 'NON_SUPPORTED' then 'UNSUPPORTED' else 'SUPPORTED' end as target
+      from product_branches pb join products p on p.key = pb.product_key
+    ) stand
+    where a.product_key = stand.key and a.branch = stand.branch and a.removed_at is null and a.status <> stand.target
+    returning a.id, a.organization_id, a.catalog_id, stand.name as product_name, a.branch,
+      stand.end_of_life_at::text as end_of_life_at, a.status`.execute(tx);
+  return moved.rows;
+}

@@ -1,0 +1,155 @@
+// The main catalog as a whole, and the calendar: what a date of upstream's makes of branches, offerings and applications.
+import { sql } from 'kysely';
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { ApplicationProduct, ApplicationsPage } from '../contract/product.ts';
+import { getApplication } from './applications.ts';
+import { recordDiscovery } from './discovery.ts';
+import { moveLifeCycles } from './life-cycle.ts';
+import { getOffering } from './offerings.ts';
+import { getProduct, listProducts, listProductsPage } from './products.ts';
+
+let house: TestCatalog;
+let application_id: string;
+
+beforeAll(async () => {
+  house = await openTestCatalog();
+  await house.baseMoves('first');
+  application_id = (await house.request(house.acme, ['redis'])).application_ids[0] ?? '';
+});
+beforeEach(() => endsIn('redis', null));
+afterAll(() => house.drop());
+
+const flags = {
+  only_built_versions: true,
+  only_supported: false,
+  only_eligible: false,
+  only_stable_branches: false,
+};
+const list = (query: Partial<Parameters<typeof listProducts>[1]> = {}) =>
+  listProducts(house.db, { ...flags, ...query });
+const keys = async (query: Parameters<typeof list>[0]) => (await list(query)).map(({ product }) => product.key);
+const redis = (query: Partial<Parameters<typeof getProduct>[2]> = {}) =>
+  getProduct(house.db, house.acme.principal, { product_id_or_key: 'redis', ...flags, ...query });
+
+/** Upstream's support of the product's branches ends so many days from now. */
+async function endsIn(key: string, days: number | null): Promise<void> {
+  await sql`
+    update product_branches set end_of_life_at = (now() at time zone 'UTC')::date + ${days}::integer
+    where product_key = ${key}`.execute(house.db);
+  await house.write((tx) => moveLifeCycles(tx));
+}
+
+function fits(schema: TSchema, value: unknown): void {
+  expect([...Value.Errors(schema, value)]).toEqual([]);
+}
+
+describe('the list', () => {
+  test('has every product with its branches and versions, by name', async () => {
+    const all = await list();
+    for (const one of all) fits(ApplicationProduct, one);
+    expect(all.map(({ product }) => product.name)).toEqual(['NGINX', 'PostgreSQL', 'Redis']);
+    expect(all[2]).toMatchObject({
+      product: { key: 'redis', status: 'ACTIVE', scope: 'COMMON', distributable: true },
+      branches: [
+        {
+          branch: { key: '7.0', latest_discovered_version: { version: '7.0.15' } },
+          versions: [{ version: { version: '7.0.15' }, platforms: [{ platform: { distro: { key: 'debian-12' } } }] }],
+        },
+      ],
+    });
+  });
+
+  test('is narrowed by search, scope, status and what may be passed on', async () => {
+    expect(await keys({ search: 'GIN' })).toEqual(['nginx']);
+    expect(await keys({ search: '%%%' })).toEqual([]);
+    expect(await keys({ scope: ['COMMON', 'PRIVATE'] })).toHaveLength(3);
+    expect(await keys({ scope: ['PRIVATE'] })).toEqual([]);
+    expect(await keys({ distributable: true })).toHaveLength(3);
+    expect(await keys({ distributable: false })).toEqual([]);
+    expect(await keys({ status: 'DEPRECATED' })).toEqual([]);
+    expect((await list({ only_stable_branches: true }))[2]?.branches).toHaveLength(1);
+  });
+
+  test('comes in pages of a size', async () => {
+    const second = await listProductsPage(house.db, { ...flags, page: 2, size: 2 });
+    fits(ApplicationsPage, second);
+    expect(second).toMatchObject({ page: 2, page_size: 2, total_size: 3, total_pages: 2 });
+    expect(second.items.map(({ product }) => product.key)).toEqual(['redis']);
+  });
+
+  test('leads to one product by key and by id', async () => {
+    const one = await redis();
+    expect(await redis({ product_id_or_key: one.product.product_id })).toEqual(one);
+    await expect(redis({ product_id_or_key: 'nothing' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
+
+describe('the calendar', () => {
+  const application = () =>
+    getApplication(house.db, house.acme.principal, { catalog_id: house.acme.catalog_id, application_id });
+  const offering = async () => {
+    const [row] = await house.db.selectFrom('offerings').select('id').where('product_key', '=', 'redis').execute();
+    return await getOffering(house.db, house.acme.principal, { offering_id: row?.id ?? '' });
+  };
+
+  test.each([
+    [null, 'ACTIVE', 'ENABLED', 'SUPPORTED'],
+    [181, 'ACTIVE', 'ENABLED', 'SUPPORTED'],
+    [180, 'SCHEDULED_DEPRECATION', 'ENABLED', 'SUPPORTED'],
+    [91, 'SCHEDULED_DEPRECATION', 'ENABLED', 'SUPPORTED'],
+    [90, 'DEPRECATION_GRACE_PERIOD', 'DEPRECATED', 'DEPRECATED'],
+    [1, 'DEPRECATION_GRACE_PERIOD', 'DEPRECATED', 'DEPRECATED'],
+    [0, 'DEPRECATED', 'DEPRECATED', 'UNSUPPORTED'],
+    [-400, 'DEPRECATED', 'DEPRECATED', 'UNSUPPORTED'],
+  ])('%s days before the end: branch %s, offering %s, application %s', async (days, branch, offered, status) => {
+    await endsIn('redis', days);
+    const [found] = (await redis()).branches;
+    expect([found?.branch.status, (await offering()).status]).toEqual([branch, offered]);
+    expect(found?.branch.applied_policy?.deprecation_policy?.grace_period_days).toBe(
+      branch === 'ACTIVE' ? undefined : 90,
+    );
+    const held = await application();
+    expect([held.status, held.deprecated_at !== undefined, held.unsupported_at !== undefined]).toEqual([
+      status,
+      status !== 'SUPPORTED',
+      status === 'UNSUPPORTED',
+    ]);
+  });
+
+  test('tells what moved once, and takes it back when the date moves away', async () => {
+    await sql`update product_branches set end_of_life_at = current_date where product_key = 'redis'`.execute(house.db);
+    const first = await house.write((tx) => moveLifeCycles(tx));
+    expect(first).toMatchObject([{ id: application_id, product_name: 'Redis', branch: '7.0', status: 'UNSUPPORTED' }]);
+    expect(await house.write((tx) => moveLifeCycles(tx))).toEqual([]);
+    await endsIn('redis', 400);
+    expect(await application()).toMatchObject({ status: 'SUPPORTED' });
+    expect(await application()).not.toHaveProperty('deprecated_at');
+  });
+
+  test('narrows the list to what is supported, and to what may be requested', async () => {
+    await endsIn('redis', 10);
+    expect((await redis({ only_supported: true })).branches).toHaveLength(1);
+    expect((await redis({ only_eligible: true })).branches).toEqual([]);
+    await expect(house.request(house.acme, ['redis'])).rejects.toMatchObject({ code: 'INVALID' });
+    await endsIn('redis', 0);
+    expect((await redis({ only_supported: true })).branches).toEqual([]);
+    expect(await keys({ status: 'DEPRECATED' })).toEqual(['redis']);
+  });
+
+  test('does not bring back what left the library', async () => {
+    const all = library();
+    await house.write((tx) => recordDiscovery(tx, all.slice(1)));
+    await house.write((tx) => moveLifeCycles(tx));
+    expect(await redis()).toMatchObject({
+      product: { status: 'NON_SUPPORTED', applied_policy: { nonsupport_policy: { key: 'withdrawn' } } },
+      branches: [{ branch: { status: 'NON_SUPPORTED' } }],
+    });
+    expect([(await application()).status, (await offering()).status]).toEqual(['UNSUPPORTED', 'DEPRECATED']);
+    await house.write((tx) => recordDiscovery(tx, all));
+    await house.write((tx) => moveLifeCycles(tx));
+    expect([(await application()).status, (await offering()).status]).toEqual(['SUPPORTED', 'ENABLED']);
+  });
+});

@@ -1,0 +1,157 @@
+// From rows of the main catalog to its answers.
+import type {
+  ApplicationVersionInfo,
+  AppliedPolicy,
+  MainCatalogBranch,
+  MainCatalogProduct,
+} from '../contract/product.ts';
+import type { CatalogItemStatus, PackagingType } from '../contract/vocabulary.ts';
+import { GRACE_PERIOD_DAYS } from './life-cycle.ts';
+import { present } from './wire.ts';
+
+export type ProductRow = {
+  product_id: string;
+  key: string;
+  name: string;
+  description: string;
+  category: string;
+  licenses: string[];
+  disclaimer: string;
+  home_url: string | null;
+  status: CatalogItemStatus;
+  created_at: string;
+  updated_at: string;
+};
+
+export type BranchRow = {
+  product_key: string;
+  branch_id: string;
+  branch: string;
+  status: CatalogItemStatus;
+  end_of_life_at: string | null;
+  deprecation_date: string | null;
+};
+
+export type VersionRow = {
+  product_key: string;
+  branch: string;
+  version: string;
+  version_id: string;
+  discovered_at: string;
+  is_latest: boolean;
+  distro_id: string;
+  distro_key: string;
+  distro: string;
+  distro_version: string;
+  distro_name: string;
+  distro_created_at: string;
+  distro_updated_at: string;
+  packaging_type: PackagingType;
+};
+
+/** The two policies there are: fixed identifiers, so that they name the same thing in every installation. */
+const DEPRECATION_POLICY_ID = '6a0b2f0e-6f0c-4f6e-9a57-0c5a7a0f7d01';
+const NONSUPPORT_POLICY_ID = '6a0b2f0e-6f0c-4f6e-9a57-0c5a7a0f7d02';
+
+const WITHDRAWN: AppliedPolicy = {
+  nonsupport_policy: {
+    nonsupport_policy_id: NONSUPPORT_POLICY_ID,
+    key: 'withdrawn',
+    name: 'Withdrawn from the product library',
+    reason: 'The product library has no recipe for it any more.',
+  },
+};
+
+export function toProduct(row: ProductRow): MainCatalogProduct {
+  return present<MainCatalogProduct>({
+    product_id: row.product_id,
+    key: row.key,
+    name: row.name,
+    description: row.description,
+    distributable: true,
+    status: row.status,
+    licenses: row.licenses.map((license_key, index) => ({ main: index === 0, license_key })),
+    category: { name: row.category },
+    scope: 'COMMON',
+    trademark_disclaimer: row.disclaimer,
+    home_url: row.home_url,
+    containers_non_root: true,
+    containers_from_scratch: false,
+    marked_draft: false,
+    applied_policy: row.status === 'NON_SUPPORTED' ? WITHDRAWN : null,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  });
+}
+
+/** A branch; `versions` are its own. */
+export function toBranch(row: BranchRow, product: ProductRow, versions: VersionRow[]): MainCatalogBranch {
+  const latest = versions.find((found) => found.is_latest);
+  return present<MainCatalogBranch>({
+    branch_id: row.branch_id,
+    key: row.branch,
+    status: row.status,
+    end_of_life_at: row.end_of_life_at,
+    applied_policy: policyOf(row),
+    latest_discovered_version: latest && toVersion(latest, product),
+  });
+}
+
+function policyOf(row: BranchRow): AppliedPolicy | null {
+  if (row.status === 'NON_SUPPORTED') return WITHDRAWN;
+  if (row.deprecation_date === null || row.status === 'ACTIVE') return null;
+  return {
+    deprecation_policy: {
+      deprecation_policy_id: DEPRECATION_POLICY_ID,
+      key: 'end-of-life',
+      name: 'End of life upstream',
+      deprecation_date: row.deprecation_date,
+      grace_period_days: GRACE_PERIOD_DAYS,
+      reason: 'The support of this branch ends, and with it the fixes that it is built from.',
+    },
+  };
+}
+
+/** The versions of one branch, each with the platforms it can be had for, the newest first. */
+export function toVersions(product: ProductRow, versions: VersionRow[]): ApplicationVersionInfo[] {
+  const infos = new Map<string, ApplicationVersionInfo>();
+  for (const found of versions) {
+    const info = infos.get(found.version) ?? { version: toVersion(found, product), platforms: [] };
+    info.platforms.push(toPlatform(found));
+    infos.set(found.version, info);
+  }
+  return [...infos.values()];
+}
+
+function toVersion(found: VersionRow, { licenses: [license] }: ProductRow): ApplicationVersionInfo['version'] {
+  return present<ApplicationVersionInfo['version']>({
+    version: found.version,
+    version_id: found.version_id,
+    license: license === undefined ? null : { license_id: license, name: license },
+    discovered_at: found.discovered_at,
+  });
+}
+
+function toPlatform(found: VersionRow): ApplicationVersionInfo['platforms'][number] {
+  return {
+    created_at: found.discovered_at,
+    updated_at: found.discovered_at,
+    platform: {
+      created_at: found.distro_created_at,
+      updated_at: found.distro_updated_at,
+      distro: {
+        distro_id: found.distro_id,
+        key: found.distro_key,
+        os: found.distro,
+        version: found.distro_version,
+        name: found.distro_name,
+        fips_compliant: false,
+        stig_compliant: false,
+        os_family: 'linux',
+        public_offering: true,
+      },
+      packaging_type: found.packaging_type,
+      marked_draft: false,
+    },
+  };
+}
