@@ -38,7 +38,6 @@ export const CATALOG_ITEM_STATUSES = [
 export type CatalogItemStatus = (typeof CATALOG_ITEM_STATUSES)[number];
 
 export const PRODUCT_SCOPES = ['COMMON', 'ONLY_PUBLIC', 'ONLY_CUSTOMERS', 'PRIVATE'] as const;
-export type ProductScope = (typeof PRODUCT_SCOPES)[number];
 
 export const CUSTOMIZATION_STATUSES = [
   'CREATED',
