@@ -44,6 +44,8 @@ export type RunOptions = {
   signal?: AbortSignal | undefined;
   /** Passes this process's environment on, for `withProxies` to choose from; otherwise there is none. */
   inherit?: boolean;
+  /** Ends what the program leaves behind: a `unshare --map-auto` that is refused leaves its helper, which holds the output open for ever. */
+  withLeftovers?: boolean;
 };
 
 /** A program of this machine that ended in failure. */
@@ -66,9 +68,11 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
   const child = spawn(program, rest, {
     ...(options.inherit === true ? {} : { env: {} }),
     cwd: '/',
+    detached: options.withLeftovers === true,
     stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' as const }),
   });
+  if (options.withLeftovers === true) child.once('exit', () => endGroup(child));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => {
@@ -89,6 +93,16 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
   const code = await ended;
   options.signal?.throwIfAborted();
   if (code !== 0) throw new CommandFailed(program.split('/').at(-1) ?? program, code, lastLines(output));
+}
+
+/** Ends all processes of a group that a child began. */
+function endGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nobody is left.
+  }
 }
 
 /** Resolves with the exit code (undefined after a signal) when the child and its streams are done. */

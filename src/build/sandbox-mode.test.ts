@@ -1,4 +1,5 @@
 // Every way to run sandboxes that this machine has gives the same layer; a machine that has none says why.
+import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { disposable } from './application-layer.ts';
@@ -20,6 +21,22 @@ test.runIf(isRoot)('root without an account of its own runs sandboxes as root an
 test.runIf(isRoot)('an account without subordinate ids is named', async () => {
   const { reasons } = await probeSandbox({ accounts: ['daemon'] });
   expect(reasons.join(' ')).toContain('«daemon» has no range of 65,536 subordinate ids');
+});
+
+/** A user namespace that allows none within, and a process in it without any capability: like a strict container. */
+const STRICT =
+  'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"';
+
+test.skipIf(sandboxMode.mode === 'files-only')('where the kernel forbids them, the mode and its reasons say so', () => {
+  const probing = `import('${new URL('./sandbox-mode.ts', import.meta.url)}').then(async ({ probeSandbox }) => console.log(JSON.stringify(await probeSandbox())))`;
+  const namespace = ['--user', '--map-current-user', '--keep-caps', 'sh', '-c', STRICT, 'sh'];
+  const printed = execFileSync('unshare', [...namespace, process.execPath, '-e', probing], { timeout: 30_000 });
+  const { mode, reasons } = JSON.parse(printed.toString()) as SandboxMode;
+  expect(mode).toBe('files-only');
+  expect(reasons.join(' ')).toMatch(isRoot ? /Sandboxes as root do not work here/ : /max_user_namespaces is 0/);
+  expect(reasons.at(-1)).toMatch(
+    /files, certificates, environment and labels still work; packages and scripts are refused/,
+  );
 });
 
 describe.skipIf(sandboxMode.mode === 'files-only')('every way', () => {

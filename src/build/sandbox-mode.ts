@@ -147,21 +147,29 @@ exec "$3" --unshare-pid --unshare-net --unshare-ipc --unshare-uts --die-with-par
 /** Undefined when it works; otherwise why not. */
 async function tryHost(host: SandboxHost): Promise<string | undefined> {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-probe-'));
-  chmodSync(scratch, 0o755);
-  if (host.user !== undefined) chownSync(scratch, host.user.uid, host.user.gid);
   try {
+    chmodSync(scratch, 0o755);
+    if (host.user !== undefined) chownSync(scratch, host.user.uid, host.user.gid);
     const trial = [host.tools.sh, '-c', TRIAL, 'probe', scratch, host.upper, host.tools.bwrap];
-    await runCommand(asOwner(host, inNewNamespace(host, trial)));
+    await runCommand(asOwner(host, inNewNamespace(host, trial)), { withLeftovers: true });
     return undefined;
   } catch (error) {
+    if (isRefusedOwner(error)) return `This root may not give files to the account «${host.user?.name}».`;
     if (!(error instanceof CommandFailed)) throw error;
     return `${host.namespace ? 'User namespaces' : 'Sandboxes as root'} do not work here (${error.output.split('\n').at(-1) ?? error.message}).${host.namespace ? hint() : ''}`;
   } finally {
     await runCommand(
       asOwner(host, inNewNamespace(host, [host.tools.sh, '-c', `PATH=${STANDARD_PATH}; rm -rf "$1"/*`, 'rm', scratch])),
+      { withLeftovers: true },
     ).catch(() => undefined);
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** Root of a container may have neither the right nor the account's ids (chown(2)). */
+function isRefusedOwner(error: unknown): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return syscall === 'chown' && (code === 'EINVAL' || code === 'EPERM');
 }
 
 /** The kernel settings that forbid user namespaces, by the name to change them by. */

@@ -19,7 +19,9 @@ import type { JobContext } from '../db/queue-worker.ts';
 import type { PlatformFiles } from '../db/tables.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readBack } from '../oci/copy.ts';
+import { RegistryError, reworded } from '../oci/errors.ts';
 import type { Target } from '../oci/target.ts';
+import { explainRefusal, explainTrouble, isDenied } from '../oci/trouble.ts';
 import { contentsOfArtifact } from './package-pipeline.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { contentsOfPlan, readPlan } from './plan-contents.ts';
@@ -50,7 +52,7 @@ export async function distributePipeline(
     if (tag === undefined) return;
     for (const place of places) {
       log.stream.write(`pushing ${tag} to ${place.registry.url}\n`);
-      await push(resources, place, { plan, artifact, tag, files: state.metadata });
+      await inWords(place, () => push(resources, place, { plan, artifact, tag, files: state.metadata }));
     }
     const trigger = await writeTriggerInfo(resources, state, { plan, artifact, tag });
     await inTransaction(resources.db, async (tx) => {
@@ -76,6 +78,33 @@ async function openPlaces(resources: WorkerResources, state: PipelineState): Pro
 
 type Pushing = { plan: BuildPlan; artifact: Artifact; tag: string };
 
+/** A registry's error that a person can act on; whether trying again may help stays as it is. */
+async function inWords<T>({ registry, repository }: Place, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (registry.hosted || !(error instanceof RegistryError) || isOfContent(error)) throw error;
+    const { host } = splitRegistryUrl(registry.url);
+    throw reworded(
+      error,
+      explainPush(error, { host, repository, isAnonymous: registry.sealed_access_secret === null }),
+    );
+  }
+}
+
+/** Content of our own that cannot be read: it has no status, as an answer has, and is not mended by waiting, as a connection is. */
+function isOfContent({ side, status, temporary }: RegistryError): boolean {
+  return side === 'source' && status === undefined && !temporary;
+}
+
+type Pushed = { host: string; repository: string; isAnonymous: boolean };
+
+function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pushed): string {
+  if (!isDenied(error)) return explainTrouble(error, host);
+  if (error.status === 401) return explainRefusal(host, isAnonymous ? 'missing' : 'given');
+  return `${host} does not let these credentials push to ${repository}. Give them the right, or send others.`;
+}
+
 type Reserving = { state: PipelineState; plan: BuildPlan; artifact: Artifact; places: Place[] };
 
 /** The immutable tag that is free, or holds this very artifact, in all registries; undefined when the pipeline is over. */
@@ -91,7 +120,7 @@ async function reserveTag(
     const revision = await inTransaction(resources.db, (tx) => reserveRevision(tx, wanted));
     if (revision === undefined) return undefined;
     const tag = immutableTag({ version, operating_system: plan.operating_system, revision });
-    const named = await Promise.all(places.map(({ target }) => target.resolve(tag)));
+    const named = await Promise.all(places.map((place) => inWords(place, () => place.target.resolve(tag))));
     if (named.every((found) => found === undefined || found.digest === artifact.index.digest)) return tag;
     above = revision;
   }

@@ -52,9 +52,18 @@ export function onSide(error: unknown, side: RegistrySide, op: string): Registry
 }
 
 function withSide(error: RegistryError, side: RegistrySide): RegistryError {
-  const { op, status, code, temporary, message, retryAfterMs } = error;
+  return changed(error, { side });
+}
+
+/** The same error in words for a person who knows the registry by its address only. */
+export function reworded(error: RegistryError, message: string): RegistryError {
+  return changed(error, { message });
+}
+
+function changed(error: RegistryError, changes: { side?: RegistrySide; message?: string }): RegistryError {
+  const { op, side, status, code, temporary, message, retryAfterMs } = error;
   return new RegistryError({
-    ...{ op, side, code, temporary, message, cause: error },
+    ...{ op, side, code, temporary, message, cause: error, ...changes },
     ...(status !== undefined && { status }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });

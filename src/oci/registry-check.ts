@@ -3,7 +3,7 @@ import type { Egress } from '../egress/egress.ts';
 import type { CredentialExchange, Credentials } from './credentials.ts';
 import { RegistryError } from './errors.ts';
 import { followed, openSession, type Session } from './registry-session.ts';
-import { explainTrouble, isDenied } from './trouble.ts';
+import { explainRefusal, explainTrouble, isDenied } from './trouble.ts';
 
 export type CheckOptions = {
   url: string;
@@ -30,7 +30,7 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
     await askForApi(session);
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
-    if (isDenied(error)) return deniedAtAll(host, options.credentials);
+    if (isDenied(error)) return explainRefusal(host, options.credentials ? 'given' : 'missing');
     return explainTrouble(error, host);
   }
   try {
@@ -47,11 +47,6 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
     if (error.status === 405) return `${host} is read only: it takes no uploads (405).`;
     return explainTrouble(error, host);
   }
-}
-
-function deniedAtAll(host: string, credentials: Credentials | undefined): string {
-  if (credentials === undefined) return `${host} asks for credentials, and none are given. Send some.`;
-  return `${host} refuses the credentials (401): the user name or the secret is wrong, or they have ended. Send new ones.`;
 }
 
 /** `GET /v2/` (distribution-spec, "Determining Support"). A web page is no registry, whatever its status. */

@@ -64,3 +64,9 @@ export function explainTrouble(error: RegistryError, host: string): string {
 export function isDenied(error: RegistryError): boolean {
   return error.status === 401 || error.status === 403 || error.code === 'UNAUTHORIZED' || error.code === 'DENIED';
 }
+
+/** What a refusal of who asks says to a person, when everything at `host` is refused to these credentials. */
+export function explainRefusal(host: string, credentials: 'given' | 'missing'): string {
+  if (credentials === 'missing') return `${host} asks for credentials, and none are given. Send some.`;
+  return `${host} refuses the credentials (401): the user name or the secret is wrong, or they have ended. Send new ones.`;
+}
