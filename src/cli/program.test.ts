@@ -121,6 +121,19 @@ describe('api', () => {
     expect((await run(['api', 'DELETE', made.out.trim()])).code).toBe(0);
   });
 
+  test('sends header lines and shows those of the answer, so that tags can be used', async () => {
+    const body = '{"name":"y","description":"","provider":"OCI","url":"https://x.example","access_secret":"s"}';
+    const post = ['api', 'POST', '/v1/registries', '--data', body, '--header', 'Idempotency-Key: one'];
+    const made = await run(post);
+    expect(await run(post)).toMatchObject({ code: 0, out: made.out });
+    const shown = await run(['api', 'GET', made.out.trim(), '--include']);
+    const tag = /^etag: (.*)$/m.exec(shown.out)?.[1];
+    const stale = await run(['api', 'DELETE', made.out.trim(), '--header', 'If-Match: "stale"']);
+    expect(stale).toMatchObject({ code: 1, err: expect.stringContaining('It has changed since it was read') });
+    expect((await run(['api', 'DELETE', made.out.trim(), '--header', `If-Match: ${tag}`])).code).toBe(0);
+    expect(await run([...post, '--header', 'nonsense'])).toMatchObject({ code: 2 });
+  });
+
   test('says what was refused', async () => {
     const { code, err } = await run(['api', 'GET', '/v1/catalogs?page=0']);
     expect([code, err]).toEqual([1, expect.stringContaining('page: It should be at least 1.')]);

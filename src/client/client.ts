@@ -11,7 +11,14 @@ export type ClientOptions = {
   apiToken?: string;
 };
 
-export type RawRequest = { method: string; path: string; body?: RequestBody; contentType?: string };
+export type RawRequest = {
+  method: string;
+  path: string;
+  body?: RequestBody;
+  contentType?: string;
+  /** Beside those of the client: `If-Match`, `Idempotency-Key`. */
+  headers?: Record<string, string>;
+};
 
 export type Client = {
   /** Calls an operation. Throws ProblemError when the server refuses, UnreachableError when it does not answer. */
@@ -50,7 +57,7 @@ export function openClient(options: ClientOptions): Client {
   }
 
   /** A token can be refused although it looks good, when the server's clock runs ahead: once, a new one is tried. */
-  async function authorized(method: string, parts: RequestParts): Promise<Response> {
+  async function authorized(method: string, parts: SentParts): Promise<Response> {
     const attempt = async () => exchange(options.url, method, parts, await accessToken());
     try {
       return await attempt();
@@ -81,8 +88,10 @@ export function openClient(options: ClientOptions): Client {
   }
 }
 
-async function exchange(url: string, method: string, parts: RequestParts, token?: string): Promise<Response> {
-  const headers: Record<string, string> = { accept: 'application/json, application/problem+json' };
+type SentParts = RequestParts & { headers?: Record<string, string> };
+
+async function exchange(url: string, method: string, parts: SentParts, token?: string): Promise<Response> {
+  const headers: Record<string, string> = { accept: 'application/json, application/problem+json', ...parts.headers };
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
   if (parts.contentType !== undefined) headers['content-type'] = parts.contentType;
   const response = await fetchFrom(url, parts.path, { method, headers, ...(parts.body ? { body: parts.body } : {}) });

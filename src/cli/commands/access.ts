@@ -1,7 +1,7 @@
 // Commands about access, and the one that can send anything.
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { CommandFailed, EXIT, type Io } from '../io.ts';
 import { say, sayFields, sayJson } from '../output.ts';
 import { inSession } from '../session.ts';
@@ -35,18 +35,35 @@ export function addAccessCommands(program: Command, io: Io): void {
     .argument('<method>', 'GET, POST, PATCH, PUT or DELETE')
     .argument('<path>', 'for example /v1/catalogs')
     .option('--data <json>', 'the body; @FILE reads a file, @- standard input')
-    .addHelpText('after', '\nExample:\n  larder api GET "/v1/applications-offering?product_key=redis"')
+    .option('--header <name: value>', 'a header line, for example "If-Match: TAG"; may be repeated', collectHeader, {})
+    .option('--include', 'print the header lines of the answer too')
+    .addHelpText('after', EXAMPLES)
     .action(
-      inSession<{ data?: string }>(io, async ({ client }, { data }, [method = '', path = '']) => {
+      inSession<ApiOptions>(io, async ({ client }, { data, header, include }, [method = '', path = '']) => {
         const body = data === undefined ? undefined : await dataOf(io, data);
         const response = await client.send({
           method: method.toUpperCase(),
           path: path.startsWith('/') ? path : `/${path}`,
+          headers: header,
           ...(body === undefined ? {} : { body, contentType: 'application/json' }),
         });
+        if (include) for (const [name, value] of response.headers) say(io, `${name}: ${value}`);
         await sayResponse(io, response);
       }),
     );
+}
+
+type ApiOptions = { data?: string; header: Record<string, string>; include?: boolean };
+
+const EXAMPLES = `
+Examples:
+  larder api GET "/v1/applications-offering?product_key=redis"
+  larder api POST /v1/registries --data @registry.json --header "Idempotency-Key: ticket-4711"`;
+
+function collectHeader(line: string, before: Record<string, string>): Record<string, string> {
+  const [, name, value] = /^([!#$%&'*+.^`|~\w-]+):\s*([\t\x20-\x7e]*)$/.exec(line) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('It should be like "Name: value".');
+  return { ...before, [name]: value };
 }
 
 /** What the access token says, for the person; the server is who checks it. */
