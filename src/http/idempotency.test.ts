@@ -108,7 +108,9 @@ describe('a key', () => {
   test('is free again when its day is over, and is swept', async () => {
     const first = await post('daily', { name: 'daily', ...REGISTRY });
     const age = () =>
-      api.database.pool.query("update replays set created_at = now() - interval '24 hours' where key = 'daily'");
+      api.database.pool.query(
+        "update replays set created_at = now() - interval '24 hours 1 second' where key = 'daily'",
+      );
     await age();
     const second = await post('daily', { name: 'daily', ...REGISTRY });
     expect(second.headers['location']).not.toBe(first.headers['location']);
