@@ -1,5 +1,6 @@
 // Metrics: what is counted, what is looked up, and that nothing a stranger sends becomes a label.
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { recordWorker } from '../catalog/workers.ts';
@@ -65,6 +66,7 @@ test('a database that does not answer is told, and the rest with it', async () =
   expect(lineOf(text, 'larder_database_up')).toMatch(/ 0$/);
   expect(text).toContain('process_resident_memory_bytes');
   await lost.app.close();
+  await rm(lost.directory, { recursive: true });
 });
 
 test('the listener knows one address', async () => {
