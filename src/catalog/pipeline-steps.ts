@@ -19,7 +19,7 @@ export async function startPhase(tx: Transaction, step: { pipeline_id: string; p
   const pipeline = await lockPipeline(tx, step.pipeline_id);
   if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
   const status = await phaseStatus(tx, step);
-  if (status === 'SUCCEEDED') return 'DONE';
+  if (isOver(status)) return 'DONE';
   if (status === 'IN_PROGRESS') return 'RUN';
   await requireEarlierPhases(tx, step);
   await tx
@@ -86,19 +86,25 @@ export type FinishedPhase = {
   metadata?: MetadataFile[];
   /** What the artifact consists of, kept from here on. */
   contents?: Digest[];
+  /** The phase could not be done here and the pipeline goes on without it; `metadata` says why. */
+  skipped?: boolean;
 };
 
 const NEXT_TASK = { PACKAGING: 'verify-pipeline', VERIFICATION: 'distribute-pipeline' } as const;
+
+function isOver(status: PhaseStatus): boolean {
+  return status === 'SUCCEEDED' || status === 'SKIPPED';
+}
 
 /** Ends a phase well and enqueues the next step in the same transaction. */
 export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, finished.pipeline_id);
   if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
-  if ((await phaseStatus(tx, finished)) === 'SUCCEEDED') return 'DONE';
+  if (isOver(await phaseStatus(tx, finished))) return 'DONE';
   const files = finished.metadata ?? [];
   await tx
     .updateTable('pipeline_phases')
-    .set({ status: 'SUCCEEDED', ended_at: now })
+    .set({ status: finished.skipped ? 'SKIPPED' : 'SUCCEEDED', ended_at: now })
     .where('pipeline_id', '=', pipeline.id)
     .where('type', '=', finished.phase)
     .execute();
@@ -265,7 +271,7 @@ const EARLIER: Record<PhaseType, PhaseType[]> = {
 async function requireEarlierPhases(tx: Transaction, step: { pipeline_id: string; phase: PhaseType }): Promise<void> {
   for (const phase of EARLIER[step.phase]) {
     const status = await phaseStatus(tx, { pipeline_id: step.pipeline_id, phase });
-    if (status !== 'SUCCEEDED')
+    if (!isOver(status))
       throw new Error(`Pipeline ${step.pipeline_id}: ${step.phase} cannot start, ${phase} is ${status}`);
   }
 }

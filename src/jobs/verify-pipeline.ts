@@ -19,6 +19,15 @@ export async function verifyPipeline(
 ): Promise<void> {
   await runPhase(resources, { pipeline_id, phase: 'VERIFICATION', context }, async (log) => {
     const state = await findPipelineState(resources.db, pipeline_id);
+    const { probe } = resources.workspace;
+    if (probe.mode === 'files-only') {
+      // An image that nobody could start is said to be not verified, never to have passed.
+      log.stream.write(`Not verified: this worker has no sandbox.\n${probe.reasons.join('\n')}\n`);
+      const metadata = await log.close('verification.log');
+      const skipped = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: true } as const;
+      await inTransaction(resources.db, (tx) => succeedPhase(tx, skipped));
+      return;
+    }
     if (!state?.plan_digest || !state.artifact) throw new Error(`Pipeline ${pipeline_id} has no artifact to verify`);
     const plan = await readPlan(resources.content, state.plan_digest);
     const report = await verify(plan, state.artifact as Artifact, {

@@ -1,0 +1,40 @@
+// A worker without a sandbox: an image that it cannot start is skipped in so many words, and the pipeline goes on.
+import { expect, test } from 'vitest';
+import { openTestCatalog } from '../../test/catalog.ts';
+import { startPhase, succeedPhase } from '../catalog/pipeline-steps.ts';
+import { getPipeline } from '../catalog/pipelines.ts';
+import { findPipelineState } from '../catalog/plan-inputs.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import { memoryContent } from '../oci/memory.ts';
+import { verifyPipeline } from './verify-pipeline.ts';
+import type { WorkerResources } from './worker-resources.ts';
+
+test('is said to be skipped, with the reason in the log, also the second time', async () => {
+  const house = await openTestCatalog();
+  await house.baseMoves('first');
+  const [application = ''] = (await house.request(house.acme, ['redis'])).application_ids;
+  const pipeline_id = await house.openPipeline(application);
+  await house.plan(pipeline_id);
+  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: { made: true } }));
+  const content = memoryContent();
+  const resources = {
+    db: house.db,
+    content,
+    workspace: { probe: { mode: 'files-only', reasons: ['User namespaces do not work here.'] } },
+  } as unknown as WorkerResources;
+  const context = { signal: new AbortController().signal } as JobContext;
+
+  await verifyPipeline(resources, { pipeline_id }, context);
+  await verifyPipeline(resources, { pipeline_id }, context);
+
+  const where = { catalog_id: house.acme.catalog_id, pipeline_id };
+  const { phases, status } = await getPipeline(house.db, house.acme.principal, where);
+  expect([status, ...phases.map((phase) => phase.status)]).toEqual(['IN_PROGRESS', 'SUCCEEDED', 'SKIPPED', 'PENDING']);
+  expect(await house.waiting('distribute-pipeline')).toEqual([pipeline_id]);
+  expect(await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'DISTRIBUTION' }))).toBe('RUN');
+  const [log] = (await findPipelineState(house.db, pipeline_id))?.metadata ?? [];
+  let text = '';
+  for await (const chunk of await content.open(log?.digest ?? 'sha256:')) text += String(chunk);
+  expect(text).toBe('Not verified: this worker has no sandbox.\nUser namespaces do not work here.\n');
+  await house.drop();
+});
