@@ -2,6 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { ApplicationStatus, CatalogItemStatus } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
+import { recordNotificationEvent } from './notification-events.ts';
 
 /** Kept up for this long before the end, and not to be requested any more: time enough to move a fleet in a quarter. */
 export const GRACE_PERIOD_DAYS = 90;
@@ -32,7 +33,7 @@ export type MovedApplication = {
   id: string;
   organization_id: string;
   catalog_id: string;
-  product_name: string;
+  product_key: string;
   branch: string;
   end_of_life_at: string | null;
   status: Exclude<ApplicationStatus, 'REMOVED'>;
@@ -40,7 +41,8 @@ export type MovedApplication = {
 
 /**
  * Moves offerings and applications to where their branches stand today: an application is DEPRECATED in the grace period
- * and UNSUPPORTED after it, and is SUPPORTED again when upstream's date moves away. Running it twice changes nothing more.
+ * and UNSUPPORTED after it, and is SUPPORTED again when upstream's date moves away; organizations are told. Running it twice
+ * changes nothing more.
  */
 export async function moveLifeCycles(tx: Transaction): Promise<MovedApplication[]> {
   await sql`
@@ -58,13 +60,28 @@ export async function moveLifeCycles(tx: Transaction): Promise<MovedApplication[
       deprecated_at = case when stand.target = 'SUPPORTED' then null else coalesce(a.deprecated_at, now()) end,
       unsupported_at = case when stand.target = 'UNSUPPORTED' then coalesce(a.unsupported_at, now()) end
     from (
-      select p.key, p.name, pb.branch, pb.end_of_life_at,
+      select p.key, pb.branch, pb.end_of_life_at,
         case ${branchStatus('p', 'pb')} when 'DEPRECATION_GRACE_PERIOD' then 'DEPRECATED'
           when 'DEPRECATED' then 'UNSUPPORTED' when 'NON_SUPPORTED' then 'UNSUPPORTED' else 'SUPPORTED' end as target
       from product_branches pb join products p on p.key = pb.product_key
     ) stand
     where a.product_key = stand.key and a.branch = stand.branch and a.removed_at is null and a.status <> stand.target
-    returning a.id, a.organization_id, a.catalog_id, stand.name as product_name, a.branch,
+    returning a.id, a.organization_id, a.catalog_id, stand.key as product_key, a.branch,
       stand.end_of_life_at::text as end_of_life_at, a.status`.execute(tx);
+  for (const application of moved.rows) await tellOwners(tx, application);
   return moved.rows;
+}
+
+async function tellOwners(tx: Transaction, moved: MovedApplication): Promise<void> {
+  if (moved.status === 'SUPPORTED') return;
+  const { id, organization_id, catalog_id, end_of_life_at, status } = moved;
+  const type = status === 'DEPRECATED' ? 'APPLICATION_EOL' : 'APPLICATION_UNSUPPORTED';
+  const at = end_of_life_at === null ? {} : { at: `${end_of_life_at}T00:00:00.000Z` };
+  const application = `${moved.product_key} ${moved.branch}`;
+  await recordNotificationEvent(tx, {
+    organization_id,
+    // Another date is another thing to be told of.
+    key: `${type}:${id}:${end_of_life_at ?? ''}`,
+    event: { type, catalog_id, application_id: id, application, ...at },
+  });
 }

@@ -122,7 +122,7 @@ describe('the calendar', () => {
   test('tells what moved once, and takes it back when the date moves away', async () => {
     await sql`update product_branches set end_of_life_at = current_date where product_key = 'redis'`.execute(house.db);
     const first = await house.write((tx) => moveLifeCycles(tx));
-    expect(first).toMatchObject([{ id: application_id, product_name: 'Redis', branch: '7.0', status: 'UNSUPPORTED' }]);
+    expect(first).toMatchObject([{ id: application_id, product_key: 'redis', branch: '7.0', status: 'UNSUPPORTED' }]);
     expect(await house.write((tx) => moveLifeCycles(tx))).toEqual([]);
     await endsIn('redis', 400);
     expect(await application()).toMatchObject({ status: 'SUPPORTED' });

@@ -43,6 +43,7 @@ function bodyOf(operation: string): Ask & { query: string } {
   }
   if (operation === 'updateRegistry' || operation === 'updateBaseImage') return { query, body: { name: 'x' } };
   if (operation === 'createRegistryCredential') return { query, body: { description: 'x' } };
+  if (operation === 'updateNotificationProvider') return { query, body: { type: 'EMAIL', name: 'x' } };
   if (operation === 'createCustomization') {
     return { query, ...formOf({ name: 'file', filename: 'x.tar.gz', content: archive }) };
   }

@@ -5,7 +5,7 @@ import type { WorkerResources } from './worker-resources.ts';
 
 export async function moveLifeCycles({ db, log }: Pick<WorkerResources, 'db' | 'log'>): Promise<void> {
   const moved = await inTransaction(db, (tx) => moveRows(tx));
-  for (const { id, product_name, branch, status } of moved) {
-    log.info({ application_id: id, product: product_name, branch, status }, 'application moved in its life cycle');
+  for (const { id, product_key, branch, status } of moved) {
+    log.info({ application_id: id, product: product_key, branch, status }, 'application moved in its life cycle');
   }
 }
