@@ -1,0 +1,80 @@
+// What the lists benchmark asks for, out of the contract: each paged list at its first page, at page 500, with each filter and in each order.
+import type { EndpointDefinition } from '../src/contract/endpoint.ts';
+import { endpoints } from '../src/contract/endpoints.ts';
+
+export type Case = {
+  name: string;
+  path: string;
+  /** The first page and page 500, which are also asked for at a steady rate. */
+  steady: boolean;
+};
+
+/** Values of parameters, by name, or by operation and name where a name means several things. */
+export type Values = Record<string, string>;
+
+export const PAGE = 500;
+export const PAGE_SIZE = 20;
+
+type Property = { type?: string; enum?: string[]; default?: unknown; items?: Property };
+
+const NOT_FILTERS = new Set(['page', 'page_size', 'order_field', 'order_direction']);
+
+/** Every case of every list, and the names of those for which there is no value. `pagesOf` tells how many pages a path has. */
+export async function casesOf(
+  values: Values,
+  pagesOf: (path: string) => Promise<number>,
+): Promise<{ cases: Case[]; skipped: string[] }> {
+  const cases: Case[] = [];
+  const skipped: string[] = [];
+  for (const [operation, endpoint] of Object.entries<EndpointDefinition>(endpoints)) {
+    const properties = (endpoint.query?.properties ?? {}) as Record<string, Property>;
+    if (endpoint.method !== 'GET' || !('page_size' in properties)) continue;
+    const path = fillPath(operation, endpoint.path, values);
+    if (path === undefined) {
+      skipped.push(operation);
+      continue;
+    }
+    const required = (endpoint.query?.required ?? []).filter((field) => properties[field]?.default === undefined);
+    const always = required.map((field) => query(operation, field, { values, properties }) ?? '').join('&');
+    const last = Math.min(PAGE, await pagesOf(`${path}?${always}`));
+    const add = (label: string, query: string, steady = false) =>
+      cases.push({ name: `${operation} ${label}`, path: `${path}?${query}${always && `&${always}`}`, steady });
+    add('page 1', 'page=1', true);
+    if (last > 1) add(`page ${last}`, `page=${last}`, true);
+    for (const field of Object.keys(properties)) {
+      if (NOT_FILTERS.has(field) || required.includes(field)) continue;
+      const asked = withNeeded(endpoint, field).map((one) => query(operation, one, { values, properties }));
+      if (asked.includes(undefined)) skipped.push(`${operation} ${field}`);
+      else add(field, asked.join('&'));
+    }
+    const { enum: orders = [], default: usual } = properties['order_field'] ?? {};
+    for (const order of orders.filter((one) => one !== usual)) add(`by ${order}`, `order_field=${order}`);
+  }
+  return { cases, skipped };
+}
+
+function fillPath(operation: string, path: string, values: Values): string | undefined {
+  const filled = path.replace(
+    /\{(\w+)\}/g,
+    (whole, name: string) => values[`${operation}.${name}`] ?? values[name] ?? whole,
+  );
+  return filled.includes('{') ? undefined : filled;
+}
+
+function withNeeded({ rules = [] }: EndpointDefinition, field: string): string[] {
+  return [field, ...rules.flatMap((rule) => (rule.kind === 'needs' && rule.field === field ? [rule.needs] : []))];
+}
+
+function query(
+  operation: string,
+  field: string,
+  { values, properties }: { values: Values; properties: Record<string, Property> },
+): string | undefined {
+  const schema = properties[field];
+  const value = values[`${operation}.${field}`] ?? values[field] ?? firstOf(schema?.items ?? schema);
+  return value === undefined ? undefined : `${field}=${encodeURIComponent(value)}`;
+}
+
+function firstOf(schema: Property | undefined): string | undefined {
+  return schema?.type === 'boolean' ? 'true' : schema?.enum?.[0];
+}

@@ -1,0 +1,231 @@
+// Every list of the API over a million releases, at 1 and 300 connections, beside two floors of the same run: the page's bare query with `pg`, and Fastify sending the same bytes from memory.
+// `npm run bench:lists`, or `npm run bench:lists -- 0.02` for a fiftieth of the rows, and `-- 0.02 listReleases` for the cases whose name begins so.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import pg from 'pg';
+import { readConfig } from '../src/config.ts';
+import { buildServer } from '../src/http/server.ts';
+import { openLog } from '../src/log.ts';
+import { openResources } from '../src/resources.ts';
+import { type LarderServer, ratio, startLarder } from './larder.ts';
+import { type Case, casesOf, type Values } from './lists-cases.ts';
+import { fillCatalog, scaled } from './lists-data.ts';
+import type { Latencies, Load, Statement } from './load.ts';
+
+const SHARE = Number(process.argv.slice(2).find((arg) => /^[\d.]+$/.test(arg)) ?? 1);
+const ONLY = process.argv.slice(2).find((arg) => /^[a-z]/i.test(arg)) ?? '';
+
+const CONNECTIONS = [1, 300] as const;
+/** p95 of an answer against the sum of both floors' p95. */
+const AIM = 2;
+/** p95 of any page with 300 clients, in milliseconds. */
+const AIM_MS = 20;
+/** With 300 clients that each ask once a second. */
+const EVERY_MS = 1_000;
+const SECONDS = { ours: 0.8, floor: 0.4, steady: 1.5 };
+
+type Figures = {
+  name: string;
+  bytes: number;
+  statements: number;
+  /** By connections. */
+  ours: Latencies[];
+  sql: Latencies[];
+  memory: Latencies[];
+  steady?: Latencies;
+};
+
+/** The API in this process, over the same database: its statements can be watched here. */
+type Watched = {
+  ask(path: string): Promise<{ body: string; statements: Statement[] }>;
+  token: string;
+  close(): Promise<void>;
+};
+
+async function watchApi(larder: LarderServer, directory: string): Promise<Watched> {
+  const config = readConfig({ LARDER_DATA: directory, LARDER_DATABASE_URL: larder.databaseUrl });
+  const log = openLog({ level: 'error' });
+  const resources = await openResources(config, log);
+  const app = buildServer({ ...resources, readiness: { draining: false, checks: {} } });
+  await app.ready();
+  const token = (await resources.identity.exchangeApiToken(larder.apiToken)).access_token;
+  return {
+    token,
+    ask: (path) => askWatched(app, { path, token }),
+    close: async () => {
+      await app.close();
+      await resources.close();
+    },
+  };
+}
+
+async function askWatched(app: FastifyInstance, { path, token }: { path: string; token: string }) {
+  const statements: Statement[] = [];
+  const { query } = pg.Client.prototype;
+  pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
+    const [asked, values] = args as [string | Statement, unknown[] | undefined];
+    statements.push(typeof asked === 'string' ? { text: asked, values: values ?? [] } : asked);
+    return Reflect.apply(query, this, args);
+  } as typeof query;
+  try {
+    const answer = await app.inject({ url: path, headers: { authorization: `Bearer ${token}` } });
+    if (answer.statusCode !== 200) throw new Error(`${path} answered ${answer.statusCode}: ${answer.body}`);
+    return { body: answer.body, statements };
+  } finally {
+    pg.Client.prototype.query = query;
+  }
+}
+
+/** The statements that bring the page itself: not those that ask whether what the request names is there, nor the count. */
+function bareQuery(statements: Statement[]): Statement[] {
+  return statements.filter(({ text }) => !/^\s*select (array\[exists|from )/.test(text) && !/ as total\b/.test(text));
+}
+
+/** A process of this folder that answers each message with one. */
+async function helper(file: string): Promise<{ child: ChildProcess; tell<T>(message: unknown): Promise<T> }> {
+  const child = fork(join(import.meta.dirname, file), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  return {
+    child,
+    tell: async <T>(message: unknown) => {
+      child.send(message as object);
+      const [answer] = (await once(child, 'message')) as [T & { error?: string }];
+      if (answer.error !== undefined) throw new Error(answer.error);
+      return answer;
+    },
+  };
+}
+
+type Stage = {
+  larder: LarderServer;
+  watched: Watched;
+  load: (load: Load) => Promise<Latencies>;
+  memory: { port: number; hold(body: string): Promise<unknown> };
+};
+
+async function measure({ larder, watched, load, memory }: Stage, { name, path, steady }: Case): Promise<Figures> {
+  const { body, statements } = await watched.ask(path);
+  await memory.hold(body);
+  const http = { port: Number(new URL(larder.url).port), path, token: watched.token };
+  const figures: Figures = {
+    ...{ name, bytes: Buffer.byteLength(body), statements: statements.length },
+    ...{ ours: [], sql: [], memory: [] },
+  };
+  for (const connections of CONNECTIONS) {
+    figures.ours.push(await load({ connections, seconds: SECONDS.ours, http }));
+    const sql = { url: larder.databaseUrl, statements: bareQuery(statements) };
+    figures.sql.push(await load({ connections, seconds: SECONDS.floor, sql }));
+    figures.memory.push(await load({ connections, seconds: SECONDS.floor, http: { port: memory.port, path: '/' } }));
+  }
+  if (!steady) return figures;
+  return { ...figures, steady: await load({ connections: 300, seconds: SECONDS.steady, everyMs: EVERY_MS, http }) };
+}
+
+const three = ({ p50, p95, p99 }: Latencies) => [p50, p95, p99].map((ms) => ms.toFixed(1)).join(' ');
+
+function overFloors({ ours, sql, memory }: Figures, place: number): number {
+  return (ours[place]?.p95 ?? 0) / ((sql[place]?.p95 ?? 0) + (memory[place]?.p95 ?? 0));
+}
+
+function tell(figures: Figures): void {
+  const { name, bytes, statements, ours, sql, memory, steady } = figures;
+  console.log(`${name}: ${(bytes / 1024).toFixed(0)} KiB, ${statements} statements`);
+  CONNECTIONS.forEach((connections, place) => {
+    const all = [ours, sql, memory].map((side) => side[place] as Latencies);
+    const [own = '', query = '', fromMemory = ''] = all.map(three);
+    console.log(
+      `  ${String(connections).padStart(3)} connections: p50 p95 p99 ${own} ms (${all[0]?.perSecond.toFixed(0)}/s); bare query ${query}; from memory ${fromMemory}; p95 / floors ${overFloors(figures, place).toFixed(2)}`,
+    );
+  });
+  if (steady) console.log(`  300 clients, each once a second: ${three(steady)} ms`);
+}
+
+function report(all: Figures[]): void {
+  const worst = (of: (figures: Figures) => number | undefined) =>
+    all.reduce((most, one) => ((of(one) ?? 0) > (of(most) ?? 0) ? one : most), all[0] as Figures);
+  const within = (place: number) => all.filter((one) => overFloors(one, place) <= AIM).length / all.length;
+  CONNECTIONS.forEach((connections, place) => {
+    const most = worst((one) => overFloors(one, place));
+    ratio(`p95 / floors, ${connections} connections, worst (${most.name}; aim ${AIM})`, overFloors(most, place));
+    ratio(`cases within ${AIM} times the floors, ${connections} connections / all ${all.length}`, within(place));
+  });
+  const slow = worst((one) => one.ours[0]?.p95);
+  ratio(`p95 alone, worst (${slow.name}) / the aim of ${AIM_MS} ms`, (slow.ours[0]?.p95 ?? 0) / AIM_MS);
+  const late = worst((one) => one.steady?.p95);
+  ratio(
+    `p95 with 300 clients once a second, worst (${late.name}) / the aim of ${AIM_MS} ms`,
+    (late.steady?.p95 ?? 0) / AIM_MS,
+  );
+  const talkative = worst((one) => one.statements);
+  ratio(`statements a page, most (${talkative.name})`, talkative.statements);
+}
+
+async function valuesOf(larder: LarderServer, catalog_id: string): Promise<Values> {
+  const client = new pg.Client({ connectionString: larder.databaseUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<Values>(
+      `select r.id as release_id, r.application_id, r.registry_id, r.content_digest, r.repo_digest, a.product_key, a.branch, a.base_image_id,
+         a.base_image_id as base_image_ids, p.category as product_category, p.name as product_name, o.id as operating_system_id,
+         o.name as operating_system_name, h.id as hosted, n.provider_id
+       from releases r join applications a on a.id = r.application_id join products p on p.key = a.product_key
+       join base_images b on b.id = a.base_image_id join operating_systems o on o.id = b.operating_system_id,
+       (select id from registries where hosted limit 1) h, (select provider_id from notification_deliveries limit 1) n
+       where r.catalog_id = $1 order by r.released_at desc, r.id limit 1`,
+      [catalog_id],
+    );
+    const { hosted = '', ...values } = rows[0] ?? {};
+    const named = { 'listBaseImages.name': 'Base 1', 'listOperatingSystems.name': 'Debian' };
+    return { ...values, ...named, catalog_id, 'listRegistryCredentials.registry_id': hosted };
+  } finally {
+    await client.end();
+  }
+}
+
+async function main(directory: string): Promise<void> {
+  const begun = performance.now();
+  const larder = await startLarder(directory);
+  const helpers = await Promise.all([helper('load.ts'), helper('memory-server.ts')]);
+  const [loader, server] = helpers;
+  try {
+    const [{ port }] = (await once(server.child, 'message')) as [{ port: number }];
+    const sizes = scaled(SHARE);
+    console.error(`filling: ${JSON.stringify(sizes)}`);
+    const { catalog_id } = await fillCatalog(larder.databaseUrl, sizes, (line) => console.error(`  ${line}`));
+    const watched = await watchApi(larder, directory);
+    try {
+      const values = await valuesOf(larder, catalog_id);
+      const paged = async (path: string) =>
+        (JSON.parse((await watched.ask(path)).body) as { total_pages: number }).total_pages;
+      const { cases, skipped } = await casesOf(values, paged);
+      console.error(`left out, for want of a value: ${skipped.join(', ') || 'nothing'}`);
+      const load = async (asked: Load) => (await loader.tell<{ latencies: Latencies }>(asked)).latencies;
+      const stage: Stage = { larder, watched, load, memory: { port, hold: (body) => server.tell(body) } };
+      const all: Figures[] = [];
+      for (const one of cases.filter(({ name }) => name.startsWith(ONLY))) {
+        const figures = await measure(stage, one);
+        tell(figures);
+        all.push(figures);
+      }
+      report(all);
+      console.error(`took ${((performance.now() - begun) / 1000).toFixed(0)} s`);
+    } finally {
+      await watched.close();
+    }
+  } finally {
+    for (const { child } of helpers) child.kill();
+    await larder.stop();
+  }
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'larder-bench-lists-'));
+// PostgreSQL's own user must be able to enter.
+chmodSync(directory, 0o711);
+try {
+  await main(directory);
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}

@@ -1,0 +1,113 @@
+// The load of the lists benchmark, in a process of its own: as many connections as told, each asks again as soon as it is answered or by a clock.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import pg from 'pg';
+
+/** What a server is asked, or what a database is, by so many at a time, for so long. */
+export type Load = {
+  connections: number;
+  seconds: number;
+  /** Each connection asks this often at most; absent: as soon as it was answered. */
+  everyMs?: number;
+} & ({ http: { port: number; path: string; token?: string } } | { sql: { url: string; statements: Statement[] } });
+
+export type Statement = { text: string; values: unknown[] };
+
+/** Milliseconds from asking to the answer's last byte. */
+export type Latencies = { p50: number; p95: number; p99: number; answers: number; perSecond: number };
+
+/** A server's pool has as many. */
+const POOL_CONNECTIONS = 10;
+
+type Ask = () => Promise<void>;
+
+async function run(load: Load): Promise<Latencies> {
+  const { asks, close } = 'http' in load ? await openHttp(load.connections, load.http) : openSql(load);
+  // Everything is opened and warm before the clock starts.
+  await Promise.all(asks.map((ask) => ask()));
+  const took: number[] = [];
+  const begun = performance.now();
+  const end = begun + load.seconds * 1000;
+  await Promise.all(
+    asks.map(async (ask, place) => {
+      for (let next = begun + ((load.everyMs ?? 0) * place) / asks.length; ; next += load.everyMs ?? 0) {
+        const wait = load.everyMs === undefined ? 0 : next - performance.now();
+        if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+        const asked = load.everyMs === undefined ? performance.now() : Math.min(next + 1, performance.now());
+        if (asked >= end) return;
+        await ask();
+        took.push(performance.now() - asked);
+      }
+    }),
+  );
+  const elapsed = (performance.now() - begun) / 1000;
+  await close();
+  took.sort((a, b) => a - b);
+  const at = (share: number) => took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? Number.NaN;
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), answers: took.length, perSecond: took.length / elapsed };
+}
+
+async function openHttp(
+  connections: number,
+  http: { port: number; path: string; token?: string },
+): Promise<{ asks: Ask[]; close(): Promise<void> }> {
+  const authorization = http.token === undefined ? '' : `authorization: Bearer ${http.token}\r\n`;
+  const request = `GET ${http.path} HTTP/1.1\r\nhost: 127.0.0.1:${http.port}\r\n${authorization}\r\n`;
+  const sockets = await Promise.all(
+    Array.from({ length: connections }, async () => {
+      const socket = connect(http.port, '127.0.0.1');
+      socket.setNoDelay(true);
+      await once(socket, 'connect');
+      return socket;
+    }),
+  );
+  return {
+    asks: sockets.map((socket) => () => exchange(socket, request)),
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** One request and its whole answer. Less than an HTTP client does, so that the two cores are left to what is measured. */
+function exchange(socket: Socket, request: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let left: number | undefined;
+    let head = '';
+    const fail = (error?: Error) => reject(error ?? new Error('The server closed the connection'));
+    const read = (chunk: Buffer) => {
+      if (left !== undefined) {
+        left -= chunk.length;
+      } else {
+        head += chunk.toString('latin1');
+        const end = head.indexOf('\r\n\r\n');
+        if (end < 0) return;
+        if (!head.startsWith('HTTP/1.1 200')) return fail(new Error(`${request.split('\r\n', 1)[0]}: ${head}`));
+        left = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1]) - (head.length - end - 4);
+      }
+      if (left > 0) return;
+      socket.off('data', read).off('error', fail).off('close', fail);
+      resolve();
+    };
+    socket.on('data', read).once('error', fail).once('close', fail);
+    socket.write(request);
+  });
+}
+
+function openSql({ connections, sql }: { connections: number; sql: { url: string; statements: Statement[] } }): {
+  asks: Ask[];
+  close(): Promise<void>;
+} {
+  const pool = new pg.Pool({ connectionString: sql.url, max: Math.min(connections, POOL_CONNECTIONS) });
+  const ask = async () => {
+    for (const { text, values } of sql.statements) await pool.query(text, values);
+  };
+  return { asks: Array.from({ length: connections }, () => ask), close: () => pool.end() };
+}
+
+process.on('message', (load: Load) => {
+  run(load).then(
+    (latencies) => process.send?.({ latencies }),
+    (error: unknown) => process.send?.({ error: String(error) }),
+  );
+});
