@@ -1,5 +1,6 @@
 // What an endpoint is, as data: one value from which the server's checks, the client, the CLI and the OpenAPI document follow.
 import type { Static, TObject, TSchema } from 'typebox';
+import type { Tag } from './tags.ts';
 import type { Digest, Role } from './vocabulary.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
@@ -28,15 +29,15 @@ export type Success =
   | { status: 201; description: string; location: string; body?: TSchema }
   | { status: 202 | 204; description: string };
 
-/** The refusals an endpoint documents, beside those that every endpoint has (401, 403, 429, 500, 503). */
-export type ProblemStatus = 400 | 404 | 409 | 412 | 413 | 415;
+/** The refusals an endpoint documents, beside those that all have (500, 503) and all that take an access token (401, 403). */
+export type ProblemStatus = 400 | 401 | 404 | 409 | 412 | 413 | 415 | 429;
 
 export type EndpointDefinition = {
   method: Method;
   path: `/${string}`;
   summary: string;
   description?: string;
-  tag: string;
+  tag: Tag;
   access: Access;
   params?: TObject;
   query?: TObject;

@@ -33,7 +33,7 @@ const exchangeToken = defineEndpoint({
     refresh_token: Type.Optional(token),
   }),
   success: { status: 200, description: 'The access token.', body: AccessToken },
-  problems: [400],
+  problems: [400, 401, 413, 415, 429],
 });
 
 export const tokenEndpoints = { exchangeToken };

@@ -1,5 +1,8 @@
 // Examples for the OpenAPI document, made from the schemas: every field once, with a value of its kind.
 import type { TSchema } from 'typebox';
+import type { Rule } from '../contract/endpoint.ts';
+import type { Problem } from '../contract/problem.ts';
+import { PROBLEMS, type ProblemCode, problemBody, Refusal } from './problems.ts';
 
 const UUID = '1b671a64-40d5-491e-99b0-da01ff1f3341';
 const SHA256 = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
@@ -52,6 +55,22 @@ type Shape = {
   expects?: string;
 };
 
+/** An example of what a client sends: it fits the demands on several fields too. */
+export function requestExample(schema: TSchema, rules: readonly Rule[] = []): unknown {
+  const example = exampleOf(schema) as Record<string, unknown>;
+  for (const rule of rules) if (rule.kind === 'only-when' && rule.field in example) example[rule.other] = rule.is;
+  return example;
+}
+
+/** An example of a refusal with this status: the first of its kinds, as it is answered. */
+export function problemExample(status: number): Problem {
+  const codes = Object.keys(PROBLEMS) as ProblemCode[];
+  const code = codes.find((one) => PROBLEMS[one].status === status);
+  if (code === undefined) throw new Error(`No problem has the status ${status}`);
+  const violations = status === 400 ? [{ field: 'page_size', message: 'It should be at most 100.' }] : [];
+  return problemBody(new Refusal(code, { violations }), `/v1/catalogs/${UUID}`);
+}
+
 /** An example that fits the schema. */
 export function exampleOf(schema: TSchema, name = ''): unknown {
   const shape = schema as Shape;
@@ -82,6 +101,8 @@ function textExample({ format, expects }: Shape, name: string): unknown {
   if (format === 'date-time') return TIME;
   if (expects?.startsWith('sha256')) return `sha256:${SHA256}`;
   if (expects === '64 hex digits') return SHA256;
+  if (expects === '24 hex digits') return '64455e6bd3c480fd58546c75';
+  if (expects === 'an e-mail address') return 'jane@example.com';
   if (name.endsWith('_id') && name !== 'license_id') return UUID;
   return 'text';
 }

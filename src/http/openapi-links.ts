@@ -1,34 +1,77 @@
-// OpenAPI's own links: from what a list answers to the operation that gets one thing.
+// OpenAPI's own links: from a list to one of its things, from a thing to its parts, and from what was made to what shows it.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
+import { answersThing } from './twins.ts';
 
-type Link = { operationId: string; parameters: Record<string, string> };
+type Link = { operationId: string; description?: string; parameters: Record<string, string> };
+type Links = Record<string, Link>;
+
+/** The last step of the path in `Location`. OpenAPI has no words for a part of a header; tools read it in this spelling. */
+const MADE = '$response.header.Location#regex:([^/]+)$';
 
 /** Links of an operation's answer, undefined when there is nothing to follow. */
-export function linksFor(operation: string, endpoint: EndpointDefinition): Record<string, Link> | undefined {
-  const found = detailOf(endpoint);
-  if (found === undefined || found.operation === operation) return undefined;
-  const parameters: Record<string, string> = {};
-  for (const name of namesIn(endpoint.path)) parameters[name] = `$request.path.${name}`;
-  parameters[found.id] = '$response.body#/items/0/id';
+export function linksFor(endpoint: EndpointDefinition): Links | undefined {
+  const links = { ...toMade(endpoint), ...toItem(endpoint), ...toParts(endpoint) };
+  return Object.keys(links).length > 0 ? links : undefined;
+}
+
+/** From the answer 201 to the operation that gets what was made. */
+function toMade({ path, success }: EndpointDefinition): Links {
+  if (success.status !== 201) return {};
+  const place = success.location.slice(0, success.location.lastIndexOf('/'));
+  const found = detailUnder(place);
+  if (found === undefined) return {};
+  return {
+    [found.operation]: {
+      operationId: found.operation,
+      description: 'Gets what was made: its identifier is the last step of Location.',
+      parameters: { ...asAsked(path), [found.id]: MADE },
+    },
+  };
+}
+
+/** From a page to the operation that gets the first of its things. */
+function toItem({ path, method, success }: EndpointDefinition): Links {
+  if (method !== 'GET' || !isPage(success)) return {};
+  const found = detailUnder(path);
+  if (found === undefined) return {};
+  const parameters = { ...asAsked(path), [found.id]: '$response.body#/items/0/id' };
   return { [found.operation]: { operationId: found.operation, parameters } };
 }
 
+/** From a thing to the lists of what is in it. */
+function toParts(endpoint: EndpointDefinition): Links {
+  const { path } = endpoint;
+  if (!answersThing(endpoint) || namesIn(path).length === 0) return {};
+  const parts = Object.entries<EndpointDefinition>(endpoints).filter(
+    ([, one]) => one.method === 'GET' && restOf(one.path, path).match(/^[\w-]+$/) !== null,
+  );
+  return Object.fromEntries(
+    parts.map(([operation]) => [operation, { operationId: operation, parameters: asAsked(path) }]),
+  );
+}
+
 /** The operation that gets one of the things below this path. */
-function detailOf({ path, method, success }: EndpointDefinition): { operation: string; id: string } | undefined {
-  if (method !== 'GET' || !isPage(success)) return undefined;
+function detailUnder(path: string): { operation: string; id: string } | undefined {
   for (const [operation, one] of Object.entries<EndpointDefinition>(endpoints)) {
-    const rest = one.path.startsWith(`${path}/`) ? one.path.slice(path.length + 1) : '';
-    const id = /^\{(\w+)\}$/.exec(rest)?.[1];
+    const id = /^\{(\w+)\}$/.exec(restOf(one.path, path))?.[1];
     if (one.method === 'GET' && id !== undefined) return { operation, id };
   }
   return undefined;
+}
+
+function restOf(path: string, above: string): string {
+  return path.startsWith(`${above}/`) ? path.slice(above.length + 1) : '';
 }
 
 function isPage(success: EndpointDefinition['success']): boolean {
   if (success.status !== 200) return false;
   const { properties } = success.body as { properties?: Record<string, unknown> };
   return properties !== undefined && 'items' in properties;
+}
+
+function asAsked(path: string): Record<string, string> {
+  return Object.fromEntries(namesIn(path).map((name) => [name, `$request.path.${name}`]));
 }
 
 function namesIn(path: string): string[] {

@@ -31,9 +31,9 @@ function rulesOf({ properties }: Json, rules: readonly Rule[]): Json {
     if (rule.kind === 'exclusive' || !(rule.field in own)) return [];
     const then =
       rule.kind === 'needs'
-        ? { required: [rule.needs] }
+        ? { properties: { [rule.needs]: {} }, required: [rule.needs] }
         : { required: [rule.other], properties: { [rule.other]: { const: rule.is } } };
-    return [{ if: { required: [rule.field] }, then }];
+    return [{ if: { properties: { [rule.field]: {} }, required: [rule.field] }, then }];
   });
   return demands.length === 0 ? {} : { allOf: demands };
 }

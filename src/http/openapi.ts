@@ -4,8 +4,9 @@ import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
 import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../contract/limits.ts';
 import { ConstraintsViolationsError, Problem } from '../contract/problem.ts';
+import { TAGS } from '../contract/tags.ts';
 import { takesKey } from './idempotency.ts';
-import { exampleOf } from './openapi-examples.ts';
+import { exampleOf, problemExample, requestExample } from './openapi-examples.ts';
 import { linksFor } from './openapi-links.ts';
 import { type Json, requestSchema, Schemas } from './openapi-schemas.ts';
 import { PROBLEM_CONTENT_TYPE } from './problems.ts';
@@ -22,7 +23,6 @@ export function openApiDocument(): Json {
     path[endpoint.method.toLowerCase()] = operationObject(operation, endpoint, schemas);
     paths[endpoint.path] = path;
   }
-  const tags = [...new Set(Object.values<EndpointDefinition>(endpoints).map(({ tag }) => tag))];
   return {
     openapi: '3.1.0',
     info: {
@@ -35,7 +35,7 @@ export function openApiDocument(): Json {
     },
     servers: [{ url: '/' }],
     security: [{ access_token: [] }],
-    tags: tags.map((name) => ({ name })),
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
       securitySchemes: {
@@ -67,7 +67,7 @@ const HEADERS: Json = {
   Location: { description: 'Path of what was created.', schema: { type: 'string', format: 'uri-reference' } },
 };
 
-const TAGS = { type: 'string', maxLength: 4096, pattern: '^(\\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$' };
+const TAG_LIST = { type: 'string', maxLength: 4096, pattern: '^(\\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$' };
 
 const CONDITIONS: Json = {
   IdempotencyKey: {
@@ -84,7 +84,7 @@ const CONDITIONS: Json = {
     required: false,
     description:
       'Entity tags of the thing as you read it, or *: it is changed only when one of them is still its own. Weak tags match nothing.',
-    schema: TAGS,
+    schema: TAG_LIST,
     example: '"5f1d7a84db00d2fc"',
   },
   IfNoneMatch: {
@@ -122,7 +122,7 @@ function operationObject(operation: string, endpoint: EndpointDefinition, schema
     ...(endpoint.access === 'PUBLIC' ? { security: [] } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body === undefined ? {} : { requestBody: body }),
-    responses: responsesOf(operation, endpoint, schemas),
+    responses: responsesOf(endpoint, schemas),
   };
 }
 
@@ -145,12 +145,14 @@ function parametersOf(declared: TObject | undefined, place: 'path' | 'query', sc
 
 function requestBody({ body, form, multipart, rules }: EndpointDefinition, schemas: Schemas): Json | undefined {
   if (body !== undefined) {
-    const example = exampleOf(body);
+    const example = requestExample(body, rules);
     const schema = schemas.of(requestSchema(body, rules));
     return { required: true, content: { [JSON_TYPE]: { schema, example } } };
   }
-  if (form !== undefined)
-    return { content: { 'application/x-www-form-urlencoded': { schema: schemas.inline(requestSchema(form)) } } };
+  if (form !== undefined) {
+    const schema = schemas.inline(requestSchema(form));
+    return { content: { 'application/x-www-form-urlencoded': { schema, example: exampleOf(form) } } };
+  }
   if (multipart === undefined) return undefined;
   const { properties = {}, ...fields } = schemas.inline(requestSchema(multipart.fields, rules));
   const file = { type: 'string', contentMediaType: 'application/gzip', description: multipart.file.description };
@@ -160,16 +162,17 @@ function requestBody({ body, form, multipart, rules }: EndpointDefinition, schem
     ...(multipart.file.required ? { required: ['file'] } : {}),
   };
   const encoding = { file: { contentType: 'application/gzip' }, filter: { contentType: JSON_TYPE } };
-  return { required: multipart.file.required, content: { 'multipart/form-data': { schema, encoding } } };
+  const example = { file: 'The bytes of the archive.', ...(requestExample(multipart.fields, rules) as Json) };
+  return { required: multipart.file.required, content: { 'multipart/form-data': { schema, encoding, example } } };
 }
 
-function responsesOf(operation: string, endpoint: EndpointDefinition, schemas: Schemas): Json {
+function responsesOf(endpoint: EndpointDefinition, schemas: Schemas): Json {
   const { success } = endpoint;
   const headers: Json = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
   if (answersThing(endpoint)) headers['ETag'] = { $ref: '#/components/headers/ETag' };
   if (takesKey(endpoint)) headers['Idempotent-Replayed'] = { $ref: '#/components/headers/Idempotent-Replayed' };
   if (success.status === 201) headers['Location'] = { $ref: '#/components/headers/Location' };
-  const links = linksFor(operation, endpoint);
+  const links = linksFor(endpoint);
   const responses: Json = {
     [success.status]: {
       description: success.description,
@@ -184,7 +187,7 @@ function responsesOf(operation: string, endpoint: EndpointDefinition, schemas: S
     const { ETag, 'X-Request-Id': id } = headers;
     responses[304] = { description: 'It is what you hold.', headers: { 'X-Request-Id': id, ETag } };
   }
-  const everywhere = endpoint.access === 'PUBLIC' ? [401, 429, 500, 503] : [401, 403, 500, 503];
+  const everywhere = endpoint.access === 'PUBLIC' ? [500, 503] : [401, 403, 500, 503];
   const conditional = hasTwin(endpoint) ? [412] : takesKey(endpoint) ? [400, 422] : [];
   for (const status of new Set([...endpoint.problems, ...conditional, ...everywhere].sort())) {
     responses[status] = { $ref: `#/components/responses/Problem${status}` };
@@ -210,7 +213,8 @@ const PROBLEM_DESCRIPTIONS: Record<number, string> = {
 function problemResponses(schemas: Schemas): Json {
   const entries = Object.entries(PROBLEM_DESCRIPTIONS).map(([status, description]) => {
     const schema = schemas.of(status === '400' ? ConstraintsViolationsError : Problem);
-    return [`Problem${status}`, { description, content: { [PROBLEM_CONTENT_TYPE]: { schema } } }];
+    const example = problemExample(Number(status));
+    return [`Problem${status}`, { description, content: { [PROBLEM_CONTENT_TYPE]: { schema, example } } }];
   });
   return Object.fromEntries(entries);
 }

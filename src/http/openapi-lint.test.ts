@@ -1,0 +1,103 @@
+// A strict linter reads the OpenAPI document: the recommended rules of Redocly as errors, and what examples and links must be.
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openApiDocument } from './openapi.ts';
+
+/** Beyond `recommended-strict`, in which every recommended rule is an error; none of its rules is off. */
+const RULES = {
+  'no-invalid-media-type-examples': {
+    severity: 'error',
+    // Told of the parts of `allOf` too, each of which names some of the fields only. Where a field too many is refused, the
+    // schema itself says so (additionalProperties).
+    allowAdditionalProperties: true,
+  },
+  'operation-4xx-problem-details-rfc7807': 'error',
+  'operation-tag-defined': 'error',
+  'parameter-description': 'error',
+  'path-params-defined': 'error',
+  'component-name-unique': 'error',
+} as const;
+
+type Media = { example?: unknown; schema: unknown };
+type Answer = { $ref?: string; content?: Record<string, Media>; links?: Record<string, Link> };
+type Link = { operationId: string; parameters: Record<string, string> };
+type OperationObject = {
+  operationId: string;
+  parameters?: { name?: string; in?: string }[];
+  requestBody?: { content: Record<string, Media> };
+  responses: Record<string, Answer>;
+};
+
+const document = openApiDocument() as {
+  paths: Record<string, Record<string, OperationObject>>;
+  components: { responses: Record<string, Answer> };
+};
+const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
+
+describe('the linter', () => {
+  let problems: Awaited<ReturnType<typeof lintFromString>>;
+  beforeAll(async () => {
+    const config = await createConfig({ extends: ['recommended-strict'], rules: RULES });
+    problems = await lintFromString({ source: JSON.stringify(document), absoluteRef: 'openapi.json', config });
+  });
+
+  test('has nothing to say', () => {
+    const told = problems.map(
+      ({ ruleId, message, location }) => `${ruleId}: ${message} (${location[0]?.pointer ?? ''})`,
+    );
+    expect(told).toEqual([]);
+  });
+
+  test('does look', async () => {
+    const config = await createConfig({ extends: ['recommended-strict'], rules: RULES });
+    const broken = structuredClone(document);
+    const [first] = Object.values(broken.paths['/v1/registries'] ?? {}).filter(({ requestBody }) => requestBody);
+    if (first?.requestBody) first.requestBody.content['application/json'] = { schema: { type: 'object' }, example: 7 };
+    const found = await lintFromString({ source: JSON.stringify(broken), absoluteRef: 'openapi.json', config });
+    expect(found.map(({ ruleId }) => ruleId)).toContain('no-invalid-media-type-examples');
+  });
+});
+
+describe('examples', () => {
+  test('are with every body, in requests, answers and problems', () => {
+    const answers = [
+      ...operations.flatMap((one) => Object.values(one.responses)),
+      ...Object.values(document.components.responses),
+    ];
+    const media = [...operations.map(({ requestBody }) => requestBody), ...answers].flatMap((one) =>
+      Object.values(one?.content ?? {}),
+    );
+    expect(media.length).toBeGreaterThan(operations.length);
+    expect(media.filter(({ example }) => example === undefined)).toEqual([]);
+  });
+});
+
+describe('links', () => {
+  const links = operations.flatMap((one) =>
+    Object.values(one.responses).flatMap((answer) => Object.values(answer.links ?? {}).map((link) => ({ one, link }))),
+  );
+
+  test('lead to operations that there are, with all that their paths need', () => {
+    const pathOf = (id: string) =>
+      Object.entries(document.paths).find(([, path]) => Object.values(path).some((one) => one.operationId === id))?.[0];
+    for (const { link } of links) {
+      const names = [...(pathOf(link.operationId) ?? '{nowhere}').matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      expect(Object.keys(link.parameters).sort()).toEqual(names.sort());
+    }
+  });
+
+  test('go from what was made to what shows it, from a list to one of its things, from a thing to its parts', () => {
+    const from = (id: string) => links.filter(({ one }) => one.operationId === id).map(({ link }) => link.operationId);
+    expect(from('createRegistry')).toEqual(['getRegistry']);
+    expect(from('createRegistryCredential')).toEqual(['getRegistryCredential']);
+    expect(from('listReleases')).toEqual(['getRelease']);
+    expect(from('getCatalog')).toEqual(expect.arrayContaining(['listApplications', 'listReleases']));
+    expect(from('getApplication')).toEqual(['listRequestsOfApplication']);
+    expect(from('getRegistry')).toEqual(['listRegistryCredentials']);
+  });
+
+  test('are there wherever something was made', () => {
+    const making = operations.filter(({ responses }) => '201' in responses);
+    expect(making.filter(({ responses }) => responses['201']?.links === undefined)).toEqual([]);
+  });
+});
