@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Refusal } from './problems.ts';
 
-type Known = { pattern: RegExp; methods: Set<string> };
+type Known = { url: string; pattern: RegExp; methods: Set<string> };
 
 /** Watches the routes that are added after it, and answers what no route answers: 405, OPTIONS, 404. */
 export function addAllowedMethods(app: FastifyInstance): void {
@@ -10,16 +10,24 @@ export function addAllowedMethods(app: FastifyInstance): void {
   app.addHook('onRoute', ({ url, method }) => {
     // A route that takes everything below it answers for itself.
     if (url.includes('*')) return;
-    const one = known.get(url) ?? { pattern: patternOf(url), methods: new Set() };
+    const one = known.get(url) ?? { url, pattern: patternOf(url), methods: new Set() };
     for (const name of [method].flat()) one.methods.add(name);
     known.set(url, one);
   });
   // Judged before the body is: Fastify would ask a QUERY that no route takes for its media type first.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) return answerUnknown(request, reply, [...known.values()]);
+    // A word of ours stands where others have an identifier: it is not one that names nothing.
+    const named = known.get(pathOf(request));
+    if (named !== undefined && request.routeOptions.url !== pathOf(request))
+      return answerUnknown(request, reply, [named]);
   });
   // What a route that takes everything hands on: the OPTIONS of cross-origin requests.
   app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, [...known.values()]));
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '';
 }
 
 function patternOf(url: string): RegExp {
@@ -28,8 +36,10 @@ function patternOf(url: string): RegExp {
 }
 
 function answerUnknown(request: FastifyRequest, reply: FastifyReply, known: Known[]): FastifyReply {
-  const path = request.url.split('?', 1)[0] ?? '';
-  const methods = new Set(known.filter(({ pattern }) => pattern.test(path)).flatMap((one) => [...one.methods]));
+  const path = pathOf(request);
+  const exact = known.filter(({ url }) => url === path);
+  const fitting = exact.length > 0 ? exact : known.filter(({ pattern }) => pattern.test(path));
+  const methods = new Set(fitting.flatMap((one) => [...one.methods]));
   if (methods.size === 0) throw new Refusal('not-found');
   const allow = [...methods, 'OPTIONS'].sort().join(', ');
   if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send();

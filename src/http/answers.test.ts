@@ -65,6 +65,15 @@ describe('problems', () => {
     expect(deep.headers['allow']).toBe('DELETE, GET, HEAD, OPTIONS, PATCH');
   });
 
+  test('405 where a word of ours stands in the place of an identifier', async () => {
+    const path = '/v1/notification-providers/notification-types';
+    for (const method of ['GET', 'PATCH', 'DELETE'] as const) {
+      const response = await api.ask(method, path);
+      expect([response.statusCode, response.headers['allow']]).toEqual([405, 'OPTIONS, PUT']);
+    }
+    expect((await api.ask('OPTIONS', path)).headers['allow']).toBe('OPTIONS, PUT');
+  });
+
   test('OPTIONS tells the methods, HEAD the headers', async () => {
     const options = await api.ask('OPTIONS', '/v1/registries');
     expect([options.statusCode, options.headers['allow']]).toEqual([204, 'GET, HEAD, OPTIONS, POST']);

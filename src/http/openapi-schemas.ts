@@ -66,7 +66,9 @@ export class Schemas {
     if (!Array.isArray(shape['anyOf'])) return shape;
     // The variants are told apart by a word, so exactly one fits.
     const { anyOf, ...union } = shape;
-    return { ...union, oneOf: (anyOf as TSchema[]).map((variant) => this.of(variant)) };
+    const variants = (anyOf as TSchema[]).map((variant) => ({ variant, shown: this.of(variant) }));
+    if (isRecord(union['discriminator'])) union['discriminator'] = withMapping(union['discriminator'], variants);
+    return { ...union, oneOf: variants.map(({ shown }) => shown) };
   }
 
   sorted(): Json {
@@ -76,6 +78,17 @@ export class Schemas {
   #each(properties: Json): Json {
     return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, this.of(schema as TSchema)]));
   }
+}
+
+/** Which word leads to which component: without it a reader takes the components' own names for the words. */
+function withMapping(discriminator: Json, variants: { variant: TSchema; shown: Json }[]): Json {
+  const name = String(discriminator['propertyName']);
+  const mapping = variants.flatMap(({ variant, shown }) => {
+    const { properties } = variant as { properties?: Record<string, { const?: string }> };
+    const word = properties?.[name]?.const;
+    return word === undefined || shown['$ref'] === undefined ? [] : [[word, shown['$ref']]];
+  });
+  return { ...discriminator, mapping: Object.fromEntries(mapping) };
 }
 
 function isRecord(value: unknown): value is Json {

@@ -83,6 +83,8 @@ async function settings(house: House): Promise<string> {
     '[warnings]\nfail-on = ["missing_auth", "missing_test_data", "unused_openapi_auth", "missing_deserializer"]',
     `[parameters]\n${parameters.join('\n')}`,
     ...Object.entries(await ownThings(house)).map(([operation, parameters]) => given(operation, parameters)),
+    // Its identifiers stand in the body, where none can be given: all of them name nothing.
+    '[[operations]]\ninclude-operation-id = "updateNotificationTypes"\nwarnings = false',
     ...Object.entries<EndpointDefinition>(endpoints).flatMap(([operation, endpoint]) =>
       exceptions(operation, endpoint),
     ),
@@ -116,7 +118,16 @@ async function ownThings({ client, apiToken }: House): Promise<Record<string, Re
     });
   await client.call('createRegistryCredential', { registry_id, description: 'own' });
   const credential = (await client.call('listRegistryCredentials', { registry_id })).items[0];
+  const provider = async () => {
+    const { id } = await client.call('createNotificationProvider', { type: 'EMAIL', name: 'own' });
+    return { provider_id: id };
+  };
   return {
+    getNotificationProvider: await provider(),
+    updateNotificationProvider: await provider(),
+    deleteNotificationProvider: await provider(),
+    listNotificationDeliveries: await provider(),
+    testNotificationProvider: await provider(),
     exchangeToken: { refresh_token: apiToken },
     updateBaseImage: { base_image_id: (await baseImage()).id },
     deleteBaseImage: { base_image_id: (await baseImage()).id },
