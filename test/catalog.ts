@@ -29,7 +29,7 @@ export function digestOf(text: string): Digest {
 
 export type TestOrganization = { principal: Principal; catalog_id: string; registry_id: string; namespace: string };
 
-export type TestCatalog = Awaited<ReturnType<typeof openTestCatalog>>;
+export type TestCatalog = Awaited<ReturnType<typeof catalogOver>>;
 
 const PRODUCTS = [
   { key: 'redis', name: 'Redis', branch: '7.0', version: '7.0.15', category: 'Database' },
@@ -67,6 +67,14 @@ export function library(
 /** A fresh database with two organizations, a discovered library and two shared base images without a version. */
 export async function openTestCatalog() {
   const database = await createTestDatabase();
+  return await catalogOver(database, (name) => makeOrganization(database, name));
+}
+
+/** The same over a database that may have its organizations already. */
+export async function catalogOver(
+  database: TestDatabase,
+  organizationOf: (name: 'acme' | 'rival') => Promise<TestOrganization>,
+) {
   const { db } = database;
   const write = <T>(act: (tx: Transaction) => Promise<T>) => inTransaction(db, act);
   const baseImages = await write(async (tx) => {
@@ -92,8 +100,8 @@ export async function openTestCatalog() {
     return ids;
   });
   const base = baseImages[0] ?? '';
-  const acme = await makeOrganization(database, 'acme');
-  const rival = await makeOrganization(database, 'rival');
+  const acme = await organizationOf('acme');
+  const rival = await organizationOf('rival');
   const offerings = await offeringIds(database);
 
   /** Requests applications on Debian 12 and answers their ids in the order of the products. */

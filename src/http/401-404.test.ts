@@ -1,20 +1,17 @@
-// 401, 403, 404: who is not known, who may not, and what nobody of this organization may see.
+// 401 and 404: who is not known, and what cannot be an id. Who may not, and what is another organization's: tenancy.test.ts.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Ask, openTestApi, type TestApi } from '../../test/api.ts';
+import { openTestApi, type TestApi } from '../../test/api.ts';
 import { createTestDatabase } from '../../test/database.ts';
-import { formOf } from '../../test/multipart.ts';
+import { sampleQuery, sampleSent } from '../../test/sample-request.ts';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
-import { packed, rootfs } from '../customization/fixtures.ts';
 import { signAccessToken } from '../identity/access-tokens.ts';
 import { openIdentity } from '../identity/identity.ts';
 import { newInstallationKey } from '../identity/installation-key.ts';
 import { loadSigningKeys } from '../identity/signing-keys.ts';
 
 let api: TestApi;
-let archive: Buffer;
 beforeAll(async () => {
-  archive = await packed([rootfs('etc/motd', { content: 'hello' })]);
   api = await openTestApi();
 }, 60_000);
 afterAll(() => api.close());
@@ -29,26 +26,6 @@ function pathOf({ path }: EndpointDefinition, values: Record<string, string> = {
     if (name === 'release_id') return '64455e6bd3c480fd58546c75';
     return name === 'digest' ? 'a'.repeat(64) : UNKNOWN;
   });
-}
-
-/** Something valid to send, so that nothing but the path is at fault. */
-function bodyOf(operation: string): Ask & { query: string } {
-  const query =
-    operation === 'getFile' ? '?filename=x' : operation === 'listApplicationRequests' ? '?request_type=add' : '';
-  if (operation === 'createApplicationRequest') {
-    return {
-      query,
-      body: { kind: 'CREATION', name: 'x', application_offering_ids: [UNKNOWN], base_image_id: UNKNOWN },
-    };
-  }
-  if (operation === 'updateRegistry' || operation === 'updateBaseImage') return { query, body: { name: 'x' } };
-  if (operation === 'createRegistryCredential') return { query, body: { description: 'x' } };
-  if (operation === 'updateNotificationProvider') return { query, body: { type: 'EMAIL', name: 'x' } };
-  if (operation === 'createCustomization') {
-    return { query, ...formOf({ name: 'file', filename: 'x.tar.gz', content: archive }) };
-  }
-  if (operation === 'updateCustomization') return { query, ...formOf({ name: 'name', content: 'x' }) };
-  return { query };
 }
 
 describe('401', () => {
@@ -99,40 +76,14 @@ async function foreignToken(): Promise<string> {
   }
 }
 
-describe('403', () => {
-  const writing = table.filter(([, { access }]) => access !== 'PUBLIC' && !access.includes('VIEWER'));
-  test.each(writing)('%s as a viewer', async (_, endpoint) => {
-    const response = await api.ask(endpoint.method, pathOf(endpoint), { token: api.acme.access.VIEWER });
-    expect([response.statusCode, response.json().type]).toEqual([403, '/problems/forbidden']);
-  });
-
-  test('reading is for everybody', async () => {
-    expect((await api.ask('GET', '/v1/catalogs', { token: api.acme.access.VIEWER })).statusCode).toBe(200);
-  });
-});
-
 describe('404', () => {
   const withIds = table.filter(([, { params }]) => params !== undefined);
   const identified = withIds.filter(([operation]) => operation !== 'getProductBranch');
 
-  test.each(identified)('%s of a malformed id', async (operation, endpoint) => {
-    const { query, ...sent } = bodyOf(operation);
+  test.each(identified)('%s of a malformed id', async (_, endpoint) => {
+    const sent = await sampleSent(endpoint, () => UNKNOWN);
     const values = Object.fromEntries(Object.keys(endpoint.params?.properties ?? {}).map((name) => [name, 'x']));
-    const response = await api.ask(endpoint.method, pathOf(endpoint, values) + query, sent);
+    const response = await api.ask(endpoint.method, pathOf(endpoint, values) + sampleQuery(endpoint), sent);
     expect([response.statusCode, response.json().type]).toEqual([404, '/problems/not-found']);
-  });
-
-  test.each(withIds)('%s of an unknown id and of another organization’s are alike', async (operation, endpoint) => {
-    const { query, ...sent } = bodyOf(operation);
-    const ask = async (catalog_id: string) => {
-      const path = pathOf(endpoint, { catalog_id });
-      const response = await api.ask(endpoint.method, path + query, sent);
-      const { instance, ...problem } = response.json();
-      expect(instance).toBe(path);
-      return { status: response.statusCode, problem };
-    };
-    const unknown = await ask(UNKNOWN);
-    expect(unknown).toEqual({ status: 404, problem: { type: '/problems/not-found', title: 'Not found', status: 404 } });
-    expect(await ask(api.rival.catalog_id)).toEqual(unknown);
   });
 });

@@ -1,0 +1,206 @@
+// The tenancy matrix, made from the contract: every route × every id of another organization × every role answers as for an id
+// that names nothing, and every route × every role is refused exactly where the contract leaves the role out.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Ask } from '../../test/api.ts';
+import { type Estate, openTestEstates, type TestEstates } from '../../test/estate.ts';
+import {
+  type IdOf,
+  idPlaces,
+  kindOf,
+  put,
+  sampleBody,
+  sampleForm,
+  samplePath,
+  sampleQuery,
+  sampleSent,
+  variantsOf,
+} from '../../test/sample-request.ts';
+import type { EndpointDefinition } from '../contract/endpoint.ts';
+import { endpoints } from '../contract/endpoints.ts';
+import { SignedUrl } from '../contract/file.ts';
+import { ROLES, type Role } from '../contract/vocabulary.ts';
+
+let estates: TestEstates;
+/** What the rival's owner reads before anybody of acme asks. */
+let before: Record<string, unknown>;
+beforeAll(async () => {
+  estates = await openTestEstates();
+  before = await readAll();
+}, 120_000);
+afterAll(() => estates.api.close());
+
+const table = Object.entries<EndpointDefinition>(endpoints).filter(([, { access }]) => access !== 'PUBLIC');
+
+/** The id of a kind in an estate. A kind that is not made yet is made in test/estate.ts. */
+function idIn(estate: Estate): IdOf {
+  return (kind) => {
+    const id = estates.shared[kind] ?? estate[kind]?.[0];
+    if (id === undefined) throw new Error(`test/estate.ts makes nothing that ${kind} could name`);
+    return id;
+  };
+}
+
+/** An id of the same form that names nothing. */
+function unknownLike(id: string): string {
+  if (id.includes('-')) return '1b671a64-40d5-491e-99b0-da01ff1f3341';
+  const [prefix, hex = ''] = id.includes(':') ? [id.slice(0, 7), id.slice(7)] : ['', id];
+  return prefix + 'abcdef0123456789'.repeat(4).slice(0, hex.length);
+}
+
+const NOT_FOUND = { type: '/problems/not-found', title: 'Not found', status: 404 };
+
+type Asked = { path: string; role: Role; sent: Ask };
+
+/** Status and body of what acme is answered, without the path and the id that were asked for. */
+async function answered({ method }: EndpointDefinition, { path, role, sent }: Asked, id: string) {
+  const token = estates.api.acme.access[role];
+  const response = await estates.api.ask(method, path, { token, ...sent });
+  const { instance, ...body } = response.body === '' ? {} : response.json();
+  if (response.statusCode >= 400) expect(instance).toBe(path.split('?', 1)[0]);
+  return { status: response.statusCode, body: JSON.parse(JSON.stringify(body).replaceAll(id, 'ID')) };
+}
+
+function pathNames({ path }: EndpointDefinition): string[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+}
+
+/** Acme's ids with some replaced. */
+function withIds(replaced: Record<string, string>): IdOf {
+  return (kind) => replaced[kind] ?? idIn(estates.acme)(kind);
+}
+
+function expectedOf({ access }: EndpointDefinition, role: Role, status: number): number {
+  return access !== 'PUBLIC' && access.includes(role) ? status : 403;
+}
+
+async function readAll(): Promise<Record<string, unknown>> {
+  const read: Record<string, unknown> = {};
+  for (const [operation, endpoint] of table) {
+    // A signed address is another each second.
+    if (endpoint.method !== 'GET' || ('body' in endpoint.success && endpoint.success.body === SignedUrl)) continue;
+    const path = samplePath(endpoint, idIn(estates.rival)) + sampleQuery(endpoint);
+    const response = await estates.api.ask('GET', path, { token: estates.api.rival.access.OWNER });
+    expect([operation, response.statusCode]).toEqual([operation, 200]);
+    read[operation] = response.json();
+  }
+  return read;
+}
+
+describe('the ids of a path', () => {
+  const withPath = table.filter(([, endpoint]) => pathNames(endpoint).length > 0);
+
+  test.each(withPath.filter(([, { method }]) => method === 'GET'))('%s finds one’s own', async (_, endpoint) => {
+    const path = samplePath(endpoint, idIn(estates.acme)) + sampleQuery(endpoint);
+    expect((await estates.api.ask('GET', path)).statusCode).toBe(200);
+  });
+
+  test.each(withPath)('%s: another organization’s, one at a time, are as if they were nothing', async (_, endpoint) => {
+    const sent = await sampleSent(endpoint, idIn(estates.acme));
+    const query = sampleQuery(endpoint);
+    for (const kind of pathNames(endpoint).filter((name) => estates.shared[name] === undefined)) {
+      idIn(estates.rival)(kind);
+      for (const foreign of estates.rival[kind] ?? []) {
+        for (const role of ROLES) {
+          const [theirs, nothing] = await Promise.all(
+            [foreign, unknownLike(foreign)].map((id) =>
+              answered(endpoint, { path: samplePath(endpoint, withIds({ [kind]: id })) + query, role, sent }, id),
+            ),
+          );
+          expect(theirs).toEqual(nothing);
+          expect(theirs?.status).toBe(expectedOf(endpoint, role, 404));
+          if (theirs?.status === 404) expect(theirs.body).toEqual(NOT_FOUND);
+        }
+      }
+    }
+  });
+
+  test.each(withPath)('%s: another organization’s, all together, are as if they were nothing', async (_, endpoint) => {
+    const kinds = pathNames(endpoint).filter((name) => estates.shared[name] === undefined);
+    if (kinds.length < 2) return;
+    const sent = await sampleSent(endpoint, idIn(estates.acme));
+    for (const role of ROLES) {
+      const path = samplePath(endpoint, idIn(estates.rival)) + sampleQuery(endpoint);
+      const { status } = await answered(endpoint, { path, role, sent }, '-');
+      expect(status).toBe(expectedOf(endpoint, role, 404));
+    }
+  });
+});
+
+describe('the ids of a query', () => {
+  const places = table.flatMap(([operation, endpoint]) =>
+    Object.entries(endpoint.query?.properties ?? {}).flatMap(([name, schema]) => {
+      const kind = kindOf(name, schema);
+      return kind === undefined ? [] : [{ operation, endpoint, name, kind }];
+    }),
+  );
+
+  test.each(places)('$operation?$name: another organization’s are as if they were nothing', async (place) => {
+    const { endpoint, name, kind } = place;
+    if (estates.shared[kind] !== undefined) return;
+    const rule = endpoint.rules?.find((one) => one.kind === 'needs' && one.field === name);
+    const needed = rule?.kind === 'needs' ? { [rule.needs]: idIn(estates.acme)(rule.needs) } : {};
+    idIn(estates.rival)(kind);
+    for (const foreign of estates.rival[kind] ?? []) {
+      const [theirs, nothing] = await Promise.all(
+        [foreign, unknownLike(foreign)].map((id) => {
+          const path = samplePath(endpoint, idIn(estates.acme)) + sampleQuery(endpoint, { ...needed, [name]: id });
+          return answered(endpoint, { path, role: 'OWNER', sent: {} }, id);
+        }),
+      );
+      expect(theirs).toEqual(nothing);
+      // A digest is no identifier of ours: nothing has it.
+      if (kind.endsWith('digest')) expect(theirs?.body).toMatchObject({ total_size: 0, items: [] });
+      else expect(theirs?.status).toBe(400);
+    }
+  });
+});
+
+describe('the ids of a body', () => {
+  const places = table.flatMap(([operation, endpoint]) => {
+    const schemas = endpoint.multipart ? [endpoint.multipart.fields] : endpoint.body ? variantsOf(endpoint.body) : [];
+    return schemas.flatMap((schema) =>
+      idPlaces(schema).map((place) => ({ operation, endpoint, schema, at: place.steps.join('.'), ...place })),
+    );
+  });
+
+  test.each(places)('$operation $at: another organization’s are as if they were nothing', async (place) => {
+    const { endpoint, schema, steps, kind } = place;
+    if (estates.shared[kind] !== undefined) return;
+    idIn(estates.rival)(kind);
+    for (const foreign of estates.rival[kind] ?? []) {
+      const answers = [];
+      for (const id of [foreign, unknownLike(foreign)]) {
+        const body = sampleBody(schema, idIn(estates.acme));
+        put(body, steps, id);
+        const sent = endpoint.multipart ? await sampleForm(body) : { body };
+        const path = samplePath(endpoint, idIn(estates.acme)) + sampleQuery(endpoint);
+        answers.push(await answered(endpoint, { path, role: 'OWNER', sent }, id));
+      }
+      expect(answers[0]).toEqual(answers[1]);
+      expect(answers[0]?.status).toBe(refusedWith(endpoint));
+      // Told of this id, not of something else that is wrong.
+      const told = (answers[0]?.body.violations ?? []).map(({ field }: { field: string }) => field);
+      if (refusedWith(endpoint) === 400) expect(told).toEqual([expect.stringContaining(String(steps[0]))]);
+    }
+  });
+});
+
+/** 400 as in a query, but where the published reference says 404 of what a body names: there the path names nothing. */
+function refusedWith(endpoint: EndpointDefinition): number {
+  return endpoint.problems.includes(404) && pathNames(endpoint).length === 0 ? 404 : 400;
+}
+
+describe('a role', () => {
+  test.each(table)('%s: 403 exactly where the contract leaves it out', async (_, endpoint) => {
+    for (const role of ROLES) {
+      // Nothing comes of it: there is no parameter of this name anywhere.
+      const path = `${samplePath(endpoint, idIn(estates.acme))}?no_such_parameter=x`;
+      const { status } = await answered(endpoint, { path, role, sent: {} }, '-');
+      expect([role, status]).toEqual([role, expectedOf(endpoint, role, 400)]);
+    }
+  });
+});
+
+test('of all this, the other organization sees nothing', async () => {
+  expect(await readAll()).toEqual(before);
+});

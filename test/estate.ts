@@ -1,0 +1,104 @@
+// One of everything that an organization can own, really made, by the name under which requests carry its id.
+import { randomBytes } from 'node:crypto';
+import { ensureHostedRegistry } from '../src/catalog/bootstrap.ts';
+import { packed, rootfs } from '../src/customization/fixtures.ts';
+import { inTransaction } from '../src/db/database.ts';
+import { type ApiOrganization, type Ask, openTestApi, type TestApi } from './api.ts';
+import { catalogOver, type TestCatalog, type TestOrganization } from './catalog.ts';
+import { formOf } from './multipart.ts';
+
+/**
+ * The ids of an organization's things. A kind is named as the path parameter that carries it; of registries there is a hosted
+ * one, then one of its own. A new kind of thing is made in `makeEstate`.
+ */
+export type Estate = Record<string, readonly [string, ...string[]]>;
+
+export type TestEstates = {
+  api: TestApi;
+  catalog: TestCatalog;
+  acme: Estate;
+  rival: Estate;
+  /** Ids that mean the same for everybody. */
+  shared: Record<string, string>;
+};
+
+/** Opens an API with two organizations, each of which owns one of everything. */
+export async function openTestEstates(): Promise<TestEstates> {
+  const api = await openTestApi();
+  const catalog = await catalogOver(api.database, (name) => organizationOf(api, name));
+  await catalog.baseMoves('first');
+  const [system] = (await api.ask('GET', '/v1/operating-systems')).json().items;
+  const shared = {
+    offering_id: catalog.offerings.get('redis') ?? '',
+    operating_system_id: String(system.id),
+    product_id_or_key: 'redis',
+    branch_id_or_key: '7.0',
+  };
+  const acme = await makeEstate(api, { catalog, organization: catalog.acme, access: api.acme.access, shared });
+  const rival = await makeEstate(api, { catalog, organization: catalog.rival, access: api.rival.access, shared });
+  return { api, catalog, acme, rival, shared };
+}
+
+async function organizationOf(api: TestApi, name: 'acme' | 'rival'): Promise<TestOrganization> {
+  const { id, catalog_id } = api[name];
+  const registry = await inTransaction(api.database.db, (tx) => ensureHostedRegistry(tx, id, 'http://127.0.0.1:8080/'));
+  return { principal: { organization_id: id, name: 'jane' }, catalog_id, registry_id: registry.id, namespace: name };
+}
+
+type Owner = {
+  catalog: TestCatalog;
+  organization: TestOrganization;
+  access: ApiOrganization['access'];
+  shared: Record<string, string>;
+};
+
+async function makeEstate(api: TestApi, owner: Owner): Promise<Estate> {
+  const { catalog, organization, access, shared } = owner;
+  const { catalog_id, registry_id: hosted } = organization;
+  const make = async (path: string, sent: Ask) => {
+    const made = await api.ask('POST', path, { token: access.OWNER, ...sent });
+    if (made.statusCode !== 201) throw new Error(`${path} answers ${made.statusCode}: ${made.body}`);
+    return String(made.headers['location']).split('/').at(-1) ?? '';
+  };
+  const registry = await make('/v1/registries', { body: REGISTRY });
+  const { request_id, application_ids } = await catalog.request(organization, ['redis'], {
+    registry_ids: [hosted, registry],
+  });
+  const application = application_ids[0] ?? '';
+  const pipeline = await catalog.openPipeline(application);
+  await catalog.finish(pipeline);
+  const { items } = (await api.ask('GET', `/v1/catalogs/${catalog_id}/releases`, { token: access.OWNER })).json();
+  const content = await packed([rootfs('etc/motd', { content: randomBytes(8) })]);
+  const file = formOf({ name: 'file', filename: 'x.tar.gz', content });
+  const customization = await make(`/v1/catalogs/${catalog_id}/customizations`, file);
+  const customized = await api.ask('GET', `/v1/catalogs/${catalog_id}/customizations/${customization}`, {
+    token: access.OWNER,
+  });
+  return {
+    catalog_id: [catalog_id],
+    registry_id: [hosted, registry],
+    application_request_id: [request_id],
+    application_id: [application],
+    pipeline_id: [pipeline],
+    release_id: [items[0].id],
+    content_digest: [items[0].artifact.content_digest],
+    repo_digest: [items[0].artifact.repo_digest],
+    customization_id: [customization],
+    digest: [customized.json().artifact.id],
+    credential_id: [await make(`/v1/registries/${hosted}/credentials`, { body: { description: 'robot' } })],
+    base_image_id: [
+      await make('/v1/base-images', {
+        body: {
+          ...{ name: 'own', description: 'own', container_image: 'own/debian:12' },
+          ...{ registry_id: registry, operating_system_id: shared['operating_system_id'] },
+        },
+      }),
+    ],
+    provider_id: [await make('/v1/notification-providers', { body: { type: 'EMAIL', name: 'mail' } })],
+  };
+}
+
+const REGISTRY = {
+  ...{ name: 'own', description: 'own', provider: 'OCI', url: 'https://registry.invalid' },
+  ...{ access_key: 'own', access_secret: 's3cret' },
+};
