@@ -8,12 +8,13 @@ import type { Database, Transaction } from '../db/database.ts';
 import { readApplications } from './applications.ts';
 import { notFound, refuse, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
+import { countBy, countKept } from './list-counts.ts';
 import { tellOfRequest } from './notification-causes.ts';
 import { lockApplications } from './pipeline-lock.ts';
 import { cancelPipelines, createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
-import { allOf, direction, pageWindow, present, toPage, wireTime } from './wire.ts';
+import { allOf, direction, isPast, pageWindow, present, toPage, wireTime } from './wire.ts';
 
 type RequestRow = {
   id: string;
@@ -49,7 +50,7 @@ const progress = sql`
   from application_request_items i join applications a on a.id = i.application_id
   where i.request_id = q.id) progress`;
 
-/** A catalog's requests to add, or to remove. Four statements. */
+/** A catalog's requests to add, or to remove. At most four statements. */
 export async function listApplicationRequests(
   db: Database,
   principal: Principal,
@@ -65,12 +66,20 @@ export async function listApplicationRequests(
     input.request_status === undefined
       ? sql`application_requests q`
       : sql`application_requests q cross join ${progress}`;
-  const total = await sql<{ total: number }>`select count(*) as total from ${from} where ${filter}`.execute(db);
+  const total =
+    input.request_status === undefined
+      ? await countKept(db, principal, {
+          catalog_id: input.catalog_id,
+          noun: 'application request',
+          statuses: [input.request_type],
+        })
+      : await countBy(db, sql`select count(*) as total from ${from} where ${filter}`);
+  if (isPast(input, total)) return toPage(input, total, []);
   const orderBy = sql`${ORDERS[input.order_field]} ${direction(input.order_direction)}, q.created_at desc, q.id`;
   const page = sql`
-    select q.id, row_number() over (order by ${orderBy}) as place
-    from ${from} where ${filter} order by ${orderBy} ${pageWindow(input)}`;
-  return toPage(input, total.rows[0]?.total ?? 0, await readRequests(db, principal, page));
+    select id, row_number() over () as place from (
+      select q.id from ${from} where ${filter} order by ${orderBy} ${pageWindow(input)}) ordered`;
+  return toPage(input, total, await readRequests(db, principal, page));
 }
 
 /** One request. Throws NOT_FOUND. */

@@ -10,6 +10,7 @@ import type { ApplicationStatus, PackagingType, ProcessingStatus } from '../cont
 import type { Database } from '../db/database.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
+import { countBy, countKept } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
 import {
@@ -19,6 +20,7 @@ import {
   containing,
   customizationPart,
   direction,
+  isPast,
   latestReleaseInfo,
   pageWindow,
   present,
@@ -86,14 +88,43 @@ export async function listApplications(
   }));
   await requireCatalog(db, principal, { catalog_id: input.catalog_id, references });
   const where = filter(principal, input);
-  const tables = sql`applications a join products p on p.key = a.product_key join base_images b on b.id = a.base_image_id`;
-  const total = await sql<{ total: number }>`select count(*) as total from ${tables} where ${where}`.execute(db);
+  const total = await countApplications(db, principal, { input, where });
+  if (isPast(input, total)) return toPage(input, total, []);
   const orderBy = sql`${ORDERS[input.order_field]} ${direction(input.order_direction, 'last')}, p.name, a.id`;
+  const bases = input.order_field === 'BASE_IMAGE_NAME' ? sql`join base_images b on b.id = a.base_image_id` : sql``;
   const page = sql`
-    select a.id, row_number() over (order by ${orderBy}) as place
-    from ${tables} where ${where} order by ${orderBy} ${pageWindow(input)}`;
-  const items = await readApplications(db, principal, page);
-  return toPage(input, total.rows[0]?.total ?? 0, items);
+    select id, row_number() over () as place from (
+      select a.id from applications a join products p on p.key = a.product_key ${bases}
+      where ${where} order by ${orderBy} ${pageWindow(input)}) ordered`;
+  return toPage(input, total, await readApplications(db, principal, page));
+}
+
+const USUAL_STATUSES: readonly ApplicationStatus[] = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED'];
+
+/** By what is kept; of some products by looking, which have a share of them. */
+async function countApplications(
+  db: Database,
+  principal: Principal,
+  { input, where }: { input: Input<'listApplications'>; where: RawBuilder<unknown> },
+): Promise<number> {
+  if (isNever(input)) return 0;
+  if ((input.product_key ?? input.product_name ?? input.product_category) !== undefined) {
+    const tables = sql`applications a join products p on p.key = a.product_key`;
+    return await countBy(db, sql`select count(*) as total from ${tables} where ${where}`);
+  }
+  return await countKept(db, principal, {
+    catalog_id: input.catalog_id,
+    noun: 'application',
+    statuses: input.statuses ?? USUAL_STATUSES,
+    packaging_type: input.packaging_type,
+    base_image_ids: input.base_image_ids,
+  });
+}
+
+/** No application here is on trial or FIPS or STIG compliant, and every image runs as a normal user (a recipe must). */
+function isNever(input: Input<'listApplications'>): boolean {
+  const { trial, fips_compliant, stig_compliant, containers_non_root } = input;
+  return [trial, fips_compliant, stig_compliant].includes(true) || containers_non_root === false;
 }
 
 /** One application, removed or not. Throws NOT_FOUND. */
@@ -151,12 +182,10 @@ export async function readApplications(
 }
 
 function filter(principal: Principal, input: Input<'listApplications'>): RawBuilder<unknown> {
-  // No application here is on trial or FIPS or STIG compliant, and every image runs as a normal user (a recipe must).
-  const never = [input.trial, input.fips_compliant, input.stig_compliant].includes(true);
   return allOf([
     sql`a.organization_id = ${principal.organization_id} and a.catalog_id = ${input.catalog_id}`,
-    sql`a.status = any(${input.statuses ?? ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED']}::text[])`,
-    never || input.containers_non_root === false ? sql`false` : undefined,
+    sql`a.status = any(${input.statuses ?? USUAL_STATUSES}::text[])`,
+    isNever(input) ? sql`false` : undefined,
     input.packaging_type === undefined ? undefined : sql`a.packaging_type = ${input.packaging_type}`,
     input.base_image_ids && sql`a.base_image_id = any(${input.base_image_ids}::uuid[])`,
     input.product_key === undefined ? undefined : sql`a.product_key = ${input.product_key}`,

@@ -77,9 +77,8 @@ type CustomizationRow = {
   removed_at: string | null;
   /** Over all releasables, not only the embedded ones. */
   begun: boolean;
-  pending: number;
-  failed: number;
-  succeeded: number;
+  pending: boolean;
+  failed: boolean;
   releasables: ReleasableRow[];
 };
 
@@ -123,20 +122,23 @@ export async function getCustomization(
   return customization;
 }
 
+/** Releases of an application since the version `v` was uploaded, looked through one by one: no earlier one holds it. */
+const since = sql`(select r.id from releases r
+  where r.application_id = ca.application_id and r.released_at >= v.created_at offset 0)`;
+
 /**
  * What the customization's last operation touched and how far it is there, an application a row. A release that contains
  * the version is success, whichever pipeline made it; so is a pipeline that found nothing to do. Deleting has succeeded
  * as soon as the newest release goes without it. What was cancelled because its application was removed is left out.
  */
 const touched = sql`
-  select ca.application_id, ca.pipeline_id, ca.left_out, l.started_at, s.status as packaging,
+  select ca.application_id, ca.pipeline_id, ca.left_out, ca.pipeline_status, ca.pipeline_started_at as started_at,
     case
-      when l.status = 'SUCCEEDED' then 'SUCCEEDED'
+      when ca.pipeline_status = 'SUCCEEDED' then 'SUCCEEDED'
       when ca.operation <> 'DELETE' and exists (
-        select from release_customizations rc join releases r on r.id = rc.release_id
-        where rc.customization_id = ca.customization_id and rc.version = ca.version
-          and r.application_id = ca.application_id) then 'SUCCEEDED'
-      when l.status = 'IN_PROGRESS' then 'PENDING'
+        select from ${since} r join release_customizations rc on rc.release_id = r.id
+        where rc.customization_id = ca.customization_id and rc.version = ca.version) then 'SUCCEEDED'
+      when ca.pipeline_status = 'IN_PROGRESS' then 'PENDING'
       when ca.operation = 'DELETE' and not exists (
         select from release_customizations rc
         where rc.customization_id = ca.customization_id and rc.release_id = (
@@ -144,10 +146,20 @@ const touched = sql`
           order by r.released_at desc, r.id limit 1)) then 'SUCCEEDED'
       else 'FAILED' end as status
   from customization_applications ca
-  join pipelines l on l.id = ca.pipeline_id
-  join pipeline_phases s on s.pipeline_id = l.id and s.type = 'PACKAGING'
   where ca.customization_id = c.id and ca.version = c.version and ca.operation = c.operation
-    and l.status <> 'CANCELLED'`;
+    and ca.pipeline_status <> 'CANCELLED'`;
+
+/** Those of them that may not have succeeded: few, unless it was uploaded just now. */
+const unsure = sql`(${touched} and ca.pipeline_status in ('IN_PROGRESS', 'FAILED')) t`;
+
+/** What the status is told from, each found by the first row that shows it. */
+const progress = sql`
+  exists (select from customization_applications ca where ca.customization_id = c.id and ca.version = c.version
+      and ca.operation = c.operation and ca.pipeline_status in ('SUCCEEDED', 'FAILED'))
+    or exists (select from ${unsure} join pipeline_phases s on s.pipeline_id = t.pipeline_id and s.type = 'PACKAGING'
+      where s.status <> 'PENDING' or t.status <> 'PENDING') as begun,
+  exists (select from ${unsure} where t.status = 'PENDING') as pending,
+  exists (select from ${unsure} where t.status = 'FAILED') as failed`;
 
 async function readCustomizations(
   db: Database,
@@ -162,7 +174,7 @@ async function readCustomizations(
       case when p.key is null then null else ${productInfo('p')} end as product,
       c.created_by, ${wireTime('c.created_at')} as created_at, c.updated_by, ${wireTime('c.updated_at')} as updated_at,
       c.removed_by, ${wireTime('c.removed_at')} as removed_at,
-      progress.begun, progress.pending, progress.failed, progress.succeeded,
+      ${progress},
       array(${releasables(organization)}) as releasables
     from (${page}) page
     join customizations c on c.id = page.id
@@ -170,11 +182,6 @@ async function readCustomizations(
     left join base_images b on b.id = c.base_image_id
     left join operating_systems o on o.id = b.operating_system_id
     left join products p on p.key = c.product_key
-    cross join lateral (
-      select coalesce(bool_or(t.packaging <> 'PENDING' or t.status <> 'PENDING'), false) as begun,
-        count(*) filter (where t.status = 'PENDING') as pending, count(*) filter (where t.status = 'FAILED') as failed,
-        count(*) filter (where t.status = 'SUCCEEDED') as succeeded
-      from (${touched}) t) progress
     order by c.created_at desc, c.id`.execute(db);
   const releaseIds = found.rows.flatMap((row) => row.releasables.flatMap((touch) => shownRelease(touch) ?? []));
   const releases = await findReleases(db, principal, releaseIds);
@@ -199,7 +206,7 @@ function releasables(organizationId: string): RawBuilder<unknown> {
           'at', ${wireTime('f.ended_at')}, 'files', f.failure_metadata)
         from pipeline_phases f where f.pipeline_id = t.pipeline_id and f.status = 'FAILED'
           and t.status = 'FAILED' limit 1))
-    from (${touched}) t
+    from (${touched} order by ca.pipeline_started_at desc, ca.application_id limit ${EMBEDDED_MAX}) t
     join applications a on a.id = t.application_id
     join products tp on tp.key = a.product_key
     join base_images tb on tb.id = a.base_image_id
@@ -268,8 +275,8 @@ const WORDS = {
 function statusOf(row: CustomizationRow): CustomizationStatus {
   const { before, verb } = WORDS[row.operation];
   if (!row.begun) return before;
-  if (row.pending > 0) return `PROCESSING_${verb}_STARTED`;
-  return row.failed > 0 ? `PROCESSING_${verb}_FAILED` : `PROCESSING_${verb}_SUCCEEDED`;
+  if (row.pending) return `PROCESSING_${verb}_STARTED`;
+  return row.failed ? `PROCESSING_${verb}_FAILED` : `PROCESSING_${verb}_SUCCEEDED`;
 }
 
 function isGlobal(row: CustomizationRow): boolean {

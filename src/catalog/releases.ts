@@ -10,6 +10,7 @@ import type { Database } from '../db/database.ts';
 import type { PlatformFiles } from '../db/tables.ts';
 import { notFound } from './errors.ts';
 import { isReleaseId, isUuid } from './ids.ts';
+import { countBy, countKept } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { type Reference, requireCatalog } from './references.ts';
 import {
@@ -17,6 +18,7 @@ import {
   baseImageInfo,
   type CustomizationPart,
   customizationPart,
+  isPast,
   latestReleaseInfo,
   pageWindow,
   present,
@@ -57,7 +59,7 @@ type ReleaseRow = {
   dependants: string[];
 };
 
-/** A catalog's releases, the newest first. Three statements, four when relationships are expanded. */
+/** A catalog's releases, the newest first. At most three statements, four when relationships are expanded. */
 export async function listReleases(
   db: Database,
   principal: Principal,
@@ -71,11 +73,16 @@ export async function listReleases(
     input.content_digest === undefined ? undefined : sql`r.content_digest = ${input.content_digest}`,
     input.repo_digest === undefined ? undefined : sql`r.repo_digest = ${input.repo_digest}`,
   ]);
-  const total = await sql<{ total: number }>`select count(*) as total from releases r where ${where}`.execute(db);
+  const narrowed = input.application_id ?? input.content_digest ?? input.repo_digest;
+  const total =
+    narrowed === undefined
+      ? await countKept(db, principal, { catalog_id: input.catalog_id, noun: 'release' })
+      : await countBy(db, sql`select count(*) as total from releases r where ${where}`);
+  if (isPast(input, total)) return toPage(input, total, []);
   const page = sql`select r.id from releases r where ${where} order by r.released_at desc, r.id ${pageWindow(input)}`;
   const rows = await readRows(db, principal, page);
   const items = await expand(db, principal, { rows, wanted: input.expand_relationships && !input.minimal_info });
-  return toPage(input, total.rows[0]?.total ?? 0, input.minimal_info ? items.map(toMinimal) : items);
+  return toPage(input, total, input.minimal_info ? items.map(toMinimal) : items);
 }
 
 /** One release. One statement, two when relationships are expanded. Throws NOT_FOUND. */

@@ -138,6 +138,11 @@ export function pageWindow(input: PageInput): RawBuilder<unknown> {
   return sql`limit ${input.page_size} offset ${(input.page - 1) * input.page_size}`;
 }
 
+/** True when so many end before the page: it is empty, and nothing has to be looked for. */
+export function isPast(input: PageInput, total: number): boolean {
+  return (input.page - 1) * input.page_size >= total;
+}
+
 /** A page around its items. */
 export function toPage<T>(
   input: PageInput,

@@ -245,6 +245,9 @@ type PipelinesTable = {
   artifact: OptionalJson<unknown>;
   metadata: DefaultJson<MetadataFile[]>;
   release_id: string | null;
+  /** The application's, kept by a trigger. */
+  base_image_id: string | null;
+  packaging_type: PackagingType | null;
 };
 
 type PipelinePhasesTable = {
@@ -268,6 +271,21 @@ type CustomizationApplicationsTable = {
   pipeline_id: string;
   broke: Generated<boolean>;
   left_out: Generated<boolean>;
+  /** The pipeline's, kept by triggers. */
+  pipeline_status: PipelineStatus | null;
+  pipeline_started_at: OptionalTime;
+};
+
+/** Written by triggers alone; src/catalog/list-counts.ts adds them up. */
+type ListCountsTable = {
+  id: Generated<number>;
+  organization_id: string;
+  catalog_id: string;
+  noun: string;
+  status: string | null;
+  packaging_type: string | null;
+  base_image_id: string | null;
+  total: number;
 };
 
 /** A release's files by platform; those without a platform are not bound to one. */
@@ -342,6 +360,7 @@ export type Tables = {
   pipeline_phases: PipelinePhasesTable;
   pipeline_edges: PipelineEdgesTable;
   customization_applications: CustomizationApplicationsTable;
+  list_counts: ListCountsTable;
   releases: ReleasesTable;
   release_customizations: ReleaseCustomizationsTable;
   release_edges: ReleaseEdgesTable;

@@ -1,0 +1,116 @@
+// Counts that are kept beside the rows: the same as counting, under many hands, after a rollback, and when parts are folded.
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
+import { type Counted, countKept } from './list-counts.ts';
+import { failPhase, startPhase } from './pipeline-steps.ts';
+import { createPipelines } from './pipeline-wishes.ts';
+
+let house: TestCatalog;
+let application_ids: string[];
+beforeAll(async () => {
+  house = await openTestCatalog();
+  await house.baseMoves('first');
+  ({ application_ids } = await house.request(house.acme, ['redis', 'nginx', 'postgresql']));
+  await house.request(house.rival, ['redis']);
+});
+afterAll(() => house.drop());
+
+const TABLES = {
+  application: 'applications',
+  'application request': 'application_requests',
+  pipeline: 'pipelines',
+  release: 'releases',
+} as const;
+
+/** What is kept of an organization against what is there, by noun. */
+async function expectRight(organization: TestOrganization): Promise<void> {
+  const { catalog_id, principal } = organization;
+  for (const [noun, table] of Object.entries(TABLES) as [Counted['noun'], string][]) {
+    const counted = await sql<{ total: number }>`
+      select count(*) as total from ${sql.table(table)} where catalog_id = ${catalog_id}`.execute(house.db);
+    expect({ noun, total: await countKept(house.db, principal, { catalog_id, noun }) }).toEqual({
+      noun,
+      total: counted.rows[0]?.total,
+    });
+  }
+  const statuses = await sql<{ status: string; total: number }>`
+    select status, count(*) as total from pipelines where catalog_id = ${catalog_id} group by 1`.execute(house.db);
+  for (const { status, total } of statuses.rows) {
+    expect(await countKept(house.db, principal, { catalog_id, noun: 'pipeline', statuses: [status] })).toBe(total);
+  }
+}
+
+const wish = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins: false };
+
+async function failOpen(id: string): Promise<void> {
+  const [pipeline_id] = await house.openPipelines(id);
+  if (pipeline_id === undefined) return;
+  await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
+  const failure = { pipeline_id, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' } as const;
+  await house.write((tx) => failPhase(tx, failure));
+}
+
+test('counts follow wishes, failures and releases that cross, and fold while they do', async () => {
+  await Promise.all(
+    application_ids.map(async (id) => {
+      for (let round = 0; round < 40; round++) {
+        await house.write((tx) => createPipelines(tx, [id], wish));
+        await failOpen(id);
+      }
+    }),
+  );
+  for (const id of application_ids) {
+    await house.write((tx) => createPipelines(tx, [id], wish));
+    await house.finish(await house.openPipeline(id), `built ${id}`);
+  }
+  await expectRight(house.acme);
+  await expectRight(house.rival);
+  const parts = await sql<{ parts: number }>`select count(*) as parts from list_counts`.execute(house.db);
+  // More than 300 parts were written; every 64th folds what is there.
+  expect(parts.rows[0]?.parts).toBeLessThan(200);
+});
+
+test('what is rolled back is not counted, what is deleted is taken off', async () => {
+  const given = house.write(async (tx) => {
+    await createPipelines(tx, application_ids, wish);
+    throw new Error('given up');
+  });
+  await expect(given).rejects.toThrow('given up');
+  await expectRight(house.acme);
+  await house.pool.query('delete from release_customizations');
+  await house.pool.query('update pipelines set release_id = null');
+  await house.pool.query('delete from releases where catalog_id = $1', [house.acme.catalog_id]);
+  await expectRight(house.acme);
+});
+
+test('an open transaction that folds holds nobody up, and two that fold lose nothing', async () => {
+  const { catalog_id } = house.acme;
+  const fold = 'select fold_list_counts($1, $2)';
+  const first = await house.pool.connect();
+  try {
+    await first.query('begin');
+    await first.query(fold, [catalog_id, 'pipeline']);
+    await house.pool.query(fold, [catalog_id, 'pipeline']);
+    await house.write((tx) => createPipelines(tx, application_ids, wish));
+    await expectRight(house.acme);
+    await first.query('commit');
+  } finally {
+    first.release();
+  }
+  await expectRight(house.acme);
+});
+
+test('a foreign organization counts nothing here', async () => {
+  const counted = { catalog_id: house.acme.catalog_id, noun: 'pipeline' } as const;
+  expect(await countKept(house.db, house.rival.principal, counted)).toBe(0);
+});
+
+test('a pipeline tells its status where a customization is carried by it', async () => {
+  await house.customize(house.acme, 'everywhere');
+  for (const id of application_ids) await failOpen(id);
+  const wrong = await sql`
+    select from customization_applications ca join pipelines l on l.id = ca.pipeline_id
+    where (ca.pipeline_status, ca.pipeline_started_at) is distinct from (l.status, l.started_at)`.execute(house.db);
+  expect(wrong.rows).toHaveLength(0);
+});
