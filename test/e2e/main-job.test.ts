@@ -1,11 +1,12 @@
 // The main job on the whole house: request, customize, pull with somebody else's client, break it, take it away; and kill what runs.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImageConfig, Index, Manifest } from '../../src/oci/descriptor.ts';
+import { archiveOf } from '../customization-archive.ts';
 import { type House, startTestHouse, until } from '../house.ts';
 
 const STORY_MS = 300_000;
@@ -50,17 +51,6 @@ async function completed(application_request_id: string) {
 async function releaseUrls(): Promise<string[]> {
   const { items } = await house.client.call('listReleases', { catalog_id: house.catalog_id, page_size: 100 });
   return items.map(({ artifact }) => artifact.url ?? '').sort();
-}
-
-async function archiveOf(files: Record<string, string>, name: string) {
-  const folder = join(scratch, name);
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  const filename = `${name}.tar.gz`;
-  execFileSync('tar', ['-czf', join(scratch, filename), '-C', folder, ...Object.keys(files)]);
-  return { filename, bytes: await openAsBlob(join(scratch, filename)) };
 }
 
 async function settled(pattern: RegExp) {
@@ -121,6 +111,7 @@ describe('the main job', () => {
   }, async () => {
     const before = pull('redis:7.0', 'plain');
     const file = await archiveOf(
+      scratch,
       { 'customization.yaml': 'environment:\n  COMPANY: acme\n', 'rootfs/lib/company/motd': 'hello\n' },
       'company',
     );
@@ -139,7 +130,7 @@ describe('the main job', () => {
 
   test('a failing script is told with its place, and the last good version stays', { timeout: STORY_MS }, async () => {
     const { client, catalog_id } = house;
-    const file = await archiveOf({ 'scripts/final.sh': '#!/bin/sh\nset -e\necho before\nfalse\n' }, 'broken');
+    const file = await archiveOf(scratch, { 'scripts/final.sh': '#!/bin/sh\nset -e\necho before\nfalse\n' }, 'broken');
     await client.call('updateCustomization', { catalog_id, customization_id: customizationId, file });
     const done = await settled(/UPDATE_(SUCCEEDED|FAILED)$/);
     expect(done.status).toBe('PROCESSING_UPDATE_FAILED');

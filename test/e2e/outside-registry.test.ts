@@ -1,11 +1,12 @@
 // A registry and a base image that are somebody else's, on the whole house: released beside the hosted one, wrong and away and back, followed when the base moves.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, mkdtempSync, openAsBlob, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Index } from '../../src/oci/descriptor.ts';
+import { archiveOf } from '../customization-archive.ts';
 import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts';
 import { type FaultyProxy, startFaultyProxy } from '../faulty-proxy.ts';
 import { type House, startTestHouse, until } from '../house.ts';
@@ -67,17 +68,6 @@ async function releases() {
   return items;
 }
 
-async function archiveOf(files: Record<string, string>, name: string) {
-  const folder = join(scratch, name);
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), text);
-  }
-  const filename = `${name}.tar.gz`;
-  execFileSync('tar', ['-czf', join(scratch, filename), '-C', folder, ...Object.keys(files)]);
-  return { filename, bytes: await openAsBlob(join(scratch, filename)) };
-}
-
 /** A customization's last operation with all its pipelines at an end. */
 async function settled(operation: 'CREATE' | 'UPDATE' | 'DELETE') {
   const { client, catalog_id } = house;
@@ -88,7 +78,7 @@ async function settled(operation: 'CREATE' | 'UPDATE' | 'DELETE') {
 }
 
 async function motd(text: string, name: string): Promise<void> {
-  const file = await archiveOf({ 'rootfs/etc/company/motd': text }, name);
+  const file = await archiveOf(scratch, { 'rootfs/etc/company/motd': text }, name);
   await house.client.call('updateCustomization', { catalog_id: house.catalog_id, customization_id, file });
 }
 
@@ -182,7 +172,7 @@ describe('an outside registry beside the hosted one', () => {
     };
     proxy.seen.length = 0;
     const { client, catalog_id } = house;
-    const file = await archiveOf(files, 'company');
+    const file = await archiveOf(scratch, files, 'company');
     customization_id = (await client.call('createCustomization', { catalog_id, name: 'company', file })).id;
     expect((await settled('CREATE')).status).toBe('PROCESSING_CREATE_SUCCEEDED');
     const sent = uploaded();
