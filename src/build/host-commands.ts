@@ -44,8 +44,6 @@ export type RunOptions = {
   signal?: AbortSignal | undefined;
   /** Passes this process's environment on, for `withProxies` to choose from; otherwise there is none. */
   inherit?: boolean;
-  /** Ends what the program leaves behind: a `unshare --map-auto` that is refused leaves its helper, which holds the output open for ever. */
-  withLeftovers?: boolean;
 };
 
 /** A program of this machine that ended in failure. */
@@ -68,11 +66,13 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
   const child = spawn(program, rest, {
     ...(options.inherit === true ? {} : { env: {} }),
     cwd: '/',
-    detached: options.withLeftovers === true,
+    // A group of its own, which ends with it: a `unshare --map-auto` that is refused, or killed while it starts, leaves its
+    // helper, which holds the output open for ever.
+    detached: true,
     stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' as const }),
   });
-  if (options.withLeftovers === true) child.once('exit', () => endGroup(child));
+  child.once('exit', () => endGroup(child));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => {
@@ -85,7 +85,6 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
     if (options.stdin !== undefined) await feed(child, options.stdin);
   } catch (error) {
     child.kill('SIGKILL');
-    // Killed while it was starting others, it leaves them waiting for input, and with them its output open.
     child.stdin?.destroy();
     await ended.catch(() => undefined);
     throw error;

@@ -151,7 +151,7 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
     chmodSync(scratch, 0o755);
     if (host.user !== undefined) chownSync(scratch, host.user.uid, host.user.gid);
     const trial = [host.tools.sh, '-c', TRIAL, 'probe', scratch, host.upper, host.tools.bwrap];
-    await runCommand(asOwner(host, inNewNamespace(host, trial)), { withLeftovers: true });
+    await runCommand(asOwner(host, inNewNamespace(host, trial)));
     return undefined;
   } catch (error) {
     if (isRefusedOwner(error)) return `This root may not give files to the account «${host.user?.name}».`;
@@ -160,7 +160,6 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
   } finally {
     await runCommand(
       asOwner(host, inNewNamespace(host, [host.tools.sh, '-c', `PATH=${STANDARD_PATH}; rm -rf "$1"/*`, 'rm', scratch])),
-      { withLeftovers: true },
     ).catch(() => undefined);
     rmSync(scratch, { recursive: true, force: true });
   }
