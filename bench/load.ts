@@ -13,19 +13,21 @@ export type Load = {
 
 export type Statement = { text: string; values: unknown[] };
 
-/** Milliseconds from asking to the answer's last byte. */
-export type Latencies = { p50: number; p95: number; p99: number; answers: number; perSecond: number };
+/** Milliseconds from asking to the answer's last byte; a refused request (503 under too much load) counts as slow as it was. */
+export type Latencies = { p50: number; p95: number; p99: number; answers: number; refused: number; perSecond: number };
 
 /** A server's pool has as many. */
 const POOL_CONNECTIONS = 10;
 
-type Ask = () => Promise<void>;
+/** Answers whether it was served. */
+type Ask = () => Promise<boolean>;
 
 async function run(load: Load): Promise<Latencies> {
   const { asks, close } = 'http' in load ? await openHttp(load.connections, load.http) : openSql(load);
   // As many as the pool has: it is open and warm before the clock starts.
   await Promise.all(asks.slice(0, POOL_CONNECTIONS).map((ask) => ask()));
   const took: number[] = [];
+  let refused = 0;
   const begun = performance.now();
   const end = begun + load.seconds * 1000;
   await Promise.all(
@@ -35,7 +37,7 @@ async function run(load: Load): Promise<Latencies> {
         if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
         const asked = load.everyMs === undefined ? performance.now() : Math.min(next + 1, performance.now());
         if (asked >= end) return;
-        await ask();
+        if (!(await ask())) refused++;
         took.push(performance.now() - asked);
       }
     }),
@@ -44,7 +46,14 @@ async function run(load: Load): Promise<Latencies> {
   await close();
   took.sort((a, b) => a - b);
   const at = (share: number) => took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? Number.NaN;
-  return { p50: at(0.5), p95: at(0.95), p99: at(0.99), answers: took.length, perSecond: took.length / elapsed };
+  return {
+    p50: at(0.5),
+    p95: at(0.95),
+    p99: at(0.99),
+    answers: took.length,
+    refused,
+    perSecond: took.length / elapsed,
+  };
 }
 
 async function openHttp(
@@ -70,10 +79,11 @@ async function openHttp(
 }
 
 /** One request and its whole answer. Less than an HTTP client does, so that the two cores are left to what is measured. */
-function exchange(socket: Socket, request: string): Promise<void> {
+function exchange(socket: Socket, request: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     let left: number | undefined;
     let head = '';
+    let served = true;
     const fail = (error?: Error) => reject(error ?? new Error('The server closed the connection'));
     const read = (chunk: Buffer) => {
       if (left !== undefined) {
@@ -82,12 +92,14 @@ function exchange(socket: Socket, request: string): Promise<void> {
         head += chunk.toString('latin1');
         const end = head.indexOf('\r\n\r\n');
         if (end < 0) return;
-        if (!head.startsWith('HTTP/1.1 200')) return fail(new Error(`${request.split('\r\n', 1)[0]}: ${head}`));
+        served = head.startsWith('HTTP/1.1 200');
+        if (!served && !head.startsWith('HTTP/1.1 503'))
+          return fail(new Error(`${request.split('\r\n', 1)[0]}: ${head}`));
         left = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1]) - (head.length - end - 4);
       }
       if (left > 0) return;
       socket.off('data', read).off('error', fail).off('close', fail);
-      resolve();
+      resolve(served);
     };
     socket.on('data', read).once('error', fail).once('close', fail);
     socket.write(request);
@@ -101,6 +113,7 @@ function openSql({ connections, sql }: { connections: number; sql: { url: string
   const pool = new pg.Pool({ connectionString: sql.url, max: Math.min(connections, POOL_CONNECTIONS) });
   const ask = async () => {
     for (const { text, values } of sql.statements) await pool.query(text, values);
+    return true;
   };
   return { asks: Array.from({ length: connections }, () => ask), close: () => pool.end() };
 }
