@@ -1,0 +1,207 @@
+// Each operation × each status that the document promises of it, asked for and seen. 500 and 503 come from one mechanism that
+// all operations share; mount.test.ts, answers.test.ts and upload.test.ts show them.
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Ask } from '../../test/api.ts';
+import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { formOf } from '../../test/multipart.ts';
+import { type IdOf, samplePath, sampleQuery, sampleSent } from '../../test/sample-request.ts';
+import type { EndpointDefinition } from '../contract/endpoint.ts';
+import { endpoints } from '../contract/endpoints.ts';
+import {
+  CREDENTIALS_PER_REGISTRY_MAX,
+  NOTIFICATION_PROVIDERS_MAX,
+  TEST_MESSAGES_PER_HOUR_MAX,
+} from '../contract/limits.ts';
+import { ROLES } from '../contract/vocabulary.ts';
+import { LOGIN_LIMITS } from '../identity/failed-logins.ts';
+import { openApiDocument } from './openapi.ts';
+
+const UNKNOWN = '1b671a64-40d5-491e-99b0-da01ff1f3341';
+const SHARED_MECHANISM = new Set(['500', '503']);
+
+/** What is not asked for here, and where it is shown or that it is not shown yet. */
+const NOT_HERE: Record<string, string> = {
+  'createCustomization 413': 'upload.test.ts',
+  'updateCustomization 413': 'upload.test.ts, by the same reader',
+  'deleteRegistry 409': 'catalog/in-use.test.ts',
+  'createApplicationRequest 409': 'not shown yet',
+  'updateCustomization 409': 'not shown yet',
+};
+
+/** The published reference says 403 of every operation; where every role may, only the role check itself could answer it. */
+function isForEveryRole(operation: string): boolean {
+  const access = Object.entries<EndpointDefinition>(endpoints).find(([name]) => name === operation)?.[1].access;
+  return access !== 'PUBLIC' && ROLES.every((role) => access?.includes(role));
+}
+
+let estates: TestEstates;
+beforeAll(async () => {
+  estates = await openTestEstates();
+  const { api } = estates;
+  for (const key of ['one', 'two']) {
+    const headers = { 'idempotency-key': key };
+    if (key === 'one')
+      await api.ask('POST', '/v1/notification-providers', { body: { type: 'EMAIL', name: 'x' }, headers });
+    else await api.ask('POST', '/v1/registries', { body: REGISTRY, headers });
+  }
+}, 120_000);
+afterAll(() => estates.api.close());
+
+const REGISTRY = { name: 'r', description: 'r', provider: 'OCI', url: 'https://registry.invalid', access_secret: 's' };
+
+/** What is asked beside the sample of the contract: other ids, something else to send, other headers, a query. */
+type Change = { ids?: Record<string, string>; sent?: Ask; query?: Record<string, string>; token?: string | undefined };
+type Provoke = (operation: string, endpoint: EndpointDefinition) => Promise<Change> | Change;
+
+const own = (kind: string) => estates.acme[kind]?.at(-1) ?? estates.shared[kind] ?? '';
+const hosted = () => estates.acme['registry_id']?.[0] ?? '';
+
+async function make(path: string, body: object): Promise<string> {
+  const made = await estates.api.ask('POST', path, { body });
+  expect([path, made.statusCode]).toEqual([path, 201]);
+  return String(made.headers['location']).split('/').at(-1) ?? '';
+}
+
+/** Asks this often for what there is a limit of. */
+async function fill(times: number, path: string, sent: Ask): Promise<void> {
+  for (let time = 0; time < times; time++) await estates.api.ask('POST', path, sent);
+}
+
+const large = 'x'.repeat(80 * 1024);
+
+/** How any operation comes to a status. */
+const ANY: Record<string, Provoke> = {
+  304: () => ({ sent: { headers: { 'if-none-match': '*' } } }),
+  400: () => ({ query: { no_such_parameter: 'x' } }),
+  401: () => ({ token: undefined }),
+  403: () => ({ token: estates.api.acme.access.VIEWER }),
+  404: () => ({ ids: { catalog_id: UNKNOWN, registry_id: UNKNOWN, base_image_id: UNKNOWN, ...NOTHING } }),
+  412: () => ({ sent: { headers: { 'if-match': '"other"' } } }),
+  413: () => ({ sent: { body: large, headers: { 'content-type': 'application/json' } } }),
+  415: () => ({ sent: { body: 'x', headers: { 'content-type': 'text/plain' } } }),
+  422: (operation) => {
+    const key = operation === 'createNotificationProvider' ? 'two' : 'one';
+    return { sent: { headers: { 'idempotency-key': key } } };
+  },
+};
+const NOTHING = {
+  offering_id: UNKNOWN,
+  operating_system_id: UNKNOWN,
+  provider_id: UNKNOWN,
+  product_id_or_key: 'nothing',
+};
+
+/** How one operation comes to a status, where it takes more. */
+const ONE: Record<string, Record<string, Provoke>> = {
+  exchangeToken: {
+    200: () => ({ query: { refresh_token: estates.api.acme.tokens.VIEWER }, token: undefined }),
+    401: () => ({ query: { refresh_token: 'larder_wrong' }, token: undefined }),
+    413: () => ({ sent: { body: large, headers: { 'content-type': 'application/x-www-form-urlencoded' } } }),
+    429: async () => {
+      const path = endpoints.exchangeToken.path;
+      await fill(LOGIN_LIMITS.perAddress, `${path}?refresh_token=larder_wrong`, { token: undefined });
+      return { query: { refresh_token: 'larder_wrong' }, token: undefined };
+    },
+  },
+  createApplicationRequest: {
+    201: () => ({
+      sent: {
+        body: {
+          ...{ kind: 'CREATION', name: 'x', base_image_id: estates.catalog.base },
+          application_offering_ids: [estates.catalog.offerings.get('postgresql')],
+        },
+      },
+    }),
+  },
+  createRegistry: { 201: () => ({ sent: { body: REGISTRY } }) },
+  deleteRegistry: {
+    204: async () => ({ ids: { registry_id: await make('/v1/registries', REGISTRY) } }),
+  },
+  deleteRegistryCredential: {
+    204: () => ({ ids: { registry_id: hosted() } }),
+    412: () => ({ ids: { registry_id: hosted() }, sent: { headers: { 'if-match': '"other"' } } }),
+  },
+  listRegistryCredentials: { 200: () => ({ ids: { registry_id: hosted() } }) },
+  getRegistryCredential: {
+    200: () => ({ ids: { registry_id: hosted() } }),
+    304: () => ({ ids: { registry_id: hosted() }, sent: { headers: { 'if-none-match': '*' } } }),
+  },
+  createRegistryCredential: {
+    201: () => ({ ids: { registry_id: hosted() } }),
+    409: async () => {
+      await fill(CREDENTIALS_PER_REGISTRY_MAX, `/v1/registries/${hosted()}/credentials`, { body: { description: '' } });
+      return { ids: { registry_id: hosted() } };
+    },
+  },
+  deleteBaseImage: {
+    204: async () => {
+      const described = { name: 'b', description: 'b', container_image: 'b:1', registry_id: own('registry_id') };
+      const operating_system_id = own('operating_system_id');
+      return { ids: { base_image_id: await make('/v1/base-images', { ...described, operating_system_id }) } };
+    },
+    409: async () => {
+      await estates.catalog.request(estates.catalog.acme, ['nginx'], { base_image_id: own('base_image_id') });
+      return {};
+    },
+  },
+  createCustomization: {
+    412: async () => ({ sent: formOf({ name: 'filter', content: '{"product_key":"nginx"}' }, await archivePart()) }),
+  },
+  createNotificationProvider: {
+    409: async () => {
+      await fill(NOTIFICATION_PROVIDERS_MAX, '/v1/notification-providers', { body: { type: 'EMAIL', name: 'x' } });
+      return {};
+    },
+  },
+  updateNotificationTypes: {
+    404: () => ({ sent: { body: { configurations: [{ provider_id: UNKNOWN, enabled_notifications: [] }] } } }),
+  },
+  testNotificationProvider: {
+    409: async () => {
+      const path = `/larder/v1/notification-providers/${own('provider_id')}/test`;
+      await fill(TEST_MESSAGES_PER_HOUR_MAX, path, {});
+      return {};
+    },
+  },
+};
+
+async function archivePart() {
+  const { packed, rootfs } = await import('../customization/fixtures.ts');
+  const content = await packed([rootfs('etc/motd', { content: randomBytes(8) })]);
+  return { name: 'file', filename: 'x.tar.gz', content };
+}
+
+async function statusOf(endpoint: EndpointDefinition, change: Change): Promise<number> {
+  const idOf: IdOf = (kind) => change.ids?.[kind] ?? own(kind);
+  const sample = await sampleSent(endpoint, idOf);
+  const headers = { ...sample.headers, ...change.sent?.headers };
+  const token = 'token' in change ? { token: change.token } : {};
+  const path = samplePath(endpoint, idOf) + sampleQuery(endpoint, change.query);
+  return (await estates.api.ask(endpoint.method, path, { ...sample, ...change.sent, headers, ...token })).statusCode;
+}
+
+type Documented = { operationId: string; responses: Record<string, unknown> };
+const documented = (openApiDocument() as { paths: Record<string, Record<string, Documented>> }).paths;
+const order = (operation: string, status: string) =>
+  status !== '204' ? Number(status) : operation.startsWith('delete') ? 601 : 600;
+const table = Object.values(documented)
+  .flatMap((path) => Object.values(path))
+  .flatMap(({ operationId: operation, responses }) => Object.keys(responses).map((status) => ({ operation, status })))
+  .filter(({ status }) => !SHARED_MECHANISM.has(status))
+  .filter(({ operation, status }) => NOT_HERE[`${operation} ${status}`] === undefined)
+  .filter(({ operation, status }) => status !== '403' || !isForEveryRole(operation))
+  // What takes things away comes last.
+  .sort((one, other) => order(one.operation, one.status) - order(other.operation, other.status));
+
+describe('an operation answers each status that is documented', () => {
+  test.each(table)('$operation $status', async ({ operation, status }) => {
+    const endpoint: EndpointDefinition | undefined = Object.entries<EndpointDefinition>(endpoints).find(
+      ([name]) => name === operation,
+    )?.[1];
+    if (endpoint === undefined) throw new Error(`There is no ${operation}`);
+    const provoke = ONE[operation]?.[status] ?? ANY[status] ?? (Number(status) < 300 ? () => ({}) : undefined);
+    if (provoke === undefined) throw new Error(`How ${operation} comes to ${status} is not said here`);
+    expect(await statusOf(endpoint, await provoke(operation, endpoint))).toBe(Number(status));
+  });
+});
