@@ -111,7 +111,7 @@ const createApplicationRequest = defineEndpoint({
     description: 'The request was made.',
     location: '/v1/catalogs/{catalog_id}/application-requests/{id}',
   },
-  problems: [400, 404, 409, 413, 415],
+  problems: [400, 404, 413, 415],
 });
 
 const getApplicationRequest = defineEndpoint({

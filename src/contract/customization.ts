@@ -172,7 +172,7 @@ const updateCustomization = defineEndpoint({
     }),
   },
   success: { status: 204, description: 'The customization was changed.' },
-  problems: [400, 404, 409, 413, 415],
+  problems: [400, 404, 413, 415],
 });
 
 const deleteCustomization = defineEndpoint({

@@ -25,8 +25,6 @@ const NOT_HERE: Record<string, string> = {
   'createCustomization 413': 'upload.test.ts',
   'updateCustomization 413': 'upload.test.ts, by the same reader',
   'deleteRegistry 409': 'catalog/in-use.test.ts',
-  'createApplicationRequest 409': 'not shown yet',
-  'updateCustomization 409': 'not shown yet',
 };
 
 /** The published reference says 403 of every operation; where every role may, only the role check itself could answer it. */
