@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
+    reporters: ['default', './test/closing-line.ts'],
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -1,12 +1,15 @@
 // Runs schemathesis, installed by pip from pinned versions, over the OpenAPI document of a whole house with a release in it.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { EndpointDefinition } from '../../src/contract/endpoint.ts';
 import { endpoints } from '../../src/contract/endpoints.ts';
+import { closingLine } from '../closing-line.ts';
 import { type House, startTestHouse, until } from '../house.ts';
 
 const REQUIREMENTS = fileURLToPath(new URL('api/requirements.txt', import.meta.url));
@@ -27,21 +30,45 @@ async function main(): Promise<number> {
   try {
     writeFileSync(join(work, 'schemathesis.toml'), await settings(house));
     const token = await accessToken(house);
-    const { status, error } = spawnSync(
+    return await run(
       program,
       [
         ...['run', `${house.url}/v1/api.yml`, '--header', `Authorization: Bearer ${token}`],
         ...['--checks', 'all', '--phases', 'examples,coverage,fuzzing,stateful', '--continue-on-failure'],
         ...['--max-examples', String(CASES), '--seed', SEED, '--no-color'],
       ],
-      { cwd: work, stdio: 'inherit', timeout: RUN_MS_MAX },
+      work,
     );
-    if (error) throw error;
-    return status ?? 1;
   } finally {
     await house.stop();
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Line by line as they come, and closed with the counts in place of its own last line, which gives none of them. */
+async function run(program: string, args: string[], cwd: string): Promise<number> {
+  const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], timeout: RUN_MS_MAX });
+  const ended = once(child, 'close');
+  let cases = 0;
+  let passed = 0;
+  let skipped = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (/^=+ .* in [\d.]+s =+$/.test(line)) continue;
+    console.log(line);
+    if (!/^\s*\d+ generated/.test(line)) continue;
+    cases = count(line, 'generated');
+    passed = count(line, 'passed');
+    skipped = count(line, 'skipped');
+  }
+  const [status] = (await ended) as [number | null];
+  // What ended it otherwise than by a case failed it too.
+  const failed = status === 0 ? cases - passed : Math.max(1, cases - passed);
+  console.log(closingLine('api', { passed, failed, skipped }));
+  return failed > 0 || passed === 0 ? 1 : 0;
+}
+
+function count(line: string, word: string): number {
+  return Number(new RegExp(`(\\d+) ${word}`).exec(line)?.[1] ?? 0);
 }
 
 /** A virtual environment that is made once for each list of versions. Answers the path of the program in it. */

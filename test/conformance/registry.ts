@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { closingLine } from '../closing-line.ts';
 import { type House, startTestHouse } from '../house.ts';
 
 const SUITE = 'github.com/opencontainers/distribution-spec/conformance';
@@ -100,7 +101,8 @@ function report(outcomes: Outcome[]): number {
   const forbidden = skipped.filter(({ name }) => !SKIPS_ALLOWED.some((allowed) => allowed.test(name)));
   for (const { name, state, message } of [...failed, ...skipped]) console.log(`${state}: ${name}\n  ${message}`);
   const passed = outcomes.length - failed.length - skipped.length;
-  console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped (${forbidden.length} not allowed)`);
+  if (forbidden.length > 0) console.log(`${forbidden.length} of the skipped ones are not allowed to be`);
+  console.log(closingLine('registry', { passed, failed: failed.length, skipped: skipped.length }));
   return passed > 0 && failed.length === 0 && forbidden.length === 0 ? 0 : 1;
 }
 
