@@ -6,7 +6,7 @@ export function closingLine(suite: string, counts: { passed: number; failed: num
   return `${suite}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
 }
 
-export default class ClosingLine implements Reporter {
+export class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
     for (const module of modules) {
