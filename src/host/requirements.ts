@@ -31,12 +31,16 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
     reason: 'a registry that is not ours to push to',
   },
   { package: 'skopeo', probe: { program: 'skopeo' }, reason: 'a client that is not ours to pull with' },
+  { package: 'umoci', probe: { program: 'umoci' }, reason: 'unpacks images that are not ours to unpack' },
+  { package: 'apache2-utils', probe: { program: 'htpasswd' }, reason: 'passwords for that registry' },
+  { package: 'git', probe: { program: 'git' }, reason: 'makes archives of its own kind' },
+  { package: 'openssl', probe: { program: 'openssl' }, reason: 'makes certificates to serve with' },
+  { package: 'procps', probe: { program: 'ps' }, reason: 'finds the processes to kill' },
 ];
 
-/** Peers that the benchmarks run side by side with us. */
+/** Peers that the benchmarks run side by side with us, beside those of the tests. */
 export const BENCH_REQUIREMENTS: readonly Requirement[] = [
   ...TEST_REQUIREMENTS,
-  { package: 'umoci', probe: { program: 'umoci' }, reason: 'a peer that adds layers' },
   { package: 'buildah', probe: { program: 'buildah' }, reason: 'a peer that builds images' },
 ];
 
