@@ -14,6 +14,9 @@ const RESTART_PAUSE_MS = 100;
 /** A process that lived this long died of something else than its start. */
 const HEALTHY_AFTER_MS = 30_000;
 
+/** Half a minute of pauses. Who still dies then needs a person, and whoever watches Larder sees that it is gone. */
+const RESTARTS_MAX = 10;
+
 /**
  * V8 gives new objects up to 48 MiB before it collects; with less the server rests at 143 MiB instead of 180, and answers
  * as many requests a second (bench/stream.ts measures the memory).
@@ -34,10 +37,15 @@ export type SuperviseOptions = {
   say: (line: string) => void;
   /** Given the API token of a first start, which is printed once. */
   onApiToken?: (apiToken: string) => void;
+  /** Aborted while it starts: what runs already is stopped, and the start throws. */
+  stopping: AbortSignal;
+  /** Aborted at any time: every process of the tree is killed, PostgreSQL in the way it recovers from. */
+  forced: AbortSignal;
 };
 
 /** Starts everything and resolves when the service is ready. Throws when a part cannot start. */
-export async function startHouse({ config, say, onApiToken }: SuperviseOptions): Promise<House> {
+export async function startHouse(options: SuperviseOptions): Promise<House> {
+  const { config, say, onApiToken, stopping, forced } = options;
   const lost = Promise.withResolvers<string>();
   const database = config.databaseUrl
     ? undefined
@@ -45,10 +53,12 @@ export async function startHouse({ config, say, onApiToken }: SuperviseOptions):
         dataDirectory: join(config.data, 'postgresql'),
         say,
         onLost: (error) => lost.resolve(error.message),
+        stopping,
+        forced,
       });
   const env = childEnvironment(config, { databaseUrl: config.databaseUrl ?? database?.url ?? '' });
-  const server = keepRunning('server', { env, say, lost: lost.resolve, ...(onApiToken && { onApiToken }) });
-  const worker = keepRunning('worker', { env, say, lost: lost.resolve });
+  const server = keepRunning('server', { env, say, forced, lost: lost.resolve, ...(onApiToken && { onApiToken }) });
+  const worker = keepRunning('worker', { env, say, forced, lost: lost.resolve });
   const stop = async () => {
     await Promise.all([worker.stop(), server.stop()]);
     await database?.stop();
@@ -59,12 +69,21 @@ export async function startHouse({ config, say, onApiToken }: SuperviseOptions):
       lost.promise.then((reason) => {
         throw new Error(reason);
       }),
+      abortOf(stopping),
     ]);
     return { url, lost: lost.promise, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Rejects when the signal is aborted, and never resolves. */
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 /** What the entrances tell their parent. */
@@ -77,11 +96,12 @@ type Kept = { /** What the first life said when it was ready. */ ready: Promise<
 type KeepOptions = {
   env: NodeJS.ProcessEnv;
   say: (line: string) => void;
+  forced: AbortSignal;
   lost: (reason: string) => void;
   onApiToken?: (apiToken: string) => void;
 };
 
-/** Runs an entrance beside this file and starts it again when it dies; one that never became ready is not tried again. */
+/** Runs an entrance beside this file and starts it again when it dies; not when it never became ready, nor for ever. */
 function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
   const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
   const entrance = join(import.meta.dirname, 'bin', `${name}.${extension}`);
@@ -89,16 +109,18 @@ function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
   let child: ChildProcess | undefined;
   let stopping = false;
   let wasReady = false;
-  let pauseMs = RESTART_PAUSE_MS;
+  /** In a row, with no healthy life in between. */
+  let deaths = 0;
   let timer: NodeJS.Timeout | undefined;
 
   function start(): void {
     const startedAt = Date.now();
-    child = spawn(process.execPath, [...PROCESS_FLAGS, entrance], {
+    const started = spawn(process.execPath, [...PROCESS_FLAGS, entrance], {
       env: options.env,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    child.on('message', (message: ProcessMessage) => {
+    child = started;
+    started.on('message', (message: ProcessMessage) => {
       if ('api_token' in message) {
         options.onApiToken?.(message.api_token);
         return;
@@ -106,21 +128,31 @@ function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
       wasReady = true;
       ready.resolve(message.ready);
     });
-    child.once('exit', (code, signal) => {
-      if (stopping) return;
-      const how = signal ?? `exit code ${code}`;
-      if (!wasReady) {
-        options.lost(`The ${name} could not start (${how}).`);
-        return;
-      }
-      pauseMs =
-        Date.now() - startedAt > HEALTHY_AFTER_MS ? RESTART_PAUSE_MS : Math.min(pauseMs * 2, RESTART_PAUSE_MAX_MS);
-      options.say(`The ${name} ended (${how}); it is started again.`);
-      timer = setTimeout(start, pauseMs);
+    const ended = (how: string) => startAgain(how, Date.now() - startedAt > HEALTHY_AFTER_MS);
+    started.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
+    started.on('error', (error) => {
+      // Told also for a message that could not be sent; only without a process there is no exit to wait for.
+      if (started.pid === undefined) ended(error.message);
     });
   }
 
+  function startAgain(how: string, wasHealthy: boolean): void {
+    if (stopping) return;
+    if (!wasReady) {
+      options.lost(`The ${name} could not start (${how}).`);
+      return;
+    }
+    deaths = wasHealthy ? 1 : deaths + 1;
+    if (deaths > RESTARTS_MAX) {
+      options.lost(`The ${name} was started again ${RESTARTS_MAX} times and never stayed up (${how}).`);
+      return;
+    }
+    options.say(`The ${name} ended (${how}); it is started again.`);
+    timer = setTimeout(start, restartPause(deaths));
+  }
+
   start();
+  options.forced.addEventListener('abort', () => child?.kill('SIGKILL'), { once: true });
   return {
     ready: ready.promise,
     stop: async () => {
@@ -131,8 +163,12 @@ function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
   };
 }
 
+function restartPause(deaths: number): number {
+  return deaths === 1 ? 0 : Math.min(RESTART_PAUSE_MS * 2 ** (deaths - 2), RESTART_PAUSE_MAX_MS);
+}
+
 async function endProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), PROCESS_STOP_MS);

@@ -90,7 +90,8 @@ function removeAsOwner(data: string): void {
   execFileSync('unshare', ['--map-auto', '--map-root-user', 'rm', '-rf', data]);
 }
 
-function freePort(): Promise<number> {
+/** A port that nobody listens on at this moment. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
     server.listen(0, '127.0.0.1', () => {

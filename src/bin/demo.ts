@@ -5,15 +5,20 @@ import { runMainJob } from '../demo/main-job.ts';
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
 import { RUN_REQUIREMENTS } from '../host/requirements.ts';
 import { startHouse } from '../supervise.ts';
-import { enter, say, stopOnSignal, whatToOwn } from './entrance.ts';
+import { enter, say, whatToOwn } from './entrance.ts';
 
-await enter('demo', async (config) => {
+await enter('demo', async (config, life) => {
   const consent = config.ci || process.argv.includes('--yes');
   await prepareHost({ requirements: RUN_REQUIREMENTS, path: config.path, consent, say });
   becomeAccount({ ...whatToOwn(config), say });
   const quiet = { ...config, logLevel: 'warn' as const };
-  const house = await startHouse({ config: quiet, say, onApiToken: (token) => keepToken(config.data, token) });
-  stopOnSignal(house.stop);
+  const house = await startHouse({
+    config: quiet,
+    say,
+    onApiToken: (token) => keepToken(config.data, token),
+    ...life,
+  });
+  life.onStop(house.stop);
   say(`Larder is ready at ${house.url}`);
   try {
     const apiToken = await readKeptToken(config.data);

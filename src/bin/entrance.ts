@@ -2,34 +2,33 @@
 import { dirname } from 'node:path';
 import { type Config, ConfigError, readConfig } from '../config.ts';
 import { type Logger, openLog } from '../log.ts';
+import { beginLife, type Life } from './stopping.ts';
+
+/** A server or a worker alone: a database that does not answer is not waited for any longer. */
+const GIVE_UP_MS = 3_000;
+
+/** The tree: its processes end, then PostgreSQL, each within its own time (src/supervise.ts). */
+const HOUSE_GIVES_UP_MS = 20_000;
+
+type Entrance = (config: Config, life: Life, log: Logger) => Promise<void>;
 
 /** Runs an entrance. What a person can mend is one line on standard error and exit code 1; anything else is thrown with its stack. */
-export async function enter(name: string, act: (config: Config, log: Logger) => Promise<void>): Promise<void> {
+export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: Entrance): Promise<void> {
+  let life: Life | undefined;
   try {
     const config = readConfig();
-    await act(config, openLog({ level: config.logLevel, name }));
+    const alone = name === 'server' || name === 'worker';
+    life = beginLife({
+      giveUpMs: alone ? GIVE_UP_MS : HOUSE_GIVES_UP_MS,
+      hangUpStops: !(name === 'server' && config.tls),
+    });
+    await act(config, life, openLog({ level: config.logLevel, name }));
   } catch (error) {
+    if (life?.stopping.aborted) life.giveUp();
     if (!(error instanceof Error) || !('code' in error || error instanceof ConfigError)) throw error;
     console.error(`larder: ${error.message}`);
     process.exit(1);
   }
-}
-
-/** Calls `stop` once for Ctrl-C, SIGTERM, or a parent that is gone, and ends the process when it is done. */
-export function stopOnSignal(stop: () => Promise<void>): void {
-  let stopping = false;
-  const once = () => {
-    if (stopping) return;
-    stopping = true;
-    stop().then(
-      () => process.exit(0),
-      (error) => {
-        console.error(error);
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', once).on('SIGINT', once).on('disconnect', once);
 }
 
 /** Progress goes to standard error: standard output is for answers and the log. */

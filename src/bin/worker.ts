@@ -1,10 +1,10 @@
 // A worker as one process, against LARDER_DATABASE_URL.
 import type { ProcessMessage } from '../supervise.ts';
 import { startWorker } from '../work.ts';
-import { enter, stopOnSignal } from './entrance.ts';
+import { enter } from './entrance.ts';
 
-await enter('worker', async (config, log) => {
+await enter('worker', async (config, life, log) => {
   const worker = await startWorker(config, log);
-  stopOnSignal(worker.stop);
+  life.onStop(worker.stop);
   process.send?.({ ready: 'working' } satisfies ProcessMessage);
 });

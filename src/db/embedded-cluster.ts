@@ -18,7 +18,10 @@ const SUPERUSER = 'larder';
 const SOCKET_FOLDER_BYTES_MAX = 107 - '/.s.PGSQL.5432'.length;
 
 /** Makes the cluster on the first start. Throws EmbeddedError VERSION for one of another major version. */
-export async function ensureCluster(place: Place, say: (line: string) => void): Promise<void> {
+export async function ensureCluster(
+  place: Place,
+  { say, stopping }: { say: (line: string) => void; stopping?: AbortSignal },
+): Promise<void> {
   const versionFile = join(place.cluster, 'PG_VERSION');
   if (existsSync(versionFile)) {
     const version = readFileSync(versionFile, 'utf8').trim();
@@ -32,11 +35,11 @@ export async function ensureCluster(place: Place, say: (line: string) => void): 
   // Made beside its place and moved there whole: an interrupted first start leaves nothing that looks like a cluster.
   const unfinished = `${place.cluster}.new`;
   rmSync(unfinished, { recursive: true, force: true });
-  await runInitdb(place, unfinished);
+  await runInitdb(place, unfinished, stopping);
   renameSync(unfinished, place.cluster);
 }
 
-function runInitdb(place: Place, cluster: string): Promise<void> {
+function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promise<void> {
   const options = [
     ...['--pgdata', cluster, '--username', SUPERUSER, '--encoding', 'UTF8'],
     // The built-in provider sorts alike on every machine, whatever its C library or ICU.
@@ -50,6 +53,10 @@ function runInitdb(place: Place, cluster: string): Promise<void> {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...place.runAs,
   });
+  // It takes away what it made. Waited for to its end, so that nothing is left running.
+  const interrupt = () => child.kill('SIGTERM');
+  stopping?.addEventListener('abort', interrupt);
+  child.once('close', () => stopping?.removeEventListener('abort', interrupt));
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));

@@ -47,6 +47,10 @@ export type EmbeddedOptions = {
   onLost?: (error: EmbeddedError) => void;
   /** More `-c name=value` settings, for tests that need another tempo. */
   settings?: Record<string, string>;
+  /** Aborted while it starts: what runs already is stopped, and the start throws. */
+  stopping?: AbortSignal;
+  /** Aborted at any time: the server is ended at once, in the way it recovers from. */
+  forced?: AbortSignal;
 };
 
 const DATABASE = 'larder';
@@ -97,11 +101,19 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     const program = prepareProgram(directory, runAs);
     const place: Place = { directory, cluster: join(directory, 'cluster'), program, ...(runAs && { runAs }) };
     await stopOrphan(place, say);
-    await ensureCluster(place, say);
+    options.stopping?.throwIfAborted();
+    await ensureCluster(place, { say, ...(options.stopping && { stopping: options.stopping }) });
+    options.stopping?.throwIfAborted();
     const sockets = socketFolder(place);
     const url = urlOf(sockets, DATABASE);
     const server = await superviseServer({ ...place, sockets }, { ...options, say });
-    await ensureDatabase(sockets);
+    try {
+      await ensureDatabase(sockets);
+      options.stopping?.throwIfAborted();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
     return { url, stop: () => server.stop().finally(() => lock.close()) };
   } catch (error) {
     lock.close();
@@ -135,7 +147,9 @@ async function holdDirectory(directory: string): Promise<Server> {
 }
 
 type ServerPlace = Place & { sockets: string };
-type Supervision = Pick<EmbeddedOptions, 'onLost' | 'settings'> & { say: (line: string) => void };
+type Supervision = Pick<EmbeddedOptions, 'onLost' | 'settings' | 'stopping' | 'forced'> & {
+  say: (line: string) => void;
+};
 
 /** Starts the server and starts it again when it ends without being asked to: acknowledged rows are in its log. */
 async function superviseServer(place: ServerPlace, options: Supervision): Promise<{ stop(): Promise<void> }> {
@@ -161,7 +175,7 @@ async function superviseServer(place: ServerPlace, options: Supervision): Promis
     }
     options.say(`${message}; starting it again`);
     await delay((ends.length - 1) * RESTART_PAUSE_MS, undefined, { ref: false });
-    if (stopped !== undefined) return undefined;
+    if (stopped !== undefined || options.stopping?.aborted) return undefined;
     try {
       const child = await startServer(place, options);
       watch(child);
@@ -210,11 +224,16 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
   );
   closeSync(log);
   child.unref();
+  const kill = () => child.kill('SIGQUIT');
+  options.forced?.addEventListener('abort', kill);
+  child.once('exit', () => options.forced?.removeEventListener('abort', kill));
   const started = await eventually(async () => {
-    if (hasEnded(child)) return true;
+    if (hasEnded(child) || options.stopping?.aborted) return true;
     const postmaster = readPostmaster(place);
     return postmaster !== undefined && postmaster.pid === child.pid && postmaster.ready;
   }, START_WAIT_MS);
+  if (options.stopping?.aborted) await stopServer(child);
+  options.stopping?.throwIfAborted();
   if (started && !hasEnded(child)) return child;
   child.kill('SIGQUIT');
   throw new EmbeddedError('START', `PostgreSQL did not start:\n${tailOf(logFile)}`);

@@ -1,0 +1,128 @@
+// Every way to end Larder, on the real entrances: in order, too early, twice, with the terminal gone, and with a part that keeps dying.
+import { once } from 'node:events';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { endEntrances, type StartedEntrance, startEntrance } from '../../test/entrance.ts';
+import { until } from '../../test/house.ts';
+import { processesOf } from '../../test/processes.ts';
+
+const PATIENCE_MS = 180_000;
+
+afterEach(endEntrances, PATIENCE_MS);
+
+/** The time a stop may take (README, operator guide). */
+const DRAIN_MS = 20_000;
+
+async function endsWithin(house: StartedEntrance, ms: number): Promise<number | string> {
+  return await Promise.race([house.ended, delay(ms, 'too late', { ref: false })]);
+}
+
+function workerOf(house: StartedEntrance): number {
+  const line = processesOf(house.data).find((one) => one.includes('/bin/worker.'));
+  return line === undefined ? 0 : Number.parseInt(line, 10);
+}
+
+describe('before it is ready', () => {
+  test('SIGTERM while the database is made leaves nothing running', { timeout: PATIENCE_MS }, async () => {
+    const house = await startEntrance('all-in-one');
+    await house.says(/Making the database/);
+    house.child.kill('SIGTERM');
+    expect(await endsWithin(house, DRAIN_MS)).toBe(143);
+    await house.nobodyLeft();
+    expect(house.said()).not.toMatch(/Error|initdb/);
+    // What was half made is not taken for a database.
+    const again = await startEntrance('all-in-one', { data: house.data });
+    await again.ready();
+  });
+
+  test('SIGINT while PostgreSQL and the processes start leaves nothing running', { timeout: PATIENCE_MS }, async () => {
+    const house = await startEntrance('all-in-one');
+    const file = join(house.data, 'postgresql', 'cluster', 'postmaster.pid');
+    await until('PostgreSQL was started', async () => existsSync(file) && readFileSync(file, 'utf8').includes('\n'));
+    house.child.kill('SIGINT');
+    expect(await endsWithin(house, DRAIN_MS)).toBe(130);
+    await house.nobodyLeft();
+    expect(house.said()).not.toMatch(/Error/);
+  });
+
+  test('a server that waits for its database stops at once', { timeout: PATIENCE_MS }, async () => {
+    // Takes the connection and never says a word, as a database behind a broken proxy does.
+    const silent = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const env = { LARDER_DATABASE_URL: `postgresql://larder@127.0.0.1:${port}/larder` };
+    const server = await startEntrance('server', { env });
+    await until('it listens to signals', async () => {
+      const caught = /^SigCgt:\s*(\S+)$/m.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1] ?? '0';
+      return BigInt(`0x${caught}`) & 1n;
+    });
+    server.child.kill('SIGTERM');
+    expect(await endsWithin(server, DRAIN_MS)).toBe(143);
+    silent.close();
+  });
+});
+
+describe('when it is up', () => {
+  test('a closed terminal stops it in order', { timeout: PATIENCE_MS }, async () => {
+    const house = await startEntrance('all-in-one');
+    await house.says(/Larder is ready/);
+    house.child.kill('SIGHUP');
+    expect(await endsWithin(house, DRAIN_MS)).toBe(0);
+    await house.nobodyLeft();
+  });
+
+  test('the same wish passed on by npm is one; a second one is forced', { timeout: PATIENCE_MS }, async () => {
+    const house = await startEntrance('all-in-one');
+    await house.says(/Larder is ready/);
+    // An upload that never ends: an orderly stop gives it its five seconds.
+    const { hostname, port } = new URL(house.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write('POST /csp/gateway/am/api/auth/api-tokens/authorize HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n');
+    house.child.kill('SIGINT');
+    house.child.kill('SIGINT');
+    await until('it drains', async () => (await fetch(`${house.url}/readyz`).catch(() => undefined))?.status !== 200);
+    await delay(1_100);
+    expect(house.child.exitCode).toBe(null);
+    house.child.kill('SIGINT');
+    expect(await endsWithin(house, 1_000)).toBe(130);
+    await house.nobodyLeft();
+    socket.destroy();
+    const again = await startEntrance('all-in-one', { data: house.data });
+    await again.ready();
+  });
+
+  test('nobody reads what it writes any more: it goes on, and stops in order', { timeout: PATIENCE_MS }, async () => {
+    const house = await startEntrance('all-in-one', { env: { LARDER_LOG_LEVEL: 'debug' } });
+    await house.says(/Making the database/);
+    house.child.stdout?.destroy();
+    house.child.stderr?.destroy();
+    await house.ready();
+    expect((await fetch(`${house.url}/v1/api.yml`)).status).toBe(200);
+    expect((await fetch(`${house.url}/readyz`)).status).toBe(200);
+    house.child.kill('SIGTERM');
+    // The server may answer a moment before its parent has heard that the start is over.
+    expect([0, 143]).toContain(await endsWithin(house, DRAIN_MS));
+    await house.nobodyLeft();
+  });
+
+  test('a part that dies is started again at once, and one that keeps dying is told', {
+    timeout: PATIENCE_MS,
+  }, async () => {
+    const house = await startEntrance('all-in-one');
+    await house.says(/Larder is ready/);
+    const first = workerOf(house);
+    process.kill(first, 'SIGKILL');
+    const second = await until('another worker', async () => workerOf(house) !== first && workerOf(house));
+    // A key that others can read is refused at every start.
+    chmodSync(join(house.data, 'installation.key'), 0o644);
+    process.kill(second, 'SIGKILL');
+    expect(await endsWithin(house, PATIENCE_MS)).toBe(1);
+    expect(house.said()).toMatch(/^larder: The worker was started again 10 times and never stayed up/m);
+    await house.nobodyLeft();
+  });
+});

@@ -1,0 +1,78 @@
+// An entrance as a person or a service manager starts it: its words, its end, and what is left of it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, until } from './house.ts';
+import { processesOf } from './processes.ts';
+
+export type StartedEntrance = {
+  child: ChildProcess;
+  url: string;
+  data: string;
+  /** Everything it wrote, both outputs together. */
+  said(): string;
+  /** Waits until it wrote that; throws when it ended before. */
+  says(pattern: RegExp): Promise<void>;
+  ready(): Promise<void>;
+  /** Its exit code, or the signal that ended it. */
+  ended: Promise<number | string>;
+  /** Waits until nobody is left that belongs to its folder. */
+  nobodyLeft(): Promise<void>;
+};
+
+const started: { child: ChildProcess; data: string; ended: Promise<unknown> }[] = [];
+
+type EntranceOptions = { env?: Record<string, string>; args?: string[]; data?: string };
+
+/** Starts `src/bin/NAME.ts` on a folder of its own (or `data`) and a free port. */
+export async function startEntrance(
+  name: 'all-in-one' | 'demo' | 'server' | 'worker',
+  { env = {}, args = ['--yes'], data = mkdtempSync(join(tmpdir(), 'larder-entrance-')) }: EntranceOptions = {},
+): Promise<StartedEntrance> {
+  const port = await freePort();
+  const child = spawn(process.execPath, [new URL(`../src/bin/${name}.ts`, import.meta.url).pathname, ...args], {
+    env: { ...process.env, LARDER_DATA: data, LARDER_PORT: String(port), LARDER_LOG_LEVEL: 'warn', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  const keep = (chunk: Buffer) => {
+    text += chunk.toString();
+  };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  const ended = new Promise<number | string>((resolve) =>
+    child.once('close', (code, signal) => resolve(signal ?? code ?? -1)),
+  );
+  started.push({ child, data, ended });
+  const url = `http://127.0.0.1:${port}`;
+  const alive = (): false => {
+    if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}:\n${text}`);
+    return false;
+  };
+  return {
+    child,
+    url,
+    data,
+    said: () => text,
+    async says(pattern) {
+      await until(`it said ${pattern}`, async () => pattern.test(text) || alive());
+    },
+    async ready() {
+      await until('it is ready', async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.ok || alive());
+    },
+    ended,
+    async nobodyLeft() {
+      await until('nobody is left', async () => processesOf(data).length === 0);
+    },
+  };
+}
+
+/** Ends what a test left behind, and takes the folders away. */
+export async function endEntrances(): Promise<void> {
+  const all = started.splice(0);
+  for (const { child } of all) if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+  // Several may share one folder.
+  await Promise.all(all.map(({ ended }) => ended));
+  for (const { data } of all) rmSync(data, { recursive: true, force: true, maxRetries: 5 });
+}
