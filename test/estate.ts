@@ -1,6 +1,7 @@
 // One of everything that an organization can own, really made, by the name under which requests carry its id.
 import { randomBytes } from 'node:crypto';
 import { ensureHostedRegistry } from '../src/catalog/bootstrap.ts';
+import { failPhase, startPhase } from '../src/catalog/pipeline-steps.ts';
 import { packed, rootfs } from '../src/customization/fixtures.ts';
 import { inTransaction } from '../src/db/database.ts';
 import { type ApiOrganization, type Ask, openTestApi, type TestApi } from './api.ts';
@@ -29,7 +30,7 @@ export async function openTestEstates(): Promise<TestEstates> {
   await catalog.baseMoves('first');
   const [system] = (await api.ask('GET', '/v1/operating-systems')).json().items;
   const shared = {
-    offering_id: catalog.offerings.get('redis') ?? '',
+    offering_id: catalog.offerings.get('nginx') ?? '',
     operating_system_id: String(system.id),
     product_id_or_key: 'redis',
     branch_id_or_key: '7.0',
@@ -61,12 +62,19 @@ async function makeEstate(api: TestApi, owner: Owner): Promise<Estate> {
     return String(made.headers['location']).split('/').at(-1) ?? '';
   };
   const registry = await make('/v1/registries', { body: REGISTRY });
+  const baseImage = await make('/v1/base-images', {
+    body: {
+      ...{ name: 'own', description: 'own', container_image: 'own/debian:12' },
+      ...{ registry_id: registry, operating_system_id: shared['operating_system_id'] },
+    },
+  });
   const { request_id, application_ids } = await catalog.request(organization, ['redis'], {
     registry_ids: [hosted, registry],
   });
   const application = application_ids[0] ?? '';
   const pipeline = await catalog.openPipeline(application);
   await catalog.finish(pipeline);
+  await failOn(catalog, organization, baseImage);
   const { items } = (await api.ask('GET', `/v1/catalogs/${catalog_id}/releases`, { token: access.OWNER })).json();
   const content = await packed([rootfs('etc/motd', { content: randomBytes(8) })]);
   const file = formOf({ name: 'file', filename: 'x.tar.gz', content });
@@ -86,16 +94,18 @@ async function makeEstate(api: TestApi, owner: Owner): Promise<Estate> {
     customization_id: [customization],
     digest: [customized.json().artifact.id],
     credential_id: [await make(`/v1/registries/${hosted}/credentials`, { body: { description: 'robot' } })],
-    base_image_id: [
-      await make('/v1/base-images', {
-        body: {
-          ...{ name: 'own', description: 'own', container_image: 'own/debian:12' },
-          ...{ registry_id: registry, operating_system_id: shared['operating_system_id'] },
-        },
-      }),
-    ],
+    base_image_id: [baseImage],
     provider_id: [await make('/v1/notification-providers', { body: { type: 'EMAIL', name: 'mail' } })],
   };
+}
+
+/** A release failure: redis on a base image on which it was never built. */
+async function failOn(catalog: TestCatalog, organization: TestOrganization, baseImage: string): Promise<void> {
+  const { application_ids } = await catalog.request(organization, ['redis'], { base_image_id: baseImage });
+  const pipeline_id = await catalog.openPipeline(application_ids[0] ?? '');
+  const phase = 'PACKAGING';
+  await catalog.write((tx) => startPhase(tx, { pipeline_id, phase }));
+  await catalog.write((tx) => failPhase(tx, { pipeline_id, phase, cause: 'BUILD_ERROR', message: 'no space left' }));
 }
 
 const REGISTRY = {

@@ -58,12 +58,17 @@ export function samplePath({ path, params }: EndpointDefinition, idOf: IdOf): st
   });
 }
 
-/** The query of an endpoint: what is required, and what else is given. */
-export function sampleQuery({ query }: EndpointDefinition, given: Record<string, string> = {}): string {
+/** The query of an endpoint: what is required, with ids in place where there is a way to find them, and what else is given. */
+export function sampleQuery({ query }: EndpointDefinition, given: Record<string, string> = {}, idOf?: IdOf): string {
   const required = (query as Shape | undefined)?.required ?? [];
   const example = query === undefined ? {} : (requestExample(query) as Record<string, unknown>);
+  const sampleOf = (name: string) => {
+    const schema = query?.properties[name];
+    const kind = schema && kindOf(name, schema);
+    return kind === undefined || idOf === undefined ? String(example[name]) : idOf(kind);
+  };
   const values = Object.fromEntries(
-    required.filter((name) => !isDefaulted(query, name)).map((name) => [name, String(example[name])]),
+    required.filter((name) => !isDefaulted(query, name)).map((name) => [name, sampleOf(name)]),
   );
   const text = new URLSearchParams({ ...values, ...given }).toString();
   return text === '' ? '' : `?${text}`;

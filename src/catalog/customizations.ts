@@ -12,24 +12,17 @@ import { EMBEDDED_MAX } from '../contract/limits.ts';
 import type { ProductInfo } from '../contract/product.ts';
 import type { Registry } from '../contract/registry.ts';
 import type { EmbeddedRelease, LatestRelease, ReleaseFailure } from '../contract/release.ts';
-import type {
-  CustomizationOperation,
-  CustomizationStatus,
-  Digest,
-  FailureCause,
-  MetadataFile,
-  ReleasableStatus,
-} from '../contract/vocabulary.ts';
+import type { CustomizationOperation, CustomizationStatus, Digest, ReleasableStatus } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
+import { type FailedPhaseRow, failedPhase, toReleaseFailure } from './release-failures.ts';
 import { findReleases } from './releases.ts';
 import {
   allOf,
   baseImageInfo,
-  filePath,
   latestReleaseInfo,
   pageWindow,
   present,
@@ -50,7 +43,7 @@ type ReleasableRow = {
   registry: Registry;
   status: ReleasableStatus;
   left_out: boolean;
-  failure: { cause: FailureCause; message: string | null; at: string; files: MetadataFile[] | null } | null;
+  failure: FailedPhaseRow | null;
   /** The newest release of this releasable that carries out the operation. */
   succeeded_id: string | null;
 };
@@ -202,8 +195,7 @@ function releasables(organizationId: string): RawBuilder<unknown> {
           where r.application_id = a.id and r.registry_id = g.id and rc.customization_id = c.id
             and rc.version = c.version
           order by r.released_at desc, r.id limit 1) end,
-      'failure', (select json_build_object('cause', f.failure_cause, 'message', f.failure_message,
-          'at', ${wireTime('f.ended_at')}, 'files', f.failure_metadata)
+      'failure', (select ${failedPhase('f')}
         from pipeline_phases f where f.pipeline_id = t.pipeline_id and f.status = 'FAILED'
           and t.status = 'FAILED' limit 1))
     from (${touched} order by ca.pipeline_started_at desc, ca.application_id limit ${EMBEDDED_MAX}) t
@@ -309,20 +301,7 @@ function toReleasable(catalogId: string, touch: ReleasableRow): CustomizationAff
 
 const LEFT_OUT = 'Releases made since then go without this version.';
 
-/** A release's failure knows no DISTRIBUTION_ERROR: it is UNKNOWN there, described. */
 function toFailure(catalogId: string, touch: ReleasableRow): ReleaseFailure {
-  const { failure } = touch;
-  if (!failure) return { description: 'The pipeline failed', cause: 'UNKNOWN' };
-  const distribution = failure.cause === 'DISTRIBUTION_ERROR';
-  const message = failure.message ?? 'The pipeline failed';
-  const log = failure.files?.[0];
-  return present<ReleaseFailure>({
-    description: [
-      distribution ? `Distribution failed: ${message}` : message,
-      ...(touch.left_out ? [LEFT_OUT] : []),
-    ].join('\n'),
-    source_url: log && filePath(catalogId, log.digest, log.filename),
-    error_date: failure.at,
-    cause: failure.cause === 'DISTRIBUTION_ERROR' ? 'UNKNOWN' : failure.cause,
-  });
+  if (!touch.failure) return { description: 'The pipeline failed', cause: 'UNKNOWN' };
+  return toReleaseFailure(catalogId, touch.failure, touch.left_out ? [LEFT_OUT] : []);
 }

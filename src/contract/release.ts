@@ -4,7 +4,7 @@ import { BaseImage } from './base-image.ts';
 import { catalogParams } from './catalog.ts';
 import { Customization } from './customization-version.ts';
 import { defineEndpoint, READERS } from './endpoint.ts';
-import { ArtifactDigest, Flag, Id, ReleaseId, Text, Time, Word } from './field.ts';
+import { ArtifactDigest, Flag, Id, Match, ReleaseId, Text, Time, Word } from './field.ts';
 import { PipelineMetadata } from './file.ts';
 import { BRANCH_LENGTH_MAX, RELEASE_ID_LENGTH_MAX, VERSION_LENGTH_MAX } from './limits.ts';
 import { Link, Links } from './link.ts';
@@ -153,4 +153,23 @@ const getRelease = defineEndpoint({
   problems: [400, 404],
 });
 
-export const releaseEndpoints = { listReleases, getRelease };
+const getReleaseFailure = defineEndpoint({
+  method: 'GET',
+  path: '/v1/catalogs/{catalog_id}/release-failures',
+  summary: 'Get why a releasable was not released',
+  description:
+    'How its newest pipeline that ended failed; 404 when that one succeeded. Pipelines tell more: this is the older way to ask.',
+  tag: 'Releases',
+  access: READERS,
+  params: Type.Object(catalogParams),
+  query: Type.Object({
+    product_key: Match('Key of the product.'),
+    branch: Match('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX }),
+    packaging_type: Word(PACKAGING_TYPES, 'What is built.'),
+    base_image_id: Id('What it is built on.'),
+  }),
+  success: { status: 200, description: 'The failure.', body: ReleaseFailure },
+  problems: [400, 404],
+});
+
+export const releaseEndpoints = { listReleases, getRelease, getReleaseFailure };

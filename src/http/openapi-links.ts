@@ -3,11 +3,19 @@ import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
 import { answersThing } from './twins.ts';
 
-type Link = { operationId: string; description?: string; parameters: Record<string, string> };
-type Links = Record<string, Link>;
+/**
+ * The name of the parameter whose value is the last step of the path in `Location`. A runtime expression (OpenAPI 3.1.0, Link
+ * Object) takes a header whole or not at all, so what it cannot say stands in an extension.
+ */
+export const LOCATION_PARAMETER = 'x-location-parameter';
 
-/** The last step of the path in `Location`. OpenAPI has no words for a part of a header; tools read it in this spelling. */
-const MADE = '$response.header.Location#regex:([^/]+)$';
+type Link = {
+  operationId: string;
+  description?: string;
+  parameters: Record<string, string>;
+  [LOCATION_PARAMETER]?: string;
+};
+type Links = Record<string, Link>;
 
 /** Links of an operation's answer, undefined when there is nothing to follow. */
 export function linksFor(endpoint: EndpointDefinition): Links | undefined {
@@ -24,8 +32,9 @@ function toMade({ path, success }: EndpointDefinition): Links {
   return {
     [found.operation]: {
       operationId: found.operation,
-      description: 'Gets what was made: its identifier is the last step of Location.',
-      parameters: { ...asAsked(path), [found.id]: MADE },
+      description: `Gets what was made: ${found.id} is the last step of Location.`,
+      parameters: asAsked(path),
+      [LOCATION_PARAMETER]: found.id,
     },
   };
 }

@@ -2,6 +2,7 @@
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openApiDocument } from './openapi.ts';
+import { LOCATION_PARAMETER } from './openapi-links.ts';
 
 /** Beyond `recommended-strict`, in which every recommended rule is an error; none of its rules is off. */
 const RULES = {
@@ -20,7 +21,7 @@ const RULES = {
 
 type Media = { example?: unknown; schema: unknown };
 type Answer = { $ref?: string; content?: Record<string, Media>; links?: Record<string, Link> };
-type Link = { operationId: string; parameters: Record<string, string> };
+type Link = { operationId: string; parameters: Record<string, string>; [LOCATION_PARAMETER]?: string };
 type OperationObject = {
   operationId: string;
   parameters?: { name?: string; in?: string }[];
@@ -82,8 +83,18 @@ describe('links', () => {
       Object.entries(document.paths).find(([, path]) => Object.values(path).some((one) => one.operationId === id))?.[0];
     for (const { link } of links) {
       const names = [...(pathOf(link.operationId) ?? '{nowhere}').matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-      expect(Object.keys(link.parameters).sort()).toEqual(names.sort());
+      const made = link[LOCATION_PARAMETER];
+      expect([...Object.keys(link.parameters), ...(made === undefined ? [] : [made])].sort()).toEqual(names.sort());
     }
+  });
+
+  test('say what they take in the words of the specification', () => {
+    // OpenAPI 3.1.0, Link Object, runtime expressions; of RFC 6901 pointers and RFC 7230 tokens what ids need.
+    const source =
+      /^\$(url|method|statusCode|(request|response)\.(header\.[\w-]+|query\.\w+|path\.\w+|body(#(\/\w+)*)?))$/;
+    const taken = links.flatMap(({ link }) => Object.values(link.parameters));
+    expect(taken.length).toBeGreaterThan(20);
+    expect(taken.filter((expression) => !source.test(expression))).toEqual([]);
   });
 
   test('go from what was made to what shows it, from a list to one of its things, from a thing to its parts', () => {

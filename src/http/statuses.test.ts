@@ -175,7 +175,7 @@ async function statusOf(endpoint: EndpointDefinition, change: Change): Promise<n
   const sample = await sampleSent(endpoint, idOf);
   const headers = { ...sample.headers, ...change.sent?.headers };
   const token = 'token' in change ? { token: change.token } : {};
-  const path = samplePath(endpoint, idOf) + sampleQuery(endpoint, change.query);
+  const path = samplePath(endpoint, idOf) + sampleQuery(endpoint, change.query, idOf);
   return (await estates.api.ask(endpoint.method, path, { ...sample, ...change.sent, headers, ...token })).statusCode;
 }
 

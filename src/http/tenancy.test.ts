@@ -78,7 +78,7 @@ async function readAll(): Promise<Record<string, unknown>> {
   for (const [operation, endpoint] of table) {
     // A signed address is another each second.
     if (endpoint.method !== 'GET' || ('body' in endpoint.success && endpoint.success.body === SignedUrl)) continue;
-    const path = samplePath(endpoint, idIn(estates.rival)) + sampleQuery(endpoint);
+    const path = samplePath(endpoint, idIn(estates.rival)) + sampleQuery(endpoint, {}, idIn(estates.rival));
     const response = await estates.api.ask('GET', path, { token: estates.api.rival.access.OWNER });
     expect([operation, response.statusCode]).toEqual([operation, 200]);
     read[operation] = response.json();
@@ -90,7 +90,7 @@ describe('the ids of a path', () => {
   const withPath = table.filter(([, endpoint]) => pathNames(endpoint).length > 0);
 
   test.each(withPath.filter(([, { method }]) => method === 'GET'))('%s finds one’s own', async (_, endpoint) => {
-    const path = samplePath(endpoint, idIn(estates.acme)) + sampleQuery(endpoint);
+    const path = samplePath(endpoint, idIn(estates.acme)) + sampleQuery(endpoint, {}, idIn(estates.acme));
     expect((await estates.api.ask('GET', path)).statusCode).toBe(200);
   });
 

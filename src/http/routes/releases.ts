@@ -1,5 +1,10 @@
 // Releases.
+import { getReleaseFailure } from '../../catalog/release-failures.ts';
 import { getRelease, listReleases } from '../../catalog/releases.ts';
 import { reader } from '../handler.ts';
 
-export const releaseHandlers = { listReleases: reader(listReleases), getRelease: reader(getRelease) };
+export const releaseHandlers = {
+  listReleases: reader(listReleases),
+  getRelease: reader(getRelease),
+  getReleaseFailure: reader(getReleaseFailure),
+};
