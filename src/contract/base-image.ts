@@ -1,7 +1,7 @@
 // Base images: what applications are built on, the shared ones and an organization's own.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
-import { CommaList, Description, Flag, Id, Match, Name, Text, Time, Word } from './field.ts';
+import { CommaList, Description, Flag, Id, Match, Name, Observed, Text, Time, Word } from './field.ts';
 import { CONTAINER_IMAGE_LENGTH_MAX } from './limits.ts';
 import { Link } from './link.ts';
 import { OperatingSystem } from './operating-system.ts';
@@ -18,8 +18,8 @@ const members = {
   description: Type.Optional(Text('What the base image is for.')),
   container_image: Text('Repository and tag, with the registry’s host.'),
   operating_system: Type.Optional(OperatingSystem),
-  healthy: Type.Optional(Type.Boolean({ description: 'Whether it could be read at the last check.' })),
-  last_checked_at: Type.Optional(Time('When it was last checked.')),
+  healthy: Type.Optional(Observed(Type.Boolean({ description: 'Whether it could be read at the last check.' }))),
+  last_checked_at: Type.Optional(Observed(Time('When it was last checked.'))),
 };
 
 export const BaseImage = Type.Object(members, { title: 'BaseImage' });
@@ -28,11 +28,11 @@ export type BaseImage = Static<typeof BaseImage>;
 export const BaseImageDetailed = Type.Object(
   {
     ...members,
-    application_count: Type.Optional(Type.Integer({ description: 'How many applications are built on it.' })),
+    application_count: Type.Optional(Observed(Type.Integer({ description: 'How many applications are built on it.' }))),
     status: Type.Optional(Word(BASE_IMAGE_STATUSES, 'Where it stands in its life cycle.')),
     packaging_type: Type.Optional(Word(BASE_IMAGE_PACKAGING_TYPES, 'What is built on it.')),
-    platforms: Type.Optional(Type.Array(PlatformFamily)),
-    pull_registry: Type.Optional(Registry),
+    platforms: Type.Optional(Observed(Type.Array(PlatformFamily))),
+    pull_registry: Type.Optional(Observed(Registry)),
     created_at: Type.Optional(Time('When it was registered.')),
     created_by: Type.Optional(Text('Who registered it.')),
     updated_at: Type.Optional(Time('When it last changed.')),
@@ -40,7 +40,7 @@ export const BaseImageDetailed = Type.Object(
     removed_at: Type.Optional(Time('When it was removed.')),
     removed_by: Type.Optional(Text('Who removed it.')),
     deprecated_at: Type.Optional(Time('When it was deprecated.')),
-    unhealthy_cause: Type.Optional(Text('Why the last check failed. An addition of Larder.')),
+    unhealthy_cause: Type.Optional(Observed(Text('Why the last check failed. An addition of Larder.'))),
     _links: Type.Optional(Type.Object({ pull_registry: Type.Optional(Link), operating_system: Type.Optional(Link) })),
   },
   { title: 'BaseImageDetailed' },

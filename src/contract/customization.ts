@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { BaseImage } from './base-image.ts';
 import { catalogParams } from './catalog.ts';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
-import { Description, Flag, Id, Match, Name, Text, Time, Word } from './field.ts';
+import { Description, Flag, Id, Match, Name, Observed, Text, Time, Word } from './field.ts';
 import { FileArtifact } from './file.ts';
 import { BRANCH_LENGTH_MAX, EMBEDDED_MAX } from './limits.ts';
 import { Link, Links } from './link.ts';
@@ -69,7 +69,7 @@ export const CustomizationDetailed = Type.Object(
     name: Type.Optional(Text('Name that its author gave it.')),
     description: Type.Optional(Text('Description that its author gave it.')),
     catalog_id: Id('Identifier of the catalog.'),
-    status: Word(CUSTOMIZATION_STATUSES, 'What was last done with it and how far that is.'),
+    status: Observed(Word(CUSTOMIZATION_STATUSES, 'What was last done with it and how far that is.')),
     filter: Type.Optional(CustomizationFilterDetailed),
     created_by: Text('Who uploaded it.'),
     created_at: Time('When it was uploaded.'),
@@ -77,18 +77,18 @@ export const CustomizationDetailed = Type.Object(
     updated_at: Type.Optional(Time('When it last changed.')),
     removed_by: Type.Optional(Text('Who removed it.')),
     removed_at: Type.Optional(Time('When it was removed.')),
-    affected_releasables: Type.Array(CustomizationAffectedReleasable, { maxItems: EMBEDDED_MAX }),
-    succeeded_releases: Type.Array(EmbeddedRelease, { maxItems: EMBEDDED_MAX }),
-    pending_releases: Type.Array(EmbeddedRelease, { maxItems: EMBEDDED_MAX }),
-    failed_releases: Type.Array(FailedRelease, { maxItems: EMBEDDED_MAX }),
+    affected_releasables: Observed(Type.Array(CustomizationAffectedReleasable, { maxItems: EMBEDDED_MAX })),
+    succeeded_releases: Observed(Type.Array(EmbeddedRelease, { maxItems: EMBEDDED_MAX })),
+    pending_releases: Observed(Type.Array(EmbeddedRelease, { maxItems: EMBEDDED_MAX })),
+    failed_releases: Observed(Type.Array(FailedRelease, { maxItems: EMBEDDED_MAX })),
     global: Type.Boolean({ description: 'True when it applies to every application.' }),
     _links: Type.Object({
       catalog: Link,
       base_image: Type.Optional(Link),
-      affected_releasables: Links,
-      succeeded_releases: Links,
-      pending_releases: Links,
-      failed_releases: Links,
+      affected_releasables: Observed(Links),
+      succeeded_releases: Observed(Links),
+      pending_releases: Observed(Links),
+      failed_releases: Observed(Links),
     }),
   },
   { title: 'CustomizationDetailed' },

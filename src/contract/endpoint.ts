@@ -25,7 +25,8 @@ export type Multipart = { fields: TObject; file: { required: boolean; descriptio
  * only for what is shown this once. 202: it was put on the list of things to do.
  */
 export type Success =
-  | { status: 200; description: string; body: TSchema }
+  /** `fleeting`: another each time it is asked for, so that it has no entity tag and nobody on the way keeps it. */
+  | { status: 200; description: string; body: TSchema; fleeting?: true }
   | { status: 201; description: string; location: string; body?: TSchema }
   | { status: 202 | 204; description: string };
 

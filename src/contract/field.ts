@@ -50,6 +50,14 @@ export function GivenTime(description: string) {
   return Type.String({ format: 'date-time', pattern, description, expects: 'a time such as 2026-03-03T00:59:52Z' });
 }
 
+/**
+ * A field of an answer that nobody writes: what the service observes of the thing, or counts, as time goes by. It is shown as
+ * it is, and does not make the thing another one to whoever is about to change it.
+ */
+export function Observed<S extends TSchema>(schema: S): S {
+  return { ...schema, observed: true };
+}
+
 /** Plain text in an answer. */
 export function Text(description: string, options: { maxLength?: number } = {}) {
   return Type.String({ ...options, description });

@@ -44,7 +44,7 @@ const getFile = defineEndpoint({
     digest: FileId('SHA-256 of the file.'),
   }),
   query: Type.Object({ filename: Match('Name of the file.', { maxLength: FILENAME_LENGTH_MAX }) }),
-  success: { status: 200, description: 'The signed address.', body: SignedUrl },
+  success: { status: 200, description: 'The signed address.', body: SignedUrl, fleeting: true },
   problems: [400, 404],
 });
 

@@ -1,7 +1,7 @@
 // Credentials of a hosted registry: what opens it to those who only pull.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
-import { Description, GivenTime, Id, OptionalFlag, Text, Time, Word } from './field.ts';
+import { Description, GivenTime, Id, Observed, OptionalFlag, Text, Time, Word } from './field.ts';
 import { CREDENTIAL_DAYS_DEFAULT, CREDENTIAL_DAYS_MAX, CREDENTIALS_PER_REGISTRY_MAX } from './limits.ts';
 import { PageOf, pageQuery } from './paging.ts';
 import { CREDENTIAL_STATUSES } from './vocabulary.ts';
@@ -14,8 +14,10 @@ export const RegistryCredential = Type.Object(
     created_at: Time('When it was made.'),
     created_by: Text('Who made it.'),
     expires_at: Time('When it stops working.'),
-    status: Word(CREDENTIAL_STATUSES, 'ACTIVE while it works.'),
-    last_used_at: Type.Optional(Time('When it was last used, give or take ten minutes. An addition of Larder.')),
+    status: Observed(Word(CREDENTIAL_STATUSES, 'ACTIVE while it works.')),
+    last_used_at: Type.Optional(
+      Observed(Time('When it was last used, give or take ten minutes. An addition of Larder.')),
+    ),
     removed_at: Type.Optional(Time('When it was revoked.')),
     removed_by: Type.Optional(Text('Who revoked it.')),
   },

@@ -1,7 +1,7 @@
 // Registries: where artifacts are pushed, and how one's own are registered.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
-import { Description, Id, Name, OptionalFlag, Text, Time, Word } from './field.ts';
+import { Description, Id, Name, Observed, OptionalFlag, Text, Time, Word } from './field.ts';
 import { NAME_LENGTH_MAX, SECRET_LENGTH_MAX, URL_LENGTH_MAX } from './limits.ts';
 import { Link } from './link.ts';
 import { PageOf, pageQuery } from './paging.ts';
@@ -11,8 +11,8 @@ const members = {
   id: Id('Identifier of the registry.'),
   name: Text('Name of the registry.'),
   url: Text('Address of the registry.'),
-  healthy: Type.Optional(Type.Boolean({ description: 'Whether the last check went well.' })),
-  last_checked_at: Type.Optional(Time('When it was last checked.')),
+  healthy: Type.Optional(Observed(Type.Boolean({ description: 'Whether the last check went well.' }))),
+  last_checked_at: Type.Optional(Observed(Time('When it was last checked.'))),
 };
 
 export const Registry = Type.Object(members, { title: 'Registry' });
@@ -33,9 +33,11 @@ export const RegistryDetailed = Type.Object(
     updated_by: Type.Optional(Text('Who last changed it.')),
     removed_at: Type.Optional(Time('When it was removed.')),
     removed_by: Type.Optional(Text('Who removed it.')),
-    application_count: Type.Optional(Type.Integer({ description: 'How many applications are pushed to it.' })),
+    application_count: Type.Optional(
+      Observed(Type.Integer({ description: 'How many applications are pushed to it.' })),
+    ),
     credentials_limit: Type.Optional(Type.Integer({ description: 'How many credentials it may have.' })),
-    unhealthy_cause: Type.Optional(Text('Why the last check failed.')),
+    unhealthy_cause: Type.Optional(Observed(Text('Why the last check failed.'))),
     _links: Type.Optional(Type.Object({ credentials: Type.Optional(Link) })),
   },
   { title: 'RegistryDetailed' },

@@ -1,9 +1,20 @@
 // Entity tags (RFC 9110, section 8.8.3): made from a representation, and compared with what a client sends.
 import { createHash } from 'node:crypto';
 
-/** The strong tag of a representation: equal for equal texts, another for any other. */
-export function tagOf(text: string): string {
-  return `"${createHash('sha256').update(text).digest('base64url')}"`;
+/** Of a SHA-256 in base64url: 132 bits, which nobody meets twice by chance. */
+const PART_LENGTH = 22;
+const TAG_OF_OURS = /^"([\w-]{22})\.[\w-]{22}"$/;
+
+/**
+ * The strong tag of a representation: equal for equal texts, another for any other (section 8.8.1). It begins with the version
+ * of the thing: what writers write, without what the service observes of it meanwhile.
+ */
+export function tagOf(text: string, version: string = text): string {
+  return `"${partOf(version)}.${partOf(text)}"`;
+}
+
+function partOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, PART_LENGTH);
 }
 
 /** A list of tags as the client sent them, or `*`, which stands for any. */
@@ -25,9 +36,17 @@ export function readTags(header: string): SentTags | undefined {
   }
 }
 
-/** Strong comparison (RFC 9110, section 8.8.3.2), for writers: a weak tag matches nothing. */
-export function matchesStrongly(sent: SentTags, tag: string): boolean {
-  return sent === '*' || (!tag.startsWith('W/') && sent.includes(tag));
+/**
+ * For writers: whether one of the tags is of the version that there is. Compared strongly (section 8.8.3.2), so a weak tag
+ * matches nothing; without the part that a check in the background moves, which no writer would overwrite unseen.
+ */
+export function matchesVersion(sent: SentTags, tag: string): boolean {
+  const version = versionIn(tag);
+  return sent === '*' || (version !== undefined && sent.some((one) => versionIn(one) === version));
+}
+
+function versionIn(tag: string): string | undefined {
+  return TAG_OF_OURS.exec(tag)?.[1];
 }
 
 /** Weak comparison, for readers: the mark of weakness does not count. */

@@ -4,10 +4,11 @@ import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { takeTurn } from '../db/turns.ts';
-import { matchesStrongly, readTags, type SentTags, tagOf } from './entity-tags.ts';
+import { matchesVersion, readTags, type SentTags, tagOf } from './entity-tags.ts';
 import type { Reading } from './handler.ts';
 import { parameterReader } from './parameters.ts';
 import { invalid, Refusal } from './problems.ts';
+import { versionReader } from './versions.ts';
 
 /** The endpoint that shows what another one changes, with its handler. */
 export type Twin = {
@@ -26,12 +27,14 @@ export type MatchDemand = {
 /** Compiles the reader of demands for an endpoint that has a twin. */
 export function matchReader(twin: Twin): (request: FastifyRequest) => MatchDemand {
   const defaults = parameterReader(twin.endpoint.query)({}).values;
+  const versionIn = versionReaderOf(twin.endpoint);
   return (request) => {
     const sent = sentTags(request);
     const require = async (db: Database, context: Reading) => {
       if (sent === undefined) return;
       const shown = await twin.handler({ ...context, db }, { ...defaults, ...(request.params as object) });
-      if (matchesStrongly(sent, tagOf(represent(context.reply, twin.endpoint, shown)))) return;
+      const text = represent(context.reply, twin.endpoint, shown);
+      if (matchesVersion(sent, tagOf(text, versionIn(text)))) return;
       throw new Refusal('precondition-failed');
     };
     return {
@@ -44,6 +47,11 @@ export function matchReader(twin: Twin): (request: FastifyRequest) => MatchDeman
       },
     };
   };
+}
+
+/** What makes the text of a version out of the text of an endpoint's answer. */
+export function versionReaderOf({ success }: EndpointDefinition): (text: string) => string {
+  return versionReader((success as { body: TSchema }).body);
 }
 
 /** The text of an answer: the fields that its schema names, and no others. */

@@ -8,7 +8,7 @@ import { authenticate, requireRole } from './authenticate.ts';
 import { isHeld, tagOf } from './entity-tags.ts';
 import type { HttpIdentity, Reading, Write } from './handler.ts';
 import { type KeyedRequest, keyOf, onlyOnce, takesKey } from './idempotency.ts';
-import { type MatchDemand, matchReader, represent, type Twin } from './if-match.ts';
+import { type MatchDemand, matchReader, represent, type Twin, versionReaderOf } from './if-match.ts';
 import { type Judge, type Judged, judgeOf } from './judge.ts';
 import { Refusal } from './problems.ts';
 import type { ServerParts } from './server.ts';
@@ -25,6 +25,8 @@ type Mounted = {
   judge: Judge;
   /** Absent when the endpoint changes no thing that can be shown. */
   readMatch?: (request: FastifyRequest) => MatchDemand;
+  /** The text of the version in the text of the answer; present when it answers a thing. */
+  versionIn?: (text: string) => string;
   parts: ServerParts;
 };
 
@@ -37,7 +39,8 @@ export function mountEndpoints(
   for (const [operation, { endpoint, handler }] of Object.entries(table)) {
     const twin = Object.values(table).find((one) => isTwin(one.endpoint, endpoint));
     const readMatch = twin === undefined ? {} : { readMatch: matchReader(twin as Twin) };
-    mountEndpoint(app, { operation, endpoint, handler, judge: judgeOf(endpoint), parts, ...readMatch });
+    const versionIn = answersThing(endpoint) ? { versionIn: versionReaderOf(endpoint) } : {};
+    mountEndpoint(app, { operation, endpoint, handler, judge: judgeOf(endpoint), parts, ...readMatch, ...versionIn });
   }
 }
 
@@ -101,7 +104,7 @@ async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounte
     const keyed = key === undefined ? undefined : { key, operation, input };
     const handle = mounted.handler as (context: unknown, input: unknown) => Promise<unknown>;
     const output = await handle({ ...context, write: writeOf(context, { match, keyed }) }, input);
-    return answer({ request, reply }, endpoint, { input, output });
+    return answer({ request, reply }, mounted, { input, output });
   } catch (error) {
     throw await refused(error, judged);
   }
@@ -139,9 +142,14 @@ function writeOf(context: Reading, { match, keyed }: Conditions): Write {
 
 type Answer = { input: Record<string, unknown>; output: unknown };
 
-function answer({ request, reply }: Exchange, endpoint: EndpointDefinition, { input, output }: Answer): FastifyReply {
+function answer({ request, reply }: Exchange, mounted: Mounted, { input, output }: Answer): FastifyReply {
+  const { endpoint, versionIn } = mounted;
   const { success } = endpoint;
-  if (answersThing(endpoint)) return answerThing(request, reply, represent(reply, endpoint, output));
+  if (versionIn !== undefined) {
+    const text = represent(reply, endpoint, output);
+    return answerThing({ request, reply }, text, tagOf(text, versionIn(text)));
+  }
+  if (success.status === 200 && success.fleeting) reply.header('cache-control', 'no-store');
   if (success.status === 200) return reply.code(200).send(output);
   if (success.status !== 201) return reply.code(success.status).send();
   const { id } = output as { id: string };
@@ -154,8 +162,7 @@ function answer({ request, reply }: Exchange, endpoint: EndpointDefinition, { in
 }
 
 /** One thing with its tag, or the word that the client still holds it (RFC 9110, section 13.1.2). */
-function answerThing(request: FastifyRequest, reply: FastifyReply, text: string): FastifyReply {
-  const tag = tagOf(text);
+function answerThing({ request, reply }: Exchange, text: string, tag: string): FastifyReply {
   reply.header('etag', tag);
   if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();
   return reply.code(200).type('application/json; charset=utf-8').send(text);

@@ -60,7 +60,13 @@ export class Schemas {
 
   /** The schema itself; what is inside and has a title is referred to. */
   inline(schema: TSchema): Json {
-    const { title: _title, expects: _expects, tagRequired: _tagRequired, ...shape } = schema as Json;
+    const {
+      title: _title,
+      expects: _expects,
+      observed: _observed,
+      tagRequired: _tagRequired,
+      ...shape
+    } = schema as Json;
     if (isRecord(shape['properties'])) shape['properties'] = this.#each(shape['properties']);
     if (isRecord(shape['items'])) shape['items'] = this.of(shape['items'] as TSchema);
     if (!Array.isArray(shape['anyOf'])) return shape;

@@ -83,7 +83,7 @@ const CONDITIONS: Json = {
     in: 'header',
     required: false,
     description:
-      'Entity tags of the thing as you read it, or *: it is changed only when one of them is still its own. Weak tags match nothing.',
+      'Entity tags of the thing as you read it, or *: it is changed only when nobody has changed it since. What the service itself observes, such as `last_checked_at`, moves the tag and does not count here. Weak tags match nothing.',
     schema: TAG_LIST,
     example: '"5f1d7a84db00d2fc"',
   },

@@ -3,9 +3,9 @@ import type { EndpointDefinition } from '../contract/endpoint.ts';
 
 const CHANGES: ReadonlySet<string> = new Set(['PATCH', 'PUT', 'DELETE']);
 
-/** Whether an endpoint answers one thing, which then has an entity tag; pages and lists have none. */
+/** Whether an endpoint answers one thing, which then has an entity tag; pages, lists and what is fleeting have none. */
 export function answersThing({ method, success }: EndpointDefinition): boolean {
-  if (method !== 'GET' || success.status !== 200) return false;
+  if (method !== 'GET' || success.status !== 200 || success.fleeting) return false;
   const { type, anyOf, properties = {} } = success.body as { type?: string; anyOf?: unknown[]; properties?: object };
   return anyOf !== undefined || (type === 'object' && !('items' in properties));
 }

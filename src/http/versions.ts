@@ -1,0 +1,44 @@
+// The version of a thing: its representation without what the service observes of it while nobody writes.
+import type { TSchema } from 'typebox';
+
+type Shape = {
+  observed?: boolean;
+  properties?: Record<string, TSchema>;
+  items?: TSchema;
+  anyOf?: TSchema[];
+};
+
+/** Takes what is observed out of a value, in place. */
+type Strip = (value: unknown) => void;
+
+/** Compiles what makes the text of a version out of the text of an answer; an answer without observed fields is its version. */
+export function versionReader(schema: TSchema): (text: string) => string {
+  const strip = stripOf(schema);
+  if (strip === undefined) return (text) => text;
+  return (text) => {
+    const thing: unknown = JSON.parse(text);
+    strip(thing);
+    return JSON.stringify(thing);
+  };
+}
+
+function stripOf(schema: TSchema): Strip | undefined {
+  const { properties = {}, items, anyOf = [] } = schema as Shape;
+  const strips = [...anyOf.flatMap((one) => stripOf(one) ?? []), ...Object.entries(properties).flatMap(stripOfField)];
+  const each = items === undefined ? undefined : stripOf(items);
+  if (each !== undefined) strips.push((value) => Array.isArray(value) && value.forEach(each));
+  if (strips.length === 0) return undefined;
+  return (value) => {
+    for (const strip of strips) strip(value);
+  };
+}
+
+function stripOfField([name, field]: [string, TSchema]): Strip[] {
+  if ((field as Shape).observed === true) return [(value) => isRecord(value) && delete value[name]];
+  const inner = stripOf(field);
+  return inner === undefined ? [] : [(value) => isRecord(value) && inner(value[name])];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
