@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { CustomizationOperation, PhaseStatus, PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
-import { enqueue } from '../db/queue.ts';
+import { enqueueMany } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 import { type LockedApplication, lockApplications, lockBaseImagesOf } from './pipeline-lock.ts';
 
@@ -48,7 +48,7 @@ const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENA
 /**
  * Makes a pipeline for each of these applications that lives. An open pipeline that has not left PACKAGING is CANCELLED
  * and its triggers, its customizations and those who wait for it move over; one that has left is followed. What waits for
- * nothing is enqueued. A fixed number of statements, however many the applications, and one more to enqueue each.
+ * nothing is enqueued. A fixed number of statements, however many the applications.
  */
 export async function createPipelines(
   tx: Transaction,
@@ -232,9 +232,11 @@ export async function enqueueReady(tx: Transaction, ids: readonly string[]): Pro
         select from pipeline_edges e join pipelines waited on waited.id = e.waits_for_id
         where e.pipeline_id = p.id and waited.status = 'IN_PROGRESS')
     order by p.started_at, p.id`.execute(tx);
-  for (const pipeline of ready.rows) {
-    await enqueue(tx, 'plan-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
-  }
+  await enqueueMany(
+    tx,
+    'plan-pipeline',
+    ready.rows.map((pipeline) => ({ payload: { pipeline_id: pipeline.id }, options: stepOptions(pipeline) })),
+  );
 }
 
 /** How every job of a pipeline is queued: once, behind its organization's others, a person's wish first. */

@@ -53,6 +53,25 @@ export async function enqueue<T extends Task>(
   return id;
 }
 
+/** Enqueues many jobs of one task, as `enqueue` does each: a fixed number of statements, however many they are. */
+export async function enqueueMany<T extends Task>(
+  tx: Transaction,
+  task: T,
+  wishes: readonly { payload: TaskPayloads[T]; options: Omit<EnqueueOptions, 'startAfterSeconds'> }[],
+): Promise<void> {
+  if (wishes.length === 0) return;
+  const db = fromKysely(tx);
+  const boss = new PgBoss({ db, schema: QUEUE_SCHEMA, supervise: false, schedule: false, migrate: false });
+  const jobs = wishes.map(({ payload, options }) => ({
+    data: { task, payload },
+    singletonKey: keyOf(task, options.key ?? randomUUID()),
+    priority: options.priority ?? 0,
+    ...(options.group !== undefined && { group: { id: options.group } }),
+  }));
+  await boss.insert(QUEUE_NAME, jobs, { db });
+  await sql`select pg_notify(${QUEUE_CHANNEL}, '')`.execute(tx);
+}
+
 /** Keys are told apart by task. */
 export function keyOf(task: Task, key: string): string {
   return `${task}:${key}`;
