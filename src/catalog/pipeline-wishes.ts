@@ -59,8 +59,9 @@ export async function createPipelines(
   const applications = await lockApplications(tx, applicationIds);
   if (applications.length === 0) return [];
   const open = await lockOpenPipelines(tx, applications);
+  const openOf = Map.groupBy(open, (pipeline) => pipeline.application_id);
   const created = applications.map((application) => {
-    const own = open.filter((pipeline) => pipeline.application_id === application.id);
+    const own = openOf.get(application.id) ?? [];
     const [replaces, follows] = partition(own, (pipeline) => isReplaced(pipeline, wish));
     return { id: randomUUID(), application, replaces, follows };
   });
@@ -105,16 +106,23 @@ async function insertPipelines(tx: Transaction, created: NewPipeline[], wish: Wi
       organization_id: pipeline.application.organization_id,
       catalog_id: pipeline.application.catalog_id,
       application_id: pipeline.application.id,
-      triggers: json(mergeTriggers([...pipeline.replaces.map((replaced) => replaced.triggers), wish.triggers])),
+      triggers: mergeTriggers([...pipeline.replaces.map((replaced) => replaced.triggers), wish.triggers]),
       version,
-      product_version: version,
       customization_id: wish.customization?.customization_id ?? last?.customization_id ?? null,
       customization_version: wish.customization?.version ?? last?.customization_version ?? null,
       keep_pins: keepPins,
       force: (wish.force ?? false) || pipeline.replaces.some((replaced) => replaced.force),
     };
   });
-  await tx.insertInto('pipelines').values(rows).execute();
+  // As one parameter: a row of parameters each ends at 65,535 of them, some six thousand applications.
+  await sql`
+    insert into pipelines (id, organization_id, catalog_id, application_id, triggers, version, product_version,
+      customization_id, customization_version, keep_pins, force)
+    select id, organization_id, catalog_id, application_id, triggers, version, version,
+      customization_id, customization_version, keep_pins, force
+    from jsonb_to_recordset(${json(rows)}) as made (id uuid, organization_id uuid, catalog_id uuid, application_id uuid,
+      triggers jsonb, version text, customization_id uuid, customization_version integer, keep_pins boolean,
+      force boolean)`.execute(tx);
   await sql`
     insert into pipeline_phases (pipeline_id, type)
     select id, type from unnest(${created.map((pipeline) => pipeline.id)}::uuid[]) as id,
@@ -180,29 +188,20 @@ async function insertEdges(tx: Transaction, created: NewPipeline[]): Promise<voi
     pipeline.follows.map((followed) => ({ pipeline_id: pipeline.id, waits_for_id: followed.id })),
   );
   if (edges.length === 0) return;
-  await tx
-    .insertInto('pipeline_edges')
-    .values(edges)
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
+  await sql`
+    insert into pipeline_edges (pipeline_id, waits_for_id)
+    select * from unnest(${edges.map((edge) => edge.pipeline_id)}::uuid[], ${edges.map((edge) => edge.waits_for_id)}::uuid[])
+    on conflict do nothing`.execute(tx);
 }
 
 async function insertCarried(tx: Transaction, created: NewPipeline[], carried: CarriedCustomization): Promise<void> {
-  await tx
-    .insertInto('customization_applications')
-    .values(
-      created.map((pipeline) => ({
-        ...carried,
-        application_id: pipeline.application.id,
-        pipeline_id: pipeline.id,
-      })),
-    )
-    .onConflict((conflict) =>
-      conflict
-        .columns(['customization_id', 'version', 'operation', 'application_id'])
-        .doUpdateSet((row) => ({ pipeline_id: row.ref('excluded.pipeline_id') })),
-    )
-    .execute();
+  await sql`
+    insert into customization_applications (customization_id, version, operation, application_id, pipeline_id)
+    select ${carried.customization_id}::uuid, ${carried.version}::integer, ${carried.operation}, application_id, pipeline_id
+    from unnest(${created.map(({ application }) => application.id)}::uuid[], ${created.map(({ id }) => id)}::uuid[])
+      as made (application_id, pipeline_id)
+    on conflict (customization_id, version, operation, application_id)
+      do update set pipeline_id = excluded.pipeline_id`.execute(tx);
 }
 
 /** Enqueues the pipelines of an ended one's followers that wait for nothing any more. */
