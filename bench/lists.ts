@@ -82,10 +82,10 @@ async function askWatched(app: FastifyInstance, { path, token }: { path: string;
   }
 }
 
-/** The statements that bring the page itself: not those that ask whether what the request names is there, nor the count. */
+/** The statements that bring the page itself, prepared where the server prepares them: not what asks whether things are there, nor the count. */
 function bareQuery(statements: Statement[]): Statement[] {
   const page = statements.filter(
-    ({ text }) => !/^\s*select (array\[exists|from )/.test(text) && !/ as total\b/.test(text),
+    ({ text }) => !/^(\s|\/\*.*?\*\/)*select array\[exists/.test(text) && !/ as total\b/.test(text),
   );
   // A page that is known to be empty is not asked for: then what was asked is the floor.
   return page.length > 0 ? page : statements;

@@ -11,7 +11,8 @@ export type Load = {
   everyMs?: number;
 } & ({ http: { port: number; path: string; token?: string } } | { sql: { url: string; statements: Statement[] } });
 
-export type Statement = { text: string; values: unknown[] };
+/** With a name: prepared once a connection. */
+export type Statement = { name?: string; text: string; values: unknown[] };
 
 /** Milliseconds from asking to the answer's last byte; a refused request (503 under too much load) counts as slow as it was. */
 export type Latencies = { p50: number; p95: number; p99: number; answers: number; refused: number; perSecond: number };
@@ -112,7 +113,7 @@ function openSql({ connections, sql }: { connections: number; sql: { url: string
 } {
   const pool = new pg.Pool({ connectionString: sql.url, max: Math.min(connections, POOL_CONNECTIONS) });
   const ask = async () => {
-    for (const { text, values } of sql.statements) await pool.query(text, values);
+    for (const statement of sql.statements) await pool.query(statement);
     return true;
   };
   return { asks: Array.from({ length: connections }, () => ask), close: () => pool.end() };

@@ -5,16 +5,17 @@ import type { CatalogApplicationRequest } from '../contract/application-request.
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { PackagingType, ProcessingStatus, RequestType } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
+import { prepared } from '../db/prepared.ts';
 import { readApplications } from './applications.ts';
 import { notFound, refuse, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
-import { countBy, countKept } from './list-counts.ts';
+import { keptCount, lookedCount } from './list-counts.ts';
 import { tellOfRequest } from './notification-causes.ts';
 import { lockApplications } from './pipeline-lock.ts';
 import { cancelPipelines, createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
 import type { Principal } from './principal.ts';
-import { requireCatalog } from './references.ts';
-import { allOf, direction, isPast, pageWindow, present, toPage, wireTime } from './wire.ts';
+import { countInCatalog } from './references.ts';
+import { allOf, direction, idsOf, isPast, pageWindow, present, toPage, wireTime } from './wire.ts';
 
 type RequestRow = {
   id: string;
@@ -56,7 +57,6 @@ export async function listApplicationRequests(
   principal: Principal,
   input: Input<'listApplicationRequests'>,
 ): Promise<Output<'listApplicationRequests'>> {
-  await requireCatalog(db, principal, { catalog_id: input.catalog_id });
   const filter = allOf([
     sql`q.organization_id = ${principal.organization_id} and q.catalog_id = ${input.catalog_id}
       and q.request_type = ${input.request_type}`,
@@ -66,20 +66,19 @@ export async function listApplicationRequests(
     input.request_status === undefined
       ? sql`application_requests q`
       : sql`application_requests q cross join ${progress}`;
-  const total =
+  const count =
     input.request_status === undefined
-      ? await countKept(db, principal, {
+      ? keptCount(principal, {
           catalog_id: input.catalog_id,
           noun: 'application request',
           statuses: [input.request_type],
         })
-      : await countBy(db, sql`select count(*) as total from ${from} where ${filter}`);
+      : lookedCount(sql`${from} where ${filter}`);
+  const total = await countInCatalog(db, principal, { catalog_id: input.catalog_id, count });
   if (isPast(input, total)) return toPage(input, total, []);
   const orderBy = sql`${ORDERS[input.order_field]} ${direction(input.order_direction)}, q.created_at desc, q.id`;
-  const page = sql`
-    select id, row_number() over () as place from (
-      select q.id from ${from} where ${filter} order by ${orderBy} ${pageWindow(input)}) ordered`;
-  return toPage(input, total, await readRequests(db, principal, page));
+  const ids = await idsOf(db, sql`select q.id from ${from} where ${filter} order by ${orderBy} ${pageWindow(input)}`);
+  return toPage(input, total, await readRequests(db, principal, ids));
 }
 
 /** One request. Throws NOT_FOUND. */
@@ -90,10 +89,10 @@ export async function getApplicationRequest(
 ): Promise<Output<'getApplicationRequest'>> {
   requireUuids('application request', input.catalog_id, input.application_request_id);
   const own = sql`
-    select q.id, 1 as place from application_requests q join catalogs c on c.id = q.catalog_id
+    select q.id from application_requests q join catalogs c on c.id = q.catalog_id
     where q.organization_id = ${principal.organization_id} and q.catalog_id = ${input.catalog_id}
       and q.id = ${input.application_request_id} and c.removed_at is null`;
-  const [request] = await readRequests(db, principal, own);
+  const [request] = await readRequests(db, principal, await idsOf(db, own));
   if (!request) throw notFound('application request');
   return request;
 }
@@ -110,12 +109,11 @@ export async function listRequestsOfApplication(
       and item.application_id = ${input.application_id} and c.removed_at is null`,
   ]);
   const page = sql`
-    select q.id, row_number() over (order by q.created_at, q.id) as place
-    from application_request_items item
+    select q.id from application_request_items item
     join application_requests q on q.id = item.request_id
     join catalogs c on c.id = q.catalog_id
-    where ${where}`;
-  const requests = await readRequests(db, principal, page);
+    where ${where} order by q.created_at, q.id`;
+  const requests = await readRequests(db, principal, await idsOf(db, page));
   // Every application was added by a request: without one it is not this organization's.
   if (requests.length === 0) throw notFound('application');
   return requests.filter((request) => input.request_type === undefined || request.request_type === input.request_type);
@@ -124,23 +122,19 @@ export async function listRequestsOfApplication(
 async function readRequests(
   db: Database,
   principal: Principal,
-  page: RawBuilder<unknown>,
+  requestIds: readonly string[],
 ): Promise<CatalogApplicationRequest[]> {
-  const found = await sql<RequestRow>`
+  if (requestIds.length === 0) return [];
+  const found = await sql<RequestRow>`${prepared}
     select q.id, q.catalog_id, q.name, q.description, q.request_type, progress.status,
       ${wireTime('q.created_at')} as created_at, q.created_by, ${wireTime('progress.updated_at')} as updated_at,
       progress.updated_by, progress.application_ids
-    from (${page}) page
-    join application_requests q on q.id = page.id
+    from unnest(${requestIds}::uuid[]) with ordinality page (id, place)
+    join application_requests q on q.id = page.id and q.organization_id = ${principal.organization_id}
     cross join ${progress}
     order by page.place`.execute(db);
   const ids = [...new Set(found.rows.flatMap((row) => row.application_ids))];
-  if (ids.length === 0) return [];
-  const applications = await readApplications(
-    db,
-    principal,
-    sql`select id, 1 as place from unnest(${ids}::uuid[]) as id`,
-  );
+  const applications = await readApplications(db, principal, ids);
   const byId = new Map(applications.map((application) => [application.id, application]));
   return found.rows.map(({ catalog_id, application_ids, ...row }) =>
     present<CatalogApplicationRequest>({

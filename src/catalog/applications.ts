@@ -8,11 +8,12 @@ import type { Registry } from '../contract/registry.ts';
 import type { LatestRelease } from '../contract/release.ts';
 import type { ApplicationStatus, PackagingType, ProcessingStatus } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { prepared } from '../db/prepared.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { countBy, countKept } from './list-counts.ts';
+import { type Count, keptCount, lookedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
-import { requireCatalog } from './references.ts';
+import { countInCatalog } from './references.ts';
 import {
   allOf,
   baseImageInfo,
@@ -20,7 +21,9 @@ import {
   containing,
   customizationPart,
   direction,
+  idsOf,
   isPast,
+  jsonList,
   latestReleaseInfo,
   pageWindow,
   present,
@@ -75,7 +78,7 @@ const ORDERS: Record<Input<'listApplications'>['order_field'], RawBuilder<unknow
   REMOVED_BY: sql`a.removed_by`,
 };
 
-/** A catalog's applications; removed ones only when asked for by status. Three statements. */
+/** A catalog's applications; removed ones only when asked for by status. At most three statements. */
 export async function listApplications(
   db: Database,
   principal: Principal,
@@ -86,33 +89,32 @@ export async function listApplications(
     noun: 'base image' as const,
     id,
   }));
-  await requireCatalog(db, principal, { catalog_id: input.catalog_id, references });
   const where = filter(principal, input);
-  const total = await countApplications(db, principal, { input, where });
+  const total = await countInCatalog(db, principal, {
+    catalog_id: input.catalog_id,
+    references,
+    count: countOf(principal, input, where),
+  });
   if (isPast(input, total)) return toPage(input, total, []);
   const orderBy = sql`${ORDERS[input.order_field]} ${direction(input.order_direction, 'last')}, p.name, a.id`;
   const bases = input.order_field === 'BASE_IMAGE_NAME' ? sql`join base_images b on b.id = a.base_image_id` : sql``;
-  const page = sql`
-    select id, row_number() over () as place from (
-      select a.id from applications a join products p on p.key = a.product_key ${bases}
-      where ${where} order by ${orderBy} ${pageWindow(input)}) ordered`;
-  return toPage(input, total, await readApplications(db, principal, page));
+  const ids = await idsOf(
+    db,
+    sql`select a.id from applications a join products p on p.key = a.product_key ${bases}
+      where ${where} order by ${orderBy} ${pageWindow(input)}`,
+  );
+  return toPage(input, total, await readApplications(db, principal, ids));
 }
 
 const USUAL_STATUSES: readonly ApplicationStatus[] = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED'];
 
 /** By what is kept; of some products by looking, which have a share of them. */
-async function countApplications(
-  db: Database,
-  principal: Principal,
-  { input, where }: { input: Input<'listApplications'>; where: RawBuilder<unknown> },
-): Promise<number> {
-  if (isNever(input)) return 0;
+function countOf(principal: Principal, input: Input<'listApplications'>, where: RawBuilder<unknown>): Count {
+  if (isNever(input)) return { total: sql`select 0`, isPrepared: true };
   if ((input.product_key ?? input.product_name ?? input.product_category) !== undefined) {
-    const tables = sql`applications a join products p on p.key = a.product_key`;
-    return await countBy(db, sql`select count(*) as total from ${tables} where ${where}`);
+    return lookedCount(sql`applications a join products p on p.key = a.product_key where ${where}`);
   }
-  return await countKept(db, principal, {
+  return keptCount(principal, {
     catalog_id: input.catalog_id,
     noun: 'application',
     statuses: input.statuses ?? USUAL_STATUSES,
@@ -135,28 +137,26 @@ export async function getApplication(
 ): Promise<Output<'getApplication'>> {
   requireUuids('application', input.catalog_id, input.application_id);
   const own = sql`
-    select a.id, 1 as place from applications a join catalogs c on c.id = a.catalog_id
+    select a.id from applications a join catalogs c on c.id = a.catalog_id
     where a.organization_id = ${principal.organization_id} and a.catalog_id = ${input.catalog_id}
       and a.id = ${input.application_id} and c.removed_at is null`;
-  const [application] = await readApplications(db, principal, own);
+  const [application] = await readApplications(db, principal, await idsOf(db, own));
   if (!application) throw notFound('application');
   return application;
 }
 
-/**
- * The applications that `page` selects (`id`, and `place` to order by) in full, with one statement. The selection must
- * be of one organization already.
- */
+/** Those of the organization's applications in full and in that order, with one statement. */
 export async function readApplications(
   db: Database,
   principal: Principal,
-  page: RawBuilder<unknown>,
+  ids: readonly string[],
 ): Promise<CatalogApplication[]> {
-  const found = await sql<ApplicationRow>`
+  if (ids.length === 0) return [];
+  const found = await sql<ApplicationRow>`${prepared}
     select a.id, a.catalog_id, ${productInfo('p')} as product, a.branch, a.packaging_type,
       ${baseImageInfo('b', 'o', principal.organization_id)} as base_image, o.key as distro,
-      array(select ${registryInfo('r')} from application_registries ar join registries r on r.id = ar.registry_id
-        where ar.application_id = a.id order by ar.position) as registries,
+      ${jsonList(sql`select ${registryInfo('r')} from application_registries ar
+        join registries r on r.id = ar.registry_id where ar.application_id = a.id order by ar.position`)} as registries,
       (select ${customizationPart('v')} from release_customizations rc
         join customization_versions v on v.customization_id = rc.customization_id and v.version = rc.version
         where rc.release_id = released.id order by rc.position desc limit 1) as customization,
@@ -169,8 +169,8 @@ export async function readApplications(
         from pipelines l where l.application_id = a.id order by l.started_at desc, l.id limit 1) as latest_pipeline,
       ${wireTime('a.deprecated_at')} as deprecated_at, ${wireTime('a.unsupported_at')} as unsupported_at,
       ${wireMidnight('pb.end_of_life_at')} as end_of_life_at
-    from (${page}) page
-    join applications a on a.id = page.id
+    from unnest(${ids}::uuid[]) with ordinality page (id, place)
+    join applications a on a.id = page.id and a.organization_id = ${principal.organization_id}
     join products p on p.key = a.product_key
     join product_branches pb on pb.product_key = a.product_key and pb.branch = a.branch
     join base_images b on b.id = a.base_image_id

@@ -14,15 +14,20 @@ import type { Registry } from '../contract/registry.ts';
 import type { EmbeddedRelease, LatestRelease, ReleaseFailure } from '../contract/release.ts';
 import type { CustomizationOperation, CustomizationStatus, Digest, ReleasableStatus } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { prepared } from '../db/prepared.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
+import { lookedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
-import { requireCatalog } from './references.ts';
+import { countInCatalog } from './references.ts';
 import { type FailedPhaseRow, failedPhase, toReleaseFailure } from './release-failures.ts';
 import { findReleases } from './releases.ts';
 import {
   allOf,
   baseImageInfo,
+  idsOf,
+  isPast,
+  jsonList,
   latestReleaseInfo,
   pageWindow,
   present,
@@ -75,7 +80,7 @@ type CustomizationRow = {
   releasables: ReleasableRow[];
 };
 
-/** A catalog's customizations, the newest first. Four statements. */
+/** A catalog's customizations, the newest first. At most four statements. */
 export async function listCustomizations(
   db: Database,
   principal: Principal,
@@ -85,7 +90,6 @@ export async function listCustomizations(
     input.base_image_id === undefined
       ? []
       : [{ field: 'base_image_id', noun: 'base image' as const, id: input.base_image_id }];
-  await requireCatalog(db, principal, { catalog_id: input.catalog_id, references });
   const where = allOf([
     sql`c.organization_id = ${principal.organization_id} and c.catalog_id = ${input.catalog_id}`,
     input.product_key === undefined ? undefined : sql`c.product_key = ${input.product_key}`,
@@ -94,12 +98,17 @@ export async function listCustomizations(
     input.active ? sql`c.removed_at is null` : undefined,
     input.global ? sql`c.product_key is null and c.base_image_id is null` : undefined,
   ]);
-  const total = await sql<{ total: number }>`select count(*) as total from customizations c where ${where}`.execute(db);
-  const page = sql`select c.id from customizations c where ${where} order by c.created_at desc, c.id ${pageWindow(input)}`;
-  return toPage(input, total.rows[0]?.total ?? 0, await readCustomizations(db, principal, page));
+  const count = lookedCount(sql`customizations c where ${where}`);
+  const total = await countInCatalog(db, principal, { catalog_id: input.catalog_id, references, count });
+  if (isPast(input, total)) return toPage(input, total, []);
+  const ids = await idsOf(
+    db,
+    sql`select c.id from customizations c where ${where} order by c.created_at desc, c.id ${pageWindow(input)}`,
+  );
+  return toPage(input, total, await readCustomizations(db, principal, ids));
 }
 
-/** One customization, deleted or not. Two statements. Throws NOT_FOUND. */
+/** One customization, deleted or not. Three statements. Throws NOT_FOUND. */
 export async function getCustomization(
   db: Database,
   principal: Principal,
@@ -110,7 +119,7 @@ export async function getCustomization(
     select c.id from customizations c join catalogs t on t.id = c.catalog_id
     where c.organization_id = ${principal.organization_id} and c.catalog_id = ${input.catalog_id}
       and c.id = ${input.customization_id} and t.removed_at is null`;
-  const [customization] = await readCustomizations(db, principal, own);
+  const [customization] = await readCustomizations(db, principal, await idsOf(db, own));
   if (!customization) throw notFound('customization');
   return customization;
 }
@@ -157,10 +166,11 @@ const progress = sql`
 async function readCustomizations(
   db: Database,
   principal: Principal,
-  page: RawBuilder<unknown>,
+  ids: readonly string[],
 ): Promise<CustomizationDetailed[]> {
+  if (ids.length === 0) return [];
   const organization = principal.organization_id;
-  const found = await sql<CustomizationRow>`
+  const found = await sql<CustomizationRow>`${prepared}
     select c.id, c.version, v.digest, v.filename, c.name, c.description, c.catalog_id, c.operation, c.base_image_id,
       c.product_key, c.branch,
       case when b.id is null then null else ${baseImageInfo('b', 'o', organization)} end as base_image,
@@ -168,14 +178,14 @@ async function readCustomizations(
       c.created_by, ${wireTime('c.created_at')} as created_at, c.updated_by, ${wireTime('c.updated_at')} as updated_at,
       c.removed_by, ${wireTime('c.removed_at')} as removed_at,
       ${progress},
-      array(${releasables(organization)}) as releasables
-    from (${page}) page
-    join customizations c on c.id = page.id
+      ${jsonList(releasables(organization))} as releasables
+    from unnest(${ids}::uuid[]) with ordinality page (id, place)
+    join customizations c on c.id = page.id and c.organization_id = ${organization}
     join customization_versions v on v.customization_id = c.id and v.version = c.version
     left join base_images b on b.id = c.base_image_id
     left join operating_systems o on o.id = b.operating_system_id
     left join products p on p.key = c.product_key
-    order by c.created_at desc, c.id`.execute(db);
+    order by page.place`.execute(db);
   const releaseIds = found.rows.flatMap((row) => row.releasables.flatMap((touch) => shownRelease(touch) ?? []));
   const releases = await findReleases(db, principal, releaseIds);
   return found.rows.map((row) => toDetailed(row, releases));

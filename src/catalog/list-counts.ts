@@ -1,6 +1,5 @@
 // How many a large list holds, added up from parts that triggers keep: never a scan of what is counted.
 import { type RawBuilder, sql } from 'kysely';
-import type { Database } from '../db/database.ts';
 import type { Principal } from './principal.ts';
 import { allOf } from './wire.ts';
 
@@ -14,8 +13,11 @@ export type Counted = {
   base_image_ids?: readonly string[] | undefined;
 };
 
-/** The rows of a noun in a catalog of the organization. One statement, over a few dozen parts. */
-export async function countKept(db: Database, principal: Principal, counted: Counted): Promise<number> {
+/** A statement that answers how many there are, and whether its text is one of a few: then it is worth planning once. */
+export type Count = { total: RawBuilder<unknown>; isPrepared: boolean };
+
+/** The rows of a noun in a catalog of the organization, told by a few dozen parts. */
+export function keptCount(principal: Principal, counted: Counted): Count {
   const { statuses, packaging_type, base_image_ids } = counted;
   const where = allOf([
     sql`organization_id = ${principal.organization_id} and catalog_id = ${counted.catalog_id} and noun = ${counted.noun}`,
@@ -23,11 +25,10 @@ export async function countKept(db: Database, principal: Principal, counted: Cou
     packaging_type === undefined ? undefined : sql`packaging_type = ${packaging_type}`,
     base_image_ids && sql`base_image_id = any(${base_image_ids}::uuid[])`,
   ]);
-  return await countBy(db, sql`select coalesce(sum(total), 0)::bigint as total from list_counts where ${where}`);
+  return { total: sql`select coalesce(sum(total), 0)::bigint from list_counts where ${where}`, isPrepared: true };
 }
 
-/** What a statement that answers one row with a `total` tells. */
-export async function countBy(db: Database, statement: RawBuilder<unknown>): Promise<number> {
-  const found = await sql<{ total: number }>`${statement}`.execute(db);
-  return found.rows[0]?.total ?? 0;
+/** What is counted by looking: through an index, where there are few. */
+export function lookedCount(from: RawBuilder<unknown>): Count {
+  return { total: sql`select count(*) from ${from}`, isPrepared: false };
 }

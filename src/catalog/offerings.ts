@@ -14,6 +14,7 @@ import {
   allOf,
   containing,
   direction,
+  jsonList,
   operatingSystem,
   pageWindow,
   present,
@@ -104,9 +105,9 @@ function tables(): RawBuilder<unknown> {
 function columns(): RawBuilder<unknown> {
   return sql`f.id, ${productInfo('p')} as product, f.packaging_type, f.branch, f.status,
     ${wireMidnight('pb.end_of_life_at')} as end_of_life_at,
-    array(select ${operatingSystem('o')} from offering_operating_systems fo
+    ${jsonList(sql`select ${operatingSystem('o')} from offering_operating_systems fo
       join operating_systems o on o.id = fo.operating_system_id
-      where fo.offering_id = f.id order by o.name, o.id) as operating_systems`;
+      where fo.offering_id = f.id order by o.name, o.id`)} as operating_systems`;
 }
 
 function toOffering(row: OfferingRow): ApplicationOffering {

@@ -15,18 +15,21 @@ import type {
   PipelineTrigger,
 } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { prepared } from '../db/prepared.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { countBy, countKept } from './list-counts.ts';
+import { type Count, keptCount, lookedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
-import { type Reference, requireCatalog } from './references.ts';
+import { countInCatalog, type Reference } from './references.ts';
 import {
   allOf,
   baseImageInfo,
   type CustomizationPart,
   customizationPart,
   direction,
+  idsOf,
   isPast,
+  jsonList,
   pageWindow,
   present,
   productInfo,
@@ -65,7 +68,8 @@ type PipelineRow = {
   product_version: string;
   revision: string | null;
   phases: PhaseRow[];
-  registries: Registry[];
+  registry: Registry | null;
+  registry_ids: string[];
   release_id: string | null;
   customization: CustomizationPart | null;
 };
@@ -98,28 +102,28 @@ export async function listPipelines(
   principal: Principal,
   input: Input<'listPipelines'>,
 ): Promise<Output<'listPipelines'>> {
-  await requireCatalog(db, principal, { catalog_id: input.catalog_id, references: references(input) });
   const where = filter(principal, input);
-  const total = await countPipelines(db, principal, { input, where });
+  const total = await countInCatalog(db, principal, {
+    catalog_id: input.catalog_id,
+    references: references(input),
+    count: countOf(principal, input, where),
+  });
   if (isPast(input, total)) return toPage(input, total, []);
   const { by, nulls, joins } = ORDERS[input.order_field];
   const orderBy = sql`${by} ${direction(input.order_direction, nulls)}, l.started_at desc, l.id`;
-  const page = sql`
-    select id, row_number() over () as place from (
-      select l.id from pipelines l ${joins ?? sql``} where ${where} order by ${orderBy} ${pageWindow(input)}) ordered`;
-  return toPage(input, total, await readPipelines(db, principal, page));
+  const ids = await idsOf(
+    db,
+    sql`select l.id from pipelines l ${joins ?? sql``} where ${where} order by ${orderBy} ${pageWindow(input)}`,
+  );
+  return toPage(input, total, await readPipelines(db, principal, ids));
 }
 
 /** By what is kept; of one application, which has few, by looking. */
-async function countPipelines(
-  db: Database,
-  principal: Principal,
-  { input, where }: { input: Input<'listPipelines'>; where: RawBuilder<unknown> },
-): Promise<number> {
+function countOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): Count {
   if (input.application_id !== undefined || input.release_id !== undefined) {
-    return await countBy(db, sql`select count(*) as total from pipelines l where ${where}`);
+    return lookedCount(sql`pipelines l where ${where}`);
   }
-  return await countKept(db, principal, {
+  return keptCount(principal, {
     catalog_id: input.catalog_id,
     noun: 'pipeline',
     statuses: input.status && [input.status],
@@ -136,10 +140,10 @@ export async function getPipeline(
 ): Promise<Output<'getPipeline'>> {
   requireUuids('pipeline', input.catalog_id, input.pipeline_id);
   const own = sql`
-    select l.id, 1 as place from pipelines l join catalogs c on c.id = l.catalog_id
+    select l.id from pipelines l join catalogs c on c.id = l.catalog_id
     where l.organization_id = ${principal.organization_id} and l.catalog_id = ${input.catalog_id}
       and l.id = ${input.pipeline_id} and c.removed_at is null`;
-  const [pipeline] = await readPipelines(db, principal, own);
+  const [pipeline] = await readPipelines(db, principal, await idsOf(db, own));
   if (!pipeline) throw notFound('pipeline');
   return pipeline;
 }
@@ -172,25 +176,29 @@ function references(input: Input<'listPipelines'>): Reference[] {
   return given.flatMap(({ id, ...reference }) => (id === undefined ? [] : [{ ...reference, id }]));
 }
 
-async function readPipelines(db: Database, principal: Principal, page: RawBuilder<unknown>): Promise<Pipeline[]> {
-  const found = await sql<PipelineRow>`
+/** Those of the organization's pipelines, in that order. */
+async function readPipelines(db: Database, principal: Principal, ids: readonly string[]): Promise<Pipeline[]> {
+  if (ids.length === 0) return [];
+  const found = await sql<PipelineRow>`${prepared}
     select l.id, l.catalog_id, l.application_id, l.triggers, l.status, ${wireTime('l.started_at')} as started_at,
       ${wireTime('l.ended_at')} as ended_at, ${productInfo('p')} as product,
       ${baseImageInfo('b', 'o', principal.organization_id)} as base_image, o.key as distro, a.branch,
       a.packaging_type, l.version, l.product_version, l.revision::text as revision,
-      array(select json_build_object('type', s.type, 'status', s.status,
+      ${jsonList(sql`select json_build_object('type', s.type, 'status', s.status,
           'started_at', ${wireTime('s.started_at')}, 'ended_at', ${wireTime('s.ended_at')},
           'failure_cause', s.failure_cause, 'failure_message', s.failure_message,
           'failure_metadata', s.failure_metadata)
         from pipeline_phases s where s.pipeline_id = l.id
-        order by array_position(array['PACKAGING', 'VERIFICATION', 'DISTRIBUTION'], s.type)) as phases,
-      array(select ${registryInfo('r')} from application_registries ar join registries r on r.id = ar.registry_id
-        where ar.application_id = l.application_id order by ar.position) as registries,
+        order by array_position(array['PACKAGING', 'VERIFICATION', 'DISTRIBUTION'], s.type)`)} as phases,
+      (select ${registryInfo('r')} from application_registries ar join registries r on r.id = ar.registry_id
+        where ar.application_id = l.application_id order by ar.position limit 1) as registry,
+      ${jsonList(sql`select ar.registry_id from application_registries ar
+        where ar.application_id = l.application_id order by ar.position`)} as registry_ids,
       l.release_id,
       (select ${customizationPart('v')} from customization_versions v
         where v.customization_id = l.customization_id and v.version = l.customization_version) as customization
-    from (${page}) page
-    join pipelines l on l.id = page.id
+    from unnest(${ids}::uuid[]) with ordinality page (id, place)
+    join pipelines l on l.id = page.id and l.organization_id = ${principal.organization_id}
     join applications a on a.id = l.application_id
     join products p on p.key = a.product_key
     join base_images b on b.id = a.base_image_id
@@ -200,9 +208,8 @@ async function readPipelines(db: Database, principal: Principal, page: RawBuilde
 }
 
 function toPipeline(row: PipelineRow): Pipeline {
-  const { catalog_id, distro, registries, phases, customization, ...fields } = row;
+  const { catalog_id, distro, registry, registry_ids, phases, customization, ...fields } = row;
   const catalog = `/v1/catalogs/${catalog_id}`;
-  const registry = registries[0];
   return present<Pipeline>({
     ...fields,
     phases: phases.map((phase) => toPhase(catalog_id, phase)),
@@ -215,7 +222,7 @@ function toPipeline(row: PipelineRow): Pipeline {
       product: { href: productPath({ ...row, product_key: row.product.key }) },
       application: { href: `${catalog}/applications/${row.application_id}` },
       registry: registry && { href: `/v1/registries/${registry.id}` },
-      registries: registries.map(({ id }) => ({ href: `/v1/registries/${id}` })),
+      registries: registry_ids.map((id) => ({ href: `/v1/registries/${id}` })),
       release: row.release_id === null ? null : { href: `${catalog}/releases/${row.release_id}` },
       customization: customization && { href: `${catalog}/customizations/${customization.id}` },
     }),

@@ -1,8 +1,10 @@
 // Do the things that a request names exist for this organization: one statement for all of them.
 import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../db/database.ts';
+import { prepared } from '../db/prepared.ts';
 import { notFound, refuse, type Violation } from './errors.ts';
 import { isReleaseId, isUuid } from './ids.ts';
+import type { Count } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 
 type Noun = 'application' | 'base image' | 'catalog' | 'operating system' | 'registry' | 'release';
@@ -10,26 +12,45 @@ type Noun = 'application' | 'base image' | 'catalog' | 'operating system' | 'reg
 /** An id in a query or a body; a foreign or malformed one is a violation of its field. */
 export type Reference = { field: string; noun: Noun; id: string };
 
+/** A list asks for its catalog and at most one thing more, nearly always: so few texts are worth keeping. */
+const PREPARED_REFERENCES_MAX = 2;
+
+type InCatalog = { catalog_id: string; references?: Reference[] };
+
 /**
  * Throws NOT_FOUND unless the catalog is this organization's, then INVALID for the references that name nothing that it
  * may see. Applications and releases must be of the catalog.
  */
-export async function requireCatalog(
+export async function requireCatalog(db: Database, principal: Principal, options: InCatalog): Promise<void> {
+  await lookInCatalog(db, principal, options);
+}
+
+/** The same, and how many `count` finds, with one statement. */
+export async function countInCatalog(
   db: Database,
   principal: Principal,
-  options: { catalog_id: string; references?: Reference[] },
-): Promise<void> {
+  options: InCatalog & { count: Count },
+): Promise<number> {
+  return await lookInCatalog(db, principal, options);
+}
+
+async function lookInCatalog(
+  db: Database,
+  principal: Principal,
+  options: InCatalog & { count?: Count },
+): Promise<number> {
   const catalog: Reference = { field: 'catalog_id', noun: 'catalog', id: options.catalog_id };
   const references = [catalog, ...(options.references ?? [])];
-  const found = await findMissing(db, principal, { references, catalog_id: options.catalog_id });
-  if (found.has(catalog)) throw notFound('catalog');
-  refuse([...found].map(toViolation));
+  const { missing, total } = await look(db, principal, { ...options, references });
+  if (missing.has(catalog)) throw notFound('catalog');
+  refuse([...missing].map(toViolation));
+  return total;
 }
 
 /** Throws INVALID for the references that name nothing this organization may see. */
 export async function requireReferences(db: Database, principal: Principal, references: Reference[]): Promise<void> {
   if (references.length === 0) return;
-  const missing = await findMissing(db, principal, { references });
+  const { missing } = await look(db, principal, { references });
   refuse([...missing].map(toViolation));
 }
 
@@ -37,21 +58,26 @@ function toViolation(reference: Reference): Violation {
   return { field: reference.field, message: `There is no ${reference.noun} ${reference.id}` };
 }
 
-async function findMissing(
+async function look(
   db: Database,
   principal: Principal,
-  options: { references: Reference[]; catalog_id?: string },
-): Promise<Set<Reference>> {
+  options: { references: Reference[]; catalog_id?: string; count?: Count },
+): Promise<{ missing: Set<Reference>; total: number }> {
   const asked = options.references.filter(isWellFormed);
   const missing = new Set(options.references.filter((reference) => !isWellFormed(reference)));
   const catalogId = options.catalog_id !== undefined && isUuid(options.catalog_id) ? options.catalog_id : null;
-  if (asked.length === 0) return missing;
+  if (asked.length === 0) return { missing, total: 0 };
+  // A count by a malformed id would fail, and nobody will see it.
+  const count = missing.size === 0 ? options.count : undefined;
   const checks = asked.map((reference) => sql`exists(${lookup(reference, principal, catalogId)})`);
-  const found = await sql<{ found: boolean[] }>`select array[${sql.join(checks)}] as found`.execute(db);
+  const mark = asked.length <= PREPARED_REFERENCES_MAX && count?.isPrepared !== false ? prepared : sql``;
+  const found = await sql<{ found: boolean[]; total: number }>`${mark} select array[${sql.join(checks)}] as found,
+    ${count === undefined ? sql`0` : sql`(${count.total})`} as total`.execute(db);
+  const [row] = found.rows;
   asked.forEach((reference, index) => {
-    if (!found.rows[0]?.found[index]) missing.add(reference);
+    if (!row?.found[index]) missing.add(reference);
   });
-  return missing;
+  return { missing, total: row?.total ?? 0 };
 }
 
 function isWellFormed(reference: Reference): boolean {

@@ -1,5 +1,5 @@
 // Releases: the recorded successes, one for each registry an application was pushed to.
-import { type RawBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ProductInfo } from '../contract/product.ts';
@@ -7,18 +7,21 @@ import type { Registry } from '../contract/registry.ts';
 import type { EmbeddedRelease, LatestRelease, Release } from '../contract/release.ts';
 import type { Digest, PackagingType, PlatformFamily } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { prepared } from '../db/prepared.ts';
 import type { PlatformFiles } from '../db/tables.ts';
 import { notFound } from './errors.ts';
 import { isReleaseId, isUuid } from './ids.ts';
-import { countBy, countKept } from './list-counts.ts';
+import { keptCount, lookedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
-import { type Reference, requireCatalog } from './references.ts';
+import { countInCatalog, type Reference } from './references.ts';
 import {
   allOf,
   baseImageInfo,
   type CustomizationPart,
   customizationPart,
+  idsOf,
   isPast,
+  jsonList,
   latestReleaseInfo,
   pageWindow,
   present,
@@ -65,7 +68,6 @@ export async function listReleases(
   principal: Principal,
   input: Input<'listReleases'>,
 ): Promise<Output<'listReleases'>> {
-  await requireCatalog(db, principal, { catalog_id: input.catalog_id, references: references(input) });
   const where = allOf([
     sql`r.organization_id = ${principal.organization_id} and r.catalog_id = ${input.catalog_id}`,
     input.application_id === undefined ? undefined : sql`r.application_id = ${input.application_id}`,
@@ -74,18 +76,25 @@ export async function listReleases(
     input.repo_digest === undefined ? undefined : sql`r.repo_digest = ${input.repo_digest}`,
   ]);
   const narrowed = input.application_id ?? input.content_digest ?? input.repo_digest;
-  const total =
-    narrowed === undefined
-      ? await countKept(db, principal, { catalog_id: input.catalog_id, noun: 'release' })
-      : await countBy(db, sql`select count(*) as total from releases r where ${where}`);
+  const total = await countInCatalog(db, principal, {
+    catalog_id: input.catalog_id,
+    references: references(input),
+    count:
+      narrowed === undefined
+        ? keptCount(principal, { catalog_id: input.catalog_id, noun: 'release' })
+        : lookedCount(sql`releases r where ${where}`),
+  });
   if (isPast(input, total)) return toPage(input, total, []);
-  const page = sql`select r.id from releases r where ${where} order by r.released_at desc, r.id ${pageWindow(input)}`;
-  const rows = await readRows(db, principal, page);
+  const ids = await idsOf(
+    db,
+    sql`select r.id from releases r where ${where} order by r.released_at desc, r.id ${pageWindow(input)}`,
+  );
+  const rows = await readRows(db, principal, ids);
   const items = await expand(db, principal, { rows, wanted: input.expand_relationships && !input.minimal_info });
   return toPage(input, total, input.minimal_info ? items.map(toMinimal) : items);
 }
 
-/** One release. One statement, two when relationships are expanded. Throws NOT_FOUND. */
+/** One release. Two statements, three when relationships are expanded. Throws NOT_FOUND. */
 export async function getRelease(
   db: Database,
   principal: Principal,
@@ -96,7 +105,7 @@ export async function getRelease(
     select r.id from releases r join catalogs c on c.id = r.catalog_id
     where r.organization_id = ${principal.organization_id} and r.catalog_id = ${input.catalog_id}
       and r.id = ${input.release_id.toLowerCase()} and c.removed_at is null`;
-  const rows = await readRows(db, principal, own);
+  const rows = await readRows(db, principal, await idsOf(db, own));
   const [release] = await expand(db, principal, { rows, wanted: input.expand_relationships });
   if (!release) throw notFound('release');
   return release;
@@ -108,11 +117,7 @@ export async function findReleases(
   principal: Principal,
   ids: readonly string[],
 ): Promise<Map<string, EmbeddedRelease>> {
-  if (ids.length === 0) return new Map();
-  const own = sql`
-    select r.id from releases r
-    where r.organization_id = ${principal.organization_id} and r.id = any(${[...new Set(ids)]}::text[])`;
-  const rows = await readRows(db, principal, own);
+  const rows = await readRows(db, principal, [...new Set(ids)]);
   return new Map(rows.map((row) => [row.id, toRelease(row)]));
 }
 
@@ -132,8 +137,10 @@ async function expand(
   }));
 }
 
-async function readRows(db: Database, principal: Principal, page: RawBuilder<unknown>): Promise<ReleaseRow[]> {
-  const found = await sql<ReleaseRow>`
+/** Those of the organization's releases, in that order. */
+async function readRows(db: Database, principal: Principal, ids: readonly string[]): Promise<ReleaseRow[]> {
+  if (ids.length === 0) return [];
+  const found = await sql<ReleaseRow>`${prepared}
     select r.id, r.catalog_id, r.application_id, r.pipeline_id, a.branch,
       ${wireMidnight('pb.end_of_life_at')} as end_of_life_at, r.version, r.revision::text as revision,
       ${wireTime('r.released_at')} as released_at, a.packaging_type, r.content_digest, r.repo_digest, r.artifact_name,
@@ -141,13 +148,13 @@ async function readRows(db: Database, principal: Principal, page: RawBuilder<unk
       ${productInfo('p')} as product, r.metadata,
       ${baseImageInfo('b', 'o', principal.organization_id)} as base_image, o.key as distro,
       ${registryInfo('g')} as registry,
-      array(select ${customizationPart('v')} from release_customizations rc
+      ${jsonList(sql`select ${customizationPart('v')} from release_customizations rc
         join customization_versions v on v.customization_id = rc.customization_id and v.version = rc.version
-        where rc.release_id = r.id order by rc.position) as customizations,
+        where rc.release_id = r.id order by rc.position`)} as customizations,
       array(select e.depends_on_id from release_edges e where e.release_id = r.id order by 1) as dependencies,
       array(select e.release_id from release_edges e where e.depends_on_id = r.id order by 1) as dependants
-    from (${page}) page
-    join releases r on r.id = page.id
+    from unnest(${ids}::text[]) with ordinality page (id, place)
+    join releases r on r.id = page.id and r.organization_id = ${principal.organization_id}
     join applications a on a.id = r.application_id
     join products p on p.key = a.product_key
     join product_branches pb on pb.product_key = a.product_key and pb.branch = a.branch
@@ -157,7 +164,7 @@ async function readRows(db: Database, principal: Principal, page: RawBuilder<unk
     join lateral (select n.id, n.version, n.revision, n.released_at from releases n
       where n.application_id = r.application_id and n.registry_id = r.registry_id
       order by n.released_at desc, n.id limit 1) latest on true
-    order by r.released_at desc, r.id`.execute(db);
+    order by page.place`.execute(db);
   return found.rows;
 }
 

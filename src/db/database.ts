@@ -1,6 +1,7 @@
 // The pool and its two faces: a Database reads, a Transaction reads and writes; writing outside a transaction does not compile.
 import { Kysely, type Transaction as KyselyTransaction, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { PreparingClient } from './prepared.ts';
 import type { Tables } from './tables.ts';
 
 /** What a reader takes. `getExecutor` lets `sql` templates run on it; those are reads by agreement. A Transaction is one too. */
@@ -54,6 +55,7 @@ export function openDatabase(
   options: { connections?: number; applicationName?: string } = {},
 ): OpenedDatabase {
   const pool = new pg.Pool({
+    Client: PreparingClient,
     connectionString: url,
     max: options.connections ?? CONNECTIONS_MAX,
     connectionTimeoutMillis: CONNECTION_WAIT_MS,

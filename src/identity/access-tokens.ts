@@ -38,16 +38,25 @@ export function signAccessToken(keys: SigningKeys, principal: Principal, issuedA
   });
 }
 
+/** Whom a token stands for, and until when (milliseconds since 1970, tolerance included). */
+export type Verified = { principal: Principal; untilMs: number };
+
 /** Who an access token of this installation stands for. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */
-export async function verifyAccessToken(keys: SigningKeys, jwt: string): Promise<Principal> {
+export async function verifyAccessToken(keys: SigningKeys, jwt: string): Promise<Verified> {
   if (jwt === '') throw new IdentityError('TOKEN_MISSING', 'An access token is needed');
   const claims = await verify(keys, jwt, { audience: API_AUDIENCE, type: ACCESS_TOKEN_TYPE });
-  const { sub, organization_id, name, token_id } = claims;
+  const { sub, organization_id, name, token_id, exp = 0 } = claims;
   const role = ROLES.find((one) => one === claims['role']);
   if (typeof sub !== 'string' || typeof organization_id !== 'string' || typeof name !== 'string' || !role) {
     throw invalid();
   }
-  return { organization_id, user_id: sub, name, role, ...(typeof token_id === 'string' && { token_id }) };
+  const principal = { organization_id, user_id: sub, name, role, ...(typeof token_id === 'string' && { token_id }) };
+  return { principal, untilMs: (exp + CLOCK_TOLERANCE_SECONDS) * 1000 };
+}
+
+/** True once a token that was verified has ended, by the clock that it is verified by. */
+export function isOver({ untilMs }: Verified): boolean {
+  return Date.now() >= untilMs;
 }
 
 /** Signs claims for an audience other than the API. */

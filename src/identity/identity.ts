@@ -17,6 +17,7 @@ import type { Principal } from './principal.ts';
 import { findRegistryGuest, type RegistryGuest, useRegistryCredential } from './registry-passwords.ts';
 import { type SealOwner, seal, unseal } from './sealed.ts';
 import { ensureSigningKey, loadSigningKeys } from './signing-keys.ts';
+import { rememberVerified } from './verified-tokens.ts';
 
 /** The answer to an exchange, field by field as the original's (api.md, section 4). */
 type ExchangedToken = {
@@ -65,7 +66,7 @@ export async function openIdentity(
   });
   const keys = await loadSigningKeys(db, key);
   return {
-    verifyAccessToken: (jwt) => verifyAccessToken(keys, jwt),
+    verifyAccessToken: rememberVerified((jwt) => verifyAccessToken(keys, jwt)),
     async exchangeApiToken(apiToken) {
       const { principal } = await getTokenHolder(db, apiToken);
       return {

@@ -1,0 +1,40 @@
+// Statements that PostgreSQL plans once a connection and not once a question: those that take longer to plan than to run.
+import { createHash } from 'node:crypto';
+import { type RawBuilder, sql } from 'kysely';
+import pg from 'pg';
+
+const MARK = '/* prepared */';
+
+/**
+ * Begins a statement that is to be planned once. Its text must always be the same, or one of a few: each text is kept by
+ * each connection. It names its columns (no `*`), so that a migration beside it does not change what it answers.
+ */
+export const prepared: RawBuilder<never> = sql.raw(MARK);
+
+/** A client that prepares what is marked and sends everything else as it is. */
+export class PreparingClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    const send = (...args: unknown[]) => Reflect.apply(super.query, this, args);
+    this.query = ((first: unknown, ...rest: unknown[]) =>
+      isMarked(first)
+        ? send({ name: nameOf(first), text: first, values: rest[0] }, ...rest.slice(1))
+        : send(first, ...rest)) as pg.Client['query'];
+  }
+}
+
+function isMarked(statement: unknown): statement is string {
+  return typeof statement === 'string' && statement.trimStart().startsWith(MARK);
+}
+
+const names = new Map<string, string>();
+
+/** The same text has the same name on every connection, and no other text has it. */
+function nameOf(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) {
+    name = createHash('sha256').update(text).digest('base64url');
+    names.set(text, name);
+  }
+  return name;
+}

@@ -1,0 +1,48 @@
+// What is remembered of verified tokens: each is verified once while it lasts, and none is believed after its end.
+import { expect, test } from 'vitest';
+import type { Principal } from './principal.ts';
+import { rememberVerified } from './verified-tokens.ts';
+
+const END_MS = 1_000;
+
+function setUp(most?: number) {
+  const asked: string[] = [];
+  const clock = { ms: 0 };
+  const verify = rememberVerified(
+    async (jwt) => {
+      asked.push(jwt);
+      if (jwt === 'bad' || clock.ms >= END_MS) throw new Error(`not ${jwt}`);
+      return { principal: { name: jwt } as Principal, untilMs: END_MS };
+    },
+    { ended: ({ untilMs }) => clock.ms >= untilMs, ...(most !== undefined && { most }) },
+  );
+  return { asked, clock, verify };
+}
+
+test('a token is verified once, and each for itself', async () => {
+  const { asked, verify } = setUp();
+  for (const jwt of ['a', 'b', 'a', 'b', 'a']) expect(await verify(jwt)).toEqual({ name: jwt });
+  expect(asked).toEqual(['a', 'b']);
+});
+
+test('one that has ended is refused, though it was taken before', async () => {
+  const { clock, verify } = setUp();
+  await verify('a');
+  clock.ms = END_MS - 1;
+  expect(await verify('a')).toEqual({ name: 'a' });
+  clock.ms = END_MS;
+  await expect(verify('a')).rejects.toThrow('not a');
+});
+
+test('one that was refused is asked about each time', async () => {
+  const { asked, verify } = setUp();
+  await expect(verify('bad')).rejects.toThrow('not bad');
+  await expect(verify('bad')).rejects.toThrow('not bad');
+  expect(asked).toEqual(['bad', 'bad']);
+});
+
+test('beyond so many the oldest is forgotten', async () => {
+  const { asked, verify } = setUp(2);
+  for (const jwt of ['a', 'b', 'c', 'c', 'b', 'a']) await verify(jwt);
+  expect(asked).toEqual(['a', 'b', 'c', 'a']);
+});
