@@ -40,7 +40,8 @@ export async function openTestEstates(): Promise<TestEstates> {
   return { api, catalog, acme, rival, shared };
 }
 
-async function organizationOf(api: TestApi, name: 'acme' | 'rival'): Promise<TestOrganization> {
+/** An organization of the API as one of a test catalog. */
+export async function organizationOf(api: TestApi, name: 'acme' | 'rival'): Promise<TestOrganization> {
   const { id, catalog_id } = api[name];
   const registry = await inTransaction(api.database.db, (tx) => ensureHostedRegistry(tx, id, 'http://127.0.0.1:8080/'));
   return { principal: { organization_id: id, name: 'jane' }, catalog_id, registry_id: registry.id, namespace: name };

@@ -46,7 +46,7 @@ export async function startTestHouse(env: Record<string, string> = {}): Promise<
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
       await ended;
-      await rm(data, { recursive: true, force: true }).catch(() => removeAsOwner(data));
+      await removeData(data);
     },
   };
 }
@@ -86,8 +86,10 @@ function postmaster(data: string): number {
 }
 
 /** Root file systems of sandboxes belong to subordinate ids; their owner's namespace can take them away. */
-function removeAsOwner(data: string): void {
-  execFileSync('unshare', ['--map-auto', '--map-root-user', 'rm', '-rf', data]);
+export async function removeData(data: string): Promise<void> {
+  await rm(data, { recursive: true, force: true }).catch(() =>
+    execFileSync('unshare', ['--map-auto', '--map-root-user', 'rm', '-rf', data]),
+  );
 }
 
 /** A port that nobody listens on at this moment. */

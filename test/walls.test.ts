@@ -11,7 +11,7 @@ const WALLS: Record<string, readonly string[]> = {
   serve: ['bootstrap', 'catalog', 'config', 'http', 'log', 'registry', 'resources'],
   work: ['bootstrap', 'build', 'catalog', 'config', 'db', 'jobs', 'log', 'resources'],
   supervise: ['config', 'db'],
-  demo: ['client', 'contract'],
+  demo: ['client', 'contract', 'egress', 'oci', 'tar'],
   bootstrap: ['catalog', 'db', 'identity'],
   config: [],
   log: [],

@@ -1,9 +1,8 @@
 // `npm run demo`: starts Larder, runs the main job through its API, and leaves it up until Ctrl-C (`--exit`: stops it).
-import { openClient } from '../client/client.ts';
-import { keepToken, readKeptToken } from '../demo/kept-token.ts';
-import { runMainJob } from '../demo/main-job.ts';
+import { showMainJob } from '../demo/demo.ts';
+import { keepToken } from '../demo/kept-token.ts';
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
-import { RUN_REQUIREMENTS } from '../host/requirements.ts';
+import { findProgram, RUN_REQUIREMENTS } from '../host/requirements.ts';
 import { startHouse } from '../supervise.ts';
 import { enter, say, whatToOwn } from './entrance.ts';
 
@@ -11,29 +10,26 @@ await enter('demo', async (config, life) => {
   const consent = config.ci || process.argv.includes('--yes');
   await prepareHost({ requirements: RUN_REQUIREMENTS, path: config.path, consent, say });
   becomeAccount({ ...whatToOwn(config), say });
-  const quiet = { ...config, logLevel: 'warn' as const };
-  const house = await startHouse({
-    config: quiet,
-    say,
-    onApiToken: (token) => keepToken(config.data, token),
-    ...life,
-  });
+  say('Starting Larder');
+  const onApiToken = (token: string) => keepToken(config.data, token);
+  const house = await startHouse({ config: { ...config, logLevel: 'warn' }, say, onApiToken, ...life });
   life.onStop(house.stop);
   say(`Larder is ready at ${house.url}`);
+  const lost = house.lost.then((reason) => Promise.reject(new Error(reason)));
+  const exit = process.argv.includes('--exit');
+  const find = (program: string) => findProgram(program, config.path);
   try {
-    const apiToken = await readKeptToken(config.data);
-    await runMainJob({ client: openClient({ url: house.url, apiToken }), say: (line) => console.log(line) });
+    const demo = showMainJob({ config, url: house.url, find, say: console.log, stopped: exit });
+    const lines = await Promise.race([demo, lost]);
+    if (exit) await house.stop();
+    for (const line of lines) console.log(line);
+    if (!exit) await lost;
+    process.exit(0);
   } catch (error) {
+    // What Ctrl-C interrupts has not failed.
+    if (life.stopping.aborted) return;
     console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
     await house.stop();
     process.exit(1);
   }
-  console.log(
-    `\nLarder stays up at ${house.url} until Ctrl-C. Pull an image with any client; the password is the API token:`,
-  );
-  console.log(`  podman login --tls-verify=false ${new URL(house.url).host} --username larder`);
-  console.log('  npm run larder -- releases      (with LARDER_TOKEN set; --help tells the rest)');
-  if (!process.argv.includes('--exit')) return;
-  await house.stop();
-  process.exit(0);
 });

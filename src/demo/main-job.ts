@@ -1,133 +1,168 @@
-// The main job, once through, as a person would do it: request images, bake a customization in, see what was released.
-import { execFile } from 'node:child_process';
-import { openAsBlob } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+// The main job, once through, as a person would do it: request images, bake a customization in, see what was released. What an earlier run asked for is found, not asked again.
 import type { Client } from '../client/client.ts';
-
-const run = promisify(execFile);
+import type { CatalogApplication } from '../contract/application.ts';
+import type { BaseImageDetailed } from '../contract/base-image.ts';
+import type { CustomizationDetailed } from '../contract/customization.ts';
+import { packFolder } from './archive.ts';
+import { type Follow, openFollow, type Room } from './follow.ts';
 
 /** What the demonstration asks for, where the catalog does not have it yet. */
 const PRODUCTS = ['redis', 'nginx', 'postgresql'];
 const BASE_IMAGE = 'Debian 12';
-const COMPANY = fileURLToPath(new URL('../../examples/company', import.meta.url));
+const CUSTOMIZATION = 'company';
+/** Three products have a branch or two each. */
+const PAGE = 100;
 
-/** A slow line and a slow machine together; past this something is wrong. */
-const PATIENCE_MS = 15 * 60_000;
-const POLL_MS = 500;
+export type MainJob = {
+  client: Client;
+  say: (line: string) => void;
+  /** The folder to bake in. */
+  company: string;
+};
 
-export type DemoOptions = { client: Client; say: (line: string) => void };
+export type Released = {
+  /** Host, repository and tag. */
+  url: string;
+  /** What the tag names, and what cannot move. */
+  digest: string;
+  customized: boolean;
+};
 
-/** Runs the job and says what happens. Throws when a pipeline fails or nothing moves for too long. */
-export async function runMainJob({ client, say }: DemoOptions): Promise<void> {
-  const catalogs = await client.call('listCatalogs', {});
+type Job = Room & { follow: Follow; company: string };
+
+/** Runs the job and says what happens. Throws when something failed, in this run or before, or nothing moves for too long. */
+export async function runMainJob({
+  client,
+  say,
+  company,
+}: MainJob): Promise<{ catalog_id: string; released: Released[] }> {
+  const catalogs = await client.call('listCatalogs', { owned: true, order_direction: 'ASC', page_size: 1 });
   const catalog_id = catalogs.items[0]?.id;
   if (catalog_id === undefined) throw new Error('There is no catalog.');
-  await requestProducts({ client, say }, catalog_id);
-  await customize({ client, say }, catalog_id);
-  say('');
-  say('Released:');
-  const { items } = await client.call('listApplications', { catalog_id, page_size: 100 });
-  for (const application of items) {
-    const id = application.latest_release?.id;
-    if (id === undefined) continue;
-    const { artifact, customizations } = await client.call('getRelease', { catalog_id, release_id: id });
-    say(`  ${artifact.url}${customizations?.length ? '   (customized)' : ''}`);
-  }
+  const room = { client, catalog_id, say };
+  const job: Job = { ...room, follow: await openFollow(room), company };
+  const base = await findBase(job);
+  await requestProducts(job, base);
+  await awaitApplications(job, base);
+  const customization_id = await customize(job);
+  return { catalog_id, released: await listReleased(job, base, customization_id) };
 }
 
-async function requestProducts({ client, say }: DemoOptions, catalog_id: string): Promise<void> {
-  const images = await client.call('listBaseImages', { page_size: 100 });
+async function findBase({ client }: Room): Promise<BaseImageDetailed> {
+  const images = await client.call('listBaseImages', { page_size: PAGE });
   const base = images.items.find(({ name }) => name === BASE_IMAGE);
   if (!base) throw new Error(`There is no base image ${BASE_IMAGE}.`);
-  const offerings = await client.call('listOfferings', { operating_system_name: BASE_IMAGE, page_size: 100 });
-  const known = await client.call('listApplications', { catalog_id, page_size: 100 });
-  const wanted = offerings.items.filter(
+  return base;
+}
+
+/** Those of the demonstration's products that are in the catalog, whoever asked for them; in their order. */
+async function listWanted({ client, catalog_id }: Room, { id }: { id: string }): Promise<CatalogApplication[]> {
+  const { items } = await client.call('listApplications', { catalog_id, base_image_ids: [id], page_size: PAGE });
+  const place = ({ product }: CatalogApplication) => PRODUCTS.indexOf(product.key);
+  return items.filter((one) => place(one) >= 0).sort((a, b) => place(a) - place(b));
+}
+
+async function requestProducts(job: Job, base: BaseImageDetailed): Promise<void> {
+  const { client, catalog_id, say } = job;
+  const offerings = await client.call('listOfferings', { operating_system_name: BASE_IMAGE, page_size: PAGE });
+  const known = await listWanted(job, base);
+  const missing = offerings.items.filter(
     ({ product, branch }) =>
-      PRODUCTS.includes(product.key) &&
-      !known.items.some((one) => one.product.key === product.key && one.branch === branch),
+      PRODUCTS.includes(product.key) && !known.some((one) => one.product.key === product.key && one.branch === branch),
   );
-  if (wanted.length === 0) {
-    say('redis, nginx and postgresql are in the catalog already.');
-    return;
-  }
-  say(`Requesting ${wanted.map(({ product, branch }) => `${product.key} ${branch}`).join(', ')} on ${BASE_IMAGE}.`);
-  const { id } = await client.call('createApplicationRequest', {
+  if (known.length > 0) say(`In the catalog already: ${inWords(known)}.`);
+  if (missing.length === 0) return;
+  say(`Requesting ${inWords(missing)} on ${BASE_IMAGE}.`);
+  await client.call('createApplicationRequest', {
     catalog_id,
     kind: 'CREATION',
     name: 'Demonstration',
-    application_offering_ids: wanted.map((offering) => offering.id),
+    application_offering_ids: missing.map((offering) => offering.id),
     base_image_id: base.id,
   });
-  const status = await follow({ client, say }, catalog_id, async () => {
-    const request = await client.call('getApplicationRequest', { catalog_id, application_request_id: id });
-    return request.status === 'COMPLETED' || request.status === 'FAILED' ? request.status : undefined;
+}
+
+function inWords(many: { product: { key: string }; branch: string }[]): string {
+  return many.map(({ product, branch }) => `${product.key} ${branch}`).join(', ');
+}
+
+async function awaitApplications(job: Job, base: BaseImageDetailed): Promise<void> {
+  const isOpen = ({ processing_status }: CatalogApplication) =>
+    processing_status?.status === 'PENDING' || processing_status?.status === 'IN_PROGRESS';
+  let open: CatalogApplication[] = [];
+  const ended = await job.follow({
+    ask: async () => {
+      const wanted = await listWanted(job, base);
+      open = wanted.filter(isOpen);
+      return open.length === 0 ? wanted : undefined;
+    },
+    waitingFor: async () => describeBase(await findBase(job)) ?? `waiting for ${inWords(open)}`,
   });
-  if (status === 'FAILED') throw new Error('The request failed; the pipelines above say why.');
+  const failed = ended.filter(({ processing_status }) => processing_status?.status === 'FAILED');
+  if (failed.length === 0) return;
+  for (const application of failed) job.say(`  ${inWords([application])}: ${await whyFailed(job, application)}`);
+  throw new Error(`${failed.length} of ${ended.length} applications failed; the lines above say why.`);
 }
 
-async function customize({ client, say }: DemoOptions, catalog_id: string): Promise<void> {
-  const known = await client.call('listCustomizations', { catalog_id, active: true, page_size: 100 });
-  if (known.items.some(({ name }) => name === 'company')) {
-    say('The customization «company» is in the catalog already.');
-    return;
-  }
-  say('Baking examples/company into every image: a certificate authority, a file, an environment variable.');
-  const folder = await mkdtemp(join(tmpdir(), 'larder-demo-'));
-  try {
-    const archive = join(folder, 'company.tar.gz');
-    await run('tar', [
-      '--create',
-      '--gzip',
-      '--owner=0',
-      '--group=0',
-      '--numeric-owner',
-      `--file=${archive}`,
-      `--directory=${COMPANY}`,
-      '.',
-    ]);
-    const bytes = await openAsBlob(archive, { type: 'application/gzip' });
-    const file = { filename: 'company.tar.gz', bytes };
-    const { id } = await client.call('createCustomization', { catalog_id, name: 'company', file });
-    const status = await follow({ client, say }, catalog_id, async () => {
-      const found = await client.call('getCustomization', { catalog_id, customization_id: id });
-      return /_(SUCCEEDED|FAILED)$/.test(found.status ?? '') ? found.status : undefined;
-    });
-    if (status !== 'PROCESSING_CREATE_SUCCEEDED')
-      throw new Error('The customization failed; the pipelines above say why.');
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+/** What requests wait for until the base image was built once. */
+function describeBase({ name, healthy, unhealthy_cause }: BaseImageDetailed): string | undefined {
+  if (healthy === false) return `the base image ${name} is tried again: ${unhealthy_cause ?? 'it could not be built'}`;
+  return healthy === undefined ? `building the base image ${name} from the package archive` : undefined;
 }
 
-/** Asks until there is an answer, and says each step of each pipeline meanwhile. */
-async function follow<T>(
-  { client, say }: DemoOptions,
-  catalog_id: string,
-  ask: () => Promise<T | undefined>,
-): Promise<T> {
-  const started = Date.now();
-  const said = new Set<string>();
-  for (;;) {
-    const answer = await ask();
-    const { items } = await client.call('listPipelines', { catalog_id, page_size: 20 });
-    for (const pipeline of items.filter((one) => Date.parse(one.started_at) > started - 5_000)) {
-      for (const phase of pipeline.phases) {
-        const key = `${pipeline.id} ${phase.type} ${phase.status}`;
-        if (phase.status === 'PENDING' || phase.status === 'SKIPPED' || said.has(key)) continue;
-        said.add(key);
-        const seconds = ((Date.now() - started) / 1000).toFixed(1).padStart(6);
-        const why = phase.failure?.error_message ? `: ${phase.failure.error_message}` : '';
-        say(
-          `${seconds} s  ${pipeline.product.key.padEnd(12)} ${phase.type.toLowerCase().padEnd(13)} ${phase.status.toLowerCase()}${why}`,
-        );
-      }
-    }
-    if (answer !== undefined) return answer;
-    if (Date.now() - started > PATIENCE_MS) throw new Error('Nothing came of it for a quarter of an hour.');
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+async function whyFailed({ client, catalog_id }: Room, { id }: CatalogApplication): Promise<string> {
+  const { items } = await client.call('listPipelines', { catalog_id, application_id: id, page_size: 1 });
+  const failure = items[0]?.phases.find((phase) => phase.failure !== undefined)?.failure;
+  return failure?.error_message ?? 'no reason was recorded';
+}
+
+/** Answers its id once it is in every image that it touches. */
+async function customize(job: Job): Promise<string> {
+  const { say } = job;
+  const before = await findCustomization(job);
+  if (before && hasEnded(before)) say(`The customization «${CUSTOMIZATION}» is in the catalog already.`);
+  else if (before) say(`The customization «${CUSTOMIZATION}» is being baked in since an earlier run.`);
+  else say('Baking examples/company into every image: a certificate authority, a file, an environment variable.');
+  const customization_id = before?.id ?? (await uploadCompany(job));
+  const { client, catalog_id } = job;
+  const ended = await job.follow({
+    ask: async () => {
+      const found = await client.call('getCustomization', { catalog_id, customization_id });
+      return hasEnded(found) ? found : undefined;
+    },
+    waitingFor: async () => `waiting for images with «${CUSTOMIZATION}»`,
+  });
+  if (ended.status.endsWith('_SUCCEEDED')) return customization_id;
+  for (const { product, branch, failure } of ended.affected_releasables) {
+    if (failure) say(`  ${product.key} ${branch}: ${failure.description}`);
   }
+  throw new Error(
+    `The customization «${CUSTOMIZATION}» failed; the lines above say why. To have it uploaded again, start Larder (npm start), take it away (npm run larder -- customizations delete ${ended.id}), and run this again.`,
+  );
+}
+
+function hasEnded({ status }: CustomizationDetailed): boolean {
+  return /_(SUCCEEDED|FAILED)$/.test(status);
+}
+
+async function findCustomization({ client, catalog_id }: Room): Promise<CustomizationDetailed | undefined> {
+  const known = await client.call('listCustomizations', { catalog_id, active: true, page_size: PAGE });
+  return known.items.find(({ name }) => name === CUSTOMIZATION);
+}
+
+async function uploadCompany({ client, catalog_id, company }: Job): Promise<string> {
+  const file = { filename: `${CUSTOMIZATION}.tar.gz`, bytes: await packFolder(company) };
+  return (await client.call('createCustomization', { catalog_id, name: CUSTOMIZATION, file })).id;
+}
+
+async function listReleased(job: Job, base: BaseImageDetailed, customizationId: string): Promise<Released[]> {
+  const { client, catalog_id } = job;
+  const released: Released[] = [];
+  for (const { latest_release } of await listWanted(job, base)) {
+    if (latest_release === undefined) continue;
+    const { artifact, customizations } = await client.call('getRelease', { catalog_id, release_id: latest_release.id });
+    const customized = customizations?.some(({ id }) => id === customizationId) ?? false;
+    released.push({ url: artifact.url, digest: artifact.repo_digest, customized });
+  }
+  return released;
 }

@@ -100,9 +100,9 @@ export type PrepareOptions = {
 export async function prepareHost(options: PrepareOptions): Promise<void> {
   const changes = findChanges(options.requirements, options.path);
   if (changes.length === 0) return;
-  const prefix = isRoot() ? [] : sudoPrefix(options.path, changes);
   options.say('This machine needs, once:');
   for (const change of changes) options.say(`  - ${change.summary}`);
+  const prefix = isRoot() ? [] : sudoPrefix(options.path, changes);
   if (!options.consent) await askConsent(prefix, changes);
   for (const command of changes.flatMap((change) => change.commands)) {
     options.say(`$ ${[...prefix, ...command].join(' ')}`);

@@ -33,6 +33,7 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
   { package: 'skopeo', probe: { program: 'skopeo' }, reason: 'a client that is not ours to pull with' },
   { package: 'umoci', probe: { program: 'umoci' }, reason: 'unpacks images that are not ours to unpack' },
   { package: 'apache2-utils', probe: { program: 'htpasswd' }, reason: 'passwords for that registry' },
+  { package: 'curl', probe: { program: 'curl' }, reason: 'asks as the documentation does' },
   { package: 'git', probe: { program: 'git' }, reason: 'makes archives of its own kind' },
   { package: 'openssl', probe: { program: 'openssl' }, reason: 'makes certificates to serve with' },
   { package: 'procps', probe: { program: 'ps' }, reason: 'finds the processes to kill' },

@@ -1,0 +1,75 @@
+// The demonstration's last words: lines that work when they are pasted into a shell, to pull, to ask, to stop and to start again.
+import type { Released } from './main-job.ts';
+import { USER_NAME } from './pull.ts';
+
+export type Closing = {
+  /** Where Larder is. */
+  url: string;
+  catalog_id: string;
+  released: Released[];
+  /** The file with the API token. */
+  tokenFile: string;
+  /** The client to pull with, of those that are on the machine. */
+  puller: Puller;
+  /** Settings that another start needs to find the same data: `LARDER_DATA=… `, or nothing. */
+  settings: string;
+  /** True when Larder was stopped before these words. */
+  stopped: boolean;
+};
+
+/** The first that is there is shown; the first of all needs no more than itself, so it is shown where none is. */
+export const PULLERS = ['skopeo', 'podman', 'docker'] as const;
+export type Puller = (typeof PULLERS)[number];
+
+/** Text as one word of a shell (POSIX.1-2024, Shell Command Language, section 2.2.2). */
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The last words, a line each. */
+export function closingLines(closing: Closing): string[] {
+  const { url, tokenFile, settings, stopped } = closing;
+  return [
+    '',
+    stopped ? 'Larder is stopped; what it made is kept.' : `Larder stays up at ${url} until Ctrl-C.`,
+    `Start it again:  ${settings}npm start        (or ${settings}npm run demo: it finds what is there)`,
+    `The API token is kept in ${quoted(tokenFile)}, for Larder's own user and root alone.`,
+    '',
+    `${stopped ? 'When it runs again, pull' : 'Pull'} the images with any client, here ${closing.puller}; any user name, the API token as password:`,
+    ...closing.released.map((image) => `  ${pullCommand(image, closing)}`),
+    '',
+    'Ask the API:',
+    ...askCommands(closing).map((line) => `  ${line}`),
+    `  LARDER_URL=${url} LARDER_TOKEN="$(cat ${quoted(tokenFile)})" npm run larder -- releases`,
+  ];
+}
+
+/** One command that pulls the image. The token stays in its file, out of the shell's history. */
+export function pullCommand({ url }: Released, { puller, tokenFile }: Pick<Closing, 'puller' | 'tokenFile'>): string {
+  const token = `cat ${quoted(tokenFile)}`;
+  const login = `"${USER_NAME}:$(${token})"`;
+  const [host = ''] = url.split('/');
+  const name = /([^/:]+):[^/]*$/.exec(url)?.[1] ?? 'image';
+  switch (puller) {
+    case 'podman':
+      return `podman pull --tls-verify=false --creds ${login} ${url}`;
+    case 'docker':
+      return `${token} | docker login --username ${USER_NAME} --password-stdin ${host} && docker pull ${url}`;
+    case 'skopeo':
+      return `skopeo copy --src-tls-verify=false --src-creds ${login} docker://${url} oci:${name}`;
+  }
+}
+
+/** An access token first, and a list with it. */
+export function askCommands({
+  url,
+  catalog_id,
+  tokenFile,
+}: Pick<Closing, 'url' | 'catalog_id' | 'tokenFile'>): string[] {
+  const exchange = `${url}/csp/gateway/am/api/auth/api-tokens/authorize`;
+  const pick = String.raw`sed 's/.*"access_token":"\([^"]*\)".*/\1/'`;
+  return [
+    `ACCESS=$(curl -s --data-urlencode "refresh_token=$(cat ${quoted(tokenFile)})" ${exchange} | ${pick})`,
+    `curl -s -H "Authorization: Bearer $ACCESS" ${url}/v1/catalogs/${catalog_id}/releases`,
+  ];
+}

@@ -1,0 +1,60 @@
+// The demonstration on a running Larder: the main job, an image pulled to see what was baked in, and how to go on.
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openClient } from '../client/client.ts';
+import { closingLines, PULLERS, quoted } from './closing.ts';
+import { keptTokenFile, readKeptToken } from './kept-token.ts';
+import { type Released, runMainJob } from './main-job.ts';
+import { pullFile } from './pull.ts';
+
+const COMPANY = fileURLToPath(new URL('../../examples/company', import.meta.url));
+/** What the pulled image is asked for, as it lies in the example. */
+const BAKED_IN = 'etc/company/motd';
+
+export type Demo = {
+  config: { data: string; port: number; publicUrl?: string };
+  /** Where Larder listens. */
+  url: string;
+  /** Where a program is; undefined when nowhere. */
+  find: (program: string) => string | undefined;
+  say: (line: string) => void;
+  /** Larder is stopped before the last words are read. */
+  stopped: boolean;
+};
+
+/** Runs it, and answers the last words, a line each. Throws what the main job throws, and when the pulled image has not what was baked in. */
+export async function showMainJob({ config, url, find, say, stopped }: Demo): Promise<string[]> {
+  const apiToken = readKeptToken(config.data);
+  const client = openClient({ url, apiToken });
+  const { catalog_id, released } = await runMainJob({ client, say, company: COMPANY });
+  say('');
+  say('Released:');
+  for (const image of released) say(`  ${image.url}${image.customized ? '   (customized)' : ''}`);
+  await showBakedIn(released, { registry: config.publicUrl ?? url, apiToken, skopeo: find('skopeo'), say });
+  const tokenFile = keptTokenFile(config.data);
+  const puller = PULLERS.find((program) => find(program) !== undefined) ?? PULLERS[0];
+  return closingLines({ url, catalog_id, released, tokenFile, puller, settings: settingsOf(config), stopped });
+}
+
+type Proof = { registry: string; apiToken: string; skopeo: string | undefined; say: (line: string) => void };
+
+async function showBakedIn(released: Released[], { say, ...pull }: Proof): Promise<void> {
+  const image = released.find(({ customized }) => customized);
+  if (image === undefined) throw new Error('No image with the customization was released.');
+  say('');
+  say(`Pulling ${image.url} with ${pull.skopeo ? 'skopeo' : 'Larder’s own client'}:`);
+  const text = await pullFile({ ...pull, ...image }, BAKED_IN);
+  const expected = await readFile(resolve(COMPANY, 'rootfs', BAKED_IN), 'utf8');
+  if (text !== expected) throw new Error(`/${BAKED_IN} in the pulled image is not what was baked in: ${text}`);
+  say(`  /${BAKED_IN}: ${text.trim()}`);
+}
+
+/** Those that differ from what a start without settings takes. */
+function settingsOf({ data, port }: Demo['config']): string {
+  const given = [
+    data === resolve('.larder') ? '' : `LARDER_DATA=${quoted(data)} `,
+    port === 8080 ? '' : `LARDER_PORT=${port} `,
+  ];
+  return given.join('');
+}

@@ -1,0 +1,89 @@
+// Waits for an answer of the API; says meanwhile what moves in the pipelines, and what is waited for when nothing moves.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from '../client/client.ts';
+import { UnreachableError } from '../client/problem-error.ts';
+import type { Pipeline } from '../contract/pipeline.ts';
+
+/** Nothing of the demonstration's is silent for so long on a slow line and a slow machine together; past this something is wrong. */
+const PATIENCE_MS = 15 * 60_000;
+const POLL_MS = 500;
+/** Who hears nothing for this long wonders; after that, a line now and then is enough. */
+const QUIET_MS = 2_000;
+const REMINDER_MS = 10_000;
+/** More than the demonstration starts at once. */
+const PIPELINES = 100;
+
+/** Where the demonstration works, and how it speaks. */
+export type Room = { client: Client; catalog_id: string; say: (line: string) => void };
+
+/** What is asked for: an answer ends the waiting, and the words tell what is waited for. */
+export type Wish<T> = { ask: () => Promise<T | undefined>; waitingFor: () => Promise<string> };
+
+export type Follow = <T>(wish: Wish<T>) => Promise<T>;
+
+type News = { startedAt: number; lastAt: number; remindedAt: number; said: Set<string> };
+
+/** Begins to listen: what ended before is not told. The seconds of all lines count from here. */
+export async function openFollow(room: Room): Promise<Follow> {
+  const now = Date.now();
+  const news: News = { startedAt: now, lastAt: now, remindedAt: 0, said: new Set() };
+  for (const pipeline of await recentPipelines(room)) {
+    if (pipeline.status !== 'IN_PROGRESS') for (const phase of pipeline.phases) news.said.add(keyOf(pipeline, phase));
+  }
+  return (wish) => follow({ ...room, news }, wish);
+}
+
+type NewsRoom = Room & { news: News };
+
+/** Throws when nothing moves for too long. */
+async function follow<T>(room: NewsRoom, wish: Wish<T>): Promise<T> {
+  room.news.lastAt = Date.now();
+  for (;;) {
+    try {
+      const answer = await wish.ask();
+      tellNews(room, await recentPipelines(room));
+      if (answer !== undefined) return answer;
+      await remind(room, wish);
+    } catch (error) {
+      // A server that died is started again by its supervisor.
+      if (!(error instanceof UnreachableError)) throw error;
+    }
+    if (Date.now() - room.news.lastAt > PATIENCE_MS) throw new Error('Nothing moved for a quarter of an hour.');
+    await delay(POLL_MS);
+  }
+}
+
+async function recentPipelines({ client, catalog_id }: Room): Promise<Pipeline[]> {
+  return (await client.call('listPipelines', { catalog_id, page_size: PIPELINES })).items;
+}
+
+type Phase = Pipeline['phases'][number];
+
+function keyOf(pipeline: Pipeline, phase: Phase): string {
+  return `${pipeline.id} ${phase.type} ${phase.status}`;
+}
+
+function tellNews({ say, news }: NewsRoom, pipelines: Pipeline[]): void {
+  for (const pipeline of pipelines.toReversed()) {
+    for (const phase of pipeline.phases) {
+      const key = keyOf(pipeline, phase);
+      if (phase.status === 'PENDING' || phase.status === 'SKIPPED' || news.said.has(key)) continue;
+      news.said.add(key);
+      news.lastAt = Date.now();
+      const why = phase.failure?.error_message ? `: ${phase.failure.error_message}` : '';
+      const what = `${pipeline.product.key.padEnd(12)} ${phase.type.toLowerCase().padEnd(13)}`;
+      say(`${seconds(news)}  ${what} ${phase.status.toLowerCase().replace('_', ' ')}${why}`);
+    }
+  }
+}
+
+async function remind({ say, news }: NewsRoom, { waitingFor }: Wish<unknown>): Promise<void> {
+  const now = Date.now();
+  if (now - news.lastAt < QUIET_MS || now - news.remindedAt < REMINDER_MS) return;
+  news.remindedAt = now;
+  say(`${seconds(news)}  ${await waitingFor()}`);
+}
+
+function seconds({ startedAt }: News): string {
+  return `${((Date.now() - startedAt) / 1000).toFixed(1).padStart(6)} s`;
+}

@@ -1,0 +1,41 @@
+// The kept token: whole or not at all, and for nobody else, whatever stood there before.
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { keepToken, keptTokenFile, readKeptToken } from './kept-token.ts';
+
+let data: string;
+beforeEach(() => {
+  data = mkdtempSync(join(tmpdir(), 'larder-kept-'));
+});
+afterEach(() => rmSync(data, { recursive: true, force: true }));
+
+const mode = () => statSync(keptTokenFile(data)).mode & 0o777;
+
+test('is readable by its owner alone, and nothing else is left in the folder', () => {
+  const mask = process.umask(0);
+  try {
+    keepToken(data, 'larder_first');
+  } finally {
+    process.umask(mask);
+  }
+  expect([readKeptToken(data), mode(), readdirSync(data)]).toEqual(['larder_first', 0o600, ['demo-token']]);
+});
+
+test('a file that others may read is replaced, and so is one that was left half written', () => {
+  writeFileSync(keptTokenFile(data), 'old', { mode: 0o644 });
+  writeFileSync(`${keptTokenFile(data)}.${process.pid}`, 'larder_ha', { mode: 0o644 });
+  keepToken(data, 'larder_second');
+  expect([readKeptToken(data), mode(), readdirSync(data)]).toEqual(['larder_second', 0o600, ['demo-token']]);
+});
+
+test('one that a person put there is taken from the others when it is read', () => {
+  writeFileSync(keptTokenFile(data), ' larder_mine \n');
+  chmodSync(keptTokenFile(data), 0o664);
+  expect([readKeptToken(data), mode()]).toEqual(['larder_mine', 0o600]);
+});
+
+test('where there is none, it is said what to do', () => {
+  expect(() => readKeptToken(data)).toThrow(`Put it into ${keptTokenFile(data)}, or give another LARDER_DATA.`);
+});

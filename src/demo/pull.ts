@@ -1,0 +1,112 @@
+// Pulls a released image from the hosted registry as anybody would, and reads one file of it: what was baked in is there.
+import { execFile } from 'node:child_process';
+import { createReadStream } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createEgress } from '../egress/egress.ts';
+import { type Descriptor, hexOf, type Index } from '../oci/descriptor.ts';
+import { uncompressed } from '../oci/layer-listing.ts';
+import { isIndex, parseManifest, readManifestBytes } from '../oci/manifest.ts';
+import { parseReference } from '../oci/reference.ts';
+import { openRemote } from '../oci/remote.ts';
+import type { Source } from '../oci/target.ts';
+import { readTar } from '../tar/read.ts';
+
+const run = promisify(execFile);
+
+/** The registry takes any. */
+export const USER_NAME = 'larder';
+
+export type Pull = {
+  /** Scheme, host and port of the registry. */
+  registry: string;
+  /** Host, repository and tag. */
+  url: string;
+  digest: string;
+  apiToken: string;
+  /** Where skopeo is; without it Larder's own client pulls. */
+  skopeo?: string | undefined;
+};
+
+/** The text of a file of the image, without a leading `/` in its path; of the uppermost layer that has it. */
+export async function pullFile(pull: Pull, path: string): Promise<string> {
+  if (pull.skopeo !== undefined) return await withSkopeo({ ...pull, skopeo: pull.skopeo }, path);
+  const { hostname } = new URL(pull.registry);
+  const egress = createEgress({ allow: [hostname.replace(/^\[|\]$/g, '')] });
+  try {
+    const credentials = { username: USER_NAME, password: pull.apiToken };
+    const { repository } = parseReference(pull.url);
+    return await readFileOf(openRemote({ url: pull.registry, credentials, egress, repository }), pull.digest, path);
+  } finally {
+    egress.close();
+  }
+}
+
+async function withSkopeo(pull: Pull & { skopeo: string }, path: string): Promise<string> {
+  const { skopeo, digest } = pull;
+  const folder = await mkdtemp(join(tmpdir(), 'larder-demo-'));
+  try {
+    const { host } = new URL(pull.registry);
+    // In a file and not on the command line, which everybody on the machine can read.
+    const login = join(folder, 'auth.json');
+    const auth = Buffer.from(`${USER_NAME}:${pull.apiToken}`).toString('base64');
+    await writeFile(login, JSON.stringify({ auths: { [host]: { auth } } }), { mode: 0o600 });
+    const image = join(folder, 'image');
+    const options = ['--quiet', '--src-authfile', login, '--src-tls-verify=false'];
+    const from = `docker://${host}/${parseReference(pull.url).repository}@${digest}`;
+    // Who gave up root has no right to root's home, where skopeo looks for settings.
+    const env = { ...process.env, HOME: folder, XDG_RUNTIME_DIR: folder };
+    await run(skopeo, ['copy', ...options, from, `oci:${image}:pulled`], { env });
+    return await readFileOf(layoutSource(image), digest, path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A folder with one image (OCI image-spec, image-layout.md). */
+function layoutSource(folder: string): Source {
+  return {
+    async resolve() {
+      const index = JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as Index;
+      return index.manifests[0];
+    },
+    fetch: async ({ digest }) => createReadStream(join(folder, 'blobs', 'sha256', hexOf(digest))),
+  };
+}
+
+async function readFileOf(source: Source, reference: string, path: string): Promise<string> {
+  for (const layer of (await layersOf(source, reference)).toReversed()) {
+    const text = await readFileOfLayer(source, layer, path);
+    if (text !== undefined) return text;
+  }
+  throw new Error(`/${path} is not in the image that was pulled.`);
+}
+
+/** Of the first platform, when there are several. */
+async function layersOf(source: Source, reference: string): Promise<Descriptor[]> {
+  let descriptor = await source.resolve(reference);
+  while (descriptor !== undefined) {
+    const bytes = await readManifestBytes(await source.fetch(descriptor), descriptor);
+    const document = parseManifest(bytes, descriptor.mediaType);
+    if (!isIndex(document)) return document.layers;
+    descriptor = document.manifests[0];
+  }
+  throw new Error('The registry has no such image.');
+}
+
+async function readFileOfLayer(source: Source, layer: Descriptor, path: string): Promise<string | undefined> {
+  const stream = await source.fetch(layer);
+  try {
+    for await (const { header, body } of readTar(await uncompressed(stream), { lenientEnd: true })) {
+      if (header.type !== 'file' || header.path !== path) continue;
+      const parts: Uint8Array[] = [];
+      for await (const part of body) parts.push(part);
+      return Buffer.concat(parts).toString('utf8');
+    }
+    return undefined;
+  } finally {
+    stream.destroy();
+  }
+}
