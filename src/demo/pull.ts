@@ -57,8 +57,8 @@ async function withSkopeo(pull: Pull & { skopeo: string }, path: string): Promis
     const options = ['--quiet', '--src-authfile', login, '--src-tls-verify=false'];
     const from = `docker://${host}/${parseReference(pull.url).repository}@${digest}`;
     // Who gave up root has no right to root's home, where skopeo looks for settings.
-    const env = { ...process.env, HOME: folder, XDG_RUNTIME_DIR: folder };
-    await run(skopeo, ['copy', ...options, from, `oci:${image}:pulled`], { env });
+    const home = [`HOME=${folder}`, `XDG_RUNTIME_DIR=${folder}`];
+    await run('env', [...home, skopeo, 'copy', ...options, from, `oci:${image}:pulled`]);
     return await readFileOf(layoutSource(image), digest, path);
   } finally {
     await rm(folder, { recursive: true, force: true });
