@@ -10,7 +10,6 @@ import { parseContentRange } from './byte-range.ts';
 import { isGranted } from './caller.ts';
 import { isUploadId } from './names.ts';
 import { Refusal } from './refusal.ts';
-import type { Room } from './room.ts';
 import { checkUpload, endUpload, startUpload } from './uploads.ts';
 import { readDigest, repositoryOf, type Visit } from './visit.ts';
 
@@ -50,10 +49,8 @@ async function answerMount(visit: Visit<'uploads'>, digest: Digest): Promise<unk
 
 /** PATCH: the next chunk, or a stream of unknown length. */
 export async function continueUpload(visit: Visit<'upload'>): Promise<unknown> {
-  const { room } = visit;
-  await room.checkFreeRoom();
-  const id = await findSession(visit, true);
-  return await alone(room, id, async () => await accepted(visit, id, await appendBody(visit, id)));
+  await visit.room.checkFreeRoom();
+  return await alone(visit, async (id) => await accepted(visit, id, await appendBody(visit, id)));
 }
 
 /** GET: how far the upload is. */
@@ -65,8 +62,7 @@ export async function showUpload(visit: Visit<'upload'>): Promise<unknown> {
 /** DELETE: the client gives up. */
 export async function cancelUpload(visit: Visit<'upload'>): Promise<unknown> {
   const { room } = visit;
-  const id = await findSession(visit, false);
-  await alone(room, id, async () => {
+  await alone(visit, async (id) => {
     await room.content.uploads.drop(id);
     await endUpload(room.ask, id);
   });
@@ -78,8 +74,7 @@ export async function finishUpload(visit: Visit<'upload'>): Promise<unknown> {
   const { room, query } = visit;
   const digest = readDigest(query.get('digest'));
   await room.checkFreeRoom();
-  const id = await findSession(visit, false);
-  return await alone(room, id, async () => {
+  return await alone(visit, async (id) => {
     const blob = await judged(takeRest(visit, id, digest));
     await addBlob(room.ask, repositoryOf(visit), { ...blob, upload_id: id });
     return await created(visit, digest);
@@ -151,16 +146,36 @@ async function findSession(visit: Visit<'upload'>, touch: boolean): Promise<stri
   return id;
 }
 
-/** Two requests that send to one upload at once would mix their bytes: the second is refused. */
-async function alone<T>(room: Room, id: string, act: () => Promise<T>): Promise<T> {
-  if (room.busyUploads.has(id)) {
-    throw new Refusal('BLOB_UPLOAD_INVALID', 'another request is sending to this upload', { status: 409 });
-  }
-  room.busyUploads.add(id);
+/**
+ * Two requests that send to one upload at once would mix their bytes. The newer one takes it over: a client that comes
+ * back does so because its older connection broke, which the server may learn minutes later. The older one's body is cut,
+ * what it brought is kept, and the newer one begins when the older one has ended; one whose body was all here ends well.
+ */
+async function alone<T>(visit: Visit<'upload'>, act: (id: string) => Promise<T>): Promise<T> {
+  const { busyUploads } = visit.room;
+  // With the repository, which the caller may write to: nobody cuts a request to another's upload.
+  const key = `${visit.caller.organization_id} ${visit.asked.name} ${visit.asked.id}`;
+  const older = busyUploads.get(key);
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const cut = new AbortController();
+  const own = {
+    ended,
+    cut() {
+      cut.abort(new Refusal('BLOB_UPLOAD_INVALID', 'a newer request took this upload over', { status: 409 }));
+      // A body that is all here asks for no more: its request ends by itself, and its client sees the answer.
+      if (!visit.request.raw.complete) visit.request.raw.destroy(cut.signal.reason);
+    },
+  };
+  busyUploads.set(key, own);
   try {
-    return await act();
+    older?.cut();
+    await older?.ended;
+    cut.signal.throwIfAborted();
+    // After the wait: the older one may have closed the session.
+    return await act(await findSession(visit, visit.request.method === 'PATCH'));
   } finally {
-    room.busyUploads.delete(id);
+    if (busyUploads.get(key) === own) busyUploads.delete(key);
+    end();
   }
 }
 

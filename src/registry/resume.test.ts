@@ -35,15 +35,16 @@ async function startServer(): Promise<{ url: string; server: ChildProcess }> {
   return { url, server };
 }
 
-/** Begins to send `bytes` in a request that stays open, and answers how to cut it. */
-function sendPart(url: string, bytes: Buffer): { cut: () => void } {
+/** Begins to send `bytes` in a request that stays open, and answers how to cut it and when the server ended it. */
+function sendPart(url: string, bytes: Buffer): { cut: () => void; broken: Promise<unknown> } {
   const sending = request(url, {
     method: 'PATCH',
     headers: { ...basic(registry.acme.tokens.EDITOR), 'content-length': bytes.length * 2 },
   });
   sending.on('error', () => {});
+  const broken = new Promise((resolve) => sending.on('close', resolve));
   sending.write(bytes);
-  return { cut: () => sending.destroy() };
+  return { cut: () => sending.destroy(), broken };
 }
 
 async function heldOf(url: string): Promise<number> {
@@ -74,21 +75,63 @@ test('a client that goes away comes back and sends the rest', async () => {
   expect(Buffer.from(await blob.arrayBuffer()).equals(bytes)).toBe(true);
 });
 
-test('two requests never send to one upload at once', async () => {
+test('a client that comes back while its older request still hangs takes the upload over', async () => {
+  const bytes = randomBytes(3 * 1024 * 1024);
+  const url = registry.url + (await client.begin('acme/taken-over'));
+  const half = bytes.subarray(0, bytes.length / 2);
+  const hanging = sendPart(url, half);
+  await expect.poll(() => heldOf(url)).toBe(half.length);
+  // A quarter comes in a request that hangs too, the rest in a third one, which closes the upload at once.
+  const held = await heldOf(url);
+  const quarter = bytes.subarray(held, held + bytes.length / 4);
+  const hangingToo = sendPart(url, quarter);
+  await expect.poll(() => heldOf(url)).toBe(held + quarter.length);
+  await hanging.broken;
+  const rest = bytes.subarray(held + quarter.length);
+  const closed = await client.call('PUT', `${url}?digest=${digestOf(bytes)}`, { body: rest });
+  expect(closed.status).toBe(201);
+  await hangingToo.broken;
+  const blob = await client.call('GET', `/v2/acme/taken-over/blobs/${digestOf(bytes)}`);
+  expect(Buffer.from(await blob.arrayBuffer()).equals(bytes)).toBe(true);
+});
+
+test('an upload is given up while a request hangs, and its late bytes change nothing', async () => {
   const bytes = randomBytes(1024 * 1024);
-  const url = registry.url + (await client.begin('acme/contested'));
-  const { cut } = sendPart(url, bytes);
+  const url = registry.url + (await client.begin('acme/given-up'));
+  const hanging = sendPart(url, bytes);
   await expect.poll(() => heldOf(url)).toBe(bytes.length);
-  for (const method of ['PATCH', 'PUT', 'DELETE']) {
-    const second = await client.call(
-      method,
-      `${url}?digest=${digestOf(bytes)}`,
-      method === 'DELETE' ? {} : { body: bytes },
-    );
-    expect([method, second.status, await codeOf(second)]).toEqual([method, 409, 'BLOB_UPLOAD_INVALID']);
+  expect((await client.call('DELETE', url)).status).toBe(204);
+  await hanging.broken;
+  expect((await client.call('GET', url)).status).toBe(404);
+});
+
+test('of many requests at once one sends to the upload, and no byte of another is in it', async () => {
+  const url = registry.url + (await client.begin('acme/contested'));
+  const bodies = Array.from({ length: 8 }, () => randomBytes(2 * 1024 * 1024));
+  const answers = await Promise.allSettled(
+    bodies.map((body) => client.call('PATCH', url, { headers: { 'content-range': `0-${body.length - 1}` }, body })),
+  );
+  // Those taken over see their connection end, or are told; those that came after whole bytes begin at the wrong place.
+  const statuses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.status] : []));
+  expect(statuses.filter((status) => ![202, 409, 416].includes(status))).toEqual([]);
+  const held = await heldOf(url);
+  const closing: number[] = [];
+  for (const body of bodies) {
+    const digest = digestOf(body.subarray(0, held));
+    closing.push((await client.call('PUT', `${url}?digest=${digest}`)).status);
   }
-  cut();
-  await expect.poll(async () => (await client.call('PUT', `${url}?digest=${digestOf(bytes)}`)).status).toBe(201);
+  // Whoever's bytes came first, all that is held is of that one body.
+  expect(closing.filter((status) => status === 201).length).toBe(1);
+});
+
+test('two that close one upload make one blob', async () => {
+  const bytes = randomBytes(8 * 1024 * 1024);
+  const url = registry.url + (await client.begin('acme/closed-twice'));
+  expect((await client.call('PATCH', url, { body: bytes })).status).toBe(202);
+  const closing = Array.from({ length: 4 }, () => client.call('PUT', `${url}?digest=${digestOf(bytes)}`));
+  const statuses = (await Promise.all(closing)).map(({ status }) => status);
+  expect(statuses.filter((status) => status === 201).length).toBe(1);
+  expect(statuses.filter((status) => ![201, 404, 409].includes(status))).toEqual([]);
 });
 
 test('a killed server loses nothing that was on its disk, and shows nothing that was not complete', async () => {

@@ -13,6 +13,9 @@ export type RegistryIdentity = Pick<
   'findTokenHolder' | 'findRegistryGuest' | 'useRegistryCredential' | 'signToken' | 'verifyToken' | 'failedLogins'
 >;
 
+/** A request that sends to an upload: `cut` ends its body, and `ended` comes when it touches the upload no more. */
+type SendingRequest = { cut(): void; ended: Promise<void> };
+
 export type Room = {
   pool: pg.Pool;
   ask: Ask;
@@ -20,8 +23,8 @@ export type Room = {
   identity: RegistryIdentity;
   door: Door;
   manifests: ManifestCache;
-  /** Ids of the upload sessions that a request is sending to. */
-  busyUploads: Set<string>;
+  /** The request that sends to each upload session, by repository and session: the newest, when there are several. */
+  busyUploads: Map<string, SendingRequest>;
   /** Throws UNAVAILABLE while the content store has too little room to take anything. */
   checkFreeRoom(): Promise<void>;
   /** As the operator configured it; absent, clients are answered under the name they asked for. */

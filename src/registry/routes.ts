@@ -67,7 +67,7 @@ export function registerRegistryRoutes(app: FastifyInstance, options: RegistryOp
     identity,
     door: openDoor(identity),
     manifests: manifestCache(),
-    busyUploads: new Set(),
+    busyUploads: new Map(),
     checkFreeRoom: watchFreeRoom(content),
     ...(publicUrl !== undefined && { publicUrl }),
   };
