@@ -7,9 +7,10 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImageConfig, Index, Manifest } from '../../src/oci/descriptor.ts';
 import { archiveOf } from '../customization-archive.ts';
-import { type House, startTestHouse, until } from '../house.ts';
+import { type House, PATIENCE_MS, startTestHouse, until } from '../house.ts';
 
-const STORY_MS = 300_000;
+/** Longer than any one waiting of it, so that what did not come is named. */
+const STORY_MS = 2 * PATIENCE_MS;
 
 let house: House;
 let scratch: string;

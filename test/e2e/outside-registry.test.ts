@@ -9,10 +9,11 @@ import type { Index } from '../../src/oci/descriptor.ts';
 import { archiveOf } from '../customization-archive.ts';
 import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts';
 import { type FaultyProxy, startFaultyProxy } from '../faulty-proxy.ts';
-import { type House, startTestHouse, until } from '../house.ts';
+import { type House, PATIENCE_MS, startTestHouse, until } from '../house.ts';
 import { pullImage, runImage } from '../pulled-image.ts';
 
-const STORY_MS = 300_000;
+/** Longer than any one waiting of it, so that what did not come is named. */
+const STORY_MS = 2 * PATIENCE_MS;
 const LOGIN = { username: 'robot', password: 'open sesame 7' };
 const CREDS = `${LOGIN.username}:${LOGIN.password}`;
 /** Where its redis goes in the outside registry, below the path that the registry is registered with. */
