@@ -12,6 +12,43 @@ function violationsOf(environment: Environment): readonly ConfigViolation[] {
   return [];
 }
 
+describe('the mail server', () => {
+  const from = 'Larder <larder@example.org>';
+  const smtpOf = (url: string, sender = from) =>
+    readConfig({ LARDER_SMTP_URL: url, LARDER_SMTP_FROM: sender }, '/srv').notifications.smtp;
+
+  test.each(['smtp://user:p%40ss@mail.example.org:587', 'smtps://mail.example.org', 'smtp://[::1]:25/'])(
+    '%s',
+    (url) => {
+      expect(smtpOf(url)).toEqual({ url, from });
+      expect(smtpOf(url, 'larder@example.org')).toEqual({ url, from: 'larder@example.org' });
+    },
+  );
+
+  test('is none unless it is named, and then needs a sender', () => {
+    expect(readConfig({ LARDER_SMTP_FROM: from }, '/srv').notifications).not.toHaveProperty('smtp');
+    expect(violationsOf({ LARDER_SMTP_URL: 'smtp://m' }).map(({ name }) => name)).toEqual(['LARDER_SMTP_FROM']);
+  });
+
+  test.each([
+    'http://mail.example.org',
+    'smtp:mail',
+    'smtp://s3cret@mail.example.org/inbox',
+    'smtp://u:s3cret@mail.example.org?tls=no',
+    'smtp://u:%zzs3cret@mail.example.org',
+    'mail.example.org',
+  ])('is refused as %s, and its password is not told', (url) => {
+    const [violation, ...more] = violationsOf({ LARDER_SMTP_URL: url, LARDER_SMTP_FROM: from });
+    expect([violation?.name, more]).toEqual(['LARDER_SMTP_URL', []]);
+    expect(violation?.message).not.toContain('s3cret');
+  });
+
+  test.each(['larder', 'a@b, c@d', 'Larder <a@b>\r\nBcc: x@y', '<a@b>'])('%j is no sender', (sender) => {
+    const violations = violationsOf({ LARDER_SMTP_URL: 'smtp://m', LARDER_SMTP_FROM: sender });
+    expect(violations.map(({ name }) => name)).toEqual(['LARDER_SMTP_FROM']);
+  });
+});
+
 describe('readConfig', () => {
   test('an empty environment is enough', () => {
     const config = readConfig({}, '/srv');

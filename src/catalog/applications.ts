@@ -201,6 +201,8 @@ function toApplication(row: ApplicationRow): CatalogApplication {
     ...fields,
     customization: customization && toCustomization(catalog_id, customization),
     processing_status: { status: processing_status },
+    // Nothing here is lent out to be tried.
+    trial: false,
     fips_compliant: false,
     stig_compliant: false,
     containers_non_root: true,

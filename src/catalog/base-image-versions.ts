@@ -66,10 +66,11 @@ export async function findFollowedBaseImage(db: Database, id: string): Promise<F
 /** Base images to build or to look at again, shared ones first. */
 export async function listFollowedBaseImages(db: Database): Promise<{ id: string; source: 'ARCHIVE' | 'REGISTRY' }[]> {
   const found = await sql<{ id: string; source: 'ARCHIVE' | 'REGISTRY' }>`
-    select id, source from base_images
-    -- A deprecated one is still built on, so what its registry has of it is followed to the end.
-    where status = 'ACTIVE' or (status = 'DEPRECATED' and source = 'REGISTRY')
-    order by organization_id nulls first, created_at, id`.execute(db);
+    select b.id, b.source from base_images b join operating_systems o on o.id = b.operating_system_id
+    -- A deprecated one is still built on, so what its registry has of it is followed to the end, and the archive as long as
+    -- it is patched.
+    where b.status = 'ACTIVE' or (b.status = 'DEPRECATED' and (b.source = 'REGISTRY' or o.status <> 'REPLACED'))
+    order by b.organization_id nulls first, b.created_at, b.id`.execute(db);
   return found.rows;
 }
 

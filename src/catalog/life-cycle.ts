@@ -1,4 +1,4 @@
-// Where a product's branch stands in its life, from the date on which upstream's support ends, and what follows for offerings and applications.
+// Where branches and operating systems stand in their lives, from the dates on which upstream's support ends, and what follows for offerings and applications.
 import { type RawBuilder, sql } from 'kysely';
 import type { ApplicationStatus, CatalogItemStatus } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
@@ -11,6 +11,12 @@ const NOTICE_DAYS = 90;
 
 export const SUPPORTED: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION', 'DEPRECATION_GRACE_PERIOD'];
 export const ELIGIBLE: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION'];
+
+/** The last day of the fixes that Debian's archive carries (wiki.debian.org/LTS), by key. One that is not here has no end yet. */
+const OPERATING_SYSTEM_ENDS: Readonly<Record<string, string>> = {
+  'debian-12': '2028-06-30',
+  'debian-13': '2030-06-30',
+};
 
 /** When a branch is deprecated: `pb` is a row of product_branches. */
 export function deprecationDate(pb: string): RawBuilder<string> {
@@ -26,6 +32,37 @@ export function branchStatus(p: string, pb: string): RawBuilder<CatalogItemStatu
     when ${today} < ${deprecationDate(pb)} then 'SCHEDULED_DEPRECATION'
     when ${today} < ${end} then 'DEPRECATION_GRACE_PERIOD'
     else 'DEPRECATED' end`;
+}
+
+/**
+ * Moves operating systems to where they stand today: DEPRECATED in the grace period before upstream's end, when they are still
+ * patched, and REPLACED after it by the newest later version of their distribution that is not near its own end; without one
+ * they stay DEPRECATED. Running it twice changes nothing more.
+ */
+export async function moveOperatingSystems(tx: Transaction, ends = OPERATING_SYSTEM_ENDS): Promise<void> {
+  const today = sql`(now() at time zone 'UTC')::date`;
+  const version = (o: string) => sql.raw(`string_to_array(${o}.version, '.')::integer[]`);
+  await sql`
+    with ends as (
+      select key, end_of_life, end_of_life - ${sql.lit(GRACE_PERIOD_DAYS)} as deprecation
+      from unnest(${Object.keys(ends)}::text[], ${Object.values(ends)}::date[]) as given (key, end_of_life)
+    ), stand as (
+      select o.id, e.deprecation, case when ${today} >= e.end_of_life then (
+        select n.id from operating_systems n left join ends f on f.key = n.key
+        where n.distro = o.distro and ${version('n')} > ${version('o')} and coalesce(${today} < f.deprecation, true)
+        order by ${version('n')} desc limit 1) end as successor
+      from operating_systems o left join ends e on e.key = o.key
+    ), target as (
+      select id, successor, case when successor is not null then 'REPLACED'
+        when ${today} >= deprecation then 'DEPRECATED' else 'ACTIVE' end as status
+      from stand
+    )
+    update operating_systems o set status = t.status, updated_at = now(),
+      deprecated_at = case when t.status <> 'ACTIVE' then coalesce(o.deprecated_at, now()) end,
+      replaced_by = t.successor,
+      replaced_at = case when t.status = 'REPLACED' then coalesce(o.replaced_at, now()) end
+    from target t
+    where t.id = o.id and (t.status <> o.status or t.successor is distinct from o.replaced_by)`.execute(tx);
 }
 
 /** An application whose status moved. */
@@ -45,6 +82,7 @@ export type MovedApplication = {
  * changes nothing more.
  */
 export async function moveLifeCycles(tx: Transaction): Promise<MovedApplication[]> {
+  await moveOperatingSystems(tx);
   await sql`
     update offerings f set status = stand.target
     from (

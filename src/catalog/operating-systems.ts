@@ -69,12 +69,12 @@ function toDetailed(row: OperatingSystemRow): OperatingSystemDetailed {
   });
 }
 
-/** Every operating system that is built for, for jobs. */
+/** Every operating system that is built for, for jobs; a deprecated one gets patches until another takes its place. */
 export async function findOperatingSystems(db: Database): Promise<{ key: string; codename: string }[]> {
   return await db
     .selectFrom('operating_systems')
     .select(['key', 'codename'])
-    .where('status', '=', 'ACTIVE')
+    .where('status', '<>', 'REPLACED')
     .orderBy('key')
     .execute();
 }

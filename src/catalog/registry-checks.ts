@@ -145,7 +145,7 @@ export async function doubtRegistryCapabilities(
 }
 
 /**
- * Lets base images follow their operating systems: one that gets no patches any more makes them DEPRECATED, and they are
+ * Lets base images follow their operating systems: one that is near its end or over makes them DEPRECATED, and they are
  * ACTIVE again when it is. What is built on them goes on.
  */
 export async function followOperatingSystems(tx: Transaction): Promise<void> {

@@ -21,7 +21,12 @@ export const OperatingSystemDetailed = Type.Object(
     distroless: Type.Optional(Type.Boolean({ description: 'True when it has no shell and no package manager.' })),
     fips_compliant: Type.Optional(Type.Boolean()),
     stig_compliant: Type.Optional(Type.Boolean()),
-    status: Type.Optional(Word(OPERATING_SYSTEM_STATUSES, 'Where it stands in its life cycle.')),
+    status: Type.Optional(
+      Word(
+        OPERATING_SYSTEM_STATUSES,
+        'Where it stands in its life cycle: DEPRECATED in the 90 days before its fixes end, REPLACED after that when a later version has taken its place.',
+      ),
+    ),
     replaced_by: Type.Optional(Id('Identifier of the operating system that took its place.')),
     created_at: Type.Optional(Time('When it was added.')),
     updated_at: Type.Optional(Time('When it last changed.')),

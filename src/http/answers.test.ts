@@ -47,6 +47,7 @@ describe('problems', () => {
       type: '/problems/not-found',
       title: 'Not found',
       status: 404,
+      detail: 'There is nothing at this address that the organization of the token may see.',
       instance: '/v1/nowhere',
     });
   });

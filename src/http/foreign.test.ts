@@ -29,6 +29,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.close());
 
+const detail = 'There is nothing at this address that the organization of the token may see.';
+const NOT_FOUND = { type: '/problems/not-found', title: 'Not found', status: 404, detail };
 const rival = () => ({ token: api.rival.access.OWNER });
 
 test('their owner sees them', async () => {
@@ -68,7 +70,7 @@ describe('another organization', () => {
     ];
     for (const answer of answers) {
       const { instance: _, ...problem } = answer.json();
-      expect(problem).toEqual({ type: '/problems/not-found', title: 'Not found', status: 404 });
+      expect(problem).toEqual(NOT_FOUND);
     }
     expect((await api.ask('GET', customization)).json()).not.toHaveProperty('removed_at');
   });

@@ -6,7 +6,10 @@ import type { IdentityErrorCode } from '../identity/errors.ts';
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 
-/** Each kind of problem with its status, its title, and what to do about it (shown at its type's address). */
+/**
+ * Each kind of problem with its status, its title, and what to do about it: shown at its type's address, and told as the detail
+ * where there is nothing more particular to say.
+ */
 export const PROBLEMS = {
   'invalid-request': {
     status: 400,
@@ -60,12 +63,12 @@ export const PROBLEMS = {
   'in-use': {
     status: 409,
     title: 'It is still in use',
-    advice: 'The detail names what uses it. Remove that first, or let it use another.',
+    advice: 'Remove what uses it first, or let that use another.',
   },
   'limit-reached': {
     status: 409,
     title: 'There are as many as may be',
-    advice: 'The detail tells the limit. Remove one that is not needed any more.',
+    advice: 'Remove one that is not needed any more.',
   },
   'not-released': {
     status: 412,
@@ -82,7 +85,7 @@ export const PROBLEMS = {
   'too-large': {
     status: 413,
     title: 'The body is too large',
-    advice: 'The detail tells the limit.',
+    advice: 'Send less at once.',
   },
   'address-too-long': {
     status: 414,
@@ -134,7 +137,7 @@ export const PROBLEMS = {
   unavailable: {
     status: 503,
     title: 'The service cannot do this at the moment',
-    advice: 'The detail tells why. Try again after the time in the header "Retry-After".',
+    advice: 'Try again after the time in the header "Retry-After".',
   },
 } as const satisfies Record<string, { status: number; title: string; advice: string }>;
 
@@ -203,13 +206,13 @@ export function problemType(code: ProblemCode): string {
 
 /** The answer's body for a refusal. */
 export function problemBody(refusal: Refusal, instance: string): Problem | ConstraintsViolationsError {
-  const { status, title } = PROBLEMS[refusal.code];
-  const detail = refusal.detail ?? (refusal.code === 'invalid-request' ? violationsDetail(refusal) : undefined);
+  const { status, title, advice } = PROBLEMS[refusal.code];
+  const detail = refusal.detail ?? (refusal.code === 'invalid-request' ? violationsDetail(refusal) : advice);
   return {
     type: problemType(refusal.code),
     title,
     status,
-    ...(detail === undefined ? {} : { detail }),
+    detail,
     instance,
     ...(status === 400 ? { violations: [...refusal.violations] } : {}),
   };

@@ -47,7 +47,8 @@ function unknownLike(id: string): string {
   return prefix + 'abcdef0123456789'.repeat(4).slice(0, hex.length);
 }
 
-const NOT_FOUND = { type: '/problems/not-found', title: 'Not found', status: 404 };
+const detail = 'There is nothing at this address that the organization of the token may see.';
+const NOT_FOUND = { type: '/problems/not-found', title: 'Not found', status: 404, detail };
 
 type Asked = { path: string; role: Role; sent: Ask };
 

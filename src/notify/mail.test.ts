@@ -1,0 +1,108 @@
+// Mail over TLS, to a real server that asks for it: STARTTLS and smtps, a certificate that nobody knows, and a password that stays here.
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { sendMail } from './mail.ts';
+
+const FROM = 'Larder <larder@example.org>';
+const MESSAGE = { title: 'Test message', lines: ['It arrives.'] };
+
+let directory: string;
+let pair: { key: Buffer; cert: Buffer };
+const servers: SMTPServer[] = [];
+const trusted = getCACertificates('default');
+/** What the server got, and how. */
+const arrived: { secure: boolean; user: unknown; text: string }[] = [];
+let logIns = 0;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'larder-mail-'));
+  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+  execFileSync('openssl', ['req', '-x509', ...kind, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  pair = { key: readFileSync(key), cert: readFileSync(cert) };
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+afterEach(async () => {
+  setDefaultCACertificates(trusted);
+  arrived.length = 0;
+  logIns = 0;
+  await Promise.all(servers.splice(0).map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+});
+
+/** Answers the port of a server that knows one user. */
+async function serve(options: SMTPServerOptions): Promise<number> {
+  const server = new SMTPServer({
+    ...pair,
+    onAuth: ({ username, password }, _session, done) => {
+      logIns += 1;
+      return password === 'r/ght' ? done(null, { user: username }) : done(new Error('Invalid'));
+    },
+    onData: (stream, session, done) => {
+      void text(stream).then((said) => {
+        arrived.push({ secure: session.secure, user: session.user, text: said });
+        done();
+      });
+    },
+    ...options,
+  });
+  // Clients that go away in the middle of a handshake.
+  server.on('error', () => {});
+  servers.push(server);
+  const listening = server.listen(0, '127.0.0.1');
+  await once(listening, 'listening');
+  return (listening.address() as AddressInfo).port;
+}
+
+const send = (url: string) =>
+  sendMail(MESSAGE, { url, from: FROM }, { to: ['jane@example.org'], id: 'one', at: new Date(0) });
+
+/** As NODE_EXTRA_CA_CERTS does for a whole process. */
+function trust(): void {
+  setDefaultCACertificates([...trusted, pair.cert.toString()]);
+}
+
+describe.each([
+  { scheme: 'smtp', how: 'STARTTLS', options: {} },
+  { scheme: 'smtps', how: 'TLS from the first byte', options: { secure: true } },
+])('$scheme', ({ scheme, how, options }) => {
+  test(`goes out by ${how}, with the password inside`, async () => {
+    const port = await serve(options);
+    trust();
+    expect(await send(`${scheme}://larder:r%2Fght@localhost:${port}`)).toEqual([]);
+    expect(arrived).toEqual([{ secure: true, user: 'larder', text: expect.stringContaining('It arrives.') }]);
+  });
+
+  test('tells a certificate that nobody knows, and sends nothing', async () => {
+    const port = await serve(options);
+    await expect(send(`${scheme}://larder:r%2Fght@localhost:${port}`)).rejects.toMatchObject({
+      message: expect.stringMatching(/^The mail server cannot be used: \w+$/),
+      temporary: true,
+    });
+    expect([arrived, logIns]).toEqual([[], 0]);
+  });
+
+  test('tells a password that is refused, without it', async () => {
+    const port = await serve(options);
+    trust();
+    const refused = await send(`${scheme}://larder:wr0ng@localhost:${port}`).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ temporary: false, message: expect.stringContaining('user name and password') });
+    expect(JSON.stringify([refused, String(refused)])).not.toContain('wr0ng');
+  });
+});
+
+test('a server elsewhere that offers no STARTTLS never sees the password', async () => {
+  const port = await serve({ hideSTARTTLS: true, allowInsecureAuth: true });
+  // This machine by an address that is not one of its own names.
+  const mapped = `smtp://larder:r%2Fght@[::ffff:127.0.0.1]:${port}`;
+  await expect(send(mapped)).rejects.toMatchObject({ temporary: true });
+  expect([arrived, logIns]).toEqual([[], 0]);
+});
