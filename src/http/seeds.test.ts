@@ -40,7 +40,9 @@ let expanded: Release;
 let added: CatalogApplicationRequest;
 let customizations: CustomizationDetailedPage;
 
-async function ask(path: string, init: { method?: string; body?: BodyInit; headers?: object } = {}): Promise<Response> {
+type Sent = string | Uint8Array<ArrayBuffer>;
+
+async function ask(path: string, init: { method?: string; body?: Sent; headers?: object } = {}): Promise<Response> {
   const authorization = `Bearer ${estates.api.acme.access.OWNER}`;
   return await fetch(url + path, { ...init, headers: { authorization, ...init.headers } });
 }
@@ -52,7 +54,7 @@ async function read<T>(path: string): Promise<T> {
 }
 
 /** 201 without a body; answers the path of what was made. */
-async function make(path: string, init: { body: BodyInit; headers: object }): Promise<string> {
+async function make(path: string, init: { body: Sent; headers: object }): Promise<string> {
   const made = await ask(path, { method: 'POST', ...init });
   expect([path, made.status, await made.text()]).toEqual([path, 201, '']);
   return made.headers.get('location') ?? '';
