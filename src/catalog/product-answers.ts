@@ -47,6 +47,8 @@ export type VersionRow = {
   distro_created_at: string;
   distro_updated_at: string;
   packaging_type: PackagingType;
+  /** Absent until a base image for it was built. */
+  architecture: string | null;
 };
 
 /** The two policies there are: fixed identifiers, so that they name the same thing in every installation. */
@@ -136,7 +138,7 @@ function toPlatform(found: VersionRow): ApplicationVersionInfo['platforms'][numb
   return {
     created_at: found.discovered_at,
     updated_at: found.discovered_at,
-    platform: {
+    platform: present<ApplicationVersionInfo['platforms'][number]['platform']>({
       created_at: found.distro_created_at,
       updated_at: found.distro_updated_at,
       distro: {
@@ -150,8 +152,9 @@ function toPlatform(found: VersionRow): ApplicationVersionInfo['platforms'][numb
         os_family: 'linux',
         public_offering: true,
       },
+      architecture: found.architecture,
       packaging_type: found.packaging_type,
       marked_draft: false,
-    },
+    }),
   };
 }

@@ -120,10 +120,11 @@ function productFilter(input: Input<'listProducts'>): RawBuilder<unknown> {
 }
 
 function versionFilter(input: Input<'getProductBranch'>): RawBuilder<unknown> {
-  const { distro, packaging } = input;
+  const { distro, packaging, architecture } = input;
   return allOf([
     distro === undefined ? undefined : sql`(o.key = ${distro} or o.id::text = ${distro.toLowerCase()})`,
     packaging === undefined ? undefined : sql`f.packaging_type = ${packaging}`,
+    architecture === undefined ? undefined : sql`built.architecture = ${architecture}`,
   ]);
 }
 
@@ -156,12 +157,18 @@ async function findVersions(db: Database, of: BranchRow[], where: RawBuilder<unk
     select v.product_key, v.branch, v.version, v.id as version_id, ${wireTime('v.discovered_at')} as discovered_at,
       v.is_latest, o.id as distro_id, o.key as distro_key, o.distro, o.version as distro_version, o.name as distro_name,
       ${wireTime('o.created_at')} as distro_created_at, ${wireTime('o.updated_at')} as distro_updated_at,
-      f.packaging_type
+      f.packaging_type, built.architecture
     from product_branches pb
     join product_versions v on v.product_key = pb.product_key and v.branch = pb.branch
     join operating_systems o on o.id = v.operating_system_id
     join offerings f on f.product_key = v.product_key and f.branch = v.branch
     join offering_operating_systems fo on fo.offering_id = f.id and fo.operating_system_id = o.id
+    -- What the installation builds is for the machine that its base images are for.
+    left join lateral (
+      select n.pin -> 'manifest' -> 'platform' ->> 'architecture' as architecture
+      from base_images b join base_image_versions n on n.base_image_id = b.id
+      where b.operating_system_id = o.id and b.organization_id is null
+      order by n.recorded_at desc limit 1) built on true
     where pb.id = any(${of.map(({ branch_id }) => branch_id)}::uuid[]) and ${where}
     order by v.discovered_at desc, v.version desc, o.key, f.packaging_type`.execute(db);
   return found.rows;

@@ -1,0 +1,70 @@
+// The operations of version 1 that there are, by method and path: none is lost, and nothing of ours takes a name in it.
+import { expect, test } from 'vitest';
+import type { EndpointDefinition } from './endpoint.ts';
+import { endpoints } from './endpoints.ts';
+
+const CATALOG = '/catalogs/{catalog_id}';
+const CREDENTIALS = '/registries/{registry_id}/credentials';
+const PRODUCT = 'product/{product_id_or_key}';
+const BRANCH = `${PRODUCT}/branch/{branch_id_or_key}`;
+
+/** As the published reference has them, and those that its links and schemas let expect. */
+const VERSION_1: Record<string, string[]> = {
+  [`${CATALOG}/applications`]: ['GET'],
+  [`${CATALOG}/applications/{application_id}`]: ['GET'],
+  [`${CATALOG}/application-requests`]: ['GET', 'POST'],
+  [`${CATALOG}/application-requests/{application_request_id}`]: ['GET'],
+  [`${CATALOG}/applications/{application_id}/requests`]: ['GET'],
+  '/applications-offering': ['GET'],
+  '/applications-offering/{offering_id}': ['GET'],
+  '/base-images': ['GET', 'POST'],
+  '/base-images/{base_image_id}': ['GET', 'PATCH', 'DELETE'],
+  '/catalogs': ['GET'],
+  [CATALOG]: ['GET'],
+  [`${CATALOG}/files/{digest}`]: ['GET'],
+  [`${CATALOG}/customizations`]: ['GET', 'POST'],
+  [`${CATALOG}/customizations/{customization_id}`]: ['GET', 'PATCH', 'DELETE'],
+  [`${CATALOG}/releases`]: ['GET'],
+  [`${CATALOG}/releases/{release_id}`]: ['GET'],
+  [`${CATALOG}/release-failures`]: ['GET'],
+  [`${CATALOG}/pipelines`]: ['GET'],
+  [`${CATALOG}/pipelines/{pipeline_id}`]: ['GET'],
+  '/registries': ['GET', 'POST'],
+  '/registries/{registry_id}': ['GET', 'PATCH', 'DELETE'],
+  [CREDENTIALS]: ['GET', 'POST'],
+  [`${CREDENTIALS}/{credential_id}`]: ['GET', 'DELETE'],
+  '/operating-systems': ['GET'],
+  '/operating-systems/{operating_system_id}': ['GET'],
+  '/notification-types': ['GET'],
+  '/notification-providers': ['GET', 'POST'],
+  '/notification-providers/{provider_id}': ['GET', 'PATCH', 'DELETE'],
+  '/notification-providers/notification-types': ['PUT'],
+  '/quotas': ['GET'],
+  '/subscriptions': ['GET'],
+  '/subscriptions/{subscription_id}': ['GET'],
+  '/applications': ['GET'],
+  '/applications/page': ['GET'],
+  [`/applications/${PRODUCT}`]: ['GET'],
+  [`/applications/${BRANCH}`]: ['GET'],
+  '/applications/extended': ['GET'],
+  '/applications/extended/page': ['GET'],
+  [`/applications/extended/${PRODUCT}`]: ['GET'],
+  [`/applications/extended/${BRANCH}`]: ['GET'],
+};
+
+/** What an installation allows its organizations is not asked for here yet. */
+const OF_THE_INSTALLATION = /^GET \/v1\/(quotas|subscriptions)\b/;
+
+const wanted = Object.entries(VERSION_1).flatMap(([path, methods]) => methods.map((method) => `${method} /v1${path}`));
+
+test('version 1 has 51 operations and 4 more that it lets expect', () => {
+  expect(wanted).toHaveLength(55);
+});
+
+test('each of them is here, and what is beside them is under a name of ours', () => {
+  const here = Object.values<EndpointDefinition>(endpoints).map(({ method, path }) => `${method} ${path}`);
+  const missing = wanted.filter((operation) => !here.includes(operation));
+  expect(missing.filter((operation) => !OF_THE_INSTALLATION.test(operation))).toEqual([]);
+  const beside = here.filter((operation) => !wanted.includes(operation));
+  expect(beside.filter((operation) => !/ \/(larder\/v1|csp\/gateway)\//.test(operation))).toEqual([]);
+});
