@@ -11,6 +11,7 @@ import {
 } from '../src/catalog/bootstrap.ts';
 import { createCustomization } from '../src/catalog/customization-changes.ts';
 import { type DiscoveredProduct, recordDiscovery } from '../src/catalog/discovery.ts';
+import type { LockedPackage } from '../src/catalog/locked-packages.ts';
 import { recordPlan, startPhase, succeedPhase } from '../src/catalog/pipeline-steps.ts';
 import { findPlanInputs, type PlanInputs } from '../src/catalog/plan-inputs.ts';
 import type { Principal } from '../src/catalog/principal.ts';
@@ -198,7 +199,8 @@ export async function catalogOver(
     /** Plans as the planning job does: the digest stands for everything that goes in. */
     plan: (pipelineId: string, salt?: string) => planByHand(database, pipelineId, salt),
     /** Takes a pipeline to its release. */
-    finish: (pipelineId: string, salt?: string) => finishByHand(database, pipelineId, salt),
+    finish: (pipelineId: string, salt?: string, packages?: LockedPackage[]) =>
+      finishByHand(database, pipelineId, { salt, packages }),
     /** Ids in the payloads of the jobs that wait for this task. */
     waiting: (task: Task) => waitingJobs(database, task),
     /** Forgets all jobs, as if workers had taken them. */
@@ -265,7 +267,11 @@ function keptVersion(inputs: PlanInputs): string | undefined {
   return inputs.keep_pins ? inputs.previous?.version : undefined;
 }
 
-async function finishByHand(database: TestDatabase, pipelineId: string, salt?: string): Promise<RecordedRelease> {
+async function finishByHand(
+  database: TestDatabase,
+  pipelineId: string,
+  { salt, packages = [] }: { salt?: string | undefined; packages?: LockedPackage[] | undefined },
+): Promise<RecordedRelease> {
   const { db } = database;
   const { stack, version, outcome } = await planByHand(database, pipelineId, salt);
   if (outcome !== 'BUILD') throw new Error(`the plan is ${outcome}`);
@@ -281,7 +287,7 @@ async function finishByHand(database: TestDatabase, pipelineId: string, salt?: s
     );
   }
   await inTransaction(db, (tx) => startPhase(tx, { pipeline_id: pipelineId, phase: 'DISTRIBUTION' }));
-  return await releaseByHand(database, pipelineId, { stack, version, files: [log] });
+  return await releaseByHand(database, pipelineId, { stack, version, packages, files: [log] });
 }
 
 async function releaseByHand(
@@ -290,6 +296,7 @@ async function releaseByHand(
   made: {
     stack: { id: string; version: number }[];
     version: string;
+    packages: LockedPackage[];
     files: { digest: Digest; size: number; mime_type: string; filename: string }[];
   },
 ): Promise<RecordedRelease> {
@@ -323,6 +330,7 @@ async function releaseByHand(
       metadata: [{ platform: { os_family: 'linux', architecture: 'amd64' }, files: made.files }],
       customizations: made.stack,
       contents: [digestOf(`layer ${pipelineId}`)],
+      packages: made.packages,
     }),
   );
 }

@@ -5,6 +5,7 @@ import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
 import { addUses } from './content-uses.ts';
+import { type PackageOffer, recordOffers } from './locked-packages.ts';
 import { createPipelines } from './pipeline-wishes.ts';
 
 /** What the rows need of a recipe; a Recipe of src/recipes fits and is kept whole. */
@@ -39,15 +40,21 @@ export type Discovery = { pipelines: number };
 
 /**
  * Writes the whole library into rows: products, branches, versions, offerings. A product whose recipe is gone is
- * deprecated. Living applications are built again when their branch has a new upstream version (UPSTREAM_UPDATE), or when
- * the recipe or the distribution's package moved (MAINTENANCE).
+ * deprecated. Living applications are built again when their branch has a new upstream version (UPSTREAM_UPDATE), when the
+ * recipe or the distribution's package moved (MAINTENANCE), or when a package that their release locks did: one pipeline
+ * each, however much moved.
  */
-export async function recordDiscovery(tx: Transaction, products: DiscoveredProduct[]): Promise<Discovery> {
+export async function recordDiscovery(
+  tx: Transaction,
+  products: DiscoveredProduct[],
+  offers: readonly PackageOffer[] = [],
+): Promise<Discovery> {
   // One discovery at a time: two that interleave would each see half of the other's versions as moved.
   await sql`lock table products in share row exclusive mode`.execute(tx);
-  const wishes = new Map<string, Set<PipelineTrigger['type']>>();
-  const wish = (ids: string[], trigger: PipelineTrigger['type']) => {
-    for (const id of ids) wishes.set(id, (wishes.get(id) ?? new Set<PipelineTrigger['type']>()).add(trigger));
+  const wishes: Wishes = new Map();
+  const wish = (ids: string[], type: PipelineTrigger['type'], context?: string) => {
+    const trigger = { type, ...(context !== undefined && { context }) };
+    for (const id of ids) wishes.set(id, (wishes.get(id) ?? new Map()).set(`${type} ${context ?? ''}`, trigger));
   };
   for (const product of products) {
     const { recipe } = product;
@@ -69,15 +76,21 @@ export async function recordDiscovery(tx: Transaction, products: DiscoveredProdu
     tx,
     products.map(({ recipe }) => recipe.key),
   );
+  for (const { application_ids, triggers } of await recordOffers(tx, offers)) {
+    for (const { type, context } of triggers) wish(application_ids, type, context);
+  }
   return { pipelines: await fulfil(tx, wishes) };
 }
 
+/** Why each application is to be built again, every reason once. */
+type Wishes = Map<string, Map<string, PipelineTrigger>>;
+
 /** Makes the pipelines, those with the same reasons together. */
-async function fulfil(tx: Transaction, wishes: Map<string, Set<PipelineTrigger['type']>>): Promise<number> {
+async function fulfil(tx: Transaction, wishes: Wishes): Promise<number> {
   type Group = { triggers: PipelineTrigger[]; ids: string[] };
   const groups = new Map<string, Group>();
-  for (const [id, types] of wishes) {
-    const triggers = [...types].sort().map((type) => ({ type }));
+  for (const [id, reasons] of wishes) {
+    const triggers = [...reasons.keys()].sort().flatMap((reason) => reasons.get(reason) ?? []);
     const key = JSON.stringify(triggers);
     const group: Group = groups.get(key) ?? { triggers, ids: [] };
     group.ids.push(id);

@@ -7,6 +7,7 @@ import { json, type PlatformFiles } from '../db/tables.ts';
 import { addUses } from './content-uses.ts';
 import { allowFiles } from './files.ts';
 import { newReleaseId } from './ids.ts';
+import { type LockedPackage, recordLockedPackages } from './locked-packages.ts';
 import { tellOfPatch } from './notification-causes.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { moveProcessing } from './pipeline-steps.ts';
@@ -34,6 +35,8 @@ export type FinishedPipeline = {
   customizations: { id: string; version: number }[];
   /** Everything the release consists of, kept as long as the release is. */
   contents: Digest[];
+  /** What the plan locks, of the product and of the customizations; the base image's are followed with it. */
+  packages?: LockedPackage[];
   /** Releases it was made from. */
   depends_on?: string[];
 };
@@ -65,6 +68,7 @@ export async function recordRelease(tx: Transaction, finished: FinishedPipeline)
     plan_digest,
     ...files.map((file) => file.digest),
   ]);
+  await recordLockedPackages(tx, pipeline.application_id, finished.packages ?? []);
   await endPipeline(tx, pipeline, releaseIds[0]);
   await tellOfPatch(tx, pipeline.id);
   await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS', 'FAILED'], 'COMPLETED');

@@ -68,3 +68,15 @@ export type RepositoryUploadsTable = {
   created_at: DefaultTime;
   updated_at: DefaultTime;
 };
+
+/** `offered` is what the archive had when it was last asked. */
+export type LockedPackagesTable = {
+  id: Generated<number>;
+  operating_system_id: string;
+  name: string;
+  architecture: string;
+  version: string;
+  offered: string | null;
+};
+
+export type ApplicationPackagesTable = { application_id: string; package_id: number };

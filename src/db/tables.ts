@@ -21,10 +21,12 @@ import type {
 } from '../contract/vocabulary.ts';
 import type { DefaultJson, DefaultTime, Json, OptionalJson, OptionalTime, Time } from './columns.ts';
 import type {
+  ApplicationPackagesTable,
   ArtifactsTable,
   BuiltLayersTable,
   CatalogFilesTable,
   ContentUsesTable,
+  LockedPackagesTable,
   RegistryBlobsTable,
   RepositoriesTable,
   RepositoryBlobsTable,
@@ -369,6 +371,8 @@ export type Tables = {
   content_uses: ContentUsesTable;
   built_layers: BuiltLayersTable;
   artifacts: ArtifactsTable;
+  locked_packages: LockedPackagesTable;
+  application_packages: ApplicationPackagesTable;
   registry_blobs: RegistryBlobsTable;
   repositories: RepositoriesTable;
   repository_blobs: RepositoryBlobsTable;

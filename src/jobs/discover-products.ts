@@ -1,7 +1,8 @@
-// Reads the product library, asks every operating system's archive what it has, and turns both into rows; then looks at the base images.
+// Reads the product library, asks every operating system's archive what it has, also of the packages that releases lock, and turns all into rows; then looks at the base images.
 import { listFollowedBaseImages } from '../catalog/base-image-versions.ts';
 import { type DiscoveredProduct, recordDiscovery } from '../catalog/discovery.ts';
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
+import { dropUnheldPackages } from '../catalog/locked-packages.ts';
 import { findOperatingSystems } from '../catalog/operating-systems.ts';
 import { inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
@@ -11,6 +12,7 @@ import type { AptRoot } from '../recipes/apt.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { loadRecipes, type Recipe, recipeDigest, storeRecipeFiles } from '../recipes/recipe.ts';
 import { resolvers } from '../recipes/resolvers.ts';
+import { findPackageOffers } from './package-offers.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** The product library that comes with Larder. */
@@ -21,6 +23,9 @@ const FOLLOWERS: Record<'ARCHIVE' | 'REGISTRY', Task & ('build-base-image' | 'fo
   REGISTRY: 'follow-base-image',
 };
 
+/** Before every pipeline: one that has not begun when its base image moves is replaced, with its reasons, instead of followed by another. */
+const BASE_IMAGE_PRIORITY = 30;
+
 export async function discoverProducts(
   resources: WorkerResources,
   _payload: Record<string, never>,
@@ -30,17 +35,21 @@ export async function discoverProducts(
   for (const recipe of recipes) await storeRecipeFiles(PRODUCTS, recipe, resources.content);
   const archives = await openSystems(resources, context.signal);
   const products = await Promise.all(recipes.map((recipe) => discover(recipe, archives)));
+  const { db, content } = resources;
+  const asked = archives.map((archive) => findPackageOffers(db, { ...archive, content, signal: context.signal }));
+  const offers = (await Promise.all(asked)).flat();
   await inTransaction(resources.db, async (tx) => {
-    const { pipelines } = await recordDiscovery(tx, products);
+    const { pipelines } = await recordDiscovery(tx, products, offers);
     await moveLifeCycles(tx);
     for (const { id, source } of await listFollowedBaseImages(tx)) {
-      await enqueue(tx, FOLLOWERS[source], { base_image_id: id }, { key: id });
+      await enqueue(tx, FOLLOWERS[source], { base_image_id: id }, { key: id, priority: BASE_IMAGE_PRIORITY });
     }
     resources.log.info(
       { products: products.length, operating_systems: archives.length, pipelines },
       'products discovered',
     );
   });
+  await inTransaction(resources.db, dropUnheldPackages);
 }
 
 type System = { key: string; apt: AptRoot };

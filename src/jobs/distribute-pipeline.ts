@@ -62,6 +62,7 @@ export async function distributePipeline(
         metadata: platformFiles(artifact, [...state.metadata, trigger]),
         customizations: plan.customizations.map(({ id, version }) => ({ id, version })),
         contents: [...contentsOfPlan(plan), ...contentsOfArtifact(artifact)],
+        packages: [...plan.packages, ...plan.customizations.flatMap((one) => one.packages)],
       });
     });
   });

@@ -17,6 +17,8 @@ export type PackageVersions = {
   name: string;
   /** What apt would install; undefined when the archive has none. */
   candidate?: string;
+  /** True when the candidate comes from a suite of security updates. */
+  security?: boolean;
   /** All that the indexes hold, newest first. */
   versions: string[];
 };
@@ -36,6 +38,8 @@ export interface AptRoot {
   /** Names of the archive's packages that match. */
   packageNames(pattern: RegExp): Promise<string[]>;
   versionsOf(names: string[]): Promise<PackageVersions[]>;
+  /** Where the archive has these, as `name` or `name=version`: lock lines of themselves alone. */
+  locate(names: string[], signal?: AbortSignal): Promise<AptLockLine[]>;
   /**
    * Every package to add or upgrade so that the wanted ones are installed, without recommendations.
    * Throws AptError: PACKAGE_UNKNOWN, VERSION_UNKNOWN, UNSOLVABLE, NAME_MALFORMED and what `update` throws.
@@ -145,28 +149,28 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     }
   }
 
+  async function locate(names: string[], signal?: AbortSignal): Promise<AptLockLine[]> {
+    checkRequest(names);
+    await indexesDigest(signal);
+    return parseUris(await gate.read(() => apt('apt-get', ['download', '--print-uris', '-q', '--', ...names], signal)));
+  }
+
   return {
     operating_system,
     update,
+    locate,
     packageNames,
     versionsOf,
     solve,
-    fetch: async (packages, content, { signal } = {}) => {
-      const locate = async (names: string[]) => {
-        await indexesDigest(signal);
-        return parseUris(
-          await gate.read(() => apt('apt-get', ['download', '--print-uris', '-q', '--', ...names], signal)),
-        );
-      };
-      return fetchPackages(packages, content, {
+    fetch: async (packages, content, { signal } = {}) =>
+      fetchPackages(packages, content, {
         folder: paths.work,
         configuration: paths.configuration,
         operating_system,
-        locate,
+        locate: (names) => locate(names, signal),
         log,
         signal,
-      });
-    },
+      }),
   };
 }
 
@@ -205,8 +209,16 @@ export function parsePolicy(output: string): PackageVersions[] {
     const name = /^(\S+):\n/.exec(block)?.[1] ?? '';
     const candidate = /^ {2}Candidate: (\S+)$/m.exec(block)?.[1];
     const versions = [...block.matchAll(/^ (?:\*\*\*| {3}) (\S+) -?\d+$/gm)].map((match) => match[1] ?? '');
-    return { name, versions, ...(candidate && candidate !== '(none)' ? { candidate } : {}) };
+    if (candidate === undefined || candidate === '(none)') return { name, versions };
+    return { name, versions, candidate, ...(isOfSecurity(block, candidate) && { security: true }) };
   });
+}
+
+/** The lines below a version are its sources: priority, address, `suite/component`, architecture. */
+function isOfSecurity(block: string, candidate: string): boolean {
+  const [, ...below] = block.split(/^ (?:\*\*\*| {3}) /m);
+  const sources = below.find((version) => version.startsWith(`${candidate} `)) ?? '';
+  return /^ +-?\d+ \S+ \S+(?:-security|\/updates)\/\S+ /m.test(sources);
 }
 
 async function digestOfLists(lists: string): Promise<Digest> {

@@ -1,0 +1,109 @@
+// Packages that releases lock: who is built again when one moves, once, for every reason together, and never without end.
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import type { PipelineTrigger } from '../contract/vocabulary.ts';
+import { recordDiscovery } from './discovery.ts';
+import { dropUnheldPackages, type LockedPackage, listHeldPackages, type PackageOffer } from './locked-packages.ts';
+
+let house: TestCatalog;
+let redis = '';
+let nginx = '';
+let products = library();
+
+const SSL: LockedPackage = { name: 'libssl3', architecture: 'amd64', version: '3.0.15-1' };
+const ZLIB: LockedPackage = { name: 'zlib1g', architecture: 'amd64', version: '1:1.2.13-1' };
+
+beforeAll(async () => {
+  house = await openTestCatalog();
+  await house.baseMoves('base');
+  const { application_ids } = await house.request(house.acme, ['redis', 'nginx']);
+  [redis = '', nginx = ''] = application_ids;
+  await house.finish(await house.openPipeline(redis), 'first', [SSL, ZLIB]);
+  await house.finish(await house.openPipeline(nginx), 'first', [ZLIB]);
+});
+afterAll(() => house.drop());
+
+/** What a discovery makes when the archive offers these versions, for these reasons. */
+async function discover(offered: Record<string, string>, triggers: PipelineTrigger[] = [{ type: 'MAINTENANCE' }]) {
+  const held = await listHeldPackages(house.db, 'debian-12');
+  const offers = held.flatMap(({ id, name }): PackageOffer[] => {
+    const version = offered[name];
+    return version === undefined ? [] : [{ id, offered: version, triggers }];
+  });
+  return await house.write((tx) => recordDiscovery(tx, products, offers));
+}
+
+async function triggersOf(pipelineId: string): Promise<PipelineTrigger[] | undefined> {
+  const row = await house.db.selectFrom('pipelines').select('triggers').where('id', '=', pipelineId).executeTakeFirst();
+  return row?.triggers;
+}
+
+test('the packages of the newest releases are known, of one operating system', async () => {
+  const held = await listHeldPackages(house.db, 'debian-12');
+  expect(held.map(({ name, version, offered }) => [name, version, offered])).toEqual([
+    ['libssl3', '3.0.15-1', null],
+    ['zlib1g', '1:1.2.13-1', null],
+  ]);
+  expect(await listHeldPackages(house.db, 'debian-13')).toEqual([]);
+});
+
+test('an offer that is no reason builds nothing', async () => {
+  expect(await discover({ libssl3: SSL.version, zlib1g: ZLIB.version }, [])).toEqual({ pipelines: 0 });
+});
+
+test('a package that moves builds who holds it, and nobody else', async () => {
+  expect(await discover({ libssl3: '3.0.16-1' }, [{ type: 'CVE_PATCH', context: 'CVE-2025-0001' }])).toEqual({
+    pipelines: 1,
+  });
+  const pipeline = await house.openPipeline(redis);
+  expect(await triggersOf(pipeline)).toEqual([{ type: 'CVE_PATCH', context: 'CVE-2025-0001' }]);
+  expect(await house.openPipelines(nginx)).toEqual([]);
+});
+
+test('the same offer again builds nothing, also when the plan did not take it', async () => {
+  const pipeline = await house.openPipeline(redis);
+  expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
+  // A recipe that holds the package back: the plan is the released one.
+  expect((await house.plan(pipeline, 'first')).outcome).toBe('UNCHANGED');
+  expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
+  expect(await house.openPipelines(redis)).toEqual([]);
+});
+
+test('however many packages and reasons move at once, an application gets one pipeline with all reasons', async () => {
+  const made = await house.write(async (tx) => {
+    const held = await listHeldPackages(tx, 'debian-12');
+    const offers = held.map(
+      ({ id }, at): PackageOffer => ({
+        id,
+        offered: '9',
+        triggers: [at === 0 ? { type: 'CVE_PATCH', context: 'CVE-2025-0002' } : { type: 'MAINTENANCE' }],
+      }),
+    );
+    products = library({ redis: { version: '7.0.16' } });
+    return await recordDiscovery(tx, products, offers);
+  });
+  expect(made).toEqual({ pipelines: 2 });
+  expect(await triggersOf(await house.openPipeline(redis))).toEqual([
+    { type: 'CVE_PATCH', context: 'CVE-2025-0002' },
+    { type: 'MAINTENANCE' },
+    { type: 'UPSTREAM_UPDATE' },
+  ]);
+  expect(await triggersOf(await house.openPipeline(nginx))).toEqual([{ type: 'MAINTENANCE' }]);
+});
+
+test('a release takes the place of what was locked before, and what nobody holds is forgotten', async () => {
+  const moved = { ...SSL, version: '9' };
+  await house.finish(await house.openPipeline(redis), 'second', [moved]);
+  await house.finish(await house.openPipeline(nginx), 'second', [moved]);
+  await house.write(dropUnheldPackages);
+  const { rows } = await sql<{ version: string }>`select version from locked_packages`.execute(house.db);
+  expect(rows).toEqual([{ version: '9' }]);
+  expect(await discover({ libssl3: '9' }, [])).toEqual({ pipelines: 0 });
+});
+
+test('a removed application is not built again', async () => {
+  await sql`update applications set removed_at = now() where id = ${nginx}`.execute(house.db);
+  expect(await discover({ libssl3: '10' })).toEqual({ pipelines: 1 });
+  expect(await house.openPipelines(nginx)).toEqual([]);
+});

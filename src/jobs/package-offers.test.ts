@@ -1,0 +1,81 @@
+// What the machine's real archive offers for packages of older releases, and the vulnerabilities that its changelogs name.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { recordDiscovery } from '../catalog/discovery.ts';
+import { memoryContent } from '../oci/memory.ts';
+import { type AptRoot, openAptRoot } from '../recipes/apt.ts';
+import { configuredSources } from '../recipes/apt-sources.ts';
+import { findPackageOffers } from './package-offers.ts';
+
+let house: TestCatalog;
+let apt: AptRoot;
+let scratch = '';
+let application = '';
+const content = memoryContent();
+
+/** As released long ago: the first from a suite of security updates since, the second from the release itself. */
+const OLD = [
+  { name: 'libssl3', architecture: 'amd64', version: '3.0.0-1' },
+  { name: 'libjemalloc2', architecture: 'amd64', version: '5.0.0-1' },
+  { name: 'no-such-package', architecture: 'amd64', version: '1-1' },
+  { name: 'zlib1g', architecture: 'amd64', version: '99:1-1' },
+];
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'larder-offers-'));
+  const sources = await configuredSources('bookworm');
+  apt = await openAptRoot({ directory: scratch, sources, operating_system: 'debian-12' });
+  await apt.update();
+  house = await openTestCatalog();
+  await house.baseMoves('base');
+  const { application_ids } = await house.request(house.acme, ['redis']);
+  application = application_ids[0] ?? '';
+  await house.finish(await house.openPipeline(application), 'first', OLD);
+}, 120_000);
+afterAll(async () => {
+  await house.drop();
+  await rm(scratch, { recursive: true, force: true });
+});
+
+const ask = () => findPackageOffers(house.db, { key: 'debian-12', apt, content, signal: new AbortController().signal });
+
+async function discover() {
+  const offers = await ask();
+  return await house.write((tx) => recordDiscovery(tx, library(), offers));
+}
+
+test('a security update says which vulnerabilities it fixes, another update says that it is one', async () => {
+  const [libssl3, libjemalloc2, zlib1g] = await apt.versionsOf(['libssl3', 'libjemalloc2', 'zlib1g']);
+  const offers = await ask();
+  expect(offers.map(({ offered }) => offered).sort()).toEqual(
+    [libssl3, libjemalloc2, zlib1g].map((one) => one?.candidate).sort(),
+  );
+  const triggers = new Map(offers.map((one) => [one.offered, one.triggers]));
+  expect(triggers.get(libjemalloc2?.candidate ?? '')).toEqual([{ type: 'MAINTENANCE' }]);
+  expect(triggers.get(zlib1g?.candidate ?? '')).toEqual([]);
+  const fixed = triggers.get(libssl3?.candidate ?? '') ?? [];
+  const id = expect.stringMatching(/^CVE-\d{4}-\d{4,}$/);
+  const reason = libssl3?.security ? { type: 'CVE_PATCH', context: id } : { type: 'MAINTENANCE' };
+  expect(fixed.length).toBeGreaterThan(0);
+  for (const trigger of fixed) expect(trigger).toEqual(reason);
+});
+
+test('what moved is built again once; the archive that stands still builds nothing', async () => {
+  expect(await discover()).toEqual({ pipelines: 1 });
+  const row = await house.db
+    .selectFrom('pipelines')
+    .select('triggers')
+    .where('id', '=', await house.openPipeline(application))
+    .executeTakeFirstOrThrow();
+  expect(row.triggers.map(({ type }) => type)).toContain('MAINTENANCE');
+  expect(await ask()).toEqual([]);
+  expect(await discover()).toEqual({ pipelines: 0 });
+  const [libssl3] = await apt.versionsOf(['libssl3']);
+  await house.finish(await house.openPipeline(application), 'second', [
+    { name: 'libssl3', architecture: 'amd64', version: libssl3?.candidate ?? '' },
+  ]);
+  expect(await discover()).toEqual({ pipelines: 0 });
+});

@@ -1,0 +1,57 @@
+// Which vulnerabilities a package fixes, as its own changelog says: the indexes of an archive do not tell.
+import { spawn } from 'node:child_process';
+import { pipeline } from 'node:stream/promises';
+import { gunzipSync } from 'node:zlib';
+import type { PackagePin } from '../build/plan.ts';
+import type { ContentStore } from '../oci/content.ts';
+import { isNewer } from './debian-version.ts';
+
+/** The longest changelogs of Debian 12 are some 2 MB; a larger one is not read. */
+const CHANGELOG_BYTES_MAX = 16 * 1024 * 1024;
+
+/** A kernel update names hundreds; a reason that nobody reads to its end is none. */
+const VULNERABILITIES_MAX = 20;
+
+/** The ids of the vulnerabilities that a package fixes and the version before did not, as its changelog has them; empty when it has none or cannot be read. */
+export async function fixedVulnerabilities(pin: PackagePin, content: ContentStore, before: string): Promise<string[]> {
+  const changelog = await readChangelog(pin, content);
+  return changelog === undefined ? [] : vulnerabilitiesSince(changelog, before);
+}
+
+/** The CVE ids in the entries above `before` (deb-changelog(5): newest first), each once. */
+export function vulnerabilitiesSince(changelog: string, before: string): string[] {
+  const found = new Set<string>();
+  for (const entry of changelog.split(/^(?=\S+ \([^)\s]+\) )/m)) {
+    const version = /^\S+ \(([^)\s]+)\) /.exec(entry)?.[1];
+    if (version === undefined) continue;
+    if (!isNewer(version, before)) break;
+    for (const [id] of entry.matchAll(/\bCVE-\d{4}-\d{4,}\b/g)) found.add(id);
+  }
+  return [...found].sort().slice(0, VULNERABILITIES_MAX);
+}
+
+/** Native packages call it changelog.gz. tar ends badly for the one that is not there, so what it writes is what counts. */
+const PIPE =
+  'dpkg-deb --fsys-tarfile - | tar -xO "./usr/share/doc/$1/changelog.Debian.gz" "./usr/share/doc/$1/changelog.gz"';
+
+async function readChangelog({ name, digest }: PackagePin, content: ContentStore): Promise<string | undefined> {
+  const child = spawn('sh', ['-c', PIPE, 'sh', name], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const ended = new Promise<void>((resolve) => {
+    child.on('error', () => resolve());
+    child.on('close', () => resolve());
+  });
+  const output: Buffer[] = [];
+  let length = 0;
+  child.stdout.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length <= CHANGELOG_BYTES_MAX) output.push(chunk);
+  });
+  // A broken .deb closes the pipe early; its build tells that in better words.
+  const sent = pipeline(await content.open(digest), child.stdin).catch(() => undefined);
+  await Promise.all([ended, sent]);
+  try {
+    return gunzipSync(Buffer.concat(output), { maxOutputLength: CHANGELOG_BYTES_MAX }).toString('utf8');
+  } catch {
+    return undefined;
+  }
+}
