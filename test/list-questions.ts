@@ -181,6 +181,9 @@ export function listsOf(estates: TestEstates): Record<string, List> {
     listRegistryCredentials: {
       filters: { removed },
     },
+    listApiTokens: {
+      filters: { removed, user_id: [{ ...all(''), value: () => own('user_id') }] },
+    },
     listCustomizations: {
       filters: {
         product_key: [is('redis', (item) => item.filter?.product_key === 'redis')],

@@ -4,23 +4,18 @@ import type { Customization } from '../contract/customization-version.ts';
 import type { PipelineMetadata } from '../contract/file.ts';
 import type { Digest, MetadataFile, PackagingType } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { wireTime } from '../db/page.ts';
 
-/** An optional field may be null or undefined here; a required one may not. */
-type Sparse<T> = { [K in keyof T]: Record<string, never> extends Pick<T, K> ? T[K] | null | undefined : T[K] };
-
-/** The value without the optional fields that do not apply: on the wire they are absent, never null. */
-export function present<T extends object>(value: Sparse<T>): T {
-  const kept: Record<string, unknown> = {};
-  for (const [key, field] of Object.entries(value)) {
-    if (field !== null && field !== undefined) kept[key] = field;
-  }
-  return kept as T;
-}
-
-/** A timestamp column as RFC 3339 in UTC with milliseconds. Columns are named by the code, never by a client. */
-export function wireTime(column: string): RawBuilder<string> {
-  return sql`to_char(${sql.raw(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-}
+export {
+  allOf,
+  containing,
+  direction,
+  isPast,
+  pageWindow,
+  present,
+  toPage,
+  wireTime,
+} from '../db/page.ts';
 
 /** A date column as the midnight that begins it. */
 export function wireMidnight(column: string): RawBuilder<string> {
@@ -132,33 +127,6 @@ export function productPath(of: {
   return `${path}?packaging=${of.packaging_type}&distro=${encodeURIComponent(of.distro)}`;
 }
 
-export type PageInput = { page: number; page_size: number };
-
-/** `limit` and `offset` of a page. */
-export function pageWindow(input: PageInput): RawBuilder<unknown> {
-  return sql`limit ${input.page_size} offset ${(input.page - 1) * input.page_size}`;
-}
-
-/** True when so many end before the page: it is empty, and nothing has to be looked for. */
-export function isPast(input: PageInput, total: number): boolean {
-  return (input.page - 1) * input.page_size >= total;
-}
-
-/** A page around its items. */
-export function toPage<T>(
-  input: PageInput,
-  total: number,
-  items: T[],
-): PageInput & { total_size: number; total_pages: number; items: T[] } {
-  return {
-    page: input.page,
-    page_size: input.page_size,
-    total_size: total,
-    total_pages: Math.ceil(total / input.page_size),
-    items,
-  };
-}
-
 /** The ids that a statement selects, in its order. What they stand for is read by another one, whose text never changes. */
 export async function idsOf(db: Database, statement: RawBuilder<unknown>): Promise<string[]> {
   const found = await sql<{ id: string }>`${statement}`.execute(db);
@@ -168,20 +136,4 @@ export async function idsOf(db: Database, statement: RawBuilder<unknown>): Promi
 /** What a statement of one column selects, as a JSON array: the driver reads an array of JSON ten times slower. */
 export function jsonList(select: RawBuilder<unknown>): RawBuilder<never> {
   return sql`array_to_json(array(${select}))`;
-}
-
-/** All the conditions, or none. */
-export function allOf(conditions: (RawBuilder<unknown> | undefined)[]): RawBuilder<unknown> {
-  const given = conditions.filter((condition) => condition !== undefined);
-  return given.length === 0 ? sql`true` : sql.join(given, sql` and `);
-}
-
-/** A pattern for `ilike` that finds the text anywhere, taken by the letter. */
-export function containing(text: string): string {
-  return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
-}
-
-/** ASC or DESC as SQL; `last` keeps what has no value at the end either way. */
-export function direction(order: 'ASC' | 'DESC', nulls?: 'last'): RawBuilder<unknown> {
-  return sql.raw(`${order === 'ASC' ? 'asc' : 'desc'}${nulls === 'last' ? ' nulls last' : ''}`);
 }

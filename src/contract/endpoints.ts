@@ -1,4 +1,5 @@
 // The table of all endpoints by the name of their operation: a new one is an entry in its noun's file.
+import { apiTokenEndpoints } from './api-token.ts';
 import { applicationEndpoints } from './application.ts';
 import { applicationRequestEndpoints } from './application-request.ts';
 import { baseImageEndpoints } from './base-image.ts';
@@ -32,6 +33,7 @@ export const endpoints = {
   ...releaseEndpoints,
   ...productEndpoints,
   ...notificationEndpoints,
+  ...apiTokenEndpoints,
 } satisfies Record<string, EndpointDefinition>;
 
 export type Operation = keyof typeof endpoints;

@@ -42,10 +42,16 @@ export const APPLICATIONS_PER_REQUEST_MAX = 100;
 export const REGISTRIES_PER_APPLICATION_MAX = 10;
 /** Credentials of one hosted registry that work at a time (published by the API this one speaks). */
 export const CREDENTIALS_PER_REGISTRY_MAX = 10;
-/** A year, like an API token: set up once, and a forgotten one ends. */
+/** A year: set up once, and a forgotten one ends. */
 export const CREDENTIAL_DAYS_DEFAULT = 365;
 /** Two years: what nobody renews in that time nobody looks after. */
 export const CREDENTIAL_DAYS_MAX = 730;
+/** Half a year, as the original has it (api.md, section 4). */
+export const API_TOKEN_MONTHS_DEFAULT = 6;
+/** Two years: what nobody renews in that time nobody looks after. */
+export const API_TOKEN_MONTHS_MAX = 24;
+/** API tokens of one user that work at a time: one a machine and a pipeline, and room while they are renewed. */
+export const API_TOKENS_PER_USER_MAX = 50;
 /** Providers of one organization: a few channels and mailing lists; each event is a message to each of them. */
 export const NOTIFICATION_PROVIDERS_MAX = 20;
 /** Addresses of one e-mail provider: more people are a mailing list. */

@@ -13,6 +13,7 @@ export const TAGS = {
   Pipelines: 'Each attempt to make a release, phase by phase.',
   Releases: 'What was built, from what, and where it is.',
   'Main catalog': 'Everything that can be built: products, branches and versions.',
+  Identity: 'Who may come in, as what, and with which tokens. An addition of Larder.',
   Notifications: 'Who is told of what, and how each message fared.',
 } as const satisfies Record<string, string>;
 

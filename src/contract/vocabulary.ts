@@ -9,6 +9,17 @@ export type PackagingType = (typeof PACKAGING_TYPES)[number];
 export const ROLES = ['OWNER', 'EDITOR', 'VIEWER'] as const;
 export type Role = (typeof ROLES)[number];
 
+/**
+ * What of its role an API token reaches: all of the API or only reading in it, pushing to the hosted registry or only pulling
+ * from it.
+ */
+export const TOKEN_SCOPES = ['API', 'API_READ', 'REGISTRY', 'REGISTRY_PULL'] as const;
+export type TokenScope = (typeof TOKEN_SCOPES)[number];
+
+/** Where an API token stands. */
+export const TOKEN_STATUSES = ['ACTIVE', 'EXPIRED', 'REMOVED'] as const;
+export type TokenStatus = (typeof TOKEN_STATUSES)[number];
+
 export const APPLICATION_STATUSES = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED', 'REMOVED'] as const;
 export type ApplicationStatus = (typeof APPLICATION_STATUSES)[number];
 
@@ -104,6 +115,17 @@ export type RegistryProvider = (typeof REGISTRY_PROVIDERS)[number];
 /** Where a credential of a hosted registry stands. */
 export const CREDENTIAL_STATUSES = ['ACTIVE', 'EXPIRED', 'REMOVED'] as const;
 export type CredentialStatus = (typeof CREDENTIAL_STATUSES)[number];
+
+export const SUBSCRIPTION_PRODUCTS = [
+  'VTAC_AATEAM_CP',
+  'VTAC_AAORG_CP',
+  'VAC_FLEXIBLE',
+  'TNZ_ADV_TAC_CP',
+  'VAC_DEMO',
+  'TNZ_ADV_NSM_CP',
+  'INVALID_TNZ_ADV',
+] as const;
+export type SubscriptionProduct = (typeof SUBSCRIPTION_PRODUCTS)[number];
 
 /** One file that tells about a release (log, tests, SBOM, why it was made), held as content. */
 export type MetadataFile = {

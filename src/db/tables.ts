@@ -17,9 +17,8 @@ import type {
   PlatformFamily,
   ProcessingStatus,
   RequestType,
-  Role,
 } from '../contract/vocabulary.ts';
-import type { DefaultJson, DefaultTime, Json, OptionalJson, OptionalTime, Time } from './columns.ts';
+import type { DefaultJson, DefaultTime, Json, OptionalJson, OptionalTime } from './columns.ts';
 import type {
   ApplicationPackagesTable,
   ArtifactsTable,
@@ -35,6 +34,7 @@ import type {
   RepositoryUploadsTable,
   RevisionsTable,
 } from './content-tables.ts';
+import type { ApiTokensTable, OrganizationsTable, SubscriptionsTable, UsersTable } from './identity-tables.ts';
 import type {
   NotificationDeliveriesTable,
   NotificationEventsTable,
@@ -58,30 +58,6 @@ type SigningKeysTable = {
   public_jwk: Json<Record<string, unknown>>;
   sealed_private_jwk: Buffer;
   created_at: DefaultTime;
-};
-
-type OrganizationsTable = { id: Generated<string>; name: string; namespace: string; created_at: DefaultTime };
-
-type UsersTable = {
-  id: Generated<string>;
-  organization_id: string;
-  name: string;
-  role: Role;
-  created_at: DefaultTime;
-  removed_at: OptionalTime;
-};
-
-type ApiTokensTable = {
-  id: Generated<string>;
-  organization_id: string;
-  user_id: string;
-  name: string;
-  secret_sha256: Buffer;
-  role: Role;
-  created_at: DefaultTime;
-  expires_at: Time;
-  last_used_at: OptionalTime;
-  removed_at: OptionalTime;
 };
 
 type CatalogsTable = {
@@ -341,6 +317,7 @@ export type Tables = {
   organizations: OrganizationsTable;
   users: UsersTable;
   api_tokens: ApiTokensTable;
+  subscriptions: SubscriptionsTable;
   catalogs: CatalogsTable;
   operating_systems: OperatingSystemsTable;
   products: ProductsTable;

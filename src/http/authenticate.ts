@@ -1,9 +1,10 @@
 // Who calls, from the bearer token, and whether their role may.
 import type { FastifyRequest } from 'fastify';
-import type { Access } from '../contract/endpoint.ts';
+import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { IdentityError } from '../identity/errors.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
+import { reachesMethod } from '../identity/token-scopes.ts';
 import { IDENTITY_PROBLEMS, Refusal } from './problems.ts';
 
 /** RFC 6750, section 3. */
@@ -31,7 +32,9 @@ export function tokenRefusal(error: unknown): unknown {
   return code === undefined ? error : new Refusal(code, { headers, cause: error });
 }
 
-/** Throws Refusal: forbidden when the caller's role may not. */
-export function requireRole(caller: Principal, access: Access): void {
+/** Throws Refusal: forbidden when the caller's role may not, scope-missing when it may and the token does not reach as far. */
+export function requireRight(caller: Principal, { access, method }: EndpointDefinition): void {
   if (access !== 'PUBLIC' && !access.includes(caller.role)) throw new Refusal('forbidden');
+  if (reachesMethod(caller, method)) return;
+  throw new Refusal('scope-missing', { headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` } });
 }

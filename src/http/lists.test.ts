@@ -126,6 +126,7 @@ async function addPlaces(): Promise<void> {
   await make('/v1/base-images', { body: { ...image, name: 'unused', operating_system_id } });
   const credentials = `/v1/registries/${own('registry_id')}/credentials`;
   gone.push(await make(credentials, { body: { description: 'x' } }));
+  gone.push(await make('/larder/v1/api-tokens', { body: { name: 'gone' } }));
   const providers = '/v1/notification-providers';
   gone.push(await make(providers, { body: { type: 'EMAIL', name: 'gone' } }));
   const quiet = await make(providers, { body: { type: 'EMAIL', name: 'a quiet one' } });

@@ -4,7 +4,7 @@ import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { inTransaction } from '../db/database.ts';
 import type { Principal } from '../identity/principal.ts';
-import { authenticate, requireRole } from './authenticate.ts';
+import { authenticate, requireRight } from './authenticate.ts';
 import { isHeld, tagOf } from './entity-tags.ts';
 import type { HttpIdentity, Reading, Write } from './handler.ts';
 import { type KeyedRequest, keyOf, onlyOnce, takesKey } from './idempotency.ts';
@@ -73,7 +73,7 @@ async function permit(
   identity: HttpIdentity,
 ): Promise<Principal> {
   const caller = await authenticate(request, identity);
-  requireRole(caller, endpoint.access);
+  requireRight(caller, endpoint);
   return caller;
 }
 

@@ -37,6 +37,7 @@ const BY_NAME: Record<string, unknown> = {
   access_secret: 'a secret',
   username: 'robot-main-9f86d081884c',
   password: 'shown once',
+  api_token: 'shown once',
   page: 1,
   page_size: 20,
   total_size: 1,

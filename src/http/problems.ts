@@ -39,6 +39,12 @@ export const PROBLEMS = {
     title: 'The role does not allow this',
     advice: 'Viewers read. To change something, use a token of an editor or an owner.',
   },
+  'scope-missing': {
+    status: 403,
+    title: 'The token does not reach this',
+    advice:
+      'The API token behind the call was limited when it was made: to reading, or to the hosted registry. Use one whose scopes reach further.',
+  },
   'not-owned': {
     status: 403,
     title: 'It does not belong to the organization',
@@ -69,6 +75,16 @@ export const PROBLEMS = {
     status: 409,
     title: 'There are as many as may be',
     advice: 'Remove one that is not needed any more.',
+  },
+  taken: {
+    status: 409,
+    title: 'It is taken',
+    advice: 'The detail tells what is there already, and only once. Choose another.',
+  },
+  'last-owner': {
+    status: 409,
+    title: 'The organization needs an owner',
+    advice: 'This is the last one. Make another user an owner first.',
   },
   'not-released': {
     status: 412,
@@ -162,6 +178,12 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
   KEY_WRONG: undefined,
   SEAL_BROKEN: undefined,
   NAME_INVALID: undefined,
+  NOT_FOUND: 'not-found',
+  INVALID: 'invalid-request',
+  FORBIDDEN: 'forbidden',
+  TAKEN: 'taken',
+  LAST_OWNER: 'last-owner',
+  LIMIT_REACHED: 'limit-reached',
 };
 
 export type RefusalOptions = {

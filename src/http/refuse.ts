@@ -1,7 +1,9 @@
 // Turns whatever was thrown into a refusal that tells the client enough and nothing of the inside.
 import { CatalogError } from '../catalog/errors.ts';
+import { IdentityError } from '../identity/errors.ts';
+import { tokenRefusal } from './authenticate.ts';
 import { RETRY_AFTER_SECONDS } from './limits.ts';
-import { CATALOG_PROBLEMS, invalid, Refusal } from './problems.ts';
+import { CATALOG_PROBLEMS, IDENTITY_PROBLEMS, invalid, PROBLEMS, type ProblemCode, Refusal } from './problems.ts';
 
 /** System errors that mean: not now. Out of disk or file descriptors, or the database does not answer. */
 const TEMPORARY_CODES = new Set([
@@ -30,7 +32,8 @@ const TEMPORARY_MESSAGE = /timeout exceeded when trying to connect|Connection te
 /** The refusal for an error. What is not known is a 500 that says nothing; its cause is for the log. */
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  if (error instanceof CatalogError) return ofCatalog(error);
+  if (error instanceof CatalogError) return ofRules(error, CATALOG_PROBLEMS[error.code]);
+  if (error instanceof IdentityError) return ofIdentity(error);
   if (isTemporary(error)) return unavailable('A part of the service does not answer.', error);
   return ofFramework(error) ?? new Refusal('internal', { cause: error });
 }
@@ -41,8 +44,15 @@ export function unavailable(detail: string, cause?: unknown): Refusal {
   return new Refusal('unavailable', { detail, headers, cause });
 }
 
-function ofCatalog(error: CatalogError): Refusal {
-  const code = CATALOG_PROBLEMS[error.code];
+/** A token that stopped being good on the way is told like one that was none; what is the installation's own fault is a 500. */
+function ofIdentity(error: IdentityError): Refusal {
+  const code = IDENTITY_PROBLEMS[error.code];
+  if (code === undefined) return new Refusal('internal', { cause: error });
+  const refusal = PROBLEMS[code].status === 401 ? tokenRefusal(error) : undefined;
+  return refusal instanceof Refusal ? refusal : ofRules(error, code);
+}
+
+function ofRules(error: CatalogError | IdentityError, code: ProblemCode): Refusal {
   // One text for every thing that cannot be seen, whether it never was or is another organization's.
   if (code === 'not-found') return new Refusal(code);
   if (code === 'invalid-request') return invalid(error.violations, { cause: error });

@@ -9,6 +9,7 @@ import { type IdOf, samplePath, sampleQuery, sampleSent } from '../../test/sampl
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
 import {
+  API_TOKENS_PER_USER_MAX,
   CREDENTIALS_PER_REGISTRY_MAX,
   NOTIFICATION_PROVIDERS_MAX,
   TEST_MESSAGES_PER_HOUR_MAX,
@@ -87,6 +88,7 @@ const NOTHING = {
   offering_id: UNKNOWN,
   operating_system_id: UNKNOWN,
   provider_id: UNKNOWN,
+  api_token_id: UNKNOWN,
   product_id_or_key: 'nothing',
 };
 
@@ -154,6 +156,12 @@ const ONE: Record<string, Record<string, Provoke>> = {
   },
   updateNotificationTypes: {
     404: () => ({ sent: { body: { configurations: [{ provider_id: UNKNOWN, enabled_notifications: [] }] } } }),
+  },
+  issueApiToken: {
+    409: async () => {
+      await fill(API_TOKENS_PER_USER_MAX, '/larder/v1/api-tokens', { body: { name: 'x' } });
+      return {};
+    },
   },
   testNotificationProvider: {
     409: async () => {

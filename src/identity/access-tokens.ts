@@ -4,6 +4,7 @@ import { ROLES } from '../contract/vocabulary.ts';
 import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts';
+import { scopesAmong } from './token-scopes.ts';
 
 /** Half an hour, told as one second less, as the original tells it (api.md, section 4). */
 export const ACCESS_TOKEN_SECONDS = 1800;
@@ -28,8 +29,12 @@ export type TokenOptions = { audience: string; lifetimeSeconds: number };
  * within the tolerance above: a question to the database for each request would cost more than seconds of half an hour matter.
  */
 export function signAccessToken(keys: SigningKeys, principal: Principal, issuedAt = new Date()): Promise<string> {
-  const { organization_id, user_id, name, role, token_id } = principal;
-  const claims = { sub: user_id, organization_id, name, role, ...(token_id !== undefined && { token_id }) };
+  const { organization_id, user_id, name, role, scopes, token_id } = principal;
+  const claims = {
+    ...{ sub: user_id, organization_id, name, role },
+    ...(scopes !== undefined && { scopes }),
+    ...(token_id !== undefined && { token_id }),
+  };
   return sign(keys, claims, {
     audience: API_AUDIENCE,
     lifetimeSeconds: ACCESS_TOKEN_SECONDS,
@@ -45,12 +50,17 @@ export type Verified = { principal: Principal; untilMs: number };
 export async function verifyAccessToken(keys: SigningKeys, jwt: string): Promise<Verified> {
   if (jwt === '') throw new IdentityError('TOKEN_MISSING', 'An access token is needed');
   const claims = await verify(keys, jwt, { audience: API_AUDIENCE, type: ACCESS_TOKEN_TYPE });
-  const { sub, organization_id, name, token_id, exp = 0 } = claims;
+  const { sub, organization_id, name, scopes, token_id, exp = 0 } = claims;
   const role = ROLES.find((one) => one === claims['role']);
   if (typeof sub !== 'string' || typeof organization_id !== 'string' || typeof name !== 'string' || !role) {
     throw invalid();
   }
-  const principal = { organization_id, user_id: sub, name, role, ...(typeof token_id === 'string' && { token_id }) };
+  if (scopes !== undefined && !Array.isArray(scopes)) throw invalid();
+  const principal = {
+    ...{ organization_id, user_id: sub, name, role },
+    ...(scopes !== undefined && { scopes: scopesAmong(scopes) }),
+    ...(typeof token_id === 'string' && { token_id }),
+  };
   return { principal, untilMs: (exp + CLOCK_TOLERANCE_SECONDS) * 1000 };
 }
 

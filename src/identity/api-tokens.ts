@@ -1,24 +1,29 @@
 // API tokens: long-lived secrets of a user, shown once, exchanged for access tokens, and passwords for the registry.
-import { createHash, randomBytes } from 'node:crypto';
-import { sql } from 'kysely';
-import type { Role } from '../contract/vocabulary.ts';
+import { randomBytes } from 'node:crypto';
+import { type RawBuilder, sql } from 'kysely';
+import type { ApiToken } from '../contract/api-token.ts';
+import type { Input, Output } from '../contract/endpoints.ts';
+import { API_TOKEN_MONTHS_DEFAULT, API_TOKEN_MONTHS_MAX, API_TOKENS_PER_USER_MAX } from '../contract/limits.ts';
+import type { Violation } from '../contract/problem.ts';
+import type { Role, TokenScope, TokenStatus } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
-import { type Database, inTransaction, type Transaction } from '../db/database.ts';
-import { IdentityError } from './errors.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { allOf, pageWindow, present, toPage, wireTime } from '../db/page.ts';
+import { takeTurn } from '../db/turns.ts';
+import { IdentityError, notFound, refuse } from './errors.ts';
 import type { Principal } from './principal.ts';
+import { lesserRole } from './roles.ts';
+import { digestOf } from './token-holders.ts';
+import { reaches, scopesAmong, WHOLE_SCOPE } from './token-scopes.ts';
 
 /** Secret scanners, and people who find one in a file, see whose it is. */
 const API_TOKEN_PREFIX = 'larder_';
 
-/** 256 bits: nothing to guess, so SHA-256 without salt or stretching keeps it. */
+/** 256 bits: nothing to guess. */
 const SECRET_BYTES = 32;
-const API_TOKEN = /^larder_[\w-]{43}$/;
 
-/** A year: long enough for pipelines to be set up once, short enough that a forgotten one ends. */
-const API_TOKEN_DAYS = 365;
-
-/** `last_used_at` is for people who tidy up; a write for every call would cost more than it tells. */
-const LAST_USED_MINUTES = 10;
+/** Who made what nobody asked for through the API: a start, or an operator on the machine. */
+const LARDER = 'Larder';
 
 export type NewApiToken = {
   id: string;
@@ -27,21 +32,26 @@ export type NewApiToken = {
   expires_at: Date;
 };
 
-/** Makes a token for a user of an organization, with the user's role or a lesser one. */
+/** Makes a token for a user of an organization, with the user's role or a lesser one. What may be asked for is judged elsewhere. */
 export async function createApiToken(
   tx: Transaction,
   owner: { organization_id: string; user_id: string },
-  options: { name: string; role: Role; expires_at?: Date },
+  options: {
+    name: string;
+    role: Role;
+    scopes?: readonly TokenScope[];
+    expires_at?: Date | string | undefined;
+    created_by?: string;
+  },
 ): Promise<NewApiToken> {
   const secret = API_TOKEN_PREFIX + randomBytes(SECRET_BYTES).toString('base64url');
-  const { name, role } = options;
+  const { name, role, scopes = WHOLE_SCOPE, created_by = LARDER } = options;
   const row = await tx
     .insertInto('api_tokens')
     .values({
       ...owner,
-      name,
-      role,
-      expires_at: options.expires_at ?? sql<Date>`now() + make_interval(days => ${API_TOKEN_DAYS})`,
+      ...{ name, role, created_by, scopes: [...scopes] },
+      expires_at: options.expires_at ?? sql<Date>`now() + make_interval(months => ${API_TOKEN_MONTHS_DEFAULT})`,
       secret_sha256: digestOf(secret),
     })
     .returning(['id', 'expires_at'])
@@ -49,68 +59,187 @@ export async function createApiToken(
   return { ...row, secret };
 }
 
-/** Ends a token; access tokens made from it live out their half hour (api.md, section 4). */
-export async function removeApiToken(tx: Transaction, token: { organization_id: string; id: string }): Promise<void> {
+/** Ends a token, whoever's of the organization it is; access tokens made from it live out their half hour (api.md, section 4). */
+export async function removeApiToken(
+  tx: Transaction,
+  token: { organization_id: string; id: string; removed_by?: string },
+): Promise<void> {
   await tx
     .updateTable('api_tokens')
-    .set({ removed_at: now })
+    .set({ removed_at: now, removed_by: token.removed_by ?? LARDER })
     .where('id', '=', token.id)
     .where('organization_id', '=', token.organization_id)
     .where('removed_at', 'is', null)
     .execute();
 }
 
-/** Who an API token stands for, with the first segment of the organization's repository names. */
-export type TokenHolder = { principal: Principal & { token_id: string }; namespace: string };
+/** The tokens that the caller may see, the newest first; revoked ones only when asked for. Throws INVALID for a user who is not there. */
+export async function listApiTokens(
+  db: Database,
+  principal: Principal,
+  input: Input<'listApiTokens'>,
+): Promise<Output<'listApiTokens'>> {
+  const { user_id } = input;
+  if (user_id !== undefined && !(await isSeen(db, principal, user_id))) refuse([noUser(user_id)]);
+  const where = allOf([
+    visibleTo(principal),
+    input.removed === true ? sql`t.removed_at is not null` : sql`t.removed_at is null`,
+    user_id === undefined ? undefined : sql`t.user_id = ${user_id}`,
+  ]);
+  const total = await sql<{ total: number }>`select count(*) as total from api_tokens t where ${where}`.execute(db);
+  const rows = await sql<TokenRow>`
+    select ${columns()} from api_tokens t join users u on u.id = t.user_id where ${where}
+    order by t.created_at desc, t.id ${pageWindow(input)}`.execute(db);
+  return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toApiToken));
+}
+
+/** One token, whatever became of it. Throws NOT_FOUND. */
+export async function getApiToken(
+  db: Database,
+  principal: Principal,
+  input: Input<'getApiToken'>,
+): Promise<Output<'getApiToken'>> {
+  const found = await sql<TokenRow>`
+    select ${columns()} from api_tokens t join users u on u.id = t.user_id
+    where t.id = ${input.api_token_id} and ${visibleTo(principal)}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw notFound('API token');
+  return toApiToken(row);
+}
 
 /**
- * The holder of a living token. Throws IdentityError: TOKEN_INVALID for one that is unknown or removed or whose user
- * is, TOKEN_EXPIRED for one that is over. Found by its digest: what the search compares tells nothing about a secret.
+ * Makes a token that a caller asks for: never with a role above the caller's or its user's, never reaching further than the
+ * token in use. Throws FORBIDDEN when somebody who is no owner makes one for another user, INVALID, LIMIT_REACHED.
  */
-export async function getTokenHolder(db: Database, secret: string): Promise<TokenHolder> {
-  if (secret === '') throw new IdentityError('TOKEN_MISSING', 'An API token is needed');
-  const row = API_TOKEN.test(secret) ? await findRow(db, digestOf(secret)) : undefined;
-  if (!row) throw new IdentityError('TOKEN_INVALID', 'The token is not valid');
-  if (row.is_over) throw new IdentityError('TOKEN_EXPIRED', 'The API token has expired');
-  if (row.is_use_old) await rememberUse(db, row.id);
-  const { id, organization_id, user_id, name, role, namespace } = row;
-  return { principal: { organization_id, user_id, name, role, token_id: id }, namespace };
-}
-
-/** The same, undefined for every token that opens nothing. */
-export async function findTokenHolder(db: Database, secret: string): Promise<TokenHolder | undefined> {
-  try {
-    return await getTokenHolder(db, secret);
-  } catch (error) {
-    if (error instanceof IdentityError) return undefined;
-    throw error;
+export async function issueApiToken(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'issueApiToken'>,
+): Promise<Output<'issueApiToken'>> {
+  const { organization_id } = principal;
+  const user_id = input.user_id?.toLowerCase() ?? principal.user_id;
+  if (principal.role !== 'OWNER' && user_id !== principal.user_id) {
+    throw new IdentityError('FORBIDDEN', 'Only an owner makes tokens for other users');
   }
+  // Those who make tokens of one user take turns, so that none slips past the limit.
+  await takeTurn(tx, ['api-tokens', user_id]);
+  const userRole = await lockUser(tx, { organization_id, user_id });
+  if (userRole === undefined) {
+    if (user_id === principal.user_id) throw new IdentityError('TOKEN_INVALID', 'The user of the token is gone');
+    refuse([noUser(user_id)]);
+  }
+  const roleMax = lesserRole(principal.role, userRole ?? principal.role);
+  const { name, role = roleMax } = input;
+  const scopes = input.scopes === undefined ? reachOf(principal) : scopesAmong(input.scopes);
+  refuse([
+    ...(lesserRole(role, roleMax) === role ? [] : [{ field: 'role', message: `It should be at most ${roleMax}.` }]),
+    ...scopes.filter((one) => !reaches(principal, one)).map(beyond),
+    ...(await endViolations(tx, input.expires_at)),
+  ]);
+  await requireRoom(tx, user_id);
+  const owner = { organization_id, user_id };
+  const wish = { name, role, scopes, expires_at: input.expires_at, created_by: principal.name };
+  const made = await createApiToken(tx, owner, wish);
+  return { id: made.id, api_token: made.secret };
 }
 
-function findRow(db: Database, digest: Buffer) {
-  return db
-    .selectFrom('api_tokens as t')
-    .innerJoin('users as u', 'u.id', 't.user_id')
-    .innerJoin('organizations as o', 'o.id', 't.organization_id')
-    .where('t.secret_sha256', '=', digest)
-    .where('t.removed_at', 'is', null)
-    .where('u.removed_at', 'is', null)
-    .select(['t.id', 't.organization_id', 't.user_id', 'u.name', 't.role', 'o.namespace'])
-    .select([
-      sql<boolean>`t.expires_at <= now()`.as('is_over'),
-      sql<boolean>`t.last_used_at is null or t.last_used_at < now() - ${LAST_USED_MINUTES} * interval '1 minute'`.as(
-        'is_use_old',
-      ),
-    ])
-    .executeTakeFirst();
+/** Revokes a token that the caller may see. Throws NOT_FOUND, also for one revoked before. */
+export async function revokeApiToken(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'revokeApiToken'>,
+): Promise<void> {
+  const found = await sql<{ id: string }>`
+    select t.id from api_tokens t
+    where t.id = ${input.api_token_id} and ${visibleTo(principal)} and t.removed_at is null for update`.execute(tx);
+  const { organization_id, name } = principal;
+  const [token] = found.rows;
+  if (!token) throw notFound('API token');
+  await removeApiToken(tx, { organization_id, id: token.id, removed_by: name });
 }
 
-async function rememberUse(db: Database, id: string): Promise<void> {
-  await inTransaction(db, (tx) =>
-    tx.updateTable('api_tokens').set({ last_used_at: now }).where('id', '=', id).execute(),
+/** An owner sees the organization's, everybody else their own. */
+function visibleTo({ organization_id, user_id, role }: Principal): RawBuilder<unknown> {
+  const own = sql`t.organization_id = ${organization_id}`;
+  return role === 'OWNER' ? own : sql`${own} and t.user_id = ${user_id}`;
+}
+
+async function isSeen(db: Database, principal: Principal, userId: string): Promise<boolean> {
+  if (principal.role !== 'OWNER') return userId.toLowerCase() === principal.user_id;
+  const found = await sql`
+    select from users where id = ${userId} and organization_id = ${principal.organization_id}`.execute(db);
+  return found.rows.length > 0;
+}
+
+function noUser(id: string): Violation {
+  return { field: 'user_id', message: `There is no user ${id}` };
+}
+
+function beyond(scope: TokenScope): Violation {
+  return { field: 'scopes', message: `The token in use does not reach ${scope}.` };
+}
+
+/** As far as the caller's own token, where it is one. */
+function reachOf({ scopes }: Principal): readonly TokenScope[] {
+  return scopes ?? WHOLE_SCOPE;
+}
+
+/** The role of a living user, who stays until this transaction ends. */
+async function lockUser(
+  tx: Transaction,
+  user: { organization_id: string; user_id: string },
+): Promise<Role | undefined> {
+  const found = await sql<{ role: Role }>`
+    select role from users
+    where id = ${user.user_id} and organization_id = ${user.organization_id} and removed_at is null
+    for no key update`.execute(tx);
+  return found.rows[0]?.role;
+}
+
+async function endViolations(tx: Transaction, expiresAt: string | undefined): Promise<Violation[]> {
+  if (expiresAt === undefined) return [];
+  const judged = await sql<{ past: boolean; far: boolean }>`
+    select ${expiresAt}::timestamptz <= now() as past,
+      ${expiresAt}::timestamptz > now() + make_interval(months => ${API_TOKEN_MONTHS_MAX}) as far`.execute(tx);
+  const { past, far } = judged.rows[0] ?? {};
+  if (past) return [{ field: 'expires_at', message: 'It should be in the future.' }];
+  if (far) return [{ field: 'expires_at', message: `It should be at most ${API_TOKEN_MONTHS_MAX} months from now.` }];
+  return [];
+}
+
+async function requireRoom(tx: Transaction, userId: string): Promise<void> {
+  const working = await sql<{ total: number }>`
+    select count(*) as total from api_tokens
+    where user_id = ${userId} and removed_at is null and expires_at > now()`.execute(tx);
+  if ((working.rows[0]?.total ?? 0) < API_TOKENS_PER_USER_MAX) return;
+  throw new IdentityError(
+    'LIMIT_REACHED',
+    `The user has ${API_TOKENS_PER_USER_MAX} working API tokens, which is the most: revoke one first`,
   );
 }
 
-function digestOf(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+type TokenRow = {
+  id: string;
+  name: string;
+  user: { id: string; name: string };
+  role: Role;
+  scopes: string[];
+  status: TokenStatus;
+  created_at: string;
+  created_by: string;
+  expires_at: string;
+  last_used_at: string | null;
+  removed_at: string | null;
+  removed_by: string | null;
+};
+
+function columns(): RawBuilder<unknown> {
+  return sql`t.id, t.name, json_build_object('id', u.id, 'name', u.name) as user, t.role, t.scopes,
+    case when t.removed_at is not null then 'REMOVED' when t.expires_at <= now() then 'EXPIRED' else 'ACTIVE' end as status,
+    ${wireTime('t.created_at')} as created_at, t.created_by, ${wireTime('t.expires_at')} as expires_at,
+    ${wireTime('t.last_used_at')} as last_used_at, ${wireTime('t.removed_at')} as removed_at, t.removed_by`;
+}
+
+function toApiToken(row: TokenRow): ApiToken {
+  return present<ApiToken>({ ...row, scopes: scopesAmong(row.scopes) });
 }

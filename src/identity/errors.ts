@@ -1,4 +1,5 @@
 // How identity refuses.
+import type { Violation } from '../contract/problem.ts';
 
 export type IdentityErrorCode =
   /** Nothing that could be a token was sent. */
@@ -13,14 +14,39 @@ export type IdentityErrorCode =
   /** What was sealed cannot be opened: damaged, moved to another row, or sealed with a key that is gone. */
   | 'SEAL_BROKEN'
   /** A name that cannot be an organization's. */
-  | 'NAME_INVALID';
+  | 'NAME_INVALID'
+  /** Nothing of that id that the caller may see. */
+  | 'NOT_FOUND'
+  /** The values do not fit together or name what is not there; `violations` says which. */
+  | 'INVALID'
+  /** The caller's role allows this for themselves only. */
+  | 'FORBIDDEN'
+  /** Another one has it, and only one can. */
+  | 'TAKEN'
+  /** The organization would be left without an owner. */
+  | 'LAST_OWNER'
+  /** There are as many as may be. */
+  | 'LIMIT_REACHED';
 
 export class IdentityError extends Error {
   readonly code: IdentityErrorCode;
+  /** All of them for INVALID, empty otherwise. */
+  readonly violations: readonly Violation[];
 
-  constructor(code: IdentityErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: IdentityErrorCode, message: string, options: ErrorOptions & { violations?: Violation[] } = {}) {
     super(message, options);
     this.name = 'IdentityError';
     this.code = code;
+    this.violations = options.violations ?? [];
   }
+}
+
+/** The refusal of a path id. The text is the same whether the thing never was, is another's, or is not for the caller. */
+export function notFound(noun: string): IdentityError {
+  return new IdentityError('NOT_FOUND', `The ${noun} is not found`);
+}
+
+/** Throws INVALID when there is at least one violation. */
+export function refuse(violations: Violation[]): void {
+  if (violations.length > 0) throw new IdentityError('INVALID', 'The request does not fit', { violations });
 }

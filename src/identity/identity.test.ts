@@ -104,6 +104,7 @@ describe('exchangeApiToken', () => {
     });
     expect(await identity.verifyAccessToken(answer.access_token)).toEqual({
       ...principal(),
+      scopes: ['API', 'REGISTRY'],
       token_id: expect.any(String),
     });
   });

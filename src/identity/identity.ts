@@ -9,7 +9,6 @@ import {
   verifyAccessToken,
   verifyToken,
 } from './access-tokens.ts';
-import { findTokenHolder, getTokenHolder, type TokenHolder } from './api-tokens.ts';
 import { countFailedLogins, type FailedLogins, type LoginLimits } from './failed-logins.ts';
 import { ensureInstallation } from './installation.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
@@ -17,6 +16,8 @@ import type { Principal } from './principal.ts';
 import { findRegistryGuest, type RegistryGuest, useRegistryCredential } from './registry-passwords.ts';
 import { type SealOwner, seal, unseal } from './sealed.ts';
 import { ensureSigningKey, loadSigningKeys } from './signing-keys.ts';
+import { findTokenHolder, findTokenHolderById, getTokenHolder, type TokenHolder } from './token-holders.ts';
+import { oauthScope } from './token-scopes.ts';
 import { rememberVerified } from './verified-tokens.ts';
 
 /** The answer to an exchange, field by field as the original's (api.md, section 4). */
@@ -36,6 +37,8 @@ export type Identity = {
   /** Throws the same for an API token that opens nothing. */
   exchangeApiToken(apiToken: string): Promise<ExchangedToken>;
   findTokenHolder(apiToken: string): Promise<TokenHolder | undefined>;
+  /** The holder of a token that was let in before, undefined once it opens nothing any more. */
+  findTokenHolderById(tokenId: string): Promise<TokenHolder | undefined>;
   /** Whom the password of a hosted registry's credential lets in. */
   findRegistryGuest(password: string): Promise<RegistryGuest | undefined>;
   /** Whether such a credential still works. */
@@ -73,12 +76,13 @@ export async function openIdentity(
         id_token: null,
         token_type: 'bearer',
         expires_in: EXPIRES_IN_SECONDS,
-        scope: principal.role === 'VIEWER' ? 'read' : 'read write',
+        scope: oauthScope(principal),
         access_token: await signAccessToken(keys, principal),
         refresh_token: apiToken,
       };
     },
     findTokenHolder: (apiToken) => findTokenHolder(db, apiToken),
+    findTokenHolderById: (tokenId) => findTokenHolderById(db, tokenId),
     findRegistryGuest: (password) => findRegistryGuest(db, password),
     useRegistryCredential: (credentialId) => useRegistryCredential(db, credentialId),
     signToken: (claims, options) => signToken(keys, claims, options),

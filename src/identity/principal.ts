@@ -1,5 +1,5 @@
 // Who calls: always an argument, never ambient.
-import type { Role } from '../contract/vocabulary.ts';
+import type { Role, TokenScope } from '../contract/vocabulary.ts';
 
 export type Principal = {
   organization_id: string;
@@ -8,6 +8,8 @@ export type Principal = {
   name: string;
   /** The token's, which may be less than the user's. */
   role: Role;
+  /** What of the role the token reaches. Absent: all of it. */
+  scopes?: readonly TokenScope[];
   /** The API token behind the call. */
   token_id?: string;
 };

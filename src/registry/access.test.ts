@@ -1,7 +1,9 @@
 // Who gets in and what they see: credentials, tokens with scopes, roles, and organizations that cannot tell each other apart from nothing.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../../test/house.ts';
 import { basic, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
+import type { TokenScope } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import { createApiToken, removeApiToken } from '../identity/api-tokens.ts';
 import { MEDIA_TYPES } from '../oci/descriptor.ts';
@@ -160,6 +162,45 @@ describe('with wrong credentials', () => {
     await inTransaction(db, (tx) => removeApiToken(tx, { organization_id: registry.acme.id, id: token.id }));
     expect((await client.call('GET', '/v2/', { token: token.secret })).status).toBe(401);
   });
+});
+
+describe('the scope of an API token', () => {
+  async function tokenOf(scopes: readonly TokenScope[]): Promise<string> {
+    const { db } = registry.database;
+    const { id: user_id } = await db
+      .selectFrom('users')
+      .select('id')
+      .where('organization_id', '=', registry.acme.id)
+      .executeTakeFirstOrThrow();
+    const of = { organization_id: registry.acme.id, user_id };
+    return (await inTransaction(db, (tx) => createApiToken(tx, of, { name: 's', role: 'EDITOR', scopes }))).secret;
+  }
+  const upload = '/v2/acme/app/blobs/uploads/';
+
+  test('REGISTRY pushes, REGISTRY_PULL only pulls, API does not come in', async () => {
+    const pushes = await tokenOf(['REGISTRY']);
+    expect((await client.call('POST', upload, { token: pushes })).status).toBe(202);
+    const pulls = await tokenOf(['REGISTRY_PULL', 'API']);
+    expect((await client.call('GET', '/v2/acme/app/manifests/v1', { token: pulls })).status).toBe(200);
+    expect((await client.call('POST', upload, { token: pulls })).status).toBe(403);
+    const api = await tokenOf(['API']);
+    expect((await client.call('GET', '/v2/', { token: api })).status).toBe(401);
+  });
+
+  test('narrows what is made from it, and revoked it ends that too', async () => {
+    const secret = await tokenOf(['REGISTRY_PULL']);
+    const scope = 'repository:acme/app:pull,push';
+    const answer = await fetch(`${registry.url}/v2/token?scope=${scope}`, { headers: basic(secret) });
+    const { token } = (await answer.json()) as { token: string };
+    const headers = { authorization: `Bearer ${token}` };
+    const pull = () => fetch(`${registry.url}/v2/acme/app/manifests/v1`, { headers });
+    expect((await pull()).status).toBe(200);
+    const push = await fetch(registry.url + upload, { method: 'POST', headers });
+    expect([401, 403]).toContain(push.status);
+    await registry.database.pool.query(`update api_tokens set removed_at = now() where name = 's'`);
+    await until('nothing is open to it', async () => (await pull()).status === 401);
+    expect((await client.call('GET', '/v2/', { token: secret })).status).toBe(401);
+  }, 30_000);
 });
 
 describe('token authentication', () => {

@@ -15,6 +15,8 @@ export type Caller = {
   role: Role;
   /** The credential of the hosted registry behind it, which pulls as a viewer; absent for users. */
   credential_id?: string;
+  /** The API token behind it. */
+  token_id?: string;
   /** Absent: an API token, which may all that its role may. */
   access?: Access[];
 };

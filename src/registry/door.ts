@@ -2,11 +2,13 @@
 import { createHash } from 'node:crypto';
 import { ROLES } from '../contract/vocabulary.ts';
 import type { Attempt } from '../identity/failed-logins.ts';
+import type { TokenHolder } from '../identity/token-holders.ts';
+import { registryRole } from '../identity/token-scopes.ts';
 import type { Access, Caller } from './caller.ts';
 import { Refusal } from './refusal.ts';
 import type { RegistryIdentity } from './room.ts';
 
-/** A removed API token works this much longer at most (a credential of the registry not at all); long enough that a push of a thousand requests asks the database once. */
+/** A removed API token, and what was made from it, works this much longer at most (a credential of the registry not at all); long enough that a push of a thousand requests asks the database once. */
 const CREDENTIAL_CACHE_MS = 5_000;
 
 /** Credentials remembered at once; the oldest give way. */
@@ -127,18 +129,27 @@ async function callerOfPassword(identity: RegistryIdentity, password: string): P
   if (guest !== undefined) {
     return { ...guest, role: 'VIEWER' };
   }
-  const holder = await identity.findTokenHolder(password);
-  return (
-    holder && {
-      organization_id: holder.principal.organization_id,
-      namespace: holder.namespace,
-      role: holder.principal.role,
-    }
-  );
+  return callerOfHolder(await identity.findTokenHolder(password));
+}
+
+function callerOfHolder(holder: TokenHolder | undefined): Caller | undefined {
+  const role = holder && registryRole(holder.principal);
+  if (holder === undefined || role === undefined) {
+    return undefined;
+  }
+  const { organization_id, token_id } = holder.principal;
+  return { organization_id, namespace: holder.namespace, role, token_id };
 }
 
 async function callerOfRegistryToken(identity: RegistryIdentity, jwt: string): Promise<Caller | undefined> {
   const claims = await identity.verifyToken(jwt, { audience: SERVICE }).catch(() => undefined);
+  const access = (claims?.['access'] ?? []) as Access[];
+  const tokenId = claims?.['token_id'];
+  if (typeof tokenId === 'string') {
+    // As the API token stands at this moment, not as it stood when this one was made from it.
+    const caller = callerOfHolder(await identity.findTokenHolderById(tokenId));
+    return caller && { ...caller, access };
+  }
   const role = ROLES.find((known) => known === claims?.['role']);
   const [organizationId, namespace, credentialId] = ['organization_id', 'namespace', 'credential_id'].map(
     (name) => claims?.[name],
@@ -151,6 +162,6 @@ async function callerOfRegistryToken(identity: RegistryIdentity, jwt: string): P
     namespace,
     role,
     ...(typeof credentialId === 'string' && { credential_id: credentialId }),
-    access: (claims?.['access'] ?? []) as Access[],
+    access,
   };
 }

@@ -10,7 +10,13 @@ import type { Ask } from './statements.ts';
 /** What the registry asks of identity: who holds an API token or a credential, and tokens of its own. */
 export type RegistryIdentity = Pick<
   Identity,
-  'findTokenHolder' | 'findRegistryGuest' | 'useRegistryCredential' | 'signToken' | 'verifyToken' | 'failedLogins'
+  | 'findTokenHolder'
+  | 'findTokenHolderById'
+  | 'findRegistryGuest'
+  | 'useRegistryCredential'
+  | 'signToken'
+  | 'verifyToken'
+  | 'failedLogins'
 >;
 
 /** A request that sends to an upload: `cut` ends its body, and `ended` comes when it touches the upload no more. */

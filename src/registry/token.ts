@@ -31,9 +31,13 @@ export async function answerToken(room: Room, request: FastifyRequest, reply: Fa
     });
   }
   const access = narrowed(caller, grantedPart(caller, readScopes(form)));
-  const { organization_id, namespace, role, credential_id } = caller;
+  const { organization_id, namespace, role, credential_id, token_id } = caller;
   const token = await room.identity.signToken(
-    { organization_id, namespace, role, access, ...(credential_id !== undefined && { credential_id }) },
+    {
+      ...{ organization_id, namespace, role, access },
+      ...(credential_id !== undefined && { credential_id }),
+      ...(token_id !== undefined && { token_id }),
+    },
     { audience: SERVICE, lifetimeSeconds: TOKEN_LIFE_SECONDS },
   );
   // The signature's own time (src/identity/access-tokens.ts), which clients add `expires_in` to.

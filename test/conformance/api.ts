@@ -151,6 +151,7 @@ async function ownThings({ client, apiToken }: House): Promise<Record<string, Re
     const { id } = await client.call('createNotificationProvider', { type: 'EMAIL', name: 'own' });
     return { provider_id: id };
   };
+  const token = async () => (await client.call('issueApiToken', { name: 'own' })).id;
   return {
     getNotificationProvider: await provider(),
     updateNotificationProvider: await provider(),
@@ -158,6 +159,8 @@ async function ownThings({ client, apiToken }: House): Promise<Record<string, Re
     listNotificationDeliveries: await provider(),
     testNotificationProvider: await provider(),
     exchangeToken: { refresh_token: apiToken },
+    getApiToken: { api_token_id: await token() },
+    revokeApiToken: { api_token_id: await token() },
     updateBaseImage: { base_image_id: (await baseImage()).id },
     deleteBaseImage: { base_image_id: (await baseImage()).id },
     updateRegistry: { registry_id: (await registry()).id },

@@ -1,6 +1,7 @@
 // The table of all handlers by operation: one that is missing or does not fit its endpoint does not compile.
 import { endpoints, type Operation, operations } from '../../contract/endpoints.ts';
 import type { Handler } from '../handler.ts';
+import { apiTokenHandlers } from './api-tokens.ts';
 import { applicationRequestHandlers } from './application-requests.ts';
 import { applicationHandlers } from './applications.ts';
 import { baseImageHandlers } from './base-images.ts';
@@ -33,6 +34,7 @@ const handlers = {
   ...releaseHandlers,
   ...productHandlers,
   ...notificationHandlers,
+  ...apiTokenHandlers,
 } satisfies { [O in Operation]: Handler<O> };
 
 /** Every endpoint with its handler. */

@@ -1,0 +1,57 @@
+// The rows of who may do what: organizations with what they may have, their users, tokens and subscriptions.
+import type { Generated } from 'kysely';
+import type { Role, SubscriptionProduct } from '../contract/vocabulary.ts';
+import type { DefaultTime, OptionalTime, Time } from './columns.ts';
+
+export type OrganizationsTable = {
+  id: Generated<string>;
+  name: string;
+  namespace: string;
+  created_at: DefaultTime;
+  updated_at: DefaultTime;
+  applications_max: number | null;
+};
+
+export type UsersTable = {
+  id: Generated<string>;
+  organization_id: string;
+  name: string;
+  email: string | null;
+  role: Role;
+  installation_owner: Generated<boolean>;
+  created_at: DefaultTime;
+  created_by: Generated<string>;
+  updated_at: DefaultTime;
+  updated_by: Generated<string>;
+  removed_at: OptionalTime;
+  removed_by: string | null;
+};
+
+export type ApiTokensTable = {
+  id: Generated<string>;
+  organization_id: string;
+  user_id: string;
+  name: string;
+  secret_sha256: Buffer;
+  role: Role;
+  /** TokenScopes. */
+  scopes: Generated<string[]>;
+  created_at: DefaultTime;
+  created_by: Generated<string>;
+  expires_at: Time;
+  last_used_at: OptionalTime;
+  removed_at: OptionalTime;
+  removed_by: string | null;
+};
+
+export type SubscriptionsTable = {
+  id: Generated<string>;
+  organization_id: string;
+  product_id: SubscriptionProduct;
+  starts_at: DefaultTime;
+  ends_at: OptionalTime;
+  created_at: DefaultTime;
+  created_by: string;
+  updated_at: DefaultTime;
+  updated_by: string;
+};

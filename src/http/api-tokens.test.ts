@@ -1,0 +1,204 @@
+// API tokens as people look after them: made, shown once, limited, listed, revoked, and what each may not.
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Ask, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
+import { endpoints } from '../contract/endpoints.ts';
+import { API_TOKENS_PER_USER_MAX } from '../contract/limits.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await openTestApi();
+}, 60_000);
+afterAll(() => api.close());
+
+const PATH = '/larder/v1/api-tokens';
+
+async function make(body: object, ask: Ask = {}): Promise<{ path: string; api_token: string }> {
+  const made = await api.ask('POST', PATH, { body, ...ask });
+  expect([made.statusCode, made.headers['cache-control']]).toEqual([201, 'no-store']);
+  return { path: String(made.headers['location']), api_token: made.json().api_token };
+}
+
+async function exchange(api_token: string) {
+  const query = `?refresh_token=${api_token}`;
+  return await api.ask('POST', endpoints.exchangeToken.path + query, { token: undefined });
+}
+
+async function accessOf(body: object): Promise<string> {
+  return (await exchange((await make(body)).api_token)).json().access_token;
+}
+
+/** A user of acme beside its owner, with a token of their own. */
+async function colleague(role: 'EDITOR' | 'VIEWER'): Promise<{ user_id: string; access: string }> {
+  const { rows } = await api.database.pool.query<{ id: string }>(
+    'insert into users (organization_id, name, role) values ($1, $2, $3) returning id',
+    [api.acme.id, 'joe', role],
+  );
+  const user_id = rows[0]?.id ?? '';
+  return { user_id, access: await accessOf({ name: 'of joe', user_id }) };
+}
+
+describe('making one', () => {
+  test('shows it once, for half a year, with the role and the reach of its maker', async () => {
+    const { path, api_token } = await make({ name: 'ci' });
+    expect(api_token).toMatch(/^larder_[\w-]{43}$/);
+    const shown = await api.ask('GET', path);
+    expect(shown.json()).toEqual({
+      ...{ id: path.split('/').at(-1), name: 'ci', user: { id: expect.any(String), name: 'jane' } },
+      ...{ role: 'OWNER', scopes: ['API', 'REGISTRY'], status: 'ACTIVE' },
+      ...{ created_at: expect.any(String), created_by: 'jane', expires_at: expect.any(String) },
+    });
+    expect(shown.body).not.toContain(api_token);
+    const { created_at, expires_at } = shown.json();
+    const days = (Date.parse(expires_at) - Date.parse(created_at)) / 86_400_000;
+    expect(Math.round(days)).toBeGreaterThanOrEqual(181);
+    expect(Math.round(days)).toBeLessThanOrEqual(184);
+    expect((await exchange(api_token)).statusCode).toBe(200);
+    expect((await api.ask('GET', path)).json().last_used_at).toEqual(expect.any(String));
+    expect(api.lines.join('\n')).not.toContain(api_token);
+  });
+
+  test('a lesser role and a nearer end are taken', async () => {
+    const expires_at = new Date(Date.now() + 60_000).toISOString();
+    const { path, api_token } = await make({ name: 'reader', role: 'VIEWER', expires_at });
+    expect((await api.ask('GET', path)).json()).toMatchObject({ role: 'VIEWER', expires_at });
+    const token = (await exchange(api_token)).json().access_token;
+    expect((await api.ask('POST', '/v1/registries', { token, body: {} })).json().type).toBe('/problems/forbidden');
+  });
+
+  test.each([
+    ['past', '2020-01-01T00:00:00Z', 'It should be in the future.'],
+    ['too far', '2100-01-01T00:00:00Z', 'It should be at most 24 months from now.'],
+  ])('an end that is %s: 400', async (_what, expires_at, message) => {
+    const refused = await api.ask('POST', PATH, { body: { name: 'x', expires_at } });
+    expect([refused.statusCode, violationsOf(refused)]).toEqual([400, { expires_at: message }]);
+  });
+
+  test('a role above one’s own, or the user’s: 400', async () => {
+    const { access, user_id } = await colleague('EDITOR');
+    const own = await api.ask('POST', PATH, { token: access, body: { name: 'x', role: 'OWNER' } });
+    const theirs = await api.ask('POST', PATH, { body: { name: 'x', role: 'OWNER', user_id } });
+    const byToken = await api.ask('POST', PATH, {
+      token: api.acme.access.VIEWER,
+      body: { name: 'x', role: 'EDITOR' },
+    });
+    expect([own, theirs].map(violationsOf)).toEqual(Array(2).fill({ role: 'It should be at most EDITOR.' }));
+    expect(violationsOf(byToken)).toEqual({ role: 'It should be at most VIEWER.' });
+  });
+
+  test('for another user: an owner may, nobody else; for a user of another organization, nobody', async () => {
+    const { access } = await colleague('EDITOR');
+    const { user_id } = await colleague('VIEWER');
+    const refused = await api.ask('POST', PATH, { token: access, body: { name: 'x', user_id } });
+    expect([refused.statusCode, refused.json().type]).toEqual([403, '/problems/forbidden']);
+    const rival = await api.identity.verifyAccessToken(api.rival.access.OWNER);
+    const foreign = await api.ask('POST', PATH, { body: { name: 'x', user_id: rival.user_id } });
+    expect([foreign.statusCode, Object.keys(violationsOf(foreign))]).toEqual([400, ['user_id']]);
+  });
+
+  test('the same Idempotency-Key answers the same token', async () => {
+    const headers = { 'idempotency-key': 'renewal' };
+    const [first, second] = [await make({ name: 'r' }, { headers }), await make({ name: 'r' }, { headers })];
+    expect(second).toEqual(first);
+  });
+
+  test('past the limit: 409, also when all come at once', async () => {
+    const { user_id } = await colleague('VIEWER');
+    const wishes = Array.from({ length: API_TOKENS_PER_USER_MAX + 3 }, () =>
+      api.ask('POST', PATH, { body: { name: 'x', user_id } }),
+    );
+    const refused = (await Promise.all(wishes)).filter(({ statusCode }) => statusCode !== 201);
+    // One is there already.
+    expect(refused.map((one) => one.json().type)).toEqual(Array(4).fill('/problems/limit-reached'));
+  });
+});
+
+describe('a scope', () => {
+  test('of reading only reads', async () => {
+    const token = await accessOf({ name: 'r', scopes: ['API_READ'] });
+    expect((await api.ask('GET', '/v1/registries', { token })).statusCode).toBe(200);
+    const refused = await api.ask('POST', '/v1/registries', { token, body: {} });
+    expect([refused.statusCode, refused.json().type]).toEqual([403, '/problems/scope-missing']);
+    expect(refused.headers['www-authenticate']).toContain('error="insufficient_scope"');
+  });
+
+  test('of the registry does nothing in the API, and the exchange says so', async () => {
+    const { api_token } = await make({ name: 'docker', scopes: ['REGISTRY'] });
+    const answer = (await exchange(api_token)).json();
+    expect(answer.scope).toBe('');
+    const refused = await api.ask('GET', '/v1/registries', { token: answer.access_token });
+    expect([refused.statusCode, refused.json().type]).toEqual([403, '/problems/scope-missing']);
+  });
+
+  test('is not widened by a token that it makes', async () => {
+    const token = await accessOf({ name: 'api', scopes: ['API'] });
+    const wider = await api.ask('POST', PATH, { token, body: { name: 'x', scopes: ['API', 'REGISTRY_PULL'] } });
+    expect(violationsOf(wider)).toEqual({ scopes: 'The token in use does not reach REGISTRY_PULL.' });
+    const { path } = await make({ name: 'x' }, { token });
+    expect((await api.ask('GET', path)).json().scopes).toEqual(['API']);
+    const none = await api.ask('POST', PATH, { body: { name: 'x', scopes: [] } });
+    expect([none.statusCode, Object.keys(violationsOf(none))]).toEqual([400, ['scopes']]);
+  });
+});
+
+describe('revoking one', () => {
+  test('ends the exchange, not the access token that is out; the list shows it when asked', async () => {
+    const { path, api_token } = await make({ name: 'gone' });
+    const token = (await exchange(api_token)).json().access_token;
+    expect((await api.ask('DELETE', path)).statusCode).toBe(204);
+    const refused = await exchange(api_token);
+    expect([refused.statusCode, refused.json().type]).toEqual([401, '/problems/token-invalid']);
+    expect((await api.ask('GET', '/v1/catalogs', { token })).statusCode).toBe(200);
+    const removed = (await api.ask('GET', `${PATH}?removed=true`)).json().items;
+    expect(removed).toEqual([expect.objectContaining({ name: 'gone', status: 'REMOVED', removed_by: 'jane' })]);
+    const living = (await api.ask('GET', `${PATH}?page_size=100`)).json().items;
+    expect(living.map(({ name }: { name: string }) => name)).not.toContain('gone');
+    expect((await api.ask('DELETE', path)).statusCode).toBe(404);
+  });
+
+  test('one that is over is told so', async () => {
+    const { path, api_token } = await make({ name: 'over' });
+    await api.database.pool.query(`update api_tokens set expires_at = now() - interval '1 s' where name = 'over'`);
+    const refused = await exchange(api_token);
+    expect([refused.statusCode, refused.json().type]).toEqual([401, '/problems/token-expired']);
+    expect((await api.ask('GET', path)).json().status).toBe('EXPIRED');
+  });
+
+  test('who is no owner sees and ends their own alone', async () => {
+    const { access: token, user_id } = await colleague('VIEWER');
+    const { path } = await make({ name: 'mine' }, { token });
+    const { items } = (await api.ask('GET', PATH, { token })).json();
+    expect(items.map((one: { user: { id: string } }) => one.user.id)).toEqual([user_id, user_id]);
+    const foreign = (await make({ name: 'of jane' })).path;
+    for (const method of ['GET', 'DELETE'] as const) {
+      expect((await api.ask(method, foreign, { token })).statusCode).toBe(404);
+    }
+    const { user_id: jane } = await api.identity.verifyAccessToken(api.acme.access.OWNER);
+    expect((await api.ask('GET', `${PATH}?user_id=${jane}`, { token })).statusCode).toBe(400);
+    expect((await api.ask('DELETE', path, { token })).statusCode).toBe(204);
+  });
+
+  test('an owner filters by user, and follows a tag', async () => {
+    const { user_id } = await colleague('VIEWER');
+    const { items } = (await api.ask('GET', `${PATH}?user_id=${user_id}`)).json();
+    expect(items).toEqual([expect.objectContaining({ name: 'of joe', role: 'VIEWER', created_by: 'jane' })]);
+    const path = `${PATH}/${items[0].id}`;
+    expect((await api.ask('DELETE', path, { headers: { 'if-match': '"other"' } })).statusCode).toBe(412);
+    const { etag } = (await api.ask('GET', path)).headers;
+    expect((await api.ask('DELETE', path, { headers: { 'if-match': String(etag) } })).statusCode).toBe(204);
+  });
+});
+
+test('a token whose user is gone makes no other', async () => {
+  const { access, user_id } = await colleague('EDITOR');
+  await sql`update users set removed_at = now() where id = ${user_id}`.execute(api.database.db);
+  const refused = await api.ask('POST', PATH, { token: access, body: { name: 'x' } });
+  expect([refused.statusCode, refused.json().type]).toEqual([401, '/problems/token-invalid']);
+});
+
+test('a user’s lesser role counts from the next exchange', async () => {
+  const { user_id } = await colleague('EDITOR');
+  const { api_token } = await make({ name: 'e', user_id, role: 'EDITOR' });
+  await sql`update users set role = 'VIEWER' where id = ${user_id}`.execute(api.database.db);
+  expect((await exchange(api_token)).json().scope).toBe('read');
+});

@@ -1,0 +1,95 @@
+// Who an API token stands for: looked up at every door that takes one, with what is left of its role and its scopes.
+import { createHash } from 'node:crypto';
+import { type RawBuilder, sql } from 'kysely';
+import type { Role } from '../contract/vocabulary.ts';
+import { now } from '../db/clock.ts';
+import { type Database, inTransaction } from '../db/database.ts';
+import { IdentityError } from './errors.ts';
+import type { Principal } from './principal.ts';
+import { lesserRole } from './roles.ts';
+import { scopesAmong } from './token-scopes.ts';
+
+/** What createApiToken makes: nothing else is looked for. */
+const API_TOKEN = /^larder_[\w-]{43}$/;
+
+/** `last_used_at` is for people who tidy up; a write for every call would cost more than it tells. */
+const LAST_USED_MINUTES = 10;
+
+/** Who an API token stands for, with the first segment of the organization's repository names. */
+export type TokenHolder = { principal: Principal & { token_id: string }; namespace: string };
+
+/**
+ * The holder of a living token. Throws IdentityError: TOKEN_INVALID for one that is unknown or removed or whose user
+ * is, TOKEN_EXPIRED for one that is over. Found by its digest: what the search compares tells nothing about a secret.
+ */
+export async function getTokenHolder(db: Database, secret: string): Promise<TokenHolder> {
+  if (secret === '') throw new IdentityError('TOKEN_MISSING', 'An API token is needed');
+  return await holderOf(
+    db,
+    API_TOKEN.test(secret) ? await findRow(db, sql`t.secret_sha256 = ${digestOf(secret)}`) : undefined,
+  );
+}
+
+/** The same, undefined for every token that opens nothing. */
+export function findTokenHolder(db: Database, secret: string): Promise<TokenHolder | undefined> {
+  return unlessRefused(getTokenHolder(db, secret));
+}
+
+/** The holder of a token that was let in before, undefined once it opens nothing any more. */
+export async function findTokenHolderById(db: Database, id: string): Promise<TokenHolder | undefined> {
+  return await unlessRefused(holderOf(db, await findRow(db, sql`t.id = ${id}`)));
+}
+
+async function unlessRefused(holder: Promise<TokenHolder>): Promise<TokenHolder | undefined> {
+  try {
+    return await holder;
+  } catch (error) {
+    if (error instanceof IdentityError) return undefined;
+    throw error;
+  }
+}
+
+type TokenRow = {
+  id: string;
+  organization_id: string;
+  user_id: string;
+  name: string;
+  role: Role;
+  user_role: Role;
+  scopes: string[];
+  namespace: string;
+  is_over: boolean;
+  is_use_old: boolean;
+};
+
+async function findRow(db: Database, which: RawBuilder<unknown>): Promise<TokenRow | undefined> {
+  const found = await sql<TokenRow>`
+    select t.id, t.organization_id, t.user_id, u.name, t.role, u.role as user_role, t.scopes, o.namespace,
+      t.expires_at <= now() as is_over,
+      t.last_used_at is null or t.last_used_at < now() - ${LAST_USED_MINUTES} * interval '1 minute' as is_use_old
+    from api_tokens t join users u on u.id = t.user_id join organizations o on o.id = t.organization_id
+    where ${which} and t.removed_at is null and u.removed_at is null`.execute(db);
+  return found.rows[0];
+}
+
+async function holderOf(db: Database, row: TokenRow | undefined): Promise<TokenHolder> {
+  if (!row) throw new IdentityError('TOKEN_INVALID', 'The token is not valid');
+  if (row.is_over) throw new IdentityError('TOKEN_EXPIRED', 'The API token has expired');
+  if (row.is_use_old) await rememberUse(db, row.id);
+  const { id, organization_id, user_id, name, namespace } = row;
+  // A user whose role became less takes their tokens along.
+  const role = lesserRole(row.role, row.user_role);
+  const scopes = scopesAmong(row.scopes);
+  return { principal: { organization_id, user_id, name, role, scopes, token_id: id }, namespace };
+}
+
+async function rememberUse(db: Database, id: string): Promise<void> {
+  await inTransaction(db, (tx) =>
+    tx.updateTable('api_tokens').set({ last_used_at: now }).where('id', '=', id).execute(),
+  );
+}
+
+/** What is kept of a secret. It has 256 random bits, so SHA-256 without salt or stretching keeps it. */
+export function digestOf(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}
