@@ -5,9 +5,22 @@ import type { Database, Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
 import { addUses } from './content-uses.ts';
 
-/** The Artifact that an equal plan made; undefined when none did. */
-export async function findArtifact(db: Database, planDigest: Digest): Promise<unknown> {
-  const row = await db
+/** What no build wanted for so long is made anew, in seconds, should one want it again. What was released keeps its own content. */
+const KEPT_DAYS = 30;
+
+/** A use is written down once in so long: enough to tell what is wanted, and no write for each build. */
+const NOTED_DAYS = 1;
+
+/** Forgotten in one transaction: short enough that no build waits for it. */
+const BATCH_COUNT = 500;
+
+/** The Artifact that an equal plan made, which then is kept for another while; undefined when none did. */
+export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<unknown> {
+  // By a statement of its own, which waits for a sweep that is taking the row; the next one sees what is left.
+  await sql`
+    update artifacts set used_at = now()
+    where plan_digest = ${planDigest} and used_at < now() - make_interval(days => ${NOTED_DAYS})`.execute(tx);
+  const row = await tx
     .selectFrom('artifacts')
     .select('artifact')
     .where('plan_digest', '=', planDigest)
@@ -28,9 +41,12 @@ export async function recordArtifact(
   await addUses(tx, { kind: 'artifact', id: built.plan_digest }, built.contents);
 }
 
-/** The BuiltLayer of that key; undefined when there is none. */
-export async function findBuiltLayer(db: Database, key: string): Promise<unknown> {
-  const row = await db.selectFrom('built_layers').select('layer').where('key', '=', key).executeTakeFirst();
+/** The BuiltLayer of that key, which then is kept for another while; undefined when there is none. */
+export async function useBuiltLayer(tx: Transaction, key: string): Promise<unknown> {
+  await sql`
+    update built_layers set used_at = now()
+    where key = ${key} and used_at < now() - make_interval(days => ${NOTED_DAYS})`.execute(tx);
+  const row = await tx.selectFrom('built_layers').select('layer').where('key', '=', key).executeTakeFirst();
   return row?.layer;
 }
 
@@ -45,6 +61,27 @@ export async function recordBuiltLayer(
     .onConflict((conflict) => conflict.doNothing())
     .execute();
   await addUses(tx, { kind: 'layer', id: built.key }, built.contents);
+}
+
+/** Forgets some of what nobody wanted for long, and that its content is needed for it. Answers whether there may be more. */
+export async function expireBuilt(tx: Transaction): Promise<boolean> {
+  const layers = await sql`
+    with gone as (
+      delete from built_layers where key in (
+        select key from built_layers where used_at < now() - make_interval(days => ${KEPT_DAYS})
+        order by key limit ${BATCH_COUNT} for update skip locked)
+      returning key
+    ), unused as (delete from content_uses using gone where kind = 'layer' and id = gone.key)
+    select from gone`.execute(tx);
+  const artifacts = await sql`
+    with gone as (
+      delete from artifacts where plan_digest in (
+        select plan_digest from artifacts where used_at < now() - make_interval(days => ${KEPT_DAYS})
+        order by plan_digest limit ${BATCH_COUNT} for update skip locked)
+      returning plan_digest
+    ), unused as (delete from content_uses using gone where kind = 'artifact' and id = gone.plan_digest)
+    select from gone`.execute(tx);
+  return layers.rows.length === BATCH_COUNT || artifacts.rows.length === BATCH_COUNT;
 }
 
 /** A repository of that registry for each of these blobs that is known to be there: what may be mounted. */

@@ -10,13 +10,13 @@ import {
   followPublicUrl,
 } from './bootstrap.ts';
 import {
-  findArtifact,
-  findBuiltLayer,
   findRegistryBlobs,
   forgetRegistryBlobs,
   recordArtifact,
   recordBuiltLayer,
   recordRegistryBlobs,
+  useArtifact,
+  useBuiltLayer,
 } from './built.ts';
 import { recordDiscovery } from './discovery.ts';
 import { listOfferings } from './offerings.ts';
@@ -115,13 +115,13 @@ test('a base image is followed by digest, forth and back', async () => {
 
 test('what was built is remembered, the first one staying', async () => {
   const plan_digest = digestOf('plan');
-  expect(await findArtifact(house.db, plan_digest)).toBeUndefined();
+  expect(await house.write((tx) => useArtifact(tx, plan_digest))).toBeUndefined();
   for (const made of ['first', 'second']) {
     await house.write((tx) => recordArtifact(tx, { plan_digest, artifact: { made }, contents: [] }));
     await house.write((tx) => recordBuiltLayer(tx, { key: 'key', layer: { made }, contents: [] }));
   }
-  expect(await findArtifact(house.db, plan_digest)).toEqual({ made: 'first' });
-  expect(await findBuiltLayer(house.db, 'key')).toEqual({ made: 'first' });
+  expect(await house.write((tx) => useArtifact(tx, plan_digest))).toEqual({ made: 'first' });
+  expect(await house.write((tx) => useBuiltLayer(tx, 'key'))).toEqual({ made: 'first' });
   const place = { registry_id: house.acme.registry_id, repository: 'containers/redis' };
   const blobs = [digestOf('x'), digestOf('y')];
   await house.write((tx) => recordRegistryBlobs(tx, place, [...blobs, ...blobs]));

@@ -27,10 +27,15 @@ export type ContentUseKind =
 export type ContentUsesTable = { digest: Digest; kind: ContentUseKind; id: string };
 
 /** `layer` is a BuiltLayer of src/oci/layer.ts. */
-export type BuiltLayersTable = { key: string; layer: Json<unknown>; built_at: DefaultTime };
+export type BuiltLayersTable = { key: string; layer: Json<unknown>; built_at: DefaultTime; used_at: DefaultTime };
 
 /** `artifact` is an Artifact of src/build/plan.ts. */
-export type ArtifactsTable = { plan_digest: Digest; artifact: Json<unknown>; built_at: DefaultTime };
+export type ArtifactsTable = {
+  plan_digest: Digest;
+  artifact: Json<unknown>;
+  built_at: DefaultTime;
+  used_at: DefaultTime;
+};
 
 export type RegistryBlobsTable = { registry_id: string; digest: Digest; repository: string };
 

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { spdxFromDpkg } from '../attest/spdx.ts';
 import { build } from '../build/build.ts';
 import type { Artifact, BuildPlan } from '../build/plan.ts';
-import { findArtifact, findBuiltLayer, recordArtifact, recordBuiltLayer } from '../catalog/built.ts';
+import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../catalog/built.ts';
 import { succeedPhase } from '../catalog/pipeline-steps.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
@@ -28,7 +28,7 @@ export async function packagePipeline(
     if (!state?.plan_digest) throw new Error(`Pipeline ${pipeline_id} has no plan to build`);
     const plan_digest = state.plan_digest;
     const plan = await readPlan(resources.content, plan_digest);
-    const known = (await findArtifact(resources.db, plan_digest)) as Artifact | undefined;
+    const known = (await inTransaction(resources.db, (tx) => useArtifact(tx, plan_digest))) as Artifact | undefined;
     const artifact = known ?? (await buildPlan(resources, plan, { log, signal: context.signal }));
     const contents = contentsOfArtifact(artifact);
     const { metadata } = artifact;
@@ -66,7 +66,7 @@ async function buildPlan(
 function layerCache(db: Database, content: ContentStore) {
   return {
     async get(key: string): Promise<BuiltLayer | undefined> {
-      const layer = (await findBuiltLayer(db, key)) as BuiltLayer | undefined;
+      const layer = (await inTransaction(db, (tx) => useBuiltLayer(tx, key))) as BuiltLayer | undefined;
       // A row whose content is gone (a restored database beside an older folder) is as good as none.
       const held = layer && (await content.touch(layer.descriptor.digest)) && (await content.touch(layer.listing));
       return held ? layer : undefined;

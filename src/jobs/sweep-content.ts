@@ -1,4 +1,5 @@
-// Drops content that no row uses and nobody touched for a day, uploads that nobody went on with, and answers kept for replays.
+// Drops what nobody wants any more: layers and artifacts, content that no row uses and nobody touched for a day, uploads, and answers kept for replays.
+import { expireBuilt } from '../catalog/built.ts';
 import { findUnusedContent, lockForSweep } from '../catalog/content-uses.ts';
 import { expireReplays } from '../catalog/replays.ts';
 import { inTransaction } from '../db/database.ts';
@@ -13,8 +14,10 @@ const UNTOUCHED_MS = 24 * 60 * 60_000;
 /** While a batch is looked at, nobody may refer to content: short enough that nobody notices. */
 const BATCH_COUNT = 500;
 
+type SweepResources = Pick<WorkerResources, 'content' | 'db' | 'log'>;
+
 export async function sweepContent(
-  resources: WorkerResources,
+  resources: SweepResources,
   _payload: Record<string, never>,
   context: JobContext,
 ): Promise<void> {
@@ -23,6 +26,7 @@ export async function sweepContent(
   const before = new Date(Date.now() - UNTOUCHED_MS);
   await expireUploads(db);
   await inTransaction(db, expireReplays);
+  while (await inTransaction(db, expireBuilt)) context.signal.throwIfAborted();
   await content.uploads.expire(before);
   let count = 0;
   let bytes = 0;
@@ -46,11 +50,7 @@ async function* untouched(content: ContentStore, before: Date): AsyncGenerator<C
   if (batch.length > 0) yield batch;
 }
 
-async function dropUnused(
-  { db, content }: WorkerResources,
-  batch: ContentInfo[],
-  before: Date,
-): Promise<ContentInfo[]> {
+async function dropUnused({ db, content }: SweepResources, batch: ContentInfo[], before: Date): Promise<ContentInfo[]> {
   return await inTransaction(db, async (tx) => {
     await lockForSweep(tx);
     const unused = new Set(
