@@ -9,7 +9,7 @@ import { prepared } from '../db/prepared.ts';
 import { readApplications } from './applications.ts';
 import { notFound, refuse, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
-import { keptCount, lookedCount } from './list-counts.ts';
+import { type Count, keptCount, lookedCount } from './list-counts.ts';
 import { tellOfRequest } from './notification-causes.ts';
 import { lockApplications } from './pipeline-lock.ts';
 import { cancelPipelines, createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
@@ -57,28 +57,40 @@ export async function listApplicationRequests(
   principal: Principal,
   input: Input<'listApplicationRequests'>,
 ): Promise<Output<'listApplicationRequests'>> {
-  const filter = allOf([
-    sql`q.organization_id = ${principal.organization_id} and q.catalog_id = ${input.catalog_id}
-      and q.request_type = ${input.request_type}`,
-    input.request_status === undefined ? undefined : sql`progress.status = ${input.request_status}`,
-  ]);
-  const from =
-    input.request_status === undefined
-      ? sql`application_requests q`
-      : sql`application_requests q cross join ${progress}`;
-  const count =
-    input.request_status === undefined
-      ? keptCount(principal, {
-          catalog_id: input.catalog_id,
-          noun: 'application request',
-          statuses: [input.request_type],
-        })
-      : lookedCount(sql`${from} where ${filter}`);
+  const filter = sql`q.organization_id = ${principal.organization_id} and q.catalog_id = ${input.catalog_id}
+    and q.request_type = ${input.request_type}`;
+  const { from, count } = narrow(principal, input, filter);
   const total = await countInCatalog(db, principal, { catalog_id: input.catalog_id, count });
   if (isPast(input, total)) return toPage(input, total, []);
   const orderBy = sql`${ORDERS[input.order_field]} ${direction(input.order_direction)}, q.created_at desc, q.id`;
-  const ids = await idsOf(db, sql`select q.id from ${from} where ${filter} order by ${orderBy} ${pageWindow(input)}`);
+  const ids = await idsOf(db, sql`select q.id from ${from} order by ${orderBy} ${pageWindow(input)}`);
   return toPage(input, total, await readRequests(db, principal, ids));
+}
+
+/**
+ * Which requests, and how many. How far a request is, its applications tell: those that are not through are few and have
+ * an index, and so all that is not COMPLETED is found by them; COMPLETED is what they leave of what is kept.
+ */
+function narrow(
+  principal: Principal,
+  { catalog_id, request_type, request_status }: Input<'listApplicationRequests'>,
+  filter: RawBuilder<unknown>,
+): { from: RawBuilder<unknown>; count: Count } {
+  const kept = keptCount(principal, { catalog_id, noun: 'application request', statuses: [request_type] });
+  if (request_status === undefined) return { from: sql`application_requests q where ${filter}`, count: kept };
+  const underWay = sql`select i.request_id from applications a join application_request_items i on i.application_id = a.id
+    where a.organization_id = ${principal.organization_id} and a.catalog_id = ${catalog_id}
+      and a.processing_status <> 'COMPLETED'`;
+  if (request_status === 'COMPLETED') {
+    const others = sql`select count(*) from application_requests q where ${filter} and q.id in (${underWay})`;
+    return {
+      from: sql`application_requests q where ${filter} and q.id not in (${underWay})`,
+      count: { total: sql`select (${kept.total}) - (${others})`, isPrepared: true },
+    };
+  }
+  const from = sql`application_requests q cross join ${progress}
+    where ${filter} and q.id in (${underWay}) and progress.status = ${request_status}`;
+  return { from, count: lookedCount(from) };
 }
 
 /** One request. Throws NOT_FOUND. */

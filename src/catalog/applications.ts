@@ -62,20 +62,17 @@ type ApplicationRow = {
   end_of_life_at: string | null;
 };
 
-const newestRelease = (column: string) =>
-  sql`(select ${sql.raw(`r.${column}`)} from releases r where r.application_id = a.id
-    order by r.released_at desc, r.id limit 1)`;
-
-const ORDERS: Record<Input<'listApplications'>['order_field'], RawBuilder<unknown>> = {
-  PRODUCT_NAME: sql`p.name`,
-  BASE_IMAGE_NAME: sql`b.name`,
-  LATEST_RELEASE_VERSION: newestRelease('version'),
-  STATUS: sql`a.status`,
-  LATEST_RELEASE_RELEASED_AT: newestRelease('released_at'),
-  CREATED_AT: sql`a.created_at`,
-  CREATED_BY: sql`a.created_by`,
-  REMOVED_AT: sql`a.removed_at`,
-  REMOVED_BY: sql`a.removed_by`,
+/** `last` where the value may be missing: such applications are last in both directions. */
+const ORDERS: Record<Input<'listApplications'>['order_field'], { by: RawBuilder<unknown>; nulls?: 'last' }> = {
+  PRODUCT_NAME: { by: sql`p.name` },
+  BASE_IMAGE_NAME: { by: sql`b.name` },
+  LATEST_RELEASE_VERSION: { by: sql`a.latest_release_version`, nulls: 'last' },
+  STATUS: { by: sql`a.status` },
+  LATEST_RELEASE_RELEASED_AT: { by: sql`a.latest_released_at`, nulls: 'last' },
+  CREATED_AT: { by: sql`a.created_at` },
+  CREATED_BY: { by: sql`a.created_by` },
+  REMOVED_AT: { by: sql`a.removed_at`, nulls: 'last' },
+  REMOVED_BY: { by: sql`a.removed_by`, nulls: 'last' },
 };
 
 /** A catalog's applications; removed ones only when asked for by status. At most three statements. */
@@ -96,14 +93,28 @@ export async function listApplications(
     count: countOf(principal, input, where),
   });
   if (isPast(input, total)) return toPage(input, total, []);
-  const orderBy = sql`${ORDERS[input.order_field]} ${direction(input.order_direction, 'last')}, p.name, a.id`;
-  const bases = input.order_field === 'BASE_IMAGE_NAME' ? sql`join base_images b on b.id = a.base_image_id` : sql``;
-  const ids = await idsOf(
-    db,
-    sql`select a.id from applications a join products p on p.key = a.product_key ${bases}
-      where ${where} order by ${orderBy} ${pageWindow(input)}`,
-  );
+  const ids = await idsOf(db, pageOf(input, where));
   return toPage(input, total, await readApplications(db, principal, ids));
+}
+
+/**
+ * The ids of a page. In the usual order the products are gone through one after the other until the page is full, each
+ * along an index.
+ */
+function pageOf(input: Input<'listApplications'>, where: RawBuilder<unknown>): RawBuilder<unknown> {
+  const { by, nulls } = ORDERS[input.order_field];
+  const way = direction(input.order_direction, nulls);
+  const window = pageWindow(input);
+  if (input.order_field === 'PRODUCT_NAME') {
+    return sql`
+      select a.id from (select key, name, category from products order by name ${way}) p
+      cross join lateral (select a.id from applications a where ${where} and a.product_key = p.key
+        order by a.id limit ${input.page * input.page_size}) a
+      order by p.name ${way}, a.id ${window}`;
+  }
+  const bases = input.order_field === 'BASE_IMAGE_NAME' ? sql`join base_images b on b.id = a.base_image_id` : sql``;
+  return sql`select a.id from applications a join products p on p.key = a.product_key ${bases}
+    where ${where} order by ${by} ${way}, p.name, a.id ${window}`;
 }
 
 const USUAL_STATUSES: readonly ApplicationStatus[] = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED'];
@@ -175,8 +186,7 @@ export async function readApplications(
     join product_branches pb on pb.product_key = a.product_key and pb.branch = a.branch
     join base_images b on b.id = a.base_image_id
     join operating_systems o on o.id = b.operating_system_id
-    left join lateral (select r.id, r.version, r.revision, r.released_at from releases r where r.application_id = a.id
-      order by r.released_at desc, r.id limit 1) released on true
+    left join releases released on released.id = a.latest_release_id
     order by page.place`.execute(db);
   return found.rows.map(toApplication);
 }

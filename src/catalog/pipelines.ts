@@ -5,14 +5,16 @@ import type { Input, Output } from '../contract/endpoints.ts';
 import type { Pipeline, PipelinePhase, PipelinePhaseFailure } from '../contract/pipeline.ts';
 import type { ProductInfo } from '../contract/product.ts';
 import type { Registry } from '../contract/registry.ts';
-import type {
-  FailureCause,
-  MetadataFile,
-  PackagingType,
-  PhaseStatus,
-  PhaseType,
-  PipelineStatus,
-  PipelineTrigger,
+import {
+  type FailureCause,
+  type MetadataFile,
+  PACKAGING_TYPES,
+  type PackagingType,
+  type PhaseStatus,
+  type PhaseType,
+  PIPELINE_STATUSES,
+  type PipelineStatus,
+  type PipelineTrigger,
 } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
@@ -74,27 +76,53 @@ type PipelineRow = {
   customization: CustomizationPart | null;
 };
 
-const firstRegistry = sql`(select r.name from application_registries ar join registries r on r.id = ar.registry_id
-  where ar.application_id = l.application_id order by ar.position limit 1)`;
-const distributionStart = sql`(select d.started_at from pipeline_phases d
-  where d.pipeline_id = l.id and d.type = 'DISTRIBUTION')`;
+/** What a pipeline may be ordered by: a column of its own, whose value may be missing, or what a few things have that it is one's of. */
+type Order = { column: RawBuilder<unknown> } | Groups;
 
-/** `nulls` says that the order's value may be missing. */
-const ORDERS: Record<
-  Input<'listPipelines'>['order_field'],
-  { by: RawBuilder<unknown>; nulls?: 'last'; joins?: RawBuilder<unknown> }
-> = {
-  STARTED_AT: { by: sql`l.started_at` },
-  STATUS: { by: sql`l.status` },
-  PACKAGING_TYPE: { by: sql`l.packaging_type` },
-  REGISTRY_NAME: { by: firstRegistry, nulls: 'last' },
-  BASE_IMAGE_NAME: { by: sql`b.name`, joins: sql`join base_images b on b.id = l.base_image_id` },
-  PRODUCT_NAME: {
-    by: sql`p.name`,
-    joins: sql`join applications a on a.id = l.application_id join products p on p.key = a.product_key`,
+/** A thing each (`name` is what it is ordered by), and the column of pipelines that holds its `key`. */
+type Groups = { groups: (principal: Principal) => RawBuilder<unknown>; key: RawBuilder<unknown> };
+
+const words = (all: readonly string[]) => sql`select unnest(${all}::text[]) as key, unnest(${all}::text[]) as name`;
+
+const ORDERS: Record<Input<'listPipelines'>['order_field'], Order | undefined> = {
+  STARTED_AT: undefined,
+  STATUS: { groups: () => words(PIPELINE_STATUSES), key: sql`l.status` },
+  PACKAGING_TYPE: { groups: () => words(PACKAGING_TYPES), key: sql`l.packaging_type` },
+  REGISTRY_NAME: {
+    groups: ({ organization_id }) =>
+      sql`select id as key, name from registries where organization_id = ${organization_id}`,
+    key: sql`l.registry_id`,
   },
-  DISTRIBUTION_STARTED_AT: { by: distributionStart, nulls: 'last' },
+  BASE_IMAGE_NAME: {
+    groups: ({ organization_id }) => sql`select id as key, name from base_images
+      where organization_id = ${organization_id} or organization_id is null`,
+    key: sql`l.base_image_id`,
+  },
+  PRODUCT_NAME: { groups: () => sql`select key, name from products`, key: sql`l.product_key` },
+  DISTRIBUTION_STARTED_AT: { column: sql`l.distribution_started_at` },
 };
+
+/**
+ * The ids of a page. By a name of something else, the newest of each thing are read along an index, so many as could be
+ * on the page, and put in order: few things are named, and names may change without a pipeline changing.
+ */
+function pageOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): RawBuilder<unknown> {
+  const order = ORDERS[input.order_field];
+  const window = pageWindow(input);
+  const way = direction(input.order_direction, 'last');
+  if (order === undefined) {
+    return sql`select l.id from pipelines l where ${where}
+      order by l.started_at ${direction(input.order_direction)}, l.id ${window}`;
+  }
+  if ('column' in order) {
+    return sql`select l.id from pipelines l where ${where} order by ${order.column} ${way}, l.started_at desc, l.id ${window}`;
+  }
+  return sql`
+    select newest.id from (${order.groups(principal)}) g
+    cross join lateral (select l.id, l.started_at from pipelines l where ${where} and ${order.key} = g.key
+      order by l.started_at desc, l.id limit ${input.page * input.page_size}) newest
+    order by g.name ${way}, newest.started_at desc, newest.id ${window}`;
+}
 
 /** A catalog's pipelines. At most three statements. */
 export async function listPipelines(
@@ -109,12 +137,7 @@ export async function listPipelines(
     count: countOf(principal, input, where),
   });
   if (isPast(input, total)) return toPage(input, total, []);
-  const { by, nulls, joins } = ORDERS[input.order_field];
-  const orderBy = sql`${by} ${direction(input.order_direction, nulls)}, l.started_at desc, l.id`;
-  const ids = await idsOf(
-    db,
-    sql`select l.id from pipelines l ${joins ?? sql``} where ${where} order by ${orderBy} ${pageWindow(input)}`,
-  );
+  const ids = await idsOf(db, pageOf(principal, input, where));
   return toPage(input, total, await readPipelines(db, principal, ids));
 }
 

@@ -153,6 +153,10 @@ type ApplicationsTable = {
   removed_by: string | null;
   deprecated_at: OptionalTime;
   unsupported_at: OptionalTime;
+  /** Of its newest release, kept by triggers. */
+  latest_release_id: string | null;
+  latest_release_version: string | null;
+  latest_released_at: OptionalTime;
 };
 
 type ApplicationRegistriesTable = { application_id: string; registry_id: string; position: number };
@@ -226,6 +230,11 @@ type PipelinesTable = {
   /** The application's, kept by a trigger. */
   base_image_id: string | null;
   packaging_type: PackagingType | null;
+  product_key: string | null;
+  /** The first of the application's. */
+  registry_id: string | null;
+  /** The phase's, kept by a trigger. */
+  distribution_started_at: OptionalTime;
 };
 
 type PipelinePhasesTable = {

@@ -1,0 +1,167 @@
+// Orders and filters that are read along indexes, against the same put in order by hand: over several pages, both ways, with what is missing.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import type { Input } from '../contract/endpoints.ts';
+import { PROCESSING_STATUSES } from '../contract/vocabulary.ts';
+import { listApplicationRequests } from './application-requests.ts';
+import { listApplications } from './applications.ts';
+import { failPhase, startPhase } from './pipeline-steps.ts';
+import { createPipelines } from './pipeline-wishes.ts';
+import { listPipelines } from './pipelines.ts';
+
+let house: TestCatalog;
+beforeAll(async () => {
+  house = await openTestCatalog();
+  await house.baseMoves('first');
+  const { pool, acme, rival } = house;
+  const bases = await pool.query<{ id: string }>(
+    `insert into base_images (name, source, container_image, operating_system_id)
+     select 'Another', 'ARCHIVE', 'base/another:12', operating_system_id from base_images where id = $1 returning id`,
+    [house.base],
+  );
+  const another = bases.rows[0]?.id ?? '';
+  await house.baseMoves('another', another);
+  const own = await pool.query<{ id: string }>(
+    `insert into registries (organization_id, name, provider, url)
+     values ($1, 'Alpha', 'OCI', 'https://alpha.example'), ($1, 'Beta', 'OCI', 'https://beta.example') returning id`,
+    [acme.principal.organization_id],
+  );
+  const [alpha = '', beta = ''] = own.rows.map(({ id }) => id);
+  const asked = [
+    await house.request(acme, ['redis', 'nginx'], { registry_ids: [beta, alpha] }),
+    await house.request(acme, ['postgresql'], { registry_ids: [alpha] }),
+    await house.request(acme, ['redis'], { base_image_id: another }),
+    await house.request(acme, ['postgresql'], { base_image_id: another, registry_ids: [alpha] }),
+  ];
+  await house.request(rival, ['redis', 'nginx']);
+  const [redis = '', nginx = '', postgresql = '', other = ''] = asked.flatMap((one) => one.application_ids);
+  for (const id of [redis, postgresql, redis]) {
+    await house.finish(await house.openPipeline(id), id);
+    await wish(id);
+  }
+  await fail(await house.openPipeline(nginx));
+  await fail(await house.openPipeline(other));
+  await wish(other);
+  // Names change without a pipeline or an application changing.
+  await pool.query(`update registries set name = 'Zeta' where id = $1`, [alpha]);
+  await pool.query(`update products set name = 'AA' where key = 'redis'`);
+});
+afterAll(() => house.drop());
+
+async function wish(application_id: string): Promise<void> {
+  await house.write((tx) =>
+    createPipelines(tx, [application_id], { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: false, force: true }),
+  );
+}
+
+async function fail(pipeline_id: string): Promise<void> {
+  await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
+  await house.write((tx) => failPhase(tx, { pipeline_id, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' }));
+}
+
+/** All ids in the order of this statement. */
+async function idsBy(statement: string): Promise<string[]> {
+  const { rows } = await house.pool.query<{ id: string }>(statement, [house.acme.catalog_id]);
+  return rows.map(({ id }) => id);
+}
+
+type Page = { total_size: number; items: { id: string }[] };
+
+/** All pages of two, one after the other. */
+async function allOf(list: (page: number) => Promise<Page>): Promise<string[]> {
+  const ids: string[] = [];
+  for (let page = 1; ; page++) {
+    const { items, total_size } = await list(page);
+    ids.push(...items.map(({ id }) => id));
+    if (items.length === 0) {
+      expect(total_size).toBe(ids.length);
+      return ids;
+    }
+  }
+}
+
+const WAYS = ['ASC', 'DESC'] as const;
+
+/** Each order both ways. */
+function bothWays<F extends string>(by: Record<F, string>): (readonly [F, (typeof WAYS)[number]])[] {
+  return (Object.keys(by) as F[]).flatMap((field) => WAYS.map((way) => [field, way] as const));
+}
+
+const PIPELINES_BY: Record<Input<'listPipelines'>['order_field'], string> = {
+  STARTED_AT: 'l.started_at',
+  STATUS: 'l.status',
+  PACKAGING_TYPE: 'a.packaging_type',
+  REGISTRY_NAME: `(select r.name from application_registries ar join registries r on r.id = ar.registry_id
+    where ar.application_id = a.id order by ar.position limit 1)`,
+  BASE_IMAGE_NAME: 'b.name',
+  PRODUCT_NAME: 'p.name',
+  DISTRIBUTION_STARTED_AT: `(select s.started_at from pipeline_phases s where s.pipeline_id = l.id and s.type = 'DISTRIBUTION')`,
+};
+
+test.each(bothWays(PIPELINES_BY))('pipelines by %s %s', async (order_field, order_direction) => {
+  const expected = await idsBy(`select l.id from pipelines l join applications a on a.id = l.application_id
+      join products p on p.key = a.product_key join base_images b on b.id = a.base_image_id where l.catalog_id = $1
+      order by ${PIPELINES_BY[order_field]} ${order_direction} nulls last, l.started_at desc, l.id`);
+  const listed = await allOf((page) =>
+    listPipelines(house.db, house.acme.principal, {
+      ...{ catalog_id: house.acme.catalog_id, page, page_size: 2, applications_only: false },
+      ...{ order_field, order_direction },
+    }),
+  );
+  expect(expected.length).toBeGreaterThan(6);
+  expect(listed).toEqual(expected);
+});
+
+const newest = (column: string) =>
+  `(select r.${column} from releases r where r.application_id = a.id order by r.released_at desc, r.id limit 1)`;
+
+const APPLICATIONS_BY: Record<Input<'listApplications'>['order_field'], string> = {
+  PRODUCT_NAME: 'p.name',
+  BASE_IMAGE_NAME: 'b.name',
+  LATEST_RELEASE_VERSION: newest('version'),
+  STATUS: 'a.status',
+  LATEST_RELEASE_RELEASED_AT: newest('released_at'),
+  CREATED_AT: 'a.created_at',
+  CREATED_BY: 'a.created_by',
+  REMOVED_AT: 'a.removed_at',
+  REMOVED_BY: 'a.removed_by',
+};
+
+async function expectApplications(
+  order_field: Input<'listApplications'>['order_field'],
+  order_direction: (typeof WAYS)[number],
+): Promise<void> {
+  const expected = await idsBy(`select a.id from applications a join products p on p.key = a.product_key
+    join base_images b on b.id = a.base_image_id where a.catalog_id = $1
+    order by ${APPLICATIONS_BY[order_field]} ${order_direction} nulls last, p.name, a.id`);
+  const listed = await allOf((page) =>
+    listApplications(house.db, house.acme.principal, {
+      ...{ catalog_id: house.acme.catalog_id, page, page_size: 2, order_field, order_direction },
+    }),
+  );
+  expect(expected).toHaveLength(5);
+  expect(listed).toEqual(expected);
+}
+
+test.each(bothWays(APPLICATIONS_BY))('applications by %s %s', expectApplications);
+
+test.each(PROCESSING_STATUSES)('requests that are %s', async (request_status) => {
+  const list = (filter: { request_status?: typeof request_status }) => (page: number) =>
+    listApplicationRequests(house.db, house.acme.principal, {
+      ...{ catalog_id: house.acme.catalog_id, page, page_size: 2, request_type: 'add', ...filter },
+      ...{ order_field: 'NAME', order_direction: 'ASC' },
+    });
+  const all = await list({})(1);
+  const more = await list({})(2);
+  const expected = [...all.items, ...more.items].filter(({ status }) => status === request_status).map(({ id }) => id);
+  expect(await allOf(list({ request_status }))).toEqual(expected);
+});
+
+test('when releases are deleted by hand, the one before is the latest', async () => {
+  await house.pool.query(
+    `delete from releases r using applications a where a.latest_release_id = r.id and a.catalog_id = $1`,
+    [house.acme.catalog_id],
+  );
+  await expectApplications('LATEST_RELEASE_RELEASED_AT', 'DESC');
+  await expectApplications('LATEST_RELEASE_VERSION', 'ASC');
+});
