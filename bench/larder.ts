@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openDatabase } from '../src/db/database.ts';
 import { startEmbedded } from '../src/db/embedded.ts';
 import { findAccount } from '../src/host/accounts.ts';
@@ -24,8 +25,11 @@ export type LarderServer = {
   stop(): Promise<void>;
 };
 
-/** Starts a server, without a worker, on an empty folder that the database's own user can enter. */
-export async function startLarder(directory: string): Promise<LarderServer> {
+/**
+ * Starts a server, without a worker, on an empty folder that the database's own user can enter; or, with the token of its first start,
+ * on the folder of a former run.
+ */
+export async function startLarder(directory: string, former?: { apiToken: string }): Promise<LarderServer> {
   const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
   const dataDirectory = join(directory, 'postgresql');
   const database = await startEmbedded({ dataDirectory, ...(account && { uid: account.uid, gid: account.gid }) });
@@ -52,7 +56,8 @@ export async function startLarder(directory: string): Promise<LarderServer> {
     await database.stop();
   };
   try {
-    const apiToken = await printedToken(server);
+    const apiToken = former?.apiToken ?? (await printedToken(server));
+    if (former) await listening(port);
     const { db, close } = openDatabase(database.url);
     const { id, namespace } = await db
       .selectFrom('organizations')
@@ -72,6 +77,17 @@ export async function startLarder(directory: string): Promise<LarderServer> {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Until somebody listens on the port. */
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const answered = await fetch(`http://127.0.0.1:${port}/livez`)
+      .then(() => true)
+      .catch(() => false);
+    if (answered) return;
+    await delay(100);
   }
 }
 

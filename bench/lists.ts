@@ -1,8 +1,9 @@
 // Every list of the API over a million releases, at 1 and 300 connections, beside two floors of the same run: the page's bare query with `pg`, and Fastify sending the same bytes from memory.
-// `npm run bench:lists`, or `npm run bench:lists -- 0.02` for a fiftieth of the rows, and `-- 0.02 listReleases` for the cases whose name begins so.
+// `npm run bench:lists`, or `npm run bench:lists -- 0.02` for a fiftieth of the rows, and `-- 0.02 listReleases` for the cases whose name begins so;
+// `--quick` for first pages and page 500 alone, `--data=FOLDER` to keep what was filled there for a next run.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -18,6 +19,8 @@ import type { Latencies, Load, Statement } from './load.ts';
 
 const SHARE = Number(process.argv.slice(2).find((arg) => /^[\d.]+$/.test(arg)) ?? 1);
 const ONLY = process.argv.slice(2).find((arg) => /^[a-z]/i.test(arg)) ?? '';
+const QUICK = process.argv.includes('--quick');
+const DATA = process.argv.find((arg) => arg.startsWith('--data='))?.slice('--data='.length);
 
 const CONNECTIONS = [1, 300] as const;
 /** Customizations embed releases, megabytes a page: those pages are asked for at a tenth of the connections, and at no steady rate. */
@@ -194,6 +197,28 @@ async function valuesOf(larder: LarderServer, catalog_id: string): Promise<Value
   }
 }
 
+type Kept = { apiToken: string; catalog_id: string };
+
+const KEPT = 'filled.json';
+
+function keptIn(directory: string): Kept | undefined {
+  const file = join(directory, KEPT);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Kept) : undefined;
+}
+
+async function fill(larder: LarderServer, directory: string): Promise<Kept> {
+  const sizes = scaled(SHARE);
+  console.error(`filling: ${JSON.stringify(sizes)}`);
+  const { catalog_id } = await fillCatalog(larder.databaseUrl, sizes, (line) => console.error(`  ${line}`));
+  const kept = { apiToken: larder.apiToken, catalog_id };
+  writeFileSync(join(directory, KEPT), JSON.stringify(kept));
+  return kept;
+}
+
+function isAsked({ name, steady }: Case): boolean {
+  return name.startsWith(ONLY) && (steady || !QUICK);
+}
+
 /** The large lists first. */
 function ofCatalogFirst(a: Case, b: Case): number {
   return Number(b.path.includes('/catalogs/')) - Number(a.path.includes('/catalogs/'));
@@ -201,14 +226,13 @@ function ofCatalogFirst(a: Case, b: Case): number {
 
 async function main(directory: string): Promise<void> {
   const begun = performance.now();
-  const larder = await startLarder(directory);
+  const kept = keptIn(directory);
+  const larder = await startLarder(directory, kept && { apiToken: kept.apiToken });
   const helpers = await Promise.all([helper('load.ts'), helper('memory-server.ts')]);
   const [loader, server] = helpers;
   try {
     const [{ port }] = (await once(server.child, 'message')) as [{ port: number }];
-    const sizes = scaled(SHARE);
-    console.error(`filling: ${JSON.stringify(sizes)}`);
-    const { catalog_id } = await fillCatalog(larder.databaseUrl, sizes, (line) => console.error(`  ${line}`));
+    const { catalog_id } = kept ?? (await fill(larder, directory));
     const watched = await watchApi(larder, directory);
     try {
       const values = await valuesOf(larder, catalog_id);
@@ -219,7 +243,7 @@ async function main(directory: string): Promise<void> {
       const load = async (asked: Load) => (await loader.tell<{ latencies: Latencies }>(asked)).latencies;
       const stage: Stage = { larder, watched, load, memory: { port, hold: (body) => server.tell(body) } };
       const all: Figures[] = [];
-      for (const one of cases.filter(({ name }) => name.startsWith(ONLY)).sort(ofCatalogFirst)) {
+      for (const one of cases.filter(isAsked).sort(ofCatalogFirst)) {
         const figures = await measure(stage, one);
         tell(figures);
         all.push(figures);
@@ -235,11 +259,12 @@ async function main(directory: string): Promise<void> {
   }
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'larder-bench-lists-'));
+const directory = DATA ?? mkdtempSync(join(tmpdir(), 'larder-bench-lists-'));
+mkdirSync(directory, { recursive: true });
 // PostgreSQL's own user must be able to enter.
 chmodSync(directory, 0o711);
 try {
   await main(directory);
 } finally {
-  rmSync(directory, { recursive: true, force: true });
+  if (DATA === undefined) rmSync(directory, { recursive: true, force: true });
 }

@@ -44,7 +44,9 @@ type ApplicationRow = {
   packaging_type: PackagingType;
   base_image: BaseImage;
   distro: string;
-  registries: Registry[];
+  registry_ids: string[];
+  /** In the first row: the registries of all, which are mostly the same few. */
+  known: Record<string, Registry> | null;
   customization: CustomizationPart | null;
   status: ApplicationStatus;
   created_at: string;
@@ -166,8 +168,10 @@ export async function readApplications(
   const found = await sql<ApplicationRow>`${prepared}
     select a.id, a.catalog_id, ${productInfo('p')} as product, a.branch, a.packaging_type,
       ${baseImageInfo('b', 'o', principal.organization_id)} as base_image, o.key as distro,
-      ${jsonList(sql`select ${registryInfo('r')} from application_registries ar
-        join registries r on r.id = ar.registry_id where ar.application_id = a.id order by ar.position`)} as registries,
+      ${jsonList(sql`select ar.registry_id from application_registries ar
+        where ar.application_id = a.id order by ar.position`)} as registry_ids,
+      case when page.place = 1 then (select json_object_agg(r.id, ${registryInfo('r')}) from registries r where r.id in
+        (select ar.registry_id from application_registries ar where ar.application_id = any(${ids}::uuid[]))) end as known,
       (select ${customizationPart('v')} from release_customizations rc
         join customization_versions v on v.customization_id = rc.customization_id and v.version = rc.version
         where rc.release_id = released.id order by rc.position desc limit 1) as customization,
@@ -188,7 +192,8 @@ export async function readApplications(
     join operating_systems o on o.id = b.operating_system_id
     left join releases released on released.id = a.latest_release_id
     order by page.place`.execute(db);
-  return found.rows.map(toApplication);
+  const known = found.rows[0]?.known ?? {};
+  return found.rows.map((row) => toApplication(row, known));
 }
 
 function filter(principal: Principal, input: Input<'listApplications'>): RawBuilder<unknown> {
@@ -204,11 +209,13 @@ function filter(principal: Principal, input: Input<'listApplications'>): RawBuil
   ]);
 }
 
-function toApplication(row: ApplicationRow): CatalogApplication {
-  const { catalog_id, distro, customization, processing_status, ...fields } = row;
+function toApplication(row: ApplicationRow, known: Record<string, Registry>): CatalogApplication {
+  const { catalog_id, distro, customization, processing_status, registry_ids, known: _, ...fields } = row;
+  const registries = registry_ids.flatMap((id) => known[id] ?? []);
   const catalog = `/v1/catalogs/${catalog_id}`;
   return present<CatalogApplication>({
     ...fields,
+    registries,
     customization: customization && toCustomization(catalog_id, customization),
     processing_status: { status: processing_status },
     // Nothing here is lent out to be tried.
@@ -221,7 +228,7 @@ function toApplication(row: ApplicationRow): CatalogApplication {
       base_image: { href: `/v1/base-images/${row.base_image.id}` },
       requests: { href: `${catalog}/applications/${row.id}/requests` },
       releases: { href: `${catalog}/releases?application_id=${row.id}&minimal_info=true` },
-      registries: row.registries.map((registry) => ({ href: `/v1/registries/${registry.id}` })),
+      registries: registry_ids.map((id) => ({ href: `/v1/registries/${id}` })),
       customization: customization && { href: `${catalog}/customizations/${customization.id}` },
       product: { href: productPath({ ...row, product_key: row.product.key }) },
       latest_release: row.latest_release && { href: `${catalog}/releases/${row.latest_release.id}` },

@@ -38,7 +38,10 @@ export async function listNotificationDeliveries(
   const rows = await sql<DeliveryRow>`
     select d.id, d.type, d.status, d.attempts, d.last_error, ${wireTime('d.created_at')} as created_at,
       ${wireTime('d.updated_at')} as updated_at, ${wireTime('d.delivered_at')} as delivered_at
-    from notification_deliveries d where ${where} order by d.created_at desc, d.id ${pageWindow(input)}`.execute(db);
+    from (select d.id from notification_deliveries d where ${where}
+      order by d.created_at desc, d.id ${pageWindow(input)}) page
+    join notification_deliveries d on d.id = page.id
+    order by d.created_at desc, d.id`.execute(db);
   const items = rows.rows.map((row) => present<NotificationDelivery>({ ...row }));
   return toPage(input, total.rows[0]?.total ?? 0, items);
 }

@@ -67,9 +67,13 @@ export async function listOfferings(
   const total = await sql<{ total: number }>`
     select count(*) as total from offerings f join products p on p.key = f.product_key where ${where}`.execute(db);
   const rows = await sql<OfferingRow>`
-    select ${columns()} from ${tables()} where ${where}
-    order by ${ORDERS[input.order_field]} ${direction(input.order_direction)}, f.product_key, f.branch, f.packaging_type
-    ${pageWindow(input)}`.execute(db);
+    select ${columns()} from (
+      select id, row_number() over () as place from (
+        select f.id from offerings f join products p on p.key = f.product_key where ${where}
+        order by ${ORDERS[input.order_field]} ${direction(input.order_direction)}, f.product_key, f.branch, f.packaging_type
+        ${pageWindow(input)}) ordered) page
+    join ${tables()} on f.id = page.id
+    order by page.place`.execute(db);
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toOffering));
 }
 
@@ -97,9 +101,9 @@ function references(input: Input<'listOfferings'>): Reference[] {
 }
 
 function tables(): RawBuilder<unknown> {
-  return sql`offerings f
+  return sql`(offerings f
     join products p on p.key = f.product_key
-    join product_branches pb on pb.product_key = f.product_key and pb.branch = f.branch`;
+    join product_branches pb on pb.product_key = f.product_key and pb.branch = f.branch)`;
 }
 
 function columns(): RawBuilder<unknown> {
