@@ -133,7 +133,7 @@ export async function idsOf(db: Database, statement: RawBuilder<unknown>): Promi
   return found.rows.map(({ id }) => id);
 }
 
-/** What a statement of one column selects, as a JSON array: the driver reads an array of JSON ten times slower. */
+/** What a statement of one column selects, as a JSON array: the driver reads an array of SQL character by character, which took a tenth of a page's time. */
 export function jsonList(select: RawBuilder<unknown>): RawBuilder<never> {
   return sql`array_to_json(array(${select}))`;
 }
