@@ -19,7 +19,7 @@ import { archiveDate } from './archive-date.ts';
 import { BuildError } from './build-error.ts';
 import { type LogSink, lastLines, openBuildLog } from './build-log.ts';
 import { layerFromTree } from './capture.ts';
-import { asOwner, endOf, findTool, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
+import { asOwner, endOf, endWithGroup, findTool, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
 import { bytesOf, IMAGE_PATH, readDocument, timeOf, writeImage } from './image.ts';
 import { DPKG_STATUS, fileDigest, KEPT_FILES } from './image-files.ts';
 import { machineAptOptions, machineCredentials, withProxies } from './machine-apt.ts';
@@ -183,9 +183,11 @@ async function run(host: SandboxHost, command: string[], options: MmdebstrapRun)
   const [program = '', ...args] = withProxies(variables, asOwner(host, inNewNamespace(host, inside)));
   const child = spawn(program, args, {
     cwd: '/',
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' as const }),
   });
+  endWithGroup(child);
   const ended = endOf(child);
   ended.catch(() => undefined);
   const log = openBuildLog(options.log);

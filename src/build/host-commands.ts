@@ -66,13 +66,11 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
   const child = spawn(program, rest, {
     ...(options.inherit === true ? {} : { env: {} }),
     cwd: '/',
-    // A group of its own, which ends with it: a `unshare --map-auto` that is refused, or killed while it starts, leaves its
-    // helper, which holds the output open for ever.
     detached: true,
     stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' as const }),
   });
-  child.once('exit', () => endGroup(child));
+  endWithGroup(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', (chunk: Buffer) => {
@@ -94,14 +92,19 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
   if (code !== 0) throw new CommandFailed(program.split('/').at(-1) ?? program, code, lastLines(output));
 }
 
-/** Ends all processes of a group that a child began. */
-function endGroup({ pid }: ChildProcess): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Nobody is left.
-  }
+/**
+ * For a child that was spawned `detached`: its group ends with it. An `unshare --map-auto` that is refused, or killed while
+ * it starts, leaves its helper, which waits and holds the output open for ever (orphans.ts has those of a killed worker).
+ */
+export function endWithGroup(child: ChildProcess): void {
+  child.once('exit', () => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // Nobody is left.
+    }
+  });
 }
 
 /** Resolves with the exit code (undefined after a signal) when the child and its streams are done. */

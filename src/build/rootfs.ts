@@ -11,6 +11,7 @@ import { writeTar } from '../tar/write.ts';
 import { BuildError } from './build-error.ts';
 import { asOwner, CommandFailed, inNewNamespace, runCommand } from './host-commands.ts';
 import { overlayEntries } from './layer-entries.ts';
+import { endOrphans } from './orphans.ts';
 import type { LayerPin } from './plan.ts';
 import { hostToolCommand } from './sandbox-command.ts';
 import type { SandboxHost } from './sandbox-mode.ts';
@@ -163,6 +164,7 @@ export async function trimRoots(
   { bytesMax = ROOTS_BYTES_MAX, inUseMs = IN_USE_MS }: { bytesMax?: number; inUseMs?: number } = {},
 ): Promise<void> {
   const host = sandboxHost(workspace, 'root file system');
+  endOrphans(workspace.directory);
   const before = Date.now() - inUseMs;
   const roots = ensureFolder(workspace, rootsName(host));
   const cached: CachedRoot[] = [];

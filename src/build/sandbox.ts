@@ -9,6 +9,7 @@ import {
   asOwner,
   CommandFailed,
   endOf,
+  endWithGroup,
   inNamespaceOf,
   inNewNamespace,
   runCommand,
@@ -141,7 +142,9 @@ export async function openSandbox(workspace: Workspace, options: SandboxOptions)
 function spawnHolder(host: SandboxHost, args: string[]): ChildProcess {
   const command = asOwner(host, inNewNamespace(host, [host.tools.sh, '-c', HOLDER, 'larder-sandbox', ...args]));
   const [program = '', ...rest] = command;
-  return spawn(program, rest, { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] });
+  const holder = spawn(program, rest, { env: {}, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  endWithGroup(holder);
+  return holder;
 }
 
 /** The process whose namespaces are the sandbox's, as soon as they stand. */

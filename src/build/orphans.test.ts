@@ -1,0 +1,49 @@
+// What a worker that is killed with -9 while a sandbox starts leaves of `unshare`, and how it ends.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { processesOf } from '../../test/processes.ts';
+import { sandboxMode, testWorkspace } from './fixtures.ts';
+import { asOwner, inNewNamespace } from './host-commands.ts';
+import { endOrphans } from './orphans.ts';
+
+const TRIES_MAX = 2_000;
+
+/** Kills unshare at moments that lie closer and closer to its start until one is hit in which it leaves its helper. */
+async function leaveHelper(command: string[], folder: string): Promise<void> {
+  const [program = '', ...args] = command;
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const child = spawn(program, args, { env: {}, cwd: '/', stdio: 'ignore', detached: true });
+    await delay(Math.random() * 20);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await delay(20);
+    if (processesOf(folder).length > 0) return;
+  }
+  throw new Error('No kill left a helper');
+}
+
+test.skipIf(sandboxMode.mode !== 'userns')(
+  'a helper that waits for a parent that was killed is ended, and a sandbox that lives is not',
+  { timeout: 180_000 },
+  async () => {
+    await using workspace = await testWorkspace();
+    if (sandboxMode.mode !== 'userns') return;
+    const { host } = sandboxMode;
+    const sleep = (what: string) => asOwner(host, inNewNamespace(host, [host.tools.sh, '-c', 'cat', what]));
+    const [program = '', ...args] = sleep(`${workspace.directory}/alive`);
+    const alive = spawn(program, args, { env: {}, cwd: '/', stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    const gone = `${workspace.directory}/killed`;
+    await leaveHelper(sleep(gone), gone);
+    const before = processesOf(`${workspace.directory}/alive`);
+    endOrphans(workspace.directory);
+    expect(processesOf(gone)).not.toEqual([]);
+    endOrphans(workspace.directory, { olderThanSeconds: 0 });
+    await expect.poll(() => processesOf(gone), { timeout: 5_000 }).toEqual([]);
+    expect(before.length).toBeGreaterThan(0);
+    expect(processesOf(`${workspace.directory}/alive`)).toEqual(before);
+    alive.stdin?.end();
+    await once(alive, 'exit');
+  },
+);

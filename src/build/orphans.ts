@@ -1,0 +1,67 @@
+// Helpers of `unshare --map-auto` whose worker was killed while they waited for it: nobody else would ever end them.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** A helper lives for milliseconds; one that is this old waits for a parent that is gone. */
+const HELPER_SECONDS_MAX = 60;
+
+/** Clock ticks a second in /proc/PID/stat, the same on every architecture of Linux (sysconf(3), _SC_CLK_TCK). */
+const TICKS = 100;
+
+type Process = { pid: number; parent: number; startedAt: number; command: string };
+
+/**
+ * Ends the helpers that a killed worker left in this folder. `unshare` forks one to write its user map and tells it when; killed
+ * in between, by PR_SET_PDEATHSIG, it leaves the helper waiting for ever, since that signal is not inherited. A sandbox of it
+ * there is none: the namespace was not made.
+ */
+export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECONDS_MAX } = {}): void {
+  const uptime = Number.parseFloat(readFileSync('/proc/uptime', 'utf8'));
+  const helpers = processes().filter(
+    ({ pid, parent, startedAt, command }) =>
+      /^\S*unshare\0--map-auto\0/.test(command) &&
+      command.includes(directory) &&
+      uptime - startedAt >= olderThanSeconds &&
+      hasNoNamespaces(pid) &&
+      commandOf(parent) !== command,
+  );
+  for (const { pid } of helpers) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Gone by itself, or another account's.
+    }
+  }
+}
+
+function processes(): Process[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      const command = commandOf(Number(pid));
+      const stat = look(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+      // Behind the name, which may hold anything: state, parent, and as the 20th the start in ticks since the boot (proc(5)).
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return stat === ''
+        ? []
+        : [{ pid: Number(pid), parent: Number(fields[1]), startedAt: Number(fields[19]) / TICKS, command }];
+    });
+}
+
+/** The unshare that has done its work has another process namespace for its children than its own; its helper has not. */
+function hasNoNamespaces(pid: number): boolean {
+  const own = look(() => readlinkSync(`/proc/${pid}/ns/pid`));
+  return own !== '' && own === look(() => readlinkSync(`/proc/${pid}/ns/pid_for_children`));
+}
+
+function commandOf(pid: number): string {
+  return look(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+}
+
+/** A process may end between two looks, or be another account's. */
+function look(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return '';
+  }
+}
