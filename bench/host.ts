@@ -8,6 +8,7 @@ export async function prepareBench(): Promise<void> {
     requirements: BENCH_REQUIREMENTS,
     path: process.env['PATH'] ?? '',
     consent: process.env['CI'] === 'true' || process.argv.includes('--yes'),
+    command: `npm run ${process.env['npm_lifecycle_event'] ?? 'bench:images'}`,
     say: (line) => console.error(line),
   });
 }

@@ -101,7 +101,7 @@ function isSecret(name: string): boolean {
 }
 
 /** Takes the secrets out of a text; JSON stays JSON. */
-function hideInText(text: string): string {
+export function hideInText(text: string): string {
   return SECRET_TEXTS.reduce((clean, [pattern, replacement]) => clean.replace(pattern, replacement), text);
 }
 

@@ -1,13 +1,16 @@
 // What a process holds while it lives: opened once in order, closed once in reverse.
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
+import { explainConnection } from './db/connection-trouble.ts';
 import { type Database, type OpenedDatabase, openDatabase } from './db/database.ts';
-import { migrate } from './db/migrate.ts';
+import { MigrationError, migrate } from './db/migrate.ts';
 import { createEgress, type Egress } from './egress/egress.ts';
+import { IdentityError } from './identity/errors.ts';
 import { type Identity, openIdentity } from './identity/identity.ts';
 import { loadInstallationKey } from './identity/installation-key.ts';
 import type { Logger } from './log.ts';
 import type { ContentStore } from './oci/content.ts';
 import { openDiskContent } from './oci/disk.ts';
+import { StartError } from './start-error.ts';
 
 export type Resources = {
   config: Config;
@@ -21,10 +24,24 @@ export type Resources = {
   close(): Promise<void>;
 };
 
-/** Brings the database up to date and opens everything. Throws what the parts throw; nothing stays open then. */
+/**
+ * Brings the database up to date and opens everything. Throws ConfigError and StartError for what the operator can mend,
+ * else what the parts throw; nothing stays open then.
+ */
 export async function openResources(config: Config, log: Logger): Promise<Resources> {
   const databaseUrl = config.databaseUrl;
-  if (databaseUrl === undefined) throw new Error('This process needs LARDER_DATABASE_URL.');
+  if (databaseUrl === undefined) {
+    const message = 'is needed by a server and a worker; «npm start» alone brings a database of its own';
+    throw new ConfigError([{ name: 'LARDER_DATABASE_URL', message }]);
+  }
+  try {
+    return await openAll(config, databaseUrl, log);
+  } catch (error) {
+    throw startErrorOf(error, databaseUrl);
+  }
+}
+
+async function openAll(config: Config, databaseUrl: string, log: Logger): Promise<Resources> {
   await migrate(databaseUrl);
   const key = await loadInstallationKey(config.keyFile, { create: true });
   const content = await openDiskContent(config.contentDirectory);
@@ -41,4 +58,11 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
     await close();
     throw error;
   }
+}
+
+function startErrorOf(cause: unknown, databaseUrl: string): unknown {
+  if (cause instanceof MigrationError) return new StartError('DATABASE', cause.message, { cause });
+  if (cause instanceof IdentityError) return new StartError('KEY', cause.message, { cause });
+  const line = explainConnection(cause, databaseUrl);
+  return line === undefined ? cause : new StartError('DATABASE', line, { cause });
 }

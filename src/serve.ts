@@ -7,10 +7,11 @@ import type { Config } from './config.ts';
 import type { Readiness } from './http/health.ts';
 import { openMetrics, serveMetrics } from './http/metrics.ts';
 import { buildServer } from './http/server.ts';
-import { followTlsFiles, readTlsFiles } from './http/tls-files.ts';
+import { followTlsFiles, readTlsFiles, TlsFilesError } from './http/tls-files.ts';
 import type { Logger } from './log.ts';
 import { registerRegistryRoutes } from './registry/routes.ts';
 import { openResources, type Resources } from './resources.ts';
+import { StartError } from './start-error.ts';
 
 /** A load balancer that asks every second has seen /readyz say «draining» before connections are refused. */
 const DRAIN_NOTICE_MS = 1_000;
@@ -28,13 +29,13 @@ export type StartedServer = {
   stop(): Promise<void>;
 };
 
-/** Starts to listen. `tell` is given the API token of a first start. */
+/** Starts to listen. `tell` is given the API token of a first start. Throws StartError for what the operator can mend. */
 export async function startServer(
   config: Config,
   log: Logger,
   tell: (apiToken: string) => void,
 ): Promise<StartedServer> {
-  const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls);
+  const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(refuseTls);
   const resources = await openResources(config, log);
   const state = { bootstrapped: false };
   const readiness: Readiness = { draining: false, checks: checksOf(resources, state) };
@@ -61,10 +62,10 @@ export async function startServer(
   });
   try {
     if (metrics && config.metrics) {
-      const served = await serveMetrics(metrics, config.metrics);
+      const served = await serveMetrics(metrics, config.metrics).catch(refuseAddress(METRICS, config.metrics));
       app.addHook('onClose', async () => served.close());
     }
-    const url = await app.listen({ host: config.host, port: config.port });
+    const url = await app.listen({ host: config.host, port: config.port }).catch(refuseAddress(CLIENTS, config));
     await bootstrap(resources.db, { publicUrl: config.publicUrl ?? url, tell });
     state.bootstrapped = true;
     log.info({ url }, 'server listens');
@@ -74,6 +75,32 @@ export async function startServer(
     await resources.close();
     throw error;
   }
+}
+
+function refuseTls(cause: unknown): never {
+  if (!(cause instanceof TlsFilesError)) throw cause;
+  throw new StartError('TLS', cause.message, { cause });
+}
+
+/** The settings that name an address to listen on. */
+type AddressSettings = { host: string; port: string };
+const CLIENTS: AddressSettings = { host: 'LARDER_HOST', port: 'LARDER_PORT' };
+const METRICS: AddressSettings = { host: 'LARDER_METRICS_HOST', port: 'LARDER_METRICS_PORT' };
+
+/** Why an address cannot be listened on (listen(2), bind(2), getaddrinfo(3)), and which setting mends it. */
+function refuseAddress(settings: AddressSettings, { host, port }: { host: string; port: number }) {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: `Port ${port} on ${host} is taken. Stop what listens there, or choose another ${settings.port}.`,
+    EACCES: `Port ${port} is not for this account to listen on. Choose a ${settings.port} from 1024 on, with a proxy in front.`,
+    EADDRNOTAVAIL: `This machine does not have the address ${host}. Choose one that it has for ${settings.host}.`,
+    EAFNOSUPPORT: `This machine does not have the address ${host}. Choose one that it has for ${settings.host}.`,
+    ENOTFOUND: `The name ${host} is not found. Choose another ${settings.host}.`,
+    EAI_AGAIN: `The name ${host} cannot be looked up. Mend the DNS, or give ${settings.host} as an address.`,
+  };
+  return (cause: NodeJS.ErrnoException): never => {
+    const reason = reasons[cause.code ?? ''];
+    throw reason === undefined ? cause : new StartError('ADDRESS', reason, { cause });
+  };
 }
 
 function publicUrlOf({ publicUrl }: Config): { publicUrl?: string } {

@@ -3,6 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { type Config, childEnvironment } from './config.ts';
 import { startEmbedded } from './db/embedded.ts';
+import { EmbeddedError } from './db/embedded-error.ts';
+import { StartError } from './start-error.ts';
 
 /** The whole tree must be gone this long after it was asked to go. PostgreSQL's own stop (12 s at worst) comes after the processes'. */
 const PROCESS_STOP_MS = 8_000;
@@ -43,7 +45,7 @@ export type SuperviseOptions = {
   forced: AbortSignal;
 };
 
-/** Starts everything and resolves when the service is ready. Throws when a part cannot start. */
+/** Starts everything and resolves when the service is ready. Throws StartError when a part cannot start. */
 export async function startHouse(options: SuperviseOptions): Promise<House> {
   const { config, say, onApiToken, stopping, forced } = options;
   const lost = Promise.withResolvers<string>();
@@ -55,6 +57,8 @@ export async function startHouse(options: SuperviseOptions): Promise<House> {
         onLost: (error) => lost.resolve(error.message),
         stopping,
         forced,
+      }).catch((cause) => {
+        throw cause instanceof EmbeddedError ? new StartError('DATABASE', cause.message, { cause }) : cause;
       });
   const env = childEnvironment(config, { databaseUrl: config.databaseUrl ?? database?.url ?? '' });
   const server = keepRunning('server', { env, say, forced, lost: lost.resolve, ...(onApiToken && { onApiToken }) });
@@ -67,7 +71,7 @@ export async function startHouse(options: SuperviseOptions): Promise<House> {
     const url = await Promise.race([
       server.ready,
       lost.promise.then((reason) => {
-        throw new Error(reason);
+        throw new StartError('PART', reason);
       }),
       abortOf(stopping),
     ]);
@@ -89,9 +93,13 @@ function abortOf(signal: AbortSignal): Promise<never> {
 /** What the entrances tell their parent. */
 export type ProcessMessage =
   | { /** The server's address, or the worker's word. */ ready: string }
+  | { /** Why it cannot start: the line that it would say alone. */ failed: string }
   | { api_token: string };
 
 type Kept = { /** What the first life said when it was ready. */ ready: Promise<string>; stop(): Promise<void> };
+
+/** How a process ended, and what it said about it. */
+type End = { how: string; failed?: string };
 
 type KeepOptions = {
   env: NodeJS.ProcessEnv;
@@ -120,34 +128,39 @@ function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     child = started;
+    let failed: string | undefined;
     started.on('message', (message: ProcessMessage) => {
-      if ('api_token' in message) {
-        options.onApiToken?.(message.api_token);
-        return;
+      if ('api_token' in message) options.onApiToken?.(message.api_token);
+      else if ('failed' in message) failed = message.failed;
+      else {
+        wasReady = true;
+        ready.resolve(message.ready);
       }
-      wasReady = true;
-      ready.resolve(message.ready);
     });
-    const ended = (how: string) => startAgain(how, Date.now() - startedAt > HEALTHY_AFTER_MS);
-    started.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
+    // Told for a process that could not be made, and for a message that could not be sent.
     started.on('error', (error) => {
-      // Told also for a message that could not be sent; only without a process there is no exit to wait for.
-      if (started.pid === undefined) ended(error.message);
+      if (started.pid === undefined) failed = `The ${name} cannot be run (${error.message}).`;
+    });
+    // Not «exit», which may come before the last message.
+    started.once('close', (code, signal) => {
+      const end: End = { how: signal ?? `exit code ${code}`, ...(failed !== undefined && { failed }) };
+      startAgain(end, Date.now() - startedAt > HEALTHY_AFTER_MS);
     });
   }
 
-  function startAgain(how: string, wasHealthy: boolean): void {
+  function startAgain({ how, failed }: End, wasHealthy: boolean): void {
     if (stopping) return;
     if (!wasReady) {
-      options.lost(`The ${name} could not start (${how}).`);
+      options.lost(failed ?? `The ${name} could not start (${how}).`);
       return;
     }
     deaths = wasHealthy ? 1 : deaths + 1;
+    const why = failed === undefined ? ` (${how}).` : `: ${failed}`;
     if (deaths > RESTARTS_MAX) {
-      options.lost(`The ${name} was started again ${RESTARTS_MAX} times and never stayed up (${how}).`);
+      options.lost(`The ${name} was started again ${RESTARTS_MAX} times and never stayed up${why}`);
       return;
     }
-    options.say(`The ${name} ended (${how}); it is started again.`);
+    options.say(`The ${name} ended and is started again${why}`);
     timer = setTimeout(start, restartPause(deaths));
   }
 

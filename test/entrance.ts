@@ -23,17 +23,24 @@ export type StartedEntrance = {
 
 const started: { child: ChildProcess; data: string; ended: Promise<unknown> }[] = [];
 
-type EntranceOptions = { env?: Record<string, string>; args?: string[]; data?: string };
+type EntranceOptions = {
+  env?: Record<string, string>;
+  args?: string[];
+  data?: string;
+  /** An open file instead of being listened to. */
+  stdout?: number;
+};
 
 /** Starts `src/bin/NAME.ts` on a folder of its own (or `data`) and a free port. */
 export async function startEntrance(
-  name: 'all-in-one' | 'demo' | 'server' | 'worker',
-  { env = {}, args = ['--yes'], data = mkdtempSync(join(tmpdir(), 'larder-entrance-')) }: EntranceOptions = {},
+  name: 'all-in-one' | 'demo' | 'server' | 'worker' | 'cli',
+  options: EntranceOptions = {},
 ): Promise<StartedEntrance> {
+  const { env = {}, args = ['--yes'], data = mkdtempSync(join(tmpdir(), 'larder-entrance-')) } = options;
   const port = await freePort();
   const child = spawn(process.execPath, [new URL(`../src/bin/${name}.ts`, import.meta.url).pathname, ...args], {
     env: { ...process.env, LARDER_DATA: data, LARDER_PORT: String(port), LARDER_LOG_LEVEL: 'warn', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
   });
   let text = '';
   const keep = (chunk: Buffer) => {

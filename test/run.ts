@@ -10,6 +10,7 @@ try {
     requirements: TEST_REQUIREMENTS,
     path: process.env['PATH'] ?? '',
     consent: process.env['CI'] === 'true' || args.includes('--yes'),
+    command: 'npm test',
     say: (line) => console.error(line),
   });
   const vitest = new URL('../node_modules/vitest/vitest.mjs', import.meta.url).pathname;

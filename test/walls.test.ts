@@ -7,15 +7,16 @@ const SOURCE = new URL('../src/', import.meta.url).pathname;
 
 /** A room and the rooms it may know. What is missing here may import nothing and be imported by nobody. */
 const WALLS: Record<string, readonly string[]> = {
-  bin: ['cli', 'client', 'config', 'demo', 'host', 'log', 'serve', 'supervise', 'work'],
-  serve: ['bootstrap', 'catalog', 'config', 'http', 'log', 'registry', 'resources'],
+  bin: ['cli', 'client', 'config', 'demo', 'host', 'log', 'serve', 'start-error', 'supervise', 'work'],
+  serve: ['bootstrap', 'catalog', 'config', 'http', 'log', 'registry', 'resources', 'start-error'],
   work: ['bootstrap', 'build', 'catalog', 'config', 'db', 'jobs', 'log', 'resources'],
-  supervise: ['config', 'db'],
+  supervise: ['config', 'db', 'start-error'],
   demo: ['client', 'contract', 'egress', 'oci', 'tar'],
   bootstrap: ['catalog', 'db', 'identity'],
   config: [],
   log: [],
-  resources: ['config', 'db', 'egress', 'identity', 'log', 'oci'],
+  'start-error': [],
+  resources: ['config', 'db', 'egress', 'identity', 'log', 'oci', 'start-error'],
   host: [],
   contract: [],
   client: ['contract'],

@@ -1,18 +1,22 @@
 // `npm start`: everything on one machine with one command; prepares the machine first, and gives up root.
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
 import { RUN_REQUIREMENTS } from '../host/requirements.ts';
+import { StartError } from '../start-error.ts';
 import { startHouse } from '../supervise.ts';
 import { enter, say, whatToOwn } from './entrance.ts';
 
+/** `larder start` comes here too. */
+const isCommand = /\/(cli\.[jt]s|larder)$/.test(process.argv[1] ?? '');
+
 await enter('larder', async (config, life) => {
   const consent = config.ci || process.argv.includes('--yes');
-  await prepareHost({ requirements: RUN_REQUIREMENTS, path: config.path, consent, say });
+  const command = isCommand ? 'larder start' : 'npm start';
+  await prepareHost({ requirements: RUN_REQUIREMENTS, path: config.path, consent, command, say });
   becomeAccount({ ...whatToOwn(config), say });
   const house = await startHouse({ config, say, ...life });
   life.onStop(house.stop);
   say(`Larder is ready at ${house.url}`);
   const reason = await house.lost;
-  say(`larder: ${reason}`);
   await house.stop();
-  process.exit(1);
+  throw new StartError('PART', reason);
 });

@@ -7,14 +7,30 @@ const program = createProgram(io);
 program
   .command('server')
   .description('run the API and the hosted registry against LARDER_DATABASE_URL')
-  .action(() => import('./server.ts').then(() => new Promise(() => {})));
+  .action(() => become(() => import('./server.ts')));
 program
   .command('worker')
   .description('run a worker against LARDER_DATABASE_URL')
-  .action(() => import('./worker.ts').then(() => new Promise(() => {})));
+  .action(() => become(() => import('./worker.ts')));
 program
   .command('start')
   .description('run everything on this machine')
   .option('--yes', 'install what is missing without asking')
-  .action(() => import('./all-in-one.ts').then(() => new Promise(() => {})));
+  .action(() => become(() => import('./all-in-one.ts')));
+process.stdout.on('error', endWithoutOutput);
+process.stderr.on('error', () => {});
 process.exitCode = await runProgram(program, process.argv.slice(2), io);
+
+/** A reader that has enough (`larder releases | head -1`) is no failure; a full disk behind `>` is one. */
+function endWithoutOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+  console.error(`larder: The answer cannot be written (${error.code}).`);
+  process.exit(1);
+}
+
+/** From here on this process is a service: it ends by its own rules (stopping.ts), not with its reader. */
+async function become(load: () => Promise<unknown>): Promise<never> {
+  process.stdout.off('error', endWithoutOutput);
+  await load();
+  return new Promise(() => {});
+}

@@ -3,19 +3,20 @@ import { showMainJob } from '../demo/demo.ts';
 import { keepToken } from '../demo/kept-token.ts';
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
 import { findProgram, RUN_REQUIREMENTS } from '../host/requirements.ts';
+import { StartError } from '../start-error.ts';
 import { startHouse } from '../supervise.ts';
 import { enter, say, whatToOwn } from './entrance.ts';
 
 await enter('demo', async (config, life) => {
   const consent = config.ci || process.argv.includes('--yes');
-  await prepareHost({ requirements: RUN_REQUIREMENTS, path: config.path, consent, say });
+  await prepareHost({ requirements: RUN_REQUIREMENTS, path: config.path, consent, command: 'npm run demo', say });
   becomeAccount({ ...whatToOwn(config), say });
   say('Starting Larder');
   const onApiToken = (token: string) => keepToken(config.data, token);
   const house = await startHouse({ config: { ...config, logLevel: 'warn' }, say, onApiToken, ...life });
   life.onStop(house.stop);
   say(`Larder is ready at ${house.url}`);
-  const lost = house.lost.then((reason) => Promise.reject(new Error(reason)));
+  const lost = house.lost.then((reason) => Promise.reject(new StartError('PART', reason)));
   const exit = process.argv.includes('--exit');
   const find = (program: string) => findProgram(program, config.path);
   try {
@@ -26,10 +27,7 @@ await enter('demo', async (config, life) => {
     if (!exit) await lost;
     process.exit(0);
   } catch (error) {
-    // What Ctrl-C interrupts has not failed.
-    if (life.stopping.aborted) return;
-    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
     await house.stop();
-    process.exit(1);
+    throw error;
   }
 });

@@ -1,7 +1,9 @@
 // What the entrances share: the environment and a log, errors said in one line, and one way to stop.
 import { dirname } from 'node:path';
-import { type Config, ConfigError, readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config.ts';
 import { type Logger, openLog } from '../log.ts';
+import type { ProcessMessage } from '../supervise.ts';
+import { describeFailure, explainFailure } from './failure.ts';
 import { beginLife, type Life } from './stopping.ts';
 
 /** A server or a worker alone: a database that does not answer is not waited for any longer. */
@@ -12,11 +14,12 @@ const HOUSE_GIVES_UP_MS = 20_000;
 
 type Entrance = (config: Config, life: Life, log: Logger) => Promise<void>;
 
-/** Runs an entrance. What a person can mend is one line on standard error and exit code 1; anything else is thrown with its stack. */
+/** Runs an entrance to its end. What a person can mend is one line on standard error, anything else has its stack; both exit with 1. */
 export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: Entrance): Promise<void> {
   let life: Life | undefined;
+  let config: Config | undefined;
   try {
-    const config = readConfig();
+    config = readConfig();
     const alone = name === 'server' || name === 'worker';
     life = beginLife({
       giveUpMs: alone ? GIVE_UP_MS : HOUSE_GIVES_UP_MS,
@@ -24,11 +27,21 @@ export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: 
     });
     await act(config, life, openLog({ level: config.logLevel, name }));
   } catch (error) {
-    if (life?.stopping.aborted) life.giveUp();
-    if (!(error instanceof Error) || !('code' in error || error instanceof ConfigError)) throw error;
-    console.error(`larder: ${error.message}`);
+    if (life?.stopping.aborted) await life.giveUp();
+    const line = explainFailure(error, config);
+    if (line === undefined) console.error(describeFailure(error));
+    else await sayFailure(line);
     process.exit(1);
   }
+}
+
+/** A part of a tree leaves it to its parent, who says one line for the whole. */
+async function sayFailure(line: string): Promise<void> {
+  const message: ProcessMessage = { failed: line };
+  const told = await new Promise((resolve) => {
+    if (!process.send?.(message, (error: Error | null) => resolve(error === null))) resolve(false);
+  });
+  if (told !== true) console.error(`larder: ${line}`);
 }
 
 /** Progress goes to standard error: standard output is for answers and the log. */

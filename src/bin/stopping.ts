@@ -16,8 +16,8 @@ export type Life = {
   readonly forced: AbortSignal;
   /** What stopping means from here on. Done at once where the wish was there before. */
   onStop(stop: () => Promise<void>): void;
-  /** Ends the process as one that was stopped before it had started. */
-  giveUp(): never;
+  /** Ends the process as one that was stopped before it had started; where it had, its stop ends it. Never comes back. */
+  giveUp(): Promise<never>;
 };
 
 export type LifeOptions = {
@@ -35,7 +35,7 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
   let exitCode = 0;
   let askedAt = 0;
 
-  function giveUp(): never {
+  function force(): never {
     forced.abort();
     process.exit(exitCode);
   }
@@ -53,14 +53,14 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
   function ask(code: number): void {
     if (stopping.signal.aborted) {
       // A child is ended by its parent, who has a second wish too; the terminal's Ctrl-C and the parent's are one.
-      if (process.send === undefined && performance.now() - askedAt > ONE_WISH_MS) giveUp();
+      if (process.send === undefined && performance.now() - askedAt > ONE_WISH_MS) force();
       return;
     }
     exitCode = code;
     askedAt = performance.now();
     stopping.abort();
     if (stop) end();
-    else setTimeout(() => stop === undefined && giveUp(), giveUpMs);
+    else setTimeout(() => stop === undefined && force(), giveUpMs);
   }
 
   for (const [signal, code] of Object.entries(WISHES)) {
@@ -75,7 +75,7 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
       stop = how;
       if (stopping.signal.aborted) end();
     },
-    giveUp,
+    giveUp: () => (stop === undefined ? force() : new Promise(() => {})),
   };
 }
 

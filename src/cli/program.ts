@@ -55,7 +55,7 @@ function explain(error: unknown, io: Io): number {
     return EXIT.refused;
   }
   if (error instanceof UnreachableError) {
-    io.err.write(`${error.message}\n`);
+    io.err.write(`${error.message}. Start Larder there, or name another server by --url or LARDER_URL.\n`);
     return EXIT.unreachable;
   }
   if (!(error instanceof CommandFailed)) throw error;

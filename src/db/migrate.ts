@@ -13,7 +13,7 @@ type MigrationErrorCode =
   /** The files are not to be found, or one has no proper name. */
   | 'FILES';
 
-class MigrationError extends Error {
+export class MigrationError extends Error {
   readonly code: MigrationErrorCode;
 
   constructor(code: MigrationErrorCode, message: string) {
@@ -28,6 +28,9 @@ type Migration = { name: string; sha256: string; sql: string };
 /** Any fixed number will do; this one spells `larder` in ASCII, so that an operator finds it in pg_locks. */
 const LOCK_KEY = 0x6c6172646572;
 
+/** Far beyond the slowest line: what takes a connection and is silent so long is no database that works. */
+const CONNECT_MS = 30_000;
+
 const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 
 /**
@@ -36,7 +39,11 @@ const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
  */
 export async function migrate(url: string, options: { directory?: string } = {}): Promise<string[]> {
   const files = readMigrations(options.directory ?? findMigrations());
-  const client = new pg.Client({ connectionString: url, application_name: 'larder-migrate' });
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'larder-migrate',
+    connectionTimeoutMillis: CONNECT_MS,
+  });
   await client.connect();
   try {
     await client.query('select pg_advisory_lock($1)', [LOCK_KEY]);
@@ -65,12 +72,18 @@ function refuseStrange(files: Migration[], applied: ReadonlyMap<string, string>)
   const known = new Set(files.map(({ name }) => name));
   for (const name of applied.keys()) {
     if (!known.has(name))
-      throw new MigrationError('NEWER', `The database has ${name}, which this Larder does not know`);
+      throw new MigrationError(
+        'NEWER',
+        `The database has ${name}, which this Larder does not know: a newer one used it. Start that one.`,
+      );
   }
   for (const { name, sha256 } of files) {
     const before = applied.get(name);
     if (before !== undefined && before !== sha256) {
-      throw new MigrationError('EDITED', `${name} was changed after it was applied to this database`);
+      throw new MigrationError(
+        'EDITED',
+        `${name} was changed after it was applied to this database. Install this version of Larder anew.`,
+      );
     }
   }
 }
@@ -105,5 +118,5 @@ function findMigrations(): string {
     const directory = join(at, 'migrations');
     if (existsSync(join(directory, '0001_ground_floor.sql'))) return directory;
   }
-  throw new MigrationError('FILES', 'The folder migrations/ is missing from this installation');
+  throw new MigrationError('FILES', 'The folder migrations/ is missing from this installation. Install it anew.');
 }

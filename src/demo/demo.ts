@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openClient } from '../client/client.ts';
 import { closingLines, PULLERS, quoted } from './closing.ts';
+import { DemoFailed } from './demo-failed.ts';
 import { keptTokenFile, readKeptToken } from './kept-token.ts';
 import { type Released, runMainJob } from './main-job.ts';
 import { pullFile } from './pull.ts';
@@ -41,12 +42,12 @@ type Proof = { registry: string; apiToken: string; skopeo: string | undefined; s
 
 async function showBakedIn(released: Released[], { say, ...pull }: Proof): Promise<void> {
   const image = released.find(({ customized }) => customized);
-  if (image === undefined) throw new Error('No image with the customization was released.');
+  if (image === undefined) throw new DemoFailed('No image with the customization was released.');
   say('');
   say(`Pulling ${image.url} with ${pull.skopeo ? 'skopeo' : 'Larder’s own client'}:`);
   const text = await pullFile({ ...pull, ...image }, BAKED_IN);
   const expected = await readFile(resolve(COMPANY, 'rootfs', BAKED_IN), 'utf8');
-  if (text !== expected) throw new Error(`/${BAKED_IN} in the pulled image is not what was baked in: ${text}`);
+  if (text !== expected) throw new DemoFailed(`/${BAKED_IN} in the pulled image is not what was baked in: ${text}`);
   say(`  /${BAKED_IN}: ${text.trim()}`);
 }
 

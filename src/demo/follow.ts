@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '../client/client.ts';
 import { UnreachableError } from '../client/problem-error.ts';
 import type { Pipeline } from '../contract/pipeline.ts';
+import { DemoFailed } from './demo-failed.ts';
 
 /** Nothing of the demonstration's is silent for so long on a slow line and a slow machine together; past this something is wrong. */
 const PATIENCE_MS = 15 * 60_000;
@@ -48,7 +49,7 @@ async function follow<T>(room: NewsRoom, wish: Wish<T>): Promise<T> {
       // A server that died is started again by its supervisor.
       if (!(error instanceof UnreachableError)) throw error;
     }
-    if (Date.now() - room.news.lastAt > PATIENCE_MS) throw new Error('Nothing moved for a quarter of an hour.');
+    if (Date.now() - room.news.lastAt > PATIENCE_MS) throw new DemoFailed('Nothing moved for a quarter of an hour.');
     await delay(POLL_MS);
   }
 }

@@ -1,6 +1,7 @@
 // The first API token is shown once; the demonstration keeps it in a file of its own, so that it can be run again.
 import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { DemoFailed } from './demo-failed.ts';
 
 /** Nobody but Larder's own user and root. */
 const MODE = 0o600;
@@ -37,9 +38,9 @@ export function readKeptToken(data: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EACCES' || code === 'EPERM')
-      throw new Error(`${file} belongs to somebody else: give it to the account that Larder runs as.`);
+      throw new DemoFailed(`${file} belongs to somebody else: give it to the account that Larder runs as.`);
     if (code !== 'ENOENT') throw error;
-    throw new Error(
+    throw new DemoFailed(
       `This Larder was first started without the demonstration, and its API token was shown then. Put it into ${file}, or give another LARDER_DATA.`,
     );
   }

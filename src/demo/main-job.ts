@@ -4,6 +4,7 @@ import type { CatalogApplication } from '../contract/application.ts';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
 import type { CustomizationDetailed } from '../contract/customization.ts';
 import { packFolder } from './archive.ts';
+import { DemoFailed } from './demo-failed.ts';
 import { type Follow, openFollow, type Room } from './follow.ts';
 
 /** What the demonstration asks for, where the catalog does not have it yet. */
@@ -38,7 +39,7 @@ export async function runMainJob({
 }: MainJob): Promise<{ catalog_id: string; released: Released[] }> {
   const catalogs = await client.call('listCatalogs', { owned: true, order_direction: 'ASC', page_size: 1 });
   const catalog_id = catalogs.items[0]?.id;
-  if (catalog_id === undefined) throw new Error('There is no catalog.');
+  if (catalog_id === undefined) throw new DemoFailed('There is no catalog.');
   const room = { client, catalog_id, say };
   const job: Job = { ...room, follow: await openFollow(room), company };
   const base = await findBase(job);
@@ -51,7 +52,7 @@ export async function runMainJob({
 async function findBase({ client }: Room): Promise<BaseImageDetailed> {
   const images = await client.call('listBaseImages', { page_size: PAGE });
   const base = images.items.find(({ name }) => name === BASE_IMAGE);
-  if (!base) throw new Error(`There is no base image ${BASE_IMAGE}.`);
+  if (!base) throw new DemoFailed(`There is no base image ${BASE_IMAGE}.`);
   return base;
 }
 
@@ -101,7 +102,7 @@ async function awaitApplications(job: Job, base: BaseImageDetailed): Promise<voi
   const failed = ended.filter(({ processing_status }) => processing_status?.status === 'FAILED');
   if (failed.length === 0) return;
   for (const application of failed) job.say(`  ${inWords([application])}: ${await whyFailed(job, application)}`);
-  throw new Error(`${failed.length} of ${ended.length} applications failed; the lines above say why.`);
+  throw new DemoFailed(`${failed.length} of ${ended.length} applications failed; the lines above say why.`);
 }
 
 /** What requests wait for until the base image was built once. */
@@ -136,7 +137,7 @@ async function customize(job: Job): Promise<string> {
   for (const { product, branch, failure } of ended.affected_releasables) {
     if (failure) say(`  ${product.key} ${branch}: ${failure.description}`);
   }
-  throw new Error(
+  throw new DemoFailed(
     `The customization «${CUSTOMIZATION}» failed; the lines above say why. To have it uploaded again, start Larder (npm start), take it away (npm run larder -- customizations delete ${ended.id}), and run this again.`,
   );
 }

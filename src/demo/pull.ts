@@ -13,6 +13,7 @@ import { parseReference } from '../oci/reference.ts';
 import { openRemote } from '../oci/remote.ts';
 import type { Source } from '../oci/target.ts';
 import { readTar } from '../tar/read.ts';
+import { DemoFailed } from './demo-failed.ts';
 
 const run = promisify(execFile);
 
@@ -81,7 +82,7 @@ async function readFileOf(source: Source, reference: string, path: string): Prom
     const text = await readFileOfLayer(source, layer, path);
     if (text !== undefined) return text;
   }
-  throw new Error(`/${path} is not in the image that was pulled.`);
+  throw new DemoFailed(`/${path} is not in the image that was pulled.`);
 }
 
 /** Of the first platform, when there are several. */
@@ -93,7 +94,7 @@ async function layersOf(source: Source, reference: string): Promise<Descriptor[]
     if (!isIndex(document)) return document.layers;
     descriptor = document.manifests[0];
   }
-  throw new Error('The registry has no such image.');
+  throw new DemoFailed('The registry has no such image.');
 }
 
 async function readFileOfLayer(source: Source, layer: Descriptor, path: string): Promise<string | undefined> {

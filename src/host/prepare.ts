@@ -90,6 +90,8 @@ export type PrepareOptions = {
   path: string;
   /** Consent given beforehand (`--yes`, CI). */
   consent: boolean;
+  /** What the person typed, to be typed again with consent: `npm start`. */
+  command: string;
   say: (line: string) => void;
 };
 
@@ -103,7 +105,7 @@ export async function prepareHost(options: PrepareOptions): Promise<void> {
   options.say('This machine needs, once:');
   for (const change of changes) options.say(`  - ${change.summary}`);
   const prefix = isRoot() ? [] : sudoPrefix(options.path, changes);
-  if (!options.consent) await askConsent(prefix, changes);
+  if (!options.consent) await askConsent(options.command, { prefix, changes });
   for (const command of changes.flatMap((change) => change.commands)) {
     options.say(`$ ${[...prefix, ...command].join(' ')}`);
     await run([...prefix, ...command]);
@@ -123,11 +125,14 @@ function asScript(prefix: string[], changes: HostChange[]): string {
     .join('\n');
 }
 
-async function askConsent(prefix: string[], changes: HostChange[]): Promise<void> {
+async function askConsent(
+  command: string,
+  { prefix, changes }: { prefix: string[]; changes: HostChange[] },
+): Promise<void> {
   if (!process.stdin.isTTY) {
     throw new HostError(
       'CONSENT_NEEDED',
-      `Nobody is here to ask. Run the same command with --yes after it (npm start -- --yes), or run:\n${asScript(prefix, changes)}`,
+      `Nobody is here to ask. Run «${withConsent(command)}», or run:\n${asScript(prefix, changes)}`,
     );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
@@ -138,6 +143,11 @@ async function askConsent(prefix: string[], changes: HostChange[]): Promise<void
     terminal.close();
   }
   throw new HostError('CONSENT_REFUSED', `Nothing was changed. To do it by hand, run:\n${asScript(prefix, changes)}`);
+}
+
+/** npm keeps for itself what does not stand behind two dashes. */
+function withConsent(command: string): string {
+  return command.startsWith('npm ') ? `${command} -- --yes` : `${command} --yes`;
 }
 
 function run(command: string[]): Promise<void> {

@@ -13,7 +13,7 @@ export type TlsPair = { cert: string; key: string };
 const LOOK_EVERY_MS = 10_000;
 
 /** The files cannot be read, or do not belong together. */
-class TlsFilesError extends Error {
+export class TlsFilesError extends Error {
   override readonly name = 'TlsFilesError';
   readonly code = 'TLS_FILES';
 }

@@ -54,18 +54,22 @@ export function newInstallationKey(): InstallationKey {
 async function readKeyFile(file: string): Promise<InstallationKey | undefined> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new IdentityError('KEY_FILE', `${file} cannot be read (${error.code})`, { cause: error });
+    throw new IdentityError(
+      'KEY_FILE',
+      `${file} cannot be read (${error.code}); LARDER_KEY_FILE must name a file of Larder's own account`,
+      { cause: error },
+    );
   });
   if (!handle) return undefined;
   try {
     const { mode, size } = await handle.stat().then((stat) => {
-      if (!stat.isFile()) throw new IdentityError('KEY_FILE', `${file} is not a file`);
+      if (!stat.isFile()) throw new IdentityError('KEY_FILE', `${file} is not a file; LARDER_KEY_FILE must name one`);
       return stat;
     });
     if ((mode & 0o077) !== 0) {
       throw new IdentityError('KEY_FILE', `${file} can be read by others: only its owner may (chmod 600 ${file})`);
     }
-    if (size > FILE_BYTES_MAX) throw new IdentityError('KEY_FILE', `${file} is not a key file`);
+    if (size > FILE_BYTES_MAX) throw notAKeyFile(file);
     return parseKeys(file, await handle.readFile('utf8'));
   } finally {
     await handle.close();
@@ -78,12 +82,17 @@ function parseKeys(file: string, text: string): InstallationKey {
     .split('\n')
     .map((line) => {
       const secret = Buffer.from(LINE.exec(line.trim())?.[1] ?? '', 'base64url');
-      if (secret.length !== KEY_BYTES) throw new IdentityError('KEY_FILE', `${file} is not a key file`);
+      if (secret.length !== KEY_BYTES) throw notAKeyFile(file);
       return generationOf(secret);
     });
   const [current] = all;
-  if (!current) throw new IdentityError('KEY_FILE', `${file} holds no key`);
+  if (!current)
+    throw new IdentityError('KEY_FILE', `${file} holds no key; LARDER_KEY_FILE must name the installation's`);
   return { current, all };
+}
+
+function notAKeyFile(file: string): IdentityError {
+  return new IdentityError('KEY_FILE', `${file} is not a key file; LARDER_KEY_FILE must name the installation's`);
 }
 
 function generationOf(secret: Buffer): KeyGeneration {

@@ -1,0 +1,207 @@
+// What a person sees when Larder cannot start: one line that says what to do, at every entrance; and everything about what nobody expected.
+import { execFile } from 'node:child_process';
+import { chmodSync, openSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { endEntrances, type StartedEntrance, startEntrance } from '../../test/entrance.ts';
+import { freePort, until } from '../../test/house.ts';
+
+const PATIENCE_MS = 180_000;
+const run = promisify(execFile);
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await createTestDatabase();
+}, PATIENCE_MS);
+afterEach(async () => {
+  await endEntrances();
+  await database.drop();
+}, PATIENCE_MS);
+
+/** Nothing listens on port 1. The password must never be seen. */
+const UNREACHABLE = 'postgresql://larder:topsecret@127.0.0.1:1/larder';
+
+/** Its last words, and that it ended as a failure with nothing left behind. */
+async function lastLine(entrance: StartedEntrance): Promise<string> {
+  expect(await entrance.ended).toBe(1);
+  await entrance.nobodyLeft();
+  const said = entrance.said();
+  expect(said).not.toMatch(/^\s+at |topsecret/m);
+  return said.trimEnd().split('\n').at(-1) ?? '';
+}
+
+describe('a server or a worker alone', () => {
+  for (const name of ['server', 'worker'] as const) {
+    test(`a ${name} without a database, and with one that does not answer`, { timeout: PATIENCE_MS }, async () => {
+      const none = await startEntrance(name);
+      expect(await lastLine(none)).toMatch(/^larder: LARDER_DATABASE_URL is needed/);
+      const away = await startEntrance(name, { env: { LARDER_DATABASE_URL: UNREACHABLE } });
+      await lastLine(away);
+      expect(away.said()).toBe(
+        'larder: The database at 127.0.0.1:1 refuses connections: nothing listens there. Start it, or give another LARDER_DATABASE_URL.\n',
+      );
+    });
+
+    test(`a ${name} with a key that is readable by others, and with another's`, { timeout: PATIENCE_MS }, async () => {
+      const env = { LARDER_DATABASE_URL: database.url };
+      const first = await startEntrance('server', { env });
+      await until('it has set the database up', async () => await fetch(`${first.url}/livez`).catch(() => false));
+      first.child.kill('SIGTERM');
+      await first.ended;
+      const key = join(first.data, 'installation.key');
+      chmodSync(key, 0o644);
+      const open = await startEntrance(name, { env, data: first.data });
+      await lastLine(open);
+      expect(open.said()).toBe(`larder: ${key} can be read by others: only its owner may (chmod 600 ${key})\n`);
+      chmodSync(key, 0o600);
+      writeFileSync(key, `larder-key-1 ${Buffer.alloc(32, 7).toString('base64url')}\n`);
+      const other = await startEntrance(name, { env, data: first.data });
+      await lastLine(other);
+      expect(other.said()).toMatch(/^larder: The installation key is not the one .* LARDER_KEY_FILE\n$/);
+    });
+  }
+
+  test('settings that cannot be: all of them at once', async () => {
+    const env = { LARDER_PORT: 'eighty', LARDER_DATABASE_ULR: 'x' };
+    const server = await startEntrance('server', { env });
+    await lastLine(server);
+    expect(server.said()).toContain('LARDER_PORT must be a whole number');
+    expect(server.said()).toContain('LARDER_DATABASE_ULR is no setting; the nearest is LARDER_DATABASE_URL');
+  });
+
+  test('a certificate that is not there', async () => {
+    const env = { LARDER_DATABASE_URL: database.url, LARDER_TLS_CERT: '/nowhere', LARDER_TLS_KEY: '/nowhere' };
+    expect(await lastLine(await startEntrance('server', { env }))).toBe(
+      'larder: LARDER_TLS_CERT names /nowhere, which cannot be read (ENOENT)',
+    );
+  });
+
+  test('an address that this machine does not have', { timeout: PATIENCE_MS }, async () => {
+    const env = { LARDER_DATABASE_URL: database.url, LARDER_HOST: '192.0.2.1' };
+    expect(await lastLine(await startEntrance('server', { env }))).toMatch(/^larder: .*192\.0\.2\.1.*LARDER_HOST\.$/);
+  });
+
+  test('a content folder that is a file', { timeout: PATIENCE_MS }, async () => {
+    const env = { LARDER_DATABASE_URL: database.url, LARDER_CONTENT: '/etc/hostname' };
+    expect(await lastLine(await startEntrance('server', { env }))).toMatch(
+      /^larder: \/etc\/hostname\S* cannot be used: it is not a folder \(\w+\)\..*LARDER_CONTENT\.$/,
+    );
+  });
+});
+
+describe('everything on one machine', () => {
+  test('a port that is taken, for clients and for metrics', { timeout: PATIENCE_MS }, async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const port = String((taken.address() as AddressInfo).port);
+    for (const setting of ['LARDER_PORT', 'LARDER_METRICS_PORT']) {
+      const house = await startEntrance('all-in-one', { env: { [setting]: port } });
+      const line = `larder: Port ${port} on 127.0.0.1 is taken. Stop what listens there, or choose another ${setting}.`;
+      expect(await lastLine(house)).toBe(line);
+      expect(house.said().split('taken')).toHaveLength(2);
+    }
+    taken.close();
+  });
+
+  test('a folder that another Larder uses, which goes on', { timeout: PATIENCE_MS }, async () => {
+    const first = await startEntrance('all-in-one');
+    await first.says(/Larder is ready/);
+    const second = await startEntrance('all-in-one', { data: first.data });
+    expect(await second.ended).toBe(1);
+    expect(second.said()).toMatch(
+      /^larder: Another Larder is running on \S+; stop it, or choose another LARDER_DATA\n$/m,
+    );
+    expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
+  });
+
+  test('a database of the operator that does not answer, told by one of its processes', {
+    timeout: PATIENCE_MS,
+  }, async () => {
+    const house = await startEntrance('all-in-one', { env: { LARDER_DATABASE_URL: UNREACHABLE } });
+    expect(await lastLine(house)).toMatch(/^larder: The database at 127\.0\.0\.1:1 refuses connections/);
+    expect(house.said().split('refuses')).toHaveLength(2);
+  });
+
+  test('a data folder that cannot be made', { timeout: PATIENCE_MS }, async () => {
+    const house = await startEntrance('all-in-one', { env: { LARDER_DATA: '/dev/null/data' } });
+    expect(await house.ended).toBe(1);
+    expect(house.said()).toMatch(/^larder: \/dev\/null\/data cannot be used: .*LARDER_DATA\.\n$/);
+  });
+});
+
+describe('what nobody expected', () => {
+  // Breaks the program from outside, where a fault of ours would: an error with a code and a cause of its own.
+  const fault = `const {Server} = await import('node:net'); Server.prototype.listen = () => {
+    throw Object.assign(new Error('it broke', { cause: new Error('of this') }), { code: 'EFAULT' }); };`;
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(fault)}`;
+
+  test('keeps its stack and its causes, also when it has a code', { timeout: PATIENCE_MS }, async () => {
+    const server = await startEntrance('server', { env: { LARDER_DATABASE_URL: database.url, NODE_OPTIONS } });
+    expect(await server.ended).toBe(1);
+    expect(server.said()).toMatch(/Error: it broke\n\s+at .*\[cause\]: Error: of this\n\s+at /s);
+  });
+
+  test('also in a process of the tree, which says which one it was', { timeout: PATIENCE_MS }, async () => {
+    const env = { LARDER_DATABASE_URL: database.url, NODE_OPTIONS };
+    const house = await startEntrance('all-in-one', { env });
+    expect(await house.ended).toBe(1);
+    expect(house.said()).toMatch(/Error: it broke\n\s+at .*\[cause\]: Error: of this/s);
+    expect(house.said()).toMatch(/^larder: The server could not start \(exit code 1\)\.$/m);
+    await house.nobodyLeft();
+  });
+});
+
+describe('missing packages, and nobody to ask', () => {
+  // The same machine without one file that a package brings, as root of its own namespace.
+  const WITHOUT = ['--dev-bind', '/', '/', '--tmpfs', '/usr/share/keyrings', '--unshare-user', '--uid', '0'];
+  const program = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
+
+  for (const [args, command] of [
+    [['src/bin/all-in-one.ts'], 'npm start -- --yes'],
+    [['src/bin/demo.ts'], 'npm run demo -- --yes'],
+    [['src/bin/cli.ts', 'start'], 'larder start --yes'],
+    [['test/run.ts'], 'npm test -- --yes'],
+  ] as const) {
+    test(`«${command}» is what to run`, async () => {
+      const [file = '', ...rest] = args;
+      const env = { ...process.env, CI: 'false', LARDER_DATA: '/nowhere/larder' };
+      const began = run('bwrap', [...WITHOUT, process.execPath, program(file), ...rest], { env });
+      began.child.stdin?.end();
+      const { code, stderr } = await began.then(
+        () => ({ code: 0, stderr: '' }),
+        (error: { code: number; stderr: string }) => error,
+      );
+      expect(code).toBe(1);
+      expect(stderr).toContain('debian-archive-keyring (proves that packages come from Debian)');
+      expect(stderr).toContain(`Nobody is here to ask. Run «${command}», or run:\n`);
+      expect(stderr).not.toMatch(/^\s+at /m);
+    });
+  }
+});
+
+describe('the command line', () => {
+  test('a reader that has enough is no failure', async () => {
+    const cli = await startEntrance('cli', { args: ['--help'] });
+    cli.child.stdout?.destroy();
+    expect(await cli.ended).toBe(0);
+    expect(cli.said()).toBe('');
+  });
+
+  test('a full disk behind it is one', async () => {
+    const cli = await startEntrance('cli', { args: ['--help'], stdout: openSync('/dev/full', 'w') });
+    expect(await cli.ended).toBe(1);
+    expect(cli.said()).toBe('larder: The answer cannot be written (ENOSPC).\n');
+  });
+
+  test('a server that is not there', async () => {
+    const url = `http://localhost:${await freePort()}`;
+    const args = ['--url', url, '--token', 'x', 'releases'];
+    const cli = await startEntrance('cli', { args });
+    expect(await cli.ended).toBe(3);
+    const advice = 'Start Larder there, or name another server by --url or LARDER_URL.';
+    expect(cli.said()).toBe(`There is no answer from ${url} (ECONNREFUSED). ${advice}\n`);
+  });
+});

@@ -1,0 +1,91 @@
+// What the operator is told about a database that cannot be reached, by errors as the system and PostgreSQL make them.
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type LookupFunction } from 'node:net';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { explainConnection } from './connection-trouble.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase({ empty: true });
+}, 60_000);
+afterAll(() => database.drop());
+
+async function lineFor(url: string): Promise<string | undefined> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 500 });
+  const error = await client.connect().then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+  await client.end().catch(() => {});
+  return explainConnection(error, url);
+}
+
+test('nobody listens, by address, by name, and by socket; a password is never repeated', async () => {
+  const closed = 'postgresql://larder:topsecret@127.0.0.1:1/larder';
+  expect(await lineFor(closed)).toBe(
+    'The database at 127.0.0.1:1 refuses connections: nothing listens there. Start it, or give another LARDER_DATABASE_URL.',
+  );
+  expect(await lineFor('postgresql://larder:topsecret@nowhere.invalid/larder')).toMatch(
+    /^The name of the database at nowhere\.invalid:5432 (is not found|cannot be looked up)/,
+  );
+  expect(await lineFor('postgresql://larder@localhost/larder?host=/nowhere')).toMatch(
+    /^The database at \/nowhere is not there/,
+  );
+});
+
+test('several addresses that all refuse are one error without words, and are told all the same', async () => {
+  const lookup: LookupFunction = (_name, _options, answer) =>
+    answer(null, [
+      { address: '127.0.0.1', family: 4 },
+      { address: '127.0.0.2', family: 4 },
+    ]);
+  const socket = connect({ host: 'both', port: 1, lookup, autoSelectFamily: true });
+  const [error] = await once(socket, 'error').catch((cause: unknown) => [cause]);
+  expect(error).toBeInstanceOf(AggregateError);
+  expect((error as Error).message).toBe('');
+  expect(explainConnection(error, 'postgresql://both:1/larder')).toMatch(/^The database at both:1 refuses connections/);
+});
+
+test('one that takes connections and is silent, and one that closes them', async () => {
+  for (const [answer, expected] of [
+    [() => {}, /does not answer/],
+    ['end', /closed the connection/],
+  ] as const) {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      if (answer === 'end') socket.destroy();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    expect(await lineFor(`postgresql://127.0.0.1:${(server.address() as AddressInfo).port}/larder`)).toMatch(expected);
+    server.close();
+  }
+});
+
+test('one that refuses who asks, or has no such database', async () => {
+  const url = new URL(database.url);
+  url.pathname = '/nowhere';
+  expect(await lineFor(url.href)).toMatch(/does not have that database\. Create it, or give another/);
+  url.pathname = new URL(database.url).pathname;
+  url.username = 'nobody';
+  expect(await lineFor(url.href)).toMatch(/refuses the user/);
+});
+
+test('a certificate file that the URL names, and is not there', async () => {
+  const url = 'postgresql://127.0.0.1:1/larder?sslrootcert=/nowhere.pem';
+  const error = await Promise.resolve()
+    .then(() => new pg.Client({ connectionString: url }))
+    .catch((cause: unknown) => cause);
+  expect(explainConnection(error, url)).toBe('LARDER_DATABASE_URL names /nowhere.pem, which cannot be read (ENOENT).');
+});
+
+test('what is not about the way is not explained', () => {
+  for (const error of [
+    new TypeError('x is undefined'),
+    Object.assign(new Error('duplicate key'), { code: '23505' }),
+    'text',
+  ]) {
+    expect(explainConnection(error, database.url)).toBeUndefined();
+  }
+});
