@@ -5,6 +5,7 @@ import { bootstrap } from './bootstrap.ts';
 import { findEssentials, listWorkers } from './catalog/workers.ts';
 import type { Config } from './config.ts';
 import type { Readiness } from './http/health.ts';
+import { FREE_SHARE_MIN } from './http/limits.ts';
 import { openMetrics, serveMetrics } from './http/metrics.ts';
 import { buildServer } from './http/server.ts';
 import { followTlsFiles, readTlsFiles, TlsFilesError } from './http/tls-files.ts';
@@ -116,7 +117,9 @@ function checksOf({ db, content }: Resources, state: { bootstrapped: boolean }):
     },
     content: async () => {
       const free = await content.freeShare();
-      return { ok: true, ...(free !== undefined && { free_percent: Math.round(free * 1000) / 10 }) };
+      if (free === undefined) return { ok: true };
+      // Cut off, so that what is short of the limit never reads as if it had reached it.
+      return { ok: true, free_percent: Math.floor(free * 1000) / 10, has_room: free >= FREE_SHARE_MIN };
     },
     // Without a worker nothing is built, but everything can be asked: that is not for a load balancer to act on.
     workers: async () => ({ ok: true, alive: await listWorkers(db) }),

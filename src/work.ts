@@ -41,6 +41,7 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   await queue.work(handlersOf(resources), {
     concurrency: config.workerConcurrency,
     onExhausted: (job, error) => giveUp(resources, job, error),
+    onPostponed: ({ message, seconds }, job) => log.info({ job, again_after_seconds: seconds }, message),
     onError: (err, job) => log.error({ err, ...(job && { job }) }, job ? 'a job failed' : 'the queue stumbled'),
   });
   await ensureShared(resources.db);

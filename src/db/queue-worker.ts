@@ -25,6 +25,8 @@ export type WorkOptions = {
   onExhausted?: (job: JobData, error: unknown) => Promise<void>;
   /** Called for each attempt that threw and for what goes wrong between jobs (a lost database). */
   onError?: (error: unknown, job?: JobData) => void;
+  /** Called for each attempt that cannot work yet, with the reason. */
+  onPostponed?: (postponed: JobPostponed, job: JobData) => void;
 };
 
 export type Queue = {
@@ -235,7 +237,10 @@ class WorkingQueue implements Queue {
     const { job, lost } = running;
     if (lost) return;
     if (running.abort.signal.aborted) return await this.#giveBack(running);
-    if (error instanceof JobPostponed) return await this.#giveBack(running, error.seconds);
+    if (error instanceof JobPostponed) {
+      this.#options.onPostponed?.(error, job.data);
+      return await this.#giveBack(running, error.seconds);
+    }
     this.#report(error, job.data);
     if (attempt >= ATTEMPTS_MAX) {
       try {

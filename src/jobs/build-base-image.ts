@@ -21,11 +21,11 @@ import { AptError } from '../recipes/apt-command.ts';
 import { installedPackages } from '../recipes/dpkg-status.ts';
 import { hostedTarget } from '../registry/target.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
-import { openPhaseLog } from './phase.ts';
+import { openPhaseLog, waitForRoom } from './phase.ts';
 import { contentsOfBase } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Builds unless the packages it was built of are still the archive's. */
+/** Builds unless the packages it was built of are still the archive's. Throws JobPostponed while the disk is nearly full. */
 export async function buildBaseImage(
   resources: WorkerResources,
   { base_image_id }: { base_image_id: string },
@@ -33,6 +33,7 @@ export async function buildBaseImage(
 ): Promise<void> {
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'ARCHIVE') return;
+  await waitForRoom(resources);
   try {
     const archive = await resources.archives.open(image.operating_system);
     await archive.apt.update({ olderThanMs: INDEX_FRESH_MS, signal: context.signal });

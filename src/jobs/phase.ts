@@ -77,10 +77,12 @@ export function failureOf(error: unknown): Failure | undefined {
   return undefined;
 }
 
-async function waitForRoom({ content }: WorkerResources): Promise<void> {
+/** Throws JobPostponed while the disk is nearly full. */
+export async function waitForRoom({ content }: Pick<WorkerResources, 'content'>): Promise<void> {
   const share = await content.freeShare();
   if (share !== undefined && share < FREE_SHARE_MIN) {
-    const percent = (share * 100).toFixed(1);
+    // Cut off, so that what is short of the limit never reads as if it had reached it.
+    const percent = Math.floor(share * 1000) / 10;
     throw new JobPostponed(
       ROOM_WAIT_SECONDS,
       `the content store's disk has ${percent} % left; builds wait until there are 5 %`,

@@ -1,0 +1,107 @@
+// A whole Larder on a disk that fills up: from just below five per cent free it takes nothing in, builds wait, and both say so; at five they go on.
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Client, openClient } from '../../src/client/client.ts';
+import { ProblemError } from '../../src/client/problem-error.ts';
+import { archiveOf } from '../customization-archive.ts';
+import { endEntrances, type StartedEntrance, startEntrance } from '../entrance.ts';
+import { until } from '../house.ts';
+
+const STORY_MS = 420_000;
+
+let scratch: string;
+let house: StartedEntrance;
+let client: Client;
+let apiToken: string;
+let catalog_id: string;
+
+function leaveFree(share: number): void {
+  writeFileSync(join(scratch, 'share'), String(share));
+}
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'larder-room-'));
+  // Under root Larder reads it as another account.
+  chmodSync(scratch, 0o755);
+  leaveFree(0.5);
+  const NODE_OPTIONS = `--import=${new URL('../free-share.ts', import.meta.url).href}`;
+  const env = { NODE_OPTIONS, TEST_FREE_SHARE: join(scratch, 'share'), LARDER_LOG_LEVEL: 'info' };
+  house = await startEntrance('all-in-one', { env });
+  await house.ready();
+  apiToken = /^API token: (\S+)$/m.exec(house.said())?.[1] ?? '';
+  client = openClient({ url: house.url, apiToken });
+  catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
+}, STORY_MS);
+afterAll(async () => {
+  await endEntrances();
+  rmSync(scratch, { recursive: true, force: true });
+}, STORY_MS);
+
+async function content(): Promise<unknown> {
+  const answer = await fetch(`${house.url}/readyz`);
+  expect(answer.status).toBe(200);
+  return ((await answer.json()) as { checks: { content: unknown } }).checks.content;
+}
+
+async function upload(): Promise<number> {
+  const file = await archiveOf(scratch, { 'rootfs/etc/motd': 'hello\n' }, `company-${Math.random()}`);
+  const filter = { product_key: 'nobody-has-this' };
+  return await client.call('createCustomization', { catalog_id, name: 'company', file, filter }).then(
+    () => 201,
+    (error) => (error instanceof ProblemError ? error.problem.status : -1),
+  );
+}
+
+async function push(): Promise<number> {
+  const authorization = `Basic ${Buffer.from(`x:${apiToken}`).toString('base64')}`;
+  const url = `${house.url}/v2/main/containers/own/blobs/uploads/`;
+  return (await fetch(url, { method: 'POST', headers: { authorization } })).status;
+}
+
+async function request(key: string): Promise<string> {
+  const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
+  const { items } = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
+  const application_offering_ids = items.filter(({ product }) => product.key === key).map(({ id }) => id);
+  const wish = { kind: 'CREATION' as const, name: key, application_offering_ids, base_image_id: base?.id ?? '' };
+  return (await client.call('createApplicationRequest', { catalog_id, ...wish })).id;
+}
+
+async function completed(application_request_id: string): Promise<void> {
+  await until('the request is completed', async () => {
+    const { status } = await client.call('getApplicationRequest', { catalog_id, application_request_id });
+    if (status === 'FAILED') throw new Error('The request failed');
+    return status === 'COMPLETED';
+  });
+}
+
+test('with room everything is taken and built', { timeout: STORY_MS }, async () => {
+  expect(await content()).toEqual({ ok: true, free_percent: 50, has_room: true });
+  expect([await upload(), await push()]).toEqual([201, 202]);
+  await completed(await request('redis'));
+});
+
+test('just below five per cent uploads answer 503, and a build waits and says so', { timeout: STORY_MS }, async () => {
+  leaveFree(0.0499);
+  expect(await content()).toEqual({ ok: true, free_percent: 4.9, has_room: false });
+  expect(await upload()).toBe(503);
+  // The registry asks the disk every two seconds.
+  await until('the registry takes nothing', async () => (await push()) === 503);
+  await request('memcached');
+  await house.says(/the content store's disk has 4\.9 % left; builds wait until there are 5 %/);
+  const { items } = await client.call('listPipelines', { catalog_id, page_size: 100 });
+  const phases = items.filter(({ product }) => product.key === 'memcached').flatMap((one) => one.phases);
+  expect(phases.map(({ status }) => status)).toEqual(['PENDING', 'PENDING', 'PENDING']);
+});
+
+test('at five per cent all goes on', { timeout: STORY_MS }, async () => {
+  leaveFree(0.05);
+  expect(await content()).toEqual({ ok: true, free_percent: 5, has_room: true });
+  expect(await upload()).toBe(201);
+  await until('the registry takes content', async () => (await push()) === 202);
+  await until('the image is released', async () => {
+    const { items } = await client.call('listReleases', { catalog_id, page_size: 100 });
+    return items.some(({ artifact }) => artifact.url?.includes('memcached'));
+  });
+});

@@ -1,0 +1,20 @@
+// Loaded into a process of Larder's by `node --import`: the disk is as free as the file named by TEST_FREE_SHARE says.
+import { readFileSync } from 'node:fs';
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+
+/** Any number in which the share at the limit is exact. */
+const BLOCKS = 100_000;
+
+const statfs = promises.statfs;
+
+/** The kernel's answer with other numbers of blocks. */
+async function answer(path: string) {
+  const free = Math.round(Number(readFileSync(process.env['TEST_FREE_SHARE'] ?? '', 'utf8')) * BLOCKS);
+  return Object.assign(await statfs(path), { blocks: BLOCKS, bfree: free, bavail: free });
+}
+
+if (process.env['TEST_FREE_SHARE'] !== undefined) {
+  promises.statfs = answer as typeof promises.statfs;
+  syncBuiltinESMExports();
+}
