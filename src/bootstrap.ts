@@ -8,6 +8,8 @@ import {
   followPublicUrl,
   type KnownOperatingSystem,
 } from './catalog/bootstrap.ts';
+import { LARDER } from './catalog/principal.ts';
+import { recordAuditEvent } from './db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from './db/database.ts';
 import { createOrganization } from './identity/organizations.ts';
 
@@ -62,6 +64,11 @@ async function hasOrganization(tx: Transaction): Promise<boolean> {
 
 async function createFirstOrganization(tx: Transaction, publicUrl: string): Promise<string> {
   const { organization, api_token } = await createOrganization(tx, FIRST_ORGANIZATION);
+  const subject = { subject_kind: 'organization', subject_id: organization.id };
+  await recordAuditEvent(tx, {
+    ...{ organization_id: organization.id, actor_name: LARDER, action: 'createOrganization' },
+    ...subject,
+  });
   await ensureDefaultCatalog(tx, organization.id);
   await ensureHostedRegistry(tx, organization.id, publicUrl);
   return api_token;

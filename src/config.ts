@@ -42,6 +42,8 @@ export type Config = {
   readonly workerConcurrency: number;
   /** Failed log-ins a minute, before there is a time to wait. */
   readonly loginLimits: { readonly perAddress: number; readonly perAccount: number };
+  /** How long an event of the audit trail is kept. */
+  readonly auditDays: number;
   readonly logLevel: LogLevel;
   /** Where programs are found. */
   readonly path: string;
@@ -67,6 +69,11 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Beyond this a worker is bound by memory and disk, not by its slots; more workers are the way. */
 const WORKER_CONCURRENCY_MAX = 64;
+
+/** A year that is looked at a month after its end. */
+const AUDIT_DAYS_DEFAULT = 400;
+/** A century: for those who keep everything. */
+const AUDIT_DAYS_MAX = 36_500;
 
 /** A million a minute is no limit any more. */
 const FAILED_LOGINS_MAX = 1_000_000;
@@ -96,6 +103,7 @@ const SETTINGS: Record<string, true> = {
   LARDER_WORKER_CONCURRENCY: true,
   LARDER_FAILED_LOGINS_PER_ADDRESS: true,
   LARDER_FAILED_LOGINS_PER_ACCOUNT: true,
+  LARDER_AUDIT_DAYS: true,
   LARDER_LOG_LEVEL: true,
   // The command line's; a shell that has them set starts servers too.
   LARDER_URL: true,
@@ -166,6 +174,7 @@ export function readConfig(environment: Environment = process.env, directory: st
       perAddress: read('LARDER_FAILED_LOGINS_PER_ADDRESS', 20, (text) => parseNumber(text, 1, FAILED_LOGINS_MAX)),
       perAccount: read('LARDER_FAILED_LOGINS_PER_ACCOUNT', 100, (text) => parseNumber(text, 1, FAILED_LOGINS_MAX)),
     }),
+    auditDays: read('LARDER_AUDIT_DAYS', AUDIT_DAYS_DEFAULT, (text) => parseNumber(text, 1, AUDIT_DAYS_MAX)),
     logLevel: read<LogLevel>('LARDER_LOG_LEVEL', 'info', parseLogLevel),
     path: given('PATH') ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ci: given('CI') !== undefined && given('CI') !== 'false',

@@ -23,7 +23,7 @@ type Shape = {
 };
 
 /** Fields that carry ids under another name than the path parameter of their kind. */
-const OTHER_NAMES: Record<string, string> = { application_offering_id: 'offering_id' };
+const OTHER_NAMES: Record<string, string> = { application_offering_id: 'offering_id', actor_id: 'user_id' };
 
 /** The kind of id that a field of this name and shape holds, undefined when it holds none. */
 export function kindOf(name: string, schema: TSchema): string | undefined {

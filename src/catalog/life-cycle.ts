@@ -1,8 +1,10 @@
 // Where branches and operating systems stand in their lives, from the dates on which upstream's support ends, and what follows for offerings and applications.
 import { type RawBuilder, sql } from 'kysely';
 import type { ApplicationStatus, CatalogItemStatus } from '../contract/vocabulary.ts';
+import { recordAuditEvent } from '../db/audit-trail.ts';
 import type { Transaction } from '../db/database.ts';
 import { recordNotificationEvent } from './notification-events.ts';
+import { LARDER } from './principal.ts';
 
 /** Kept up for this long before the end, and not to be requested any more: time enough to move a fleet in a quarter. */
 export const GRACE_PERIOD_DAYS = 90;
@@ -106,8 +108,16 @@ export async function moveLifeCycles(tx: Transaction): Promise<MovedApplication[
     where a.product_key = stand.key and a.branch = stand.branch and a.removed_at is null and a.status <> stand.target
     returning a.id, a.organization_id, a.catalog_id, stand.key as product_key, a.branch,
       stand.end_of_life_at::text as end_of_life_at, a.status`.execute(tx);
-  for (const application of moved.rows) await tellOwners(tx, application);
+  for (const application of moved.rows) {
+    await tellOwners(tx, application);
+    await recordMove(tx, application);
+  }
   return moved.rows;
+}
+
+async function recordMove(tx: Transaction, { id, organization_id }: MovedApplication): Promise<void> {
+  const subject = { subject_kind: 'application', subject_id: id, changed_fields: ['status'] };
+  await recordAuditEvent(tx, { organization_id, actor_name: LARDER, action: 'moveLifeCycle', ...subject });
 }
 
 async function tellOwners(tx: Transaction, moved: MovedApplication): Promise<void> {

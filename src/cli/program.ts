@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { ProblemError, UnreachableError } from '../client/problem-error.ts';
 import { addAccessCommands } from './commands/access.ts';
+import { addAuditCommands } from './commands/audit.ts';
 import { addCatalogCommands } from './commands/catalog.ts';
 import { addCustomizationCommands } from './commands/customizations.ts';
 import { addPlaceCommands } from './commands/places.ts';
@@ -31,6 +32,7 @@ export function createProgram(io: Io): Command {
   addCustomizationCommands(program, io);
   addReleaseCommands(program, io);
   addPlaceCommands(program, io);
+  addAuditCommands(program, io);
   return program;
 }
 

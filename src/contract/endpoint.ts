@@ -10,6 +10,7 @@ export type Access = readonly Role[] | 'PUBLIC';
 
 export const READERS = ['OWNER', 'EDITOR', 'VIEWER'] as const satisfies Access;
 export const WRITERS = ['OWNER', 'EDITOR'] as const satisfies Access;
+export const OWNERS = ['OWNER'] as const satisfies Access;
 
 /** A demand on several fields at once, told against `field`. Nested fields are written with dots. */
 export type Rule =

@@ -2,6 +2,7 @@
 import { apiTokenEndpoints } from './api-token.ts';
 import { applicationEndpoints } from './application.ts';
 import { applicationRequestEndpoints } from './application-request.ts';
+import { auditEventEndpoints } from './audit-event.ts';
 import { baseImageEndpoints } from './base-image.ts';
 import { catalogEndpoints } from './catalog.ts';
 import { customizationEndpoints } from './customization.ts';
@@ -34,6 +35,7 @@ export const endpoints = {
   ...productEndpoints,
   ...notificationEndpoints,
   ...apiTokenEndpoints,
+  ...auditEventEndpoints,
 } satisfies Record<string, EndpointDefinition>;
 
 export type Operation = keyof typeof endpoints;

@@ -14,6 +14,7 @@ export const TAGS = {
   Releases: 'What was built, from what, and where it is.',
   'Main catalog': 'Everything that can be built: products, branches and versions.',
   Identity: 'Who may come in, as what, and with which tokens. An addition of Larder.',
+  'Audit trail': 'Who changed what, when, and from where.',
   Notifications: 'Who is told of what, and how each message fared.',
 } as const satisfies Record<string, string>;
 

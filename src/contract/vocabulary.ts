@@ -136,3 +136,6 @@ export type MetadataFile = {
 };
 
 export type PlatformFamily = { os_family: string; architecture: string };
+
+export const AUDIT_OUTCOMES = ['SUCCEEDED', 'REFUSED'] as const;
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];

@@ -18,6 +18,7 @@ import type {
   ProcessingStatus,
   RequestType,
 } from '../contract/vocabulary.ts';
+import type { AuditEventsTable } from './audit-tables.ts';
 import type { DefaultJson, DefaultTime, Json, OptionalJson, OptionalTime } from './columns.ts';
 import type {
   ApplicationPackagesTable,
@@ -50,7 +51,13 @@ import type {
 export { json } from './columns.ts';
 export type { ContentUseKind } from './content-tables.ts';
 
-type InstallationTable = { only_one: Generated<boolean>; key_check: Buffer; created_at: DefaultTime };
+type InstallationTable = {
+  only_one: Generated<boolean>;
+  key_check: Buffer;
+  created_at: DefaultTime;
+  /** Names the installation in its tokens. */
+  issuer: string | null;
+};
 
 /** JWK members are JSON values (RFC 7517, section 4). */
 type SigningKeysTable = {
@@ -370,4 +377,5 @@ export type Tables = {
   notification_providers: NotificationProvidersTable;
   notification_events: NotificationEventsTable;
   notification_deliveries: NotificationDeliveriesTable;
+  audit_events: AuditEventsTable;
 };

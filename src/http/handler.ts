@@ -26,8 +26,8 @@ export type PublicContext = {
 
 /**
  * The one way in which a handler writes: one transaction a request, which begins with what the request demands of the
- * thing it changes (If-Match). Under an Idempotency-Key what `act` answered is kept in it too, and answered again instead of
- * acting twice: then a handler writes once, and what it writes answers plain JSON.
+ * thing it changes (If-Match) and ends with the row of the audit trail. Under an Idempotency-Key what `act` answered is kept
+ * in it too, and answered again instead of acting twice: what it answers is plain JSON. A handler calls it once.
  */
 export type Write = <T>(act: (tx: Transaction) => Promise<T>) => Promise<T>;
 

@@ -2,8 +2,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
-import { inTransaction } from '../db/database.ts';
+import { inTransaction, type Transaction } from '../db/database.ts';
 import type { Principal } from '../identity/principal.ts';
+import { type Audit, auditOf } from './audit.ts';
 import { authenticate, requireRight } from './authenticate.ts';
 import { isHeld, tagOf } from './entity-tags.ts';
 import type { HttpIdentity, Reading, Write } from './handler.ts';
@@ -23,6 +24,7 @@ type Mounted = {
   endpoint: EndpointDefinition;
   handler: AnyHandler;
   judge: Judge;
+  audit: Audit;
   /** Absent when the endpoint changes no thing that can be shown. */
   readMatch?: (request: FastifyRequest) => MatchDemand;
   /** The text of the version in the text of the answer; present when it answers a thing. */
@@ -36,11 +38,14 @@ export function mountEndpoints(
   table: Record<string, { endpoint: EndpointDefinition; handler: AnyHandler }>,
   parts: ServerParts,
 ): void {
+  const all = Object.values(table).map(({ endpoint }) => endpoint);
   for (const [operation, { endpoint, handler }] of Object.entries(table)) {
     const twin = Object.values(table).find((one) => isTwin(one.endpoint, endpoint));
     const readMatch = twin === undefined ? {} : { readMatch: matchReader(twin as Twin) };
     const versionIn = answersThing(endpoint) ? { versionIn: versionReaderOf(endpoint) } : {};
-    mountEndpoint(app, { operation, endpoint, handler, judge: judgeOf(endpoint), parts, ...readMatch, ...versionIn });
+    const audit = auditOf(operation, endpoint, all);
+    const judge = judgeOf(endpoint);
+    mountEndpoint(app, { operation, endpoint, handler, judge, audit, parts, ...readMatch, ...versionIn });
   }
 }
 
@@ -103,7 +108,8 @@ async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounte
     const input = { ...(await judged.input()), ...(request.params as object) };
     const keyed = key === undefined ? undefined : { key, operation, input };
     const handle = mounted.handler as (context: unknown, input: unknown) => Promise<unknown>;
-    const output = await handle({ ...context, write: writeOf(context, { match, keyed }) }, input);
+    const audit = (tx: Transaction, output: unknown) => mounted.audit(tx, context, { input, output });
+    const output = await handle({ ...context, write: writeOf(context, { match, keyed, audit }) }, input);
     return answer({ request, reply }, mounted, { input, output });
   } catch (error) {
     throw await refused(error, judged);
@@ -126,16 +132,26 @@ function contextOf({ request, reply }: Exchange, parts: ServerParts): Reading {
   return { db, content, identity, origin, request, reply, caller };
 }
 
-type Conditions = { match: MatchDemand | undefined; keyed: KeyedRequest | undefined };
+type Conditions = {
+  match: MatchDemand | undefined;
+  keyed: KeyedRequest | undefined;
+  /** Tells the audit trail; not of a replay, by which nothing changes. */
+  audit: (tx: Transaction, output: unknown) => Promise<void>;
+};
 
-function writeOf(context: Reading, { match, keyed }: Conditions): Write {
+function writeOf(context: Reading, { match, keyed, audit }: Conditions): Write {
   let written = false;
   return (act) => {
-    if (written && keyed !== undefined) throw new Error('A request under a key writes once');
+    if (written) throw new Error('A request writes once');
     written = true;
+    const audited = async (tx: Transaction) => {
+      const output = await act(tx);
+      await audit(tx, output);
+      return output;
+    };
     return inTransaction(context.db, async (tx) => {
       await match?.hold(tx, context);
-      return keyed === undefined ? await act(tx) : await onlyOnce(context, keyed, { tx, act });
+      return keyed === undefined ? await audited(tx) : await onlyOnce(context, keyed, { tx, act: audited });
     });
   };
 }

@@ -1,4 +1,5 @@
-// Drops what nobody wants any more: layers and artifacts, content that no row uses and nobody touched for a day, uploads, and answers kept for replays.
+// Drops what nobody wants any more: layers and artifacts, content that no row uses and nobody touched for a day, uploads, answers kept for replays, and old audit events.
+import { expireAuditEvents } from '../catalog/audit-events.ts';
 import { expireBuilt } from '../catalog/built.ts';
 import { findUnusedContent, lockForSweep } from '../catalog/content-uses.ts';
 import { expireReplays } from '../catalog/replays.ts';
@@ -14,19 +15,20 @@ const UNTOUCHED_MS = 24 * 60 * 60_000;
 /** While a batch is looked at, nobody may refer to content: short enough that nobody notices. */
 const BATCH_COUNT = 500;
 
-type SweepResources = Pick<WorkerResources, 'content' | 'db' | 'log'>;
+type SweepResources = Pick<WorkerResources, 'config' | 'content' | 'db' | 'log'>;
 
 export async function sweepContent(
   resources: SweepResources,
   _payload: Record<string, never>,
   context: JobContext,
 ): Promise<void> {
-  const { content, db, log } = resources;
+  const { config, content, db, log } = resources;
   // By this machine's clock, which is also the one that the files' times come from.
   const before = new Date(Date.now() - UNTOUCHED_MS);
   await expireUploads(db);
   await inTransaction(db, expireReplays);
   while (await inTransaction(db, expireBuilt)) context.signal.throwIfAborted();
+  await expireAuditEvents(db, config.auditDays, context.signal);
   await content.uploads.expire(before);
   let count = 0;
   let bytes = 0;

@@ -4,6 +4,7 @@ import type { Handler } from '../handler.ts';
 import { apiTokenHandlers } from './api-tokens.ts';
 import { applicationRequestHandlers } from './application-requests.ts';
 import { applicationHandlers } from './applications.ts';
+import { auditEventHandlers } from './audit-events.ts';
 import { baseImageHandlers } from './base-images.ts';
 import { catalogHandlers } from './catalogs.ts';
 import { customizationHandlers } from './customizations.ts';
@@ -35,6 +36,7 @@ const handlers = {
   ...productHandlers,
   ...notificationHandlers,
   ...apiTokenHandlers,
+  ...auditEventHandlers,
 } satisfies { [O in Operation]: Handler<O> };
 
 /** Every endpoint with its handler. */

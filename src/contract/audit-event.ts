@@ -1,0 +1,77 @@
+// The audit trail: who changed what, when, and from where. An addition beside v1.
+import { type Static, Type } from 'typebox';
+import { defineEndpoint, OWNERS } from './endpoint.ts';
+import { GivenTime, Id, Match, Text, Time, Word, withDefault } from './field.ts';
+import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from './limits.ts';
+import { AUDIT_OUTCOMES } from './vocabulary.ts';
+
+export const AuditEvent = Type.Object(
+  {
+    id: Id('Identifier of the event.'),
+    happened_at: Time('When it happened, by the clock of the database.'),
+    actor_id: Type.Optional(
+      Id('The user who acted; absent where it was an operator on the machine, or Larder itself.'),
+    ),
+    actor_name: Text('The name of who acted, as it was then.'),
+    token_id: Type.Optional(Id('The API token that the user acted with.')),
+    action: Text('The operation, by its name in this document, or a word for what happens beside the API.'),
+    outcome: Word(
+      AUDIT_OUTCOMES,
+      'SUCCEEDED for a change; REFUSED for a log-in with a token that is over or was revoked.',
+    ),
+    subject_kind: Type.Optional(Text('What kind of thing it touched: application, registry, credential.')),
+    subject_id: Type.Optional(Text('Identifier of the thing.')),
+    changed_fields: Type.Array(Text('The name of a field.'), {
+      description: 'Names of the fields that the request gave. What was in them is not kept.',
+    }),
+    request_id: Type.Optional(Text('The `X-Request-Id` of the answer.')),
+    address: Type.Optional(Text('Where the request came from.')),
+  },
+  { title: 'AuditEvent' },
+);
+export type AuditEvent = Static<typeof AuditEvent>;
+
+export const AuditEventsPage = Type.Object(
+  {
+    page_size: Type.Integer({ description: 'How many events a page holds at most.' }),
+    next_cursor: Type.Optional(Text('What to send as `cursor` for the page after this one; absent on the last.')),
+    items: Type.Array(AuditEvent),
+  },
+  { title: 'AuditEventsPage' },
+);
+export type AuditEventsPage = Static<typeof AuditEventsPage>;
+
+/** Milliseconds since 1970 and an identifier: where in the order a page begins. */
+const CURSOR = '^[0-9]{1,13}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
+
+const listAuditEvents = defineEndpoint({
+  method: 'GET',
+  path: '/larder/v1/audit-events',
+  summary: 'List audit events',
+  description:
+    'Every change that was made through the API, by an operator on the machine, or by Larder itself. Pages follow each other by a cursor: the trail grows while it is read, and is not counted.',
+  tag: 'Audit trail',
+  access: OWNERS,
+  query: Type.Object({
+    actor_id: Type.Optional(Id('Only what this user did.')),
+    action: Type.Optional(Match('Only this action.')),
+    subject_id: Type.Optional(Match('Only what touched the thing with this identifier.')),
+    from: Type.Optional(GivenTime('Only what happened at this time or later.')),
+    to: Type.Optional(GivenTime('Only what happened before this time.')),
+    cursor: Type.Optional(
+      Type.String({
+        pattern: CURSOR,
+        expects: 'the `next_cursor` of a page',
+        description: 'The `next_cursor` of the page before.',
+      }),
+    ),
+    page_size: withDefault(
+      Type.Integer({ minimum: 1, maximum: PAGE_SIZE_MAX, description: 'How many events a page holds at most.' }),
+      PAGE_SIZE_DEFAULT,
+    ),
+  }),
+  success: { status: 200, description: 'A page of events, the newest first.', body: AuditEventsPage },
+  problems: [400],
+});
+
+export const auditEventEndpoints = { listAuditEvents };

@@ -1,0 +1,5 @@
+// The audit trail.
+import { listAuditEvents } from '../../catalog/audit-events.ts';
+import { reader } from '../handler.ts';
+
+export const auditEventHandlers = { listAuditEvents: reader(listAuditEvents) };
