@@ -40,13 +40,19 @@ export const endpoints = {
 
 export type Operation = keyof typeof endpoints;
 
+// Looked up by name, one operation's types are made when they are asked for; as a conditional type over the name, a compiler that
+// compares two generic functions would go through all of them.
+type Inputs = { [O in Operation]: InputOf<(typeof endpoints)[O]> };
+type Outputs = { [O in Operation]: OutputOf<(typeof endpoints)[O]> };
+type Calls = { [O in Operation]: CallOf<(typeof endpoints)[O]> };
+
 /** What the handler of an operation gets. */
-export type Input<O extends Operation> = InputOf<(typeof endpoints)[O]>;
+export type Input<O extends Operation> = Inputs[O];
 
 /** What the handler of an operation answers. */
-export type Output<O extends Operation> = OutputOf<(typeof endpoints)[O]>;
+export type Output<O extends Operation> = Outputs[O];
 
 /** What a caller of an operation gives. */
-export type Call<O extends Operation> = CallOf<(typeof endpoints)[O]>;
+export type Call<O extends Operation> = Calls[O];
 
 export const operations = Object.keys(endpoints) as Operation[];

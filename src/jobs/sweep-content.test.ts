@@ -30,7 +30,7 @@ const log = openLog({ level: 'silent', name: 'sweep' });
 
 async function sweep(): Promise<void> {
   await sweepContent(
-    { db: house.db, content, log },
+    { db: house.db, content, log, config: { auditDays: 90 } },
     {},
     { signal: new AbortController().signal, id: 'sweep', attempt: 1, isLast: true },
   );

@@ -3,6 +3,7 @@ import { expireAuditEvents } from '../catalog/audit-events.ts';
 import { expireBuilt } from '../catalog/built.ts';
 import { findUnusedContent, lockForSweep } from '../catalog/content-uses.ts';
 import { expireReplays } from '../catalog/replays.ts';
+import type { Config } from '../config.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentInfo, ContentStore } from '../oci/content.ts';
@@ -15,7 +16,7 @@ const UNTOUCHED_MS = 24 * 60 * 60_000;
 /** While a batch is looked at, nobody may refer to content: short enough that nobody notices. */
 const BATCH_COUNT = 500;
 
-type SweepResources = Pick<WorkerResources, 'config' | 'content' | 'db' | 'log'>;
+type SweepResources = Pick<WorkerResources, 'content' | 'db' | 'log'> & { config: Pick<Config, 'auditDays'> };
 
 export async function sweepContent(
   resources: SweepResources,

@@ -1,5 +1,6 @@
 // Commands of the audit trail.
 import type { Command } from 'commander';
+import type { Output } from '../../contract/endpoints.ts';
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import type { Io } from '../io.ts';
 import { sayTable, shortTime } from '../output.ts';
@@ -12,7 +13,10 @@ export function addAuditCommands(program: Command, io: Io): void {
   const audit = program.command('audit').description('who changed what, when, and from where (for owners)');
   withFilters(audit.command('list').description('the newest changes')).action(
     inSession<Filters>(io, async ({ client, show }, filters) => {
-      const page = await client.call('listAuditEvents', { ...queryOf(filters), page_size: PAGE_SIZE_DEFAULT });
+      const page: Output<'listAuditEvents'> = await client.call('listAuditEvents', {
+        ...queryOf(filters),
+        page_size: PAGE_SIZE_DEFAULT,
+      });
       show(page, ({ items }) =>
         sayTable(io, items, [
           ['WHEN', ({ happened_at }) => shortTime(happened_at)],
@@ -27,7 +31,11 @@ export function addAuditCommands(program: Command, io: Io): void {
   withFilters(audit.command('export').description('all changes as JSON lines, the newest first')).action(
     inSession<Filters>(io, async ({ client }, filters) => {
       for (let at: { cursor?: string } | undefined = {}; at !== undefined; ) {
-        const page = await client.call('listAuditEvents', { ...queryOf(filters), ...at, page_size: PAGE_SIZE_MAX });
+        const page: Output<'listAuditEvents'> = await client.call('listAuditEvents', {
+          ...queryOf(filters),
+          ...at,
+          page_size: PAGE_SIZE_MAX,
+        });
         io.out.write(page.items.map((event) => `${JSON.stringify(event)}\n`).join(''));
         at = page.next_cursor === undefined ? undefined : { cursor: page.next_cursor };
       }

@@ -1,10 +1,10 @@
 // The main catalog's products. The extended paths are older spellings of the same answers.
 import { getProduct, getProductBranch, listProducts, listProductsPage } from '../../catalog/products.ts';
-import type { Handler } from '../handler.ts';
-import { reader } from '../handler.ts';
+import type { Input } from '../../contract/endpoints.ts';
+import { type PublicContext, reader } from '../handler.ts';
 
-const list: Handler<'listProducts'> = ({ db }, input) => listProducts(db, input);
-const page: Handler<'listProductsPage'> = ({ db }, input) => listProductsPage(db, input);
+const list = ({ db }: PublicContext, input: Input<'listProducts'>) => listProducts(db, input);
+const page = ({ db }: PublicContext, input: Input<'listProductsPage'>) => listProductsPage(db, input);
 
 export const productHandlers = {
   listProducts: list,
