@@ -86,6 +86,7 @@ async function makeEstate(api: TestApi, owner: Owner): Promise<Estate> {
   const { user_id } = await api.identity.verifyAccessToken(access.OWNER);
   return {
     user_id: [user_id],
+    subscription_id: [(await api.ask('GET', '/v1/subscriptions', { token: access.OWNER })).json().items[0].id],
     api_token_id: [await make('/larder/v1/api-tokens', { body: { name: 'own' } })],
     catalog_id: [catalog_id],
     registry_id: [hosted, registry],

@@ -181,6 +181,13 @@ export function listsOf(estates: TestEstates): Record<string, List> {
     listRegistryCredentials: {
       filters: { removed },
     },
+    listSubscriptions: {
+      filters: { status: [all('ACTIVE'), none('EXPIRED')] },
+      orders: {
+        ...{ CREATED_AT: 'one', ID: 'one', ORGANIZATION_NAME: 'one', ORGANIZATION_ID: 'one', PRODUCT_ID: 'one' },
+        ...{ SUBSCRIPTION_STATUS: 'one', ACTIVE_AT: 'one', STARTS_AT: 'one', ENDS_AT: 'one' },
+      },
+    },
     listApiTokens: {
       filters: { removed, user_id: [{ ...all(''), value: () => own('user_id') }] },
     },

@@ -14,6 +14,7 @@ import { tellOfRequest } from './notification-causes.ts';
 import { lockApplications } from './pipeline-lock.ts';
 import { cancelPipelines, createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
 import type { Principal } from './principal.ts';
+import { requireQuota } from './quotas.ts';
 import { countInCatalog } from './references.ts';
 import { allOf, direction, idsOf, isPast, pageWindow, present, toPage, wireTime } from './wire.ts';
 
@@ -238,6 +239,7 @@ async function addApplications(tx: Transaction, principal: Principal, input: Cre
     ),
   ]);
   const wanted = input.application_offering_ids.flatMap((id) => offerings.get(id.toLowerCase()) ?? []);
+  await requireQuota(tx, principal, wanted.length);
   const applications = wanted.map((offering) => ({
     id: randomUUID(),
     organization_id: principal.organization_id,

@@ -14,6 +14,8 @@ export const CATALOG_ERROR_CODES = [
   'IN_USE',
   /** There are as many as may be. */
   'LIMIT_REACHED',
+  /** The organization may not have more of it. */
+  'QUOTA_REACHED',
 ] as const;
 export type CatalogErrorCode = (typeof CATALOG_ERROR_CODES)[number];
 

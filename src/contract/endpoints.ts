@@ -13,9 +13,11 @@ import { offeringEndpoints } from './offering.ts';
 import { operatingSystemEndpoints } from './operating-system.ts';
 import { pipelineEndpoints } from './pipeline.ts';
 import { productEndpoints } from './product.ts';
+import { quotaEndpoints } from './quota.ts';
 import { registryEndpoints } from './registry.ts';
 import { registryCredentialEndpoints } from './registry-credential.ts';
 import { releaseEndpoints } from './release.ts';
+import { subscriptionEndpoints } from './subscription.ts';
 import { tokenEndpoints } from './token.ts';
 
 export const endpoints = {
@@ -34,6 +36,8 @@ export const endpoints = {
   ...releaseEndpoints,
   ...productEndpoints,
   ...notificationEndpoints,
+  ...quotaEndpoints,
+  ...subscriptionEndpoints,
   ...apiTokenEndpoints,
   ...auditEventEndpoints,
 } satisfies Record<string, EndpointDefinition>;

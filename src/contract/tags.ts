@@ -13,6 +13,7 @@ export const TAGS = {
   Pipelines: 'Each attempt to make a release, phase by phase.',
   Releases: 'What was built, from what, and where it is.',
   'Main catalog': 'Everything that can be built: products, branches and versions.',
+  'Quotas and subscriptions': 'How much an organization may have, and on what terms.',
   Identity: 'Who may come in, as what, and with which tokens. An addition of Larder.',
   'Audit trail': 'Who changed what, when, and from where.',
   Notifications: 'Who is told of what, and how each message fared.',

@@ -127,6 +127,18 @@ export const SUBSCRIPTION_PRODUCTS = [
 ] as const;
 export type SubscriptionProduct = (typeof SUBSCRIPTION_PRODUCTS)[number];
 
+export const SUBSCRIPTION_STATUSES = [
+  'ACTIVE',
+  'CREATED',
+  'EXPIRED',
+  'TERMINATED',
+  'ERROR',
+  'SUBMITTED',
+  'PENDING_EXPIRY',
+  'SUSPENDED',
+] as const;
+export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
+
 /** One file that tells about a release (log, tests, SBOM, why it was made), held as content. */
 export type MetadataFile = {
   digest: Digest;

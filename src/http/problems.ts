@@ -51,6 +51,11 @@ export const PROBLEMS = {
     advice:
       'What comes with the installation is shared by all its organizations and cannot be changed by one of them. Register one of your own.',
   },
+  'quota-reached': {
+    status: 403,
+    title: 'The quota of the organization does not allow this',
+    advice: 'The detail names the quota. Remove what is not needed any more, or ask the operator of the installation.',
+  },
   'link-invalid': {
     status: 403,
     title: 'The link is not valid',
@@ -167,6 +172,7 @@ export const CATALOG_PROBLEMS = {
   NOT_OWNED: 'not-owned',
   IN_USE: 'in-use',
   LIMIT_REACHED: 'limit-reached',
+  QUOTA_REACHED: 'quota-reached',
 } as const satisfies Record<CatalogErrorCode, ProblemCode>;
 
 /** Each way in which identity refuses; the installation's own faults are no answer for a client. */

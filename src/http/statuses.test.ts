@@ -89,6 +89,7 @@ const NOTHING = {
   operating_system_id: UNKNOWN,
   provider_id: UNKNOWN,
   api_token_id: UNKNOWN,
+  subscription_id: UNKNOWN,
   product_id_or_key: 'nothing',
 };
 

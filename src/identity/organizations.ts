@@ -6,6 +6,12 @@ import { IdentityError } from './errors.ts';
 /** First segments of repository names that belong to the installation, or that clients write in front by themselves. */
 const RESERVED_NAMESPACES: readonly string[] = ['base', 'library', 'v2'];
 
+/** What an organization begins with: as many applications as it likes, without an end. */
+const FIRST_PRODUCT = 'VAC_FLEXIBLE';
+
+/** The name in the record where no person acted. */
+const LARDER = 'Larder';
+
 const NAME_LENGTH_MAX = 100;
 /** With a product's path behind it a repository name stays far below the 255 that clients take. */
 const NAMESPACE_LENGTH_MAX = 40;
@@ -21,7 +27,7 @@ export type NewOrganization = {
 };
 
 /**
- * Makes an organization, its owner and an API token of the owner. The namespace is made from the name when none is
+ * Makes an organization, its subscription, its owner and an API token of the owner. The namespace is made from the name when none is
  * given, with a number behind it where another has it. Throws IdentityError NAME_INVALID.
  */
 export async function createOrganization(
@@ -30,6 +36,10 @@ export async function createOrganization(
 ): Promise<NewOrganization> {
   const name = properName(wish.name);
   const organization = await insertOrganization(tx, name, wish.namespace ?? slugOf(name));
+  await tx
+    .insertInto('subscriptions')
+    .values({ organization_id: organization.id, product_id: FIRST_PRODUCT, created_by: LARDER, updated_by: LARDER })
+    .execute();
   const owner = await tx
     .insertInto('users')
     .values({ organization_id: organization.id, name: properName(wish.owner), role: 'OWNER' })

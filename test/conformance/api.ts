@@ -234,6 +234,7 @@ async function identifiers({ client, catalog_id }: House): Promise<Record<string
     pipeline_id: pipeline?.id ?? '',
     digest: metadata?.id ?? '',
     product_id_or_key: 'redis',
+    subscription_id: (await client.call('listSubscriptions', {})).items[0]?.id ?? '',
     branch_id_or_key: offering?.branch ?? '',
     operating_system_id: base?.operating_system?.id ?? '',
   };

@@ -17,6 +17,7 @@ import { productHandlers } from './products.ts';
 import { registryHandlers } from './registries.ts';
 import { registryCredentialHandlers } from './registry-credentials.ts';
 import { releaseHandlers } from './releases.ts';
+import { subscriptionHandlers } from './subscriptions.ts';
 import { tokenHandlers } from './tokens.ts';
 
 const handlers = {
@@ -35,6 +36,7 @@ const handlers = {
   ...releaseHandlers,
   ...productHandlers,
   ...notificationHandlers,
+  ...subscriptionHandlers,
   ...apiTokenHandlers,
   ...auditEventHandlers,
 } satisfies { [O in Operation]: Handler<O> };

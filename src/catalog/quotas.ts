@@ -1,0 +1,43 @@
+// Quotas: how many applications an organization may have at a time, where its operator set a limit.
+import { sql } from 'kysely';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { CatalogError } from './errors.ts';
+import type { Principal } from './principal.ts';
+
+/** The limits of the organization and what it has; without a limit nothing is counted. At most two statements. */
+export async function getQuotas(
+  db: Database,
+  principal: Principal,
+  _input: Input<'getQuotas'>,
+): Promise<Output<'getQuotas'>> {
+  const found = await sql<{ limit: number | null }>`
+    select applications_max as limit from organizations where id = ${principal.organization_id}`.execute(db);
+  const limit = found.rows[0]?.limit ?? null;
+  return limit === null ? {} : { applications: { limit, usage: await countApplications(db, principal) } };
+}
+
+/**
+ * Throws QUOTA_REACHED when so many more applications are too many. Holds the organization to the end of the transaction:
+ * of requests that come at once each sees what the one before has added, in whichever catalog.
+ */
+export async function requireQuota(tx: Transaction, principal: Principal, more: number): Promise<void> {
+  const found = await sql<{ limit: number | null }>`
+    select applications_max as limit from organizations where id = ${principal.organization_id}
+    for no key update`.execute(tx);
+  const limit = found.rows[0]?.limit ?? null;
+  if (limit === null) return;
+  const usage = await countApplications(tx, principal);
+  if (usage + more <= limit) return;
+  throw new CatalogError(
+    'QUOTA_REACHED',
+    `The quota of the organization is ${limit} applications: it has ${usage}, and this request adds ${more}`,
+  );
+}
+
+async function countApplications(db: Database, principal: Principal): Promise<number> {
+  const found = await sql<{ total: number }>`
+    select count(*) as total from applications
+    where organization_id = ${principal.organization_id} and removed_at is null`.execute(db);
+  return found.rows[0]?.total ?? 0;
+}

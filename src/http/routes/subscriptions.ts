@@ -1,0 +1,10 @@
+// What an organization may have, and on what terms.
+import { getQuotas } from '../../catalog/quotas.ts';
+import { getSubscription, listSubscriptions } from '../../catalog/subscriptions.ts';
+import { reader } from '../handler.ts';
+
+export const subscriptionHandlers = {
+  getQuotas: reader(getQuotas),
+  listSubscriptions: reader(listSubscriptions),
+  getSubscription: reader(getSubscription),
+};
