@@ -7,6 +7,7 @@ import { createEgress, type Egress } from './egress/egress.ts';
 import { IdentityError } from './identity/errors.ts';
 import { type Identity, openIdentity } from './identity/identity.ts';
 import { loadInstallationKey } from './identity/installation-key.ts';
+import { followInstallationKey } from './identity/key-file.ts';
 import type { Logger } from './log.ts';
 import type { ContentStore } from './oci/content.ts';
 import { openDiskContent } from './oci/disk.ts';
@@ -43,7 +44,7 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
 
 async function openAll(config: Config, databaseUrl: string, log: Logger): Promise<Resources> {
   await migrate(databaseUrl);
-  const key = await loadInstallationKey(config.keyFile, { create: true });
+  const key = followInstallationKey(config.keyFile, await loadInstallationKey(config.keyFile, { create: true }));
   const content = await openDiskContent(config.contentDirectory);
   const egress = createEgress({ allow: [...config.egressAllow], proxy: config.proxy });
   const opened = openDatabase(databaseUrl);

@@ -7,12 +7,13 @@ const SOURCE = new URL('../src/', import.meta.url).pathname;
 
 /** A room and the rooms it may know. What is missing here may import nothing and be imported by nobody. */
 const WALLS: Record<string, readonly string[]> = {
-  bin: ['cli', 'client', 'config', 'demo', 'host', 'log', 'serve', 'start-error', 'supervise', 'work'],
+  bin: ['cli', 'client', 'config', 'demo', 'host', 'keys', 'log', 'serve', 'start-error', 'supervise', 'work'],
   serve: ['bootstrap', 'catalog', 'config', 'http', 'log', 'registry', 'resources', 'start-error'],
   work: ['bootstrap', 'build', 'catalog', 'config', 'db', 'jobs', 'log', 'resources'],
   supervise: ['config', 'db', 'start-error'],
   demo: ['client', 'contract', 'egress', 'oci', 'tar'],
   bootstrap: ['catalog', 'db', 'identity'],
+  keys: ['config', 'db', 'identity'],
   config: [],
   log: [],
   'start-error': [],

@@ -1,7 +1,17 @@
 // The cluster's folders: made once by initdb, with a socket that only the server's user reaches.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -82,6 +92,16 @@ export function socketFolder(place: Place): string {
   }
   chmodSync(folder, 0o700);
   return folder;
+}
+
+/** Connection string of Larder's database on the server that runs in this directory. Nothing is made. */
+export function runningEmbeddedUrl(directory: string): string {
+  const place = existsSync(directory) ? realpathSync(directory) : directory;
+  const sockets = [join(place, 'socket'), shortFolder(place)].find((folder) =>
+    existsSync(join(folder, '.s.PGSQL.5432')),
+  );
+  if (sockets !== undefined) return urlOf(sockets, 'larder');
+  throw new EmbeddedError('NOT_RUNNING', `No database runs in ${place}: start Larder, or set LARDER_DATABASE_URL`);
 }
 
 function shortFolder(directory: string): string {

@@ -1,6 +1,8 @@
 // How the embedded PostgreSQL refuses or fails, told for the operator who reads it at start.
 
 export type EmbeddedErrorCode =
+  /** No server runs in the data directory. */
+  | 'NOT_RUNNING'
   /** A living Larder holds the data directory. */
   | 'IN_USE'
   /** No PostgreSQL binaries for this machine are installed. */

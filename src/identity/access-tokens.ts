@@ -69,9 +69,14 @@ export function isOver({ untilMs }: Verified): boolean {
   return Date.now() >= untilMs;
 }
 
+/** Throws TypeError for the audience of access tokens, at once. */
+export function requireOtherAudience({ audience }: TokenOptions): void {
+  if (audience === API_AUDIENCE) throw new TypeError('Access tokens are signed by signAccessToken');
+}
+
 /** Signs claims for an audience other than the API. */
 export function signToken(keys: SigningKeys, claims: Record<string, unknown>, options: TokenOptions): Promise<string> {
-  if (options.audience === API_AUDIENCE) throw new TypeError('Access tokens are signed by signAccessToken');
+  requireOtherAudience(options);
   return sign(keys, claims, { ...options, type: OTHER_TYPE, issuedAt: new Date() });
 }
 

@@ -11,6 +11,8 @@ export type IdentityErrorCode =
   | 'KEY_FILE'
   /** The key is not the one this database was set up with. */
   | 'KEY_WRONG'
+  /** An old key that cannot be dropped yet. */
+  | 'KEY_NEEDED'
   /** What was sealed cannot be opened: damaged, moved to another row, or sealed with a key that is gone. */
   | 'SEAL_BROKEN'
   /** A name that cannot be an organization's. */

@@ -3,6 +3,7 @@ import type { JSONWebKeySet } from 'jose';
 import { type Database, inTransaction } from '../db/database.ts';
 import {
   EXPIRES_IN_SECONDS,
+  requireOtherAudience,
   signAccessToken,
   signToken,
   type TokenOptions,
@@ -12,6 +13,7 @@ import {
 import { countFailedLogins, type FailedLogins, type LoginLimits } from './failed-logins.ts';
 import { ensureInstallation } from './installation.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
+import { openKeyRing } from './key-ring.ts';
 import type { Principal } from './principal.ts';
 import { findRegistryGuest, type RegistryGuest, useRegistryCredential } from './registry-passwords.ts';
 import { type SealOwner, seal, unseal } from './sealed.ts';
@@ -67,9 +69,9 @@ export async function openIdentity(
     await ensureInstallation(tx, key);
     await ensureSigningKey(tx, key);
   });
-  const keys = await loadSigningKeys(db, key);
+  const keys = await openKeyRing(() => loadSigningKeys(db, key));
   return {
-    verifyAccessToken: rememberVerified((jwt) => verifyAccessToken(keys, jwt)),
+    verifyAccessToken: rememberVerified(async (jwt) => verifyAccessToken(await keys.forToken(jwt), jwt)),
     async exchangeApiToken(apiToken) {
       const { principal } = await getTokenHolder(db, apiToken);
       return {
@@ -77,7 +79,7 @@ export async function openIdentity(
         token_type: 'bearer',
         expires_in: EXPIRES_IN_SECONDS,
         scope: oauthScope(principal),
-        access_token: await signAccessToken(keys, principal),
+        access_token: await signAccessToken(await keys.fresh(), principal),
         refresh_token: apiToken,
       };
     },
@@ -85,9 +87,12 @@ export async function openIdentity(
     findTokenHolderById: (tokenId) => findTokenHolderById(db, tokenId),
     findRegistryGuest: (password) => findRegistryGuest(db, password),
     useRegistryCredential: (credentialId) => useRegistryCredential(db, credentialId),
-    signToken: (claims, options) => signToken(keys, claims, options),
-    verifyToken: (jwt, options) => verifyToken(keys, jwt, options),
-    jwks: async () => keys.jwks,
+    signToken(claims, options) {
+      requireOtherAudience(options);
+      return keys.fresh().then((fresh) => signToken(fresh, claims, options));
+    },
+    verifyToken: async (jwt, options) => verifyToken(await keys.forToken(jwt), jwt, options),
+    jwks: async () => (await keys.fresh()).jwks,
     seal: (plaintext, owner) => seal(key, plaintext, owner),
     unseal: (sealed, owner) => unseal(key, sealed, owner),
     fileKey: deriveKey(key.current, 'file links'),

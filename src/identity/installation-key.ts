@@ -1,6 +1,6 @@
 // The installation's own secret: a file that only Larder's user can read, from which every other key is derived.
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { IdentityError } from './errors.ts';
@@ -51,6 +51,22 @@ export function newInstallationKey(): InstallationKey {
   return { current, all: [current] };
 }
 
+/** The same for a file that is there, without giving the turn to anybody. Throws IdentityError KEY_FILE. */
+export function readInstallationKeySync(file: string): InstallationKey {
+  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    requireKeyFile(file, fstatSync(descriptor));
+    return parseKeys(file, readFileSync(descriptor, 'utf8'));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A key as the file has it. */
+export function lineOf({ secret }: KeyGeneration): string {
+  return `larder-key-1 ${secret.toString('base64url')}\n`;
+}
+
 async function readKeyFile(file: string): Promise<InstallationKey | undefined> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -62,18 +78,19 @@ async function readKeyFile(file: string): Promise<InstallationKey | undefined> {
   });
   if (!handle) return undefined;
   try {
-    const { mode, size } = await handle.stat().then((stat) => {
-      if (!stat.isFile()) throw new IdentityError('KEY_FILE', `${file} is not a file; LARDER_KEY_FILE must name one`);
-      return stat;
-    });
-    if ((mode & 0o077) !== 0) {
-      throw new IdentityError('KEY_FILE', `${file} can be read by others: only its owner may (chmod 600 ${file})`);
-    }
-    if (size > FILE_BYTES_MAX) throw notAKeyFile(file);
+    requireKeyFile(file, await handle.stat());
     return parseKeys(file, await handle.readFile('utf8'));
   } finally {
     await handle.close();
   }
+}
+
+function requireKeyFile(file: string, stat: Stats): void {
+  if (!stat.isFile()) throw new IdentityError('KEY_FILE', `${file} is not a file; LARDER_KEY_FILE must name one`);
+  if ((stat.mode & 0o077) !== 0) {
+    throw new IdentityError('KEY_FILE', `${file} can be read by others: only its owner may (chmod 600 ${file})`);
+  }
+  if (stat.size > FILE_BYTES_MAX) throw notAKeyFile(file);
 }
 
 function parseKeys(file: string, text: string): InstallationKey {
@@ -105,7 +122,7 @@ async function createKeyFile(file: string): Promise<void> {
   const unfinished = `${file}.${randomBytes(6).toString('hex')}`;
   const handle = await open(unfinished, 'wx', 0o600);
   try {
-    await handle.writeFile(`larder-key-1 ${randomBytes(KEY_BYTES).toString('base64url')}\n`);
+    await handle.writeFile(lineOf(newInstallationKey().current));
     await handle.sync();
     await handle.close();
     await link(unfinished, file);
@@ -118,7 +135,7 @@ async function createKeyFile(file: string): Promise<void> {
 }
 
 /** A name is on disk when its folder is. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());
 }

@@ -1,8 +1,8 @@
 // The row that ties a database to its key: a server with another key stops at its start, not at the first secret it cannot open.
 import type { Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
-import type { InstallationKey } from './installation-key.ts';
-import { INSTALLATION, seal, unseal } from './sealed.ts';
+import { deriveKey, type InstallationKey } from './installation-key.ts';
+import { INSTALLATION, isSealedWith, seal, unseal } from './sealed.ts';
 
 const CHECK = 'larder';
 const OWNER = { organization_id: INSTALLATION, row_id: 'key_check' };
@@ -18,7 +18,17 @@ export async function ensureInstallation(tx: Transaction, key: InstallationKey):
     .values({ key_check: seal(key, CHECK, OWNER) })
     .onConflict((conflict) => conflict.column('only_one').doNothing())
     .executeTakeFirst();
-  const row = await tx.selectFrom('installation').select('key_check').forUpdate().executeTakeFirstOrThrow();
+  await requireInstallation(tx, key);
+  return { first: (made.numInsertedOrUpdatedRows ?? 0n) > 0n };
+}
+
+/**
+ * The same for a database that was set up. `isCurrent`: the row's check was sealed with the key that seals today. The
+ * name in tokens is kept from the first time on, so that it outlives the key it was made from.
+ */
+export async function requireInstallation(tx: Transaction, key: InstallationKey): Promise<{ isCurrent: boolean }> {
+  const row = await tx.selectFrom('installation').select(['key_check', 'issuer']).forUpdate().executeTakeFirst();
+  if (row === undefined) throw new IdentityError('KEY_WRONG', 'This database was not set up yet: start Larder once');
   try {
     if (unseal(key, row.key_check, OWNER) !== CHECK) throw new Error('The check does not match');
   } catch (cause) {
@@ -28,5 +38,26 @@ export async function ensureInstallation(tx: Transaction, key: InstallationKey):
       { cause },
     );
   }
-  return { first: (made.numInsertedOrUpdatedRows ?? 0n) > 0n };
+  if (row.issuer === null)
+    await tx
+      .updateTable('installation')
+      .set({ issuer: issuerOf(key) })
+      .execute();
+  return { isCurrent: isSealedWith(key.current, row.key_check) };
+}
+
+/** Seals the check with the key that seals today: the end of a rotation. */
+export async function sealCheck(tx: Transaction, key: InstallationKey): Promise<void> {
+  await tx
+    .updateTable('installation')
+    .set({ key_check: seal(key, CHECK, OWNER) })
+    .execute();
+}
+
+/** Made from the first key that the installation had. */
+function issuerOf(key: InstallationKey): string {
+  const name = deriveKey(key.all.at(-1) ?? key.current, 'issuer')
+    .toString('hex')
+    .slice(0, 32);
+  return `urn:larder:${name}`;
 }

@@ -1,7 +1,7 @@
 // Secrets at rest: AES-256-GCM, bound to the row they belong to, so that a sealed value moved to another row does not open.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { IdentityError } from './errors.ts';
-import { deriveKey, type InstallationKey } from './installation-key.ts';
+import { deriveKey, type InstallationKey, type KeyGeneration } from './installation-key.ts';
 
 /** The row that a secret belongs to. */
 export type SealOwner = { organization_id: string; row_id: string };
@@ -19,11 +19,13 @@ const HEAD_BYTES = 1 + ID_BYTES + NONCE_BYTES + TAG_BYTES;
 
 /** Seals a text for its row. Two seals of one text differ. */
 export function seal(key: InstallationKey, plaintext: string, owner: SealOwner): Buffer {
+  // Looked at once: it is another one after a rotation.
+  const { current } = key;
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', deriveKey(key.current, 'seal'), nonce, { authTagLength: TAG_BYTES });
+  const cipher = createCipheriv('aes-256-gcm', deriveKey(current, 'seal'), nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(boundTo(owner));
   const ciphertext = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()]);
-  return Buffer.concat([Buffer.of(VERSION), key.current.id, nonce, cipher.getAuthTag(), ciphertext]);
+  return Buffer.concat([Buffer.of(VERSION), current.id, nonce, cipher.getAuthTag(), ciphertext]);
 }
 
 /** Opens what was sealed for this row. Throws IdentityError SEAL_BROKEN. */
@@ -45,6 +47,11 @@ export function unseal(key: InstallationKey, sealed: Buffer, owner: SealOwner): 
   } catch (cause) {
     throw new IdentityError('SEAL_BROKEN', 'A sealed value is damaged or belongs to another row', { cause });
   }
+}
+
+/** Whether a value was sealed with this key. */
+export function isSealedWith({ id }: KeyGeneration, sealed: Buffer): boolean {
+  return id.equals(sealed.subarray(1, 1 + ID_BYTES));
 }
 
 /** JSON keeps the two apart: no pair of ids spells another pair. */

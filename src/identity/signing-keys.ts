@@ -8,9 +8,10 @@ import {
   type JSONWebKeySet,
   type JWK,
 } from 'jose';
+import { sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
-import { deriveKey, type InstallationKey } from './installation-key.ts';
+import type { InstallationKey } from './installation-key.ts';
 import { INSTALLATION, seal, unseal } from './sealed.ts';
 
 /** Ed25519 (RFC 8037): small, fast, and no nonce to get wrong. The only algorithm that is ever accepted. */
@@ -30,7 +31,11 @@ export type SigningKeys = {
 /** Makes the first pair. Call it in the transaction that holds the installation's row. */
 export async function ensureSigningKey(tx: Transaction, key: InstallationKey): Promise<void> {
   const found = await tx.selectFrom('signing_keys').select('kid').limit(1).executeTakeFirst();
-  if (found) return;
+  if (!found) await addSigningKey(tx, key);
+}
+
+/** Makes another pair, which signs from now on; the others verify what they signed. */
+export async function addSigningKey(tx: Transaction, key: InstallationKey): Promise<void> {
   const { publicKey, privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { crv: 'Ed25519', extractable: true });
   const publicJwk = await exportJWK(publicKey);
   const kid = await calculateJwkThumbprint(publicJwk);
@@ -44,19 +49,24 @@ export async function ensureSigningKey(tx: Transaction, key: InstallationKey): P
 /** Opens the pairs; the newest signs. Throws IdentityError SEAL_BROKEN. */
 export async function loadSigningKeys(db: Database, key: InstallationKey): Promise<SigningKeys> {
   const rows = await db.selectFrom('signing_keys').selectAll().orderBy('created_at', 'desc').execute();
+  const { issuer } = await db.selectFrom('installation').select('issuer').executeTakeFirstOrThrow();
   const [newest] = rows;
-  if (!newest) throw new Error('The installation has no signing key');
+  if (!newest || issuer === null) throw new Error('The installation has no signing key');
   const privateJwk = JSON.parse(unseal(key, newest.sealed_private_jwk, ownerOf(newest.kid))) as JWK;
   const keys = rows.map(({ kid, public_jwk }) => ({ ...(public_jwk as JWK), kid, alg: SIGNING_ALGORITHM, use: 'sig' }));
   return {
-    // The oldest generation stays when the key file is rotated, and with it the name.
-    issuer: `urn:larder:${deriveKey(key.all.at(-1) ?? key.current, 'issuer')
-      .toString('hex')
-      .slice(0, 32)}`,
+    issuer,
     current: { kid: newest.kid, privateKey: await importKey(privateJwk) },
     publicKeys: new Map(await Promise.all(keys.map(async (jwk) => [jwk.kid, await importKey(jwk)] as const))),
     jwks: { keys },
   };
+}
+
+/** Forgets the pairs that sign no more, when whatever they signed is over: no token lives for two hours. */
+export async function forgetOldSigningKeys(tx: Transaction): Promise<void> {
+  await sql`
+    delete from signing_keys old using (select max(created_at) as at from signing_keys) newest
+    where old.created_at < newest.at and newest.at < now() - interval '2 hours'`.execute(tx);
 }
 
 async function importKey(jwk: JWK): Promise<CryptoKey> {

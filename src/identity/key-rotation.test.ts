@@ -1,0 +1,186 @@
+// The rotation of the installation's key beside a running Larder: nothing is lost, whatever ends it, and old keys go when nothing needs them.
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { inTransaction } from '../db/database.ts';
+import { type Identity, openIdentity } from './identity.ts';
+import { type InstallationKey, loadInstallationKey } from './installation-key.ts';
+import { followInstallationKey } from './key-file.ts';
+import { dropKeys, rotateKeys } from './key-rotation.ts';
+import { createOrganization } from './organizations.ts';
+import { SEALED_COLUMNS } from './sealed-columns.ts';
+
+let database: TestDatabase;
+let folder: string;
+let file: string;
+/** A server that was started before, and runs on. */
+let running: Identity;
+let organization: string;
+let apiToken: string;
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  folder = mkdtempSync(join(tmpdir(), 'larder-rotation-'));
+  file = join(folder, 'installation.key');
+  running = await start({ create: true });
+  const made = await inTransaction(database.db, (tx) => createOrganization(tx, { name: 'acme', owner: 'jane' }));
+  organization = made.organization.id;
+  apiToken = made.api_token;
+});
+afterEach(async () => {
+  await database.drop();
+  rmSync(folder, { recursive: true });
+});
+
+async function start(options: { create?: boolean } = {}): Promise<Identity> {
+  const key = await loadInstallationKey(file, options);
+  return await openIdentity(database.db, followInstallationKey(file, key));
+}
+
+const lines = () => readFileSync(file, 'utf8').trim().split('\n');
+
+/** Registries with a secret each, and a replay. */
+async function fill(identity: Identity, count: number): Promise<void> {
+  const ids = Array.from({ length: count }, () => randomUUID());
+  const sealed = ids.map((id) => identity.seal(`secret of ${id}`, { organization_id: organization, row_id: id }));
+  await database.pool.query(
+    `insert into registries (id, organization_id, name, provider, url, sealed_access_secret)
+     select id, $1, 'r', 'OCI', 'https://r.invalid', sealed from unnest($2::uuid[], $3::bytea[]) given (id, sealed)`,
+    [organization, ids, sealed],
+  );
+  const owner = { organization_id: organization, row_id: 'replay k' };
+  await database.pool.query(
+    "insert into replays (organization_id, key, operation, sealed_answer) values ($1, 'k', 'o', $2) on conflict do nothing",
+    [organization, identity.seal('kept', owner)],
+  );
+}
+
+async function opened(identity: Identity): Promise<number> {
+  const { rows } = await database.pool.query('select id, sealed_access_secret as sealed from registries');
+  for (const { id, sealed } of rows) {
+    expect(identity.unseal(sealed, { organization_id: organization, row_id: id })).toBe(`secret of ${id}`);
+  }
+  const replay = await database.pool.query('select sealed_answer from replays');
+  const owner = { organization_id: organization, row_id: 'replay k' };
+  expect(identity.unseal(replay.rows[0].sealed_answer, owner)).toBe('kept');
+  return rows.length;
+}
+
+test('each sealed column of the schema is sealed again', async () => {
+  const { rows } = await database.pool.query(
+    `select table_name || '.' || column_name as name from information_schema.columns
+     where table_schema = 'public' and data_type = 'bytea' and column_name like 'sealed%' order by 1`,
+  );
+  expect(SEALED_COLUMNS.map(({ table, column }) => `${table}.${column}`).sort()).toEqual(rows.map(({ name }) => name));
+});
+
+describe('a rotation', () => {
+  test('goes on under a running server: secrets open, tokens of before are good, and of new keys too', async () => {
+    await fill(running, 450);
+    const before = (await running.exchangeApiToken(apiToken)).access_token;
+    const [issuer] = (await database.pool.query('select issuer from installation')).rows;
+    expect(await rotateKeys(database.db, file)).toEqual({ sealed: 452, resumed: false });
+    expect(lines()).toHaveLength(2);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    // The one that runs on, and one that is started after.
+    const fresh = await start();
+    expect([await opened(running), await opened(fresh)]).toEqual([450, 450]);
+    for (const identity of [running, fresh]) {
+      expect(await identity.verifyAccessToken(before)).toMatchObject({ name: 'jane' });
+    }
+    const after = (await fresh.exchangeApiToken(apiToken)).access_token;
+    expect(await running.verifyAccessToken(after)).toMatchObject({ name: 'jane' });
+    expect((await fresh.jwks()).keys).toHaveLength(2);
+    // What the one that runs on seals, it seals with the new key.
+    await fill(running, 1);
+    expect(await dropKeys(database.db, file)).toBe(1);
+    expect(lines()).toHaveLength(1);
+    const last = await start();
+    expect(await opened(last)).toBe(451);
+    expect(await last.verifyAccessToken(before)).toMatchObject({ name: 'jane' });
+    expect((await database.pool.query('select issuer from installation')).rows).toEqual([issuer]);
+    expect(await dropKeys(database.db, file)).toBe(0);
+  });
+
+  test('is told in the trail of every organization', async () => {
+    await rotateKeys(database.db, file);
+    await dropKeys(database.db, file);
+    const { rows } = await database.pool.query(
+      'select actor_name, action, organization_id from audit_events order by action',
+    );
+    expect(rows).toEqual(
+      ['dropKeys', 'rotateKeys'].map((action) => ({ actor_name: 'operator', action, organization_id: organization })),
+    );
+  });
+
+  test('that is killed in the middle loses nothing, and is finished by the next', async () => {
+    await fill(running, 1_000);
+    const victim = spawn(process.execPath, ['test/rotation-victim.ts', database.url, file], { stdio: 'ignore' });
+    const ended = once(victim, 'exit');
+    // Some are sealed with the new key, some are not.
+    for (let one = 0; one === 0 && victim.exitCode === null; ) {
+      if (lines().length === 2) {
+        const id = (await loadInstallationKey(file)).current.id;
+        const { rows } = await database.pool.query(
+          'select count(*)::int as n from registries where substring(sealed_access_secret from 2 for 8) = $1',
+          [id],
+        );
+        one = rows[0].n;
+      }
+    }
+    victim.kill('SIGKILL');
+    await ended;
+    expect(await opened(running)).toBe(1_000);
+    expect(await opened(await start())).toBe(1_000);
+    const again = await rotateKeys(database.db, file);
+    expect(lines().length).toBe(again.resumed ? 2 : 3);
+    expect(await dropKeys(database.db, file)).toBe(again.resumed ? 1 : 2);
+    expect(await opened(await start())).toBe(1_000);
+  });
+
+  test('that was not finished keeps the old keys', async () => {
+    await fill(running, 1);
+    const { addKey } = await import('./key-file.ts');
+    await addKey(file);
+    await expect(dropKeys(database.db, file)).rejects.toMatchObject({ code: 'KEY_NEEDED' });
+    expect(lines()).toHaveLength(2);
+    expect(await rotateKeys(database.db, file)).toMatchObject({ resumed: true });
+    expect(lines()).toHaveLength(2);
+  });
+
+  test('by two operators at once adds one key', async () => {
+    await fill(running, 20);
+    await Promise.all([rotateKeys(database.db, file), rotateKeys(database.db, file)]);
+    expect(await opened(await start())).toBe(20);
+    expect(lines().length).toBeLessThanOrEqual(3);
+  });
+
+  test('with a wrong key file changes nothing and says so in one line', async () => {
+    const other = join(folder, 'other.key');
+    const key: InstallationKey = await loadInstallationKey(other, { create: true });
+    const text = readFileSync(other, 'utf8');
+    for (const act of [rotateKeys, dropKeys]) {
+      await expect(act(database.db, other)).rejects.toMatchObject({
+        code: expect.stringMatching(/KEY_WRONG|SEAL_BROKEN/),
+      });
+    }
+    expect([readFileSync(other, 'utf8'), key.all.length]).toEqual([text, 1]);
+    await expect(rotateKeys(database.db, join(folder, 'none'))).rejects.toMatchObject({ code: 'KEY_FILE' });
+    chmodSync(other, 0o644);
+    await expect(rotateKeys(database.db, other)).rejects.toMatchObject({ code: 'KEY_FILE' });
+  });
+
+  test('leaves a running server its last good key when the file is damaged', async () => {
+    await fill(running, 1);
+    copyFileSync(file, `${file}.kept`);
+    writeFileSync(file, 'no key at all\n');
+    expect(await opened(running)).toBe(1);
+    copyFileSync(`${file}.kept`, file);
+    expect(await opened(running)).toBe(1);
+  });
+});
