@@ -83,6 +83,7 @@ const branch: List = {
 export function listsOf(estates: TestEstates): Record<string, List> {
   const own: IdOf = (kind) => estates.shared[kind] ?? estates.acme[kind]?.[0] ?? '';
   const base = () => estates.catalog.base;
+  const registered = () => estates.acme['registry_id']?.[1] ?? '';
   return {
     listCatalogs: {
       filters: { shared: never, owned: always },
@@ -190,6 +191,16 @@ export function listsOf(estates: TestEstates): Record<string, List> {
     },
     listApiTokens: {
       filters: { removed, user_id: [{ ...all(''), value: () => own('user_id') }] },
+    },
+    listAuditEvents: {
+      base: { page_size: '100' },
+      filters: {
+        actor_id: [{ value: () => own('user_id'), keeps: (item) => item.actor_id === own('user_id') }],
+        action: [is('createRegistry', ({ action }) => action === 'createRegistry')],
+        subject_id: [{ value: registered, keeps: (item) => item.subject_id === registered() }],
+        from: [all('2026-01-01T00:00:00Z'), none('2999-01-01T00:00:00Z')],
+        to: [none('2026-01-01T00:00:00Z'), all('2999-01-01T00:00:00Z')],
+      },
     },
     listCustomizations: {
       filters: {

@@ -55,6 +55,7 @@ const SAMPLES: Record<string, () => Promise<Ask & { ids?: Record<string, string>
   createRegistryCredential: async () => ({ ids: { registry_id: estates.acme['registry_id']?.[0] ?? '' } }),
   deleteRegistryCredential: async () => ({ ids: { registry_id: estates.acme['registry_id']?.[0] ?? '' } }),
   deleteRegistry: async () => ({ ids: { registry_id: await make('/v1/registries', REGISTRY) } }),
+  revokeApiToken: async () => ({ ids: { api_token_id: await make('/larder/v1/api-tokens', { name: 'gone' }) } }),
   deleteBaseImage: async () => {
     const described = { name: 'b', description: 'b', container_image: 'b:1', registry_id: own('registry_id') };
     const operating_system_id = own('operating_system_id');
@@ -94,6 +95,7 @@ describe('each operation that changes something', () => {
   test.each(writing)('$operation leaves no row when it is refused', async ({ operation, endpoint }) => {
     const unfit = await send(operation, endpoint, {}, { no_such_parameter: 'x' });
     expect([unfit.answer.statusCode, unfit.rows]).toEqual([400, 0]);
+    if (endpoint.access.includes('VIEWER')) return;
     const viewer = await send(operation, endpoint, { token: estates.api.acme.access.VIEWER });
     expect([viewer.answer.statusCode, viewer.rows]).toEqual([403, 0]);
   });

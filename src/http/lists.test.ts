@@ -22,7 +22,7 @@ const base = () => estates.catalog.base;
 const table = Object.entries<EndpointDefinition>(endpoints).filter(
   ([, { method, query, path }]) => method === 'GET' && query !== undefined && !/files|release-failures/.test(path),
 );
-const PAGED = new Set(['page', 'page_size', 'size', 'order_field', 'order_direction']);
+const PAGED = new Set(['page', 'page_size', 'size', 'cursor', 'order_field', 'order_direction']);
 const namesOf = ({ query }: EndpointDefinition) => Object.keys(query?.properties ?? {});
 const isPaged = (endpoint: EndpointDefinition) => namesOf(endpoint).includes('page');
 const sizeOf = (endpoint: EndpointDefinition) => (namesOf(endpoint).includes('size') ? 'size' : 'page_size');

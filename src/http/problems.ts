@@ -182,6 +182,7 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
   TOKEN_EXPIRED: 'token-expired',
   KEY_FILE: undefined,
   KEY_WRONG: undefined,
+  KEY_NEEDED: undefined,
   SEAL_BROKEN: undefined,
   NAME_INVALID: undefined,
   NOT_FOUND: 'not-found',

@@ -22,6 +22,7 @@ export async function openKeyRing(
 ): Promise<KeyRing> {
   let held = await load();
   let loadedAt = now();
+  let searchedAt = Number.NEGATIVE_INFINITY;
   let loading: Promise<SigningKeys> | undefined;
   /** While the database does not answer, the keys that are known go on. */
   const reload = async () => {
@@ -34,13 +35,18 @@ export async function openKeyRing(
     loading = undefined;
     return held;
   };
-  const within = (ms: number) => {
-    if (loading === undefined && now() - loadedAt >= ms) loading = reload();
-    return loading ?? Promise.resolve(held);
+  const reloadedOnce = () => {
+    loading ??= reload();
+    return loading;
+  };
+  const search = async () => {
+    if (now() - searchedAt < UNKNOWN_MS) return await (loading ?? held);
+    searchedAt = now();
+    return await reloadedOnce();
   };
   return {
-    fresh: () => within(FRESH_MS),
-    forToken: async (jwt) => (held.publicKeys.has(kidOf(jwt) ?? '') ? held : await within(UNKNOWN_MS)),
+    fresh: async () => (now() - loadedAt < FRESH_MS ? held : await reloadedOnce()),
+    forToken: async (jwt) => (held.publicKeys.has(kidOf(jwt) ?? '') ? held : await search()),
   };
 }
 
