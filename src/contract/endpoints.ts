@@ -17,11 +17,13 @@ import { quotaEndpoints } from './quota.ts';
 import { registryEndpoints } from './registry.ts';
 import { registryCredentialEndpoints } from './registry-credential.ts';
 import { releaseEndpoints } from './release.ts';
+import { sessionEndpoints } from './session.ts';
 import { subscriptionEndpoints } from './subscription.ts';
 import { tokenEndpoints } from './token.ts';
 
 export const endpoints = {
   ...tokenEndpoints,
+  ...sessionEndpoints,
   ...catalogEndpoints,
   ...fileEndpoints,
   ...offeringEndpoints,

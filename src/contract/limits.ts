@@ -32,6 +32,13 @@ export const SECRET_LENGTH_MAX = 8_192;
 /** Access tokens come here by mistake and are told so; every character of this many fits a request’s head percent-encoded. */
 export const TOKEN_LENGTH_MAX = 1_024;
 
+/** What a mail server takes as an address (RFC 5321, section 4.5.3.1.3, without its brackets). */
+export const EMAIL_LENGTH_MAX = 254;
+/** Long enough that guessing at the limits of failed log-ins comes to nothing. */
+export const PASSWORD_LENGTH_MIN = 12;
+/** A sentence; hashing longer ones would only cost. */
+export const PASSWORD_LENGTH_MAX = 256;
+
 /** A key that names a request: UUIDs and what people put before them. */
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 

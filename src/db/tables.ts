@@ -47,6 +47,7 @@ import type {
   RegistriesTable,
   RegistryCredentialsTable,
 } from './registry-tables.ts';
+import type { SessionsTable, UserPasswordsTable } from './session-tables.ts';
 
 export { json } from './columns.ts';
 export type { ContentUseKind } from './content-tables.ts';
@@ -334,6 +335,8 @@ export type Tables = {
   users: UsersTable;
   api_tokens: ApiTokensTable;
   subscriptions: SubscriptionsTable;
+  user_passwords: UserPasswordsTable;
+  sessions: SessionsTable;
   catalogs: CatalogsTable;
   operating_systems: OperatingSystemsTable;
   products: ProductsTable;

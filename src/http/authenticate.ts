@@ -6,19 +6,27 @@ import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
 import { reachesMethod } from '../identity/token-scopes.ts';
 import { IDENTITY_PROBLEMS, Refusal } from './problems.ts';
+import { requireSameOrigin, sessionSecretOf } from './session-cookie.ts';
 
 /** RFC 6750, section 3. */
 const CHALLENGE = 'Bearer realm="larder"';
 
-/** The caller of a request. Throws Refusal with token-missing, token-invalid or token-expired. */
+/**
+ * The caller of a request, by bearer token or else by the cookie of a session. Throws Refusal with token-missing, token-invalid,
+ * token-expired, session-over or cross-site.
+ */
 export async function authenticate(
   request: FastifyRequest,
-  identity: Pick<Identity, 'verifyAccessToken'>,
+  { identity, origin }: { identity: Pick<Identity, 'verifyAccessToken' | 'getSessionHolder'>; origin: string },
 ): Promise<Principal> {
   const token = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-  if (token === undefined) throw new Refusal('token-missing', { headers: { 'www-authenticate': CHALLENGE } });
+  const secret = request.headers.authorization === undefined ? sessionSecretOf(request, origin) : undefined;
+  if (token === undefined && secret === undefined)
+    throw new Refusal('token-missing', { headers: { 'www-authenticate': CHALLENGE } });
   try {
-    return await identity.verifyAccessToken(token);
+    if (token !== undefined) return await identity.verifyAccessToken(token);
+    requireSameOrigin(request, origin);
+    return await identity.getSessionHolder(secret ?? '');
   } catch (error) {
     throw tokenRefusal(error);
   }

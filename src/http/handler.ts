@@ -9,7 +9,15 @@ import type { ContentStore } from '../oci/content.ts';
 /** What the server asks of identity. */
 export type HttpIdentity = Pick<
   Identity,
-  'verifyAccessToken' | 'exchangeApiToken' | 'jwks' | 'seal' | 'unseal' | 'fileKey' | 'failedLogins'
+  | 'verifyAccessToken'
+  | 'exchangeApiToken'
+  | 'jwks'
+  | 'seal'
+  | 'unseal'
+  | 'fileKey'
+  | 'failedLogins'
+  | 'getSessionHolder'
+  | 'passwords'
 >;
 
 /** What every handler gets beside its input. */

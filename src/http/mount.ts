@@ -7,12 +7,13 @@ import type { Principal } from '../identity/principal.ts';
 import { type Audit, auditOf } from './audit.ts';
 import { authenticate, requireRight } from './authenticate.ts';
 import { isHeld, tagOf } from './entity-tags.ts';
-import type { HttpIdentity, Reading, Write } from './handler.ts';
+import type { Reading, Write } from './handler.ts';
 import { type KeyedRequest, keyOf, onlyOnce, takesKey } from './idempotency.ts';
 import { type MatchDemand, matchReader, represent, type Twin, versionReaderOf } from './if-match.ts';
 import { type Judge, type Judged, judgeOf } from './judge.ts';
 import { Refusal } from './problems.ts';
 import type { ServerParts } from './server.ts';
+import { originOf } from './session-cookie.ts';
 import { answersThing, isTwin } from './twins.ts';
 import { compileCheck } from './violations.ts';
 
@@ -58,7 +59,7 @@ function mountEndpoint(app: FastifyInstance, mounted: Mounted): void {
     config: { operation, upload: endpoint.multipart !== undefined },
     ...answerSchema(endpoint),
     onRequest: async (request) => {
-      if (endpoint.access !== 'PUBLIC') callers.set(request, await permit(request, endpoint, parts.identity));
+      if (endpoint.access !== 'PUBLIC') callers.set(request, await permit(request, endpoint, parts));
       refuseMalformed(request.params);
     },
     handler: (request, reply) => run(request, reply, mounted),
@@ -75,9 +76,9 @@ const callers = new WeakMap<FastifyRequest, Principal>();
 async function permit(
   request: FastifyRequest,
   endpoint: EndpointDefinition,
-  identity: HttpIdentity,
+  { identity, publicUrl }: ServerParts,
 ): Promise<Principal> {
-  const caller = await authenticate(request, identity);
+  const caller = await authenticate(request, { identity, origin: originOf(request, publicUrl) });
   requireRight(caller, endpoint);
   return caller;
 }
@@ -127,7 +128,7 @@ type Exchange = { request: FastifyRequest; reply: FastifyReply };
 /** Without a caller where anybody may call: the types of such handlers do not show it. */
 function contextOf({ request, reply }: Exchange, parts: ServerParts): Reading {
   const { db, content, identity } = parts;
-  const origin = parts.publicUrl ?? (request.host ? `${request.protocol}://${request.host}` : '');
+  const origin = originOf(request, parts.publicUrl);
   const caller = callers.get(request) as Principal;
   return { db, content, identity, origin, request, reply, caller };
 }

@@ -38,6 +38,8 @@ const BY_NAME: Record<string, unknown> = {
   username: 'robot-main-9f86d081884c',
   password: 'shown once',
   api_token: 'shown once',
+  email: 'jane@example.org',
+  new_password: 'correct horse battery staple',
   page: 1,
   page_size: 20,
   total_size: 1,

@@ -34,6 +34,22 @@ export const PROBLEMS = {
     title: 'The token has expired',
     advice: 'Access tokens last half an hour. Exchange the API token again.',
   },
+  'session-over': {
+    status: 401,
+    title: 'The session is over',
+    advice: 'It was ended, or too much time went by. Log in again.',
+  },
+  'password-wrong': {
+    status: 401,
+    title: 'The name or the password is wrong',
+    advice: 'Check both. A password is set with PUT /larder/v1/password.',
+  },
+  'cross-site': {
+    status: 403,
+    title: 'The request comes from another site',
+    advice:
+      'A change with the cookie of a session says that it comes from the service’s own origin, in "Sec-Fetch-Site" or "Origin". Programs send an access token in place of a cookie.',
+  },
   forbidden: {
     status: 403,
     title: 'The role does not allow this',
@@ -90,6 +106,11 @@ export const PROBLEMS = {
     status: 409,
     title: 'The organization needs an owner',
     advice: 'This is the last one. Make another user an owner first.',
+  },
+  'email-taken': {
+    status: 409,
+    title: 'Somebody logs in with this address already',
+    advice: 'Choose another.',
   },
   'not-released': {
     status: 412,
@@ -191,6 +212,11 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
   TAKEN: 'taken',
   LAST_OWNER: 'last-owner',
   LIMIT_REACHED: 'limit-reached',
+  SESSION_OVER: 'session-over',
+  PASSWORD_WRONG: 'password-wrong',
+  EMAIL_TAKEN: 'email-taken',
+  TOKEN_LESSER: 'forbidden',
+  BUSY: undefined,
 };
 
 export type RefusalOptions = {

@@ -105,6 +105,32 @@ const ONE: Record<string, Record<string, Provoke>> = {
       return { query: { refresh_token: 'larder_wrong' }, token: undefined };
     },
   },
+  signInWithPassword: {
+    200: async () => {
+      const body = { email: 'rival@example.org', password: 'correct horse battery staple' };
+      await setRivalsPassword();
+      return { sent: { body }, token: undefined };
+    },
+    401: () => ({ token: undefined }),
+    429: async () => {
+      const sent = { body: { email: 'nobody@example.org', password: 'wrong' }, token: undefined };
+      await fill(LOGIN_LIMITS.perAddress, endpoints.signInWithPassword.path, sent);
+      return { sent, token: undefined };
+    },
+  },
+  setPassword: {
+    409: async () => {
+      await setRivalsPassword();
+      return { sent: { body: RIVALS } };
+    },
+    429: async () => {
+      await setRivalsPassword();
+      const token = estates.api.rival.access.OWNER;
+      const sent = { body: { email: 'nobody@example.org', password: 'wrong' }, token: undefined };
+      await fill(LOGIN_LIMITS.perAddress, endpoints.signInWithPassword.path, sent);
+      return { sent: { body: { ...RIVALS, current_password: 'wrong' } }, token };
+    },
+  },
   createApplicationRequest: {
     201: () => ({
       sent: {
@@ -172,6 +198,12 @@ const ONE: Record<string, Record<string, Provoke>> = {
     },
   },
 };
+
+const RIVALS = { email: 'rival@example.org', new_password: 'correct horse battery staple' };
+
+async function setRivalsPassword(): Promise<void> {
+  await estates.api.ask('PUT', endpoints.setPassword.path, { token: estates.api.rival.access.OWNER, body: RIVALS });
+}
 
 async function archivePart() {
   const { packed, rootfs } = await import('../customization/fixtures.ts');

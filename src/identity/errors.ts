@@ -28,7 +28,17 @@ export type IdentityErrorCode =
   /** The organization would be left without an owner. */
   | 'LAST_OWNER'
   /** There are as many as may be. */
-  | 'LIMIT_REACHED';
+  | 'LIMIT_REACHED'
+  /** A session that ended, by sign-out, by time or with its user, or that never was. */
+  | 'SESSION_OVER'
+  /** The name or the password: which of them is not told. */
+  | 'PASSWORD_WRONG'
+  /** Somebody else logs in with it. */
+  | 'EMAIL_TAKEN'
+  /** The token in use may less than its user. */
+  | 'TOKEN_LESSER'
+  /** Too many passwords wait to be judged. */
+  | 'BUSY';
 
 export class IdentityError extends Error {
   readonly code: IdentityErrorCode;

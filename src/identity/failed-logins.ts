@@ -29,6 +29,11 @@ export type Attempt = { address: string; secret: string };
 export type FailedLogins = {
   /** Seconds until this attempt is looked at: 0, it may be looked at now. */
   waitBefore(attempt: Attempt): number;
+  /**
+   * The same for secrets that people choose: an account that failed too often is not listened to, and no secret is remembered, since
+   * whoever tries would learn from being let in at once.
+   */
+  waitBeforeGuess(attempt: Attempt): number;
   /** Counts a failure. Answers seconds to wait when the account has failed too often, wherever from; 0 when it has not. */
   failed(attempt: Attempt): number;
   /** Remembers a good secret: who holds it is listened to, whoever else is at the same address. */
@@ -48,6 +53,8 @@ export function countFailedLogins(
       const wait = addresses.waitSeconds(networkOf(address));
       return wait > 0 && (good.get(digestOf(secret)) ?? 0) > now() ? 0 : wait;
     },
+    waitBeforeGuess: ({ address, secret }) =>
+      Math.max(addresses.waitSeconds(networkOf(address)), accounts.waitSeconds(accountOf(secret))),
     failed({ address, secret }) {
       good.delete(digestOf(secret));
       addresses.count(networkOf(address));

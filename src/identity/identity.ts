@@ -14,9 +14,11 @@ import { countFailedLogins, type FailedLogins, type LoginLimits } from './failed
 import { ensureInstallation } from './installation.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
 import { openKeyRing } from './key-ring.ts';
+import { openPasswordHashes, type PasswordHashes } from './password-hashes.ts';
 import type { Principal } from './principal.ts';
 import { findRegistryGuest, type RegistryGuest, useRegistryCredential } from './registry-passwords.ts';
 import { type SealOwner, seal, unseal } from './sealed.ts';
+import { getSessionHolder } from './sessions.ts';
 import { ensureSigningKey, loadSigningKeys } from './signing-keys.ts';
 import { findTokenHolder, findTokenHolderById, getTokenHolder, type TokenHolder } from './token-holders.ts';
 import { oauthScope } from './token-scopes.ts';
@@ -54,6 +56,9 @@ export type Identity = {
   fileKey: Buffer;
   /** What every door that takes secrets asks before and tells after. */
   failedLogins: FailedLogins;
+  /** Whom the cookie of a session stands for. Throws IdentityError SESSION_OVER. */
+  getSessionHolder(secret: string): Promise<Principal>;
+  passwords: PasswordHashes;
 };
 
 /**
@@ -97,5 +102,7 @@ export async function openIdentity(
     unseal: (sealed, owner) => unseal(key, sealed, owner),
     fileKey: deriveKey(key.current, 'file links'),
     failedLogins: countFailedLogins(options.loginLimits),
+    getSessionHolder: (secret) => getSessionHolder(db, secret),
+    passwords: openPasswordHashes(),
   };
 }

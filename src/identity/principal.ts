@@ -12,4 +12,6 @@ export type Principal = {
   scopes?: readonly TokenScope[];
   /** The API token behind the call. */
   token_id?: string;
+  /** The session behind the call. */
+  session_id?: string;
 };

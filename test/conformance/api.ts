@@ -196,7 +196,11 @@ function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
 function refusalsOfFitting(operation: string, endpoint: EndpointDefinition): string[] {
   const { method, query, body, multipart, rules, problems } = endpoint;
   const names = JSON.stringify([query, body, multipart?.fields]);
-  const named = /"\w+_(ids?|keys?|digest|at)":/.test(names) || rules !== undefined || operation === 'exchangeToken';
+  const named =
+    /"\w+_(ids?|keys?|digest|at)":/.test(names) ||
+    rules !== undefined ||
+    operation === 'exchangeToken' ||
+    operation === 'setPassword';
   // The generator sends `0` as If-Match, which is no entity tag whatever the pattern says.
   const conditional = method === 'PATCH' || method === 'DELETE';
   const refused = named || conditional || multipart !== undefined;

@@ -17,11 +17,13 @@ import { productHandlers } from './products.ts';
 import { registryHandlers } from './registries.ts';
 import { registryCredentialHandlers } from './registry-credentials.ts';
 import { releaseHandlers } from './releases.ts';
+import { sessionHandlers } from './sessions.ts';
 import { subscriptionHandlers } from './subscriptions.ts';
 import { tokenHandlers } from './tokens.ts';
 
 const handlers = {
   ...tokenHandlers,
+  ...sessionHandlers,
   ...catalogHandlers,
   ...fileHandlers,
   ...offeringHandlers,

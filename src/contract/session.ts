@@ -1,0 +1,96 @@
+// How people log in, and what they are then. An addition of Larder, beside version 1.
+import { type Static, Type } from 'typebox';
+import { defineEndpoint, READERS } from './endpoint.ts';
+import { Id, Text, Word } from './field.ts';
+import { EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from './limits.ts';
+import { ROLES } from './vocabulary.ts';
+
+export const Session = Type.Object(
+  {
+    user: Type.Object(
+      { id: Id('Identifier of the user.'), name: Text('Name of the user.') },
+      { title: 'SessionUser', description: 'Who calls.' },
+    ),
+    role: Word(ROLES, 'What the caller may.'),
+    organization: Type.Object(
+      {
+        id: Id('Identifier of the organization.'),
+        name: Text('Name of the organization.'),
+        namespace: Text('First segment of its repository names in the hosted registry.'),
+      },
+      { title: 'SessionOrganization', description: 'For whom.' },
+    ),
+  },
+  { title: 'Session' },
+);
+export type Session = Static<typeof Session>;
+
+const email = Type.String({
+  minLength: 3,
+  maxLength: EMAIL_LENGTH_MAX,
+  pattern: '^[^\\s@\\u0000]+@[^\\s@\\u0000]+$',
+  expects: 'an e-mail address',
+  description: 'The name to log in with, in the form of an e-mail address.',
+});
+
+function password(description: string, minLength: number) {
+  return Type.String({ minLength, maxLength: PASSWORD_LENGTH_MAX, description });
+}
+
+const signInWithPassword = defineEndpoint({
+  method: 'POST',
+  path: '/larder/v1/sign-in/password',
+  summary: 'Log in by a password',
+  description:
+    'The answer sets a cookie that stands for the user until `POST /larder/v1/sign-out`: twelve hours at most, two of them unused. A request that changes something with it comes from the service’s own origin, as browsers say in `Sec-Fetch-Site` or `Origin`. An addition of Larder.',
+  tag: 'Authentication',
+  access: 'PUBLIC',
+  body: Type.Object({ email, password: password('The password.', 1) }, { title: 'PasswordSignIn' }),
+  success: { status: 200, description: 'The session has begun.', body: Session, fleeting: true },
+  problems: [400, 401, 413, 415, 429],
+});
+
+const signOut = defineEndpoint({
+  method: 'POST',
+  path: '/larder/v1/sign-out',
+  summary: 'Log out',
+  description:
+    'Ends the session of the cookie. With an access token there is none, and nothing ends. An addition of Larder.',
+  tag: 'Authentication',
+  access: READERS,
+  success: { status: 204, description: 'There is no session any more.' },
+  problems: [400],
+});
+
+const getSession = defineEndpoint({
+  method: 'GET',
+  path: '/larder/v1/session',
+  summary: 'Say who calls',
+  description: 'For a session and for an access token alike. An addition of Larder.',
+  tag: 'Authentication',
+  access: READERS,
+  success: { status: 200, description: 'The caller.', body: Session, fleeting: true },
+  problems: [400],
+});
+
+const setPassword = defineEndpoint({
+  method: 'PUT',
+  path: '/larder/v1/password',
+  summary: 'Set one’s own password',
+  description:
+    'Whoever has one gives it too. All sessions of the user end. A token that may less than its user sets none. An addition of Larder.',
+  tag: 'Authentication',
+  access: READERS,
+  body: Type.Object(
+    {
+      email,
+      new_password: password('The password from here on.', PASSWORD_LENGTH_MIN),
+      current_password: Type.Optional(password('The password so far.', 1)),
+    },
+    { title: 'PasswordChange' },
+  ),
+  success: { status: 204, description: 'The password is set.' },
+  problems: [400, 409, 413, 415, 429],
+});
+
+export const sessionEndpoints = { signInWithPassword, signOut, getSession, setPassword };

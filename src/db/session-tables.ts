@@ -1,0 +1,23 @@
+// The rows of people's passwords and sessions.
+import type { Generated } from 'kysely';
+import type { DefaultTime, OptionalTime, Time } from './columns.ts';
+
+export type UserPasswordsTable = {
+  user_id: string;
+  organization_id: string;
+  email: string;
+  password_hash: string;
+  created_at: DefaultTime;
+  updated_at: DefaultTime;
+};
+
+export type SessionsTable = {
+  id: Generated<string>;
+  organization_id: string;
+  user_id: string;
+  secret_sha256: Buffer;
+  created_at: DefaultTime;
+  last_used_at: DefaultTime;
+  expires_at: Time;
+  ended_at: OptionalTime;
+};

@@ -1,0 +1,94 @@
+// Logging in and out, and who one is then.
+import { createHash } from 'node:crypto';
+import { describeCaller } from '../../identity/caller.ts';
+import { IdentityError } from '../../identity/errors.ts';
+import { checkPassword, findPasswordHash, keepPassword } from '../../identity/passwords.ts';
+import { createSession, endSessions } from '../../identity/sessions.ts';
+import type { Context, Handler, PublicContext } from '../handler.ts';
+import { IDENTITY_PROBLEMS, invalid, Refusal } from '../problems.ts';
+import { unavailable } from '../refuse.ts';
+import { clearSessionCookie, setSessionCookie } from '../session-cookie.ts';
+
+const signInWithPassword: Handler<'signInWithPassword'> = async (context, input) => {
+  const { db, identity, origin, reply } = context;
+  const user = await judged(context, input, () => checkPassword(db, identity.passwords, input));
+  const { secret } = await context.write((tx) => createSession(tx, user));
+  setSessionCookie(reply, origin, secret);
+  return describeCaller(db, user);
+};
+
+const signOut: Handler<'signOut'> = async (context) => {
+  const { caller, origin, reply } = context;
+  const { session_id } = caller;
+  await context.write(async (tx) => {
+    if (session_id !== undefined) await endSessions(tx, { ...caller, session_id });
+  });
+  if (session_id === undefined) return;
+  clearSessionCookie(reply, origin);
+};
+
+const getSession: Handler<'getSession'> = ({ db, caller }) => describeCaller(db, caller);
+
+const setPassword: Handler<'setPassword'> = async (context, input) => {
+  const { db, caller, identity } = context;
+  const { email, new_password, current_password } = input;
+  const hash = await findPasswordHash(db, caller);
+  if (hash !== undefined) await requireCurrent(context, hash, current_password);
+  try {
+    const password_hash = await identity.passwords.hash(new_password);
+    await context.write((tx) => keepPassword(tx, caller, { email, password_hash, instead_of: hash }));
+  } catch (error) {
+    throw wrongCurrent(error) ?? refusalFor(error);
+  }
+};
+
+async function requireCurrent(context: Context, hash: string, given: string | undefined): Promise<void> {
+  if (given === undefined) throw invalid([{ field: 'current_password', message: 'It is required.' }]);
+  const { caller, identity } = context;
+  try {
+    await judged(context, { email: caller.user_id, password: given }, async () => {
+      if (!(await identity.passwords.matches(given, hash))) {
+        throw new IdentityError('PASSWORD_WRONG', 'The password is wrong');
+      }
+    });
+  } catch (error) {
+    throw error instanceof Refusal && error.code === 'password-wrong' ? (wrongCurrent(error.cause) ?? error) : error;
+  }
+}
+
+function wrongCurrent(error: unknown): Refusal | undefined {
+  if (!(error instanceof IdentityError) || error.code !== 'PASSWORD_WRONG') return undefined;
+  return invalid([{ field: 'current_password', message: 'It is not the password.' }], { cause: error });
+}
+
+/** Judges a password where not too many wrong ones came before, and counts it when it is another. */
+async function judged<T>(
+  { identity, request }: Pick<PublicContext, 'identity' | 'request'>,
+  given: { email: string; password: string },
+  judge: () => Promise<T>,
+): Promise<T> {
+  // An account is told by the beginning, as of tokens; the memory holds digests alone.
+  const account = createHash('sha256').update(given.email.toLowerCase()).digest('base64url').slice(0, 16);
+  const attempt = { address: request.ip, secret: account + given.password };
+  requireWait(identity.failedLogins.waitBeforeGuess(attempt));
+  try {
+    return await judge();
+  } catch (error) {
+    const isWrong = error instanceof IdentityError && error.code === 'PASSWORD_WRONG';
+    if (isWrong) requireWait(identity.failedLogins.failed(attempt));
+    throw refusalFor(error);
+  }
+}
+
+function refusalFor(error: unknown): unknown {
+  if (!(error instanceof IdentityError)) return error;
+  if (error.code === 'BUSY') return unavailable(error.message, error);
+  const code = IDENTITY_PROBLEMS[error.code];
+  return code === undefined ? error : new Refusal(code, { cause: error });
+}
+
+function requireWait(seconds: number): void {
+  if (seconds > 0) throw new Refusal('too-many-requests', { headers: { 'retry-after': String(seconds) } });
+}
+
+export const sessionHandlers = { signInWithPassword, signOut, getSession, setPassword };

@@ -1,0 +1,25 @@
+// Who a caller is, in words that people know.
+import type { Session } from '../contract/session.ts';
+import type { Database } from '../db/database.ts';
+import { IdentityError } from './errors.ts';
+import type { Principal } from './principal.ts';
+
+/** The user and the organization; the role is the call's where one is given, else the user's. Throws IdentityError TOKEN_INVALID. */
+export async function describeCaller(
+  db: Database,
+  caller: Pick<Principal, 'organization_id' | 'user_id'> & Partial<Principal>,
+): Promise<Session> {
+  const row = await db
+    .selectFrom('users as u')
+    .innerJoin('organizations as o', 'o.id', 'u.organization_id')
+    .where('u.id', '=', caller.user_id)
+    .where('u.organization_id', '=', caller.organization_id)
+    .select(['u.id', 'u.name', 'u.role', 'o.id as organization_id', 'o.name as organization_name', 'o.namespace'])
+    .executeTakeFirst();
+  if (row === undefined) throw new IdentityError('TOKEN_INVALID', 'The user is not there');
+  return {
+    user: { id: row.id, name: row.name },
+    role: caller.role ?? row.role,
+    organization: { id: row.organization_id, name: row.organization_name, namespace: row.namespace },
+  };
+}

@@ -1,0 +1,86 @@
+// Sessions: what a browser holds after a log-in, found by the hash of its secret, ended by sign-out, idleness and time.
+import { createHash, randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
+import { now } from '../db/clock.ts';
+import { type Database, inTransaction, type Transaction } from '../db/database.ts';
+import { IdentityError } from './errors.ts';
+import type { Principal } from './principal.ts';
+
+/** 256 bits, as of API tokens. */
+const SECRET_BYTES = 32;
+const SECRET = /^[\w-]{43}$/;
+
+/** A working day: who comes back tomorrow logs in again. */
+export const SESSION_HOURS = 12;
+/** A long lunch; a browser that was left alone is nobody's after it. */
+const IDLE_MINUTES = 120;
+/** The idle limit is kept to within this; a write for every call would cost more than it tells. */
+const LAST_USED_MINUTES = 5;
+
+export type NewSession = { id: string; secret: string };
+
+/** Begins a session of a user, and forgets those that ended by their time. */
+export async function createSession(
+  tx: Transaction,
+  user: { organization_id: string; user_id: string },
+): Promise<NewSession> {
+  await tx.deleteFrom('sessions').where('expires_at', '<', now).execute();
+  const secret = randomBytes(SECRET_BYTES).toString('base64url');
+  const row = await tx
+    .insertInto('sessions')
+    .values({
+      organization_id: user.organization_id,
+      user_id: user.user_id,
+      secret_sha256: digestOf(secret),
+      expires_at: sql<Date>`now() + make_interval(hours => ${SESSION_HOURS})`,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return { ...row, secret };
+}
+
+/** Whom a living session stands for, with the role that the user has at this moment. Throws IdentityError SESSION_OVER. */
+export async function getSessionHolder(db: Database, secret: string): Promise<Principal & { session_id: string }> {
+  const row = SECRET.test(secret) ? await findRow(db, digestOf(secret)) : undefined;
+  if (row === undefined) throw new IdentityError('SESSION_OVER', 'The session is over');
+  const { id, is_use_old, ...principal } = row;
+  if (is_use_old) await rememberUse(db, id);
+  return { ...principal, session_id: id };
+}
+
+/** Ends the sessions of a user, or the one that is named. */
+export async function endSessions(
+  tx: Transaction,
+  whose: { organization_id: string; user_id: string; session_id?: string },
+): Promise<void> {
+  let sessions = tx
+    .updateTable('sessions')
+    .set({ ended_at: now })
+    .where('organization_id', '=', whose.organization_id)
+    .where('user_id', '=', whose.user_id)
+    .where('ended_at', 'is', null);
+  if (whose.session_id !== undefined) sessions = sessions.where('id', '=', whose.session_id);
+  await sessions.execute();
+}
+
+function findRow(db: Database, digest: Buffer) {
+  return db
+    .selectFrom('sessions as s')
+    .innerJoin('users as u', 'u.id', 's.user_id')
+    .where('s.secret_sha256', '=', digest)
+    .where('s.ended_at', 'is', null)
+    .where('s.expires_at', '>', now)
+    .where(sql<boolean>`s.last_used_at > now() - ${IDLE_MINUTES} * interval '1 minute'`)
+    .where('u.removed_at', 'is', null)
+    .select(['s.id', 's.organization_id', 's.user_id', 'u.name', 'u.role'])
+    .select(sql<boolean>`s.last_used_at < now() - ${LAST_USED_MINUTES} * interval '1 minute'`.as('is_use_old'))
+    .executeTakeFirst();
+}
+
+async function rememberUse(db: Database, id: string): Promise<void> {
+  await inTransaction(db, (tx) => tx.updateTable('sessions').set({ last_used_at: now }).where('id', '=', id).execute());
+}
+
+function digestOf(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest();
+}
