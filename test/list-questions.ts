@@ -192,6 +192,18 @@ export function listsOf(estates: TestEstates): Record<string, List> {
     listApiTokens: {
       filters: { removed, user_id: [{ ...all(''), value: () => own('user_id') }] },
     },
+    listUsers: {
+      filters: {
+        removed,
+        role: [is('EDITOR', ({ role }) => role === 'EDITOR')],
+        name: [is('ERT', ({ name }) => name === 'bertha')],
+      },
+      orders: {
+        NAME: (item) => item.name,
+        CREATED_AT: (item) => item.created_at,
+        UPDATED_AT: (item) => item.updated_at,
+      },
+    },
     listAuditEvents: {
       base: { page_size: '100' },
       filters: {

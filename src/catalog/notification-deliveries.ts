@@ -137,13 +137,15 @@ export async function giveUpDeliveriesOf(tx: Transaction, providerId: string): P
     where provider_id = ${providerId} and status = 'PENDING'`.execute(tx);
 }
 
-/** The mail addresses of the organization's owners: their user names, where these are addresses. */
+/** The mail addresses of the organization's owners: the ones they have, or else their user names where these are addresses. */
 export async function findOwnerAddresses(db: Database, organizationId: string): Promise<string[]> {
-  const found = await sql<{ name: string }>`
-    select distinct name from users
+  const found = await sql<{ address: string }>`
+    select distinct coalesce(email, name) as address from users
     where organization_id = ${organizationId} and role = 'OWNER' and removed_at is null
-      and name ~ '^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$' order by name`.execute(db);
-  return found.rows.map(({ name }) => name);
+      and (email is not null or name ~ '^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$') order by address`.execute(
+    db,
+  );
+  return found.rows.map(({ address }) => address);
 }
 
 /** Forgets what was told long ago. */

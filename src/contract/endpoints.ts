@@ -20,6 +20,7 @@ import { releaseEndpoints } from './release.ts';
 import { sessionEndpoints } from './session.ts';
 import { subscriptionEndpoints } from './subscription.ts';
 import { tokenEndpoints } from './token.ts';
+import { userEndpoints } from './user.ts';
 
 export const endpoints = {
   ...tokenEndpoints,
@@ -41,6 +42,7 @@ export const endpoints = {
   ...quotaEndpoints,
   ...subscriptionEndpoints,
   ...apiTokenEndpoints,
+  ...userEndpoints,
   ...auditEventEndpoints,
 } satisfies Record<string, EndpointDefinition>;
 

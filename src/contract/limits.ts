@@ -59,6 +59,8 @@ export const API_TOKEN_MONTHS_DEFAULT = 6;
 export const API_TOKEN_MONTHS_MAX = 24;
 /** API tokens of one user that work at a time: one a machine and a pipeline, and room while they are renewed. */
 export const API_TOKENS_PER_USER_MAX = 50;
+/** Users of one organization: a large department; a page of a hundred still finds anybody. */
+export const USERS_MAX = 1_000;
 /** Providers of one organization: a few channels and mailing lists; each event is a message to each of them. */
 export const NOTIFICATION_PROVIDERS_MAX = 20;
 /** Addresses of one e-mail provider: more people are a mailing list. */

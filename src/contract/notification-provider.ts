@@ -1,9 +1,8 @@
 // Notification providers: where an organization wants to be told of what happens, and how each message fared.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
-import { Id, Name, OptionalFlag, Text, Time, Word } from './field.ts';
+import { EmailAddress, Id, Name, OptionalFlag, Text, Time, Word } from './field.ts';
 import {
-  NAME_LENGTH_MAX,
   NOTIFICATION_PROVIDERS_MAX,
   NOTIFICATION_RECIPIENTS_MAX,
   NOTIFICATION_SECRET_LENGTH_MAX,
@@ -21,21 +20,13 @@ const NotificationTypeInfo = Type.Object(
   { title: 'NotificationTypeInfo' },
 );
 
-/** Mail addresses as they are used; quoted local parts and address literals are not taken. */
-const Recipients = Type.Array(
-  Type.String({
-    pattern: "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$",
-    expects: 'an e-mail address',
-    maxLength: NAME_LENGTH_MAX,
-  }),
-  {
-    minItems: 1,
-    maxItems: NOTIFICATION_RECIPIENTS_MAX,
-    uniqueItems: true,
-    description:
-      'Addresses the mail goes to; when there are none, the organization’s owners whose user name is an e-mail address. An addition of Larder.',
-  },
-);
+const Recipients = Type.Array(EmailAddress('A mail address.'), {
+  minItems: 1,
+  maxItems: NOTIFICATION_RECIPIENTS_MAX,
+  uniqueItems: true,
+  description:
+    'Addresses the mail goes to; when there are none, the organization’s owners, at their e-mail addresses or at user names that are one. An addition of Larder.',
+});
 
 const shown = {
   id: Id('Identifier of the provider.'),

@@ -56,6 +56,7 @@ const SAMPLES: Record<string, () => Promise<Ask & { ids?: Record<string, string>
   deleteRegistryCredential: async () => ({ ids: { registry_id: estates.acme['registry_id']?.[0] ?? '' } }),
   deleteRegistry: async () => ({ ids: { registry_id: await make('/v1/registries', REGISTRY) } }),
   revokeApiToken: async () => ({ ids: { api_token_id: await make('/larder/v1/api-tokens', { name: 'gone' }) } }),
+  deleteUser: async () => ({ ids: { user_id: await make('/larder/v1/users', { name: 'gone', role: 'VIEWER' }) } }),
   deleteBaseImage: async () => {
     const described = { name: 'b', description: 'b', container_image: 'b:1', registry_id: own('registry_id') };
     const operating_system_id = own('operating_system_id');

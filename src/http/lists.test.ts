@@ -127,6 +127,9 @@ async function addPlaces(): Promise<void> {
   const credentials = `/v1/registries/${own('registry_id')}/credentials`;
   gone.push(await make(credentials, { body: { description: 'x' } }));
   gone.push(await make('/larder/v1/api-tokens', { body: { name: 'gone' } }));
+  const users = '/larder/v1/users';
+  gone.push(await make(users, { body: { name: 'gone', role: 'VIEWER' } }));
+  await make(users, { body: { name: 'bertha', role: 'EDITOR' } });
   const providers = '/v1/notification-providers';
   gone.push(await make(providers, { body: { type: 'EMAIL', name: 'gone' } }));
   const quiet = await make(providers, { body: { type: 'EMAIL', name: 'a quiet one' } });

@@ -89,6 +89,7 @@ const NOTHING = {
   operating_system_id: UNKNOWN,
   provider_id: UNKNOWN,
   api_token_id: UNKNOWN,
+  user_id: UNKNOWN,
   subscription_id: UNKNOWN,
   product_id_or_key: 'nothing',
 };
@@ -183,6 +184,20 @@ const ONE: Record<string, Record<string, Provoke>> = {
   },
   updateNotificationTypes: {
     404: () => ({ sent: { body: { configurations: [{ provider_id: UNKNOWN, enabled_notifications: [] }] } } }),
+  },
+  createUser: {
+    201: () => ({ sent: { body: { name: 'joe', role: 'VIEWER' } } }),
+    409: async () => {
+      const body = { name: 'joe', role: 'VIEWER', email: 'joe@example.org' };
+      await make('/larder/v1/users', body);
+      return { sent: { body } };
+    },
+  },
+  updateUser: { 409: () => ({ sent: { body: { role: 'VIEWER' } } }) },
+  deleteUser: {
+    204: async () => ({ ids: { user_id: await make('/larder/v1/users', { name: 'joe', role: 'VIEWER' }) } }),
+    // The organization's only owner.
+    409: () => ({}),
   },
   issueApiToken: {
     409: async () => {

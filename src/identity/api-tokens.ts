@@ -223,6 +223,7 @@ type TokenRow = {
   name: string;
   user: { id: string; name: string };
   role: Role;
+  user_role: Role;
   scopes: string[];
   status: TokenStatus;
   created_at: string;
@@ -234,12 +235,14 @@ type TokenRow = {
 };
 
 function columns(): RawBuilder<unknown> {
-  return sql`t.id, t.name, json_build_object('id', u.id, 'name', u.name) as user, t.role, t.scopes,
+  return sql`t.id, t.name, json_build_object('id', u.id, 'name', u.name) as user, t.role,
+    u.role as user_role, t.scopes,
     case when t.removed_at is not null then 'REMOVED' when t.expires_at <= now() then 'EXPIRED' else 'ACTIVE' end as status,
     ${wireTime('t.created_at')} as created_at, t.created_by, ${wireTime('t.expires_at')} as expires_at,
     ${wireTime('t.last_used_at')} as last_used_at, ${wireTime('t.removed_at')} as removed_at, t.removed_by`;
 }
 
-function toApiToken(row: TokenRow): ApiToken {
-  return present<ApiToken>({ ...row, scopes: scopesAmong(row.scopes) });
+/** What it may is what its user may still, as at every door. */
+function toApiToken({ user_role, ...row }: TokenRow): ApiToken {
+  return present<ApiToken>({ ...row, role: lesserRole(row.role, user_role), scopes: scopesAmong(row.scopes) });
 }

@@ -152,7 +152,11 @@ async function ownThings({ client, apiToken }: House): Promise<Record<string, Re
     return { provider_id: id };
   };
   const token = async () => (await client.call('issueApiToken', { name: 'own' })).id;
+  const user = async () => ({ user_id: (await client.call('createUser', { name: 'own', role: 'VIEWER' })).id });
   return {
+    getUser: await user(),
+    updateUser: await user(),
+    deleteUser: await user(),
     getNotificationProvider: await provider(),
     updateNotificationProvider: await provider(),
     deleteNotificationProvider: await provider(),

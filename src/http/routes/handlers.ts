@@ -20,6 +20,7 @@ import { releaseHandlers } from './releases.ts';
 import { sessionHandlers } from './sessions.ts';
 import { subscriptionHandlers } from './subscriptions.ts';
 import { tokenHandlers } from './tokens.ts';
+import { userHandlers } from './users.ts';
 
 const handlers = {
   ...tokenHandlers,
@@ -40,6 +41,7 @@ const handlers = {
   ...notificationHandlers,
   ...subscriptionHandlers,
   ...apiTokenHandlers,
+  ...userHandlers,
   ...auditEventHandlers,
 } satisfies { [O in Operation]: Handler<O> };
 

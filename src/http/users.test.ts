@@ -1,0 +1,279 @@
+// Users of an organization: made, changed and removed by its owners, and one owner that always stays.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Ask, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
+import { endpoints } from '../contract/endpoints.ts';
+import { USERS_MAX } from '../contract/limits.ts';
+import type { Role } from '../contract/vocabulary.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await openTestApi();
+}, 60_000);
+afterAll(() => api.close());
+
+const PATH = '/larder/v1/users';
+
+type Made = { path: string; id: string; api_token: string };
+
+async function make(body: object, ask: Ask = {}): Promise<Made> {
+  const made = await api.ask('POST', PATH, { body: { with_api_token: true, ...body }, ...ask });
+  expect([made.statusCode, made.headers['cache-control']]).toEqual([201, 'no-store']);
+  const path = String(made.headers['location']);
+  return { path, id: path.split('/').at(-1) ?? '', api_token: made.json().api_token };
+}
+
+async function exchange(api_token: string) {
+  return await api.ask('POST', `${endpoints.exchangeToken.path}?refresh_token=${api_token}`, { token: undefined });
+}
+
+async function accessOf(api_token: string): Promise<string> {
+  return (await exchange(api_token)).json().access_token;
+}
+
+async function roleOf(path: string): Promise<Role> {
+  return (await api.ask('GET', path)).json().role;
+}
+
+function typeOf(answer: { statusCode: number; json(): { type: string } }): [number, string] {
+  return [answer.statusCode, answer.json().type];
+}
+
+async function jane(): Promise<string> {
+  return `${PATH}/${(await api.identity.verifyAccessToken(api.acme.access.OWNER)).user_id}`;
+}
+
+describe('making one', () => {
+  test('shows what was given, and an API token of the role this once', async () => {
+    const { path, id, api_token } = await make({ name: ' Joe ', email: 'joe@example.org', role: 'EDITOR' });
+    const shown = await api.ask('GET', path);
+    expect(shown.json()).toEqual({
+      ...{ id, name: 'Joe', email: 'joe@example.org', role: 'EDITOR', created_by: 'jane', updated_by: 'jane' },
+      ...{ created_at: expect.any(String), updated_at: expect.any(String) },
+    });
+    const tokens = (await api.ask('GET', `/larder/v1/api-tokens?user_id=${id}`)).json().items;
+    expect(tokens).toEqual([
+      expect.objectContaining({ name: 'first token', role: 'EDITOR', scopes: ['API', 'REGISTRY'] }),
+    ]);
+    const token = await accessOf(api_token);
+    expect((await api.ask('GET', '/v1/catalogs', { token })).statusCode).toBe(200);
+    expect(api.lines.join('\n')).not.toContain(api_token);
+  });
+
+  test('without a token where none is asked for', async () => {
+    const made = await api.ask('POST', PATH, { body: { name: 'Ann', role: 'VIEWER' } });
+    expect([made.statusCode, made.json()]).toEqual([201, {}]);
+    const id = String(made.headers['location']).split('/').at(-1);
+    expect((await api.ask('GET', `/larder/v1/api-tokens?user_id=${id}`)).json().items).toEqual([]);
+  });
+
+  test('a first token reaches no further than the one in use', async () => {
+    const body = { name: 'reading', scopes: ['API'] };
+    const token = await accessOf((await api.ask('POST', '/larder/v1/api-tokens', { body })).json().api_token);
+    const made = await api.ask('POST', PATH, { token, body: { name: 'Kim', role: 'VIEWER', with_api_token: true } });
+    const user = String(made.headers['location']).split('/').at(-1);
+    const { items } = (await api.ask('GET', `/larder/v1/api-tokens?user_id=${user}`)).json();
+    expect(items[0].scopes).toEqual(['API']);
+  });
+
+  test.each([
+    ['no name', { role: 'VIEWER' }, 'name'],
+    ['a blank name', { name: ' ', role: 'VIEWER' }, 'name'],
+    ['a long name', { name: 'x'.repeat(256), role: 'VIEWER' }, 'name'],
+    ['no role', { name: 'x' }, 'role'],
+    ['another role', { name: 'x', role: 'ADMIN' }, 'role'],
+    ['no address', { name: 'x', role: 'VIEWER', email: 'x' }, 'email'],
+    ['a token that is no yes or no', { name: 'x', role: 'VIEWER', with_api_token: 'yes' }, 'with_api_token'],
+    ['another field', { name: 'x', role: 'VIEWER', id: 'x' }, 'id'],
+  ])('%s: 400', async (_what, body, field) => {
+    const refused = await api.ask('POST', PATH, { body });
+    expect([refused.statusCode, Object.keys(violationsOf(refused))]).toEqual([400, [field]]);
+  });
+
+  test('an address that another has, in whatever capitals: 409, also at once; of another organization, or removed, it is free', async () => {
+    const body = { name: 'Max', role: 'VIEWER', email: 'max@example.org' };
+    const both = await Promise.all([api.ask('POST', PATH, { body }), api.ask('POST', PATH, { body })]);
+    expect(both.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409]);
+    const again = await api.ask('POST', PATH, { body: { ...body, email: 'MAX@example.org' } });
+    expect(typeOf(again)).toEqual([409, '/problems/taken']);
+    expect((await api.ask('POST', PATH, { body, token: api.rival.access.OWNER })).statusCode).toBe(201);
+    const path = String(both.find(({ statusCode }) => statusCode === 201)?.headers['location']);
+    expect((await api.ask('DELETE', path)).statusCode).toBe(204);
+    expect((await api.ask('POST', PATH, { body })).statusCode).toBe(201);
+  });
+
+  test('the same Idempotency-Key makes one, and answers the same token', async () => {
+    const headers = { 'idempotency-key': 'new-colleague' };
+    const [one, two] = [
+      await make({ name: 'Once', role: 'VIEWER' }, { headers }),
+      await make({ name: 'Once', role: 'VIEWER' }, { headers }),
+    ];
+    expect(two).toEqual(one);
+    expect((await api.ask('GET', `${PATH}?name=once`)).json().total_size).toBe(1);
+  });
+
+  test('past the limit: 409', async () => {
+    const { pool } = api.database;
+    const { organization_id } = await api.identity.verifyAccessToken(api.rival.access.OWNER);
+    await pool.query(
+      `insert into users (organization_id, name, role) select $1, 'many', 'VIEWER' from generate_series(1, $2::int)`,
+      [organization_id, USERS_MAX],
+    );
+    const refused = await api.ask('POST', PATH, {
+      token: api.rival.access.OWNER,
+      body: { name: 'one more', role: 'VIEWER' },
+    });
+    expect(typeOf(refused)).toEqual([409, '/problems/limit-reached']);
+    await pool.query(`delete from users where name = 'many'`);
+  });
+});
+
+describe('who is no owner', () => {
+  test('reads names and roles, and the address of nobody else', async () => {
+    const { path, api_token } = await make({ name: 'Eve', role: 'VIEWER', email: 'eve@example.org' });
+    const other = await make({ name: 'Ole', role: 'VIEWER', email: 'ole@example.org' });
+    const token = await accessOf(api_token);
+    expect((await api.ask('GET', path, { token })).json().email).toBe('eve@example.org');
+    const seen = (await api.ask('GET', other.path, { token })).json();
+    expect([seen.name, 'email' in seen]).toEqual(['Ole', false]);
+    const { items } = (await api.ask('GET', `${PATH}?page_size=100`, { token })).json();
+    expect(items.filter((one: object) => 'email' in one)).toHaveLength(1);
+  });
+
+  test.each(['EDITOR', 'VIEWER'] as const)('%s: writes nothing', async (role) => {
+    const token = api.acme.access[role];
+    const path = await jane();
+    for (const [method, at, body] of [
+      ['POST', PATH, { name: 'x', role: 'VIEWER' }],
+      ['PATCH', path, { role: 'VIEWER' }],
+      ['DELETE', path, undefined],
+    ] as const) {
+      expect(typeOf(await api.ask(method, at, { token, body }))).toEqual([403, '/problems/forbidden']);
+    }
+  });
+
+  test('nor does who was one when the access token was signed', async () => {
+    const { path, api_token } = await make({ name: 'Was', role: 'OWNER' });
+    const token = await accessOf(api_token);
+    await api.ask('PATCH', path, { body: { role: 'EDITOR' } });
+    const body = { name: 'x', role: 'OWNER' };
+    expect(typeOf(await api.ask('POST', PATH, { token, body }))).toEqual([403, '/problems/forbidden']);
+    await api.ask('DELETE', path);
+    expect(typeOf(await api.ask('POST', PATH, { token, body }))).toEqual([401, '/problems/token-invalid']);
+  });
+});
+
+describe('changing one', () => {
+  test('changes what is given; the tag of an older state: 412', async () => {
+    const { path } = await make({ name: 'Lea', role: 'VIEWER' });
+    const etag = String((await api.ask('GET', path)).headers['etag']);
+    const headers = { 'if-match': etag };
+    const body = { name: 'Lea L.', email: 'lea@example.org' };
+    expect((await api.ask('PATCH', path, { headers, body })).statusCode).toBe(204);
+    expect((await api.ask('GET', path)).json()).toMatchObject({ ...body, role: 'VIEWER', updated_by: 'jane' });
+    expect((await api.ask('PATCH', path, { headers, body })).statusCode).toBe(412);
+    expect((await api.ask('DELETE', path, { headers })).statusCode).toBe(412);
+    // One's own address is not taken.
+    expect((await api.ask('PATCH', path, { body })).statusCode).toBe(204);
+  });
+
+  test.each([
+    ['a blank name', { name: ' ' }, 'name'],
+    ['another role', { role: 'owner' }, 'role'],
+    ['no address', { email: 'a@' }, 'email'],
+    ['a token', { with_api_token: true }, 'with_api_token'],
+  ])('%s: 400', async (_what, body, field) => {
+    const refused = await api.ask('PATCH', await jane(), { body });
+    expect([refused.statusCode, Object.keys(violationsOf(refused))]).toEqual([400, [field]]);
+  });
+
+  test('an address that another has: 409', async () => {
+    await make({ name: 'Uwe', role: 'VIEWER', email: 'uwe@example.org' });
+    const { path } = await make({ name: 'Udo', role: 'VIEWER' });
+    const refused = await api.ask('PATCH', path, { body: { email: 'Uwe@example.org' } });
+    expect(typeOf(refused)).toEqual([409, '/problems/taken']);
+  });
+
+  test('a lesser role takes the tokens along, a greater one does not lift them above what they were made for', async () => {
+    const { path, id, api_token } = await make({ name: 'Ida', role: 'EDITOR' });
+    await api.ask('PATCH', path, { body: { role: 'VIEWER' } });
+    expect((await exchange(api_token)).json().scope).toBe('read');
+    const tokens = (await api.ask('GET', `/larder/v1/api-tokens?user_id=${id}`)).json().items;
+    expect(tokens).toEqual([expect.objectContaining({ role: 'VIEWER' })]);
+    await api.ask('PATCH', path, { body: { role: 'OWNER' } });
+    const { role } = await api.identity.verifyAccessToken(await accessOf(api_token));
+    expect(role).toBe('EDITOR');
+  });
+});
+
+describe('removing one', () => {
+  test('revokes the tokens, keeps the user for those who ask, and is done once', async () => {
+    const { path, id, api_token } = await make({ name: 'Gus', role: 'EDITOR' });
+    expect((await api.ask('DELETE', path)).statusCode).toBe(204);
+    expect(typeOf(await exchange(api_token))).toEqual([401, '/problems/token-invalid']);
+    expect(await api.identity.findTokenHolder(api_token)).toBeUndefined();
+    const { items } = (await api.ask('GET', `/larder/v1/api-tokens?removed=true&user_id=${id}`)).json();
+    expect(items).toEqual([expect.objectContaining({ status: 'REMOVED', removed_by: 'jane' })]);
+    expect((await api.ask('GET', path)).json()).toMatchObject({ name: 'Gus', removed_by: 'jane' });
+    expect((await api.ask('GET', `${PATH}?name=gus`)).json().total_size).toBe(0);
+    expect((await api.ask('GET', `${PATH}?name=gus&removed=true`)).json().total_size).toBe(1);
+    expect((await api.ask('DELETE', path)).statusCode).toBe(404);
+    expect((await api.ask('PATCH', path, { body: { name: 'x' } })).statusCode).toBe(404);
+  });
+
+  test('another organization’s: 404', async () => {
+    const { user_id } = await api.identity.verifyAccessToken(api.rival.access.OWNER);
+    for (const method of ['GET', 'PATCH', 'DELETE'] as const) {
+      const body = method === 'PATCH' ? { name: 'x' } : undefined;
+      expect((await api.ask(method, `${PATH}/${user_id}`, { body })).statusCode).toBe(404);
+    }
+  });
+});
+
+describe('the last owner', () => {
+  test('is neither removed nor demoted', async () => {
+    const { items } = (await api.ask('GET', `${PATH}?role=OWNER`)).json();
+    const path = await jane();
+    for (const other of items.filter(({ id }: { id: string }) => !path.endsWith(id))) {
+      await api.ask('DELETE', `${PATH}/${other.id}`);
+    }
+    expect(typeOf(await api.ask('DELETE', path))).toEqual([409, '/problems/last-owner']);
+    expect(typeOf(await api.ask('PATCH', path, { body: { role: 'EDITOR' } }))).toEqual([409, '/problems/last-owner']);
+    // What leaves the role is no demotion.
+    expect((await api.ask('PATCH', path, { body: { role: 'OWNER', name: 'jane' } })).statusCode).toBe(204);
+  });
+
+  test.each([
+    ['demote', 'PATCH', { role: 'VIEWER' }],
+    ['remove', 'DELETE', undefined],
+  ] as const)('two owners who %s each other at once: one stays', async (_what, method, body) => {
+    for (let round = 0; round < 5; round++) {
+      const one = await make({ name: `one ${round}`, role: 'OWNER' });
+      const two = await make({ name: `two ${round}`, role: 'OWNER' });
+      const [tokenOfOne, tokenOfTwo] = [await accessOf(one.api_token), await accessOf(two.api_token)];
+      const path = await jane();
+      await api.database.pool.query(`update users set role = 'VIEWER' where id = $1`, [path.split('/').at(-1)]);
+      const answers = await Promise.all([
+        api.ask(method, two.path, { token: tokenOfOne, body }),
+        api.ask(method, one.path, { token: tokenOfTwo, body }),
+      ]);
+      await api.database.pool.query(`update users set role = 'OWNER' where id = $1`, [path.split('/').at(-1)]);
+      expect(answers.filter(({ statusCode }) => statusCode === 204)).toHaveLength(1);
+      expect(answers.filter(({ statusCode }) => [401, 403].includes(statusCode))).toHaveLength(1);
+      const shown = [await api.ask('GET', one.path), await api.ask('GET', two.path)].map((answer) => answer.json());
+      expect(shown.filter((user) => user.role === 'OWNER' && !('removed_at' in user))).toHaveLength(1);
+      for (const { path: at } of [one, two]) await api.ask('DELETE', at);
+    }
+  });
+
+  test('two owners who leave at once: one stays', async () => {
+    const one = await make({ name: 'leaving', role: 'OWNER' });
+    const token = await accessOf(one.api_token);
+    const answers = await Promise.all([
+      api.ask('PATCH', one.path, { token, body: { role: 'VIEWER' } }),
+      api.ask('PATCH', await jane(), { body: { role: 'VIEWER' } }),
+    ]);
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([204, 409]);
+    const owners = [await roleOf(one.path), await roleOf(await jane())].filter((role) => role === 'OWNER');
+    expect(owners).toHaveLength(1);
+  });
+});

@@ -1,0 +1,195 @@
+// Users of an organization: its owners make, change and remove them, and one owner always stays.
+import { type RawBuilder, sql } from 'kysely';
+import type { Input, Output } from '../contract/endpoints.ts';
+import { USERS_MAX } from '../contract/limits.ts';
+import type { User } from '../contract/user.ts';
+import type { Role } from '../contract/vocabulary.ts';
+import { now } from '../db/clock.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { allOf, containing, direction, pageWindow, present, toPage, wireTime } from '../db/page.ts';
+import { takeTurn } from '../db/turns.ts';
+import { issueApiToken } from './api-tokens.ts';
+import { IdentityError, notFound } from './errors.ts';
+import type { Principal } from './principal.ts';
+import { endSessions } from './sessions.ts';
+
+const FIRST_TOKEN = 'first token';
+
+const ORDERS: Record<Input<'listUsers'>['order_field'], RawBuilder<unknown>> = {
+  NAME: sql`u.name`,
+  CREATED_AT: sql`u.created_at`,
+  UPDATED_AT: sql`u.updated_at`,
+};
+
+/** The organization's users; removed ones only when asked for. Two statements. */
+export async function listUsers(
+  db: Database,
+  principal: Principal,
+  input: Input<'listUsers'>,
+): Promise<Output<'listUsers'>> {
+  const where = allOf([
+    sql`u.organization_id = ${principal.organization_id}`,
+    input.removed === true ? sql`u.removed_at is not null` : sql`u.removed_at is null`,
+    input.role === undefined ? undefined : sql`u.role = ${input.role}`,
+    input.name === undefined ? undefined : sql`u.name ilike ${containing(input.name)}`,
+  ]);
+  const total = await sql<{ total: number }>`select count(*) as total from users u where ${where}`.execute(db);
+  const rows = await sql<UserRow>`
+    select ${columns(principal)} from users u where ${where}
+    order by ${ORDERS[input.order_field]} ${direction(input.order_direction)}, u.id ${pageWindow(input)}`.execute(db);
+  return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toUser));
+}
+
+/** One user, whatever became of them. Throws NOT_FOUND. */
+export async function getUser(db: Database, principal: Principal, input: Input<'getUser'>): Promise<Output<'getUser'>> {
+  const found = await sql<UserRow>`
+    select ${columns(principal)} from users u
+    where u.id = ${input.user_id} and u.organization_id = ${principal.organization_id}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw notFound('user');
+  return toUser(row);
+}
+
+/**
+ * Makes a user, with an API token where that is asked for. Throws TAKEN for an e-mail address that another user has,
+ * LIMIT_REACHED, and FORBIDDEN or TOKEN_INVALID for a caller who is no owner any more.
+ */
+export async function createUser(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'createUser'>,
+): Promise<Output<'createUser'>> {
+  await takeUsersTurn(tx, principal);
+  await requireOwner(tx, principal);
+  await requireRoom(tx, principal);
+  await requireFree(tx, principal, { email: input.email });
+  const { organization_id, name: actor } = principal;
+  const { id } = await tx
+    .insertInto('users')
+    .values({
+      ...{ organization_id, name: input.name.trim(), email: input.email ?? null, role: input.role },
+      ...{ created_by: actor, updated_by: actor },
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  if (input.with_api_token !== true) return { id };
+  const { api_token } = await issueApiToken(tx, principal, { name: FIRST_TOKEN, user_id: id });
+  return { id, api_token };
+}
+
+/** Changes name, e-mail address or role. Throws NOT_FOUND, TAKEN, LAST_OWNER, and what createUser throws of the caller. */
+export async function updateUser(tx: Transaction, principal: Principal, input: Input<'updateUser'>): Promise<void> {
+  const user = await holdUser(tx, principal, input.user_id);
+  const { name, email, role } = input;
+  if (user.role === 'OWNER' && role !== undefined && role !== 'OWNER') await requireOtherOwner(tx, principal, user.id);
+  if (email !== undefined) await requireFree(tx, principal, { email, besides: user.id });
+  await tx
+    .updateTable('users')
+    .set({
+      ...(name !== undefined && { name: name.trim() }),
+      ...(email !== undefined && { email }),
+      ...(role !== undefined && { role }),
+      updated_at: now,
+      updated_by: principal.name,
+    })
+    .where('id', '=', user.id)
+    .execute();
+}
+
+/** Removes a user, revokes all their tokens and ends their sessions. Throws NOT_FOUND, LAST_OWNER, and what createUser throws of the caller. */
+export async function deleteUser(tx: Transaction, principal: Principal, input: Input<'deleteUser'>): Promise<void> {
+  const user = await holdUser(tx, principal, input.user_id);
+  if (user.role === 'OWNER') await requireOtherOwner(tx, principal, user.id);
+  const removal = { removed_at: now, removed_by: principal.name };
+  // The user first: a token that is made for them at the same time is waited for here, and revoked with the others.
+  await tx
+    .updateTable('users')
+    .set({ ...removal, updated_at: now, updated_by: principal.name })
+    .where('id', '=', user.id)
+    .execute();
+  await tx
+    .updateTable('api_tokens')
+    .set(removal)
+    .where('organization_id', '=', principal.organization_id)
+    .where('user_id', '=', user.id)
+    .where('removed_at', 'is', null)
+    .execute();
+  await endSessions(tx, { organization_id: principal.organization_id, user_id: user.id });
+}
+
+/**
+ * Throws unless the caller is a living user and an owner still: an access token says for half an hour what they were when it
+ * was signed, which is too long for who decides over others. TOKEN_INVALID, FORBIDDEN.
+ */
+export async function requireOwner(tx: Transaction, principal: Principal): Promise<void> {
+  const found = await sql<{ role: Role }>`
+    select role from users
+    where id = ${principal.user_id} and organization_id = ${principal.organization_id} and removed_at is null`.execute(
+    tx,
+  );
+  const [user] = found.rows;
+  if (user === undefined) throw new IdentityError('TOKEN_INVALID', 'The user of the token is gone');
+  if (user.role !== 'OWNER') throw new IdentityError('FORBIDDEN', 'The user of the token is not an owner any more');
+}
+
+/** Of writers of one organization's users each sees what the one before did: an address is given once, and an owner stays. */
+async function takeUsersTurn(tx: Transaction, { organization_id }: Principal): Promise<void> {
+  await takeTurn(tx, ['users', organization_id]);
+}
+
+/** A living user whom nobody else changes until this transaction ends. */
+async function holdUser(tx: Transaction, principal: Principal, id: string): Promise<{ id: string; role: Role }> {
+  await takeUsersTurn(tx, principal);
+  await requireOwner(tx, principal);
+  const found = await sql<{ id: string; role: Role }>`
+    select id, role from users
+    where id = ${id} and organization_id = ${principal.organization_id} and removed_at is null`.execute(tx);
+  const [user] = found.rows;
+  if (user === undefined) throw notFound('user');
+  return user;
+}
+
+async function requireOtherOwner(tx: Transaction, { organization_id }: Principal, id: string): Promise<void> {
+  const others = await sql`
+    select from users
+    where organization_id = ${organization_id} and role = 'OWNER' and removed_at is null and id <> ${id} limit 1`.execute(
+    tx,
+  );
+  if (others.rows.length > 0) return;
+  throw new IdentityError('LAST_OWNER', 'This is the organization’s last owner: make another user an owner first');
+}
+
+async function requireFree(
+  tx: Transaction,
+  { organization_id }: Principal,
+  { email, besides }: { email: string | undefined; besides?: string },
+): Promise<void> {
+  if (email === undefined) return;
+  const taken = await sql`
+    select from users where organization_id = ${organization_id} and lower(email) = lower(${email})
+      and removed_at is null and id is distinct from ${besides ?? null}::uuid`.execute(tx);
+  if (taken.rows.length > 0) throw new IdentityError('TAKEN', `Another user has the e-mail address ${email}`);
+}
+
+async function requireRoom(tx: Transaction, { organization_id }: Principal): Promise<void> {
+  const living = await sql<{ total: number }>`
+    select count(*) as total from users where organization_id = ${organization_id} and removed_at is null`.execute(tx);
+  if ((living.rows[0]?.total ?? 0) < USERS_MAX) return;
+  throw new IdentityError(
+    'LIMIT_REACHED',
+    `The organization has ${USERS_MAX} users, which is the most: remove one first`,
+  );
+}
+
+type UserRow = { [F in keyof User]-?: User[F] | null };
+
+/** An address of somebody else is for owners. */
+function columns({ user_id, role }: Principal): RawBuilder<unknown> {
+  const email = role === 'OWNER' ? sql`u.email` : sql`case when u.id = ${user_id} then u.email end`;
+  return sql`u.id, u.name, ${email} as email, u.role, ${wireTime('u.created_at')} as created_at, u.created_by,
+    ${wireTime('u.updated_at')} as updated_at, u.updated_by, ${wireTime('u.removed_at')} as removed_at, u.removed_by`;
+}
+
+function toUser(row: UserRow): User {
+  return present<User>(row as User);
+}
