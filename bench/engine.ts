@@ -136,7 +136,22 @@ export function openCampaign(input: Omit<Campaign, 'cache' | 'uploads'>): Campai
 
 /** What packaging and distribution do for one image, with their own functions: files layer, config, manifest, index, push. */
 export async function customize(campaign: Campaign, image: Image, version: number): Promise<Descriptor> {
-  const { room, base, below, cache, uploads, tag } = campaign;
+  const { room, uploads, tag } = campaign;
+  const index = await packageImage(campaign, image, version);
+  const repository = room.prefix + image.repository;
+  // As the table of registry blobs tells a worker: this repository has the base's layers.
+  const present = new Set(image.base.layers.map(({ digest }) => digest));
+  await copyArtifact(contentTarget(room.content), room.repository(repository), index, {
+    tags: [tag],
+    uploads,
+    mountFrom: (digest) => (present.has(digest) ? repository : undefined),
+  });
+  return index;
+}
+
+/** The same without the push. */
+export async function packageImage(campaign: Campaign, image: Image, version: number): Promise<Descriptor> {
+  const { room, base, below, cache } = campaign;
   const { content } = room;
   const { layer, image: declared } = await buildFilesLayer({
     content,
@@ -154,14 +169,6 @@ export async function customize(campaign: Campaign, image: Image, version: numbe
     layers: [...base.layers.map((one) => ({ ...one, created_by: 'base' })), { ...layer, created_by: 'customization' }],
     config: { ...config, Labels: { ...config?.Labels, ...declared.labels, version: String(version) } },
     epoch: EPOCH,
-  });
-  const repository = room.prefix + image.repository;
-  // As the table of registry blobs tells a worker: this repository has the base's layers.
-  const present = new Set(image.base.layers.map(({ digest }) => digest));
-  await copyArtifact(contentTarget(content), room.repository(repository), built.index, {
-    tags: [tag],
-    uploads,
-    mountFrom: (digest) => (present.has(digest) ? repository : undefined),
   });
   return built.index;
 }

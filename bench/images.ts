@@ -17,6 +17,7 @@ import { hostedTarget } from '../src/registry/target.ts';
 import { archiveOf, chunked, entry } from '../src/tar/fixtures.ts';
 import { debianBase } from '../test/debian.ts';
 import { startDockerRegistry } from '../test/docker-registry.ts';
+import { barePush, openBareClient } from './bare-client.ts';
 import {
   type Base,
   type Campaign,
@@ -28,6 +29,7 @@ import {
   makeImages,
   openCampaign,
   openRemoteRoom,
+  packageImage,
   publish,
   type Room,
 } from './engine.ts';
@@ -94,6 +96,24 @@ async function measureLarder(
   return { name, images: images.length, seconds, ...(counts && { counts }) };
 }
 
+/** The requests of one more version, sent by a client that has nothing else to do: what the registry lets through at all. */
+async function measureBare(campaign: Campaign, images: Image[], url: string): Promise<Figures> {
+  const { room, tag } = campaign;
+  const pushes = await Promise.all(
+    images.map(async (image) =>
+      barePush(room.content, room.prefix + image.repository, await packageImage(campaign, image, 3)),
+    ),
+  );
+  const client = openBareClient(url, LANES);
+  try {
+    const seconds = await timed(() => inLanes(pushes, (push) => client.push(push, tag)));
+    for (const { repository, index } of pushes) await readBack(room.repository(repository), index.descriptor, [tag]);
+    return { name: 'the same requests and nothing else, docker-registry', images: images.length, seconds };
+  } finally {
+    client.close();
+  }
+}
+
 async function measurePeer(
   peer: Peer,
   room: Room,
@@ -121,7 +141,7 @@ type Bench = {
   below: Listing;
   /** Each registry with the door that its clients use. */
   rooms: { room: Room; door: Room }[];
-  docker: { host: string; room: Room };
+  docker: { host: string; url: string; room: Room };
 };
 
 /** Everybody once, with a new archive and new repositories, so that nobody finds anything of the round before. */
@@ -141,6 +161,7 @@ async function playRound(bench: Bench, round: number, count: number): Promise<Fi
     play.push(async () => [
       await measureLarder(campaign, images, { version: 1, door }),
       await measureLarder(campaign, images, { version: 2, door }),
+      ...(room === docker.room ? [await measureBare(campaign, images, docker.url)] : []),
     ]);
   }
   const input = { host: docker.host, from: BASE_TAG, tar };
@@ -196,8 +217,8 @@ function report(all: Figures[]): void {
 }
 
 function reportRatios(figures: Figures[]): void {
-  const [own, ownNext, http, httpNext, docker, dockerNext, umoci, buildah] = figures;
-  if (!own || !ownNext || !http || !httpNext || !docker || !dockerNext || !umoci || !buildah) return;
+  const [own, ownNext, http, httpNext, docker, dockerNext, bare, umoci, buildah] = figures;
+  if (!own || !ownNext || !http || !httpNext || !docker || !dockerNext || !bare || !umoci || !buildah) return;
   const against = (label: string, ours: Figures, peer: Figures) =>
     ratio(`rate, Larder ${label}`, rateOf(ours) / rateOf(peer));
   against('into its hosted registry / umoci + skopeo (aim 20)', own, umoci);
@@ -205,6 +226,11 @@ function reportRatios(figures: Figures[]): void {
   against('on docker-registry / umoci + skopeo (aim 8)', docker, umoci);
   against('into its hosted registry / buildah', own, buildah);
   against('on docker-registry / buildah', docker, buildah);
+  ratio(
+    'rate, a client that only sends the requests, on docker-registry / umoci + skopeo',
+    rateOf(bare) / rateOf(umoci),
+  );
+  against('on docker-registry, next version / a client that only sends its requests (aim 0.9)', dockerNext, bare);
   const perImage = ({ counts, images }: Figures) => (counts?.requests ?? 0) / images;
   ratio('requests an image after the first in its repository, hosted registry over HTTP (aim 3)', perImage(httpNext));
   ratio(
@@ -246,7 +272,7 @@ async function compare(directory: string, larder: LarderServer, docker: { url: s
       { room: http, door: http },
       { room: other, door: other },
     ],
-    docker: { host: docker.host, room: other },
+    docker: { ...docker, room: other },
   };
   try {
     const baseBytes = base.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);

@@ -100,18 +100,12 @@ async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>): Prom
     await writeAll(file, chunk, size);
     size += chunk.length;
   }
-  await settle(file);
+  // Its time is that of its last byte, a moment ago.
+  await file.datasync();
   return { digest: `sha256:${hash.digest('hex')}`, size };
 }
 
-/** On disk for good, and as young as this moment. */
-async function settle(file: FileHandle): Promise<void> {
-  const moment = new Date();
-  await file.utimes(moment, moment);
-  await file.datasync();
-}
-
-/** Gives a complete, settled file its digest as name. An older file of this name gives way: it has the same bytes, or is damaged. */
+/** Gives a complete file that is on disk its digest as name. An older file of this name gives way: it has the same bytes, or is damaged. */
 async function publish(folders: DiskFolders, from: string, info: ContentInfo): Promise<void> {
   const path = pathOf(folders, info.digest);
   await rename(from, path);
