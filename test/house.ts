@@ -11,6 +11,8 @@ import { type Client, openClient } from '../src/client/client.ts';
 export const PATIENCE_MS = 600_000;
 const POLL_MS = 200;
 
+type Part = 'server' | 'worker' | 'postgres';
+
 export type House = {
   url: string;
   data: string;
@@ -18,37 +20,45 @@ export type House = {
   client: Client;
   catalog_id: string;
   /** Process ids by what they are, as they stand at the moment. */
-  pidOf(what: 'server' | 'worker' | 'postgres'): number;
+  pidOf(what: Part): number;
   stop(): Promise<void>;
 };
 
-/** Starts it and waits until it is ready. */
-export async function startTestHouse(env: Record<string, string> = {}): Promise<House> {
+type HouseOptions = {
+  /** Aborted while it starts: what was started is ended, and the start throws. */
+  signal?: AbortSignal;
+};
+
+/** Starts it and waits until it is ready. What does not become ready leaves neither a process nor a folder behind. */
+export async function startTestHouse(env: Record<string, string> = {}, { signal }: HouseOptions = {}): Promise<House> {
   const data = await mkdtemp(join(tmpdir(), 'larder-house-'));
   const port = await freePort();
   const child = spawn(process.execPath, [new URL('../src/bin/all-in-one.ts', import.meta.url).pathname, '--yes'], {
     env: { ...process.env, ...env, LARDER_DATA: data, LARDER_PORT: String(port), LARDER_LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const url = `http://127.0.0.1:${port}`;
-  const apiToken = await readToken(child);
-  await until('the service is ready', async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.ok);
-  const client = openClient({ url, apiToken });
-  const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
-  return {
-    url,
-    data,
-    apiToken,
-    client,
-    catalog_id,
-    pidOf: (what) => (what === 'postgres' ? postmaster(data) : childOf(child.pid ?? 0, what)),
-    async stop() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
-      await removeData(data);
-    },
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+    await removeData(data);
   };
+  signal?.addEventListener('abort', () => child.kill('SIGTERM'), { once: true });
+  const url = `http://127.0.0.1:${port}`;
+  try {
+    const apiToken = await readToken(child);
+    await until('the service is ready', async () => {
+      signal?.throwIfAborted();
+      return (await fetch(`${url}/readyz`).catch(() => undefined))?.ok;
+    });
+    const client = openClient({ url, apiToken });
+    const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
+    const pidOf = (what: Part) => (what === 'postgres' ? postmaster(data) : childOf(child.pid ?? 0, what));
+    return { url, data, apiToken, client, catalog_id, pidOf, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /** Asks again until the answer is truthy, and answers it. */

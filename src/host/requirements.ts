@@ -1,12 +1,13 @@
 // What the machine must have besides Node: programs from Debian packages, named with the reason they are needed.
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export type Requirement = {
   /** The Debian package. */
   package: string;
-  /** Found when this file can be read, or a program of this name stands on the path. */
-  probe: { program: string } | { file: string };
+  /** Found when this file can be read, a program of this name stands on the path, or this command succeeds. */
+  probe: { program: string } | { file: string } | { succeeds: readonly string[] };
   reason: string;
 };
 
@@ -45,8 +46,37 @@ export const BENCH_REQUIREMENTS: readonly Requirement[] = [
   { package: 'buildah', probe: { program: 'buildah' }, reason: 'a peer that builds images' },
 ];
 
+/** To run schemathesis, which pip installs into a virtual environment. */
+export const API_SUITE_REQUIREMENTS: readonly Requirement[] = [
+  ...RUN_REQUIREMENTS,
+  {
+    package: 'python3-venv',
+    // Debian ships Python without what a virtual environment gets its pip from.
+    probe: { succeeds: ['python3', '-c', 'import venv, ensurepip'] },
+    reason: 'runs schemathesis over the API',
+  },
+];
+
+/** To build the OCI distribution conformance suite. */
+export const REGISTRY_SUITE_REQUIREMENTS: readonly Requirement[] = [
+  ...RUN_REQUIREMENTS,
+  {
+    package: 'golang-go',
+    probe: { program: 'go' },
+    reason: 'builds the conformance suite of the hosted registry',
+  },
+  {
+    package: 'ca-certificates',
+    probe: { file: '/etc/ssl/certs/ca-certificates.crt' },
+    reason: 'proves where its modules come from',
+  },
+];
+
 // Debian keeps some of these where a normal user's path does not look.
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+
+/** An interpreter starts in a tenth of a second; on a machine that is busy in a few. */
+const PROBE_MS_MAX = 30_000;
 
 function isExecutable(path: string): boolean {
   try {
@@ -55,6 +85,10 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+function succeeds([program = '', ...args]: readonly string[]): boolean {
+  return spawnSync(program, args, { stdio: 'ignore', timeout: PROBE_MS_MAX }).status === 0;
 }
 
 function isReadable(path: string): boolean {
@@ -75,7 +109,8 @@ export function findProgram(program: string, path: string): string | undefined {
 
 /** Those of the requirements that this machine does not meet, in their order. */
 export function missingRequirements(requirements: readonly Requirement[], path: string): Requirement[] {
-  return requirements.filter(({ probe }) =>
-    'program' in probe ? findProgram(probe.program, path) === undefined : !isReadable(probe.file),
-  );
+  return requirements.filter(({ probe }) => {
+    if ('file' in probe) return !isReadable(probe.file);
+    return 'program' in probe ? findProgram(probe.program, path) === undefined : !succeeds(probe.succeeds);
+  });
 }

@@ -1,16 +1,14 @@
 // Runs schemathesis, installed by pip from pinned versions, over the OpenAPI document of a whole house with a release in it.
-import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { EndpointDefinition } from '../../src/contract/endpoint.ts';
 import { endpoints } from '../../src/contract/endpoints.ts';
+import { API_SUITE_REQUIREMENTS } from '../../src/host/requirements.ts';
 import { closingLine } from '../closing-line.ts';
-import { type House, startTestHouse, until } from '../house.ts';
+import { type House, until } from '../house.ts';
+import { type Ground, runConformance, runProgram } from './ground.ts';
 
 const REQUIREMENTS = fileURLToPath(new URL('api/requirements.txt', import.meta.url));
 const HOOKS = fileURLToPath(new URL('api/hooks.py', import.meta.url));
@@ -23,44 +21,27 @@ const CASES = 20;
 const INSTALL_MS_MAX = 300_000;
 const RUN_MS_MAX = 900_000;
 
-async function main(): Promise<number> {
-  const program = install();
-  const work = mkdtempSync(join(tmpdir(), 'larder-schemathesis-'));
-  const house = await startTestHouse();
-  try {
-    writeFileSync(join(work, 'schemathesis.toml'), await settings(house));
-    const token = await accessToken(house);
-    return await run(
-      program,
-      [
-        ...['run', `${house.url}/v1/api.yml`, '--header', `Authorization: Bearer ${token}`],
-        ...['--checks', 'all', '--phases', 'examples,coverage,fuzzing,stateful', '--continue-on-failure'],
-        ...['--max-examples', String(CASES), '--seed', SEED, '--no-color'],
-      ],
-      work,
-    );
-  } finally {
-    await house.stop();
-    rmSync(work, { recursive: true, force: true });
-  }
-}
-
 /** Line by line as they come, and closed with the counts in place of its own last line, which gives none of them. */
-async function run(program: string, args: string[], cwd: string): Promise<number> {
-  const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'], timeout: RUN_MS_MAX });
-  const ended = once(child, 'close');
+async function run(program: string, ground: Ground): Promise<number> {
+  const { house, work, signal } = ground;
+  writeFileSync(join(work, 'schemathesis.toml'), await settings(house, signal));
+  const args = [
+    ...['run', `${house.url}/v1/api.yml`, '--header', `Authorization: Bearer ${await accessToken(house)}`],
+    ...['--checks', 'all', '--phases', 'examples,coverage,fuzzing,stateful', '--continue-on-failure'],
+    ...['--max-examples', String(CASES), '--seed', SEED, '--no-color'],
+  ];
   let cases = 0;
   let passed = 0;
   let skipped = 0;
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (/^=+ .* in [\d.]+s =+$/.test(line)) continue;
+  const onLine = (line: string) => {
+    if (/^=+ .* in [\d.]+s =+$/.test(line)) return;
     console.log(line);
-    if (!/^\s*\d+ generated/.test(line)) continue;
+    if (!/^\s*\d+ generated/.test(line)) return;
     cases = count(line, 'generated');
     passed = count(line, 'passed');
     skipped = count(line, 'skipped');
-  }
-  const [status] = (await ended) as [number | null];
+  };
+  const status = await runProgram([program, ...args], { cwd: work, signal, timeoutMs: RUN_MS_MAX, onLine });
   // What ended it otherwise than by a case failed it too.
   const failed = status === 0 ? cases - passed : Math.max(1, cases - passed);
   console.log(closingLine('api', { passed, failed, skipped }));
@@ -72,24 +53,23 @@ function count(line: string, word: string): number {
 }
 
 /** A virtual environment that is made once for each list of versions. Answers the path of the program in it. */
-function install(): string {
+async function install(signal: AbortSignal): Promise<string> {
   const version = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);
   const folder = fileURLToPath(new URL(`../../node_modules/.cache/schemathesis-${version}`, import.meta.url));
   const done = join(folder, 'done');
   if (!existsSync(done)) {
     console.log('Installing schemathesis');
     rmSync(folder, { recursive: true, force: true });
-    python('python3', ['-m', 'venv', folder]);
-    python(join(folder, 'bin', 'pip'), ['install', '--quiet', '--requirement', REQUIREMENTS]);
+    await succeed(['python3', '-m', 'venv', folder], signal);
+    await succeed([join(folder, 'bin', 'pip'), 'install', '--quiet', '--requirement', REQUIREMENTS], signal);
     writeFileSync(done, '');
   }
   return join(folder, 'bin', 'schemathesis');
 }
 
-function python(program: string, args: string[]): void {
-  const { status, error } = spawnSync(program, args, { stdio: 'inherit', timeout: INSTALL_MS_MAX });
-  if (error) throw new Error(`Python 3 with venv is needed to run schemathesis: ${error.message}`);
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with exit code ${status}`);
+async function succeed(command: string[], signal: AbortSignal): Promise<void> {
+  const status = await runProgram(command, { signal, timeoutMs: INSTALL_MS_MAX });
+  if (status !== 0) throw new Error(`«${command.join(' ')}» ended with exit code ${status}`);
 }
 
 async function accessToken({ url, apiToken }: House): Promise<string> {
@@ -99,8 +79,8 @@ async function accessToken({ url, apiToken }: House): Promise<string> {
 }
 
 /** Settings of the run: identifiers of what is there, and the checks that the API's published rules contradict. */
-async function settings(house: House): Promise<string> {
-  const parameters = Object.entries(await identifiers(house)).map(
+async function settings(house: House, signal: AbortSignal): Promise<string> {
+  const parameters = Object.entries(await identifiers(house, signal)).map(
     ([name, value]) => `${name} = ${JSON.stringify(value)}`,
   );
   return [
@@ -217,7 +197,7 @@ function refusalsOfFitting(operation: string, endpoint: EndpointDefinition): str
 }
 
 /** Requests redis, waits until it is released, and answers an identifier of everything there then is. */
-async function identifiers({ client, catalog_id }: House): Promise<Record<string, string>> {
+async function identifiers({ client, catalog_id }: House, signal: AbortSignal): Promise<Record<string, string>> {
   const offering = (await client.call('listOfferings', { product_key: 'redis' })).items[0];
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
   const { id: application_request_id } = await client.call('createApplicationRequest', {
@@ -227,6 +207,7 @@ async function identifiers({ client, catalog_id }: House): Promise<Record<string
   });
   const request = { catalog_id, application_request_id };
   const { applications } = await until('redis was released', async () => {
+    signal.throwIfAborted();
     const found = await client.call('getApplicationRequest', request);
     return found.status === 'COMPLETED' && found;
   });
@@ -248,4 +229,9 @@ async function identifiers({ client, catalog_id }: House): Promise<Record<string
   };
 }
 
-process.exitCode = await main();
+process.exitCode = await runConformance({
+  command: 'npm run conformance:api',
+  requirements: API_SUITE_REQUIREMENTS,
+  install,
+  run,
+});

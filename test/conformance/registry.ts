@@ -1,10 +1,10 @@
 // Runs the OCI distribution conformance suite, built by Go from its pinned module, against the hosted registry of a whole house.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { REGISTRY_SUITE_REQUIREMENTS } from '../../src/host/requirements.ts';
 import { closingLine } from '../closing-line.ts';
-import { type House, startTestHouse } from '../house.ts';
+import { type Ground, runConformance, runProgram } from './ground.ts';
 
 const SUITE = 'github.com/opencontainers/distribution-spec/conformance';
 
@@ -28,44 +28,29 @@ const SKIPS_ALLOWED: readonly RegExp[] = [
   /automatic content discovery enabled should return a 201$/,
 ];
 
-async function main(): Promise<number> {
-  const work = mkdtempSync(join(tmpdir(), 'larder-conformance-'));
-  try {
-    const program = buildSuite(work);
-    const house = await startTestHouse();
-    try {
-      runSuite(program, { work, house });
-    } finally {
-      await house.stop();
-    }
-    return report(readOutcomes(join(work, 'junit.xml')));
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-}
-
-function buildSuite(work: string): string {
+/** Answers the path of the program. Without cgo no C compiler is needed, and the suite has no use for one. */
+async function buildSuite(signal: AbortSignal, work: string): Promise<string> {
   console.log(`Building ${SUITE}`);
   const program = join(work, 'conformance.test');
-  const { status, error } = spawnSync('go', ['test', '-c', '-o', program, SUITE], {
-    cwd: new URL('registry/', import.meta.url),
-    stdio: 'inherit',
-    timeout: BUILD_MS_MAX,
+  const status = await runProgram(['go', 'test', '-c', '-o', program, SUITE], {
+    cwd: fileURLToPath(new URL('registry/', import.meta.url)),
+    env: { CGO_ENABLED: '0' },
+    signal,
+    timeoutMs: BUILD_MS_MAX,
   });
-  if (error) throw new Error(`Go is needed to build the conformance suite: ${error.message}`);
   if (status !== 0) throw new Error(`The conformance suite does not build (exit code ${status})`);
   return program;
 }
 
-/** The suite's own exit code says nothing more than its report, which is read afterwards. */
-function runSuite(program: string, { work, house }: { work: string; house: House }): void {
+/** The suite's own exit code says nothing more than its report, which is read afterwards; nor do its lines. */
+async function runSuite(program: string, { work, house, signal }: Ground): Promise<number> {
   console.log(`Running it against ${house.url}`);
-  spawnSync(program, ['-ginkgo.no-color'], {
+  await runProgram([program, '-ginkgo.no-color'], {
     cwd: work,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    timeout: RUN_MS_MAX,
+    signal,
+    timeoutMs: RUN_MS_MAX,
+    onLine: () => {},
     env: {
-      ...process.env,
       OCI_ROOT_URL: house.url,
       OCI_NAMESPACE: 'main/conformance/one',
       OCI_CROSSMOUNT_NAMESPACE: 'main/conformance/two',
@@ -80,6 +65,7 @@ function runSuite(program: string, { work, house }: { work: string; house: House
       OCI_REPORT_DIR: work,
     },
   });
+  return report(readOutcomes(join(work, 'junit.xml')));
 }
 
 /** One line of ginkgo's JUnit report a test; it writes attributes in a fixed order, one element a line. */
@@ -106,4 +92,9 @@ function report(outcomes: Outcome[]): number {
   return passed > 0 && failed.length === 0 && forbidden.length === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+process.exitCode = await runConformance({
+  command: 'npm run conformance:registry',
+  requirements: REGISTRY_SUITE_REQUIREMENTS,
+  install: buildSuite,
+  run: runSuite,
+});

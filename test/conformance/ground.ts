@@ -1,0 +1,106 @@
+// The ground of a conformance run: a machine made ready, a whole house and a folder, of which nothing is left however it ends.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { HostError, prepareHost } from '../../src/host/prepare.ts';
+import type { Requirement } from '../../src/host/requirements.ts';
+import { type House, startTestHouse } from '../house.ts';
+
+export type Ground = {
+  house: House;
+  /** A folder for the run's own files. */
+  work: string;
+  /** Aborted when the run is asked to end. */
+  signal: AbortSignal;
+};
+
+export type ConformanceOptions = {
+  /** What the person typed, to be typed again with consent. */
+  command: string;
+  requirements: readonly Requirement[];
+  /** Fetches or builds the suite; answers the path of its program. */
+  install: (signal: AbortSignal, work: string) => Promise<string>;
+  /** Runs the program; answers the exit code of the whole run. */
+  run: (program: string, ground: Ground) => Promise<number>;
+};
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Installs what the suite needs (with consent: asked for, `--yes`, or CI), and runs it. Answers the exit code; 128 and the signal's number when one ended it. */
+export async function runConformance(options: ConformanceOptions): Promise<number> {
+  const stopping = new AbortController();
+  const stopped = SIGNALS.map((name) => {
+    const stop = () => stopping.abort(new Error(`Ended by ${name}`, { cause: constants.signals[name] }));
+    process.on(name, stop);
+    return () => process.off(name, stop);
+  });
+  try {
+    await prepareHost({
+      requirements: options.requirements,
+      path: process.env['PATH'] ?? '',
+      consent: process.env['CI'] === 'true' || process.argv.includes('--yes'),
+      command: options.command,
+      say: (line) => console.error(line),
+    });
+    return await runOnGround(options, stopping.signal);
+  } catch (error) {
+    if (stopping.signal.aborted) {
+      console.error(stopping.signal.reason.message);
+      return 128 + stopping.signal.reason.cause;
+    }
+    if (!(error instanceof HostError)) throw error;
+    console.error(error.message);
+    return 1;
+  } finally {
+    for (const forget of stopped) forget();
+  }
+}
+
+async function runOnGround({ install, run }: ConformanceOptions, signal: AbortSignal): Promise<number> {
+  signal.throwIfAborted();
+  const work = mkdtempSync(join(tmpdir(), 'larder-conformance-'));
+  try {
+    const program = await install(signal, work);
+    const house = await startTestHouse({}, { signal });
+    try {
+      return await run(program, { house, work, signal });
+    } finally {
+      await house.stop();
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+export type ProgramOptions = {
+  cwd?: string;
+  /** Beside the environment of this process. */
+  env?: Record<string, string>;
+  signal: AbortSignal;
+  timeoutMs: number;
+  /** Given each line of its output, which is passed through otherwise. */
+  onLine?: (line: string) => void;
+};
+
+/** Runs a program until it has ended. Answers its exit code, null when a signal or the time ended it; throws when it cannot start or the run was aborted. */
+export async function runProgram([program = '', ...args]: string[], options: ProgramOptions): Promise<number | null> {
+  const { cwd, signal, timeoutMs, onLine } = options;
+  signal.throwIfAborted();
+  const child = spawn(program, args, {
+    ...(cwd !== undefined && { cwd }),
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', onLine ? 'pipe' : 'inherit', 'inherit'],
+    timeout: timeoutMs,
+    signal,
+  });
+  if (onLine && child.stdout) createInterface({ input: child.stdout }).on('line', onLine);
+  const code = await new Promise<number | null>((resolve, reject) => {
+    // A child that was aborted says so before it has ended.
+    child.on('error', (error) => child.pid === undefined && reject(error));
+    child.once('close', resolve);
+  });
+  signal.throwIfAborted();
+  return code;
+}
