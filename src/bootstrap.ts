@@ -1,8 +1,5 @@
 // The first start: what must be there before anybody can ask for anything, made once and found by every later start.
-import { sql } from 'kysely';
 import {
-  ensureDefaultCatalog,
-  ensureHostedRegistry,
   ensureOperatingSystems,
   ensureSharedBaseImages,
   followPublicUrl,
@@ -11,7 +8,8 @@ import {
 import { LARDER } from './catalog/principal.ts';
 import { recordAuditEvent } from './db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from './db/database.ts';
-import { createOrganization } from './identity/organizations.ts';
+import { takeOrganizationsTurn } from './identity/installation-organizations.ts';
+import { makeOrganizationAt } from './new-organization.ts';
 
 /** What base images are built for. Where the machine's archive lacks one, its base image says so and nothing is offered for it. */
 const OPERATING_SYSTEMS: KnownOperatingSystem[] = [
@@ -19,11 +17,8 @@ const OPERATING_SYSTEMS: KnownOperatingSystem[] = [
   { key: 'debian-13', name: 'Debian 13', distro: 'debian', version: '13', codename: 'trixie' },
 ];
 
-/** The first organization and its owner; both can be renamed, the namespace cannot. */
-const FIRST_ORGANIZATION = { name: 'My organization', namespace: 'main', owner: 'owner' };
-
-/** Servers that start together take turns. Any number that no other lock has. */
-const BOOTSTRAP_LOCK = 7_101_002;
+/** The organization that the installation belongs to, and its owner; both can be renamed, the namespace cannot. */
+const FIRST_ORGANIZATION = { name: 'My organization', namespace: 'main', owner: 'owner', owns_installation: true };
 
 export type BootstrapOptions = {
   /** Where clients reach the hosted registry: scheme, host and port. */
@@ -52,7 +47,7 @@ export async function ensureShared(db: Database): Promise<void> {
 export async function bootstrap(db: Database, { publicUrl, tell }: BootstrapOptions): Promise<void> {
   await ensureShared(db);
   await inTransaction(db, async (tx) => {
-    await sql`select pg_advisory_xact_lock(${BOOTSTRAP_LOCK})`.execute(tx);
+    await takeOrganizationsTurn(tx);
     await followPublicUrl(tx, publicUrl);
     if (!(await hasOrganization(tx))) tell(await createFirstOrganization(tx, publicUrl));
   });
@@ -63,13 +58,11 @@ async function hasOrganization(tx: Transaction): Promise<boolean> {
 }
 
 async function createFirstOrganization(tx: Transaction, publicUrl: string): Promise<string> {
-  const { organization, api_token } = await createOrganization(tx, FIRST_ORGANIZATION);
+  const { organization, api_token } = await makeOrganizationAt(tx, FIRST_ORGANIZATION, publicUrl);
   const subject = { subject_kind: 'organization', subject_id: organization.id };
   await recordAuditEvent(tx, {
     ...{ organization_id: organization.id, actor_name: LARDER, action: 'createOrganization' },
     ...subject,
   });
-  await ensureDefaultCatalog(tx, organization.id);
-  await ensureHostedRegistry(tx, organization.id, publicUrl);
   return api_token;
 }

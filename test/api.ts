@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import { ensureHostedRegistry } from '../src/catalog/bootstrap.ts';
 import type { Role } from '../src/contract/vocabulary.ts';
 import { type Database, inTransaction } from '../src/db/database.ts';
 import type { Readiness } from '../src/http/health.ts';
@@ -101,6 +102,14 @@ async function createApiOrganization(db: Database, identity: Identity, name: str
   const accessOf = async (role: Role) => (await identity.exchangeApiToken(tokens[role])).access_token;
   const access = { OWNER: await accessOf('OWNER'), EDITOR: await accessOf('EDITOR'), VIEWER: await accessOf('VIEWER') };
   return { id, catalog_id, tokens, access };
+}
+
+/** Gives the installation to acme, with the hosted registry that it has from its first start on. */
+export async function giveInstallation({ database, acme }: Pick<TestApi, 'database' | 'acme'>): Promise<void> {
+  await inTransaction(database.db, async (tx) => {
+    await tx.updateTable('organizations').set({ owns_installation: true }).where('id', '=', acme.id).execute();
+    await ensureHostedRegistry(tx, acme.id, 'http://127.0.0.1:8080/');
+  });
 }
 
 /** What a refusal's violations are, by field. */

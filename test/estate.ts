@@ -83,9 +83,10 @@ async function makeEstate(api: TestApi, owner: Owner): Promise<Estate> {
   const customized = await api.ask('GET', `/v1/catalogs/${catalog_id}/customizations/${customization}`, {
     token: access.OWNER,
   });
-  const { user_id } = await api.identity.verifyAccessToken(access.OWNER);
+  const { user_id, organization_id } = await api.identity.verifyAccessToken(access.OWNER);
   return {
     user_id: [user_id],
+    organization_id: [organization_id],
     subscription_id: [(await api.ask('GET', '/v1/subscriptions', { token: access.OWNER })).json().items[0].id],
     api_token_id: [await make('/larder/v1/api-tokens', { body: { name: 'own' } })],
     catalog_id: [catalog_id],

@@ -204,6 +204,11 @@ export function listsOf(estates: TestEstates): Record<string, List> {
         UPDATED_AT: (item) => item.updated_at,
       },
     },
+    listOrganizations: {
+      // Who is not the installation's owner sees their own.
+      filters: { name: [all('CM'), none('nobody')] },
+      orders: { NAME: 'one', NAMESPACE: 'one', CREATED_AT: 'one' },
+    },
     listAuditEvents: {
       base: { page_size: '100' },
       filters: {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `larder`: the commands that talk to a server, and the ones that are a server.
-import { operate } from '../cli/operate.ts';
 import { createProgram, runProgram } from '../cli/program.ts';
+import { addOperatorCommands } from './operator-commands.ts';
 
 const io = { out: process.stdout, err: process.stderr, in: process.stdin };
 const program = createProgram(io);
@@ -18,15 +18,7 @@ program
   .description('run everything on this machine')
   .option('--yes', 'install what is missing without asking')
   .action(() => become(() => import('./all-in-one.ts')));
-const keys = program.command('keys').description('the installation’s key, on the machine that has its file');
-keys
-  .command('rotate')
-  .description('put a new key in front, seal every secret with it, and let a new pair sign tokens')
-  .action(() => operate(async () => (await import('../keys.ts')).rotateInstallationKey(), io));
-keys
-  .command('drop')
-  .description('take the old keys out of the file, once nothing needs them')
-  .action(() => operate(async () => (await import('../keys.ts')).dropInstallationKeys(), io));
+addOperatorCommands(program, io);
 process.stdout.on('error', endWithoutOutput);
 process.stderr.on('error', () => {});
 process.exitCode = await runProgram(program, process.argv.slice(2), io);

@@ -145,6 +145,16 @@ export async function followPublicUrl(tx: Transaction, publicUrl: string): Promi
       and r.url <> ${publicUrl.replace(/\/+$/, '')} || '/' || n.namespace`.execute(tx);
 }
 
+/** Where clients reach the hosted registries: scheme, host and port. There is one from the first start on. */
+export async function getHostedUrl(tx: Transaction): Promise<string> {
+  const found = await sql<{ url: string }>`
+    select left(r.url, -1 - length(n.namespace)) as url from registries r join organizations n on n.id = r.organization_id
+    where r.hosted and r.removed_at is null order by n.owns_installation desc, n.created_at limit 1`.execute(tx);
+  const [hosted] = found.rows;
+  if (hosted === undefined) throw new Error('There is no hosted registry: Larder was not started once');
+  return hosted.url;
+}
+
 async function lockOrganization(tx: Transaction, id: string): Promise<string> {
   const found = await sql<{ namespace: string }>`
     select namespace from organizations where id = ${id} for no key update`.execute(tx);

@@ -1,5 +1,6 @@
 // Lets people name things by what they see instead of by UUID: redis:7.0, "Debian 12".
 import type { Client } from '../client/client.ts';
+import type { Output } from '../contract/endpoints.ts';
 import { PAGE_SIZE_MAX } from '../contract/limits.ts';
 import { CommandFailed } from './io.ts';
 
@@ -50,6 +51,31 @@ export async function registryId(client: Client, name: string): Promise<string> 
     items.filter((registry) => registry.name.toLowerCase() === name.toLowerCase()),
     `registry ${name}`,
   );
+}
+
+/** The id of a user of the organization named by id or name. */
+export async function userId(client: Client, name: string): Promise<string> {
+  if (UUID.test(name)) return name;
+  const { items } = await client.call('listUsers', { name, page_size: PAGE_SIZE_MAX });
+  return onlyOne(
+    items.filter((user) => user.name.toLowerCase() === name.toLowerCase()),
+    `user ${name}`,
+  );
+}
+
+/** The id of an API token that was not revoked, named by id or name. */
+export async function apiTokenId(client: Client, name: string): Promise<string> {
+  if (UUID.test(name)) return name;
+  const found: { id: string }[] = [];
+  for (let page = 1, pages = 1; page <= pages; page++) {
+    const { items, total_pages }: Output<'listApiTokens'> = await client.call('listApiTokens', {
+      page,
+      page_size: PAGE_SIZE_MAX,
+    });
+    found.push(...items.filter((token) => token.name.toLowerCase() === name.toLowerCase()));
+    pages = total_pages;
+  }
+  return onlyOne(found, `API token ${name}`);
 }
 
 function onlyOne(items: readonly { id: string }[], what: string): string {

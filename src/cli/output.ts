@@ -16,10 +16,12 @@ export function sayJson(io: Io, value: unknown): void {
 
 /** Writes rows under their headings; a line that says so when there are none. */
 export function sayTable<T>(io: Io, rows: readonly T[], columns: readonly Column<T>[]): void {
-  if (rows.length === 0) {
-    say(io, 'Nothing.');
-    return;
-  }
+  say(io, tableOf(rows, columns));
+}
+
+/** The same as text. */
+export function tableOf<T>(rows: readonly T[], columns: readonly Column<T>[]): string {
+  if (rows.length === 0) return 'Nothing.';
   const cells = rows.map((row) => columns.map(([, value]) => clean(value(row))));
   const widths = columns.map(([heading], index) =>
     Math.max(heading.length, ...cells.map((line) => line[index]?.length ?? 0)),
@@ -29,8 +31,7 @@ export function sayTable<T>(io: Io, rows: readonly T[], columns: readonly Column
       .map((cell, index) => cell.padEnd(widths[index] ?? 0))
       .join('  ')
       .trimEnd();
-  say(io, lineOf(columns.map(([heading]) => heading)));
-  for (const line of cells) say(io, lineOf(line));
+  return [columns.map(([heading]) => heading), ...cells].map(lineOf).join('\n');
 }
 
 /** Writes one thing, a field a line; what is undefined is left out. */

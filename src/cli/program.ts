@@ -5,6 +5,7 @@ import { addAccessCommands } from './commands/access.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addCatalogCommands } from './commands/catalog.ts';
 import { addCustomizationCommands } from './commands/customizations.ts';
+import { addPeopleCommands } from './commands/people.ts';
 import { addPlaceCommands } from './commands/places.ts';
 import { addReleaseCommands } from './commands/releases.ts';
 import { addRequestCommands } from './commands/requests.ts';
@@ -32,6 +33,7 @@ export function createProgram(io: Io): Command {
   addCustomizationCommands(program, io);
   addReleaseCommands(program, io);
   addPlaceCommands(program, io);
+  addPeopleCommands(program, io);
   addAuditCommands(program, io);
   return program;
 }

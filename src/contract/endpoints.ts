@@ -11,6 +11,7 @@ import { fileEndpoints } from './file.ts';
 import { notificationEndpoints } from './notification-provider.ts';
 import { offeringEndpoints } from './offering.ts';
 import { operatingSystemEndpoints } from './operating-system.ts';
+import { organizationEndpoints } from './organization.ts';
 import { pipelineEndpoints } from './pipeline.ts';
 import { productEndpoints } from './product.ts';
 import { quotaEndpoints } from './quota.ts';
@@ -43,6 +44,7 @@ export const endpoints = {
   ...subscriptionEndpoints,
   ...apiTokenEndpoints,
   ...userEndpoints,
+  ...organizationEndpoints,
   ...auditEventEndpoints,
 } satisfies Record<string, EndpointDefinition>;
 

@@ -11,7 +11,8 @@ const ONE_LINE = '^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u20
 /** Paragraphs: tabs and line ends are allowed beside that. */
 const PARAGRAPHS = '^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]*$';
 
-const EMAIL = "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$";
+/** A mail address as they are used; quoted local parts and address literals are not taken. */
+export const EMAIL = "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$";
 
 const VISIBLE = 'one line of visible text without control characters';
 const READABLE = 'text without control characters';
@@ -66,11 +67,11 @@ export function Text(description: string, options: { maxLength?: number } = {}) 
 }
 
 /** A name that a person gives. */
-export function Name(description: string) {
-  return Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, pattern: ONE_LINE, description, expects: VISIBLE });
+export function Name(description: string, { maxLength = NAME_LENGTH_MAX }: { maxLength?: number } = {}) {
+  return Type.String({ minLength: 1, maxLength, pattern: ONE_LINE, description, expects: VISIBLE });
 }
 
-/** A mail address as they are used; quoted local parts and address literals are not taken. */
+/** A mail address. */
 export function EmailAddress(description: string) {
   return Type.String({ pattern: EMAIL, maxLength: NAME_LENGTH_MAX, description, expects: 'an e-mail address' });
 }

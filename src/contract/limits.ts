@@ -59,6 +59,14 @@ export const API_TOKEN_MONTHS_DEFAULT = 6;
 export const API_TOKEN_MONTHS_MAX = 24;
 /** API tokens of one user that work at a time: one a machine and a pipeline, and room while they are renewed. */
 export const API_TOKENS_PER_USER_MAX = 50;
+/** Organizations of one installation: each has a registry and a catalog of its own on one database and one disk. */
+export const ORGANIZATIONS_MAX = 1_000;
+/** It stands in tables beside other columns. */
+export const ORGANIZATION_NAME_LENGTH_MAX = 100;
+/** With a product's path behind it a repository name stays far below the 255 that clients take. */
+export const NAMESPACE_LENGTH_MAX = 40;
+/** More than anybody builds; a larger limit is none. */
+export const APPLICATIONS_QUOTA_MAX = 1_000_000;
 /** Users of one organization: a large department; a page of a hundred still finds anybody. */
 export const USERS_MAX = 1_000;
 /** Providers of one organization: a few channels and mailing lists; each event is a message to each of them. */

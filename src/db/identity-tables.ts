@@ -10,6 +10,7 @@ export type OrganizationsTable = {
   created_at: DefaultTime;
   updated_at: DefaultTime;
   applications_max: number | null;
+  owns_installation: Generated<boolean>;
 };
 
 export type UsersTable = {
@@ -18,7 +19,6 @@ export type UsersTable = {
   name: string;
   email: string | null;
   role: Role;
-  installation_owner: Generated<boolean>;
   created_at: DefaultTime;
   created_by: Generated<string>;
   updated_at: DefaultTime;

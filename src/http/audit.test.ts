@@ -1,6 +1,6 @@
 // The audit trail, by a test made from the contract: each operation that changes something leaves one row, a refusal and a replay none.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ask } from '../../test/api.ts';
+import { type Ask, giveInstallation } from '../../test/api.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 import { type IdOf, samplePath, sampleQuery, sampleSent } from '../../test/sample-request.ts';
 import { expireAuditEvents } from '../catalog/audit-events.ts';
@@ -13,6 +13,7 @@ import { inTransaction } from '../db/database.ts';
 let estates: TestEstates;
 beforeAll(async () => {
   estates = await openTestEstates();
+  await giveInstallation(estates.api);
 }, 120_000);
 afterAll(() => estates.api.close());
 
@@ -56,6 +57,7 @@ const SAMPLES: Record<string, () => Promise<Ask & { ids?: Record<string, string>
   deleteRegistryCredential: async () => ({ ids: { registry_id: estates.acme['registry_id']?.[0] ?? '' } }),
   deleteRegistry: async () => ({ ids: { registry_id: await make('/v1/registries', REGISTRY) } }),
   revokeApiToken: async () => ({ ids: { api_token_id: await make('/larder/v1/api-tokens', { name: 'gone' }) } }),
+  createOrganization: async () => ({ body: { name: `org ${await countRows()}`, owner: { name: 'ada' } } }),
   deleteUser: async () => ({ ids: { user_id: await make('/larder/v1/users', { name: 'gone', role: 'VIEWER' }) } }),
   deleteBaseImage: async () => {
     const described = { name: 'b', description: 'b', container_image: 'b:1', registry_id: own('registry_id') };

@@ -205,6 +205,7 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
   KEY_WRONG: undefined,
   KEY_NEEDED: undefined,
   SEAL_BROKEN: undefined,
+  NOT_SET_UP: undefined,
   NAME_INVALID: undefined,
   NOT_FOUND: 'not-found',
   INVALID: 'invalid-request',

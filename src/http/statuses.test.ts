@@ -2,7 +2,7 @@
 // all operations share; mount.test.ts, answers.test.ts and upload.test.ts show them.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ask } from '../../test/api.ts';
+import { type Ask, giveInstallation } from '../../test/api.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 import { formOf } from '../../test/multipart.ts';
 import { type IdOf, samplePath, sampleQuery, sampleSent } from '../../test/sample-request.ts';
@@ -37,6 +37,7 @@ function isForEveryRole(operation: string): boolean {
 let estates: TestEstates;
 beforeAll(async () => {
   estates = await openTestEstates();
+  await giveInstallation(estates.api);
   const { api } = estates;
   for (const key of ['one', 'two']) {
     const headers = { 'idempotency-key': key };
@@ -90,6 +91,7 @@ const NOTHING = {
   provider_id: UNKNOWN,
   api_token_id: UNKNOWN,
   user_id: UNKNOWN,
+  organization_id: UNKNOWN,
   subscription_id: UNKNOWN,
   product_id_or_key: 'nothing',
 };
@@ -193,6 +195,8 @@ const ONE: Record<string, Record<string, Provoke>> = {
       return { sent: { body } };
     },
   },
+  createOrganization: { 409: () => ({ sent: { body: { name: 'Rival', owner: { name: 'x' } } } }) },
+  updateOrganization: { 409: () => ({ sent: { body: { name: 'Rival' } } }) },
   updateUser: { 409: () => ({ sent: { body: { role: 'VIEWER' } } }) },
   deleteUser: {
     204: async () => ({ ids: { user_id: await make('/larder/v1/users', { name: 'joe', role: 'VIEWER' }) } }),

@@ -15,6 +15,8 @@ export type IdentityErrorCode =
   | 'KEY_NEEDED'
   /** What was sealed cannot be opened: damaged, moved to another row, or sealed with a key that is gone. */
   | 'SEAL_BROKEN'
+  /** Nobody started Larder on this database yet. */
+  | 'NOT_SET_UP'
   /** A name that cannot be an organization's. */
   | 'NAME_INVALID'
   /** Nothing of that id that the caller may see. */

@@ -1,23 +1,36 @@
 // An organization with its owner and their first API token, made together.
+import { EMAIL } from '../contract/field.ts';
+import { NAME_LENGTH_MAX, NAMESPACE_LENGTH_MAX, ORGANIZATION_NAME_LENGTH_MAX } from '../contract/limits.ts';
+import { RESERVED_NAMESPACES } from '../contract/organization.ts';
+import type { TokenScope } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import { createApiToken } from './api-tokens.ts';
 import { IdentityError } from './errors.ts';
 
-/** First segments of repository names that belong to the installation, or that clients write in front by themselves. */
-const RESERVED_NAMESPACES: readonly string[] = ['base', 'library', 'v2'];
-
-/** What an organization begins with: as many applications as it likes, without an end. */
+/** What an organization begins with: a subscription without an end. */
 const FIRST_PRODUCT = 'VAC_FLEXIBLE';
 
 /** The name in the record where no person acted. */
 const LARDER = 'Larder';
 
-const NAME_LENGTH_MAX = 100;
-/** With a product's path behind it a repository name stays far below the 255 that clients take. */
-const NAMESPACE_LENGTH_MAX = 40;
-
 /** One path component of a repository name (distribution-spec, "Pulling manifests"), with single separators. */
 const NAMESPACE = /^[a-z0-9]+(-[a-z0-9]+)*$/;
+
+export type OrganizationWish = {
+  name: string;
+  /** Made from the name when it is not given. */
+  namespace?: string | undefined;
+  /** Name of its first user. */
+  owner: string;
+  owner_email?: string | undefined;
+  /** Applications that it may have at a time; as many as it likes when it is not given. */
+  applications_max?: number | undefined;
+  /** Whether the installation is its own. */
+  owns_installation?: boolean;
+  /** What the owner's token reaches; everything when it is not given. */
+  scopes?: readonly TokenScope[] | undefined;
+  created_by?: string;
+};
 
 export type NewOrganization = {
   organization: { id: string; name: string; namespace: string };
@@ -28,63 +41,86 @@ export type NewOrganization = {
 
 /**
  * Makes an organization, its subscription, its owner and an API token of the owner. The namespace is made from the name when none is
- * given, with a number behind it where another has it. Throws IdentityError NAME_INVALID.
+ * given, with a number behind it where another has it. Throws IdentityError NAME_INVALID, and TAKEN for a given namespace.
  */
-export async function createOrganization(
-  tx: Transaction,
-  wish: { name: string; namespace?: string; owner: string },
-): Promise<NewOrganization> {
-  const name = properName(wish.name);
-  const organization = await insertOrganization(tx, name, wish.namespace ?? slugOf(name));
+export async function createOrganization(tx: Transaction, wish: OrganizationWish): Promise<NewOrganization> {
+  const { created_by = LARDER } = wish;
+  const organization = await insertOrganization(tx, wish);
+  const organization_id = organization.id;
   await tx
     .insertInto('subscriptions')
-    .values({ organization_id: organization.id, product_id: FIRST_PRODUCT, created_by: LARDER, updated_by: LARDER })
+    .values({ organization_id, product_id: FIRST_PRODUCT, created_by, updated_by: created_by })
     .execute();
   const owner = await tx
     .insertInto('users')
-    .values({ organization_id: organization.id, name: properName(wish.owner), role: 'OWNER' })
+    .values({
+      ...{
+        organization_id,
+        name: properName(wish.owner, NAME_LENGTH_MAX),
+        email: properEmail(wish.owner_email),
+        role: 'OWNER',
+      },
+      ...{ created_by, updated_by: created_by },
+    })
     .returning(['id', 'name'])
     .executeTakeFirstOrThrow();
   const token = await createApiToken(
     tx,
-    { organization_id: organization.id, user_id: owner.id },
-    { name: 'first token', role: 'OWNER' },
+    { organization_id, user_id: owner.id },
+    { name: 'first token', role: 'OWNER', created_by, ...(wish.scopes !== undefined && { scopes: wish.scopes }) },
   );
   return { organization, owner, api_token: token.secret };
 }
 
-async function insertOrganization(
-  tx: Transaction,
-  name: string,
-  wished: string,
-): Promise<NewOrganization['organization']> {
-  if (!NAMESPACE.test(wished) || wished.length > NAMESPACE_LENGTH_MAX) {
-    throw new IdentityError(
-      'NAME_INVALID',
-      `${wished} cannot be a namespace: small letters, digits and single hyphens`,
-    );
-  }
-  for (let number = RESERVED_NAMESPACES.includes(wished) ? 2 : 1; ; number++) {
-    const namespace = number === 1 ? wished : `${wished}-${number}`;
+async function insertOrganization(tx: Transaction, wish: OrganizationWish): Promise<NewOrganization['organization']> {
+  const name = properName(wish.name);
+  const { owns_installation = false, applications_max = null } = wish;
+  for (const namespace of namespacesFor(name, wish.namespace)) {
     const made = await tx
       .insertInto('organizations')
-      .values({ name, namespace })
+      .values({ name, namespace, owns_installation, applications_max })
       .onConflict((conflict) => conflict.column('namespace').doNothing())
       .returning(['id', 'name', 'namespace'])
       .executeTakeFirst();
     if (made) return made;
   }
+  throw new IdentityError('TAKEN', `Another organization has the namespace ${wish.namespace}`);
 }
 
-function properName(text: string): string {
+/** The one that was asked for, or else all that the name leaves to choose from, the best first. */
+function* namespacesFor(name: string, wished: string | undefined): Generator<string> {
+  if (wished !== undefined) {
+    yield properNamespace(wished);
+    return;
+  }
+  const slug = slugOf(name);
+  if (!RESERVED_NAMESPACES.includes(slug)) yield slug;
+  for (let number = 2; ; number++) yield `${slug}-${number}`;
+}
+
+function properNamespace(text: string): string {
+  if (NAMESPACE.test(text) && text.length <= NAMESPACE_LENGTH_MAX && !RESERVED_NAMESPACES.includes(text)) return text;
+  throw new IdentityError(
+    'NAME_INVALID',
+    `${text} cannot be a namespace: 1 to ${NAMESPACE_LENGTH_MAX} small letters, digits and single hyphens between them, and not ${RESERVED_NAMESPACES.join(', ')}`,
+  );
+}
+
+/** Throws IdentityError NAME_INVALID. */
+export function properName(text: string, lengthMax = ORGANIZATION_NAME_LENGTH_MAX): string {
   const name = text.trim();
-  if (name === '' || name.length > NAME_LENGTH_MAX || /\p{Cc}/u.test(name)) {
+  if (name === '' || [...name].length > lengthMax || /\p{Cc}/u.test(name)) {
     throw new IdentityError(
       'NAME_INVALID',
-      `A name has 1 to ${NAME_LENGTH_MAX} characters, none of them a control character`,
+      `A name has 1 to ${lengthMax} characters, none of them a control character`,
     );
   }
   return name;
+}
+
+function properEmail(text: string | undefined): string | null {
+  if (text === undefined || new RegExp(EMAIL).test(text)) return text ?? null;
+  throw new IdentityError('NAME_INVALID', `${text} is no e-mail address`);
 }
 
 /** Letters without their marks, everything else a hyphen; a name in another script becomes `organization`. */

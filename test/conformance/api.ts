@@ -133,7 +133,13 @@ async function ownThings({ client, apiToken }: House): Promise<Record<string, Re
   };
   const token = async () => (await client.call('issueApiToken', { name: 'own' })).id;
   const user = async () => ({ user_id: (await client.call('createUser', { name: 'own', role: 'VIEWER' })).id });
+  const organization = async (name: string) => {
+    const { id } = await client.call('createOrganization', { name, owner: { name: 'own' } });
+    return { organization_id: id };
+  };
   return {
+    getOrganization: await organization('seen'),
+    updateOrganization: await organization('changed'),
     getUser: await user(),
     updateUser: await user(),
     deleteUser: await user(),

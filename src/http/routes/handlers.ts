@@ -12,6 +12,7 @@ import { fileHandlers } from './files.ts';
 import { notificationHandlers } from './notification-providers.ts';
 import { offeringHandlers } from './offerings.ts';
 import { operatingSystemHandlers } from './operating-systems.ts';
+import { organizationHandlers } from './organizations.ts';
 import { pipelineHandlers } from './pipelines.ts';
 import { productHandlers } from './products.ts';
 import { registryHandlers } from './registries.ts';
@@ -42,6 +43,7 @@ const handlers = {
   ...subscriptionHandlers,
   ...apiTokenHandlers,
   ...userHandlers,
+  ...organizationHandlers,
   ...auditEventHandlers,
 } satisfies { [O in Operation]: Handler<O> };
 

@@ -1,0 +1,169 @@
+// Commands for who may come in and how much there may be: users, API tokens, quotas.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import { ROLES, type Role, TOKEN_SCOPES, type TokenScope } from '../../contract/vocabulary.ts';
+import type { Io } from '../io.ts';
+import { apiTokenId, userId } from '../lookup.ts';
+import { say, sayTable, shortTime } from '../output.ts';
+import { inSession } from '../session.ts';
+
+/** Adds the commands. */
+export function addPeopleCommands(program: Command, io: Io): void {
+  addTokens(program.command('tokens').description('list, make and revoke API tokens'), io);
+  addUsers(program.command('users').description('list, make, change and remove users of the organization'), io);
+  program
+    .command('quotas')
+    .description('tell how much the organization may have, and has of that')
+    .action(
+      inSession(io, async ({ client, show }) => {
+        show(await client.call('getQuotas', {}), ({ applications }) => {
+          if (applications === undefined) say(io, 'There is no limit.');
+          else sayTable(io, [applications], [['APPLICATIONS', ({ usage, limit }) => `${usage} of ${limit}`]]);
+        });
+      }),
+    );
+}
+
+type NewToken = { role?: Role; scope?: TokenScope[]; expires?: string; user?: string };
+
+function addTokens(group: Command, io: Io): void {
+  group
+    .command('list', { isDefault: true })
+    .description('list the tokens that work or are over: an owner’s whole organization’s, else one’s own')
+    .option('--user <user>', 'only tokens of this user, by name or id')
+    .option('--removed', 'only tokens that were revoked')
+    .action(
+      inSession<{ user?: string; removed?: boolean }>(io, async ({ client, show }, { user, removed }) => {
+        const page = await client.call('listApiTokens', {
+          page_size: PAGE_SIZE_MAX,
+          ...(removed === true && { removed }),
+          ...(user !== undefined && { user_id: await userId(client, user) }),
+        });
+        show(page, ({ items }) =>
+          sayTable(io, items, [
+            ['NAME', ({ name }) => name],
+            ['USER', ({ user: { name } }) => name],
+            ['ROLE', ({ role }) => role],
+            ['REACHES', ({ scopes }) => scopes.join(' ')],
+            ['STATUS', ({ status }) => status],
+            ['ENDS', ({ expires_at }) => shortTime(expires_at)],
+            ['USED', ({ last_used_at }) => shortTime(last_used_at) || 'never'],
+            ['ID', ({ id }) => id],
+          ]),
+        );
+      }),
+    );
+  group
+    .command('create')
+    .description('make a token, and print it, this once')
+    .argument('<name>', 'what it is for')
+    .addOption(roleOption('what it may: at most what its user and you may, and that when it is not given'))
+    .option('--scope <scope>', `what it reaches: ${TOKEN_SCOPES.join(', ')}; may be repeated`, addScope)
+    .option('--expires <time>', 'when it stops working, for example 2027-01-31T00:00:00Z (default: in six months)')
+    .option('--user <user>', 'whom it stands for, by name or id (for owners)')
+    .action(
+      inSession<NewToken>(io, async ({ client, show }, { role, scope, expires, user }, [name = '']) => {
+        const made = await client.call('issueApiToken', {
+          name,
+          ...(role !== undefined && { role }),
+          ...(scope !== undefined && { scopes: scope }),
+          ...(expires !== undefined && { expires_at: expires }),
+          ...(user !== undefined && { user_id: await userId(client, user) }),
+        });
+        show(made, ({ api_token }) => say(io, api_token));
+      }),
+    );
+  group
+    .command('revoke')
+    .description('end a token')
+    .argument('<token>', 'its name or id')
+    .action(
+      inSession(io, async ({ client }, _options, [name = '']) => {
+        await client.call('revokeApiToken', { api_token_id: await apiTokenId(client, name) });
+      }),
+    );
+}
+
+type NewUser = { role: Role; email?: string; withToken?: boolean };
+
+function addUsers(group: Command, io: Io): void {
+  group
+    .command('list', { isDefault: true })
+    .description('list the users')
+    .option('--removed', 'only users who were removed')
+    .action(
+      inSession<{ removed?: boolean }>(io, async ({ client, show }, { removed }) => {
+        const page = await client.call('listUsers', {
+          page_size: PAGE_SIZE_MAX,
+          ...(removed === true && { removed }),
+        });
+        show(page, ({ items }) =>
+          sayTable(io, items, [
+            ['NAME', ({ name }) => name],
+            ['E-MAIL', ({ email }) => email],
+            ['ROLE', ({ role }) => role],
+            ['SINCE', ({ created_at }) => shortTime(created_at)],
+            ['ID', ({ id }) => id],
+          ]),
+        );
+      }),
+    );
+  group
+    .command('create')
+    .description('make a user, and print the id, and below it the API token where one is asked for')
+    .argument('<name>')
+    .addOption(roleOption('what they may').makeOptionMandatory())
+    .option('--email <address>', 'where mail reaches them')
+    .option('--with-token', 'make a first API token too, and print it, this once')
+    .action(
+      inSession<NewUser>(io, async ({ client, show }, { role, email, withToken }, [name = '']) => {
+        const made = await client.call('createUser', {
+          ...{ name, role },
+          ...(email !== undefined && { email }),
+          ...(withToken === true && { with_api_token: true }),
+        });
+        show(made, ({ id, api_token }) => {
+          say(io, id);
+          if (api_token !== undefined) say(io, api_token);
+        });
+      }),
+    );
+  group
+    .command('set-role')
+    .description('give a user another role; a lesser one takes their tokens along')
+    .argument('<user>', 'their name or id')
+    .argument('<role>', ROLES.join(', ').toLowerCase(), roleOf)
+    .action(
+      inSession(io, async ({ client }, _options, [name = '', role = '']) => {
+        await client.call('updateUser', { user_id: await userId(client, name), role: roleOf(role) });
+      }),
+    );
+  group
+    .command('remove')
+    .description('remove a user, and revoke their tokens')
+    .argument('<user>', 'their name or id')
+    .action(
+      inSession(io, async ({ client }, _options, [name = '']) => {
+        await client.call('deleteUser', { user_id: await userId(client, name) });
+      }),
+    );
+}
+
+function roleOption(description: string): Option {
+  return new Option('--role <role>', `${description}: ${ROLES.join(', ').toLowerCase()}`).argParser(roleOf);
+}
+
+function roleOf(text: string): Role {
+  return wordOf(ROLES, text);
+}
+
+function addScope(text: string, before: TokenScope[] = []): TokenScope[] {
+  return [...before, wordOf(TOKEN_SCOPES, text)];
+}
+
+/** People need not shout. */
+function wordOf<W extends string>(words: readonly W[], text: string): W {
+  const word = words.find((one) => one === text.toUpperCase().replaceAll('-', '_'));
+  if (word === undefined) throw new InvalidArgumentError(`It should be one of ${words.join(', ').toLowerCase()}.`);
+  return word;
+}

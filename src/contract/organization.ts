@@ -1,0 +1,153 @@
+// Organizations of the installation, as the owners of its own one look after them. An addition of Larder, beside version 1.
+import { type Static, Type } from 'typebox';
+import { defineEndpoint, OWNERS } from './endpoint.ts';
+import { EmailAddress, Id, Match, Name, Observed, Text, Time } from './field.ts';
+import {
+  APPLICATIONS_QUOTA_MAX,
+  NAMESPACE_LENGTH_MAX,
+  ORGANIZATION_NAME_LENGTH_MAX,
+  ORGANIZATIONS_MAX,
+} from './limits.ts';
+import { orderQuery, PageOf, pageQuery } from './paging.ts';
+
+/** First segments of repository names that belong to the installation, or that clients write in front by themselves. */
+export const RESERVED_NAMESPACES: readonly string[] = ['base', 'library', 'v2'];
+
+const OrganizationQuotas = Type.Object(
+  {
+    applications: Type.Optional(
+      Type.Object(
+        {
+          limit: Type.Integer({
+            minimum: 0,
+            maximum: APPLICATIONS_QUOTA_MAX,
+            description: 'How many there may be at a time.',
+          }),
+        },
+        { title: 'OrganizationQuota' },
+      ),
+    ),
+  },
+  { title: 'OrganizationQuotas', description: 'How much it may have; what is not named here has no limit.' },
+);
+
+export const Organization = Type.Object(
+  {
+    id: Id('Identifier of the organization.'),
+    name: Text('Name of the organization.'),
+    namespace: Text('First segment of its repository names in the hosted registry.'),
+    owns_installation: Type.Boolean({ description: 'Whether the installation is its own. One is.' }),
+    quotas: OrganizationQuotas,
+    application_count: Observed(Type.Integer({ description: 'How many applications it has.' })),
+    created_at: Time('When it was made.'),
+    updated_at: Time('When it last changed.'),
+  },
+  { title: 'Organization' },
+);
+export type Organization = Static<typeof Organization>;
+
+export const OrganizationsPage = PageOf(Organization, 'OrganizationsPage');
+
+const name = Name('Name of the organization. No two of the installation have the same.', {
+  maxLength: ORGANIZATION_NAME_LENGTH_MAX,
+});
+
+const CreateOrganizationRequest = Type.Object(
+  {
+    name,
+    namespace: Type.Optional(
+      Type.String({
+        pattern: `^(?!(${RESERVED_NAMESPACES.join('|')})$)[a-z0-9]+(-[a-z0-9]+)*$`,
+        maxLength: NAMESPACE_LENGTH_MAX,
+        expects: `small letters, digits and single hyphens between them, and not ${RESERVED_NAMESPACES.join(', ')}`,
+        description:
+          'First segment of its repository names in the hosted registry, which stays; made from the name when it is not given.',
+      }),
+    ),
+    owner: Type.Object(
+      {
+        name: Name('Name of the user.'),
+        email: Type.Optional(EmailAddress('Where mail reaches them.')),
+      },
+      { title: 'FirstOwner', description: 'Its first user, whose API token is answered.' },
+    ),
+    quotas: Type.Optional(OrganizationQuotas),
+  },
+  { title: 'CreateOrganizationRequest' },
+);
+
+const UpdateOrganizationRequest = Type.Object(
+  { name: Type.Optional(name), quotas: Type.Optional(OrganizationQuotas) },
+  { title: 'UpdateOrganizationRequest' },
+);
+
+const NewOrganization = Type.Object(
+  { api_token: Text('An API token of its owner. It is shown here and nowhere else.') },
+  { title: 'NewOrganization' },
+);
+
+const params = Type.Object({ organization_id: Id('Identifier of the organization.') });
+const path = '/larder/v1/organizations';
+const WHOSE =
+  'Owners of the organization that the installation belongs to see all, owners of another one their own. An addition of Larder.';
+const BY_WHOM = 'For owners of the organization that the installation belongs to. An addition of Larder.';
+
+const listOrganizations = defineEndpoint({
+  method: 'GET',
+  path,
+  summary: 'List organizations',
+  description: WHOSE,
+  tag: 'Identity',
+  access: OWNERS,
+  query: Type.Object({
+    name: Type.Optional(Match('Only organizations whose name has this in it, in capitals or not.')),
+    ...orderQuery(['NAME', 'NAMESPACE', 'CREATED_AT'], 'ASC'),
+    ...pageQuery,
+  }),
+  success: { status: 200, description: 'A page of organizations.', body: OrganizationsPage },
+  problems: [400],
+});
+
+const createOrganization = defineEndpoint({
+  method: 'POST',
+  path,
+  summary: 'Make an organization',
+  description: `With a catalog, a place in the hosted registry, a subscription, an owner, and an API token of the owner that reaches as far as the token in use. There are ${ORGANIZATIONS_MAX} at most. ${BY_WHOM}`,
+  tag: 'Identity',
+  access: OWNERS,
+  body: CreateOrganizationRequest,
+  success: {
+    status: 201,
+    description: 'The organization was made. This is the only time that the API token is shown.',
+    location: `${path}/{id}`,
+    body: NewOrganization,
+  },
+  problems: [400, 409, 413, 415],
+});
+
+const getOrganization = defineEndpoint({
+  method: 'GET',
+  path: `${path}/{organization_id}`,
+  summary: 'Get an organization',
+  description: WHOSE,
+  tag: 'Identity',
+  access: OWNERS,
+  params,
+  success: { status: 200, description: 'The organization.', body: Organization },
+  problems: [400, 404],
+});
+
+const updateOrganization = defineEndpoint({
+  method: 'PATCH',
+  path: `${path}/{organization_id}`,
+  summary: 'Change an organization',
+  description: `Its name, and its quotas: those that are given take the place of all that were, so that {} lifts every limit. What it has beyond a limit stays, and nothing comes to it. ${BY_WHOM}`,
+  tag: 'Identity',
+  access: OWNERS,
+  params,
+  body: UpdateOrganizationRequest,
+  success: { status: 204, description: 'The organization was changed.' },
+  problems: [400, 404, 409, 413, 415],
+});
+
+export const organizationEndpoints = { listOrganizations, createOrganization, getOrganization, updateOrganization };

@@ -1,0 +1,33 @@
+// Organizations of the installation.
+import type { Input, Output } from '../../contract/endpoints.ts';
+import type { Transaction } from '../../db/database.ts';
+import {
+  getOrganization,
+  listOrganizations,
+  requireInstallationOwner,
+  updateOrganization,
+} from '../../identity/installation-organizations.ts';
+import type { Principal } from '../../identity/principal.ts';
+import { makeOrganization } from '../../new-organization.ts';
+import { reader, writer } from '../handler.ts';
+
+export const organizationHandlers = {
+  listOrganizations: reader(listOrganizations),
+  createOrganization: writer(createOrganization),
+  getOrganization: reader(getOrganization),
+  updateOrganization: writer(updateOrganization),
+};
+
+/** Its token reaches no further than the one in use, as every token that is made through the API. */
+async function createOrganization(
+  tx: Transaction,
+  caller: Principal,
+  { name, namespace, owner, quotas }: Input<'createOrganization'>,
+): Promise<Output<'createOrganization'>> {
+  await requireInstallationOwner(tx, caller);
+  const { organization, api_token } = await makeOrganization(tx, {
+    ...{ name, namespace, owner: owner.name, owner_email: owner.email },
+    ...{ applications_max: quotas?.applications?.limit, scopes: caller.scopes, created_by: caller.name },
+  });
+  return { id: organization.id, api_token };
+}

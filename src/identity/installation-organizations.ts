@@ -1,0 +1,161 @@
+// The organizations of an installation, as the owners of the one that it belongs to see and change them.
+import { type RawBuilder, sql } from 'kysely';
+import type { Input, Output } from '../contract/endpoints.ts';
+import { ORGANIZATIONS_MAX } from '../contract/limits.ts';
+import type { Organization } from '../contract/organization.ts';
+import { now } from '../db/clock.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { allOf, containing, direction, pageWindow, present, toPage, wireTime } from '../db/page.ts';
+import { takeTurn } from '../db/turns.ts';
+import { IdentityError, notFound } from './errors.ts';
+import { properName } from './organizations.ts';
+import type { Principal } from './principal.ts';
+import { requireOwner } from './users.ts';
+
+const ORDERS: Record<Input<'listOrganizations'>['order_field'], RawBuilder<unknown>> = {
+  NAME: sql`o.name`,
+  NAMESPACE: sql`o.namespace`,
+  CREATED_AT: sql`o.created_at`,
+};
+
+/** All organizations for those whom the installation belongs to, for others their own. Two statements. */
+export async function listOrganizations(
+  db: Database,
+  principal: Principal,
+  input: Input<'listOrganizations'>,
+): Promise<Output<'listOrganizations'>> {
+  const where = allOf([
+    visibleTo(principal),
+    input.name === undefined ? undefined : sql`o.name ilike ${containing(input.name)}`,
+  ]);
+  const total = await sql<{ total: number }>`select count(*) as total from organizations o where ${where}`.execute(db);
+  const rows = await sql<OrganizationRow>`
+    select ${columns()} from organizations o where ${where}
+    order by ${ORDERS[input.order_field]} ${direction(input.order_direction)}, o.id ${pageWindow(input)}`.execute(db);
+  return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toOrganization));
+}
+
+/** Every organization, by name: there are few enough for one list. */
+export async function listAllOrganizations(db: Database): Promise<Organization[]> {
+  const rows = await sql<OrganizationRow>`select ${columns()} from organizations o order by o.name, o.id`.execute(db);
+  return rows.rows.map(toOrganization);
+}
+
+/** One of them. Throws NOT_FOUND. */
+export async function getOrganization(
+  db: Database,
+  principal: Principal,
+  input: Input<'getOrganization'>,
+): Promise<Output<'getOrganization'>> {
+  const found = await sql<OrganizationRow>`
+    select ${columns()} from organizations o
+    where o.id = ${input.organization_id} and ${visibleTo(principal)}`.execute(db);
+  const row = found.rows[0];
+  if (!row) throw notFound('organization');
+  return toOrganization(row);
+}
+
+/** Changes name or quotas. Throws NOT_FOUND, TAKEN, and what requireInstallationOwner throws of the caller. */
+export async function updateOrganization(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'updateOrganization'>,
+): Promise<void> {
+  const { organization_id: id, name, quotas } = input;
+  await takeOrganizationsTurn(tx);
+  const seen = await sql`select from organizations o where o.id = ${id} and ${visibleTo(principal)}`.execute(tx);
+  if (seen.rows.length === 0) throw notFound('organization');
+  await requireInstallationOwner(tx, principal);
+  if (name !== undefined) await renameOrganization(tx, id, name);
+  if (quotas === undefined) return;
+  await setQuota(tx, { id, applications_max: quotas.applications?.limit ?? null, updated_by: principal.name });
+}
+
+async function renameOrganization(tx: Transaction, id: string, wished: string): Promise<void> {
+  const name = properName(wished);
+  await requireFreeName(tx, name, id);
+  await tx.updateTable('organizations').set({ name, updated_at: now }).where('id', '=', id).execute();
+}
+
+/** Sets how many applications an organization may have; null: as many as it likes. Its subscription says so too. */
+export async function setQuota(
+  tx: Transaction,
+  { id, applications_max, updated_by }: { id: string; applications_max: number | null; updated_by: string },
+): Promise<void> {
+  await tx.updateTable('organizations').set({ applications_max, updated_at: now }).where('id', '=', id).execute();
+  await tx
+    .updateTable('subscriptions')
+    .set({ updated_at: now, updated_by })
+    .where('organization_id', '=', id)
+    .execute();
+}
+
+/** Who makes or changes organizations takes turns, and so does a start that makes the first one. */
+export async function takeOrganizationsTurn(tx: Transaction): Promise<void> {
+  await takeTurn(tx, ['organizations']);
+}
+
+/** Throws unless one more organization of this name may be: LIMIT_REACHED, TAKEN. Holds the turn to the end of the transaction. */
+export async function requireRoomFor(tx: Transaction, name: string): Promise<void> {
+  await takeOrganizationsTurn(tx);
+  const found = await sql<{ total: number }>`select count(*) as total from organizations`.execute(tx);
+  if ((found.rows[0]?.total ?? 0) >= ORGANIZATIONS_MAX) {
+    throw new IdentityError('LIMIT_REACHED', `There are ${ORGANIZATIONS_MAX} organizations, which is the most`);
+  }
+  await requireFreeName(tx, properName(name));
+}
+
+/** Throws unless the caller is, at this moment, an owner of the organization that the installation belongs to: TOKEN_INVALID, FORBIDDEN. */
+export async function requireInstallationOwner(tx: Transaction, principal: Principal): Promise<void> {
+  await requireOwner(tx, principal);
+  const own = await findInstallationOrganization(tx);
+  if (own?.id === principal.organization_id) return;
+  throw new IdentityError(
+    'FORBIDDEN',
+    'Only owners of the organization that the installation belongs to make and change organizations',
+  );
+}
+
+/** The organization that the installation belongs to; undefined before the first start. */
+export async function findInstallationOrganization(db: Database): Promise<{ id: string } | undefined> {
+  const found = await sql<{ id: string }>`select id from organizations where owns_installation`.execute(db);
+  return found.rows[0];
+}
+
+/** The organization that a person means by its namespace, its name or its id. */
+export async function findOrganizationNamed(
+  db: Database,
+  word: string,
+): Promise<{ id: string; name: string } | undefined> {
+  const found = await sql<{ id: string; name: string }>`
+    select id, name from organizations
+    where namespace = ${word} or lower(name) = lower(${word}) or id::text = lower(${word})
+    order by namespace = ${word} desc, created_at limit 1`.execute(db);
+  return found.rows[0];
+}
+
+async function requireFreeName(tx: Transaction, name: string, besides?: string): Promise<void> {
+  const taken = await sql`
+    select from organizations
+    where lower(name) = lower(${name}) and id is distinct from ${besides ?? null}::uuid limit 1`.execute(tx);
+  if (taken.rows.length > 0) throw new IdentityError('TAKEN', `There is an organization ${name} already`);
+}
+
+function visibleTo({ organization_id }: Principal): RawBuilder<unknown> {
+  return sql`(o.id = ${organization_id} or exists (
+    select from organizations own where own.id = ${organization_id} and own.owns_installation))`;
+}
+
+type OrganizationRow = Organization;
+
+function columns(): RawBuilder<unknown> {
+  return sql`o.id, o.name, o.namespace, o.owns_installation,
+    case when o.applications_max is null then '{}'::json
+      else json_build_object('applications', json_build_object('limit', o.applications_max)) end as quotas,
+    (select count(*) from applications a where a.organization_id = o.id and a.removed_at is null) as application_count,
+    ${wireTime('o.created_at')} as created_at, ${wireTime('o.updated_at')} as updated_at`;
+}
+
+function toOrganization(row: OrganizationRow): Organization {
+  return present<Organization>(row);
+}

@@ -1,0 +1,22 @@
+// The database as the operator's commands reach it: beside a running Larder, or a stopped one whose database runs.
+import { join } from 'node:path';
+import { type Config, readConfig } from './config.ts';
+import { type Database, openDatabase } from './db/database.ts';
+import { runningEmbeddedUrl } from './db/embedded-cluster.ts';
+import { migrate } from './db/migrate.ts';
+
+/** Opens the database of the environment's settings for one command, brought up to date. */
+export async function withOperatorDatabase<T>(
+  command: string,
+  act: (db: Database, config: Config) => Promise<T>,
+): Promise<T> {
+  const config = readConfig();
+  const url = config.databaseUrl ?? runningEmbeddedUrl(join(config.data, 'postgresql'));
+  await migrate(url);
+  const { db, close } = openDatabase(url, { connections: 2, applicationName: `larder ${command}` });
+  try {
+    return await act(db, config);
+  } finally {
+    await close();
+  }
+}
