@@ -1,4 +1,7 @@
 // The environment: defaults, every violation at once, and names that are nearly right.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, type ConfigViolation, childEnvironment, type Environment, readConfig } from './config.ts';
 
@@ -46,6 +49,80 @@ describe('the mail server', () => {
   test.each(['larder', 'a@b, c@d', 'Larder <a@b>\r\nBcc: x@y', '<a@b>'])('%j is no sender', (sender) => {
     const violations = violationsOf({ LARDER_SMTP_URL: 'smtp://m', LARDER_SMTP_FROM: sender });
     expect(violations.map(({ name }) => name)).toEqual(['LARDER_SMTP_FROM']);
+  });
+});
+
+describe('the provider of identities', () => {
+  const NEEDED = {
+    LARDER_OIDC_ISSUER: 'https://login.example.org/realms/staff',
+    LARDER_OIDC_CLIENT_ID: 'larder',
+    LARDER_PUBLIC_URL: 'https://larder.example.org',
+  };
+  const namesOf = (environment: Environment) => violationsOf(environment).map(({ name }) => name);
+
+  test('is none unless it is named, and then needs a client and an address to come back to', () => {
+    expect(readConfig({}, '/srv')).not.toHaveProperty('oidc');
+    expect(readConfig(NEEDED, '/srv').oidc).toEqual({
+      ...{ issuer: NEEDED.LARDER_OIDC_ISSUER, clientId: 'larder', scopes: ['openid', 'email', 'profile'] },
+      ...{ roleValues: {}, emailDomains: [] },
+    });
+    expect(namesOf({ LARDER_OIDC_ISSUER: NEEDED.LARDER_OIDC_ISSUER })).toEqual([
+      'LARDER_OIDC_CLIENT_ID',
+      'LARDER_PUBLIC_URL',
+    ]);
+    expect(namesOf({ LARDER_OIDC_DEFAULT_ROLE: 'VIEWER' })).toEqual(['LARDER_OIDC_DEFAULT_ROLE']);
+  });
+
+  test('has all its settings', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'larder-config-'));
+    await writeFile(join(folder, 'secret'), ' s3cret\n');
+    const { oidc } = readConfig(
+      {
+        ...NEEDED,
+        LARDER_OIDC_CLIENT_SECRET_FILE: 'secret',
+        LARDER_OIDC_SCOPES: 'email groups',
+        LARDER_OIDC_DEFAULT_ROLE: 'viewer',
+        LARDER_OIDC_ROLE_CLAIM: 'realm_access.roles',
+        LARDER_OIDC_ROLES: 'OWNER=admins, EDITOR=cn=devs,editor=testers',
+        LARDER_OIDC_ORGANIZATION: 'acme',
+        LARDER_OIDC_ORGANIZATION_CLAIM: 'tenant',
+        LARDER_OIDC_EMAIL_DOMAINS: 'Example.org, example.com',
+      },
+      folder,
+    );
+    await rm(folder, { recursive: true });
+    expect(oidc).toMatchObject({
+      ...{ clientSecret: 's3cret', scopes: ['openid', 'email', 'groups'], defaultRole: 'VIEWER' },
+      ...{ roleClaim: 'realm_access.roles', roleValues: { OWNER: ['admins'], EDITOR: ['cn=devs', 'testers'] } },
+      ...{ organization: 'acme', organizationClaim: 'tenant', emailDomains: ['example.org', 'example.com'] },
+    });
+  });
+
+  test.each([
+    ['LARDER_OIDC_ISSUER', 'http://login.example.org'],
+    ['LARDER_OIDC_ISSUER', 'https://u:s3cret@login.example.org'],
+    ['LARDER_OIDC_ISSUER', 'https://login.example.org/?x=s3cret'],
+    ['LARDER_OIDC_ISSUER', 'login.example.org'],
+    ['LARDER_OIDC_CLIENT_SECRET_FILE', '/nowhere/s3cret-file'],
+    ['LARDER_OIDC_DEFAULT_ROLE', 'ADMIN'],
+    ['LARDER_OIDC_ROLES', 'OWNER=admins'],
+    ['LARDER_OIDC_EMAIL_DOMAINS', 'a@example.org'],
+  ])('%s is refused as %s, and no secret is told', (name, value) => {
+    const [violation, ...more] = violationsOf({ ...NEEDED, [name]: value });
+    expect([violation?.name, more]).toEqual([name, []]);
+    expect(violation?.message).not.toContain('s3cret');
+  });
+
+  test.each(['admins', 'OWNER=', 'ROOT=admins'])('roles are refused as %s', (value) => {
+    expect(namesOf({ ...NEEDED, LARDER_OIDC_ROLE_CLAIM: 'groups', LARDER_OIDC_ROLES: value })).toEqual([
+      'LARDER_OIDC_ROLES',
+    ]);
+  });
+
+  test('may be without TLS on this machine itself', () => {
+    for (const host of ['127.0.0.1:9000', '[::1]', 'localhost']) {
+      expect(readConfig({ ...NEEDED, LARDER_OIDC_ISSUER: `http://${host}` }, '/srv').oidc?.issuer).toContain(host);
+    }
   });
 });
 

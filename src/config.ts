@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { OIDC_SETTINGS, type OidcConfig, readOidc } from './oidc-config.ts';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 type LogLevel = (typeof LOG_LEVELS)[number];
@@ -42,6 +43,8 @@ export type Config = {
   readonly workerConcurrency: number;
   /** Failed log-ins a minute, before there is a time to wait. */
   readonly loginLimits: { readonly perAddress: number; readonly perAccount: number };
+  /** Absent: people log in by passwords alone. */
+  readonly oidc?: OidcConfig;
   /** How long an event of the audit trail is kept. */
   readonly auditDays: number;
   readonly logLevel: LogLevel;
@@ -103,6 +106,7 @@ const SETTINGS: Record<string, true> = {
   LARDER_WORKER_CONCURRENCY: true,
   LARDER_FAILED_LOGINS_PER_ADDRESS: true,
   LARDER_FAILED_LOGINS_PER_ACCOUNT: true,
+  ...OIDC_SETTINGS,
   LARDER_AUDIT_DAYS: true,
   LARDER_LOG_LEVEL: true,
   // The command line's; a shell that has them set starts servers too.
@@ -145,6 +149,7 @@ export function readConfig(environment: Environment = process.env, directory: st
   };
   if (given('LARDER_SMTP_URL') !== undefined && given('LARDER_SMTP_FROM') === undefined)
     violations.push({ name: 'LARDER_SMTP_FROM', message: 'is needed with LARDER_SMTP_URL' });
+  const oidc = readOidc({ given, violations, publicUrl, directory });
   const config: Config = {
     host: read('LARDER_HOST', '127.0.0.1', parseHost),
     port: read('LARDER_PORT', 8080, (text) => parseNumber(text, 0, 65_535)),
@@ -174,6 +179,7 @@ export function readConfig(environment: Environment = process.env, directory: st
       perAddress: read('LARDER_FAILED_LOGINS_PER_ADDRESS', 20, (text) => parseNumber(text, 1, FAILED_LOGINS_MAX)),
       perAccount: read('LARDER_FAILED_LOGINS_PER_ACCOUNT', 100, (text) => parseNumber(text, 1, FAILED_LOGINS_MAX)),
     }),
+    ...(oidc !== undefined && { oidc }),
     auditDays: read('LARDER_AUDIT_DAYS', AUDIT_DAYS_DEFAULT, (text) => parseNumber(text, 1, AUDIT_DAYS_MAX)),
     logLevel: read<LogLevel>('LARDER_LOG_LEVEL', 'info', parseLogLevel),
     path: given('PATH') ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',

@@ -53,7 +53,10 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
     await opened.close();
   };
   try {
-    const identity = await openIdentity(opened.db, key, { loginLimits: config.loginLimits });
+    const identity = await openIdentity(opened.db, key, {
+      ...{ loginLimits: config.loginLimits, egress },
+      ...(config.oidc !== undefined && { oidc: config.oidc }),
+    });
     return { config, log, databaseUrl, db: opened.db, pool: opened.pool, content, egress, identity, close };
   } catch (error) {
     await close();

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { Id, Text, Word } from './field.ts';
 import { EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from './limits.ts';
-import { ROLES } from './vocabulary.ts';
+import { ROLES, SIGN_IN_WAYS } from './vocabulary.ts';
 
 export const Session = Type.Object(
   {
@@ -47,7 +47,35 @@ const signInWithPassword = defineEndpoint({
   access: 'PUBLIC',
   body: Type.Object({ email, password: password('The password.', 1) }, { title: 'PasswordSignIn' }),
   success: { status: 200, description: 'The session has begun.', body: Session, fleeting: true },
-  problems: [400, 401, 413, 415, 429],
+  problems: [400, 401, 403, 413, 415, 429],
+});
+
+/** Where a browser goes to log in by the provider of identities; `/callback` below it is where it comes back to. */
+export const OIDC_SIGN_IN_PATH = '/larder/v1/sign-in/oidc';
+
+const SignInWay = Type.Object(
+  {
+    type: Word(SIGN_IN_WAYS, 'How one logs in.'),
+    name: Text('What it is called: for OIDC the host of the provider.'),
+    url: Text('Path of the service: PASSWORD is a POST of this document, to OIDC a browser goes.'),
+  },
+  { title: 'SignInWay' },
+);
+
+const listSignInWays = defineEndpoint({
+  method: 'GET',
+  path: '/larder/v1/sign-in',
+  summary: 'Say how people log in',
+  description: `A browser that goes to \`${OIDC_SIGN_IN_PATH}?return_to=/path\` is sent to the provider of identities and comes back to that path of the service with the cookie of a session; \`POST ${OIDC_SIGN_IN_PATH}\` with such a cookie answers the \`url\` at which the user connects an account at the provider. An addition of Larder.`,
+  tag: 'Authentication',
+  access: 'PUBLIC',
+  success: {
+    status: 200,
+    description: 'The ways.',
+    body: Type.Object({ items: Type.Array(SignInWay) }, { title: 'SignInWays' }),
+    fleeting: true,
+  },
+  problems: [400],
 });
 
 const signOut = defineEndpoint({
@@ -93,4 +121,4 @@ const setPassword = defineEndpoint({
   problems: [400, 409, 413, 415, 429],
 });
 
-export const sessionEndpoints = { signInWithPassword, signOut, getSession, setPassword };
+export const sessionEndpoints = { listSignInWays, signInWithPassword, signOut, getSession, setPassword };

@@ -9,6 +9,9 @@ export type PackagingType = (typeof PACKAGING_TYPES)[number];
 export const ROLES = ['OWNER', 'EDITOR', 'VIEWER'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** How people log in. */
+export const SIGN_IN_WAYS = ['OIDC', 'PASSWORD'] as const;
+
 /**
  * What of its role an API token reaches: all of the API or only reading in it, pushing to the hosted registry or only pulling
  * from it.

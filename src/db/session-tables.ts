@@ -1,4 +1,4 @@
-// The rows of people's passwords and sessions.
+// The rows of how people log in: passwords, accounts at a provider of identities, and sessions.
 import type { Generated } from 'kysely';
 import type { DefaultTime, OptionalTime, Time } from './columns.ts';
 
@@ -20,4 +20,18 @@ export type SessionsTable = {
   last_used_at: DefaultTime;
   expires_at: Time;
   ended_at: OptionalTime;
+};
+
+export type OidcAccountsTable = {
+  issuer: string;
+  subject: string;
+  organization_id: string;
+  user_id: string;
+  created_at: DefaultTime;
+  last_used_at: DefaultTime;
+};
+
+export type OidcReturnsTable = {
+  id: string;
+  expires_at: Time;
 };

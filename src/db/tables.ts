@@ -47,7 +47,7 @@ import type {
   RegistriesTable,
   RegistryCredentialsTable,
 } from './registry-tables.ts';
-import type { SessionsTable, UserPasswordsTable } from './session-tables.ts';
+import type { OidcAccountsTable, OidcReturnsTable, SessionsTable, UserPasswordsTable } from './session-tables.ts';
 
 export { json } from './columns.ts';
 export type { ContentUseKind } from './content-tables.ts';
@@ -337,6 +337,8 @@ export type Tables = {
   subscriptions: SubscriptionsTable;
   user_passwords: UserPasswordsTable;
   sessions: SessionsTable;
+  oidc_accounts: OidcAccountsTable;
+  oidc_returns: OidcReturnsTable;
   catalogs: CatalogsTable;
   operating_systems: OperatingSystemsTable;
   products: ProductsTable;

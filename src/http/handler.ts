@@ -18,6 +18,7 @@ export type HttpIdentity = Pick<
   | 'failedLogins'
   | 'getSessionHolder'
   | 'passwords'
+  | 'oidc'
 >;
 
 /** What every handler gets beside its input. */

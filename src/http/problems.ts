@@ -50,6 +50,21 @@ export const PROBLEMS = {
     advice:
       'A change with the cookie of a session says that it comes from the service’s own origin, in "Sec-Fetch-Site" or "Origin". Programs send an access token in place of a cookie.',
   },
+  'sign-in-over': {
+    status: 400,
+    title: 'This log-in is over',
+    advice: 'It was not begun in this browser, took longer than ten minutes, or is done already. Begin again.',
+  },
+  'sign-in-denied': {
+    status: 403,
+    title: 'The identity provider refused the log-in',
+    advice: 'Begin again, or ask whoever looks after the accounts at the provider.',
+  },
+  'not-admitted': {
+    status: 403,
+    title: 'This account is not let in here',
+    advice: 'An owner of the organization, or the operator of the service, can let it in.',
+  },
   forbidden: {
     status: 403,
     title: 'The role does not allow this',
@@ -111,6 +126,11 @@ export const PROBLEMS = {
     status: 409,
     title: 'Somebody logs in with this address already',
     advice: 'Choose another.',
+  },
+  'account-taken': {
+    status: 409,
+    title: 'The account at the identity provider is another user’s',
+    advice: 'Log in at the provider with another account.',
   },
   'not-released': {
     status: 412,
@@ -176,6 +196,11 @@ export const PROBLEMS = {
     advice:
       'It is not the fault of the request. Give the operator the request id of the answer: the log tells more under it.',
   },
+  'provider-failed': {
+    status: 502,
+    title: 'The identity provider does not answer as it should',
+    advice: 'Try again. If it stays so, the operator finds the reason in the log under the request id.',
+  },
   unavailable: {
     status: 503,
     title: 'The service cannot do this at the moment',
@@ -218,6 +243,11 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
   EMAIL_TAKEN: 'email-taken',
   TOKEN_LESSER: 'forbidden',
   BUSY: undefined,
+  SIGN_IN_OVER: 'sign-in-over',
+  SIGN_IN_DENIED: 'sign-in-denied',
+  NOT_ADMITTED: 'not-admitted',
+  PROVIDER_FAILED: 'provider-failed',
+  ACCOUNT_TAKEN: 'account-taken',
 };
 
 export type RefusalOptions = {

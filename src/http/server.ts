@@ -23,6 +23,7 @@ import { addOpenApi } from './openapi-routes.ts';
 import { addProblemPages } from './problem-pages.ts';
 import { requestIdOf } from './request-id.ts';
 import { handledEndpoints } from './routes/handlers.ts';
+import { addSignInDoor } from './sign-in-door.ts';
 import type { TlsPair } from './tls-files.ts';
 
 /** What the server is made of. Nothing here is closed by it. */
@@ -76,6 +77,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   addProblemPages(app);
   addFilesDoor(app, { content: parts.content, fileKey: parts.identity.fileKey });
   addOpenApi(app);
+  addSignInDoor(app, parts);
   app.get('/.well-known/jwks.json', () => parts.identity.jwks());
   app.register(async (api) => addApi(api, handledEndpoints, parts));
   const { register } = parts;

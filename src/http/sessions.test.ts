@@ -63,6 +63,21 @@ test('a session opens the API as its user, until it is ended', async () => {
   expect([over.statusCode, over.json().type]).toEqual([401, '/problems/session-over']);
 });
 
+test('a log-in is told to the audit trail, ends the session that the browser held, and comes from no page of others', async () => {
+  const before = await cookieOf();
+  const after = await cookieOf({ cookie: before });
+  expect(after).not.toBe(before);
+  const asked = async (cookie: string) => (await api.ask('GET', '/larder/v1/session', as(cookie))).statusCode;
+  expect([await asked(before), await asked(after)]).toEqual([401, 200]);
+  const events = await api.ask('GET', '/larder/v1/audit-events?action=signInWithPassword');
+  expect(events.json().items[0]).toMatchObject({ actor_name: 'jane', address: '127.0.0.1', subject_kind: 'user' });
+  for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'https://evil.example' }]) {
+    const answer = await signIn(PASSWORD, EMAIL, headers as Record<string, string>);
+    expect([answer.statusCode, answer.json().type]).toEqual([403, '/problems/cross-site']);
+  }
+  expect((await signIn(PASSWORD, EMAIL, SAME)).statusCode).toBe(200);
+});
+
 test('who is no trusted proxy does not make the cookie one of TLS', async () => {
   const tls = { 'x-forwarded-proto': 'https' };
   expect(await cookieOf(tls)).toMatch(/^larder-session=/);

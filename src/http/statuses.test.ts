@@ -115,6 +115,7 @@ const ONE: Record<string, Record<string, Provoke>> = {
       return { sent: { body }, token: undefined };
     },
     401: () => ({ token: undefined }),
+    403: () => ({ sent: { headers: { 'sec-fetch-site': 'cross-site' } }, token: undefined }),
     429: async () => {
       const sent = { body: { email: 'nobody@example.org', password: 'wrong' }, token: undefined };
       await fill(LOGIN_LIMITS.perAddress, endpoints.signInWithPassword.path, sent);

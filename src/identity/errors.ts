@@ -40,7 +40,17 @@ export type IdentityErrorCode =
   /** The token in use may less than its user. */
   | 'TOKEN_LESSER'
   /** Too many passwords wait to be judged. */
-  | 'BUSY';
+  | 'BUSY'
+  /** A log-in that was not begun in this browser, took too long, or came back before. */
+  | 'SIGN_IN_OVER'
+  /** The provider of identities said no. */
+  | 'SIGN_IN_DENIED'
+  /** Known to the provider, and not let in here; the message says why, for the person. */
+  | 'NOT_ADMITTED'
+  /** The provider of identities does not answer, or what it answers is not valid. */
+  | 'PROVIDER_FAILED'
+  /** The account at the provider is another user's. */
+  | 'ACCOUNT_TAKEN';
 
 export class IdentityError extends Error {
   readonly code: IdentityErrorCode;

@@ -1,6 +1,7 @@
 // Identity of one installation as a single value: its keys opened once, and what the doors ask of them.
 import type { JSONWebKeySet } from 'jose';
 import { type Database, inTransaction } from '../db/database.ts';
+import type { Egress } from '../egress/egress.ts';
 import {
   EXPIRES_IN_SECONDS,
   requireOtherAudience,
@@ -14,6 +15,9 @@ import { countFailedLogins, type FailedLogins, type LoginLimits } from './failed
 import { ensureInstallation } from './installation.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
 import { openKeyRing } from './key-ring.ts';
+import { type OidcDoor, openOidcDoor } from './oidc.ts';
+import type { OidcSettings } from './oidc-settings.ts';
+import type { Seals } from './oidc-tickets.ts';
 import { openPasswordHashes, type PasswordHashes } from './password-hashes.ts';
 import type { Principal } from './principal.ts';
 import { findRegistryGuest, type RegistryGuest, useRegistryCredential } from './registry-passwords.ts';
@@ -59,6 +63,8 @@ export type Identity = {
   /** Whom the cookie of a session stands for. Throws IdentityError SESSION_OVER. */
   getSessionHolder(secret: string): Promise<Principal>;
   passwords: PasswordHashes;
+  /** The provider of identities, where the operator named one. */
+  oidc?: OidcDoor;
 };
 
 /**
@@ -68,13 +74,18 @@ export type Identity = {
 export async function openIdentity(
   db: Database,
   key: InstallationKey,
-  options: { loginLimits?: LoginLimits } = {},
+  options: { loginLimits?: LoginLimits; oidc?: OidcSettings; egress?: Pick<Egress, 'request'> } = {},
 ): Promise<Identity> {
   await inTransaction(db, async (tx) => {
     await ensureInstallation(tx, key);
     await ensureSigningKey(tx, key);
   });
   const keys = await openKeyRing(() => loadSigningKeys(db, key));
+  const seals: Seals = {
+    seal: (plaintext, owner) => seal(key, plaintext, owner),
+    unseal: (sealed, owner) => unseal(key, sealed, owner),
+  };
+  const { oidc, egress } = options;
   return {
     verifyAccessToken: rememberVerified(async (jwt) => verifyAccessToken(await keys.forToken(jwt), jwt)),
     async exchangeApiToken(apiToken) {
@@ -98,11 +109,11 @@ export async function openIdentity(
     },
     verifyToken: async (jwt, options) => verifyToken(await keys.forToken(jwt), jwt, options),
     jwks: async () => (await keys.fresh()).jwks,
-    seal: (plaintext, owner) => seal(key, plaintext, owner),
-    unseal: (sealed, owner) => unseal(key, sealed, owner),
+    ...seals,
     fileKey: deriveKey(key.current, 'file links'),
     failedLogins: countFailedLogins(options.loginLimits),
     getSessionHolder: (secret) => getSessionHolder(db, secret),
     passwords: openPasswordHashes(),
+    ...(oidc && egress && { oidc: openOidcDoor(oidc, { db, egress, seals }) }),
   };
 }

@@ -1,6 +1,7 @@
 // Sessions: what a browser holds after a log-in, found by the hash of its secret, ended by sign-out, idleness and time.
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
+import { recordAuditEvent } from '../db/audit-trail.ts';
 import { now } from '../db/clock.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
@@ -19,24 +20,58 @@ const LAST_USED_MINUTES = 5;
 
 export type NewSession = { id: string; secret: string };
 
-/** Begins a session of a user, and forgets those that ended by their time. */
+/** Whence a log-in came, for the audit trail. */
+export type LoginSource = { request_id: string; address: string };
+
+/**
+ * Begins a session of a user, which the audit trail tells under the name of the way to log in, and forgets those that ended by their
+ * time. A session that the browser held before ends: what others may know of it opens nothing. Throws IdentityError SESSION_OVER
+ * for a user who is gone.
+ */
 export async function createSession(
   tx: Transaction,
   user: { organization_id: string; user_id: string },
+  options: { way: 'signInWithPassword' | 'signInWithOidc'; source: LoginSource; instead_of?: string | undefined },
 ): Promise<NewSession> {
+  const { organization_id, user_id } = user;
+  const name = await findName(tx, user);
+  if (name === undefined) throw new IdentityError('SESSION_OVER', 'The user is gone');
   await tx.deleteFrom('sessions').where('expires_at', '<', now).execute();
+  if (options.instead_of !== undefined) await endSessionOf(tx, options.instead_of);
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
   const row = await tx
     .insertInto('sessions')
     .values({
-      organization_id: user.organization_id,
-      user_id: user.user_id,
-      secret_sha256: digestOf(secret),
+      ...{ organization_id, user_id, secret_sha256: digestOf(secret) },
       expires_at: sql<Date>`now() + make_interval(hours => ${SESSION_HOURS})`,
     })
     .returning('id')
     .executeTakeFirstOrThrow();
+  await recordAuditEvent(tx, {
+    ...{ organization_id, actor_id: user_id, actor_name: name, action: options.way },
+    ...{ subject_kind: 'user', subject_id: user_id },
+    ...options.source,
+  });
   return { ...row, secret };
+}
+
+async function findName(
+  tx: Transaction,
+  { organization_id, user_id }: { organization_id: string; user_id: string },
+): Promise<string | undefined> {
+  const user = await tx
+    .selectFrom('users')
+    .where('id', '=', user_id)
+    .where('organization_id', '=', organization_id)
+    .where('removed_at', 'is', null)
+    .select('name')
+    .executeTakeFirst();
+  return user?.name;
+}
+
+async function endSessionOf(tx: Transaction, secret: string): Promise<void> {
+  const ended = tx.updateTable('sessions').set({ ended_at: now }).where('ended_at', 'is', null);
+  await ended.where('secret_sha256', '=', digestOf(secret)).execute();
 }
 
 /** Whom a living session stands for, with the role that the user has at this moment. Throws IdentityError SESSION_OVER. */

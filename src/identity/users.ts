@@ -133,7 +133,10 @@ export async function requireOwner(tx: Transaction, principal: Principal): Promi
 }
 
 /** Of writers of one organization's users each sees what the one before did: an address is given once, and an owner stays. */
-async function takeUsersTurn(tx: Transaction, { organization_id }: Principal): Promise<void> {
+export async function takeUsersTurn(
+  tx: Transaction,
+  { organization_id }: Pick<Principal, 'organization_id'>,
+): Promise<void> {
   await takeTurn(tx, ['users', organization_id]);
 }
 
@@ -149,7 +152,12 @@ async function holdUser(tx: Transaction, principal: Principal, id: string): Prom
   return user;
 }
 
-async function requireOtherOwner(tx: Transaction, { organization_id }: Principal, id: string): Promise<void> {
+/** Throws LAST_OWNER when this user is. In a turn (takeUsersTurn), so that it stays true. */
+export async function requireOtherOwner(
+  tx: Transaction,
+  { organization_id }: Pick<Principal, 'organization_id'>,
+  id: string,
+): Promise<void> {
   const others = await sql`
     select from users
     where organization_id = ${organization_id} and role = 'OWNER' and removed_at is null and id <> ${id} limit 1`.execute(
@@ -171,7 +179,11 @@ async function requireFree(
   if (taken.rows.length > 0) throw new IdentityError('TAKEN', `Another user has the e-mail address ${email}`);
 }
 
-async function requireRoom(tx: Transaction, { organization_id }: Principal): Promise<void> {
+/** Throws LIMIT_REACHED when the organization has as many users as may be. In a turn. */
+export async function requireRoom(
+  tx: Transaction,
+  { organization_id }: Pick<Principal, 'organization_id'>,
+): Promise<void> {
   const living = await sql<{ total: number }>`
     select count(*) as total from users where organization_id = ${organization_id} and removed_at is null`.execute(tx);
   if ((living.rows[0]?.total ?? 0) < USERS_MAX) return;

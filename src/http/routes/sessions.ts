@@ -1,5 +1,7 @@
 // Logging in and out, and who one is then.
 import { createHash } from 'node:crypto';
+import { endpoints } from '../../contract/endpoints.ts';
+import { OIDC_SIGN_IN_PATH } from '../../contract/session.ts';
 import { describeCaller } from '../../identity/caller.ts';
 import { IdentityError } from '../../identity/errors.ts';
 import { checkPassword, findPasswordHash, keepPassword } from '../../identity/passwords.ts';
@@ -7,14 +9,26 @@ import { createSession, endSessions } from '../../identity/sessions.ts';
 import type { Context, Handler, PublicContext } from '../handler.ts';
 import { IDENTITY_PROBLEMS, invalid, Refusal } from '../problems.ts';
 import { unavailable } from '../refuse.ts';
-import { clearSessionCookie, setSessionCookie } from '../session-cookie.ts';
+import { clearSessionCookie, requireOwnPage, sessionSecretOf, setSessionCookie } from '../session-cookie.ts';
 
 const signInWithPassword: Handler<'signInWithPassword'> = async (context, input) => {
-  const { db, identity, origin, reply } = context;
+  const { db, identity, origin, request, reply } = context;
+  requireOwnPage(request, origin);
   const user = await judged(context, input, () => checkPassword(db, identity.passwords, input));
-  const { secret } = await context.write((tx) => createSession(tx, user));
+  const source = { request_id: request.id, address: request.ip };
+  const before = sessionSecretOf(request, origin);
+  const { secret } = await context.write((tx) =>
+    createSession(tx, user, { way: 'signInWithPassword', source, instead_of: before }),
+  );
   setSessionCookie(reply, origin, secret);
   return describeCaller(db, user);
+};
+
+/** How people may log in here, in the order in which they are offered. */
+const listSignInWays: Handler<'listSignInWays'> = async ({ identity }) => {
+  const password = { type: 'PASSWORD' as const, name: 'Password', url: endpoints.signInWithPassword.path };
+  if (identity.oidc === undefined) return { items: [password] };
+  return { items: [{ type: 'OIDC' as const, name: identity.oidc.name, url: OIDC_SIGN_IN_PATH }, password] };
 };
 
 const signOut: Handler<'signOut'> = async (context) => {
@@ -91,4 +105,4 @@ function requireWait(seconds: number): void {
   if (seconds > 0) throw new Refusal('too-many-requests', { headers: { 'retry-after': String(seconds) } });
 }
 
-export const sessionHandlers = { signInWithPassword, signOut, getSession, setPassword };
+export const sessionHandlers = { listSignInWays, signInWithPassword, signOut, getSession, setPassword };

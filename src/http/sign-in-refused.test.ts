@@ -1,0 +1,202 @@
+// Who is not logged in by a provider of identities, each for another reason, and that no secret of it is told.
+import type { FastifyInstance } from 'fastify';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type Browser, openBrowser } from '../../test/oidc-provider.ts';
+import {
+  BEGIN,
+  CALLBACK,
+  cookieOf,
+  HOME,
+  ORIGIN,
+  openTestSignIn,
+  sessionOf,
+  type TestSignIn,
+  titleOf,
+} from '../../test/sign-in.ts';
+import { createEgress } from '../egress/egress.ts';
+import { LOGIN_LIMITS } from '../identity/failed-logins.ts';
+
+let house: TestSignIn;
+let startServer: TestSignIn['startServer'];
+let enter: TestSignIn['enter'];
+let userOf: TestSignIn['userOf'];
+let api: TestSignIn['api'];
+let provider: TestSignIn['provider'];
+beforeAll(async () => {
+  house = await openTestSignIn();
+  ({ startServer, enter, userOf, api, provider } = house);
+}, 60_000);
+afterEach(() => {
+  provider.meddle = undefined;
+});
+afterAll(() => house.close());
+
+test('refused is who is new where the operator lets nobody new in, with a page and as a problem', async () => {
+  const server = await startServer();
+  const { page, browser } = await enter(server, 'stranger');
+  expect([page.status, titleOf(page.text)]).toEqual([403, 'This account is not let in here']);
+  expect(page.text).toContain('Nobody here logs in with this account');
+  expect(page.headers['content-type']).toContain('text/html');
+  expect(page.headers['content-security-policy']).toContain("default-src 'none'");
+  expect(sessionOf(browser)).toBeUndefined();
+  const back = await enter(server, 'stranger', { before: CALLBACK });
+  const answer = await server.inject({ url: back.page.url.href, headers: { cookie: cookieOf(back.browser) } });
+  expect([answer.statusCode, answer.json().type]).toEqual([403, '/problems/not-admitted']);
+});
+
+test('refused is a user who was removed', async () => {
+  const server = await startServer({ defaultRole: 'VIEWER' });
+  const { browser } = await enter(server, 'gone');
+  await api.database.pool.query('update users set removed_at = now() where id = $1', [(await userOf('gone'))?.['id']]);
+  expect((await browser.open(ORIGIN + HOME)).status).toBe(401);
+  const { page } = await enter(server, 'gone');
+  expect([page.status, page.text]).toEqual([403, expect.stringContaining('was removed')]);
+});
+
+test('refused is a log-in that the provider refuses, whatever it says about it', async () => {
+  const server = await startServer({ defaultRole: 'VIEWER' });
+  const browser = openBrowser(ORIGIN, () => server);
+  const form = await browser.open(BEGIN);
+  const abort = /href="([^"]+\/abort)"/.exec(form.text)?.[1];
+  const page = await browser.open(new URL(abort ?? '', form.url).href);
+  expect([page.status, titleOf(page.text)]).toEqual([403, 'The identity provider refused the log-in']);
+  expect(page.text).toContain('It says access_denied.');
+  expect(page.text).not.toContain('End-User');
+});
+
+test.each<[string, (url: URL, browser: Browser) => void, number]>([
+  ['another state', (url) => url.searchParams.set('state', 'x'.repeat(43)), 400],
+  ['no state', (url) => url.searchParams.delete('state'), 400],
+  ['no cookie', (_, browser) => browser.cookies.delete(ORIGIN), 400],
+  ['a cookie that was changed', (_, browser) => changeTicket(browser), 400],
+  ['another issuer', (url) => url.searchParams.set('iss', 'https://evil.example'), 502],
+  ['another code', (url) => url.searchParams.set('code', 'x'.repeat(43)), 502],
+  ['no code', (url) => url.searchParams.delete('code'), 502],
+])('refused is who comes back with %s', async (_, change, status) => {
+  const server = await startServer({ defaultRole: 'VIEWER' });
+  const { page, browser } = await enter(server, 'changed', { before: CALLBACK });
+  change(page.url, browser);
+  const end = await browser.open(page.url.href);
+  expect(end.status).toBe(status);
+  expect(sessionOf(browser)).toBeUndefined();
+  expect(await userOf('changed')).toBeUndefined();
+});
+
+test('refused is who comes back twice, or with the code of another browser', async () => {
+  const server = await startServer({ defaultRole: 'VIEWER' });
+  const { page, browser } = await enter(server, 'replay', { before: CALLBACK });
+  const cookie = cookieOf(browser);
+  const come = (url: URL, held: string) => server.inject({ url: url.href, headers: { cookie: held } });
+  expect((await come(page.url, cookie)).statusCode).toBe(303);
+  const second = await come(page.url, cookie);
+  expect([second.statusCode, second.json().type]).toEqual([400, '/problems/sign-in-over']);
+  const thief = await enter(server, 'thief', { before: CALLBACK });
+  const victim = await enter(server, 'victim', { before: CALLBACK });
+  const stolen = new URL(thief.page.url);
+  stolen.searchParams.set('code', victim.page.url.searchParams.get('code') ?? '');
+  expect((await come(stolen, cookieOf(thief.browser))).statusCode).toBe(502);
+  expect((await come(victim.page.url, cookieOf(thief.browser))).statusCode).toBe(400);
+});
+
+test('refused is who comes back too late', async () => {
+  const server = await startServer({ defaultRole: 'VIEWER' });
+  const { page, browser } = await enter(server, 'late', { before: CALLBACK });
+  const ticket = browser.cookies.get(ORIGIN)?.get('__Host-larder-sign-in') ?? '';
+  const owner = { organization_id: 'installation', row_id: 'oidc ticket' };
+  const held = JSON.parse(api.identity.unseal(Buffer.from(ticket, 'base64url'), owner));
+  const old = JSON.stringify({ ...held, expires_at: held.expires_at - 11 * 60_000 });
+  browser.cookies.get(ORIGIN)?.set('__Host-larder-sign-in', api.identity.seal(old, owner).toString('base64url'));
+  const end = await browser.open(page.url.href);
+  expect([end.status, titleOf(end.text)]).toEqual([400, 'This log-in is over']);
+});
+
+test.each<[string, (token: string) => string]>([
+  ['a changed person', (token) => changedToken(token, { sub: 'boss' })],
+  ['another audience', (token) => changedToken(token, { aud: 'somebody' })],
+  ['no signature', (token) => changedToken(token, {}, { alg: 'none' })],
+  ['nothing in it', () => ''],
+])('refused is an ID token with %s', async (_, change) => {
+  const server = await startServer({ defaultRole: 'VIEWER' });
+  provider.meddle = (context) => {
+    const body = context.body as { id_token?: string } | undefined;
+    if (context.path === '/token' && body?.id_token !== undefined) body.id_token = change(body.id_token);
+  };
+  const { page } = await enter(server, 'tampered');
+  expect([page.status, titleOf(page.text)]).toEqual([502, 'The identity provider does not answer as it should']);
+  expect(await userOf('tampered')).toBeUndefined();
+});
+
+test('refused is a provider that says to be another, one inside that nobody allowed, and one that does not answer', async () => {
+  provider.meddle = (context) => {
+    if (context.path.startsWith('/.well-known/')) (context.body as { issuer: string }).issuer = 'https://evil.example';
+  };
+  const begin = async (server: FastifyInstance) => {
+    const answer = await server.inject({ url: '/larder/v1/sign-in/oidc' });
+    return [answer.statusCode, answer.json().type, answer.json().detail];
+  };
+  const failed = '/problems/provider-failed';
+  const server = await startServer();
+  expect(await begin(server)).toEqual([502, failed, expect.stringContaining('is not valid: OAUTH_')]);
+  provider.meddle = undefined;
+  expect((await server.inject({ url: '/larder/v1/sign-in/oidc' })).statusCode).toBe(303);
+  const closed = createEgress({ allow: [] });
+  const inside = await begin(await startServer({}, closed));
+  expect(inside).toEqual([502, failed, expect.stringContaining('LARDER_EGRESS_ALLOW')]);
+  closed.close();
+  const nobody = await begin(await startServer({ issuer: 'http://127.0.0.1:9' }));
+  expect(nobody).toEqual([502, failed, expect.stringContaining('ECONNREFUSED')]);
+});
+
+test.each([
+  'https://evil.example/',
+  '//evil.example',
+  '/\\evil.example',
+  '/\t/evil.example',
+  '/.//evil.example',
+  '/x/..//evil.example',
+  'session',
+  '',
+  `/${'x'.repeat(500)}`,
+])('refused is the way to %j', async (path) => {
+  const server = await startServer();
+  const answer = await server.inject({ url: `/larder/v1/sign-in/oidc?return_to=${encodeURIComponent(path)}` });
+  expect([answer.statusCode, answer.json().violations]).toEqual([
+    400,
+    [{ field: 'return_to', message: expect.stringContaining('a path of this service') }],
+  ]);
+});
+
+test('refused are other parameters, and two paths', async () => {
+  const server = await startServer();
+  const twice = await server.inject({ url: '/larder/v1/sign-in/oidc?return_to=/a&return_to=/b&x=1' });
+  expect(twice.json().violations.map(({ field }: { field: string }) => field)).toEqual(['return_to', 'x']);
+});
+
+test('refused is who keeps coming back with nothing', async () => {
+  const server = await startServer();
+  for (let time = 0; time < LOGIN_LIMITS.perAddress; time++) await server.inject({ url: CALLBACK });
+  const answer = await server.inject({ url: CALLBACK });
+  expect([answer.statusCode, answer.headers['retry-after']]).toEqual([429, expect.stringMatching(/^\d+$/)]);
+});
+
+test('no secret of all this is in the log', () => {
+  const text = api.lines.join('');
+  expect(text).toContain('/larder/v1/sign-in/oidc/callback');
+  for (const secret of [provider.clientSecret, 'code=', 'state=', 'eyJ']) expect(text).not.toContain(secret);
+});
+
+function changeTicket(browser: Browser): void {
+  const ticket = browser.cookies.get(ORIGIN)?.get('__Host-larder-sign-in') ?? '';
+  const middle = ticket.length >> 1;
+  const other = ticket[middle] === 'A' ? 'B' : 'A';
+  browser.cookies.get(ORIGIN)?.set('__Host-larder-sign-in', ticket.slice(0, middle) + other + ticket.slice(middle + 1));
+}
+
+function changedToken(token: string, claims: object, head: object = {}): string {
+  const [header = '', payload = '', signature = ''] = token.split('.');
+  const changed = (part: string, change: object) =>
+    Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(part, 'base64url').toString()), ...change })).toString(
+      'base64url',
+    );
+  return [changed(header, head), changed(payload, claims), signature].join('.');
+}

@@ -1,0 +1,163 @@
+// Which user a person at the provider is: known by issuer and subject, connected by the user themselves, or made at the first log-in.
+import { sql } from 'kysely';
+import type { Role } from '../contract/vocabulary.ts';
+import { recordAuditEvent } from '../db/audit-trail.ts';
+import { now } from '../db/clock.ts';
+import type { Transaction } from '../db/database.ts';
+import { takeTurn } from '../db/turns.ts';
+import { IdentityError } from './errors.ts';
+import type { OidcPerson } from './oidc-claims.ts';
+import type { LoginSource } from './sessions.ts';
+import { requireOtherOwner, requireRoom, takeUsersTurn } from './users.ts';
+
+export type AccountUser = { organization_id: string; user_id: string };
+
+/** Who acts when a person is made a user, or another role follows from a claim. */
+const LARDER = 'Larder';
+
+/**
+ * The user of a person who logs in, with the role that the claim gives. Who is new is made a user where the operator's settings
+ * give them a role. Throws IdentityError NOT_ADMITTED, LAST_OWNER and LIMIT_REACHED.
+ */
+export async function admitPerson(
+  tx: Transaction,
+  person: OidcPerson,
+  options: { organization: string | undefined; source: LoginSource },
+): Promise<AccountUser> {
+  await takeAccountTurn(tx, person);
+  const known = await findAccount(tx, person);
+  if (known === undefined) return await createFor(tx, person, options);
+  if (known.removed_at !== null) throw notAdmitted('The user of this account was removed.');
+  if (person.organization !== undefined && person.organization !== known.namespace) {
+    throw notAdmitted('The provider puts this account into another organization than Larder does.');
+  }
+  if (person.role_by_claim) await followClaim(tx, known, { person, source: options.source });
+  await tx
+    .updateTable('oidc_accounts')
+    .set({ last_used_at: now })
+    .where('issuer', '=', person.issuer)
+    .where('subject', '=', person.subject)
+    .execute();
+  return { organization_id: known.organization_id, user_id: known.user_id };
+}
+
+/** Connects a person to a user who is logged in. Throws IdentityError ACCOUNT_TAKEN when the account is another living user's. */
+export async function connectAccount(
+  tx: Transaction,
+  person: Pick<OidcPerson, 'issuer' | 'subject'>,
+  { user, source }: { user: AccountUser & { name: string }; source: LoginSource },
+): Promise<void> {
+  await takeAccountTurn(tx, person);
+  const known = await findAccount(tx, person);
+  if (known !== undefined && known.user_id === user.user_id) return;
+  if (known !== undefined && known.removed_at === null) {
+    throw new IdentityError('ACCOUNT_TAKEN', 'Another user logs in with this account at the provider.');
+  }
+  const { organization_id, user_id } = user;
+  const { issuer, subject } = person;
+  // Of a user who was removed it is free again.
+  await tx.deleteFrom('oidc_accounts').where('issuer', '=', issuer).where('subject', '=', subject).execute();
+  await tx.insertInto('oidc_accounts').values({ issuer, subject, organization_id, user_id }).execute();
+  await recordAuditEvent(tx, {
+    ...{ organization_id, actor_id: user_id, actor_name: user.name },
+    ...{ action: 'connectOidcAccount', subject_kind: 'user', subject_id: user_id },
+    ...source,
+  });
+}
+
+/** Two log-ins of one person at the same time make one user. */
+async function takeAccountTurn(
+  tx: Transaction,
+  { issuer, subject }: Pick<OidcPerson, 'issuer' | 'subject'>,
+): Promise<void> {
+  await takeTurn(tx, ['oidc-account', issuer, subject]);
+}
+
+function findAccount(tx: Transaction, { issuer, subject }: Pick<OidcPerson, 'issuer' | 'subject'>) {
+  return tx
+    .selectFrom('oidc_accounts as a')
+    .innerJoin('users as u', 'u.id', 'a.user_id')
+    .innerJoin('organizations as o', 'o.id', 'u.organization_id')
+    .where('a.issuer', '=', issuer)
+    .where('a.subject', '=', subject)
+    .select(['u.id as user_id', 'u.organization_id', 'u.name', 'u.role', 'u.removed_at', 'o.namespace'])
+    .executeTakeFirst();
+}
+
+type Known = AccountUser & { name: string; role: Role };
+
+async function followClaim(
+  tx: Transaction,
+  user: Known,
+  { person: { role }, source }: { person: OidcPerson; source: LoginSource },
+): Promise<void> {
+  if (role === undefined) throw notAdmitted('The provider gives this account no role here.');
+  if (role === user.role) return;
+  const { organization_id, user_id } = user;
+  await takeUsersTurn(tx, user);
+  if (role !== 'OWNER') await requireOtherOwner(tx, user, user_id);
+  await tx
+    .updateTable('users')
+    .set({ role, updated_at: now, updated_by: LARDER })
+    .where('id', '=', user_id)
+    .where('organization_id', '=', organization_id)
+    .execute();
+  await recordAuditEvent(tx, {
+    ...{ organization_id, actor_name: LARDER, action: 'updateUser', changed_fields: ['role'] },
+    ...{ subject_kind: 'user', subject_id: user_id },
+    ...source,
+  });
+}
+
+async function createFor(
+  tx: Transaction,
+  person: OidcPerson,
+  { organization, source }: { organization: string | undefined; source: LoginSource },
+): Promise<AccountUser> {
+  const { issuer, subject, name, role } = person;
+  if (role === undefined) {
+    throw notAdmitted(
+      'Nobody here logs in with this account: a user connects it once, or the operator lets new ones in.',
+    );
+  }
+  const organization_id = await findOrganization(tx, person.organization ?? organization);
+  if (organization_id === undefined) throw notAdmitted('The organization of this account is not here.');
+  await takeUsersTurn(tx, { organization_id });
+  await requireRoom(tx, { organization_id });
+  const email = await freeEmail(tx, organization_id, person.email);
+  const { id: user_id } = await tx
+    .insertInto('users')
+    .values({ organization_id, name, email, role, created_by: LARDER, updated_by: LARDER })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await tx.insertInto('oidc_accounts').values({ issuer, subject, organization_id, user_id }).execute();
+  await recordAuditEvent(tx, {
+    ...{ organization_id, actor_name: LARDER, action: 'createUser', subject_kind: 'user', subject_id: user_id },
+    ...source,
+  });
+  return { organization_id, user_id };
+}
+
+/** By its namespace, or the first that there was. */
+async function findOrganization(tx: Transaction, namespace: string | undefined): Promise<string | undefined> {
+  let found = tx.selectFrom('organizations').select('id').orderBy('created_at').orderBy('id').limit(1);
+  if (namespace !== undefined) found = found.where('namespace', '=', namespace);
+  return (await found.executeTakeFirst())?.id;
+}
+
+/** An address says nothing about who somebody is: where another user has it, this one goes without. */
+async function freeEmail(tx: Transaction, organizationId: string, email: string | undefined): Promise<string | null> {
+  if (email === undefined) return null;
+  const taken = await tx
+    .selectFrom('users')
+    .where('organization_id', '=', organizationId)
+    .where(sql`lower(email)`, '=', sql`lower(${email})`)
+    .where('removed_at', 'is', null)
+    .select('id')
+    .executeTakeFirst();
+  return taken === undefined ? email : null;
+}
+
+function notAdmitted(message: string): IdentityError {
+  return new IdentityError('NOT_ADMITTED', message);
+}

@@ -1,0 +1,159 @@
+// A provider of identities as its client: found by discovery, asked through the way out, told of in words without secrets.
+import {
+  allowInsecureRequests,
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  type ClientAuth,
+  ClientSecretBasic,
+  ClientSecretPost,
+  type Configuration,
+  calculatePKCECodeChallenge,
+  customFetch,
+  discovery,
+  enableNonRepudiationChecks,
+  fetchUserInfo,
+  None,
+} from 'openid-client';
+import type { Egress } from '../egress/egress.ts';
+import { IdentityError } from './errors.ts';
+import { type Claims, claimAt, claimsNeeded } from './oidc-claims.ts';
+import { ANSWER_SECONDS_MAX, fetchThrough } from './oidc-fetch.ts';
+import type { OidcSettings } from './oidc-settings.ts';
+
+/** Providers move their endpoints seldom, and announce it; their keys are fetched again when an unknown one signs. */
+const KNOWN_FOR_MS = 60 * 60_000;
+
+/** What binds an answer of the provider to the request that it answers. */
+export type Checks = { state: string; nonce: string; verifier: string };
+
+export type OidcClient = {
+  /** Where a browser is sent to. Throws IdentityError PROVIDER_FAILED. */
+  authorizationUrl(checks: Checks, redirectUri: string): Promise<URL>;
+  /**
+   * The verified claims of whoever comes back, `returned` being the whole address. Throws IdentityError SIGN_IN_DENIED and
+   * PROVIDER_FAILED.
+   */
+  redeem(checks: Checks, returned: URL): Promise<Claims>;
+};
+
+/** Nothing is asked before the first log-in. `now` answers milliseconds. */
+export function openOidcClient(
+  settings: OidcSettings,
+  egress: Pick<Egress, 'request'>,
+  now: () => number = () => performance.now(),
+): OidcClient {
+  let found: { at: number; configuration: Promise<Configuration> } | undefined;
+  const configured = () => {
+    if (found === undefined || found.at + KNOWN_FOR_MS < now()) {
+      const one = { at: now(), configuration: discover(settings, egress) };
+      found = one;
+      // Trouble is not remembered.
+      one.configuration.catch(() => {
+        if (found === one) found = undefined;
+      });
+    }
+    return found.configuration;
+  };
+  return {
+    authorizationUrl: (checks, redirectUri) =>
+      told(async () => {
+        const challenge = await calculatePKCECodeChallenge(checks.verifier);
+        return buildAuthorizationUrl(await configured(), {
+          ...{ redirect_uri: redirectUri, scope: settings.scopes.join(' ') },
+          ...{ state: checks.state, nonce: checks.nonce },
+          ...{ code_challenge: challenge, code_challenge_method: 'S256' },
+        });
+      }),
+    redeem: (checks, returned) =>
+      told(async () => redeem(await configured(), { checks, returned, needed: claimsNeeded(settings) })),
+  };
+}
+
+function discover(settings: OidcSettings, egress: Pick<Egress, 'request'>): Promise<Configuration> {
+  const { issuer, clientId, clientSecret } = settings;
+  const server = new URL(issuer);
+  const isPlain = server.protocol === 'http:';
+  return discovery(server, clientId, {}, clientSecret === undefined ? None() : secretOf(clientSecret), {
+    // The ID token's signature counts although it comes straight from the provider: whoever stands between changes nothing.
+    execute: [enableNonRepudiationChecks, ...(isPlain ? [allowInsecureRequests] : [])],
+    [customFetch]: fetchThrough(egress),
+    timeout: ANSWER_SECONDS_MAX,
+  });
+}
+
+/** As the provider says that it wants the secret (OpenID Connect Discovery 1.0, section 3: basic when it does not say). */
+function secretOf(secret: string): ClientAuth {
+  const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];
+  return (server, ...rest) => {
+    const { token_endpoint_auth_methods_supported: methods = ['client_secret_basic'] } = server;
+    const way = methods.includes('client_secret_basic') ? basic : post;
+    return way(server, ...rest);
+  };
+}
+
+type Return = { checks: Checks; returned: URL; needed: string[] };
+
+async function redeem(configuration: Configuration, { checks, returned, needed }: Return): Promise<Claims> {
+  const tokens = await authorizationCodeGrant(configuration, returned, {
+    expectedState: checks.state,
+    expectedNonce: checks.nonce,
+    pkceCodeVerifier: checks.verifier,
+    idTokenExpected: true,
+  });
+  const claims = tokens.claims();
+  if (claims === undefined) throw new IdentityError('PROVIDER_FAILED', 'The provider gave no ID token.');
+  const isWhole = needed.every((name) => claimAt(claims, name) !== undefined);
+  if (isWhole || configuration.serverMetadata().userinfo_endpoint === undefined) return claims;
+  const more = await fetchUserInfo(configuration, tokens.access_token, claims.sub);
+  return { ...more, ...claims };
+}
+
+async function told<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw inWords(error);
+  }
+}
+
+/** A code of RFC 6749 or OpenID Connect: letters and underscores, nothing that could be a text of somebody else's. */
+const ERROR_CODE = /^[a-z_]{1,40}$/;
+
+/**
+ * The cause is not kept: it holds claims, tokens and parameters. Its code is, which says as much as the log needs. What the provider
+ * describes in its own words is not repeated: anybody can write it into the address.
+ */
+function inWords(error: unknown): IdentityError {
+  if (error instanceof IdentityError) return error;
+  const { name, code, error: answered } = error as { name?: unknown; code?: unknown; error?: unknown };
+  if (name === 'AuthorizationResponseError') {
+    const word = typeof answered === 'string' && ERROR_CODE.test(answered) ? ` It says ${answered}.` : '';
+    return new IdentityError('SIGN_IN_DENIED', `The identity provider refused the log-in.${word}`);
+  }
+  const reason = reasonOf(String(code), answered) ?? reasonOf(codeBelow(error), undefined);
+  return new IdentityError(
+    'PROVIDER_FAILED',
+    reason ?? `The identity provider cannot be reached: ${codeBelow(error)}.`,
+  );
+}
+
+function reasonOf(code: string, answered: unknown): string | undefined {
+  if (code === 'EGRESS_REFUSED') {
+    return 'The identity provider is at a private address that the operator has not allowed (LARDER_EGRESS_ALLOW).';
+  }
+  if (code === 'OAUTH_RESPONSE_BODY_ERROR') {
+    const word = typeof answered === 'string' && ERROR_CODE.test(answered) ? answered : 'an error';
+    return `The identity provider answers ${word} when the log-in is redeemed.`;
+  }
+  if (code === 'OAUTH_TIMEOUT') return `The identity provider did not answer within ${ANSWER_SECONDS_MAX} seconds.`;
+  return code.startsWith('OAUTH_') ? `What the identity provider answers is not valid: ${code}.` : undefined;
+}
+
+/** The innermost code that there is. */
+function codeBelow(error: unknown): string {
+  let code = 'no answer';
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if ('code' in one && typeof one.code === 'string') code = one.code;
+  }
+  return code;
+}

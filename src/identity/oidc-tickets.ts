@@ -1,0 +1,85 @@
+// What a browser carries while somebody is at the provider: sealed, short-lived, good for one return to any server.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
+import { currentTime, now } from '../db/clock.ts';
+import { type Database, inTransaction } from '../db/database.ts';
+import { IdentityError } from './errors.ts';
+import type { Checks } from './oidc-client.ts';
+import { INSTALLATION, type SealOwner } from './sealed.ts';
+
+/** Time to find a telephone with the second factor. */
+export const SIGN_IN_MINUTES = 10;
+
+/** 256 bits, as of all secrets here; base64url of them is a verifier as RFC 7636, section 4.1, wants it. */
+const SECRET_BYTES = 32;
+
+const OWNER: SealOwner = { organization_id: INSTALLATION, row_id: 'oidc ticket' };
+
+export type Ticket = {
+  id: string;
+  /** Milliseconds, by the database's clock. */
+  expires_at: number;
+  checks: Checks;
+  /** Where the browser goes at the end: a path of ours. */
+  return_to: string;
+  /** The user who connects an account, absent when somebody logs in. */
+  user?: { organization_id: string; user_id: string };
+};
+
+export type Seals = {
+  seal(plaintext: string, owner: SealOwner): Buffer;
+  unseal(sealed: Buffer, owner: SealOwner): string;
+};
+
+export function newTicketChecks(): Checks {
+  const secret = () => randomBytes(SECRET_BYTES).toString('base64url');
+  return { state: secret(), nonce: secret(), verifier: secret() };
+}
+
+/** Writes a ticket: text for a cookie. */
+export async function writeTicket(
+  db: Database,
+  seals: Seals,
+  given: Pick<Ticket, 'checks' | 'return_to' | 'user'>,
+): Promise<string> {
+  const expires_at = (await currentTime(db)).getTime() + SIGN_IN_MINUTES * 60_000;
+  const ticket: Ticket = { id: randomUUID(), expires_at, ...given };
+  return seals.seal(JSON.stringify(ticket), OWNER).toString('base64url');
+}
+
+/**
+ * Reads a ticket and uses it up. Throws IdentityError SIGN_IN_OVER for none, one that is too old, one that came before, and one of
+ * another state, which stays good.
+ */
+export async function takeTicket(
+  db: Database,
+  seals: Seals,
+  { text, state }: { text: string | undefined; state: string | null },
+): Promise<Ticket> {
+  const ticket = readTicket(seals, text);
+  if (ticket.checks.state !== state) throw over();
+  const isFirst = await inTransaction(db, async (tx) => {
+    await tx.deleteFrom('oidc_returns').where('expires_at', '<', now).execute();
+    const taken = await sql`
+      insert into oidc_returns (id, expires_at)
+      select ${ticket.id}::uuid, at from (select to_timestamp(${ticket.expires_at}::double precision / 1000) as at) t
+      where at > now() on conflict do nothing returning id`.execute(tx);
+    return taken.rows.length > 0;
+  });
+  if (!isFirst) throw over();
+  return ticket;
+}
+
+function readTicket(seals: Seals, text: string | undefined): Ticket {
+  if (text === undefined) throw over();
+  try {
+    return JSON.parse(seals.unseal(Buffer.from(text, 'base64url'), OWNER)) as Ticket;
+  } catch (error) {
+    if (error instanceof IdentityError && error.code === 'SEAL_BROKEN') throw over();
+    throw error;
+  }
+}
+
+function over(): IdentityError {
+  return new IdentityError('SIGN_IN_OVER', 'This log-in is over');
+}

@@ -1,0 +1,77 @@
+// Logging in by a provider of identities, from the button to the session.
+import { type Database, inTransaction } from '../db/database.ts';
+import type { Egress } from '../egress/egress.ts';
+import { IdentityError } from './errors.ts';
+import { type AccountUser, admitPerson, connectAccount } from './oidc-accounts.ts';
+import { personOf } from './oidc-claims.ts';
+import { openOidcClient } from './oidc-client.ts';
+import type { OidcSettings } from './oidc-settings.ts';
+import { newTicketChecks, type Seals, takeTicket, writeTicket } from './oidc-tickets.ts';
+import { createSession, getSessionHolder, type LoginSource } from './sessions.ts';
+
+export type OidcDoor = {
+  /** What people know the provider by: its host. */
+  name: string;
+  /**
+   * Where to send a browser, and what it holds until it comes back. `user` connects an account instead of logging in. Throws
+   * IdentityError PROVIDER_FAILED.
+   */
+  begin(wish: { redirect_uri: string; return_to: string; user?: AccountUser }): Promise<{ url: URL; ticket: string }>;
+  /**
+   * Ends what `begin` began, at whichever server: answers where the browser goes on, and the secret of a new session where somebody
+   * logged in. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN, PROVIDER_FAILED, LAST_OWNER.
+   */
+  finish(given: Returned): Promise<{ return_to: string; secret?: string }>;
+};
+
+type Returned = {
+  ticket: string | undefined;
+  /** The whole address that the provider sent the browser to. */
+  returned: URL;
+  /** The secret of the session that the browser holds. */
+  session: string | undefined;
+  source: LoginSource;
+};
+
+type Parts = { db: Database; egress: Pick<Egress, 'request'>; seals: Seals };
+
+/** Nothing is asked of the provider before somebody comes. */
+export function openOidcDoor(settings: OidcSettings, { db, egress, seals }: Parts): OidcDoor {
+  const client = openOidcClient(settings, egress);
+  return {
+    name: new URL(settings.issuer).host,
+    async begin({ redirect_uri, ...wish }) {
+      const checks = newTicketChecks();
+      const url = await client.authorizationUrl(checks, redirect_uri);
+      return { url, ticket: await writeTicket(db, seals, { checks, ...wish }) };
+    },
+    async finish({ ticket: text, returned, session, source }) {
+      const state = returned.searchParams.get('state');
+      const { checks, return_to, user } = await takeTicket(db, seals, { text, state });
+      const claims = await client.redeem(checks, returned);
+      const person = personOf(claims, settings);
+      if (user !== undefined) {
+        const holder = await holderOf(db, session, user);
+        await inTransaction(db, (tx) => connectAccount(tx, person, { user: holder, source }));
+        return { return_to };
+      }
+      const { organization } = settings;
+      const { secret } = await inTransaction(db, async (tx) => {
+        const admitted = await admitPerson(tx, person, { organization, source });
+        return await createSession(tx, admitted, { way: 'signInWithOidc', source, instead_of: session });
+      });
+      return { return_to, secret };
+    },
+  };
+}
+
+/** The user who began to connect an account is logged in still, in this browser. */
+async function holderOf(
+  db: Database,
+  session: string | undefined,
+  user: AccountUser,
+): Promise<AccountUser & { name: string }> {
+  const holder = await getSessionHolder(db, session ?? '');
+  if (holder.user_id !== user.user_id) throw new IdentityError('SIGN_IN_OVER', 'Another user is logged in here');
+  return holder;
+}

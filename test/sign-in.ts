@@ -1,0 +1,92 @@
+// People's log-in with everything around it: a real provider of identities, an API, servers of it with settings, and browsers.
+import type { FastifyInstance } from 'fastify';
+import { createEgress, type Egress } from '../src/egress/egress.ts';
+import { buildServer, type ServerParts } from '../src/http/server.ts';
+import { openIdentity } from '../src/identity/identity.ts';
+import type { OidcSettings } from '../src/identity/oidc-settings.ts';
+import { openTestApi, type TestApi } from './api.ts';
+import { type Browser, logIn, openBrowser, type Page, startTestProvider, type TestProvider } from './oidc-provider.ts';
+
+/** As behind a proxy with TLS: cookies are those of https. */
+export const ORIGIN = 'https://larder.test';
+export const BEGIN = `${ORIGIN}/larder/v1/sign-in/oidc`;
+export const CALLBACK = '/larder/v1/sign-in/oidc/callback';
+/** Where people land that were let in: it says who they are. */
+export const HOME = '/larder/v1/session';
+
+type Person = { claims?: Record<string, unknown>; before?: string; returnTo?: string; browser?: Browser };
+type Who = { user: { id: string; name: string }; role: string; organization: { id: string } };
+
+export type TestSignIn = {
+  provider: TestProvider;
+  api: TestApi;
+  /** Starts another server of the same installation, with these settings beside the provider's own. */
+  startServer(changed?: Partial<OidcSettings>, way?: Egress): Promise<FastifyInstance>;
+  /** Logs in under a name, from our button to the page at the end; `who` is what HOME says there. */
+  enter(server: FastifyInstance, as: string, person?: Person): Promise<{ browser: Browser; page: Page; who: Who }>;
+  /** The row of the user to whom the provider's account of this name belongs. */
+  userOf(subject: string): Promise<Record<string, unknown> | undefined>;
+  close(): Promise<void>;
+};
+
+export async function openTestSignIn(): Promise<TestSignIn> {
+  const provider = await startTestProvider(ORIGIN + CALLBACK);
+  const egress = createEgress({ allow: ['127.0.0.1'] });
+  const servers: FastifyInstance[] = [];
+  let parts: ServerParts | undefined;
+  const build = (given: ServerParts) => {
+    parts = { ...given, publicUrl: ORIGIN };
+    return buildServer(parts);
+  };
+  const api = await openTestApi({ build });
+  const { issuer, clientId, clientSecret } = provider;
+  const ours = { issuer, clientId, clientSecret, scopes: ['openid', 'email', 'profile'] };
+  return {
+    provider,
+    api,
+    async startServer(changed = {}, way = egress) {
+      const oidc = { ...ours, roleValues: {}, emailDomains: [], ...changed };
+      const identity = await openIdentity(api.database.db, api.key, { oidc, egress: way });
+      const server = buildServer({ ...(parts as ServerParts), identity });
+      servers.push(server);
+      await server.ready();
+      return server;
+    },
+    async enter(server, as, person = {}) {
+      provider.people.set(as, person.claims ?? { name: as });
+      const browser = person.browser ?? openBrowser(ORIGIN, () => server);
+      const { returnTo = HOME, before } = person;
+      const begin = `${BEGIN}?return_to=${encodeURIComponent(returnTo)}`;
+      const page = await logIn(browser, begin, { as, ...(before !== undefined && { before }) });
+      return { browser, page, who: page.status === 200 ? JSON.parse(page.text) : undefined };
+    },
+    async userOf(subject) {
+      const { rows } = await api.database.pool.query(
+        'select u.* from users u join oidc_accounts a on a.user_id = u.id where a.subject = $1',
+        [subject],
+      );
+      return rows[0];
+    },
+    async close() {
+      for (const server of servers) await server.close();
+      await api.close();
+      egress.close();
+      await provider.stop();
+    },
+  };
+}
+
+/** The title of a page. */
+export function titleOf(text: string): string | undefined {
+  return /<h1>(.*)<\/h1>/.exec(text)?.[1];
+}
+
+/** The secret of the session that a browser holds. */
+export function sessionOf(browser: Browser): string | undefined {
+  return browser.cookies.get(ORIGIN)?.get('__Host-larder-session');
+}
+
+/** All that a browser would send us. */
+export function cookieOf(browser: Browser): string {
+  return [...(browser.cookies.get(ORIGIN) ?? [])].map(([name, value]) => `${name}=${value}`).join('; ');
+}
