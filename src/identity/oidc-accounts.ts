@@ -6,6 +6,7 @@ import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { takeTurn } from '../db/turns.ts';
 import { IdentityError } from './errors.ts';
+import { findInstallationOrganization } from './installation-organizations.ts';
 import type { OidcPerson } from './oidc-claims.ts';
 import type { LoginSource } from './sessions.ts';
 import { requireOtherOwner, requireRoom, takeUsersTurn } from './users.ts';
@@ -138,10 +139,10 @@ async function createFor(
   return { organization_id, user_id };
 }
 
-/** By its namespace, or the first that there was. */
+/** By its namespace, or the one that the installation belongs to. */
 async function findOrganization(tx: Transaction, namespace: string | undefined): Promise<string | undefined> {
-  let found = tx.selectFrom('organizations').select('id').orderBy('created_at').orderBy('id').limit(1);
-  if (namespace !== undefined) found = found.where('namespace', '=', namespace);
+  if (namespace === undefined) return (await findInstallationOrganization(tx))?.id;
+  const found = tx.selectFrom('organizations').select('id').where('namespace', '=', namespace);
   return (await found.executeTakeFirst())?.id;
 }
 

@@ -13,7 +13,7 @@ export type OidcSettings = {
   readonly roleClaim?: string;
   /** Values of that claim by the role that they give; empty: the values are the roles' own names. */
   readonly roleValues: Readonly<Partial<Record<Role, readonly string[]>>>;
-  /** Namespace of the organization that new users belong to. Absent: the installation's first. */
+  /** Namespace of the organization that new users belong to. Absent: the one that the installation belongs to. */
   readonly organization?: string;
   /** The claim that says that namespace instead. */
   readonly organizationClaim?: string;
