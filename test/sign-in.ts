@@ -4,7 +4,7 @@ import { createEgress, type Egress } from '../src/egress/egress.ts';
 import { buildServer, type ServerParts } from '../src/http/server.ts';
 import { openIdentity } from '../src/identity/identity.ts';
 import type { OidcSettings } from '../src/identity/oidc-settings.ts';
-import { openTestApi, type TestApi } from './api.ts';
+import { giveInstallation, openTestApi, type TestApi } from './api.ts';
 import { type Browser, logIn, openBrowser, type Page, startTestProvider, type TestProvider } from './oidc-provider.ts';
 
 /** As behind a proxy with TLS: cookies are those of https. */
@@ -39,6 +39,7 @@ export async function openTestSignIn(): Promise<TestSignIn> {
     return buildServer(parts);
   };
   const api = await openTestApi({ build });
+  await giveInstallation(api);
   const { issuer, clientId, clientSecret } = provider;
   const ours = { issuer, clientId, clientSecret, scopes: ['openid', 'email', 'profile'] };
   return {
