@@ -17,7 +17,7 @@ export const PAGE_SIZE = 20;
 
 type Property = { type?: string; enum?: string[]; default?: unknown; items?: Property };
 
-const NOT_FILTERS = new Set(['page', 'page_size', 'order_field', 'order_direction']);
+const NOT_FILTERS = new Set(['page', 'page_size', 'cursor', 'order_field', 'order_direction']);
 
 /** Every case of every list, and the names of those for which there is no value. `pagesOf` tells how many pages a path has. */
 export async function casesOf(
@@ -36,10 +36,12 @@ export async function casesOf(
     }
     const required = (endpoint.query?.required ?? []).filter((field) => properties[field]?.default === undefined);
     const always = required.map((field) => query(operation, field, { values, properties }) ?? '').join('&');
-    const last = Math.min(PAGE, await pagesOf(`${path}?${always}`));
     const add = (label: string, query: string, steady = false) =>
       cases.push({ name: `${operation} ${label}`, path: `${path}?${query}${always && `&${always}`}`, steady });
-    add('page 1', 'page=1', true);
+    // What is read by a cursor has no page of a number beside the first.
+    const isCounted = 'page' in properties;
+    add('page 1', isCounted ? 'page=1' : `page_size=${PAGE_SIZE}`, true);
+    const last = isCounted ? Math.min(PAGE, await pagesOf(`${path}?${always}`)) : 1;
     if (last > 1) add(`page ${last}`, `page=${last}`, true);
     for (const field of Object.keys(properties)) {
       if (NOT_FILTERS.has(field) || required.includes(field)) continue;

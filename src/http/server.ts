@@ -2,9 +2,11 @@
 import type { ServerOptions } from 'node:http';
 import { fastifyMultipart } from '@fastify/multipart';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import type { TSchema } from 'typebox';
 import type { Database } from '../db/database.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { addAllowedMethods } from './allowed-methods.ts';
+import { answerWriter } from './answer-text.ts';
 import { addAnswers, answerClientError, answerFrameworkError } from './answers.ts';
 import { addCors, addSecurityHeaders } from './browsers.ts';
 import { addFilesDoor } from './files-door.ts';
@@ -96,6 +98,7 @@ type Table = Parameters<typeof mountEndpoints>[1];
 /** The endpoints of a table, whose bodies the adapter reads itself. Exported for tests of the adapter. */
 export async function addApi(api: FastifyInstance, table: Table, parts: ServerParts): Promise<void> {
   api.removeAllContentTypeParsers();
+  api.setSerializerCompiler(({ schema }) => answerWriter(schema as TSchema));
   api.addContentTypeParser('*', (_request, _payload, done) => done(null));
   await api.register(fastifyMultipart);
   mountEndpoints(api, table, parts);

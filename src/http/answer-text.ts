@@ -1,0 +1,77 @@
+// The text of an answer: the fields that its schema names and no others, as JSON.
+import type { TSchema } from 'typebox';
+
+/** What answers are described with; requests may be described with more. */
+type Schema = { properties?: Record<string, Schema>; required?: string[]; items?: Schema; anyOf?: Schema[] };
+
+/** A value with the fields that are named; the same value when it has no others. */
+type Shape = (value: unknown) => unknown;
+
+/**
+ * Compiles the writer of an answer. V8 writes a whole page at once; what is put together field by field in JavaScript takes
+ * twice as long for a page of 100 KiB, and four times as long for megabytes. The writer throws when a required field is missing.
+ */
+export function answerWriter(schema: TSchema): (value: unknown) => string {
+  const shape = shapeOf(schema as Schema) ?? same;
+  return (value) => JSON.stringify(shape(value));
+}
+
+function same(value: unknown): unknown {
+  return value;
+}
+
+/** Undefined for what has no fields. */
+function shapeOf(schema: Schema): Shape | undefined {
+  if (schema.items !== undefined) return listShape(shapeOf(schema.items));
+  const objects = (schema.anyOf ?? [schema]).flatMap(({ properties, required = [] }) =>
+    properties === undefined ? [] : [{ properties, required }],
+  );
+  if (objects.length === 0) return undefined;
+  // Of variants every field may be there, and what all of them need must be.
+  const fields = new Map(
+    objects.flatMap(({ properties }) =>
+      Object.entries(properties).map(([name, field]) => [name, shapeOf(field)] as const),
+    ),
+  );
+  const required = objects.reduce(
+    (all, one) => all.filter((name) => one.required.includes(name)),
+    objects[0]?.required ?? [],
+  );
+  return objectShape(fields, required);
+}
+
+function listShape(item: Shape | undefined): Shape | undefined {
+  if (item === undefined) return undefined;
+  return (value) => {
+    if (!Array.isArray(value)) return value;
+    let shaped: unknown[] | undefined;
+    for (let place = 0; place < value.length; place++) {
+      const one = item(value[place]);
+      if (one === value[place]) continue;
+      shaped ??= [...value];
+      shaped[place] = one;
+    }
+    return shaped ?? value;
+  };
+}
+
+function objectShape(fields: ReadonlyMap<string, Shape | undefined>, required: readonly string[]): Shape {
+  return (value) => {
+    if (typeof value !== 'object' || value === null) return value;
+    const given = value as Record<string, unknown>;
+    for (const name of required) {
+      if (given[name] === undefined) throw new Error(`The answer has no ${name}`);
+    }
+    let shaped: Record<string, unknown> | undefined;
+    for (const name of Object.keys(given)) {
+      const shape = fields.get(name);
+      if (shape === undefined && fields.has(name)) continue;
+      // Undefined is not written.
+      const one = shape?.(given[name]);
+      if (one === given[name]) continue;
+      shaped ??= { ...given };
+      shaped[name] = one;
+    }
+    return shaped ?? value;
+  };
+}
