@@ -13,23 +13,20 @@ import { orderQuery, PageOf, pageQuery } from './paging.ts';
 /** First segments of repository names that belong to the installation, or that clients write in front by themselves. */
 export const RESERVED_NAMESPACES: readonly string[] = ['base', 'library', 'v2'];
 
-const OrganizationQuotas = Type.Object(
-  {
-    applications: Type.Optional(
-      Type.Object(
-        {
-          limit: Type.Integer({
-            minimum: 0,
-            maximum: APPLICATIONS_QUOTA_MAX,
-            description: 'How many there may be at a time.',
-          }),
-        },
-        { title: 'OrganizationQuota' },
-      ),
-    ),
-  },
-  { title: 'OrganizationQuotas', description: 'How much it may have; what is not named here has no limit.' },
-);
+/** As it is shown, and as it is given: what is given names nothing else, so that the two have titles of their own. */
+function quotas(title: string) {
+  const limit = Type.Integer({
+    minimum: 0,
+    maximum: APPLICATIONS_QUOTA_MAX,
+    description: 'How many there may be at a time.',
+  });
+  return Type.Object(
+    { applications: Type.Optional(Type.Object({ limit }, { title: `${title}Applications` })) },
+    { title, description: 'How much it may have; what is not named here has no limit.' },
+  );
+}
+
+const GivenQuotas = quotas('GivenOrganizationQuotas');
 
 export const Organization = Type.Object(
   {
@@ -37,7 +34,7 @@ export const Organization = Type.Object(
     name: Text('Name of the organization.'),
     namespace: Text('First segment of its repository names in the hosted registry.'),
     owns_installation: Type.Boolean({ description: 'Whether the installation is its own. One is.' }),
-    quotas: OrganizationQuotas,
+    quotas: quotas('OrganizationQuotas'),
     application_count: Observed(Type.Integer({ description: 'How many applications it has.' })),
     created_at: Time('When it was made.'),
     updated_at: Time('When it last changed.'),
@@ -71,13 +68,13 @@ const CreateOrganizationRequest = Type.Object(
       },
       { title: 'FirstOwner', description: 'Its first user, whose API token is answered.' },
     ),
-    quotas: Type.Optional(OrganizationQuotas),
+    quotas: Type.Optional(GivenQuotas),
   },
   { title: 'CreateOrganizationRequest' },
 );
 
 const UpdateOrganizationRequest = Type.Object(
-  { name: Type.Optional(name), quotas: Type.Optional(OrganizationQuotas) },
+  { name: Type.Optional(name), quotas: Type.Optional(GivenQuotas) },
   { title: 'UpdateOrganizationRequest' },
 );
 

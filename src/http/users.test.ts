@@ -1,9 +1,12 @@
 // Users of an organization: made, changed and removed by its owners, and one owner that always stays.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
+import { until } from '../../test/house.ts';
 import { endpoints } from '../contract/endpoints.ts';
 import { USERS_MAX } from '../contract/limits.ts';
 import type { Role } from '../contract/vocabulary.ts';
+import { inTransaction } from '../db/database.ts';
+import { createSession } from '../identity/sessions.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -218,6 +221,21 @@ describe('removing one', () => {
     expect((await api.ask('GET', `${PATH}?name=gus&removed=true`)).json().total_size).toBe(1);
     expect((await api.ask('DELETE', path)).statusCode).toBe(404);
     expect((await api.ask('PATCH', path, { body: { name: 'x' } })).statusCode).toBe(404);
+  });
+
+  test('ends access tokens and sessions that are out', async () => {
+    const { path, id, api_token } = await make({ name: 'Out', role: 'EDITOR' });
+    const token = await accessOf(api_token);
+    const statusOf = async (headers: Record<string, string>) =>
+      (await api.ask('GET', '/v1/catalogs', { headers, token: undefined })).statusCode;
+    const whose = { organization_id: api.acme.id, user_id: id };
+    const how = { way: 'signInWithPassword', source: { request_id: 'x', address: '127.0.0.1' } } as const;
+    const session = await inTransaction(api.database.db, (tx) => createSession(tx, whose, how));
+    const cookie = `larder-session=${session.secret}`;
+    expect([await statusOf({ authorization: `Bearer ${token}` }), await statusOf({ cookie })]).toEqual([200, 200]);
+    expect((await api.ask('DELETE', path)).statusCode).toBe(204);
+    expect(await statusOf({ cookie })).toBe(401);
+    await until('the access token ends', async () => (await statusOf({ authorization: `Bearer ${token}` })) === 401);
   });
 
   test('another organization’s: 404', async () => {

@@ -11,6 +11,7 @@ import {
   verifyAccessToken,
   verifyToken,
 } from './access-tokens.ts';
+import { findChangedUsers, followChangedUsers } from './changed-users.ts';
 import { countFailedLogins, type FailedLogins, type LoginLimits } from './failed-logins.ts';
 import { ensureInstallation } from './installation.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
@@ -40,7 +41,7 @@ type ExchangedToken = {
 };
 
 export type Identity = {
-  /** Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */
+  /** Who calls, with no more than their user may still. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */
   verifyAccessToken(jwt: string): Promise<Principal>;
   /** Throws the same for an API token that opens nothing. */
   exchangeApiToken(apiToken: string): Promise<ExchangedToken>;
@@ -86,8 +87,10 @@ export async function openIdentity(
     unseal: (sealed, owner) => unseal(key, sealed, owner),
   };
   const { oidc, egress } = options;
+  const verified = rememberVerified(async (jwt) => verifyAccessToken(await keys.forToken(jwt), jwt));
+  const current = followChangedUsers(() => findChangedUsers(db));
   return {
-    verifyAccessToken: rememberVerified(async (jwt) => verifyAccessToken(await keys.forToken(jwt), jwt)),
+    verifyAccessToken: async (jwt) => current(await verified(jwt)),
     async exchangeApiToken(apiToken) {
       const { principal } = await getTokenHolder(db, apiToken);
       return {
