@@ -31,7 +31,7 @@ async function findInLayer(
   let result: 'removed' | 'absent' = 'absent';
   const stream = await content.open(layer.descriptor.digest);
   try {
-    for await (const { header, body } of readTar(await uncompressed(stream), { lenientEnd: true })) {
+    for await (const { header, body } of readTar(await uncompressed(stream), { lenient: true })) {
       if (hiding.has(header.path)) result = 'removed';
       if (header.path !== path) continue;
       if (header.type !== 'file' || header.size > FILE_BYTES_MAX) return 'removed';

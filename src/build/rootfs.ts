@@ -119,7 +119,7 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   };
   const stream = await workspace.content.open(layer.descriptor.digest);
   try {
-    const entries = overlayEntries(readTar(await uncompressed(stream), { lenientEnd: true }), { below });
+    const entries = overlayEntries(readTar(await uncompressed(stream), { lenient: true }), { below });
     const extract = hostToolCommand(host, {
       writable: target,
       command: [

@@ -34,9 +34,16 @@ describe('refused as an entry', () => {
     ['rootfs', 'file:rootfs: it must be a folder'],
     ['scripts', 'file:scripts: it must be a folder'],
   ])('the name %j', async (name, told) => {
-    const [first, ...more] = await refusalsOf(await patchedHeader((block) => Buffer.from(`${name}\0`).copy(block)));
+    const [first, ...more] = await refusalsOf(await patchedHeader((block) => Buffer.from(name.padEnd(100, '\0')).copy(block)));
     expect(first).toContain(told);
     expect(more).toEqual([]);
+  });
+
+  it('a name or target that goes on behind a NUL, where other readers would stop', async () => {
+    const name = await refusalsOf(await patchedHeader((block) => Buffer.from('rootfs/a\0b').copy(block)));
+    expect(name[0]).toMatch(/^file:rootfs\/a\ufffdb.*: the entry has no name that can be$/);
+    const link = await refusals(rootfs('link', { type: 'symlink', target: 'a\0b' }));
+    expect(link).toEqual(['file:rootfs/link: the link has no target that can be']);
   });
 
   it('bad UTF-8', async () => {

@@ -100,7 +100,7 @@ async function layersOf(source: Source, reference: string): Promise<Descriptor[]
 async function readFileOfLayer(source: Source, layer: Descriptor, path: string): Promise<string | undefined> {
   const stream = await source.fetch(layer);
   try {
-    for await (const { header, body } of readTar(await uncompressed(stream), { lenientEnd: true })) {
+    for await (const { header, body } of readTar(await uncompressed(stream), { lenient: true })) {
       if (header.type !== 'file' || header.path !== path) continue;
       const parts: Uint8Array[] = [];
       for await (const part of body) parts.push(part);

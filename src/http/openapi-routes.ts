@@ -3,12 +3,14 @@ import type { FastifyInstance } from 'fastify';
 import { stringify } from 'yaml';
 import { openApiDocument } from './openapi.ts';
 
-/** Adds `/v1/api.yml` and `/v1/api.json`. */
+/** Adds `/v1/api.yml`, and the same as JSON at `/v1/api.json` and at `/openapi.json`, where tools look for it. */
 export function addOpenApi(app: FastifyInstance): void {
   const document = openApiDocument();
   const json = JSON.stringify(document, null, 2);
   // Without aliases: many readers of OpenAPI do not follow them.
   const yaml = stringify(document, { aliasDuplicateObjects: false });
-  app.get('/v1/api.json', async (_request, reply) => reply.type('application/json; charset=utf-8').send(json));
+  for (const path of ['/v1/api.json', '/openapi.json']) {
+    app.get(path, async (_request, reply) => reply.type('application/json; charset=utf-8').send(json));
+  }
   app.get('/v1/api.yml', async (_request, reply) => reply.type('application/yaml; charset=utf-8').send(yaml));
 }

@@ -22,9 +22,11 @@ describe('the document', () => {
   });
 
   test('is served as JSON and YAML without a token', async () => {
-    const json = await api.ask('GET', '/v1/api.json', { token: undefined });
-    expect(json.headers['content-type']).toContain('application/json');
-    expect(json.json()).toEqual(document);
+    for (const path of ['/v1/api.json', '/openapi.json']) {
+      const json = await api.ask('GET', path, { token: undefined });
+      expect(json.headers['content-type']).toContain('application/json');
+      expect(json.json()).toEqual(document);
+    }
     const yaml = await api.ask('GET', '/v1/api.yml', { token: undefined });
     expect(yaml.headers['content-type']).toContain('application/yaml');
     expect(parse(yaml.body)).toEqual(document);

@@ -61,7 +61,7 @@ async function readLayer(
 
 async function listEntries(tar: AsyncIterable<Uint8Array>, entriesMax: number): Promise<ListingEntry[]> {
   const listing: ListingEntry[] = [];
-  for await (const { header, body } of readTar(keptOpen(tar), { lenientEnd: true })) {
+  for await (const { header, body } of readTar(keptOpen(tar), { lenient: true })) {
     const hash = createHash('sha256');
     for await (const part of body) {
       hash.update(part);

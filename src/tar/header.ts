@@ -23,6 +23,7 @@ const FIELDS = {
 type Field = keyof typeof FIELDS;
 
 export type RawHeader = {
+  /** As it stands there: a NUL within is kept, so that whoever judges names sees what others would hide behind it. */
   name: string;
   /** One character; NUL of old archives is read as '0'. */
   type: string;
@@ -31,6 +32,7 @@ export type RawHeader = {
   gid: number;
   size: number;
   mtime: number;
+  /** As `name`. */
   linkname: string;
   major: number;
   minor: number;
@@ -54,7 +56,8 @@ export function parseHeader(block: Buffer): RawHeader {
   if (!posix && magic !== 'ustar  \0' && /[^\0]/.test(magic)) {
     throw new TarError('HEADER_FIELD', 'the header is of an unknown dialect', printable(name));
   }
-  const prefix = posix ? fieldText(block, 'prefix') : '';
+  // Some writers (star) keep times behind the prefix.
+  const prefix = posix ? (fieldText(block, 'prefix').split('\0', 1)[0] ?? '') : '';
   const type = field(block, 'type').toString('latin1');
   const device = type === '3' || type === '4';
   return {
@@ -85,8 +88,9 @@ function field(block: Buffer, name: Field): Buffer {
 
 function fieldText(block: Buffer, name: 'name' | 'linkname' | 'prefix'): string {
   const bytes = field(block, name);
-  const end = bytes.indexOf(0);
-  return decodeName(end < 0 ? bytes : bytes.subarray(0, end));
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return decodeName(bytes.subarray(0, end));
 }
 
 /** Octal text, or base 256 when the first bit is set (GNU; star). Only times may be negative. */

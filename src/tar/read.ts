@@ -14,8 +14,11 @@ export type ReadOptions = {
    * Without it such an entry ends the reading with that error, as a broken archive always does.
    */
   onBadEntry?: (error: TarError) => void;
-  /** Takes an archive without its end marker or with bytes behind it, as container engines do. Uploads are not read so. */
-  lenientEnd?: boolean;
+  /**
+   * Takes an archive without its end marker or with bytes behind it, and a name with bytes behind its NUL, as container engines
+   * do. Uploads are not read so.
+   */
+  lenient?: boolean;
 };
 
 // Room for the longest path, the longest link and a few attributes of 64 KiB (the kernel's limit for one); more is an attack on our memory.
@@ -40,7 +43,7 @@ export async function* readTar(
   const source = new ByteSource(bytes);
   try {
     for (let count = 0; ; count++) {
-      const read = await readHeader(source, { first: count === 0, lenientEnd: options.lenientEnd ?? false });
+      const read = await readHeader(source, { first: count === 0, lenient: options.lenient ?? false });
       if (read === undefined) return;
       const body = new EntryBody(source, read.size);
       const entry = judged(read, options.onBadEntry);
@@ -87,7 +90,7 @@ type ReadHeader = { raw: RawHeader; extensions: Extensions; size: number };
 /** The next entry's header with the extension headers in front of it, undefined at the end marker. */
 async function readHeader(
   source: ByteSource,
-  { first, lenientEnd }: { first: boolean; lenientEnd: boolean },
+  { first, lenient }: { first: boolean; lenient: boolean },
 ): Promise<ReadHeader | undefined> {
   const extensions: Extensions = {};
   for (let atStart = first; ; atStart = false) {
@@ -97,13 +100,20 @@ async function readHeader(
     const extended = Object.keys(extensions).length > 0;
     if (block === undefined || isZero(block)) {
       if (extended) throw new TarError('EXTENSION', 'an extension header has no entry behind it');
-      if (!lenientEnd) await expectEnd(source, { block, first: atStart });
+      if (!lenient) await expectEnd(source, { block, first: atStart });
       return undefined;
     }
     const raw = parseFirst(block, atStart);
-    if (!'xgLK'.includes(raw.type)) return { raw, extensions, size: sizeOf(raw, extensions) };
+    if (!'xgLK'.includes(raw.type))
+      return { raw: lenient ? cutNames(raw) : raw, extensions, size: sizeOf(raw, extensions) };
     await readExtension(source, raw, extensions);
   }
+}
+
+/** Other readers end a name at its first NUL. */
+function cutNames(raw: RawHeader): RawHeader {
+  const cut = (name: string) => name.split('\0', 1)[0] ?? '';
+  return { ...raw, name: cut(raw.name), linkname: cut(raw.linkname) };
 }
 
 function parseFirst(block: Buffer, first: boolean): RawHeader {
