@@ -1,21 +1,13 @@
 // The first start: what must be there before anybody can ask for anything, made once and found by every later start.
-import {
-  ensureOperatingSystems,
-  ensureSharedBaseImages,
-  followPublicUrl,
-  type KnownOperatingSystem,
-} from './catalog/bootstrap.ts';
+import { ensureOperatingSystems, ensureSharedBaseImages, followPublicUrl } from './catalog/bootstrap.ts';
 import { LARDER } from './catalog/principal.ts';
 import { recordAuditEvent } from './db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from './db/database.ts';
 import { takeOrganizationsTurn } from './identity/installation-organizations.ts';
 import { makeOrganizationAt } from './new-organization.ts';
+import { loadOperatingSystems } from './recipes/operating-systems.ts';
 
-/** What base images are built for. Where the machine's archive lacks one, its base image says so and nothing is offered for it. */
-const OPERATING_SYSTEMS: KnownOperatingSystem[] = [
-  { key: 'debian-12', name: 'Debian 12', distro: 'debian', version: '12', codename: 'bookworm' },
-  { key: 'debian-13', name: 'Debian 13', distro: 'debian', version: '13', codename: 'trixie' },
-];
+const PRODUCTS = new URL('../products/', import.meta.url).pathname;
 
 /** The organization that the installation belongs to, and its owner; both can be renamed, the namespace cannot. */
 const FIRST_ORGANIZATION = { name: 'My organization', namespace: 'main', owner: 'owner', owns_installation: true };
@@ -27,13 +19,17 @@ export type BootstrapOptions = {
   tell: (apiToken: string) => void;
 };
 
-/** What is shared by all organizations: every server and every worker makes sure of it, since either may be first. */
+/**
+ * What is shared by all organizations: every server and every worker makes sure of it, since either may be first. Where the
+ * machine's archive lacks an operating system of the library, its base image says so and nothing is offered for it.
+ */
 export async function ensureShared(db: Database): Promise<void> {
+  const systems = await loadOperatingSystems(PRODUCTS);
   await inTransaction(db, async (tx) => {
-    await ensureOperatingSystems(tx, OPERATING_SYSTEMS);
+    await ensureOperatingSystems(tx, systems);
     await ensureSharedBaseImages(
       tx,
-      OPERATING_SYSTEMS.map(({ key, name, distro, version }) => ({
+      systems.map(({ key, name, distro, version }) => ({
         name,
         description: `${name}, minimal, built from its package archive and followed there`,
         container_image: `base/${distro}:${version}`,

@@ -54,7 +54,7 @@ export function library(
         long_display_name: `${product.name} packaged by Larder`,
         disclaimer: 'Trademarks belong to their owners',
         category: product.category,
-        licenses: ['BSD-3-Clause'],
+        licenses: [{ key: 'BSD-3-Clause' }],
         packaging_types: ['CONTAINER_IMAGE'],
         life_cycle: [{ branch: product.branch, end_of_life: '2028-06-30' }],
       },

@@ -30,6 +30,8 @@ export type List = {
 const is = (value: string, keeps: (item: Item) => boolean): Filter => ({ value: () => value, keeps });
 const all = (value: string): Filter => ({ value: () => value, keeps: () => true, whole: true });
 const none = (value: string): Filter => ({ value: () => value, keeps: () => false, whole: true });
+/** A version whose numbers sort as texts do. */
+const padded = (version: string | undefined) => version?.replace(/\d+/g, (digits) => digits.padStart(8, '0'));
 /** A flag that everything here has, or nothing. */
 const always = [all('true'), none('false')];
 const never = [none('true'), all('false')];
@@ -118,7 +120,7 @@ export function listsOf(estates: TestEstates): Record<string, List> {
         PRODUCT_NAME: (item) => item.product.name,
         PRODUCT_KEY: (item) => item.product.key,
         STATUS: (item) => item.status,
-        BRANCH: (item) => item.branch,
+        BRANCH: (item) => padded(item.branch),
         PACKAGING_TYPE: 'one',
       },
     },
@@ -139,7 +141,7 @@ export function listsOf(estates: TestEstates): Record<string, List> {
       orders: {
         PRODUCT_NAME: (item) => item.product.name,
         BASE_IMAGE_NAME: (item) => item.base_image.name,
-        LATEST_RELEASE_VERSION: (item) => item.latest_release?.version,
+        LATEST_RELEASE_VERSION: (item) => padded(item.latest_release?.version),
         STATUS: (item) => item.status,
         LATEST_RELEASE_RELEASED_AT: (item) => item.latest_release?.released_at,
         CREATED_AT: (item) => item.created_at,

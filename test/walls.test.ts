@@ -25,7 +25,7 @@ const WALLS: Record<string, readonly string[]> = {
   work: ['bootstrap', 'build', 'catalog', 'config', 'db', 'jobs', 'log', 'resources'],
   supervise: ['config', 'db', 'start-error'],
   demo: ['client', 'contract', 'egress', 'oci', 'tar'],
-  bootstrap: ['catalog', 'db', 'identity', 'new-organization'],
+  bootstrap: ['catalog', 'db', 'identity', 'new-organization', 'recipes'],
   'new-organization': ['catalog', 'db', 'identity'],
   keys: ['db', 'identity', 'operator-database'],
   organizations: ['contract', 'db', 'identity', 'new-organization', 'operator-database'],

@@ -9,6 +9,7 @@ import type { LatestRelease } from '../contract/release.ts';
 import type { ApplicationStatus, PackagingType, ProcessingStatus } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
+import { NOT_CERTIFIED } from './compliance.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import { type Count, keptCount, lookedCount } from './list-counts.ts';
@@ -68,7 +69,7 @@ type ApplicationRow = {
 const ORDERS: Record<Input<'listApplications'>['order_field'], { by: RawBuilder<unknown>; nulls?: 'last' }> = {
   PRODUCT_NAME: { by: sql`p.name` },
   BASE_IMAGE_NAME: { by: sql`b.name` },
-  LATEST_RELEASE_VERSION: { by: sql`a.latest_release_version`, nulls: 'last' },
+  LATEST_RELEASE_VERSION: { by: sql`a.latest_release_version_key`, nulls: 'last' },
   STATUS: { by: sql`a.status` },
   LATEST_RELEASE_RELEASED_AT: { by: sql`a.latest_released_at`, nulls: 'last' },
   CREATED_AT: { by: sql`a.created_at` },
@@ -220,8 +221,8 @@ function toApplication(row: ApplicationRow, known: Record<string, Registry>): Ca
     processing_status: { status: processing_status },
     // Nothing here is lent out to be tried.
     trial: false,
-    fips_compliant: false,
-    stig_compliant: false,
+    ...NOT_CERTIFIED,
+    // A recipe that runs as root is refused.
     containers_non_root: true,
     _links: present<CatalogApplication['_links']>({
       catalog: { href: catalog },

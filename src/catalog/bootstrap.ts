@@ -14,6 +14,8 @@ export type KnownOperatingSystem = {
   distro: string;
   version: string;
   codename: string;
+  /** The last day of its fixes: 2028-06-30. Absent: no end is known. */
+  end_of_life?: string;
 };
 
 /** A base image that Larder builds for everybody. */
@@ -26,13 +28,22 @@ export type SharedBaseImage = {
   operating_system: string;
 };
 
-/** Writes the operating systems that are not there yet. Running again changes nothing. */
+/** Writes the operating systems of the library, and what it says of those that are there. Running again changes nothing. */
 export async function ensureOperatingSystems(tx: Transaction, systems: KnownOperatingSystem[]): Promise<void> {
-  for (const system of systems) {
+  for (const { end_of_life = null, ...system } of systems) {
+    const facts = { name: system.name, codename: system.codename, end_of_life_at: end_of_life };
     await tx
       .insertInto('operating_systems')
-      .values(system)
-      .onConflict((conflict) => conflict.column('key').doNothing())
+      .values({ ...system, end_of_life_at: end_of_life })
+      .onConflict((conflict) =>
+        conflict
+          .column('key')
+          .doUpdateSet({ ...facts, updated_at: now })
+          .where(
+            sql<boolean>`(operating_systems.name, operating_systems.codename, operating_systems.end_of_life_at)
+              is distinct from (${system.name}, ${system.codename}, ${end_of_life}::date)`,
+          ),
+      )
       .execute();
   }
 }

@@ -60,6 +60,7 @@ function columns(): RawBuilder<unknown> {
 function toCatalog(row: CatalogRow): Catalog {
   return present<Catalog>({
     ...row,
+    // Belongs to one organization, and is shown to no other.
     shared: false,
     owned: true,
     _links: {

@@ -16,7 +16,7 @@ export type RecipeFacts = {
   long_display_name: string;
   disclaimer: string;
   category: string;
-  licenses: readonly string[];
+  licenses: readonly { key: string }[];
   home_url?: string;
   packaging_types: readonly PackagingType[];
   /** `end_of_life` is a date: 2028-06-30. */
@@ -117,7 +117,7 @@ async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promi
     long_display_name: recipe.long_display_name,
     disclaimer: recipe.disclaimer,
     category: recipe.category,
-    licenses: [...recipe.licenses],
+    licenses: recipe.licenses.map(({ key }) => key),
     home_url: recipe.home_url ?? null,
     status: 'ACTIVE' as const,
     recipe: json<unknown>(recipe),

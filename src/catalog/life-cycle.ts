@@ -14,12 +14,6 @@ const NOTICE_DAYS = 90;
 export const SUPPORTED: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION', 'DEPRECATION_GRACE_PERIOD'];
 export const ELIGIBLE: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION'];
 
-/** The last day of the fixes that Debian's archive carries (wiki.debian.org/LTS), by key. One that is not here has no end yet. */
-const OPERATING_SYSTEM_ENDS: Readonly<Record<string, string>> = {
-  'debian-12': '2028-06-30',
-  'debian-13': '2030-06-30',
-};
-
 /** When a branch is deprecated: `pb` is a row of product_branches. */
 export function deprecationDate(pb: string): RawBuilder<string> {
   return sql`(${sql.raw(pb)}.end_of_life_at - ${sql.lit(GRACE_PERIOD_DAYS)})`;
@@ -41,19 +35,18 @@ export function branchStatus(p: string, pb: string): RawBuilder<CatalogItemStatu
  * patched, and REPLACED after it by the newest later version of their distribution that is not near its own end; without one
  * they stay DEPRECATED. Running it twice changes nothing more.
  */
-export async function moveOperatingSystems(tx: Transaction, ends = OPERATING_SYSTEM_ENDS): Promise<void> {
+export async function moveOperatingSystems(tx: Transaction): Promise<void> {
   const today = sql`(now() at time zone 'UTC')::date`;
   const version = (o: string) => sql.raw(`string_to_array(${o}.version, '.')::integer[]`);
   await sql`
     with ends as (
-      select key, end_of_life, end_of_life - ${sql.lit(GRACE_PERIOD_DAYS)} as deprecation
-      from unnest(${Object.keys(ends)}::text[], ${Object.values(ends)}::date[]) as given (key, end_of_life)
+      select id, end_of_life_at - ${sql.lit(GRACE_PERIOD_DAYS)} as deprecation from operating_systems
     ), stand as (
-      select o.id, e.deprecation, case when ${today} >= e.end_of_life then (
-        select n.id from operating_systems n left join ends f on f.key = n.key
+      select o.id, e.deprecation, case when ${today} >= o.end_of_life_at then (
+        select n.id from operating_systems n join ends f on f.id = n.id
         where n.distro = o.distro and ${version('n')} > ${version('o')} and coalesce(${today} < f.deprecation, true)
         order by ${version('n')} desc limit 1) end as successor
-      from operating_systems o left join ends e on e.key = o.key
+      from operating_systems o join ends e on e.id = o.id
     ), target as (
       select id, successor, case when successor is not null then 'REPLACED'
         when ${today} >= deprecation then 'DEPRECATED' else 'ACTIVE' end as status

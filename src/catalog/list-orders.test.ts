@@ -118,7 +118,7 @@ const newest = (column: string) =>
 const APPLICATIONS_BY: Record<Input<'listApplications'>['order_field'], string> = {
   PRODUCT_NAME: 'p.name',
   BASE_IMAGE_NAME: 'b.name',
-  LATEST_RELEASE_VERSION: newest('version'),
+  LATEST_RELEASE_VERSION: `version_key(${newest('version')}) collate "C"`,
   STATUS: 'a.status',
   LATEST_RELEASE_RELEASED_AT: newest('released_at'),
   CREATED_AT: 'a.created_at',

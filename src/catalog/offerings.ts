@@ -37,7 +37,7 @@ const ORDERS: Record<Input<'listOfferings'>['order_field'], RawBuilder<unknown>>
   PRODUCT_NAME: sql`p.name`,
   PRODUCT_KEY: sql`p.key`,
   STATUS: sql`f.status`,
-  BRANCH: sql`f.branch`,
+  BRANCH: sql`version_key(f.branch) collate "C"`,
   PACKAGING_TYPE: sql`f.packaging_type`,
 };
 

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { listFollowedBaseImages } from './base-image-versions.ts';
+import { ensureOperatingSystems } from './bootstrap.ts';
 import { moveLifeCycles, moveOperatingSystems } from './life-cycle.ts';
 import { findOperatingSystems, listOperatingSystems } from './operating-systems.ts';
 import { followOperatingSystems } from './registry-checks.ts';
@@ -11,18 +12,21 @@ let house: TestCatalog;
 beforeAll(async () => {
   house = await openTestCatalog();
 }, 60_000);
-beforeEach(() => house.write((tx) => moveOperatingSystems(tx, {})));
+beforeEach(() => endsIn({}));
 afterAll(() => house.drop());
+
+/** Those that are not named have no end. */
+async function dates(days: Record<string, number>): Promise<void> {
+  await sql`
+    update operating_systems o set end_of_life_at = (now() at time zone 'UTC')::date + (
+      select given.after from unnest(${Object.keys(days)}::text[], ${Object.values(days)}::integer[]) as given (key, after)
+      where given.key = o.key)`.execute(house.db);
+}
 
 /** Upstream's fixes end so many days from today by the database's clock. */
 async function endsIn(days: Record<string, number>): Promise<void> {
-  const ends: Record<string, string> = {};
-  for (const [key, after] of Object.entries(days)) {
-    const found = await sql<{ day: string }>`
-      select ((now() at time zone 'UTC')::date + ${after}::integer)::text as day`.execute(house.db);
-    ends[key] = found.rows[0]?.day ?? '';
-  }
-  await house.write((tx) => moveOperatingSystems(tx, ends));
+  await dates(days);
+  await house.write(moveOperatingSystems);
   await house.write(followOperatingSystems);
 }
 
@@ -71,7 +75,26 @@ test('are built for until they are replaced', async () => {
 });
 
 test('are moved by the calendar with everything else', async () => {
-  await endsIn({ 'debian-12': -1 });
+  await dates({ 'debian-12': -1 });
   await house.write(moveLifeCycles);
-  expect(await statuses()).toEqual(['ACTIVE', 'ACTIVE']);
+  expect(await statuses()).toEqual(['REPLACED', 'ACTIVE']);
+});
+
+test('follow what the library says of them, and are written only when that moved', async () => {
+  const known = { key: 'debian-13', name: 'Debian 13', distro: 'debian', version: '13', codename: 'trixie' };
+  const say = (end_of_life?: string) =>
+    house.write((tx) => ensureOperatingSystems(tx, [{ ...known, ...(end_of_life !== undefined && { end_of_life }) }]));
+  const row = () =>
+    house.db
+      .selectFrom('operating_systems')
+      .select(['end_of_life_at', 'updated_at'])
+      .where('key', '=', known.key)
+      .executeTakeFirstOrThrow();
+  await say('2031-01-31');
+  const said = await row();
+  expect(said.end_of_life_at).toBe('2031-01-31');
+  await say('2031-01-31');
+  expect(await row()).toEqual(said);
+  await say();
+  expect((await row()).end_of_life_at).toBeNull();
 });

@@ -4,6 +4,7 @@ import type { Input, Output } from '../contract/endpoints.ts';
 import type { OperatingSystemDetailed } from '../contract/operating-system.ts';
 import type { OperatingSystemStatus } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { NOT_CERTIFIED } from './compliance.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
@@ -63,9 +64,9 @@ function columns(): RawBuilder<unknown> {
 function toDetailed(row: OperatingSystemRow): OperatingSystemDetailed {
   return present<OperatingSystemDetailed>({
     ...row,
+    // Each is a whole distribution, with its package manager.
     distroless: false,
-    fips_compliant: false,
-    stig_compliant: false,
+    ...NOT_CERTIFIED,
   });
 }
 

@@ -6,8 +6,12 @@ import type {
   MainCatalogProduct,
 } from '../contract/product.ts';
 import type { CatalogItemStatus, PackagingType } from '../contract/vocabulary.ts';
+import { NOT_CERTIFIED } from './compliance.ts';
 import { GRACE_PERIOD_DAYS } from './life-cycle.ts';
 import { present } from './wire.ts';
+
+/** A licence of a recipe (src/recipes). */
+type LicenseFacts = { key: string; name?: string; path?: string; branches?: readonly string[] };
 
 export type ProductRow = {
   product_id: string;
@@ -15,7 +19,14 @@ export type ProductRow = {
   name: string;
   description: string;
   category: string;
-  licenses: string[];
+  category_id: string;
+  legal_name: string | null;
+  has_icon: boolean;
+  /** Package URL of the main input; `{branch}` stands for the branch. */
+  tracked: string | null;
+  parent: { product_id: string; key: string } | null;
+  /** As the recipe says them. */
+  licenses: readonly LicenseFacts[];
   disclaimer: string;
   home_url: string | null;
   status: CatalogItemStatus;
@@ -69,21 +80,44 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     product_id: row.product_id,
     key: row.key,
     name: row.name,
+    // Version 1 has each of these twice, for two brands of its vendor. Larder has one word for both.
+    legal_overridden_name_bitnami: row.legal_name,
+    legal_overridden_name_vmware: row.legal_name,
+    trademark_disclaimer_bitnami: row.disclaimer,
+    trademark_disclaimer_vmware: row.disclaimer,
     description: row.description,
+    icon_url: row.has_icon ? `/larder/v1/products/${row.key}/icon` : null,
+    // Everything is built from free packages of the distribution.
     distributable: true,
     status: row.status,
-    licenses: row.licenses.map((license_key, index) => ({ main: index === 0, license_key })),
-    category: { name: row.category },
+    licenses: row.licenses.map(({ key, path }, index) => ({
+      main: index === 0,
+      license_id: key,
+      license_key: key,
+      ...(path !== undefined && { license_relative_path: path }),
+    })),
+    category: { category_id: row.category_id, name: row.category },
+    tracking: row.tracked === null ? null : { tracker_id: row.tracked, name: trackerName(row.tracked) },
+    parent: row.parent,
+    // Every organization may have everything of the library.
     scope: 'COMMON',
-    trademark_disclaimer: row.disclaimer,
     home_url: row.home_url,
+    // A recipe that runs as root is refused, and every image has a base image under it.
     containers_non_root: true,
     containers_from_scratch: false,
+    // What the library holds is offered.
     marked_draft: false,
     applied_policy: row.status === 'NON_SUPPORTED' ? WITHDRAWN : null,
     created_at: row.created_at,
     updated_at: row.updated_at,
   });
+}
+
+/** `pkg:deb/debian/redis-server` is redis-server of debian (deb). */
+function trackerName(purl: string): string {
+  const [, type = '', rest = ''] = /^pkg:([^/]+)\/(.+)$/.exec(purl) ?? [];
+  const parts = rest.split('/');
+  return `${parts.at(-1)} of ${parts.slice(0, -1).join('/') || type} (${type})`;
 }
 
 /** A branch; `versions` are its own. */
@@ -125,11 +159,12 @@ export function toVersions(product: ProductRow, versions: VersionRow[]): Applica
   return [...infos.values()];
 }
 
-function toVersion(found: VersionRow, { licenses: [license] }: ProductRow): ApplicationVersionInfo['version'] {
+function toVersion(found: VersionRow, { licenses }: ProductRow): ApplicationVersionInfo['version'] {
+  const license = licenses.find(({ branches }) => branches?.includes(found.branch) ?? true);
   return present<ApplicationVersionInfo['version']>({
     version: found.version,
     version_id: found.version_id,
-    license: license === undefined ? null : { license_id: license, name: license },
+    license: license === undefined ? null : { license_id: license.key, name: license.name ?? license.key },
     discovered_at: found.discovered_at,
   });
 }
@@ -147,9 +182,9 @@ function toPlatform(found: VersionRow): ApplicationVersionInfo['platforms'][numb
         os: found.distro,
         version: found.distro_version,
         name: found.distro_name,
-        fips_compliant: false,
-        stig_compliant: false,
+        ...NOT_CERTIFIED,
         os_family: 'linux',
+        // Every organization may build on it.
         public_offering: true,
       },
       architecture: found.architecture,

@@ -2,6 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ApplicationProduct } from '../contract/product.ts';
+import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
 import { notFound } from './errors.ts';
 import { isUuid } from './ids.ts';
@@ -65,6 +66,13 @@ export async function getProductBranch(
     branch: toBranch(row, product, versions),
     versions: toVersions(product, versions),
   };
+}
+
+/** The content that is the product's picture; undefined when there is no such product, or none of it. */
+export async function findProductIcon(db: Database, key: string): Promise<Digest | undefined> {
+  const found = await sql<{ digest: Digest | null }>`
+    select recipe -> 'icon' ->> 'digest' as digest from products where key = ${key}`.execute(db);
+  return found.rows[0]?.digest ?? undefined;
 }
 
 type BranchNarrowing = Pick<
@@ -134,7 +142,14 @@ async function findProducts(
   window: RawBuilder<unknown>,
 ): Promise<ProductRow[]> {
   const found = await sql<ProductRow>`
-    select p.id as product_id, p.key, p.name, p.description, p.category, p.licenses, p.disclaimer, p.home_url,
+    select p.id as product_id, p.key, p.name, p.description, p.category, p.disclaimer, p.home_url,
+      -- The same in every installation.
+      md5('category ' || p.category)::uuid as category_id,
+      coalesce(p.recipe -> 'licenses', '[]') as licenses, p.recipe ->> 'legal_name' as legal_name,
+      p.recipe -> 'icon' is not null as has_icon,
+      jsonb_path_query_first(p.recipe, '$.inputs[*] ? (@.main == true).purl') #>> '{}' as tracked,
+      (select json_build_object('product_id', parent.id, 'key', parent.key) from products parent
+        where parent.key = p.recipe ->> 'parent') as parent,
       case when p.status = 'ACTIVE' then 'ACTIVE' else 'NON_SUPPORTED' end as status,
       ${wireTime('p.created_at')} as created_at, ${wireTime('p.updated_at')} as updated_at
     from products p where ${where} order by p.name, p.key ${window}`.execute(db);
@@ -148,7 +163,7 @@ async function findBranches(db: Database, of: ProductRow[], where: RawBuilder<un
       to_char(${deprecationDate('pb')}, 'YYYY-MM-DD"T00:00:00.000Z"') as deprecation_date
     from product_branches pb join products p on p.key = pb.product_key
     where pb.product_key = any(${of.map(({ key }) => key)}::text[]) and ${where}
-    order by pb.product_key, pb.branch desc`.execute(db);
+    order by pb.product_key, version_key(pb.branch) collate "C" desc`.execute(db);
   return found.rows;
 }
 
@@ -170,6 +185,6 @@ async function findVersions(db: Database, of: BranchRow[], where: RawBuilder<unk
       where b.operating_system_id = o.id and b.organization_id is null
       order by n.recorded_at desc limit 1) built on true
     where pb.id = any(${of.map(({ branch_id }) => branch_id)}::uuid[]) and ${where}
-    order by v.discovered_at desc, v.version desc, o.key, f.packaging_type`.execute(db);
+    order by v.discovered_at desc, version_key(v.version) collate "C" desc, o.key, f.packaging_type`.execute(db);
   return found.rows;
 }

@@ -186,5 +186,6 @@ function toDetailed(row: RegistryRow): RegistryDetailed {
     credentials_limit: CREDENTIALS_PER_REGISTRY_MAX,
     _links: { credentials: { href: `/v1/registries/${row.id}/credentials` } },
   };
+  // Belongs to one organization and is shown to no other; none is kept by hand by the operator.
   return present<RegistryDetailed>({ ...row, vmware_managed: false, shared: false, owned: true, ...hosted });
 }

@@ -210,6 +210,7 @@ function toRelease(row: ReleaseRow): EmbeddedRelease {
     customizations: row.customizations.map((part) => toCustomization(row.catalog_id, part)),
     pipeline_id: row.pipeline_id,
     supports_customizations: row.packaging_type === 'CONTAINER_IMAGE',
+    // Nothing here is lent out to be tried.
     trial: false,
     _links: {
       catalog: { href: catalog },

@@ -120,20 +120,56 @@ export const MainCatalogProduct = Type.Object(
     product_id: Id('Identifier of the product.'),
     key: Text('Key of the product.'),
     name: Text('Name of the product.'),
+    legal_overridden_name_bitnami: Type.Optional(
+      Text('Name that a trademark asks for, where it is another one; the same as the other field of its kind.'),
+    ),
+    legal_overridden_name_vmware: Type.Optional(
+      Text('Name that a trademark asks for, where it is another one; the same as the other field of its kind.'),
+    ),
     description: Type.Optional(Text('What the product is.')),
+    icon_url: Type.Optional(
+      Text('Path of a picture of the product (SVG) on this server, for which no token is needed.'),
+    ),
     distributable: Type.Optional(Type.Boolean({ description: 'True when it may be passed on.' })),
     status,
     licenses: Type.Optional(
       Type.Array(
         Type.Object({
           main: Type.Boolean({ description: 'True for the licence of the software itself.' }),
+          license_id: Text('Identifier of the licence: its key.'),
           license_key: Text('Key of the licence (SPDX where it has one).'),
+          license_relative_path: Type.Optional(Text("Where the licence's text stands in an image, from its root.")),
         }),
       ),
     ),
-    category: Type.Optional(Type.Object({ name: Text('Kind of software.') })),
+    category: Type.Optional(
+      Type.Object({
+        category_id: Id('Identifier of the kind, the same in every installation.'),
+        name: Text('Kind of software.'),
+      }),
+    ),
+    tracking: Type.Optional(
+      Type.Object(
+        {
+          tracker_id: Text('Package URL that is followed for new versions; `{branch}` in it stands for the branch.'),
+          name: Text('The same in words.'),
+        },
+        { description: 'Where new versions are found.' },
+      ),
+    ),
+    parent: Type.Optional(
+      Type.Object(
+        { product_id: Id('Identifier of that product.'), key: Text('Key of that product.') },
+        { description: 'The product that this one is a part or a variant of.' },
+      ),
+    ),
     scope: Type.Optional(Word(PRODUCT_SCOPES, 'Who may have it.')),
-    trademark_disclaimer: Type.Optional(Text('Whose trademarks the names are.')),
+    trademark_disclaimer_bitnami: Type.Optional(
+      Text('Whose trademarks the names are; the same as the other field of its kind.'),
+    ),
+    trademark_disclaimer_vmware: Type.Optional(
+      Text('Whose trademarks the names are; the same as the other field of its kind.'),
+    ),
     home_url: Type.Optional(Text('Address of the project.')),
     containers_non_root: Type.Optional(Type.Boolean({ description: 'True when its containers run as a normal user.' })),
     containers_from_scratch: Type.Optional(Type.Boolean({ description: 'True when its images have no base.' })),

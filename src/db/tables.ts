@@ -90,6 +90,8 @@ type OperatingSystemsTable = {
   deprecated_at: OptionalTime;
   replaced_by: string | null;
   replaced_at: OptionalTime;
+  /** `2028-06-30` */
+  end_of_life_at: string | null;
 };
 
 type ProductsTable = {
@@ -164,6 +166,8 @@ type ApplicationsTable = {
   /** Of its newest release, kept by triggers. */
   latest_release_id: string | null;
   latest_release_version: string | null;
+  /** Sorts as the version does; the database makes it. */
+  latest_release_version_key: string | null;
   latest_released_at: OptionalTime;
 };
 

@@ -12,6 +12,7 @@ import { addCors, addSecurityHeaders } from './browsers.ts';
 import { addFilesDoor } from './files-door.ts';
 import type { HttpIdentity } from './handler.ts';
 import { addHealth, type Readiness } from './health.ts';
+import { addIcons } from './icons.ts';
 import {
   CONNECTIONS_MAX,
   HEADER_BYTES_MAX,
@@ -78,6 +79,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   addHealth(app, parts.readiness);
   addProblemPages(app);
   addFilesDoor(app, { content: parts.content, fileKey: parts.identity.fileKey });
+  addIcons(app, parts);
   addOpenApi(app);
   addSignInDoor(app, parts);
   app.get('/.well-known/jwks.json', () => parts.identity.jwks());

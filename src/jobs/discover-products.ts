@@ -10,7 +10,7 @@ import type { Task } from '../db/queue-tasks.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { AptRoot } from '../recipes/apt.ts';
 import { AptError } from '../recipes/apt-command.ts';
-import { loadRecipes, type Recipe, recipeDigest, storeRecipeFiles } from '../recipes/recipe.ts';
+import { loadRecipes, type Recipe, recipeContents, recipeDigest, storeRecipeFiles } from '../recipes/recipe.ts';
 import { resolvers } from '../recipes/resolvers.ts';
 import { findPackageOffers } from './package-offers.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -79,7 +79,7 @@ async function discover(recipe: Recipe, systems: System[]): Promise<DiscoveredPr
   return {
     recipe,
     recipe_digest: recipeDigest(recipe),
-    contents: recipe.files.map((file) => file.digest),
+    contents: recipeContents(recipe),
     found: await Promise.all(found),
   };
 }

@@ -71,6 +71,31 @@ function domainOf(from: string): string {
   return /@([A-Za-z0-9.-]+)/.exec(from)?.[1] ?? 'larder.invalid';
 }
 
+/**
+ * Why Node refuses a certificate, as its verification says it; the mail library keeps the words and not the code. All of it
+ * can be mended while the message waits.
+ */
+const CERTIFICATE_TROUBLE: readonly [RegExp, string][] = [
+  [/certificate has expired/, 'has expired. Whoever runs the mail server has to renew it'],
+  [
+    /certificate is not yet valid/,
+    'is not valid yet. Whoever runs the mail server has to change it, unless the clock of this installation is wrong',
+  ],
+  [
+    /does not match certificate's altnames/,
+    'is made out to another name. The operator can use that name in LARDER_SMTP_URL, or give the server a certificate with its own',
+  ],
+  [
+    /self[- ]signed certificate|unable to (?:verify|get)/,
+    'is signed by itself or by an authority that is not known here. The operator can add it (NODE_EXTRA_CA_CERTS)',
+  ],
+];
+
+function certificateTrouble(said: string): string | undefined {
+  const found = CERTIFICATE_TROUBLE.find(([pattern]) => pattern.test(said));
+  return found && `The certificate of the mail server ${found[1]}.`;
+}
+
 /** RFC 5321, section 4.2.1: 4xx passes, 5xx stays. Nothing of the log-in is repeated. */
 function failed(error: unknown): DeliveryError {
   const { code, responseCode, response } = (error instanceof Error ? error : {}) as {
@@ -87,5 +112,7 @@ function failed(error: unknown): DeliveryError {
     const message = `The mail server refused the message: ${told(response ?? String(responseCode))}`;
     return new DeliveryError(message, { temporary: !isFinal });
   }
+  const refused = error instanceof Error && certificateTrouble(error.message);
+  if (refused) return new DeliveryError(refused, { temporary: true });
   return new DeliveryError(`The mail server cannot be used: ${code ?? 'no answer'}`, { temporary: true });
 }

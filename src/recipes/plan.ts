@@ -42,7 +42,7 @@ export function planFromRecipe(recipe: Recipe, pins: PlanPins): BuildPlan {
       branch,
       version: pins.version,
       description: recipe.description,
-      licenses: recipe.licenses,
+      licenses: recipe.licenses.filter(({ branches }) => branches?.includes(branch) ?? true).map(({ key }) => key),
       home_url: recipe.home_url,
     },
     platform: pins.platform,

@@ -24,6 +24,10 @@ export function checkRecipe(recipe: RecipeDocument, surroundings: RecipeSurround
     ...checkTests(recipe, lineOf),
     ...repeated(recipe.operating_systems, (index) => lineOf('operating_systems', index)),
     ...repeated(
+      recipe.licenses.map((license) => license.key),
+      (index) => lineOf('licenses', index),
+    ),
+    ...repeated(
       (recipe.life_cycle ?? []).map(({ branch }) => branch),
       (index) => lineOf('life_cycle', index),
     ),

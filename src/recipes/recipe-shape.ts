@@ -1,7 +1,20 @@
 // The recipe format: which fields `products/<key>/recipe.yaml` may hold, and what each may say.
 import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
 import { parsePurl } from './purl.ts';
-import { integer, list, mapping, object, oneOf, optional, type Shaped, text, truth, variants } from './yaml-shape.ts';
+import {
+  integer,
+  list,
+  mapping,
+  object,
+  oneOf,
+  optional,
+  type Shape,
+  type Shaped,
+  shorthand,
+  text,
+  truth,
+  variants,
+} from './yaml-shape.ts';
 
 /** Stands for the branch in paths, commands and package names, so that no recipe names a version. */
 export const BRANCH_PLACEHOLDER = '{branch}';
@@ -26,7 +39,10 @@ const seconds = integer(1, 600);
 const port = integer(1024, 65_535);
 const variable = text({ pattern: /^[A-Z][A-Z0-9_]*$/, meaning: 'a variable name in capitals' });
 const environment = mapping(variable, text({ max: 4096 }));
-const operatingSystem = text({ pattern: /^[a-z]+-\d+$/, meaning: 'a distribution and its version, as debian-12' });
+export const operatingSystem = text({
+  pattern: /^[a-z]+-\d+$/,
+  meaning: 'a distribution and its version, as debian-12',
+});
 
 const purl = text({
   check(value) {
@@ -39,19 +55,54 @@ const purl = text({
   },
 });
 
+const key = text({ max: 64, pattern: /^[a-z][a-z0-9-]*$/, meaning: 'small letters, digits and dashes' });
+const branch = text({ pattern: /^\d+(?:\.\d+)*$/, meaning: 'a branch in quotes, as "7.0"' });
+export const date = text({ check: (value) => (isDate(value) ? undefined : 'must be a date, as 2028-06-30') });
+
+export type License = {
+  /** Short id of the SPDX licence list; an expression is written as one. */
+  key: string;
+  name?: string;
+  /** Where its text stands in an image, from the root. */
+  path?: string;
+  /** The branches it holds for, when it does not hold for all. */
+  branches?: string[];
+};
+const licenseKey = text({ max: 200, pattern: /^[A-Za-z0-9.+() -]+$/, meaning: 'an SPDX licence id' });
+const license: Shape<License> = shorthand<License>(
+  licenseKey,
+  (given) => ({ key: given }),
+  object({
+    key: licenseKey,
+    name: optional(word),
+    path: optional(
+      text({
+        max: 256,
+        check: (value) => (value.startsWith('/') ? 'must not begin with a slash' : absolute(`/${value}`)),
+      }),
+    ),
+    branches: optional(list(branch, { min: 1 })),
+  }),
+);
+
 const test = { name: word, timeout_seconds: seconds };
 
 export const recipeShape = object({
   format: oneOf(1),
-  key: text({ max: 64, pattern: /^[a-z][a-z0-9-]*$/, meaning: 'small letters, digits and dashes' }),
+  key,
   name: word,
+  // What it goes by where a trademark asks for another spelling.
+  legal_name: optional(word),
   description: text(),
   long_display_name: word,
   disclaimer: text(),
   category: word,
-  // Short ids of the SPDX licence list; expressions are written as one entry.
-  licenses: list(text({ max: 200, pattern: /^[A-Za-z0-9.+() -]+$/, meaning: 'an SPDX licence id' }), { min: 1 }),
+  // The first that holds for a branch is the one of its versions.
+  licenses: list(license, { min: 1 }),
   home_url: text({ pattern: /^https:\/\/\S+$/, meaning: 'an https address' }),
+  icon: optional(text({ max: 64, pattern: /^[\w-]+\.svg$/, meaning: 'an SVG file beside the recipe, as icon.svg' })),
+  // The product that this one is a part or a variant of.
+  parent: optional(key),
   packaging_types: list(oneOf(...PACKAGING_TYPES), { min: 1 }),
   branch: object({
     // How many parts of the version name the branch: 7.0.15 with 2 is 7.0.
@@ -65,8 +116,8 @@ export const recipeShape = object({
   life_cycle: optional(
     list(
       object({
-        branch: text({ pattern: /^\d+(?:\.\d+)*$/, meaning: 'a branch in quotes, as "7.0"' }),
-        end_of_life: text({ check: (value) => (isDate(value) ? undefined : 'must be a date, as 2028-06-30') }),
+        branch,
+        end_of_life: date,
       }),
     ),
   ),

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { memoryContent } from '../oci/memory.ts';
+import { loadOperatingSystems } from './operating-systems.ts';
 import {
   loadRecipes,
   type Recipe,
   RecipeRefused,
   type RecipeViolation,
+  recipeContents,
   recipeDigest,
   storeRecipeFiles,
 } from './recipe.ts';
@@ -63,11 +65,13 @@ describe('the product library', () => {
     recipes = await loadRecipes(PRODUCTS);
   });
 
-  test('has the products to begin with, none run by root, none naming a version of an input', () => {
+  test('has the products to begin with, none run by root, none naming a version of an input', async () => {
     expect(recipes.map(({ key }) => key)).toEqual(
       expect.arrayContaining(['haproxy', 'memcached', 'nginx', 'postgresql', 'redis']),
     );
-    for (const { user, inputs, tests } of recipes) {
+    const known = (await loadOperatingSystems(PRODUCTS)).map(({ key }) => key);
+    for (const { user, inputs, tests, operating_systems } of recipes) {
+      expect(known).toEqual(expect.arrayContaining(operating_systems));
       expect(user.uid).toBeGreaterThan(0);
       expect(tests.length).toBeGreaterThan(0);
       expect(inputs.map(({ purl }) => purl).join()).not.toMatch(/@/);
@@ -79,6 +83,8 @@ describe('the product library', () => {
       expect(JSON.parse(JSON.stringify(recipe))).toEqual(recipe);
       const content = memoryContent();
       await storeRecipeFiles(PRODUCTS, recipe, content);
+      expect(recipe.icon).toBeDefined();
+      for (const digest of recipeContents(recipe)) expect(await content.stat(digest)).toBeDefined();
       for (const { digest, size } of recipe.files) expect(await content.stat(digest)).toMatchObject({ size });
     }
   });
@@ -248,6 +254,37 @@ describe('a wrong recipe', () => {
       'pkg:deb/debian/redis-tools',
       /debian-11 is not among operating_systems/,
     ],
+    [
+      'an icon that is not there',
+      (text) => text.replace('icon: icon.svg', 'icon: logo.svg'),
+      'icon: icon.svg',
+      /^logo\.svg is not there$/,
+    ],
+    ['an icon elsewhere', (text) => text.replace('icon: icon.svg', 'icon: ../nginx/icon.svg'), 'icon:', /an SVG file/],
+    [
+      'a parent that is not in the library',
+      (text) => text.replace('icon: icon.svg', 'icon: icon.svg\nparent: valkey'),
+      'icon: icon.svg',
+      /^parent valkey is not in the library$/,
+    ],
+    [
+      'itself as its parent',
+      (text) => text.replace('icon: icon.svg', 'icon: icon.svg\nparent: redis'),
+      'icon: icon.svg',
+      /^parent must be another product$/,
+    ],
+    [
+      'a licence twice',
+      (text) => text.replace('key: AGPL-3.0-only', 'key: BSD-3-Clause'),
+      'key: AGPL-3.0-only',
+      /^BSD-3-Clause is there twice$/,
+    ],
+    [
+      'a licence text outside of the image',
+      (text) => text.replace('path: usr/share', 'path: ../usr/share'),
+      'path: usr/share',
+      /licenses\[0\]\.path must be a clean path/,
+    ],
     ['an anchor', (text) => text.replace('volumes: [/data]', 'volumes: &v [/data]'), 'volumes:', /anchor or alias/],
   ])('with %s', async (_, change, part, reason) => {
     const violations = await violationsOf(await library(change));
@@ -317,6 +354,24 @@ describe('a wrong recipe', () => {
       'files/secrets is not a regular file',
       'files/left-over is used by nothing',
     ]);
+  });
+
+  test.each([
+    ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><script>1</script></svg>', 'must not hold a script'],
+    [
+      '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><path onload="1"/></svg>',
+      'must not hold an event handler',
+    ],
+    ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><use href="#x"/></svg>', 'must not hold a reference'],
+    ['<svg viewBox="0 0 1 1"><style>*{fill:url(https://a.example)}</style></svg>', 'must not hold an address'],
+    ['<!DOCTYPE svg><svg viewBox="0 0 1 1"/>', 'must be an SVG with a viewBox'],
+    ['<svg/>', 'must be an SVG with a viewBox'],
+    [`<svg viewBox="0 0 1 1">${' '.repeat(40_000)}</svg>`, 'has more than 32768 bytes'],
+  ])('with the icon %.60s is refused', async (picture, reason) => {
+    const directory = await library((text) => text.replace('name: Redis\n', 'name: redis\n'));
+    await writeFile(join(directory, 'redis', 'icon.svg'), picture);
+    const line = lineOf(source, 'icon: icon.svg');
+    expect(await violationsOf(directory)).toMatchObject([{ line, reason: `icon.svg ${reason}` }]);
   });
 
   test('that is no text or far too long is not parsed', async () => {

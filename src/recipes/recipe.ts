@@ -7,6 +7,7 @@ import type { PlannedFile } from '../build/plan.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { canonicalJson } from './canonical-json.ts';
+import { type Icon, readIcon } from './icon.ts';
 import { checkRecipe } from './recipe-check.ts';
 import { type RecipeDocument, recipeShape } from './recipe-shape.ts';
 import { readYaml } from './yaml-shape.ts';
@@ -18,7 +19,7 @@ type RecipeFile = PlannedFile & {
 };
 
 /** How a product is built, as plain JSON: what the catalog keeps and a pipeline plans from. */
-export type Recipe = Omit<RecipeDocument, 'files'> & { files: RecipeFile[] };
+export type Recipe = Omit<RecipeDocument, 'files' | 'icon'> & { files: RecipeFile[]; icon?: Icon };
 
 export type RecipeViolation = { file: string; line: number; reason: string };
 
@@ -48,7 +49,7 @@ export async function loadRecipes(directory: string): Promise<Recipe[]> {
   const entries = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const results = await Promise.all(folders.sort().map((key) => loadRecipe(directory, key)));
-  const violations = results.flatMap((result) => result.violations);
+  const violations = [...results.flatMap((result) => result.violations), ...checkParents(results)];
   if (violations.length > 0) throw new RecipeRefused(violations);
   return results.flatMap(({ recipe }) => (recipe ? [recipe] : []));
 }
@@ -58,6 +59,15 @@ export async function storeRecipeFiles(directory: string, recipe: Recipe, conten
   for (const { source, digest, size } of recipe.files) {
     await content.put(createReadStream(join(directory, recipe.key, 'files', source)), { digest, size });
   }
+  if (recipe.icon) {
+    const { source, digest, size } = recipe.icon;
+    await content.put(createReadStream(join(directory, recipe.key, source)), { digest, size });
+  }
+}
+
+/** The content that a product needs as long as it is in the library. */
+export function recipeContents({ files, icon }: Recipe): Digest[] {
+  return [...files, ...(icon ? [icon] : [])].map(({ digest }) => digest);
 }
 
 /** Names a recipe by all that it says, files included. */
@@ -65,7 +75,23 @@ export function recipeDigest(recipe: Recipe): Digest {
   return `sha256:${createHash('sha256').update(canonicalJson(recipe)).digest('hex')}`;
 }
 
-type Loaded = { recipe?: Recipe; violations: RecipeViolation[] };
+type Loaded = { recipe?: Recipe; violations: RecipeViolation[]; parentAt?: Omit<RecipeViolation, 'reason'> };
+
+/** A parent is another product of the library, and has none itself: a product is a part of one thing. */
+function checkParents(results: Loaded[]): RecipeViolation[] {
+  // What could not be read may be what another one names.
+  if (results.some(({ violations }) => violations.length > 0)) return [];
+  const byKey = new Map(results.map((result) => [result.recipe?.key, result.recipe]));
+  return results.flatMap(({ recipe, parentAt }) => {
+    if (recipe?.parent === undefined || parentAt === undefined) return [];
+    const parent = byKey.get(recipe.parent);
+    const reason =
+      (parent === undefined && `parent ${recipe.parent} is not in the library`) ||
+      (parent === recipe && 'parent must be another product') ||
+      (parent?.parent !== undefined && `parent ${recipe.parent} has a parent itself`);
+    return reason ? [{ ...parentAt, reason }] : [];
+  });
+}
 
 async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
   const file = join(directory, folder, 'recipe.yaml');
@@ -78,13 +104,21 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
   const { value, violations, lineOf } = readYaml(source, recipeShape);
   if (!value) return { violations: violations.map((one) => ({ file, ...one })) };
   const found = await readFiles(join(directory, folder, 'files'));
-  const wrong = [...found.violations, ...checkRecipe(value, { folder, sources: [...found.files.keys()], lineOf })];
+  const icon = value.icon === undefined ? undefined : await readIcon(join(directory, folder), value.icon);
+  const badIcon = typeof icon === 'string' ? [{ line: lineOf('icon'), reason: icon }] : [];
+  const wrong = [
+    ...found.violations,
+    ...badIcon,
+    ...checkRecipe(value, { folder, sources: [...found.files.keys()], lineOf }),
+  ];
   if (wrong.length > 0) return { violations: wrong.map((one) => ({ file, ...one })) };
   const files = (value.files ?? []).flatMap(({ path, source: name, mode, uid = 0, gid = 0 }) => {
     const held = found.files.get(name);
     return held ? [{ path, source: name, mode: Number.parseInt(mode ?? FILE_MODE_DEFAULT, 8), uid, gid, ...held }] : [];
   });
-  return { recipe: { ...value, files }, violations: [] };
+  const { icon: _, ...said } = value;
+  const recipe = { ...said, files, ...(typeof icon === 'object' && { icon }) };
+  return { recipe, violations: [], parentAt: { file, line: lineOf('parent') } };
 }
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {

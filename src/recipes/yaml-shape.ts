@@ -188,6 +188,17 @@ export function variants<F extends Record<string, Fields>>(
   };
 }
 
+/** A mapping, or one text that stands for the mapping with only that in it. */
+export function shorthand<T>(short: Shape<string>, expand: (text: string) => T, long: Shape<T>): Shape<T> {
+  return {
+    read(place) {
+      if (isMap(place.node)) return long.read(place);
+      const value = short.read(place);
+      return value === undefined ? undefined : expand(value);
+    },
+  };
+}
+
 export function optional<T>(shape: Shape<T>): Shape<T> & { optional: true } {
   return { ...shape, optional: true };
 }

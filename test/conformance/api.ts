@@ -92,6 +92,8 @@ async function settings(house: House, signal: AbortSignal): Promise<string> {
     ...Object.entries(await ownThings(house)).map(([operation, parameters]) => given(operation, parameters)),
     // Its identifiers stand in the body, where none can be given: all of them name nothing.
     '[[operations]]\ninclude-operation-id = "updateNotificationTypes"\nwarnings = false',
+    // No person of the house has a password until the owner sets one: every pair is a wrong one.
+    '[[operations]]\ninclude-operation-id = "signInWithPassword"\nwarnings = false',
     // Nothing has failed in a house that releases.
     '[[operations]]\ninclude-operation-id = "getReleaseFailure"\nwarnings = false',
     ...Object.entries<EndpointDefinition>(endpoints).flatMap(([operation, endpoint]) =>

@@ -1,0 +1,42 @@
+// A product's picture: an SVG beside its recipe, small and without anything that runs or is fetched.
+import { createHash } from 'node:crypto';
+import { lstat, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../contract/vocabulary.ts';
+
+/** A picture of a few shapes; one that was traced from a photograph is not a picture to show at 48 pixels. */
+const ICON_BYTES_MAX = 32 * 1024;
+
+export type Icon = {
+  /** Name of the file beside recipe.yaml. */
+  source: string;
+  digest: Digest;
+  size: number;
+};
+
+/** What an SVG may not hold: everything that a browser would run, load, or link to. */
+const FORBIDDEN: readonly [RegExp, string][] = [
+  [/<!(?:DOCTYPE|ENTITY)/i, 'a document type'],
+  [/<script\b/i, 'a script'],
+  [/<foreignObject\b/i, 'a foreign object'],
+  [/\son\w+\s*=/i, 'an event handler'],
+  [/\b(?:href|src)\s*=/i, 'a reference'],
+  [/url\(\s*['"]?(?!#)|@import/i, 'an address'],
+];
+
+/** Reads the icon of a recipe's folder. Answers it, or the reason why it is refused. */
+export async function readIcon(folder: string, source: string): Promise<Icon | string> {
+  const file = join(folder, source);
+  const info = await lstat(file).catch(() => undefined);
+  if (info === undefined) return `${source} is not there`;
+  if (!info.isFile()) return `${source} is not a regular file`;
+  if (info.size > ICON_BYTES_MAX) return `${source} has more than ${ICON_BYTES_MAX} bytes`;
+  const bytes = await readFile(file);
+  const text = bytes.toString('utf8');
+  if (!/^(?:<\?xml[^>]*\?>\s*)?<svg\b[^>]*\bviewBox=/.test(text.trimStart())) {
+    return `${source} must be an SVG with a viewBox`;
+  }
+  const forbidden = FORBIDDEN.find(([pattern]) => pattern.test(text));
+  if (forbidden) return `${source} must not hold ${forbidden[1]}`;
+  return { source, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, size: bytes.length };
+}
