@@ -16,6 +16,7 @@ import { type BuiltLayer, mergedListing } from '../oci/layer.ts';
 import { writeListing } from '../tar/listing.ts';
 import { readTar } from '../tar/read.ts';
 import { archiveDate } from './archive-date.ts';
+import { type DeclaredSystem, judgePlatform, judgeSystem } from './base-system.ts';
 import { BuildError } from './build-error.ts';
 import { type LogSink, lastLines, openBuildLog } from './build-log.ts';
 import { layerFromTree } from './capture.ts';
@@ -234,11 +235,17 @@ export type PinOptions = {
   root: Descriptor;
   /** As a person wrote it: `host/namespace/base/debian:12`. */
   name: string;
+  /** What its owner said that it is; not judged when absent. */
+  system?: DeclaredSystem;
   platform?: Platform;
 };
 
-/** Pins a registered image. Throws BuildError when it has no manifest for the platform or is no image, ContentMissing for what is not there. */
-export async function pinBaseImage({ workspace, root, name, platform = hostPlatform() }: PinOptions): Promise<BasePin> {
+/**
+ * Pins a registered image. Throws BuildError when it has nothing for the platform, is no image or another system than was
+ * said, ContentMissing for what is not there.
+ */
+export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
+  const { workspace, root, name, system, platform = hostPlatform() } = options;
   const { content } = workspace;
   const manifest = await manifestFor(workspace, root, { name, platform });
   const { config, layers } = await readDocument<Manifest>(content, manifest.digest);
@@ -246,12 +253,16 @@ export async function pinBaseImage({ workspace, root, name, platform = hostPlatf
   if (settings.rootfs?.type !== 'layers' || settings.rootfs.diff_ids.length !== layers.length) {
     throw failure(`${name} is not a container image: its config does not name its layers.`);
   }
+  refuse(name, judgePlatform(settings, platform));
   const pins: LayerPin[] = layers.map((descriptor, index) => ({
     diff_id: settings.rootfs.diff_ids[index] ?? descriptor.digest,
     descriptor,
   }));
   const listing = await mergedListing(content, pins);
+  if (system !== undefined) refuse(name, await judgeSystem(content, { layers: pins, listing }, system));
   const packages = await fileDigest(content, { layers: pins, listing }, DPKG_STATUS);
+  if (system !== undefined && packages === undefined)
+    refuse(name, `has no dpkg database (${DPKG_STATUS}), ${NO_PACKAGES}`);
   return {
     name,
     digest: root.digest,
@@ -262,6 +273,12 @@ export async function pinBaseImage({ workspace, root, name, platform = hostPlatf
     ...(packages === undefined ? {} : { packages }),
     created_at: settings.created ?? timeOf(0),
   };
+}
+
+const NO_PACKAGES = 'so no packages can be installed on it.';
+
+function refuse(name: string, wrong: string | undefined): void {
+  if (wrong !== undefined) throw failure(`${name} ${wrong}`);
 }
 
 async function manifestFor(

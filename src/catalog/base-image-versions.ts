@@ -14,7 +14,14 @@ export type FollowedBaseImage = {
   source: 'ARCHIVE' | 'REGISTRY';
   /** `repository:tag`, in the hosted registry or relative to `registry`. */
   container_image: string;
-  operating_system: { id: string; key: string; distro: string; version: string; codename: string };
+  operating_system: {
+    id: string;
+    key: string;
+    name: string;
+    distro: string;
+    version: string;
+    codename: string;
+  };
   /** Where it is read from; absent for one of ours. */
   registry: {
     id: string;
@@ -43,8 +50,8 @@ type FollowedRow = Omit<FollowedBaseImage, 'registry'> & {
 export async function findFollowedBaseImage(db: Database, id: string): Promise<FollowedBaseImage | undefined> {
   const found = await sql<FollowedRow>`
     select b.id, b.organization_id, b.name, b.source, b.container_image,
-      json_build_object('id', o.id, 'key', o.key, 'distro', o.distro, 'version', o.version, 'codename', o.codename)
-        as operating_system,
+      json_build_object('id', o.id, 'key', o.key, 'name', o.name, 'distro', o.distro, 'version', o.version,
+        'codename', o.codename) as operating_system,
       r.id as registry_id, r.organization_id as registry_organization_id, r.url, r.hosted, r.provider, r.access_key,
       r.sealed_access_secret,
       (select v.digest from base_image_versions v where v.base_image_id = b.id

@@ -2,14 +2,18 @@
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { descriptorOf, digestOf } from '../../test/registry.ts';
+import { hostPlatform } from '../build/base-image.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { openLog } from '../log.ts';
 import { MEDIA_TYPES } from '../oci/descriptor.ts';
+import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
+import { entry } from '../tar/fixtures.ts';
 import { followBaseImage } from './follow-base-image.ts';
 import { openRemotes } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -30,7 +34,7 @@ beforeAll(async () => {
     `insert into operating_systems (key, name, distro, version, codename) values ('debian-12', 'Debian 12', 'debian', '12', 'bookworm') returning id`,
   );
   operatingSystem = system.rows[0].id;
-  await pushForeignImage();
+  await pushImages();
 }, 60_000);
 afterAll(async () => {
   egress.close();
@@ -38,37 +42,49 @@ afterAll(async () => {
   await api.close();
 });
 
-/** An index with an image for a platform that no worker has, pushed by skopeo. */
-async function pushForeignImage(): Promise<void> {
+/** Pushed by skopeo: `foreign`, an index for a platform that no worker has; `alone`, its manifest without an index; `trixie`, a Debian 13. */
+async function pushImages(): Promise<void> {
   const layout = join(api.directory, 'layout');
   await mkdir(join(layout, 'blobs', 'sha256'), { recursive: true });
-  const write = async (text: string, mediaType: string) => {
-    await writeFile(join(layout, 'blobs', 'sha256', digestOf(text).slice(7)), text);
-    return descriptorOf(text, mediaType);
+  const write = async (bytes: string | Buffer, mediaType: string) => {
+    await writeFile(join(layout, 'blobs', 'sha256', digestOf(bytes).slice(7)), bytes);
+    return descriptorOf(bytes, mediaType);
+  };
+  const writeImage = async (platform: { os: string; architecture: string }, built: BuiltLayer[]) => {
+    const rootfs = { type: 'layers', diff_ids: built.map(({ diff_id }) => diff_id) };
+    const image = { ...platform, config: {}, rootfs, history: [] };
+    const config = await write(JSON.stringify(image), MEDIA_TYPES.config);
+    const layers = [];
+    for (const { descriptor } of built)
+      layers.push(await write(await buffer(await api.content.open(descriptor.digest)), descriptor.mediaType));
+    const manifest = { schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config, layers };
+    return await write(JSON.stringify(manifest), MEDIA_TYPES.manifest);
   };
   const platform = { os: 'linux', architecture: 's390x' };
-  const image = { ...platform, config: {}, rootfs: { type: 'layers', diff_ids: [] }, history: [] };
-  const config = await write(JSON.stringify(image), MEDIA_TYPES.config);
-  const manifest = { schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config, layers: [] };
-  const described = { ...(await write(JSON.stringify(manifest), MEDIA_TYPES.manifest)), platform };
-  const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [described] };
-  const root = await write(JSON.stringify(index), MEDIA_TYPES.index);
+  const alone = await writeImage(platform, []);
+  const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [{ ...alone, platform }] };
+  const release = 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\nVERSION_ID="13"\n';
+  const system = await writeLayer(api.content, [entry('usr/lib/os-release', { content: release })]);
+  const tags = {
+    foreign: await write(JSON.stringify(index), MEDIA_TYPES.index),
+    alone,
+    trixie: await writeImage(hostPlatform(), [system]),
+  };
+  const manifests = Object.entries(tags).map(([tag, root]) => ({
+    ...root,
+    annotations: { 'org.opencontainers.image.ref.name': tag },
+  }));
   await writeFile(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
-  await writeFile(
-    join(layout, 'index.json'),
-    JSON.stringify({
-      schemaVersion: 2,
-      manifests: [{ ...root, annotations: { 'org.opencontainers.image.ref.name': 'foreign' } }],
-    }),
-  );
+  await writeFile(join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
   const login = ['--dest-creds', `${credentials.username}:${credentials.password}`, '--dest-tls-verify=false'];
-  await run('skopeo', [
-    'copy',
-    '--all',
-    ...login,
-    `oci:${layout}:foreign`,
-    `docker://${peer.host}/golden/debian:foreign`,
-  ]);
+  for (const tag of Object.keys(tags))
+    await run('skopeo', [
+      'copy',
+      '--all',
+      ...login,
+      `oci:${layout}:${tag}`,
+      `docker://${peer.host}/golden/debian:${tag}`,
+    ]);
 }
 
 async function look(container_image: string, registry: object = {}): Promise<Record<string, unknown>> {
@@ -99,6 +115,20 @@ test('a tag that is gone', async () => {
 test('an image without the platform that is built here', async () => {
   const image = await look('golden/debian:foreign');
   expect(image['unhealthy_cause']).toMatch(/golden\/debian:foreign has no image for linux\/\w+/);
+});
+
+test('an image of another processor that no index tells of', async () => {
+  const image = await look('golden/debian:alone');
+  expect(image).toMatchObject({ healthy: false });
+  expect(image['unhealthy_cause']).toMatch(/golden\/debian:alone is for linux\/s390x, and images are built for/);
+});
+
+test('an image of another operating system than it was registered with', async () => {
+  const image = await look('golden/debian:trixie');
+  expect(image).toMatchObject({ healthy: false });
+  expect(image['unhealthy_cause']).toBe(
+    `${peer.host}/golden/debian:trixie is Debian GNU/Linux 13 (trixie), not Debian 12: register it with the operating system that it has.`,
+  );
 });
 
 test('credentials that are wrong, and an address that is not allowed', async () => {

@@ -66,6 +66,6 @@ async function bringVersion(resources: WorkerResources, image: FollowedBaseImage
     });
   if (root.digest === image.newest_digest) return undefined;
   await copyArtifact(source, contentTarget(resources.content), root, {});
-  const pin = await pinBaseImage({ workspace: resources.workspace, root, name });
+  const pin = await pinBaseImage({ workspace: resources.workspace, root, name, system: image.operating_system });
   return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
 }
