@@ -34,7 +34,9 @@ describe('refused as an entry', () => {
     ['rootfs', 'file:rootfs: it must be a folder'],
     ['scripts', 'file:scripts: it must be a folder'],
   ])('the name %j', async (name, told) => {
-    const [first, ...more] = await refusalsOf(await patchedHeader((block) => Buffer.from(name.padEnd(100, '\0')).copy(block)));
+    const [first, ...more] = await refusalsOf(
+      await patchedHeader((block) => Buffer.from(name.padEnd(100, '\0')).copy(block)),
+    );
     expect(first).toContain(told);
     expect(more).toEqual([]);
   });
