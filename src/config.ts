@@ -43,7 +43,9 @@ export type Config = {
   readonly workerConcurrency: number;
   /** Failed log-ins a minute, before there is a time to wait. */
   readonly loginLimits: { readonly perAddress: number; readonly perAccount: number };
-  /** Absent: people log in by passwords alone. */
+  /** Whether people may log in by a password of the installation. */
+  readonly passwords: boolean;
+  /** Absent: nobody logs in by a provider of identities. */
   readonly oidc?: OidcConfig;
   /** How long an event of the audit trail is kept. */
   readonly auditDays: number;
@@ -106,6 +108,7 @@ const SETTINGS: Record<string, true> = {
   LARDER_WORKER_CONCURRENCY: true,
   LARDER_FAILED_LOGINS_PER_ADDRESS: true,
   LARDER_FAILED_LOGINS_PER_ACCOUNT: true,
+  LARDER_PASSWORDS: true,
   ...OIDC_SETTINGS,
   LARDER_AUDIT_DAYS: true,
   LARDER_LOG_LEVEL: true,
@@ -179,6 +182,7 @@ export function readConfig(environment: Environment = process.env, directory: st
       perAddress: read('LARDER_FAILED_LOGINS_PER_ADDRESS', 20, (text) => parseNumber(text, 1, FAILED_LOGINS_MAX)),
       perAccount: read('LARDER_FAILED_LOGINS_PER_ACCOUNT', 100, (text) => parseNumber(text, 1, FAILED_LOGINS_MAX)),
     }),
+    passwords: read('LARDER_PASSWORDS', true, parseSwitch),
     ...(oidc !== undefined && { oidc }),
     auditDays: read('LARDER_AUDIT_DAYS', AUDIT_DAYS_DEFAULT, (text) => parseNumber(text, 1, AUDIT_DAYS_MAX)),
     logLevel: read<LogLevel>('LARDER_LOG_LEVEL', 'info', parseLogLevel),
@@ -327,6 +331,11 @@ function tlsViolations(
     violations.push({ name: 'LARDER_PUBLIC_URL', message: 'must begin with https:// when LARDER_TLS_CERT is set' });
   }
   return violations;
+}
+
+function parseSwitch(text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw new Error('must be on or off');
+  return text === 'on';
 }
 
 function parseLogLevel(text: string): LogLevel {

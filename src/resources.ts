@@ -54,7 +54,7 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
   };
   try {
     const identity = await openIdentity(opened.db, key, {
-      ...{ loginLimits: config.loginLimits, egress },
+      ...{ loginLimits: config.loginLimits, passwords: config.passwords, egress },
       ...(config.oidc !== undefined && { oidc: config.oidc }),
     });
     return { config, log, databaseUrl, db: opened.db, pool: opened.pool, content, egress, identity, close };

@@ -7,6 +7,7 @@ import { Provider } from 'oidc-provider';
 
 export type TestProvider = {
   issuer: string;
+  /** Of the one that sends its secret in a header; there are `posting`, with the same secret, and `public`, without one. */
   clientId: string;
   clientSecret: string;
   /** Claims of people by the name that they log in with. */
@@ -28,7 +29,16 @@ export async function startTestProvider(redirectUri: string): Promise<TestProvid
   const client = { client_id: 'larder', client_secret: 'a secret of the client & more' };
   const people: TestProvider['people'] = new Map();
   const provider = new Provider(issuer, {
-    clients: [{ ...client, redirect_uris: [redirectUri] }],
+    clients: [
+      { ...client, redirect_uris: [redirectUri] },
+      {
+        ...client,
+        client_id: 'posting',
+        token_endpoint_auth_method: 'client_secret_post',
+        redirect_uris: [redirectUri],
+      },
+      { client_id: 'public', token_endpoint_auth_method: 'none', redirect_uris: [redirectUri] },
+    ],
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: 'one' }] },
     cookies: { keys: ['a key of cookies'] },
     scopes: ['openid', 'email', 'profile'],
@@ -69,8 +79,8 @@ export type Browser = {
   post(address: string, form: Record<string, string>, before?: string): Promise<Page>;
 };
 
-/** A browser before servers of ours at one origin: each request goes to the one that `serverFor` names. */
-export function openBrowser(origin: string, serverFor: (path: string) => FastifyInstance): Browser {
+/** A browser before servers of ours at one origin: each request there goes to the one that `serverFor` names, or over the wire. */
+export function openBrowser(origin: string, serverFor?: (path: string) => FastifyInstance): Browser {
   const cookies: Browser['cookies'] = new Map();
   const jarOf = (url: URL) => {
     const jar = cookies.get(url.origin) ?? new Map<string, string>();
@@ -87,7 +97,7 @@ export function openBrowser(origin: string, serverFor: (path: string) => Fastify
   async function ask(url: URL, form?: Record<string, string>): Promise<Page> {
     const cookie = [...jarOf(url)].map(([name, value]) => `${name}=${value}`).join('; ');
     const headers = { accept: 'text/html', ...(cookie && { cookie }) };
-    if (url.origin === origin) {
+    if (url.origin === origin && serverFor !== undefined) {
       const path = url.pathname + url.search;
       const answer: LightMyRequestResponse = await serverFor(url.pathname).inject({
         ...{ method: 'GET', url: path },

@@ -1,8 +1,8 @@
 // People's log-in with everything around it: a real provider of identities, an API, servers of it with settings, and browsers.
 import type { FastifyInstance } from 'fastify';
-import { createEgress, type Egress } from '../src/egress/egress.ts';
+import { createEgress } from '../src/egress/egress.ts';
 import { buildServer, type ServerParts } from '../src/http/server.ts';
-import { openIdentity } from '../src/identity/identity.ts';
+import { type IdentityOptions, openIdentity } from '../src/identity/identity.ts';
 import type { OidcSettings } from '../src/identity/oidc-settings.ts';
 import { giveInstallation, openTestApi, type TestApi } from './api.ts';
 import { type Browser, logIn, openBrowser, type Page, startTestProvider, type TestProvider } from './oidc-provider.ts';
@@ -21,7 +21,7 @@ export type TestSignIn = {
   provider: TestProvider;
   api: TestApi;
   /** Starts another server of the same installation, with these settings beside the provider's own. */
-  startServer(changed?: Partial<OidcSettings>, way?: Egress): Promise<FastifyInstance>;
+  startServer(changed?: Partial<OidcSettings>, options?: IdentityOptions): Promise<FastifyInstance>;
   /** Logs in under a name, from our button to the page at the end; `who` is what HOME says there. */
   enter(server: FastifyInstance, as: string, person?: Person): Promise<{ browser: Browser; page: Page; who: Who }>;
   /** The row of the user to whom the provider's account of this name belongs. */
@@ -45,9 +45,11 @@ export async function openTestSignIn(): Promise<TestSignIn> {
   return {
     provider,
     api,
-    async startServer(changed = {}, way = egress) {
-      const oidc = { ...ours, roleValues: {}, emailDomains: [], ...changed };
-      const identity = await openIdentity(api.database.db, api.key, { oidc, egress: way });
+    async startServer(changed = {}, options = {}) {
+      const { clientSecret: _, ...withoutSecret } = ours;
+      const base = changed.clientId === 'public' ? withoutSecret : ours;
+      const oidc = { ...base, roleValues: {}, emailDomains: [], ...changed };
+      const identity = await openIdentity(api.database.db, api.key, { oidc, egress, ...options });
       const server = buildServer({ ...(parts as ServerParts), identity });
       servers.push(server);
       await server.ready();

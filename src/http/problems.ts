@@ -50,6 +50,11 @@ export const PROBLEMS = {
     advice:
       'A change with the cookie of a session says that it comes from the service’s own origin, in "Sec-Fetch-Site" or "Origin". Programs send an access token in place of a cookie.',
   },
+  'passwords-off': {
+    status: 403,
+    title: 'Nobody logs in by a password here',
+    advice: 'The operator leaves that to the identity provider. GET /larder/v1/sign-in tells how people log in.',
+  },
   'sign-in-over': {
     status: 400,
     title: 'This log-in is over',

@@ -126,6 +126,14 @@ test.each<[string, (token: string) => string]>([
   expect(await userOf('tampered')).toBeUndefined();
 });
 
+test('refused is a client whose secret is another, and the operator is told', async () => {
+  const server = await startServer({ clientSecret: 'wr0ng', defaultRole: 'VIEWER' });
+  const { page } = await enter(server, 'wrong-client');
+  expect([page.status, titleOf(page.text)]).toEqual([502, 'The identity provider does not answer as it should']);
+  expect(page.text).toContain('does not take the client id or its secret');
+  expect(page.text).not.toContain('wr0ng');
+});
+
 test('refused is a provider that says to be another, one inside that nobody allowed, and one that does not answer', async () => {
   provider.meddle = (context) => {
     if (context.path.startsWith('/.well-known/')) (context.body as { issuer: string }).issuer = 'https://evil.example';
@@ -140,7 +148,7 @@ test('refused is a provider that says to be another, one inside that nobody allo
   provider.meddle = undefined;
   expect((await server.inject({ url: '/larder/v1/sign-in/oidc' })).statusCode).toBe(303);
   const closed = createEgress({ allow: [] });
-  const inside = await begin(await startServer({}, closed));
+  const inside = await begin(await startServer({}, { egress: closed }));
   expect(inside).toEqual([502, failed, expect.stringContaining('LARDER_EGRESS_ALLOW')]);
   closed.close();
   const nobody = await begin(await startServer({ issuer: 'http://127.0.0.1:9' }));

@@ -56,6 +56,17 @@ describe('a person whom the provider knows', () => {
     expect(await userOf('unverified')).toMatchObject({ email: null });
   });
 
+  test.each(['posting', 'public'])('is let in by a client that is %s', async (clientId) => {
+    const server = await startServer({ defaultRole: 'VIEWER', clientId });
+    provider.meddle = ({ path, body }) => {
+      const methods = [clientId === 'posting' ? 'client_secret_post' : 'none'];
+      if (path.startsWith('/.well-known/'))
+        Object.assign(body as object, { token_endpoint_auth_methods_supported: methods });
+    };
+    expect((await enter(server, clientId)).who.role).toBe('VIEWER');
+    provider.meddle = undefined;
+  });
+
   test('begins at one server and ends at another', async () => {
     const [one, other] = [await startServer({ defaultRole: 'VIEWER' }), await startServer({ defaultRole: 'VIEWER' })];
     const browser = openBrowser(ORIGIN, (path) => (path === CALLBACK ? other : one));
@@ -241,4 +252,22 @@ test('the ways to log in are told to everybody; where no provider is named, noth
   expect((await server.inject({ url: '/larder/v1/sign-in' })).json()).toEqual({ items: [oidc, password] });
   expect((await api.ask('GET', '/larder/v1/sign-in', { token: undefined })).json()).toEqual({ items: [password] });
   expect((await api.ask('GET', '/larder/v1/sign-in/oidc', { token: undefined })).statusCode).toBe(404);
+});
+
+test('where the operator turned passwords off, the provider alone lets people in', async () => {
+  const server = await startServer({}, { passwords: false });
+  const { items } = (await server.inject({ url: '/larder/v1/sign-in' })).json();
+  expect(items.map(({ type }: { type: string }) => type)).toEqual(['OIDC']);
+  const body = { email: 'jane@example.org', password: 'correct horse battery staple' };
+  const payload = { email: 'jane@example.org', new_password: body.password };
+  const answers = [
+    await server.inject({ method: 'POST', url: '/larder/v1/sign-in/password', payload: body }),
+    await server.inject({
+      ...{ method: 'PUT', url: '/larder/v1/password', payload },
+      headers: { authorization: `Bearer ${api.acme.access.OWNER}` },
+    }),
+  ];
+  for (const answer of answers) {
+    expect([answer.statusCode, answer.json().type]).toEqual([403, '/problems/passwords-off']);
+  }
 });

@@ -63,9 +63,19 @@ export type Identity = {
   failedLogins: FailedLogins;
   /** Whom the cookie of a session stands for. Throws IdentityError SESSION_OVER. */
   getSessionHolder(secret: string): Promise<Principal>;
-  passwords: PasswordHashes;
+  /** Undefined where nobody logs in by a password. */
+  passwords: PasswordHashes | undefined;
   /** The provider of identities, where the operator named one. */
   oidc?: OidcDoor;
+};
+
+export type IdentityOptions = {
+  loginLimits?: LoginLimits;
+  /** False: nobody logs in by one. */
+  passwords?: boolean;
+  /** The provider of identities, and the way to it. */
+  oidc?: OidcSettings;
+  egress?: Pick<Egress, 'request'>;
 };
 
 /**
@@ -75,7 +85,7 @@ export type Identity = {
 export async function openIdentity(
   db: Database,
   key: InstallationKey,
-  options: { loginLimits?: LoginLimits; oidc?: OidcSettings; egress?: Pick<Egress, 'request'> } = {},
+  options: IdentityOptions = {},
 ): Promise<Identity> {
   await inTransaction(db, async (tx) => {
     await ensureInstallation(tx, key);
@@ -116,7 +126,7 @@ export async function openIdentity(
     fileKey: deriveKey(key.current, 'file links'),
     failedLogins: countFailedLogins(options.loginLimits),
     getSessionHolder: (secret) => getSessionHolder(db, secret),
-    passwords: openPasswordHashes(),
+    passwords: options.passwords === false ? undefined : openPasswordHashes(),
     ...(oidc && egress && { oidc: openOidcDoor(oidc, { db, egress, seals }) }),
   };
 }

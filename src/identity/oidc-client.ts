@@ -141,6 +141,10 @@ function reasonOf(code: string, answered: unknown): string | undefined {
   if (code === 'EGRESS_REFUSED') {
     return 'The identity provider is at a private address that the operator has not allowed (LARDER_EGRESS_ALLOW).';
   }
+  // RFC 6749, section 5.2: an operator's mistake, and the commonest.
+  if (code === 'OAUTH_WWW_AUTHENTICATE_CHALLENGE' || answered === 'invalid_client') {
+    return 'The identity provider does not take the client id or its secret (LARDER_OIDC_CLIENT_ID, LARDER_OIDC_CLIENT_SECRET).';
+  }
   if (code === 'OAUTH_RESPONSE_BODY_ERROR') {
     const word = typeof answered === 'string' && ERROR_CODE.test(answered) ? answered : 'an error';
     return `The identity provider answers ${word} when the log-in is redeemed.`;

@@ -4,6 +4,7 @@ import { endpoints } from '../../contract/endpoints.ts';
 import { OIDC_SIGN_IN_PATH } from '../../contract/session.ts';
 import { describeCaller } from '../../identity/caller.ts';
 import { IdentityError } from '../../identity/errors.ts';
+import type { PasswordHashes } from '../../identity/password-hashes.ts';
 import { checkPassword, findPasswordHash, keepPassword } from '../../identity/passwords.ts';
 import { createSession, endSessions } from '../../identity/sessions.ts';
 import type { Context, Handler, PublicContext } from '../handler.ts';
@@ -14,7 +15,8 @@ import { clearSessionCookie, requireOwnPage, sessionSecretOf, setSessionCookie }
 const signInWithPassword: Handler<'signInWithPassword'> = async (context, input) => {
   const { db, identity, origin, request, reply } = context;
   requireOwnPage(request, origin);
-  const user = await judged(context, input, () => checkPassword(db, identity.passwords, input));
+  const hashes = passwordsOf(identity);
+  const user = await judged(context, input, () => checkPassword(db, hashes, input));
   const source = { request_id: request.id, address: request.ip };
   const before = sessionSecretOf(request, origin);
   const { secret } = await context.write((tx) =>
@@ -27,9 +29,14 @@ const signInWithPassword: Handler<'signInWithPassword'> = async (context, input)
 /** How people may log in here, in the order in which they are offered. */
 const listSignInWays: Handler<'listSignInWays'> = async ({ identity }) => {
   const password = { type: 'PASSWORD' as const, name: 'Password', url: endpoints.signInWithPassword.path };
-  if (identity.oidc === undefined) return { items: [password] };
-  return { items: [{ type: 'OIDC' as const, name: identity.oidc.name, url: OIDC_SIGN_IN_PATH }, password] };
+  const oidc = { type: 'OIDC' as const, name: identity.oidc?.name ?? '', url: OIDC_SIGN_IN_PATH };
+  return { items: [...(identity.oidc ? [oidc] : []), ...(identity.passwords ? [password] : [])] };
 };
+
+function passwordsOf({ passwords }: PublicContext['identity']): PasswordHashes {
+  if (passwords === undefined) throw new Refusal('passwords-off');
+  return passwords;
+}
 
 const signOut: Handler<'signOut'> = async (context) => {
   const { caller, origin, reply } = context;
@@ -46,10 +53,11 @@ const getSession: Handler<'getSession'> = ({ db, caller }) => describeCaller(db,
 const setPassword: Handler<'setPassword'> = async (context, input) => {
   const { db, caller, identity } = context;
   const { email, new_password, current_password } = input;
+  const hashes = passwordsOf(identity);
   const hash = await findPasswordHash(db, caller);
   if (hash !== undefined) await requireCurrent(context, hash, current_password);
   try {
-    const password_hash = await identity.passwords.hash(new_password);
+    const password_hash = await hashes.hash(new_password);
     await context.write((tx) => keepPassword(tx, caller, { email, password_hash, instead_of: hash }));
   } catch (error) {
     throw wrongCurrent(error) ?? refusalFor(error);
@@ -59,9 +67,10 @@ const setPassword: Handler<'setPassword'> = async (context, input) => {
 async function requireCurrent(context: Context, hash: string, given: string | undefined): Promise<void> {
   if (given === undefined) throw invalid([{ field: 'current_password', message: 'It is required.' }]);
   const { caller, identity } = context;
+  const hashes = passwordsOf(identity);
   try {
     await judged(context, { email: caller.user_id, password: given }, async () => {
-      if (!(await identity.passwords.matches(given, hash))) {
+      if (!(await hashes.matches(given, hash))) {
         throw new IdentityError('PASSWORD_WRONG', 'The password is wrong');
       }
     });
