@@ -152,7 +152,7 @@ describe('mail', () => {
     expect(head).not.toMatch(/^bcc:/im);
   });
 
-  test('goes to the owners whose names are addresses when nobody is named', async () => {
+  test('goes to the owners when nobody is named: at their addresses, or at names that are one', async () => {
     const provider = await provide({ type: 'EMAIL' });
     await happen();
     await work();
@@ -162,8 +162,14 @@ describe('mail', () => {
     ]);
     await happen();
     await work();
-    await api.database.pool.query(`update users set name = 'jane' where organization_id = $1`, [api.acme.id]);
-    expect(mails.map(({ to }) => to)).toEqual([['jane@acme.example']]);
+    await api.database.pool.query(
+      `update users set name = 'jane', email = 'jane.doe@acme.example' where organization_id = $1`,
+      [api.acme.id],
+    );
+    await happen();
+    await work();
+    await api.database.pool.query('update users set email = null where organization_id = $1', [api.acme.id]);
+    expect(mails.map(({ to }) => to)).toEqual([['jane@acme.example'], ['jane.doe@acme.example']]);
   });
 
   test('waits for a server that is away, and is refused by one that does not know us', async () => {
