@@ -116,6 +116,25 @@ describe('guardedLookup', () => {
     const one = await new Promise((done) => guarded('both.test', {}, (_error, found) => done(found)));
     expect([all, one]).toEqual([[{ address: '1.1.1.1', family: 4 }], '1.1.1.1']);
   });
+
+  it('is asked once a dial: a name that turns inward right after it was judged is not looked up again', async () => {
+    const answers = ['127.0.0.2', '127.0.0.3'];
+    const resolve = ((_host: string, _options: object, done: (error: null, found: object[]) => void) =>
+      done(null, [{ address: answers.shift() ?? '127.0.0.3', family: 4 }])) as unknown as typeof lookup;
+    const server = createServer();
+    server.listen(0, '0.0.0.0');
+    open.push(server);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const guarded = guardedLookup(parseHostList(['127.0.0.2']), resolve);
+    const socket = connect({ host: 'turning.test', port, lookup: guarded, autoSelectFamily: true });
+    await once(socket, 'connect');
+    expect([socket.remoteAddress, answers.length]).toEqual(['127.0.0.2', 1]);
+    socket.destroy();
+    const again = connect({ host: 'turning.test', port, lookup: guarded, autoSelectFamily: true });
+    const [error] = await once(again, 'error');
+    expect(error).toMatchObject({ code: 'EGRESS_REFUSED' });
+  });
 });
 
 describe('through a proxy', () => {

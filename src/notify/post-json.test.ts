@@ -1,0 +1,56 @@
+// What the owner of a provider reads when a chat cannot be reached at all: words, never a bare code, and never the address.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished } from 'vitest';
+import { createEgress } from '../egress/egress.ts';
+import type { DeliveryError } from './delivery-error.ts';
+import { postJson } from './post-json.ts';
+
+type Way = Parameters<typeof createEgress>[0];
+
+async function failureOf(address: string, way: Way): Promise<DeliveryError> {
+  const egress = createEgress(way);
+  onTestFinished(() => egress.close());
+  const posted = postJson(new URL(address), { egress, whom: 'Slack', headers: {}, body: {} });
+  return (await posted.then(
+    () => undefined,
+    (error: unknown) => error,
+  )) as DeliveryError;
+}
+
+/** A proxy that leads nowhere. */
+async function refusingProxy(): Promise<string> {
+  const server = createServer();
+  server.on('connect', (_request, socket) => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+it('says that the proxy does not lead there', async () => {
+  const proxy = { https_proxy: await refusingProxy() };
+  expect(await failureOf('https://chat.invalid/?token=hush', { allow: [], proxy })).toMatchObject({
+    temporary: true,
+    message:
+      'Slack cannot be reached: the proxy of the service does not lead there; its operator’s settings tell why (PROXY)',
+  });
+});
+
+it('says that nothing listens, and that a name is not found', async () => {
+  const refused = await failureOf('http://127.0.0.1:1/?token=hush', { allow: ['127.0.0.1'] });
+  expect(refused.message).toBe('Slack cannot be reached: nothing listens at its address (ECONNREFUSED)');
+  const unknown = await failureOf('http://chat.invalid/?token=hush', { allow: [] });
+  expect(unknown.message).toMatch(
+    /^Slack cannot be reached: (its name is not found in the DNS|the DNS does not answer) \(/,
+  );
+});
+
+it('says what the operator has not allowed, and does not try again', async () => {
+  for (const host of ['127.0.0.1', '2130706433', '[::ffff:127.0.0.1]', '169.254.169.254'])
+    expect(await failureOf(`http://${host}/?token=hush`, { allow: [] })).toMatchObject({
+      temporary: false,
+      message: 'Slack is at a private address that the operator has not allowed (LARDER_EGRESS_ALLOW)',
+    });
+});
