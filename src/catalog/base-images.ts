@@ -11,6 +11,7 @@ import { enqueue } from '../db/queue.ts';
 import { CatalogError, notFound, refuse } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import { refuseInUse } from './in-use.ts';
+import { livingApplications } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import {
   allOf,
@@ -198,8 +199,7 @@ function tables(): RawBuilder<unknown> {
 function columns(principal: Principal): RawBuilder<unknown> {
   return sql`b.id, b.name, b.description, ${containerImage('b', principal.organization_id)} as container_image,
     ${operatingSystem('o')} as operating_system, b.healthy, ${wireTime('b.last_checked_at')} as last_checked_at,
-    (select count(*) from applications a where a.base_image_id = b.id and a.removed_at is null
-      and a.organization_id = ${principal.organization_id}) as application_count, b.status,
+    ${livingApplications(principal, 'b.id')} as application_count, b.status,
     (select v.pin -> 'manifest' -> 'platform' from base_image_versions v where v.base_image_id = b.id
       order by v.recorded_at desc limit 1) as platform,
     (select ${registryInfo('r')} from registries r where r.organization_id = ${principal.organization_id}

@@ -2,7 +2,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
-import { type Counted, keptCount } from './list-counts.ts';
+import { createApplicationRequest } from './application-requests.ts';
+import { type Counted, keptCount, livingApplications } from './list-counts.ts';
 import { failPhase, startPhase } from './pipeline-steps.ts';
 import { createPipelines } from './pipeline-wishes.ts';
 import type { Principal } from './principal.ts';
@@ -47,6 +48,21 @@ async function expectRight(organization: TestOrganization): Promise<void> {
   for (const { status, total } of statuses.rows) {
     expect(await countKept(principal, { catalog_id, noun: 'pipeline', statuses: [status] })).toBe(total);
   }
+}
+
+/** Living applications by what they are built on and go to: kept, and counted. */
+async function expectLiving({ principal }: TestOrganization): Promise<void> {
+  const bases = await sql<{ id: string; kept: number; counted: number }>`
+    select b.id, ${livingApplications(principal, 'b.id')} as kept, (select count(*) from applications a
+      where a.base_image_id = b.id and a.removed_at is null and a.organization_id = ${principal.organization_id}) as counted
+    from base_images b`.execute(house.db);
+  const registries = await sql<{ id: string; kept: number; counted: number }>`
+    select r.id, ${livingApplications(principal, 'r.id')} as kept, (select count(*) from application_registries ar
+      join applications a on a.id = ar.application_id where ar.registry_id = r.id and a.removed_at is null) as counted
+    from registries r where r.organization_id = ${principal.organization_id}`.execute(house.db);
+  for (const { id, kept, counted } of [...bases.rows, ...registries.rows])
+    expect({ id, kept }).toEqual({ id, kept: counted });
+  expect(registries.rows.some(({ kept }) => kept > 0)).toBe(true);
 }
 
 const wish = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins: false };
@@ -107,6 +123,27 @@ test('an open transaction that folds holds nobody up, and two that fold lose not
     first.release();
   }
   await expectRight(house.acme);
+});
+
+test('living applications are kept by base image and registry: requested, removed, folded, deleted by hand', async () => {
+  await expectLiving(house.acme);
+  await expectLiving(house.rival);
+  const { catalog_id, principal } = house.rival;
+  const { application_ids: removed } = await house.request(house.rival, ['nginx']);
+  await expectLiving(house.rival);
+  await house.write((tx) =>
+    createApplicationRequest(tx, principal, {
+      catalog_id,
+      kind: 'DELETION',
+      name: 'No more',
+      application_ids: removed,
+    }),
+  );
+  await expectLiving(house.rival);
+  await house.pool.query('select fold_list_counts($1, $2)', [catalog_id, 'application of registry']);
+  await expectLiving(house.rival);
+  await house.pool.query('delete from application_registries where application_id = $1', [application_ids[0]]);
+  await expectLiving(house.acme);
 });
 
 test('a foreign organization counts nothing here', async () => {

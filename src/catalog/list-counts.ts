@@ -28,6 +28,16 @@ export function keptCount(principal: Principal, counted: Counted): Count {
   return { total: sql`select coalesce(sum(total), 0)::bigint from list_counts where ${where}`, isPrepared: true };
 }
 
+/** How many living applications of the organization there are for a thing, in all its catalogs. Columns are named by the code. */
+export function livingApplications(principal: Principal, thing: 'b.id' | 'r.id'): RawBuilder<number> {
+  const ofThing =
+    thing === 'b.id'
+      ? sql`noun = 'application' and status <> 'REMOVED' and base_image_id = ${sql.raw(thing)}`
+      : sql`noun = 'application of registry' and registry_id = ${sql.raw(thing)}`;
+  return sql`(select coalesce(sum(total), 0)::bigint from list_counts
+    where organization_id = ${principal.organization_id} and ${ofThing})`;
+}
+
 /** What is counted by looking: through an index, where there are few. */
 export function lookedCount(from: RawBuilder<unknown>): Count {
   return { total: sql`select count(*) from ${from}`, isPrepared: false };

@@ -9,6 +9,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import { CatalogError, notFound, refuse } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import { refuseInUse } from './in-use.ts';
+import { livingApplications } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { enqueueRegistryCheck } from './registry-checks.ts';
 import { placeOf } from './registry-rules.ts';
@@ -53,7 +54,9 @@ export async function listRegistries(
   ]);
   const total = await sql<{ total: number }>`select count(*) as total from registries r where ${where}`.execute(db);
   const rows = await sql<RegistryRow>`
-    select ${columns()} from registries r where ${where} order by r.name, r.id ${pageWindow(input)}`.execute(db);
+    select ${columns(principal)} from registries r where ${where} order by r.name, r.id ${pageWindow(input)}`.execute(
+    db,
+  );
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toDetailed));
 }
 
@@ -65,7 +68,7 @@ export async function getRegistry(
 ): Promise<Output<'getRegistry'>> {
   requireUuids('registry', input.registry_id);
   const found = await sql<RegistryRow>`
-    select ${columns()} from registries r
+    select ${columns(principal)} from registries r
     where r.organization_id = ${principal.organization_id} and r.id = ${input.registry_id}`.execute(db);
   const row = found.rows[0];
   if (!row) throw notFound('registry');
@@ -173,12 +176,11 @@ async function lockOwn(tx: Transaction, principal: Principal, id: string): Promi
   return registry;
 }
 
-function columns(): RawBuilder<unknown> {
+function columns(principal: Principal): RawBuilder<unknown> {
   return sql`r.id, r.name, r.url, r.healthy, ${wireTime('r.last_checked_at')} as last_checked_at, r.description,
     r.hosted, r.provider, ${wireTime('r.created_at')} as created_at, r.created_by,
     ${wireTime('r.updated_at')} as updated_at, r.updated_by, ${wireTime('r.removed_at')} as removed_at, r.removed_by,
-    (select count(*) from application_registries ar join applications a on a.id = ar.application_id
-      where ar.registry_id = r.id and a.removed_at is null) as application_count, r.unhealthy_cause`;
+    ${livingApplications(principal, 'r.id')} as application_count, r.unhealthy_cause`;
 }
 
 function toDetailed(row: RegistryRow): RegistryDetailed {

@@ -56,7 +56,9 @@ describe('registries', () => {
   test('count the living applications that are pushed to them, and page', async () => {
     const one = await listRegistries(house.db, house.acme.principal, { page: 2, page_size: 1 });
     expect(one).toMatchObject({ total_size: 3, total_pages: 3, items: [{ name: 'One', application_count: 2 }] });
-    await house.pool.query(`update applications set removed_at = now() where product_key = 'nginx'`);
+    await house.pool.query(
+      `update applications set status = 'REMOVED', removed_at = now() where product_key = 'nginx'`,
+    );
     const less = await listRegistries(house.db, house.acme.principal, { page: 2, page_size: 1 });
     expect(less.items[0]?.application_count).toBe(1);
   });

@@ -284,6 +284,7 @@ type ListCountsTable = {
   status: string | null;
   packaging_type: string | null;
   base_image_id: string | null;
+  registry_id: string | null;
   total: number;
 };
 
