@@ -49,8 +49,10 @@ export const CatalogApplication = Type.Object(
     deprecated_at: Type.Optional(Time('When it was deprecated.')),
     unsupported_at: Type.Optional(Time('When its support ended.')),
     trial: Type.Optional(Type.Boolean({ description: 'True for an application on trial.' })),
-    fips_compliant: Type.Optional(Type.Boolean()),
-    stig_compliant: Type.Optional(Type.Boolean()),
+    fips_compliant: Type.Optional(
+      Type.Boolean({ description: 'True when it is certified by FIPS 140: none is here.' }),
+    ),
+    stig_compliant: Type.Optional(Type.Boolean({ description: 'True when it is hardened by a STIG: none is here.' })),
     containers_non_root: Type.Optional(Type.Boolean({ description: 'True when its containers run as a normal user.' })),
     end_of_life_at: Type.Optional(Time('When upstream ends its support, at midnight.')),
     _links: Type.Object({
@@ -88,6 +90,7 @@ const listApplications = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/applications',
   summary: 'List applications',
+  description: 'What was chosen in the catalog. Removed ones are told only when they are asked for by status.',
   tag: 'Applications',
   access: READERS,
   params: Type.Object(catalogParams),
@@ -113,6 +116,7 @@ const getApplication = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/applications/{application_id}',
   summary: 'Get an application',
+  description: 'One application, removed or not, with its latest release and pipeline.',
   tag: 'Applications',
   access: READERS,
   params: Type.Object({ ...catalogParams, application_id: Id('Identifier of the application.') }),

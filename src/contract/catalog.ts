@@ -30,6 +30,7 @@ const listCatalogs = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs',
   summary: 'List catalogs',
+  description: 'The organization’s catalogs: a first one is there from the beginning.',
   tag: 'Catalogs',
   access: READERS,
   query: Type.Object({
@@ -46,6 +47,7 @@ const getCatalog = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}',
   summary: 'Get a catalog',
+  description: 'The catalog, with links to what is in it.',
   tag: 'Catalogs',
   access: READERS,
   params: Type.Object(catalogParams),

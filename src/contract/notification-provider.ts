@@ -183,6 +183,7 @@ const listNotificationTypes = defineEndpoint({
   method: 'GET',
   path: '/v1/notification-types',
   summary: 'List the kinds of notification',
+  description: 'What there is to be told of, with words for people.',
   tag,
   access: READERS,
   success: { status: 200, description: 'All kinds.', body: Type.Array(NotificationTypeInfo) },
@@ -193,6 +194,7 @@ const listNotificationProviders = defineEndpoint({
   method: 'GET',
   path,
   summary: 'List notification providers',
+  description: 'Where notifications go. Secrets are masked.',
   tag,
   access: READERS,
   query: Type.Object({
@@ -224,6 +226,7 @@ const getNotificationProvider = defineEndpoint({
   method: 'GET',
   path: `${path}/{provider_id}`,
   summary: 'Get a notification provider',
+  description: 'One provider, removed or not.',
   tag,
   access: READERS,
   params,

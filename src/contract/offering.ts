@@ -31,6 +31,8 @@ const listOfferings = defineEndpoint({
   method: 'GET',
   path: '/v1/applications-offering',
   summary: 'List offerings',
+  description:
+    'What may be requested: the branches of products that the package archives of the operating systems have. Hidden ones are told only when they are asked for by status.',
   tag: 'Offerings',
   access: READERS,
   query: Type.Object({
@@ -55,6 +57,7 @@ const getOffering = defineEndpoint({
   method: 'GET',
   path: '/v1/applications-offering/{offering_id}',
   summary: 'Get an offering',
+  description: 'One offering, with the operating systems that it can be built on.',
   tag: 'Offerings',
   access: READERS,
   params: Type.Object({ offering_id: Id('Identifier of the offering.') }),

@@ -19,8 +19,10 @@ export const OperatingSystemDetailed = Type.Object(
   {
     ...members,
     distroless: Type.Optional(Type.Boolean({ description: 'True when it has no shell and no package manager.' })),
-    fips_compliant: Type.Optional(Type.Boolean()),
-    stig_compliant: Type.Optional(Type.Boolean()),
+    fips_compliant: Type.Optional(
+      Type.Boolean({ description: 'True when it is certified by FIPS 140: none is here.' }),
+    ),
+    stig_compliant: Type.Optional(Type.Boolean({ description: 'True when it is hardened by a STIG: none is here.' })),
     status: Type.Optional(
       Word(
         OPERATING_SYSTEM_STATUSES,
@@ -44,6 +46,7 @@ const listOperatingSystems = defineEndpoint({
   method: 'GET',
   path: '/v1/operating-systems',
   summary: 'List operating systems',
+  description: 'What base images can be made of, by name; the same for every organization.',
   tag: 'Operating systems',
   access: READERS,
   query: Type.Object({
@@ -59,6 +62,7 @@ const getOperatingSystem = defineEndpoint({
   method: 'GET',
   path: '/v1/operating-systems/{operating_system_id}',
   summary: 'Get an operating system',
+  description: 'One operating system, and the one that took its place after its end.',
   tag: 'Operating systems',
   access: READERS,
   params: Type.Object({ operating_system_id: Id('Identifier of the operating system.') }),

@@ -57,10 +57,12 @@ export const DistroReference = Type.Object(
     os: Text('The distribution without its version.'),
     version: Text('Version of the distribution.'),
     name: Text('Name of the distribution.', { maxLength: 100 }),
-    fips_compliant: Type.Optional(Type.Boolean()),
-    stig_compliant: Type.Optional(Type.Boolean()),
+    fips_compliant: Type.Optional(
+      Type.Boolean({ description: 'True when it is certified by FIPS 140: none is here.' }),
+    ),
+    stig_compliant: Type.Optional(Type.Boolean({ description: 'True when it is hardened by a STIG: none is here.' })),
     os_family: Type.Optional(Text('Family of operating systems.', { maxLength: 100 })),
-    public_offering: Type.Optional(Type.Boolean()),
+    public_offering: Type.Optional(Type.Boolean({ description: 'True when everybody may build on it.' })),
   },
   { title: 'DistroReference' },
 );

@@ -17,6 +17,7 @@ const getQuotas = defineEndpoint({
   method: 'GET',
   path: '/v1/quotas',
   summary: 'Get the organization’s quotas',
+  description: 'How many applications it may have, where the operator set a limit, and how many it has.',
   tag: 'Quotas and subscriptions',
   access: READERS,
   success: { status: 200, description: 'What it may have, and what it has of that.', body: Quotas },

@@ -103,6 +103,7 @@ const listRegistries = defineEndpoint({
   method: 'GET',
   path: '/v1/registries',
   summary: 'List registries',
+  description: 'The organization’s registries, by name: the hosted one and its own.',
   tag: 'Registries',
   access: READERS,
   query: Type.Object({
@@ -122,6 +123,8 @@ const createRegistry = defineEndpoint({
   method: 'POST',
   path: '/v1/registries',
   summary: 'Register a registry',
+  description:
+    'A registry that releases are pushed to or base images are read from. Its address and credentials are looked at soon afterwards; the credentials are never told again.',
   tag: 'Registries',
   access: WRITERS,
   body: CreatePrivateRegistryRequest,
@@ -137,6 +140,7 @@ const getRegistry = defineEndpoint({
   method: 'GET',
   path: '/v1/registries/{registry_id}',
   summary: 'Get a registry',
+  description: 'One registry, and whether it can be used: `unhealthy_cause` says why not.',
   tag: 'Registries',
   access: READERS,
   params: registryParams,
@@ -161,6 +165,7 @@ const deleteRegistry = defineEndpoint({
   method: 'DELETE',
   path: '/v1/registries/{registry_id}',
   summary: 'Remove a registry',
+  description: 'One’s own, unless applications or base images use it (409). What was pushed stays.',
   tag: 'Registries',
   access: WRITERS,
   params: registryParams,

@@ -121,6 +121,8 @@ const listReleases = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/releases',
   summary: 'List releases',
+  description:
+    'What was released, the newest first. At most one of `application_id`, `content_digest` and `repo_digest` is given.',
   tag: 'Releases',
   access: READERS,
   params: Type.Object(catalogParams),
@@ -145,6 +147,7 @@ const getRelease = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/releases/{release_id}',
   summary: 'Get a release',
+  description: 'One release: where it is, what it was made from, and its files.',
   tag: 'Releases',
   access: READERS,
   params: Type.Object({ ...catalogParams, release_id: ReleaseId('Identifier of the release.') }),

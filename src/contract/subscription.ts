@@ -50,6 +50,7 @@ const listSubscriptions = defineEndpoint({
   method: 'GET',
   path: '/v1/subscriptions',
   summary: 'List subscriptions',
+  description: 'On what terms the organization uses this installation: one from its beginning.',
   tag: 'Quotas and subscriptions',
   access: READERS,
   query: Type.Object({
@@ -65,6 +66,7 @@ const getSubscription = defineEndpoint({
   method: 'GET',
   path: '/v1/subscriptions/{subscription_id}',
   summary: 'Get a subscription',
+  description: 'One of the organization’s subscriptions.',
   tag: 'Quotas and subscriptions',
   access: READERS,
   params: Type.Object({ subscription_id: Id('Identifier of the subscription.') }),

@@ -2,51 +2,11 @@
 import type { TSchema } from 'typebox';
 import type { Rule } from '../contract/endpoint.ts';
 import type { Problem } from '../contract/problem.ts';
+import { BY_NAME, BY_THING, RELEASE_ID, SHA256, TIME, UUID } from './example-values.ts';
 import { PROBLEMS, type ProblemCode, problemBody, Refusal } from './problems.ts';
 
-const UUID = '1b671a64-40d5-491e-99b0-da01ff1f3341';
-const SHA256 = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
-const TIME = '2026-03-03T00:59:52.762Z';
-
-/** Values of fields whose names say what they hold; all others follow from their schema. */
-const BY_NAME: Record<string, unknown> = {
-  version: '7.0.15',
-  product_version: '7.0.15',
-  revision: '0',
-  branch: '7.0',
-  key: 'redis',
-  product_key: 'redis',
-  distro: 'debian',
-  name: 'redis',
-  description: 'Redis is a store of data structures in memory.',
-  long_display_name: 'Redis packaged by Larder',
-  category: 'Database',
-  os_family: 'linux',
-  architecture: 'amd64',
-  container_image: 'base/debian:12',
-  repository: 'registry.example.com/acme/containers/debian-12',
-  filename: 'result.json',
-  mime_type: 'trigger_info',
-  created_by: 'jane',
-  updated_by: 'jane',
-  removed_by: 'jane',
-  url: 'https://registry.example.com',
-  href: `/v1/catalogs/${UUID}`,
-  end_of_life_at: '2027-01-31T00:00:00.000Z',
-  access_key: 'robot',
-  access_secret: 'a secret',
-  username: 'robot-main-9f86d081884c',
-  password: 'shown once',
-  api_token: 'shown once',
-  email: 'jane@example.org',
-  new_password: 'correct horse battery staple',
-  page: 1,
-  page_size: 20,
-  total_size: 1,
-  total_pages: 1,
-};
-
 type Shape = {
+  title?: string;
   type?: string;
   properties?: Record<string, TSchema>;
   items?: TSchema;
@@ -82,9 +42,7 @@ export function exampleOf(schema: TSchema, name = ''): unknown {
   if (shape.anyOf?.[0] !== undefined) return exampleOf(shape.anyOf[0]);
   switch (shape.type) {
     case 'object':
-      return Object.fromEntries(
-        Object.entries(shape.properties ?? {}).map(([field, value]) => [field, exampleOf(value, field)]),
-      );
+      return objectExample(shape, BY_THING[shape.title ?? ''] ?? BY_THING[name] ?? {});
     case 'array':
       return shape.items === undefined ? [] : [exampleOf(shape.items, name)];
     case 'integer':
@@ -98,13 +56,18 @@ export function exampleOf(schema: TSchema, name = ''): unknown {
   }
 }
 
+function objectExample({ properties = {} }: Shape, own: Readonly<Record<string, unknown>>): unknown {
+  const fields = Object.entries(properties).map(([field, value]) => [field, own[field] ?? exampleOf(value, field)]);
+  return Object.fromEntries(fields);
+}
+
 function textExample({ format, expects }: Shape, name: string): unknown {
   if (name in BY_NAME) return BY_NAME[name];
   if (format === 'uuid') return UUID;
   if (format === 'date-time') return TIME;
   if (expects?.startsWith('sha256')) return `sha256:${SHA256}`;
   if (expects === '64 hex digits') return SHA256;
-  if (expects === '24 hex digits') return '64455e6bd3c480fd58546c75';
+  if (expects === '24 hex digits') return RELEASE_ID;
   if (expects === 'an e-mail address') return 'jane@example.com';
   if (name.endsWith('_id') && name !== 'license_id') return UUID;
   return 'text';
