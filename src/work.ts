@@ -37,6 +37,8 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   };
   // What a killed worker left half made, and root file systems that nobody asked for lately.
   if (probe.mode !== 'files-only') await trimRoots(resources.workspace);
+  // Before the first job: workers without a sandbox leave work to those that are known to have one.
+  const report = await reportLife(resources);
   const queue = await openQueue({ url: resources.databaseUrl });
   await queue.work(handlersOf(resources), {
     concurrency: config.workerConcurrency,
@@ -46,7 +48,6 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   });
   await ensureShared(resources.db);
   await inTransaction(resources.db, (tx) => enqueue(tx, 'discover-products', {}, { key: 'start' }));
-  const report = await reportLife(resources);
   log.info({ sandbox: probe.mode, concurrency: config.workerConcurrency }, 'worker started');
   return {
     drain: () => queue.drain(),

@@ -37,6 +37,14 @@ export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
   return found.rows;
 }
 
+/** True when a worker that has a sandbox was seen lately. */
+export async function hasSandboxWorker(db: Database): Promise<boolean> {
+  const found = await sql<{ found: boolean }>`
+    select exists (select from workers where sandbox_mode <> 'files-only'
+      and seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS})) as found`.execute(db);
+  return found.rows[0]?.found ?? false;
+}
+
 /** What must be there before the service is of use: something to request, something to build on, somewhere to push. */
 export async function findEssentials(
   db: Database,

@@ -49,6 +49,20 @@ export class JobPostponed extends Error {
   }
 }
 
+/**
+ * Thrown by a handler whose worker cannot do the job while another one can: the job is given back at once, no attempt is
+ * counted, and this worker takes no further job for a moment, so that the other one comes first.
+ */
+export class JobDeclined extends JobPostponed {
+  constructor(reason: string) {
+    super(0, reason);
+    this.name = 'JobDeclined';
+  }
+}
+
+/** Long enough that a worker that declines asks little of the database, short enough that it is back soon when it is the last. */
+const DECLINED_REST_MS = 5_000;
+
 /** How often a worker says that its jobs live, and looks for jobs whose worker does not. */
 const BEAT_MS = 1_500;
 
@@ -108,6 +122,8 @@ class WorkingQueue implements Queue {
   #options: WorkOptions = { concurrency: 1 };
   #loops: Promise<unknown>[] = [];
   #stopping = false;
+  /** No job is taken before this moment of `performance.now`. */
+  #restUntil = 0;
   #wake = Promise.withResolvers<void>();
   #listener: pg.Client | undefined;
   #stopped: Promise<void> | undefined;
@@ -167,7 +183,7 @@ class WorkingQueue implements Queue {
     while (!this.#stopping) {
       this.#wake = Promise.withResolvers();
       try {
-        while (!this.#stopping && this.#running.size < this.#options.concurrency) {
+        while (this.#mayTake()) {
           const job = await this.#fetch();
           if (!job) break;
           this.#start(job);
@@ -178,6 +194,11 @@ class WorkingQueue implements Queue {
         await this.#pause(TROUBLE_PAUSE_MS);
       }
     }
+  }
+
+  #mayTake(): boolean {
+    const free = this.#running.size < this.#options.concurrency;
+    return free && !this.#stopping && performance.now() >= this.#restUntil;
   }
 
   /** A group over its half of the slots waits for the others; when nobody else has work it may take all. */
@@ -239,6 +260,7 @@ class WorkingQueue implements Queue {
     if (running.abort.signal.aborted) return await this.#giveBack(running);
     if (error instanceof JobPostponed) {
       this.#options.onPostponed?.(error, job.data);
+      if (error instanceof JobDeclined) this.#restUntil = performance.now() + DECLINED_REST_MS;
       return await this.#giveBack(running, error.seconds);
     }
     this.#report(error, job.data);

@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { until } from '../../test/house.ts';
 import { inTransaction } from './database.ts';
 import { ATTEMPTS_MAX, type EnqueueOptions, enqueue, QUEUE_CHANNEL } from './queue.ts';
 import type { Task } from './queue-tasks.ts';
-import { type Handlers, JobPostponed, openQueue, type Queue, type WorkOptions } from './queue-worker.ts';
+import { type Handlers, JobDeclined, JobPostponed, openQueue, type Queue, type WorkOptions } from './queue-worker.ts';
 
 let database: TestDatabase;
 let queues: Queue[] = [];
@@ -205,6 +206,29 @@ describe('work', () => {
     expect(attempts).toEqual([1, 1, 1]);
     expect(await states()).toEqual(['completed']);
   });
+});
+
+test('a declined job goes to another worker at once, counts no attempt, and its worker rests', async () => {
+  const declined: string[] = [];
+  await work(
+    async (id) => {
+      declined.push(id);
+      throw new JobDeclined('not here');
+    },
+    { concurrency: 4 },
+  );
+  await wish('a');
+  await until('the job is given back', async () => declined.length > 0 && (await states())[0] === 'retry');
+  const done: [string, number][] = [];
+  const able = await work(async (id, { attempt }) => {
+    done.push([id, attempt]);
+  });
+  for (const id of ['b', 'c', 'd']) await wish(id);
+  await able.drain();
+  expect(done.sort()).toEqual(['a', 'b', 'c', 'd'].map((id) => [id, 1]));
+  // Without its rest it would take and decline without end.
+  expect(declined.length).toBeLessThan(10);
+  expect(new Set(await states())).toEqual(new Set(['completed']));
 });
 
 describe('stop', () => {

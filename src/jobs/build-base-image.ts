@@ -21,6 +21,7 @@ import { AptError } from '../recipes/apt-command.ts';
 import { installedPackages } from '../recipes/dpkg-status.ts';
 import { hostedTarget } from '../registry/target.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
+import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { openPhaseLog, waitForRoom } from './phase.ts';
 import { contentsOfBase } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -33,6 +34,7 @@ export async function buildBaseImage(
 ): Promise<void> {
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'ARCHIVE') return;
+  await leaveToSandboxes(resources);
   await waitForRoom(resources);
   try {
     const archive = await resources.archives.open(image.operating_system);

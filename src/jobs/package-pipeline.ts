@@ -13,6 +13,7 @@ import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentStore } from '../oci/content.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { findInspections } from './inspections.ts';
+import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { type PhaseLog, runPhase } from './phase.ts';
 import { readPlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -23,6 +24,7 @@ export async function packagePipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
+  await leaveToSandboxes(resources);
   await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log) => {
     const state = await findPipelineState(resources.db, pipeline_id);
     if (!state?.plan_digest) throw new Error(`Pipeline ${pipeline_id} has no plan to build`);

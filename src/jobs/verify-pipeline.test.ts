@@ -1,15 +1,18 @@
-// A worker without a sandbox: an image that it cannot start is skipped in so many words, and the pipeline goes on.
+// A worker without a sandbox: work that needs one is left to others; alone, it skips an image that it cannot start in so many words, and the pipeline goes on.
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
 import { startPhase, succeedPhase } from '../catalog/pipeline-steps.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
-import type { JobContext } from '../db/queue-worker.ts';
+import { forgetWorker, recordWorker, type Worker } from '../catalog/workers.ts';
+import { type JobContext, JobDeclined } from '../db/queue-worker.ts';
 import { memoryContent } from '../oci/memory.ts';
+import { packagePipeline } from './package-pipeline.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-test('is said to be skipped, with the reason in the log, also the second time', async () => {
+test('is left to a worker that has a sandbox while one is alive, and else skipped, with the reason in the log, also the second time', async () => {
   const house = await openTestCatalog();
   await house.baseMoves('first');
   const [application = ''] = (await house.request(house.acme, ['redis'])).application_ids;
@@ -24,10 +27,20 @@ test('is said to be skipped, with the reason in the log, also the second time', 
   } as unknown as WorkerResources;
   const context = { signal: new AbortController().signal } as JobContext;
 
+  const where = { catalog_id: house.acme.catalog_id, pipeline_id };
+
+  const able: Worker = { id: randomUUID(), host: 'vm', sandbox_mode: 'userns', sandbox_reasons: [] };
+  await house.write((tx) => recordWorker(tx, able));
+  await house.write((tx) => recordWorker(tx, { ...able, id: randomUUID(), sandbox_mode: 'files-only' }));
+  for (const step of [verifyPipeline, packagePipeline])
+    await expect(step(resources, { pipeline_id }, context)).rejects.toThrow(JobDeclined);
+  const untouched = await getPipeline(house.db, house.acme.principal, where);
+  expect(untouched.phases.map((phase) => phase.status)).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
+  await house.write((tx) => forgetWorker(tx, able.id));
+
   await verifyPipeline(resources, { pipeline_id }, context);
   await verifyPipeline(resources, { pipeline_id }, context);
 
-  const where = { catalog_id: house.acme.catalog_id, pipeline_id };
   const { phases, status } = await getPipeline(house.db, house.acme.principal, where);
   expect([status, ...phases.map((phase) => phase.status)]).toEqual(['IN_PROGRESS', 'SUCCEEDED', 'SKIPPED', 'PENDING']);
   expect(await house.waiting('distribute-pipeline')).toEqual([pipeline_id]);

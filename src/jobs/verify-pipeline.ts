@@ -7,6 +7,7 @@ import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
+import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { readPlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -17,6 +18,7 @@ export async function verifyPipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
+  await leaveToSandboxes(resources);
   await runPhase(resources, { pipeline_id, phase: 'VERIFICATION', context }, async (log) => {
     const state = await findPipelineState(resources.db, pipeline_id);
     const { probe } = resources.workspace;
