@@ -66,7 +66,7 @@ const listSignInWays = defineEndpoint({
   method: 'GET',
   path: '/larder/v1/sign-in',
   summary: 'Say how people log in',
-  description: `A browser that goes to \`${OIDC_SIGN_IN_PATH}?return_to=/path\` is sent to the provider of identities and comes back to that path of the service with the cookie of a session; \`POST ${OIDC_SIGN_IN_PATH}\` with such a cookie answers the \`url\` at which the user connects an account at the provider. An addition of Larder.`,
+  description: `A browser that goes to \`${OIDC_SIGN_IN_PATH}?return_to=/path\` is sent to the provider of identities and comes back to that path of the service with the cookie of a session; \`POST ${OIDC_SIGN_IN_PATH}\` with such a cookie, or with an access token that may all that its user may, answers the \`url\` at which the user connects an account at the provider. An addition of Larder.`,
   tag: 'Authentication',
   access: 'PUBLIC',
   success: {

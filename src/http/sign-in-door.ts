@@ -3,6 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { OIDC_SIGN_IN_PATH } from '../contract/session.ts';
 import { IdentityError } from '../identity/errors.ts';
 import type { OidcDoor } from '../identity/oidc.ts';
+import type { Principal } from '../identity/principal.ts';
+import { authenticate } from './authenticate.ts';
 import { NO_CONTENT_POLICY } from './browsers.ts';
 import type { HttpIdentity } from './handler.ts';
 import { invalid, PROBLEMS, Refusal } from './problems.ts';
@@ -10,7 +12,6 @@ import { refusalOf } from './refuse.ts';
 import {
   clearTicketCookie,
   originOf,
-  requireSameOrigin,
   sessionSecretOf,
   setSessionCookie,
   setTicketCookie,
@@ -26,7 +27,7 @@ const HOME = '/';
 const RETURN_TO_LENGTH_MAX = 500;
 
 type SignInDoor = {
-  identity: Pick<HttpIdentity, 'oidc' | 'failedLogins' | 'getSessionHolder'>;
+  identity: Pick<HttpIdentity, 'oidc' | 'failedLogins' | 'getSessionHolder' | 'verifyAccessToken'>;
   publicUrl?: string;
 };
 
@@ -65,21 +66,18 @@ async function signIn(visit: Visit): Promise<FastifyReply> {
 
 /** Answers the address instead of sending there: a page's script goes there after it asked as one of our own. */
 async function connect(visit: Visit, identity: SignInDoor['identity']): Promise<FastifyReply> {
-  const { request, reply, origin } = visit;
-  const secret = sessionSecretOf(request, origin);
-  if (secret === undefined) throw new Refusal('session-over');
-  requireSameOrigin(request, origin);
-  const { organization_id, user_id } = await identity.getSessionHolder(secret);
-  const url = await begin(visit, { organization_id, user_id });
-  return reply.send({ url: url.href });
+  const caller = await authenticate(visit.request, { identity, origin: visit.origin });
+  const url = await begin(visit, caller);
+  return visit.reply.send({ url: url.href });
 }
 
-async function begin(
-  { request, reply, oidc, origin }: Visit,
-  user?: { organization_id: string; user_id: string },
-): Promise<URL> {
+async function begin({ request, reply, oidc, origin }: Visit, caller?: Principal): Promise<URL> {
   const return_to = ownPath(request.query as Record<string, unknown>);
-  const { url, ticket } = await oidc.begin({ redirect_uri: origin + CALLBACK_PATH, return_to, ...(user && { user }) });
+  const { url, ticket } = await oidc.begin({
+    redirect_uri: origin + CALLBACK_PATH,
+    return_to,
+    ...(caller && { caller }),
+  });
   setTicketCookie(reply, origin, ticket);
   return url;
 }

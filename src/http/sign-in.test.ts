@@ -215,6 +215,20 @@ describe('a user who is logged in', () => {
     expect(events.json().items).toMatchObject([{ actor_name: 'jane', subject_kind: 'user' }]);
   });
 
+  test('connects an account by an access token, one that may all that its user may', async () => {
+    const server = await startServer({}, { passwords: false });
+    const begin = (token: string) =>
+      server.inject({ method: 'POST', url: '/larder/v1/sign-in/oidc', headers: { authorization: `Bearer ${token}` } });
+    expect((await begin(api.rival.access.VIEWER)).json().type).toBe('/problems/forbidden');
+    const answer = await begin(api.rival.access.OWNER);
+    const browser = openBrowser(ORIGIN, () => server);
+    const [name = '', value = ''] = String(answer.headers['set-cookie']).split(';', 1)[0]?.split('=') ?? [];
+    browser.cookies.set(ORIGIN, new Map([[name, value]]));
+    const end = await logIn(browser, answer.json().url, { as: 'by-token', before: '/' });
+    expect([end.url.href, sessionOf(browser)]).toEqual([`${ORIGIN}/`, undefined]);
+    expect(await userOf('by-token')).toMatchObject({ name: 'jane', organization_id: api.rival.id });
+  });
+
   test('connects none that is another’s, but one of a user who was removed', async () => {
     const server = await startServer({ defaultRole: 'VIEWER' });
     await enter(server, 'other-account');

@@ -14,6 +14,7 @@ export async function describeCaller(
     .innerJoin('organizations as o', 'o.id', 'u.organization_id')
     .where('u.id', '=', caller.user_id)
     .where('u.organization_id', '=', caller.organization_id)
+    .where('u.removed_at', 'is', null)
     .select(['u.id', 'u.name', 'u.role', 'o.id as organization_id', 'o.name as organization_name', 'o.namespace'])
     .executeTakeFirst();
   if (row === undefined) throw new IdentityError('TOKEN_INVALID', 'The user is not there');

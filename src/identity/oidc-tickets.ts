@@ -23,7 +23,7 @@ export type Ticket = {
   /** Where the browser goes at the end: a path of ours. */
   return_to: string;
   /** The user who connects an account, absent when somebody logs in. */
-  user?: { organization_id: string; user_id: string };
+  user?: { organization_id: string; user_id: string; session_id?: string };
 };
 
 export type Seals = {

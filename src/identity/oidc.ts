@@ -1,22 +1,25 @@
 // Logging in by a provider of identities, from the button to the session.
 import { type Database, inTransaction } from '../db/database.ts';
 import type { Egress } from '../egress/egress.ts';
+import { describeCaller } from './caller.ts';
 import { IdentityError } from './errors.ts';
 import { type AccountUser, admitPerson, connectAccount } from './oidc-accounts.ts';
 import { personOf } from './oidc-claims.ts';
 import { openOidcClient } from './oidc-client.ts';
 import type { OidcSettings } from './oidc-settings.ts';
-import { newTicketChecks, type Seals, takeTicket, writeTicket } from './oidc-tickets.ts';
+import { newTicketChecks, type Seals, type Ticket, takeTicket, writeTicket } from './oidc-tickets.ts';
+import { requireWholeReach } from './passwords.ts';
+import type { Principal } from './principal.ts';
 import { createSession, getSessionHolder, type LoginSource } from './sessions.ts';
 
 export type OidcDoor = {
   /** What people know the provider by: its host. */
   name: string;
   /**
-   * Where to send a browser, and what it holds until it comes back. `user` connects an account instead of logging in. Throws
-   * IdentityError PROVIDER_FAILED.
+   * Where to send a browser, and what it holds until it comes back. A caller connects an account instead of logging in. Throws
+   * IdentityError PROVIDER_FAILED, and TOKEN_LESSER for a caller whose token may less than they.
    */
-  begin(wish: { redirect_uri: string; return_to: string; user?: AccountUser }): Promise<{ url: URL; ticket: string }>;
+  begin(wish: { redirect_uri: string; return_to: string; caller?: Principal }): Promise<{ url: URL; ticket: string }>;
   /**
    * Ends what `begin` began, at whichever server: answers where the browser goes on, and the secret of a new session where somebody
    * logged in. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN, PROVIDER_FAILED, LAST_OWNER.
@@ -40,10 +43,12 @@ export function openOidcDoor(settings: OidcSettings, { db, egress, seals }: Part
   const client = openOidcClient(settings, egress);
   return {
     name: new URL(settings.issuer).host,
-    async begin({ redirect_uri, ...wish }) {
+    async begin({ redirect_uri, return_to, caller }) {
+      if (caller !== undefined) await inTransaction(db, (tx) => requireWholeReach(tx, caller));
       const checks = newTicketChecks();
       const url = await client.authorizationUrl(checks, redirect_uri);
-      return { url, ticket: await writeTicket(db, seals, { checks, ...wish }) };
+      const user = caller && ticketUser(caller);
+      return { url, ticket: await writeTicket(db, seals, { checks, return_to, ...(user && { user }) }) };
     },
     async finish({ ticket: text, returned, session, source }) {
       const state = returned.searchParams.get('state');
@@ -65,12 +70,20 @@ export function openOidcDoor(settings: OidcSettings, { db, egress, seals }: Part
   };
 }
 
-/** The user who began to connect an account is logged in still, in this browser. */
+function ticketUser({ organization_id, user_id, session_id }: Principal): Ticket['user'] {
+  return { organization_id, user_id, ...(session_id !== undefined && { session_id }) };
+}
+
+/** The user who began to connect an account: here still, and where they had a session, in it still. */
 async function holderOf(
   db: Database,
   session: string | undefined,
-  user: AccountUser,
+  user: NonNullable<Ticket['user']>,
 ): Promise<AccountUser & { name: string }> {
+  if (user.session_id === undefined) {
+    const { user: found } = await describeCaller(db, user);
+    return { ...user, name: found.name };
+  }
   const holder = await getSessionHolder(db, session ?? '');
   if (holder.user_id !== user.user_id) throw new IdentityError('SIGN_IN_OVER', 'Another user is logged in here');
   return holder;

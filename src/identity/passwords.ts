@@ -54,18 +54,7 @@ export type NewPassword = {
  * token in use may less than its user, who would get more by logging in, and PASSWORD_WRONG when somebody was faster.
  */
 export async function keepPassword(tx: Transaction, caller: Principal, wish: NewPassword): Promise<void> {
-  const user = await tx
-    .selectFrom('users')
-    .where('id', '=', caller.user_id)
-    .where('organization_id', '=', caller.organization_id)
-    .where('removed_at', 'is', null)
-    .select('role')
-    .forUpdate()
-    .executeTakeFirst();
-  const { scopes = WHOLE } = caller;
-  if (user?.role !== caller.role || WHOLE.some((one) => !scopes.includes(one))) {
-    throw new IdentityError('TOKEN_LESSER', 'A token that may less than its user sets no password.');
-  }
+  await requireWholeReach(tx, caller);
   if ((await findPasswordHash(tx, caller)) !== wish.instead_of) {
     throw new IdentityError('PASSWORD_WRONG', 'The password was changed in between');
   }
@@ -81,6 +70,24 @@ export async function keepPassword(tx: Transaction, caller: Principal, wish: New
     .executeTakeFirst();
   if (kept === undefined) throw new IdentityError('EMAIL_TAKEN', 'Somebody logs in with this address already.');
   await endSessions(tx, { organization_id, user_id });
+}
+
+/**
+ * Throws IdentityError TOKEN_LESSER for a token that may less than its user, who would get more by a way to log in; holds the user
+ * until the transaction ends.
+ */
+export async function requireWholeReach(tx: Transaction, caller: Principal): Promise<void> {
+  const user = await tx
+    .selectFrom('users')
+    .where('id', '=', caller.user_id)
+    .where('organization_id', '=', caller.organization_id)
+    .where('removed_at', 'is', null)
+    .select('role')
+    .forUpdate()
+    .executeTakeFirst();
+  const { scopes = WHOLE } = caller;
+  if (user?.role === caller.role && WHOLE.every((one) => scopes.includes(one))) return;
+  throw new IdentityError('TOKEN_LESSER', 'A token that may less than its user gives no way to log in.');
 }
 
 /** Who was removed needs no name to log in with any more. */
