@@ -56,7 +56,7 @@ export const BY_NAME: Readonly<Record<string, unknown>> = {
   email: 'jane@example.org',
   new_password: 'correct horse battery staple',
   current_password: 'the one until now',
-  namespace: 'acme',
+  namespace: 'acme-labs',
   unhealthy_cause: TRUSTED,
   error_message: 'scripts/prepare.sh ended with exit code 1.',
   context: 'CVE-2026-1234',
@@ -86,7 +86,7 @@ const customization: Values = { name: 'Company certificates', description: 'Our 
 const release: Values = { id: RELEASE_ID };
 const request: Values = { name: 'Caches for the shop', description: 'Redis for the sessions of the shop.' };
 const person: Values = { name: 'Jane Example', role: 'EDITOR' };
-const organization: Values = { name: 'Acme', namespace: 'acme' };
+const organization: Values = { name: 'Acme Labs', namespace: 'acme-labs' };
 const token: Values = { name: 'Deployment pipeline', role: 'EDITOR' };
 
 /** Fields of a thing, by the title of its schema or, where it has none, by the name of the field that holds it. */
