@@ -22,6 +22,7 @@ const debian = image(
   { path: 'bin', type: 'symlink', target: '/usr/bin' },
   { path: 'etc' },
   { path: 'etc/motd', type: 'file', digest: `sha256:${'0'.repeat(64)}` },
+  { path: 'etc/editor', type: 'symlink', target: '/usr/bin/env' },
   { path: 'etc/alternatives', mode: 0o2775, uid: 5, gid: 50 },
   { path: 'var' },
   { path: 'var/run', type: 'symlink', target: '/run' },
@@ -95,6 +96,12 @@ it.each([
   ['an entry beneath a file of the image', [rootfs('usr/bin/env/x', { content: '' })], 'NOT_A_FOLDER'],
   ['a file where the image has a folder', [rootfs('etc', { content: '' })], 'IN_THE_WAY'],
   ['a link where the image has a folder', [rootfs('usr/lib', { type: 'symlink', target: 'x' })], 'IN_THE_WAY'],
+  ['a file in place of a link to a folder', [rootfs('lib', { content: '' })], 'IN_THE_WAY'],
+  [
+    'a hard link in place of a link to a folder',
+    [rootfs('etc/a', { content: '' }), rootfs('bin', { type: 'hardlink', target: 'rootfs/etc/a' })],
+    'IN_THE_WAY',
+  ],
   ['a way into a folder of the machine', [rootfs('var/run/x', { content: '' })], 'OUTSIDE_IMAGE'],
   ['a way through a loop', [rootfs('loop/x', { content: '' })], 'LINK_LOOP'],
   ['two ways to one place', [rootfs('lib/x', { content: '' }), rootfs('usr/lib/x', { content: '' })], 'TWICE'],
@@ -104,9 +111,15 @@ it.each([
 });
 
 it('a file replaces a link of the image, not what it points to', async () => {
-  expect(planChanges(await inspect([rootfs('lib', { content: '' })]), debian)).toEqual([
-    { path: 'lib', kind: 'replace', type: 'file', was: 'symlink' },
-  ]);
+  for (const path of ['etc/editor', 'dangling', 'loop', 'var/run'])
+    expect(planChanges(await inspect([rootfs(path, { content: '' })]), debian)).toEqual([
+      { path, kind: 'replace', type: 'file', was: 'symlink' },
+    ]);
+});
+
+it('a link replaces a link, where it leads to a folder too', async () => {
+  const moved = rootfs('lib', { type: 'symlink', target: 'usr/lib64' });
+  expect(await placed(moved)).toEqual(['lib symlink 777 0 0']);
 });
 
 it('tells what is added, changed and replaced, and nothing of what stays', async () => {

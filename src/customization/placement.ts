@@ -197,6 +197,14 @@ class Placement {
         lexical,
       );
     }
+    const behind = thing.type === 'symlink' ? undefined : this.#folderBehind(path);
+    if (behind !== undefined) {
+      throw new CustomizationError(
+        'IN_THE_WAY',
+        `/${lexical} leads to the folder /${behind} in this image, and everything in it would be gone from there`,
+        lexical,
+      );
+    }
     if (this.#byPath.has(path)) {
       throw new CustomizationError(
         'TWICE',
@@ -208,6 +216,19 @@ class Placement {
     const declared = this.#declared.get(lexical);
     this.#add({ user: 0, group: 0, size: 0, ...thing, ...(declared === undefined ? {} : overrides(declared)), path });
     return path;
+  }
+
+  /** The folder that a link at this path leads to: /lib is usr/lib to every program of the image. A new link may lead elsewhere. */
+  #folderBehind(path: string): string | undefined {
+    if (this.#lookup(path)?.type !== 'symlink' || this.#byPath.has(path)) return undefined;
+    try {
+      const behind = walkPath(path, { lookup: (at) => this.#lookup(at), last: 'follow' });
+      return this.#lookup(behind)?.type === 'folder' ? behind : undefined;
+    } catch (error) {
+      // A link that goes round in circles, or out to the machine's folders, may well be replaced.
+      if (error instanceof CustomizationError) return undefined;
+      throw error;
+    }
   }
 
   #add(placed: Placed): void {
