@@ -155,6 +155,6 @@ export const BY_THING: Readonly<Record<string, Values>> = {
   UpdateOrganizationRequest: organization,
   ApiToken: token,
   ApiTokenRequest: token,
-  SignInWay: { name: 'Acme single sign-on' },
+  SignInWay: { name: 'login.example.com', url: '/larder/v1/sign-in/oidc' },
   NotificationTypeInfo: { description: 'A registry or a base image became healthy or unhealthy.' },
 };
