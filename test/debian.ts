@@ -72,8 +72,9 @@ export async function buildDebian(content: ContentStore): Promise<BasePin> {
   }
 }
 
-/** Reads every content whole, which verifies it. */
+/** Reads every content whole, which verifies it. A pin that was kept without its platform is of an older shape. */
 async function isWhole(content: ContentStore, pin: BasePin): Promise<boolean> {
+  if (pin.manifest.platform === undefined) return false;
   const digests = [
     pin.digest,
     pin.manifest.digest,

@@ -94,7 +94,7 @@ export async function buildBaseImage(options: BaseImageOptions): Promise<BaseIma
   const pin: BasePin = {
     name: `base/${name}`,
     digest: image.index.digest,
-    manifest: image.manifest,
+    manifest: { ...image.manifest, platform },
     config: image.config,
     layers: [{ diff_id: layer.diff_id, descriptor: layer.descriptor }],
     listing: layer.listing,
@@ -266,7 +266,7 @@ export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
   return {
     name,
     digest: root.digest,
-    manifest,
+    manifest: { ...manifest, platform },
     config,
     layers: pins,
     listing: (await content.put(writeListing(listing.values()))).digest,

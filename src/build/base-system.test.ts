@@ -28,6 +28,7 @@ it('takes the system that was said, behind the link that Debian has', async () =
   const link = entry('etc/os-release', { type: 'symlink', target: '../usr/lib/os-release', mode: 0o777 });
   const pinned = await pin([link, entry('usr/lib/os-release', { content: BOOKWORM }), status]);
   expect(pinned.packages).toMatch(/^sha256:/);
+  expect(pinned.manifest.platform).toEqual(hostPlatform());
 });
 
 it.each([

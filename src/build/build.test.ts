@@ -73,9 +73,10 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
     const { base } = builds.debian;
     const root = { mediaType: 'application/vnd.oci.image.index.v1+json', digest: base.digest, size: 1 };
     const pin = await pinBaseImage({ workspace: builds.workspace, root, name: 'registry/base/debian:12' });
+    expect(base.manifest.platform).toEqual(hostPlatform());
     expect(pin).toMatchObject({
       digest: base.digest,
-      manifest: { digest: base.manifest.digest },
+      manifest: { digest: base.manifest.digest, platform: hostPlatform() },
       layers: base.layers,
       packages: base.packages,
       created_at: base.created_at,

@@ -22,6 +22,7 @@ export type BasePin = {
   name: string;
   /** What the tag named: manifest or index digest. */
   digest: Digest;
+  /** With its platform, which the API tells. */
   manifest: Descriptor;
   config: Descriptor;
   layers: LayerPin[];

@@ -42,7 +42,7 @@ afterAll(async () => {
   await api.close();
 });
 
-/** Pushed by skopeo: `foreign`, an index for a platform that no worker has; `alone`, its manifest without an index; `trixie`, a Debian 13. */
+/** Pushed by skopeo: `foreign`, an index for a platform that no worker has; `alone`, its manifest without an index; `trixie`, a Debian 13; `bookworm`, one to build on. */
 async function pushImages(): Promise<void> {
   const layout = join(api.directory, 'layout');
   await mkdir(join(layout, 'blobs', 'sha256'), { recursive: true });
@@ -69,6 +69,9 @@ async function pushImages(): Promise<void> {
     foreign: await write(JSON.stringify(index), MEDIA_TYPES.index),
     alone,
     trixie: await writeImage(hostPlatform(), [system]),
+    bookworm: await writeImage(hostPlatform(), [
+      await writeLayer(api.content, [entry('var/lib/dpkg/status', { content: '' })]),
+    ]),
   };
   const manifests = Object.entries(tags).map(([tag, root]) => ({
     ...root,
@@ -103,6 +106,12 @@ async function look(container_image: string, registry: object = {}): Promise<Rec
   await followBaseImage(all, { base_image_id: path.split('/').at(-1) ?? '' }, context);
   return (await api.ask('GET', path)).json();
 }
+
+test('an image to build on is well, and tells its platform', async () => {
+  const { os, architecture } = hostPlatform();
+  const image = await look('golden/debian:bookworm');
+  expect(image).toMatchObject({ healthy: true, platforms: [{ os_family: os, architecture }] });
+});
 
 test('a tag that is gone', async () => {
   const image = await look('golden/debian:gone');
