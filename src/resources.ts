@@ -6,6 +6,7 @@ import { MigrationError, migrate } from './db/migrate.ts';
 import { createEgress, type Egress } from './egress/egress.ts';
 import { IdentityError } from './identity/errors.ts';
 import { type Identity, openIdentity } from './identity/identity.ts';
+import { isInstalled } from './identity/installation.ts';
 import { loadInstallationKey } from './identity/installation-key.ts';
 import { followInstallationKey } from './identity/key-file.ts';
 import type { Logger } from './log.ts';
@@ -44,7 +45,6 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
 
 async function openAll(config: Config, databaseUrl: string, log: Logger): Promise<Resources> {
   await migrate(databaseUrl);
-  const key = followInstallationKey(config.keyFile, await loadInstallationKey(config.keyFile, { create: true }));
   const content = await openDiskContent(config.contentDirectory);
   const egress = createEgress({ allow: [...config.egressAllow], proxy: config.proxy });
   const opened = openDatabase(databaseUrl);
@@ -53,6 +53,9 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
     await opened.close();
   };
   try {
+    // A database that was set up has its key already: another one would open nothing of it.
+    const create = !(await isInstalled(opened.db));
+    const key = followInstallationKey(config.keyFile, await loadInstallationKey(config.keyFile, { create }));
     const identity = await openIdentity(opened.db, key, {
       ...{ loginLimits: config.loginLimits, passwords: config.passwords, egress },
       ...(config.oidc !== undefined && { oidc: config.oidc }),

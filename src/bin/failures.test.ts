@@ -1,6 +1,6 @@
 // What a person sees when Larder cannot start: one line that says what to do, at every entrance; and everything about what nobody expected.
 import { execFile } from 'node:child_process';
-import { chmodSync, openSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, openSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,7 +45,9 @@ describe('a server or a worker alone', () => {
       );
     });
 
-    test(`a ${name} with a key that is readable by others, and with another's`, { timeout: PATIENCE_MS }, async () => {
+    test(`a ${name} with a key that is readable by others, with another's, and with none`, {
+      timeout: PATIENCE_MS,
+    }, async () => {
       const env = { LARDER_DATABASE_URL: database.url };
       const first = await startEntrance('server', { env });
       await until('it has set the database up', async () => await fetch(`${first.url}/livez`).catch(() => false));
@@ -61,6 +63,13 @@ describe('a server or a worker alone', () => {
       const other = await startEntrance(name, { env, data: first.data });
       await lastLine(other);
       expect(other.said()).toMatch(/^larder: The installation key is not the one .* LARDER_KEY_FILE\n$/);
+      const without = await startEntrance(name, { env });
+      const missing = join(without.data, 'installation.key');
+      await lastLine(without);
+      expect(without.said()).toMatch(
+        new RegExp(`^larder: The installation's key is not at ${missing}; LARDER_KEY_FILE`),
+      );
+      expect(existsSync(missing)).toBe(false);
     });
   }
 

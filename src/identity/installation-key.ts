@@ -35,7 +35,10 @@ export async function loadInstallationKey(file: string, options: { create?: bool
   const found = await readKeyFile(file);
   if (found) return found;
   if (!options.create)
-    throw new IdentityError('KEY_FILE', `The installation's key is not at ${file} (LARDER_KEY_FILE)`);
+    throw new IdentityError(
+      'KEY_FILE',
+      `The installation's key is not at ${file}; LARDER_KEY_FILE must name the file that the first start made`,
+    );
   await createKeyFile(file);
   return loadInstallationKey(file);
 }

@@ -1,11 +1,16 @@
 // The row that ties a database to its key: a server with another key stops at its start, not at the first secret it cannot open.
-import type { Transaction } from '../db/database.ts';
+import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
 import { INSTALLATION, isSealedWith, seal, unseal } from './sealed.ts';
 
 const CHECK = 'larder';
 const OWNER = { organization_id: INSTALLATION, row_id: 'key_check' };
+
+/** Whether a first start has been here. */
+export async function isInstalled(db: Database): Promise<boolean> {
+  return (await db.selectFrom('installation').select('only_one').executeTakeFirst()) !== undefined;
+}
 
 /**
  * Makes the installation's row on the first start and compares its key with ours on every other one. Holds the row's
