@@ -69,15 +69,18 @@ async function watchApi(larder: LarderServer, directory: string): Promise<Watche
 }
 
 async function askWatched(app: FastifyInstance, { path, token }: { path: string; token: string }) {
+  const asked = { url: path, headers: { authorization: `Bearer ${token}` } };
+  // What is looked up once in a while, whoever asks, was just looked up when the page is watched.
+  await app.inject(asked);
   const statements: Statement[] = [];
   const { query } = pg.Client.prototype;
   pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
-    const [asked, values] = args as [string | Statement, unknown[] | undefined];
-    statements.push(typeof asked === 'string' ? { text: asked, values: values ?? [] } : asked);
+    const [statement, values] = args as [string | Statement, unknown[] | undefined];
+    statements.push(typeof statement === 'string' ? { text: statement, values: values ?? [] } : statement);
     return Reflect.apply(query, this, args);
   } as typeof query;
   try {
-    const answer = await app.inject({ url: path, headers: { authorization: `Bearer ${token}` } });
+    const answer = await app.inject(asked);
     if (answer.statusCode !== 200) throw new Error(`${path} answered ${answer.statusCode}: ${answer.body}`);
     return { body: answer.body, statements };
   } finally {
