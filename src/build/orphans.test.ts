@@ -1,6 +1,7 @@
 // What a worker that is killed with -9 while a sandbox starts leaves of `unshare`, and how it ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { processesOf } from '../../test/processes.ts';
@@ -8,16 +9,24 @@ import { sandboxMode, testWorkspace } from './fixtures.ts';
 import { asOwner, inNewNamespace } from './host-commands.ts';
 import { endOrphans } from './orphans.ts';
 
-const TRIES_MAX = 2_000;
+const TRIES_MAX = 500;
+/** It has its helper within some milliseconds, or never will. */
+const HELPER_MS_MAX = 1_000;
 
-/** Kills unshare at moments that lie closer and closer to its start until one is hit in which it leaves its helper. */
+/** Kills unshare as soon as it has its helper, before it tells it to go on, which takes it a fraction of a millisecond. */
 async function leaveHelper(command: string[], folder: string): Promise<void> {
   const [program = '', ...args] = command;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const child = spawn(program, args, { env: {}, cwd: '/', stdio: 'ignore', detached: true });
-    await delay(Math.random() * 20);
+    const ended = once(child, 'exit');
+    const children = `/proc/${child.pid}/task/${child.pid}/children`;
+    const until = performance.now() + HELPER_MS_MAX;
+    while (readFileSync(children, 'utf8') === '' && performance.now() < until) {
+      // No other turn may come in between: it would be too late.
+    }
     child.kill('SIGKILL');
-    await once(child, 'exit');
+    await ended;
+    // What is only on its way out is gone in a moment.
     await delay(20);
     if (processesOf(folder).length > 0) return;
   }
