@@ -100,7 +100,9 @@ async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>): Prom
     await writeAll(file, chunk, size);
     size += chunk.length;
   }
-  // Its time is that of its last byte, a moment ago.
+  // The kernel's own time for a written file may lie some milliseconds behind the clock that ages are told by.
+  const moment = new Date();
+  await file.utimes(moment, moment);
   await file.datasync();
   return { digest: `sha256:${hash.digest('hex')}`, size };
 }
