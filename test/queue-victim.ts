@@ -1,25 +1,11 @@
-// A worker for the test that kills one: it takes a job, tells its parent, and never ends it.
-import { type Handlers, openQueue } from '../src/db/queue-worker.ts';
+// A worker for the tests that kill one: it takes jobs, sends each one's id to its parent, and never ends them.
+import { openQueue } from '../src/db/queue-worker.ts';
+import { handlersWith } from './queue-handlers.ts';
 
-const [url = ''] = process.argv.slice(2);
-const never = (): Promise<void> => {
-  process.send?.('taken');
+const [url = '', concurrency = '1'] = process.argv.slice(2);
+const handlers = handlersWith((id) => {
+  process.send?.(id);
   return new Promise(() => {});
-};
-const handlers: Handlers = {
-  'plan-pipeline': never,
-  'package-pipeline': never,
-  'verify-pipeline': never,
-  'distribute-pipeline': never,
-  'build-base-image': never,
-  'follow-base-image': never,
-  'check-registry': never,
-  'check-registries': never,
-  'move-life-cycles': never,
-  'discover-products': never,
-  'sweep-content': never,
-  'deliver-notification': never,
-  'tend-notifications': never,
-};
+});
 const queue = await openQueue({ url });
-await queue.work(handlers, { concurrency: 1 });
+await queue.work(handlers, { concurrency: Number(concurrency) });

@@ -2,7 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { type JobWithMetadata, PgBoss } from 'pg-boss';
+import { type JobRecord, readRecord } from './job-record.ts';
 import { ATTEMPTS_MAX, type JobData, keyOf, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
+import { type Listener, listenTo } from './queue-listener.ts';
+import { failJobForGood, giveBackJob, keepRecord, takeOverLost, touchJobs } from './queue-rows.ts';
 import { SCHEDULES, type Task, type TaskPayloads } from './queue-tasks.ts';
 
 export type JobContext = {
@@ -21,7 +24,10 @@ export type Handlers = { [T in Task]: (payload: TaskPayloads[T], context: JobCon
 export type WorkOptions = {
   /** Jobs at a time in this process. */
   concurrency: number;
-  /** Called when the last attempt has thrown, or its worker died: records the failure for whoever waits for the job. */
+  /**
+   * Called when no attempt follows: the last one has thrown or lost its worker, or a process of the job died for the last
+   * time (JobCrashed). Records the failure for those who wait for the job. Called again if this process dies meanwhile.
+   */
   onExhausted?: (job: JobData, error: unknown) => Promise<void>;
   /** Called for each attempt that threw and for what goes wrong between jobs (a lost database). */
   onError?: (error: unknown, job?: JobData) => void;
@@ -60,14 +66,29 @@ export class JobDeclined extends JobPostponed {
   }
 }
 
+/**
+ * Thrown by a handler whose own child process died (a signal, a memory limit). The message says why, for the person who
+ * reads the pipeline: "the process that built this image used more than 1 GiB of memory and was ended". Crashes are
+ * counted apart from thrown errors, and after CRASHES_MAX of them the job is not run again.
+ */
+export class JobCrashed extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'JobCrashed';
+  }
+}
+
+/** One crash may be the machine's (memory was short for a moment); a second one is the job's. */
+const CRASHES_MAX = 2;
+
+/** A moment for the memory of the dead process to be free again. */
+const CRASH_PAUSE_SECONDS = 3;
+
 /** Long enough that a worker that declines asks little of the database, short enough that it is back soon when it is the last. */
 const DECLINED_REST_MS = 5_000;
 
 /** How often a worker says that its jobs live, and looks for jobs whose worker does not. */
 const BEAT_MS = 1_500;
-
-/** Four missed beats. With the beat before the death and the look after it, a job is back in under 8 s. */
-const LOST_AFTER_SECONDS = 6;
 
 /** Notifications wake a worker at once; this is for jobs that become ready by the clock, and for a notification that was lost. */
 const POLL_MS = 1_000;
@@ -104,6 +125,7 @@ export async function openQueue(options: { url: string }): Promise<Queue> {
 
 type Running = {
   job: JobWithMetadata<JobData>;
+  record: JobRecord;
   abort: AbortController;
   /** Another worker has it: this one may not say anything about it any more. */
   lost: boolean;
@@ -125,7 +147,7 @@ class WorkingQueue implements Queue {
   /** No job is taken before this moment of `performance.now`. */
   #restUntil = 0;
   #wake = Promise.withResolvers<void>();
-  #listener: pg.Client | undefined;
+  #listener: Listener | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(url: string, pool: pg.Pool, boss: PgBoss) {
@@ -141,7 +163,7 @@ class WorkingQueue implements Queue {
     this.#boss.on('error', (error) => this.#report(error));
     await this.#boss.start();
     await this.#schedule();
-    await this.#listen();
+    this.#listener = await listenTo(this.#url, { [QUEUE_CHANNEL]: () => this.#wakeUp() });
     this.#loops = [this.#takeJobs(), this.#beat()];
   }
 
@@ -165,8 +187,7 @@ class WorkingQueue implements Queue {
     for (const running of this.#running) await this.#giveBack(running).catch((error) => this.#report(error));
     this.#over.abort();
     await this.#loops[1];
-    this.#listener?.removeAllListeners();
-    await this.#listener?.end().catch(() => {});
+    await this.#listener?.close();
     await this.#boss.stop({ graceful: false }).catch((error) => this.#report(error));
     await this.#pool.end();
   }
@@ -220,7 +241,13 @@ class WorkingQueue implements Queue {
   }
 
   #start(job: JobWithMetadata<JobData>): void {
-    const running: Running = { job, abort: new AbortController(), lost: false, settled: Promise.resolve() };
+    const running: Running = {
+      job,
+      record: readRecord(job.output),
+      abort: new AbortController(),
+      lost: false,
+      settled: Promise.resolve(),
+    };
     this.#running.add(running);
     running.settled = this.#run(running)
       .catch((error) => this.#report(error, job.data))
@@ -231,8 +258,10 @@ class WorkingQueue implements Queue {
   }
 
   async #run(running: Running): Promise<void> {
-    const { job } = running;
+    const { job, record } = running;
     const attempt = job.retryCount + 1;
+    // Its last crash was counted, but this process or another died before the job was failed.
+    if (record.crashes >= CRASHES_MAX) return await this.#exhaust(running, new JobCrashed(record.message ?? ''));
     try {
       // Attempts are given one more time only when the last one's worker died with it: a job that kills workers has to end.
       if (attempt > ATTEMPTS_MAX) throw new Error('The worker died at the last attempt');
@@ -264,34 +293,40 @@ class WorkingQueue implements Queue {
       return await this.#giveBack(running, error.seconds);
     }
     this.#report(error, job.data);
-    if (attempt >= ATTEMPTS_MAX) {
-      try {
-        await this.#options.onExhausted?.(job.data, error);
-      } catch (cause) {
-        this.#report(cause, job.data);
-        return await this.#giveBack(running, TROUBLE_PAUSE_MS / 1000);
-      }
-    }
-    await this.#boss.fail(QUEUE_NAME, job.id, { message: messageOf(error) });
+    running.record = { ...running.record, message: messageOf(error) };
+    if (error instanceof JobCrashed) return await this.#crashed(running, error);
+    if (attempt >= ATTEMPTS_MAX) return await this.#exhaust(running, error);
+    await this.#boss.fail(QUEUE_NAME, job.id, running.record);
   }
 
-  /** Puts a job back as if this attempt had not been: pg-boss counts an attempt by its start. */
-  async #giveBack({ job, lost }: Running, afterSeconds = 0): Promise<void> {
-    if (lost) return;
-    await this.#pool.query(
-      `update ${QUEUE_SCHEMA}.job set state = 'retry', started_on = null, heartbeat_on = null,
-         retry_count = $3::int, start_after = now() + $2 * interval '1 second'
-       where name = '${QUEUE_NAME}' and id = $1 and state = 'active'`,
-      [job.id, afterSeconds, job.retryCount],
-    );
-    await this.#pool.query(`select pg_notify('${QUEUE_CHANNEL}', '')`);
+  /** The count is written before anything follows from it: whatever dies next, the job is not run a third time. */
+  async #crashed(running: Running, error: JobCrashed): Promise<void> {
+    running.record.crashes += 1;
+    if (running.record.crashes < CRASHES_MAX) return await this.#giveBack(running, CRASH_PAUSE_SECONDS);
+    await keepRecord(this.#pool, running.job.id, running.record);
+    await this.#exhaust(running, error);
+  }
+
+  async #exhaust(running: Running, error: unknown): Promise<void> {
+    const { job, record } = running;
+    try {
+      await this.#options.onExhausted?.(job.data, error);
+    } catch (cause) {
+      this.#report(cause, job.data);
+      return await this.#giveBack(running, TROUBLE_PAUSE_MS / 1000);
+    }
+    await failJobForGood(this.#pool, job.id, record);
+  }
+
+  async #giveBack({ job, record, lost }: Running, afterSeconds = 0): Promise<void> {
+    if (!lost) await giveBackJob(this.#pool, job, { record, afterSeconds });
   }
 
   async #beat(): Promise<void> {
     while (!this.#over.signal.aborted) {
       try {
         await this.#touch();
-        await this.#takeOver();
+        await takeOverLost(this.#pool);
       } catch (error) {
         this.#report(error);
       }
@@ -303,50 +338,15 @@ class WorkingQueue implements Queue {
   async #touch(): Promise<void> {
     const jobs = [...this.#running];
     if (jobs.length === 0) return;
-    const { rows } = await this.#pool.query<{ id: string }>(
-      `update ${QUEUE_SCHEMA}.job j set heartbeat_on = now()
-       from unnest($1::uuid[], $2::timestamptz[]) as mine (id, started_on)
-       where j.name = '${QUEUE_NAME}' and j.id = mine.id and j.state = 'active'
-         and date_trunc('milliseconds', j.started_on) = mine.started_on
-       returning j.id`,
-      [jobs.map(({ job }) => job.id), jobs.map(({ job }) => job.startedOn)],
+    const ours = await touchJobs(
+      this.#pool,
+      jobs.map(({ job }) => job),
     );
-    const ours = new Set(rows.map(({ id }) => id));
     for (const running of jobs) {
       if (ours.has(running.job.id) || !this.#running.has(running)) continue;
       running.lost = true;
       running.abort.abort(new Error('Another worker took the job over'));
     }
-  }
-
-  /** The attempt counts: started_on stays, and pg-boss counts one up at the next start. */
-  async #takeOver(): Promise<void> {
-    await this.#pool.query(
-      `with lost as (
-         update ${QUEUE_SCHEMA}.job set state = 'retry', heartbeat_on = null, start_after = now(),
-           output = '{"message": "The worker was lost"}'
-         where name = '${QUEUE_NAME}' and state = 'active' and heartbeat_on < now() - ${LOST_AFTER_SECONDS} * interval '1 second'
-         returning id)
-       select pg_notify('${QUEUE_CHANNEL}', '') from lost limit 1`,
-    );
-  }
-
-  /** Its own connection, made again when it breaks; until then the poll finds the jobs. */
-  async #listen(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#url, application_name: 'larder-queue-listen' });
-    const again = (): void => {
-      client.removeAllListeners();
-      client.on('error', () => {});
-      if (this.#stopping) return;
-      void this.#pause(TROUBLE_PAUSE_MS)
-        .then(() => (this.#stopping ? undefined : this.#listen()))
-        .catch(again);
-    };
-    client.on('error', again);
-    client.on('notification', () => this.#wakeUp());
-    await client.connect();
-    await client.query(`listen ${QUEUE_CHANNEL}`);
-    this.#listener = client;
   }
 
   async #isBusy(): Promise<boolean> {

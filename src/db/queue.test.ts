@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { until } from '../../test/house.ts';
+import { handlersWith } from '../../test/queue-handlers.ts';
 import { inTransaction } from './database.ts';
 import { ATTEMPTS_MAX, type EnqueueOptions, enqueue, QUEUE_CHANNEL } from './queue.ts';
 import type { Task } from './queue-tasks.ts';
-import { type Handlers, JobDeclined, JobPostponed, openQueue, type Queue, type WorkOptions } from './queue-worker.ts';
+import { JobDeclined, JobPostponed, openQueue, type Queue, type WorkOptions } from './queue-worker.ts';
 
 let database: TestDatabase;
 let queues: Queue[] = [];
@@ -32,32 +33,10 @@ function wish(
   return inTransaction(database.db, (tx) => enqueue(tx, task, { pipeline_id: id }, options));
 }
 
-/** Every task handled alike. */
-function handlers(handle: (id: string, context: Parameters<Handlers['plan-pipeline']>[1]) => Promise<void>): Handlers {
-  const one: Handlers['plan-pipeline'] = (payload, context) => handle(payload.pipeline_id, context);
-  const base: Handlers['build-base-image'] = (payload, context) => handle(payload.base_image_id, context);
-  const none: Handlers['sweep-content'] = async () => {};
-  return {
-    'plan-pipeline': one,
-    'package-pipeline': one,
-    'verify-pipeline': one,
-    'distribute-pipeline': one,
-    'build-base-image': base,
-    'follow-base-image': base,
-    'check-registry': async () => {},
-    'check-registries': none,
-    'move-life-cycles': none,
-    'discover-products': none,
-    'sweep-content': none,
-    'deliver-notification': async () => {},
-    'tend-notifications': none,
-  };
-}
-
-async function work(handle: Parameters<typeof handlers>[0], options: Partial<WorkOptions> = {}): Promise<Queue> {
+async function work(handle: Parameters<typeof handlersWith>[0], options: Partial<WorkOptions> = {}): Promise<Queue> {
   const queue = await openQueue({ url: database.url });
   queues.push(queue);
-  await queue.work(handlers(handle), { concurrency: 1, ...options });
+  await queue.work(handlersWith(handle), { concurrency: 1, ...options });
   return queue;
 }
 

@@ -1,11 +1,12 @@
-// The table of jobs: what a worker does for each task, and what becomes of a pipeline whose job failed for good.
+// The table of jobs: what a worker does for each task, and what is recorded when a job failed for good.
+import { recordBaseImageHealth } from '../catalog/base-image-versions.ts';
 import { recordDelivery } from '../catalog/notification-deliveries.ts';
 import { failPhase } from '../catalog/pipeline-steps.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobData } from '../db/queue.ts';
 import type { Task, TaskPayloads } from '../db/queue-tasks.ts';
-import type { Handlers, JobContext } from '../db/queue-worker.ts';
+import { type Handlers, type JobContext, JobCrashed } from '../db/queue-worker.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { buildBaseImage } from './build-base-image.ts';
@@ -56,12 +57,17 @@ const PHASES: Partial<Record<Task, PhaseType>> = {
   'distribute-pipeline': 'DISTRIBUTION',
 };
 
-/** A job of a pipeline that failed for good fails its pipeline: nobody waits for something that does not come. */
+/** Records a job that failed for good where people look for its result: the delivery, the base image or the pipeline. */
 export async function giveUp(resources: WorkerResources, { task, payload }: JobData, error: unknown): Promise<void> {
   if ('delivery_id' in payload) {
     const error = 'An internal error kept the message back after several tries; the service log has the cause.';
     const { delivery_id: id } = payload;
     await inTransaction(resources.db, (tx) => recordDelivery(tx, { id, status: 'FAILED', error }));
+  }
+  if ('base_image_id' in payload) {
+    const { base_image_id } = payload;
+    const unhealthy_cause = describe(error);
+    await inTransaction(resources.db, (tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
   }
   const phase = PHASES[task];
   if (!phase || !('pipeline_id' in payload)) return;
@@ -73,6 +79,7 @@ export async function giveUp(resources: WorkerResources, { task, payload }: JobD
 
 /** Only errors that are written for people are told to people; the log has the others. */
 function describe(error: unknown): string {
+  if (error instanceof JobCrashed) return `${error.message}; it is not tried again`;
   if (error instanceof RegistryError || error instanceof AptError)
     return `${error.message} (it was tried several times)`;
   return 'An internal error ended this step after several tries; the service log has the cause.';

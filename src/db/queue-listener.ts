@@ -1,0 +1,54 @@
+// A connection that listens to channels of PostgreSQL, made again when it breaks. What is sent meanwhile is lost.
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+
+/** Between two tries to connect again. */
+const AGAIN_MS = 1_000;
+
+export type Listener = { close(): Promise<void> };
+
+/** Calls the function of a channel with each payload. Throws when the first connection cannot be made. */
+export async function listenTo(url: string, channels: Record<string, (payload: string) => void>): Promise<Listener> {
+  const closing = new AbortController();
+  let current: pg.Client | undefined;
+
+  async function connect(): Promise<void> {
+    const client = new pg.Client({ connectionString: url, application_name: 'larder-queue-listen' });
+    // A connection that breaks may say so more than once, and before it was of any use.
+    let isUsed = false;
+    client.on('error', () => {
+      if (isUsed) void connectAgain();
+      isUsed = false;
+    });
+    client.on('notification', ({ channel, payload }) => channels[channel]?.(payload ?? ''));
+    try {
+      await client.connect();
+      for (const channel of Object.keys(channels)) await client.query(`listen ${channel}`);
+    } catch (error) {
+      await end(client);
+      throw error;
+    }
+    isUsed = true;
+    current = client;
+    if (closing.signal.aborted) await end(client);
+  }
+
+  async function connectAgain(): Promise<void> {
+    await delay(AGAIN_MS, undefined, { signal: closing.signal }).catch(() => {});
+    if (!closing.signal.aborted) await connect().catch(connectAgain);
+  }
+
+  await connect();
+  return {
+    async close() {
+      closing.abort();
+      if (current) await end(current);
+    },
+  };
+}
+
+async function end(client: pg.Client): Promise<void> {
+  client.removeAllListeners();
+  client.on('error', () => {});
+  await client.end().catch(() => {});
+}

@@ -1,0 +1,24 @@
+// Handlers for tests of the queue: every task of a pipeline or base image is handled alike, the others do nothing.
+import type { Handlers, JobContext } from '../src/db/queue-worker.ts';
+
+/** Calls `handle` with the id in the payload of each job. */
+export function handlersWith(handle: (id: string, context: JobContext) => Promise<void>): Handlers {
+  const pipeline: Handlers['plan-pipeline'] = (payload, context) => handle(payload.pipeline_id, context);
+  const base: Handlers['build-base-image'] = (payload, context) => handle(payload.base_image_id, context);
+  const none = async () => {};
+  return {
+    'plan-pipeline': pipeline,
+    'package-pipeline': pipeline,
+    'verify-pipeline': pipeline,
+    'distribute-pipeline': pipeline,
+    'build-base-image': base,
+    'follow-base-image': base,
+    'check-registry': none,
+    'check-registries': none,
+    'move-life-cycles': none,
+    'discover-products': none,
+    'sweep-content': none,
+    'deliver-notification': none,
+    'tend-notifications': none,
+  };
+}
