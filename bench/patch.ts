@@ -1,15 +1,14 @@
 // One patched package into one image: our engine from its lock, and apt in the very same sandbox from the same archive indexes.
 import { execFileSync } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
 import { disposable } from '../src/build/application-layer.ts';
 import { openBuildLog } from '../src/build/build-log.ts';
 import { captureLayer } from '../src/build/capture.ts';
 import { testWorkspace } from '../src/build/fixtures.ts';
-import { installPackages } from '../src/build/packages.ts';
+import { openGivenFolder } from '../src/build/given-folder.ts';
+import { givePackages, installPackages } from '../src/build/packages.ts';
 import { prepareRoots } from '../src/build/rootfs.ts';
 import { openSandbox, type Sandbox } from '../src/build/sandbox.ts';
 import { openAptRoot } from '../src/recipes/apt.ts';
@@ -45,34 +44,29 @@ export async function measurePatch(directory: string): Promise<PatchFigures> {
   const solve = (performance.now() - solving) / 1000;
   const packages = await apt.fetch(lock, content);
 
-  const debs = join(directory, 'debs');
-  await mkdir(debs);
+  await using given = openGivenFolder(workspace);
+  await givePackages(given, packages);
   for (const { name, version, architecture, digest } of packages) {
-    const file = join(debs, `${name}_${version.replaceAll(':', '%3a')}_${architecture}.deb`);
-    await pipeline(await content.open(digest), createWriteStream(file));
+    await given.copy(`debs/${name}_${version.replaceAll(':', '%3a')}_${architecture}.deb`, digest);
   }
-  execFileSync('chmod', ['-R', 'a+rX', directory]);
+  await cp(join(archive, 'state', 'lists'), join(given.folder, 'lists'), { recursive: true });
+  await cp(join(archive, 'etc', 'sources.list.d'), join(given.folder, 'sources'), { recursive: true });
+  execFileSync('chmod', ['-R', 'a+rX', given.folder]);
 
   const log = openBuildLog({ write: () => undefined });
   const options = { packages, epoch: EPOCH, log, step: STEP, cause_kind: 'CUSTOMIZATION_BUILD_ERROR' as const };
   const layerBy = async (layers: string[], install: (sandbox: Sandbox) => Promise<void>) => {
-    await using sandbox = disposable(await openSandbox(workspace, { layers, step: STEP }));
+    await using sandbox = disposable(await openSandbox(workspace, { layers, step: STEP, given: given.folder }));
     await install(sandbox);
     return await captureLayer(content, sandbox, { epoch: EPOCH, step: STEP, privateKeys: true });
   };
-  const ours = (sandbox: Sandbox) => installPackages(workspace, sandbox, options);
+  const ours = (sandbox: Sandbox) => installPackages(sandbox, options);
   const byApt = async (sandbox: Sandbox) => {
-    const binds = [
-      { from: join(archive, 'state', 'lists'), to: '/var/lib/apt/lists' },
-      { from: join(archive, 'etc', 'sources.list.d'), to: '/etc/apt/sources.list.d' },
-      { from: debs, to: '/debs' },
-    ];
     log.mark();
     const exit = await sandbox.run(
       {
         command: ['sh', '-c', APT],
         environment: { DEBIAN_FRONTEND: 'noninteractive', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-        binds,
       },
       { onOutput: log.write, merged: true },
     );
@@ -88,8 +82,8 @@ export async function measurePatch(directory: string): Promise<PatchFigures> {
 }
 
 const APT = `set -e
-cp /debs/*.deb /var/cache/apt/archives/
-apt-get -q -y --no-download --reinstall --no-install-recommends -o Debug::NoLocking=1 -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 install ${PACKAGE}
+cp /.larder/debs/*.deb /var/cache/apt/archives/
+apt-get -q -y --no-download --reinstall --no-install-recommends -o Debug::NoLocking=1 -o Dir::State::lists=/.larder/lists -o Dir::Etc::sourceparts=/.larder/sources -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 install ${PACKAGE}
 rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin`;
 
 /** The base has the newest version; without its stanza the lock names that version once more, as it would name a newer one. */

@@ -1,25 +1,20 @@
 // The product's own layer: its packages, files, folders, links and user on top of the base.
-import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { chmod, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { BuiltLayer } from '../oci/layer.ts';
 import type { TarHeader } from '../tar/entry.ts';
 import { BuildError } from './build-error.ts';
 import type { BuildLog } from './build-log.ts';
 import { captureLayer } from './capture.ts';
+import { type GivenFolder, openGivenFolder } from './given-folder.ts';
 import { bytesOf } from './image.ts';
 import { type ImageState, KEPT_FILES } from './image-files.ts';
-import { buildEnvironment, installPackages } from './packages.ts';
+import { buildEnvironment, givePackages, installPackages } from './packages.ts';
 import type { BuildPlan, ImageUser } from './plan.ts';
 import { prepareRoots } from './rootfs.ts';
 import { openSandbox, type Sandbox } from './sandbox.ts';
-import { SANDBOX_FOLDER } from './sandbox-command.ts';
-import { ensureFolder, type Workspace } from './workspace.ts';
+import type { Workspace } from './workspace.ts';
 
 const STEP = 'application';
-const FILES_FOLDER = `${SANDBOX_FOLDER}/files`;
+const SETTLE = 'settle';
 const SECONDS_PER_DAY = 86_400;
 
 export type LayerContext = { workspace: Workspace; log: BuildLog; signal?: AbortSignal | undefined };
@@ -37,9 +32,14 @@ export async function buildApplicationLayer(
 ): Promise<BuiltLayer | undefined> {
   const { workspace, log, signal } = context;
   const roots = await prepareRoots(workspace, base.layers, { step: STEP, signal });
-  await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step: STEP, signal }));
+  await using given = openGivenFolder(workspace);
+  await givePackages(given, plan.packages);
+  await giveFiles(given, plan);
+  await using sandbox = disposable(
+    await openSandbox(workspace, { layers: roots, step: STEP, given: given.folder, signal }),
+  );
   const { epoch } = plan;
-  await installPackages(workspace, sandbox, {
+  await installPackages(sandbox, {
     packages: plan.packages,
     epoch,
     log,
@@ -47,7 +47,7 @@ export async function buildApplicationLayer(
     cause_kind: 'BUILD_ERROR',
     signal,
   });
-  await settle(plan, sandbox, context);
+  await settle(plan, { sandbox, given }, context);
   const declared = declaredPaths(plan);
   return await captureLayer(workspace.content, sandbox, {
     epoch,
@@ -77,37 +77,34 @@ function declaredPaths(plan: BuildPlan): Set<string> {
   );
 }
 
-/** Lays down what the plan says by itself, after the packages, so that it replaces what they brought. */
-async function settle(plan: BuildPlan, sandbox: Sandbox, { workspace, log, signal }: LayerContext): Promise<void> {
-  const folder = ensureFolder(workspace, 'files', randomUUID());
-  try {
-    for (const [index, { digest }] of plan.files.entries()) {
-      await pipeline(await workspace.content.open(digest), createWriteStream(join(folder, String(index))));
-      await chmod(join(folder, String(index)), 0o644);
-    }
-    await writeFile(join(folder, 'settle'), settleScript(plan), { mode: 0o644 });
-    log.say(`${STEP}: files, folders, links and the user ${plan.image.user.name}`);
-    log.mark();
-    const exit = await sandbox.run(
-      {
-        command: ['sh', '-e', `${FILES_FOLDER}/settle`],
-        environment: buildEnvironment(plan.epoch),
-        binds: [{ from: folder, to: FILES_FOLDER }],
-      },
-      { onOutput: log.write, merged: true, signal },
-    );
-    if (exit.code !== 0) {
-      throw new BuildError(`Laying down the product's files failed.\n${log.tail()}`, {
-        step: STEP,
-        cause_kind: 'BUILD_ERROR',
-      });
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+function fileAt(index: number): string {
+  return `files/${index}`;
 }
 
-function settleScript(plan: BuildPlan): string {
+async function giveFiles(given: GivenFolder, plan: BuildPlan): Promise<void> {
+  for (const [index, { digest }] of plan.files.entries()) await given.copy(fileAt(index), digest);
+  await given.write(SETTLE, settleScript(plan, given));
+}
+
+type Given = { sandbox: Sandbox; given: GivenFolder };
+
+/** Lays down what the plan says by itself, after the packages, so that it replaces what they brought. */
+async function settle(plan: BuildPlan, { sandbox, given }: Given, { log, signal }: LayerContext): Promise<void> {
+  log.say(`${STEP}: files, folders, links and the user ${plan.image.user.name}`);
+  log.mark();
+  const exit = await sandbox.run(
+    { command: ['sh', '-e', given.inside(SETTLE)], environment: buildEnvironment(plan.epoch) },
+    { onOutput: log.write, merged: true, signal },
+  );
+  if (exit.code === 0) return;
+  const why = exit.why === undefined ? '' : `: it ${exit.why}`;
+  throw new BuildError(`Laying down the product's files failed${why}.\n${log.tail()}`, {
+    step: STEP,
+    cause_kind: 'BUILD_ERROR',
+  });
+}
+
+function settleScript(plan: BuildPlan, given: GivenFolder): string {
   return [
     ...userLines(plan.image.user, plan.epoch),
     ...plan.folders.map(({ path, mode, uid, gid }) => {
@@ -118,7 +115,7 @@ function settleScript(plan: BuildPlan): string {
       const target = quoted(path);
       return [
         `mkdir -p "$(dirname ${target})" && rm -f ${target}`,
-        `cat ${FILES_FOLDER}/${index} > ${target} && chown ${uid}:${gid} ${target} && chmod ${octal(mode)} ${target}`,
+        `cat ${given.inside(fileAt(index))} > ${target} && chown ${uid}:${gid} ${target} && chmod ${octal(mode)} ${target}`,
       ];
     }),
     ...plan.links.map(

@@ -7,11 +7,12 @@ import { disposable, type LayerContext } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
 import { captureLayer } from './capture.ts';
 import { buildFilesLayer, readHooks } from './customization-layer.ts';
-import { runHook } from './hook.ts';
+import { openGivenFolder } from './given-folder.ts';
+import { giveHook, type HookRun, runHook } from './hook.ts';
 import { bytesOf } from './image.ts';
 import { type ImageState, KEPT_FILES, readFileOf, withLayer } from './image-files.ts';
 import { cachedLayer, type LayerCache } from './layer-cache.ts';
-import { installPackages } from './packages.ts';
+import { givePackages, installPackages } from './packages.ts';
 import type { CustomizationPin } from './plan.ts';
 import { prepareRoots } from './rootfs.ts';
 import { openSandbox } from './sandbox.ts';
@@ -112,30 +113,21 @@ async function runStage(
   input: CustomizationInput,
   { step, image, stage }: StageInput,
 ): Promise<BuiltLayer | undefined> {
-  const { pin, inspection, workspace, log, signal } = input;
+  const { pin, workspace, log, signal } = input;
   const { content } = workspace;
-  const scripts = await readHooks({ content, archive: pin.digest, inspection });
-  const roots = await prepareRoots(workspace, image.layers, { step, signal });
-  await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step, signal }));
-  const bash = ['bin/bash', 'usr/bin/bash'].some((path) => image.listing.has(path));
-  const run = async (name: HookName): Promise<void> => {
-    const script = scripts.get(name);
-    const path = inspection.hooks.find((hook) => hook.name === name)?.path;
-    if (script === undefined || path === undefined) return;
-    await runHook(workspace, sandbox, {
-      path,
-      script,
-      bash,
-      step,
-      epoch: pin.epoch,
-      environment: input.environment,
-      log,
-      signal,
-    });
-  };
   const packages = stage === 'packages' ? pin.packages : [];
+  const hooks = await hooksOf(input, { step, image });
+  await using given = openGivenFolder(workspace);
+  await givePackages(given, packages);
+  for (const hook of hooks.values()) await giveHook(given, hook);
+  const roots = await prepareRoots(workspace, image.layers, { step, signal });
+  await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step, given: given.folder, signal }));
+  const run = async (name: HookName): Promise<void> => {
+    const hook = hooks.get(name);
+    if (hook !== undefined) await runHook(sandbox, given, hook);
+  };
   if (stage === 'packages') await run('before-packages');
-  await installPackages(workspace, sandbox, {
+  await installPackages(sandbox, {
     packages,
     epoch: pin.epoch,
     log,
@@ -154,4 +146,19 @@ async function runStage(
       log.say(`${step}: left out ${path}: it holds a private key; put keys into rootfs/ if the image is to have them`),
     watch: { paths: KEPT_FILES, onFile: async (_path, bytes) => void (await content.put(bytesOf(bytes))) },
   });
+}
+
+/** The archive's scripts with all that their running needs, by name. */
+async function hooksOf(
+  { workspace: { content }, pin, inspection, environment, log, signal }: CustomizationInput,
+  { step, image }: Pick<StageInput, 'step' | 'image'>,
+): Promise<Map<HookName, HookRun>> {
+  const scripts = await readHooks({ content, archive: pin.digest, inspection });
+  const bash = ['bin/bash', 'usr/bin/bash'].some((path) => image.listing.has(path));
+  const hooks = new Map<HookName, HookRun>();
+  for (const { name, path } of inspection.hooks) {
+    const script = scripts.get(name);
+    if (script !== undefined) hooks.set(name, { path, script, bash, step, epoch: pin.epoch, environment, log, signal });
+  }
+  return hooks;
 }

@@ -1,15 +1,10 @@
 // Runs a customization's script in the sandbox; a failure says which script, which line, and what was printed last.
-import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { BuildError } from './build-error.ts';
 import type { BuildLog } from './build-log.ts';
+import type { GivenFolder } from './given-folder.ts';
 import { buildEnvironment } from './packages.ts';
-import type { Sandbox } from './sandbox.ts';
-import { SANDBOX_FOLDER } from './sandbox-command.ts';
-import { ensureFolder, type Workspace } from './workspace.ts';
+import type { Sandbox, SandboxExit } from './sandbox.ts';
 
-const HOOK_FOLDER = `${SANDBOX_FOLDER}/scripts`;
 /** A script may set up what it likes, but not hold a worker for long. */
 const HOOK_WALL_CLOCK_MS = 10 * 60_000;
 
@@ -28,40 +23,36 @@ export type HookRun = {
   signal?: AbortSignal | undefined;
 };
 
-/** Throws BuildError CUSTOMIZATION_BUILD_ERROR when the script fails or runs too long. */
-export async function runHook(workspace: Workspace, sandbox: Sandbox, hook: HookRun): Promise<void> {
-  const { log, path, step } = hook;
-  const name = path.split('/').at(-1) ?? path;
-  const inside = `${HOOK_FOLDER}/${name}`;
-  const folder = ensureFolder(workspace, 'scripts', randomUUID());
-  try {
-    await writeFile(join(folder, name), hook.script, { mode: 0o755 });
-    log.say(`${step}: ${path}`);
-    log.mark();
-    const exit = await sandbox.run(
-      {
-        command: hookCommand(hook.script, { path: inside, bash: hook.bash }),
-        environment: { ...hook.environment, ...buildEnvironment(hook.epoch) },
-        binds: [{ from: folder, to: HOOK_FOLDER }],
-      },
-      { onOutput: log.write, merged: true, signal: hook.signal, wallClockMs: HOOK_WALL_CLOCK_MS },
-    );
-    if (exit.code === 0) return;
-    throw new BuildError(`${failureOf(path, exit, log.tail())}\n${log.tail()}`, {
-      step: `${step}: ${path}`,
-      cause_kind: 'CUSTOMIZATION_BUILD_ERROR',
-    });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+/** Puts a script into the folder that the sandbox will be given. */
+export async function giveHook(given: GivenFolder, { path, script }: Pick<HookRun, 'path' | 'script'>): Promise<void> {
+  await given.write(path, script, 0o755);
 }
 
-function failureOf(path: string, exit: { code: number; stopped?: string }, printed: string): string {
+/** Runs a script that the sandbox was given. Throws BuildError CUSTOMIZATION_BUILD_ERROR when it fails or runs into a limit. */
+export async function runHook(sandbox: Sandbox, given: GivenFolder, hook: HookRun): Promise<void> {
+  const { log, path, step } = hook;
+  log.say(`${step}: ${path}`);
+  log.mark();
+  const exit = await sandbox.run(
+    {
+      command: hookCommand(hook.script, { path: given.inside(path), bash: hook.bash }),
+      environment: { ...hook.environment, ...buildEnvironment(hook.epoch) },
+    },
+    { onOutput: log.write, merged: true, signal: hook.signal, wallClockMs: HOOK_WALL_CLOCK_MS },
+  );
+  if (exit.code === 0) return;
+  throw new BuildError(`${failureOf(path, exit, log.tail())}\n${log.tail()}`, {
+    step: `${step}: ${path}`,
+    cause_kind: 'CUSTOMIZATION_BUILD_ERROR',
+  });
+}
+
+function failureOf(path: string, exit: SandboxExit, printed: string): string {
   const line = failedLine(printed);
   const where = line === undefined ? path : `${path}, line ${line}`;
-  if (exit.stopped === 'wall-clock') return `${where}: stopped after ${HOOK_WALL_CLOCK_MS / 60_000} minutes.`;
-  if (exit.stopped === 'change-size') return `${where}: stopped because it wrote too much.`;
-  return `${where}: failed with code ${exit.code}.`;
+  return exit.why === undefined
+    ? `${where}: failed with code ${exit.code}.`
+    : `${where}: stopped, because it ${exit.why}.`;
 }
 
 /** The last line that the shell traced, or that an interpreter names in its complaint (`x.sh: 3:`, `line 3`). */

@@ -27,7 +27,18 @@ export function asOwner({ tools, user }: SandboxHost, command: string[]): string
  */
 export function inNewNamespace({ tools, namespace }: SandboxHost, command: string[]): string[] {
   const map = namespace ? ['--map-auto', '--map-root-user'] : [];
-  return [tools.unshare, ...map, '--mount', '--pid', '--mount-proc', '--fork', '--kill-child', ...command];
+  return [
+    tools.unshare,
+    ...map,
+    '--mount',
+    '--ipc',
+    '--uts',
+    '--pid',
+    '--mount-proc',
+    '--fork',
+    '--kill-child',
+    ...command,
+  ];
 }
 
 /** The command inside the namespaces that `inNewNamespace` made for the process `pid`, which is unshare itself. */
@@ -35,7 +46,7 @@ export function inNamespaceOf({ tools, namespace }: SandboxHost, pid: number, co
   const user = namespace ? ['--user', '--setuid', '0', '--setgid', '0'] : [];
   // unshare's children are in the process namespace, unshare is not.
   const processes = `--pid=/proc/${pid}/ns/pid_for_children`;
-  return [tools.nsenter, '--target', String(pid), ...user, '--mount', processes, ...command];
+  return [tools.nsenter, '--target', String(pid), ...user, '--mount', '--ipc', '--uts', processes, ...command];
 }
 
 export type RunOptions = {

@@ -1,19 +1,15 @@
 // Installs packages that a plan pinned: dpkg in the sandbox, from content shown read-only, without network.
-import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { chmod, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { FailureCause } from '../contract/vocabulary.ts';
 import { BuildError } from './build-error.ts';
 import type { BuildLog } from './build-log.ts';
+import type { GivenFolder } from './given-folder.ts';
 import { IMAGE_PATH } from './image.ts';
 import type { PackagePin } from './plan.ts';
 import type { Sandbox } from './sandbox.ts';
 import { SANDBOX_FOLDER } from './sandbox-command.ts';
-import { ensureFolder, type Workspace } from './workspace.ts';
 
-const PACKAGES_FOLDER = `${SANDBOX_FOLDER}/packages`;
+const PACKAGES = 'packages';
+const PACKAGES_FOLDER = `${SANDBOX_FOLDER}/${PACKAGES}`;
 
 /**
  * No service may start while an image is built (policy-rc.d 101, invoke-rc.d(8)). The file is there only while dpkg runs and only
@@ -45,6 +41,7 @@ done
 `;
 
 export type InstallOptions = {
+  /** Those that `givePackages` put into the sandbox's folder. */
   packages: readonly PackagePin[];
   epoch: number;
   log: BuildLog;
@@ -66,43 +63,35 @@ export function buildEnvironment(epoch: number): Record<string, string> {
   };
 }
 
-/** Installs all packages or throws BuildError with the last lines of what dpkg and the packages' scripts printed; ContentMissing when a package is gone. */
-export async function installPackages(workspace: Workspace, sandbox: Sandbox, options: InstallOptions): Promise<void> {
-  const { log, step, cause_kind, packages } = options;
-  if (packages.length === 0) return;
-  const staged = await stagePackages(workspace, packages);
-  const binds = [{ from: staged.folder, to: PACKAGES_FOLDER }];
-  const environment = buildEnvironment(options.epoch);
-  try {
-    log.say(`${step}: installing ${packages.map(({ name, version }) => `${name} ${version}`).join(', ')}`);
-    log.mark();
-    const waves = await installWaves(sandbox, staged.files, { binds, environment, signal: options.signal });
-    const exit = await sandbox.run(
-      { command: ['sh', '-c', INSTALL, 'install', ...waves.map((files) => files.join(' '))], environment, binds },
-      { onOutput: log.write, merged: true, signal: options.signal },
-    );
-    if (exit.code === 0) return;
-    const why = exit.stopped === undefined ? `dpkg ended with code ${exit.code}` : 'it took too long or wrote too much';
-    throw new BuildError(`Installing the packages failed: ${why}.\n${log.tail()}`, { step, cause_kind });
-  } finally {
-    await rm(staged.folder, { recursive: true, force: true });
-  }
+/** The name of a package's file, which needs no quoting. */
+function fileOf(index: number): string {
+  return `${String(index).padStart(4, '0')}.deb`;
 }
 
-/** Copies of the packages that the sandbox's account can read, under names that need no quoting. */
-async function stagePackages(
-  { content, ...workspace }: Workspace,
-  packages: readonly PackagePin[],
-): Promise<{ folder: string; files: string[] }> {
-  const folder = ensureFolder({ content, ...workspace }, 'packages', randomUUID());
-  const files: string[] = [];
-  for (const [index, { digest }] of packages.entries()) {
-    const file = `${String(index).padStart(4, '0')}.deb`;
-    await pipeline(await content.open(digest), createWriteStream(join(folder, file)));
-    await chmod(join(folder, file), 0o644);
-    files.push(file);
-  }
-  return { folder, files };
+/** Puts the packages into the folder that the sandbox will be given. Throws ContentMissing when a package is gone. */
+export async function givePackages(given: GivenFolder, packages: readonly PackagePin[]): Promise<void> {
+  for (const [index, { digest }] of packages.entries()) await given.copy(`${PACKAGES}/${fileOf(index)}`, digest);
+}
+
+/** Installs all packages or throws BuildError with the last lines of what dpkg and the packages' scripts printed. */
+export async function installPackages(sandbox: Sandbox, options: InstallOptions): Promise<void> {
+  const { log, step, cause_kind, packages } = options;
+  if (packages.length === 0) return;
+  const environment = buildEnvironment(options.epoch);
+  log.say(`${step}: installing ${packages.map(({ name, version }) => `${name} ${version}`).join(', ')}`);
+  log.mark();
+  const waves = await installWaves(
+    sandbox,
+    packages.map((_, index) => fileOf(index)),
+    { environment, signal: options.signal },
+  );
+  const exit = await sandbox.run(
+    { command: ['sh', '-c', INSTALL, 'install', ...waves.map((files) => files.join(' '))], environment },
+    { onOutput: log.write, merged: true, signal: options.signal },
+  );
+  if (exit.code === 0) return;
+  const why = exit.why === undefined ? `dpkg ended with code ${exit.code}` : `it ${exit.why}`;
+  throw new BuildError(`Installing the packages failed: ${why}.\n${log.tail()}`, { step, cause_kind });
 }
 
 type Control = { file: string; name: string; provides: string[]; preDepends: string[] };
@@ -114,18 +103,14 @@ type Control = { file: string; name: string; provides: string[]; preDepends: str
 async function installWaves(
   sandbox: Sandbox,
   files: string[],
-  {
-    binds,
-    environment,
-    signal,
-  }: { binds: { from: string; to: string }[]; environment: Record<string, string>; signal: AbortSignal | undefined },
+  { environment, signal }: { environment: Record<string, string>; signal: AbortSignal | undefined },
 ): Promise<string[][]> {
   // One has no order; asking costs a tenth of a small patch.
   if (files.length === 1) return [files];
   let printed = '';
   const script = `cd ${PACKAGES_FOLDER} && for file do dpkg-deb --show --showformat='\${Package}\\t\${Provides}\\t\${Pre-Depends}\\n' "$file" || echo; done`;
   await sandbox.run(
-    { command: ['sh', '-c', script, 'show', ...files], environment, binds },
+    { command: ['sh', '-c', script, 'show', ...files], environment },
     {
       signal,
       onOutput: (chunk, stream) => {

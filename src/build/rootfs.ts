@@ -154,7 +154,7 @@ export async function removeFolder(host: SandboxHost, folder: string): Promise<v
 }
 
 /** Where builds keep what they need while they run; a worker that was killed leaves it. */
-const WORK_FOLDERS = ['sandboxes', 'bases', 'packages', 'files', 'scripts'];
+const WORK_FOLDERS = ['sandboxes', 'bases', 'given'];
 
 type CachedRoot = { path: string; usedAt: number; size: number };
 

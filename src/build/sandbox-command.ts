@@ -1,6 +1,6 @@
 // One program inside a sandbox as a command line: what it sees, what it may do, and how much of everything it gets.
-
 import { lstatSync, readlinkSync } from 'node:fs';
+import { BuildError } from './build-error.ts';
 import type { SandboxHost } from './sandbox-mode.ts';
 import type { SeccompArchitecture } from './seccomp.ts';
 import { seccompProgram } from './seccomp.ts';
@@ -10,8 +10,6 @@ export type SandboxCommand = {
   environment?: Record<string, string>;
   /** Where it starts; default `/`. */
   directory?: string;
-  /** Files and folders of this machine shown read-only at a path under /run/larder. */
-  binds?: { from: string; to: string }[];
   /** By number, as an image config names it; default root of the sandbox. */
   user?: { uid: number; gid: number; groups: number[] };
 };
@@ -19,26 +17,77 @@ export type SandboxCommand = {
 export type SandboxLimits = {
   /** CPU seconds of one process. */
   cpuSeconds: number;
-  /** Address space of one process; a limit on real memory needs cgroups. */
+  /** Address space of one process. */
   addressSpaceBytes: number;
-  /** Processes of the sandbox at a time. */
+  /** Real memory of all processes together, with what they write where changes are kept in memory. */
+  memoryBytes: number;
+  /** Processes of the sandbox at a time, whoever they run as. */
   processes: number;
+  /** Open files of one process: what it holds in sockets and pipes is bounded by them. */
+  openFiles: number;
   /** All that the sandbox changes, and so also one file. */
   changeBytes: number;
+  /** Files and folders among the changes. */
+  changeFiles: number;
+  /** What one command prints. */
+  outputBytes: number;
   /** From the start of a command to its SIGKILL. */
   wallClockMs: number;
 };
 
+const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 /** A package's scripts use a tenth of this; a runaway script is stopped before it hurts its neighbours. */
 export const DEFAULT_LIMITS: SandboxLimits = {
   cpuSeconds: 600,
   // JVMs and Go programs reserve several times what they use.
   addressSpaceBytes: 16 * GIB,
+  // Twice the changes: a sandbox that filled its tmpfs can still run.
+  memoryBytes: 4 * GIB,
   processes: 1024,
+  openFiles: 16_384,
   changeBytes: 2 * GIB,
+  // The largest packages of Debian bring some 60,000 files.
+  changeFiles: 250_000,
+  // The log keeps 10 MiB; who prints six times as much prints for ever.
+  outputBytes: 64 * MIB,
   wallClockMs: 15 * 60_000,
 };
+
+/** The limit that ended a command. */
+export type SandboxLimit =
+  | 'wall-clock'
+  | 'cpu'
+  | 'memory'
+  | 'processes'
+  | 'change-size'
+  | 'change-files'
+  | 'file-size'
+  | 'output';
+
+/** The limit in words that go on after the name of what was stopped: «used more than 4 GiB of memory». */
+export function limitInWords(limit: SandboxLimit, limits: SandboxLimits): string {
+  const words: Record<SandboxLimit, string> = {
+    'wall-clock': `ran longer than ${duration(limits.wallClockMs)}`,
+    cpu: `used more than ${duration(limits.cpuSeconds * 1000)} of processor time in one process`,
+    memory: `used more than ${size(limits.memoryBytes)} of memory`,
+    processes: `ran more than ${limits.processes.toLocaleString('en')} processes at a time`,
+    'change-size': `wrote more than ${size(limits.changeBytes)}`,
+    'change-files': `made more than ${limits.changeFiles.toLocaleString('en')} files`,
+    'file-size': `wrote a file of more than ${size(limits.changeBytes)}`,
+    output: `printed more than ${size(limits.outputBytes)}`,
+  };
+  return words[limit];
+}
+
+function duration(ms: number): string {
+  if (ms < 60_000) return `${Math.round(ms / 1000)} s`;
+  return `${Math.round(ms / 60_000)} minutes`;
+}
+
+function size(bytes: number): string {
+  return bytes >= GIB ? `${Math.round((bytes / GIB) * 10) / 10} GiB` : `${Math.round(bytes / MIB)} MiB`;
+}
 
 /** What dpkg and maintainer scripts need inside, measured by leaving out one after the other. */
 const CAPABILITIES = [
@@ -54,35 +103,46 @@ const CAPABILITIES = [
   'SETFCAP',
 ];
 
-/** Larder's own things inside a sandbox. /run is dropped from every layer, so that nothing of it reaches an image. */
-export const SANDBOX_FOLDER = '/run/larder';
-const SETPRIV_FOLDER = `${SANDBOX_FOLDER}/setpriv`;
+/**
+ * Larder's own things inside a sandbox, read-only. A folder of the root, because a mount point there can be neither renamed nor replaced
+ * by what runs inside; one further down could lose a folder above it.
+ */
+export const SANDBOX_FOLDER = '/.larder';
 
 /** Where bwrap reads its arguments, its filter and writes its state. */
 export const BWRAP_FDS = { args: 3, seccomp: 4, status: 5, processes: 6 } as const;
 
-export const SECCOMP_FILTER: Buffer = seccompProgram(process.arch as SeccompArchitecture);
+/** The filter for a sandbox of this machine. */
+export function seccompFilter({ control }: SandboxHost): Buffer {
+  // A memfd that is only written to shows in no process's memory, so only a control group can count it.
+  return seccompProgram(process.arch as SeccompArchitecture, { memfd: control.mode !== 'watchdog' });
+}
+
+/** Memory behind /dev/shm; PostgreSQL and browsers use a few MiB of it. */
+const SHARED_MEMORY_BYTES = 64 * MIB;
 
 /**
  * What follows `bwrap` and its arguments as they go through a pipe: /proc/1/cmdline inside shows bwrap's own command line, which is to
- * tell nothing of this machine. `joined` means that the process is in the namespaces of another sandboxed one already.
+ * tell nothing of this machine. `joined` means that the process is in the namespaces of another sandboxed one already. Throws BuildError
+ * for a value that would be taken for several.
  */
 export function bwrapCommand(
   host: SandboxHost,
-  wish: SandboxCommand,
+  wanted: SandboxCommand,
   { root, joined }: { root: string; joined: boolean },
 ): { command: string[]; args: Buffer } {
   const options = [
     // Without a process namespace of its own to name, bwrap would show this machine's /proc.
     ...(joined
       ? ['--pidns', String(BWRAP_FDS.processes)]
-      : ['--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts', '--hostname', 'localhost']),
+      : ['--unshare-pid', '--unshare-net', '--unshare-uts', '--hostname', 'localhost']),
     '--unshare-cgroup-try',
     '--die-with-parent',
     '--new-session',
     '--cap-drop',
     'ALL',
     ...CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`]),
+    // All mount points are folders of the root that the mask layer brings: see sandbox-holder.ts.
     '--bind',
     root,
     '/',
@@ -90,34 +150,85 @@ export function bwrapCommand(
     '/proc',
     '--dev',
     '/dev',
-    ...bindsOf(host, wish).flatMap(({ from, to }) => ['--ro-bind', from, to]),
+    '--perms',
+    '1777',
+    '--size',
+    String(SHARED_MEMORY_BYTES),
+    '--tmpfs',
+    '/dev/shm',
+    // The rest of /dev is a tmpfs without a size.
+    '--remount-ro',
+    '/dev',
     '--clearenv',
-    ...Object.entries(wish.environment ?? {}).flatMap(([name, value]) => ['--setenv', name, value]),
+    ...environmentOptions(wanted),
     '--chdir',
-    wish.directory ?? '/',
+    wanted.directory ?? '/',
     '--seccomp',
     String(BWRAP_FDS.seccomp),
     // In another's process namespace bwrap would look itself up under a wrong number in this machine's /proc, and fail.
     ...(joined ? [] : ['--json-status-fd', String(BWRAP_FDS.status)]),
   ];
   return {
-    command: [host.tools.bwrap, '--args', String(BWRAP_FDS.args), '--', ...asUser(wish)],
-    args: Buffer.from(options.map((option) => `${option}\0`).join('')),
+    command: [host.tools.bwrap, '--args', String(BWRAP_FDS.args), '--', ...asUser(wanted).map(oneString)],
+    args: Buffer.from(options.map((option) => `${oneString(option)}\0`).join('')),
   };
 }
 
-function bindsOf(host: SandboxHost, { binds = [], user }: SandboxCommand): { from: string; to: string }[] {
-  if (user === undefined) return binds;
-  const libraries = Object.entries(host.libraries).map(([name, from]) => ({ from, to: `${SETPRIV_FOLDER}/${name}` }));
-  return [...binds, ...libraries, { from: host.tools.setpriv, to: `${SETPRIV_FOLDER}/setpriv` }];
+/** The kernel takes no longer argument and no longer variable (execve(2), MAX_ARG_STRLEN: 32 pages). */
+const STRING_BYTES_MAX = 128 * 1024 - 1;
+
+/**
+ * The last line of defence: whoever hands a string over has parsed it. A NUL would end it and begin the next argument, which is an option
+ * of bwrap's.
+ */
+function oneString(text: string): string {
+  if (text.includes('\0')) throw refused('holds a NUL character');
+  if (Buffer.byteLength(text) > STRING_BYTES_MAX)
+    throw refused('is longer than the 128 KiB that a program can be given');
+  return text;
 }
 
-/** bwrap can only become a user by a namespace of its own, so the machine's setpriv does it, brought along with its loader and libraries. */
+function refused(why: string): BuildError {
+  return new BuildError(`An argument or a variable of a program ${why}.`, {
+    step: 'sandbox',
+    cause_kind: 'BUILD_ERROR',
+  });
+}
+
+const USER_ENVIRONMENT = 'LARDER_ENVIRONMENT';
+const LOADER = [`${SANDBOX_FOLDER}/ld.so`, '--library-path', SANDBOX_FOLDER];
+
+/** Root of the sandbox gets its variables from bwrap itself. Those of a user wait in one that no program heeds: see `ENTER`. */
+function environmentOptions({ environment = {}, user }: SandboxCommand): string[] {
+  if (user !== undefined) {
+    const assignments = Object.entries(environment).map(([name, value]) => quoted(`${name}=${value}`));
+    return ['--setenv', USER_ENVIRONMENT, assignments.join(' ')];
+  }
+  return Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]);
+}
+
+/** Sets the variables and becomes the command; by then no right is left that a variable (LD_PRELOAD) could lend to the image. */
+const ENTER = `eval "exec ${[...LOADER, `${SANDBOX_FOLDER}/env`].join(' ')} -i $${USER_ENVIRONMENT}" '"$@"'`;
+
+/**
+ * bwrap can only become a user by a namespace of its own, so the machine's setpriv does it (sandbox-tools.ts), and what it starts next sets
+ * the variables.
+ */
 function asUser({ command, user }: SandboxCommand): string[] {
   if (user === undefined) return command;
+  // env(1) would take it for one more variable.
+  if (command[0]?.includes('=')) throw refused('is a program whose name holds a =');
   const groups = user.groups.length > 0 ? `--groups=${user.groups.join(',')}` : '--clear-groups';
-  const loader = [`${SETPRIV_FOLDER}/ld.so`, '--library-path', SETPRIV_FOLDER, `${SETPRIV_FOLDER}/setpriv`];
-  return [...loader, `--reuid=${user.uid}`, `--regid=${user.gid}`, groups, '--inh-caps=-all', '--', ...command];
+  return [
+    ...[...LOADER, `${SANDBOX_FOLDER}/setpriv`, `--reuid=${user.uid}`, `--regid=${user.gid}`, groups],
+    ...['--inh-caps=-all', '--', ...LOADER, `${SANDBOX_FOLDER}/sh`, '-c', ENTER, 'enter'],
+    ...command,
+  ];
+}
+
+/** For a POSIX shell. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The limits that the kernel keeps for each process (getrlimit(2)); no core files, which would be changes. */
@@ -127,6 +238,7 @@ export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[]
     `--cpu=${limits.cpuSeconds}`,
     `--as=${limits.addressSpaceBytes}`,
     `--nproc=${limits.processes}`,
+    `--nofile=${limits.openFiles}`,
     `--fsize=${limits.changeBytes}`,
     '--core=0',
   ];
@@ -163,6 +275,8 @@ export function hostToolCommand(
     '/usr',
     ...system,
     '--dev',
+    '/dev',
+    '--remount-ro',
     '/dev',
     '--bind',
     writable,

@@ -1,10 +1,11 @@
 // What this machine lets us run: sandboxes in user namespaces, sandboxes as root, or none; tried for real, with reasons a person can act on.
-import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { type Account, findAccount, hasSubordinateIds } from '../host/accounts.ts';
 import { asOwner, CommandFailed, findTool, inNewNamespace, runCommand, STANDARD_PATH } from './host-commands.ts';
+import { probeResourceControl, type ResourceControl } from './resource-control.ts';
+import { type BroughtFiles, findBroughtFiles } from './sandbox-tools.ts';
 
 /** Programs of this machine that sandboxes are made of, and the Debian package that has each. */
 const TOOLS = {
@@ -17,6 +18,8 @@ const TOOLS = {
   sh: 'dash',
   rm: 'coreutils',
   du: 'coreutils',
+  env: 'coreutils',
+  stat: 'coreutils',
   bash: 'bash',
 } as const;
 type Tool = keyof typeof TOOLS;
@@ -30,8 +33,10 @@ export type SandboxHost = {
   namespace: boolean;
   /** Where changes are written: a tmpfs of limited size, or the disk on kernels whose tmpfs has no user attributes (before 6.6). */
   upper: 'tmpfs' | 'disk';
-  /** The libraries that the machine's setpriv needs, so that it runs inside any image: file name there to path here. */
-  libraries: Record<string, string>;
+  /** Programs of this machine that run inside, with all that they need. */
+  brought: BroughtFiles;
+  /** How memory and processes are limited. */
+  control: ResourceControl;
 };
 
 export type SandboxMode =
@@ -82,7 +87,7 @@ function candidates(accounts: readonly string[], reasons: string[]): SandboxHost
   const tools = Object.fromEntries(
     Object.keys(TOOLS).map((tool) => [tool, findTool(tool) ?? tool]),
   ) as SandboxHost['tools'];
-  const common = { tools, libraries: librariesOf(tools.setpriv) };
+  const common = { tools, brought: findBroughtFiles(), control: probeResourceControl() };
   const found: SandboxHost[] = [];
   const root = process.getuid?.() === 0;
   const account = root ? accounts.map(findAccount).find(Boolean) : findAccount(process.getuid?.() ?? -1);
@@ -112,19 +117,6 @@ function accountRefusal(account: Account | undefined, root: boolean, accounts: r
     return 'Missing programs: install the Debian package uidmap.';
   }
   return undefined;
-}
-
-/** What the dynamic loader says it would load (ldd), the loader itself as `ld.so`. */
-function librariesOf(program: string): Record<string, string> {
-  const listed = execFileSync(findTool('ldd') ?? 'ldd', [program], { encoding: 'utf8', env: { PATH: STANDARD_PATH } });
-  const libraries: Record<string, string> = {};
-  for (const line of listed.split('\n')) {
-    const path = /(\/\S+)/.exec(line.replace(/^.*=>/, ''))?.[1];
-    if (path === undefined || !existsSync(path)) continue;
-    const name = basename(path);
-    libraries[/^ld[-.]/.test(name) ? 'ld.so' : name] = realpathSync(path);
-  }
-  return libraries;
 }
 
 /**

@@ -12,6 +12,7 @@ import { disposable } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
 import { captureLayer } from './capture.ts';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from './fixtures.ts';
+import { openGivenFolder } from './given-folder.ts';
 import { readFileOf, withLayer } from './image-files.ts';
 import type { LayerPin } from './plan.ts';
 import { prepareRoots } from './rootfs.ts';
@@ -40,12 +41,11 @@ async function open(limits: Partial<SandboxLimits> = {}, signal?: AbortSignal) {
 
 async function shell(sandbox: Sandbox, script: string, options: RunOptions & Partial<SandboxCommand> = {}) {
   let output = '';
-  const { user, binds, ...run } = options;
+  const { user, ...run } = options;
   const command: SandboxCommand = {
     command: ['sh', '-c', script],
     environment,
     ...(user && { user }),
-    ...(binds && { binds }),
   };
   const exit = await sandbox.run(command, { onOutput: (chunk) => (output += chunk.toString()), ...run });
   return { ...exit, output };
@@ -123,12 +123,15 @@ describe.skipIf(!possible)('inside', () => {
     expect(code).not.toBe(0);
   });
 
-  test('shows what is bound read-only', async () => {
-    await using sandbox = await open();
-    const { output, code } = await shell(sandbox, 'cat /run/larder/it; echo x > /run/larder/it', {
-      binds: [{ from: '/etc/passwd', to: '/run/larder/it' }],
-    });
-    expect(output).toContain('root:');
+  test('shows what it is given, read-only', async () => {
+    await using given = openGivenFolder(workspace);
+    await given.write('some/it', 'given');
+    await using sandbox = disposable(
+      await openSandbox(workspace, { layers: roots, step: 'test', given: given.folder }),
+    );
+    const inside = given.inside('some/it');
+    const { output, code } = await shell(sandbox, `cat ${inside}; echo x > ${inside}`);
+    expect(output).toContain('given');
     expect(code).not.toBe(0);
   });
 });
@@ -229,7 +232,7 @@ describe.skipIf(!possible)('capture', () => {
     rm -r /etc/dropped
     rm -r /srv/old; mkdir /srv/old; echo other > /srv/old/other
     mkdir /opt/fresh; echo x > /opt/fresh/z; echo x > /opt/fresh/a; ln /opt/fresh/a /opt/fresh/b; ln -s a /opt/fresh/link
-    echo log > /var/log/some.log; echo t > /tmp/t; mkdir -p /run/larder/x
+    echo log > /var/log/some.log; echo t > /tmp/t; mkdir -p /run/some/x
   `;
   const capture = async (sandbox: Sandbox) =>
     await captureLayer(workspace.content, sandbox, { epoch: EPOCH, step: 'test', privateKeys: true });

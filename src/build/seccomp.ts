@@ -38,6 +38,7 @@ const REFUSED: Record<string, readonly [number | undefined, number | undefined]>
   kexec_load: [246, 104],
   keyctl: [250, 219],
   lookup_dcookie: [212, 18],
+  memfd_secret: [447, 447],
   mount: [165, 40],
   mount_setattr: [442, 442],
   move_mount: [429, 429],
@@ -76,6 +77,8 @@ const REFUSED: Record<string, readonly [number | undefined, number | undefined]>
 const CLONE: Record<SeccompArchitecture, number> = { x64: 56, arm64: 220 };
 const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
 const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
+/** Refused where nothing can count what is in such files. */
+const MEMFD_CREATE: Record<SeccompArchitecture, number> = { x64: 319, arm64: 279 };
 /** Its flags lie in memory, where a filter cannot look; ENOSYS makes every C library fall back to clone. */
 const CLONE3 = 435;
 
@@ -108,8 +111,11 @@ const ARGUMENT_AT = [16, 24] as const;
 
 type Instruction = { code: number; ifTrue?: number; ifFalse?: number; value: number };
 
-/** The filter for this architecture, as an array of struct sock_filter in the machine's (little) byte order. */
-export function seccompProgram(architecture: SeccompArchitecture): Buffer {
+/**
+ * The filter for this architecture, as an array of struct sock_filter in the machine's (little) byte order. `memfd` allows files that are
+ * in memory alone.
+ */
+export function seccompProgram(architecture: SeccompArchitecture, { memfd = true }: { memfd?: boolean } = {}): Buffer {
   const program: Instruction[] = [
     { code: LOAD_WORD, value: ARCHITECTURE_AT },
     { code: JUMP_EQUAL, ifTrue: 1, value: AUDIT_ARCHITECTURE[architecture] },
@@ -118,6 +124,7 @@ export function seccompProgram(architecture: SeccompArchitecture): Buffer {
   ];
   if (architecture === 'x64') program.push(...refuseWhen(JUMP_GREATER_EQUAL, X32, EPERM));
   program.push(...refuseWhen(JUMP_EQUAL, CLONE3, ENOSYS));
+  if (!memfd) program.push(...refuseWhen(JUMP_EQUAL, MEMFD_CREATE[architecture], ENOSYS));
   for (const numbers of Object.values(REFUSED)) {
     const number = numbers[architecture === 'x64' ? 0 : 1];
     if (number !== undefined) program.push(...refuseWhen(JUMP_EQUAL, number, EPERM));

@@ -1,7 +1,4 @@
 // Starts a finished image in the sandbox as its own user, with no network but its own, and runs its product's tests.
-import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageConfig, Manifest } from '../oci/descriptor.ts';
 import { disposable } from './application-layer.ts';
@@ -13,7 +10,7 @@ import { type Attempt, attemptTest, type Started } from './product-test.ts';
 import { prepareRoots } from './rootfs.ts';
 import { openSandbox, type SandboxExit } from './sandbox.ts';
 import type { SandboxCommand } from './sandbox-command.ts';
-import { ensureFolder, type Workspace } from './workspace.ts';
+import type { Workspace } from './workspace.ts';
 
 type TestResult = {
   name: string;
@@ -46,31 +43,25 @@ export async function verify(plan: BuildPlan, artifact: Artifact, options: Verif
   const roots = await prepareRoots(workspace, image.layers, { step: STEP, signal });
   const wallClockMs = plan.tests.reduce((sum, { timeout_seconds }) => sum + timeout_seconds * 1000, MARGIN_MS);
   await using sandbox = disposable(
-    await openSandbox(workspace, { layers: roots, step: STEP, signal, limits: { wallClockMs } }),
+    await openSandbox(workspace, { layers: roots, step: STEP, hosts: true, signal, limits: { wallClockMs } }),
   );
-  const folder = ensureFolder(workspace, 'files', randomUUID());
   const log = openBuildLog(options.log ?? { write: () => undefined });
-  try {
-    await writeFile(join(folder, 'hosts'), '127.0.0.1 localhost\n::1 localhost\n', { mode: 0o644 });
-    const command = serviceCommand(plan, image.config, join(folder, 'hosts'));
-    const service = sandbox.start(command, { onOutput: log.write });
-    let ended: SandboxExit | undefined;
-    service.exited.then(
-      (exit) => (ended = exit),
-      () => undefined,
-    );
-    const started: Started = { sandbox, service, command, signal };
-    const tests: TestResult[] = [];
-    for (const test of plan.tests) {
-      signal?.throwIfAborted();
-      tests.push(await runTest(test, started, { ended: () => ended, printed: log.tail }));
-    }
-    service.kill();
-    await service.exited;
-    return { passed: tests.every(({ passed }) => passed), tests };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  const command = serviceCommand(plan, image.config);
+  const service = sandbox.start(command, { onOutput: log.write });
+  let ended: SandboxExit | undefined;
+  service.exited.then(
+    (exit) => (ended = exit),
+    () => undefined,
+  );
+  const started: Started = { sandbox, service, command, signal };
+  const tests: TestResult[] = [];
+  for (const test of plan.tests) {
+    signal?.throwIfAborted();
+    tests.push(await runTest(test, started, { ended: () => ended, printed: log.tail }));
   }
+  service.kill();
+  await service.exited;
+  return { passed: tests.every(({ passed }) => passed), tests };
 }
 
 async function readImage(
@@ -88,7 +79,7 @@ async function readImage(
   return { config, layers };
 }
 
-function serviceCommand(plan: BuildPlan, image: ImageConfig, hosts: string): SandboxCommand {
+function serviceCommand(plan: BuildPlan, image: ImageConfig): SandboxCommand {
   const { Entrypoint, Cmd, WorkingDir } = image.config ?? {};
   const { uid, gid } = plan.image.user;
   return {
@@ -96,8 +87,6 @@ function serviceCommand(plan: BuildPlan, image: ImageConfig, hosts: string): San
     environment: { ...readEnvironment(image), HOME: plan.image.user.home, ...plan.test_environment },
     directory: WorkingDir === undefined || WorkingDir === '' ? '/' : WorkingDir,
     user: { uid, gid, groups: [] },
-    // What every engine puts into a container; a service that looks up localhost finds it here.
-    binds: [{ from: hosts, to: '/etc/hosts' }],
   };
 }
 
@@ -116,11 +105,15 @@ async function runTest(test: ProductTest, started: Started, { ended, printed }: 
     if (last.passed) break;
     const exit = ended();
     if (exit !== undefined) {
-      last = { passed: false, output: `The image's own command ended with code ${exit.code} before the test passed.` };
+      last = { passed: false, output: `The image's own command ${endInWords(exit)} before the test passed.` };
       break;
     }
     await delay(RETRY_MS);
   }
   const output = last.passed ? last.output : [last.output, '--- the service printed:', lastLines(printed())].join('\n');
   return { name: test.name, passed: last.passed, duration_ms: Math.round(performance.now() - begin), output };
+}
+
+function endInWords({ code, why }: SandboxExit): string {
+  return why === undefined ? `ended with code ${code}` : `was stopped, because it ${why},`;
 }

@@ -1,0 +1,122 @@
+// Where control groups can be made: below this process's own group, in the unified hierarchy (v2) or in the older ones (v1); and how
+// root prepares such a place for the account that it gives its rights up for.
+import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { GroupFolders, ResourceControl } from './resource-control.ts';
+
+/** Where this process and its children stay in v2, in which a group with processes of its own can have no limited groups below it. */
+const PROCESSES = 'larder-processes';
+/** Root's gift to the account that it becomes. */
+const DELEGATED = 'larder';
+const ROOT = '/sys/fs/cgroup';
+
+type Candidate = Extract<ResourceControl, { folders: GroupFolders }>;
+
+/** The places to try, best first, and why others are out of the question. */
+export function cgroupCandidates(): { candidates: Candidate[]; reasons: string[] } {
+  if (process.platform !== 'linux') return { candidates: [], reasons: ['Control groups need Linux.'] };
+  const own = ownGroups();
+  const reasons: string[] = [];
+  const candidates: Candidate[] = [];
+  const unified = unifiedFolder(own);
+  if (unified !== undefined && hasControllers(unified)) {
+    candidates.push({ mode: 'cgroup-v2', folders: { memory: unified, pids: unified } });
+  } else reasons.push('The unified hierarchy (cgroup v2) has no memory and pids controllers for this process.');
+  const older = olderFolders(own);
+  for (const folders of older) candidates.push({ mode: 'cgroup-v1', folders });
+  if (older.length === 0) reasons.push('There are no memory and pids hierarchies (cgroup v1).');
+  return { candidates, reasons };
+}
+
+/** This process's groups by controller, '' for the unified hierarchy (cgroups(7), /proc/[pid]/cgroup). */
+function ownGroups(): Map<string, string> {
+  const groups = new Map<string, string>();
+  for (const line of readText('/proc/self/cgroup').split('\n')) {
+    const [, controllers = '', path = ''] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
+    for (const controller of controllers.split(',')) if (path !== '') groups.set(controller, path);
+  }
+  return groups;
+}
+
+/** The folder below which limited groups may be made: the group above this process's own, once `prepareControlGroups` moved it. */
+function unifiedFolder(own: Map<string, string>): string | undefined {
+  const path = own.get('');
+  const root = [ROOT, join(ROOT, 'unified')].find((folder) => existsSync(join(folder, 'cgroup.controllers')));
+  if (path === undefined || root === undefined) return undefined;
+  return join(root, basename(path) === PROCESSES ? dirname(path) : path);
+}
+
+function hasControllers(folder: string): boolean {
+  const found = readText(join(folder, 'cgroup.subtree_control')).trim().split(/\s+/);
+  return ['memory', 'pids'].every((name) => found.includes(name));
+}
+
+/** The delegated folders first; inside a container the path of the host's view does not exist, and the mount's root is its own group. */
+function olderFolders(own: Map<string, string>): GroupFolders[] {
+  const folderOf = (controller: string, below: string): string | undefined => {
+    const path = own.get(controller);
+    if (path === undefined) return undefined;
+    return [join(ROOT, controller, path, below), join(ROOT, controller, below)].find((folder) => existsSync(folder));
+  };
+  return [DELEGATED, ''].flatMap((below) => {
+    const [memory, pids] = [folderOf('memory', below), folderOf('pids', below)];
+    return memory === undefined || pids === undefined ? [] : [{ memory, pids }];
+  });
+}
+
+/**
+ * Prepares a place for control groups before the first child is started. In v2 it moves the processes of this group into one below and
+ * switches the controllers on; in v1, and only as root, it makes a group of the account's own. Does nothing where that is not allowed:
+ * `probeResourceControl` says later what is in force.
+ */
+export function prepareControlGroups(account?: { uid: number; gid: number }): void {
+  const own = ownGroups();
+  const attempts = [
+    () => prepareUnified(own, account),
+    () => (account === undefined ? undefined : prepareOlder(own, account)),
+  ];
+  for (const attempt of attempts) {
+    try {
+      attempt();
+    } catch (error) {
+      // A read-only /sys, a controller that is not delegated, another manager's group: the watchdog takes over.
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    }
+  }
+}
+
+function prepareUnified(own: Map<string, string>, account: { uid: number; gid: number } | undefined): void {
+  const folder = unifiedFolder(own);
+  if (folder === undefined || folder === ROOT || folder === join(ROOT, 'unified')) return;
+  const offered = readText(join(folder, 'cgroup.controllers')).trim().split(/\s+/);
+  if (!offered.includes('memory') || !offered.includes('pids')) return;
+  const leaf = join(folder, PROCESSES);
+  mkdirSync(leaf, { recursive: true });
+  for (const pid of readText(join(folder, 'cgroup.procs')).split('\n').filter(Boolean)) {
+    writeFileSync(join(leaf, 'cgroup.procs'), pid);
+  }
+  writeFileSync(join(folder, 'cgroup.subtree_control'), '+memory +pids');
+  if (account === undefined) return;
+  for (const path of [folder, leaf]) {
+    chownSync(path, account.uid, account.gid);
+    for (const file of ['cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']) {
+      if (existsSync(join(path, file))) chownSync(join(path, file), account.uid, account.gid);
+    }
+  }
+}
+
+function prepareOlder(own: Map<string, string>, account: { uid: number; gid: number }): void {
+  for (const folder of Object.values(olderFolders(own).at(-1) ?? {})) {
+    const delegated = join(folder, DELEGATED);
+    mkdirSync(delegated, { recursive: true });
+    chownSync(delegated, account.uid, account.gid);
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,157 @@
+// Limits on memory and on the number of processes for everything that one sandbox or engine process starts: kept by the kernel's
+// control groups (cgroups(7)) where this account may make them, else by the watchdog (watchdog.ts).
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { cgroupCandidates } from './cgroup-places.ts';
+
+/** How limits are kept here; plain data, so that it can be handed to another process. */
+export type ResourceControl =
+  | {
+      mode: 'cgroup-v2' | 'cgroup-v1' /** The folders in which groups are made: one, or in v1 one a controller. */;
+      folders: GroupFolders;
+    }
+  | { mode: 'watchdog' /** Why there are no control groups, in words for the operator. */; reasons: string[] };
+
+export type GroupFolders = { memory: string; pids: string };
+
+export type GroupLimits = {
+  /** Real memory of all processes together, with what they write to a tmpfs. */
+  memoryBytes: number;
+  processes: number;
+};
+
+/** The limit that a group ran into. */
+export type ExceededLimit = 'memory' | 'processes';
+
+/** One control group. */
+export type ResourceGroup = {
+  /** The command with its first process inside the group, and with it all that it starts. */
+  enter(command: string[]): string[];
+  /** The limit that the group ran into since it was made, undefined while it kept within both. */
+  exceeded(): ExceededLimit | undefined;
+  /** Removes the group once its last process is gone. Processes that do not end within seconds leave it to the next start. */
+  close(): Promise<void>;
+};
+
+const PREFIX = 'larder-';
+/** Processes of a killed sandbox are gone within milliseconds; a machine under load takes longer. */
+const CLOSE_TRIES = 100;
+const CLOSE_PAUSE_MS = 20;
+
+/** Finds how limits can be kept here by making a group. Removes groups that killed processes left behind. */
+export function probeResourceControl(): ResourceControl {
+  const { candidates, reasons } = cgroupCandidates();
+  for (const control of candidates) {
+    try {
+      removeEmptyGroups(control.folders);
+      const group = makeGroup(control, { memoryBytes: 64 * 1024 * 1024, processes: 64 });
+      removeFolders(group);
+      return control;
+    } catch (error) {
+      reasons.push(`Control groups cannot be made in ${control.folders.memory}: ${(error as Error).message}.`);
+    }
+  }
+  return { mode: 'watchdog', reasons: [...new Set(reasons)] };
+}
+
+type CgroupControl = Extract<ResourceControl, { folders: GroupFolders }>;
+
+/** Makes a group; undefined where the watchdog keeps the limits. Throws what the file system throws. */
+export function openResourceGroup(control: ResourceControl, limits: GroupLimits): ResourceGroup | undefined {
+  if (control.mode === 'watchdog') return undefined;
+  const folders = makeGroup(control, limits);
+  return {
+    enter: (command) => [...enterCommand(distinct(folders)), ...command],
+    exceeded: () => exceededLimit(control.mode, folders),
+    close: () => closeGroup(folders),
+  };
+}
+
+function makeGroup(control: CgroupControl, limits: GroupLimits): GroupFolders {
+  const name = `${PREFIX}${randomUUID()}`;
+  const folders = { memory: join(control.folders.memory, name), pids: join(control.folders.pids, name) };
+  try {
+    for (const folder of distinct(folders)) mkdirSync(folder);
+    if (control.mode === 'cgroup-v2') {
+      writeFileSync(join(folders.memory, 'memory.max'), String(limits.memoryBytes));
+      // One process more or less does not help a group that is over its limit; the command ends as a whole.
+      writeIfThere(join(folders.memory, 'memory.oom.group'), '1');
+      writeIfThere(join(folders.memory, 'memory.swap.max'), '0');
+    } else {
+      writeFileSync(join(folders.memory, 'memory.limit_in_bytes'), String(limits.memoryBytes));
+      writeIfThere(join(folders.memory, 'memory.memsw.limit_in_bytes'), String(limits.memoryBytes));
+    }
+    writeFileSync(join(folders.pids, 'pids.max'), String(limits.processes));
+    return folders;
+  } catch (error) {
+    removeFolders(folders);
+    throw error;
+  }
+}
+
+/** A kernel without swap accounting does not have the file. */
+function writeIfThere(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    if (!['ENOENT', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
+function distinct({ memory, pids }: GroupFolders): string[] {
+  return [...new Set([memory, pids])];
+}
+
+/** The shell moves itself, so that nothing of the command runs outside the group. */
+const ENTER = `count=$1; shift
+while [ "$count" -gt 0 ]; do echo $$ > "$1/cgroup.procs" || exit 125; shift; count=$((count - 1)); done
+exec "$@"`;
+
+function enterCommand(folders: string[]): string[] {
+  return ['/bin/sh', '-c', ENTER, 'enter', String(folders.length), ...folders];
+}
+
+function exceededLimit(mode: CgroupControl['mode'], { memory, pids }: GroupFolders): ExceededLimit | undefined {
+  const killed = counterIn(join(memory, mode === 'cgroup-v2' ? 'memory.events' : 'memory.oom_control'), 'oom_kill');
+  if (killed > 0) return 'memory';
+  return counterIn(join(pids, 'pids.events'), 'max') > 0 ? 'processes' : undefined;
+}
+
+/** A number of a flat keyed file; 0 where the kernel does not count it or the group is gone. */
+function counterIn(file: string, key: string): number {
+  try {
+    return Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+async function closeGroup(folders: GroupFolders): Promise<void> {
+  for (let attempt = 0; attempt < CLOSE_TRIES; attempt++) {
+    if (removeFolders(folders)) return;
+    await delay(CLOSE_PAUSE_MS);
+  }
+}
+
+/** False while a process is still in one of them. */
+function removeFolders(folders: GroupFolders): boolean {
+  return distinct(folders).map(removeFolder).every(Boolean);
+}
+
+function removeFolder(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+}
+
+/** Groups of killed processes are empty; those in use cannot be removed (cgroups(7)). */
+function removeEmptyGroups(folders: GroupFolders): void {
+  for (const folder of distinct(folders)) {
+    for (const name of readdirSync(folder)) if (/^larder-[0-9a-f-]{36}$/.test(name)) removeFolder(join(folder, name));
+  }
+}

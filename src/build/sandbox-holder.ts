@@ -1,0 +1,119 @@
+// The process that holds a sandbox's namespaces and mounts: it makes them before anything of the image runs, and then waits for its end.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { lastLines } from './build-log.ts';
+import { asOwner, CommandFailed, endWithGroup, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
+import type { ResourceGroup } from './resource-control.ts';
+import { SANDBOX_FOLDER, type SandboxLimits } from './sandbox-command.ts';
+import type { SandboxHost } from './sandbox-mode.ts';
+
+/** What SysV shared memory a sandbox may have (kernel.shmall), in pages of 4 KiB: PostgreSQL takes 56 bytes of it. */
+const SYSV_SHARED_PAGES = 65_536;
+
+/**
+ * Mount points are resolved here and nowhere else, while the changes are empty and nothing of the image has run. The mask, the topmost of
+ * the lower layers, has a real folder at each, which hides whatever the image has there. All are folders of the root: what runs inside
+ * can neither rename nor replace them, since in its own namespace they are mounted on.
+ *
+ * Layers become short links because mount(2) takes one page of options, and because /proc/self/mountinfo shows them inside. `volatile`
+ * spares a disk the syncs: what a crash leaves is thrown away anyway. The given folder is an overlay of its own, because a bind mount's
+ * place on this machine shows in mountinfo.
+ *
+ * /etc/hosts is written into the changes, and only where /etc is a folder itself.
+ */
+const HOLDER = `
+set -e
+PATH=${STANDARD_PATH}
+kind=$1; size=$2; inodes=$3; namespace=$4; scratch=$5; given=$6; tools=$7; hosts=$8
+shift 8
+if [ "$kind" = tmpfs ]; then mount -t tmpfs -o size="$size",nr_inodes="$inodes",mode=0755 larder "$scratch"; fi
+cd "$scratch"
+mkdir upper work root layer mask mask/proc mask/dev mask${SANDBOX_FOLDER}
+chmod 755 upper mask mask/proc mask/dev mask${SANDBOX_FOLDER}
+if [ "$given" = none ]; then mkdir given; else ln -s "$given" given; fi
+ln -s "$tools" tools
+count=0; lower=
+for folder in "$@"; do
+  ln -s "$folder" "layer/$count"
+  lower="layer/$count\${lower:+:$lower}"
+  count=$((count + 1))
+done
+options=nodev,userxattr,lowerdir=mask\${lower:+:$lower},upperdir=upper,workdir=work
+if [ "$kind" = disk ]; then options=$options,volatile; fi
+mount -t overlay -o "$options" overlay root
+if [ "$hosts" = yes ] && [ -d root/etc ] && [ ! -L root/etc ]; then
+  rm -rf root/etc/hosts
+  printf '127.0.0.1 localhost\\n::1 localhost\\n' > root/etc/hosts
+  chmod 644 root/etc/hosts
+fi
+mount -t overlay -o ro,nodev,nosuid,userxattr,lowerdir=given:tools larder root${SANDBOX_FOLDER}
+# What namespaces inherit of this machine: its NIS domain, and how much shared memory there may be.
+echo '(none)' > /proc/sys/kernel/domainname || true
+echo ${SYSV_SHARED_PAGES} > /proc/sys/kernel/shmall || true
+if [ "$namespace" = yes ]; then echo 0 > /proc/sys/user/max_user_namespaces || true; fi
+echo ready
+exec cat > /dev/null
+`;
+
+export type HolderOptions = {
+  limits: SandboxLimits;
+  scratch: string;
+  /** A folder that is shown read-only. */
+  given: string | undefined;
+  tools: string;
+  hosts: boolean;
+  layers: string[];
+  group: ResourceGroup | undefined;
+};
+
+/** Starts the holder. `readyPid` says when its mounts stand. */
+export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildProcess {
+  const { limits, scratch, given = 'none', tools, hosts, layers, group } = options;
+  const args = [
+    host.upper,
+    String(limits.changeBytes),
+    String(limits.changeFiles),
+    host.namespace ? 'yes' : 'no',
+    ...[scratch, given, tools],
+    hosts ? 'yes' : 'no',
+    ...layers,
+  ];
+  const inside = inNewNamespace(host, [host.tools.sh, '-c', HOLDER, 'larder-sandbox', ...args]);
+  const [program = '', ...rest] = inGroup(group, asOwner(host, countedProcesses(host, limits, inside)));
+  const holder = spawn(program, rest, { env: {}, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  endWithGroup(holder);
+  return holder;
+}
+
+/** A command in the sandbox's control group, where there is one, and among the first that the kernel ends when memory is short. */
+export function inGroup(group: ResourceGroup | undefined, command: string[]): string[] {
+  const first = ['/bin/sh', '-c', 'echo 1000 > /proc/self/oom_score_adj; exec "$@"', 'sandbox', ...command];
+  return group === undefined ? first : group.enter(first);
+}
+
+/** Four times a sandbox's own limit: the kernel counts all processes of the account together, ours and those of other sandboxes. */
+const NAMESPACE_FACTOR = 4;
+
+/**
+ * What the process that makes a user namespace may have becomes the namespace's limit for all its users together (user_namespaces(7);
+ * kernel 5.14): changing the uid inside opens no new account. The exact limit is the group's or the watchdog's.
+ */
+function countedProcesses(host: SandboxHost, limits: SandboxLimits, command: string[]): string[] {
+  if (!host.namespace) return command;
+  return [host.tools.prlimit, `--nproc=${Math.max(limits.processes * NAMESPACE_FACTOR, 4096)}`, ...command];
+}
+
+/** The process whose namespaces are the sandbox's, as soon as they stand. Throws CommandFailed with what the holder said. */
+export async function readyPid(holder: ChildProcess, ended: Promise<unknown>): Promise<number> {
+  let said = '';
+  await new Promise<void>((resolve, reject) => {
+    holder.stdout?.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes('ready')) resolve();
+    });
+    holder.stderr?.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-8192);
+    });
+    holder.stdin?.on('error', () => undefined);
+    ended.then(() => reject(new CommandFailed('sandbox', undefined, lastLines(said))), reject);
+  });
+  return holder.pid ?? 0;
+}

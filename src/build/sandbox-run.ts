@@ -1,0 +1,248 @@
+// Programs in an open sandbox: started in its namespaces and its control group, fed by pipes, ended at a limit that the exit names.
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { lastLines } from './build-log.ts';
+import { asOwner, CommandFailed, endOf, inNamespaceOf, runCommand } from './host-commands.ts';
+import type { ResourceGroup } from './resource-control.ts';
+import type { RunningCommand, RunOptions, SandboxExit } from './sandbox.ts';
+import {
+  BWRAP_FDS,
+  bwrapCommand,
+  limitCommand,
+  limitInWords,
+  type SandboxCommand,
+  type SandboxLimit,
+  type SandboxLimits,
+  seccompFilter,
+} from './sandbox-command.ts';
+import { inGroup } from './sandbox-holder.ts';
+import type { SandboxHost } from './sandbox-mode.ts';
+
+/** An open sandbox as its parts see it. */
+export type World = {
+  host: SandboxHost;
+  scratch: string;
+  /** The process that made the namespaces, by its number on this machine. */
+  pid: number;
+  limits: SandboxLimits;
+  group: ResourceGroup | undefined;
+  signal: AbortSignal | undefined;
+  /** Everything that was started in it and runs still. */
+  children: Set<ChildProcess>;
+  /** The limit that all of it together ran into. */
+  exceeded?: SandboxLimit;
+};
+
+/** Starts a program that the sandbox ends with itself. */
+export function startChild(world: World, command: string[], stdio: StdioOptions): ChildProcess {
+  const [program = '', ...args] = inGroup(world.group, asOwner(world.host, command));
+  const child = spawn(program, args, { env: {}, cwd: '/', stdio });
+  world.children.add(child);
+  child.once('exit', () => world.children.delete(child));
+  child.once('error', () => world.children.delete(child));
+  return child;
+}
+
+/** Ends all that runs, since one of it used what all may have together. */
+export function stopFor(world: World, limit: SandboxLimit): void {
+  world.exceeded ??= limit;
+  for (const child of world.children) child.kill('SIGKILL');
+}
+
+export function startCommand(world: World, wanted: SandboxCommand, options: RunOptions): RunningCommand {
+  const { host, limits } = world;
+  const joined = options.beside !== undefined;
+  const { command, args } = bwrapCommand(host, wanted, { root: join(world.scratch, 'root'), joined });
+  const spawned = (async () => {
+    const beside = await options.beside?.pid;
+    const inside = [
+      ...(options.merged === true ? mergeCommand(host) : []),
+      ...limitCommand(host, limits),
+      ...(beside === undefined ? [] : joinCommand(host, beside)),
+      ...command,
+    ];
+    const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
+    return startChild(world, inNamespaceOf(host, world.pid, inside), [...pipes]);
+  })();
+  return watch(world, spawned, { args, options });
+}
+
+function mergeCommand({ tools }: SandboxHost): string[] {
+  return [tools.sh, '-c', 'exec "$@" 2>&1', 'merge'];
+}
+
+/** Opens the process namespace for bwrap before it enters the others; numbers are those of the sandbox's own /proc. */
+const OPEN_PROCESSES = `pid=$1; shift; exec ${BWRAP_FDS.processes}< "/proc/$pid/ns/pid"; exec "$@"`;
+
+function joinCommand({ tools }: SandboxHost, pid: number): string[] {
+  const enter = [tools.nsenter, '--target', String(pid), '--net', '--ipc', '--uts'];
+  return [tools.sh, '-c', OPEN_PROCESSES, 'join', String(pid), ...enter];
+}
+
+function watch(
+  world: World,
+  spawned: Promise<ChildProcess>,
+  { args, options }: { args: Buffer; options: RunOptions },
+): RunningCommand {
+  const kill = (): void =>
+    void spawned.then(
+      (child) => child.kill('SIGKILL'),
+      () => undefined,
+    );
+  const exited = spawned.then((child) => supervise(world, child, { args, options, kill }));
+  // Nobody may be waiting when a service that was started is killed with its sandbox.
+  exited.catch(() => undefined);
+  const pid = spawned.then(statusPid);
+  pid.catch(() => undefined);
+  return { pid, exited, kill };
+}
+
+type Supervision = { args: Buffer; options: RunOptions; kill: () => void };
+
+/** Feeds a started command, hands its output on, and ends it at its limits. */
+async function supervise(
+  world: World,
+  child: ChildProcess,
+  { args, options, kill }: Supervision,
+): Promise<SandboxExit> {
+  const limits = {
+    ...world.limits,
+    wallClockMs: options.wallClockMs ?? world.limits.wallClockMs,
+    outputBytes: options.outputBytes ?? world.limits.outputBytes,
+  };
+  let stopped: SandboxLimit | undefined;
+  const stop = (limit: SandboxLimit): void => {
+    stopped ??= limit;
+    child.kill('SIGKILL');
+  };
+  const ended = endOf(child);
+  child.once('exit', () => setTimeout(() => closePipes(child), PIPES_GRACE_MS).unref());
+  feedBwrap(child, args, seccompFilter(world.host));
+  passOutput(child, options, { bytesMax: limits.outputBytes, onTooMuch: () => stop('output') });
+  const timer = setTimeout(() => stop('wall-clock'), limits.wallClockMs);
+  const signals = [world.signal, options.signal].filter((signal) => signal !== undefined);
+  for (const signal of signals) signal.addEventListener('abort', kill, { once: true });
+  if (signals.some((signal) => signal.aborted)) kill();
+  try {
+    const code = (await ended) ?? 137;
+    const limit = stopped ?? world.exceeded ?? world.group?.exceeded() ?? (await limitBehind(world, code));
+    return limit === undefined ? { code } : { code, stopped: limit, why: limitInWords(limit, limits) };
+  } finally {
+    clearTimeout(timer);
+    for (const signal of signals) signal.removeEventListener('abort', kill);
+  }
+}
+
+/** Beyond the limit nothing is handed on: the command is being killed. */
+function passOutput(
+  child: ChildProcess,
+  { onOutput }: RunOptions,
+  { bytesMax, onTooMuch }: { bytesMax: number; onTooMuch: () => void },
+): void {
+  let printed = 0;
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream]?.on('data', (chunk: Buffer) => {
+      printed += chunk.length;
+      if (printed > bytesMax) onTooMuch();
+      else onOutput?.(chunk, stream);
+    });
+  }
+}
+
+/** Signals by which the kernel tells a limit of its own (getrlimit(2)), as a shell reports them. */
+const LIMIT_CODES: Record<number, SandboxLimit> = { 152: 'cpu', 153: 'file-size' };
+
+/** The limit that a failed command ran into without being stopped from here; undefined when it failed by itself. */
+async function limitBehind(world: World, code: number): Promise<SandboxLimit | undefined> {
+  if (code === 0) return undefined;
+  return LIMIT_CODES[code] ?? (await fullChanges(world));
+}
+
+/** A tmpfs that is full says so to whoever writes, and the program's own words rarely say whose limit it is. */
+async function fullChanges({ host, pid, scratch, signal }: World): Promise<SandboxLimit | undefined> {
+  if (host.upper !== 'tmpfs' || signal?.aborted === true) return undefined;
+  let text = '';
+  const look = [host.tools.stat, '--file-system', '--format=%a %d', scratch];
+  try {
+    await runCommand(asOwner(host, inNamespaceOf(host, pid, look)), {
+      onOutput: (chunk) => (text += chunk.toString()),
+    });
+  } catch (error) {
+    // The sandbox was closed meanwhile: nobody asks any more.
+    if (error instanceof CommandFailed) return undefined;
+    throw error;
+  }
+  const [blocks, inodes] = text.trim().split(' ').map(Number);
+  if (blocks === 0) return 'change-size';
+  return inodes === 0 ? 'change-files' : undefined;
+}
+
+/** What a command left running beside its service may hold its output open forever; the rest of what was printed is here long before. */
+const PIPES_GRACE_MS = 500;
+
+function closePipes(child: ChildProcess): void {
+  for (const pipe of child.stdio) pipe?.destroy();
+}
+
+function feedBwrap(child: ChildProcess, args: Buffer, filter: Buffer): void {
+  for (const [fd, bytes] of [
+    [BWRAP_FDS.args, args],
+    [BWRAP_FDS.seccomp, filter],
+  ] as const) {
+    const pipe = child.stdio[fd] as Writable;
+    // A bwrap that cannot start says so on standard error; the broken pipe adds nothing.
+    pipe.on('error', () => undefined);
+    pipe.end(bytes);
+  }
+}
+
+/** bwrap writes a line of some 50 bytes. */
+const STATUS_BYTES_MAX = 4096;
+
+/** The pid of the sandbox's first process, which bwrap tells in its first line of JSON. */
+function statusPid(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const status = (child.stdio as readonly unknown[])[BWRAP_FDS.status] as Readable;
+    let text = '';
+    status.on('data', (chunk: Buffer) => {
+      text = (text + chunk.toString()).slice(0, STATUS_BYTES_MAX);
+      const pid = /"child-pid":\s*(\d+)/.exec(text)?.[1];
+      if (pid !== undefined) resolve(Number(pid));
+    });
+    status.on('error', reject);
+    status.on('close', () => reject(new CommandFailed('bwrap', undefined, 'it ended before its sandbox stood')));
+  });
+}
+
+/** `--sort` makes the order the names' own; without the other pax keys a header holds nothing that changes from run to run. */
+export async function* captureChanges(world: World): AsyncGenerator<Uint8Array, void> {
+  const { host, scratch, pid } = world;
+  const tar = [
+    host.tools.tar,
+    '--create',
+    '--format=posix',
+    '--pax-option=delete=atime,delete=ctime',
+    '--numeric-owner',
+    '--sort=name',
+    '--xattrs',
+    '--xattrs-include=user.overlay.opaque',
+    '--xattrs-include=security.capability',
+    '--directory',
+    join(scratch, 'upper'),
+    '.',
+  ];
+  const child = startChild(world, inNamespaceOf(host, pid, tar), ['ignore', 'pipe', 'pipe']);
+  const ended = endOf(child);
+  let said = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-8192);
+  });
+  try {
+    yield* child.stdout as Readable;
+    const code = await ended;
+    if (code !== 0) throw new CommandFailed('tar', code, lastLines(said));
+  } finally {
+    child.kill('SIGKILL');
+  }
+}

@@ -1,0 +1,70 @@
+// Programs of this machine that run inside a sandbox before the image's own: brought along with their loader and libraries, so that they
+// need nothing of the image and trust nothing in it.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { chmod, copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { findTool, STANDARD_PATH } from './host-commands.ts';
+import { ensureFolder, type Workspace } from './workspace.ts';
+
+/** What is brought along: setpriv to become a user, sh and env to set that user's variables afterwards. */
+const BROUGHT = ['setpriv', 'sh', 'env'];
+
+/** Name in the folder to path on this machine; the dynamic loader is `ld.so`. */
+export type BroughtFiles = Record<string, string>;
+
+/** The files of the tools and of all that the dynamic loader says it would load for them (ldd(1)). */
+export function findBroughtFiles(): BroughtFiles {
+  const files: BroughtFiles = {};
+  for (const tool of BROUGHT) {
+    const path = findTool(tool);
+    if (path === undefined) continue;
+    files[tool] = realpathSync(path);
+    Object.assign(files, librariesOf(path));
+  }
+  return files;
+}
+
+function librariesOf(program: string): BroughtFiles {
+  const listed = execFileSync(findTool('ldd') ?? 'ldd', [program], { encoding: 'utf8', env: { PATH: STANDARD_PATH } });
+  const libraries: BroughtFiles = {};
+  for (const line of listed.split('\n')) {
+    const path = /(\/\S+)/.exec(line.replace(/^.*=>/, ''))?.[1];
+    if (path === undefined || !existsSync(path)) continue;
+    const name = basename(path);
+    libraries[/^ld[-.]/.test(name) ? 'ld.so' : name] = realpathSync(path);
+  }
+  return libraries;
+}
+
+/** A folder of the workspace with copies of the files, made when it is missing; another one after the machine was upgraded. */
+export async function prepareTools(workspace: Workspace, files: BroughtFiles): Promise<string> {
+  const parent = ensureFolder(workspace, 'tools');
+  const folder = join(parent, fingerprint(files));
+  if (existsSync(folder)) return folder;
+  const part = await mkdtemp(join(parent, '.part-'));
+  try {
+    for (const [name, path] of Object.entries(files)) {
+      await copyFile(path, join(part, name));
+      await chmod(join(part, name), 0o755);
+    }
+    await chmod(part, 0o755);
+    await rename(part, folder);
+  } catch (error) {
+    // Another process was first: its copies are the same.
+    if (!existsSync(folder)) throw error;
+  } finally {
+    await rm(part, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+function fingerprint(files: BroughtFiles): string {
+  const hash = createHash('sha256');
+  for (const [name, path] of Object.entries(files).sort()) {
+    const { size, mtimeMs, ino } = statSync(path);
+    hash.update(`${name}\0${path}\0${size}\0${mtimeMs}\0${ino}\n`);
+  }
+  return hash.digest('hex').slice(0, 32);
+}

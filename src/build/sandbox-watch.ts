@@ -1,0 +1,76 @@
+// What all of a sandbox uses together, looked at while it is open: the control group's word or the watchdog's count, and the size of changes
+// on a disk.
+import type { ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { asOwner, inNamespaceOf, runCommand } from './host-commands.ts';
+import type { SandboxLimit } from './sandbox-command.ts';
+import type { World } from './sandbox-run.ts';
+import { watchProcesses } from './watchdog.ts';
+
+/** The kernel keeps the limit; this only ends what goes on without the memory or the processes that it wants. */
+const GROUP_EVERY_MS = 200;
+/** How often a disk's changes are measured, where no tmpfs limits them. */
+const MEASURE_EVERY_MS = 1000;
+
+/** Watches until `stop`. Calls `onExceeded` at most once for each limit. */
+export function watchResources(
+  world: World,
+  holder: ChildProcess,
+  onExceeded: (limit: SandboxLimit) => void,
+): { stop(): void } {
+  const watches = [watchMemory(world, holder, onExceeded)];
+  if (world.host.upper === 'disk') watches.push(watchDisk(world, onExceeded));
+  return {
+    stop() {
+      for (const watch of watches) watch.stop();
+    },
+  };
+}
+
+function watchMemory(
+  { group, limits, children }: World,
+  holder: ChildProcess,
+  onExceeded: (limit: SandboxLimit) => void,
+): { stop(): void } {
+  if (group === undefined) {
+    const roots = (): number[] => [holder, ...children].flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    return watchProcesses({ roots, limits, onExceeded });
+  }
+  const timer = setInterval(() => {
+    const exceeded = group.exceeded();
+    if (exceeded === undefined) return;
+    clearInterval(timer);
+    onExceeded(exceeded);
+  }, GROUP_EVERY_MS);
+  return { stop: () => clearInterval(timer) };
+}
+
+/** A disk has no size to run into, so the changes are measured while programs run. */
+function watchDisk(world: World, onExceeded: (limit: SandboxLimit) => void): { stop(): void } {
+  const { limits } = world;
+  let busy = false;
+  const timer = setInterval(() => {
+    if (busy || world.pid === 0 || world.children.size === 0) return;
+    busy = true;
+    Promise.all([measured(world, '--block-size=1'), measured(world, '--inodes')])
+      .then(([bytes, files]) => {
+        if (bytes > limits.changeBytes) onExceeded('change-size');
+        else if (files > limits.changeFiles) onExceeded('change-files');
+      })
+      // The sandbox is being closed; a disk that cannot be measured stops the commands by its own errors.
+      .catch(() => undefined)
+      .finally(() => {
+        busy = false;
+      });
+  }, MEASURE_EVERY_MS);
+  return { stop: () => clearInterval(timer) };
+}
+
+async function measured({ host, pid, scratch }: World, unit: string): Promise<number> {
+  let text = '';
+  const measure = [host.tools.du, '--summarize', unit, join(scratch, 'upper')];
+  await runCommand(asOwner(host, inNamespaceOf(host, pid, measure)), {
+    onOutput: (chunk) => (text += chunk.toString()),
+  });
+  return Number.parseInt(text, 10);
+}

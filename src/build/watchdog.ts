@@ -1,0 +1,80 @@
+// Counts the memory and the processes of sandboxes where no control group does, and ends what is over its limit.
+import { readdirSync, readFileSync } from 'node:fs';
+import type { ExceededLimit, GroupLimits } from './resource-control.ts';
+
+/** A process that fills memory as fast as the kernel gives it takes some 300 MB in this time. */
+const LOOK_EVERY_MS = 100;
+/** More are not walked: the limit is passed long before. */
+const WALK_FACTOR = 4;
+
+export type WatchOptions = {
+  /** The processes whose descendants are counted, by their numbers on this machine. */
+  roots: () => number[];
+  limits: GroupLimits;
+  onExceeded: (limit: ExceededLimit) => void;
+};
+
+/** Looks at the processes until `stop` is called. Calls `onExceeded` at most once. */
+export function watchProcesses({ roots, limits, onExceeded }: WatchOptions): { stop(): void } {
+  const timer = setInterval(() => {
+    const exceeded = exceededBy(usageOf(roots(), limits.processes * WALK_FACTOR), limits);
+    if (exceeded === undefined) return;
+    clearInterval(timer);
+    onExceeded(exceeded);
+  }, LOOK_EVERY_MS);
+  return { stop: () => clearInterval(timer) };
+}
+
+export type Usage = { memoryBytes: number; processes: number };
+
+function exceededBy({ memoryBytes, processes }: Usage, limits: GroupLimits): ExceededLimit | undefined {
+  if (processes > limits.processes) return 'processes';
+  return memoryBytes > limits.memoryBytes ? 'memory' : undefined;
+}
+
+/**
+ * What these processes and all their descendants use. Shared pages count at each process that maps them: more than they are, but no
+ * number of mappings hides any. A process whose parent ended is a child of its namespace's first process, and so among them.
+ */
+export function usageOf(roots: readonly number[], walkMax: number): Usage {
+  const left = [...roots];
+  const seen = new Set<number>();
+  let kib = 0;
+  for (let pid = left.pop(); pid !== undefined && seen.size <= walkMax; pid = left.pop()) {
+    if (seen.has(pid)) continue;
+    const status = readText(`/proc/${pid}/status`);
+    if (status === '') continue;
+    seen.add(pid);
+    kib += kibibytes(status, 'RssAnon') + kibibytes(status, 'RssShmem');
+    for (const child of childrenOf(pid)) left.push(child);
+  }
+  return { memoryBytes: kib * 1024, processes: seen.size };
+}
+
+function kibibytes(status: string, field: string): number {
+  return Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
+}
+
+/** Children are kept by the thread that made them (proc(5), /proc/[pid]/task/[tid]/children). */
+function childrenOf(pid: number): number[] {
+  return threadsOf(pid).flatMap((thread) =>
+    readText(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
+  );
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
+/** A process may end between two looks. */
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
