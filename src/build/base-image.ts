@@ -1,30 +1,21 @@
-// Base images: a minimal Debian made from the package archive with mmdebstrap, and any registered image pinned by its digests.
+// A base image of our own: a minimal Debian made from the package archive with mmdebstrap.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../contract/vocabulary.ts';
-import {
-  type Descriptor,
-  type ImageConfig,
-  type Index,
-  type Manifest,
-  MEDIA_TYPES,
-  type Platform,
-} from '../oci/descriptor.ts';
-import { type BuiltLayer, mergedListing } from '../oci/layer.ts';
-import { writeListing } from '../tar/listing.ts';
+import type { Descriptor, Platform } from '../oci/descriptor.ts';
+import type { BuiltLayer } from '../oci/layer.ts';
 import { readTar } from '../tar/read.ts';
 import { archiveDate } from './archive-date.ts';
-import { type DeclaredSystem, judgePlatform, judgeSystem } from './base-system.ts';
 import { BuildError } from './build-error.ts';
 import { type LogSink, lastLines, openBuildLog } from './build-log.ts';
 import { layerFromTree } from './capture.ts';
 import { asOwner, endOf, endWithGroup, findTool, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
-import { bytesOf, IMAGE_PATH, readDocument, timeOf, writeImage } from './image.ts';
-import { DPKG_STATUS, fileDigest, KEPT_FILES } from './image-files.ts';
+import { bytesOf, IMAGE_PATH, timeOf, writeImage } from './image.ts';
+import { DPKG_STATUS, KEPT_FILES } from './image-files.ts';
 import { machineAptOptions, machineCredentials, withProxies } from './machine-apt.ts';
-import type { BasePin, LayerPin } from './plan.ts';
+import type { BasePin } from './plan.ts';
 import { removeFolder } from './rootfs.ts';
 import type { SandboxHost } from './sandbox-mode.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
@@ -227,71 +218,4 @@ async function run(host: SandboxHost, command: string[], options: MmdebstrapRun)
 /** Credentials in addresses do not belong in a message that tenants read. */
 function redacted(text: string): string {
   return text.replace(/\/\/[^/@\s]+@/g, '//');
-}
-
-export type PinOptions = {
-  workspace: Pick<Workspace, 'content'>;
-  /** The manifest or index that the tag named; it and all beneath are in the store. */
-  root: Descriptor;
-  /** As a person wrote it: `host/namespace/base/debian:12`. */
-  name: string;
-  /** What its owner said that it is; not judged when absent. */
-  system?: DeclaredSystem;
-  platform?: Platform;
-};
-
-/**
- * Pins a registered image. Throws BuildError when it has nothing for the platform, is no image or another system than was
- * said, ContentMissing for what is not there.
- */
-export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
-  const { workspace, root, name, system, platform = hostPlatform() } = options;
-  const { content } = workspace;
-  const manifest = await manifestFor(workspace, root, { name, platform });
-  const { config, layers } = await readDocument<Manifest>(content, manifest.digest);
-  const settings = await readDocument<ImageConfig>(content, config.digest);
-  if (settings.rootfs?.type !== 'layers' || settings.rootfs.diff_ids.length !== layers.length) {
-    throw failure(`${name} is not a container image: its config does not name its layers.`);
-  }
-  refuse(name, judgePlatform(settings, platform));
-  const pins: LayerPin[] = layers.map((descriptor, index) => ({
-    diff_id: settings.rootfs.diff_ids[index] ?? descriptor.digest,
-    descriptor,
-  }));
-  const listing = await mergedListing(content, pins);
-  if (system !== undefined) refuse(name, await judgeSystem(content, { layers: pins, listing }, system));
-  const packages = await fileDigest(content, { layers: pins, listing }, DPKG_STATUS);
-  if (system !== undefined && packages === undefined)
-    refuse(name, `has no dpkg database (${DPKG_STATUS}), ${NO_PACKAGES}`);
-  return {
-    name,
-    digest: root.digest,
-    manifest: { ...manifest, platform },
-    config,
-    layers: pins,
-    listing: (await content.put(writeListing(listing.values()))).digest,
-    ...(packages === undefined ? {} : { packages }),
-    created_at: settings.created ?? timeOf(0),
-  };
-}
-
-const NO_PACKAGES = 'so no packages can be installed on it.';
-
-function refuse(name: string, wrong: string | undefined): void {
-  if (wrong !== undefined) throw failure(`${name} ${wrong}`);
-}
-
-async function manifestFor(
-  { content }: Pick<Workspace, 'content'>,
-  root: Descriptor,
-  { name, platform }: { name: string; platform: Platform },
-): Promise<Descriptor> {
-  if (root.mediaType !== MEDIA_TYPES.index && root.mediaType !== MEDIA_TYPES.dockerManifestList) return root;
-  const { manifests } = await readDocument<Index>(content, root.digest);
-  const found = manifests.find(
-    (one) => one.platform?.os === platform.os && one.platform.architecture === platform.architecture,
-  );
-  if (found === undefined) throw failure(`${name} has no image for ${platform.os}/${platform.architecture}.`);
-  const { mediaType, digest, size } = found;
-  return { mediaType, digest, size };
 }

@@ -4,7 +4,8 @@ import { writeLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { entry } from '../tar/fixtures.ts';
-import { hostPlatform, pinBaseImage } from './base-image.ts';
+import { hostPlatform } from './base-image.ts';
+import { pinBaseImage } from './base-image-pin.ts';
 import { writeImage } from './image.ts';
 
 const DEBIAN_12 = { name: 'Debian 12', distro: 'debian', version: '12' };

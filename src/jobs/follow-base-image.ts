@@ -1,5 +1,5 @@
 // Looks at what a registered base image's tag names, brings a new digest into content, and records it.
-import { pinBaseImage } from '../build/base-image.ts';
+import { pinBaseImage } from '../build/base-image-pin.ts';
 import { BuildError } from '../build/build-error.ts';
 import {
   type FollowedBaseImage,

@@ -116,7 +116,7 @@ function blobsOf(nodes: Node[]): Descriptor[] {
 }
 
 /** Layers that may not be distributed lie where their `urls` say and in no registry (descriptor.md). */
-function isElsewhere(descriptor: Descriptor): boolean {
+export function isElsewhere(descriptor: Descriptor): boolean {
   return 'urls' in descriptor && /nondistributable|foreign/.test(descriptor.mediaType);
 }
 

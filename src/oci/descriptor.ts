@@ -52,6 +52,7 @@ export type Index = {
 export type ImageConfig = {
   created?: string;
   author?: string;
+  /** Empty where the document does not say it, as `os`. */
   architecture: string;
   os: string;
   variant?: string;
@@ -65,10 +66,20 @@ export type ImageConfig = {
     WorkingDir?: string;
     Labels?: Record<string, string>;
     StopSignal?: string;
-    Healthcheck?: { Test: string[]; Interval?: number; Timeout?: number; Retries?: number };
+    Healthcheck?: Healthcheck;
   };
   rootfs: { type: 'layers'; diff_ids: Digest[] };
-  history?: { created?: string; created_by?: string; comment?: string; empty_layer?: boolean }[];
+  history?: { created?: string; created_by?: string; author?: string; comment?: string; empty_layer?: boolean }[];
+};
+
+/** Docker's; times are nanoseconds. */
+export type Healthcheck = {
+  Test?: string[];
+  Interval?: number;
+  Timeout?: number;
+  StartPeriod?: number;
+  StartInterval?: number;
+  Retries?: number;
 };
 
 const DIGEST = /^sha256:[a-f0-9]{64}$/;

@@ -8,18 +8,9 @@ import { readTar } from '../tar/read.ts';
 import type { ContentStore } from './content.ts';
 import { ContentMismatch } from './content-errors.ts';
 import type { Descriptor, Digest } from './descriptor.ts';
+import { ENTRIES_MAX, LayerTooLarge, TAR_BYTES_MAX } from './layer-limits.ts';
 
-/** The largest published images (CUDA, full TeX) stay under 30 GB; a bomb of zeros ends here instead of never. */
-const TAR_BYTES_MAX = 64 * 1024 ** 3;
-/** A full desktop distribution has some 400,000 files; the listing is held in memory. */
-const ENTRIES_MAX = 2_000_000;
 const LIMITS = { bytes: TAR_BYTES_MAX, entries: ENTRIES_MAX };
-
-/** A layer beyond what Larder reads. */
-class LayerTooLarge extends Error {
-  override readonly name = 'LayerTooLarge';
-  readonly code = 'LAYER_TOO_LARGE';
-}
 
 /**
  * Reads a layer of the store (gzip, zstd or plain, as its first bytes say) and puts its listing beside it. Throws

@@ -55,6 +55,13 @@ describe('parseManifest', () => {
     ['both kinds at once', { ...BASE, manifests: [] }],
     ['an index with layers', { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [], layers: [] }],
     ['an index with a hole', { schemaVersion: 2, manifests: [null] }],
+    ['annotations that are no texts', { ...BASE, annotations: { a: 1 } }],
+    ['an artifact type that is no text', { ...BASE, artifactType: {} }],
+    ['a platform that is none', { schemaVersion: 2, manifests: [{ ...EMPTY_CONFIG, platform: { os: ['linux'] } }] }],
+    ['a media type without end', { ...BASE, config: { ...EMPTY_CONFIG, mediaType: 'a'.repeat(256) } }],
+    ['10,000 layers', { ...BASE, layers: Array(10_000).fill(EMPTY_CONFIG) }],
+    ['10,000 manifests', { schemaVersion: 2, manifests: Array(10_000).fill(EMPTY_CONFIG) }],
+    ['a nesting without end', { ...BASE, extra: JSON.parse(`${'['.repeat(1000)}${']'.repeat(1000)}`) }],
   ])('refuses %s', (_what, value) => {
     expect(() => parse(value)).toThrow(expect.objectContaining({ code: 'MANIFEST_INVALID' }));
   });

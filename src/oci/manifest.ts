@@ -1,11 +1,17 @@
 // Manifests and indexes: written as canonical JSON, read with limits (OCI image-spec, manifest.md and image-index.md).
 import { createHash } from 'node:crypto';
+import { readBounded } from './bounded-read.ts';
 import type { ContentStore } from './content.ts';
 import { ContentMismatch } from './content-errors.ts';
 import { type Descriptor, type Digest, type Index, isDigest, type Manifest, MEDIA_TYPES } from './descriptor.ts';
+import { JsonRefused, parseJsonObject } from './json-document.ts';
 
 /** distribution-spec, "Pushing Manifests": registries should take at least 4 MiB, and most take no more. */
 export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
+/** The largest published indexes have some dozens of platforms; artifacts of other kinds have some hundreds of files. */
+export const DESCRIPTOR_COUNT_MAX = 1000;
+/** RFC 6838, section 4.2: two names of at most 127 characters. */
+const MEDIA_TYPE_LENGTH_MAX = 255;
 
 /** A manifest that is too large or not what it says; `code` says which. */
 export class ManifestError extends Error {
@@ -67,16 +73,16 @@ export async function putDocument(store: ContentStore, mediaType: string, value:
 
 /** All bytes of a small stream. Throws ManifestError beyond `sizeMax`. */
 export async function readAtMost(bytes: AsyncIterable<Uint8Array>, sizeMax: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of bytes) {
-    size += chunk.length;
-    if (size > sizeMax) {
-      throw new ManifestError('MANIFEST_TOO_LARGE', `more than ${sizeMax} bytes, the most that is read here`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
+  return await readBounded(bytes, { sizeBytesMax: sizeMax, tooLarge: () => tooLarge(sizeMax) });
+}
+
+/** The refusal of a manifest that is larger than manifests are. */
+export function manifestTooLarge(): ManifestError {
+  return tooLarge(MANIFEST_BYTES_MAX);
+}
+
+function tooLarge(sizeMax: number): ManifestError {
+  return new ManifestError('MANIFEST_TOO_LARGE', `more than ${sizeMax} bytes, the most that is read here`);
 }
 
 /** Reads a manifest's bytes and checks them against its descriptor. Throws ManifestError and ContentMismatch. */
@@ -108,28 +114,23 @@ export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Ind
   check(!(index && ('layers' in document || 'config' in document)), 'an index has no layers and no config');
   check(index || !('manifests' in document), 'a manifest of one image has no manifests');
   check(document['subject'] === undefined || isDescriptor(document['subject']), 'subject is no descriptor');
+  checkTexts(document);
   if (index) {
-    check(areDescriptors(document['manifests']), 'manifests is no list of descriptors');
+    checkDescriptors(document['manifests'], 'manifests');
   } else {
     check(isDescriptor(document['config']), 'config is no descriptor');
-    check(areDescriptors(document['layers']), 'layers is no list of descriptors');
+    checkDescriptors(document['layers'], 'layers');
   }
   // Checked field by field above.
   return { ...document, mediaType: type } as unknown as Manifest | Index;
 }
 
 function parseObject(bytes: Buffer): Record<string, unknown> {
-  let document: unknown;
   try {
-    document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    throw new ManifestError('MANIFEST_INVALID', 'the manifest is not JSON');
+    return parseJsonObject(bytes);
+  } catch (error) {
+    throw error instanceof JsonRefused ? new ManifestError('MANIFEST_INVALID', `the manifest ${error.message}`) : error;
   }
-  check(
-    typeof document === 'object' && document !== null && !Array.isArray(document),
-    'the manifest is no JSON object',
-  );
-  return document as Record<string, unknown>;
 }
 
 function check(holds: boolean, message: string): asserts holds {
@@ -138,18 +139,44 @@ function check(holds: boolean, message: string): asserts holds {
   }
 }
 
-function areDescriptors(value: unknown): value is Descriptor[] {
-  return Array.isArray(value) && value.every(isDescriptor);
+function checkDescriptors(value: unknown, field: string): void {
+  check(Array.isArray(value), `${field} is no list of descriptors`);
+  const { length } = value;
+  check(length <= DESCRIPTOR_COUNT_MAX, `${field} has ${length} descriptors, more than ${DESCRIPTOR_COUNT_MAX}`);
+  check(value.every(isDescriptor), `${field} is no list of descriptors`);
+  for (const descriptor of value) checkTexts(descriptor as unknown as Record<string, unknown>);
+}
+
+/** What a manifest and a descriptor may both say about themselves, and what a reader takes to be text. */
+function checkTexts({ annotations, artifactType, platform }: Record<string, unknown>): void {
+  check(annotations === undefined || isTextRecord(annotations), 'annotations is no record of texts');
+  check(artifactType === undefined || typeof artifactType === 'string', 'artifactType is no text');
+  check(platform === undefined || isPlatform(platform), 'platform does not name a system and a processor');
+}
+
+function isTextRecord(value: unknown): boolean {
+  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+}
+
+function isPlatform(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { os, architecture, variant } = value;
+  return typeof os === 'string' && typeof architecture === 'string' && ['string', 'undefined'].includes(typeof variant);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** True for what has the three fields of a descriptor, well-formed. */
 export function isDescriptor(value: unknown): value is Descriptor {
-  if (typeof value !== 'object' || value === null) {
+  if (!isRecord(value)) {
     return false;
   }
-  const { mediaType, digest, size } = value as Record<string, unknown>;
+  const { mediaType, digest, size } = value;
   return (
     typeof mediaType === 'string' &&
+    mediaType.length <= MEDIA_TYPE_LENGTH_MAX &&
     typeof digest === 'string' &&
     isDigest(digest) &&
     typeof size === 'number' &&

@@ -1,0 +1,193 @@
+// The fields of an image config as schemas: what each may hold, how much of it, and the words for a value that does not fit.
+import Type, { type TSchema } from 'typebox';
+import { isDigest } from './descriptor.ts';
+
+/** Linux takes 128 KiB for one argument or one variable, its final NUL included (execve(2), MAX_ARG_STRLEN). */
+const ARGUMENT_BYTES_MAX = 128 * 1024 - 1;
+/** A command or an environment beyond this leaves no room for the other in what Linux takes together with a stack of 2 MiB (a quarter of it). */
+const ARGUMENTS_BYTES_MAX = 256 * 1024;
+/** Images with generated environments have some hundreds of variables. */
+const ARGUMENT_COUNT_MAX = 1000;
+/** Build tools keep their own records in labels; some write 500 KB. */
+const LABELS_BYTES_MAX = 1024 * 1024;
+/** Ports, volumes and labels: images have a handful, generated ones some hundreds. */
+const KEY_COUNT_MAX = 1000;
+/** PATH_MAX of Linux. */
+const PATH_BYTES_MAX = 4096;
+/** Names of users, platforms and signals; 32 are usual. */
+const WORD_BYTES_MAX = 256;
+/** Docker refuses an image of more than some 125 layers, overlayfs one of more than 500. */
+export const LAYER_COUNT_MAX = 127;
+/** Steps that make no layer are in the history too; the longest Dockerfiles have some hundreds. */
+const HISTORY_COUNT_MAX = 1000;
+
+type Rule<Value> = readonly [holds: (value: Value) => boolean, wrong: string | ((value: Value) => string)];
+
+/** The schema with further rules, which are asked only of values that have its type. */
+function ruled<Value>(schema: TSchema, is: (value: unknown) => value is Value, rules: Rule<Value>[]): TSchema {
+  return rules.reduce<TSchema>(
+    (ruledSchema, [holds, wrong]) =>
+      Type.Refine(
+        ruledSchema,
+        (value: unknown) => !is(value) || holds(value),
+        (value: unknown) => (typeof wrong === 'string' ? wrong : wrong(value as Value)),
+      ),
+    schema,
+  );
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isList = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const TEXT_RULES: Rule<string>[] = [
+  [(text) => !text.includes('\0'), 'holds a NUL character'],
+  [(text) => text.isWellFormed(), 'holds a broken character'],
+];
+
+/** Text without NUL. */
+function text(bytesMax: number, rules: Rule<string>[] = []): TSchema {
+  const size: Rule<string> = [(value) => bytesOf(value) <= bytesMax, `is longer than ${bytesMax} bytes`];
+  return ruled(Type.String(), isText, [size, ...TEXT_RULES, ...rules]);
+}
+
+function bytesOf(value: string): number {
+  return Buffer.byteLength(value);
+}
+
+function list(item: TSchema, countMax: number, rules: Rule<string[]>[] = []): TSchema {
+  return ruled(Type.Array(item, { maxItems: countMax }), isList, rules);
+}
+
+function totalOf(texts: readonly string[]): number {
+  return texts.reduce((sum, one) => sum + bytesOf(one), 0);
+}
+
+/** An object whose names are data; each name must satisfy `nameRules`. */
+function record(value: TSchema, nameRules: Rule<string>[], rules: Rule<Record<string, unknown>>[] = []): TSchema {
+  const perName = [...TEXT_RULES, ...nameRules].map(
+    ([holds, wrong]): Rule<Record<string, unknown>> => [
+      (found) => Object.keys(found).every(holds),
+      (found) => {
+        const name = Object.keys(found).find((one) => !holds(one)) ?? '';
+        return `the name ${JSON.stringify(name.slice(0, 100))} ${typeof wrong === 'string' ? wrong : wrong(name)}`;
+      },
+    ],
+  );
+  return ruled({ type: 'object', additionalProperties: value }, isRecord, [
+    [(found) => Object.keys(found).length <= KEY_COUNT_MAX, `has more than ${KEY_COUNT_MAX} names`],
+    [(found) => !Object.hasOwn(found, '__proto__'), 'the name __proto__ is refused'],
+    ...perName,
+    ...rules,
+  ]);
+}
+
+/** Control characters, line separators, and what changes the direction of writing: each makes a name look like another one. */
+const CONTROL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
+const nameOf = (line: string): string => line.split('=', 1)[0] ?? '';
+
+/** Linux allows any name without `=`; a leading dash would be an option of env(1) and its like. */
+const ENVIRONMENT_RULES: Rule<string>[] = [
+  [(line) => nameOf(line) !== '', 'the name is empty'],
+  [(line) => !CONTROL.test(nameOf(line)), 'the name holds a control character'],
+  [(line) => !nameOf(line).startsWith('-'), 'the name begins with a dash'],
+  [(line) => nameOf(line) !== '__proto__', 'the name __proto__ is refused'],
+];
+
+const tooLong: Rule<string[]> = [
+  (found) => totalOf(found) <= ARGUMENTS_BYTES_MAX,
+  `has more than ${ARGUMENTS_BYTES_MAX} bytes in total`,
+];
+
+const COMMAND = list(text(ARGUMENT_BYTES_MAX), ARGUMENT_COUNT_MAX, [tooLong]);
+const ENVIRONMENT = list(text(ARGUMENT_BYTES_MAX, ENVIRONMENT_RULES), ARGUMENT_COUNT_MAX, [tooLong]);
+
+const USER = text(2 * WORD_BYTES_MAX, [
+  [
+    (user) => /^(?!-)[^\s:\p{Cc}]*(?::(?!-)[^\s:\p{Cc}]*)?$/u.test(user),
+    'is not user[:group], each a name or a number',
+  ],
+]);
+
+const isPath = (found: string): boolean => found.startsWith('/') && !CONTROL.test(found);
+const DIRECTORY = text(PATH_BYTES_MAX, [[(found) => found === '' || isPath(found), 'is not an absolute path']]);
+const VOLUMES = record(Type.Object({}), [
+  [isPath, 'is not an absolute path'],
+  [(found) => bytesOf(found) <= PATH_BYTES_MAX, `is longer than ${PATH_BYTES_MAX} bytes`],
+]);
+const PORTS = record(Type.Object({}), [
+  [(port) => /^[0-9]{1,5}(?:-[0-9]{1,5})?(?:\/[a-z]{1,8})?$/i.test(port), 'is not a port as 80/tcp'],
+]);
+
+const sizeOfLabels = (labels: Record<string, unknown>): number =>
+  totalOf(Object.entries(labels).flatMap(([name, value]) => (isText(value) ? [name, value] : [name])));
+const LABELS = record(
+  text(LABELS_BYTES_MAX),
+  [[(name) => !CONTROL.test(name), 'holds a control character']],
+  [[(labels) => sizeOfLabels(labels) <= LABELS_BYTES_MAX, `has more than ${LABELS_BYTES_MAX} bytes in total`]],
+);
+
+const WORD = text(WORD_BYTES_MAX, [[(word) => !CONTROL.test(word), 'holds a control character']]);
+const SIGNAL = text(WORD_BYTES_MAX, [
+  [(signal) => /^[A-Z0-9+-]*$/i.test(signal), 'is not the name or number of a signal'],
+]);
+const TIME = text(WORD_BYTES_MAX, [
+  [
+    (time) => time === '' || (/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d/.test(time) && !Number.isNaN(Date.parse(time))),
+    'is not a time as 2026-01-31T12:00:00Z',
+  ],
+]);
+const NANOSECONDS = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const DIGEST = text(WORD_BYTES_MAX, [[isDigest, 'is not a sha256 digest']]);
+
+const optional = <Schema extends TSchema>(schema: Schema) => Type.Optional(schema);
+
+/** The container's settings: OCI's fields, and those that Docker adds. */
+const SETTINGS = Type.Object({
+  User: optional(USER),
+  ExposedPorts: optional(PORTS),
+  Env: optional(ENVIRONMENT),
+  Entrypoint: optional(COMMAND),
+  Cmd: optional(COMMAND),
+  Volumes: optional(VOLUMES),
+  WorkingDir: optional(DIRECTORY),
+  Labels: optional(LABELS),
+  StopSignal: optional(SIGNAL),
+  Healthcheck: optional(
+    Type.Object({
+      Test: optional(COMMAND),
+      Interval: optional(NANOSECONDS),
+      Timeout: optional(NANOSECONDS),
+      StartPeriod: optional(NANOSECONDS),
+      StartInterval: optional(NANOSECONDS),
+      Retries: optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+    }),
+  ),
+});
+
+/** The text of a step is a whole script at times. */
+const STEP = text(ARGUMENT_BYTES_MAX);
+
+const HISTORY = Type.Array(
+  Type.Object({
+    created: optional(TIME),
+    created_by: optional(STEP),
+    author: optional(STEP),
+    comment: optional(STEP),
+    empty_layer: optional(Type.Boolean()),
+  }),
+  { maxItems: HISTORY_COUNT_MAX },
+);
+
+/** The whole document. */
+export const IMAGE_CONFIG = Type.Object({
+  created: optional(TIME),
+  author: optional(STEP),
+  architecture: optional(WORD),
+  os: optional(WORD),
+  variant: optional(WORD),
+  config: optional(SETTINGS),
+  rootfs: Type.Object({ type: Type.Literal('layers'), diff_ids: list(DIGEST, LAYER_COUNT_MAX) }),
+  history: optional(HISTORY),
+});

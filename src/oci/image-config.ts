@@ -1,0 +1,125 @@
+// Image configs as they come from outside (OCI image-spec, config.md; Docker's further fields): parsed by a schema, each refusal in words.
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { printable } from '../tar/header.ts';
+import { readContent } from './bounded-read.ts';
+import type { ContentStore } from './content.ts';
+import type { Digest, ImageConfig } from './descriptor.ts';
+import { IMAGE_CONFIG } from './image-config-fields.ts';
+import { JsonRefused, parseJsonObject } from './json-document.ts';
+
+/** As large as registries let a manifest be; the largest configs, with their whole history, have some 100 KB. */
+export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
+
+/** A config that is not one, or holds what no image needs. The message names the field and says what is wrong with it. */
+export class ImageConfigError extends Error {
+  override readonly name = 'ImageConfigError';
+  readonly code = 'IMAGE_CONFIG_INVALID';
+  /** `Env[3]`, `rootfs.diff_ids[0]`; absent for the document as a whole. */
+  readonly field?: string;
+
+  constructor(reason: string, field?: string) {
+    super(field === undefined ? `the image config ${reason}` : `the image config: ${field}: ${reason}`);
+    if (field !== undefined) this.field = field;
+  }
+}
+
+/** Reads and parses the config of a stored image. Throws ImageConfigError, and ContentMissing. */
+export async function readImageConfig(content: ContentStore, digest: Digest): Promise<ImageConfig> {
+  return parseImageConfig(await readContent(content, digest, { sizeBytesMax: CONFIG_BYTES_MAX, tooLarge }));
+}
+
+const validator = Compile(IMAGE_CONFIG);
+
+/**
+ * The config with the fields that Larder knows. null is read as absent, as Go does, in which the other tools are written. Throws
+ * ImageConfigError.
+ */
+export function parseImageConfig(bytes: Buffer): ImageConfig {
+  if (bytes.length > CONFIG_BYTES_MAX) throw tooLarge();
+  const config = knownPart(IMAGE_CONFIG, objectOf(bytes));
+  if (!validator.Check(config)) throw refusalOf(config);
+  // The schema says more than its type: this one is what the engine works with.
+  return { architecture: '', os: '', ...(config as object) } as ImageConfig;
+}
+
+function tooLarge(): ImageConfigError {
+  return new ImageConfigError(`is larger than ${CONFIG_BYTES_MAX} bytes`);
+}
+
+function objectOf(bytes: Buffer): Record<string, unknown> {
+  try {
+    return parseJsonObject(bytes);
+  } catch (error) {
+    throw error instanceof JsonRefused ? new ImageConfigError(error.message) : error;
+  }
+}
+
+type ObjectSchema = { properties?: Record<string, TSchema>; additionalProperties?: TSchema; items?: TSchema };
+
+/** The part of a value that the schema names, without nulls; what has another type than it should stays for the validator. */
+function knownPart(schema: TSchema, value: unknown): unknown {
+  const { properties, additionalProperties, items } = schema as ObjectSchema;
+  if (Array.isArray(value)) return items === undefined ? value : value.map((item) => knownPart(items, item));
+  if (typeof value !== 'object' || value === null) return value;
+  if (additionalProperties !== undefined) {
+    return Object.fromEntries(
+      Object.entries(value).map(([name, part]) => [name, knownPart(additionalProperties, part)]),
+    );
+  }
+  if (properties === undefined) return value;
+  const found = value as Record<string, unknown>;
+  const known = Object.entries(properties).filter(([name]) => Object.hasOwn(found, name) && found[name] !== null);
+  return Object.fromEntries(known.map(([name, part]) => [name, knownPart(part, found[name])]));
+}
+
+type Found = { keyword: string; instancePath: string; params: Record<string, unknown>; message: string };
+
+function refusalOf(config: unknown): ImageConfigError {
+  const [first] = validator.Errors(config) as unknown as Found[];
+  if (first === undefined) return new ImageConfigError('is not valid');
+  return new ImageConfigError(printable(reasonOf(first)), printable(fieldOf(first)));
+}
+
+const TYPE_NAMES: Record<string, string> = {
+  object: 'an object',
+  array: 'a list',
+  string: 'text',
+  integer: 'a whole number',
+  boolean: 'true or false',
+};
+
+function reasonOf({ keyword, params, message }: Found): string {
+  switch (keyword) {
+    case 'type':
+      return `is not ${TYPE_NAMES[String(params['type'])] ?? 'of the right type'}`;
+    case 'required':
+      return 'is missing';
+    case 'maxItems':
+      return `has more than ${params['limit']} items`;
+    case 'minimum':
+    case 'maximum':
+      return 'is a number out of range';
+    case 'const':
+      return `is not ${JSON.stringify(params['allowedValue'])}`;
+    default:
+      return String(params['message'] ?? message);
+  }
+}
+
+/** `/config/Env/3` as `Env[3]`; the settings are known by their own names. */
+function fieldOf({ keyword, instancePath, params }: Found): string {
+  const missing = keyword === 'required' ? (params['requiredProperties'] as string[]).slice(0, 1) : [];
+  const steps = [
+    ...instancePath
+      .replace(/^\/config(?=\/)/, '')
+      .split('/')
+      .slice(1),
+    ...missing,
+  ];
+  return steps.reduce((field, step) => {
+    const name = step.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (/^\d+$/.test(name)) return `${field}[${name}]`;
+    return field === '' ? name : `${field}.${name}`;
+  }, '');
+}

@@ -1,0 +1,58 @@
+// JSON from outside as an object: what it costs is bounded before it is parsed.
+
+/** A config of 4 MiB with more values than this is no image's: the largest have some thousands. Each costs up to 60 bytes. */
+const VALUES_MAX = 100_000;
+/** Manifests and configs nest five deep. */
+const DEPTH_MAX = 32;
+
+/** JSON that is not read; the message is the reason, without a subject. */
+export class JsonRefused extends Error {
+  override readonly name = 'JsonRefused';
+}
+
+/** Parses the bytes of one JSON object. Throws JsonRefused. */
+export function parseJsonObject(bytes: Buffer): Record<string, unknown> {
+  checkCost(bytes);
+  let document: unknown;
+  try {
+    document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw new JsonRefused('is not JSON');
+  }
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    throw new JsonRefused('is no JSON object');
+  }
+  return document as Record<string, unknown>;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const OPENING = new Set([0x5b, 0x7b]);
+const CLOSING = new Set([0x5d, 0x7d]);
+
+/** Counts values and nesting by the marks outside strings. What is no JSON may be counted wrongly; the parser refuses it. */
+function checkCost(bytes: Buffer): void {
+  let values = 0;
+  let depth = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte === QUOTE) at = endOfString(bytes, at);
+    else if (byte === COMMA) values++;
+    else if (OPENING.has(byte)) {
+      values++;
+      depth++;
+    } else if (CLOSING.has(byte)) depth--;
+    if (depth > DEPTH_MAX) throw new JsonRefused(`is nested deeper than ${DEPTH_MAX} levels`);
+    if (values > VALUES_MAX) throw new JsonRefused(`has more than ${VALUES_MAX} values`);
+  }
+}
+
+/** The index of the quote that ends the string which begins at `start`. */
+function endOfString(bytes: Buffer, start: number): number {
+  for (let at = start + 1; ; at++) {
+    const byte = bytes[at];
+    if (byte === BACKSLASH) at++;
+    else if (byte === QUOTE || byte === undefined) return at;
+  }
+}

@@ -1,0 +1,39 @@
+// Manifests and indexes of images in the content store, read with the limits of an image.
+
+import { readContent } from './bounded-read.ts';
+import type { ContentStore } from './content.ts';
+import type { Digest, Index, Manifest } from './descriptor.ts';
+import { LAYER_COUNT_MAX } from './image-config-fields.ts';
+import { isIndex, MANIFEST_BYTES_MAX, ManifestError, manifestTooLarge, parseManifest } from './manifest.ts';
+
+export type StoredDocument = {
+  digest: Digest;
+  /** What the document was announced as; absent when it must say so itself. */
+  mediaType?: string;
+};
+
+/** Reads the manifest of one image. Throws ManifestError, also for an index, and ContentMissing. */
+export async function readManifest(content: ContentStore, stored: StoredDocument): Promise<Manifest> {
+  const document = await readStored(content, stored);
+  if (isIndex(document)) throw invalid('an index stands where the manifest of one image should be');
+  if (document.layers.length > LAYER_COUNT_MAX) {
+    throw invalid(`the image has ${document.layers.length} layers, and at most ${LAYER_COUNT_MAX} are read`);
+  }
+  return document;
+}
+
+/** Reads an index. Throws ManifestError, also for the manifest of one image, and ContentMissing. */
+export async function readIndex(content: ContentStore, stored: StoredDocument): Promise<Index> {
+  const document = await readStored(content, stored);
+  if (!isIndex(document)) throw invalid('the manifest of one image stands where an index should be');
+  return document;
+}
+
+async function readStored(content: ContentStore, { digest, mediaType }: StoredDocument): Promise<Manifest | Index> {
+  const bytes = await readContent(content, digest, { sizeBytesMax: MANIFEST_BYTES_MAX, tooLarge: manifestTooLarge });
+  return parseManifest(bytes, mediaType);
+}
+
+function invalid(message: string): ManifestError {
+  return new ManifestError('MANIFEST_INVALID', message);
+}
