@@ -1,13 +1,51 @@
-// The statements on the rows of jobs that a worker has taken, where pg-boss has none.
+// The statements by which a worker takes jobs, keeps them, and gives them back, where pg-boss has none.
 import type pg from 'pg';
-import type { JobRecord } from './job-record.ts';
-import { QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
+import { type JobRecord, readRecord } from './job-record.ts';
+import { type JobData, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
 
-/** A job as it was taken: pg-boss counts an attempt by its start. */
-export type TakenJob = { id: string; retryCount: number; startedOn: Date };
+export type TakenJob = {
+  id: string;
+  data: JobData;
+  groupId: string | null;
+  /** Attempts before this one: as in pg-boss, an attempt is counted by the next start. */
+  retryCount: number;
+  startedOn: Date;
+  record: JobRecord;
+};
+
+type TakenRow = { suspect: boolean; id: string | null; output: unknown } & Omit<TakenJob, 'id' | 'record'>;
 
 /** Four missed beats. With the beat before the death and the look after it, a job is back in under 8 s. */
-const LOST_AFTER_SECONDS = 6;
+export const LOST_AFTER_SECONDS = 6;
+
+/**
+ * Takes the first job that is ready, as pg-boss's fetch does. ALONE: the first one is a suspect and this worker runs
+ * something; it takes nothing until it runs nothing, so that the suspect's turn comes.
+ */
+export async function takeJob(
+  pool: pg.Pool,
+  { ignoreGroups, runsNothing }: { ignoreGroups: readonly string[]; runsNothing: boolean },
+): Promise<TakenJob | 'ALONE' | undefined> {
+  const { rows } = await pool.query<TakenRow>(
+    `with first as (
+       select id, coalesce(output @> '{"suspect": true}', false) as suspect from ${QUEUE_SCHEMA}.job
+       where name = '${QUEUE_NAME}' and state < 'active' and not blocked and start_after <= now()
+         and (group_id is null or group_id <> all($1::text[]))
+       order by priority desc, created_on limit 1
+       for update skip locked),
+     taken as (
+       update ${QUEUE_SCHEMA}.job j set state = 'active', started_on = now(), heartbeat_on = now(),
+         retry_count = case when j.started_on is null then j.retry_count else j.retry_count + 1 end
+       from first where j.name = '${QUEUE_NAME}' and j.id = first.id and ($2::boolean or not first.suspect)
+       returning j.id, j.data, j.group_id as "groupId", j.retry_count as "retryCount", j.started_on as "startedOn", j.output)
+     select first.suspect, taken.* from first left join taken on true`,
+    [ignoreGroups, runsNothing],
+  );
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const { suspect: _suspect, output, id, ...rest } = row;
+  return id === null ? 'ALONE' : { id, ...rest, record: readRecord(output) };
+}
 
 /** Says that the worker of these jobs lives. Returns the ids of those that are still its own: another worker may have taken one over. */
 export async function touchJobs(pool: pg.Pool, jobs: readonly TakenJob[]): Promise<Set<string>> {
@@ -22,13 +60,19 @@ export async function touchJobs(pool: pg.Pool, jobs: readonly TakenJob[]): Promi
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Gives back the jobs of dead workers. The attempt counts: started_on stays, and pg-boss counts one up at the next start. */
-export async function takeOverLost(pool: pg.Pool): Promise<void> {
+/**
+ * Gives back the jobs of dead workers without counting the attempt. Each becomes a suspect, since any of them may have
+ * killed its worker. One that was a suspect before ran alone: that loss is its own and is counted.
+ */
+export async function giveBackLost(pool: pg.Pool): Promise<void> {
   await pool.query(
     `with lost as (
-       update ${QUEUE_SCHEMA}.job set state = 'retry', heartbeat_on = null, start_after = now(),
-         output = coalesce(output, '{"message": "The worker was lost"}')
-       where name = '${QUEUE_NAME}' and state = 'active' and heartbeat_on < now() - ${LOST_AFTER_SECONDS} * interval '1 second'
+       update ${QUEUE_SCHEMA}.job set state = 'retry', started_on = null, heartbeat_on = null, start_after = now(),
+         output = coalesce(output, '{}') || case when output @> '{"suspect": true}'
+           then jsonb_build_object('losses', coalesce((output ->> 'losses')::int, 0) + 1)
+           else '{"suspect": true}' end
+       where name = '${QUEUE_NAME}' and state = 'active'
+         and heartbeat_on < now() - ${LOST_AFTER_SECONDS} * interval '1 second'
        returning id)
      select pg_notify('${QUEUE_CHANNEL}', '') from lost limit 1`,
   );
@@ -37,8 +81,8 @@ export async function takeOverLost(pool: pg.Pool): Promise<void> {
 /** Puts a job back as if this attempt had not been. Its record is what the next run finds. */
 export async function giveBackJob(
   pool: pg.Pool,
-  { id, retryCount }: Pick<TakenJob, 'id' | 'retryCount'>,
-  { record, afterSeconds = 0 }: { record: JobRecord; afterSeconds?: number },
+  { id, retryCount, record }: Pick<TakenJob, 'id' | 'retryCount' | 'record'>,
+  afterSeconds = 0,
 ): Promise<void> {
   await pool.query(
     `update ${QUEUE_SCHEMA}.job set state = 'retry', started_on = null, heartbeat_on = null,
@@ -50,7 +94,7 @@ export async function giveBackJob(
 }
 
 /** Writes the record of a job that runs, so that it outlives the process. */
-export async function keepRecord(pool: pg.Pool, id: string, record: JobRecord): Promise<void> {
+export async function writeRecord(pool: pg.Pool, { id, record }: Pick<TakenJob, 'id' | 'record'>): Promise<void> {
   await pool.query(
     `update ${QUEUE_SCHEMA}.job set output = $2 where name = '${QUEUE_NAME}' and id = $1 and state = 'active'`,
     [id, JSON.stringify(record)],
@@ -58,7 +102,7 @@ export async function keepRecord(pool: pg.Pool, id: string, record: JobRecord): 
 }
 
 /** Ends a job as failed, however many attempts pg-boss would still give it. */
-export async function failJobForGood(pool: pg.Pool, id: string, record: JobRecord): Promise<void> {
+export async function failJobForGood(pool: pg.Pool, { id, record }: Pick<TakenJob, 'id' | 'record'>): Promise<void> {
   await pool.query(
     `update ${QUEUE_SCHEMA}.job set state = 'failed', completed_on = now(), heartbeat_on = null, output = $2
      where name = '${QUEUE_NAME}' and id = $1 and state = 'active'`,

@@ -1,12 +1,25 @@
 // Works on the queue: takes jobs as slots are free, keeps them alive by heartbeat, takes over those of dead workers, gives back what it cannot finish.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { type JobWithMetadata, PgBoss } from 'pg-boss';
-import { type JobRecord, readRecord } from './job-record.ts';
+import { PgBoss } from 'pg-boss';
+import { JobCrashed, JobDeclined, JobPostponed } from './job-errors.ts';
+import { CRASHES_MAX, findVerdict } from './job-record.ts';
 import { ATTEMPTS_MAX, type JobData, keyOf, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
 import { type Listener, listenTo } from './queue-listener.ts';
-import { failJobForGood, giveBackJob, keepRecord, takeOverLost, touchJobs } from './queue-rows.ts';
+import {
+  failJobForGood,
+  giveBackJob,
+  giveBackLost,
+  LOST_AFTER_SECONDS,
+  type TakenJob,
+  takeJob,
+  touchJobs,
+  writeRecord,
+} from './queue-rows.ts';
 import { SCHEDULES, type Task, type TaskPayloads } from './queue-tasks.ts';
+import { storableText } from './storable-text.ts';
+
+export { JobCrashed, JobDeclined, JobPostponed };
 
 export type JobContext = {
   id: string;
@@ -43,43 +56,6 @@ export type Queue = {
   /** Takes no more jobs, waits `finishMs` for the running ones, aborts the rest and gives them back at once. */
   stop(options?: { finishMs?: number }): Promise<void>;
 };
-
-/** Thrown by a handler that cannot work yet (no room on the disk): the job comes back later and no attempt is counted. */
-export class JobPostponed extends Error {
-  readonly seconds: number;
-
-  constructor(seconds: number, reason: string) {
-    super(reason);
-    this.name = 'JobPostponed';
-    this.seconds = seconds;
-  }
-}
-
-/**
- * Thrown by a handler whose worker cannot do the job while another one can: the job is given back at once, no attempt is
- * counted, and this worker takes no further job for a moment, so that the other one comes first.
- */
-export class JobDeclined extends JobPostponed {
-  constructor(reason: string) {
-    super(0, reason);
-    this.name = 'JobDeclined';
-  }
-}
-
-/**
- * Thrown by a handler whose own child process died (a signal, a memory limit). The message says why, for the person who
- * reads the pipeline: "the process that built this image used more than 1 GiB of memory and was ended". Crashes are
- * counted apart from thrown errors, and after CRASHES_MAX of them the job is not run again.
- */
-export class JobCrashed extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'JobCrashed';
-  }
-}
-
-/** One crash may be the machine's (memory was short for a moment); a second one is the job's. */
-const CRASHES_MAX = 2;
 
 /** A moment for the memory of the dead process to be free again. */
 const CRASH_PAUSE_SECONDS = 3;
@@ -124,8 +100,7 @@ export async function openQueue(options: { url: string }): Promise<Queue> {
 }
 
 type Running = {
-  job: JobWithMetadata<JobData>;
-  record: JobRecord;
+  job: TakenJob;
   abort: AbortController;
   /** Another worker has it: this one may not say anything about it any more. */
   lost: boolean;
@@ -184,7 +159,8 @@ class WorkingQueue implements Queue {
     await withinMs(all(), finishMs);
     for (const running of this.#running) running.abort.abort(new Error('The worker stops'));
     await withinMs(all(), ABORT_WAIT_MS);
-    for (const running of this.#running) await this.#giveBack(running).catch((error) => this.#report(error));
+    for (const { job, lost } of this.#running)
+      if (!lost) await giveBackJob(this.#pool, job).catch((error) => this.#report(error));
     this.#over.abort();
     await this.#loops[1];
     await this.#listener?.close();
@@ -205,8 +181,8 @@ class WorkingQueue implements Queue {
       this.#wake = Promise.withResolvers();
       try {
         while (this.#mayTake()) {
-          const job = await this.#fetch();
-          if (!job) break;
+          const job = await this.#take();
+          if (!job || job === 'ALONE') break;
           this.#start(job);
         }
         await withinMs(this.#wake.promise, POLL_MS);
@@ -218,18 +194,19 @@ class WorkingQueue implements Queue {
   }
 
   #mayTake(): boolean {
-    const free = this.#running.size < this.#options.concurrency;
-    return free && !this.#stopping && performance.now() >= this.#restUntil;
+    if (this.#stopping || performance.now() < this.#restUntil) return false;
+    const jobs = [...this.#running];
+    return jobs.length < this.#options.concurrency && !jobs.some(({ job }) => job.record.suspect);
   }
 
   /** A group over its half of the slots waits for the others; when nobody else has work it may take all. */
-  async #fetch(): Promise<JobWithMetadata<JobData> | undefined> {
+  async #take(): Promise<TakenJob | 'ALONE' | undefined> {
     const share = Math.ceil(this.#options.concurrency / 2);
+    const runsNothing = this.#running.size === 0;
     const ignoreGroups = this.#groupsAt(share);
-    const [fair] = await this.#boss.fetch<JobData>(QUEUE_NAME, { includeMetadata: true, ignoreGroups });
+    const fair = await takeJob(this.#pool, { ignoreGroups, runsNothing });
     if (fair || ignoreGroups.length === 0) return fair;
-    const [left] = await this.#boss.fetch<JobData>(QUEUE_NAME, { includeMetadata: true });
-    return left;
+    return await takeJob(this.#pool, { ignoreGroups: [], runsNothing });
   }
 
   #groupsAt(share: number): string[] {
@@ -240,14 +217,8 @@ class WorkingQueue implements Queue {
     return [...counts].filter(([, count]) => count >= share).map(([group]) => group);
   }
 
-  #start(job: JobWithMetadata<JobData>): void {
-    const running: Running = {
-      job,
-      record: readRecord(job.output),
-      abort: new AbortController(),
-      lost: false,
-      settled: Promise.resolve(),
-    };
+  #start(job: TakenJob): void {
+    const running: Running = { job, abort: new AbortController(), lost: false, settled: Promise.resolve() };
     this.#running.add(running);
     running.settled = this.#run(running)
       .catch((error) => this.#report(error, job.data))
@@ -258,23 +229,21 @@ class WorkingQueue implements Queue {
   }
 
   async #run(running: Running): Promise<void> {
-    const { job, record } = running;
+    const { job } = running;
+    const verdict = findVerdict(job.record);
+    if (verdict !== undefined) return await this.#exhaust(running, new JobCrashed(verdict));
     const attempt = job.retryCount + 1;
-    // Its last crash was counted, but this process or another died before the job was failed.
-    if (record.crashes >= CRASHES_MAX) return await this.#exhaust(running, new JobCrashed(record.message ?? ''));
     try {
-      // Attempts are given one more time only when the last one's worker died with it: a job that kills workers has to end.
-      if (attempt > ATTEMPTS_MAX) throw new Error('The worker died at the last attempt');
       await this.#handle(job.data, {
         id: job.id,
         attempt,
-        isLast: attempt === ATTEMPTS_MAX,
+        isLast: attempt >= ATTEMPTS_MAX,
         signal: running.abort.signal,
       });
     } catch (error) {
       return await this.#failed(running, attempt, error);
     }
-    if (!running.lost) await this.#boss.complete(QUEUE_NAME, job.id);
+    await this.#write(running, () => this.#boss.complete(QUEUE_NAME, job.id));
   }
 
   async #handle<T extends Task>({ task, payload }: JobData<T>, context: JobContext): Promise<void> {
@@ -284,51 +253,74 @@ class WorkingQueue implements Queue {
   }
 
   async #failed(running: Running, attempt: number, error: unknown): Promise<void> {
-    const { job, lost } = running;
-    if (lost) return;
+    const { job } = running;
+    if (running.lost) return;
     if (running.abort.signal.aborted) return await this.#giveBack(running);
-    if (error instanceof JobPostponed) {
-      this.#options.onPostponed?.(error, job.data);
-      if (error instanceof JobDeclined) this.#restUntil = performance.now() + DECLINED_REST_MS;
-      return await this.#giveBack(running, error.seconds);
-    }
+    if (error instanceof JobPostponed) return await this.#postponed(running, error);
     this.#report(error, job.data);
-    running.record = { ...running.record, message: messageOf(error) };
+    job.record = { ...job.record, message: messageOf(error) };
     if (error instanceof JobCrashed) return await this.#crashed(running, error);
     if (attempt >= ATTEMPTS_MAX) return await this.#exhaust(running, error);
-    await this.#boss.fail(QUEUE_NAME, job.id, running.record);
+    await this.#write(running, () => this.#boss.fail(QUEUE_NAME, job.id, job.record));
+  }
+
+  async #postponed(running: Running, postponed: JobPostponed): Promise<void> {
+    const { job } = running;
+    this.#options.onPostponed?.(postponed, job.data);
+    // A worker that leaves the job to another one has not run it, so it stays a suspect.
+    if (postponed instanceof JobDeclined) this.#restUntil = performance.now() + DECLINED_REST_MS;
+    else job.record = { ...job.record, suspect: false };
+    await this.#giveBack(running, postponed.seconds);
   }
 
   /** The count is written before anything follows from it: whatever dies next, the job is not run a third time. */
   async #crashed(running: Running, error: JobCrashed): Promise<void> {
-    running.record.crashes += 1;
-    if (running.record.crashes < CRASHES_MAX) return await this.#giveBack(running, CRASH_PAUSE_SECONDS);
-    await keepRecord(this.#pool, running.job.id, running.record);
+    const { job } = running;
+    job.record = { ...job.record, crashes: job.record.crashes + 1 };
+    if (job.record.crashes < CRASHES_MAX) return await this.#giveBack(running, CRASH_PAUSE_SECONDS);
+    await this.#write(running, () => writeRecord(this.#pool, job));
     await this.#exhaust(running, error);
   }
 
   async #exhaust(running: Running, error: unknown): Promise<void> {
-    const { job, record } = running;
+    const { job } = running;
     try {
       await this.#options.onExhausted?.(job.data, error);
     } catch (cause) {
       this.#report(cause, job.data);
       return await this.#giveBack(running, TROUBLE_PAUSE_MS / 1000);
     }
-    await failJobForGood(this.#pool, job.id, record);
+    await this.#write(running, () => failJobForGood(this.#pool, job));
   }
 
-  async #giveBack({ job, record, lost }: Running, afterSeconds = 0): Promise<void> {
-    if (!lost) await giveBackJob(this.#pool, job, { record, afterSeconds });
+  async #giveBack(running: Running, afterSeconds = 0): Promise<void> {
+    await this.#write(running, () => giveBackJob(this.#pool, running.job, afterSeconds));
   }
 
+  /** Writes how a run ended. While the database does not answer, the job stays with this worker: it was not lost. */
+  async #write(running: Running, write: () => Promise<unknown>): Promise<void> {
+    while (!running.lost) {
+      try {
+        await write();
+        return;
+      } catch (error) {
+        if (this.#over.signal.aborted) throw error;
+        this.#report(error, running.job.data);
+        await this.#pause(TROUBLE_PAUSE_MS);
+      }
+    }
+  }
+
+  /** After trouble with the database the other workers get time to say that they live: they had the same trouble. */
   async #beat(): Promise<void> {
+    let othersMayBeatUntil = 0;
     while (!this.#over.signal.aborted) {
       try {
         await this.#touch();
-        await takeOverLost(this.#pool);
+        if (performance.now() >= othersMayBeatUntil) await giveBackLost(this.#pool);
       } catch (error) {
         this.#report(error);
+        othersMayBeatUntil = performance.now() + LOST_AFTER_SECONDS * 1000;
       }
       await this.#pause(BEAT_MS);
     }
@@ -373,7 +365,7 @@ class WorkingQueue implements Queue {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return storableText(error instanceof Error ? error.message : String(error));
 }
 
 /** Waits for the promise, at most so long. */

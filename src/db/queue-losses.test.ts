@@ -1,0 +1,283 @@
+// Workers that die with their jobs: nothing is counted against a job that ran beside others, and a suspect runs alone.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { until } from '../../test/house.ts';
+import { handlersWith } from '../../test/queue-handlers.ts';
+import { inTransaction } from './database.ts';
+import { ATTEMPTS_MAX, type EnqueueOptions, enqueue } from './queue.ts';
+import { JobDeclined, JobPostponed, openQueue, type Queue, type WorkOptions } from './queue-worker.ts';
+
+let database: TestDatabase;
+let queues: Queue[] = [];
+let children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+});
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  children = [];
+  await Promise.all(queues.map((queue) => queue.stop({ finishMs: 0 })));
+  queues = [];
+  await database.drop();
+});
+
+async function wish(id: string, options: EnqueueOptions = {}): Promise<void> {
+  await inTransaction(database.db, (tx) => enqueue(tx, 'plan-pipeline', { pipeline_id: id }, options));
+}
+
+async function work(handle: Parameters<typeof handlersWith>[0], options: Partial<WorkOptions> = {}): Promise<Queue> {
+  const queue = await openQueue({ url: database.url });
+  queues.push(queue);
+  await queue.work(handlersWith(handle), { concurrency: 1, ...options });
+  return queue;
+}
+
+/** Starts a worker in a process of its own, waits until it has taken so many jobs, kills it, and returns when that was. */
+async function killWorkerWith(jobs: number): Promise<number> {
+  const child = fork(fileURLToPath(new URL('../../test/queue-victim.ts', import.meta.url)), [database.url, '4']);
+  children.push(child);
+  for (let taken = 0; taken < jobs; taken++) await once(child, 'message');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  return performance.now();
+}
+
+/** Enqueues a job that the loss of a worker has marked. */
+async function wishSuspect(id: string, { losses = 0, ...options }: EnqueueOptions & { losses?: number } = {}) {
+  await inTransaction(database.db, async (tx) => {
+    const job = await enqueue(tx, 'plan-pipeline', { pipeline_id: id }, options);
+    const record = JSON.stringify({ suspect: true, losses });
+    await sql`update queue.job set output = ${record}::jsonb where id = ${job}`.execute(tx);
+  });
+}
+
+type Row = { state: string; retry_count: number; output: Record<string, unknown> | null };
+
+async function rowOf(id: string): Promise<Row> {
+  const { rows } = await database.pool.query<Row>(
+    `select state, retry_count, output from queue.job where name = 'tasks' and data -> 'payload' ->> 'pipeline_id' = $1`,
+    [id],
+  );
+  if (!rows[0]) throw new Error(`There is no job of ${id}`);
+  return rows[0];
+}
+
+/** Handlers that wait until the test ends each job by its id. */
+function gates() {
+  const started: string[] = [];
+  /** `+id` and `-id` in the order in which jobs began and ended. */
+  const events: string[] = [];
+  const ends = new Map<string, () => void>();
+  return {
+    started,
+    events,
+    running: () => [...ends.keys()].sort(),
+    handle: async (id: string) => {
+      started.push(id);
+      events.push(`+${id}`);
+      await new Promise<void>((resolve) => ends.set(id, resolve));
+      ends.delete(id);
+      events.push(`-${id}`);
+    },
+    end: (id: string) => ends.get(id)?.(),
+  };
+}
+
+describe('a worker that is killed', () => {
+  test('its jobs are back within 8 s, run one at a time before anything else does beside them, and count no attempt', async () => {
+    for (const id of ['a', 'b']) await wish(id);
+    await killWorkerWith(2);
+    const killedAt = performance.now();
+    await wish('c');
+    let running = 0;
+    const seen: [string, number, number][] = [];
+    let backAfter = 0;
+    const queue = await work(
+      async (id, { attempt }) => {
+        backAfter ||= id === 'c' ? 0 : performance.now() - killedAt;
+        seen.push([id, attempt, ++running]);
+        await new Promise(setImmediate);
+        running--;
+      },
+      { concurrency: 4 },
+    );
+    await queue.drain();
+    console.log(`back after ${(backAfter / 1000).toFixed(1)} s`);
+    expect(backAfter).toBeLessThan(8_000);
+    expect(seen.toSorted()).toEqual([
+      ['a', 1, 1],
+      ['b', 1, 1],
+      ['c', 1, 1],
+    ]);
+    expect(await rowOf('a')).toEqual({ state: 'completed', retry_count: 0, output: null });
+  });
+
+  test('one job at its last attempt is not failed by two kills', async () => {
+    await wish('a');
+    await database.pool.query(`update queue.job set retry_count = $1 where name = 'tasks'`, [ATTEMPTS_MAX - 1]);
+    await killWorkerWith(1);
+    await killWorkerWith(1);
+    const attempts: number[] = [];
+    const exhausted: unknown[] = [];
+    const queue = await work(async (_id, { attempt }) => void attempts.push(attempt), {
+      onExhausted: async (job) => void exhausted.push(job),
+    });
+    await queue.drain();
+    expect(attempts).toEqual([ATTEMPTS_MAX]);
+    expect(exhausted).toEqual([]);
+    expect((await rowOf('a')).state).toBe('completed');
+  });
+
+  test('a job that was lost alone once more than is allowed ends with the cause and is not run', async () => {
+    await wishSuspect('a', { losses: ATTEMPTS_MAX - 1 });
+    await killWorkerWith(1);
+    const runs: string[] = [];
+    const exhausted: string[] = [];
+    const queue = await work(async (id) => void runs.push(id), {
+      onExhausted: async (_job, error) => void exhausted.push((error as Error).message),
+    });
+    await queue.drain();
+    expect(runs).toEqual([]);
+    expect(exhausted).toEqual([
+      `the worker process died ${ATTEMPTS_MAX} times while it ran this step and nothing else`,
+    ]);
+    expect(await rowOf('a')).toMatchObject({ state: 'failed', output: { losses: ATTEMPTS_MAX } });
+  });
+});
+
+describe('a suspect', () => {
+  test('waits until its worker is free, which takes nothing meanwhile, and then runs alone', async () => {
+    const { handle, end, started, events, running } = gates();
+    await wish('busy 1');
+    await wish('busy 2');
+    await work(handle, { concurrency: 4 });
+    await until('both run', async () => started.length === 2);
+    await wishSuspect('suspect', { priority: 1 });
+    await wish('later');
+    end('busy 1');
+    await until('one is left', async () => (await rowOf('busy 1')).state === 'completed');
+    end('busy 2');
+    await until('the suspect runs', async () => running().includes('suspect'));
+    await wish('last');
+    end('suspect');
+    await until('the others run', async () => running().length === 2);
+    expect(events.slice(2, 6)).toEqual(['-busy 1', '-busy 2', '+suspect', '-suspect']);
+    expect(running()).toEqual(['last', 'later']);
+    for (const id of running()) end(id);
+  });
+
+  test('that a free worker takes holds no other worker back', async () => {
+    const { handle, end, running } = gates();
+    await wish('busy');
+    await work(handle, { concurrency: 2 });
+    await until('it runs', async () => running().includes('busy'));
+    await work(handle, { concurrency: 2 });
+    await wishSuspect('suspect', { priority: 1, startAfterSeconds: 3600 });
+    await wish('other');
+    await until('it runs too', async () => running().includes('other'));
+    end('other');
+    await until('one worker is free', async () => (await rowOf('other')).state === 'completed');
+    await database.pool.query(`update queue.job set start_after = now() where state = 'created'`);
+    await until('the suspect runs', async () => running().includes('suspect'));
+    await wish('next');
+    await until('the first worker goes on', async () => running().includes('next'));
+    expect(running()).toEqual(['busy', 'next', 'suspect']);
+    for (const id of running()) end(id);
+  });
+
+  test('of another group is not passed over for a group that has its share', async () => {
+    const { handle, end, running, started } = gates();
+    await wish('a1', { group: 'a' });
+    await work(handle, { concurrency: 2 });
+    await until('it runs', async () => running().includes('a1'));
+    await wishSuspect('b1', { group: 'b', startAfterSeconds: 3600 });
+    // Both become ready at once: group a has its share of the slots, and the first of the others is the suspect.
+    await wish('a2', { group: 'a', startAfterSeconds: 3600 });
+    await database.pool.query(`update queue.job set start_after = now() where state = 'created'`);
+    end('a1');
+    await until('the suspect runs', async () => running().includes('b1'));
+    expect(started).toEqual(['a1', 'b1']);
+    end('b1');
+    await until('the other follows', async () => running().includes('a2'));
+    end('a2');
+  });
+
+  test('that was postponed is one no longer, and one that a worker declined stays one', async () => {
+    const outcomes = [new JobDeclined('not here'), new JobPostponed(3600, 'no room')];
+    await wishSuspect('a', { losses: 2 });
+    const outputs: unknown[] = [];
+    await work(async () => {
+      throw outcomes.shift() ?? new Error('a third run');
+    });
+    await until('it is declined', async () => {
+      if (outcomes.length === 1) outputs.push((await rowOf('a')).output);
+      return outcomes.length === 0;
+    });
+    await until('it is postponed', async () => (await rowOf('a')).state === 'retry');
+    expect(outputs.every((output) => (output as { suspect: boolean }).suspect)).toBe(true);
+    expect((await rowOf('a')).output).toEqual({ crashes: 0, losses: 2, suspect: false });
+  });
+
+  test('that throws an error stays one', async () => {
+    await wishSuspect('a');
+    const queue = await work(async () => {
+      throw new Error('the registry is \0 away \ud800');
+    });
+    await queue.drain();
+    expect((await rowOf('a')).output).toEqual({
+      message: 'the registry is \ufffd away \ufffd',
+      crashes: 0,
+      losses: 0,
+      suspect: true,
+    });
+  });
+});
+
+describe('a database that does not answer', () => {
+  test('while a job ends: its end is written later, by its worker', async () => {
+    let runs = 0;
+    const troubles: unknown[] = [];
+    const queue = await work(
+      async () => {
+        runs++;
+        await database.pool.query('alter schema queue rename to queue_away');
+      },
+      { onError: (error) => void troubles.push(error) },
+    );
+    await wish('a');
+    await until('the worker has noticed', async () => troubles.length > 1);
+    await database.pool.query('alter schema queue_away rename to queue');
+    await queue.drain();
+    expect(runs).toBe(1);
+    expect(await rowOf('a')).toEqual({ state: 'completed', retry_count: 0, output: null });
+  });
+
+  test('a worker that finds it again leaves the others time to say that they live', async () => {
+    const { handle, end, running } = gates();
+    const troubles: unknown[] = [];
+    await work(handle, { onError: (error) => void troubles.push(error) });
+    await database.pool.query('alter schema queue rename to queue_away');
+    await until('it has noticed', async () => troubles.length > 1);
+    await database.pool.query('alter schema queue_away rename to queue');
+    // Another worker's job, as it stands right after the trouble: its last beat was before.
+    await wish('other', { startAfterSeconds: 3600 });
+    await database.pool.query(
+      `update queue.job set state = 'active', started_on = now(), heartbeat_on = now() - interval '1 minute'`,
+    );
+    await wish('own');
+    await until('the worker works again', async () => running().includes('own'));
+    await until('and says so', async () => {
+      const { rowCount } = await database.pool.query(
+        `select from queue.job where state = 'active' and heartbeat_on > started_on`,
+      );
+      return (rowCount ?? 0) > 0;
+    });
+    expect((await rowOf('other')).state).toBe('active');
+    end('own');
+  });
+});
