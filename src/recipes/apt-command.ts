@@ -1,5 +1,5 @@
 // Runs one apt tool and turns its failure into an error that says what a person can do about it.
-import { spawn } from 'node:child_process';
+import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
 
 export type AptErrorCode =
   | 'NO_SOURCES'
@@ -35,10 +35,16 @@ export class AptError extends Error {
 
 export type AptCommandOptions = { signal?: AbortSignal | undefined; log?: ((line: string) => void) | undefined };
 
-/** apt prints a package list in a few MB at most; more is a mistake of ours. */
-const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
-/** An archive that sends nothing useful for this long is given up; indexes of a slow mirror take a minute or two. */
-const COMMAND_TIMEOUT_MS = 10 * 60_000;
+const LIMITS: ToolLimits = {
+  /** apt prints a package list in a few MB at most. */
+  outputBytesMax: 64 * 1024 * 1024,
+  /** An archive that sends nothing useful for this long is given up; indexes of a slow mirror take a minute or two. */
+  wallClockMs: 10 * 60_000,
+  /** All of Debian's indexes take apt some 300 MB of address space. */
+  memoryBytesMax: 4 * 1024 ** 3,
+  /** Reading the indexes takes 5 s, a solve 1 s; the wall clock is for waiting. */
+  cpuSecondsMax: 5 * 60,
+};
 /** Lines of apt's own words that an error carries. */
 const ERROR_LINES_MAX = 20;
 
@@ -56,35 +62,17 @@ export async function runApt(command: string, args: string[], options: AptComman
 
 type Result = { status: number | null; output: string; errors: string };
 
-function execute(command: string, args: string[], signal: AbortSignal | undefined): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    // env(1) sets the locale over the inherited environment, so that messages can be told apart.
-    const child = spawn('env', ['LC_ALL=C.UTF-8', 'LANGUAGE=', 'DEBIAN_FRONTEND=noninteractive', command, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: COMMAND_TIMEOUT_MS,
-      ...(signal ? { signal } : {}),
-    });
-    const output: Buffer[] = [];
-    const errors: Buffer[] = [];
-    let size = 0;
-    const keep = (chunks: Buffer[]) => (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > OUTPUT_BYTES_MAX) child.kill();
-      else chunks.push(chunk);
-    };
-    child.stdout.on('data', keep(output));
-    child.stderr.on('data', keep(errors));
-    child.on('error', (cause) => {
-      const cancelled = signal?.aborted === true;
-      const message = cancelled ? `${command} was cancelled` : `${command} could not be started`;
-      reject(new AptError(cancelled ? 'CANCELLED' : 'NOT_INSTALLED', message, { cause }));
-    });
-    child.on('close', (status) => resolve({ status, output: textOf(output), errors: textOf(errors) }));
+async function execute(command: string, args: string[], signal: AbortSignal | undefined): Promise<Result> {
+  // env(1) sets the locale over the inherited environment, so that messages can be told apart.
+  const whole = ['env', 'LC_ALL=C.UTF-8', 'LANGUAGE=', 'DEBIAN_FRONTEND=noninteractive', command, ...args];
+  const result = await runTool(whole, { limits: LIMITS, signal }).catch((cause: unknown) => {
+    const cancelled = signal?.aborted === true;
+    const message = cancelled ? `${command} was cancelled` : `${command} could not be started`;
+    throw new AptError(cancelled ? 'CANCELLED' : 'NOT_INSTALLED', message, { cause });
   });
-}
-
-function textOf(chunks: Buffer[]): string {
-  return Buffer.concat(chunks).toString('utf8');
+  const stopped = stoppedReason(command, result, LIMITS);
+  if (stopped !== undefined) throw new AptError('FAILED', stopped);
+  return { ...result, output: result.output.toString('utf8') };
 }
 
 const UNKNOWN_PACKAGE = [

@@ -11,6 +11,7 @@ import { configurationOf, pathsIn } from './apt-configuration.ts';
 import { fetchPackages } from './apt-fetch.ts';
 import { type AptLockLine, checkRequest, parseUris } from './apt-lock.ts';
 import type { AptSources } from './apt-sources.ts';
+import { statusForApt } from './dpkg-status.ts';
 import { readersAndWriter } from './readers-and-writer.ts';
 
 export type PackageVersions = {
@@ -24,8 +25,8 @@ export type PackageVersions = {
 };
 
 type SolveRequest = {
-  /** The text of the dpkg status file that the packages come on top of. */
-  status: string | Uint8Array;
+  /** The text of the dpkg status file that the packages come on top of; apt gets only what could be parsed of it. */
+  status: string;
   /** `name` or `name=version`. */
   install: string[];
   signal?: AbortSignal | undefined;
@@ -139,7 +140,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   async function solveOnce(request: SolveRequest): Promise<AptLockLine[]> {
     const folder = await mkdtemp(join(paths.work, 'solve-'));
     const file = join(folder, 'status');
-    await writeFile(file, request.status);
+    await writeFile(file, statusForApt(request.status));
     const args = ['install', '--print-uris', '-y', '-q', '--no-install-recommends', '--no-remove'];
     const command = ['-o', `Dir::State::status=${file}`, ...args, '--', ...request.install];
     try {

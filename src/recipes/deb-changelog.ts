@@ -1,10 +1,9 @@
 // Which vulnerabilities a package fixes, as its own changelog says: the indexes of an archive do not tell.
-import { spawn } from 'node:child_process';
-import { pipeline } from 'node:stream/promises';
 import { gunzipSync } from 'node:zlib';
 import type { PackagePin } from '../build/plan.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { isNewer } from './debian-version.ts';
+import { runTool, type ToolLimits } from './tool-process.ts';
 
 /** The longest changelogs of Debian 12 are some 2 MB; a larger one is not read. */
 const CHANGELOG_BYTES_MAX = 16 * 1024 * 1024;
@@ -34,23 +33,20 @@ export function vulnerabilitiesSince(changelog: string, before: string): string[
 const PIPE =
   'dpkg-deb --fsys-tarfile - | tar -xO "./usr/share/doc/$1/changelog.Debian.gz" "./usr/share/doc/$1/changelog.gz"';
 
+const LIMITS: ToolLimits = {
+  outputBytesMax: CHANGELOG_BYTES_MAX,
+  /** The largest packages have some hundreds of MB and take half a minute to expand. */
+  wallClockMs: 5 * 60_000,
+  memoryBytesMax: 1024 ** 3,
+  cpuSecondsMax: 2 * 60,
+};
+
 async function readChangelog({ name, digest }: PackagePin, content: ContentStore): Promise<string | undefined> {
-  const child = spawn('sh', ['-c', PIPE, 'sh', name], { stdio: ['pipe', 'pipe', 'ignore'] });
-  const ended = new Promise<void>((resolve) => {
-    child.on('error', () => resolve());
-    child.on('close', () => resolve());
-  });
-  const output: Buffer[] = [];
-  let length = 0;
-  child.stdout.on('data', (chunk: Buffer) => {
-    length += chunk.length;
-    if (length <= CHANGELOG_BYTES_MAX) output.push(chunk);
-  });
-  // A broken .deb closes the pipe early; its build tells that in better words.
-  const sent = pipeline(await content.open(digest), child.stdin).catch(() => undefined);
-  await Promise.all([ended, sent]);
   try {
-    return gunzipSync(Buffer.concat(output), { maxOutputLength: CHANGELOG_BYTES_MAX }).toString('utf8');
+    // A broken .deb fails here; its build tells that in better words.
+    const result = await runTool(['sh', '-c', PIPE, 'sh', name], { limits: LIMITS, stdin: await content.open(digest) });
+    if (result.stopped !== undefined) return undefined;
+    return gunzipSync(result.output, { maxOutputLength: CHANGELOG_BYTES_MAX }).toString('utf8');
   } catch {
     return undefined;
   }

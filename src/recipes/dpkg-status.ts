@@ -1,84 +1,89 @@
-// The dpkg status file as text: what is installed, and what would be after more packages were.
-import { spawn } from 'node:child_process';
-import { pipeline } from 'node:stream/promises';
+// The dpkg status file as apt gets it: what is installed, and what would be after more packages were. apt never sees the image's own text.
 import type { PackagePin } from '../build/plan.ts';
+import {
+  type DatabasePackage,
+  formatPackageDatabase,
+  isInstalled,
+  PackageDatabaseError,
+  parseControlFile,
+  parsePackageDatabase,
+} from '../debian/package-database.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { AptError } from './apt-command.ts';
+import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
 
-/** The version of an installed package, undefined when it is not installed. */
+/** The version of an installed package, undefined when it is not installed. Throws AptError for a text that is no database. */
 export function installedVersion(status: string, name: string): string | undefined {
-  const stanza = stanzasOf(status).find((one) => fieldOf(one, 'Package') === name && isInstalled(one));
-  return stanza && fieldOf(stanza, 'Version');
+  return installedPackages(status).find((one) => one.name === name)?.version;
 }
 
-/** What is installed, by name and version, in the order of the text. */
+/** The installed packages, by name and version, in the order of the text. Throws AptError for a text that is no database. */
 export function installedPackages(status: string): { name: string; version: string }[] {
-  return stanzasOf(status)
+  return parsed(status)
     .filter(isInstalled)
-    .map((stanza) => ({ name: fieldOf(stanza, 'Package') ?? '', version: fieldOf(stanza, 'Version') ?? '' }));
+    .map(({ name, version }) => ({ name, version }));
+}
+
+/** The text for apt: the fields that it reads, each value parsed and written anew. Throws AptError for a text that is no database. */
+export function statusForApt(status: string): string {
+  return formatPackageDatabase(parsed(status));
 }
 
 /**
- * The status text as it would be with these packages installed too, so that more can be solved on top of them, also of
- * those that the archive has dropped. Throws AptError FAILED for a content that is no .deb.
+ * The text for apt as it would be with these packages installed too, so that more can be solved on top of them, also of those that the
+ * archive has dropped. Throws AptError FAILED for a text that is no database and for a content that is no .deb.
  */
 export async function statusWith(options: {
   status: string;
   pins: PackagePin[];
   content: ContentStore;
 }): Promise<string> {
-  const added: string[] = [];
+  const present = parsed(options.status);
+  const added: DatabasePackage[] = [];
   // A few at a time: each is a process.
   for (let start = 0; start < options.pins.length; start += PROCESS_COUNT_MAX) {
     const wave = options.pins.slice(start, start + PROCESS_COUNT_MAX);
-    added.push(...(await Promise.all(wave.map((pin) => installedStanza(pin, options.content)))));
+    added.push(...(await Promise.all(wave.map((pin) => packageOf(pin, options.content)))));
   }
-  const replaced = new Set(added.map((stanza) => fieldOf(stanza, 'Package')));
-  const kept = stanzasOf(options.status).filter((stanza) => !replaced.has(fieldOf(stanza, 'Package')));
-  return [...kept, ...added].map((stanza) => `${stanza}\n\n`).join('');
+  const replaced = new Set(added.map(({ name }) => name));
+  return formatPackageDatabase([...present.filter(({ name }) => !replaced.has(name)), ...added]);
 }
 
 const PROCESS_COUNT_MAX = 8;
 
-async function installedStanza(pin: PackagePin, content: ContentStore): Promise<string> {
-  const control = await controlOf(pin, content);
-  return `${control.trim().replace(/^(Package: .*)$/m, '$1\nStatus: install ok installed')}`;
+function parsed(status: string): DatabasePackage[] {
+  try {
+    return parsePackageDatabase(status);
+  } catch (cause) {
+    if (!(cause instanceof PackageDatabaseError)) throw cause;
+    throw new AptError('FAILED', `the package database of the image is not valid: ${cause.message}`, { cause });
+  }
 }
 
-async function controlOf(pin: PackagePin, content: ContentStore): Promise<string> {
-  const child = spawn('dpkg-deb', ['--field', '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
-  const output: Buffer[] = [];
-  const errors: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.on('error', (cause) => reject(new AptError('NOT_INSTALLED', 'dpkg-deb could not be started', { cause })));
-    child.on('close', resolve);
-  });
-  // The control part comes first: dpkg-deb closes the pipe when it has it, which is no failure.
-  const sent = pipeline(await content.open(pin.digest), child.stdin).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EPIPE' && cause.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw cause;
-  });
-  const [status] = await Promise.all([ended, sent]);
-  if (status === 0) return Buffer.concat(output).toString('utf8');
-  const reason = Buffer.concat(errors).toString('utf8').trim();
-  throw new AptError('FAILED', `${pin.name} ${pin.version} is not a readable .deb: ${reason}`, {
-    packages: [pin.name],
-  });
-}
+const LIMITS: ToolLimits = {
+  /** The longest control file of Debian has some 100 KB. */
+  outputBytesMax: 1024 * 1024,
+  wallClockMs: 60_000,
+  memoryBytesMax: 1024 ** 3,
+  cpuSecondsMax: 30,
+  /** dpkg-deb expands the control part into a folder of its own; the largest has some 10 MB. */
+  fileBytesMax: 64 * 1024 * 1024,
+};
 
-/** The stanzas of a status text, without the empty lines between them. */
-function stanzasOf(status: string): string[] {
-  return status
-    .split(/\n(?:[ \t]*\n)+/)
-    .map((stanza) => stanza.replace(/\n+$/, ''))
-    .filter((stanza) => stanza !== '');
-}
-
-function fieldOf(stanza: string, name: string): string | undefined {
-  return new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(stanza)?.[1];
-}
-
-function isInstalled(stanza: string): boolean {
-  return /^Status: \S+ \S+ installed$/m.test(stanza);
+async function packageOf(pin: PackagePin, content: ContentStore): Promise<DatabasePackage> {
+  const refuse = (reason: string, cause?: unknown) =>
+    new AptError('FAILED', `${pin.name} ${pin.version} is not a readable .deb: ${reason}`, {
+      packages: [pin.name],
+      cause,
+    });
+  const stdin = await content.open(pin.digest);
+  const result = await runTool(['dpkg-deb', '--field', '-'], { limits: LIMITS, stdin });
+  const stopped = stoppedReason('dpkg-deb', result, LIMITS);
+  if (stopped !== undefined) throw refuse(stopped);
+  if (result.status !== 0) throw refuse(result.errors.trim());
+  try {
+    return parseControlFile(result.output.toString('utf8'));
+  } catch (cause) {
+    throw cause instanceof PackageDatabaseError ? refuse(cause.message, cause) : cause;
+  }
 }

@@ -7,7 +7,7 @@ import { memoryContent } from '../oci/memory.ts';
 import { type AptRoot, openAptRoot } from './apt.ts';
 import { AptError } from './apt-command.ts';
 import { configuredSources } from './apt-sources.ts';
-import { installedVersion, statusWith } from './dpkg-status.ts';
+import { installedVersion, statusForApt, statusWith } from './dpkg-status.ts';
 import { loadRecipes, type Recipe } from './recipe.ts';
 import { resolverOf, resolvers } from './resolvers.ts';
 
@@ -85,6 +85,19 @@ describe('a status with more packages', () => {
     expect(installedVersion(status, 'zlib1g')).toBe(lock.find(({ name }) => name === 'zlib1g')?.version);
     expect(installedVersion(status, 'other')).toBe('3');
     expect(await apt.solve({ status, install: ['zlib1g', 'libc6'] })).toEqual([]);
+  });
+
+  test('apt gets nothing of a database that cannot be parsed', async () => {
+    const status = 'Package: ../../etc\nStatus: install ok installed\nVersion: 1\n';
+    const refused = {
+      code: 'FAILED',
+      message: expect.stringContaining('the package database of the image is not valid'),
+    };
+    await expect(apt.solve({ status, install: ['zlib1g'] })).rejects.toMatchObject(refused);
+    await expect(statusWith({ status, pins: [], content: memoryContent() })).rejects.toMatchObject(refused);
+    expect(statusForApt('Package: app\nStatus: install ok installed\nVersion: 1\nX-Evil: x\n')).toBe(
+      'Package: app\nStatus: install ok installed\nVersion: 1\n\n',
+    );
   });
 
   test('refuses what is no .deb', async () => {

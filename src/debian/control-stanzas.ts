@@ -1,0 +1,113 @@
+// Control data of Debian as stanzas of fields (deb822(5)): parsed line by line, in one pass, with every amount bounded.
+
+/** All of Debian has some 65,000 packages, a full desktop 5,000. */
+const STANZA_COUNT_MAX = 20_000;
+/** A binary package has at most some 30 fields. */
+const FIELD_COUNT_MAX = 100;
+/** The longest fields of Debian (`Provides` of Rust's crates, `Conffiles`) have some 40 KB. */
+const FIELD_LENGTH_MAX = 128 * 1024;
+/** The longest name in use has 28 characters. */
+const NAME_LENGTH_MAX = 64;
+
+/** Control data that is refused. The message names the line. */
+export class ControlDataError extends Error {
+  override readonly name = 'ControlDataError';
+
+  constructor(reason: string, line?: number) {
+    super(line === undefined ? reason : `line ${line}: ${reason}`);
+  }
+}
+
+/** The fields of one stanza by their names in small letters; a continuation line follows its newline. */
+export type Stanza = {
+  fields: ReadonlyMap<string, string>;
+  /** Where the stanza begins in the text, counted from 1. */
+  line: number;
+};
+
+/** Fields that a reader does not name are checked and left out. Throws ControlDataError. */
+export function* parseStanzas(text: string, known: ReadonlySet<string>): Generator<Stanza, void> {
+  if (text.includes('\0')) throw new ControlDataError('the text holds a NUL character');
+  let stanza = new OpenStanza(known, 1);
+  let count = 0;
+  for (const { line, number } of linesOf(text)) {
+    if (line.trim() !== '') {
+      stanza.add(line, number);
+      continue;
+    }
+    if (!stanza.isEmpty) {
+      yield stanza.close();
+      if (++count >= STANZA_COUNT_MAX) throw new ControlDataError(`more than ${STANZA_COUNT_MAX} packages`, number);
+    }
+    stanza = new OpenStanza(known, number + 1);
+  }
+  if (!stanza.isEmpty) yield stanza.close();
+}
+
+function* linesOf(text: string): Generator<{ line: string; number: number }, void> {
+  let number = 1;
+  for (let start = 0; start < text.length; number++) {
+    const end = text.indexOf('\n', start);
+    const stop = end < 0 ? text.length : end;
+    if (stop - start > FIELD_LENGTH_MAX) throw new ControlDataError(TOO_LONG, number);
+    yield { line: text.slice(start, stop), number };
+    start = stop + 1;
+  }
+}
+
+const TOO_LONG = `a field has more than ${FIELD_LENGTH_MAX} characters`;
+/** deb822(5): printable ASCII without colon, not beginning with `#` or `-`. */
+const FIELD = /^([!"$-,.-9;-~][!-9;-~]*)[ \t]*:(.*)$/s;
+
+class OpenStanza {
+  readonly #known: ReadonlySet<string>;
+  readonly #line: number;
+  readonly #fields = new Map<string, string>();
+  readonly #seen = new Set<string>();
+  #current: { name: string; lines: string[]; length: number } | undefined;
+
+  constructor(known: ReadonlySet<string>, line: number) {
+    this.#known = known;
+    this.#line = line;
+  }
+
+  get isEmpty(): boolean {
+    return this.#seen.size === 0;
+  }
+
+  add(line: string, number: number): void {
+    if (line.startsWith(' ') || line.startsWith('\t')) this.#continue(line, number);
+    else this.#begin(line, number);
+  }
+
+  close(): Stanza {
+    this.#finish();
+    return { fields: this.#fields, line: this.#line };
+  }
+
+  #begin(line: string, number: number): void {
+    this.#finish();
+    const [, written = '', value = ''] = FIELD.exec(line) ?? [];
+    if (written === '' || written.length > NAME_LENGTH_MAX) throw new ControlDataError('the line is no field', number);
+    const name = written.toLowerCase();
+    if (this.#seen.has(name)) throw new ControlDataError(`the field ${written} is there twice`, number);
+    if (this.#seen.size >= FIELD_COUNT_MAX) throw new ControlDataError('the package has too many fields', number);
+    this.#seen.add(name);
+    this.#current = { name, lines: [value.trim()], length: value.length };
+  }
+
+  #continue(line: string, number: number): void {
+    const current = this.#current;
+    if (current === undefined) throw new ControlDataError('a line continues no field', number);
+    current.length += line.length;
+    if (current.length > FIELD_LENGTH_MAX) throw new ControlDataError(TOO_LONG, number);
+    if (this.#known.has(current.name)) current.lines.push(line.trimEnd());
+  }
+
+  #finish(): void {
+    if (this.#current === undefined) return;
+    const { name, lines } = this.#current;
+    if (this.#known.has(name)) this.#fields.set(name, lines.join('\n'));
+    this.#current = undefined;
+  }
+}

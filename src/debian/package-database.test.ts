@@ -1,0 +1,119 @@
+// The package database of an image: what dpkg writes is read by one grammar, and a text that is only nearly a database is refused.
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import {
+  formatPackageDatabase,
+  isInstalled,
+  PackageDatabaseError,
+  parseControlFile,
+  parsePackageDatabase,
+} from './package-database.ts';
+
+const stanza = (fields: Record<string, string>) =>
+  Object.entries({ Package: 'app', Status: 'install ok installed', Architecture: 'all', Version: '1', ...fields })
+    .map(([name, value]) => `${name}: ${value}\n`)
+    .join('');
+
+it('reads what dpkg writes, and writes what apt reads', () => {
+  const text = `${stanza({
+    Package: 'redis-server',
+    Essential: 'yes',
+    'Multi-Arch': 'foreign',
+    Source: 'redis (5:7.0.15-1)',
+    Version: '5:7.0.15-1~deb12u7+b1',
+    'Pre-Depends': 'init-system-helpers(>=1.54~)',
+    Depends: 'libc6 (>= 2.36),\n redis-tools:any (= 5:7.0.15-1) | other,',
+    Conffiles: '\n /etc/redis/redis.conf 0123456789abcdef',
+    Description: 'key-value\u001b[31m database\n More about it\n Package: not-a-package',
+    Homepage: 'https://redis.io/',
+    Unknown: 'x',
+  })}\n \t\n\n${stanza({ Package: 'gone', Status: 'deinstall ok config-files' })}\nPackage: base-files\n`;
+  const packages = parsePackageDatabase(text);
+  expect(packages.map(({ fields: _, ...rest }) => rest)).toEqual([
+    {
+      name: 'redis-server',
+      version: '5:7.0.15-1~deb12u7+b1',
+      architecture: 'all',
+      source: { name: 'redis', version: '5:7.0.15-1' },
+      summary: 'key-value[31m database',
+      homepage: 'https://redis.io/',
+      state: 'installed',
+    },
+  ]);
+  const written = formatPackageDatabase(packages);
+  expect(written).toBe(
+    [
+      'Package: redis-server',
+      'Essential: yes',
+      'Status: install ok installed',
+      'Architecture: all',
+      'Multi-Arch: foreign',
+      'Source: redis (5:7.0.15-1)',
+      'Version: 5:7.0.15-1~deb12u7+b1',
+      'Pre-Depends: init-system-helpers (>= 1.54~)',
+      'Depends: libc6 (>= 2.36), redis-tools:any (= 5:7.0.15-1) | other',
+      '\n',
+    ].join('\n'),
+  );
+  expect(formatPackageDatabase(parsePackageDatabase(written))).toBe(written);
+});
+
+it("reads this machine's own database whole", async () => {
+  const text = await readFile('/var/lib/dpkg/status', 'utf8');
+  const installed = parsePackageDatabase(text).filter(isInstalled);
+  expect(installed.length).toBe(text.match(/^Status: \S+ \S+ (?:installed|triggers-(?:awaited|pending))$/gm)?.length);
+});
+
+it.each([
+  ['installed', true],
+  ['triggers-awaited', true],
+  ['triggers-pending', true],
+  ['half-configured', false],
+  ['unpacked', false],
+])('a package that is %s is there with all its files: %s', (state, expected) => {
+  const [found] = parsePackageDatabase(stanza({ Status: `install ok ${state}` }));
+  expect(found && isInstalled(found)).toBe(expected);
+});
+
+it('reads the control file of a .deb', () => {
+  expect(parseControlFile('Package: app\nVersion: 1\nArchitecture: amd64\n').fields.get('Status')).toBe(
+    'install ok installed',
+  );
+  expect(() => parseControlFile('')).toThrow('the control file is not of one package');
+  expect(() => parseControlFile(`${stanza({})}\n${stanza({ Package: 'other' })}`)).toThrow('is not of one package');
+});
+
+it.each([
+  ['a path as a name', stanza({ Package: '../../etc' }), 'line 1: a package has "../../etc" as Package'],
+  ['an option as a name', stanza({ Package: '-oDir::Etc=/' }), 'a package has "-oDir::Etc=/" as Package'],
+  ['capitals in a name', stanza({ Package: 'App' }), 'a package has "App" as Package'],
+  ['no name', 'Status: install ok installed\nVersion: 1\n', 'a package has no name'],
+  ['no version', 'Package: app\nStatus: install ok installed\n', 'a package has no version'],
+  ['a version with a space', stanza({ Version: '1 2' }), 'the package app has "1 2" as Version'],
+  ['a version that is an option', stanza({ Version: '-1' }), 'the package app has "-1" as Version'],
+  ['an unknown state', stanza({ Status: 'install ok great' }), 'has "install ok great" as Status'],
+  ['a state of four words', stanza({ Status: 'install ok x installed' }), 'as Status'],
+  ['a relation that is none', stanza({ Depends: 'libc6 (>= $(id))' }), '"libc6 (>= $(id))" is no relation'],
+  ['a relation to a path', stanza({ Provides: '/etc/passwd' }), '"/etc/passwd" is no relation to a package'],
+  ['an architecture that is none', stanza({ Architecture: 'amd64;id' }), 'has "amd64;id" as Architecture'],
+  ['a package twice', `${stanza({})}\n${stanza({})}`, 'line 6: the package app is there twice'],
+  ['a field twice', `${stanza({})}version: 2\n`, 'line 5: the field version is there twice'],
+  ['a line that is no field', `${stanza({})}what is this\n`, 'line 5: the line is no field'],
+  ['a continuation of nothing', ` x\n${stanza({})}`, 'line 1: a line continues no field'],
+  ['NUL', stanza({ Section: 'a\0b' }), 'the text holds a NUL character'],
+  ['a line without end', `Package: ${'x'.repeat(16_000_000)}`, 'line 1: a field has more than 131072 characters'],
+  ['a field without end', `X: 1\n${' x\n'.repeat(500_000)}`, 'a field has more than 131072 characters'],
+  [
+    'a stanza without end',
+    Array.from({ length: 500_000 }, (_, at) => `X${at}: 1\n`).join(''),
+    'line 101: the package has too many fields',
+  ],
+  [
+    'packages without end',
+    Array.from({ length: 100_000 }, (_, at) => `Package: a${at}\n\n`).join(''),
+    'more than 20000 packages',
+  ],
+])('refuses %s', (_what, text, reason) => {
+  expect(() => parsePackageDatabase(text)).toThrow(PackageDatabaseError);
+  expect(() => parsePackageDatabase(text)).toThrow(reason);
+});

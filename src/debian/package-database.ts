@@ -1,0 +1,189 @@
+// The package database of an image (/var/lib/dpkg/status): parsed once, for every reader, and written anew for apt.
+import { ControlDataError, parseStanzas, type Stanza } from './control-stanzas.ts';
+import { formatRelations, isArchitecture, isPackageName, isVersion } from './relations.ts';
+
+/** A package database that is refused, in words for the person whose image has it. */
+export class PackageDatabaseError extends Error {
+  override readonly name = 'PackageDatabaseError';
+}
+
+export type DatabasePackage = {
+  name: string;
+  version: string;
+  /** Absent in databases that other tools than dpkg wrote. */
+  architecture?: string;
+  source: { name: string; version: string };
+  summary?: string;
+  homepage?: string;
+  state: State;
+  /** What a solver needs, each value checked and written anew, in the order of `SOLVED_FIELDS`. */
+  fields: ReadonlyMap<string, string>;
+};
+
+/** dpkg(1), "Package states", "Package selection states", "Package flags". */
+const STATES = [
+  'not-installed',
+  'config-files',
+  'half-installed',
+  'unpacked',
+  'half-configured',
+  'triggers-awaited',
+  'triggers-pending',
+  'installed',
+] as const;
+const SELECTIONS = ['unknown', 'install', 'hold', 'deinstall', 'purge'];
+const FLAGS = ['ok', 'reinstreq', 'hold', 'hold-reinstreq'];
+type State = (typeof STATES)[number];
+
+const RELATIONS = [
+  'Replaces',
+  'Provides',
+  'Pre-Depends',
+  'Depends',
+  'Recommends',
+  'Suggests',
+  'Breaks',
+  'Conflicts',
+  'Enhances',
+];
+type Grammar = (value: string, line: number) => string | undefined;
+const matching =
+  (pattern: RegExp): Grammar =>
+  (value) =>
+    pattern.test(value) ? value : undefined;
+const FLAG = matching(/^(?:yes|no)$/);
+
+/** The fields that apt reads of an installed package; a value that is not of its grammar is refused. */
+const SOLVED_FIELDS: readonly (readonly [name: string, grammar: Grammar])[] = [
+  ['Package', (value) => (isPackageName(value) ? value : undefined)],
+  ['Essential', FLAG],
+  ['Protected', FLAG],
+  ['Important', FLAG],
+  ['Status', formatStatus],
+  ['Priority', matching(/^[A-Za-z-]{1,40}$/)],
+  ['Section', matching(/^[A-Za-z0-9/+._-]{1,100}$/)],
+  ['Installed-Size', matching(/^[0-9]{1,15}$/)],
+  ['Architecture', (value) => (isArchitecture(value) ? value : undefined)],
+  ['Multi-Arch', matching(/^(?:no|same|foreign|allowed)$/)],
+  ['Source', formatSource],
+  ['Version', (value) => (isVersion(value) ? value : undefined)],
+  ...RELATIONS.map((name) => [name, formatRelations] as const),
+];
+
+const KNOWN = new Set([...SOLVED_FIELDS.map(([name]) => name.toLowerCase()), 'description', 'homepage']);
+
+/**
+ * The packages that are there at least in part, in the order of the text. Throws PackageDatabaseError: a text that is only nearly a
+ * database means one thing to us and another to apt.
+ */
+export function parsePackageDatabase(text: string): DatabasePackage[] {
+  return parsePackages(text, ({ fields }) => fields.get('status'));
+}
+
+/** The package of a .deb's control file, as if it were installed. Throws PackageDatabaseError. */
+export function parseControlFile(text: string): DatabasePackage {
+  const [first, ...more] = parsePackages(text, () => 'install ok installed');
+  if (first === undefined || more.length > 0) throw new PackageDatabaseError('the control file is not of one package');
+  return first;
+}
+
+function parsePackages(text: string, statusOf: (stanza: Stanza) => string | undefined): DatabasePackage[] {
+  const packages: DatabasePackage[] = [];
+  const names = new Set<string>();
+  try {
+    for (const stanza of parseStanzas(text, KNOWN)) {
+      const status = statusOf(stanza);
+      // dpkg keeps what it knows of packages that are not there.
+      if (status === undefined || isAbsent(status)) continue;
+      const found = packageOf({ ...stanza, fields: new Map([...stanza.fields, ['status', status]]) });
+      const key = `${found.name}:${found.architecture ?? ''}`;
+      if (names.has(key)) throw new ControlDataError(`the package ${found.name} is there twice`, stanza.line);
+      names.add(key);
+      packages.push(found);
+    }
+  } catch (error) {
+    throw error instanceof ControlDataError ? new PackageDatabaseError(error.message, { cause: error }) : error;
+  }
+  return packages;
+}
+
+function isAbsent(status: string): boolean {
+  return /\s(?:not-installed|config-files)$/.test(status);
+}
+
+/** True for the states in which a package is there with all its files: one that waits for triggers is, too. */
+export function isInstalled({ state }: DatabasePackage): boolean {
+  return state === 'installed' || state === 'triggers-awaited' || state === 'triggers-pending';
+}
+
+/** The text of a database with these packages: only fields that apt reads, only values that were parsed. */
+export function formatPackageDatabase(packages: readonly DatabasePackage[]): string {
+  return packages
+    .map(({ fields }) => `${[...fields].map(([name, value]) => `${name}: ${value}\n`).join('')}\n`)
+    .join('');
+}
+
+function packageOf(stanza: Stanza): DatabasePackage {
+  const fields = new Map<string, string>();
+  for (const [name, grammar] of SOLVED_FIELDS) {
+    const written = stanza.fields.get(name.toLowerCase());
+    if (written === undefined) continue;
+    const value = grammar(written, stanza.line);
+    if (value === undefined) throw malformed(stanza, name, written);
+    if (value !== '') fields.set(name, value);
+  }
+  const name = fields.get('Package');
+  const version = fields.get('Version');
+  if (name === undefined || version === undefined) {
+    throw new ControlDataError(`a package has no ${name === undefined ? 'name' : 'version'}`, stanza.line);
+  }
+  const architecture = fields.get('Architecture');
+  const summary = firstLine(stanza.fields.get('description'));
+  const homepage = firstLine(stanza.fields.get('homepage'));
+  return {
+    name,
+    version,
+    ...(architecture === undefined ? {} : { architecture }),
+    source: sourceOf(fields.get('Source'), { name, version }),
+    ...(summary === undefined ? {} : { summary }),
+    ...(homepage === undefined ? {} : { homepage }),
+    state: (fields.get('Status')?.split(' ').at(-1) ?? 'installed') as State,
+    fields,
+  };
+}
+
+function malformed({ fields, line }: Stanza, field: string, value: string): ControlDataError {
+  const name = fields.get('package') ?? '';
+  const shown = JSON.stringify(value.slice(0, 100));
+  const whose = field === 'Package' || !isPackageName(name) ? 'a package' : `the package ${name}`;
+  return new ControlDataError(`${whose} has ${shown} as ${field}, which it cannot have`, line);
+}
+
+function formatStatus(value: string): string | undefined {
+  const [selection = '', flag = '', state = '', ...more] = value.split(/\s+/);
+  const known = SELECTIONS.includes(selection) && FLAGS.includes(flag) && STATES.some((one) => one === state);
+  return known && more.length === 0 ? `${selection} ${flag} ${state}` : undefined;
+}
+
+/** `redis (5:7.0.15-1)`; the version is left out where it is the package's. */
+function formatSource(value: string): string | undefined {
+  const [, name = '', version] = SOURCE.exec(value) ?? [];
+  if (!isPackageName(name) || (version !== undefined && !isVersion(version))) return undefined;
+  return version === undefined ? name : `${name} (${version})`;
+}
+
+const SOURCE = /^(\S+)(?:\s+\(([^()\s]+)\))?$/;
+
+function sourceOf(text: string | undefined, own: { name: string; version: string }): { name: string; version: string } {
+  const [, name, version] = SOURCE.exec(text ?? '') ?? [];
+  return { name: name ?? own.name, version: version ?? own.version };
+}
+
+/** Free text, without what a terminal would act on; undefined where there is none. */
+function firstLine(text: string | undefined): string | undefined {
+  const line = text
+    ?.split('\n', 1)[0]
+    ?.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '')
+    .trim();
+  return line === undefined || line === '' ? undefined : line;
+}

@@ -1,0 +1,51 @@
+// Names, versions and relations of packages by the grammar of Debian policy: what passes here means the same to every reader.
+import { ControlDataError } from './control-stanzas.ts';
+
+/** Debian policy 5.6.1. */
+const PACKAGE_NAME = /^[a-z0-9][a-z0-9+.-]+$/;
+/** Debian policy 5.6.12; dpkg takes a version that begins with a letter, which older packages have. */
+const VERSION = /^(?:[0-9]{1,10}:)?[0-9A-Za-z][0-9A-Za-z.+:~-]*$/;
+/** Debian policy 5.6.8. */
+const ARCHITECTURE = /^[a-z0-9][a-z0-9-]*$/;
+/** File names hold both, so neither is longer than a file's name. */
+const LENGTH_MAX = 200;
+
+export function isPackageName(text: string): boolean {
+  return text.length <= LENGTH_MAX && PACKAGE_NAME.test(text);
+}
+
+export function isVersion(text: string): boolean {
+  return text.length <= LENGTH_MAX && VERSION.test(text);
+}
+
+export function isArchitecture(text: string): boolean {
+  return text.length <= LENGTH_MAX && ARCHITECTURE.test(text);
+}
+
+/** Debian policy 7.1. Virtual packages of other makers have capitals and underscores. */
+const RELATION =
+  /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::([a-z0-9][a-z0-9-]*))?(?:\s*\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s()]+)\s*\))?$/;
+
+/** The relations of a field, each written anew: `libc6 (>= 2.36), redis | valkey`. Throws ControlDataError. */
+export function formatRelations(field: string, line: number): string {
+  return field
+    .split(',')
+    .map((alternatives) => alternatives.trim())
+    .filter((alternatives) => alternatives !== '')
+    .map((alternatives) =>
+      alternatives
+        .split('|')
+        .map((one) => formatRelation(one.trim(), line))
+        .join(' | '),
+    )
+    .join(', ');
+}
+
+function formatRelation(text: string, line: number): string {
+  const [, name = '', architecture, operator, version = ''] = RELATION.exec(text) ?? [];
+  if (name === '' || name.length > LENGTH_MAX || (operator !== undefined && !isVersion(version))) {
+    throw new ControlDataError(`${JSON.stringify(text.slice(0, 100))} is no relation to a package`, line);
+  }
+  const qualified = architecture === undefined ? name : `${name}:${architecture}`;
+  return operator === undefined ? qualified : `${qualified} (${operator} ${version})`;
+}

@@ -1,0 +1,96 @@
+// Runs a tool of this machine on data from outside: what it may take and what it may print is limited, and a limit ends it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { pipeline } from 'node:stream/promises';
+
+export type ToolLimits = {
+  /** Of standard output; a tool that prints more is ended. */
+  outputBytesMax: number;
+  wallClockMs: number;
+  /** Address space and processor time, of each process (prlimit(1)). */
+  memoryBytesMax: number;
+  cpuSecondsMax: number;
+  /** Of each file that it writes; unlimited when absent. */
+  fileBytesMax?: number;
+};
+
+export type ToolResult = {
+  /** null when a signal ended it. */
+  status: number | null;
+  output: Buffer;
+  /** Standard error, its beginning. */
+  errors: string;
+  /** The limit that ended it. */
+  stopped?: 'OUTPUT' | 'TIME';
+};
+
+export type ToolOptions = {
+  limits: ToolLimits;
+  stdin?: AsyncIterable<Uint8Array>;
+  signal?: AbortSignal | undefined;
+};
+
+/** Complaints beyond this are read by nobody. */
+const ERRORS_BYTES_MAX = 1024 * 1024;
+
+/** Runs the tool to its end. Throws spawn's error where it cannot be started or the signal ends it, and the error of `stdin`. */
+export async function runTool(command: string[], { limits, stdin, signal }: ToolOptions): Promise<ToolResult> {
+  const child = spawn('prlimit', [...limitArguments(limits), ...command], {
+    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    ...(signal ? { signal } : {}),
+  });
+  let stopped: ToolResult['stopped'];
+  const stop = (reason: 'OUTPUT' | 'TIME') => {
+    stopped ??= reason;
+    child.kill('SIGKILL');
+    // What a shell started in the background ends by its broken pipes.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+  };
+  const timer = setTimeout(() => stop('TIME'), limits.wallClockMs);
+  const output = collect(child.stdout, limits.outputBytesMax, () => stop('OUTPUT'));
+  const errors = collect(child.stderr, ERRORS_BYTES_MAX, () => undefined);
+  try {
+    const [status] = await Promise.all([endOf(child), feed(child, stdin)]);
+    const result = { status, output: Buffer.concat(output), errors: Buffer.concat(errors).toString('utf8') };
+    return stopped === undefined ? result : { ...result, stopped };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A sentence for the person who reads the failure; undefined when no limit ended the tool. */
+export function stoppedReason(name: string, { stopped }: ToolResult, limits: ToolLimits): string | undefined {
+  if (stopped === 'TIME') return `${name} did not end within ${Math.round(limits.wallClockMs / 1000)} seconds`;
+  if (stopped === 'OUTPUT') return `${name} printed more than ${limits.outputBytesMax} bytes`;
+  return undefined;
+}
+
+function limitArguments({ memoryBytesMax, cpuSecondsMax, fileBytesMax }: ToolLimits): string[] {
+  const file = fileBytesMax === undefined ? [] : [`--fsize=${fileBytesMax}`];
+  return [`--as=${memoryBytesMax}`, `--cpu=${cpuSecondsMax}`, ...file];
+}
+
+function collect(stream: ChildProcess['stdout'], bytesMax: number, tooMuch: () => void): Buffer[] {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream?.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= bytesMax) chunks.push(chunk);
+    else tooMuch();
+  });
+  return chunks;
+}
+
+function endOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+}
+
+/** A tool that has read enough closes the pipe, which is no failure. */
+async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array> | undefined): Promise<void> {
+  if (bytes === undefined || child.stdin === null) return;
+  await pipeline(bytes, child.stdin).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EPIPE' && cause.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw cause;
+  });
+}
