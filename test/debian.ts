@@ -101,7 +101,7 @@ export async function solvePackages({ base, content }: Debian, install: string[]
   });
   try {
     await apt.update();
-    const status = Buffer.concat(await (await content.open(base.packages)).toArray());
+    const status = Buffer.concat(await (await content.open(base.packages)).toArray()).toString();
     return await apt.fetch(await apt.solve({ status, install }), content);
   } finally {
     await rm(join(folder, `apt-${process.pid}`), { recursive: true, force: true });
