@@ -4,6 +4,7 @@ import type { Digest, FailureCause, MetadataFile, PhaseStatus, PhaseType } from 
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
+import { storableText } from '../db/storable-text.ts';
 import { json } from '../db/tables.ts';
 import { markBroken } from './broken-customizations.ts';
 import { addUses } from './content-uses.ts';
@@ -144,7 +145,7 @@ export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'
       status: 'FAILED',
       ended_at: now,
       failure_cause: failed.cause,
-      failure_message: failed.message,
+      failure_message: storableText(failed.message),
       failure_metadata: json(files),
     })
     .where('pipeline_id', '=', pipeline.id)

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { CustomizationOperation, PhaseStatus, PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
-import { enqueueMany } from '../db/queue.ts';
+import { abortJobs, enqueueMany } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 import { type LockedApplication, lockApplications, lockBaseImagesOf } from './pipeline-lock.ts';
 
@@ -173,14 +173,19 @@ async function moveOver(tx: Transaction, created: NewPipeline[]): Promise<void> 
   await cancelPipelines(tx, older);
 }
 
-/** Ends open pipelines that nobody wishes any more. Their jobs find the row CANCELLED and do nothing. */
+/** Cancels open pipelines: running jobs of theirs are aborted, waiting ones find the row CANCELLED and do nothing. */
 export async function cancelPipelines(tx: Transaction, ids: readonly string[]): Promise<void> {
   await sql`
     update pipelines set status = 'CANCELLED', ended_at = now()
     where id = any(${ids}::uuid[]) and status = 'IN_PROGRESS'`.execute(tx);
-  await sql`
+  const cancelled = await sql<{ pipeline_id: string; began: boolean }>`
     update pipeline_phases set status = 'CANCELLED', ended_at = case when started_at is null then null else now() end
-    where pipeline_id = any(${ids}::uuid[]) and status in ('PENDING', 'IN_PROGRESS')`.execute(tx);
+    where pipeline_id = any(${ids}::uuid[]) and status in ('PENDING', 'IN_PROGRESS')
+    returning pipeline_id, started_at is not null as began`.execute(tx);
+  await abortJobs(
+    tx,
+    cancelled.rows.filter(({ began }) => began).map(({ pipeline_id }) => pipeline_id),
+  );
 }
 
 async function insertEdges(tx: Transaction, created: NewPipeline[]): Promise<void> {

@@ -4,18 +4,18 @@ import pg from 'pg';
 import { PgBoss } from 'pg-boss';
 import { JobCrashed, JobDeclined, JobPostponed } from './job-errors.ts';
 import { CRASHES_MAX, findVerdict } from './job-record.ts';
-import { ATTEMPTS_MAX, type JobData, keyOf, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
-import { type Listener, listenTo } from './queue-listener.ts';
 import {
-  failJobForGood,
-  giveBackJob,
-  giveBackLost,
-  LOST_AFTER_SECONDS,
-  type TakenJob,
-  takeJob,
-  touchJobs,
-  writeRecord,
-} from './queue-rows.ts';
+  ATTEMPTS_MAX,
+  CANCELLED_CHANNEL,
+  type JobData,
+  keyOf,
+  QUEUE_CHANNEL,
+  QUEUE_NAME,
+  QUEUE_SCHEMA,
+} from './queue.ts';
+import { type HeldJob, keepBeating } from './queue-heartbeat.ts';
+import { type Listener, listenTo } from './queue-listener.ts';
+import { failJobForGood, giveBackJob, type TakenJob, takeJob, writeRecord } from './queue-rows.ts';
 import { SCHEDULES, type Task, type TaskPayloads } from './queue-tasks.ts';
 import { storableText } from './storable-text.ts';
 
@@ -27,7 +27,7 @@ export type JobContext = {
   attempt: number;
   /** True when no attempt follows a thrown error. */
   isLast: boolean;
-  /** Aborted when the worker stops, or when it lost the job to another one. */
+  /** Aborted when the worker stops, when it lost the job to another one, and when the job's pipeline was cancelled. */
   signal: AbortSignal;
 };
 
@@ -63,9 +63,6 @@ const CRASH_PAUSE_SECONDS = 3;
 /** Long enough that a worker that declines asks little of the database, short enough that it is back soon when it is the last. */
 const DECLINED_REST_MS = 5_000;
 
-/** How often a worker says that its jobs live, and looks for jobs whose worker does not. */
-const BEAT_MS = 1_500;
-
 /** Notifications wake a worker at once; this is for jobs that become ready by the clock, and for a notification that was lost. */
 const POLL_MS = 1_000;
 
@@ -99,11 +96,9 @@ export async function openQueue(options: { url: string }): Promise<Queue> {
   return new WorkingQueue(options.url, pool, boss);
 }
 
-type Running = {
-  job: TakenJob;
-  abort: AbortController;
-  /** Another worker has it: this one may not say anything about it any more. */
-  lost: boolean;
+type Running = HeldJob & {
+  /** Nobody waits for it any more: however its handler ends, it is done. */
+  cancelled: boolean;
   settled: Promise<void>;
 };
 
@@ -138,8 +133,13 @@ class WorkingQueue implements Queue {
     this.#boss.on('error', (error) => this.#report(error));
     await this.#boss.start();
     await this.#schedule();
-    this.#listener = await listenTo(this.#url, { [QUEUE_CHANNEL]: () => this.#wakeUp() });
-    this.#loops = [this.#takeJobs(), this.#beat()];
+    this.#listener = await listenTo(this.#url, {
+      [QUEUE_CHANNEL]: () => this.#wakeUp(),
+      [CANCELLED_CHANNEL]: (pipelineId) => this.#cancel(pipelineId),
+    });
+    const onError = (error: unknown) => this.#report(error);
+    const beating = keepBeating(this.#pool, { held: this.#running, onError, signal: this.#over.signal });
+    this.#loops = [this.#takeJobs(), beating];
   }
 
   async drain(): Promise<void> {
@@ -193,6 +193,15 @@ class WorkingQueue implements Queue {
     }
   }
 
+  #cancel(pipelineId: string): void {
+    for (const running of this.#running) {
+      const { payload } = running.job.data;
+      if (!('pipeline_id' in payload) || payload.pipeline_id !== pipelineId) continue;
+      running.cancelled = true;
+      running.abort.abort(new Error('The pipeline was cancelled'));
+    }
+  }
+
   #mayTake(): boolean {
     if (this.#stopping || performance.now() < this.#restUntil) return false;
     const jobs = [...this.#running];
@@ -218,7 +227,8 @@ class WorkingQueue implements Queue {
   }
 
   #start(job: TakenJob): void {
-    const running: Running = { job, abort: new AbortController(), lost: false, settled: Promise.resolve() };
+    const state = { lost: false, cancelled: false, settled: Promise.resolve() };
+    const running: Running = { job, abort: new AbortController(), ...state };
     this.#running.add(running);
     running.settled = this.#run(running)
       .catch((error) => this.#report(error, job.data))
@@ -241,7 +251,7 @@ class WorkingQueue implements Queue {
         signal: running.abort.signal,
       });
     } catch (error) {
-      return await this.#failed(running, attempt, error);
+      if (!running.cancelled) return await this.#failed(running, attempt, error);
     }
     await this.#write(running, () => this.#boss.complete(QUEUE_NAME, job.id));
   }
@@ -308,36 +318,6 @@ class WorkingQueue implements Queue {
         this.#report(error, running.job.data);
         await this.#pause(TROUBLE_PAUSE_MS);
       }
-    }
-  }
-
-  /** After trouble with the database the other workers get time to say that they live: they had the same trouble. */
-  async #beat(): Promise<void> {
-    let othersMayBeatUntil = 0;
-    while (!this.#over.signal.aborted) {
-      try {
-        await this.#touch();
-        if (performance.now() >= othersMayBeatUntil) await giveBackLost(this.#pool);
-      } catch (error) {
-        this.#report(error);
-        othersMayBeatUntil = performance.now() + LOST_AFTER_SECONDS * 1000;
-      }
-      await this.#pause(BEAT_MS);
-    }
-  }
-
-  /** A job that is no longer ours was taken over while this process stood still: its handler is aborted and its end ignored. */
-  async #touch(): Promise<void> {
-    const jobs = [...this.#running];
-    if (jobs.length === 0) return;
-    const ours = await touchJobs(
-      this.#pool,
-      jobs.map(({ job }) => job),
-    );
-    for (const running of jobs) {
-      if (ours.has(running.job.id) || !this.#running.has(running)) continue;
-      running.lost = true;
-      running.abort.abort(new Error('Another worker took the job over'));
     }
   }
 

@@ -14,6 +14,9 @@ export const QUEUE_NAME = 'tasks';
 /** Workers listen here; a notification is delivered when the transaction commits. */
 export const QUEUE_CHANNEL = 'larder_tasks';
 
+/** Workers listen here for pipelines that were cancelled while a job of theirs runs; the payload is a pipeline's id. */
+export const CANCELLED_CHANNEL = 'larder_pipelines_cancelled';
+
 /** What a job row holds. */
 export type JobData<T extends Task = Task> = { task: T; payload: TaskPayloads[T] };
 
@@ -70,6 +73,15 @@ export async function enqueueMany<T extends Task>(
   }));
   await boss.insert(QUEUE_NAME, jobs, { db });
   await sql`select pg_notify(${QUEUE_CHANNEL}, '')`.execute(tx);
+}
+
+/**
+ * Aborts the running jobs of these pipelines when the transaction commits. One notification each: a payload is limited to
+ * 8,000 bytes. A worker that misses it works to the end of the step, whose result is then not recorded.
+ */
+export async function abortJobs(tx: Transaction, pipelineIds: readonly string[]): Promise<void> {
+  if (pipelineIds.length === 0) return;
+  await sql`select pg_notify(${CANCELLED_CHANNEL}, id) from unnest(${pipelineIds}::text[]) as id`.execute(tx);
 }
 
 /** Keys are told apart by task. */

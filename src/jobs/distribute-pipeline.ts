@@ -17,6 +17,7 @@ import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { PlatformFiles } from '../db/tables.ts';
+import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readBack } from '../oci/copy.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
@@ -47,7 +48,7 @@ export async function distributePipeline(
       throw new Error(`Pipeline ${pipeline_id} has no artifact to distribute`);
     const plan = await readPlan(resources.content, state.plan_digest);
     const artifact = state.artifact as Artifact;
-    const places = await openPlaces(resources, state);
+    const places = await openPlaces(resources, state, context.signal);
     const tag = await reserveTag(resources, { state, plan, artifact, places });
     if (tag === undefined) return;
     for (const place of places) {
@@ -68,12 +69,13 @@ export async function distributePipeline(
   });
 }
 
-async function openPlaces(resources: WorkerResources, state: PipelineState): Promise<Place[]> {
+async function openPlaces(resources: WorkerResources, state: PipelineState, signal: AbortSignal): Promise<Place[]> {
   const registries = await findDistributionRegistries(resources.db, state.pipeline_id);
   const relative = repositoryOf({ operating_system: state.operating_system, product_key: state.product.key });
   return registries.map((registry) => {
     const repository = pushedRepositoryIn(registry, relative);
-    return { registry, repository, target: openRegistryTarget(resources, registry, repository) };
+    const target = abortableTarget(openRegistryTarget(resources, registry, repository), signal);
+    return { registry, repository, target };
   });
 }
 

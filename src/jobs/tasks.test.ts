@@ -25,6 +25,24 @@ test('a pipeline whose process crashed fails with UNKNOWN and with the cause in 
   await catalog.drop();
 });
 
+test('a cause that holds what PostgreSQL cannot store is stored without it', async () => {
+  const catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
+  const pipeline_id = await catalog.openPipeline(application);
+  const resources = { db: catalog.db } as unknown as WorkerResources;
+  const error = new AptError('UNREACHABLE', 'The archive said \0 and \ud800.');
+
+  await giveUp(resources, { task: 'plan-pipeline', payload: { pipeline_id } }, error);
+  await giveUp(resources, { task: 'build-base-image', payload: { base_image_id: catalog.base } }, error);
+
+  const where = { catalog_id: catalog.acme.catalog_id, pipeline_id };
+  const { phases } = await getPipeline(catalog.db, catalog.acme.principal, where);
+  const error_message = 'The archive said \ufffd and \ufffd. (it was tried several times)';
+  expect(phases[0]).toMatchObject({ failure: { cause: 'BUILD_ERROR', error_message } });
+  await catalog.drop();
+});
+
 test('a base image says why it could not be built or followed, whatever the error was', async () => {
   const catalog = await openTestCatalog();
   const resources = { db: catalog.db } as unknown as WorkerResources;

@@ -7,6 +7,7 @@ import { inTransaction } from '../db/database.ts';
 import type { JobData } from '../db/queue.ts';
 import type { Task, TaskPayloads } from '../db/queue-tasks.ts';
 import { type Handlers, type JobContext, JobCrashed } from '../db/queue-worker.ts';
+import { storableText } from '../db/storable-text.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { buildBaseImage } from './build-base-image.ts';
@@ -66,7 +67,7 @@ export async function giveUp(resources: WorkerResources, { task, payload }: JobD
   }
   if ('base_image_id' in payload) {
     const { base_image_id } = payload;
-    const unhealthy_cause = describe(error);
+    const unhealthy_cause = storableText(describe(error));
     await inTransaction(resources.db, (tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
   }
   const phase = PHASES[task];

@@ -1,0 +1,228 @@
+// Pipelines that are cancelled while a step of theirs runs: the step ends within 2 s, and nothing of it is recorded.
+import { execFileSync } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { until } from '../../test/house.ts';
+import { handlersWith } from '../../test/queue-handlers.ts';
+import { hostPlatform } from '../build/base-image.ts';
+import { programsLayer, sandboxMode, testWorkspace } from '../build/fixtures.ts';
+import { writeImage } from '../build/image.ts';
+import type { Artifact, BuildPlan } from '../build/plan.ts';
+import { createApplicationRequest } from '../catalog/application-requests.ts';
+import { deleteCustomization } from '../catalog/customization-changes.ts';
+import { recordPlan, startPhase, succeedPhase } from '../catalog/pipeline-steps.ts';
+import { getPipeline } from '../catalog/pipelines.ts';
+import type { Digest, PhaseType } from '../contract/vocabulary.ts';
+import { type Handlers, type JobContext, openQueue, type Queue } from '../db/queue-worker.ts';
+import type { ContentStore } from '../oci/content.ts';
+import { memoryContent } from '../oci/memory.ts';
+import { runPhase } from './phase.ts';
+import { writePlan } from './plan-contents.ts';
+import { handlersOf } from './tasks.ts';
+import type { WorkerResources } from './worker-resources.ts';
+
+const STOP_MS_MAX = 2_000;
+const SANDBOX_MS = 180_000;
+
+let house: TestCatalog;
+let queue: Queue | undefined;
+
+beforeEach(async () => {
+  house = await openTestCatalog();
+  await house.baseMoves('first');
+});
+afterEach(async () => {
+  await queue?.stop({ finishMs: 0 });
+  queue = undefined;
+  await house.drop();
+});
+
+async function work(handlers: Handlers): Promise<void> {
+  queue = await openQueue({ url: house.url });
+  await queue.work(handlers, { concurrency: 4 });
+}
+
+/** Steps that begin their phase and then wait for the abort. Answers what runs and what was aborted. */
+async function workUntilAborted(): Promise<{ running: Set<string>; aborted: string[] }> {
+  const running = new Set<string>();
+  const aborted: string[] = [];
+  const resources = { db: house.db, content: memoryContent() } as unknown as WorkerResources;
+  const step = (phase: PhaseType) => async (payload: { pipeline_id: string }, context: JobContext) => {
+    const { pipeline_id } = payload;
+    await runPhase(resources, { pipeline_id, phase, context }, async () => {
+      running.add(pipeline_id);
+      await new Promise((resolve) => context.signal.addEventListener('abort', resolve, { once: true }));
+      running.delete(pipeline_id);
+      aborted.push(pipeline_id);
+      throw context.signal.reason;
+    });
+  };
+  await work({
+    ...handlersWith(async () => {}),
+    'plan-pipeline': step('PACKAGING'),
+    'verify-pipeline': step('VERIFICATION'),
+  });
+  return { running, aborted };
+}
+
+async function requestRedis(): Promise<{ application: string; pipeline: string }> {
+  const [application = ''] = (await house.request(house.acme, ['redis'])).application_ids;
+  return { application, pipeline: await house.openPipeline(application) };
+}
+
+async function removeApplication(application: string): Promise<void> {
+  const { catalog_id, principal } = house.acme;
+  const input = { kind: 'DELETION' as const, catalog_id, name: 'not wanted', application_ids: [application] };
+  await house.write((tx) => createApplicationRequest(tx, principal, input));
+}
+
+async function statusesOf(pipeline_id: string): Promise<string[]> {
+  const where = { catalog_id: house.acme.catalog_id, pipeline_id };
+  const { status, phases } = await getPipeline(house.db, house.acme.principal, where);
+  return [status, ...phases.map((phase) => phase.status)];
+}
+
+async function jobsOf(pipeline: string): Promise<string[]> {
+  const { rows } = await house.pool.query<{ state: string }>(
+    `select state from queue.job where data -> 'payload' ->> 'pipeline_id' = $1 order by created_on`,
+    [pipeline],
+  );
+  return rows.map(({ state }) => state);
+}
+
+/** Waits until the last job of the pipeline is done, and fails if that takes too long from `since`. */
+async function expectDone(pipeline: string, since: number): Promise<void> {
+  await until('the job is done', async () => (await jobsOf(pipeline)).at(-1) === 'completed');
+  const ms = performance.now() - since;
+  console.log(`stopped after ${ms.toFixed(0)} ms`);
+  expect(ms).toBeLessThan(STOP_MS_MAX);
+}
+
+describe('a step under way', () => {
+  test('of packaging ends when a newer pipeline takes its place, which then runs', async () => {
+    const { running, aborted } = await workUntilAborted();
+    const { application, pipeline } = await requestRedis();
+    await until('it runs', async () => running.has(pipeline));
+    await house.customize(house.acme, 'motd');
+    await expectDone(pipeline, performance.now());
+    expect(await statusesOf(pipeline)).toEqual(['CANCELLED', 'CANCELLED', 'CANCELLED', 'CANCELLED']);
+    const newer = await house.openPipeline(application);
+    await until('the newer one runs', async () => running.has(newer));
+    expect(aborted).toEqual([pipeline]);
+  });
+
+  test('of packaging ends when its customization is deleted', async () => {
+    const { running, aborted } = await workUntilAborted();
+    const { application, pipeline: first } = await requestRedis();
+    await until('it runs', async () => running.has(first));
+    const customization_id = await house.customize(house.acme, 'motd');
+    const carrying = await house.openPipeline(application);
+    await until('the one that carries it runs', async () => running.has(carrying));
+    const since = performance.now();
+    const { catalog_id, principal } = house.acme;
+    await house.write((tx) => deleteCustomization(tx, principal, { catalog_id, customization_id }));
+    await expectDone(carrying, since);
+    const newer = await house.openPipeline(application);
+    await until('the newer one runs', async () => running.has(newer));
+    expect(aborted).toEqual([first, carrying]);
+  });
+
+  test.each([['PACKAGING'], ['VERIFICATION']] as const)('of %s ends when its application is removed', async (phase) => {
+    const { application, pipeline } = await requestRedis();
+    if (phase === 'VERIFICATION') await package_(pipeline);
+    const { running, aborted } = await workUntilAborted();
+    await until('it runs', async () => running.has(pipeline));
+    const since = performance.now();
+    await removeApplication(application);
+    await expectDone(pipeline, since);
+    expect(aborted).toEqual([pipeline]);
+    const rest = ['CANCELLED', 'CANCELLED'];
+    expect(await statusesOf(pipeline)).toEqual(
+      phase === 'PACKAGING' ? ['CANCELLED', 'CANCELLED', ...rest] : ['CANCELLED', 'SUCCEEDED', ...rest],
+    );
+  });
+
+  test('of verification goes on when something newer is asked for, which follows', async () => {
+    const { application, pipeline } = await requestRedis();
+    await package_(pipeline);
+    const { running, aborted } = await workUntilAborted();
+    await until('it runs', async () => running.has(pipeline));
+    await house.customize(house.acme, 'motd');
+    const [, newer = ''] = await house.openPipelines(application);
+    // Whatever a cancellation would have sent has arrived before this one has.
+    await removeOther(running);
+    expect(aborted).not.toContain(pipeline);
+    expect([...running]).toEqual([pipeline]);
+    expect(await jobsOf(newer)).toEqual([]);
+  });
+});
+
+/** Takes a pipeline past packaging without a worker. */
+async function package_(pipeline_id: string): Promise<void> {
+  await house.plan(pipeline_id);
+  await house.clearJobs();
+  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: { made: true } }));
+}
+
+/** Runs and cancels a pipeline of another application. */
+async function removeOther(running: Set<string>): Promise<void> {
+  const [other = ''] = (await house.request(house.acme, ['nginx'])).application_ids;
+  const pipeline = await house.openPipeline(other);
+  await until('the other runs', async () => running.has(pipeline));
+  await removeApplication(other);
+  await until('the other is done', async () => (await jobsOf(pipeline)).at(-1) === 'completed');
+}
+
+describe.skipIf(sandboxMode.mode === 'files-only')('a verification that would take minutes', () => {
+  test(
+    'ends with its sandbox when the application is removed',
+    async () => {
+      await using workspace = await testWorkspace();
+      const { content } = workspace;
+      // A number of seconds that no other process of this machine waits for.
+      const seconds = String(400_000 + process.pid);
+      const { pipeline, application } = await requestRedis();
+      await packageAs(pipeline, await sleepingImage(content, seconds));
+      await work(handlersOf({ db: house.db, content, workspace } as unknown as WorkerResources));
+      const sleeping = () => {
+        const lines = execFileSync('ps', ['-eo', 'args='], { encoding: 'utf8' }).split('\n');
+        return lines.filter((line) => line === `sleep ${seconds}`).length;
+      };
+      await until('the service and the test run', async () => sleeping() === 2);
+      const since = performance.now();
+      await removeApplication(application);
+      await until('its processes are gone', async () => sleeping() === 0);
+      await expectDone(pipeline, since);
+      expect(await statusesOf(pipeline)).toEqual(['CANCELLED', 'SUCCEEDED', 'CANCELLED', 'CANCELLED']);
+    },
+    SANDBOX_MS,
+  );
+});
+
+type Packaged = { plan_digest: Digest; artifact: Artifact };
+
+/** An image whose service and whose test sleep for so long. */
+async function sleepingImage(content: ContentStore, seconds: string): Promise<Packaged> {
+  const layer = await programsLayer(content);
+  const { index, platform, ...image } = await writeImage(content, {
+    platform: hostPlatform(),
+    layers: [{ ...layer, created_by: 'test' }],
+    config: { Entrypoint: ['sleep', seconds] },
+    epoch: 1_760_000_000,
+  });
+  const plan = {
+    image: { user: { name: 'app', uid: 1001, gid: 0, home: '/' } },
+    tests: [{ name: 'waits', kind: 'exec', command: ['sleep', seconds], timeout_seconds: 600 }],
+  } as unknown as BuildPlan;
+  const manifests = [{ platform, ...image, layers: [layer.descriptor] }];
+  return { plan_digest: await writePlan(content, plan), artifact: { index, manifests, metadata: [] } };
+}
+
+/** Records the plan and the artifact as the jobs before verification do. */
+async function packageAs(pipeline_id: string, { plan_digest, artifact }: Packaged): Promise<void> {
+  await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
+  const planned = { pipeline_id, plan_digest, version: '7.0.15', base_digest: plan_digest };
+  await house.write((tx) => recordPlan(tx, { ...planned, left_out: [], contents: [] }));
+  await house.clearJobs();
+  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
+}

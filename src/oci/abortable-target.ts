@@ -1,0 +1,44 @@
+// A target whose calls end when a signal is aborted: a cancelled push must not wait for a slow registry.
+import type { Target } from './target.ts';
+
+/**
+ * Every call rejects with the signal's reason as soon as that is aborted. A body that is being sent breaks off at its next
+ * piece; a request that the registry does not answer ends by the client's time limits. Nothing waits for either.
+ */
+export function abortableTarget(target: Target, signal: AbortSignal): Target {
+  const aborted = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  aborted.catch(() => {});
+  const until = async <T>(act: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    return await Promise.race([act(), aborted]);
+  };
+  const body = (open: () => Promise<AsyncIterable<Uint8Array>>) => async () => {
+    signal.throwIfAborted();
+    return breakOff(await open(), signal);
+  };
+  const { place, pushTagged, adopt, attach } = target;
+  return {
+    resolve: (reference) => until(() => target.resolve(reference)),
+    fetch: (descriptor, range) => until(() => target.fetch(descriptor, range)),
+    exists: (descriptor) => until(() => target.exists(descriptor)),
+    push: (descriptor, open) => until(() => target.push(descriptor, body(open))),
+    mount: (descriptor, from) => until(() => target.mount(descriptor, from)),
+    tag: (descriptor, tag) => until(() => target.tag(descriptor, tag)),
+    referrers: (subject, type) => until(() => target.referrers(subject, type)),
+    ...(place && { place }),
+    ...(pushTagged && {
+      pushTagged: (descriptor, open, tag) => until(() => pushTagged.call(target, descriptor, body(open), tag)),
+    }),
+    ...(adopt && { adopt: (artifact) => until(() => adopt.call(target, artifact)) }),
+    ...(attach && { attach: (subject, referrers) => until(() => attach.call(target, subject, referrers)) }),
+  };
+}
+
+async function* breakOff(pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  for await (const piece of pieces) {
+    signal.throwIfAborted();
+    yield piece;
+  }
+}
