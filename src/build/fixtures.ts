@@ -71,10 +71,13 @@ const PROGRAMS = [
   'unshare',
 ];
 
-/** A layer with a shell and what scripts use, taken from this machine; merged /usr, as Debian has it. */
-export async function programsLayer(content: ContentStore): Promise<BuiltLayer & LayerPin> {
+/** A layer with a shell and what scripts use, taken from this machine; merged /usr, as Debian has it. `more` names further programs. */
+export async function programsLayer(
+  content: ContentStore,
+  { more = [] }: { more?: string[] } = {},
+): Promise<BuiltLayer & LayerPin> {
   const files = new Map<string, TarInput>();
-  for (const program of PROGRAMS) {
+  for (const program of [...PROGRAMS, ...more]) {
     const path = findTool(program);
     if (path === undefined) continue;
     await addFile(files, `usr/bin/${program}`, path);

@@ -23,10 +23,14 @@ export function asOwner({ tools, user }: SandboxHost, command: string[]): string
 
 /**
  * The command as root of a new user namespace whose ids are the account's subordinate ones; its mounts are its own, and it is the first of
- * its processes, so that its end is the end of all.
+ * its processes, so that its end is the end of all. `offline` takes the network too.
  */
-export function inNewNamespace({ tools, namespace }: SandboxHost, command: string[]): string[] {
-  const map = namespace ? ['--map-auto', '--map-root-user'] : [];
+export function inNewNamespace(
+  { tools, namespace }: SandboxHost,
+  command: string[],
+  { offline = false }: { offline?: boolean } = {},
+): string[] {
+  const map = [...(namespace ? ['--map-auto', '--map-root-user'] : []), ...(offline ? ['--net'] : [])];
   return [
     tools.unshare,
     ...map,
@@ -41,12 +45,17 @@ export function inNewNamespace({ tools, namespace }: SandboxHost, command: strin
   ];
 }
 
-/** The command inside the namespaces that `inNewNamespace` made for the process `pid`, which is unshare itself. */
-export function inNamespaceOf({ tools, namespace }: SandboxHost, pid: number, command: string[]): string[] {
+/** The command inside the namespaces that `inNewNamespace` made for the process `pid`, which is unshare itself; `offline` as there. */
+export function inNamespaceOf(
+  { tools, namespace }: SandboxHost,
+  { pid, offline = false }: { pid: number; offline?: boolean },
+  command: string[],
+): string[] {
   const user = namespace ? ['--user', '--setuid', '0', '--setgid', '0'] : [];
   // unshare's children are in the process namespace, unshare is not.
   const processes = `--pid=/proc/${pid}/ns/pid_for_children`;
-  return [tools.nsenter, '--target', String(pid), ...user, '--mount', '--ipc', '--uts', processes, ...command];
+  const others = ['--mount', '--ipc', '--uts', ...(offline ? ['--net'] : [])];
+  return [tools.nsenter, '--target', String(pid), ...user, ...others, processes, ...command];
 }
 
 export type RunOptions = {

@@ -148,6 +148,9 @@ export function bwrapCommand(
     '/',
     '--proc',
     '/proc',
+    // Root of a machine may write kernel settings without any capability, and one of them names a program to run (core_pattern).
+    '--remount-ro',
+    '/proc',
     '--dev',
     '/dev',
     '--perms',
@@ -221,7 +224,7 @@ function asUser({ command, user }: SandboxCommand): string[] {
   const groups = user.groups.length > 0 ? `--groups=${user.groups.join(',')}` : '--clear-groups';
   return [
     ...[...LOADER, `${SANDBOX_FOLDER}/setpriv`, `--reuid=${user.uid}`, `--regid=${user.gid}`, groups],
-    ...['--inh-caps=-all', '--', ...LOADER, `${SANDBOX_FOLDER}/sh`, '-c', ENTER, 'enter'],
+    ...['--inh-caps=-all', '--bounding-set=-all', '--', ...LOADER, `${SANDBOX_FOLDER}/sh`, '-c', ENTER, 'enter'],
     ...command,
   ];
 }
@@ -231,13 +234,18 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
+/** The kernel counts threads of one user; the exact limit, over all users, is the control group's or the watchdog's, which name it. */
+export const USER_PROCESSES_FACTOR = 4;
+/** Between the signal that says so and the end of a process that does not heed it. */
+const CPU_GRACE_SECONDS = 5;
+
 /** The limits that the kernel keeps for each process (getrlimit(2)); no core files, which would be changes. */
 export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[] {
   return [
     host.tools.prlimit,
-    `--cpu=${limits.cpuSeconds}`,
+    `--cpu=${limits.cpuSeconds}:${limits.cpuSeconds + CPU_GRACE_SECONDS}`,
     `--as=${limits.addressSpaceBytes}`,
-    `--nproc=${limits.processes}`,
+    `--nproc=${limits.processes * USER_PROCESSES_FACTOR}`,
     `--nofile=${limits.openFiles}`,
     `--fsize=${limits.changeBytes}`,
     '--core=0',

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { lastLines } from './build-log.ts';
 import { asOwner, CommandFailed, endWithGroup, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
 import type { ResourceGroup } from './resource-control.ts';
-import { SANDBOX_FOLDER, type SandboxLimits } from './sandbox-command.ts';
+import { SANDBOX_FOLDER, type SandboxLimits, USER_PROCESSES_FACTOR } from './sandbox-command.ts';
 import type { SandboxHost } from './sandbox-mode.ts';
 
 /** What SysV shared memory a sandbox may have (kernel.shmall), in pages of 4 KiB: PostgreSQL takes 56 bytes of it. */
@@ -77,21 +77,36 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
     hosts ? 'yes' : 'no',
     ...layers,
   ];
-  const inside = inNewNamespace(host, [host.tools.sh, '-c', HOLDER, 'larder-sandbox', ...args]);
-  const [program = '', ...rest] = inGroup(group, asOwner(host, countedProcesses(host, limits, inside)));
+  // Commands get a network each; should one end up in the holder's, it finds none either.
+  const inside = inNewNamespace(host, [host.tools.sh, '-c', HOLDER, 'larder-sandbox', ...args], { offline: true });
+  const [program = '', ...rest] = inGroup(host, group, asOwner(host, countedProcesses(host, limits, inside)));
   const holder = spawn(program, rest, { env: {}, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   endWithGroup(holder);
   return holder;
 }
 
-/** A command in the sandbox's control group, where there is one, and among the first that the kernel ends when memory is short. */
-export function inGroup(group: ResourceGroup | undefined, command: string[]): string[] {
-  const first = ['/bin/sh', '-c', 'echo 1000 > /proc/self/oom_score_adj; exec "$@"', 'sandbox', ...command];
+/**
+ * What whoever started this process left open without closing it on exec would stay open in every sandbox. Those up to 5 are the pipes
+ * that a command is given; in bash, because a file's number has more than one digit.
+ */
+const ENTER = `echo 1000 > /proc/self/oom_score_adj
+for number in /proc/self/fd/*; do
+  number=\${number##*/}
+  if [ "$number" -gt 5 ]; then eval "exec $number>&-" 2> /dev/null; fi
+done
+exec "$@"`;
+
+/**
+ * A command in the sandbox's control group, where there is one, without inherited files, and among the first that the kernel ends when
+ * memory is short.
+ */
+export function inGroup({ tools }: SandboxHost, group: ResourceGroup | undefined, command: string[]): string[] {
+  const first = [tools.bash, '--norc', '-c', ENTER, 'sandbox', ...command];
   return group === undefined ? first : group.enter(first);
 }
 
-/** Four times a sandbox's own limit: the kernel counts all processes of the account together, ours and those of other sandboxes. */
-const NAMESPACE_FACTOR = 4;
+/** Below it the kernel would count out what else the account runs: it counts all of an account together, other sandboxes too. */
+const ACCOUNT_PROCESSES_MIN = 4096;
 
 /**
  * What the process that makes a user namespace may have becomes the namespace's limit for all its users together (user_namespaces(7);
@@ -99,7 +114,7 @@ const NAMESPACE_FACTOR = 4;
  */
 function countedProcesses(host: SandboxHost, limits: SandboxLimits, command: string[]): string[] {
   if (!host.namespace) return command;
-  return [host.tools.prlimit, `--nproc=${Math.max(limits.processes * NAMESPACE_FACTOR, 4096)}`, ...command];
+  return [host.tools.prlimit, `--nproc=${Math.max(limits.processes * USER_PROCESSES_FACTOR, ACCOUNT_PROCESSES_MIN)}`, ...command];
 }
 
 /** The process whose namespaces are the sandbox's, as soon as they stand. Throws CommandFailed with what the holder said. */

@@ -36,7 +36,7 @@ export type World = {
 
 /** Starts a program that the sandbox ends with itself. */
 export function startChild(world: World, command: string[], stdio: StdioOptions): ChildProcess {
-  const [program = '', ...args] = inGroup(world.group, asOwner(world.host, command));
+  const [program = '', ...args] = inGroup(world.host, world.group, asOwner(world.host, command));
   const child = spawn(program, args, { env: {}, cwd: '/', stdio });
   world.children.add(child);
   child.once('exit', () => world.children.delete(child));
@@ -63,7 +63,7 @@ export function startCommand(world: World, wanted: SandboxCommand, options: RunO
       ...command,
     ];
     const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
-    return startChild(world, inNamespaceOf(host, world.pid, inside), [...pipes]);
+    return startChild(world, inNamespaceOf(host, { pid: world.pid, offline: true }, inside), [...pipes]);
   })();
   return watch(world, spawned, { args, options });
 }
@@ -165,7 +165,7 @@ async function fullChanges({ host, pid, scratch, signal }: World): Promise<Sandb
   let text = '';
   const look = [host.tools.stat, '--file-system', '--format=%a %d', scratch];
   try {
-    await runCommand(asOwner(host, inNamespaceOf(host, pid, look)), {
+    await runCommand(asOwner(host, inNamespaceOf(host, { pid, offline: true }, look)), {
       onOutput: (chunk) => (text += chunk.toString()),
     });
   } catch (error) {
@@ -232,7 +232,7 @@ export async function* captureChanges(world: World): AsyncGenerator<Uint8Array, 
     join(scratch, 'upper'),
     '.',
   ];
-  const child = startChild(world, inNamespaceOf(host, pid, tar), ['ignore', 'pipe', 'pipe']);
+  const child = startChild(world, inNamespaceOf(host, { pid, offline: true }, tar), ['ignore', 'pipe', 'pipe']);
   const ended = endOf(child);
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {

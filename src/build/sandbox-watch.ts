@@ -69,7 +69,7 @@ function watchDisk(world: World, onExceeded: (limit: SandboxLimit) => void): { s
 async function measured({ host, pid, scratch }: World, unit: string): Promise<number> {
   let text = '';
   const measure = [host.tools.du, '--summarize', unit, join(scratch, 'upper')];
-  await runCommand(asOwner(host, inNamespaceOf(host, pid, measure)), {
+  await runCommand(asOwner(host, inNamespaceOf(host, { pid, offline: true }, measure)), {
     onOutput: (chunk) => (text += chunk.toString()),
   });
   return Number.parseInt(text, 10);

@@ -1,0 +1,163 @@
+// What attempts to leave a sandbox have in common: an image with the tools of an attacker, every way to run sandboxes that this machine
+// has, and a place on the machine that must stay as it was.
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { disposable } from '../../src/build/application-layer.ts';
+import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../../src/build/fixtures.ts';
+import { openGivenFolder } from '../../src/build/given-folder.ts';
+import type { LayerPin } from '../../src/build/plan.ts';
+import { prepareRoots } from '../../src/build/rootfs.ts';
+import { openSandbox, type RunOptions, type Sandbox, type SandboxExit } from '../../src/build/sandbox.ts';
+import type { SandboxCommand, SandboxLimits } from '../../src/build/sandbox-command.ts';
+import type { SandboxHost, SandboxMode } from '../../src/build/sandbox-mode.ts';
+import { writeLayer } from '../../src/oci/layer.ts';
+import type { TarInput } from '../../src/tar/entry.ts';
+
+/** Beside the programs of other tests: a language that makes system calls by their number, and the programs that escapes are made of. */
+const TOOLS = [
+  'perl',
+  'cp',
+  'chroot',
+  'dd',
+  'find',
+  'hostname',
+  'kill',
+  'mount',
+  'seq',
+  'setsid',
+  'sort',
+  'timeout',
+  'umount',
+  'yes',
+];
+
+export type Way = { name: string; probe: SandboxMode };
+
+/** Every way that this machine can run sandboxes in: the strength of the isolation, and who keeps the limits. */
+export function ways(): Way[] {
+  if (sandboxMode.mode === 'files-only') return [];
+  const { host } = sandboxMode;
+  const found = [{ name: `${sandboxMode.mode}, ${host.control.mode}`, probe: sandboxMode }];
+  if (host.control.mode !== 'watchdog') {
+    const control = { mode: 'watchdog', reasons: ['a test'] } as const;
+    found.push({ name: `${sandboxMode.mode}, watchdog`, probe: { ...sandboxMode, host: { ...host, control } } });
+  }
+  if (process.getuid?.() === 0 && host.namespace) {
+    const { user: _, ...rest } = host;
+    const root: SandboxHost = { ...rest, namespace: false };
+    found.push({ name: `root, ${host.control.mode}`, probe: { mode: 'root', reasons: [], host: root } });
+  }
+  return found;
+}
+
+/** The image's own user, as a verification runs it. */
+export const USER = { uid: 1001, gid: 1001, groups: [] };
+
+export type Ground = AsyncDisposable & {
+  workspace: TestWorkspace;
+  /** The attacker's image laid out, with further entries as a layer of their own. */
+  roots(entries?: TarInput[]): Promise<string[]>;
+  open(options?: OpenOptions): Promise<Sandbox & AsyncDisposable>;
+};
+
+export type OpenOptions = { entries?: TarInput[]; limits?: Partial<SandboxLimits>; hosts?: boolean };
+
+/** A workspace for one way. */
+export async function openGround({ probe }: Way): Promise<Ground> {
+  const workspace = await testWorkspace(undefined, probe);
+  const given = openGivenFolder(workspace);
+  await given.write('given', 'given');
+  let programs: Promise<LayerPin> | undefined;
+  const roots = async (entries: TarInput[] = []): Promise<string[]> => {
+    programs ??= programsLayer(workspace.content, { more: TOOLS });
+    const layers = [await programs, ...(entries.length > 0 ? [await writeLayer(workspace.content, entries)] : [])];
+    return await prepareRoots(workspace, layers, { step: 'attempt' });
+  };
+  let common: Promise<string[]> | undefined;
+  return {
+    workspace,
+    roots,
+    async open({ entries, limits = {}, hosts = false } = {}) {
+      common ??= roots();
+      const layers = entries === undefined ? await common : await roots(entries);
+      return disposable(await openSandbox(workspace, { layers, step: 'attempt', given: given.folder, limits, hosts }));
+    },
+    async [Symbol.asyncDispose]() {
+      await given[Symbol.asyncDispose]();
+      await workspace[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export type Outcome = SandboxExit & { output: string };
+
+/** Runs a shell script and gathers what it printed. */
+export async function attempt(
+  sandbox: Sandbox,
+  script: string,
+  { user, environment, ...run }: RunOptions & Pick<SandboxCommand, 'user' | 'environment'> = {},
+): Promise<Outcome> {
+  let output = '';
+  const exit = await sandbox.run(
+    {
+      command: ['sh', '-c', script],
+      environment: { PATH: '/usr/bin', LC_ALL: 'C', ...environment },
+      ...(user && { user }),
+    },
+    { merged: true, onOutput: (chunk) => (output += chunk.toString('latin1')), ...run },
+  );
+  return { ...exit, output };
+}
+
+/** A line of perl that makes a system call and says how it went: «ok 0», or the error. */
+export function systemCall(number: number, ...args: (number | string)[]): string {
+  // Through a list, because perl hands strings over as buffers that a call may write to.
+  return `perl -e 'my @a = (${args.join(', ')}); my $r = syscall(${number}, @a); print $r < 0 ? "refused: $!\\n" : "ok $r\\n"'`;
+}
+
+export type Canary = Disposable & {
+  /** A folder that every user of this machine may write to. */
+  folder: string;
+  /** Everything in it, as text to compare. */
+  state(): string;
+};
+
+/** Something on this machine that an attempt would change if it got out. */
+export function placeCanary(): Canary {
+  const folder = join(tmpdir(), `larder-canary-${process.pid}-${Math.random().toString(36).slice(2)}`);
+  mkdirSync(join(folder, 'inner'), { recursive: true });
+  // mkdir's mode goes through the umask.
+  for (const path of [folder, join(folder, 'inner')]) chmodSync(path, 0o777);
+  writeFileSync(join(folder, 'file'), 'as it was', { mode: 0o666 });
+  writeFileSync(join(folder, 'inner', 'file'), 'as it was', { mode: 0o666 });
+  return {
+    folder,
+    state: () => stateOf(folder),
+    [Symbol.dispose]() {
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function stateOf(path: string): string {
+  const found = lstatSync(path);
+  const line = `${path} ${found.mode.toString(8)} ${found.uid}:${found.gid}`;
+  if (found.isSymbolicLink()) return `${line} -> ${readlinkSync(path)}`;
+  if (!found.isDirectory()) return `${line} ${readFileSync(path, 'utf8')}`;
+  return [
+    line,
+    ...readdirSync(path)
+      .sort()
+      .map((name) => stateOf(join(path, name))),
+  ].join('\n');
+}

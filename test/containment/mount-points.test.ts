@@ -1,0 +1,109 @@
+// Links planted at every component of every place that a sandbox mounts on or writes to: in the image before it is opened, and by a
+// script between two commands. The machine stays as it was.
+import { describe, expect, test } from 'vitest';
+import type { TarInput } from '../../src/tar/entry.ts';
+import { entry } from '../../src/tar/fixtures.ts';
+import { attempt, openGround, placeCanary, USER, ways } from './attempts.ts';
+
+/** Where sandboxes mount, and where they write before the image's own programs run: whole folders, and what is in them. */
+const FOLDERS = ['proc', 'dev', '.larder', 'etc', 'run', 'tmp', 'oldroot', 'newroot'];
+const INNER = [
+  'proc/self',
+  'dev/shm',
+  'dev/null',
+  '.larder/given',
+  '.larder/ld.so',
+  'etc/hosts',
+  'run/larder',
+  'tmp/x',
+];
+const PLACES = [...INNER, ...FOLDERS];
+
+/** Ways to write the same target; `folder` is on this machine. */
+const TARGETS: Record<string, (folder: string) => string> = {
+  absolute: (folder) => folder,
+  'absolute, through the old root': (folder) => `/oldroot${folder}`,
+  'relative, far up': (folder) => `${'../'.repeat(12)}${folder.slice(1)}`,
+  'relative, through the old root': (folder) => `${'../'.repeat(12)}oldroot${folder}`,
+  'through its own root': (folder) => `/proc/self/root${folder}`,
+  'through the root of the first process': (folder) => `/proc/1/root${folder}`,
+  'through an open folder': (folder) => `/proc/self/cwd${folder}`,
+  'a file': (folder) => `/oldroot${folder}/file`,
+  'something that is not there yet': (folder) => `/oldroot${folder}/new`,
+  'a loop': () => 'loop',
+  nothing: () => '/no/such/place',
+};
+
+function planted(places: string[], target: string): TarInput[] {
+  return places.map((place) => entry(place, { type: 'symlink', target, mode: 0o777 }));
+}
+
+// Who keeps the limits makes no difference here.
+for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
+  describe(way.name, () => {
+    for (const [kind, targetOf] of Object.entries(TARGETS)) {
+      test(`an image with links (${kind}) at its mount points`, async () => {
+        using canary = placeCanary();
+        const before = canary.state();
+        await using ground = await openGround(way);
+        for (const places of [FOLDERS, INNER]) {
+          for (const hosts of [false, true]) {
+            await using sandbox = await ground.open({ entries: planted(places, targetOf(canary.folder)), hosts });
+            for (const user of [undefined, USER]) {
+              const outcome = await attempt(
+                sandbox,
+                'cat /.larder/given && [ -e /proc/self/stat ] && echo > /dev/null && echo runs',
+                {
+                  ...(user && { user }),
+                },
+              );
+              expect(outcome.output).toContain('givenruns');
+            }
+            expect(canary.state()).toBe(before);
+          }
+        }
+      });
+
+      test(`a script that puts links (${kind}) in place of mount points`, async () => {
+        using canary = placeCanary();
+        const before = canary.state();
+        await using ground = await openGround(way);
+        await using sandbox = await ground.open();
+        const target = targetOf(canary.folder);
+        const plant = PLACES.map(
+          (place) =>
+            `mv /${place} /gone.$$ 2>/dev/null; rm -rf /${place} 2>/dev/null; mkdir -p "$(dirname /${place})"; ln -s '${target}' /${place} 2>/dev/null`,
+        );
+        await attempt(sandbox, [...plant, 'true'].join('\n'));
+        // And what is above them.
+        await attempt(sandbox, `for name in etc run var srv; do mv /$name /$name.gone; ln -s '${target}' /$name; done`);
+        for (const user of [undefined, USER]) {
+          const outcome = await attempt(
+            sandbox,
+            'cat /.larder/given; [ -e /proc/self/stat ] && echo runs; echo x > /dev/null; echo x > /etc/hosts; true',
+            {
+              ...(user && { user }),
+            },
+          );
+          expect(outcome.output).toContain('givenruns');
+        }
+        expect(canary.state()).toBe(before);
+        for await (const _chunk of sandbox.capture()) {
+          // Read to its end: the capture follows no link either.
+        }
+        expect(canary.state()).toBe(before);
+      });
+    }
+
+    test('a lower layer that is nothing but links', async () => {
+      using canary = placeCanary();
+      const before = canary.state();
+      await using ground = await openGround(way);
+      const places = ['etc2', 'lost+found', 'mnt', 'root', 'home', 'sys'];
+      const entries = planted(places, `/oldroot${canary.folder}`);
+      await using sandbox = await ground.open({ entries, hosts: true });
+      await attempt(sandbox, 'for name in /*; do echo x > $name/escaped; done');
+      expect(canary.state()).toBe(before);
+    });
+  });
+}
