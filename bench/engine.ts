@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { openBuildLog } from '../src/build/build-log.ts';
 import { buildFilesLayer } from '../src/build/customization-layer.ts';
+import { exclusiveBy, keyedLocks } from '../src/build/exclusive.ts';
 import { readDocument, writeImage } from '../src/build/image.ts';
 import { readFileOf } from '../src/build/image-files.ts';
 import { cachedLayer, type LayerCache } from '../src/build/layer-cache.ts';
@@ -112,6 +113,9 @@ export async function listingOf(content: ContentStore, base: Base) {
   return below;
 }
 
+/** Of this process: the benchmark has one. */
+const exclusive = exclusiveBy(keyedLocks());
+
 /** Stands in for the table of built layers. */
 function layerMemory(): LayerCache {
   const layers = new Map<Digest, BuiltLayer>();
@@ -160,7 +164,8 @@ export async function packageImage(campaign: Campaign, image: Image, version: nu
     below,
     epoch: EPOCH,
     readBelow: (path) => readFileOf(content, { layers: base.layers, listing: below }, path),
-    reuse: (inputs, make) => cachedLayer({ cache, content, log: silent, step: image.repository }, inputs, make),
+    reuse: (inputs, make) =>
+      cachedLayer({ cache, content, exclusive, log: silent, step: image.repository }, inputs, make),
   });
   if (layer === undefined) throw new Error('the archive makes no layer');
   const { config, architecture, os } = image.base.config;

@@ -203,6 +203,14 @@ export function childEnvironment(config: Config, overrides: { databaseUrl: strin
   };
 }
 
+/** Names that hold secrets or change what Node runs; what is left names proxies, the time zone and the search path. */
+const WITHHELD = /^(?:LARDER_|PG|AWS_|NODE_)/;
+
+/** What a process that handles images from outside is started with: nothing of Larder's own settings, which hold passwords. */
+export function harmlessEnvironment(environment: Environment = process.env): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !WITHHELD.test(name)));
+}
+
 function unknownNames(environment: Environment): ConfigViolation[] {
   return Object.keys(environment)
     .filter((name) => name.startsWith('LARDER_') && SETTINGS[name] === undefined)

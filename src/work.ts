@@ -3,13 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ensureShared } from './bootstrap.ts';
+import { exclusiveBy, keyedLocks } from './build/exclusive.ts';
 import { trimRoots } from './build/rootfs.ts';
 import { probeSandbox } from './build/sandbox-mode.ts';
 import { forgetWorker, recordWorker, SEEN_EVERY_MS } from './catalog/workers.ts';
-import type { Config } from './config.ts';
+import { type Config, harmlessEnvironment } from './config.ts';
 import { inTransaction } from './db/database.ts';
 import { enqueue } from './db/queue.ts';
 import { openQueue } from './db/queue-worker.ts';
+import { openEnginePool } from './engine/pool.ts';
 import { openArchives } from './jobs/archives.ts';
 import { openRemotes } from './jobs/registry-target.ts';
 import { giveUp, handlersOf } from './jobs/tasks.ts';
@@ -31,7 +33,13 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   const work = join(config.data, 'work');
   const resources: WorkerResources = {
     ...opened,
-    workspace: { directory: work, content: opened.content, probe },
+    workspace: { directory: work, content: opened.content, probe, exclusive: exclusiveBy(keyedLocks()) },
+    engine: openEnginePool({
+      setup: { directory: work, contentDirectory: config.contentDirectory, probe },
+      log,
+      environment: harmlessEnvironment(),
+      flags: process.execArgv.filter((flag) => flag.startsWith('--max-semi-space-size=')),
+    }),
     archives: openArchives(join(work, 'apt'), (line) => log.debug({ line }, 'apt')),
     remotes: openRemotes(),
   };
@@ -54,6 +62,7 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
     async stop() {
       await report.stop();
       await queue.stop({ finishMs: FINISH_MS });
+      await resources.engine.close();
       await resources.close();
     },
   };

@@ -1,4 +1,5 @@
 // For tests that need a real Debian: one base image a machine and user, kept between runs, and packages solved on top of it.
+
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildBaseImage } from '../src/build/base-image.ts';
+import { exclusiveBy, keyedLocks } from '../src/build/exclusive.ts';
 import { sandboxMode } from '../src/build/fixtures.ts';
 import type { BasePin, PackagePin } from '../src/build/plan.ts';
 import type { ContentStore } from '../src/oci/content.ts';
@@ -60,7 +62,7 @@ export async function buildDebian(content: ContentStore): Promise<BasePin> {
   const directory = await mkdtemp(join(folder, 'workspace-'));
   try {
     const { pin } = await buildBaseImage({
-      workspace: { directory, content, probe: sandboxMode },
+      workspace: { directory, content, probe: sandboxMode, exclusive: exclusiveBy(keyedLocks()) },
       sources: (await configuredSources(SUITE)).deb822,
       suite: SUITE,
       operating_system: OPERATING_SYSTEM,

@@ -130,7 +130,8 @@ async function applicationLayer(
     user,
     epoch: plan.epoch,
   };
-  return await cachedLayer({ cache: layers, content: workspace.content, log, step: 'application' }, inputs, () =>
+  const { content, exclusive } = workspace;
+  return await cachedLayer({ cache: layers, content, exclusive, log, step: 'application', signal }, inputs, () =>
     buildApplicationLayer(plan, base, { workspace, log, signal }),
   );
 }

@@ -11,7 +11,7 @@ import { openGivenFolder } from './given-folder.ts';
 import { giveHook, type HookRun, runHook } from './hook.ts';
 import { bytesOf } from './image.ts';
 import { type ImageState, KEPT_FILES, readFileOf, withLayer } from './image-files.ts';
-import { cachedLayer, type LayerCache } from './layer-cache.ts';
+import { type CacheContext, cachedLayer, type LayerCache } from './layer-cache.ts';
 import { givePackages, installPackages } from './packages.ts';
 import type { CustomizationPin } from './plan.ts';
 import { prepareRoots } from './rootfs.ts';
@@ -71,11 +71,15 @@ async function buildStages(input: CustomizationInput, step: string): Promise<Cus
     below: new Map(below.listing),
     epoch: pin.epoch,
     readBelow: (path) => readFileOf(content, below, path),
-    reuse: (inputs, make) => cachedLayer({ cache: input.cache, content, log, step }, inputs, make),
+    reuse: (inputs, make) => cachedLayer(cacheContext(input, step), inputs, make),
   });
   await add(files.layer);
   await add(await buildScriptedLayer(input, { step, image, stage: 'final' }));
   return { image, layers, ...files.image };
+}
+
+function cacheContext({ workspace, cache, log, signal }: CustomizationInput, step: string): CacheContext {
+  return { cache, content: workspace.content, exclusive: workspace.exclusive, log, step, signal };
 }
 
 type Stage = 'packages' | 'final';
@@ -91,7 +95,7 @@ async function buildScriptedLayer(
   input: CustomizationInput,
   { step, image, stage }: StageInput,
 ): Promise<BuiltLayer | undefined> {
-  const { pin, inspection, workspace, cache } = input;
+  const { pin, inspection } = input;
   const hooks = inspection.hooks.filter(({ name }) => HOOKS_OF[stage].includes(name));
   const packages = stage === 'packages' ? pin.packages : [];
   if (hooks.length + packages.length === 0) return undefined;
@@ -104,9 +108,7 @@ async function buildScriptedLayer(
     epoch: pin.epoch,
     environment: input.environment,
   };
-  return await cachedLayer({ cache, content: workspace.content, log: input.log, step }, inputs, () =>
-    runStage(input, { step, image, stage }),
-  );
+  return await cachedLayer(cacheContext(input, step), inputs, () => runStage(input, { step, image, stage }));
 }
 
 async function runStage(

@@ -8,6 +8,7 @@ import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { entry } from '../tar/fixtures.ts';
+import { exclusiveBy, keyedLocks } from './exclusive.ts';
 import { asOwner, findTool, inNewNamespace, runCommand } from './host-commands.ts';
 import type { LayerPin } from './plan.ts';
 import { probeSandbox, type SandboxMode } from './sandbox-mode.ts';
@@ -27,6 +28,7 @@ export async function testWorkspace(
     directory,
     content,
     probe,
+    exclusive: exclusiveBy(keyedLocks()),
     async [Symbol.asyncDispose]() {
       if (probe.mode !== 'files-only') {
         // The laid out layers belong to subordinate ids.

@@ -8,6 +8,7 @@ import { chunked } from '../tar/fixtures.ts';
 import type { ListingEntry } from '../tar/listing.ts';
 import { openBuildLog } from './build-log.ts';
 import { buildFilesLayer } from './customization-layer.ts';
+import { exclusiveBy, keyedLocks } from './exclusive.ts';
 import { cachedLayer, type LayerCache } from './layer-cache.ts';
 
 const log = openBuildLog({ write: () => undefined });
@@ -22,7 +23,8 @@ function openContext() {
   const content = memoryContent();
   const header = { path: 'a', type: 'file' as const, mode: 0o644, uid: 0, gid: 0, size: 1, mtime: 0 };
   const make = () => writeLayer(content, [{ header, body: [Buffer.from('a')] }]);
-  return { context: { cache: memoryCache(), content, log, step: 'test' }, make };
+  const exclusive = exclusiveBy(keyedLocks());
+  return { context: { cache: memoryCache(), content, exclusive, log, step: 'test' }, make };
 }
 
 describe('several that want the same layer at the same time', () => {

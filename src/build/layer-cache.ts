@@ -5,6 +5,7 @@ import { MEDIA_TYPES } from '../oci/descriptor.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { describeBytes, encodeDocument } from '../oci/manifest.ts';
 import type { BuildLog } from './build-log.ts';
+import type { Exclusive } from './exclusive.ts';
 
 /** Where layers are remembered; a memory that forgets is slow, never wrong. */
 export type LayerCache = {
@@ -15,35 +16,27 @@ export type LayerCache = {
 /** Counted up when the same inputs give other layers, because the engine does something else with them. */
 const ENGINE_FORMAT = 1;
 
-export type CacheContext = { cache: LayerCache; content: ContentStore; log: BuildLog; step: string };
-
-/** Layers that are being built in this process, by store and key. */
-const underWay = new WeakMap<ContentStore, Map<Digest, Promise<BuiltLayer | undefined>>>();
+export type CacheContext = {
+  cache: LayerCache;
+  content: ContentStore;
+  exclusive: Exclusive;
+  log: BuildLog;
+  step: string;
+  signal?: AbortSignal | undefined;
+};
 
 /**
  * The layer of these inputs, from the cache when its content is still there, or built. Builds that want the same layer at the same
- * time wait for one of them; when that one fails, the next builds. A build that changed nothing is not remembered.
+ * time do one after the other, so that the others find what the first made; when that one fails, the next builds. A build that changed
+ * nothing is not remembered.
  */
 export async function cachedLayer(
   context: CacheContext,
   inputs: object,
   buildIt: () => Promise<BuiltLayer | undefined>,
 ): Promise<BuiltLayer | undefined> {
-  const { content, log, step } = context;
   const key = describeBytes(MEDIA_TYPES.config, encodeDocument({ format: ENGINE_FORMAT, ...inputs })).digest;
-  const building = underWay.get(content) ?? new Map<Digest, Promise<BuiltLayer | undefined>>();
-  underWay.set(content, building);
-  for (let other = building.get(key); other !== undefined; other = building.get(key)) {
-    // Its failure is told by whoever builds; it may be that one's alone, an end that was asked for.
-    const shared = await other.catch(() => undefined);
-    if (shared !== undefined) {
-      log.say(sameBefore(step, shared));
-      return shared;
-    }
-  }
-  const work = findOrBuild(context, key, buildIt).finally(() => building.delete(key));
-  building.set(key, work);
-  return await work;
+  return await context.exclusive(`layer ${key}`, () => findOrBuild(context, key, buildIt), context.signal);
 }
 
 async function findOrBuild(

@@ -24,9 +24,6 @@ const IN_USE_MS = 6 * 60 * 60_000;
 
 export type RootOptions = { step: string; signal?: AbortSignal | undefined };
 
-/** Extractions under way in this process, by folder, so that two builds do not do the same work. */
-const underWay = new Map<string, Promise<void>>();
-
 /**
  * The folders of these layers, the lowest first, for `openSandbox`. Throws BuildError for a layer that cannot be laid out and
  * ContentMissing.
@@ -38,13 +35,13 @@ export async function prepareRoots(workspace: Workspace, layers: LayerPin[], opt
   for (const [index, chain] of chainIds(layers).entries()) {
     const folder = join(roots, chain);
     if (!existsSync(folder)) {
-      const work = underWay.get(folder) ?? extractLayer({ workspace, host, folder, layers, index, options });
-      underWay.set(folder, work);
-      try {
-        await work;
-      } finally {
-        underWay.delete(folder);
-      }
+      await workspace.exclusive(
+        `root ${folder}`,
+        async () => {
+          if (!existsSync(folder)) await extractLayer({ workspace, host, folder, layers, index, options });
+        },
+        options.signal,
+      );
     }
     await utimes(folder, new Date(), new Date());
     folders.push(join(folder, 'root'));
@@ -100,7 +97,7 @@ async function extractLayer(work: Extraction): Promise<void> {
   } finally {
     if (existsSync(part)) await removeFolder(host, part);
   }
-  await trimRoots(workspace);
+  await workspace.exclusive(`trim ${roots}`, () => trimRoots(workspace), options.signal);
 }
 
 async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; target: string }): Promise<number> {

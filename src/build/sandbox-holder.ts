@@ -114,7 +114,11 @@ const ACCOUNT_PROCESSES_MIN = 4096;
  */
 function countedProcesses(host: SandboxHost, limits: SandboxLimits, command: string[]): string[] {
   if (!host.namespace) return command;
-  return [host.tools.prlimit, `--nproc=${Math.max(limits.processes * USER_PROCESSES_FACTOR, ACCOUNT_PROCESSES_MIN)}`, ...command];
+  return [
+    host.tools.prlimit,
+    `--nproc=${Math.max(limits.processes * USER_PROCESSES_FACTOR, ACCOUNT_PROCESSES_MIN)}`,
+    ...command,
+  ];
 }
 
 /** The process whose namespaces are the sandbox's, as soon as they stand. Throws CommandFailed with what the holder said. */

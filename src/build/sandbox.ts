@@ -135,7 +135,11 @@ function sandboxOf(world: World, close: () => Promise<void>): Sandbox {
     connect: async (beside, command) => {
       const pid = await beside.pid;
       const inside = [world.host.tools.nsenter, '--target', String(pid), '--net', ...command];
-      return startChild(world, inNamespaceOf(world.host, { pid: world.pid, offline: true }, inside), ['pipe', 'pipe', 'pipe']);
+      return startChild(world, inNamespaceOf(world.host, { pid: world.pid, offline: true }, inside), [
+        'pipe',
+        'pipe',
+        'pipe',
+      ]);
     },
     capture: () => captureChanges(world),
     close,

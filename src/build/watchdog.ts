@@ -11,13 +11,15 @@ export type WatchOptions = {
   /** The processes whose descendants are counted, by their numbers on this machine. */
   roots: () => number[];
   limits: GroupLimits;
+  /** Counts the roots and not their descendants. */
+  alone?: boolean;
   onExceeded: (limit: ExceededLimit) => void;
 };
 
 /** Looks at the processes until `stop` is called. Calls `onExceeded` at most once. */
-export function watchProcesses({ roots, limits, onExceeded }: WatchOptions): { stop(): void } {
+export function watchProcesses({ roots, limits, alone = false, onExceeded }: WatchOptions): { stop(): void } {
   const timer = setInterval(() => {
-    const exceeded = exceededBy(usageOf(roots(), limits.processes * WALK_FACTOR), limits);
+    const exceeded = exceededBy(usageOf(roots(), { walkMax: limits.processes * WALK_FACTOR, alone }), limits);
     if (exceeded === undefined) return;
     clearInterval(timer);
     onExceeded(exceeded);
@@ -36,7 +38,7 @@ function exceededBy({ memoryBytes, processes }: Usage, limits: GroupLimits): Exc
  * What these processes and all their descendants use. Shared pages count at each process that maps them: more than they are, but no
  * number of mappings hides any. A process whose parent ended is a child of its namespace's first process, and so among them.
  */
-export function usageOf(roots: readonly number[], walkMax: number): Usage {
+export function usageOf(roots: readonly number[], { walkMax, alone }: { walkMax: number; alone: boolean }): Usage {
   const left = [...roots];
   const seen = new Set<number>();
   let kib = 0;
@@ -46,9 +48,14 @@ export function usageOf(roots: readonly number[], walkMax: number): Usage {
     if (status === '') continue;
     seen.add(pid);
     kib += kibibytes(status, 'RssAnon') + kibibytes(status, 'RssShmem');
-    for (const child of childrenOf(pid)) left.push(child);
+    if (!alone) left.push(...childrenOf(pid));
   }
   return { memoryBytes: kib * 1024, processes: seen.size };
+}
+
+/** Real memory of one process in bytes; 0 when it is gone. */
+export function memoryOf(pid: number): number {
+  return usageOf([pid], { walkMax: 1, alone: true }).memoryBytes;
 }
 
 function kibibytes(status: string, field: string): number {

@@ -3,6 +3,7 @@ import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContentStore } from '../oci/content.ts';
 import { BuildError } from './build-error.ts';
+import type { Exclusive } from './exclusive.ts';
 import type { SandboxHost, SandboxMode } from './sandbox-mode.ts';
 
 export type Workspace = {
@@ -10,6 +11,8 @@ export type Workspace = {
   directory: string;
   content: ContentStore;
   probe: SandboxMode;
+  /** One at a time by name, over all that works in this workspace. */
+  exclusive: Exclusive;
 };
 
 /** How sandboxes run here. Throws BuildError where there are none, in words for the person whose build needs one. */

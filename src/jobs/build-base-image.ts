@@ -1,8 +1,6 @@
 // Builds a base image of ours from the package archive when something in it moved, and publishes it in the hosted registry.
-import { text } from 'node:stream/consumers';
-import { buildBaseImage as buildFromArchive } from '../build/base-image.ts';
 import { BuildError } from '../build/build-error.ts';
-import { openBuildLog } from '../build/build-log.ts';
+import { readPackageDatabase } from '../build/image-files.ts';
 import type { BasePin } from '../build/plan.ts';
 import {
   type FollowedBaseImage,
@@ -61,7 +59,7 @@ function isAnswer(error: unknown): error is Error {
 
 async function hasMoved({ content }: WorkerResources, { apt }: Archive, pin: BasePin): Promise<boolean> {
   if (!pin.packages) return true;
-  const installed = installedPackages(await text(await content.open(pin.packages)));
+  const installed = installedPackages(await readPackageDatabase(content, pin.packages));
   const offered = await apt.versionsOf(installed.map((one) => one.name));
   const candidates = new Map(offered.map((one) => [one.name, one.candidate]));
   return installed.some(({ name, version }) => candidates.get(name) !== version);
@@ -70,19 +68,17 @@ async function hasMoved({ content }: WorkerResources, { apt }: Archive, pin: Bas
 type BuildOptions = { archive: Archive; signal: AbortSignal };
 
 async function buildAndPublish(resources: WorkerResources, image: FollowedBaseImage, options: BuildOptions) {
-  const { workspace, content, pool, log } = resources;
+  const { engine, content, pool, log } = resources;
   const { archive, signal } = options;
   const phaseLog = openPhaseLog(content);
   log.info({ base_image: image.name }, 'building a base image');
   try {
-    const { pin, index } = await buildFromArchive({
-      workspace,
+    const input = {
       sources: archive.sources.deb822,
       suite: archive.sources.suite,
       operating_system: image.operating_system.key,
-      log: openBuildLog(phaseLog.stream),
-      signal,
-    });
+    };
+    const { pin, index } = await engine.run('build-base-image', input, { log: phaseLog.stream, signal });
     await publish({ pool, content }, image, index);
     log.info({ base_image: image.name, digest: index.digest }, 'built a base image');
     return { digest: pin.digest, pin, contents: contentsOfBase(pin) };

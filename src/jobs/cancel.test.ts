@@ -14,6 +14,7 @@ import { recordPlan, startPhase, succeedPhase } from '../catalog/pipeline-steps.
 import { getPipeline } from '../catalog/pipelines.ts';
 import type { Digest, PhaseType } from '../contract/vocabulary.ts';
 import { type Handlers, type JobContext, openQueue, type Queue } from '../db/queue-worker.ts';
+import { engineHere } from '../engine/engine.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { memoryContent } from '../oci/memory.ts';
 import { runPhase } from './phase.ts';
@@ -183,7 +184,9 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a verification that would ta
       const seconds = String(400_000 + process.pid);
       const { pipeline, application } = await requestRedis();
       await packageAs(pipeline, await sleepingImage(content, seconds));
-      await work(handlersOf({ db: house.db, content, workspace } as unknown as WorkerResources));
+      await work(
+        handlersOf({ db: house.db, content, workspace, engine: engineHere(workspace) } as unknown as WorkerResources),
+      );
       const sleeping = () => {
         const lines = execFileSync('ps', ['-eo', 'args='], { encoding: 'utf8' }).split('\n');
         return lines.filter((line) => line === `sleep ${seconds}`).length;

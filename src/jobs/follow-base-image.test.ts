@@ -1,4 +1,5 @@
 // What a look at a registered base image says when it cannot be had, with Debian's docker-registry and skopeo as peers.
+
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +10,10 @@ import { openTestApi, type TestApi } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { descriptorOf, digestOf } from '../../test/registry.ts';
 import { hostPlatform } from '../build/base-image.ts';
+import { exclusiveBy, keyedLocks } from '../build/exclusive.ts';
+import type { Workspace } from '../build/workspace.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
+import { engineHere } from '../engine/engine.ts';
 import { openLog } from '../log.ts';
 import { MEDIA_TYPES } from '../oci/descriptor.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
@@ -99,8 +103,14 @@ async function look(container_image: string, registry: object = {}): Promise<Rec
   const path = String((await api.ask('POST', '/v1/base-images', { body })).headers['location']);
   const log = openLog({ level: 'silent', destination: { write: () => {} } });
   const { database, content, identity, directory } = api;
-  const workspace = { directory, content, probe: { mode: 'files-only', reasons: [] } };
-  const resources = { db: database.db, pool: database.pool, content, identity, egress, log, workspace };
+  const workspace = {
+    directory,
+    content,
+    probe: { mode: 'files-only', reasons: [] },
+    exclusive: exclusiveBy(keyedLocks()),
+  };
+  const engine = engineHere(workspace as Workspace);
+  const resources = { db: database.db, pool: database.pool, content, identity, egress, log, workspace, engine };
   const all = { ...resources, remotes: openRemotes() } as unknown as WorkerResources;
   const context = { id: 'x', attempt: 1, isLast: true, signal: new AbortController().signal };
   await followBaseImage(all, { base_image_id: path.split('/').at(-1) ?? '' }, context);

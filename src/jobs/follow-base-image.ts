@@ -1,5 +1,4 @@
 // Looks at what a registered base image's tag names, brings a new digest into content, and records it.
-import { pinBaseImage } from '../build/base-image-pin.ts';
 import { BuildError } from '../build/build-error.ts';
 import {
   type FollowedBaseImage,
@@ -27,7 +26,7 @@ export async function followBaseImage(
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'REGISTRY') return;
   try {
-    const version = await bringVersion(resources, image);
+    const version = await bringVersion(resources, image, context.signal);
     await inTransaction(resources.db, async (tx) => {
       if (version) await recordBaseImageVersion(tx, { base_image_id, ...version });
       else await recordBaseImageHealth(tx, { base_image_id });
@@ -51,7 +50,7 @@ function causeOf(error: Error, { registry, container_image }: FollowedBaseImage)
   return isDenied(error) ? refused : explainTrouble(error, host);
 }
 
-async function bringVersion(resources: WorkerResources, image: FollowedBaseImage) {
+async function bringVersion(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal) {
   const { registry } = image;
   if (!registry) throw new Error(`Base image ${image.id} is of no registry`);
   const reference = parseReference(image.container_image);
@@ -66,6 +65,7 @@ async function bringVersion(resources: WorkerResources, image: FollowedBaseImage
     });
   if (root.digest === image.newest_digest) return undefined;
   await copyArtifact(source, contentTarget(resources.content), root, {});
-  const pin = await pinBaseImage({ workspace: resources.workspace, root, name, system: image.operating_system });
+  const input = { root, name, system: image.operating_system };
+  const pin = await resources.engine.run('pin-base-image', input, { signal });
   return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
 }

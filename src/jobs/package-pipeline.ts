@@ -1,13 +1,9 @@
 // Makes the artifact of a planned pipeline, or takes the one that an equal plan made: the second half of packaging.
-import { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
-import { spdxFromDpkg } from '../attest/spdx.ts';
-import { build } from '../build/build.ts';
 import type { Artifact, BuildPlan } from '../build/plan.ts';
 import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../catalog/built.ts';
 import { succeedPhase } from '../catalog/pipeline-steps.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
-import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
+import type { Digest } from '../contract/vocabulary.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentStore } from '../oci/content.ts';
@@ -52,16 +48,9 @@ async function buildPlan(
   plan: BuildPlan,
   { log, signal }: BuildOptions,
 ): Promise<Artifact> {
-  const { db, content, workspace } = resources;
-  const artifact = await build(plan, {
-    workspace,
-    log: log.stream,
-    signal,
-    layers: layerCache(db, content),
-    inspections: await findInspections(resources, plan),
-  });
-  const sbom = artifact.packages ? [await writeSbom(content, plan, { ...artifact, packages: artifact.packages })] : [];
-  return { ...artifact, metadata: [...artifact.metadata, ...sbom] };
+  const { db, content, engine } = resources;
+  const inspections = await findInspections(db, plan);
+  return await engine.run('build', { plan, inspections }, { log: log.stream, signal, layers: layerCache(db, content) });
 }
 
 /** Layers by their key: remembered as rows, so that every worker finds what another one made. */
@@ -78,27 +67,6 @@ function layerCache(db: Database, content: ContentStore) {
       await inTransaction(db, (tx) => recordBuiltLayer(tx, { key, layer, contents }));
     },
   };
-}
-
-async function writeSbom(
-  content: ContentStore,
-  plan: BuildPlan,
-  artifact: Artifact & { packages: Digest },
-): Promise<MetadataFile> {
-  const status = await text(await content.open(artifact.packages));
-  const document = spdxFromDpkg(status, {
-    name: plan.product.key,
-    version: plan.product.version,
-    digest: artifact.index.digest,
-    created: new Date(plan.epoch * 1000).toISOString(),
-    operating_system: plan.operating_system,
-    description: plan.product.description,
-    licenses: plan.product.licenses,
-    ...(plan.product.home_url !== undefined && { home_url: plan.product.home_url }),
-  });
-  const bytes = Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
-  const { digest, size } = await content.put(Readable.from([bytes]));
-  return { digest, size, mime_type: 'spdx_sbom', filename: 'sbom.spdx.json' };
 }
 
 /** Everything that an artifact consists of. */

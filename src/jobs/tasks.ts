@@ -8,6 +8,7 @@ import type { JobData } from '../db/queue.ts';
 import type { Task, TaskPayloads } from '../db/queue-tasks.ts';
 import { type Handlers, type JobContext, JobCrashed } from '../db/queue-worker.ts';
 import { storableText } from '../db/storable-text.ts';
+import { EngineProcessDied } from '../engine/engine.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { buildBaseImage } from './build-base-image.ts';
@@ -46,9 +47,14 @@ export function handlersOf(resources: WorkerResources): Handlers {
   const bound = Object.entries(tasks).map(([task, job]) => [
     task,
     // Each entry was checked against its own payload above; here they are one union.
-    (payload: never, context: JobContext) => (job as Job<Task>)(resources, payload, context),
+    (payload: never, context: JobContext) => (job as Job<Task>)(resources, payload, context).catch(crashOf),
   ]);
   return Object.fromEntries(bound) as Handlers;
+}
+
+/** What the queue counts apart: the process that handled the job's image died under it. */
+function crashOf(error: unknown): never {
+  throw error instanceof EngineProcessDied ? new JobCrashed(error.message, { cause: error }) : error;
 }
 
 const PHASES: Partial<Record<Task, PhaseType>> = {

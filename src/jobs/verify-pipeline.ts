@@ -1,7 +1,6 @@
 // Starts the artifact of a pipeline and runs its product's tests: the second phase.
 import { Readable } from 'node:stream';
 import type { Artifact } from '../build/plan.ts';
-import { verify } from '../build/verify.ts';
 import { succeedPhase } from '../catalog/pipeline-steps.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
@@ -32,11 +31,8 @@ export async function verifyPipeline(
     }
     if (!state?.plan_digest || !state.artifact) throw new Error(`Pipeline ${pipeline_id} has no artifact to verify`);
     const plan = await readPlan(resources.content, state.plan_digest);
-    const report = await verify(plan, state.artifact as Artifact, {
-      workspace: resources.workspace,
-      log: log.stream,
-      signal: context.signal,
-    });
+    const input = { plan, artifact: state.artifact as Artifact };
+    const report = await resources.engine.run('verify', input, { log: log.stream, signal: context.signal });
     const results = await writeResults(resources, report);
     const failed = report.tests.find((test) => !test.passed);
     if (!report.passed) {

@@ -1,7 +1,13 @@
 // What every job is given: both planes, a place to build in, the package archives, and registries outside.
 import type { Workspace } from '../build/workspace.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Resources } from '../resources.ts';
 import type { Archives } from './archives.ts';
 import type { Remotes } from './registry-target.ts';
 
-export type WorkerResources = Resources & { workspace: Workspace; archives: Archives; remotes: Remotes };
+export type WorkerResources = Resources & {
+  workspace: Workspace;
+  engine: Engine;
+  archives: Archives;
+  remotes: Remotes;
+};

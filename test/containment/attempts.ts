@@ -16,6 +16,7 @@ import { disposable } from '../../src/build/application-layer.ts';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../../src/build/fixtures.ts';
 import { openGivenFolder } from '../../src/build/given-folder.ts';
 import type { LayerPin } from '../../src/build/plan.ts';
+import type { ResourceControl } from '../../src/build/resource-control.ts';
 import { prepareRoots } from '../../src/build/rootfs.ts';
 import { openSandbox, type RunOptions, type Sandbox, type SandboxExit } from '../../src/build/sandbox.ts';
 import type { SandboxCommand, SandboxLimits } from '../../src/build/sandbox-command.ts';
@@ -49,7 +50,7 @@ export function ways(): Way[] {
   const { host } = sandboxMode;
   const found = [{ name: `${sandboxMode.mode}, ${host.control.mode}`, probe: sandboxMode }];
   if (host.control.mode !== 'watchdog') {
-    const control = { mode: 'watchdog', reasons: ['a test'] } as const;
+    const control: ResourceControl = { mode: 'watchdog', reasons: ['a test'] };
     found.push({ name: `${sandboxMode.mode}, watchdog`, probe: { ...sandboxMode, host: { ...host, control } } });
   }
   if (process.getuid?.() === 0 && host.namespace) {

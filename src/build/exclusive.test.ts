@@ -1,0 +1,42 @@
+// Locks by name: order, failures, and those who stop waiting.
+import { expect, test } from 'vitest';
+import { exclusiveBy, keyedLocks } from './exclusive.ts';
+
+test('work of one name runs one after the other, in order, and of another name beside it', async () => {
+  const exclusive = exclusiveBy(keyedLocks());
+  const events: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const first = exclusive('a', async () => {
+    events.push('first begins');
+    await gate.promise;
+    events.push('first ends');
+  });
+  const others = ['second', 'third'].map((name) => exclusive('a', async () => void events.push(name)));
+  await exclusive('b', async () => void events.push('other name'));
+  gate.resolve();
+  await Promise.all([first, ...others]);
+  expect(events).toEqual(['first begins', 'other name', 'first ends', 'second', 'third']);
+});
+
+test('a failure frees the name and is its own', async () => {
+  const exclusive = exclusiveBy(keyedLocks());
+  const failing = exclusive('a', async () => await Promise.reject(new Error('broken')));
+  const next = exclusive('a', async () => 'done');
+  await expect(failing).rejects.toThrow('broken');
+  expect(await next).toBe('done');
+});
+
+test('one that stops waiting leaves its place to the next', async () => {
+  const exclusive = exclusiveBy(keyedLocks());
+  const gate = Promise.withResolvers<void>();
+  const holding = exclusive('a', () => gate.promise);
+  const controller = new AbortController();
+  const leaving = exclusive('a', async () => 'never', controller.signal);
+  const last = exclusive('a', async () => 'last');
+  controller.abort(new Error('enough'));
+  await expect(leaving).rejects.toThrow('enough');
+  gate.resolve();
+  await holding;
+  expect(await last).toBe('last');
+  await expect(exclusive('b', async () => 'x', controller.signal)).rejects.toThrow('enough');
+});

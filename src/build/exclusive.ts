@@ -1,0 +1,60 @@
+// One at a time by name: two builds that need the same layer, or the same layer laid out, do the work once.
+
+/** Runs work while no other of this name runs. Throws the signal's reason while it waits. */
+export type Exclusive = <T>(name: string, work: () => Promise<T>, signal?: AbortSignal | undefined) => Promise<T>;
+
+/** Locks by name, in the order in which they were asked for. */
+export type KeyedLocks = {
+  /** Resolves with the function that releases the lock. Throws the signal's reason while it waits. */
+  acquire(name: string, signal?: AbortSignal | undefined): Promise<() => void>;
+};
+
+/** Locks of this process. */
+export function keyedLocks(): KeyedLocks {
+  const waiting = new Map<string, (() => void)[]>();
+  const release = (name: string): void => {
+    const next = waiting.get(name)?.shift();
+    if (next === undefined) waiting.delete(name);
+    else next();
+  };
+  return {
+    async acquire(name, signal) {
+      signal?.throwIfAborted();
+      const queue = waiting.get(name);
+      if (queue === undefined) waiting.set(name, []);
+      else await turnIn(queue, signal);
+      let held = true;
+      return () => {
+        if (held) release(name);
+        held = false;
+      };
+    },
+  };
+}
+
+function turnIn(queue: (() => void)[], signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const turn = (): void => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    };
+    const leave = (): void => {
+      queue.splice(queue.indexOf(turn), 1);
+      reject(signal?.reason);
+    };
+    queue.push(turn);
+    signal?.addEventListener('abort', leave, { once: true });
+  });
+}
+
+/** Work under these locks. */
+export function exclusiveBy(locks: KeyedLocks): Exclusive {
+  return async (name, work, signal) => {
+    const release = await locks.acquire(name, signal);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  };
+}

@@ -1,0 +1,198 @@
+// One engine process as its worker sees it: started in a control group with a memory limit, given one task at a time, ended when it goes on
+// after an abort.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { findTool } from '../build/host-commands.ts';
+import { openResourceGroup, type ResourceGroup } from '../build/resource-control.ts';
+import type { SandboxMode } from '../build/sandbox-mode.ts';
+import { memoryOf, watchProcesses } from '../build/watchdog.ts';
+import { type EngineOptions, EngineProcessDied } from './engine.ts';
+import type { EngineSetup, FromEngine, ToEngine } from './messages.ts';
+import { receivedError } from './messages.ts';
+import type { EngineTask, EngineTasks } from './tasks.ts';
+
+const MIB = 1024 ** 2;
+
+/**
+ * A process at rest has 90 MiB; the listings of a desktop system with 250,000 files take 200 more while it is built.
+ * What reaches this reads something that no image needs.
+ */
+export const ENGINE_MEMORY_BYTES = 1024 * MIB;
+/** V8's own limit is below, so that most of such ends leave its last words. */
+const HEAP_MIB = 640;
+/** Tools of this machine that run in its group: tar, rm, and the shells around them. */
+const ENGINE_PROCESSES = 512;
+/** Ending a sandbox takes some 50 ms; a process that computes is ended from outside. Cancelling is promised within 2 s. */
+const ABORT_MS = 1_000;
+const STDERR_BYTES_MAX = 8 * 1024;
+
+/** Answers the calls of a task. */
+export type CallHandler = (to: string, input: never) => Promise<unknown>;
+
+export type EngineChild = {
+  /** Runs a task to its end. Throws EngineProcessDied when the process ended first. */
+  run<T extends EngineTask>(
+    task: T,
+    input: EngineTasks[T]['input'],
+    options: EngineOptions & { onCall: CallHandler },
+  ): Promise<EngineTasks[T]['output']>;
+  /** True until the process ended. */
+  readonly alive: boolean;
+  /** Resident memory in bytes, 0 when it is gone. */
+  memoryBytes(): number;
+  /** What it wrote to its standard error last: V8's words about its heap, or a stack. */
+  lastWords(): string;
+  end(): Promise<void>;
+};
+
+export type ChildOptions = {
+  setup: EngineSetup;
+  /** All that it gets of this process's variables. */
+  environment: NodeJS.ProcessEnv;
+  /** Node's, beside those that every engine process has. */
+  flags?: readonly string[];
+};
+
+/** Starts a process; it is ready for a task at once. */
+export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
+  const { child, group } = spawnEngine(setup.probe, how);
+  const state: State = { child, group, words: '', exceeded: undefined, task: undefined };
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const watchdog = group === undefined ? watchMemory(state) : undefined;
+  child.stderr?.on('data', (chunk: Buffer) => {
+    state.words = (state.words + chunk.toString()).slice(-STDERR_BYTES_MAX);
+  });
+  child.on('message', (message: FromEngine) => state.task?.onMessage(message));
+  // A channel that broke is followed by the end of the process.
+  child.on('error', () => undefined);
+  child.once('close', (code, signal) => {
+    watchdog?.stop();
+    state.task?.onDeath(deathOf(state, { code, signal }));
+    void group?.close();
+  });
+  send(child, { setup });
+  return {
+    get alive() {
+      return child.exitCode === null && child.signalCode === null && child.connected;
+    },
+    run: (task, input, options) => runTask(state, { task, input, options }) as never,
+    memoryBytes: () => (child.pid === undefined ? 0 : memoryOf(child.pid)),
+    lastWords: () => state.words,
+    async end() {
+      child.kill('SIGKILL');
+      await ended;
+      await group?.close();
+    },
+  };
+}
+
+type State = {
+  child: ChildProcess;
+  group: ResourceGroup | undefined;
+  words: string;
+  exceeded: string | undefined;
+  task: { onMessage(message: FromEngine): void; onDeath(error: Error): void } | undefined;
+};
+
+function spawnEngine(
+  probe: SandboxMode,
+  { environment, flags = [] }: Omit<ChildOptions, 'setup'>,
+): { child: ChildProcess; group: ResourceGroup | undefined } {
+  const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
+  const entry = join(import.meta.dirname, `engine-process.${extension}`);
+  const node = [process.execPath, ...flags, `--max-old-space-size=${HEAP_MIB}`, entry];
+  const setpriv = findTool('setpriv');
+  const mortal = setpriv === undefined ? node : [setpriv, '--pdeathsig', 'KILL', ...node];
+  const group =
+    probe.mode === 'files-only'
+      ? undefined
+      : openResourceGroup(probe.host.control, { memoryBytes: ENGINE_MEMORY_BYTES, processes: ENGINE_PROCESSES });
+  const [program = '', ...args] = group === undefined ? mortal : group.enter(mortal);
+  const child = spawn(program, args, {
+    env: environment,
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    serialization: 'advanced',
+  });
+  return { child, group };
+}
+
+function watchMemory(state: State): { stop(): void } {
+  const { pid } = state.child;
+  return watchProcesses({
+    roots: () => (pid === undefined ? [] : [pid]),
+    limits: { memoryBytes: ENGINE_MEMORY_BYTES, processes: ENGINE_PROCESSES },
+    alone: true,
+    onExceeded: (limit) => {
+      state.exceeded = limit;
+      state.child.kill('SIGKILL');
+    },
+  });
+}
+
+function deathOf(
+  { group, exceeded, words }: State,
+  { code, signal }: { code: number | null; signal: NodeJS.Signals | null },
+): EngineProcessDied {
+  const limit = exceeded ?? group?.exceeded();
+  const subject = 'The process that handled this image';
+  if (limit === 'memory' || /heap out of memory|Reached heap limit/.test(words)) {
+    return new EngineProcessDied(`${subject} used more than ${ENGINE_MEMORY_BYTES / MIB} MiB of memory and was ended`);
+  }
+  if (limit === 'processes') {
+    return new EngineProcessDied(`${subject} started more than ${ENGINE_PROCESSES} processes and was ended`);
+  }
+  return new EngineProcessDied(`${subject} ended by itself (${signal ?? `exit code ${code}`})`);
+}
+
+type Run = { task: EngineTask; input: unknown; options: EngineOptions & { onCall: CallHandler } };
+
+async function runTask(state: State, { task, input, options }: Run): Promise<unknown> {
+  const { child } = state;
+  const { signal, log, onCall } = options;
+  signal?.throwIfAborted();
+  if (state.task !== undefined) throw new Error('An engine process runs one task at a time');
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  let timer: NodeJS.Timeout | undefined;
+  const abort = (): void => {
+    send(child, { abort: true });
+    timer = setTimeout(() => child.kill('SIGKILL'), ABORT_MS);
+  };
+  state.task = {
+    onDeath: reject,
+    onMessage(message) {
+      if ('log' in message) log?.write(Buffer.from(message.log));
+      else if ('done' in message) resolve(message.done);
+      else if ('failed' in message) reject(receivedError(message.failed));
+      else answer(child, message, onCall);
+    },
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    send(child, { run: task, input });
+    return await promise;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+    state.task = undefined;
+  }
+}
+
+function answer(
+  child: ChildProcess,
+  { call, to, input }: Extract<FromEngine, { call: number }>,
+  onCall: CallHandler,
+): void {
+  onCall(to, input as never).then(
+    (output) => send(child, { reply: call, output }),
+    // What went wrong in the database is the log's; the task only learns that it cannot go on.
+    (error: Error) => send(child, { reply: call, error: { name: error.name, message: error.message } }),
+  );
+}
+
+/** A process that just ended takes no message, which its end tells. */
+function send(child: ChildProcess, message: ToEngine): void {
+  if (child.connected) child.send(message, () => undefined);
+}

@@ -1,0 +1,87 @@
+// An engine process: does one task after the other for its worker, and ends with it. It holds no secret and no database connection.
+import type { Exclusive } from '../build/exclusive.ts';
+import type { LayerCache } from '../build/layer-cache.ts';
+import type { Workspace } from '../build/workspace.ts';
+import { openDiskContent } from '../oci/disk.ts';
+import {
+  type EngineCalls,
+  type EngineSetup,
+  type FromEngine,
+  receivedError,
+  sentError,
+  type ToEngine,
+} from './messages.ts';
+import { type EngineContext, type EngineTask, engineTasks } from './tasks.ts';
+
+type Waiting = { resolve(output: unknown): void; reject(error: Error): void };
+
+const calls = new Map<number, Waiting>();
+let called = 0;
+let workspace: Promise<Workspace> | undefined;
+let controller = new AbortController();
+
+function send(message: FromEngine): void {
+  process.send?.(message);
+}
+
+/** Asks the worker. Rejects when the task is aborted meanwhile. */
+async function call<T extends keyof EngineCalls>(
+  to: T,
+  input: EngineCalls[T]['input'],
+): Promise<EngineCalls[T]['output']> {
+  const { signal } = controller;
+  signal.throwIfAborted();
+  const number = ++called;
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const abort = (): void => reject(signal.reason as Error);
+  calls.set(number, { resolve, reject });
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    send({ call: number, to, input });
+    return (await promise) as EngineCalls[T]['output'];
+  } finally {
+    calls.delete(number);
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+const layers: LayerCache = {
+  get: (key) => call('get-layer', { key }),
+  set: (key, layer) => call('set-layer', { key, layer }),
+};
+
+/** A task that is aborted does not unlock: the worker releases what an ended task holds. */
+const exclusive: Exclusive = async (name, work) => {
+  await call('lock', { name });
+  try {
+    return await work();
+  } finally {
+    if (!controller.signal.aborted) await call('unlock', { name });
+  }
+};
+
+async function openWorkspace({ directory, contentDirectory, probe }: EngineSetup): Promise<Workspace> {
+  return { directory, content: await openDiskContent(contentDirectory), probe, exclusive };
+}
+
+async function run(task: EngineTask, input: unknown): Promise<void> {
+  controller = new AbortController();
+  try {
+    if (workspace === undefined) throw new Error('A task came before the setup');
+    const log = { write: (bytes: Buffer) => send({ log: bytes }) };
+    const context: EngineContext = { workspace: await workspace, log, layers, signal: controller.signal };
+    const act = engineTasks[task] as (given: unknown, context: EngineContext) => Promise<unknown>;
+    send({ done: await act(input, context) });
+  } catch (error) {
+    send({ failed: sentError(error) });
+  }
+}
+
+process.on('message', (message: ToEngine) => {
+  if ('setup' in message) workspace = openWorkspace(message.setup);
+  else if ('run' in message) void run(message.run, message.input);
+  else if ('abort' in message) controller.abort(new Error('The task was aborted'));
+  else if (message.error !== undefined) calls.get(message.reply)?.reject(receivedError(message.error));
+  else calls.get(message.reply)?.resolve(message.output);
+});
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,41 @@
+// The engine as jobs see it: a task goes in, its result comes out, wherever it ran.
+import type { LogSink } from '../build/build-log.ts';
+import type { LayerCache } from '../build/layer-cache.ts';
+import type { Workspace } from '../build/workspace.ts';
+import { type EngineTask, type EngineTasks, engineTasks } from './tasks.ts';
+
+export type EngineOptions = {
+  /** Where the task's log goes while it runs; nowhere when absent. */
+  log?: LogSink;
+  /** Layers that were built already; none when absent. */
+  layers?: LayerCache;
+  signal?: AbortSignal | undefined;
+};
+
+export interface Engine {
+  /**
+   * Runs a task. Throws what the task throws, the signal's reason, and EngineProcessDied when the process of the task ended under it.
+   */
+  run<T extends EngineTask>(
+    task: T,
+    input: EngineTasks[T]['input'],
+    options?: EngineOptions,
+  ): Promise<EngineTasks[T]['output']>;
+  close(): Promise<void>;
+}
+
+/** The process that ran a task ended before the task did. */
+export class EngineProcessDied extends Error {
+  override readonly name = 'EngineProcessDied';
+}
+
+export const NO_LAYERS: LayerCache = { get: async () => undefined, set: async () => undefined };
+
+/** An engine in this process. */
+export function engineHere(workspace: Workspace): Engine {
+  return {
+    run: (task, input, { log = { write: () => undefined }, layers = NO_LAYERS, signal } = {}) =>
+      engineTasks[task](input, { workspace, log, layers, signal: signal ?? new AbortController().signal }),
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,52 @@
+// The SBOM of an image that was just built, written from its package database.
+import { spdxFromDpkg } from '../attest/spdx.ts';
+import { BuildError } from '../build/build-error.ts';
+import { bytesOf } from '../build/image.ts';
+import type { Artifact, BuildPlan } from '../build/plan.ts';
+import type { MetadataFile } from '../contract/vocabulary.ts';
+import { PackageDatabaseError } from '../debian/package-database.ts';
+import { readContent } from '../oci/bounded-read.ts';
+import type { ContentStore } from '../oci/content.ts';
+
+/** The package database of a full desktop has 4 MB. */
+const DATABASE_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Puts the SBOM (SPDX 2.3) into content; no file for an image without dpkg. Throws BuildError for a database that cannot be read. */
+export async function writeImageSbom(
+  content: ContentStore,
+  plan: BuildPlan,
+  artifact: Artifact,
+): Promise<MetadataFile[]> {
+  if (artifact.packages === undefined) return [];
+  const tooLarge = () => refused(`it has more than ${DATABASE_BYTES_MAX / 1024 ** 2} MiB`);
+  const status = await readContent(content, artifact.packages, { sizeBytesMax: DATABASE_BYTES_MAX, tooLarge });
+  const bytes = Buffer.from(`${JSON.stringify(documentOf(status.toString('utf8'), plan, artifact), null, 2)}\n`);
+  const { digest, size } = await content.put(bytesOf(bytes));
+  return [{ digest, size, mime_type: 'spdx_sbom', filename: 'sbom.spdx.json' }];
+}
+
+function documentOf(status: string, plan: BuildPlan, artifact: Artifact): object {
+  const { product, operating_system, epoch } = plan;
+  try {
+    return spdxFromDpkg(status, {
+      name: product.key,
+      version: product.version,
+      digest: artifact.index.digest,
+      created: new Date(epoch * 1000).toISOString(),
+      operating_system,
+      description: product.description,
+      licenses: product.licenses,
+      ...(product.home_url !== undefined && { home_url: product.home_url }),
+    });
+  } catch (error) {
+    if (error instanceof PackageDatabaseError) throw refused(error.message);
+    throw error;
+  }
+}
+
+function refused(why: string): BuildError {
+  return new BuildError(`The image's package database cannot be read: ${why}.`, {
+    step: 'SBOM',
+    cause_kind: 'BUILD_ERROR',
+  });
+}

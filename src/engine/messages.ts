@@ -1,0 +1,58 @@
+// What a worker and its engine processes send each other, by Node's own channel with structured clones (v8.serialize).
+import { BuildError } from '../build/build-error.ts';
+import type { SandboxMode } from '../build/sandbox-mode.ts';
+import type { FailureCause } from '../contract/vocabulary.ts';
+import type { BuiltLayer } from '../oci/layer.ts';
+import type { EngineTask } from './tasks.ts';
+
+/** Where an engine process works; sent once, before the first task. */
+export type EngineSetup = { directory: string; contentDirectory: string; probe: SandboxMode };
+
+/** Calls of a task to its worker: the table of built layers, and the locks that all engine processes of a worker share. */
+export type EngineCalls = {
+  'get-layer': { input: { key: string }; output: BuiltLayer | undefined };
+  'set-layer': { input: { key: string; layer: BuiltLayer }; output: undefined };
+  lock: { input: { name: string }; output: undefined };
+  unlock: { input: { name: string }; output: undefined };
+};
+
+export type ToEngine =
+  | { setup: EngineSetup }
+  | { run: EngineTask; input: unknown }
+  | { abort: true }
+  | { reply: number; output?: unknown; error?: SentError };
+
+export type FromEngine =
+  | { call: number; to: keyof EngineCalls; input: unknown }
+  | { log: Uint8Array }
+  | { done: unknown }
+  | { failed: SentError };
+
+/** An error on its way: those that jobs tell apart keep what they are told apart by. */
+export type SentError = {
+  name: string;
+  message: string;
+  stack?: string | undefined;
+  code?: string;
+  build?: { step: string; cause_kind: FailureCause };
+};
+
+export function sentError(error: unknown): SentError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
+  const { code } = error as NodeJS.ErrnoException;
+  return {
+    name: error.name,
+    message: error.message,
+    stack: error.stack,
+    ...(typeof code === 'string' && { code }),
+    ...(error instanceof BuildError && { build: { step: error.step, cause_kind: error.cause_kind } }),
+  };
+}
+
+/** The error as it is thrown on this side. */
+export function receivedError({ name, message, stack, code, build }: SentError): Error {
+  if (build !== undefined) return new BuildError(message, build);
+  const error = Object.assign(new Error(message), { name, ...(code !== undefined && { code }) });
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

@@ -1,0 +1,108 @@
+// Engine processes of a worker: kept for the next task, replaced when they grew or died, and sharing the worker's locks.
+import type { Logger } from 'pino';
+import { keyedLocks } from '../build/exclusive.ts';
+import type { Digest } from '../oci/descriptor.ts';
+import type { BuiltLayer } from '../oci/layer.ts';
+import { type CallHandler, type ChildOptions, type EngineChild, startEngineChild } from './child.ts';
+import { type Engine, type EngineOptions, EngineProcessDied, NO_LAYERS } from './engine.ts';
+
+export type PoolOptions = ChildOptions & { log: Pick<Logger, 'warn'> };
+
+/** What a task leaves uncollected is collected by the next; a process that rests with more is replaced. */
+const REST_BYTES_MAX = 320 * 1024 ** 2;
+/** A fleet keeps its processes; a worker that waits for the next patch gives their memory back. */
+const IDLE_MS = 60_000;
+
+type Idle = { child: EngineChild; timer: NodeJS.Timeout };
+
+/** Opens a pool. It has a process for each task that runs: as many as its user runs at a time. */
+export function openEnginePool({ log, ...how }: PoolOptions): Engine {
+  const locks = keyedLocks();
+  const idle: Idle[] = [];
+  const all = new Set<EngineChild>();
+
+  function take(): EngineChild {
+    for (let kept = idle.pop(); kept !== undefined; kept = idle.pop()) {
+      clearTimeout(kept.timer);
+      if (kept.child.alive) return kept.child;
+      all.delete(kept.child);
+    }
+    const child = startEngineChild(how);
+    all.add(child);
+    return child;
+  }
+
+  async function drop(child: EngineChild): Promise<void> {
+    all.delete(child);
+    await child.end();
+  }
+
+  /** What was aborted or died is not trusted with the next image. */
+  async function giveBack(child: EngineChild, isWell: boolean): Promise<void> {
+    if (!isWell || !child.alive || child.memoryBytes() > REST_BYTES_MAX) return await drop(child);
+    const timer = setTimeout(() => {
+      idle.splice(
+        idle.findIndex((one) => one.child === child),
+        1,
+      );
+      void drop(child);
+    }, IDLE_MS);
+    timer.unref();
+    idle.push({ child, timer });
+  }
+
+  return {
+    async run(task, input, options = {}) {
+      options.signal?.throwIfAborted();
+      const child = take();
+      const session = openSession(locks, options);
+      let isWell = false;
+      try {
+        const output = await child.run(task, input, { ...options, onCall: session.onCall });
+        isWell = true;
+        return output;
+      } catch (error) {
+        if (error instanceof EngineProcessDied)
+          log.warn({ err: error, last_words: child.lastWords() }, 'an engine process died');
+        else isWell = options.signal?.aborted !== true;
+        throw error;
+      } finally {
+        session.end();
+        await giveBack(child, isWell);
+      }
+    },
+    async close() {
+      for (const { timer } of idle) clearTimeout(timer);
+      await Promise.all([...all].map(drop));
+    },
+  };
+}
+
+/** The calls of one task; what it holds when it ends is released. */
+function openSession(
+  locks: ReturnType<typeof keyedLocks>,
+  { layers = NO_LAYERS }: EngineOptions,
+): { onCall: CallHandler; end(): void } {
+  const held = new Map<string, () => void>();
+  const over = new AbortController();
+  const calls: Record<string, (input: never) => Promise<unknown>> = {
+    'get-layer': ({ key }: { key: Digest }) => layers.get(key),
+    'set-layer': ({ key, layer }: { key: Digest; layer: BuiltLayer }) => layers.set(key, layer),
+    lock: async ({ name }: { name: string }) => {
+      const release = await locks.acquire(name, over.signal);
+      if (over.signal.aborted) release();
+      else held.set(name, release);
+    },
+    unlock: async ({ name }: { name: string }) => {
+      held.get(name)?.();
+      held.delete(name);
+    },
+  };
+  return {
+    onCall: async (to, input) => await calls[to]?.(input),
+    end() {
+      over.abort(new Error('The task is over'));
+      for (const release of held.values()) release();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+// What is done with one image, each a function from plain values to plain values: an engine process runs them one at a time.
+import { type BaseImage, buildBaseImage } from '../build/base-image.ts';
+import { pinBaseImage } from '../build/base-image-pin.ts';
+import type { DeclaredSystem } from '../build/base-system.ts';
+import { build } from '../build/build.ts';
+import type { LogSink } from '../build/build-log.ts';
+import type { LayerCache } from '../build/layer-cache.ts';
+import type { Artifact, BasePin, BuildPlan } from '../build/plan.ts';
+import { type TestReport, verify } from '../build/verify.ts';
+import type { Workspace } from '../build/workspace.ts';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Inspection, StoredInspection } from '../customization/inspection.ts';
+import { loadedInspection } from '../customization/stored-inspection.ts';
+import type { ContentStore } from '../oci/content.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { writeImageSbom } from './image-sbom.ts';
+
+export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerCache; signal: AbortSignal };
+
+/** What each task is given and what it returns. All of it can be sent to another process. */
+export type EngineTasks = {
+  /** Builds an image, with its SBOM among the artifact's metadata. `inspections` are those of the plan's customizations, by archive. */
+  build: { input: { plan: BuildPlan; inspections: Map<Digest, StoredInspection> }; output: Artifact };
+  verify: { input: { plan: BuildPlan; artifact: Artifact }; output: TestReport };
+  'pin-base-image': { input: { root: Descriptor; name: string; system: DeclaredSystem }; output: BasePin };
+  'build-base-image': { input: { sources: string; suite: string; operating_system: string }; output: BaseImage };
+};
+
+export type EngineTask = keyof EngineTasks;
+
+type Run<T extends EngineTask> = (
+  input: EngineTasks[T]['input'],
+  context: EngineContext,
+) => Promise<EngineTasks[T]['output']>;
+
+/** The table. Each throws BuildError for what the person who reads the result must change. */
+export const engineTasks: { [T in EngineTask]: Run<T> } = {
+  async build({ plan, inspections }, { workspace, log, layers, signal }) {
+    const loaded = await loadInspections(workspace.content, inspections);
+    const artifact = await build(plan, { workspace, log, layers, signal, inspections: loaded });
+    const sbom = await writeImageSbom(workspace.content, plan, artifact);
+    return { ...artifact, metadata: [...artifact.metadata, ...sbom] };
+  },
+  verify: ({ plan, artifact }, { workspace, log, signal }) => verify(plan, artifact, { workspace, log, signal }),
+  'pin-base-image': (input, { workspace }) => pinBaseImage({ workspace, ...input }),
+  'build-base-image': (input, { workspace, log, signal }) => buildBaseImage({ workspace, log, signal, ...input }),
+};
+
+async function loadInspections(
+  content: ContentStore,
+  stored: Map<Digest, StoredInspection>,
+): Promise<Map<Digest, Inspection>> {
+  const loaded = new Map<Digest, Inspection>();
+  for (const [digest, inspection] of stored) {
+    loaded.set(digest, await loadedInspection(inspection, await content.open(inspection.listing)));
+  }
+  return loaded;
+}

@@ -1,0 +1,218 @@
+// The process that handles an image, under attack: what kills it ends one task with its cause; the worker, its other tasks and its locks go on.
+import { readdirSync, readFileSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hostPlatform } from '../../src/build/base-image.ts';
+import { programsLayer, sandboxMode } from '../../src/build/fixtures.ts';
+import { writeImage } from '../../src/build/image.ts';
+import type { Artifact, BuildPlan, ProductTest } from '../../src/build/plan.ts';
+import { harmlessEnvironment } from '../../src/config.ts';
+import { ENGINE_MEMORY_BYTES, startEngineChild } from '../../src/engine/child.ts';
+import { type Engine, EngineProcessDied } from '../../src/engine/engine.ts';
+import { openEnginePool } from '../../src/engine/pool.ts';
+import type { ContentStore } from '../../src/oci/content.ts';
+import type { Descriptor } from '../../src/oci/descriptor.ts';
+import { openDiskContent } from '../../src/oci/disk.ts';
+import { once } from '../../src/oci/manifest.ts';
+
+let directory: string;
+let content: ContentStore;
+let engine: Engine;
+const warnings: object[] = [];
+const setup = () => ({
+  directory: join(directory, 'work'),
+  contentDirectory: join(directory, 'content'),
+  probe: sandboxMode,
+});
+const system = { name: 'Debian 12', distro: 'debian', version: '12' };
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'larder-engine-'));
+  // The account of the sandboxes passes through.
+  await chmod(directory, 0o755);
+  content = await openDiskContent(join(directory, 'content'));
+  engine = openEnginePool({
+    setup: setup(),
+    environment: harmlessEnvironment(),
+    log: { warn: (what: object) => void warnings.push(what) } as never,
+  });
+});
+afterAll(async () => {
+  await engine?.close();
+  await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+});
+
+/** A document that is there and is no image. */
+async function strangeRoot(bytes: Buffer): Promise<Descriptor> {
+  const { digest, size } = await content.put(once(bytes));
+  return { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size };
+}
+
+const pinning = async (bytes: Buffer) =>
+  engine.run('pin-base-image', { root: await strangeRoot(bytes), name: 'x', system });
+
+/** Engine processes of this test's parent, by their number. */
+function engines(): number[] {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
+  return children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('engine-process'));
+}
+
+test('an error that tells the image’s owner what is wrong arrives as one', async () => {
+  await expect(pinning(Buffer.from('{"schemaVersion": 1}'))).rejects.toMatchObject({
+    name: 'BuildError',
+    cause_kind: 'BUILD_ERROR',
+  });
+});
+
+test('the process that did one task does the next', async () => {
+  await pinning(Buffer.from('1')).catch(() => undefined);
+  const before = engines();
+  await pinning(Buffer.from('2')).catch(() => undefined);
+  expect(engines()).toEqual(before);
+});
+
+test('it knows none of the installation’s secrets', async () => {
+  process.env['LARDER_DATABASE_URL'] = 'postgres://larder:hidden-word@/larder';
+  try {
+    const own = openEnginePool({
+      setup: setup(),
+      environment: harmlessEnvironment(),
+      log: { warn: () => undefined } as never,
+    });
+    await own
+      .run('pin-base-image', { root: await strangeRoot(Buffer.from('3')), name: 'x', system })
+      .catch(() => undefined);
+    for (const pid of engines()) expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('hidden-word');
+    await own.close();
+  } finally {
+    delete process.env['LARDER_DATABASE_URL'];
+  }
+});
+
+test('memory without end ends the process and not the worker; another process does the next task', async () => {
+  const flags = [
+    '--import',
+    `data:text/javascript,${encodeURIComponent('const kept = []; setInterval(() => kept.push(Buffer.alloc(64e6, 1)), 5)')}`,
+  ];
+  const child = startEngineChild({ setup: setup(), environment: harmlessEnvironment(), flags });
+  const root = await strangeRoot(Buffer.from('4'));
+  const task = child.run('verify', await slowVerification(), { onCall: () => new Promise(() => undefined) });
+  await expect(task).rejects.toThrow(`used more than ${ENGINE_MEMORY_BYTES / 1024 ** 2} MiB of memory`);
+  await expect(task).rejects.toBeInstanceOf(EngineProcessDied);
+  expect(child.alive).toBe(false);
+  await expect(engine.run('pin-base-image', { root, name: 'x', system })).rejects.toMatchObject({ name: 'BuildError' });
+});
+
+test('a process that is killed fails its task with the signal, and says so in the log', async () => {
+  await pinning(Buffer.from('5')).catch(() => undefined);
+  const [victim = 0] = engines();
+  const task = engine.run('verify', await slowVerification());
+  process.kill(victim, 'SIGKILL');
+  await expect(task).rejects.toThrow('ended by itself (SIGKILL)');
+  expect(warnings.length).toBeGreaterThan(0);
+});
+
+describe.skipIf(sandboxMode.mode === 'files-only')('cancelling', () => {
+  test('ends a running verification and its sandbox within two seconds', async () => {
+    const controller = new AbortController();
+    let printed = '';
+    const log = {
+      write(bytes: Buffer) {
+        printed += bytes.toString();
+      },
+    };
+    const task = engine.run('verify', await slowVerification(), { signal: controller.signal, log });
+    await expect.poll(() => printed, { timeout: 20_000 }).toContain('service is up');
+    const begin = performance.now();
+    controller.abort(new Error('the application was removed'));
+    await expect(task).rejects.toThrow('the application was removed');
+    expect(performance.now() - begin).toBeLessThan(2000);
+    expect(processesWith('sleep 7919191')).toEqual([]);
+  });
+
+  test('ends a process that computes without looking up', async () => {
+    const controller = new AbortController();
+    const busy = `data:text/javascript,${encodeURIComponent('process.on("message", (m) => { if ("run" in m) for (;;); })')}`;
+    const child = startEngineChild({ setup: setup(), environment: harmlessEnvironment(), flags: ['--import', busy] });
+    const task = child.run('verify', await slowVerification(), {
+      signal: controller.signal,
+      onCall: async () => undefined,
+    });
+    controller.abort(new Error('enough'));
+    await expect(task).rejects.toThrow('enough');
+    await expect.poll(() => child.alive).toBe(false);
+  });
+});
+
+test('what a dead task held is free for the others', async () => {
+  const pool = openEnginePool({
+    setup: setup(),
+    environment: harmlessEnvironment(),
+    log: { warn: () => undefined } as never,
+  });
+  const before = new Set(engines());
+  const first = pool.run('verify', await slowVerification('one'));
+  first.catch(() => undefined);
+  await expect.poll(() => engines().filter((pid) => !before.has(pid)).length).toBe(1);
+  const second = pool.run('verify', await slowVerification('one'));
+  second.catch(() => undefined);
+  await expect.poll(() => engines().filter((pid) => !before.has(pid)).length).toBe(2);
+  const [victim = 0] = engines().filter((pid) => !before.has(pid));
+  process.kill(victim, 'SIGKILL');
+  await expect(Promise.race([first, second])).rejects.toBeInstanceOf(EngineProcessDied);
+  if (sandboxMode.mode !== 'files-only')
+    await expect.poll(() => processesWith('sleep 7919191').length, { timeout: 20_000 }).toBeGreaterThan(0);
+  await pool.close();
+  await expect(second).rejects.toBeInstanceOf(EngineProcessDied);
+});
+
+test('a broken channel of a worker that is gone ends the process', async () => {
+  const child = startEngineChild({ setup: setup(), environment: harmlessEnvironment() });
+  const task = child.run(
+    'pin-base-image',
+    { root: await strangeRoot(gzipSync('x')), name: 'x', system },
+    { onCall: async () => undefined },
+  );
+  await expect(task).rejects.toBeInstanceOf(Error);
+  await child.end();
+  expect(child.alive).toBe(false);
+});
+
+const MINUTES: ProductTest = { name: 'waits', kind: 'exec', command: ['sleep', '7919191'], timeout_seconds: 600 };
+
+/** An image whose verification runs for minutes. */
+async function slowVerification(word = 'image'): Promise<{ plan: BuildPlan; artifact: Artifact }> {
+  const layer = await programsLayer(content);
+  const { index, platform, ...image } = await writeImage(content, {
+    platform: hostPlatform(),
+    layers: [{ ...layer, created_by: word }],
+    config: { Entrypoint: ['sh', '-c', 'echo service is up; exec sleep 7919191'] },
+    epoch: 1_760_000_000,
+  });
+  const plan = {
+    image: { user: { name: 'app', uid: 1001, gid: 0, home: '/' } },
+    tests: [MINUTES],
+  } as unknown as BuildPlan;
+  return { plan, artifact: { index, manifests: [{ platform, ...image, layers: [layer.descriptor] }], metadata: [] } };
+}
+
+function processesWith(line: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => commandOf(pid))
+    .filter((command) => command.startsWith(line));
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
