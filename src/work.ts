@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { ensureShared } from './bootstrap.ts';
 import { exclusiveBy, keyedLocks } from './build/exclusive.ts';
 import { trimRoots } from './build/rootfs.ts';
-import { probeSandbox } from './build/sandbox-mode.ts';
-import { forgetWorker, recordWorker, SEEN_EVERY_MS } from './catalog/workers.ts';
+import { probeSandbox, type SandboxMode } from './build/sandbox-mode.ts';
+import { forgetWorker, recordWorker, SEEN_EVERY_MS, type Worker } from './catalog/workers.ts';
 import { type Config, harmlessEnvironment } from './config.ts';
 import { inTransaction } from './db/database.ts';
 import { enqueue } from './db/queue.ts';
@@ -30,6 +30,9 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   const probe = await probeSandbox();
   if (probe.mode !== 'userns')
     log.warn({ mode: probe.mode, reasons: probe.reasons }, 'sandboxes are weaker here than they could be');
+  const { limits, limits_reasons } = limitsOf(probe);
+  if (limits === 'watchdog')
+    log.warn({ reasons: limits_reasons }, 'a watchdog and no control group limits memory here');
   const work = join(config.data, 'work');
   const resources: WorkerResources = {
     ...opened,
@@ -68,8 +71,20 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   };
 }
 
+function limitsOf(probe: SandboxMode): Pick<Worker, 'limits' | 'limits_reasons'> {
+  if (probe.mode === 'files-only') return { limits: null, limits_reasons: [] };
+  const { control } = probe.host;
+  return { limits: control.mode, limits_reasons: control.mode === 'watchdog' ? control.reasons : [] };
+}
+
 async function reportLife({ db, workspace: { probe }, log }: WorkerResources): Promise<{ stop(): Promise<void> }> {
-  const worker = { id: randomUUID(), host: hostname(), sandbox_mode: probe.mode, sandbox_reasons: probe.reasons };
+  const worker = {
+    id: randomUUID(),
+    host: hostname(),
+    sandbox_mode: probe.mode,
+    sandbox_reasons: probe.reasons,
+    ...limitsOf(probe),
+  };
   await inTransaction(db, (tx) => recordWorker(tx, worker));
   const timer = setInterval(() => {
     inTransaction(db, (tx) => recordWorker(tx, worker)).catch((err) =>

@@ -1,9 +1,11 @@
 // A worker as one process, against LARDER_DATABASE_URL.
-import type { ProcessMessage } from '../supervise.ts';
+import { prepareControlGroups } from '../host/control-groups.ts';
+import type { ProcessMessage } from '../process-messages.ts';
 import { startWorker } from '../work.ts';
 import { enter } from './entrance.ts';
 
 await enter('worker', async (config, life, log) => {
+  prepareControlGroups();
   const worker = await startWorker(config, log);
   life.onStop(worker.stop);
   process.send?.({ ready: 'working' } satisfies ProcessMessage);

@@ -4,17 +4,16 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { cgroupCandidates } from './cgroup-places.ts';
+import { type ControlGroups, findControlGroups, type GroupFolders } from '../host/control-groups.ts';
 
 /** How limits are kept here; plain data, so that it can be handed to another process. */
 export type ResourceControl =
+  | ControlGroups
   | {
-      mode: 'cgroup-v2' | 'cgroup-v1' /** The folders in which groups are made: one, or in v1 one a controller. */;
-      folders: GroupFolders;
-    }
-  | { mode: 'watchdog' /** Why there are no control groups, in words for the operator. */; reasons: string[] };
-
-export type GroupFolders = { memory: string; pids: string };
+      mode: 'watchdog';
+      /** Why there are no control groups, in words for the operator. */
+      reasons: string[];
+    };
 
 export type GroupLimits = {
   /** Real memory of all processes together, with what they write to a tmpfs. */
@@ -42,7 +41,7 @@ const CLOSE_PAUSE_MS = 20;
 
 /** Finds how limits can be kept here by making a group. Removes groups that killed processes left behind. */
 export function probeResourceControl(): ResourceControl {
-  const { candidates, reasons } = cgroupCandidates();
+  const { candidates, reasons } = findControlGroups();
   for (const control of candidates) {
     try {
       removeEmptyGroups(control.folders);
@@ -56,8 +55,6 @@ export function probeResourceControl(): ResourceControl {
   return { mode: 'watchdog', reasons: [...new Set(reasons)] };
 }
 
-type CgroupControl = Extract<ResourceControl, { folders: GroupFolders }>;
-
 /** Makes a group; undefined where the watchdog keeps the limits. Throws what the file system throws. */
 export function openResourceGroup(control: ResourceControl, limits: GroupLimits): ResourceGroup | undefined {
   if (control.mode === 'watchdog') return undefined;
@@ -69,7 +66,7 @@ export function openResourceGroup(control: ResourceControl, limits: GroupLimits)
   };
 }
 
-function makeGroup(control: CgroupControl, limits: GroupLimits): GroupFolders {
+function makeGroup(control: ControlGroups, limits: GroupLimits): GroupFolders {
   const name = `${PREFIX}${randomUUID()}`;
   const folders = { memory: join(control.folders.memory, name), pids: join(control.folders.pids, name) };
   try {
@@ -113,7 +110,7 @@ function enterCommand(folders: string[]): string[] {
   return ['/bin/sh', '-c', ENTER, 'enter', String(folders.length), ...folders];
 }
 
-function exceededLimit(mode: CgroupControl['mode'], { memory, pids }: GroupFolders): ExceededLimit | undefined {
+function exceededLimit(mode: ControlGroups['mode'], { memory, pids }: GroupFolders): ExceededLimit | undefined {
   const killed = counterIn(join(memory, mode === 'cgroup-v2' ? 'memory.events' : 'memory.oom_control'), 'oom_kill');
   if (killed > 0) return 'memory';
   return counterIn(join(pids, 'pids.events'), 'max') > 0 ? 'processes' : undefined;

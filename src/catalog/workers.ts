@@ -12,6 +12,10 @@ export type Worker = {
   sandbox_mode: 'userns' | 'root' | 'files-only';
   /** Why the mode is not better, in words a person can act on. */
   sandbox_reasons: string[];
+  /** How memory and processes of sandboxes are limited; null where there are none. */
+  limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
+  /** Why there are no control groups. */
+  limits_reasons: string[];
 };
 
 /** Says that a worker is alive, and forgets those that are long gone. */
@@ -32,7 +36,7 @@ export async function forgetWorker(tx: Transaction, id: string): Promise<void> {
 /** Workers seen lately. */
 export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
   const found = await sql<Omit<Worker, 'id'>>`
-    select host, sandbox_mode, sandbox_reasons from workers
+    select host, sandbox_mode, sandbox_reasons, limits, limits_reasons from workers
     where seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS}) order by started_at, id`.execute(db);
   return found.rows;
 }

@@ -321,6 +321,8 @@ type WorkersTable = {
   host: string;
   sandbox_mode: 'userns' | 'root' | 'files-only';
   sandbox_reasons: string[];
+  limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
+  limits_reasons: string[];
   started_at: DefaultTime;
   seen_at: DefaultTime;
 };

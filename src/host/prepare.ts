@@ -4,6 +4,7 @@ import { chmodSync, chownSync, mkdirSync, realpathSync, statSync } from 'node:fs
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { type Account, findAccount, freeSubordinateStart, hasSubordinateIds, SUBORDINATE_IDS } from './accounts.ts';
+import { prepareControlGroups } from './control-groups.ts';
 import { findProgram, missingRequirements, type Requirement } from './requirements.ts';
 
 /** The account that root gives up its rights for. */
@@ -188,10 +189,16 @@ export type BecomeOptions = {
   say: (line: string) => void;
 };
 
-/** Under root: hands the account its folders and gives up root for good. As any other user: makes the folders and stays who it is. */
+/**
+ * Under root: hands the account its folders and gives up root for good. As any other user: makes the folders and stays who it is.
+ * Either way it prepares a place for control groups.
+ */
 export function becomeAccount(options: BecomeOptions): void {
   for (const folder of options.own) mkdirSync(folder, { recursive: true, mode: 0o750 });
-  if (!isRoot()) return;
+  if (!isRoot()) {
+    prepareControlGroups();
+    return;
+  }
   const account = findAccount(ACCOUNT_NAME);
   if (!account) throw new HostError('NO_ROOT', `There is no account «${ACCOUNT_NAME}» on this machine.`);
   for (const folder of options.own) chownSync(folder, account.uid, account.gid);
@@ -202,6 +209,7 @@ export function becomeAccount(options: BecomeOptions): void {
       );
     }
   }
+  prepareControlGroups(account);
   process.setgroups?.([account.gid]);
   process.setgid?.(account.gid);
   process.setuid?.(account.uid);

@@ -41,7 +41,14 @@ test('requests are counted by pattern, and strangers make no labels', async () =
 test('work, workers, content, connections and the process are told', async () => {
   await inTransaction(api.database.db, async (tx) => {
     await enqueue(tx, 'discover-products', {}, { key: 'one' });
-    await recordWorker(tx, { id: randomUUID(), host: 'h', sandbox_mode: 'userns', sandbox_reasons: [] });
+    await recordWorker(tx, {
+      id: randomUUID(),
+      host: 'h',
+      sandbox_mode: 'userns',
+      sandbox_reasons: [],
+      limits: 'cgroup-v2',
+      limits_reasons: [],
+    });
   });
   await api.content.put(
     (async function* () {

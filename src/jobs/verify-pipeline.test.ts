@@ -29,7 +29,14 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
 
   const where = { catalog_id: house.acme.catalog_id, pipeline_id };
 
-  const able: Worker = { id: randomUUID(), host: 'vm', sandbox_mode: 'userns', sandbox_reasons: [] };
+  const able: Worker = {
+    id: randomUUID(),
+    host: 'vm',
+    sandbox_mode: 'userns',
+    sandbox_reasons: [],
+    limits: 'cgroup-v2',
+    limits_reasons: [],
+  };
   await house.write((tx) => recordWorker(tx, able));
   await house.write((tx) => recordWorker(tx, { ...able, id: randomUUID(), sandbox_mode: 'files-only' }));
   for (const step of [verifyPipeline, packagePipeline])

@@ -2,7 +2,6 @@
 // root prepares such a place for the account that it gives its rights up for.
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { GroupFolders, ResourceControl } from './resource-control.ts';
 
 /** Where this process and its children stay in v2, in which a group with processes of its own can have no limited groups below it. */
 const PROCESSES = 'larder-processes';
@@ -10,14 +9,17 @@ const PROCESSES = 'larder-processes';
 const DELEGATED = 'larder';
 const ROOT = '/sys/fs/cgroup';
 
-type Candidate = Extract<ResourceControl, { folders: GroupFolders }>;
+/** The folders in which groups are made: one, or in v1 one a controller. */
+export type GroupFolders = { memory: string; pids: string };
+
+export type ControlGroups = { mode: 'cgroup-v2' | 'cgroup-v1'; folders: GroupFolders };
 
 /** The places to try, best first, and why others are out of the question. */
-export function cgroupCandidates(): { candidates: Candidate[]; reasons: string[] } {
+export function findControlGroups(): { candidates: ControlGroups[]; reasons: string[] } {
   if (process.platform !== 'linux') return { candidates: [], reasons: ['Control groups need Linux.'] };
   const own = ownGroups();
   const reasons: string[] = [];
-  const candidates: Candidate[] = [];
+  const candidates: ControlGroups[] = [];
   const unified = unifiedFolder(own);
   if (unified !== undefined && hasControllers(unified)) {
     candidates.push({ mode: 'cgroup-v2', folders: { memory: unified, pids: unified } });
@@ -87,7 +89,8 @@ export function prepareControlGroups(account?: { uid: number; gid: number }): vo
 
 function prepareUnified(own: Map<string, string>, account: { uid: number; gid: number } | undefined): void {
   const folder = unifiedFolder(own);
-  if (folder === undefined || folder === ROOT || folder === join(ROOT, 'unified')) return;
+  // Only the root of all groups has no type: it may have processes beside limited groups, and they are not ours to move.
+  if (folder === undefined || !existsSync(join(folder, 'cgroup.type'))) return;
   const offered = readText(join(folder, 'cgroup.controllers')).trim().split(/\s+/);
   if (!offered.includes('memory') || !offered.includes('pids')) return;
   const leaf = join(folder, PROCESSES);
