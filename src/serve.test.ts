@@ -142,6 +142,36 @@ test('believes the named proxy about the client, and tells the registry’s clie
   expect(lines.find((line) => line.includes('"proxied"'))).toContain('198.51.100.7');
 });
 
+test('a worker that keeps dying is shown and logged once, and the server stays ready', async () => {
+  const workers = async () => {
+    const { status, body } = await ask('/readyz');
+    return { status, workers: JSON.parse(body).checks.workers };
+  };
+  const metrics = async () => await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  const logged = (message: string) => lines.filter((line) => line.includes(message)).length;
+  const paused = { since: '2026-01-01T00:00:00.000Z', deaths: 11, why: 'SIGKILL' };
+  // An empty database has no offering, so this server is not ready; the worker's check is well all the same.
+  const before = await workers();
+  expect(before.workers).toEqual({ ok: true, alive: [] });
+  expect(await metrics()).toMatch(/^larder_worker_paused 0$/m);
+
+  server.noteWorker({ deaths: 11, paused });
+  server.noteWorker({ deaths: 12, paused: { ...paused, deaths: 12 } });
+  expect(await workers()).toEqual({
+    status: before.status,
+    workers: { ok: true, alive: [], paused: { ...paused, deaths: 12 } },
+  });
+  expect(await metrics()).toMatch(/^larder_worker_deaths_total 12$/m);
+  expect(await metrics()).toMatch(/^larder_worker_paused 1$/m);
+  expect(logged('work is paused')).toBe(1);
+
+  server.noteWorker({ deaths: 12 });
+  expect(await workers()).toEqual(before);
+  expect(await metrics()).toMatch(/^larder_worker_deaths_total 12$/m);
+  expect(await metrics()).toMatch(/^larder_worker_paused 0$/m);
+  expect(logged('work goes on')).toBe(1);
+});
+
 test('metrics are beside it, and not on its own port', async () => {
   const answer = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
   expect(await answer.text()).toContain('route="/v2/*",status="401"');

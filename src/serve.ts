@@ -10,6 +10,7 @@ import { openMetrics, serveMetrics } from './http/metrics.ts';
 import { buildServer } from './http/server.ts';
 import { followTlsFiles, readTlsFiles, TlsFilesError } from './http/tls-files.ts';
 import type { Logger } from './log.ts';
+import type { WorkerDeaths } from './process-messages.ts';
 import { registerRegistryRoutes } from './registry/routes.ts';
 import { openResources, type Resources } from './resources.ts';
 import { StartError } from './start-error.ts';
@@ -27,6 +28,8 @@ export type StartedServer = {
   url: string;
   /** Resolves to true when /readyz first answers 200, to false when the server is stopped before. */
   ready: Promise<boolean>;
+  /** Takes what the supervisor knows of the worker beside this server, for /readyz, the metrics and the log. */
+  noteWorker(deaths: WorkerDeaths): void;
   stop(): Promise<void>;
 };
 
@@ -38,9 +41,9 @@ export async function startServer(
 ): Promise<StartedServer> {
   const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(refuseTls);
   const resources = await openResources(config, log);
-  const state = { bootstrapped: false };
+  const state: State = { bootstrapped: false, worker: { deaths: 0 } };
   const readiness: Readiness = { draining: false, checks: checksOf(resources, state) };
-  const metrics = config.metrics && openMetrics(resources);
+  const metrics = config.metrics && openMetrics({ ...resources, workerDeaths: () => state.worker });
   const app = buildServer({
     db: resources.db,
     content: resources.content,
@@ -70,7 +73,12 @@ export async function startServer(
     await bootstrap(resources.db, { publicUrl: config.publicUrl ?? url, tell });
     state.bootstrapped = true;
     log.info({ url }, 'server listens');
-    return { url, ready: becomeReady(readiness), stop: () => stop(app, { readiness, resources }) };
+    return {
+      url,
+      ready: becomeReady(readiness),
+      noteWorker: (deaths) => noteWorker(state, deaths, log),
+      stop: () => stop(app, { readiness, resources }),
+    };
   } catch (error) {
     await app.close();
     await resources.close();
@@ -108,7 +116,16 @@ function publicUrlOf({ publicUrl }: Config): { publicUrl?: string } {
   return publicUrl === undefined ? {} : { publicUrl };
 }
 
-function checksOf({ db, content }: Resources, state: { bootstrapped: boolean }): Readiness['checks'] {
+type State = { bootstrapped: boolean; worker: WorkerDeaths };
+
+function noteWorker(state: State, worker: WorkerDeaths, log: Logger): void {
+  const before = state.worker.paused;
+  state.worker = worker;
+  if (worker.paused && !before) log.error(worker.paused, 'work is paused: the worker keeps dying');
+  if (before && !worker.paused) log.info('work goes on: the worker stays up');
+}
+
+function checksOf({ db, content }: Resources, state: State): Readiness['checks'] {
   return {
     installation: async () => ({ ok: state.bootstrapped }),
     database: async () => {
@@ -122,7 +139,10 @@ function checksOf({ db, content }: Resources, state: { bootstrapped: boolean }):
       return { ok: true, free_percent: Math.floor(free * 1000) / 10, has_room: free >= FREE_SHARE_MIN };
     },
     // Without a worker nothing is built, but everything can be asked: that is not for a load balancer to act on.
-    workers: async () => ({ ok: true, alive: await listWorkers(db) }),
+    workers: async () => {
+      const { paused } = state.worker;
+      return { ok: true, alive: await listWorkers(db), ...(paused && { paused }) };
+    },
   };
 }
 

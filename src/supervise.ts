@@ -1,23 +1,23 @@
 // One machine's process tree: PostgreSQL, a server and a worker, started in order, restarted when one dies, stopped in reverse.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { type Config, childEnvironment } from './config.ts';
 import { startEmbedded } from './db/embedded.ts';
 import { EmbeddedError } from './db/embedded-error.ts';
+import { keepProcess } from './kept-process.ts';
+import type { WorkerDeaths } from './process-messages.ts';
 import { StartError } from './start-error.ts';
-
-/** The whole tree must be gone this long after it was asked to go. PostgreSQL's own stop (12 s at worst) comes after the processes'. */
-const PROCESS_STOP_MS = 8_000;
-
-/** A process that dies is started again at once, then after a pause that grows to this: a broken machine is not helped by haste. */
-const RESTART_PAUSE_MAX_MS = 10_000;
-const RESTART_PAUSE_MS = 100;
 
 /** A process that lived this long died of something else than its start. */
 const HEALTHY_AFTER_MS = 30_000;
 
-/** Half a minute of pauses. Who still dies then needs a person, and whoever watches Larder sees that it is gone. */
+/** Half a minute of pauses: what still dies then needs a person. */
 const RESTARTS_MAX = 10;
+
+/**
+ * A worker that keeps dying is tried again this often: seldom enough to cost nothing, soon enough that work goes on by
+ * itself when the cause is gone (a disk that has room again, a job that was cancelled).
+ */
+const WORK_PAUSE_MS = 60_000;
 
 /**
  * V8 gives new objects up to 48 MiB before it collects; with less the server rests at 143 MiB instead of 180, and answers
@@ -61,8 +61,33 @@ export async function startHouse(options: SuperviseOptions): Promise<House> {
         throw cause instanceof EmbeddedError ? new StartError('DATABASE', cause.message, { cause }) : cause;
       });
   const env = childEnvironment(config, { databaseUrl: config.databaseUrl ?? database?.url ?? '' });
-  const server = keepRunning('server', { env, say, forced, lost: lost.resolve, ...(onApiToken && { onApiToken }) });
-  const worker = keepRunning('worker', { env, say, forced, lost: lost.resolve });
+  const common = { env, say, forced, onLost: lost.resolve };
+  const restarts = { healthyAfterMs: HEALTHY_AFTER_MS, restartsMax: RESTARTS_MAX };
+  let deaths: WorkerDeaths = { deaths: 0 };
+  let isReady = false;
+  const server = keepProcess({
+    ...common,
+    name: 'server',
+    args: [...PROCESS_FLAGS, entranceOf('server')],
+    policy: restarts,
+    onMessage(message) {
+      if ('api_token' in message) onApiToken?.(message.api_token);
+      if ('ready' in message) server.send({ worker: deaths });
+    },
+  });
+  // Without work everything can still be asked, pulled and pushed: only the operator and the metrics have to know.
+  const worker = keepProcess({
+    ...common,
+    name: 'worker',
+    args: [...PROCESS_FLAGS, entranceOf('worker')],
+    policy: { ...restarts, pauseMs: WORK_PAUSE_MS },
+    onDeaths(counted) {
+      deaths = counted;
+      server.send({ worker: deaths });
+      // A first start waits for what the worker finds in the library.
+      if (counted.paused && !isReady) lost.resolve(`The worker never stayed up (${counted.paused.why}).`);
+    },
+  });
   const stop = async () => {
     await Promise.all([worker.stop(), server.stop()]);
     await database?.stop();
@@ -75,6 +100,7 @@ export async function startHouse(options: SuperviseOptions): Promise<House> {
       }),
       abortOf(stopping),
     ]);
+    isReady = true;
     return { url, lost: lost.promise, stop };
   } catch (error) {
     await stop();
@@ -90,101 +116,8 @@ function abortOf(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** What the entrances tell their parent. */
-export type ProcessMessage =
-  | { /** The server's address, or the worker's word. */ ready: string }
-  | { /** Why it cannot start: the line that it would say alone. */ failed: string }
-  | { api_token: string };
-
-type Kept = { /** What the first life said when it was ready. */ ready: Promise<string>; stop(): Promise<void> };
-
-/** How a process ended, and what it said about it. */
-type End = { how: string; failed?: string };
-
-type KeepOptions = {
-  env: NodeJS.ProcessEnv;
-  say: (line: string) => void;
-  forced: AbortSignal;
-  lost: (reason: string) => void;
-  onApiToken?: (apiToken: string) => void;
-};
-
-/** Runs an entrance beside this file and starts it again when it dies; not when it never became ready, nor for ever. */
-function keepRunning(name: 'server' | 'worker', options: KeepOptions): Kept {
+/** The file of an entrance, beside this one. */
+function entranceOf(name: 'server' | 'worker'): string {
   const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
-  const entrance = join(import.meta.dirname, 'bin', `${name}.${extension}`);
-  const ready = Promise.withResolvers<string>();
-  let child: ChildProcess | undefined;
-  let stopping = false;
-  let wasReady = false;
-  /** In a row, with no healthy life in between. */
-  let deaths = 0;
-  let timer: NodeJS.Timeout | undefined;
-
-  function start(): void {
-    const startedAt = Date.now();
-    const started = spawn(process.execPath, [...PROCESS_FLAGS, entrance], {
-      env: options.env,
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    child = started;
-    let failed: string | undefined;
-    started.on('message', (message: ProcessMessage) => {
-      if ('api_token' in message) options.onApiToken?.(message.api_token);
-      else if ('failed' in message) failed = message.failed;
-      else {
-        wasReady = true;
-        ready.resolve(message.ready);
-      }
-    });
-    // Told for a process that could not be made, and for a message that could not be sent.
-    started.on('error', (error) => {
-      if (started.pid === undefined) failed = `The ${name} cannot be run (${error.message}).`;
-    });
-    // Not «exit», which may come before the last message.
-    started.once('close', (code, signal) => {
-      const end: End = { how: signal ?? `exit code ${code}`, ...(failed !== undefined && { failed }) };
-      startAgain(end, Date.now() - startedAt > HEALTHY_AFTER_MS);
-    });
-  }
-
-  function startAgain({ how, failed }: End, wasHealthy: boolean): void {
-    if (stopping) return;
-    if (!wasReady) {
-      options.lost(failed ?? `The ${name} could not start (${how}).`);
-      return;
-    }
-    deaths = wasHealthy ? 1 : deaths + 1;
-    const why = failed === undefined ? ` (${how}).` : `: ${failed}`;
-    if (deaths > RESTARTS_MAX) {
-      options.lost(`The ${name} was started again ${RESTARTS_MAX} times and never stayed up${why}`);
-      return;
-    }
-    options.say(`The ${name} ended and is started again${why}`);
-    timer = setTimeout(start, restartPause(deaths));
-  }
-
-  start();
-  options.forced.addEventListener('abort', () => child?.kill('SIGKILL'), { once: true });
-  return {
-    ready: ready.promise,
-    stop: async () => {
-      stopping = true;
-      clearTimeout(timer);
-      if (child) await endProcess(child);
-    },
-  };
-}
-
-function restartPause(deaths: number): number {
-  return deaths === 1 ? 0 : Math.min(RESTART_PAUSE_MS * 2 ** (deaths - 2), RESTART_PAUSE_MAX_MS);
-}
-
-async function endProcess(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), PROCESS_STOP_MS);
-  await ended;
-  clearTimeout(timer);
+  return join(import.meta.dirname, 'bin', `${name}.${extension}`);
 }

@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { type Config, readConfig } from '../config.ts';
 import { type Logger, openLog } from '../log.ts';
-import type { ProcessMessage } from '../supervise.ts';
+import type { ProcessMessage } from '../process-messages.ts';
 import { describeFailure, explainFailure } from './failure.ts';
 import { beginLife, type Life } from './stopping.ts';
 

@@ -1,6 +1,6 @@
 // The API, the files and the hosted registry as one process, against LARDER_DATABASE_URL.
+import type { ProcessMessage, SupervisorMessage } from '../process-messages.ts';
 import { startServer } from '../serve.ts';
-import type { ProcessMessage } from '../supervise.ts';
 import { enter } from './entrance.ts';
 
 await enter('server', async (config, life, log) => {
@@ -9,5 +9,6 @@ await enter('server', async (config, life, log) => {
     process.send?.({ api_token } satisfies ProcessMessage);
   });
   life.onStop(server.stop);
+  process.on('message', ({ worker }: SupervisorMessage) => server.noteWorker(worker));
   if (await server.ready) process.send?.({ ready: server.url } satisfies ProcessMessage);
 });

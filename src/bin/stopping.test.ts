@@ -20,8 +20,8 @@ async function endsWithin(house: StartedEntrance, ms: number): Promise<number | 
   return await Promise.race([house.ended, delay(ms, 'too late', { ref: false })]);
 }
 
-function workerOf(house: StartedEntrance): number {
-  const line = processesOf(house.data).find((one) => one.includes('/bin/worker.'));
+function pidOf(house: StartedEntrance, part: 'server' | 'worker'): number {
+  const line = processesOf(house.data).find((one) => one.includes(`/bin/${part}.`));
   return line === undefined ? 0 : Number.parseInt(line, 10);
 }
 
@@ -110,19 +110,20 @@ describe('when it is up', () => {
     await house.nobodyLeft();
   });
 
-  test('a part that dies is started again at once, and one that keeps dying is told', {
+  test('a part that dies is started again at once, and a server that keeps dying ends all', {
     timeout: PATIENCE_MS,
   }, async () => {
     const house = await startEntrance('all-in-one');
     await house.says(/Larder is ready/);
-    const first = workerOf(house);
-    process.kill(first, 'SIGKILL');
-    const second = await until('another worker', async () => workerOf(house) !== first && workerOf(house));
+    const worker = pidOf(house, 'worker');
+    process.kill(worker, 'SIGKILL');
+    await until('another worker', async () => ![0, worker].includes(pidOf(house, 'worker')));
+    const server = pidOf(house, 'server');
     // A key that others can read is refused at every start.
     chmodSync(join(house.data, 'installation.key'), 0o644);
-    process.kill(second, 'SIGKILL');
+    process.kill(server, 'SIGKILL');
     expect(await endsWithin(house, PATIENCE_MS)).toBe(1);
-    expect(house.said()).toMatch(/^larder: The worker was started again 10 times and never stayed up/m);
+    expect(house.said()).toMatch(/^larder: The server was started again 10 times and never stayed up/m);
     await house.nobodyLeft();
   });
 });

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { countPhases } from '../catalog/figures.ts';
 import { listWorkers } from '../catalog/workers.ts';
 import type { Database } from '../db/database.ts';
@@ -14,6 +14,8 @@ export type MetricsParts = {
   db: Database;
   pool: Pick<pg.Pool, 'totalCount' | 'idleCount' | 'waitingCount'>;
   content: ContentStore;
+  /** What the supervisor says of the worker; absent where there is none. */
+  workerDeaths?: () => { deaths: number; paused?: object };
 };
 
 export type Metrics = {
@@ -48,6 +50,7 @@ export function openMetrics(parts: MetricsParts): Metrics {
     registers: [register],
   });
   const lookUp = [...gaugesOfDatabase(register, parts), gaugesOfContent(register, parts.content)];
+  if (parts.workerDeaths) lookUp.push(metricsOfWorker(register, parts.workerDeaths));
   return {
     watch(app) {
       app.addHook('onResponse', async (request, reply) => {
@@ -118,6 +121,26 @@ function gaugesOfContent(register: Registry, content: ContentStore): LookUp {
     walk().catch(() => {});
     const share = await content.freeShare().catch(() => undefined);
     if (share !== undefined) free.set(share);
+  };
+}
+
+function metricsOfWorker(register: Registry, find: NonNullable<MetricsParts['workerDeaths']>): LookUp {
+  const registers = [register];
+  const deaths = new Counter({
+    name: 'larder_worker_deaths_total',
+    help: 'Deaths of the worker beside this server since the supervisor started.',
+    registers,
+  });
+  const paused = new Gauge({
+    name: 'larder_worker_paused',
+    help: '1 while that worker keeps dying and work is paused, else 0.',
+    registers,
+  });
+  return async () => {
+    const found = find();
+    deaths.reset();
+    deaths.inc(found.deaths);
+    paused.set(found.paused ? 1 : 0);
   };
 }
 

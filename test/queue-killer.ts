@@ -1,0 +1,17 @@
+// A worker for the test of jobs that kill theirs: the job «killer» ends the process without a word, others take a moment.
+import { setTimeout as delay } from 'node:timers/promises';
+import { openQueue } from '../src/db/queue-worker.ts';
+import { handlersWith } from './queue-handlers.ts';
+
+/** Long enough that jobs taken together run together. */
+const WORK_MS = 300;
+
+const [url = ''] = process.argv.slice(2);
+const queue = await openQueue({ url });
+const handlers = handlersWith(async (id) => {
+  if (id === 'killer') process.kill(process.pid, 'SIGKILL');
+  await delay(WORK_MS);
+});
+process.on('SIGTERM', () => queue.stop({ finishMs: 0 }).then(() => process.exit(0)));
+await queue.work(handlers, { concurrency: 4 });
+process.send?.({ ready: 'working' });
