@@ -5,7 +5,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ARCHIVE_BYTES_MAX } from '../customization/limits.ts';
 import { dropBody, hasBody } from './body-bytes.ts';
 import type { Readiness } from './health.ts';
-import { BODY_TIMEOUT_MS, DROPPED_JSON_BYTES_MAX, UPLOAD_TIMEOUT_MS, URL_LENGTH_MAX } from './limits.ts';
+import {
+  BODY_TIMEOUT_MS,
+  DROPPED_JSON_BYTES_MAX,
+  LAST_ANSWER_MS,
+  UPLOAD_TIMEOUT_MS,
+  URL_LENGTH_MAX,
+} from './limits.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS, problemBody, Refusal } from './problems.ts';
 import { refusalOf } from './refuse.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
@@ -79,17 +85,30 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     socket.destroy();
     return;
   }
-  const refusal = clientRefusal(error);
+  writeLastAnswer(socket, clientRefusal(error), { id: requestIdOf({ headers: {} }), url: '/' });
+}
+
+/** Answers a request that is still arriving and closes its connection as soon as the answer is sent. */
+export function endConnection(socket: Socket, refusal: Refusal, request: Pick<FastifyRequest, 'id' | 'url'>): void {
+  writeLastAnswer(socket, refusal, request);
+  socket.once('finish', () => socket.destroy());
+}
+
+/** Writes an answer past Node's own and ends the sending side of the connection; the client has a moment to read it and to close. */
+function writeLastAnswer(socket: Socket, refusal: Refusal, { id, url }: Pick<FastifyRequest, 'id' | 'url'>): void {
   const { status } = PROBLEMS[refusal.code];
-  const body = JSON.stringify(problemBody(refusal, '/'));
+  const body = JSON.stringify(problemBody(refusal, url.split('?', 1)[0] ?? ''));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `content-type: ${PROBLEM_CONTENT_TYPE}`,
     `content-length: ${Buffer.byteLength(body)}`,
-    `${REQUEST_ID_HEADER}: ${requestIdOf({ headers: {} })}`,
+    `${REQUEST_ID_HEADER}: ${id}`,
     'connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // A client that goes on sending would keep the connection for ever.
+  const late = setTimeout(() => socket.destroy(), LAST_ANSWER_MS).unref();
+  socket.once('close', () => clearTimeout(late));
 }
 
 function clientRefusal(error: NodeJS.ErrnoException): Refusal {

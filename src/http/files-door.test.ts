@@ -1,6 +1,9 @@
 // Signed addresses of files: read without a token, whole or in ranges, until they expire or are changed.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readdirSync, readlinkSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
+import { headOf, openRaw } from '../../test/raw-connection.ts';
 import { inTransaction } from '../db/database.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { signFilePath } from './signed-url.ts';
@@ -127,3 +130,37 @@ test('404 for a file of another catalog, and for content that is gone', async ()
   const answer = await read({}, signFilePath(api.identity.fileKey, gone, Math.floor(Date.now() / 1000) + 60));
   expect(answer.statusCode).toBe(404);
 });
+
+test('a client that never reads is cut off, and the file is closed', async () => {
+  // More than the kernel buffers on both sides of a connection.
+  const { digest: large } = await api.content.put(zeros(64));
+  const file = { digest: large, filename: 'x', mime_type: 'text/plain' };
+  const address = signFilePath(api.identity.fileKey, file, Math.floor(Date.now() / 1000) + 60);
+  await api.app.listen({ host: '127.0.0.1', port: 0 });
+  // The real limit (IDLE_TIMEOUT_MS), shortened where Node keeps it.
+  api.app.server.timeout = 500;
+  const { port } = api.app.server.address() as AddressInfo;
+  const silent = openRaw(port, { first: headOf('GET', address) });
+  silent.socket.pause();
+  await vi.waitFor(() => expect(isOpen(large)).toBe(true), { timeout: 10_000 });
+  await vi.waitFor(() => expect(isOpen(large)).toBe(false), { timeout: 10_000 });
+  const { promise: connections, resolve } = Promise.withResolvers<number>();
+  api.app.server.getConnections((_error, count) => resolve(count));
+  expect(await connections).toBe(0);
+  silent.socket.destroy();
+});
+
+async function* zeros(mebibytes: number) {
+  for (let count = 0; count < mebibytes; count++) yield Buffer.alloc(1024 * 1024);
+}
+
+/** Whether this process, which is the server's too, has the content's file open. */
+function isOpen(content: Digest): boolean {
+  return readdirSync('/proc/self/fd').some((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).endsWith(content.slice('sha256:'.length));
+    } catch {
+      return false;
+    }
+  });
+}

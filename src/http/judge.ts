@@ -1,6 +1,7 @@
 // Judges query, body and their rules together, so that one answer names everything that is wrong.
 import type { FastifyRequest } from 'fastify';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { hasBody } from './body-bytes.ts';
 import { formReader, jsonReader } from './json-body.ts';
@@ -16,19 +17,22 @@ export type Judged = {
   drop(): Promise<void>;
 };
 
-/** Throws Refusal: invalid-request with all violations, media-type, too-large, timeout, unavailable. */
-export type Judge = (request: FastifyRequest, content: ContentStore) => Promise<Judged>;
+/** What reading a body takes: where an upload's bytes go, and who sends them. */
+export type Reader = { content: ContentStore; caller?: Pick<Principal, 'organization_id'> | undefined };
 
-type BodyKind = { mediaType: string; read: (request: FastifyRequest, content: ContentStore) => Promise<Body> };
+/** Throws Refusal: invalid-request with all violations, media-type, too-large, timeout, share-used-up, unavailable. */
+export type Judge = (request: FastifyRequest, reader: Reader) => Promise<Judged>;
+
+type BodyKind = { mediaType: string; read: (request: FastifyRequest, reader: Reader) => Promise<Body> };
 type Body = Read & Partial<Pick<Upload, 'more' | 'keep' | 'drop'>>;
 
 /** Compiles the judge of an endpoint. */
 export function judgeOf(endpoint: EndpointDefinition): Judge {
   const readQuery = parameterReader(endpoint.query);
   const kind = bodyKind(endpoint);
-  return async (request, content) => {
+  return async (request, reader) => {
     const query = readQuery(request.query as Record<string, unknown>);
-    const body = await readBody(request, content, kind);
+    const body = await readBody(request, reader, kind);
     const values = { ...query.values, ...body.values };
     const given = { ...(request.query as object), ...values };
     const rules = ruleViolations(endpoint.rules ?? [], given);
@@ -53,9 +57,12 @@ function bodyKind({ body, form, multipart }: EndpointDefinition): BodyKind | und
     const read = uploadReader(multipart);
     return {
       mediaType: 'multipart/form-data',
-      read: async (request, content) => {
+      read: async (request, { content, caller }) => {
         const receive = () => read(request, content);
-        return hasBody(request.raw) ? await withUploadSlot(content, receive) : await receive();
+        if (!hasBody(request.raw)) return await receive();
+        // Where no caller is known, all callers share one organization's part.
+        const holder = { organization_id: caller?.organization_id ?? '', address: request.ip };
+        return await withUploadSlot({ content, holder }, receive);
       },
     };
   }
@@ -71,10 +78,10 @@ function bodyKind({ body, form, multipart }: EndpointDefinition): BodyKind | und
 const NO_BODY: Body = { values: {}, violations: [] };
 
 /** When nothing was sent, what is required is named as missing. */
-async function readBody(request: FastifyRequest, content: ContentStore, kind: BodyKind | undefined): Promise<Body> {
+async function readBody(request: FastifyRequest, reader: Reader, kind: BodyKind | undefined): Promise<Body> {
   if (kind === undefined) return NO_BODY;
   if (hasBody(request.raw)) requireMediaType(request, kind.mediaType);
-  return await kind.read(request, content);
+  return await kind.read(request, reader);
 }
 
 /** RFC 9110, section 8.3: the type without its parameters; JSON and forms are UTF-8 and say nothing else. */

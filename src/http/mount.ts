@@ -104,7 +104,7 @@ async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounte
   const context = contextOf({ request, reply }, parts);
   // Before an archive is read that nobody would keep.
   if (endpoint.multipart !== undefined) await match?.look(context);
-  const judged = await judge(request, parts.content);
+  const judged = await judge(request, { content: parts.content, caller: context.caller });
   try {
     const input = { ...(await judged.input()), ...(request.params as object) };
     const keyed = key === undefined ? undefined : { key, operation, input };

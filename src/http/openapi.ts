@@ -189,7 +189,8 @@ function responsesOf(endpoint: EndpointDefinition, schemas: Schemas): Json {
   }
   const everywhere = endpoint.access === 'PUBLIC' ? [500, 503] : [401, 403, 500, 503];
   const conditional = hasTwin(endpoint) ? [412] : takesKey(endpoint) ? [400, 422] : [];
-  for (const status of new Set([...endpoint.problems, ...conditional, ...everywhere].sort())) {
+  const shared = endpoint.multipart === undefined ? [] : [429];
+  for (const status of new Set([...endpoint.problems, ...conditional, ...shared, ...everywhere].sort())) {
     responses[status] = { $ref: `#/components/responses/Problem${status}` };
   }
   return responses;
@@ -205,7 +206,7 @@ const PROBLEM_DESCRIPTIONS: Record<number, string> = {
   413: 'The body is too large.',
   415: 'The media type of the body is not taken here.',
   422: 'The Idempotency-Key was used for another request.',
-  429: 'Too many attempts; Retry-After says how long to wait.',
+  429: 'Too many attempts, or too many uploads at the same time; Retry-After says how long to wait.',
   500: 'Something went wrong in the service.',
   503: 'The service cannot do this at the moment; Retry-After says when to try again.',
 };

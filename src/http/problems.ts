@@ -180,6 +180,12 @@ export const PROBLEMS = {
     title: 'Too many attempts',
     advice: 'Wait as long as the header "Retry-After" says.',
   },
+  'share-used-up': {
+    status: 429,
+    title: 'Your share of the uploads is used up',
+    advice:
+      'The detail names the limit. Try again when one of the running uploads has ended, or after the time in the header "Retry-After".',
+  },
   'headers-too-large': {
     status: 431,
     title: 'The header is too large',

@@ -9,6 +9,7 @@ import { addAllowedMethods } from './allowed-methods.ts';
 import { answerWriter } from './answer-text.ts';
 import { addAnswers, answerClientError, answerFrameworkError } from './answers.ts';
 import { addCors, addSecurityHeaders } from './browsers.ts';
+import { limitConnections } from './connection-share.ts';
 import { addFilesDoor } from './files-door.ts';
 import type { HttpIdentity } from './handler.ts';
 import { addHealth, type Readiness } from './health.ts';
@@ -16,11 +17,13 @@ import { addIcons } from './icons.ts';
 import {
   CONNECTIONS_MAX,
   HEADER_BYTES_MAX,
+  HEADERS_CHECK_INTERVAL_MS,
   HEADERS_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
   KEEP_ALIVE_TIMEOUT_MS,
   PATH_SEGMENT_LENGTH_MAX,
 } from './limits.ts';
+import { addMinimumRate } from './minimum-rate.ts';
 import { mountEndpoints } from './mount.ts';
 import { addOpenApi } from './openapi-routes.ts';
 import { addProblemPages } from './problem-pages.ts';
@@ -52,6 +55,7 @@ export type ServerParts = {
 
 /** Builds the server. `ready()` or `listen()` finishes it; `close()` ends it. */
 export function buildServer(parts: ServerParts): FastifyInstance {
+  const { trustedProxies = [] } = parts;
   const app = fastify({
     loggerInstance: parts.log,
     // Addresses hold tokens and signatures; what is logged of a request is said in answers.ts.
@@ -62,7 +66,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // None for a whole request: an upload or a layer takes as long as it keeps moving.
     requestTimeout: 0,
-    trustProxy: parts.trustedProxies && parts.trustedProxies.length > 0 ? [...parts.trustedProxies] : false,
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     routerOptions: { maxParamLength: PATH_SEGMENT_LENGTH_MAX },
     ...wire(parts.tls),
     clientErrorHandler: answerClientError,
@@ -71,6 +75,8 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     frameworkErrors: answerFrameworkError,
   });
   app.server.maxConnections = CONNECTIONS_MAX;
+  limitConnections(app.server, { trustedProxies, log: parts.log });
+  addMinimumRate(app);
   addCors(app, parts.corsOrigins ?? []);
   addSecurityHeaders(app);
   addAnswers(app, parts.readiness);
@@ -91,8 +97,13 @@ export function buildServer(parts: ServerParts): FastifyInstance {
 
 /** HTTP/1.1 with or without TLS; Fastify's types make two kinds of server of it, of which nothing here depends. */
 function wire(tls: TlsPair | undefined): { http?: ServerOptions } {
-  const limits = { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: HEADERS_TIMEOUT_MS };
-  return tls === undefined ? { http: limits } : ({ https: { ...limits, ...tls } } as object);
+  const limits = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: HEADERS_CHECK_INTERVAL_MS,
+  };
+  if (tls === undefined) return { http: limits };
+  return { https: { ...limits, handshakeTimeout: HEADERS_TIMEOUT_MS, ...tls } } as object;
 }
 
 type Table = Parameters<typeof mountEndpoints>[1];

@@ -25,6 +25,8 @@ const SHARED_MECHANISM = new Set(['500', '503']);
 const NOT_HERE: Record<string, string> = {
   'createCustomization 413': 'upload.test.ts',
   'updateCustomization 413': 'upload.test.ts, by the same reader',
+  'createCustomization 429': 'test/containment/shares.test.ts',
+  'updateCustomization 429': 'test/containment/shares.test.ts, by the same slots',
   'deleteRegistry 409': 'catalog/in-use.test.ts',
 };
 

@@ -1,19 +1,31 @@
-// Holds uploads back when there is no room for them: few at a time, and none when the disk is nearly full.
+// Runs uploads in slots: each organization and each address has a share of them, and none is given when the disk is nearly full.
+import { type Holder, openShares, type ReachedLimit } from '../identity/shares.ts';
 import type { ContentStore } from '../oci/content.ts';
-import { FREE_SHARE_MIN, UPLOADS_MAX } from './limits.ts';
+import { FREE_SHARE_MIN, UPLOAD_LIMITS, UPLOAD_RETRY_AFTER_SECONDS } from './limits.ts';
+import { Refusal } from './problems.ts';
 import { unavailable } from './refuse.ts';
 
-let running = 0;
+type UploadSlot = { content: ContentStore; holder: Holder };
 
-/** Runs `receive` in one of the process's upload slots. Throws Refusal: unavailable when there is none, or no room on disk. */
-export async function withUploadSlot<T>(content: ContentStore, receive: () => Promise<T>): Promise<T> {
-  if (running >= UPLOADS_MAX) throw unavailable('Too many uploads are being read.');
-  running += 1;
+/** Of the process, whatever servers it has: it is the process's memory and files that are limited. */
+const slots = openShares(UPLOAD_LIMITS);
+
+/** Runs `receive` in an upload slot. Throws Refusal: share-used-up; unavailable when the process has none left, or no room on disk. */
+export async function withUploadSlot<T>({ content, holder }: UploadSlot, receive: () => Promise<T>): Promise<T> {
+  const slot = slots.take(holder);
+  if ('reached' in slot) throw refusalOf(slot.reached);
   try {
     const free = await content.freeShare();
     if (free !== undefined && free < FREE_SHARE_MIN) throw unavailable('The disk is nearly full: uploads wait.');
     return await receive();
   } finally {
-    running -= 1;
+    slot.release();
   }
+}
+
+function refusalOf({ by, limit }: ReachedLimit): Refusal {
+  if (by === 'process') return unavailable(`The service reads ${limit} uploads already.`);
+  const who = by === 'organization' ? 'of your organization' : 'from your address';
+  const detail = `${limit} uploads ${who} are running, which is the limit. Try again when one of them has ended.`;
+  return new Refusal('share-used-up', { detail, headers: { 'retry-after': String(UPLOAD_RETRY_AFTER_SECONDS) } });
 }

@@ -10,7 +10,7 @@ import { PARTS_MAX } from '../contract/limits.ts';
 import { packed, rootfs } from '../customization/fixtures.ts';
 import { ARCHIVE_BYTES_MAX } from '../customization/limits.ts';
 import type { Digest } from '../oci/descriptor.ts';
-import { UPLOADS_MAX } from './limits.ts';
+import { UPLOAD_LIMITS } from './limits.ts';
 
 let api: TestApi;
 let path: string;
@@ -225,7 +225,7 @@ describe('on the line', () => {
   test('an upload that breaks off leaves nothing, and gives its slot back', async () => {
     const before = await files();
     const { headers, body } = formOf({ ...file, content: Buffer.concat([archive, Buffer.alloc(200_000)]) });
-    for (let count = 0; count < UPLOADS_MAX + 1; count++) {
+    for (let count = 0; count < UPLOAD_LIMITS.organization + 1; count++) {
       await breakOff(
         port,
         head('POST', path, { ...headers, 'content-length': String(body.length) }),

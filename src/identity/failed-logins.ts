@@ -1,7 +1,6 @@
 // Slows down whoever keeps sending wrong secrets, at every door alike, and never the holder of a good one elsewhere.
 import { createHash } from 'node:crypto';
-import { isIP } from 'node:net';
-import { plainAddress } from '../egress/addresses.ts';
+import { networkOf } from './network.ts';
 
 export type LoginLimits = {
   /** Failures a minute from one address, before it is not listened to. */
@@ -94,16 +93,6 @@ function remember<T>(known: Map<string, T>, name: string, value: T): void {
   known.set(name, value);
   const [oldest] = known.keys();
   if (known.size > REMEMBERED_MAX && oldest !== undefined) known.delete(oldest);
-}
-
-/** Whoever has an IPv6 address has 2^64 of them (RFC 6177, section 2): they count as one. */
-function networkOf(address: string): string {
-  const plain = plainAddress(address);
-  if (isIP(plain) !== 6) return plain;
-  const [head = '', tail = ''] = plain.split('::');
-  const [first, last] = [head, tail].map((half) => half.split(':').filter(Boolean)) as [string[], string[]];
-  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0');
-  return `${[...first, ...zeros, ...last].slice(0, 4).join(':')}::/64`;
 }
 
 function accountOf(secret: string): string {

@@ -11,6 +11,7 @@ import { countPassed } from './collect.ts';
 import { type FoundManifest, getManifest } from './manifests.ts';
 import { Refusal } from './refusal.ts';
 import type { Room } from './room.ts';
+import { holdPullShare } from './transfer-shares.ts';
 import { readDigest, repositoryOf, type Visit } from './visit.ts';
 
 /** GET and HEAD of a blob. */
@@ -18,6 +19,9 @@ export async function pullBlob(visit: Visit<'blob'>): Promise<unknown> {
   const { room, request, reply } = visit;
   const digest = readDigest(visit.asked.digest);
   const size = await getBlobSize(room.ask, repositoryOf(visit), digest);
+  if (request.method === 'GET') {
+    holdPullShare(visit);
+  }
   reply.headers({ 'docker-content-digest': digest, etag: `"${digest}"`, 'accept-ranges': 'bytes' });
   reply.type('application/octet-stream');
   if (isKnown(request.headers['if-none-match'], digest)) {

@@ -6,6 +6,7 @@ import type { Door } from './door.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import { Refusal } from './refusal.ts';
 import type { Ask } from './statements.ts';
+import type { TransferShares } from './transfer-shares.ts';
 
 /** What the registry asks of identity: who holds an API token or a credential, and tokens of its own. */
 export type RegistryIdentity = Pick<
@@ -31,6 +32,8 @@ export type Room = {
   manifests: ManifestCache;
   /** The request that sends to each upload session, by repository and session: the newest, when there are several. */
   busyUploads: Map<string, SendingRequest>;
+  /** What each organization and each address holds of pushes and pulls. */
+  shares: TransferShares;
   /** Throws UNAVAILABLE while the content store has too little room to take anything. */
   checkFreeRoom(): Promise<void>;
   /** As the operator configured it; absent, clients are answered under the name they asked for. */

@@ -15,6 +15,7 @@ import { denied, Refusal } from './refusal.ts';
 import { type RegistryIdentity, type Room, watchFreeRoom } from './room.ts';
 import { askPool } from './statements.ts';
 import { answerToken } from './token.ts';
+import { openTransferShares, withPushShare } from './transfer-shares.ts';
 import type { Answer, Kind, Visit } from './visit.ts';
 
 export type RegistryOptions = {
@@ -68,6 +69,7 @@ export function registerRegistryRoutes(app: FastifyInstance, options: RegistryOp
     door: openDoor(identity),
     manifests: manifestCache(),
     busyUploads: new Map(),
+    shares: openTransferShares(),
     checkFreeRoom: watchFreeRoom(content),
     ...(publicUrl !== undefined && { publicUrl }),
   };
@@ -107,7 +109,9 @@ async function dispatch(room: Room, request: FastifyRequest, reply: FastifyReply
     throw new Refusal('UNSUPPORTED', 'this is no endpoint of the registry', { status: 404 });
   }
   const visit = { room, caller, asked, request, reply, query: new URLSearchParams(search) };
-  return await entryOf(visit).answer(visit as never);
+  const entry = entryOf(visit);
+  const act = () => entry.answer(visit as never);
+  return await (entry.action === 'push' ? withPushShare(visit, act) : act());
 }
 
 function splitUrl(url: string): [string, string] {

@@ -1,0 +1,74 @@
+// Limits how many pushes and pulls one organization and one address have at a time, so that none shuts out the others.
+import { finished } from 'node:stream';
+import { openShares, type ReachedLimit, type ShareLimits, type Shares, type Taken } from '../identity/shares.ts';
+import { hasBody } from './body.ts';
+import { Refusal } from './refusal.ts';
+import type { Visit } from './visit.ts';
+
+/**
+ * Requests that bring a blob or a manifest. docker sends five layers at a time, so an organization may push 25 images at once;
+ * each costs a connection, an open file and a few buffers. The upper half is for organizations that push nothing.
+ */
+export const PUSH_LIMITS: ShareLimits = { organization: 128, address: 256, shared: 512, process: 1024 };
+
+/**
+ * Blobs that are sent. containerd reads three layers at a time, so 170 machines may pull at once; each costs a connection, of
+ * which the server has 2,048, an open file and a buffer.
+ */
+export const PULL_LIMITS: ShareLimits = { organization: 512, address: 512, shared: 1536, process: 2048 };
+
+/** When to come back after a 429: a layer of usual size has passed by then. */
+const RETRY_AFTER_SECONDS = 10;
+
+/** When to come back after a 503, which takes many organizations at once. */
+const FULL_RETRY_AFTER_SECONDS = 60;
+
+type Held = Pick<Visit, 'room' | 'caller' | 'request' | 'reply'>;
+
+export type TransferShares = { pushes: Shares; pulls: Shares };
+
+/** Makes the shares of a registry, of which nothing is held. */
+export function openTransferShares(): TransferShares {
+  return { pushes: openShares(PUSH_LIMITS), pulls: openShares(PULL_LIMITS) };
+}
+
+/** Runs `push` in the caller's share when the request brings bytes. Throws TOOMANYREQUESTS, UNAVAILABLE. */
+export async function withPushShare<T>(visit: Held, push: () => Promise<T>): Promise<T> {
+  if (!hasBody(visit.request)) {
+    return await push();
+  }
+  const release = releaseOf(take(visit, visit.room.shares.pushes), 'pushes');
+  try {
+    return await push();
+  } finally {
+    release();
+  }
+}
+
+/** Holds a pull in the caller's share until its answer is sent or its connection ends. Throws TOOMANYREQUESTS, UNAVAILABLE. */
+export function holdPullShare(visit: Held): void {
+  const release = releaseOf(take(visit, visit.room.shares.pulls), 'pulls');
+  // Also when the connection is closed already.
+  finished(visit.reply.raw, release);
+}
+
+function take({ caller, request }: Held, shares: Shares): Taken {
+  return shares.take({ organization_id: caller.organization_id, address: request.ip });
+}
+
+function releaseOf(taken: Taken, what: 'pushes' | 'pulls'): () => void {
+  if ('reached' in taken) {
+    throw refusalOf(taken.reached, what);
+  }
+  return taken.release;
+}
+
+function refusalOf({ by, limit }: ReachedLimit, what: 'pushes' | 'pulls'): Refusal {
+  if (by === 'process') {
+    const headers = { 'retry-after': String(FULL_RETRY_AFTER_SECONDS) };
+    return new Refusal('UNAVAILABLE', `the registry serves ${limit} ${what} already`, { headers });
+  }
+  const who = by === 'organization' ? 'of this organization' : 'from this address';
+  const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) };
+  return new Refusal('TOOMANYREQUESTS', `${limit} ${what} ${who} are running, which is the limit`, { headers });
+}

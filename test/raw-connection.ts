@@ -1,0 +1,63 @@
+// Connections of hostile and slow clients: any source address on loopback, any bytes, and what came back.
+import { connect, type Socket } from 'node:net';
+
+export type RawConnection = {
+  socket: Socket;
+  /** All that was received so far. */
+  received(): string;
+  /** Whether the server has ended its side, or the connection broke. */
+  isEnded(): boolean;
+  /** Resolves when the connection is made, or has failed. */
+  connected: Promise<void>;
+  /** Resolves with the time from the beginning to the end of the connection, however it ends. */
+  closed: Promise<number>;
+};
+
+/** Connects from an address, 127.0.0.1 unless told otherwise, and sends the first bytes. The connection outlives an end from the server. */
+export function openRaw(port: number, { from = '127.0.0.1', first }: { from?: string; first?: string }): RawConnection {
+  const startedAt = performance.now();
+  const socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true });
+  let text = '';
+  socket.on('data', (bytes) => {
+    text += bytes.toString('latin1');
+  });
+  socket.on('error', () => {});
+  if (first !== undefined) socket.write(first);
+  const closed = new Promise<number>((resolve) => socket.on('close', () => resolve(performance.now() - startedAt)));
+  const connected = new Promise<void>((resolve) => socket.on('connect', resolve).on('close', () => resolve()));
+  return { socket, received: () => text, isEnded: () => socket.destroyed || socket.readableEnded, connected, closed };
+}
+
+/** Fewer than the kernel queues for a server (511): a connection that does not fit hangs in retransmissions. */
+const AT_ONCE = 300;
+
+/** Opens many connections. `ask` sends a request, which is answered when the server has accepted the connections before it. */
+export async function openMany(
+  count: number,
+  { open, ask }: { open: () => RawConnection; ask: () => Promise<unknown> },
+): Promise<RawConnection[]> {
+  const all: RawConnection[] = [];
+  while (all.length < count) {
+    const some = Array.from({ length: Math.min(AT_ONCE, count - all.length) }, open);
+    all.push(...some);
+    await Promise.all(some.map(({ connected }) => connected));
+    await ask();
+  }
+  return all;
+}
+
+/** Sends a piece again and again until the connection is closed. */
+export function drip({ socket }: RawConnection, { everyMs, piece = 'x' }: { everyMs: number; piece?: string }): void {
+  const timer = setInterval(() => socket.write(piece), everyMs);
+  socket.once('close', () => clearInterval(timer));
+}
+
+/** The head of a request. */
+export function headOf(method: string, path: string, headers: Record<string, string | number> = {}): string {
+  const lines = Object.entries({ host: 'larder.test', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
+}
+
+export function closeAll(connections: Iterable<RawConnection>): void {
+  for (const { socket } of connections) socket.destroy();
+}
