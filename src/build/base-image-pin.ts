@@ -1,4 +1,5 @@
 // A registered image pinned by its digests. Its documents and layers come from outside: each is parsed, bounded, and refused in words.
+import { parsePackageDatabase } from '../debian/package-database.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { isElsewhere } from '../oci/copy.ts';
 import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPES, type Platform } from '../oci/descriptor.ts';
@@ -11,7 +12,8 @@ import { type DeclaredSystem, judgePlatform, judgeSystem } from './base-system.t
 import { BuildError } from './build-error.ts';
 import { timeOf } from './image.ts';
 import { imageFault } from './image-fault.ts';
-import { DPKG_STATUS, fileDigest } from './image-files.ts';
+import { DPKG_STATUS, fileDigest, readPackageDatabase } from './image-files.ts';
+import { checkOwner } from './layer-entries.ts';
 import type { BasePin, LayerPin } from './plan.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -46,11 +48,13 @@ async function pin({ workspace, root, name, system, platform = hostPlatform() }:
   const settings = await readImageConfig(content, manifest.config.digest);
   refuse(name, judgePlatform(settings, platform));
   const layers = layersOf(name, manifest, settings);
-  const listing = await mergedListing(content, layers);
+  const listing = await mergedListing(content, layers, { check: checkOwner });
   if (system !== undefined) refuse(name, await judgeSystem(content, { layers, listing }, system));
   const packages = await fileDigest(content, { layers, listing }, DPKG_STATUS);
   if (system !== undefined && packages === undefined)
     refuse(name, `has no dpkg database (${DPKG_STATUS}), ${NO_PACKAGES}`);
+  // Here, because its owner is told of it once, and every build on it would fail.
+  if (packages !== undefined) parsePackageDatabase(await readPackageDatabase(content, packages));
   return {
     name,
     digest: root.digest,

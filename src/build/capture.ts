@@ -1,15 +1,34 @@
 // The changes of a sandbox as a layer: overlayfs's own marks become OCI's, times are clamped, leftovers stay out (OCI image-spec, layer.md).
 import type { ContentStore } from '../oci/content.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
+import { IMAGE_LIMITS } from '../oci/layer-limits.ts';
+import { type ArchiveLimits, ArchiveMeter } from '../tar/archive-meter.ts';
 import type { TarEntry, TarHeader, TarInput } from '../tar/entry.ts';
+import { TABLE_ENTRY_COUNT_MAX, TABLE_NAMES_BYTES_MAX } from '../tar/entry-table.ts';
+import { TarError } from '../tar/errors.ts';
+import { printable } from '../tar/header.ts';
 import type { MergedListing } from '../tar/listing.ts';
 import { baseName, parentOf } from '../tar/path.ts';
+import { PathSet } from '../tar/path-index.ts';
 import { readTar } from '../tar/read.ts';
+import { OPAQUE, WHITEOUT } from '../tar/whiteout.ts';
 import { BuildError } from './build-error.ts';
-import { CAPABILITY_ATTRIBUTE, OPAQUE, OPAQUE_ATTRIBUTE, WHITEOUT } from './layer-entries.ts';
+import { checkImageFile } from './image-file-limits.ts';
+import { CAPABILITY_ATTRIBUTE, OPAQUE_ATTRIBUTE } from './layer-entries.ts';
 import { type LeftoverRules, withoutLeftovers } from './leftovers.ts';
 import { pathMatcher } from './path-pattern.ts';
 import type { Sandbox } from './sandbox.ts';
+
+/**
+ * Of one captured layer. A sandbox may write 2 GiB (DEFAULT_LIMITS.changeBytes), which says nothing about a file with holes: it is measured
+ * by the size that its header declares.
+ */
+const CAPTURE_LIMITS: ArchiveLimits = {
+  entryCountMax: TABLE_ENTRY_COUNT_MAX,
+  folderCountMax: IMAGE_LIMITS.folderCountMax,
+  namesBytesMax: TABLE_NAMES_BYTES_MAX,
+  contentBytesMax: 4 * 1024 ** 3,
+};
 
 export type CaptureOptions = LeftoverRules & {
   /** Ceiling for times, in seconds since 1970. */
@@ -18,13 +37,14 @@ export type CaptureOptions = LeftoverRules & {
   step: string;
   /** What lower layers hold; without it every folder that overlayfs calls opaque is marked so. */
   below?: MergedListing;
-  /** The bytes of these files are handed over as they pass, by path. */
+  /** The bytes of these files are handed over as they pass, by path; each has its limit (image-file-limits.ts). */
   watch?: { paths: readonly string[]; onFile: (path: string, bytes: Buffer) => Promise<void> | void };
 };
 
 /**
  * Puts what a sandbox changed into the store as a layer; the same changes give the same diffID. Undefined when nothing changed.
- * Throws BuildError for names that mean something else in a layer and for hard links to a file that was left out.
+ * Throws BuildError for names that mean something else in a layer, for hard links to a file that was left out, and for more than a layer
+ * may hold.
  */
 export async function captureLayer(
   content: ContentStore,
@@ -41,7 +61,10 @@ export async function layerFromTree(
   options: CaptureOptions,
 ): Promise<BuiltLayer | undefined> {
   let changes = 0;
-  const entries = watched(whole(withoutLeftovers(layerEntries(tree, options), options), options), options.watch);
+  const entries = watched(
+    whole(withoutLeftovers(layerEntries(measured(tree, options), options), options), options),
+    options,
+  );
   const counted = async function* (): AsyncGenerator<TarInput, void> {
     for await (const entry of entries) {
       if (!isSameFolder(entry.header, options.below)) changes++;
@@ -54,8 +77,27 @@ export async function layerFromTree(
 
 /** overlayfs copies the folders above a change; they are as they were. */
 function isSameFolder({ path, type, mode, uid, gid }: TarHeader, below: MergedListing | undefined): boolean {
+  if (type !== 'folder') return false;
   const before = below?.get(path);
-  return type === 'folder' && before?.type === type && before.mode === mode && before.uid === uid && before.gid === gid;
+  return before?.type === type && before.mode === mode && before.uid === uid && before.gid === gid;
+}
+
+/** Ends with the header that is too much, before its bytes are read. */
+async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions): AsyncGenerator<TarEntry, void> {
+  const meter = new ArchiveMeter(CAPTURE_LIMITS);
+  for await (const entry of tree) {
+    try {
+      meter.add(entry.header);
+    } catch (error) {
+      if (!(error instanceof TarError)) throw error;
+      throw refusal(`The changes cannot be a layer: ${error.message}.`, step);
+    }
+    yield entry;
+  }
+}
+
+function refusal(message: string, step: string): BuildError {
+  return new BuildError(message, { step, cause_kind: 'BUILD_ERROR' });
 }
 
 async function* layerEntries(
@@ -68,10 +110,8 @@ async function* layerEntries(
     const { xattrs, ...rest } = found;
     const header: TarHeader = { ...rest, mtime: Math.min(found.mtime, epoch) };
     if (found.path.split('/').some((name) => name.startsWith(WHITEOUT))) {
-      throw new BuildError(`${found.path}: names that begin with ${WHITEOUT} mean a removed file in an image.`, {
-        step,
-        cause_kind: 'BUILD_ERROR',
-      });
+      const name = printable(found.path);
+      throw refusal(`${name}: names that begin with ${WHITEOUT} mean a removed file in an image.`, step);
     }
     if (isWhiteout(found)) {
       yield marker(header, `${WHITEOUT}${baseName(found.path)}`, parentOf(found.path));
@@ -85,8 +125,9 @@ async function* layerEntries(
       body,
     };
     // overlayfs calls every new folder opaque; the mark says something only where there is a folder to hide.
-    const hides = below === undefined || below.get(found.path)?.type === 'folder';
-    if (hides && xattrs?.[OPAQUE_ATTRIBUTE]?.toString('latin1') === 'y') yield marker(header, OPAQUE, found.path);
+    const isOpaque = xattrs?.[OPAQUE_ATTRIBUTE]?.toString('latin1') === 'y';
+    const hides = isOpaque && (below === undefined || below.get(found.path)?.type === 'folder');
+    if (hides) yield marker(header, OPAQUE, found.path);
   }
 }
 
@@ -101,15 +142,13 @@ function marker({ mtime }: TarHeader, name: string, folder: string): TarInput {
 
 /** A hard link whose file was left out would point at nothing. */
 async function* whole(entries: AsyncIterable<TarInput>, { step }: CaptureOptions): AsyncGenerator<TarInput, void> {
-  const files = new Set<string>();
+  const files = new PathSet();
   for await (const entry of entries) {
     const { path, type, target } = entry.header;
     if (type === 'file') files.add(path);
     if (type === 'hardlink' && !files.has(target ?? '')) {
-      throw new BuildError(`${path} is a hard link to ${target}, which an image may not hold.`, {
-        step,
-        cause_kind: 'BUILD_ERROR',
-      });
+      const [name, other] = [printable(path), printable(target ?? '')];
+      throw refusal(`${name} is a hard link to ${other}, which an image may not hold.`, step);
     }
     yield entry;
   }
@@ -117,7 +156,7 @@ async function* whole(entries: AsyncIterable<TarInput>, { step }: CaptureOptions
 
 async function* watched(
   entries: AsyncIterable<TarInput>,
-  watch: CaptureOptions['watch'],
+  { watch, step }: CaptureOptions,
 ): AsyncGenerator<TarInput, void> {
   const wanted = pathMatcher(watch?.paths ?? []);
   for await (const entry of entries) {
@@ -125,6 +164,7 @@ async function* watched(
       yield entry;
       continue;
     }
+    checkImageFile(entry.header, step);
     const parts: Buffer[] = [];
     for await (const part of entry.body ?? []) parts.push(Buffer.from(part));
     const bytes = Buffer.concat(parts);

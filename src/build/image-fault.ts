@@ -1,21 +1,27 @@
 // Which errors are the fault of an image that came from outside, in words: its build fails for good, and no other.
-import { ContentMismatch } from '../oci/content-errors.ts';
-import { ImageConfigError } from '../oci/image-config.ts';
-import { LayerTooLarge } from '../oci/layer-limits.ts';
-import { ManifestError } from '../oci/manifest.ts';
-import { TarError } from '../tar/errors.ts';
 
-/** What is wrong with the image; undefined for an error that says nothing about it (a store that fails, a content that is gone). */
+/**
+ * What is wrong with the image; undefined for an error that says nothing about it (a store that fails, a content that is gone). Errors are
+ * told apart by their names, which they keep on their way from another process.
+ */
 export function imageFault(error: unknown): string | undefined {
-  if (error instanceof ImageConfigError || error instanceof LayerTooLarge) return error.message;
-  if (error instanceof ManifestError) return `its manifest is not valid: ${error.message}`;
-  if (error instanceof TarError) return `a layer is not a valid archive: ${error.message}`;
-  if (error instanceof ContentMismatch) return `a layer is not the one that its config names: ${error.message}`;
-  if (isDecompressionError(error)) return 'a layer is not valid gzip or zstd';
-  return undefined;
-}
-
-/** zlib's codes are `Z_DATA_ERROR` and the like, zstd's `ZSTD_error_prefix_unknown` and the like. */
-function isDecompressionError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^(?:Z|ZSTD)_/.test(String(error.code));
+  if (!(error instanceof Error)) return undefined;
+  const { name, message } = error;
+  const code = 'code' in error ? String(error.code) : '';
+  switch (name) {
+    case 'ImageConfigError':
+    case 'LayerTooLarge':
+      return message;
+    case 'ManifestError':
+      return `its manifest is not valid: ${message}`;
+    case 'TarError':
+      return code === 'LIMIT' ? message : `a layer is not a valid archive: ${message}`;
+    case 'PackageDatabaseError':
+      return `its package database is not valid: ${message}`;
+    case 'ContentMismatch':
+      return `a layer is not the one that its config names: ${message}`;
+    default:
+      // zlib's codes are `Z_DATA_ERROR` and the like, zstd's `ZSTD_error_prefix_unknown` and the like.
+      return /^(?:Z|ZSTD)_/.test(code) ? 'a layer is not valid gzip or zstd' : undefined;
+  }
 }

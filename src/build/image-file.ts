@@ -1,15 +1,17 @@
 // One file of an image, read from the layers without laying them out.
 import type { ContentStore } from '../oci/content.ts';
-import { uncompressed } from '../oci/layer-listing.ts';
-import { baseName, parentOf } from '../tar/path.ts';
+import { uncompressed } from '../oci/uncompressed.ts';
 import { readTar } from '../tar/read.ts';
-import { OPAQUE, WHITEOUT } from './layer-entries.ts';
+import { parseWhiteout } from '../tar/whiteout.ts';
+import { checkImageFile } from './image-file-limits.ts';
 import type { LayerPin } from './plan.ts';
 
-/** No file that builds look at (package database, CA bundle, passwd) is larger. */
-const FILE_BYTES_MAX = 64 * 1024 * 1024;
+const STEP = 'image files';
 
-/** The file's bytes as the topmost layer has them; undefined where it is not there or removed. Links in the path are not followed. */
+/**
+ * The file's bytes as the topmost layer has them; undefined where it is not there or removed. Links in the path are not followed. Throws
+ * BuildError for a file that is too large.
+ */
 export async function readImageFile(
   content: ContentStore,
   { layers, path }: { layers: LayerPin[]; path: string },
@@ -26,15 +28,15 @@ async function findInLayer(
   layer: LayerPin,
   path: string,
 ): Promise<Buffer | 'removed' | 'absent'> {
-  const whiteout = `${parentOf(path)}/${WHITEOUT}${baseName(path)}`;
-  const hiding = new Set([whiteout, `${parentOf(path)}/${OPAQUE}`]);
   let result: 'removed' | 'absent' = 'absent';
   const stream = await content.open(layer.descriptor.digest);
   try {
     for await (const { header, body } of readTar(await uncompressed(stream), { lenient: true })) {
-      if (hiding.has(header.path)) result = 'removed';
+      const whiteout = parseWhiteout(header.path);
+      if (whiteout !== undefined && 'path' in whiteout && hides(whiteout.path, path)) result = 'removed';
       if (header.path !== path) continue;
-      if (header.type !== 'file' || header.size > FILE_BYTES_MAX) return 'removed';
+      if (header.type !== 'file') return 'removed';
+      checkImageFile(header, STEP);
       const parts: Buffer[] = [];
       for await (const part of body) parts.push(Buffer.from(part));
       return Buffer.concat(parts);
@@ -43,4 +45,9 @@ async function findInLayer(
   } finally {
     stream.destroy();
   }
+}
+
+/** What is marked is the path itself or a folder above it. */
+function hides(marked: string, path: string): boolean {
+  return marked === '' || path === marked || path.startsWith(`${marked}/`);
 }

@@ -1,4 +1,5 @@
 // Layers and settings as an image: config, manifest and an index around it, put into the store (OCI image-spec, config.md, manifest.md, image-index.md).
+import { readContent } from '../oci/bounded-read.ts';
 import type { ContentStore } from '../oci/content.ts';
 import {
   type Descriptor,
@@ -9,7 +10,7 @@ import {
   MEDIA_TYPES,
   type Platform,
 } from '../oci/descriptor.ts';
-import { describeBytes, encodeDocument, once } from '../oci/manifest.ts';
+import { describeBytes, encodeDocument, MANIFEST_BYTES_MAX, manifestTooLarge, once } from '../oci/manifest.ts';
 
 export type ImageLayer = {
   diff_id: Digest;
@@ -67,16 +68,10 @@ function describe(mediaType: string, document: object): { bytes: Buffer; descrip
   return { bytes, descriptor: describeBytes(mediaType, bytes) };
 }
 
-/** Reads a JSON document whole; manifests and configs are a few KB, and the registry's limit for them is 4 MiB. */
+/** Reads a JSON document of our own making; those of other people have parsers (readManifest, readIndex, readImageConfig). */
 export async function readDocument<T>(content: ContentStore, digest: Digest): Promise<T> {
-  return JSON.parse((await readWhole(content, digest)).toString('utf8')) as T;
-}
-
-/** Reads a small content whole. */
-export async function readWhole(content: ContentStore, digest: Digest): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const part of await content.open(digest)) parts.push(part as Buffer);
-  return Buffer.concat(parts);
+  const limit = { sizeBytesMax: MANIFEST_BYTES_MAX, tooLarge: manifestTooLarge };
+  return JSON.parse((await readContent(content, digest, limit)).toString('utf8')) as T;
 }
 
 export async function* bytesOf(text: string | Buffer): AsyncGenerator<Buffer, void> {

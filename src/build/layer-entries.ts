@@ -1,102 +1,146 @@
 // A layer's entries as overlayfs wants them in a lower folder: whiteouts as devices 0:0, opaque folders as an attribute, parents complete.
+import { IMAGE_LIMITS } from '../oci/layer-limits.ts';
+import { ArchiveMeter } from '../tar/archive-meter.ts';
 import type { TarEntry, TarHeader, TarInput } from '../tar/entry.ts';
+import { printable } from '../tar/header.ts';
 import type { ListingEntry, MergedListing } from '../tar/listing.ts';
-import { ancestorsOf, baseName, parentOf } from '../tar/path.ts';
+import { baseName, parentOf } from '../tar/path.ts';
+import { parseWhiteout } from '../tar/whiteout.ts';
 import { BuildError } from './build-error.ts';
+import { imageFault } from './image-fault.ts';
+import { LayerLinks } from './layer-links.ts';
 
-export const WHITEOUT = '.wh.';
-export const OPAQUE = '.wh..wh..opq';
 /** The attribute of overlayfs mounted with `userxattr` (Documentation/filesystems/overlayfs.rst). */
 export const OPAQUE_ATTRIBUTE = 'user.overlay.opaque';
 export const CAPABILITY_ATTRIBUTE = 'security.capability';
 /** A sandbox maps 0 to 65,535; what is beyond has no owner inside. */
 const ID_MAX = 65_535;
-/** As many links as Linux follows in one path (path_resolution(7)). */
-const LINKS_MAX = 40;
+/** The longest form has 24 bytes (capabilities(7), "File capability extended attribute versioning"). */
+const CAPABILITY_BYTES_MAX = 64;
+/** The latest time of a tar header, in the year 2242; file systems end earlier than the larger numbers that a layer may hold. */
+const TIME_MAX = 0o77777777777;
 
 export type LayerEntriesOptions = {
   /** Everything under this layer, asked for only when an entry's parents are not in the layer themselves. */
   below: () => Promise<MergedListing>;
 };
 
-/** Throws BuildError for owners that no sandbox has. Devices are left out: a sandbox has its own /dev. */
+/**
+ * Throws BuildError for a layer that cannot be read or laid out: a broken archive, one beyond the limits, owners that no sandbox has, loops
+ * of links. Devices are left out: a sandbox has its own /dev.
+ */
 export async function* overlayEntries(
+  entries: AsyncIterable<TarEntry>,
+  options: LayerEntriesOptions,
+): AsyncGenerator<TarInput, void> {
+  try {
+    yield* laidOut(entries, options);
+  } catch (error) {
+    const reason = imageFault(error);
+    throw reason === undefined ? error : failure(`The image cannot be laid out: ${reason}.`, error);
+  }
+}
+
+async function* laidOut(
   entries: AsyncIterable<TarEntry>,
   { below }: LayerEntriesOptions,
 ): AsyncGenerator<TarInput, void> {
-  const folders = new Map<string, TarHeader>();
+  const folders = new LayerFolders(below);
+  const meter = new ArchiveMeter(IMAGE_LIMITS);
   for await (const { header: written, body } of entries) {
+    meter.add(written);
     if (written.path === '' || written.type === 'character' || written.type === 'block') continue;
-    const header = await placed(checked(written), { folders, below });
-    for (const path of ancestorsOf(header.path)) {
-      if (folders.has(path)) continue;
-      const folder = folderHeader(path, (await below()).get(path));
-      folders.set(path, folder);
-      yield { header: folder };
-    }
-    const name = baseName(header.path);
-    if (name === OPAQUE) {
-      const path = parentOf(header.path);
-      const folder = folders.get(path);
+    if (parseWhiteout(written.path)?.kind === 'record') continue;
+    const header = await folders.placed(checked(written));
+    for (const folder of await folders.missingAbove(header.path)) yield { header: folder };
+    const whiteout = parseWhiteout(header.path);
+    if (whiteout?.kind === 'opaque') {
+      const folder = folders.get(whiteout.path);
       // An opaque root would hide everything beneath; the marker is of no use there and no builder writes it.
       if (folder !== undefined)
         yield { header: { ...folder, xattrs: { ...folder.xattrs, [OPAQUE_ATTRIBUTE]: Buffer.from('y') } } };
-    } else if (name.startsWith(WHITEOUT)) {
-      if (!name.startsWith(`${WHITEOUT}${WHITEOUT}`)) yield { header: whiteout(header, name.slice(WHITEOUT.length)) };
+    } else if (whiteout?.kind === 'removed') {
+      yield { header: removed(whiteout.path) };
     } else {
-      if (header.type === 'folder') folders.set(header.path, header);
-      else folders.delete(header.path);
+      folders.add(header);
       yield { header, body };
     }
   }
 }
 
-function checked(header: TarHeader): TarHeader {
-  if (header.uid > ID_MAX || header.gid > ID_MAX) {
-    throw new BuildError(
-      `${header.path} belongs to user ${header.uid}, group ${header.gid}; ids above ${ID_MAX} cannot be had in a sandbox.`,
-      { step: 'root file system', cause_kind: 'BUILD_ERROR' },
-    );
+function failure(message: string, cause?: unknown): BuildError {
+  return new BuildError(message, { step: 'root file system', cause_kind: 'BUILD_ERROR', cause });
+}
+
+/** The folders of a layer so far. One that is known has all folders above it known. */
+class LayerFolders {
+  readonly #below: () => Promise<MergedListing>;
+  readonly #folders = new Map<string, { header: TarHeader; isEmpty: boolean }>();
+  readonly #links = new LayerLinks((path) => this.#folders.has(path));
+
+  constructor(below: () => Promise<MergedListing>) {
+    this.#below = below;
   }
+
+  get(path: string): TarHeader | undefined {
+    return this.#folders.get(path)?.header;
+  }
+
+  /** A name under a link of a lower layer means the folder behind the link, as other engines lay layers down. */
+  async placed(header: TarHeader): Promise<TarHeader> {
+    const written = parentOf(header.path);
+    if (written === '' || this.#folders.has(written)) return header;
+    const parent = this.#links.follow(written, await this.#below());
+    return { ...header, path: parent === '' ? baseName(header.path) : `${parent}/${baseName(header.path)}` };
+  }
+
+  /** The folders above a path that the layer has not had yet, the outermost first, as they are below. They are known from here on. */
+  async missingAbove(path: string): Promise<TarHeader[]> {
+    const missing: string[] = [];
+    for (let at = parentOf(path); at !== '' && !this.#folders.has(at); at = parentOf(at)) missing.push(at);
+    if (missing.length === 0) return [];
+    const listing = await this.#below();
+    return missing.toReversed().map((folder) => {
+      const header = folderHeader(folder, listing.get(folder));
+      this.add(header);
+      return header;
+    });
+  }
+
+  add(header: TarHeader): void {
+    const { path, type } = header;
+    const known = this.#folders.get(path);
+    const parent = this.#folders.get(parentOf(path));
+    if (parent !== undefined) parent.isEmpty = false;
+    if (type === 'folder') {
+      this.#folders.set(path, { header, isEmpty: known?.isEmpty ?? true });
+    } else if (known !== undefined) {
+      if (!known.isEmpty) throw failure(`/${printable(path)} is a folder and something else in one layer.`);
+      this.#folders.delete(path);
+    }
+    if (this.#folders.size > IMAGE_LIMITS.folderCountMax) {
+      throw failure(`A layer has more than ${IMAGE_LIMITS.folderCountMax} folders.`);
+    }
+  }
+}
+
+function checked(header: TarHeader): TarHeader {
+  checkOwner(header);
   const { xattrs: written, ...rest } = header;
+  const known = { ...rest, mtime: Math.min(header.mtime, TIME_MAX) };
   const capability = written?.[CAPABILITY_ATTRIBUTE];
   // Attributes of overlayfs itself in a foreign layer would steer our mount.
-  return capability === undefined ? rest : { ...rest, xattrs: { [CAPABILITY_ATTRIBUTE]: capability } };
+  return capability === undefined || capability.length > CAPABILITY_BYTES_MAX
+    ? known
+    : { ...known, xattrs: { [CAPABILITY_ATTRIBUTE]: Buffer.from(capability) } };
 }
 
-/** A name under a link of a lower layer means the folder behind the link, as other engines lay layers down. */
-async function placed(
-  header: TarHeader,
-  { folders, below }: { folders: Map<string, TarHeader>; below: () => Promise<MergedListing> },
-): Promise<TarHeader> {
-  if (ancestorsOf(header.path).every((path) => folders.has(path))) return header;
-  const parent = followLinks(parentOf(header.path), { folders, listing: await below() });
-  return { ...header, path: parent === '' ? baseName(header.path) : `${parent}/${baseName(header.path)}` };
-}
-
-function followLinks(
-  path: string,
-  { folders, listing }: { folders: Map<string, TarHeader>; listing: MergedListing },
-): string {
-  let links = 0;
-  let done: string[] = [];
-  const left = path.split('/').filter(Boolean);
-  for (let part = left.shift(); part !== undefined; part = left.shift()) {
-    if (part === '.') continue;
-    if (part === '..') {
-      done.pop();
-      continue;
-    }
-    const here = [...done, part].join('/');
-    const found = folders.has(here) ? undefined : listing.get(here);
-    if (found?.type !== 'symlink' || found.target === undefined || ++links > LINKS_MAX) {
-      done.push(part);
-      continue;
-    }
-    if (found.target.startsWith('/')) done = [];
-    left.unshift(...found.target.split('/').filter(Boolean));
-  }
-  return done.join('/');
+/** Throws BuildError for an owner that no sandbox has. */
+export function checkOwner({ path, uid, gid }: TarHeader): void {
+  if (uid <= ID_MAX && gid <= ID_MAX) return;
+  throw failure(
+    `${printable(path)} belongs to user ${uid}, group ${gid}; ids above ${ID_MAX} cannot be had in a sandbox.`,
+  );
 }
 
 function folderHeader(path: string, known: ListingEntry | undefined): TarHeader {
@@ -104,17 +148,6 @@ function folderHeader(path: string, known: ListingEntry | undefined): TarHeader 
   return { path, type: 'folder', mode, uid, gid, size: 0, mtime: 0 };
 }
 
-function whiteout({ path }: TarHeader, name: string): TarHeader {
-  const parent = parentOf(path);
-  return {
-    path: parent === '' ? name : `${parent}/${name}`,
-    type: 'character',
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    size: 0,
-    mtime: 0,
-    major: 0,
-    minor: 0,
-  };
+function removed(path: string): TarHeader {
+  return { path, type: 'character', mode: 0, uid: 0, gid: 0, size: 0, mtime: 0, major: 0, minor: 0 };
 }

@@ -8,6 +8,8 @@ export type Lookup = (path: string) => Pick<ListingEntry, 'type' | 'target'> | u
 
 /** Links followed in one walk; Linux gives up at 40 (path_resolution(7)). */
 const LINKS_MAX = 40;
+/** PATH_MAX of Linux: no path of an image is longer, and each step of a walk costs the length so far. */
+const LENGTH_MAX = 4096;
 
 /**
  * Where a path ends when every link on the way is followed, the last one too when `last` is 'follow'. What is not there yet is
@@ -23,6 +25,8 @@ export function walkPath(path: string, { lookup, last }: { lookup: Lookup; last:
       continue;
     }
     const next = [...at, part].join('/');
+    if (next.length > LENGTH_MAX)
+      throw new CustomizationError('LINK_LOOP', `/${path} leads to a path that is too long`, path);
     const entry = lookup(next);
     const isLast = waiting.length === 0;
     if (entry?.type === 'symlink' && !(isLast && last === 'keep')) {

@@ -1,6 +1,7 @@
 // Runs one phase of a pipeline: asks for its state first, keeps its log, and tells an answer (the pipeline fails) from a fault (the queue tries again).
 import { PassThrough } from 'node:stream';
 import { BuildError } from '../build/build-error.ts';
+import { imageFault } from '../build/image-fault.ts';
 import { failPhase, startPhase } from '../catalog/pipeline-steps.ts';
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { CustomizationError } from '../customization/errors.ts';
@@ -74,7 +75,8 @@ export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof AptError && !error.temporary) return { cause: 'BUILD_ERROR', message: error.message };
   if (error instanceof RegistryError && !error.temporary)
     return { cause: 'DISTRIBUTION_ERROR', message: error.message };
-  return undefined;
+  const fault = imageFault(error);
+  return fault === undefined ? undefined : { cause: 'BUILD_ERROR', message: `The image cannot be used: ${fault}.` };
 }
 
 /** Throws JobPostponed while the disk is nearly full. */

@@ -1,6 +1,6 @@
 // Pins every input of a pipeline by digest: the first half of packaging.
-import { text } from 'node:stream/consumers';
 import { hostPlatform } from '../build/base-image.ts';
+import { readPackageDatabase } from '../build/image-files.ts';
 import type { BasePin, BuildPlan, CustomizationPin, PackagePin } from '../build/plan.ts';
 import type { StackedCustomization } from '../catalog/customization-stack.ts';
 import { recordPlan } from '../catalog/pipeline-steps.ts';
@@ -88,7 +88,7 @@ function gone({ product, branch, operating_system }: PlanInputs): PhaseFailed {
 }
 
 async function statusOf({ content }: WorkerResources, base: BasePin): Promise<string> {
-  if (base.packages) return await text(await content.open(base.packages));
+  if (base.packages) return await readPackageDatabase(content, base.packages);
   throw new PhaseFailed({
     cause: 'BUILD_ERROR',
     message: `The base image ${base.name} has no dpkg database, so no packages can be installed on it.`,

@@ -1,11 +1,35 @@
-// What a layer and a whole image may cost, and the error for one that costs more.
+// What the layers of one image may cost to read, and the error for bytes beyond it.
+import type { ArchiveLimits } from '../tar/archive-meter.ts';
+import { TABLE_ENTRY_COUNT_MAX, TABLE_NAMES_BYTES_MAX } from '../tar/entry-table.ts';
 
-/** The largest published images (CUDA, full TeX) stay under 30 GB; a bomb of zeros ends here instead of never. */
-export const TAR_BYTES_MAX = 64 * 1024 ** 3;
-/** A full desktop distribution has some 400,000 files; the listing is held in memory. */
-export const ENTRIES_MAX = 2_000_000;
+/** The largest published images (CUDA, full TeX) stay under 30 GB. */
+const CONTENT_BYTES_MAX = 64 * 1024 ** 3;
 
-/** A layer beyond what Larder reads. */
+/** Of all layers of an image together: files that a layer replaces or removes count too. */
+export const IMAGE_LIMITS: ArchiveLimits = {
+  entryCountMax: 2 * TABLE_ENTRY_COUNT_MAX,
+  /** A desktop distribution has some 50,000; trees of `node_modules` are a third folders. */
+  folderCountMax: 200_000,
+  namesBytesMax: 2 * TABLE_NAMES_BYTES_MAX,
+  contentBytesMax: CONTENT_BYTES_MAX,
+};
+
+export type ExpansionLimits = {
+  /** Bytes of the tar. */
+  bytesMax: number;
+  /** Expanded bytes for one compressed byte, once more than `ratioFreeBytes` came out. */
+  ratioMax: number;
+  ratioFreeBytes: number;
+};
+
+/** gzip reaches 1,000 and zstd 30,000 on zeros, an image's files 3 and text 20; 1 GiB is expanded in a few seconds. */
+export const EXPANSION_LIMITS: ExpansionLimits = {
+  bytesMax: CONTENT_BYTES_MAX,
+  ratioMax: 200,
+  ratioFreeBytes: 1024 ** 3,
+};
+
+/** A layer whose bytes are more than Larder reads. */
 export class LayerTooLarge extends Error {
   override readonly name = 'LayerTooLarge';
   readonly code = 'LAYER_TOO_LARGE';

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { ArchiveMeter } from '../tar/archive-meter.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { type ListingEntry, readListing } from '../tar/listing.ts';
 import { writeTar } from '../tar/write.ts';
@@ -10,6 +11,7 @@ import type { ContentStore } from './content.ts';
 import { chunksOf, digestOf } from './content-conformance.ts';
 import { type Digest, MEDIA_TYPES } from './descriptor.ts';
 import { mergedListing, writeLayer, writeLayerFromTar } from './layer.ts';
+import { EXPANSION_LIMITS } from './layer-limits.ts';
 import { listLayer } from './layer-listing.ts';
 import { memoryContent } from './memory.ts';
 
@@ -24,12 +26,14 @@ function link(path: string, target: string): TarInput {
   return { header: { path, type: 'symlink', mode: 0o777, uid: 0, gid: 0, size: 0, mtime: 1, target } };
 }
 
+async function gathered(entries: AsyncIterable<ListingEntry>): Promise<ListingEntry[]> {
+  const found: ListingEntry[] = [];
+  for await (const entry of entries) found.push(entry);
+  return found;
+}
+
 async function linesOf(store: ContentStore, listing: Digest): Promise<ListingEntry[]> {
-  const lines = [];
-  for await (const entry of readListing(await store.open(listing))) {
-    lines.push(entry);
-  }
-  return lines;
+  return await gathered(readListing(await store.open(listing)));
 }
 
 describe('writeLayer', () => {
@@ -109,9 +113,9 @@ describe('listLayer', () => {
     const store = memoryContent();
     const { digest, size } = await store.put(chunksOf(packed, 7000));
     const descriptor = { mediaType: MEDIA_TYPES.dockerLayer, digest, size };
-    const listing = await listLayer(store, descriptor, { diffId: digestOf(tar) });
-    expect((await linesOf(store, listing)).map(({ path }) => path)).toEqual(['layer.ts', 'disk.ts']);
-    const other = listLayer(store, descriptor, { diffId: digestOf(packed.subarray(1)) });
+    const listing = await gathered(listLayer(store, descriptor, { diffId: digestOf(tar) }));
+    expect(listing.map(({ path }) => path)).toEqual(['layer.ts', 'disk.ts']);
+    const other = gathered(listLayer(store, descriptor, { diffId: digestOf(packed.subarray(1)) }));
     await expect(other).rejects.toMatchObject({ code: 'CONTENT_MISMATCH' });
   });
 
@@ -123,31 +127,37 @@ describe('listLayer', () => {
   ])('refuses %s', async (_form, packed) => {
     const store = memoryContent();
     const { digest, size } = await store.put(chunksOf(packed, 7000));
-    await expect(listLayer(store, { mediaType: MEDIA_TYPES.layer, digest, size })).rejects.toThrow();
+    const listed = gathered(listLayer(store, { mediaType: MEDIA_TYPES.layer, digest, size }));
+    await expect(listed).rejects.toThrow();
   });
 });
 
 describe('listLayer, bounded', () => {
-  const bomb = gzipSync(execFileSync('tar', ['-c', '-C', import.meta.dirname, 'layer.ts', 'disk.ts']));
+  const tar = execFileSync('tar', ['-c', '-C', import.meta.dirname, 'layer.ts', 'disk.ts']);
+  const limits = { entryCountMax: 10, folderCountMax: 10, namesBytesMax: 1000, contentBytesMax: 1_000_000 };
 
   it.each([
-    ['bytes', { bytes: 5000, entries: 10 }],
-    ['entries', { bytes: 1_000_000, entries: 1 }],
-  ])('ends at its limit of %s', async (_kind, limits) => {
-    const store = memoryContent();
-    const { digest, size } = await store.put(chunksOf(bomb, 7000));
-    const listed = listLayer(store, { mediaType: MEDIA_TYPES.layer, digest, size }, { limits });
-    await expect(listed).rejects.toMatchObject({ code: 'LAYER_TOO_LARGE' });
+    ['bytes', { expansion: { ...EXPANSION_LIMITS, bytesMax: 5000 } }, 'LAYER_TOO_LARGE'],
+    ['ratio', { expansion: { ...EXPANSION_LIMITS, ratioFreeBytes: 100, ratioMax: 2 } }, 'LAYER_TOO_LARGE'],
+    ['entries', { meter: new ArchiveMeter({ ...limits, entryCountMax: 1 }) }, 'LIMIT'],
+    ['declared bytes', { meter: new ArchiveMeter({ ...limits, contentBytesMax: 5000 }) }, 'LIMIT'],
+    ['names', { meter: new ArchiveMeter({ ...limits, namesBytesMax: 10 }) }, 'LIMIT'],
+  ])('ends at its limit of %s', async (_kind, options, code) => {
+    for (const packed of [gzipSync(tar), zstdCompressSync(tar)]) {
+      const store = memoryContent();
+      const { digest, size } = await store.put(chunksOf(packed, 7000));
+      const listed = gathered(listLayer(store, { mediaType: MEDIA_TYPES.layer, digest, size }, options));
+      await expect(listed).rejects.toMatchObject({ code });
+    }
   });
 });
 
 describe('mergedListing', () => {
-  it('lays layers over one another, known listings or not', async () => {
+  it('lays layers over one another', async () => {
     const store = memoryContent();
     const lower = await writeLayer(store, [FOLDER, file('etc/motd', 'old'), file('etc/gone', 'x')]);
     const upper = await writeLayer(store, [file('etc/motd', 'new'), file('etc/.wh.gone', '')]);
-    const listings = new Map([[lower.descriptor.digest, lower.listing]]);
-    const merged = await mergedListing(store, [lower, upper], { listings });
+    const merged = await mergedListing(store, [lower, upper]);
     expect([...merged.keys()]).toEqual(['etc', 'etc/motd']);
     expect(merged.get('etc/motd')?.digest).toBe(digestOf(Buffer.from('new')));
     const wrong = [{ ...lower, diff_id: upper.diff_id }];

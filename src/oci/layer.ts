@@ -3,13 +3,17 @@ import { createHash, type Hash } from 'node:crypto';
 import { pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
+import { ArchiveMeter } from '../tar/archive-meter.ts';
 import type { TarHeader, TarInput } from '../tar/entry.ts';
-import { applyListing, type ListingEntry, readListing, writeListing } from '../tar/listing.ts';
+import { EntryTable } from '../tar/entry-table.ts';
+import { type ListingEntry, layOver } from '../tar/listing.ts';
 import { readTar } from '../tar/read.ts';
 import { writeTar } from '../tar/write.ts';
 import type { ContentStore } from './content.ts';
 import { type Descriptor, type Digest, MEDIA_TYPES } from './descriptor.ts';
-import { listingEntry, listLayer } from './layer-listing.ts';
+import { IMAGE_LIMITS } from './layer-limits.ts';
+import { type ListOptions, listingEntry, listLayer } from './layer-listing.ts';
+import { openListing } from './listing-writer.ts';
 
 /** A layer in the content store. */
 export type BuiltLayer = {
@@ -47,16 +51,21 @@ export async function writeLayer(
   entries: Entries,
   options: LayerOptions = {},
 ): Promise<BuiltLayer> {
-  const listing: ListingEntry[] = [];
+  const listing = openListing(store);
   const tar = { hash: createHash('sha256'), size: 0 };
-  const bytes = counted(writeTar(listed(entries, listing)), tar);
-  const { digest, size } = await store.put(compressed(bytes, options.level));
-  return {
-    diff_id: `sha256:${tar.hash.digest('hex')}`,
-    descriptor: { mediaType: MEDIA_TYPES.layer, digest, size },
-    listing: (await store.put(writeListing(listing))).digest,
-    tar_size: tar.size,
-  };
+  try {
+    const bytes = counted(writeTar(listed(entries, listing.add)), tar);
+    const { digest, size } = await store.put(compressed(bytes, options.level));
+    return {
+      diff_id: `sha256:${tar.hash.digest('hex')}`,
+      descriptor: { mediaType: MEDIA_TYPES.layer, digest, size },
+      listing: await listing.close(),
+      tar_size: tar.size,
+    };
+  } catch (error) {
+    await listing.drop(error);
+    throw error;
+  }
 }
 
 /**
@@ -72,19 +81,19 @@ export async function writeLayerFromTar(
 }
 
 /**
- * What an image holds: its layers laid over one another, the lowest first. `listings` names those that exist already;
- * the others are made by reading the layer.
+ * What an image holds: its layers laid over one another, the lowest first, by reading them. Throws what `listLayer` throws, with the limits
+ * of a whole image.
  */
 export async function mergedListing(
   store: ContentStore,
   layers: { descriptor: Descriptor; diff_id?: Digest }[],
-  options: { listings?: ReadonlyMap<Digest, Digest> } = {},
-): Promise<Map<string, ListingEntry>> {
-  let merged = new Map<string, ListingEntry>();
-  for (const { descriptor, diff_id } of layers) {
-    const known = options.listings?.get(descriptor.digest);
-    const listing = known ?? (await listLayer(store, descriptor, diff_id === undefined ? {} : { diffId: diff_id }));
-    merged = await applyListing(merged, readListing(await store.open(listing)));
+  { check }: Pick<ListOptions, 'check'> = {},
+): Promise<EntryTable> {
+  let merged = new EntryTable();
+  const meter = new ArchiveMeter(IMAGE_LIMITS);
+  for (const { descriptor, diff_id: diffId } of layers) {
+    const options = { meter, ...(diffId && { diffId }), ...(check && { check }) };
+    merged = await layOver(merged, listLayer(store, descriptor, options));
   }
   return merged;
 }
@@ -101,12 +110,12 @@ async function* mapped(
   }
 }
 
-/** Passes the entries on and notes each in the listing when its body has gone through. */
-async function* listed(entries: Entries, listing: ListingEntry[]): AsyncGenerator<TarInput, void> {
+/** Passes the entries on and adds each to the listing when its body has gone through. */
+async function* listed(entries: Entries, add: (entry: ListingEntry) => Promise<void>): AsyncGenerator<TarInput, void> {
   for await (const { header, body } of entries) {
     const hash = createHash('sha256');
     yield { header, body: hashed(body ?? [], hash) };
-    listing.push(listingEntry(header, hash.digest('hex')));
+    await add(listingEntry(header, hash.digest('hex')));
   }
 }
 

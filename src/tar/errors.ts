@@ -16,7 +16,8 @@ export type TarErrorCode =
   | 'TRUNCATED'
   | 'TRAILING_DATA'
   | 'BODY_SIZE'
-  | 'BODY_GONE';
+  | 'BODY_GONE'
+  | 'LIMIT';
 
 /** An archive that cannot be read, or entries that cannot be written. `path` is the entry it concerns, as written. */
 export class TarError extends Error {

@@ -123,6 +123,6 @@ function base256(bytes: Buffer): number | undefined {
 
 /** For messages: what a terminal or a log must not see is replaced, and no name floods the answer. */
 export function printable(name: string): string {
-  const clean = name.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
-  return clean.length > 256 ? `${clean.slice(0, 255)}…` : clean;
+  const head = name.length > 256 ? `${name.slice(0, 255)}…` : name;
+  return head.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
 }

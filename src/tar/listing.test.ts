@@ -71,3 +71,13 @@ it('a file or link over a folder replaces it whole, a folder over a folder keeps
   expect(await applied(file('etc/c', 'symlink'))).toEqual(['etc', 'etc/a', 'etc/b', 'etc/c', 'etcetera']);
   expect(await applied(file('etc/c', 'folder'))).toContain('etc/c/d');
 });
+
+it('a file in the place of a folder that no layer lists hides what is in it', async () => {
+  const unlisted = new Map([['opt/app/x', file('opt/app/x')]]);
+  expect([...(await applyListing(unlisted, [file('opt/app')])).keys()]).toEqual(['opt/app']);
+  expect([...(await applyListing(unlisted, [file('opt/app/y')])).keys()]).toEqual(['opt/app/x', 'opt/app/y']);
+});
+
+it.each(['etc/.wh.', 'etc/.wh..', 'etc/.wh...', 'etc/.wh.a/b'])('refuses the whiteout %s', async (path) => {
+  await expect(applied(file(path))).rejects.toMatchObject({ code: 'NAME' });
+});

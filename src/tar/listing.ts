@@ -1,6 +1,9 @@
 // What is in an archive or a layer, one entry a path: previews, diffs and overlays compare these and unpack nothing.
 import type { Digest } from '../contract/vocabulary.ts';
-import { ancestorsOf, baseName, parentOf } from './path.ts';
+import { EntryTable } from './entry-table.ts';
+import { parentOf } from './path.ts';
+import { PathSet } from './path-index.ts';
+import { parseWhiteout } from './whiteout.ts';
 
 export type EntryType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'character' | 'block' | 'fifo';
 
@@ -23,8 +26,9 @@ export type ListingEntry = {
 /** In the order of the archive. Stored as JSON lines, one entry a line. */
 export type Listing = ListingEntry[];
 
-/** Everything an image holds, by path: its layers' listings laid over one another. */
-export type MergedListing = ReadonlyMap<string, ListingEntry>;
+/** Everything an image holds, by path: its layers' listings laid over one another. A Map is one. */
+export type MergedListing = Pick<ReadonlyMap<string, ListingEntry>, 'get' | 'has' | 'size'> &
+  Iterable<[string, ListingEntry]> & { keys(): Iterable<string>; values(): Iterable<ListingEntry> };
 
 // Lines are gathered so that a store or a hash is not called for each of some ten thousand.
 const LINES_AT_ONCE = 500;
@@ -57,49 +61,52 @@ export async function* readListing(bytes: AsyncIterable<Uint8Array>): AsyncGener
   if (rest.length > 0) throw new Error('the listing ends in the middle of a line');
 }
 
-const WHITEOUT = '.wh.';
-const OPAQUE = '.wh..wh..opq';
-
 /**
  * Lays a layer's listing over what is below it (OCI image-spec, layer.md, "Applying Changesets" and "Whiteouts"): whiteouts hide what
  * lower layers hold, wherever in the layer they stand; what is no folder replaces a whole folder; a folder over a folder keeps its content.
+ * Throws TarError for more than a table holds.
  */
-export async function applyListing(
-  below: MergedListing,
-  layer: AsyncIterable<ListingEntry> | Iterable<ListingEntry>,
-): Promise<Map<string, ListingEntry>> {
-  const added: ListingEntry[] = [];
-  const gone = new Set<string>();
-  const emptied = new Set<string>();
-  for await (const entry of layer) {
-    const name = baseName(entry.path);
-    const folder = parentOf(entry.path);
-    if (name === OPAQUE) emptied.add(folder);
-    // Other names that begin so are aufs' own records and are no files of the image.
-    else if (name.startsWith(`${WHITEOUT}${WHITEOUT}`)) continue;
-    else if (name.startsWith(WHITEOUT)) gone.add(`${folder === '' ? '' : `${folder}/`}${name.slice(WHITEOUT.length)}`);
-    else {
-      added.push(entry);
-      if (entry.type !== 'folder') emptied.add(entry.path);
-    }
-  }
-  const merged = withoutHidden(below, { gone, emptied });
-  for (const entry of added) merged.set(entry.path, entry);
-  return merged;
+export async function applyListing(below: MergedListing, layer: Entries): Promise<EntryTable> {
+  return await layOver(EntryTable.from(below), layer);
 }
 
-function withoutHidden(
-  below: MergedListing,
-  { gone, emptied }: { gone: Set<string>; emptied: Set<string> },
-): Map<string, ListingEntry> {
-  if (gone.size === 0 && emptied.size === 0) return new Map(below);
-  const kept = new Map<string, ListingEntry>();
-  for (const [path, entry] of below) {
-    const hidden =
-      gone.has(path) ||
-      (emptied.has('') && path !== '') ||
-      ancestorsOf(path).some((folder) => gone.has(folder) || emptied.has(folder));
-    if (!hidden) kept.set(path, entry);
+type Entries = AsyncIterable<ListingEntry> | Iterable<ListingEntry>;
+
+/** The same, in the table that is below: nobody else may use it any more. */
+export async function layOver(below: EntryTable, layer: Entries): Promise<EntryTable> {
+  const added = new EntryTable();
+  const gone = new PathSet();
+  const emptied = new PathSet();
+  let replacesFolder = false;
+  for await (const entry of layer) {
+    const whiteout = parseWhiteout(entry.path);
+    if (whiteout?.kind === 'opaque') emptied.add(whiteout.path);
+    else if (whiteout?.kind === 'removed') gone.add(whiteout.path);
+    else if (whiteout === undefined) {
+      added.set(entry);
+      replacesFolder ||= entry.type !== 'folder' && below.get(entry.path)?.type === 'folder';
+    }
   }
-  return kept;
+  if (below.size === 0) return added;
+  const hides = gone.size > 0 || emptied.size > 0 || replacesFolder;
+  // A folder that is not listed may be replaced unseen.
+  if (hides || !below.isComplete) dropHidden(below, { added, gone, emptied });
+  for (const entry of added.values()) below.set(entry);
+  return below;
+}
+
+type Layer = { added: EntryTable; gone: PathSet; emptied: PathSet };
+
+function dropHidden(below: EntryTable, { added, gone, emptied }: Layer): void {
+  const hiding = new Map([['', emptied.has('')]]);
+  /** Whether all that is in a folder is hidden; each folder is judged once, by the one above it. */
+  const hides = (folder: string): boolean => {
+    const known = hiding.get(folder);
+    if (known !== undefined) return known;
+    const replaced = (added.get(folder)?.type ?? 'folder') !== 'folder';
+    const hidden = replaced || gone.has(folder) || emptied.has(folder) || hides(parentOf(folder));
+    hiding.set(folder, hidden);
+    return hidden;
+  };
+  below.dropWhere((path) => path !== '' && (gone.has(path) || hides(parentOf(path))));
 }

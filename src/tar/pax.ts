@@ -3,9 +3,13 @@ import { TarError } from './errors.ts';
 
 export type PaxRecords = Map<string, Buffer>;
 
+/** Writers set some ten; each extended attribute is one more. */
+const RECORD_COUNT_MAX = 256;
+
 /** Reads the body of an extension header; a later record of one key wins. Throws EXTENSION on anything malformed. */
 export function parsePax(body: Buffer): PaxRecords {
   const records: PaxRecords = new Map();
+  let count = 0;
   for (let at = 0; at < body.length; ) {
     const space = body.indexOf(0x20, at);
     const digits = space < 0 ? '' : body.toString('latin1', at, space);
@@ -15,6 +19,7 @@ export function parsePax(body: Buffer): PaxRecords {
     if (end > body.length || equals < 0 || equals >= end || equals === space + 1 || body[end - 1] !== 0x0a) {
       throw malformed('a record has a wrong length');
     }
+    if (++count > RECORD_COUNT_MAX) throw malformed(`it has more than ${RECORD_COUNT_MAX} records`);
     records.set(body.toString('utf8', space + 1, equals), body.subarray(equals + 1, end - 1));
     at = end;
   }

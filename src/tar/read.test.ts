@@ -209,6 +209,14 @@ describe('refusals', () => {
     expect(await codeOf(Buffer.concat([one, Buffer.alloc(1024)]))).toBe('EXTENSION');
   });
 
+  it('an extension header of thousands of records, and owners that no system has', async () => {
+    await expect(extended('x', Buffer.from('8 a=xyz\n'.repeat(257))).then(readAll)).rejects.toThrow(
+      'it has more than 256 records',
+    );
+    expect(await codeOf(await archiveOf([entry('x', { content: '', uid: 2 ** 32 })]))).toBe('HEADER_FIELD');
+    expect(await codeOf(await archiveOf([entry('x', { content: '', gid: 2 ** 52 })]))).toBe('HEADER_FIELD');
+  });
+
   it('a global header that is more than a comment', async () => {
     const records = (key: string) => formatPax(new Map([[key, Buffer.from('value')]]));
     expect(await codeOf(await extended('g', records('path')))).toBe('GLOBAL_HEADER');

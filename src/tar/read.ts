@@ -215,8 +215,8 @@ function interpret({ raw, extensions, size }: ReadHeader): { header: TarHeader; 
     path: cleanPath(name),
     type,
     mode: raw.mode,
-    uid: paxInteger(local, 'uid', shown) ?? raw.uid,
-    gid: paxInteger(local, 'gid', shown) ?? raw.gid,
+    uid: ownerId(paxInteger(local, 'uid', shown) ?? raw.uid, shown),
+    gid: ownerId(paxInteger(local, 'gid', shown) ?? raw.gid, shown),
     size,
     mtime: paxSeconds(local, 'mtime', shown) ?? raw.mtime,
   };
@@ -230,6 +230,14 @@ function interpret({ raw, extensions, size }: ReadHeader): { header: TarHeader; 
   const xattrs = xattrsOf(local);
   if (xattrs !== undefined) header.xattrs = xattrs;
   return { header, name };
+}
+
+/** Linux has ids of 32 bits, and the last one says "unchanged" (chown(2)). */
+const OWNER_ID_MAX = 0xfffffffe;
+
+function ownerId(id: number, shown: string): number {
+  if (id > OWNER_ID_MAX) throw new TarError('HEADER_FIELD', `no user or group has the number ${id}`, shown);
+  return id;
 }
 
 /** Before ustar a folder was a file whose name ends in a slash. */

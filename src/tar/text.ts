@@ -15,30 +15,40 @@ export function decodeName(bytes: Uint8Array): string {
 }
 
 function decodeEscaped(bytes: Uint8Array): string {
-  let text = '';
+  const parts: string[] = [];
+  let start = 0;
   for (let at = 0; at < bytes.length; ) {
     const length = sequenceLength(bytes, at);
-    if (length === 0) {
-      text += String.fromCharCode(ESCAPE + (bytes[at] ?? 0));
-      at += 1;
-    } else {
-      text += utf8.decode(bytes.subarray(at, at + length));
+    if (length > 0) {
       at += length;
+      continue;
     }
+    parts.push(utf8.decode(bytes.subarray(start, at)), String.fromCharCode(ESCAPE + (bytes[at] ?? 0)));
+    at += 1;
+    start = at;
   }
-  return text;
+  parts.push(utf8.decode(bytes.subarray(start)));
+  return parts.join('');
 }
 
+/** How the second byte is bounded after certain first ones: no overlong form, no surrogate, nothing past U+10FFFF (RFC 3629, section 4). */
+const SECOND_BYTES: Record<number, readonly [least: number, most: number]> = {
+  224: [0xa0, 0xbf],
+  237: [0x80, 0x9f],
+  240: [0x90, 0xbf],
+  244: [0x80, 0x8f],
+};
+
+/** The length of the well-formed sequence at a place, 0 where there is none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
-  for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
-    try {
-      utf8.decode(bytes.subarray(at, at + length));
-      return length;
-    } catch {
-      // A longer sequence may still be well-formed.
-    }
+  const first = bytes[at] ?? 0;
+  const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  for (let offset = 1; offset < length; offset++) {
+    const [least, most] = (offset === 1 ? SECOND_BYTES[first] : undefined) ?? [0x80, 0xbf];
+    const byte = bytes[at + offset] ?? 0;
+    if (byte < least || byte > most) return 0;
   }
-  return 0;
+  return length;
 }
 
 /** The bytes that `decodeName` read. */

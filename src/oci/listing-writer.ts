@@ -1,0 +1,48 @@
+// A listing that goes into the store while its layer is written: its entries are never held together.
+import { PassThrough } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { type ListingEntry, writeListing } from '../tar/listing.ts';
+import type { ContentStore } from './content.ts';
+import type { Digest } from './descriptor.ts';
+
+export type ListingWriter = {
+  /** Waits while the store is slower than the layer. */
+  add(entry: ListingEntry): Promise<void>;
+  close(): Promise<Digest>;
+  /** Keeps nothing. */
+  drop(cause: unknown): Promise<void>;
+};
+
+/** As many entries wait at most; `writeListing` takes as many for one write. */
+const WAITING_COUNT_MAX = 1000;
+
+/** Opens a listing in the store. It ends by `close` or by `drop`. */
+export function openListing(store: ContentStore): ListingWriter {
+  const entries = new PassThrough({ objectMode: true, highWaterMark: WAITING_COUNT_MAX });
+  const kept = store.put(writeListing(entries));
+  // Whoever closes or drops the listing hears of it.
+  kept.catch(() => entries.destroy());
+  return {
+    async add(entry) {
+      // A store that has failed says why.
+      if (entries.destroyed) await kept;
+      else if (!entries.write(entry)) await drained(entries);
+    },
+    async close() {
+      entries.end();
+      return (await kept).digest;
+    },
+    async drop(cause) {
+      entries.destroy(cause instanceof Error ? cause : new Error(String(cause)));
+      await kept.catch(() => undefined);
+    },
+  };
+}
+
+/** Resolves when the stream takes more, or never will. */
+async function drained(stream: PassThrough): Promise<void> {
+  const closed = new AbortController();
+  const ended = finished(stream, { signal: closed.signal, cleanup: true }).catch(() => undefined);
+  await Promise.race([new Promise((resolve) => stream.once('drain', resolve)), ended]);
+  closed.abort();
+}

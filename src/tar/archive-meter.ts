@@ -1,0 +1,90 @@
+// What an archive may cost, measured by its headers: an entry beyond a limit ends the reading before its bytes are read.
+import type { TarHeader } from './entry.ts';
+import { TarError } from './errors.ts';
+import { printable } from './header.ts';
+import { parentOf } from './path.ts';
+import { PathSet } from './path-index.ts';
+import { parseWhiteout } from './whiteout.ts';
+
+export type ArchiveLimits = {
+  /** Entries in all. */
+  entryCountMax: number;
+  /** Distinct folders, those included that only the paths of other entries name: readers keep a record of each. */
+  folderCountMax: number;
+  /** Bytes of all paths and link targets together. */
+  namesBytesMax: number;
+  /** Bytes of all files together, as the headers declare them. */
+  contentBytesMax: number;
+};
+
+/** NAME_MAX and PATH_MAX of Linux: beyond them no file could be made. */
+const NAME_BYTES_MAX = 255;
+const PATH_BYTES_MAX = 4096;
+/** Components of a path. The deepest trees in images (`node_modules` in one another) have some 60. */
+export const DEPTH_MAX = 128;
+
+/** Adds up the entries of one or several archives. */
+export class ArchiveMeter {
+  readonly #limits: ArchiveLimits;
+  readonly #folders = new PathSet();
+  #entries = 0;
+  #namesBytes = 0;
+  #contentBytes = 0;
+  #lastFolder = '';
+
+  constructor(limits: ArchiveLimits) {
+    this.#limits = limits;
+  }
+
+  /** Throws TarError LIMIT for the entry that is too much, NAME for one that cannot be in a layer. */
+  add(header: TarHeader): void {
+    checkPath(header);
+    this.#entries += 1;
+    this.#contentBytes += header.size;
+    this.#namesBytes += Buffer.byteLength(header.path) + Buffer.byteLength(header.target ?? '');
+    this.#addFolders(header.type === 'folder' ? header.path : parentOf(header.path));
+    const { entryCountMax, folderCountMax, namesBytesMax, contentBytesMax } = this.#limits;
+    if (this.#entries > entryCountMax) throw tooMany(`more than ${entryCountMax} entries`);
+    if (this.#folders.size > folderCountMax) throw tooMany(`more than ${folderCountMax} folders`);
+    if (this.#namesBytes > namesBytesMax) throw tooMany(`names of more than ${namesBytesMax} bytes in total`);
+    if (this.#contentBytes > contentBytesMax) {
+      throw limit(`with it, the files have more than ${contentBytesMax} bytes`, header.path);
+    }
+  }
+
+  /** The folders above a known one are known too. */
+  #addFolders(path: string): void {
+    if (path === this.#lastFolder) return;
+    this.#lastFolder = path;
+    for (let at = path; at !== '' && !this.#folders.has(at); at = parentOf(at)) this.#folders.add(at);
+  }
+}
+
+function checkPath({ path, type, target }: TarHeader): void {
+  if (Buffer.byteLength(path) > PATH_BYTES_MAX) throw limit(`the path is longer than ${PATH_BYTES_MAX} bytes`, path);
+  let depth = 0;
+  for (let start = 0; start <= path.length; depth++) {
+    const slash = path.indexOf('/', start);
+    const end = slash < 0 ? path.length : slash;
+    // A name of few characters has few bytes.
+    if (end - start > NAME_BYTES_MAX / 4 && Buffer.byteLength(path.slice(start, end)) > NAME_BYTES_MAX) {
+      throw limit(`a name in the path is longer than ${NAME_BYTES_MAX} bytes`, path);
+    }
+    start = end + 1;
+  }
+  if (depth > DEPTH_MAX) throw limit(`the path is deeper than ${DEPTH_MAX} folders`, path);
+  if (target !== undefined && Buffer.byteLength(target) > PATH_BYTES_MAX) {
+    throw limit(`the target of the link is longer than ${PATH_BYTES_MAX} bytes`, path);
+  }
+  if (type === 'hardlink' && target === path)
+    throw new TarError('NAME', 'it is a hard link to itself', printable(path));
+  parseWhiteout(path);
+}
+
+function limit(reason: string, path: string): TarError {
+  return new TarError('LIMIT', reason, printable(path));
+}
+
+function tooMany(what: string): TarError {
+  return new TarError('LIMIT', `the image has ${what}`);
+}

@@ -1,0 +1,54 @@
+// HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"): a hash for tables whose keys an attacker chooses.
+import { randomInt } from 'node:crypto';
+
+/** New in each process, so that nobody can choose keys that meet. */
+const KEY_0 = randomInt(2 ** 32) | 0;
+const KEY_1 = randomInt(2 ** 32) | 0;
+const FINAL_ROUNDS = 3;
+
+/** 32 bits over the bytes. */
+export function keyedHash(bytes: Buffer): number {
+  const state = new Int32Array([KEY_0, KEY_1, 0x6c796765 ^ KEY_0, 0x74656462 ^ KEY_1]);
+  const { length } = bytes;
+  const whole = length - (length % 4);
+  for (let at = 0; at < whole; at += 4) {
+    compress(
+      state,
+      (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24),
+    );
+  }
+  let last = length << 24;
+  for (let at = whole; at < length; at++) last |= (bytes[at] ?? 0) << (8 * (at - whole));
+  compress(state, last);
+  state[2] = (state[2] ?? 0) ^ 0xff;
+  for (let count = 0; count < FINAL_ROUNDS; count++) round(state);
+  return (state[1] ?? 0) ^ (state[3] ?? 0);
+}
+
+function compress(state: Int32Array, word: number): void {
+  state[3] = (state[3] ?? 0) ^ word;
+  round(state);
+  state[0] = (state[0] ?? 0) ^ word;
+}
+
+function round(state: Int32Array): void {
+  let [v0 = 0, v1 = 0, v2 = 0, v3 = 0] = [state[0], state[1], state[2], state[3]];
+  v0 = (v0 + v1) | 0;
+  v1 = rotated(v1, 5) ^ v0;
+  v0 = rotated(v0, 16);
+  v2 = (v2 + v3) | 0;
+  v3 = rotated(v3, 8) ^ v2;
+  v0 = (v0 + v3) | 0;
+  v3 = rotated(v3, 7) ^ v0;
+  v2 = (v2 + v1) | 0;
+  v1 = rotated(v1, 13) ^ v2;
+  v2 = rotated(v2, 16);
+  state[0] = v0;
+  state[1] = v1;
+  state[2] = v2;
+  state[3] = v3;
+}
+
+function rotated(value: number, bits: number): number {
+  return (value << bits) | (value >>> (32 - bits));
+}

@@ -1,0 +1,38 @@
+// Names in a layer that remove instead of add (OCI image-spec, layer.md, "Whiteouts").
+import { TarError } from './errors.ts';
+import { printable } from './header.ts';
+import { parentOf } from './path.ts';
+
+export const WHITEOUT = '.wh.';
+export const OPAQUE = '.wh..wh..opq';
+/** aufs keeps records of its own under such names; they are no files of the image. */
+const RECORD = `${WHITEOUT}${WHITEOUT}`;
+
+export type Whiteout =
+  /** Everything that lower layers hold in this folder is gone. */
+  | { kind: 'opaque'; path: string }
+  /** This path of lower layers is gone, with all beneath it. */
+  | { kind: 'removed'; path: string }
+  | { kind: 'record' };
+
+/** What a path of a layer removes; undefined for a path that adds. Throws TarError NAME for a whiteout of no name. */
+export function parseWhiteout(path: string): Whiteout | undefined {
+  // Most paths hold no such name at all.
+  const at = path.indexOf(WHITEOUT);
+  if (at < 0 || (!path.startsWith(WHITEOUT) && !path.includes(`/${WHITEOUT}`))) return undefined;
+  const names = path.split('/');
+  const last = names.pop() ?? '';
+  if (last === OPAQUE && !names.some(isMark)) return { kind: 'opaque', path: names.join('/') };
+  if ([...names, last].some((name) => name.startsWith(RECORD))) return { kind: 'record' };
+  if (names.some(isMark)) throw new TarError('NAME', 'it is beneath the mark of a removed file', printable(path));
+  if (!isMark(last)) return undefined;
+  const name = last.slice(WHITEOUT.length);
+  if (name === '' || name === '.' || name === '..')
+    throw new TarError('NAME', 'the mark of a removed file names none', printable(path));
+  const folder = parentOf(path);
+  return { kind: 'removed', path: folder === '' ? name : `${folder}/${name}` };
+}
+
+function isMark(name: string): boolean {
+  return name.startsWith(WHITEOUT);
+}
