@@ -1,5 +1,6 @@
 // The one error of this room: which step of a build failed, whose fault it is, and a message for the person who reads it in the UI.
 import type { FailureCause } from '../contract/vocabulary.ts';
+import { visibleText } from './visible-text.ts';
 
 export type BuildErrorOptions = {
   /** The step as a person would name it: `packages`, `customization 1f0c… v2: scripts/install`. */
@@ -15,8 +16,9 @@ export class BuildError extends Error {
   readonly cause_kind: FailureCause;
 
   constructor(message: string, { step, cause_kind, cause }: BuildErrorOptions) {
-    super(message, cause === undefined ? {} : { cause });
-    this.step = step;
+    // Messages name files of images and quote what programs print.
+    super(visibleText(message), cause === undefined ? {} : { cause });
+    this.step = visibleText(step);
     this.cause_kind = cause_kind;
   }
 }

@@ -1,10 +1,11 @@
-// The log of a build: everything its steps print, capped, and the last lines of it for the message of a failure.
+// The log of a build: everything its steps print, made visible and capped, and the last lines of it for the message of a failure.
+import { VisibleStream, visibleText } from './visible-text.ts';
 
 /** Enough for the most talkative build; beyond it a log only fills the disk (issue: log capped at 10 MiB). */
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 /** What a person can read in a failure message. */
 const TAIL_LINES = 25;
-const TAIL_BYTES_MAX = 4096;
+const TAIL_LENGTH_MAX = 4096;
 
 /** One log that several steps write to in turn. */
 export type BuildLog = {
@@ -22,33 +23,56 @@ export type LogSink = { write(bytes: Buffer): unknown };
 
 /** Wraps a stream as a log. `bytesMax` is for tests. */
 export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { bytesMax?: number } = {}): BuildLog {
+  const visible = new VisibleStream();
+  let recent = new RecentText();
   let written = 0;
-  let recent = Buffer.alloc(0);
-  const put = (bytes: Buffer): void => {
-    if (written >= bytesMax) return;
+  const put = (text: string): void => {
+    if (written >= bytesMax || text === '') return;
+    const bytes = Buffer.from(text);
     const room = bytesMax - written;
     written += bytes.length;
     sink.write(bytes.subarray(0, room));
     if (bytes.length > room) sink.write(Buffer.from(`\n[log cut here: it is longer than ${bytesMax} bytes]\n`));
   };
+  const print = (text: string): void => {
+    recent.add(text);
+    put(text);
+  };
   return {
-    write(chunk) {
-      const bytes =
-        typeof chunk === 'string' ? Buffer.from(chunk) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-      // Twice the room of a tail, so that a chunk that begins in the middle of a line costs the tail nothing.
-      recent = Buffer.concat([recent, bytes]).subarray(-2 * TAIL_BYTES_MAX);
-      put(bytes);
+    write: (chunk) => print(visible.next(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)),
+    say(line) {
+      print(visible.end());
+      put(`== ${visibleText(line)}\n`);
     },
-    say: (line) => put(Buffer.from(`== ${line}\n`)),
-    tail: () => lastLines(recent.toString('utf8')),
+    tail: () => lastLines(recent.text),
     mark: () => {
-      recent = Buffer.alloc(0);
+      recent = new RecentText();
     },
   };
 }
 
-/** The end of a text, with what a terminal would act on taken out. */
+/** The end of a text that grows by pieces of any size: what is old is forgotten in halves, so that no piece costs a copy of all. */
+class RecentText {
+  #older = '';
+  #newer = '';
+
+  add(text: string): void {
+    // A slice of a large text would hold all of it.
+    this.#newer += text.length > TAIL_LENGTH_MAX ? Buffer.from(text.slice(-TAIL_LENGTH_MAX)).toString() : text;
+    if (this.#newer.length < TAIL_LENGTH_MAX) return;
+    this.#older = this.#newer;
+    this.#newer = '';
+  }
+
+  /** At least as long as a tail, if so much was printed. */
+  get text(): string {
+    return this.#older + this.#newer;
+  }
+}
+
+/** The end of a text, with what a terminal would act on made visible. */
 export function lastLines(text: string): string {
-  const clean = text.replace(/[^\P{C}\n\t]/gu, '').trimEnd();
-  return clean.slice(-TAIL_BYTES_MAX).split('\n').slice(-TAIL_LINES).join('\n');
+  // Only the end is looked at, however long the text is.
+  const end = visibleText(text.slice(-2 * TAIL_LENGTH_MAX)).trimEnd();
+  return end.slice(-TAIL_LENGTH_MAX).toWellFormed().split('\n').slice(-TAIL_LINES).join('\n');
 }

@@ -2,10 +2,9 @@
 import { expect, test } from 'vitest';
 import type { TarInput } from '../tar/entry.ts';
 import { entry } from '../tar/fixtures.ts';
-import { openBuildLog } from './build-log.ts';
 import { hookCommand } from './hook.ts';
 import { withoutLeftovers } from './leftovers.ts';
-import { orderWaves } from './packages.ts';
+import { orderWaves } from './package-waves.ts';
 import { pathMatcher } from './path-pattern.ts';
 import { seccompProgram } from './seccomp.ts';
 
@@ -68,19 +67,6 @@ test('logs, caches, backups and keys go; what a recipe keeps, links to a log of 
     'usr/share/doc/example.key',
     'etc/ssl/certs/ffffffff.0',
   ]);
-});
-
-test('a log is cut once and clearly, and its tail goes on', () => {
-  const written: Buffer[] = [];
-  const log = openBuildLog({ write: (bytes) => written.push(bytes) }, { bytesMax: 20 });
-  log.write('0123456789\n');
-  log.write('0123456789\n');
-  log.write('the last line\u001b[31m\n');
-  const text = Buffer.concat(written).toString();
-  expect(text).toBe('0123456789\n012345678\n[log cut here: it is longer than 20 bytes]\n');
-  expect(log.tail().split('\n').at(-1)).toBe('the last line[31m');
-  log.mark();
-  expect(log.tail()).toBe('');
 });
 
 test.each([

@@ -4,6 +4,7 @@ import { BuildError } from './build-error.ts';
 import type { BuildLog } from './build-log.ts';
 import type { GivenFolder } from './given-folder.ts';
 import { IMAGE_PATH } from './image.ts';
+import { installWaves } from './package-waves.ts';
 import type { PackagePin } from './plan.ts';
 import type { Sandbox } from './sandbox.ts';
 import { SANDBOX_FOLDER } from './sandbox-command.ts';
@@ -80,11 +81,14 @@ export async function installPackages(sandbox: Sandbox, options: InstallOptions)
   const environment = buildEnvironment(options.epoch);
   log.say(`${step}: installing ${packages.map(({ name, version }) => `${name} ${version}`).join(', ')}`);
   log.mark();
-  const waves = await installWaves(
-    sandbox,
-    packages.map((_, index) => fileOf(index)),
-    { environment, signal: options.signal },
-  );
+  const files = packages.map((_, index) => fileOf(index));
+  const waves = await installWaves(sandbox, files, {
+    folder: PACKAGES_FOLDER,
+    environment,
+    step,
+    cause_kind,
+    signal: options.signal,
+  });
   const exit = await sandbox.run(
     { command: ['sh', '-c', INSTALL, 'install', ...waves.map((files) => files.join(' '))], environment },
     { onOutput: log.write, merged: true, signal: options.signal },
@@ -92,61 +96,4 @@ export async function installPackages(sandbox: Sandbox, options: InstallOptions)
   if (exit.code === 0) return;
   const why = exit.why === undefined ? `dpkg ended with code ${exit.code}` : `it ${exit.why}`;
   throw new BuildError(`Installing the packages failed: ${why}.\n${log.tail()}`, { step, cause_kind });
-}
-
-type Control = { file: string; name: string; provides: string[]; preDepends: string[] };
-
-/**
- * dpkg refuses to unpack a package before what it pre-depends on is configured (Debian policy 7.2), and apt's order is not in a lock: each
- * wave holds what pre-depends only on earlier waves or on the base.
- */
-async function installWaves(
-  sandbox: Sandbox,
-  files: string[],
-  { environment, signal }: { environment: Record<string, string>; signal: AbortSignal | undefined },
-): Promise<string[][]> {
-  // One has no order; asking costs a tenth of a small patch.
-  if (files.length === 1) return [files];
-  let printed = '';
-  const script = `cd ${PACKAGES_FOLDER} && for file do dpkg-deb --show --showformat='\${Package}\\t\${Provides}\\t\${Pre-Depends}\\n' "$file" || echo; done`;
-  await sandbox.run(
-    { command: ['sh', '-c', script, 'show', ...files], environment },
-    {
-      signal,
-      onOutput: (chunk, stream) => {
-        if (stream === 'stdout') printed += chunk.toString('utf8');
-      },
-    },
-  );
-  const lines = printed.split('\n');
-  return orderWaves(files.map((file, index) => controlOf(file, lines[index] ?? '')));
-}
-
-function controlOf(file: string, line: string): Control {
-  const [name = '', provides = '', preDepends = ''] = line.split('\t');
-  return { file, name, provides: namesIn(provides), preDepends: namesIn(preDepends) };
-}
-
-/** Package names of a relation field, without versions and architectures. */
-function namesIn(field: string): string[] {
-  return field
-    .split(/[,|]/)
-    .map((relation) => relation.trim().replace(/[\s(:].*$/, ''))
-    .filter(Boolean);
-}
-
-/** Exported for its test. A circle, which Debian forbids, is left to dpkg to refuse. */
-export function orderWaves(packages: Control[]): string[][] {
-  const waves: string[][] = [];
-  let left = packages;
-  while (left.length > 0) {
-    const waiting = new Set(left.flatMap(({ name, provides }) => [name, ...provides]));
-    const ready = left.filter(({ name, preDepends }) =>
-      preDepends.every((needed) => needed === name || !waiting.has(needed)),
-    );
-    const wave = ready.length > 0 ? ready : left;
-    waves.push(wave.map(({ file }) => file));
-    left = left.filter((one) => !wave.includes(one));
-  }
-  return waves;
 }

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
+import { BoundedText } from './bounded-text.ts';
 import { lastLines } from './build-log.ts';
 import { findTool } from './host-commands.ts';
 import type { ProductTest } from './plan.ts';
@@ -35,8 +36,8 @@ async function attemptExec(
   { sandbox, service, command, signal }: Started,
   leftMs: number,
 ): Promise<Attempt> {
-  let stdout = '';
-  let all = '';
+  const stdout = new BoundedText(ANSWER_BYTES_MAX);
+  const all = new BoundedText(ANSWER_BYTES_MAX);
   try {
     const exit = await sandbox.run(
       { ...command, command: test.command, environment: { ...command.environment, ...test.environment } },
@@ -45,14 +46,13 @@ async function attemptExec(
         wallClockMs: leftMs,
         signal,
         onOutput: (chunk, stream) => {
-          const text = chunk.toString('utf8');
-          if (all.length < ANSWER_BYTES_MAX) all += text;
-          if (stream === 'stdout' && stdout.length < ANSWER_BYTES_MAX) stdout += text;
+          all.add(chunk);
+          if (stream === 'stdout') stdout.add(chunk);
         },
       },
     );
-    const passed = exit.code === (test.exit_code ?? 0) && stdout.includes(test.stdout ?? '');
-    return { passed, output: `${lastLines(all)}\n[exit code ${exit.code}]` };
+    const passed = exit.code === (test.exit_code ?? 0) && stdout.text.includes(test.stdout ?? '');
+    return { passed, output: `${lastLines(all.text)}\n[exit code ${exit.code}]` };
   } catch (error) {
     return failed(error, signal);
   }
@@ -80,11 +80,13 @@ async function attemptHttp(test: Kind<'http'>, started: Started, leftMs: number)
             headers: { connection: 'close' },
           },
           (answer) => {
-            let text = '';
+            const body = new BoundedText(ANSWER_BYTES_MAX);
+            const done = () => resolve({ status: answer.statusCode ?? 0, body: body.text });
+            // What is there is judged; the rest of a longer page, or of one without end, is not read.
             answer.on('data', (chunk: Buffer) => {
-              if (text.length < ANSWER_BYTES_MAX) text += chunk.toString('utf8');
+              if (!body.add(chunk)) done();
             });
-            answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: text }));
+            answer.on('end', done);
             answer.on('error', reject);
           },
         );
@@ -108,12 +110,15 @@ async function attemptTcp(test: Kind<'tcp'>, started: Started, leftMs: number): 
         // The pipe says that it is through before anything else (CONNECT); a service need not speak first.
         return { passed: true, output: `connected to port ${test.port}` };
       }
-      let text = '';
+      const answer = new BoundedText(ANSWER_BYTES_MAX);
+      // A service may send byte by byte: only what is new, and what it may complete, is searched.
+      let searched = 0;
       for await (const chunk of socket) {
-        text += (chunk as Buffer).toString('utf8');
-        if (text.includes(test.receive) || text.length > ANSWER_BYTES_MAX) break;
+        const goesOn = answer.add(chunk as Buffer);
+        if (answer.text.includes(test.receive, Math.max(0, searched - test.receive.length)) || !goesOn) break;
+        searched = answer.text.length;
       }
-      return { passed: text.includes(test.receive), output: lastLines(text) };
+      return { passed: answer.text.includes(test.receive), output: lastLines(answer.text) };
     },
     leftMs,
   );

@@ -1,0 +1,24 @@
+// Text that comes in pieces, up to a limit: what is beyond it is dropped, and the sender is told.
+
+export class BoundedText {
+  readonly #decoder = new TextDecoder();
+  readonly #bytesMax: number;
+  #bytes = 0;
+  #text = '';
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** False when the limit is reached: no more is wanted. */
+  add(chunk: Uint8Array): boolean {
+    const room = this.#bytesMax - this.#bytes;
+    this.#bytes += chunk.length;
+    if (room > 0) this.#text += this.#decoder.decode(chunk.subarray(0, room), { stream: true });
+    return chunk.length <= room;
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+}
