@@ -46,9 +46,17 @@ export async function buildCustomization(input: CustomizationInput): Promise<Cus
   try {
     return await buildStages(input, step);
   } catch (error) {
-    if (!(error instanceof CustomizationError)) throw error;
-    throw new BuildError(error.message, { step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR', cause: error });
+    throw asItsFault(error, step);
   }
+}
+
+/** What goes wrong here is the customization's doing, also where its scripts left something that cannot be captured. */
+function asItsFault(error: unknown, step: string): unknown {
+  const isFault =
+    error instanceof CustomizationError || (error instanceof BuildError && error.cause_kind === 'BUILD_ERROR');
+  return isFault
+    ? new BuildError(error.message, { step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR', cause: error })
+    : error;
 }
 
 async function buildStages(input: CustomizationInput, step: string): Promise<CustomizationResult> {

@@ -42,7 +42,7 @@ export async function runHook(sandbox: Sandbox, given: GivenFolder, hook: HookRu
   );
   if (exit.code === 0) return;
   throw new BuildError(`${failureOf(path, exit, log.tail())}\n${log.tail()}`, {
-    step: `${step}: ${path}`,
+    step,
     cause_kind: 'CUSTOMIZATION_BUILD_ERROR',
   });
 }
