@@ -18,16 +18,14 @@ import { CAPABILITY_ATTRIBUTE, OPAQUE_ATTRIBUTE } from './layer-entries.ts';
 import { type LeftoverRules, withoutLeftovers } from './leftovers.ts';
 import { pathMatcher } from './path-pattern.ts';
 import type { Sandbox } from './sandbox.ts';
+import { DEFAULT_LIMITS } from './sandbox-command.ts';
 
-/**
- * Of one captured layer. A sandbox may write 2 GiB (DEFAULT_LIMITS.changeBytes), which says nothing about a file with holes: it is measured
- * by the size that its header declares.
- */
+/** Of one captured layer. A file with holes takes little of what a sandbox may write: it is measured by the size that its header declares. */
 const CAPTURE_LIMITS: ArchiveLimits = {
   entryCountMax: TABLE_ENTRY_COUNT_MAX,
   folderCountMax: IMAGE_LIMITS.folderCountMax,
   namesBytesMax: TABLE_NAMES_BYTES_MAX,
-  contentBytesMax: 4 * 1024 ** 3,
+  contentBytesMax: DEFAULT_LIMITS.changeBytes,
 };
 
 export type CaptureOptions = LeftoverRules & {
