@@ -50,6 +50,9 @@ function causeOf(error: Error, { registry, container_image }: FollowedBaseImage)
   return isDenied(error) ? refused : explainTrouble(error, host);
 }
 
+/** All platforms of an image as its registry has them, compressed. The largest published ones have some 10 GB for each of two or three. */
+const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
+
 async function bringVersion(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal) {
   const { registry } = image;
   if (!registry) throw new Error(`Base image ${image.id} is of no registry`);
@@ -64,7 +67,7 @@ async function bringVersion(resources: WorkerResources, image: FollowedBaseImage
       cause_kind: 'BUILD_ERROR',
     });
   if (root.digest === image.newest_digest) return undefined;
-  await copyArtifact(source, contentTarget(resources.content), root, {});
+  await copyArtifact(source, contentTarget(resources.content), root, { blobBytesMax: IMAGE_BYTES_MAX });
   const input = { root, name, system: image.operating_system };
   const pin = await resources.engine.run('pin-base-image', input, { signal });
   return { digest: pin.digest, pin, contents: contentsOfBase(pin) };

@@ -12,7 +12,7 @@ import { contentTarget } from './content-target.ts';
 import { copyArtifact, readBack } from './copy.ts';
 import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPES } from './descriptor.ts';
 import { type BuiltLayer, writeLayer } from './layer.ts';
-import { once, putDocument } from './manifest.ts';
+import { EMPTY_CONFIG, once, putDocument } from './manifest.ts';
 import { memoryContent } from './memory.ts';
 import { attachReferrers, putReferrer } from './referrers.ts';
 import { openRegistry, type RemoteRegistry } from './remote.ts';
@@ -83,6 +83,26 @@ describe('copyArtifact', () => {
     const back = memoryContent();
     await copyArtifact(target, contentTarget(back), root);
     expect(await back.stat(image.digest)).toBeDefined();
+  });
+
+  it('copies nothing of an artifact that is more than may be copied', async () => {
+    const store = memoryContent();
+    const image = await imageOf(store, [await layerOf(store, 100_000)], 'large');
+    const root = await indexOf(store, [{ ...image, platform }]);
+    const back = memoryContent();
+    const copied = copyArtifact(contentTarget(store), contentTarget(back), root, { blobBytesMax: 100_000 });
+    await expect(copied).rejects.toMatchObject({ side: 'source', temporary: false });
+    await expect(copied).rejects.toThrow(/the artifact has \d+ bytes, and at most 100000 are copied/);
+    const padded = await Promise.all(
+      Array.from({ length: 12 }, async (_, at) => {
+        const annotations = { at: `${at}`, padding: 'x'.repeat(3_000_000) };
+        const manifest = { schemaVersion: 2, config: EMPTY_CONFIG, layers: [], annotations };
+        return await putDocument(store, MEDIA_TYPES.manifest, manifest);
+      }),
+    );
+    const many = copyArtifact(contentTarget(store), contentTarget(back), await indexOf(store, padded));
+    await expect(many).rejects.toThrow('the artifact has manifests of more than 33554432 bytes in total');
+    for await (const info of back.list()) expect.unreachable(info.digest);
   });
 
   it('gives skopeo what umoci and podman would pull', async () => {

@@ -18,6 +18,8 @@ export type CopyOptions = {
   concurrency?: number;
   /** Shared by copies that run together. */
   uploads?: SharedUploads;
+  /** Bytes of all blobs together, as the manifests declare them; every blob is checked against its own size. Unlimited when absent. */
+  blobBytesMax?: number;
 };
 
 /** Enough to fill a line while some answers are awaited, without starving other copies of connections. */
@@ -26,6 +28,8 @@ const CONCURRENCY_DEFAULT = 4;
 const UNASKED_BYTES_MAX = 16 * 1024;
 /** The largest published indexes have some dozens of platforms. */
 const MANIFESTS_MAX = 1000;
+/** They are held while the copy runs. Those of an index of 50 platforms, with their attestations, have some 500 KB. */
+const MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;
 /** What registries say of a manifest whose blobs or children they lack. */
 const LACKING = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
 
@@ -33,8 +37,8 @@ type Node = { descriptor: Descriptor; bytes: Buffer; document: Manifest | Index 
 type Room = { source: Source; target: Target; options: CopyOptions };
 
 /**
- * Copies what `root` names and everything below it. Throws RegistryError, whose `side` is the end that failed; what has
- * been copied stays, and the next try finds it.
+ * Copies what `root` names and everything below it. Throws RegistryError, whose `side` is the end that failed, also for more than may be
+ * copied; what has been copied stays, and the next try finds it.
  */
 export async function copyArtifact(
   source: Source,
@@ -45,6 +49,7 @@ export async function copyArtifact(
   const room: Room = { source, target, options };
   const nodes = await readGraph(source, root);
   const blobs = blobsOf(nodes);
+  checkSize(blobs, options.blobBytesMax);
   if (await adopt(room, nodes, blobs)) {
     return;
   }
@@ -78,23 +83,34 @@ async function adopt({ target, options }: Room, manifests: Node[], blobs: Descri
 /** Manifests and indexes below the root, children before parents, each once. */
 async function readGraph(source: Source, root: Descriptor): Promise<Node[]> {
   const nodes = new Map<Digest, Node>();
+  let size = 0;
+  let count = 0;
   async function visit(descriptor: Descriptor): Promise<void> {
     if (nodes.has(descriptor.digest)) {
       return;
     }
     const node = await readNode(source, descriptor);
+    size += node.bytes.length;
+    if (++count > MANIFESTS_MAX) throw tooMuch(`more than ${MANIFESTS_MAX} manifests`);
+    if (size > MANIFESTS_BYTES_MAX) throw tooMuch(`manifests of more than ${MANIFESTS_BYTES_MAX} bytes in total`);
     if (isIndex(node.document)) {
       for (const child of node.document.manifests) {
         await visit(child);
       }
     }
     nodes.set(descriptor.digest, node);
-    if (nodes.size > MANIFESTS_MAX) {
-      throw onSide(new Error(`the artifact has more than ${MANIFESTS_MAX} manifests`), 'source', 'read manifest');
-    }
   }
   await visit(root);
   return [...nodes.values()];
+}
+
+function tooMuch(what: string): RegistryError {
+  return onSide(new Error(`the artifact has ${what}`), 'source', 'read manifest');
+}
+
+function checkSize(blobs: Descriptor[], bytesMax = Number.POSITIVE_INFINITY): void {
+  const size = blobs.reduce((sum, blob) => sum + blob.size, 0);
+  if (size > bytesMax) throw tooMuch(`${size} bytes, and at most ${bytesMax} are copied`);
 }
 
 async function readNode(source: Source, descriptor: Descriptor): Promise<Node> {
