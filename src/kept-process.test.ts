@@ -68,7 +68,7 @@ test('one that stays up again is no longer paused, and begins to count anew', as
   writeFileSync(join(directory, 'flag'), '');
   keep(`if (fs.existsSync(process.env.FLAG)) ${KILLED} ${READY} ${LIVE}`, { ...QUICK, healthyAfterMs: 500 });
   await until('it is paused', async () => told.at(-1)?.paused);
-  expect(told.at(-1)?.paused?.why).toBe('SIGKILL');
+  expect(told.at(-1)?.paused?.how).toBe('SIGKILL');
   rmSync(join(directory, 'flag'));
   await until('it stays up', async () => told.at(-1)?.paused === undefined);
   expect(said.at(-1)).toBe('The worker stays up again.');
@@ -93,7 +93,7 @@ test('a later life that says so is not', async () => {
     else { fs.writeFileSync(process.env.FLAG, ''); ${KILLED} }`);
   await until('it is paused', async () => told.at(-1)?.paused);
   expect(lost).toBeUndefined();
-  expect(told.at(-1)?.paused?.why).toBe('The key is readable.');
+  expect(told.at(-1)?.paused?.failed).toBe('The key is readable.');
 });
 
 test('without a pause it is given up: at once before it was ready, later after its restarts', async () => {

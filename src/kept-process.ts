@@ -102,14 +102,14 @@ export function keepProcess(options: KeepOptions): KeptProcess {
     } else {
       const line = `The ${name} was started again ${inARow - 1} times and never stayed up${why}`;
       if (policy.pauseMs === undefined) options.onLost(line);
-      else pause(line, policy.pauseMs, failed ?? how);
+      else pause(line, policy.pauseMs, { how, ...(failed !== undefined && { failed }) });
     }
     tell();
   }
 
-  function pause(line: string, pauseMs: number, why: string): void {
+  function pause(line: string, pauseMs: number, end: { how: string; failed?: string }): void {
     say(`${line} It is started again in ${pauseMs / 1000} s.`);
-    paused = { since: paused?.since ?? new Date().toISOString(), deaths: inARow, why };
+    paused = { since: paused?.since ?? new Date().toISOString(), deaths: inARow, ...end };
     restart = setTimeout(start, pauseMs);
   }
 

@@ -15,8 +15,10 @@ export type WorkerDeaths = {
     since: string;
     /** In a row. */
     deaths: number;
-    /** How it ended the last time: its own words where it had any. */
-    why: string;
+    /** How it ended the last time: its signal or exit code. */
+    how: string;
+    /** Its own words, where it had any. They may name hosts and folders: for the log, not for everybody. */
+    failed?: string;
   };
 };
 

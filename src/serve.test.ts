@@ -149,14 +149,16 @@ test('a worker that keeps dying is shown and logged once, and the server stays r
   };
   const metrics = async () => await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   const logged = (message: string) => lines.filter((line) => line.includes(message)).length;
-  const paused = { since: '2026-01-01T00:00:00.000Z', deaths: 11, why: 'SIGKILL' };
+  const paused = { since: '2026-01-01T00:00:00.000Z', deaths: 11, how: 'exit code 1' };
   // An empty database has no offering, so this server is not ready; the worker's check is well all the same.
   const before = await workers();
   expect(before.workers).toEqual({ ok: true, alive: [] });
   expect(await metrics()).toMatch(/^larder_worker_paused 0$/m);
 
-  server.noteWorker({ deaths: 11, paused });
-  server.noteWorker({ deaths: 12, paused: { ...paused, deaths: 12 } });
+  const failed = 'The database at db.internal refuses connections.';
+  server.noteWorker({ deaths: 11, paused: { ...paused, failed } });
+  // Its own words are for the log: /readyz answers everybody.
+  server.noteWorker({ deaths: 12, paused: { ...paused, deaths: 12, failed } });
   expect(await workers()).toEqual({
     status: before.status,
     workers: { ok: true, alive: [], paused: { ...paused, deaths: 12 } },
@@ -164,6 +166,7 @@ test('a worker that keeps dying is shown and logged once, and the server stays r
   expect(await metrics()).toMatch(/^larder_worker_deaths_total 12$/m);
   expect(await metrics()).toMatch(/^larder_worker_paused 1$/m);
   expect(logged('work is paused')).toBe(1);
+  expect(logged('db.internal')).toBe(1);
 
   server.noteWorker({ deaths: 12 });
   expect(await workers()).toEqual(before);

@@ -140,8 +140,8 @@ function checksOf({ db, content }: Resources, state: State): Readiness['checks']
     },
     // Without a worker nothing is built, but everything can be asked: that is not for a load balancer to act on.
     workers: async () => {
-      const { paused } = state.worker;
-      return { ok: true, alive: await listWorkers(db), ...(paused && { paused }) };
+      const { failed: _, ...paused } = state.worker.paused ?? {};
+      return { ok: true, alive: await listWorkers(db), ...(state.worker.paused && { paused }) };
     },
   };
 }

@@ -85,7 +85,8 @@ export async function startHouse(options: SuperviseOptions): Promise<House> {
       deaths = counted;
       server.send({ worker: deaths });
       // A first start waits for what the worker finds in the library.
-      if (counted.paused && !isReady) lost.resolve(`The worker never stayed up (${counted.paused.why}).`);
+      if (counted.paused && !isReady)
+        lost.resolve(`The worker never stayed up (${counted.paused.failed ?? counted.paused.how}).`);
     },
   });
   const stop = async () => {

@@ -80,7 +80,7 @@ test('a worker that dies at every start pauses work, and API, registry and datab
     expect(checks.workers.alive).toEqual([]);
     return checks.workers.paused;
   });
-  expect(paused).toEqual({ since: expect.any(String), deaths: 11, why: 'SIGKILL' });
+  expect(paused).toEqual({ since: expect.any(String), deaths: 11, how: 'SIGKILL' });
   expect(Date.parse((paused as { since: string }).since)).toBeGreaterThan(since.getTime());
 
   const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
@@ -88,7 +88,7 @@ test('a worker that dies at every start pauses work, and API, registry and datab
   expect(metrics).toMatch(/^larder_worker_paused 1$/m);
   expect(metrics).toMatch(/^larder_database_up 1$/m);
   await house.says(/^The worker was started again 10 times and never stayed up \(SIGKILL\)\. .* in 60 s\.$/m);
-  await house.says(/"deaths":11,"why":"SIGKILL".*work is paused/);
+  await house.says(/"deaths":11,"how":"SIGKILL".*work is paused/);
 
   expect((await fetch(`${house.url}/v1/api.yml`)).status).toBe(200);
   expect((await fetch(`${house.url}/v2/`)).status).toBe(401);
