@@ -53,7 +53,7 @@ test('one that keeps dying is paused, told with its last words, and never given 
   const [third, fourth] = told.slice(2).map(({ deaths, paused }) => ({ deaths, paused }));
   expect(third).toEqual({
     deaths: 3,
-    paused: { since: third?.paused?.since, deaths: 3, why: 'The key is readable.' },
+    paused: { since: third?.paused?.since, deaths: 3, how: 'exit code 1', failed: 'The key is readable.' },
   });
   expect(fourth?.paused).toEqual({ ...third?.paused, deaths: 4 });
   expect(new Date(third?.paused?.since ?? '').getTime()).toBeLessThanOrEqual(Date.now());
