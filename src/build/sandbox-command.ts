@@ -172,7 +172,7 @@ export function bwrapCommand(
     ...(joined ? [] : ['--json-status-fd', String(BWRAP_FDS.status)]),
   ];
   return {
-    command: [host.tools.bwrap, '--args', String(BWRAP_FDS.args), '--', ...asUser(wanted).map(oneString)],
+    command: [host.tools.bwrap, '--args', String(BWRAP_FDS.args), '--', ...started(wanted, joined).map(oneString)],
     args: Buffer.from(options.map((option) => `${oneString(option)}\0`).join('')),
   };
 }
@@ -210,15 +210,19 @@ function environmentOptions({ environment = {}, user }: SandboxCommand): string[
   return Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]);
 }
 
+/** bwrap leaves the namespace that it was given open for what it starts. */
+const CLOSE = `exec ${BWRAP_FDS.processes}<&-;`;
 /** Sets the variables and becomes the command; by then no right is left that a variable (LD_PRELOAD) could lend to the image. */
-const ENTER = `eval "exec ${[...LOADER, `${SANDBOX_FOLDER}/env`].join(' ')} -i $${USER_ENVIRONMENT}" '"$@"'`;
+const ENTER = `${CLOSE} eval "exec ${[...LOADER, `${SANDBOX_FOLDER}/env`].join(' ')} -i $${USER_ENVIRONMENT}" '"$@"'`;
 
 /**
  * bwrap can only become a user by a namespace of its own, so the machine's setpriv does it (sandbox-tools.ts), and what it starts next sets
  * the variables.
  */
-function asUser({ command, user }: SandboxCommand): string[] {
-  if (user === undefined) return command;
+function started({ command, user }: SandboxCommand, joined: boolean): string[] {
+  if (user === undefined) {
+    return joined ? [...LOADER, `${SANDBOX_FOLDER}/sh`, '-c', `${CLOSE} exec "$@"`, 'joined', ...command] : command;
+  }
   // env(1) would take it for one more variable.
   if (command[0]?.includes('=')) throw refused('is a program whose name holds a =');
   const groups = user.groups.length > 0 ? `--groups=${user.groups.join(',')}` : '--clear-groups';

@@ -62,7 +62,8 @@ export function startCommand(world: World, wanted: SandboxCommand, options: RunO
       ...(beside === undefined ? [] : joinCommand(host, beside)),
       ...command,
     ];
-    const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
+    // One that joins another's namespaces has no state to write, and would leave that pipe open for the image.
+    const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...(joined ? [] : (['pipe'] as const))] as const;
     return startChild(world, inNamespaceOf(host, { pid: world.pid, offline: true }, inside), [...pipes]);
   })();
   return watch(world, spawned, { args, options });
@@ -93,7 +94,7 @@ function watch(
   const exited = spawned.then((child) => supervise(world, child, { args, options, kill }));
   // Nobody may be waiting when a service that was started is killed with its sandbox.
   exited.catch(() => undefined);
-  const pid = spawned.then(statusPid);
+  const pid = spawned.then((child) => (options.beside === undefined ? statusPid(child) : options.beside.pid));
   pid.catch(() => undefined);
   return { pid, exited, kill };
 }

@@ -167,6 +167,14 @@ for (const way of ways()) {
         expect(descriptors.every((number) => Number(number) <= 3 || Number(number) === 10)).toBe(true);
       });
 
+      test('what is open beside a service: nothing but its own three files', async () => {
+        await using other = await ground.open({ hosts: true });
+        const service = other.start({ command: ['sleep', '100'], environment: { PATH: '/usr/bin' } });
+        const { output } = await attempt(other, 'ls /proc/self/fd', { ...who, beside: service });
+        // ls reads the folder by a fourth.
+        expect(output).toBe('0\n1\n2\n3\n');
+      });
+
       test('signals reach nobody outside', async () => {
         const bystander = spawn('sleep', ['300'], {
           stdio: 'ignore',
