@@ -2,14 +2,12 @@
 import { spdxFromDpkg } from '../attest/spdx.ts';
 import { BuildError } from '../build/build-error.ts';
 import { bytesOf } from '../build/image.ts';
+import { DPKG_STATUS_BYTES_MAX } from '../build/image-file-limits.ts';
 import type { Artifact, BuildPlan } from '../build/plan.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { PackageDatabaseError } from '../debian/package-database.ts';
 import { readContent } from '../oci/bounded-read.ts';
 import type { ContentStore } from '../oci/content.ts';
-
-/** The package database of a full desktop has 4 MB. */
-const DATABASE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Puts the SBOM (SPDX 2.3) into content; no file for an image without dpkg. Throws BuildError for a database that cannot be read. */
 export async function writeImageSbom(
@@ -18,8 +16,8 @@ export async function writeImageSbom(
   artifact: Artifact,
 ): Promise<MetadataFile[]> {
   if (artifact.packages === undefined) return [];
-  const tooLarge = () => refused(`it has more than ${DATABASE_BYTES_MAX / 1024 ** 2} MiB`);
-  const status = await readContent(content, artifact.packages, { sizeBytesMax: DATABASE_BYTES_MAX, tooLarge });
+  const tooLarge = () => refused(`it has more than ${DPKG_STATUS_BYTES_MAX / 1024 ** 2} MiB`);
+  const status = await readContent(content, artifact.packages, { sizeBytesMax: DPKG_STATUS_BYTES_MAX, tooLarge });
   const bytes = Buffer.from(`${JSON.stringify(documentOf(status.toString('utf8'), plan, artifact), null, 2)}\n`);
   const { digest, size } = await content.put(bytesOf(bytes));
   return [{ digest, size, mime_type: 'spdx_sbom', filename: 'sbom.spdx.json' }];
