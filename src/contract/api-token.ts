@@ -115,12 +115,12 @@ const revokeApiToken = defineEndpoint({
   method: 'DELETE',
   path: '/larder/v1/api-tokens/{api_token_id}',
   summary: 'Revoke an API token',
-  description: `It is exchanged no more, and the hosted registry takes it no more within seconds; access tokens made from it live out their half hour. ${WHOSE}`,
+  description: `It is exchanged no more, and the hosted registry takes it no more within seconds; access tokens made from it live out their half hour. The last way in of the organization’s owners is not revoked. ${WHOSE}`,
   tag: 'Identity',
   access: READERS,
   params: tokenParams,
   success: { status: 204, description: 'The token was revoked.' },
-  problems: [400, 404],
+  problems: [400, 404, 409],
 });
 
 export const apiTokenEndpoints = { listApiTokens, issueApiToken, getApiToken, revokeApiToken };

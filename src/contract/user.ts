@@ -113,7 +113,7 @@ const updateUser = defineEndpoint({
   path: `${path}/{user_id}`,
   summary: 'Change a user',
   description:
-    'A lesser role holds for their API tokens and for access tokens that are out too, within five seconds. The last owner stays one. An addition of Larder.',
+    'A lesser role holds for their API tokens and for access tokens that are out too, within five seconds. The last owner stays one, and so does the last who can log in. An addition of Larder.',
   tag: 'Identity',
   access: OWNERS,
   params,
@@ -127,7 +127,7 @@ const deleteUser = defineEndpoint({
   path: `${path}/{user_id}`,
   summary: 'Remove a user',
   description:
-    'Their API tokens are revoked and their sessions end with it; access tokens that are out, and the hosted registry, follow within five seconds. What they did stays under their name. The last owner cannot be removed. An addition of Larder.',
+    'Their API tokens are revoked and their sessions end with it; access tokens that are out, and the hosted registry, follow within five seconds. What they did stays under their name. The last owner cannot be removed, nor the last who can log in. An addition of Larder.',
   tag: 'Identity',
   access: OWNERS,
   params,

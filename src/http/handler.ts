@@ -4,6 +4,7 @@ import type { endpoints, Input, Operation, Output } from '../contract/endpoints.
 import type { Database, Transaction } from '../db/database.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
+import type { WaysIn } from '../identity/ways-in.ts';
 import type { ContentStore } from '../oci/content.ts';
 
 /** What the server asks of identity. */
@@ -19,6 +20,7 @@ export type HttpIdentity = Pick<
   | 'getSessionHolder'
   | 'passwords'
   | 'oidc'
+  | 'waysIn'
 >;
 
 /** What every handler gets beside its input. */
@@ -57,4 +59,12 @@ export function reader<I, R>(read: (db: Database, caller: Principal, input: I) =
 /** A handler that writes, in one transaction. */
 export function writer<I, R>(write: (tx: Transaction, caller: Principal, input: I) => Promise<R>) {
   return (context: Context, input: I): Promise<R> => context.write((tx) => write(tx, context.caller, input));
+}
+
+/** The same for a change that may remove what an owner logs in with. */
+export function accessWriter<I, R>(
+  write: (tx: Transaction, caller: Principal, input: I, options: { waysIn: WaysIn }) => Promise<R>,
+) {
+  return ({ write: inTransaction, caller, identity: { waysIn } }: Context, input: I): Promise<R> =>
+    inTransaction((tx) => write(tx, caller, input, { waysIn }));
 }

@@ -127,6 +127,12 @@ export const PROBLEMS = {
     title: 'The organization needs an owner',
     advice: 'This is the last one. Make another user an owner first.',
   },
+  'last-way-in': {
+    status: 409,
+    title: 'An owner has to be able to log in',
+    advice:
+      'This is the last way in of the organization’s owners. The detail names the ways to make another one first. A token of another role than OWNER, without the scope API, revoked or past its end is none.',
+  },
   'email-taken': {
     status: 409,
     title: 'Somebody logs in with this address already',
@@ -248,6 +254,7 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
   FORBIDDEN: 'forbidden',
   TAKEN: 'taken',
   LAST_OWNER: 'last-owner',
+  LAST_WAY_IN: 'last-way-in',
   LIMIT_REACHED: 'limit-reached',
   SESSION_OVER: 'session-over',
   PASSWORD_WRONG: 'password-wrong',

@@ -15,6 +15,7 @@ import type { Principal } from './principal.ts';
 import { lesserRole } from './roles.ts';
 import { digestOf } from './token-holders.ts';
 import { reaches, scopesAmong, WHOLE_SCOPE } from './token-scopes.ts';
+import { keepWayIn, type WaysIn } from './ways-in.ts';
 
 /** Secret scanners, and people who find one in a file, see whose it is. */
 const API_TOKEN_PREFIX = 'larder_';
@@ -143,12 +144,17 @@ export async function issueApiToken(
   return { id: made.id, api_token: made.secret };
 }
 
-/** Revokes a token that the caller may see. Throws NOT_FOUND, also for one revoked before. */
+/** Revokes a token that the caller may see. Throws NOT_FOUND, also for one revoked before, and LAST_WAY_IN. */
 export async function revokeApiToken(
   tx: Transaction,
   principal: Principal,
   input: Input<'revokeApiToken'>,
+  { waysIn }: { waysIn: WaysIn },
 ): Promise<void> {
+  await keepWayIn(tx, { ...principal, waysIn }, () => revokeVisible(tx, principal, input));
+}
+
+async function revokeVisible(tx: Transaction, principal: Principal, input: Input<'revokeApiToken'>): Promise<void> {
   const found = await sql<{ id: string }>`
     select t.id from api_tokens t
     where t.id = ${input.api_token_id} and ${visibleTo(principal)} and t.removed_at is null for update`.execute(tx);

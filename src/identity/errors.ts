@@ -29,6 +29,8 @@ export type IdentityErrorCode =
   | 'TAKEN'
   /** The organization would be left without an owner. */
   | 'LAST_OWNER'
+  /** The organization would be left without an owner who can log in. */
+  | 'LAST_WAY_IN'
   /** There are as many as may be. */
   | 'LIMIT_REACHED'
   /** A session that ended, by sign-out, by time or with its user, or that never was. */

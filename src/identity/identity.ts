@@ -28,6 +28,7 @@ import { ensureSigningKey, loadSigningKeys } from './signing-keys.ts';
 import { findTokenHolder, findTokenHolderById, getTokenHolder, type TokenHolder } from './token-holders.ts';
 import { oauthScope } from './token-scopes.ts';
 import { rememberVerified } from './verified-tokens.ts';
+import type { WaysIn } from './ways-in.ts';
 
 /** The answer to an exchange, field by field as the original's (api.md, section 4). */
 type ExchangedToken = {
@@ -67,6 +68,8 @@ export type Identity = {
   passwords: PasswordHashes | undefined;
   /** The provider of identities, where the operator named one. */
   oidc?: OidcDoor;
+  /** What counts as a way in of an owner, beside API tokens. */
+  waysIn: WaysIn;
 };
 
 export type IdentityOptions = {
@@ -96,7 +99,8 @@ export async function openIdentity(
     seal: (plaintext, owner) => seal(key, plaintext, owner),
     unseal: (sealed, owner) => unseal(key, sealed, owner),
   };
-  const { oidc, egress } = options;
+  const { oidc, egress, passwords = true } = options;
+  const waysIn: WaysIn = { passwords, issuer: oidc?.issuer };
   const verified = rememberVerified(async (jwt) => verifyAccessToken(await keys.forToken(jwt), jwt));
   const current = followChangedUsers(() => findChangedUsers(db));
   return {
@@ -126,7 +130,8 @@ export async function openIdentity(
     fileKey: deriveKey(key.current, 'file links'),
     failedLogins: countFailedLogins(options.loginLimits),
     getSessionHolder: (secret) => getSessionHolder(db, secret),
-    passwords: options.passwords === false ? undefined : openPasswordHashes(),
-    ...(oidc && egress && { oidc: openOidcDoor(oidc, { db, egress, seals }) }),
+    passwords: passwords ? openPasswordHashes() : undefined,
+    waysIn,
+    ...(oidc && egress && { oidc: openOidcDoor(oidc, { db, egress, seals, waysIn }) }),
   };
 }

@@ -9,7 +9,9 @@ import { IdentityError } from './errors.ts';
 import { findInstallationOrganization } from './installation-organizations.ts';
 import type { OidcPerson } from './oidc-claims.ts';
 import type { LoginSource } from './sessions.ts';
-import { requireOtherOwner, requireRoom, takeUsersTurn } from './users.ts';
+import { requireOtherOwner, requireRoom } from './users.ts';
+import { takeUsersTurn } from './users-turn.ts';
+import { keepWayIn, type WaysIn } from './ways-in.ts';
 
 export type AccountUser = { organization_id: string; user_id: string };
 
@@ -18,12 +20,12 @@ const LARDER = 'Larder';
 
 /**
  * The user of a person who logs in, with the role that the claim gives. Who is new is made a user where the operator's settings
- * give them a role. Throws IdentityError NOT_ADMITTED, LAST_OWNER and LIMIT_REACHED.
+ * give them a role. Throws IdentityError NOT_ADMITTED, LAST_OWNER, LAST_WAY_IN and LIMIT_REACHED.
  */
 export async function admitPerson(
   tx: Transaction,
   person: OidcPerson,
-  options: { organization: string | undefined; source: LoginSource },
+  options: { organization: string | undefined; source: LoginSource; waysIn: WaysIn },
 ): Promise<AccountUser> {
   await takeAccountTurn(tx, person);
   const known = await findAccount(tx, person);
@@ -32,7 +34,10 @@ export async function admitPerson(
   if (person.organization !== undefined && person.organization !== known.namespace) {
     throw notAdmitted('The provider puts this account into another organization than Larder does.');
   }
-  if (person.role_by_claim) await followClaim(tx, known, { person, source: options.source });
+  if (person.role_by_claim) {
+    const { source, waysIn } = options;
+    await keepWayIn(tx, { ...known, waysIn }, () => followClaim(tx, known, { person, source }));
+  }
   await tx
     .updateTable('oidc_accounts')
     .set({ last_used_at: now })

@@ -11,6 +11,7 @@ import { newTicketChecks, type Seals, type Ticket, takeTicket, writeTicket } fro
 import { requireWholeReach } from './passwords.ts';
 import type { Principal } from './principal.ts';
 import { createSession, getSessionHolder, type LoginSource } from './sessions.ts';
+import type { WaysIn } from './ways-in.ts';
 
 export type OidcDoor = {
   /** What people know the provider by: its host. */
@@ -22,7 +23,7 @@ export type OidcDoor = {
   begin(wish: { redirect_uri: string; return_to: string; caller?: Principal }): Promise<{ url: URL; ticket: string }>;
   /**
    * Ends what `begin` began, at whichever server: answers where the browser goes on, and the secret of a new session where somebody
-   * logged in. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN, PROVIDER_FAILED, LAST_OWNER.
+   * logged in. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN, PROVIDER_FAILED, LAST_OWNER, LAST_WAY_IN.
    */
   finish(given: Returned): Promise<{ return_to: string; secret?: string }>;
 };
@@ -36,10 +37,10 @@ type Returned = {
   source: LoginSource;
 };
 
-type Parts = { db: Database; egress: Pick<Egress, 'request'>; seals: Seals };
+type Parts = { db: Database; egress: Pick<Egress, 'request'>; seals: Seals; waysIn: WaysIn };
 
 /** Nothing is asked of the provider before somebody comes. */
-export function openOidcDoor(settings: OidcSettings, { db, egress, seals }: Parts): OidcDoor {
+export function openOidcDoor(settings: OidcSettings, { db, egress, seals, waysIn }: Parts): OidcDoor {
   const client = openOidcClient(settings, egress);
   return {
     name: new URL(settings.issuer).host,
@@ -62,7 +63,7 @@ export function openOidcDoor(settings: OidcSettings, { db, egress, seals }: Part
       }
       const { organization } = settings;
       const { secret } = await inTransaction(db, async (tx) => {
-        const admitted = await admitPerson(tx, person, { organization, source });
+        const admitted = await admitPerson(tx, person, { organization, source, waysIn });
         return await createSession(tx, admitted, { way: 'signInWithOidc', source, instead_of: session });
       });
       return { return_to, secret };

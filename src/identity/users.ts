@@ -7,11 +7,12 @@ import type { Role } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { allOf, containing, direction, pageWindow, present, toPage, wireTime } from '../db/page.ts';
-import { takeTurn } from '../db/turns.ts';
 import { issueApiToken } from './api-tokens.ts';
 import { IdentityError, notFound } from './errors.ts';
 import type { Principal } from './principal.ts';
 import { endSessions } from './sessions.ts';
+import { takeUsersTurn } from './users-turn.ts';
+import { keepWayIn, type WaysIn } from './ways-in.ts';
 
 const FIRST_TOKEN = 'first token';
 
@@ -77,8 +78,17 @@ export async function createUser(
   return { id, api_token };
 }
 
-/** Changes name, e-mail address or role. Throws NOT_FOUND, TAKEN, LAST_OWNER, and what createUser throws of the caller. */
-export async function updateUser(tx: Transaction, principal: Principal, input: Input<'updateUser'>): Promise<void> {
+/** Changes name, e-mail address or role. Throws NOT_FOUND, TAKEN, LAST_OWNER, LAST_WAY_IN, and what createUser throws of the caller. */
+export async function updateUser(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'updateUser'>,
+  { waysIn }: { waysIn: WaysIn },
+): Promise<void> {
+  await keepWayIn(tx, { ...principal, waysIn }, () => changeUser(tx, principal, input));
+}
+
+async function changeUser(tx: Transaction, principal: Principal, input: Input<'updateUser'>): Promise<void> {
   const user = await holdUser(tx, principal, input.user_id);
   const { name, email, role } = input;
   if (user.role === 'OWNER' && role !== undefined && role !== 'OWNER') await requireOtherOwner(tx, principal, user.id);
@@ -96,8 +106,20 @@ export async function updateUser(tx: Transaction, principal: Principal, input: I
     .execute();
 }
 
-/** Removes a user, revokes all their tokens and ends their sessions. Throws NOT_FOUND, LAST_OWNER, and what createUser throws of the caller. */
-export async function deleteUser(tx: Transaction, principal: Principal, input: Input<'deleteUser'>): Promise<void> {
+/**
+ * Removes a user, revokes all their tokens and ends their sessions. Throws NOT_FOUND, LAST_OWNER, LAST_WAY_IN, and what
+ * createUser throws of the caller.
+ */
+export async function deleteUser(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'deleteUser'>,
+  { waysIn }: { waysIn: WaysIn },
+): Promise<void> {
+  await keepWayIn(tx, { ...principal, waysIn }, () => removeUser(tx, principal, input));
+}
+
+async function removeUser(tx: Transaction, principal: Principal, input: Input<'deleteUser'>): Promise<void> {
   const user = await holdUser(tx, principal, input.user_id);
   if (user.role === 'OWNER') await requireOtherOwner(tx, principal, user.id);
   const removal = { removed_at: now, removed_by: principal.name };
@@ -130,14 +152,6 @@ export async function requireOwner(tx: Transaction, principal: Principal): Promi
   const [user] = found.rows;
   if (user === undefined) throw new IdentityError('TOKEN_INVALID', 'The user of the token is gone');
   if (user.role !== 'OWNER') throw new IdentityError('FORBIDDEN', 'The user of the token is not an owner any more');
-}
-
-/** Of writers of one organization's users each sees what the one before did: an address is given once, and an owner stays. */
-export async function takeUsersTurn(
-  tx: Transaction,
-  { organization_id }: Pick<Principal, 'organization_id'>,
-): Promise<void> {
-  await takeTurn(tx, ['users', organization_id]);
 }
 
 /** A living user whom nobody else changes until this transaction ends. */

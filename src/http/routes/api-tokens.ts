@@ -1,10 +1,10 @@
 // API tokens as people look after them.
 import { getApiToken, issueApiToken, listApiTokens, revokeApiToken } from '../../identity/api-tokens.ts';
-import { reader, writer } from '../handler.ts';
+import { accessWriter, reader, writer } from '../handler.ts';
 
 export const apiTokenHandlers = {
   listApiTokens: reader(listApiTokens),
   issueApiToken: writer(issueApiToken),
   getApiToken: reader(getApiToken),
-  revokeApiToken: writer(revokeApiToken),
+  revokeApiToken: accessWriter(revokeApiToken),
 };

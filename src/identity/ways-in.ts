@@ -1,0 +1,107 @@
+// Ways in: what lets an owner log in. The last one of an organization cannot be removed, and one that ends soon is found.
+import { type RawBuilder, sql } from 'kysely';
+import type { Database, Transaction } from '../db/database.ts';
+import { IdentityError } from './errors.ts';
+import { takeUsersTurn } from './users-turn.ts';
+
+/** The ways to log in of this installation, beside API tokens. */
+export type WaysIn = {
+  /** Whether people log in by a password. */
+  passwords: boolean;
+  /** The issuer of the identity provider; absent where none is configured. */
+  issuer?: string | undefined;
+};
+
+/** Owners are warned this long before their last way in ends. */
+export const WARNING_DAYS = 30;
+
+/**
+ * Runs `act`, and throws IdentityError LAST_WAY_IN when the owners of the organization could log in before it and cannot after
+ * it. Holds the organization's lock until the transaction ends, so that of two concurrent removals the second sees the first.
+ */
+export async function keepWayIn<T>(
+  tx: Transaction,
+  { organization_id, waysIn }: { organization_id: string; waysIn: WaysIn },
+  act: () => Promise<T>,
+): Promise<T> {
+  await takeUsersTurn(tx, { organization_id });
+  const before = await hasWayIn(tx, organization_id, waysIn);
+  const result = await act();
+  if (before && !(await hasWayIn(tx, organization_id, waysIn))) {
+    throw new IdentityError('LAST_WAY_IN', `No owner could log in after this: first ${alternativesOf(waysIn)}`);
+  }
+  return result;
+}
+
+/** What gives owners another way in, as the end of a sentence. */
+export function alternativesOf({ passwords, issuer }: WaysIn): string {
+  const ways = [
+    'make another API token of an owner, with role OWNER and scope API',
+    ...(passwords ? ['set the password of an owner (PUT /larder/v1/password)'] : []),
+    ...(issuer === undefined
+      ? []
+      : ['connect an owner’s account at the identity provider (POST /larder/v1/sign-in/oidc)']),
+  ];
+  return ways.join(', or ');
+}
+
+async function hasWayIn(db: Database, organizationId: string, waysIn: WaysIn): Promise<boolean> {
+  const found = await sql<{ found: boolean }>`
+    select exists (select from (${waysOfOwners(waysIn)}) w
+      where w.organization_id = ${organizationId} and w.ends_at > now()) as found`.execute(db);
+  return found.rows[0]?.found ?? false;
+}
+
+/** An organization whose owners cannot log in, or soon cannot. */
+export type EndingWayIn = {
+  organization_id: string;
+  organization_name: string;
+  namespace: string;
+  /** When the last way in ends or ended. Null: there never was one of the ways that this installation has. */
+  ends_at: Date | null;
+  /** Days until then, rounded up; 0 once it has ended. */
+  days_left: number;
+};
+
+/** The organizations whose last way in has ended or ends within WARNING_DAYS, the most urgent first; or that one of them. */
+export async function findEndingWaysIn(
+  db: Database,
+  waysIn: WaysIn,
+  options: { organization_id?: string } = {},
+): Promise<EndingWayIn[]> {
+  const { organization_id } = options;
+  const found = await sql<EndingWayIn>`
+    select o.id as organization_id, o.name as organization_name, o.namespace, w.ends_at,
+      greatest(0, ceil(coalesce(extract(epoch from w.ends_at - now()), 0) / 86400))::int as days_left
+    from (${endsByOrganization(waysIn)}) w join organizations o on o.id = w.organization_id
+    where ${organization_id === undefined ? sql`true` : sql`o.id = ${organization_id}`}
+      and (w.ends_at is null or w.ends_at <= now() + make_interval(days => ${WARNING_DAYS}))
+    order by w.ends_at nulls first, o.id`.execute(db);
+  return found.rows;
+}
+
+/** How many organizations that are: `ended` have no way in any more, those of `ending` have one for WARNING_DAYS at most. */
+export async function countEndingWaysIn(db: Database, waysIn: WaysIn): Promise<{ ending: number; ended: number }> {
+  const found = await sql<{ ending: number; ended: number }>`
+    select count(*) filter (where w.ends_at > now() and w.ends_at <= now() + make_interval(days => ${WARNING_DAYS}))
+        as ending, count(*) filter (where w.ends_at is null or w.ends_at <= now()) as ended
+    from (${endsByOrganization(waysIn)}) w`.execute(db);
+  return found.rows[0] ?? { ending: 0, ended: 0 };
+}
+
+function endsByOrganization(waysIn: WaysIn): RawBuilder<unknown> {
+  return sql`select o.id as organization_id, max(w.ends_at) as ends_at
+    from organizations o left join (${waysOfOwners(waysIn)}) w on w.organization_id = o.id group by o.id`;
+}
+
+/** Every way in of an owner who was not removed, with its end. A token of a lesser role or scope lets nobody in as an owner. */
+function waysOfOwners({ passwords, issuer }: WaysIn): RawBuilder<unknown> {
+  return sql`
+    select u.organization_id, w.ends_at from users u cross join lateral (
+      select t.expires_at as ends_at from api_tokens t
+        where t.user_id = u.id and t.removed_at is null and t.role = 'OWNER' and 'API' = any(t.scopes)
+      union all select 'infinity' from user_passwords p where ${passwords} and p.user_id = u.id
+      union all select 'infinity' from oidc_accounts a
+        where a.organization_id = u.organization_id and a.user_id = u.id and a.issuer = ${issuer ?? null}
+    ) w where u.role = 'OWNER' and u.removed_at is null`;
+}
