@@ -1,7 +1,7 @@
 // The rules an archive's entries obey, one after the other, so that all that break one are told together.
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import type { ListingEntry } from '../tar/listing.ts';
-import { ancestorsOf } from '../tar/path.ts';
+import { parentOf } from '../tar/path.ts';
 import { HOOK_NAMES, type HookName, ROOTFS } from './inspection.ts';
 import { DECLARATION_BYTES_MAX, SCRIPT_BYTES_MAX } from './limits.ts';
 import { isMachinePath, nameProblem, targetProblem } from './names.ts';
@@ -19,6 +19,11 @@ export class Entries {
   readonly #implied = new Set<string>();
   readonly #strangeTops = new Set<string>();
 
+  /** Distinct folders above the entries. */
+  get folderCount(): number {
+    return this.#implied.size;
+  }
+
   get listing(): ListingEntry[] {
     return [...this.#byPath.values()];
   }
@@ -29,7 +34,7 @@ export class Entries {
 
   add(entry: ListingEntry): void {
     this.#byPath.set(entry.path, entry);
-    for (const folder of ancestorsOf(entry.path)) this.#implied.add(folder);
+    for (const folder of this.#newFoldersAbove(entry.path)) this.#implied.add(folder);
   }
 
   /** What is wrong with an entry, undefined when it may be added. `''`: the same was told of an entry beside it. */
@@ -56,11 +61,18 @@ export class Entries {
   relationProblem({ path, type, target }: Pick<TarHeader, 'path' | 'type' | 'target'>): string | undefined {
     if (this.#byPath.has(path)) return 'the entry is there twice';
     if (type !== 'folder' && this.#implied.has(path)) return 'other entries are beneath it, so it must be a folder';
-    const above = ancestorsOf(path).find((folder) => (this.#byPath.get(folder)?.type ?? 'folder') !== 'folder');
+    const above = [...this.#newFoldersAbove(path)].find(
+      (folder) => (this.#byPath.get(folder)?.type ?? 'folder') !== 'folder',
+    );
     if (above !== undefined) return `it is beneath ${above}, which is no folder`;
     if (type === 'hardlink' && this.#byPath.get(target ?? '')?.type !== 'file')
       return 'a hard link must name a regular file that stands before it';
     return undefined;
+  }
+
+  /** Innermost first. The walk ends at a folder that has entries beneath it, since the folders above that one were added with it. */
+  *#newFoldersAbove(path: string): Generator<string, void> {
+    for (let at = parentOf(path); at !== '' && !this.#implied.has(at); at = parentOf(at)) yield at;
   }
 }
 

@@ -22,6 +22,7 @@ type Judge = { violations: Violations; now: Date };
 export function judgeContents(taken: Taken, judge: Judge): Omit<Inspection, 'size' | 'expanded'> {
   const { declaration, certificates: declared } = judgeDeclaration(taken, judge);
   const found = [...certificatesOfRootfs(taken, judge), ...declared.map((certificate) => placed(certificate))];
+  if (found.length > CERTIFICATES_MAX) judge.violations.add('file', `more than ${CERTIFICATES_MAX} certificates`);
   const certificates = withoutDoubles(found, taken, judge);
   const hooks = judgeHooks(taken, judge);
   judgeTogether(taken.entries, { declaration, certificates }, judge);
@@ -56,6 +57,7 @@ function certificatesOfRootfs(
   { entries, contents, warnings }: Taken,
   { violations, now }: Judge,
 ): (TrustedCertificate & { warnings: string[] })[] {
+  let count = 0;
   return entries.listing
     .filter(({ path }) => isCertificatePath(path))
     .flatMap(({ path, type, size }) => {
@@ -65,13 +67,16 @@ function certificatesOfRootfs(
       else if (size > CERTIFICATE_BYTES_MAX) violations.add(fieldOf(path), 'it is too large for a certificate');
       else if (type === 'file' && bytes === undefined)
         violations.add(fieldOf(path), `more than ${CERTIFICATES_MAX} certificates`);
-      if (bytes === undefined) return [];
+      // One more than the limit is enough to refuse the archive; a file holds up to 160.
+      if (bytes === undefined || count > CERTIFICATES_MAX) return [];
       try {
         const name = baseName(path)
           .slice(0, -'.crt'.length)
           .replace(/[^A-Za-z0-9._-]/g, '_');
         const file = path.slice(ROOTFS.length);
-        return named(name, readCertificates(bytes.toString('latin1'), now)).map((certificate, index) =>
+        const read = readCertificates(bytes.toString('latin1'), now);
+        count += read.length;
+        return named(name, read).map((certificate, index) =>
           index === 0 ? placed(certificate, file) : placed(certificate),
         );
       } catch (error) {

@@ -10,7 +10,7 @@ import { judgeContents } from './contents.ts';
 import { fieldOf, Violations } from './errors.ts';
 import { GzipError, gunzipOne, type Progress } from './gunzip.ts';
 import { type Inspection, ROOTFS } from './inspection.ts';
-import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX, ENTRIES_MAX } from './limits.ts';
+import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX, ENTRIES_MAX, FOLDERS_MAX, NAMES_BYTES_MAX } from './limits.ts';
 
 export type InspectOptions = {
   /** Certificates that are not valid at this time are refused. */
@@ -53,12 +53,14 @@ async function drop(iterator: AsyncIterator<Uint8Array>): Promise<void> {
   }
 }
 
-class TooManyEntries extends Error {}
+/** Ends the reading: every further entry would cost as much again. */
+class TooMuch extends Error {}
 
 class Inspector {
   readonly violations = new Violations();
   readonly taken: Taken = { entries: new Entries(), contents: new Map(), warnings: new Set() };
   #count = 0;
+  #namesBytes = 0;
   #certificates = 0;
 
   async read(tar: AsyncIterable<Uint8Array>): Promise<void> {
@@ -67,7 +69,7 @@ class Inspector {
       this.#tell(error);
     };
     for await (const entry of readTar(tar, { onBadEntry })) {
-      this.#countOne();
+      this.#countOne(entry);
       const problem = this.taken.entries.problem(entry);
       if (problem === undefined) await this.#take(entry);
       else if (problem !== '') this.violations.add(fieldOf(entry.name), problem);
@@ -78,8 +80,7 @@ class Inspector {
   tellBroken(error: unknown): void {
     if (error instanceof TarError) this.#tell(error);
     else if (error instanceof GzipError) this.violations.add('file', error.message);
-    else if (error instanceof TooManyEntries)
-      this.violations.add('file', `the archive holds more than ${ENTRIES_MAX} entries`);
+    else if (error instanceof TooMuch) this.violations.add('file', `the archive holds ${error.message}`);
     else throw error;
   }
 
@@ -87,9 +88,11 @@ class Inspector {
     this.violations.add(path === undefined ? 'file' : fieldOf(path), reason);
   }
 
-  #countOne(): void {
+  #countOne(entry?: TarEntry): void {
     this.#count += 1;
-    if (this.#count > ENTRIES_MAX) throw new TooManyEntries();
+    this.#namesBytes += Buffer.byteLength(entry?.name ?? '') + Buffer.byteLength(entry?.header.target ?? '');
+    if (this.#count > ENTRIES_MAX) throw new TooMuch(`more than ${ENTRIES_MAX} entries`);
+    if (this.#namesBytes > NAMES_BYTES_MAX) throw new TooMuch(`names of more than ${NAMES_BYTES_MAX} bytes in total`);
   }
 
   async #take({ header, body }: TarEntry): Promise<void> {
@@ -100,6 +103,7 @@ class Inspector {
     if (type === 'file') entry.digest = await this.#digest(entry, body);
     if (header.xattrs !== undefined) this.taken.warnings.add('extended attributes (capabilities, labels) are left out');
     this.taken.entries.add(entry);
+    if (this.taken.entries.folderCount > FOLDERS_MAX) throw new TooMuch(`entries in more than ${FOLDERS_MAX} folders`);
   }
 
   async #digest(entry: ListingEntry, body: AsyncIterable<Uint8Array>): Promise<`sha256:${string}`> {

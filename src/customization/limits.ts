@@ -11,6 +11,10 @@ export const RATIO_FREE_BYTES = 10 * 1024 * 1024;
 
 /** Entries, folders included: what a preview and a listing in memory still carry with ease. */
 export const ENTRIES_MAX = 20_000;
+/** Distinct folders above the entries, those included that have no entry of their own: each is held while the archive is read. */
+export const FOLDERS_MAX = 20_000;
+/** All names and link targets together: 400 bytes for each of the most entries, where long trees (`node_modules`) have 100. */
+export const NAMES_BYTES_MAX = 8 * 1024 * 1024;
 /** NAME_MAX and PATH_MAX of Linux: beyond them no file could be made. */
 export const NAME_BYTES_MAX = 255;
 export const PATH_BYTES_MAX = 4096;
@@ -26,7 +30,7 @@ export const WARNINGS_MAX = 50;
 export const DECLARATION_BYTES_MAX = 1024 * 1024;
 export const SCRIPT_BYTES_MAX = 1024 * 1024;
 export const CERTIFICATE_BYTES_MAX = 64 * 1024;
-/** The public internet's whole trust store has about 150. */
+/** Certificates in all, and files that hold them. The public internet's whole trust store has about 150. */
 export const CERTIFICATES_MAX = 200;
 
 /** Values a YAML document may hold, counted with its aliases followed: a bomb of aliases ends here. */

@@ -1,5 +1,6 @@
 // Reads an untrusted YAML document into plain values that remember their line: no tags, no types to guess, and nothing that explodes.
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -7,6 +8,7 @@ import {
   isSeq,
   Lexer,
   LineCounter,
+  type Node,
   parseDocument,
   type Range,
   visit,
@@ -89,18 +91,21 @@ function messageOf(problem: { code: string; message: string }): string {
 }
 
 class Walk {
-  readonly #document: Document;
   readonly #lines: LineCounter;
+  /** Found once: `alias.resolve` visits the whole document, and an alias inside an aliased value is followed each time. */
+  readonly #targets = new Map<Alias, Node | undefined>();
   #nodes = 0;
 
   constructor(document: Document, lines: LineCounter) {
-    this.#document = document;
     this.#lines = lines;
-    let aliases = 0;
+    const anchors = new Map<string, Node>();
     visit(document, {
+      Node: (_, node) => {
+        if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      },
       Alias: (_, alias) => {
-        aliases += 1;
-        if (aliases > YAML_ALIASES_MAX)
+        this.#targets.set(alias, anchors.get(alias.source));
+        if (this.#targets.size > YAML_ALIASES_MAX)
           throw new YamlRefused(`more than ${YAML_ALIASES_MAX} aliases`, this.#line(alias.range));
       },
     });
@@ -111,7 +116,7 @@ class Walk {
     this.#nodes += 1;
     if (this.#nodes > YAML_NODES_MAX) throw new YamlRefused('holds too much, its aliases followed', line);
     if (depth > YAML_DEPTH_MAX) throw new YamlRefused('is nested too deeply', line);
-    if (isAlias(node)) return this.value(node.resolve(this.#document), depth + 1);
+    if (isAlias(node)) return this.value(this.#targets.get(node), depth + 1);
     if ((isScalar(node) || isMap(node) || isSeq(node)) && node.tag !== undefined)
       throw new YamlRefused('tags are not taken', line);
     if (isScalar(node)) return scalar(node, line);

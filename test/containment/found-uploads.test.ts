@@ -1,0 +1,124 @@
+// Small uploads that cost a server much: each is answered after little processor time and memory, because one process serves all tenants.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { gzipSync } from 'node:zlib';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { EXAMPLE_ROOT, refusalsOf, yaml } from '../../src/customization/fixtures.ts';
+import { ENTRIES_MAX } from '../../src/customization/limits.ts';
+import type { TarInput } from '../../src/tar/entry.ts';
+import { archiveOf, entry } from '../../src/tar/fixtures.ts';
+
+/** Without the limits, these uploads took 5 to 50 s. */
+const PROCESSOR_MS_MAX = 4_000;
+/** Without the limits, one of them held 220 MiB until its end, and an organization may send 16 at once. */
+const HEAP_BYTES_MAX = 100 * 1024 ** 2;
+
+let collectGarbage: () => void;
+beforeAll(() => {
+  setFlagsFromString('--expose-gc');
+  collectGarbage = runInNewContext('gc');
+});
+
+/** What an upload is refused for, and the processor time and heap of reading it. */
+async function costOf(entries: TarInput[]) {
+  const archive = gzipSync(await archiveOf(entries));
+  collectGarbage();
+  const heapBefore = process.memoryUsage().heapUsed;
+  const begin = process.cpuUsage();
+  const refusals = await refusalsOf(archive);
+  const { user, system } = process.cpuUsage(begin);
+  return {
+    refusals,
+    processorMs: (user + system) / 1000,
+    heapBytes: process.memoryUsage().heapUsed - heapBefore,
+    sizeBytes: archive.length,
+  };
+}
+
+function expectCheap({ processorMs, heapBytes, sizeBytes }: Awaited<ReturnType<typeof costOf>>): void {
+  expect(sizeBytes).toBeLessThan(8 * 1024 ** 2);
+  expect(processorMs).toBeLessThan(PROCESSOR_MS_MAX);
+  expect(heapBytes).toBeLessThan(HEAP_BYTES_MAX);
+}
+
+const manyEntries = (pathOf: (index: number) => string, header: Partial<Parameters<typeof entry>[1]> = {}) =>
+  Array.from({ length: ENTRIES_MAX - 1 }, (_, index) => entry(`rootfs/${pathOf(index)}`, { content: '', ...header }));
+const folders = (depth: number, nameOf: (level: number) => string) =>
+  Array.from({ length: depth }, (_, level) => nameOf(level)).join('/');
+
+describe('an attacker uploads', { timeout: 60_000 }, () => {
+  test('the most entries, each below 60 folders of its own', async () => {
+    const cost = await costOf(manyEntries((index) => folders(60, (level) => `${index}x${level}`)));
+    expectCheap(cost);
+    expect(cost.refusals).toEqual(['file: the archive holds entries in more than 20000 folders']);
+  });
+
+  test('the most entries with names as long as names can be', async () => {
+    const shared = folders(60, () => 'x'.repeat(66));
+    const cost = await costOf(manyEntries((index) => `${shared}/${index}`));
+    expectCheap(cost);
+    expect(cost.refusals).toEqual(['file: the archive holds names of more than 8388608 bytes in total']);
+  });
+
+  test('entries that are refused, so that no limit of taken entries counts them', async () => {
+    const deep = folders(60, () => 'x'.repeat(60));
+    const cost = await costOf([entry('rootfs/a', { content: 'x' }), ...manyEntries((index) => `a/${index}/${deep}`)]);
+    expectCheap(cost);
+    expect(cost.refusals[0]).toMatch(/it is beneath rootfs\/a, which is no folder$/);
+    // 100 are listed. Reading ended long before the last entry.
+    const more = Number(/^and (\d+) more$/.exec(cost.refusals[100] ?? '')?.[1]);
+    expect(more).toBeGreaterThan(1_000);
+    expect(more).toBeLessThan(3_000);
+  });
+
+  test('links with targets as long as targets can be', async () => {
+    const target = folders(60, () => 'x'.repeat(66));
+    const links = Array.from({ length: ENTRIES_MAX - 1 }, (_, index) =>
+      entry(`rootfs/${index}`, { type: 'symlink', target }),
+    );
+    const cost = await costOf(links);
+    expectCheap(cost);
+    expect(cost.refusals).toEqual(['file: the archive holds names of more than 8388608 bytes in total']);
+  });
+
+  test('files that hold 18,600 certificates together', async () => {
+    const content = EXAMPLE_ROOT.repeat(93);
+    const path = (index: number) => `rootfs/usr/local/share/ca-certificates/c${index}.crt`;
+    const cost = await costOf(Array.from({ length: 200 }, (_, index) => entry(path(index), { content })));
+    expectCheap(cost);
+    expect(cost.refusals).toEqual(['file: more than 200 certificates']);
+  });
+
+  // `resolve` of the YAML library visits the whole document: 20,000 aliases that are followed in 30,000 values took 50 s.
+  test('aliases of aliases in front of many values', async () => {
+    const times = (count: number, text: string) => `[${Array(count).fill(text).join(',')}]`;
+    const cost = await costOf([
+      yaml(
+        'a: &a x',
+        `b: &b ${times(30, '*a')}`,
+        `c: &c ${times(30, '*b')}`,
+        `d: ${times(30, '*c')}`,
+        `e: ${times(30_000, 'x')}`,
+      ),
+    ]);
+    expectCheap(cost);
+    expect(cost.refusals).toEqual(['file:customization.yaml: line 1: holds too much, its aliases followed']);
+  });
+
+  test.each<[string, string, RegExp]>([
+    ['a list that begins half a million lists', '- '.repeat(500_000), /holds too much/],
+    ['half a million empty lines of one text', `a: |\n${' \n'.repeat(500_000)}`, /unknown key "a"/],
+    ['a text folded over 250,000 lines', `a: x\n${'  x\n'.repeat(250_000)}`, /unknown key "a"/],
+    ['a text of a million spaces', `a: "x${' '.repeat(1_000_000)}y"`, /unknown key "a"/],
+    ['a quoted text that never ends', `a: 'x\n${' \t x\n'.repeat(150_000)}`, /Missing closing/],
+    [
+      'ten thousand anchors',
+      `a: [${Array.from({ length: 10_000 }, (_, index) => `&a${index} x`).join(',')}]`,
+      /unknown key "a"/,
+    ],
+  ])('a declaration that is %s', async (_what, text, reason) => {
+    const cost = await costOf([yaml(text)]);
+    expectCheap(cost);
+    expect(cost.refusals).toEqual([expect.stringMatching(reason)]);
+  });
+});
