@@ -175,6 +175,16 @@ test('a worker that keeps dying is shown and logged once, and the server stays r
   expect(logged('work goes on')).toBe(1);
 });
 
+test('the operator is told how many organizations are losing their owners’ last way in, and not which', async () => {
+  const access = async () => JSON.parse((await ask('/readyz')).body).checks.owner_access;
+  const letEnd = (text: string) => database.pool.query('update api_tokens set expires_at = now() + $1', [text]);
+  expect(await access()).toEqual({ ok: true, ending: 0, ended: 0 });
+  await letEnd('29 days');
+  await vi.waitFor(async () => expect(await access()).toEqual({ ok: true, ending: 1, ended: 0 }), { timeout: 20_000 });
+  await letEnd('0 days');
+  await vi.waitFor(async () => expect(await access()).toEqual({ ok: true, ending: 0, ended: 1 }), { timeout: 20_000 });
+}, 60_000);
+
 test('metrics are beside it, and not on its own port', async () => {
   const answer = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
   expect(await answer.text()).toContain('route="/v2/*",status="401"');

@@ -4,11 +4,13 @@ import type { FastifyInstance } from 'fastify';
 import { bootstrap } from './bootstrap.ts';
 import { findEssentials, listWorkers } from './catalog/workers.ts';
 import type { Config } from './config.ts';
+import { atMostEvery } from './http/at-most-every.ts';
 import type { Readiness } from './http/health.ts';
 import { FREE_SHARE_MIN } from './http/limits.ts';
 import { openMetrics, serveMetrics } from './http/metrics.ts';
 import { buildServer } from './http/server.ts';
 import { followTlsFiles, readTlsFiles, TlsFilesError } from './http/tls-files.ts';
+import { countEndingWaysIn } from './identity/ways-in.ts';
 import type { Logger } from './log.ts';
 import type { WorkerDeaths } from './process-messages.ts';
 import { registerRegistryRoutes } from './registry/routes.ts';
@@ -22,6 +24,9 @@ const DRAIN_NOTICE_MS = 1_000;
 const DRAIN_MS = 5_000;
 
 const READY_POLL_MS = 100;
+
+/** Ways in end by the month: who asks /readyz every second gets the figures of this long ago at most. */
+const WAYS_IN_MS = 5_000;
 
 export type StartedServer = {
   /** `http://127.0.0.1:8080` */
@@ -125,7 +130,8 @@ function noteWorker(state: State, worker: WorkerDeaths, log: Logger): void {
   if (before && !worker.paused) log.info('work goes on: the worker stays up');
 }
 
-function checksOf({ db, content }: Resources, state: State): Readiness['checks'] {
+function checksOf({ db, content, identity }: Resources, state: State): Readiness['checks'] {
+  const endingWaysIn = atMostEvery(WAYS_IN_MS, () => countEndingWaysIn(db, identity.waysIn));
   return {
     installation: async () => ({ ok: state.bootstrapped }),
     database: async () => {
@@ -138,6 +144,8 @@ function checksOf({ db, content }: Resources, state: State): Readiness['checks']
       // Cut off, so that what is short of the limit never reads as if it had reached it.
       return { ok: true, free_percent: Math.floor(free * 1000) / 10, has_room: free >= FREE_SHARE_MIN };
     },
+    // Organizations whose owners cannot log in, or cannot within a month: for the operator, and no reason to send requests elsewhere.
+    owner_access: async () => ({ ok: true, ...(await endingWaysIn()) }),
     // Without a worker nothing is built, but everything can be asked: that is not for a load balancer to act on.
     workers: async () => {
       const { failed: _, ...paused } = state.worker.paused ?? {};

@@ -58,7 +58,11 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
     onError: (err, job) => log.error({ err, ...(job && { job }) }, job ? 'a job failed' : 'the queue stumbled'),
   });
   await ensureShared(resources.db);
-  await inTransaction(resources.db, (tx) => enqueue(tx, 'discover-products', {}, { key: 'start' }));
+  await inTransaction(resources.db, async (tx) => {
+    await enqueue(tx, 'discover-products', {}, { key: 'start' });
+    // An installation that does not run at the hour of the schedule warns too.
+    await enqueue(tx, 'warn-of-ending-ways-in', {}, { key: 'start' });
+  });
   log.info({ sandbox: probe.mode, concurrency: config.workerConcurrency }, 'worker started');
   return {
     drain: () => queue.drain(),

@@ -20,5 +20,7 @@ export function handlersWith(handle: (id: string, context: JobContext) => Promis
     'sweep-content': none,
     'deliver-notification': none,
     'tend-notifications': none,
+    'warn-of-ending-ways-in': none,
+    'mail-way-in-warning': none,
   };
 }

@@ -1,7 +1,23 @@
-// The rows of who may do what: organizations with what they may have, their users, tokens and subscriptions.
+// The rows of the installation and of who may do what: organizations with what they may have, their users, tokens and subscriptions.
 import type { Generated } from 'kysely';
 import type { Role, SubscriptionProduct } from '../contract/vocabulary.ts';
-import type { DefaultTime, OptionalTime, Time } from './columns.ts';
+import type { DefaultTime, Json, OptionalTime, Time } from './columns.ts';
+
+export type InstallationTable = {
+  only_one: Generated<boolean>;
+  key_check: Buffer;
+  created_at: DefaultTime;
+  /** Names the installation in its tokens. */
+  issuer: string | null;
+};
+
+/** JWK members are JSON values (RFC 7517, section 4). */
+export type SigningKeysTable = {
+  kid: string;
+  public_jwk: Json<Record<string, unknown>>;
+  sealed_private_jwk: Buffer;
+  created_at: DefaultTime;
+};
 
 export type OrganizationsTable = {
   id: Generated<string>;

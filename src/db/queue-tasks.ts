@@ -20,6 +20,10 @@ export type TaskPayloads = {
   'deliver-notification': { delivery_id: string };
   /** Tells of the month's new offerings, and forgets old deliveries. */
   'tend-notifications': Record<string, never>;
+  /** Looks for organizations whose owners soon cannot log in, logs them, and enqueues their mail. */
+  'warn-of-ending-ways-in': Record<string, never>;
+  /** Mails the owners of one of them. */
+  'mail-way-in-warning': { warning_id: string };
   /** Drops content that no row uses and nobody touched for a day. */
   'sweep-content': Record<string, never>;
 };
@@ -34,4 +38,5 @@ export const SCHEDULES: Partial<Record<Task, string>> = {
   'move-life-cycles': '1 0 * * *',
   'check-registries': '*/5 * * * *',
   'tend-notifications': '23 7 * * *',
+  'warn-of-ending-ways-in': '37 6 * * *',
 };

@@ -31,6 +31,15 @@ export type OidcAccountsTable = {
   last_used_at: DefaultTime;
 };
 
+export type WayInWarningsTable = {
+  id: Generated<string>;
+  organization_id: string;
+  ends_at: Time;
+  days: number;
+  created_at: DefaultTime;
+  mailed_at: OptionalTime;
+};
+
 export type OidcReturnsTable = {
   id: string;
   expires_at: Time;

@@ -35,7 +35,14 @@ import type {
   RepositoryUploadsTable,
   RevisionsTable,
 } from './content-tables.ts';
-import type { ApiTokensTable, OrganizationsTable, SubscriptionsTable, UsersTable } from './identity-tables.ts';
+import type {
+  ApiTokensTable,
+  InstallationTable,
+  OrganizationsTable,
+  SigningKeysTable,
+  SubscriptionsTable,
+  UsersTable,
+} from './identity-tables.ts';
 import type {
   NotificationDeliveriesTable,
   NotificationEventsTable,
@@ -47,26 +54,16 @@ import type {
   RegistriesTable,
   RegistryCredentialsTable,
 } from './registry-tables.ts';
-import type { OidcAccountsTable, OidcReturnsTable, SessionsTable, UserPasswordsTable } from './session-tables.ts';
+import type {
+  OidcAccountsTable,
+  OidcReturnsTable,
+  SessionsTable,
+  UserPasswordsTable,
+  WayInWarningsTable,
+} from './session-tables.ts';
 
 export { json } from './columns.ts';
 export type { ContentUseKind } from './content-tables.ts';
-
-type InstallationTable = {
-  only_one: Generated<boolean>;
-  key_check: Buffer;
-  created_at: DefaultTime;
-  /** Names the installation in its tokens. */
-  issuer: string | null;
-};
-
-/** JWK members are JSON values (RFC 7517, section 4). */
-type SigningKeysTable = {
-  kid: string;
-  public_jwk: Json<Record<string, unknown>>;
-  sealed_private_jwk: Buffer;
-  created_at: DefaultTime;
-};
 
 type CatalogsTable = {
   id: Generated<string>;
@@ -322,7 +319,7 @@ type WorkersTable = {
   sandbox_mode: 'userns' | 'root' | 'files-only';
   sandbox_reasons: string[];
   limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
-  limits_reasons: string[];
+  limits_reasons: Generated<string[]>;
   started_at: DefaultTime;
   seen_at: DefaultTime;
 };
@@ -346,6 +343,7 @@ export type Tables = {
   sessions: SessionsTable;
   oidc_accounts: OidcAccountsTable;
   oidc_returns: OidcReturnsTable;
+  way_in_warnings: WayInWarningsTable;
   catalogs: CatalogsTable;
   operating_systems: OperatingSystemsTable;
   products: ProductsTable;

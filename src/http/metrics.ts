@@ -9,6 +9,7 @@ import { listWorkers } from '../catalog/workers.ts';
 import type { Database } from '../db/database.ts';
 import { countJobs } from '../db/queue-figures.ts';
 import type { ContentStore } from '../oci/content.ts';
+import { atMostEvery } from './at-most-every.ts';
 
 export type MetricsParts = {
   db: Database;
@@ -141,15 +142,6 @@ function metricsOfWorker(register: Registry, find: NonNullable<MetricsParts['wor
     deaths.reset();
     deaths.inc(found.deaths);
     paused.set(found.paused ? 1 : 0);
-  };
-}
-
-/** Calls `act` unless it was called lately; who asks meanwhile gets the same answer. */
-function atMostEvery(ms: number, act: () => Promise<void>): LookUp {
-  let last: { at: number; done: Promise<void> } | undefined;
-  return () => {
-    if (last === undefined || performance.now() - last.at >= ms) last = { at: performance.now(), done: act() };
-    return last.done;
   };
 }
 

@@ -22,6 +22,7 @@ import { packagePipeline } from './package-pipeline.ts';
 import { planPipeline } from './plan-pipeline.ts';
 import { sweepContent } from './sweep-content.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
+import { mailWayInWarning, warnOfEndingWaysIn } from './warn-of-ending-ways-in.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 type Job<T extends Task> = (resources: WorkerResources, payload: TaskPayloads[T], context: JobContext) => Promise<void>;
@@ -39,6 +40,8 @@ const tasks = {
   'check-registries': checkRegistries,
   'deliver-notification': deliverNotification,
   'tend-notifications': tendNotifications,
+  'warn-of-ending-ways-in': warnOfEndingWaysIn,
+  'mail-way-in-warning': mailWayInWarning,
   'sweep-content': sweepContent,
 } satisfies { [T in Task]: Job<T> };
 

@@ -85,6 +85,6 @@ function named(names: string[], total = names.length): string {
 }
 
 /** No line ends, which would be a header of their own in a mail, and no marks that turn the direction of what follows. */
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]+/gu, ' ').trim();
 }

@@ -1,0 +1,60 @@
+// Warnings to owners whose last way in ends: which one is due, kept so that each is mailed once.
+import { sql } from 'kysely';
+import { now } from '../db/clock.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { type EndingWayIn, findEndingWaysIn, WARNING_DAYS, type WaysIn } from './ways-in.ts';
+
+/** A warning is due in the last so many days; 0: after the end. Few enough that the last one is still read. */
+const WARNINGS_DAYS = [0, 1, 3, 7, 14, WARNING_DAYS];
+
+/** After the end the operator helps; a mail that could not be sent for a week is not sent later. */
+const ENDED_DAYS_MAX = 7;
+
+/**
+ * Keeps the warning that is due for an organization. Returns its id while it was not mailed, undefined when it was or when the
+ * organization never had a way in that could end.
+ */
+export async function keepDueWarning(tx: Transaction, ending: EndingWayIn): Promise<string | undefined> {
+  const { organization_id, ends_at, days_left } = ending;
+  if (ends_at === null) return undefined;
+  const days = daysOfWarning(days_left);
+  await tx
+    .insertInto('way_in_warnings')
+    .values({ organization_id, ends_at, days })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  const kept = await tx
+    .selectFrom('way_in_warnings')
+    .where('organization_id', '=', organization_id)
+    .where('ends_at', '=', ends_at)
+    .where('days', '=', days)
+    .where('mailed_at', 'is', null)
+    .where(sql<boolean>`ends_at > now() - make_interval(days => ${ENDED_DAYS_MAX})`)
+    .select('id')
+    .executeTakeFirst();
+  return kept?.id;
+}
+
+/** What a warning that was not mailed yet says. Undefined when it is mailed, or when it is not the one that is due any more. */
+export async function findDueWarning(db: Database, waysIn: WaysIn, id: string): Promise<EndingWayIn | undefined> {
+  const kept = await db
+    .selectFrom('way_in_warnings')
+    .where('id', '=', id)
+    .where('mailed_at', 'is', null)
+    .where(sql<boolean>`ends_at > now() - make_interval(days => ${ENDED_DAYS_MAX})`)
+    .select(['organization_id', 'ends_at', 'days'])
+    .executeTakeFirst();
+  if (kept === undefined) return undefined;
+  const [ending] = await findEndingWaysIn(db, waysIn, kept);
+  const isDue = ending?.ends_at?.getTime() === kept.ends_at.getTime() && daysOfWarning(ending.days_left) === kept.days;
+  return isDue ? ending : undefined;
+}
+
+/** Records that a warning was mailed. */
+export async function recordMailedWarning(tx: Transaction, id: string): Promise<void> {
+  await tx.updateTable('way_in_warnings').set({ mailed_at: now }).where('id', '=', id).execute();
+}
+
+function daysOfWarning(daysLeft: number): number {
+  return WARNINGS_DAYS.find((days) => daysLeft <= days) ?? WARNING_DAYS;
+}

@@ -1,0 +1,35 @@
+// The mail that warns owners before nobody can log in as an owner any more.
+import { type Message, oneLine } from './message.ts';
+
+export type WayInEnds = {
+  organization_name: string;
+  namespace: string;
+  ends_at: Date;
+  /** 0 once it has ended. */
+  days_left: number;
+  /** The ways to make another one, as the end of a sentence. */
+  alternatives: string;
+};
+
+/** Words the warning. */
+export function messageOfWayInEnds(warning: WayInEnds): Message {
+  const { namespace, days_left, alternatives } = warning;
+  const name = oneLine(warning.organization_name);
+  const at = `${warning.ends_at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  if (days_left === 0) {
+    return {
+      title: `No owner of ${name} can log in any more`,
+      lines: [
+        `The last API token with which an owner could log in ended at ${at}.`,
+        `The operator of this installation can let an owner in, on the machine that reaches its database: larder tokens create --operator --organization ${namespace}`,
+      ],
+    };
+  }
+  return {
+    title: `${name}: the last token of an owner ends in ${days_left} ${days_left === 1 ? 'day' : 'days'}`,
+    lines: [
+      `It ends at ${at}. After that no owner can log in, and nobody can make another token.`,
+      `Before then, ${alternatives}.`,
+    ],
+  };
+}
