@@ -46,7 +46,7 @@ afterAll(async () => {
   await api.close();
 });
 
-/** Pushed by skopeo: `foreign`, an index for a platform that no worker has; `alone`, its manifest without an index; `trixie`, a Debian 13; `bookworm`, one to build on. */
+/** Pushed by skopeo: `foreign`, an index for a platform that no worker has; `alone`, its manifest without an index; `trixie`, a Debian 13; `bookworm`, one to build on; `hostile`, with arguments of a sandbox in a variable. */
 async function pushImages(): Promise<void> {
   const layout = join(api.directory, 'layout');
   await mkdir(join(layout, 'blobs', 'sha256'), { recursive: true });
@@ -54,9 +54,9 @@ async function pushImages(): Promise<void> {
     await writeFile(join(layout, 'blobs', 'sha256', digestOf(bytes).slice(7)), bytes);
     return descriptorOf(bytes, mediaType);
   };
-  const writeImage = async (platform: { os: string; architecture: string }, built: BuiltLayer[]) => {
+  const writeImage = async (platform: { os: string; architecture: string }, built: BuiltLayer[], settings = {}) => {
     const rootfs = { type: 'layers', diff_ids: built.map(({ diff_id }) => diff_id) };
-    const image = { ...platform, config: {}, rootfs, history: [] };
+    const image = { ...platform, config: settings, rootfs, history: [] };
     const config = await write(JSON.stringify(image), MEDIA_TYPES.config);
     const layers = [];
     for (const { descriptor } of built)
@@ -69,13 +69,13 @@ async function pushImages(): Promise<void> {
   const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [{ ...alone, platform }] };
   const release = 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\nVERSION_ID="13"\n';
   const system = await writeLayer(api.content, [entry('usr/lib/os-release', { content: release })]);
+  const database = [await writeLayer(api.content, [entry('var/lib/dpkg/status', { content: '' })])];
   const tags = {
     foreign: await write(JSON.stringify(index), MEDIA_TYPES.index),
     alone,
     trixie: await writeImage(hostPlatform(), [system]),
-    bookworm: await writeImage(hostPlatform(), [
-      await writeLayer(api.content, [entry('var/lib/dpkg/status', { content: '' })]),
-    ]),
+    bookworm: await writeImage(hostPlatform(), database),
+    hostile: await writeImage(hostPlatform(), database, { Env: ['PATH=/bin', 'X=a\0--bind\0/\0/mnt\0'] }),
   };
   const manifests = Object.entries(tags).map(([tag, root]) => ({
     ...root,
@@ -121,6 +121,14 @@ test('an image to build on is well, and tells its platform', async () => {
   const { os, architecture } = hostPlatform();
   const image = await look('golden/debian:bookworm');
   expect(image).toMatchObject({ healthy: true, platforms: [{ os_family: os, architecture }] });
+});
+
+test('an image that means harm is told what is wrong with it, and not tried again', async () => {
+  const image = await look('golden/debian:hostile');
+  expect(image).toMatchObject({
+    healthy: false,
+    unhealthy_cause: `${peer.host}/golden/debian:hostile cannot be used: the image config: Env[1]: holds a NUL character.`,
+  });
 });
 
 test('a tag that is gone', async () => {

@@ -30,6 +30,7 @@ it('takes what an image holds', () => {
     header('etc/.wh..wh..opq'),
     header('.wh..wh.plnk/1.2'),
     header('ä'.repeat(127)),
+    header('\udcfc'.repeat(250)),
   ]);
 });
 

@@ -4,6 +4,7 @@ import { TarError } from './errors.ts';
 import { printable } from './header.ts';
 import { parentOf } from './path.ts';
 import { PathSet } from './path-index.ts';
+import { nameLength } from './text.ts';
 import { parseWhiteout } from './whiteout.ts';
 
 export type ArchiveLimits = {
@@ -41,7 +42,7 @@ export class ArchiveMeter {
     checkPath(header);
     this.#entries += 1;
     this.#contentBytes += header.size;
-    this.#namesBytes += Buffer.byteLength(header.path) + Buffer.byteLength(header.target ?? '');
+    this.#namesBytes += nameLength(header.path) + nameLength(header.target ?? '');
     this.#addFolders(header.type === 'folder' ? header.path : parentOf(header.path));
     const { entryCountMax, folderCountMax, namesBytesMax, contentBytesMax } = this.#limits;
     if (this.#entries > entryCountMax) throw tooMany(`more than ${entryCountMax} entries`);
@@ -61,19 +62,19 @@ export class ArchiveMeter {
 }
 
 function checkPath({ path, type, target }: TarHeader): void {
-  if (Buffer.byteLength(path) > PATH_BYTES_MAX) throw limit(`the path is longer than ${PATH_BYTES_MAX} bytes`, path);
+  if (nameLength(path) > PATH_BYTES_MAX) throw limit(`the path is longer than ${PATH_BYTES_MAX} bytes`, path);
   let depth = 0;
   for (let start = 0; start <= path.length; depth++) {
     const slash = path.indexOf('/', start);
     const end = slash < 0 ? path.length : slash;
     // A name of few characters has few bytes.
-    if (end - start > NAME_BYTES_MAX / 4 && Buffer.byteLength(path.slice(start, end)) > NAME_BYTES_MAX) {
+    if (end - start > NAME_BYTES_MAX / 4 && nameLength(path.slice(start, end)) > NAME_BYTES_MAX) {
       throw limit(`a name in the path is longer than ${NAME_BYTES_MAX} bytes`, path);
     }
     start = end + 1;
   }
   if (depth > DEPTH_MAX) throw limit(`the path is deeper than ${DEPTH_MAX} folders`, path);
-  if (target !== undefined && Buffer.byteLength(target) > PATH_BYTES_MAX) {
+  if (target !== undefined && nameLength(target) > PATH_BYTES_MAX) {
     throw limit(`the target of the link is longer than ${PATH_BYTES_MAX} bytes`, path);
   }
   if (type === 'hardlink' && target === path)

@@ -63,6 +63,11 @@ export function encodeName(name: string): Buffer {
   return Buffer.concat(parts);
 }
 
+/** How many bytes a name has in an archive. */
+export function nameLength(name: string): number {
+  return hasBadBytes(name) ? encodeName(name).length : Buffer.byteLength(name);
+}
+
 /** True for a name whose bytes were not UTF-8. */
 export function hasBadBytes(name: string): boolean {
   return !name.isWellFormed();

@@ -1,0 +1,121 @@
+// What attempts with images have in common: images whose documents and layers an attacker wrote byte by byte, and how their pinning ends.
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { hostPlatform } from '../../src/build/base-image.ts';
+import { pinBaseImage } from '../../src/build/base-image-pin.ts';
+import { BuildError } from '../../src/build/build-error.ts';
+import type { BasePin } from '../../src/build/plan.ts';
+import type { ContentStore } from '../../src/oci/content.ts';
+import { type Descriptor, type Digest, MEDIA_TYPES } from '../../src/oci/descriptor.ts';
+import { openDiskContent } from '../../src/oci/disk.ts';
+import { describeBytes } from '../../src/oci/manifest.ts';
+import { memoryContent } from '../../src/oci/memory.ts';
+import type { TarHeader, TarInput } from '../../src/tar/entry.ts';
+import { archiveOf, entry } from '../../src/tar/fixtures.ts';
+import { checksumOf } from '../../src/tar/header.ts';
+import { formatHeader } from '../../src/tar/write.ts';
+
+export const SYSTEM = { name: 'Debian 12', distro: 'debian', version: '12' };
+export const NAME = 'host/team/evil:1';
+
+/** The package database of a harmless image. */
+export const STATUS = entry('var/lib/dpkg/status', {
+  content: 'Package: base-files\nStatus: install ok installed\nVersion: 12\nArchitecture: all\n\n',
+});
+
+/** A layer as it lies in a registry: compressed bytes, and the digest that the config claims for its tar. */
+export type HostileLayer = { bytes: Buffer; diffId: Digest };
+
+export function digestOf(bytes: Uint8Array): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+/** A layer of these bytes as a tar. */
+export function layerOf(tar: Buffer): HostileLayer {
+  return { bytes: gzipSync(tar, { level: 1 }), diffId: digestOf(tar) };
+}
+
+/** A layer of these entries. */
+export async function layerWith(entries: TarInput[]): Promise<HostileLayer> {
+  return layerOf(await archiveOf(entries));
+}
+
+/** A header that says what it likes, without a body: the archive ends behind it. */
+export function headerOnly(header: Partial<TarHeader> & { path: string }, patch?: (block: Buffer) => void): Buffer {
+  const whole = formatHeader({ ...entry(header.path, { content: '' }).header, ...header });
+  const block = whole.subarray(-512);
+  patch?.(block);
+  block.write(`${checksumOf(block).toString(8).padStart(6, '0')}\0 `, 148);
+  return Buffer.concat([whole, Buffer.alloc(1024)]);
+}
+
+export type HostileImage = {
+  layers?: HostileLayer[];
+  /** Fields that stand in the place of a harmless config's; bytes stand for the whole document. */
+  config?: object | Buffer;
+  /** As `config`, of the manifest. */
+  manifest?: object | Buffer;
+  /** Goes around the manifest, and is named in its place. */
+  index?: (manifest: Descriptor) => object | Buffer;
+};
+
+/** Puts an image into a store and answers what a tag of it would name. */
+export async function storeImage(content: ContentStore, image: HostileImage): Promise<Descriptor> {
+  const layers = image.layers ?? [await layerWith([STATUS])];
+  const config = bytesOf(image.config, {
+    ...hostPlatform(),
+    config: {},
+    rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
+  });
+  const manifest = bytesOf(image.manifest, {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.manifest,
+    config: describeBytes(MEDIA_TYPES.config, config),
+    layers: layers.map(({ bytes }) => describeBytes(MEDIA_TYPES.layer, bytes)),
+  });
+  const described = describeBytes(MEDIA_TYPES.manifest, manifest);
+  const index = image.index && bytesOf(image.index({ ...described, platform: hostPlatform() }), {});
+  for (const bytes of [...layers.map((layer) => layer.bytes), config, manifest, ...(index ? [index] : [])]) {
+    await content.put([bytes] as unknown as AsyncIterable<Uint8Array>);
+  }
+  return index === undefined ? described : describeBytes(MEDIA_TYPES.index, index);
+}
+
+function bytesOf(given: object | Buffer | undefined, harmless: object): Buffer {
+  return Buffer.isBuffer(given) ? given : Buffer.from(JSON.stringify({ ...harmless, ...given }));
+}
+
+/** Pins an image as the worker does. */
+export async function pin(image: HostileImage, content = memoryContent()): Promise<BasePin> {
+  const root = await storeImage(content, image);
+  return await pinBaseImage({ workspace: { content }, root, name: NAME, system: SYSTEM });
+}
+
+/**
+ * The message of the BuildError that ends the pinning. Any other end (success, a fault that the queue would try again) fails the attempt.
+ */
+export async function refusalOf(image: HostileImage): Promise<string> {
+  const end = await pin(image).catch((error: unknown) => error);
+  if (end instanceof BuildError) return end.message;
+  throw new Error('the pinning did not end in a BuildError', { cause: end });
+}
+
+const run = promisify(execFile);
+
+/** Pins an image in a process of its own: how it ended, and the most memory that the process held, in MiB. */
+export async function measuredPin(image: HostileImage): Promise<{ end: string; peakMib: number }> {
+  const directory = await mkdtemp(join(tmpdir(), 'larder-hostile-'));
+  try {
+    const root = await storeImage(await openDiskContent(directory), image);
+    const child = new URL('pin-child.ts', import.meta.url).pathname;
+    const { stdout } = await run(process.execPath, [child, directory, JSON.stringify(root)]);
+    return JSON.parse(stdout) as { end: string; peakMib: number };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}

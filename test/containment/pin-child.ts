@@ -1,0 +1,15 @@
+// A process that pins one image and tells how that ended and what it took: `pin-child.ts CONTENT-FOLDER ROOT-AS-JSON`.
+import { readFileSync } from 'node:fs';
+import { pinBaseImage } from '../../src/build/base-image-pin.ts';
+import { openDiskContent } from '../../src/oci/disk.ts';
+import { NAME, SYSTEM } from './hostile-images.ts';
+
+const [directory = '', root = ''] = process.argv.slice(2);
+const content = await openDiskContent(directory);
+const end = await pinBaseImage({ workspace: { content }, root: JSON.parse(root), name: NAME, system: SYSTEM }).then(
+  () => 'pinned',
+  (error: unknown) => String(error),
+);
+// getrusage(2) counts the parent's memory too, from before this program began.
+const peakKib = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+process.stdout.write(JSON.stringify({ end, peakMib: Math.round(peakKib / 1024) }));
