@@ -13,6 +13,13 @@ export type TakenJob = {
   record: JobRecord;
 };
 
+type Taking = {
+  ignoreGroups: readonly string[];
+  /** These tasks of these groups are passed over too. */
+  ignoreTasks: { groups: readonly string[]; tasks: readonly string[] };
+  runsNothing: boolean;
+};
+
 type TakenRow = { suspect: boolean; id: string | null; output: unknown } & Omit<TakenJob, 'id' | 'record'>;
 
 /** Four missed beats. With the beat before the death and the look after it, a job is back in under 8 s. */
@@ -24,13 +31,14 @@ export const LOST_AFTER_SECONDS = 6;
  */
 export async function takeJob(
   pool: pg.Pool,
-  { ignoreGroups, runsNothing }: { ignoreGroups: readonly string[]; runsNothing: boolean },
+  { ignoreGroups, ignoreTasks: { groups, tasks }, runsNothing }: Taking,
 ): Promise<TakenJob | 'ALONE' | undefined> {
   const { rows } = await pool.query<TakenRow>(
     `with first as (
        select id, coalesce(output @> '{"suspect": true}', false) as suspect from ${QUEUE_SCHEMA}.job
        where name = '${QUEUE_NAME}' and state < 'active' and not blocked and start_after <= now()
          and (group_id is null or group_id <> all($1::text[]))
+         and (group_id is null or group_id <> all($3::text[]) or data ->> 'task' <> all($4::text[]))
        order by priority desc, created_on limit 1
        for update skip locked),
      taken as (
@@ -39,7 +47,7 @@ export async function takeJob(
        from first where j.name = '${QUEUE_NAME}' and j.id = first.id and ($2::boolean or not first.suspect)
        returning j.id, j.data, j.group_id as "groupId", j.retry_count as "retryCount", j.started_on as "startedOn", j.output)
      select first.suspect, taken.* from first left join taken on true`,
-    [ignoreGroups, runsNothing],
+    [ignoreGroups, runsNothing, groups, tasks],
   );
   const [row] = rows;
   if (row === undefined) return undefined;

@@ -57,6 +57,17 @@ export type Queue = {
   stop(options?: { finishMs?: number }): Promise<void>;
 };
 
+/**
+ * Tasks that wait for servers which the group names, and may have to wait for hours. A group never has more than its share of
+ * the slots with them, so that a slot is left for others that come later.
+ */
+const OUTSIDE_TASKS: ReadonlySet<Task> = new Set([
+  'follow-base-image',
+  'check-registry',
+  'distribute-pipeline',
+  'deliver-notification',
+]);
+
 /** A moment for the memory of the dead process to be free again. */
 const CRASH_PAUSE_SECONDS = 3;
 
@@ -212,18 +223,16 @@ class WorkingQueue implements Queue {
   async #take(): Promise<TakenJob | 'ALONE' | undefined> {
     const share = Math.ceil(this.#options.concurrency / 2);
     const runsNothing = this.#running.size === 0;
-    const ignoreGroups = this.#groupsAt(share);
-    const fair = await takeJob(this.#pool, { ignoreGroups, runsNothing });
+    const jobs = [...this.#running].map(({ job }) => job);
+    const ignoreGroups = groupsAt(share, jobs);
+    const groups = groupsAt(
+      share,
+      jobs.filter(({ data }) => OUTSIDE_TASKS.has(data.task)),
+    );
+    const ignoreTasks = { groups, tasks: [...OUTSIDE_TASKS] };
+    const fair = await takeJob(this.#pool, { ignoreGroups, ignoreTasks, runsNothing });
     if (fair || ignoreGroups.length === 0) return fair;
-    return await takeJob(this.#pool, { ignoreGroups: [], runsNothing });
-  }
-
-  #groupsAt(share: number): string[] {
-    const counts = new Map<string, number>();
-    for (const { job } of this.#running) {
-      if (job.groupId) counts.set(job.groupId, (counts.get(job.groupId) ?? 0) + 1);
-    }
-    return [...counts].filter(([, count]) => count >= share).map(([group]) => group);
+    return await takeJob(this.#pool, { ignoreGroups: [], ignoreTasks, runsNothing });
   }
 
   #start(job: TakenJob): void {
@@ -342,6 +351,14 @@ class WorkingQueue implements Queue {
   #report(error: unknown, job?: JobData): void {
     this.#options.onError?.(error, job);
   }
+}
+
+function groupsAt(share: number, jobs: readonly TakenJob[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { groupId } of jobs) {
+    if (groupId) counts.set(groupId, (counts.get(groupId) ?? 0) + 1);
+  }
+  return [...counts].filter(([, count]) => count >= share).map(([group]) => group);
 }
 
 function messageOf(error: unknown): string {

@@ -8,6 +8,7 @@ import {
 } from '../catalog/base-image-versions.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
+import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact } from '../oci/copy.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -32,7 +33,8 @@ export async function followBaseImage(
       else await recordBaseImageHealth(tx, { base_image_id });
     });
   } catch (error) {
-    if (!isAnswer(error, context)) throw error;
+    // A registry's call that was broken off says nothing of the registry.
+    if (context.signal.aborted || !isAnswer(error, context)) throw error;
     const unhealthy_cause = causeOf(error, image);
     await inTransaction(resources.db, (tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
   }
@@ -53,12 +55,16 @@ function causeOf(error: Error, { registry, container_image }: FollowedBaseImage)
 /** All platforms of an image as its registry has them, compressed. The largest published ones have some 10 GB for each of two or three. */
 const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 
+/** For everything that is read of a registry in one look. Blobs that came are kept, and the next look goes on behind them. */
+const READ_MS_MAX = 2 * 3600 * 1000;
+
 async function bringVersion(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal) {
   const { registry } = image;
   if (!registry) throw new Error(`Base image ${image.id} is of no registry`);
   const reference = parseReference(image.container_image);
   const repository = repositoryIn(registry.url, reference.repository);
-  const source = openRegistryTarget(resources, registry, repository);
+  const time = AbortSignal.timeout(READ_MS_MAX);
+  const source = abortableTarget(openRegistryTarget(resources, registry, repository), AbortSignal.any([signal, time]));
   const root = await source.resolve(reference.digest ?? reference.tag ?? 'latest');
   const name = `${splitRegistryUrl(registry.url).host}/${repositoryIn(registry.url, image.container_image)}`;
   if (!root)
@@ -67,7 +73,13 @@ async function bringVersion(resources: WorkerResources, image: FollowedBaseImage
       cause_kind: 'BUILD_ERROR',
     });
   if (root.digest === image.newest_digest) return undefined;
-  await copyArtifact(source, contentTarget(resources.content), root, { blobBytesMax: IMAGE_BYTES_MAX });
+  try {
+    await copyArtifact(source, contentTarget(resources.content), root, { blobBytesMax: IMAGE_BYTES_MAX });
+  } catch (error) {
+    if (!time.aborted) throw error;
+    const message = `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that came are kept for the next look.`;
+    throw new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR' });
+  }
   const input = { root, name, system: image.operating_system };
   const pin = await resources.engine.run('pin-base-image', input, { signal });
   return { digest: pin.digest, pin, contents: contentsOfBase(pin) };

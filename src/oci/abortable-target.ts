@@ -1,8 +1,9 @@
 // A target whose calls end when a signal is aborted: a cancelled push must not wait for a slow registry.
+import { addAbortSignal } from 'node:stream';
 import type { Target } from './target.ts';
 
 /**
- * Every call rejects with the signal's reason as soon as that is aborted. A body that is being sent breaks off at its next
+ * Every call rejects with the signal's reason as soon as that is aborted. A body that is being sent or read breaks off at its next
  * piece; a request that the registry does not answer ends by the client's time limits. Nothing waits for either.
  */
 export function abortableTarget(target: Target, signal: AbortSignal): Target {
@@ -21,7 +22,7 @@ export function abortableTarget(target: Target, signal: AbortSignal): Target {
   const { place, pushTagged, adopt, attach } = target;
   return {
     resolve: (reference) => until(() => target.resolve(reference)),
-    fetch: (descriptor, range) => until(() => target.fetch(descriptor, range)),
+    fetch: (descriptor, range) => until(async () => addAbortSignal(signal, await target.fetch(descriptor, range))),
     exists: (descriptor) => until(() => target.exists(descriptor)),
     push: (descriptor, open) => until(() => target.push(descriptor, body(open))),
     mount: (descriptor, from) => until(() => target.mount(descriptor, from)),

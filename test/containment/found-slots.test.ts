@@ -1,0 +1,111 @@
+// One organization that lets a worker wait for its servers, or jobs that no worker can read: the jobs of the others are done.
+
+import { Readable } from 'node:stream';
+import { setInterval } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inTransaction } from '../../src/db/database.ts';
+import { type EnqueueOptions, enqueue, QUEUE_CHANNEL } from '../../src/db/queue.ts';
+import type { Task } from '../../src/db/queue-tasks.ts';
+import { openQueue, type Queue } from '../../src/db/queue-worker.ts';
+import { abortableTarget } from '../../src/oci/abortable-target.ts';
+import type { Target } from '../../src/oci/target.ts';
+import { createTestDatabase, type TestDatabase } from '../database.ts';
+import { until } from '../house.ts';
+import { handlersWith } from '../queue-handlers.ts';
+
+const PATIENCE = { timeout: 60_000 };
+
+let database: TestDatabase;
+let queue: Queue;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  queue = await openQueue({ url: database.url });
+});
+afterEach(async () => {
+  await queue.stop({ finishMs: 0 });
+  await database.drop();
+});
+
+const follow = (id: string, options: EnqueueOptions) =>
+  inTransaction(database.db, (tx) => enqueue(tx, 'follow-base-image', { base_image_id: id }, options));
+const build = (id: string, options: EnqueueOptions, task: Extract<Task, `${string}-pipeline`> = 'package-pipeline') =>
+  inTransaction(database.db, (tx) => enqueue(tx, task, { pipeline_id: id }, options));
+
+/** Works with two slots. Jobs whose id begins with `slow` end only when the worker stops. */
+async function work(errors: unknown[] = []): Promise<string[]> {
+  const begun: string[] = [];
+  const handlers = handlersWith(async (id, { signal }) => {
+    begun.push(id);
+    if (!id.startsWith('slow') || signal.aborted) return;
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  });
+  await queue.work(handlers, { concurrency: 2, onError: (error) => void errors.push(error) });
+  return begun;
+}
+
+test('an organization tries to hold all slots with registries that never end an answer', PATIENCE, async () => {
+  for (const id of ['slow1', 'slow2', 'slow3']) await follow(id, { group: 'attacker', priority: 30 });
+  const begun = await work();
+  await until('the attacker has its share', async () => begun.includes('slow1'));
+  // It is alone, and what needs no server of its own is still done in the other slot.
+  await build('own', { group: 'attacker' });
+  await until('its build is done', async () => begun.includes('own'));
+  for (const id of ['a', 'b', 'c']) await build(id, { group: 'victim' });
+  await until('the others are served', async () => begun.includes('c'));
+  expect(begun).toEqual(['slow1', 'own', 'a', 'b', 'c']);
+});
+
+test('it tries the same with registries that never take what is pushed', PATIENCE, async () => {
+  for (const id of ['slow1', 'slow2']) await build(id, { group: 'attacker', priority: 30 }, 'distribute-pipeline');
+  const begun = await work();
+  await until('the attacker has its share', async () => begun.includes('slow1'));
+  await build('a', { group: 'victim' }, 'distribute-pipeline');
+  await until('another organization distributes', async () => begun.includes('a'));
+  expect(begun).toEqual(['slow1', 'a']);
+});
+
+test('jobs of other versions, with payloads that no handler reads, stop nobody', PATIENCE, async () => {
+  const strange = [
+    {},
+    { task: 'never-heard-of', payload: {} },
+    { task: 'package-pipeline' },
+    { task: 'plan-pipeline', payload: null },
+    [],
+  ];
+  for (const data of strange) {
+    await database.pool.query(
+      `insert into queue.job (name, data, priority, retry_limit) values ('tasks', $1::jsonb, 90, 0)`,
+      [JSON.stringify(data)],
+    );
+  }
+  const errors: unknown[] = [];
+  const begun = await work(errors);
+  await until('each was tried', async () => errors.length >= strange.length);
+  // A cancelled pipeline is looked for among all jobs that run.
+  await database.pool.query(`select pg_notify('larder_pipelines_cancelled', 'x')`);
+  await build('a', { group: 'victim' });
+  await database.pool.query(`select pg_notify('${QUEUE_CHANNEL}', '')`);
+  await until('the next job is done', async () => begun.includes('a'));
+});
+
+test('a layer that comes one byte at a time ends with the time that a look at a registry has', async () => {
+  async function* drip() {
+    for await (const _ of setInterval(20)) yield Buffer.from('x');
+  }
+  const hostile = { fetch: async () => Readable.from(drip(), { objectMode: false }) } as Partial<Target> as Target;
+  const time = new AbortController();
+  const layer = await abortableTarget(hostile, time.signal).fetch({
+    mediaType: 'x',
+    digest: `sha256:${'0'.repeat(64)}`,
+    size: 1e9,
+  });
+  let size = 0;
+  const read = async () => {
+    for await (const piece of layer) {
+      size += piece.length;
+      if (size === 3) time.abort(new Error('the time is over'));
+    }
+  };
+  await expect(read()).rejects.toMatchObject({ name: 'AbortError', cause: { message: 'the time is over' } });
+  expect(size).toBeLessThan(10);
+});
