@@ -1,7 +1,7 @@
 // The rows about content: what uses it, what was made of it before, and the hosted registry's repositories.
 import type { Generated } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
-import type { DefaultTime, Json, OptionalJson } from './columns.ts';
+import type { DefaultTime, Json, OptionalJson, OptionalTime } from './columns.ts';
 
 export type RevisionsTable = { registry_id: string; repository: string; version: string; next: number };
 
@@ -44,6 +44,7 @@ export type RepositoriesTable = {
   organization_id: string | null;
   name: string;
   created_at: DefaultTime;
+  larder_since: OptionalTime;
 };
 
 export type RepositoryBlobsTable = {

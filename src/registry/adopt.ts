@@ -3,17 +3,19 @@ import type { ContentInfo } from '../oci/content.ts';
 import type { CheckedManifest } from './manifest.ts';
 import { isImmutableTag } from './names.ts';
 import { denied } from './refusal.ts';
-import { type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
+import { CLAIMED, OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, statement } from './statements.ts';
 
 /**
  * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 every digest, $7 tags, $8 whether each is immutable, $9 the digest that they
  * name. Rows that are there are locked, so that a delete in the same moment waits and then sees what is made of them; rows
- * that it took before are written again, which is why the insert waits for the lock.
+ * that it took before are written again, which is why the insert waits for the lock. The repository is claimed before
+ * anything else is locked: writes of clients that began before end first.
  */
 const ADOPT = statement<{ holders: string[]; tagged: number }>(
   'adopt_artifact',
-  `with repository as (${WRITABLE}),
+  `with claimed as (${CLAIMED}),
+     repository as materialized (select id from (${OWN}) r where (select count(*) from claimed) >= 0),
      wanted as (select * from unnest($7::text[], $8::boolean[]) as wanted (tag, immutable)),
      holders as (
        select t.tag from repository_tags t join repository r on t.repository_id = r.id join wanted w on w.tag = t.tag

@@ -15,8 +15,9 @@ export type Caller = {
   role: Role;
   /** The credential of the hosted registry behind it, which pulls as a viewer; absent for users. */
   credential_id?: string;
-  /** The API token behind it. */
+  /** The API token behind it, and its user. */
   token_id?: string;
+  user?: { id: string; name: string };
   /** Absent: an API token, which may all that its role may. */
   access?: Access[];
 };

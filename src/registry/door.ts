@@ -137,8 +137,8 @@ function callerOfHolder(holder: TokenHolder | undefined): Caller | undefined {
   if (holder === undefined || role === undefined) {
     return undefined;
   }
-  const { organization_id, token_id } = holder.principal;
-  return { organization_id, namespace: holder.namespace, role, token_id };
+  const { organization_id, token_id, user_id, name } = holder.principal;
+  return { organization_id, namespace: holder.namespace, role, token_id, user: { id: user_id, name } };
 }
 
 async function callerOfRegistryToken(identity: RegistryIdentity, jwt: string): Promise<Caller | undefined> {

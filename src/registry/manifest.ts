@@ -13,6 +13,8 @@ export type CheckedManifest = {
   artifact_type: string | null;
   annotations: Record<string, string> | null;
   subject_digest: Digest | null;
+  /** Something that is run or installed: an image with files, or a chart. An index is only as much as its manifests are. */
+  is_image: boolean;
   /** Distinct digests of config and layers that must be in the repository. */
   blobs: Digest[];
   /** Distinct digests of manifests that must be in the repository. */
@@ -21,6 +23,11 @@ export type CheckedManifest = {
 
 /** Layers that their licence forbids to distribute: clients fetch them from their `urls` and do not push them. */
 const FOREIGN_LAYER = /\.(?:foreign\.diff|nondistributable)\./;
+
+/** What runtimes and helm know an image and a chart by. */
+const IMAGE_CONFIG = /^application\/vnd\.(?:oci\.image\.config|docker\.container\.image)\.v1\+json$/;
+const CHART_CONFIG = 'application/vnd.cncf.helm.config.v1+json';
+const FILE_SYSTEM_LAYER = /^application\/vnd\.(?:oci\.image\.layer|docker\.image\.rootfs)\./;
 
 /** RFC 6838, section 4.2. */
 const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
@@ -36,6 +43,7 @@ export function checkManifest(bytes: Buffer, contentType: string | undefined): C
     artifact_type: artifactTypeOf(document),
     annotations: readAnnotations(document.annotations),
     subject_digest: document.subject?.digest ?? null,
+    is_image: isImage(document),
     ...partsOf(document),
   };
 }
@@ -49,6 +57,19 @@ function read(bytes: Buffer, mediaType: string | undefined): Manifest | Index {
     }
     throw error;
   }
+}
+
+/** Signatures of cosign have an image's config too, so it is the layers that tell. */
+function isImage(document: Manifest | Index): boolean {
+  if (isIndex(document)) {
+    return false;
+  }
+  const { config, layers } = document;
+  return config.mediaType === CHART_CONFIG || (IMAGE_CONFIG.test(config.mediaType) && layers.some(isFileSystem));
+}
+
+function isFileSystem({ mediaType }: Descriptor): boolean {
+  return FILE_SYSTEM_LAYER.test(mediaType);
 }
 
 /** An index may hold descriptors of other things than manifests; those are blobs. */

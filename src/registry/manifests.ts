@@ -1,9 +1,10 @@
 // The rows of manifests and of the tags that name them: complete when they appear, whole until they go.
 import type pg from 'pg';
 import type { Descriptor, Digest } from '../oci/descriptor.ts';
+import { eventsOf, insertEvents } from './actor.ts';
 import type { CheckedManifest } from './manifest.ts';
-import { isImmutableTag } from './names.ts';
-import { denied, nameUnknown, Refusal } from './refusal.ts';
+import { isImmutableTag, referrerTagSubject } from './names.ts';
+import { denied, larders, nameUnknown, Refusal } from './refusal.ts';
 import { READABLE, type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
 import { type Ask, askTogether, statement } from './statements.ts';
 
@@ -25,11 +26,18 @@ const FIND_BY_TAG = statement<FoundManifest>(
 
 /**
  * Everything a push of a manifest does, or nothing: what it is made of is locked (a row that goes in the same moment
- * counts as missing), then the manifest, its use and its tag are written. $14 immutable: a tag there is not moved.
+ * counts as missing), then the manifest, its use, its tag and its audit event are written. $14 immutable: a tag there is
+ * not moved. $15 a client asks: into a repository of Larder's goes what refers to a manifest there, which $16 names. $17
+ * the event, of a push that changes something.
  */
-const PUT = statement<{ missing: string[]; holder: string | null; tagged: boolean }>(
+const PUT = statement<{ open: boolean; missing: string[]; holder: string | null; tagged: boolean }>(
   'put_manifest',
   `with repository as (${WRITABLE}),
+     open as (
+       select id from repository r
+       where not (is_larders and $15::boolean)
+         or exists (select from repository_manifests m where m.repository_id = r.id and m.digest = $16)),
+     named as (select t.digest from repository_tags t join repository r on t.repository_id = r.id where t.tag = $13),
      blobs as materialized (
        select b.digest from repository_blobs b join repository r on b.repository_id = r.id where b.digest = any($11::text[]) for key share of b),
      children as materialized (
@@ -37,28 +45,31 @@ const PUT = statement<{ missing: string[]; holder: string | null; tagged: boolea
      missing as (
        select digest from unnest($11::text[]) digest where digest not in (select digest from blobs)
        union all select digest from unnest($12::text[]) digest where digest not in (select digest from children)),
-     holder as (
-       select t.digest from repository_tags t join repository r on t.repository_id = r.id where t.tag = $13 and t.digest <> $3 and $14::boolean),
-     accepted as (select id from repository where not exists (select from missing) and not exists (select from holder)),
+     holder as (select digest from named where digest <> $3 and $14::boolean),
+     accepted as (select id from open where not exists (select from missing) and not exists (select from holder)),
      added as (
        insert into repository_manifests (repository_id, digest, media_type, size_bytes, artifact_type, annotations, subject_digest, refers_to)
-       select id, $3, $4, $5, $6, $7, $8, $9 from accepted on conflict do nothing),
+       select id, $3, $4, $5, $6, $7, $8, $9 from accepted on conflict do nothing returning digest),
      used as (insert into content_uses (digest, kind, id) select $3, $10, id from accepted on conflict do nothing),
      tagged as (
        insert into repository_tags (repository_id, tag, digest) select id, $13, $3 from accepted where $13::text is not null
        on conflict (repository_id, tag) do update set digest = excluded.digest, updated_at = now()
          where not $14::boolean or repository_tags.digest = excluded.digest
-       returning tag)
-   select array(select digest from missing) as missing, (select digest from holder) as holder, exists (select from tagged) as tagged
+       returning tag),
+     audited as (
+       ${insertEvents('$17')}
+       where exists (select from added) or exists (select from tagged) and not exists (select from named where digest = $3))
+   select exists (select from open) as open, array(select digest from missing) as missing, (select digest from holder) as holder,
+     exists (select from tagged) as tagged
    from repository`,
 );
 
-const LOCK = statement<{ repository_id: string; held: boolean }>(
+const LOCK = statement<{ repository_id: string; is_larders: boolean; held: boolean }>(
   'lock_manifest',
   `with repository as (${WRITABLE}),
      manifest as materialized (
        select m.repository_id from repository_manifests m join repository r on m.repository_id = r.id where m.digest = $3 for update of m)
-   select r.id as repository_id, exists (select from manifest) as held from repository r`,
+   select r.id as repository_id, r.is_larders, exists (select from manifest) as held from repository r`,
 );
 
 /** Its tags go with it, by the foreign key. */
@@ -73,12 +84,16 @@ const REMOVE = statement<{ digest: string }>(
    select digest from removed`,
 );
 
-const REMOVE_TAG = statement<{ tag: string | null }>(
+const REMOVE_TAG = statement<{ is_larders: boolean; digest: Digest | null }>(
   'remove_tag',
   `with repository as (${WRITABLE}),
-     removed as (delete from repository_tags t using repository r where t.repository_id = r.id and t.tag = $3 returning t.tag)
-   select (select tag from removed) as tag from repository`,
+     removed as (
+       delete from repository_tags t using repository r
+       where t.repository_id = r.id and not r.is_larders and t.tag = $3 returning t.digest)
+   select is_larders, (select digest from removed) as digest from repository`,
 );
+
+const RECORD = statement('record_manifest_event', insertEvents('$1'));
 
 const TAGS = statement<{ tags: string[] }>(
   'list_tags',
@@ -127,7 +142,8 @@ export function manifestUnknown(): Refusal {
 
 /**
  * Shows a manifest whose bytes are content already, and lets `tag` name it. Throws MANIFEST_BLOB_UNKNOWN with each
- * digest that is not in the repository, and DENIED for an immutable tag that names another digest.
+ * digest that is not in the repository, and DENIED for an immutable tag that names another digest and for a version that a
+ * client pushes into a repository of Larder's.
  */
 export async function putManifest(
   ask: Ask,
@@ -137,6 +153,9 @@ export async function putManifest(
   const { tag } = manifest;
   const immutable = tag !== undefined && isImmutableTag(tag);
   const put = await writeInto(ask, repository, () => ask(PUT, valuesOf(repository, manifest, immutable)));
+  if (!put.open) {
+    throw larders(repository.name);
+  }
   if (put.missing.length > 0) {
     const detail = put.missing.map((digest) => ({ digest }));
     throw new Refusal('MANIFEST_BLOB_UNKNOWN', 'manifest references a manifest or blob unknown to registry', {
@@ -170,15 +189,34 @@ function valuesOf(
     manifests,
     tag ?? null,
     immutable,
+    repository.by !== 'LARDER',
+    referredTo(manifest),
+    eventsOf(repository.by, { action: 'pushManifest', subject_kind: 'manifest' }, referenceTo(repository, manifest)),
   ];
 }
 
-/** Takes a manifest and its tags out of a repository. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN, and UNSUPPORTED while an index lists it. */
+/** The digest that a manifest refers to: by its tag, if it has one, or by its subject. Null for every version of an image. */
+function referredTo({ is_image, subject_digest, tag }: CheckedManifest & { tag?: string }): Digest | null {
+  if (is_image) {
+    return null;
+  }
+  return tag === undefined ? subject_digest : (referrerTagSubject(tag) ?? null);
+}
+
+/** `acme/app:v1@sha256:…`, as the audit trail names it. */
+function referenceTo({ name }: RepositoryRef, { tag, digest }: { tag?: string; digest: Digest }): string {
+  return `${name}${tag === undefined ? '' : `:${tag}`}@${digest}`;
+}
+
+/** Takes a manifest and its tags out of a repository. Throws NAME_UNKNOWN, DENIED in a repository of Larder's, MANIFEST_UNKNOWN, and UNSUPPORTED while an index lists it. */
 export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, digest: Digest): Promise<void> {
   await askTogether(pool, async (ask) => {
     const [found] = await ask(LOCK, [repository.name, repository.organization_id, digest]);
     if (found === undefined) {
       throw nameUnknown();
+    }
+    if (found.is_larders) {
+      throw larders(repository.name);
     }
     if (!found.held) {
       throw manifestUnknown();
@@ -187,18 +225,27 @@ export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, d
     if (removed.length === 0) {
       throw new Refusal('UNSUPPORTED', 'an index of this repository lists this manifest: delete the index first');
     }
+    const act = { action: 'deleteManifest', subject_kind: 'manifest' } as const;
+    await ask(RECORD, [eventsOf(repository.by, act, referenceTo(repository, { digest }))]);
   });
 }
 
-/** Forgets a tag; the manifest stays. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN. */
-export async function removeTag(ask: Ask, repository: RepositoryRef, tag: string): Promise<void> {
-  const [row] = await ask(REMOVE_TAG, [repository.name, repository.organization_id, tag]);
-  if (row === undefined) {
-    throw nameUnknown();
-  }
-  if (row.tag === null) {
-    throw manifestUnknown();
-  }
+/** Forgets a tag; the manifest stays. Throws NAME_UNKNOWN, DENIED in a repository of Larder's, MANIFEST_UNKNOWN. */
+export async function removeTag(pool: pg.Pool, repository: RepositoryRef, tag: string): Promise<void> {
+  await askTogether(pool, async (ask) => {
+    const [row] = await ask(REMOVE_TAG, [repository.name, repository.organization_id, tag]);
+    if (row === undefined) {
+      throw nameUnknown();
+    }
+    if (row.is_larders) {
+      throw larders(repository.name);
+    }
+    if (row.digest === null) {
+      throw manifestUnknown();
+    }
+    const act = { action: 'deleteTag', subject_kind: 'tag' } as const;
+    await ask(RECORD, [eventsOf(repository.by, act, referenceTo(repository, { tag, digest: row.digest }))]);
+  });
 }
 
 /** Tags after `last` in the specification's order: alphanumeric without regard to case. Throws NAME_UNKNOWN. */

@@ -1,5 +1,7 @@
 // Names and tags as the hosted registry reads them, beyond their grammar.
 
+import type { Digest } from '../oci/descriptor.ts';
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** `<version>-<os>-<os version>-r<N>`: the tag of one release, which names the same bytes for ever. */
@@ -8,6 +10,15 @@ const IMMUTABLE_TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._]*(?:-[a-zA-Z0-9._]+)*-[a-z]+-[0
 /** True for a tag that is never moved to another digest. */
 export function isImmutableTag(tag: string): boolean {
   return IMMUTABLE_TAG.test(tag);
+}
+
+/** The tags under which clients keep what refers to a digest: the referrers tag schema of distribution-spec 1.1, and cosign's own. */
+const REFERRER_TAG = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
+
+/** The digest that a referrer's tag is made of, undefined for every other tag. No version is named like one. */
+export function referrerTagSubject(tag: string): Digest | undefined {
+  const hex = REFERRER_TAG.exec(tag)?.[1];
+  return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
 /** True for the id of an upload session as the registry writes it. */

@@ -4,13 +4,14 @@ import type { ContentInfo } from '../oci/content.ts';
 import { ContentMismatch, OffsetMismatch } from '../oci/content-errors.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { isRepository } from '../oci/reference.ts';
-import { addBlob, mountBlob, removeBlob } from './blobs.ts';
+import { addBlob, mountBlob, REFERRER_BLOB_BYTES_MAX, removeBlob } from './blobs.ts';
 import { bodyOf, declaredLength, hasBody } from './body.ts';
 import { parseContentRange } from './byte-range.ts';
 import { isGranted } from './caller.ts';
 import { isUploadId } from './names.ts';
-import { Refusal } from './refusal.ts';
-import { checkUpload, endUpload, startUpload } from './uploads.ts';
+import { larders, Refusal } from './refusal.ts';
+import { isLarders } from './repositories.ts';
+import { endUpload, getUpload, startUpload, type UploadRow } from './uploads.ts';
 import { readDigest, repositoryOf, type Visit } from './visit.ts';
 
 /** A closing PUT with at most this much goes straight into content; a larger one is kept in parts, so that it can be resumed. */
@@ -28,11 +29,20 @@ export async function beginUpload(visit: Visit<'uploads'>): Promise<unknown> {
   }
   if (query.has('digest')) {
     const digest = readDigest(query.get('digest'));
+    await checkWholeBlob(visit);
     const blob = await judged(room.content.put(bodyOf(request), { digest }));
     await addBlob(room.ask, repositoryOf(visit), blob);
     return await created(visit, digest);
   }
   return await accepted(visit, await startUpload(room.ask, repositoryOf(visit)), 0);
+}
+
+/** Spares a client that pushes a layer into a repository of Larder's the sending. Throws DENIED. */
+async function checkWholeBlob(visit: Visit<'uploads'>): Promise<void> {
+  const length = declaredLength(visit.request) ?? Number.POSITIVE_INFINITY;
+  if (length > REFERRER_BLOB_BYTES_MAX && (await isLarders(visit.room.ask, repositoryOf(visit)))) {
+    throw larders(visit.asked.name);
+  }
 }
 
 /** 201 only for a blob of a repository that the caller may read; everything else begins a session and tells nothing. */
@@ -50,19 +60,19 @@ async function answerMount(visit: Visit<'uploads'>, digest: Digest): Promise<unk
 /** PATCH: the next chunk, or a stream of unknown length. */
 export async function continueUpload(visit: Visit<'upload'>): Promise<unknown> {
   await visit.room.checkFreeRoom();
-  return await alone(visit, async (id) => await accepted(visit, id, await appendBody(visit, id)));
+  return await alone(visit, async (upload) => await accepted(visit, upload.id, await appendBody(visit, upload)));
 }
 
 /** GET: how far the upload is. */
 export async function showUpload(visit: Visit<'upload'>): Promise<unknown> {
-  const id = await findSession(visit, false);
+  const { id } = await findSession(visit, false);
   return await accepted(visit, id, await visit.room.content.uploads.length(id), 204);
 }
 
 /** DELETE: the client gives up. */
 export async function cancelUpload(visit: Visit<'upload'>): Promise<unknown> {
   const { room } = visit;
-  await alone(visit, async (id) => {
+  await alone(visit, async ({ id }) => {
     await room.content.uploads.drop(id);
     await endUpload(room.ask, id);
   });
@@ -74,9 +84,9 @@ export async function finishUpload(visit: Visit<'upload'>): Promise<unknown> {
   const { room, query } = visit;
   const digest = readDigest(query.get('digest'));
   await room.checkFreeRoom();
-  return await alone(visit, async (id) => {
-    const blob = await judged(takeRest(visit, id, digest));
-    await addBlob(room.ask, repositoryOf(visit), { ...blob, upload_id: id });
+  return await alone(visit, async (upload) => {
+    const blob = await judged(takeRest(visit, upload, digest));
+    await addBlob(room.ask, repositoryOf(visit), { ...blob, upload_id: upload.id });
     return await created(visit, digest);
   });
 }
@@ -87,8 +97,9 @@ export async function deleteBlob(visit: Visit<'blob'>): Promise<unknown> {
   return await visit.reply.code(202).send();
 }
 
-async function takeRest(visit: Visit<'upload'>, id: string, digest: Digest): Promise<ContentInfo> {
+async function takeRest(visit: Visit<'upload'>, upload: UploadRow, digest: Digest): Promise<ContentInfo> {
   const { content } = visit.room;
+  const { id } = upload;
   const { request } = visit;
   if (hasBody(request)) {
     const length = declaredLength(request);
@@ -96,19 +107,35 @@ async function takeRest(visit: Visit<'upload'>, id: string, digest: Digest): Pro
     if (small && (await content.uploads.length(id)) === 0) {
       return await content.put(bodyOf(request), { digest });
     }
-    await appendBody(visit, id);
+    await appendBody(visit, upload);
   }
   return await content.uploads.commit(id, digest);
 }
 
-async function appendBody(visit: Visit<'upload'>, id: string): Promise<number> {
+async function appendBody(visit: Visit<'upload'>, { id, is_larders }: UploadRow): Promise<number> {
   const { request, room } = visit;
   const held = await room.content.uploads.length(id);
   const length = checkChunk(request, visit, held);
+  const body = bodyOf(request, length);
+  const taken = is_larders ? withinReferrer(visit, body, held) : body;
   try {
-    return await room.content.uploads.append(id, held, bodyOf(request, length));
+    return await room.content.uploads.append(id, held, taken);
   } catch (error) {
     throw error instanceof OffsetMismatch ? outOfOrder(visit, error.held) : error;
+  }
+}
+
+/** The body of an upload to a repository of Larder's. Throws DENIED where it is larger than what may be kept there. */
+async function* withinReferrer(visit: Visit<'upload'>, body: AsyncIterable<Uint8Array>, held: number) {
+  const check = (size: number) => {
+    if (size > REFERRER_BLOB_BYTES_MAX) throw larders(visit.asked.name);
+  };
+  check(held + (declaredLength(visit.request) ?? 0));
+  let size = held;
+  for await (const chunk of body) {
+    size += chunk.length;
+    check(size);
+    yield chunk;
   }
 }
 
@@ -137,13 +164,12 @@ function outOfOrder(visit: Visit<'upload'>, held: number): Refusal {
   return new Refusal('BLOB_UPLOAD_INVALID', `the next byte of this upload is ${held}`, { status: 416, headers });
 }
 
-async function findSession(visit: Visit<'upload'>, touch: boolean): Promise<string> {
+async function findSession(visit: Visit<'upload'>, touch: boolean): Promise<UploadRow> {
   const { id } = visit.asked;
   if (!isUploadId(id)) {
     throw new Refusal('BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
   }
-  await checkUpload(visit.room.ask, repositoryOf(visit), { id, touch });
-  return id;
+  return await getUpload(visit.room.ask, repositoryOf(visit), { id, touch });
 }
 
 /**
@@ -151,7 +177,7 @@ async function findSession(visit: Visit<'upload'>, touch: boolean): Promise<stri
  * back does so because its older connection broke, which the server may learn minutes later. The older one's body is cut,
  * what it brought is kept, and the newer one begins when the older one has ended; one whose body was all here ends well.
  */
-async function alone<T>(visit: Visit<'upload'>, act: (id: string) => Promise<T>): Promise<T> {
+async function alone<T>(visit: Visit<'upload'>, act: (upload: UploadRow) => Promise<T>): Promise<T> {
   const { busyUploads } = visit.room;
   // With the repository, which the caller may write to: nobody cuts a request to another's upload.
   const key = `${visit.caller.organization_id} ${visit.asked.name} ${visit.asked.id}`;

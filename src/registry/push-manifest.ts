@@ -45,7 +45,7 @@ export async function deleteManifest(visit: Visit<'manifest'>): Promise<unknown>
   if (isDigest(reference)) {
     await removeManifest(room.pool, repositoryOf(visit), reference);
   } else if (isTag(reference)) {
-    await removeTag(room.ask, repositoryOf(visit), reference);
+    await removeTag(room.pool, repositoryOf(visit), reference);
   } else {
     throw manifestUnknown();
   }

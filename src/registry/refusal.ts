@@ -64,6 +64,14 @@ export function nameUnknown(): Refusal {
   return new Refusal('NAME_UNKNOWN', 'repository name not known to registry');
 }
 
+/** A push or delete by a client in a repository that Larder releases to. */
+export function larders(name: string): Refusal {
+  const [namespace = ''] = name.split('/', 1);
+  return denied(
+    `${name} belongs to Larder: clients delete nothing from it and push nothing to it but signatures and other referrers of its images. Push images of your own to another repository of ${namespace}/, such as ${namespace}/own/${name.slice(name.lastIndexOf('/') + 1)}`,
+  );
+}
+
 /** What the caller's role or namespace does not allow, whether or not the repository exists. */
 export function denied(message = 'requested access to the resource is denied'): Refusal {
   return new Refusal('DENIED', message);

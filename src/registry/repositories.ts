@@ -1,15 +1,40 @@
 // The rows that say which repositories there are and whose they are.
+import type { Actor } from './actor.ts';
 import { denied } from './refusal.ts';
 import { type Ask, statement } from './statements.ts';
 
-/** A repository as its owner names it. Absent organization: the installation's own, readable by every organization. */
-export type RepositoryRef = { organization_id: string | null; name: string };
+/** A repository as its owner names it, and who asks for it. */
+export type RepositoryRef = {
+  /** Null: the installation's own, readable by every organization. */
+  organization_id: string | null;
+  name: string;
+  /** Larder's jobs push releases; a client does not write to a repository that they pushed to. */
+  by: 'LARDER' | Actor;
+};
 
 /** $1 name, $2 organization: what the organization may read. A foreign repository and an absent one give the same: nothing. */
 export const READABLE = `select id, name from repositories where name = $1 and (organization_id = $2 or organization_id is null)`;
 
-/** $1 name, $2 organization: what the organization may write to. */
-export const WRITABLE = `select id from repositories where name = $1 and organization_id is not distinct from $2::uuid`;
+/** $1 name, $2 organization: what is the organization's own, and whether Larder has claimed it. */
+export const OWN = `select id, larder_since is not null as is_larders from repositories
+   where name = $1 and organization_id is not distinct from $2::uuid`;
+
+/**
+ * The same for a write: locked until its transaction ends, so that Larder claims it before, and the write sees that, or
+ * after. Only share locks: writes do not wait for each other.
+ */
+export const WRITABLE = `${OWN} for share`;
+
+/** $1 name, $2 organization: makes the repository Larder's. Writes nothing when it is already. */
+export const CLAIMED = `update repositories set larder_since = now()
+   where name = $1 and organization_id is not distinct from $2::uuid and larder_since is null returning id`;
+
+const CLAIM = statement<{ id: string }>(
+  'claim_repository',
+  `with claimed as (${CLAIMED}) select id from (${OWN}) r where (select count(*) from claimed) >= 0`,
+);
+
+const FIND_OWN = statement<{ is_larders: boolean }>('find_own_repository', OWN);
 
 const CREATE_OWN = statement(
   'create_repository',
@@ -49,6 +74,17 @@ export async function writeInto<Row>(ask: Ask, repository: RepositoryRef, write:
     throw denied();
   }
   return again;
+}
+
+/** Makes a repository Larder's for good, before anything is pushed to it. Throws DENIED as `writeInto` does. */
+export async function claimRepository(ask: Ask, repository: RepositoryRef): Promise<void> {
+  await writeInto(ask, repository, () => ask(CLAIM, [repository.name, repository.organization_id]));
+}
+
+/** Whether a repository is Larder's; false where there is none. */
+export async function isLarders(ask: Ask, repository: RepositoryRef): Promise<boolean> {
+  const [row] = await ask(FIND_OWN, [repository.name, repository.organization_id]);
+  return row?.is_larders ?? false;
 }
 
 /** Names of an organization's repositories that hold anything, after `last`, in byte order. */

@@ -153,7 +153,8 @@ function checkAccess(
   wanted: { action: Action; name: string },
 ): void {
   if (!mayEver(caller, wanted.action, wanted.name)) {
-    throw denied();
+    const only = `${caller.namespace}/ is where this organization pushes, by tokens of owners and editors with the scope REGISTRY`;
+    throw denied(`requested access to the resource is denied: ${only}`);
   }
   if (!isGranted(caller, { type: 'repository', ...wanted })) {
     const actions = wanted.action === 'push' ? 'pull,push' : wanted.action;

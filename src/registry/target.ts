@@ -10,6 +10,7 @@ import { addBlob, getBlobSize, mountBlob } from './blobs.ts';
 import { checkManifest } from './manifest.ts';
 import { getManifest, listReferrers, putManifest } from './manifests.ts';
 import { Refusal } from './refusal.ts';
+import { claimRepository, type RepositoryRef } from './repositories.ts';
 import { type Ask, askPool } from './statements.ts';
 import { endUpload } from './uploads.ts';
 
@@ -32,9 +33,20 @@ const HOSTED = 'hosted';
 
 /**
  * A repository of the hosted registry. Throws RegistryError, with code DENIED for an immutable tag that names another
- * digest and for a name outside the organization's namespace.
+ * digest and for a name outside the organization's namespace. The first push makes the repository Larder's: clients write
+ * to it no more.
  */
 export function hostedTarget(options: HostedOptions): Target {
+  let claimed = false;
+  const claim = async () => {
+    if (!claimed) await claimRepository(asker(options), refOf(options));
+    claimed = true;
+  };
+  const write = <T>(op: string, act: () => Promise<T>) =>
+    told(op, async () => {
+      await claim();
+      return await act();
+    });
   return {
     place: { registry: HOSTED, repository: options.repository },
     resolve: (reference) => told('resolve', () => resolve(options, reference)),
@@ -44,12 +56,17 @@ export function hostedTarget(options: HostedOptions): Target {
         return await options.content.open(descriptor.digest, range);
       }),
     exists: (descriptor) => told('exists', () => exists(options, descriptor)),
-    push: (descriptor, open) => told('push', () => push(options, descriptor, { open })),
-    pushTagged: (descriptor, open, tag) => told('push', () => push(options, descriptor, { open, tag })),
-    adopt: (artifact) => told('adopt', () => adopt(options, artifact)),
+    push: (descriptor, open) => write('push', () => push(options, descriptor, { open })),
+    pushTagged: (descriptor, open, tag) => write('push', () => push(options, descriptor, { open, tag })),
+    adopt: (artifact) =>
+      told('adopt', async () => {
+        const adopted = await adopt(options, artifact);
+        claimed ||= adopted;
+        return adopted;
+      }),
     tag: (descriptor, tag) =>
-      told('tag', () => push(options, descriptor, { open: () => options.content.open(descriptor.digest), tag })),
-    mount: (descriptor, from) => told('mount', () => mount(options, descriptor, from)),
+      write('tag', () => push(options, descriptor, { open: () => options.content.open(descriptor.digest), tag })),
+    mount: (descriptor, from) => write('mount', () => mount(options, descriptor, from)),
     referrers: (subject, artifactType) => told('referrers', () => referrers(options, subject, artifactType)),
   };
 }
@@ -71,8 +88,8 @@ function asker({ pool }: HostedOptions): Ask {
   return askPool(pool);
 }
 
-function refOf({ organization_id, repository }: HostedOptions) {
-  return { organization_id, name: repository };
+function refOf({ organization_id, repository }: HostedOptions): RepositoryRef {
+  return { organization_id, name: repository, by: 'LARDER' };
 }
 
 async function getSize(options: HostedOptions, { mediaType, digest }: Descriptor): Promise<number> {

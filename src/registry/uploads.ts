@@ -1,7 +1,7 @@
 // The rows of upload sessions; their bytes are the content store's.
 import type { Database } from '../db/database.ts';
 import { Refusal } from './refusal.ts';
-import { type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
+import { OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, askDatabase, statement } from './statements.ts';
 
 /** A session that nothing was sent to for a day is over: clients that resume do so within minutes. */
@@ -9,19 +9,22 @@ const UPLOAD_LIFE_SECONDS = 24 * 60 * 60;
 
 const START = statement<{ id: string }>(
   'start_upload',
-  `insert into repository_uploads (repository_id) select id from (${WRITABLE}) r returning id`,
+  `insert into repository_uploads (repository_id) select id from (${OWN}) r returning id`,
 );
 
-const FIND = statement<{ id: string }>(
+/** An upload session, and whether its repository is Larder's. */
+export type UploadRow = { id: string; is_larders: boolean };
+
+const FIND = statement<UploadRow>(
   'find_upload',
-  `select u.id from (${WRITABLE}) r join repository_uploads u on u.repository_id = r.id
+  `select u.id, r.is_larders from (${OWN}) r join repository_uploads u on u.repository_id = r.id
    where u.id = $3 and u.updated_at > now() - make_interval(secs => $4)`,
 );
 
-const TOUCH = statement<{ id: string }>(
+const TOUCH = statement<UploadRow>(
   'touch_upload',
-  `update repository_uploads u set updated_at = now() from (${WRITABLE}) r
-   where u.repository_id = r.id and u.id = $3 and u.updated_at > now() - make_interval(secs => $4) returning u.id`,
+  `update repository_uploads u set updated_at = now() from (${OWN}) r
+   where u.repository_id = r.id and u.id = $3 and u.updated_at > now() - make_interval(secs => $4) returning u.id, r.is_larders`,
 );
 
 const END = statement('end_upload', 'delete from repository_uploads where id = $1');
@@ -37,17 +40,18 @@ export async function startUpload(ask: Ask, repository: RepositoryRef): Promise<
   return id;
 }
 
-/** Throws BLOB_UPLOAD_UNKNOWN unless the session is this repository's and alive. `touch` begins its day anew. */
-export async function checkUpload(
+/** A session that is this repository's and alive. `touch` begins its day anew. Throws BLOB_UPLOAD_UNKNOWN. */
+export async function getUpload(
   ask: Ask,
   repository: RepositoryRef,
   session: { id: string; touch: boolean },
-): Promise<void> {
+): Promise<UploadRow> {
   const values = [repository.name, repository.organization_id, session.id, UPLOAD_LIFE_SECONDS];
   const [row] = await ask(session.touch ? TOUCH : FIND, values);
   if (row === undefined) {
     throw new Refusal('BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
   }
+  return row;
 }
 
 /** Forgets a session. */

@@ -1,6 +1,7 @@
 // One authorized request on its way to an answer.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Digest, isDigest } from '../oci/descriptor.ts';
+import { actorOf } from './actor.ts';
 import type { Caller } from './caller.ts';
 import type { Asked } from './paths.ts';
 import { Refusal } from './refusal.ts';
@@ -21,8 +22,8 @@ export type Visit<K extends Kind = Kind> = {
 export type Answer<K extends Kind> = (visit: Visit<K>) => Promise<unknown>;
 
 /** The repository that a visit names, as its organization sees it. */
-export function repositoryOf(visit: { caller: Caller; asked: { name: string } }): RepositoryRef {
-  return { organization_id: visit.caller.organization_id, name: visit.asked.name };
+export function repositoryOf(visit: Pick<Visit, 'caller' | 'request'> & { asked: { name: string } }): RepositoryRef {
+  return { organization_id: visit.caller.organization_id, name: visit.asked.name, by: actorOf(visit) };
 }
 
 /** Throws DIGEST_INVALID for anything but a sha256 digest. */
