@@ -85,6 +85,7 @@ describe('what refers to a released image', () => {
       [`sha256-${hex}.sig`, signature(file)],
       [`sha256-${hex}`, own.manifest],
       ['', signature({ subject }, chart)],
+      ['', signature({ subject }, { ...chart, mediaType: chart.mediaType.toUpperCase() })],
     ];
     for (const [tag, manifest] of refused) {
       const { status, code } = await errorOf(await client.putManifest(name, tag || digestOf(manifest), manifest));

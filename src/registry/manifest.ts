@@ -24,10 +24,10 @@ export type CheckedManifest = {
 /** Layers that their licence forbids to distribute: clients fetch them from their `urls` and do not push them. */
 const FOREIGN_LAYER = /\.(?:foreign\.diff|nondistributable)\./;
 
-/** What runtimes and helm know an image and a chart by. */
-const IMAGE_CONFIG = /^application\/vnd\.(?:oci\.image\.config|docker\.container\.image)\.v1\+json$/;
-const CHART_CONFIG = 'application/vnd.cncf.helm.config.v1+json';
-const FILE_SYSTEM_LAYER = /^application\/vnd\.(?:oci\.image\.layer|docker\.image\.rootfs)\./;
+/** What runtimes and helm know an image and a chart by. Media types have no case (RFC 6838, section 4.2). */
+const IMAGE_CONFIG = /^application\/vnd\.(?:oci\.image\.config|docker\.container\.image)\.v1\+json$/i;
+const CHART_CONFIG = /^application\/vnd\.cncf\.helm\.config\.v1\+json$/i;
+const FILE_SYSTEM_LAYER = /^application\/vnd\.(?:oci\.image\.layer|docker\.image\.rootfs)\./i;
 
 /** RFC 6838, section 4.2. */
 const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
@@ -65,7 +65,7 @@ function isImage(document: Manifest | Index): boolean {
     return false;
   }
   const { config, layers } = document;
-  return config.mediaType === CHART_CONFIG || (IMAGE_CONFIG.test(config.mediaType) && layers.some(isFileSystem));
+  return CHART_CONFIG.test(config.mediaType) || (IMAGE_CONFIG.test(config.mediaType) && layers.some(isFileSystem));
 }
 
 function isFileSystem({ mediaType }: Descriptor): boolean {

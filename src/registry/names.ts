@@ -12,7 +12,10 @@ export function isImmutableTag(tag: string): boolean {
   return IMMUTABLE_TAG.test(tag);
 }
 
-/** The tags under which clients keep what refers to a digest: the referrers tag schema of distribution-spec 1.1, and cosign's own. */
+/**
+ * The tags under which clients keep what refers to a digest: the referrers tag schema of distribution-spec 1.1, and cosign's
+ * own. Larder sets none of them, it attaches by subject, so a client that moves one moves a client's.
+ */
 const REFERRER_TAG = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
 
 /** The digest that a referrer's tag is made of, undefined for every other tag. No version is named like one. */
