@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // `larder`: the commands that talk to a server, and the ones that are a server.
 import { createProgram, runProgram } from '../cli/program.ts';
-import { addOperatorCommands } from './operator-commands.ts';
+import { addOperatorCommands, operatorTools } from './operator-commands.ts';
 
 const io = { out: process.stdout, err: process.stderr, in: process.stdin };
-const program = createProgram(io);
+const program = createProgram(io, operatorTools(io));
 program
   .command('server')
   .description('run the API and the hosted registry against LARDER_DATABASE_URL')

@@ -1,8 +1,9 @@
-// The commands that an operator runs on the machine that reaches the database: the installation's key, and its organizations.
+// The commands that an operator runs on the machine that reaches the database: the installation's key, its organizations, and who comes in.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Io } from '../cli/io.ts';
-import { operate } from '../cli/operate.ts';
+import { type OperatorTools, operate } from '../cli/operate.ts';
 import { clean, shortTime, tableOf } from '../cli/output.ts';
+import { readSecret } from '../cli/secret-input.ts';
 
 /** Adds the commands. */
 export function addOperatorCommands(program: Command, io: Io): void {
@@ -13,6 +14,42 @@ export function addOperatorCommands(program: Command, io: Io): void {
       .description('list and make organizations, and set their quotas, on the machine that reaches the database'),
     io,
   );
+  const users = program.commands.find((command) => command.name() === 'users');
+  if (users) addSetPassword(users, io);
+}
+
+/** What commands of the API can do beside the database. */
+export function operatorTools(io: Io): OperatorTools {
+  return {
+    createToken: (wish, command) =>
+      operate(async () => {
+        const made = await (await import('../operator-access.ts')).createTokenByOperator(wish);
+        const { user, organization, role, expires_at, file, api_token } = made;
+        const whose = `It is ${clean(user.name)}’s (${role}) in ${clean(organization.name)}, and ends at ${shortTime(expires_at.toISOString())} UTC.`;
+        if (command.optsWithGlobals<{ json?: boolean }>().json) return JSON.stringify(made, null, 2);
+        if (file !== undefined) return `The API token was written to ${file}. ${whose}`;
+        io.err.write(`${whose}\n`);
+        return api_token ?? '';
+      }, io),
+  };
+}
+
+type PasswordWish = { organization: string; user?: string; email?: string };
+
+function addSetPassword(users: Command, io: Io): void {
+  users
+    .command('set-password')
+    .description('set a user’s password beside the database; it is asked for, or read from standard input')
+    .requiredOption('--organization <organization>', 'whose user, by namespace, name or id')
+    .option('--user <user>', 'by name, e-mail address or id (default: the only owner)')
+    .option('--email <address>', 'the name to log in with (default: the one so far, or the user’s e-mail address)')
+    .action((wish: PasswordWish) =>
+      operate(async () => {
+        const set = (await import('../operator-access.ts')).setPasswordByOperator;
+        const { user, organization, email } = await set(wish, () => readSecret(io, 'New password'));
+        return `${clean(user.name)} of ${clean(organization.name)} logs in as ${clean(email)} with the new password. All sessions of theirs have ended.`;
+      }, io),
+    );
 }
 
 function addKeys(group: Command, io: Io): void {

@@ -10,12 +10,13 @@ import { addPlaceCommands } from './commands/places.ts';
 import { addReleaseCommands } from './commands/releases.ts';
 import { addRequestCommands } from './commands/requests.ts';
 import { CommandFailed, EXIT, type Io } from './io.ts';
+import type { OperatorTools } from './operate.ts';
 import { clean, violationLines } from './output.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 
-/** Makes the program with all commands that talk to a server; the caller may add others. */
-export function createProgram(io: Io): Command {
+/** Makes the program with all commands that talk to a server; the caller may add others. `operator`: for a machine that reaches the database. */
+export function createProgram(io: Io, operator?: OperatorTools): Command {
   const program = new Command('larder')
     .description('An organization’s own application catalog.')
     .addOption(new Option('--url <url>', 'the server').env('LARDER_URL').default(DEFAULT_URL))
@@ -33,7 +34,7 @@ export function createProgram(io: Io): Command {
   addCustomizationCommands(program, io);
   addReleaseCommands(program, io);
   addPlaceCommands(program, io);
-  addPeopleCommands(program, io);
+  addPeopleCommands(program, io, operator);
   addAuditCommands(program, io);
   return program;
 }

@@ -57,6 +57,8 @@ export const CREDENTIAL_DAYS_MAX = 730;
 export const API_TOKEN_MONTHS_DEFAULT = 6;
 /** Two years: what nobody renews in that time nobody looks after. */
 export const API_TOKEN_MONTHS_MAX = 24;
+/** The same in days, for who counts in them: no two years are shorter. */
+export const API_TOKEN_DAYS_MAX = 730;
 /** API tokens of one user that work at a time: one a machine and a pipeline, and room while they are renewed. */
 export const API_TOKENS_PER_USER_MAX = 50;
 /** Organizations of one installation: each has a registry and a catalog of its own on one database and one disk. */

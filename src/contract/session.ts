@@ -25,10 +25,13 @@ export const Session = Type.Object(
 );
 export type Session = Static<typeof Session>;
 
+/** A name to log in with. */
+export const SIGN_IN_NAME = '^[^\\s@\\u0000]+@[^\\s@\\u0000]+$';
+
 const email = Type.String({
   minLength: 3,
   maxLength: EMAIL_LENGTH_MAX,
-  pattern: '^[^\\s@\\u0000]+@[^\\s@\\u0000]+$',
+  pattern: SIGN_IN_NAME,
   expects: 'an e-mail address',
   description: 'The name to log in with, in the form of an e-mail address.',
 });

@@ -42,6 +42,8 @@ export async function createApiToken(
     role: Role;
     scopes?: readonly TokenScope[];
     expires_at?: Date | string | undefined;
+    /** In place of `expires_at`. */
+    expires_in_days?: number | undefined;
     created_by?: string;
   },
 ): Promise<NewApiToken> {
@@ -52,12 +54,17 @@ export async function createApiToken(
     .values({
       ...owner,
       ...{ name, role, created_by, scopes: [...scopes] },
-      expires_at: options.expires_at ?? sql<Date>`now() + make_interval(months => ${API_TOKEN_MONTHS_DEFAULT})`,
+      expires_at: options.expires_at ?? endAfter(options.expires_in_days),
       secret_sha256: digestOf(secret),
     })
     .returning(['id', 'expires_at'])
     .executeTakeFirstOrThrow();
   return { ...row, secret };
+}
+
+function endAfter(days: number | undefined): RawBuilder<Date> {
+  if (days === undefined) return sql<Date>`now() + make_interval(months => ${API_TOKEN_MONTHS_DEFAULT})`;
+  return sql<Date>`now() + make_interval(days => ${days})`;
 }
 
 /** Ends a token, whoever's of the organization it is; access tokens made from it live out their half hour (api.md, section 4). */

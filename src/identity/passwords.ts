@@ -58,9 +58,22 @@ export async function keepPassword(tx: Transaction, caller: Principal, wish: New
   if ((await findPasswordHash(tx, caller)) !== wish.instead_of) {
     throw new IdentityError('PASSWORD_WRONG', 'The password was changed in between');
   }
-  await freeEmail(tx, wish.email);
-  const { organization_id, user_id } = caller;
-  const { email, password_hash } = wish;
+  await replacePassword(tx, caller, wish);
+}
+
+/** The name that a user logs in with, undefined when there is none. */
+export async function findSignInName(db: Database, userId: string): Promise<string | undefined> {
+  const row = await db.selectFrom('user_passwords').where('user_id', '=', userId).select('email').executeTakeFirst();
+  return row?.email;
+}
+
+/** Keeps name and password of a user, whatever they had, and ends all sessions of theirs. Throws IdentityError EMAIL_TAKEN. */
+export async function replacePassword(
+  tx: Transaction,
+  { organization_id, user_id }: SessionUser,
+  { email, password_hash }: { email: string; password_hash: string },
+): Promise<void> {
+  await freeEmail(tx, email);
   await tx.deleteFrom('user_passwords').where('user_id', '=', user_id).execute();
   const kept = await tx
     .insertInto('user_passwords')

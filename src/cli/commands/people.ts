@@ -1,15 +1,16 @@
 // Commands for who may come in and how much there may be: users, API tokens, quotas.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import { API_TOKEN_DAYS_MAX, PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import { ROLES, type Role, TOKEN_SCOPES, type TokenScope } from '../../contract/vocabulary.ts';
-import type { Io } from '../io.ts';
+import { CommandFailed, EXIT, type Io } from '../io.ts';
 import { apiTokenId, userId } from '../lookup.ts';
+import type { OperatorTools } from '../operate.ts';
 import { say, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
 
-/** Adds the commands. */
-export function addPeopleCommands(program: Command, io: Io): void {
-  addTokens(program.command('tokens').description('list, make and revoke API tokens'), io);
+/** Adds the commands. Without `operator` there is no `--operator`. */
+export function addPeopleCommands(program: Command, io: Io, operator?: OperatorTools): void {
+  addTokens(program.command('tokens').description('list, make and revoke API tokens'), io, operator);
   addUsers(program.command('users').description('list, make, change and remove users of the organization'), io);
   program
     .command('quotas')
@@ -24,9 +25,21 @@ export function addPeopleCommands(program: Command, io: Io): void {
     );
 }
 
-type NewToken = { role?: Role; scope?: TokenScope[]; expires?: string; user?: string };
+type NewToken = {
+  role?: Role;
+  scope?: TokenScope[];
+  expires?: string;
+  expiresInDays?: number;
+  user?: string;
+  name?: string;
+  operator?: boolean;
+  organization?: string;
+  toFile?: string;
+};
 
-function addTokens(group: Command, io: Io): void {
+const DAY_MS = 86_400_000;
+
+function addTokens(group: Command, io: Io, operator: OperatorTools | undefined): void {
   group
     .command('list', { isDefault: true })
     .description('list the tokens that work or are over: an owner’s whole organization’s, else one’s own')
@@ -53,26 +66,38 @@ function addTokens(group: Command, io: Io): void {
         );
       }),
     );
-  group
+  const create = group
     .command('create')
     .description('make a token, and print it, this once')
-    .argument('<name>', 'what it is for')
+    .argument('[name]', 'what it is for')
+    .option('--name <name>', 'the same, as an option')
     .addOption(roleOption('what it may: at most what its user and you may, and that when it is not given'))
     .option('--scope <scope>', `what it reaches: ${TOKEN_SCOPES.join(', ')}; may be repeated`, addScope)
     .option('--expires <time>', 'when it stops working, for example 2027-01-31T00:00:00Z (default: in six months)')
-    .option('--user <user>', 'whom it stands for, by name or id (for owners)')
-    .action(
-      inSession<NewToken>(io, async ({ client, show }, { role, scope, expires, user }, [name = '']) => {
-        const made = await client.call('issueApiToken', {
-          name,
-          ...(role !== undefined && { role }),
-          ...(scope !== undefined && { scopes: scope }),
-          ...(expires !== undefined && { expires_at: expires }),
-          ...(user !== undefined && { user_id: await userId(client, user) }),
-        });
-        show(made, ({ api_token }) => say(io, api_token));
-      }),
-    );
+    .addOption(
+      new Option('--expires-in-days <days>', 'the same, in days from now').argParser(daysOf).conflicts('expires'),
+    )
+    .option('--user <user>', 'whom it stands for, by name or id (for owners)');
+  if (operator !== undefined) addOperatorOptions(create);
+  const ask = inSession<NewToken>(io, async ({ client, show }, options, [word]) => {
+    const { role, scope, expires, expiresInDays, user } = options;
+    const end = expiresInDays === undefined ? expires : new Date(Date.now() + expiresInDays * DAY_MS).toISOString();
+    const made = await client.call('issueApiToken', {
+      name: requireName(word ?? options.name),
+      ...(role !== undefined && { role }),
+      ...(scope !== undefined && { scopes: scope }),
+      ...(end !== undefined && { expires_at: end }),
+      ...(user !== undefined && { user_id: await userId(client, user) }),
+    });
+    show(made, ({ api_token }) => say(io, api_token));
+  });
+  create.action(async (word: string | undefined, options: NewToken, command: Command) => {
+    requireTogether(options);
+    if (options.operator !== true) return await ask(word, options, command);
+    const { organization = '', user, role, scope: scopes, name, expiresInDays: expires_in_days, toFile } = options;
+    const where = { organization, user, to_file: toFile };
+    await operator?.createToken({ ...where, role, scopes, name: word ?? name, expires_in_days }, command);
+  });
   group
     .command('revoke')
     .description('end a token')
@@ -82,6 +107,40 @@ function addTokens(group: Command, io: Io): void {
         await client.call('revokeApiToken', { api_token_id: await apiTokenId(client, name) });
       }),
     );
+}
+
+function addOperatorOptions(create: Command): void {
+  create
+    .option('--operator', 'make it beside the database, on the machine that reaches it, without a token')
+    .option('--organization <organization>', 'whose, by namespace, name or id (with --operator)')
+    .option('--to-file <path>', 'write it to a new file of mode 0600 instead of printing it (with --operator)')
+    .addHelpText(
+      'after',
+      '\nWith --operator: --user is the only owner and --role the user’s when they are not given; LARDER_DATA or LARDER_DATABASE_URL is Larder’s own.',
+    );
+}
+
+function requireTogether({ operator, organization, toFile, expires }: NewToken): void {
+  const wrong =
+    operator === true
+      ? [
+          organization === undefined && '--operator needs --organization.',
+          expires && 'With --operator use --expires-in-days.',
+        ]
+      : [organization && '--organization needs --operator.', toFile && '--to-file needs --operator.'];
+  const message = wrong.find((one) => typeof one === 'string' && one !== '');
+  if (typeof message === 'string') throw new CommandFailed(message, EXIT.usage);
+}
+
+function requireName(name: string | undefined): string {
+  if (name === undefined) throw new CommandFailed('A name is needed: what the token is for.', EXIT.usage);
+  return name;
+}
+
+function daysOf(text: string): number {
+  const days = Number(text);
+  if (/^\d{1,4}$/.test(text) && days >= 1 && days <= API_TOKEN_DAYS_MAX) return days;
+  throw new InvalidArgumentError(`It should be a whole number from 1 to ${API_TOKEN_DAYS_MAX}.`);
 }
 
 type NewUser = { role: Role; email?: string; withToken?: boolean };

@@ -1,0 +1,83 @@
+// A secret that a person types or a program pipes in: never an argument, which other accounts can read in the process list.
+import type { ReadStream } from 'node:tty';
+import { CommandFailed, type Io } from './io.ts';
+
+/** More than any secret that is asked for here. */
+const BYTES_MAX = 4_096;
+
+const ENTER = /[\r\n]/;
+const CTRL_C = '\u0003';
+const CTRL_D = '\u0004';
+const CTRL_U = '\u0015';
+const BACKSPACE = /[\b\u007f]/;
+
+/** Reads a secret: asked for twice and not shown at a terminal, else everything on standard input but the end of its line. */
+export async function readSecret(io: Io, label: string): Promise<string> {
+  const terminal = terminalOf(io);
+  if (terminal === undefined) return await readPiped(io);
+  // Before the first question and until after the last one: a terminal shows what is typed in between.
+  terminal.setRawMode(true);
+  terminal.setEncoding('utf8');
+  try {
+    const typed = await ask(io, terminal, `${label}: `);
+    if (typed === (await ask(io, terminal, `${label}, once more: `))) return typed;
+    throw new CommandFailed('The two are not the same.');
+  } finally {
+    terminal.setRawMode(false);
+  }
+}
+
+function terminalOf({ in: input }: Io): ReadStream | undefined {
+  return 'isTTY' in input && input.isTTY === true ? (input as ReadStream) : undefined;
+}
+
+async function readPiped({ in: input }: Io): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of input) {
+    const bytes = Buffer.from(chunk);
+    chunks.push(bytes);
+    length += bytes.length;
+    if (length > BYTES_MAX) throw new CommandFailed(`It should be at most ${BYTES_MAX} bytes.`);
+  }
+  const secret = Buffer.concat(chunks)
+    .toString()
+    .replace(/\r?\n$/, '');
+  if (secret === '') throw new CommandFailed('Nothing was given on standard input.');
+  if (ENTER.test(secret)) throw new CommandFailed('It should be one line.');
+  return secret;
+}
+
+async function ask({ err }: Io, terminal: ReadStream, label: string): Promise<string> {
+  err.write(label);
+  try {
+    return await typedLine(terminal);
+  } finally {
+    err.write('\n');
+  }
+}
+
+/** Reads one line of a terminal in raw mode. */
+function typedLine(terminal: ReadStream): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const line: string[] = [];
+  const take = (typed: string) => {
+    const keys = [...typed];
+    const end = keys.findIndex((key) => ENTER.test(key) || key === CTRL_D || key === CTRL_C);
+    for (const key of end < 0 ? keys : keys.slice(0, end)) {
+      if (key === CTRL_U) line.length = 0;
+      else if (BACKSPACE.test(key)) line.pop();
+      else line.push(key);
+    }
+    if (end < 0) return;
+    terminal.off('data', take).pause();
+    // What was pasted after the end of the line belongs to the next question.
+    if (end + 1 < keys.length) terminal.unshift(keys.slice(end + 1).join(''));
+    if (keys[end] === CTRL_C) reject(new CommandFailed('Nothing was changed.'));
+    else resolve(line.join(''));
+  };
+  terminal.on('data', take);
+  terminal.once('end', () => reject(new CommandFailed('Nothing was given.')));
+  terminal.resume();
+  return promise;
+}

@@ -1,0 +1,44 @@
+// A file that is given a secret once: made new, readable by its owner alone, on disk before anybody relies on it.
+import { open, rm } from 'node:fs/promises';
+
+/** Why a file cannot be made (open(2)). */
+const TROUBLE: Record<string, string> = {
+  EEXIST: 'it exists already, and is not overwritten. Remove it, or name another file',
+  ENOENT: 'its folder does not exist. Make the folder, or name another file',
+  ENOTDIR: 'what should be its folder is a file. Name another file',
+  EISDIR: 'it is a folder. Name a file in it',
+  EACCES: 'this account may not write there. Let it, or name another file',
+  EPERM: 'this account may not write there. Let it, or name another file',
+  EROFS: 'its disk cannot be written to. Name another file',
+  ENOSPC: 'its disk is full. Make room, or name another file',
+};
+
+/** Its message is written for the person who named the file. */
+export class SecretFileError extends Error {
+  override readonly name = 'SecretFileError';
+  readonly code = 'SECRET_FILE';
+}
+
+/**
+ * Writes a line to a new file of mode 0600, and syncs it. `what` names the secret in errors. Throws SecretFileError; a file that
+ * was begun is removed then. Returns what removes the file.
+ */
+export async function writeSecretFile(path: string, what: string, line: string): Promise<() => Promise<void>> {
+  const refuse = (cause: NodeJS.ErrnoException): never => {
+    const trouble = TROUBLE[cause.code ?? ''] ?? `${cause.code ?? cause.message}`;
+    throw new SecretFileError(`${what} cannot be written to ${path}: ${trouble}.`, { cause });
+  };
+  const remove = () => rm(path, { force: true });
+  // O_EXCL: neither a file nor a link that somebody else put there is followed.
+  const file = await open(path, 'wx', 0o600).catch(refuse);
+  try {
+    await file.writeFile(`${line}\n`);
+    await file.sync();
+  } catch (error) {
+    await remove();
+    return refuse(error as NodeJS.ErrnoException);
+  } finally {
+    await file.close();
+  }
+  return remove;
+}
