@@ -8,8 +8,9 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
-import { descriptorOf, digestOf, openTestRegistry, type TestRegistry } from '../../test/registry.ts';
+import { descriptorOf, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, type TestClient } from '../../test/registry-client.ts';
+import { indexOf, pushRelease } from '../../test/registry-release.ts';
 import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
 
 const run = promisify(execFile);
@@ -156,6 +157,23 @@ test.skipIf(!existsSync('/usr/bin/umoci'))(
     expect(manifest).toMatchObject({ layers: [{}, {}] });
   },
 );
+
+test('skopeo tells the person whose repository it is, and copies a release into one of their own', async () => {
+  const [name, tag] = ['acme/containers/debian-12/redis', '7.0.15-debian-12-r0'];
+  const image = testImage('released');
+  await pushRelease(registry, { name, image, tags: [tag, 'latest'] });
+  const layout = `oci:${join(directory, 'layout')}:v1`;
+  for (const over of [tag, 'latest', '7.0.15-debian-12-r1'])
+    await expect(skopeo('copy', '--all', ...IN(), layout, ours(`${name}:${over}`))).rejects.toThrow(
+      /belongs to Larder.*such as acme\/own\/redis/s,
+    );
+  const creds = ['--tls-verify=false', '--creds', `x:${registry.acme.tokens.OWNER}`];
+  await expect(skopeo('delete', ...creds, ours(`${name}:${tag}`))).rejects.toThrow(/belongs to Larder|Forbidden/);
+  const mirror = ours('acme/own/redis:mirror');
+  await skopeo('copy', '--all', '--preserve-digests', ...OUT(), ...IN(), ours(`${name}:${tag}`), mirror);
+  const mirrored = await client.call('GET', '/v2/acme/own/redis/manifests/mirror');
+  expect(await mirrored.text()).toBe(indexOf(image));
+});
 
 test('wrong credentials and foreign repositories are told to the person', async () => {
   const pull = (creds: string) => skopeo('inspect', '--tls-verify=false', '--creds', creds, ours('acme/multi:v1'));
