@@ -13,6 +13,9 @@ begin
   select distinct o.id, released_repository(n.repository, n.artifact_name), now()
     from released n join registries g on g.id = n.registry_id and g.hosted join organizations o on o.id = n.organization_id
     where split_part(released_repository(n.repository, n.artifact_name), '/', 1) = o.namespace
+      -- Mostly it is claimed; then nothing is written and nothing locked.
+      and not exists (select from repositories r
+        where r.name = released_repository(n.repository, n.artifact_name) and r.larder_since is not null)
   on conflict (name) do update set larder_since = excluded.larder_since
     where repositories.larder_since is null and repositories.organization_id = excluded.organization_id;
   return null;
