@@ -15,8 +15,8 @@ const FIRST_ORGANIZATION = { name: 'My organization', namespace: 'main', owner: 
 export type BootstrapOptions = {
   /** Where clients reach the hosted registry: scheme, host and port. */
   publicUrl: string;
-  /** Told the API token of a first start, before it is committed: a start that dies in between prints another one. */
-  tell: (apiToken: string) => void;
+  /** Given the API token of a first start, before it is committed: a start that dies in between makes another one. */
+  tell: (apiToken: string) => void | Promise<void>;
 };
 
 /**
@@ -45,7 +45,7 @@ export async function bootstrap(db: Database, { publicUrl, tell }: BootstrapOpti
   await inTransaction(db, async (tx) => {
     await takeOrganizationsTurn(tx);
     await followPublicUrl(tx, publicUrl);
-    if (!(await hasOrganization(tx))) tell(await createFirstOrganization(tx, publicUrl));
+    if (!(await hasOrganization(tx))) await tell(await createFirstOrganization(tx, publicUrl));
   });
 }
 

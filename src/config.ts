@@ -17,6 +17,8 @@ export type Config = {
   /** Absent: the embedded PostgreSQL under `data`. */
   readonly databaseUrl?: string;
   readonly keyFile: string;
+  /** Where the API token of a first start is written. Absent: it is printed. */
+  readonly firstTokenFile?: string;
   /** As the operator gave it, without a trailing slash. */
   readonly publicUrl?: string;
   /** Absolute paths of a certificate with its chain and of its key, PEM. Absent: no TLS. */
@@ -92,6 +94,7 @@ const SETTINGS: Record<string, true> = {
   LARDER_DATA: true,
   LARDER_DATABASE_URL: true,
   LARDER_KEY_FILE: true,
+  LARDER_FIRST_TOKEN_FILE: true,
   LARDER_PUBLIC_URL: true,
   LARDER_TLS_CERT: true,
   LARDER_TLS_KEY: true,
@@ -138,6 +141,7 @@ export function readConfig(environment: Environment = process.env, directory: st
   const databaseUrl = read<string | undefined>('LARDER_DATABASE_URL', undefined, parseDatabaseUrl);
   const publicUrl = read<string | undefined>('LARDER_PUBLIC_URL', undefined, parsePublicUrl);
   const path = (text: string) => resolve(directory, text);
+  const firstTokenFile = read<string | undefined>('LARDER_FIRST_TOKEN_FILE', undefined, path);
   const tls = {
     cert: read<string | undefined>('LARDER_TLS_CERT', undefined, path),
     key: read<string | undefined>('LARDER_TLS_KEY', undefined, path),
@@ -159,6 +163,7 @@ export function readConfig(environment: Environment = process.env, directory: st
     data,
     ...(databaseUrl !== undefined && { databaseUrl }),
     keyFile: read('LARDER_KEY_FILE', join(data, 'installation.key'), (text) => resolve(directory, text)),
+    ...(firstTokenFile !== undefined && { firstTokenFile }),
     ...(publicUrl !== undefined && { publicUrl }),
     ...(tls.cert !== undefined && tls.key !== undefined && { tls: Object.freeze({ cert: tls.cert, key: tls.key }) }),
     trustedProxies: Object.freeze(read('LARDER_TRUSTED_PROXIES', [], parseNetworks)),

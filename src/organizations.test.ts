@@ -34,7 +34,7 @@ async function larder(...args: string[]): Promise<Ran> {
 
 async function start(): Promise<string[]> {
   const told: string[] = [];
-  await bootstrap(database.db, { publicUrl: PUBLIC_URL, tell: (token) => told.push(token) });
+  await bootstrap(database.db, { publicUrl: PUBLIC_URL, tell: (token) => void told.push(token) });
   return told;
 }
 

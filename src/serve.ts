@@ -15,6 +15,7 @@ import type { Logger } from './log.ts';
 import type { WorkerDeaths } from './process-messages.ts';
 import { registerRegistryRoutes } from './registry/routes.ts';
 import { openResources, type Resources } from './resources.ts';
+import { SecretFileError, writeSecretFile } from './secret-file.ts';
 import { StartError } from './start-error.ts';
 
 /** A load balancer that asks every second has seen /readyz say «draining» before connections are refused. */
@@ -38,12 +39,11 @@ export type StartedServer = {
   stop(): Promise<void>;
 };
 
-/** Starts to listen. `tell` is given the API token of a first start. Throws StartError for what the operator can mend. */
-export async function startServer(
-  config: Config,
-  log: Logger,
-  tell: (apiToken: string) => void,
-): Promise<StartedServer> {
+/** Given the API token of a first start, and the file that it was written to, where one is configured. */
+export type TellToken = (apiToken: string, file?: string) => void;
+
+/** Starts to listen. Throws StartError for what the operator can mend. */
+export async function startServer(config: Config, log: Logger, tell: TellToken): Promise<StartedServer> {
   const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(refuseTls);
   const resources = await openResources(config, log);
   const state: State = { bootstrapped: false, worker: { deaths: 0 } };
@@ -75,7 +75,7 @@ export async function startServer(
       app.addHook('onClose', async () => served.close());
     }
     const url = await app.listen({ host: config.host, port: config.port }).catch(refuseAddress(CLIENTS, config));
-    await bootstrap(resources.db, { publicUrl: config.publicUrl ?? url, tell });
+    await makeFirstStart(resources, config.publicUrl ?? url, tell);
     state.bootstrapped = true;
     log.info({ url }, 'server listens');
     return {
@@ -89,6 +89,30 @@ export async function startServer(
     await resources.close();
     throw error;
   }
+}
+
+/** Without a file, or with it in place of the words: what was written is removed when the start is not committed. */
+async function makeFirstStart({ db, config }: Resources, publicUrl: string, tell: TellToken): Promise<void> {
+  const { firstTokenFile: file } = config;
+  if (file === undefined) return await bootstrap(db, { publicUrl, tell });
+  let removeFile: (() => Promise<void>) | undefined;
+  const write = async (apiToken: string) => {
+    // A transaction that is tried again makes another token.
+    await removeFile?.();
+    removeFile = await writeSecretFile(file, 'The first API token', apiToken).catch(refuseTokenFile);
+    tell(apiToken, file);
+  };
+  try {
+    await bootstrap(db, { publicUrl, tell: write });
+  } catch (error) {
+    await removeFile?.();
+    throw error;
+  }
+}
+
+function refuseTokenFile(cause: unknown): never {
+  if (!(cause instanceof SecretFileError)) throw cause;
+  throw new StartError('FIRST_TOKEN', `${cause.message} It is named by LARDER_FIRST_TOKEN_FILE.`, { cause });
 }
 
 function refuseTls(cause: unknown): never {

@@ -9,6 +9,8 @@ export type StartErrorCode =
   | 'ADDRESS'
   /** The files of LARDER_TLS_CERT and LARDER_TLS_KEY. */
   | 'TLS'
+  /** The file of LARDER_FIRST_TOKEN_FILE. */
+  | 'FIRST_TOKEN'
   /** A process of the tree could not start, or never stayed up. */
   | 'PART';
 

@@ -34,6 +34,7 @@ const WALLS: Record<string, readonly string[]> = {
     'process-messages',
     'registry',
     'resources',
+    'secret-file',
     'start-error',
   ],
   work: ['bootstrap', 'build', 'catalog', 'config', 'db', 'engine', 'jobs', 'log', 'resources'],

@@ -4,8 +4,8 @@ import { startServer } from '../serve.ts';
 import { enter } from './entrance.ts';
 
 await enter('server', async (config, life, log) => {
-  const server = await startServer(config, log, (api_token) => {
-    console.log(`API token: ${api_token}`);
+  const server = await startServer(config, log, (api_token, file) => {
+    console.log(file === undefined ? `API token: ${api_token}` : `The first API token is in ${file}.`);
     process.send?.({ api_token } satisfies ProcessMessage);
   });
   life.onStop(server.stop);
