@@ -1,6 +1,6 @@
 // A real server from start to stop: TLS, metrics beside it, names of requests at every door, and an end that is announced.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
@@ -173,6 +173,11 @@ test('a worker that keeps dying is shown and logged once, and the server stays r
   expect(await metrics()).toMatch(/^larder_worker_deaths_total 12$/m);
   expect(await metrics()).toMatch(/^larder_worker_paused 0$/m);
   expect(logged('work goes on')).toBe(1);
+});
+
+test('/readyz tells the version', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  expect(JSON.parse((await ask('/readyz')).body).version).toBe(version);
 });
 
 test('the operator is told how many organizations are losing their owners’ last way in, and not which', async () => {

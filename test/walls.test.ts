@@ -49,6 +49,7 @@ const WALLS: Record<string, readonly string[]> = {
   'operator-access': ['contract', 'db', 'identity', 'operator-database', 'secret-file'],
   'operator-database': ['config', 'db'],
   'secret-file': [],
+  version: [],
   config: ['oidc-config'],
   'oidc-config': [],
   log: [],
@@ -57,7 +58,7 @@ const WALLS: Record<string, readonly string[]> = {
   host: [],
   contract: [],
   client: ['contract'],
-  cli: ['client', 'contract'],
+  cli: ['client', 'contract', 'version'],
   http: [
     'catalog',
     'client',
@@ -71,6 +72,7 @@ const WALLS: Record<string, readonly string[]> = {
     'oci',
     'registry',
     'resources',
+    'version',
   ],
   registry: ['catalog', 'contract', 'db', 'identity', 'oci'],
   jobs: [

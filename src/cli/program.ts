@@ -1,6 +1,7 @@
 // The command line: its commands, its options, and what it says when something goes wrong.
 import { Command, CommanderError, Option } from 'commander';
 import { ProblemError, UnreachableError } from '../client/problem-error.ts';
+import { VERSION } from '../version.ts';
 import { addAccessCommands } from './commands/access.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addCatalogCommands } from './commands/catalog.ts';
@@ -19,6 +20,7 @@ const DEFAULT_URL = 'http://127.0.0.1:8080';
 export function createProgram(io: Io, operator?: OperatorTools): Command {
   const program = new Command('larder')
     .description('An organization’s own application catalog.')
+    .version(VERSION, '-V, --version', 'say the version')
     .addOption(new Option('--url <url>', 'the server').env('LARDER_URL').default(DEFAULT_URL))
     .addOption(new Option('--token <token>', 'an API token; better by the environment').env('LARDER_TOKEN'))
     .addOption(new Option('--catalog <id>', 'the catalog (default: the organization’s first)').env('LARDER_CATALOG'))

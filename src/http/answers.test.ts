@@ -121,7 +121,7 @@ describe('health', () => {
     const ready = await api.ask('GET', '/readyz');
     expect([ready.statusCode, ready.json()]).toEqual([
       200,
-      { status: 'ready', checks: { sandbox: { ok: true, mode: 'userns' } } },
+      { status: 'ready', version: expect.any(String), checks: { sandbox: { ok: true, mode: 'userns' } } },
     ]);
     api.readiness.checks['database'] = () => Promise.reject(new Error('inside'));
     const broken = await api.ask('GET', '/readyz');

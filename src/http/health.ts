@@ -1,5 +1,6 @@
 // Whether the process lives and whether it can serve: for load balancers, scripts, and whoever wants to know why not.
 import type { FastifyInstance } from 'fastify';
+import { VERSION } from '../version.ts';
 import { READINESS_CHECK_TIMEOUT_MS } from './limits.ts';
 
 /** What one check found; everything beside `ok` is shown as it is. */
@@ -22,7 +23,7 @@ export function addHealth(app: FastifyInstance, readiness: Readiness): void {
     return reply
       .code(ready ? 200 : 503)
       .header('cache-control', 'no-store')
-      .send({ status, checks });
+      .send({ status, version: VERSION, checks });
   });
 }
 

@@ -1,5 +1,6 @@
 // Metrics: what is counted, what is looked up, and that nothing a stranger sends becomes a label.
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
@@ -62,6 +63,8 @@ test('work, workers, content, connections and the process are told', async () =>
   expect(lineOf(text, 'larder_database_up')).toMatch(/ 1$/);
   expect(lineOf(text, 'larder_database_connections{state="idle"}')).toMatch(/ \d+$/);
   expect(lineOf(text, 'larder_content_free_ratio')).toMatch(/ 0\.\d+$/);
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(text).toContain(`larder_build_info{version="${version}"} 1\n`);
   expect(text).toContain('process_resident_memory_bytes');
   await vi.waitFor(async () => expect(await fresh.text()).toMatch(/^larder_content_bytes 5$/m));
 });

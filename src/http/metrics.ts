@@ -9,6 +9,7 @@ import { listWorkers } from '../catalog/workers.ts';
 import type { Database } from '../db/database.ts';
 import { countJobs } from '../db/queue-figures.ts';
 import type { ContentStore } from '../oci/content.ts';
+import { VERSION } from '../version.ts';
 import { atMostEvery } from './at-most-every.ts';
 
 export type MetricsParts = {
@@ -50,6 +51,12 @@ export function openMetrics(parts: MetricsParts): Metrics {
     buckets: BUCKETS,
     registers: [register],
   });
+  new Gauge({
+    name: 'larder_build_info',
+    help: 'The version of this server; always 1.',
+    labelNames: ['version'],
+    registers: [register],
+  }).set({ version: VERSION }, 1);
   const lookUp = [...gaugesOfDatabase(register, parts), gaugesOfContent(register, parts.content)];
   if (parts.workerDeaths) lookUp.push(metricsOfWorker(register, parts.workerDeaths));
   return {

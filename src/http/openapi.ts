@@ -1,10 +1,12 @@
 // The OpenAPI 3.1 document, made from the contract: what the server checks and what it documents cannot differ.
+
 import type { TObject } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
 import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../contract/limits.ts';
 import { ConstraintsViolationsError, Problem } from '../contract/problem.ts';
 import { TAGS } from '../contract/tags.ts';
+import { VERSION } from '../version.ts';
 import { takesKey } from './idempotency.ts';
 import { exampleOf, problemExample, requestExample } from './openapi-examples.ts';
 import { linksFor } from './openapi-links.ts';
@@ -27,7 +29,7 @@ export function openApiDocument(): Json {
     openapi: '3.1.0',
     info: {
       title: 'Larder',
-      version: '1',
+      version: VERSION,
       summary: 'An organization’s own application catalog.',
       description:
         'Requests applications, customizes what they are built from, and tells what was released. The organization is the one of the access token.',

@@ -1,0 +1,22 @@
+// The version of Larder, as package.json has it: read once, the same from the sources and from dist/.
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+export const VERSION = readVersion(import.meta.dirname);
+
+/** Looks in this folder and those above it: dist/src/ is one deeper than src/, and dist/ has no package.json. */
+function readVersion(folder: string): string {
+  const found = read(join(folder, 'package.json'));
+  if (found?.name === 'larder') return found.version;
+  if (dirname(folder) === folder) throw new Error('The package.json of Larder is not above its files');
+  return readVersion(dirname(folder));
+}
+
+function read(path: string): { name: string; version: string } | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
