@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { recordWorker } from '../catalog/workers.ts';
-import { inTransaction } from '../db/database.ts';
+import { inTransaction, openDatabase } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { type Metrics, openMetrics, serveMetrics } from './metrics.ts';
 import { buildServer } from './server.ts';
@@ -66,7 +66,56 @@ test('work, workers, content, connections and the process are told', async () =>
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   expect(text).toContain(`larder_build_info{version="${version}"} 1\n`);
   expect(text).toContain('process_resident_memory_bytes');
-  await vi.waitFor(async () => expect(await fresh.text()).toMatch(/^larder_content_bytes 5$/m));
+  // Known at the first scrape, not 0 until a later one.
+  expect(text).toMatch(/^larder_content_bytes 5$/m);
+  expect(text).toMatch(/^larder_contents 1$/m);
+});
+
+test('what is not known at the first scrape is left out', async () => {
+  const { db } = api.database;
+  const pool = { totalCount: 0, idleCount: 0, waitingCount: 0 };
+  const endless = Promise.withResolvers<void>();
+  const slow = openMetrics({
+    ...{ db, pool },
+    content: {
+      ...api.content,
+      freeShare: async () => undefined,
+      async *list() {
+        await endless.promise;
+        yield* api.content.list();
+      },
+    },
+  });
+  const first = await slow.text();
+  expect(first).not.toMatch(/^larder_content/m);
+  expect(first).toContain('larder_database_up 1\n');
+  endless.resolve();
+  expect(await slow.text()).toMatch(/^larder_contents \d+$/m);
+
+  const failing = async () => {
+    throw new Error('The disk is away');
+  };
+  const broken = {
+    ...api.content,
+    freeShare: failing,
+    list: async function* () {
+      await failing();
+      yield* api.content.list();
+    },
+  };
+  expect(await openMetrics({ db, pool, content: broken }).text()).not.toMatch(/^larder_content/m);
+});
+
+test('the look-up’s own connections are not counted, and no delay of the event loop is made up', async () => {
+  const { db, pool } = openDatabase(api.database.url);
+  try {
+    const text = await openMetrics({ db, pool, content: api.content }).text();
+    expect(lineOf(text, 'larder_database_connections{state="busy"}')).toMatch(/ 0$/);
+    expect(text).not.toMatch(/ nan$/im);
+    expect(text).not.toContain('9223372036');
+  } finally {
+    await pool.end();
+  }
 });
 
 test('a database that does not answer is told, and the rest with it', async () => {

@@ -33,6 +33,12 @@ const LOOKED_UP_MS = 10_000;
 /** Walking the content store touches every file's entry: seldom, and never while somebody waits for it. */
 const CONTENT_WALK_MS = 10 * 60_000;
 
+/** The first scrape waits for the first walk, but not so long that Prometheus gives up (10 s unless it is told otherwise). */
+const FIRST_WALK_MS = 2_000;
+
+/** What Node says of the event loop's delay before it took a sample: the largest int64, and no number. */
+const NO_SAMPLE = /^nodejs_eventloop_lag_\w+ (?:9223372036\.854776|nan)\n/gim;
+
 /** From an answer out of memory to an upload of minutes, in seconds. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
@@ -69,7 +75,7 @@ export function openMetrics(parts: MetricsParts): Metrics {
     },
     async text() {
       await Promise.all(lookUp.map((one) => one()));
-      return await register.metrics();
+      return (await register.metrics()).replaceAll(NO_SAMPLE, '');
     },
   };
 }
@@ -104,32 +110,47 @@ function gaugesOfDatabase(register: Registry, { db, pool }: MetricsParts): LookU
     connections.set({ state: 'idle' }, pool.idleCount);
     waiting.set(pool.waitingCount);
   };
-  return [rows, connected];
+  // The connections first: the look-up takes some of its own.
+  return [connected, rows];
 }
 
 function gaugesOfContent(register: Registry, content: ContentStore): LookUp {
-  const registers = [register];
-  const bytes = new Gauge({
-    name: 'larder_content_bytes',
-    help: 'Bytes in the content store at its last walk.',
-    registers,
-  });
-  const count = new Gauge({ name: 'larder_contents', help: 'Contents in the store at its last walk.', registers });
-  const free = new Gauge({ name: 'larder_content_free_ratio', help: 'Free share of the store’s disk.', registers });
+  // A gauge is 0 from its beginning: until something is known, nothing is said.
+  const known = new Set<Gauge>();
+  const set = (gauge: Gauge, value: number) => {
+    gauge.set(value);
+    if (!known.has(gauge)) register.registerMetric(gauge);
+    known.add(gauge);
+  };
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [] });
+  const bytes = gauge('larder_content_bytes', 'Bytes in the content store at its last walk.');
+  const count = gauge('larder_contents', 'Contents in the store at its last walk.');
+  const free = gauge('larder_content_free_ratio', 'Free share of the store’s disk.');
   const walk = atMostEvery(CONTENT_WALK_MS, async () => {
     const sum = { bytes: 0, count: 0 };
     for await (const { size } of content.list()) {
       sum.bytes += size;
       sum.count += 1;
     }
-    bytes.set(sum.bytes);
-    count.set(sum.count);
+    set(bytes, sum.bytes);
+    set(count, sum.count);
   });
   return async () => {
-    walk().catch(() => {});
+    const walked = walk().catch(() => {});
     const share = await content.freeShare().catch(() => undefined);
-    if (share !== undefined) free.set(share);
+    if (share !== undefined) set(free, share);
+    if (!known.has(bytes)) await withinMs(walked, FIRST_WALK_MS);
   };
+}
+
+/** Waits for a promise that does not reject, at most this long. */
+async function withinMs(done: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([done, late]);
+  clearTimeout(timer);
 }
 
 function metricsOfWorker(register: Registry, find: NonNullable<MetricsParts['workerDeaths']>): LookUp {
