@@ -6,7 +6,7 @@ import type { ContentInfo, UploadStore } from './content.ts';
 import { checkContent, OffsetMismatch } from './content-errors.ts';
 import type { Digest } from './descriptor.ts';
 import type { DiskFolders } from './disk.ts';
-import { ignoreMissing, writeAll } from './files.ts';
+import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, ignoreMissing, writeAll } from './files.ts';
 
 /** An upload as this process holds it: `hash` has seen exactly the first `length` bytes of the file. */
 type Session = { path: string; hash: Hash; length: number; writer: symbol; writing: Promise<void> };
@@ -89,8 +89,8 @@ async function refresh(room: Room, id: string, held?: Session): Promise<Session>
 async function begin(folder: string, from?: string): Promise<Session> {
   const path = join(folder, randomUUID());
   const session = { path, hash: createHash('sha256'), length: 0, writer: Symbol(path), writing: Promise.resolve() };
-  await mkdir(folder, { recursive: true });
-  await using file = await open(path, 'wx', 0o644);
+  await mkdir(folder, { recursive: true, mode: CONTENT_FOLDER_MODE });
+  await using file = await open(path, 'wx', CONTENT_FILE_MODE);
   if (from !== undefined) {
     await copyInto(session, file, from);
     await rm(from, { force: true });

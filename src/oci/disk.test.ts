@@ -1,7 +1,7 @@
 // Beside the conformance suite: damage, crashes, and several processes on one directory.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -30,6 +30,31 @@ describe('disk', () => {
     await expect(buffer(await store.open(digest))).rejects.toMatchObject({ code: 'CONTENT_MISMATCH' });
     await store.put(chunksOf(bytes, 4));
     expect(await buffer(await store.open(digest))).toEqual(bytes);
+  });
+
+  it('keeps files 0640 and folders 0750, also of an upload and of what was one', async () => {
+    const root = join(directory, 'new', 'store');
+    const store = await openDiskContent(root);
+    await store.put(chunksOf(Buffer.from('put'), 1));
+    const pushed = Buffer.from('pushed');
+    await store.uploads.append('done', 0, chunksOf(pushed, 2));
+    await store.uploads.commit('done', digestOf(pushed));
+    await store.uploads.append('under way', 0, chunksOf(pushed, 2));
+    const modes = new Map<string, Set<number>>([
+      ['file', new Set()],
+      ['folder', new Set()],
+    ]);
+    const entries = await readdir(root, { recursive: true, withFileTypes: true });
+    for (const entry of entries) {
+      const { mode } = await stat(join(entry.parentPath, entry.name));
+      modes.get(entry.isFile() ? 'file' : 'folder')?.add(mode & 0o777);
+    }
+    expect(entries.filter((entry) => entry.isFile())).toHaveLength(3);
+    expect([...modes].map(([kind, seen]) => [kind, [...seen]])).toEqual([
+      ['file', [0o640]],
+      ['folder', [0o750]],
+    ]);
+    expect((await stat(root)).mode & 0o777).toBe(0o750);
   });
 
   it('leaves no temporary file behind a put that fails', async () => {

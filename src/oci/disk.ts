@@ -19,7 +19,7 @@ import type { ByteRange, ContentInfo, ContentStore } from './content.ts';
 import { ContentMismatch, ContentMissing, checkContent } from './content-errors.ts';
 import { type Digest, hexOf, isDigest } from './descriptor.ts';
 import { diskUploads } from './disk-uploads.ts';
-import { gatherChunks, ignoreMissing, syncFolder, writeAll } from './files.ts';
+import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, gatherChunks, ignoreMissing, syncFolder, writeAll } from './files.ts';
 
 /** One read of this size keeps a disk busy without holding much of a content in memory. */
 const READ_CHUNK_BYTES = 256 * 1024;
@@ -55,12 +55,14 @@ async function makeFolders(root: string): Promise<DiskFolders> {
     uploads: join(root, 'uploads'),
   };
   for (const folder of [folders.contents, folders.temporary, folders.uploads]) {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: CONTENT_FOLDER_MODE });
   }
   const shards = 16 ** SHARD_DIGITS;
   if ((await readdir(folders.contents)).length < shards) {
     const names = Array.from({ length: shards }, (_, shard) => shard.toString(16).padStart(SHARD_DIGITS, '0'));
-    await Promise.all(names.map((name) => mkdir(join(folders.contents, name), { recursive: true })));
+    await Promise.all(
+      names.map((name) => mkdir(join(folders.contents, name), { recursive: true, mode: CONTENT_FOLDER_MODE })),
+    );
     await syncFolder(folders.contents);
   }
   return folders;
@@ -94,7 +96,7 @@ async function put(
 async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>): Promise<ContentInfo> {
   const hash = createHash('sha256');
   let size = 0;
-  await using file = await open(path, 'wx', 0o644);
+  await using file = await open(path, 'wx', CONTENT_FILE_MODE);
   for await (const chunk of gatherChunks(bytes)) {
     hash.update(chunk);
     await writeAll(file, chunk, size);

@@ -1,6 +1,10 @@
 // The few file operations whose obvious form is wrong: whole writes, durable names, many small writes, files that may be gone.
 import { type FileHandle, open } from 'node:fs/promises';
 
+/** Content is read by Larder's account and its group (backups), by nobody else: layers may hold what customers built in. */
+export const CONTENT_FILE_MODE = 0o640;
+export const CONTENT_FOLDER_MODE = 0o750;
+
 /** Writes every byte at a position: one write may take less than it is given. */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   let written = 0;
