@@ -196,6 +196,19 @@ describe('readConfig', () => {
     });
   });
 
+  test.each([
+    ['sslmode=require', 'sslmode=verify-full'],
+    [
+      'application_name=x&sslmode=verify-ca&sslrootcert=/ca.pem',
+      'application_name=x&sslmode=verify-full&sslrootcert=/ca.pem',
+    ],
+    ['sslmode=no-verify', 'sslmode=no-verify'],
+    ['sslmode=require&uselibpqcompat=true', 'sslmode=require&uselibpqcompat=true'],
+  ])('a database with %s is one with %s', (given, read) => {
+    const url = 'postgresql://larder:p%40ss@db/larder';
+    expect(readConfig({ LARDER_DATABASE_URL: `${url}?${given}` }).databaseUrl).toBe(`${url}?${read}`);
+  });
+
   test('tells all violations at once, each by its variable', () => {
     const names = violationsOf({
       LARDER_HOST: '127.0.0.1:8080',

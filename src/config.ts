@@ -261,7 +261,9 @@ function parseDatabaseUrl(text: string): string {
   if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol)) {
     throw new Error('must be a URL like postgresql://user:password@host:5432/larder');
   }
-  return text;
+  if (new URL(text).searchParams.has('uselibpqcompat')) return text;
+  // pg means the last by each of these, and warns that it will not for ever.
+  return text.replace(/([?&]sslmode=)(?:prefer|require|verify-ca)(?=[&#]|$)/, '$1verify-full');
 }
 
 /** The value is not repeated in the message: it may hold a password. */

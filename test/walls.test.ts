@@ -47,7 +47,7 @@ const WALLS: Record<string, readonly string[]> = {
   keys: ['db', 'identity', 'operator-database'],
   organizations: ['contract', 'db', 'identity', 'new-organization', 'operator-database'],
   'operator-access': ['contract', 'db', 'identity', 'operator-database', 'secret-file'],
-  'operator-database': ['config', 'db'],
+  'operator-database': ['config', 'db', 'start-error'],
   'secret-file': [],
   version: [],
   config: ['oidc-config'],
