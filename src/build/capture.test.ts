@@ -58,7 +58,7 @@ describe('layerFromTree', () => {
     [
       'a file of a terabyte of holes',
       [sparse('data/disk', 2 ** 40)],
-      'The changes cannot be a layer: data/disk: with it, the files have more than 4294967296 bytes.',
+      'The changes cannot be a layer: data/disk: with it, the files have more than 2147483648 bytes.',
     ],
     ['6,000 nested folders', [entry('d/'.repeat(6000))], 'The changes cannot be a layer:'],
     [

@@ -84,7 +84,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     const failure = (await builds.run(plan, { inspections }).catch((error: unknown) => error)) as BuildError;
     expect(failure).toBeInstanceOf(BuildError);
     expect(failure.cause_kind).toBe('CUSTOMIZATION_BUILD_ERROR');
-    expect(failure.step).toBe(`customization 6f1c v2: scripts/${name}`);
+    expect(failure.step).toBe('customization 6f1c v2');
     expect(failure.message).toMatch(first);
     expect(failure.message).toMatch(printed);
     expect(failure.message).not.toContain('never');
