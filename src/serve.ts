@@ -169,7 +169,7 @@ function checksOf({ db, content, identity }: Resources, state: State): Readiness
       return { ok: true, free_percent: Math.floor(free * 1000) / 10, has_room: free >= FREE_SHARE_MIN };
     },
     // Organizations whose owners cannot log in, or cannot within a month: for the operator, and no reason to send requests elsewhere.
-    owner_access: async () => ({ ok: true, ...(await endingWaysIn()) }),
+    owner_access: async () => ({ ok: true, ...(await endingWaysIn().catch(() => undefined)) }),
     // Without a worker nothing is built, but everything can be asked: that is not for a load balancer to act on.
     workers: async () => {
       const { failed: _, ...paused } = state.worker.paused ?? {};
