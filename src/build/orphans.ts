@@ -1,5 +1,5 @@
 // Helpers of `unshare --map-auto` whose worker was killed while they waited for it: nobody else would ever end them.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
 /** A helper lives for milliseconds; one that is this old waits for a parent that is gone. */
 const HELPER_SECONDS_MAX = 60;
@@ -16,9 +16,8 @@ type Process = { pid: number; parent: number; startedAt: number; command: string
  */
 export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECONDS_MAX } = {}): void {
   const uptime = Number.parseFloat(readFileSync('/proc/uptime', 'utf8'));
-  const helpers = processes().filter(
+  const helpers = unshares().filter(
     ({ pid, parent, startedAt, command }) =>
-      /^\S*unshare\0--map-auto\0/.test(command) &&
       command.includes(directory) &&
       uptime - startedAt >= olderThanSeconds &&
       hasNoNamespaces(pid) &&
@@ -33,11 +32,13 @@ export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECOND
   }
 }
 
-function processes(): Process[] {
+/** Processes that call themselves so, which those of a sandbox may do, too. */
+function unshares(): Process[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       const command = commandOf(Number(pid));
+      if (!/^\S*unshare\0--map-auto\0/.test(command)) return [];
       const stat = look(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
       // Behind the name, which may hold anything: state, parent, and as the 20th the start in ticks since the boot (proc(5)).
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -53,8 +54,20 @@ function hasNoNamespaces(pid: number): boolean {
   return own !== '' && own === look(() => readlinkSync(`/proc/${pid}/ns/pid_for_children`));
 }
 
+/** A helper's command has some 4 KiB; processes of a sandbox, which are read with all others, may have 6 MiB each. */
+const COMMAND_BYTES_MAX = 16 * 1024;
+
+/** The beginning of a process's command line. */
 function commandOf(pid: number): string {
-  return look(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  return look(() => {
+    const file = openSync(`/proc/${pid}/cmdline`, 'r');
+    try {
+      const bytes = Buffer.allocUnsafe(COMMAND_BYTES_MAX);
+      return bytes.toString('utf8', 0, readSync(file, bytes));
+    } finally {
+      closeSync(file);
+    }
+  });
 }
 
 /** A process may end between two looks, or be another account's. */
