@@ -80,17 +80,17 @@ function isSameFolder({ path, type, mode, uid, gid }: TarHeader, below: MergedLi
   return before?.type === type && before.mode === mode && before.uid === uid && before.gid === gid;
 }
 
-/** Ends with the header that is too much, before its bytes are read. */
+/** Ends with the header that is too much, before its bytes are read, and with one that no layer can hold: a time beyond all clocks. */
 async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions): AsyncGenerator<TarEntry, void> {
   const meter = new ArchiveMeter(CAPTURE_LIMITS);
-  for await (const entry of tree) {
-    try {
+  try {
+    for await (const entry of tree) {
       meter.add(entry.header);
-    } catch (error) {
-      if (!(error instanceof TarError)) throw error;
-      throw refusal(`The changes cannot be a layer: ${error.message}.`, step);
+      yield entry;
     }
-    yield entry;
+  } catch (error) {
+    if (!(error instanceof TarError)) throw error;
+    throw refusal(`The changes cannot be a layer: ${error.message}.`, step);
   }
 }
 
