@@ -80,6 +80,8 @@ const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
 const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
 /** Refused where nothing can count what is in such files. */
 const MEMFD_CREATE: Record<SeccompArchitecture, number> = { x64: 319, arm64: 279 };
+/** Takes from one count for the whole machine (fs.aio-max-nr); databases without it do without, as where a kernel has none. */
+const IO_SETUP: Record<SeccompArchitecture, number> = { x64: 206, arm64: 0 };
 /** Its flags lie in memory, where a filter cannot look; ENOSYS makes every C library fall back to clone. */
 const CLONE3 = 435;
 
@@ -125,6 +127,7 @@ export function seccompProgram(architecture: SeccompArchitecture, { memfd = true
   ];
   if (architecture === 'x64') program.push(...refuseWhen(JUMP_GREATER_EQUAL, X32, EPERM));
   program.push(...refuseWhen(JUMP_EQUAL, CLONE3, ENOSYS));
+  program.push(...refuseWhen(JUMP_EQUAL, IO_SETUP[architecture], ENOSYS));
   if (!memfd) program.push(...refuseWhen(JUMP_EQUAL, MEMFD_CREATE[architecture], ENOSYS));
   for (const numbers of Object.values(REFUSED)) {
     const number = numbers[architecture === 'x64' ? 0 : 1];
