@@ -22,6 +22,12 @@ const ROOTS_BYTES_MAX = 20 * 1024 ** 3;
 /** Longer than any sandbox lives, so that no folder is taken from under a mount (DEFAULT_LIMITS.wallClockMs is a quarter of an hour a command). */
 const IN_USE_MS = 6 * 60 * 60_000;
 
+/** What a file system takes for an entry beside its bytes; millions of empty files fill a disk, too. */
+const ENTRY_BYTES = 4096;
+/** As phases are postponed (jobs/phase.ts): a layer of a few MB may become 64 GiB. */
+const FREE_SHARE_MIN = 0.05;
+const ROOM_EVERY_BYTES = 256 * 1024 ** 2;
+
 export type RootOptions = { step: string; signal?: AbortSignal | undefined };
 
 /**
@@ -109,8 +115,13 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   };
   let size = 0;
   const counted = async function* (entries: AsyncIterable<TarInput>): AsyncGenerator<TarInput, void> {
+    let checkedAt = Number.NEGATIVE_INFINITY;
     for await (const entry of entries) {
-      size += entry.header.size;
+      size += ENTRY_BYTES + entry.header.size;
+      if (size - checkedAt >= ROOM_EVERY_BYTES) {
+        await checkRoom(workspace);
+        checkedAt = size;
+      }
       yield entry;
     }
   };
@@ -142,6 +153,13 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
     stream.destroy();
   }
   return size;
+}
+
+/** Throws an error that says nothing about the layer while the disk is nearly full: the database is on the same one. */
+async function checkRoom({ content }: Workspace): Promise<void> {
+  const share = await content.freeShare();
+  if (share !== undefined && share < FREE_SHARE_MIN)
+    throw new Error('The disk has less than 5 % left: no layer is laid out until there is more.');
 }
 
 /** Removes a folder whose files belong to subordinate ids; `rm` follows no link. */
