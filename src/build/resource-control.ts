@@ -35,6 +35,12 @@ export type ResourceGroup = {
 };
 
 const PREFIX = 'larder-';
+/**
+ * A quarter of what everything else on the machine has (cpu.weight, cpu.shares): a thousand busy processes of one group slow down neither
+ * the API nor the database, and get all that these leave.
+ */
+const CPU_WEIGHT = 25;
+const CPU_SHARES = 256;
 /** Processes of a killed sandbox are gone within milliseconds; a machine under load takes longer. */
 const CLOSE_TRIES = 100;
 const CLOSE_PAUSE_MS = 20;
@@ -68,7 +74,12 @@ export function openResourceGroup(control: ResourceControl, limits: GroupLimits)
 
 function makeGroup(control: ControlGroups, limits: GroupLimits): GroupFolders {
   const name = `${PREFIX}${randomUUID()}`;
-  const folders = { memory: join(control.folders.memory, name), pids: join(control.folders.pids, name) };
+  const { memory, pids, cpu } = control.folders;
+  const folders: GroupFolders = {
+    memory: join(memory, name),
+    pids: join(pids, name),
+    ...(cpu !== undefined && { cpu: join(cpu, name) }),
+  };
   try {
     for (const folder of distinct(folders)) mkdirSync(folder);
     if (control.mode === 'cgroup-v2') {
@@ -76,9 +87,11 @@ function makeGroup(control: ControlGroups, limits: GroupLimits): GroupFolders {
       // One process more or less does not help a group that is over its limit; the command ends as a whole.
       writeIfThere(join(folders.memory, 'memory.oom.group'), '1');
       writeIfThere(join(folders.memory, 'memory.swap.max'), '0');
+      writeIfThere(join(folders.memory, 'cpu.weight'), String(CPU_WEIGHT));
     } else {
       writeFileSync(join(folders.memory, 'memory.limit_in_bytes'), String(limits.memoryBytes));
       writeIfThere(join(folders.memory, 'memory.memsw.limit_in_bytes'), String(limits.memoryBytes));
+      if (folders.cpu !== undefined) writeFileSync(join(folders.cpu, 'cpu.shares'), String(CPU_SHARES));
     }
     writeFileSync(join(folders.pids, 'pids.max'), String(limits.processes));
     return folders;
@@ -97,8 +110,8 @@ function writeIfThere(file: string, text: string): void {
   }
 }
 
-function distinct({ memory, pids }: GroupFolders): string[] {
-  return [...new Set([memory, pids])];
+function distinct(folders: GroupFolders): string[] {
+  return [...new Set(Object.values(folders))];
 }
 
 /** The shell moves itself, so that nothing of the command runs outside the group. */

@@ -10,7 +10,12 @@ const DELEGATED = 'larder';
 const ROOT = '/sys/fs/cgroup';
 
 /** The folders in which groups are made: one, or in v1 one a controller. */
-export type GroupFolders = { memory: string; pids: string };
+export type GroupFolders = {
+  memory: string;
+  pids: string;
+  /** Absent where it cannot be had: the processor's time goes by processes then, of which a group may have many. */
+  cpu?: string;
+};
 
 export type ControlGroups = { mode: 'cgroup-v2' | 'cgroup-v1'; folders: GroupFolders };
 
@@ -22,6 +27,7 @@ export function findControlGroups(): { candidates: ControlGroups[]; reasons: str
   const candidates: ControlGroups[] = [];
   const unified = unifiedFolder(own);
   if (unified !== undefined && hasControllers(unified)) {
+    // Where the cpu controller is on, it is on for every group below.
     candidates.push({ mode: 'cgroup-v2', folders: { memory: unified, pids: unified } });
   } else reasons.push('The unified hierarchy (cgroup v2) has no memory and pids controllers for this process.');
   const older = olderFolders(own);
@@ -53,17 +59,19 @@ function hasControllers(folder: string): boolean {
   return ['memory', 'pids'].every((name) => found.includes(name));
 }
 
-/** The delegated folders first; inside a container the path of the host's view does not exist, and the mount's root is its own group. */
+/** Those with the cpu controller first, of these the delegated folders; inside a container the path of the host's view does not exist, and the mount's root is its own group. */
 function olderFolders(own: Map<string, string>): GroupFolders[] {
   const folderOf = (controller: string, below: string): string | undefined => {
     const path = own.get(controller);
     if (path === undefined) return undefined;
     return [join(ROOT, controller, path, below), join(ROOT, controller, below)].find((folder) => existsSync(folder));
   };
-  return [DELEGATED, ''].flatMap((below) => {
-    const [memory, pids] = [folderOf('memory', below), folderOf('pids', below)];
-    return memory === undefined || pids === undefined ? [] : [{ memory, pids }];
+  const found = [DELEGATED, ''].flatMap((below) => {
+    const [memory, pids, cpu] = ['memory', 'pids', 'cpu'].map((controller) => folderOf(controller, below));
+    return memory === undefined || pids === undefined ? [] : [{ memory, pids, cpu }];
   });
+  const withCpu = found.flatMap(({ cpu, ...others }) => (cpu === undefined ? [] : [{ ...others, cpu }]));
+  return [...withCpu, ...found.map(({ memory, pids }) => ({ memory, pids }))];
 }
 
 /**
@@ -99,6 +107,7 @@ function prepareUnified(own: Map<string, string>, account: { uid: number; gid: n
     writeFileSync(join(leaf, 'cgroup.procs'), pid);
   }
   writeFileSync(join(folder, 'cgroup.subtree_control'), '+memory +pids');
+  if (offered.includes('cpu')) writeFileSync(join(folder, 'cgroup.subtree_control'), '+cpu');
   if (account === undefined) return;
   for (const path of [folder, leaf]) {
     chownSync(path, account.uid, account.gid);
@@ -109,7 +118,9 @@ function prepareUnified(own: Map<string, string>, account: { uid: number; gid: n
 }
 
 function prepareOlder(own: Map<string, string>, account: { uid: number; gid: number }): void {
-  for (const folder of Object.values(olderFolders(own).at(-1) ?? {})) {
+  // The last of each kind is this process's own group, which a delegated one is made in.
+  const { cpu } = olderFolders(own).findLast((found) => found.cpu !== undefined) ?? {};
+  for (const folder of [...Object.values(olderFolders(own).at(-1) ?? {}), cpu].filter((path) => path !== undefined)) {
     const delegated = join(folder, DELEGATED);
     mkdirSync(delegated, { recursive: true });
     chownSync(delegated, account.uid, account.gid);
