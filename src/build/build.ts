@@ -1,17 +1,15 @@
 // build(plan) → artifact: base, application and each customization as layers of their own, then config, manifest and index.
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
-import type { ContentStore } from '../oci/content.ts';
-import type { ImageConfig } from '../oci/descriptor.ts';
+import { readImageConfig } from '../oci/image-config.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
-import { type ListingEntry, readListing } from '../tar/listing.ts';
 import { buildApplicationLayer, hasApplicationLayer } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
 import { type BuildLog, type LogSink, openBuildLog } from './build-log.ts';
 import { buildCustomization, customizationStep } from './customization-layers.ts';
-import { type ImageLayer, readDocument, writeImage } from './image.ts';
+import { type ImageLayer, writeImage } from './image.ts';
 import { imageConfig, readEnvironment } from './image-config.ts';
-import { DPKG_STATUS, fileDigest, type ImageState, withLayer } from './image-files.ts';
+import { DPKG_STATUS, fileDigest, type ImageState, readMergedListing, withLayer } from './image-files.ts';
 import { cachedLayer, type LayerCache } from './layer-cache.ts';
 import type { Artifact, BuildPlan } from './plan.ts';
 import type { Workspace } from './workspace.ts';
@@ -41,12 +39,12 @@ export async function build(plan: BuildPlan, options: BuildOptions): Promise<Art
     },
   });
   log.say(`${plan.product.name} ${plan.product.version} on ${plan.base.name}@${plan.base.digest}`);
-  const base = await readDocument<ImageConfig>(content, plan.base.config.digest);
+  const base = await readImageConfig(content, plan.base.config.digest);
   const layers: ImageLayer[] = plan.base.layers.map((layer) => ({
     ...layer,
     created_by: `base image ${plan.base.name}`,
   }));
-  let image: ImageState = { layers: plan.base.layers, listing: await baseListing(content, plan) };
+  let image: ImageState = { layers: plan.base.layers, listing: await readMergedListing(content, plan.base.listing) };
   const application = await applicationLayer(plan, image, { ...options, log });
   if (application !== undefined) {
     layers.push({ ...application, created_by: `${plan.product.key} ${plan.product.version}` });
@@ -98,12 +96,6 @@ export async function build(plan: BuildPlan, options: BuildOptions): Promise<Art
 
 async function* chunksOf(chunks: Buffer[]): AsyncGenerator<Buffer, void> {
   yield* chunks;
-}
-
-async function baseListing(content: ContentStore, plan: BuildPlan): Promise<Map<string, ListingEntry>> {
-  const entries = new Map<string, ListingEntry>();
-  for await (const entry of readListing(await content.open(plan.base.listing))) entries.set(entry.path, entry);
-  return entries;
 }
 
 async function applicationLayer(

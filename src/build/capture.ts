@@ -89,7 +89,8 @@ async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions
       yield entry;
     }
   } catch (error) {
-    if (!(error instanceof TarError)) throw error;
+    // A tar that ends early has a cause of its own, which whoever made it knows.
+    if (!(error instanceof TarError) || error.code === 'TRUNCATED' || error.code === 'NOT_TAR') throw error;
     throw refusal(`The changes cannot be a layer: ${error.message}.`, step);
   }
 }

@@ -76,7 +76,7 @@ async function buildStages(input: CustomizationInput, step: string): Promise<Cus
     content,
     archive: pin.digest,
     inspection,
-    below: new Map(below.listing),
+    below: below.listing,
     epoch: pin.epoch,
     readBelow: (path) => readFileOf(content, below, path),
     reuse: (inputs, make) => cachedLayer(cacheContext(input, step), inputs, make),

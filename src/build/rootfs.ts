@@ -84,6 +84,7 @@ async function extractLayer(work: Extraction): Promise<void> {
   const layer = layers[index];
   if (layer === undefined) throw new RangeError('no such layer');
   const roots = ensureFolder(workspace, rootsName(host));
+  await makeRoom(workspace, options);
   const part = ensureFolder(workspace, rootsName(host), `.part-${randomUUID()}`);
   try {
     const target = ensureFolder(workspace, rootsName(host), part.slice(roots.length + 1), 'root');
@@ -103,7 +104,7 @@ async function extractLayer(work: Extraction): Promise<void> {
   } finally {
     if (existsSync(part)) await removeFolder(host, part);
   }
-  await workspace.exclusive(`trim ${roots}`, () => trimRoots(workspace), options.signal);
+  await workspace.exclusive(`trim ${workspace.directory}`, () => trimRoots(workspace), options.signal);
 }
 
 async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; target: string }): Promise<number> {
@@ -156,6 +157,17 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
 }
 
 /** Throws an error that says nothing about the layer while the disk is nearly full: the database is on the same one. */
+/** The longest build of one sandbox: packages, three scripts and the files, each to its limit. */
+const LONGEST_USE_MS = 90 * 60_000;
+
+/** On a disk that is nearly short of room, folders that no sandbox can have mounted any more go at once, however few they are. */
+async function makeRoom(workspace: Workspace, { signal }: RootOptions): Promise<void> {
+  const share = await workspace.content.freeShare();
+  if (share === undefined || share >= 2 * FREE_SHARE_MIN) return;
+  const trim = () => trimRoots(workspace, { bytesMax: 0, inUseMs: LONGEST_USE_MS });
+  await workspace.exclusive(`trim ${workspace.directory}`, trim, signal);
+}
+
 async function checkRoom({ content }: Workspace): Promise<void> {
   const share = await content.freeShare();
   if (share !== undefined && share < FREE_SHARE_MIN)

@@ -77,6 +77,7 @@ const REFUSED: Record<string, readonly [number | undefined, number | undefined]>
 /** Calls that are judged by an argument. */
 const CLONE: Record<SeccompArchitecture, number> = { x64: 56, arm64: 220 };
 const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
+const SOCKET_PAIR: Record<SeccompArchitecture, number> = { x64: 53, arm64: 199 };
 const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
 /** Refused where nothing can count what is in such files. */
 const MEMFD_CREATE: Record<SeccompArchitecture, number> = { x64: 319, arm64: 279 };
@@ -87,8 +88,11 @@ const CLONE3 = 435;
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (linux/sched.h). */
 const CLONE_NAMESPACES = 0x7e020000;
-/** AF_ALG opens kernel crypto; AF_VSOCK reaches a virtual machine's host past the network namespace. */
-const REFUSED_SOCKET_FAMILIES = [38, 40];
+/**
+ * AF_UNIX, AF_INET, AF_INET6, AF_NETLINK; all others answer as a kernel that does not have them. Among them are AF_ALG (kernel crypto),
+ * AF_VSOCK (a virtual machine's host, past the network namespace), and families whose first use loads a kernel module.
+ */
+const ALLOWED_SOCKET_FAMILIES = [1, 2, 10, 16];
 /** TIOCSTI and TIOCLINUX type into a terminal. */
 const REFUSED_TERMINAL_REQUESTS = [0x5412, 0x541c];
 /** Numbers from here on are the x32 calls of x86_64, a second way to everything above (__X32_SYSCALL_BIT). */
@@ -96,6 +100,7 @@ const X32 = 0x40000000;
 
 const EPERM = 1;
 const ENOSYS = 38;
+const EAFNOSUPPORT = 97;
 
 /** Classic BPF (linux/bpf_common.h, linux/seccomp.h). */
 const LOAD_WORD = 0x20;
@@ -135,7 +140,8 @@ export function seccompProgram(architecture: SeccompArchitecture, { memfd = true
   }
   program.push(
     ...judgeArgument(CLONE[architecture], 0, refuseWhen(JUMP_ANY_BIT, CLONE_NAMESPACES, EPERM)),
-    ...judgeArgument(SOCKET[architecture], 0, refuseEach(REFUSED_SOCKET_FAMILIES)),
+    ...judgeArgument(SOCKET[architecture], 0, allowOnly(ALLOWED_SOCKET_FAMILIES, EAFNOSUPPORT)),
+    ...judgeArgument(SOCKET_PAIR[architecture], 0, allowOnly(ALLOWED_SOCKET_FAMILIES, EAFNOSUPPORT)),
     ...judgeArgument(IOCTL[architecture], 1, refuseEach(REFUSED_TERMINAL_REQUESTS)),
     { code: RETURN, value: ALLOW },
   );
@@ -147,6 +153,14 @@ function refuseWhen(jump: number, value: number, errno: number): Instruction[] {
     { code: jump, ifFalse: 1, value },
     { code: RETURN, value: ERRNO + errno },
   ];
+}
+
+function allowOnly(values: number[], errno: number): Instruction[] {
+  const allowed = values.flatMap((value) => [
+    { code: JUMP_EQUAL, ifFalse: 1, value },
+    { code: RETURN, value: ALLOW },
+  ]);
+  return [...allowed, { code: RETURN, value: ERRNO + errno }];
 }
 
 function refuseEach(values: number[]): Instruction[] {

@@ -1,10 +1,14 @@
 // Starts a finished image in the sandbox as its own user, with no network but its own, and runs its product's tests.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ContentStore } from '../oci/content.ts';
 import type { ImageConfig, Manifest } from '../oci/descriptor.ts';
+import { readImageConfig } from '../oci/image-config.ts';
+import { readManifest } from '../oci/stored-manifest.ts';
 import { disposable } from './application-layer.ts';
+import { BuildError } from './build-error.ts';
 import { type LogSink, lastLines, openBuildLog } from './build-log.ts';
-import { readDocument } from './image.ts';
 import { readEnvironment } from './image-config.ts';
+import { imageFault } from './image-fault.ts';
 import type { Artifact, BuildPlan, LayerPin, ProductTest } from './plan.ts';
 import { type Attempt, attemptTest, type Started } from './product-test.ts';
 import { prepareRoots } from './rootfs.ts';
@@ -70,13 +74,26 @@ async function readImage(
 ): Promise<{ config: ImageConfig; layers: LayerPin[] }> {
   const [image] = artifact.manifests;
   if (image === undefined) throw new RangeError('an artifact has at least one manifest');
-  const manifest = await readDocument<Manifest>(content, image.manifest.digest);
-  const config = await readDocument<ImageConfig>(content, image.config.digest);
+  const { manifest, config } = await readDocuments(content, image);
   const layers = manifest.layers.map((descriptor, index) => ({
     descriptor,
     diff_id: config.rootfs.diff_ids[index] ?? descriptor.digest,
   }));
   return { config, layers };
+}
+
+async function readDocuments(
+  content: ContentStore,
+  image: Artifact['manifests'][number],
+): Promise<{ manifest: Manifest; config: ImageConfig }> {
+  try {
+    const manifest = await readManifest(content, image.manifest);
+    return { manifest, config: await readImageConfig(content, image.config.digest) };
+  } catch (error) {
+    const reason = imageFault(error);
+    if (reason === undefined) throw error;
+    throw new BuildError(`The finished image cannot be read: ${reason}.`, { step: STEP, cause_kind: 'TEST_ERROR' });
+  }
 }
 
 function serviceCommand(plan: BuildPlan, image: ImageConfig): SandboxCommand {

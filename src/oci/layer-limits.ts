@@ -2,8 +2,8 @@
 import type { ArchiveLimits } from '../tar/archive-meter.ts';
 import { TABLE_ENTRY_COUNT_MAX, TABLE_NAMES_BYTES_MAX } from '../tar/entry-table.ts';
 
-/** The largest published images (CUDA, full TeX) stay under 30 GB. */
-const CONTENT_BYTES_MAX = 64 * 1024 ** 3;
+/** The largest published images (CUDA, full TeX) stay under 30 GB; each lies expanded on the disk of the workers that build on it. */
+const CONTENT_BYTES_MAX = 32 * 1024 ** 3;
 
 /** Of all layers of an image together: files that a layer replaces or removes count too. */
 export const IMAGE_LIMITS: ArchiveLimits = {

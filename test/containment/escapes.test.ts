@@ -11,6 +11,7 @@ import type { Sandbox } from '../../src/build/sandbox.ts';
 import { attempt, type Ground, openGround, placeCanary, systemCall, USER, ways } from './attempts.ts';
 
 const DENIED = /Operation not permitted/;
+const NO_FAMILY = /Address family not supported/;
 
 /** System calls by their number on x86_64, with what each would do. */
 const CALLS: readonly [name: string, call: string, answer: RegExp][] = [
@@ -56,9 +57,11 @@ const CALLS: readonly [name: string, call: string, answer: RegExp][] = [
   ['watch the file system', systemCall(300, 0, 0), DENIED],
   ['memory that the kernel cannot see', systemCall(447, 0), DENIED],
   ['a call of the x32 table', systemCall(0x40000000 + 272, 0x10000000), DENIED],
-  ['crypto of the kernel (AF_ALG)', systemCall(41, 38, 5, 0), DENIED],
-  ['the host of a virtual machine (AF_VSOCK)', systemCall(41, 40, 1, 0), DENIED],
-  ['raw packets', systemCall(41, 17, 3, 768), DENIED],
+  ['crypto of the kernel (AF_ALG)', systemCall(41, 38, 5, 0), NO_FAMILY],
+  ['the host of a virtual machine (AF_VSOCK)', systemCall(41, 40, 1, 0), NO_FAMILY],
+  ['a family whose module the kernel would load (AF_TIPC)', systemCall(41, 30, 1, 0), NO_FAMILY],
+  ['a pair of sockets of such a family', systemCall(53, 30, 1, 0, '"\\0" x 8'), NO_FAMILY],
+  ['raw packets', systemCall(41, 17, 3, 768), NO_FAMILY],
   ['a raw socket', systemCall(41, 2, 3, 1), DENIED],
   ['type into a terminal (TIOCSTI)', systemCall(16, 0, 0x5412, '"x"'), DENIED],
   ['ports of the machine', systemCall(173, 0x70, 1, 1), DENIED],
