@@ -74,7 +74,10 @@ async function bringVersion(resources: WorkerResources, image: FollowedBaseImage
     });
   if (root.digest === image.newest_digest) return undefined;
   try {
-    await copyArtifact(source, contentTarget(resources.content), root, { blobBytesMax: IMAGE_BYTES_MAX });
+    await copyArtifact(source, contentTarget(resources.content), root, {
+      blobBytesMax: IMAGE_BYTES_MAX,
+      sourceMustHold: true,
+    });
   } catch (error) {
     if (!time.aborted) throw error;
     const message = `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that came are kept for the next look.`;

@@ -1,4 +1,6 @@
 // Moves an artifact from anywhere to anywhere: its blobs, its manifests after what they name, and its tags last.
+import { randomInt } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
 import type { Descriptor, Digest, Index, Manifest } from './descriptor.ts';
 import { onSide, RegistryError, type RegistrySide } from './errors.ts';
 import { isIndex, once, parseManifest, readManifestBytes } from './manifest.ts';
@@ -20,6 +22,11 @@ export type CopyOptions = {
   uploads?: SharedUploads;
   /** Bytes of all blobs together, as the manifests declare them; every blob is checked against its own size. Unlimited when absent. */
   blobBytesMax?: number;
+  /**
+   * The source must show a part of each blob that the target has: without it, a source that knows a digest would get a blob of somebody
+   * else. For a target that holds content of several organizations.
+   */
+  sourceMustHold?: boolean;
 };
 
 /** Enough to fill a line while some answers are awaited, without starving other copies of connections. */
@@ -167,12 +174,21 @@ async function placeBlob(room: Room, blob: Descriptor): Promise<Placed> {
     : await options.uploads.place(blob.digest, place, { send, mount });
 }
 
-async function sendMissing({ source, target }: Room, blob: Descriptor): Promise<Placed> {
+async function sendMissing({ source, target, options }: Room, blob: Descriptor): Promise<Placed> {
   if (blob.size > UNASKED_BYTES_MAX && (await side('target', 'find blob', () => target.exists(blob)))) {
-    return 'present';
+    if (!options.sourceMustHold || (await showsPart(source, target, blob))) return 'present';
   }
   await side('target', 'push blob', () => target.push(blob, () => sourceBytes(source, blob)));
   return 'sent';
+}
+
+/** Compares a part at a place that the source cannot foresee. What differs is sent whole, and its digest is checked. */
+async function showsPart(source: Source, target: Target, blob: Descriptor): Promise<boolean> {
+  const start = randomInt(blob.size - UNASKED_BYTES_MAX);
+  const range = { start, end: start + UNASKED_BYTES_MAX - 1 };
+  const shown = await side('source', 'fetch blob', async () => await buffer(await source.fetch(blob, range)));
+  const held = await side('target', 'read blob', async () => await buffer(await target.fetch(blob, range)));
+  return shown.equals(held);
 }
 
 /** The source's bytes, whose failure stays the source's though it happens while the target reads. */
