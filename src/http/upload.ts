@@ -137,9 +137,10 @@ function toRefusal(error: unknown): unknown {
   if (code === 'FST_PARTS_LIMIT') return bodyRefusal(`It should have at most ${PARTS_MAX} parts.`);
   if (code === 'FST_MP_PREMATURE_CLOSE') return bodyRefusal('It ended early.');
   if (code === 'FST_PROTO_VIOLATION') return bodyRefusal('It has a part of a name that cannot be a field’s.');
+  // The needle is the boundary, of which RFC 2046 allows 70 characters and the parser 252.
   if (
     error instanceof Error &&
-    /^(Unexpected end of multipart|Part terminated early|Multipart:|Malformed)/.test(error.message)
+    /^(Unexpected end of multipart|Part terminated early|Multipart:|Malformed|The needle cannot)/.test(error.message)
   ) {
     return bodyRefusal('It should be complete multipart/form-data with a boundary.');
   }
