@@ -39,7 +39,11 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
     put(text);
   };
   return {
-    write: (chunk) => print(visible.next(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)),
+    write(chunk) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      // Beyond the cap only the tail is wanted: what prints for ever is not made visible for ever.
+      print(visible.next(written < bytesMax ? bytes : bytes.subarray(-TAIL_LENGTH_MAX)));
+    },
     say(line) {
       print(visible.end());
       put(`== ${visibleText(line)}\n`);

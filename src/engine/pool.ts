@@ -37,7 +37,7 @@ export function openEnginePool({ log, ...how }: PoolOptions): Engine {
     await child.end();
   }
 
-  /** What was aborted or died is not trusted with the next image. */
+  /** What was aborted, died or met an image that it could not handle is not trusted with the next one. */
   async function giveBack(child: EngineChild, isWell: boolean): Promise<void> {
     if (!isWell || !child.alive || child.memoryBytes() > REST_BYTES_MAX) return await drop(child);
     const timer = setTimeout(() => {
@@ -64,7 +64,6 @@ export function openEnginePool({ log, ...how }: PoolOptions): Engine {
       } catch (error) {
         if (error instanceof EngineProcessDied)
           log.warn({ err: error, last_words: child.lastWords() }, 'an engine process died');
-        else isWell = options.signal?.aborted !== true;
         throw error;
       } finally {
         session.end();

@@ -70,11 +70,13 @@ test('an error that tells the image’s owner what is wrong arrives as one', asy
   });
 });
 
-test('the process that did one task does the next', async () => {
-  await pinning(Buffer.from('1')).catch(() => undefined);
-  const before = engines();
-  await pinning(Buffer.from('2')).catch(() => undefined);
-  expect(engines()).toEqual(before);
+test('a process that met an image it could not handle does no other task', async () => {
+  const before = new Set(engines());
+  const task = pinning(Buffer.from('1'));
+  task.catch(() => undefined);
+  await expect.poll(() => engines().filter((pid) => !before.has(pid)).length).toBe(1);
+  await expect(task).rejects.toMatchObject({ name: 'BuildError' });
+  await expect.poll(() => engines().filter((pid) => !before.has(pid))).toEqual([]);
 });
 
 test('it knows none of the installation’s secrets', async () => {
@@ -85,9 +87,10 @@ test('it knows none of the installation’s secrets', async () => {
       environment: harmlessEnvironment(),
       log: { warn: () => undefined } as never,
     });
-    await own
-      .run('pin-base-image', { root: await strangeRoot(Buffer.from('3')), name: 'x', system })
-      .catch(() => undefined);
+    const before = new Set(engines());
+    const task = own.run('verify', await slowVerification());
+    task.catch(() => undefined);
+    await expect.poll(() => engines().filter((pid) => !before.has(pid)).length).toBe(1);
     for (const pid of engines()) expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).not.toContain('hidden-word');
     await own.close();
   } finally {
@@ -110,9 +113,11 @@ test('memory without end ends the process and not the worker; another process do
 });
 
 test('a process that is killed fails its task with the signal, and says so in the log', async () => {
-  await pinning(Buffer.from('5')).catch(() => undefined);
-  const [victim = 0] = engines();
+  const before = new Set(engines());
   const task = engine.run('verify', await slowVerification());
+  task.catch(() => undefined);
+  await expect.poll(() => engines().filter((pid) => !before.has(pid)).length).toBe(1);
+  const [victim = process.pid] = engines().filter((pid) => !before.has(pid));
   process.kill(victim, 'SIGKILL');
   await expect(task).rejects.toThrow('ended by itself (SIGKILL)');
   expect(warnings.length).toBeGreaterThan(0);

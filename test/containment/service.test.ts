@@ -85,7 +85,7 @@ async function ended(customization_id: string) {
   });
 }
 
-/** The most memory that the worker and its engine processes had while something was done. */
+/** The most memory that the worker and the largest of its engine processes had while something was done. */
 async function watched<T>(act: () => Promise<T>): Promise<{ result: T; peakBytes: number }> {
   let peakBytes = 0;
   const timer = setInterval(() => {
@@ -100,11 +100,14 @@ async function watched<T>(act: () => Promise<T>): Promise<{ result: T; peakBytes
 
 function memoryOfWorker(): number {
   const lines = execFileSync('ps', ['-eo', 'ppid=,pid=,rss=,args='], { encoding: 'utf8' }).split('\n');
-  const own = lines.filter((line) => {
-    const [parent, pid] = line.trim().split(/\s+/).map(Number);
-    return pid === worker || (parent === worker && line.includes('engine-process'));
+  const processes = lines.map((line) => {
+    const [parent, pid, kib] = line.trim().split(/\s+/).map(Number);
+    return { parent, pid, bytes: (kib ?? 0) * 1024, isEngine: line.includes('engine-process') };
   });
-  return own.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2]) * 1024, 0);
+  // One at a time handles the attempt; another may rest or end the deletion before it.
+  const engines = processes.filter(({ parent, isEngine }) => parent === worker && isEngine);
+  const own = processes.find(({ pid }) => pid === worker);
+  return (own?.bytes ?? 0) + Math.max(0, ...engines.map(({ bytes }) => bytes));
 }
 
 const PERL = '#!/usr/bin/perl\n';
