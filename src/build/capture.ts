@@ -89,7 +89,7 @@ async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions
       yield entry;
     }
   } catch (error) {
-    // A tar that ends early has a cause of its own, which whoever made it knows.
+    // An archive that ends early has its cause in the program that wrote it; the caller reports that.
     if (!(error instanceof TarError) || error.code === 'TRUNCATED' || error.code === 'NOT_TAR') throw error;
     throw refusal(`The changes cannot be a layer: ${error.message}.`, step);
   }

@@ -21,7 +21,7 @@ export type SandboxLimits = {
   addressSpaceBytes: number;
   /** Real memory of all processes together, with what they write where changes are kept in memory. */
   memoryBytes: number;
-  /** Processes of the sandbox at a time, whoever they run as. */
+  /** Processes of the sandbox at a time, of all its users together. */
   processes: number;
   /** Open files of one process: what it holds in sockets and pipes is bounded by them. */
   openFiles: number;
@@ -47,7 +47,7 @@ export const DEFAULT_LIMITS: SandboxLimits = {
   processes: 1024,
   openFiles: 16_384,
   changeBytes: 2 * GIB,
-  // The largest packages of Debian bring some 60,000 files.
+  // A full desktop distribution has some 400,000 files, and a build adds a few packages to a base.
   changeFiles: 250_000,
   // The log keeps 10 MiB; who prints six times as much prints for ever.
   outputBytes: 64 * MIB,
@@ -118,7 +118,7 @@ export function seccompFilter({ control }: SandboxHost): Buffer {
   return seccompProgram(process.arch as SeccompArchitecture, { memfd: control.mode !== 'watchdog' });
 }
 
-/** Memory behind /dev/shm; PostgreSQL and browsers use a few MiB of it. */
+/** Memory behind /dev/shm: as much as container engines give. */
 const SHARED_MEMORY_BYTES = 64 * MIB;
 
 /**
@@ -181,7 +181,7 @@ export function bwrapCommand(
 const STRING_BYTES_MAX = 128 * 1024 - 1;
 
 /**
- * The last line of defence: whoever hands a string over has parsed it. A NUL would end it and begin the next argument, which is an option
+ * The last line of defence: every caller parses its strings first. A NUL would end it and begin the next argument, which is an option
  * of bwrap's.
  */
 function oneString(text: string): string {

@@ -86,7 +86,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
 }
 
 /**
- * What whoever started this process left open without closing it on exec would stay open in every sandbox. Those up to 5 are the pipes
+ * Files that the parent of this process left open without close-on-exec would stay open in every sandbox. Those up to 5 are the pipes
  * that a command is given; in bash, because a file's number has more than one digit.
  */
 const ENTER = `echo 1000 > /proc/self/oom_score_adj

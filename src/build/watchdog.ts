@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { ExceededLimit, GroupLimits } from './resource-control.ts';
 
-/** A process that fills memory as fast as the kernel gives it takes some 300 MB in this time. */
+/** Short, because memory is taken until the next look; a look reads one small file for each process. */
 const LOOK_EVERY_MS = 100;
 /** More are not walked: the limit is passed long before. */
 const WALK_FACTOR = 4;
