@@ -1,7 +1,7 @@
 // Limits on memory and on the number of processes for everything that one sandbox or engine process starts: kept by the kernel's
 // control groups (cgroups(7)) where this account may make them, else by the watchdog (watchdog.ts).
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ControlGroups, findControlGroups, type GroupFolders } from '../host/control-groups.ts';
@@ -50,7 +50,7 @@ export function probeResourceControl(): ResourceControl {
   const { candidates, reasons } = findControlGroups();
   for (const control of candidates) {
     try {
-      removeEmptyGroups(control.folders);
+      removeAbandonedGroups(control.folders);
       const group = makeGroup(control, { memoryBytes: 64 * 1024 * 1024, processes: 64 });
       removeFolders(group);
       return control;
@@ -159,9 +159,16 @@ function removeFolder(folder: string): boolean {
   }
 }
 
-/** Groups of killed processes are empty; those in use cannot be removed (cgroups(7)). */
-function removeEmptyGroups(folders: GroupFolders): void {
+/** A group is empty until its first process enters, a few milliseconds after it was made. */
+const ABANDONED_AFTER_MS = 60_000;
+
+/** Removes groups of killed processes: they are empty, and those in use cannot be removed (cgroups(7)). */
+function removeAbandonedGroups(folders: GroupFolders): void {
+  const before = Date.now() - ABANDONED_AFTER_MS;
   for (const folder of distinct(folders)) {
-    for (const name of readdirSync(folder)) if (/^larder-[0-9a-f-]{36}$/.test(name)) removeFolder(join(folder, name));
+    for (const name of readdirSync(folder).filter((entry) => /^larder-[0-9a-f-]{36}$/.test(entry))) {
+      const path = join(folder, name);
+      if ((statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before) < before) removeFolder(path);
+    }
   }
 }

@@ -78,8 +78,11 @@ async function run(task: EngineTask, input: unknown): Promise<void> {
 }
 
 process.on('message', (message: ToEngine) => {
-  if ('setup' in message) workspace = openWorkspace(message.setup);
-  else if ('run' in message) void run(message.run, message.input);
+  if ('setup' in message) {
+    workspace = openWorkspace(message.setup);
+    // A content folder that cannot be opened fails the task that needs it, with that error.
+    workspace.catch(() => undefined);
+  } else if ('run' in message) void run(message.run, message.input);
   else if ('abort' in message) controller.abort(new Error('The task was aborted'));
   else if (message.error !== undefined) calls.get(message.reply)?.reject(receivedError(message.error));
   else calls.get(message.reply)?.resolve(message.output);
