@@ -7,6 +7,7 @@ import { CRASHES_MAX, findVerdict } from './job-record.ts';
 import {
   ATTEMPTS_MAX,
   CANCELLED_CHANNEL,
+  isJobData,
   type JobData,
   keyOf,
   QUEUE_CHANNEL,
@@ -194,7 +195,8 @@ class WorkingQueue implements Queue {
         while (this.#mayTake()) {
           const job = await this.#take();
           if (!job || job === 'ALONE') break;
-          this.#start(job);
+          if (isJobData(job.data)) this.#start(job);
+          else await this.#reject(job);
         }
         await withinMs(this.#wake.promise, POLL_MS);
       } catch (error) {
@@ -202,6 +204,12 @@ class WorkingQueue implements Queue {
         await this.#pause(TROUBLE_PAUSE_MS);
       }
     }
+  }
+
+  /** Nobody waits for a job that names nothing, and no other attempt would find more in it. */
+  async #reject(job: TakenJob): Promise<void> {
+    this.#report(new Error(`Job ${job.id} names no task and no payload`));
+    await failJobForGood(this.#pool, job);
   }
 
   #cancel(pipelineId: string): void {

@@ -20,6 +20,13 @@ export const CANCELLED_CHANNEL = 'larder_pipelines_cancelled';
 /** What a job row holds. */
 export type JobData<T extends Task = Task> = { task: T; payload: TaskPayloads[T] };
 
+/** Whether a row's data names a task and a payload: a row of another version, or one written by hand, may not. */
+export function isJobData(data: unknown): data is JobData {
+  if (typeof data !== 'object' || data === null) return false;
+  const { task, payload } = data as Record<string, unknown>;
+  return typeof task === 'string' && typeof payload === 'object' && payload !== null;
+}
+
 export type EnqueueOptions = {
   /** Of two waiting jobs of one task with one key the second is dropped: the first will do its work. A running one is not counted, since it may have read the rows already. */
   key?: string;

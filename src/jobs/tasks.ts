@@ -69,8 +69,6 @@ const PHASES: Partial<Record<Task, PhaseType>> = {
 
 /** Records a job that failed for good where people look for its result: the delivery, the base image or the pipeline. */
 export async function giveUp(resources: WorkerResources, { task, payload }: JobData, error: unknown): Promise<void> {
-  // A row of another version, or one that somebody wrote by hand, names nothing that could be recorded.
-  if (typeof payload !== 'object' || payload === null) return;
   if ('delivery_id' in payload) {
     const error = 'An internal error kept the message back after several tries; the service log has the cause.';
     const { delivery_id: id } = payload;
