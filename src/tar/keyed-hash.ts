@@ -1,33 +1,43 @@
 // HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"): a hash for tables whose keys an attacker chooses.
 import { randomInt } from 'node:crypto';
 
-/** New in each process, so that nobody can choose keys that meet. */
-const KEY_0 = randomInt(2 ** 32) | 0;
-const KEY_1 = randomInt(2 ** 32) | 0;
-const FINAL_ROUNDS = 3;
+/** New in each process, so that nobody can choose names that collide. */
+const KEY: HashKey = [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0];
+/** One round a word and three at the end, as Rust's and Linux's hash tables use it: no secret depends on the hash. */
+const TABLE_ROUNDS: Rounds = { word: 1, end: 3 };
 
-/** 32 bits over the bytes. */
+/** The key's two halves, each 32 bits. */
+type HashKey = readonly [number, number];
+type Rounds = { word: number; end: number };
+
+/** Returns 32 bits over the bytes, under the key of this process. */
 export function keyedHash(bytes: Buffer): number {
-  const state = new Int32Array([KEY_0, KEY_1, 0x6c796765 ^ KEY_0, 0x74656462 ^ KEY_1]);
+  return halfSipHash(bytes, KEY, TABLE_ROUNDS);
+}
+
+/** HalfSipHash-`word`-`end` with a result of 32 bits. */
+export function halfSipHash(bytes: Buffer, [key0, key1]: HashKey, rounds: Rounds): number {
+  const state = new Int32Array([key0, key1, 0x6c796765 ^ key0, 0x74656462 ^ key1]);
   const { length } = bytes;
   const whole = length - (length % 4);
   for (let at = 0; at < whole; at += 4) {
     compress(
       state,
       (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24),
+      rounds.word,
     );
   }
   let last = length << 24;
   for (let at = whole; at < length; at++) last |= (bytes[at] ?? 0) << (8 * (at - whole));
-  compress(state, last);
+  compress(state, last, rounds.word);
   state[2] = (state[2] ?? 0) ^ 0xff;
-  for (let count = 0; count < FINAL_ROUNDS; count++) round(state);
+  for (let count = 0; count < rounds.end; count++) round(state);
   return (state[1] ?? 0) ^ (state[3] ?? 0);
 }
 
-function compress(state: Int32Array, word: number): void {
+function compress(state: Int32Array, word: number, rounds: number): void {
   state[3] = (state[3] ?? 0) ^ word;
-  round(state);
+  for (let count = 0; count < rounds; count++) round(state);
   state[0] = (state[0] ?? 0) ^ word;
 }
 
