@@ -1,7 +1,8 @@
 // What a person sees when Larder cannot start: one line that says what to do, at every entrance; and everything about what nobody expected.
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, openSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -189,6 +190,85 @@ describe('missing packages, and nobody to ask', () => {
       expect(stderr).not.toMatch(/^\s+at /m);
     });
   }
+});
+
+describe('missing packages, with consent and without a terminal', () => {
+  const program = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
+  // A keyring is missing, the system is read-only, and apt-get and sudo are programs of the test that record their arguments.
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'larder-bare-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  async function runBare(command: string[], uid: number, programs: Record<string, string>) {
+    for (const [name, script] of Object.entries(programs)) {
+      writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    }
+    const bare = ['--ro-bind', '/', '/', '--dev', '/dev', '--bind', folder, folder, '--tmpfs', '/usr/share/keyrings'];
+    const user = ['--unshare-user', '--uid', String(uid), '--new-session', '--chdir', program('.')];
+    const env = {
+      ...process.env,
+      CI: 'false',
+      LARDER_DATA: '/nowhere/larder',
+      PATH: `${folder}:${process.env['PATH']}`,
+    };
+    const began = run('bwrap', [...bare, ...user, ...command], { env });
+    began.child.stdin?.end();
+    const { code, stderr } = await began.then(
+      () => ({ code: 0, stderr: '' }),
+      (error: { code: number; stderr: string }) => error,
+    );
+    return { code, stderr, asked: () => readFileSync(join(folder, 'asked'), 'utf8') };
+  }
+
+  const README = readFileSync(program('README.md'), 'utf8');
+  const [, block = ''] = /## Two commands.*?```sh\n(.*?)```/s.exec(README) ?? [];
+  const printed = block
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/\s+#.*/, ''));
+
+  test('the README prints two commands', () => {
+    expect(printed).toHaveLength(2);
+    for (const command of printed) expect(command).toMatch(/^npm ci && npm (test|run demo) /);
+  });
+
+  for (const command of printed) {
+    test(`«${command}» installs, as the README prints it`, async () => {
+      const [, afterInstall = ''] = command.split(' && ');
+      // What it would do then is known: it stops at the first command that fails.
+      const { code, stderr, asked } = await runBare(afterInstall.split(' '), 0, {
+        'apt-get': `printf '%s\\n' "$*" >> ${folder}/asked; exit 9`,
+      });
+      expect(code).toBe(1);
+      expect(asked()).toBe('update -q\n');
+      expect(stderr).toContain('debian-archive-keyring (proves that packages come from Debian)');
+      expect(stderr).toContain('«apt-get update -q» ended with exit code 9.');
+      expect(stderr).not.toMatch(/Nobody is here|^\s+at /m);
+    });
+  }
+
+  test('a normal user: a sudo that wants a password leads to the commands for root', async () => {
+    const node = [process.execPath, program('src/bin/all-in-one.ts'), '--yes'];
+    const { code, stderr, asked } = await runBare(node, 12_345, {
+      sudo: `printf '%s\\n' "$*" >> ${folder}/asked; exit 1`,
+    });
+    expect(code).toBe(1);
+    expect(asked()).toBe('-n true\n');
+    expect(stderr).toMatch(/^larder: This needs root; sudo does not give it without a password, .* As root, run:$/m);
+    expect(stderr).toContain('\n  apt-get update -q\n');
+    expect(stderr).toMatch(/^ {2}usermod --add-subuids \d+-\d+ --add-subgids \d+-\d+ 12345$/m);
+  });
+
+  test('a normal user: a sudo that wants none is used', async () => {
+    const node = [process.execPath, program('src/bin/all-in-one.ts'), '--yes'];
+    const script = `printf '%s\\n' "$*" >> ${folder}/asked; [ "$1" = -n ]`;
+    const { code, stderr, asked } = await runBare(node, 12_345, { sudo: script });
+    expect(code).toBe(1);
+    expect(asked()).toBe('-n true\napt-get update -q\n');
+    expect(stderr).toContain(`${folder}/sudo apt-get update -q» ended with exit code 1.`);
+  });
 });
 
 describe('the command line', () => {

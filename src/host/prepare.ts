@@ -1,6 +1,6 @@
 // Makes the machine ready with the user's consent: missing packages, Larder's own account under root, folders it can enter.
-import { spawn } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, closeSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { type Account, findAccount, freeSubordinateStart, hasSubordinateIds, SUBORDINATE_IDS } from './accounts.ts';
@@ -9,6 +9,9 @@ import { findProgram, missingRequirements, type Requirement } from './requiremen
 
 /** The account that root gives up its rights for. */
 export const ACCOUNT_NAME = 'larder';
+
+/** sudo can wait for a directory server or for the name service. */
+const SUDO_MS_MAX = 30_000;
 
 export type HostErrorCode = 'CONSENT_NEEDED' | 'CONSENT_REFUSED' | 'COMMAND_FAILED' | 'NO_ROOT';
 
@@ -98,7 +101,7 @@ export type PrepareOptions = {
 
 /**
  * Brings the machine to what the requirements ask, asking first. Does nothing on a machine that is ready.
- * Throws HostError when there is no consent, no way to become root, or a command fails.
+ * Throws HostError without consent, without a way to become root, or when a command fails.
  */
 export async function prepareHost(options: PrepareOptions): Promise<void> {
   const changes = findChanges(options.requirements, options.path);
@@ -107,6 +110,7 @@ export async function prepareHost(options: PrepareOptions): Promise<void> {
   for (const change of changes) options.say(`  - ${change.summary}`);
   const prefix = isRoot() ? [] : sudoPrefix(options.path, changes);
   if (!options.consent) await askConsent(options.command, { prefix, changes });
+  if (prefix.length > 0) checkSudo(prefix, changes);
   for (const command of changes.flatMap((change) => change.commands)) {
     options.say(`$ ${[...prefix, ...command].join(' ')}`);
     await run([...prefix, ...command]);
@@ -117,6 +121,26 @@ function sudoPrefix(path: string, changes: HostChange[]): string[] {
   const sudo = findProgram('sudo', path);
   if (sudo) return [sudo];
   throw new HostError('NO_ROOT', `This needs root, and there is no sudo. As root, run:\n${asScript([], changes)}`);
+}
+
+/** sudo asks for a password on the terminal itself. Throws HostError where it wants one and there is no terminal. */
+function checkSudo(prefix: string[], changes: HostChange[]): void {
+  const [sudo = ''] = prefix;
+  const free = spawnSync(sudo, ['-n', 'true'], { stdio: 'ignore', timeout: SUDO_MS_MAX }).status === 0;
+  if (free || hasTerminal()) return;
+  throw new HostError(
+    'NO_ROOT',
+    `This needs root; sudo does not give it without a password, and there is no terminal to ask for one. As root, run:\n${asScript([], changes)}`,
+  );
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r+'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function asScript(prefix: string[], changes: HostChange[]): string {
