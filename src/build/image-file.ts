@@ -1,5 +1,6 @@
 // One file of an image, read from the layers without laying them out.
 import type { ContentStore } from '../oci/content.ts';
+import { LAYER_READING } from '../oci/layer-limits.ts';
 import { uncompressed } from '../oci/uncompressed.ts';
 import { readTar } from '../tar/read.ts';
 import { parseWhiteout } from '../tar/whiteout.ts';
@@ -31,7 +32,7 @@ async function findInLayer(
   let result: 'removed' | 'absent' = 'absent';
   const stream = await content.open(layer.descriptor.digest);
   try {
-    for await (const { header, body } of readTar(await uncompressed(stream), { lenient: true })) {
+    for await (const { header, body } of readTar(await uncompressed(stream), LAYER_READING)) {
       const whiteout = parseWhiteout(header.path);
       if (whiteout !== undefined && 'path' in whiteout && hides(whiteout.path, path)) result = 'removed';
       if (header.path !== path) continue;

@@ -4,6 +4,7 @@ import { existsSync, lstatSync } from 'node:fs';
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mergedListing } from '../oci/layer.ts';
+import { LAYER_READING } from '../oci/layer-limits.ts';
 import { uncompressed } from '../oci/layer-listing.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { readTar } from '../tar/read.ts';
@@ -128,7 +129,7 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   };
   const stream = await workspace.content.open(layer.descriptor.digest);
   try {
-    const entries = overlayEntries(readTar(await uncompressed(stream), { lenient: true }), { below });
+    const entries = overlayEntries(readTar(await uncompressed(stream), LAYER_READING), { below });
     const extract = hostToolCommand(host, {
       writable: target,
       command: [

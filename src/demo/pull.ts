@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createEgress } from '../egress/egress.ts';
 import { type Descriptor, hexOf, type Index } from '../oci/descriptor.ts';
+import { LAYER_READING } from '../oci/layer-limits.ts';
 import { uncompressed } from '../oci/layer-listing.ts';
 import { isIndex, parseManifest, readManifestBytes } from '../oci/manifest.ts';
 import { parseReference } from '../oci/reference.ts';
@@ -100,7 +101,7 @@ async function layersOf(source: Source, reference: string): Promise<Descriptor[]
 async function readFileOfLayer(source: Source, layer: Descriptor, path: string): Promise<string | undefined> {
   const stream = await source.fetch(layer);
   try {
-    for await (const { header, body } of readTar(await uncompressed(stream), { lenient: true })) {
+    for await (const { header, body } of readTar(await uncompressed(stream), LAYER_READING)) {
       if (header.type !== 'file' || header.path !== path) continue;
       const parts: Uint8Array[] = [];
       for await (const part of body) parts.push(part);

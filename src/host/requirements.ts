@@ -35,6 +35,7 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
   { package: 'umoci', probe: { program: 'umoci' }, reason: 'unpacks images that are not ours to unpack' },
   { package: 'apache2-utils', probe: { program: 'htpasswd' }, reason: 'passwords for that registry' },
   { package: 'curl', probe: { program: 'curl' }, reason: 'asks as the documentation does' },
+  { package: 'libarchive-tools', probe: { program: 'bsdtar' }, reason: 'makes archives with holes' },
   { package: 'git', probe: { program: 'git' }, reason: 'makes archives of its own kind' },
   { package: 'openssl', probe: { program: 'openssl' }, reason: 'makes certificates to serve with' },
   { package: 'procps', probe: { program: 'ps' }, reason: 'finds the processes to kill' },

@@ -1,6 +1,7 @@
 // What the layers of one image may cost to read, and the error for bytes beyond it.
 import type { ArchiveLimits } from '../tar/archive-meter.ts';
 import { TABLE_ENTRY_COUNT_MAX, TABLE_NAMES_BYTES_MAX } from '../tar/entry-table.ts';
+import type { ReadOptions } from '../tar/read.ts';
 
 /** The largest published images (CUDA, full TeX) stay under 30 GB; each lies expanded on the disk of the workers that build on it. */
 const CONTENT_BYTES_MAX = 32 * 1024 ** 3;
@@ -28,6 +29,12 @@ export const EXPANSION_LIMITS: ExpansionLimits = {
   ratioMax: 200,
   ratioFreeBytes: 1024 ** 3,
 };
+
+/**
+ * How the archive in a layer is read: as container engines do, sparse files with it. Holes cost nothing to send, so they are bounded as
+ * zeros that are compressed: within one layer, and by `IMAGE_LIMITS` in all of them.
+ */
+export const LAYER_READING: ReadOptions = { lenient: true, holeBytesMax: EXPANSION_LIMITS.ratioFreeBytes };
 
 /** A layer whose bytes are more than Larder reads. */
 export class LayerTooLarge extends Error {

@@ -7,7 +7,7 @@ import { readTar } from '../tar/read.ts';
 import type { ContentStore } from './content.ts';
 import { ContentMismatch } from './content-errors.ts';
 import type { Descriptor, Digest } from './descriptor.ts';
-import { type ExpansionLimits, IMAGE_LIMITS } from './layer-limits.ts';
+import { type ExpansionLimits, IMAGE_LIMITS, LAYER_READING } from './layer-limits.ts';
 import { uncompressed } from './uncompressed.ts';
 
 export { uncompressed } from './uncompressed.ts';
@@ -49,7 +49,7 @@ async function* listEntries(
   tar: AsyncIterable<Uint8Array>,
   { meter = new ArchiveMeter(IMAGE_LIMITS), check }: ListOptions,
 ): AsyncGenerator<ListingEntry, void> {
-  for await (const { header, body } of readTar(keptOpen(tar), { lenient: true })) {
+  for await (const { header, body } of readTar(keptOpen(tar), LAYER_READING)) {
     meter.add(header);
     check?.(header);
     const hash = createHash('sha256');

@@ -93,16 +93,20 @@ function fieldText(block: Buffer, name: 'name' | 'linkname' | 'prefix'): string 
   return decodeName(bytes.subarray(0, end));
 }
 
-/** Octal text, or base 256 when the first bit is set (GNU; star). Only times may be negative. */
+/** Only times may be negative. */
 function numberField(block: Buffer, name: Field, path: string): number {
   const bytes = field(block, name);
-  const first = bytes[0] ?? 0;
-  const value = (first & 0x80) === 0 ? octal(bytes) : base256(bytes);
+  const value = parseNumber(bytes);
   if (value === undefined || (value < 0 && name !== 'mtime')) {
     const code = name === 'size' ? 'SIZE' : name === 'checksum' ? 'CHECKSUM' : 'HEADER_FIELD';
     throw new TarError(code, `the header's ${name} is not a number that can be`, printable(path));
   }
   return value;
+}
+
+/** Octal text, or base 256 when the first bit is set (GNU; star); undefined for anything else. */
+export function parseNumber(bytes: Buffer): number | undefined {
+  return ((bytes[0] ?? 0) & 0x80) === 0 ? octal(bytes) : base256(bytes);
 }
 
 function octal(bytes: Buffer): number | undefined {

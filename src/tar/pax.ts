@@ -9,6 +9,7 @@ const RECORD_COUNT_MAX = 256;
 /** Reads the body of an extension header; a later record of one key wins. Throws EXTENSION on anything malformed. */
 export function parsePax(body: Buffer): PaxRecords {
   const records: PaxRecords = new Map();
+  const sparseMap: Buffer[] = [];
   let count = 0;
   for (let at = 0; at < body.length; ) {
     const space = body.indexOf(0x20, at);
@@ -19,12 +20,22 @@ export function parsePax(body: Buffer): PaxRecords {
     if (end > body.length || equals < 0 || equals >= end || equals === space + 1 || body[end - 1] !== 0x0a) {
       throw malformed('a record has a wrong length');
     }
-    if (++count > RECORD_COUNT_MAX) throw malformed(`it has more than ${RECORD_COUNT_MAX} records`);
-    records.set(body.toString('utf8', space + 1, equals), body.subarray(equals + 1, end - 1));
+    const key = body.toString('utf8', space + 1, equals);
+    const value = body.subarray(equals + 1, end - 1);
     at = end;
+    if (key === SPARSE_PART[sparseMap.length % 2]) {
+      sparseMap.push(value);
+      continue;
+    }
+    if (++count > RECORD_COUNT_MAX) throw malformed(`it has more than ${RECORD_COUNT_MAX} records`);
+    records.set(key, value);
   }
+  if (sparseMap.length > 0) records.set('GNU.sparse.map', Buffer.from(sparseMap.join(',')));
   return records;
 }
+
+/** Version 0.0 of sparse files repeats these two for each part of a file; 0.1 has the same numbers in one record, as they are read here. */
+const SPARSE_PART = ['GNU.sparse.offset', 'GNU.sparse.numbytes'];
 
 /** Writes records in the order of their keys, so that the same records are the same bytes. */
 export function formatPax(records: PaxRecords): Buffer {

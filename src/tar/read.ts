@@ -1,11 +1,12 @@
-// Reads an archive as a stream, entry by entry, in constant memory: v7, ustar, GNU long names and PAX headers, and nothing else.
+// Reads an archive as a stream, entry by entry, in constant memory: v7, ustar, GNU long names, PAX headers, and sparse files when asked.
 import { ByteSource } from './byte-source.ts';
 import type { TarEntry, TarHeader } from './entry.ts';
 import { TarError } from './errors.ts';
-import { BLOCK, isZero, parseHeader, printable, type RawHeader } from './header.ts';
+import { BLOCK, isZero, parseHeader, printable, type RawHeader, ZEROS } from './header.ts';
 import type { EntryType } from './listing.ts';
 import { cleanPath, climbs } from './path.ts';
 import { type PaxRecords, parsePax, paxInteger, paxSeconds } from './pax.ts';
+import { isSparse, readSparse, type SparseFile } from './sparse.ts';
 import { decodeName } from './text.ts';
 
 export type ReadOptions = {
@@ -15,10 +16,15 @@ export type ReadOptions = {
    */
   onBadEntry?: (error: TarError) => void;
   /**
-   * Takes an archive without its end marker or with bytes behind it, and a name with bytes behind its NUL, as container engines
-   * do. Uploads are not read so.
+   * Takes an archive without its end marker or with bytes behind it, a name with bytes behind its NUL, and a global header, which is left
+   * aside, as container engines do. Uploads are not read so.
    */
   lenient?: boolean;
+  /**
+   * Takes sparse files, whose holes are read as zeros: so many bytes of holes in the whole archive, since they cost nothing to send. A file's
+   * `size` is that with its holes. Without it sparse files are refused.
+   */
+  holeBytesMax?: number;
 };
 
 // Room for the longest path, the longest link and a few attributes of 64 KiB (the kernel's limit for one); more is an attack on our memory.
@@ -33,6 +39,7 @@ const TYPES: Record<string, EntryType> = {
   '5': 'folder',
   '6': 'fifo',
   '7': 'file',
+  S: 'file',
 };
 
 /** Entries in the order of the archive. Throws TarError. The stream is closed when the reader stops early. */
@@ -41,11 +48,16 @@ export async function* readTar(
   options: ReadOptions = {},
 ): AsyncGenerator<TarEntry, void> {
   const source = new ByteSource(bytes);
+  const { lenient = false, holeBytesMax } = options;
+  let holeBytesLeft = holeBytesMax;
   try {
     for (let count = 0; ; count++) {
-      const read = await readHeader(source, { first: count === 0, lenient: options.lenient ?? false });
+      const read = await readHeader(source, { first: count === 0, lenient, sparse: holeBytesMax !== undefined });
       if (read === undefined) return;
-      const body = new EntryBody(source, read.size);
+      const holeBytes = holeBytesOf(read);
+      if (holeBytesLeft !== undefined) holeBytesLeft -= holeBytes;
+      if (holeBytes > 0 && (holeBytesLeft ?? 0) < 0) throw tooManyHoles(read, holeBytesMax);
+      const body = new EntryBody(source, read);
       const entry = judged(read, options.onBadEntry);
       if (entry !== undefined) yield { ...entry, body };
       await body.finish();
@@ -55,27 +67,51 @@ export async function* readTar(
   }
 }
 
+function holeBytesOf({ size, sparse }: ReadHeader): number {
+  return sparse === undefined ? 0 : sparse.size - (size - sparse.mapBytes);
+}
+
+function tooManyHoles({ raw }: ReadHeader, holeBytesMax = 0): TarError {
+  const message = `with it, the holes of sparse files have more than ${holeBytesMax} bytes`;
+  return new TarError('LIMIT', message, printable(raw.name));
+}
+
 /** The bytes of one entry; what nobody reads is passed over. */
 class EntryBody implements AsyncIterable<Uint8Array> {
   readonly #source: ByteSource;
   readonly #padding: number;
+  /** What is still to come, in its order. */
+  readonly #pieces: Iterator<Piece>;
+  #piece: Piece | undefined;
+  /** Stored bytes. */
   #left: number;
   #finished = false;
 
-  constructor(source: ByteSource, size: number) {
+  constructor(source: ByteSource, { size, sparse }: Pick<ReadHeader, 'size' | 'sparse'>) {
     this.#source = source;
-    this.#left = size;
     this.#padding = (BLOCK - (size % BLOCK)) % BLOCK;
+    this.#left = size - (sparse?.mapBytes ?? 0);
+    this.#pieces = piecesOf(sparse ?? { size, parts: [{ offset: 0, length: size }] });
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
-    while (this.#left > 0) {
+    for (let piece = this.#next(); piece !== undefined; piece = this.#next()) {
       if (this.#finished) throw new TarError('BODY_GONE', 'the body was asked for after the next entry');
-      const part = await this.#source.some(this.#left);
+      const part = piece.hole ? ZEROS.subarray(0, piece.length) : await this.#source.some(piece.length);
       if (part === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of a file');
-      this.#left -= part.length;
+      piece.length -= part.length;
+      if (!piece.hole) this.#left -= part.length;
       yield part;
     }
+  }
+
+  #next(): Piece | undefined {
+    while (this.#piece === undefined || this.#piece.length === 0) {
+      const next = this.#pieces.next();
+      if (next.done === true) return undefined;
+      this.#piece = next.value;
+    }
+    return this.#piece;
   }
 
   async finish(): Promise<void> {
@@ -84,13 +120,26 @@ class EntryBody implements AsyncIterable<Uint8Array> {
   }
 }
 
+type Piece = { hole: boolean; length: number };
+
+function* piecesOf({ size, parts }: Pick<SparseFile, 'size' | 'parts'>): Generator<Piece, void> {
+  let at = 0;
+  for (const { offset, length } of parts) {
+    yield { hole: true, length: offset - at };
+    yield { hole: false, length };
+    at = offset + length;
+  }
+  yield { hole: true, length: size - at };
+}
+
 type Extensions = { local?: PaxRecords; longName?: string; longLink?: string };
-type ReadHeader = { raw: RawHeader; extensions: Extensions; size: number };
+/** `size` counts the bytes that are stored. */
+type ReadHeader = { raw: RawHeader; extensions: Extensions; size: number; sparse?: SparseFile };
 
 /** The next entry's header with the extension headers in front of it, undefined at the end marker. */
 async function readHeader(
   source: ByteSource,
-  { first, lenient }: { first: boolean; lenient: boolean },
+  { first, lenient, sparse }: { first: boolean; lenient: boolean; sparse: boolean },
 ): Promise<ReadHeader | undefined> {
   const extensions: Extensions = {};
   for (let atStart = first; ; atStart = false) {
@@ -104,10 +153,29 @@ async function readHeader(
       return undefined;
     }
     const raw = parseFirst(block, atStart);
-    if (!'xgLK'.includes(raw.type))
-      return { raw: lenient ? cutNames(raw) : raw, extensions, size: sizeOf(raw, extensions) };
-    await readExtension(source, raw, extensions);
+    if (!'xgLK'.includes(raw.type)) {
+      return await withMap(source, block, {
+        read: { raw: lenient ? cutNames(raw) : raw, extensions, size: sizeOf(raw, extensions) },
+        sparse,
+      });
+    }
+    await readExtension(source, raw, { extensions, lenient });
   }
+}
+
+/** Reads the map of a sparse file, which may lie behind the header. */
+async function withMap(
+  source: ByteSource,
+  block: Buffer,
+  { read, sparse }: { read: ReadHeader; sparse: boolean },
+): Promise<ReadHeader> {
+  const { raw, extensions, size: storedSize } = read;
+  const { local } = extensions;
+  const { type } = raw;
+  if (!isSparse({ type, local })) return read;
+  const name = printable(raw.name);
+  if (!sparse) throw new TarError('SPARSE', 'sparse files are not taken; pack without --sparse', name);
+  return { ...read, sparse: await readSparse({ source, block, type, local, storedSize, name }) };
 }
 
 /** Other readers end a name at its first NUL. */
@@ -143,7 +211,11 @@ async function expectEnd(
   }
 }
 
-async function readExtension(source: ByteSource, raw: RawHeader, extensions: Extensions): Promise<void> {
+async function readExtension(
+  source: ByteSource,
+  raw: RawHeader,
+  { extensions, lenient }: { extensions: Extensions; lenient: boolean },
+): Promise<void> {
   if (raw.size > EXTENSION_BYTES_MAX)
     throw new TarError('EXTENSION', 'an extension header is too large', printable(raw.name));
   const padded = raw.size + ((BLOCK - (raw.size % BLOCK)) % BLOCK);
@@ -153,6 +225,7 @@ async function readExtension(source: ByteSource, raw: RawHeader, extensions: Ext
   if (raw.type === 'g') {
     // A global header changes every entry behind it, so one crafted to hide a name would; git writes only its commit as comment.
     const other = [...parsePax(body).keys()].find((key) => key !== 'comment');
+    if (other !== undefined && lenient) return;
     if (other !== undefined)
       throw new TarError('GLOBAL_HEADER', `a global header sets ${printable(other)}; only a comment may be there`);
     return;
@@ -174,11 +247,8 @@ function withoutTail(bytes: Buffer): Buffer {
 /** The bytes that follow the header. Only these decide where the next header is, so all doubt ends the reading. */
 function sizeOf(raw: RawHeader, { local }: Extensions): number {
   const name = printable(raw.name);
-  if (raw.type === 'S') throw new TarError('SPARSE', 'sparse files are not taken; pack without --sparse', name);
   if (raw.type === 'M') throw new TarError('MULTIVOLUME', 'archives in several volumes are not taken', name);
   for (const key of local?.keys() ?? []) {
-    if (key.startsWith('GNU.sparse.'))
-      throw new TarError('SPARSE', 'sparse files are not taken; pack without --sparse', name);
     if (key.startsWith('GNU.volume.'))
       throw new TarError('MULTIVOLUME', 'archives in several volumes are not taken', name);
   }
@@ -202,9 +272,10 @@ function judged(
   }
 }
 
-function interpret({ raw, extensions, size }: ReadHeader): { header: TarHeader; name: string } {
+function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): { header: TarHeader; name: string } {
   const local: PaxRecords = extensions.local ?? new Map();
-  const name = textOf(local, 'path') ?? extensions.longName ?? raw.name;
+  const size = sparse?.size ?? storedSize;
+  const name = textOf(local, 'GNU.sparse.name') ?? textOf(local, 'path') ?? extensions.longName ?? raw.name;
   const shown = printable(name);
   const type = typeOf(raw, name);
   if (type === undefined)

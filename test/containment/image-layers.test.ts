@@ -54,8 +54,17 @@ describe('a layer says of an entry that it', () => {
   it.each([
     ['has a petabyte of holes', header(2 ** 50), 'disk: with it, the files have more than'],
     ['has a size below zero', raw('a', (block) => block.fill(0xff, 124, 136)), "the header's size is not a number"],
-    ['is sparse, as GNU tar writes it', raw('a', (block) => block.write('S', 156)), 'sparse files are not taken'],
-    ['is sparse, by an extension header', extended('22 GNU.sparse.major=1\n'), 'sparse files are not taken'],
+    [
+      'is sparse, and its map is no map',
+      raw('a', (block) => block.write('S', 156) + block.write('9', 386)),
+      "sparse file's map is",
+    ],
+    ['is sparse, and does not say its size', extended('22 GNU.sparse.major=1\n'), "sparse file's map is malformed"],
+    [
+      'is sparse, with a terabyte of holes',
+      extended(pax('GNU.sparse.size', String(2 ** 40)) + pax('GNU.sparse.map', '0,0')),
+      'the holes of sparse files have more than',
+    ],
     ['goes on in another archive', raw('a', (block) => block.write('M', 156)), 'archives in several volumes'],
     ['is of a type that nobody knows', raw('a', (block) => block.write('Z', 156)), 'entries of type "Z" are not known'],
     ['is called ..', raw('a', (block) => block.write('../../etc/passwd', 0)), 'a name may not contain ..'],
