@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { CatalogApplicationRequest } from '../contract/application-request.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { PackagingType, ProcessingStatus, RequestType } from '../contract/vocabulary.ts';
-import type { Database, Transaction } from '../db/database.ts';
+import { type Database, inSnapshot, type Transaction } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
 import { readApplications } from './applications.ts';
 import { notFound, refuse, type Violation } from './errors.ts';
@@ -16,6 +16,7 @@ import { cancelPipelines, createPipelines, enqueueFollowers } from './pipeline-w
 import type { Principal } from './principal.ts';
 import { requireQuota } from './quotas.ts';
 import { countInCatalog } from './references.ts';
+import { toWaiting, type WaitingRow, waitingOfApplications } from './waiting.ts';
 import { allOf, direction, idsOf, isPast, pageWindow, present, toPage, wireTime } from './wire.ts';
 
 type RequestRow = {
@@ -30,6 +31,7 @@ type RequestRow = {
   updated_at: string;
   updated_by: string;
   application_ids: string[];
+  waiting: WaitingRow[];
 };
 
 const ORDERS: Record<Input<'listApplicationRequests'>['order_field'], RawBuilder<unknown>> = {
@@ -52,7 +54,7 @@ const progress = sql`
   from application_request_items i join applications a on a.id = i.application_id
   where i.request_id = q.id) progress`;
 
-/** A catalog's requests to add, or to remove. At most four statements. */
+/** A catalog's requests to add, or to remove. At most four statements, three of them in one snapshot. */
 export async function listApplicationRequests(
   db: Database,
   principal: Principal,
@@ -64,8 +66,8 @@ export async function listApplicationRequests(
   const total = await countInCatalog(db, principal, { catalog_id: input.catalog_id, count });
   if (isPast(input, total)) return toPage(input, total, []);
   const orderBy = sql`${ORDERS[input.order_field]} ${direction(input.order_direction)}, q.created_at desc, q.id`;
-  const ids = await idsOf(db, sql`select q.id from ${from} order by ${orderBy} ${pageWindow(input)}`);
-  return toPage(input, total, await readRequests(db, principal, ids));
+  const page = sql`select q.id from ${from} order by ${orderBy} ${pageWindow(input)}`;
+  return toPage(input, total, await readRequests(db, principal, page));
 }
 
 /**
@@ -105,7 +107,7 @@ export async function getApplicationRequest(
     select q.id from application_requests q join catalogs c on c.id = q.catalog_id
     where q.organization_id = ${principal.organization_id} and q.catalog_id = ${input.catalog_id}
       and q.id = ${input.application_request_id} and c.removed_at is null`;
-  const [request] = await readRequests(db, principal, await idsOf(db, own));
+  const [request] = await readRequests(db, principal, own);
   if (!request) throw notFound('application request');
   return request;
 }
@@ -126,13 +128,22 @@ export async function listRequestsOfApplication(
     join application_requests q on q.id = item.request_id
     join catalogs c on c.id = q.catalog_id
     where ${where} order by q.created_at, q.id`;
-  const requests = await readRequests(db, principal, await idsOf(db, page));
+  const requests = await readRequests(db, principal, page);
   // Every application was added by a request: without one it is not this organization's.
   if (requests.length === 0) throw notFound('application');
   return requests.filter((request) => input.request_type === undefined || request.request_type === input.request_type);
 }
 
+/** The requests that a statement selects. One snapshot: how far a request is agrees with the applications that it shows. */
 async function readRequests(
+  db: Database,
+  principal: Principal,
+  page: RawBuilder<unknown>,
+): Promise<CatalogApplicationRequest[]> {
+  return await inSnapshot(db, async (snapshot) => readInFull(snapshot, principal, await idsOf(snapshot, page)));
+}
+
+async function readInFull(
   db: Database,
   principal: Principal,
   requestIds: readonly string[],
@@ -141,7 +152,7 @@ async function readRequests(
   const found = await sql<RequestRow>`${prepared}
     select q.id, q.catalog_id, q.name, q.description, q.request_type, progress.status,
       ${wireTime('q.created_at')} as created_at, q.created_by, ${wireTime('progress.updated_at')} as updated_at,
-      progress.updated_by, progress.application_ids
+      progress.updated_by, progress.application_ids, ${waitingOfApplications(sql`progress.application_ids`)} as waiting
     from unnest(${requestIds}::uuid[]) with ordinality page (id, place)
     join application_requests q on q.id = page.id and q.organization_id = ${principal.organization_id}
     cross join ${progress}
@@ -149,10 +160,11 @@ async function readRequests(
   const ids = [...new Set(found.rows.flatMap((row) => row.application_ids))];
   const applications = await readApplications(db, principal, ids);
   const byId = new Map(applications.map((application) => [application.id, application]));
-  return found.rows.map(({ catalog_id, application_ids, ...row }) =>
+  return found.rows.map(({ catalog_id, application_ids, waiting, ...row }) =>
     present<CatalogApplicationRequest>({
       ...row,
       applications: application_ids.flatMap((id) => byId.get(id) ?? []),
+      waiting: toWaiting(waiting),
       _links: {
         applications: application_ids.map((id) => ({ href: `/v1/catalogs/${catalog_id}/applications/${id}` })),
       },

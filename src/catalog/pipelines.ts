@@ -23,6 +23,7 @@ import { requireUuids } from './ids.ts';
 import { type Count, keptCount, lookedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { countInCatalog, type Reference } from './references.ts';
+import { toWaiting, type WaitingRow, waitingOfPipeline } from './waiting.ts';
 import {
   allOf,
   baseImageInfo,
@@ -74,6 +75,7 @@ type PipelineRow = {
   registry_ids: string[];
   release_id: string | null;
   customization: CustomizationPart | null;
+  waiting: WaitingRow[];
 };
 
 /** What a pipeline may be ordered by: a column of its own, whose value may be missing, or what a few things have that it is one's of. */
@@ -217,7 +219,7 @@ async function readPipelines(db: Database, principal: Principal, ids: readonly s
         where ar.application_id = l.application_id order by ar.position limit 1) as registry,
       ${jsonList(sql`select ar.registry_id from application_registries ar
         where ar.application_id = l.application_id order by ar.position`)} as registry_ids,
-      l.release_id,
+      l.release_id, ${waitingOfPipeline} as waiting,
       (select ${customizationPart('v')} from customization_versions v
         where v.customization_id = l.customization_id and v.version = l.customization_version) as customization
     from unnest(${ids}::uuid[]) with ordinality page (id, place)
@@ -231,13 +233,14 @@ async function readPipelines(db: Database, principal: Principal, ids: readonly s
 }
 
 function toPipeline(row: PipelineRow): Pipeline {
-  const { catalog_id, distro, registry, registry_ids, phases, customization, ...fields } = row;
+  const { catalog_id, distro, registry, registry_ids, phases, customization, waiting, ...fields } = row;
   const catalog = `/v1/catalogs/${catalog_id}`;
   return present<Pipeline>({
     ...fields,
     phases: phases.map((phase) => toPhase(catalog_id, phase)),
     registry,
     customization: customization && toCustomization(catalog_id, customization),
+    waiting: toWaiting(waiting),
     _links: present<Pipeline['_links']>({
       self: { href: `${catalog}/pipelines/${row.id}` },
       catalog: { href: catalog },

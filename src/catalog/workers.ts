@@ -18,6 +18,9 @@ export type Worker = {
   limits_reasons: string[];
 };
 
+/** Whether a row of workers was seen lately. */
+export const isAlive = sql`seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS})`;
+
 /** Says that a worker is alive, and forgets those that are long gone. */
 export async function recordWorker(tx: Transaction, worker: Worker): Promise<void> {
   await tx
@@ -37,15 +40,14 @@ export async function forgetWorker(tx: Transaction, id: string): Promise<void> {
 export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
   const found = await sql<Omit<Worker, 'id'>>`
     select host, sandbox_mode, sandbox_reasons, limits, limits_reasons from workers
-    where seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS}) order by started_at, id`.execute(db);
+    where ${isAlive} order by started_at, id`.execute(db);
   return found.rows;
 }
 
 /** True when a worker that has a sandbox was seen lately. */
 export async function hasSandboxWorker(db: Database): Promise<boolean> {
   const found = await sql<{ found: boolean }>`
-    select exists (select from workers where sandbox_mode <> 'files-only'
-      and seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS})) as found`.execute(db);
+    select exists (select from workers where sandbox_mode <> 'files-only' and ${isAlive}) as found`.execute(db);
   return found.rows[0]?.found ?? false;
 }
 

@@ -1,7 +1,8 @@
 // Follows pipelines until they end, a line for each change.
 import type { Pipeline } from '../contract/pipeline.ts';
+import type { Waiting } from '../contract/waiting.ts';
 import { CommandFailed } from './io.ts';
-import { say } from './output.ts';
+import { clean, say } from './output.ts';
 import type { Session } from './session.ts';
 
 /** People do not read faster, and the server answers this in a millisecond. */
@@ -22,6 +23,11 @@ export function failureOf({ phases }: Pick<Pipeline, 'phases'>): string | undefi
   return failure === undefined ? undefined : `${failure.cause}: ${failure.error_message ?? 'no message'}`;
 }
 
+/** Why something waits, undefined when nothing holds it up. */
+export function waitingOf({ waiting }: { waiting?: Waiting[] }): string | undefined {
+  return waiting?.map(({ description }) => description).join(' ');
+}
+
 /**
  * Asks again and again until no pipeline of the answer is in progress. Says each change. Throws CommandFailed when one
  * of them failed.
@@ -37,12 +43,12 @@ export async function watchPipelines(session: Session, ask: () => Promise<Pipeli
 }
 
 function sayChange({ io }: Session, pipeline: Pipeline, seen: Map<string, string>): void {
-  const stage = stageOf(pipeline);
+  const stage = [stageOf(pipeline), waitingOf(pipeline)].filter((part) => part !== undefined).join(': ');
   if (seen.get(pipeline.id) === stage) return;
   seen.set(pipeline.id, stage);
   const time = new Date().toISOString().slice(11, 19);
   // On the error stream: what follows on standard output may be JSON.
-  io.err.write(`${time}  ${pipeline.product.key} ${pipeline.version}  ${stage}\n`);
+  io.err.write(`${time}  ${pipeline.product.key} ${pipeline.version}  ${clean(stage)}\n`);
 }
 
 function finished({ io }: Session, pipelines: Pipeline[]): Pipeline[] {

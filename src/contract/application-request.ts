@@ -8,6 +8,7 @@ import { APPLICATIONS_PER_REQUEST_MAX, OFFERINGS_PER_REQUEST_MAX, REGISTRIES_PER
 import { Links } from './link.ts';
 import { orderQuery, PageOf, pageQuery } from './paging.ts';
 import { PROCESSING_STATUSES, REQUEST_TYPES } from './vocabulary.ts';
+import { waitingField } from './waiting.ts';
 
 export const CatalogApplicationRequest = Type.Object(
   {
@@ -21,6 +22,9 @@ export const CatalogApplicationRequest = Type.Object(
     created_by: Type.Optional(Text('Who made it.')),
     updated_at: Type.Optional(Time('When it last changed.')),
     updated_by: Type.Optional(Text('Who last changed it.')),
+    waiting: waitingField(
+      'Why pipelines of its applications wait, each reason once; absent when nothing holds them up.',
+    ),
     _links: Type.Optional(Type.Object({ applications: Links })),
   },
   { title: 'CatalogApplicationRequest' },

@@ -19,6 +19,7 @@ import {
   PIPELINE_STATUSES,
   TRIGGER_TYPES,
 } from './vocabulary.ts';
+import { waitingField } from './waiting.ts';
 
 export const PipelineTrigger = Type.Object(
   {
@@ -70,6 +71,7 @@ export const Pipeline = Type.Object(
     release_id: Type.Optional(Text('Identifier of the release it recorded.', { maxLength: RELEASE_ID_LENGTH_MAX })),
     customization: Type.Optional(Customization),
     application_id: Type.Optional(Id('Identifier of the application.')),
+    waiting: waitingField('Why the pipeline waits; absent when nothing holds it up.'),
     _links: Type.Object({
       self: Link,
       catalog: Link,

@@ -85,6 +85,21 @@ export type PhaseType = (typeof PHASE_TYPES)[number];
 export const PHASE_STATUSES = ['PENDING', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
 export type PhaseStatus = (typeof PHASE_STATUSES)[number];
 
+/** Why an open pipeline waits. */
+export const WAITING_CAUSES = [
+  /** Its base image has no version yet, and the last attempt to read or build it failed. */
+  'BASE_IMAGE_UNREADABLE',
+  /** Its base image has no version yet, and nothing is wrong with it so far. */
+  'BASE_IMAGE_NOT_READ',
+  /** A registry that it reads from or pushes to does not answer as it should. */
+  'REGISTRY_AWAY',
+  /** No worker that can run its next step is alive. */
+  'WORKER_MISSING',
+  /** A pipeline that it has to come after has not ended. */
+  'EARLIER_PIPELINE',
+] as const;
+export type WaitingCause = (typeof WAITING_CAUSES)[number];
+
 export const TRIGGER_TYPES = ['CVE_PATCH', 'UPSTREAM_UPDATE', 'MANUAL_RUN', 'MAINTENANCE'] as const;
 export type TriggerType = (typeof TRIGGER_TYPES)[number];
 

@@ -86,6 +86,15 @@ export async function inTransaction<T>(db: Database, act: (tx: Transaction) => P
   }
 }
 
+/**
+ * Runs `read` on one snapshot: all its statements see the same rows, whatever commits meanwhile. For answers that are put
+ * together from several statements and have to agree.
+ */
+export async function inSnapshot<T>(db: Database, read: (snapshot: Database) => Promise<T>): Promise<T> {
+  const transaction = writable(db).transaction().setIsolationLevel('repeatable read').setAccessMode('read only');
+  return await transaction.execute(read);
+}
+
 /** The constraint a statement broke (unique or foreign key), undefined when the error is something else. */
 export function brokenConstraint(error: unknown): string | undefined {
   const state = stateOf(error);

@@ -17,6 +17,8 @@ export type RegistriesTable = {
   healthy: boolean | null;
   last_checked_at: OptionalTime;
   unhealthy_cause: string | null;
+  /** Kept by a trigger. */
+  unhealthy_since: OptionalTime;
   created_at: DefaultTime;
   created_by: string | null;
   updated_at: DefaultTime;
@@ -57,6 +59,8 @@ export type BaseImagesTable = {
   healthy: boolean | null;
   last_checked_at: OptionalTime;
   unhealthy_cause: string | null;
+  /** Kept by a trigger. */
+  unhealthy_since: OptionalTime;
   created_at: DefaultTime;
   created_by: string | null;
   updated_at: DefaultTime;

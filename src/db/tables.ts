@@ -244,6 +244,8 @@ type PipelinesTable = {
   registry_id: string | null;
   /** The phase's, kept by a trigger. */
   distribution_started_at: OptionalTime;
+  /** The failed pipeline whose plan this one takes. */
+  retry_of_id: string | null;
 };
 
 type PipelinePhasesTable = {

@@ -5,7 +5,7 @@ import type { Pipeline } from '../../contract/pipeline.ts';
 import type { Io } from '../io.ts';
 import { sayFields, sayTable, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
-import { failureOf, stageOf, watchPipelines } from '../watch.ts';
+import { failureOf, stageOf, waitingOf, watchPipelines } from '../watch.ts';
 
 /** Adds the commands. */
 export function addReleaseCommands(program: Command, io: Io): void {
@@ -79,7 +79,7 @@ function addPipelines(program: Command, io: Io): void {
             ['STAGE', stageOf],
             ['STARTED', ({ started_at }) => shortTime(started_at)],
             ['ID', (pipeline) => pipeline.id],
-            ['FAILURE', (pipeline) => failureOf(pipeline)?.split('\n', 1)[0]],
+            ['REASON', (pipeline) => waitingOf(pipeline) ?? failureOf(pipeline)?.split('\n', 1)[0]],
           ]),
         );
       }),

@@ -6,7 +6,7 @@ import type { Io } from '../io.ts';
 import { baseImage, offeringId, registryId } from '../lookup.ts';
 import { say, sayTable, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
-import { watchPipelines } from '../watch.ts';
+import { waitingOf, watchPipelines } from '../watch.ts';
 
 type RequestOptions = {
   baseImage: string;
@@ -68,6 +68,7 @@ function sayRequests(io: Io, requests: readonly CatalogApplicationRequest[]): vo
     ['MADE', ({ created_at }) => shortTime(created_at)],
     ['BY', ({ created_by }) => created_by],
     ['ID', ({ id }) => id],
+    ['WAITING', waitingOf],
   ]);
 }
 

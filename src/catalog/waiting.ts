@@ -1,0 +1,106 @@
+// Why open pipelines wait, computed from rows when it is asked: nothing is recorded that could be out of date.
+import { type RawBuilder, sql } from 'kysely';
+import type { WaitingCause } from '../contract/vocabulary.ts';
+import type { Waiting } from '../contract/waiting.ts';
+import { jsonList, present, wireTime } from './wire.ts';
+import { isAlive } from './workers.ts';
+
+/** One reason as the database tells it. `id` and `name` are those of the thing that is waited for. */
+export type WaitingRow = {
+  cause: WaitingCause;
+  since: string;
+  id: string | null;
+  name: string | null;
+  /** What is wrong with the thing, as its last check says. */
+  detail: string | null;
+};
+
+/** Since when the pipeline `l` could take the step that it waits with. */
+const stepSince = sql`coalesce((select max(s.ended_at) from pipeline_phases s
+  where s.pipeline_id = l.id and s.status in ('SUCCEEDED', 'SKIPPED')), l.started_at)`;
+
+const distributes = sql`exists (select from pipeline_phases s
+  where s.pipeline_id = l.id and s.type = 'VERIFICATION' and s.status in ('SUCCEEDED', 'SKIPPED'))`;
+
+/** A base image without a version: nothing can be planned on it. One that became unreadable later is built on as it was. */
+const unreadBaseImages = sql`
+  select case when b.healthy = false then 'BASE_IMAGE_UNREADABLE' else 'BASE_IMAGE_NOT_READ' end as cause,
+    greatest(l.started_at, b.unhealthy_since) as since, b.id, b.name, b.unhealthy_cause as detail
+  from base_images b
+  where b.id = l.base_image_id and not exists (select from base_image_versions v where v.base_image_id = b.id)`;
+
+/** The registry of such a base image, and once it is the pipeline's turn to push, those that it pushes to. */
+const unhealthyRegistries = sql`
+  select 'REGISTRY_AWAY' as cause, greatest(${stepSince}, r.unhealthy_since) as since, r.id, r.name,
+    r.unhealthy_cause as detail
+  from registries r
+  where r.organization_id = l.organization_id and r.healthy = false and (
+    exists (select from base_images b where b.id = l.base_image_id and b.registry_id = r.id
+      and not exists (select from base_image_versions v where v.base_image_id = b.id))
+    or (${distributes} and exists (select from application_registries ar
+      where ar.application_id = l.application_id and ar.registry_id = r.id)
+      and not exists (select from releases made where made.pipeline_id = l.id and made.registry_id = r.id)))`;
+
+const earlierPipelines = sql`
+  select 'EARLIER_PIPELINE' as cause, l.started_at as since, earlier.id, null as name, null as detail
+  from pipeline_edges e join pipelines earlier on earlier.id = e.waits_for_id
+  where e.pipeline_id = l.id and earlier.status = 'IN_PROGRESS'`;
+
+/** The last of the workers was seen then, as far as that is known: one that stops in order leaves no row. */
+const missingWorkers = sql`
+  select 'WORKER_MISSING' as cause, greatest(${stepSince}, (select max(seen_at) from workers)) as since,
+    null::uuid as id, null as name, null as detail
+  where not exists (select from workers where ${isAlive})`;
+
+/** The reasons of the pipeline `l`, a row each: none for one that has ended. */
+const reasons = sql`(
+  select * from (${unreadBaseImages} union all ${unhealthyRegistries} union all ${earlierPipelines}
+    union all ${missingWorkers}) reason
+  where l.status = 'IN_PROGRESS')`;
+
+const asJson = sql`json_build_object('cause', w.cause, 'since', ${wireTime('w.since')}, 'id', w.id, 'name', w.name,
+  'detail', w.detail)`;
+
+/** Why the pipeline `l` waits, as a JSON array of WaitingRow. */
+export const waitingOfPipeline = jsonList(sql`select ${asJson} from ${reasons} w order by w.since, w.cause, w.id`);
+
+/** Why open pipelines of these applications wait, each reason once. */
+export function waitingOfApplications(ids: RawBuilder<unknown>): RawBuilder<never> {
+  return jsonList(sql`
+    select ${asJson} from (
+      select reason.cause, min(reason.since) as since, reason.id, reason.name, reason.detail
+      from pipelines l cross join lateral ${reasons} reason
+      where l.application_id = any(${ids}) and l.status = 'IN_PROGRESS'
+      group by reason.cause, reason.id, reason.name, reason.detail) w
+    order by w.since, w.cause, w.id`);
+}
+
+const SENTENCES: Record<WaitingCause, (row: { name: string; detail: string }) => string> = {
+  BASE_IMAGE_UNREADABLE: ({ name, detail }) => `The base image ${name} cannot be read: ${detail}`,
+  BASE_IMAGE_NOT_READ: ({ name }) => `The base image ${name} has not been read yet.`,
+  REGISTRY_AWAY: ({ name, detail }) => `The registry ${name} cannot be used: ${detail}`,
+  WORKER_MISSING: () => 'No worker of this installation is running.',
+  EARLIER_PIPELINE: () => 'An earlier pipeline of the application has not ended.',
+};
+
+/** Which field carries the id of the thing. */
+const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pipeline_id'>> = {
+  BASE_IMAGE_UNREADABLE: 'base_image_id',
+  BASE_IMAGE_NOT_READ: 'base_image_id',
+  REGISTRY_AWAY: 'registry_id',
+  EARLIER_PIPELINE: 'pipeline_id',
+};
+
+/** The reasons as they are told; undefined when there are none. */
+export function toWaiting(rows: readonly WaitingRow[]): Waiting[] | undefined {
+  if (rows.length === 0) return undefined;
+  return rows.map(({ cause, since, id, name, detail }) => {
+    const thing = THINGS[cause];
+    return present<Waiting>({
+      cause,
+      description: SENTENCES[cause]({ name: name ?? '', detail: detail ?? 'its last check failed.' }),
+      since,
+      ...(thing !== undefined && id !== null && { [thing]: id }),
+    });
+  });
+}

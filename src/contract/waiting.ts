@@ -1,0 +1,22 @@
+// Why an open pipeline waits: an addition of ours to pipelines and application requests.
+import { type Static, Type } from 'typebox';
+import { Id, Observed, Text, Time, Word } from './field.ts';
+import { WAITING_CAUSES } from './vocabulary.ts';
+
+export const Waiting = Type.Object(
+  {
+    cause: Word(WAITING_CAUSES, 'Kind of reason.'),
+    description: Text('The reason as a sentence.'),
+    since: Time('Since when it is the reason.'),
+    base_image_id: Type.Optional(Id('The base image that is waited for.')),
+    registry_id: Type.Optional(Id('The registry that is waited for.')),
+    pipeline_id: Type.Optional(Id('The pipeline that has to end first.')),
+  },
+  { title: 'Waiting' },
+);
+export type Waiting = Static<typeof Waiting>;
+
+/** The field of a thing that may wait. */
+export function waitingField(description: string) {
+  return Type.Optional(Observed(Type.Array(Waiting, { description: `${description} An addition of Larder.` })));
+}
