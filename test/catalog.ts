@@ -214,7 +214,7 @@ export function archive(text: string): UploadedArchive {
     digest: digestOf(`archive ${text}`),
     size_bytes: 100,
     filename: `${text}.tar.gz`,
-    inspection: { listing: digestOf(`listing ${text}`), hooks: [] },
+    inspection: { listing: digestOf(`listing ${text}`), hooks: [], warnings: [], more_warnings_count: 0 },
   };
 }
 

@@ -18,6 +18,8 @@ const facts = {
   pipeline_id: 'p1',
   triggered_at: '2026-11-21T03:04:05.678Z',
   triggers: [{ type: 'MANUAL_RUN' as const }],
+  customization_names: new Map([['c2', 'Company basics']]),
+  customization_warnings: new Map(),
 };
 
 test('the first release lists what it is made of', () => {
@@ -72,6 +74,17 @@ test('a later one tells what moved', () => {
   });
   expect(info.reasons[0]).toBe('A known vulnerability is fixed: CVE-2026-1234.');
   expect(info.reasons).toContain('Redis went from 7.0.15 to 7.0.16.');
+  expect(info.reasons).toContain('Customization c1 went from version 1 to 2.');
+  expect(info.reasons).toContain('Customization Company basics was applied in version 1.');
+});
+
+test('warnings of the customizations are told with the version that has them', () => {
+  const warning = { code: 'WORLD_WRITABLE' as const, message: 'Every user can write to it.', path: 'rootfs/etc/a' };
+  const found = { warnings: [warning], more_warnings_count: 3 };
+  const info = triggerInfo({ ...facts, plan, customization_warnings: new Map([['c1', found]]) });
+  expect(info.warnings).toEqual([{ customization_id: 'c1', customization_version: 1, ...warning }]);
+  expect(info.more_warnings_count).toBe(3);
+  expect(triggerInfo({ ...facts, plan })).toMatchObject({ warnings: [], more_warnings_count: 0 });
 });
 
 test('a changed recipe is told, other times and another order of keys are not', () => {

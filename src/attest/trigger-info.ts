@@ -1,4 +1,5 @@
 // Why a release was made and what moved since the one before it: the `trigger_info` document, result.json.
+import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest, PipelineTrigger } from '../contract/vocabulary.ts';
 
 /** What of a plan is compared; a BuildPlan is one. */
@@ -42,9 +43,23 @@ export type TriggerInfo = {
   };
   /** The same in sentences, for the person who asks. */
   reasons: string[];
+  /** What of the customizations is taken but may not be meant. */
+  warnings: ({ customization_id: string; customization_version: number } & CustomizationWarning)[];
+  /** How many warnings there are beside the listed ones. */
+  more_warnings_count: number;
 };
 
-export type TriggerFacts = {
+/** What the inspection of a customization found. */
+export type InspectionWarnings = { warnings: readonly CustomizationWarning[]; more_warnings_count: number };
+
+export type CustomizationFacts = {
+  /** Of the customizations of both plans that have one, by id. */
+  customization_names: ReadonlyMap<string, string>;
+  /** Of the plan's customizations, by id. */
+  customization_warnings: ReadonlyMap<string, InspectionWarnings>;
+};
+
+export type TriggerFacts = CustomizationFacts & {
   pipeline_id: string;
   triggers: PipelineTrigger[];
   /** When the pipeline was made, RFC 3339. */
@@ -77,8 +92,24 @@ export function triggerInfo(facts: TriggerFacts): TriggerInfo {
       : {}),
     changes,
     reasons: reasonsOf(facts, changes),
+    ...warningsOf(facts),
   };
 }
+
+function warningsOf({
+  plan,
+  customization_warnings: warnings,
+}: TriggerFacts): Pick<TriggerInfo, 'warnings' | 'more_warnings_count'> {
+  const found = plan.customizations.map((one) => ({ ...one, ...(warnings.get(one.id) ?? NO_WARNINGS) }));
+  return {
+    warnings: found.flatMap(({ id, version, warnings: own }) =>
+      own.map((warning) => ({ customization_id: id, customization_version: version, ...warning })),
+    ),
+    more_warnings_count: found.reduce((sum, one) => sum + one.more_warnings_count, 0),
+  };
+}
+
+const NO_WARNINGS: InspectionWarnings = { warnings: [], more_warnings_count: 0 };
 
 type Changes = TriggerInfo['changes'];
 
@@ -133,9 +164,10 @@ function restOf(plan: PlanFacts): string {
   return JSON.stringify({ ...rest, product: { ...product, version: '' }, epoch: 0 }, sorted);
 }
 
-function reasonsOf({ plan, triggers, previous }: TriggerFacts, changes: Changes): string[] {
+function reasonsOf({ plan, triggers, previous, customization_names: names }: TriggerFacts, changes: Changes): string[] {
   const { name, version } = plan.product;
   const { packages, customizations } = changes;
+  const title = (id: string) => `Customization ${names.get(id) ?? id}`;
   return [
     ...triggers.map(sentenceOf),
     ...(previous ? [] : [`First release of ${name} ${version} on ${plan.operating_system}.`]),
@@ -144,9 +176,9 @@ function reasonsOf({ plan, triggers, previous }: TriggerFacts, changes: Changes)
     ...packages.changed.map((one) => `Package ${one.name} went from ${one.from} to ${one.to}.`),
     ...(previous ? packages.added.map((one) => `Package ${one.name} ${one.version} came in.`) : []),
     ...packages.removed.map((one) => `Package ${one.name} ${one.version} is gone.`),
-    ...customizations.added.map((one) => `Customization ${one.id} was applied in version ${one.version}.`),
-    ...customizations.changed.map((one) => `Customization ${one.id} went from version ${one.from} to ${one.to}.`),
-    ...customizations.removed.map((one) => `Customization ${one.id} was taken away.`),
+    ...customizations.added.map((one) => `${title(one.id)} was applied in version ${one.version}.`),
+    ...customizations.changed.map((one) => `${title(one.id)} went from version ${one.from} to ${one.to}.`),
+    ...customizations.removed.map((one) => `${title(one.id)} was taken away.`),
     ...(changes.recipe ? [`The recipe of ${name} changed.`] : []),
   ];
 }

@@ -22,6 +22,8 @@ export type BuildOptions = {
   layers: LayerCache;
   /** Of the plan's customizations, by the digest of the archive. */
   inspections: ReadonlyMap<Digest, Inspection>;
+  /** Of the plan's customizations that have one, by id: for messages and the log. */
+  names: ReadonlyMap<string, string>;
 };
 
 /**
@@ -60,6 +62,7 @@ export async function build(plan: BuildPlan, options: BuildOptions): Promise<Art
       log,
       signal,
       pin,
+      name: options.names.get(pin.id),
       inspection,
       image,
       environment,

@@ -51,7 +51,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
       );
       expect(config.config?.Env).toContain('COMPANY=acme');
       expect(config.config?.Labels).toMatchObject({ owner: 'acme', team: 'data' });
-      expect(log).toContain('customization 6f1c v2: scripts/final');
+      expect(log).toContain('customization "Company basics" v2: scripts/final');
       const again = await builds.run(plan, { inspections });
       expect(again.artifact.index).toEqual(artifact.index);
     },
@@ -84,7 +84,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     const failure = (await builds.run(plan, { inspections }).catch((error: unknown) => error)) as BuildError;
     expect(failure).toBeInstanceOf(BuildError);
     expect(failure.cause_kind).toBe('CUSTOMIZATION_BUILD_ERROR');
-    expect(failure.step).toBe('customization 6f1c v2');
+    expect(failure.step).toBe('customization "Company basics" v2');
     expect(failure.message).toMatch(first);
     expect(failure.message).toMatch(printed);
     expect(failure.message).not.toContain('never');
@@ -95,14 +95,23 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
       mode: 'files-only',
       reasons: ['No user namespaces here.'],
     });
+    let log = '';
     const nothing = { packages: [], files: [], folders: [], links: [] };
-    const options = { workspace: poor, layers: noCache, log: { write: () => undefined } };
-    const files = await builds.customization([rootfs('etc/company', { content: 'acme' })]);
+    const options = {
+      workspace: poor,
+      layers: noCache,
+      names: new Map<string, string>(),
+      log: { write: (bytes: Buffer) => (log += bytes.toString()) },
+    };
+    const files = await builds.customization([rootfs('etc/company', { content: 'acme', mode: 0o666 })]);
     const built = await build(await builds.redisPlan({ ...nothing, customizations: [files.pin] }), {
       ...options,
       inspections: files.inspections,
     });
     expect(built.manifests[0]?.layers).toHaveLength(2);
+    expect(log).toContain(
+      'customization 6f1c v2: warning: rootfs/etc/company: Every user of the image can write to the file',
+    );
     const scripted = await builds.customization([entry('scripts/final', { content: 'true' })]);
     const plan = await builds.redisPlan({ ...nothing, customizations: [scripted.pin] });
     await expect(build(plan, { ...options, inspections: scripted.inspections })).rejects.toThrow(

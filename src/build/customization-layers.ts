@@ -2,9 +2,12 @@
 
 import { CustomizationError } from '../customization/errors.ts';
 import type { HookName, Inspection } from '../customization/inspection.ts';
+import { customizationTitle } from '../customization/title.ts';
+import { warningLine } from '../customization/warnings.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { disposable, type LayerContext } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
+import type { BuildLog } from './build-log.ts';
 import { captureLayer } from './capture.ts';
 import { buildFilesLayer, readHooks } from './customization-layer.ts';
 import { openGivenFolder } from './given-folder.ts';
@@ -19,6 +22,8 @@ import { openSandbox } from './sandbox.ts';
 
 export type CustomizationInput = LayerContext & {
   pin: CustomizationPin;
+  /** That its author gave it. */
+  name?: string | undefined;
   inspection: Inspection;
   /** The image so far. */
   image: ImageState;
@@ -35,14 +40,14 @@ export type CustomizationResult = {
   labels: Record<string, string>;
 };
 
-/** As a person finds it in messages and logs. */
+/** As the image's history has it: a name may change, and the same plan makes the same image. */
 export function customizationStep({ id, version }: CustomizationPin): string {
   return `customization ${id} v${version}`;
 }
 
 /** Lays one customization over an image. Throws BuildError CUSTOMIZATION_BUILD_ERROR when it is the customization's fault. */
 export async function buildCustomization(input: CustomizationInput): Promise<CustomizationResult> {
-  const step = customizationStep(input.pin);
+  const step = customizationTitle(input.pin, input.name);
   try {
     return await buildStages(input, step);
   } catch (error) {
@@ -61,6 +66,7 @@ function asItsFault(error: unknown, step: string): unknown {
 
 async function buildStages(input: CustomizationInput, step: string): Promise<CustomizationResult> {
   const { workspace, pin, inspection, log } = input;
+  sayWarnings(log, step, inspection);
   const { content } = workspace;
   const layers: BuiltLayer[] = [];
   let { image } = input;
@@ -84,6 +90,11 @@ async function buildStages(input: CustomizationInput, step: string): Promise<Cus
   await add(files.layer);
   await add(await buildScriptedLayer(input, { step, image, stage: 'final' }));
   return { image, layers, ...files.image };
+}
+
+function sayWarnings(log: BuildLog, step: string, { warnings, more_warnings_count: more }: Inspection): void {
+  for (const warning of warnings) log.say(`${step}: ${warningLine(warning)}`);
+  if (more > 0) log.say(`${step}: and ${more} more warnings`);
 }
 
 function cacheContext({ workspace, cache, log, signal }: CustomizationInput, step: string): CacheContext {

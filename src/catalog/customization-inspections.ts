@@ -1,4 +1,4 @@
-// The inspections of customization versions, for the engine that bakes them in.
+// What jobs need to know of customizations: the inspections of their versions, and their names.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -13,4 +13,11 @@ export async function findStoredInspections(
     join unnest(${versions.map(({ id }) => id)}::uuid[], ${versions.map(({ version }) => version)}::integer[])
       as wanted (id, version) on wanted.id = v.customization_id and wanted.version = v.version`.execute(db);
   return found.rows;
+}
+
+/** The names of those customizations that have one, by id. One statement. */
+export async function findCustomizationNames(db: Database, ids: readonly string[]): Promise<Map<string, string>> {
+  const found = await sql<{ id: string; name: string }>`
+    select id, name from customizations where id = any(${ids}::uuid[]) and name is not null`.execute(db);
+  return new Map(found.rows.map(({ id, name }) => [id, name]));
 }

@@ -7,6 +7,7 @@ import type {
   CustomizationFilterDetailed,
   FailedRelease,
 } from '../contract/customization.ts';
+import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { EMBEDDED_MAX } from '../contract/limits.ts';
 import type { ProductInfo } from '../contract/product.ts';
@@ -78,6 +79,8 @@ type CustomizationRow = {
   pending: boolean;
   failed: boolean;
   releasables: ReleasableRow[];
+  warnings: CustomizationWarning[];
+  more_warnings_count: number;
 };
 
 /** A catalog's customizations, the newest first. At most four statements. */
@@ -171,7 +174,8 @@ async function readCustomizations(
   if (ids.length === 0) return [];
   const organization = principal.organization_id;
   const found = await sql<CustomizationRow>`${prepared}
-    select c.id, c.version, v.digest, v.filename, c.name, c.description, c.catalog_id, c.operation, c.base_image_id,
+    select c.id, c.version, v.digest, v.filename, v.inspection -> 'warnings' as warnings,
+      (v.inspection -> 'more_warnings_count')::integer as more_warnings_count, c.name, c.description, c.catalog_id, c.operation, c.base_image_id,
       c.product_key, c.branch,
       case when b.id is null then null else ${baseImageInfo('b', 'o', organization)} end as base_image,
       case when p.key is null then null else ${productInfo('p')} end as product,
@@ -256,6 +260,8 @@ function toDetailed(row: CustomizationRow, releases: ReadonlyMap<string, Embedde
     pending_releases: pending,
     failed_releases: failed,
     global: isGlobal(row),
+    warnings: row.warnings,
+    more_warnings_count: row.more_warnings_count === 0 ? null : row.more_warnings_count,
     _links: present<CustomizationDetailed['_links']>({
       catalog: { href: catalog },
       base_image: row.base_image_id === null ? null : { href: `/v1/base-images/${row.base_image_id}` },

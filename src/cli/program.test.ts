@@ -71,6 +71,22 @@ describe('customize', () => {
     expect((await run(['customizations', 'list', '--all'])).out).toContain('renamed');
   });
 
+  test('shows what is taken but may not be meant, after an upload, an update and a get', async () => {
+    const archive = join(folder, 'warned.tar.gz');
+    await writeFile(archive, await packed([rootfs('etc/open', { content: 'x', mode: 0o666 })]));
+    const warning = /^warning: rootfs\/etc\/open: Every user of the image can write to the file/m;
+    const made = await run(['customize', archive, '--name', 'warned']);
+    expect(made.out).toMatch(warning);
+    const id = /[0-9a-f-]{36}/.exec(made.out)?.[0] ?? '';
+    expect((await run(['customizations', 'get', id])).out).toMatch(warning);
+    const many = Array.from({ length: 12 }, (_, n) => rootfs(`open${n}`, { content: 'x', mode: 0o666 }));
+    await writeFile(archive, await packed(many));
+    const updated = await run(['customizations', 'update', id, archive]);
+    expect(updated.out).toContain('warning: rootfs/open9: ');
+    expect(updated.out).toContain('and 2 more warnings\n');
+    expect((await run(['customizations', 'delete', id])).code).toBe(0);
+  });
+
   test('says everything that is wrong', async () => {
     const archive = join(folder, 'bad.tar.gz');
     await writeFile(archive, await packed([rootfs('proc/a', { content: 'x' }), rootfs('dev/b', { content: 'y' })]));

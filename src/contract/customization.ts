@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { BaseImage } from './base-image.ts';
 import { catalogParams } from './catalog.ts';
+import { CustomizationWarning } from './customization-warning.ts';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
 import { Description, Flag, Id, Match, Name, Observed, Text, Time, Word } from './field.ts';
 import { FileArtifact } from './file.ts';
@@ -82,6 +83,16 @@ export const CustomizationDetailed = Type.Object(
     pending_releases: Observed(Type.Array(EmbeddedRelease, { maxItems: EMBEDDED_MAX })),
     failed_releases: Observed(Type.Array(FailedRelease, { maxItems: EMBEDDED_MAX })),
     global: Type.Boolean({ description: 'True when it applies to every application.' }),
+    warnings: Type.Array(CustomizationWarning, {
+      description: 'What of its archive is taken but may not be meant. An addition of Larder.',
+    }),
+    more_warnings_count: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'How many warnings there are beside the listed ones; absent when all are listed. An addition of Larder.',
+      }),
+    ),
     _links: Type.Object({
       catalog: Link,
       base_image: Type.Optional(Link),

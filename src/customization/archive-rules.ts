@@ -5,12 +5,13 @@ import { parentOf } from '../tar/path.ts';
 import { HOOK_NAMES, type HookName, ROOTFS } from './inspection.ts';
 import { DECLARATION_BYTES_MAX, SCRIPT_BYTES_MAX } from './limits.ts';
 import { isMachinePath, nameProblem, targetProblem } from './names.ts';
+import type { Warnings } from './warnings.ts';
 
 export const DECLARATION = 'customization.yaml';
 const TOP = [DECLARATION, 'rootfs', 'scripts'];
 
 /** Entries that were taken, with the bytes of the few that are read at upload. */
-export type Taken = { entries: Entries; contents: Map<string, Buffer>; warnings: Set<string> };
+export type Taken = { entries: Entries; contents: Map<string, Buffer>; warnings: Warnings };
 
 /** The entries taken so far, and what follows from them. */
 export class Entries {

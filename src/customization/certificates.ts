@@ -1,5 +1,7 @@
 // Certificates that a customization adds to the system's trust store: judged at upload, so that no image is built on a bad one.
 import { X509Certificate } from 'node:crypto';
+import type { CustomizationWarningCode } from '../contract/customization-warning.ts';
+import { printable } from '../tar/header.ts';
 import { subjectHash } from './subject-hash.ts';
 
 export type TrustedCertificate = {
@@ -19,7 +21,11 @@ export type TrustedCertificate = {
   not_after: string;
 };
 
-export type JudgedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_rootfs'> & { warnings: string[] };
+export type JudgedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_rootfs'> & {
+  warnings: CertificateWarning[];
+};
+
+type CertificateWarning = { code: CustomizationWarningCode; message: string };
 
 /** PEM that is not taken; the message says why. */
 export class CertificateRefused extends Error {
@@ -53,11 +59,17 @@ function judge(block: string, now: Date): JudgedCertificate {
   const { certificate, hash } = parse(block);
   const subject = certificate.subject.replaceAll('\n', ', ');
   const notAfter = new Date(certificate.validTo);
-  if (notAfter < now)
-    throw new CertificateRefused(`the certificate of ${subject} expired on ${notAfter.toISOString().slice(0, 10)}`);
-  const warnings: string[] = [];
-  if (new Date(certificate.validFrom) > now) warnings.push(`the certificate of ${subject} is not valid yet`);
-  if (!certificate.ca) warnings.push(`the certificate of ${subject} is not a certificate authority's`);
+  if (notAfter < now) throw new CertificateRefused(`the certificate of ${subject} expired on ${day(notAfter)}`);
+  const warnings: CertificateWarning[] = [];
+  const validFrom = new Date(certificate.validFrom);
+  if (validFrom > now) {
+    const message = `The certificate of ${printable(subject)} is trusted and is valid only from ${day(validFrom)} on.`;
+    warnings.push({ code: 'CERTIFICATE_NOT_YET_VALID', message });
+  }
+  if (!certificate.ca) {
+    const message = `The certificate of ${printable(subject)} is trusted and is not a certificate authority's.`;
+    warnings.push({ code: 'CERTIFICATE_NOT_AUTHORITY', message });
+  }
   return {
     pem: certificate.toString(),
     fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
@@ -66,6 +78,10 @@ function judge(block: string, now: Date): JudgedCertificate {
     not_after: notAfter.toISOString(),
     warnings,
   };
+}
+
+function day(time: Date): string {
+  return time.toISOString().slice(0, 10);
 }
 
 function parse(block: string): { certificate: X509Certificate; hash: string } {

@@ -46,6 +46,33 @@ describe('users and groups', () => {
     accounts.add({ ...user, gid: 0, groups: [] });
     expect(accounts.group).toBe(group);
   });
+  it('a user with nothing declared gets a group of its own, no home and no shell', () => {
+    const accounts = new Accounts(passwd, group);
+    accounts.add({ name: 'plain', uid: 1002, groups: [] });
+    expect(accounts.passwd).toBe(`${passwd}plain:*:1002:1002::/nonexistent:/usr/sbin/nologin\n`);
+    expect(accounts.group).toBe(`${group}plain:*:1002:\n`);
+  });
+  it('of an account of the image only what is declared changes', () => {
+    const joined = new Accounts(passwd, group);
+    joined.add({ name: 'redis', uid: 100, groups: ['adm'] });
+    expect(joined.passwd).toBe(passwd);
+    expect(joined.group).toBe(group.replace('syslog', 'syslog,redis'));
+    const moved = new Accounts(passwd, group);
+    moved.add({ name: 'redis', uid: 100, shell: '/bin/sh', groups: [] });
+    expect(moved.passwd).toBe(passwd.replace(':/var/lib/redis:/usr/sbin/nologin', ':/var/lib/redis:/bin/sh'));
+    expect(moved.group).toBe(group);
+  });
+  it('a declared gid, home and shell of an account of the image replace its own', () => {
+    const accounts = new Accounts('redis:x:100:101\n', group);
+    accounts.add({ name: 'redis', uid: 100, gid: 4, home: '/data', shell: '/bin/sh', groups: [] });
+    expect(accounts.passwd).toBe('redis:x:100:4::/data:/bin/sh\n');
+  });
+  it('the difference is named when the uid is another', () => {
+    const accounts = new Accounts(passwd, group);
+    expect(() => accounts.add({ name: 'redis', uid: 999, groups: [] })).toThrow(
+      'the user redis with id 999 cannot be made: the image has the user redis with id 100',
+    );
+  });
   it.each([
     [{ ...user, uid: 100 }, 'USER_TAKEN'],
     [{ ...user, name: 'redis' }, 'USER_TAKEN'],

@@ -23,6 +23,7 @@ function fingerprintOf(base64: string): string {
 
 /** A line of /etc/passwd or /etc/group, its fields between colons (passwd(5), group(5)). */
 type Line = string[];
+const PASSWD_FIELD_COUNT = 7;
 
 /** The image's /etc/passwd and /etc/group with the users that a customization declares. Throws USER_TAKEN and GROUP_UNKNOWN. */
 export class Accounts {
@@ -50,19 +51,40 @@ export class Accounts {
     return typeof name === 'number' ? name : idOf(this.#group, name, 'GROUP_UNKNOWN');
   }
 
-  /** Adds a user, or changes the one of that name and uid. A group of its own is made where its gid has none. */
-  add({ name, uid, gid, home, shell, groups }: DeclaredUser): void {
+  /**
+   * Adds a user, or changes what is declared of the one that has this name and uid: everything else of it stays as the image has
+   * it. A declared gid, and that of a new user, gets a group of the user's name where the image has none.
+   */
+  add(user: DeclaredUser): void {
+    const { name, uid, groups } = user;
     expectFree(this.#passwd, { name, id: uid, what: 'user' });
-    // No password rather than "x": without a line in /etc/shadow, "x" would make PAM fail for root too.
-    const line = [name, '*', String(uid), String(gid), '', home, shell];
-    const at = this.#passwd.findIndex((other) => other[0] === name);
-    if (at < 0) this.#passwd.push(line);
-    else this.#passwd[at] = line;
-    if (!this.#group.some((group) => group[2] === String(gid))) {
-      expectFree(this.#group, { name, id: gid, what: 'group' });
-      this.#group.push([name, '*', String(gid), '']);
-    }
+    const existing = this.#passwd.find((line) => line[0] === name);
+    if (existing === undefined) this.#create(user);
+    else this.#change(existing, user);
     for (const group of groups) this.#join(group, name);
+  }
+
+  #create({ name, uid, gid = uid, home = '/nonexistent', shell = '/usr/sbin/nologin' }: DeclaredUser): void {
+    // No password rather than "x": without a line in /etc/shadow, "x" would make PAM fail for root too.
+    this.#passwd.push([name, '*', String(uid), String(gid), '', home, shell]);
+    this.#provideGroup(name, gid);
+  }
+
+  #change(line: Line, { name, gid, home, shell }: DeclaredUser): void {
+    // A line of an image may be cut short.
+    while (line.length < PASSWD_FIELD_COUNT) line.push('');
+    if (gid !== undefined) {
+      line[3] = String(gid);
+      this.#provideGroup(name, gid);
+    }
+    if (home !== undefined) line[5] = home;
+    if (shell !== undefined) line[6] = shell;
+  }
+
+  #provideGroup(name: string, gid: number): void {
+    if (this.#group.some((group) => group[2] === String(gid))) return;
+    expectFree(this.#group, { name, id: gid, what: 'group' });
+    this.#group.push([name, '*', String(gid), '']);
   }
 
   #join(groupName: string, user: string): void {

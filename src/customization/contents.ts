@@ -10,11 +10,20 @@ import {
   scriptTextProblem,
   type Taken,
 } from './archive-rules.ts';
-import { CertificateRefused, readCertificates, type TrustedCertificate } from './certificates.ts';
+import {
+  CertificateRefused,
+  type JudgedCertificate,
+  readCertificates,
+  type TrustedCertificate,
+} from './certificates.ts';
 import { type Declaration, type NamedCertificate, NOTHING_DECLARED, named, readDeclaration } from './declaration.ts';
 import { fieldOf, type Violations } from './errors.ts';
 import { HOOK_NAMES, type Hook, type Inspection, ROOTFS } from './inspection.ts';
-import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX, WARNINGS_MAX } from './limits.ts';
+import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX } from './limits.ts';
+import type { Warnings } from './warnings.ts';
+
+/** A certificate with the place in the archive that brought it. */
+type FoundCertificate = TrustedCertificate & Pick<JudgedCertificate, 'warnings'>;
 
 type Judge = { violations: Violations; now: Date };
 
@@ -28,7 +37,7 @@ export function judgeContents(taken: Taken, judge: Judge): Omit<Inspection, 'siz
   judgeTogether(taken.entries, { declaration, certificates }, judge);
   const listing = taken.entries.listing;
   warnOfModes(listing, declaration, taken.warnings);
-  const contents = { listing, declaration, certificates, hooks, warnings: [...taken.warnings].slice(0, WARNINGS_MAX) };
+  const contents = { listing, declaration, certificates, hooks, ...taken.warnings.found };
   if (!judge.violations.any && changesNothing(contents)) judge.violations.add('file', 'the archive changes nothing');
   return contents;
 }
@@ -44,7 +53,7 @@ function judgeDeclaration(
   return readDeclaration(bytes, { tell, now });
 }
 
-function placed(certificate: NamedCertificate, inRootfs?: string): TrustedCertificate & { warnings: string[] } {
+function placed(certificate: NamedCertificate, inRootfs?: string): FoundCertificate {
   return {
     ...certificate,
     file: inRootfs ?? `${CERTIFICATES_FOLDER}${certificate.name}.crt`,
@@ -53,17 +62,14 @@ function placed(certificate: NamedCertificate, inRootfs?: string): TrustedCertif
 }
 
 /** What rootfs brings into the folder for local certificates is trusted, as update-ca-certificates would. */
-function certificatesOfRootfs(
-  { entries, contents, warnings }: Taken,
-  { violations, now }: Judge,
-): (TrustedCertificate & { warnings: string[] })[] {
+function certificatesOfRootfs({ entries, contents, warnings }: Taken, { violations, now }: Judge): FoundCertificate[] {
   let count = 0;
   return entries.listing
     .filter(({ path }) => isCertificatePath(path))
     .flatMap(({ path, type, size }) => {
       const bytes = contents.get(path);
       if (type === 'symlink' || type === 'hardlink')
-        warnings.add(`${path} is a link and is not added to the trust store`);
+        warnings.add('CERTIFICATE_SKIPPED', 'The file is a link and is not added to the trust store.', path);
       else if (size > CERTIFICATE_BYTES_MAX) violations.add(fieldOf(path), 'it is too large for a certificate');
       else if (type === 'file' && bytes === undefined)
         violations.add(fieldOf(path), `more than ${CERTIFICATES_MAX} certificates`);
@@ -87,19 +93,13 @@ function certificatesOfRootfs(
     });
 }
 
-function withoutDoubles(
-  found: (TrustedCertificate & { warnings: string[] })[],
-  { warnings }: Taken,
-  { violations }: Judge,
-): TrustedCertificate[] {
+function withoutDoubles(found: FoundCertificate[], { warnings }: Taken, { violations }: Judge): TrustedCertificate[] {
   const names = new Set<string>();
   return found.map(({ warnings: own, ...certificate }) => {
-    for (const warning of own) warnings.add(warning);
+    const path = certificate.in_rootfs ? ROOTFS + certificate.file : DECLARATION;
+    for (const { code, message } of own) warnings.add(code, message, path);
     if (names.has(certificate.name)) {
-      violations.add(
-        fieldOf(certificate.in_rootfs ? ROOTFS + certificate.file : DECLARATION),
-        `there are two certificates called ${certificate.name}`,
-      );
+      violations.add(fieldOf(path), `there are two certificates called ${certificate.name}`);
     }
     names.add(certificate.name);
     return certificate;
@@ -159,14 +159,28 @@ function fileProblem(type: string | undefined, hasContent: boolean): string | un
   return type === 'file' || type === 'folder' ? undefined : 'it is a link, which has no owner or mode of its own';
 }
 
-function warnOfModes(listing: Listing, { files }: Declaration, warnings: Set<string>): void {
+/** A mode that is declared is meant. */
+function warnOfModes(listing: Listing, { files }: Declaration, warnings: Warnings): void {
+  const declared = new Set(files.flatMap(({ path, mode }) => (mode === undefined ? [] : [ROOTFS + path])));
   for (const { path, mode, type } of listing) {
-    const inImage = path.slice(ROOTFS.length);
-    if ((mode & 0o7000) === 0 || !path.startsWith(ROOTFS) || type === 'symlink' || type === 'hardlink') continue;
-    if (files.some((file) => file.path === inImage && file.mode !== undefined)) continue;
-    warnings.add(`/${inImage} loses its setuid, setgid or sticky bit; declare its mode under files to keep it`);
+    if (!path.startsWith(ROOTFS) || (type !== 'file' && type !== 'folder') || declared.has(path)) continue;
+    const bits = SPECIAL_BITS.filter(({ bit }) => (mode & bit) !== 0).map(({ name }) => name);
+    if (bits.length > 0) {
+      const message = `The ${type} loses its ${bits.join(' and ')} bit; declare its mode under files to keep it.`;
+      warnings.add('SPECIAL_MODE_LOST', message, path);
+    }
+    if ((mode & 0o002) !== 0) {
+      const message = `Every user of the image can write to the ${type}; remove that right (chmod o-w) or declare its mode under files.`;
+      warnings.add('WORLD_WRITABLE', message, path);
+    }
   }
 }
+
+const SPECIAL_BITS = [
+  { bit: 0o4000, name: 'setuid' },
+  { bit: 0o2000, name: 'setgid' },
+  { bit: 0o1000, name: 'sticky' },
+];
 
 function changesNothing({ listing, declaration, certificates, hooks }: Omit<Inspection, 'size' | 'expanded'>): boolean {
   const { packages, files, users, environment, labels } = declaration;

@@ -63,7 +63,7 @@ describe('taken', () => {
       environment: { YES: 'yes', NUMBER: '0x10', EMPTY: '', LINES: 'one\ntwo\n' },
       labels: { 'org.example/team': 'data' },
       users: [
-        { name: 'app', uid: 1001, gid: 1001, home: '/nonexistent', shell: '/usr/sbin/nologin', groups: [] },
+        { name: 'app', uid: 1001, groups: [] },
         { name: 'other', uid: 1002, gid: 0, home: '/home/other', shell: '/bin/bash', groups: ['adm', 'app'] },
       ],
     });

@@ -7,9 +7,12 @@ import { type Fields, fieldsOf, itemsOf, quoted, type Tell, textAt } from './yam
 export type DeclaredUser = {
   name: string;
   uid: number;
-  gid: number;
-  home: string;
-  shell: string;
+  /** Absent: what the image's account has; a new account gets its uid. */
+  gid?: number;
+  /** Absent: what the image's account has; a new account gets `/nonexistent`. */
+  home?: string;
+  /** Absent: what the image's account has; a new account gets `/usr/sbin/nologin`. */
+  shell?: string;
   /** Further groups, by name, which the image has. */
   groups: string[];
 };
@@ -35,19 +38,29 @@ function readUser(item: YamlValue, tell: Tell): DeclaredUser | undefined {
   const { line } = item;
   const name = textAt(fields, 'name', { line, tell, required: true });
   const uidText = textAt(fields, 'uid', { line, tell, required: true });
-  const gidText = textAt(fields, 'gid', { line, tell }) ?? uidText;
-  const home = textAt(fields, 'home', { line, tell }) ?? '/nonexistent';
-  const shell = textAt(fields, 'shell', { line, tell }) ?? '/usr/sbin/nologin';
+  const gidText = textAt(fields, 'gid', { line, tell });
+  const home = textAt(fields, 'home', { line, tell });
+  const shell = textAt(fields, 'shell', { line, tell });
   const groups = itemsOf(fields, 'groups', { max: USERS_MAX, tell }).map((group) =>
     group.kind === 'text' ? group.text : '',
   );
-  if (name === undefined || uidText === undefined || gidText === undefined) return undefined;
-  const [uid, gid] = [readId(uidText), readId(gidText)];
+  if (name === undefined || uidText === undefined) return undefined;
+  const uid = readId(uidText);
+  const gid = gidText === undefined ? undefined : readId(gidText);
   if (!USER.test(name)) tell(line, `${quoted(name)} is no name of a user`);
   if (uid === undefined || uid === 0) tell(line, `${quoted(uidText)} is no uid; it must be a number from 1 up`);
-  if (gid === undefined) tell(line, `${quoted(gidText)} is no gid`);
+  if (gidText !== undefined && gid === undefined) tell(line, `${quoted(gidText)} is no gid`);
   for (const path of [home, shell])
-    if (!/^\/[\x20-\x39\x3b-\x7e]*$/.test(path)) tell(line, `${quoted(path)} is no path for a home or shell`);
+    if (path !== undefined && !/^\/[\x20-\x39\x3b-\x7e]*$/.test(path))
+      tell(line, `${quoted(path)} is no path for a home or shell`);
   for (const group of groups) if (!USER.test(group)) tell(line, `${quoted(group)} is no name of a group`);
-  return uid === undefined || gid === undefined ? undefined : { name, uid, gid, home, shell, groups };
+  if (uid === undefined) return undefined;
+  return {
+    name,
+    uid,
+    ...(gid !== undefined && { gid }),
+    ...(home !== undefined && { home }),
+    ...(shell !== undefined && { shell }),
+    groups,
+  };
 }

@@ -130,20 +130,64 @@ describe('taken', () => {
       ['company_root-2', 'usr/local/share/ca-certificates/company_root-2.crt', false, '7b8de319'],
       ['leaf', 'usr/local/share/ca-certificates/leaf.crt', true, 'e0a1e0e2'],
     ]);
-    expect(warnings).toEqual(["the certificate of CN=leaf is not a certificate authority's"]);
+    expect(warnings).toEqual([
+      {
+        code: 'CERTIFICATE_NOT_AUTHORITY',
+        message: "The certificate of CN=leaf is trusted and is not a certificate authority's.",
+        path: 'rootfs/usr/local/share/ca-certificates/leaf.crt',
+      },
+    ]);
   });
 
   it('warns of what may not be meant', async () => {
-    const { warnings } = await inspect([
-      rootfs('usr/bin/su2', { content: 'x', mode: 0o4755 }),
+    const { warnings, more_warnings_count: more } = await inspect([
+      rootfs('usr/bin/su2', { content: 'x', mode: 0o6755 }),
+      rootfs('usr/bin/su3', { content: 'x', mode: 0o4757 }),
       rootfs('etc/key.pem', { content: DUMMY_KEY }),
       rootfs('bin/ping', { content: 'x', xattrs: { 'security.capability': Buffer.from([1]) } }),
+      rootfs('var/spool', { type: 'folder', mode: 0o1777 }),
+      rootfs('var/link', { type: 'symlink', mode: 0o777, target: 'spool' }),
+      yaml('files: [{path: /usr/bin/su3, mode: "4757"}]'),
     ]);
+    expect(more).toBe(0);
     expect(warnings).toEqual([
-      '/etc/key.pem holds a private key, which everyone who can pull the image will have',
-      'extended attributes (capabilities, labels) are left out',
-      '/usr/bin/su2 loses its setuid, setgid or sticky bit; declare its mode under files to keep it',
+      {
+        code: 'PRIVATE_KEY_KEPT',
+        message: 'The file holds a private key, which everyone who can pull the image will have.',
+        path: 'rootfs/etc/key.pem',
+      },
+      {
+        code: 'ATTRIBUTES_LOST',
+        message:
+          'Extended attributes are left out: security.capability. Set capabilities with setcap in scripts/final.',
+        path: 'rootfs/bin/ping',
+      },
+      {
+        code: 'SPECIAL_MODE_LOST',
+        message: 'The file loses its setuid and setgid bit; declare its mode under files to keep it.',
+        path: 'rootfs/usr/bin/su2',
+      },
+      {
+        code: 'SPECIAL_MODE_LOST',
+        message: 'The folder loses its sticky bit; declare its mode under files to keep it.',
+        path: 'rootfs/var/spool',
+      },
+      {
+        code: 'WORLD_WRITABLE',
+        message:
+          'Every user of the image can write to the folder; remove that right (chmod o-w) or declare its mode under files.',
+        path: 'rootfs/var/spool',
+      },
     ]);
+  });
+
+  it('lists a few warnings of each kind and counts the rest, so that none hides another', async () => {
+    const { warnings, more_warnings_count: more } = await inspect([
+      ...Array.from({ length: 500 }, (_, n) => rootfs(`f${n}`, { content: '', mode: 0o666 })),
+      rootfs('key', { content: DUMMY_KEY }),
+    ]);
+    expect(warnings.map(({ code }) => code).sort()).toEqual(['PRIVATE_KEY_KEPT', ...Array(10).fill('WORLD_WRITABLE')]);
+    expect(more).toBe(490);
   });
 
   it('is plain JSON', async () => {

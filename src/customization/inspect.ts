@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { TarEntry } from '../tar/entry.ts';
 import { TarError } from '../tar/errors.ts';
+import { printable } from '../tar/header.ts';
 import type { ListingEntry } from '../tar/listing.ts';
 import { readTar } from '../tar/read.ts';
 import { DECLARATION, Entries, hookOf, isCertificatePath, type Taken } from './archive-rules.ts';
@@ -11,6 +12,10 @@ import { fieldOf, Violations } from './errors.ts';
 import { GzipError, gunzipOne, type Progress } from './gunzip.ts';
 import { type Inspection, ROOTFS } from './inspection.ts';
 import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX, ENTRIES_MAX, FOLDERS_MAX, NAMES_BYTES_MAX } from './limits.ts';
+import { Warnings } from './warnings.ts';
+
+/** Names of attributes in one warning. */
+const ATTRIBUTES_SHOWN_MAX = 5;
 
 export type InspectOptions = {
   /** Certificates that are not valid at this time are refused. */
@@ -58,7 +63,7 @@ class TooMuch extends Error {}
 
 class Inspector {
   readonly violations = new Violations();
-  readonly taken: Taken = { entries: new Entries(), contents: new Map(), warnings: new Set() };
+  readonly taken: Taken = { entries: new Entries(), contents: new Map(), warnings: new Warnings() };
   #count = 0;
   #namesBytes = 0;
   #certificates = 0;
@@ -101,9 +106,17 @@ class Inspector {
     const entry: ListingEntry = { path, type, mode, uid, gid, size };
     if (target !== undefined) entry.target = target;
     if (type === 'file') entry.digest = await this.#digest(entry, body);
-    if (header.xattrs !== undefined) this.taken.warnings.add('extended attributes (capabilities, labels) are left out');
+    if (header.xattrs !== undefined) this.#warnOfAttributes(path, Object.keys(header.xattrs));
     this.taken.entries.add(entry);
     if (this.taken.entries.folderCount > FOLDERS_MAX) throw new TooMuch(`entries in more than ${FOLDERS_MAX} folders`);
+  }
+
+  #warnOfAttributes(path: string, names: string[]): void {
+    const shown = names.slice(0, ATTRIBUTES_SHOWN_MAX).map(printable).join(', ');
+    const more = names.length > ATTRIBUTES_SHOWN_MAX ? ` and ${names.length - ATTRIBUTES_SHOWN_MAX} more` : '';
+    const remedy = names.includes('security.capability') ? ' Set capabilities with setcap in scripts/final.' : '';
+    const message = `Extended attributes are left out: ${shown}${more}.${remedy}`;
+    this.taken.warnings.add('ATTRIBUTES_LOST', message, path);
   }
 
   async #digest(entry: ListingEntry, body: AsyncIterable<Uint8Array>): Promise<`sha256:${string}`> {
@@ -118,9 +131,8 @@ class Inspector {
     const held = Buffer.concat(kept);
     if (keep) this.taken.contents.set(entry.path, held);
     else if (entry.path.startsWith(ROOTFS) && holdsPrivateKey(held.toString('latin1'))) {
-      this.taken.warnings.add(
-        `/${entry.path.slice(ROOTFS.length)} holds a private key, which everyone who can pull the image will have`,
-      );
+      const message = 'The file holds a private key, which everyone who can pull the image will have.';
+      this.taken.warnings.add('PRIVATE_KEY_KEPT', message, entry.path);
     }
     return `sha256:${hash.digest('hex')}`;
   }

@@ -1,4 +1,5 @@
 // What an inspected archive is: everything about a customization but the bytes of its files.
+import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Listing } from '../tar/listing.ts';
 import type { TrustedCertificate } from './certificates.ts';
@@ -30,7 +31,9 @@ export type Inspection = {
   /** In the order in which they run. */
   hooks: Hook[];
   /** For the person who uploads: what is taken, but may not be meant. */
-  warnings: string[];
+  warnings: CustomizationWarning[];
+  /** How many warnings there are beside the listed ones. */
+  more_warnings_count: number;
 };
 
 /** As it is kept with the customization's version: the listing is content. */

@@ -23,8 +23,10 @@ export const DEPTH_MAX = 64;
 /** Violations told in one answer; the rest is counted. */
 export const VIOLATIONS_MAX = 100;
 
-/** Warnings are read by people. */
-export const WARNINGS_MAX = 50;
+/** Warnings of one kind that are listed, because people read them; the rest is counted. */
+export const WARNINGS_OF_CODE_MAX = 10;
+/** All listed warnings together: ten of each kind with usual paths take 15 KB, and a page shows a hundred customizations. */
+export const WARNINGS_BYTES_MAX = 32 * 1024;
 
 /** `customization.yaml`, each script, and each certificate file are held in memory. */
 export const DECLARATION_BYTES_MAX = 1024 * 1024;

@@ -19,8 +19,14 @@ export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerC
 
 /** What each task is given and what it returns. All of it can be sent to another process. */
 export type EngineTasks = {
-  /** Builds an image, with its SBOM among the artifact's metadata. `inspections` are those of the plan's customizations, by archive. */
-  build: { input: { plan: BuildPlan; inspections: Map<Digest, StoredInspection> }; output: Artifact };
+  /**
+   * Builds an image, with its SBOM among the artifact's metadata. `inspections` are those of the plan's customizations, by archive,
+   * and `names` theirs by id.
+   */
+  build: {
+    input: { plan: BuildPlan; inspections: Map<Digest, StoredInspection>; names: Map<string, string> };
+    output: Artifact;
+  };
   verify: { input: { plan: BuildPlan; artifact: Artifact }; output: TestReport };
   'pin-base-image': { input: { root: Descriptor; name: string; system: DeclaredSystem }; output: BasePin };
   'build-base-image': { input: { sources: string; suite: string; operating_system: string }; output: BaseImage };
@@ -35,9 +41,9 @@ type Run<T extends EngineTask> = (
 
 /** The table. Each throws BuildError for what the person who reads the result must change. */
 export const engineTasks: { [T in EngineTask]: Run<T> } = {
-  async build({ plan, inspections }, { workspace, log, layers, signal }) {
+  async build({ plan, inspections, names }, { workspace, log, layers, signal }) {
     const loaded = await loadInspections(workspace.content, inspections);
-    const artifact = await build(plan, { workspace, log, layers, signal, inspections: loaded });
+    const artifact = await build(plan, { workspace, log, layers, signal, inspections: loaded, names });
     const sbom = await writeImageSbom(workspace.content, plan, artifact);
     return { ...artifact, metadata: [...artifact.metadata, ...sbom] };
   },

@@ -36,6 +36,7 @@ const PUBLISHED_ELSEWHERE: Record<string, RegExp[]> = {
 /** Fields of Larder's own, where they apply. */
 const OURS: Record<string, RegExp[]> = {
   CatalogApplicationRequest: [/^waiting\[\]\./],
+  CustomizationDetailedPage: [/^items\[\]\.(warnings\[\]\.(code|message|path)|more_warnings_count)$/],
 };
 
 let estates: TestEstates;

@@ -85,6 +85,24 @@ describe('201', () => {
     expect(await api.content.stat(listing)).toBeDefined();
   });
 
+  test('what is taken but may not be meant is told with the customization', async () => {
+    const open = Array.from({ length: 12 }, (_, n) => rootfs(`etc/${n}`, { content: '', mode: 0o666 }));
+    const content = await packed(open);
+    const response = await api.ask('POST', path, formOf({ ...file, content }));
+    const location = String(response.headers['location']);
+    const { warnings, more_warnings_count } = (await api.ask('GET', location)).json();
+    expect(warnings).toHaveLength(10);
+    expect(warnings[0]).toEqual({ code: 'WORLD_WRITABLE', message: expect.any(String), path: 'rootfs/etc/0' });
+    expect(more_warnings_count).toBe(2);
+    const { items } = (await api.ask('GET', path)).json();
+    expect(items.find(({ id }: { id: string }) => location.endsWith(id)).warnings).toEqual(warnings);
+    // A version without any has none of its predecessor's.
+    expect((await api.ask('PATCH', location, formOf(file))).statusCode).toBe(204);
+    const changed = (await api.ask('GET', location)).json();
+    expect(changed.warnings).toEqual([]);
+    expect(changed).not.toHaveProperty('more_warnings_count');
+  });
+
   test('a file without a type and a hostile name is taken under a safe one', async () => {
     const response = await api.ask(
       'POST',

@@ -23,6 +23,7 @@ import { copyArtifact, readBack } from '../oci/copy.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
 import type { Target } from '../oci/target.ts';
 import { explainRefusal, explainTrouble, isDenied } from '../oci/trouble.ts';
+import { findCustomizationFacts } from './customization-facts.ts';
 import { contentsOfArtifact } from './package-pipeline.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { contentsOfPlan, readPlan } from './plan-contents.ts';
@@ -189,15 +190,17 @@ async function writeTriggerInfo(
   { plan, tag }: Pushing,
 ): Promise<MetadataFile> {
   const previous = (await findPlanInputs(db, state.pipeline_id))?.previous;
+  const previousPlan = previous && (await readPlan(content, previous.plan_digest));
   const document = triggerInfo({
     pipeline_id: state.pipeline_id,
     triggers: state.triggers,
     triggered_at: state.started_at.toISOString(),
     plan,
     release: tag,
-    ...(previous && {
+    ...(await findCustomizationFacts(db, plan, previousPlan)),
+    ...(previousPlan && {
       previous: {
-        plan: await readPlan(content, previous.plan_digest),
+        plan: previousPlan,
         release: immutableTag({ ...previous, operating_system: plan.operating_system }),
       },
     }),

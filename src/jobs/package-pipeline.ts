@@ -1,6 +1,7 @@
 // Makes the artifact of a planned pipeline, or takes the one that an equal plan made: the second half of packaging.
 import type { Artifact, BuildPlan } from '../build/plan.ts';
 import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../catalog/built.ts';
+import { findCustomizationNames } from '../catalog/customization-inspections.ts';
 import { succeedPhase } from '../catalog/pipeline-steps.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { Digest } from '../contract/vocabulary.ts';
@@ -50,7 +51,15 @@ async function buildPlan(
 ): Promise<Artifact> {
   const { db, content, engine } = resources;
   const inspections = await findInspections(db, plan);
-  return await engine.run('build', { plan, inspections }, { log: log.stream, signal, layers: layerCache(db, content) });
+  const names = await findCustomizationNames(
+    db,
+    plan.customizations.map(({ id }) => id),
+  );
+  return await engine.run(
+    'build',
+    { plan, inspections, names },
+    { log: log.stream, signal, layers: layerCache(db, content) },
+  );
 }
 
 /** Layers by their key: remembered as rows, so that every worker finds what another one made. */

@@ -6,6 +6,7 @@ import type { StackedCustomization } from '../catalog/customization-stack.ts';
 import { recordPlan } from '../catalog/pipeline-steps.ts';
 import { findPlanInputs, type PlanInputs } from '../catalog/plan-inputs.ts';
 import type { StoredInspection } from '../customization/inspection.ts';
+import { customizationTitle } from '../customization/title.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { AptRoot } from '../recipes/apt.ts';
@@ -128,9 +129,10 @@ async function pinPackages(resources: WorkerResources, options: PackageOptions):
   } catch (error) {
     if (!(error instanceof AptError) || error.temporary) throw error;
     const { id, version } = customization;
+    const title = customizationTitle({ id, version }, customization.name ?? undefined);
     throw new PhaseFailed({
       cause: 'CUSTOMIZATION_BUILD_ERROR',
-      message: `customization ${customization.name ?? id} v${version}: packages: ${error.message}`,
+      message: `${title}: packages: ${error.message}`,
       customization: { id, version },
     });
   }

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { EmbeddedRelease } from '../../src/contract/release.ts';
+import { DUMMY_KEY } from '../../src/customization/fixtures.ts';
 import type { ImageConfig, Index, Manifest } from '../../src/oci/descriptor.ts';
 import { archiveOf } from '../customization-archive.ts';
 import { type House, PATIENCE_MS, startTestHouse, until } from '../house.ts';
@@ -113,7 +115,11 @@ describe('the main job', () => {
     const before = pull('redis:7.0', 'plain');
     const file = await archiveOf(
       scratch,
-      { 'customization.yaml': 'environment:\n  COMPANY: acme\n', 'rootfs/lib/company/motd': 'hello\n' },
+      {
+        'customization.yaml': 'environment:\n  COMPANY: acme\n',
+        'rootfs/lib/company/motd': 'hello\n',
+        'rootfs/etc/company.key': DUMMY_KEY,
+      },
       'company',
     );
     const { client, catalog_id } = house;
@@ -122,6 +128,18 @@ describe('the main job', () => {
     expect(done.status).toBe('PROCESSING_CREATE_SUCCEEDED');
     expect(done.affected_releasables?.map(({ status }) => status)).toEqual(Array(3).fill('SUCCEEDED'));
     expect(done.succeeded_releases).toHaveLength(3);
+    expect(done.warnings).toMatchObject([{ code: 'PRIVATE_KEY_KEPT', path: 'rootfs/etc/company.key' }]);
+    for (const release of done.succeeded_releases) {
+      const trigger = JSON.parse(await fileOf(release, 'result.json'));
+      expect(trigger.warnings).toEqual([
+        { customization_id: customizationId, customization_version: 1, ...done.warnings[0] },
+      ]);
+      expect(trigger.reasons).toContain('Customization company was applied in version 1.');
+      const log = await fileOf(release, 'build.log');
+      expect(log).toContain(
+        'customization "company" v1: warning: rootfs/etc/company.key: The file holds a private key',
+      );
+    }
     const after = pull('redis:7.0', 'customized');
     expect(after.config.config?.Env).toContain('COMPANY=acme');
     // The image's own link /lib → usr/lib stays; the file is behind it.
@@ -172,6 +190,14 @@ describe.each(['worker', 'server', 'postgres'] as const)('kill -9 of the %s', (w
     expect(made[0]).toContain(`/${product}:`);
   });
 });
+
+/** The text of one of a release's files. */
+async function fileOf(release: EmbeddedRelease, name: string): Promise<string> {
+  const files = release.platform_release_metadata?.flatMap(({ release_metadata }) => release_metadata) ?? [];
+  const url = files.find(({ filename }) => filename === name)?.url ?? '';
+  const signed = (await (await house.client.send({ method: 'GET', path: url })).json()) as { url: string };
+  return await (await fetch(new URL(signed.url, house.url))).text();
+}
 
 async function removeApplication(key: string): Promise<void> {
   const { client, catalog_id } = house;

@@ -9,6 +9,7 @@ import { CommandFailed, EXIT, type Io } from '../io.ts';
 import { baseImage } from '../lookup.ts';
 import { sayTable } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
+import { sayWarnings } from '../warnings.ts';
 import { watchPipelines } from '../watch.ts';
 
 type Naming = { name?: string; description?: string };
@@ -45,7 +46,7 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .action(
       inSession(io, async (session, _options, [id = '']) => {
         const wish = { catalog_id: await session.catalogId(), customization_id: id };
-        session.show(await session.client.call('getCustomization', wish), (one) => sayCustomizations(io, [one]));
+        session.show(await session.client.call('getCustomization', wish), (one) => sayCustomization(io, one));
       }),
     );
   group
@@ -56,14 +57,13 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .option('--name <name>', 'new name')
     .option('--description <text>', 'new description')
     .action(
-      inSession<Naming>(io, async ({ client, catalogId }, naming, [customization_id = '', archive]) => {
+      inSession<Naming>(io, async (session, naming, [customization_id = '', archive]) => {
+        const { client } = session;
         const file = archive === undefined ? {} : { file: await archiveOf(archive) };
-        await client.call('updateCustomization', {
-          catalog_id: await catalogId(),
-          customization_id,
-          ...naming,
-          ...file,
-        });
+        const wish = { catalog_id: await session.catalogId(), customization_id };
+        await client.call('updateCustomization', { ...wish, ...naming, ...file });
+        if (archive === undefined) return;
+        session.show(await client.call('getCustomization', wish), (changed) => sayCustomization(io, changed));
       }),
     );
   group
@@ -87,6 +87,11 @@ function sayCustomizations(io: Io, customizations: readonly CustomizationDetaile
     ['FAILED', ({ affected_releasables: all }) => all.filter(({ status }) => status === 'FAILED').length],
     ['ID', ({ id }) => id],
   ]);
+}
+
+function sayCustomization(io: Io, customization: CustomizationDetailed): void {
+  sayCustomizations(io, [customization]);
+  sayWarnings(io, customization);
 }
 
 function scopeOf({ global, filter }: CustomizationDetailed): string {
@@ -114,7 +119,7 @@ async function customize(session: Session, options: CustomizeOptions, [archive =
   });
   const get = () => client.call('getCustomization', { catalog_id, customization_id: id });
   if (options.watch) await watchPipelines(session, async () => pipelinesOf(session, catalog_id, await get()));
-  session.show(await get(), (made) => sayCustomizations(io, [made]));
+  session.show(await get(), (made) => sayCustomization(io, made));
 }
 
 function pipelinesOf({ client }: Session, catalog_id: string, { affected_releasables }: CustomizationDetailed) {
