@@ -74,3 +74,17 @@ async function markOne(tx: Transaction, pipeline: LockedPipeline, row: CarriedCu
     do update set broke = true, pipeline_id = excluded.pipeline_id`.execute(tx);
   return (marked.numAffectedRows ?? 0n) > 0n;
 }
+
+/** Forgets that these versions broke the application: a release contains them, so that later plans take them. */
+export async function forgetBroken(
+  tx: Transaction,
+  applicationId: string,
+  released: readonly { id: string; version: number }[],
+): Promise<void> {
+  await sql`
+    update customization_applications ca set broke = false, left_out = false
+    from unnest(${released.map(({ id }) => id)}::uuid[], ${released.map(({ version }) => version)}::integer[])
+      as baked (id, version)
+    where ca.application_id = ${applicationId} and ca.customization_id = baked.id and ca.version = baked.version
+      and ca.broke`.execute(tx);
+}

@@ -12,6 +12,8 @@ export const CATALOG_ERROR_CODES = [
   'NOT_OWNED',
   /** Applications still need it. */
   'IN_USE',
+  /** The pipeline did not fail, or something newer is there. */
+  'NOT_RETRYABLE',
   /** There are as many as may be. */
   'LIMIT_REACHED',
   /** The organization may not have more of it. */

@@ -206,7 +206,7 @@ export async function moveProcessing(
   tx: Transaction,
   pipeline: { application_id: string },
   from: ('PENDING' | 'IN_PROGRESS' | 'FAILED')[],
-  to: 'IN_PROGRESS' | 'COMPLETED' | 'FAILED',
+  to: 'PENDING' | 'IN_PROGRESS' | 'COMPLETED' | 'FAILED',
 ): Promise<void> {
   await sql`
     update applications set processing_status = ${to}, processing_status_updated_at = now()

@@ -74,6 +74,7 @@ type PipelineRow = {
   registry: Registry | null;
   registry_ids: string[];
   release_id: string | null;
+  retry_of_id: string | null;
   customization: CustomizationPart | null;
   waiting: WaitingRow[];
 };
@@ -219,7 +220,7 @@ async function readPipelines(db: Database, principal: Principal, ids: readonly s
         where ar.application_id = l.application_id order by ar.position limit 1) as registry,
       ${jsonList(sql`select ar.registry_id from application_registries ar
         where ar.application_id = l.application_id order by ar.position`)} as registry_ids,
-      l.release_id, ${waitingOfPipeline} as waiting,
+      l.release_id, l.retry_of_id, ${waitingOfPipeline} as waiting,
       (select ${customizationPart('v')} from customization_versions v
         where v.customization_id = l.customization_id and v.version = l.customization_version) as customization
     from unnest(${ids}::uuid[]) with ordinality page (id, place)

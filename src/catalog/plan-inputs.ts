@@ -33,6 +33,8 @@ export type PlanInputs = CustomizationStack & {
   operating_system: { id: string; key: string; name: string; distro: string; version: string; codename: string };
   /** `pin` is a BasePin of src/build; `newest` is absent while the base image has no version yet. */
   base_image: { id: string; name: string; newest?: { digest: Digest; pin: unknown } };
+  /** The plan of the failed pipeline that this one tries again, when that had one. */
+  retried?: { plan_digest: Digest };
   /** The application's newest release. */
   previous?: {
     release_id: string;
@@ -44,8 +46,9 @@ export type PlanInputs = CustomizationStack & {
   };
 };
 
-type InputsRow = Omit<PlanInputs, 'version' | 'previous' | 'customizations' | 'left_out'> & {
+type InputsRow = Omit<PlanInputs, 'version' | 'retried' | 'previous' | 'customizations' | 'left_out'> & {
   version: PlanInputs['version'] | null;
+  retried: PlanInputs['retried'] | null;
   previous: PlanInputs['previous'] | null;
 };
 
@@ -64,6 +67,8 @@ export async function findPlanInputs(db: Database, pipelineId: string): Promise<
         select jsonb_build_object('newest', jsonb_build_object('digest', n.digest, 'pin', n.pin))
         from base_image_versions n where n.base_image_id = b.id order by n.recorded_at desc limit 1), '{}')
         as base_image,
+      (select json_build_object('plan_digest', f.plan_digest) from pipelines f
+        where f.id = l.retry_of_id and f.plan_digest is not null) as retried,
       (select json_build_object('release_id', r.id, 'plan_digest', r.plan_digest, 'base_digest', r.base_digest,
           'version', r.version, 'revision', r.revision, 'repo_digest', r.repo_digest)
         from releases r where r.application_id = a.id order by r.released_at desc, r.id limit 1) as previous
@@ -75,11 +80,12 @@ export async function findPlanInputs(db: Database, pipelineId: string): Promise<
     where l.id = ${pipelineId}`.execute(db);
   const row = found.rows[0];
   if (!row) return undefined;
-  const { version, previous, ...inputs } = row;
+  const { version, retried, previous, ...inputs } = row;
   return {
     ...inputs,
     ...(await findCustomizationStack(db, pipelineId)),
     ...(version && { version }),
+    ...(retried && { retried }),
     ...(previous && { previous }),
   };
 }

@@ -4,6 +4,7 @@ import type { Digest } from '../contract/vocabulary.ts';
 import { currentTime, now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { json, type PlatformFiles } from '../db/tables.ts';
+import { forgetBroken } from './broken-customizations.ts';
 import { addUses } from './content-uses.ts';
 import { allowFiles } from './files.ts';
 import { newReleaseId } from './ids.ts';
@@ -61,6 +62,7 @@ export async function recordRelease(tx: Transaction, finished: FinishedPipeline)
   const releaseIds = await insertReleases(tx, finished, { ...pipeline, plan_digest, base_digest, revision });
   await insertStack(tx, finished, releaseIds);
   await insertCarriedLater(tx, pipeline, finished);
+  await forgetBroken(tx, pipeline.application_id, finished.customizations);
   const files = finished.metadata.flatMap((platform) => platform.files);
   await allowFiles(tx, pipeline.catalog_id, files);
   await addUses(tx, { kind: 'release', id: pipeline.id }, [

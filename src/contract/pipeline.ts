@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { BaseImage } from './base-image.ts';
 import { catalogParams } from './catalog.ts';
 import { Customization } from './customization-version.ts';
-import { defineEndpoint, READERS } from './endpoint.ts';
+import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
 import { Flag, Id, ReleaseId, Text, Time, Word } from './field.ts';
 import { PipelineMetadata } from './file.ts';
 import { BRANCH_LENGTH_MAX, RELEASE_ID_LENGTH_MAX } from './limits.ts';
@@ -71,6 +71,7 @@ export const Pipeline = Type.Object(
     release_id: Type.Optional(Text('Identifier of the release it recorded.', { maxLength: RELEASE_ID_LENGTH_MAX })),
     customization: Type.Optional(Customization),
     application_id: Type.Optional(Id('Identifier of the application.')),
+    retry_of_id: Type.Optional(Id('The failed pipeline that this one tries again. An addition of Larder.')),
     waiting: waitingField('Why the pipeline waits; absent when nothing holds it up.'),
     _links: Type.Object({
       self: Link,
@@ -137,4 +138,21 @@ const getPipeline = defineEndpoint({
   problems: [400, 404],
 });
 
-export const pipelineEndpoints = { listPipelines, getPipeline };
+const retryPipeline = defineEndpoint({
+  method: 'POST',
+  path: '/larder/v1/catalogs/{catalog_id}/pipelines/{pipeline_id}/retry',
+  summary: 'Try a failed pipeline again',
+  description:
+    'Makes a pipeline with the plan of the failed one: the same inputs by digest, or newly planned ones where it failed before it had a plan or some of its inputs are gone. 409 while the application has an open pipeline, and when something newer of it has succeeded. An addition of Larder.',
+  tag: 'Pipelines',
+  access: WRITERS,
+  params: Type.Object({ ...catalogParams, pipeline_id: Id('Identifier of the failed pipeline.') }),
+  success: {
+    status: 201,
+    description: 'The new pipeline was made.',
+    location: '/v1/catalogs/{catalog_id}/pipelines/{id}',
+  },
+  problems: [400, 404, 409],
+});
+
+export const pipelineEndpoints = { listPipelines, getPipeline, retryPipeline };

@@ -112,6 +112,12 @@ export const PROBLEMS = {
     title: 'It is still in use',
     advice: 'Remove what uses it first, or let that use another.',
   },
+  'not-retryable': {
+    status: 409,
+    title: 'The pipeline cannot be tried again',
+    advice:
+      'A failed pipeline is tried again while its application is in the catalog, has no open pipeline, and nothing newer of it has succeeded.',
+  },
   'limit-reached': {
     status: 409,
     title: 'There are as many as may be',
@@ -234,6 +240,7 @@ export const CATALOG_PROBLEMS = {
   NOT_RELEASED: 'not-released',
   NOT_OWNED: 'not-owned',
   IN_USE: 'in-use',
+  NOT_RETRYABLE: 'not-retryable',
   LIMIT_REACHED: 'limit-reached',
   QUOTA_REACHED: 'quota-reached',
 } as const satisfies Record<CatalogErrorCode, ProblemCode>;

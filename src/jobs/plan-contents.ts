@@ -17,6 +17,17 @@ export async function readPlan(content: ContentStore, digest: Digest): Promise<B
   return (await json(await content.open(digest))) as BuildPlan;
 }
 
+/** A plan that was kept, undefined when it or something that it names is not held any more: nothing can be built of it. */
+export async function findKeptPlan(content: ContentStore, digest: Digest): Promise<BuildPlan | undefined> {
+  // `touch` leaves a sweep no time between this look and the uses that are recorded of the plan.
+  if (!(await content.touch(digest))) return undefined;
+  const plan = await readPlan(content, digest);
+  for (const named of contentsOfPlan(plan)) {
+    if (!(await content.touch(named))) return undefined;
+  }
+  return plan;
+}
+
 /** Everything that a base image's pin names. */
 export function contentsOfBase(base: BasePin): Digest[] {
   const layers = base.layers.map((layer) => layer.descriptor.digest);

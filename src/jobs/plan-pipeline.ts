@@ -16,8 +16,8 @@ import { planFromRecipe, withCustomizations } from '../recipes/plan.ts';
 import type { Recipe } from '../recipes/recipe.ts';
 import { resolvers } from '../recipes/resolvers.ts';
 import { INDEX_FRESH_MS } from './archives.ts';
-import { PhaseFailed, runPhase } from './phase.ts';
-import { contentsOfPlan, readPlan, writePlan } from './plan-contents.ts';
+import { PhaseFailed, type PhaseLog, runPhase } from './phase.ts';
+import { contentsOfPlan, findKeptPlan, readPlan, writePlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Plans, and enqueues the build unless the plan is the released one. */
@@ -30,7 +30,7 @@ export async function planPipeline(
     const inputs = await findPlanInputs(resources.db, pipeline_id);
     if (!inputs) throw new Error(`There is no pipeline ${pipeline_id}`);
     log.stream.write(`planning ${inputs.product.key} ${inputs.branch} on ${inputs.operating_system.key}\n`);
-    const plan = await makePlan(resources, inputs, context.signal);
+    const plan = (await findRetriedPlan(resources, inputs, log)) ?? (await makePlan(resources, inputs, context.signal));
     const plan_digest = await writePlan(resources.content, plan);
     await inTransaction(resources.db, (tx) =>
       recordPlan(tx, {
@@ -38,11 +38,33 @@ export async function planPipeline(
         plan_digest,
         version: plan.product.version,
         base_digest: plan.base.digest,
-        left_out: inputs.left_out,
+        left_out: inputs.left_out.filter(({ id, version }) => !hasCustomization(plan, id, version)),
         contents: contentsOfPlan(plan),
       }),
     );
   });
+}
+
+/** The plan of the failed pipeline that this one tries again; undefined where everything is planned anew. */
+async function findRetriedPlan(
+  { content }: WorkerResources,
+  { retried, customizations, left_out }: PlanInputs,
+  log: PhaseLog,
+): Promise<BuildPlan | undefined> {
+  if (!retried) return undefined;
+  const plan = await findKeptPlan(content, retried.plan_digest);
+  if (!plan) {
+    log.stream.write('the plan of the failed pipeline is not held in full any more: planning anew\n');
+    return undefined;
+  }
+  const living = new Set([...customizations, ...left_out].map(({ id }) => id));
+  if (plan.customizations.every(({ id }) => living.has(id))) return plan;
+  log.stream.write('a customization of the failed plan was deleted: planning anew\n');
+  return undefined;
+}
+
+function hasCustomization(plan: BuildPlan, id: string, version: number): boolean {
+  return plan.customizations.some((one) => one.id === id && one.version === version);
 }
 
 async function makePlan(resources: WorkerResources, inputs: PlanInputs, signal: AbortSignal): Promise<BuildPlan> {

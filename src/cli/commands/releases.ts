@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { PAGE_SIZE_DEFAULT } from '../../contract/limits.ts';
 import type { Pipeline } from '../../contract/pipeline.ts';
 import type { Io } from '../io.ts';
-import { sayFields, sayTable, shortTime } from '../output.ts';
+import { say, sayFields, sayTable, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { failureOf, stageOf, waitingOf, watchPipelines } from '../watch.ts';
 
@@ -55,6 +55,7 @@ export function addReleaseCommands(program: Command, io: Io): void {
       }),
     );
   addPipelines(program, io);
+  addRetry(program, io);
 }
 
 type PipelineOptions = { application?: string; status?: Pipeline['status']; watch?: boolean };
@@ -82,6 +83,22 @@ function addPipelines(program: Command, io: Io): void {
             ['REASON', (pipeline) => waitingOf(pipeline) ?? failureOf(pipeline)?.split('\n', 1)[0]],
           ]),
         );
+      }),
+    );
+}
+
+function addRetry(program: Command, io: Io): void {
+  program
+    .command('retry')
+    .description('try a failed pipeline again, with the same plan')
+    .argument('<pipeline>', 'its id')
+    .option('--watch', 'follow the new pipeline until it ends')
+    .action(
+      inSession<{ watch?: boolean }>(io, async (session, { watch }, [pipeline_id = '']) => {
+        const catalog_id = await session.catalogId();
+        const made = await session.client.call('retryPipeline', { catalog_id, pipeline_id });
+        if (watch) await watchPipelines(session, await pipelineQuestion(session, {}, made.id));
+        session.show(made, ({ id }) => say(io, id));
       }),
     );
 }

@@ -1,5 +1,10 @@
 // Pipelines.
+import { retryPipeline } from '../../catalog/pipeline-retries.ts';
 import { getPipeline, listPipelines } from '../../catalog/pipelines.ts';
-import { reader } from '../handler.ts';
+import { reader, writer } from '../handler.ts';
 
-export const pipelineHandlers = { listPipelines: reader(listPipelines), getPipeline: reader(getPipeline) };
+export const pipelineHandlers = {
+  listPipelines: reader(listPipelines),
+  getPipeline: reader(getPipeline),
+  retryPipeline: writer(retryPipeline),
+};

@@ -1,0 +1,90 @@
+// Failed pipelines that people try again: a new pipeline of the application that takes the failed one's plan.
+import { type RawBuilder, sql } from 'kysely';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { Transaction } from '../db/database.ts';
+import { CatalogError, notFound } from './errors.ts';
+import { requireUuids } from './ids.ts';
+import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
+import { moveProcessing } from './pipeline-steps.ts';
+import { createPipelines } from './pipeline-wishes.ts';
+import type { Principal } from './principal.ts';
+
+/**
+ * Makes a pipeline with the plan of a failed one, or one that plans where the failed one did not get that far. What the
+ * failed one carried (customizations, the first release of its application) waits for the new one. Throws NOT_FOUND, and
+ * NOT_RETRYABLE for a pipeline that did not fail, whose application was removed or has an open pipeline, and after which
+ * something newer succeeded.
+ */
+export async function retryPipeline(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'retryPipeline'>,
+): Promise<Output<'retryPipeline'>> {
+  const failed = await lockOwn(tx, principal, input);
+  await requireRetryable(tx, failed);
+  const { application_id, keep_pins, force } = failed;
+  const wish = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins, force };
+  const [made] = await createPipelines(tx, [application_id], wish);
+  if (!made) throw new CatalogError('NOT_RETRYABLE', 'The application was removed');
+  await sql`
+    update pipelines made set retry_of_id = failed.id, version = failed.version, product_version = failed.product_version,
+      customization_id = failed.customization_id, customization_version = failed.customization_version
+    from pipelines failed where made.id = ${made.id} and failed.id = ${failed.id}`.execute(tx);
+  await sql`
+    update customization_applications set pipeline_id = ${made.id} where pipeline_id = ${failed.id}`.execute(tx);
+  await moveProcessing(tx, failed, ['FAILED'], 'PENDING');
+  return { id: made.id };
+}
+
+/** The pipeline, with its application locked: whatever else is asked of the application comes before or after. */
+async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retryPipeline'>): Promise<LockedPipeline> {
+  requireUuids('pipeline', input.catalog_id, input.pipeline_id);
+  const own = await sql`
+    select from pipelines l join catalogs c on c.id = l.catalog_id
+    where l.organization_id = ${principal.organization_id} and l.catalog_id = ${input.catalog_id}
+      and l.id = ${input.pipeline_id} and c.removed_at is null`.execute(tx);
+  if (own.rows.length === 0) throw notFound('pipeline');
+  return await lockPipeline(tx, input.pipeline_id);
+}
+
+/**
+ * An open pipeline is newer than the failed one and carries all that is wanted of the application. To take its place would
+ * lose that, and to follow it would put the older plan over the newer one, so the retry is refused until it has ended.
+ */
+async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promise<void> {
+  const { id, application_id, status } = failed;
+  if (status !== 'FAILED') {
+    throw new CatalogError('NOT_RETRYABLE', `The pipeline is ${status}; only a FAILED one is tried again`);
+  }
+  const found = await sql<{ open_id: string | null; newer_id: string | null; removed: boolean }>`
+    select a.removed_at is not null as removed,
+      (select open.id from pipelines open where open.application_id = a.id and open.status = 'IN_PROGRESS'
+        order by open.started_at, open.id limit 1) as open_id,
+      (select n.id from pipelines n
+        where n.application_id = a.id and n.id <> failed.id and n.started_at > failed.started_at
+          and (n.status = 'SUCCEEDED' or exists (select from releases r where r.pipeline_id = n.id))
+          and ${plannedAt(sql`n`)} >= ${plannedAt(sql`failed`)}
+        order by n.started_at desc, n.id limit 1) as newer_id
+    from pipelines failed join applications a on a.id = failed.application_id
+    where failed.id = ${id} and a.id = ${application_id}`.execute(tx);
+  const { removed = true, open_id = null, newer_id = null } = found.rows[0] ?? {};
+  if (removed) throw new CatalogError('NOT_RETRYABLE', 'The application was removed');
+  if (newer_id !== null) {
+    throw new CatalogError('NOT_RETRYABLE', `The newer pipeline ${newer_id} of the application has succeeded`);
+  }
+  if (open_id !== null) {
+    const message = `The pipeline ${open_id} of the application has not ended; try again when it has, if that is still needed`;
+    throw new CatalogError('NOT_RETRYABLE', message);
+  }
+}
+
+/** When the plan of a pipeline was made: a retry that succeeds is not newer than what failed after the plan it took. */
+function plannedAt(pipeline: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`(
+    with recursive taken as (
+      select ${pipeline}.retry_of_id, ${pipeline}.plan_digest, ${pipeline}.started_at
+      union all
+      select older.retry_of_id, older.plan_digest, older.started_at
+      from taken join pipelines older on older.id = taken.retry_of_id and older.plan_digest = taken.plan_digest)
+    select min(started_at) from taken)`;
+}

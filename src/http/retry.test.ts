@@ -1,0 +1,43 @@
+// A failed pipeline tried again over HTTP: where the new one is, once under a key, refused in the words of a problem, audited.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { failPhase } from '../catalog/pipeline-steps.ts';
+
+let estates: TestEstates;
+let failed = '';
+let path = '';
+
+beforeAll(async () => {
+  estates = await openTestEstates();
+  const { catalog, acme } = estates;
+  const [application = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
+  failed = await catalog.openPipeline(application);
+  const fault = { pipeline_id: failed, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'no' } as const;
+  await catalog.write((tx) => failPhase(tx, fault));
+  path = `/larder/v1/catalogs/${acme['catalog_id']?.[0]}/pipelines/${failed}/retry`;
+}, 60_000);
+afterAll(() => estates.api.close());
+
+test('201 once, the same answer again under its key, and 409 without', async () => {
+  const { ask, acme } = estates.api;
+  expect((await ask('POST', path, { token: acme.access.VIEWER })).statusCode).toBe(403);
+  const token = acme.access.EDITOR;
+  const headers = { 'idempotency-key': 'again' };
+  const made = await ask('POST', path, { token, headers });
+  expect([made.statusCode, made.body]).toEqual([201, '']);
+  const location = String(made.headers['location']);
+  expect((await ask('GET', location)).json()).toMatchObject({ status: 'IN_PROGRESS', retry_of_id: failed });
+  const replay = await ask('POST', path, { token, headers });
+  expect([replay.statusCode, replay.headers['location'], replay.headers['idempotent-replayed']]).toEqual([
+    ...[201, location, 'true'],
+  ]);
+  const refused = await ask('POST', path, { token });
+  const id = location.split('/').at(-1);
+  expect(refused.json()).toMatchObject({
+    status: 409,
+    type: '/problems/not-retryable',
+    detail: expect.stringContaining(`${id}`),
+  });
+  const { items } = (await ask('GET', '/larder/v1/audit-events?action=retryPipeline')).json();
+  expect(items).toMatchObject([{ action: 'retryPipeline', subject_kind: 'pipeline', subject_id: id }]);
+});

@@ -1,0 +1,118 @@
+// The plan of a retry: the failed pipeline's, by digest, as long as everything it names is held and living.
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import type { BuildPlan } from '../build/plan.ts';
+import { deleteCustomization } from '../catalog/customization-changes.ts';
+import { retryPipeline } from '../catalog/pipeline-retries.ts';
+import { failPhase } from '../catalog/pipeline-steps.ts';
+import { getPipeline } from '../catalog/pipelines.ts';
+import { findPipelineState } from '../catalog/plan-inputs.ts';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import { memoryContent } from '../oci/memory.ts';
+import { readPlan, writePlan } from './plan-contents.ts';
+import { planPipeline } from './plan-pipeline.ts';
+import type { WorkerResources } from './worker-resources.ts';
+
+const content = memoryContent();
+const context = { signal: new AbortController().signal } as JobContext;
+let catalog: TestCatalog;
+let application = '';
+
+beforeAll(async () => {
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  application = (await catalog.request(catalog.acme, ['redis'])).application_ids[0] ?? '';
+  const pipeline = await catalog.openPipeline(application);
+  await catalog.finish(pipeline);
+  // The release as if its plan had been made by the job: later plans keep its pins.
+  const digest = await writePlan(content, await releasedPlan());
+  await catalog.pool.query('update releases set plan_digest = $1', [digest]);
+});
+afterAll(() => catalog.drop());
+
+const put = async (text: string): Promise<Digest> => (await content.put(Readable.from([Buffer.from(text)]))).digest;
+
+async function releasedPlan(): Promise<BuildPlan> {
+  const descriptor = async (text: string) => ({ mediaType: 'x', digest: await put(text), size: text.length });
+  const base = {
+    ...{ name: 'debian:12', digest: await put('index'), created_at: '2026-01-01T00:00:00Z', layers: [] },
+    ...{ manifest: await descriptor('manifest'), config: await descriptor('config'), listing: await put('listing') },
+  };
+  const product = { key: 'redis', name: 'Redis', branch: '7.0', version: '7.0.15' };
+  return { product, base, packages: [], files: [], customizations: [] } as unknown as BuildPlan;
+}
+
+/** Plans as a worker does. It has no package archive: nothing that is pinned is asked for again. */
+async function plan(pipeline_id: string): Promise<Digest | null | undefined> {
+  await planPipeline({ db: catalog.db, content } as unknown as WorkerResources, { pipeline_id }, context);
+  return (await findPipelineState(catalog.db, pipeline_id))?.plan_digest;
+}
+
+async function fail(pipeline_id: string): Promise<void> {
+  const failed = { pipeline_id, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'no' } as const;
+  await catalog.write((tx) => failPhase(tx, failed));
+}
+
+async function retry(pipeline_id: string): Promise<string> {
+  const input = { catalog_id: catalog.acme.catalog_id, pipeline_id };
+  return (await catalog.write((tx) => retryPipeline(tx, catalog.acme.principal, input))).id;
+}
+
+async function customize(text: string): Promise<{ customization: string; pipeline: string }> {
+  const customization = await catalog.customize(catalog.acme, text);
+  const inspection = JSON.stringify({ declaration: { packages: [] } });
+  await catalog.pool.query('update customization_versions set inspection = $1', [inspection]);
+  return { customization, pipeline: await catalog.openPipeline(application) };
+}
+
+const holds = async (digest: Digest) => (await content.stat(digest)) !== undefined;
+
+test('is the failed one’s, is planned anew when a part of it is gone or deleted, and is kept', async () => {
+  const { customization, pipeline } = await customize('motd');
+  // Archives of customizations are content.
+  const archive = await put('archive');
+  await catalog.pool.query('update customization_versions set digest = $1', [archive]);
+  const first = (await plan(pipeline)) ?? 'sha256:';
+  expect((await readPlan(content, first)).customizations).toMatchObject([{ id: customization, version: 1 }]);
+  await fail(pipeline);
+
+  // A newer upload of the archive's bytes would change a plan made now; the retry keeps the old one.
+  const other = await put('other archive');
+  await catalog.pool.query('update customization_versions set digest = $1', [other]);
+  const second = await retry(pipeline);
+  expect(await plan(second)).toBe(first);
+  const uses = await catalog.db
+    .selectFrom('content_uses')
+    .select('digest')
+    .where('kind', '=', 'plan')
+    .where('id', '=', second)
+    .execute();
+  expect(uses.map(({ digest }) => digest)).toEqual(expect.arrayContaining([first, archive]));
+  await fail(second);
+
+  // A part of the plan is gone.
+  await content.delete(archive);
+  const third = await retry(second);
+  const anew = (await plan(third)) ?? 'sha256:';
+  expect(anew).not.toBe(first);
+  expect((await readPlan(content, anew)).customizations).toMatchObject([{ id: customization, digest: other }]);
+  await fail(third);
+
+  // The plan itself is gone.
+  await content.delete(anew);
+  const fourth = await retry(third);
+  expect(await plan(fourth)).toBe(anew);
+  expect(await holds(anew)).toBe(true);
+  await fail(fourth);
+
+  // What was deleted does not come back.
+  const { catalog_id, principal } = catalog.acme;
+  await catalog.write((tx) => deleteCustomization(tx, principal, { catalog_id, customization_id: customization }));
+  const fifth = await retry(fourth);
+  await plan(fifth);
+  expect(await getPipeline(catalog.db, principal, { catalog_id, pipeline_id: fifth })).toMatchObject({
+    status: 'SUCCEEDED',
+  });
+});
