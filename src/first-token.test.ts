@@ -1,10 +1,11 @@
 // The API token of the first start: printed, or written to the file of LARDER_FIRST_TOKEN_FILE and to no other place.
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test/database.ts';
 import { endEntrances, startEntrance } from '../test/entrance.ts';
+import { unprivileged } from '../test/global-setup.ts';
 import { until } from '../test/house.ts';
 import { findTokenHolder } from './identity/token-holders.ts';
 
@@ -15,6 +16,9 @@ let directory: string;
 beforeEach(async () => {
   database = await createTestDatabase();
   directory = mkdtempSync(join(tmpdir(), 'larder-token-'));
+  // Under root the server becomes Larder's account.
+  const user = unprivileged();
+  if (user) chownSync(directory, user.uid, user.gid);
 }, PATIENCE_MS);
 afterEach(async () => {
   await endEntrances();

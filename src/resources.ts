@@ -1,5 +1,6 @@
 // What a process holds while it lives: opened once in order, closed once in reverse.
 import { type Config, ConfigError } from './config.ts';
+import { claimContentFolder } from './content-folder.ts';
 import { explainConnection } from './db/connection-trouble.ts';
 import { type Database, type OpenedDatabase, openDatabase } from './db/database.ts';
 import { MigrationError, migrate } from './db/migrate.ts';
@@ -39,13 +40,12 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
   try {
     return await openAll(config, databaseUrl, log);
   } catch (error) {
-    throw startErrorOf(error, databaseUrl);
+    throw isOfFolder(error, config.contentDirectory) ? error : startErrorOf(error, databaseUrl);
   }
 }
 
 async function openAll(config: Config, databaseUrl: string, log: Logger): Promise<Resources> {
   await migrate(databaseUrl);
-  const content = await openDiskContent(config.contentDirectory);
   const egress = createEgress({ allow: [...config.egressAllow], proxy: config.proxy });
   const opened = openDatabase(databaseUrl);
   const close = async () => {
@@ -60,11 +60,19 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
       ...{ loginLimits: config.loginLimits, passwords: config.passwords, egress },
       ...(config.oidc !== undefined && { oidc: config.oidc }),
     });
+    await claimContentFolder(opened.db, config.contentDirectory);
+    const content = await openDiskContent(config.contentDirectory);
     return { config, log, databaseUrl, db: opened.db, pool: opened.pool, content, egress, identity, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** The database's address may name files, too: those of its certificates. */
+function isOfFolder(error: unknown, folder: string): boolean {
+  const { path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
+  return path !== undefined && `${path}/`.startsWith(`${folder}/`);
 }
 
 function startErrorOf(cause: unknown, databaseUrl: string): unknown {

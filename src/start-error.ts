@@ -5,6 +5,8 @@ export type StartErrorCode =
   | 'DATABASE'
   /** The installation's key is missing, readable by others, or another database's. */
   | 'KEY'
+  /** The content folder is another installation's, or lacks the content that the database knows. */
+  | 'CONTENT'
   /** The address or port cannot be listened on. */
   | 'ADDRESS'
   /** The files of LARDER_TLS_CERT and LARDER_TLS_KEY. */

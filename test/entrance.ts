@@ -27,6 +27,8 @@ type EntranceOptions = {
   env?: Record<string, string>;
   args?: string[];
   data?: string;
+  /** A program that runs it, with its arguments. */
+  under?: string[];
   /** An open file instead of being listened to. */
   stdout?: number;
 };
@@ -38,7 +40,9 @@ export async function startEntrance(
 ): Promise<StartedEntrance> {
   const { env = {}, args = ['--yes'], data = mkdtempSync(join(tmpdir(), 'larder-entrance-')) } = options;
   const port = await freePort();
-  const child = spawn(process.execPath, [new URL(`../src/bin/${name}.ts`, import.meta.url).pathname, ...args], {
+  const entrance = new URL(`../src/bin/${name}.ts`, import.meta.url).pathname;
+  const [program = '', ...rest] = [...(options.under ?? []), process.execPath, entrance, ...args];
+  const child = spawn(program, rest, {
     env: { ...process.env, LARDER_DATA: data, LARDER_PORT: String(port), LARDER_LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
   });

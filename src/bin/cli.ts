@@ -8,10 +8,12 @@ const program = createProgram(io, operatorTools(io));
 program
   .command('server')
   .description('run the API and the hosted registry against LARDER_DATABASE_URL')
+  .option('--yes', 'as root: make the account that it becomes without asking')
   .action(() => become(() => import('./server.ts')));
 program
   .command('worker')
   .description('run a worker against LARDER_DATABASE_URL')
+  .option('--yes', 'as root: make the account that it becomes without asking')
   .action(() => become(() => import('./worker.ts')));
 program
   .command('start')

@@ -1,6 +1,8 @@
 // What the entrances share: the environment and a log, errors said in one line, and one way to stop.
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Config, readConfig } from '../config.ts';
+import { type BecomeOptions, giveUpRoot } from '../host/prepare.ts';
 import { type Logger, openLog } from '../log.ts';
 import type { ProcessMessage } from '../process-messages.ts';
 import { describeFailure, explainFailure } from './failure.ts';
@@ -49,7 +51,25 @@ export function say(line: string): void {
   console.error(line);
 }
 
-/** The folders that must be Larder's own, and those that it must reach, for `becomeAccount`. */
-export function whatToOwn(config: Config): { own: string[]; enter: string[] } {
-  return { own: [config.data, config.contentDirectory], enter: [dirname(dirname(import.meta.dirname))] };
+/** What of the settings' folders must be Larder's own, and what it must reach, for `becomeAccount`. */
+export function whatToOwn(config: Config): Omit<BecomeOptions, 'say'> {
+  const { data, contentDirectory: content, keyFile } = config;
+  const work = join(data, 'work');
+  const held = CONTENT_NAMES.map((name) => join(content, name));
+  const keyFolder = dirname(keyFile);
+  return {
+    own: [data, content],
+    handOver: [keyFile, work, ...held],
+    enter: [dirname(dirname(import.meta.dirname)), ...(existsSync(keyFolder) ? [keyFolder] : [])],
+  };
+}
+
+/** What a content store has in its folder. */
+const CONTENT_NAMES = ['installation', 'sha256', 'temporary', 'uploads'];
+
+/** A server or a worker that root starts alone gives up root before it opens anything. Below a supervisor this was done already. */
+export async function leaveRoot(name: 'server' | 'worker', config: Config): Promise<void> {
+  const consent = config.ci || process.argv.includes('--yes');
+  const prepare = { requirements: [], path: config.path, consent, command: `larder ${name}`, say };
+  await giveUpRoot(prepare, { ...whatToOwn(config), say });
 }

@@ -1,5 +1,6 @@
 // What a person sees when Larder cannot start: one line that says what to do, at every entrance; and everything about what nobody expected.
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -100,6 +101,44 @@ describe('a server or a worker alone', () => {
       /^larder: \/etc\/hostname\S* cannot be used: it is not a folder \(\w+\)\..*LARDER_CONTENT\.$/,
     );
   });
+
+  for (const name of ['server', 'worker', 'all-in-one'] as const) {
+    test(`a ${name} with an empty content folder, another installation’s, and one that is read-only`, {
+      timeout: PATIENCE_MS,
+    }, async () => {
+      const first = await startEntrance('server', { env: { LARDER_DATABASE_URL: database.url } });
+      await until('it has set the database up', async () => await fetch(`${first.url}/livez`).catch(() => false));
+      first.child.kill('SIGTERM');
+      await first.ended;
+      await database.pool.query("insert into content_uses (digest, kind, id) values ($1, 'plan', 'recipe:any')", [
+        `sha256:${'0'.repeat(64)}`,
+      ]);
+      const env = { LARDER_DATABASE_URL: database.url, LARDER_KEY_FILE: join(first.data, 'installation.key') };
+      const empty = await startEntrance(name, { env });
+      await lastLine(empty);
+      expect(empty.said()).toMatch(
+        /^larder: \S+ holds none of the content that this database knows\. .*LARDER_CONTENT/,
+      );
+      const content = join(first.data, 'content');
+      const mark = join(content, 'installation');
+      const ours = readFileSync(mark);
+      writeFileSync(mark, `larder-content-1 ${randomUUID()}\n`);
+      const foreign = await startEntrance(name, { env: { ...env, LARDER_CONTENT: content } });
+      await lastLine(foreign);
+      expect(foreign.said()).toMatch(
+        /^larder: \S+ is the content folder of another Larder installation .*LARDER_CONTENT/,
+      );
+      writeFileSync(mark, ours);
+      const readOnly = await startEntrance(name, {
+        env: { ...env, LARDER_CONTENT: content },
+        under: ['bwrap', '--dev-bind', '/', '/', '--ro-bind', content, content],
+      });
+      await lastLine(readOnly);
+      expect(readOnly.said()).toMatch(
+        /^larder: \S+ cannot be used: it cannot be written to \(EROFS\)\. Mend that, or choose another LARDER_CONTENT\.\n$/,
+      );
+    });
+  }
 });
 
 describe('everything on one machine', () => {

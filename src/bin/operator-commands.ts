@@ -4,10 +4,15 @@ import type { Io } from '../cli/io.ts';
 import { type OperatorTools, operate } from '../cli/operate.ts';
 import { clean, shortTime, tableOf } from '../cli/output.ts';
 import { readSecret } from '../cli/secret-input.ts';
+import { addContentCommands } from './content-commands.ts';
 
 /** Adds the commands. */
 export function addOperatorCommands(program: Command, io: Io): void {
   addKeys(program.command('keys').description('the installation’s key, on the machine that has its file'), io);
+  addContentCommands(
+    program.command('content').description('the content folder, on the machine that reaches it and the database'),
+    io,
+  );
   addOrganizations(
     program
       .command('organizations')

@@ -1,9 +1,10 @@
 // The API, the files and the hosted registry as one process, against LARDER_DATABASE_URL.
 import type { ProcessMessage, SupervisorMessage } from '../process-messages.ts';
 import { startServer } from '../serve.ts';
-import { enter } from './entrance.ts';
+import { enter, leaveRoot } from './entrance.ts';
 
 await enter('server', async (config, life, log) => {
+  await leaveRoot('server', config);
   const server = await startServer(config, log, (api_token, file) => {
     console.log(file === undefined ? `API token: ${api_token}` : `The first API token is in ${file}.`);
     process.send?.({ api_token } satisfies ProcessMessage);

@@ -2,9 +2,10 @@
 import { prepareControlGroups } from '../host/control-groups.ts';
 import type { ProcessMessage } from '../process-messages.ts';
 import { startWorker } from '../work.ts';
-import { enter } from './entrance.ts';
+import { enter, leaveRoot } from './entrance.ts';
 
 await enter('worker', async (config, life, log) => {
+  await leaveRoot('worker', config);
   prepareControlGroups();
   const worker = await startWorker(config, log);
   life.onStop(worker.stop);

@@ -46,3 +46,15 @@ export async function findUnusedContent(db: Database, digests: readonly Digest[]
     where not exists (select from content_uses where content_uses.digest = digest.digest)`.execute(db);
   return found.rows.map((row) => row.digest);
 }
+
+/** Whether any row needs any content. */
+export async function hasContentUses(db: Database): Promise<boolean> {
+  return (await db.selectFrom('content_uses').select('digest').limit(1).executeTakeFirst()) !== undefined;
+}
+
+/** Contents that rows need, each once and in order, behind `after`. */
+export async function listUsedDigests(db: Database, page: { count: number; after?: Digest }): Promise<Digest[]> {
+  let uses = db.selectFrom('content_uses').select('digest').distinct().orderBy('digest').limit(page.count);
+  if (page.after !== undefined) uses = uses.where('digest', '>', page.after);
+  return (await uses.execute()).map((row) => row.digest);
+}

@@ -7,6 +7,8 @@ export type InstallationTable = {
   only_one: Generated<boolean>;
   key_check: Buffer;
   created_at: DefaultTime;
+  /** Names the installation in its content folder. */
+  id: Generated<string>;
   /** Names the installation in its tokens. */
   issuer: string | null;
 };

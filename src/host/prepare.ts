@@ -1,7 +1,18 @@
 // Makes the machine ready with the user's consent: missing packages, Larder's own account under root, folders it can enter.
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, closeSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { type Account, findAccount, freeSubordinateStart, hasSubordinateIds, SUBORDINATE_IDS } from './accounts.ts';
 import { prepareControlGroups } from './control-groups.ts';
@@ -205,9 +216,24 @@ export function makeEnterable(folder: string, account: Account): string[] {
   }
 }
 
+/** Gives what is root's to the account, folders with all that is in them. Links are not followed. Answers how many entries it gave. */
+function handOver(path: string, account: Account): number {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return 0;
+  let given = 0;
+  if (found.uid === 0) {
+    lchownSync(path, account.uid, account.gid);
+    given += 1;
+  }
+  if (!found.isDirectory()) return given;
+  return readdirSync(path).reduce((sum, name) => sum + handOver(join(path, name), account), given);
+}
+
 export type BecomeOptions = {
-  /** Folders that must belong to the account. */
+  /** Folders that must belong to the account. What others have in them stays theirs. */
   own: string[];
+  /** Files and whole folders of Larder's that may be root's from a start that kept its rights. */
+  handOver: string[];
   /** Folders that it must be able to enter. */
   enter: string[];
   say: (line: string) => void;
@@ -215,7 +241,7 @@ export type BecomeOptions = {
 
 /**
  * Under root: hands the account its folders and gives up root for good. As any other user: makes the folders and stays who it is.
- * Either way it prepares a place for control groups.
+ * Either way it prepares a place for control groups. Throws HostError where root may not become another user.
  */
 export function becomeAccount(options: BecomeOptions): void {
   for (const folder of options.own) mkdirSync(folder, { recursive: true, mode: 0o750 });
@@ -226,6 +252,9 @@ export function becomeAccount(options: BecomeOptions): void {
   const account = findAccount(ACCOUNT_NAME);
   if (!account) throw new HostError('NO_ROOT', `There is no account «${ACCOUNT_NAME}» on this machine.`);
   for (const folder of options.own) chownSync(folder, account.uid, account.gid);
+  for (const path of options.handOver) {
+    if (handOver(path, account) > 0) options.say(`${path} belongs to «${ACCOUNT_NAME}» from here on.`);
+  }
   for (const folder of [...options.enter, ...options.own]) {
     for (const changed of makeEnterable(folder, account)) {
       options.say(
@@ -234,7 +263,21 @@ export function becomeAccount(options: BecomeOptions): void {
     }
   }
   prepareControlGroups(account);
-  process.setgroups?.([account.gid]);
-  process.setgid?.(account.gid);
-  process.setuid?.(account.uid);
+  try {
+    process.setgroups?.([account.gid]);
+    process.setgid?.(account.gid);
+    process.setuid?.(account.uid);
+  } catch {
+    throw new HostError(
+      'NO_ROOT',
+      `Root may not become «${ACCOUNT_NAME}» here: the capabilities CAP_SETUID and CAP_SETGID are missing. Allow them, or start Larder as the user ${account.uid}.`,
+    );
+  }
+}
+
+/** For a process that stands alone: as root, prepares the account and becomes it. Does nothing as any other user. */
+export async function giveUpRoot(prepare: PrepareOptions, become: BecomeOptions): Promise<void> {
+  if (!isRoot()) return;
+  await prepareHost(prepare);
+  becomeAccount(become);
 }

@@ -12,6 +12,17 @@ export async function isInstalled(db: Database): Promise<boolean> {
   return (await db.selectFrom('installation').select('only_one').executeTakeFirst()) !== undefined;
 }
 
+/** What names the installation in its content folder. There is one from the first start on. */
+export async function getInstallationId(db: Database): Promise<string> {
+  const row = await db.selectFrom('installation').select('id').executeTakeFirst();
+  if (row === undefined) throw notSetUp();
+  return row.id;
+}
+
+function notSetUp(): IdentityError {
+  return new IdentityError('KEY_WRONG', 'This database was not set up yet: start Larder once');
+}
+
 /**
  * Makes the installation's row on the first start and compares its key with ours on every other one. Holds the row's
  * lock until the transaction ends, so that a first start is done by one server. Answers whether this was the first.
@@ -33,7 +44,7 @@ export async function ensureInstallation(tx: Transaction, key: InstallationKey):
  */
 export async function requireInstallation(tx: Transaction, key: InstallationKey): Promise<{ isCurrent: boolean }> {
   const row = await tx.selectFrom('installation').select(['key_check', 'issuer']).forUpdate().executeTakeFirst();
-  if (row === undefined) throw new IdentityError('KEY_WRONG', 'This database was not set up yet: start Larder once');
+  if (row === undefined) throw notSetUp();
   try {
     if (unseal(key, row.key_check, OWNER) !== CHECK) throw new Error('The check does not match');
   } catch (cause) {

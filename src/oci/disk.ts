@@ -36,24 +36,39 @@ export type DiskFolders = { root: string; contents: string; temporary: string; u
 export async function openDiskContent(directory: string): Promise<ContentStore> {
   const folders = await makeFolders(directory);
   return {
+    ...readDiskContent(directory),
     put: (bytes, expected) => put(folders, bytes, expected),
-    open: (digest, range) => openContent(pathOf(folders, digest), digest, range),
-    stat: (digest) => statContent(pathOf(folders, digest)),
     touch: (digest) => touch(pathOf(folders, digest)),
     delete: (digest, options) => forget(folders, digest, options?.untouchedSince),
-    list: () => list(folders),
     freeShare: () => freeShare(folders.root),
     uploads: diskUploads({ folders, publish: (from, info) => publish(folders, from, info) }),
   };
 }
 
-async function makeFolders(root: string): Promise<DiskFolders> {
-  const folders = {
+/** What is read of a store that may not be ours to write to. */
+export type ContentReader = Pick<ContentStore, 'open' | 'stat' | 'list'>;
+
+/** Reads a store in a directory. Nothing is made there; a directory that does not exist holds nothing. */
+export function readDiskContent(directory: string): ContentReader {
+  const folders = foldersIn(directory);
+  return {
+    open: (digest, range) => openContent(pathOf(folders, digest), digest, range),
+    stat: (digest) => statContent(pathOf(folders, digest)),
+    list: () => list(folders),
+  };
+}
+
+function foldersIn(root: string): DiskFolders {
+  return {
     root,
     contents: join(root, 'sha256'),
     temporary: join(root, 'temporary'),
     uploads: join(root, 'uploads'),
   };
+}
+
+async function makeFolders(root: string): Promise<DiskFolders> {
+  const folders = foldersIn(root);
   for (const folder of [folders.contents, folders.temporary, folders.uploads]) {
     await mkdir(folder, { recursive: true, mode: CONTENT_FOLDER_MODE });
   }
@@ -222,7 +237,7 @@ function isOneOf(error: unknown, codes: string[]): boolean {
 }
 
 async function* list(folders: DiskFolders): AsyncIterable<ContentInfo & { touchedAt: Date }> {
-  for (const shard of await readdir(folders.contents)) {
+  for (const shard of (await readdir(folders.contents).catch(ignoreMissing)) ?? []) {
     for await (const entry of await opendir(join(folders.contents, shard))) {
       const digest = `sha256:${entry.name}`;
       const found = isDigest(digest) ? await statContent(join(folders.contents, shard, entry.name)) : undefined;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { basic, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
+import { indexOf, pushRelease } from '../../test/registry-release.ts';
 import { MEDIA_TYPES } from '../oci/descriptor.ts';
 
 let registry: TestRegistry;
@@ -42,12 +43,36 @@ test('below five per cent of free room nothing is taken, everything is given, an
     .toBe(202);
 });
 
-test('content that is listed and gone is a fault of ours, not an unknown blob', async () => {
-  const bytes = Buffer.from('will be gone');
-  await client.pushBlob('acme/app', bytes);
-  await registry.content.delete(digestOf(bytes));
-  const response = await client.call('GET', `/v2/acme/app/blobs/${digestOf(bytes)}`);
-  expect([response.status, await codeOf(response)]).toEqual([500, 'CONTENT_DAMAGED']);
+test('content that is listed and gone is told as such, to HEAD too, so that a push brings it back', async () => {
+  const [lost, released] = [testImage('lost'), testImage('released')];
+  await client.pushImage('acme/lost', 'v1', lost);
+  // By a job of another process: this server has read none of its manifests.
+  await pushRelease(registry, { name: 'acme/released', image: released, tags: ['v1'] });
+  const index = digestOf(indexOf(released));
+  const blob = `/v2/acme/lost/blobs/${digestOf(lost.layer)}`;
+  for (const digest of [digestOf(lost.layer), released.digest, index]) await registry.content.delete(digest);
+  const answers = [
+    ['BLOB_UNKNOWN', 'blob', blob, digestOf(lost.layer)],
+    ['MANIFEST_UNKNOWN', 'manifest', '/v2/acme/released/manifests/v1', index],
+    ['MANIFEST_UNKNOWN', 'manifest', `/v2/acme/released/manifests/${released.digest}`, released.digest],
+  ] as const;
+  for (const [code, kind, path, digest] of answers) {
+    expect((await client.call('HEAD', path)).status).toBe(404);
+    const response = await client.call('GET', path);
+    expect(response.status).toBe(404);
+    expect(await response.json()).toEqual({
+      errors: [
+        {
+          code,
+          message: `the registry lists this ${kind}, but its content store does not hold it: the operator finds what is missing with «larder content check»`,
+          detail: { digest },
+        },
+      ],
+    });
+  }
+  expect((await client.call('GET', blob, { headers: { range: 'bytes=0-0' } })).status).toBe(404);
+  await client.pushImage('acme/lost', 'v1', lost);
+  expect(await (await client.call('GET', blob)).text()).toBe(lost.layer.toString());
 });
 
 test('damaged content never ends cleanly', async () => {

@@ -1,5 +1,6 @@
 // Pulling: blobs with ranges, manifests by tag and digest, and HEAD for both (distribution-spec 1.1, "Pull").
 import type { Readable } from 'node:stream';
+import type { ByteRange } from '../oci/content.ts';
 import { ContentMissing } from '../oci/content-errors.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { MANIFEST_BYTES_MAX, readAtMost } from '../oci/manifest.ts';
@@ -40,8 +41,11 @@ export async function pullBlob(visit: Visit<'blob'>): Promise<unknown> {
     reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`);
   }
   reply.header('content-length', range === undefined ? size : range.end - range.start + 1);
-  const stream = request.method === 'HEAD' ? undefined : counted(await openContent(room, digest, range));
-  return await reply.send(stream);
+  if (request.method === 'HEAD') {
+    await requireHeld(room, 'blob', digest);
+    return await reply.send();
+  }
+  return await reply.send(counted(await openContent(room, 'blob', { digest, ...(range && { range }) })));
 }
 
 /** Counts what is read. A listener makes a stream flow, so it is held until the answer takes it. */
@@ -49,15 +53,24 @@ function counted(stream: Readable): Readable {
   return stream.on('data', (chunk: Buffer) => countPassed(chunk.length)).pause();
 }
 
-async function openContent(room: Room, digest: Digest, range?: { start: number; end: number }) {
+type ContentKind = 'blob' | 'manifest';
+
+async function openContent(room: Room, kind: ContentKind, { digest, range }: { digest: Digest; range?: ByteRange }) {
   return await room.content.open(digest, range).catch((error: unknown) => {
-    if (error instanceof ContentMissing) {
-      throw new Refusal('CONTENT_DAMAGED', 'the content is listed and not held: the operator must look', {
-        cause: error,
-      });
-    }
-    throw error;
+    throw error instanceof ContentMissing ? notHeld(kind, digest, error) : error;
   });
+}
+
+/** HEAD says what GET would: a client that may push the content then does so, and thereby mends the store. */
+async function requireHeld(room: Room, kind: ContentKind, digest: Digest): Promise<void> {
+  if ((await room.content.stat(digest)) === undefined) throw notHeld(kind, digest);
+}
+
+/** The rows know it and the store does not. 404, because clients show the words of a 4xx only. */
+function notHeld(kind: ContentKind, digest: Digest, cause?: ContentMissing): Refusal {
+  const code = kind === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
+  const message = `the registry lists this ${kind}, but its content store does not hold it: the operator finds what is missing with «larder content check»`;
+  return new Refusal(code, message, { detail: { digest }, ...(cause && { cause }) });
 }
 
 /** GET and HEAD of a manifest. */
@@ -82,7 +95,11 @@ export async function pullManifest(visit: Visit<'manifest'>): Promise<unknown> {
     return await reply.code(304).send();
   }
   reply.header('content-length', size_bytes);
-  return await reply.send(request.method === 'HEAD' ? undefined : await readManifest(room, manifest));
+  if (request.method === 'HEAD') {
+    if (room.manifests.get(digest) === undefined) await requireHeld(room, 'manifest', digest);
+    return await reply.send();
+  }
+  return await reply.send(await readManifest(room, manifest));
 }
 
 async function readManifest(room: Room, { digest }: FoundManifest): Promise<Buffer> {
@@ -90,7 +107,7 @@ async function readManifest(room: Room, { digest }: FoundManifest): Promise<Buff
   if (known !== undefined) {
     return known;
   }
-  const bytes = await readAtMost(await openContent(room, digest), MANIFEST_BYTES_MAX);
+  const bytes = await readAtMost(await openContent(room, 'manifest', { digest }), MANIFEST_BYTES_MAX);
   room.manifests.set(digest, bytes);
   return bytes;
 }

@@ -1,6 +1,6 @@
 // Every way the registry says no: the specification's error codes with their statuses, and the JSON body they share.
 
-/** distribution-spec 1.1, "Error Codes", and three of ours for faults that are not the client's. */
+/** distribution-spec 1.1, "Error Codes", and two of ours for faults that are not the client's. */
 const REFUSALS = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
@@ -17,7 +17,6 @@ const REFUSALS = {
   UNSUPPORTED: 405,
   TOOMANYREQUESTS: 429,
   UNAVAILABLE: 503,
-  CONTENT_DAMAGED: 500,
   UNKNOWN: 500,
 } as const satisfies Record<string, number>;
 
