@@ -1,8 +1,10 @@
 // The files layer: what is in it, that it depends on nothing else, and what it takes from the image.
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { EXAMPLE_ROOT, inspect, literal, packed, rootfs, UNICODE_ROOT, yaml } from '../customization/fixtures.ts';
+import { inspectArchive } from '../customization/inspect.ts';
 import { memoryContent } from '../oci/memory.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { chunked, collect, entry, readAll } from '../tar/fixtures.ts';
@@ -102,6 +104,32 @@ it('the same archive over the same relevant image is the same layer', async () =
   expect((await build(everything, { ...debian, 'usr/bin/redis': 'elf' })).layer?.diff_id).toBe(golden);
   expect((await build(everything, { ...debian, 'etc/passwd': '' })).layer?.diff_id).not.toBe(golden);
 });
+
+it.each(['bsdtar', 'rust', 'gnu-sparse-gnu', 'gnu-sparse-00', 'gnu-gnu'])(
+  'an archive of %s: a file with holes is whole, and a link to a link is a link',
+  async (name) => {
+    const bytes = readFileSync(new URL(`../../test/fixtures/archives/${name}.tar.gz`, import.meta.url));
+    const content = memoryContent();
+    const { digest: archive } = await content.put(chunked(bytes));
+    const inspection = await inspectArchive(chunked(bytes));
+    const readBelow = async () => undefined;
+    const { layer } = await buildFilesLayer({
+      content,
+      archive,
+      inspection,
+      below: new Map(),
+      epoch: EPOCH,
+      readBelow,
+    });
+    const read = await readAll(gunzipSync(await collect(await content.open(layer?.descriptor.digest ?? 'sha256:'))));
+    const found = new Map(read.map((one) => [one.name, one]));
+    const whole = Buffer.alloc(1024 * 1024);
+    whole.write('data', whole.length / 2);
+    expect(found.get('var/sparse.img')?.content === whole.toString()).toBe(true);
+    expect(found.get('etc/link2')?.header).toMatchObject({ type: 'symlink', target: 'app/app.conf' });
+    expect((await readHooks({ content, archive, inspection })).get('final')?.toString()).toBe('#!/bin/sh\ntrue\n');
+  },
+);
 
 it('an image without a bundle or users gets them', async () => {
   const { read } = await build(everything);

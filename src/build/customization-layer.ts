@@ -1,8 +1,8 @@
 // The layer of a customization's files, made by streaming its archive once more: no sandbox, nothing unpacked.
 import { createHash } from 'node:crypto';
+import { readArchive } from '../customization/archive.ts';
 import { Accounts, composeBundle } from '../customization/composed.ts';
 import { CustomizationError } from '../customization/errors.ts';
-import { gunzipOne } from '../customization/gunzip.ts';
 import { walkPath } from '../customization/image-paths.ts';
 import type { HookName, Inspection } from '../customization/inspection.ts';
 import { COMPOSED, type Composed, type Placed, placeCustomization } from '../customization/placement.ts';
@@ -11,7 +11,6 @@ import type { Digest } from '../oci/descriptor.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
 import type { TarEntry, TarInput } from '../tar/entry.ts';
 import type { MergedListing } from '../tar/listing.ts';
-import { readTar } from '../tar/read.ts';
 
 export type FilesLayerInput = {
   content: ContentStore;
@@ -58,7 +57,7 @@ export async function buildFilesLayer(input: FilesLayerInput): Promise<FilesLaye
 
 async function writeFilesLayer(input: FilesLayerInput, finished: Finished): Promise<BuiltLayer> {
   const fromArchive = finished.placed.some(isArchivedFile);
-  const archived = fromArchive ? readTar(gunzipOne(await input.content.open(input.archive))) : [];
+  const archived = fromArchive ? readArchive(await input.content.open(input.archive)) : [];
   return await writeLayer(input.content, layerEntries(archived, finished));
 }
 
@@ -82,7 +81,7 @@ export async function readHooks({
 }: Pick<FilesLayerInput, 'content' | 'archive' | 'inspection'>): Promise<Map<HookName, Buffer>> {
   const hooks = new Map<HookName, Buffer>();
   if (inspection.hooks.length === 0) return hooks;
-  for await (const { header, body } of readTar(gunzipOne(await content.open(archive)))) {
+  for await (const { header, body } of readArchive(await content.open(archive))) {
     const hook = inspection.hooks.find(({ path }) => path === header.path);
     if (hook === undefined) continue;
     const parts: Uint8Array[] = [];

@@ -1,7 +1,7 @@
 // The rules an archive's entries obey, one after the other, so that all that break one are told together.
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import type { ListingEntry } from '../tar/listing.ts';
-import { parentOf } from '../tar/path.ts';
+import { baseName, parentOf } from '../tar/path.ts';
 import { HOOK_NAMES, type HookName, ROOTFS } from './inspection.ts';
 import { DECLARATION_BYTES_MAX, SCRIPT_BYTES_MAX } from './limits.ts';
 import { isMachinePath, nameProblem, targetProblem } from './names.ts';
@@ -66,8 +66,24 @@ export class Entries {
       (folder) => (this.#byPath.get(folder)?.type ?? 'folder') !== 'folder',
     );
     if (above !== undefined) return `it is beneath ${above}, which is no folder`;
-    if (type === 'hardlink' && this.#byPath.get(target ?? '')?.type !== 'file')
-      return 'a hard link must name a regular file that stands before it';
+    return type === 'hardlink' ? this.#linkProblem(path, target ?? '') : undefined;
+  }
+
+  #linkProblem(path: string, name: string): string | undefined {
+    const linked = name.startsWith(ROOTFS) ? this.linked(name) : undefined;
+    if (linked === undefined) return 'a hard link must name a file or symbolic link of rootfs/ that stands before it';
+    return linked.type === 'symlink' ? targetProblem(path.slice(ROOTFS.length), linked.target) : undefined;
+  }
+
+  /**
+   * What a hard link to an entry is: one to the same file where the entry is one itself, and of a symbolic link (`cp -al` makes these) another
+   * symbolic link with the same target.
+   */
+  linked(name: string): { type: 'hardlink' | 'symlink'; target: string } | undefined {
+    const entry = this.#byPath.get(name);
+    if (entry?.type === 'file') return { type: 'hardlink', target: name };
+    if (entry?.type === 'symlink' || entry?.type === 'hardlink')
+      return { type: entry.type, target: entry.target ?? '' };
     return undefined;
   }
 
@@ -75,6 +91,19 @@ export class Entries {
   *#newFoldersAbove(path: string): Generator<string, void> {
     for (let at = parentOf(path); at !== '' && !this.#implied.has(at); at = parentOf(at)) yield at;
   }
+}
+
+const COPYFILE = 'pack with COPYFILE_DISABLE=1 in the environment';
+
+/** Why an entry is left out: macOS adds attributes as files of their own, and its Finder leaves notes in folders. */
+export function leftOutMessage({ path, type }: Pick<TarHeader, 'path' | 'type'>): string | undefined {
+  if (path.split('/').includes('__MACOSX')) return `macOS added it to the archive, and it is left out; ${COPYFILE}.`;
+  if (type !== 'file') return undefined;
+  const name = baseName(path);
+  if (name.startsWith('._')) return `macOS added the file to the archive, and it is left out; ${COPYFILE}.`;
+  return name === '.DS_Store'
+    ? `The Finder of macOS made the file, and it is left out; ${COPYFILE} and with --exclude .DS_Store.`
+    : undefined;
 }
 
 function typeProblem({ type, path }: TarHeader): string | undefined {

@@ -64,7 +64,8 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, progress: Progress): A
   }
 }
 
-function checkGrowth({ compressed, expanded }: Progress): void {
+/** Throws GzipError for more than an archive may become, or for more than its compressed bytes account for. */
+export function checkGrowth({ compressed, expanded }: Progress): void {
   if (expanded > EXPANDED_BYTES_MAX) throw new GzipError('TOO_LARGE', 'the archive expands to more than 1 GiB');
   if (expanded > RATIO_FREE_BYTES && expanded > compressed * RATIO_MAX) {
     throw new GzipError('RATIO', `the archive expands to more than ${RATIO_MAX} times its size`);

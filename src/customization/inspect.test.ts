@@ -1,6 +1,7 @@
 // The inspector against archives of real programs, and each rule by its refusal.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { randomFillSync } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -111,6 +112,53 @@ describe('taken', () => {
       rootfs('etc/absolute', { type: 'symlink', target: '/dev/stdout' }),
     ]);
     expect(listing.map(({ target }) => target)).toEqual([undefined, 'rootfs/etc/real', '../usr/bin', '/dev/stdout']);
+  });
+
+  it('hard links to links, as cp -al makes them: to a symbolic link another one, to a hard link one to its file', async () => {
+    const { listing } = await inspect([
+      rootfs('etc/real', { content: 'x' }),
+      rootfs('etc/hard', { type: 'hardlink', target: 'rootfs/etc/real' }),
+      rootfs('etc/hard2', { type: 'hardlink', target: 'rootfs/etc/hard' }),
+      rootfs('etc/link', { type: 'symlink', target: 'real' }),
+      rootfs('etc/link2', { type: 'hardlink', target: 'rootfs/etc/link' }),
+    ]);
+    expect(listing.map(({ type, target }) => [type, target])).toEqual([
+      ['file', undefined],
+      ['hardlink', 'rootfs/etc/real'],
+      ['hardlink', 'rootfs/etc/real'],
+      ['symlink', 'real'],
+      ['symlink', 'real'],
+    ]);
+  });
+
+  it('leaves out what macOS adds, says so, and names what keeps it out', async () => {
+    const {
+      listing,
+      warnings,
+      more_warnings_count: more,
+    } = await inspect([
+      entry('._customization.yaml', { content: 'x' }),
+      yaml('environment: {A: b}'),
+      entry('._rootfs', { content: 'x' }),
+      rootfs('etc/app.conf', { content: 'x' }),
+      rootfs('etc/._app.conf', { content: 'x' }),
+      rootfs('etc/.DS_Store', { content: 'x' }),
+      rootfs('._folder'),
+      entry('__MACOSX'),
+      entry('__MACOSX/rootfs/._x', { content: 'x' }),
+    ]);
+    expect(listing.map(({ path }) => path)).toEqual(['customization.yaml', 'rootfs/etc/app.conf', 'rootfs/._folder']);
+    expect(more).toBe(0);
+    expect(warnings.map(({ code, path }) => [code, path])).toEqual([
+      ['FILE_SKIPPED', '._customization.yaml'],
+      ['FILE_SKIPPED', '._rootfs'],
+      ['FILE_SKIPPED', 'rootfs/etc/._app.conf'],
+      ['FILE_SKIPPED', 'rootfs/etc/.DS_Store'],
+      ['FILE_SKIPPED', '__MACOSX'],
+      ['FILE_SKIPPED', '__MACOSX/rootfs/._x'],
+    ]);
+    for (const { message } of warnings) expect(message).toContain('COPYFILE_DISABLE=1');
+    expect(await refusals(entry('._rootfs', { content: 'x' }))).toEqual(['file: the archive changes nothing']);
   });
 
   it('what only declares needs no sandbox unless it has packages', async () => {
@@ -291,6 +339,22 @@ describe('refused as a whole', () => {
     // The rest was read and dropped, so that the client sees the answer.
     expect(pulled).toBe(bomb.length);
     expect(await refusalsOf(gzipSync(await zeros(9 << 20)))).toEqual([]);
+  });
+
+  it('holes count as bytes of the file, in all files together and beside the compressed bytes', async () => {
+    const sparse = async (mebibytes: number, data = Buffer.alloc(0)) => {
+      const folder = mkdtempSync(join(directory, 'sparse-'));
+      mkdirSync(join(folder, 'rootfs'));
+      writeFileSync(join(folder, 'rootfs/holes'), '');
+      truncateSync(join(folder, 'rootfs/holes'), mebibytes * 2 ** 20);
+      writeFileSync(join(folder, 'rootfs/data'), data);
+      return await refusalsOf(execFileSync('tar', ['-C', folder, '-Sczf', '-', 'rootfs'], { maxBuffer: 1 << 28 }));
+    };
+    expect(await sparse(9)).toEqual([]);
+    expect(await sparse(11)).toEqual(['file: the archive expands to more than 200 times its size']);
+    const tooMuch = 'the archive holds files of more than 1073741824 bytes in total, with the holes of sparse ones';
+    expect(await sparse(1000, randomFillSync(Buffer.alloc(25 << 20)))).toEqual([`file: ${tooMuch}`]);
+    expect((await sparse(2 ** 21))[0]).toContain('the holes of sparse files have more than 1073741824 bytes');
   });
 
   it('collects a hundred violations and counts the rest', async () => {

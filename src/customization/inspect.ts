@@ -1,17 +1,24 @@
 // Judges an uploaded archive as it streams by: nothing is unpacked, and everything that is wrong is told at once.
 import { createHash } from 'node:crypto';
-import type { TarEntry } from '../tar/entry.ts';
+import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import { TarError } from '../tar/errors.ts';
 import { printable } from '../tar/header.ts';
 import type { ListingEntry } from '../tar/listing.ts';
-import { readTar } from '../tar/read.ts';
-import { DECLARATION, Entries, hookOf, isCertificatePath, type Taken } from './archive-rules.ts';
+import { readArchive } from './archive.ts';
+import { DECLARATION, Entries, hookOf, isCertificatePath, leftOutMessage, type Taken } from './archive-rules.ts';
 import { holdsPrivateKey } from './certificates.ts';
 import { judgeContents } from './contents.ts';
 import { fieldOf, Violations } from './errors.ts';
-import { GzipError, gunzipOne, type Progress } from './gunzip.ts';
+import { checkGrowth, GzipError, type Progress } from './gunzip.ts';
 import { type Inspection, ROOTFS } from './inspection.ts';
-import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX, ENTRIES_MAX, FOLDERS_MAX, NAMES_BYTES_MAX } from './limits.ts';
+import {
+  CERTIFICATE_BYTES_MAX,
+  CERTIFICATES_MAX,
+  ENTRIES_MAX,
+  EXPANDED_BYTES_MAX,
+  FOLDERS_MAX,
+  NAMES_BYTES_MAX,
+} from './limits.ts';
 import { Warnings } from './warnings.ts';
 
 /** Names of attributes in one warning. */
@@ -34,7 +41,7 @@ export async function inspectArchive(
   const inspector = new Inspector();
   const progress: Progress = { compressed: 0, expanded: 0 };
   try {
-    await inspector.read(gunzipOne(unclosed(iterator), progress));
+    await inspector.read(unclosed(iterator), progress);
   } catch (error) {
     inspector.tellBroken(error);
     await drop(iterator);
@@ -67,18 +74,27 @@ class Inspector {
   #count = 0;
   #namesBytes = 0;
   #certificates = 0;
+  /** Of all files, holes included. */
+  #unpackedBytes = 0;
 
-  async read(tar: AsyncIterable<Uint8Array>): Promise<void> {
+  async read(bytes: AsyncIterable<Uint8Array>, progress: Progress): Promise<void> {
     const onBadEntry = (error: TarError) => {
       this.#countOne();
       this.#tell(error);
     };
-    for await (const entry of readTar(tar, { onBadEntry })) {
+    for await (const entry of readArchive(bytes, { onBadEntry, progress })) {
       this.#countOne(entry);
+      const leftOut = leftOutMessage(entry.header);
+      if (leftOut !== undefined) {
+        this.taken.warnings.add('FILE_SKIPPED', leftOut, entry.header.path);
+        continue;
+      }
       const problem = this.taken.entries.problem(entry);
       if (problem === undefined) await this.#take(entry);
       else if (problem !== '') this.violations.add(fieldOf(entry.name), problem);
     }
+    // Holes are in no tar, so what gunzip counts does not have them.
+    checkGrowth({ compressed: progress.compressed, expanded: this.#unpackedBytes });
   }
 
   /** Tells why reading ended early; what is no verdict on the archive is thrown on. */
@@ -96,6 +112,9 @@ class Inspector {
   #countOne(entry?: TarEntry): void {
     this.#count += 1;
     this.#namesBytes += Buffer.byteLength(entry?.name ?? '') + Buffer.byteLength(entry?.header.target ?? '');
+    this.#unpackedBytes += entry?.header.size ?? 0;
+    if (this.#unpackedBytes > EXPANDED_BYTES_MAX)
+      throw new TooMuch(`files of more than ${EXPANDED_BYTES_MAX} bytes in total, with the holes of sparse ones`);
     if (this.#count > ENTRIES_MAX) throw new TooMuch(`more than ${ENTRIES_MAX} entries`);
     if (this.#namesBytes > NAMES_BYTES_MAX) throw new TooMuch(`names of more than ${NAMES_BYTES_MAX} bytes in total`);
   }
@@ -105,13 +124,18 @@ class Inspector {
     if (path === '') return;
     const entry: ListingEntry = { path, type, mode, uid, gid, size };
     if (target !== undefined) entry.target = target;
+    if (type === 'hardlink') Object.assign(entry, this.taken.entries.linked(target ?? ''));
     if (type === 'file') entry.digest = await this.#digest(entry, body);
-    if (header.xattrs !== undefined) this.#warnOfAttributes(path, Object.keys(header.xattrs));
+    this.#warnOfAttributes(header);
     this.taken.entries.add(entry);
     if (this.taken.entries.folderCount > FOLDERS_MAX) throw new TooMuch(`entries in more than ${FOLDERS_MAX} folders`);
   }
 
-  #warnOfAttributes(path: string, names: string[]): void {
+  #warnOfAttributes({ path, type, xattrs = {}, acl }: TarHeader): void {
+    // A hard link's are those of its file.
+    if (type !== 'file' && type !== 'folder') return;
+    const names = [...Object.keys(xattrs), ...(acl === undefined ? [] : ['access list'])];
+    if (names.length === 0) return;
     const shown = names.slice(0, ATTRIBUTES_SHOWN_MAX).map(printable).join(', ');
     const more = names.length > ATTRIBUTES_SHOWN_MAX ? ` and ${names.length - ATTRIBUTES_SHOWN_MAX} more` : '';
     const remedy = names.includes('security.capability') ? ' Set capabilities with setcap in scripts/final.' : '';

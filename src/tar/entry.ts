@@ -7,6 +7,8 @@ export type TarHeader = Omit<ListingEntry, 'digest'> & {
   mtime: number;
   /** Extended attributes by full name (`security.capability`). */
   xattrs?: Record<string, Buffer>;
+  /** True when it has an access list (acl(5)) as star, GNU tar and bsdtar write it; what it says is not read. */
+  acl?: true;
   /** Of devices only. */
   major?: number;
   minor?: number;

@@ -300,6 +300,7 @@ function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): {
   if (type === 'character' || type === 'block') Object.assign(header, { major: raw.major, minor: raw.minor });
   const xattrs = xattrsOf(local);
   if (xattrs !== undefined) header.xattrs = xattrs;
+  if (local.has('SCHILY.acl.access') || local.has('SCHILY.acl.default')) header.acl = true;
   return { header, name };
 }
 

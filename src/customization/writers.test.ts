@@ -1,0 +1,77 @@
+// Archives of one folder by the programs that people pack with: whoever wrote it, the same files are found in it.
+// `test/fixtures/archives/make.sh` made them; none of its programs is needed here.
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { chunked, sha256 } from '../tar/fixtures.ts';
+import { inspectArchive } from './inspect.ts';
+import type { Inspection } from './inspection.ts';
+
+const ARCHIVES = new URL('../../test/fixtures/archives/', import.meta.url);
+const names = readdirSync(ARCHIVES).filter((name) => name.endsWith('.tar.gz'));
+const bytesOf = (name: string) => readFileSync(new URL(name, ARCHIVES));
+
+/** 1 MiB with four bytes in the middle. */
+const SPARSE = Buffer.alloc(1024 * 1024);
+SPARSE.write('data', SPARSE.length / 2);
+
+const digest = (text: string | Buffer) => `sha256:${sha256(Buffer.from(text))}`;
+const LONG = `rootfs/etc/app/${'x'.repeat(150)}`;
+/** What these cannot say: v7 and ustar have no room for the long name, bsdtar cannot write it so. */
+const SHORT = ['gnu-v7', 'gnu-ustar', 'bsdtar-ustar', 'python-ustar'];
+
+/** Files by what they hold, links by where they lead; a hard link is the file that it names. */
+function foundIn({ listing }: Inspection): Record<string, string | undefined> {
+  const digests = new Map(listing.map((entry) => [entry.path, entry.digest]));
+  return Object.fromEntries(
+    listing
+      .filter(({ type }) => type !== 'folder')
+      .map(({ path, type, target = '' }) => [
+        path,
+        type === 'symlink' ? target : (digests.get(path) ?? digests.get(target)),
+      ]),
+  );
+}
+
+it('there is an archive of each writer', () => {
+  expect(names).toHaveLength(26);
+});
+
+describe.each(names)('%s', (name) => {
+  it('is taken, with the same files in it', async () => {
+    for (const chunk of [1000, 1 << 20]) {
+      const inspection = await inspectArchive(chunked(bytesOf(name), chunk));
+      expect(foundIn(inspection)).toEqual({
+        'customization.yaml': digest('environment:\n  LOUD: yes\n'),
+        'rootfs/etc/app/app.conf': digest('listen 8080\n'),
+        'rootfs/etc/hard': digest('listen 8080\n'),
+        'rootfs/etc/grüße': digest('hello'),
+        'rootfs/etc/link': 'app/app.conf',
+        'rootfs/etc/link2': 'app/app.conf',
+        'rootfs/var/sparse.img': digest(SPARSE),
+        'scripts/final.sh': digest('#!/bin/sh\ntrue\n'),
+        ...(SHORT.includes(name.replace('.tar.gz', '')) ? {} : { [LONG]: digest('long') }),
+      });
+      expect(inspection.declaration.environment).toEqual({ LOUD: 'yes' });
+    }
+  });
+});
+
+it.each(['bsdtar-attributes.tar.gz', 'gnu-attributes.tar.gz'])(
+  '%s: lost attributes and access lists are told',
+  async (name) => {
+    const { warnings } = await inspectArchive(chunked(bytesOf(name)));
+    const attributes = 'Extended attributes are left out:';
+    expect(warnings).toHaveLength(2);
+    expect(warnings).toContainEqual({
+      code: 'ATTRIBUTES_LOST',
+      message: `${attributes} user.note.`,
+      path: 'rootfs/etc/grüße',
+    });
+    // Of the two names of this file the writer chooses which one comes first.
+    expect(warnings).toContainEqual({
+      code: 'ATTRIBUTES_LOST',
+      message: expect.stringMatching(`^${attributes} .*access list\\.$`),
+      path: expect.stringMatching(/^rootfs\/etc\/(app\/app\.conf|hard)$/),
+    });
+  },
+);
