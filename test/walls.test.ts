@@ -61,7 +61,7 @@ const WALLS: Record<string, readonly string[]> = {
   host: [],
   contract: [],
   client: ['contract'],
-  cli: ['client', 'contract', 'version'],
+  cli: ['client', 'contract', 'customization', 'tar', 'version'],
   http: [
     'catalog',
     'client',

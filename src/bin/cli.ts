@@ -1,28 +1,22 @@
 #!/usr/bin/env node
-// `larder`: the commands that talk to a server, and the ones that are a server.
-import { createProgram, runProgram } from '../cli/program.ts';
-import { addOperatorCommands, operatorTools } from './operator-commands.ts';
+// `larder`: the command line, and the services that it can become.
+import { runProgram } from '../cli/program.ts';
+import { createWholeProgram, type Service } from './commands.ts';
+
+const SERVICES: Record<Service, () => Promise<unknown>> = {
+  server: () => import('./server.ts'),
+  worker: () => import('./worker.ts'),
+  'all-in-one': () => import('./all-in-one.ts'),
+};
+/** Each ends the process as a shell counts it: 128 and the signal's number. */
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const io = { out: process.stdout, err: process.stderr, in: process.stdin };
-const program = createProgram(io, operatorTools(io));
-program
-  .command('server')
-  .description('run the API and the hosted registry against LARDER_DATABASE_URL')
-  .option('--yes', 'as root: make the account that it becomes without asking')
-  .action(() => become(() => import('./server.ts')));
-program
-  .command('worker')
-  .description('run a worker against LARDER_DATABASE_URL')
-  .option('--yes', 'as root: make the account that it becomes without asking')
-  .action(() => become(() => import('./worker.ts')));
-program
-  .command('start')
-  .description('run everything on this machine')
-  .option('--yes', 'install what is missing without asking')
-  .action(() => become(() => import('./all-in-one.ts')));
-addOperatorCommands(program, io);
+const program = createWholeProgram(io, become);
+
 process.stdout.on('error', endWithoutOutput);
 process.stderr.on('error', () => {});
+for (const signal of Object.keys(SIGNALS)) process.once(signal, endBySignal);
 process.exitCode = await runProgram(program, process.argv.slice(2), io);
 
 /** A reader that has enough (`larder releases | head -1`) is no failure; a full disk behind `>` is one. */
@@ -32,9 +26,15 @@ function endWithoutOutput(error: NodeJS.ErrnoException): void {
   process.exit(1);
 }
 
+/** Ends in order: what listens for `exit` removes its temporary files. */
+function endBySignal(signal: keyof typeof SIGNALS): void {
+  process.exit(SIGNALS[signal]);
+}
+
 /** From here on this process is a service: it ends by its own rules (stopping.ts), not with its reader. */
-async function become(load: () => Promise<unknown>): Promise<never> {
+async function become(service: Service): Promise<never> {
   process.stdout.off('error', endWithoutOutput);
-  await load();
+  for (const signal of Object.keys(SIGNALS)) process.off(signal, endBySignal);
+  await SERVICES[service]();
   return new Promise(() => {});
 }

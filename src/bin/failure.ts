@@ -1,7 +1,7 @@
 // What an entrance says when it fails: one line for what a person can mend, and all that is known about anything else.
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
-import { ProblemError, UnreachableError } from '../client/problem-error.ts';
+import { ProblemError, UnexpectedAnswerError, UnreachableError } from '../client/problem-error.ts';
 import { type Config, ConfigError } from '../config.ts';
 import { DemoFailed } from '../demo/demo-failed.ts';
 import { HostError } from '../host/prepare.ts';
@@ -9,7 +9,15 @@ import { hideInText } from '../log.ts';
 import { StartError } from '../start-error.ts';
 
 /** Errors whose message was written for who starts Larder. */
-const EXPECTED = [ConfigError, StartError, HostError, DemoFailed, ProblemError, UnreachableError];
+const EXPECTED = [
+  ConfigError,
+  StartError,
+  HostError,
+  DemoFailed,
+  ProblemError,
+  UnreachableError,
+  UnexpectedAnswerError,
+];
 
 /** Why a folder cannot be used, by the system's code (errno(3)). */
 const FOLDER_TROUBLE: Record<string, string> = {

@@ -1,6 +1,6 @@
 // The command line: its commands, its options, and what it says when something goes wrong.
 import { Command, CommanderError, Option } from 'commander';
-import { ProblemError, UnreachableError } from '../client/problem-error.ts';
+import { ProblemError, UnexpectedAnswerError, UnreachableError } from '../client/problem-error.ts';
 import { VERSION } from '../version.ts';
 import { addAccessCommands } from './commands/access.ts';
 import { addAuditCommands } from './commands/audit.ts';
@@ -25,10 +25,14 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
     .addOption(new Option('--token <token>', 'an API token; better by the environment').env('LARDER_TOKEN'))
     .addOption(new Option('--catalog <id>', 'the catalog (default: the organization’s first)').env('LARDER_CATALOG'))
     .option('--json', 'answer in JSON')
-    .configureOutput({ writeOut: (text) => io.out.write(text), writeErr: (text) => io.err.write(text) })
+    .option('--debug', 'show where a fault of this program is')
+    .configureOutput({ writeOut: (text) => io.out.write(text), writeErr: (text) => io.err.write(legible(text)) })
     .exitOverride()
     .showHelpAfterError('(larder --help tells more)')
-    .addHelpText('after', `\nExit codes: 0 done, 1 refused or failed, 2 not understood, 3 no answer from the server.`);
+    .addHelpText(
+      'after',
+      '\nExit statuses: 0 done; 1 refused or failed; 2 not understood, or a file cannot be read; 3 no answer, or none of Larder’s; 70 a fault of this program.',
+    );
   // Before the commands, which take these settings over.
   addAccessCommands(program, io);
   addCatalogCommands(program, io);
@@ -41,31 +45,49 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
   return program;
 }
 
+/** More than any sentence of ours; a mistaken argument or name that it repeats may be of any length. */
+const ERROR_LINE_LENGTH_MAX = 900;
+
+function legible(text: string): string {
+  const lines = text.split('\n').map((line) => clean(line));
+  return lines
+    .map((line) => (line.length > ERROR_LINE_LENGTH_MAX ? `${line.slice(0, ERROR_LINE_LENGTH_MAX)}…` : line))
+    .join('\n');
+}
+
 /** Runs the program with the arguments a person typed, and answers the exit code. */
 export async function runProgram(program: Command, args: readonly string[], io: Io): Promise<number> {
   try {
     await program.parseAsync([...args], { from: 'user' });
     return EXIT.done;
   } catch (error) {
-    return explain(error, io);
+    return explain(error, io, program.opts<{ debug?: boolean }>().debug === true);
   }
 }
 
-function explain(error: unknown, io: Io): number {
+function explain(error: unknown, io: Io, debug: boolean): number {
   // Commander has said it already; asking for help is no mistake.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  if (error instanceof ProblemError) {
-    const { problem } = error;
-    const id = problem.request_id === undefined ? [] : [`  (request ${clean(problem.request_id)})`];
-    const lines = [clean(error.message), ...violationLines(problem.violations), ...id];
-    io.err.write(`${lines.join('\n')}\n`);
-    return EXIT.refused;
+  const { lines, exitCode } = explanationOf(error, debug);
+  io.err.write(legible(`${lines.join('\n')}\n`));
+  return exitCode;
+}
+
+function explanationOf(error: unknown, debug: boolean): { lines: string[]; exitCode: number } {
+  if (error instanceof ProblemError) return { lines: problemLines(error), exitCode: EXIT.refused };
+  if (error instanceof CommandFailed) return { lines: error.message.split('\n').map(clean), exitCode: error.exitCode };
+  if (error instanceof UnreachableError || error instanceof UnexpectedAnswerError) {
+    const advice = error instanceof UnreachableError ? 'Start Larder there, or name' : 'Name';
+    const line = `${clean(error.message)}. ${advice} another server by --url or LARDER_URL.`;
+    return { lines: [line], exitCode: EXIT.unreachable };
   }
-  if (error instanceof UnreachableError) {
-    io.err.write(`${error.message}. Start Larder there, or name another server by --url or LARDER_URL.\n`);
-    return EXIT.unreachable;
-  }
-  if (!(error instanceof CommandFailed)) throw error;
-  io.err.write(`${error.message}\n`);
-  return error.exitCode;
+  const stack = debug && error instanceof Error ? (error.stack ?? '') : '';
+  const message = clean(error instanceof Error ? error.message : String(error));
+  const line = `This is a fault of the larder command: ${message} (--debug shows where).`;
+  return { lines: [line, ...stack.split('\n').filter(Boolean)], exitCode: EXIT.fault };
+}
+
+function problemLines({ message, problem }: ProblemError): string[] {
+  const id = problem.request_id === undefined ? [] : [`  (request ${clean(problem.request_id)})`];
+  return [clean(message), ...violationLines(problem.violations), ...id];
 }

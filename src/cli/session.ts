@@ -16,16 +16,17 @@ export type Session = {
   show<T>(value: T, people: (value: T) => void): void;
 };
 
-/** Opens the session of a command. Throws CommandFailed when there is no token. */
+/** Opens the session of a command. Throws CommandFailed without a token, and when the URL is none. */
 export function openSession(command: Command, io: Io): Session {
   const options = command.optsWithGlobals<GlobalOptions>();
   if (options.token === undefined || options.token === '') {
     throw new CommandFailed('An API token is needed: set LARDER_TOKEN, or give --token.', EXIT.usage);
   }
-  const client = openClient({ url: options.url, apiToken: options.token });
+  const url = originOf(options.url);
+  const client = openClient({ url, apiToken: options.token });
   return {
     io,
-    url: options.url,
+    url,
     client,
     catalogId: async () => options.catalog ?? (await firstCatalog(client)),
     show(value, people) {
@@ -33,6 +34,18 @@ export function openSession(command: Command, io: Io): Session {
       else people(value);
     },
   };
+}
+
+/** Throws CommandFailed for what is no address of a server. */
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const plain =
+    url !== undefined && `${url.username}${url.password}${url.search}${url.hash}` === '' && url.pathname === '/';
+  if (plain && (url.protocol === 'http:' || url.protocol === 'https:')) return url.origin;
+  throw new CommandFailed(
+    'The server (--url or LARDER_URL) is named like http://127.0.0.1:8080: scheme, host and port, nothing else.',
+    EXIT.usage,
+  );
 }
 
 async function firstCatalog(client: Client): Promise<string> {

@@ -1,11 +1,12 @@
 // The typed client: an operation's name and its input, over HTTP, with the API token exchanged when it is needed.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { type Call, endpoints, type Operation, type Output } from '../contract/endpoints.ts';
-import { ProblemError, problemOf, UnreachableError } from './problem-error.ts';
+import { readOutput, readProblem } from './answer.ts';
+import { ProblemError, UnreachableError } from './problem-error.ts';
 import { type RequestBody, type RequestParts, requestParts } from './request-parts.ts';
 
 export type ClientOptions = {
-  /** Scheme, host and port of the server. */
+  /** Scheme, host and port of the server; a path behind them is not used. */
   url: string;
   /** Exchanged for access tokens, which are kept in memory. */
   apiToken?: string;
@@ -21,7 +22,7 @@ export type RawRequest = {
 };
 
 export type Client = {
-  /** Calls an operation. Throws ProblemError when the server refuses, UnreachableError when it does not answer. */
+  /** Calls an operation. Throws ProblemError when the server refuses, UnreachableError without an answer, UnexpectedAnswerError for another's. */
   call<O extends Operation>(operation: O, input: Call<O>): Promise<Output<O>>;
   /** Sends any request as the user of the token. Throws as `call` does. */
   send(request: RawRequest): Promise<Response>;
@@ -44,7 +45,7 @@ export function openClient(options: ClientOptions): Client {
     const endpoint: EndpointDefinition = endpoints[operation];
     const parts = requestParts(endpoint, input as Record<string, unknown>);
     const response = await sendParts(endpoint, parts);
-    return (await outputOf(endpoint, response)) as Output<O>;
+    return (await readOutput(options.url, endpoint, response)) as Output<O>;
   }
 
   function send({ method, path, ...body }: RawRequest): Promise<Response> {
@@ -95,22 +96,15 @@ async function exchange(url: string, method: string, parts: SentParts, token?: s
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
   if (parts.contentType !== undefined) headers['content-type'] = parts.contentType;
   const response = await fetchFrom(url, parts.path, { method, headers, ...(parts.body ? { body: parts.body } : {}) });
-  if (!response.ok) throw await problemOf(response);
+  if (!response.ok) throw await readProblem(url, response);
   return response;
 }
 
 async function fetchFrom(url: string, path: string, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(new URL(path, url), { ...init, redirect: 'error' });
+    // Behind the origin nothing of the path can name another host, to which the token would go.
+    return await fetch(new URL(new URL(url).origin + path), { ...init, redirect: 'manual' });
   } catch (error) {
     throw new UnreachableError(url, error);
   }
-}
-
-async function outputOf({ success }: EndpointDefinition, response: Response): Promise<unknown> {
-  if (success.status === 200) return await response.json();
-  if (success.status !== 201) return undefined;
-  const location = response.headers.get('location') ?? '';
-  const id = decodeURIComponent(location.split('/').at(-1) ?? '');
-  return success.body === undefined ? { id } : { id, ...((await response.json()) as object) };
 }

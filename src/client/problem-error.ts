@@ -1,4 +1,4 @@
-// A refusal by the server, as the problem that it answered; and a server that could not be reached.
+// What can go wrong with a call: the server refuses and says why, does not answer, or is not Larder.
 import type { Violation } from '../contract/problem.ts';
 
 export type ProblemDetails = {
@@ -23,14 +23,23 @@ export class ProblemError extends Error {
   }
 }
 
-/** No answer came, or one that is not of this API. */
+/** No answer came, or only a part of one. */
 export class UnreachableError extends Error {
   override readonly name = 'UnreachableError';
   readonly url: string;
 
-  constructor(url: string, cause: unknown) {
-    super(`There is no answer from ${url}${reasonOf(cause)}`, { cause });
+  constructor(url: string, cause: unknown, what = 'There is no answer') {
+    super(`${what} from ${url}${reasonOf(cause)}`, { cause });
     this.url = url;
+  }
+}
+
+/** An answer came that is not of this API: a proxy's page, another server's. */
+export class UnexpectedAnswerError extends Error {
+  override readonly name = 'UnexpectedAnswerError';
+
+  constructor(url: string, reason: string) {
+    super(`This is not Larder's API, or a broken one, at ${url}: ${reason}`);
   }
 }
 
@@ -40,28 +49,4 @@ function reasonOf(cause: unknown): string {
   if (!(inner instanceof Error)) return '';
   const code = 'code' in inner && typeof inner.code === 'string' ? inner.code : inner.message;
   return code === '' ? '' : ` (${code})`;
-}
-
-/** The problem that an answer holds; an answer that holds none is described by its status. */
-export async function problemOf(response: Response): Promise<ProblemError> {
-  const text = await response.text();
-  const body = parseObject(text);
-  const request_id = response.headers.get('x-request-id');
-  return new ProblemError({
-    status: response.status,
-    type: typeof body['type'] === 'string' ? body['type'] : 'about:blank',
-    title: typeof body['title'] === 'string' ? body['title'] : `HTTP status ${response.status}`,
-    ...(typeof body['detail'] === 'string' ? { detail: body['detail'] } : {}),
-    violations: Array.isArray(body['violations']) ? (body['violations'] as Violation[]) : [],
-    ...(request_id === null ? {} : { request_id }),
-  });
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }

@@ -8,7 +8,9 @@ export type RequestParts = { path: string; body?: RequestBody; contentType?: str
 /** The path with its parameters and query, and the body, for an endpoint. Fields that are undefined are left out. */
 export function requestParts(endpoint: EndpointDefinition, input: Record<string, unknown>): RequestParts {
   const rest = new Map(Object.entries(input).filter(([, value]) => value !== undefined));
-  const path = endpoint.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(take(rest, name))));
+  const path = endpoint.path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(take(rest, name)).toWellFormed()),
+  );
   const query = new URLSearchParams();
   for (const name of Object.keys(endpoint.query?.properties ?? {})) {
     if (rest.has(name)) query.set(name, asText(take(rest, name)));

@@ -1,9 +1,12 @@
 // Commands about access, and the one that can send anything.
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { type Command, InvalidArgumentError } from 'commander';
-import { CommandFailed, EXIT, type Io } from '../io.ts';
-import { say, sayFields, sayJson } from '../output.ts';
+import { readJson, readParts } from '../../client/answer.ts';
+import { UnexpectedAnswerError } from '../../client/problem-error.ts';
+import { CommandFailed, cannotRead, EXIT, type Io } from '../io.ts';
+import { clean, say, sayFields, sayJson } from '../output.ts';
 import { inSession } from '../session.ts';
 
 /** Adds the commands. */
@@ -13,7 +16,7 @@ export function addAccessCommands(program: Command, io: Io): void {
     .description('check the token and tell whose it is')
     .action(
       inSession(io, async ({ client, url, show }) => {
-        const { organization_id, name, role } = claimsOf(await client.accessToken());
+        const { organization_id, name, role } = claimsOf(url, await client.accessToken());
         show({ url, organization_id, name, role }, (whose) => {
           sayFields(io, whose);
           say(io, `\nFor the hosted registry:  docker login ${new URL(url).host} --username larder`);
@@ -32,23 +35,25 @@ export function addAccessCommands(program: Command, io: Io): void {
   program
     .command('api')
     .description('send any request')
-    .argument('<method>', 'GET, POST, PATCH, PUT or DELETE')
+    .argument('<method>', METHODS.join(', '), methodOf)
     .argument('<path>', 'for example /v1/catalogs')
     .option('--data <json>', 'the body; @FILE reads a file, @- standard input')
     .option('--header <name: value>', 'a header line, for example "If-Match: TAG"; may be repeated', collectHeader, {})
     .option('--include', 'print the header lines of the answer too')
     .addHelpText('after', EXAMPLES)
     .action(
-      inSession<ApiOptions>(io, async ({ client }, { data, header, include }, [method = '', path = '']) => {
+      inSession<ApiOptions>(io, async ({ client, url }, { data, header, include }, [method = '', path = '']) => {
+        if (methodOf(method) === 'GET' && data !== undefined)
+          throw new CommandFailed('GET takes no --data.', EXIT.usage);
         const body = data === undefined ? undefined : await dataOf(io, data);
         const response = await client.send({
-          method: method.toUpperCase(),
+          method: methodOf(method),
           path: path.startsWith('/') ? path : `/${path}`,
           headers: header,
           ...(body === undefined ? {} : { body, contentType: 'application/json' }),
         });
-        if (include) for (const [name, value] of response.headers) say(io, `${name}: ${value}`);
-        await sayResponse(io, response);
+        if (include) for (const [name, value] of response.headers) say(io, clean(`${name}: ${value}`));
+        await sayResponse(io, url, response);
       }),
     );
 }
@@ -60,15 +65,36 @@ Examples:
   larder api GET "/v1/applications-offering?product_key=redis"
   larder api POST /v1/registries --data @registry.json --header "Idempotency-Key: ticket-4711"`;
 
+const METHODS = ['GET', 'POST', 'PATCH', 'PUT', 'DELETE'] as const;
+
+function methodOf(text: string): string {
+  const method = METHODS.find((one) => one === text.toUpperCase());
+  if (method === undefined) throw new InvalidArgumentError(`It should be one of ${METHODS.join(', ')}.`);
+  return method;
+}
+
 function collectHeader(line: string, before: Record<string, string>): Record<string, string> {
   const [, name, value] = /^([!#$%&'*+.^`|~\w-]+):\s*([\t\x20-\x7e]*)$/.exec(line) ?? [];
   if (name === undefined || value === undefined) throw new InvalidArgumentError('It should be like "Name: value".');
   return { ...before, [name]: value };
 }
 
-/** What the access token says, for the person; the server is who checks it. */
-function claimsOf(jwt: string): Record<string, string> {
-  return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as Record<string, string>;
+/** The claims of an access token, for the person; the server checks its signature. Throws UnexpectedAnswerError. */
+function claimsOf(url: string, jwt: string): Record<'organization_id' | 'name' | 'role', string> {
+  const { organization_id, name, role } = parseClaims(jwt);
+  if (typeof organization_id === 'string' && typeof name === 'string' && typeof role === 'string') {
+    return { organization_id, name, role };
+  }
+  throw new UnexpectedAnswerError(url, 'its access token has no claims of Larder');
+}
+
+function parseClaims(jwt: string): Record<string, unknown> {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
+    return typeof claims === 'object' && claims !== null ? (claims as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
 }
 
 async function dataOf(io: Io, data: string): Promise<string> {
@@ -76,17 +102,16 @@ async function dataOf(io: Io, data: string): Promise<string> {
   if (data === '@-') return await text(io.in);
   try {
     return await readFile(data.slice(1), 'utf8');
-  } catch {
-    throw new CommandFailed(`${data.slice(1)} cannot be read.`, EXIT.usage);
+  } catch (error) {
+    throw new CommandFailed(cannotRead(data.slice(1), error), EXIT.usage);
   }
 }
 
-async function sayResponse(io: Io, response: Response): Promise<void> {
+async function sayResponse(io: Io, url: string, response: Response): Promise<void> {
   const location = response.headers.get('location');
-  if (location !== null) say(io, location);
-  const body = await response.text();
-  if (body === '') return;
+  if (location !== null) say(io, clean(location));
   const isJson = response.headers.get('content-type')?.includes('json') ?? false;
-  if (isJson) sayJson(io, JSON.parse(body));
-  else io.out.write(body);
+  if (isJson) return sayJson(io, await readJson(url, response));
+  // A file may be of any length: it is passed on as it arrives.
+  for await (const part of readParts(url, response)) if (!io.out.write(part)) await once(io.out, 'drain');
 }

@@ -1,11 +1,10 @@
 // Commands for customizations: upload one, see where it is, change it, take it away.
-import { openAsBlob } from 'node:fs';
-import { basename } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CustomizationDetailed } from '../../contract/customization.ts';
 import type { UploadSource } from '../../contract/endpoint.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
-import { CommandFailed, EXIT, type Io } from '../io.ts';
+import { withArchive } from '../archive.ts';
+import type { Io } from '../io.ts';
 import { baseImage } from '../lookup.ts';
 import { sayTable } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
@@ -13,20 +12,22 @@ import { sayWarnings } from '../warnings.ts';
 import { watchPipelines } from '../watch.ts';
 
 type Naming = { name?: string; description?: string };
-type CustomizeOptions = Naming & { product?: string; branch?: string; baseImage?: string; watch?: boolean };
+type Packing = { timeMax?: number };
+type CustomizeOptions = Naming & Packing & { product?: string; branch?: string; baseImage?: string; watch?: boolean };
 
 /** Adds the commands. */
 export function addCustomizationCommands(program: Command, io: Io): void {
   program
     .command('customize')
     .description('upload a customization; everything that it touches is built again with it')
-    .argument('<archive>', 'a tar.gz with rootfs/, scripts/ and customization.yaml')
+    .argument('<folder or archive>', 'a folder with rootfs/, scripts/ and customization.yaml, or a tar.gz of them')
     .option('--product <key>', 'only applications of this product (default: all)')
     .option('--branch <branch>', 'only this branch of the product')
     .option('--base-image <name>', 'only applications on this base image, by name or id')
     .option('--name <name>', 'name of the customization')
     .option('--description <text>', 'what it is for')
     .option('--watch', 'follow it until it is everywhere')
+    .addOption(timeOption())
     .action(inSession<CustomizeOptions>(io, customize));
   const group = program.command('customizations').description('list and change customizations');
   group
@@ -51,18 +52,20 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     );
   group
     .command('update')
-    .description('change a customization; an archive makes a new version')
+    .description('change a customization; a folder or an archive makes a new version')
     .argument('<id>')
-    .argument('[archive]')
+    .argument('[folder or archive]')
     .option('--name <name>', 'new name')
     .option('--description <text>', 'new description')
+    .addOption(timeOption())
     .action(
-      inSession<Naming>(io, async (session, naming, [customization_id = '', archive]) => {
+      inSession<Naming & Packing>(io, async (session, { timeMax, ...naming }, [customization_id = '', archive]) => {
         const { client } = session;
-        const file = archive === undefined ? {} : { file: await archiveOf(archive) };
         const wish = { catalog_id: await session.catalogId(), customization_id };
-        await client.call('updateCustomization', { ...wish, ...naming, ...file });
-        if (archive === undefined) return;
+        const update = (file?: UploadSource) =>
+          client.call('updateCustomization', { ...wish, ...naming, ...(file === undefined ? {} : { file }) });
+        if (archive === undefined) return await update();
+        await withArchive({ io, path: archive, timeMax }, update);
         session.show(await client.call('getCustomization', wish), (changed) => sayCustomization(io, changed));
       }),
     );
@@ -103,20 +106,22 @@ function scopeOf({ global, filter }: CustomizationDetailed): string {
 
 async function customize(session: Session, options: CustomizeOptions, [archive = '']: string[]): Promise<void> {
   const { client, io } = session;
-  const { product, branch, baseImage: base, name, description } = options;
+  const { product, branch, baseImage: base, name, description, timeMax } = options;
   const filter = {
     ...(product === undefined ? {} : { product_key: product }),
     ...(branch === undefined ? {} : { branch }),
     ...(base === undefined ? {} : { base_image_id: (await baseImage(client, base)).id }),
   };
   const catalog_id = await session.catalogId();
-  const { id } = await client.call('createCustomization', {
+  const wish = {
     catalog_id,
-    file: await archiveOf(archive),
     ...(Object.keys(filter).length > 0 ? { filter } : {}),
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description }),
-  });
+  };
+  const { id } = await withArchive({ io, path: archive, timeMax }, (file) =>
+    client.call('createCustomization', { ...wish, file }),
+  );
   const get = () => client.call('getCustomization', { catalog_id, customization_id: id });
   if (options.watch) await watchPipelines(session, async () => pipelinesOf(session, catalog_id, await get()));
   session.show(await get(), (made) => sayCustomization(io, made));
@@ -127,11 +132,12 @@ function pipelinesOf({ client }: Session, catalog_id: string, { affected_releasa
   return Promise.all([...ids].map((pipeline_id) => client.call('getPipeline', { catalog_id, pipeline_id })));
 }
 
-/** The file without reading it into memory. */
-async function archiveOf(path: string): Promise<UploadSource> {
-  try {
-    return { filename: basename(path), bytes: await openAsBlob(path, { type: 'application/gzip' }) };
-  } catch {
-    throw new CommandFailed(`${path} cannot be read.`, EXIT.usage);
-  }
+/** https://reproducible-builds.org/specs/source-date-epoch/ */
+function timeOption(): Option {
+  return new Option('--time-max <seconds>', 'seconds since 1970: no file of a packed folder gets a later time')
+    .env('SOURCE_DATE_EPOCH')
+    .argParser((text) => {
+      if (!/^\d{1,11}$/.test(text)) throw new InvalidArgumentError('It should be a number of seconds since 1970.');
+      return Number(text);
+    });
 }

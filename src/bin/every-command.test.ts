@@ -1,0 +1,311 @@
+// Every command of `larder`, as the program lists them: whatever is wrong, it ends with an exit status and a clear line, without a stack trace.
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import type { Command, Option } from 'commander';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { openTestApi, type TestApi } from '../../test/api.ts';
+import { endEntrances, startEntrance } from '../../test/entrance.ts';
+import type { Io } from '../cli/io.ts';
+import { EXIT } from '../cli/io.ts';
+import { runProgram } from '../cli/program.ts';
+import { createWholeProgram } from './commands.ts';
+
+const PATIENCE_MS = 300_000;
+/** They become services, whose failures are failures.test.ts's. */
+const SERVICES = ['server', 'worker', 'start'];
+/** They work beside the database and ask no server. */
+const OPERATOR = /^(keys|organizations|users set-password)/;
+
+type Leaf = { path: string[]; command: Command };
+
+const unused: Io = { out: new PassThrough(), err: new PassThrough(), in: Readable.from([]) };
+const leaves = leavesOf(createWholeProgram(unused, becomes));
+const asking = leaves.filter(({ path }) => !SERVICES.includes(path[0] ?? '') && !OPERATOR.test(path.join(' ')));
+
+function becomes(): never {
+  throw new Error('This test starts no service.');
+}
+
+function leavesOf(command: Command, path: string[] = []): Leaf[] {
+  if (command.commands.length === 0) return [{ path, command }];
+  return command.commands.flatMap((below) => leavesOf(below, [...path, below.name()]));
+}
+
+/** Its words, with `value` for each thing that it must be given. */
+function wordsOf({ path, command }: Leaf, value: string | ((expects: Option | undefined) => string)): string[] {
+  const of = typeof value === 'string' ? () => value : value;
+  const options = command.options.filter(({ mandatory }) => mandatory);
+  return [
+    ...path,
+    ...options.flatMap((option) => [option.long ?? '', of(option)]),
+    '--',
+    ...command.registeredArguments.filter(({ required }) => required).map(() => of(undefined)),
+  ];
+}
+
+/** Values that commands parse themselves: a role, a method. */
+function fittingValue(option: Option | undefined): string {
+  return option?.long === '--role' ? 'viewer' : 'anything';
+}
+
+/** What a command needs beside `fittingValue` to get as far as asking a server. */
+const FITTING: Record<string, string[]> = {
+  'tokens create': ['tokens', 'create', 'anything'],
+  'users set-role': ['users', 'set-role', 'anybody', 'viewer'],
+  api: ['api', 'GET', '/v1/catalogs'],
+};
+
+type Ran = { code: number; out: string; err: string };
+
+async function run(
+  args: readonly string[],
+  { url, token = 'larder_x' }: { url: string; token?: string },
+): Promise<Ran> {
+  const [out, err] = [new PassThrough(), new PassThrough()];
+  const texts = [out, err].map((stream) => stream.toArray());
+  const io = { out, err, in: Readable.from(['']) };
+  const code = await runProgram(createWholeProgram(io, becomes), ['--url', url, '--token', token, ...args], io);
+  out.end();
+  err.end();
+  const [said = '', errors = ''] = (await Promise.all(texts)).map((chunks) => chunks.join(''));
+  return { code, out: said, err: errors };
+}
+
+/** The line is clear: there is one, it is no stack, and nothing is said twice. */
+function expectClear(words: readonly string[], { code, err }: Ran, codes: readonly number[]): void {
+  const what = `${words.join(' ').slice(0, 200)} → ${code}\n${err}`;
+  expect(codes, what).toContain(code);
+  expect(err, what).not.toMatch(/^\s+at |\[object|undefined|TypeError|node:internal|error: error/im);
+  if (code === EXIT.done) return;
+  expect(err.trim(), what).not.toBe('');
+  expect(
+    err.split('\n').every((line) => line.length < 1_000),
+    what,
+  ).toBe(true);
+}
+
+let api: TestApi;
+let apiUrl: string;
+let folder: string;
+let customization: string;
+
+beforeAll(async () => {
+  api = await openTestApi();
+  await api.app.listen({ host: '127.0.0.1', port: 0 });
+  apiUrl = `http://127.0.0.1:${(api.app.server.address() as AddressInfo).port}`;
+  folder = mkdtempSync(join(tmpdir(), 'larder-every-'));
+  customization = join(folder, 'good');
+  mkdirSync(join(customization, 'rootfs/etc'), { recursive: true });
+  writeFileSync(join(customization, 'rootfs/etc/motd'), 'hello\n');
+  writeFileSync(join(folder, 'locked'), 'x');
+  chmodSync(join(folder, 'locked'), 0);
+  vi.stubEnv('LARDER_DATABASE_URL', 'postgresql://larder:topsecret@127.0.0.1:1/larder');
+  vi.stubEnv('LARDER_DATA', folder);
+}, PATIENCE_MS);
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await api.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The words with which a command gets as far as asking a server. */
+function asks(leaf: Leaf): string[] {
+  const name = leaf.path.join(' ');
+  if (name === 'customize') return ['customize', customization];
+  return FITTING[name] ?? wordsOf(leaf, fittingValue);
+}
+
+test('the commands are there, in groups', () => {
+  const names = leaves.map(({ path }) => path.join(' '));
+  expect(names).toEqual(expect.arrayContaining(['customize', 'registries add', 'keys rotate', ...SERVICES]));
+  expect(asking.length).toBeGreaterThan(30);
+  for (const { command } of leaves) expect(command.description()).not.toBe('');
+});
+
+describe('a server that is none of Larder’s', () => {
+  let server: Server | undefined;
+  afterEach(() => {
+    server?.closeAllConnections();
+    server?.close();
+    server = undefined;
+  });
+
+  async function serve(answer: RequestListener): Promise<string> {
+    const made = createServer(answer);
+    server = made;
+    await new Promise<void>((resolve) => made.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(made.address() as AddressInfo).port}`;
+  }
+
+  const json = { 'content-type': 'application/json' };
+  const html = { 'content-type': 'text/html' };
+  /** A page without end. */
+  const endless: RequestListener = (_request, response) => {
+    response.writeHead(200, json);
+    const more = () => {
+      while (response.write(Buffer.alloc(1024 * 1024, ' ')));
+    };
+    response.on('drain', more);
+    more();
+  };
+  const ANSWERS: Record<string, RequestListener> = {
+    'a page of HTML': (_request, response) => response.writeHead(200, html).end('<html>Welcome</html>'),
+    'a gateway’s error page': (_request, response) => response.writeHead(502, html).end('<html>Bad gateway</html>'),
+    'nothing, with a status': (_request, response) => response.writeHead(200).end(),
+    'half of a value': (_request, response) => response.writeHead(200, json).end('{"items":['),
+    'a list': (_request, response) => response.writeHead(200, json).end('[]'),
+    null: (_request, response) => response.writeHead(200, json).end('null'),
+    'an empty object': (_request, response) => response.writeHead(200, json).end('{}'),
+    'a page of nothing': (_request, response) => response.writeHead(200, json).end('{"items":[null]}'),
+    'another status of success': (_request, response) => response.writeHead(206, json).end('{}'),
+    'a creation without an address': (_request, response) => response.writeHead(201, { location: '/%zz' }).end(),
+    'a redirection': (_request, response) => response.writeHead(302, { location: 'https://elsewhere.example/' }).end(),
+    'an answer without end': endless,
+    'a connection that is cut': (request) => request.socket.destroy(),
+    'an answer that breaks off': (_request, response) => {
+      response.writeHead(200, { ...json, 'content-length': 100 });
+      response.write('{"items":[', () => response.destroy());
+    },
+  };
+  const token = `${Buffer.from('{}').toString('base64url')}.${Buffer.from('{}').toString('base64url')}.x`;
+
+  for (const [name, answer] of Object.entries(ANSWERS)) {
+    test(`${name}, at once and after it gave a token`, { timeout: PATIENCE_MS }, async () => {
+      let exchanges = false;
+      const url = await serve((request, response) => {
+        if (!exchanges || !request.url?.includes('/api-tokens/authorize')) return answer(request, response);
+        return response.writeHead(200, json).end(
+          JSON.stringify({
+            access_token: token,
+            token_type: 'bearer',
+            expires_in: 1800,
+            scope: '',
+            refresh_token: 'x',
+            id_token: 'x',
+          }),
+        );
+      });
+      // The largest answer takes long to read; it is read in one place for all.
+      const some =
+        name === 'an answer without end'
+          ? asking.filter(({ path }) => ['releases', 'api'].includes(path.join(' ')))
+          : asking;
+      for (const leaf of some) {
+        const words = asks(leaf);
+        exchanges = false;
+        expectClear(words, await run(words, { url }), [EXIT.unreachable]);
+        exchanges = true;
+        // `api` shows what it is answered, and `token` asks for nothing more.
+        const free = ['api', 'token'].includes(leaf.path.join(' '));
+        expectClear(words, await run(words, { url }), free ? [EXIT.done, EXIT.unreachable] : [EXIT.unreachable]);
+      }
+    });
+  }
+
+  test('a problem with strange parts', async () => {
+    const problem = { type: '/problems/x', title: 'It\u001b[31m is refused', violations: [null, 3, { field: 'a' }] };
+    const url = await serve((_request, response) =>
+      response.writeHead(400, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problem)),
+    );
+    for (const leaf of asking) {
+      const ran = await run(asks(leaf), { url });
+      expectClear(asks(leaf), ran, [EXIT.refused]);
+      expect(ran.err).toContain('It [31m is refused');
+    }
+  });
+
+  test('nobody there, an address that is none, no token', async () => {
+    for (const leaf of asking) {
+      const words = asks(leaf);
+      expectClear(words, await run(words, { url: 'http://127.0.0.1:1' }), [EXIT.unreachable]);
+      for (const url of ['nowhere', 'ftp://127.0.0.1', 'http://a:b@127.0.0.1', 'http://127.0.0.1:99999', '']) {
+        expectClear(words, await run(words, { url }), [EXIT.usage]);
+      }
+      expectClear(words, await run(words, { url: apiUrl, token: '' }), [EXIT.usage]);
+      expectClear(words, await run(words, { url: apiUrl, token: 'larder_wrong' }), [EXIT.refused]);
+    }
+  });
+});
+
+describe('words that are none', () => {
+  test('an unknown option, and too many words', async () => {
+    for (const leaf of leaves) {
+      const { path } = leaf;
+      const mandatory = wordsOf(leaf, fittingValue).slice(path.length, wordsOf(leaf, fittingValue).indexOf('--'));
+      const ran = await run([...path, ...mandatory, '--no-such-option'], { url: apiUrl });
+      expectClear(path, ran, [EXIT.usage]);
+      expect(ran.err).toContain("unknown option '--no-such-option'");
+    }
+    for (const leaf of asking.filter(({ command }) => !command.registeredArguments.some(({ variadic }) => variadic))) {
+      const words = [...asks(leaf), ...Array.from({ length: 5 }, () => 'more')];
+      expectClear(words, await run(words, { url: apiUrl }), [EXIT.usage]);
+    }
+  });
+
+  test('nothing of what a command needs', async () => {
+    for (const { path, command } of leaves.filter(({ command }) =>
+      command.registeredArguments.some(({ required }) => required),
+    )) {
+      const ran = await run(path, { url: apiUrl });
+      expectClear(path, ran, [EXIT.usage]);
+      expect(ran.err, command.name()).toMatch(/missing required|required option/);
+    }
+  });
+
+  test('strange values for every argument and option, against a real server', { timeout: PATIENCE_MS }, async () => {
+    const values = ['', ' ', '-1', '../..', 'a\nb', 'a\u0000b', '\ud800', '%zz', '"', 'x'.repeat(10_000), folder];
+    const files = [
+      join(folder, 'none'),
+      join(folder, 'locked'),
+      '/dev/null',
+      '/proc/self/mem',
+      join(folder, 'good/rootfs'),
+    ];
+    const all = [EXIT.done, EXIT.refused, EXIT.usage];
+    const { OWNER: token } = api.acme.tokens;
+    for (const leaf of [...asking, ...leaves.filter(({ path }) => OPERATOR.test(path.join(' ')))]) {
+      for (const value of [...values, ...files]) {
+        const words = wordsOf(leaf, value);
+        expectClear(words, await run(words, { url: apiUrl, token }), all);
+      }
+      for (const option of leaf.command.options.filter(({ required, optional }) => required || optional)) {
+        for (const value of values) {
+          const words = [...leaf.path, option.long ?? '', value, ...asks(leaf).slice(leaf.path.length)];
+          expectClear(words, await run(words, { url: apiUrl, token }), all);
+        }
+      }
+    }
+  });
+
+  test('a database that does not answer, for the commands of an operator', async () => {
+    const operator = leaves.filter(({ path }) => OPERATOR.test(path.join(' ')));
+    expect(operator.length).toBeGreaterThan(4);
+    for (const leaf of operator) {
+      const words = leaf.path.at(-1) === 'set-quota' ? [...leaf.path, 'acme', '3'] : wordsOf(leaf, 'anything');
+      const ran = await run(words, { url: apiUrl });
+      expectClear(words, ran, [EXIT.refused]);
+      expect(ran.err).not.toContain('topsecret');
+    }
+  });
+});
+
+test('a reader that has enough ends every command without a word', { timeout: PATIENCE_MS }, async () => {
+  const left = [...asking];
+  const next = async (): Promise<void> => {
+    const leaf = left.pop();
+    if (leaf === undefined) return;
+    const args = ['--url', apiUrl, '--token', api.acme.tokens.OWNER, ...asks(leaf)];
+    const cli = await startEntrance('cli', { args });
+    cli.child.stdout?.destroy();
+    const code = await cli.ended;
+    expect([EXIT.done, EXIT.refused], `${args.join(' ')}\n${cli.said()}`).toContain(code);
+    expect(cli.said()).not.toMatch(/^\s+at |EPIPE/m);
+    await next();
+  };
+  await Promise.all([next(), next(), next()]);
+  await endEntrances();
+});

@@ -1,0 +1,161 @@
+// A folder as a customization: the same bytes each time, everything that is wrong at once, and nothing left behind.
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { chmod, link, mkdir, mkdtemp, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inspectArchive } from '../customization/inspect.ts';
+import { chunked } from '../tar/fixtures.ts';
+import { withArchive } from './archive.ts';
+import { CommandFailed } from './io.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'larder-folder-'));
+});
+afterEach(async () => {
+  await chmod(folder, 0o755);
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function put(path: string, content = 'x', mode = 0o644): Promise<void> {
+  await mkdir(join(folder, path, '..'), { recursive: true });
+  await writeFile(join(folder, path), content, { mode });
+}
+
+type Packed = { bytes: Buffer; filename: string; said: string };
+
+async function pack(timeMax?: number, path = folder): Promise<Packed> {
+  const err = new PassThrough();
+  const io = { out: new PassThrough(), err, in: new PassThrough() };
+  return await withArchive({ io, path, timeMax }, async ({ bytes, filename }) => ({
+    bytes: Buffer.from(await bytes.arrayBuffer()),
+    filename,
+    said: String(err.read() ?? ''),
+  }));
+}
+
+/** The lines that say why, below the first. */
+async function refusal(): Promise<string[]> {
+  const error = await pack().then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof CommandFailed)) throw error ?? new Error('It was packed.');
+  const [first, ...lines] = error.message.split('\n');
+  expect(first).toBe(`${folder} is no customization:`);
+  return lines.map((line) => line.slice(2));
+}
+
+test('packs files, folders, links and modes, in an order of names, for the inspector', async () => {
+  await put('customization.yaml', 'packages: [curl]\n');
+  await put('scripts/final.sh', '#!/bin/sh\n', 0o755);
+  await put('rootfs/opt/tool/bin/a', 'same bytes', 0o755);
+  await link(join(folder, 'rootfs/opt/tool/bin/a'), join(folder, 'rootfs/opt/tool/bin/b'));
+  await symlink('/dev/stdout', join(folder, 'rootfs/opt/tool/log'));
+  await put(`rootfs/opt/${'ü'.repeat(100)}`, 'a long name');
+  const { bytes, filename } = await pack();
+  expect(filename).toBe(`${folder.split('/').at(-1)}.tar.gz`);
+  const { listing, declaration } = await inspectArchive(chunked(bytes));
+  expect(declaration.packages).toHaveLength(1);
+  expect(listing.map(({ path, type }) => `${type} ${path}`)).toEqual([
+    'file customization.yaml',
+    'folder rootfs',
+    'folder rootfs/opt',
+    'folder rootfs/opt/tool',
+    'folder rootfs/opt/tool/bin',
+    'file rootfs/opt/tool/bin/a',
+    'hardlink rootfs/opt/tool/bin/b',
+    'symlink rootfs/opt/tool/log',
+    `file rootfs/opt/${'ü'.repeat(100)}`,
+    'folder scripts',
+    'file scripts/final.sh',
+  ]);
+  // Another reader agrees.
+  const names = execFileSync('tar', ['-tzf', '-'], { input: bytes, encoding: 'utf8' });
+  expect(names.split('\n')[0]).toBe('customization.yaml');
+});
+
+test('makes the same bytes each time, whoever owns the files, and at a time the same everywhere', async () => {
+  for (const name of ['b', 'a', 'B', 'ä']) await put(`rootfs/etc/${name}`, name);
+  const first = await pack();
+  expect((await pack()).bytes.equals(first.bytes)).toBe(true);
+  const later = new Date('2026-05-05');
+  await utimes(join(folder, 'rootfs/etc/a'), later, later);
+  expect((await pack()).bytes.equals(first.bytes)).toBe(false);
+  const clamped = await pack(1_000_000_000);
+  await utimes(join(folder, 'rootfs/etc/b'), later, later);
+  expect((await pack(1_000_000_000)).bytes.equals(clamped.bytes)).toBe(true);
+});
+
+test('leaves out what is about the folder and says so; a name that may be misspelt is refused', async () => {
+  for (const name of ['.git/config', '.gitignore', 'README.md', 'LICENSE', 'rootfs/etc/.hidden']) await put(name);
+  const { bytes, said } = await pack();
+  expect(said).toBe(`Left out of ${folder}: .git, .gitignore, LICENSE, README.md\n`);
+  expect((await inspectArchive(chunked(bytes))).listing.map(({ path }) => path)).toContain('rootfs/etc/.hidden');
+  await put('script/final.sh');
+  await put('Makefile');
+  expect(await refusal()).toEqual([
+    'Makefile: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "Makefile"',
+    'script/: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "script"',
+  ]);
+});
+
+test('tells everything that is wrong at once, by name', async () => {
+  await put('rootfs/etc/ok');
+  await put('rootfs/proc/x');
+  await put('rootfs/etc/café\u202egpj.exe');
+  await put('scripts/first.sh');
+  await put('customization.yaml', 'packagez: []\n');
+  execFileSync('mkfifo', [join(folder, 'rootfs/etc/pipe')]);
+  await writeFile(Buffer.concat([Buffer.from(`${folder}/rootfs/etc/`), Buffer.from([0xff])]), 'x');
+  const socket = createServer().listen(join(folder, 'rootfs/etc/socket'));
+  await new Promise((resolve) => socket.once('listening', resolve));
+  await symlink('../../../../etc/shadow', join(folder, 'rootfs/etc/up'));
+  const told = await refusal();
+  socket.close();
+  expect(told.map((line) => line.split(':', 1)[0])).toEqual([
+    'rootfs/etc/socket',
+    'rootfs/etc/café\ufffdgpj.exe',
+    'rootfs/etc/pipe',
+    'rootfs/etc/up',
+    'rootfs/etc/\ufffd',
+    'rootfs/proc/',
+    'rootfs/proc/x',
+    'scripts/first.sh',
+    'customization.yaml',
+  ]);
+});
+
+test('stops at the limits without reading on', async () => {
+  await put('rootfs/large');
+  await truncate(join(folder, 'rootfs/large'), 1024 ** 3 + 1);
+  expect(await refusal()).toEqual(['the folder holds more than 1 GiB']);
+  await rm(join(folder, 'rootfs/large'));
+  await mkdir(join(folder, 'rootfs/many'));
+  for (let at = 0; at < 20_001; at++) await symlink('x', join(folder, `rootfs/many/${at}`));
+  expect(await refusal()).toEqual(['the folder holds more than 20000 entries']);
+}, 60_000);
+
+test('leaves no temporary file, also when sending fails', async () => {
+  const parents = () => readdirSync(tmpdir()).filter((name) => name.startsWith('larder-customization-'));
+  await put('rootfs/etc/ok');
+  const before = parents();
+  await pack();
+  const io = { out: new PassThrough(), err: new PassThrough(), in: new PassThrough() };
+  const during: string[] = [];
+  const sending = withArchive({ io, path: folder }, async () => {
+    during.push(...parents());
+    throw new Error('no server');
+  });
+  await expect(sending).rejects.toThrow('no server');
+  expect(during.length).toBe(before.length + 1);
+  expect(parents()).toEqual(before);
+});
+
+test('an empty folder changes nothing, and says so', async () => {
+  expect(await refusal()).toEqual(['the archive changes nothing']);
+});

@@ -1,0 +1,121 @@
+// The content of a folder as entries of an archive, in an order that depends on nothing but their names.
+
+import type { BigIntStats } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
+import { access, lstat, readdir, readlink } from 'node:fs/promises';
+import type { Violation } from '../contract/problem.ts';
+import { fieldOf } from '../customization/errors.ts';
+import { ENTRIES_MAX, EXPANDED_BYTES_MAX } from '../customization/limits.ts';
+import type { TarHeader, TarInput } from '../tar/entry.ts';
+import type { EntryType } from '../tar/listing.ts';
+import { decodeName } from '../tar/text.ts';
+import { fileTrouble } from './io.ts';
+
+export type Folder = {
+  entries: FolderEntry[];
+  /** What cannot be an entry, by its name. */
+  violations: Violation[];
+  /** Names at the top that are about the folder itself, and are no part of the customization. */
+  leftOut: string[];
+};
+
+/** `at` is where its bytes are. */
+export type FolderEntry = { header: TarHeader; at: Buffer };
+
+export type FolderOptions = {
+  /** Seconds since 1970: no entry gets a later time. */
+  timeMax?: number | undefined;
+};
+
+/** A version control system, an editor or a person keeps these beside a customization. Other names are refused: one may be misspelt. */
+const ABOUT_THE_FOLDER = /^(\..*|(README|LICENSE|CHANGELOG)(\..*)?)$/i;
+const TOP = /^(customization\.yaml|rootfs|scripts)$/;
+const SLASH = Buffer.from('/');
+
+/** Reads what is in a folder, without the bytes of its files. Stops at the limits of a customization. */
+export async function readFolder(
+  root: string,
+  { timeMax = Number.MAX_SAFE_INTEGER }: FolderOptions = {},
+): Promise<Folder> {
+  const folder: Folder = { entries: [], violations: [], leftOut: [] };
+  /** Paths of files by device and inode: the second name of one becomes a hard link. */
+  const files = new Map<string, string>();
+  let sizeBytes = 0;
+  await walk(Buffer.from(root), '');
+  return folder;
+
+  /** Answers false where nothing more has to be read. */
+  async function walk(at: Buffer, path: string): Promise<boolean> {
+    const names = await attempt(path, () => readdir(at, { encoding: 'buffer' }));
+    for (const name of (names ?? []).sort(Buffer.compare)) {
+      const below = Buffer.concat([at, SLASH, name]);
+      const text = decodeName(name);
+      if (path === '' && ABOUT_THE_FOLDER.test(text)) folder.leftOut.push(text);
+      else if (!(await add(below, path === '' ? text : `${path}/${text}`))) return false;
+    }
+    return true;
+  }
+
+  async function add(at: Buffer, path: string): Promise<boolean> {
+    const header = await attempt(path, () => headerOf(at, path));
+    if (header === undefined) return true;
+    sizeBytes += header.size;
+    folder.entries.push({ header, at });
+    if (folder.entries.length > ENTRIES_MAX) return tooMuch(`${ENTRIES_MAX} entries`);
+    if (sizeBytes > EXPANDED_BYTES_MAX) return tooMuch('1 GiB');
+    // A strange name at the top is one mistake, whatever is beneath it.
+    return header.type !== 'folder' || (!path.includes('/') && !TOP.test(path)) || (await walk(at, path));
+  }
+
+  function tooMuch(limit: string): false {
+    folder.violations.push({ field: 'file', message: `the folder holds more than ${limit}` });
+    return false;
+  }
+
+  async function headerOf(at: Buffer, path: string): Promise<TarHeader> {
+    const stats = await lstat(at, { bigint: true });
+    const type = typeOf(stats);
+    const header = { path, mode: Number(stats.mode) & 0o7777, uid: 0, gid: 0, size: 0, mtime: timeOf(stats) };
+    if (type === 'symlink') return { ...header, type, target: decodeName(await readlink(at, { encoding: 'buffer' })) };
+    if (type !== 'file') return { ...header, type };
+    await access(at, constants.R_OK);
+    const inode = `${stats.dev} ${stats.ino}`;
+    const target = path.startsWith('rootfs/') && stats.nlink > 1n ? files.get(inode) : undefined;
+    if (target !== undefined) return { ...header, type: 'hardlink', target };
+    if (path.startsWith('rootfs/')) files.set(inode, path);
+    return { ...header, type, size: Number(stats.size) };
+  }
+
+  function timeOf({ mtimeMs }: BigIntStats): number {
+    return Math.min(Number(mtimeMs / 1000n), timeMax);
+  }
+
+  async function attempt<T>(path: string, act: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await act();
+    } catch (error) {
+      const field = path === '' ? 'file' : fieldOf(path);
+      const message = error instanceof NotAnEntry ? error.message : `cannot be read: ${fileTrouble(error)}`;
+      folder.violations.push({ field, message });
+      return undefined;
+    }
+  }
+}
+
+class NotAnEntry extends Error {}
+
+function typeOf(stats: BigIntStats): EntryType {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'folder';
+  if (stats.isSymbolicLink()) return 'symlink';
+  if (stats.isFIFO()) return 'fifo';
+  if (stats.isSocket()) throw new NotAnEntry('sockets are not taken');
+  return stats.isBlockDevice() ? 'block' : 'character';
+}
+
+/** The entries with their bytes, as `writeTar` reads them. */
+export function* inputsOf(entries: readonly FolderEntry[]): Generator<TarInput, void> {
+  for (const { header, at } of entries) {
+    yield header.type === 'file' && header.size > 0 ? { header, body: createReadStream(at) } : { header };
+  }
+}

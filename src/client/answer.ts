@@ -1,0 +1,120 @@
+// Reads the answer of a server that may be anything: a proxy's page, half an answer, one without end.
+import type { EndpointDefinition } from '../contract/endpoint.ts';
+import { shapeProblem } from './answer-shape.ts';
+import { type ProblemDetails, ProblemError, UnexpectedAnswerError, UnreachableError } from './problem-error.ts';
+
+/** Ten times the largest page there is (1,000 customizations with their releasables). */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+/** A hundred violations with the longest names are far below. */
+const PROBLEM_BYTES_MAX = 1024 * 1024;
+
+/** The body of an answer as it arrives. Throws UnreachableError when it breaks off. */
+export async function* readParts(url: string, response: Response): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  try {
+    yield* response.body ?? [];
+  } catch (error) {
+    throw new UnreachableError(url, error, 'The answer breaks off');
+  }
+}
+
+/** The body of an answer as text. Throws as `readParts`, and UnexpectedAnswerError past the limit. */
+async function readText(url: string, response: Response, bytesMax = ANSWER_BYTES_MAX): Promise<string> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  for await (const part of readParts(url, response)) {
+    length += part.length;
+    // Leaving the loop cancels the body.
+    if (length > bytesMax)
+      throw new UnexpectedAnswerError(url, `the answer is larger than ${bytesMax / 1024 / 1024} MiB`);
+    parts.push(part);
+  }
+  return new TextDecoder().decode(await new Blob(parts).arrayBuffer());
+}
+
+/** Reads a JSON body. Throws as `readText`, and UnexpectedAnswerError when it is not JSON. */
+export async function readJson(url: string, response: Response): Promise<unknown> {
+  const text = await readText(url, response);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UnexpectedAnswerError(url, `the answer is ${kindOf(response, text)} instead of JSON`);
+  }
+}
+
+/** Reads what an operation answers. Throws UnexpectedAnswerError when it is not what the contract says. */
+export async function readOutput(url: string, { success }: EndpointDefinition, response: Response): Promise<unknown> {
+  if (response.status !== success.status) {
+    await response.body?.cancel();
+    throw new UnexpectedAnswerError(url, `it answered HTTP status ${response.status} instead of ${success.status}`);
+  }
+  if (success.status === 200) return await readShaped(url, success.body, response);
+  if (success.status !== 201) {
+    await response.body?.cancel();
+    return undefined;
+  }
+  const id = createdId(url, response);
+  if (success.body === undefined) {
+    await response.body?.cancel();
+    return { id };
+  }
+  return { id, ...((await readShaped(url, success.body, response)) as object) };
+}
+
+async function readShaped(url: string, schema: object, response: Response): Promise<unknown> {
+  const value = await readJson(url, response);
+  const problem = shapeProblem(schema, value);
+  if (problem !== undefined) throw new UnexpectedAnswerError(url, `the answer is not one of this API: ${problem}`);
+  return value;
+}
+
+function createdId(url: string, response: Response): string {
+  const id = (response.headers.get('location') ?? '').split('/').at(-1) ?? '';
+  if (/^[\w-]+$/.test(id)) return id;
+  throw new UnexpectedAnswerError(url, `it answered ${response.status} without the address of what it created`);
+}
+
+/** The error for an answer that is no success: the problem that it holds. */
+export async function readProblem(url: string, response: Response): Promise<Error> {
+  const { status } = response;
+  const location = response.headers.get('location');
+  if (status >= 300 && status < 400) {
+    const goal = location === null ? 'somewhere else' : location.slice(0, 200);
+    return new UnexpectedAnswerError(url, `it redirects to ${goal}`);
+  }
+  const text = await readText(url, response, PROBLEM_BYTES_MAX);
+  const problem = problemOf(text, response);
+  if (problem !== undefined) return new ProblemError(problem);
+  return new UnexpectedAnswerError(url, `it answered HTTP status ${status} with ${kindOf(response, text)}`);
+}
+
+/** Undefined when the text holds no problem (RFC 9457). */
+function problemOf(text: string, response: Response): ProblemDetails | undefined {
+  const body = parseObject(text);
+  const { type, title, detail } = body;
+  if (typeof type !== 'string' || typeof title !== 'string') return undefined;
+  const request_id = response.headers.get('x-request-id');
+  return {
+    ...{ status: response.status, type, title },
+    ...(typeof detail === 'string' ? { detail } : {}),
+    violations: (Array.isArray(body['violations']) ? body['violations'] : []).flatMap((one: unknown) => {
+      const { field, message } = (one ?? {}) as Record<string, unknown>;
+      return typeof field === 'string' && typeof message === 'string' ? { field, message } : [];
+    }),
+    ...(request_id === null ? {} : { request_id }),
+  };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function kindOf(response: Response, text: string): string {
+  if (text.trim() === '') return 'no text';
+  const [type = ''] = (response.headers.get('content-type') ?? '').split(';');
+  return type.includes('html') || /^\s*<(!doctype|html)/i.test(text) ? 'a page of HTML' : 'text of another kind';
+}
