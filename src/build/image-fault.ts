@@ -11,6 +11,7 @@ export function imageFault(error: unknown): string | undefined {
   switch (name) {
     case 'ImageConfigError':
     case 'LayerTooLarge':
+    case 'LayerBroken':
       return message;
     case 'ManifestError':
       return `its manifest is not valid: ${message}`;

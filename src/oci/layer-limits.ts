@@ -41,3 +41,9 @@ export class LayerTooLarge extends Error {
   override readonly name = 'LayerTooLarge';
   readonly code = 'LAYER_TOO_LARGE';
 }
+
+/** A layer whose compressed bytes are not what they should be. The message says what is wrong. */
+export class LayerBroken extends Error {
+  override readonly name = 'LayerBroken';
+  readonly code = 'LAYER_BROKEN';
+}

@@ -2,6 +2,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { EXPANSION_LIMITS, type ExpansionLimits, LayerTooLarge } from './layer-limits.ts';
+import { zstdFrames } from './zstd-frames.ts';
 
 /**
  * The media type may lie and engines do not ask it either: the first bytes say how a layer is compressed. Throws LayerTooLarge while it
@@ -12,8 +13,12 @@ export async function uncompressed(
   limits: ExpansionLimits = EXPANSION_LIMITS,
 ): Promise<AsyncIterable<Buffer>> {
   const iterator = layer[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  const head: Buffer = first.done ? Buffer.alloc(0) : first.value;
+  let head: Buffer = Buffer.alloc(0);
+  while (head.length < MAGIC_BYTES) {
+    const next = await iterator.next();
+    if (next.done) break;
+    head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+  }
   const progress = { compressed: 0 };
   async function* all(): AsyncGenerator<Buffer, void> {
     progress.compressed += head.length;
@@ -23,10 +28,7 @@ export async function uncompressed(
       yield chunk;
     }
   }
-  const unpacker = unpackerFor(head);
-  // The reader of the unpacker gets the error of either, so nothing is left for the callback to do.
-  const bytes = unpacker === undefined ? all() : pipeline(Readable.from(all()), unpacker, () => undefined);
-  return bounded(bytes, progress, limits);
+  return bounded(unpacked(head, all()), progress, limits);
 }
 
 async function* bounded(
@@ -45,14 +47,31 @@ async function* bounded(
   }
 }
 
+/** Of a zstd frame; gzip has two. */
+const MAGIC_BYTES = 4;
+
 /** zstd's window is held in memory; 64 MiB is what `zstd --ultra` uses up to level 21. */
 const ZSTD_WINDOW_LOG_MAX = 26;
 
-function unpackerFor(head: Buffer) {
+/** How bytes are compressed, by the first of them. */
+export function compressionOf(head: Buffer): Compression {
   const magic = head.toString('hex', 0, 4);
-  if (magic.startsWith('1f8b')) {
-    return createGunzip({ chunkSize: 256 * 1024 });
-  }
-  const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX };
-  return magic === '28b52ffd' ? createZstdDecompress({ params }) : undefined;
+  if (magic.startsWith('1f8b')) return 'gzip';
+  // A zstd stream may begin with frames that readers pass over.
+  return magic === '28b52ffd' || /^5.2a4d18$/.test(magic) ? 'zstd' : 'none';
+}
+
+export type Compression = 'gzip' | 'zstd' | 'none';
+
+/** A gzip of several members and a zstd of several frames are read to their ends. */
+function unpacked(head: Buffer, bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const compression = compressionOf(head);
+  if (compression === 'none') return bytes;
+  const unpacker =
+    compression === 'gzip'
+      ? createGunzip({ chunkSize: 256 * 1024 })
+      : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } });
+  const source = Readable.from(compression === 'gzip' ? bytes : zstdFrames(bytes));
+  // The reader of the unpacker gets the error of either, so nothing is left for the callback to do.
+  return pipeline(source, unpacker, () => undefined);
 }

@@ -1,0 +1,72 @@
+// Compressed layers of several parts, as the tools of the field write them, in chunks of every size.
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { chunked } from '../tar/fixtures.ts';
+import { uncompressed } from './uncompressed.ts';
+
+const mixed = Buffer.concat([randomBytes(2000), Buffer.alloc(400_000, 'a'), randomBytes(10)]);
+const checksum = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
+const noSize = { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } };
+
+/** A frame that readers pass over. */
+function skippable(bytes: Buffer): Buffer {
+  const head = Buffer.from('5e2a4d1800000000', 'hex');
+  head.writeUInt32LE(bytes.length, 4);
+  return Buffer.concat([head, bytes]);
+}
+
+/** As zstd:chunked writes a layer: a frame for each file, then its table of contents. */
+const chunkedFrames = [
+  zstdCompressSync(mixed, checksum),
+  zstdCompressSync(Buffer.alloc(0)),
+  skippable(Buffer.alloc(0)),
+  zstdCompressSync(Buffer.alloc(3 * 1024 * 1024), noSize),
+  skippable(randomBytes(500)),
+  zstdCompressSync(Buffer.from('x')),
+  zstdCompressSync(mixed),
+  skippable(randomBytes(64)),
+];
+const whole = Buffer.concat([mixed, Buffer.alloc(3 * 1024 * 1024), Buffer.from('x'), mixed]);
+
+async function read(bytes: Buffer, chunk: number): Promise<Buffer> {
+  return await buffer(await uncompressed(Readable.from(chunked(bytes, chunk)) as Readable));
+}
+
+describe.each([1, 3, 7, 4096, 1 << 24])('in chunks of %i bytes', (chunk) => {
+  it('all frames of zstd are read, and those to be passed over are', async () => {
+    expect((await read(Buffer.concat(chunkedFrames), chunk)).equals(whole)).toBe(true);
+    expect(
+      (await read(Buffer.concat([skippable(Buffer.from('toc')), ...chunkedFrames.slice(3, 6)]), chunk)).length,
+    ).toBe(3 * 1024 * 1024 + 1);
+  });
+
+  it('all members of gzip are read', async () => {
+    const bytes = Buffer.concat([gzipSync('one'), gzipSync(''), gzipSync(Buffer.alloc(300_000)), gzipSync('end')]);
+    expect((await read(bytes, chunk)).length).toBe(300_006);
+  });
+
+  it('what is no frame, and a frame that ends too early, is refused', async () => {
+    const frame = zstdCompressSync(Buffer.from('some bytes'.repeat(50)), checksum);
+    await expect(read(Buffer.concat([frame, Buffer.from('junk')]), chunk)).rejects.toThrow(
+      'bytes behind its zstd stream',
+    );
+    for (const end of [1, 3, 5, 9]) {
+      await expect(read(Buffer.concat([frame, frame.subarray(0, -end)]), chunk)).rejects.toThrow();
+    }
+    for (const end of [1, 2, 3, 5]) {
+      await expect(read(Buffer.concat([frame, frame.subarray(0, end)]), chunk)).rejects.toThrow();
+    }
+    await expect(read(Buffer.concat([frame, skippable(Buffer.alloc(9)).subarray(0, -1)]), chunk)).rejects.toThrow(
+      'ends too early',
+    );
+  });
+});
+
+it('frames of many blocks are read', async () => {
+  const large = randomBytes(1024 * 1024);
+  const frame = zstdCompressSync(large, checksum);
+  expect((await read(Buffer.concat([frame, frame]), 65_536)).equals(Buffer.concat([large, large]))).toBe(true);
+});

@@ -1,0 +1,105 @@
+// Where the frames of a zstd stream end (RFC 8878, section 3.1): Node's decompressor stops at the first and drops what is behind it in the same chunk.
+import { LayerBroken } from './layer-limits.ts';
+
+const FRAME_MAGIC = 0xfd2fb528;
+/** Sixteen numbers in a row mark frames that readers pass over; zstd:chunked keeps its table of contents in one. */
+const SKIPPABLE_MAGIC = 0x184d2a50;
+const SKIPPABLE_MASK = 0xfffffff0;
+const BLOCK_TYPE_RLE = 1;
+
+type Part = 'magic' | 'skipped-size' | 'skipped' | 'descriptor' | 'header' | 'block-header' | 'block' | 'checksum';
+
+/** The part that the next bytes belong to, how many of it are missing, and its value so far, least byte first. */
+type State = { part: Part; left: number; read: number; value: number; hasChecksum: boolean; isLast: boolean };
+
+/**
+ * The stream without its skippable frames, in pieces that each end at the end of a frame or before it. Throws LayerBroken for what is no
+ * sequence of frames.
+ */
+export async function* zstdFrames(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  const state: State = { part: 'magic', left: 4, read: 0, value: 0, hasChecksum: false, isLast: false };
+  let magic: Buffer | undefined;
+  for await (const chunk of bytes) {
+    let start = 0;
+    for (let at = 0; at < chunk.length; ) {
+      const { part } = state;
+      at += take(state, chunk, at);
+      if (state.left > 0) break;
+      advance(state);
+      if (part === 'magic' || part === 'skipped' || part === 'skipped-size') start = at;
+      if (part === 'magic' && state.part === 'descriptor') magic = FRAME_START;
+      if (state.part !== 'magic' || at === start) continue;
+      yield joined(magic, chunk.subarray(start, at));
+      magic = undefined;
+      start = at;
+    }
+    if (!isPassed(state.part) || start === chunk.length) continue;
+    yield joined(magic, chunk.subarray(start));
+    magic = undefined;
+  }
+  if (state.part !== 'magic' || state.read > 0) throw new LayerBroken('the zstd stream of a layer ends too early');
+}
+
+const FRAME_START = Buffer.from('28b52ffd', 'hex');
+
+function isPassed(part: Part): boolean {
+  return part !== 'magic' && part !== 'skipped' && part !== 'skipped-size';
+}
+
+function joined(magic: Buffer | undefined, piece: Buffer): Buffer {
+  return magic === undefined ? piece : Buffer.concat([magic, piece]);
+}
+
+/** Takes the bytes of the present part that are in the chunk; answers how many. */
+function take(state: State, chunk: Buffer, at: number): number {
+  const count = Math.min(state.left, chunk.length - at);
+  if (state.part !== 'skipped' && state.part !== 'block') {
+    for (let index = 0; index < Math.min(count, 4); index++) {
+      if (state.read + index < 4) state.value += (chunk[at + index] ?? 0) * 256 ** (state.read + index);
+    }
+  }
+  state.read += count;
+  state.left -= count;
+  return count;
+}
+
+/** Goes to the part behind one that is complete, and behind those that are empty. */
+function advance(state: State): void {
+  do {
+    const { part, left } = next(state);
+    Object.assign(state, { part, left, read: 0, value: 0 });
+  } while (state.left === 0);
+}
+
+function next(state: State): Pick<State, 'part' | 'left'> {
+  const { part, value } = state;
+  switch (part) {
+    case 'magic':
+      if (value === FRAME_MAGIC) return { part: 'descriptor', left: 1 };
+      if ((value & SKIPPABLE_MASK) >>> 0 === SKIPPABLE_MAGIC) return { part: 'skipped-size', left: 4 };
+      throw new LayerBroken('a layer has bytes behind its zstd stream');
+    case 'skipped-size':
+      return { part: 'skipped', left: value };
+    case 'descriptor':
+      state.hasChecksum = (value & 0b100) !== 0;
+      return { part: 'header', left: headerLength(value) };
+    case 'header':
+      return { part: 'block-header', left: 3 };
+    case 'block-header':
+      state.isLast = (value & 1) === 1;
+      return { part: 'block', left: ((value >> 1) & 0b11) === BLOCK_TYPE_RLE ? 1 : value >> 3 };
+    case 'block':
+      if (!state.isLast) return { part: 'block-header', left: 3 };
+      return state.hasChecksum ? { part: 'checksum', left: 4 } : { part: 'magic', left: 4 };
+    default:
+      return { part: 'magic', left: 4 };
+  }
+}
+
+/** Window, dictionary and content size, as the descriptor says (section 3.1.1.1.1). */
+function headerLength(descriptor: number): number {
+  const isSingleSegment = (descriptor & 0b10_0000) !== 0;
+  const dictionary = [0, 1, 2, 4][descriptor & 0b11] ?? 0;
+  const size = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] ?? 0;
+  return (isSingleSegment ? 0 : 1) + dictionary + size;
+}
