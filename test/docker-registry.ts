@@ -64,6 +64,8 @@ async function configuration(directory: string, host: string, options: Options):
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(directory, 'data') }, delete: { enabled: true } },
+    // Layers that lie elsewhere are only named, never fetched.
+    validation: { manifests: { urls: { allow: ['^https://example[.]org/'] } } },
     http: { addr: host, secret: 'shared by all registries of the tests' },
     ...(Object.keys(auth).length > 0 && { auth }),
   };

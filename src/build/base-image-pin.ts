@@ -1,12 +1,21 @@
 // A registered image pinned by its digests. Its documents and layers come from outside: each is parsed, bounded, and refused in words.
+import { buffer } from 'node:stream/consumers';
 import { parsePackageDatabase } from '../debian/package-database.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { isElsewhere } from '../oci/copy.ts';
-import { type Descriptor, type ImageConfig, type Manifest, MEDIA_TYPES, type Platform } from '../oci/descriptor.ts';
+import type { Descriptor, ImageConfig, Manifest, Platform } from '../oci/descriptor.ts';
 import { readImageConfig } from '../oci/image-config.ts';
 import { mergedListing } from '../oci/layer.ts';
+import { layerMediaType } from '../oci/layer-media-type.ts';
+import { findPlatformImage } from '../oci/platform-image.ts';
 import { readIndex, readManifest } from '../oci/stored-manifest.ts';
+import { compressionOf, MAGIC_BYTES } from '../oci/uncompressed.ts';
+import type { TarHeader } from '../tar/entry.ts';
+import { TarError } from '../tar/errors.ts';
+import { printable } from '../tar/header.ts';
 import { writeListing } from '../tar/listing.ts';
+import { parentOf } from '../tar/path.ts';
+import { PathSet } from '../tar/path-index.ts';
 import { hostPlatform } from './base-image.ts';
 import { type DeclaredSystem, judgePlatform, judgeSystem } from './base-system.ts';
 import { BuildError } from './build-error.ts';
@@ -21,6 +30,8 @@ export type PinOptions = {
   workspace: Pick<Workspace, 'content'>;
   /** The manifest or index that the tag named; it and all beneath are in the store. */
   root: Descriptor;
+  /** The manifest under it that is built on, where that is known already. */
+  image?: Descriptor;
   /** As a person wrote it: `host/namespace/base/debian:12`. */
   name: string;
   /** What its owner said that it is; not judged when absent. */
@@ -41,14 +52,14 @@ export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
   }
 }
 
-async function pin({ workspace, root, name, system, platform = hostPlatform() }: PinOptions): Promise<BasePin> {
+async function pin({ workspace, root, image, name, system, platform = hostPlatform() }: PinOptions): Promise<BasePin> {
   const { content } = workspace;
-  const descriptor = await manifestFor(content, root, { name, platform });
+  const descriptor = image ?? (await manifestFor(content, root, { name, platform }));
   const manifest = await readManifest(content, descriptor);
   const settings = await readImageConfig(content, manifest.config.digest);
   refuse(name, judgePlatform(settings, platform));
   const layers = layersOf(name, manifest, settings);
-  const listing = await mergedListing(content, layers, { check: checkOwner });
+  const listing = await mergedListing(content, layers, { check: entryCheck() });
   if (system !== undefined) refuse(name, await judgeSystem(content, { layers, listing }, system));
   const packages = await fileDigest(content, { layers, listing }, DPKG_STATUS);
   if (system !== undefined && packages === undefined)
@@ -60,10 +71,32 @@ async function pin({ workspace, root, name, system, platform = hostPlatform() }:
     digest: root.digest,
     manifest: { ...descriptor, platform },
     config: manifest.config,
-    layers,
+    layers: await withLayerTypes(content, layers),
     listing: (await content.put(writeListing(listing.values()))).digest,
     ...(packages === undefined ? {} : { packages }),
     created_at: createdAt(settings),
+  };
+}
+
+/**
+ * Refuses what no build could lay out. A hard link names a file that came before it, in its own layer or one below; where links lead on the
+ * way to it, is seen when the layer is laid out.
+ */
+function entryCheck(): (header: TarHeader) => void {
+  const seen = new PathSet();
+  const links = new PathSet();
+  const isThere = (path: string): boolean => {
+    if (seen.has(path)) return true;
+    for (let folder = parentOf(path); folder !== ''; folder = parentOf(folder)) if (links.has(folder)) return true;
+    return false;
+  };
+  return (header) => {
+    checkOwner(header);
+    const { path, type, target } = header;
+    if (type === 'hardlink' && target !== undefined && !isThere(target))
+      throw new TarError('NAME', `it is a hard link to ${printable(target)}, which is not there`, printable(path));
+    if (type === 'symlink') links.add(path);
+    if (type !== 'folder') seen.add(path);
   };
 }
 
@@ -98,12 +131,27 @@ async function manifestFor(
   root: Descriptor,
   { name, platform }: { name: string; platform: Platform },
 ): Promise<Descriptor> {
-  if (root.mediaType !== MEDIA_TYPES.index && root.mediaType !== MEDIA_TYPES.dockerManifestList) return root;
-  const { manifests } = await readIndex(content, root);
-  const found = manifests.find(
-    (one) => one.platform?.os === platform.os && one.platform.architecture === platform.architecture,
-  );
-  if (found === undefined) throw failure(`${name} has no image for ${platform.os}/${platform.architecture}.`);
-  const { mediaType, digest, size } = found;
-  return { mediaType, digest, size };
+  const found = await findPlatformImage(root, platform, async (descriptor) => {
+    // Of nested indexes only those on the way to the image are brought.
+    if (descriptor !== root && (await content.stat(descriptor.digest)) === undefined) return undefined;
+    return await readIndex(content, descriptor);
+  });
+  if (found === undefined) throw failure(noImageFor(name, platform));
+  return found.image;
+}
+
+/** The refusal of an image that has nothing for the platform. */
+export function noImageFor(name: string, { os, architecture }: Platform): string {
+  return `${name} has no image for ${os}/${architecture}.`;
+}
+
+/** The same layers under the media types of OCI: those of the manifest may be Docker's, and may say another compression than there is. */
+async function withLayerTypes(content: ContentStore, layers: LayerPin[]): Promise<LayerPin[]> {
+  const typed: LayerPin[] = [];
+  for (const { diff_id, descriptor } of layers) {
+    const head = await buffer(await content.open(descriptor.digest, { start: 0, end: MAGIC_BYTES - 1 }));
+    const { digest, size } = descriptor;
+    typed.push({ diff_id, descriptor: { mediaType: layerMediaType(compressionOf(head)), digest, size } });
+  }
+  return typed;
 }

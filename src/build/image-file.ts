@@ -29,18 +29,21 @@ async function findInLayer(
   layer: LayerPin,
   path: string,
 ): Promise<Buffer | 'removed' | 'absent'> {
-  let result: 'removed' | 'absent' = 'absent';
+  let result: Buffer | 'removed' | 'absent' = 'absent';
   const stream = await content.open(layer.descriptor.digest);
   try {
     for await (const { header, body } of readTar(await uncompressed(stream), LAYER_READING)) {
       const whiteout = parseWhiteout(header.path);
-      if (whiteout !== undefined && 'path' in whiteout && hides(whiteout.path, path)) result = 'removed';
+      if (result === 'absent' && whiteout !== undefined && 'path' in whiteout && hides(whiteout.path, path))
+        result = 'removed';
       if (header.path !== path) continue;
-      if (header.type !== 'file') return 'removed';
+      // A name that stands twice in a layer is what the last says, as in its listing.
+      result = 'removed';
+      if (header.type !== 'file') continue;
       checkImageFile(header, STEP);
       const parts: Buffer[] = [];
       for await (const part of body) parts.push(Buffer.from(part));
-      return Buffer.concat(parts);
+      result = Buffer.concat(parts);
     }
     return result;
   } finally {
@@ -51,4 +54,28 @@ async function findInLayer(
 /** What is marked is the path itself or a folder above it. */
 function hides(marked: string, path: string): boolean {
   return marked === '' || path === marked || path.startsWith(`${marked}/`);
+}
+
+/**
+ * The bytes of a file that the layers hold, of any size; a hard link stands for its file. Empty where none is there, which the caller knows
+ * from the listing.
+ */
+export async function* imageFileBytes(
+  content: ContentStore,
+  { layers, path }: { layers: LayerPin[]; path: string },
+): AsyncGenerator<Uint8Array, void> {
+  for (const [index, layer] of [...layers.entries()].reverse()) {
+    const stream = await content.open(layer.descriptor.digest);
+    try {
+      for await (const { header, body } of readTar(await uncompressed(stream), LAYER_READING)) {
+        if (header.path !== path) continue;
+        if (header.type === 'file') yield* body;
+        else if (header.target !== undefined && header.type === 'hardlink')
+          yield* imageFileBytes(content, { layers: layers.slice(0, index + 1), path: header.target });
+        return;
+      }
+    } finally {
+      stream.destroy();
+    }
+  }
 }

@@ -10,6 +10,7 @@ import {
   MEDIA_TYPES,
   type Platform,
 } from '../oci/descriptor.ts';
+import { ociLayerType } from '../oci/layer-media-type.ts';
 import { describeBytes, encodeDocument, MANIFEST_BYTES_MAX, manifestTooLarge, once } from '../oci/manifest.ts';
 
 export type ImageLayer = {
@@ -44,7 +45,11 @@ export async function writeImage(content: ContentStore, input: ImageInput): Prom
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.manifest,
     config: config.descriptor,
-    layers: input.layers.map(({ descriptor: { mediaType, digest, size } }) => ({ mediaType, digest, size })),
+    layers: input.layers.map(({ descriptor: { mediaType, digest, size } }) => ({
+      mediaType: ociLayerType(mediaType),
+      digest,
+      size,
+    })),
     ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
   } satisfies Manifest);
   const index = describe(MEDIA_TYPES.index, {

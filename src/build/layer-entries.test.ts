@@ -23,8 +23,13 @@ async function* entriesOf(inputs: Iterable<TarInput>): AsyncGenerator<TarEntry, 
 async function laidOut(inputs: Iterable<TarInput>, below: ListingEntry[] = []) {
   const listing = new Map(below.map((one) => [one.path, one]));
   const found = [];
-  for await (const { header } of overlayEntries(entriesOf(inputs), { below: async () => listing })) found.push(header);
+  for await (const { header } of overlayEntries(entriesOf(inputs), { below: async () => listing, fileBelow }))
+    found.push(header);
   return found;
+}
+
+async function* fileBelow(path: string) {
+  yield Buffer.from(`bytes of ${path}`);
 }
 
 const file = (path: string, options: Parameters<typeof entry>[1] = {}) => entry(path, { content: '', ...options });
@@ -98,5 +103,43 @@ describe('overlayEntries', () => {
     const below = Array.from({ length: 39 }, (_, at) => link(`l${at}`, `${'x/../'.repeat(800)}l${at + 1}`));
     const inputs = Array.from({ length: 500 }, (_, at) => file(`l0/${at}/x`));
     await expect(laidOut(inputs, below)).rejects.toThrow('The names of a layer lead through too many links.');
+  });
+
+  const below = (path: string, more: Partial<ListingEntry>): ListingEntry => ({ ...folder(path, 0o4755), ...more });
+
+  it('copies up what a hard link names in the layers below, once, through links', async () => {
+    const headers = await laidOut(
+      [
+        file('bin/second', { type: 'hardlink', target: 'bin/first' }),
+        file('bin/third', { type: 'hardlink', target: 'usr/bin/first' }),
+        file('opt/moved', { type: 'hardlink', target: 'usr/bin/old' }),
+      ],
+      [
+        link('bin', 'usr/bin'),
+        below('usr/bin/first', { type: 'file', size: 20 }),
+        below('usr/bin/old', { type: 'hardlink', target: 'usr/bin/first' }),
+      ],
+    );
+    expect(headers.filter(({ type }) => type !== 'folder')).toEqual([
+      expect.objectContaining({ path: 'usr/bin/first', type: 'file', mode: 0o4755, uid: 5, gid: 6, size: 20 }),
+      expect.objectContaining({ path: 'usr/bin/second', type: 'hardlink', target: 'usr/bin/first' }),
+      expect.objectContaining({ path: 'usr/bin/third', type: 'hardlink', target: 'usr/bin/first' }),
+      expect.objectContaining({ path: 'usr/bin/old', type: 'file', size: 20 }),
+      expect.objectContaining({ path: 'opt/moved', type: 'hardlink', target: 'usr/bin/old' }),
+    ]);
+  });
+
+  it('refuses hard links to nothing, to folders, in circles, and to more than is copied', async () => {
+    const hard = (target: string) => [file('x', { type: 'hardlink', target })];
+    await expect(laidOut(hard('gone'))).rejects.toThrow('/x is a hard link to /gone, which is no file');
+    await expect(laidOut(hard('srv'), [folder('srv', 0o755)])).rejects.toThrow('which is no file');
+    const circle = [below('a', { type: 'hardlink', target: 'b' }), below('b', { type: 'hardlink', target: 'a' })];
+    await expect(laidOut(hard('a'), circle)).rejects.toThrow('which is no file');
+    await expect(laidOut(hard('a'), [below('a', { type: 'file', size: 2 ** 40 })])).rejects.toThrow(
+      'hard links to more than 4294967296 bytes',
+    );
+    const files = Array.from({ length: 501 }, (_, at) => below(`f${at}`, { type: 'file' }));
+    const links = files.map(({ path }) => file(`l${path}`, { type: 'hardlink', target: path }));
+    await expect(laidOut(links, files)).rejects.toThrow('hard links to more than 500 files');
   });
 });

@@ -5,6 +5,7 @@ import type { TarEntry, TarHeader, TarInput } from '../tar/entry.ts';
 import { printable } from '../tar/header.ts';
 import type { ListingEntry, MergedListing } from '../tar/listing.ts';
 import { baseName, parentOf } from '../tar/path.ts';
+import { PathSet } from '../tar/path-index.ts';
 import { parseWhiteout } from '../tar/whiteout.ts';
 import { BuildError } from './build-error.ts';
 import { imageFault } from './image-fault.ts';
@@ -23,6 +24,8 @@ const TIME_MAX = 0o77777777777;
 export type LayerEntriesOptions = {
   /** Everything under this layer, asked for only when an entry's parents are not in the layer themselves. */
   below: () => Promise<MergedListing>;
+  /** The bytes of a file under this layer. */
+  fileBelow: (path: string) => AsyncIterable<Uint8Array>;
 };
 
 /**
@@ -43,9 +46,10 @@ export async function* overlayEntries(
 
 async function* laidOut(
   entries: AsyncIterable<TarEntry>,
-  { below }: LayerEntriesOptions,
+  { below, fileBelow }: LayerEntriesOptions,
 ): AsyncGenerator<TarInput, void> {
   const folders = new LayerFolders(below);
+  const raised = new RaisedFiles({ below, fileBelow, folders });
   const meter = new ArchiveMeter(IMAGE_LIMITS);
   for await (const { header: written, body } of entries) {
     meter.add(written);
@@ -62,8 +66,14 @@ async function* laidOut(
     } else if (whiteout?.kind === 'removed') {
       yield { header: removed(whiteout.path) };
     } else {
-      folders.add(header);
-      yield { header, body };
+      const linked = await raised.ready(header);
+      if (linked.above !== undefined) {
+        for (const folder of await folders.missingAbove(linked.above.header.path)) yield { header: folder };
+        yield linked.above;
+      }
+      folders.add(linked.header);
+      raised.add(linked.header);
+      yield { header: linked.header, body };
     }
   }
 }
@@ -122,6 +132,72 @@ class LayerFolders {
       throw failure(`A layer has more than ${IMAGE_LIMITS.folderCountMax} folders.`);
     }
   }
+}
+
+/** Reading lower layers for a link takes as long as reading them; tools that link across layers do so for a few files. */
+const RAISED_COUNT_MAX = 500;
+const RAISED_BYTES_MAX = 4 * 1024 ** 3;
+/** Links that stand for one another, layer by layer. */
+const LINK_CHAIN_MAX = 40;
+
+type Below = LayerEntriesOptions & { folders: LayerFolders };
+
+/**
+ * Files of lower layers that a layer links to: a folder for overlayfs can only link within itself, so they are copied up, as overlayfs does
+ * it for a link that is made in it.
+ */
+class RaisedFiles {
+  readonly #below: Below;
+  readonly #files = new PathSet();
+  #count = 0;
+  #bytes = 0;
+
+  constructor(below: Below) {
+    this.#below = below;
+  }
+
+  add({ path, type }: TarHeader): void {
+    if (type !== 'folder') this.#files.add(path);
+  }
+
+  /** The header with the link's target where it lies, and the file to make before it. Throws BuildError for a link to nothing. */
+  async ready(header: TarHeader): Promise<{ header: TarHeader; above?: TarInput }> {
+    if (header.type !== 'hardlink' || header.target === undefined) return { header };
+    const { folders } = this.#below;
+    const { path: target } = await folders.placed({ ...header, path: header.target });
+    const linked = { ...header, target };
+    if (this.#files.has(target)) return { header: linked };
+    const above = await this.#raise(linked, target);
+    this.#files.add(target);
+    return { header: linked, above };
+  }
+
+  async #raise(link: TarHeader, target: string): Promise<TarInput> {
+    const { below, fileBelow } = this.#below;
+    const found = linkedFile(await below(), target);
+    if (found === undefined || found.type === 'folder')
+      throw failure(`/${printable(link.path)} is a hard link to /${printable(target)}, which is no file.`);
+    this.#count += 1;
+    this.#bytes += found.size;
+    if (this.#count > RAISED_COUNT_MAX)
+      throw failure(`A layer has hard links to more than ${RAISED_COUNT_MAX} files of the layers below.`);
+    if (this.#bytes > RAISED_BYTES_MAX)
+      throw failure(`A layer has hard links to more than ${RAISED_BYTES_MAX} bytes of the layers below.`);
+    const { type, mode, uid, gid, size } = found;
+    const header = { ...link, path: target, type, mode, uid, gid, size };
+    delete header.target;
+    if (found.type === 'symlink' && found.target !== undefined) header.target = found.target;
+    return type === 'file' ? { header, body: fileBelow(found.path) } : { header };
+  }
+}
+
+/** What a path names where links to links are followed to their file. */
+function linkedFile(listing: MergedListing, path: string): ListingEntry | undefined {
+  let found = listing.get(path);
+  for (let count = 0; found?.type === 'hardlink' && count < LINK_CHAIN_MAX; count++) {
+    found = listing.get(found.target ?? '');
+  }
+  return found?.type === 'hardlink' ? undefined : found;
 }
 
 function checked(header: TarHeader): TarHeader {

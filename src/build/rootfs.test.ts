@@ -55,6 +55,24 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     expect(output).toBe('1777\ntoollink\n');
   });
 
+  test('a hard link to a file of a layer further down has its bytes, mode and owner', async () => {
+    const middle = await layerOf([
+      entry('data', {}),
+      entry('data/one', { content: 'one', mode: 0o600, uid: 7 }),
+      entry('data/two', { type: 'hardlink', target: 'data/one' }),
+    ]);
+    const other = await layerOf([entry('opt/other', { content: 'other' })]);
+    const top = await layerOf([
+      entry('data/three', { type: 'hardlink', target: 'data/two' }),
+      entry('data/four', { type: 'hardlink', target: 'bin/true' }),
+    ]);
+    const output = await inside(
+      [base, middle, other, top],
+      'cat /data/one /data/two /data/three; stat -c " %a %u %h" /data/three; /data/four && echo runs',
+    );
+    expect(output).toBe('oneoneone 600 7 2\nruns\n');
+  });
+
   test('owners, modes and capabilities arrive', async () => {
     const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');
     const top = await layerOf([

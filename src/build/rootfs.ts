@@ -11,6 +11,7 @@ import { readTar } from '../tar/read.ts';
 import { writeTar } from '../tar/write.ts';
 import { BuildError } from './build-error.ts';
 import { asOwner, CommandFailed, inNewNamespace, runCommand } from './host-commands.ts';
+import { imageFileBytes } from './image-file.ts';
 import { overlayEntries } from './layer-entries.ts';
 import { endOrphans } from './orphans.ts';
 import type { LayerPin } from './plan.ts';
@@ -129,7 +130,10 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   };
   const stream = await workspace.content.open(layer.descriptor.digest);
   try {
-    const entries = overlayEntries(readTar(await uncompressed(stream), LAYER_READING), { below });
+    const entries = overlayEntries(readTar(await uncompressed(stream), LAYER_READING), {
+      below,
+      fileBelow: (path) => imageFileBytes(workspace.content, { layers: layers.slice(0, index), path }),
+    });
     const extract = hostToolCommand(host, {
       writable: target,
       command: [

@@ -28,7 +28,10 @@ export type EngineTasks = {
     output: Artifact;
   };
   verify: { input: { plan: BuildPlan; artifact: Artifact }; output: TestReport };
-  'pin-base-image': { input: { root: Descriptor; name: string; system: DeclaredSystem }; output: BasePin };
+  'pin-base-image': {
+    input: { root: Descriptor; image?: Descriptor; name: string; system: DeclaredSystem };
+    output: BasePin;
+  };
   'build-base-image': { input: { sources: string; suite: string; operating_system: string }; output: BaseImage };
 };
 

@@ -1,4 +1,6 @@
 // Looks at what a registered base image's tag names, brings a new digest into content, and records it.
+import { hostPlatform } from '../build/base-image.ts';
+import { noImageFor } from '../build/base-image-pin.ts';
 import { BuildError } from '../build/build-error.ts';
 import {
   type FollowedBaseImage,
@@ -10,9 +12,12 @@ import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
-import { copyArtifact } from '../oci/copy.ts';
+import { copyArtifact, readManifestOf } from '../oci/copy.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { findPlatformImage, type PlatformImage } from '../oci/platform-image.ts';
 import { parseReference } from '../oci/reference.ts';
+import type { Source } from '../oci/target.ts';
 import { explainTrouble, isDenied } from '../oci/trouble.ts';
 import { contentsOfBase } from './plan-contents.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
@@ -52,7 +57,7 @@ function causeOf(error: Error, { registry, container_image }: FollowedBaseImage)
   return isDenied(error) ? refused : explainTrouble(error, host);
 }
 
-/** All platforms of an image as its registry has them, compressed. The largest published ones have some 10 GB for each of two or three. */
+/** An image of one platform as its registry has it, compressed. The largest published ones have some 10 GB. */
 const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 
 /** For everything that is read of a registry in one look. Blobs that came are kept, and the next look goes on behind them. */
@@ -73,17 +78,34 @@ async function bringVersion(resources: WorkerResources, image: FollowedBaseImage
       cause_kind: 'BUILD_ERROR',
     });
   if (root.digest === image.newest_digest) return undefined;
+  const found = await findImage(source, root, name);
   try {
     await copyArtifact(source, contentTarget(resources.content), root, {
       blobBytesMax: IMAGE_BYTES_MAX,
       sourceMustHold: true,
+      only: found.chain,
     });
   } catch (error) {
     if (!time.aborted) throw error;
     const message = `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that came are kept for the next look.`;
     throw new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR' });
   }
-  const input = { root, name, system: image.operating_system };
+  const input = { root, image: found.image, name, system: image.operating_system };
   const pin = await resources.engine.run('pin-base-image', input, { signal });
   return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
+}
+
+/** Only the image for this machine's platform is brought: what an index names besides may be missing in the registry. */
+async function findImage(source: Source, root: Descriptor, name: string): Promise<PlatformImage> {
+  const platform = hostPlatform();
+  const found = await findPlatformImage(root, platform, async (descriptor) => {
+    try {
+      return await readManifestOf(source, descriptor);
+    } catch (error) {
+      if (descriptor !== root && error instanceof RegistryError && error.status === 404) return undefined;
+      throw error;
+    }
+  });
+  if (found !== undefined) return found;
+  throw new BuildError(noImageFor(name, platform), { step: 'base image', cause_kind: 'BUILD_ERROR' });
 }

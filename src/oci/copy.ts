@@ -27,6 +27,8 @@ export type CopyOptions = {
    * else. For a target that holds content of several organizations.
    */
   sourceMustHold?: boolean;
+  /** Of an index's manifests only these are copied, as for one platform; all when absent. */
+  only?: ReadonlySet<Digest>;
 };
 
 /** Enough to fill a line while some answers are awaited, without starving other copies of connections. */
@@ -54,7 +56,7 @@ export async function copyArtifact(
   options: CopyOptions = {},
 ): Promise<void> {
   const room: Room = { source, target, options };
-  const nodes = await readGraph(source, root);
+  const nodes = await readGraph(source, root, options.only);
   const blobs = blobsOf(nodes);
   checkSize(blobs, options.blobBytesMax);
   if (await adopt(room, nodes, blobs)) {
@@ -88,7 +90,7 @@ async function adopt({ target, options }: Room, manifests: Node[], blobs: Descri
 }
 
 /** Manifests and indexes below the root, children before parents, each once. */
-async function readGraph(source: Source, root: Descriptor): Promise<Node[]> {
+async function readGraph(source: Source, root: Descriptor, only?: ReadonlySet<Digest>): Promise<Node[]> {
   const nodes = new Map<Digest, Node>();
   let size = 0;
   let count = 0;
@@ -102,7 +104,7 @@ async function readGraph(source: Source, root: Descriptor): Promise<Node[]> {
     if (size > MANIFESTS_BYTES_MAX) throw tooMuch(`manifests of more than ${MANIFESTS_BYTES_MAX} bytes in total`);
     if (isIndex(node.document)) {
       for (const child of node.document.manifests) {
-        await visit(child);
+        if (only?.has(child.digest) ?? true) await visit(child);
       }
     }
     nodes.set(descriptor.digest, node);
@@ -118,6 +120,11 @@ function tooMuch(what: string): RegistryError {
 function checkSize(blobs: Descriptor[], bytesMax = Number.POSITIVE_INFINITY): void {
   const size = blobs.reduce((sum, blob) => sum + blob.size, 0);
   if (size > bytesMax) throw tooMuch(`${size} bytes, and at most ${bytesMax} are copied`);
+}
+
+/** Reads a manifest or index of a source. Throws RegistryError of the source, also for what is none. */
+export async function readManifestOf(source: Source, descriptor: Descriptor): Promise<Manifest | Index> {
+  return (await readNode(source, descriptor)).document;
 }
 
 async function readNode(source: Source, descriptor: Descriptor): Promise<Node> {

@@ -35,6 +35,11 @@ export function isManifestType(mediaType: string): boolean {
   return MANIFEST_TYPES.has(mediaType) || INDEX_TYPES.has(mediaType);
 }
 
+/** True for the two media types of indexes. */
+export function isIndexType(mediaType: string): boolean {
+  return INDEX_TYPES.has(mediaType);
+}
+
 export function isIndex(document: Manifest | Index): document is Index {
   return 'manifests' in document;
 }

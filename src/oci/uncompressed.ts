@@ -47,8 +47,8 @@ async function* bounded(
   }
 }
 
-/** Of a zstd frame; gzip has two. */
-const MAGIC_BYTES = 4;
+/** As many bytes of a layer say how it is compressed: zstd's frames have four, gzip two. */
+export const MAGIC_BYTES = 4;
 
 /** zstd's window is held in memory; 64 MiB is what `zstd --ultra` uses up to level 21. */
 const ZSTD_WINDOW_LOG_MAX = 26;

@@ -202,9 +202,10 @@ describe('laid out for a sandbox, a layer', () => {
         yield await archiveOf(entries);
       })(),
     );
-    for await (const { header } of overlayEntries(tar, { below: async () => listing })) found.push(header);
+    for await (const { header } of overlayEntries(tar, { below: async () => listing, fileBelow })) found.push(header);
     return found;
   }
+  async function* fileBelow(): AsyncGenerator<Uint8Array> {}
   const link = (path: string, target: string): ListingEntry => ({
     path,
     type: 'symlink',

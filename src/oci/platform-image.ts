@@ -1,0 +1,73 @@
+// Which image of an index is built on: the one for a platform, also in nested indexes, the plainest variant first (image-index.md, "platform").
+import type { Descriptor, Digest, Index, Manifest, Platform } from './descriptor.ts';
+import { isIndex, isIndexType, ManifestError } from './manifest.ts';
+
+/** The image, and every manifest and index from the root down to it: what a copy of it needs. */
+export type PlatformImage = { image: Descriptor; chain: ReadonlySet<Digest> };
+
+/** Reads a manifest or an index; undefined where it is not there. */
+export type ReadManifest = (descriptor: Descriptor) => Promise<Manifest | Index | undefined>;
+
+/** Tools nest an index once, for groups of platforms or for attestations. */
+const INDEX_COUNT_MAX = 64;
+const DEPTH_MAX = 8;
+
+type Candidate = { descriptor: Descriptor; above: Digest[]; rank: number };
+
+/**
+ * Finds the image of a platform under a root, which may be the image itself. What its indexes name besides need not be there. undefined
+ * where nothing fits; throws ManifestError for more indexes than are read.
+ */
+export async function findPlatformImage(
+  root: Descriptor,
+  platform: Platform,
+  read: ReadManifest,
+): Promise<PlatformImage | undefined> {
+  const candidates: Candidate[] = [];
+  const seen = new Set<Digest>();
+  const visit = async (descriptor: Descriptor, above: Digest[]): Promise<void> => {
+    if (seen.has(descriptor.digest)) return;
+    seen.add(descriptor.digest);
+    if (seen.size > INDEX_COUNT_MAX) throw tooDeep(`more than ${INDEX_COUNT_MAX} indexes`);
+    if (above.length > DEPTH_MAX) throw tooDeep(`indexes nested deeper than ${DEPTH_MAX}`);
+    const document = await read(descriptor);
+    if (document === undefined || !isIndex(document)) return;
+    const path = [...above, descriptor.digest];
+    for (const child of document.manifests) {
+      const rank = rankOf(child, platform);
+      if (rank === undefined) continue;
+      if (isIndexType(child.mediaType)) await visit(child, path);
+      else candidates.push({ descriptor: child, above: path, rank });
+    }
+  };
+  if (!isIndexType(root.mediaType)) return { image: bare(root), chain: new Set([root.digest]) };
+  await visit(root, []);
+  // The order of the index decides between equals; sorting keeps it.
+  const [best] = candidates.sort((a, b) => a.rank - b.rank);
+  if (best === undefined) return undefined;
+  return { image: bare(best.descriptor), chain: new Set([...best.above, best.descriptor.digest]) };
+}
+
+function tooDeep(what: string): ManifestError {
+  return new ManifestError('MANIFEST_INVALID', `the image has ${what}`);
+}
+
+function bare({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size };
+}
+
+/** The variant that a processor of this architecture has at least, which may be left out. */
+const PLAIN_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8' };
+/** An image that does not say its platform may be the one; its config is asked. */
+const UNSAID_RANK = 1000;
+
+/** The lowest comes first; undefined for another platform's, and for what is no image to run. */
+function rankOf({ platform, annotations, artifactType }: Descriptor, wanted: Platform): number | undefined {
+  if (annotations?.['vnd.docker.reference.type'] !== undefined || artifactType !== undefined) return undefined;
+  if (platform === undefined) return UNSAID_RANK;
+  const { os, architecture, variant = '' } = platform;
+  if (os !== wanted.os || architecture !== wanted.architecture) return undefined;
+  if (variant === '' || variant === PLAIN_VARIANTS[architecture]) return 0;
+  const number = /^v([0-9]{1,2})/.exec(variant)?.[1];
+  return number === undefined ? UNSAID_RANK - 1 : 1 + Number(number);
+}

@@ -1,0 +1,249 @@
+// Base images in all the shapes that registries hold, pushed byte by byte: a client would write them in its own way.
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { hostPlatform } from '../src/build/base-image.ts';
+import { type Descriptor, MEDIA_TYPES } from '../src/oci/descriptor.ts';
+import { isManifestType } from '../src/oci/manifest.ts';
+import type { TarInput } from '../src/tar/entry.ts';
+import { archiveOf, entry } from '../src/tar/fixtures.ts';
+import { descriptorOf, digestOf } from './registry.ts';
+
+type Document = Record<string, unknown>;
+type Blob = { bytes: Buffer; mediaType: string; diffId: string; fields?: Document };
+
+/** One repository of a registry that asks for no log-in. */
+export class ShapeRepository {
+  readonly #base: string;
+
+  constructor(host: string, repository: string) {
+    this.#base = `http://${host}/v2/${repository}`;
+  }
+
+  async blob(bytes: Buffer, mediaType: string): Promise<Descriptor> {
+    const started = await fetch(`${this.#base}/blobs/uploads/`, { method: 'POST' });
+    const url = new URL(started.headers.get('location') ?? '');
+    url.searchParams.set('digest', digestOf(bytes));
+    await expectOk(await fetch(url, { method: 'PUT', body: new Uint8Array(bytes) }));
+    return descriptorOf(bytes, mediaType);
+  }
+
+  async manifest(document: Document, mediaType: string, tag?: string): Promise<Descriptor> {
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...document }));
+    const url = `${this.#base}/manifests/${tag ?? digestOf(bytes)}`;
+    const headers = { 'content-type': mediaType };
+    await expectOk(await fetch(url, { method: 'PUT', headers, body: new Uint8Array(bytes) }));
+    return descriptorOf(bytes, mediaType);
+  }
+
+  async remove({ digest, mediaType }: Descriptor): Promise<void> {
+    const kind = isManifestType(mediaType) ? 'manifests' : 'blobs';
+    await expectOk(await fetch(`${this.#base}/${kind}/${digest}`, { method: 'DELETE' }));
+  }
+
+  async image(layers: Blob[], options: ImageOptions = {}): Promise<Descriptor> {
+    const { docker = false, platform = hostPlatform(), config = {}, tag } = options;
+    const settings = {
+      created: '2026-01-01T00:00:00Z',
+      ...platform,
+      config: { Env: ['PATH=/usr/bin'] },
+      rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
+      history: layers.map(() => ({ created_by: 'test' })),
+      ...config,
+    };
+    const configType = docker ? MEDIA_TYPES.dockerConfig : MEDIA_TYPES.config;
+    const described = await this.blob(Buffer.from(JSON.stringify(settings)), configType);
+    const held: object[] = [];
+    for (const { bytes, mediaType, fields } of layers) held.push({ ...(await this.blob(bytes, mediaType)), ...fields });
+    const type = docker ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.manifest;
+    return await this.manifest({ config: described, layers: held }, type, tag);
+  }
+
+  async index(manifests: (Descriptor | Document)[], options: { docker?: boolean; tag?: string } = {}) {
+    const type = options.docker ? MEDIA_TYPES.dockerManifestList : MEDIA_TYPES.index;
+    return await this.manifest({ manifests }, type, options.tag);
+  }
+}
+
+type ImageOptions = {
+  docker?: boolean;
+  platform?: { os: string; architecture: string; variant?: string };
+  config?: Document;
+  tag?: string;
+};
+
+async function expectOk(answer: Response): Promise<void> {
+  if (!answer.ok) throw new Error(`${answer.url}: ${answer.status} ${await answer.text()}`);
+}
+
+export function gzipLayer(tar: Buffer, mediaType: string = MEDIA_TYPES.layer): Blob {
+  return { bytes: gzipSync(tar), mediaType, diffId: digestOf(tar) };
+}
+
+export async function layerOf(entries: TarInput[], mediaType?: string): Promise<Blob> {
+  return gzipLayer(await archiveOf(entries), mediaType);
+}
+
+const STATUS = 'Package: base-files\nStatus: install ok installed\nVersion: 12\nArchitecture: all\n\n';
+/** What every image here has, and its clients look for. */
+export const SYSTEM: readonly TarInput[] = [
+  entry('etc'),
+  entry('etc/shape', { content: 'shape' }),
+  entry('etc/passwd', { content: 'root:x:0:0:root:/root:/bin/sh\n' }),
+  entry('var/lib/dpkg/status', { content: STATUS }),
+  entry('usr/lib/os-release', { content: 'ID=debian\nVERSION_ID="12"\n' }),
+];
+
+/** As zstd:chunked writes: parts in frames of their own, and a table of contents in one that readers pass over. */
+function zstdChunked(tar: Buffer): Blob {
+  const toc = zstdCompressSync(Buffer.from('{"version":1,"entries":[]}'));
+  const skippable = Buffer.concat([Buffer.from('502a4d1800000000', 'hex'), toc]);
+  skippable.writeUInt32LE(toc.length, 4);
+  const parts = [tar.subarray(0, 700), tar.subarray(700, 1024), tar.subarray(1024)].map((part) =>
+    zstdCompressSync(part),
+  );
+  const annotations = { 'io.github.containers.zstd-chunked.manifest-position': '1:2:3:1' };
+  const bytes = Buffer.concat([...parts, skippable]);
+  return { bytes, mediaType: MEDIA_TYPES.layerZstd, diffId: digestOf(tar), fields: { annotations } };
+}
+
+/** Each answers the tag under which it pushed an image that can be built on. */
+export const READ_SHAPES: Record<string, (to: ShapeRepository, tag: string) => Promise<unknown>> = {
+  'docker-v2': async (to, tag) =>
+    await to.image([await layerOf([...SYSTEM], MEDIA_TYPES.dockerLayer)], { docker: true, tag }),
+  'docker-list': async (to, tag) => {
+    const layers = [await layerOf([...SYSTEM], MEDIA_TYPES.dockerLayer)];
+    const image = await to.image(layers, { docker: true });
+    await to.index([{ ...image, platform: hostPlatform() }], { docker: true, tag });
+  },
+  nested: async (to, tag) => {
+    const image = await to.image([await layerOf([...SYSTEM])]);
+    const other = await to.image([await layerOf([])], { platform: { os: 'linux', architecture: 's390x' } });
+    const inner = await to.index([
+      { ...other, platform: { os: 'linux', architecture: 's390x' } },
+      { ...image, platform: hostPlatform() },
+    ]);
+    await to.index([{ ...(await to.index([inner])) }], { tag });
+  },
+  'zstd-chunked': async (to, tag) => await to.image([zstdChunked(await archiveOf([...SYSTEM]))], { tag }),
+  'gzip-members': async (to, tag) => {
+    const tar = await archiveOf([...SYSTEM]);
+    const bytes = Buffer.concat([gzipSync(tar.subarray(0, 512)), gzipSync(tar.subarray(512))]);
+    await to.image([{ bytes, mediaType: MEDIA_TYPES.layer, diffId: digestOf(tar) }], { tag });
+  },
+  'plain-tar': async (to, tag) => {
+    const tar = await archiveOf([...SYSTEM]);
+    await to.image([{ bytes: tar, mediaType: MEDIA_TYPES.layerTar, diffId: digestOf(tar) }], { tag });
+  },
+  'type-that-lies': async (to, tag) => {
+    const tar = await archiveOf([...SYSTEM]);
+    const bytes = zstdCompressSync(tar);
+    await to.image([{ bytes, mediaType: MEDIA_TYPES.dockerLayer, diffId: digestOf(tar) }], { docker: true, tag });
+  },
+  'missing-platforms': async (to, tag) => {
+    const platforms = ['arm64', 's390x'].filter((one) => one !== hostPlatform().architecture);
+    const image = await to.image([await layerOf([...SYSTEM])]);
+    const others = [];
+    for (const architecture of platforms) {
+      const platform = { os: 'linux', architecture };
+      others.push({ ...(await to.image([await layerOf([])], { platform })), platform });
+    }
+    await to.index([...others, { ...image, platform: hostPlatform() }], { tag });
+    for (const other of others) await to.remove(other);
+  },
+  variants: async (to, tag) => {
+    const wrong = await to.image([await layerOf([...SYSTEM, entry('etc/shape', { content: 'wrong' })])]);
+    const right = await to.image([await layerOf([...SYSTEM])]);
+    const named = (image: Descriptor, variant: string) => ({ ...image, platform: { ...hostPlatform(), variant } });
+    await to.index([named(wrong, 'v3'), named(wrong, 'v2'), { ...right, platform: hostPlatform() }], { tag });
+  },
+  'hard-link-below': async (to, tag) => {
+    const above = [entry('etc/linked', { type: 'hardlink', target: 'etc/shape' })];
+    await to.image([await layerOf([...SYSTEM]), await layerOf(above)], { tag });
+  },
+  'no-platform': async (to, tag) => await to.index([await to.image([await layerOf([...SYSTEM])])], { tag }),
+};
+
+type Refused = { push: (to: ShapeRepository, tag: string) => Promise<unknown>; cause: RegExp };
+
+/** Images that nobody can build on, and what their owner reads. */
+export const REFUSED_SHAPES: Record<string, Refused> = {
+  foreign: {
+    push: async (to, tag) => {
+      const layer = await layerOf([], 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip');
+      const layers = [await layerOf([...SYSTEM]), { ...layer, fields: { urls: ['https://example.org/layer'] } }];
+      await to.image(layers, { docker: true, tag });
+    },
+    cause: /has a layer that its registry does not hold/,
+  },
+  'wrong-diff-id': {
+    push: async (to, tag) =>
+      await to.image([{ ...(await layerOf([...SYSTEM])), diffId: digestOf(Buffer.from('other')) }], { tag }),
+    cause: /a layer is not the one that its config names/,
+  },
+  'large-owner': {
+    push: async (to, tag) => await to.image([await layerOf([...SYSTEM, entry('srv', { uid: 65_536 })])], { tag }),
+    cause: /srv belongs to user 65536, group 0; ids above 65535/,
+  },
+  'cut-zstd': {
+    push: async (to, tag) => {
+      const layer = zstdChunked(await archiveOf([...SYSTEM]));
+      await to.image([{ ...layer, bytes: layer.bytes.subarray(0, 100) }], { tag });
+    },
+    cause: /the zstd stream of a layer ends too early/,
+  },
+  'cut-gzip': {
+    push: async (to, tag) => {
+      const layer = await layerOf([...SYSTEM]);
+      await to.image([{ ...layer, bytes: layer.bytes.subarray(0, 100) }], { tag });
+    },
+    cause: /a layer is not valid gzip or zstd/,
+  },
+  xz: {
+    push: async (to, tag) => {
+      const bytes = Buffer.from('fd377a585a000004e6d6b4460200210116000000742fe5a3', 'hex');
+      await to.image([{ bytes, mediaType: MEDIA_TYPES.layerTar, diffId: digestOf(bytes) }], { tag });
+    },
+    cause: /a layer is not a valid archive: this is not a tar archive/,
+  },
+  'hard-link-to-nothing': {
+    push: async (to, tag) => {
+      const entries = [...SYSTEM, entry('etc/linked', { type: 'hardlink', target: 'etc/gone' })];
+      await to.image([await layerOf(entries)], { tag });
+    },
+    cause: /etc\/linked: it is a hard link to etc\/gone, which is not there/,
+  },
+  'no-packages': {
+    push: async (to, tag) => await to.image([await layerOf([entry('etc')])], { tag }),
+    cause: /has no dpkg database/,
+  },
+  'broken-packages': {
+    push: async (to, tag) => {
+      const broken = entry('var/lib/dpkg/status', { content: 'no field\n\n' });
+      await to.image([await layerOf([...SYSTEM, broken])], { tag });
+    },
+    cause: /its package database is not valid/,
+  },
+  'no-image': {
+    push: async (to, tag) => {
+      const config = await to.blob(Buffer.from('{"name":"chart"}'), 'application/vnd.cncf.helm.config.v1+json');
+      const { bytes } = await layerOf([]);
+      const layer = await to.blob(bytes, 'application/vnd.cncf.helm.chart.content.v1.tar+gzip');
+      await to.manifest({ config, layers: [layer] }, MEDIA_TYPES.manifest, tag);
+    },
+    cause: /cannot be used: the image config/,
+  },
+  'more-diff-ids': {
+    push: async (to, tag) => {
+      const rootfs = { type: 'layers', diff_ids: [] };
+      await to.image([await layerOf([...SYSTEM])], { config: { rootfs }, tag });
+    },
+    cause: /its config does not name its layers/,
+  },
+  'a-layer-gone': {
+    push: async (to, tag) => {
+      const layer = await layerOf([...SYSTEM, entry('srv/gone')]);
+      await to.image([layer], { tag });
+      await to.remove(descriptorOf(layer.bytes, layer.mediaType));
+    },
+    cause: /404/,
+  },
+};
