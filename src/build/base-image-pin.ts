@@ -111,7 +111,7 @@ function layersOf(name: string, { layers }: Manifest, { rootfs }: ImageConfig): 
   if (rootfs.diff_ids.length !== layers.length) {
     throw failure(`${name} is not a container image: its config does not name its layers.`);
   }
-  if (layers.some(isElsewhere)) throw failure(`${name} has a layer that its registry does not hold.`);
+  if (layers.some(isElsewhere)) throw failure(layerElsewhere(name));
   return layers.map((descriptor, index) => ({
     diff_id: rootfs.diff_ids[index] ?? descriptor.digest,
     descriptor,
@@ -138,6 +138,11 @@ async function manifestFor(
   });
   if (found === undefined) throw failure(noImageFor(name, platform));
   return found.image;
+}
+
+/** The refusal of an image with a layer that is named by `urls`. */
+export function layerElsewhere(name: string): string {
+  return `${name} has a layer that its registry does not hold (a foreign layer).`;
 }
 
 /** The refusal of an image that has nothing for the platform. */

@@ -90,3 +90,14 @@ describe('is refused at the first look, and is no fault:', () => {
     expect(found['unhealthy_cause']).toMatch(cause);
   });
 });
+
+test('a registry that is away is asked again, and whoever waits for the first version reads why', async () => {
+  await READ_SHAPES['plain-tar']?.(repository, 'late');
+  const id = await register('late');
+  const port = Number(peer.host.split(':')[1]);
+  await peer.stop();
+  await expect(look(id)).rejects.toThrow();
+  const waiting = (await api.ask('GET', `/v1/base-images/${id}`)).json();
+  expect(waiting).toMatchObject({ healthy: false });
+  expect(waiting.unhealthy_cause).toMatch(new RegExp(`127.0.0.1:${port} refuses connections`));
+});

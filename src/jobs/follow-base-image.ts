@@ -1,7 +1,8 @@
 // Looks at what a registered base image's tag names, brings a new digest into content, and records it.
 import { hostPlatform } from '../build/base-image.ts';
-import { noImageFor } from '../build/base-image-pin.ts';
+import { layerElsewhere, noImageFor } from '../build/base-image-pin.ts';
 import { BuildError } from '../build/build-error.ts';
+import { imageFault } from '../build/image-fault.ts';
 import {
   type FollowedBaseImage,
   findFollowedBaseImage,
@@ -10,11 +11,13 @@ import {
 } from '../catalog/base-image-versions.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
+import { storableText } from '../db/storable-text.ts';
 import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
-import { copyArtifact, readManifestOf } from '../oci/copy.ts';
+import { copyArtifact, isElsewhere, readManifestOf } from '../oci/copy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { isIndex } from '../oci/manifest.ts';
 import { findPlatformImage, type PlatformImage } from '../oci/platform-image.ts';
 import { parseReference } from '../oci/reference.ts';
 import type { Source } from '../oci/target.ts';
@@ -39,18 +42,25 @@ export async function followBaseImage(
     });
   } catch (error) {
     // A registry's call that was broken off says nothing of the registry.
-    if (context.signal.aborted || !isAnswer(error, context)) throw error;
-    const unhealthy_cause = causeOf(error, image);
+    if (context.signal.aborted) throw error;
+    const isFinal = isAnswer(error, context);
+    // Whoever waits for the first version reads what keeps it; a known one is only called unhealthy when the last try failed, too.
+    if (!isFinal && (!(error instanceof RegistryError) || image.newest_digest !== null)) throw error;
+    const unhealthy_cause = storableText(causeOf(error, image));
     await inTransaction(resources.db, (tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
+    if (!isFinal) throw error;
   }
 }
 
+/** True for what another try would meet again, and for the last try. */
 function isAnswer(error: unknown, context: JobContext): error is Error {
-  if (error instanceof BuildError) return true;
+  if (error instanceof BuildError || imageFault(error) !== undefined) return true;
   return error instanceof RegistryError && (!error.temporary || context.isLast);
 }
 
 function causeOf(error: Error, { registry, container_image }: FollowedBaseImage): string {
+  const fault = imageFault(error);
+  if (fault !== undefined) return `${container_image} cannot be used: ${fault}.`;
   if (!(error instanceof RegistryError) || error.side !== 'source' || !registry) return error.message;
   const { host } = splitRegistryUrl(registry.url);
   const refused = `${host} does not let these credentials read ${repositoryIn(registry.url, container_image)}. Give them the right, or send others.`;
@@ -72,11 +82,7 @@ async function bringVersion(resources: WorkerResources, image: FollowedBaseImage
   const source = abortableTarget(openRegistryTarget(resources, registry, repository), AbortSignal.any([signal, time]));
   const root = await source.resolve(reference.digest ?? reference.tag ?? 'latest');
   const name = `${splitRegistryUrl(registry.url).host}/${repositoryIn(registry.url, image.container_image)}`;
-  if (!root)
-    throw new BuildError(`${name} does not exist, or these credentials may not read it.`, {
-      step: 'base image',
-      cause_kind: 'BUILD_ERROR',
-    });
+  if (!root) throw refused(`${name} does not exist, or these credentials may not read it.`);
   if (root.digest === image.newest_digest) return undefined;
   const found = await findImage(source, root, name);
   try {
@@ -88,7 +94,7 @@ async function bringVersion(resources: WorkerResources, image: FollowedBaseImage
   } catch (error) {
     if (!time.aborted) throw error;
     const message = `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that came are kept for the next look.`;
-    throw new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR' });
+    throw refused(message);
   }
   const input = { root, image: found.image, name, system: image.operating_system };
   const pin = await resources.engine.run('pin-base-image', input, { signal });
@@ -106,6 +112,13 @@ async function findImage(source: Source, root: Descriptor, name: string): Promis
       throw error;
     }
   });
-  if (found !== undefined) return found;
-  throw new BuildError(noImageFor(name, platform), { step: 'base image', cause_kind: 'BUILD_ERROR' });
+  if (found === undefined) throw refused(noImageFor(name, platform));
+  const image = await readManifestOf(source, found.image);
+  // Before its other layers are read.
+  if (!isIndex(image) && image.layers.some(isElsewhere)) throw refused(layerElsewhere(name));
+  return found;
+}
+
+function refused(message: string): BuildError {
+  return new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR' });
 }
