@@ -60,6 +60,7 @@ type ReleaseRow = {
   customizations: CustomizationPart[];
   dependencies: string[];
   dependants: string[];
+  verified: boolean;
 };
 
 /** A catalog's releases, the newest first. At most three statements, four when relationships are expanded. */
@@ -151,6 +152,8 @@ async function readRows(db: Database, principal: Principal, ids: readonly string
       ${jsonList(sql`select ${customizationPart('v')} from release_customizations rc
         join customization_versions v on v.customization_id = rc.customization_id and v.version = rc.version
         where rc.release_id = r.id order by rc.position`)} as customizations,
+      exists (select from pipeline_phases s where s.pipeline_id = r.pipeline_id and s.type = 'VERIFICATION'
+        and s.status = 'SUCCEEDED') as verified,
       array(select e.depends_on_id from release_edges e where e.release_id = r.id order by 1) as dependencies,
       array(select e.release_id from release_edges e where e.depends_on_id = r.id order by 1) as dependants
     from unnest(${ids}::text[]) with ordinality page (id, place)
@@ -209,6 +212,7 @@ function toRelease(row: ReleaseRow): EmbeddedRelease {
     application_id: row.application_id,
     customizations: row.customizations.map((part) => toCustomization(row.catalog_id, part)),
     pipeline_id: row.pipeline_id,
+    verified: row.verified,
     supports_customizations: row.packaging_type === 'CONTAINER_IMAGE',
     // Nothing here is lent out to be tried.
     trial: false,

@@ -2,6 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { WaitingCause } from '../contract/vocabulary.ts';
 import type { Waiting } from '../contract/waiting.ts';
+import { allowsUnverified } from './catalog-settings.ts';
 import { jsonList, present, wireTime } from './wire.ts';
 import { isAlive } from './workers.ts';
 
@@ -14,6 +15,9 @@ export type WaitingRow = {
   /** What is wrong with the thing, as its last check says. */
   detail: string | null;
 };
+
+/** What is missing of a worker, as the detail of such a reason. */
+const WITH_SANDBOX = 'sandbox';
 
 /** Since when the pipeline `l` could take the step that it waits with. */
 const stepSince = sql`coalesce((select max(s.ended_at) from pipeline_phases s
@@ -46,11 +50,17 @@ const earlierPipelines = sql`
   from pipeline_edges e join pipelines earlier on earlier.id = e.waits_for_id
   where e.pipeline_id = l.id and earlier.status = 'IN_PROGRESS'`;
 
+/** Steps that a worker without a sandbox leaves alone where images have to be verified: all after the plan that make the image and try it. */
+const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and not ${allowsUnverified(sql`l.catalog_id`)})`;
+
 /** The last of the workers was seen then, as far as that is known: one that stops in order leaves no row. */
 const missingWorkers = sql`
-  select 'WORKER_MISSING' as cause, greatest(${stepSince}, (select max(seen_at) from workers)) as since,
-    null::uuid as id, null as name, null as detail
-  where not exists (select from workers where ${isAlive})`;
+  select 'WORKER_MISSING' as cause, greatest(${stepSince}, (select max(seen_at) from workers
+      where not needs.sandbox or sandbox_mode <> 'files-only')) as since,
+    null::uuid as id, null as name, case when needs.sandbox then ${WITH_SANDBOX} end as detail
+  from (select ${needsSandbox} as sandbox) needs
+  where not exists (select from workers
+    where ${isAlive} and (not needs.sandbox or sandbox_mode <> 'files-only'))`;
 
 /** The reasons of the pipeline `l`, a row each: none for one that has ended. */
 const reasons = sql`(
@@ -75,11 +85,15 @@ export function waitingOfApplications(ids: RawBuilder<unknown>): RawBuilder<neve
     order by w.since, w.cause, w.id`);
 }
 
+const NO_WORKER = 'No worker of this installation is running.';
+const NO_SANDBOX =
+  'No worker that has a sandbox is running, and this catalog does not release images that were not verified.';
+
 const SENTENCES: Record<WaitingCause, (row: { name: string; detail: string }) => string> = {
   BASE_IMAGE_UNREADABLE: ({ name, detail }) => `The base image ${name} cannot be read: ${detail}`,
   BASE_IMAGE_NOT_READ: ({ name }) => `The base image ${name} has not been read yet.`,
   REGISTRY_AWAY: ({ name, detail }) => `The registry ${name} cannot be used: ${detail}`,
-  WORKER_MISSING: () => 'No worker of this installation is running.',
+  WORKER_MISSING: ({ detail }) => (detail === WITH_SANDBOX ? NO_SANDBOX : NO_WORKER),
   EARLIER_PIPELINE: () => 'An earlier pipeline of the application has not ended.',
 };
 

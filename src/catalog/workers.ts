@@ -29,6 +29,14 @@ export async function recordWorker(tx: Transaction, worker: Worker): Promise<voi
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ seen_at: sql`now()` }))
     .execute();
   await sql`delete from workers where seen_at < now() - interval '1 day'`.execute(tx);
+  if (worker.sandbox_mode !== 'files-only') await rememberSandbox(tx);
+}
+
+/** Once a day is enough to know that the installation has sandboxes, and leaves its row alone otherwise. */
+async function rememberSandbox(tx: Transaction): Promise<void> {
+  await sql`
+    update installation set sandbox_seen_at = now()
+    where sandbox_seen_at is null or sandbox_seen_at < now() - interval '1 day'`.execute(tx);
 }
 
 /** Forgets a worker that ends in order. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 import { recordBaseImageHealth } from '../catalog/base-image-versions.ts';
 import { failPhase } from '../catalog/pipeline-steps.ts';
+import type { Role } from '../contract/vocabulary.ts';
 import { createProgram, runProgram } from './program.ts';
 
 type Ran = { out: string; err: string };
@@ -17,7 +18,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => estates.api.close());
 
-async function run(args: string[], options: { code?: number; role?: 'VIEWER' | 'EDITOR' } = {}): Promise<Ran> {
+async function run(args: string[], options: { code?: number; role?: Role } = {}): Promise<Ran> {
   const { app, acme } = estates.api;
   const [out, err] = [new PassThrough(), new PassThrough()];
   const io = { out, err, in: Readable.from([]) };
@@ -53,4 +54,13 @@ test('a failed pipeline is tried again once', async () => {
   expect([out.trim(), err]).toEqual([await catalog.openPipeline(application), '']);
   const again = await run(['retry', failed], { role: 'EDITOR', code: 1 });
   expect(again.err).toContain(`The pipeline ${out.trim()} of the application has not ended`);
+});
+
+test('the settings of the catalog are shown and changed', async () => {
+  expect((await run(['settings'])).out).toMatch(/unverified images +DEFAULT\nare released +yes/);
+  const changed = await run(['settings', '--unverified-images', 'FORBIDDEN'], { role: 'OWNER' });
+  expect(changed.out).toMatch(/unverified images +FORBIDDEN\nare released +no/);
+  const wrong = await run(['settings', '--unverified-images', 'maybe'], { role: 'OWNER', code: 2 });
+  expect(wrong.err).toContain('Allowed choices are DEFAULT, ALLOWED, FORBIDDEN');
+  expect((await run(['releases'])).out).toMatch(/VERIFIED[^\n]*\n.* yes /);
 });

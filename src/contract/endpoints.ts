@@ -5,6 +5,7 @@ import { applicationRequestEndpoints } from './application-request.ts';
 import { auditEventEndpoints } from './audit-event.ts';
 import { baseImageEndpoints } from './base-image.ts';
 import { catalogEndpoints } from './catalog.ts';
+import { catalogSettingsEndpoints } from './catalog-settings.ts';
 import { customizationEndpoints } from './customization.ts';
 import type { CallOf, EndpointDefinition, InputOf, OutputOf } from './endpoint.ts';
 import { fileEndpoints } from './file.ts';
@@ -27,6 +28,7 @@ export const endpoints = {
   ...tokenEndpoints,
   ...sessionEndpoints,
   ...catalogEndpoints,
+  ...catalogSettingsEndpoints,
   ...fileEndpoints,
   ...offeringEndpoints,
   ...applicationEndpoints,

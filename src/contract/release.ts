@@ -76,6 +76,12 @@ const members = {
   application_id: Type.Optional(Id('Identifier of the application.')),
   customizations: Type.Optional(Type.Array(Customization)),
   pipeline_id: Type.Optional(Id('Identifier of the pipeline that made it.')),
+  verified: Type.Optional(
+    Type.Boolean({
+      description:
+        'True when the image was started and passed its tests; false when no worker could start it. An addition of Larder.',
+    }),
+  ),
   supports_customizations: Type.Optional(
     Type.Boolean({ description: 'True when customizations can be applied to it.' }),
   ),

@@ -85,6 +85,9 @@ export type PhaseType = (typeof PHASE_TYPES)[number];
 export const PHASE_STATUSES = ['PENDING', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
 export type PhaseStatus = (typeof PHASE_STATUSES)[number];
 
+/** What a catalog does with images that could not be verified. */
+export const UNVERIFIED_IMAGES = ['DEFAULT', 'ALLOWED', 'FORBIDDEN'] as const;
+
 /** Why an open pipeline waits. */
 export const WAITING_CAUSES = [
   /** Its base image has no version yet, and the last attempt to read or build it failed. */

@@ -11,6 +11,8 @@ export type InstallationTable = {
   id: Generated<string>;
   /** Names the installation in its tokens. */
   issuer: string | null;
+  /** When a worker with a sandbox last reported. */
+  sandbox_seen_at: OptionalTime;
 };
 
 /** JWK members are JSON values (RFC 7517, section 4). */

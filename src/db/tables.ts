@@ -69,6 +69,7 @@ type CatalogsTable = {
   id: Generated<string>;
   organization_id: string;
   name: string;
+  unverified_images: 'ALLOWED' | 'FORBIDDEN' | null;
   created_at: DefaultTime;
   updated_at: DefaultTime;
   removed_at: OptionalTime;

@@ -36,7 +36,11 @@ const PUBLISHED_ELSEWHERE: Record<string, RegExp[]> = {
 /** Fields of Larder's own, where they apply. */
 const OURS: Record<string, RegExp[]> = {
   CatalogApplicationRequest: [/^waiting\[\]\./],
-  CustomizationDetailedPage: [/^items\[\]\.(warnings\[\]\.(code|message|path)|more_warnings_count)$/],
+  CustomizationDetailedPage: [
+    /^items\[\]\.(warnings\[\]\.(code|message|path)|more_warnings_count)$/,
+    /_releases\[\](\.release)?\.verified$/,
+  ],
+  Release: [/^verified$/],
 };
 
 let estates: TestEstates;

@@ -1,13 +1,23 @@
 // Keeps a worker without a sandbox from work that another one of the fleet can do whole.
+import { mayReleaseUnverified } from '../catalog/catalog-settings.ts';
 import { hasSandboxWorker } from '../catalog/workers.ts';
-import { JobDeclined } from '../db/queue-worker.ts';
+import { JobDeclined, JobPostponed } from '../db/queue-worker.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
+/** A worker with a sandbox that starts takes the job within this time; one without asks the database as rarely. */
+const SANDBOX_WAIT_SECONDS = 30;
+
 /**
- * Throws JobDeclined on a worker without a sandbox while one that has it is alive: an image that somebody can start is never
- * released unverified, and no script is refused that would run elsewhere. Alone, a worker does what it can.
+ * On a worker without a sandbox: throws JobDeclined while one that has it is alive, and JobPostponed while there is none and
+ * the pipeline's catalog does not release unverified images. An image that somebody can start is never released unverified,
+ * and no script is refused that would run elsewhere. Where such images may be released, the worker does what it can.
  */
-export async function leaveToSandboxes({ db, workspace }: Pick<WorkerResources, 'db' | 'workspace'>): Promise<void> {
-  if (workspace.probe.mode !== 'files-only' || !(await hasSandboxWorker(db))) return;
-  throw new JobDeclined('this worker has no sandbox; one that has takes the job');
+export async function leaveToSandboxes(
+  { db, workspace }: Pick<WorkerResources, 'db' | 'workspace'>,
+  pipelineId?: string,
+): Promise<void> {
+  if (workspace.probe.mode !== 'files-only') return;
+  if (await hasSandboxWorker(db)) throw new JobDeclined('this worker has no sandbox; one that has takes the job');
+  if (pipelineId === undefined || (await mayReleaseUnverified(db, pipelineId))) return;
+  throw new JobPostponed(SANDBOX_WAIT_SECONDS, 'no worker has a sandbox, and the catalog forbids unverified images');
 }

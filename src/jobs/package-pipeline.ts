@@ -21,7 +21,7 @@ export async function packagePipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
-  await leaveToSandboxes(resources);
+  await leaveToSandboxes(resources, pipeline_id);
   await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log) => {
     const state = await findPipelineState(resources.db, pipeline_id);
     if (!state?.plan_digest) throw new Error(`Pipeline ${pipeline_id} has no plan to build`);

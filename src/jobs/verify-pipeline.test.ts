@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
+import { updateCatalogSettings } from '../catalog/catalog-settings.ts';
 import { startPhase, succeedPhase } from '../catalog/pipeline-steps.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
 import { forgetWorker, recordWorker, type Worker } from '../catalog/workers.ts';
-import { type JobContext, JobDeclined } from '../db/queue-worker.ts';
+import { type JobContext, JobDeclined, JobPostponed } from '../db/queue-worker.ts';
 import { memoryContent } from '../oci/memory.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
@@ -44,6 +45,23 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
   const untouched = await getPipeline(house.db, house.acme.principal, where);
   expect(untouched.phases.map((phase) => phase.status)).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
   await house.write((tx) => forgetWorker(tx, able.id));
+
+  // No sandbox is left, and the catalog asks for one: the job waits, and the pipeline says so.
+  const { principal, catalog_id } = house.acme;
+  const decide = (unverified_images: 'ALLOWED' | 'FORBIDDEN') =>
+    house.write((tx) => updateCatalogSettings(tx, principal, { catalog_id, unverified_images }));
+  await decide('FORBIDDEN');
+  for (const step of [verifyPipeline, packagePipeline]) {
+    const refused = await step(resources, { pipeline_id }, context).catch((error) => error);
+    expect(refused).toBeInstanceOf(JobPostponed);
+    expect(refused).not.toBeInstanceOf(JobDeclined);
+  }
+  const waiting = await getPipeline(house.db, house.acme.principal, where);
+  expect(waiting.phases.map((phase) => phase.status)).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
+  const description = expect.stringContaining('No worker that has a sandbox is running');
+  expect(waiting.waiting).toMatchObject([{ cause: 'WORKER_MISSING', description }]);
+  await decide('ALLOWED');
+  expect(await getPipeline(house.db, house.acme.principal, where)).not.toHaveProperty('waiting');
 
   await verifyPipeline(resources, { pipeline_id }, context);
   await verifyPipeline(resources, { pipeline_id }, context);

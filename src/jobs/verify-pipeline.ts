@@ -17,7 +17,7 @@ export async function verifyPipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
-  await leaveToSandboxes(resources);
+  await leaveToSandboxes(resources, pipeline_id);
   await runPhase(resources, { pipeline_id, phase: 'VERIFICATION', context }, async (log) => {
     const state = await findPipelineState(resources.db, pipeline_id);
     const { probe } = resources.workspace;

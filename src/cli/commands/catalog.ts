@@ -1,8 +1,10 @@
 // Commands that read what may be chosen and what was chosen: offerings, applications, catalogs, operating systems.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { CatalogSettings } from '../../contract/catalog-settings.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import { UNVERIFIED_IMAGES } from '../../contract/vocabulary.ts';
 import type { Io } from '../io.ts';
-import { sayTable, shortTime } from '../output.ts';
+import { sayFields, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
 
 /** Adds the commands. */
@@ -72,6 +74,7 @@ export function addCatalogCommands(program: Command, io: Io): void {
         );
       }),
     );
+  addCatalogSettings(program, io);
   program
     .command('operating-systems')
     .description('list the operating systems that base images can be of')
@@ -84,6 +87,33 @@ export function addCatalogCommands(program: Command, io: Io): void {
             ['STATUS', ({ status }) => status],
             ['ID', ({ id }) => id],
           ]),
+        );
+      }),
+    );
+}
+
+type Settings = { unverifiedImages?: CatalogSettings['unverified_images'] };
+
+function addCatalogSettings(program: Command, io: Io): void {
+  program
+    .command('settings')
+    .description('show what is decided of the catalog, or change it')
+    .addOption(
+      new Option('--unverified-images <word>', 'release images that no worker could start and test').choices(
+        UNVERIFIED_IMAGES,
+      ),
+    )
+    .action(
+      inSession<Settings>(io, async ({ client, catalogId, show }, { unverifiedImages }) => {
+        const catalog_id = await catalogId();
+        if (unverifiedImages !== undefined) {
+          await client.call('updateCatalogSettings', { catalog_id, unverified_images: unverifiedImages });
+        }
+        show(await client.call('getCatalogSettings', { catalog_id }), (settings) =>
+          sayFields(io, {
+            'unverified images': settings.unverified_images,
+            'are released': settings.unverified_images_allowed ? 'yes' : 'no',
+          }),
         );
       }),
     );

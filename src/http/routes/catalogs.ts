@@ -1,5 +1,11 @@
-// Catalogs.
+// Catalogs and what is decided of them.
+import { getCatalogSettings, updateCatalogSettings } from '../../catalog/catalog-settings.ts';
 import { getCatalog, listCatalogs } from '../../catalog/catalogs.ts';
-import { reader } from '../handler.ts';
+import { reader, writer } from '../handler.ts';
 
-export const catalogHandlers = { listCatalogs: reader(listCatalogs), getCatalog: reader(getCatalog) };
+export const catalogHandlers = {
+  listCatalogs: reader(listCatalogs),
+  getCatalog: reader(getCatalog),
+  getCatalogSettings: reader(getCatalogSettings),
+  updateCatalogSettings: writer(updateCatalogSettings),
+};

@@ -1,0 +1,56 @@
+// What an organization decides of a catalog: an addition of ours.
+import { type Static, Type } from 'typebox';
+import { catalogParams } from './catalog.ts';
+import { defineEndpoint, OWNERS, READERS } from './endpoint.ts';
+import { Observed, Word } from './field.ts';
+import { UNVERIFIED_IMAGES } from './vocabulary.ts';
+
+const setting = Word(
+  UNVERIFIED_IMAGES,
+  'Whether images are released that no worker could start and test. DEFAULT: only where the installation never had a worker with a sandbox.',
+);
+
+export const CatalogSettings = Type.Object(
+  {
+    unverified_images: setting,
+    unverified_images_allowed: Observed(
+      Type.Boolean({ description: 'What that comes to at this moment. Where it is false, such pipelines wait.' }),
+    ),
+  },
+  { title: 'CatalogSettings' },
+);
+export type CatalogSettings = Static<typeof CatalogSettings>;
+
+export const UpdateCatalogSettingsRequest = Type.Object(
+  { unverified_images: Type.Optional(setting) },
+  { title: 'UpdateCatalogSettingsRequest' },
+);
+
+const path = '/larder/v1/catalogs/{catalog_id}/settings';
+
+const getCatalogSettings = defineEndpoint({
+  method: 'GET',
+  path,
+  summary: 'Get the settings of a catalog',
+  description: 'An addition of Larder.',
+  tag: 'Catalogs',
+  access: READERS,
+  params: Type.Object(catalogParams),
+  success: { status: 200, description: 'The settings.', body: CatalogSettings },
+  problems: [400, 404],
+});
+
+const updateCatalogSettings = defineEndpoint({
+  method: 'PATCH',
+  path,
+  summary: 'Change the settings of a catalog',
+  description: 'They hold for pipelines that run at this moment too. An addition of Larder.',
+  tag: 'Catalogs',
+  access: OWNERS,
+  params: Type.Object(catalogParams),
+  body: UpdateCatalogSettingsRequest,
+  success: { status: 204, description: 'The settings were changed.' },
+  problems: [400, 404, 413, 415],
+});
+
+export const catalogSettingsEndpoints = { getCatalogSettings, updateCatalogSettings };

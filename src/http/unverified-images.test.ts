@@ -1,0 +1,76 @@
+// Images that nobody could start: whether a catalog releases them, who decides, and what a release says of itself.
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { digestOf } from '../../test/catalog.ts';
+import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { startPhase, succeedPhase } from '../catalog/pipeline-steps.ts';
+import { recordRelease } from '../catalog/record-release.ts';
+import { reserveRevision } from '../catalog/revisions.ts';
+import { forgetWorker, recordWorker, type Worker } from '../catalog/workers.ts';
+
+let estates: TestEstates;
+let path = '';
+
+beforeAll(async () => {
+  estates = await openTestEstates();
+  path = `/larder/v1/catalogs/${estates.acme['catalog_id']?.[0]}/settings`;
+}, 60_000);
+afterAll(() => estates.api.close());
+
+async function settings(): Promise<unknown> {
+  return (await estates.api.ask('GET', path, { token: estates.api.acme.access.VIEWER })).json();
+}
+
+test('are released by default until the installation had a worker with a sandbox, also when that is gone', async () => {
+  expect(await settings()).toEqual({ unverified_images: 'DEFAULT', unverified_images_allowed: true });
+  const { catalog } = estates;
+  const worker: Worker = {
+    ...{ id: randomUUID(), host: 'vm', sandbox_mode: 'files-only', sandbox_reasons: [] },
+    ...{ limits: null, limits_reasons: [] },
+  };
+  await catalog.write((tx) => recordWorker(tx, worker));
+  expect(await settings()).toMatchObject({ unverified_images_allowed: true });
+  const able = { ...worker, id: randomUUID(), sandbox_mode: 'userns' } as const;
+  await catalog.write((tx) => recordWorker(tx, able));
+  expect(await settings()).toMatchObject({ unverified_images_allowed: false });
+  await catalog.write((tx) => forgetWorker(tx, able.id));
+  expect(await settings()).toEqual({ unverified_images: 'DEFAULT', unverified_images_allowed: false });
+});
+
+test('are what an owner says, and nobody else', async () => {
+  const { ask, acme, rival } = estates.api;
+  const change = (body: object, token = acme.access.OWNER) => ask('PATCH', path, { token, body });
+  expect((await change({ unverified_images: 'ALLOWED' }, acme.access.EDITOR)).statusCode).toBe(403);
+  expect((await change({ unverified_images: 'ALLOWED' }, rival.access.OWNER)).statusCode).toBe(404);
+  expect((await change({ unverified_images: 'MAYBE' })).json()).toMatchObject({
+    violations: [{ field: 'unverified_images', message: 'It should be one of DEFAULT, ALLOWED, FORBIDDEN.' }],
+  });
+  expect((await change({ unverified_images: 'ALLOWED' })).statusCode).toBe(204);
+  expect((await change({})).statusCode).toBe(204);
+  expect(await settings()).toEqual({ unverified_images: 'ALLOWED', unverified_images_allowed: true });
+  expect((await change({ unverified_images: 'FORBIDDEN' })).statusCode).toBe(204);
+  expect(await settings()).toEqual({ unverified_images: 'FORBIDDEN', unverified_images_allowed: false });
+  expect((await change({ unverified_images: 'DEFAULT' })).statusCode).toBe(204);
+  expect(await settings()).toEqual({ unverified_images: 'DEFAULT', unverified_images_allowed: false });
+  const { items } = (await ask('GET', '/larder/v1/audit-events?action=updateCatalogSettings')).json();
+  expect(items[0]).toMatchObject({ subject_kind: 'catalog', changed_fields: ['unverified_images'] });
+});
+
+test('a release says whether it was verified', async () => {
+  const { catalog, api } = estates;
+  const [application = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
+  const pipeline_id = await catalog.openPipeline(application);
+  const { version, stack } = await catalog.plan(pipeline_id);
+  await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: { made: true } }));
+  await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION', skipped: true }));
+  await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'DISTRIBUTION' }));
+  const place = { registry_id: catalog.acme.registry_id, repository: 'acme/containers/debian-12/nginx' };
+  await catalog.write((tx) => reserveRevision(tx, { pipeline_id, version, repositories: [place] }));
+  const digests = { content_digest: digestOf('config'), repo_digest: digestOf('index') };
+  const pushed = { ...place, ...digests, artifact_name: 'nginx', artifact_version: version };
+  const recorded = { pipeline_id, pushed: [pushed], metadata: [], customizations: stack, contents: [] };
+  const { release_ids } = await catalog.write((tx) => recordRelease(tx, recorded));
+  const of = (id: unknown) => `/v1/catalogs/${catalog.acme.catalog_id}/releases/${id}`;
+  expect((await api.ask('GET', of(release_ids[0]))).json()).toMatchObject({ verified: false });
+  expect((await api.ask('GET', of(estates.acme['release_id']?.[0]))).json()).toMatchObject({ verified: true });
+});
