@@ -11,6 +11,7 @@ import { type ImageLayer, writeImage } from './image.ts';
 import { imageConfig, readEnvironment } from './image-config.ts';
 import { DPKG_STATUS, fileDigest, type ImageState, readMergedListing, withLayer } from './image-files.ts';
 import { cachedLayer, type LayerCache } from './layer-cache.ts';
+import { withinLayerLimit } from './layer-limit.ts';
 import type { Artifact, BuildPlan } from './plan.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -42,16 +43,17 @@ export async function build(plan: BuildPlan, options: BuildOptions): Promise<Art
   });
   log.say(`${plan.product.name} ${plan.product.version} on ${plan.base.name}@${plan.base.digest}`);
   const base = await readImageConfig(content, plan.base.config.digest);
-  const layers: ImageLayer[] = plan.base.layers.map((layer) => ({
+  const below: ImageLayer[] = plan.base.layers.map((layer) => ({
     ...layer,
     created_by: `base image ${plan.base.name}`,
   }));
   let image: ImageState = { layers: plan.base.layers, listing: await readMergedListing(content, plan.base.listing) };
   const application = await applicationLayer(plan, image, { ...options, log });
   if (application !== undefined) {
-    layers.push({ ...application, created_by: `${plan.product.key} ${plan.product.version}` });
+    below.push({ ...application, created_by: `${plan.product.key} ${plan.product.version}` });
     image = await withLayer(content, image, application);
   }
+  const customizations: ImageLayer[] = [];
   let environment = { ...readEnvironment(base), ...plan.image.environment };
   let labels: Record<string, string> = {};
   for (const pin of plan.customizations) {
@@ -68,14 +70,19 @@ export async function build(plan: BuildPlan, options: BuildOptions): Promise<Art
       environment,
       cache: options.layers,
     });
-    layers.push(...done.layers.map((layer) => ({ ...layer, created_by: customizationStep(pin) })));
+    customizations.push(...done.layers.map((layer) => ({ ...layer, created_by: customizationStep(pin) })));
     image = done.image;
     environment = { ...environment, ...done.environment };
     labels = { ...labels, ...done.labels };
   }
+  const { exclusive } = workspace;
+  const finished = await withinLayerLimit(
+    { below, customizations },
+    { cache: options.layers, content, exclusive, log, signal },
+  );
   const written = await writeImage(content, {
     platform: plan.platform,
-    layers,
+    layers: finished,
     epoch: plan.epoch,
     ...imageConfig(plan, { base, environment, labels }),
   });
@@ -89,7 +96,7 @@ export async function build(plan: BuildPlan, options: BuildOptions): Promise<Art
         platform: written.platform,
         manifest: written.manifest,
         config: written.config,
-        layers: layers.map(({ descriptor }) => descriptor),
+        layers: finished.map(({ descriptor }) => descriptor),
       },
     ],
     metadata: [{ ...buildLog, mime_type: 'build_log', filename: 'build.log' }],
