@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { CustomizationWarningCode } from '../contract/customization-warning.ts';
 import { printable } from '../tar/header.ts';
+import { CERTIFICATES_MAX } from './limits.ts';
 import { subjectHash } from './subject-hash.ts';
 
 export type TrustedCertificate = {
@@ -22,44 +23,105 @@ export type TrustedCertificate = {
 };
 
 export type JudgedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_rootfs'> & {
+  /** Which one it is in its text, from 0. */
+  index: number;
   warnings: CertificateWarning[];
 };
 
-type CertificateWarning = { code: CustomizationWarningCode; message: string };
+export type CertificateWarning = { code: CustomizationWarningCode; message: string };
 
-/** PEM that is not taken; the message says why. */
+export type ReadCertificates = {
+  certificates: JudgedCertificate[];
+  /** Of those that are not taken. */
+  skipped: CertificateWarning[];
+  /** Of all that are there. */
+  count: number;
+};
+
+/** PEM that is not taken; the message says why, behind the name of what holds it. */
 export class CertificateRefused extends Error {
   override readonly name = 'CertificateRefused';
 }
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END ([A-Z0-9 ]+)-----/g;
-
-/** The certificates of a PEM text. Throws CertificateRefused for anything but certificates that are valid at `now`. */
-export function readCertificates(text: string, now: Date): JudgedCertificate[] {
+/**
+ * The certificates of a PEM text, a published bundle for example: what stands between them is comment (RFC 7468, 2). One that has expired
+ * is skipped. Throws CertificateRefused for what is no certificate, and when none is left.
+ */
+export function readCertificates(text: string, now: Date): ReadCertificates {
   // First of all, so that a key is called a key even in a text that is broken elsewhere.
   if (holdsPrivateKey(text))
     throw new CertificateRefused('holds a private key; a trust store needs the certificate only');
-  const blocks = [...text.matchAll(BLOCK)];
+  const blocks = blocksOf(text);
   if (blocks.length === 0) throw new CertificateRefused('holds no certificate in PEM (-----BEGIN CERTIFICATE-----)');
-  if (text.replace(BLOCK, '').includes('-----')) throw new CertificateRefused('holds a PEM block that is cut off');
-  return blocks.map(([block, begin, end]) => {
-    if (begin !== end || (begin !== 'CERTIFICATE' && begin !== 'X509 CERTIFICATE')) {
-      throw new CertificateRefused(`holds a PEM block "${begin}"; only CERTIFICATE may be there`);
+  const certificates: JudgedCertificate[] = [];
+  const skipped: CertificateWarning[] = [];
+  let expired = '';
+  for (const [index, block] of blocks.entries()) {
+    const judged = judge(block, { now, index, count: blocks.length });
+    if (typeof judged !== 'string') {
+      certificates.push(judged);
+      continue;
     }
-    return judge(block.replaceAll('X509 CERTIFICATE', 'CERTIFICATE'), now);
-  });
+    expired ||= judged;
+    skipped.push({ code: 'CERTIFICATE_SKIPPED', message: `The certificate of ${judged}, so it is not added.` });
+  }
+  if (certificates.length === 0) throw noneLeft(expired, blocks.length);
+  return { certificates, skipped, count: blocks.length };
+}
+
+function noneLeft(expired: string, count: number): CertificateRefused {
+  const others = count === 1 ? '' : `, and the other ${count - 1} have expired, too`;
+  return new CertificateRefused(`holds no certificate that is still valid: that of ${expired}${others}`);
+}
+
+/** No label is longer (RFC 7468, 4 to 13). */
+const BOUNDARY = /^-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----$/;
+const LABELS = ['CERTIFICATE', 'X509 CERTIFICATE'];
+
+/** The base64 lines of each block. Only whole lines are boundaries: comments may have dashes of any number. */
+function blocksOf(text: string): string[] {
+  const blocks: string[] = [];
+  let open: { label: string; lines: string[] } | undefined;
+  for (const line of text.split(/\r\n|\n|\r/)) {
+    const [, side, label = ''] = BOUNDARY.exec(line.trim()) ?? [];
+    if (side === undefined) open?.lines.push(line.trim());
+    else if ((side === 'BEGIN') !== (open === undefined) || (open !== undefined && open.label !== label))
+      throw cutOff(blocks.length);
+    else if (open === undefined) open = { label: checkedLabel(label), lines: [] };
+    else {
+      blocks.push(open.lines.join('\n'));
+      open = undefined;
+      if (blocks.length > CERTIFICATES_MAX)
+        throw new CertificateRefused(`holds more than ${CERTIFICATES_MAX} certificates`);
+    }
+  }
+  if (open !== undefined) throw cutOff(blocks.length);
+  return blocks;
+}
+
+function cutOff(index: number): CertificateRefused {
+  return new CertificateRefused(`holds a PEM block that is cut off (number ${index + 1})`);
+}
+
+function checkedLabel(label: string): string {
+  if (LABELS.includes(label)) return label;
+  throw new CertificateRefused(`holds a PEM block "${label}"; only CERTIFICATE may be there`);
 }
 
 /** True for text with the head of a private key of any kind, and of PKCS #12 turned to PEM. */
 export function holdsPrivateKey(text: string): boolean {
-  return /-----BEGIN [A-Z0-9 ]*(PRIVATE KEY|PKCS12)[A-Z0-9 ]*-----/.test(text);
+  // Labels are short; without that bound a crafted text costs the square of its length.
+  return /-----BEGIN [A-Z0-9 ]{0,64}(PRIVATE KEY|PKCS12)[A-Z0-9 ]{0,64}-----/.test(text);
 }
 
-function judge(block: string, now: Date): JudgedCertificate {
-  const { certificate, hash } = parse(block);
+type Place = { now: Date; index: number; count: number };
+
+/** The certificate, or whose it is and when it expired. */
+function judge(block: string, { now, index, count }: Place): JudgedCertificate | string {
+  const { certificate, hash } = parse(block, count === 1 ? '' : ` (number ${index + 1} of ${count})`);
   const subject = certificate.subject.replaceAll('\n', ', ');
   const notAfter = new Date(certificate.validTo);
-  if (notAfter < now) throw new CertificateRefused(`the certificate of ${subject} expired on ${day(notAfter)}`);
+  if (notAfter < now) return `${printable(subject)} expired on ${day(notAfter)}`;
   const warnings: CertificateWarning[] = [];
   const validFrom = new Date(certificate.validFrom);
   if (validFrom > now) {
@@ -71,6 +133,7 @@ function judge(block: string, now: Date): JudgedCertificate {
     warnings.push({ code: 'CERTIFICATE_NOT_AUTHORITY', message });
   }
   return {
+    index,
     pem: certificate.toString(),
     fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
     subject,
@@ -84,11 +147,11 @@ function day(time: Date): string {
   return time.toISOString().slice(0, 10);
 }
 
-function parse(block: string): { certificate: X509Certificate; hash: string } {
+function parse(block: string, which: string): { certificate: X509Certificate; hash: string } {
   try {
-    const certificate = new X509Certificate(block);
+    const certificate = new X509Certificate(`-----BEGIN CERTIFICATE-----\n${block}\n-----END CERTIFICATE-----\n`);
     return { certificate, hash: subjectHash(certificate) };
   } catch {
-    throw new CertificateRefused('holds a certificate that cannot be read: it is damaged or no X.509');
+    throw new CertificateRefused(`holds a certificate that cannot be read${which}: it is damaged or no X.509`);
   }
 }

@@ -4,7 +4,7 @@ import { readCertificates } from './certificates.ts';
 import { Accounts, composeBundle } from './composed.ts';
 import { EXAMPLE_ROOT, NOW, UNICODE_ROOT } from './fixtures.ts';
 
-const both = readCertificates(EXAMPLE_ROOT + UNICODE_ROOT, NOW);
+const both = readCertificates(EXAMPLE_ROOT + UNICODE_ROOT, NOW).certificates;
 
 describe('the bundle', () => {
   it('is the image’s own with the new ones behind', () => {

@@ -1,38 +1,19 @@
 // Judges what an archive says rather than how it is packed: its declaration, certificates and scripts, and how they go together.
 import type { Listing } from '../tar/listing.ts';
-import { baseName } from '../tar/path.ts';
-import {
-  CERTIFICATES_FOLDER,
-  DECLARATION,
-  type Entries,
-  hookOf,
-  isCertificatePath,
-  scriptTextProblem,
-  type Taken,
-} from './archive-rules.ts';
-import {
-  CertificateRefused,
-  type JudgedCertificate,
-  readCertificates,
-  type TrustedCertificate,
-} from './certificates.ts';
-import { type Declaration, type NamedCertificate, NOTHING_DECLARED, named, readDeclaration } from './declaration.ts';
+import { DECLARATION, type Entries, hookOf, scriptTextProblem, type Taken } from './archive-rules.ts';
+import type { TrustedCertificate } from './certificates.ts';
+import { type Declaration, type NamedCertificates, NOTHING_DECLARED, readDeclaration } from './declaration.ts';
 import { fieldOf, type Violations } from './errors.ts';
 import { HOOK_NAMES, type Hook, type Inspection, ROOTFS } from './inspection.ts';
-import { CERTIFICATE_BYTES_MAX, CERTIFICATES_MAX } from './limits.ts';
+import { trustedCertificates } from './trusted-certificates.ts';
 import type { Warnings } from './warnings.ts';
-
-/** A certificate with the place in the archive that brought it. */
-type FoundCertificate = TrustedCertificate & Pick<JudgedCertificate, 'warnings'>;
 
 type Judge = { violations: Violations; now: Date };
 
 /** Everything of an inspection but the sizes. What is wrong is added to the violations. */
 export function judgeContents(taken: Taken, judge: Judge): Omit<Inspection, 'size' | 'expanded'> {
   const { declaration, certificates: declared } = judgeDeclaration(taken, judge);
-  const found = [...certificatesOfRootfs(taken, judge), ...declared.map((certificate) => placed(certificate))];
-  if (found.length > CERTIFICATES_MAX) judge.violations.add('file', `more than ${CERTIFICATES_MAX} certificates`);
-  const certificates = withoutDoubles(found, taken, judge);
+  const certificates = trustedCertificates(taken, { declared, ...judge });
   const hooks = judgeHooks(taken, judge);
   judgeTogether(taken.entries, { declaration, certificates }, judge);
   const listing = taken.entries.listing;
@@ -45,65 +26,12 @@ export function judgeContents(taken: Taken, judge: Judge): Omit<Inspection, 'siz
 function judgeDeclaration(
   { contents }: Taken,
   { violations, now }: Judge,
-): { declaration: Declaration; certificates: NamedCertificate[] } {
+): { declaration: Declaration; certificates: NamedCertificates[] } {
   const bytes = contents.get(DECLARATION);
   if (bytes === undefined) return { declaration: NOTHING_DECLARED, certificates: [] };
   const tell = (line: number | undefined, message: string) =>
     violations.add(fieldOf(DECLARATION), line === undefined ? message : `line ${line}: ${message}`);
   return readDeclaration(bytes, { tell, now });
-}
-
-function placed(certificate: NamedCertificate, inRootfs?: string): FoundCertificate {
-  return {
-    ...certificate,
-    file: inRootfs ?? `${CERTIFICATES_FOLDER}${certificate.name}.crt`,
-    in_rootfs: inRootfs !== undefined,
-  };
-}
-
-/** What rootfs brings into the folder for local certificates is trusted, as update-ca-certificates would. */
-function certificatesOfRootfs({ entries, contents, warnings }: Taken, { violations, now }: Judge): FoundCertificate[] {
-  let count = 0;
-  return entries.listing
-    .filter(({ path }) => isCertificatePath(path))
-    .flatMap(({ path, type, size }) => {
-      const bytes = contents.get(path);
-      if (type === 'symlink' || type === 'hardlink')
-        warnings.add('CERTIFICATE_SKIPPED', 'The file is a link and is not added to the trust store.', path);
-      else if (size > CERTIFICATE_BYTES_MAX) violations.add(fieldOf(path), 'it is too large for a certificate');
-      else if (type === 'file' && bytes === undefined)
-        violations.add(fieldOf(path), `more than ${CERTIFICATES_MAX} certificates`);
-      // One more than the limit is enough to refuse the archive; a file holds up to 160.
-      if (bytes === undefined || count > CERTIFICATES_MAX) return [];
-      try {
-        const name = baseName(path)
-          .slice(0, -'.crt'.length)
-          .replace(/[^A-Za-z0-9._-]/g, '_');
-        const file = path.slice(ROOTFS.length);
-        const read = readCertificates(bytes.toString('latin1'), now);
-        count += read.length;
-        return named(name, read).map((certificate, index) =>
-          index === 0 ? placed(certificate, file) : placed(certificate),
-        );
-      } catch (error) {
-        if (!(error instanceof CertificateRefused)) throw error;
-        violations.add(fieldOf(path), `the file ${error.message}`);
-        return [];
-      }
-    });
-}
-
-function withoutDoubles(found: FoundCertificate[], { warnings }: Taken, { violations }: Judge): TrustedCertificate[] {
-  const names = new Set<string>();
-  return found.map(({ warnings: own, ...certificate }) => {
-    const path = certificate.in_rootfs ? ROOTFS + certificate.file : DECLARATION;
-    for (const { code, message } of own) warnings.add(code, message, path);
-    if (names.has(certificate.name)) {
-      violations.add(fieldOf(path), `there are two certificates called ${certificate.name}`);
-    }
-    names.add(certificate.name);
-    return certificate;
-  });
 }
 
 function judgeHooks({ entries, contents }: Taken, { violations }: Judge): Hook[] {

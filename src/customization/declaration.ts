@@ -1,5 +1,5 @@
 // `customization.yaml` as a value: what a customization says rather than brings.
-import { CertificateRefused, type JudgedCertificate, readCertificates } from './certificates.ts';
+import { CertificateRefused, type ReadCertificates, readCertificates } from './certificates.ts';
 import { type DeclaredFile, readFiles } from './declared-files.ts';
 import { type DeclaredUser, readUsers } from './declared-users.ts';
 import {
@@ -22,11 +22,12 @@ export type Declaration = {
   users: DeclaredUser[];
 };
 
-export type NamedCertificate = JudgedCertificate & { name: string };
+/** Certificates of one text, and the name that was given to it. */
+export type NamedCertificates = ReadCertificates & { name: string };
 export const NOTHING_DECLARED: Declaration = { packages: [], files: [], environment: {}, labels: {}, users: [] };
 
 type Context = { tell: Tell; now: Date };
-type Read = { declaration: Declaration; certificates: NamedCertificate[] };
+type Read = { declaration: Declaration; certificates: NamedCertificates[] };
 
 const KEYS = ['certificates', 'packages', 'files', 'environment', 'labels', 'users'] as const;
 
@@ -99,7 +100,7 @@ function readLabels(fields: Fields, tell: Tell): Record<string, string> {
   return Object.fromEntries(pairs.map(({ name, text }) => [name, text]));
 }
 
-function readNamedCertificates(fields: Fields, { tell, now }: Context): NamedCertificate[] {
+function readNamedCertificates(fields: Fields, { tell, now }: Context): NamedCertificates[] {
   const names = new Set<string>();
   return itemsOf(fields, 'certificates', { max: CERTIFICATES_MAX, tell }).flatMap((item) => {
     const inner = fieldsOf(item, { known: ['name', 'pem'], what: 'an entry of certificates', tell });
@@ -111,19 +112,11 @@ function readNamedCertificates(fields: Fields, { tell, now }: Context): NamedCer
     if (names.has(name)) tell(item.line, `the certificate ${name} is there twice`);
     names.add(name);
     try {
-      return named(name, readCertificates(pem, now));
+      return [{ name, ...readCertificates(pem, now) }];
     } catch (error) {
       if (!(error instanceof CertificateRefused)) throw error;
       tell(item.line, `the certificate ${name} ${error.message}`);
       return [];
     }
   });
-}
-
-/** The first takes the name, those behind it in one text take a number. */
-export function named(name: string, certificates: JudgedCertificate[]): NamedCertificate[] {
-  return certificates.map((certificate, index) => ({
-    ...certificate,
-    name: index === 0 ? name : `${name}-${index + 1}`,
-  }));
 }

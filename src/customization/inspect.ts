@@ -13,6 +13,7 @@ import { checkGrowth, GzipError, type Progress } from './gunzip.ts';
 import { type Inspection, ROOTFS } from './inspection.ts';
 import {
   CERTIFICATE_BYTES_MAX,
+  CERTIFICATE_FILES_BYTES_MAX,
   CERTIFICATES_MAX,
   ENTRIES_MAX,
   EXPANDED_BYTES_MAX,
@@ -74,6 +75,7 @@ class Inspector {
   #count = 0;
   #namesBytes = 0;
   #certificates = 0;
+  #certificateBytes = 0;
   /** Of all files, holes included. */
   #unpackedBytes = 0;
 
@@ -165,6 +167,7 @@ class Inspector {
     if (path === DECLARATION || hookOf(path) !== undefined) return true;
     if (!isCertificatePath(path) || size > CERTIFICATE_BYTES_MAX) return false;
     this.#certificates += 1;
-    return this.#certificates <= CERTIFICATES_MAX;
+    this.#certificateBytes += size;
+    return this.#certificates <= CERTIFICATES_MAX && this.#certificateBytes <= CERTIFICATE_FILES_BYTES_MAX;
   }
 }

@@ -28,12 +28,15 @@ export const WARNINGS_OF_CODE_MAX = 10;
 /** All listed warnings together: ten of each kind with usual paths take 15 KB, and a page shows a hundred customizations. */
 export const WARNINGS_BYTES_MAX = 32 * 1024;
 
-/** `customization.yaml`, each script, and each certificate file are held in memory. */
+/** `customization.yaml`, each script, and the certificate files are held in memory. */
 export const DECLARATION_BYTES_MAX = 1024 * 1024;
 export const SCRIPT_BYTES_MAX = 1024 * 1024;
-export const CERTIFICATE_BYTES_MAX = 64 * 1024;
-/** Certificates in all, and files that hold them. The public internet's whole trust store has about 150. */
-export const CERTIFICATES_MAX = 200;
+/** One file: the bundles that Debian, Mozilla and Microsoft publish take 0.2 to 0.8 MB. */
+export const CERTIFICATE_BYTES_MAX = 1024 * 1024;
+/** All certificate files together. */
+export const CERTIFICATE_FILES_BYTES_MAX = 4 * 1024 * 1024;
+/** Certificates in all, and files that hold them. The trust stores of browsers have about 150, that of Windows some 400. */
+export const CERTIFICATES_MAX = 500;
 
 /** Values a YAML document may hold, counted with its aliases followed: a bomb of aliases ends here. */
 export const YAML_NODES_MAX = 20_000;

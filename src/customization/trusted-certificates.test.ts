@@ -1,0 +1,125 @@
+// Bundles as they are published, and what of them is added to the trust store.
+import { rootCertificates } from 'node:tls';
+import { describe, expect, it } from 'vitest';
+import { EXAMPLE_ROOT, EXPIRED, inspect, LEAF, literal, refusals, rootfs, UNICODE_ROOT, yaml } from './fixtures.ts';
+
+const FOLDER = 'usr/local/share/ca-certificates/';
+const crt = (name: string, content: string) => rootfs(`${FOLDER}${name}.crt`, { content });
+
+/** Mozilla's roots as curl and certifi publish them: titles underlined with dashes, comments in front of each. */
+function bundle(end = '\n'): string {
+  const blocks = rootCertificates.map(
+    (pem, index) =>
+      `\nRoot ${index} -- a title -----\n==========\n# Issuer: CN=- O=--\n-----------------------\n${pem}\n`,
+  );
+  return `\ufeff##\n## Bundle of CA Root Certificates ----- as of today\n##\n${blocks.join('')}`.replaceAll('\n', end);
+}
+
+describe('a published bundle', () => {
+  it.each([
+    ['Unix', '\n'],
+    ['Windows', '\r\n'],
+  ])('is taken whole, with line ends of %s', async (_, end) => {
+    const { certificates } = await inspect([crt('mozilla', bundle(end))]);
+    expect(rootCertificates.length).toBeGreaterThan(100);
+    expect(certificates.length).toBeGreaterThan(rootCertificates.length * 0.9);
+    expect(new Set(certificates.map(({ name }) => name)).size).toBe(certificates.length);
+    expect(certificates.filter(({ in_rootfs: inRootfs }) => inRootfs).length).toBeLessThanOrEqual(1);
+  });
+
+  it('is taken from the declaration, too', async () => {
+    const { certificates } = await inspect([
+      yaml('certificates:', '  - name: mozilla', `    pem: ${literal(rootCertificates.join('\n'))}`),
+    ]);
+    expect(certificates.length).toBeGreaterThan(100);
+  });
+
+  it('with comments and dashes changes nothing in the certificates', async () => {
+    const plain = await inspect([crt('mozilla', rootCertificates.join('\n'))]);
+    expect((await inspect([crt('mozilla', bundle())])).certificates).toEqual(plain.certificates);
+  });
+});
+
+describe('what is skipped', () => {
+  it('an expired certificate, wherever it stands', async () => {
+    const { certificates, warnings } = await inspect([crt('mixed', EXPIRED + EXAMPLE_ROOT + EXPIRED + UNICODE_ROOT)]);
+    // The file begins with the expired one, so OpenSSL would find that under the file's name.
+    expect(certificates.map(({ name, file, in_rootfs: own }) => [name, file, own])).toEqual([
+      ['mixed-2', `${FOLDER}mixed-2.crt`, false],
+      ['mixed-4', `${FOLDER}mixed-4.crt`, false],
+    ]);
+    expect(warnings).toEqual([
+      {
+        code: 'CERTIFICATE_SKIPPED',
+        message: 'The certificate of CN=Old Root expired on 2026-11-20, so it is not added.',
+        path: `rootfs/${FOLDER}mixed.crt`,
+      },
+    ]);
+  });
+
+  it('a repeated one, in one text and in several', async () => {
+    const { certificates, warnings } = await inspect([
+      crt('a', EXAMPLE_ROOT + EXAMPLE_ROOT),
+      crt('b', UNICODE_ROOT),
+      crt('c', UNICODE_ROOT),
+      yaml('certificates:', '  - name: d', `    pem: ${literal(EXAMPLE_ROOT)}`),
+    ]);
+    expect(certificates.map(({ name }) => name)).toEqual(['a', 'b']);
+    expect(warnings.map(({ code, path }) => [code, path])).toEqual([
+      ['CERTIFICATE_SKIPPED', `rootfs/${FOLDER}a.crt`],
+      ['CERTIFICATE_SKIPPED', `rootfs/${FOLDER}c.crt`],
+      ['CERTIFICATE_SKIPPED', 'customization.yaml'],
+    ]);
+    expect(warnings[0]?.message).toMatch(/^The certificate of .* is there more than once and is added once\.$/);
+  });
+
+  it('further certificates get names that nothing else has', async () => {
+    const { certificates } = await inspect([
+      crt('x', EXAMPLE_ROOT + UNICODE_ROOT),
+      crt('x-2', LEAF),
+      crt('x-3', EXAMPLE_ROOT),
+    ]);
+    expect(certificates.map(({ name }) => name)).toEqual(['x', 'x-4', 'x-2']);
+  });
+});
+
+describe('refused', () => {
+  const told = async (content: string) => (await refusals(crt('a', content)))[0];
+
+  it('a bundle with none left', async () => {
+    expect(await told(EXPIRED + EXPIRED)).toBe(
+      `file:rootfs/${FOLDER}a.crt: the file holds no certificate that is still valid: that of CN=Old Root expired on 2026-11-20, and the other 1 have expired, too`,
+    );
+  });
+
+  it('blocks that are cut off, mixed up, or something else', async () => {
+    const [first = '', ...rest] = EXAMPLE_ROOT.trimEnd().split('\n');
+    expect(await told(EXAMPLE_ROOT + EXAMPLE_ROOT.slice(0, -5))).toContain('cut off (number 2)');
+    expect(await told(rest.join('\n'))).toContain('cut off (number 1)');
+    expect(await told(`${first}\n${EXAMPLE_ROOT}`)).toContain('cut off (number 1)');
+    expect(await told(EXAMPLE_ROOT.replace('END CERT', 'END X509 CERT'))).toContain('cut off');
+    expect(await told(EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE'))).toContain(
+      '"TRUSTED CERTIFICATE"',
+    );
+    expect(await told(EXAMPLE_ROOT + UNICODE_ROOT.replace('MIIC', 'MIID'))).toContain('cannot be read (number 2 of 2)');
+  });
+
+  it('more than 500 certificates, and files of more than 4 MiB together', async () => {
+    expect(await told(EXAMPLE_ROOT.repeat(501))).toContain('the file holds more than 500 certificates');
+    expect(await refusals(crt('a', EXAMPLE_ROOT.repeat(300)), crt('b', UNICODE_ROOT.repeat(201)))).toEqual([
+      'file: more than 500 certificates',
+    ]);
+    expect(await refusals(crt('a', EXAMPLE_ROOT.repeat(300)), crt('b', UNICODE_ROOT.repeat(200)))).toEqual([]);
+    const large = EXAMPLE_ROOT + '\n'.repeat(1_000_000);
+    const files = [1, 2, 3, 4, 5].map((number) => crt(String(number), large));
+    expect(await refusals(...files)).toEqual([
+      `file:rootfs/${FOLDER}5.crt: with it, the archive has more than 500 certificate files or 4194304 bytes of them`,
+    ]);
+  });
+
+  it('a crafted label costs no more than its length', async () => {
+    const started = performance.now();
+    expect(await told(`-----BEGIN ${'PRIVATE KEY'.repeat(90_000)}`)).toContain('holds no certificate');
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+});

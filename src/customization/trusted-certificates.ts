@@ -1,0 +1,127 @@
+// All certificates that a customization adds to the trust store, with the names under which the image has them.
+import { baseName } from '../tar/path.ts';
+import { CERTIFICATES_FOLDER, DECLARATION, isCertificatePath, type Taken } from './archive-rules.ts';
+import {
+  CertificateRefused,
+  type JudgedCertificate,
+  readCertificates,
+  type TrustedCertificate,
+} from './certificates.ts';
+import type { NamedCertificates } from './declaration.ts';
+import { fieldOf, type Violations } from './errors.ts';
+import { ROOTFS } from './inspection.ts';
+import { CERTIFICATE_BYTES_MAX, CERTIFICATE_FILES_BYTES_MAX, CERTIFICATES_MAX } from './limits.ts';
+
+type Judge = { declared: NamedCertificates[]; violations: Violations; now: Date };
+
+/** Certificates of one text with its place: `path` in the archive, `file` in the image where rootfs brings it. */
+type Source = NamedCertificates & { path: string; file?: string };
+
+/** Those of rootfs and of the declaration, each once. */
+export function trustedCertificates(taken: Taken, judge: Judge): TrustedCertificate[] {
+  const declared = judge.declared.map((one): Source => ({ ...one, path: DECLARATION }));
+  const sources = [...sourcesOfRootfs(taken, judge), ...declared];
+  const count = sources.reduce((sum, one) => sum + one.count, 0);
+  if (count > CERTIFICATES_MAX) judge.violations.add('file', `more than ${CERTIFICATES_MAX} certificates`);
+  const naming = new Naming(taken, judge.violations);
+  const kept = withoutRepeated(sources, taken);
+  for (const { source, certificate } of kept) if (certificate.index === 0) naming.claim(source);
+  return kept.map(({ source, certificate }) => {
+    const { index, warnings, ...trusted } = certificate;
+    for (const { code, message } of warnings) taken.warnings.add(code, message, source.path);
+    const name = index === 0 ? source.name : naming.free(source.name, index + 1);
+    const inRootfs = index === 0 && source.file !== undefined;
+    const file = inRootfs && source.file !== undefined ? source.file : `${CERTIFICATES_FOLDER}${name}.crt`;
+    return { ...trusted, name, file, in_rootfs: inRootfs };
+  });
+}
+
+/** What rootfs brings into the folder for local certificates is trusted, as update-ca-certificates would. */
+function sourcesOfRootfs({ entries, contents, warnings }: Taken, { violations, now }: Judge): Source[] {
+  const sources: Source[] = [];
+  let count = 0;
+  for (const { path, type, size } of entries.listing) {
+    if (!isCertificatePath(path) || type === 'folder') continue;
+    const bytes = contents.get(path);
+    if (type !== 'file') {
+      warnings.add('CERTIFICATE_SKIPPED', 'The file is a link and is not added to the trust store.', path);
+    } else if (size > CERTIFICATE_BYTES_MAX) {
+      violations.add(fieldOf(path), `it is larger than the ${CERTIFICATE_BYTES_MAX} bytes that certificates may have`);
+    } else if (bytes === undefined) {
+      const most = `${CERTIFICATES_MAX} certificate files or ${CERTIFICATE_FILES_BYTES_MAX} bytes of them`;
+      violations.add(fieldOf(path), `with it, the archive has more than ${most}`);
+    } else if (count <= CERTIFICATES_MAX) {
+      // One more than the limit is enough to refuse the archive.
+      const read = readFile(bytes, { path, violations, now });
+      if (read !== undefined) sources.push(read);
+      count += read?.count ?? 0;
+    }
+  }
+  return sources;
+}
+
+function readFile(
+  bytes: Buffer,
+  { path, violations, now }: { path: string; violations: Violations; now: Date },
+): Source | undefined {
+  const name = baseName(path)
+    .slice(0, -'.crt'.length)
+    .replace(/[^A-Za-z0-9._-]/g, '_');
+  try {
+    return { name, path, file: path.slice(ROOTFS.length), ...readCertificates(bytes.toString('latin1'), now) };
+  } catch (error) {
+    if (!(error instanceof CertificateRefused)) throw error;
+    violations.add(fieldOf(path), `the file ${error.message}`);
+    return undefined;
+  }
+}
+
+/** Warns of those that are skipped: the expired and the repeated. */
+function withoutRepeated(sources: Source[], { warnings }: Taken): { source: Source; certificate: JudgedCertificate }[] {
+  const known = new Set<string>();
+  return sources.flatMap((source) => {
+    for (const { code, message } of source.skipped) warnings.add(code, message, source.path);
+    return source.certificates.flatMap((certificate) => {
+      const { fingerprint, subject } = certificate;
+      if (known.has(fingerprint)) {
+        const message = `The certificate of ${subject.slice(0, SUBJECT_SHOWN_MAX)} is there more than once and is added once.`;
+        warnings.add('CERTIFICATE_SKIPPED', message, source.path);
+        return [];
+      }
+      known.add(fingerprint);
+      return [{ source, certificate }];
+    });
+  });
+}
+
+/** Characters of a subject in a message. */
+const SUBJECT_SHOWN_MAX = 256;
+
+/** Names are file names in the image. */
+class Naming {
+  readonly #taken: Taken;
+  readonly #violations: Violations;
+  readonly #names = new Set<string>();
+
+  constructor(taken: Taken, violations: Violations) {
+    this.#taken = taken;
+    this.#violations = violations;
+  }
+
+  /** Takes the name that a text was given for its first certificate. */
+  claim({ name, path }: Source): void {
+    if (this.#names.has(name)) this.#violations.add(fieldOf(path), `there are two certificates called ${name}`);
+    this.#names.add(name);
+  }
+
+  /** A further certificate of a text is called NAME-2, NAME-3 and so on, past the names that others have. */
+  free(name: string, from: number): string {
+    for (let number = from; ; number++) {
+      const free = `${name}-${number}`;
+      const file = `${ROOTFS}${CERTIFICATES_FOLDER}${free}.crt`;
+      if (this.#names.has(free) || this.#taken.entries.get(file) !== undefined) continue;
+      this.#names.add(free);
+      return free;
+    }
+  }
+}
