@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Digest, RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
+import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 import { addUses } from './content-uses.ts';
 import { createPipelines, enqueueReady } from './pipeline-wishes.ts';
@@ -176,4 +177,15 @@ export async function findNewestPin(db: Database, baseImageId: string): Promise<
     .limit(1)
     .executeTakeFirst();
   return newest?.pin;
+}
+
+/** Before the pipelines that wait for it. */
+const BRING_PRIORITY = 30;
+
+/** Enqueues a look at a base image whose content is lost. */
+export async function bringBaseImage(tx: Transaction, baseImageId: string): Promise<void> {
+  const image = await findFollowedBaseImage(tx, baseImageId);
+  if (!image) return;
+  const task = image.source === 'ARCHIVE' ? 'build-base-image' : 'follow-base-image';
+  await enqueue(tx, task, { base_image_id: baseImageId }, { key: `lost ${baseImageId}`, priority: BRING_PRIORITY });
 }

@@ -7,7 +7,7 @@ import { enqueue } from '../db/queue.ts';
 import { storableText } from '../db/storable-text.ts';
 import { json } from '../db/tables.ts';
 import { markBroken } from './broken-customizations.ts';
-import { addUses } from './content-uses.ts';
+import { addUses, dropUses } from './content-uses.ts';
 import { allowFiles } from './files.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { createPipelines, enqueueFollowers, stepOptions } from './pipeline-wishes.ts';
@@ -75,6 +75,17 @@ export async function recordPlan(
   }
   await enqueue(tx, 'package-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
   return 'BUILD';
+}
+
+/** Forgets a plan whose content is lost, and enqueues the planning again. Does nothing once the pipeline is over or was built. */
+export async function planAgain(tx: Transaction, pipelineId: string): Promise<'PLAN' | 'ENDED'> {
+  const pipeline = await lockPipeline(tx, pipelineId);
+  const built = isOver(await phaseStatus(tx, { pipeline_id: pipelineId, phase: 'PACKAGING' }));
+  if (pipeline.status !== 'IN_PROGRESS' || built) return 'ENDED';
+  await tx.updateTable('pipelines').set({ plan_digest: null }).where('id', '=', pipeline.id).execute();
+  await dropUses(tx, { kind: 'plan', id: pipeline.id });
+  await enqueue(tx, 'plan-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
+  return 'PLAN';
 }
 
 export type FinishedPhase = {

@@ -21,7 +21,7 @@ import { hostedTarget } from '../registry/target.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { openPhaseLog, waitForRoom } from './phase.ts';
-import { contentsOfBase } from './plan-contents.ts';
+import { contentsOfBase, listMissing } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Builds unless the packages it was built of are still the archive's. Throws JobPostponed while the disk is nearly full. */
@@ -58,7 +58,7 @@ function isAnswer(error: unknown): error is Error {
 }
 
 async function hasMoved({ content }: WorkerResources, { apt }: Archive, pin: BasePin): Promise<boolean> {
-  if (!pin.packages) return true;
+  if (!pin.packages || (await listMissing(content, contentsOfBase(pin))).length > 0) return true;
   const installed = installedPackages(await readPackageDatabase(content, pin.packages));
   const offered = await apt.versionsOf(installed.map((one) => one.name));
   const candidates = new Map(offered.map((one) => [one.name, one.candidate]));

@@ -24,9 +24,9 @@ import { RegistryError, reworded } from '../oci/errors.ts';
 import type { Target } from '../oci/target.ts';
 import { explainRefusal, explainTrouble, isDenied } from '../oci/trouble.ts';
 import { findCustomizationFacts } from './customization-facts.ts';
-import { contentsOfArtifact } from './package-pipeline.ts';
+import { readHeldPlan } from './held-artifact.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
-import { contentsOfPlan, readPlan } from './plan-contents.ts';
+import { contentsOfArtifact, contentsOfPlan, findPlan } from './plan-contents.ts';
 import { attachReports } from './referrer-reports.ts';
 import { openRegistryTarget, pushedRepositoryIn, splitRegistryUrl } from './registry-target.ts';
 import { immutableTag, repositoryOf, rollingTags } from './tags.ts';
@@ -47,8 +47,8 @@ export async function distributePipeline(
     const state = await findPipelineState(resources.db, pipeline_id);
     if (!state?.plan_digest || !state.artifact)
       throw new Error(`Pipeline ${pipeline_id} has no artifact to distribute`);
-    const plan = await readPlan(resources.content, state.plan_digest);
     const artifact = state.artifact as Artifact;
+    const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
     const places = await openPlaces(resources, state, context.signal);
     const tag = await reserveTag(resources, { state, plan, artifact, places });
     if (tag === undefined) return;
@@ -190,7 +190,7 @@ async function writeTriggerInfo(
   { plan, tag }: Pushing,
 ): Promise<MetadataFile> {
   const previous = (await findPlanInputs(db, state.pipeline_id))?.previous;
-  const previousPlan = previous && (await readPlan(content, previous.plan_digest));
+  const previousPlan = previous && (await findPlan(content, previous.plan_digest));
   const document = triggerInfo({
     pipeline_id: state.pipeline_id,
     triggers: state.triggers,

@@ -3,9 +3,11 @@ import { hostPlatform } from '../build/base-image.ts';
 import { layerElsewhere, noImageFor } from '../build/base-image-pin.ts';
 import { BuildError } from '../build/build-error.ts';
 import { imageFault } from '../build/image-fault.ts';
+import type { BasePin } from '../build/plan.ts';
 import {
   type FollowedBaseImage,
   findFollowedBaseImage,
+  findNewestPin,
   recordBaseImageHealth,
   recordBaseImageVersion,
 } from '../catalog/base-image-versions.ts';
@@ -22,7 +24,7 @@ import { findPlatformImage, type PlatformImage } from '../oci/platform-image.ts'
 import { parseReference } from '../oci/reference.ts';
 import type { Source } from '../oci/target.ts';
 import { explainTrouble, isDenied } from '../oci/trouble.ts';
-import { contentsOfBase } from './plan-contents.ts';
+import { contentsOfBase, listMissing } from './plan-contents.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
@@ -73,6 +75,12 @@ const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 /** For everything that is read of a registry in one look. Blobs that came are kept, and the next look goes on behind them. */
 const READ_MS_MAX = 2 * 3600 * 1000;
 
+/** Content of a version that is known may be lost: a folder that is older than the database. */
+async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseImage): Promise<boolean> {
+  const pin = (await findNewestPin(db, id)) as BasePin;
+  return (await listMissing(content, contentsOfBase(pin))).length === 0;
+}
+
 async function bringVersion(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal) {
   const { registry } = image;
   if (!registry) throw new Error(`Base image ${image.id} is of no registry`);
@@ -83,7 +91,7 @@ async function bringVersion(resources: WorkerResources, image: FollowedBaseImage
   const root = await source.resolve(reference.digest ?? reference.tag ?? 'latest');
   const name = `${splitRegistryUrl(registry.url).host}/${repositoryIn(registry.url, image.container_image)}`;
   if (!root) throw refused(`${name} does not exist, or these credentials may not read it.`);
-  if (root.digest === image.newest_digest) return undefined;
+  if (root.digest === image.newest_digest && (await isWhole(resources, image))) return undefined;
   const found = await findImage(source, root, name);
   try {
     await copyArtifact(source, contentTarget(resources.content), root, {

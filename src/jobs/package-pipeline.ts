@@ -2,7 +2,7 @@
 import type { Artifact, BuildPlan } from '../build/plan.ts';
 import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../catalog/built.ts';
 import { findCustomizationNames } from '../catalog/customization-inspections.ts';
-import { succeedPhase } from '../catalog/pipeline-steps.ts';
+import { planAgain, succeedPhase } from '../catalog/pipeline-steps.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { type Database, inTransaction } from '../db/database.ts';
@@ -12,7 +12,7 @@ import type { BuiltLayer } from '../oci/layer.ts';
 import { findInspections } from './inspections.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { type PhaseLog, runPhase } from './phase.ts';
-import { readPlan } from './plan-contents.ts';
+import { contentsOfArtifact, findKeptPlan, listMissing } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Builds, and enqueues the verification. */
@@ -26,9 +26,14 @@ export async function packagePipeline(
     const state = await findPipelineState(resources.db, pipeline_id);
     if (!state?.plan_digest) throw new Error(`Pipeline ${pipeline_id} has no plan to build`);
     const plan_digest = state.plan_digest;
-    const plan = await readPlan(resources.content, plan_digest);
-    const known = (await inTransaction(resources.db, (tx) => useArtifact(tx, plan_digest))) as Artifact | undefined;
-    const artifact = known ?? (await buildPlan(resources, plan, { log, signal: context.signal }));
+    const artifact =
+      (await findArtifact(resources, plan_digest)) ??
+      (await buildKeptPlan(resources, plan_digest, { log, signal: context.signal }));
+    if (!artifact) {
+      resources.log.warn({ pipeline_id }, 'the content of a plan is not held in full: the pipeline plans anew');
+      await inTransaction(resources.db, (tx) => planAgain(tx, pipeline_id));
+      return;
+    }
     const contents = contentsOfArtifact(artifact);
     const { metadata } = artifact;
     await inTransaction(resources.db, async (tx) => {
@@ -40,6 +45,24 @@ export async function packagePipeline(
       await succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact, metadata, contents });
     });
   });
+}
+
+/** What an equal plan made; undefined where its content is not held any more. */
+async function findArtifact({ db, content }: WorkerResources, planDigest: Digest): Promise<Artifact | undefined> {
+  const known = (await inTransaction(db, (tx) => useArtifact(tx, planDigest))) as Artifact | undefined;
+  if (!known) return undefined;
+  const contents = [...contentsOfArtifact(known), ...known.metadata.map((file) => file.digest)];
+  return (await listMissing(content, contents)).length === 0 ? known : undefined;
+}
+
+/** Undefined where the plan, or something that it names, is not held any more. */
+async function buildKeptPlan(
+  resources: WorkerResources,
+  planDigest: Digest,
+  options: BuildOptions,
+): Promise<Artifact | undefined> {
+  const plan = await findKeptPlan(resources.content, planDigest);
+  return plan && (await buildPlan(resources, plan, options));
 }
 
 type BuildOptions = { log: PhaseLog; signal: AbortSignal };
@@ -76,11 +99,4 @@ function layerCache(db: Database, content: ContentStore) {
       await inTransaction(db, (tx) => recordBuiltLayer(tx, { key, layer, contents }));
     },
   };
-}
-
-/** Everything that an artifact consists of. */
-export function contentsOfArtifact(artifact: Artifact): Digest[] {
-  const images = artifact.manifests.flatMap(({ manifest, config, layers }) => [manifest, config, ...layers]);
-  const packages = artifact.packages ? [artifact.packages] : [];
-  return [artifact.index.digest, ...images.map((one) => one.digest), ...packages];
 }

@@ -1,7 +1,7 @@
 // Plans in and out of content, and what each of them keeps there.
 import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
-import type { BasePin, BuildPlan } from '../build/plan.ts';
+import type { Artifact, BasePin, BuildPlan } from '../build/plan.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { canonicalJson } from '../recipes/canonical-json.ts';
@@ -19,13 +19,30 @@ export async function readPlan(content: ContentStore, digest: Digest): Promise<B
 
 /** A plan that was kept, undefined when it or something that it names is not held any more: nothing can be built of it. */
 export async function findKeptPlan(content: ContentStore, digest: Digest): Promise<BuildPlan | undefined> {
-  // `touch` leaves a sweep no time between this look and the uses that are recorded of the plan.
-  if (!(await content.touch(digest))) return undefined;
-  const plan = await readPlan(content, digest);
-  for (const named of contentsOfPlan(plan)) {
-    if (!(await content.touch(named))) return undefined;
-  }
-  return plan;
+  const plan = await findPlan(content, digest);
+  return plan && (await isHeld(content, contentsOfPlan(plan))) ? plan : undefined;
+}
+
+/** The same for a plan whose customizations are chosen anew. */
+export async function findKeptProductPlan(content: ContentStore, digest: Digest): Promise<BuildPlan | undefined> {
+  const plan = await findPlan(content, digest);
+  return plan && (await isHeld(content, contentsOfPlan({ ...plan, customizations: [] }))) ? plan : undefined;
+}
+
+/** The plan alone; undefined when it is not held any more. */
+export async function findPlan(content: ContentStore, digest: Digest): Promise<BuildPlan | undefined> {
+  return (await content.touch(digest)) ? await readPlan(content, digest) : undefined;
+}
+
+/** The contents that are not held. `touch` leaves a sweep no time between this look and the uses that are recorded of the others. */
+export async function listMissing(content: ContentStore, digests: readonly Digest[]): Promise<Digest[]> {
+  const missing: Digest[] = [];
+  for (const digest of new Set(digests)) if (!(await content.touch(digest))) missing.push(digest);
+  return missing;
+}
+
+async function isHeld(content: ContentStore, digests: readonly Digest[]): Promise<boolean> {
+  return (await listMissing(content, digests)).length === 0;
 }
 
 /** Everything that a base image's pin names. */
@@ -41,4 +58,11 @@ export function contentsOfPlan(plan: BuildPlan): Digest[] {
   const pins = plan.packages.map((pin) => pin.digest);
   const files = plan.files.map((file) => file.digest);
   return [...contentsOfBase(plan.base), ...pins, ...files, ...customizations];
+}
+
+/** Everything that an artifact consists of. */
+export function contentsOfArtifact(artifact: Artifact): Digest[] {
+  const images = artifact.manifests.flatMap(({ manifest, config, layers }) => [manifest, config, ...layers]);
+  const packages = artifact.packages ? [artifact.packages] : [];
+  return [artifact.index.digest, ...images.map((one) => one.digest), ...packages];
 }

@@ -2,13 +2,15 @@
 import { hostPlatform } from '../build/base-image.ts';
 import { readPackageDatabase } from '../build/image-files.ts';
 import type { BasePin, BuildPlan, CustomizationPin, PackagePin } from '../build/plan.ts';
+import { bringBaseImage } from '../catalog/base-image-versions.ts';
 import type { StackedCustomization } from '../catalog/customization-stack.ts';
 import { recordPlan } from '../catalog/pipeline-steps.ts';
 import { findPlanInputs, type PlanInputs } from '../catalog/plan-inputs.ts';
 import type { StoredInspection } from '../customization/inspection.ts';
 import { customizationTitle } from '../customization/title.ts';
 import { inTransaction } from '../db/database.ts';
-import type { JobContext } from '../db/queue-worker.ts';
+import { enqueue } from '../db/queue.ts';
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import type { AptRoot } from '../recipes/apt.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { statusWith } from '../recipes/dpkg-status.ts';
@@ -17,7 +19,14 @@ import type { Recipe } from '../recipes/recipe.ts';
 import { resolvers } from '../recipes/resolvers.ts';
 import { INDEX_FRESH_MS } from './archives.ts';
 import { PhaseFailed, type PhaseLog, runPhase } from './phase.ts';
-import { contentsOfPlan, findKeptPlan, readPlan, writePlan } from './plan-contents.ts';
+import {
+  contentsOfBase,
+  contentsOfPlan,
+  findKeptPlan,
+  findKeptProductPlan,
+  listMissing,
+  writePlan,
+} from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Plans, and enqueues the build unless the plan is the released one. */
@@ -30,7 +39,10 @@ export async function planPipeline(
     const inputs = await findPlanInputs(resources.db, pipeline_id);
     if (!inputs) throw new Error(`There is no pipeline ${pipeline_id}`);
     log.stream.write(`planning ${inputs.product.key} ${inputs.branch} on ${inputs.operating_system.key}\n`);
-    const plan = (await findRetriedPlan(resources, inputs, log)) ?? (await makePlan(resources, inputs, context.signal));
+    const plan =
+      (await findRetriedPlan(resources, inputs, log)) ??
+      (await makePlan(resources, inputs, { log, signal: context.signal }));
+    await requireContents(resources, inputs, plan);
     const plan_digest = await writePlan(resources.content, plan);
     await inTransaction(resources.db, (tx) =>
       recordPlan(tx, {
@@ -67,14 +79,18 @@ function hasCustomization(plan: BuildPlan, id: string, version: number): boolean
   return plan.customizations.some((one) => one.id === id && one.version === version);
 }
 
-async function makePlan(resources: WorkerResources, inputs: PlanInputs, signal: AbortSignal): Promise<BuildPlan> {
+async function makePlan(
+  resources: WorkerResources,
+  inputs: PlanInputs,
+  { log, signal }: { log: PhaseLog; signal: AbortSignal },
+): Promise<BuildPlan> {
   if (inputs.packaging_type !== 'CONTAINER_IMAGE') {
     throw new PhaseFailed({ cause: 'BUILD_ERROR', message: `There is no engine for ${inputs.packaging_type} yet.` });
   }
   const kept = inputs.keep_pins ? inputs.previous : undefined;
-  const plan = kept
-    ? await readPlan(resources.content, kept.plan_digest)
-    : await planProduct(resources, inputs, signal);
+  const keptPlan = kept && (await findKeptProductPlan(resources.content, kept.plan_digest));
+  if (kept && !keptPlan) log.stream.write('the plan of the release is not held in full any more: planning anew\n');
+  const plan = keptPlan ?? (await planProduct(resources, inputs, signal));
   return withCustomizations(plan, await pinCustomizations(resources, { inputs, plan, signal }));
 }
 
@@ -82,6 +98,7 @@ async function makePlan(resources: WorkerResources, inputs: PlanInputs, signal: 
 async function planProduct(resources: WorkerResources, inputs: PlanInputs, signal: AbortSignal): Promise<BuildPlan> {
   const base = inputs.base_image.newest?.pin as BasePin | undefined;
   if (!base) throw new Error(`Base image ${inputs.base_image.id} has no version, so nothing of it should be planned`);
+  await requireBase(resources, inputs, base);
   const { apt } = await resources.archives.open(inputs.operating_system);
   await apt.update({ olderThanMs: INDEX_FRESH_MS, signal });
   const recipe = inputs.product.recipe as Recipe;
@@ -104,6 +121,43 @@ async function planProduct(resources: WorkerResources, inputs: PlanInputs, signa
   if (plan.product.branch !== inputs.branch) throw gone(inputs);
   return plan;
 }
+
+/** A base image whose content is lost is brought again, and the pipeline waits for it. */
+async function requireBase(
+  { db, content }: WorkerResources,
+  { base_image: { id, name } }: PlanInputs,
+  base: BasePin,
+): Promise<void> {
+  const [missing] = await listMissing(content, contentsOfBase(base));
+  if (missing === undefined) return;
+  await inTransaction(db, (tx) => bringBaseImage(tx, id));
+  const reason = `content of the base image ${name} is missing from the content store (${missing}); it is brought again`;
+  throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
+}
+
+/** Nothing is built of a plan that names what is not held. */
+async function requireContents(resources: WorkerResources, inputs: PlanInputs, plan: BuildPlan): Promise<void> {
+  await requireBase(resources, inputs, plan.base);
+  const lost = await listMissing(resources.content, contentsOfPlan(plan));
+  if (lost.length === 0) return;
+  const archive = plan.customizations.find(({ digest }) => lost.includes(digest));
+  if (archive) {
+    const { id, version } = archive;
+    const title = customizationTitle(archive, inputs.customizations.find((one) => one.id === id)?.name ?? undefined);
+    throw new PhaseFailed({
+      cause: 'CUSTOMIZATION_BUILD_ERROR',
+      message: `The archive of ${title} is missing from the content store: upload it again.`,
+      customization: { id, version },
+    });
+  }
+  // Files of recipes are put again by each discovery.
+  await inTransaction(resources.db, (tx) => enqueue(tx, 'discover-products', {}, { key: 'lost content' }));
+  const reason = `content that the plan names is missing from the content store (${lost[0]}); it is brought again`;
+  throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
+}
+
+/** Bringing a base image or the library's files takes a minute or two. */
+const CONTENT_WAIT_SECONDS = 30;
 
 function gone({ product, branch, operating_system }: PlanInputs): PhaseFailed {
   const message = `The package archive of ${operating_system.name} has no ${product.name} ${branch} any more.`;
@@ -130,10 +184,21 @@ async function pinCustomizations(
     const { id, version, digest, epoch } = customization;
     const known = plan.customizations.find((one) => one.id === id && one.version === version);
     const below = [...plan.packages, ...pins.flatMap((pin) => pin.packages)];
-    const packages = known?.packages ?? (await pinPackages(resources, { inputs, plan, signal, customization, below }));
+    const packages =
+      (await heldPackages(resources, known)) ??
+      (await pinPackages(resources, { inputs, plan, signal, customization, below }));
     pins.push({ id, version, digest, epoch, packages });
   }
   return pins;
+}
+
+async function heldPackages(
+  { content }: WorkerResources,
+  known: CustomizationPin | undefined,
+): Promise<PackagePin[] | undefined> {
+  if (!known) return undefined;
+  const digests = known.packages.map(({ digest }) => digest);
+  return (await listMissing(content, digests)).length === 0 ? known.packages : undefined;
 }
 
 type PackageOptions = PinOptions & { customization: StackedCustomization; below: PackagePin[] };

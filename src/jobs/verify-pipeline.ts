@@ -6,9 +6,9 @@ import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
+import { readHeldPlan } from './held-artifact.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
-import { readPlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Verifies, and enqueues the distribution. A failing test fails the pipeline with what the test said. */
@@ -30,8 +30,9 @@ export async function verifyPipeline(
       return;
     }
     if (!state?.plan_digest || !state.artifact) throw new Error(`Pipeline ${pipeline_id} has no artifact to verify`);
-    const plan = await readPlan(resources.content, state.plan_digest);
-    const input = { plan, artifact: state.artifact as Artifact };
+    const artifact = state.artifact as Artifact;
+    const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
+    const input = { plan, artifact };
     const report = await resources.engine.run('verify', input, { log: log.stream, signal: context.signal });
     const results = await writeResults(resources, report);
     const failed = report.tests.find((test) => !test.passed);

@@ -1,0 +1,156 @@
+// Content that is older than the database: what is lost of a plan is planned anew, brought again or asked for, and never an internal error.
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import type { Artifact, BuildPlan } from '../build/plan.ts';
+import { recordArtifact } from '../catalog/built.ts';
+import { findPipelineState } from '../catalog/plan-inputs.ts';
+import type { Digest } from '../contract/vocabulary.ts';
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
+import { openLog } from '../log.ts';
+import type { ContentStore } from '../oci/content.ts';
+import { memoryContent } from '../oci/memory.ts';
+import { packagePipeline } from './package-pipeline.ts';
+import { contentsOfPlan, writePlan } from './plan-contents.ts';
+import { planPipeline } from './plan-pipeline.ts';
+import { verifyPipeline } from './verify-pipeline.ts';
+import type { WorkerResources } from './worker-resources.ts';
+
+const context = { signal: new AbortController().signal } as JobContext;
+let content: ContentStore;
+let catalog: TestCatalog;
+let application: string;
+let released: BuildPlan;
+let releasedDigest: Digest;
+
+beforeEach(async () => {
+  content = memoryContent();
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  application = (await catalog.request(catalog.acme, ['redis'])).application_ids[0] ?? '';
+  await catalog.finish(await catalog.openPipeline(application));
+  released = await makePlan();
+  releasedDigest = await writePlan(content, released);
+  await catalog.pool.query('update releases set plan_digest = $1', [releasedDigest]);
+  await catalog.pool.query('update base_image_versions set pin = $1', [JSON.stringify(released.base)]);
+});
+afterEach(() => catalog.drop());
+
+const put = async (text: string): Promise<Digest> => (await content.put(Readable.from([Buffer.from(text)]))).digest;
+
+async function makePlan(): Promise<BuildPlan> {
+  const descriptor = async (text: string) => ({ mediaType: 'x', digest: await put(text), size: text.length });
+  const base = {
+    ...{ name: 'debian:12', digest: await put('index'), created_at: '2026-01-01T00:00:00Z', layers: [] },
+    ...{ manifest: await descriptor('manifest'), config: await descriptor('config'), listing: await put('listing') },
+  };
+  const product = { key: 'redis', name: 'Redis', branch: '7.0', version: '7.0.15' };
+  const packages = [{ name: 'redis', digest: await put('redis.deb') }];
+  return { product, base, packages, files: [], customizations: [] } as unknown as BuildPlan;
+}
+
+/** A worker whose archive answers with the error that says that it was asked: what is pinned is not asked for. */
+function worker(): WorkerResources {
+  const archives = {
+    open: async () => {
+      throw new Error('the archive was asked');
+    },
+  };
+  const log = openLog({ level: 'silent', name: 'worker' });
+  const workspace = { probe: { mode: 'userns' } };
+  return { db: catalog.db, content, archives, log, workspace } as unknown as WorkerResources;
+}
+
+/** A pipeline that keeps the pins of the release, whose customization's archive is held. */
+async function customize(): Promise<{ pipeline: string; archive: Digest }> {
+  await catalog.customize(catalog.acme, 'motd');
+  const archive = await put('archive');
+  const inspection = JSON.stringify({ declaration: { packages: [] } });
+  await catalog.pool.query('update customization_versions set inspection = $1, digest = $2', [inspection, archive]);
+  await catalog.clearJobs();
+  return { pipeline: await catalog.openPipeline(application), archive };
+}
+
+const plan = (pipeline_id: string) => planPipeline(worker(), { pipeline_id }, context);
+
+test('a kept plan is planned anew when it or a package of it is lost', async () => {
+  const { pipeline } = await customize();
+  for (const lost of [releasedDigest, released.packages[0]?.digest ?? releasedDigest]) {
+    await content.delete(lost);
+    await expect(plan(pipeline)).rejects.toThrow('the archive was asked');
+    await writePlan(content, released);
+    await put('redis.deb');
+  }
+  await plan(pipeline);
+  expect(await findPipelineState(catalog.db, pipeline)).toMatchObject({ plan_digest: expect.any(String) });
+});
+
+test('a base image that is lost is brought again, and the pipeline waits and says why', async () => {
+  const { pipeline } = await customize();
+  await content.delete(released.base.listing);
+  const waiting = await plan(pipeline).catch((error) => error);
+  expect(waiting).toBeInstanceOf(JobPostponed);
+  expect(waiting.message).toMatch(/^content of the base image Debian 12 is missing from the content store \(sha256:/);
+  expect(await catalog.waiting('build-base-image')).toEqual([catalog.base]);
+});
+
+test('an archive of a customization that is lost is asked for, by name', async () => {
+  const { pipeline, archive } = await customize();
+  await content.delete(archive);
+  await plan(pipeline);
+  const { rows } = await catalog.pool.query(
+    'select failure_cause, failure_message from pipeline_phases where pipeline_id = $1 and failure_cause is not null',
+    [pipeline],
+  );
+  expect(rows).toEqual([
+    {
+      failure_cause: 'CUSTOMIZATION_BUILD_ERROR',
+      failure_message: 'The archive of customization "motd" v1 is missing from the content store: upload it again.',
+    },
+  ]);
+});
+
+test('a plan that is lost before its build is planned again, also where an equal one was built and lost', async () => {
+  const { pipeline } = await customize();
+  await plan(pipeline);
+  const plan_digest = (await findPipelineState(catalog.db, pipeline))?.plan_digest ?? releasedDigest;
+  const descriptor = (digest: Digest) => ({ mediaType: 'x', digest, size: 1 });
+  const artifact = {
+    index: descriptor(`sha256:${'1'.repeat(64)}`),
+    manifests: [],
+    metadata: [],
+  } as unknown as Artifact;
+  await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact, contents: [] }));
+  await content.delete(released.packages[0]?.digest ?? releasedDigest);
+  await catalog.clearJobs();
+  await packagePipeline(worker(), { pipeline_id: pipeline }, context);
+  expect(await findPipelineState(catalog.db, pipeline)).toMatchObject({ plan_digest: null, status: 'IN_PROGRESS' });
+  expect(await catalog.waiting('plan-pipeline')).toEqual([pipeline]);
+  // It may run twice.
+  await put('redis.deb');
+  await plan(pipeline);
+  const uses = await catalog.pool.query("select digest from content_uses where kind = 'plan' and id = $1", [pipeline]);
+  expect(uses.rows.map(({ digest }) => digest)).toEqual(expect.arrayContaining(contentsOfPlan(released)));
+});
+
+test('an image that is lost after its build fails the pipeline in words', async () => {
+  const { pipeline } = await customize();
+  await plan(pipeline);
+  const lost = `sha256:${'2'.repeat(64)}`;
+  const artifact = { index: { mediaType: 'x', digest: lost, size: 1 }, manifests: [], metadata: [] };
+  await catalog.pool.query(
+    "update pipeline_phases set status = 'SUCCEEDED' where pipeline_id = $1 and type = 'PACKAGING'",
+    [pipeline],
+  );
+  await catalog.pool.query('update pipelines set artifact = $2 where id = $1', [pipeline, JSON.stringify(artifact)]);
+  await verifyPipeline(worker(), { pipeline_id: pipeline }, context);
+  const { rows } = await catalog.pool.query(
+    "select failure_message from pipeline_phases where pipeline_id = $1 and status = 'FAILED'",
+    [pipeline],
+  );
+  expect(rows).toEqual([
+    {
+      failure_message: `Content of the image that was built is missing from the content store (${lost}): try the pipeline again.`,
+    },
+  ]);
+});
