@@ -176,7 +176,9 @@ async function makeRoom(workspace: Workspace, { signal }: RootOptions): Promise<
 async function checkRoom({ content }: Workspace): Promise<void> {
   const share = await content.freeShare();
   if (share !== undefined && share < FREE_SHARE_MIN)
-    throw new Error('The disk has less than 5 % left: no layer is laid out until there is more.');
+    throw Object.assign(new Error('The disk has less than 5 % left: no layer is laid out until there is more.'), {
+      code: 'ENOSPC',
+    });
 }
 
 /** Removes a folder whose files belong to subordinate ids; `rm` follows no link. */

@@ -1,5 +1,6 @@
 // What a worker and its engine processes send each other, by Node's own channel with structured clones (v8.serialize).
 import { BuildError } from '../build/build-error.ts';
+import { outOfSpaceCode } from '../build/out-of-space.ts';
 import type { SandboxMode } from '../build/sandbox-mode.ts';
 import type { FailureCause } from '../contract/vocabulary.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
@@ -40,18 +41,21 @@ export type SentError = {
 export function sentError(error: unknown): SentError {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
   const { code } = error as NodeJS.ErrnoException;
+  const noSpace = outOfSpaceCode(error);
   return {
     name: error.name,
     message: error.message,
     stack: error.stack,
     ...(typeof code === 'string' && { code }),
+    // Its cause stays here: a full disk must not read as a fault of the image.
+    ...(noSpace !== undefined && { code: noSpace }),
     ...(error instanceof BuildError && { build: { step: error.step, cause_kind: error.cause_kind } }),
   };
 }
 
 /** The error as it is thrown on this side. */
 export function receivedError({ name, message, stack, code, build }: SentError): Error {
-  if (build !== undefined) return new BuildError(message, build);
+  if (build !== undefined) return Object.assign(new BuildError(message, build), code !== undefined && { code });
   const error = Object.assign(new Error(message), { name, ...(code !== undefined && { code }) });
   if (stack !== undefined) error.stack = stack;
   return error;

@@ -20,8 +20,9 @@ import { installedPackages } from '../recipes/dpkg-status.ts';
 import { hostedTarget } from '../registry/target.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
-import { openPhaseLog, waitForRoom } from './phase.ts';
+import { openPhaseLog } from './phase.ts';
 import { contentsOfBase, listMissing } from './plan-contents.ts';
+import { waitForRoom, withRoom } from './room.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Builds unless the packages it was built of are still the archive's. Throws JobPostponed while the disk is nearly full. */
@@ -35,11 +36,7 @@ export async function buildBaseImage(
   await leaveToSandboxes(resources);
   await waitForRoom(resources);
   try {
-    const archive = await resources.archives.open(image.operating_system);
-    await archive.apt.update({ olderThanMs: INDEX_FRESH_MS, signal: context.signal });
-    const pin = (await findNewestPin(resources.db, base_image_id)) as BasePin | undefined;
-    const isCurrent = pin !== undefined && !(await hasMoved(resources, archive, pin));
-    const built = isCurrent ? undefined : await buildAndPublish(resources, image, { archive, signal: context.signal });
+    const built = await withRoom(resources, () => buildUnlessCurrent(resources, image, context.signal));
     await inTransaction(resources.db, async (tx) => {
       if (built) await recordBaseImageVersion(tx, { base_image_id, ...built });
       else await recordBaseImageHealth(tx, { base_image_id });
@@ -50,6 +47,14 @@ export async function buildBaseImage(
       recordBaseImageHealth(tx, { base_image_id, unhealthy_cause: error.message }),
     );
   }
+}
+
+async function buildUnlessCurrent(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal) {
+  const archive = await resources.archives.open(image.operating_system);
+  await archive.apt.update({ olderThanMs: INDEX_FRESH_MS, signal });
+  const pin = (await findNewestPin(resources.db, image.id)) as BasePin | undefined;
+  const isCurrent = pin !== undefined && !(await hasMoved(resources, archive, pin));
+  return isCurrent ? undefined : await buildAndPublish(resources, image, { archive, signal });
 }
 
 /** An archive without that suite, or a machine without sandboxes, is not mended by trying again: the image says so until it is. */

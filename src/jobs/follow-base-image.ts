@@ -26,6 +26,7 @@ import type { Source } from '../oci/target.ts';
 import { explainTrouble, isDenied } from '../oci/trouble.ts';
 import { contentsOfBase, listMissing } from './plan-contents.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
+import { withRoom } from './room.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Resolves the tag once and compares digests: a tag that stands still costs one request. */
@@ -37,7 +38,7 @@ export async function followBaseImage(
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'REGISTRY') return;
   try {
-    const version = await bringVersion(resources, image, context.signal);
+    const version = await withRoom(resources, () => bringVersion(resources, image, context.signal));
     await inTransaction(resources.db, async (tx) => {
       if (version) await recordBaseImageVersion(tx, { base_image_id, ...version });
       else await recordBaseImageHealth(tx, { base_image_id });

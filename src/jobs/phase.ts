@@ -6,15 +6,12 @@ import { failPhase, startPhase } from '../catalog/pipeline-steps.ts';
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { CustomizationError } from '../customization/errors.ts';
 import { inTransaction } from '../db/database.ts';
-import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
+import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { AptError } from '../recipes/apt-command.ts';
+import { waitForRoom, withRoom } from './room.ts';
 import type { WorkerResources } from './worker-resources.ts';
-
-/** Builds wait below this share of free disk: a full disk would break what is under way and PostgreSQL with it. */
-export const FREE_SHARE_MIN = 0.05;
-const ROOM_WAIT_SECONDS = 60;
 
 /** A phase's failure in the words of the API. */
 export type Failure = {
@@ -53,7 +50,7 @@ export async function runPhase(
   if (state !== 'RUN') return;
   const log = openPhaseLog(resources.content);
   try {
-    await act(log);
+    await withRoom(resources, () => act(log));
   } catch (error) {
     const failure = failureOf(error);
     if (!failure || context.signal.aborted) throw error;
@@ -77,19 +74,6 @@ export function failureOf(error: unknown): Failure | undefined {
     return { cause: 'DISTRIBUTION_ERROR', message: error.message };
   const fault = imageFault(error);
   return fault === undefined ? undefined : { cause: 'BUILD_ERROR', message: `The image cannot be used: ${fault}.` };
-}
-
-/** Throws JobPostponed while the disk is nearly full. */
-export async function waitForRoom({ content }: Pick<WorkerResources, 'content'>): Promise<void> {
-  const share = await content.freeShare();
-  if (share !== undefined && share < FREE_SHARE_MIN) {
-    // Cut off, so that what is short of the limit never reads as if it had reached it.
-    const percent = Math.floor(share * 1000) / 10;
-    throw new JobPostponed(
-      ROOM_WAIT_SECONDS,
-      `the content store's disk has ${percent} % left; builds wait until there are 5 %`,
-    );
-  }
 }
 
 /** The log of a phase on its way into content. */

@@ -1,4 +1,5 @@
 // The table of jobs: what a worker does for each task, and what is recorded when a job failed for good.
+import { outOfSpaceCode } from '../build/out-of-space.ts';
 import { recordBaseImageHealth } from '../catalog/base-image-versions.ts';
 import { recordDelivery } from '../catalog/notification-deliveries.ts';
 import { failPhase } from '../catalog/pipeline-steps.ts';
@@ -20,6 +21,7 @@ import { followBaseImage } from './follow-base-image.ts';
 import { moveLifeCycles } from './move-life-cycles.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { planPipeline } from './plan-pipeline.ts';
+import { givenBack } from './room.ts';
 import { sweepContent } from './sweep-content.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import { mailWayInWarning, warnOfEndingWaysIn } from './warn-of-ending-ways-in.ts';
@@ -55,8 +57,9 @@ export function handlersOf(resources: WorkerResources): Handlers {
   return Object.fromEntries(bound) as Handlers;
 }
 
-/** What the queue counts apart: the process that handled the job's image died under it. */
+/** What the queue counts apart: the process that handled the job's image died under it, and what failed for want of room. */
 function crashOf(error: unknown): never {
+  if (outOfSpaceCode(error) !== undefined) throw givenBack(error);
   throw error instanceof EngineProcessDied ? new JobCrashed(error.message, { cause: error }) : error;
 }
 

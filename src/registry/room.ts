@@ -43,8 +43,8 @@ export type Room = {
 /** Below this share of free room nothing is taken in: PostgreSQL and running builds need what is left. */
 const FREE_SHARE_MIN = 0.05;
 
-/** The share is asked for again after this long: at full disk speed no more than a few GiB come in between. */
-const FREE_SHARE_AGE_MS = 2_000;
+/** The share is asked for again after this long: at full disk speed no more than a GiB or two come in between. */
+const FREE_SHARE_AGE_MS = 1_000;
 
 /** Sweeps and operators free room within minutes. */
 const RETRY_AFTER_SECONDS = 60;

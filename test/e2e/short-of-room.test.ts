@@ -88,7 +88,7 @@ test('just below five per cent uploads answer 503, and a build waits and says so
   leaveFree(0.0499);
   expect(await content()).toEqual({ ok: true, free_percent: 4.9, has_room: false });
   expect(await upload()).toBe(503);
-  // The registry asks the disk every two seconds.
+  // The registry asks the disk every second.
   await until('the registry takes nothing', async () => (await push()) === 503);
   await request('memcached');
   await house.says(/the content store's disk has 4\.9 % left; builds wait until there are 5 %/);
