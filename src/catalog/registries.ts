@@ -12,7 +12,7 @@ import { refuseInUse } from './in-use.ts';
 import { livingApplications } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { enqueueRegistryCheck } from './registry-checks.ts';
-import { placeOf } from './registry-rules.ts';
+import { type LogIn, logInOf, placeOf } from './registry-rules.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
 /** Seals a secret for one row, with the installation's key. */
@@ -96,9 +96,11 @@ export async function createRegistry(
       provider: input.provider,
       ...place,
       charts_organization: input.charts_organization ?? null,
-      sealed_access_secret: options.seal(input.access_secret, {
-        organization_id: principal.organization_id,
-        row_id: id,
+      ...(input.access_secret !== undefined && {
+        sealed_access_secret: options.seal(input.access_secret, {
+          organization_id: principal.organization_id,
+          row_id: id,
+        }),
       }),
       created_by: principal.name,
       updated_by: principal.name,
@@ -108,7 +110,7 @@ export async function createRegistry(
   return { id };
 }
 
-/** Changes name, description or credentials; new credentials are tried. Throws NOT_FOUND, and NOT_OWNED for the hosted registry. */
+/** Changes name, description or credentials; new credentials are tried. Throws NOT_FOUND, INVALID for half a log-in, and NOT_OWNED for the hosted registry. */
 export async function updateRegistry(
   tx: Transaction,
   principal: Principal,
@@ -116,12 +118,13 @@ export async function updateRegistry(
   options: { seal: Seal },
 ): Promise<void> {
   const registry = await lockOwn(tx, principal, input.registry_id);
+  const changesLogIn = input.access_key !== undefined || input.access_secret !== undefined;
   await tx
     .updateTable('registries')
     .set({
       ...(input.name !== undefined && { name: input.name }),
       ...(input.description !== undefined && { description: input.description }),
-      ...(input.access_key !== undefined && { access_key: input.access_key }),
+      ...(changesLogIn && { access_key: logInOf(registry, input) }),
       ...(input.access_secret !== undefined && {
         sealed_access_secret: options.seal(input.access_secret, {
           organization_id: principal.organization_id,
@@ -133,7 +136,7 @@ export async function updateRegistry(
     })
     .where('id', '=', registry.id)
     .execute();
-  if (input.access_key === undefined && input.access_secret === undefined) return;
+  if (!changesLogIn) return;
   await enqueueRegistryCheck(tx, { id: registry.id, organization_id: principal.organization_id });
 }
 
@@ -164,10 +167,10 @@ export async function deleteRegistry(
 }
 
 /** `for update` waits for requests that are about to use the registry, and lets them see that it is gone. */
-async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string }> {
+async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string } & LogIn> {
   requireUuids('registry', id);
-  const found = await sql<{ id: string; hosted: boolean }>`
-    select id, hosted from registries
+  const found = await sql<{ id: string; hosted: boolean } & LogIn>`
+    select id, hosted, provider, access_key, sealed_access_secret is not null as has_secret from registries
     where id = ${id} and organization_id = ${principal.organization_id} and removed_at is null
     for update`.execute(tx);
   const registry = found.rows[0];

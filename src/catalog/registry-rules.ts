@@ -1,9 +1,10 @@
 // Does what somebody registers fit the kind of registry it is said to be.
 import type { CreatePrivateRegistryRequest } from '../contract/registry.ts';
 import { type ProviderRules, rulesOf } from '../contract/registry-providers.ts';
+import type { RegistryProvider } from '../contract/vocabulary.ts';
 import { refuse, type Violation } from './errors.ts';
 
-/** A registry's address and user name as they are kept. */
+/** A registry's address and user name as they are kept; one without log-in has no user name. */
 export type RegistryPlace = { url: string; access_key: string | null };
 
 /** Judges the fields together and answers what is kept. Throws INVALID with every field that does not fit. */
@@ -17,14 +18,45 @@ export function placeOf(wish: CreatePrivateRegistryRequest): RegistryPlace {
   const parts = url.pathname.split('/').filter((part) => part !== '');
   const violations = [...urlViolations(url, parts, rules), ...fieldViolations(wish, parts, rules)];
   refuse(violations);
-  const { default: spare = null } = rules.access_key === 'required' ? {} : rules.access_key;
-  const access_key = wish.access_key ?? spare;
+  const access_key = wish.access_secret === undefined ? null : (wish.access_key ?? spareKeyOf(rules));
   // Docker Hub's repositories always lie in somebody's namespace.
   const namespace =
     wish.provider === 'DOCKERHUB' && parts.length === 0
       ? [wish.containers_organization ?? (wish.access_key ?? '').toLowerCase()]
       : [];
   return { url: [url.origin, ...parts, ...namespace].join('/'), access_key };
+}
+
+/** What stands for a user name that is not given. */
+function spareKeyOf({ access_key }: ProviderRules): string | null {
+  const { default: spare = null } = access_key === 'required' ? {} : access_key;
+  return spare;
+}
+
+/** What a registry shows at its log-in: its user name, and whether it has a secret. */
+export type LogIn = { provider: RegistryProvider; access_key: string | null; has_secret: boolean };
+
+/** Judges new credentials beside those that are kept, and answers the user name to keep. Throws INVALID. */
+export function logInOf(kept: LogIn, given: { access_key?: string; access_secret?: string }): string | null {
+  const rules = rulesOf(kept.provider);
+  const access_key = given.access_key ?? kept.access_key ?? undefined;
+  const access_secret = given.access_secret ?? (kept.has_secret ? 'kept' : undefined);
+  refuse(logInViolations({ access_key, access_secret }, rules));
+  return access_secret === undefined ? null : (access_key ?? spareKeyOf(rules));
+}
+
+type GivenLogIn = { access_key?: string | undefined; access_secret?: string | undefined };
+
+/** Both halves of a log-in belong together. Without any, nothing is shown to the registry, which has to be enough there. */
+function logInViolations({ access_key, access_secret }: GivenLogIn, rules: ProviderRules): Violation[] {
+  const needs = `${rules.title} needs it: ${plain(rules.authentication)}.`;
+  if (access_secret !== undefined) {
+    return rules.access_key === 'required' && access_key === undefined ? [{ field: 'access_key', message: needs }] : [];
+  }
+  if (rules.exchange !== undefined) return [{ field: 'access_secret', message: needs }];
+  if (access_key === undefined) return [];
+  const message = 'It is needed beside access_key. A registry without log-in takes neither.';
+  return [{ field: 'access_secret', message }];
 }
 
 /** distribution-spec, "Pulling manifests". */
@@ -44,11 +76,12 @@ function urlViolations(url: URL, parts: string[], { title, host, path }: Provide
 }
 
 function fieldViolations(wish: CreatePrivateRegistryRequest, parts: string[], rules: ProviderRules): Violation[] {
-  const violations: Violation[] = [];
-  if (rules.access_key === 'required' && wish.access_key === undefined) {
-    violations.push({ field: 'access_key', message: `${rules.title} needs it: ${plain(rules.authentication)}.` });
-  }
+  const violations = logInViolations(wish, rules);
   const organization = wish.containers_organization;
+  if (wish.provider === 'DOCKERHUB' && parts.length === 0 && (organization ?? wish.access_key) === undefined) {
+    const message = 'Without a log-in it is needed, or the organization in the path of the address.';
+    violations.push({ field: 'containers_organization', message });
+  }
   if (wish.provider === 'DOCKERHUB' && organization !== undefined && parts.length > 0 && parts[0] !== organization) {
     const message = `The path of the address names another organization, ${parts[0]}.`;
     violations.push({ field: 'containers_organization', message });

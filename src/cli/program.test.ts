@@ -118,6 +118,16 @@ test('registries are added, listed and removed', async () => {
   expect((await run(['registries'])).out).not.toContain('harbor');
 });
 
+test('a registry without log-in is added when that is said', async () => {
+  const forgotten = await run(['registries', 'add', 'open', 'http://10.0.0.7:5000']);
+  expect(forgotten).toMatchObject({ code: 2, err: expect.stringContaining('or --anonymous') });
+  const both = await run(['registries', 'add', 'open', 'http://10.0.0.7:5000', '--anonymous', '--user', 'u']);
+  expect(both).toMatchObject({ code: 2, err: expect.stringContaining('has no user') });
+  const added = await run(['registries', 'add', 'open', 'http://10.0.0.7:5000', '--anonymous']);
+  expect(added).toMatchObject({ code: 0, err: '' });
+  expect((await run(['registries', 'remove', 'open'])).code).toBe(0);
+});
+
 test('reading commands answer tables and JSON', async () => {
   const commands = [
     'offerings',

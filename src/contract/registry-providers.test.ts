@@ -9,6 +9,9 @@ What is particular to each provider, as Larder knows it (\`src/contract/registry
 written). «Documentation only» means that it follows the provider's documentation and was tried against nothing. What does
 not fit is refused with the field named.
 
+A registry without log-in is registered without both halves of it, whatever its provider but Amazon's. What was tried of
+that is Debian's docker-registry 2.8 without authentication.
+
 | provider | log-in: \`access_key\` and \`access_secret\` | \`access_key\` needed | address | repository below the path | proven with |
 |---|---|---|---|---|---|
 `;

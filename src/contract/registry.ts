@@ -52,7 +52,8 @@ const accessSecret = Type.String({
   minLength: 1,
   maxLength: SECRET_LENGTH_MAX,
   writeOnly: true,
-  description: 'Password or secret. It is kept sealed and never shown.',
+  description:
+    'Password or secret. It is kept sealed and never shown. A registry without log-in is registered without it and without `access_key`.',
 });
 const dockerHubOrganization = Type.String({
   pattern: '^[a-z0-9][a-z0-9_-]*$',
@@ -78,7 +79,7 @@ export const CreatePrivateRegistryRequest = Type.Object(
       description: 'Address with scheme, and a path when repositories are made under one. Without user name.',
     }),
     access_key: Type.Optional(accessKey),
-    access_secret: accessSecret,
+    access_secret: Type.Optional(accessSecret),
     containers_organization: Type.Optional(dockerHubOrganization),
     charts_organization: Type.Optional(dockerHubOrganization),
   },

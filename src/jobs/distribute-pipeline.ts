@@ -106,6 +106,7 @@ type Pushed = { host: string; repository: string; isAnonymous: boolean };
 function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pushed): string {
   if (!isDenied(error)) return explainTrouble(error, host);
   if (error.status === 401) return explainRefusal(host, isAnonymous ? 'missing' : 'given');
+  if (isAnonymous) return `${host} lets nobody push to ${repository} without a log-in. Send credentials that may.`;
   return `${host} does not let these credentials push to ${repository}. Give them the right, or send others.`;
 }
 

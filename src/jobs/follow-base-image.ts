@@ -66,7 +66,11 @@ function causeOf(error: Error, { registry, container_image }: FollowedBaseImage)
   if (fault !== undefined) return `${container_image} cannot be used: ${fault}.`;
   if (!(error instanceof RegistryError) || error.side !== 'source' || !registry) return error.message;
   const { host } = splitRegistryUrl(registry.url);
-  const refused = `${host} does not let these credentials read ${repositoryIn(registry.url, container_image)}. Give them the right, or send others.`;
+  const name = repositoryIn(registry.url, container_image);
+  const refused =
+    registry.sealed_access_secret === null
+      ? `${host} lets nobody read ${name} without a log-in. Send credentials that may.`
+      : `${host} does not let these credentials read ${name}. Give them the right, or send others.`;
   return isDenied(error) ? refused : explainTrouble(error, host);
 }
 

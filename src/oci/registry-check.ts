@@ -38,6 +38,9 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
     return undefined;
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
+    if (isDenied(error) && options.credentials === undefined) {
+      return `${host} lets nobody push to ${options.pushTo} without a log-in (${error.status ?? 401}). Send credentials that may push there.`;
+    }
     if (isDenied(error)) {
       return `${host} takes the credentials, but they may not push to ${options.pushTo} (${error.status ?? 401}). Give them the right to push there, or send others.`;
     }

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import type { RegistryProvider } from '../../contract/vocabulary.ts';
-import type { Io } from '../io.ts';
+import { CommandFailed, EXIT, type Io } from '../io.ts';
 import { baseImage, registryId } from '../lookup.ts';
 import { say, sayTable } from '../output.ts';
 import { inSession } from '../session.ts';
@@ -13,12 +13,18 @@ export function addPlaceCommands(program: Command, io: Io): void {
   addBaseImages(program.command('base-images').description('list, add and remove base images'), io);
 }
 
-type NewRegistry = { provider: RegistryProvider; user?: string; secret: string; description: string };
+type NewRegistry = {
+  provider: RegistryProvider;
+  user?: string;
+  secret?: string;
+  anonymous?: boolean;
+  description: string;
+};
 
 function addRegistries(group: Command, io: Io): void {
-  const secret = new Option('--secret <secret>', 'password or key; better by the environment')
-    .env('LARDER_REGISTRY_SECRET')
-    .makeOptionMandatory();
+  const secret = new Option('--secret <secret>', 'password or key; better by the environment').env(
+    'LARDER_REGISTRY_SECRET',
+  );
   group
     .command('list', { isDefault: true })
     .description('list registries')
@@ -45,16 +51,14 @@ function addRegistries(group: Command, io: Io): void {
     .argument('<url>', 'its address')
     .addOption(secret)
     .option('--user <name>', 'user name or key id')
+    .option('--anonymous', 'a registry without log-in: it is shown no credentials')
     .option('--provider <provider>', 'whose kind of registry it is', 'OCI')
     .option('--description <text>', 'what it is for', '')
     .action(
       inSession<NewRegistry>(
         io,
-        async ({ client, show }, { provider, user, secret, description }, [name = '', url = '']) => {
-          const made = await client.call('createRegistry', {
-            ...{ name, url, provider, description, access_secret: secret },
-            ...(user === undefined ? {} : { access_key: user }),
-          });
+        async ({ client, show }, { provider, description, ...logIn }, [name = '', url = '']) => {
+          const made = await client.call('createRegistry', { name, url, provider, description, ...logInOf(logIn) });
           show(made, ({ id }) => say(io, id));
         },
       ),
@@ -68,6 +72,20 @@ function addRegistries(group: Command, io: Io): void {
         await client.call('deleteRegistry', { registry_id: await registryId(client, name) });
       }),
     );
+}
+
+/** What is said of the log-in: a forgotten secret does not make a registry without one. */
+function logInOf({ user, secret, anonymous }: Pick<NewRegistry, 'user' | 'secret' | 'anonymous'>) {
+  if (anonymous && user === undefined) return {};
+  if (anonymous)
+    throw new CommandFailed('A registry without log-in has no user: leave --user or --anonymous out.', EXIT.usage);
+  if (secret === undefined) {
+    throw new CommandFailed(
+      'Give the secret by LARDER_REGISTRY_SECRET or --secret, or --anonymous where there is no log-in.',
+      EXIT.usage,
+    );
+  }
+  return { access_secret: secret, ...(user !== undefined && { access_key: user }) };
 }
 
 function yesOf(healthy: boolean | undefined): string {
