@@ -123,6 +123,18 @@ describe.skipIf(!possible)('inside', () => {
     expect(code).not.toBe(0);
   });
 
+  test('gives root and another user variables of any name', async () => {
+    await using sandbox = await open();
+    const named = { ...environment, 'discovery.type': 'single-node', 'A B': "it's $HOME", 'a-b%%': '' };
+    for (const user of [undefined, { uid: 1001, gid: 7, groups: [] }]) {
+      let output = '';
+      const command = { command: ['cat', '/proc/self/environ'], environment: named, ...(user && { user }) };
+      const exit = await sandbox.run(command, { onOutput: (chunk) => (output += chunk.toString()) });
+      expect(exit.code).toBe(0);
+      for (const [name, value] of Object.entries(named)) expect(output.split('\0')).toContain(`${name}=${value}`);
+    }
+  });
+
   test('shows what it is given, read-only', async () => {
     await using given = openGivenFolder(workspace);
     await given.write('some/it', 'given');

@@ -25,6 +25,26 @@ function read(...lines: string[]) {
 }
 
 describe('taken', () => {
+  it('names as their own standards allow them', () => {
+    const { declaration, told } = read(
+      'packages: ["curl:amd64", "libc6:amd64=2.36-9", "g++:amd64", "libssl3:kfreebsd-amd64", "libc6:i386"]',
+      'environment: {discovery.type: single-node, "xpack.security.enabled": "false", a-b: c, "A B": d, 0: e}',
+      'files: [{path: /etc/a, content: x, owner: "jane.doe:Domain-Users"}]',
+      'users: [{name: jane.doe, uid: 1001, groups: [Domain-Users]}, {name: HOST$, uid: 1002}]',
+    );
+    expect(told).toEqual([]);
+    expect(declaration.packages).toHaveLength(5);
+    expect(Object.keys(declaration.environment)).toEqual([
+      '0',
+      'discovery.type',
+      'xpack.security.enabled',
+      'a-b',
+      'A B',
+    ]);
+    expect(declaration.files[0]).toMatchObject({ user: 'jane.doe', group: 'Domain-Users' });
+    expect(declaration.users.map(({ name }) => name)).toEqual(['jane.doe', 'HOST$']);
+  });
+
   it('everything that can be said', () => {
     const { declaration, certificates, told } = read(
       'certificates:',
@@ -97,6 +117,10 @@ describe('refused, with the line', () => {
     [['packages: [--option]'], '1: "--option" is no package'],
     [['packages: ["curl=1=2"]'], '1: "curl=1=2" is no package'],
     [['packages: ["curl="]'], '1: "curl=" is no package'],
+    [['packages: [curl-]'], '1: "curl-" is no package'],
+    [['packages: ["curl:amd64-"]'], '1: "curl:amd64-" is no package'],
+    [['packages: ["curl:"]'], '1: "curl:" is no package'],
+    [['packages: ["curl:amd64", "curl:amd64=1"]'], '1: the package curl:amd64 is there twice'],
     [['packages: [curl, curl=1]'], '1: the package curl is there twice'],
     [['packages: [{name: curl}]'], '1: "" is no package'],
     [['files: [{owner: root}]'], '1: path is missing'],
@@ -113,7 +137,15 @@ describe('refused, with the line', () => {
     [['files: [{path: /a, owner: "99999"}]'], '1: "99999" is no owner'],
     [['files: [{path: /a, mode: 0640}, {path: //a, mode: 0600}]'], '1: /a is there twice'],
     [['environment: [A=b]'], '1: environment must be a mapping'],
-    [['environment: {a-b: c}'], '1: "a-b" is no name of a variable'],
+    [['environment: {"a=b": c}'], '1: "a=b" is no name of a variable'],
+    [['environment: {"-S": c}'], '1: "-S" is no name of a variable'],
+    [['environment: {"": c}'], '1: "" is no name of a variable'],
+    [['environment: {" a": c}'], '1: " a" is no name of a variable'],
+    [['environment: {"a ": c}'], '1: "a " is no name of a variable'],
+    [['environment: {"a\\tb": c}'], 'is no name of a variable'],
+    [['environment: {ä: c}'], 'is no name of a variable'],
+    [['environment: {__proto__: c}'], 'is no name of a variable'],
+    [[`environment: {${'x'.repeat(256)}: c}`], 'is no name of a variable'],
     [['environment:', '  A:'], '2: environment: "A" must have a text'],
     [['environment: {A: null}'], 'must have a text'],
     [['environment: {A: [b]}'], 'must have a text'],
@@ -122,7 +154,11 @@ describe('refused, with the line', () => {
     [['labels: {" a": b}'], 'is no name of a label'],
     [['labels: {org.opencontainers.image.version: "1"}'], 'written by the build'],
     [['users: [{name: app}]'], '1: uid is missing'],
-    [['users: [{name: App, uid: 5}]'], '1: "App" is no name of a user'],
+    [['users: [{name: 5app, uid: 5}]'], '1: "5app" is no name of a user'],
+    [['users: [{name: .app, uid: 5}]'], '1: ".app" is no name of a user'],
+    [['users: [{name: "a:b", uid: 5}]'], '1: "a:b" is no name of a user'],
+    [['users: [{name: "a b", uid: 5}]'], '1: "a b" is no name of a user'],
+    [[`users: [{name: ${'x'.repeat(33)}, uid: 5}]`], 'is no name of a user'],
     [['users: [{name: app, uid: 0}]'], '1: "0" is no uid'],
     [['users: [{name: app, uid: 5}, {name: app2, uid: 5}]'], '1: the user app2 has the name or uid of app'],
     [['users: [{name: app, uid: 5, home: "/a:b"}]'], '1: "/a:b" is no path'],

@@ -14,7 +14,7 @@ import { readYaml, YamlRefused } from './yaml.ts';
 import { type Fields, fieldsOf, itemsOf, pairsOf, quoted, type Tell, textAt } from './yaml-fields.ts';
 
 export type Declaration = {
-  /** Debian packages as apt takes them: `name` or `name=version`. */
+  /** Debian packages as apt takes them: `name`, `name:architecture`, and either with `=version`. */
   packages: string[];
   files: DeclaredFile[];
   environment: Record<string, string>;
@@ -54,8 +54,8 @@ export function readDeclaration(bytes: Uint8Array, context: Context): Read {
   }
 }
 
-// Debian policy 5.6.1 and 5.6.12.
-const PACKAGE = /^[a-z0-9][a-z0-9.+-]{1,127}$/;
+// Debian policy 5.6.1, 5.6.8 and 5.6.12. A minus at the end would tell apt to remove.
+const PACKAGE = /^[a-z0-9][a-z0-9.+-]{0,126}[a-z0-9.+](:[a-z0-9]{1,32}(-[a-z0-9]{1,32}){0,3})?$/;
 const VERSION = /^([0-9]{1,9}:)?[0-9][A-Za-z0-9.+~-]{0,127}$/;
 
 function readPackages(fields: Fields, tell: Tell): string[] {
@@ -65,7 +65,7 @@ function readPackages(fields: Fields, tell: Tell): string[] {
     const text = item.kind === 'text' ? item.text : '';
     const [name = '', version, ...rest] = text.split('=');
     const fits = PACKAGE.test(name) && (version === undefined || VERSION.test(version)) && rest.length === 0;
-    if (!fits) tell(item.line, `${quoted(text)} is no package; write name or name=version`);
+    if (!fits) tell(item.line, `${quoted(text)} is no package; write name, name:architecture or name=version`);
     else if (names.has(name)) tell(item.line, `the package ${name} is there twice`);
     else packages.push(text);
     names.add(name);
@@ -76,11 +76,19 @@ function readPackages(fields: Fields, tell: Tell): string[] {
 function readVariables(fields: Fields, tell: Tell): Record<string, string> {
   const pairs = pairsOf(fields, 'environment', { max: VARIABLES_MAX, tell });
   for (const { name, line, text } of pairs) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]{0,254}$/.test(name)) tell(line, `${quoted(name)} is no name of a variable`);
+    if (!isVariableName(name)) tell(line, `${quoted(name)} is no name of a variable`);
     if (Buffer.byteLength(text) > VARIABLE_BYTES_MAX) tell(line, `${name} is longer than ${VARIABLE_BYTES_MAX} bytes`);
     if (text.includes('\0')) tell(line, `${name} holds a NUL`);
   }
   return Object.fromEntries(pairs.map(({ name, text }) => [name, text]));
+}
+
+/**
+ * POSIX (Base Definitions, 8.1) leaves names to programs, with no `=` in them: elasticsearch reads `discovery.type`. Printable ASCII is
+ * what every registry and runtime takes. env(1) would read a dash in front as an option (src/oci/image-config-fields.ts).
+ */
+function isVariableName(name: string): boolean {
+  return /^(?![- ])[\x20-\x3c\x3e-\x7e]{1,255}(?<! )$/.test(name) && name !== '__proto__';
 }
 
 /** These say what the image is and are Larder's to write. */

@@ -17,14 +17,14 @@ export type AptLockLine = {
   filename: string;
 };
 
-/** Debian policy 5.6.1; a trailing minus would tell apt to remove instead, so it is no name here. */
-const PACKAGE_NAME = /^[a-z0-9](?:[a-z0-9.+-]*[a-z0-9.+])$/;
+/** Debian policy 5.6.1, with an architecture behind; a trailing minus would tell apt to remove instead, so it is no name here. */
+const PACKAGE_NAME = /^[a-z0-9](?:[a-z0-9.+-]*[a-z0-9.+])(?::[a-z0-9]+(?:-[a-z0-9]+)*)?$/;
 /** Debian policy 5.6.12. */
 const PACKAGE_VERSION = /^[0-9A-Za-z.+:~-]+$/;
 /** apt's command line is bounded, and no product or customization wants this many by name. */
 const REQUEST_COUNT_MAX = 1000;
 
-/** Refuses what apt would read as anything but `name` or `name=version`. Throws AptError NAME_MALFORMED naming all of them. */
+/** Refuses what apt would read as anything but `name`, `name:architecture`, and either with `=version`. Throws AptError NAME_MALFORMED naming all of them. */
 export function checkRequest(install: string[]): void {
   if (install.length > REQUEST_COUNT_MAX) {
     throw new AptError('NAME_MALFORMED', `at most ${REQUEST_COUNT_MAX} packages can be asked for at once`);

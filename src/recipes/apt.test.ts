@@ -35,8 +35,10 @@ async function refusal(work: Promise<unknown>): Promise<AptError> {
 
 describe('the machine’s archive', () => {
   let apt: AptRoot;
+  let architecture: string;
 
   beforeAll(async () => {
+    architecture = (await run('dpkg', ['--print-architecture'])).stdout.trim();
     const sources = await configuredSources('bookworm');
     apt = await openAptRoot({ directory: join(scratch, 'real'), sources, operating_system: 'debian-12' });
     await apt.update();
@@ -96,6 +98,18 @@ describe('the machine’s archive', () => {
   test('unknown versions are told by name', async () => {
     const error = await refusal(apt.solve({ status: '', install: ['zlib1g=0.0.1'] }));
     expect(error).toMatchObject({ code: 'VERSION_UNKNOWN', packages: ['zlib1g'] });
+    const [zlib] = await apt.versionsOf(['zlib1g']);
+    expect(error.message).toBe(
+      `the archive does not have zlib1g 0.0.1; it has ${zlib?.versions.slice(0, 5).join(', ')}`,
+    );
+    const qualified = await refusal(apt.solve({ status: '', install: ['curl', `zlib1g:${architecture}=0.0.1`] }));
+    expect(qualified.message).toBe(error.message.replace('zlib1g ', `zlib1g:${architecture} `));
+  });
+
+  test('a package may be asked for by its architecture', async () => {
+    const lock = await apt.solve({ status: '', install: [`libjemalloc2:${architecture}`] });
+    expect(lock).toEqual(await apt.solve({ status: '', install: ['libjemalloc2'] }));
+    expect((await refusal(apt.solve({ status: '', install: ['curl:sh4'] }))).message).toContain('no package curl:sh4');
   });
 
   test('packages that exclude each other are told with the reason', async () => {
@@ -285,7 +299,10 @@ describe('what goes to apt and comes from it', () => {
     '-o=x',
     'nginx-',
     'nginx/stable',
-    'nginx:amd64',
+    'nginx:',
+    'nginx:amd64-',
+    'nginx-:amd64',
+    'nginx:AMD64',
     'a b',
     '',
     'Nginx',
@@ -298,7 +315,16 @@ describe('what goes to apt and comes from it', () => {
   });
 
   test('names and versions of every shape pass', () => {
-    expect(() => checkRequest(['g++', 'libstdc++6', '7zip', 'redis-server=5:7.0.15-1~deb12u7'])).not.toThrow();
+    expect(() =>
+      checkRequest([
+        'curl:amd64',
+        'g++:amd64=4:12.2.0-3',
+        'g++',
+        'libstdc++6',
+        '7zip',
+        'redis-server=5:7.0.15-1~deb12u7',
+      ]),
+    ).not.toThrow();
   });
 
   test('a package without SHA-256 is refused and no credential is told', () => {

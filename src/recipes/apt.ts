@@ -131,7 +131,11 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     const kept = join(paths.solves, digest.slice(7), `${key}.json`);
     const known = await readFile(kept, 'utf8').catch(() => undefined);
     if (known !== undefined) return JSON.parse(known) as AptLockLine[];
-    const lock = await gate.read(() => solveOnce({ status, install, signal }));
+    const lock = await gate
+      .read(() => solveOnce({ status, install, signal }))
+      .catch(async (error: unknown) => {
+        throw isVersionUnknown(error) ? await versionUnknown(error, install) : error;
+      });
     await makeFolder(join(paths.solves, digest.slice(7)));
     await writeAtomically(kept, JSON.stringify(lock));
     return lock;
@@ -148,6 +152,27 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  /** The same error, which says what the archive has instead. */
+  async function versionUnknown(error: AptError, install: string[]): Promise<AptError> {
+    const pins = install
+      .map((text) => text.split('='))
+      .filter(
+        ([name = '', version]) =>
+          version !== undefined && error.packages.some((one) => one === name || one === name.split(':', 1)[0]),
+      );
+    const bare = (name: string) => name.split(':', 1)[0] ?? '';
+    const known = await versionsOf(pins.flatMap(([name = '']) => [name, bare(name)]));
+    const told = pins.flatMap(([name = '', version = '']) => {
+      // apt leaves the machine's own architecture out of names.
+      const found = [name, bare(name)].map((one) => known.find((entry) => entry.name === one)?.versions ?? []);
+      const versions = found.find((list) => list.length > 0) ?? [];
+      return versions.includes(version) ? [] : [`${name} ${version}; ${availableOf(versions)}`];
+    });
+    if (told.length === 0) return error;
+    const { code, packages } = error;
+    return new AptError(code, `the archive does not have ${told.join(', nor ')}`, { packages, cause: error });
   }
 
   async function locate(names: string[], signal?: AbortSignal): Promise<AptLockLine[]> {
@@ -173,6 +198,19 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
         signal,
       }),
   };
+}
+
+/** Versions that a message names; an archive holds one or two, and one that keeps old ones hundreds. */
+const VERSIONS_SHOWN_MAX = 5;
+
+function availableOf(versions: string[]): string {
+  if (versions.length === 0) return 'it has no version of it';
+  const more = versions.length - VERSIONS_SHOWN_MAX;
+  return `it has ${versions.slice(0, VERSIONS_SHOWN_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function isVersionUnknown(error: unknown): error is AptError {
+  return error instanceof AptError && error.code === 'VERSION_UNKNOWN';
 }
 
 /** Another worker's update of the same folder takes seconds; it is waited for this many times, a second each. */
