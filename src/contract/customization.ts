@@ -11,7 +11,7 @@ import { Link, Links } from './link.ts';
 import { PageOf, pageQuery } from './paging.ts';
 import { ProductInfo } from './product.ts';
 import { Registry } from './registry.ts';
-import { EmbeddedRelease, LatestRelease, ReleaseFailure } from './release.ts';
+import { LatestRelease, Release, ReleaseFailure } from './release.ts';
 import { CUSTOMIZATION_STATUSES, RELEASABLE_STATUSES } from './vocabulary.ts';
 
 /** Where a customization applies, as a person sends it: nothing given means everywhere. */
@@ -56,10 +56,7 @@ export const CustomizationAffectedReleasable = Type.Object(
 );
 export type CustomizationAffectedReleasable = Static<typeof CustomizationAffectedReleasable>;
 
-export const FailedRelease = Type.Object(
-  { release: EmbeddedRelease, failure: ReleaseFailure },
-  { title: 'FailedRelease' },
-);
+export const FailedRelease = Type.Object({ release: Release, failure: ReleaseFailure }, { title: 'FailedRelease' });
 export type FailedRelease = Static<typeof FailedRelease>;
 
 export const CustomizationDetailed = Type.Object(
@@ -79,8 +76,8 @@ export const CustomizationDetailed = Type.Object(
     removed_by: Type.Optional(Text('Who removed it.')),
     removed_at: Type.Optional(Time('When it was removed.')),
     affected_releasables: Observed(Type.Array(CustomizationAffectedReleasable, { maxItems: EMBEDDED_MAX })),
-    succeeded_releases: Observed(Type.Array(EmbeddedRelease, { maxItems: EMBEDDED_MAX })),
-    pending_releases: Observed(Type.Array(EmbeddedRelease, { maxItems: EMBEDDED_MAX })),
+    succeeded_releases: Observed(Type.Array(Release, { maxItems: EMBEDDED_MAX })),
+    pending_releases: Observed(Type.Array(Release, { maxItems: EMBEDDED_MAX })),
     failed_releases: Observed(Type.Array(FailedRelease, { maxItems: EMBEDDED_MAX })),
     global: Type.Boolean({ description: 'True when it applies to every application.' }),
     warnings: Type.Array(CustomizationWarning, {
@@ -124,7 +121,7 @@ const listCustomizations = defineEndpoint({
     product_key: Type.Optional(Match('Only customizations of the product with this key.')),
     base_image_id: Type.Optional(Id('Only customizations of this base image.')),
     branch: Type.Optional(Match('Only customizations of this branch.', { maxLength: BRANCH_LENGTH_MAX })),
-    active: Flag(false, 'Leaves out those that were deleted.'),
+    active: Flag(false, 'Leaves out those that were deleted; without it they are in, with `removed_at`.'),
     global: Flag(false, 'Only those that apply to every application.'),
     ...pageQuery,
   }),

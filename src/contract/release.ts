@@ -100,7 +100,7 @@ const members = {
   }),
 };
 
-/** A release inside another noun. Releases it depends on are links there, never embedded. */
+/** A release inside the relationships of another one. Releases it depends on are links there, never embedded. */
 export const EmbeddedRelease = Type.Object(members, { title: 'EmbeddedRelease' });
 export type EmbeddedRelease = Static<typeof EmbeddedRelease>;
 

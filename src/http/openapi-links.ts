@@ -24,7 +24,7 @@ export function linksFor(endpoint: EndpointDefinition): Links | undefined {
 }
 
 /** From the answer 201 to the operation that gets what was made. */
-function toMade({ path, success }: EndpointDefinition): Links {
+function toMade({ success }: EndpointDefinition): Links {
   if (success.status !== 201) return {};
   const place = success.location.slice(0, success.location.lastIndexOf('/'));
   const found = detailUnder(place);
@@ -33,7 +33,8 @@ function toMade({ path, success }: EndpointDefinition): Links {
     [found.operation]: {
       operationId: found.operation,
       description: `Gets what was made: ${found.id} is the last step of Location.`,
-      parameters: asAsked(path),
+      // What the path of the request has beside these names another thing: a retry names the pipeline that failed.
+      parameters: asAsked(place),
       [LOCATION_PARAMETER]: found.id,
     },
   };

@@ -18,7 +18,7 @@ const seeds = JSON.parse(
   readFileSync(new URL('../../test/fixtures/seed-fields.json', import.meta.url), 'utf8'),
 ) as Record<string, Record<string, string>>;
 
-/** Only when relationships are expanded, and then of the release that was asked for. */
+/** Absent until relationships are expanded, which a page of customizations has no parameter for. */
 const NOT_EMBEDDED = /_releases\[\](\.release)?\.(dependencies|dependants)\[\]$/;
 
 /** What answers have beyond the examples: each is a field that the published reference names at another place. */
