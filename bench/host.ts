@@ -1,11 +1,11 @@
 // Names what the machine lacks for the benchmarks and installs it with consent, as the tests do for theirs.
 import { prepareHost } from '../src/host/prepare.ts';
-import { BENCH_REQUIREMENTS } from '../src/host/requirements.ts';
+import { TEST_REQUIREMENTS } from '../src/host/requirements.ts';
 
 /** Throws HostError when something is missing and may not be installed. */
 export async function prepareBench(): Promise<void> {
   await prepareHost({
-    requirements: BENCH_REQUIREMENTS,
+    requirements: TEST_REQUIREMENTS,
     path: process.env['PATH'] ?? '',
     consent: process.env['CI'] === 'true' || process.argv.includes('--yes'),
     command: `npm run ${process.env['npm_lifecycle_event'] ?? 'bench:images'}`,

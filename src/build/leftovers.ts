@@ -36,6 +36,8 @@ const LEFTOVERS = [
   'var/lib/dbus/machine-id',
   'var/lib/systemd/random-seed',
   'etc/hostname',
+  'etc/hosts',
+  'etc/.wh.hosts',
   'etc/resolv.conf',
   'etc/mailname',
   // A key that everybody who pulls the image knows, with its certificate.

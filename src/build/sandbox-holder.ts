@@ -18,13 +18,14 @@ const SYSV_SHARED_PAGES = 65_536;
  * spares a disk the syncs: what a crash leaves is thrown away anyway. The given folder is an overlay of its own, because a bind mount's
  * place on this machine shows in mountinfo.
  *
- * /etc/hosts is written into the changes, and only where /etc is a folder itself.
+ * The mask also has an /etc/hosts that knows localhost, as container engines bring one: it is no change, so no layer holds it. Its /etc shows
+ * the mode and owner of the image's, and is only there where that is a folder itself.
  */
 const HOLDER = `
 set -e
 PATH=${STANDARD_PATH}
-kind=$1; size=$2; inodes=$3; namespace=$4; scratch=$5; given=$6; tools=$7; hosts=$8
-shift 8
+kind=$1; size=$2; inodes=$3; namespace=$4; scratch=$5; given=$6; tools=$7
+shift 7
 if [ "$kind" = tmpfs ]; then mount -t tmpfs -o size="$size",nr_inodes="$inodes",mode=0755 larder "$scratch"; fi
 cd "$scratch"
 mkdir upper work root layer mask mask/proc mask/dev mask${SANDBOX_FOLDER}
@@ -37,14 +38,23 @@ for folder in "$@"; do
   lower="layer/$count\${lower:+:$lower}"
   count=$((count + 1))
 done
+at=$count
+while [ "$at" -gt 0 ]; do
+  at=$((at - 1))
+  etc=layer/$at/etc
+  if [ -d "$etc" ] && [ ! -L "$etc" ]; then
+    mkdir mask/etc
+    printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost ip6-loopback\\n' > mask/etc/hosts
+    chmod 644 mask/etc/hosts
+    chown --reference="$etc" mask/etc
+    chmod --reference="$etc" mask/etc
+    touch --reference="$etc" mask/etc
+  fi
+  if [ -e "$etc" ] || [ -L "$etc" ]; then break; fi
+done
 options=nodev,userxattr,lowerdir=mask\${lower:+:$lower},upperdir=upper,workdir=work
 if [ "$kind" = disk ]; then options=$options,volatile; fi
 mount -t overlay -o "$options" overlay root
-if [ "$hosts" = yes ] && [ -d root/etc ] && [ ! -L root/etc ]; then
-  rm -rf root/etc/hosts
-  printf '127.0.0.1 localhost\\n::1 localhost\\n' > root/etc/hosts
-  chmod 644 root/etc/hosts
-fi
 mount -t overlay -o ro,nodev,nosuid,userxattr,lowerdir=given:tools larder root${SANDBOX_FOLDER}
 # What namespaces inherit of this machine: its NIS domain, and how much shared memory there may be.
 echo '(none)' > /proc/sys/kernel/domainname || true
@@ -60,21 +70,19 @@ export type HolderOptions = {
   /** A folder that is shown read-only. */
   given: string | undefined;
   tools: string;
-  hosts: boolean;
   layers: string[];
   group: ResourceGroup | undefined;
 };
 
 /** Starts the holder. `readyPid` says when its mounts stand. */
 export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildProcess {
-  const { limits, scratch, given = 'none', tools, hosts, layers, group } = options;
+  const { limits, scratch, given = 'none', tools, layers, group } = options;
   const args = [
     host.upper,
     String(limits.changeBytes),
     String(limits.changeFiles),
     host.namespace ? 'yes' : 'no',
     ...[scratch, given, tools],
-    hosts ? 'yes' : 'no',
     ...layers,
   ];
   // Commands get a network each; should one end up in the holder's, it finds none either.

@@ -7,7 +7,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { collect, readAll } from '../tar/fixtures.ts';
+import { mergedListing, writeLayer } from '../oci/layer.ts';
+import { collect, entry, readAll } from '../tar/fixtures.ts';
 import { disposable } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
 import { captureLayer } from './capture.ts';
@@ -292,6 +293,44 @@ describe.skipIf(!possible)('capture', () => {
     await using sandbox = await open();
     await shell(sandbox, 'true');
     expect(await capture(sandbox)).toBeUndefined();
+  });
+
+  test('localhost resolves, /etc is as the image has it, and no layer holds /etc/hosts', async () => {
+    const etc = await writeLayer(workspace.content, [entry('etc', { mode: 0o751, uid: 3 })]);
+    const roots = await prepareRoots(workspace, [layer, etc], { step: 'x' });
+    await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step: 'x' }));
+    const { output } = await shell(
+      sandbox,
+      'stat -c "%a %u" /etc; cat /etc/hosts; ls /etc; cat /etc/passwd; [ ! -e /etc/dropped/no ]',
+    );
+    expect(output).toBe(
+      '751 3\n127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\ndropped\ngroup\nhosts\npasswd\nroot:x:0:0:root:/root:/bin/sh\n',
+    );
+    const below = await mergedListing(workspace.content, [layer, etc]);
+    const changes = async () => {
+      const options = { epoch: EPOCH, step: 'x', privateKeys: true, below };
+      const built = await captureLayer(workspace.content, sandbox, options);
+      return built && [...(await mergedListing(workspace.content, [built])).keys()];
+    };
+    expect(await changes()).toBeUndefined();
+    await shell(sandbox, 'echo 10.0.0.1 other >> /etc/hosts; echo new > /etc/new');
+    expect(await changes()).toEqual(['etc', 'etc/new']);
+    await shell(sandbox, 'rm /etc/hosts /etc/new');
+    expect(await changes()).toBeUndefined();
+  });
+
+  test('a link or a mark in the place of /etc is left as it is', async () => {
+    const link = await writeLayer(workspace.content, [entry('etc', { type: 'symlink', target: 'opt' })]);
+    const mark = await writeLayer(workspace.content, [entry('.wh.etc', { content: '' })]);
+    for (const [top, expected] of [
+      [link, 'kept\n/opt\n'],
+      [mark, 'none\n'],
+    ] as const) {
+      const roots = await prepareRoots(workspace, [layer, top], { step: 'x' });
+      await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step: 'x' }));
+      const { output } = await shell(sandbox, '[ -e /etc ] || { echo none; exit; }; ls /etc; cd /etc; pwd -P');
+      expect(output).toBe(expected);
+    }
   });
 
   test('a name that would remove a file is refused', async () => {

@@ -20,8 +20,6 @@ export type SandboxOptions = {
   step: string;
   /** A folder of this machine that is shown read-only at /.larder. It stays as it is while the sandbox is open. */
   given?: string;
-  /** Writes an /etc/hosts that knows localhost, as container engines do; not for a sandbox whose changes are captured. */
-  hosts?: boolean;
   limits?: Partial<SandboxLimits>;
   signal?: AbortSignal | undefined;
 };
@@ -71,13 +69,13 @@ export interface Sandbox {
 /** Opens a sandbox over these layers. Throws BuildError where this machine has none, CommandFailed when it cannot be set up. */
 export async function openSandbox(workspace: Workspace, options: SandboxOptions): Promise<Sandbox> {
   const host = sandboxHost(workspace, options.step);
-  const { signal, layers, given, hosts = false } = options;
+  const { signal, layers, given } = options;
   signal?.throwIfAborted();
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const tools = await prepareTools(workspace, host.brought);
   const scratch = ensureFolder(workspace, 'sandboxes', randomUUID());
   const group = openResourceGroup(host.control, limits);
-  const holder = spawnHolder(host, { limits, scratch, given, tools, hosts, layers, group });
+  const holder = spawnHolder(host, { limits, scratch, given, tools, layers, group });
   const ended = endOf(holder);
   const stop = (): void => void holder.kill('SIGKILL');
   signal?.addEventListener('abort', stop, { once: true });

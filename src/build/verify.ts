@@ -47,7 +47,7 @@ export async function verify(plan: BuildPlan, artifact: Artifact, options: Verif
   const roots = await prepareRoots(workspace, image.layers, { step: STEP, signal });
   const wallClockMs = plan.tests.reduce((sum, { timeout_seconds }) => sum + timeout_seconds * 1000, MARGIN_MS);
   await using sandbox = disposable(
-    await openSandbox(workspace, { layers: roots, step: STEP, hosts: true, signal, limits: { wallClockMs } }),
+    await openSandbox(workspace, { layers: roots, step: STEP, signal, limits: { wallClockMs } }),
   );
   const log = openBuildLog(options.log ?? { write: () => undefined });
   const command = serviceCommand(plan, image.config);

@@ -33,6 +33,8 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
   },
   { package: 'skopeo', probe: { program: 'skopeo' }, reason: 'a client that is not ours to pull with' },
   { package: 'umoci', probe: { program: 'umoci' }, reason: 'unpacks images that are not ours to unpack' },
+  { package: 'buildah', probe: { program: 'buildah' }, reason: 'builds on images that are not its own' },
+  { package: 'runc', probe: { program: 'runc' }, reason: 'runs images as container engines do' },
   { package: 'apache2-utils', probe: { program: 'htpasswd' }, reason: 'passwords for that registry' },
   { package: 'curl', probe: { program: 'curl' }, reason: 'asks as the documentation does' },
   { package: 'libarchive-tools', probe: { program: 'bsdtar' }, reason: 'makes archives with holes' },
@@ -41,10 +43,9 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
   { package: 'procps', probe: { program: 'ps' }, reason: 'finds the processes to kill' },
 ];
 
-/** Peers that the benchmarks run side by side with us, beside those of the tests. */
-export const BENCH_REQUIREMENTS: readonly Requirement[] = [
-  ...TEST_REQUIREMENTS,
-  { package: 'buildah', probe: { program: 'buildah' }, reason: 'a peer that builds images' },
+/** To build clients that no Debian package has. */
+export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
+  { package: 'golang-go', probe: { program: 'go' }, reason: 'builds the client crane' },
 ];
 
 /** To run schemathesis, which pip installs into a virtual environment. */

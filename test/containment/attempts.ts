@@ -71,7 +71,7 @@ export type Ground = AsyncDisposable & {
   open(options?: OpenOptions): Promise<Sandbox & AsyncDisposable>;
 };
 
-export type OpenOptions = { entries?: TarInput[]; limits?: Partial<SandboxLimits>; hosts?: boolean };
+export type OpenOptions = { entries?: TarInput[]; limits?: Partial<SandboxLimits> };
 
 /** A workspace for one way. */
 export async function openGround({ probe }: Way): Promise<Ground> {
@@ -88,10 +88,10 @@ export async function openGround({ probe }: Way): Promise<Ground> {
   return {
     workspace,
     roots,
-    async open({ entries, limits = {}, hosts = false } = {}) {
+    async open({ entries, limits = {} } = {}) {
       common ??= roots();
       const layers = entries === undefined ? await common : await roots(entries);
-      return disposable(await openSandbox(workspace, { layers, step: 'attempt', given: given.folder, limits, hosts }));
+      return disposable(await openSandbox(workspace, { layers, step: 'attempt', given: given.folder, limits }));
     },
     async [Symbol.asyncDispose]() {
       await given[Symbol.asyncDispose]();

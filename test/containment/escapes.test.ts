@@ -100,7 +100,7 @@ for (const way of ways()) {
     beforeAll(async () => {
       ground = await openGround(way);
       sandbox = await ground.open();
-      verification = await ground.open({ hosts: true });
+      verification = await ground.open();
     });
     afterAll(async () => {
       await verification?.[Symbol.asyncDispose]();
@@ -171,7 +171,7 @@ for (const way of ways()) {
       });
 
       test('what is open beside a service: nothing but its own three files', async () => {
-        await using other = await ground.open({ hosts: true });
+        await using other = await ground.open();
         const service = other.start({ command: ['sleep', '100'], environment: { PATH: '/usr/bin' } });
         const { output } = await attempt(other, 'ls /proc/self/fd', { ...who, beside: service });
         // ls reads the folder by a fourth.

@@ -196,7 +196,7 @@ for (const way of ways()) {
         const note = (error: Error): void => void uncaught.push(error);
         process.on('uncaughtExceptionMonitor', note);
         try {
-          await using sandbox = await ground.open({ hosts: true });
+          await using sandbox = await ground.open();
           const service = await hold(sandbox, server(reply), USER);
           const started = { sandbox, service, command: { command: [], user: USER }, signal: undefined };
           const before = process.memoryUsage.rss();
