@@ -57,6 +57,7 @@ function fittingValue(option: Option | undefined): string {
 const FITTING: Record<string, string[]> = {
   'tokens create': ['tokens', 'create', 'anything'],
   'users set-role': ['users', 'set-role', 'anybody', 'viewer'],
+  'registries add': ['registries', 'add', 'anything', 'https://registry.example', '--anonymous'],
   api: ['api', 'GET', '/v1/catalogs'],
 };
 
@@ -193,7 +194,7 @@ describe('a server that is none of Larder’s', () => {
       // The largest answer takes long to read; it is read in one place for all.
       const some =
         name === 'an answer without end'
-          ? asking.filter(({ path }) => ['releases', 'api'].includes(path.join(' ')))
+          ? asking.filter(({ path }) => ['releases list', 'api'].includes(path.join(' ')))
           : asking;
       for (const leaf of some) {
         const words = asks(leaf);

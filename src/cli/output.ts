@@ -14,24 +14,49 @@ export function sayJson(io: Io, value: unknown): void {
   say(io, JSON.stringify(value, null, 2));
 }
 
-/** Writes rows under their headings; a line that says so when there are none. */
+/** Writes rows under their headings, or a line where there are none. In a narrow terminal a row goes on in further lines. */
 export function sayTable<T>(io: Io, rows: readonly T[], columns: readonly Column<T>[]): void {
-  say(io, tableOf(rows, columns));
+  const width = 'columns' in io.out && typeof io.out.columns === 'number' ? io.out.columns : undefined;
+  say(io, tableOf(rows, columns, width));
 }
 
-/** The same as text. */
-export function tableOf<T>(rows: readonly T[], columns: readonly Column<T>[]): string {
+const GAP = '  ';
+
+/** The same as text. `widthMax`: columns that do not fit beside the others go below them, indented. */
+export function tableOf<T>(
+  rows: readonly T[],
+  columns: readonly Column<T>[],
+  widthMax = Number.MAX_SAFE_INTEGER,
+): string {
   if (rows.length === 0) return 'Nothing.';
   const cells = rows.map((row) => columns.map(([, value]) => clean(value(row))));
   const widths = columns.map(([heading], index) =>
     Math.max(heading.length, ...cells.map((line) => line[index]?.length ?? 0)),
   );
+  const breaks = breaksOf(widths, widthMax);
   const lineOf = (line: string[]) =>
     line
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd();
+      .map((cell, index) => (breaks.has(index) ? `\n${GAP}` : '') + cell.padEnd(widths[index] ?? 0) + GAP)
+      .join('')
+      .split('\n')
+      .map((part) => part.trimEnd())
+      .filter((part) => part !== '')
+      .join('\n');
   return [columns.map(([heading]) => heading), ...cells].map(lineOf).join('\n');
+}
+
+/** The columns that begin a line of their own. */
+function breaksOf(widths: readonly number[], widthMax: number): Set<number> {
+  const breaks = new Set<number>();
+  let at = 0;
+  for (const [index, width] of widths.entries()) {
+    if (index > 0 && at + width > widthMax) {
+      breaks.add(index);
+      at = GAP.length;
+    }
+    at += width + GAP.length;
+  }
+  return breaks;
 }
 
 /** Writes one thing, a field a line; what is undefined is left out. */

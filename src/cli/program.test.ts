@@ -184,5 +184,5 @@ test('a wrong token, a server that is not there, no token', async () => {
 
 test('people can name offerings and base images; what is not there is named', async () => {
   const { code, err } = await run(['request', 'redis:7.0', '--base-image', 'Debian 12']);
-  expect([code, err]).toEqual([1, 'There is no base image Debian 12\n']);
+  expect([code, err]).toEqual([1, 'There is no base image Debian 12; «larder base-images» lists them.\n']);
 });

@@ -10,6 +10,7 @@ import { addPeopleCommands } from './commands/people.ts';
 import { addPlaceCommands } from './commands/places.ts';
 import { addReleaseCommands } from './commands/releases.ts';
 import { addRequestCommands } from './commands/requests.ts';
+import { addStatusCommand } from './commands/status.ts';
 import { CommandFailed, EXIT, type Io } from './io.ts';
 import type { OperatorTools } from './operate.ts';
 import { clean, violationLines } from './output.ts';
@@ -35,6 +36,7 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
     );
   // Before the commands, which take these settings over.
   addAccessCommands(program, io);
+  addStatusCommand(program, io);
   addCatalogCommands(program, io);
   addRequestCommands(program, io);
   addCustomizationCommands(program, io);

@@ -6,11 +6,21 @@ import { UNVERIFIED_IMAGES } from '../../contract/vocabulary.ts';
 import type { Io } from '../io.ts';
 import { sayFields, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
+import { addGet } from './get.ts';
 
 /** Adds the commands. */
 export function addCatalogCommands(program: Command, io: Io): void {
-  program
-    .command('offerings')
+  const offerings = program.command('offerings').description('list and show what can be requested');
+  addGet(offerings, io, {
+    noun: 'offering',
+    load: async ({ client }, offering_id) => await client.call('getOffering', { offering_id }),
+    fields: ({ id, product, branch, packaging_type, status, operating_systems }) => ({
+      ...{ product: product.name, key: product.key, branch, type: packaging_type, status },
+      ...{ for: operating_systems.map(({ name }) => name).join(', '), id },
+    }),
+  });
+  offerings
+    .command('list', { isDefault: true })
     .description('list what can be requested')
     .option('--product <key>', 'only this product')
     .option('--branch <branch>', 'only this branch')
@@ -35,8 +45,18 @@ export function addCatalogCommands(program: Command, io: Io): void {
         );
       }),
     );
-  program
-    .command('applications')
+  const applications = program.command('applications').description('list and show the applications of the catalog');
+  addGet(applications, io, {
+    noun: 'application',
+    load: async ({ client, catalogId }, application_id) =>
+      await client.call('getApplication', { catalog_id: await catalogId(), application_id }),
+    fields: ({ id, product, branch, base_image, latest_release: last, latest_pipeline, status }) => ({
+      ...{ product: product.name, key: product.key, branch, 'base image': base_image.name, status },
+      ...{ release: last && `${last.version}-r${last.revision}`, pipeline: latest_pipeline?.status, id },
+    }),
+  });
+  applications
+    .command('list', { isDefault: true })
     .description('list the applications of the catalog')
     .option('--product <key>', 'only this product')
     .action(

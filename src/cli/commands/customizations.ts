@@ -5,11 +5,12 @@ import type { UploadSource } from '../../contract/endpoint.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import { withArchive } from '../archive.ts';
 import type { Io } from '../io.ts';
-import { baseImage } from '../lookup.ts';
+import { getBaseImage } from '../lookup.ts';
 import { sayTable } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { sayWarnings } from '../warnings.ts';
 import { watchPipelines } from '../watch.ts';
+import { named } from './get.ts';
 
 type Naming = { name?: string; description?: string };
 type Packing = { timeMax?: number };
@@ -47,7 +48,8 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .action(
       inSession(io, async (session, _options, [id = '']) => {
         const wish = { catalog_id: await session.catalogId(), customization_id: id };
-        session.show(await session.client.call('getCustomization', wish), (one) => sayCustomization(io, one));
+        const got = named('customization', id, session.client.call('getCustomization', wish));
+        session.show(await got, (one) => sayCustomization(io, one));
       }),
     );
   group
@@ -75,7 +77,8 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .argument('<id>')
     .action(
       inSession(io, async ({ client, catalogId }, _options, [customization_id = '']) => {
-        await client.call('deleteCustomization', { catalog_id: await catalogId(), customization_id });
+        const wish = { catalog_id: await catalogId(), customization_id };
+        await named('customization', customization_id, client.call('deleteCustomization', wish));
       }),
     );
 }
@@ -110,7 +113,7 @@ async function customize(session: Session, options: CustomizeOptions, [archive =
   const filter = {
     ...(product === undefined ? {} : { product_key: product }),
     ...(branch === undefined ? {} : { branch }),
-    ...(base === undefined ? {} : { base_image_id: (await baseImage(client, base)).id }),
+    ...(base === undefined ? {} : { base_image_id: (await getBaseImage(client, base)).id }),
   };
   const catalog_id = await session.catalogId();
   const wish = {

@@ -7,6 +7,8 @@ import { apiTokenId, userId } from '../lookup.ts';
 import type { OperatorTools } from '../operate.ts';
 import { say, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
+import { wordOf } from '../words.ts';
+import { addGet } from './get.ts';
 
 /** Adds the commands. Without `operator` there is no `--operator`. */
 export function addPeopleCommands(program: Command, io: Io, operator?: OperatorTools): void {
@@ -40,6 +42,16 @@ type NewToken = {
 const DAY_MS = 86_400_000;
 
 function addTokens(group: Command, io: Io, operator: OperatorTools | undefined): void {
+  addGet(group, io, {
+    noun: 'API token',
+    by: 'its name or id',
+    load: async ({ client }, name) =>
+      await client.call('getApiToken', { api_token_id: await apiTokenId(client, name) }),
+    fields: ({ id, name, user, role, scopes, status, expires_at, last_used_at }) => ({
+      ...{ name, user: user.name, role, reaches: scopes.join(' '), status },
+      ...{ ends: shortTime(expires_at), used: shortTime(last_used_at) || 'never', id },
+    }),
+  });
   group
     .command('list', { isDefault: true })
     .description('list the tokens that work or are over: an owner’s whole organization’s, else one’s own')
@@ -146,6 +158,15 @@ function daysOf(text: string): number {
 type NewUser = { role: Role; email?: string; withToken?: boolean };
 
 function addUsers(group: Command, io: Io): void {
+  addGet(group, io, {
+    noun: 'user',
+    by: 'their name or id',
+    load: async ({ client }, name) => await client.call('getUser', { user_id: await userId(client, name) }),
+    fields: ({ id, name, email, role, created_at, created_by }) => ({
+      ...{ name, 'e-mail': email, role },
+      ...{ made: shortTime(created_at), 'made by': created_by, id },
+    }),
+  });
   group
     .command('list', { isDefault: true })
     .description('list the users')
@@ -218,11 +239,4 @@ function roleOf(text: string): Role {
 
 function addScope(text: string, before: TokenScope[] = []): TokenScope[] {
   return [...before, wordOf(TOKEN_SCOPES, text)];
-}
-
-/** People need not shout. */
-function wordOf<W extends string>(words: readonly W[], text: string): W {
-  const word = words.find((one) => one === text.toUpperCase().replaceAll('-', '_'));
-  if (word === undefined) throw new InvalidArgumentError(`It should be one of ${words.join(', ').toLowerCase()}.`);
-  return word;
 }

@@ -1,11 +1,14 @@
 // Commands for where things come from and go to: base images and registries.
 import { type Command, Option } from 'commander';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
-import type { RegistryProvider } from '../../contract/vocabulary.ts';
+import type { RegistryDetailed } from '../../contract/registry.ts';
+import { REGISTRY_PROVIDERS, type RegistryProvider } from '../../contract/vocabulary.ts';
 import { CommandFailed, EXIT, type Io } from '../io.ts';
-import { baseImage, registryId } from '../lookup.ts';
-import { say, sayTable } from '../output.ts';
+import { getBaseImage, registryId } from '../lookup.ts';
+import { say, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
+import { typedAs, wordOf } from '../words.ts';
+import { addGet, type Fields } from './get.ts';
 
 /** Adds the commands. */
 export function addPlaceCommands(program: Command, io: Io): void {
@@ -22,6 +25,15 @@ type NewRegistry = {
 };
 
 function addRegistries(group: Command, io: Io): void {
+  addGet(group, io, {
+    noun: 'registry',
+    by: 'its name or id',
+    load: async ({ client }, name) => await client.call('getRegistry', { registry_id: await registryId(client, name) }),
+    fields: ({ id, name, url, provider, hosted, description, application_count, ...health }) => ({
+      ...{ name, url, provider, kept: hosted ? 'by this service' : undefined, description: description || undefined },
+      ...{ applications: application_count, ...healthFields(health), id },
+    }),
+  });
   const secret = new Option('--secret <secret>', 'password or key; better by the environment').env(
     'LARDER_REGISTRY_SECRET',
   );
@@ -35,10 +47,7 @@ function addRegistries(group: Command, io: Io): void {
           sayTable(io, items, [
             ['NAME', ({ name }) => name],
             ['URL', ({ url }) => url],
-            [
-              'HEALTHY',
-              ({ healthy, unhealthy_cause }) => (healthy === false ? (unhealthy_cause ?? 'no') : yesOf(healthy)),
-            ],
+            ['HEALTHY', healthOf],
             ['ID', ({ id }) => id],
           ]),
         );
@@ -52,7 +61,11 @@ function addRegistries(group: Command, io: Io): void {
     .addOption(secret)
     .option('--user <name>', 'user name or key id')
     .option('--anonymous', 'a registry without log-in: it is shown no credentials')
-    .option('--provider <provider>', 'whose kind of registry it is', 'OCI')
+    .addOption(
+      new Option('--provider <provider>', `whose kind of registry it is: ${REGISTRY_PROVIDERS.map(typedAs).join(', ')}`)
+        .argParser((text) => wordOf(REGISTRY_PROVIDERS, text))
+        .default('OCI', 'oci'),
+    )
     .option('--description <text>', 'what it is for', '')
     .action(
       inSession<NewRegistry>(
@@ -88,6 +101,17 @@ function logInOf({ user, secret, anonymous }: Pick<NewRegistry, 'user' | 'secret
   return { access_secret: secret, ...(user !== undefined && { access_key: user }) };
 }
 
+type Health = Pick<RegistryDetailed, 'healthy' | 'unhealthy_cause' | 'last_checked_at'>;
+
+function healthFields(health: Health): Fields {
+  return { healthy: healthOf(health), checked: shortTime(health.last_checked_at) || 'never' };
+}
+
+/** `yes`, or why not. */
+function healthOf({ healthy, unhealthy_cause }: Health): string {
+  return healthy === false ? `no${unhealthy_cause === undefined ? '' : `: ${unhealthy_cause}`}` : yesOf(healthy);
+}
+
 function yesOf(healthy: boolean | undefined): string {
   return healthy === undefined ? 'not checked' : 'yes';
 }
@@ -95,6 +119,21 @@ function yesOf(healthy: boolean | undefined): string {
 type NewBaseImage = { registry: string; image: string; os: string; description: string };
 
 function addBaseImages(group: Command, io: Io): void {
+  addGet(group, io, {
+    noun: 'base image',
+    by: 'its name or id',
+    load: async ({ client }, name) =>
+      await client.call('getBaseImage', { base_image_id: (await getBaseImage(client, name)).id }),
+    fields: ({ id, name, container_image, operating_system, packaging_type, status, ...more }) => ({
+      ...{ name, image: container_image, 'operating system': operating_system?.name, for: packaging_type, status },
+      ...{
+        description: more.description || undefined,
+        applications: more.application_count,
+        ...healthFields(more),
+        id,
+      },
+    }),
+  });
   group
     .command('list', { isDefault: true })
     .description('list base images')
@@ -106,7 +145,7 @@ function addBaseImages(group: Command, io: Io): void {
             ['NAME', ({ name }) => name],
             ['IMAGE', ({ container_image }) => container_image],
             ['OS', ({ operating_system }) => operating_system?.name],
-            ['HEALTHY', ({ healthy }) => (healthy === false ? 'no' : yesOf(healthy))],
+            ['HEALTHY', healthOf],
             ['ID', ({ id }) => id],
           ]),
         );
@@ -133,7 +172,7 @@ function addBaseImages(group: Command, io: Io): void {
     .argument('<base image>', 'its name or id')
     .action(
       inSession(io, async ({ client }, _options, [name = '']) => {
-        await client.call('deleteBaseImage', { base_image_id: (await baseImage(client, name)).id });
+        await client.call('deleteBaseImage', { base_image_id: (await getBaseImage(client, name)).id });
       }),
     );
 }

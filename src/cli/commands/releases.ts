@@ -1,16 +1,21 @@
 // Commands that tell what was built: releases and pipelines.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { Output } from '../../contract/endpoints.ts';
 import { PAGE_SIZE_DEFAULT } from '../../contract/limits.ts';
 import type { Pipeline } from '../../contract/pipeline.ts';
+import { PIPELINE_STATUSES } from '../../contract/vocabulary.ts';
 import type { Io } from '../io.ts';
 import { say, sayFields, sayTable, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { failureOf, stageOf, waitingOf, watchPipelines } from '../watch.ts';
+import { typedAs, wordOf } from '../words.ts';
+import { addGet, named } from './get.ts';
 
 /** Adds the commands. */
 export function addReleaseCommands(program: Command, io: Io): void {
-  program
-    .command('releases')
+  const releases = program.command('releases').description('list and show releases');
+  releases
+    .command('list', { isDefault: true })
     .description('list releases, the newest first')
     .option('--application <id>', 'only releases of this application')
     .option('--digest <digest>', 'only the release that this digest names in its registry')
@@ -34,25 +39,16 @@ export function addReleaseCommands(program: Command, io: Io): void {
         );
       }),
     );
+  addGet(releases, io, RELEASE);
+  // The older way to say `releases get`.
   program
-    .command('release')
+    .command('release', { hidden: true })
     .description('show a release')
     .argument('<id>')
     .action(
-      inSession(io, async (session, _options, [release_id = '']) => {
-        const wish = { catalog_id: await session.catalogId(), release_id };
-        session.show(await session.client.call('getRelease', wish), (release) =>
-          sayFields(io, {
-            product: release.product?.name,
-            version: `${release.version}-r${release.revision}`,
-            released: release.released_at,
-            pull: release.artifact.url,
-            digest: release.artifact.repo_digest,
-            verified: release.verified === false ? 'no: no worker could start it' : 'yes',
-            'base image': release.base_image?.name,
-            customizations: (release.customizations ?? []).map(({ id, version }) => `${id} ${version}`).join(', '),
-            pipeline: release.pipeline_id,
-          }),
+      inSession(io, async (session, _options, [id = '']) => {
+        session.show(await named('release', id, RELEASE.load(session, id)), (release) =>
+          sayFields(io, RELEASE.fields(release)),
         );
       }),
     );
@@ -60,15 +56,49 @@ export function addReleaseCommands(program: Command, io: Io): void {
   addRetry(program, io);
 }
 
+const RELEASE = {
+  noun: 'release',
+  load: async ({ client, catalogId }: Session, release_id: string) =>
+    await client.call('getRelease', { catalog_id: await catalogId(), release_id }),
+  fields: (release: Output<'getRelease'>) => ({
+    product: release.product?.name,
+    version: `${release.version}-r${release.revision}`,
+    released: release.released_at,
+    pull: release.artifact.url,
+    digest: release.artifact.repo_digest,
+    verified: release.verified === false ? 'no: no worker could start it' : 'yes',
+    'base image': release.base_image?.name,
+    customizations: (release.customizations ?? []).map(({ id, version }) => `${id} ${version}`).join(', '),
+    pipeline: release.pipeline_id,
+  }),
+};
+
 type PipelineOptions = { application?: string; status?: Pipeline['status']; watch?: boolean };
 
 function addPipelines(program: Command, io: Io): void {
-  program
-    .command('pipelines')
+  const pipelines = program.command('pipelines').description('list and show pipelines');
+  addGet(pipelines, io, {
+    noun: 'pipeline',
+    load: async ({ client, catalogId }, pipeline_id) =>
+      await client.call('getPipeline', { catalog_id: await catalogId(), pipeline_id }),
+    fields: (pipeline) => ({
+      ...{ product: pipeline.product.key, version: pipeline.version, 'base image': pipeline.base_image.name },
+      why: pipeline.triggers.map(({ type, context }) => context ?? type).join(', '),
+      ...{ stage: stageOf(pipeline), waiting: waitingOf(pipeline), failure: failureOf(pipeline) },
+      ...{ started: shortTime(pipeline.started_at), ended: pipeline.ended_at && shortTime(pipeline.ended_at) },
+      ...{ application: pipeline.application_id, release: pipeline.release_id, id: pipeline.id },
+    }),
+  });
+  pipelines
+    .command('list', { isDefault: true })
     .description('list pipelines, the newest first, or show one')
     .argument('[id]', 'only this pipeline')
     .option('--application <id>', 'only pipelines of this application')
-    .option('--status <status>', 'only IN_PROGRESS, SUCCEEDED, FAILED or CANCELLED ones')
+    .addOption(
+      new Option('--status <status>', `only these: ${PIPELINE_STATUSES.map(typedAs).join(', ')}`).argParser((text) =>
+        wordOf(PIPELINE_STATUSES, text),
+      ),
+    )
     .option('--watch', 'follow them until they end')
     .action(
       inSession<PipelineOptions>(io, async (session, options, [id]) => {

@@ -1,15 +1,20 @@
 // Commands that ask for applications and for their removal, and follow what becomes of it.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CatalogApplicationRequest } from '../../contract/application-request.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import { PACKAGING_TYPES, type PackagingType } from '../../contract/vocabulary.ts';
+import { chooseApplications } from '../choice.ts';
 import type { Io } from '../io.ts';
-import { baseImage, offeringId, registryId } from '../lookup.ts';
+import { registryId } from '../lookup.ts';
 import { say, sayTable, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { waitingOf, watchPipelines } from '../watch.ts';
+import { typedAs, wordOf } from '../words.ts';
+import { addGet } from './get.ts';
 
 type RequestOptions = {
-  baseImage: string;
+  baseImage?: string;
+  type: PackagingType;
   registry?: string[];
   name?: string;
   description?: string;
@@ -22,12 +27,20 @@ export function addRequestCommands(program: Command, io: Io): void {
     .command('request')
     .description('ask for applications')
     .argument('<offering...>', 'what to build: product, product:branch, or the id of an offering')
-    .requiredOption('--base-image <name>', 'base image of all of them, by name or id')
+    .option('--base-image <name>', 'base image of all of them, by name or id (default: the only one that fits)')
+    .addOption(
+      new Option('--type <type>', `packaging type: ${PACKAGING_TYPES.map(typedAs).join(', ')}`)
+        .argParser((text) => wordOf(PACKAGING_TYPES, text))
+        .default('CONTAINER_IMAGE', 'container-image'),
+    )
     .option('--registry <name...>', 'registries they are pushed to, by name or id (default: the hosted one)')
     .option('--name <name>', 'name of the request')
     .option('--description <text>', 'why it is made')
     .option('--watch', 'follow it until everything is released')
-    .addHelpText('after', '\nExample:\n  larder request redis:7.0 nginx --base-image "Debian 12" --watch')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  larder request redis:7.0 nginx:1.22 --watch\n  larder request redis --base-image "Debian 12"',
+    )
     .action(inSession<RequestOptions>(io, requestApplications));
   program
     .command('remove')
@@ -44,8 +57,19 @@ export function addRequestCommands(program: Command, io: Io): void {
         show(made, ({ id }) => say(io, id));
       }),
     );
-  program
-    .command('requests')
+  const requests = program.command('requests').description('list and show application requests');
+  addGet(requests, io, {
+    noun: 'application request',
+    load: async ({ client, catalogId }, application_request_id) =>
+      await client.call('getApplicationRequest', { catalog_id: await catalogId(), application_request_id }),
+    fields: (request) => ({
+      ...{ name: request.name, status: request.status, description: request.description || undefined },
+      applications: request.applications.map(({ product, branch }) => `${product.key}:${branch}`).join(', '),
+      ...{ waiting: waitingOf(request), made: shortTime(request.created_at), by: request.created_by, id: request.id },
+    }),
+  });
+  requests
+    .command('list', { isDefault: true })
     .description('list application requests')
     .option('--remove', 'requests that remove, instead of those that add')
     .action(
@@ -74,7 +98,8 @@ function sayRequests(io: Io, requests: readonly CatalogApplicationRequest[]): vo
 
 async function requestApplications(session: Session, options: RequestOptions, offerings: string[]): Promise<void> {
   const { client, io } = session;
-  const base = await baseImage(client, options.baseImage);
+  const { baseImage, type } = options;
+  const { base, offeringIds } = await chooseApplications(client, { names: offerings, baseImage, type });
   const registry_ids = await Promise.all((options.registry ?? []).map((name) => registryId(client, name)));
   const catalog_id = await session.catalogId();
   const { id } = await client.call('createApplicationRequest', {
@@ -82,9 +107,7 @@ async function requestApplications(session: Session, options: RequestOptions, of
     kind: 'CREATION',
     name: options.name ?? offerings.join(', '),
     base_image_id: base.id,
-    application_offering_ids: await Promise.all(
-      offerings.map((name) => offeringId(client, name, base.operatingSystemId)),
-    ),
+    application_offering_ids: offeringIds,
     ...(options.description === undefined ? {} : { description: options.description }),
     ...(registry_ids.length > 0 ? { registry_ids } : {}),
   });

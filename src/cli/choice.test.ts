@@ -1,0 +1,152 @@
+// A request by the names that people see, what there is instead of what is not there, and one screen of how things stand.
+import type { AddressInfo } from 'node:net';
+import { PassThrough, Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { recordBaseImageHealth } from '../catalog/base-image-versions.ts';
+import { failPhase } from '../catalog/pipeline-steps.ts';
+import { tableOf } from './output.ts';
+import { createProgram, runProgram } from './program.ts';
+
+let estates: TestEstates;
+
+beforeAll(async () => {
+  estates = await openTestEstates();
+  await estates.api.app.listen({ host: '127.0.0.1', port: 0 });
+}, 60_000);
+afterAll(() => estates.api.close());
+
+type Ran = { code: number; out: string; err: string };
+
+async function run(...args: string[]): Promise<Ran> {
+  const { app, acme } = estates.api;
+  const [out, err] = [new PassThrough(), new PassThrough()];
+  const io = { out, err, in: Readable.from([]) };
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  const code = await runProgram(createProgram(io), ['--url', url, '--token', acme.tokens.OWNER, ...args], io);
+  return { code, out: String(out.read() ?? ''), err: String(err.read() ?? '') };
+}
+
+async function bases(): Promise<{ id: string; name: string; operating_system: { name: string } }[]> {
+  return JSON.parse((await run('base-images', '--json')).out).items;
+}
+
+describe('request', () => {
+  test('lists the base images where several fit, and asks for one', async () => {
+    const own = (await bases()).find(({ name }) => name === 'own');
+    const { code, err } = await run('request', 'postgresql');
+    const [first, ...lines] = err.trimEnd().split('\n');
+    expect([code, first]).toEqual([2, 'Several base images fit; name one of them with --base-image, by name or id:']);
+    expect(lines).toContain(`  own: postgresql:15  ${own?.id}`);
+    expect(lines.length).toBeGreaterThan(1);
+  });
+
+  test('finds the base image where one fits', async () => {
+    const own = (await bases()).find(({ name }) => name === 'own');
+    // Only the organization's own image is left for the operating system.
+    for (const { id, name } of await bases()) {
+      if (name === 'own') continue;
+      await estates.catalog.write((tx) =>
+        tx.updateTable('base_images').set({ status: 'DEPRECATED' }).where('id', '=', id).execute(),
+      );
+    }
+    const made = await run('request', 'postgresql:15', '--json');
+    expect(made.err).toBe('');
+    expect(made.code).toBe(0);
+    const [application] = JSON.parse(made.out).applications;
+    expect([application.product.key, application.base_image.id]).toEqual(['postgresql', own?.id]);
+    const again = await run('request', 'postgresql');
+    expect(again).toMatchObject({ code: 1, err: expect.stringContaining('already') });
+  });
+
+  test('says what there is instead of what is not there', async () => {
+    const os = (await bases())[0]?.operating_system.name;
+    expect(await run('request', 'nginx:9')).toEqual({
+      ...{ code: 1, out: '' },
+      err: expect.stringContaining('There is no branch 9 of nginx; there is nginx:1.22 for '),
+    });
+    expect((await run('request', 'nothing')).err).toBe(
+      'There is no product nothing to request; «larder offerings» lists what there is.\n',
+    );
+    expect((await run('request', 'nginx', '--type', 'helm-chart')).err).toContain('no product nginx as helm-chart');
+    expect(await run('request', 'nginx', '--type', 'parcel')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('It should be one of helm-chart, ova, container-image.'),
+    });
+    expect((await run('request', 'nginx', '--base-image', 'gone')).err).toBe(
+      'There is no base image gone; «larder base-images» lists them.\n',
+    );
+    expect(os).not.toBe('');
+  });
+});
+
+describe('get', () => {
+  test('shows each kind of thing, by id, and says which thing is not there', async () => {
+    const { acme, shared } = estates;
+    const things: [string, string, string][] = [
+      ['registries', acme['registry_id']?.[1] ?? '', 'registry'],
+      ['base-images', acme['base_image_id']?.[0] ?? '', 'base image'],
+      ['applications', acme['application_id']?.[0] ?? '', 'application'],
+      ['requests', acme['application_request_id']?.[0] ?? '', 'application request'],
+      ['pipelines', acme['pipeline_id']?.[0] ?? '', 'pipeline'],
+      ['releases', acme['release_id']?.[0] ?? '', 'release'],
+      ['customizations', acme['customization_id']?.[0] ?? '', 'customization'],
+      ['users', acme['user_id']?.[0] ?? '', 'user'],
+      ['tokens', acme['api_token_id']?.[0] ?? '', 'API token'],
+      ['offerings', shared['offering_id'] ?? '', 'offering'],
+    ];
+    for (const [group, id, noun] of things) {
+      const shown = await run(group, 'get', id);
+      expect(shown, group).toMatchObject({ code: 0, err: '' });
+      if (noun !== 'release') expect(shown.out, group).toContain(id);
+      expect(JSON.parse((await run(group, 'get', id, '--json')).out), group).toBeTypeOf('object');
+      const missing = noun === 'release' ? '0'.repeat(24) : '6f9619ff-8b86-4011-942d-00cf4fc964ff';
+      expect(await run(group, 'get', missing), group).toEqual({
+        ...{ code: 1, out: '' },
+        err: `There is no ${noun} ${missing} that this token can see.\n`,
+      });
+    }
+  });
+
+  test('finds registries and base images by name', async () => {
+    expect((await run('registries', 'get', 'Hosted registry')).out).toMatch(/^kept +by this service$/m);
+    expect((await run('base-images', 'get', 'OWN')).out).toMatch(/^name +own$/m);
+  });
+});
+
+test('status tells what waits and why, what failed and why, and what cannot be used', async () => {
+  const base_image_id = estates.acme['base_image_id']?.[0] ?? '';
+  const unhealthy_cause = 'registry.invalid does not resolve.';
+  const { catalog } = estates;
+  const [broken = ''] = (await catalog.request(catalog.acme, ['nginx'], { base_image_id })).application_ids;
+  const pipeline_id = await catalog.openPipeline(broken);
+  const fault = { pipeline_id, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'no space\nand more' } as const;
+  await catalog.write((tx) => failPhase(tx, fault));
+  await estates.catalog.write((tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
+  const { code, out } = await run('status');
+  expect(code).toBe(0);
+  expect(out).toMatch(/^running +\d+$/m);
+  expect(out).toMatch(
+    /^waiting +[1-9]\d*\n(.*\n)* {2}postgresql 15\.8 on own: waiting: .*The base image own cannot be read/m,
+  );
+  expect(out).toMatch(/^failed +1\n {2}nginx 1\.22\.1 on own: BUILD_ERROR: no space \(since /m);
+  expect(out).toMatch(/^unusable +1\n {2}base image own: registry\.invalid does not resolve\. \(since /m);
+  const json = JSON.parse((await run('status', '--json')).out);
+  expect(json.failed.items[0]).toMatchObject({ what: expect.any(String), state: expect.any(String) });
+});
+
+test('a table that is wider than the terminal goes on below, column by column', () => {
+  const columns: [string, (row: string[]) => string | undefined][] = [
+    ['NAME', ([name]) => name],
+    ['WHERE', ([, where]) => where],
+    ['ID', ([, , id]) => id],
+  ];
+  const rows = [
+    ['redis', 'Debian 12', 'x'.repeat(30)],
+    ['nginx', '', 'y'.repeat(30)],
+  ];
+  expect(tableOf(rows, columns, 40)).toBe(
+    ['NAME   WHERE', '  ID', 'redis  Debian 12', `  ${'x'.repeat(30)}`, 'nginx', `  ${'y'.repeat(30)}`].join('\n'),
+  );
+  expect(tableOf(rows, columns, 80).split('\n')).toHaveLength(3);
+});

@@ -1,0 +1,90 @@
+// Which offerings and which base image a request means: people name a product and see what there is.
+import type { Client } from '../client/client.ts';
+import type { BaseImageDetailed } from '../contract/base-image.ts';
+import { PAGE_SIZE_MAX } from '../contract/limits.ts';
+import type { ApplicationOffering } from '../contract/offering.ts';
+import type { PackagingType } from '../contract/vocabulary.ts';
+import { CommandFailed, EXIT } from './io.ts';
+import { getBaseImage, UUID } from './lookup.ts';
+import { typedAs } from './words.ts';
+
+export type Choice = { base: BaseImageDetailed; offeringIds: string[] };
+type Wish = { names: string[]; baseImage: string | undefined; type: PackagingType };
+type Named = { name: string; offerings: ApplicationOffering[] };
+
+/** Finds the offerings of these names, and the base image: the one that is named, or the only one on which all can be built. Throws CommandFailed. */
+export async function chooseApplications(client: Client, { names, baseImage, type }: Wish): Promise<Choice> {
+  const bases = baseImage === undefined ? await baseImagesFor(client, type) : [await getBaseImage(client, baseImage)];
+  const named = await Promise.all(names.map((name) => offeringsOf(client, name, type)));
+  const fitting = bases.filter((base) => named.every(({ offerings }) => offerings.some((one) => fits(one, base))));
+  const [base, second] = fitting;
+  if (base === undefined) throw nothingFits(named, bases, baseImage !== undefined);
+  if (second !== undefined) throw severalFit(named, fitting);
+  return { base, offeringIds: named.map((one) => onlyOffering(one, base).id) };
+}
+
+/** Without an operating system a base image is judged by the server. */
+function fits({ operating_systems }: ApplicationOffering, { operating_system }: BaseImageDetailed): boolean {
+  return operating_system === undefined || operating_systems.some(({ id }) => id === operating_system.id);
+}
+
+async function offeringsOf(client: Client, name: string, type: PackagingType): Promise<Named> {
+  if (UUID.test(name)) return { name, offerings: [await client.call('getOffering', { offering_id: name })] };
+  const [product_key = '', branch] = name.split(':', 2);
+  const wish = { product_key, statuses: ['ENABLED' as const], packaging_types: [type], page_size: PAGE_SIZE_MAX };
+  const { items } = await client.call('listOfferings', wish);
+  if (items.length === 0) {
+    const what = type === 'CONTAINER_IMAGE' ? '' : ` as ${typedAs(type)}`;
+    throw new CommandFailed(
+      `There is no product ${product_key}${what} to request; «larder offerings» lists what there is.`,
+    );
+  }
+  const offerings = branch === undefined ? items : items.filter((one) => one.branch === branch);
+  if (offerings.length === 0) {
+    throw new CommandFailed(
+      `There is no branch ${branch} of ${product_key}; there is ${items.map(textOf).join(', ')}.`,
+    );
+  }
+  return { name, offerings };
+}
+
+async function baseImagesFor(client: Client, type: PackagingType): Promise<BaseImageDetailed[]> {
+  const packaging_type = type === 'OVA' ? ('OVA' as const) : ('CONTAINER_IMAGE' as const);
+  const wish = { packaging_type, statuses: ['ACTIVE' as const], page_size: PAGE_SIZE_MAX };
+  return (await client.call('listBaseImages', wish)).items;
+}
+
+function nothingFits(named: readonly Named[], bases: readonly BaseImageDetailed[], given: boolean): CommandFailed {
+  const lines = named.map(({ name, offerings }) => `  ${name}: there is ${offerings.map(textOf).join(', ')}`);
+  const what =
+    given && bases[0] !== undefined
+      ? `On ${bases[0].name} not all of these can be built`
+      : 'No base image fits all of these';
+  return new CommandFailed([`${what}:`, ...lines].join('\n'));
+}
+
+function severalFit(named: readonly Named[], bases: readonly BaseImageDetailed[]): CommandFailed {
+  const lines = bases.map((base) => {
+    const all = named.flatMap(({ offerings }) => offerings.filter((one) => fits(one, base)));
+    const health = base.healthy === false ? ' (cannot be read)' : '';
+    const found = all.map(({ product, branch }) => `${product.key}:${branch}`).join(', ');
+    return `  ${base.name}${health}: ${found}  ${base.id}`;
+  });
+  const message = 'Several base images fit; name one of them with --base-image, by name or id:';
+  return new CommandFailed([message, ...lines].join('\n'), EXIT.usage);
+}
+
+function onlyOffering({ name, offerings }: Named, base: BaseImageDetailed): ApplicationOffering {
+  const [found, ...others] = offerings.filter((one) => fits(one, base));
+  if (found === undefined) throw new CommandFailed(`There is no ${name} for ${base.name}.`);
+  if (others.length === 0) return found;
+  const all = [found, ...others].map(({ product, branch }) => `${product.key}:${branch}`);
+  throw new CommandFailed(
+    `There are several branches of ${name} for ${base.name}; name one of them: ${all.join(', ')}`,
+    EXIT.usage,
+  );
+}
+
+function textOf({ product, branch, operating_systems }: ApplicationOffering): string {
+  return `${product.key}:${branch} for ${operating_systems.map(({ name }) => name).join(' and ')}`;
+}

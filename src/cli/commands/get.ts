@@ -1,0 +1,41 @@
+// `get`: one thing of a kind, with all that is known of it, a field a line.
+import type { Command } from 'commander';
+import { ProblemError } from '../../client/problem-error.ts';
+import { CommandFailed, type Io } from '../io.ts';
+import { sayFields } from '../output.ts';
+import { inSession, type Session } from '../session.ts';
+
+export type Fields = Record<string, string | number | boolean | undefined>;
+
+type Get<T> = {
+  /** The noun: `base image`. */
+  noun: string;
+  /** How it may be named (default: its id). */
+  by?: string;
+  load(session: Session, name: string): Promise<T>;
+  fields(thing: T): Fields;
+};
+
+/** Adds `get` to the commands of a noun. */
+export function addGet<T>(group: Command, io: Io, { noun, by = 'its id', load, fields }: Get<T>): void {
+  group
+    .command('get')
+    .description(`show ${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`)
+    .argument(`<${noun}>`, by)
+    .action(
+      inSession(io, async (session, _options, [name = '']) => {
+        const thing = await named(noun, name, load(session, name));
+        session.show(thing, (one) => sayFields(io, fields(one)));
+      }),
+    );
+}
+
+/** Says of what is not found which thing it is. */
+export async function named<T>(noun: string, name: string, found: Promise<T>): Promise<T> {
+  try {
+    return await found;
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.problem.type !== '/problems/not-found') throw error;
+    throw new CommandFailed(`There is no ${noun} ${name} that this token can see.`);
+  }
+}

@@ -1,0 +1,112 @@
+// What runs, what waits and for what, what failed and why, and what cannot be used: one screen.
+import type { Command } from 'commander';
+import type { Output } from '../../contract/endpoints.ts';
+import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import type { Pipeline } from '../../contract/pipeline.ts';
+import type { Io } from '../io.ts';
+import { clean, say, shortTime } from '../output.ts';
+import { inSession, type Session } from '../session.ts';
+import { failureOf, stageOf, waitingOf } from '../watch.ts';
+
+/** Lines of one section: four sections are a screen. */
+const LINES_MAX = 8;
+
+type Line = { what: string; state: string; since?: string };
+type Section = { name: 'running' | 'waiting' | 'failed' | 'unusable'; total: number; lines: Line[]; more: string };
+
+/** Adds the command. */
+export function addStatusCommand(program: Command, io: Io): void {
+  program
+    .command('status')
+    .description('show what runs, what waits and why, what failed and why, and what cannot be used')
+    .action(
+      inSession(io, async (session) => {
+        const catalog_id = await session.catalogId();
+        const [open, failed, unusable] = await Promise.all([
+          openSections(session, catalog_id),
+          failedSection(session, catalog_id),
+          unusableSection(session),
+        ]);
+        const sections = [...open, failed, unusable];
+        const answer = Object.fromEntries(sections.map(({ name, total, lines }) => [name, { total, items: lines }]));
+        session.show(answer, () => saySections(io, sections));
+      }),
+    );
+}
+
+async function openSections({ client }: Session, catalog_id: string): Promise<Section[]> {
+  const wish = { catalog_id, status: 'IN_PROGRESS', page_size: PAGE_SIZE_MAX } as const;
+  const { items, total_size } = await client.call('listPipelines', wish);
+  const [waiting, running] = [items.filter(waits), items.filter((one) => !waits(one))];
+  const lineOf = (pipeline: Pipeline) => ({
+    what: nameOf(pipeline),
+    state: [stageOf(pipeline), waitingOf(pipeline)].filter((part) => part !== undefined).join(': '),
+    since: pipeline.started_at,
+  });
+  const more = 'larder pipelines --status in-progress';
+  // Of more than a page nobody knows here which wait: the rest is counted where most of it is.
+  const rest = total_size - items.length;
+  return [
+    { name: 'running', total: running.length, lines: running.map(lineOf), more },
+    { name: 'waiting', total: waiting.length + rest, lines: waiting.map(lineOf), more },
+  ];
+}
+
+function waits(pipeline: Pipeline): boolean {
+  return waitingOf(pipeline) !== undefined || stageOf(pipeline) === 'waiting';
+}
+
+/** Applications whose latest pipeline failed: what failed before that and succeeded since is history. */
+async function failedSection({ client }: Session, catalog_id: string): Promise<Section> {
+  const applications: Output<'listApplications'>['items'] = [];
+  for (let page = 1, pages = 1; page <= pages; page++) {
+    const answer = await client.call('listApplications', { catalog_id, page, page_size: PAGE_SIZE_MAX });
+    applications.push(...answer.items.filter(({ latest_pipeline }) => latest_pipeline?.status === 'FAILED'));
+    pages = answer.total_pages;
+  }
+  const lines = await Promise.all(
+    applications.slice(0, LINES_MAX).flatMap(({ latest_pipeline }) => {
+      if (latest_pipeline === undefined) return [];
+      return [client.call('getPipeline', { catalog_id, pipeline_id: latest_pipeline.id }).then(failedLine)];
+    }),
+  );
+  return { name: 'failed', total: applications.length, lines, more: 'larder pipelines --status failed' };
+}
+
+function failedLine(pipeline: Pipeline): Line {
+  const [reason = ''] = (failureOf(pipeline) ?? '').split('\n', 1);
+  return { what: nameOf(pipeline), state: reason, since: pipeline.ended_at ?? pipeline.started_at };
+}
+
+async function unusableSection({ client }: Session): Promise<Section> {
+  const [registries, images] = await Promise.all([
+    client.call('listRegistries', { removed: false, page_size: PAGE_SIZE_MAX }),
+    client.call('listBaseImages', { statuses: ['ACTIVE'], page_size: PAGE_SIZE_MAX }),
+  ]);
+  const lines = [
+    ...registries.items.map((one) => ({ kind: 'registry', ...one })),
+    ...images.items.map((one) => ({ kind: 'base image', ...one })),
+  ].flatMap(({ kind, name, healthy, unhealthy_cause, last_checked_at: since }) => {
+    if (healthy !== false) return [];
+    return [
+      { what: `${kind} ${name}`, state: unhealthy_cause ?? 'not healthy', ...(since === undefined ? {} : { since }) },
+    ];
+  });
+  return { name: 'unusable', total: lines.length, lines, more: 'larder registries, larder base-images' };
+}
+
+function nameOf({ product, version, base_image, packaging_type }: Pipeline): string {
+  const type = packaging_type === 'CONTAINER_IMAGE' ? '' : ` (${packaging_type})`;
+  return `${product.key} ${version}${type} on ${base_image.name}`;
+}
+
+function saySections(io: Io, sections: readonly Section[]): void {
+  for (const { name, total, lines, more } of sections) {
+    say(io, `${name.padEnd(8)}  ${total}`);
+    for (const { what, state, since } of lines.slice(0, LINES_MAX)) {
+      const time = since === undefined ? '' : ` (since ${shortTime(since)})`;
+      say(io, `  ${clean(what)}: ${clean(state)}${time}`);
+    }
+    if (total > LINES_MAX) say(io, `  and ${total - Math.min(lines.length, LINES_MAX)} more: ${more}`);
+  }
+}
