@@ -62,6 +62,11 @@ export async function requireInstallation(tx: Transaction, key: InstallationKey)
   return { isCurrent: isSealedWith(key.current, row.key_check) };
 }
 
+/** Waits for every other transaction that holds the installation's row, and keeps others from it to the end of this one. */
+export async function lockInstallation(tx: Transaction): Promise<void> {
+  await tx.selectFrom('installation').select('only_one').forUpdate().execute();
+}
+
 /** Seals the check with the key that seals today: the end of a rotation. */
 export async function sealCheck(tx: Transaction, key: InstallationKey): Promise<void> {
   await tx

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { chown, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { IdentityError } from './errors.ts';
 import {
   type InstallationKey,
   type KeyGeneration,
@@ -13,17 +14,24 @@ import {
   syncFolder,
 } from './installation-key.ts';
 
-/** Puts a new key in front: from then on it seals, and the others open what they sealed. */
-export async function addKey(file: string): Promise<InstallationKey> {
-  const { all } = await loadInstallationKey(file);
-  await writeKeys(file, [newInstallationKey().current, ...all]);
+/** Puts a new key in front of those that the caller has read: from then on it seals, and the others open what they sealed. */
+export async function addKey(file: string, read: InstallationKey): Promise<InstallationKey> {
+  await requireSame(file, read);
+  await writeKeys(file, [newInstallationKey().current, ...read.all]);
   return await loadInstallationKey(file);
 }
 
-/** Leaves the first key alone in the file. What others sealed can then be opened by nobody. */
-export async function dropOldKeys(file: string): Promise<void> {
-  const { current } = await loadInstallationKey(file);
-  await writeKeys(file, [current]);
+/** Leaves the first of the keys that the caller has read alone in the file. What others sealed can then be opened by nobody. */
+export async function dropOldKeys(file: string, read: InstallationKey): Promise<void> {
+  await requireSame(file, read);
+  await writeKeys(file, [read.current]);
+}
+
+/** A caller whose lock was lost with its connection must not write over what somebody else wrote. */
+async function requireSame(file: string, read: InstallationKey): Promise<void> {
+  const { all } = await loadInstallationKey(file);
+  const isSame = all.length === read.all.length && all.every((one, index) => read.all[index]?.id.equals(one.id));
+  if (!isSame) throw new IdentityError('KEY_FILE', `${file} was changed by somebody else at this moment: run it again`);
 }
 
 /**
@@ -32,7 +40,8 @@ export async function dropOldKeys(file: string): Promise<void> {
  */
 export function followInstallationKey(file: string, first: InstallationKey): InstallationKey {
   let key = first;
-  let seen = markOf(file);
+  // Nothing is seen yet: the file may have changed since `first` was read.
+  let seen: string | undefined;
   const newest = () => {
     const mark = markOf(file);
     if (mark === undefined || mark === seen) return key;

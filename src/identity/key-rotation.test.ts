@@ -146,18 +146,82 @@ describe('a rotation', () => {
   test('that was not finished keeps the old keys', async () => {
     await fill(running, 1);
     const { addKey } = await import('./key-file.ts');
-    await addKey(file);
+    await addKey(file, await loadInstallationKey(file));
     await expect(dropKeys(database.db, file)).rejects.toMatchObject({ code: 'KEY_NEEDED' });
     expect(lines()).toHaveLength(2);
     expect(await rotateKeys(database.db, file)).toMatchObject({ resumed: true });
     expect(lines()).toHaveLength(2);
   });
 
-  test('by two operators at once adds one key', async () => {
-    await fill(running, 20);
-    await Promise.all([rotateKeys(database.db, file), rotateKeys(database.db, file)]);
-    expect(await opened(await start())).toBe(20);
-    expect(lines().length).toBeLessThanOrEqual(3);
+  /** Starts all of them while nobody gets the installation's row, each once the ones before it wait, and lets them go in that order. */
+  async function atOnce(...acts: (() => Promise<unknown>)[]): Promise<PromiseSettledResult<unknown>[]> {
+    const holder = await database.pool.connect();
+    await holder.query('begin');
+    await holder.query('select from installation for update');
+    const begun: Promise<unknown>[] = [];
+    for (const act of acts) {
+      const going = act();
+      going.catch(() => {});
+      begun.push(going);
+      await expect
+        .poll(
+          async () =>
+            (
+              await database.pool.query(
+                `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+              )
+            ).rowCount,
+          { timeout: 10_000, interval: 5 },
+        )
+        .toBe(begun.length);
+    }
+    await holder.query('commit');
+    holder.release();
+    return await Promise.allSettled(begun);
+  }
+
+  const rotate = () => rotateKeys(database.db, file);
+  const drop = () => dropKeys(database.db, file);
+
+  test('by two operators at once adds one key, and one pair that signs', async () => {
+    await fill(running, 450);
+    const ended = await atOnce(rotate, rotate);
+    expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    expect(lines()).toHaveLength(2);
+    expect([await opened(running), await opened(await start())]).toEqual([450, 450]);
+    expect((await database.pool.query('select from signing_keys')).rowCount).toBe(2);
+  });
+
+  test('in the moment in which old keys are dropped keeps what it has just sealed with', async () => {
+    await fill(running, 250);
+    await rotate();
+    const ended = await atOnce(rotate, drop);
+    expect(ended[0]?.status).toBe('fulfilled');
+    expect(ended[1]).toMatchObject({ status: 'rejected', reason: { code: 'KEY_NEEDED' } });
+    expect([await opened(running), await opened(await start())]).toEqual([250, 250]);
+    expect((await atOnce(drop, rotate)).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    expect([await opened(running), await opened(await start())]).toEqual([250, 250]);
+  });
+
+  test('among many, with drops among them, loses nothing and refuses in words', async () => {
+    await fill(running, 450);
+    for (let round = 0; round < 4; round += 1) {
+      const ended = await Promise.allSettled([rotate(), drop(), rotate(), drop(), rotate()]);
+      const refused = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
+      expect(refused.filter((code) => code !== 'KEY_NEEDED')).toEqual([]);
+      expect([await opened(running), await opened(await start())]).toEqual([450, 450]);
+    }
+    await rotate();
+    await drop();
+    expect(lines()).toHaveLength(1);
+    expect(await opened(await start())).toBe(450);
+  });
+
+  test('that ends between the reading of the file and its following is seen by the process that starts', async () => {
+    const first = await loadInstallationKey(file);
+    await rotate();
+    const followed = followInstallationKey(file, first);
+    expect(followed.all).toHaveLength(2);
   });
 
   test('with a wrong key file changes nothing and says so in one line', async () => {

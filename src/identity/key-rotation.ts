@@ -3,32 +3,42 @@ import { sql } from 'kysely';
 import { OPERATOR } from '../db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
-import { requireInstallation, sealCheck } from './installation.ts';
-import { loadInstallationKey } from './installation-key.ts';
-import { addKey, dropOldKeys } from './key-file.ts';
+import { lockInstallation, requireInstallation, sealCheck } from './installation.ts';
+import { type InstallationKey, loadInstallationKey } from './installation-key.ts';
+import { addKey, dropOldKeys, followInstallationKey } from './key-file.ts';
 import { findOtherSeals, sealAgain } from './sealed-columns.ts';
 import { addSigningKey, forgetOldSigningKeys } from './signing-keys.ts';
 
 /**
  * Puts a new key in front of the key file, seals everything with it, and lets a new key pair sign. The check of the
- * installation's row is sealed last: until then a rotation is unfinished, and the next one goes on with it and adds no
- * further key. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
+ * installation's row is sealed last: until then a rotation is unfinished, and the next one, also one at the same moment, goes on
+ * with it and adds no further key. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
  */
 export async function rotateKeys(db: Database, file: string): Promise<{ sealed: number; resumed: boolean }> {
-  const { key, resumed } = await inTransaction(db, async (tx) => {
-    const found = await loadInstallationKey(file);
-    const { isCurrent } = await requireInstallation(tx, found);
-    return { resumed: !isCurrent, key: isCurrent ? await addKey(file) : found };
-  });
-  const sealed = await sealAgain(db, key);
-  await inTransaction(db, async (tx) => {
-    const { isCurrent } = await requireInstallation(tx, key);
-    if (isCurrent) return;
+  const begun = await underLock(db, file, async (key, { isCurrent }) => ({
+    resumed: !isCurrent,
+    key: isCurrent ? await addKey(file, key) : key,
+  }));
+  let { key } = begun;
+  for (let sealed = 0; ; ) {
+    // Follows the file: another rotation may begin once this one is finished by a third.
+    sealed += await sealAgain(db, followInstallationKey(file, key));
+    const next = await finish(db, file, key);
+    if (next === undefined) return { sealed, resumed: begun.resumed };
+    key = next;
+  }
+}
+
+/** Ends the rotation to this key; returns the key to go on with where another rotation has begun meanwhile. */
+async function finish(db: Database, file: string, sealedWith: InstallationKey): Promise<InstallationKey | undefined> {
+  return await underLock(db, file, async (key, { tx, isCurrent }) => {
+    if (isCurrent) return undefined;
+    if (!key.current.id.equals(sealedWith.current.id)) return key;
     await addSigningKey(tx, key);
     await sealCheck(tx, key);
     await tellEverybody(tx, 'rotateKeys');
+    return undefined;
   });
-  return { sealed, resumed };
 }
 
 /**
@@ -38,10 +48,8 @@ export async function rotateKeys(db: Database, file: string): Promise<{ sealed: 
  */
 export async function dropKeys(db: Database, file: string): Promise<number> {
   // Of processes that sealed with the old key until they saw the new one.
-  await sealAgain(db, await loadInstallationKey(file));
-  return await inTransaction(db, async (tx) => {
-    const key = await loadInstallationKey(file);
-    const { isCurrent } = await requireInstallation(tx, key);
+  await sealAgain(db, followInstallationKey(file, await loadInstallationKey(file)));
+  return await underLock(db, file, async (key, { tx, isCurrent }) => {
     if (!isCurrent) {
       throw new IdentityError(
         'KEY_NEEDED',
@@ -58,8 +66,24 @@ export async function dropKeys(db: Database, file: string): Promise<number> {
     await forgetOldSigningKeys(tx);
     if (key.all.length === 1) return 0;
     await tellEverybody(tx, 'dropKeys');
-    await dropOldKeys(file);
+    await dropOldKeys(file, key);
     return key.all.length - 1;
+  });
+}
+
+type Locked = { tx: Transaction; isCurrent: boolean };
+
+/** The file is read once the installation's row is locked: whoever changes the file holds that lock, so what is read stays true. */
+async function underLock<T>(
+  db: Database,
+  file: string,
+  act: (key: InstallationKey, locked: Locked) => Promise<T>,
+): Promise<T> {
+  return await inTransaction(db, async (tx) => {
+    await lockInstallation(tx);
+    const key = await loadInstallationKey(file);
+    const { isCurrent } = await requireInstallation(tx, key);
+    return await act(key, { tx, isCurrent });
   });
 }
 
