@@ -1,5 +1,10 @@
 // The first start: what must be there before anybody can ask for anything, made once and found by every later start.
-import { ensureOperatingSystems, ensureSharedBaseImages, followPublicUrl } from './catalog/bootstrap.ts';
+import {
+  ensureOperatingSystems,
+  ensureSharedBaseImages,
+  followListenUrl,
+  followPublicUrl,
+} from './catalog/bootstrap.ts';
 import { LARDER } from './catalog/principal.ts';
 import { recordAuditEvent } from './db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from './db/database.ts';
@@ -15,6 +20,8 @@ const FIRST_ORGANIZATION = { name: 'My organization', namespace: 'main', owner: 
 export type BootstrapOptions = {
   /** Where clients reach the hosted registry: scheme, host and port. */
   publicUrl: string;
+  /** True when nobody configured that address: it is where this server listens, and replaces no address that was configured. */
+  isListenUrl?: boolean;
   /** Given the API token of a first start, before it is committed: a start that dies in between makes another one. */
   tell: (apiToken: string) => void | Promise<void>;
 };
@@ -40,11 +47,14 @@ export async function ensureShared(db: Database): Promise<void> {
 }
 
 /** Makes the first organization unless there is one, and lets the hosted registries follow the public address. */
-export async function bootstrap(db: Database, { publicUrl, tell }: BootstrapOptions): Promise<void> {
+export async function bootstrap(
+  db: Database,
+  { publicUrl, isListenUrl = false, tell }: BootstrapOptions,
+): Promise<void> {
   await ensureShared(db);
   await inTransaction(db, async (tx) => {
     await takeOrganizationsTurn(tx);
-    await followPublicUrl(tx, publicUrl);
+    await (isListenUrl ? followListenUrl : followPublicUrl)(tx, publicUrl);
     if (!(await hasOrganization(tx))) await tell(await createFirstOrganization(tx, publicUrl));
   });
 }

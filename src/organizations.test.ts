@@ -52,6 +52,21 @@ test('the first start makes the organization that the installation belongs to, o
   expect(rows).toEqual([{ namespace: 'main', owns_installation: true }]);
 });
 
+test('a server without a public address replaces no address that another server was given', async () => {
+  const url = async () =>
+    (await database.pool.query('select url from registries where hosted')).rows.map((row) => row.url);
+  const listen = (publicUrl: string) => bootstrap(database.db, { publicUrl, isListenUrl: true, tell: () => {} });
+  await listen('http://127.0.0.1:8081');
+  expect(await url()).toEqual([`${PUBLIC_URL}/main`]);
+  const given = (publicUrl: string) => bootstrap(database.db, { publicUrl, tell: () => {} });
+  // What it listened on before is its own to replace.
+  await given('http://127.0.0.1:8080');
+  await listen('http://127.0.0.1:8081');
+  expect(await url()).toEqual(['http://127.0.0.1:8081/main']);
+  await given(PUBLIC_URL);
+  expect(await url()).toEqual([`${PUBLIC_URL}/main`]);
+});
+
 describe('larder organizations', () => {
   test('create makes everything, and prints a token that works', async () => {
     const { code, out } = await larder('organizations', 'create', 'Acme & Co', '--owner', 'ada', '--applications', '5');

@@ -75,7 +75,7 @@ export async function startServer(config: Config, log: Logger, tell: TellToken):
       app.addHook('onClose', async () => served.close());
     }
     const url = await app.listen({ host: config.host, port: config.port }).catch(refuseAddress(CLIENTS, config));
-    await makeFirstStart(resources, config.publicUrl ?? url, tell);
+    await makeFirstStart(resources, url, tell);
     state.bootstrapped = true;
     log.info({ url }, 'server listens');
     return {
@@ -92,9 +92,10 @@ export async function startServer(config: Config, log: Logger, tell: TellToken):
 }
 
 /** Without a file, or with it in place of the words: what was written is removed when the start is not committed. */
-async function makeFirstStart({ db, config }: Resources, publicUrl: string, tell: TellToken): Promise<void> {
+async function makeFirstStart({ db, config }: Resources, listenUrl: string, tell: TellToken): Promise<void> {
   const { firstTokenFile: file } = config;
-  if (file === undefined) return await bootstrap(db, { publicUrl, tell });
+  const address = { publicUrl: config.publicUrl ?? listenUrl, isListenUrl: config.publicUrl === undefined };
+  if (file === undefined) return await bootstrap(db, { ...address, tell });
   let removeFile: (() => Promise<void>) | undefined;
   const write = async (apiToken: string) => {
     // A transaction that is tried again makes another token.
@@ -103,7 +104,7 @@ async function makeFirstStart({ db, config }: Resources, publicUrl: string, tell
     tell(apiToken, file);
   };
   try {
-    await bootstrap(db, { publicUrl, tell: write });
+    await bootstrap(db, { ...address, tell: write });
   } catch (error) {
     await removeFile?.();
     throw error;

@@ -156,6 +156,16 @@ export async function followPublicUrl(tx: Transaction, publicUrl: string): Promi
       and r.url <> ${publicUrl.replace(/\/+$/, '')} || '/' || n.namespace`.execute(tx);
 }
 
+/** The address of a server that knows no public one is this machine's own: nobody else's is replaced by it. */
+const OWN_ADDRESS = '^http://(127\\.[0-9.]+|localhost|\\[::1\\])(:[0-9]+)?/';
+
+/** The same for the address that a server listens on: it replaces one of that kind alone, never one that another server was given. */
+export async function followListenUrl(tx: Transaction, listenUrl: string): Promise<void> {
+  const others = await sql`
+    select from registries where hosted and removed_at is null and url !~ ${OWN_ADDRESS} limit 1`.execute(tx);
+  if (others.rows.length === 0) await followPublicUrl(tx, listenUrl);
+}
+
 /** Where clients reach the hosted registries: scheme, host and port. There is one from the first start on. */
 export async function getHostedUrl(tx: Transaction): Promise<string> {
   const found = await sql<{ url: string }>`

@@ -18,7 +18,7 @@ export async function stopOrphan(place: Place, say: (line: string) => void): Pro
   if (!isServerOf(left.pid, place.cluster)) {
     // Another machine or container on the same volume has process ids of its own, but one socket answers for all.
     if (left.sockets !== undefined && (await answers(left.sockets))) throw inUse(place.directory);
-    return;
+    return await awaitReaping(left.pid, say);
   }
   say(`Stopping the PostgreSQL that a killed Larder left (process ${left.pid})`);
   for (const [signal, waitMs] of [
@@ -30,9 +30,37 @@ export async function stopOrphan(place: Place, say: (line: string) => void): Pro
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
-    if (await eventually(() => !isServerOf(left.pid, place.cluster), waitMs)) return;
+    if (await eventually(() => !isServerOf(left.pid, place.cluster), waitMs)) return await awaitReaping(left.pid, say);
   }
   throw new EmbeddedError('STOP', `The PostgreSQL process ${left.pid} on ${place.cluster} does not stop`);
+}
+
+/** A killed process is reaped by init within milliseconds; on a machine that swaps, within seconds. */
+const REAPING_MS = 10_000;
+
+/**
+ * A process that has ended keeps its id until its parent reaps it, and PostgreSQL takes the id in its lock file for a server that
+ * runs. Waits for it. Throws EmbeddedError STOP where the parent never does.
+ */
+export async function awaitReaping(pid: number, say: (line: string) => void, waitMs = REAPING_MS): Promise<void> {
+  if (zombieParent(pid) === undefined) return;
+  say(`Waiting for the end of the PostgreSQL that was killed (process ${pid})`);
+  if (await eventually(() => zombieParent(pid) === undefined, waitMs)) return;
+  throw new EmbeddedError(
+    'STOP',
+    `The PostgreSQL process ${pid} was killed and has ended, but its parent, process ${zombieParent(pid)}, does not take note of it (a zombie). Restart that process; in a container, run an init as process 1 (docker run --init).`,
+  );
+}
+
+/** The parent of a process that has ended and was not reaped (proc_pid_stat(5)); undefined for any other, and for none. */
+function zombieParent(pid: number): number | undefined {
+  try {
+    // The name before it may hold anything, parentheses too.
+    const [, state, parent] = /^.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+    return state === 'Z' ? Number(parent) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The lines of postmaster.pid: pid, data directory, start, port, socket folder, …, state. */

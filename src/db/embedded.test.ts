@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { unprivileged } from '../../test/global-setup.ts';
 import { type Embedded, type EmbeddedOptions, startEmbedded } from './embedded.ts';
 import type { EmbeddedError } from './embedded-error.ts';
+import { awaitReaping } from './embedded-process.ts';
 
 /** A cluster is made in 1.4 s alone, and in a minute on a disk that many others write to. */
 const PATIENCE_MS = 100_000;
@@ -173,6 +174,30 @@ describe('what is killed', () => {
       expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
     } finally {
       bystander.kill();
+    }
+  });
+
+  test('a postmaster that was killed and is not reaped yet is waited for, and named when it stays', async () => {
+    await (await start()).stop();
+    // Another program takes the shell's place before its child ends: it knows of no child, so it reaps none.
+    const parent = spawn('/bin/sh', ['-c', 'sleep 1 & echo $!; exec sleep 600'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    try {
+      const pid = Number(String((await once(parent.stdout, 'data'))[0]));
+      await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), { timeout: 10_000 }).toContain(') Z ');
+      const file = join(root, 'pg', 'cluster', 'postmaster.pid');
+      writeFileSync(file, `${pid}\n${join(root, 'pg', 'cluster')}\n`);
+      await expect(awaitReaping(pid, () => {}, 50)).rejects.toThrow(
+        new RegExp(`process ${pid} was killed .* its parent, process ${parent.pid}, .*docker run --init`),
+      );
+      const again = start();
+      again.catch(() => {});
+      await expect.poll(() => lines.join('\n'), { timeout: 5_000 }).toContain(`process ${pid}`);
+      parent.kill('SIGKILL');
+      expect(await query((await again).url, 'select 1 as n')).toEqual([{ n: 1 }]);
+    } finally {
+      parent.kill('SIGKILL');
     }
   });
 
