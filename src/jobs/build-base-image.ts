@@ -10,7 +10,7 @@ import {
   recordBaseImageVersion,
 } from '../catalog/base-image-versions.ts';
 import { inTransaction } from '../db/database.ts';
-import type { JobContext } from '../db/queue-worker.ts';
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact } from '../oci/copy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -36,7 +36,9 @@ export async function buildBaseImage(
   await leaveToSandboxes(resources);
   await waitForRoom(resources);
   try {
-    const built = await withRoom(resources, () => buildUnlessCurrent(resources, image, context.signal));
+    const built = await withRoom(resources, () =>
+      builtOnce(resources, image.id, () => buildUnlessCurrent(resources, image, context.signal)),
+    );
     await inTransaction(resources.db, async (tx) => {
       if (built) await recordBaseImageVersion(tx, { base_image_id, ...built });
       else await recordBaseImageHealth(tx, { base_image_id });
@@ -46,6 +48,32 @@ export async function buildBaseImage(
     await inTransaction(resources.db, (tx) =>
       recordBaseImageHealth(tx, { base_image_id, unhealthy_cause: error.message }),
     );
+  }
+}
+
+/** Another worker's build takes a minute or two; then there is nothing left to do. */
+const OTHER_WAIT_SECONDS = 15;
+
+/** One worker at a time: two that start together both find that there is no version yet. The lock ends with the connection of a killed one. */
+async function builtOnce<T>({ pool }: WorkerResources, id: string, act: () => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  const lock = [`build base image ${id}`];
+  let isWell = false;
+  try {
+    const { rows } = await client.query('select pg_try_advisory_lock(hashtextextended($1, 0)) as held', lock);
+    if (!rows[0]?.held) throw new JobPostponed(OTHER_WAIT_SECONDS, 'another worker builds this base image');
+    try {
+      return await act();
+    } finally {
+      await client.query('select pg_advisory_unlock(hashtextextended($1, 0))', lock);
+      isWell = true;
+    }
+  } catch (error) {
+    isWell ||= error instanceof JobPostponed;
+    throw error;
+  } finally {
+    // A connection that may still hold the lock is closed.
+    client.release(!isWell);
   }
 }
 
