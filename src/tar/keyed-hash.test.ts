@@ -1,3 +1,4 @@
+// The keyed hash by its authors' vectors.
 import { describe, expect, it } from 'vitest';
 import { halfSipHash, keyedHash } from './keyed-hash.ts';
 
