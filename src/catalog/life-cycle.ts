@@ -3,6 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { ApplicationStatus, CatalogItemStatus } from '../contract/vocabulary.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';
 import type { Transaction } from '../db/database.ts';
+import { namedBuild } from './application-names.ts';
 import { recordNotificationEvent } from './notification-events.ts';
 import { LARDER } from './principal.ts';
 
@@ -67,6 +68,8 @@ export type MovedApplication = {
   catalog_id: string;
   product_key: string;
   branch: string;
+  /** Product, branch and packaging type, for messages. */
+  name: string;
   end_of_life_at: string | null;
   status: Exclude<ApplicationStatus, 'REMOVED'>;
 };
@@ -100,6 +103,7 @@ export async function moveLifeCycles(tx: Transaction): Promise<MovedApplication[
     ) stand
     where a.product_key = stand.key and a.branch = stand.branch and a.removed_at is null and a.status <> stand.target
     returning a.id, a.organization_id, a.catalog_id, stand.key as product_key, a.branch,
+      ${namedBuild('a.product_key', 'a')} as name,
       stand.end_of_life_at::text as end_of_life_at, a.status`.execute(tx);
   for (const application of moved.rows) {
     await tellOwners(tx, application);
@@ -115,10 +119,9 @@ async function recordMove(tx: Transaction, { id, organization_id }: MovedApplica
 
 async function tellOwners(tx: Transaction, moved: MovedApplication): Promise<void> {
   if (moved.status === 'SUPPORTED') return;
-  const { id, organization_id, catalog_id, end_of_life_at, status } = moved;
+  const { id, organization_id, catalog_id, name: application, end_of_life_at, status } = moved;
   const type = status === 'DEPRECATED' ? 'APPLICATION_EOL' : 'APPLICATION_UNSUPPORTED';
   const at = end_of_life_at === null ? {} : { at: `${end_of_life_at}T00:00:00.000Z` };
-  const application = `${moved.product_key} ${moved.branch}`;
   await recordNotificationEvent(tx, {
     organization_id,
     // Another date is another thing to be told of.

@@ -1,6 +1,7 @@
 // Once a month: which offerings are new since the month before.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
+import { namedBuild } from './application-names.ts';
 import { recordNotificationEvent } from './notification-events.ts';
 
 /** An installation that stands still on the first of a month tells in the days after; later it would be no news. */
@@ -12,7 +13,7 @@ const NAMED_MAX = 50;
 export async function tellMonthlyOfferings(tx: Transaction): Promise<void> {
   const found = await sql<{ month: string; total: number; offerings: string[] }>`
     select to_char(since, 'YYYY-MM') as month, count(*) as total,
-      (array_agg(p.name || ' ' || f.branch order by p.name, f.branch))[1:${sql.lit(NAMED_MAX)}] as offerings
+      (array_agg(${namedBuild('p.name', 'f')} order by p.name, f.branch, f.packaging_type))[1:${sql.lit(NAMED_MAX)}] as offerings
     from (select date_trunc('month', now() at time zone 'UTC') - interval '1 month' as since) at
     join offerings f on f.created_at at time zone 'UTC' >= since
       and f.created_at at time zone 'UTC' < since + interval '1 month' and f.status = 'ENABLED'

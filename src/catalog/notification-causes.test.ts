@@ -31,7 +31,7 @@ async function told(of: TestOrganization, type: string): Promise<Record<string, 
 test('a request is told to its own organization', async () => {
   application = (await house.request(house.acme, ['redis'])).application_ids[0] ?? '';
   expect(await told(house.acme, 'APPLICATION_REQUEST_CREATED')).toMatchObject([
-    { name: 'wanted', request_type: 'add', created_by: 'acme-owner', applications: ['redis 7.0'] },
+    { name: 'wanted', request_type: 'add', created_by: 'acme-owner', applications: ['redis 7.0 (container image)'] },
   ]);
   expect(await told(house.rival, 'APPLICATION_REQUEST_CREATED')).toEqual([]);
 });
@@ -43,7 +43,7 @@ test('a release is told when a vulnerability is why it was made', async () => {
   await house.write((tx) => createPipelines(tx, [application], { triggers, keep_pins: false }));
   await house.finish(await house.openPipeline(application), 'patched');
   expect(await told(house.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toMatchObject([
-    { application: 'redis 7.0', version: '7.0.15', vulnerabilities: ['CVE-2026-1', 'CVE-2026-2'] },
+    { application: 'redis 7.0 (container image)', version: '7.0.15', vulnerabilities: ['CVE-2026-1', 'CVE-2026-2'] },
   ]);
 });
 
@@ -57,7 +57,11 @@ test('the end of a branch is told when it comes near and when it is there, once 
   await endsIn(30);
   await endsIn(0);
   const ended = [
-    { application: 'redis 7.0', application_id: application, at: expect.stringMatching(/T00:00:00.000Z$/) },
+    {
+      application: 'redis 7.0 (container image)',
+      application_id: application,
+      at: expect.stringMatching(/T00:00:00.000Z$/),
+    },
   ];
   expect(await told(house.acme, 'APPLICATION_EOL')).toMatchObject(ended);
   expect(await told(house.acme, 'APPLICATION_UNSUPPORTED')).toMatchObject(ended);

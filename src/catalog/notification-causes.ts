@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { NotificationEvent } from '../contract/notification-event.ts';
 import type { Transaction } from '../db/database.ts';
+import { namedBuild } from './application-names.ts';
 import { recordNotificationEvent } from './notification-events.ts';
 
 type EventOf<T extends NotificationEvent['type']> = Extract<NotificationEvent, { type: T }>;
@@ -11,7 +12,7 @@ export async function tellOfRequest(tx: Transaction, requestId: string): Promise
   type Row = Omit<EventOf<'APPLICATION_REQUEST_CREATED'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`
     select q.organization_id, q.catalog_id, q.id as request_id, q.name, q.request_type, q.created_by,
-      array(select a.product_key || ' ' || a.branch from application_request_items i
+      array(select ${namedBuild('a.product_key', 'a')} from application_request_items i
         join applications a on a.id = i.application_id where i.request_id = q.id order by i.position) as applications
     from application_requests q where q.id = ${requestId}`.execute(tx);
   for (const { organization_id, ...request } of found.rows) {
@@ -24,7 +25,7 @@ export async function tellOfRequest(tx: Transaction, requestId: string): Promise
 export async function tellOfPatch(tx: Transaction, pipelineId: string): Promise<void> {
   type Row = Omit<EventOf<'CRITICAL_CVE_PATCH_AVAILABLE'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`
-    select l.organization_id, l.catalog_id, l.application_id, a.product_key || ' ' || a.branch as application,
+    select l.organization_id, l.catalog_id, l.application_id, ${namedBuild('a.product_key', 'a')} as application,
       r.id as release_id, r.version, r.repository || '/' || r.artifact_name || ':' || r.artifact_version as artifact,
       array(select distinct t ->> 'context' from jsonb_array_elements(l.triggers) t
         where t ->> 'type' = 'CVE_PATCH' and t ->> 'context' is not null order by 1) as vulnerabilities

@@ -51,7 +51,7 @@ export const NOTIFICATION_LABELS: Record<NotificationType, { label: string; desc
 type OfApplication = {
   catalog_id: string;
   application_id: string;
-  /** Product and branch: `redis 7.0`. */
+  /** Product, branch and packaging type: `redis 7.0 (container image)`. */
   application: string;
 };
 
