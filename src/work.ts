@@ -9,6 +9,7 @@ import { probeSandbox, type SandboxMode } from './build/sandbox-mode.ts';
 import { forgetWorker, recordWorker, SEEN_EVERY_MS, type Worker } from './catalog/workers.ts';
 import { type Config, harmlessEnvironment } from './config.ts';
 import { inTransaction } from './db/database.ts';
+import { openNamedLocks } from './db/named-locks.ts';
 import { enqueue } from './db/queue.ts';
 import { openQueue } from './db/queue-worker.ts';
 import { openEnginePool } from './engine/pool.ts';
@@ -45,6 +46,7 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
     }),
     archives: openArchives(join(work, 'apt'), (line) => log.debug({ line }, 'apt')),
     remotes: openRemotes(),
+    locks: openNamedLocks(opened.databaseUrl),
   };
   // What a killed worker left half made, and root file systems that nobody asked for lately.
   if (probe.mode !== 'files-only') await trimRoots(resources.workspace);
@@ -70,6 +72,7 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
       await report.stop();
       await queue.stop({ finishMs: FINISH_MS });
       await resources.engine.close();
+      await resources.locks.close();
       await resources.close();
     },
   };

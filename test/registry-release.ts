@@ -49,3 +49,14 @@ export async function eventsOn({ database }: TestRegistry, name: string): Promis
   );
   return rows;
 }
+
+/** An image that a client pushed when the names that Larder gives were not reserved yet. */
+export async function pushBeforeReserved(
+  registry: TestRegistry,
+  client: TestClient,
+  { name, tag, image }: { name: string; tag: string; image: TestImage },
+): Promise<void> {
+  const free = `acme/free/${image.digest.slice('sha256:'.length)}`;
+  await client.pushImage(free, tag, image);
+  await registry.database.pool.query('update repositories set name = $1 where name = $2', [name, free]);
+}

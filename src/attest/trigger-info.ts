@@ -68,6 +68,8 @@ export type TriggerFacts = CustomizationFacts & {
   release?: string;
   /** The plan of the release that this one follows. */
   previous?: { plan: PlanFacts; release?: string };
+  /** Repositories that the application leaves with this release. */
+  moves?: Move[];
 };
 
 /** The document of one pipeline. Deterministic in its facts. */
@@ -164,7 +166,10 @@ function restOf(plan: PlanFacts): string {
   return JSON.stringify({ ...rest, product: { ...product, version: '' }, epoch: 0 }, sorted);
 }
 
-function reasonsOf({ plan, triggers, previous, customization_names: names }: TriggerFacts, changes: Changes): string[] {
+function reasonsOf(
+  { plan, triggers, previous, moves = [], customization_names: names }: TriggerFacts,
+  changes: Changes,
+): string[] {
   const { name, version } = plan.product;
   const { packages, customizations } = changes;
   const title = (id: string) => `Customization ${names.get(id) ?? id}`;
@@ -180,6 +185,10 @@ function reasonsOf({ plan, triggers, previous, customization_names: names }: Tri
     ...customizations.changed.map((one) => `${title(one.id)} went from version ${one.from} to ${one.to}.`),
     ...customizations.removed.map((one) => `${title(one.id)} was taken away.`),
     ...(changes.recipe ? [`The recipe of ${name} changed.`] : []),
+    ...moves.map(
+      ({ from, to }) =>
+        `The application moved from the repository ${from} to ${to}: another base image is released to the former.`,
+    ),
   ];
 }
 

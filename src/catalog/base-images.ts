@@ -8,6 +8,7 @@ import type { Registry } from '../contract/registry.ts';
 import type { BaseImageStatus } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
+import { takeTurn } from '../db/turns.ts';
 import { CatalogError, notFound, refuse } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import { refuseInUse } from './in-use.ts';
@@ -27,6 +28,7 @@ import {
 
 type BaseImageRow = {
   id: string;
+  key: string;
   name: string;
   description: string | null;
   container_image: string;
@@ -102,7 +104,9 @@ export async function createBaseImage(
   const system = isUuid(input.operating_system_id)
     ? await sql`select from operating_systems where id = ${input.operating_system_id}`.execute(tx)
     : undefined;
+  const isKeyTaken = input.key !== undefined && (await isBaseImageKeyTaken(tx, principal, input.key));
   refuse([
+    ...(isKeyTaken ? [{ field: 'key', message: `The key ${input.key} is taken by another base image` }] : []),
     ...(registry?.rows.length ? [] : [{ field: 'registry_id', message: `There is no registry ${input.registry_id}` }]),
     ...(system?.rows.length
       ? []
@@ -115,6 +119,7 @@ export async function createBaseImage(
       id,
       organization_id: principal.organization_id,
       name: input.name,
+      ...(input.key !== undefined && { key: input.key }),
       description: input.description,
       source: 'REGISTRY',
       registry_id: input.registry_id,
@@ -131,6 +136,16 @@ export async function createBaseImage(
     { key: id, group: principal.organization_id, priority: FOLLOW_PRIORITY },
   );
   return { id };
+}
+
+/** Whether another base image that the organization can see has the key, deleted or not. No other is inserted until the end of this transaction. */
+async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: string): Promise<boolean> {
+  // Before the turn, as whoever writes the shared ones does: taken the other way round the two would wait for each other.
+  await sql`lock table base_images in row exclusive mode`.execute(tx);
+  await takeTurn(tx, ['base image keys']);
+  const found = await sql<{ taken: boolean }>`
+    select is_base_image_key_taken(${key}, ${principal.organization_id}::uuid) as taken`.execute(tx);
+  return found.rows[0]?.taken ?? false;
 }
 
 /** A person who registers a base image is about to build on it. */
@@ -197,7 +212,7 @@ function tables(): RawBuilder<unknown> {
 }
 
 function columns(principal: Principal): RawBuilder<unknown> {
-  return sql`b.id, b.name, b.description, ${containerImage('b', principal.organization_id)} as container_image,
+  return sql`b.id, b.key, b.name, b.description, ${containerImage('b', principal.organization_id)} as container_image,
     ${operatingSystem('o')} as operating_system, b.healthy, ${wireTime('b.last_checked_at')} as last_checked_at,
     ${livingApplications(principal, 'b.id')} as application_count, b.status,
     (select v.pin -> 'manifest' -> 'platform' from base_image_versions v where v.base_image_id = b.id

@@ -21,7 +21,7 @@ export async function tellOfRequest(tx: Transaction, requestId: string): Promise
   }
 }
 
-/** Tells of the release of a pipeline, when a fixed vulnerability is why it was made. */
+/** Tells of the first release of a pipeline, once, when a fixed vulnerability is why it was made. */
 export async function tellOfPatch(tx: Transaction, pipelineId: string): Promise<void> {
   type Row = Omit<EventOf<'CRITICAL_CVE_PATCH_AVAILABLE'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`
@@ -29,7 +29,8 @@ export async function tellOfPatch(tx: Transaction, pipelineId: string): Promise<
       r.id as release_id, r.version, r.repository || '/' || r.artifact_name || ':' || r.artifact_version as artifact,
       array(select distinct t ->> 'context' from jsonb_array_elements(l.triggers) t
         where t ->> 'type' = 'CVE_PATCH' and t ->> 'context' is not null order by 1) as vulnerabilities
-    from pipelines l join applications a on a.id = l.application_id join releases r on r.id = l.release_id
+    from pipelines l join applications a on a.id = l.application_id join lateral (select * from releases r
+      where r.pipeline_id = l.id order by r.released_at, r.id limit 1) r on true
     where l.id = ${pipelineId} and l.triggers @> '[{"type": "CVE_PATCH"}]'`.execute(tx);
   for (const { organization_id, ...release } of found.rows) {
     const event = { type: 'CRITICAL_CVE_PATCH_AVAILABLE', ...release } as const;

@@ -69,7 +69,7 @@ export async function recordPlan(
     .execute();
   await markLeftOut(tx, pipeline, planned.left_out);
   await addUses(tx, { kind: 'plan', id: pipeline.id }, [planned.plan_digest, ...planned.contents]);
-  if (!pipeline.force && (await releasedPlan(tx, pipeline.application_id)) === planned.plan_digest) {
+  if (!pipeline.force && (await isReleasedEverywhere(tx, pipeline.application_id, planned.plan_digest))) {
     await endUnchanged(tx, pipeline);
     return 'UNCHANGED';
   }
@@ -252,16 +252,16 @@ async function markLeftOut(
   }
 }
 
-async function releasedPlan(tx: Transaction, applicationId: string): Promise<Digest | undefined> {
-  const released = await tx
-    .selectFrom('releases')
-    .select('plan_digest')
-    .where('application_id', '=', applicationId)
-    .orderBy('released_at', 'desc')
-    .orderBy('id')
-    .limit(1)
-    .executeTakeFirst();
-  return released?.plan_digest;
+/** Whether the newest release in every registry of the application is of this plan: a registry may have missed it. */
+async function isReleasedEverywhere(tx: Transaction, applicationId: string, planDigest: Digest): Promise<boolean> {
+  const found = await sql<{ released: boolean }>`
+    select coalesce(bool_and(newest.plan_digest is not distinct from ${planDigest}), false) as released
+    from application_registries ar
+    left join lateral (select r.plan_digest from releases r
+      where r.application_id = ar.application_id and r.registry_id = ar.registry_id
+      order by r.released_at desc, r.id limit 1) newest on true
+    where ar.application_id = ${applicationId}`.execute(tx);
+  return found.rows[0]?.released ?? false;
 }
 
 async function phaseStatus(tx: Transaction, step: { pipeline_id: string; phase: PhaseType }): Promise<PhaseStatus> {

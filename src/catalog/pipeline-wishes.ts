@@ -33,6 +33,10 @@ type OpenPipeline = {
   customization_id: string | null;
   customization_version: number | null;
   packaging: PhaseStatus;
+  /** A registry of it is away. */
+  waits: boolean;
+  /** Some registry took its release. */
+  released: boolean;
 };
 
 type NewPipeline = {
@@ -47,7 +51,8 @@ const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENA
 
 /**
  * Makes a pipeline for each of these applications that lives. An open pipeline that has not left PACKAGING is CANCELLED
- * and its triggers, its customizations and those who wait for it move over; one that has left is followed. What waits for
+ * and its triggers, its customizations and those who wait for it move over, and so is one that was released nowhere since
+ * all its registries are away; one that has left PACKAGING is followed unless it only waits for a registry. What waits for
  * nothing is enqueued. A fixed number of statements, however many the applications.
  */
 export async function createPipelines(
@@ -62,7 +67,9 @@ export async function createPipelines(
   const openOf = Map.groupBy(open, (pipeline) => pipeline.application_id);
   const created = applications.map((application) => {
     const own = openOf.get(application.id) ?? [];
-    const [replaces, follows] = partition(own, (pipeline) => isReplaced(pipeline, wish));
+    const [replaces, others] = partition(own, (pipeline) => isReplaced(pipeline, wish));
+    // What only waits for a registry holds nothing up: the newer one ends it when it is distributed itself.
+    const follows = others.filter(({ waits }) => !waits);
     return { id: randomUUID(), application, replaces, follows };
   });
   await insertPipelines(tx, created, wish);
@@ -77,14 +84,16 @@ export async function createPipelines(
 }
 
 function isReplaced(pipeline: OpenPipeline, wish: Wish): boolean {
-  if (pipeline.packaging === 'PENDING') return true;
+  if (pipeline.packaging === 'PENDING' || (pipeline.waits && !pipeline.released)) return true;
   return pipeline.packaging === 'IN_PROGRESS' && wish.packaging !== 'follow';
 }
 
 async function lockOpenPipelines(tx: Transaction, applications: LockedApplication[]): Promise<OpenPipeline[]> {
   const found = await sql<OpenPipeline>`
     select p.id, p.application_id, p.triggers, p.keep_pins, p.force, p.customization_id, p.customization_version,
-      phase.status as packaging
+      phase.status as packaging,
+      exists (select from pipeline_distributions w where w.pipeline_id = p.id and w.status = 'WAITING') as waits,
+      exists (select from releases r where r.pipeline_id = p.id) as released
     from pipelines p
     join pipeline_phases phase on phase.pipeline_id = p.id and phase.type = 'PACKAGING'
     where p.application_id = any(${applications.map((application) => application.id)}::uuid[])
@@ -234,7 +243,8 @@ export async function enqueueReady(tx: Transaction, ids: readonly string[]): Pro
       and exists (select from base_image_versions v where v.base_image_id = a.base_image_id)
       and not exists (
         select from pipeline_edges e join pipelines waited on waited.id = e.waits_for_id
-        where e.pipeline_id = p.id and waited.status = 'IN_PROGRESS')
+        where e.pipeline_id = p.id and waited.status = 'IN_PROGRESS'
+          and not exists (select from pipeline_distributions w where w.pipeline_id = waited.id and w.status = 'WAITING'))
     order by p.started_at, p.id`.execute(tx);
   await enqueueMany(
     tx,

@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
-import type { Pipeline, PipelinePhase, PipelinePhaseFailure } from '../contract/pipeline.ts';
+import type { Pipeline, PipelineDistribution, PipelinePhase, PipelinePhaseFailure } from '../contract/pipeline.ts';
 import type { ProductInfo } from '../contract/product.ts';
 import type { Registry } from '../contract/registry.ts';
 import {
@@ -75,8 +75,15 @@ type PipelineRow = {
   registry_ids: string[];
   release_id: string | null;
   retry_of_id: string | null;
+  distributions: DistributionRow[] | null;
   customization: CustomizationPart | null;
   waiting: WaitingRow[];
+};
+
+type DistributionRow = Pick<PipelineDistribution, 'registry_id' | 'registry_name' | 'status'> & {
+  cause: string | null;
+  since: string | null;
+  release_id: string | null;
 };
 
 /** What a pipeline may be ordered by: a column of its own, whose value may be missing, or what a few things have that it is one's of. */
@@ -202,6 +209,19 @@ function references(input: Input<'listPipelines'>): Reference[] {
   return given.flatMap(({ id, ...reference }) => (id === undefined ? [] : [{ ...reference, id }]));
 }
 
+/** How far the release of the pipeline `l` is in each registry. What waited when the pipeline ended has gone its way. */
+const distributions = sql`
+  select json_build_object('registry_id', g.id, 'registry_name', g.name,
+    'status', case when r.id is not null then 'RELEASED'
+      when d.status in ('FAILED', 'SUPERSEDED') then d.status
+      when l.status in ('FAILED', 'CANCELLED') then l.status
+      else coalesce(d.status, 'PENDING') end,
+    'cause', d.cause, 'since', ${wireTime('d.since')}, 'release_id', r.id)
+  from application_registries ar join registries g on g.id = ar.registry_id
+  left join releases r on r.pipeline_id = l.id and r.registry_id = g.id
+  left join pipeline_distributions d on d.pipeline_id = l.id and d.registry_id = g.id and r.id is null
+  where ar.application_id = l.application_id order by ar.position`;
+
 /** Those of the organization's pipelines, in that order. */
 async function readPipelines(db: Database, principal: Principal, ids: readonly string[]): Promise<Pipeline[]> {
   if (ids.length === 0) return [];
@@ -220,6 +240,7 @@ async function readPipelines(db: Database, principal: Principal, ids: readonly s
         where ar.application_id = l.application_id order by ar.position limit 1) as registry,
       ${jsonList(sql`select ar.registry_id from application_registries ar
         where ar.application_id = l.application_id order by ar.position`)} as registry_ids,
+      case when l.distribution_started_at is not null then ${jsonList(distributions)} end as distributions,
       l.release_id, l.retry_of_id, ${waitingOfPipeline} as waiting,
       (select ${customizationPart('v')} from customization_versions v
         where v.customization_id = l.customization_id and v.version = l.customization_version) as customization
@@ -239,6 +260,7 @@ function toPipeline(row: PipelineRow): Pipeline {
   return present<Pipeline>({
     ...fields,
     phases: phases.map((phase) => toPhase(catalog_id, phase)),
+    distributions: row.distributions?.map((one) => present<PipelineDistribution>(one)),
     registry,
     customization: customization && toCustomization(catalog_id, customization),
     waiting: toWaiting(waiting),

@@ -35,7 +35,7 @@ export type PlanInputs = CustomizationStack & {
   base_image: { id: string; name: string; newest?: { digest: Digest; pin: unknown } };
   /** The plan of the failed pipeline that this one tries again, when that had one. */
   retried?: { plan_digest: Digest };
-  /** The application's newest release. */
+  /** The application's newest release of another pipeline. */
   previous?: {
     release_id: string;
     plan_digest: Digest;
@@ -71,7 +71,8 @@ export async function findPlanInputs(db: Database, pipelineId: string): Promise<
         where f.id = l.retry_of_id and f.plan_digest is not null) as retried,
       (select json_build_object('release_id', r.id, 'plan_digest', r.plan_digest, 'base_digest', r.base_digest,
           'version', r.version, 'revision', r.revision, 'repo_digest', r.repo_digest)
-        from releases r where r.application_id = a.id order by r.released_at desc, r.id limit 1) as previous
+        from releases r where r.application_id = a.id and r.pipeline_id <> l.id
+        order by r.released_at desc, r.id limit 1) as previous
     from pipelines l
     join applications a on a.id = l.application_id
     join products p on p.key = a.product_key

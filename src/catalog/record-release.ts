@@ -1,18 +1,17 @@
-// The end of a good pipeline: its releases, and everything that follows from them, in one transaction.
+// The releases of a pipeline, and everything that follows from them, in one transaction.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
-import { currentTime, now } from '../db/clock.ts';
-import type { Transaction } from '../db/database.ts';
+import { currentTime } from '../db/clock.ts';
+import type { Database, Transaction } from '../db/database.ts';
 import { json, type PlatformFiles } from '../db/tables.ts';
 import { forgetBroken } from './broken-customizations.ts';
 import { addUses } from './content-uses.ts';
+import { endDistribution } from './distributions.ts';
 import { allowFiles } from './files.ts';
 import { newReleaseId } from './ids.ts';
 import { type LockedPackage, recordLockedPackages } from './locked-packages.ts';
 import { tellOfPatch } from './notification-causes.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
-import { moveProcessing } from './pipeline-steps.ts';
-import { createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
 
 export type PushedArtifact = {
   registry_id: string;
@@ -48,10 +47,20 @@ export type RecordedRelease =
   | { outcome: 'ENDED'; release_ids: [] };
 
 /**
- * Records the releases, ends the pipeline well, moves the application's status, and lets go on what waited. Running twice
+ * Records the releases, ends the pipeline well, moves the application's status, and enqueues what waited. Running twice
  * changes nothing. When the base image moved meanwhile and nothing else is open, the next pipeline is made.
  */
 export async function recordRelease(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
+  const recorded = await addReleases(tx, finished);
+  if (recorded.outcome === 'RELEASED') await endDistribution(tx, { pipeline_id: finished.pipeline_id, troubles: [] });
+  return recorded;
+}
+
+/**
+ * Records the releases of the registries that took them; the pipeline goes on. One that is recorded already is left as it is.
+ * ALREADY: the pipeline has ended well.
+ */
+export async function addReleases(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
   const pipeline = await lockPipeline(tx, finished.pipeline_id);
   if (pipeline.status === 'SUCCEEDED') return { outcome: 'ALREADY', release_ids: await releasesOf(tx, pipeline.id) };
   if (pipeline.status !== 'IN_PROGRESS') return { outcome: 'ENDED', release_ids: [] };
@@ -71,11 +80,7 @@ export async function recordRelease(tx: Transaction, finished: FinishedPipeline)
     ...files.map((file) => file.digest),
   ]);
   await recordLockedPackages(tx, pipeline.application_id, finished.packages ?? []);
-  await endPipeline(tx, pipeline, releaseIds[0]);
   await tellOfPatch(tx, pipeline.id);
-  await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS', 'FAILED'], 'COMPLETED');
-  await enqueueFollowers(tx, [pipeline.id]);
-  await followBaseImage(tx, { ...pipeline, base_digest });
   return { outcome: 'RELEASED', release_ids: releaseIds };
 }
 
@@ -103,8 +108,19 @@ async function insertReleases(
     .where('l.id', '=', pipeline.id)
     .executeTakeFirstOrThrow();
   const at = await currentTime(tx);
-  const rows = finished.pushed.map((pushed) => ({
-    ...pushed,
+  const recorded = await sql<{ registry_id: string }>`
+    select registry_id from releases where pipeline_id = ${pipeline.id}`.execute(tx);
+  const isRecorded = new Set(recorded.rows.map(({ registry_id }) => registry_id));
+  const pushed = finished.pushed.filter(({ registry_id }) => !isRecorded.has(registry_id));
+  if (pushed.length === 0) return [];
+  const places = pushed.map(({ registry_id, repository, artifact_name }) => ({
+    registry_id,
+    full: `${repository}/${artifact_name}`,
+  }));
+  const moves = await findMoves(tx, pipeline.application_id, places);
+  const rows = pushed.map((one) => ({
+    ...one,
+    moved_from: moves.find(({ registry_id }) => registry_id === one.registry_id)?.from ?? null,
     id: newReleaseId(at),
     organization_id: pipeline.organization_id,
     catalog_id: pipeline.catalog_id,
@@ -120,6 +136,25 @@ async function insertReleases(
   }));
   await tx.insertInto('releases').values(rows).execute();
   return rows.map((row) => row.id);
+}
+
+/** The repositories, with their hosts, that an application leaves for these: where its release before is, where that is elsewhere. */
+export async function findMoves(
+  db: Database,
+  applicationId: string,
+  places: readonly { registry_id: string; full: string }[],
+): Promise<{ registry_id: string; from: string; to: string }[]> {
+  const found = await sql<{ registry_id: string; full: string }>`
+    select distinct on (r.registry_id) r.registry_id, r.repository || '/' || r.artifact_name as full
+    from releases r where r.application_id = ${applicationId}
+    order by r.registry_id, r.released_at desc, r.id`.execute(db);
+  const before = new Map(found.rows.map((row) => [row.registry_id, row.full]));
+  // The host is left out of it: the hosted registry's may change.
+  const path = (full: string) => full.slice(full.indexOf('/'));
+  return places.flatMap(({ registry_id, full: to }) => {
+    const from = before.get(registry_id);
+    return from === undefined || path(from) === path(to) ? [] : [{ registry_id, from, to }];
+  });
 }
 
 async function insertStack(tx: Transaction, finished: FinishedPipeline, releaseIds: string[]): Promise<void> {
@@ -153,35 +188,4 @@ async function insertCarriedLater(
       on baked.id = c.id and baked.version = c.version
     where c.operation <> 'DELETE'
     on conflict do nothing`.execute(tx);
-}
-
-async function endPipeline(tx: Transaction, pipeline: LockedPipeline, releaseId: string | undefined): Promise<void> {
-  await tx
-    .updateTable('pipeline_phases')
-    .set({ status: 'SUCCEEDED', ended_at: now })
-    .where('pipeline_id', '=', pipeline.id)
-    .where('type', '=', 'DISTRIBUTION')
-    .execute();
-  await tx
-    .updateTable('pipelines')
-    .set({ status: 'SUCCEEDED', ended_at: now, release_id: releaseId ?? null })
-    .where('id', '=', pipeline.id)
-    .execute();
-}
-
-/**
- * A base image that moves makes followers of the pipelines that run. This is the net below: one that moved after this
- * pipeline was planned, and for which nothing is open.
- */
-async function followBaseImage(tx: Transaction, pipeline: LockedPipeline & { base_digest: Digest }): Promise<void> {
-  const moved = await sql`
-    select from applications a
-    where a.id = ${pipeline.application_id} and a.removed_at is null
-      and exists (
-        select from (select v.digest, v.recorded_at from base_image_versions v
-          where v.base_image_id = a.base_image_id order by v.recorded_at desc limit 1) newest
-        where newest.digest <> ${pipeline.base_digest} and newest.recorded_at >= ${pipeline.started_at})
-      and not exists (select from pipelines l where l.application_id = a.id and l.status = 'IN_PROGRESS')`.execute(tx);
-  if (moved.rows.length === 0) return;
-  await createPipelines(tx, [pipeline.application_id], { triggers: [{ type: 'MAINTENANCE' }], keep_pins: false });
 }

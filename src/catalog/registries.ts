@@ -11,7 +11,7 @@ import { requireUuids } from './ids.ts';
 import { refuseInUse } from './in-use.ts';
 import { livingApplications } from './list-counts.ts';
 import type { Principal } from './principal.ts';
-import { enqueueRegistryCheck } from './registry-checks.ts';
+import { enqueueRegistryCheck } from './registry-check-jobs.ts';
 import { type LogIn, logInOf, placeOf } from './registry-rules.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 

@@ -6,10 +6,12 @@ import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
+import { resumeDistributions } from './distributions.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import { recordNotificationEvent } from './notification-events.ts';
 import type { Principal } from './principal.ts';
+import { ASKED_PRIORITY, enqueueRegistryCheck } from './registry-check-jobs.ts';
 import { wireTime } from './wire.ts';
 
 /** A registry as whoever looks at it needs it. */
@@ -42,8 +44,6 @@ const DOUBT_MINUTES = 60;
 const BASE_IMAGES_PER_TURN = 200;
 /** Over how much of the time until the next turn these are spread. */
 const BASE_IMAGES_OVER_SECONDS = 200;
-/** A person who asks waits for the answer: before builds. */
-const ASKED_PRIORITY = 30;
 
 /** Whether a row's turn has come. `t` is the table's alias. */
 function isDue(t: string): RawBuilder<boolean> {
@@ -113,6 +113,7 @@ export async function recordRegistryHealth(
     returning coalesce(before.healthy, true) <> r.healthy as changed, r.organization_id, r.name,
       ${wireTime('r.last_checked_at')} as at`.execute(tx);
   const found = recorded.rows[0];
+  if (found && unhealthy_cause === undefined) await resumeDistributions(tx, registry_id);
   if (!found?.changed) return 'SAME';
   await recordNotificationEvent(tx, {
     organization_id: found.organization_id,
@@ -193,15 +194,6 @@ export async function requestRegistryCheck(
   if (!registry) throw notFound('registry');
   if (registry.hosted) await recordRegistryHealth(tx, { registry_id: input.registry_id });
   else await enqueueRegistryCheck(tx, { id: input.registry_id, organization_id: principal.organization_id });
-}
-
-/** Wishes for a look at a registry before anything else is done. */
-export async function enqueueRegistryCheck(
-  tx: Transaction,
-  registry: { id: string; organization_id: string },
-): Promise<void> {
-  const options = { key: registry.id, group: registry.organization_id, priority: ASKED_PRIORITY };
-  await enqueue(tx, 'check-registry', { registry_id: registry.id }, options);
 }
 
 /** Asks for a look at one of the organization's base images, soon. Throws NOT_FOUND, and NOT_OWNED for a shared one. */

@@ -1,18 +1,22 @@
-// Which versions of a product a registry has from us: the rolling tags follow the highest of them.
+// Which versions a repository has from us: its moving tags follow the newest of them.
 import { sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 
-/** Every upstream version released there under that name for that operating system. One statement. */
+export type ReleasedVersion = { version: string; revision: number };
+
+/**
+ * Every upstream version released to a repository, with its highest revision, whichever of the rows of that registry it was
+ * released through. `repository` is the whole name, the registry's own path included. One statement.
+ */
 export async function listReleasedVersions(
   db: Database,
-  where: { registry_id: string; name: string; operating_system: string },
-): Promise<string[]> {
-  const found = await sql<{ version: string }>`
-    select distinct r.version from releases r
-    join base_images b on b.id = r.base_image_id
-    join operating_systems o on o.id = b.operating_system_id
-    where r.registry_id = ${where.registry_id} and r.artifact_name = ${where.name} and o.key = ${where.operating_system}`.execute(
-    db,
-  );
-  return found.rows.map((row) => row.version);
+  where: { url: string; repository: string },
+): Promise<ReleasedVersion[]> {
+  const found = await sql<ReleasedVersion>`
+    select r.version, max(r.revision) as revision from releases r
+    where r.registry_id in (select id from registries where lower(url) = ${where.url.toLowerCase()})
+      and r.artifact_name = ${where.repository.slice(where.repository.lastIndexOf('/') + 1)}
+      and released_repository(r.repository, r.artifact_name) = ${where.repository}
+    group by r.version`.execute(db);
+  return found.rows;
 }

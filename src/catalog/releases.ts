@@ -51,6 +51,7 @@ type ReleaseRow = {
   artifact_name: string;
   artifact_version: string;
   repository: string;
+  moved_from: string | null;
   latest_release: LatestRelease;
   product: ProductInfo;
   metadata: PlatformFiles[];
@@ -145,7 +146,7 @@ async function readRows(db: Database, principal: Principal, ids: readonly string
     select r.id, r.catalog_id, r.application_id, r.pipeline_id, a.branch,
       ${wireMidnight('pb.end_of_life_at')} as end_of_life_at, r.version, r.revision::text as revision,
       ${wireTime('r.released_at')} as released_at, a.packaging_type, r.content_digest, r.repo_digest, r.artifact_name,
-      r.artifact_version, r.repository, ${latestReleaseInfo('latest')} as latest_release,
+      r.artifact_version, r.repository, r.moved_from, ${latestReleaseInfo('latest')} as latest_release,
       ${productInfo('p')} as product, r.metadata,
       ${baseImageInfo('b', 'o', principal.organization_id)} as base_image, o.key as distro,
       ${registryInfo('g')} as registry,
@@ -213,6 +214,7 @@ function toRelease(row: ReleaseRow): EmbeddedRelease {
     customizations: row.customizations.map((part) => toCustomization(row.catalog_id, part)),
     pipeline_id: row.pipeline_id,
     verified: row.verified,
+    moved_from: row.moved_from,
     supports_customizations: row.packaging_type === 'CONTAINER_IMAGE',
     // Nothing here is lent out to be tried.
     trial: false,

@@ -43,12 +43,20 @@ const unhealthyRegistries = sql`
       and not exists (select from base_image_versions v where v.base_image_id = b.id))
     or (${distributes} and exists (select from application_registries ar
       where ar.application_id = l.application_id and ar.registry_id = r.id)
-      and not exists (select from releases made where made.pipeline_id = l.id and made.registry_id = r.id)))`;
+      and not exists (select from releases made where made.pipeline_id = l.id and made.registry_id = r.id)))
+    and not exists (select from pipeline_distributions d where d.pipeline_id = l.id and d.registry_id = r.id)`;
+
+/** What the last attempt to release there met, which a look at the registry may not see: a push that fails where pulls work. */
+const awayRegistries = sql`
+  select 'REGISTRY_AWAY' as cause, d.since, r.id, r.name, d.cause as detail
+  from pipeline_distributions d join registries r on r.id = d.registry_id
+  where d.pipeline_id = l.id and d.status = 'WAITING'`;
 
 const earlierPipelines = sql`
   select 'EARLIER_PIPELINE' as cause, l.started_at as since, earlier.id, null as name, null as detail
   from pipeline_edges e join pipelines earlier on earlier.id = e.waits_for_id
-  where e.pipeline_id = l.id and earlier.status = 'IN_PROGRESS'`;
+  where e.pipeline_id = l.id and earlier.status = 'IN_PROGRESS'
+    and not exists (select from pipeline_distributions d where d.pipeline_id = earlier.id and d.status = 'WAITING')`;
 
 /** Steps that a worker without a sandbox leaves alone where images have to be verified: all after the plan that make the image and try it. */
 const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and not ${allowsUnverified(sql`l.catalog_id`)})`;
@@ -64,7 +72,7 @@ const missingWorkers = sql`
 
 /** The reasons of the pipeline `l`, a row each: none for one that has ended. */
 const reasons = sql`(
-  select * from (${unreadBaseImages} union all ${unhealthyRegistries} union all ${earlierPipelines}
+  select * from (${unreadBaseImages} union all ${unhealthyRegistries} union all ${awayRegistries} union all ${earlierPipelines}
     union all ${missingWorkers}) reason
   where l.status = 'IN_PROGRESS')`;
 

@@ -9,12 +9,18 @@ import type { Session } from './session.ts';
 const POLL_MS = 1_000;
 
 /** Where a pipeline stands, in a few words. */
-export function stageOf({ status, phases }: Pick<Pipeline, 'status' | 'phases'>): string {
+export function stageOf({
+  status,
+  phases,
+  distributions,
+}: Pick<Pipeline, 'status' | 'phases' | 'distributions'>): string {
   const failed = phases.find((phase) => phase.status === 'FAILED');
   if (failed !== undefined) return `FAILED in ${failed.type}`;
   if (status !== 'IN_PROGRESS') return status;
   const running = phases.find((phase) => phase.status === 'IN_PROGRESS');
-  return running === undefined ? 'waiting' : running.type;
+  if (running === undefined) return 'waiting';
+  const away = distributions?.flatMap((one) => (one.status === 'WAITING' ? [one.registry_name] : [])) ?? [];
+  return away.length === 0 ? running.type : `${running.type}, ${away.join(', ')} is away`;
 }
 
 /** Why a pipeline failed, undefined when it did not. */

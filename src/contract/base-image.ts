@@ -2,7 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
 import { CommaList, Description, Flag, Id, Match, Name, Observed, Text, Time, Word } from './field.ts';
-import { CONTAINER_IMAGE_LENGTH_MAX } from './limits.ts';
+import { BASE_IMAGE_KEY_LENGTH_MAX, CONTAINER_IMAGE_LENGTH_MAX } from './limits.ts';
 import { Link } from './link.ts';
 import { OperatingSystem } from './operating-system.ts';
 import { PageOf, pageQuery } from './paging.ts';
@@ -28,6 +28,9 @@ export type BaseImage = Static<typeof BaseImage>;
 export const BaseImageDetailed = Type.Object(
   {
     ...members,
+    key: Type.Optional(
+      Text('Names its repositories: `containers/<key>/<product>`. Never changes. An addition of Larder.'),
+    ),
     application_count: Type.Optional(Observed(Type.Integer({ description: 'How many applications are built on it.' }))),
     status: Type.Optional(Word(BASE_IMAGE_STATUSES, 'Where it stands in its life cycle.')),
     packaging_type: Type.Optional(Word(BASE_IMAGE_PACKAGING_TYPES, 'What is built on it.')),
@@ -57,6 +60,15 @@ const REPOSITORY_AND_TAG = `^${NAME_PART}(?:/${NAME_PART})*:[A-Za-z0-9_][A-Za-z0
 export const BaseImageRequest = Type.Object(
   {
     name: Name('Name of the base image.'),
+    key: Type.Optional(
+      Type.String({
+        maxLength: BASE_IMAGE_KEY_LENGTH_MAX,
+        pattern: '^[a-z0-9]+(?:-[a-z0-9]+)*$',
+        expects: 'small letters and digits, in words joined by single dashes: golden-debian-12',
+        description:
+          'Names its repositories: `containers/<key>/<product>`. Made from the name when absent; cannot be changed later. An addition of Larder.',
+      }),
+    ),
     description: Description('What the base image is for.'),
     registry_id: Id('Identifier of the registry that it is in.'),
     container_image: Type.String({

@@ -27,6 +27,9 @@ export const FILENAME_LENGTH_MAX = 255;
 export const URL_LENGTH_MAX = 512;
 /** `repository:tag`: 255 for the repository as registries limit it, 128 for the tag, a colon. */
 export const CONTAINER_IMAGE_LENGTH_MAX = 384;
+
+/** A part of a repository's name; with a namespace and a product's key it stays below the 255 bytes of many registries. */
+export const BASE_IMAGE_KEY_LENGTH_MAX = 64;
 /** Cloud registries take a JSON key file of about 2.5 KiB as password. */
 export const SECRET_LENGTH_MAX = 8_192;
 /** Access tokens come here by mistake and are told so; every character of this many fits a request’s head percent-encoded. */

@@ -12,6 +12,7 @@ import { orderQuery, PageOf, pageQuery } from './paging.ts';
 import { ProductInfo } from './product.ts';
 import { Registry } from './registry.ts';
 import {
+  DISTRIBUTION_STATUSES,
   FAILURE_CAUSES,
   PACKAGING_TYPES,
   PHASE_STATUSES,
@@ -52,6 +53,22 @@ export const PipelinePhase = Type.Object(
 );
 export type PipelinePhase = Static<typeof PipelinePhase>;
 
+export const PipelineDistribution = Type.Object(
+  {
+    registry_id: Id('Identifier of the registry.'),
+    registry_name: Text('Name of the registry.'),
+    status: Word(
+      DISTRIBUTION_STATUSES,
+      'PENDING: not tried yet. WAITING: the registry is away and tried again, for a day at most. RELEASED: it has the release. FAILED: it refused it, or was away too long. SUPERSEDED: it gets a newer pipeline’s release instead. CANCELLED: the pipeline was cancelled.',
+    ),
+    cause: Type.Optional(Text('What keeps the release from the registry.')),
+    since: Type.Optional(Time('When the registry was first found away.')),
+    release_id: Type.Optional(Text('Identifier of the release there.', { maxLength: RELEASE_ID_LENGTH_MAX })),
+  },
+  { title: 'PipelineDistribution' },
+);
+export type PipelineDistribution = Static<typeof PipelineDistribution>;
+
 export const Pipeline = Type.Object(
   {
     id: Id('Identifier of the pipeline.'),
@@ -68,6 +85,12 @@ export const Pipeline = Type.Object(
     revision: Type.Optional(Text('Revision that it makes, once it is reserved.')),
     phases: Type.Array(PipelinePhase),
     registry: Type.Optional(Registry),
+    distributions: Type.Optional(
+      Type.Array(PipelineDistribution, {
+        description:
+          'How far the release is in each registry, from the start of DISTRIBUTION on. An addition of Larder: a pipeline may have released to one registry while it waits for another.',
+      }),
+    ),
     release_id: Type.Optional(Text('Identifier of the release it recorded.', { maxLength: RELEASE_ID_LENGTH_MAX })),
     customization: Type.Optional(Customization),
     application_id: Type.Optional(Id('Identifier of the application.')),

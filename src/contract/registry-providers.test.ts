@@ -20,7 +20,7 @@ function row(provider: RegistryProvider): string {
   const { title, authentication, access_key, host, path, repositories, proven } = rulesOf(provider);
   const key = access_key === 'required' ? 'yes' : 'no';
   const address = `${host === undefined ? 'any host' : host.expects}; path: ${path.expects}`;
-  const named = repositories === 'flat' ? '`debian-12-redis`' : '`containers/debian-12/redis`';
+  const named = repositories === 'flat' ? '`containers--debian-12--redis`' : '`containers/debian-12/redis`';
   const cells = [`${title} \`${provider}\``, authentication, key, address, named, proven ?? 'documentation only'];
   return `| ${cells.join(' | ')} |\n`;
 }

@@ -11,7 +11,7 @@ export type ProviderRules = {
   host?: { pattern: RegExp; expects: string };
   /** The address's path: how many parts it has at least and at most, and what they are. */
   path: { least: number; most?: number; expects: string };
-  /** How the repository of `containers/debian-12/redis` is named below the path: as it is, or in one part. */
+  /** How the repository of `containers/debian-12/redis` is named below the path: as it is, or in one part joined with `--`. */
   repositories: 'nested' | 'flat';
   /** The credentials are exchanged for others that the registry takes. */
   exchange?: 'AWS';

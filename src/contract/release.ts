@@ -82,6 +82,11 @@ const members = {
         'True when the image was started and passed its tests; false when no worker could start it. An addition of Larder.',
     }),
   ),
+  moved_from: Type.Optional(
+    Text(
+      'Repository of the release before it in this registry, where that was another one: the application moved. An addition of Larder.',
+    ),
+  ),
   supports_customizations: Type.Optional(
     Type.Boolean({ description: 'True when customizations can be applied to it.' }),
   ),

@@ -67,7 +67,7 @@ export async function enqueue<T extends Task>(
 export async function enqueueMany<T extends Task>(
   tx: Transaction,
   task: T,
-  wishes: readonly { payload: TaskPayloads[T]; options: Omit<EnqueueOptions, 'startAfterSeconds'> }[],
+  wishes: readonly { payload: TaskPayloads[T]; options: EnqueueOptions }[],
 ): Promise<void> {
   if (wishes.length === 0) return;
   const db = fromKysely(tx);
@@ -77,6 +77,7 @@ export async function enqueueMany<T extends Task>(
     singletonKey: keyOf(task, options.key ?? randomUUID()),
     priority: options.priority ?? 0,
     ...(options.group !== undefined && { group: { id: options.group } }),
+    ...(options.startAfterSeconds !== undefined && { startAfter: options.startAfterSeconds }),
   }));
   await boss.insert(QUEUE_NAME, jobs, { db });
   await sql`select pg_notify(${QUEUE_CHANNEL}, '')`.execute(tx);

@@ -48,6 +48,8 @@ export type RegistryCredentialsTable = {
 
 export type BaseImagesTable = {
   id: Generated<string>;
+  /** Names its repositories. Derived by the database unless given; never changed. */
+  key: Generated<string>;
   organization_id: string | null;
   name: string;
   description: string | null;

@@ -169,7 +169,13 @@ type ApplicationsTable = {
   latest_released_at: OptionalTime;
 };
 
-type ApplicationRegistriesTable = { application_id: string; registry_id: string; position: number };
+type ApplicationRegistriesTable = {
+  application_id: string;
+  registry_id: string;
+  position: number;
+  /** Below the registry's own path; absent until the first release there. */
+  repository: string | null;
+};
 
 type ApplicationRequestsTable = {
   id: Generated<string>;
@@ -262,6 +268,17 @@ type PipelinePhasesTable = {
 
 type PipelineEdgesTable = { pipeline_id: string; waits_for_id: string };
 
+/** What keeps a pipeline's release from a registry; a registry that took it has none. */
+type PipelineDistributionsTable = {
+  pipeline_id: string;
+  registry_id: string;
+  status: 'WAITING' | 'FAILED' | 'SUPERSEDED';
+  cause: string;
+  since: DefaultTime;
+  attempts: Generated<number>;
+  attempted_at: DefaultTime;
+};
+
 type CustomizationApplicationsTable = {
   customization_id: string;
   version: number;
@@ -310,6 +327,8 @@ type ReleasesTable = {
   repository: string;
   plan_digest: Digest;
   metadata: Json<PlatformFiles[]>;
+  /** The repository of the release before it, where that was another one. */
+  moved_from: string | null;
 };
 
 type ReleaseCustomizationsTable = { release_id: string; position: number; customization_id: string; version: number };
@@ -367,6 +386,7 @@ export type Tables = {
   pipelines: PipelinesTable;
   pipeline_phases: PipelinePhasesTable;
   pipeline_edges: PipelineEdgesTable;
+  pipeline_distributions: PipelineDistributionsTable;
   customization_applications: CustomizationApplicationsTable;
   list_counts: ListCountsTable;
   releases: ReleasesTable;

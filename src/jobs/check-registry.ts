@@ -1,4 +1,5 @@
 // Looks at registries: one that somebody asked for, and by the schedule those whose turn has come.
+import { expireDistribution, findExpiredDistributions } from '../catalog/distributions.ts';
 import {
   type CheckedRegistry,
   claimDueRegistryChecks,
@@ -44,6 +45,9 @@ export async function checkRegistries(
     await followOperatingSystems(tx);
     await enqueueDueBaseImages(tx);
   });
+  for (const id of await inTransaction(resources.db, findExpiredDistributions)) {
+    await inTransaction(resources.db, (tx) => expireDistribution(tx, id));
+  }
   const end = performance.now() + TURN_MS_MAX;
   async function looker(): Promise<void> {
     while (!signal.aborted && performance.now() < end) {

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { triggerInfo } from '../attest/trigger-info.ts';
 import type { Artifact, BuildPlan } from '../build/plan.ts';
 import { findRegistryBlobs, recordRegistryBlobs } from '../catalog/built.ts';
+import { beginDistribution, type DistributionTrouble, endDistribution } from '../catalog/distributions.ts';
 import {
   type DistributionRegistry,
   findDistributionRegistries,
@@ -10,7 +11,7 @@ import {
   findPlanInputs,
   type PipelineState,
 } from '../catalog/plan-inputs.ts';
-import { type PushedArtifact, recordRelease } from '../catalog/record-release.ts';
+import { addReleases, findMoves, type PushedArtifact } from '../catalog/record-release.ts';
 import { listReleasedVersions } from '../catalog/released-versions.ts';
 import { reserveRevision } from '../catalog/revisions.ts';
 import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
@@ -28,59 +29,123 @@ import { readHeldPlan } from './held-artifact.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { contentsOfArtifact, contentsOfPlan, findPlan } from './plan-contents.ts';
 import { attachReports } from './referrer-reports.ts';
-import { openRegistryTarget, pushedRepositoryIn, splitRegistryUrl } from './registry-target.ts';
-import { immutableTag, repositoryOf, rollingTags } from './tags.ts';
+import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
+import { immutableTag, rollingTags } from './tags.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** A tag that somebody else's artifact has is passed over; more of them in a row means that the repository is not ours to push to. */
 const TAKEN_TAGS_MAX = 50;
 
+/**
+ * For all registries of a pipeline together: what a slow one took is kept, and the next attempt goes on behind it. The
+ * largest images have some 10 GB, which is 3 MB/s.
+ */
+const ATTEMPT_MS_MAX = 3600 * 1000;
+
+/** Moving tags is some requests of a few hundred bytes; others that release to the repository wait for it. */
+const MOVE_TAGS_MS_MAX = 5 * 60 * 1000;
+
 type Place = { registry: DistributionRegistry; repository: string; target: Target };
 
-/** Pushes, reads back, and records the release. */
+/** Pushes to the registries that do not have it yet, reads back, and records each release as soon as its registry took it. */
 export async function distributePipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
   await runPhase(resources, { pipeline_id, phase: 'DISTRIBUTION', context }, async (log) => {
-    const state = await findPipelineState(resources.db, pipeline_id);
-    if (!state?.plan_digest || !state.artifact)
-      throw new Error(`Pipeline ${pipeline_id} has no artifact to distribute`);
-    const artifact = state.artifact as Artifact;
-    const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
-    const places = await openPlaces(resources, state, context.signal);
-    const tag = await reserveTag(resources, { state, plan, artifact, places });
-    if (tag === undefined) return;
-    for (const place of places) {
-      log.stream.write(`pushing ${tag} to ${place.registry.url}\n`);
-      await inWords(place, () => push(resources, place, { plan, artifact, tag, files: state.metadata }));
-    }
-    const trigger = await writeTriggerInfo(resources, state, { plan, artifact, tag });
-    await inTransaction(resources.db, async (tx) => {
-      await recordRelease(tx, {
-        pipeline_id,
-        pushed: places.map((place) => pushedArtifact(place, { plan, artifact, tag })),
-        metadata: platformFiles(artifact, [...state.metadata, trigger]),
-        customizations: plan.customizations.map(({ id, version }) => ({ id, version })),
-        contents: [...contentsOfPlan(plan), ...contentsOfArtifact(artifact)],
-        packages: [...plan.packages, ...plan.customizations.flatMap((one) => one.packages)],
-      });
-    });
+    const time = AbortSignal.timeout(ATTEMPT_MS_MAX);
+    const attempt = await openAttempt(resources, pipeline_id, AbortSignal.any([context.signal, time]));
+    if (attempt === undefined) return;
+    const troubles: DistributionTrouble[] = [];
+    const tried = async (place: Place, act: () => Promise<void>) => {
+      try {
+        await inWords(place, act);
+      } catch (error) {
+        const trouble = troubleOf(place, error, time);
+        if (trouble === undefined || context.signal.aborted) throw error;
+        log.stream.write(`${place.registry.url}: ${trouble.cause}\n`);
+        troubles.push(trouble);
+      }
+    };
+    const isUntroubled = ({ registry }: Place) => troubles.every(({ registry_id }) => registry_id !== registry.id);
+    const reserved = await reserveTag(resources, attempt, tried);
+    if (reserved === undefined) return;
+    const { tag } = reserved;
+    const trigger = await writeTriggerInfo(resources, attempt, tag);
+    const done = await Promise.allSettled(
+      attempt.places.filter(isUntroubled).map(async (place) => {
+        log.stream.write(`pushing ${tag} to ${place.registry.url}\n`);
+        await tried(place, () => release(resources, place, { ...attempt, ...reserved, trigger }));
+      }),
+    );
+    // Everything else is the service's own: the queue tries again, and what was released stays.
+    for (const result of done) if (result.status === 'rejected') throw result.reason;
+    const files = troubles.length === 0 ? [] : await log.close('distribution.log');
+    await inTransaction(resources.db, (tx) => endDistribution(tx, { pipeline_id, troubles, files }));
   });
 }
 
-async function openPlaces(resources: WorkerResources, state: PipelineState, signal: AbortSignal): Promise<Place[]> {
-  const registries = await findDistributionRegistries(resources.db, state.pipeline_id);
-  const relative = repositoryOf({ operating_system: state.operating_system, product_key: state.product.key });
-  return registries.map((registry) => {
-    const repository = pushedRepositoryIn(registry, relative);
-    const target = abortableTarget(openRegistryTarget(resources, registry, repository), signal);
-    return { registry, repository, target };
+type Attempt = {
+  state: PipelineState;
+  plan: BuildPlan;
+  artifact: Artifact;
+  places: Place[];
+  /** Some registry has the release under this pipeline's revision, which is not given up any more. */
+  isReleased: boolean;
+  signal: AbortSignal;
+};
+
+async function openAttempt(
+  resources: WorkerResources,
+  pipelineId: string,
+  signal: AbortSignal,
+): Promise<Attempt | undefined> {
+  const begun = await inTransaction(resources.db, (tx) => beginDistribution(tx, pipelineId));
+  if (begun === undefined) return undefined;
+  const state = await findPipelineState(resources.db, pipelineId);
+  if (!state?.plan_digest || !state.artifact) throw new Error(`Pipeline ${pipelineId} has no artifact to distribute`);
+  const registries = await findDistributionRegistries(resources.db, pipelineId);
+  const places = begun.repositories.flatMap((claimed) => {
+    const registry = registries.find(({ id }) => id === claimed.registry_id);
+    if (registry === undefined) return [];
+    const repository = repositoryIn(registry.url, claimed.repository);
+    return [
+      { registry, repository, target: abortableTarget(openRegistryTarget(resources, registry, repository), signal) },
+    ];
   });
+  const artifact = state.artifact as Artifact;
+  const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
+  return { state, plan, artifact, places, isReleased: begun.isReleased, signal };
 }
 
-type Pushing = { plan: BuildPlan; artifact: Artifact; tag: string };
+/** What keeps the release from a registry outside; undefined for what says nothing of the registry. */
+function troubleOf({ registry }: Place, error: unknown, time: AbortSignal): DistributionTrouble | undefined {
+  if (error instanceof TagTaken) return { registry_id: registry.id, cause: error.message, isAway: false };
+  if (registry.hosted) return undefined;
+  const { host } = splitRegistryUrl(registry.url);
+  if (time.aborted || isTimeout(error)) {
+    const cause = `${host} did not take the release in time. What it took is kept, and the rest is tried again.`;
+    return { registry_id: registry.id, cause, isAway: true };
+  }
+  if (!(error instanceof RegistryError) || isOfContent(error)) return undefined;
+  return { registry_id: registry.id, cause: error.message, isAway: error.temporary || isOfCertificate(error) };
+}
+
+/** A limit of ours, also as the cause of an error that says where it ended something. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
+}
+
+/** A certificate that has to be renewed: whoever runs the registry mends it, as if it were away. */
+function isOfCertificate({ code }: RegistryError): boolean {
+  return /^(?:CERT_|ERR_TLS_CERT_)/.test(code);
+}
+
+/** The pipeline's tag names something else in a registry, while another one has its release under that tag. */
+class TagTaken extends Error {
+  override readonly name = 'TagTaken';
+}
 
 /** A registry's error that a person can act on; whether trying again may help stays as it is. */
 async function inWords<T>({ registry, repository }: Place, act: () => Promise<T>): Promise<T> {
@@ -110,23 +175,45 @@ function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pu
   return `${host} does not let these credentials push to ${repository}. Give them the right, or send others.`;
 }
 
-type Reserving = { state: PipelineState; plan: BuildPlan; artifact: Artifact; places: Place[] };
+type Reserved = { tag: string; revision: number };
 
-/** The immutable tag that is free, or holds this very artifact, in all registries; undefined when the pipeline is over. */
+type Tried = (place: Place, act: () => Promise<void>) => Promise<void>;
+
+/**
+ * The immutable tag that is free, or holds this very artifact, in all registries that answer; undefined when the pipeline is
+ * over. One that does not answer is troubled; should its tag turn out to be taken later, it does not get the release.
+ */
 async function reserveTag(
   resources: WorkerResources,
-  { state, plan, artifact, places }: Reserving,
-): Promise<string | undefined> {
+  { state, plan, artifact, places, isReleased }: Attempt,
+  tried: Tried,
+): Promise<Reserved | undefined> {
   const { version } = plan.product;
   const repositories = places.map(({ registry, repository }) => ({ registry_id: registry.id, repository }));
   let above: number | undefined;
+  let asked = places;
   for (let tries = 0; tries < TAKEN_TAGS_MAX; tries++) {
     const wanted = { pipeline_id: state.pipeline_id, version, repositories, ...(above !== undefined && { above }) };
     const revision = await inTransaction(resources.db, (tx) => reserveRevision(tx, wanted));
     if (revision === undefined) return undefined;
     const tag = immutableTag({ version, operating_system: plan.operating_system, revision });
-    const named = await Promise.all(places.map((place) => inWords(place, () => place.target.resolve(tag))));
-    if (named.every((found) => found === undefined || found.digest === artifact.index.digest)) return tag;
+    const taken = new Set<Place>();
+    const answered = new Set<Place>();
+    await Promise.all(
+      asked.map((place) =>
+        tried(place, async () => {
+          const found = await place.target.resolve(tag);
+          if (found !== undefined && found.digest !== artifact.index.digest) {
+            if (isReleased)
+              throw new TagTaken(`${place.registry.url}/${place.repository}:${tag} names another artifact.`);
+            taken.add(place);
+          }
+          answered.add(place);
+        }),
+      ),
+    );
+    if (taken.size === 0) return { tag, revision };
+    asked = asked.filter((place) => answered.has(place));
     above = revision;
   }
   throw new PhaseFailed({
@@ -135,49 +222,86 @@ async function reserveTag(
   });
 }
 
-async function push(
-  resources: WorkerResources,
-  { registry, repository, target }: Place,
-  { plan, artifact, tag, files }: Pushing & { files: MetadataFile[] },
-): Promise<void> {
-  const { db, content, remotes } = resources;
-  const blobs = artifact.manifests.flatMap(({ config, layers }) => [config, ...layers]);
-  const known = registry.hosted
-    ? new Map<Digest, string>()
-    : await findRegistryBlobs(
-        db,
-        registry.id,
-        blobs.map((blob) => blob.digest),
-      );
-  const others = await listReleasedVersions(db, {
-    registry_id: registry.id,
-    name: repository.slice(repository.lastIndexOf('/') + 1),
-    operating_system: plan.operating_system,
+type Releasing = Attempt & Reserved & { trigger: MetadataFile };
+
+/**
+ * Brings the artifact to one registry and records its release. Moving tags and the record are one step that no other release
+ * to the repository comes between: whoever is next sees this release and leaves the tags that are newer.
+ */
+async function release(resources: WorkerResources, place: Place, releasing: Releasing): Promise<void> {
+  await push(resources, place, releasing);
+  const name = ['moving tags', place.registry.url.toLowerCase(), place.repository];
+  await resources.locks.hold(name, releasing.signal, async () => {
+    await moveTags(resources, place, releasing);
+    await record(resources, place, releasing);
   });
-  const tags = [
-    tag,
-    ...rollingTags({ version: plan.product.version, operating_system: plan.operating_system, others }),
-  ];
+}
+
+async function push(
+  { db, content, remotes }: WorkerResources,
+  { registry, repository, target }: Place,
+  { artifact, tag, state }: Releasing,
+): Promise<void> {
+  const blobs = artifact.manifests.flatMap(({ config, layers }) => [config, ...layers]);
+  const digests = blobs.map((blob) => blob.digest);
+  const known = registry.hosted ? new Map<Digest, string>() : await findRegistryBlobs(db, registry.id, digests);
   const mountFrom = (digest: Digest) => known.get(digest);
-  await copyArtifact(contentTarget(content), target, artifact.index, { tags, mountFrom, uploads: remotes.uploads });
-  await attachReports(content, target, { artifact, files });
+  await copyArtifact(contentTarget(content), target, artifact.index, {
+    tags: [tag],
+    mountFrom,
+    uploads: remotes.uploads,
+  });
+  await attachReports(content, target, { artifact, files: state.metadata });
   // A registry that lost or changed what it was given has not taken it.
-  await readBack(target, artifact.index, tags);
+  await readBack(target, artifact.index, [tag]);
   if (!registry.hosted) {
-    const digests = blobs.map((blob) => blob.digest);
     await inTransaction(db, (tx) => recordRegistryBlobs(tx, { registry_id: registry.id, repository }, digests));
   }
 }
 
-function pushedArtifact({ registry, repository }: Place, { artifact, tag }: Pushing): PushedArtifact {
-  const { host } = splitRegistryUrl(registry.url);
-  const at = repository.lastIndexOf('/');
+async function moveTags(
+  { db, content }: WorkerResources,
+  { registry, repository, target: whole }: Place,
+  { plan, artifact, tag, revision, signal }: Releasing,
+): Promise<void> {
+  const target = abortableTarget(whole, AbortSignal.any([signal, AbortSignal.timeout(MOVE_TAGS_MS_MAX)]));
+  const others = await listReleasedVersions(db, { url: registry.url, repository });
+  const { version } = plan.product;
+  const tags = rollingTags({ version, operating_system: plan.operating_system, revision, others });
+  if (tags.length === 0) return;
+  // The hosted registry sets all of them at once.
+  if (registry.hosted) await copyArtifact(contentTarget(content), target, artifact.index, { tags: [tag, ...tags] });
+  else for (const moving of tags) await target.tag(artifact.index, moving);
+  await readBack(target, artifact.index, tags);
+}
+
+async function record({ db }: WorkerResources, place: Place, releasing: Releasing): Promise<void> {
+  const { state, plan, artifact, trigger } = releasing;
+  await inTransaction(db, (tx) =>
+    addReleases(tx, {
+      pipeline_id: state.pipeline_id,
+      pushed: [pushedArtifact(place, releasing)],
+      metadata: platformFiles(artifact, [...state.metadata, trigger]),
+      customizations: plan.customizations.map(({ id, version }) => ({ id, version })),
+      contents: [...contentsOfPlan(plan), ...contentsOfArtifact(artifact)],
+      packages: [...plan.packages, ...plan.customizations.flatMap((one) => one.packages)],
+    }),
+  );
+}
+
+function repositoryOf({ registry, repository }: Place): { registry_id: string; full: string } {
+  return { registry_id: registry.id, full: `${splitRegistryUrl(registry.url).host}/${repository}` };
+}
+
+function pushedArtifact(place: Place, { artifact, tag }: Releasing): PushedArtifact {
+  const { registry_id, full } = repositoryOf(place);
+  const at = full.lastIndexOf('/');
   const config = artifact.manifests[0]?.config;
   if (!config) throw new Error('An artifact has at least one manifest');
   return {
-    registry_id: registry.id,
-    repository: `${host}/${repository.slice(0, Math.max(at, 0))}`,
-    artifact_name: repository.slice(at + 1),
+    registry_id,
+    repository: full.slice(0, at),
+    artifact_name: full.slice(at + 1),
     artifact_version: tag,
     content_digest: config.digest,
     repo_digest: artifact.index.digest,
@@ -187,9 +311,10 @@ function pushedArtifact({ registry, repository }: Place, { artifact, tag }: Push
 /** Why the release is made and what moved since the one before it. */
 async function writeTriggerInfo(
   { db, content }: WorkerResources,
-  state: PipelineState,
-  { plan, tag }: Pushing,
+  { state, plan, places }: Attempt,
+  tag: string,
 ): Promise<MetadataFile> {
+  const moves = await findMoves(db, state.application_id, places.map(repositoryOf));
   const previous = (await findPlanInputs(db, state.pipeline_id))?.previous;
   const previousPlan = previous && (await findPlan(content, previous.plan_digest));
   const document = triggerInfo({
@@ -198,6 +323,7 @@ async function writeTriggerInfo(
     triggered_at: state.started_at.toISOString(),
     plan,
     release: tag,
+    moves,
     ...(await findCustomizationFacts(db, plan, previousPlan)),
     ...(previousPlan && {
       previous: {

@@ -2,7 +2,6 @@
 import type { DistributionRegistry } from '../catalog/plan-inputs.ts';
 import { doubtRegistryCapabilities } from '../catalog/registry-checks.ts';
 import { rulesOf } from '../contract/registry-providers.ts';
-import type { RegistryProvider } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { CredentialExchange, Credentials } from '../oci/credentials.ts';
 import { type EcrPlace, ecrExchange } from '../oci/ecr.ts';
@@ -22,18 +21,6 @@ export function splitRegistryUrl(url: string): { origin: string; host: string; p
 export function repositoryIn(url: string, repository: string): string {
   const { path } = splitRegistryUrl(url);
   return path === '' ? repository : `${path}/${repository}`;
-}
-
-/**
- * The same for what Larder pushes, named as the provider takes it: `containers/debian-12/redis`, or `debian-12-redis` where
- * a repository has one part.
- */
-export function pushedRepositoryIn(
-  { url, provider }: { url: string; provider: RegistryProvider },
-  repository: string,
-): string {
-  const [, ...parts] = repository.split('/');
-  return repositoryIn(url, rulesOf(provider).repositories === 'flat' ? parts.join('-') : repository);
 }
 
 type ReachableRegistry = Pick<

@@ -1,6 +1,6 @@
 // Which tags a release takes, and which it leaves alone.
 import { describe, expect, test } from 'vitest';
-import { compareVersions, immutableTag, repositoryOf, rollingTags } from './tags.ts';
+import { compareVersions, immutableTag, rollingTags } from './tags.ts';
 
 describe('immutableTag', () => {
   test('names version, operating system and revision', () => {
@@ -14,12 +14,9 @@ describe('immutableTag', () => {
   });
 });
 
-test('repositoryOf follows the field', () => {
-  expect(repositoryOf({ operating_system: 'debian-12', product_key: 'redis' })).toBe('containers/debian-12/redis');
-});
-
 describe('rollingTags', () => {
-  const base = { version: '7.0.15', operating_system: 'debian-12' };
+  const was = (version: string, revision: number) => ({ version, revision });
+  const base = { version: '7.0.15', operating_system: 'debian-12', revision: 1 };
 
   test('the first release takes all', () => {
     expect(rollingTags({ ...base, others: [] })).toEqual([
@@ -34,15 +31,24 @@ describe('rollingTags', () => {
   });
 
   test('another revision of the same version takes all again', () => {
-    expect(rollingTags({ ...base, others: ['7.0.15', '7.0.14'] })).toContain('latest');
+    expect(rollingTags({ ...base, others: [was('7.0.15', 0), was('7.0.14', 4)] })).toContain('latest');
+  });
+
+  test('a revision that was late leaves what a later one of the same version took', () => {
+    expect(rollingTags({ ...base, others: [was('7.0.15', 2)] })).toEqual([]);
   });
 
   test('a patch of an old branch leaves the major and latest alone', () => {
-    expect(rollingTags({ ...base, others: ['7.2.4'] })).toEqual(['7.0.15', '7.0.15-debian-12', '7.0', '7.0-debian-12']);
+    expect(rollingTags({ ...base, others: [was('7.2.4', 0)] })).toEqual([
+      '7.0.15',
+      '7.0.15-debian-12',
+      '7.0',
+      '7.0-debian-12',
+    ]);
   });
 
   test('an older version than the branch has keeps only its own name', () => {
-    expect(rollingTags({ ...base, others: ['7.0.16'] })).toEqual(['7.0.15', '7.0.15-debian-12']);
+    expect(rollingTags({ ...base, others: [was('7.0.16', 0)] })).toEqual(['7.0.15', '7.0.15-debian-12']);
   });
 });
 

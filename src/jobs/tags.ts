@@ -1,10 +1,5 @@
 // The tags of a release: one that never moves, and those that follow the newest.
 
-/** Where a container image of a product for an operating system lives below a registry's own path. */
-export function repositoryOf(image: { operating_system: string; product_key: string }): string {
-  return `containers/${image.operating_system}/${image.product_key}`;
-}
-
 /** The tag that names this release for ever. */
 export function immutableTag(release: { version: string; operating_system: string; revision: number }): string {
   return `${tagText(release.version)}-${release.operating_system}-r${release.revision}`;
@@ -13,24 +8,29 @@ export function immutableTag(release: { version: string; operating_system: strin
 export type TagScope = {
   version: string;
   operating_system: string;
-  /** Versions released before in the same repository, this one's predecessors and rivals. */
-  others: readonly string[];
+  revision: number;
+  /** What is released in the same repository already: this one's predecessors and rivals. */
+  others: readonly { version: string; revision: number }[];
 };
 
 /**
  * The tags that this release takes over: `7.0.15`, `7.0`, `7`, each with and without the operating system where that is told,
- * and `latest`. A tag stays where a higher version of the same line is released already: a patch of an old branch moves
- * neither `7` nor `latest`.
+ * and `latest`. A tag stays where a higher version of the same line is released already, or a higher revision of this one: a
+ * patch of an old branch moves neither `7` nor `latest`, and a release that was late moves nothing.
  */
-export function rollingTags({ version, operating_system, others }: TagScope): string[] {
+export function rollingTags({ version, operating_system, revision, others }: TagScope): string[] {
+  const isNewer = (other: TagScope['others'][number]) => {
+    const order = compareVersions(other.version, version);
+    return order > 0 || (order === 0 && other.revision > revision);
+  };
   const parts = tagText(version).split('.');
   const tags = parts.flatMap((_, at) => {
     const line = parts.slice(0, parts.length - at);
     const prefix = line.join('.');
-    const isNewest = others.every((other) => !startsWith(other, line) || compareVersions(other, version) <= 0);
+    const isNewest = others.every((other) => !startsWith(other.version, line) || !isNewer(other));
     return isNewest ? [prefix, `${prefix}-${operating_system}`] : [];
   });
-  return others.every((other) => compareVersions(other, version) <= 0) ? [...tags, 'latest'] : tags;
+  return others.every((other) => !isNewer(other)) ? [...tags, 'latest'] : tags;
 }
 
 /** Orders upstream versions: numbers as numbers, words before numbers (`1.0rc1` comes before `1.0.1`). Answers below, 0 or above zero. */

@@ -1,5 +1,6 @@
 // What every job is given: both planes, a place to build in, the package archives, and registries outside.
 import type { Workspace } from '../build/workspace.ts';
+import type { NamedLocks } from '../db/named-locks.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Resources } from '../resources.ts';
 import type { Archives } from './archives.ts';
@@ -10,4 +11,5 @@ export type WorkerResources = Resources & {
   engine: Engine;
   archives: Archives;
   remotes: Remotes;
+  locks: NamedLocks;
 };

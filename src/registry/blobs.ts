@@ -22,7 +22,7 @@ const FIND = statement<{ size_bytes: number | null }>(
 const ADD = statement<{ accepted: boolean }>(
   'add_blob',
   `with repository as (${WRITABLE}),
-     accepted as (select id from repository where not is_larders or $6::bigint is null or $4::bigint <= $6::bigint),
+     accepted as (select id from repository where not is_closed or $6::bigint is null or $4::bigint <= $6::bigint),
      added as (insert into repository_blobs (repository_id, digest, size_bytes) select id, $3, $4 from accepted on conflict do nothing),
      used as (insert into content_uses (digest, kind, id) select $3, 'repository', id from accepted on conflict do nothing),
      ended as (delete from repository_uploads u using repository r where u.id = $5::uuid and u.repository_id = r.id)
@@ -36,7 +36,7 @@ const ADD = statement<{ accepted: boolean }>(
 const MOUNT = statement<{ accepted: boolean; upload_id: string | null }>(
   'mount_blob',
   `with repository as (${WRITABLE}),
-     accepted as (select id from repository where not (is_larders and $5::boolean)),
+     accepted as (select id from repository where not (is_closed and $5::boolean)),
      source as materialized (
        select b.size_bytes from repository_blobs b join repositories f on f.id = b.repository_id
        where f.name = $4 and (f.organization_id = $2 or f.organization_id is null) and b.digest = $3

@@ -33,7 +33,7 @@ async function untilWaiting(count: number): Promise<void> {
 
 describe('a push that began before the release', () => {
   test('ends as the repository stands by then', async () => {
-    const name = 'acme/containers/debian-12/early';
+    const name = 'acme/debian-12/early';
     await client.pushImage(name, 'latest', own);
     const at = await client.begin(name);
     expect((await client.call('PATCH', at, { body: LARGE })).status).toBe(202);
@@ -50,7 +50,7 @@ describe('a push that began before the release', () => {
   });
 
   test('is waited for by the release, which is what the tag names after it', async () => {
-    const name = 'acme/containers/debian-12/during';
+    const name = 'acme/debian-12/during';
     await client.pushImage(name, own.digest, own);
     const other = testImage('during');
     await client.pushBlob(name, other.config);
@@ -74,7 +74,7 @@ describe('a push that began before the release', () => {
   });
 
   test('waits for a release that is being recorded, and is refused', async () => {
-    const name = 'acme/containers/debian-12/recorded';
+    const name = 'acme/debian-12/recorded';
     await client.pushImage('acme/own', 'v1', own);
     await client.pushImage(name, 'latest', own);
     const recording = await registry.database.pool.connect();
@@ -96,7 +96,7 @@ describe('a push that began before the release', () => {
 
   test('never names or breaks what is released, in any order', async () => {
     for (let round = 0; round < 15; round += 1) {
-      const name = `acme/containers/debian-12/any-${round}`;
+      const name = `acme/debian-12/any-${round}`;
       // The same image, so that deletes take away what the release is made of.
       await client.pushImage(name, 'latest', released);
       await client.pushImage(name, 'own', own);

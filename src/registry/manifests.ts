@@ -27,7 +27,7 @@ const FIND_BY_TAG = statement<FoundManifest>(
 /**
  * Everything a push of a manifest does, or nothing: what it is made of is locked (a row that goes in the same moment
  * counts as missing), then the manifest, its use, its tag and its audit event are written. $14 immutable: a tag there is
- * not moved. $15 a client asks: into a repository of Larder's goes what refers to a manifest there, which $16 names. $17
+ * not moved. $15 a client asks: into a closed repository goes what refers to a manifest there, which $16 names. $17
  * the event, of a push that changes something.
  */
 const PUT = statement<{ open: boolean; missing: string[]; holder: string | null; tagged: boolean }>(
@@ -35,7 +35,7 @@ const PUT = statement<{ open: boolean; missing: string[]; holder: string | null;
   `with repository as (${WRITABLE}),
      open as (
        select id from repository r
-       where not (is_larders and $15::boolean)
+       where not (is_closed and $15::boolean)
          or exists (select from repository_manifests m where m.repository_id = r.id and m.digest = $16)),
      named as (select t.digest from repository_tags t join repository r on t.repository_id = r.id where t.tag = $13),
      blobs as materialized (

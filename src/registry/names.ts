@@ -34,3 +34,16 @@ export function namespaceOf(name: string): string {
   const slash = name.indexOf('/');
   return slash === -1 ? name : name.slice(0, slash);
 }
+
+/**
+ * What is below these in an organization's namespace is named by Larder, so that nobody is there before it. Read by
+ * JavaScript and by PostgreSQL alike.
+ */
+export const RESERVED = '^[^/]+/(?:containers|charts|appliances)/.';
+
+const RESERVED_NAME = new RegExp(RESERVED);
+
+/** True for a repository of an organization that only Larder makes. */
+export function isReserved(name: string): boolean {
+  return RESERVED_NAME.test(name);
+}

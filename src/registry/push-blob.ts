@@ -10,7 +10,7 @@ import { parseContentRange } from './byte-range.ts';
 import { isGranted } from './caller.ts';
 import { isUploadId } from './names.ts';
 import { larders, Refusal } from './refusal.ts';
-import { isLarders } from './repositories.ts';
+import { isClosed } from './repositories.ts';
 import { endUpload, getUpload, startUpload, type UploadRow } from './uploads.ts';
 import { readDigest, repositoryOf, type Visit } from './visit.ts';
 
@@ -40,7 +40,7 @@ export async function beginUpload(visit: Visit<'uploads'>): Promise<unknown> {
 /** Spares a client that pushes a layer into a repository of Larder's the sending. Throws DENIED. */
 async function checkWholeBlob(visit: Visit<'uploads'>): Promise<void> {
   const length = declaredLength(visit.request) ?? Number.POSITIVE_INFINITY;
-  if (length > REFERRER_BLOB_BYTES_MAX && (await isLarders(visit.room.ask, repositoryOf(visit)))) {
+  if (length > REFERRER_BLOB_BYTES_MAX && (await isClosed(visit.room.ask, repositoryOf(visit)))) {
     throw larders(visit.asked.name);
   }
 }
@@ -112,12 +112,12 @@ async function takeRest(visit: Visit<'upload'>, upload: UploadRow, digest: Diges
   return await content.uploads.commit(id, digest);
 }
 
-async function appendBody(visit: Visit<'upload'>, { id, is_larders }: UploadRow): Promise<number> {
+async function appendBody(visit: Visit<'upload'>, { id, is_closed }: UploadRow): Promise<number> {
   const { request, room } = visit;
   const held = await room.content.uploads.length(id);
   const length = checkChunk(request, visit, held);
   const body = bodyOf(request, length);
-  const taken = is_larders ? withinReferrer(visit, body, held) : body;
+  const taken = is_closed ? withinReferrer(visit, body, held) : body;
   try {
     return await room.content.uploads.append(id, held, taken);
   } catch (error) {

@@ -71,6 +71,14 @@ export function larders(name: string): Refusal {
   );
 }
 
+/** A push by a client to a name that Larder gives. */
+export function reserved(name: string): Refusal {
+  const [namespace = ''] = name.split('/', 1);
+  return denied(
+    `${name} is not a name for images of your own: Larder makes the repositories under ${namespace}/containers/, ${namespace}/charts/ and ${namespace}/appliances/ itself. Push to another repository of ${namespace}/, such as ${namespace}/own/${name.slice(name.lastIndexOf('/') + 1)}`,
+  );
+}
+
 /** What the caller's role or namespace does not allow, whether or not the repository exists. */
 export function denied(message = 'requested access to the resource is denied'): Refusal {
   return new Refusal('DENIED', message);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { catalogOver, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { digestOf, openTestRegistry, type TestImage, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
-import { digestAt, errorOf, indexOf, pushRelease } from '../../test/registry-release.ts';
+import { digestAt, errorOf, indexOf, pushBeforeReserved, pushRelease } from '../../test/registry-release.ts';
 import { ensureDefaultCatalog, ensureHostedRegistry, followPublicUrl } from '../catalog/bootstrap.ts';
 import { addUses, findUnusedContent } from '../catalog/content-uses.ts';
 import type { Digest } from '../contract/vocabulary.ts';
@@ -131,7 +131,7 @@ test('nobody can take a version away', async () => {
 test('a release claims the repository that it names, whoever pushed there before', async () => {
   const own = testImage('squatter');
   const name = 'acme/containers/debian-12/nginx';
-  await client.pushImage(name, 'latest', own);
+  await pushBeforeReserved(registry, client, { name, tag: 'latest', image: own });
   const { application_ids } = await catalog.request(catalog.acme, ['nginx']);
   await catalog.finish(await catalog.openPipeline(application_ids[0] ?? ''));
   const refused = await client.putManifest(name, 'latest', own.manifest);
@@ -143,7 +143,10 @@ test("a release claims no other organization's repository", async () => {
   // The test catalog names acme's path in releases of rival too.
   const { application_ids } = await catalog.request(catalog.rival, ['postgresql']);
   await catalog.finish(await catalog.openPipeline(application_ids[0] ?? ''));
-  await client.pushImage('acme/containers/debian-12/postgresql', 'v1', testImage('postgresql'));
+  const { rows } = await registry.database.pool.query('select name from repositories where name = $1', [
+    'acme/containers/debian-12/postgresql',
+  ]);
+  expect(rows).toEqual([]);
 });
 
 test('the migration claims what releases name and the base images, and leaves the rest', async () => {

@@ -1,6 +1,7 @@
 // The rows that say which repositories there are and whose they are.
 import type { Actor } from './actor.ts';
-import { denied } from './refusal.ts';
+import { isReserved, RESERVED } from './names.ts';
+import { denied, reserved } from './refusal.ts';
 import { type Ask, statement } from './statements.ts';
 
 /** A repository as its owner names it, and who asks for it. */
@@ -15,9 +16,13 @@ export type RepositoryRef = {
 /** $1 name, $2 organization: what the organization may read. A foreign repository and an absent one give the same: nothing. */
 export const READABLE = `select id, name from repositories where name = $1 and (organization_id = $2 or organization_id is null)`;
 
-/** $1 name, $2 organization: what is the organization's own, and whether Larder has claimed it. */
-export const OWN = `select id, larder_since is not null as is_larders from repositories
-   where name = $1 and organization_id is not distinct from $2::uuid`;
+/**
+ * $1 name, $2 organization: what is the organization's own; whether Larder has claimed it (nothing is deleted there) or has
+ * reserved its name (nothing but referrers is pushed there either way; what clients pushed before names were reserved may go).
+ */
+export const OWN = `select id, larder_since is not null as is_larders,
+     larder_since is not null or organization_id is not null and name ~ '${RESERVED}' as is_closed
+   from repositories where name = $1 and organization_id is not distinct from $2::uuid`;
 
 /**
  * The same for a write: locked until its transaction ends, so that Larder claims it before, and the write sees that, or
@@ -34,7 +39,7 @@ const CLAIM = statement<{ id: string }>(
   `with claimed as (${CLAIMED}) select id from (${OWN}) r where (select count(*) from claimed) >= 0`,
 );
 
-const FIND_OWN = statement<{ is_larders: boolean }>('find_own_repository', OWN);
+const FIND_OWN = statement<{ is_closed: boolean }>('find_own_repository', OWN);
 
 const CREATE_OWN = statement(
   'create_repository',
@@ -60,14 +65,15 @@ const LIST = statement<{ name: string }>(
 
 /**
  * Runs a statement that writes into a repository and answers its row; without a row the repository is made and the
- * statement runs again. Throws DENIED when the name can never be the owner's.
+ * statement runs again. Throws DENIED when the name can never be the owner's, and for a client's under a reserved name.
  */
 export async function writeInto<Row>(ask: Ask, repository: RepositoryRef, write: () => Promise<Row[]>): Promise<Row> {
   const [row] = await write();
   if (row !== undefined) {
     return row;
   }
-  const { organization_id, name } = repository;
+  const { organization_id, name, by } = repository;
+  if (by !== 'LARDER' && isReserved(name)) throw reserved(name);
   await (organization_id === null ? ask(CREATE_SHARED, [name]) : ask(CREATE_OWN, [name, organization_id]));
   const [again] = await write();
   if (again === undefined) {
@@ -81,10 +87,10 @@ export async function claimRepository(ask: Ask, repository: RepositoryRef): Prom
   await writeInto(ask, repository, () => ask(CLAIM, [repository.name, repository.organization_id]));
 }
 
-/** Whether a repository is Larder's; false where there is none. */
-export async function isLarders(ask: Ask, repository: RepositoryRef): Promise<boolean> {
+/** Whether clients push nothing but referrers to a repository; for one that is not there its name says it. */
+export async function isClosed(ask: Ask, repository: RepositoryRef): Promise<boolean> {
   const [row] = await ask(FIND_OWN, [repository.name, repository.organization_id]);
-  return row?.is_larders ?? false;
+  return row?.is_closed ?? isReserved(repository.name);
 }
 
 /** Names of an organization's repositories that hold anything, after `last`, in byte order. */

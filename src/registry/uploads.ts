@@ -12,19 +12,19 @@ const START = statement<{ id: string }>(
   `insert into repository_uploads (repository_id) select id from (${OWN}) r returning id`,
 );
 
-/** An upload session, and whether its repository is Larder's. */
-export type UploadRow = { id: string; is_larders: boolean };
+/** An upload session, and whether clients push nothing but referrers to its repository. */
+export type UploadRow = { id: string; is_closed: boolean };
 
 const FIND = statement<UploadRow>(
   'find_upload',
-  `select u.id, r.is_larders from (${OWN}) r join repository_uploads u on u.repository_id = r.id
+  `select u.id, r.is_closed from (${OWN}) r join repository_uploads u on u.repository_id = r.id
    where u.id = $3 and u.updated_at > now() - make_interval(secs => $4)`,
 );
 
 const TOUCH = statement<UploadRow>(
   'touch_upload',
   `update repository_uploads u set updated_at = now() from (${OWN}) r
-   where u.repository_id = r.id and u.id = $3 and u.updated_at > now() - make_interval(secs => $4) returning u.id, r.is_larders`,
+   where u.repository_id = r.id and u.id = $3 and u.updated_at > now() - make_interval(secs => $4) returning u.id, r.is_closed`,
 );
 
 const END = statement('end_upload', 'delete from repository_uploads where id = $1');

@@ -58,7 +58,7 @@ async function upload(): Promise<number> {
 
 async function push(): Promise<number> {
   const authorization = `Basic ${Buffer.from(`x:${apiToken}`).toString('base64')}`;
-  const url = `${house.url}/v2/main/containers/own/blobs/uploads/`;
+  const url = `${house.url}/v2/main/own/redis/blobs/uploads/`;
   return (await fetch(url, { method: 'POST', headers: { authorization } })).status;
 }
 

@@ -64,8 +64,9 @@ export function addCustomizationCommands(program: Command, io: Io): void {
       inSession<Naming & Packing>(io, async (session, { timeMax, ...naming }, [customization_id = '', archive]) => {
         const { client } = session;
         const wish = { catalog_id: await session.catalogId(), customization_id };
-        const update = (file?: UploadSource) =>
-          client.call('updateCustomization', { ...wish, ...naming, ...(file === undefined ? {} : { file }) });
+        const update = async (file?: UploadSource): Promise<void> => {
+          await client.call('updateCustomization', { ...wish, ...naming, ...(file === undefined ? {} : { file }) });
+        };
         if (archive === undefined) return await update();
         await withArchive({ io, path: archive, timeMax }, update);
         session.show(await client.call('getCustomization', wish), (changed) => sayCustomization(io, changed));

@@ -116,7 +116,7 @@ function yesOf(healthy: boolean | undefined): string {
   return healthy === undefined ? 'not checked' : 'yes';
 }
 
-type NewBaseImage = { registry: string; image: string; os: string; description: string };
+type NewBaseImage = { registry: string; image: string; os: string; key?: string; description: string };
 
 function addBaseImages(group: Command, io: Io): void {
   addGet(group, io, {
@@ -158,11 +158,15 @@ function addBaseImages(group: Command, io: Io): void {
     .requiredOption('--registry <name>', 'the registry that holds it, by name or id')
     .requiredOption('--image <repository:tag>', 'the image, relative to the registry')
     .requiredOption('--os <id>', 'id of the operating system that it holds')
+    .option('--key <key>', 'names its repositories; made from the name unless given')
     .option('--description <text>', 'what it is for', '')
     .action(
-      inSession<NewBaseImage>(io, async ({ client, show }, { registry, image, os, description }, [name = '']) => {
+      inSession<NewBaseImage>(io, async ({ client, show }, { registry, image, os, key, description }, [name = '']) => {
         const registry_id = await registryId(client, registry);
-        const wish = { name, description, registry_id, container_image: image, operating_system_id: os };
+        const wish = {
+          ...{ name, description, registry_id, container_image: image, operating_system_id: os },
+          ...(key !== undefined && { key }),
+        };
         show(await client.call('createBaseImage', wish), ({ id }) => say(io, id));
       }),
     );

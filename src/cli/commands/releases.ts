@@ -65,6 +65,7 @@ const RELEASE = {
     version: `${release.version}-r${release.revision}`,
     released: release.released_at,
     pull: release.artifact.url,
+    'moved from': release.moved_from,
     digest: release.artifact.repo_digest,
     verified: release.verified === false ? 'no: no worker could start it' : 'yes',
     'base image': release.base_image?.name,

@@ -1,0 +1,73 @@
+// Where an application is released in each of its registries: chosen once and kept, and never shared by two base images.
+import { sql } from 'kysely';
+import { rulesOf } from '../contract/registry-providers.ts';
+import type { RegistryProvider } from '../contract/vocabulary.ts';
+import type { Transaction } from '../db/database.ts';
+import { takeTurn } from '../db/turns.ts';
+import { lockPipeline } from './pipeline-lock.ts';
+
+export type ClaimedRepository = { registry_id: string /** Below the registry's own path. */; repository: string };
+
+type RegistryRow = {
+  registry_id: string;
+  repository: string | null;
+  url: string;
+  provider: RegistryProvider;
+  application_id: string;
+  base_image_id: string;
+  key: string;
+  product_key: string;
+};
+
+/** The name of a container image's repository below a registry's own path, where `flat` names have one part. */
+export function repositoryName(image: { key: string; product_key: string }, repositories: 'nested' | 'flat'): string {
+  return ['containers', image.key, image.product_key].join(repositories === 'flat' ? '--' : '/');
+}
+
+/**
+ * The repositories that a pipeline's application is released to, in the order of its registries. One that has none yet gets
+ * the one that its base image's key names, with `-2` and so on behind the key where an application on another base image has
+ * that one from a time when repositories did not name the base image. Two calls give the same.
+ */
+export async function claimRepositories(tx: Transaction, pipelineId: string): Promise<ClaimedRepository[]> {
+  await lockPipeline(tx, pipelineId);
+  const found = await sql<RegistryRow>`
+    select ar.registry_id, ar.repository, g.url, g.provider, a.id as application_id, a.base_image_id, b.key, a.product_key
+    from pipelines l join applications a on a.id = l.application_id
+    join base_images b on b.id = a.base_image_id
+    join application_registries ar on ar.application_id = a.id join registries g on g.id = ar.registry_id
+    where l.id = ${pipelineId} order by ar.position`.execute(tx);
+  const unnamed = found.rows.filter(({ repository }) => repository === null);
+  // In one order for everybody, so that two that share registries do not wait for each other.
+  for (const url of [...new Set(unnamed.map((row) => row.url.toLowerCase()))].sort()) {
+    await takeTurn(tx, ['repositories of a registry', url]);
+  }
+  for (const row of unnamed) row.repository = await chooseRepository(tx, row);
+  return found.rows.map(({ registry_id, repository }) => ({ registry_id, repository: repository ?? '' }));
+}
+
+async function chooseRepository(tx: Transaction, row: RegistryRow): Promise<string> {
+  const { repositories } = rulesOf(row.provider);
+  for (let number = 1; ; number++) {
+    const key = number === 1 ? row.key : `${row.key}-${number}`;
+    const repository = repositoryName({ ...row, key }, repositories);
+    if (await isHeld(tx, row, repository)) continue;
+    await tx
+      .updateTable('application_registries')
+      .set({ repository })
+      .where('application_id', '=', row.application_id)
+      .where('registry_id', '=', row.registry_id)
+      .execute();
+    return repository;
+  }
+}
+
+/** Whether an application on another base image has it, also a removed one, whose releases are still there. */
+async function isHeld(tx: Transaction, { url, base_image_id }: RegistryRow, repository: string): Promise<boolean> {
+  const found = await sql`
+    select from application_registries ar
+    join registries g on g.id = ar.registry_id join applications a on a.id = ar.application_id
+    where ar.repository = ${repository} and lower(g.url) = ${url.toLowerCase()} and a.base_image_id <> ${base_image_id}
+    limit 1`.execute(tx);
+  return found.rows.length > 0;
+}

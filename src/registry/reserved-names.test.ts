@@ -1,0 +1,83 @@
+// Names that Larder gives: no client is in a repository before Larder, and what was there from earlier may go.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
+import { clientOf, type TestClient } from '../../test/registry-client.ts';
+import { digestAt, errorOf, indexOf, pushBeforeReserved, pushRelease } from '../../test/registry-release.ts';
+import { isReserved } from './names.ts';
+
+let registry: TestRegistry;
+let client: TestClient;
+
+beforeAll(async () => {
+  registry = await openTestRegistry();
+  client = clientOf(registry);
+});
+afterAll(() => registry.close());
+
+const own = testImage('own');
+
+const RESERVED = [
+  'acme/containers/golden/redis',
+  'acme/charts/golden/redis',
+  'acme/appliances/x',
+  'acme/containers/a/b/c',
+];
+
+async function isThere(name: string): Promise<boolean> {
+  const { rows } = await registry.database.pool.query('select from repositories where name = $1', [name]);
+  return rows.length > 0;
+}
+
+describe('a client', () => {
+  test.each(RESERVED)('begins nothing in %s, and is told why', async (name) => {
+    await client.pushImage('acme/own/redis', 'v1', own);
+    const mount = `/v2/${name}/blobs/uploads/?mount=${digestOf(own.layer)}&from=acme/own/redis`;
+    const blob = `/v2/${name}/blobs/uploads/?digest=${digestOf('x')}`;
+    for (const answer of [
+      await client.call('POST', `/v2/${name}/blobs/uploads/`),
+      await client.call('POST', mount),
+      await client.call('POST', blob, { body: 'x' }),
+      await client.putManifest(name, 'latest', own.manifest),
+      await client.putManifest(name, own.digest, own.manifest),
+    ]) {
+      const { status, code, message } = await errorOf(answer);
+      expect([status, code]).toEqual([403, 'DENIED']);
+      expect(message).toContain(`${name} is not a name for images of your own`);
+      expect(message).toContain('acme/own/');
+    }
+    expect(await isThere(name)).toBe(false);
+  });
+
+  test.each([
+    'acme/containers',
+    'acme/container/x',
+    'acme/my/containers/x',
+    'acme/chartsmuseum/x',
+    'acme/own/containers',
+  ])('pushes to %s as before', async (name) => {
+    expect(isReserved(name)).toBe(false);
+    await client.pushImage(name, 'v1', own);
+  });
+
+  test('pushes no version to what it had there from earlier, and may delete that', async () => {
+    const name = 'acme/containers/golden/nginx';
+    await pushBeforeReserved(registry, client, { name, tag: 'v1', image: testImage('earlier') });
+    const { digest } = testImage('earlier');
+    expect(await errorOf(await client.putManifest(name, 'v2', testImage('earlier').manifest))).toMatchObject({
+      status: 403,
+      code: 'DENIED',
+    });
+    expect(await digestAt(client, name, 'v1')).toBe(digest);
+    expect((await client.call('DELETE', `/v2/${name}/manifests/v1`)).status).toBe(202);
+    expect((await client.call('DELETE', `/v2/${name}/manifests/${digest}`)).status).toBe(202);
+  });
+
+  test('is not in the way of a release', async () => {
+    const name = 'acme/containers/golden/memcached';
+    await pushBeforeReserved(registry, client, { name, tag: 'latest', image: testImage('squatter') });
+    const image = testImage('released');
+    await pushRelease(registry, { name, image, tags: ['1.6.18-debian-12-r0', 'latest'] });
+    expect(await digestAt(client, name, 'latest')).toBe(digestOf(indexOf(image)));
+    expect((await client.call('DELETE', `/v2/${name}/manifests/latest`)).status).toBe(403);
+  });
+});

@@ -1,0 +1,169 @@
+// Applications whose builds are done, and a worker that distributes them: the hosted registry, and one outside that fails when told to.
+import { randomBytes } from 'node:crypto';
+import { writeImage } from '../src/build/image.ts';
+import type { Artifact, BuildPlan } from '../src/build/plan.ts';
+import { recordPlan, startPhase, succeedPhase } from '../src/catalog/pipeline-steps.ts';
+import { getPipeline } from '../src/catalog/pipelines.ts';
+import { listReleases } from '../src/catalog/releases.ts';
+import type { Release } from '../src/contract/release.ts';
+import { openNamedLocks } from '../src/db/named-locks.ts';
+import { openQueue, type Queue } from '../src/db/queue-worker.ts';
+import { createEgress } from '../src/egress/egress.ts';
+import { writePlan } from '../src/jobs/plan-contents.ts';
+import { openRemotes } from '../src/jobs/registry-target.ts';
+import { giveUp, handlersOf } from '../src/jobs/tasks.ts';
+import type { WorkerResources } from '../src/jobs/worker-resources.ts';
+import { openLog } from '../src/log.ts';
+import { MEDIA_TYPES } from '../src/oci/descriptor.ts';
+import { describeBytes, once } from '../src/oci/manifest.ts';
+import { memoryContent } from '../src/oci/memory.ts';
+import { openTestCatalog, type TestOrganization } from './catalog.ts';
+import { startDockerRegistry } from './docker-registry.ts';
+import { startFaultyProxy } from './faulty-proxy.ts';
+import { handlersWith } from './queue-handlers.ts';
+
+export type TestDistribution = Awaited<ReturnType<typeof openTestDistribution>>;
+
+export async function openTestDistribution() {
+  const house = await openTestCatalog();
+  const docker = await startDockerRegistry();
+  const proxy = await startFaultyProxy(docker.url);
+  const content = memoryContent();
+  const egress = createEgress({ allow: ['127.0.0.1'] });
+  const locks = openNamedLocks(house.url);
+  const lines: string[] = [];
+  const log = openLog({ level: 'info', destination: { write: (line: string) => lines.push(line) } });
+  const { db, pool } = house;
+  const resources = { db, pool, content, egress, locks, log, remotes: openRemotes() } as unknown as WorkerResources;
+  const queues: Queue[] = [];
+
+  /** Begins to distribute and to look at registries; other tasks are left undone. */
+  async function work(): Promise<Queue> {
+    const queue = await openQueue({ url: house.url });
+    queues.push(queue);
+    const real = handlersOf(resources);
+    const tasks = ['distribute-pipeline', 'check-registry', 'check-registries'] as const;
+    const handlers = {
+      ...handlersWith(async () => {}),
+      ...Object.fromEntries(tasks.map((task) => [task, real[task]])),
+    };
+    await queue.work(handlers, { concurrency: 6, onExhausted: (job, error) => giveUp(resources, job, error) });
+    return queue;
+  }
+
+  async function addRegistry(name: string, path = '/team'): Promise<string> {
+    const row = {
+      name,
+      url: `${proxy.url}${path}`,
+      provider: 'OCI' as const,
+      organization_id: house.acme.principal.organization_id,
+    };
+    const inserted = await house.write((tx) =>
+      tx.insertInto('registries').values(row).returning('id').executeTakeFirstOrThrow(),
+    );
+    return inserted.id;
+  }
+
+  async function addBaseImage(name: string, options: { key?: string } = {}): Promise<string> {
+    const { operating_system_id } = await db
+      .selectFrom('base_images')
+      .select('operating_system_id')
+      .where('id', '=', house.base)
+      .executeTakeFirstOrThrow();
+    const of = { organization_id: house.acme.principal.organization_id, operating_system_id, ...options };
+    const row = { name, ...of, source: 'REGISTRY' as const, container_image: 'company/base:12' };
+    const { id } = await house.write((tx) =>
+      tx.insertInto('base_images').values(row).returning('id').executeTakeFirstOrThrow(),
+    );
+    await house.baseMoves(name, id);
+    return id;
+  }
+
+  /** Takes a pipeline to the start of its distribution; answers the digest that its tags will name. */
+  async function build(pipeline_id: string, version = '7.0.15', product = 'redis'): Promise<string> {
+    await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
+    const { plan_digest, artifact } = await imageOf(version, product);
+    const planned = {
+      pipeline_id,
+      plan_digest,
+      version,
+      base_digest: artifact.index.digest,
+      left_out: [],
+      contents: [],
+    };
+    const outcome = await house.write((tx) => recordPlan(tx, planned));
+    if (outcome !== 'BUILD') throw new Error(`the plan is ${outcome}`);
+    await pool.query(`delete from queue.job where data -> 'payload' ->> 'pipeline_id' = $1`, [pipeline_id]);
+    await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
+    await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
+    await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
+    return artifact.index.digest;
+  }
+
+  async function imageOf(version: string, product: string) {
+    const bytes = randomBytes(2_000);
+    const descriptor = describeBytes(MEDIA_TYPES.layer, bytes);
+    await content.put(once(bytes), descriptor);
+    const { index, platform, ...image } = await writeImage(content, {
+      platform: { os: 'linux', architecture: 'amd64' },
+      layers: [{ diff_id: descriptor.digest, descriptor, created_by: 'test' }],
+      config: {},
+      epoch: 1_760_000_000,
+    });
+    const artifact: Artifact = { index, manifests: [{ platform, ...image, layers: [descriptor] }], metadata: [] };
+    const plan = {
+      format: 1,
+      product: { key: product, name: product, branch: '7.0', version },
+      operating_system: 'debian-12',
+      base: {
+        name: 'debian:12',
+        digest: index.digest,
+        manifest: image.manifest,
+        config: image.config,
+        layers: [],
+        listing: index.digest,
+      },
+      ...{ packages: [], files: [], customizations: [] },
+    } as unknown as BuildPlan;
+    return { plan_digest: await writePlan(content, plan), artifact };
+  }
+
+  return {
+    ...house,
+    ...{ docker, proxy, content, resources, work, addRegistry, addBaseImage, build, log: lines },
+    async pipeline(pipeline_id: string) {
+      const { catalog_id, principal } = house.acme;
+      return await getPipeline(db, principal, { catalog_id, pipeline_id });
+    },
+    async releases(organization: TestOrganization = house.acme): Promise<Release[]> {
+      const { catalog_id, principal } = organization;
+      const paging = { page: 1, page_size: 100, minimal_info: false, expand_relationships: false };
+      return (await listReleases(db, principal, { catalog_id, ...paging })).items;
+    },
+    /** What a tag names in the registry outside. */
+    async outside(repository: string, tag: string): Promise<string | null> {
+      const accept = { accept: MEDIA_TYPES.index };
+      const answer = await fetch(`${docker.url}/v2/${repository}/manifests/${tag}`, {
+        method: 'HEAD',
+        headers: accept,
+      });
+      return answer.headers.get('docker-content-digest');
+    },
+    /** What a tag names in the hosted registry. */
+    async hosted(repository: string, tag: string): Promise<string | undefined> {
+      const { rows } = await pool.query<{ digest: string }>(
+        'select t.digest from repository_tags t join repositories r on r.id = t.repository_id where r.name = $1 and t.tag = $2',
+        [repository, tag],
+      );
+      return rows[0]?.digest;
+    },
+    async close() {
+      for (const queue of queues) await queue.stop({ finishMs: 0 });
+      await locks.close();
+      egress.close();
+      await proxy.stop();
+      await docker.stop();
+      await house.drop();
+    },
+  };
+}
