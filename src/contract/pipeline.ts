@@ -13,6 +13,7 @@ import { ProductInfo } from './product.ts';
 import { Registry } from './registry.ts';
 import {
   DISTRIBUTION_STATUSES,
+  type DistributionStatus,
   FAILURE_CAUSES,
   PACKAGING_TYPES,
   PHASE_STATUSES,
@@ -53,12 +54,23 @@ export const PipelinePhase = Type.Object(
 );
 export type PipelinePhase = Static<typeof PipelinePhase>;
 
-export const PipelineDistribution = Type.Object(
+/** Written out: derived from its schema in each pipeline, the types of all endpoints together pass what the compiler derives. */
+export type PipelineDistribution = {
+  registry_id: string;
+  registry_name: string;
+  status: DistributionStatus;
+  cause?: string;
+  since?: string;
+  release_id?: string;
+};
+
+const PipelineDistributionSchema = Type.Object(
   {
     registry_id: Id('Identifier of the registry.'),
     registry_name: Text('Name of the registry.'),
     status: Word(
       DISTRIBUTION_STATUSES,
+  type DistributionStatus,
       'PENDING: not tried yet. WAITING: the registry is away and tried again, for a day at most. RELEASED: it has the release. FAILED: it refused it, or was away too long. SUPERSEDED: it gets a newer pipeline’s release instead. CANCELLED: the pipeline was cancelled.',
     ),
     cause: Type.Optional(Text('What keeps the release from the registry.')),
@@ -67,7 +79,6 @@ export const PipelineDistribution = Type.Object(
   },
   { title: 'PipelineDistribution' },
 );
-export type PipelineDistribution = Static<typeof PipelineDistribution>;
 
 export const Pipeline = Type.Object(
   {
@@ -86,10 +97,12 @@ export const Pipeline = Type.Object(
     phases: Type.Array(PipelinePhase),
     registry: Type.Optional(Registry),
     distributions: Type.Optional(
-      Type.Array(PipelineDistribution, {
-        description:
-          'How far the release is in each registry, from the start of DISTRIBUTION on. An addition of Larder: a pipeline may have released to one registry while it waits for another.',
-      }),
+      Type.Unsafe<PipelineDistribution[]>(
+        Type.Array(PipelineDistributionSchema, {
+          description:
+            'How far the release is in each registry, from the start of DISTRIBUTION on. An addition of Larder: a pipeline may have released to one registry while it waits for another.',
+        }),
+      ),
     ),
     release_id: Type.Optional(Text('Identifier of the release it recorded.', { maxLength: RELEASE_ID_LENGTH_MAX })),
     customization: Type.Optional(Customization),

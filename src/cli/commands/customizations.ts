@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CustomizationDetailed } from '../../contract/customization.ts';
 import type { UploadSource } from '../../contract/endpoint.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import type { Pipeline } from '../../contract/pipeline.ts';
 import { withArchive } from '../archive.ts';
 import type { Io } from '../io.ts';
 import { getBaseImage } from '../lookup.ts';
@@ -123,15 +124,22 @@ async function customize(session: Session, options: CustomizeOptions, [archive =
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description }),
   };
-  const { id } = await withArchive({ io, path: archive, timeMax }, (file) =>
-    client.call('createCustomization', { ...wish, file }),
-  );
-  const get = () => client.call('getCustomization', { catalog_id, customization_id: id });
+  const create = async (file: UploadSource): Promise<string> => {
+    const { id } = await client.call('createCustomization', { ...wish, file });
+    return id;
+  };
+  const id = await withArchive({ io, path: archive, timeMax }, create);
+  const get = async (): Promise<CustomizationDetailed> =>
+    await client.call('getCustomization', { catalog_id, customization_id: id });
   if (options.watch) await watchPipelines(session, async () => pipelinesOf(session, catalog_id, await get()));
   session.show(await get(), (made) => sayCustomization(io, made));
 }
 
-function pipelinesOf({ client }: Session, catalog_id: string, { affected_releasables }: CustomizationDetailed) {
+function pipelinesOf(
+  { client }: Session,
+  catalog_id: string,
+  { affected_releasables }: CustomizationDetailed,
+): Promise<Pipeline[]> {
   const ids = new Set(affected_releasables.flatMap(({ latest_pipeline_id }) => latest_pipeline_id ?? []));
   return Promise.all([...ids].map((pipeline_id) => client.call('getPipeline', { catalog_id, pipeline_id })));
 }
