@@ -70,7 +70,6 @@ const PipelineDistributionSchema = Type.Object(
     registry_name: Text('Name of the registry.'),
     status: Word(
       DISTRIBUTION_STATUSES,
-  type DistributionStatus,
       'PENDING: not tried yet. WAITING: the registry is away and tried again, for a day at most. RELEASED: it has the release. FAILED: it refused it, or was away too long. SUPERSEDED: it gets a newer pipeline’s release instead. CANCELLED: the pipeline was cancelled.',
     ),
     cause: Type.Optional(Text('What keeps the release from the registry.')),
