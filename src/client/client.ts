@@ -23,7 +23,7 @@ export type RawRequest = {
 
 export type Client = {
   /** Calls an operation. Throws ProblemError when the server refuses, UnreachableError without an answer, UnexpectedAnswerError for another's. */
-  call<O extends Operation>(operation: O, input: NoInfer<Call<O>>): Promise<Output<O>>;
+  call<O extends Operation>(operation: O, input: Call<O>): Promise<Output<O>>;
   /** Sends any request as the user of the token. Throws as `call` does. */
   send(request: RawRequest): Promise<Response>;
   /** An access token that is good for a minute at least. */
