@@ -197,7 +197,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     await ended(pipeline, 'FAILED');
     const failure = (await house.pipeline(pipeline)).phases.at(-1)?.failure;
     expect(failure?.error_message).toMatch(
-      /does not let these credentials push.* It was released to Hosted registry\.$/,
+      /lets nobody push to .* without a log-in.* It was released to Hosted registry\.$/,
     );
     expect(failure?.pipeline_metadata?.map(({ filename }) => filename)).toEqual(['distribution.log']);
     expect((await house.releases()).map(({ registry }) => registry?.name)).toEqual(['Hosted registry']);
