@@ -27,8 +27,16 @@ test.runIf(isRoot)('an account without subordinate ids is named', async () => {
 const STRICT =
   'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"';
 
+const probing = `import('${new URL('./sandbox-mode.ts', import.meta.url)}').then(async ({ probeSandbox }) => console.log(JSON.stringify(await probeSandbox())))`;
+
+test.skipIf(sandboxMode.mode !== 'userns')('a service manager that allows no new privileges is named', () => {
+  const printed = execFileSync('setpriv', ['--no-new-privs', process.execPath, '-e', probing], { timeout: 30_000 });
+  const { mode, reasons } = JSON.parse(printed.toString()) as SandboxMode;
+  expect(mode).not.toBe('userns');
+  expect(reasons.join(' ')).toContain('leave out NoNewPrivileges= of the systemd unit');
+});
+
 test.skipIf(sandboxMode.mode === 'files-only')('where the kernel forbids them, the mode and its reasons say so', () => {
-  const probing = `import('${new URL('./sandbox-mode.ts', import.meta.url)}').then(async ({ probeSandbox }) => console.log(JSON.stringify(await probeSandbox())))`;
   const namespace = ['--user', '--map-current-user', '--keep-caps', 'sh', '-c', STRICT, 'sh'];
   const printed = execFileSync('unshare', [...namespace, process.execPath, '-e', probing], { timeout: 30_000 });
   const { mode, reasons } = JSON.parse(printed.toString()) as SandboxMode;

@@ -116,7 +116,15 @@ function accountRefusal(account: Account | undefined, root: boolean, accounts: r
   if (findTool('newuidmap') === undefined || findTool('newgidmap') === undefined) {
     return 'Missing programs: install the Debian package uidmap.';
   }
+  if (hasNoNewPrivileges()) {
+    return 'This process may gain no privileges, so the setuid programs newuidmap and newgidmap have no effect: leave out NoNewPrivileges= of the systemd unit, or no-new-privileges of the container.';
+  }
   return undefined;
+}
+
+/** Inherited from a service manager or a container runtime; prctl(2), PR_SET_NO_NEW_PRIVS. */
+function hasNoNewPrivileges(): boolean {
+  return /^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'utf8'));
 }
 
 /**
