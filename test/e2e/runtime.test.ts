@@ -168,11 +168,7 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
       SLOW_MS,
     );
 
-    // initdb wants an account for its user id, and an image has none for one that a platform chose.
-
-    const anyUser = key === 'postgresql' ? test.fails : test;
-
-    anyUser(
+    test(
       'runs as any user of group 0',
       async () => {
         const uid = 1_000_720_000;
