@@ -1,3 +1,4 @@
+// Docker's media types of layers, in the words of OCI.
 import { expect, test } from 'vitest';
 import { ociLayerType } from './layer-media-type.ts';
 
