@@ -76,7 +76,7 @@ async function send(resources: Sending, claimed: ClaimedDelivery, signal: AbortS
     if (to.length === 0) {
       throw final('There is nobody to write to: give the provider recipients, no owner has an e-mail address');
     }
-    return await sendMail(message, smtp, { to, id, at: new Date(claimed.happened_at) });
+    return await sendMail(message, smtp, { to, id, at: new Date(claimed.happened_at), signal });
   }
   const opened = resources.identity.unseal(provider.sealed_settings, { organization_id, row_id: provider.id });
   const settings = JSON.parse(opened);

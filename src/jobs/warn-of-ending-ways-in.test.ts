@@ -79,7 +79,8 @@ async function work(smtp?: string): Promise<void> {
   const { rows } = await api.database.pool.query<{ id: string }>(
     `delete from queue.job where data ->> 'task' = 'mail-way-in-warning' returning data -> 'payload' ->> 'warning_id' as id`,
   );
-  for (const { id } of rows) await mailWayInWarning(resources(smtp), { warning_id: id });
+  for (const { id } of rows)
+    await mailWayInWarning(resources(smtp), { warning_id: id }, { signal: new AbortController().signal });
 }
 
 const logged = () =>

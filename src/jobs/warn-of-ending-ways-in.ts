@@ -2,7 +2,7 @@
 import { findOwnerAddresses } from '../catalog/notification-deliveries.ts';
 import { inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
-import { JobPostponed } from '../db/queue-worker.ts';
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { findDueWarning, keepDueWarning, recordMailedWarning } from '../identity/way-in-warnings.ts';
 import { alternativesOf, findEndingWaysIn } from '../identity/ways-in.ts';
 import { DeliveryError } from '../notify/delivery-error.ts';
@@ -39,6 +39,7 @@ export async function warnOfEndingWaysIn({ db, log, identity, config }: Warning)
 export async function mailWayInWarning(
   { db, log, identity, config }: Warning,
   { warning_id }: { warning_id: string },
+  { signal }: Pick<JobContext, 'signal'>,
 ): Promise<void> {
   const { smtp } = config.notifications;
   const ending = await findDueWarning(db, identity.waysIn, warning_id);
@@ -51,7 +52,7 @@ export async function mailWayInWarning(
     alternatives: alternativesOf(identity.waysIn),
   });
   try {
-    const refused = await sendMail(message, smtp, { to, id: warning_id, at: new Date() });
+    const refused = await sendMail(message, smtp, { to, id: warning_id, at: new Date(), signal });
     if (refused.length > 0)
       log.warn({ warning_id, count: refused.length }, 'the mail server refused addresses of owners');
   } catch (error) {

@@ -2,13 +2,13 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sendMail } from './mail.ts';
 
 const FROM = 'Larder <larder@example.org>';
@@ -131,6 +131,46 @@ describe.each([
     const refused = await send(`${scheme}://larder:wr0ng@localhost:${port}`).catch((error: unknown) => error);
     expect(refused).toMatchObject({ temporary: false, message: expect.stringContaining('user name and password') });
     expect(JSON.stringify([refused, String(refused)])).not.toContain('wr0ng');
+  });
+});
+
+describe('a server that sends a byte now and then', () => {
+  let server: Server;
+  let connections: Socket[];
+  beforeEach(async () => {
+    connections = [];
+    server = createServer((socket) => {
+      connections.push(socket);
+      socket.on('error', () => {});
+      // A greeting that never ends: RFC 5321 lets a reply have many lines.
+      const dripping = setInterval(() => socket.write('220-'), 20);
+      socket.on('close', () => clearInterval(dripping));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterEach(() => server.close());
+  const mail = (options: { timeoutMs?: number; signal?: AbortSignal }) =>
+    sendMail(
+      MESSAGE,
+      { url: `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`, from: FROM },
+      { to: ['jane@example.org'], id: 'one', at: new Date(0), ...options },
+    );
+
+  test('is left when the time of a delivery is over', async () => {
+    await expect(mail({ timeoutMs: 300 })).rejects.toMatchObject({
+      message: 'The mail server did not take the message within 0.3 seconds',
+      temporary: true,
+    });
+    const [connection] = connections;
+    if (connection?.destroyed === false) await once(connection, 'close');
+  });
+
+  test('is left when the worker stops', async () => {
+    const stop = new AbortController();
+    const sending = mail({ signal: stop.signal });
+    await once(server, 'connection');
+    stop.abort(new Error('the worker stops'));
+    await expect(sending).rejects.toThrow('the worker stops');
   });
 });
 

@@ -11,16 +11,31 @@ export type MailSettings = {
   from: string;
 };
 
-/** `id` names the mail: sent again, it is the same mail to whoever sorts by Message-ID. `at`: when what it tells happened. */
-export type MailOptions = { to: string[]; id: string; at: Date };
+export type MailOptions = {
+  to: string[];
+  /** Names the mail: sent again, it is the same mail for a client that sorts by Message-ID. */
+  id: string;
+  /** When that happened which the mail is about. */
+  at: Date;
+  signal?: AbortSignal;
+  /** For the whole delivery; `DELIVERY_MS_MAX` unless given. */
+  timeoutMs?: number;
+};
 
 const CONNECT_MS_MAX = 10_000;
-/** A delivery is claimed for longer than the whole of it takes. */
 const SILENCE_MS_MAX = 20_000;
+/** A server that sends a byte now and then is never silent. A delivery is claimed for longer than this. */
+const DELIVERY_MS_MAX = 60_000;
 
-/** Sends a mail. Answers the addresses that the server refused while it took others. Throws DeliveryError. */
+/**
+ * Sends a mail. Returns the addresses that the server refused while it took others. Throws DeliveryError, and the reason of
+ * `signal` when it is aborted.
+ */
 export async function sendMail(message: Message, settings: MailSettings, options: MailOptions): Promise<string[]> {
   const transport = createTransport(transportOf(settings.url));
+  const timeoutMs = options.timeoutMs ?? DELIVERY_MS_MAX;
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
   try {
     const sent = await transport.sendMail({
       from: settings.from,
@@ -35,9 +50,15 @@ export async function sendMail(message: Message, settings: MailSettings, options
       headers: { 'Auto-Submitted': 'auto-generated' },
       disableFileAccess: true,
       disableUrlAccess: true,
+      signal,
     });
     return sent.rejected.map(told);
   } catch (error) {
+    options.signal?.throwIfAborted();
+    if (deadline.aborted) {
+      const message = `The mail server did not take the message within ${timeoutMs / 1000} seconds`;
+      throw new DeliveryError(message, { temporary: true });
+    }
     throw failed(error);
   } finally {
     transport.close();
