@@ -9,7 +9,7 @@ import { followBaseImage } from './follow-base-image.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { failPhase, moveProcessing } from './pipeline-steps.ts';
 import { cancelPipelines, enqueueFollowers, stepOptions } from './pipeline-wishes.ts';
-import { enqueueRegistryCheck } from './registry-check-jobs.ts';
+import { enqueueLaterRegistryCheck, enqueueRegistryCheck } from './registry-check-jobs.ts';
 import { type ClaimedRepository, claimRepositories } from './repositories.ts';
 
 /** A registry that is away is waited for so long; then its part of the pipeline has failed. */
@@ -18,6 +18,10 @@ export const AWAY_HOURS_MAX = 24;
 /** Between two attempts: doubled from this with each one, so that a registry whose look is well and whose pushes fail is not pushed to for ever. */
 const FIRST_PAUSE_SECONDS = 2;
 const PAUSE_SECONDS_MAX = 900;
+
+/** Looks at a registry that is away, while a release waits for it: the first one soon, later ones by the schedule. */
+const FIRST_LOOK_SECONDS = 2;
+const LOOK_SECONDS_MAX = 240;
 
 /** Parts that are over in one turn of the schedule; the next turn takes the rest. */
 const EXPIRED_PER_TURN = 200;
@@ -197,6 +201,23 @@ export async function resumeDistributions(tx: Transaction, registryId: string): 
       options: { ...stepOptions(pipeline), startAfterSeconds: pause_seconds },
     })),
   );
+}
+
+/**
+ * A look found a registry away: where a release waits for it, it is looked at again after half the time for which it has been
+ * waited for, so that a short absence is short for the release too.
+ */
+export async function lookAgainWhileAwaited(
+  tx: Transaction,
+  registry: { id: string; organization_id: string },
+): Promise<void> {
+  const found = await sql<{ seconds: number | null }>`
+    select ceil(extract(epoch from now() - min(d.since)) / 2)::int as seconds
+    from pipeline_distributions d join pipelines l on l.id = d.pipeline_id and l.status = 'IN_PROGRESS'
+    where d.registry_id = ${registry.id} and d.status = 'WAITING'`.execute(tx);
+  const seconds = found.rows[0]?.seconds ?? undefined;
+  if (seconds === undefined || seconds > LOOK_SECONDS_MAX) return;
+  await enqueueLaterRegistryCheck(tx, registry, Math.max(FIRST_LOOK_SECONDS, seconds));
 }
 
 /** The pipelines with a registry that was away for too long. */

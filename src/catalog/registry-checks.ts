@@ -6,7 +6,7 @@ import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
-import { resumeDistributions } from './distributions.ts';
+import { lookAgainWhileAwaited, resumeDistributions } from './distributions.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import { recordNotificationEvent } from './notification-events.ts';
@@ -114,6 +114,7 @@ export async function recordRegistryHealth(
       ${wireTime('r.last_checked_at')} as at`.execute(tx);
   const found = recorded.rows[0];
   if (found && unhealthy_cause === undefined) await resumeDistributions(tx, registry_id);
+  else if (found) await lookAgainWhileAwaited(tx, { id: registry_id, organization_id: found.organization_id });
   if (!found?.changed) return 'SAME';
   await recordNotificationEvent(tx, {
     organization_id: found.organization_id,

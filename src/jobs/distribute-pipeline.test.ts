@@ -113,6 +113,22 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     expect(await house.outside('team/containers/debian-12/redis', 'latest')).toBe(digest);
   });
 
+  test('is looked at again soon, so that a short absence is short for the release', async () => {
+    breakRegistry();
+    const { pipeline } = await requestBuilt();
+    await house.work();
+    await until('a look found it away', async () => {
+      const row = await house.db
+        .selectFrom('registries')
+        .select('healthy')
+        .where('id', '=', outside)
+        .executeTakeFirst();
+      return row?.healthy === false;
+    });
+    mendRegistry();
+    await ended(pipeline, 'SUCCEEDED');
+  });
+
   test('does not hold up a newer pipeline, which ends the waiting when it is distributed itself', async () => {
     breakRegistry();
     const { application, pipeline } = await requestBuilt();
