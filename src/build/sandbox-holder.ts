@@ -64,6 +64,9 @@ echo ready
 exec cat > /dev/null
 `;
 
+/** What the mask takes of the tmpfs, with room to spare: a file of exactly the limit fits beside it. */
+const MASK_BYTES = 64 * 1024;
+
 export type HolderOptions = {
   limits: SandboxLimits;
   scratch: string;
@@ -79,7 +82,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
   const { limits, scratch, given = 'none', tools, layers, group } = options;
   const args = [
     host.upper,
-    String(limits.changeBytes),
+    String(limits.changeBytes + MASK_BYTES),
     String(limits.changeFiles),
     host.namespace ? 'yes' : 'no',
     ...[scratch, given, tools],
