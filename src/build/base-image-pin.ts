@@ -52,14 +52,23 @@ export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
   }
 }
 
-async function pin({ workspace, root, image, name, system, platform = hostPlatform() }: PinOptions): Promise<BasePin> {
+async function pin({
+  workspace,
+  root: named,
+  image,
+  name,
+  system,
+  platform = hostPlatform(),
+}: PinOptions): Promise<BasePin> {
   const { content } = workspace;
-  const descriptor = image ?? (await manifestFor(content, root, { name, platform }));
+  const descriptor = image ?? (await manifestFor(content, named, { name, platform }));
   const manifest = await readManifest(content, descriptor);
   const settings = await readImageConfig(content, manifest.config.digest);
   refuse(name, judgePlatform(settings, platform));
   const layers = layersOf(name, manifest, settings);
-  const listing = await mergedListing(content, layers, { check: entryCheck() });
+  const root: RootFolder = {};
+  const listing = await mergedListing(content, layers, { check: entryCheck(root) });
+  refuse(name, judgeRootFolder(root));
   if (system !== undefined) refuse(name, await judgeSystem(content, { layers, listing }, system));
   const packages = await fileDigest(content, { layers, listing }, DPKG_STATUS);
   if (system !== undefined && packages === undefined)
@@ -68,7 +77,7 @@ async function pin({ workspace, root, image, name, system, platform = hostPlatfo
   if (packages !== undefined) parsePackageDatabase(await readPackageDatabase(content, packages));
   return {
     name,
-    digest: root.digest,
+    digest: named.digest,
     manifest: { ...descriptor, platform },
     config: manifest.config,
     layers: await withLayerTypes(content, layers),
@@ -78,11 +87,22 @@ async function pin({ workspace, root, image, name, system, platform = hostPlatfo
   };
 }
 
+/** As the topmost layer that has it says. */
+type RootFolder = { mode?: number | undefined };
+
+const OTHERS_MAY_ENTER = 0o001;
+
+/** A sandbox has a root folder of its own, so that no verification would find it. */
+function judgeRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | undefined {
+  if ((mode & OTHERS_MAY_ENTER) !== 0) return undefined;
+  return `cannot be used: its root folder has mode ${mode.toString(8).padStart(4, '0')}, so no user but root can run anything in it.`;
+}
+
 /**
  * Refuses what no build could lay out. A hard link names a file that came before it, in its own layer or one below; where links lead on the
  * way to it, is seen when the layer is laid out.
  */
-function entryCheck(): (header: TarHeader) => void {
+function entryCheck(root: RootFolder): (header: TarHeader) => void {
   const seen = new PathSet();
   const links = new PathSet();
   const isThere = (path: string): boolean => {
@@ -95,6 +115,7 @@ function entryCheck(): (header: TarHeader) => void {
     const { path, type, target } = header;
     if (type === 'hardlink' && target !== undefined && !isThere(target))
       throw new TarError('NAME', `it is a hard link to ${printable(target)}, which is not there`, printable(path));
+    if (path === '') root.mode = header.mode;
     if (type === 'symlink') links.add(path);
     if (type !== 'folder') seen.add(path);
   };

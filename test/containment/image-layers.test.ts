@@ -17,6 +17,7 @@ import {
   layerOf,
   layerWith,
   measuredPin,
+  NAME,
   pin,
   refusalOf,
   STATUS,
@@ -87,6 +88,22 @@ describe('a layer says of an entry that it', () => {
 
   it('is called so that a terminal acts on it', async () => {
     expect(await refusedWith([file('\u001b[2J\u202e', { uid: 100_000 })])).not.toMatch(/[\u001b\u202e]/);
+  });
+});
+
+describe('the root folder', () => {
+  const rootOf = (mode: number) => entry('', { type: 'folder', mode });
+
+  it('is closed to the users of products', async () => {
+    expect(await refusedWith([rootOf(0o700)])).toBe(
+      `${NAME} cannot be used: its root folder has mode 0700, so no user but root can run anything in it.`,
+    );
+  });
+
+  it('is what the topmost layer says', async () => {
+    const [closed, open] = [await layerWith([STATUS, rootOf(0o700)]), await layerWith([rootOf(0o755)])];
+    expect((await pin({ layers: [closed, open] })).layers).toHaveLength(2);
+    expect(await refusalOf({ layers: [open, closed] })).toContain('root folder');
   });
 });
 
