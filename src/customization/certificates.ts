@@ -51,8 +51,8 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
   // First of all, so that a key is called a key even in a text that is broken elsewhere.
   if (holdsPrivateKey(text))
     throw new CertificateRefused('holds a private key; a trust store needs the certificate only');
-  const blocks = blocksOf(text);
-  if (blocks.length === 0) throw new CertificateRefused('holds no certificate in PEM (-----BEGIN CERTIFICATE-----)');
+  const blocks = blocksOf(text.replace(BYTE_ORDER_MARK, ''));
+  if (blocks.length === 0) throw noPem(text);
   const certificates: JudgedCertificate[] = [];
   const skipped: CertificateWarning[] = [];
   let expired = '';
@@ -69,8 +69,19 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
   return { certificates, skipped, count: blocks.length };
 }
 
+/** U+FEFF, also where its bytes were read as Latin-1. */
+const BYTE_ORDER_MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
+/** An ASN.1 sequence with a length of two bytes, as each certificate is one; U+FFFD where it was read as UTF-8. */
+const DER = /^0[\x82\ufffd]/;
+
+function noPem(text: string): CertificateRefused {
+  const what = 'holds no certificate in PEM (-----BEGIN CERTIFICATE-----)';
+  if (!DER.test(text)) return new CertificateRefused(what);
+  return new CertificateRefused(`${what}; it looks like DER, which «openssl x509 -inform DER» turns into PEM`);
+}
+
 function noneLeft(expired: string, count: number): CertificateRefused {
-  const others = count === 1 ? '' : `, and the other ${count - 1} have expired, too`;
+  const others = count === 1 ? '' : `; all ${count} have expired`;
   return new CertificateRefused(`holds no certificate that is still valid: that of ${expired}${others}`);
 }
 

@@ -1,4 +1,5 @@
 // Bundles as they are published, and what of them is added to the trust store.
+import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { EXAMPLE_ROOT, EXPIRED, inspect, LEAF, literal, refusals, rootfs, UNICODE_ROOT, yaml } from './fixtures.ts';
@@ -83,13 +84,26 @@ describe('what is skipped', () => {
   });
 });
 
+it('a certificate behind a byte order mark is taken', async () => {
+  const { certificates } = await inspect([crt('a', `\ufeff${EXAMPLE_ROOT}`)]);
+  expect(certificates.map(({ name }) => name)).toEqual(['a']);
+});
+
 describe('refused', () => {
   const told = async (content: string) => (await refusals(crt('a', content)))[0];
 
   it('a bundle with none left', async () => {
     expect(await told(EXPIRED + EXPIRED)).toBe(
-      `file:rootfs/${FOLDER}a.crt: the file holds no certificate that is still valid: that of CN=Old Root expired on 2026-11-20, and the other 1 have expired, too`,
+      `file:rootfs/${FOLDER}a.crt: the file holds no certificate that is still valid: that of CN=Old Root expired on 2026-11-20; all 2 have expired`,
     );
+  });
+
+  it('DER, with the command that turns it into PEM', async () => {
+    const der = new X509Certificate(EXAMPLE_ROOT).raw;
+    const file = { ...crt('a', ''), body: [der] };
+    file.header = { ...file.header, size: der.length };
+    expect((await refusals(file))[0]).toContain('it looks like DER, which «openssl x509 -inform DER» turns into PEM');
+    expect(await told('hello')).toMatch(/holds no certificate in PEM \(-----BEGIN CERTIFICATE-----\)$/);
   });
 
   it('blocks that are cut off, mixed up, or something else', async () => {
