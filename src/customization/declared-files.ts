@@ -71,7 +71,7 @@ function readImagePath(text: string | undefined, line: number, tell: Tell): stri
 // What shadow's useradd takes (useradd(8), is_valid_name), capitals as directories have them, and no numbers that could be ids.
 export const USER = /^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$/;
 /** Builds and tests run in a user namespace with 65,536 ids; the last one stands for no id at all. */
-const ID_MAX = 65534;
+export const ID_MAX = 65534;
 
 function readOwner(text: string, line: number, tell: Tell): { user?: OwnerName; group?: OwnerName } {
   const [user = '', group, ...rest] = text.split(':');

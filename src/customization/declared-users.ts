@@ -1,5 +1,5 @@
 // Users that a declaration adds to the image.
-import { readId, USER } from './declared-files.ts';
+import { ID_MAX, readId, USER } from './declared-files.ts';
 import { USERS_MAX } from './limits.ts';
 import type { YamlValue } from './yaml.ts';
 import { type Fields, fieldsOf, itemsOf, quoted, type Tell, textAt } from './yaml-fields.ts';
@@ -48,7 +48,8 @@ function readUser(item: YamlValue, tell: Tell): DeclaredUser | undefined {
   const uid = readId(uidText);
   const gid = gidText === undefined ? undefined : readId(gidText);
   if (!USER.test(name)) tell(line, `${quoted(name)} is no name of a user`);
-  if (uid === undefined || uid === 0) tell(line, `${quoted(uidText)} is no uid; it must be a number from 1 up`);
+  if (uid === undefined || uid === 0)
+    tell(line, `${quoted(uidText)} is no uid; it must be a number from 1 to ${ID_MAX}`);
   if (gidText !== undefined && gid === undefined) tell(line, `${quoted(gidText)} is no gid`);
   for (const path of [home, shell])
     if (path !== undefined && !/^\/[\x20-\x39\x3b-\x7e]*$/.test(path))

@@ -74,8 +74,7 @@ export function checkGrowth({ compressed, expanded }: Progress): void {
 
 async function readFrameHeader(source: ByteSource): Promise<void> {
   const fixed = await take(source, 10, 'NOT_GZIP');
-  if (fixed[0] !== 0x1f || fixed[1] !== 0x8b || fixed[2] !== 8)
-    throw new GzipError('NOT_GZIP', 'this is not a gzip file');
+  if (fixed[0] !== 0x1f || fixed[1] !== 0x8b || fixed[2] !== 8) throw new GzipError('NOT_GZIP', notGzip(fixed));
   const flags = fixed[3] ?? 0;
   if ((flags & RESERVED) !== 0) throw new GzipError('NOT_GZIP', 'this is not a gzip file: unknown flags');
   const header: Buffer[] = [fixed];
@@ -91,13 +90,25 @@ async function readFrameHeader(source: ByteSource): Promise<void> {
     throw new GzipError('DAMAGED', 'the gzip header is damaged');
 }
 
+const OTHER_FORMATS: readonly [Buffer, string][] = [
+  [Buffer.from('PK'), 'a zip archive'],
+  [Buffer.from('fd377a585a00', 'hex'), 'xz'],
+  [Buffer.from('28b52ffd', 'hex'), 'zstd'],
+  [Buffer.from('BZh'), 'bzip2'],
+];
+
+function notGzip(head: Buffer): string {
+  const found = OTHER_FORMATS.find(([magic]) => head.subarray(0, magic.length).equals(magic));
+  return `this is not a gzip file${found ? ` but ${found[1]}` : ''}: pack the folder with «tar czf»`;
+}
+
 async function take(source: ByteSource, length: number, code: GzipErrorCode): Promise<Buffer> {
   if (length === 0) return Buffer.alloc(0);
   const parts: Buffer[] = [];
   for (let missing = length; missing > 0; ) {
     const part = await source.some(missing);
     if (part === undefined) {
-      throw new GzipError(code, code === 'NOT_GZIP' ? 'this is not a gzip file' : 'the gzip file ends too early');
+      throw new GzipError(code, code === 'NOT_GZIP' ? notGzip(Buffer.concat(parts)) : 'the gzip file ends too early');
     }
     parts.push(part);
     missing -= part.length;

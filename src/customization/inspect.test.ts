@@ -4,7 +4,7 @@ import { randomFillSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archiveOf, chunked, entry, seededRandom, sha256 } from '../tar/fixtures.ts';
 import { ArchiveRefused } from './errors.ts';
@@ -164,9 +164,18 @@ describe('taken', () => {
 
 describe('refused as a whole', () => {
   it('what is no gzip, no tar, empty', async () => {
-    expect(await refusalsOf(Buffer.alloc(0))).toEqual(['file: this is not a gzip file']);
-    expect(await refusalsOf(await archiveOf([FILE]))).toEqual(['file: this is not a gzip file']);
-    expect(await refusalsOf(Buffer.from('PK\x03\x04 a zip, of all things'))).toEqual(['file: this is not a gzip file']);
+    expect(await refusalsOf(Buffer.alloc(0))).toEqual([
+      'file: this is not a gzip file: pack the folder with «tar czf»',
+    ]);
+    expect(await refusalsOf(await archiveOf([FILE]))).toEqual([
+      'file: this is not a gzip file: pack the folder with «tar czf»',
+    ]);
+    expect(await refusalsOf(Buffer.from('PK\x03\x04 a zip, of all things'))).toEqual([
+      'file: this is not a gzip file but a zip archive: pack the folder with «tar czf»',
+    ]);
+    expect(await refusalsOf(zstdCompressSync(Buffer.from('x')))).toEqual([
+      'file: this is not a gzip file but zstd: pack the folder with «tar czf»',
+    ]);
     expect(await refusalsOf(gzipSync('hello'))).toEqual(['file: this is not a tar archive']);
     expect((await refusalsOf(gzipSync(Buffer.alloc(5000, 'x'))))[0]).toContain('not a tar archive');
     expect(await refusalsOf(gzipSync(''))).toEqual(['file: this is not a tar archive: it is empty']);

@@ -84,6 +84,18 @@ describe('what is skipped', () => {
   });
 });
 
+it('a file with another ending is not added, and is warned of', async () => {
+  const { certificates, warnings } = await inspect([rootfs(`${FOLDER}a.pem`, { content: EXAMPLE_ROOT })]);
+  expect(certificates).toEqual([]);
+  expect(warnings).toEqual([
+    {
+      code: 'CERTIFICATE_SKIPPED',
+      message: 'The name of the file does not end in .crt, so it is not added to the trust store.',
+      path: `rootfs/${FOLDER}a.pem`,
+    },
+  ]);
+});
+
 it('a certificate behind a byte order mark is taken', async () => {
   const { certificates } = await inspect([crt('a', `\ufeff${EXAMPLE_ROOT}`)]);
   expect(certificates.map(({ name }) => name)).toEqual(['a']);

@@ -41,7 +41,16 @@ function sourcesOfRootfs({ entries, contents, warnings }: Taken, { violations, n
   const sources: Source[] = [];
   let count = 0;
   for (const { path, type, size } of entries.listing) {
-    if (!isCertificatePath(path) || type === 'folder') continue;
+    if (!path.startsWith(ROOTFS + CERTIFICATES_FOLDER) || type === 'folder') continue;
+    if (!isCertificatePath(path)) {
+      // update-ca-certificates(8) takes nothing else.
+      warnings.add(
+        'CERTIFICATE_SKIPPED',
+        'The name of the file does not end in .crt, so it is not added to the trust store.',
+        path,
+      );
+      continue;
+    }
     const bytes = contents.get(path);
     if (type !== 'file') {
       warnings.add('CERTIFICATE_SKIPPED', 'The file is a link and is not added to the trust store.', path);

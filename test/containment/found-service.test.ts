@@ -78,7 +78,7 @@ describe('an attacker sends a form', { timeout: 60_000 }, () => {
       'with a form in a form',
       `--b\r\ncontent-disposition: form-data; name="file"\r\ncontent-type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n--b--\r\n`,
       FORM,
-      { field: 'file', message: 'this is not a gzip file' },
+      { field: 'file', message: 'this is not a gzip file: pack the folder with «tar czf»' },
     ],
     [
       'with a field of nested arrays',
