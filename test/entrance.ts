@@ -29,6 +29,8 @@ type EntranceOptions = {
   data?: string;
   /** A program that runs it, with its arguments. */
   under?: string[];
+  /** What starts it in the place of Node and the file. */
+  command?: string[];
   /** An open file instead of being listened to. */
   stdout?: number;
 };
@@ -41,7 +43,8 @@ export async function startEntrance(
   const { env = {}, args = ['--yes'], data = mkdtempSync(join(tmpdir(), 'larder-entrance-')) } = options;
   const port = await freePort();
   const entrance = new URL(`../src/bin/${name}.ts`, import.meta.url).pathname;
-  const [program = '', ...rest] = [...(options.under ?? []), process.execPath, entrance, ...args];
+  const command = options.command ?? [process.execPath, entrance];
+  const [program = '', ...rest] = [...(options.under ?? []), ...command, ...args];
   const child = spawn(program, rest, {
     env: { ...process.env, LARDER_DATA: data, LARDER_PORT: String(port), LARDER_LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],

@@ -25,6 +25,15 @@ function pidOf(house: StartedEntrance, part: 'server' | 'worker'): number {
   return line === undefined ? 0 : Number.parseInt(line, 10);
 }
 
+test('SIGTERM to «npm start» reaches it: npm tells its child, and no shell is in between', {
+  timeout: PATIENCE_MS,
+}, async () => {
+  const house = await startEntrance('all-in-one', { command: ['npm', 'start', '--'] });
+  await house.says(/Making the database/);
+  house.child.kill('SIGTERM');
+  await house.nobodyLeft();
+});
+
 describe('before it is ready', () => {
   test('SIGTERM while the database is made leaves nothing running', { timeout: PATIENCE_MS }, async () => {
     const house = await startEntrance('all-in-one');
