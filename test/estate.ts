@@ -118,3 +118,18 @@ const REGISTRY = {
   ...{ name: 'own', description: 'own', provider: 'OCI', url: 'https://registry.invalid' },
   ...{ access_key: 'own', access_secret: 's3cret' },
 };
+
+/** Each call returns a pipeline of one application that has failed and that nothing follows: it can be retried. */
+export function failedPipelines(catalog: TestCatalog, product: string): () => Promise<string> {
+  let application: string | undefined;
+  let last = '';
+  return async () => {
+    application ??= (await catalog.request(catalog.acme, [product])).application_ids[0] ?? '';
+    for (const pipeline_id of await catalog.openPipelines(application)) {
+      const fault = { pipeline_id, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'no' } as const;
+      await catalog.write((tx) => failPhase(tx, fault));
+      last = pipeline_id;
+    }
+    return last;
+  };
+}

@@ -1,7 +1,7 @@
 // The audit trail, by a test made from the contract: each operation that changes something leaves one row, a refusal and a replay none.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation } from '../../test/api.ts';
-import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';
 import { type IdOf, samplePath, sampleQuery, sampleSent } from '../../test/sample-request.ts';
 import { expireAuditEvents } from '../catalog/audit-events.ts';
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
@@ -11,9 +11,11 @@ import { endpoints } from '../contract/endpoints.ts';
 import { inTransaction } from '../db/database.ts';
 
 let estates: TestEstates;
+let failedPipeline: () => Promise<string>;
 beforeAll(async () => {
   estates = await openTestEstates();
   await giveInstallation(estates.api);
+  failedPipeline = failedPipelines(estates.catalog, 'nginx');
 }, 120_000);
 afterAll(() => estates.api.close());
 
@@ -44,9 +46,12 @@ async function countRows(): Promise<number> {
   return rows[0].n;
 }
 
+type Sample = Ask & { ids?: Record<string, string> };
+
 /** Where an operation needs another sample than the contract's to succeed. */
-const SAMPLES: Record<string, () => Promise<Ask & { ids?: Record<string, string> }>> = {
+const SAMPLES: Record<string, () => Promise<Sample>> = {
   createRegistry: async () => ({ body: REGISTRY }),
+  retryPipeline: async () => ({ ids: { pipeline_id: await failedPipeline() } }),
   createApplicationRequest: async () => ({
     body: {
       ...{ kind: 'CREATION', name: 'x', base_image_id: estates.catalog.base },
@@ -76,14 +81,14 @@ async function send(
   operation: string,
   endpoint: EndpointDefinition,
   changed: Ask = {},
-  query?: Record<string, string>,
+  options: { query?: Record<string, string>; made?: Sample | undefined } = {},
 ) {
-  const { ids, ...given } = (await SAMPLES[operation]?.()) ?? {};
+  const { ids, ...given } = options.made ?? (await SAMPLES[operation]?.()) ?? {};
   const idOf: IdOf = (kind) => ids?.[kind] ?? own(kind);
   const sample = { ...(await sampleSent(endpoint, idOf)), ...given };
   const headers = { ...sample.headers, ...changed.headers };
   const before = await countRows();
-  const path = samplePath(endpoint, idOf) + sampleQuery(endpoint, query, idOf);
+  const path = samplePath(endpoint, idOf) + sampleQuery(endpoint, options.query, idOf);
   const answer = await estates.api.ask(endpoint.method, path, { ...sample, ...changed, headers });
   return { answer, path, rows: (await countRows()) - before };
 }
@@ -96,7 +101,7 @@ const writing = Object.entries<EndpointDefinition>(endpoints)
 
 describe('each operation that changes something', () => {
   test.each(writing)('$operation leaves no row when it is refused', async ({ operation, endpoint }) => {
-    const unfit = await send(operation, endpoint, {}, { no_such_parameter: 'x' });
+    const unfit = await send(operation, endpoint, {}, { query: { no_such_parameter: 'x' } });
     expect([unfit.answer.statusCode, unfit.rows]).toEqual([400, 0]);
     if (endpoint.access.includes('VIEWER')) return;
     const viewer = await send(operation, endpoint, { token: estates.api.acme.access.VIEWER });
@@ -127,10 +132,9 @@ describe('each operation that changes something', () => {
     '$operation leaves one row however often it is sent under one key',
     async ({ operation, endpoint }) => {
       const key = { 'idempotency-key': `audit ${operation}`.replace(' ', '-') };
-      const sample = await SAMPLES[operation]?.();
-      const sent = sample?.ids === undefined ? { ...sample, headers: key } : { headers: key };
-      const first = await send(operation, endpoint, sent);
-      const second = await send(operation, endpoint, sent);
+      const made = await SAMPLES[operation]?.();
+      const first = await send(operation, endpoint, { headers: key }, { made });
+      const second = await send(operation, endpoint, { headers: key }, { made });
       expect(first.rows).toBe(first.answer.statusCode < 300 ? 1 : 0);
       if (endpoint.multipart === undefined) expect(second.answer.statusCode).toBe(first.answer.statusCode);
       expect(second.rows).toBe(0);

@@ -1,7 +1,6 @@
 // A failed pipeline tried again over HTTP: where the new one is, once under a key, refused in the words of a problem, audited.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openTestEstates, type TestEstates } from '../../test/estate.ts';
-import { failPhase } from '../catalog/pipeline-steps.ts';
+import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';
 
 let estates: TestEstates;
 let failed = '';
@@ -10,10 +9,7 @@ let path = '';
 beforeAll(async () => {
   estates = await openTestEstates();
   const { catalog, acme } = estates;
-  const [application = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
-  failed = await catalog.openPipeline(application);
-  const fault = { pipeline_id: failed, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'no' } as const;
-  await catalog.write((tx) => failPhase(tx, fault));
+  failed = await failedPipelines(catalog, 'nginx')();
   path = `/larder/v1/catalogs/${acme['catalog_id']?.[0]}/pipelines/${failed}/retry`;
 }, 60_000);
 afterAll(() => estates.api.close());

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation } from '../../test/api.ts';
-import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';
 import { formOf } from '../../test/multipart.ts';
 import { type IdOf, samplePath, sampleQuery, sampleSent } from '../../test/sample-request.ts';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
@@ -38,9 +38,11 @@ function isForEveryRole(operation: string): boolean {
 }
 
 let estates: TestEstates;
+let failedPipeline: () => Promise<string>;
 beforeAll(async () => {
   estates = await openTestEstates();
   await giveInstallation(estates.api);
+  failedPipeline = failedPipelines(estates.catalog, 'nginx');
   const { api } = estates;
   for (const key of ['one', 'two']) {
     const headers = { 'idempotency-key': key };
@@ -149,6 +151,11 @@ const ONE: Record<string, Record<string, Provoke>> = {
     }),
   },
   createRegistry: { 201: () => ({ sent: { body: REGISTRY } }) },
+  retryPipeline: {
+    201: async () => ({ ids: { pipeline_id: await failedPipeline() } }),
+    // One that is released.
+    409: () => ({}),
+  },
   deleteRegistry: {
     204: async () => ({ ids: { registry_id: await make('/v1/registries', REGISTRY) } }),
   },
