@@ -86,7 +86,10 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
     const path = (index: number) => `rootfs/usr/local/share/ca-certificates/c${index}.crt`;
     const cost = await costOf(Array.from({ length: 200 }, (_, index) => entry(path(index), { content })));
     expectCheap(cost);
-    expect(cost.refusals).toEqual(['file: more than 200 certificates']);
+    expect(cost.refusals[0]).toMatch(
+      /c64\.crt: with it, the archive has more than 500 certificate files or 4194304 bytes of them$/,
+    );
+    expect(cost.refusals.length).toBeLessThan(150);
   });
 
   // `resolve` of the YAML library visits the whole document: aliases followed in 30,000 values took 22 s.
