@@ -4,7 +4,7 @@ import type { ImageLayer } from './image.ts';
 import { type CacheContext, cachedLayer } from './layer-cache.ts';
 import { mergeLayers } from './layer-merge.ts';
 
-/** Docker takes 125 (its maxLayerDepth); the rest is for whoever builds on the image. */
+/** Docker accepts 125 layers (its maxLayerDepth); 25 of them are left for images that are built on this one. */
 export const IMAGE_LAYERS_MAX = 100;
 /** One more customization past the limit changes one group at most, so registries hold the others already. */
 const GROUP_SIZE = 25;

@@ -1,4 +1,4 @@
-// Whether an error says that a disk is full or a quota is used up: the installation's trouble, whoever's build met it.
+// Whether an error says that a disk is full or a quota is used up: a fault of the installation, not of the build in which it appears.
 
 /** The system's codes (errno(3)), and PostgreSQL's disk_full. */
 const CODES = new Set(['ENOSPC', 'EDQUOT', '53100']);

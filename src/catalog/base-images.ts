@@ -140,7 +140,7 @@ export async function createBaseImage(
 
 /** Whether another base image that the organization can see has the key, deleted or not. No other is inserted until the end of this transaction. */
 async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: string): Promise<boolean> {
-  // Before the turn, as whoever writes the shared ones does: taken the other way round the two would wait for each other.
+  // The table's lock first, the turn second: the transaction that writes shared base images takes them in this order, and another order could deadlock.
   await sql`lock table base_images in row exclusive mode`.execute(tx);
   await takeTurn(tx, ['base image keys']);
   const found = await sql<{ taken: boolean }>`

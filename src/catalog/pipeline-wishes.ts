@@ -33,9 +33,9 @@ type OpenPipeline = {
   customization_id: string | null;
   customization_version: number | null;
   packaging: PhaseStatus;
-  /** A registry of it is away. */
+  /** True while it waits for a registry that is away. */
   waits: boolean;
-  /** Some registry took its release. */
+  /** True when at least one registry has its release. */
   released: boolean;
 };
 
@@ -52,7 +52,7 @@ const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENA
 /**
  * Makes a pipeline for each of these applications that lives. An open pipeline that has not left PACKAGING is CANCELLED
  * and its triggers, its customizations and those who wait for it move over, and so is one that was released nowhere since
- * all its registries are away; one that has left PACKAGING is followed unless it only waits for a registry. What waits for
+ * all its registries are away. One that has left PACKAGING is followed, unless it only waits for a registry. What waits for
  * nothing is enqueued. A fixed number of statements, however many the applications.
  */
 export async function createPipelines(
@@ -68,7 +68,7 @@ export async function createPipelines(
   const created = applications.map((application) => {
     const own = openOf.get(application.id) ?? [];
     const [replaces, others] = partition(own, (pipeline) => isReplaced(pipeline, wish));
-    // What only waits for a registry holds nothing up: the newer one ends it when it is distributed itself.
+    // A pipeline that only waits for a registry is not followed: the newer one ends it when it begins its own distribution.
     const follows = others.filter(({ waits }) => !waits);
     return { id: randomUUID(), application, replaces, follows };
   });

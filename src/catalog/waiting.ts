@@ -113,7 +113,7 @@ const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pi
   EARLIER_PIPELINE: 'pipeline_id',
 };
 
-/** The reasons as they are told; undefined when there are none. */
+/** The reasons as the API returns them; undefined when there are none. */
 export function toWaiting(rows: readonly WaitingRow[]): Waiting[] | undefined {
   if (rows.length === 0) return undefined;
   return rows.map(({ cause, since, id, name, detail }) => {

@@ -23,7 +23,7 @@ export async function chooseApplications(client: Client, { names, baseImage, typ
   return { base, offeringIds: named.map((one) => onlyOffering(one, base).id) };
 }
 
-/** Without an operating system a base image is judged by the server. */
+/** True when the offering exists for the base image. One without an operating system counts: the server decides on it. */
 function fits({ operating_systems }: ApplicationOffering, { operating_system }: BaseImageDetailed): boolean {
   return operating_system === undefined || operating_systems.some(({ id }) => id === operating_system.id);
 }

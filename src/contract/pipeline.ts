@@ -13,7 +13,6 @@ import { ProductInfo } from './product.ts';
 import { Registry } from './registry.ts';
 import {
   DISTRIBUTION_STATUSES,
-  type DistributionStatus,
   FAILURE_CAUSES,
   PACKAGING_TYPES,
   PHASE_STATUSES,
@@ -54,17 +53,7 @@ export const PipelinePhase = Type.Object(
 );
 export type PipelinePhase = Static<typeof PipelinePhase>;
 
-/** Written out: derived from its schema in each pipeline, the types of all endpoints together pass what the compiler derives. */
-export type PipelineDistribution = {
-  registry_id: string;
-  registry_name: string;
-  status: DistributionStatus;
-  cause?: string;
-  since?: string;
-  release_id?: string;
-};
-
-const PipelineDistributionSchema = Type.Object(
+export const PipelineDistribution = Type.Object(
   {
     registry_id: Id('Identifier of the registry.'),
     registry_name: Text('Name of the registry.'),
@@ -78,6 +67,7 @@ const PipelineDistributionSchema = Type.Object(
   },
   { title: 'PipelineDistribution' },
 );
+export type PipelineDistribution = Static<typeof PipelineDistribution>;
 
 export const Pipeline = Type.Object(
   {
@@ -96,12 +86,10 @@ export const Pipeline = Type.Object(
     phases: Type.Array(PipelinePhase),
     registry: Type.Optional(Registry),
     distributions: Type.Optional(
-      Type.Unsafe<PipelineDistribution[]>(
-        Type.Array(PipelineDistributionSchema, {
-          description:
-            'How far the release is in each registry, from the start of DISTRIBUTION on. An addition of Larder: a pipeline may have released to one registry while it waits for another.',
-        }),
-      ),
+      Type.Array(PipelineDistribution, {
+        description:
+          'How far the release is in each registry, from the start of DISTRIBUTION on. An addition of Larder: a pipeline may have released to one registry while it waits for another.',
+      }),
     ),
     release_id: Type.Optional(Text('Identifier of the release it recorded.', { maxLength: RELEASE_ID_LENGTH_MAX })),
     customization: Type.Optional(Customization),

@@ -1,4 +1,4 @@
-// The entries of a customization's archive, read in the same way when it is judged and when it is built.
+// The entries of a customization's archive, read in the same way by the inspection and by the build.
 import type { TarEntry } from '../tar/entry.ts';
 import { readTar } from '../tar/read.ts';
 import { gunzipOne, type Progress } from './gunzip.ts';

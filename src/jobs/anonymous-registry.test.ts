@@ -75,7 +75,7 @@ test('an open one is healthy, takes a push, and gives it back', async () => {
   await readBack(target, index, ['one']);
   const into = memoryContent();
   await copyArtifact(target, contentTarget(into), index, {});
-  expect(await into.stat(index.digest)).toBeDefined();
+  expect(await into.stat(index.digest)).toMatchObject({ size: index.size });
 });
 
 test('one that asks for a log-in, or lets nobody push, says so; a log-in that comes later is tried', async () => {
