@@ -84,7 +84,6 @@ export type PhaseType = (typeof PHASE_TYPES)[number];
 
 /** How far a pipeline's release is in one registry. Ours. */
 export const DISTRIBUTION_STATUSES = ['PENDING', 'WAITING', 'RELEASED', 'FAILED', 'SUPERSEDED', 'CANCELLED'] as const;
-export type DistributionStatus = (typeof DISTRIBUTION_STATUSES)[number];
 
 export const PHASE_STATUSES = ['PENDING', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
 export type PhaseStatus = (typeof PHASE_STATUSES)[number];
