@@ -1,6 +1,6 @@
 // Which digests a catalog may hand out, and under which name.
-import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
-import type { Database, Transaction } from '../db/database.ts';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Database } from '../db/database.ts';
 import { notFound } from './errors.ts';
 import { isHexDigest, isUuid } from './ids.ts';
 import type { Principal } from './principal.ts';
@@ -31,22 +31,4 @@ export async function getFile(
     .executeTakeFirst();
   if (!file) throw notFound('file');
   return file;
-}
-
-/** Lets a catalog hand out these files. */
-export async function allowFiles(tx: Transaction, catalogId: string, files: readonly MetadataFile[]): Promise<void> {
-  if (files.length === 0) return;
-  await tx
-    .insertInto('catalog_files')
-    .values(
-      files.map((file) => ({
-        catalog_id: catalogId,
-        digest: file.digest,
-        filename: file.filename,
-        mime_type: file.mime_type,
-        size_bytes: file.size,
-      })),
-    )
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
 }

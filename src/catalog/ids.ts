@@ -1,5 +1,4 @@
 // The shapes of identifiers, so that a malformed one is not found instead of an error of the database.
-import { randomBytes } from 'node:crypto';
 import { notFound } from './errors.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -22,12 +21,4 @@ export function isHexDigest(text: string): boolean {
 /** Throws NOT_FOUND unless every path id is a UUID. */
 export function requireUuids(noun: string, ...ids: string[]): void {
   if (!ids.every(isUuid)) throw notFound(noun);
-}
-
-/** 24 hex digits: four bytes of time in seconds, so that ids sort by age, and eight random ones. */
-export function newReleaseId(at: Date): string {
-  const bytes = Buffer.alloc(12);
-  bytes.writeUInt32BE(Math.floor(at.getTime() / 1000));
-  randomBytes(8).copy(bytes, 4);
-  return bytes.toString('hex');
 }

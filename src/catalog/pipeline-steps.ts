@@ -7,8 +7,8 @@ import { enqueue } from '../db/queue.ts';
 import { storableText } from '../db/storable-text.ts';
 import { json } from '../db/tables.ts';
 import { markBroken } from './broken-customizations.ts';
+import { allowFiles } from './catalog-files.ts';
 import { addUses, dropUses } from './content-uses.ts';
-import { allowFiles } from './files.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { createPipelines, enqueueFollowers, stepOptions } from './pipeline-wishes.ts';
 

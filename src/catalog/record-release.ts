@@ -1,14 +1,14 @@
 // The releases of a pipeline, and everything that follows from them, in one transaction.
+import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import { currentTime } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { json, type PlatformFiles } from '../db/tables.ts';
 import { forgetBroken } from './broken-customizations.ts';
+import { allowFiles } from './catalog-files.ts';
 import { addUses } from './content-uses.ts';
 import { endDistribution } from './distributions.ts';
-import { allowFiles } from './files.ts';
-import { newReleaseId } from './ids.ts';
 import { type LockedPackage, recordLockedPackages } from './locked-packages.ts';
 import { tellOfPatch } from './notification-causes.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
@@ -188,4 +188,12 @@ async function insertCarriedLater(
       on baked.id = c.id and baked.version = c.version
     where c.operation <> 'DELETE'
     on conflict do nothing`.execute(tx);
+}
+
+/** 24 hex digits: four bytes of time in seconds, so that ids sort by age, and eight random ones. */
+function newReleaseId(at: Date): string {
+  const bytes = Buffer.alloc(12);
+  bytes.writeUInt32BE(Math.floor(at.getTime() / 1000));
+  randomBytes(8).copy(bytes, 4);
+  return bytes.toString('hex');
 }
