@@ -1,10 +1,12 @@
 // Base images in all the shapes that registries hold, pushed byte by byte: a client would write them in its own way.
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { hostPlatform } from '../src/build/base-image.ts';
+import { BASE_LAYERS_MAX } from '../src/build/layer-limit.ts';
 import { type Descriptor, MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { isManifestType } from '../src/oci/manifest.ts';
 import type { TarInput } from '../src/tar/entry.ts';
 import { archiveOf, entry } from '../src/tar/fixtures.ts';
+import { DEBIAN_FILES, DPKG_STATUS_FILE, OS_RELEASE_FILE, PROGRAM_FILES } from './debian-files.ts';
 import { descriptorOf, digestOf } from './registry.ts';
 
 type Document = Record<string, unknown>;
@@ -82,14 +84,12 @@ export async function layerOf(entries: TarInput[], mediaType?: string): Promise<
   return gzipLayer(await archiveOf(entries), mediaType);
 }
 
-const STATUS = 'Package: base-files\nStatus: install ok installed\nVersion: 12\nArchitecture: all\n\n';
 /** What every image here has, and its clients look for. */
 export const SYSTEM: readonly TarInput[] = [
   entry('etc'),
   entry('etc/shape', { content: 'shape' }),
   entry('etc/passwd', { content: 'root:x:0:0:root:/root:/bin/sh\n' }),
-  entry('var/lib/dpkg/status', { content: STATUS }),
-  entry('usr/lib/os-release', { content: 'ID=debian\nVERSION_ID="12"\n' }),
+  ...DEBIAN_FILES,
 ];
 
 /** As zstd:chunked writes: parts in frames of their own, and a table of contents in one that readers pass over. */
@@ -159,6 +159,10 @@ export const READ_SHAPES: Record<string, (to: ShapeRepository, tag: string) => P
     const above = [entry('etc/linked', { type: 'hardlink', target: 'etc/shape' })];
     await to.image([await layerOf([...SYSTEM]), await layerOf(above)], { tag });
   },
+  'as-many-layers-as-fit': async (to, tag) => {
+    const more = await layerOf([entry('etc/more', { content: '' })]);
+    await to.image([await layerOf([...SYSTEM]), ...Array.from({ length: BASE_LAYERS_MAX - 1 }, () => more)], { tag });
+  },
   'no-platform': async (to, tag) => await to.index([await to.image([await layerOf([...SYSTEM])])], { tag }),
 };
 
@@ -181,7 +185,7 @@ export const REFUSED_SHAPES: Record<string, Refused> = {
   },
   'large-owner': {
     push: async (to, tag) => await to.image([await layerOf([...SYSTEM, entry('srv', { uid: 65_536 })])], { tag }),
-    cause: /srv belongs to user 65536, group 0; ids above 65535/,
+    cause: /large-owner cannot be used: \/srv belongs to user 65536, group 0, and ids above 65535/,
   },
   'cut-zstd': {
     push: async (to, tag) => {
@@ -212,8 +216,40 @@ export const REFUSED_SHAPES: Record<string, Refused> = {
     cause: /etc\/linked: it is a hard link to etc\/gone, which is not there/,
   },
   'no-packages': {
-    push: async (to, tag) => await to.image([await layerOf([entry('etc')])], { tag }),
+    push: async (to, tag) => await to.image([await layerOf([OS_RELEASE_FILE, ...PROGRAM_FILES])], { tag }),
     cause: /has no dpkg database/,
+  },
+  'empty-packages': {
+    push: async (to, tag) => {
+      const status = entry('var/lib/dpkg/status', { content: '' });
+      await to.image([await layerOf([...SYSTEM, status])], { tag });
+    },
+    cause: /has an empty dpkg database/,
+  },
+  'no-system': {
+    push: async (to, tag) => await to.image([await layerOf([DPKG_STATUS_FILE, ...PROGRAM_FILES])], { tag }),
+    cause: /golden\/shapes:no-system has no os-release/,
+  },
+  ubuntu: {
+    push: async (to, tag) => {
+      const release = entry('usr/lib/os-release', { content: 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\n' });
+      await to.image([await layerOf([...SYSTEM, release])], { tag });
+    },
+    cause: /golden\/shapes:ubuntu is ubuntu 24\.04, not Debian 12/,
+  },
+  'no-shell': {
+    push: async (to, tag) => {
+      const removed = await layerOf([entry('usr/bin/.wh.sh', { content: '' })]);
+      await to.image([await layerOf([...SYSTEM]), removed], { tag });
+    },
+    cause: /golden\/shapes:no-shell has no sh in its PATH folders/,
+  },
+  'too-many-layers': {
+    push: async (to, tag) => {
+      const more = await layerOf([entry('etc/more', { content: '' })]);
+      await to.image([await layerOf([...SYSTEM]), ...Array.from({ length: BASE_LAYERS_MAX }, () => more)], { tag });
+    },
+    cause: /golden\/shapes:too-many-layers has 99 layers, and at most 98 leave room for those of products/,
   },
   'broken-packages': {
     push: async (to, tag) => {

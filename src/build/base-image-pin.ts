@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { parsePackageDatabase } from '../debian/package-database.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { isElsewhere } from '../oci/copy.ts';
-import type { Descriptor, ImageConfig, Manifest, Platform } from '../oci/descriptor.ts';
+import type { Descriptor, Digest, ImageConfig, Manifest, Platform } from '../oci/descriptor.ts';
 import { readImageConfig } from '../oci/image-config.ts';
 import { mergedListing } from '../oci/layer.ts';
 import { layerMediaType } from '../oci/layer-media-type.ts';
@@ -17,12 +17,13 @@ import { writeListing } from '../tar/listing.ts';
 import { parentOf } from '../tar/path.ts';
 import { PathSet } from '../tar/path-index.ts';
 import { hostPlatform } from './base-image.ts';
-import { type DeclaredSystem, judgePlatform, judgeSystem } from './base-system.ts';
+import { type DeclaredSystem, judgePlatform, judgePrograms, judgeSystem } from './base-system.ts';
 import { BuildError } from './build-error.ts';
 import { timeOf } from './image.ts';
 import { imageFault } from './image-fault.ts';
 import { DPKG_STATUS, fileDigest, readPackageDatabase } from './image-files.ts';
-import { checkOwner } from './layer-entries.ts';
+import { ownerFault } from './layer-entries.ts';
+import { BASE_LAYERS_MAX } from './layer-limit.ts';
 import type { BasePin, LayerPin } from './plan.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -67,14 +68,14 @@ async function pin({
   refuse(name, judgePlatform(settings, platform));
   const layers = layersOf(name, manifest, settings);
   const root: RootFolder = {};
-  const listing = await mergedListing(content, layers, { check: entryCheck(root) });
+  const listing = await mergedListing(content, layers, { check: entryCheck(name, root) });
   refuse(name, judgeRootFolder(root));
   if (system !== undefined) refuse(name, await judgeSystem(content, { layers, listing }, system));
   const packages = await fileDigest(content, { layers, listing }, DPKG_STATUS);
-  if (system !== undefined && packages === undefined)
-    refuse(name, `has no dpkg database (${DPKG_STATUS}), ${NO_PACKAGES}`);
-  // Here, because its owner is told of it once, and every build on it would fail.
-  if (packages !== undefined) parsePackageDatabase(await readPackageDatabase(content, packages));
+  if (system !== undefined) {
+    refuse(name, await judgePackages(content, packages));
+    refuse(name, judgePrograms(listing));
+  }
   return {
     name,
     digest: named.digest,
@@ -102,7 +103,7 @@ function judgeRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | unde
  * Refuses what no build could lay out. A hard link names a file that came before it, in its own layer or one below; where links lead on the
  * way to it, is seen when the layer is laid out.
  */
-function entryCheck(root: RootFolder): (header: TarHeader) => void {
+function entryCheck(name: string, root: RootFolder): (header: TarHeader) => void {
   const seen = new PathSet();
   const links = new PathSet();
   const isThere = (path: string): boolean => {
@@ -111,7 +112,8 @@ function entryCheck(root: RootFolder): (header: TarHeader) => void {
     return false;
   };
   return (header) => {
-    checkOwner(header);
+    const wrong = ownerFault(header);
+    if (wrong !== undefined) throw failure(`${name} cannot be used: ${wrong}.`);
     const { path, type, target } = header;
     if (type === 'hardlink' && target !== undefined && !isThere(target))
       throw new TarError('NAME', `it is a hard link to ${printable(target)}, which is not there`, printable(path));
@@ -126,13 +128,18 @@ function createdAt({ created = '' }: ImageConfig): string {
   return Date.parse(created) >= 0 ? created : timeOf(0);
 }
 
-const NO_PACKAGES = 'so no packages can be installed on it.';
+/** Here, because its owner is told of it once, and every build on it would fail. */
+async function judgePackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
+  if (packages === undefined) return `has no dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
+  if (parsePackageDatabase(await readPackageDatabase(content, packages)).length > 0) return undefined;
+  return `has an empty dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
+}
 
 function layersOf(name: string, { layers }: Manifest, { rootfs }: ImageConfig): LayerPin[] {
   if (rootfs.diff_ids.length !== layers.length) {
     throw failure(`${name} is not a container image: its config does not name its layers.`);
   }
-  if (layers.some(isElsewhere)) throw failure(layerElsewhere(name));
+  refuse(name, judgeLayers(layers));
   return layers.map((descriptor, index) => ({
     diff_id: rootfs.diff_ids[index] ?? descriptor.digest,
     descriptor,
@@ -161,9 +168,11 @@ async function manifestFor(
   return found.image;
 }
 
-/** The refusal of an image with a layer that is named by `urls`. */
-export function layerElsewhere(name: string): string {
-  return `${name} has a layer that its registry does not hold (a foreign layer).`;
+/** Returns what is wrong with the layers that a manifest names, before any of them is read; undefined when they can be built on. */
+export function judgeLayers(layers: readonly Descriptor[]): string | undefined {
+  if (layers.length > BASE_LAYERS_MAX)
+    return `has ${layers.length} layers, and at most ${BASE_LAYERS_MAX} leave room for those of products and customizations: squash some of them.`;
+  return layers.some(isElsewhere) ? 'has a layer that its registry does not hold (a foreign layer).' : undefined;
 }
 
 /** The refusal of an image that has nothing for the platform. */

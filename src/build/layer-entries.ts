@@ -201,7 +201,8 @@ function linkedFile(listing: MergedListing, path: string): ListingEntry | undefi
 }
 
 function checked(header: TarHeader): TarHeader {
-  checkOwner(header);
+  const wrong = ownerFault(header);
+  if (wrong !== undefined) throw failure(`${wrong}.`);
   const { xattrs: written, ...rest } = header;
   const known = { ...rest, mtime: Math.min(header.mtime, TIME_MAX) };
   const capability = written?.[CAPABILITY_ATTRIBUTE];
@@ -211,12 +212,10 @@ function checked(header: TarHeader): TarHeader {
     : { ...known, xattrs: { [CAPABILITY_ATTRIBUTE]: Buffer.from(capability) } };
 }
 
-/** Throws BuildError for an owner that no sandbox has. */
-export function checkOwner({ path, uid, gid }: TarHeader): void {
-  if (uid <= ID_MAX && gid <= ID_MAX) return;
-  throw failure(
-    `${printable(path)} belongs to user ${uid}, group ${gid}; ids above ${ID_MAX} cannot be had in a sandbox.`,
-  );
+/** Returns what is wrong with an owner that no sandbox has, without a full stop; undefined for the others. */
+export function ownerFault({ path, uid, gid }: TarHeader): string | undefined {
+  if (uid <= ID_MAX && gid <= ID_MAX) return undefined;
+  return `/${printable(path)} belongs to user ${uid}, group ${gid}, and ids above ${ID_MAX} do not exist in a sandbox`;
 }
 
 function folderHeader(path: string, known: ListingEntry | undefined): TarHeader {

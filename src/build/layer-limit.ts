@@ -6,6 +6,8 @@ import { mergeLayers } from './layer-merge.ts';
 
 /** Docker accepts 125 layers (its maxLayerDepth); 25 of them are left for images that are built on this one. */
 export const IMAGE_LAYERS_MAX = 100;
+/** Room for the product's layer and for one into which all customization layers are merged. */
+export const BASE_LAYERS_MAX = IMAGE_LAYERS_MAX - 2;
 /** One more customization past the limit changes one group at most, so registries hold the others already. */
 const GROUP_SIZE = 25;
 

@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
+import { DEBIAN_FILES } from '../../test/debian-files.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { descriptorOf, digestOf } from '../../test/registry.ts';
 import { hostPlatform } from '../build/base-image.ts';
@@ -69,7 +70,7 @@ async function pushImages(): Promise<void> {
   const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [{ ...alone, platform }] };
   const release = 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\nVERSION_ID="13"\n';
   const system = await writeLayer(api.content, [entry('usr/lib/os-release', { content: release })]);
-  const database = [await writeLayer(api.content, [entry('var/lib/dpkg/status', { content: '' })])];
+  const database = [await writeLayer(api.content, DEBIAN_FILES)];
   const tags = {
     foreign: await write(JSON.stringify(index), MEDIA_TYPES.index),
     alone,
@@ -154,7 +155,7 @@ test('an image of another operating system than it was registered with', async (
   const image = await look('golden/debian:trixie');
   expect(image).toMatchObject({ healthy: false });
   expect(image['unhealthy_cause']).toBe(
-    `${peer.host}/golden/debian:trixie is Debian GNU/Linux 13 (trixie), not Debian 12: register it with the operating system that it has.`,
+    `${peer.host}/golden/debian:trixie is Debian GNU/Linux 13 (trixie), not Debian 12: its os-release says ID=debian, VERSION_ID=13, and Debian 12 is ID=debian, VERSION_ID=12.`,
   );
 });
 

@@ -1,6 +1,6 @@
 // Looks at what a registered base image's tag names, brings a new digest into content, and records it.
 import { hostPlatform } from '../build/base-image.ts';
-import { layerElsewhere, noImageFor } from '../build/base-image-pin.ts';
+import { judgeLayers, noImageFor } from '../build/base-image-pin.ts';
 import { BuildError } from '../build/build-error.ts';
 import { imageFault } from '../build/image-fault.ts';
 import type { BasePin } from '../build/plan.ts';
@@ -16,7 +16,7 @@ import type { JobContext } from '../db/queue-worker.ts';
 import { storableText } from '../db/storable-text.ts';
 import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
-import { copyArtifact, isElsewhere, readManifestOf } from '../oci/copy.ts';
+import { copyArtifact, readManifestOf } from '../oci/copy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isIndex } from '../oci/manifest.ts';
@@ -128,7 +128,8 @@ async function findImage(source: Source, root: Descriptor, name: string): Promis
   if (found === undefined) throw refused(noImageFor(name, platform));
   const image = await readManifestOf(source, found.image);
   // Before its other layers are read.
-  if (!isIndex(image) && image.layers.some(isElsewhere)) throw refused(layerElsewhere(name));
+  const wrong = isIndex(image) ? undefined : judgeLayers(image.layers);
+  if (wrong !== undefined) throw refused(`${name} ${wrong}`);
   return found;
 }
 

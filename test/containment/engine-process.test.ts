@@ -17,6 +17,7 @@ import type { ContentStore } from '../../src/oci/content.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { openDiskContent } from '../../src/oci/disk.ts';
 import { once } from '../../src/oci/manifest.ts';
+import { DEBIAN_12 } from '../debian-files.ts';
 
 let directory: string;
 let content: ContentStore;
@@ -27,7 +28,6 @@ const setup = () => ({
   contentDirectory: join(directory, 'content'),
   probe: sandboxMode,
 });
-const system = { name: 'Debian 12', distro: 'debian', version: '12' };
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'larder-engine-'));
@@ -52,7 +52,7 @@ async function strangeRoot(bytes: Buffer): Promise<Descriptor> {
 }
 
 const pinning = async (bytes: Buffer) =>
-  engine.run('pin-base-image', { root: await strangeRoot(bytes), name: 'x', system });
+  engine.run('pin-base-image', { root: await strangeRoot(bytes), name: 'x', system: DEBIAN_12 });
 
 /** Engine processes of this test's parent, by their number. */
 function engines(): number[] {
@@ -109,7 +109,9 @@ test('memory without end ends the process and not the worker; another process do
   await expect(task).rejects.toThrow(`used more than ${ENGINE_MEMORY_BYTES / 1024 ** 2} MiB of memory`);
   await expect(task).rejects.toBeInstanceOf(EngineProcessDied);
   expect(child.alive).toBe(false);
-  await expect(engine.run('pin-base-image', { root, name: 'x', system })).rejects.toMatchObject({ name: 'BuildError' });
+  await expect(engine.run('pin-base-image', { root, name: 'x', system: DEBIAN_12 })).rejects.toMatchObject({
+    name: 'BuildError',
+  });
 });
 
 test('a process that is killed fails its task with the signal, and says so in the log', async () => {
@@ -181,7 +183,7 @@ test('a broken channel of a worker that is gone ends the process', async () => {
   const child = startEngineChild({ setup: setup(), environment: harmlessEnvironment() });
   const task = child.run(
     'pin-base-image',
-    { root: await strangeRoot(gzipSync('x')), name: 'x', system },
+    { root: await strangeRoot(gzipSync('x')), name: 'x', system: DEBIAN_12 },
     { onCall: async () => undefined },
   );
   await expect(task).rejects.toBeInstanceOf(Error);

@@ -19,14 +19,9 @@ import type { TarHeader, TarInput } from '../../src/tar/entry.ts';
 import { archiveOf, entry } from '../../src/tar/fixtures.ts';
 import { checksumOf } from '../../src/tar/header.ts';
 import { formatHeader } from '../../src/tar/write.ts';
+import { DEBIAN_12, DEBIAN_FILES } from '../debian-files.ts';
 
-export const SYSTEM = { name: 'Debian 12', distro: 'debian', version: '12' };
 export const NAME = 'host/team/evil:1';
-
-/** The package database of a harmless image. */
-export const STATUS = entry('var/lib/dpkg/status', {
-  content: 'Package: base-files\nStatus: install ok installed\nVersion: 12\nArchitecture: all\n\n',
-});
 
 /** A layer as it lies in a registry: compressed bytes, and the digest that the config claims for its tar. */
 export type HostileLayer = { bytes: Buffer; diffId: Digest };
@@ -66,7 +61,7 @@ export type HostileImage = {
 
 /** Puts an image into a store and answers what a tag of it would name. */
 export async function storeImage(content: ContentStore, image: HostileImage): Promise<Descriptor> {
-  const layers = image.layers ?? [await layerWith([STATUS])];
+  const layers = image.layers ?? [await layerWith([...DEBIAN_FILES])];
   const config = bytesOf(image.config, {
     ...hostPlatform(),
     config: {},
@@ -93,7 +88,7 @@ function bytesOf(given: object | Buffer | undefined, harmless: object): Buffer {
 /** Pins an image as the worker does. */
 export async function pin(image: HostileImage, content = memoryContent()): Promise<BasePin> {
   const root = await storeImage(content, image);
-  return await pinBaseImage({ workspace: { content }, root, name: NAME, system: SYSTEM });
+  return await pinBaseImage({ workspace: { content }, root, name: NAME, system: DEBIAN_12 });
 }
 
 /**

@@ -17,13 +17,14 @@ import { memoryContent } from '../../src/oci/memory.ts';
 import { AptError } from '../../src/recipes/apt-command.ts';
 import { statusForApt } from '../../src/recipes/dpkg-status.ts';
 import { entry } from '../../src/tar/fixtures.ts';
+import { DEBIAN_FILES } from '../debian-files.ts';
 import { openGround, ways } from './attempts.ts';
 import { headerOnly, layerOf, layerWith, measuredPin, pin, refusalOf } from './hostile-images.ts';
 
 const installed = (name: string, more = '') =>
   `Package: ${name}\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n${more}\n`;
 const imageOf = async (status: string) => ({
-  layers: [await layerWith([entry('var/lib/dpkg/status', { content: status })])],
+  layers: [await layerWith([...DEBIAN_FILES, entry('var/lib/dpkg/status', { content: status })])],
 });
 
 describe('a package database', () => {

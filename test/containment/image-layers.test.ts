@@ -10,6 +10,7 @@ import { archiveOf, entry } from '../../src/tar/fixtures.ts';
 import type { ListingEntry } from '../../src/tar/listing.ts';
 import { readTar } from '../../src/tar/read.ts';
 import { writeTar } from '../../src/tar/write.ts';
+import { DEBIAN_FILES, DPKG_STATUS_FILE } from '../debian-files.ts';
 import {
   digestOf,
   type HostileLayer,
@@ -20,11 +21,11 @@ import {
   NAME,
   pin,
   refusalOf,
-  STATUS,
 } from './hostile-images.ts';
 
 const file = (path: string, more: Partial<TarHeader> = {}): TarInput => entry(path, { content: '', ...more });
-const refusedWith = async (entries: TarInput[]) => refusalOf({ layers: [await layerWith([STATUS, ...entries])] });
+const refusedWith = async (entries: TarInput[]) =>
+  refusalOf({ layers: [await layerWith([...DEBIAN_FILES, ...entries])] });
 
 describe('a layer says of an entry that it', () => {
   it.each([
@@ -38,7 +39,7 @@ describe('a layer says of an entry that it', () => {
       'the target of the link is longer',
     ],
     ['is a hard link to itself', [file('l', { type: 'hardlink', target: 'l' })], 'it is a hard link to itself'],
-    ['belongs to a user that no sandbox has', [file('a', { uid: 100_000 })], 'ids above 65535 cannot be had'],
+    ['belongs to a user that no sandbox has', [file('a', { uid: 100_000 })], 'ids above 65535 do not exist in a sandbox'],
     ['belongs to a user that no system has', [file('a', { uid: 2 ** 50 })], 'no user or group has the number'],
     ['removes nothing', [file('etc/.wh.')], 'the mark of a removed file names none'],
     ['removes the folder above', [file('etc/.wh...')], 'the mark of a removed file names none'],
@@ -101,7 +102,7 @@ describe('the root folder', () => {
   });
 
   it('is what the topmost layer says', async () => {
-    const [closed, open] = [await layerWith([STATUS, rootOf(0o700)]), await layerWith([rootOf(0o755)])];
+    const [closed, open] = [await layerWith([...DEBIAN_FILES, rootOf(0o700)]), await layerWith([rootOf(0o755)])];
     expect((await pin({ layers: [closed, open] })).layers).toHaveLength(2);
     expect(await refusalOf({ layers: [open, closed] })).toContain('root folder');
   });
@@ -144,7 +145,7 @@ describe('the bytes of a layer', () => {
   });
 
   it('are not those that the config names', async () => {
-    const layer = await layerWith([STATUS]);
+    const layer = await layerWith([...DEBIAN_FILES]);
     expect(await refusalOf({ layers: [{ ...layer, diffId: digestOf(Buffer.from('x')) }] })).toContain(
       'a layer is not the one that its config names',
     );
@@ -172,8 +173,8 @@ describe('the bytes of a layer', () => {
 describe('memory', () => {
   const manyEntries = (count: number, name: (at: number) => string) =>
     function* (): Generator<TarInput> {
-      yield STATUS;
-      for (let at = 0; at < count; at++) yield { header: { ...STATUS.header, path: name(at), size: 0 } };
+      yield* DEBIAN_FILES;
+      for (let at = 0; at < count; at++) yield { header: { ...DPKG_STATUS_FILE.header, path: name(at), size: 0 } };
     };
   const layerOfMany = async (entries: () => Iterable<TarInput>): Promise<HostileLayer> => {
     const parts: Buffer[] = [];
@@ -271,7 +272,8 @@ describe('laid out for a sandbox, a layer', () => {
 
   it('is pinned when it is harmless, and keeps its links', async () => {
     expect(
-      (await pin({ layers: [await layerWith([STATUS, file('bin', { type: 'symlink', target: 'usr/bin' })])] })).layers,
+      (await pin({ layers: [await layerWith([...DEBIAN_FILES, file('bin', { type: 'symlink', target: 'usr/bin' })])] }))
+        .layers,
     ).toHaveLength(1);
   });
 });

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { hostPlatform } from '../../src/build/base-image.ts';
 import { MEDIA_TYPES } from '../../src/oci/descriptor.ts';
 import { describeBytes, EMPTY_CONFIG } from '../../src/oci/manifest.ts';
-import { layerWith, pin, refusalOf, STATUS } from './hostile-images.ts';
+import { DEBIAN_FILES } from '../debian-files.ts';
+import { layerWith, pin, refusalOf } from './hostile-images.ts';
 
 /** Ends the field and begins arguments of the sandbox, as an argument file separates them. */
 const INJECTED = 'X=a\0--bind\0/\0/mnt\0';
@@ -148,7 +149,7 @@ describe('a manifest', () => {
   });
 
   it('names its own layer as the config', async () => {
-    const layer = await layerWith([STATUS]);
+    const layer = await layerWith([...DEBIAN_FILES]);
     const config = describeBytes(MEDIA_TYPES.config, layer.bytes);
     expect(await refusalOf({ layers: [layer], manifest: { config } })).toContain('the image config is not JSON');
   });

@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { pinBaseImage } from '../../src/build/base-image-pin.ts';
 import { openDiskContent } from '../../src/oci/disk.ts';
-import { NAME, SYSTEM } from './hostile-images.ts';
+import { DEBIAN_12 } from '../debian-files.ts';
+import { NAME } from './hostile-images.ts';
 
 const [directory = '', root = ''] = process.argv.slice(2);
 const content = await openDiskContent(directory);
-const end = await pinBaseImage({ workspace: { content }, root: JSON.parse(root), name: NAME, system: SYSTEM }).then(
+const end = await pinBaseImage({ workspace: { content }, root: JSON.parse(root), name: NAME, system: DEBIAN_12 }).then(
   () => 'pinned',
   (error: unknown) => String(error),
 );
