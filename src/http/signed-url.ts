@@ -1,6 +1,6 @@
 // Addresses of files that need no token: what they name, until when, and a signature over both.
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type Digest, isDigest } from '../oci/descriptor.ts';
+import { type Digest, isDigest } from '../oci/digest.ts';
 
 export type SignedFile = { digest: Digest; filename: string; mime_type: string };
 

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ContentInfo, ContentStore } from './content.ts';
-import type { Digest } from './descriptor.ts';
+import type { Digest } from './digest.ts';
 
 type Opened = { store: ContentStore; close?: () => Promise<void> };
 

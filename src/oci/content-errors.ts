@@ -1,5 +1,5 @@
 // The three ways a content store refuses.
-import type { Digest } from './descriptor.ts';
+import type { Digest } from './digest.ts';
 
 /** Nothing is held under this digest. */
 export class ContentMissing extends Error {

@@ -2,7 +2,8 @@
 import { Readable } from 'node:stream';
 import type { ContentStore } from './content.ts';
 import { ContentMismatch } from './content-errors.ts';
-import { type Descriptor, type Digest, isDigest } from './descriptor.ts';
+import type { Descriptor, Digest } from './descriptor.ts';
+import { isDigest } from './digest.ts';
 import { describeBytes, isManifestType, MANIFEST_BYTES_MAX, parseManifest, readAtMost } from './manifest.ts';
 import type { Target } from './target.ts';
 

@@ -1,6 +1,6 @@
 // The content store's face: bytes by digest. A directory, memory or an object store stands behind it.
 import type { Readable } from 'node:stream';
-import type { Digest } from './descriptor.ts';
+import type { Digest } from './digest.ts';
 
 export type ContentInfo = { digest: Digest; size: number };
 

@@ -81,15 +81,3 @@ export type Healthcheck = {
   StartInterval?: number;
   Retries?: number;
 };
-
-const DIGEST = /^sha256:[a-f0-9]{64}$/;
-
-/** True for a well-formed sha256 digest (descriptor.md, "Digests"). */
-export function isDigest(text: string): text is Digest {
-  return DIGEST.test(text);
-}
-
-/** The 64 hex digits of a digest, as the catalog API spells file ids. */
-export function hexOf(digest: Digest): string {
-  return digest.slice('sha256:'.length);
-}

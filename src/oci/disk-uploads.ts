@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promise
 import { join } from 'node:path';
 import type { ContentInfo, UploadStore } from './content.ts';
 import { checkContent, OffsetMismatch } from './content-errors.ts';
-import type { Digest } from './descriptor.ts';
+import type { Digest } from './digest.ts';
 import type { DiskFolders } from './disk.ts';
 import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, ignoreMissing, writeAll } from './files.ts';
 

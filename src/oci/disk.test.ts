@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chunksOf, digestOf, listAll, testContentStore } from './content-conformance.ts';
-import { hexOf } from './descriptor.ts';
+import { hexOf } from './digest.ts';
 import { openDiskContent } from './disk.ts';
 
 testContentStore('disk', async () => {

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ByteRange, ContentInfo, ContentStore } from './content.ts';
 import { ContentMismatch, ContentMissing, checkContent } from './content-errors.ts';
-import { type Digest, hexOf, isDigest } from './descriptor.ts';
+import { type Digest, hexOf, isDigest } from './digest.ts';
 import { diskUploads } from './disk-uploads.ts';
 import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, gatherChunks, ignoreMissing, syncFolder, writeAll } from './files.ts';
 

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { readBounded } from './bounded-read.ts';
 import type { ContentStore } from './content.ts';
 import { ContentMismatch } from './content-errors.ts';
-import { type Descriptor, type Digest, type Index, isDigest, type Manifest, MEDIA_TYPES } from './descriptor.ts';
+import { type Descriptor, type Digest, type Index, type Manifest, MEDIA_TYPES } from './descriptor.ts';
+import { isDigest } from './digest.ts';
 import { JsonRefused, parseJsonObject } from './json-document.ts';
 
 /** distribution-spec, "Pushing Manifests": registries should take at least 4 MiB, and most take no more. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ByteRange, ContentStore, UploadStore } from './content.ts';
 import { ContentMissing, checkContent, OffsetMismatch } from './content-errors.ts';
-import type { Digest } from './descriptor.ts';
+import type { Digest } from './digest.ts';
 
 type Held = { bytes: Buffer; touchedAt: Date };
 

@@ -1,5 +1,6 @@
 // Referrers where a registry has no API for them: an index under a tag made of the subject's digest (distribution-spec, "Referrers Tag Schema").
-import { type Descriptor, type Digest, hexOf, type Index, MEDIA_TYPES } from './descriptor.ts';
+import { type Descriptor, type Digest, type Index, MEDIA_TYPES } from './descriptor.ts';
+import { hexOf } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import { describeBytes, encodeDocument } from './manifest.ts';
 

@@ -1,6 +1,7 @@
 // Manifests of a repository somewhere else: named, looked for, pushed (distribution-spec, "Pulling manifests" and "Pushing manifests").
 import { download } from './blob-download.ts';
-import { type Descriptor, type Digest, isDigest } from './descriptor.ts';
+import type { Descriptor, Digest } from './descriptor.ts';
+import { isDigest } from './digest.ts';
 import { asTemporary, RegistryError } from './errors.ts';
 import {
   describeBytes,
