@@ -39,7 +39,11 @@ describe('a layer says of an entry that it', () => {
       'the target of the link is longer',
     ],
     ['is a hard link to itself', [file('l', { type: 'hardlink', target: 'l' })], 'it is a hard link to itself'],
-    ['belongs to a user that no sandbox has', [file('a', { uid: 100_000 })], 'ids above 65535 do not exist in a sandbox'],
+    [
+      'belongs to a user that no sandbox has',
+      [file('a', { uid: 100_000 })],
+      'ids above 65535 do not exist in a sandbox',
+    ],
     ['belongs to a user that no system has', [file('a', { uid: 2 ** 50 })], 'no user or group has the number'],
     ['removes nothing', [file('etc/.wh.')], 'the mark of a removed file names none'],
     ['removes the folder above', [file('etc/.wh...')], 'the mark of a removed file names none'],
