@@ -31,7 +31,7 @@ export async function buildApplicationLayer(
   context: LayerContext,
 ): Promise<BuiltLayer | undefined> {
   const { workspace, log, signal } = context;
-  const roots = await prepareRoots(workspace, base.layers, { step: STEP, signal });
+  const roots = await prepareRoots(workspace, base.layers, { step: STEP, signal, chain: base.chain });
   await using given = openGivenFolder(workspace);
   await givePackages(given, plan.packages);
   await giveFiles(given, plan);

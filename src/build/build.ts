@@ -6,6 +6,7 @@ import type { BuiltLayer } from '../oci/layer.ts';
 import { buildApplicationLayer, hasApplicationLayer } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
 import { type BuildLog, type LogSink, openBuildLog } from './build-log.ts';
+import { ChainListing } from './chain-listing.ts';
 import { buildCustomization, customizationStep } from './customization-layers.ts';
 import { type ImageLayer, writeImage } from './image.ts';
 import { imageConfig, readEnvironment } from './image-config.ts';
@@ -47,7 +48,11 @@ export async function build(plan: BuildPlan, options: BuildOptions): Promise<Art
     ...layer,
     created_by: `base image ${plan.base.name}`,
   }));
-  let image: ImageState = { layers: plan.base.layers, listing: await readMergedListing(content, plan.base.listing) };
+  let image: ImageState = {
+    layers: plan.base.layers,
+    listing: await readMergedListing(content, plan.base.listing),
+    chain: new ChainListing(content),
+  };
   const application = await applicationLayer(plan, image, { ...options, log });
   if (application !== undefined) {
     below.push({ ...application, created_by: `${plan.product.key} ${plan.product.version}` });

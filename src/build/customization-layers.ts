@@ -141,7 +141,7 @@ async function runStage(
   await using given = openGivenFolder(workspace);
   await givePackages(given, packages);
   for (const hook of hooks.values()) await giveHook(given, hook);
-  const roots = await prepareRoots(workspace, image.layers, { step, signal });
+  const roots = await prepareRoots(workspace, image.layers, { step, signal, chain: image.chain });
   await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step, given: given.folder, signal }));
   const run = async (name: HookName): Promise<void> => {
     const hook = hooks.get(name);

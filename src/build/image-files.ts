@@ -5,6 +5,7 @@ import type { Digest } from '../oci/descriptor.ts';
 import { EntryTable } from '../tar/entry-table.ts';
 import { applyListing, layOver, type MergedListing, readListing } from '../tar/listing.ts';
 import { BuildError } from './build-error.ts';
+import type { ChainListing } from './chain-listing.ts';
 import { bytesOf } from './image.ts';
 import { imageFault } from './image-fault.ts';
 import { readImageFile } from './image-file.ts';
@@ -21,19 +22,20 @@ export const KEPT_FILES: readonly string[] = [
   'etc/ssl/certs/ca-certificates.crt',
 ];
 
-/** An image while it grows: its layers and what they hold together. */
-export type ImageState = { layers: LayerPin[]; listing: MergedListing };
+/** An image while it grows: its layers and what they hold together. `chain` is the same object from its first layer to its last. */
+export type ImageState = { layers: LayerPin[]; listing: MergedListing; chain?: ChainListing };
 
 const STEP = 'image files';
 
 /** The image with one layer more. Throws BuildError where it holds more than an image may. */
 export async function withLayer(
   content: ContentStore,
-  { layers, listing }: ImageState,
+  { layers, listing, ...rest }: ImageState,
   layer: LayerPin & { listing: Digest },
 ): Promise<ImageState> {
   const added = readListing(await content.open(layer.listing));
   return {
+    ...rest,
     layers: [...layers, { diff_id: layer.diff_id, descriptor: layer.descriptor }],
     listing: await asBuildErrors(() => applyListing(listing, added)),
   };

@@ -8,6 +8,7 @@ import type { TarInput } from '../tar/entry.ts';
 import { entry } from '../tar/fixtures.ts';
 import { disposable } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
+import { ChainListing } from './chain-listing.ts';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from './fixtures.ts';
 import type { LayerPin } from './plan.ts';
 import { prepareRoots, trimRoots } from './rootfs.ts';
@@ -101,6 +102,44 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     await expect(prepareRoots(workspace, [base, top], { step })).rejects.toThrow(BuildError);
     const left = await readdir(workspace.directory, { recursive: true });
     expect(left.filter((name) => name.includes('.part-'))).toEqual([]);
+  });
+
+  test('a layer is read once for its folder and once for those above it, however many they are', async () => {
+    const opened = new Map<string, number>();
+    const { content } = workspace;
+    const counting = {
+      ...content,
+      open: async (...args: Parameters<typeof content.open>) => {
+        opened.set(args[0], (opened.get(args[0]) ?? 0) + 1);
+        return await content.open(...args);
+      },
+    };
+    const layers = [base];
+    // Each names a file of a folder that only the base has.
+    for (let at = 0; at < 12; at++) layers.push(await layerOf([entry(`usr/bin/chain-${at}`, { content: `${at}` })]));
+    const counted = { ...workspace, content: counting };
+    const chain = new ChainListing(counting);
+    await prepareRoots(counted, layers.slice(0, 8), { step, chain });
+    const roots = await prepareRoots(counted, layers, { step, chain });
+    expect(roots).toHaveLength(13);
+    expect(Math.max(...opened.values())).toBe(2);
+  });
+
+  test('a chain that goes another way is read anew', async () => {
+    const [one, other] = [
+      await layerOf([entry('etc/one', { content: '1' })]),
+      await layerOf([entry('etc/two', { content: '2' })]),
+    ];
+    const chain = new ChainListing(workspace.content);
+    const names = async (layers: LayerPin[], count: number) => {
+      const found = await chain.below(layers, count);
+      return ['etc/one', 'etc/two'].filter((path) => found.has(path));
+    };
+    expect(await names([one, other], 2)).toEqual(['etc/one', 'etc/two']);
+    expect(await names([other, one], 1)).toEqual(['etc/two']);
+    const broken = { ...other, diff_id: one.diff_id };
+    await expect(names([other, broken], 2)).rejects.toMatchObject({ code: 'CONTENT_MISMATCH' });
+    expect(await names([other, one], 1)).toEqual(['etc/two']);
   });
 
   test('owners that no sandbox has are refused in words', async () => {

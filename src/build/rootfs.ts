@@ -3,13 +3,13 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, lstatSync } from 'node:fs';
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mergedListing } from '../oci/layer.ts';
 import { LAYER_READING } from '../oci/layer-limits.ts';
 import { uncompressed } from '../oci/layer-listing.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { readTar } from '../tar/read.ts';
 import { writeTar } from '../tar/write.ts';
 import { BuildError } from './build-error.ts';
+import { ChainListing } from './chain-listing.ts';
 import { asOwner, CommandFailed, inNewNamespace, runCommand } from './host-commands.ts';
 import { imageFileBytes } from './image-file.ts';
 import { overlayEntries } from './layer-entries.ts';
@@ -30,7 +30,12 @@ const ENTRY_BYTES = 4096;
 const FREE_SHARE_MIN = 0.05;
 const ROOM_EVERY_BYTES = 256 * 1024 ** 2;
 
-export type RootOptions = { step: string; signal?: AbortSignal | undefined };
+export type RootOptions = {
+  step: string;
+  signal?: AbortSignal | undefined;
+  /** Of the image that the layers are of, when more layers are laid out for it later; by default one for this call. */
+  chain?: ChainListing | undefined;
+};
 
 /**
  * The folders of these layers, the lowest first, for `openSandbox`. Throws BuildError for a layer that cannot be laid out and
@@ -39,6 +44,7 @@ export type RootOptions = { step: string; signal?: AbortSignal | undefined };
 export async function prepareRoots(workspace: Workspace, layers: LayerPin[], options: RootOptions): Promise<string[]> {
   const host = sandboxHost(workspace, options.step);
   const roots = ensureFolder(workspace, rootsName(host));
+  const listing = options.chain ?? new ChainListing(workspace.content);
   const folders: string[] = [];
   for (const [index, chain] of chainIds(layers).entries()) {
     const folder = join(roots, chain);
@@ -46,7 +52,7 @@ export async function prepareRoots(workspace: Workspace, layers: LayerPin[], opt
       await workspace.exclusive(
         `root ${folder}`,
         async () => {
-          if (!existsSync(folder)) await extractLayer({ workspace, host, folder, layers, index, options });
+          if (!existsSync(folder)) await extractLayer({ workspace, host, folder, layers, index, listing, options });
         },
         options.signal,
       );
@@ -77,6 +83,7 @@ type Extraction = {
   folder: string;
   layers: LayerPin[];
   index: number;
+  listing: ChainListing;
   options: RootOptions;
 };
 
@@ -110,12 +117,7 @@ async function extractLayer(work: Extraction): Promise<void> {
 }
 
 async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; target: string }): Promise<number> {
-  const { workspace, host, layers, index, options } = work;
-  let merged: ReturnType<typeof mergedListing> | undefined;
-  const below = (): ReturnType<typeof mergedListing> => {
-    merged ??= mergedListing(workspace.content, layers.slice(0, index));
-    return merged;
-  };
+  const { workspace, host, layers, index, listing, options } = work;
   let size = 0;
   const counted = async function* (entries: AsyncIterable<TarInput>): AsyncGenerator<TarInput, void> {
     let checkedAt = Number.NEGATIVE_INFINITY;
@@ -131,7 +133,7 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   const stream = await workspace.content.open(layer.descriptor.digest);
   try {
     const entries = overlayEntries(readTar(await uncompressed(stream), LAYER_READING), {
-      below,
+      below: () => listing.below(layers, index),
       fileBelow: (path) => imageFileBytes(workspace.content, { layers: layers.slice(0, index), path }),
     });
     const extract = hostToolCommand(host, {
