@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { nearestWord } from './nearest-word.ts';
 import { OIDC_SETTINGS, type OidcConfig, readOidc } from './oidc-config.ts';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -219,26 +220,7 @@ export function harmlessEnvironment(environment: Environment = process.env): Nod
 function unknownNames(environment: Environment): ConfigViolation[] {
   return Object.keys(environment)
     .filter((name) => name.startsWith('LARDER_') && SETTINGS[name] === undefined)
-    .map((name) => ({ name, message: `is no setting; the nearest is ${nearest(name)}` }));
-}
-
-function nearest(name: string): string {
-  const [first] = Object.keys(SETTINGS).sort((a, b) => editDistance(name, a) - editDistance(name, b));
-  return first ?? '';
-}
-
-/** Levenshtein's: single characters inserted, dropped or changed. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (const [line, letter] of [...from].entries()) {
-    const next = [line + 1];
-    for (let column = 1; column <= to.length; column++) {
-      const changed = (row[column - 1] ?? 0) + (letter === to[column - 1] ? 0 : 1);
-      next.push(Math.min(changed, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
+    .map((name) => ({ name, message: `is no setting; the nearest is ${nearestWord(name, Object.keys(SETTINGS))}` }));
 }
 
 function parseHost(text: string): string {

@@ -51,7 +51,8 @@ const WALLS: Record<string, readonly string[]> = {
   'operator-database': ['config', 'db', 'start-error'],
   'secret-file': [],
   version: [],
-  config: ['oidc-config'],
+  config: ['nearest-word', 'oidc-config'],
+  'nearest-word': [],
   'oidc-config': [],
   log: [],
   'start-error': [],
@@ -61,7 +62,7 @@ const WALLS: Record<string, readonly string[]> = {
   host: [],
   contract: [],
   client: ['contract'],
-  cli: ['client', 'contract', 'customization', 'tar', 'version'],
+  cli: ['client', 'contract', 'customization', 'nearest-word', 'tar', 'version'],
   http: [
     'catalog',
     'client',

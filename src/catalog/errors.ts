@@ -29,17 +29,20 @@ export class CatalogError extends Error {
   readonly code: CatalogErrorCode;
   /** All of them for INVALID, empty otherwise. */
   readonly violations: Violation[];
+  /** What is not found, for NOT_FOUND. */
+  readonly noun: string | undefined;
 
-  constructor(code: CatalogErrorCode, message: string, violations: Violation[] = []) {
+  constructor(code: CatalogErrorCode, message: string, violations: Violation[] = [], noun?: string) {
     super(message);
     this.code = code;
     this.violations = violations;
+    this.noun = noun;
   }
 }
 
 /** The refusal of a path id. The text is the same whether the thing never was, is malformed, or is another's. */
 export function notFound(noun: string): CatalogError {
-  return new CatalogError('NOT_FOUND', `The ${noun} is not found`);
+  return new CatalogError('NOT_FOUND', `The ${noun} is not found`, [], noun);
 }
 
 /** Throws INVALID when there is at least one violation. */

@@ -13,7 +13,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
 import { takeTurn } from '../db/turns.ts';
 import { CatalogError, notFound, refuse } from './errors.ts';
-import { requireUuids } from './ids.ts';
+import { isUuid, requireUuids } from './ids.ts';
 import { giveUpDeliveriesOf } from './notification-deliveries.ts';
 import type { Principal } from './principal.ts';
 import type { Seal } from './registries.ts';
@@ -170,8 +170,11 @@ export async function updateNotificationTypes(
         : [{ field: `configurations[${index}].provider_id`, message: 'This provider is named twice' }],
     ),
   );
-  const locked = await lockProviders(tx, principal, ids);
-  if (locked.length < ids.length) throw notFound('notification provider');
+  const malformed = ids.find((id) => !isUuid(id));
+  if (malformed !== undefined) throw notFound(`notification provider ${malformed}`);
+  const locked = new Set((await lockProviders(tx, principal, ids)).map(({ id }) => id));
+  const absent = ids.find((id) => !locked.has(id));
+  if (absent !== undefined) throw notFound(`notification provider ${absent}`);
   for (const { provider_id, enabled_notifications } of input.configurations) {
     await tx
       .updateTable('notification_providers')

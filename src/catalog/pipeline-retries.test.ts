@@ -73,7 +73,9 @@ test('a retry is a new pipeline of a person’s, and its release completes the r
   expect(before).not.toHaveProperty('retry_of_id');
   await catalog.finish(again);
   expect(await requestStatus()).toBe('COMPLETED');
-  await expect(retry(failed)).rejects.toMatchObject(refused(`The newer pipeline ${again} of the application has succ`));
+  await expect(retry(failed)).rejects.toMatchObject(
+    refused(`The newer pipeline ${again} of the application succeeded`),
+  );
 });
 
 test('a retry may fail, and be tried again', async () => {
@@ -121,12 +123,12 @@ test('an older plan that succeeds late does not end what failed after it', async
 describe('is refused', () => {
   test('of a pipeline that runs, succeeded or was cancelled', async () => {
     const first = await catalog.openPipeline(application);
-    await expect(retry(first)).rejects.toMatchObject(refused('The pipeline is IN_PROGRESS'));
+    await expect(retry(first)).rejects.toMatchObject(refused('This pipeline is IN_PROGRESS'));
     const second = await open();
     expect(await status(first)).toBe('CANCELLED');
-    await expect(retry(first)).rejects.toMatchObject(refused('The pipeline is CANCELLED'));
+    await expect(retry(first)).rejects.toMatchObject(refused('This pipeline is CANCELLED'));
     await catalog.finish(second);
-    await expect(retry(second)).rejects.toMatchObject(refused('The pipeline is SUCCEEDED'));
+    await expect(retry(second)).rejects.toMatchObject(refused('This pipeline is SUCCEEDED'));
   });
 
   test('while another pipeline of the application is open, of two at once the second', async () => {
@@ -136,7 +138,7 @@ describe('is refused', () => {
     expect(outcomes.map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
     const [other = ''] = await catalog.openPipelines(application);
     await expect(retry(failed)).rejects.toMatchObject(
-      refused(`The pipeline ${other} of the application has not ended`),
+      refused(`The pipeline ${other} of the application is still in progress.`),
     );
     expect(await catalog.openPipelines(application)).toEqual([other]);
   });
@@ -157,7 +159,7 @@ describe('is refused', () => {
     await fail(failed);
     const removal = { ...where(), kind: 'DELETION' as const, name: 'away', application_ids: [application] };
     await catalog.write((tx) => createApplicationRequest(tx, catalog.acme.principal, removal));
-    await expect(retry(failed)).rejects.toMatchObject(refused('The application was removed'));
+    await expect(retry(failed)).rejects.toMatchObject(refused('The application of this pipeline was removed'));
   });
 
   test('of what the organization cannot see', async () => {

@@ -25,7 +25,8 @@ export async function retryPipeline(
   const { application_id, keep_pins, force } = failed;
   const wish = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins, force };
   const [made] = await createPipelines(tx, [application_id], wish);
-  if (!made) throw new CatalogError('NOT_RETRYABLE', 'The application was removed');
+  if (!made)
+    throw new CatalogError('NOT_RETRYABLE', 'The application of this pipeline was removed, so it cannot be retried.');
   await sql`
     update pipelines made set retry_of_id = failed.id, version = failed.version, product_version = failed.product_version,
       customization_id = failed.customization_id, customization_version = failed.customization_version
@@ -54,7 +55,7 @@ async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retr
 async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promise<void> {
   const { id, application_id, status } = failed;
   if (status !== 'FAILED') {
-    throw new CatalogError('NOT_RETRYABLE', `The pipeline is ${status}; only a FAILED one is tried again`);
+    throw new CatalogError('NOT_RETRYABLE', `This pipeline is ${status}. Only a FAILED pipeline can be retried.`);
   }
   const found = await sql<{ open_id: string | null; newer_id: string | null; removed: boolean }>`
     select a.removed_at is not null as removed,
@@ -68,12 +69,16 @@ async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promis
     from pipelines failed join applications a on a.id = failed.application_id
     where failed.id = ${id} and a.id = ${application_id}`.execute(tx);
   const { removed = true, open_id = null, newer_id = null } = found.rows[0] ?? {};
-  if (removed) throw new CatalogError('NOT_RETRYABLE', 'The application was removed');
+  if (removed)
+    throw new CatalogError('NOT_RETRYABLE', 'The application of this pipeline was removed, so it cannot be retried.');
   if (newer_id !== null) {
-    throw new CatalogError('NOT_RETRYABLE', `The newer pipeline ${newer_id} of the application has succeeded`);
+    throw new CatalogError(
+      'NOT_RETRYABLE',
+      `The newer pipeline ${newer_id} of the application succeeded, so this one cannot be retried.`,
+    );
   }
   if (open_id !== null) {
-    const message = `The pipeline ${open_id} of the application has not ended; try again when it has, if that is still needed`;
+    const message = `The pipeline ${open_id} of the application is still in progress. Wait for its end, then retry if that is still needed.`;
     throw new CatalogError('NOT_RETRYABLE', message);
   }
 }

@@ -1,12 +1,12 @@
 // Which offerings and which base image a request means: people name a product and see what there is.
 import type { Client } from '../client/client.ts';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
-import { PAGE_SIZE_MAX } from '../contract/limits.ts';
 import type { ApplicationOffering } from '../contract/offering.ts';
 import type { PackagingType } from '../contract/vocabulary.ts';
 import { CommandFailed, EXIT } from './io.ts';
-import { getBaseImage, UUID } from './lookup.ts';
-import { typedAs } from './words.ts';
+import { readAll } from './list.ts';
+import { getBaseImage } from './lookup.ts';
+import { typedAs, UUID } from './words.ts';
 
 export type Choice = { base: BaseImageDetailed; offeringIds: string[] };
 type Wish = { names: string[]; baseImage: string | undefined; type: PackagingType };
@@ -31,8 +31,8 @@ function fits({ operating_systems }: ApplicationOffering, { operating_system }: 
 async function offeringsOf(client: Client, name: string, type: PackagingType): Promise<Named> {
   if (UUID.test(name)) return { name, offerings: [await client.call('getOffering', { offering_id: name })] };
   const [product_key = '', branch] = name.split(':', 2);
-  const wish = { product_key, statuses: ['ENABLED' as const], packaging_types: [type], page_size: PAGE_SIZE_MAX };
-  const { items } = await client.call('listOfferings', wish);
+  const wish = { product_key, statuses: ['ENABLED' as const], packaging_types: [type] };
+  const items = await readAll((at) => client.call('listOfferings', { ...wish, ...at }));
   if (items.length === 0) {
     const what = type === 'CONTAINER_IMAGE' ? '' : ` as ${typedAs(type)}`;
     throw new CommandFailed(
@@ -50,8 +50,8 @@ async function offeringsOf(client: Client, name: string, type: PackagingType): P
 
 async function baseImagesFor(client: Client, type: PackagingType): Promise<BaseImageDetailed[]> {
   const packaging_type = type === 'OVA' ? ('OVA' as const) : ('CONTAINER_IMAGE' as const);
-  const wish = { packaging_type, statuses: ['ACTIVE' as const], page_size: PAGE_SIZE_MAX };
-  return (await client.call('listBaseImages', wish)).items;
+  const wish = { packaging_type, statuses: ['ACTIVE' as const] };
+  return await readAll((at) => client.call('listBaseImages', { ...wish, ...at }));
 }
 
 function nothingFits(named: readonly Named[], bases: readonly BaseImageDetailed[], given: boolean): CommandFailed {

@@ -68,7 +68,7 @@ describe('customize', () => {
     expect((await run(['customizations', 'get', id])).out).toContain('renamed');
     expect((await run(['customizations', 'delete', id])).code).toBe(0);
     expect((await run(['customizations', 'list'])).out).not.toContain('renamed');
-    expect((await run(['customizations', 'list', '--all'])).out).toContain('renamed');
+    expect((await run(['customizations', 'list', '--deleted'])).out).toContain('renamed');
   });
 
   test('shows what is taken but may not be meant, after an upload, an update and a get', async () => {

@@ -5,9 +5,12 @@ import { VERSION } from '../version.ts';
 import { addAccessCommands } from './commands/access.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addCatalogCommands } from './commands/catalog.ts';
+import { addCredentialCommands } from './commands/credentials.ts';
 import { addCustomizationCommands } from './commands/customizations.ts';
+import { addNotificationCommands } from './commands/notifications.ts';
 import { addPeopleCommands } from './commands/people.ts';
 import { addPlaceCommands } from './commands/places.ts';
+import { addProductCommands } from './commands/products.ts';
 import { addReleaseCommands } from './commands/releases.ts';
 import { addRequestCommands } from './commands/requests.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -37,11 +40,14 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
   // Before the commands, which take these settings over.
   addAccessCommands(program, io);
   addStatusCommand(program, io);
+  addProductCommands(program, io);
   addCatalogCommands(program, io);
   addRequestCommands(program, io);
   addCustomizationCommands(program, io);
   addReleaseCommands(program, io);
   addPlaceCommands(program, io);
+  addCredentialCommands(program, io);
+  addNotificationCommands(program, io);
   addPeopleCommands(program, io, operator);
   addAuditCommands(program, io);
   return program;

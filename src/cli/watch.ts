@@ -1,4 +1,6 @@
 // Follows pipelines until they end, a line for each change.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isAway } from '../client/problem-error.ts';
 import type { Pipeline } from '../contract/pipeline.ts';
 import type { Waiting } from '../contract/waiting.ts';
 import { CommandFailed } from './io.ts';
@@ -7,6 +9,9 @@ import type { Session } from './session.ts';
 
 /** People do not read faster, and the server answers this in a millisecond. */
 const POLL_MS = 1_000;
+
+/** A server that is restarted or upgraded, and a proxy that finds it again. */
+const AWAY_MS_MAX = 120_000;
 
 /** Where a pipeline stands, in a few words. */
 export function stageOf({
@@ -36,31 +41,60 @@ export function waitingOf({ waiting }: { waiting?: Waiting[] }): string | undefi
 
 /**
  * Asks again and again until no pipeline of the answer is in progress. Says each change. Throws CommandFailed when one
- * of them failed.
+ * of them failed. A server that does not answer is asked for `awayMsMax` before its error is thrown.
  */
-export async function watchPipelines(session: Session, ask: () => Promise<Pipeline[]>): Promise<Pipeline[]> {
+export async function watchPipelines<T extends { items: Pipeline[] }>(
+  session: Session,
+  ask: () => Promise<T>,
+  awayMsMax = AWAY_MS_MAX,
+): Promise<T> {
   const seen = new Map<string, string>();
   for (;;) {
-    const pipelines = await ask();
-    for (const pipeline of pipelines) sayChange(session, pipeline, seen);
-    if (pipelines.every(({ status }) => status !== 'IN_PROGRESS')) return finished(session, pipelines);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const answer = await askPatiently(session, ask, awayMsMax);
+    for (const pipeline of answer.items) sayChange(session, pipeline, seen);
+    if (answer.items.every(({ status }) => status !== 'IN_PROGRESS')) {
+      requireSuccess(session, answer.items);
+      return answer;
+    }
+    await sleep(POLL_MS);
   }
+}
+
+async function askPatiently<T>({ io }: Session, ask: () => Promise<T>, awayMsMax: number): Promise<T> {
+  let awaySince: number | undefined;
+  for (;;) {
+    try {
+      const answer = await ask();
+      if (awaySince !== undefined) io.err.write(`${clockTime()}  The server answers again.\n`);
+      return answer;
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      if (awaySince === undefined) {
+        awaySince = performance.now();
+        const seconds = Math.round(awayMsMax / 1000);
+        io.err.write(`${clockTime()}  ${clean(error.message)}. Trying again for ${seconds} s.\n`);
+      }
+      if (performance.now() - awaySince >= awayMsMax) throw error;
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+function clockTime(): string {
+  return new Date().toISOString().slice(11, 19);
 }
 
 function sayChange({ io }: Session, pipeline: Pipeline, seen: Map<string, string>): void {
   const stage = [stageOf(pipeline), waitingOf(pipeline)].filter((part) => part !== undefined).join(': ');
   if (seen.get(pipeline.id) === stage) return;
   seen.set(pipeline.id, stage);
-  const time = new Date().toISOString().slice(11, 19);
   // On the error stream: what follows on standard output may be JSON.
-  io.err.write(`${time}  ${pipeline.product.key} ${pipeline.version}  ${clean(stage)}\n`);
+  io.err.write(`${clockTime()}  ${pipeline.product.key} ${pipeline.version}  ${clean(stage)}\n`);
 }
 
-function finished({ io }: Session, pipelines: Pipeline[]): Pipeline[] {
+function requireSuccess({ io }: Session, pipelines: Pipeline[]): void {
   const failures = pipelines.filter(({ status }) => status === 'FAILED');
   for (const pipeline of failures)
     say({ ...io, out: io.err }, `${pipeline.product.key}: ${failureOf(pipeline) ?? 'failed'}`);
   if (failures.length > 0) throw new CommandFailed(`${failures.length} of ${pipelines.length} pipelines failed.`);
-  return pipelines;
 }

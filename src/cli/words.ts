@@ -12,3 +12,6 @@ export function wordOf<W extends string>(words: readonly W[], text: string): W {
 export function typedAs(word: string): string {
   return word.toLowerCase().replaceAll('_', '-');
 }
+
+/** How ids look. */
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -84,7 +84,7 @@ export async function readProblem(url: string, response: Response): Promise<Erro
   const text = await readText(url, response, PROBLEM_BYTES_MAX);
   const problem = problemOf(text, response);
   if (problem !== undefined) return new ProblemError(problem);
-  return new UnexpectedAnswerError(url, `it answered HTTP status ${status} with ${kindOf(response, text)}`);
+  return new UnexpectedAnswerError(url, `it answered HTTP status ${status} with ${kindOf(response, text)}`, status);
 }
 
 /** Undefined when the text holds no problem (RFC 9457). */

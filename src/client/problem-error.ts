@@ -12,15 +12,23 @@ export type ProblemDetails = {
   request_id?: string;
 };
 
+/** Problems whose detail is a sentence that needs no title before it. */
+const COMPLETE_DETAILS = ['/problems/not-found', '/problems/not-retryable'];
+
 /** The server refused. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
   readonly problem: ProblemDetails;
 
   constructor(problem: ProblemDetails) {
-    super(problem.detail === undefined ? problem.title : `${problem.title}: ${problem.detail}`);
+    super(messageOf(problem));
     this.problem = problem;
   }
+}
+
+function messageOf({ type, title, detail }: ProblemDetails): string {
+  if (detail === undefined) return title;
+  return COMPLETE_DETAILS.includes(type) ? detail : `${title}: ${detail}`;
 }
 
 /** No answer came, or only a part of one. */
@@ -37,10 +45,23 @@ export class UnreachableError extends Error {
 /** An answer came that is not of this API: a proxy's page, another server's. */
 export class UnexpectedAnswerError extends Error {
   override readonly name = 'UnexpectedAnswerError';
+  /** The HTTP status where that was wrong. */
+  readonly status: number | undefined;
 
-  constructor(url: string, reason: string) {
+  constructor(url: string, reason: string, status?: number) {
     super(`This is not Larder's API, or a broken one, at ${url}: ${reason}`);
+    this.status = status;
   }
+}
+
+/** Statuses of a server that starts or stops, or is busy, and of a proxy whose server is away (RFC 9110, section 15.6; RFC 6585). */
+const AWAY_STATUSES = [429, 502, 503, 504];
+
+/** True for an error that another try can end: no answer, or a server that is away for a moment. */
+export function isAway(error: unknown): error is Error {
+  if (error instanceof ProblemError) return AWAY_STATUSES.includes(error.problem.status);
+  if (error instanceof UnexpectedAnswerError) return AWAY_STATUSES.includes(error.status ?? 0);
+  return error instanceof UnreachableError;
 }
 
 /** fetch says only that it failed; its cause says why. */

@@ -24,7 +24,7 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 export const NOTIFICATION_LABELS: Record<NotificationType, { label: string; description: string }> = {
   CRITICAL_CVE_PATCH_AVAILABLE: {
     label: 'Vulnerability patched',
-    description: 'An application was released because a vulnerability in it was fixed.',
+    description: 'An application was released because a vulnerability in it was fixed, of any severity.',
   },
   APPLICATION_REQUEST_CREATED: {
     label: 'Application request created',

@@ -12,6 +12,7 @@ import {
   UPLOAD_TIMEOUT_MS,
   URL_LENGTH_MAX,
 } from './limits.ts';
+import { missingThing } from './missing-thing.ts';
 import { PROBLEM_CONTENT_TYPE, PROBLEMS, problemBody, Refusal } from './problems.ts';
 import { refusalOf } from './refuse.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
@@ -58,7 +59,13 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     .header('content-type', PROBLEM_CONTENT_TYPE)
     .removeHeader('content-length')
     .serializer((body) => JSON.stringify(body))
-    .send(problemBody(refusal, path));
+    .send(problemBody(refusal, path, missingOf(refusal, request)));
+}
+
+/** Of an endpoint alone: at other addresses there are no things. */
+function missingOf({ code, noun }: Refusal, { routeOptions, params }: FastifyRequest): string | undefined {
+  if (code !== 'not-found' || !('operation' in routeOptions.config)) return undefined;
+  return missingThing(params as Record<string, string>, noun);
 }
 
 /** Answers an address that the router could not read: like every address under which nothing is, 404. */

@@ -29,7 +29,9 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.close());
 
-const detail = 'There is nothing at this address that the organization of the token may see.';
+const detail = expect.stringMatching(
+  /^There is no (registry|customization|file) \S+( in catalog \S+)? that is visible to you\.$/,
+);
 const NOT_FOUND = { type: '/problems/not-found', title: 'Not found', status: 404, detail };
 const rival = () => ({ token: api.rival.access.OWNER });
 

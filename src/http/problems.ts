@@ -114,9 +114,9 @@ export const PROBLEMS = {
   },
   'not-retryable': {
     status: 409,
-    title: 'The pipeline cannot be tried again',
+    title: 'The pipeline cannot be retried',
     advice:
-      'A failed pipeline is tried again while its application is in the catalog, has no open pipeline, and nothing newer of it has succeeded.',
+      'A failed pipeline can be retried while its application is in the catalog, has no open pipeline, and nothing newer of it has succeeded.',
   },
   'limit-reached': {
     status: 409,
@@ -277,6 +277,8 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
 
 export type RefusalOptions = {
   detail?: string;
+  /** What is not found. */
+  noun?: string;
   violations?: readonly Violation[];
   /** Violations beyond those given, which are not listed. */
   more?: number;
@@ -289,6 +291,7 @@ export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: ProblemCode;
   readonly detail: string | undefined;
+  readonly noun: string | undefined;
   readonly violations: readonly Violation[];
   readonly more: number;
   readonly headers: Record<string, string>;
@@ -297,6 +300,7 @@ export class Refusal extends Error {
     super(options.detail ?? PROBLEMS[code].title, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.detail = options.detail;
+    this.noun = options.noun;
     this.violations = options.violations ?? [];
     this.more = options.more ?? 0;
     this.headers = options.headers ?? {};
@@ -315,10 +319,14 @@ export function problemType(code: ProblemCode): string {
   return `/problems/${code}`;
 }
 
-/** The answer's body for a refusal. */
-export function problemBody(refusal: Refusal, instance: string): Problem | ConstraintsViolationsError {
+/** The answer's body for a refusal. `missing`: what a 404 of an endpoint is about. */
+export function problemBody(
+  refusal: Refusal,
+  instance: string,
+  missing?: string,
+): Problem | ConstraintsViolationsError {
   const { status, title, advice } = PROBLEMS[refusal.code];
-  const detail = refusal.detail ?? (refusal.code === 'invalid-request' ? violationsDetail(refusal) : advice);
+  const detail = refusal.detail ?? missing ?? (refusal.code === 'invalid-request' ? violationsDetail(refusal) : advice);
   return {
     type: problemType(refusal.code),
     title,

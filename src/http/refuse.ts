@@ -53,8 +53,8 @@ function ofIdentity(error: IdentityError): Refusal {
 }
 
 function ofRules(error: CatalogError | IdentityError, code: ProblemCode): Refusal {
-  // One text for every thing that cannot be seen, whether it never was or is another organization's.
-  if (code === 'not-found') return new Refusal(code);
+  // Its text is made of the request and the noun (missing-thing.ts): the same for what never was and for another organization's.
+  if (code === 'not-found') return new Refusal(code, error.noun === undefined ? {} : { noun: error.noun });
   if (code === 'invalid-request') return invalid(error.violations, { cause: error });
   return new Refusal(code, { detail: error.message, cause: error });
 }

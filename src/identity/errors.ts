@@ -58,18 +58,25 @@ export class IdentityError extends Error {
   readonly code: IdentityErrorCode;
   /** All of them for INVALID, empty otherwise. */
   readonly violations: readonly Violation[];
+  /** What is not found, for NOT_FOUND. */
+  readonly noun: string | undefined;
 
-  constructor(code: IdentityErrorCode, message: string, options: ErrorOptions & { violations?: Violation[] } = {}) {
+  constructor(
+    code: IdentityErrorCode,
+    message: string,
+    options: ErrorOptions & { violations?: Violation[]; noun?: string } = {},
+  ) {
     super(message, options);
     this.name = 'IdentityError';
     this.code = code;
     this.violations = options.violations ?? [];
+    this.noun = options.noun;
   }
 }
 
 /** The refusal of a path id. The text is the same whether the thing never was, is another's, or is not for the caller. */
 export function notFound(noun: string): IdentityError {
-  return new IdentityError('NOT_FOUND', `The ${noun} is not found`);
+  return new IdentityError('NOT_FOUND', `The ${noun} is not found`, { noun });
 }
 
 /** Throws INVALID when there is at least one violation. */

@@ -26,6 +26,9 @@ export function addAuditCommands(program: Command, io: Io): void {
           ['TO', ({ subject_kind, subject_id }) => [subject_kind, subject_id].filter(Boolean).join(' ')],
         ]),
       );
+      if (page.next_cursor !== undefined) {
+        io.err.write(`Showing the newest ${page.items.length}; «larder audit export» writes all of them.\n`);
+      }
     }),
   );
   withFilters(audit.command('export').description('all changes as JSON lines, the newest first')).action(

@@ -1,9 +1,9 @@
 // Commands that read what may be chosen and what was chosen: offerings, applications, catalogs, operating systems.
 import { type Command, Option } from 'commander';
 import type { CatalogSettings } from '../../contract/catalog-settings.ts';
-import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import { UNVERIFIED_IMAGES } from '../../contract/vocabulary.ts';
 import type { Io } from '../io.ts';
+import { addList, type PageOptions, readPages, sayRest, withPages } from '../list.ts';
 import { sayFields, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
 import { addGet } from './get.ts';
@@ -19,31 +19,33 @@ export function addCatalogCommands(program: Command, io: Io): void {
       ...{ for: operating_systems.map(({ name }) => name).join(', '), id },
     }),
   });
-  offerings
-    .command('list', { isDefault: true })
-    .description('list what can be requested')
+  addList(offerings, 'list what can be requested')
     .option('--product <key>', 'only this product')
     .option('--branch <branch>', 'only this branch')
     .option('--os <name>', 'only for this operating system, by name')
     .action(
-      inSession<{ product?: string; branch?: string; os?: string }>(io, async ({ client, show }, options) => {
-        const page = await client.call('listOfferings', {
-          page_size: PAGE_SIZE_MAX,
-          ...(options.product === undefined ? {} : { product_key: options.product }),
-          ...(options.branch === undefined ? {} : { branch: options.branch }),
-          ...(options.os === undefined ? {} : { operating_system_name: options.os }),
-        });
-        show(page, ({ items }) =>
-          sayTable(io, items, [
-            ['PRODUCT', ({ product }) => product.key],
-            ['BRANCH', ({ branch }) => branch],
-            ['TYPE', ({ packaging_type }) => packaging_type],
-            ['STATUS', ({ status }) => status],
-            ['FOR', ({ operating_systems }) => operating_systems.map(({ name }) => name).join(', ')],
-            ['ID', ({ id }) => id],
-          ]),
-        );
-      }),
+      inSession<PageOptions & { product?: string; branch?: string; os?: string }>(
+        io,
+        async ({ client, show }, options) => {
+          const filters = {
+            ...(options.product === undefined ? {} : { product_key: options.product }),
+            ...(options.branch === undefined ? {} : { branch: options.branch }),
+            ...(options.os === undefined ? {} : { operating_system_name: options.os }),
+          };
+          const page = await readPages(options, (at) => client.call('listOfferings', { ...filters, ...at }));
+          show(page, ({ items }) =>
+            sayTable(io, items, [
+              ['PRODUCT', ({ product }) => product.key],
+              ['BRANCH', ({ branch }) => branch],
+              ['TYPE', ({ packaging_type }) => packaging_type],
+              ['STATUS', ({ status }) => status],
+              ['FOR', ({ operating_systems }) => operating_systems.map(({ name }) => name).join(', ')],
+              ['ID', ({ id }) => id],
+            ]),
+          );
+          sayRest(io, page);
+        },
+      ),
     );
   const applications = program.command('applications').description('list and show the applications of the catalog');
   addGet(applications, io, {
@@ -55,17 +57,15 @@ export function addCatalogCommands(program: Command, io: Io): void {
       ...{ release: last && `${last.version}-r${last.revision}`, pipeline: latest_pipeline?.status, id },
     }),
   });
-  applications
-    .command('list', { isDefault: true })
-    .description('list the applications of the catalog')
+  addList(applications, 'list the applications of the catalog')
     .option('--product <key>', 'only this product')
     .action(
-      inSession<{ product?: string }>(io, async ({ client, catalogId, show }, { product }) => {
-        const page = await client.call('listApplications', {
+      inSession<PageOptions & { product?: string }>(io, async ({ client, catalogId, show }, { product, ...pages }) => {
+        const filters = {
           catalog_id: await catalogId(),
-          page_size: PAGE_SIZE_MAX,
           ...(product === undefined ? {} : { product_key: product }),
-        });
+        };
+        const page = await readPages(pages, (at) => client.call('listApplications', { ...filters, ...at }));
         show(page, ({ items }) =>
           sayTable(io, items, [
             ['PRODUCT', (application) => application.product.key],
@@ -77,39 +77,38 @@ export function addCatalogCommands(program: Command, io: Io): void {
             ['ID', ({ id }) => id],
           ]),
         );
+        sayRest(io, page);
       }),
     );
-  program
-    .command('catalogs')
-    .description('list the catalogs of the organization')
-    .action(
-      inSession(io, async ({ client, show }) => {
-        const page = await client.call('listCatalogs', { page_size: PAGE_SIZE_MAX });
-        show(page, ({ items }) =>
-          sayTable(io, items, [
-            ['NAME', ({ name }) => name],
-            ['CREATED', ({ created_at }) => shortTime(created_at)],
-            ['ID', ({ id }) => id],
-          ]),
-        );
-      }),
-    );
+  withPages(program.command('catalogs').description('list the catalogs of the organization')).action(
+    inSession<PageOptions>(io, async ({ client, show }, pages) => {
+      const page = await readPages(pages, (at) => client.call('listCatalogs', at));
+      show(page, ({ items }) =>
+        sayTable(io, items, [
+          ['NAME', ({ name }) => name],
+          ['CREATED', ({ created_at }) => shortTime(created_at)],
+          ['ID', ({ id }) => id],
+        ]),
+      );
+      sayRest(io, page);
+    }),
+  );
   addCatalogSettings(program, io);
-  program
-    .command('operating-systems')
-    .description('list the operating systems that base images can be of')
-    .action(
-      inSession(io, async ({ client, show }) => {
-        const page = await client.call('listOperatingSystems', { page_size: PAGE_SIZE_MAX });
-        show(page, ({ items }) =>
-          sayTable(io, items, [
-            ['NAME', ({ name }) => name],
-            ['STATUS', ({ status }) => status],
-            ['ID', ({ id }) => id],
-          ]),
-        );
-      }),
-    );
+  withPages(
+    program.command('operating-systems').description('list the operating systems that base images can be of'),
+  ).action(
+    inSession<PageOptions>(io, async ({ client, show }, pages) => {
+      const page = await readPages(pages, (at) => client.call('listOperatingSystems', at));
+      show(page, ({ items }) =>
+        sayTable(io, items, [
+          ['NAME', ({ name }) => name],
+          ['STATUS', ({ status }) => status],
+          ['ID', ({ id }) => id],
+        ]),
+      );
+      sayRest(io, page);
+    }),
+  );
 }
 
 type Settings = { unverifiedImages?: CatalogSettings['unverified_images'] };

@@ -2,10 +2,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CustomizationDetailed } from '../../contract/customization.ts';
 import type { UploadSource } from '../../contract/endpoint.ts';
-import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import type { Pipeline } from '../../contract/pipeline.ts';
 import { withArchive } from '../archive.ts';
 import type { Io } from '../io.ts';
+import { addList, type PageOptions, readPages, sayRest } from '../list.ts';
 import { getBaseImage } from '../lookup.ts';
 import { sayTable } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
@@ -32,14 +32,15 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .addOption(timeOption())
     .action(inSession<CustomizeOptions>(io, customize));
   const group = program.command('customizations').description('list and change customizations');
-  group
-    .command('list', { isDefault: true })
-    .description('list customizations')
-    .option('--all', 'deleted ones too')
+  addList(group, 'list customizations')
+    .option('--deleted', 'deleted ones too')
     .action(
-      inSession<{ all?: boolean }>(io, async ({ client, catalogId, show }, { all }) => {
-        const wish = { catalog_id: await catalogId(), active: !all, page_size: PAGE_SIZE_MAX };
-        show(await client.call('listCustomizations', wish), ({ items }) => sayCustomizations(io, items));
+      inSession<PageOptions & { deleted?: boolean }>(io, async ({ client, catalogId, show }, options) => {
+        const { deleted, ...pages } = options;
+        const filters = { catalog_id: await catalogId(), active: !deleted };
+        const page = await readPages(pages, (at) => client.call('listCustomizations', { ...filters, ...at }));
+        show(page, ({ items }) => sayCustomizations(io, items));
+        sayRest(io, page);
       }),
     );
   group
@@ -131,7 +132,8 @@ async function customize(session: Session, options: CustomizeOptions, [archive =
   const id = await withArchive({ io, path: archive, timeMax }, create);
   const get = async (): Promise<CustomizationDetailed> =>
     await client.call('getCustomization', { catalog_id, customization_id: id });
-  if (options.watch) await watchPipelines(session, async () => pipelinesOf(session, catalog_id, await get()));
+  if (options.watch)
+    await watchPipelines(session, async () => ({ items: await pipelinesOf(session, catalog_id, await get()) }));
   session.show(await get(), (made) => sayCustomization(io, made));
 }
 

@@ -7,24 +7,28 @@ import { inSession, type Session } from '../session.ts';
 
 export type Fields = Record<string, string | number | boolean | undefined>;
 
-type Get<T> = {
+type Get<T, O> = {
   /** The noun: `base image`. */
   noun: string;
   /** How it may be named (default: its id). */
   by?: string;
-  load(session: Session, name: string): Promise<T>;
+  load(session: Session, name: string, options: O): Promise<T>;
   fields(thing: T): Fields;
 };
 
-/** Adds `get` to the commands of a noun. */
-export function addGet<T>(group: Command, io: Io, { noun, by = 'its id', load, fields }: Get<T>): void {
-  group
+/** Adds `get` to the commands of a noun. `O`: options that the caller adds to it. */
+export function addGet<T, O extends object = object>(
+  group: Command,
+  io: Io,
+  { noun, by = 'its id', load, fields }: Get<T, O>,
+): Command {
+  return group
     .command('get')
     .description(`show ${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`)
     .argument(`<${noun}>`, by)
     .action(
-      inSession(io, async (session, _options, [name = '']) => {
-        const thing = await named(noun, name, load(session, name));
+      inSession<O>(io, async (session, options, [name = '']) => {
+        const thing = await named(noun, name, load(session, name, options));
         session.show(thing, (one) => sayFields(io, fields(one)));
       }),
     );

@@ -1,8 +1,9 @@
 // Commands for who may come in and how much there may be: users, API tokens, quotas.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { API_TOKEN_DAYS_MAX, PAGE_SIZE_MAX } from '../../contract/limits.ts';
+import { API_TOKEN_DAYS_MAX } from '../../contract/limits.ts';
 import { ROLES, type Role, TOKEN_SCOPES, type TokenScope } from '../../contract/vocabulary.ts';
 import { CommandFailed, EXIT, type Io } from '../io.ts';
+import { addList, type PageOptions, readPages, sayRest } from '../list.ts';
 import { apiTokenId, userId } from '../lookup.ts';
 import type { OperatorTools } from '../operate.ts';
 import { say, sayTable, shortTime } from '../output.ts';
@@ -52,18 +53,17 @@ function addTokens(group: Command, io: Io, operator: OperatorTools | undefined):
       ...{ ends: shortTime(expires_at), used: shortTime(last_used_at) || 'never', id },
     }),
   });
-  group
-    .command('list', { isDefault: true })
-    .description('list the tokens that work or are over: an owner’s whole organization’s, else one’s own')
+  addList(group, 'list the tokens that work or are over: an owner’s whole organization’s, else one’s own')
     .option('--user <user>', 'only tokens of this user, by name or id')
     .option('--removed', 'only tokens that were revoked')
     .action(
-      inSession<{ user?: string; removed?: boolean }>(io, async ({ client, show }, { user, removed }) => {
-        const page = await client.call('listApiTokens', {
-          page_size: PAGE_SIZE_MAX,
+      inSession<PageOptions & { user?: string; removed?: boolean }>(io, async ({ client, show }, options) => {
+        const { user, removed, ...pages } = options;
+        const filters = {
           ...(removed === true && { removed }),
           ...(user !== undefined && { user_id: await userId(client, user) }),
-        });
+        };
+        const page = await readPages(pages, (at) => client.call('listApiTokens', { ...filters, ...at }));
         show(page, ({ items }) =>
           sayTable(io, items, [
             ['NAME', ({ name }) => name],
@@ -76,6 +76,7 @@ function addTokens(group: Command, io: Io, operator: OperatorTools | undefined):
             ['ID', ({ id }) => id],
           ]),
         );
+        sayRest(io, page);
       }),
     );
   const create = group
@@ -167,16 +168,12 @@ function addUsers(group: Command, io: Io): void {
       ...{ made: shortTime(created_at), 'made by': created_by, id },
     }),
   });
-  group
-    .command('list', { isDefault: true })
-    .description('list the users')
+  addList(group, 'list the users')
     .option('--removed', 'only users who were removed')
     .action(
-      inSession<{ removed?: boolean }>(io, async ({ client, show }, { removed }) => {
-        const page = await client.call('listUsers', {
-          page_size: PAGE_SIZE_MAX,
-          ...(removed === true && { removed }),
-        });
+      inSession<PageOptions & { removed?: boolean }>(io, async ({ client, show }, { removed, ...pages }) => {
+        const filters = removed === true ? { removed } : {};
+        const page = await readPages(pages, (at) => client.call('listUsers', { ...filters, ...at }));
         show(page, ({ items }) =>
           sayTable(io, items, [
             ['NAME', ({ name }) => name],
@@ -186,6 +183,7 @@ function addUsers(group: Command, io: Io): void {
             ['ID', ({ id }) => id],
           ]),
         );
+        sayRest(io, page);
       }),
     );
   group

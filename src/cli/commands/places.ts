@@ -1,9 +1,9 @@
 // Commands for where things come from and go to: base images and registries.
 import { type Command, Option } from 'commander';
-import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import type { RegistryDetailed } from '../../contract/registry.ts';
 import { REGISTRY_PROVIDERS, type RegistryProvider } from '../../contract/vocabulary.ts';
 import { CommandFailed, EXIT, type Io } from '../io.ts';
+import { addList, type PageOptions, readPages, sayRest } from '../list.ts';
 import { getBaseImage, registryId } from '../lookup.ts';
 import { say, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
@@ -37,22 +37,20 @@ function addRegistries(group: Command, io: Io): void {
   const secret = new Option('--secret <secret>', 'password or key; better by the environment').env(
     'LARDER_REGISTRY_SECRET',
   );
-  group
-    .command('list', { isDefault: true })
-    .description('list registries')
-    .action(
-      inSession(io, async ({ client, show }) => {
-        const page = await client.call('listRegistries', { removed: false, page_size: PAGE_SIZE_MAX });
-        show(page, ({ items }) =>
-          sayTable(io, items, [
-            ['NAME', ({ name }) => name],
-            ['URL', ({ url }) => url],
-            ['HEALTHY', healthOf],
-            ['ID', ({ id }) => id],
-          ]),
-        );
-      }),
-    );
+  addList(group, 'list registries').action(
+    inSession<PageOptions>(io, async ({ client, show }, pages) => {
+      const page = await readPages(pages, (at) => client.call('listRegistries', { removed: false, ...at }));
+      show(page, ({ items }) =>
+        sayTable(io, items, [
+          ['NAME', ({ name }) => name],
+          ['URL', ({ url }) => url],
+          ['HEALTHY', healthOf],
+          ['ID', ({ id }) => id],
+        ]),
+      );
+      sayRest(io, page);
+    }),
+  );
   group
     .command('add')
     .description('register a registry')
@@ -134,23 +132,21 @@ function addBaseImages(group: Command, io: Io): void {
       },
     }),
   });
-  group
-    .command('list', { isDefault: true })
-    .description('list base images')
-    .action(
-      inSession(io, async ({ client, show }) => {
-        const page = await client.call('listBaseImages', { statuses: ['ACTIVE'], page_size: PAGE_SIZE_MAX });
-        show(page, ({ items }) =>
-          sayTable(io, items, [
-            ['NAME', ({ name }) => name],
-            ['IMAGE', ({ container_image }) => container_image],
-            ['OS', ({ operating_system }) => operating_system?.name],
-            ['HEALTHY', healthOf],
-            ['ID', ({ id }) => id],
-          ]),
-        );
-      }),
-    );
+  addList(group, 'list base images').action(
+    inSession<PageOptions>(io, async ({ client, show }, pages) => {
+      const page = await readPages(pages, (at) => client.call('listBaseImages', { statuses: ['ACTIVE'], ...at }));
+      show(page, ({ items }) =>
+        sayTable(io, items, [
+          ['NAME', ({ name }) => name],
+          ['IMAGE', ({ container_image }) => container_image],
+          ['OS', ({ operating_system }) => operating_system?.name],
+          ['HEALTHY', healthOf],
+          ['ID', ({ id }) => id],
+        ]),
+      );
+      sayRest(io, page);
+    }),
+  );
   group
     .command('add')
     .description('follow an image of a registry as a base image')

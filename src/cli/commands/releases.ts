@@ -5,6 +5,7 @@ import { PAGE_SIZE_DEFAULT } from '../../contract/limits.ts';
 import type { Pipeline } from '../../contract/pipeline.ts';
 import { PIPELINE_STATUSES } from '../../contract/vocabulary.ts';
 import type { Io } from '../io.ts';
+import { addList, type PageOptions, readPages, sayRest } from '../list.ts';
 import { say, sayFields, sayTable, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { failureOf, stageOf, waitingOf, watchPipelines } from '../watch.ts';
@@ -14,19 +15,19 @@ import { addGet, named } from './get.ts';
 /** Adds the commands. */
 export function addReleaseCommands(program: Command, io: Io): void {
   const releases = program.command('releases').description('list and show releases');
-  releases
-    .command('list', { isDefault: true })
-    .description('list releases, the newest first')
+  addList(releases, 'list releases, the newest first')
     .option('--application <id>', 'only releases of this application')
     .option('--digest <digest>', 'only the release that this digest names in its registry')
     .action(
-      inSession<{ application?: string; digest?: `sha256:${string}` }>(io, async (session, { application, digest }) => {
-        const page = await session.client.call('listReleases', {
+      inSession<ReleaseOptions>(io, async (session, { application, digest, ...pages }) => {
+        const filters = {
           catalog_id: await session.catalogId(),
-          page_size: PAGE_SIZE_DEFAULT,
           ...(application === undefined ? {} : { application_id: application }),
           ...(digest === undefined ? {} : { repo_digest: digest }),
-        });
+        };
+        const ask = (at: { page: number; page_size: number }) =>
+          session.client.call('listReleases', { ...filters, ...at });
+        const page = await readPages(pages, ask, PAGE_SIZE_DEFAULT);
         session.show(page, ({ items }) =>
           sayTable(io, items, [
             ['PRODUCT', ({ product }) => product?.key],
@@ -37,6 +38,7 @@ export function addReleaseCommands(program: Command, io: Io): void {
             ['ID', ({ id }) => id],
           ]),
         );
+        sayRest(io, page);
       }),
     );
   addGet(releases, io, RELEASE);
@@ -56,6 +58,8 @@ export function addReleaseCommands(program: Command, io: Io): void {
   addRetry(program, io);
 }
 
+type ReleaseOptions = PageOptions & { application?: string; digest?: `sha256:${string}` };
+
 const RELEASE = {
   noun: 'release',
   load: async ({ client, catalogId }: Session, release_id: string) =>
@@ -74,7 +78,7 @@ const RELEASE = {
   }),
 };
 
-type PipelineOptions = { application?: string; status?: Pipeline['status']; watch?: boolean };
+type PipelineOptions = PageOptions & { application?: string; status?: Pipeline['status']; watch?: boolean };
 
 function addPipelines(program: Command, io: Io): void {
   const pipelines = program.command('pipelines').description('list and show pipelines');
@@ -90,9 +94,7 @@ function addPipelines(program: Command, io: Io): void {
       ...{ application: pipeline.application_id, release: pipeline.release_id, id: pipeline.id },
     }),
   });
-  pipelines
-    .command('list', { isDefault: true })
-    .description('list pipelines, the newest first, or show one')
+  addList(pipelines, 'list pipelines, the newest first, or show one')
     .argument('[id]', 'only this pipeline')
     .option('--application <id>', 'only pipelines of this application')
     .addOption(
@@ -104,8 +106,8 @@ function addPipelines(program: Command, io: Io): void {
     .action(
       inSession<PipelineOptions>(io, async (session, options, [id]) => {
         const ask = await pipelineQuestion(session, options, id);
-        const pipelines = options.watch ? await watchPipelines(session, ask) : await ask();
-        session.show(pipelines, (all) =>
+        const page = options.watch ? await watchPipelines(session, ask) : await ask();
+        session.show(page.items, (all) =>
           sayTable(io, all, [
             ['PRODUCT', ({ product }) => product.key],
             ['VERSION', ({ version }) => version],
@@ -116,6 +118,7 @@ function addPipelines(program: Command, io: Io): void {
             ['REASON', (pipeline) => waitingOf(pipeline) ?? failureOf(pipeline)?.split('\n', 1)[0]],
           ]),
         );
+        sayRest(io, page);
       }),
     );
 }
@@ -136,18 +139,24 @@ function addRetry(program: Command, io: Io): void {
     );
 }
 
+/** Asks for the page that the options name, or for one pipeline as a page of its own. */
 async function pipelineQuestion(
-  session: Session,
-  options: PipelineOptions,
+  { client, catalogId }: Session,
+  { application, status, ...pages }: PipelineOptions,
   id?: string,
-): Promise<() => Promise<Pipeline[]>> {
-  const { client } = session;
-  const catalog_id = await session.catalogId();
-  if (id !== undefined) return async () => [await client.call('getPipeline', { catalog_id, pipeline_id: id })];
-  const { application: application_id, status } = options;
+): Promise<() => Promise<Output<'listPipelines'>>> {
+  const catalog_id = await catalogId();
+  if (id !== undefined) {
+    return async () => {
+      const items = [await named('pipeline', id, client.call('getPipeline', { catalog_id, pipeline_id: id }))];
+      return { page: 1, page_size: 1, total_size: 1, total_pages: 1, items };
+    };
+  }
   const filters = {
-    ...(application_id === undefined ? {} : { application_id }),
+    catalog_id,
+    ...(application === undefined ? {} : { application_id: application }),
     ...(status === undefined ? {} : { status }),
   };
-  return async () => (await client.call('listPipelines', { catalog_id, ...filters })).items;
+  const ask = (at: { page: number; page_size: number }) => client.call('listPipelines', { ...filters, ...at });
+  return async () => await readPages(pages, ask, PAGE_SIZE_DEFAULT);
 }

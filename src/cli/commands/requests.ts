@@ -1,10 +1,10 @@
 // Commands that ask for applications and for their removal, and follow what becomes of it.
 import { type Command, Option } from 'commander';
 import type { CatalogApplicationRequest } from '../../contract/application-request.ts';
-import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import { PACKAGING_TYPES, type PackagingType } from '../../contract/vocabulary.ts';
 import { chooseApplications } from '../choice.ts';
 import type { Io } from '../io.ts';
+import { addList, type PageOptions, readPages, sayRest } from '../list.ts';
 import { registryId } from '../lookup.ts';
 import { say, sayTable, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
@@ -68,18 +68,14 @@ export function addRequestCommands(program: Command, io: Io): void {
       ...{ waiting: waitingOf(request), made: shortTime(request.created_at), by: request.created_by, id: request.id },
     }),
   });
-  requests
-    .command('list', { isDefault: true })
-    .description('list application requests')
+  addList(requests, 'list application requests')
     .option('--remove', 'requests that remove, instead of those that add')
     .action(
-      inSession<{ remove?: boolean }>(io, async ({ client, catalogId, show }, { remove }) => {
-        const page = await client.call('listApplicationRequests', {
-          catalog_id: await catalogId(),
-          request_type: remove ? 'remove' : 'add',
-          page_size: PAGE_SIZE_MAX,
-        });
+      inSession<PageOptions & { remove?: boolean }>(io, async ({ client, catalogId, show }, { remove, ...pages }) => {
+        const filters = { catalog_id: await catalogId(), request_type: remove ? 'remove' : 'add' } as const;
+        const page = await readPages(pages, (at) => client.call('listApplicationRequests', { ...filters, ...at }));
         show(page, ({ items }) => sayRequests(io, items));
+        sayRest(io, page);
       }),
     );
 }
@@ -120,8 +116,9 @@ async function watchRequest(session: Session, { catalog_id, id }: { catalog_id: 
   await watchPipelines(session, async () => {
     const request = await session.client.call('getApplicationRequest', { catalog_id, application_request_id: id });
     const latest = request.applications.flatMap(({ latest_pipeline }) => latest_pipeline?.id ?? []);
-    return await Promise.all(
+    const items = await Promise.all(
       latest.map((pipeline_id) => session.client.call('getPipeline', { catalog_id, pipeline_id })),
     );
+    return { items };
   });
 }

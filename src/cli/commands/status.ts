@@ -1,9 +1,9 @@
 // What runs, what waits and for what, what failed and why, and what cannot be used: one screen.
 import type { Command } from 'commander';
-import type { Output } from '../../contract/endpoints.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import type { Pipeline } from '../../contract/pipeline.ts';
 import type { Io } from '../io.ts';
+import { readAll } from '../list.ts';
 import { clean, say, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { failureOf, stageOf, waitingOf } from '../watch.ts';
@@ -58,12 +58,8 @@ function waits(pipeline: Pipeline): boolean {
 
 /** Applications whose latest pipeline failed: what failed before that and succeeded since is history. */
 async function failedSection({ client }: Session, catalog_id: string): Promise<Section> {
-  const applications: Output<'listApplications'>['items'] = [];
-  for (let page = 1, pages = 1; page <= pages; page++) {
-    const answer = await client.call('listApplications', { catalog_id, page, page_size: PAGE_SIZE_MAX });
-    applications.push(...answer.items.filter(({ latest_pipeline }) => latest_pipeline?.status === 'FAILED'));
-    pages = answer.total_pages;
-  }
+  const all = await readAll((at) => client.call('listApplications', { catalog_id, ...at }));
+  const applications = all.filter(({ latest_pipeline }) => latest_pipeline?.status === 'FAILED');
   const lines = await Promise.all(
     applications.slice(0, LINES_MAX).flatMap(({ latest_pipeline }) => {
       if (latest_pipeline === undefined) return [];
@@ -80,12 +76,12 @@ function failedLine(pipeline: Pipeline): Line {
 
 async function unusableSection({ client }: Session): Promise<Section> {
   const [registries, images] = await Promise.all([
-    client.call('listRegistries', { removed: false, page_size: PAGE_SIZE_MAX }),
-    client.call('listBaseImages', { statuses: ['ACTIVE'], page_size: PAGE_SIZE_MAX }),
+    readAll((at) => client.call('listRegistries', { removed: false, ...at })),
+    readAll((at) => client.call('listBaseImages', { statuses: ['ACTIVE'], ...at })),
   ]);
   const lines = [
-    ...registries.items.map((one) => ({ kind: 'registry', ...one })),
-    ...images.items.map((one) => ({ kind: 'base image', ...one })),
+    ...registries.map((one) => ({ kind: 'registry', ...one })),
+    ...images.map((one) => ({ kind: 'base image', ...one })),
   ].flatMap(({ kind, name, healthy, unhealthy_cause, last_checked_at: since }) => {
     if (healthy !== false) return [];
     return [

@@ -1,0 +1,32 @@
+// Names in a 404 what is not there. The text depends on the request and the rules alone, never on what exists for others.
+
+/** Nouns of path parameters that are not their parameter's name. */
+const NOUNS: Record<string, string> = { api_token: 'API token', digest: 'file', provider: 'notification provider' };
+
+/** An id, a digest or a key; what is longer names nothing. */
+const ECHO_LENGTH_MAX = 100;
+
+/**
+ * The sentence for a path whose `noun` is not there: `There is no application X in catalog Y that is visible to you.`
+ * Without a noun it is the last thing of the path. Undefined for a path without parameters and no noun.
+ */
+export function missingThing(params: Readonly<Record<string, string>>, noun?: string): string | undefined {
+  const things = Object.entries(params).map(([name, value]) => ({ noun: nounOf(name), name: shortened(value) }));
+  const found = things.findIndex((one) => one.noun === noun);
+  const at = found === -1 && noun === undefined ? things.length - 1 : found;
+  const missing = things[at];
+  const what = missing === undefined ? noun : `${missing.noun} ${missing.name}`;
+  if (what === undefined) return undefined;
+  const above = (missing === undefined ? things : things.slice(0, at)).reverse();
+  const where = above.map((one) => ` ${one.noun === 'catalog' ? 'in' : 'of'} ${one.noun} ${one.name}`).join('');
+  return `There is no ${what}${where} that is visible to you.`;
+}
+
+function nounOf(parameter: string): string {
+  const name = parameter.replace(/_id(_or_key)?$/, '');
+  return NOUNS[name] ?? name.replaceAll('_', ' ');
+}
+
+function shortened(value: string): string {
+  return value.length > ECHO_LENGTH_MAX ? `${value.slice(0, ECHO_LENGTH_MAX)}…` : value;
+}
