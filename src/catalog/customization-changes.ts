@@ -61,7 +61,7 @@ export async function createCustomization(
 
 /**
  * Takes a new archive as the next version, which starts pipelines, or a new name or description, which starts nothing.
- * Throws NOT_FOUND, also for a deleted one.
+ * Throws NOT_FOUND, and DELETED for a deleted one.
  */
 export async function updateCustomization(
   tx: Transaction,
@@ -94,7 +94,7 @@ export async function updateCustomization(
 
 /**
  * Deletes softly: the rows and the archive stay, and every application that has it or is about to have it is built again
- * without it. Throws NOT_FOUND, also for one that was deleted before.
+ * without it. Throws NOT_FOUND, and DELETED for one that was deleted before.
  */
 export async function deleteCustomization(
   tx: Transaction,
@@ -130,14 +130,21 @@ async function lockOwn(
   path: { catalog_id: string; customization_id: string },
 ): Promise<LockedCustomization> {
   requireUuids('customization', path.catalog_id, path.customization_id);
-  const found = await sql<LockedCustomization>`
-    select c.id, c.catalog_id, c.version, c.product_key, c.branch, c.base_image_id
+  const found = await sql<LockedCustomization & { removed_at: Date | null }>`
+    select c.id, c.catalog_id, c.version, c.product_key, c.branch, c.base_image_id, c.removed_at
     from customizations c join catalogs t on t.id = c.catalog_id and t.removed_at is null
     where c.id = ${path.customization_id} and c.catalog_id = ${path.catalog_id}
-      and c.organization_id = ${principal.organization_id} and c.removed_at is null
+      and c.organization_id = ${principal.organization_id}
     for no key update of c`.execute(tx);
   const customization = found.rows[0];
   if (!customization) throw notFound('customization');
+  if (customization.removed_at) {
+    const when = new Date(customization.removed_at).toISOString();
+    throw new CatalogError(
+      'DELETED',
+      `The customization was already deleted, at ${when}; it cannot be changed any more.`,
+    );
+  }
   return customization;
 }
 

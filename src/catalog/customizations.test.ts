@@ -1,4 +1,5 @@
 // Customizations from upload to release: what they touch, in which order they stack, what a broken one does, and every status.
+
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -227,8 +228,9 @@ describe('the story of a customization', () => {
       status: 'PROCESSING_DELETE_SUCCEEDED',
       succeeded_releases: [{ id: made.release_ids[0], customizations: [] }],
     });
-    await expect(remove(id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await expect(update(id, 'late')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const refusal = { code: 'DELETED', message: expect.stringContaining(`already deleted, at ${deleted.removed_at}`) };
+    await expect(remove(id)).rejects.toMatchObject(refusal);
+    await expect(update(id, 'late')).rejects.toMatchObject(refusal);
   });
 
   test('every answer fits the contract', async () => {

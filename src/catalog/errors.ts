@@ -4,6 +4,8 @@
 export const CATALOG_ERROR_CODES = [
   /** Nothing of that id that this organization may see; foreign and malformed ids are told apart by nobody. */
   'NOT_FOUND',
+  /** It was deleted: it can be read and no longer changed. Only whoever may read it is told so. */
+  'DELETED',
   /** The values do not fit together or name what is not there; `violations` says which. */
   'INVALID',
   /** The filter names a product without a released application in the catalog. */

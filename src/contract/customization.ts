@@ -189,7 +189,8 @@ const deleteCustomization = defineEndpoint({
   method: 'DELETE',
   path: '/v1/catalogs/{catalog_id}/customizations/{customization_id}',
   summary: 'Delete a customization',
-  description: 'Everything that it touched is built again without it.',
+  description:
+    'Everything that it touched is built again without it. It can still be read afterwards, and listed with `active=false`; a second DELETE and a PATCH answer 404 and say when it was deleted.',
   tag: 'Customizations',
   access: WRITERS,
   params: customizationParams,

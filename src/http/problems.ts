@@ -102,6 +102,11 @@ export const PROBLEMS = {
     title: 'Not found',
     advice: 'There is nothing at this address that the organization of the token may see.',
   },
+  deleted: {
+    status: 404,
+    title: 'It was deleted',
+    advice: 'The detail names the time. It can still be read, and can be neither changed nor deleted again.',
+  },
   'method-not-allowed': {
     status: 405,
     title: 'The method is not allowed here',
@@ -236,6 +241,7 @@ export type ProblemCode = keyof typeof PROBLEMS;
 /** Each way in which the catalog refuses, as a problem. */
 export const CATALOG_PROBLEMS = {
   NOT_FOUND: 'not-found',
+  DELETED: 'deleted',
   INVALID: 'invalid-request',
   NOT_RELEASED: 'not-released',
   NOT_OWNED: 'not-owned',

@@ -130,6 +130,18 @@ describe('204', () => {
     expect((await api.ask('PATCH', location)).statusCode).toBe(204);
     expect((await api.ask('GET', location)).json()).toMatchObject({ version: 'v2' });
     expect((await api.ask('DELETE', location)).statusCode).toBe(204);
+    const { removed_at: removed } = (await api.ask('GET', location)).json<{ removed_at: string }>();
+    const again = [
+      await api.ask('DELETE', location),
+      await api.ask('PATCH', location, formOf({ name: 'name', content: 'x' })),
+    ];
+    for (const answer of again) {
+      expect(answer.statusCode).toBe(404);
+      expect(answer.json()).toMatchObject({
+        type: '/problems/deleted',
+        detail: `The customization was already deleted, at ${removed}; it cannot be changed any more.`,
+      });
+    }
   });
 });
 
