@@ -69,6 +69,7 @@ export async function build(plan: BuildPlan, options: BuildOptions): Promise<Art
       log,
       signal,
       pin,
+      epoch: plan.epoch,
       name: options.names.get(pin.id),
       inspection,
       image,

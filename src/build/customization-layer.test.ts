@@ -1,4 +1,5 @@
 // The files layer: what is in it, that it depends on nothing else, and what it takes from the image.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -62,6 +63,54 @@ const debian = {
   'etc/group': 'root:x:0:\n',
   'etc/ssl/certs/ca-certificates.crt': UNICODE_ROOT,
 };
+
+it('makes the same bytes whenever the archive is uploaded, with the newest time of the archive', async () => {
+  const content = memoryContent();
+  const bytes = await packed([
+    rootfs('etc', { mtime: EPOCH - 9 }),
+    rootfs('etc/a', { content: 'a', mtime: EPOCH - 5 }),
+    rootfs('etc/b', { content: 'b', mtime: EPOCH }),
+    rootfs('etc/ahead', { content: 'x', mtime: 4_000_000_000 }),
+    rootfs('etc/link', { type: 'symlink', target: 'a', mtime: EPOCH - 7 }),
+    rootfs('etc/hard', { type: 'hardlink', target: 'rootfs/etc/a', mtime: EPOCH - 5 }),
+    yaml('files: [{path: /etc/text, content: x}]'),
+  ]);
+  const { digest: archive } = await content.put(chunked(bytes));
+  const uploads = ['2026-11-28T00:00:00Z', '2031-01-01T12:34:56Z'].map(async (time) => {
+    const inspection = await inspectArchive(chunked(bytes), { now: new Date(time) });
+    const { epoch } = inspection;
+    const readBelow = async () => undefined;
+    return await buildFilesLayer({ content, archive, inspection, below: new Map(), epoch, readBelow });
+  });
+  const [first, second] = await Promise.all(uploads);
+  expect(first?.layer?.descriptor).toEqual(second?.layer?.descriptor);
+  const digest = first?.layer?.descriptor.digest ?? 'sha256:';
+  const read = await readAll(gunzipSync(await collect(await content.open(digest))));
+  expect(Object.fromEntries(read.map(({ name, header }) => [name, header.mtime]))).toEqual({
+    'etc/': EPOCH,
+    'etc/a': EPOCH - 5,
+    'etc/b': EPOCH,
+    'etc/ahead': EPOCH,
+    'etc/link': EPOCH,
+    'etc/hard': EPOCH,
+    'etc/text': EPOCH,
+  });
+});
+
+it('puts a certificate of another form into the image as OpenSSL reads it, with the mode of its file', async () => {
+  const path = 'usr/local/share/ca-certificates/a.crt';
+  const { read } = await build([
+    rootfs(path, { content: EXAMPLE_ROOT.replace(/^/gm, '  '), mode: 0o640 }),
+    rootfs('etc/same', { type: 'hardlink', target: `rootfs/${path}` }),
+    rootfs('etc/other', { content: 'other' }),
+  ]);
+  const file = read.find(({ name }) => name === path);
+  expect(file).toMatchObject({ content: EXAMPLE_ROOT, header: { type: 'file', mode: 0o640 } });
+  expect(read.find(({ name }) => name === 'etc/same')?.header).toMatchObject({ type: 'hardlink', target: path });
+  expect(read.find(({ name }) => name === 'etc/other')?.content).toBe('other');
+  const subject = execFileSync('openssl', ['x509', '-noout', '-subject_hash'], { input: file?.content ?? '' });
+  expect(subject.toString().trim()).toBe('3179e0d9');
+});
 
 it('holds everything with owner, mode and time', async () => {
   const { read, image, layer, tar } = await build(everything, debian);

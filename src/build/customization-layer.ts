@@ -19,7 +19,7 @@ export type FilesLayerInput = {
   inspection: Inspection;
   /** What the image holds before. */
   below: MergedListing;
-  /** Seconds since 1970: no file is younger. */
+  /** Seconds since 1970: no file is younger, and what has no time of its own gets this one. */
   epoch: number;
   /** The bytes of a file of the image, by the path of its listing; undefined when it has none. */
   readBelow: (path: string) => Promise<Buffer | undefined>;

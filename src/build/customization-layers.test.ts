@@ -77,7 +77,24 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
       /^scripts\/after-packages, line 3: failed/,
       /no way/,
     ],
-    ['final', '#!/no/such/program\n', /^scripts\/final: failed with code/, /no such/i],
+    [
+      'final',
+      '#!/no/such/program -x\n',
+      /^scripts\/final, line 1 \(#!\/no\/such\/program -x\): this image has no interpreter \/no\/such\/program; write/,
+      /under packages/,
+    ],
+    [
+      'final.sh',
+      '#!/usr/bin/env python9\n',
+      /^scripts\/final\.sh, line 1 \(#!\/usr\/bin\/env python9\): this image has no interpreter python9; write/,
+      /under packages/,
+    ],
+    [
+      'final',
+      '#!/etc/passwd\n',
+      /^scripts\/final, line 1 .*: the interpreter \/etc\/passwd is not executable/,
+      /image/,
+    ],
   ])('a failing script %s says where: %j', async (name, script, first, printed) => {
     const { pin, inspections } = await builds.customization([entry(`scripts/${name}`, { content: script })]);
     const plan = await builds.redisPlan({ packages: [], customizations: [pin] });

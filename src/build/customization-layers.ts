@@ -22,6 +22,8 @@ import { openSandbox } from './sandbox.ts';
 
 export type CustomizationInput = LayerContext & {
   pin: CustomizationPin;
+  /** Of the plan. */
+  epoch: number;
   /** That its author gave it. */
   name?: string | undefined;
   inspection: Inspection;
@@ -124,7 +126,7 @@ async function buildScriptedLayer(
     below: image.layers.map(({ diff_id }) => diff_id),
     packages: packages.map(({ digest }) => digest),
     hooks: hooks.map(({ path, digest }) => [path, digest]),
-    epoch: pin.epoch,
+    epoch: scriptEpoch(input),
     environment: input.environment,
   };
   return await cachedLayer(cacheContext(input, step), inputs, () => runStage(input, { step, image, stage }));
@@ -150,7 +152,7 @@ async function runStage(
   if (stage === 'packages') await run('before-packages');
   await installPackages(sandbox, {
     packages,
-    epoch: pin.epoch,
+    epoch: scriptEpoch(input),
     log,
     step,
     cause_kind: 'CUSTOMIZATION_BUILD_ERROR',
@@ -158,7 +160,7 @@ async function runStage(
   });
   await run(stage === 'packages' ? 'after-packages' : 'final');
   return await captureLayer(content, sandbox, {
-    epoch: pin.epoch,
+    epoch: scriptEpoch(input),
     step,
     below: image.listing,
     // What a person's script wrote, it meant; what only packages ran made is nobody's secret.
@@ -169,17 +171,25 @@ async function runStage(
   });
 }
 
+/** What packages and scripts write is as new as the base image at least; the time of the upload says nothing about it. */
+function scriptEpoch({ pin, epoch }: CustomizationInput): number {
+  return Math.max(pin.epoch, epoch);
+}
+
 /** The archive's scripts with all that their running needs, by name. */
 async function hooksOf(
-  { workspace: { content }, pin, inspection, environment, log, signal }: CustomizationInput,
+  input: CustomizationInput,
   { step, image }: Pick<StageInput, 'step' | 'image'>,
 ): Promise<Map<HookName, HookRun>> {
+  const { pin, inspection, environment, log, signal } = input;
+  const { content } = input.workspace;
   const scripts = await readHooks({ content, archive: pin.digest, inspection });
   const bash = ['bin/bash', 'usr/bin/bash'].some((path) => image.listing.has(path));
   const hooks = new Map<HookName, HookRun>();
   for (const { name, path } of inspection.hooks) {
     const script = scripts.get(name);
-    if (script !== undefined) hooks.set(name, { path, script, bash, step, epoch: pin.epoch, environment, log, signal });
+    if (script !== undefined)
+      hooks.set(name, { path, script, bash, step, epoch: scriptEpoch(input), environment, log, signal });
   }
   return hooks;
 }

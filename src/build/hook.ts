@@ -1,4 +1,5 @@
 // Runs a customization's script in the sandbox; a failure says which script, which line, and what was printed last.
+import { printable } from '../tar/header.ts';
 import { BuildError } from './build-error.ts';
 import type { BuildLog } from './build-log.ts';
 import type { GivenFolder } from './given-folder.ts';
@@ -41,6 +42,8 @@ export async function runHook(sandbox: Sandbox, given: GivenFolder, hook: HookRu
     { onOutput: log.write, merged: true, signal: hook.signal, wallClockMs: HOOK_WALL_CLOCK_MS },
   );
   if (exit.code === 0) return;
+  const missing = interpreterProblem(hook, exit, log.tail());
+  if (missing !== undefined) throw new BuildError(missing, { step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR' });
   throw new BuildError(`${failureOf(path, exit, log.tail())}\n${log.tail()}`, {
     step,
     cause_kind: 'CUSTOMIZATION_BUILD_ERROR',
@@ -55,11 +58,46 @@ function failureOf(path: string, exit: SandboxExit, printed: string): string {
     : `${where}: stopped, because it ${exit.why}.`;
 }
 
+/** What the sandbox prints when it cannot start a command. */
+const NOT_STARTED = /^bwrap: execvp .*: (No such file or directory|Permission denied)$/m;
+/** What env(1) of GNU and of BusyBox print; they end with 127. */
+const NOT_FOUND_BY_ENV =
+  /^(?:\S*\/)?env: (?:can't execute )?['‘](.*)['’]: (No such file or directory|Permission denied)$/m;
+
+/** Why a script did not begin, undefined when it did. */
+function interpreterProblem({ path, script }: HookRun, exit: SandboxExit, printed: string): string | undefined {
+  if (exit.why !== undefined) return undefined;
+  const first = firstLine(script);
+  const line = first.startsWith('#!') ? `${path}, line 1 (${printable(first)})` : path;
+  const notStarted = NOT_STARTED.exec(printed)?.[1];
+  const notFound = exit.code === 127 && /^#!\S*\/env\b/.test(first) ? NOT_FOUND_BY_ENV.exec(printed) : null;
+  const reason = notStarted ?? notFound?.[2];
+  if (reason === undefined) return undefined;
+  const interpreter = notFound?.[1] ?? shebangOf(script)[0] ?? SHELL;
+  return reason === 'Permission denied'
+    ? `${line}: the interpreter ${interpreter} is not executable in this image.`
+    : `${line}: this image has no interpreter ${interpreter}; write the script for one that it has, or add the package that has it under packages and run the script as after-packages or final.`;
+}
+
 /** The last line that the shell traced, or that an interpreter names in its complaint (`x.sh: 3:`, `line 3`). */
 function failedLine(printed: string): number | undefined {
   const found = [...printed.matchAll(/^\++ line (\d+):|\.(?:sh|py|pl): (\d+):|[,: ]line (\d+)\b/gm)].at(-1);
   const line = found?.[1] ?? found?.[2] ?? found?.[3];
   return line === undefined ? undefined : Number(line);
+}
+
+const SHELL = '/bin/sh';
+/** The kernel reads no more of it (BINPRM_BUF_SIZE). */
+const FIRST_LINE_BYTES_MAX = 256;
+
+function firstLine(script: Buffer): string {
+  return script.subarray(0, FIRST_LINE_BYTES_MAX).toString('latin1').split('\n')[0] ?? '';
+}
+
+/** The interpreter that the first line names, with its options; empty when it names none. */
+function shebangOf(script: Buffer): string[] {
+  const [, program, options = ''] = /^#![ \t]*(\S+)[ \t]*(.*)/.exec(firstLine(script)) ?? [];
+  return program === undefined ? [] : [program, ...options.split(/\s+/).filter(Boolean)];
 }
 
 const SHELLS = /(?:^|\/)(?:ba|da)?sh$/;
@@ -73,11 +111,10 @@ const TRACED = `PS4='+ line $LINENO: '; set -e -x; . "$0"`;
  * where the image has one.
  */
 export function hookCommand(script: Buffer, { path, bash }: { path: string; bash: boolean }): string[] {
-  const first = /^#![ \t]*(\S+)[ \t]*(.*)/.exec(script.subarray(0, 256).toString('latin1').split('\n')[0] ?? '');
-  const words =
-    first === null ? ['/bin/sh'] : [first[1] ?? '/bin/sh', ...(first[2] ?? '').split(/\s+/).filter(Boolean)];
+  const given = shebangOf(script);
+  const words = given.length === 0 ? [SHELL] : given;
   if (!words.some((word) => SHELLS.test(word))) return [...words, path];
-  const [program = '/bin/sh', ...options] = words;
+  const [program = SHELL, ...options] = words;
   const shell = bash && /^(?:\/usr)?\/bin\/sh$/.test(program) ? ['/bin/bash', '--posix', '-O', 'xpg_echo'] : [program];
   return [...shell, ...options, '-c', TRACED, path];
 }

@@ -66,7 +66,10 @@ export type CustomizationPin = {
   version: number;
   /** The uploaded archive. */
   digest: Digest;
-  /** Seconds since 1970: the ceiling for the times of its files, so that one archive makes one layer everywhere. */
+  /**
+   * The newest time in its archive, in seconds since 1970: the ceiling for the times of its files, and the time of what has none, so that one
+   * archive makes one layer everywhere and whenever it is uploaded.
+   */
   epoch: number;
   /** Packages it declares, solved on top of everything before it. */
   packages: PackagePin[];

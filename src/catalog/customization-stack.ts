@@ -12,7 +12,7 @@ export type StackedCustomization = {
   filename: string;
   /** The stored inspection of src/customization. */
   inspection: unknown;
-  /** Seconds since 1970 at which this version was uploaded. */
+  /** The newest time in the archive, in seconds since 1970; that of the upload for versions from before this was kept. */
   epoch: number;
 };
 
@@ -54,7 +54,7 @@ export async function findCustomizationStack(db: Database, pipelineId: string): 
           where rc.customization_id = s.id and r.application_id = s.application_id and rc.version < s.current) end as taken
       from applying s)
     select chosen.id, chosen.name, chosen.current, chosen.taken, v.digest, v.size_bytes, v.filename, v.inspection,
-      extract(epoch from v.created_at)::bigint as epoch
+      coalesce((v.inspection->>'epoch')::bigint, extract(epoch from v.created_at)::bigint) as epoch
     from chosen
     left join customization_versions v on v.customization_id = chosen.id and v.version = chosen.taken
     order by chosen.rank, chosen.created_at, chosen.id`.execute(db);

@@ -79,7 +79,7 @@ describe('refused as an entry', () => {
       (await refusalsOf(await patchedHeader((block) => block.write(type, 156))))[0];
     expect(await ofType('S')).toMatch(/^file:rootfs\/ok: the sparse file's map is malformed/);
     expect(await ofType('M')).toMatch(/^file:rootfs\/ok: archives in several volumes/);
-    expect(await ofType('Z')).toBe('file:rootfs/ok: entries of type "Z" are not known');
+    expect(await ofType('Z')).toBe('file:rootfs/ok: entries of type "Z" are not known; pack with another tar program');
   });
 
   it('entries beneath a file or a link, in either order', async () => {
@@ -97,7 +97,7 @@ describe('refused as an entry', () => {
 
   it('duplicates after cleaning', async () => {
     expect(await refusals(rootfs('a/b', { content: '' }), entry('./rootfs//a/./b', { content: '' }))).toEqual([
-      'file:rootfs//a/./b: the entry is there twice',
+      'file:rootfs//a/./b: the entry is there twice: the archive has two of this path, as «tar -r» makes them; pack the folder anew',
     ]);
   });
 

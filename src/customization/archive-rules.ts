@@ -6,6 +6,7 @@ import { HOOK_NAMES, type HookName, ROOTFS } from './inspection.ts';
 import { DECLARATION_BYTES_MAX, SCRIPT_BYTES_MAX } from './limits.ts';
 import { isMachinePath, nameProblem, targetProblem } from './names.ts';
 import type { Warnings } from './warnings.ts';
+import { quoted } from './yaml-fields.ts';
 
 export const DECLARATION = 'customization.yaml';
 const TOP = [DECLARATION, 'rootfs', 'scripts'];
@@ -55,12 +56,13 @@ export class Entries {
     if (path === '' || TOP.includes(top)) return undefined;
     if (this.#strangeTops.has(top)) return '';
     this.#strangeTops.add(top);
-    return `only ${DECLARATION}, rootfs/ and scripts/ may be at the top of the archive, not ${JSON.stringify(top)}`;
+    return `only ${DECLARATION}, rootfs/ and scripts/ may be at the top of the archive, not ${quoted(top)}; ${topRemedy(top)}`;
   }
 
   /** What is wrong with an entry beside the others. */
   relationProblem({ path, type, target }: Pick<TarHeader, 'path' | 'type' | 'target'>): string | undefined {
-    if (this.#byPath.has(path)) return 'the entry is there twice';
+    if (this.#byPath.has(path))
+      return 'the entry is there twice: the archive has two of this path, as «tar -r» makes them; pack the folder anew';
     if (type !== 'folder' && this.#implied.has(path)) return 'other entries are beneath it, so it must be a folder';
     const above = [...this.#newFoldersAbove(path)].find(
       (folder) => (this.#byPath.get(folder)?.type ?? 'folder') !== 'folder',
@@ -91,6 +93,18 @@ export class Entries {
   *#newFoldersAbove(path: string): Generator<string, void> {
     for (let at = parentOf(path); at !== '' && !this.#implied.has(at); at = parentOf(at)) yield at;
   }
+}
+
+/** Folders of the root of a Linux system (Filesystem Hierarchy Standard 3.0, 3.2). */
+const ROOT_FOLDERS = /^(bin|boot|etc|home|lib|lib32|lib64|media|mnt|opt|root|sbin|srv|usr|var)$/;
+
+/** What to do with an entry at the top of the archive that is none of the format's. */
+function topRemedy(top: string): string {
+  if (ROOT_FOLDERS.test(top)) return `move it to rootfs/${top}`;
+  if (/^customization\.ya?ml$/i.test(top)) return `rename it to ${DECLARATION}`;
+  if (/^scripts?$/i.test(top)) return 'rename it to scripts';
+  if (/^rootfs$/i.test(top)) return 'rename it to rootfs';
+  return 'leave it out, or, if the folder was packed, pack what is in it («tar -C FOLDER -czf …»)';
 }
 
 const COPYFILE = 'pack with COPYFILE_DISABLE=1 in the environment';

@@ -1,7 +1,8 @@
 // The entries of a customization's archive, read in the same way by the inspection and by the build.
 import type { TarEntry } from '../tar/entry.ts';
 import { readTar } from '../tar/read.ts';
-import { gunzipOne, type Progress } from './gunzip.ts';
+import { formatOf, HEAD_BYTES } from './file-formats.ts';
+import { GzipError, gunzipOne, type Progress } from './gunzip.ts';
 import { EXPANDED_BYTES_MAX } from './limits.ts';
 
 export type ArchiveOptions = Pick<NonNullable<Parameters<typeof readTar>[1]>, 'onBadEntry'> & { progress?: Progress };
@@ -14,5 +15,24 @@ export function readArchive(
   bytes: AsyncIterable<Uint8Array>,
   { progress, ...options }: ArchiveOptions = {},
 ): AsyncGenerator<TarEntry, void> {
-  return readTar(gunzipOne(bytes, progress), { ...options, holeBytesMax: EXPANDED_BYTES_MAX });
+  return readTar(refuseNested(gunzipOne(bytes, progress)), { ...options, holeBytesMax: EXPANDED_BYTES_MAX });
+}
+
+/** The same bytes. Throws GzipError NOT_TAR where they are another compression or archive once more. */
+async function* refuseNested(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  let head: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of bytes) {
+    if (head !== undefined) {
+      head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES)]);
+      checkHead(head);
+      if (head.length >= HEAD_BYTES) head = undefined;
+    }
+    yield chunk;
+  }
+}
+
+function checkHead(head: Buffer): void {
+  const found = formatOf(head);
+  if (found === undefined || found.name.startsWith('a tar archive')) return;
+  throw new GzipError('NOT_TAR', `the gzip file holds ${found.name} and not a tar archive: ${found.remedy}`);
 }

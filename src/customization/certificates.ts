@@ -14,6 +14,8 @@ export type TrustedCertificate = {
   in_rootfs: boolean;
   /** In one normal form: 64 columns, a line end behind. */
   pem: string;
+  /** True when the file of rootfs does not hold that form, so that the image gets it in place of the file's bytes. */
+  rewritten?: true;
   /** SHA-256 of the DER, hex. */
   fingerprint: string;
   subject: string;
@@ -22,7 +24,7 @@ export type TrustedCertificate = {
   not_after: string;
 };
 
-export type JudgedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_rootfs'> & {
+export type JudgedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_rootfs' | 'rewritten'> & {
   /** Which one it is in its text, from 0. */
   index: number;
   warnings: CertificateWarning[];
@@ -51,7 +53,7 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
   // First of all, so that a key is called a key even in a text that is broken elsewhere.
   if (holdsPrivateKey(text))
     throw new CertificateRefused('holds a private key; a trust store needs the certificate only');
-  const blocks = blocksOf(text.replace(BYTE_ORDER_MARK, ''));
+  const blocks = blocksOf(text.replace(BYTE_ORDER_MARK, '').replace(GLUED, '$1\n'));
   if (blocks.length === 0) throw noPem(text);
   const certificates: JudgedCertificate[] = [];
   const skipped: CertificateWarning[] = [];
@@ -71,14 +73,33 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
 
 /** U+FEFF, also where its bytes were read as Latin-1. */
 const BYTE_ORDER_MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
+/** The end of one block with the next one behind it on its line, as «cat» joins files without a line end. */
+const GLUED = /(-----END [A-Z0-9 ]{1,64}-----)(?=-----BEGIN )/g;
 /** An ASN.1 sequence with a length of two bytes, as each certificate is one; U+FFFD where it was read as UTF-8. */
 const DER = /^0[\x82\ufffd]/;
 
 function noPem(text: string): CertificateRefused {
   const what = 'holds no certificate in PEM (-----BEGIN CERTIFICATE-----)';
-  if (!DER.test(text)) return new CertificateRefused(what);
-  return new CertificateRefused(`${what}; it looks like DER, which «openssl x509 -inform DER» turns into PEM`);
+  const remedy = remedyFor(text);
+  return new CertificateRefused(remedy === undefined ? what : `${what}; it looks like ${remedy}`);
 }
+
+/** What a text without PEM looks like, and how it becomes PEM. Binary files come as Latin-1. */
+function remedyFor(text: string): string | undefined {
+  const head = text.slice(0, HEAD_LENGTH);
+  if (DER.test(text)) {
+    if (head.includes(SIGNED_DATA)) return 'PKCS #7, which «openssl pkcs7 -inform DER -print_certs» turns into PEM';
+    if (head.includes(DATA)) return 'PKCS #12, whose certificates «openssl pkcs12 -nokeys» turns into PEM';
+    return 'DER, which «openssl x509 -inform DER» turns into PEM';
+  }
+  if (head.includes('-\0-\0')) return 'UTF-16; save it as UTF-8';
+  return /^\s*MII[A-Za-z0-9+/]/.test(head) ? `PEM without its first and its last line; add them` : undefined;
+}
+
+const HEAD_LENGTH = 64;
+/** The object identifiers 1.2.840.113549.1.7.2 and 1.2.840.113549.1.7.1 in DER, read as Latin-1 (RFC 2315, 14). */
+const SIGNED_DATA = '\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02';
+const DATA = '\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01';
 
 function noneLeft(expired: string, count: number): CertificateRefused {
   const others = count === 1 ? '' : `; all ${count} have expired`;
@@ -116,7 +137,21 @@ function cutOff(index: number): CertificateRefused {
 
 function checkedLabel(label: string): string {
   if (LABELS.includes(label)) return label;
-  throw new CertificateRefused(`holds a PEM block "${label}"; only CERTIFICATE may be there`);
+  const command = CONVERSIONS[label];
+  const remedy = command === undefined ? '' : `; «${command} -in FILE -out NEW» turns it into one`;
+  throw new CertificateRefused(`holds a PEM block "${label}"; only CERTIFICATE may be there${remedy}`);
+}
+
+/** Commands that write certificates. x509 leaves out what a trusted certificate says about trust (openssl-x509(1)). */
+const CONVERSIONS: Record<string, string> = {
+  'TRUSTED CERTIFICATE': 'openssl x509',
+  PKCS7: 'openssl pkcs7 -print_certs',
+  'PKCS #7 SIGNED DATA': 'openssl pkcs7 -print_certs',
+};
+
+/** True when a text holds a certificate as every program reads it: each line at its begin, LF behind it. */
+export function holdsNormalForm(text: string, pem: string): boolean {
+  return text.startsWith(pem) || text.includes(`\n${pem}`);
 }
 
 /** True for text with the head of a private key of any kind, and of PKCS #12 turned to PEM. */

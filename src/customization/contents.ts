@@ -10,8 +10,8 @@ import type { Warnings } from './warnings.ts';
 
 type Judge = { violations: Violations; now: Date };
 
-/** Everything of an inspection but the sizes. What is wrong is added to the violations. */
-export function judgeContents(taken: Taken, judge: Judge): Omit<Inspection, 'size' | 'expanded'> {
+/** Everything of an inspection but sizes and times. What is wrong is added to the violations. */
+export function judgeContents(taken: Taken, judge: Judge): Omit<Inspection, 'size' | 'expanded' | 'epoch'> {
   const { declaration, certificates: declared } = judgeDeclaration(taken, judge);
   const certificates = trustedCertificates(taken, { declared, ...judge });
   const hooks = judgeHooks(taken, judge);
@@ -19,9 +19,12 @@ export function judgeContents(taken: Taken, judge: Judge): Omit<Inspection, 'siz
   const listing = taken.entries.listing;
   warnOfModes(listing, declaration, taken.warnings);
   const contents = { listing, declaration, certificates, hooks, ...taken.warnings.found };
-  if (!judge.violations.any && changesNothing(contents)) judge.violations.add('file', 'the archive changes nothing');
+  if (!judge.violations.any && changesNothing(contents)) judge.violations.add('file', NOTHING);
   return contents;
 }
+
+const NOTHING =
+  'the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml';
 
 function judgeDeclaration(
   { contents }: Taken,
@@ -110,7 +113,12 @@ const SPECIAL_BITS = [
   { bit: 0o1000, name: 'sticky' },
 ];
 
-function changesNothing({ listing, declaration, certificates, hooks }: Omit<Inspection, 'size' | 'expanded'>): boolean {
+function changesNothing({
+  listing,
+  declaration,
+  certificates,
+  hooks,
+}: Omit<Inspection, 'size' | 'expanded' | 'epoch'>): boolean {
   const { packages, files, users, environment, labels } = declaration;
   const lists = [listing.filter(({ path }) => path.startsWith(ROOTFS)), certificates, hooks, packages, files, users];
   return (

@@ -176,13 +176,13 @@ describe('refused, with the line', () => {
     ],
     [['a: 1', 'a: 2'], '2: the key "a" is there twice'],
     [['? [a]', ': b'], '1: a key must be text'],
-    [['environment: !!map {}'], '1: tags are not taken'],
-    [['environment: {A: !!str x}'], '1: tags are not taken'],
+    [['environment: !!map {}'], '1: tags (!!str) are not taken'],
+    [['environment: {A: !!str x}'], '1: tags (!!str) are not taken'],
     [['environment: !custom {}'], '1: is no YAML'],
     [['%YAML 1.1', '---', 'labels: {}'], '1: directives are not taken'],
     [['labels: {}', '---', 'labels: {}'], '2: one document is taken'],
     [['labels: {', 'x'], 'is no YAML that can be read'],
-    [['environment: &a {A: b}', 'labels: {<<: *a}'], '"<<" must have a text'],
+    [['environment: &a {A: b}', 'labels: {<<: *a}'], '2: merge keys (<<) are not taken'],
   ])('%j', (lines, message) => {
     expect(read(...lines).told.join('\n')).toContain(message);
   });

@@ -49,21 +49,28 @@ export class CustomizationError extends Error {
   }
 }
 
-/** Gathers violations up to the limit and counts the others. */
+/** The field of what concerns the archive as a whole. */
+const ARCHIVE = 'file';
+
+/** Gathers violations up to the limit and counts the others. Those of the archive as a whole come first, however many its entries have. */
 export class Violations {
-  readonly #listed: Violation[] = [];
+  readonly #ofArchive: Violation[] = [];
+  readonly #ofEntries: Violation[] = [];
   #more = 0;
 
   add(field: string, message: string): void {
-    if (this.#listed.length < VIOLATIONS_MAX) this.#listed.push({ field, message });
+    const list = field === ARCHIVE ? this.#ofArchive : this.#ofEntries;
+    if (list.length < VIOLATIONS_MAX) list.push({ field, message });
     else this.#more += 1;
   }
 
   get any(): boolean {
-    return this.#listed.length > 0;
+    return this.#ofArchive.length + this.#ofEntries.length > 0;
   }
 
   refusal(): ArchiveRefused {
-    return new ArchiveRefused(this.#listed, this.#more);
+    const all = [...this.#ofArchive, ...this.#ofEntries];
+    const more = this.#more + Math.max(0, all.length - VIOLATIONS_MAX);
+    return new ArchiveRefused(all.slice(0, VIOLATIONS_MAX), more);
   }
 }

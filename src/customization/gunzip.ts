@@ -2,9 +2,10 @@
 import { once } from 'node:events';
 import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib';
 import { ByteSource } from '../tar/byte-source.ts';
+import { formatOf, HEAD_BYTES, PACKING } from './file-formats.ts';
 import { ARCHIVE_BYTES_MAX, EXPANDED_BYTES_MAX, RATIO_FREE_BYTES, RATIO_MAX } from './limits.ts';
 
-export type GzipErrorCode = 'NOT_GZIP' | 'DAMAGED' | 'TRUNCATED' | 'TRAILING_DATA' | 'TOO_LARGE' | 'RATIO';
+export type GzipErrorCode = 'NOT_GZIP' | 'NOT_TAR' | 'DAMAGED' | 'TRUNCATED' | 'TRAILING_DATA' | 'TOO_LARGE' | 'RATIO';
 
 /** Compressed bytes that are refused. */
 export class GzipError extends Error {
@@ -59,22 +60,27 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, progress: Progress): A
   for await (const chunk of bytes) {
     progress.compressed += chunk.length;
     if (progress.compressed > ARCHIVE_BYTES_MAX)
-      throw new GzipError('TOO_LARGE', 'the archive is larger than an upload may be');
+      throw new GzipError('TOO_LARGE', `the archive is larger than an upload may be (${ARCHIVE_BYTES_MAX} bytes)`);
     yield chunk;
   }
 }
 
 /** Throws GzipError for more than an archive may become, or for more than its compressed bytes account for. */
 export function checkGrowth({ compressed, expanded }: Progress): void {
-  if (expanded > EXPANDED_BYTES_MAX) throw new GzipError('TOO_LARGE', 'the archive expands to more than 1 GiB');
+  if (expanded > EXPANDED_BYTES_MAX) {
+    throw new GzipError('TOO_LARGE', 'the archive expands to more than 1 GiB; split it into several customizations');
+  }
   if (expanded > RATIO_FREE_BYTES && expanded > compressed * RATIO_MAX) {
-    throw new GzipError('RATIO', `the archive expands to more than ${RATIO_MAX} times its size`);
+    const limit = `the archive expands to more than ${RATIO_MAX} times its size, which is taken below 10 MiB only`;
+    throw new GzipError('RATIO', `${limit}; leave out files of zeros, or make them in scripts/final`);
   }
 }
 
 async function readFrameHeader(source: ByteSource): Promise<void> {
   const fixed = await take(source, 10, 'NOT_GZIP');
-  if (fixed[0] !== 0x1f || fixed[1] !== 0x8b || fixed[2] !== 8) throw new GzipError('NOT_GZIP', notGzip(fixed));
+  if (fixed[0] !== 0x1f || fixed[1] !== 0x8b || fixed[2] !== 8) {
+    throw new GzipError('NOT_GZIP', await notGzip(fixed, source));
+  }
   const flags = fixed[3] ?? 0;
   if ((flags & RESERVED) !== 0) throw new GzipError('NOT_GZIP', 'this is not a gzip file: unknown flags');
   const header: Buffer[] = [fixed];
@@ -90,16 +96,21 @@ async function readFrameHeader(source: ByteSource): Promise<void> {
     throw new GzipError('DAMAGED', 'the gzip header is damaged');
 }
 
-const OTHER_FORMATS: readonly [Buffer, string][] = [
-  [Buffer.from('PK'), 'a zip archive'],
-  [Buffer.from('fd377a585a00', 'hex'), 'xz'],
-  [Buffer.from('28b52ffd', 'hex'), 'zstd'],
-  [Buffer.from('BZh'), 'bzip2'],
-];
-
-function notGzip(head: Buffer): string {
-  const found = OTHER_FORMATS.find(([magic]) => head.subarray(0, magic.length).equals(magic));
-  return `this is not a gzip file${found ? ` but ${found[1]}` : ''}: pack the folder with «tar czf»`;
+/** Says what the file is instead, from the head and what follows it. */
+async function notGzip(head: Buffer, source: ByteSource): Promise<string> {
+  const parts = [head];
+  for (let missing = HEAD_BYTES - head.length; missing > 0; ) {
+    const part = await source.some(missing);
+    if (part === undefined) break;
+    parts.push(Buffer.from(part));
+    missing -= part.length;
+  }
+  const bytes = Buffer.concat(parts);
+  if (bytes.length === 0) return `the file is empty: ${PACKING}`;
+  const found = formatOf(bytes);
+  return found === undefined
+    ? `this is not a gzip file: ${PACKING}`
+    : `this is not a gzip file but ${found.name}: ${found.remedy}`;
 }
 
 async function take(source: ByteSource, length: number, code: GzipErrorCode): Promise<Buffer> {
@@ -108,7 +119,8 @@ async function take(source: ByteSource, length: number, code: GzipErrorCode): Pr
   for (let missing = length; missing > 0; ) {
     const part = await source.some(missing);
     if (part === undefined) {
-      throw new GzipError(code, code === 'NOT_GZIP' ? notGzip(Buffer.concat(parts)) : 'the gzip file ends too early');
+      const isHead = code === 'NOT_GZIP';
+      throw new GzipError(code, isHead ? await notGzip(Buffer.concat(parts), source) : 'the gzip file ends too early');
     }
     parts.push(part);
     missing -= part.length;
@@ -202,7 +214,10 @@ async function expectTrailer(rest: AsyncIterable<Buffer>, expected: { crc: numbe
   let trailer = Buffer.alloc(0);
   for await (const part of rest) {
     trailer = Buffer.concat([trailer, part.subarray(0, 9)]);
-    if (trailer.length > 8) throw new GzipError('TRAILING_DATA', 'there is data behind the end of the gzip file');
+    if (trailer.length > 8) {
+      const remedy = 'pack all in one run of tar, and do not join files with cat';
+      throw new GzipError('TRAILING_DATA', `there is data behind the end of the gzip file; ${remedy}`);
+    }
   }
   if (trailer.length < 8) throw new GzipError('TRUNCATED', 'the gzip file ends too early');
   if (trailer.readUInt32LE(0) !== expected.crc || trailer.readUInt32LE(4) !== expected.size % 2 ** 32) {

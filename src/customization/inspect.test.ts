@@ -4,7 +4,7 @@ import { randomFillSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { archiveOf, chunked, entry, seededRandom, sha256 } from '../tar/fixtures.ts';
 import { ArchiveRefused } from './errors.ts';
@@ -164,17 +164,12 @@ describe('taken', () => {
 
 describe('refused as a whole', () => {
   it('what is no gzip, no tar, empty', async () => {
-    expect(await refusalsOf(Buffer.alloc(0))).toEqual([
-      'file: this is not a gzip file: pack the folder with «tar czf»',
-    ]);
+    expect(await refusalsOf(Buffer.alloc(0))).toEqual(['file: the file is empty: pack the folder with «tar czf»']);
     expect(await refusalsOf(await archiveOf([FILE]))).toEqual([
+      'file: this is not a gzip file but a tar archive without compression: compress it with «gzip FILE»',
+    ]);
+    expect(await refusalsOf(Buffer.from('hello'))).toEqual([
       'file: this is not a gzip file: pack the folder with «tar czf»',
-    ]);
-    expect(await refusalsOf(Buffer.from('PK\x03\x04 a zip, of all things'))).toEqual([
-      'file: this is not a gzip file but a zip archive: pack the folder with «tar czf»',
-    ]);
-    expect(await refusalsOf(zstdCompressSync(Buffer.from('x')))).toEqual([
-      'file: this is not a gzip file but zstd: pack the folder with «tar czf»',
     ]);
     expect(await refusalsOf(gzipSync('hello'))).toEqual(['file: this is not a tar archive']);
     expect((await refusalsOf(gzipSync(Buffer.alloc(5000, 'x'))))[0]).toContain('not a tar archive');
@@ -182,7 +177,9 @@ describe('refused as a whole', () => {
   });
 
   it('an archive that changes nothing', async () => {
-    const nothing = ['file: the archive changes nothing'];
+    const nothing = [
+      'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
+    ];
     expect(await refusals()).toEqual(nothing);
     expect(await refusals(entry(''), entry('rootfs'), entry('scripts'))).toEqual(nothing);
     expect(await refusals(yaml('# nothing yet'))).toEqual(nothing);
@@ -191,7 +188,9 @@ describe('refused as a whole', () => {
 
   it('trailing data: a second member, zeros, anything', async () => {
     const archive = await packed([FILE]);
-    const told = ['file: there is data behind the end of the gzip file'];
+    const told = [
+      'file: there is data behind the end of the gzip file; pack all in one run of tar, and do not join files with cat',
+    ];
     expect(await refusalsOf(Buffer.concat([archive, archive]))).toEqual(told);
     expect(await refusalsOf(Buffer.concat([archive, Buffer.alloc(1)]))).toEqual(told);
     expect(await refusalsOf(Buffer.concat([archive, Buffer.from('x')]), 1)).toEqual(told);
@@ -278,7 +277,9 @@ describe('refused as a whole', () => {
       return await refusalsOf(execFileSync('tar', ['-C', folder, '-Sczf', '-', 'rootfs'], { maxBuffer: 1 << 28 }));
     };
     expect(await sparse(9)).toEqual([]);
-    expect(await sparse(11)).toEqual(['file: the archive expands to more than 200 times its size']);
+    expect(await sparse(11)).toEqual([
+      'file: the archive expands to more than 200 times its size, which is taken below 10 MiB only; leave out files of zeros, or make them in scripts/final; the largest file up to there is rootfs/holes (11534336 bytes)',
+    ]);
     const tooMuch = 'the archive holds files of more than 1073741824 bytes in total, with the holes of sparse ones';
     expect(await sparse(1000, randomFillSync(Buffer.alloc(25 << 20)))).toEqual([`file: ${tooMuch}`]);
     expect((await sparse(2 ** 21))[0]).toContain('the holes of sparse files have more than 1073741824 bytes');

@@ -19,7 +19,9 @@ import {
   EXPANDED_BYTES_MAX,
   FOLDERS_MAX,
   NAMES_BYTES_MAX,
+  SECONDS_AHEAD_MAX,
 } from './limits.ts';
+import { MachineAttributes } from './machine-attributes.ts';
 import { Warnings } from './warnings.ts';
 
 /** Names of attributes in one warning. */
@@ -39,7 +41,7 @@ export async function inspectArchive(
   { now = new Date() }: InspectOptions = {},
 ): Promise<Inspection> {
   const iterator = bytes[Symbol.asyncIterator]();
-  const inspector = new Inspector();
+  const inspector = new Inspector(Math.floor(now.getTime() / 1000) + SECONDS_AHEAD_MAX);
   const progress: Progress = { compressed: 0, expanded: 0 };
   try {
     await inspector.read(unclosed(iterator), progress);
@@ -47,9 +49,10 @@ export async function inspectArchive(
     inspector.tellBroken(error);
     await drop(iterator);
   }
+  inspector.warnOfMachine();
   const contents = judgeContents(inspector.taken, { violations: inspector.violations, now });
   if (inspector.violations.any) throw inspector.violations.refusal();
-  return { size: progress.compressed, expanded: progress.expanded, ...contents };
+  return { size: progress.compressed, expanded: progress.expanded, epoch: inspector.newest, ...contents };
 }
 
 /** Reading may stop early, but the stream stays open: its other half goes into the content store. */
@@ -72,12 +75,22 @@ class TooMuch extends Error {}
 class Inspector {
   readonly violations = new Violations();
   readonly taken: Taken = { entries: new Entries(), contents: new Map(), warnings: new Warnings() };
+  /** Of all entries, in seconds since 1970, up to `#timeMax`. */
+  newest = 0;
+  readonly #timeMax: number;
+  readonly #ofMachine = new MachineAttributes();
   #count = 0;
+  /** The largest of the files so far, to name it where all together are too large. */
+  #largest: { path: string; size: number } | undefined;
   #namesBytes = 0;
   #certificates = 0;
   #certificateBytes = 0;
   /** Of all files, holes included. */
   #unpackedBytes = 0;
+
+  constructor(timeMax: number) {
+    this.#timeMax = timeMax;
+  }
 
   async read(bytes: AsyncIterable<Uint8Array>, progress: Progress): Promise<void> {
     const onBadEntry = (error: TarError) => {
@@ -102,9 +115,19 @@ class Inspector {
   /** Tells why reading ended early; what is no verdict on the archive is thrown on. */
   tellBroken(error: unknown): void {
     if (error instanceof TarError) this.#tell(error);
-    else if (error instanceof GzipError) this.violations.add('file', error.message);
+    else if (error instanceof GzipError) this.violations.add('file', error.message + this.#largestFor(error));
     else if (error instanceof TooMuch) this.violations.add('file', `the archive holds ${error.message}`);
     else throw error;
+  }
+
+  warnOfMachine(): void {
+    for (const message of this.#ofMachine.messages) this.taken.warnings.add('ATTRIBUTES_LOST', message);
+  }
+
+  #largestFor({ code }: GzipError): string {
+    if ((code !== 'RATIO' && code !== 'TOO_LARGE') || this.#largest === undefined) return '';
+    const { path, size } = this.#largest;
+    return `; the largest file up to there is ${printable(path)} (${size} bytes)`;
   }
 
   #tell({ reason, path }: TarError): void {
@@ -115,6 +138,7 @@ class Inspector {
     this.#count += 1;
     this.#namesBytes += Buffer.byteLength(entry?.name ?? '') + Buffer.byteLength(entry?.header.target ?? '');
     this.#unpackedBytes += entry?.header.size ?? 0;
+    if (entry !== undefined && entry.header.size > (this.#largest?.size ?? 0)) this.#largest = entry.header;
     if (this.#unpackedBytes > EXPANDED_BYTES_MAX)
       throw new TooMuch(`files of more than ${EXPANDED_BYTES_MAX} bytes in total, with the holes of sparse ones`);
     if (this.#count > ENTRIES_MAX) throw new TooMuch(`more than ${ENTRIES_MAX} entries`);
@@ -122,7 +146,8 @@ class Inspector {
   }
 
   async #take({ header, body }: TarEntry): Promise<void> {
-    const { path, type, mode, uid, gid, size, target } = header;
+    const { path, type, mode, uid, gid, size, target, mtime } = header;
+    if (mtime <= this.#timeMax) this.newest = Math.max(this.newest, mtime);
     if (path === '') return;
     const entry: ListingEntry = { path, type, mode, uid, gid, size };
     if (target !== undefined) entry.target = target;
@@ -133,10 +158,11 @@ class Inspector {
     if (this.taken.entries.folderCount > FOLDERS_MAX) throw new TooMuch(`entries in more than ${FOLDERS_MAX} folders`);
   }
 
-  #warnOfAttributes({ path, type, xattrs = {}, acl }: TarHeader): void {
+  #warnOfAttributes({ path, type, xattrs = {}, otherAttributes = [], acl }: TarHeader): void {
     // A hard link's are those of its file.
-    if (type !== 'file' && type !== 'folder') return;
-    const names = [...Object.keys(xattrs), ...(acl === undefined ? [] : ['access list'])];
+    if (type === 'hardlink') return;
+    const all = [...Object.keys(xattrs), ...otherAttributes, ...(acl === undefined ? [] : ['access list'])];
+    const names = all.filter((name) => !this.#ofMachine.count(name));
     if (names.length === 0) return;
     const shown = names.slice(0, ATTRIBUTES_SHOWN_MAX).map(printable).join(', ');
     const more = names.length > ATTRIBUTES_SHOWN_MAX ? ` and ${names.length - ATTRIBUTES_SHOWN_MAX} more` : '';

@@ -23,6 +23,8 @@ export type Inspection = {
   size: number;
   /** Bytes of the tar. */
   expanded: number;
+  /** The newest time in the archive, in seconds since 1970: the time of everything in a layer that has none of its own. */
+  epoch: number;
   /** Of the whole archive, names as in the archive (`rootfs/etc/motd`). */
   listing: Listing;
   declaration: Declaration;

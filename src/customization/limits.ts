@@ -20,6 +20,11 @@ export const NAME_BYTES_MAX = 255;
 export const PATH_BYTES_MAX = 4096;
 /** Components of a path; each is walked for every entry. */
 export const DEPTH_MAX = 64;
+/**
+ * How far a time may lie ahead of the upload: time zones and wrong clocks. A later one is not believed, and the file gets the newest time
+ * that is.
+ */
+export const SECONDS_AHEAD_MAX = 24 * 60 * 60;
 /** Violations told in one answer; the rest is counted. */
 export const VIOLATIONS_MAX = 100;
 

@@ -64,12 +64,15 @@ class Placement {
   /** Where the files of the archive went, for its hard links. */
   readonly #byName = new Map<string, string>();
   readonly #declared: Map<string, DeclaredFile>;
+  /** Certificates that the image gets in normal form, by the path of their file. */
+  readonly #rewritten: Map<string, string>;
   readonly #inspection: Inspection;
   readonly #below: MergedListing;
 
   constructor(inspection: Inspection, below: MergedListing) {
     this.#inspection = inspection;
     this.#below = below;
+    this.#rewritten = new Map(inspection.certificates.flatMap((one) => (one.rewritten ? [[one.file, one.pem]] : [])));
     this.#declared = new Map(inspection.declaration.files.map((file) => [file.path, file]));
   }
 
@@ -80,7 +83,10 @@ class Placement {
     else if (entry.type === 'symlink')
       this.#place(lexical, { type: 'symlink', mode: LINK_MODE, target: entry.target ?? '', origin });
     else if (entry.type === 'hardlink') this.#placeHardLink(lexical, { name: entry.target ?? '', origin });
-    else {
+    else if (this.#rewritten.has(lexical)) {
+      const mode = entry.mode & PLAIN_BITS;
+      this.#byName.set(entry.path, this.placeText(lexical, this.#rewritten.get(lexical) ?? '', mode));
+    } else {
       const size = { size: entry.size, ...(entry.digest === undefined ? {} : { digest: entry.digest }) };
       this.#byName.set(
         entry.path,
@@ -89,11 +95,11 @@ class Placement {
     }
   }
 
-  placeText(path: string, text: string): void {
+  placeText(path: string, text: string, mode = FILE_MODE): string {
     const digest: Digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
-    this.#place(path, {
+    return this.#place(path, {
       type: 'file',
-      mode: FILE_MODE,
+      mode,
       size: Buffer.byteLength(text),
       digest,
       origin: { from: 'text', text },

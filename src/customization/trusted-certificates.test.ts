@@ -101,6 +101,48 @@ it('a certificate behind a byte order mark is taken', async () => {
   expect(certificates.map(({ name }) => name)).toEqual(['a']);
 });
 
+describe('a file of rootfs in another form', () => {
+  const forms: [string, string][] = [
+    ['indented', EXAMPLE_ROOT.replace(/^/gm, '    ')],
+    ['with CR at the ends of lines', EXAMPLE_ROOT.replaceAll('\n', '\r')],
+    ['with CR LF at the ends of lines', EXAMPLE_ROOT.replaceAll('\n', '\r\n')],
+    ['behind a byte order mark', `\ufeff${EXAMPLE_ROOT}`],
+    ['without a line end at its end', EXAMPLE_ROOT.trimEnd()],
+    ['on lines of 76 columns', rewrapped(EXAMPLE_ROOT, 76)],
+    ['on one line', rewrapped(EXAMPLE_ROOT, 10_000)],
+    ['with spaces behind its lines', EXAMPLE_ROOT.replaceAll('\n', ' \n')],
+    ['with an old label', EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'X509 CERTIFICATE')],
+  ];
+
+  it.each(forms)('%s gets the normal form', async (_, text) => {
+    const { certificates } = await inspect([crt('a', text)]);
+    expect(certificates).toMatchObject([{ name: 'a', in_rootfs: true, rewritten: true, pem: EXAMPLE_ROOT }]);
+  });
+
+  it('stays as it is where the normal form is in it', async () => {
+    for (const text of [EXAMPLE_ROOT, `# Example Root\n\n${EXAMPLE_ROOT}# end`, EXAMPLE_ROOT + UNICODE_ROOT]) {
+      const { certificates } = await inspect([crt('a', text)]);
+      expect(certificates[0]).toMatchObject({ name: 'a', in_rootfs: true, pem: EXAMPLE_ROOT });
+      expect(certificates[0]).not.toHaveProperty('rewritten');
+    }
+  });
+
+  it('two without a line end between them are two', async () => {
+    const { certificates } = await inspect([crt('a', EXAMPLE_ROOT.trimEnd() + UNICODE_ROOT.trimEnd())]);
+    expect(certificates.map(({ name, pem, rewritten }) => [name, pem, rewritten])).toEqual([
+      ['a', EXAMPLE_ROOT, true],
+      ['a-2', UNICODE_ROOT, undefined],
+    ]);
+  });
+});
+
+/** The same certificate with lines of another length. */
+function rewrapped(pem: string, columns: number): string {
+  const [begin = '', ...lines] = pem.trimEnd().split('\n');
+  const end = lines.pop() ?? '';
+  return [begin, ...(lines.join('').match(new RegExp(`.{1,${columns}}`, 'g')) ?? []), end, ''].join('\n');
+}
+
 describe('refused', () => {
   const told = async (content: string) => (await refusals(crt('a', content)))[0];
 
@@ -115,6 +157,16 @@ describe('refused', () => {
     const file = { ...crt('a', ''), body: [der] };
     file.header = { ...file.header, size: der.length };
     expect((await refusals(file))[0]).toContain('it looks like DER, which «openssl x509 -inform DER» turns into PEM');
+    expect(await told(EXAMPLE_ROOT.replace(/-.*-\n/g, ''))).toContain('PEM without its first and its last line');
+    const utf16 = Buffer.from(`\ufeff${EXAMPLE_ROOT}`, 'utf16le');
+    expect((await refusals(rootfs(`${FOLDER}a.crt`, { content: utf16 })))[0]).toContain('it looks like UTF-16');
+    for (const [oid, remedy] of [
+      ['02', 'it looks like PKCS #7, which «openssl pkcs7 -inform DER -print_certs»'],
+      ['01', 'it looks like PKCS #12, whose certificates «openssl pkcs12 -nokeys»'],
+    ] as const) {
+      const content = Buffer.from(`30820100020103308200f006092a864886f70d0107${oid}`, 'hex');
+      expect((await refusals(rootfs(`${FOLDER}a.crt`, { content })))[0]).toContain(remedy);
+    }
     expect(await told('hello')).toMatch(/holds no certificate in PEM \(-----BEGIN CERTIFICATE-----\)$/);
   });
 
@@ -125,8 +177,12 @@ describe('refused', () => {
     expect(await told(`${first}\n${EXAMPLE_ROOT}`)).toContain('cut off (number 1)');
     expect(await told(EXAMPLE_ROOT.replace('END CERT', 'END X509 CERT'))).toContain('cut off');
     expect(await told(EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE'))).toContain(
-      '"TRUSTED CERTIFICATE"',
+      'holds a PEM block "TRUSTED CERTIFICATE"; only CERTIFICATE may be there; «openssl x509 -in FILE -out NEW» turns it into one',
     );
+    expect(await told(EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'PKCS7'))).toContain(
+      '«openssl pkcs7 -print_certs -in FILE',
+    );
+    expect(await told(EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'X509 CRL'))).toMatch(/only CERTIFICATE may be there$/);
     expect(await told(EXAMPLE_ROOT + UNICODE_ROOT.replace('MIIC', 'MIID'))).toContain('cannot be read (number 2 of 2)');
   });
 

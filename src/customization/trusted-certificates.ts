@@ -3,6 +3,7 @@ import { baseName } from '../tar/path.ts';
 import { CERTIFICATES_FOLDER, DECLARATION, isCertificatePath, type Taken } from './archive-rules.ts';
 import {
   CertificateRefused,
+  holdsNormalForm,
   type JudgedCertificate,
   readCertificates,
   type TrustedCertificate,
@@ -14,8 +15,8 @@ import { CERTIFICATE_BYTES_MAX, CERTIFICATE_FILES_BYTES_MAX, CERTIFICATES_MAX } 
 
 type Judge = { declared: NamedCertificates[]; violations: Violations; now: Date };
 
-/** Certificates of one text with its place: `path` in the archive, `file` in the image where rootfs brings it. */
-type Source = NamedCertificates & { path: string; file?: string };
+/** Certificates of one text with its place: `path` in the archive, `file` in the image where rootfs brings it, with its `text`. */
+type Source = NamedCertificates & { path: string; file?: string; text?: string };
 
 /** Those of rootfs and of the declaration, each once. */
 export function trustedCertificates(taken: Taken, judge: Judge): TrustedCertificate[] {
@@ -32,7 +33,8 @@ export function trustedCertificates(taken: Taken, judge: Judge): TrustedCertific
     const name = index === 0 ? source.name : naming.free(source.name, index + 1);
     const inRootfs = index === 0 && source.file !== undefined;
     const file = inRootfs && source.file !== undefined ? source.file : `${CERTIFICATES_FOLDER}${name}.crt`;
-    return { ...trusted, name, file, in_rootfs: inRootfs };
+    const rewritten = inRootfs && !holdsNormalForm(source.text ?? '', trusted.pem);
+    return { ...trusted, name, file, in_rootfs: inRootfs, ...(rewritten && { rewritten }) };
   });
 }
 
@@ -77,7 +79,8 @@ function readFile(
     .slice(0, -'.crt'.length)
     .replace(/[^A-Za-z0-9._-]/g, '_');
   try {
-    return { name, path, file: path.slice(ROOTFS.length), ...readCertificates(bytes.toString('latin1'), now) };
+    const text = bytes.toString('latin1');
+    return { name, path, file: path.slice(ROOTFS.length), text, ...readCertificates(text, now) };
   } catch (error) {
     if (!(error instanceof CertificateRefused)) throw error;
     violations.add(fieldOf(path), `the file ${error.message}`);

@@ -1,7 +1,12 @@
 // What is taken but may not be meant: each kind of warning, and how many of them are listed.
+import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { entry } from '../tar/fixtures.ts';
+import { chunked, entry } from '../tar/fixtures.ts';
+import { checksumOf } from '../tar/header.ts';
+import { formatPax, type PaxRecords } from '../tar/pax.ts';
+import { formatHeader } from '../tar/write.ts';
 import { DUMMY_KEY, inspect, refusals, rootfs, yaml } from './fixtures.ts';
+import { inspectArchive } from './inspect.ts';
 
 it('warns of what may not be meant', async () => {
   const { warnings, more_warnings_count: more } = await inspect([
@@ -80,5 +85,54 @@ it('leaves out what macOS adds, says so, and names what keeps it out', async () 
     ['FILE_SKIPPED', '__MACOSX/rootfs/._x'],
   ]);
   for (const { message } of warnings) expect(message).toContain('COPYFILE_DISABLE=1');
-  expect(await refusals(entry('._rootfs', { content: 'x' }))).toEqual(['file: the archive changes nothing']);
+  expect(await refusals(entry('._rootfs', { content: 'x' }))).toEqual([
+    'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
+  ]);
 });
+
+it('warns of attributes in every dialect, and once of those that the packing machine gives each file', async () => {
+  const records = (values: Record<string, string>) =>
+    new Map(Object.entries(values).map(([key, value]) => [key, Buffer.from(value)]));
+  const { warnings } = await inspectArchive(
+    chunked(
+      await withRecords([
+        ['rootfs/a', records({ 'RHT.security.selinux': 'unconfined_u:object_r:etc_t:s0\0' })],
+        ['rootfs/b', records({ 'SCHILY.xattr.security.selinux': 'x', 'RHT.security.selinux': 'x' })],
+        ['rootfs/c', records({ 'LIBARCHIVE.xattr.user.na%3Dme': 'eA', 'SCHILY.acl.ace': 'owner@:rwx' })],
+        [
+          'rootfs/d',
+          records({ 'LIBARCHIVE.xattr.user.x': 'eA', 'SCHILY.xattr.user.x': 'x', 'SCHILY.fflags': 'nodump' }),
+        ],
+        ['rootfs/e', records({ 'LIBARCHIVE.xattr.com.apple.quarantine': 'eA', 'LIBARCHIVE.xattr.%zz': 'eA' })],
+      ]),
+    ),
+  );
+  expect(warnings.map(({ code, message, path }) => [code, path, message])).toEqual([
+    ['ATTRIBUTES_LOST', 'rootfs/c', 'Extended attributes are left out: user.na=me, access list.'],
+    ['ATTRIBUTES_LOST', 'rootfs/d', 'Extended attributes are left out: user.x, file flags.'],
+    ['ATTRIBUTES_LOST', 'rootfs/e', 'Extended attributes are left out: %zz.'],
+    [
+      'ATTRIBUTES_LOST',
+      undefined,
+      'SELinux labels are left out (2 times). The host that runs a container sets its own.',
+    ],
+    [
+      'ATTRIBUTES_LOST',
+      undefined,
+      'Attributes of macOS are left out (1 time). Pack with COPYFILE_DISABLE=1 in the environment.',
+    ],
+  ]);
+});
+
+/** An archive of empty files, each with these records in its extension header. */
+async function withRecords(files: [string, PaxRecords][]): Promise<Buffer> {
+  const blocks = files.map(([path, records]) => {
+    const body = formatPax(records);
+    const header = formatHeader({ path: 'x', type: 'file', mode: 0o644, uid: 0, gid: 0, size: body.length, mtime: 0 });
+    header.write('x', 156);
+    header.write(`${checksumOf(header).toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+    const file = formatHeader({ path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtime: 0 });
+    return Buffer.concat([header, body, Buffer.alloc((512 - (body.length % 512)) % 512), file]);
+  });
+  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]));
+}

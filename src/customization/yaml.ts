@@ -90,6 +90,10 @@ function messageOf(problem: { code: string; message: string }): string {
   return `is no YAML that can be read: ${problem.message.split('\n', 1)[0]?.slice(0, 200) ?? ''}`;
 }
 
+/** YAML 1.2 has no such key any more. */
+const MERGE_KEY =
+  'merge keys (<<) are not taken; write the keys out, or give the whole value once as an anchor (&name) and use it as an alias (*name)';
+
 class Walk {
   readonly #lines: LineCounter;
   /** Found once: `alias.resolve` visits the whole document, and an alias inside an aliased value is followed each time. */
@@ -118,7 +122,7 @@ class Walk {
     if (depth > YAML_DEPTH_MAX) throw new YamlRefused('is nested too deeply', line);
     if (isAlias(node)) return this.value(this.#targets.get(node), depth + 1);
     if ((isScalar(node) || isMap(node) || isSeq(node)) && node.tag !== undefined)
-      throw new YamlRefused('tags are not taken', line);
+      throw new YamlRefused('tags (!!str) are not taken; every value is text as it is written', line);
     if (isScalar(node)) return scalar(node, line);
     if (isSeq(node)) return { kind: 'list', line, items: node.items.map((item) => this.value(item, depth + 1)) };
     if (isMap(node)) return { kind: 'map', line, entries: this.#entries(node.items, depth) };
@@ -133,6 +137,7 @@ class Walk {
     return pairs.map((pair) => {
       const key = this.value(pair.key, depth + 1);
       if (key.kind !== 'text') throw new YamlRefused('a key must be text', key.line);
+      if (key.text === '<<') throw new YamlRefused(MERGE_KEY, key.line);
       if (seen.has(key.text)) throw new YamlRefused(`the key ${JSON.stringify(key.text)} is there twice`, key.line);
       seen.add(key.text);
       return { key: key.text, line: key.line, value: this.value(pair.value, depth + 1) };

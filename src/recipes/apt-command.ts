@@ -96,7 +96,7 @@ function classify(command: string, { output, errors, status }: Result): AptError
   const unknown = namesIn(errors, UNKNOWN_PACKAGE);
   const versions = namesIn(errors, UNKNOWN_VERSION);
   if (unknown.matched) {
-    const message = `the archive has no package ${unknown.names.join(', ')}`.trim();
+    const message = unknownMessage(unknown.names, `${output}\n${errors}`);
     return new AptError('PACKAGE_UNKNOWN', message, { packages: unknown.names, cause });
   }
   if (versions.matched) {
@@ -113,6 +113,27 @@ function classify(command: string, { output, errors, status }: Result): AptError
   if (BUSY.test(errors)) return failed('BUSY', 'another apt works in the same folder', errors, cause);
   if (UNREACHABLE.test(errors)) return failed('UNREACHABLE', 'the archive could not be reached', errors, cause);
   return failed('FAILED', `${command} failed`, errors, cause);
+}
+
+function unknownMessage(names: string[], printed: string): string {
+  const providers = new Map([...printed.matchAll(VIRTUAL_PACKAGE)].map(([, name, list = '']) => [name, namesOf(list)]));
+  const virtual = names.filter((name) => providers.has(name));
+  const missing = names.filter((name) => !providers.has(name));
+  return [
+    ...(missing.length > 0 || names.length === 0 ? [`the archive has no package ${missing.join(', ')}`.trim()] : []),
+    ...virtual.map((name) => `${name} is a virtual package; name one of those that provide it: ${providers.get(name)}`),
+  ].join('; ');
+}
+
+/** What apt prints of a name that several packages provide, each of those on a line with its version. */
+const VIRTUAL_PACKAGE = /^Package (\S+) is a virtual package provided by:\n((?: +\S.*\n)+)/gm;
+/** Some have a hundred providers. */
+const PROVIDERS_SHOWN_MAX = 10;
+
+function namesOf(list: string): string {
+  const names = [...new Set([...list.matchAll(/^ +(\S+)/gm)].map(([, name]) => name))];
+  const more = names.length - PROVIDERS_SHOWN_MAX;
+  return names.slice(0, PROVIDERS_SHOWN_MAX).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 function namesIn(text: string, patterns: RegExp[]): { matched: boolean; names: string[] } {

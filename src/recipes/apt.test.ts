@@ -95,6 +95,17 @@ describe('the machine’s archive', () => {
     });
   });
 
+  test('a virtual package is told with what provides it, beside packages that are unknown', async () => {
+    const error = await refusal(apt.solve({ status: '', install: ['no-such-one', 'mail-transport-agent'] }));
+    expect(error).toMatchObject({ code: 'PACKAGE_UNKNOWN', packages: ['no-such-one', 'mail-transport-agent'] });
+    expect(error.message).toMatch(
+      /^the archive has no package no-such-one; mail-transport-agent is a virtual package; name one of those that provide it: .*\b(exim4|postfix|msmtp)/,
+    );
+    expect((await refusal(apt.solve({ status: '', install: ['mail-transport-agent'] }))).message).toMatch(
+      /^mail-transport-agent is a virtual package; name one/,
+    );
+  });
+
   test('unknown versions are told by name', async () => {
     const error = await refusal(apt.solve({ status: '', install: ['zlib1g=0.0.1'] }));
     expect(error).toMatchObject({ code: 'VERSION_UNKNOWN', packages: ['zlib1g'] });

@@ -7,6 +7,8 @@ export type TarHeader = Omit<ListingEntry, 'digest'> & {
   mtime: number;
   /** Extended attributes by full name (`security.capability`). */
   xattrs?: Record<string, Buffer>;
+  /** Names of further attributes, whose values are not read. */
+  otherAttributes?: string[];
   /** True when it has an access list (acl(5)) as star, GNU tar and bsdtar write it; what it says is not read. */
   acl?: true;
   /** Of devices only. */

@@ -226,6 +226,7 @@ async function readExtension(
     // A global header changes every entry behind it, so one crafted to hide a name would; git writes only its commit as comment.
     const other = [...parsePax(body).keys()].find((key) => key !== 'comment');
     if (other !== undefined && lenient) return;
+    if (other === 'GNU.volume.label') throw new TarError('GLOBAL_HEADER', OPTIONS_OF_TYPES.V ?? '');
     if (other !== undefined)
       throw new TarError('GLOBAL_HEADER', `a global header sets ${printable(other)}; only a comment may be there`);
     return;
@@ -278,8 +279,7 @@ function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): {
   const name = textOf(local, 'GNU.sparse.name') ?? textOf(local, 'path') ?? extensions.longName ?? raw.name;
   const shown = printable(name);
   const type = typeOf(raw, name);
-  if (type === undefined)
-    throw new TarError('TYPE_UNKNOWN', `entries of type ${JSON.stringify(raw.type)} are not known`, shown);
+  if (type === undefined) throw new TarError('TYPE_UNKNOWN', unknownType(raw.type), shown);
   if (type !== 'file' && size > 0) throw new TarError('SIZE', `a ${type} has a size`, shown);
   checkName(name, shown);
   const header: TarHeader = {
@@ -300,7 +300,9 @@ function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): {
   if (type === 'character' || type === 'block') Object.assign(header, { major: raw.major, minor: raw.minor });
   const xattrs = xattrsOf(local);
   if (xattrs !== undefined) header.xattrs = xattrs;
-  if (local.has('SCHILY.acl.access') || local.has('SCHILY.acl.default')) header.acl = true;
+  const others = otherAttributes(local);
+  if (others.length > 0) header.otherAttributes = others;
+  if (ACLS.some((key) => local.has(key))) header.acl = true;
   return { header, name };
 }
 
@@ -308,8 +310,27 @@ function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): {
 const OWNER_ID_MAX = 0xfffffffe;
 
 function ownerId(id: number, shown: string): number {
-  if (id > OWNER_ID_MAX) throw new TarError('HEADER_FIELD', `no user or group has the number ${id}`, shown);
+  if (id > OWNER_ID_MAX) {
+    const which = id === OWNER_ID_MAX + 1 ? `${id} (-1)` : String(id);
+    throw new TarError(
+      'HEADER_FIELD',
+      `no user or group has the number ${which}; pack with --owner=0 --group=0`,
+      shown,
+    );
+  }
   return id;
+}
+
+/** Entries of GNU tar that are no files, by the option that makes them. */
+const OPTIONS_OF_TYPES: Record<string, string> = {
+  V: 'it is a volume label; pack without --label (-V)',
+  D: 'it is the listing of an incremental backup; pack without --incremental (-G) and --listed-incremental (-g)',
+};
+
+function unknownType(type: string): string {
+  return (
+    OPTIONS_OF_TYPES[type] ?? `entries of type ${JSON.stringify(type)} are not known; pack with another tar program`
+  );
 }
 
 /** Before ustar a folder was a file whose name ends in a slash. */
@@ -334,4 +355,27 @@ function xattrsOf(records: PaxRecords): Record<string, Buffer> | undefined {
   const found = [...records].filter(([key]) => key.startsWith(XATTR));
   if (found.length === 0) return undefined;
   return Object.fromEntries(found.map(([key, value]) => [key.slice(XATTR.length), value]));
+}
+
+/** Access lists of POSIX, of NFS version 4, and of macOS. */
+const ACLS = ['SCHILY.acl.access', 'SCHILY.acl.default', 'SCHILY.acl.ace'];
+const LIBARCHIVE_XATTR = 'LIBARCHIVE.xattr.';
+
+/** Names of attributes in other dialects: GNU tar's for SELinux, libarchive's (a name in URL encoding), and flags of BSD. */
+function otherAttributes(records: PaxRecords): string[] {
+  return [...records.keys()].flatMap((key) => {
+    if (key === 'RHT.security.selinux') return records.has(`${XATTR}security.selinux`) ? [] : ['security.selinux'];
+    if (key === 'SCHILY.fflags') return ['file flags'];
+    if (!key.startsWith(LIBARCHIVE_XATTR)) return [];
+    const name = fromUrl(key.slice(LIBARCHIVE_XATTR.length));
+    return records.has(XATTR + name) ? [] : [name];
+  });
+}
+
+function fromUrl(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

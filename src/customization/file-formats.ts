@@ -1,0 +1,48 @@
+// Knows files that are sent in place of a .tar.gz by their first bytes, and how each becomes one.
+
+/** How to make the archive from what a person has. */
+export const PACKING = 'pack the folder with «tar czf»';
+
+/** Bytes that `formatOf` needs. */
+export const HEAD_BYTES = 262;
+
+type FileFormat = {
+  /** With its article where it has one. */
+  name: string;
+  /** A command, or what else to do. */
+  remedy: string;
+  magic: Buffer;
+  /** Where the magic stands. */
+  offset?: number;
+};
+
+const unpacked = (command: string) => `unpack it with «${command}» and ${PACKING}`;
+const converted = (command: string) => `convert it with «${command} FILE | gzip > FILE.tar.gz»`;
+
+/** Whole magics, so that no name at the top of a tar archive looks like one. */
+const FORMATS: readonly FileFormat[] = [
+  { name: 'gzip', remedy: 'decompress it once with «gunzip»', magic: Buffer.from('1f8b08', 'hex') },
+  { name: 'a zip archive', remedy: unpacked('unzip FILE'), magic: Buffer.from('PK\x03\x04', 'latin1') },
+  { name: 'an empty zip archive', remedy: PACKING, magic: Buffer.from('PK\x05\x06', 'latin1') },
+  { name: 'a rar archive', remedy: unpacked('unrar x FILE'), magic: Buffer.from('Rar!\x1a\x07', 'latin1') },
+  { name: 'a 7z archive', remedy: unpacked('7z x FILE'), magic: Buffer.from('377abcaf271c', 'hex') },
+  { name: 'zstd', remedy: converted('zstd -dc'), magic: Buffer.from('28b52ffd', 'hex') },
+  { name: 'xz', remedy: converted('xz -dc'), magic: Buffer.from('fd377a585a00', 'hex') },
+  { name: 'bzip2', remedy: converted('bzip2 -dc'), magic: Buffer.from('BZh', 'latin1') },
+  { name: 'lz4', remedy: converted('lz4 -dc'), magic: Buffer.from('04224d18', 'hex') },
+  { name: 'lzip', remedy: converted('lzip -dc'), magic: Buffer.from('LZIP\x01', 'latin1') },
+  { name: 'compress (.Z)', remedy: converted('gzip -dc'), magic: Buffer.from('1f9d', 'hex') },
+  { name: 'a cpio archive', remedy: unpacked('cpio -id < FILE'), magic: Buffer.from('07070', 'latin1') },
+  { name: 'an ar archive, such as a Debian package', remedy: unpacked('ar x FILE'), magic: Buffer.from('!<arch>\n') },
+  {
+    name: 'a tar archive without compression',
+    remedy: 'compress it with «gzip FILE»',
+    magic: Buffer.from('ustar'),
+    offset: 257,
+  },
+];
+
+/** What a file that is no gzip file is, by its head; undefined when that is not known. */
+export function formatOf(head: Buffer): Pick<FileFormat, 'name' | 'remedy'> | undefined {
+  return FORMATS.find(({ magic, offset = 0 }) => head.subarray(offset, offset + magic.length).equals(magic));
+}

@@ -1,0 +1,126 @@
+// What an archive is refused with: the name of what is wrong, the limit, and the way out.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { archiveOf, entry } from '../tar/fixtures.ts';
+import { FILE, packed, patchedHeader, refusals, refusalsOf, rootfs, yaml } from './fixtures.ts';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'larder-remedies-'));
+  mkdirSync(join(directory, 'rootfs'));
+  writeFileSync(join(directory, 'rootfs/a'), 'a');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const tar = (...parts: string[]) => execFileSync('tar', parts, { cwd: directory });
+
+describe('a file of another format', () => {
+  const heads: [string, string, string][] = [
+    ['a zip archive', '504b0304140000000800', 'unpack it with «unzip FILE» and pack the folder with «tar czf»'],
+    ['an empty zip archive', '504b0506000000000000', 'pack the folder with «tar czf»'],
+    ['a rar archive', '526172211a0701003392', 'unpack it with «unrar x FILE» and pack'],
+    ['a 7z archive', '377abcaf271c00040000', 'unpack it with «7z x FILE» and pack'],
+    ['xz', 'fd377a585a000004e6d6', 'convert it with «xz -dc FILE | gzip > FILE.tar.gz»'],
+    ['bzip2', '425a6839314159265359', 'convert it with «bzip2 -dc FILE | gzip > FILE.tar.gz»'],
+    ['zstd', zstdCompressSync('hello, this is a text').toString('hex'), 'convert it with «zstd -dc FILE'],
+    ['lz4', '04224d186440a7000000', 'convert it with «lz4 -dc FILE'],
+    ['compress (.Z)', '1f9d9072c2e1c6cd9934', 'convert it with «gzip -dc FILE'],
+    ['a cpio archive', '30373037303130303030', 'unpack it with «cpio -id < FILE»'],
+    ['an ar archive, such as a Debian package', '213c617263683e0a6465', 'unpack it with «ar x FILE»'],
+  ];
+
+  it.each(heads)('%s', async (name, hex, remedy) => {
+    const bytes = Buffer.from(hex, 'hex');
+    for (const chunk of [1, 4096]) {
+      const [told, ...more] = await refusalsOf(bytes, chunk);
+      expect(told).toContain(`file: this is not a gzip file but ${name}: ${remedy}`);
+      expect(more).toEqual([]);
+    }
+    expect((await refusalsOf(gzipSync(bytes)))[0]).toContain(`the gzip file holds ${name} and not a tar archive`);
+  });
+
+  it('gzip in gzip, also of less than one block', async () => {
+    for (const inner of [await packed([FILE]), gzipSync('x')]) {
+      expect(await refusalsOf(gzipSync(inner), 7)).toEqual([
+        'file: the gzip file holds gzip and not a tar archive: decompress it once with «gunzip»',
+      ]);
+    }
+  });
+
+  it('a short file and an empty one', async () => {
+    expect(await refusalsOf(Buffer.from('PK'))).toEqual([
+      'file: this is not a gzip file: pack the folder with «tar czf»',
+    ]);
+    expect(await refusalsOf(Buffer.alloc(0))).toEqual(['file: the file is empty: pack the folder with «tar czf»']);
+  });
+});
+
+it.each([
+  ['etc/motd', 'move it to rootfs/etc'],
+  ['customization.yml', 'rename it to customization.yaml'],
+  ['Customization.yaml', 'rename it to customization.yaml'],
+  ['script/final', 'rename it to scripts'],
+  ['RootFS/a', 'rename it to rootfs'],
+  ['mine/rootfs/a', 'pack what is in it («tar -C FOLDER -czf …»)'],
+  ['README.md', 'leave it out, or'],
+])('%s at the top', async (path, remedy) => {
+  const [told, ...more] = await refusals(FILE, entry(path, { content: 'x' }));
+  expect(told).toContain(
+    `file:${path}: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive`,
+  );
+  expect(told).toContain(remedy);
+  expect(more).toEqual([]);
+});
+
+it('more than 200 times its size names the limit, the file and the way out', async () => {
+  const told = await refusals(
+    FILE,
+    rootfs('small', { content: 'x' }),
+    rootfs('opt/image.bin', { content: Buffer.alloc(30 << 20) }),
+  );
+  expect(told).toEqual([
+    'file: the archive expands to more than 200 times its size, which is taken below 10 MiB only; leave out files of zeros, or make them in scripts/final; the largest file up to there is rootfs/opt/image.bin (31457280 bytes)',
+  ]);
+});
+
+it('a volume label and an incremental backup, in both formats of GNU tar', async () => {
+  const label = 'it is a volume label; pack without --label (-V)';
+  expect(await refusalsOf(tar('-V', 'backup', '-czf', '-', 'rootfs'))).toEqual([`file:backup: ${label}`]);
+  expect(await refusalsOf(tar('--format=posix', '-V', 'backup', '-czf', '-', 'rootfs'))).toEqual([`file: ${label}`]);
+  const [told] = await refusalsOf(tar('-G', '-czf', '-', 'rootfs'));
+  expect(told).toContain('pack without --incremental (-G) and --listed-incremental (-g)');
+});
+
+it('the owner -1', async () => {
+  const owner = (block: Buffer) => Buffer.from('80000000ffffffff', 'hex').copy(block, 108);
+  expect(await refusalsOf(await patchedHeader(owner))).toEqual([
+    'file:rootfs/ok: no user or group has the number 4294967295 (-1); pack with --owner=0 --group=0',
+  ]);
+});
+
+it('merge keys, with their line; anchors and aliases are taken', async () => {
+  const [told, ...more] = await refusals(yaml('environment: &a', '  A: b', 'labels:', '  <<: *a'));
+  expect(told).toMatch(/^file:customization\.yaml: line 4: merge keys \(<<\) are not taken; write the keys out/);
+  expect(more).toEqual([]);
+  expect(await refusals(yaml('environment: &a', '  A: b', 'labels: *a'))).toEqual([]);
+});
+
+it('an archive without anything', async () => {
+  const nothing =
+    'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml';
+  expect(await refusalsOf(gzipSync(Buffer.alloc(1024)))).toEqual([nothing]);
+  expect(await refusalsOf(tar('-czf', '-', '--files-from=/dev/null'))).toEqual([nothing]);
+});
+
+it('what is wrong with the archive as a whole comes first, after any number of entries that are refused', async () => {
+  const entries = Array.from({ length: 150 }, (_, n) => rootfs(`dev/${n}`, { content: '' }));
+  const bytes = await archiveOf(entries);
+  const told = await refusalsOf(gzipSync(bytes.subarray(0, -1024)));
+  expect(told[0]).toBe('file: the archive ends without its end marker');
+  expect(told).toHaveLength(101);
+  expect(told.at(-1)).toBe('and 51 more');
+});
