@@ -27,6 +27,9 @@ import { BASE_LAYERS_MAX } from './layer-limit.ts';
 import type { BasePin, LayerPin } from './plan.ts';
 import type { Workspace } from './workspace.ts';
 
+/** Counted up when a check of `pinBaseImage` or of what it calls changes: images that were looked at before are looked at again. */
+export const INSPECTOR_VERSION = 1;
+
 export type PinOptions = {
   workspace: Pick<Workspace, 'content'>;
   /** The manifest or index that the tag named; it and all beneath are in the store. */

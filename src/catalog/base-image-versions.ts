@@ -4,6 +4,7 @@ import type { Digest, RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
+import type { Inspection } from './base-image-health.ts';
 import { addUses } from './content-uses.ts';
 import { createPipelines, enqueueReady } from './pipeline-wishes.ts';
 
@@ -35,6 +36,8 @@ export type FollowedBaseImage = {
   } | null;
   /** The newest version that is known. */
   newest_digest: Digest | null;
+  /** What the last whole look found; absent before the first. */
+  inspection: Inspection | null;
 };
 
 type FollowedRow = Omit<FollowedBaseImage, 'registry'> & {
@@ -56,7 +59,9 @@ export async function findFollowedBaseImage(db: Database, id: string): Promise<F
       r.id as registry_id, r.organization_id as registry_organization_id, r.url, r.hosted, r.provider, r.access_key,
       r.sealed_access_secret,
       (select v.digest from base_image_versions v where v.base_image_id = b.id
-        order by v.recorded_at desc limit 1) as newest_digest
+        order by v.recorded_at desc limit 1) as newest_digest,
+      case when b.inspected_digest is not null then json_build_object('digest', b.inspected_digest,
+        'version', b.inspector_version, 'refusal', b.refusal) end as inspection
     from base_images b
     join operating_systems o on o.id = b.operating_system_id
     left join registries r on r.id = b.registry_id

@@ -9,7 +9,6 @@ import {
   recordBaseImageHealth,
   recordBaseImageVersion,
 } from '../catalog/base-image-versions.ts';
-import { inTransaction } from '../db/database.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact } from '../oci/copy.ts';
@@ -22,6 +21,7 @@ import { type Archive, INDEX_FRESH_MS } from './archives.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { openPhaseLog } from './phase.ts';
 import { contentsOfBase, listMissing } from './plan-contents.ts';
+import { recordBaseImage } from './record-base-image.ts';
 import { waitForRoom, withRoom } from './room.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
@@ -39,13 +39,13 @@ export async function buildBaseImage(
     const built = await withRoom(resources, () =>
       builtOnce(resources, image.id, () => buildUnlessCurrent(resources, image, context.signal)),
     );
-    await inTransaction(resources.db, async (tx) => {
+    await recordBaseImage(resources, base_image_id, async (tx) => {
       if (built) await recordBaseImageVersion(tx, { base_image_id, ...built });
       else await recordBaseImageHealth(tx, { base_image_id });
     });
   } catch (error) {
     if (!isAnswer(error)) throw error;
-    await inTransaction(resources.db, (tx) =>
+    await recordBaseImage(resources, base_image_id, (tx) =>
       recordBaseImageHealth(tx, { base_image_id, unhealthy_cause: error.message }),
     );
   }

@@ -161,7 +161,9 @@ test('an image of another operating system than it was registered with', async (
 
 test('credentials that are wrong, and an address that is not allowed', async () => {
   const wrong = await look('golden/debian:foreign', { access_secret: 'wrong' });
-  expect(wrong['unhealthy_cause']).toMatch(/does not let these credentials read golden\/debian:foreign/);
+  expect(wrong['unhealthy_cause']).toMatch(
+    /does not let these credentials read the manifest of 127\.0\.0\.1:\d+\/golden\/debian:foreign \(401\)/,
+  );
   const guarded = await look('golden/debian:foreign', { url: peer.url.replace('127.0.0.1', '127.0.0.2') });
   expect(guarded['unhealthy_cause']).toMatch(/127\.0\.0\.2:\d+ is not an address on the public Internet/);
 });

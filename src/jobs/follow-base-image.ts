@@ -1,9 +1,10 @@
 // Looks at what a registered base image's tag names, brings a new digest into content, and records it.
 import { hostPlatform } from '../build/base-image.ts';
-import { judgeLayers, noImageFor } from '../build/base-image-pin.ts';
+import { INSPECTOR_VERSION, judgeLayers, noImageFor } from '../build/base-image-pin.ts';
 import { BuildError } from '../build/build-error.ts';
 import { imageFault } from '../build/image-fault.ts';
 import type { BasePin } from '../build/plan.ts';
+import { recordInspection } from '../catalog/base-image-health.ts';
 import {
   type FollowedBaseImage,
   findFollowedBaseImage,
@@ -11,25 +12,27 @@ import {
   recordBaseImageHealth,
   recordBaseImageVersion,
 } from '../catalog/base-image-versions.ts';
-import { inTransaction } from '../db/database.ts';
+import type { Digest } from '../contract/vocabulary.ts';
+import type { Transaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { storableText } from '../db/storable-text.ts';
 import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readManifestOf } from '../oci/copy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { RegistryError, reworded } from '../oci/errors.ts';
 import { isIndex } from '../oci/manifest.ts';
 import { findPlatformImage, type PlatformImage } from '../oci/platform-image.ts';
 import { parseReference } from '../oci/reference.ts';
 import type { Source } from '../oci/target.ts';
-import { explainTrouble, isDenied } from '../oci/trouble.ts';
+import { explainedSource } from './explained-source.ts';
 import { contentsOfBase, listMissing } from './plan-contents.ts';
+import { recordBaseImage } from './record-base-image.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import { withRoom } from './room.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Resolves the tag once and compares digests: a tag that stands still costs one request. */
+/** Resolves the tag once and compares digests: a tag that stands still costs one request, also when its image was refused. */
 export async function followBaseImage(
   resources: WorkerResources,
   { base_image_id }: { base_image_id: string },
@@ -38,40 +41,42 @@ export async function followBaseImage(
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'REGISTRY') return;
   try {
-    const version = await withRoom(resources, () => bringVersion(resources, image, context.signal));
-    await inTransaction(resources.db, async (tx) => {
-      if (version) await recordBaseImageVersion(tx, { base_image_id, ...version });
-      else await recordBaseImageHealth(tx, { base_image_id });
-    });
+    const look = await withRoom(resources, () => lookAt(resources, image, context.signal));
+    await recordBaseImage(resources, base_image_id, (tx) => recordLook(tx, base_image_id, look));
   } catch (error) {
     // A registry's call that was broken off says nothing of the registry.
     if (context.signal.aborted) throw error;
     const isFinal = isAnswer(error, context);
     // Whoever waits for the first version reads what keeps it; a known one is only called unhealthy when the last try failed, too.
     if (!isFinal && (!(error instanceof RegistryError) || image.newest_digest !== null)) throw error;
-    const unhealthy_cause = storableText(causeOf(error, image));
-    await inTransaction(resources.db, (tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
+    const unhealthy_cause = storableText(error.message);
+    await recordBaseImage(resources, base_image_id, (tx) =>
+      recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }),
+    );
     if (!isFinal) throw error;
   }
 }
 
 /** True for what another try would meet again, and for the last try. */
 function isAnswer(error: unknown, context: JobContext): error is Error {
-  if (error instanceof BuildError || imageFault(error) !== undefined) return true;
+  if (error instanceof BuildError) return true;
   return error instanceof RegistryError && (!error.temporary || context.isLast);
 }
 
-function causeOf(error: Error, { registry, container_image }: FollowedBaseImage): string {
-  const fault = imageFault(error);
-  if (fault !== undefined) return `${container_image} cannot be used: ${fault}.`;
-  if (!(error instanceof RegistryError) || error.side !== 'source' || !registry) return error.message;
-  const { host } = splitRegistryUrl(registry.url);
-  const name = repositoryIn(registry.url, container_image);
-  const refused =
-    registry.sealed_access_secret === null
-      ? `${host} lets nobody read ${name} without a log-in. Send credentials that may.`
-      : `${host} does not let these credentials read ${name}. Give them the right, or send others.`;
-  return isDenied(error) ? refused : explainTrouble(error, host);
+/** What a look found. */
+type Look = {
+  digest: Digest;
+  /** Why nothing can be built on that digest. */
+  refusal?: string;
+  /** Absent for a digest that is known. */
+  version?: { pin: BasePin; contents: Digest[] };
+};
+
+async function recordLook(tx: Transaction, base_image_id: string, { digest, refusal, version }: Look): Promise<void> {
+  const cause = refusal === undefined ? undefined : storableText(refusal);
+  if (version) await recordBaseImageVersion(tx, { base_image_id, digest, ...version });
+  else await recordBaseImageHealth(tx, { base_image_id, ...(cause !== undefined && { unhealthy_cause: cause }) });
+  await recordInspection(tx, { base_image_id, digest, version: INSPECTOR_VERSION, refusal: cause ?? null });
 }
 
 /** An image of one platform as its registry has it, compressed. The largest published ones have some 10 GB. */
@@ -86,32 +91,70 @@ async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseIma
   return (await listMissing(content, contentsOfBase(pin))).length === 0;
 }
 
-async function bringVersion(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal) {
-  const { registry } = image;
+async function lookAt(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal): Promise<Look> {
+  const { registry, inspection } = image;
   if (!registry) throw new Error(`Base image ${image.id} is of no registry`);
+  const { host } = splitRegistryUrl(registry.url);
+  const name = `${host}/${repositoryIn(registry.url, image.container_image)}`;
   const reference = parseReference(image.container_image);
-  const repository = repositoryIn(registry.url, reference.repository);
+  const target = openRegistryTarget(resources, registry, repositoryIn(registry.url, reference.repository));
   const time = AbortSignal.timeout(READ_MS_MAX);
-  const source = abortableTarget(openRegistryTarget(resources, registry, repository), AbortSignal.any([signal, time]));
+  const source = explainedSource(abortableTarget(target, AbortSignal.any([signal, time])), {
+    ...{ host, name },
+    anonymous: registry.sealed_access_secret === null,
+  });
   const root = await source.resolve(reference.digest ?? reference.tag ?? 'latest');
-  const name = `${splitRegistryUrl(registry.url).host}/${repositoryIn(registry.url, image.container_image)}`;
   if (!root) throw refused(`${name} does not exist, or these credentials may not read it.`);
-  if (root.digest === image.newest_digest && (await isWhole(resources, image))) return undefined;
-  const found = await findImage(source, root, name);
-  try {
-    await copyArtifact(source, contentTarget(resources.content), root, {
-      blobBytesMax: IMAGE_BYTES_MAX,
-      sourceMustHold: true,
-      only: found.chain,
-    });
-  } catch (error) {
-    if (!time.aborted) throw error;
-    const message = `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that came are kept for the next look.`;
-    throw refused(message);
+  const { digest } = root;
+  if (inspection?.digest === digest && inspection.version === INSPECTOR_VERSION) {
+    if (inspection.refusal !== null) return { digest, refusal: inspection.refusal };
+    if (digest === image.newest_digest && (await isWhole(resources, image))) return { digest };
   }
+  try {
+    return { digest, version: await bringVersion({ resources, image, source, root, name, signal }) };
+  } catch (error) {
+    if (time.aborted && !signal.aborted)
+      throw refused(
+        `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that came are kept for the next look.`,
+      );
+    const refusal = refusalOf(error, `${name}@${digest}`);
+    if (refusal !== undefined) return { digest, refusal };
+    throw named(error, name);
+  }
+}
+
+/** What the source says names the image already; limits of the copy and faults of our own content do not. */
+function named(error: unknown, name: string): unknown {
+  if (!(error instanceof RegistryError) || error.message.includes(name)) return error;
+  return reworded(error, `${name} cannot be read: ${error.message}`);
+}
+
+/** What the image itself is refused for; undefined for everything that another push or another day may change. */
+function refusalOf(error: unknown, name: string): string | undefined {
+  if (error instanceof BuildError) return error.message;
+  const fault = imageFault(error) ?? imageFault(error instanceof RegistryError ? error.cause : undefined);
+  return fault === undefined ? undefined : `${name} cannot be used: ${fault}.`;
+}
+
+type Bringing = {
+  resources: WorkerResources;
+  image: FollowedBaseImage;
+  source: Source;
+  root: Descriptor;
+  name: string;
+  signal: AbortSignal;
+};
+
+async function bringVersion({ resources, image, source, root, name, signal }: Bringing) {
+  const found = await findImage(source, root, name);
+  await copyArtifact(source, contentTarget(resources.content), root, {
+    blobBytesMax: IMAGE_BYTES_MAX,
+    sourceMustHold: true,
+    only: found.chain,
+  });
   const input = { root, image: found.image, name, system: image.operating_system };
   const pin = await resources.engine.run('pin-base-image', input, { signal });
-  return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
+  return { pin, contents: contentsOfBase(pin) };
 }
 
 /** Only the image for this machine's platform is brought: what an index names besides may be missing in the registry. */

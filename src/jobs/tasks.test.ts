@@ -3,9 +3,12 @@ import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
 import { JobCrashed } from '../db/queue-worker.ts';
+import { openLog } from '../log.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { giveUp } from './tasks.ts';
 import type { WorkerResources } from './worker-resources.ts';
+
+const log = openLog({ level: 'silent', destination: { write: () => {} } });
 
 const MEMORY = 'the process that built this image used more than 1 GiB of memory and was ended';
 
@@ -14,7 +17,7 @@ test('a pipeline whose process crashed fails with UNKNOWN and with the cause in 
   await catalog.baseMoves('first');
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);
-  const resources = { db: catalog.db } as unknown as WorkerResources;
+  const resources = { db: catalog.db, log } as unknown as WorkerResources;
 
   await giveUp(resources, { task: 'package-pipeline', payload: { pipeline_id } }, new JobCrashed(MEMORY));
 
@@ -30,7 +33,7 @@ test('a cause that holds what PostgreSQL cannot store is stored without it', asy
   await catalog.baseMoves('first');
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);
-  const resources = { db: catalog.db } as unknown as WorkerResources;
+  const resources = { db: catalog.db, log } as unknown as WorkerResources;
   const error = new AptError('UNREACHABLE', 'The archive said \0 and \ud800.');
 
   await giveUp(resources, { task: 'plan-pipeline', payload: { pipeline_id } }, error);
@@ -45,7 +48,7 @@ test('a cause that holds what PostgreSQL cannot store is stored without it', asy
 
 test('a base image says why it could not be built or followed, whatever the error was', async () => {
   const catalog = await openTestCatalog();
-  const resources = { db: catalog.db } as unknown as WorkerResources;
+  const resources = { db: catalog.db, log } as unknown as WorkerResources;
   const payload = { base_image_id: catalog.base };
   const health = async () => {
     const { healthy, unhealthy_cause } = await catalog.db

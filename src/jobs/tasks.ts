@@ -21,6 +21,7 @@ import { followBaseImage } from './follow-base-image.ts';
 import { moveLifeCycles } from './move-life-cycles.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { planPipeline } from './plan-pipeline.ts';
+import { recordBaseImage } from './record-base-image.ts';
 import { givenBack } from './room.ts';
 import { sweepContent } from './sweep-content.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
@@ -80,7 +81,9 @@ export async function giveUp(resources: WorkerResources, { task, payload }: JobD
   if ('base_image_id' in payload) {
     const { base_image_id } = payload;
     const unhealthy_cause = storableText(describe(error));
-    await inTransaction(resources.db, (tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
+    await recordBaseImage(resources, base_image_id, (tx) =>
+      recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }),
+    );
   }
   const phase = PHASES[task];
   if (!phase || !('pipeline_id' in payload)) return;

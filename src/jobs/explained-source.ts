@@ -1,0 +1,88 @@
+// A registry that a base image is read from: its errors name the image, the registry and the part that was asked for.
+import { Readable } from 'node:stream';
+import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
+import { RegistryError, reworded } from '../oci/errors.ts';
+import { isIndexType, isManifestType } from '../oci/manifest.ts';
+import type { Source } from '../oci/target.ts';
+import { explainTrouble, isDenied } from '../oci/trouble.ts';
+
+export type ReadImage = {
+  /** Of the registry, with its port. */
+  host: string;
+  /** `host/repository:tag` or `host/repository@digest`. */
+  name: string;
+  /** The registry is read without a log-in. */
+  anonymous: boolean;
+};
+
+/** Returns the same source with errors for the image's owner. Once the tag is resolved they name the digest, too. */
+export function explainedSource(source: Source, image: ReadImage): Source {
+  let { name } = image;
+  const explained = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
+    try {
+      return await act();
+    } catch (error) {
+      throw error instanceof RegistryError ? explain(error, { ...image, name, what }) : error;
+    }
+  };
+  return {
+    async resolve(reference) {
+      const root = await explained('the manifest', () => source.resolve(reference));
+      if (root !== undefined && !name.includes('@')) name = `${image.name}@${root.digest}`;
+      return root;
+    },
+    async fetch(descriptor, range) {
+      const what = `the ${partOf(descriptor)} ${descriptor.digest}`;
+      const body = await explained(what, () => source.fetch(descriptor, range));
+      async function* pieces(): AsyncGenerator<Buffer, void> {
+        const iterator = body[Symbol.asyncIterator]();
+        try {
+          for (;;) {
+            const next = await explained(what, () => iterator.next());
+            if (next.done) return;
+            yield next.value as Buffer;
+          }
+        } finally {
+          body.destroy();
+        }
+      }
+      return Readable.from(pieces(), { objectMode: false });
+    },
+  };
+}
+
+const CONFIG_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.config, MEDIA_TYPES.dockerConfig]);
+
+function partOf({ mediaType }: Descriptor): string {
+  if (isManifestType(mediaType)) return isIndexType(mediaType) ? 'index' : 'manifest';
+  return CONFIG_TYPES.has(mediaType) ? 'config' : 'layer';
+}
+
+type Asked = ReadImage & { what: string };
+
+function explain(error: RegistryError, asked: Asked): RegistryError {
+  return reworded(error, sentenceOf(error, asked));
+}
+
+function sentenceOf(error: RegistryError, { host, name, anonymous, what }: Asked): string {
+  const status = error.status === undefined ? '' : ` (${error.status})`;
+  if (isDenied(error)) {
+    return anonymous
+      ? `${host} lets nobody read ${what} of ${name} without a log-in${status}: send credentials that may.`
+      : `${host} does not let these credentials read ${what} of ${name}${status}: give them the right, or send others.`;
+  }
+  if (error.status === 404) return `${host} does not have ${what} of ${name}${status}: push the image again.`;
+  if (error.code === 'CONTENT_MISMATCH' || error.code === 'MANIFEST_INVALID' || error.code === 'MANIFEST_TOO_LARGE')
+    return `${host} answers with something else than ${what} of ${name}: ${reasonOf(error)}.`;
+  const when = error.temporary ? ' at the moment and is tried again' : '';
+  return `${capital(what)} of ${name} cannot be read${when}: ${explainTrouble(error, host)}`;
+}
+
+/** Behind the operation and its address, which the sentence names already. */
+function reasonOf({ message, op }: RegistryError): string {
+  return message.startsWith(`${op} at `) ? message.slice(message.indexOf(': ') + 2) : message;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

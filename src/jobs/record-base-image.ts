@@ -1,0 +1,17 @@
+// Records how a look at a base image ended, and logs the change of its health.
+import { healthChangeBy } from '../catalog/base-image-health.ts';
+import { inTransaction, type Transaction } from '../db/database.ts';
+import type { WorkerResources } from './worker-resources.ts';
+
+/** Runs `record` in a transaction. The log names a base image once when it becomes unhealthy and once when it recovers. */
+export async function recordBaseImage(
+  { db, log }: Pick<WorkerResources, 'db' | 'log'>,
+  base_image_id: string,
+  record: (tx: Transaction) => Promise<unknown>,
+): Promise<void> {
+  const change = await inTransaction(db, (tx) => healthChangeBy(tx, base_image_id, () => record(tx)));
+  if (change === undefined) return;
+  const { name, healthy, cause } = change;
+  if (healthy) log.info({ base_image: name, base_image_id }, 'a base image is healthy again');
+  else log.warn({ base_image: name, base_image_id, cause }, 'a base image became unhealthy');
+}
