@@ -53,7 +53,9 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
   // First of all, so that a key is called a key even in a text that is broken elsewhere.
   if (holdsPrivateKey(text))
     throw new CertificateRefused('holds a private key; a trust store needs the certificate only');
-  const blocks = blocksOf(text.replace(BYTE_ORDER_MARK, '').replace(GLUED, '$1\n'));
+  if (WRITTEN_LINE_END.test(text))
+    throw new CertificateRefused('has «\\n» in place of line ends, as JSON writes them; write real ones');
+  const blocks = blocksOf(text.replace(BYTE_ORDER_MARK, '').replace(GLUED, '\n'));
   if (blocks.length === 0) throw noPem(text);
   const certificates: JudgedCertificate[] = [];
   const skipped: CertificateWarning[] = [];
@@ -73,8 +75,13 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
 
 /** U+FEFF, also where its bytes were read as Latin-1. */
 const BYTE_ORDER_MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
-/** The end of one block with the next one behind it on its line, as «cat» joins files without a line end. */
-const GLUED = /(-----END [A-Z0-9 ]{1,64}-----)(?=-----BEGIN )/g;
+/**
+ * Where a boundary has something else on its line: behind the end of a block the next one or a comment, as «cat» joins files without a line
+ * end, and around the base64 of a certificate that was written on one line.
+ */
+const GLUED =
+  /(?<=-----END [A-Z0-9 ]{1,64}-----)(?=[^\r\n])|(?<=-----BEGIN CERTIFICATE-----)(?=M)|(?<=[\w+/=])(?=-----END )/g;
+const WRITTEN_LINE_END = /-----BEGIN CERTIFICATE-----\\n/;
 /** An ASN.1 sequence with a length of two bytes, as each certificate is one; U+FFFD where it was read as UTF-8. */
 const DER = /^0[\x82\ufffd]/;
 
@@ -116,8 +123,9 @@ function blocksOf(text: string): string[] {
   let open: { label: string; lines: string[] } | undefined;
   for (const line of text.split(/\r\n|\n|\r/)) {
     const [, side, label = ''] = BOUNDARY.exec(line.trim()) ?? [];
-    if (side === undefined) open?.lines.push(line.trim());
-    else if ((side === 'BEGIN') !== (open === undefined) || (open !== undefined && open.label !== label))
+    if (side === undefined) {
+      if (line.trim() !== '') open?.lines.push(line.trim());
+    } else if ((side === 'BEGIN') !== (open === undefined) || (open !== undefined && open.label !== label))
       throw cutOff(blocks.length);
     else if (open === undefined) open = { label: checkedLabel(label), lines: [] };
     else {

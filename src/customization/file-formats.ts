@@ -29,9 +29,12 @@ const FORMATS: readonly FileFormat[] = [
   { name: 'zstd', remedy: converted('zstd -dc'), magic: Buffer.from('28b52ffd', 'hex') },
   { name: 'xz', remedy: converted('xz -dc'), magic: Buffer.from('fd377a585a00', 'hex') },
   { name: 'bzip2', remedy: converted('bzip2 -dc'), magic: Buffer.from('BZh', 'latin1') },
+  { name: 'lzma', remedy: converted('xz -dc --format=lzma'), magic: Buffer.from('5d0000', 'hex') },
   { name: 'lz4', remedy: converted('lz4 -dc'), magic: Buffer.from('04224d18', 'hex') },
   { name: 'lzip', remedy: converted('lzip -dc'), magic: Buffer.from('LZIP\x01', 'latin1') },
   { name: 'compress (.Z)', remedy: converted('gzip -dc'), magic: Buffer.from('1f9d', 'hex') },
+  { name: 'a xar archive', remedy: unpacked('bsdtar -xf FILE'), magic: Buffer.from('xar!') },
+  { name: 'an RPM package', remedy: unpacked('rpm2cpio FILE | cpio -id'), magic: Buffer.from('edabeedb', 'hex') },
   { name: 'a cpio archive', remedy: unpacked('cpio -id < FILE'), magic: Buffer.from('07070', 'latin1') },
   { name: 'an ar archive, such as a Debian package', remedy: unpacked('ar x FILE'), magic: Buffer.from('!<arch>\n') },
   {

@@ -27,6 +27,9 @@ describe('a file of another format', () => {
     ['xz', 'fd377a585a000004e6d6', 'convert it with «xz -dc FILE | gzip > FILE.tar.gz»'],
     ['bzip2', '425a6839314159265359', 'convert it with «bzip2 -dc FILE | gzip > FILE.tar.gz»'],
     ['zstd', zstdCompressSync('hello, this is a text').toString('hex'), 'convert it with «zstd -dc FILE'],
+    ['lzma', '5d00008000ffffffffff', 'convert it with «xz -dc --format=lzma FILE'],
+    ['a xar archive', '78617221001c00010000', 'unpack it with «bsdtar -xf FILE»'],
+    ['an RPM package', 'edabeedb030000000001', 'unpack it with «rpm2cpio FILE | cpio -id»'],
     ['lz4', '04224d186440a7000000', 'convert it with «lz4 -dc FILE'],
     ['compress (.Z)', '1f9d9072c2e1c6cd9934', 'convert it with «gzip -dc FILE'],
     ['a cpio archive', '30373037303130303030', 'unpack it with «cpio -id < FILE»'],
@@ -120,7 +123,7 @@ it('what is wrong with the archive as a whole comes first, after any number of e
   const entries = Array.from({ length: 150 }, (_, n) => rootfs(`dev/${n}`, { content: '' }));
   const bytes = await archiveOf(entries);
   const told = await refusalsOf(gzipSync(bytes.subarray(0, -1024)));
-  expect(told[0]).toBe('file: the archive ends without its end marker');
+  expect(told[0]).toBe('file: the archive ends without its end marker: it was cut off; pack it again');
   expect(told).toHaveLength(101);
   expect(told.at(-1)).toBe('and 51 more');
 });

@@ -110,6 +110,9 @@ describe('a file of rootfs in another form', () => {
     ['without a line end at its end', EXAMPLE_ROOT.trimEnd()],
     ['on lines of 76 columns', rewrapped(EXAMPLE_ROOT, 76)],
     ['on one line', rewrapped(EXAMPLE_ROOT, 10_000)],
+    ['on one line with its boundaries', EXAMPLE_ROOT.replaceAll('\n', '')],
+    ['with a comment behind its end', EXAMPLE_ROOT.replace(/\n$/, '# next\n')],
+    ['with empty lines', EXAMPLE_ROOT.replaceAll('\n', '\n\n')],
     ['with spaces behind its lines', EXAMPLE_ROOT.replaceAll('\n', ' \n')],
     ['with an old label', EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'X509 CERTIFICATE')],
   ];
@@ -158,6 +161,7 @@ describe('refused', () => {
     file.header = { ...file.header, size: der.length };
     expect((await refusals(file))[0]).toContain('it looks like DER, which «openssl x509 -inform DER» turns into PEM');
     expect(await told(EXAMPLE_ROOT.replace(/-.*-\n/g, ''))).toContain('PEM without its first and its last line');
+    expect(await told(EXAMPLE_ROOT.replaceAll('\n', '\\n'))).toContain('has «\\n» in place of line ends');
     const utf16 = Buffer.from(`\ufeff${EXAMPLE_ROOT}`, 'utf16le');
     expect((await refusals(rootfs(`${FOLDER}a.crt`, { content: utf16 })))[0]).toContain('it looks like UTF-16');
     for (const [oid, remedy] of [

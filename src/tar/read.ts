@@ -202,12 +202,13 @@ async function expectEnd(
 ): Promise<void> {
   if (block === undefined) {
     if (first) throw new TarError('NOT_TAR', 'this is not a tar archive: it is empty');
-    throw new TarError('TRUNCATED', 'the archive ends without its end marker');
+    throw new TarError('TRUNCATED', 'the archive ends without its end marker: it was cut off; pack it again');
   }
   const second = await source.exactly(BLOCK);
   if (second === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of its end marker');
   for (let part: Buffer | undefined = second; part !== undefined; part = await source.some(BLOCK)) {
-    if (!isZero(part)) throw new TarError('TRAILING_DATA', 'there is data behind the end of the archive');
+    if (!isZero(part))
+      throw new TarError('TRAILING_DATA', 'there is data behind the end of the archive; pack all in one run of tar');
   }
 }
 
