@@ -10,7 +10,7 @@ import { markBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
 import { addUses, dropUses } from './content-uses.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
-import { createPipelines, enqueueFollowers, stepOptions } from './pipeline-wishes.ts';
+import { createPipelines, enqueueFollowers, type PipelineTask, stepOptions } from './pipeline-wishes.ts';
 
 /** RUN: do the work. DONE: this step was finished before. ENDED: the pipeline is over, most often replaced. */
 export type StepState = 'RUN' | 'DONE' | 'ENDED';
@@ -73,7 +73,7 @@ export async function recordPlan(
     await endUnchanged(tx, pipeline);
     return 'UNCHANGED';
   }
-  await enqueue(tx, 'package-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
+  await enqueueStep(tx, 'package-pipeline', pipeline);
   return 'BUILD';
 }
 
@@ -84,7 +84,7 @@ export async function planAgain(tx: Transaction, pipelineId: string): Promise<'P
   if (pipeline.status !== 'IN_PROGRESS' || built) return 'ENDED';
   await tx.updateTable('pipelines').set({ plan_digest: null }).where('id', '=', pipeline.id).execute();
   await dropUses(tx, { kind: 'plan', id: pipeline.id });
-  await enqueue(tx, 'plan-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
+  await enqueueStep(tx, 'plan-pipeline', pipeline);
   return 'PLAN';
 }
 
@@ -103,6 +103,10 @@ export type FinishedPhase = {
 };
 
 const NEXT_TASK = { PACKAGING: 'verify-pipeline', VERIFICATION: 'distribute-pipeline' } as const;
+
+async function enqueueStep(tx: Transaction, task: PipelineTask, pipeline: LockedPipeline): Promise<void> {
+  await enqueue(tx, task, { pipeline_id: pipeline.id }, stepOptions(task, pipeline));
+}
 
 function isOver(status: PhaseStatus): boolean {
   return status === 'SUCCEEDED' || status === 'SKIPPED';
@@ -126,7 +130,7 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
     where id = ${pipeline.id}`.execute(tx);
   const contents = [...(finished.contents ?? []), ...files.map((file) => file.digest)];
   await addUses(tx, { kind: 'pipeline', id: pipeline.id }, contents);
-  await enqueue(tx, NEXT_TASK[finished.phase], { pipeline_id: pipeline.id }, stepOptions(pipeline));
+  await enqueueStep(tx, NEXT_TASK[finished.phase], pipeline);
   return 'DONE';
 }
 

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { CustomizationOperation, PhaseStatus, PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import { abortJobs, enqueueMany } from '../db/queue.ts';
+import type { Task } from '../db/queue-tasks.ts';
 import { json } from '../db/tables.ts';
 import { type LockedApplication, lockApplications, lockBaseImagesOf } from './pipeline-lock.ts';
 
@@ -46,8 +47,22 @@ type NewPipeline = {
   follows: OpenPipeline[];
 };
 
-/** A person waits for what she asked; a fleet rebuild does not starve her. Higher is earlier. */
+/** A person waits for the result of a manual run, so it goes before a fleet rebuild. Higher is earlier. */
 const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENANCE: 0 } as const;
+
+/**
+ * Added to the priority of the trigger, and less than the distance between two of those: among pipelines of one priority the later step
+ * goes first, so that a pipeline under way ends before another one begins. The first release of a fleet does not wait for the last build.
+ */
+const STEP_PRIORITIES = {
+  'plan-pipeline': 0,
+  'package-pipeline': 1,
+  'verify-pipeline': 2,
+  'distribute-pipeline': 3,
+} as const satisfies Partial<Record<Task, number>>;
+
+/** The tasks that a pipeline consists of, in this order. */
+export type PipelineTask = keyof typeof STEP_PRIORITIES;
 
 /**
  * Makes a pipeline for each of these applications that lives. An open pipeline that has not left PACKAGING is CANCELLED
@@ -249,21 +264,20 @@ export async function enqueueReady(tx: Transaction, ids: readonly string[]): Pro
   await enqueueMany(
     tx,
     'plan-pipeline',
-    ready.rows.map((pipeline) => ({ payload: { pipeline_id: pipeline.id }, options: stepOptions(pipeline) })),
+    ready.rows.map((pipeline) => ({
+      payload: { pipeline_id: pipeline.id },
+      options: stepOptions('plan-pipeline', pipeline),
+    })),
   );
 }
 
-/** How every job of a pipeline is queued: once, behind its organization's others, a person's wish first. */
-export function stepOptions(pipeline: { id: string; organization_id: string; triggers: PipelineTrigger[] }): {
-  key: string;
-  group: string;
-  priority: number;
-} {
-  return {
-    key: pipeline.id,
-    group: pipeline.organization_id,
-    priority: Math.max(0, ...pipeline.triggers.map((trigger) => PRIORITIES[trigger.type])),
-  };
+/** How a job of a pipeline is queued: at most one waiting job of a task, in the group of its organization, ordered by trigger and step. */
+export function stepOptions(
+  task: PipelineTask,
+  pipeline: { id: string; organization_id: string; triggers: PipelineTrigger[] },
+): { key: string; group: string; priority: number } {
+  const trigger = Math.max(0, ...pipeline.triggers.map(({ type }) => PRIORITIES[type]));
+  return { key: pipeline.id, group: pipeline.organization_id, priority: trigger + STEP_PRIORITIES[task] };
 }
 
 function partition<T>(items: T[], test: (item: T) => boolean): [T[], T[]] {
