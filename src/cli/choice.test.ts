@@ -135,6 +135,20 @@ test('status tells what waits and why, what failed and why, and what cannot be u
   expect(json.failed.items[0]).toMatchObject({ what: expect.any(String), state: expect.any(String) });
 });
 
+test('a request on a base image that nothing can be built on says so at once', async () => {
+  const own = (await estates.api.ask('GET', `/v1/base-images/${estates.acme['base_image_id']?.[0]}`)).json();
+  const { pull_registry, operating_system } = own;
+  const body = { name: 'hopeless', description: '', container_image: 'golden:1', registry_id: pull_registry.id };
+  const wish = { ...body, operating_system_id: operating_system.id };
+  const made = await estates.api.ask('POST', '/v1/base-images', { body: wish });
+  const base_image_id = String(made.headers['location']).split('/').at(-1) ?? '';
+  const unhealthy_cause = 'host/golden:1 has no sh in its PATH folders, which every build runs.';
+  await estates.catalog.write((tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
+  const { code, out, err } = await run('request', 'redis', '--base-image', 'hopeless');
+  expect([code, err]).toEqual([0, '']);
+  expect(out).toContain(`The base image hopeless cannot be read: ${unhealthy_cause}`);
+});
+
 test('a table that is wider than the terminal goes on below, column by column', () => {
   const columns: [string, (row: string[]) => string | undefined][] = [
     ['NAME', ([name]) => name],

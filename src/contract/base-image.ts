@@ -55,7 +55,8 @@ export type BaseImagesPage = Static<typeof BaseImagesPage>;
 
 /** distribution-spec, "Pulling manifests": names are lower case, a tag has at most 128 characters. */
 const NAME_PART = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
-const REPOSITORY_AND_TAG = `^${NAME_PART}(?:/${NAME_PART})*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`;
+const TAG_PART = ':[A-Za-z0-9_][A-Za-z0-9._-]{0,127}';
+const REPOSITORY_AND_TAG = `^${NAME_PART}(?:/${NAME_PART})*(?:${TAG_PART}|(?:${TAG_PART})?@sha256:[0-9a-f]{64})$`;
 
 export const BaseImageRequest = Type.Object(
   {
@@ -74,8 +75,10 @@ export const BaseImageRequest = Type.Object(
     container_image: Type.String({
       maxLength: CONTAINER_IMAGE_LENGTH_MAX,
       pattern: REPOSITORY_AND_TAG,
-      expects: 'a repository in lower case, a colon and a tag, without the registry: library/debian:12',
-      description: 'REPOSITORY/IMAGE:TAG, relative to the registry.',
+      expects:
+        'a repository in lower case with a tag or a sha256 digest, without the registry: library/debian:12, library/debian@sha256:…',
+      description:
+        'REPOSITORY/IMAGE:TAG, relative to the registry. REPOSITORY/IMAGE@sha256:DIGEST, with or without a tag, never moves; an addition of Larder.',
     }),
     operating_system_id: Id('Identifier of the operating system that it holds.'),
   },

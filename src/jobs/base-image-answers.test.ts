@@ -294,3 +294,36 @@ test('the log names a base image that turns unhealthy and one that recovers, onc
     { level: 'info', msg: 'a base image is healthy again', base_image: 'golden/base:logged' },
   ]);
 });
+
+test('a base image that is named by its digest stays what it is when the tag moves', async () => {
+  const { root } = await push('pinned');
+  const digest = await register(`golden/base@${root.digest}`);
+  const both = await register(`golden/base:pinned@${root.digest}`);
+  await push('pinned', 'moved');
+  for (const id of [digest, both]) {
+    expect(await look(id)).toMatchObject({ healthy: true });
+    const { rows } = await api.database.pool.query('select digest from base_image_versions where base_image_id = $1', [
+      id,
+    ]);
+    expect(rows).toEqual([{ digest: root.digest }]);
+  }
+  const gone = `golden/base@sha256:${'0'.repeat(64)}`;
+  expect(await look(await register(gone))).toMatchObject({
+    healthy: false,
+    unhealthy_cause: `${host}/${gone} does not exist, or these credentials may not read it.`,
+  });
+});
+
+test.each([
+  'golden/base',
+  'golden/base@sha256:12',
+  'golden/base@sha512:x',
+  '@sha256:',
+  'golden/base:tag@',
+  'Golden/base:1',
+])('is no reference of a base image: %s', async (container_image) => {
+  const body = { name: 'x', description: '', registry_id: registry, container_image, operating_system_id: system };
+  const answer = await api.ask('POST', '/v1/base-images', { body });
+  expect(answer.statusCode).toBe(400);
+  expect(answer.json().violations).toMatchObject([{ field: 'container_image' }]);
+});

@@ -152,7 +152,10 @@ function addBaseImages(group: Command, io: Io): void {
     .description('follow an image of a registry as a base image')
     .argument('<name>')
     .requiredOption('--registry <name>', 'the registry that holds it, by name or id')
-    .requiredOption('--image <repository:tag>', 'the image, relative to the registry')
+    .requiredOption(
+      '--image <repository:tag>',
+      'the image, relative to the registry; repository@sha256:… is one digest for ever',
+    )
     .requiredOption('--os <id>', 'id of the operating system that it holds')
     .option('--key <key>', 'names its repositories; made from the name unless given')
     .option('--description <text>', 'what it is for', '')
