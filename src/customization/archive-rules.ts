@@ -155,13 +155,19 @@ function rootfsProblem({ path, type, target }: TarHeader): string | undefined {
   return type === 'symlink' ? targetProblem(inImage, target ?? '') : undefined;
 }
 
+const BYTE_ORDER_MARK = Buffer.from('efbbbf', 'hex');
+
 /** What is wrong with a script's text. */
 export function scriptTextProblem(text: Buffer): string | undefined {
   if (text.length === 0) return 'the script is empty';
   if (text.includes(0)) return 'a script must be text';
+  if (text.subarray(0, 3).equals(BYTE_ORDER_MARK))
+    return 'it begins with a byte order mark, so no interpreter would be found; save it as UTF-8 without one';
   const end = text.indexOf(0x0a);
   if (text[end - 1] === 0x0d)
     return 'the lines end as on Windows (CR LF), so no interpreter would be found; save it with LF';
+  if (end === -1 && text.includes(0x0d))
+    return 'the lines end with CR alone, so the script would be one line; save it with LF';
   return undefined;
 }
 

@@ -42,10 +42,12 @@ function readFile(item: YamlValue, tell: Tell): DeclaredFile | undefined {
   const content = textAt(fields, 'content', { line, tell });
   if (path === undefined) return undefined;
   const file: DeclaredFile = { path, ...(content === undefined ? {} : { content }) };
-  if (owner !== undefined) Object.assign(file, readOwner(owner, line, tell));
+  // The line of the value and the path, since an entry may stand far above in a list of many.
+  const tellOf = (key: string) => (message: string) => tell(fields.get(key)?.line ?? line, `/${path}: ${message}`);
+  if (owner !== undefined) Object.assign(file, readOwner(owner, tellOf('owner')));
   if (mode !== undefined) {
     if (/^(0o?)?[0-7]{3,4}$/.test(mode)) file.mode = Number.parseInt(mode.replace('o', ''), 8);
-    else tell(line, `${quoted(mode)} is no mode; write it in octal, such as 0640`);
+    else tellOf('mode')(`${quoted(mode)} is no mode; write it in octal, such as 0640`);
   }
   if (owner === undefined && mode === undefined && content === undefined)
     tell(line, `/${path} says nothing: give owner, mode or content`);
@@ -73,11 +75,11 @@ export const USER = /^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$/;
 /** Builds and tests run in a user namespace with 65,536 ids; the last one stands for no id at all. */
 export const ID_MAX = 65534;
 
-function readOwner(text: string, line: number, tell: Tell): { user?: OwnerName; group?: OwnerName } {
+function readOwner(text: string, tell: (message: string) => void): { user?: OwnerName; group?: OwnerName } {
   const [user = '', group, ...rest] = text.split(':');
   const parsed = { user: readName(user), group: group === undefined ? undefined : readName(group) };
   if (parsed.user === undefined || (group !== undefined && parsed.group === undefined) || rest.length > 0) {
-    tell(line, `${quoted(text)} is no owner; write user or user:group, by name or number`);
+    tell(`${quoted(text)} is no owner; write user or user:group, by name or number`);
     return {};
   }
   return { user: parsed.user, ...(parsed.group === undefined ? {} : { group: parsed.group }) };

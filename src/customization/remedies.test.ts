@@ -105,6 +105,38 @@ it('the owner -1', async () => {
   ]);
 });
 
+it('owners that are no numbers, in the header and in the extension header', async () => {
+  const negative = (block: Buffer) => Buffer.alloc(8, 0xff).copy(block, 108);
+  expect(await refusalsOf(await patchedHeader(negative))).toEqual([
+    "file:rootfs/ok: the header's uid is not a number that can be; pack with --owner=0 --group=0",
+  ]);
+  const pax = tar('--format=posix', '--pax-option=uid:=-1', '-czf', '-', 'rootfs/a');
+  expect(await refusalsOf(pax)).toEqual([
+    "file:rootfs/a: the extension header's uid is not a number that can be; pack with --owner=0 --group=0",
+  ]);
+});
+
+it('a mode and an owner that are none, with the path and the line of the value', async () => {
+  const files = ['files:', '  - path: /etc/a', '    content: x', '    mode: rwxr-x---', '    owner: "a:b:c"'];
+  expect(await refusals(yaml(...files))).toEqual([
+    'file:customization.yaml: line 5: /etc/a: "a:b:c" is no owner; write user or user:group, by name or number',
+    'file:customization.yaml: line 4: /etc/a: "rwxr-x---" is no mode; write it in octal, such as 0640',
+  ]);
+});
+
+it('an alias without its anchor', async () => {
+  expect(await refusals(FILE, yaml('labels: {a: b}', 'environment: *common'))).toEqual([
+    'file:customization.yaml: line 2: there is no anchor & in front of the alias * of the name "common"',
+  ]);
+});
+
+it('scripts that an editor saved so that no interpreter would be found', async () => {
+  const script = async (text: string) => await refusals(entry('scripts/final', { content: text }));
+  expect((await script('\ufeff#!/bin/sh\ntrue\n'))[0]).toContain('begins with a byte order mark');
+  expect((await script('#!/bin/sh\rtrue\r'))[0]).toContain('the lines end with CR alone');
+  expect(await script("#!/bin/sh\nprintf 'a\rb'\n")).toEqual([]);
+});
+
 it('merge keys, with their line; anchors and aliases are taken', async () => {
   const [told, ...more] = await refusals(yaml('environment: &a', '  A: b', 'labels:', '  <<: *a'));
   expect(told).toMatch(/^file:customization\.yaml: line 4: merge keys \(<<\) are not taken; write the keys out/);

@@ -94,6 +94,9 @@ function messageOf(problem: { code: string; message: string }): string {
 const MERGE_KEY =
   'merge keys (<<) are not taken; write the keys out, or give the whole value once as an anchor (&name) and use it as an alias (*name)';
 
+/** Characters of a name in a message. */
+const NAME_SHOWN_MAX = 80;
+
 class Walk {
   readonly #lines: LineCounter;
   /** Found once: `alias.resolve` visits the whole document, and an alias inside an aliased value is followed each time. */
@@ -120,13 +123,21 @@ class Walk {
     this.#nodes += 1;
     if (this.#nodes > YAML_NODES_MAX) throw new YamlRefused('holds too much, its aliases followed', line);
     if (depth > YAML_DEPTH_MAX) throw new YamlRefused('is nested too deeply', line);
-    if (isAlias(node)) return this.value(this.#targets.get(node), depth + 1);
+    if (isAlias(node)) return this.value(this.#target(node, line), depth + 1);
     if ((isScalar(node) || isMap(node) || isSeq(node)) && node.tag !== undefined)
       throw new YamlRefused('tags (!!str) are not taken; every value is text as it is written', line);
     if (isScalar(node)) return scalar(node, line);
     if (isSeq(node)) return { kind: 'list', line, items: node.items.map((item) => this.value(item, depth + 1)) };
     if (isMap(node)) return { kind: 'map', line, entries: this.#entries(node.items, depth) };
     return { kind: 'nothing', line };
+  }
+
+  /** The parser leaves it to whoever resolves an alias whether its anchor is there. */
+  #target(alias: Alias, line: number): Node {
+    const target = this.#targets.get(alias);
+    if (target !== undefined) return target;
+    const name = JSON.stringify(alias.source.slice(0, NAME_SHOWN_MAX));
+    throw new YamlRefused(`there is no anchor & in front of the alias * of the name ${name}`, line);
   }
 
   #entries(

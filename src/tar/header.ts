@@ -99,9 +99,14 @@ function numberField(block: Buffer, name: Field, path: string): number {
   const value = parseNumber(bytes);
   if (value === undefined || (value < 0 && name !== 'mtime')) {
     const code = name === 'size' ? 'SIZE' : name === 'checksum' ? 'CHECKSUM' : 'HEADER_FIELD';
-    throw new TarError(code, `the header's ${name} is not a number that can be`, printable(path));
+    throw new TarError(code, `the header's ${name} is not a number that can be${ownerRemedy(name)}`, printable(path));
   }
   return value;
+}
+
+/** The way out where the number is an owner's, which many uses of an archive do not need. */
+export function ownerRemedy(field: string): string {
+  return field === 'uid' || field === 'gid' ? '; pack with --owner=0 --group=0' : '';
 }
 
 /** Octal text, or base 256 when the first bit is set (GNU; star); undefined for anything else. */

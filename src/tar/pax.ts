@@ -1,5 +1,6 @@
 // PAX extension records: `LENGTH KEY=VALUE\n`, where LENGTH counts the whole record (POSIX.1-2017, pax, "pax Extended Header").
 import { TarError } from './errors.ts';
+import { ownerRemedy } from './header.ts';
 
 export type PaxRecords = Map<string, Buffer>;
 
@@ -59,7 +60,7 @@ export function paxInteger(records: PaxRecords, key: string, path: string): numb
   if (Number.isSafeInteger(value)) return value;
   throw new TarError(
     key === 'size' ? 'SIZE' : 'EXTENSION',
-    `the extension header's ${key} is not a number that can be`,
+    `the extension header's ${key} is not a number that can be${ownerRemedy(key)}`,
     path,
   );
 }
