@@ -3,7 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../test/redis-builds.ts';
 import { sandboxMode } from './fixtures.ts';
 import type { ProductTest } from './plan.ts';
-import { verify } from './verify.ts';
+import { retryPauseMs, verify } from './verify.ts';
+
+test('a test is tried again soon at first, and ever less often up to a limit', () => {
+  expect([1, 2, 3, 4, 5, 2000].map(retryPauseMs)).toEqual([20, 40, 80, 150, 150, 150]);
+});
 
 describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
   let builds: RedisBuilds;
