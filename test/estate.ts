@@ -83,6 +83,9 @@ async function makeEstate(api: TestApi, owner: Owner): Promise<Estate> {
   const customized = await api.ask('GET', `/v1/catalogs/${catalog_id}/customizations/${customization}`, {
     token: access.OWNER,
   });
+  const { wave_id } = (
+    await api.ask('GET', `/v1/catalogs/${catalog_id}/pipelines/${pipeline}`, { token: access.OWNER })
+  ).json();
   const { user_id, organization_id } = await api.identity.verifyAccessToken(access.OWNER);
   return {
     user_id: [user_id],
@@ -94,6 +97,7 @@ async function makeEstate(api: TestApi, owner: Owner): Promise<Estate> {
     application_request_id: [request_id],
     application_id: [application],
     pipeline_id: [pipeline],
+    wave_id: [wave_id],
     release_id: [items[0].id],
     content_digest: [items[0].artifact.content_digest],
     repo_digest: [items[0].artifact.repo_digest],

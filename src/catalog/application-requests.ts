@@ -1,4 +1,4 @@
-// Application requests: wishes to add applications to a catalog or to remove them, and how far they are.
+// Application requests: to add applications to a catalog or to remove them, and how far they are.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { CatalogApplicationRequest } from '../contract/application-request.ts';
@@ -6,17 +6,19 @@ import type { Input, Output } from '../contract/endpoints.ts';
 import type { PackagingType, ProcessingStatus, RequestType } from '../contract/vocabulary.ts';
 import { type Database, inSnapshot, type Transaction } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
+import { lockWithNeeded, removeFromGraph } from './application-graph.ts';
 import { readApplications } from './applications.ts';
 import { notFound, refuse, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import { type Count, keptCount, lookedCount } from './list-counts.ts';
 import { tellOfRequest } from './notification-causes.ts';
-import { lockApplications } from './pipeline-lock.ts';
-import { cancelPipelines, createPipelines, enqueueFollowers } from './pipeline-wishes.ts';
+import { enqueueFollowers } from './pipeline-edges.ts';
 import type { Principal } from './principal.ts';
 import { requireQuota } from './quotas.ts';
 import { countInCatalog } from './references.ts';
+import { addRegistries, insertRequested } from './requested-applications.ts';
 import { toWaiting, type WaitingRow, waitingOfApplications } from './waiting.ts';
+import { cancelPipelines, createWave } from './waves.ts';
 import { allOf, direction, idsOf, isPast, pageWindow, present, toPage, wireTime } from './wire.ts';
 
 type RequestRow = {
@@ -79,7 +81,7 @@ function narrow(
   { catalog_id, request_type, request_status }: Input<'listApplicationRequests'>,
   filter: RawBuilder<unknown>,
 ): { from: RawBuilder<unknown>; count: Count } {
-  const kept = keptCount(principal, { catalog_id, noun: 'application request', statuses: [request_type] });
+  const kept = keptCount(principal, { catalog_id, nouns: ['application request'], statuses: [request_type] });
   if (request_status === undefined) return { from: sql`application_requests q where ${filter}`, count: kept };
   const underWay = sql`select i.request_id from applications a join application_request_items i on i.application_id = a.id
     where a.organization_id = ${principal.organization_id} and a.catalog_id = ${catalog_id}
@@ -228,6 +230,8 @@ type OfferingRow = {
   status: string;
   fits: boolean;
   taken: boolean;
+  /** The application on this base image that is there only because others need it. */
+  hidden_id: string | null;
 };
 
 async function addApplications(tx: Transaction, principal: Principal, input: Creation): Promise<string[]> {
@@ -253,7 +257,7 @@ async function addApplications(tx: Transaction, principal: Principal, input: Cre
   const wanted = input.application_offering_ids.flatMap((id) => offerings.get(id.toLowerCase()) ?? []);
   await requireQuota(tx, principal, wanted.length);
   const applications = wanted.map((offering) => ({
-    id: randomUUID(),
+    id: offering.hidden_id ?? randomUUID(),
     organization_id: principal.organization_id,
     catalog_id: input.catalog_id,
     offering_id: offering.id,
@@ -264,17 +268,16 @@ async function addApplications(tx: Transaction, principal: Principal, input: Cre
     created_by: principal.name,
     updated_by: principal.name,
   }));
-  await tx.insertInto('applications').values(applications).execute();
-  await tx
-    .insertInto('application_registries')
-    .values(
-      applications.flatMap(({ id }) =>
-        registries.map((registry_id, position) => ({ application_id: id, registry_id, position })),
-      ),
-    )
-    .execute();
+  await insertRequested(tx, applications);
   const ids = applications.map(({ id }) => id);
-  await createPipelines(tx, ids, { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: false });
+  await addRegistries(tx, ids, registries);
+  await createWave(tx, {
+    cause: 'REQUEST',
+    created_by: principal.name,
+    application_ids: ids,
+    triggers: [{ type: 'MANUAL_RUN' }],
+    keep_pins: false,
+  });
   return ids;
 }
 
@@ -300,7 +303,9 @@ async function findOfferings(tx: Transaction, input: Creation): Promise<Map<stri
       exists (select from offering_operating_systems fo join base_images b on b.operating_system_id = fo.operating_system_id
         where fo.offering_id = f.id and b.id = ${base}) as fits,
       exists (select from applications a where a.catalog_id = ${input.catalog_id} and a.offering_id = f.id
-        and a.base_image_id = ${base} and a.removed_at is null) as taken
+        and a.base_image_id = ${base} and a.removed_at is null and a.requested) as taken,
+      (select a.id from applications a where a.catalog_id = ${input.catalog_id} and a.offering_id = f.id
+        and a.base_image_id = ${base} and a.removed_at is null and not a.requested) as hidden_id
     from offerings f where f.id = any(${ids}::uuid[])`.execute(tx);
   return new Map(found.rows.map((row) => [row.id, row]));
 }
@@ -338,13 +343,14 @@ async function lockRegistries(
 
 async function removeApplications(tx: Transaction, principal: Principal, input: Deletion): Promise<string[]> {
   const asked = input.application_ids.map((id) => id.toLowerCase());
-  const locked = await lockApplications(tx, asked.filter(isUuid));
+  const locked = await lockWithNeeded(tx, asked.filter(isUuid));
   const living = new Set(
     locked
       .filter(
         (application) =>
           application.organization_id === principal.organization_id &&
-          application.catalog_id === input.catalog_id.toLowerCase(),
+          application.catalog_id === input.catalog_id.toLowerCase() &&
+          application.requested,
       )
       .map((application) => application.id),
   );
@@ -355,13 +361,9 @@ async function removeApplications(tx: Transaction, principal: Principal, input: 
       return asked.indexOf(id) === index ? [] : [{ field, message: 'This application is named twice' }];
     }),
   );
-  await sql`
-    update applications set status = 'REMOVED', removed_at = now(), removed_by = ${principal.name},
-      processing_status = 'COMPLETED', processing_status_updated_at = now(), updated_at = now(),
-      updated_by = ${principal.name}
-    where id = any(${asked}::uuid[])`.execute(tx);
+  const removed = await removeFromGraph(tx, asked, principal.name);
   const open = await sql<{ id: string }>`
-    select id from pipelines where application_id = any(${asked}::uuid[]) and status = 'IN_PROGRESS'
+    select id from pipelines where application_id = any(${removed}::uuid[]) and status = 'IN_PROGRESS'
     order by id for no key update`.execute(tx);
   const ended = open.rows.map((row) => row.id);
   await cancelPipelines(tx, ended);

@@ -130,7 +130,7 @@ function countOf(principal: Principal, input: Input<'listApplications'>, where: 
   }
   return keptCount(principal, {
     catalog_id: input.catalog_id,
-    noun: 'application',
+    nouns: ['application'],
     statuses: input.statuses ?? USUAL_STATUSES,
     packaging_type: input.packaging_type,
     base_image_ids: input.base_image_ids,
@@ -200,7 +200,7 @@ export async function readApplications(
 function filter(principal: Principal, input: Input<'listApplications'>): RawBuilder<unknown> {
   return allOf([
     sql`a.organization_id = ${principal.organization_id} and a.catalog_id = ${input.catalog_id}`,
-    sql`a.status = any(${input.statuses ?? USUAL_STATUSES}::text[])`,
+    sql`a.status = any(${input.statuses ?? USUAL_STATUSES}::text[]) and a.requested`,
     isNever(input) ? sql`false` : undefined,
     input.packaging_type === undefined ? undefined : sql`a.packaging_type = ${input.packaging_type}`,
     input.base_image_ids && sql`a.base_image_id = any(${input.base_image_ids}::uuid[])`,

@@ -6,7 +6,8 @@ import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 import type { Inspection } from './base-image-health.ts';
 import { addUses } from './content-uses.ts';
-import { createPipelines, enqueueReady } from './pipeline-wishes.ts';
+import { enqueueReady } from './pipeline-edges.ts';
+import { createWave } from './waves.ts';
 
 export type FollowedBaseImage = {
   id: string;
@@ -127,11 +128,13 @@ export async function recordBaseImageVersion(
   const applications = await sql<{ id: string }>`
     select id from applications where base_image_id = ${version.base_image_id} and removed_at is null
     order by id`.execute(tx);
-  await createPipelines(
-    tx,
-    applications.rows.map((row) => row.id),
-    { triggers: [{ type: 'MAINTENANCE' }], keep_pins: false, packaging: 'follow' },
-  );
+  await createWave(tx, {
+    cause: 'BASE_IMAGE',
+    application_ids: applications.rows.map((row) => row.id),
+    triggers: [{ type: 'MAINTENANCE' }],
+    keep_pins: false,
+    packaging: 'follow',
+  });
   return 'MOVED';
 }
 

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 import type { FailedPhase } from './pipeline-steps.ts';
-import type { CarriedCustomization } from './pipeline-wishes.ts';
+import type { CarriedCustomization } from './waves.ts';
 
 /** How many customizations of the pipeline were found guilty, and the ones it carried that were not. */
 export type Verdict = { broken: number; others: CarriedCustomization[] };

@@ -5,9 +5,9 @@ import { listApplicationRequests } from './application-requests.ts';
 import { listApplications } from './applications.ts';
 import { listCustomizations } from './customizations.ts';
 import { failPhase, startPhase } from './pipeline-steps.ts';
-import { createPipelines } from './pipeline-wishes.ts';
 import { listPipelines } from './pipelines.ts';
 import { listReleases } from './releases.ts';
+import { createWave } from './waves.ts';
 
 let house: TestCatalog;
 beforeAll(async () => {
@@ -47,7 +47,14 @@ test('steps, wishes and a moving base of the same applications go on side by sid
           failPhase(tx, { pipeline_id: open, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' }),
         );
       } else if (round % 3 === 1) {
-        await house.write((tx) => createPipelines(tx, ids, { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: false }));
+        await house.write((tx) =>
+          createWave(tx, {
+            cause: 'REBUILD',
+            application_ids: ids,
+            triggers: [{ type: 'MANUAL_RUN' }],
+            keep_pins: false,
+          }),
+        );
       } else {
         await house.baseMoves(`round ${round} ${id}`);
       }
@@ -64,7 +71,13 @@ test('a page takes the same few statements however many rows it holds', async ()
   );
   for (const row of rows) {
     await house.write((tx) =>
-      createPipelines(tx, [row.id], { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: false, packaging: 'replace' }),
+      createWave(tx, {
+        cause: 'REBUILD',
+        application_ids: [row.id],
+        triggers: [{ type: 'MANUAL_RUN' }],
+        keep_pins: false,
+        packaging: 'replace',
+      }),
     );
     await house.finish(await house.openPipeline(row.id), 'counted');
   }

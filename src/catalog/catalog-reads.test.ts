@@ -15,10 +15,10 @@ import { getCatalog, listCatalogs } from './catalogs.ts';
 import { getFile } from './files.ts';
 import { getOffering, listOfferings } from './offerings.ts';
 import { getOperatingSystem, listOperatingSystems } from './operating-systems.ts';
-import { createPipelines } from './pipeline-wishes.ts';
 import { getPipeline, listPipelines } from './pipelines.ts';
 import { getProductBranch } from './products.ts';
 import { getRelease, listReleases } from './releases.ts';
+import { createWave } from './waves.ts';
 
 let house: TestCatalog;
 let applications: string[] = [];
@@ -33,7 +33,9 @@ beforeAll(async () => {
     releases.push(...(await house.finish(await house.openPipeline(id))).release_ids);
   }
   await house.write((tx) =>
-    createPipelines(tx, [applications[0] ?? ''], {
+    createWave(tx, {
+      cause: 'REBUILD',
+      application_ids: [applications[0] ?? ''],
       triggers: [{ type: 'CVE_PATCH', context: 'CVE-1' }],
       keep_pins: false,
     }),

@@ -11,9 +11,9 @@ import { allowFiles } from './catalog-files.ts';
 import { addUses } from './content-uses.ts';
 import { CatalogError, notFound, refuse, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
-import { type CarriedCustomization, createPipelines } from './pipeline-wishes.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
+import { type CarriedCustomization, createWave } from './waves.ts';
 
 /** Where a customization applies, as rows have it. */
 type Filter = { product_key: string | null; branch: string | null; base_image_id: string | null };
@@ -55,7 +55,7 @@ export async function createCustomization(
   const carried: CarriedCustomization = { customization_id: id, version: 1, operation: 'CREATE' };
   await insertVersion(tx, principal, { carried, catalog_id: input.catalog_id, file: input.file });
   const touched = await findMatching(tx, { catalog_id: input.catalog_id, filter });
-  await createPipelines(tx, touched, { triggers: [{ type: 'MANUAL_RUN' }], customization: carried, keep_pins: true });
+  await startWave(tx, principal, { touched, carried });
   return { id };
 }
 
@@ -89,7 +89,7 @@ export async function updateCustomization(
   };
   await insertVersion(tx, principal, { carried, catalog_id: customization.catalog_id, file });
   const touched = await findMatching(tx, { catalog_id: customization.catalog_id, filter: customization });
-  await createPipelines(tx, touched, { triggers: [{ type: 'MANUAL_RUN' }], customization: carried, keep_pins: true });
+  await startWave(tx, principal, { touched, carried });
 }
 
 /**
@@ -115,9 +115,22 @@ export async function deleteCustomization(
     })
     .where('id', '=', customization.id)
     .execute();
-  await createPipelines(tx, touched, {
+  const carried = { customization_id: customization.id, version: customization.version, operation: 'DELETE' as const };
+  await startWave(tx, principal, { touched, carried });
+}
+
+/** Builds the applications that a change touches, with their other inputs as they are. */
+async function startWave(
+  tx: Transaction,
+  principal: Principal,
+  { touched, carried }: { touched: string[]; carried: CarriedCustomization },
+): Promise<void> {
+  await createWave(tx, {
+    cause: 'CUSTOMIZATION',
+    created_by: principal.name,
+    application_ids: touched,
     triggers: [{ type: 'MANUAL_RUN' }],
-    customization: { customization_id: customization.id, version: customization.version, operation: 'DELETE' },
+    customization: carried,
     keep_pins: true,
   });
 }

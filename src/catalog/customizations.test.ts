@@ -16,10 +16,10 @@ import { deleteCustomization, updateCustomization } from './customization-change
 import { getCustomization, listCustomizations } from './customizations.ts';
 import { getFile } from './files.ts';
 import { failPhase } from './pipeline-steps.ts';
-import { createPipelines } from './pipeline-wishes.ts';
 import { getPipeline } from './pipelines.ts';
 import { findPlanInputs } from './plan-inputs.ts';
 import { getRelease, listReleases } from './releases.ts';
+import { createWave } from './waves.ts';
 
 const page = { page: 1, page_size: 20 };
 
@@ -29,6 +29,11 @@ beforeAll(async () => {
   await house.baseMoves('first');
 });
 afterAll(() => house.drop());
+
+/** Builds applications again with their other inputs as they are. */
+const rebuild = (application_ids: string[]) =>
+  house.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids, triggers: MANUAL, keep_pins: true }));
+const MANUAL = [{ type: 'MANUAL_RUN' as const }];
 
 const read = (id: string, of: TestOrganization = house.acme) =>
   getCustomization(house.db, of.principal, { catalog_id: of.catalog_id, customization_id: id });
@@ -108,7 +113,7 @@ describe('the story of a customization', () => {
     await house.plan(pipeline);
     expect(await status(id)).toBe('PROCESSING_CREATE_STARTED');
     // The plan is recorded: run the rest of the steps on a pipeline of its own.
-    await house.write((tx) => createPipelines(tx, [redis], { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: true }));
+    await rebuild([redis]);
     const made = await house.finish(await house.openPipeline(redis));
     const customization = await read(id);
     expect(customization.status).toBe('PROCESSING_CREATE_SUCCEEDED');
@@ -222,7 +227,7 @@ describe('the story of a customization', () => {
     expect(await stackOf(pipeline)).toEqual([]);
     await house.plan(pipeline);
     expect(await status(id)).toBe('PROCESSING_DELETE_STARTED');
-    await house.write((tx) => createPipelines(tx, [redis], { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: true }));
+    await rebuild([redis]);
     const made = await house.finish(await house.openPipeline(redis));
     expect(await read(id)).toMatchObject({
       status: 'PROCESSING_DELETE_SUCCEEDED',
@@ -297,7 +302,7 @@ describe('several customizations', () => {
     const { inputs } = await house.plan(successor);
     expect(inputs.left_out).toEqual([{ id: bad, version: 1 }]);
     expect((await read(bad)).affected_releasables[0]?.failure?.description).toContain('go without this version');
-    await house.write((tx) => createPipelines(tx, [nginx], { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: true }));
+    await rebuild([nginx]);
     await house.finish(await house.openPipeline(nginx));
     expect(await status(good)).toBe('PROCESSING_CREATE_SUCCEEDED');
     expect(await status(bad)).toBe('PROCESSING_CREATE_FAILED');

@@ -1,12 +1,12 @@
 // The product library and what its resolvers found, as rows, and the pipelines that a moved version or recipe makes necessary.
 import { sql } from 'kysely';
-import type { Digest, PackagingType, PipelineTrigger } from '../contract/vocabulary.ts';
+import type { Digest, PackagingType, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
 import { addUses } from './content-uses.ts';
 import { type PackageOffer, recordOffers } from './locked-packages.ts';
-import { createPipelines } from './pipeline-wishes.ts';
+import { createWave } from './waves.ts';
 
 /** What the rows need of a recipe; a Recipe of src/recipes fits and is kept whole. */
 export type RecipeFacts = {
@@ -51,15 +51,14 @@ export async function recordDiscovery(
 ): Promise<Discovery> {
   // One discovery at a time: two that interleave would each see half of the other's versions as moved.
   await sql`lock table products in share row exclusive mode`.execute(tx);
-  const wishes: Wishes = new Map();
-  const wish = (ids: string[], type: PipelineTrigger['type'], context?: string) => {
-    const trigger = { type, ...(context !== undefined && { context }) };
-    for (const id of ids) wishes.set(id, (wishes.get(id) ?? new Map()).set(`${type} ${context ?? ''}`, trigger));
+  const reasons: Reasons = new Map();
+  const build = (ids: string[], cause: DiscoveryCause, trigger: PipelineTrigger) => {
+    for (const id of ids) reasons.set(id, [...(reasons.get(id) ?? []), { cause, trigger }]);
   };
   for (const product of products) {
     const { recipe } = product;
     if (await recordProduct(tx, product)) {
-      wish(await findApplications(tx, { product_key: recipe.key }), 'MAINTENANCE');
+      build(await findApplications(tx, { product_key: recipe.key }), 'RECIPE', { type: 'MAINTENANCE' });
     }
     for (const { operating_system, versions } of product.found) {
       const systemId = await operatingSystemId(tx, operating_system);
@@ -67,7 +66,7 @@ export async function recordDiscovery(
         const moved = await recordVersion(tx, { recipe, operating_system_id: systemId, version });
         if (!moved) continue;
         const where = { product_key: recipe.key, branch: version.branch, operating_system_id: systemId };
-        wish(await findApplications(tx, where), moved);
+        build(await findApplications(tx, where), 'VERSION', { type: moved });
       }
       await withdrawOthers(tx, { product_key: recipe.key, operating_system_id: systemId, versions });
     }
@@ -77,28 +76,36 @@ export async function recordDiscovery(
     products.map(({ recipe }) => recipe.key),
   );
   for (const { application_ids, triggers } of await recordOffers(tx, offers)) {
-    for (const { type, context } of triggers) wish(application_ids, type, context);
+    for (const trigger of triggers) build(application_ids, 'PACKAGE', trigger);
   }
-  return { pipelines: await fulfil(tx, wishes) };
+  return { pipelines: await createWaves(tx, reasons) };
 }
 
-/** Why each application is to be built again, every reason once. */
-type Wishes = Map<string, Map<string, PipelineTrigger>>;
+/** Causes of what a discovery builds, the strongest first: a wave is named after the strongest of its applications' reasons. */
+const DISCOVERY_CAUSES = ['VERSION', 'PACKAGE', 'RECIPE'] as const satisfies readonly WaveCause[];
+type DiscoveryCause = (typeof DISCOVERY_CAUSES)[number];
 
-/** Makes the pipelines, those with the same reasons together. */
-async function fulfil(tx: Transaction, wishes: Wishes): Promise<number> {
-  type Group = { triggers: PipelineTrigger[]; ids: string[] };
+/** Why each application is built again. */
+type Reasons = Map<string, { cause: DiscoveryCause; trigger: PipelineTrigger }[]>;
+
+/** Makes a wave for the applications that have the same reasons; returns the number of pipelines. */
+async function createWaves(tx: Transaction, reasons: Reasons): Promise<number> {
+  type Group = { cause: DiscoveryCause; triggers: PipelineTrigger[]; ids: string[] };
   const groups = new Map<string, Group>();
-  for (const [id, reasons] of wishes) {
-    const triggers = [...reasons.keys()].sort().flatMap((reason) => reasons.get(reason) ?? []);
-    const key = JSON.stringify(triggers);
-    const group: Group = groups.get(key) ?? { triggers, ids: [] };
+  for (const [id, own] of reasons) {
+    const triggers = new Map(own.map(({ trigger }) => [`${trigger.type} ${trigger.context ?? ''}`, trigger]));
+    const key = [...triggers.keys()].sort();
+    const group = groups.get(key.join('\n')) ?? {
+      cause: DISCOVERY_CAUSES.find((cause) => own.some((reason) => reason.cause === cause)) ?? 'VERSION',
+      triggers: key.flatMap((one) => triggers.get(one) ?? []),
+      ids: [],
+    };
     group.ids.push(id);
-    groups.set(key, group);
+    groups.set(key.join('\n'), group);
   }
   let made = 0;
-  for (const { triggers, ids } of groups.values()) {
-    made += (await createPipelines(tx, ids, { triggers, keep_pins: false })).length;
+  for (const { cause, triggers, ids } of groups.values()) {
+    made += (await createWave(tx, { cause, application_ids: ids, triggers, keep_pins: false })).length;
   }
   return made;
 }

@@ -6,11 +6,12 @@ import type { Transaction } from '../db/database.ts';
 import { abortJobs, enqueueMany } from '../db/queue.ts';
 import { storableText } from '../db/storable-text.ts';
 import { followBaseImage } from './follow-base-image.ts';
+import { enqueueFollowers, stepOptions } from './pipeline-edges.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { failPhase, moveProcessing } from './pipeline-steps.ts';
-import { cancelPipelines, enqueueFollowers, stepOptions } from './pipeline-wishes.ts';
 import { enqueueLaterRegistryCheck, enqueueRegistryCheck } from './registry-check-jobs.ts';
 import { type ClaimedRepository, claimRepositories } from './repositories.ts';
+import { cancelPipelines } from './waves.ts';
 
 /** A registry that is away is waited for so long; then its part of the pipeline has failed. */
 export const AWAY_HOURS_MAX = 24;
@@ -198,7 +199,7 @@ export async function resumeDistributions(tx: Transaction, registryId: string): 
     'distribute-pipeline',
     found.rows.map(({ pause_seconds, ...pipeline }) => ({
       payload: { pipeline_id: pipeline.id },
-      options: { ...stepOptions('distribute-pipeline', pipeline), startAfterSeconds: pause_seconds },
+      options: { ...stepOptions(pipeline), startAfterSeconds: pause_seconds },
     })),
   );
 }

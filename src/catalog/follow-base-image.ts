@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
-import { createPipelines } from './pipeline-wishes.ts';
+import { createWave } from './waves.ts';
 
 /**
  * A base image that moves makes followers of the pipelines that run. This finds one that moved after this pipeline was
@@ -22,5 +22,10 @@ export async function followBaseImage(tx: Transaction, pipeline: LockedPipeline)
     tx,
   );
   if (moved.rows.length === 0) return;
-  await createPipelines(tx, [pipeline.application_id], { triggers: [{ type: 'MAINTENANCE' }], keep_pins: false });
+  await createWave(tx, {
+    cause: 'BASE_IMAGE',
+    application_ids: [pipeline.application_id],
+    triggers: [{ type: 'MAINTENANCE' }],
+    keep_pins: false,
+  });
 }

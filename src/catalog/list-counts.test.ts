@@ -5,8 +5,8 @@ import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../
 import { createApplicationRequest } from './application-requests.ts';
 import { type Counted, keptCount, livingApplications } from './list-counts.ts';
 import { failPhase, startPhase } from './pipeline-steps.ts';
-import { createPipelines } from './pipeline-wishes.ts';
 import type { Principal } from './principal.ts';
+import { createWave } from './waves.ts';
 
 let house: TestCatalog;
 let application_ids: string[];
@@ -35,10 +35,10 @@ async function countKept(principal: Principal, counted: Counted): Promise<number
 /** What is kept of an organization against what is there, by noun. */
 async function expectRight(organization: TestOrganization): Promise<void> {
   const { catalog_id, principal } = organization;
-  for (const [noun, table] of Object.entries(TABLES) as [Counted['noun'], string][]) {
+  for (const [noun, table] of Object.entries(TABLES) as [Counted['nouns'][number], string][]) {
     const counted = await sql<{ total: number }>`
       select count(*) as total from ${sql.table(table)} where catalog_id = ${catalog_id}`.execute(house.db);
-    expect({ noun, total: await countKept(principal, { catalog_id, noun }) }).toEqual({
+    expect({ noun, total: await countKept(principal, { catalog_id, nouns: [noun] }) }).toEqual({
       noun,
       total: counted.rows[0]?.total,
     });
@@ -46,7 +46,7 @@ async function expectRight(organization: TestOrganization): Promise<void> {
   const statuses = await sql<{ status: string; total: number }>`
     select status, count(*) as total from pipelines where catalog_id = ${catalog_id} group by 1`.execute(house.db);
   for (const { status, total } of statuses.rows) {
-    expect(await countKept(principal, { catalog_id, noun: 'pipeline', statuses: [status] })).toBe(total);
+    expect(await countKept(principal, { catalog_id, nouns: ['pipeline'], statuses: [status] })).toBe(total);
   }
 }
 
@@ -79,13 +79,13 @@ test('counts follow wishes, failures and releases that cross, and fold while the
   await Promise.all(
     application_ids.map(async (id) => {
       for (let round = 0; round < 40; round++) {
-        await house.write((tx) => createPipelines(tx, [id], wish));
+        await house.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...wish }));
         await failOpen(id);
       }
     }),
   );
   for (const id of application_ids) {
-    await house.write((tx) => createPipelines(tx, [id], wish));
+    await house.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...wish }));
     await house.finish(await house.openPipeline(id), `built ${id}`);
   }
   await expectRight(house.acme);
@@ -97,7 +97,7 @@ test('counts follow wishes, failures and releases that cross, and fold while the
 
 test('what is rolled back is not counted, what is deleted is taken off', async () => {
   const given = house.write(async (tx) => {
-    await createPipelines(tx, application_ids, wish);
+    await createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...wish });
     throw new Error('given up');
   });
   await expect(given).rejects.toThrow('given up');
@@ -116,7 +116,7 @@ test('an open transaction that folds holds nobody up, and two that fold lose not
     await first.query('begin');
     await first.query(fold, [catalog_id, 'pipeline']);
     await house.pool.query(fold, [catalog_id, 'pipeline']);
-    await house.write((tx) => createPipelines(tx, application_ids, wish));
+    await house.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...wish }));
     await expectRight(house.acme);
     await first.query('commit');
   } finally {
@@ -147,7 +147,7 @@ test('living applications are kept by base image and registry: requested, remove
 });
 
 test('a foreign organization counts nothing here', async () => {
-  const counted = { catalog_id: house.acme.catalog_id, noun: 'pipeline' } as const;
+  const counted = { catalog_id: house.acme.catalog_id, nouns: ['pipeline'] } as const;
   expect(await countKept(house.rival.principal, counted)).toBe(0);
 });
 

@@ -6,7 +6,7 @@ import { allOf } from './wire.ts';
 /** What parts are told apart by; all given must hold. */
 export type Counted = {
   catalog_id: string;
-  noun: 'application' | 'application request' | 'pipeline' | 'release';
+  nouns: readonly ('application' | 'application request' | 'pipeline' | 'hidden pipeline' | 'release')[];
   /** A request's type for a request. */
   statuses?: readonly string[] | undefined;
   packaging_type?: string | undefined;
@@ -20,7 +20,7 @@ export type Count = { total: RawBuilder<unknown>; isPrepared: boolean };
 export function keptCount(principal: Principal, counted: Counted): Count {
   const { statuses, packaging_type, base_image_ids } = counted;
   const where = allOf([
-    sql`organization_id = ${principal.organization_id} and catalog_id = ${counted.catalog_id} and noun = ${counted.noun}`,
+    sql`organization_id = ${principal.organization_id} and catalog_id = ${counted.catalog_id} and noun = any(${counted.nouns}::text[])`,
     statuses && sql`status = any(${statuses}::text[])`,
     packaging_type === undefined ? undefined : sql`packaging_type = ${packaging_type}`,
     base_image_ids && sql`base_image_id = any(${base_image_ids}::uuid[])`,

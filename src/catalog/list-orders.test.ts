@@ -6,8 +6,8 @@ import { PROCESSING_STATUSES } from '../contract/vocabulary.ts';
 import { listApplicationRequests } from './application-requests.ts';
 import { listApplications } from './applications.ts';
 import { failPhase, startPhase } from './pipeline-steps.ts';
-import { createPipelines } from './pipeline-wishes.ts';
 import { listPipelines } from './pipelines.ts';
+import { createWave } from './waves.ts';
 
 let house: TestCatalog;
 beforeAll(async () => {
@@ -50,7 +50,13 @@ afterAll(() => house.drop());
 
 async function wish(application_id: string): Promise<void> {
   await house.write((tx) =>
-    createPipelines(tx, [application_id], { triggers: [{ type: 'MANUAL_RUN' }], keep_pins: false, force: true }),
+    createWave(tx, {
+      cause: 'REBUILD',
+      application_ids: [application_id],
+      triggers: [{ type: 'MANUAL_RUN' }],
+      keep_pins: false,
+      force: true,
+    }),
   );
 }
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { moveLifeCycles } from './life-cycle.ts';
 import { createNotificationProvider } from './notification-providers.ts';
-import { createPipelines } from './pipeline-wishes.ts';
+import { createWave } from './waves.ts';
 
 let house: TestCatalog;
 let application = '';
@@ -40,7 +40,9 @@ test('a release is told when a vulnerability is why it was made', async () => {
   await house.finish(await house.openPipeline(application));
   expect(await told(house.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toEqual([]);
   const triggers = ['CVE-2026-2', 'CVE-2026-1'].map((context) => ({ type: 'CVE_PATCH' as const, context }));
-  await house.write((tx) => createPipelines(tx, [application], { triggers, keep_pins: false }));
+  await house.write((tx) =>
+    createWave(tx, { cause: 'REBUILD', application_ids: [application], triggers, keep_pins: false }),
+  );
   await house.finish(await house.openPipeline(application), 'patched');
   expect(await told(house.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toMatchObject([
     { application: 'redis 7.0 (container image)', version: '7.0.15', vulnerabilities: ['CVE-2026-1', 'CVE-2026-2'] },

@@ -31,7 +31,7 @@ export async function tellOfPatch(tx: Transaction, pipelineId: string): Promise<
         where t ->> 'type' = 'CVE_PATCH' and t ->> 'context' is not null order by 1) as vulnerabilities
     from pipelines l join applications a on a.id = l.application_id join lateral (select * from releases r
       where r.pipeline_id = l.id order by r.released_at, r.id limit 1) r on true
-    where l.id = ${pipelineId} and l.triggers @> '[{"type": "CVE_PATCH"}]'`.execute(tx);
+    where l.id = ${pipelineId} and l.requested and l.triggers @> '[{"type": "CVE_PATCH"}]'`.execute(tx);
   for (const { organization_id, ...release } of found.rows) {
     const event = { type: 'CRITICAL_CVE_PATCH_AVAILABLE', ...release } as const;
     await recordNotificationEvent(tx, { organization_id, key: `patch:${pipelineId}`, event });

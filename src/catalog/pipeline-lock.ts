@@ -21,7 +21,7 @@ export type LockedPipeline = {
 };
 
 /**
- * Locks a pipeline's base image (shared), its application and then the pipeline, so that steps and wishes of one application come one after the
+ * Locks a pipeline's base image (shared), its application and then the pipeline, so that steps and waves of one application come one after the
  * other. Throws when there is no such pipeline: jobs carry ids that were written in the transaction that made the row.
  */
 export async function lockPipeline(tx: Transaction, pipelineId: string): Promise<LockedPipeline> {
@@ -44,7 +44,7 @@ export async function lockPipeline(tx: Transaction, pipelineId: string): Promise
   return pipeline;
 }
 
-/** An application that lives, with what a wish needs of it. */
+/** An application that lives, with what a wave needs of it. */
 export type LockedApplication = { id: string; organization_id: string; catalog_id: string };
 
 /**
@@ -56,13 +56,4 @@ export async function lockBaseImagesOf(tx: Transaction, applicationIds: readonly
     select from base_images
     where id in (select base_image_id from applications where id = any(${applicationIds}::uuid[]))
     order by id for share`.execute(tx);
-}
-
-/** Locks the living ones of these applications in the order of their ids, so that two wishes for many never deadlock. */
-export async function lockApplications(tx: Transaction, ids: readonly string[]): Promise<LockedApplication[]> {
-  const found = await sql<LockedApplication>`
-    select id, organization_id, catalog_id from applications
-    where id = any(${ids}::uuid[]) and removed_at is null
-    order by id for no key update`.execute(tx);
-  return found.rows;
 }

@@ -6,8 +6,8 @@ import { createApplicationRequest, getApplicationRequest } from './application-r
 import { getCustomization } from './customizations.ts';
 import { retryPipeline } from './pipeline-retries.ts';
 import { failPhase, recordPlan, startPhase, succeedPhase } from './pipeline-steps.ts';
-import { createPipelines } from './pipeline-wishes.ts';
 import { getPipeline } from './pipelines.ts';
+import { createWave, type WaveRequest } from './waves.ts';
 
 let catalog: TestCatalog;
 let application = '';
@@ -48,9 +48,11 @@ async function fail(pipeline_id: string, phase: PhaseType = 'PACKAGING'): Promis
   await catalog.write((tx) => failPhase(tx, { pipeline_id, phase, cause, message: 'no' }));
 }
 
-async function open(triggers: Parameters<typeof createPipelines>[2]['triggers'] = [{ type: 'MAINTENANCE' }]) {
+async function open(triggers: WaveRequest['triggers'] = [{ type: 'MAINTENANCE' }]) {
   const wish = { triggers, keep_pins: false, packaging: 'follow' as const };
-  const [made] = await catalog.write((tx) => createPipelines(tx, [application], wish));
+  const [made] = await catalog.write((tx) =>
+    createWave(tx, { cause: 'REBUILD', application_ids: [application], ...wish }),
+  );
   return made?.id ?? '';
 }
 

@@ -6,8 +6,8 @@ import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { moveProcessing } from './pipeline-steps.ts';
-import { createPipelines } from './pipeline-wishes.ts';
 import type { Principal } from './principal.ts';
+import { createWave } from './waves.ts';
 
 /**
  * Makes a pipeline with the plan of a failed one, or one that plans where the failed one did not get that far. What the
@@ -23,8 +23,14 @@ export async function retryPipeline(
   const failed = await lockOwn(tx, principal, input);
   await requireRetryable(tx, failed);
   const { application_id, keep_pins, force } = failed;
-  const wish = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins, force };
-  const [made] = await createPipelines(tx, [application_id], wish);
+  const [made] = await createWave(tx, {
+    cause: 'RETRY',
+    created_by: principal.name,
+    application_ids: [application_id],
+    triggers: [{ type: 'MANUAL_RUN' }],
+    keep_pins,
+    force,
+  });
   if (!made)
     throw new CatalogError('NOT_RETRYABLE', 'The application of this pipeline was removed, so it cannot be retried.');
   await sql`

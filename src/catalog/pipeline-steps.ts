@@ -9,8 +9,9 @@ import { json } from '../db/tables.ts';
 import { markBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
 import { addUses, dropUses } from './content-uses.ts';
+import { enqueueFollowers, findMissingNeed, moveEdges, stepOptions } from './pipeline-edges.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
-import { createPipelines, enqueueFollowers, type PipelineTask, stepOptions } from './pipeline-wishes.ts';
+import { cancelPipelines, createWave } from './waves.ts';
 
 /** RUN: do the work. DONE: this step was finished before. ENDED: the pipeline is over, most often replaced. */
 export type StepState = 'RUN' | 'DONE' | 'ENDED';
@@ -73,7 +74,7 @@ export async function recordPlan(
     await endUnchanged(tx, pipeline);
     return 'UNCHANGED';
   }
-  await enqueueStep(tx, 'package-pipeline', pipeline);
+  await enqueue(tx, 'package-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
   return 'BUILD';
 }
 
@@ -84,7 +85,7 @@ export async function planAgain(tx: Transaction, pipelineId: string): Promise<'P
   if (pipeline.status !== 'IN_PROGRESS' || built) return 'ENDED';
   await tx.updateTable('pipelines').set({ plan_digest: null }).where('id', '=', pipeline.id).execute();
   await dropUses(tx, { kind: 'plan', id: pipeline.id });
-  await enqueueStep(tx, 'plan-pipeline', pipeline);
+  await enqueue(tx, 'plan-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
   return 'PLAN';
 }
 
@@ -103,10 +104,6 @@ export type FinishedPhase = {
 };
 
 const NEXT_TASK = { PACKAGING: 'verify-pipeline', VERIFICATION: 'distribute-pipeline' } as const;
-
-async function enqueueStep(tx: Transaction, task: PipelineTask, pipeline: LockedPipeline): Promise<void> {
-  await enqueue(tx, task, { pipeline_id: pipeline.id }, stepOptions(task, pipeline));
-}
 
 function isOver(status: PhaseStatus): boolean {
   return status === 'SUCCEEDED' || status === 'SKIPPED';
@@ -130,7 +127,7 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
     where id = ${pipeline.id}`.execute(tx);
   const contents = [...(finished.contents ?? []), ...files.map((file) => file.digest)];
   await addUses(tx, { kind: 'pipeline', id: pipeline.id }, contents);
-  await enqueueStep(tx, NEXT_TASK[finished.phase], pipeline);
+  await enqueue(tx, NEXT_TASK[finished.phase], { pipeline_id: pipeline.id }, stepOptions(pipeline));
   return 'DONE';
 }
 
@@ -148,7 +145,7 @@ export type FailedPhase = {
 
 /**
  * Fails the pipeline: later phases are skipped, what waited for it goes on. When a customization broke it and it carried
- * other wishes too, those get a pipeline of their own without the broken one.
+ * other changes too, those get a pipeline of their own without the broken one.
  */
 export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, failed.pipeline_id);
@@ -183,17 +180,40 @@ export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'
   return 'DONE';
 }
 
+/**
+ * Cancels a pipeline that was not begun and cannot be built, because an application that it needs has neither succeeded nor
+ * a release. Returns true when it did. What waits for the pipeline is looked at in turn.
+ */
+export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Promise<boolean> {
+  const pipeline = await lockPipeline(tx, pipelineId);
+  const packaging = await phaseStatus(tx, { pipeline_id: pipelineId, phase: 'PACKAGING' });
+  if (pipeline.status !== 'IN_PROGRESS' || packaging !== 'PENDING') return false;
+  const missing = await findMissingNeed(tx, pipelineId);
+  if (missing === undefined) return false;
+  await cancelPipelines(tx, [pipelineId]);
+  await sql`
+    update pipeline_phases set failure_cause = 'UNKNOWN', failure_message = ${missing}, failure_metadata = '[]'
+    where pipeline_id = ${pipelineId} and type = 'PACKAGING'`.execute(tx);
+  await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS'], 'FAILED');
+  await enqueueFollowers(tx, [pipelineId]);
+  return true;
+}
+
 /** A customization that broke an application does not hold back what else the pipeline was for. */
 async function goOnWithoutBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<void> {
   const { broken, others } = await markBroken(tx, pipeline, failed);
   if (broken === 0 || (others.length === 0 && pipeline.keep_pins)) return;
-  const [successor] = await createPipelines(tx, [pipeline.application_id], {
+  const [successor] = await createWave(tx, {
+    cause: 'WITHOUT_CUSTOMIZATION',
+    application_ids: [pipeline.application_id],
     triggers: pipeline.triggers,
     keep_pins: pipeline.keep_pins,
     force: pipeline.force,
     packaging: 'follow',
   });
   if (!successor) return;
+  // What waits for the failed pipeline waits for this one: the failure was the customization's.
+  await moveEdges(tx, [{ older: pipeline.id, newer: successor.id }], { keepOwn: true });
   for (const row of others) {
     await tx
       .updateTable('customization_applications')

@@ -75,6 +75,7 @@ type PipelineRow = {
   registry_ids: string[];
   release_id: string | null;
   retry_of_id: string | null;
+  wave_id: string | null;
   distributions: DistributionRow[] | null;
   customization: CustomizationPart | null;
   waiting: WaitingRow[];
@@ -158,7 +159,7 @@ function countOf(principal: Principal, input: Input<'listPipelines'>, where: Raw
   }
   return keptCount(principal, {
     catalog_id: input.catalog_id,
-    noun: 'pipeline',
+    nouns: input.applications_only ? ['pipeline'] : ['pipeline', 'hidden pipeline'],
     statuses: input.status && [input.status],
     packaging_type: input.packaging_type,
     base_image_ids: input.base_image_id === undefined ? undefined : [input.base_image_id],
@@ -182,7 +183,6 @@ export async function getPipeline(
 }
 
 function filter(principal: Principal, input: Input<'listPipelines'>): RawBuilder<unknown> {
-  // `applications_only` leaves nothing out: only applications have pipelines so far.
   return allOf([
     sql`l.organization_id = ${principal.organization_id} and l.catalog_id = ${input.catalog_id}`,
     input.application_id === undefined ? undefined : sql`l.application_id = ${input.application_id}`,
@@ -196,6 +196,7 @@ function filter(principal: Principal, input: Input<'listPipelines'>): RawBuilder
           where ar.application_id = l.application_id and ar.registry_id = ${input.registry_id})`,
     input.base_image_id === undefined ? undefined : sql`l.base_image_id = ${input.base_image_id}`,
     input.packaging_type === undefined ? undefined : sql`l.packaging_type = ${input.packaging_type}`,
+    input.applications_only ? sql`l.requested` : undefined,
   ]);
 }
 
@@ -241,7 +242,7 @@ async function readPipelines(db: Database, principal: Principal, ids: readonly s
       ${jsonList(sql`select ar.registry_id from application_registries ar
         where ar.application_id = l.application_id order by ar.position`)} as registry_ids,
       case when l.distribution_started_at is not null then ${jsonList(distributions)} end as distributions,
-      l.release_id, l.retry_of_id, ${waitingOfPipeline} as waiting,
+      l.release_id, l.retry_of_id, l.wave_id, ${waitingOfPipeline} as waiting,
       (select ${customizationPart('v')} from customization_versions v
         where v.customization_id = l.customization_id and v.version = l.customization_version) as customization
     from unnest(${ids}::uuid[]) with ordinality page (id, place)

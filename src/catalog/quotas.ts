@@ -38,6 +38,6 @@ export async function requireQuota(tx: Transaction, principal: Principal, more: 
 async function countApplications(db: Database, principal: Principal): Promise<number> {
   const found = await sql<{ total: number }>`
     select count(*) as total from applications
-    where organization_id = ${principal.organization_id} and removed_at is null`.execute(db);
+    where organization_id = ${principal.organization_id} and removed_at is null and requested`.execute(db);
   return found.rows[0]?.total ?? 0;
 }

@@ -83,7 +83,7 @@ export async function listReleases(
     references: references(input),
     count:
       narrowed === undefined
-        ? keptCount(principal, { catalog_id: input.catalog_id, noun: 'release' })
+        ? keptCount(principal, { catalog_id: input.catalog_id, nouns: ['release'] })
         : lookedCount(sql`releases r where ${where}`),
   });
   if (isPast(input, total)) return toPage(input, total, []);

@@ -13,9 +13,9 @@ import type { Tables } from '../db/tables.ts';
 import { getApplicationRequest, listApplicationRequests } from './application-requests.ts';
 import { recordBaseImageHealth } from './base-image-versions.ts';
 import { startPhase, succeedPhase } from './pipeline-steps.ts';
-import { createPipelines } from './pipeline-wishes.ts';
 import { getPipeline, listPipelines } from './pipelines.ts';
 import { recordRegistryHealth } from './registry-checks.ts';
+import { createWave } from './waves.ts';
 import { forgetWorker, recordWorker } from './workers.ts';
 
 let catalog: TestCatalog;
@@ -179,7 +179,9 @@ test('no worker, and a pipeline that has to come after another one', async () =>
 
   await catalog.write((tx) => startPhase(tx, { pipeline_id: first, phase: 'PACKAGING' }));
   const wish = { triggers: [{ type: 'MAINTENANCE' as const }], keep_pins: false, packaging: 'follow' as const };
-  const [second] = await catalog.write((tx) => createPipelines(tx, [application], wish));
+  const [second] = await catalog.write((tx) =>
+    createWave(tx, { cause: 'REBUILD', application_ids: [application], ...wish }),
+  );
   const behind = { cause: 'EARLIER_PIPELINE', pipeline_id: first, since: time };
   expect(await waits()).toMatchObject({ pipelines: [[behind]], requests: [[behind]] });
   await catalog.finish(first);

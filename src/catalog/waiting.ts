@@ -53,8 +53,10 @@ const awayRegistries = sql`
   where d.pipeline_id = l.id and d.status = 'WAITING'`;
 
 const earlierPipelines = sql`
-  select 'EARLIER_PIPELINE' as cause, l.started_at as since, earlier.id, null as name, null as detail
+  select case e.kind when 'needs' then 'NEEDED_PIPELINE' else 'EARLIER_PIPELINE' end as cause, l.started_at as since,
+    earlier.id, of.product_key || ' ' || of.branch as name, null as detail
   from pipeline_edges e join pipelines earlier on earlier.id = e.waits_for_id
+  join applications of on of.id = earlier.application_id
   where e.pipeline_id = l.id and earlier.status = 'IN_PROGRESS'
     and not exists (select from pipeline_distributions d where d.pipeline_id = earlier.id and d.status = 'WAITING')`;
 
@@ -103,6 +105,7 @@ const SENTENCES: Record<WaitingCause, (row: { name: string; detail: string }) =>
   REGISTRY_AWAY: ({ name, detail }) => `The registry ${name} cannot be used: ${detail}`,
   WORKER_MISSING: ({ detail }) => (detail === WITH_SANDBOX ? NO_SANDBOX : NO_WORKER),
   EARLIER_PIPELINE: () => 'An earlier pipeline of the application has not ended.',
+  NEEDED_PIPELINE: ({ name }) => `The pipeline of ${name}, which this application needs, has not ended.`,
 };
 
 /** Which field carries the id of the thing. */
@@ -111,6 +114,7 @@ const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pi
   BASE_IMAGE_NOT_READ: 'base_image_id',
   REGISTRY_AWAY: 'registry_id',
   EARLIER_PIPELINE: 'pipeline_id',
+  NEEDED_PIPELINE: 'pipeline_id',
 };
 
 /** The reasons as the API returns them; undefined when there are none. */

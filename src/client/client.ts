@@ -21,9 +21,14 @@ export type RawRequest = {
   headers?: Record<string, string>;
 };
 
+// A name is any string here and narrowed where it is used: bounded by `Operation`, an argument would be compared with the union of
+// what all operations take, which is more than the compiler goes through.
+type CallOfName<O> = O extends Operation ? Call<O> : never;
+type OutputOfName<O> = O extends Operation ? Output<O> : never;
+
 export type Client = {
   /** Calls an operation. Throws ProblemError when the server refuses, UnreachableError without an answer, UnexpectedAnswerError for another's. */
-  call<O extends Operation>(operation: O, input: Call<O>): Promise<Output<O>>;
+  call<O extends string>(operation: O & Operation, input: CallOfName<O>): Promise<OutputOfName<O>>;
   /** Sends any request as the user of the token. Throws as `call` does. */
   send(request: RawRequest): Promise<Response>;
   /** An access token that is good for a minute at least. */
@@ -38,14 +43,15 @@ type Held = { token: string; until: number };
 /** Opens a client. Nothing is sent before the first call. */
 export function openClient(options: ClientOptions): Client {
   let held: Promise<Held> | undefined;
-  const client: Client = { call, send, accessToken };
+  // Typed here and not in `call`: as a generic function it would have the compiler compare the types of all operations.
+  const client: Client = { call: call as Client['call'], send, accessToken };
   return client;
 
-  async function call<O extends Operation>(operation: O, input: Call<O>): Promise<Output<O>> {
+  async function call(operation: Operation, input: Record<string, unknown>): Promise<unknown> {
     const endpoint: EndpointDefinition = endpoints[operation];
-    const parts = requestParts(endpoint, input as Record<string, unknown>);
+    const parts = requestParts(endpoint, input);
     const response = await sendParts(endpoint, parts);
-    return (await readOutput(options.url, endpoint, response)) as Output<O>;
+    return await readOutput(options.url, endpoint, response);
   }
 
   function send({ method, path, ...body }: RawRequest): Promise<Response> {
@@ -84,7 +90,8 @@ export function openClient(options: ClientOptions): Client {
 
   async function renew(): Promise<Held> {
     const api_token = options.apiToken ?? '';
-    const answer = await call('exchangeToken', { api_token, grant_type: 'refresh_token' });
+    const exchanged = await call('exchangeToken', { api_token, grant_type: 'refresh_token' });
+    const answer = exchanged as Output<'exchangeToken'>;
     return { token: answer.access_token, until: Date.now() + answer.expires_in * 1000 - RENEW_BEFORE_MS };
   }
 }

@@ -90,7 +90,8 @@ const listApplications = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/applications',
   summary: 'List applications',
-  description: 'What was chosen in the catalog. Removed ones are told only when they are asked for by status.',
+  description:
+    'What was chosen in the catalog. Removed ones are listed only when they are asked for by status, and those that are there only because others need them never.',
   tag: 'Applications',
   access: READERS,
   params: Type.Object(catalogParams),

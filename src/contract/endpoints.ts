@@ -23,6 +23,7 @@ import { sessionEndpoints } from './session.ts';
 import { subscriptionEndpoints } from './subscription.ts';
 import { tokenEndpoints } from './token.ts';
 import { userEndpoints } from './user.ts';
+import { waveEndpoints } from './wave.ts';
 
 export const endpoints = {
   ...tokenEndpoints,
@@ -39,6 +40,7 @@ export const endpoints = {
   ...registryCredentialEndpoints,
   ...customizationEndpoints,
   ...pipelineEndpoints,
+  ...waveEndpoints,
   ...releaseEndpoints,
   ...productEndpoints,
   ...notificationEndpoints,

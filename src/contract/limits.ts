@@ -95,3 +95,6 @@ export const BODY_BYTES_MAX = 64 * 1024;
 export const PART_BYTES_MAX = 16 * 1024;
 /** file, filter, name, description, and room to name a few unknown ones in the answer. */
 export const PARTS_MAX = 16;
+
+/** Pipelines shown with a wave: some 250 bytes each; a larger wave is read through the list of pipelines. */
+export const WAVE_PIPELINES_MAX = 5_000;

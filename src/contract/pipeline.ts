@@ -95,6 +95,7 @@ export const Pipeline = Type.Object(
     customization: Type.Optional(Customization),
     application_id: Type.Optional(Id('Identifier of the application.')),
     retry_of_id: Type.Optional(Id('The failed pipeline that this one tries again. An addition of Larder.')),
+    wave_id: Type.Optional(Id('The wave that made it: what one cause set off. An addition of Larder.')),
     waiting: waitingField('Why the pipeline waits; absent when nothing holds it up.'),
     _links: Type.Object({
       self: Link,

@@ -103,8 +103,25 @@ export const WAITING_CAUSES = [
   'WORKER_MISSING',
   /** A pipeline that it has to come after has not ended. */
   'EARLIER_PIPELINE',
+  /** The pipeline of an application that it is made from has not ended. */
+  'NEEDED_PIPELINE',
 ] as const;
 export type WaitingCause = (typeof WAITING_CAUSES)[number];
+
+/** What sets off a wave of pipelines. Ours. */
+export const WAVE_CAUSES = [
+  'REQUEST',
+  'CUSTOMIZATION',
+  'BASE_IMAGE',
+  'PACKAGE',
+  'VERSION',
+  'RECIPE',
+  /** A customization broke a build, and the application is built without it. */
+  'WITHOUT_CUSTOMIZATION',
+  'RETRY',
+  'REBUILD',
+] as const;
+export type WaveCause = (typeof WAVE_CAUSES)[number];
 
 export const TRIGGER_TYPES = ['CVE_PATCH', 'UPSTREAM_UPDATE', 'MANUAL_RUN', 'MAINTENANCE'] as const;
 export type TriggerType = (typeof TRIGGER_TYPES)[number];

@@ -9,6 +9,7 @@ import type {
   PhaseType,
   PipelineStatus,
   PipelineTrigger,
+  WaveCause,
 } from '../contract/vocabulary.ts';
 import type { DefaultJson, DefaultTime, Json, OptionalJson, OptionalTime } from './columns.ts';
 
@@ -42,6 +43,10 @@ export type PipelinesTable = {
   registry_id: string | null;
   /** The phase's, kept by a trigger. */
   distribution_started_at: OptionalTime;
+  /** The application's, kept by a trigger. */
+  requested: Generated<boolean>;
+  /** The wave that made it; absent for pipelines from before waves. */
+  wave_id: string | null;
   /** The failed pipeline whose plan this one takes. */
   retry_of_id: string | null;
 };
@@ -57,7 +62,19 @@ export type PipelinePhasesTable = {
   failure_metadata: OptionalJson<MetadataFile[]>;
 };
 
-export type PipelineEdgesTable = { pipeline_id: string; waits_for_id: string };
+export type PipelineEdgesTable = { pipeline_id: string; waits_for_id: string; kind: Generated<'follows' | 'needs'> };
+
+export type WavesTable = {
+  id: Generated<string>;
+  organization_id: string;
+  catalog_id: string;
+  cause: WaveCause;
+  created_at: DefaultTime;
+  /** Absent: Larder's own. */
+  created_by: string | null;
+};
+
+export type WavePipelinesTable = { wave_id: string; pipeline_id: string };
 
 /** What keeps a pipeline's release from a registry; a registry that took it has none. */
 export type PipelineDistributionsTable = {

@@ -49,6 +49,8 @@ import type {
   PipelineEdgesTable,
   PipelinePhasesTable,
   PipelinesTable,
+  WavePipelinesTable,
+  WavesTable,
 } from './pipeline-tables.ts';
 import type {
   BaseImagesTable,
@@ -169,7 +171,13 @@ type ApplicationsTable = {
   /** Sorts as the version does; the database makes it. */
   latest_release_version_key: string | null;
   latest_released_at: OptionalTime;
+  /** False: it is here because others need it. */
+  requested: Generated<boolean>;
+  /** Steps down the graph to an application that needs none; the order of locks. */
+  depth: Generated<number>;
 };
+
+type ApplicationDependenciesTable = { application_id: string; needs_id: string };
 
 type ApplicationRegistriesTable = {
   application_id: string;
@@ -322,6 +330,7 @@ export type Tables = {
   base_images: BaseImagesTable;
   base_image_versions: BaseImageVersionsTable;
   applications: ApplicationsTable;
+  application_dependencies: ApplicationDependenciesTable;
   application_registries: ApplicationRegistriesTable;
   application_requests: ApplicationRequestsTable;
   application_request_items: ApplicationRequestItemsTable;
@@ -330,6 +339,8 @@ export type Tables = {
   pipelines: PipelinesTable;
   pipeline_phases: PipelinePhasesTable;
   pipeline_edges: PipelineEdgesTable;
+  waves: WavesTable;
+  wave_pipelines: WavePipelinesTable;
   pipeline_distributions: PipelineDistributionsTable;
   customization_applications: CustomizationApplicationsTable;
   list_counts: ListCountsTable;

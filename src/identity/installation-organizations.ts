@@ -152,7 +152,7 @@ function columns(): RawBuilder<unknown> {
   return sql`o.id, o.name, o.namespace, o.owns_installation,
     case when o.applications_max is null then '{}'::json
       else json_build_object('applications', json_build_object('limit', o.applications_max)) end as quotas,
-    (select count(*) from applications a where a.organization_id = o.id and a.removed_at is null) as application_count,
+    (select count(*) from applications a where a.organization_id = o.id and a.removed_at is null and a.requested) as application_count,
     ${wireTime('o.created_at')} as created_at, ${wireTime('o.updated_at')} as updated_at`;
 }
 

@@ -4,7 +4,7 @@ import { readPackageDatabase } from '../build/image-files.ts';
 import type { BasePin, BuildPlan, CustomizationPin, PackagePin } from '../build/plan.ts';
 import { bringBaseImage } from '../catalog/base-image-versions.ts';
 import type { StackedCustomization } from '../catalog/customization-stack.ts';
-import { recordPlan } from '../catalog/pipeline-steps.ts';
+import { cancelUnbuildable, recordPlan } from '../catalog/pipeline-steps.ts';
 import { findPlanInputs, type PlanInputs } from '../catalog/plan-inputs.ts';
 import type { StoredInspection } from '../customization/inspection.ts';
 import { customizationTitle } from '../customization/title.ts';
@@ -35,6 +35,7 @@ export async function planPipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
+  if (await inTransaction(resources.db, (tx) => cancelUnbuildable(tx, pipeline_id))) return;
   await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log) => {
     const inputs = await findPlanInputs(resources.db, pipeline_id);
     if (!inputs) throw new Error(`There is no pipeline ${pipeline_id}`);

@@ -1,4 +1,4 @@
-// Commands that tell what was built: releases and pipelines.
+// Commands that tell what was built: releases, pipelines and what set them off.
 import { type Command, Option } from 'commander';
 import type { Output } from '../../contract/endpoints.ts';
 import { PAGE_SIZE_DEFAULT } from '../../contract/limits.ts';
@@ -11,6 +11,7 @@ import { inSession, type Session } from '../session.ts';
 import { failureOf, stageOf, waitingOf, watchPipelines } from '../watch.ts';
 import { typedAs, wordOf } from '../words.ts';
 import { addGet, named } from './get.ts';
+import { addWaveCommands } from './waves.ts';
 
 /** Adds the commands. */
 export function addReleaseCommands(program: Command, io: Io): void {
@@ -56,6 +57,7 @@ export function addReleaseCommands(program: Command, io: Io): void {
     );
   addPipelines(program, io);
   addRetry(program, io);
+  addWaveCommands(program, io);
 }
 
 type ReleaseOptions = PageOptions & { application?: string; digest?: `sha256:${string}` };

@@ -22,6 +22,7 @@ import { sessionHandlers } from './sessions.ts';
 import { subscriptionHandlers } from './subscriptions.ts';
 import { tokenHandlers } from './tokens.ts';
 import { userHandlers } from './users.ts';
+import { waveHandlers } from './waves.ts';
 
 const handlers = {
   ...tokenHandlers,
@@ -37,6 +38,7 @@ const handlers = {
   ...registryCredentialHandlers,
   ...customizationHandlers,
   ...pipelineHandlers,
+  ...waveHandlers,
   ...releaseHandlers,
   ...productHandlers,
   ...notificationHandlers,

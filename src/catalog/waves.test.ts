@@ -4,10 +4,10 @@ import { digestOf, library, openTestCatalog, type TestCatalog } from '../../test
 import { createApplicationRequest } from './application-requests.ts';
 import { recordDiscovery } from './discovery.ts';
 import { failPhase, recordPlan, startPhase, succeedPhase } from './pipeline-steps.ts';
-import { createPipelines } from './pipeline-wishes.ts';
 import { getPipeline } from './pipelines.ts';
 import { findPipelineState } from './plan-inputs.ts';
 import { recordRelease } from './record-release.ts';
+import { createWave, type WaveRequest } from './waves.ts';
 
 let house: TestCatalog;
 beforeAll(async () => {
@@ -18,9 +18,11 @@ afterAll(() => house.drop());
 const person = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins: false };
 const machine = { triggers: [{ type: 'MAINTENANCE' as const }], keep_pins: false };
 
-/** A wish for one application; answers the new pipeline. */
-async function wish(applicationId: string, of: Parameters<typeof createPipelines>[2]): Promise<string> {
-  const [made] = await house.write((tx) => createPipelines(tx, [applicationId], of));
+/** Builds one application; returns the new pipeline. */
+async function build(applicationId: string, of: Omit<WaveRequest, 'cause' | 'application_ids'>): Promise<string> {
+  const [made] = await house.write((tx) =>
+    createWave(tx, { cause: 'REBUILD', application_ids: [applicationId], ...of }),
+  );
   return made?.id ?? '';
 }
 
@@ -125,7 +127,7 @@ describe('with a base image', () => {
 
   test('a newer wish takes the place of a pending pipeline', async () => {
     const older = await house.openPipeline(application);
-    const newer = await wish(application, machine);
+    const newer = await build(application, machine);
     expect(await status(older)).toBe('CANCELLED');
     expect(await phases(older)).toEqual(['CANCELLED', 'CANCELLED', 'CANCELLED']);
     expect((await read(newer)).triggers).toEqual([{ type: 'MANUAL_RUN' }, { type: 'MAINTENANCE' }]);
@@ -136,7 +138,7 @@ describe('with a base image', () => {
   test('a newer wish takes the place of one that is packaging; its late steps do nothing', async () => {
     const older = await house.openPipeline(application);
     await house.plan(older);
-    const newer = await wish(application, { ...machine, force: true });
+    const newer = await build(application, { ...machine, force: true });
     expect(await status(older)).toBe('CANCELLED');
     const late = await house.write((tx) => succeedPhase(tx, { pipeline_id: older, phase: 'PACKAGING' }));
     const failed = await house.write((tx) =>
@@ -162,10 +164,10 @@ describe('with a base image', () => {
     await house.plan(running);
     await house.write((tx) => succeedPhase(tx, { pipeline_id: running, phase: 'PACKAGING' }));
     await house.clearJobs();
-    const follower = await wish(application, machine);
+    const follower = await build(application, machine);
     expect(await status(running)).toBe('IN_PROGRESS');
     expect(await house.waiting('plan-pipeline')).toEqual([]);
-    const third = await wish(application, person);
+    const third = await build(application, person);
     expect(await status(follower)).toBe('CANCELLED');
     expect(await house.waiting('plan-pipeline')).toEqual([]);
     await house.write((tx) =>
@@ -200,13 +202,13 @@ describe('with a base image', () => {
 
   test('a plan equal to the released one makes no release and counts as succeeded, unless forced', async () => {
     await house.finish(await house.openPipeline(application));
-    const same = await wish(application, machine);
+    const same = await build(application, machine);
     expect((await house.plan(same)).outcome).toBe('UNCHANGED');
     expect(await phases(same)).toEqual(['SUCCEEDED', 'SKIPPED', 'SKIPPED']);
     expect(await status(same)).toBe('SUCCEEDED');
     expect((await read(same)).release_id).toBeUndefined();
     expect(await start(same)).toBe('ENDED');
-    const forced = await wish(application, { ...machine, force: true });
+    const forced = await build(application, { ...machine, force: true });
     expect((await house.plan(forced)).outcome).toBe('BUILD');
   });
 
@@ -233,12 +235,12 @@ describe('with a base image', () => {
       ],
     });
     expect(await processing(application)).toBe('FAILED');
-    const again = await wish(application, person);
+    const again = await build(application, person);
     await start(again);
     expect(await processing(application)).toBe('IN_PROGRESS');
     await house.finish(again, 'fixed');
     expect(await processing(application)).toBe('COMPLETED');
-    const later = await wish(application, person);
+    const later = await build(application, person);
     await house.plan(later, 'worse');
     await house.write((tx) =>
       failPhase(tx, { pipeline_id: later, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'broken' }),
@@ -257,7 +259,7 @@ describe('with a base image', () => {
         recordRelease(tx, { pipeline_id: id, pushed: [], metadata: [], customizations: [], contents: [] }),
       ),
     ).toEqual({ outcome: 'ENDED', release_ids: [] });
-    expect(await wish(application, person)).toBe('');
+    expect(await build(application, person)).toBe('');
   });
 
   test('a new upstream version, a new package revision and a new recipe say so in the trigger', async () => {
@@ -279,7 +281,7 @@ describe('with a base image', () => {
   });
 
   test('wishes that arrive together leave one open pipeline', async () => {
-    await Promise.all(Array.from({ length: 6 }, () => wish(application, machine)));
+    await Promise.all(Array.from({ length: 6 }, () => build(application, machine)));
     const open = await house.openPipelines(application);
     expect(open).toHaveLength(1);
     expect((await read(open[0] ?? '')).triggers).toEqual([{ type: 'MANUAL_RUN' }, { type: 'MAINTENANCE' }]);

@@ -1,0 +1,133 @@
+// The edges between pipelines: which waits for which, what may begin, and what can no longer be built.
+import { sql } from 'kysely';
+import type { PipelineTrigger } from '../contract/vocabulary.ts';
+import type { Transaction } from '../db/database.ts';
+import { enqueueMany } from '../db/queue.ts';
+import { storableText } from '../db/storable-text.ts';
+
+/** follows: of the same application. needs: of an application that the application is made from. */
+export type EdgeKind = 'follows' | 'needs';
+
+/** Priorities of jobs by why the pipeline was made: a person waits for what they asked for. Higher is earlier. */
+const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENANCE: 0 } as const;
+
+/** True for the pipeline `waited` while others wait for it: it is open, and not only because a registry is away. */
+const isWaitedFor = sql`(waited.status = 'IN_PROGRESS'
+  and not exists (select from pipeline_distributions w where w.pipeline_id = waited.id and w.status = 'WAITING'))`;
+
+/** Adds edges; one that exists stays as it is. */
+export async function insertEdges(
+  tx: Transaction,
+  kind: EdgeKind,
+  edges: readonly { pipeline_id: string; waits_for_id: string }[],
+): Promise<void> {
+  if (edges.length === 0) return;
+  await sql`
+    insert into pipeline_edges (pipeline_id, waits_for_id, kind)
+    select pipeline_id, waits_for_id, ${kind} from unnest(${edges.map((edge) => edge.pipeline_id)}::uuid[],
+      ${edges.map((edge) => edge.waits_for_id)}::uuid[]) as edge (pipeline_id, waits_for_id)
+    on conflict do nothing`.execute(tx);
+}
+
+/** Adds a `needs` edge from each of these pipelines to every open pipeline of an application that its own one needs. */
+export async function insertNeeds(tx: Transaction, ids: readonly string[]): Promise<void> {
+  await sql`
+    insert into pipeline_edges (pipeline_id, waits_for_id, kind)
+    select l.id, waited.id, 'needs' from pipelines l
+    join application_dependencies d on d.application_id = l.application_id
+    join pipelines waited on waited.application_id = d.needs_id and waited.status = 'IN_PROGRESS'
+    where l.id = any(${ids}::uuid[])
+    on conflict do nothing`.execute(tx);
+}
+
+/** Gives the edges of the older pipelines to the newer ones, in both directions; edges among the older ones end. */
+export async function moveEdges(
+  tx: Transaction,
+  pairs: readonly { older: string; newer: string }[],
+  options: { keepOwn: boolean },
+): Promise<void> {
+  if (pairs.length === 0) return;
+  const older = pairs.map((pair) => pair.older);
+  const moved = sql`unnest(${older}::uuid[], ${pairs.map((pair) => pair.newer)}::uuid[]) as moved (older, newer)`;
+  // Where both ends moved, each end is replaced by its newer pipeline.
+  await sql`
+    insert into pipeline_edges (pipeline_id, waits_for_id, kind)
+    select distinct coalesce(a.newer, e.pipeline_id), coalesce(b.newer, e.waits_for_id), e.kind
+    from pipeline_edges e
+    left join ${sql`(select * from ${moved})`} a on a.older = e.pipeline_id
+    left join ${sql`(select * from ${moved})`} b on b.older = e.waits_for_id
+    where (e.pipeline_id = any(${older}::uuid[]) or e.waits_for_id = any(${older}::uuid[]))
+      and coalesce(a.newer, e.pipeline_id) <> coalesce(b.newer, e.waits_for_id)
+    on conflict do nothing`.execute(tx);
+  if (options.keepOwn) return;
+  await sql`
+    delete from pipeline_edges
+    where pipeline_id = any(${older}::uuid[]) or waits_for_id = any(${older}::uuid[])`.execute(tx);
+}
+
+/** Enqueues the pipelines that waited for these and wait for nothing any more. */
+export async function enqueueFollowers(tx: Transaction, endedIds: readonly string[]): Promise<void> {
+  const found = await sql<{ id: string }>`
+    select distinct pipeline_id as id from pipeline_edges where waits_for_id = any(${endedIds}::uuid[])`.execute(tx);
+  await enqueueReady(
+    tx,
+    found.rows.map((row) => row.id),
+  );
+}
+
+/**
+ * Enqueues those of these pipelines that are open, not begun, wait for no open pipeline, and whose base image has a
+ * version to build on. The others are enqueued when what they wait for is there.
+ */
+export async function enqueueReady(tx: Transaction, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  const ready = await sql<{ id: string; organization_id: string; triggers: PipelineTrigger[] }>`
+    select p.id, p.organization_id, p.triggers
+    from pipelines p
+    join applications a on a.id = p.application_id
+    join pipeline_phases phase on phase.pipeline_id = p.id and phase.type = 'PACKAGING' and phase.status = 'PENDING'
+    where p.id = any(${ids}::uuid[]) and p.status = 'IN_PROGRESS'
+      and exists (select from base_image_versions v where v.base_image_id = a.base_image_id)
+      and not exists (select from pipeline_edges e join pipelines waited on waited.id = e.waits_for_id
+        where e.pipeline_id = p.id and ${isWaitedFor})
+    order by p.started_at, p.id`.execute(tx);
+  await enqueueMany(
+    tx,
+    'plan-pipeline',
+    ready.rows.map((pipeline) => ({ payload: { pipeline_id: pipeline.id }, options: stepOptions(pipeline) })),
+  );
+}
+
+/** How every job of a pipeline is queued: once, in its organization's group, what a person asked for first. */
+export function stepOptions(pipeline: { id: string; organization_id: string; triggers: PipelineTrigger[] }): {
+  key: string;
+  group: string;
+  priority: number;
+} {
+  return {
+    key: pipeline.id,
+    group: pipeline.organization_id,
+    priority: Math.max(0, ...pipeline.triggers.map((trigger) => PRIORITIES[trigger.type])),
+  };
+}
+
+/**
+ * The sentence that says why a pipeline cannot be built: a pipeline that it needs did not succeed, and the needed
+ * application has no release to take instead. Undefined when nothing is missing.
+ */
+export async function findMissingNeed(tx: Transaction, pipelineId: string): Promise<string | undefined> {
+  const found = await sql<{ id: string; status: string; product_key: string; branch: string }>`
+    select waited.id, waited.status, a.product_key, a.branch
+    from pipeline_edges e
+    join pipelines waited on waited.id = e.waits_for_id and waited.status in ('FAILED', 'CANCELLED')
+    join applications a on a.id = waited.application_id
+    where e.pipeline_id = ${pipelineId} and e.kind = 'needs'
+      and not exists (select from releases r where r.application_id = a.id)
+    order by a.product_key, a.branch, waited.id limit 1`.execute(tx);
+  const missing = found.rows[0];
+  if (!missing) return undefined;
+  const { id, status, product_key, branch } = missing;
+  return storableText(
+    `Needs ${product_key} ${branch}, whose pipeline ${id} is ${status} and which has no release in this catalog.`,
+  );
+}

@@ -1,0 +1,72 @@
+// Applications that somebody builds again by hand.
+import { sql } from 'kysely';
+import type { Input, Output } from '../contract/endpoints.ts';
+import type { Transaction } from '../db/database.ts';
+import { notFound, refuse } from './errors.ts';
+import { isUuid, requireUuids } from './ids.ts';
+import type { Principal } from './principal.ts';
+import { requireCatalog } from './references.ts';
+import { createWave } from './waves.ts';
+
+/** Builds one application again, then what needs it. Throws NOT_FOUND, also for a removed one. */
+export async function rebuildApplication(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'rebuildApplication'>,
+): Promise<Output<'rebuildApplication'>> {
+  requireUuids('application', input.catalog_id, input.application_id);
+  const id = input.application_id.toLowerCase();
+  if (!(await findLiving(tx, principal, input.catalog_id, [id])).has(id)) throw notFound('application');
+  return await rebuild(tx, principal, { ids: [id], force: input.force });
+}
+
+/** The same for several, as one wave. Throws NOT_FOUND for the catalog, INVALID for each application that is not in it. */
+export async function rebuildApplications(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'rebuildApplications'>,
+): Promise<Output<'rebuildApplications'>> {
+  await requireCatalog(tx, principal, { catalog_id: input.catalog_id });
+  const ids = input.application_ids.map((id) => id.toLowerCase());
+  const living = await findLiving(tx, principal, input.catalog_id, ids);
+  refuse(
+    ids.flatMap((id, index) =>
+      living.has(id)
+        ? []
+        : [{ field: `application_ids[${index}]`, message: `There is no application ${input.application_ids[index]}` }],
+    ),
+  );
+  return await rebuild(tx, principal, { ids, force: input.force });
+}
+
+/** Those of these ids that are living applications of the catalog. They stay until the transaction ends. */
+async function findLiving(
+  tx: Transaction,
+  principal: Principal,
+  catalogId: string,
+  ids: readonly string[],
+): Promise<Set<string>> {
+  const found = await sql<{ id: string }>`
+    select a.id from applications a join catalogs c on c.id = a.catalog_id and c.removed_at is null
+    where a.id = any(${ids.filter(isUuid)}::uuid[]) and a.organization_id = ${principal.organization_id}
+      and a.catalog_id = ${catalogId} and a.removed_at is null
+    order by a.depth, a.id for no key update of a`.execute(tx);
+  return new Set(found.rows.map((row) => row.id));
+}
+
+async function rebuild(
+  tx: Transaction,
+  principal: Principal,
+  { ids, force }: { ids: string[]; force: boolean | undefined },
+): Promise<{ id: string }> {
+  const [made] = await createWave(tx, {
+    cause: 'REBUILD',
+    created_by: principal.name,
+    application_ids: ids,
+    triggers: [{ type: 'MANUAL_RUN' }],
+    keep_pins: false,
+    force: force ?? false,
+  });
+  if (!made) throw notFound('application');
+  return { id: made.wave_id };
+}

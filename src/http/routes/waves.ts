@@ -1,0 +1,11 @@
+// Waves of pipelines, and applications that are built again.
+import { getWave, listWaves } from '../../catalog/read-waves.ts';
+import { rebuildApplication, rebuildApplications } from '../../catalog/rebuilds.ts';
+import { reader, writer } from '../handler.ts';
+
+export const waveHandlers = {
+  listWaves: reader(listWaves),
+  getWave: reader(getWave),
+  rebuildApplication: writer(rebuildApplication),
+  rebuildApplications: writer(rebuildApplications),
+};
