@@ -5,7 +5,6 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readDocument } from '../src/build/image.ts';
-import { packed, rootfs } from '../src/customization/fixtures.ts';
 import { inspectArchive } from '../src/customization/inspect.ts';
 import { openDatabase } from '../src/db/database.ts';
 import type { ContentStore } from '../src/oci/content.ts';
@@ -14,9 +13,10 @@ import { copyArtifact, readBack } from '../src/oci/copy.ts';
 import type { Descriptor, Manifest } from '../src/oci/descriptor.ts';
 import { openDiskContent } from '../src/oci/disk.ts';
 import { hostedTarget } from '../src/registry/target.ts';
-import { archiveOf, chunked, entry } from '../src/tar/fixtures.ts';
 import { debianBase } from '../test/debian.ts';
 import { startDockerRegistry } from '../test/docker-registry.ts';
+import { packed, rootfs } from '../test/fixtures/customization.ts';
+import { archiveOf, chunked, entry } from '../test/fixtures/tar.ts';
 import { barePush, openBareClient } from './bare-client.ts';
 import {
   type Base,

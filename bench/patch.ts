@@ -6,7 +6,6 @@ import { text } from 'node:stream/consumers';
 import { disposable } from '../src/build/application-layer.ts';
 import { openBuildLog } from '../src/build/build-log.ts';
 import { captureLayer } from '../src/build/capture.ts';
-import { testWorkspace } from '../src/build/fixtures.ts';
 import { openGivenFolder } from '../src/build/given-folder.ts';
 import { givePackages, installPackages } from '../src/build/packages.ts';
 import { prepareRoots } from '../src/build/rootfs.ts';
@@ -14,6 +13,7 @@ import { openSandbox, type Sandbox } from '../src/build/sandbox.ts';
 import { openAptRoot } from '../src/recipes/apt.ts';
 import { configuredSources } from '../src/recipes/apt-sources.ts';
 import { debianBase, OPERATING_SYSTEM } from '../test/debian.ts';
+import { testWorkspace } from '../test/fixtures/build.ts';
 
 const PACKAGE = 'libssl3';
 const SUITE = 'bookworm';

@@ -5,8 +5,8 @@ import { BASE_LAYERS_MAX } from '../src/build/layer-limit.ts';
 import { type Descriptor, MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { isManifestType } from '../src/oci/manifest.ts';
 import type { TarInput } from '../src/tar/entry.ts';
-import { archiveOf, entry } from '../src/tar/fixtures.ts';
 import { DEBIAN_FILES, DPKG_STATUS_FILE, OS_RELEASE_FILE, PROGRAM_FILES } from './debian-files.ts';
+import { archiveOf, entry } from './fixtures/tar.ts';
 import { descriptorOf, digestOf } from './registry.ts';
 
 type Document = Record<string, unknown>;

@@ -1,7 +1,7 @@
 // The files that Larder looks for in a base image before anything is built on it. The programs are empty: nothing here runs them.
 import { NEEDED_PROGRAMS } from '../src/build/base-system.ts';
 import type { TarInput } from '../src/tar/entry.ts';
-import { entry } from '../src/tar/fixtures.ts';
+import { entry } from './fixtures/tar.ts';
 
 /** A package database with one package. */
 export const DPKG_STATUS_FILE: TarInput = entry('var/lib/dpkg/status', {

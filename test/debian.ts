@@ -8,12 +8,12 @@ import { finished } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildBaseImage } from '../src/build/base-image.ts';
 import { exclusiveBy, keyedLocks } from '../src/build/exclusive.ts';
-import { sandboxMode } from '../src/build/fixtures.ts';
 import type { BasePin, PackagePin } from '../src/build/plan.ts';
 import type { ContentStore } from '../src/oci/content.ts';
 import { openDiskContent } from '../src/oci/disk.ts';
 import { openAptRoot } from '../src/recipes/apt.ts';
 import { configuredSources } from '../src/recipes/apt-sources.ts';
+import { sandboxMode } from './fixtures/build.ts';
 
 const SUITE = 'bookworm';
 export const OPERATING_SYSTEM = 'debian-12';

@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { ensureHostedRegistry } from '../src/catalog/bootstrap.ts';
 import { failPhase, startPhase } from '../src/catalog/pipeline-steps.ts';
-import { packed, rootfs } from '../src/customization/fixtures.ts';
 import { inTransaction } from '../src/db/database.ts';
 import { type ApiOrganization, type Ask, openTestApi, type TestApi } from './api.ts';
 import { catalogOver, type TestCatalog, type TestOrganization } from './catalog.ts';
+import { packed, rootfs } from './fixtures/customization.ts';
 import { formOf } from './multipart.ts';
 
 /**

@@ -2,17 +2,17 @@
 import { gunzipSync } from 'node:zlib';
 import { hostPlatform } from '../src/build/base-image.ts';
 import { build } from '../src/build/build.ts';
-import { type TestWorkspace, testWorkspace } from '../src/build/fixtures.ts';
 import { bytesOf, readDocument } from '../src/build/image.ts';
 import type { LayerCache } from '../src/build/layer-cache.ts';
 import type { Artifact, BuildPlan, CustomizationPin, PackagePin } from '../src/build/plan.ts';
 import type { Digest } from '../src/contract/vocabulary.ts';
-import { inspect, packed } from '../src/customization/fixtures.ts';
 import type { Inspection } from '../src/customization/inspection.ts';
 import type { Manifest } from '../src/oci/descriptor.ts';
 import type { TarInput } from '../src/tar/entry.ts';
-import { chunked, collect, readAll, type WholeEntry } from '../src/tar/fixtures.ts';
 import { type Debian, debianBase, OPERATING_SYSTEM, solvePackages } from './debian.ts';
+import { type TestWorkspace, testWorkspace } from './fixtures/build.ts';
+import { inspect, packed } from './fixtures/customization.ts';
+import { chunked, collect, readAll, type WholeEntry } from './fixtures/tar.ts';
 
 export const EPOCH = 1_760_000_000;
 /** A base is made once a machine, in some 14 s; the rest takes seconds. */

@@ -9,9 +9,9 @@ import { type Descriptor, MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { describeBytes, once, putDocument } from '../src/oci/manifest.ts';
 import { memoryContent } from '../src/oci/memory.ts';
 import { openRegistry } from '../src/oci/remote.ts';
-import { testTarget } from '../src/oci/target-conformance.ts';
 import { startFaultyProxy } from './faulty-proxy.ts';
 import { openTestRegistry, type TestRegistry } from './registry.ts';
+import { testTarget } from './suites/target-conformance.ts';
 
 const TYPE = 'application/octet-stream';
 const retry = { tries: 4, firstWaitMs: 5 };

@@ -1,10 +1,10 @@
 // A registered image is refused when it is not what its owner said, before anything is built on it.
 import { expect, it } from 'vitest';
 import { DEBIAN_12, DEBIAN_FILES, DPKG_STATUS_FILE, OS_RELEASE_FILE, PROGRAM_FILES } from '../../test/debian-files.ts';
+import { entry } from '../../test/fixtures/tar.ts';
 import { writeLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
 import type { TarInput } from '../tar/entry.ts';
-import { entry } from '../tar/fixtures.ts';
 import { hostPlatform } from './base-image.ts';
 import { pinBaseImage } from './base-image-pin.ts';
 import { writeImage } from './image.ts';

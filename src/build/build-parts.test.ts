@@ -1,7 +1,7 @@
 // The parts of a build that need no sandbox: patterns, leftovers, the log, hooks' interpreters, waves of packages, the filter.
 import { expect, test } from 'vitest';
+import { entry } from '../../test/fixtures/tar.ts';
 import type { TarInput } from '../tar/entry.ts';
-import { entry } from '../tar/fixtures.ts';
 import { hookCommand } from './hook.ts';
 import { withoutLeftovers } from './leftovers.ts';
 import { orderWaves } from './package-waves.ts';

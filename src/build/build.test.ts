@@ -2,16 +2,16 @@
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildDebian } from '../../test/debian.ts';
+import { sandboxMode } from '../../test/fixtures/build.ts';
+import { collect, readAll } from '../../test/fixtures/tar.ts';
 import { EPOCH, openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../test/redis-builds.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { ImageConfig, Index } from '../oci/descriptor.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
-import { collect, readAll } from '../tar/fixtures.ts';
 import { hostPlatform } from './base-image.ts';
 import { pinBaseImage } from './base-image-pin.ts';
 import { BuildError } from './build-error.ts';
-import { sandboxMode } from './fixtures.ts';
 import { readDocument } from './image.ts';
 import type { LayerCache } from './layer-cache.ts';
 import { aptOptionsIn } from './machine-apt.ts';

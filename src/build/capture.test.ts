@@ -1,8 +1,8 @@
 // What a sandbox changed as a layer: within its limits, which are judged by the headers, before the bytes are read.
 import { describe, expect, it } from 'vitest';
+import { entry } from '../../test/fixtures/tar.ts';
 import { memoryContent } from '../oci/memory.ts';
 import type { TarEntry, TarInput } from '../tar/entry.ts';
-import { entry } from '../tar/fixtures.ts';
 import { readListing } from '../tar/listing.ts';
 import { type CaptureOptions, layerFromTree } from './capture.ts';
 import { KEPT_FILES } from './image-files.ts';

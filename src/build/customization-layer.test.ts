@@ -4,11 +4,19 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { EXAMPLE_ROOT, inspect, literal, packed, rootfs, UNICODE_ROOT, yaml } from '../customization/fixtures.ts';
+import {
+  EXAMPLE_ROOT,
+  inspect,
+  literal,
+  packed,
+  rootfs,
+  UNICODE_ROOT,
+  yaml,
+} from '../../test/fixtures/customization.ts';
+import { chunked, collect, entry, readAll } from '../../test/fixtures/tar.ts';
 import { inspectArchive } from '../customization/inspect.ts';
 import { memoryContent } from '../oci/memory.ts';
 import type { TarInput } from '../tar/entry.ts';
-import { chunked, collect, entry, readAll } from '../tar/fixtures.ts';
 import type { ListingEntry } from '../tar/listing.ts';
 import { buildFilesLayer, readHooks } from './customization-layer.ts';
 

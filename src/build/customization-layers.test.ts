@@ -1,13 +1,13 @@
 // Customizations on a real Debian: packages, files and scripts as layers of their own, and what a failing script tells.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { solvePackages } from '../../test/debian.ts';
+import { sandboxMode, testWorkspace } from '../../test/fixtures/build.ts';
+import { rootfs, yaml } from '../../test/fixtures/customization.ts';
+import { entry } from '../../test/fixtures/tar.ts';
 import { noCache, openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../test/redis-builds.ts';
-import { rootfs, yaml } from '../customization/fixtures.ts';
 import type { ImageConfig } from '../oci/descriptor.ts';
-import { entry } from '../tar/fixtures.ts';
 import { build } from './build.ts';
 import { BuildError } from './build-error.ts';
-import { sandboxMode, testWorkspace } from './fixtures.ts';
 import { readDocument } from './image.ts';
 
 describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {

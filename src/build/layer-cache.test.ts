@@ -1,10 +1,10 @@
 // Layers that are found again: once for everybody who wants one at the same time, and told apart by everything that went into them.
 import { describe, expect, test } from 'vitest';
-import { inspect, packed, rootfs } from '../customization/fixtures.ts';
+import { inspect, packed, rootfs } from '../../test/fixtures/customization.ts';
+import { chunked } from '../../test/fixtures/tar.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
-import { chunked } from '../tar/fixtures.ts';
 import type { ListingEntry } from '../tar/listing.ts';
 import { openBuildLog } from './build-log.ts';
 import { buildFilesLayer } from './customization-layer.ts';

@@ -1,7 +1,7 @@
 // Layers laid out for overlayfs: what stays as it was, and what a hostile layer is refused for.
 import { describe, expect, it } from 'vitest';
+import { entry } from '../../test/fixtures/tar.ts';
 import type { TarEntry, TarInput } from '../tar/entry.ts';
-import { entry } from '../tar/fixtures.ts';
 import type { ListingEntry } from '../tar/listing.ts';
 import { OPAQUE_ATTRIBUTE, overlayEntries } from './layer-entries.ts';
 

@@ -1,10 +1,10 @@
 // Merged layers do to an image what the layers did one after the other: chosen cases, and many that chance chose.
 import { describe, expect, it, test } from 'vitest';
+import { entry, seededRandom } from '../../test/fixtures/tar.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { mergedListing, writeLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
 import type { TarInput } from '../tar/entry.ts';
-import { entry, seededRandom } from '../tar/fixtures.ts';
 import type { MergedListing } from '../tar/listing.ts';
 import { mergeGroups, withinLayerLimit } from './layer-limit.ts';
 import { mergeLayers } from './layer-merge.ts';

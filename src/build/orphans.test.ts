@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { sandboxMode, testWorkspace } from '../../test/fixtures/build.ts';
 import { processesOf } from '../../test/processes.ts';
-import { sandboxMode, testWorkspace } from './fixtures.ts';
 import { asOwner, inNewNamespace } from './host-commands.ts';
 import { endOrphans } from './orphans.ts';
 

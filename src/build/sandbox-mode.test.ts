@@ -1,10 +1,10 @@
 // Every way to run sandboxes that this machine has gives the same layer; a machine that has none says why.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../../test/fixtures/build.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { disposable } from './application-layer.ts';
 import { captureLayer } from './capture.ts';
-import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from './fixtures.ts';
 import { prepareRoots } from './rootfs.ts';
 import { openSandbox } from './sandbox.ts';
 import { probeSandbox, type SandboxHost, type SandboxMode } from './sandbox-mode.ts';

@@ -1,7 +1,7 @@
 // Finished images started in the sandbox: tests that pass, tests that do not, and what the report tells.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sandboxMode } from '../../test/fixtures/build.ts';
 import { openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../test/redis-builds.ts';
-import { sandboxMode } from './fixtures.ts';
 import type { ProductTest } from './plan.ts';
 import { retryPauseMs, verify } from './verify.ts';
 

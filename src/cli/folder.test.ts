@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { chunked } from '../../test/fixtures/tar.ts';
 import { inspectArchive } from '../customization/inspect.ts';
-import { chunked } from '../tar/fixtures.ts';
 import { withArchive } from './archive.ts';
 import { CommandFailed } from './io.ts';
 

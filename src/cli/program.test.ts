@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
-import { packed, rootfs } from '../customization/fixtures.ts';
+import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { createProgram, runProgram } from './program.ts';
 
 let api: TestApi;

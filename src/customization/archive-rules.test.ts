@@ -1,6 +1,5 @@
 // Each rule for an entry of an archive, by its refusal.
 import { describe, expect, it } from 'vitest';
-import { entry } from '../tar/fixtures.ts';
 import {
   DUMMY_KEY,
   EXAMPLE_ROOT,
@@ -11,7 +10,8 @@ import {
   refusalsOf,
   rootfs,
   yaml,
-} from './fixtures.ts';
+} from '../../test/fixtures/customization.ts';
+import { entry } from '../../test/fixtures/tar.ts';
 
 describe('refused as an entry', () => {
   it.each([

@@ -1,8 +1,8 @@
 // Bundles, users and groups made of the image's own and the customization's.
 import { describe, expect, it } from 'vitest';
+import { EXAMPLE_ROOT, NOW, UNICODE_ROOT } from '../../test/fixtures/customization.ts';
 import { readCertificates } from './certificates.ts';
 import { Accounts, composeBundle } from './composed.ts';
-import { EXAMPLE_ROOT, NOW, UNICODE_ROOT } from './fixtures.ts';
 
 const both = readCertificates(EXAMPLE_ROOT + UNICODE_ROOT, NOW).certificates;
 

@@ -1,7 +1,6 @@
 // customization.yaml: what it may say, and each refusal with its line.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readDeclaration } from './declaration.ts';
 import {
   DUMMY_KEY,
   EXAMPLE_ROOT,
@@ -14,7 +13,8 @@ import {
   rootfs,
   UNICODE_ROOT,
   yaml,
-} from './fixtures.ts';
+} from '../../test/fixtures/customization.ts';
+import { readDeclaration } from './declaration.ts';
 import { readYaml, YamlRefused } from './yaml.ts';
 
 function read(...lines: string[]) {

@@ -1,7 +1,7 @@
 // The gzip frame and its limits, with streams that are made on the way and never held.
 import { constants, deflateRawSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { chunked, collect, seededRandom } from '../tar/fixtures.ts';
+import { chunked, collect, seededRandom } from '../../test/fixtures/tar.ts';
 import { GzipError, gunzipOne } from './gunzip.ts';
 
 async function codeOf(bytes: Buffer, chunk = 64 * 1024): Promise<string> {

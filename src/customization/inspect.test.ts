@@ -6,8 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { archiveOf, chunked, entry, seededRandom, sha256 } from '../tar/fixtures.ts';
-import { ArchiveRefused } from './errors.ts';
 import {
   EXAMPLE_ROOT,
   FILE,
@@ -21,7 +19,9 @@ import {
   rootfs,
   UNICODE_ROOT,
   yaml,
-} from './fixtures.ts';
+} from '../../test/fixtures/customization.ts';
+import { archiveOf, chunked, entry, seededRandom, sha256 } from '../../test/fixtures/tar.ts';
+import { ArchiveRefused } from './errors.ts';
 import { inspectArchive } from './inspect.ts';
 import { declaredPackages, needsSandbox } from './inspection.ts';
 

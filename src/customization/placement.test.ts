@@ -1,8 +1,8 @@
 // Customizations laid over images that have links, folders and files of their own.
 import { expect, it } from 'vitest';
-import { entry } from '../tar/fixtures.ts';
+import { EXAMPLE_ROOT, inspect, literal, rootfs, yaml } from '../../test/fixtures/customization.ts';
+import { entry } from '../../test/fixtures/tar.ts';
 import type { ListingEntry } from '../tar/listing.ts';
-import { EXAMPLE_ROOT, inspect, literal, rootfs, yaml } from './fixtures.ts';
 import { placeCustomization } from './placement.ts';
 import { planChanges } from './plan-changes.ts';
 

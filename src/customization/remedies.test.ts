@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { archiveOf, entry } from '../tar/fixtures.ts';
-import { FILE, packed, patchedHeader, refusals, refusalsOf, rootfs, yaml } from './fixtures.ts';
+import { FILE, packed, patchedHeader, refusals, refusalsOf, rootfs, yaml } from '../../test/fixtures/customization.ts';
+import { archiveOf, entry } from '../../test/fixtures/tar.ts';
 
 let directory: string;
 beforeAll(() => {

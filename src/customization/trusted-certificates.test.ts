@@ -2,7 +2,17 @@
 import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
-import { EXAMPLE_ROOT, EXPIRED, inspect, LEAF, literal, refusals, rootfs, UNICODE_ROOT, yaml } from './fixtures.ts';
+import {
+  EXAMPLE_ROOT,
+  EXPIRED,
+  inspect,
+  LEAF,
+  literal,
+  refusals,
+  rootfs,
+  UNICODE_ROOT,
+  yaml,
+} from '../../test/fixtures/customization.ts';
 
 const FOLDER = 'usr/local/share/ca-certificates/';
 const crt = (name: string, content: string) => rootfs(`${FOLDER}${name}.crt`, { content });

@@ -1,11 +1,11 @@
 // What is taken but may not be meant: each kind of warning, and how many of them are listed.
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { chunked, entry } from '../tar/fixtures.ts';
+import { DUMMY_KEY, inspect, refusals, rootfs, yaml } from '../../test/fixtures/customization.ts';
+import { chunked, entry } from '../../test/fixtures/tar.ts';
 import { checksumOf } from '../tar/header.ts';
 import { formatPax, type PaxRecords } from '../tar/pax.ts';
 import { formatHeader } from '../tar/write.ts';
-import { DUMMY_KEY, inspect, refusals, rootfs, yaml } from './fixtures.ts';
 import { inspectArchive } from './inspect.ts';
 
 it('warns of what may not be meant', async () => {

@@ -2,7 +2,7 @@
 // `test/fixtures/archives/make.sh` made them; none of its programs is needed here.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { chunked, sha256 } from '../tar/fixtures.ts';
+import { chunked, sha256 } from '../../test/fixtures/tar.ts';
 import { inspectArchive } from './inspect.ts';
 import type { Inspection } from './inspection.ts';
 

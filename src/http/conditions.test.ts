@@ -1,10 +1,10 @@
 // ETag, If-None-Match and If-Match on the real API: what is shown, what is refused, and two writers with one tag.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
+import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { formOf } from '../../test/multipart.ts';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
-import { packed, rootfs } from '../customization/fixtures.ts';
 import { answersThing, twinOf } from './twins.ts';
 
 let api: TestApi;

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
+import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { formOf } from '../../test/multipart.ts';
-import { packed, rootfs } from '../customization/fixtures.ts';
 
 let api: TestApi;
 /** Paths of acme's things. */

@@ -1,10 +1,10 @@
 // Idempotency-Key on the real API: what is sent again is answered again and done once, and what is kept cannot be read.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
+import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { formOf } from '../../test/multipart.ts';
 import { ensureHostedRegistry } from '../catalog/bootstrap.ts';
 import { expireReplays } from '../catalog/replays.ts';
-import { packed, rootfs } from '../customization/fixtures.ts';
 import { inTransaction } from '../db/database.ts';
 
 let api: TestApi;

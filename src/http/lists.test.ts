@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, library } from '../../test/catalog.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { type Item, type List, listsOf } from '../../test/list-questions.ts';
 import { formOf } from '../../test/multipart.ts';
 import { type IdOf, samplePath } from '../../test/sample-request.ts';
@@ -12,7 +13,6 @@ import { recordDiscovery } from '../catalog/discovery.ts';
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
-import { packed, rootfs } from '../customization/fixtures.ts';
 
 let estates: TestEstates;
 let lists: Record<string, List>;

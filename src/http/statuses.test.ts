@@ -236,7 +236,7 @@ async function setRivalsPassword(): Promise<void> {
 }
 
 async function archivePart() {
-  const { packed, rootfs } = await import('../customization/fixtures.ts');
+  const { packed, rootfs } = await import('../../test/fixtures/customization.ts');
   const content = await packed([rootfs('etc/motd', { content: randomBytes(8) })]);
   return { name: 'file', filename: 'x.tar.gz', content };
 }

@@ -5,13 +5,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { layerOf, ShapeRepository, SYSTEM } from '../../test/base-shapes.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
+import { entry } from '../../test/fixtures/tar.ts';
 import { exclusiveBy, keyedLocks } from '../build/exclusive.ts';
 import type { Workspace } from '../build/workspace.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { engineHere } from '../engine/engine.ts';
 import { openLog } from '../log.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
-import { entry } from '../tar/fixtures.ts';
 import { followBaseImage } from './follow-base-image.ts';
 import { openRemotes } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';

@@ -2,10 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { programsLayer, sandboxMode, testWorkspace } from '../../test/fixtures/build.ts';
 import { until } from '../../test/house.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
 import { hostPlatform } from '../build/base-image.ts';
-import { programsLayer, sandboxMode, testWorkspace } from '../build/fixtures.ts';
 import { writeImage } from '../build/image.ts';
 import type { Artifact, BuildPlan } from '../build/plan.ts';
 import { createApplicationRequest } from '../catalog/application-requests.ts';

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { chunked } from '../../test/fixtures/tar.ts';
 import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../catalog/built.ts';
 import { addUses } from '../catalog/content-uses.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { openLog } from '../log.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { openDiskContent } from '../oci/disk.ts';
-import { chunked } from '../tar/fixtures.ts';
 import { sweepContent } from './sweep-content.ts';
 
 let house: TestCatalog;

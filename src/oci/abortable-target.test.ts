@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { testTarget } from '../../test/suites/target-conformance.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { abortableTarget } from './abortable-target.ts';
 import { contentTarget } from './content-target.ts';
@@ -17,7 +18,6 @@ import { writeLayer } from './layer.ts';
 import { putDocument } from './manifest.ts';
 import { memoryContent } from './memory.ts';
 import { openRemote } from './remote.ts';
-import { testTarget } from './target-conformance.ts';
 
 testTarget('abortable', async () => ({
   target: abortableTarget(contentTarget(memoryContent()), new AbortController().signal),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chunksOf, digestOf, listAll, testContentStore } from './content-conformance.ts';
+import { chunksOf, digestOf, listAll, testContentStore } from '../../test/suites/content-conformance.ts';
 import { hexOf } from './digest.ts';
 import { openDiskContent } from './disk.ts';
 

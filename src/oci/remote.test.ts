@@ -1,9 +1,9 @@
 // The client against Debian's docker-registry with htpasswd, and against everything that goes wrong on the way to it.
 
 import { startDockerRegistry } from '../../test/docker-registry.ts';
+import { testTarget } from '../../test/suites/target-conformance.ts';
 import { createEgress } from '../egress/egress.ts';
 import { openRegistry } from './remote.ts';
-import { testTarget } from './target-conformance.ts';
 
 testTarget('docker-registry with htpasswd', async () => {
   const credentials = { username: 'larder', password: 'p:ss wörd' };

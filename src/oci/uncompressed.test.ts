@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { chunked } from '../tar/fixtures.ts';
+import { chunked } from '../../test/fixtures/tar.ts';
 import { uncompressed } from './uncompressed.ts';
 
 const mixed = Buffer.concat([randomBytes(2000), Buffer.alloc(400_000, 'a'), randomBytes(10)]);

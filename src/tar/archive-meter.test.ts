@@ -1,8 +1,8 @@
 // What an archive may cost: each limit ends the reading at the header that is too much.
 import { expect, it } from 'vitest';
+import { entry } from '../../test/fixtures/tar.ts';
 import { ArchiveMeter } from './archive-meter.ts';
 import type { TarHeader } from './entry.ts';
-import { entry } from './fixtures.ts';
 
 const LIMITS = { entryCountMax: 100, folderCountMax: 100, namesBytesMax: 10_000, contentBytesMax: 1000 };
 

@@ -1,7 +1,7 @@
 // A table of entries does what a Map does, in its order, and ends at its limits.
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../test/fixtures/tar.ts';
 import { EntryTable, TABLE_ENTRY_COUNT_MAX } from './entry-table.ts';
-import { seededRandom } from './fixtures.ts';
 import type { ListingEntry } from './listing.ts';
 import { PathIndex } from './path-index.ts';
 

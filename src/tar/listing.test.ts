@@ -1,6 +1,6 @@
 // Listings as lines, and layers laid over one another.
 import { expect, it } from 'vitest';
-import { chunked, collect } from './fixtures.ts';
+import { chunked, collect } from '../../test/fixtures/tar.ts';
 import { applyListing, type ListingEntry, readListing, writeListing } from './listing.ts';
 
 function file(path: string, type: ListingEntry['type'] = 'file'): ListingEntry {

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { archiveOf, chunked, entry, readAll, seededRandom } from '../../test/fixtures/tar.ts';
 import { TarError } from './errors.ts';
-import { archiveOf, chunked, entry, readAll, seededRandom } from './fixtures.ts';
 import { checksumOf } from './header.ts';
 import { formatPax } from './pax.ts';
 import { readTar } from './read.ts';

@@ -4,8 +4,8 @@ import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { archiveOf, chunked, collect, entry, readAll, sha256 } from '../../test/fixtures/tar.ts';
 import { TarError } from './errors.ts';
-import { archiveOf, chunked, collect, entry, readAll, sha256 } from './fixtures.ts';
 import { checksumOf } from './header.ts';
 import { formatPax } from './pax.ts';
 import { readTar } from './read.ts';

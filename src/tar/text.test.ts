@@ -1,6 +1,6 @@
 // Names are bytes: those that are no UTF-8 survive the way to a string and back, at the cost of their length.
 import { expect, it } from 'vitest';
-import { seededRandom } from './fixtures.ts';
+import { seededRandom } from '../../test/fixtures/tar.ts';
 import { decodeName, encodeName } from './text.ts';
 
 it.each([

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { archiveOf, entry, readAll, sha256 } from './fixtures.ts';
+import { archiveOf, entry, readAll, sha256 } from '../../test/fixtures/tar.ts';
 import { formatHeader } from './write.ts';
 
 const everything = [

@@ -13,7 +13,6 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { disposable } from '../../src/build/application-layer.ts';
-import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../../src/build/fixtures.ts';
 import { openGivenFolder } from '../../src/build/given-folder.ts';
 import type { LayerPin } from '../../src/build/plan.ts';
 import type { ResourceControl } from '../../src/build/resource-control.ts';
@@ -23,6 +22,7 @@ import type { SandboxCommand, SandboxLimits } from '../../src/build/sandbox-comm
 import type { SandboxHost, SandboxMode } from '../../src/build/sandbox-mode.ts';
 import { writeLayer } from '../../src/oci/layer.ts';
 import type { TarInput } from '../../src/tar/entry.ts';
+import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../fixtures/build.ts';
 
 /** Beside the programs of other tests: a language that makes system calls by their number, and the programs that escapes are made of. */
 const TOOLS = [

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostPlatform } from '../../src/build/base-image.ts';
-import { programsLayer, sandboxMode } from '../../src/build/fixtures.ts';
 import { writeImage } from '../../src/build/image.ts';
 import type { Artifact, BuildPlan, ProductTest } from '../../src/build/plan.ts';
 import { harmlessEnvironment } from '../../src/config.ts';
@@ -18,6 +17,7 @@ import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { openDiskContent } from '../../src/oci/disk.ts';
 import { once } from '../../src/oci/manifest.ts';
 import { DEBIAN_12 } from '../debian-files.ts';
+import { programsLayer, sandboxMode } from '../fixtures/build.ts';
 
 let directory: string;
 let content: ContentStore;

@@ -11,8 +11,8 @@ import { prepareRoots } from '../../src/build/rootfs.ts';
 import { openSandbox, type RunningCommand, type Sandbox } from '../../src/build/sandbox.ts';
 import type { SandboxCommand } from '../../src/build/sandbox-command.ts';
 import { writeLayer } from '../../src/oci/layer.ts';
-import { entry } from '../../src/tar/fixtures.ts';
 import { readListing } from '../../src/tar/listing.ts';
+import { entry } from '../fixtures/tar.ts';
 import { attempt, type Ground, openGround, systemCall, USER, ways } from './attempts.ts';
 
 const MIB = 1024 ** 2;

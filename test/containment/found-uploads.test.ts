@@ -3,10 +3,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { EXAMPLE_ROOT, refusalsOf, yaml } from '../../src/customization/fixtures.ts';
 import { ENTRIES_MAX } from '../../src/customization/limits.ts';
 import type { TarInput } from '../../src/tar/entry.ts';
-import { archiveOf, entry } from '../../src/tar/fixtures.ts';
+import { EXAMPLE_ROOT, refusalsOf, yaml } from '../fixtures/customization.ts';
+import { archiveOf, entry } from '../fixtures/tar.ts';
 
 /** Without the limits, these took up to 22 s (aliases), 10 s (folders) and 1.5 s (certificates). */
 const PROCESSOR_MS_MAX = 4_000;

@@ -16,10 +16,10 @@ import { openDiskContent } from '../../src/oci/disk.ts';
 import { describeBytes } from '../../src/oci/manifest.ts';
 import { memoryContent } from '../../src/oci/memory.ts';
 import type { TarHeader, TarInput } from '../../src/tar/entry.ts';
-import { archiveOf, entry } from '../../src/tar/fixtures.ts';
 import { checksumOf } from '../../src/tar/header.ts';
 import { formatHeader } from '../../src/tar/write.ts';
 import { DEBIAN_12, DEBIAN_FILES } from '../debian-files.ts';
+import { archiveOf, entry } from '../fixtures/tar.ts';
 
 export const NAME = 'host/team/evil:1';
 

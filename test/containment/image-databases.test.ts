@@ -16,8 +16,8 @@ import { openSandbox } from '../../src/build/sandbox.ts';
 import { memoryContent } from '../../src/oci/memory.ts';
 import { AptError } from '../../src/recipes/apt-command.ts';
 import { statusForApt } from '../../src/recipes/dpkg-status.ts';
-import { entry } from '../../src/tar/fixtures.ts';
 import { DEBIAN_FILES } from '../debian-files.ts';
+import { entry } from '../fixtures/tar.ts';
 import { openGround, ways } from './attempts.ts';
 import { headerOnly, layerOf, layerWith, measuredPin, pin, refusalOf } from './hostile-images.ts';
 

@@ -2,7 +2,7 @@
 // script between two commands. The machine stays as it was.
 import { describe, expect, test } from 'vitest';
 import type { TarInput } from '../../src/tar/entry.ts';
-import { entry } from '../../src/tar/fixtures.ts';
+import { entry } from '../fixtures/tar.ts';
 import { attempt, openGround, placeCanary, USER, ways } from './attempts.ts';
 
 /** Where sandboxes mount, and where they write before the image's own programs run: whole folders, and what is in them. */

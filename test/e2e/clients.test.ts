@@ -17,10 +17,10 @@ import { openDiskContent } from '../../src/oci/disk.ts';
 import { writeLayer } from '../../src/oci/layer.ts';
 import { findPlatformImage } from '../../src/oci/platform-image.ts';
 import { openRemote } from '../../src/oci/remote.ts';
-import { entry } from '../../src/tar/fixtures.ts';
 import { READ_SHAPES, ShapeRepository } from '../base-shapes.ts';
 import { CRANE } from '../clients.ts';
 import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts';
+import { entry } from '../fixtures/tar.ts';
 
 const execute = promisify(execFile);
 /** Docker's format has no zstd, and umoci of Debian 12 unpacks gzip and plain layers alone. */

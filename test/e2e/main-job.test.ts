@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EmbeddedRelease } from '../../src/contract/release.ts';
-import { DUMMY_KEY } from '../../src/customization/fixtures.ts';
 import type { ImageConfig, Index, Manifest } from '../../src/oci/descriptor.ts';
 import { archiveOf } from '../customization-archive.ts';
+import { DUMMY_KEY } from '../fixtures/customization.ts';
 import { type House, PATIENCE_MS, startTestHouse, until } from '../house.ts';
 
 /** Longer than any one waiting of it, so that what did not come is named. */

@@ -12,7 +12,6 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostPlatform } from '../../src/build/base-image.ts';
 import { build } from '../../src/build/build.ts';
-import { sandboxMode, type TestWorkspace, testWorkspace } from '../../src/build/fixtures.ts';
 import type { BuildPlan } from '../../src/build/plan.ts';
 import { createEgress } from '../../src/egress/egress.ts';
 import { contentTarget } from '../../src/oci/content-target.ts';
@@ -22,6 +21,7 @@ import { planFromRecipe } from '../../src/recipes/plan.ts';
 import { loadRecipes, storeRecipeFiles } from '../../src/recipes/recipe.ts';
 import { type Debian, debianBase, OPERATING_SYSTEM, solvePackages } from '../debian.ts';
 import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts';
+import { sandboxMode, type TestWorkspace, testWorkspace } from '../fixtures/build.ts';
 import { EPOCH, noCache, SLOW_MS } from '../redis-builds.ts';
 
 const PRODUCTS = new URL('../../products/', import.meta.url).pathname;

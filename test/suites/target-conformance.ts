@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Descriptor, type Manifest, MEDIA_TYPES } from './descriptor.ts';
-import { describeBytes, EMPTY_CONFIG, EMPTY_CONFIG_BYTES, encodeDocument, once } from './manifest.ts';
-import type { Target } from './target.ts';
+import { type Descriptor, type Manifest, MEDIA_TYPES } from '../../src/oci/descriptor.ts';
+import { describeBytes, EMPTY_CONFIG, EMPTY_CONFIG_BYTES, encodeDocument, once } from '../../src/oci/manifest.ts';
+import type { Target } from '../../src/oci/target.ts';
 
 type Opened = {
   target: Target;
