@@ -1,7 +1,8 @@
 // People's log-in with everything around it: a real provider of identities, an API, servers of it with settings, and browsers.
 import type { FastifyInstance } from 'fastify';
 import { createEgress } from '../src/egress/egress.ts';
-import { buildServer, type ServerParts } from '../src/http/server.ts';
+import { buildServer } from '../src/http/server.ts';
+import type { ServerParts } from '../src/http/server-parts.ts';
 import { type IdentityOptions, openIdentity } from '../src/identity/identity.ts';
 import type { OidcSettings } from '../src/identity/oidc-settings.ts';
 import { giveInstallation, openTestApi, type TestApi } from './api.ts';

@@ -17,7 +17,7 @@ import { DPKG_STATUS, KEPT_FILES } from './image-files.ts';
 import { machineAptOptions, machineCredentials, withProxies } from './machine-apt.ts';
 import type { BasePin } from './plan.ts';
 import { removeFolder } from './rootfs.ts';
-import type { SandboxHost } from './sandbox-mode.ts';
+import type { SandboxHost } from './sandbox-host.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 
 /** What the machine's apt brought along: its archive's address, its credentials, its settings, its indexes. */

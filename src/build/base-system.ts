@@ -2,7 +2,7 @@
 import type { ContentStore } from '../oci/content.ts';
 import type { ImageConfig, Platform } from '../oci/descriptor.ts';
 import { printable } from '../tar/header.ts';
-import type { ListingEntry, MergedListing } from '../tar/listing.ts';
+import type { ListingEntry, MergedListing } from '../tar/listing-entry.ts';
 import { BuildError } from './build-error.ts';
 import { IMAGE_PATH } from './image.ts';
 import { type ImageState, readFileOf } from './image-files.ts';

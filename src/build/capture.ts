@@ -7,7 +7,7 @@ import type { TarEntry, TarHeader, TarInput } from '../tar/entry.ts';
 import { TABLE_ENTRY_COUNT_MAX, TABLE_NAMES_BYTES_MAX } from '../tar/entry-table.ts';
 import { TarError } from '../tar/errors.ts';
 import { printable } from '../tar/header.ts';
-import type { MergedListing } from '../tar/listing.ts';
+import type { MergedListing } from '../tar/listing-entry.ts';
 import { baseName, parentOf } from '../tar/path.ts';
 import { PathSet } from '../tar/path-index.ts';
 import { readTar } from '../tar/read.ts';

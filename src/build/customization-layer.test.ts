@@ -17,7 +17,7 @@ import { chunked, collect, entry, readAll } from '../../test/fixtures/tar.ts';
 import { inspectArchive } from '../customization/inspect.ts';
 import { memoryContent } from '../oci/memory.ts';
 import type { TarInput } from '../tar/entry.ts';
-import type { ListingEntry } from '../tar/listing.ts';
+import type { ListingEntry } from '../tar/listing-entry.ts';
 import { buildFilesLayer, readHooks } from './customization-layer.ts';
 
 const EPOCH = 1_700_000_000;

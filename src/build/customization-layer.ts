@@ -10,7 +10,7 @@ import type { ContentStore } from '../oci/content.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
 import type { TarEntry, TarInput } from '../tar/entry.ts';
-import type { MergedListing } from '../tar/listing.ts';
+import type { MergedListing } from '../tar/listing-entry.ts';
 
 export type FilesLayerInput = {
   content: ContentStore;

@@ -4,7 +4,8 @@ import { BuildError } from './build-error.ts';
 import type { BuildLog } from './build-log.ts';
 import type { GivenFolder } from './given-folder.ts';
 import { buildEnvironment } from './packages.ts';
-import type { Sandbox, SandboxExit } from './sandbox.ts';
+import type { Sandbox } from './sandbox.ts';
+import type { SandboxExit } from './sandbox-run.ts';
 
 /** A script may set up what it likes, but not hold a worker for long. */
 const HOOK_WALL_CLOCK_MS = 10 * 60_000;

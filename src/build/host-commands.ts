@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastLines } from './build-log.ts';
-import type { SandboxHost } from './sandbox-mode.ts';
+import type { SandboxHost } from './sandbox-host.ts';
 
 /** Standard folders, not the caller's PATH: what runs with a namespace's rights is not for an environment to choose. */
 const PROGRAM_FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];

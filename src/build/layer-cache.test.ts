@@ -5,7 +5,7 @@ import { chunked } from '../../test/fixtures/tar.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
-import type { ListingEntry } from '../tar/listing.ts';
+import type { ListingEntry } from '../tar/listing-entry.ts';
 import { openBuildLog } from './build-log.ts';
 import { buildFilesLayer } from './customization-layer.ts';
 import { exclusiveBy, keyedLocks } from './exclusive.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { entry } from '../../test/fixtures/tar.ts';
 import type { TarEntry, TarInput } from '../tar/entry.ts';
-import type { ListingEntry } from '../tar/listing.ts';
+import type { ListingEntry } from '../tar/listing-entry.ts';
 import { OPAQUE_ATTRIBUTE, overlayEntries } from './layer-entries.ts';
 
 const link = (path: string, target: string): ListingEntry => ({

@@ -3,7 +3,7 @@ import { IMAGE_LIMITS } from '../oci/layer-limits.ts';
 import { ArchiveMeter } from '../tar/archive-meter.ts';
 import type { TarEntry, TarHeader, TarInput } from '../tar/entry.ts';
 import { printable } from '../tar/header.ts';
-import type { ListingEntry, MergedListing } from '../tar/listing.ts';
+import type { ListingEntry, MergedListing } from '../tar/listing-entry.ts';
 import { baseName, parentOf } from '../tar/path.ts';
 import { PathSet } from '../tar/path-index.ts';
 import { parseWhiteout } from '../tar/whiteout.ts';

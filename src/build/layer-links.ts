@@ -1,7 +1,7 @@
 // Where a path of a layer leads when links of lower layers are on its way, in bounded work: a layer may name many, in loops and chains.
 import { DEPTH_MAX } from '../tar/archive-meter.ts';
 import { printable } from '../tar/header.ts';
-import type { MergedListing } from '../tar/listing.ts';
+import type { MergedListing } from '../tar/listing-entry.ts';
 import { parentOf, partsOf } from '../tar/path.ts';
 import { BuildError } from './build-error.ts';
 

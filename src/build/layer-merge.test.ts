@@ -5,7 +5,7 @@ import type { ContentStore } from '../oci/content.ts';
 import { mergedListing, writeLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
 import type { TarInput } from '../tar/entry.ts';
-import type { MergedListing } from '../tar/listing.ts';
+import type { MergedListing } from '../tar/listing-entry.ts';
 import { mergeGroups, withinLayerLimit } from './layer-limit.ts';
 import { mergeLayers } from './layer-merge.ts';
 import type { LayerPin } from './plan.ts';

@@ -6,8 +6,9 @@ import { BoundedText } from './bounded-text.ts';
 import { lastLines } from './build-log.ts';
 import { findTool } from './host-commands.ts';
 import type { ProductTest } from './plan.ts';
-import type { RunningCommand, Sandbox } from './sandbox.ts';
+import type { Sandbox } from './sandbox.ts';
 import type { SandboxCommand } from './sandbox-command.ts';
+import type { RunningCommand } from './sandbox-run.ts';
 
 export type Started = {
   sandbox: Sandbox;

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, lstatSync } from 'node:fs';
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FREE_SHARE_MIN } from '../oci/content.ts';
 import { LAYER_READING } from '../oci/layer-limits.ts';
 import { uncompressed } from '../oci/layer-listing.ts';
 import type { TarInput } from '../tar/entry.ts';
@@ -16,7 +17,7 @@ import { overlayEntries } from './layer-entries.ts';
 import { endOrphans } from './orphans.ts';
 import type { LayerPin } from './plan.ts';
 import { hostToolCommand } from './sandbox-command.ts';
-import type { SandboxHost } from './sandbox-mode.ts';
+import type { SandboxHost } from './sandbox-host.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 
 /** Some forty bases and their products; a folder that is dropped costs a second or two when it is needed again. */
@@ -26,8 +27,7 @@ const IN_USE_MS = 6 * 60 * 60_000;
 
 /** What a file system takes for an entry beside its bytes; millions of empty files fill a disk, too. */
 const ENTRY_BYTES = 4096;
-/** As phases are postponed (jobs/phase.ts): a layer of a few MB may become 64 GiB. */
-const FREE_SHARE_MIN = 0.05;
+/** A layer of a few MB may become 64 GiB. */
 const ROOM_EVERY_BYTES = 256 * 1024 ** 2;
 
 export type RootOptions = {

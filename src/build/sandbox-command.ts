@@ -1,7 +1,7 @@
 // One program inside a sandbox as a command line: what it sees, what it may do, and how much of everything it gets.
 import { lstatSync, readlinkSync } from 'node:fs';
 import { BuildError } from './build-error.ts';
-import type { SandboxHost } from './sandbox-mode.ts';
+import type { SandboxHost } from './sandbox-host.ts';
 import type { SeccompArchitecture } from './seccomp.ts';
 import { seccompProgram } from './seccomp.ts';
 

@@ -4,7 +4,7 @@ import { lastLines } from './build-log.ts';
 import { asOwner, CommandFailed, endWithGroup, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
 import type { ResourceGroup } from './resource-control.ts';
 import { SANDBOX_FOLDER, type SandboxLimits, USER_PROCESSES_FACTOR } from './sandbox-command.ts';
-import type { SandboxHost } from './sandbox-mode.ts';
+import type { SandboxHost } from './sandbox-host.ts';
 
 /** What SysV shared memory a sandbox may have (kernel.shmall), in pages of 4 KiB: PostgreSQL takes 56 bytes of it. */
 const SYSV_SHARED_PAGES = 65_536;

@@ -7,7 +7,8 @@ import { disposable } from './application-layer.ts';
 import { captureLayer } from './capture.ts';
 import { prepareRoots } from './rootfs.ts';
 import { openSandbox } from './sandbox.ts';
-import { probeSandbox, type SandboxHost, type SandboxMode } from './sandbox-mode.ts';
+import type { SandboxHost, SandboxMode } from './sandbox-host.ts';
+import { probeSandbox } from './sandbox-mode.ts';
 
 const isRoot = process.getuid?.() === 0;
 

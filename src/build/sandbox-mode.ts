@@ -4,48 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Account, findAccount, hasSubordinateIds } from '../host/accounts.ts';
 import { asOwner, CommandFailed, findTool, inNewNamespace, runCommand, STANDARD_PATH } from './host-commands.ts';
-import { probeResourceControl, type ResourceControl } from './resource-control.ts';
-import { type BroughtFiles, findBroughtFiles } from './sandbox-tools.ts';
-
-/** Programs of this machine that sandboxes are made of, and the Debian package that has each. */
-const TOOLS = {
-  unshare: 'util-linux',
-  nsenter: 'util-linux',
-  setpriv: 'util-linux',
-  prlimit: 'util-linux',
-  bwrap: 'bubblewrap',
-  tar: 'tar',
-  sh: 'dash',
-  rm: 'coreutils',
-  du: 'coreutils',
-  env: 'coreutils',
-  stat: 'coreutils',
-  bash: 'bash',
-} as const;
-type Tool = keyof typeof TOOLS;
-
-/** Everything needed to start a sandbox on this machine. */
-export type SandboxHost = {
-  tools: Record<Tool, string>;
-  /** The account that sandboxes run as when this process is root; absent when they run as this process's own user. */
-  user?: Account;
-  /** In a user namespace of their own; otherwise as the machine's root. */
-  namespace: boolean;
-  /** Where changes are written: a tmpfs of limited size, or the disk on kernels whose tmpfs has no user attributes (before 6.6). */
-  upper: 'tmpfs' | 'disk';
-  /** Programs of this machine that run inside, with all that they need. */
-  brought: BroughtFiles;
-  /** How memory and processes are limited. */
-  control: ResourceControl;
-};
-
-export type SandboxMode =
-  | {
-      mode: 'userns' | 'root' /** Why it is not better; empty when nothing is missing. */;
-      reasons: string[];
-      host: SandboxHost;
-    }
-  | { mode: 'files-only'; reasons: string[] };
+import { probeResourceControl } from './resource-control.ts';
+import { type SandboxHost, type SandboxMode, TOOLS } from './sandbox-host.ts';
+import { findBroughtFiles } from './sandbox-tools.ts';
 
 export type ProbeOptions = {
   /** Accounts to run sandboxes as under root; the first that exists is taken. */

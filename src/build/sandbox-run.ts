@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { lastLines } from './build-log.ts';
 import { asOwner, CommandFailed, endOf, inNamespaceOf, runCommand } from './host-commands.ts';
-import type { ResourceGroup } from './resource-control.ts';
-import type { RunningCommand, RunOptions, SandboxExit } from './sandbox.ts';
 import {
   BWRAP_FDS,
   bwrapCommand,
@@ -13,25 +11,39 @@ import {
   limitInWords,
   type SandboxCommand,
   type SandboxLimit,
-  type SandboxLimits,
   seccompFilter,
 } from './sandbox-command.ts';
 import { inGroup } from './sandbox-holder.ts';
-import type { SandboxHost } from './sandbox-mode.ts';
+import type { SandboxHost } from './sandbox-host.ts';
+import type { World } from './sandbox-world.ts';
 
-/** An open sandbox as its parts see it. */
-export type World = {
-  host: SandboxHost;
-  scratch: string;
-  /** The process that made the namespaces, by its number on this machine. */
-  pid: number;
-  limits: SandboxLimits;
-  group: ResourceGroup | undefined;
-  signal: AbortSignal | undefined;
-  /** Everything that was started in it and runs still. */
-  children: Set<ChildProcess>;
-  /** The limit that all of it together ran into. */
-  exceeded?: SandboxLimit;
+export type SandboxExit = {
+  /** As a shell reports it: 128 and the signal's number when a signal ended it. */
+  code: number;
+  /** Which limit ended it, absent when it ended by itself. */
+  stopped?: SandboxLimit;
+  /** The limit in words that follow the name of what ran: «used more than 4 GiB of memory». */
+  why?: string;
+};
+
+export type OutputStream = 'stdout' | 'stderr';
+export type RunOptions = {
+  onOutput?: (chunk: Buffer, stream: OutputStream) => void;
+  /** Both outputs as one `stdout`, so that errors stand where they were printed. */
+  merged?: boolean;
+  wallClockMs?: number;
+  /** Ends the command when it printed more; default the sandbox's limit. */
+  outputBytes?: number;
+  signal?: AbortSignal | undefined;
+  /** Runs in the namespaces of this one: same processes, same network. */
+  beside?: RunningCommand;
+};
+
+export type RunningCommand = {
+  /** The process whose namespaces the command has, by its number inside the sandbox's world. */
+  pid: Promise<number>;
+  exited: Promise<SandboxExit>;
+  kill(): void;
 };
 
 /** Starts a program that the sandbox ends with itself. */

@@ -6,13 +6,11 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { chmod, copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { findTool, STANDARD_PATH } from './host-commands.ts';
+import type { BroughtFiles } from './sandbox-host.ts';
 import { ensureFolder, type Workspace } from './workspace.ts';
 
 /** What is brought along: setpriv to become a user, sh and env to set that user's variables afterwards. */
 const BROUGHT = ['setpriv', 'sh', 'env'];
-
-/** Name in the folder to path on this machine; the dynamic loader is `ld.so`. */
-export type BroughtFiles = Record<string, string>;
 
 /** The files of the tools and of all that the dynamic loader says it would load for them (ldd(1)). */
 export function findBroughtFiles(): BroughtFiles {

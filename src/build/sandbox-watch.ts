@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { asOwner, inNamespaceOf, runCommand } from './host-commands.ts';
 import type { SandboxLimit } from './sandbox-command.ts';
-import type { World } from './sandbox-run.ts';
+import type { World } from './sandbox-world.ts';
 import { watchProcesses } from './watchdog.ts';
 
 /** The kernel keeps the limit; this only ends what goes on without the memory or the processes that it wants. */

@@ -17,8 +17,9 @@ import { openGivenFolder } from './given-folder.ts';
 import { readFileOf, withLayer } from './image-files.ts';
 import type { LayerPin } from './plan.ts';
 import { prepareRoots } from './rootfs.ts';
-import { openSandbox, type RunOptions, type Sandbox } from './sandbox.ts';
+import { openSandbox, type Sandbox } from './sandbox.ts';
 import type { SandboxCommand, SandboxLimits } from './sandbox-command.ts';
+import type { RunOptions } from './sandbox-run.ts';
 
 const possible = sandboxMode.mode !== 'files-only';
 const environment = { PATH: '/usr/bin' };

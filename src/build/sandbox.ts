@@ -5,12 +5,14 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asOwner, endOf, inNamespaceOf, inNewNamespace, runCommand } from './host-commands.ts';
 import { openResourceGroup } from './resource-control.ts';
-import { DEFAULT_LIMITS, type SandboxCommand, type SandboxLimit, type SandboxLimits } from './sandbox-command.ts';
+import { DEFAULT_LIMITS, type SandboxCommand, type SandboxLimits } from './sandbox-command.ts';
 import { readyPid, spawnHolder } from './sandbox-holder.ts';
-import type { SandboxHost } from './sandbox-mode.ts';
-import { captureChanges, startChild, startCommand, stopFor, type World } from './sandbox-run.ts';
+import type { SandboxHost } from './sandbox-host.ts';
+import type { RunningCommand, RunOptions, SandboxExit } from './sandbox-run.ts';
+import { captureChanges, startChild, startCommand, stopFor } from './sandbox-run.ts';
 import { prepareTools } from './sandbox-tools.ts';
 import { watchResources } from './sandbox-watch.ts';
+import type { World } from './sandbox-world.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 
 export type SandboxOptions = {
@@ -22,35 +24,6 @@ export type SandboxOptions = {
   given?: string;
   limits?: Partial<SandboxLimits>;
   signal?: AbortSignal | undefined;
-};
-
-export type SandboxExit = {
-  /** As a shell reports it: 128 and the signal's number when a signal ended it. */
-  code: number;
-  /** Which limit ended it, absent when it ended by itself. */
-  stopped?: SandboxLimit;
-  /** The limit in words that follow the name of what ran: «used more than 4 GiB of memory». */
-  why?: string;
-};
-
-export type OutputStream = 'stdout' | 'stderr';
-export type RunOptions = {
-  onOutput?: (chunk: Buffer, stream: OutputStream) => void;
-  /** Both outputs as one `stdout`, so that errors stand where they were printed. */
-  merged?: boolean;
-  wallClockMs?: number;
-  /** Ends the command when it printed more; default the sandbox's limit. */
-  outputBytes?: number;
-  signal?: AbortSignal | undefined;
-  /** Runs in the namespaces of this one: same processes, same network. */
-  beside?: RunningCommand;
-};
-
-export type RunningCommand = {
-  /** The process whose namespaces the command has, by its number inside the sandbox's world. */
-  pid: Promise<number>;
-  exited: Promise<SandboxExit>;
-  kill(): void;
 };
 
 export interface Sandbox {

@@ -12,8 +12,9 @@ import { imageFault } from './image-fault.ts';
 import type { Artifact, BuildPlan, LayerPin, ProductTest } from './plan.ts';
 import { type Attempt, attemptTest, type Started } from './product-test.ts';
 import { prepareRoots } from './rootfs.ts';
-import { openSandbox, type SandboxExit } from './sandbox.ts';
+import { openSandbox } from './sandbox.ts';
 import type { SandboxCommand } from './sandbox-command.ts';
+import type { SandboxExit } from './sandbox-run.ts';
 import type { Workspace } from './workspace.ts';
 
 type TestResult = {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ContentStore } from '../oci/content.ts';
 import { BuildError } from './build-error.ts';
 import type { Exclusive } from './exclusive.ts';
-import type { SandboxHost, SandboxMode } from './sandbox-mode.ts';
+import type { SandboxHost, SandboxMode } from './sandbox-host.ts';
 
 export type Workspace = {
   /** Larder's own folder for work files, on a disk with room. Under root the account that runs sandboxes must be able to enter its parents. */

@@ -1,9 +1,22 @@
 // Which customization broke which application, so that it does not hold that application's patches back.
 import { sql } from 'kysely';
+import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
-import type { FailedPhase } from './pipeline-steps.ts';
 import type { CarriedCustomization } from './waves.ts';
+
+/** How a phase of a pipeline failed. */
+export type FailedPhase = {
+  pipeline_id: string;
+  phase: PhaseType;
+  cause: FailureCause;
+  /** For the person who reads it in the API. */
+  message: string;
+  /** Log and reports that show why. */
+  files?: MetadataFile[];
+  /** The customization whose script or packages failed, when that is known. */
+  customization?: { id: string; version: number };
+};
 
 /** How many customizations of the pipeline were found guilty, and the ones it carried that were not. */
 export type Verdict = { broken: number; others: CarriedCustomization[] };

@@ -1,11 +1,12 @@
 // The steps of a pipeline as its jobs report them. A job may run twice and may be late: each step looks at the locked row first.
 import { sql } from 'kysely';
-import type { Digest, FailureCause, MetadataFile, PhaseStatus, PhaseType } from '../contract/vocabulary.ts';
+import type { Digest, MetadataFile, PhaseStatus, PhaseType } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { storableText } from '../db/storable-text.ts';
 import { json } from '../db/tables.ts';
+import type { FailedPhase } from './broken-customizations.ts';
 import { markBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
 import { addUses, dropUses } from './content-uses.ts';
@@ -130,18 +131,6 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
   await enqueue(tx, NEXT_TASK[finished.phase], { pipeline_id: pipeline.id }, stepOptions(pipeline));
   return 'DONE';
 }
-
-export type FailedPhase = {
-  pipeline_id: string;
-  phase: PhaseType;
-  cause: FailureCause;
-  /** For the person who reads it in the API. */
-  message: string;
-  /** Log and reports that show why. */
-  files?: MetadataFile[];
-  /** The customization whose script or packages failed, when that is known. */
-  customization?: { id: string; version: number };
-};
 
 /**
  * Fails the pipeline: later phases are skipped, what waited for it goes on. When a customization broke it and it carried

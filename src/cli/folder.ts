@@ -7,7 +7,7 @@ import type { Violation } from '../contract/problem.ts';
 import { fieldOf } from '../customization/errors.ts';
 import { ENTRIES_MAX, EXPANDED_BYTES_MAX } from '../customization/limits.ts';
 import type { TarHeader, TarInput } from '../tar/entry.ts';
-import type { EntryType } from '../tar/listing.ts';
+import type { EntryType } from '../tar/listing-entry.ts';
 import { decodeName } from '../tar/text.ts';
 import { fileTrouble } from './io.ts';
 

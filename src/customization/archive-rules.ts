@@ -1,6 +1,6 @@
 // The rules an archive's entries obey, one after the other, so that all that break one are told together.
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
-import type { ListingEntry } from '../tar/listing.ts';
+import type { ListingEntry } from '../tar/listing-entry.ts';
 import { baseName, parentOf } from '../tar/path.ts';
 import { HOOK_NAMES, type HookName, ROOTFS } from './inspection.ts';
 import { DECLARATION_BYTES_MAX, SCRIPT_BYTES_MAX } from './limits.ts';

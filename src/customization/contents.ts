@@ -1,5 +1,5 @@
 // Judges what an archive says rather than how it is packed: its declaration, certificates and scripts, and how they go together.
-import type { Listing } from '../tar/listing.ts';
+import type { Listing } from '../tar/listing-entry.ts';
 import { DECLARATION, type Entries, hookOf, scriptTextProblem, type Taken } from './archive-rules.ts';
 import type { TrustedCertificate } from './certificates.ts';
 import { type Declaration, type NamedCertificates, NOTHING_DECLARED, readDeclaration } from './declaration.ts';

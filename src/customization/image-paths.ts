@@ -1,5 +1,5 @@
 // Walks the paths of an image as its kernel would, links included, without the image being anywhere.
-import type { ListingEntry } from '../tar/listing.ts';
+import type { ListingEntry } from '../tar/listing-entry.ts';
 import { partsOf } from '../tar/path.ts';
 import { CustomizationError } from './errors.ts';
 import { isMachinePath } from './names.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import { TarError } from '../tar/errors.ts';
 import { printable } from '../tar/header.ts';
-import type { ListingEntry } from '../tar/listing.ts';
+import type { ListingEntry } from '../tar/listing-entry.ts';
 import { readArchive } from './archive.ts';
 import { DECLARATION, Entries, hookOf, isCertificatePath, leftOutMessage, type Taken } from './archive-rules.ts';
 import { holdsPrivateKey } from './certificates.ts';

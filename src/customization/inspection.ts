@@ -1,7 +1,7 @@
 // What an inspected archive is: everything about a customization but the bytes of its files.
 import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest } from '../contract/vocabulary.ts';
-import type { Listing } from '../tar/listing.ts';
+import type { Listing } from '../tar/listing-entry.ts';
 import type { TrustedCertificate } from './certificates.ts';
 import type { Declaration } from './declaration.ts';
 

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { EXAMPLE_ROOT, inspect, literal, rootfs, yaml } from '../../test/fixtures/customization.ts';
 import { entry } from '../../test/fixtures/tar.ts';
-import type { ListingEntry } from '../tar/listing.ts';
+import type { ListingEntry } from '../tar/listing-entry.ts';
 import { placeCustomization } from './placement.ts';
 import { planChanges } from './plan-changes.ts';
 

@@ -1,7 +1,7 @@
 // Where each thing of a customization goes in one image, laid over it as a careful person would, in the order of the layer.
 import { createHash } from 'node:crypto';
 import type { Digest } from '../contract/vocabulary.ts';
-import type { ListingEntry, MergedListing } from '../tar/listing.ts';
+import type { ListingEntry, MergedListing } from '../tar/listing-entry.ts';
 import { ancestorsOf, baseName, parentOf } from '../tar/path.ts';
 import { BUNDLE } from './contents.ts';
 import type { DeclaredFile, OwnerName } from './declared-files.ts';

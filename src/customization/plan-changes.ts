@@ -1,5 +1,5 @@
 // What a customization would change in an image, told before anything is built.
-import type { EntryType, ListingEntry, MergedListing } from '../tar/listing.ts';
+import type { EntryType, ListingEntry, MergedListing } from '../tar/listing-entry.ts';
 import type { Inspection } from './inspection.ts';
 import { type Placed, placeCustomization } from './placement.ts';
 

@@ -1,5 +1,6 @@
 // The way of an inspection into a row and back: the listing is content, for it may have 20,000 entries.
-import { type Listing, readListing, writeListing } from '../tar/listing.ts';
+import { readListing, writeListing } from '../tar/listing.ts';
+import type { Listing } from '../tar/listing-entry.ts';
 import type { Inspection, StoredInspection } from './inspection.ts';
 
 /** The listing as bytes for the content store. */

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { findTool } from '../build/host-commands.ts';
 import { openResourceGroup, type ResourceGroup } from '../build/resource-control.ts';
-import type { SandboxMode } from '../build/sandbox-mode.ts';
+import type { SandboxMode } from '../build/sandbox-host.ts';
 import { memoryOf, watchProcesses } from '../build/watchdog.ts';
 import { type EngineOptions, EngineProcessDied } from './engine.ts';
 import type { EngineSetup, FromEngine, ToEngine } from './messages.ts';

@@ -1,7 +1,7 @@
 // What a worker and its engine processes send each other, by Node's own channel with structured clones (v8.serialize).
 import { BuildError } from '../build/build-error.ts';
 import { outOfSpaceCode } from '../build/out-of-space.ts';
-import type { SandboxMode } from '../build/sandbox-mode.ts';
+import type { SandboxMode } from '../build/sandbox-host.ts';
 import type { FailureCause } from '../contract/vocabulary.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import type { EngineTask } from './tasks.ts';

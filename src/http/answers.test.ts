@@ -7,7 +7,8 @@ import { openTestApi, type TestApi } from '../../test/api.ts';
 import { endpoints } from '../contract/endpoints.ts';
 import { HEADER_BYTES_MAX, URL_LENGTH_MAX } from './limits.ts';
 import { PROBLEMS } from './problems.ts';
-import { buildServer, type ServerParts } from './server.ts';
+import { buildServer } from './server.ts';
+import type { ServerParts } from './server-parts.ts';
 
 let api: TestApi;
 

@@ -10,7 +10,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { closeAll, headOf, openMany, openRaw, type RawConnection } from '../../test/raw-connection.ts';
 import { CONNECTIONS_PER_ADDRESS_MAX, PENDING_PER_ADDRESS_MAX } from './limits.ts';
-import { buildServer, type ServerParts } from './server.ts';
+import { buildServer } from './server.ts';
+import type { ServerParts } from './server-parts.ts';
 import { readTlsFiles } from './tls-files.ts';
 
 const PROXY = '127.0.0.2';

@@ -1,7 +1,7 @@
 // The door of signed addresses: streams a file of the content store, whole or a range, to whoever holds the address.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { parseRange } from '../oci/byte-range.ts';
 import type { ContentStore } from '../oci/content.ts';
-import { readRange } from './byte-range.ts';
 import { isHeld } from './entity-tags.ts';
 import { Refusal } from './problems.ts';
 import { type SignedFile, verifySignedFile } from './signed-url.ts';
@@ -25,15 +25,15 @@ async function answer(request: FastifyRequest, reply: FastifyReply, door: FilesD
   const tag = `"${file.digest}"`;
   describe(reply, file, tag);
   if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();
-  const span = readRange(rangeHeader(request, tag), held.size);
-  if (span === 'outside') {
+  const span = parseRange(rangeHeader(request, tag), held.size);
+  if (span === 'unsatisfiable') {
     throw new Refusal('range-not-satisfiable', { headers: { 'content-range': `bytes */${held.size}` } });
   }
-  const length = span === 'whole' ? held.size : span.end - span.start + 1;
-  reply.code(span === 'whole' ? 200 : 206).header('content-length', length);
-  if (span !== 'whole') reply.header('content-range', `bytes ${span.start}-${span.end}/${held.size}`);
+  const length = span === undefined ? held.size : span.end - span.start + 1;
+  reply.code(span === undefined ? 200 : 206).header('content-length', length);
+  if (span !== undefined) reply.header('content-range', `bytes ${span.start}-${span.end}/${held.size}`);
   if (request.method === 'HEAD') return reply.send();
-  return reply.send(await door.content.open(file.digest, span === 'whole' ? undefined : span));
+  return reply.send(await door.content.open(file.digest, span));
 }
 
 function signedFileOf(request: FastifyRequest, key: Buffer): SignedFile {

@@ -60,8 +60,6 @@ export const MULTIPART_OVERHEAD_BYTES_MAX = 512 * 1024;
 /** Header lines of one part: two or three are usual. */
 export const PART_HEADERS_MAX = 20;
 
-/** Below this share of free disk no upload is taken, so that what is being built can be finished. */
-export const FREE_SHARE_MIN = 0.05;
 /** When to come back after a 503: the sweeper and the operator work in minutes. */
 export const RETRY_AFTER_SECONDS = 60;
 

@@ -8,7 +8,8 @@ import { CommaList, Flag, Id, Word } from '../contract/field.ts';
 import { orderQuery, pageQuery } from '../contract/paging.ts';
 import type { AnyHandler } from './mount.ts';
 import { refusalOf } from './refuse.ts';
-import { addApi, buildServer, type ServerParts } from './server.ts';
+import { addApi, buildServer } from './server.ts';
+import type { ServerParts } from './server-parts.ts';
 
 const Thing = Type.Object({ id: Type.String(), note: Type.Optional(Type.String()) });
 

@@ -12,7 +12,7 @@ import { type KeyedRequest, keyOf, onlyOnce, takesKey } from './idempotency.ts';
 import { type MatchDemand, matchReader, represent, type Twin, versionReaderOf } from './if-match.ts';
 import { type Judge, type Judged, judgeOf } from './judge.ts';
 import { Refusal } from './problems.ts';
-import type { ServerParts } from './server.ts';
+import type { ServerParts } from './server-parts.ts';
 import { originOf } from './session-cookie.ts';
 import { answersThing, isTwin } from './twins.ts';
 import { compileCheck } from './violations.ts';

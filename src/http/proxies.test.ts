@@ -1,7 +1,8 @@
 // X-Forwarded-*: believed from the proxies that the operator named, and from nobody else.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
-import { buildServer, type ServerParts } from './server.ts';
+import { buildServer } from './server.ts';
+import type { ServerParts } from './server-parts.ts';
 
 const withMirror = (trustedProxies: string[]) => (parts: ServerParts) => {
   const app = buildServer({ ...parts, trustedProxies });

@@ -1,18 +1,15 @@
 // The HTTP server as a value: all routes, limits and answers put together. Listening is another matter.
 import type { ServerOptions } from 'node:http';
 import { fastifyMultipart } from '@fastify/multipart';
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { type FastifyInstance, fastify, LogController } from 'fastify';
 import type { TSchema } from 'typebox';
-import type { Database } from '../db/database.ts';
-import type { ContentStore } from '../oci/content.ts';
 import { addAllowedMethods } from './allowed-methods.ts';
 import { answerWriter } from './answer-text.ts';
 import { addAnswers, answerClientError, answerFrameworkError } from './answers.ts';
 import { addCors, addSecurityHeaders } from './browsers.ts';
 import { limitConnections } from './connection-share.ts';
 import { addFilesDoor } from './files-door.ts';
-import type { HttpIdentity } from './handler.ts';
-import { addHealth, type Readiness } from './health.ts';
+import { addHealth } from './health.ts';
 import { addIcons } from './icons.ts';
 import {
   CONNECTIONS_MAX,
@@ -29,29 +26,9 @@ import { addOpenApi } from './openapi-routes.ts';
 import { addProblemPages } from './problem-pages.ts';
 import { requestIdOf } from './request-id.ts';
 import { handledEndpoints } from './routes/handlers.ts';
+import type { ServerParts } from './server-parts.ts';
 import { addSignInDoor } from './sign-in-door.ts';
 import type { TlsPair } from './tls-files.ts';
-
-/** What the server is made of. Nothing here is closed by it. */
-export type ServerParts = {
-  db: Database;
-  content: ContentStore;
-  identity: HttpIdentity;
-  log: FastifyBaseLogger;
-  readiness: Readiness;
-  /** Scheme, host and port (and path) under which clients reach the server, when the operator configured it. */
-  publicUrl?: string;
-  /** Networks and addresses of the proxies in front, which alone are believed who the client is and how it came (X-Forwarded-*). */
-  trustedProxies?: readonly string[];
-  /** Serves TLS with this certificate and key. */
-  tls?: TlsPair;
-  /** Origins whose pages may call the API. */
-  corsOrigins?: readonly string[];
-  /** Watches every answer, those of other routes too. */
-  watch?: (app: FastifyInstance) => void;
-  /** Adds more routes: the hosted registry's. */
-  register?: (app: FastifyInstance) => void | Promise<void>;
-};
 
 /** Builds the server. `ready()` or `listen()` finishes it; `close()` ends it. */
 export function buildServer(parts: ServerParts): FastifyInstance {

@@ -1,7 +1,8 @@
 // Runs uploads in slots: each organization and each address has a share of them, and none is given when the disk is nearly full.
 import { type Holder, openShares, type ReachedLimit } from '../identity/shares.ts';
 import type { ContentStore } from '../oci/content.ts';
-import { FREE_SHARE_MIN, UPLOAD_LIMITS, UPLOAD_RETRY_AFTER_SECONDS } from './limits.ts';
+import { FREE_SHARE_MIN } from '../oci/content.ts';
+import { UPLOAD_LIMITS, UPLOAD_RETRY_AFTER_SECONDS } from './limits.ts';
 import { Refusal } from './problems.ts';
 import { unavailable } from './refuse.ts';
 

@@ -10,7 +10,8 @@ import { openPasswordHashes } from '../identity/password-hashes.ts';
 import { keepPassword } from '../identity/passwords.ts';
 import type { Principal } from '../identity/principal.ts';
 import { countEndingWaysIn, findEndingWaysIn } from '../identity/ways-in.ts';
-import { buildServer, type ServerParts } from './server.ts';
+import { buildServer } from './server.ts';
+import type { ServerParts } from './server-parts.ts';
 
 const TOKENS = '/larder/v1/api-tokens';
 const USERS = '/larder/v1/users';

@@ -2,10 +2,9 @@
 import { statfs } from 'node:fs/promises';
 import { outOfSpaceCode, saysOutOfSpace } from '../build/out-of-space.ts';
 import { JobPostponed } from '../db/queue-worker.ts';
+import { FREE_SHARE_MIN } from '../oci/content.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Builds wait below this share of free disk: a full disk would break what is under way and PostgreSQL with it. */
-export const FREE_SHARE_MIN = 0.05;
 const ROOM_WAIT_SECONDS = 60;
 
 /** A disk that fills up passes from the limit to nothing in about a second at full speed. */

@@ -2,6 +2,9 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from './digest.ts';
 
+/** Below this share of free disk nothing new is written: PostgreSQL and running builds need what is left. */
+export const FREE_SHARE_MIN = 0.05;
+
 export type ContentInfo = { digest: Digest; size: number };
 
 export type ByteRange = { start: number /** Inclusive, as HTTP counts. */; end?: number };

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import type { ContentInfo, UploadStore } from './content.ts';
 import { checkContent, OffsetMismatch } from './content-errors.ts';
 import type { Digest } from './digest.ts';
-import type { DiskFolders } from './disk.ts';
 import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, ignoreMissing, writeAll } from './files.ts';
+
+/** The store's folders: `contents` holds complete files only, `temporary` and `uploads` everything else. */
+export type DiskFolders = { root: string; contents: string; temporary: string; uploads: string };
 
 /** An upload as this process holds it: `hash` has seen exactly the first `length` bytes of the file. */
 type Session = { path: string; hash: Hash; length: number; writer: symbol; writing: Promise<void> };

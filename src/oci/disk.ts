@@ -18,6 +18,7 @@ import { Readable } from 'node:stream';
 import type { ByteRange, ContentInfo, ContentStore } from './content.ts';
 import { ContentMismatch, ContentMissing, checkContent } from './content-errors.ts';
 import { type Digest, hexOf, isDigest } from './digest.ts';
+import type { DiskFolders } from './disk-uploads.ts';
 import { diskUploads } from './disk-uploads.ts';
 import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, gatherChunks, ignoreMissing, syncFolder, writeAll } from './files.ts';
 
@@ -25,9 +26,6 @@ import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, gatherChunks, ignoreMissing, sy
 const READ_CHUNK_BYTES = 256 * 1024;
 /** Two hex digits: 256 folders hold some millions of contents with a few thousand names in each. */
 const SHARD_DIGITS = 2;
-
-/** The store's folders: `contents` holds complete files only, `temporary` and `uploads` everything else. */
-export type DiskFolders = { root: string; contents: string; temporary: string; uploads: string };
 
 /**
  * Opens (or makes) a content store in a directory. Any number of processes may share it: a content appears by rename

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { ArchiveMeter } from '../tar/archive-meter.ts';
 import type { TarHeader } from '../tar/entry.ts';
-import type { ListingEntry } from '../tar/listing.ts';
+import type { ListingEntry } from '../tar/listing-entry.ts';
 import { readTar } from '../tar/read.ts';
 import type { ContentStore } from './content.ts';
 import { ContentMismatch } from './content-errors.ts';

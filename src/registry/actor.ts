@@ -1,6 +1,7 @@
 // The client behind a change, and the audit event of the change: written in its transaction, one for each manifest, tag and delete.
+import type { FastifyRequest } from 'fastify';
 import type { AuditEntry } from '../db/audit-trail.ts';
-import type { Visit } from './visit.ts';
+import type { Caller } from './caller.ts';
 
 /** Who acts, and from where: an audit event without its action. */
 export type Actor = Omit<AuditEntry, 'action' | 'outcome' | 'subject_kind' | 'subject_id' | 'changed_fields'>;
@@ -17,7 +18,7 @@ export function insertEvents(parameter: string): string {
 }
 
 /** The client of a request. Only a token made by an earlier version has no user. */
-export function actorOf({ caller, request }: Pick<Visit, 'caller' | 'request'>): Actor {
+export function actorOf({ caller, request }: { caller: Caller; request: FastifyRequest }): Actor {
   return {
     organization_id: caller.organization_id,
     actor_id: caller.user?.id,

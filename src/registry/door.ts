@@ -2,11 +2,23 @@
 import { createHash } from 'node:crypto';
 import { ROLES } from '../contract/vocabulary.ts';
 import type { Attempt } from '../identity/failed-logins.ts';
+import type { Identity } from '../identity/identity.ts';
 import type { TokenHolder } from '../identity/token-holders.ts';
 import { registryRole } from '../identity/token-scopes.ts';
 import type { Access, Caller } from './caller.ts';
 import { Refusal } from './refusal.ts';
-import type { RegistryIdentity } from './room.ts';
+
+/** What the registry asks of identity: who holds an API token or a credential, and tokens of its own. */
+export type RegistryIdentity = Pick<
+  Identity,
+  | 'findTokenHolder'
+  | 'findTokenHolderById'
+  | 'findRegistryGuest'
+  | 'useRegistryCredential'
+  | 'signToken'
+  | 'verifyToken'
+  | 'failedLogins'
+>;
 
 /** A removed API token, and what was made from it, works this much longer at most (a credential of the registry not at all); long enough that a push of a thousand requests asks the database once. */
 const CREDENTIAL_CACHE_MS = 5_000;

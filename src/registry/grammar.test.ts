@@ -1,7 +1,7 @@
 // The small grammars: tags that never move, ranges, scopes, Accept.
 import { expect, test } from 'vitest';
+import { parseContentRange, parseRange } from '../oci/byte-range.ts';
 import { acceptsType } from './accept.ts';
-import { parseContentRange, parseRange } from './byte-range.ts';
 import { parseScope } from './caller.ts';
 import { isImmutableTag } from './names.ts';
 import { parsePath } from './paths.ts';

@@ -1,5 +1,6 @@
 // Pulling: blobs with ranges, manifests by tag and digest, and HEAD for both (distribution-spec 1.1, "Pull").
 import type { Readable } from 'node:stream';
+import { parseRange } from '../oci/byte-range.ts';
 import type { ByteRange } from '../oci/content.ts';
 import { ContentMissing } from '../oci/content-errors.ts';
 import type { Digest } from '../oci/descriptor.ts';
@@ -7,7 +8,6 @@ import { MANIFEST_BYTES_MAX, readAtMost } from '../oci/manifest.ts';
 import { isTag } from '../oci/reference.ts';
 import { acceptsType } from './accept.ts';
 import { getBlobSize } from './blobs.ts';
-import { parseRange } from './byte-range.ts';
 import { countPassed } from './collect.ts';
 import { type FoundManifest, getManifest } from './manifests.ts';
 import { Refusal } from './refusal.ts';

@@ -1,12 +1,12 @@
 // Pushing blobs: whole, in chunks, resumed, or mounted (distribution-spec 1.1, "Pushing blobs").
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { parseContentRange } from '../oci/byte-range.ts';
 import type { ContentInfo } from '../oci/content.ts';
 import { ContentMismatch, OffsetMismatch } from '../oci/content-errors.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { isRepository } from '../oci/reference.ts';
 import { addBlob, mountBlob, REFERRER_BLOB_BYTES_MAX, removeBlob } from './blobs.ts';
 import { bodyOf, declaredLength, hasBody } from './body.ts';
-import { parseContentRange } from './byte-range.ts';
 import { isGranted } from './caller.ts';
 import { isUploadId } from './names.ts';
 import { larders, Refusal } from './refusal.ts';

@@ -1,24 +1,11 @@
 // What every answer of the registry may use, and what the server keeps in memory between requests.
 import type pg from 'pg';
-import type { Identity } from '../identity/identity.ts';
-import type { ContentStore } from '../oci/content.ts';
-import type { Door } from './door.ts';
+import { type ContentStore, FREE_SHARE_MIN } from '../oci/content.ts';
+import type { Door, RegistryIdentity } from './door.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import { Refusal } from './refusal.ts';
 import type { Ask } from './statements.ts';
 import type { TransferShares } from './transfer-shares.ts';
-
-/** What the registry asks of identity: who holds an API token or a credential, and tokens of its own. */
-export type RegistryIdentity = Pick<
-  Identity,
-  | 'findTokenHolder'
-  | 'findTokenHolderById'
-  | 'findRegistryGuest'
-  | 'useRegistryCredential'
-  | 'signToken'
-  | 'verifyToken'
-  | 'failedLogins'
->;
 
 /** A request that sends to an upload: `cut` ends its body, and `ended` comes when it touches the upload no more. */
 type SendingRequest = { cut(): void; ended: Promise<void> };
@@ -39,9 +26,6 @@ export type Room = {
   /** As the operator configured it; absent, clients are answered under the name they asked for. */
   publicUrl?: string;
 };
-
-/** Below this share of free room nothing is taken in: PostgreSQL and running builds need what is left. */
-const FREE_SHARE_MIN = 0.05;
 
 /** The share is asked for again after this long: at full disk speed no more than a GiB or two come in between. */
 const FREE_SHARE_AGE_MS = 1_000;

@@ -1,9 +1,10 @@
 // Limits how many pushes and pulls one organization and one address have at a time, so that none shuts out the others.
 import { finished } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { openShares, type ReachedLimit, type ShareLimits, type Shares, type Taken } from '../identity/shares.ts';
 import { hasBody } from './body.ts';
+import type { Caller } from './caller.ts';
 import { Refusal } from './refusal.ts';
-import type { Visit } from './visit.ts';
 
 /**
  * Requests that bring a blob or a manifest. docker sends five layers at a time, so an organization may push 25 images at once;
@@ -23,7 +24,7 @@ const RETRY_AFTER_SECONDS = 10;
 /** When to come back after a 503, which takes many organizations at once. */
 const FULL_RETRY_AFTER_SECONDS = 60;
 
-type Held = Pick<Visit, 'room' | 'caller' | 'request' | 'reply'>;
+type Held = { room: { shares: TransferShares }; caller: Caller; request: FastifyRequest; reply: FastifyReply };
 
 export type TransferShares = { pushes: Shares; pulls: Shares };
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../test/fixtures/tar.ts';
 import { EntryTable, TABLE_ENTRY_COUNT_MAX } from './entry-table.ts';
-import type { ListingEntry } from './listing.ts';
+import type { ListingEntry } from './listing-entry.ts';
 import { PathIndex } from './path-index.ts';
 
 const file = (path: string, more: Partial<ListingEntry> = {}): ListingEntry => ({

@@ -1,6 +1,6 @@
 // A merged listing in memory: paths, numbers and digests in columns, so that an entry costs its path and some 80 bytes instead of 400.
 import { TarError } from './errors.ts';
-import type { EntryType, ListingEntry, MergedListing } from './listing.ts';
+import type { EntryType, ListingEntry, MergedListing } from './listing-entry.ts';
 import { parentOf } from './path.ts';
 import { PathIndex } from './path-index.ts';
 

@@ -1,5 +1,5 @@
 // One entry of an archive as a value, whatever dialect of tar wrote it.
-import type { ListingEntry } from './listing.ts';
+import type { ListingEntry } from './listing-entry.ts';
 
 /** What the header says. `path` and a hard link's `target` are cleaned as in a listing; a symbolic link's target is as written. */
 export type TarHeader = Omit<ListingEntry, 'digest'> & {

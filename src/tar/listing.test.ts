@@ -1,7 +1,8 @@
 // Listings as lines, and layers laid over one another.
 import { expect, it } from 'vitest';
 import { chunked, collect } from '../../test/fixtures/tar.ts';
-import { applyListing, type ListingEntry, readListing, writeListing } from './listing.ts';
+import { applyListing, readListing, writeListing } from './listing.ts';
+import type { ListingEntry } from './listing-entry.ts';
 
 function file(path: string, type: ListingEntry['type'] = 'file'): ListingEntry {
   return { path, type, mode: 0o644, uid: 0, gid: 0, size: 0 };

@@ -1,34 +1,9 @@
 // What is in an archive or a layer, one entry a path: previews, diffs and overlays compare these and unpack nothing.
-import type { Digest } from '../contract/vocabulary.ts';
 import { EntryTable } from './entry-table.ts';
+import type { ListingEntry, MergedListing } from './listing-entry.ts';
 import { parentOf } from './path.ts';
 import { PathSet } from './path-index.ts';
 import { parseWhiteout } from './whiteout.ts';
-
-export type EntryType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'character' | 'block' | 'fifo';
-
-/** Paths have no leading `/` or `./` and no trailing `/`; the root itself is ''. */
-export type ListingEntry = {
-  path: string;
-  type: EntryType;
-  /** Permission bits with setuid, setgid and sticky: 0o0000 to 0o7777. */
-  mode: number;
-  uid: number;
-  gid: number;
-  /** Bytes of a file, 0 otherwise. */
-  size: number;
-  /** Of a file's bytes. */
-  digest?: Digest;
-  /** Of a symbolic link as written; of a hard link the path it shares. */
-  target?: string;
-};
-
-/** In the order of the archive. Stored as JSON lines, one entry a line. */
-export type Listing = ListingEntry[];
-
-/** Everything an image holds, by path: its layers' listings laid over one another. A Map is one. */
-export type MergedListing = Pick<ReadonlyMap<string, ListingEntry>, 'get' | 'has' | 'size'> &
-  Iterable<[string, ListingEntry]> & { keys(): Iterable<string>; values(): Iterable<ListingEntry> };
 
 // Lines are gathered so that a store or a hash is not called for each of some ten thousand.
 const LINES_AT_ONCE = 500;

@@ -3,7 +3,7 @@ import { ByteSource } from './byte-source.ts';
 import type { TarEntry, TarHeader } from './entry.ts';
 import { TarError } from './errors.ts';
 import { BLOCK, isZero, parseHeader, printable, type RawHeader, ZEROS } from './header.ts';
-import type { EntryType } from './listing.ts';
+import type { EntryType } from './listing-entry.ts';
 import { cleanPath, climbs } from './path.ts';
 import { type PaxRecords, parsePax, paxInteger, paxSeconds } from './pax.ts';
 import { isSparse, readSparse, type SparseFile } from './sparse.ts';

@@ -2,7 +2,7 @@
 import type { TarHeader, TarInput } from './entry.ts';
 import { TarError } from './errors.ts';
 import { BLOCK, checksumOf, printable, ZEROS } from './header.ts';
-import type { EntryType } from './listing.ts';
+import type { EntryType } from './listing-entry.ts';
 import { baseName } from './path.ts';
 import { formatPax, type PaxRecords } from './pax.ts';
 import { encodeName } from './text.ts';

@@ -6,7 +6,7 @@ import { createGzip, createZstdCompress, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { overlayEntries } from '../../src/build/layer-entries.ts';
 import type { TarHeader, TarInput } from '../../src/tar/entry.ts';
-import type { ListingEntry } from '../../src/tar/listing.ts';
+import type { ListingEntry } from '../../src/tar/listing-entry.ts';
 import { readTar } from '../../src/tar/read.ts';
 import { writeTar } from '../../src/tar/write.ts';
 import { DEBIAN_FILES, DPKG_STATUS_FILE } from '../debian-files.ts';

@@ -1,5 +1,5 @@
-// Range and Content-Range as the registry reads them: RFC 9110 section 14 for pulls, distribution-spec for chunks.
-import type { ByteRange } from '../oci/content.ts';
+// Range and Content-Range: RFC 9110 section 14 for downloads, distribution-spec for chunks.
+import type { ByteRange } from './content.ts';
 
 /**
  * The single range that a Range header asks for. Undefined: no usable range, so the whole is sent (RFC 9110, 14.2);
