@@ -78,9 +78,11 @@ export async function findFollowedBaseImage(db: Database, id: string): Promise<F
 }
 
 /** Base images to build or to look at again, shared ones first. */
-export async function listFollowedBaseImages(db: Database): Promise<{ id: string; source: 'ARCHIVE' | 'REGISTRY' }[]> {
-  const found = await sql<{ id: string; source: 'ARCHIVE' | 'REGISTRY' }>`
-    select b.id, b.source from base_images b join operating_systems o on o.id = b.operating_system_id
+export async function listFollowedBaseImages(
+  db: Database,
+): Promise<Pick<FollowedBaseImage, 'id' | 'source' | 'organization_id'>[]> {
+  const found = await sql<Pick<FollowedBaseImage, 'id' | 'source' | 'organization_id'>>`
+    select b.id, b.source, b.organization_id from base_images b join operating_systems o on o.id = b.operating_system_id
     -- A deprecated one is still built on, so what its registry has of it is followed to the end, and the archive as long as
     -- it is patched.
     where b.status = 'ACTIVE' or (b.status = 'DEPRECATED' and (b.source = 'REGISTRY' or o.status <> 'REPLACED'))
@@ -195,5 +197,7 @@ export async function bringBaseImage(tx: Transaction, baseImageId: string): Prom
   const image = await findFollowedBaseImage(tx, baseImageId);
   if (!image) return;
   const task = image.source === 'ARCHIVE' ? 'build-base-image' : 'follow-base-image';
-  await enqueue(tx, task, { base_image_id: baseImageId }, { key: `lost ${baseImageId}`, priority: BRING_PRIORITY });
+  const options = { key: `lost ${baseImageId}`, priority: BRING_PRIORITY };
+  const group = image.organization_id === null ? {} : { group: image.organization_id };
+  await enqueue(tx, task, { base_image_id: baseImageId }, { ...options, ...group });
 }

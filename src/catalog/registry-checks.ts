@@ -72,12 +72,17 @@ export async function claimRegistryCheck(
   return (await claim(tx, sql`select ${registryId}::uuid as id`))[0];
 }
 
-/** Takes up to so many registries whose turn has come, those nobody looked at for longest first. */
-export async function claimDueRegistryChecks(tx: Transaction, most: number): Promise<CheckedRegistry[]> {
+/** Takes up to so many registries whose turn has come, those nobody looked at for longest first. Passes over these organizations. */
+export async function claimDueRegistryChecks(
+  tx: Transaction,
+  most: number,
+  passedOver: readonly string[] = [],
+): Promise<CheckedRegistry[]> {
   return await claim(
     tx,
     sql`select id from registries d where removed_at is null and not hosted
       and (checked_until is null or checked_until <= now()) and ${isDue('d')}
+      and organization_id <> all(${passedOver}::uuid[])
       order by last_checked_at nulls first limit ${most} for no key update skip locked`,
   );
 }

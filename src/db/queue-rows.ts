@@ -2,6 +2,8 @@
 import type pg from 'pg';
 import { type JobRecord, readRecord } from './job-record.ts';
 import { type JobData, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
+import type { SlotKind } from './queue-slots.ts';
+import { OUTSIDE_TASKS } from './queue-tasks.ts';
 
 export type TakenJob = {
   id: string;
@@ -14,9 +16,11 @@ export type TakenJob = {
 };
 
 type Taking = {
+  kind: SlotKind;
+  /** An empty name stands for jobs of no group. */
   ignoreGroups: readonly string[];
-  /** These tasks of these groups are passed over too. */
-  ignoreTasks: { groups: readonly string[]; tasks: readonly string[] };
+  /** Passes over jobs that did not lose a worker. */
+  onlySuspects: boolean;
   runsNothing: boolean;
 };
 
@@ -26,19 +30,20 @@ type TakenRow = { suspect: boolean; id: string | null; output: unknown } & Omit<
 export const LOST_AFTER_SECONDS = 6;
 
 /**
- * Takes the first job that is ready, as pg-boss's fetch does. ALONE: the first one is a suspect and this worker runs
+ * Takes the first job of a kind that is ready, as pg-boss's fetch does. ALONE: the first one is a suspect and this worker runs
  * something; it takes nothing until it runs nothing, so that the suspect's turn comes.
  */
 export async function takeJob(
   pool: pg.Pool,
-  { ignoreGroups, ignoreTasks: { groups, tasks }, runsNothing }: Taking,
+  { kind, ignoreGroups, onlySuspects, runsNothing }: Taking,
 ): Promise<TakenJob | 'ALONE' | undefined> {
   const { rows } = await pool.query<TakenRow>(
     `with first as (
        select id, coalesce(output @> '{"suspect": true}', false) as suspect from ${QUEUE_SCHEMA}.job
        where name = '${QUEUE_NAME}' and state < 'active' and not blocked and start_after <= now()
-         and (group_id is null or group_id <> all($1::text[]))
-         and (group_id is null or group_id <> all($3::text[]) or data ->> 'task' <> all($4::text[]))
+         and coalesce(data ->> 'task' = any($3::text[]), false) = $4::boolean
+         and coalesce(group_id, '') <> all($1::text[])
+         and (not $5::boolean or output @> '{"suspect": true}')
        order by priority desc, created_on limit 1
        for update skip locked),
      taken as (
@@ -47,7 +52,7 @@ export async function takeJob(
        from first where j.name = '${QUEUE_NAME}' and j.id = first.id and ($2::boolean or not first.suspect)
        returning j.id, j.data, j.group_id as "groupId", j.retry_count as "retryCount", j.started_on as "startedOn", j.output)
      select first.suspect, taken.* from first left join taken on true`,
-    [ignoreGroups, runsNothing, groups, tasks],
+    [ignoreGroups, runsNothing, [...OUTSIDE_TASKS], kind === 'OUTSIDE', onlySuspects],
   );
   const [row] = rows;
   if (row === undefined) return undefined;

@@ -40,3 +40,13 @@ export const SCHEDULES: Partial<Record<Task, string>> = {
   'tend-notifications': '23 7 * * *',
   'warn-of-ending-ways-in': '37 6 * * *',
 };
+
+/** Tasks that wait for servers which organizations name, perhaps for hours. They have slots of their own in a worker (src/db/queue-slots.ts). */
+export const OUTSIDE_TASKS: ReadonlySet<Task> = new Set([
+  'follow-base-image',
+  'check-registry',
+  'check-registries',
+  'distribute-pipeline',
+  'deliver-notification',
+  'mail-way-in-warning',
+]);

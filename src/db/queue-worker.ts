@@ -14,66 +14,25 @@ import {
   QUEUE_NAME,
   QUEUE_SCHEMA,
 } from './queue.ts';
+import type { Handlers, JobContext, Queue, WorkOptions } from './queue-contract.ts';
 import { type HeldJob, keepBeating } from './queue-heartbeat.ts';
 import { type Listener, listenTo } from './queue-listener.ts';
 import { failJobForGood, giveBackJob, type TakenJob, takeJob, writeRecord } from './queue-rows.ts';
-import { SCHEDULES, type Task, type TaskPayloads } from './queue-tasks.ts';
+import { findFreeKinds, findGroupsAtShare, GIVE_WAY_MS, type SlotKind, slotKindOf } from './queue-slots.ts';
+import { SCHEDULES, type Task } from './queue-tasks.ts';
 import { storableText } from './storable-text.ts';
 
+export type { Handlers, JobContext, Queue, WorkOptions };
 export { JobCrashed, JobDeclined, JobPostponed };
-
-export type JobContext = {
-  id: string;
-  /** From 1. */
-  attempt: number;
-  /** True when no attempt follows a thrown error. */
-  isLast: boolean;
-  /** Aborted when the worker stops, when it lost the job to another one, and when the job's pipeline was cancelled. */
-  signal: AbortSignal;
-};
-
-/** A handler that returns has done the job, whatever its answer was; one that throws is tried again after a pause. */
-export type Handlers = { [T in Task]: (payload: TaskPayloads[T], context: JobContext) => Promise<void> };
-
-export type WorkOptions = {
-  /** Jobs at a time in this process. */
-  concurrency: number;
-  /**
-   * Called when no attempt follows: the last one has thrown or lost its worker, or a process of the job died for the last
-   * time (JobCrashed). Records the failure for those who wait for the job. Called again if this process dies meanwhile.
-   */
-  onExhausted?: (job: JobData, error: unknown) => Promise<void>;
-  /** Called for each attempt that threw and for what goes wrong between jobs (a lost database). */
-  onError?: (error: unknown, job?: JobData) => void;
-  /** Called for each attempt that cannot work yet, with the reason. */
-  onPostponed?: (postponed: JobPostponed, job: JobData) => void;
-};
-
-export type Queue = {
-  /** Begins to work. */
-  work(handlers: Handlers, options: WorkOptions): Promise<void>;
-  /** Waits until no job is ready or active, for tests. Jobs whose time has not come are left. */
-  drain(): Promise<void>;
-  /** Takes no more jobs, waits `finishMs` for the running ones, aborts the rest and gives them back at once. */
-  stop(options?: { finishMs?: number }): Promise<void>;
-};
-
-/**
- * Tasks that wait for servers which the group names, and may have to wait for hours. A group never has more than its share of
- * the slots with them, so that a slot is left for others that come later.
- */
-const OUTSIDE_TASKS: ReadonlySet<Task> = new Set([
-  'follow-base-image',
-  'check-registry',
-  'distribute-pipeline',
-  'deliver-notification',
-]);
 
 /** A moment for the memory of the dead process to be free again. */
 const CRASH_PAUSE_SECONDS = 3;
 
 /** Long enough that a worker that declines asks little of the database, short enough that it is back soon when it is the last. */
 const DECLINED_REST_MS = 5_000;
+
+/** A suspect that gave way to another suspect comes back after this, so that the other one is taken first. */
+const GIVE_WAY_PAUSE_SECONDS = 60;
 
 /** Notifications wake a worker at once; this is for jobs that become ready by the clock, and for a notification that was lost. */
 const POLL_MS = 1_000;
@@ -109,6 +68,10 @@ export async function openQueue(options: { url: string }): Promise<Queue> {
 }
 
 type Running = HeldJob & {
+  /** A moment of `performance.now`. */
+  startedAt: number;
+  /** Aborted so that a suspect can run alone. */
+  gaveWay: boolean;
   /** Nobody waits for it any more: however its handler ends, it is done. */
   cancelled: boolean;
   settled: Promise<void>;
@@ -126,8 +89,10 @@ class WorkingQueue implements Queue {
   #options: WorkOptions = { concurrency: 1 };
   #loops: Promise<unknown>[] = [];
   #stopping = false;
-  /** No job is taken before this moment of `performance.now`. */
+  /** No build is taken before this moment of `performance.now`. */
   #restUntil = 0;
+  /** The kind of a suspect that waits until this worker runs nothing. Jobs of neither kind are taken before it. */
+  #suspectWaits: SlotKind | undefined;
   #wake = Promise.withResolvers<void>();
   #listener: Listener | undefined;
   #stopped: Promise<void> | undefined;
@@ -192,9 +157,7 @@ class WorkingQueue implements Queue {
     while (!this.#stopping) {
       this.#wake = Promise.withResolvers();
       try {
-        while (this.#mayTake()) {
-          const job = await this.#take();
-          if (!job || job === 'ALONE') break;
+        for (let job = await this.#takeNext(); job !== undefined; job = await this.#takeNext()) {
           if (isJobData(job.data)) this.#start(job);
           else await this.#reject(job);
         }
@@ -221,30 +184,65 @@ class WorkingQueue implements Queue {
     }
   }
 
-  #mayTake(): boolean {
-    if (this.#stopping || performance.now() < this.#restUntil) return false;
-    const jobs = [...this.#running];
-    return jobs.length < this.#options.concurrency && !jobs.some(({ job }) => job.record.suspect);
+  async #takeNext(): Promise<TakenJob | undefined> {
+    if (this.#stopping || [...this.#running].some((running) => this.#isAlone(running))) return undefined;
+    for (const kind of this.#kindsToTake()) {
+      const isAwaited = kind === this.#suspectWaits;
+      const job = (isAwaited && (await this.#take(kind, true))) || (await this.#take(kind, false));
+      this.#suspectWaits = job === 'ALONE' ? kind : isAwaited ? undefined : this.#suspectWaits;
+      if (job === 'ALONE') return this.#giveWay();
+      if (job) return job;
+    }
+    return undefined;
   }
 
-  /** A group over its half of the slots waits for the others; when nobody else has work it may take all. */
-  async #take(): Promise<TakenJob | 'ALONE' | undefined> {
-    const share = Math.ceil(this.#options.concurrency / 2);
+  /** A suspect runs alone. One that waits for an outside server has killed nobody after GIVE_WAY_MS, and others may begin beside it. */
+  #isAlone(running: Running): boolean {
+    return running.job.record.suspect && !this.#isLongOutside(running);
+  }
+
+  #isLongOutside({ job, startedAt }: Running): boolean {
+    const limitMs = this.#options.giveWayMs ?? GIVE_WAY_MS;
+    return slotKindOf(job) === 'OUTSIDE' && performance.now() - startedAt >= limitMs;
+  }
+
+  #kindsToTake(): SlotKind[] {
+    const mayBuild = performance.now() >= this.#restUntil;
+    const free = findFreeKinds(this.#runningJobs(), this.#options.concurrency);
+    return free
+      .filter((kind) => kind === 'OUTSIDE' || mayBuild)
+      .sort((a, b) => Number(b === this.#suspectWaits) - Number(a === this.#suspectWaits));
+  }
+
+  #runningJobs(): TakenJob[] {
+    return [...this.#running].map(({ job }) => job);
+  }
+
+  /**
+   * A group over its half of the slots waits for the others. When nobody else has work it may take all of those for builds,
+   * and never those for outside tasks: it could hold them for hours.
+   */
+  async #take(kind: SlotKind, onlySuspects: boolean): Promise<TakenJob | 'ALONE' | undefined> {
     const runsNothing = this.#running.size === 0;
-    const jobs = [...this.#running].map(({ job }) => job);
-    const ignoreGroups = groupsAt(share, jobs);
-    const groups = groupsAt(
-      share,
-      jobs.filter(({ data }) => OUTSIDE_TASKS.has(data.task)),
-    );
-    const ignoreTasks = { groups, tasks: [...OUTSIDE_TASKS] };
-    const fair = await takeJob(this.#pool, { ignoreGroups, ignoreTasks, runsNothing });
-    if (fair || ignoreGroups.length === 0) return fair;
-    return await takeJob(this.#pool, { ignoreGroups: [], ignoreTasks, runsNothing });
+    const ignoreGroups = findGroupsAtShare(kind, this.#runningJobs(), this.#options.concurrency);
+    const taking = { kind, onlySuspects, runsNothing };
+    const fair = await takeJob(this.#pool, { ...taking, ignoreGroups });
+    if (fair || kind === 'OUTSIDE' || ignoreGroups.length === 0) return fair;
+    return await takeJob(this.#pool, { ...taking, ignoreGroups: [] });
+  }
+
+  /** Ends outside jobs that may go on for hours, so that the suspect's turn comes. */
+  #giveWay(): undefined {
+    for (const running of this.#running) {
+      if (running.gaveWay || !this.#isLongOutside(running)) continue;
+      running.gaveWay = true;
+      running.abort.abort(new Error('A job that has to run alone waits'));
+    }
   }
 
   #start(job: TakenJob): void {
-    const state = { lost: false, cancelled: false, settled: Promise.resolve() };
+    const startedAt = performance.now();
+    const state = { lost: false, cancelled: false, startedAt, gaveWay: false, settled: Promise.resolve() };
     const running: Running = { job, abort: new AbortController(), ...state };
     this.#running.add(running);
     running.settled = this.#run(running)
@@ -282,6 +280,7 @@ class WorkingQueue implements Queue {
   async #failed(running: Running, attempt: number, error: unknown): Promise<void> {
     const { job } = running;
     if (running.lost) return;
+    if (running.gaveWay) return await this.#gaveWay(running);
     if (running.abort.signal.aborted) return await this.#giveBack(running);
     if (error instanceof JobPostponed) return await this.#postponed(running, error);
     this.#report(error, job.data);
@@ -289,6 +288,13 @@ class WorkingQueue implements Queue {
     if (error instanceof JobCrashed) return await this.#crashed(running, error);
     if (attempt >= ATTEMPTS_MAX) return await this.#exhaust(running, error);
     await this.#write(running, () => this.#boss.fail(QUEUE_NAME, job.id, job.record));
+  }
+
+  /** It has run for long and killed nobody. One that did once, alone, stays a suspect. */
+  async #gaveWay(running: Running): Promise<void> {
+    const { job } = running;
+    job.record = { ...job.record, suspect: job.record.suspect && job.record.losses > 0 };
+    await this.#giveBack(running, job.record.suspect ? GIVE_WAY_PAUSE_SECONDS : 0);
   }
 
   async #postponed(running: Running, postponed: JobPostponed): Promise<void> {
@@ -359,14 +365,6 @@ class WorkingQueue implements Queue {
   #report(error: unknown, job?: JobData): void {
     this.#options.onError?.(error, job);
   }
-}
-
-function groupsAt(share: number, jobs: readonly TakenJob[]): string[] {
-  const counts = new Map<string, number>();
-  for (const { groupId } of jobs) {
-    if (groupId) counts.set(groupId, (counts.get(groupId) ?? 0) + 1);
-  }
-  return [...counts].filter(([, count]) => count >= share).map(([group]) => group);
 }
 
 function messageOf(error: unknown): string {

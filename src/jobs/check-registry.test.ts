@@ -1,10 +1,11 @@
 // From an asked or a scheduled look to what the API tells: real registries, and one look at a time.
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { type FaultyProxy, startFaultyProxy } from '../../test/faulty-proxy.ts';
+import { until } from '../../test/house.ts';
 import {
   claimDueRegistryChecks,
   claimRegistryCheck,
@@ -253,6 +254,39 @@ describe('the schedule', () => {
     expect(seen.all).toBe(made.length);
     for (const { path } of made) expect(await get(path)).toMatchObject({ healthy: false });
     counting.close();
+  });
+
+  test('is not kept from the registries of others by those of one organization that do not answer', async () => {
+    const sockets = new Set<Socket>();
+    let most = 0;
+    const silent = createServer((socket) => {
+      sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)));
+      most = Math.max(most, sockets.size);
+    });
+    const port = await listen(silent);
+    for (let number = 0; number < 8; number++) await register({ name: `silent ${number}` });
+    const { id } = await register({ name: 'of another organization' });
+    await api.database.pool.query('update registries set url = $1 where id <> $2', [`http://127.0.0.1:${port}`, id]);
+    await api.database.pool.query(
+      `update registries set organization_id = (select id from organizations o where o.id <> organization_id limit 1),
+         access_key = null, sealed_access_secret = null, last_checked_at = now() - interval '1 day', healthy = false
+       where id = $1`,
+      [id],
+    );
+    const stop = new AbortController();
+    const turned = checkRegistries(resources(), {}, { signal: stop.signal });
+    await until('it is looked at', async () => {
+      const { rows } = await api.database.pool.query(
+        `select from registries where id = $1 and last_checked_at > now() - interval '1 hour'`,
+        [id],
+      );
+      return rows.length === 1;
+    });
+    expect([sockets.size, most]).toEqual([2, 2]);
+    stop.abort();
+    for (const socket of sockets) socket.destroy();
+    await turned;
+    silent.close();
   });
 
   test('leaves the hosted and the removed alone', async () => {

@@ -21,6 +21,8 @@ type Looking = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'>;
 
 /** Looks at a time in one turn: a hundred registries that do not answer keep no more than this of a worker. */
 const LOOKS_AT_ONCE = 4;
+/** Of one organization, so that its registries that do not answer keep nobody from looks at the others. */
+const LOOKS_OF_ONE_ORGANIZATION = 2;
 /** A turn ends before the next one begins; what is left is its. */
 const TURN_MS_MAX = 240_000;
 /** Whoever looks at the moment may have begun before the credentials changed, so the asked look still comes. */
@@ -49,14 +51,37 @@ export async function checkRegistries(
     await inTransaction(resources.db, (tx) => expireDistribution(tx, id));
   }
   const end = performance.now() + TURN_MS_MAX;
+  const claim = openFairClaims(resources);
   async function looker(): Promise<void> {
     while (!signal.aborted && performance.now() < end) {
-      const [claimed] = await inTransaction(resources.db, (tx) => claimDueRegistryChecks(tx, 1));
+      const claimed = await claim();
       if (!claimed) return;
-      await lookAndRecord(resources, claimed);
+      await lookAndRecord(resources, claimed.registry).finally(claimed.release);
     }
   }
   await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, looker));
+}
+
+type FairClaim = { registry: CheckedRegistry; release: () => void };
+
+/** Claims registries one after the other, passing over organizations of which enough are being looked at. */
+function openFairClaims({ db }: Pick<Looking, 'db'>): () => Promise<FairClaim | undefined> {
+  const looking = new Map<string, number>();
+  let last: Promise<unknown> = Promise.resolve();
+  async function claim(): Promise<FairClaim | undefined> {
+    const busy = [...looking].filter(([, count]) => count >= LOOKS_OF_ONE_ORGANIZATION).map(([id]) => id);
+    const [registry] = await inTransaction(db, (tx) => claimDueRegistryChecks(tx, 1, busy));
+    if (!registry) return undefined;
+    const { organization_id } = registry;
+    const add = (count: number) => looking.set(organization_id, (looking.get(organization_id) ?? 0) + count);
+    add(1);
+    return { registry, release: () => void add(-1) };
+  }
+  return async () => {
+    const claimed = last.then(claim);
+    last = claimed.catch(() => {});
+    return await claimed;
+  };
 }
 
 async function lookAndRecord(resources: Looking, registry: CheckedRegistry): Promise<void> {

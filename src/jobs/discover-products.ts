@@ -41,8 +41,9 @@ export async function discoverProducts(
   await inTransaction(resources.db, async (tx) => {
     const { pipelines } = await recordDiscovery(tx, products, offers);
     await moveLifeCycles(tx);
-    for (const { id, source } of await listFollowedBaseImages(tx)) {
-      await enqueue(tx, FOLLOWERS[source], { base_image_id: id }, { key: id, priority: BASE_IMAGE_PRIORITY });
+    for (const { id, source, organization_id } of await listFollowedBaseImages(tx)) {
+      const group = organization_id === null ? {} : { group: organization_id };
+      await enqueue(tx, FOLLOWERS[source], { base_image_id: id }, { key: id, priority: BASE_IMAGE_PRIORITY, ...group });
     }
     resources.log.info(
       { products: products.length, operating_systems: archives.length, pipelines },

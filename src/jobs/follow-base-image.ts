@@ -85,6 +85,9 @@ const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 /** For everything that is read of a registry in one look. Blobs that came are kept, and the next look goes on behind them. */
 const READ_MS_MAX = 2 * 3600 * 1000;
 
+/** One engine process of a worker reads base images: reading every layer keeps a core busy, and more would take it from builds. */
+const PIN_LOCK = 'pin a base image';
+
 /** Content of a version that is known may be lost: a folder that is older than the database. */
 async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseImage): Promise<boolean> {
   const pin = (await findNewestPin(db, id)) as BasePin;
@@ -153,7 +156,11 @@ async function bringVersion({ resources, image, source, root, name, signal }: Br
     only: found.chain,
   });
   const input = { root, image: found.image, name, system: image.operating_system };
-  const pin = await resources.engine.run('pin-base-image', input, { signal });
+  const pin = await resources.workspace.exclusive(
+    PIN_LOCK,
+    () => resources.engine.run('pin-base-image', input, { signal }),
+    signal,
+  );
   return { pin, contents: contentsOfBase(pin) };
 }
 

@@ -30,7 +30,8 @@ export async function warnOfEndingWaysIn({ db, log, identity, config }: Warning)
     if (config.notifications.smtp === undefined || addresses.length === 0) continue;
     await inTransaction(db, async (tx) => {
       const warning_id = await keepDueWarning(tx, ending);
-      if (warning_id !== undefined) await enqueue(tx, 'mail-way-in-warning', { warning_id }, { key: warning_id });
+      if (warning_id === undefined) return;
+      await enqueue(tx, 'mail-way-in-warning', { warning_id }, { key: warning_id, group: organization_id });
     });
   }
 }
