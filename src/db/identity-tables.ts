@@ -13,6 +13,14 @@ export type InstallationTable = {
   issuer: string | null;
   /** When a worker with a sandbox last reported. */
   sandbox_seen_at: OptionalTime;
+  /** The server without LARDER_PUBLIC_URL that wrote the hosted registry's address; null: it was configured; empty: not known. */
+  listen_address_by: string | null;
+};
+
+/** Keys that nothing may be sealed with any more. */
+export type DroppedKeysTable = {
+  id: Buffer;
+  dropped_at: DefaultTime;
 };
 
 /** JWK members are JSON values (RFC 7517, section 4). */

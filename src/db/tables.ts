@@ -33,6 +33,7 @@ import type {
 } from './content-tables.ts';
 import type {
   ApiTokensTable,
+  DroppedKeysTable,
   InstallationTable,
   OrganizationsTable,
   SigningKeysTable,
@@ -308,6 +309,7 @@ type ReplaysTable = {
 
 export type Tables = {
   installation: InstallationTable;
+  dropped_keys: DroppedKeysTable;
   signing_keys: SigningKeysTable;
   organizations: OrganizationsTable;
   users: UsersTable;

@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
-import { inTransaction } from '../db/database.ts';
+import { inTransaction, type Transaction } from '../db/database.ts';
 import { type Identity, openIdentity } from './identity.ts';
 import { type InstallationKey, loadInstallationKey } from './installation-key.ts';
 import { followInstallationKey } from './key-file.ts';
@@ -222,6 +223,71 @@ describe('a rotation', () => {
     await rotate();
     const followed = followInstallationKey(file, first);
     expect(followed.all).toHaveLength(2);
+  });
+
+  /** Seals a secret, stands still until the old key is dropped, and only then writes it: by insert, or over an older secret. */
+  async function writeLate(write: (tx: Transaction, id: string, sealed: Buffer) => Promise<unknown>): Promise<string> {
+    const id = randomUUID();
+    let tries = 0;
+    await inTransaction(database.db, async (tx) => {
+      const sealed = running.seal(`secret of ${id}`, { organization_id: organization, row_id: id });
+      tries += 1;
+      if (tries === 1) {
+        await rotate();
+        expect(await drop()).toBe(1);
+      }
+      await write(tx, id, sealed);
+    });
+    expect(tries).toBe(2);
+    return id;
+  }
+
+  const insertSealed = (tx: Transaction, id: string, sealed: Buffer | null) =>
+    sql`insert into registries (id, organization_id, name, provider, url, sealed_access_secret)
+      values (${id}, ${organization}, 'r', 'OCI', 'https://r.invalid', ${sealed})`.execute(tx);
+
+  test('whole and with the drop of its old key, while a process stands still between seal and write, loses nothing', async () => {
+    await fill(running, 1);
+    await writeLate(insertSealed);
+    await writeLate(async (tx, id, sealed) => {
+      await insertSealed(tx, id, null);
+      await sql`update registries set sealed_access_secret = ${sealed} where id = ${id}`.execute(tx);
+    });
+    expect(await opened(await start())).toBe(3);
+  });
+
+  test('refuses a value of a dropped key in each sealed column, in a statement that waited for the drop too', async () => {
+    await fill(running, 1);
+    const { id } = (await loadInstallationKey(file)).current;
+    const stale = Buffer.concat([Buffer.of(1), id, Buffer.alloc(40)]);
+    await rotate();
+    const holder = await database.pool.connect();
+    await holder.query('begin; lock table registries in row exclusive mode');
+    const dropping = drop();
+    const waiting = async (count: number) =>
+      await expect
+        .poll(async () => {
+          const found = await database.pool.query(
+            `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+          );
+          return found.rowCount;
+        })
+        .toBe(count);
+    await waiting(1);
+    const late = database.pool.query('update registries set sealed_access_secret = $1', [stale]);
+    late.catch(() => {});
+    await waiting(2);
+    await holder.query('commit');
+    holder.release();
+    expect(await dropping).toBe(1);
+    await expect(late).rejects.toMatchObject({ code: '40001' });
+    for (const { table, column } of SEALED_COLUMNS) {
+      const { rows } = await database.pool.query(
+        `select pg_get_triggerdef(oid) as trigger from pg_trigger where tgrelid = $1::regclass and tgname = 'refuse_dropped_key'`,
+        [table],
+      );
+      expect(rows).toEqual([{ trigger: expect.stringContaining(`BEFORE INSERT OR UPDATE OF ${column}`) }]);
+    }
   });
 
   test('with a wrong key file changes nothing and says so in one line', async () => {

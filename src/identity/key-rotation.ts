@@ -4,7 +4,7 @@ import { OPERATOR } from '../db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import { lockInstallation, requireInstallation, sealCheck } from './installation.ts';
-import { type InstallationKey, loadInstallationKey } from './installation-key.ts';
+import { type InstallationKey, type KeyGeneration, loadInstallationKey } from './installation-key.ts';
 import { addKey, dropOldKeys, followInstallationKey } from './key-file.ts';
 import { findOtherSeals, sealAgain } from './sealed-columns.ts';
 import { addSigningKey, forgetOldSigningKeys } from './signing-keys.ts';
@@ -66,9 +66,20 @@ export async function dropKeys(db: Database, file: string): Promise<number> {
     await forgetOldSigningKeys(tx);
     if (key.all.length === 1) return 0;
     await tellEverybody(tx, 'dropKeys');
+    await refuseKeys(tx, key.all.slice(1));
     await dropOldKeys(file, key);
     return key.all.length - 1;
   });
+}
+
+/** From here on the database refuses what was sealed with them (migration 0031): some process may have stood still in between. */
+async function refuseKeys(tx: Transaction, keys: readonly KeyGeneration[]): Promise<void> {
+  const rows = keys.map(({ id }) => ({ id }));
+  await tx
+    .insertInto('dropped_keys')
+    .values(rows)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
 }
 
 type Locked = { tx: Transaction; isCurrent: boolean };
