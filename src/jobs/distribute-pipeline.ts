@@ -14,6 +14,7 @@ import {
 import { addReleases, findMoves, type PushedArtifact } from '../catalog/record-release.ts';
 import { listReleasedVersions } from '../catalog/released-versions.ts';
 import { reserveRevision } from '../catalog/revisions.ts';
+import { verifyBeforeRelease } from '../catalog/unverified-pipelines.ts';
 import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
@@ -53,6 +54,8 @@ export async function distributePipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
+  // The catalog may have come to forbid it since the verification was skipped.
+  if (await inTransaction(resources.db, (tx) => verifyBeforeRelease(tx, pipeline_id))) return;
   await runPhase(resources, { pipeline_id, phase: 'DISTRIBUTION', context }, async (log) => {
     const time = AbortSignal.timeout(ATTEMPT_MS_MAX);
     const attempt = await openAttempt(resources, pipeline_id, AbortSignal.any([context.signal, time]));

@@ -1,5 +1,6 @@
 // A worker without a sandbox: work that needs one is left to others; alone, it skips an image that it cannot start in so many words, and the pipeline goes on.
 import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
 import { updateCatalogSettings } from '../catalog/catalog-settings.ts';
@@ -9,6 +10,7 @@ import { findPipelineState } from '../catalog/plan-inputs.ts';
 import { forgetWorker, recordWorker, type Worker } from '../catalog/workers.ts';
 import { type JobContext, JobDeclined, JobPostponed } from '../db/queue-worker.ts';
 import { memoryContent } from '../oci/memory.ts';
+import { distributePipeline } from './distribute-pipeline.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -74,5 +76,18 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
   let text = '';
   for await (const chunk of await content.open(log?.digest ?? 'sha256:')) text += String(chunk);
   expect(text).toBe('Not verified: this worker has no sandbox.\nUser namespaces do not work here.\n');
+
+  // Before it is released the catalog comes to forbid it: the pipeline goes back, and waits for a sandbox.
+  await decide('FORBIDDEN');
+  await distributePipeline(resources, { pipeline_id }, context);
+  const back = await getPipeline(house.db, house.acme.principal, where);
+  expect([back.status, ...back.phases.map((phase) => phase.status)]).toEqual([
+    ...['IN_PROGRESS', 'SUCCEEDED', 'PENDING', 'PENDING'],
+  ]);
+  expect(await house.waiting('verify-pipeline')).toContain(pipeline_id);
+  expect((await findPipelineState(house.db, pipeline_id))?.metadata).toEqual([]);
+  await expect(verifyPipeline(resources, { pipeline_id }, context)).rejects.toThrow(JobPostponed);
+  const { rows } = await sql<{ releases: number }>`select count(*)::int as releases from releases`.execute(house.db);
+  expect(rows).toEqual([{ releases: 0 }]);
   await house.drop();
 });
