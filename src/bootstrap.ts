@@ -1,7 +1,10 @@
 // The first start: what must be there before anybody can ask for anything, made once and found by every later start.
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import {
   ensureOperatingSystems,
   ensureSharedBaseImages,
+  findListenUrl,
   followListenUrl,
   followPublicUrl,
 } from './catalog/bootstrap.ts';
@@ -17,11 +20,17 @@ const PRODUCTS = new URL('../products/', import.meta.url).pathname;
 /** The organization that the installation belongs to, and its owner; both can be renamed, the namespace cannot. */
 const FIRST_ORGANIZATION = { name: 'My organization', namespace: 'main', owner: 'owner', owns_installation: true };
 
+/** The address is one of this machine, where a server that runs accepts a connection at once. */
+const ANSWER_MS_MAX = 2_000;
+
 export type BootstrapOptions = {
   /** Where clients reach the hosted registry: scheme, host and port. */
   publicUrl: string;
-  /** True when nobody configured that address: it is where this server listens, and replaces no address that was configured. */
-  isListenUrl?: boolean;
+  /**
+   * Given when nobody configured that address and it is where this server listens: names the server by its host and data folder.
+   * It replaces no address that was configured, that another server wrote, or on which a server still answers.
+   */
+  listenedBy?: string;
   /** Given the API token of a first start, before it is committed: a start that dies in between makes another one. */
   tell: (apiToken: string) => void | Promise<void>;
 };
@@ -47,16 +56,35 @@ export async function ensureShared(db: Database): Promise<void> {
 }
 
 /** Makes the first organization unless there is one, and lets the hosted registries follow the public address. */
-export async function bootstrap(
-  db: Database,
-  { publicUrl, isListenUrl = false, tell }: BootstrapOptions,
-): Promise<void> {
+export async function bootstrap(db: Database, { publicUrl, listenedBy, tell }: BootstrapOptions): Promise<void> {
   await ensureShared(db);
+  const isOther = listenedBy !== undefined && (await isServedElsewhere(db, { publicUrl, listenedBy }));
   await inTransaction(db, async (tx) => {
     await takeOrganizationsTurn(tx);
-    await (isListenUrl ? followListenUrl : followPublicUrl)(tx, publicUrl);
+    if (listenedBy === undefined) await followPublicUrl(tx, publicUrl);
+    else if (!isOther) await followListenUrl(tx, publicUrl, listenedBy);
     if (!(await hasOrganization(tx))) await tell(await createFirstOrganization(tx, publicUrl));
   });
+}
+
+/** A second server of the same data folder listens on another port: the address stays the first one's while that answers. */
+async function isServedElsewhere(
+  db: Database,
+  { publicUrl, listenedBy }: { publicUrl: string; listenedBy: string },
+): Promise<boolean> {
+  const known = await inTransaction(db, (tx) => findListenUrl(tx, listenedBy));
+  if (known === undefined || known === publicUrl.replace(/\/+$/, '')) return false;
+  const { hostname, port } = new URL(known);
+  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) });
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    return true;
+  } catch {
+    // Refused, or nothing there: the server that wrote the address is gone.
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
 
 async function hasOrganization(tx: Transaction): Promise<boolean> {

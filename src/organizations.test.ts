@@ -1,6 +1,9 @@
 // The operator's commands for organizations, as processes beside a database, and whose an installation is.
+
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -52,17 +55,36 @@ test('the first start makes the organization that the installation belongs to, o
   expect(rows).toEqual([{ namespace: 'main', owns_installation: true }]);
 });
 
-test('a server without a public address replaces no address that another server was given', async () => {
+test('a server without a public address replaces no address that another server was given or wrote', async () => {
   const url = async () =>
     (await database.pool.query('select url from registries where hosted')).rows.map((row) => row.url);
-  const listen = (publicUrl: string) => bootstrap(database.db, { publicUrl, isListenUrl: true, tell: () => {} });
+  const listen = (publicUrl: string, listenedBy = 'one:/data') =>
+    bootstrap(database.db, { publicUrl, listenedBy, tell: () => {} });
+  const given = (publicUrl: string) => bootstrap(database.db, { publicUrl, tell: () => {} });
   await listen('http://127.0.0.1:8081');
   expect(await url()).toEqual([`${PUBLIC_URL}/main`]);
-  const given = (publicUrl: string) => bootstrap(database.db, { publicUrl, tell: () => {} });
-  // What it listened on before is its own to replace.
-  await given('http://127.0.0.1:8080');
+  // Also one of this machine: it was given.
+  await given('http://127.0.0.1:9');
   await listen('http://127.0.0.1:8081');
-  expect(await url()).toEqual(['http://127.0.0.1:8081/main']);
+  expect(await url()).toEqual(['http://127.0.0.1:9/main']);
+  // As after an upgrade, when nobody knows whose it is.
+  await database.pool.query("update installation set listen_address_by = ''");
+  await listen('http://127.0.0.1:8');
+  expect(await url()).toEqual(['http://127.0.0.1:8/main']);
+  await listen('http://127.0.0.1:8082', 'two:/data');
+  expect(await url()).toEqual(['http://127.0.0.1:8/main']);
+  // Its own it replaces, unless a second server of that folder runs there.
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const running = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+  await listen(running);
+  expect(await url()).toEqual([`${running}/main`]);
+  await listen('http://127.0.0.1:8083');
+  expect(await url()).toEqual([`${running}/main`]);
+  other.close();
+  await once(other, 'close');
+  await listen('http://127.0.0.1:8083');
+  expect(await url()).toEqual(['http://127.0.0.1:8083/main']);
   await given(PUBLIC_URL);
   expect(await url()).toEqual([`${PUBLIC_URL}/main`]);
 });

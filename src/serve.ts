@@ -1,4 +1,5 @@
 // A server from start to stop: listens, makes what a first start makes, says when it is ready, and drains.
+import { hostname } from 'node:os';
 import type { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { bootstrap } from './bootstrap.ts';
@@ -94,7 +95,10 @@ export async function startServer(config: Config, log: Logger, tell: TellToken):
 /** Without a file, or with it in place of the words: what was written is removed when the start is not committed. */
 async function makeFirstStart({ db, config }: Resources, listenUrl: string, tell: TellToken): Promise<void> {
   const { firstTokenFile: file } = config;
-  const address = { publicUrl: config.publicUrl ?? listenUrl, isListenUrl: config.publicUrl === undefined };
+  const address =
+    config.publicUrl === undefined
+      ? { publicUrl: listenUrl, listenedBy: `${hostname()}:${config.data}` }
+      : { publicUrl: config.publicUrl };
   if (file === undefined) return await bootstrap(db, { ...address, tell });
   let removeFile: (() => Promise<void>) | undefined;
   const write = async (apiToken: string) => {

@@ -149,21 +149,35 @@ export async function ensureHostedRegistry(
 
 /** Lets the hosted registries of all organizations follow the service's public address. */
 export async function followPublicUrl(tx: Transaction, publicUrl: string): Promise<void> {
-  await sql`
-    update registries r set url = ${publicUrl.replace(/\/+$/, '')} || '/' || n.namespace, updated_at = now()
-    from organizations n
-    where n.id = r.organization_id and r.hosted and r.removed_at is null
-      and r.url <> ${publicUrl.replace(/\/+$/, '')} || '/' || n.namespace`.execute(tx);
+  await writeHostedUrl(tx, publicUrl);
+  await sql`update installation set listen_address_by = null where listen_address_by is not null`.execute(tx);
 }
 
-/** The address of a server that knows no public one is this machine's own: nobody else's is replaced by it. */
-const OWN_ADDRESS = '^http://(127\\.[0-9.]+|localhost|\\[::1\\])(:[0-9]+)?/';
+/**
+ * The same for the address that a server listens on, which `server` names. It replaces only an address that this server wrote,
+ * never one that was configured or that another server wrote.
+ */
+export async function followListenUrl(tx: Transaction, listenUrl: string, server: string): Promise<void> {
+  const claimed = await sql`
+    update installation set listen_address_by = ${server}
+    where listen_address_by in (${server}, '') or not exists (select from registries where hosted and removed_at is null)
+    returning id`.execute(tx);
+  if (claimed.rows.length > 0) await writeHostedUrl(tx, listenUrl);
+}
 
-/** The same for the address that a server listens on: it replaces one of that kind alone, never one that another server was given. */
-export async function followListenUrl(tx: Transaction, listenUrl: string): Promise<void> {
-  const others = await sql`
-    select from registries where hosted and removed_at is null and url !~ ${OWN_ADDRESS} limit 1`.execute(tx);
-  if (others.rows.length === 0) await followPublicUrl(tx, listenUrl);
+async function writeHostedUrl(tx: Transaction, url: string): Promise<void> {
+  await sql`
+    update registries r set url = ${url.replace(/\/+$/, '')} || '/' || n.namespace, updated_at = now()
+    from organizations n
+    where n.id = r.organization_id and r.hosted and r.removed_at is null
+      and r.url <> ${url.replace(/\/+$/, '')} || '/' || n.namespace`.execute(tx);
+}
+
+/** The hosted registries' address where this server wrote it, or an unknown one did. */
+export async function findListenUrl(tx: Transaction, server: string): Promise<string | undefined> {
+  const found = await sql`select from installation where listen_address_by in (${server}, '')`.execute(tx);
+  const hosted = await sql`select from registries where hosted and removed_at is null limit 1`.execute(tx);
+  return found.rows.length > 0 && hosted.rows.length > 0 ? await getHostedUrl(tx) : undefined;
 }
 
 /** Where clients reach the hosted registries: scheme, host and port. There is one from the first start on. */
