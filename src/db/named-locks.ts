@@ -46,6 +46,7 @@ async function lock(client: pg.PoolClient, name: readonly string[], signal: Abor
       [JSON.stringify(name)],
     );
     if (rows[0]?.locked) return;
-    await delay(ASK_AGAIN_MS, undefined, { signal });
+    // Its own error only names the reason as a cause.
+    await delay(ASK_AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
