@@ -20,6 +20,7 @@ import { openLog } from '../log.ts';
 import { MEDIA_TYPES } from '../oci/descriptor.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
 import { followBaseImage } from './follow-base-image.ts';
+import { contentsOfBase } from './plan-contents.ts';
 import { openRemotes } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
@@ -101,7 +102,10 @@ async function look(container_image: string, registry: object = {}): Promise<Rec
   const made = await api.ask('POST', '/v1/registries', { body: { ...named, ...secrets, ...registry } });
   const registry_id = String(made.headers['location']).split('/').at(-1);
   const body = { name: 'x', description: '', registry_id, container_image, operating_system_id: operatingSystem };
-  const path = String((await api.ask('POST', '/v1/base-images', { body })).headers['location']);
+  return await follow(String((await api.ask('POST', '/v1/base-images', { body })).headers['location']));
+}
+
+async function follow(path: string): Promise<Record<string, unknown>> {
   const log = openLog({ level: 'silent', destination: { write: () => {} } });
   const { database, content, identity, directory } = api;
   const workspace = {
@@ -122,6 +126,24 @@ test('an image to build on is well, and tells its platform', async () => {
   const { os, architecture } = hostPlatform();
   const image = await look('golden/debian:bookworm');
   expect(image).toMatchObject({ healthy: true, platforms: [{ os_family: os, architecture }] });
+});
+
+test('content of a known version that is lost is read again, though the tag stands still', async () => {
+  const { id } = await look('golden/debian:bookworm');
+  const { rows } = await api.database.pool.query(
+    'select digest, pin from base_image_versions where base_image_id = $1',
+    [id],
+  );
+  expect(rows).toHaveLength(1);
+  const [lost = 'sha256:'] = contentsOfBase(rows[0].pin);
+  await api.content.delete(lost);
+  expect(await api.content.stat(lost)).toBeUndefined();
+  expect(await follow(`/v1/base-images/${id}`)).toMatchObject({ healthy: true });
+  expect(await api.content.stat(lost)).toBeDefined();
+  const after = await api.database.pool.query('select digest, pin from base_image_versions where base_image_id = $1', [
+    id,
+  ]);
+  expect(after.rows).toEqual(rows);
 });
 
 test('an image that means harm is told what is wrong with it, and not tried again', async () => {
