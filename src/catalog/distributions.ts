@@ -199,7 +199,7 @@ export async function resumeDistributions(tx: Transaction, registryId: string): 
     'distribute-pipeline',
     found.rows.map(({ pause_seconds, ...pipeline }) => ({
       payload: { pipeline_id: pipeline.id },
-      options: { ...stepOptions(pipeline), startAfterSeconds: pause_seconds },
+      options: { ...stepOptions('distribute-pipeline', pipeline), startAfterSeconds: pause_seconds },
     })),
   );
 }

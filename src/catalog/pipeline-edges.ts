@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueueMany } from '../db/queue.ts';
+import type { Task } from '../db/queue-tasks.ts';
 import { storableText } from '../db/storable-text.ts';
 
 /** follows: of the same application. needs: of an application that the application is made from. */
@@ -10,6 +11,20 @@ export type EdgeKind = 'follows' | 'needs';
 
 /** Priorities of jobs by why the pipeline was made: a person waits for what they asked for. Higher is earlier. */
 const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENANCE: 0 } as const;
+
+/**
+ * Added to the priority of the trigger, and less than the distance between two of those: among pipelines of one priority the later step
+ * goes first, so that a pipeline under way ends before another one begins. The first release of a fleet does not wait for the last build.
+ */
+const STEP_PRIORITIES = {
+  'plan-pipeline': 0,
+  'package-pipeline': 1,
+  'verify-pipeline': 2,
+  'distribute-pipeline': 3,
+} as const satisfies Partial<Record<Task, number>>;
+
+/** The tasks that a pipeline consists of, in this order. */
+export type PipelineTask = keyof typeof STEP_PRIORITIES;
 
 /** True for the pipeline `waited` while others wait for it: it is open, and not only because a registry is away. */
 const isWaitedFor = sql`(waited.status = 'IN_PROGRESS'
@@ -94,21 +109,20 @@ export async function enqueueReady(tx: Transaction, ids: readonly string[]): Pro
   await enqueueMany(
     tx,
     'plan-pipeline',
-    ready.rows.map((pipeline) => ({ payload: { pipeline_id: pipeline.id }, options: stepOptions(pipeline) })),
+    ready.rows.map((pipeline) => ({
+      payload: { pipeline_id: pipeline.id },
+      options: stepOptions('plan-pipeline', pipeline),
+    })),
   );
 }
 
-/** How every job of a pipeline is queued: once, in its organization's group, what a person asked for first. */
-export function stepOptions(pipeline: { id: string; organization_id: string; triggers: PipelineTrigger[] }): {
-  key: string;
-  group: string;
-  priority: number;
-} {
-  return {
-    key: pipeline.id,
-    group: pipeline.organization_id,
-    priority: Math.max(0, ...pipeline.triggers.map((trigger) => PRIORITIES[trigger.type])),
-  };
+/** How a job of a pipeline is queued: at most one waiting job of a task, in its organization's group, ordered by trigger and step. */
+export function stepOptions(
+  task: PipelineTask,
+  pipeline: { id: string; organization_id: string; triggers: PipelineTrigger[] },
+): { key: string; group: string; priority: number } {
+  const trigger = Math.max(0, ...pipeline.triggers.map(({ type }) => PRIORITIES[type]));
+  return { key: pipeline.id, group: pipeline.organization_id, priority: trigger + STEP_PRIORITIES[task] };
 }
 
 /**

@@ -10,7 +10,7 @@ import type { FailedPhase } from './broken-customizations.ts';
 import { markBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
 import { addUses, dropUses } from './content-uses.ts';
-import { enqueueFollowers, findMissingNeed, moveEdges, stepOptions } from './pipeline-edges.ts';
+import { enqueueFollowers, findMissingNeed, moveEdges, type PipelineTask, stepOptions } from './pipeline-edges.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { cancelPipelines, createWave } from './waves.ts';
 
@@ -75,7 +75,7 @@ export async function recordPlan(
     await endUnchanged(tx, pipeline);
     return 'UNCHANGED';
   }
-  await enqueue(tx, 'package-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
+  await enqueueStep(tx, 'package-pipeline', pipeline);
   return 'BUILD';
 }
 
@@ -86,7 +86,7 @@ export async function planAgain(tx: Transaction, pipelineId: string): Promise<'P
   if (pipeline.status !== 'IN_PROGRESS' || built) return 'ENDED';
   await tx.updateTable('pipelines').set({ plan_digest: null }).where('id', '=', pipeline.id).execute();
   await dropUses(tx, { kind: 'plan', id: pipeline.id });
-  await enqueue(tx, 'plan-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
+  await enqueueStep(tx, 'plan-pipeline', pipeline);
   return 'PLAN';
 }
 
@@ -105,6 +105,10 @@ export type FinishedPhase = {
 };
 
 const NEXT_TASK = { PACKAGING: 'verify-pipeline', VERIFICATION: 'distribute-pipeline' } as const;
+
+async function enqueueStep(tx: Transaction, task: PipelineTask, pipeline: LockedPipeline): Promise<void> {
+  await enqueue(tx, task, { pipeline_id: pipeline.id }, stepOptions(task, pipeline));
+}
 
 function isOver(status: PhaseStatus): boolean {
   return status === 'SUCCEEDED' || status === 'SKIPPED';
@@ -128,7 +132,7 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
     where id = ${pipeline.id}`.execute(tx);
   const contents = [...(finished.contents ?? []), ...files.map((file) => file.digest)];
   await addUses(tx, { kind: 'pipeline', id: pipeline.id }, contents);
-  await enqueue(tx, NEXT_TASK[finished.phase], { pipeline_id: pipeline.id }, stepOptions(pipeline));
+  await enqueueStep(tx, NEXT_TASK[finished.phase], pipeline);
   return 'DONE';
 }
 

@@ -28,6 +28,6 @@ export async function verifyBeforeRelease(tx: Transaction, pipelineId: string): 
       from jsonb_array_elements(metadata) with ordinality as files (file, position)
       where file ->> 'filename' <> 'verification.log'), '[]')
     where id = ${pipeline.id}`.execute(tx);
-  await enqueue(tx, 'verify-pipeline', { pipeline_id: pipeline.id }, stepOptions(pipeline));
+  await enqueue(tx, 'verify-pipeline', { pipeline_id: pipeline.id }, stepOptions('verify-pipeline', pipeline));
   return true;
 }
