@@ -61,6 +61,9 @@ const FITTING: Record<string, string[]> = {
   api: ['api', 'GET', '/v1/catalogs'],
 };
 
+/** The main catalog is read without a token, so a wrong one is not noticed. */
+const PUBLIC = ['products list'];
+
 type Ran = { code: number; out: string; err: string };
 
 async function run(
@@ -228,7 +231,8 @@ describe('a server that is none of Larder’s', () => {
         expectClear(words, await run(words, { url }), [EXIT.usage]);
       }
       expectClear(words, await run(words, { url: apiUrl, token: '' }), [EXIT.usage]);
-      expectClear(words, await run(words, { url: apiUrl, token: 'larder_wrong' }), [EXIT.refused]);
+      const allowed = PUBLIC.includes(leaf.path.join(' ')) ? EXIT.done : EXIT.refused;
+      expectClear(words, await run(words, { url: apiUrl, token: 'larder_wrong' }), [allowed]);
     }
   });
 });
