@@ -99,8 +99,8 @@ test('leaves out what is about the folder and says so; a name that may be misspe
   await put('script/final.sh');
   await put('Makefile');
   expect(await refusal()).toEqual([
-    'Makefile: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "Makefile"',
-    'script/: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "script"',
+    'Makefile: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "Makefile"; leave it out, or, if the folder was packed, pack what is in it («tar -C FOLDER -czf …»)',
+    'script/: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "script"; rename it to scripts',
   ]);
 });
 
@@ -157,5 +157,7 @@ test('leaves no temporary file, also when sending fails', async () => {
 });
 
 test('an empty folder changes nothing, and says so', async () => {
-  expect(await refusal()).toEqual(['the archive changes nothing']);
+  expect(await refusal()).toEqual([
+    'the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
+  ]);
 });
