@@ -1,5 +1,5 @@
 // A catalog to test against: organizations, a small library, and pipelines run to their end by hand instead of by jobs.
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { createApplicationRequest } from '../src/catalog/application-requests.ts';
 import { recordBaseImageVersion } from '../src/catalog/base-image-versions.ts';
@@ -22,11 +22,9 @@ import type { Digest } from '../src/contract/vocabulary.ts';
 import { inTransaction, type Transaction } from '../src/db/database.ts';
 import type { Task } from '../src/db/queue-tasks.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { digestOf, sampleArtifact, sampleInspection, samplePin, sampleRecipe } from './stored-values.ts';
 
-/** A digest of any text, for rows that nobody reads the content of. */
-export function digestOf(text: string): Digest {
-  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
-}
+export { digestOf } from './stored-values.ts';
 
 export type TestOrganization = { principal: Principal; catalog_id: string; registry_id: string; namespace: string };
 
@@ -47,17 +45,14 @@ export function library(
     const version = change.version ?? product.version;
     const purl = change.purl ?? `pkg:deb/debian/${product.key}@${version}-1`;
     return {
-      recipe: {
+      recipe: sampleRecipe({
         key: product.key,
         name: product.name,
         description: `${product.name} stores or serves`,
         long_display_name: `${product.name} packaged by Larder`,
-        disclaimer: 'Trademarks belong to their owners',
         category: product.category,
-        licenses: [{ key: 'BSD-3-Clause' }],
-        packaging_types: ['CONTAINER_IMAGE'],
         life_cycle: [{ branch: product.branch, end_of_life: '2028-06-30' }],
-      },
+      }),
       recipe_digest: digestOf(`recipe ${product.key} ${change.recipe ?? ''}`),
       contents: [],
       found: [{ operating_system: 'debian-12', versions: [{ branch: product.branch, version, purl }] }],
@@ -136,11 +131,7 @@ export async function catalogOver(
       recordBaseImageVersion(tx, {
         base_image_id: baseImageId,
         digest: digestOf(digest),
-        pin: {
-          name: 'debian:12',
-          digest: digestOf(digest),
-          manifest: { platform: { os: 'linux', architecture: 'amd64' } },
-        },
+        pin: samplePin({ digest: digestOf(digest) }),
         contents: [digestOf(digest)],
       }),
     );
@@ -214,7 +205,7 @@ export function archive(text: string): UploadedArchive {
     digest: digestOf(`archive ${text}`),
     size_bytes: 100,
     filename: `${text}.tar.gz`,
-    inspection: { listing: digestOf(`listing ${text}`), hooks: [], warnings: [], more_warnings_count: 0 },
+    inspection: sampleInspection(text),
   };
 }
 
@@ -282,7 +273,7 @@ async function finishByHand(
       succeedPhase(tx, {
         pipeline_id: pipelineId,
         phase,
-        ...(phase === 'PACKAGING' && { artifact: { made: true }, metadata: [log] }),
+        ...(phase === 'PACKAGING' && { artifact: sampleArtifact(), metadata: [log] }),
       }),
     );
   }

@@ -1,7 +1,6 @@
 // Applications whose builds are done, and a worker that distributes them: the hosted registry, and one outside that fails when told to.
 import { randomBytes } from 'node:crypto';
 import { writeImage } from '../src/build/image.ts';
-import type { Artifact, BuildPlan } from '../src/build/plan.ts';
 import { recordPlan, startPhase, succeedPhase } from '../src/catalog/pipeline-steps.ts';
 import { getPipeline } from '../src/catalog/pipelines.ts';
 import { listReleases } from '../src/catalog/releases.ts';
@@ -17,10 +16,12 @@ import { openLog } from '../src/log.ts';
 import { MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { describeBytes, once } from '../src/oci/manifest.ts';
 import { memoryContent } from '../src/oci/memory.ts';
+import { soleRoot } from '../src/plan/artifact.ts';
 import { openTestCatalog, type TestOrganization } from './catalog.ts';
 import { startDockerRegistry } from './docker-registry.ts';
 import { startFaultyProxy } from './faulty-proxy.ts';
 import { handlersWith } from './queue-handlers.ts';
+import { imageArtifact, samplePin, samplePlan } from './stored-values.ts';
 
 export type TestDistribution = Awaited<ReturnType<typeof openTestDistribution>>;
 
@@ -87,7 +88,7 @@ export async function openTestDistribution() {
       pipeline_id,
       plan_digest,
       version,
-      base_digest: artifact.index.digest,
+      base_digest: soleRoot(artifact).descriptor.digest,
       left_out: [],
       contents: [],
     };
@@ -97,34 +98,24 @@ export async function openTestDistribution() {
     await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
     await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
     await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
-    return artifact.index.digest;
+    return soleRoot(artifact).descriptor.digest;
   }
 
   async function imageOf(version: string, product: string) {
     const bytes = randomBytes(2_000);
     const descriptor = describeBytes(MEDIA_TYPES.layer, bytes);
     await content.put(once(bytes), descriptor);
-    const { index, platform, ...image } = await writeImage(content, {
+    const image = await writeImage(content, {
       platform: { os: 'linux', architecture: 'amd64' },
       layers: [{ diff_id: descriptor.digest, descriptor, created_by: 'test' }],
       config: {},
       epoch: 1_760_000_000,
     });
-    const artifact: Artifact = { index, manifests: [{ platform, ...image, layers: [descriptor] }], metadata: [] };
-    const plan = {
-      format: 1,
-      product: { key: product, name: product, branch: '7.0', version },
-      operating_system: 'debian-12',
-      base: {
-        name: 'debian:12',
-        digest: index.digest,
-        manifest: image.manifest,
-        config: image.config,
-        layers: [],
-        listing: index.digest,
-      },
-      ...{ packages: [], files: [], customizations: [] },
-    } as unknown as BuildPlan;
+    const artifact = imageArtifact(image, [descriptor]);
+    const { digest } = image.index;
+    const base = samplePin({ digest, manifest: image.manifest, config: image.config });
+    const plan = samplePlan({ base });
+    plan.product = { ...plan.product, key: product, name: product, version };
     return { plan_digest: await writePlan(content, plan), artifact };
   }
 

@@ -4,10 +4,12 @@ import { hostPlatform } from '../src/build/base-image.ts';
 import { build } from '../src/build/build.ts';
 import { bytesOf, readDocument } from '../src/build/image.ts';
 import type { LayerCache } from '../src/build/layer-cache.ts';
-import type { Artifact, BuildPlan, CustomizationPin, PackagePin } from '../src/build/plan.ts';
 import type { Digest } from '../src/contract/vocabulary.ts';
 import type { Inspection } from '../src/customization/inspection.ts';
 import type { Manifest } from '../src/oci/descriptor.ts';
+import { type Artifact, soleRoot } from '../src/plan/artifact.ts';
+import type { ImagePlan } from '../src/plan/image-plan.ts';
+import type { CustomizationPin, PackagePin } from '../src/plan/pin.ts';
 import type { TarInput } from '../src/tar/entry.ts';
 import { type Debian, debianBase, OPERATING_SYSTEM, solvePackages } from './debian.ts';
 import { type TestWorkspace, testWorkspace } from './fixtures/build.ts';
@@ -21,9 +23,9 @@ export const SLOW_MS = 180_000;
 export type RedisBuilds = AsyncDisposable & {
   debian: Debian;
   workspace: TestWorkspace;
-  redisPlan(changes?: Partial<BuildPlan>): Promise<BuildPlan>;
+  redisPlan(changes?: Partial<ImagePlan>): Promise<ImagePlan>;
   run(
-    plan: BuildPlan,
+    plan: ImagePlan,
     options?: { cache?: LayerCache; inspections?: Map<Digest, Inspection> },
   ): Promise<{ artifact: Artifact; log: string }>;
   customization(
@@ -42,7 +44,7 @@ export async function openRedisBuilds(): Promise<RedisBuilds> {
   const redis = await solvePackages(debian, ['redis-server']);
   const put = async (text: string) => await debian.content.put(bytesOf(text));
 
-  async function redisPlan(changes: Partial<BuildPlan> = {}): Promise<BuildPlan> {
+  async function redisPlan(changes: Partial<ImagePlan> = {}): Promise<ImagePlan> {
     const configuration = await put('bind 127.0.0.1\ndir /data\nsave ""\n');
     return {
       format: 1,
@@ -83,7 +85,7 @@ export async function openRedisBuilds(): Promise<RedisBuilds> {
     };
   }
 
-  async function run(plan: BuildPlan, options: { cache?: LayerCache; inspections?: Map<Digest, Inspection> } = {}) {
+  async function run(plan: ImagePlan, options: { cache?: LayerCache; inspections?: Map<Digest, Inspection> } = {}) {
     let log = '';
     const { cache = noCache, inspections = new Map() } = options;
     const artifact = await build(plan, {
@@ -107,7 +109,10 @@ export async function openRedisBuilds(): Promise<RedisBuilds> {
   }
 
   async function layersOf(artifact: Artifact) {
-    const manifest = await readDocument<Manifest>(debian.content, artifact.manifests[0]?.manifest.digest ?? 'sha256:');
+    const manifest = await readDocument<Manifest>(
+      debian.content,
+      soleRoot(artifact).parts[0]?.manifest.digest ?? 'sha256:',
+    );
     return await Promise.all(
       manifest.layers.map(
         async ({ digest }) => await readAll(gunzipSync(await collect(await debian.content.open(digest)))),

@@ -2,7 +2,7 @@
 import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest, PipelineTrigger } from '../contract/vocabulary.ts';
 
-/** What of a plan is compared; a BuildPlan is one. */
+/** What of a plan is compared; each Plan is one. */
 export type PlanFacts = {
   product: { key: string; name: string; branch: string; version: string };
   operating_system: string;

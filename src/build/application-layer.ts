@@ -1,5 +1,6 @@
 // The product's own layer: its packages, files, folders, links and user on top of the base.
 import type { BuiltLayer } from '../oci/layer.ts';
+import type { ImagePlan, ImageUser } from '../plan/image-plan.ts';
 import type { TarHeader } from '../tar/entry.ts';
 import { BuildError } from './build-error.ts';
 import type { BuildLog } from './build-log.ts';
@@ -8,7 +9,6 @@ import { type GivenFolder, openGivenFolder } from './given-folder.ts';
 import { bytesOf } from './image.ts';
 import { type ImageState, KEPT_FILES } from './image-files.ts';
 import { buildEnvironment, givePackages, installPackages } from './packages.ts';
-import type { BuildPlan, ImageUser } from './plan.ts';
 import { prepareRoots } from './rootfs.ts';
 import { openSandbox, type Sandbox } from './sandbox.ts';
 import type { Workspace } from './workspace.ts';
@@ -20,13 +20,13 @@ const SECONDS_PER_DAY = 86_400;
 export type LayerContext = { workspace: Workspace; log: BuildLog; signal?: AbortSignal | undefined };
 
 /** True when the plan changes anything on its base. */
-export function hasApplicationLayer({ packages, files, folders, links }: BuildPlan): boolean {
+export function hasApplicationLayer({ packages, files, folders, links }: ImagePlan): boolean {
   return packages.length + files.length + folders.length + links.length > 0;
 }
 
 /** Builds the layer on the base; undefined when nothing changed. Throws BuildError. */
 export async function buildApplicationLayer(
-  plan: BuildPlan,
+  plan: ImagePlan,
   base: ImageState,
   context: LayerContext,
 ): Promise<BuiltLayer | undefined> {
@@ -70,7 +70,7 @@ export function disposable(sandbox: Sandbox): Sandbox & AsyncDisposable {
 }
 
 /** What a recipe asks for stays, also under /run and /var/log, with the folders above it. */
-function declaredPaths(plan: BuildPlan): Set<string> {
+function declaredPaths(plan: ImagePlan): Set<string> {
   const paths = [...plan.folders, ...plan.files, ...plan.links].map(({ path }) => path.replace(/^\/+/, ''));
   return new Set(
     paths.flatMap((path) => path.split('/').map((_, index, names) => names.slice(0, index + 1).join('/'))),
@@ -81,7 +81,7 @@ function fileAt(index: number): string {
   return `files/${index}`;
 }
 
-async function giveFiles(given: GivenFolder, plan: BuildPlan): Promise<void> {
+async function giveFiles(given: GivenFolder, plan: ImagePlan): Promise<void> {
   for (const [index, { digest }] of plan.files.entries()) await given.copy(fileAt(index), digest);
   await given.write(SETTLE, settleScript(plan, given));
 }
@@ -89,7 +89,7 @@ async function giveFiles(given: GivenFolder, plan: BuildPlan): Promise<void> {
 type Given = { sandbox: Sandbox; given: GivenFolder };
 
 /** Lays down what the plan says by itself, after the packages, so that it replaces what they brought. */
-async function settle(plan: BuildPlan, { sandbox, given }: Given, { log, signal }: LayerContext): Promise<void> {
+async function settle(plan: ImagePlan, { sandbox, given }: Given, { log, signal }: LayerContext): Promise<void> {
   log.say(`${STEP}: files, folders, links and the user ${plan.image.user.name}`);
   log.mark();
   const exit = await sandbox.run(
@@ -104,7 +104,7 @@ async function settle(plan: BuildPlan, { sandbox, given }: Given, { log, signal 
   });
 }
 
-function settleScript(plan: BuildPlan, given: GivenFolder): string {
+function settleScript(plan: ImagePlan, given: GivenFolder): string {
   return [
     ...userLines(plan.image.user, plan.epoch),
     ...plan.folders.map(({ path, mode, uid, gid }) => {

@@ -10,6 +10,7 @@ import { layerMediaType } from '../oci/layer-media-type.ts';
 import { findPlatformImage } from '../oci/platform-image.ts';
 import { readIndex, readManifest } from '../oci/stored-manifest.ts';
 import { compressionOf, MAGIC_BYTES } from '../oci/uncompressed.ts';
+import type { BasePin, LayerPin } from '../plan/pin.ts';
 import type { TarHeader } from '../tar/entry.ts';
 import { TarError } from '../tar/errors.ts';
 import { printable } from '../tar/header.ts';
@@ -24,7 +25,6 @@ import { imageFault } from './image-fault.ts';
 import { DPKG_STATUS, fileDigest, readPackageDatabase } from './image-files.ts';
 import { ownerFault } from './layer-entries.ts';
 import { BASE_LAYERS_MAX } from './layer-limit.ts';
-import type { BasePin, LayerPin } from './plan.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Counted up when a check of `pinBaseImage` or of what it calls changes: images that were looked at before are looked at again. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Descriptor, Platform } from '../oci/descriptor.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
+import type { BasePin } from '../plan/pin.ts';
 import { readTar } from '../tar/read.ts';
 import { archiveDate } from './archive-date.ts';
 import { BuildError } from './build-error.ts';
@@ -15,7 +16,6 @@ import { asOwner, endOf, endWithGroup, findTool, inNewNamespace, STANDARD_PATH }
 import { bytesOf, IMAGE_PATH, timeOf, writeImage } from './image.ts';
 import { DPKG_STATUS, KEPT_FILES } from './image-files.ts';
 import { machineAptOptions, machineCredentials, withProxies } from './machine-apt.ts';
-import type { BasePin } from './plan.ts';
 import { removeFolder } from './rootfs.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';

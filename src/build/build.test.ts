@@ -1,4 +1,5 @@
 // Whole builds on a real Debian: the base, the application with its packages, the same bits twice.
+
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildDebian } from '../../test/debian.ts';
@@ -9,6 +10,7 @@ import type { Digest } from '../contract/vocabulary.ts';
 import type { ImageConfig, Index } from '../oci/descriptor.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
+import { soleRoot } from '../plan/artifact.ts';
 import { hostPlatform } from './base-image.ts';
 import { pinBaseImage } from './base-image-pin.ts';
 import { BuildError } from './build-error.ts';
@@ -94,13 +96,10 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
       const plan = await builds.redisPlan();
       const first = await builds.run(plan);
       const second = await builds.run(plan);
-      expect(second.artifact.index).toEqual(first.artifact.index);
-      const index = await readDocument<Index>(builds.debian.content, first.artifact.index.digest);
+      expect(soleRoot(second.artifact)).toEqual(soleRoot(first.artifact));
+      const index = await readDocument<Index>(builds.debian.content, soleRoot(first.artifact).descriptor.digest);
       expect(index.manifests.map(({ platform }) => platform)).toEqual([hostPlatform()]);
-      const config = await readDocument<ImageConfig>(
-        builds.debian.content,
-        first.artifact.manifests[0]?.config.digest ?? 'sha256:',
-      );
+      const config = await readDocument<ImageConfig>(builds.debian.content, soleRoot(first.artifact).content.digest);
       expect(config.config).toMatchObject({
         User: '1001',
         Entrypoint: ['redis-server', "/opt/it's/redis.conf"],
@@ -131,10 +130,10 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
       );
       expect(unwanted.map(({ name }) => name)).toEqual([]);
       const status = Buffer.concat(
-        await (await builds.debian.content.open(first.artifact.packages ?? 'sha256:')).toArray(),
+        await (await builds.debian.content.open(first.artifact.component_sources[0]?.digest ?? 'sha256:')).toArray(),
       ).toString();
       expect(status).toContain('Package: redis-server\nStatus: install ok installed');
-      expect(first.artifact.metadata.map(({ filename, mime_type }) => [filename, mime_type])).toEqual([
+      expect(first.artifact.reports.map(({ filename, mime_type }) => [filename, mime_type])).toEqual([
         ['build.log', 'build_log'],
       ]);
       expect(first.log).toContain('Setting up redis-server');
@@ -157,11 +156,11 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
       const first = await builds.run(plan, { cache });
       const second = await builds.run(plan, { cache });
       expect(second.log).toContain('is used again');
-      expect(second.artifact.index).toEqual(first.artifact.index);
+      expect(soleRoot(second.artifact)).toEqual(soleRoot(first.artifact));
       for (const { descriptor } of known.values()) await builds.debian.content.delete(descriptor.digest);
       const third = await builds.run(plan, { cache });
       expect(third.log).not.toContain('is used again');
-      expect(third.artifact.index.digest).toBe(first.artifact.index.digest);
+      expect(soleRoot(third.artifact).descriptor.digest).toBe(soleRoot(first.artifact).descriptor.digest);
     },
     SLOW_MS,
   );

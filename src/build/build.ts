@@ -3,6 +3,8 @@ import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
 import { readImageConfig } from '../oci/image-config.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
+import type { Artifact } from '../plan/artifact.ts';
+import type { ImagePlan } from '../plan/image-plan.ts';
 import { buildApplicationLayer, hasApplicationLayer } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
 import { type BuildLog, type LogSink, openBuildLog } from './build-log.ts';
@@ -13,7 +15,6 @@ import { imageConfig, readEnvironment } from './image-config.ts';
 import { DPKG_STATUS, fileDigest, type ImageState, readMergedListing, withLayer } from './image-files.ts';
 import { cachedLayer, type LayerCache } from './layer-cache.ts';
 import { withinLayerLimit } from './layer-limit.ts';
-import type { Artifact, BuildPlan } from './plan.ts';
 import type { Workspace } from './workspace.ts';
 
 export type BuildOptions = {
@@ -32,7 +33,7 @@ export type BuildOptions = {
  * Builds the image that a plan describes into the store. The same plan gives the same diffIDs and the same index digest. Throws
  * BuildError for what the person who reads the pipeline must change; anything else thrown may be tried again.
  */
-export async function build(plan: BuildPlan, options: BuildOptions): Promise<Artifact> {
+export async function build(plan: ImagePlan, options: BuildOptions): Promise<Artifact> {
   const { workspace, signal } = options;
   const { content } = workspace;
   const kept: Buffer[] = [];
@@ -95,18 +96,14 @@ export async function build(plan: BuildPlan, options: BuildOptions): Promise<Art
   const packages = await fileDigest(content, image, DPKG_STATUS);
   log.say(`finished: ${written.index.digest}`);
   const buildLog = await content.put(chunksOf(kept));
+  const { index, config, platform, manifest } = written;
+  const blobs = [config, ...finished.map(({ descriptor }) => descriptor)];
   return {
-    index: written.index,
-    manifests: [
-      {
-        platform: written.platform,
-        manifest: written.manifest,
-        config: written.config,
-        layers: finished.map(({ descriptor }) => descriptor),
-      },
-    ],
-    metadata: [{ ...buildLog, mime_type: 'build_log', filename: 'build.log' }],
-    ...(packages === undefined ? {} : { packages }),
+    format: 1,
+    packaging_type: plan.packaging_type,
+    roots: { all: { descriptor: index, content: config, parts: [{ platform, manifest, blobs }] } },
+    component_sources: packages === undefined ? [] : [{ format: 'DPKG_STATUS', digest: packages }],
+    reports: [{ ...buildLog, mime_type: 'build_log', filename: 'build.log' }],
   };
 }
 
@@ -115,7 +112,7 @@ async function* chunksOf(chunks: Buffer[]): AsyncGenerator<Buffer, void> {
 }
 
 async function applicationLayer(
-  plan: BuildPlan,
+  plan: ImagePlan,
   base: ImageState,
   { workspace, signal, layers, log }: Omit<BuildOptions, 'log'> & { log: BuildLog },
 ): Promise<BuiltLayer | undefined> {

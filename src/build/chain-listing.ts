@@ -2,11 +2,11 @@
 import type { ContentStore } from '../oci/content.ts';
 import { IMAGE_LIMITS } from '../oci/layer-limits.ts';
 import { listLayer } from '../oci/layer-listing.ts';
+import type { LayerPin } from '../plan/pin.ts';
 import { ArchiveMeter } from '../tar/archive-meter.ts';
 import { EntryTable } from '../tar/entry-table.ts';
 import { layOver } from '../tar/listing.ts';
 import type { MergedListing } from '../tar/listing-entry.ts';
-import type { LayerPin } from './plan.ts';
 
 /** The merged listing of a growing chain. One image at a time: what `below` returns changes with the next call. */
 export class ChainListing {

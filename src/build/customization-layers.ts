@@ -5,6 +5,7 @@ import type { HookName, Inspection } from '../customization/inspection.ts';
 import { customizationTitle } from '../customization/title.ts';
 import { warningLine } from '../customization/warnings.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
+import type { CustomizationPin } from '../plan/pin.ts';
 import { disposable, type LayerContext } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
 import type { BuildLog } from './build-log.ts';
@@ -16,7 +17,6 @@ import { bytesOf } from './image.ts';
 import { type ImageState, KEPT_FILES, readFileOf, withLayer } from './image-files.ts';
 import { type CacheContext, cachedLayer, type LayerCache } from './layer-cache.ts';
 import { givePackages, installPackages } from './packages.ts';
-import type { CustomizationPin } from './plan.ts';
 import { prepareRoots } from './rootfs.ts';
 import { openSandbox } from './sandbox.ts';
 

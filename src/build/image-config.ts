@@ -1,7 +1,7 @@
 // The config of a finished image: the recipe's settings, the base's variables and labels, and the labels that OCI names (annotations.md).
 import type { ImageConfig } from '../oci/descriptor.ts';
+import type { ImagePlan } from '../plan/image-plan.ts';
 import { IMAGE_PATH, timeOf } from './image.ts';
-import type { BuildPlan } from './plan.ts';
 
 const NANOSECONDS = 1_000_000_000;
 
@@ -24,7 +24,7 @@ export function readEnvironment({ config }: ImageConfig): Record<string, string>
 
 /** Config and annotations of the image. The user is a number, so that runAsNonRoot can be checked. */
 export function imageConfig(
-  plan: BuildPlan,
+  plan: ImagePlan,
   { base, environment, labels }: ConfigInput,
 ): { config: NonNullable<ImageConfig['config']>; annotations: Record<string, string> } {
   const { image } = plan;
@@ -64,7 +64,7 @@ function inheritedLabels({ config }: ImageConfig): Record<string, string> {
   );
 }
 
-function standardLabels({ product, base, operating_system, epoch }: BuildPlan): Record<string, string> {
+function standardLabels({ product, base, operating_system, epoch }: ImagePlan): Record<string, string> {
   const values: Record<string, string | undefined> = {
     'base.digest': base.digest,
     'base.name': base.name,

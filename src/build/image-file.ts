@@ -2,10 +2,10 @@
 import type { ContentStore } from '../oci/content.ts';
 import { LAYER_READING } from '../oci/layer-limits.ts';
 import { uncompressed } from '../oci/uncompressed.ts';
+import type { LayerPin } from '../plan/pin.ts';
 import { readTar } from '../tar/read.ts';
 import { parseWhiteout } from '../tar/whiteout.ts';
 import { checkImageFile } from './image-file-limits.ts';
-import type { LayerPin } from './plan.ts';
 
 const STEP = 'image files';
 

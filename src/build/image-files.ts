@@ -2,6 +2,7 @@
 import { readContent } from '../oci/bounded-read.ts';
 import type { ContentStore } from '../oci/content.ts';
 import type { Digest } from '../oci/descriptor.ts';
+import type { LayerPin } from '../plan/pin.ts';
 import { EntryTable } from '../tar/entry-table.ts';
 import { applyListing, layOver, readListing } from '../tar/listing.ts';
 import type { MergedListing } from '../tar/listing-entry.ts';
@@ -11,7 +12,6 @@ import { bytesOf } from './image.ts';
 import { imageFault } from './image-fault.ts';
 import { readImageFile } from './image-file.ts';
 import { checkImageFile, imageFileLimit, imageFileTooLarge } from './image-file-limits.ts';
-import type { LayerPin } from './plan.ts';
 
 export const DPKG_STATUS = 'var/lib/dpkg/status';
 

@@ -4,11 +4,11 @@ import { entry, seededRandom } from '../../test/fixtures/tar.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { mergedListing, writeLayer } from '../oci/layer.ts';
 import { memoryContent } from '../oci/memory.ts';
+import type { LayerPin } from '../plan/pin.ts';
 import type { TarInput } from '../tar/entry.ts';
 import type { MergedListing } from '../tar/listing-entry.ts';
 import { mergeGroups, withinLayerLimit } from './layer-limit.ts';
 import { mergeLayers } from './layer-merge.ts';
-import type { LayerPin } from './plan.ts';
 
 const file = (path: string, content: string = path) => entry(path, { content });
 const gone = (path: string) => entry(path.replace(/[^/]*$/, '.wh.$&'), { content: '' });

@@ -3,12 +3,12 @@ import type { ContentStore } from '../oci/content.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
 import { IMAGE_LIMITS, LAYER_READING } from '../oci/layer-limits.ts';
 import { uncompressed } from '../oci/uncompressed.ts';
+import type { LayerPin } from '../plan/pin.ts';
 import type { TarEntry, TarHeader, TarInput } from '../tar/entry.ts';
 import { partsOf } from '../tar/path.ts';
 import { readTar } from '../tar/read.ts';
 import { OPAQUE, parseWhiteout, WHITEOUT } from '../tar/whiteout.ts';
 import { BuildError } from './build-error.ts';
-import type { LayerPin } from './plan.ts';
 
 /** What the layers together say of one path. */
 type Node = {

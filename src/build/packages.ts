@@ -1,11 +1,11 @@
 // Installs packages that a plan pinned: dpkg in the sandbox, from content shown read-only, without network.
 import type { FailureCause } from '../contract/vocabulary.ts';
+import type { PackagePin } from '../plan/pin.ts';
 import { BuildError } from './build-error.ts';
 import type { BuildLog } from './build-log.ts';
 import type { GivenFolder } from './given-folder.ts';
 import { IMAGE_PATH } from './image.ts';
 import { installWaves } from './package-waves.ts';
-import type { PackagePin } from './plan.ts';
 import type { Sandbox } from './sandbox.ts';
 import { SANDBOX_FOLDER } from './sandbox-command.ts';
 

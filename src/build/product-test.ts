@@ -2,10 +2,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
+import type { ProductTest } from '../plan/image-plan.ts';
 import { BoundedText } from './bounded-text.ts';
 import { lastLines } from './build-log.ts';
 import { findTool } from './host-commands.ts';
-import type { ProductTest } from './plan.ts';
 import type { Sandbox } from './sandbox.ts';
 import type { SandboxCommand } from './sandbox-command.ts';
 import type { RunningCommand } from './sandbox-run.ts';

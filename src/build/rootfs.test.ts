@@ -6,11 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../../test/fixtures/build.ts';
 import { entry } from '../../test/fixtures/tar.ts';
 import { writeLayer } from '../oci/layer.ts';
+import type { LayerPin } from '../plan/pin.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { disposable } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
 import { ChainListing } from './chain-listing.ts';
-import type { LayerPin } from './plan.ts';
 import { prepareRoots, trimRoots } from './rootfs.ts';
 import { openSandbox } from './sandbox.ts';
 

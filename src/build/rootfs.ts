@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { FREE_SHARE_MIN } from '../oci/content.ts';
 import { LAYER_READING } from '../oci/layer-limits.ts';
 import { uncompressed } from '../oci/layer-listing.ts';
+import type { LayerPin } from '../plan/pin.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { readTar } from '../tar/read.ts';
 import { writeTar } from '../tar/write.ts';
@@ -15,7 +16,6 @@ import { asOwner, CommandFailed, inNewNamespace, runCommand } from './host-comma
 import { imageFileBytes } from './image-file.ts';
 import { overlayEntries } from './layer-entries.ts';
 import { endOrphans } from './orphans.ts';
-import type { LayerPin } from './plan.ts';
 import { hostToolCommand } from './sandbox-command.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sandboxMode } from '../../test/fixtures/build.ts';
 import { openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../test/redis-builds.ts';
-import type { ProductTest } from './plan.ts';
+import type { ProductTest } from '../plan/image-plan.ts';
 import { retryPauseMs, verify } from './verify.ts';
 
 test('a test is tried again soon at first, and ever less often up to a limit', () => {

@@ -4,12 +4,14 @@ import type { ContentStore } from '../oci/content.ts';
 import type { ImageConfig, Manifest } from '../oci/descriptor.ts';
 import { readImageConfig } from '../oci/image-config.ts';
 import { readManifest } from '../oci/stored-manifest.ts';
+import { type Artifact, type Root, soleRoot } from '../plan/artifact.ts';
+import type { ImagePlan, ProductTest } from '../plan/image-plan.ts';
+import type { LayerPin } from '../plan/pin.ts';
 import { disposable } from './application-layer.ts';
 import { BuildError } from './build-error.ts';
 import { type LogSink, lastLines, openBuildLog } from './build-log.ts';
 import { readEnvironment } from './image-config.ts';
 import { imageFault } from './image-fault.ts';
-import type { Artifact, BuildPlan, LayerPin, ProductTest } from './plan.ts';
 import { type Attempt, attemptTest, type Started } from './product-test.ts';
 import { prepareRoots } from './rootfs.ts';
 import { openSandbox } from './sandbox.ts';
@@ -50,7 +52,7 @@ const MARGIN_MS = 30_000;
  * Runs the tests of a plan one after the other, each again and again until it passes or its time is over. A failing test is an answer,
  * not an exception; throws BuildError only where there is no sandbox to run them in.
  */
-export async function verify(plan: BuildPlan, artifact: Artifact, options: VerifyOptions): Promise<TestReport> {
+export async function verify(plan: ImagePlan, artifact: Artifact, options: VerifyOptions): Promise<TestReport> {
   const { workspace, signal } = options;
   const image = await readImage(workspace, artifact);
   const roots = await prepareRoots(workspace, image.layers, { step: STEP, signal });
@@ -81,9 +83,7 @@ async function readImage(
   { content }: Workspace,
   artifact: Artifact,
 ): Promise<{ config: ImageConfig; layers: LayerPin[] }> {
-  const [image] = artifact.manifests;
-  if (image === undefined) throw new RangeError('an artifact has at least one manifest');
-  const { manifest, config } = await readDocuments(content, image);
+  const { manifest, config } = await readDocuments(content, soleRoot(artifact));
   const layers = manifest.layers.map((descriptor, index) => ({
     descriptor,
     diff_id: config.rootfs.diff_ids[index] ?? descriptor.digest,
@@ -93,11 +93,12 @@ async function readImage(
 
 async function readDocuments(
   content: ContentStore,
-  image: Artifact['manifests'][number],
+  { parts: [image], content: { digest } }: Root,
 ): Promise<{ manifest: Manifest; config: ImageConfig }> {
+  if (image === undefined) throw new RangeError('The root of an artifact has at least one part');
   try {
     const manifest = await readManifest(content, image.manifest);
-    return { manifest, config: await readImageConfig(content, image.config.digest) };
+    return { manifest, config: await readImageConfig(content, digest) };
   } catch (error) {
     const reason = imageFault(error);
     if (reason === undefined) throw error;
@@ -105,7 +106,7 @@ async function readDocuments(
   }
 }
 
-function serviceCommand(plan: BuildPlan, image: ImageConfig): SandboxCommand {
+function serviceCommand(plan: ImagePlan, image: ImageConfig): SandboxCommand {
   const { Entrypoint, Cmd, WorkingDir } = image.config ?? {};
   const { uid, gid } = plan.image.user;
   return {

@@ -4,6 +4,7 @@ import type { Digest, RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
+import { type BasePin, readBasePin } from '../plan/pin.ts';
 import type { Inspection } from './base-image-health.ts';
 import { addUses } from './content-uses.ts';
 import { enqueueReady } from './pipeline-edges.ts';
@@ -93,8 +94,7 @@ export async function listFollowedBaseImages(
 export type BaseImageVersion = {
   base_image_id: string;
   digest: Digest;
-  /** A BasePin of src/build/plan.ts. */
-  pin: unknown;
+  pin: BasePin;
   /** Everything the pin names, kept from here on. */
   contents: Digest[];
 };
@@ -177,8 +177,8 @@ async function releaseWaiting(tx: Transaction, baseImageId: string): Promise<voi
   );
 }
 
-/** The BasePin that plans take of a base image; undefined while it has no version. */
-export async function findNewestPin(db: Database, baseImageId: string): Promise<unknown> {
+/** The pin that plans take of a base image; undefined while it has no version. Throws StoredValueError. */
+export async function findNewestPin(db: Database, baseImageId: string): Promise<BasePin | undefined> {
   const newest = await db
     .selectFrom('base_image_versions')
     .select('pin')
@@ -186,7 +186,7 @@ export async function findNewestPin(db: Database, baseImageId: string): Promise<
     .orderBy('recorded_at', 'desc')
     .limit(1)
     .executeTakeFirst();
-  return newest?.pin;
+  return newest && readBasePin(newest.pin, baseImageId);
 }
 
 /** Before the pipelines that wait for it. */

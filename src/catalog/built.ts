@@ -3,6 +3,8 @@ import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
+import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
+import { readStoredLayer, type StoredLayer } from '../plan/built-layer.ts';
 import { addUses } from './content-uses.ts';
 
 /** What no build wanted for so long is made anew, in seconds, should one want it again. What was released keeps its own content. */
@@ -14,8 +16,8 @@ const NOTED_DAYS = 1;
 /** Forgotten in one transaction: short enough that no build waits for it. */
 const BATCH_COUNT = 500;
 
-/** The Artifact that an equal plan made, which then is kept for another while; undefined when none did. */
-export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<unknown> {
+/** The artifact that an equal plan made, which then is kept for another while; undefined when none did. Throws StoredValueError. */
+export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<Artifact | undefined> {
   // By a statement of its own, which waits for a sweep that is taking the row; the next one sees what is left.
   await sql`
     update artifacts set used_at = now()
@@ -25,13 +27,13 @@ export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<
     .select('artifact')
     .where('plan_digest', '=', planDigest)
     .executeTakeFirst();
-  return row?.artifact;
+  return row && readStoredArtifact(row.artifact, `of plan ${planDigest}`);
 }
 
 /** Remembers an artifact by its plan; the first one stays. */
 export async function recordArtifact(
   tx: Transaction,
-  built: { plan_digest: Digest; artifact: unknown; contents: Digest[] },
+  built: { plan_digest: Digest; artifact: Artifact; contents: Digest[] },
 ): Promise<void> {
   await tx
     .insertInto('artifacts')
@@ -41,19 +43,19 @@ export async function recordArtifact(
   await addUses(tx, { kind: 'artifact', id: built.plan_digest }, built.contents);
 }
 
-/** The BuiltLayer of that key, which then is kept for another while; undefined when there is none. */
-export async function useBuiltLayer(tx: Transaction, key: string): Promise<unknown> {
+/** The layer of that key, which then is kept for another while; undefined when there is none. Throws StoredValueError. */
+export async function useBuiltLayer(tx: Transaction, key: string): Promise<StoredLayer | undefined> {
   await sql`
     update built_layers set used_at = now()
     where key = ${key} and used_at < now() - make_interval(days => ${NOTED_DAYS})`.execute(tx);
   const row = await tx.selectFrom('built_layers').select('layer').where('key', '=', key).executeTakeFirst();
-  return row?.layer;
+  return row && readStoredLayer(row.layer, key);
 }
 
 /** Remembers a layer; the first one stays. `contents` are the blob and its listing. */
 export async function recordBuiltLayer(
   tx: Transaction,
-  built: { key: string; layer: unknown; contents: Digest[] },
+  built: { key: string; layer: StoredLayer; contents: Digest[] },
 ): Promise<void> {
   await tx
     .insertInto('built_layers')

@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { UploadedArchive } from '../contract/endpoint.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
-import type { Digest } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
+import { contentsOfInspection, readStoredInspection } from '../plan/inspection.ts';
 import { allowFiles } from './catalog-files.ts';
 import { addUses } from './content-uses.ts';
 import { CatalogError, notFound, refuse, type Violation } from './errors.ts';
@@ -167,6 +167,7 @@ async function insertVersion(
   options: { carried: CarriedCustomization; catalog_id: string; file: UploadedArchive },
 ): Promise<void> {
   const { carried, file } = options;
+  const inspection = readStoredInspection(file.inspection, file.digest);
   await tx
     .insertInto('customization_versions')
     .values({
@@ -175,24 +176,17 @@ async function insertVersion(
       digest: file.digest,
       size_bytes: file.size_bytes,
       filename: file.filename,
-      inspection: json(file.inspection),
+      inspection: json(inspection),
       created_by: principal.name,
     })
     .execute();
   await addUses(tx, { kind: 'customization', id: carried.customization_id }, [
     file.digest,
-    ...digestsIn(file.inspection),
+    ...contentsOfInspection(inspection),
   ]);
   await allowFiles(tx, options.catalog_id, [
     { digest: file.digest, size: file.size_bytes, mime_type: ARCHIVE_MIME_TYPE, filename: file.filename },
   ]);
-}
-
-/** The listing of the archive is content beside it, named in the inspection. */
-function digestsIn(inspection: Record<string, unknown>): Digest[] {
-  return Object.values(inspection).filter(
-    (value): value is Digest => typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value),
-  );
 }
 
 async function judgeFilter(

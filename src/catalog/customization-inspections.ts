@@ -2,17 +2,18 @@
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { readStoredInspection, type StoredInspection } from '../plan/inspection.ts';
 
-/** The archive's digest and what its inspection found, for each version that is known. One statement. */
+/** What the inspection of each known version found, by the digest of the archive, which is what a plan pins. One statement. Throws StoredValueError. */
 export async function findStoredInspections(
   db: Database,
   versions: readonly { id: string; version: number }[],
-): Promise<{ digest: Digest; inspection: unknown }[]> {
+): Promise<Map<Digest, StoredInspection>> {
   const found = await sql<{ digest: Digest; inspection: unknown }>`
     select v.digest, v.inspection from customization_versions v
     join unnest(${versions.map(({ id }) => id)}::uuid[], ${versions.map(({ version }) => version)}::integer[])
       as wanted (id, version) on wanted.id = v.customization_id and wanted.version = v.version`.execute(db);
-  return found.rows;
+  return new Map(found.rows.map(({ digest, inspection }) => [digest, readStoredInspection(inspection, digest)]));
 }
 
 /** The names of those customizations that have one, by id. One statement. */

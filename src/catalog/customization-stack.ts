@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { readStoredInspection, type StoredInspection } from '../plan/inspection.ts';
 
 export type StackedCustomization = {
   id: string;
@@ -10,8 +11,7 @@ export type StackedCustomization = {
   digest: Digest;
   size_bytes: number;
   filename: string;
-  /** The stored inspection of src/customization. */
-  inspection: unknown;
+  inspection: StoredInspection;
   /** The newest time in the archive, in seconds since 1970; that of the upload for versions from before this was kept. */
   epoch: number;
 };
@@ -23,12 +23,15 @@ export type CustomizationStack = {
   left_out: { id: string; version: number }[];
 };
 
-type StackRow = { id: string; current: number; taken: number | null } & Omit<StackedCustomization, 'id' | 'version'>;
+type StackRow = { id: string; current: number; taken: number | null; inspection: unknown } & Omit<
+  StackedCustomization,
+  'id' | 'version' | 'inspection'
+>;
 
 /**
  * The stack of a pipeline's application. Each customization is taken at its current version, unless that broke this
  * application and the pipeline is not the one that tries it: then at the last version that was released on it, or not at
- * all. One statement.
+ * all. One statement. Throws StoredValueError.
  */
 export async function findCustomizationStack(db: Database, pipelineId: string): Promise<CustomizationStack> {
   const found = await sql<StackRow>`
@@ -60,7 +63,9 @@ export async function findCustomizationStack(db: Database, pipelineId: string): 
     order by chosen.rank, chosen.created_at, chosen.id`.execute(db);
   return {
     customizations: found.rows.flatMap(({ current: _, taken, ...row }) =>
-      taken === null ? [] : [{ ...row, version: taken }],
+      taken === null
+        ? []
+        : [{ ...row, version: taken, inspection: readStoredInspection(row.inspection, `${row.id} v${taken}`) }],
     ),
     left_out: found.rows
       .filter((row) => row.taken !== row.current)

@@ -1,6 +1,8 @@
 // The library as rows, what goes from it, and the rows that are there before anybody asks; each written twice.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, library, nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { sampleArtifact, sampleLayer, samplePin } from '../../test/stored-values.ts';
 import { findFollowedBaseImage, listFollowedBaseImages, recordBaseImageVersion } from './base-image-versions.ts';
 import {
   ensureDefaultCatalog,
@@ -109,7 +111,7 @@ test('a base image is followed by digest, forth and back', async () => {
   expect(await house.baseMoves('a')).toBe('MOVED');
   expect(await findFollowedBaseImage(house.db, house.base)).toMatchObject({ newest_digest: digestOf('a') });
   expect(await listFollowedBaseImages(house.db)).toHaveLength(2);
-  const nothing = { base_image_id: nobody(), digest: digestOf('a'), pin: {}, contents: [] };
+  const nothing = { base_image_id: nobody(), digest: digestOf('a'), pin: samplePin(), contents: [] };
   expect(await house.write((tx) => recordBaseImageVersion(tx, nothing))).toBe('DELETED');
 });
 
@@ -117,11 +119,11 @@ test('what was built is remembered, the first one staying', async () => {
   const plan_digest = digestOf('plan');
   expect(await house.write((tx) => useArtifact(tx, plan_digest))).toBeUndefined();
   for (const made of ['first', 'second']) {
-    await house.write((tx) => recordArtifact(tx, { plan_digest, artifact: { made }, contents: [] }));
-    await house.write((tx) => recordBuiltLayer(tx, { key: 'key', layer: { made }, contents: [] }));
+    await house.write((tx) => recordArtifact(tx, { plan_digest, artifact: sampleArtifact(made), contents: [] }));
+    await house.write((tx) => recordBuiltLayer(tx, { key: 'key', layer: sampleLayer(made), contents: [] }));
   }
-  expect(await house.write((tx) => useArtifact(tx, plan_digest))).toEqual({ made: 'first' });
-  expect(await house.write((tx) => useBuiltLayer(tx, 'key'))).toEqual({ made: 'first' });
+  expect(await house.write((tx) => useArtifact(tx, plan_digest))).toEqual(sampleArtifact('first'));
+  expect(await house.write((tx) => useBuiltLayer(tx, 'key'))).toEqual(sampleLayer('first'));
   const place = { registry_id: house.acme.registry_id, repository: 'containers/redis' };
   const blobs = [digestOf('x'), digestOf('y')];
   await house.write((tx) => recordRegistryBlobs(tx, place, [...blobs, ...blobs]));

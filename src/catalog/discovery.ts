@@ -1,30 +1,16 @@
 // The product library and what its resolvers found, as rows, and the pipelines that a moved version or recipe makes necessary.
 import { sql } from 'kysely';
-import type { Digest, PackagingType, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
+import type { Digest, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
+import type { Recipe } from '../plan/recipe.ts';
 import { addUses } from './content-uses.ts';
 import { type PackageOffer, recordOffers } from './locked-packages.ts';
 import { createWave } from './waves.ts';
 
-/** What the rows need of a recipe; a Recipe of src/recipes fits and is kept whole. */
-export type RecipeFacts = {
-  key: string;
-  name: string;
-  description: string;
-  long_display_name: string;
-  disclaimer: string;
-  category: string;
-  licenses: readonly { key: string }[];
-  home_url?: string;
-  packaging_types: readonly PackagingType[];
-  /** `end_of_life` is a date: 2028-06-30. */
-  life_cycle?: readonly { branch: string; end_of_life: string }[];
-};
-
 export type DiscoveredProduct = {
-  recipe: RecipeFacts;
+  recipe: Recipe;
   recipe_digest: Digest;
   /** The recipe's files, kept as long as the product is. */
   contents: Digest[];
@@ -127,7 +113,7 @@ async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promi
     licenses: recipe.licenses.map(({ key }) => key),
     home_url: recipe.home_url ?? null,
     status: 'ACTIVE' as const,
-    recipe: json<unknown>(recipe),
+    recipe: json(recipe),
     recipe_digest: product.recipe_digest,
   };
   if (!known) {
@@ -147,7 +133,7 @@ async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promi
   return known !== undefined && known.recipe_digest !== product.recipe_digest;
 }
 
-type RecordedVersion = { recipe: RecipeFacts; operating_system_id: string; version: DiscoveredVersion };
+type RecordedVersion = { recipe: Recipe; operating_system_id: string; version: DiscoveredVersion };
 
 /** Writes the branch, its offerings and the version; answers why applications must be built again, if they must. */
 async function recordVersion(
@@ -187,7 +173,7 @@ async function recordVersion(
 
 async function recordBranch(
   tx: Transaction,
-  { recipe, operating_system_id, branch }: { recipe: RecipeFacts; operating_system_id: string; branch: string },
+  { recipe, operating_system_id, branch }: { recipe: Recipe; operating_system_id: string; branch: string },
 ): Promise<void> {
   const end_of_life_at = recipe.life_cycle?.find((phase) => phase.branch === branch)?.end_of_life ?? null;
   await tx

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Digest, PipelineStatus, PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
+import { readTriggers } from '../plan/metadata-file.ts';
 
 /** A pipeline whose row, and whose application's row, this transaction holds. */
 export type LockedPipeline = {
@@ -35,13 +36,13 @@ export async function lockPipeline(tx: Transaction, pipelineId: string): Promise
     select from applications
     where id = (select application_id from pipelines where id = ${pipelineId})
     for no key update`.execute(tx);
-  const found = await sql<LockedPipeline>`
+  const found = await sql<Omit<LockedPipeline, 'triggers'> & { triggers: unknown }>`
     select id, organization_id, catalog_id, application_id, status, triggers, keep_pins, force, revision, plan_digest,
       base_digest, release_id, started_at
     from pipelines where id = ${pipelineId} for no key update`.execute(tx);
   const pipeline = found.rows[0];
   if (!pipeline) throw new Error(`There is no pipeline ${pipelineId}`);
-  return pipeline;
+  return { ...pipeline, triggers: readTriggers(pipeline.triggers, pipelineId) };
 }
 
 /** An application that lives, with what a wave needs of it. */

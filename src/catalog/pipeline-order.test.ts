@@ -1,7 +1,9 @@
 // The order in which a worker takes the steps of many pipelines: those under way first, a person's before a fleet's, no organization last.
+
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
+import { sampleArtifact } from '../../test/stored-values.ts';
 import { type Handlers, openQueue, type Queue } from '../db/queue-worker.ts';
 import { startPhase, succeedPhase } from './pipeline-steps.ts';
 import { cancelPipelines, createWave } from './waves.ts';
@@ -49,7 +51,7 @@ async function runAll(concurrency: number): Promise<string[]> {
     },
     async 'package-pipeline'({ pipeline_id }) {
       begin('package', pipeline_id);
-      await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: { a: 1 } }));
+      await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
     },
     async 'verify-pipeline'({ pipeline_id }) {
       begin('verify', pipeline_id);

@@ -1,6 +1,8 @@
 // Failed pipelines tried again: what the retry carries, what becomes of requests and customizations, and when it is refused.
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { sampleArtifact } from '../../test/stored-values.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
 import { createApplicationRequest, getApplicationRequest } from './application-requests.ts';
 import { getCustomization } from './customizations.ts';
@@ -42,7 +44,7 @@ const refused = (message: string) => ({ code: 'NOT_RETRYABLE', message: expect.s
 async function fail(pipeline_id: string, phase: PhaseType = 'PACKAGING'): Promise<void> {
   await catalog.plan(pipeline_id);
   if (phase === 'VERIFICATION') {
-    await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: { made: true } }));
+    await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
   }
   const cause = phase === 'VERIFICATION' ? 'TEST_ERROR' : 'BUILD_ERROR';
   await catalog.write((tx) => failPhase(tx, { pipeline_id, phase, cause, message: 'no' }));

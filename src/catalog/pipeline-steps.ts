@@ -6,6 +6,7 @@ import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { storableText } from '../db/storable-text.ts';
 import { json } from '../db/tables.ts';
+import type { Artifact } from '../plan/artifact.ts';
 import type { FailedPhase } from './broken-customizations.ts';
 import { markBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
@@ -37,7 +38,7 @@ export async function startPhase(tx: Transaction, step: { pipeline_id: string; p
 
 export type PlannedPipeline = {
   pipeline_id: string;
-  /** The BuildPlan as content. */
+  /** The Plan as content. */
   plan_digest: Digest;
   /** Upstream's, as the plan has it. */
   version: string;
@@ -94,8 +95,8 @@ export type FinishedPhase = {
   pipeline_id: string;
   /** DISTRIBUTION ends with `recordRelease`. */
   phase: 'PACKAGING' | 'VERIFICATION';
-  /** An Artifact of src/build/plan.ts; PACKAGING has one. */
-  artifact?: unknown;
+  /** PACKAGING has one. */
+  artifact?: Artifact;
   /** Files this phase left; they are added to those of earlier phases. */
   metadata?: MetadataFile[];
   /** What the artifact consists of, kept from here on. */

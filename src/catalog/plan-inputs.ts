@@ -13,6 +13,10 @@ import type {
   RegistryProvider,
 } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
+import { readMetadataFiles, readTriggers } from '../plan/metadata-file.ts';
+import { type BasePin, readBasePin } from '../plan/pin.ts';
+import { type Recipe, readStoredRecipe } from '../plan/recipe.ts';
 import { type CustomizationStack, findCustomizationStack } from './customization-stack.ts';
 
 export type PlanInputs = CustomizationStack & {
@@ -25,14 +29,13 @@ export type PlanInputs = CustomizationStack & {
   keep_pins: boolean;
   force: boolean;
   packaging_type: PackagingType;
-  /** `recipe` is a Recipe of src/recipes. */
-  product: { key: string; name: string; recipe: unknown; recipe_digest: Digest };
+  product: { key: string; name: string; recipe: Recipe; recipe_digest: Digest };
   branch: string;
   /** The newest that was discovered for this branch and operating system; absent before the first discovery. */
   version?: { version: string; purl: string };
   operating_system: { id: string; key: string; name: string; distro: string; version: string; codename: string };
-  /** `pin` is a BasePin of src/build; `newest` is absent while the base image has no version yet. */
-  base_image: { id: string; name: string; newest?: { digest: Digest; pin: unknown } };
+  /** `newest` is absent while the base image has no version yet. */
+  base_image: { id: string; name: string; newest?: { digest: Digest; pin: BasePin } };
   /** The plan of the failed pipeline that this one tries again, when that had one. */
   retried?: { plan_digest: Digest };
   /** The application's newest release of another pipeline. */
@@ -46,13 +49,19 @@ export type PlanInputs = CustomizationStack & {
   };
 };
 
-type InputsRow = Omit<PlanInputs, 'version' | 'retried' | 'previous' | 'customizations' | 'left_out'> & {
+type InputsRow = Omit<
+  PlanInputs,
+  'triggers' | 'product' | 'base_image' | 'version' | 'retried' | 'previous' | keyof CustomizationStack
+> & {
+  triggers: unknown;
+  product: Omit<PlanInputs['product'], 'recipe'> & { recipe: unknown };
+  base_image: { id: string; name: string; newest?: { digest: Digest; pin: unknown } };
   version: PlanInputs['version'] | null;
   retried: PlanInputs['retried'] | null;
   previous: PlanInputs['previous'] | null;
 };
 
-/** The inputs of a pipeline's plan as they stand; undefined when there is no such pipeline. Two statements. */
+/** The inputs of a pipeline's plan as they stand; undefined when there is no such pipeline. Two statements. Throws StoredValueError. */
 export async function findPlanInputs(db: Database, pipelineId: string): Promise<PlanInputs | undefined> {
   const found = await sql<InputsRow>`
     select l.id as pipeline_id, l.organization_id, l.catalog_id, l.application_id, l.triggers, l.keep_pins, l.force,
@@ -81,9 +90,13 @@ export async function findPlanInputs(db: Database, pipelineId: string): Promise<
     where l.id = ${pipelineId}`.execute(db);
   const row = found.rows[0];
   if (!row) return undefined;
-  const { version, retried, previous, ...inputs } = row;
+  const { version, retried, previous, triggers, product, base_image, ...inputs } = row;
+  const { newest, ...image } = base_image;
   return {
     ...inputs,
+    triggers: readTriggers(triggers, pipelineId),
+    product: { ...product, recipe: readStoredRecipe(product.recipe, product.key) },
+    base_image: { ...image, ...(newest && { newest: { ...newest, pin: readBasePin(newest.pin, image.id) } }) },
     ...(await findCustomizationStack(db, pipelineId)),
     ...(version && { version }),
     ...(retried && { retried }),
@@ -110,15 +123,17 @@ export type PipelineState = {
   revision: number | null;
   plan_digest: Digest | null;
   base_digest: Digest | null;
-  /** An Artifact of src/build. */
-  artifact: unknown;
+  artifact: Artifact | null;
   metadata: MetadataFile[];
   started_at: Date;
 };
 
-/** What a pipeline's later steps go on with; undefined when there is no such pipeline. One statement. */
+type StateRow = Omit<PipelineState, 'triggers' | 'artifact' | 'metadata'> &
+  Record<'triggers' | 'artifact' | 'metadata', unknown>;
+
+/** What a pipeline's later steps go on with; undefined when there is no such pipeline. One statement. Throws StoredValueError. */
 export async function findPipelineState(db: Database, pipelineId: string): Promise<PipelineState | undefined> {
-  const found = await sql<PipelineState>`
+  const found = await sql<StateRow>`
     select l.id as pipeline_id, l.organization_id, n.namespace, l.catalog_id, l.application_id, l.status,
       (select json_object_agg(s.type, s.status) from pipeline_phases s where s.pipeline_id = l.id) as phases,
       l.triggers, json_build_object('key', p.key, 'name', p.name) as product, a.branch, a.packaging_type,
@@ -131,7 +146,15 @@ export async function findPipelineState(db: Database, pipelineId: string): Promi
     join base_images b on b.id = a.base_image_id
     join operating_systems o on o.id = b.operating_system_id
     where l.id = ${pipelineId}`.execute(db);
-  return found.rows[0];
+  const row = found.rows[0];
+  return (
+    row && {
+      ...row,
+      triggers: readTriggers(row.triggers, pipelineId),
+      artifact: row.artifact === null ? null : readStoredArtifact(row.artifact, `of pipeline ${pipelineId}`),
+      metadata: readMetadataFiles(row.metadata, pipelineId),
+    }
+  );
 }
 
 /** A registry with what is needed to push to it. The secret is sealed for the registry's row. */

@@ -1,10 +1,12 @@
 // Why open pipelines wait: each cause appears with its thing, in the pipeline and in the request, and goes when it is over.
+
 import { randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { sampleArtifact } from '../../test/stored-values.ts';
 import { CatalogApplicationRequestPage } from '../contract/application-request.ts';
 import { PipelinesPage } from '../contract/pipeline.ts';
 import type { Waiting } from '../contract/waiting.ts';
@@ -154,7 +156,7 @@ test('a registry that is pushed to, from the moment at which its turn has come',
   for (const phase of ['PACKAGING', 'VERIFICATION'] as const) {
     await catalog.write((tx) => startPhase(tx, { pipeline_id, phase }));
     await catalog.write((tx) =>
-      succeedPhase(tx, { pipeline_id, phase, ...(phase === 'PACKAGING' && { artifact: {} }) }),
+      succeedPhase(tx, { pipeline_id, phase, ...(phase === 'PACKAGING' && { artifact: sampleArtifact() }) }),
     );
   }
   expect((await waits()).pipelines).toEqual([[expect.objectContaining({ cause: 'REGISTRY_AWAY', registry_id })]]);

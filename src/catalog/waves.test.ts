@@ -1,6 +1,8 @@
 // The pipeline machine: one at a time for an application; replaced, followed, released, failed, and everything twice.
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf, library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { sampleArtifact } from '../../test/stored-values.ts';
 import { createApplicationRequest } from './application-requests.ts';
 import { recordDiscovery } from './discovery.ts';
 import { failPhase, recordPlan, startPhase, succeedPhase } from './pipeline-steps.ts';
@@ -81,7 +83,7 @@ describe('with a base image', () => {
     expect(await house.waiting('plan-pipeline')).toEqual([id]);
     expect(await house.plan(id)).toMatchObject({ state: 'RUN', outcome: 'BUILD', version: '7.0.15' });
     expect(await house.waiting('package-pipeline')).toEqual([id]);
-    await house.write((tx) => succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: { a: 1 } }));
+    await house.write((tx) => succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: sampleArtifact('1') }));
     expect(await house.waiting('verify-pipeline')).toEqual([id]);
     expect(await start(id, 'VERIFICATION')).toBe('RUN');
     await house.write((tx) => succeedPhase(tx, { pipeline_id: id, phase: 'VERIFICATION' }));
@@ -95,16 +97,16 @@ describe('with a base image', () => {
     expect(await start(id)).toBe('RUN');
     expect((await house.plan(id, 'another')).outcome).toBe('ALREADY');
     await house.write((tx) =>
-      succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: { a: 1 }, metadata: [file('x')] }),
+      succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: sampleArtifact('1'), metadata: [file('x')] }),
     );
     expect(
       await house.write((tx) =>
-        succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: { a: 2 }, metadata: [file('y')] }),
+        succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: sampleArtifact('2'), metadata: [file('y')] }),
       ),
     ).toBe('DONE');
     expect(await start(id)).toBe('DONE');
     const state = await findPipelineState(house.db, id);
-    expect(state).toMatchObject({ artifact: { a: 1 }, metadata: [file('x')], namespace: 'acme' });
+    expect(state).toMatchObject({ artifact: sampleArtifact('1'), metadata: [file('x')], namespace: 'acme' });
     expect(await house.waiting('verify-pipeline')).toEqual([id]);
   });
 

@@ -1,8 +1,10 @@
 // The rules an archive's entries obey, one after the other, so that all that break one are told together.
+
+import { HOOK_NAMES } from '../plan/inspection.ts';
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import type { ListingEntry } from '../tar/listing-entry.ts';
 import { baseName, parentOf } from '../tar/path.ts';
-import { HOOK_NAMES, type HookName, ROOTFS } from './inspection.ts';
+import { type HookName, ROOTFS } from './inspection.ts';
 import { DECLARATION_BYTES_MAX, SCRIPT_BYTES_MAX } from './limits.ts';
 import { isMachinePath, nameProblem, targetProblem } from './names.ts';
 import type { Warnings } from './warnings.ts';

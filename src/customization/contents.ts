@@ -1,10 +1,12 @@
 // Judges what an archive says rather than how it is packed: its declaration, certificates and scripts, and how they go together.
+
+import { HOOK_NAMES } from '../plan/inspection.ts';
 import type { Listing } from '../tar/listing-entry.ts';
 import { DECLARATION, type Entries, hookOf, scriptTextProblem, type Taken } from './archive-rules.ts';
 import type { TrustedCertificate } from './certificates.ts';
 import { type Declaration, type NamedCertificates, NOTHING_DECLARED, readDeclaration } from './declaration.ts';
 import { fieldOf, type Violations } from './errors.ts';
-import { HOOK_NAMES, type Hook, type Inspection, ROOTFS } from './inspection.ts';
+import { type Hook, type Inspection, ROOTFS } from './inspection.ts';
 import { trustedCertificates } from './trusted-certificates.ts';
 import type { Warnings } from './warnings.ts';
 

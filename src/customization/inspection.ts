@@ -1,12 +1,11 @@
 // What an inspected archive is: everything about a customization but the bytes of its files.
 import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest } from '../contract/vocabulary.ts';
+import type { HOOK_NAMES } from '../plan/inspection.ts';
 import type { Listing } from '../tar/listing-entry.ts';
 import type { TrustedCertificate } from './certificates.ts';
 import type { Declaration } from './declaration.ts';
 
-/** When a script runs: around the installation of the packages, or when everything else is in place. */
-export const HOOK_NAMES = ['before-packages', 'after-packages', 'final'] as const;
 export type HookName = (typeof HOOK_NAMES)[number];
 
 export type Hook = {
@@ -37,9 +36,6 @@ export type Inspection = {
   /** How many warnings there are beside the listed ones. */
   more_warnings_count: number;
 };
-
-/** As it is kept with the customization's version: the listing is content. */
-export type StoredInspection = Omit<Inspection, 'listing'> & { listing: Digest };
 
 export const ROOTFS = 'rootfs/';
 

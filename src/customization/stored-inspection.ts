@@ -1,7 +1,9 @@
 // The way of an inspection into a row and back: the listing is content, for it may have 20,000 entries.
+
+import type { StoredInspection } from '../plan/inspection.ts';
 import { readListing, writeListing } from '../tar/listing.ts';
 import type { Listing } from '../tar/listing-entry.ts';
-import type { Inspection, StoredInspection } from './inspection.ts';
+import type { Inspection } from './inspection.ts';
 
 /** The listing as bytes for the content store. */
 export function listingBytes(inspection: Inspection): AsyncIterable<Uint8Array> {
@@ -15,5 +17,6 @@ export async function loadedInspection(
 ): Promise<Inspection> {
   const entries: Listing = [];
   for await (const entry of readListing(listing)) entries.push(entry);
-  return { ...stored, listing: entries };
+  // A build takes the time from the pin, which has one for older rows too.
+  return { ...stored, epoch: stored.epoch ?? 0, listing: entries };
 }

@@ -1,6 +1,8 @@
 // The rows about content: what uses it, what was made of it before, and the hosted registry's repositories.
 import type { Generated } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
+import type { Artifact } from '../plan/artifact.ts';
+import type { StoredLayer } from '../plan/built-layer.ts';
 import type { DefaultTime, Json, OptionalJson, OptionalTime } from './columns.ts';
 
 export type RevisionsTable = { registry_id: string; repository: string; version: string; next: number };
@@ -26,13 +28,11 @@ export type ContentUseKind =
 
 export type ContentUsesTable = { digest: Digest; kind: ContentUseKind; id: string };
 
-/** `layer` is a BuiltLayer of src/oci/layer.ts. */
-export type BuiltLayersTable = { key: string; layer: Json<unknown>; built_at: DefaultTime; used_at: DefaultTime };
+export type BuiltLayersTable = { key: string; layer: Json<StoredLayer>; built_at: DefaultTime; used_at: DefaultTime };
 
-/** `artifact` is an Artifact of src/build/plan.ts. */
 export type ArtifactsTable = {
   plan_digest: Digest;
-  artifact: Json<unknown>;
+  artifact: Json<Artifact>;
   built_at: DefaultTime;
   used_at: DefaultTime;
 };

@@ -11,6 +11,7 @@ import type {
   PipelineTrigger,
   WaveCause,
 } from '../contract/vocabulary.ts';
+import type { Artifact } from '../plan/artifact.ts';
 import type { DefaultJson, DefaultTime, Json, OptionalJson, OptionalTime } from './columns.ts';
 
 export type PipelinesTable = {
@@ -31,8 +32,7 @@ export type PipelinesTable = {
   force: Generated<boolean>;
   plan_digest: Digest | null;
   base_digest: Digest | null;
-  /** An Artifact of src/build/plan.ts. */
-  artifact: OptionalJson<unknown>;
+  artifact: OptionalJson<Artifact>;
   metadata: DefaultJson<MetadataFile[]>;
   release_id: string | null;
   /** The application's, kept by a trigger. */

@@ -2,6 +2,7 @@
 import type { Generated } from 'kysely';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { BaseImageStatus, Digest, RegistryProvider } from '../contract/vocabulary.ts';
+import type { BasePin } from '../plan/pin.ts';
 import type { DefaultTime, Json, OptionalJson, OptionalTime, Time } from './columns.ts';
 
 export type RegistriesTable = {
@@ -79,7 +80,6 @@ export type BaseImagesTable = {
 export type BaseImageVersionsTable = {
   base_image_id: string;
   digest: Digest;
-  /** A BasePin of src/build/plan.ts. */
-  pin: Json<unknown>;
+  pin: Json<BasePin>;
   recorded_at: DefaultTime;
 };

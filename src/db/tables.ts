@@ -14,6 +14,8 @@ import type {
   ProcessingStatus,
   RequestType,
 } from '../contract/vocabulary.ts';
+import type { StoredInspection } from '../plan/inspection.ts';
+import type { Recipe } from '../plan/recipe.ts';
 import type { AuditEventsTable } from './audit-tables.ts';
 import type { DefaultTime, Json, OptionalTime } from './columns.ts';
 import type {
@@ -108,8 +110,7 @@ type ProductsTable = {
   licenses: string[];
   home_url: string | null;
   status: Generated<CatalogItemStatus>;
-  /** A recipe of src/recipes. */
-  recipe: Json<unknown>;
+  recipe: Json<Recipe>;
   recipe_digest: Digest;
   created_at: DefaultTime;
   updated_at: DefaultTime;
@@ -226,8 +227,7 @@ type CustomizationVersionsTable = {
   digest: Digest;
   size_bytes: number;
   filename: string;
-  /** An Inspection of src/customization. */
-  inspection: Json<unknown>;
+  inspection: Json<StoredInspection>;
   created_at: DefaultTime;
   created_by: string;
 };

@@ -3,33 +3,35 @@ import { spdxFromDpkg } from '../attest/spdx.ts';
 import { BuildError } from '../build/build-error.ts';
 import { bytesOf } from '../build/image.ts';
 import { DPKG_STATUS_BYTES_MAX } from '../build/image-file-limits.ts';
-import type { Artifact, BuildPlan } from '../build/plan.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { PackageDatabaseError } from '../debian/package-database.ts';
 import { readContent } from '../oci/bounded-read.ts';
 import type { ContentStore } from '../oci/content.ts';
+import { type Artifact, soleRoot } from '../plan/artifact.ts';
+import type { ImagePlan } from '../plan/image-plan.ts';
 
 /** Puts the SBOM (SPDX 2.3) into content; no file for an image without dpkg. Throws BuildError for a database that cannot be read. */
 export async function writeImageSbom(
   content: ContentStore,
-  plan: BuildPlan,
+  plan: ImagePlan,
   artifact: Artifact,
 ): Promise<MetadataFile[]> {
-  if (artifact.packages === undefined) return [];
+  const [source] = artifact.component_sources;
+  if (source === undefined) return [];
   const tooLarge = () => refused(`it has more than ${DPKG_STATUS_BYTES_MAX / 1024 ** 2} MiB`);
-  const status = await readContent(content, artifact.packages, { sizeBytesMax: DPKG_STATUS_BYTES_MAX, tooLarge });
+  const status = await readContent(content, source.digest, { sizeBytesMax: DPKG_STATUS_BYTES_MAX, tooLarge });
   const bytes = Buffer.from(`${JSON.stringify(documentOf(status.toString('utf8'), plan, artifact), null, 2)}\n`);
   const { digest, size } = await content.put(bytesOf(bytes));
   return [{ digest, size, mime_type: 'spdx_sbom', filename: 'sbom.spdx.json' }];
 }
 
-function documentOf(status: string, plan: BuildPlan, artifact: Artifact): object {
+function documentOf(status: string, plan: ImagePlan, artifact: Artifact): object {
   const { product, operating_system, epoch } = plan;
   try {
     return spdxFromDpkg(status, {
       name: product.key,
       version: product.version,
-      digest: artifact.index.digest,
+      digest: soleRoot(artifact).descriptor.digest,
       created: new Date(epoch * 1000).toISOString(),
       operating_system,
       description: product.description,

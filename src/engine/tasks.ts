@@ -5,14 +5,17 @@ import type { DeclaredSystem } from '../build/base-system.ts';
 import { build } from '../build/build.ts';
 import type { LogSink } from '../build/build-log.ts';
 import type { LayerCache } from '../build/layer-cache.ts';
-import type { Artifact, BasePin, BuildPlan } from '../build/plan.ts';
 import { type TestReport, verify } from '../build/verify.ts';
 import type { Workspace } from '../build/workspace.ts';
 import type { Digest } from '../contract/vocabulary.ts';
-import type { Inspection, StoredInspection } from '../customization/inspection.ts';
+import type { Inspection } from '../customization/inspection.ts';
 import { loadedInspection } from '../customization/stored-inspection.ts';
 import type { ContentStore } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import type { Artifact } from '../plan/artifact.ts';
+import type { ImagePlan } from '../plan/image-plan.ts';
+import type { StoredInspection } from '../plan/inspection.ts';
+import type { BasePin } from '../plan/pin.ts';
 import { writeImageSbom } from './image-sbom.ts';
 
 export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerCache; signal: AbortSignal };
@@ -20,14 +23,14 @@ export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerC
 /** What each task is given and what it returns. All of it can be sent to another process. */
 export type EngineTasks = {
   /**
-   * Builds an image, with its SBOM among the artifact's metadata. `inspections` are those of the plan's customizations, by archive,
+   * Builds an image, with its SBOM among the artifact's reports. `inspections` are those of the plan's customizations, by archive,
    * and `names` theirs by id.
    */
   build: {
-    input: { plan: BuildPlan; inspections: Map<Digest, StoredInspection>; names: Map<string, string> };
+    input: { plan: ImagePlan; inspections: Map<Digest, StoredInspection>; names: Map<string, string> };
     output: Artifact;
   };
-  verify: { input: { plan: BuildPlan; artifact: Artifact }; output: TestReport };
+  verify: { input: { plan: ImagePlan; artifact: Artifact }; output: TestReport };
   'pin-base-image': {
     input: { root: Descriptor; image?: Descriptor; name: string; system: DeclaredSystem };
     output: BasePin;
@@ -48,7 +51,7 @@ export const engineTasks: { [T in EngineTask]: Run<T> } = {
     const loaded = await loadInspections(workspace.content, inspections);
     const artifact = await build(plan, { workspace, log, layers, signal, inspections: loaded, names });
     const sbom = await writeImageSbom(workspace.content, plan, artifact);
-    return { ...artifact, metadata: [...artifact.metadata, ...sbom] };
+    return { ...artifact, reports: [...artifact.reports, ...sbom] };
   },
   verify: ({ plan, artifact }, { workspace, log, signal }) => verify(plan, artifact, { workspace, log, signal }),
   'pin-base-image': (input, { workspace }) => pinBaseImage({ workspace, ...input }),

@@ -1,8 +1,10 @@
 // Images that nobody could start: whether a catalog releases them, who decides, and what a release says of itself.
+
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../../test/catalog.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { sampleArtifact } from '../../test/stored-values.ts';
 import { startPhase, succeedPhase } from '../catalog/pipeline-steps.ts';
 import { recordRelease } from '../catalog/record-release.ts';
 import { reserveRevision } from '../catalog/revisions.ts';
@@ -61,7 +63,7 @@ test('a release says whether it was verified', async () => {
   const [application = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);
   const { version, stack } = await catalog.plan(pipeline_id);
-  await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: { made: true } }));
+  await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
   await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION', skipped: true }));
   await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'DISTRIBUTION' }));
   const place = { registry_id: catalog.acme.registry_id, repository: 'acme/containers/debian-12/nginx' };

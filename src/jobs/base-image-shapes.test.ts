@@ -5,12 +5,12 @@ import { READ_SHAPES, REFUSED_SHAPES, ShapeRepository } from '../../test/base-sh
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { exclusiveBy, keyedLocks } from '../build/exclusive.ts';
 import { readImageFile } from '../build/image-file.ts';
-import type { BasePin } from '../build/plan.ts';
 import type { Workspace } from '../build/workspace.ts';
 import { findNewestPin } from '../catalog/base-image-versions.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { engineHere } from '../engine/engine.ts';
 import { openLog } from '../log.ts';
+import type { BasePin } from '../plan/pin.ts';
 import { followBaseImage } from './follow-base-image.ts';
 import { openRemotes } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';

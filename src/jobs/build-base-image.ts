@@ -1,7 +1,6 @@
 // Builds a base image of ours from the package archive when something in it moved, and publishes it in the hosted registry.
 import { BuildError } from '../build/build-error.ts';
 import { readPackageDatabase } from '../build/image-files.ts';
-import type { BasePin } from '../build/plan.ts';
 import {
   type FollowedBaseImage,
   findFollowedBaseImage,
@@ -14,13 +13,14 @@ import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact } from '../oci/copy.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseReference } from '../oci/reference.ts';
+import { type BasePin, contentsOfBase } from '../plan/pin.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { installedPackages } from '../recipes/dpkg-status.ts';
 import { hostedTarget } from '../registry/target.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { openPhaseLog } from './phase.ts';
-import { contentsOfBase, listMissing } from './plan-contents.ts';
+import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
 import { waitForRoom, withRoom } from './room.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -80,7 +80,7 @@ async function builtOnce<T>({ pool }: WorkerResources, id: string, act: () => Pr
 async function buildUnlessCurrent(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal) {
   const archive = await resources.archives.open(image.operating_system);
   await archive.apt.update({ olderThanMs: INDEX_FRESH_MS, signal });
-  const pin = (await findNewestPin(resources.db, image.id)) as BasePin | undefined;
+  const pin = await findNewestPin(resources.db, image.id);
   const isCurrent = pin !== undefined && !(await hasMoved(resources, archive, pin));
   return isCurrent ? undefined : await buildAndPublish(resources, image, { archive, signal });
 }

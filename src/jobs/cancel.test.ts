@@ -1,13 +1,14 @@
 // Pipelines that are cancelled while a step of theirs runs: the step ends within 2 s, and nothing of it is recorded.
+
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { programsLayer, sandboxMode, testWorkspace } from '../../test/fixtures/build.ts';
 import { until } from '../../test/house.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
+import { imageArtifact, sampleArtifact, samplePlan } from '../../test/stored-values.ts';
 import { hostPlatform } from '../build/base-image.ts';
 import { writeImage } from '../build/image.ts';
-import type { Artifact, BuildPlan } from '../build/plan.ts';
 import { createApplicationRequest } from '../catalog/application-requests.ts';
 import { deleteCustomization } from '../catalog/customization-changes.ts';
 import { recordPlan, startPhase, succeedPhase } from '../catalog/pipeline-steps.ts';
@@ -17,6 +18,7 @@ import { type Handlers, type JobContext, openQueue, type Queue } from '../db/que
 import { engineHere } from '../engine/engine.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { memoryContent } from '../oci/memory.ts';
+import type { Artifact } from '../plan/artifact.ts';
 import { runPhase } from './phase.ts';
 import { writePlan } from './plan-contents.ts';
 import { handlersOf } from './tasks.ts';
@@ -162,7 +164,7 @@ describe('a step under way', () => {
 async function package_(pipeline_id: string): Promise<void> {
   await house.plan(pipeline_id);
   await house.clearJobs();
-  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: { made: true } }));
+  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
 }
 
 /** Runs and cancels a pipeline of another application. */
@@ -207,18 +209,16 @@ type Packaged = { plan_digest: Digest; artifact: Artifact };
 /** An image whose service and whose test sleep for so long. */
 async function sleepingImage(content: ContentStore, seconds: string): Promise<Packaged> {
   const layer = await programsLayer(content);
-  const { index, platform, ...image } = await writeImage(content, {
+  const image = await writeImage(content, {
     platform: hostPlatform(),
     layers: [{ ...layer, created_by: 'test' }],
     config: { Entrypoint: ['sleep', seconds] },
     epoch: 1_760_000_000,
   });
-  const plan = {
-    image: { user: { name: 'app', uid: 1001, gid: 0, home: '/' } },
+  const plan = samplePlan({
     tests: [{ name: 'waits', kind: 'exec', command: ['sleep', seconds], timeout_seconds: 600 }],
-  } as unknown as BuildPlan;
-  const manifests = [{ platform, ...image, layers: [layer.descriptor] }];
-  return { plan_digest: await writePlan(content, plan), artifact: { index, manifests, metadata: [] } };
+  });
+  return { plan_digest: await writePlan(content, plan), artifact: imageArtifact(image, [layer.descriptor]) };
 }
 
 /** Records the plan and the artifact as the jobs before verification do. */

@@ -1,18 +1,17 @@
 // What a trigger document says of customizations beside their versions: their names, and what was warned of.
 import type { CustomizationFacts } from '../attest/trigger-info.ts';
-import type { BuildPlan } from '../build/plan.ts';
-import { findCustomizationNames } from '../catalog/customization-inspections.ts';
+import { findCustomizationNames, findStoredInspections } from '../catalog/customization-inspections.ts';
 import type { Database } from '../db/database.ts';
-import { findInspections } from './inspections.ts';
+import type { Plan } from '../plan/plan.ts';
 
 /** Names of the customizations of both plans, warnings of those of the first. Two statements. */
 export async function findCustomizationFacts(
   db: Database,
-  plan: BuildPlan,
-  previous: BuildPlan | undefined,
+  plan: Plan,
+  previous: Plan | undefined,
 ): Promise<CustomizationFacts> {
   const ids = [...plan.customizations, ...(previous?.customizations ?? [])].map(({ id }) => id);
-  const inspections = await findInspections(db, plan);
+  const inspections = await findStoredInspections(db, plan.customizations);
   const warnings = plan.customizations.flatMap(({ id, digest }) => {
     const inspection = inspections.get(digest);
     return inspection === undefined ? [] : [[id, inspection] as const];

@@ -1,7 +1,6 @@
 // Pushes a verified artifact to every registry of its application and records the release: the third phase.
 import { Readable } from 'node:stream';
 import { triggerInfo } from '../attest/trigger-info.ts';
-import type { Artifact, BuildPlan } from '../build/plan.ts';
 import { findRegistryBlobs, recordRegistryBlobs } from '../catalog/built.ts';
 import { beginDistribution, type DistributionTrouble, endDistribution } from '../catalog/distributions.ts';
 import {
@@ -25,10 +24,12 @@ import { copyArtifact, readBack } from '../oci/copy.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
 import type { Target } from '../oci/target.ts';
 import { explainRefusal, explainTrouble, isDenied } from '../oci/trouble.ts';
+import { type Artifact, blobsOf, contentsOfArtifact, type Root, rootFor } from '../plan/artifact.ts';
+import type { Plan } from '../plan/plan.ts';
 import { findCustomizationFacts } from './customization-facts.ts';
 import { readHeldPlan } from './held-artifact.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
-import { contentsOfArtifact, contentsOfPlan, findPlan } from './plan-contents.ts';
+import { contentsOfPlan, findPlan } from './plan-contents.ts';
 import { attachReports } from './referrer-reports.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import { immutableTag, rollingTags } from './tags.ts';
@@ -91,7 +92,7 @@ export async function distributePipeline(
 
 type Attempt = {
   state: PipelineState;
-  plan: BuildPlan;
+  plan: Plan;
   artifact: Artifact;
   places: Place[];
   /** Some registry has the release under this pipeline's revision, which is not given up any more. */
@@ -117,7 +118,7 @@ async function openAttempt(
       { registry, repository, target: abortableTarget(openRegistryTarget(resources, registry, repository), signal) },
     ];
   });
-  const artifact = state.artifact as Artifact;
+  const { artifact } = state;
   const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
   return { state, plan, artifact, places, isReleased: begun.isReleased, signal };
 }
@@ -206,7 +207,7 @@ async function reserveTag(
       asked.map((place) =>
         tried(place, async () => {
           const found = await place.target.resolve(tag);
-          if (found !== undefined && found.digest !== artifact.index.digest) {
+          if (found !== undefined && found.digest !== rootFor(artifact, place.registry.id).descriptor.digest) {
             if (isReleased)
               throw new TagTaken(`${place.registry.url}/${place.repository}:${tag} names another artifact.`);
             taken.add(place);
@@ -245,18 +246,18 @@ async function push(
   { registry, repository, target }: Place,
   { artifact, tag, state }: Releasing,
 ): Promise<void> {
-  const blobs = artifact.manifests.flatMap(({ config, layers }) => [config, ...layers]);
-  const digests = blobs.map((blob) => blob.digest);
+  const root = rootFor(artifact, registry.id);
+  const digests = blobsOf(root);
   const known = registry.hosted ? new Map<Digest, string>() : await findRegistryBlobs(db, registry.id, digests);
   const mountFrom = (digest: Digest) => known.get(digest);
-  await copyArtifact(contentTarget(content), target, artifact.index, {
+  await copyArtifact(contentTarget(content), target, root.descriptor, {
     tags: [tag],
     mountFrom,
     uploads: remotes.uploads,
   });
-  await attachReports(content, target, { artifact, files: state.metadata });
+  await attachReports(content, target, { subject: root.descriptor, files: state.metadata });
   // A registry that lost or changed what it was given has not taken it.
-  await readBack(target, artifact.index, [tag]);
+  await readBack(target, root.descriptor, [tag]);
   if (!registry.hosted) {
     await inTransaction(db, (tx) => recordRegistryBlobs(tx, { registry_id: registry.id, repository }, digests));
   }
@@ -273,9 +274,10 @@ async function moveTags(
   const tags = rollingTags({ version, operating_system: plan.operating_system, revision, others });
   if (tags.length === 0) return;
   // The hosted registry sets all of them at once.
-  if (registry.hosted) await copyArtifact(contentTarget(content), target, artifact.index, { tags: [tag, ...tags] });
-  else for (const moving of tags) await target.tag(artifact.index, moving);
-  await readBack(target, artifact.index, tags);
+  const { descriptor } = rootFor(artifact, registry.id);
+  if (registry.hosted) await copyArtifact(contentTarget(content), target, descriptor, { tags: [tag, ...tags] });
+  else for (const moving of tags) await target.tag(descriptor, moving);
+  await readBack(target, descriptor, tags);
 }
 
 async function record({ db }: WorkerResources, place: Place, releasing: Releasing): Promise<void> {
@@ -284,7 +286,7 @@ async function record({ db }: WorkerResources, place: Place, releasing: Releasin
     addReleases(tx, {
       pipeline_id: state.pipeline_id,
       pushed: [pushedArtifact(place, releasing)],
-      metadata: platformFiles(artifact, [...state.metadata, trigger]),
+      metadata: platformFiles(rootFor(artifact, place.registry.id), [...state.metadata, trigger]),
       customizations: plan.customizations.map(({ id, version }) => ({ id, version })),
       contents: [...contentsOfPlan(plan), ...contentsOfArtifact(artifact)],
       packages: [...plan.packages, ...plan.customizations.flatMap((one) => one.packages)],
@@ -299,15 +301,14 @@ function repositoryOf({ registry, repository }: Place): { registry_id: string; f
 function pushedArtifact(place: Place, { artifact, tag }: Releasing): PushedArtifact {
   const { registry_id, full } = repositoryOf(place);
   const at = full.lastIndexOf('/');
-  const config = artifact.manifests[0]?.config;
-  if (!config) throw new Error('An artifact has at least one manifest');
+  const { content, descriptor } = rootFor(artifact, registry_id);
   return {
     registry_id,
     repository: full.slice(0, at),
     artifact_name: full.slice(at + 1),
     artifact_version: tag,
-    content_digest: config.digest,
-    repo_digest: artifact.index.digest,
+    content_digest: content.digest,
+    repo_digest: descriptor.digest,
   };
 }
 
@@ -339,10 +340,10 @@ async function writeTriggerInfo(
   return { digest, size, mime_type: 'trigger_info', filename: 'result.json' };
 }
 
-/** One platform is built: everything is about it. */
-function platformFiles(artifact: Artifact, files: MetadataFile[]): PlatformFiles[] {
-  return artifact.manifests.map(({ platform }) => ({
-    platform: { os_family: platform.os, architecture: platform.architecture },
+/** Each platform of an artifact has the same files: one is built, or the artifact is bound to none. */
+function platformFiles({ parts }: Root, files: MetadataFile[]): PlatformFiles[] {
+  return parts.map(({ platform }) => ({
+    ...(platform && { platform: { os_family: platform.os, architecture: platform.architecture } }),
     files,
   }));
 }

@@ -19,8 +19,8 @@ import { engineHere } from '../engine/engine.ts';
 import { openLog } from '../log.ts';
 import { MEDIA_TYPES } from '../oci/descriptor.ts';
 import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
+import { contentsOfBase } from '../plan/pin.ts';
 import { followBaseImage } from './follow-base-image.ts';
-import { contentsOfBase } from './plan-contents.ts';
 import { openRemotes } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 

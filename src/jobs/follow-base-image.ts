@@ -3,7 +3,6 @@ import { hostPlatform } from '../build/base-image.ts';
 import { INSPECTOR_VERSION, judgeLayers, noImageFor } from '../build/base-image-pin.ts';
 import { BuildError } from '../build/build-error.ts';
 import { imageFault } from '../build/image-fault.ts';
-import type { BasePin } from '../build/plan.ts';
 import { recordInspection } from '../catalog/base-image-health.ts';
 import {
   type FollowedBaseImage,
@@ -25,8 +24,9 @@ import { isIndex } from '../oci/manifest.ts';
 import { findPlatformImage, type PlatformImage } from '../oci/platform-image.ts';
 import { parseReference } from '../oci/reference.ts';
 import type { Source } from '../oci/target.ts';
+import { type BasePin, contentsOfBase } from '../plan/pin.ts';
 import { explainedSource } from './explained-source.ts';
-import { contentsOfBase, listMissing } from './plan-contents.ts';
+import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import { withRoom } from './room.ts';
@@ -90,8 +90,8 @@ const PIN_LOCK = 'pin a base image';
 
 /** Content of a version that is known may be lost: a folder that is older than the database. */
 async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseImage): Promise<boolean> {
-  const pin = (await findNewestPin(db, id)) as BasePin;
-  return (await listMissing(content, contentsOfBase(pin))).length === 0;
+  const pin = await findNewestPin(db, id);
+  return pin !== undefined && (await listMissing(content, contentsOfBase(pin))).length === 0;
 }
 
 async function lookAt(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal): Promise<Look> {

@@ -1,12 +1,14 @@
 // What a pipeline built, as its later steps find it.
-import type { Artifact, BuildPlan } from '../build/plan.ts';
+
 import type { Digest } from '../contract/vocabulary.ts';
 import type { ContentStore } from '../oci/content.ts';
+import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
+import type { Plan } from '../plan/plan.ts';
 import { PhaseFailed } from './phase.ts';
-import { contentsOfArtifact, findPlan, listMissing } from './plan-contents.ts';
+import { findPlan, listMissing } from './plan-contents.ts';
 
 /** The plan, once everything of the artifact is held too. Throws PhaseFailed: a step that is over is not done again, a retry does it. */
-export async function readHeldPlan(content: ContentStore, digest: Digest, artifact: Artifact): Promise<BuildPlan> {
+export async function readHeldPlan(content: ContentStore, digest: Digest, artifact: Artifact): Promise<Plan> {
   const plan = await findPlan(content, digest);
   const missing = plan ? (await listMissing(content, contentsOfArtifact(artifact)))[0] : digest;
   if (plan && missing === undefined) return plan;

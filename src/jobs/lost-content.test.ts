@@ -1,8 +1,9 @@
 // Content that is older than the database: what is lost of a plan is planned anew, brought again or asked for, and never an internal error.
+
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
-import type { Artifact, BuildPlan } from '../build/plan.ts';
+import { artifactAt, sampleInspection, samplePackage, samplePin, samplePlan } from '../../test/stored-values.ts';
 import { recordArtifact } from '../catalog/built.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { Digest } from '../contract/vocabulary.ts';
@@ -10,6 +11,7 @@ import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { openLog } from '../log.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { memoryContent } from '../oci/memory.ts';
+import type { ImagePlan } from '../plan/image-plan.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { contentsOfPlan, writePlan } from './plan-contents.ts';
 import { planPipeline } from './plan-pipeline.ts';
@@ -20,7 +22,7 @@ const context = { signal: new AbortController().signal } as JobContext;
 let content: ContentStore;
 let catalog: TestCatalog;
 let application: string;
-let released: BuildPlan;
+let released: ImagePlan;
 let releasedDigest: Digest;
 
 beforeEach(async () => {
@@ -38,15 +40,17 @@ afterEach(() => catalog.drop());
 
 const put = async (text: string): Promise<Digest> => (await content.put(Readable.from([Buffer.from(text)]))).digest;
 
-async function makePlan(): Promise<BuildPlan> {
+async function makePlan(): Promise<ImagePlan> {
   const descriptor = async (text: string) => ({ mediaType: 'x', digest: await put(text), size: text.length });
-  const base = {
-    ...{ name: 'debian:12', digest: await put('index'), created_at: '2026-01-01T00:00:00Z', layers: [] },
-    ...{ manifest: await descriptor('manifest'), config: await descriptor('config'), listing: await put('listing') },
-  };
-  const product = { key: 'redis', name: 'Redis', branch: '7.0', version: '7.0.15' };
-  const packages = [{ name: 'redis', digest: await put('redis.deb') }];
-  return { product, base, packages, files: [], customizations: [] } as unknown as BuildPlan;
+  return samplePlan({
+    base: samplePin({
+      digest: await put('index'),
+      manifest: await descriptor('manifest'),
+      config: await descriptor('config'),
+      listing: await put('listing'),
+    }),
+    packages: [samplePackage('redis', await put('redis.deb'))],
+  });
 }
 
 /** A worker whose archive answers with the error that says that it was asked: what is pinned is not asked for. */
@@ -65,7 +69,7 @@ function worker(): WorkerResources {
 async function customize(): Promise<{ pipeline: string; archive: Digest }> {
   await catalog.customize(catalog.acme, 'motd');
   const archive = await put('archive');
-  const inspection = JSON.stringify({ declaration: { packages: [] } });
+  const inspection = JSON.stringify(sampleInspection('motd'));
   await catalog.pool.query('update customization_versions set inspection = $1, digest = $2', [inspection, archive]);
   await catalog.clearJobs();
   return { pipeline: await catalog.openPipeline(application), archive };
@@ -114,12 +118,7 @@ test('a plan that is lost before its build is planned again, also where an equal
   const { pipeline } = await customize();
   await plan(pipeline);
   const plan_digest = (await findPipelineState(catalog.db, pipeline))?.plan_digest ?? releasedDigest;
-  const descriptor = (digest: Digest) => ({ mediaType: 'x', digest, size: 1 });
-  const artifact = {
-    index: descriptor(`sha256:${'1'.repeat(64)}`),
-    manifests: [],
-    metadata: [],
-  } as unknown as Artifact;
+  const artifact = artifactAt(`sha256:${'1'.repeat(64)}`);
   await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact, contents: [] }));
   await content.delete(released.packages[0]?.digest ?? releasedDigest);
   await catalog.clearJobs();
@@ -136,8 +135,8 @@ test('a plan that is lost before its build is planned again, also where an equal
 test('an image that is lost after its build fails the pipeline in words', async () => {
   const { pipeline } = await customize();
   await plan(pipeline);
-  const lost = `sha256:${'2'.repeat(64)}`;
-  const artifact = { index: { mediaType: 'x', digest: lost, size: 1 }, manifests: [], metadata: [] };
+  const lost = `sha256:${'2'.repeat(64)}` as const;
+  const artifact = artifactAt(lost);
   await catalog.pool.query(
     "update pipeline_phases set status = 'SUCCEEDED' where pipeline_id = $1 and type = 'PACKAGING'",
     [pipeline],
@@ -153,4 +152,20 @@ test('an image that is lost after its build fails the pipeline in words', async 
       failure_message: `Content of the image that was built is missing from the content store (${lost}): try the pipeline again.`,
     },
   ]);
+});
+
+test('an artifact in a format that is not known fails the pipeline with its id', async () => {
+  const { pipeline } = await customize();
+  await plan(pipeline);
+  await catalog.pool.query(
+    "update pipeline_phases set status = 'SUCCEEDED' where pipeline_id = $1 and type = 'PACKAGING'",
+    [pipeline],
+  );
+  await catalog.pool.query('update pipelines set artifact = $2 where id = $1', [pipeline, { format: 9 }]);
+  await verifyPipeline(worker(), { pipeline_id: pipeline }, context);
+  const { rows } = await catalog.pool.query(
+    "select failure_message from pipeline_phases where pipeline_id = $1 and status = 'FAILED'",
+    [pipeline],
+  );
+  expect(rows[0]?.failure_message).toMatch(`The stored artifact of pipeline ${pipeline} cannot be read`);
 });

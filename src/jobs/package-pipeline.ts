@@ -1,7 +1,7 @@
 // Makes the artifact of a planned pipeline, or takes the one that an equal plan made: the second half of packaging.
-import type { Artifact, BuildPlan } from '../build/plan.ts';
+
 import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../catalog/built.ts';
-import { findCustomizationNames } from '../catalog/customization-inspections.ts';
+import { findCustomizationNames, findStoredInspections } from '../catalog/customization-inspections.ts';
 import { planAgain, succeedPhase } from '../catalog/pipeline-steps.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { Digest } from '../contract/vocabulary.ts';
@@ -9,10 +9,11 @@ import { type Database, inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentStore } from '../oci/content.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
-import { findInspections } from './inspections.ts';
+import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
+import type { Plan } from '../plan/plan.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { type PhaseLog, runPhase } from './phase.ts';
-import { contentsOfArtifact, findKeptPlan, listMissing } from './plan-contents.ts';
+import { findKeptPlan, listMissing } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Builds, and enqueues the verification. */
@@ -35,24 +36,17 @@ export async function packagePipeline(
       return;
     }
     const contents = contentsOfArtifact(artifact);
-    const { metadata } = artifact;
     await inTransaction(resources.db, async (tx) => {
-      await recordArtifact(tx, {
-        plan_digest,
-        artifact,
-        contents: [...contents, ...metadata.map((file) => file.digest)],
-      });
-      await succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact, metadata, contents });
+      await recordArtifact(tx, { plan_digest, artifact, contents });
+      await succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact, metadata: artifact.reports, contents });
     });
   });
 }
 
 /** What an equal plan made; undefined where its content is not held any more. */
 async function findArtifact({ db, content }: WorkerResources, planDigest: Digest): Promise<Artifact | undefined> {
-  const known = (await inTransaction(db, (tx) => useArtifact(tx, planDigest))) as Artifact | undefined;
-  if (!known) return undefined;
-  const contents = [...contentsOfArtifact(known), ...known.metadata.map((file) => file.digest)];
-  return (await listMissing(content, contents)).length === 0 ? known : undefined;
+  const known = await inTransaction(db, (tx) => useArtifact(tx, planDigest));
+  return known && (await listMissing(content, contentsOfArtifact(known))).length === 0 ? known : undefined;
 }
 
 /** Undefined where the plan, or something that it names, is not held any more. */
@@ -67,13 +61,9 @@ async function buildKeptPlan(
 
 type BuildOptions = { log: PhaseLog; signal: AbortSignal };
 
-async function buildPlan(
-  resources: WorkerResources,
-  plan: BuildPlan,
-  { log, signal }: BuildOptions,
-): Promise<Artifact> {
+async function buildPlan(resources: WorkerResources, plan: Plan, { log, signal }: BuildOptions): Promise<Artifact> {
   const { db, content, engine } = resources;
-  const inspections = await findInspections(db, plan);
+  const inspections = await findStoredInspections(db, plan.customizations);
   const names = await findCustomizationNames(
     db,
     plan.customizations.map(({ id }) => id),
@@ -89,7 +79,7 @@ async function buildPlan(
 function layerCache(db: Database, content: ContentStore) {
   return {
     async get(key: string): Promise<BuiltLayer | undefined> {
-      const layer = (await inTransaction(db, (tx) => useBuiltLayer(tx, key))) as BuiltLayer | undefined;
+      const layer = await inTransaction(db, (tx) => useBuiltLayer(tx, key));
       // A row whose content is gone (a restored database beside an older folder) is as good as none.
       const held = layer && (await content.touch(layer.descriptor.digest)) && (await content.touch(layer.listing));
       return held ? layer : undefined;

@@ -1,36 +1,37 @@
 // Plans in and out of content, and what each of them keeps there.
 import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
-import type { Artifact, BasePin, BuildPlan } from '../build/plan.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { ContentStore } from '../oci/content.ts';
+import { contentsOfBase } from '../plan/pin.ts';
+import { type Plan, readStoredPlan } from '../plan/plan.ts';
 import { canonicalJson } from '../recipes/canonical-json.ts';
 
 /** Puts a plan into content; equal plans are one content. */
-export async function writePlan(content: ContentStore, plan: BuildPlan): Promise<Digest> {
+export async function writePlan(content: ContentStore, plan: Plan): Promise<Digest> {
   const { digest } = await content.put(Readable.from([Buffer.from(canonicalJson(plan))]));
   return digest;
 }
 
-/** Reads what `writePlan` wrote. */
-export async function readPlan(content: ContentStore, digest: Digest): Promise<BuildPlan> {
-  return (await json(await content.open(digest))) as BuildPlan;
+/** Reads what `writePlan` wrote. Throws StoredValueError. */
+export async function readPlan(content: ContentStore, digest: Digest): Promise<Plan> {
+  return readStoredPlan(await json(await content.open(digest)), digest);
 }
 
 /** A plan that was kept, undefined when it or something that it names is not held any more: nothing can be built of it. */
-export async function findKeptPlan(content: ContentStore, digest: Digest): Promise<BuildPlan | undefined> {
+export async function findKeptPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
   return plan && (await isHeld(content, contentsOfPlan(plan))) ? plan : undefined;
 }
 
 /** The same for a plan whose customizations are chosen anew. */
-export async function findKeptProductPlan(content: ContentStore, digest: Digest): Promise<BuildPlan | undefined> {
+export async function findKeptProductPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
   return plan && (await isHeld(content, contentsOfPlan({ ...plan, customizations: [] }))) ? plan : undefined;
 }
 
 /** The plan alone; undefined when it is not held any more. */
-export async function findPlan(content: ContentStore, digest: Digest): Promise<BuildPlan | undefined> {
+export async function findPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   return (await content.touch(digest)) ? await readPlan(content, digest) : undefined;
 }
 
@@ -45,24 +46,10 @@ async function isHeld(content: ContentStore, digests: readonly Digest[]): Promis
   return (await listMissing(content, digests)).length === 0;
 }
 
-/** Everything that a base image's pin names. */
-export function contentsOfBase(base: BasePin): Digest[] {
-  const layers = base.layers.map((layer) => layer.descriptor.digest);
-  const packages = base.packages ? [base.packages] : [];
-  return [base.digest, base.manifest.digest, base.config.digest, base.listing, ...layers, ...packages];
-}
-
 /** Everything that a plan names, so that it can be built again as long as the plan is kept. */
-export function contentsOfPlan(plan: BuildPlan): Digest[] {
+export function contentsOfPlan(plan: Plan): Digest[] {
   const customizations = plan.customizations.flatMap((one) => [one.digest, ...one.packages.map((pin) => pin.digest)]);
   const pins = plan.packages.map((pin) => pin.digest);
   const files = plan.files.map((file) => file.digest);
   return [...contentsOfBase(plan.base), ...pins, ...files, ...customizations];
-}
-
-/** Everything that an artifact consists of. */
-export function contentsOfArtifact(artifact: Artifact): Digest[] {
-  const images = artifact.manifests.flatMap(({ manifest, config, layers }) => [manifest, config, ...layers]);
-  const packages = artifact.packages ? [artifact.packages] : [];
-  return [artifact.index.digest, ...images.map((one) => one.digest), ...packages];
 }

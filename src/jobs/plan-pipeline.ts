@@ -1,32 +1,24 @@
 // Pins every input of a pipeline by digest: the first half of packaging.
 import { hostPlatform } from '../build/base-image.ts';
 import { readPackageDatabase } from '../build/image-files.ts';
-import type { BasePin, BuildPlan, CustomizationPin, PackagePin } from '../build/plan.ts';
 import { bringBaseImage } from '../catalog/base-image-versions.ts';
 import type { StackedCustomization } from '../catalog/customization-stack.ts';
 import { cancelUnbuildable, recordPlan } from '../catalog/pipeline-steps.ts';
 import { findPlanInputs, type PlanInputs } from '../catalog/plan-inputs.ts';
-import type { StoredInspection } from '../customization/inspection.ts';
 import { customizationTitle } from '../customization/title.ts';
 import { inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
+import { type BasePin, type CustomizationPin, contentsOfBase, type PackagePin } from '../plan/pin.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { AptRoot } from '../recipes/apt.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { statusWith } from '../recipes/dpkg-status.ts';
 import { planFromRecipe, withCustomizations } from '../recipes/plan.ts';
-import type { Recipe } from '../recipes/recipe.ts';
 import { resolvers } from '../recipes/resolvers.ts';
 import { INDEX_FRESH_MS } from './archives.ts';
 import { PhaseFailed, type PhaseLog, runPhase } from './phase.ts';
-import {
-  contentsOfBase,
-  contentsOfPlan,
-  findKeptPlan,
-  findKeptProductPlan,
-  listMissing,
-  writePlan,
-} from './plan-contents.ts';
+import { contentsOfPlan, findKeptPlan, findKeptProductPlan, listMissing, writePlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Plans, and enqueues the build unless the plan is the released one. */
@@ -63,7 +55,7 @@ async function findRetriedPlan(
   { content }: WorkerResources,
   { retried, customizations, left_out }: PlanInputs,
   log: PhaseLog,
-): Promise<BuildPlan | undefined> {
+): Promise<Plan | undefined> {
   if (!retried) return undefined;
   const plan = await findKeptPlan(content, retried.plan_digest);
   if (!plan) {
@@ -76,7 +68,7 @@ async function findRetriedPlan(
   return undefined;
 }
 
-function hasCustomization(plan: BuildPlan, id: string, version: number): boolean {
+function hasCustomization(plan: Plan, id: string, version: number): boolean {
   return plan.customizations.some((one) => one.id === id && one.version === version);
 }
 
@@ -84,7 +76,7 @@ async function makePlan(
   resources: WorkerResources,
   inputs: PlanInputs,
   { log, signal }: { log: PhaseLog; signal: AbortSignal },
-): Promise<BuildPlan> {
+): Promise<Plan> {
   if (inputs.packaging_type !== 'CONTAINER_IMAGE') {
     throw new PhaseFailed({ cause: 'BUILD_ERROR', message: `There is no engine for ${inputs.packaging_type} yet.` });
   }
@@ -96,13 +88,13 @@ async function makePlan(
 }
 
 /** Everything but the customizations, as the archive and the recipe have it at this moment. */
-async function planProduct(resources: WorkerResources, inputs: PlanInputs, signal: AbortSignal): Promise<BuildPlan> {
-  const base = inputs.base_image.newest?.pin as BasePin | undefined;
+async function planProduct(resources: WorkerResources, inputs: PlanInputs, signal: AbortSignal): Promise<Plan> {
+  const base = inputs.base_image.newest?.pin;
   if (!base) throw new Error(`Base image ${inputs.base_image.id} has no version, so nothing of it should be planned`);
   await requireBase(resources, inputs, base);
   const { apt } = await resources.archives.open(inputs.operating_system);
   await apt.update({ olderThanMs: INDEX_FRESH_MS, signal });
-  const recipe = inputs.product.recipe as Recipe;
+  const recipe = inputs.product.recipe;
   const scope = { operating_system: inputs.operating_system.key, branch: inputs.branch };
   const status = await statusOf(resources, base);
   const lock = await apt.solve({ status, install: resolvers.deb.install(recipe, scope), signal });
@@ -137,7 +129,7 @@ async function requireBase(
 }
 
 /** Nothing is built of a plan that names what is not held. */
-async function requireContents(resources: WorkerResources, inputs: PlanInputs, plan: BuildPlan): Promise<void> {
+async function requireContents(resources: WorkerResources, inputs: PlanInputs, plan: Plan): Promise<void> {
   await requireBase(resources, inputs, plan.base);
   const lost = await listMissing(resources.content, contentsOfPlan(plan));
   if (lost.length === 0) return;
@@ -173,7 +165,7 @@ async function statusOf({ content }: WorkerResources, base: BasePin): Promise<st
   });
 }
 
-type PinOptions = { inputs: PlanInputs; plan: BuildPlan; signal: AbortSignal };
+type PinOptions = { inputs: PlanInputs; plan: Plan; signal: AbortSignal };
 
 /** The stack in order; a customization that the previous plan had at this version keeps its packages. */
 async function pinCustomizations(
@@ -206,7 +198,7 @@ type PackageOptions = PinOptions & { customization: StackedCustomization; below:
 
 async function pinPackages(resources: WorkerResources, options: PackageOptions): Promise<PackagePin[]> {
   const { inputs, plan, customization, below, signal } = options;
-  const { declaration } = customization.inspection as StoredInspection;
+  const { declaration } = customization.inspection;
   if (declaration.packages.length === 0) return [];
   const { apt } = await resources.archives.open(inputs.operating_system);
   await apt.update({ olderThanMs: INDEX_FRESH_MS, signal });

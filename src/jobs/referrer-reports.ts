@@ -1,23 +1,23 @@
 // Reports that travel with an image: its SBOM as a referrer, so that whoever pulls it finds what is in it without asking Larder.
-import type { Artifact } from '../build/plan.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { contentTarget } from '../oci/content-target.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { attachReferrers, putReferrer } from '../oci/referrers.ts';
 import type { Target } from '../oci/target.ts';
 
 /** Which of our files are pushed, and the media type that others know them by (SPDX: IANA's registration). */
 const ATTACHED: Partial<Record<string, string>> = { spdx_sbom: 'application/spdx+json' };
 
-type Attaching = { artifact: Artifact; files: MetadataFile[] };
+/** `subject` is what the tag names. */
+type Attaching = { subject: Descriptor; files: MetadataFile[] };
 
 /** Attaches the reports to what the tag names. The same artifact gives the same referrers, so a second run changes nothing. */
 export async function attachReports(
   content: ContentStore,
   target: Target,
-  { artifact, files }: Attaching,
+  { subject, files }: Attaching,
 ): Promise<void> {
-  const subject = artifact.index;
   const reports = files.flatMap((file) => {
     const mediaType = ATTACHED[file.mime_type];
     return mediaType === undefined ? [] : [{ ...file, mediaType }];

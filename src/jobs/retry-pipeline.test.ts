@@ -1,8 +1,9 @@
 // The plan of a retry: the failed pipeline's, by digest, as long as everything it names is held and living.
+
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
-import type { BuildPlan } from '../build/plan.ts';
+import { samplePin, samplePlan } from '../../test/stored-values.ts';
 import { deleteCustomization } from '../catalog/customization-changes.ts';
 import { retryPipeline } from '../catalog/pipeline-retries.ts';
 import { failPhase } from '../catalog/pipeline-steps.ts';
@@ -11,6 +12,7 @@ import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { memoryContent } from '../oci/memory.ts';
+import type { ImagePlan } from '../plan/image-plan.ts';
 import { readPlan, writePlan } from './plan-contents.ts';
 import { planPipeline } from './plan-pipeline.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -34,14 +36,16 @@ afterAll(() => catalog.drop());
 
 const put = async (text: string): Promise<Digest> => (await content.put(Readable.from([Buffer.from(text)]))).digest;
 
-async function releasedPlan(): Promise<BuildPlan> {
+async function releasedPlan(): Promise<ImagePlan> {
   const descriptor = async (text: string) => ({ mediaType: 'x', digest: await put(text), size: text.length });
-  const base = {
-    ...{ name: 'debian:12', digest: await put('index'), created_at: '2026-01-01T00:00:00Z', layers: [] },
-    ...{ manifest: await descriptor('manifest'), config: await descriptor('config'), listing: await put('listing') },
-  };
-  const product = { key: 'redis', name: 'Redis', branch: '7.0', version: '7.0.15' };
-  return { product, base, packages: [], files: [], customizations: [] } as unknown as BuildPlan;
+  return samplePlan({
+    base: samplePin({
+      digest: await put('index'),
+      manifest: await descriptor('manifest'),
+      config: await descriptor('config'),
+      listing: await put('listing'),
+    }),
+  });
 }
 
 /** Plans as a worker does. It has no package archive: nothing that is pinned is asked for again. */

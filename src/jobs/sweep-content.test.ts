@@ -1,10 +1,12 @@
 // The sweep takes what nobody needs, once it is old enough, and nothing else.
+
 import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { chunked } from '../../test/fixtures/tar.ts';
+import { sampleArtifact, sampleLayer } from '../../test/stored-values.ts';
 import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../catalog/built.ts';
 import { addUses } from '../catalog/content-uses.ts';
 import type { Digest } from '../contract/vocabulary.ts';
@@ -70,8 +72,8 @@ test('a layer and an artifact that nobody wanted for a month go with their conte
   const [layer, artifact, both] = [await put('layer', 25), await put('artifact', 25), await put('both', 25)];
   const plan_digest = await put('plan', 1);
   await house.write(async (tx) => {
-    await recordBuiltLayer(tx, { key: 'one', layer: { made: 1 }, contents: [layer, both] });
-    await recordArtifact(tx, { plan_digest, artifact: { made: 1 }, contents: [artifact] });
+    await recordBuiltLayer(tx, { key: 'one', layer: sampleLayer('1'), contents: [layer, both] });
+    await recordArtifact(tx, { plan_digest, artifact: sampleArtifact(), contents: [artifact] });
     await addUses(tx, { kind: 'release', id: 'r' }, [both]);
   });
   await age(29);
@@ -86,16 +88,16 @@ test('a layer and an artifact that nobody wanted for a month go with their conte
 
 test('what a build wants at the moment of the sweep stays, and is young again', async () => {
   const layer = await put('wanted', 25);
-  await house.write((tx) => recordBuiltLayer(tx, { key: 'wanted', layer: { made: 2 }, contents: [layer] }));
+  await house.write((tx) => recordBuiltLayer(tx, { key: 'wanted', layer: sampleLayer('2'), contents: [layer] }));
   await age(31);
   await house.write(async (tx) => {
-    expect(await useBuiltLayer(tx, 'wanted')).toEqual({ made: 2 });
+    expect(await useBuiltLayer(tx, 'wanted')).toEqual(sampleLayer('2'));
     // The build's transaction is open: the sweep leaves the row to it.
     await sweep();
   });
   await sweep();
   expect(await isHeld(layer)).toBe(true);
-  expect(await house.write((tx) => useBuiltLayer(tx, 'wanted'))).toEqual({ made: 2 });
+  expect(await house.write((tx) => useBuiltLayer(tx, 'wanted'))).toEqual(sampleLayer('2'));
 });
 
 test('more than one transaction holds are all forgotten', async () => {

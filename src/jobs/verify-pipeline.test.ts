@@ -1,8 +1,10 @@
 // A worker without a sandbox: work that needs one is left to others; alone, it skips an image that it cannot start in so many words, and the pipeline goes on.
+
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
+import { sampleArtifact } from '../../test/stored-values.ts';
 import { updateCatalogSettings } from '../catalog/catalog-settings.ts';
 import { startPhase, succeedPhase } from '../catalog/pipeline-steps.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
@@ -21,7 +23,7 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
   const [application = ''] = (await house.request(house.acme, ['redis'])).application_ids;
   const pipeline_id = await house.openPipeline(application);
   await house.plan(pipeline_id);
-  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: { made: true } }));
+  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
   const content = memoryContent();
   const resources = {
     db: house.db,

@@ -1,6 +1,5 @@
 // Starts the artifact of a pipeline and runs its product's tests: the second phase.
 import { Readable } from 'node:stream';
-import type { Artifact } from '../build/plan.ts';
 import { succeedPhase } from '../catalog/pipeline-steps.ts';
 import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
@@ -30,7 +29,7 @@ export async function verifyPipeline(
       return;
     }
     if (!state?.plan_digest || !state.artifact) throw new Error(`Pipeline ${pipeline_id} has no artifact to verify`);
-    const artifact = state.artifact as Artifact;
+    const { artifact } = state;
     const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
     const input = { plan, artifact };
     const report = await resources.engine.run('verify', input, { log: log.stream, signal: context.signal });

@@ -2,8 +2,8 @@
 import { createReadStream } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { PackagePin } from '../build/plan.ts';
 import type { ContentStore } from '../oci/content.ts';
+import type { PackagePin } from '../plan/pin.ts';
 import { AptError, runApt } from './apt-command.ts';
 import { type AptLockLine, pinOf } from './apt-lock.ts';
 

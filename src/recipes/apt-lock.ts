@@ -1,6 +1,7 @@
 // What apt's solver decided, as lines that pin each package by name, version, size and SHA-256.
-import type { PackagePin } from '../build/plan.ts';
+
 import type { Digest } from '../contract/vocabulary.ts';
+import type { PackagePin } from '../plan/pin.ts';
 import { AptError, redact } from './apt-command.ts';
 import { formatPurl } from './purl.ts';
 

@@ -1,7 +1,7 @@
 // Which vulnerabilities a package fixes, as its own changelog says: the indexes of an archive do not tell.
 import { gunzipSync } from 'node:zlib';
-import type { PackagePin } from '../build/plan.ts';
 import type { ContentStore } from '../oci/content.ts';
+import type { PackagePin } from '../plan/pin.ts';
 import { isNewer } from './debian-version.ts';
 import { runTool, type ToolLimits } from './tool-process.ts';
 

@@ -1,5 +1,5 @@
 // The dpkg status file as apt gets it: what is installed, and what would be after more packages were. apt never sees the image's own text.
-import type { PackagePin } from '../build/plan.ts';
+
 import {
   type DatabasePackage,
   formatPackageDatabase,
@@ -9,6 +9,7 @@ import {
   parsePackageDatabase,
 } from '../debian/package-database.ts';
 import type { ContentStore } from '../oci/content.ts';
+import type { PackagePin } from '../plan/pin.ts';
 import { AptError } from './apt-command.ts';
 import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
 

@@ -1,9 +1,10 @@
 // A recipe and its pins make one plan: everything fixed, the branch filled in, the same digest for the same values.
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { BasePin, PackagePin } from '../build/plan.ts';
+import type { BasePin, PackagePin } from '../plan/pin.ts';
+import type { Recipe } from '../plan/recipe.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { PlanError, planDigest, planFromRecipe, withCustomizations } from './plan.ts';
-import { loadRecipes, type Recipe } from './recipe.ts';
+import { loadRecipes } from './recipe.ts';
 
 const digest = `sha256:${'a'.repeat(64)}` as const;
 const descriptor = { mediaType: 'x', digest, size: 1 };

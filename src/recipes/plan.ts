@@ -1,11 +1,12 @@
 // From a recipe and everything that was pinned for it to the plan that the engine builds.
 import { createHash } from 'node:crypto';
-import type { BasePin, BuildPlan, CustomizationPin, ImageSettings, PackagePin } from '../build/plan.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Platform } from '../oci/descriptor.ts';
+import type { ImagePlan, ImageSettings } from '../plan/image-plan.ts';
+import type { BasePin, CustomizationPin, PackagePin } from '../plan/pin.ts';
+import type { Recipe } from '../plan/recipe.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { branchOf } from './debian-version.ts';
-import type { Recipe } from './recipe.ts';
 import { BRANCH_PLACEHOLDER } from './recipe-shape.ts';
 
 export type PlanPins = {
@@ -17,7 +18,7 @@ export type PlanPins = {
   packages: PackagePin[];
   /** In the order in which they are laid on. */
   customizations: CustomizationPin[];
-  /** Seconds since 1970; see `BuildPlan.epoch`. */
+  /** Seconds since 1970; see `ImagePlan.epoch`. */
   epoch: number;
 };
 
@@ -26,7 +27,7 @@ export class PlanError extends Error {
 }
 
 /** The plan of a product on a base. Throws PlanError when the recipe has no branch for the version or no such operating system. */
-export function planFromRecipe(recipe: Recipe, pins: PlanPins): BuildPlan {
+export function planFromRecipe(recipe: Recipe, pins: PlanPins): ImagePlan {
   const branch = branchOf(pins.version, recipe.branch.components);
   if (branch === undefined) throw new PlanError(`${recipe.key} ${pins.version} belongs to no branch`);
   if (!recipe.operating_systems.includes(pins.operating_system)) {
@@ -88,11 +89,11 @@ function fillBranch(recipe: Recipe, branch: string): Recipe {
 }
 
 /** Names a plan by everything in it: equal plans are built once. */
-export function planDigest(plan: BuildPlan): Digest {
+export function planDigest(plan: ImagePlan): Digest {
   return `sha256:${createHash('sha256').update(canonicalJson(plan)).digest('hex')}`;
 }
 
 /** The same plan with other customizations: nothing else moves, whatever the archive has meanwhile. */
-export function withCustomizations(plan: BuildPlan, customizations: CustomizationPin[]): BuildPlan {
+export function withCustomizations(plan: ImagePlan, customizations: CustomizationPin[]): ImagePlan {
   return { ...plan, customizations };
 }

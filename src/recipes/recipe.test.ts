@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { memoryContent } from '../oci/memory.ts';
+import type { Recipe } from '../plan/recipe.ts';
 import { loadOperatingSystems } from './operating-systems.ts';
 import {
   loadRecipes,
-  type Recipe,
   RecipeRefused,
   type RecipeViolation,
   recipeContents,

@@ -3,23 +3,14 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PlannedFile } from '../build/plan.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { ContentStore } from '../oci/content.ts';
+import type { Recipe } from '../plan/recipe.ts';
 import { canonicalJson } from './canonical-json.ts';
-import { type Icon, readIcon } from './icon.ts';
+import { readIcon } from './icon.ts';
 import { checkRecipe } from './recipe-check.ts';
-import { type RecipeDocument, recipeShape } from './recipe-shape.ts';
+import { recipeShape } from './recipe-shape.ts';
 import { readYaml } from './yaml-shape.ts';
-
-/** A file of a recipe, with where it comes from and what it holds. */
-type RecipeFile = PlannedFile & {
-  /** Path in the recipe's `files/`. */
-  source: string;
-};
-
-/** How a product is built, as plain JSON: what the catalog keeps and a pipeline plans from. */
-export type Recipe = Omit<RecipeDocument, 'files' | 'icon'> & { files: RecipeFile[]; icon?: Icon };
 
 export type RecipeViolation = { file: string; line: number; reason: string };
 

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { memoryContent } from '../oci/memory.ts';
+import type { Recipe } from '../plan/recipe.ts';
 import { type AptRoot, openAptRoot } from './apt.ts';
 import { AptError } from './apt-command.ts';
 import { configuredSources } from './apt-sources.ts';
 import { installedVersion, statusForApt, statusWith } from './dpkg-status.ts';
-import { loadRecipes, type Recipe } from './recipe.ts';
+import { loadRecipes } from './recipe.ts';
 import { resolverOf, resolvers } from './resolvers.ts';
 
 const operating_system = 'debian-12';

@@ -1,10 +1,10 @@
 // One resolver for each type of package URL: what versions of a recipe can be had, and what must be fetched for one.
-import type { PackagePin } from '../build/plan.ts';
+import type { PackagePin } from '../plan/pin.ts';
+import type { Recipe } from '../plan/recipe.ts';
 import type { AptRoot } from './apt.ts';
 import { branchOf, upstreamVersion } from './debian-version.ts';
 import { installedVersion } from './dpkg-status.ts';
 import { formatPurl, isPurlType, type PurlType, parsePurl } from './purl.ts';
-import type { Recipe } from './recipe.ts';
 import { BRANCH_PLACEHOLDER } from './recipe-shape.ts';
 
 /** A version of a product that the archive of an operating system has. */

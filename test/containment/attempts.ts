@@ -14,7 +14,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { disposable } from '../../src/build/application-layer.ts';
 import { openGivenFolder } from '../../src/build/given-folder.ts';
-import type { LayerPin } from '../../src/build/plan.ts';
 import type { ResourceControl } from '../../src/build/resource-control.ts';
 import { prepareRoots } from '../../src/build/rootfs.ts';
 import { openSandbox, type Sandbox } from '../../src/build/sandbox.ts';
@@ -22,6 +21,7 @@ import type { SandboxCommand, SandboxLimits } from '../../src/build/sandbox-comm
 import type { SandboxHost, SandboxMode } from '../../src/build/sandbox-host.ts';
 import type { RunOptions, SandboxExit } from '../../src/build/sandbox-run.ts';
 import { writeLayer } from '../../src/oci/layer.ts';
+import type { LayerPin } from '../../src/plan/pin.ts';
 import type { TarInput } from '../../src/tar/entry.ts';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../fixtures/build.ts';
 

@@ -1,4 +1,5 @@
 // The process that handles an image, under attack: what kills it ends one task with its cause; the worker, its other tasks and its locks go on.
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,6 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostPlatform } from '../../src/build/base-image.ts';
 import { writeImage } from '../../src/build/image.ts';
-import type { Artifact, BuildPlan, ProductTest } from '../../src/build/plan.ts';
 import { harmlessEnvironment } from '../../src/config.ts';
 import { ENGINE_MEMORY_BYTES, startEngineChild } from '../../src/engine/child.ts';
 import { type Engine, EngineProcessDied } from '../../src/engine/engine.ts';
@@ -16,8 +16,11 @@ import type { ContentStore } from '../../src/oci/content.ts';
 import type { Descriptor } from '../../src/oci/descriptor.ts';
 import { openDiskContent } from '../../src/oci/disk.ts';
 import { once } from '../../src/oci/manifest.ts';
+import type { Artifact } from '../../src/plan/artifact.ts';
+import type { ImagePlan, ProductTest } from '../../src/plan/image-plan.ts';
 import { DEBIAN_12 } from '../debian-files.ts';
 import { programsLayer, sandboxMode } from '../fixtures/build.ts';
+import { imageArtifact, samplePlan } from '../stored-values.ts';
 
 let directory: string;
 let content: ContentStore;
@@ -194,19 +197,15 @@ test('a broken channel of a worker that is gone ends the process', async () => {
 const MINUTES: ProductTest = { name: 'waits', kind: 'exec', command: ['sleep', '7919191'], timeout_seconds: 600 };
 
 /** An image whose verification runs for minutes. */
-async function slowVerification(word = 'image'): Promise<{ plan: BuildPlan; artifact: Artifact }> {
+async function slowVerification(word = 'image'): Promise<{ plan: ImagePlan; artifact: Artifact }> {
   const layer = await programsLayer(content);
-  const { index, platform, ...image } = await writeImage(content, {
+  const image = await writeImage(content, {
     platform: hostPlatform(),
     layers: [{ ...layer, created_by: word }],
     config: { Entrypoint: ['sh', '-c', 'echo service is up; exec sleep 7919191'] },
     epoch: 1_760_000_000,
   });
-  const plan = {
-    image: { user: { name: 'app', uid: 1001, gid: 0, home: '/' } },
-    tests: [MINUTES],
-  } as unknown as BuildPlan;
-  return { plan, artifact: { index, manifests: [{ platform, ...image, layers: [layer.descriptor] }], metadata: [] } };
+  return { plan: samplePlan({ tests: [MINUTES] }), artifact: imageArtifact(image, [layer.descriptor]) };
 }
 
 function processesWith(line: string): string[] {

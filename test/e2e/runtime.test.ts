@@ -12,11 +12,12 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostPlatform } from '../../src/build/base-image.ts';
 import { build } from '../../src/build/build.ts';
-import type { BuildPlan } from '../../src/build/plan.ts';
 import { createEgress } from '../../src/egress/egress.ts';
 import { contentTarget } from '../../src/oci/content-target.ts';
 import { copyArtifact } from '../../src/oci/copy.ts';
 import { openRemote } from '../../src/oci/remote.ts';
+import { soleRoot } from '../../src/plan/artifact.ts';
+import type { ImagePlan } from '../../src/plan/image-plan.ts';
 import { planFromRecipe } from '../../src/recipes/plan.ts';
 import { loadRecipes, storeRecipeFiles } from '../../src/recipes/recipe.ts';
 import { type Debian, debianBase, OPERATING_SYSTEM, solvePackages } from '../debian.ts';
@@ -66,7 +67,7 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
     let debian: Debian;
     let workspace: TestWorkspace;
     let peer: DockerRegistry;
-    let plan: BuildPlan;
+    let plan: ImagePlan;
     const egress = createEgress({ allow: ['127.0.0.1'] });
 
     beforeAll(async () => {
@@ -87,7 +88,7 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
         epoch: EPOCH,
       });
       const log = { write: () => undefined };
-      const { index } = await build(plan, {
+      const artifact = await build(plan, {
         workspace,
         layers: noCache,
         inspections: new Map(),
@@ -95,7 +96,7 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
         log,
       });
       const remote = openRemote({ url: peer.url, egress, repository: key });
-      await copyArtifact(contentTarget(debian.content), remote, index, { tags: ['v1'] });
+      await copyArtifact(contentTarget(debian.content), remote, soleRoot(artifact).descriptor, { tags: ['v1'] });
       const [image, layout] = [`docker://${peer.host}/${key}:v1`, join(directory, 'layout')];
       await execute('skopeo', ['--insecure-policy', 'copy', '--src-tls-verify=false', image, `oci:${layout}:v1`]);
       await execute('umoci', ['unpack', '--image', `${layout}:v1`, join(directory, 'bundle')]);

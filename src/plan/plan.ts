@@ -1,0 +1,17 @@
+// Plan: the one value that goes from the rows into a packaging, every input pinned by digest. docs/decisions/0027 says why it has this shape.
+import { type Static, Type } from 'typebox';
+import { ImagePlan } from './image-plan.ts';
+import { storedValue } from './stored-value.ts';
+
+/**
+ * One member for each packaging type, told apart by `packaging_type`. Jobs read only what all members have: `product`,
+ * `operating_system`, `base`, `packages`, `customizations`. A member without one of these does not compile there.
+ */
+export const Plan = Type.Union([ImagePlan]);
+export type Plan = Static<typeof Plan>;
+
+/** The plans of a packaging type. */
+export type PlanOf<T extends Plan['packaging_type']> = Extract<Plan, { packaging_type: T }>;
+
+/** Reads a plan from its content; `id` is the digest. */
+export const readStoredPlan = storedValue('plan', Plan);

@@ -1,0 +1,72 @@
+// A recipe as the row of its product keeps it: docs/recipes.md describes the fields, src/recipes reads and checks the files.
+import { type Static, Type } from 'typebox';
+import { Word } from '../contract/field.ts';
+import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
+import { Digest } from './descriptor.ts';
+import { Environment, HealthCheck, ImageUser, PlannedFile, ProductTest } from './image-plan.ts';
+import { storedValue } from './stored-value.ts';
+
+const Texts = Type.Array(Type.String());
+
+const License = Type.Object({
+  key: Type.String(),
+  name: Type.Optional(Type.String()),
+  path: Type.Optional(Type.String()),
+  branches: Type.Optional(Texts),
+});
+
+/** A file of a recipe: planned as it is, and read from `source` in the recipe's `files/`. */
+const RecipeFile = Type.Object({ ...PlannedFile.properties, source: Type.String() });
+
+const Input = Type.Object({
+  purl: Type.String(),
+  main: Type.Optional(Type.Boolean()),
+  operating_systems: Type.Optional(Texts),
+});
+
+export const Recipe = Type.Object({
+  format: Type.Literal(1),
+  key: Type.String(),
+  name: Type.String(),
+  legal_name: Type.Optional(Type.String()),
+  description: Type.String(),
+  long_display_name: Type.String(),
+  disclaimer: Type.String(),
+  category: Type.String(),
+  licenses: Type.Array(License),
+  home_url: Type.String(),
+  icon: Type.Optional(Type.Object({ source: Type.String(), digest: Digest, size: Type.Integer() })),
+  parent: Type.Optional(Type.String()),
+  packaging_types: Type.Array(Word(PACKAGING_TYPES, 'What the product is offered as.')),
+  branch: Type.Object({ components: Type.Integer() }),
+  operating_systems: Texts,
+  inputs: Type.Array(Input),
+  life_cycle: Type.Optional(Type.Array(Type.Object({ branch: Type.String(), end_of_life: Type.String() }))),
+  user: ImageUser,
+  environment: Type.Optional(Environment),
+  entrypoint: Texts,
+  command: Type.Optional(Texts),
+  working_directory: Type.String(),
+  stop_signal: Type.Optional(Type.String()),
+  ports: Type.Array(
+    Type.Object({
+      port: Type.Integer(),
+      protocol: Type.Optional(Type.Union([Type.Literal('tcp'), Type.Literal('udp')])),
+    }),
+  ),
+  volumes: Type.Optional(Texts),
+  folders: Type.Optional(
+    Type.Array(Type.Object({ path: Type.String(), mode: Type.String(), uid: Type.Integer(), gid: Type.Integer() })),
+  ),
+  files: Type.Array(RecipeFile),
+  links: Type.Optional(Type.Array(Type.Object({ path: Type.String(), target: Type.String() }))),
+  remove: Type.Optional(Texts),
+  health: Type.Optional(HealthCheck),
+  labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+  tests: Type.Array(ProductTest),
+  test_environment: Type.Optional(Environment),
+});
+export type Recipe = Static<typeof Recipe>;
+
+/** Reads the recipe of a product's row; `id` is the product's key. */
+export const readStoredRecipe = storedValue('recipe of product', Recipe);
