@@ -77,6 +77,7 @@ const WALLS: Record<string, readonly string[]> = {
     'identity',
     'notify',
     'oci',
+    'packaging',
     'plan',
     'recipes',
     'registry',
@@ -90,7 +91,8 @@ const WALLS: Record<string, readonly string[]> = {
   recipes: ['contract', 'debian', 'oci', 'plan'],
   customization: ['contract', 'plan', 'tar'],
   build: ['contract', 'customization', 'debian', 'host', 'oci', 'plan', 'tar'],
-  engine: ['attest', 'build', 'contract', 'customization', 'debian', 'oci', 'plan'],
+  packaging: ['attest', 'build', 'contract', 'customization', 'debian', 'oci', 'plan', 'recipes'],
+  engine: ['build', 'contract', 'customization', 'oci', 'packaging', 'plan'],
   debian: [],
   egress: [],
   attest: ['contract', 'debian'],
@@ -175,6 +177,19 @@ describe('walls', () => {
   test('code under src/ does not import vitest', () => {
     const suites = productFiles.filter((file) => /from 'vitest'/.test(readFileSync(file, 'utf8')));
     expect(suites.map((file) => relative(SOURCE, file))).toEqual([]);
+  });
+
+  test('jobs know no packaging type', () => {
+    // What only images have, by the names that its plan, its artifact and its repositories give it.
+    const OF_IMAGES =
+      /\bmanifests\[|\.index\b|(?:artifact|root|plan)\.(?:config|layers|image)\b|containers\/|ImagePlan|'(?:CONTAINER_IMAGE|HELM_CHART|OVA)'|packaging\/(?:image|chart|appliance)\//;
+    const broken = productFiles
+      .filter((file) => relative(SOURCE, file).startsWith('jobs/'))
+      .flatMap((file) => {
+        const found = OF_IMAGES.exec(readFileSync(file, 'utf8'));
+        return found === null ? [] : [`${relative(SOURCE, file)}: ${found[0]}`];
+      });
+    expect(broken).toEqual([]);
   });
 
   test('only config.ts reads the environment', () => {

@@ -10,7 +10,7 @@ import { enqueueFollowers, stepOptions } from './pipeline-edges.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { failPhase, moveProcessing } from './pipeline-steps.ts';
 import { enqueueLaterRegistryCheck, enqueueRegistryCheck } from './registry-check-jobs.ts';
-import { type ClaimedRepository, claimRepositories } from './repositories.ts';
+import { type ClaimedRepository, claimRepositories, type RepositoryPlace } from './repositories.ts';
 import { cancelPipelines } from './waves.ts';
 
 /** A registry that is away is waited for so long; then its part of the pipeline has failed. */
@@ -48,11 +48,12 @@ export function waitsForRegistry(l: string): RawBuilder<boolean> {
 export async function beginDistribution(
   tx: Transaction,
   pipelineId: string,
+  place: RepositoryPlace,
 ): Promise<{ repositories: ClaimedRepository[]; isReleased: boolean } | undefined> {
   const pipeline = await lockPipeline(tx, pipelineId);
   if (pipeline.status !== 'IN_PROGRESS') return undefined;
   await supersedeDistributions(tx, pipeline);
-  const claimed = await claimRepositories(tx, pipelineId);
+  const claimed = await claimRepositories(tx, pipelineId, place);
   const done = await sql<{ registry_id: string; released: boolean }>`
     select registry_id, true as released from releases where pipeline_id = ${pipelineId}
     union all select registry_id, false from pipeline_distributions where pipeline_id = ${pipelineId} and status = 'FAILED'`.execute(

@@ -94,7 +94,7 @@ describe('the key of a base image', () => {
 });
 
 test('a repository has one part where a registry’s names are flat', () => {
-  const image = { key: 'golden-debian-12', product_key: 'redis' };
+  const image = { folder: 'containers', key: 'golden-debian-12', name: 'redis' };
   expect(repositoryName(image, 'nested')).toBe('containers/golden-debian-12/redis');
   expect(repositoryName(image, 'flat')).toBe('containers--golden-debian-12--redis');
 });
@@ -102,7 +102,9 @@ test('a repository has one part where a registry’s names are flat', () => {
 describe('the repository of an application', () => {
   async function claimed(application: string): Promise<string[]> {
     const pipeline = await house.openPipeline(application);
-    return (await house.write((tx) => claimRepositories(tx, pipeline))).map(({ repository }) => repository);
+    return (await house.write((tx) => claimRepositories(tx, pipeline, { folder: 'containers', name: 'redis' }))).map(
+      ({ repository }) => repository,
+    );
   }
 
   /** As installations were: repositories named the operating system, and no row kept them. */

@@ -16,12 +16,14 @@ type RegistryRow = {
   application_id: string;
   base_image_id: string;
   key: string;
-  product_key: string;
 };
 
-/** The name of a container image's repository below a registry's own path, where `flat` names have one part. */
-export function repositoryName(image: { key: string; product_key: string }, repositories: 'nested' | 'flat'): string {
-  return ['containers', image.key, image.product_key].join(repositories === 'flat' ? '--' : '/');
+/** What a packaging names of a repository: the folder of its type, and the name in it. */
+export type RepositoryPlace = { folder: string; name: string };
+
+/** The name of a repository below a registry's own path, for a base image's key; `flat` names have one part. */
+export function repositoryName(place: RepositoryPlace & { key: string }, repositories: 'nested' | 'flat'): string {
+  return [place.folder, place.key, place.name].join(repositories === 'flat' ? '--' : '/');
 }
 
 /**
@@ -29,10 +31,14 @@ export function repositoryName(image: { key: string; product_key: string }, repo
  * the one that its base image's key names, with `-2` and so on behind the key where an application on another base image has
  * that one from a time when repositories did not name the base image. Two calls give the same.
  */
-export async function claimRepositories(tx: Transaction, pipelineId: string): Promise<ClaimedRepository[]> {
+export async function claimRepositories(
+  tx: Transaction,
+  pipelineId: string,
+  place: RepositoryPlace,
+): Promise<ClaimedRepository[]> {
   await lockPipeline(tx, pipelineId);
   const found = await sql<RegistryRow>`
-    select ar.registry_id, ar.repository, g.url, g.provider, a.id as application_id, a.base_image_id, b.key, a.product_key
+    select ar.registry_id, ar.repository, g.url, g.provider, a.id as application_id, a.base_image_id, b.key
     from pipelines l join applications a on a.id = l.application_id
     join base_images b on b.id = a.base_image_id
     join application_registries ar on ar.application_id = a.id join registries g on g.id = ar.registry_id
@@ -42,15 +48,15 @@ export async function claimRepositories(tx: Transaction, pipelineId: string): Pr
   for (const url of [...new Set(unnamed.map((row) => row.url.toLowerCase()))].sort()) {
     await takeTurn(tx, ['repositories of a registry', url]);
   }
-  for (const row of unnamed) row.repository = await chooseRepository(tx, row);
+  for (const row of unnamed) row.repository = await chooseRepository(tx, row, place);
   return found.rows.map(({ registry_id, repository }) => ({ registry_id, repository: repository ?? '' }));
 }
 
-async function chooseRepository(tx: Transaction, row: RegistryRow): Promise<string> {
+async function chooseRepository(tx: Transaction, row: RegistryRow, place: RepositoryPlace): Promise<string> {
   const { repositories } = rulesOf(row.provider);
   for (let number = 1; ; number++) {
     const key = number === 1 ? row.key : `${row.key}-${number}`;
-    const repository = repositoryName({ ...row, key }, repositories);
+    const repository = repositoryName({ ...place, key }, repositories);
     if (await isHeld(tx, row, repository)) continue;
     await tx
       .updateTable('application_registries')

@@ -2,35 +2,34 @@
 import { type BaseImage, buildBaseImage } from '../build/base-image.ts';
 import { pinBaseImage } from '../build/base-image-pin.ts';
 import type { DeclaredSystem } from '../build/base-system.ts';
-import { build } from '../build/build.ts';
 import type { LogSink } from '../build/build-log.ts';
 import type { LayerCache } from '../build/layer-cache.ts';
-import { type TestReport, verify } from '../build/verify.ts';
+import type { TestReport } from '../build/verify.ts';
 import type { Workspace } from '../build/workspace.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
 import { loadedInspection } from '../customization/stored-inspection.ts';
 import type { ContentStore } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import { packagingOf } from '../packaging/packagings.ts';
 import type { Artifact } from '../plan/artifact.ts';
-import type { ImagePlan } from '../plan/image-plan.ts';
 import type { StoredInspection } from '../plan/inspection.ts';
 import type { BasePin } from '../plan/pin.ts';
-import { writeImageSbom } from './image-sbom.ts';
+import type { Plan } from '../plan/plan.ts';
 
 export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerCache; signal: AbortSignal };
 
 /** What each task is given and what it returns. All of it can be sent to another process. */
 export type EngineTasks = {
   /**
-   * Builds an image, with its SBOM among the artifact's reports. `inspections` are those of the plan's customizations, by archive,
+   * Builds what a plan describes. `inspections` are those of the plan's customizations, by archive,
    * and `names` theirs by id.
    */
   build: {
-    input: { plan: ImagePlan; inspections: Map<Digest, StoredInspection>; names: Map<string, string> };
+    input: { plan: Plan; inspections: Map<Digest, StoredInspection>; names: Map<string, string> };
     output: Artifact;
   };
-  verify: { input: { plan: ImagePlan; artifact: Artifact }; output: TestReport };
+  verify: { input: { plan: Plan; artifact: Artifact }; output: TestReport };
   'pin-base-image': {
     input: { root: Descriptor; image?: Descriptor; name: string; system: DeclaredSystem };
     output: BasePin;
@@ -49,11 +48,10 @@ type Run<T extends EngineTask> = (
 export const engineTasks: { [T in EngineTask]: Run<T> } = {
   async build({ plan, inspections, names }, { workspace, log, layers, signal }) {
     const loaded = await loadInspections(workspace.content, inspections);
-    const artifact = await build(plan, { workspace, log, layers, signal, inspections: loaded, names });
-    const sbom = await writeImageSbom(workspace.content, plan, artifact);
-    return { ...artifact, reports: [...artifact.reports, ...sbom] };
+    return await packagingOf(plan).build(plan, { workspace, log, layers, signal, inspections: loaded, names });
   },
-  verify: ({ plan, artifact }, { workspace, log, signal }) => verify(plan, artifact, { workspace, log, signal }),
+  verify: ({ plan, artifact }, { workspace, log, signal }) =>
+    packagingOf(plan).verify(plan, artifact, { workspace, log, signal }),
   'pin-base-image': (input, { workspace }) => pinBaseImage({ workspace, ...input }),
   'build-base-image': (input, { workspace, log, signal }) => buildBaseImage({ workspace, log, signal, ...input }),
 };

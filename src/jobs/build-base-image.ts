@@ -111,9 +111,9 @@ async function buildAndPublish(resources: WorkerResources, image: FollowedBaseIm
       suite: archive.sources.suite,
       operating_system: image.operating_system.key,
     };
-    const { pin, index } = await engine.run('build-base-image', input, { log: phaseLog.stream, signal });
-    await publish({ pool, content }, image, index);
-    log.info({ base_image: image.name, digest: index.digest }, 'built a base image');
+    const { pin, index: root } = await engine.run('build-base-image', input, { log: phaseLog.stream, signal });
+    await publish({ pool, content }, image, root);
+    log.info({ base_image: image.name, digest: root.digest }, 'built a base image');
     return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
   } finally {
     phaseLog.drop();
@@ -123,9 +123,9 @@ async function buildAndPublish(resources: WorkerResources, image: FollowedBaseIm
 async function publish(
   { pool, content }: Pick<WorkerResources, 'pool' | 'content'>,
   image: FollowedBaseImage,
-  index: Descriptor,
+  root: Descriptor,
 ) {
   const { repository, tag } = parseReference(image.container_image);
   const target = hostedTarget({ pool, content, organization_id: image.organization_id, repository });
-  await copyArtifact(contentTarget(content), target, index, { tags: [tag ?? 'latest'] });
+  await copyArtifact(contentTarget(content), target, root, { tags: [tag ?? 'latest'] });
 }

@@ -24,15 +24,16 @@ import { copyArtifact, readBack } from '../oci/copy.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
 import type { Target } from '../oci/target.ts';
 import { explainRefusal, explainTrouble, isDenied } from '../oci/trouble.ts';
-import { type Artifact, blobsOf, contentsOfArtifact, type Root, rootFor } from '../plan/artifact.ts';
+import type { Place } from '../packaging/packaging.ts';
+import { packagingOf } from '../packaging/packagings.ts';
+import { type Artifact, blobsOf, type Root, rootFor } from '../plan/artifact.ts';
 import type { Plan } from '../plan/plan.ts';
 import { findCustomizationFacts } from './customization-facts.ts';
 import { readHeldPlan } from './held-artifact.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
-import { contentsOfPlan, findPlan } from './plan-contents.ts';
+import { findPlan } from './plan-contents.ts';
 import { attachReports } from './referrer-reports.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
-import { immutableTag, rollingTags } from './tags.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** A tag that somebody else's artifact has is passed over; more of them in a row means that the repository is not ours to push to. */
@@ -47,7 +48,7 @@ const ATTEMPT_MS_MAX = 3600 * 1000;
 /** Moving tags is some requests of a few hundred bytes; others that release to the repository wait for it. */
 const MOVE_TAGS_MS_MAX = 5 * 60 * 1000;
 
-type Place = { registry: DistributionRegistry; repository: string; target: Target };
+type RegistryPlace = { registry: DistributionRegistry; repository: string; target: Target };
 
 /** Pushes to the registries that do not have it yet, reads back, and records each release as soon as its registry took it. */
 export async function distributePipeline(
@@ -62,7 +63,7 @@ export async function distributePipeline(
     const attempt = await openAttempt(resources, pipeline_id, AbortSignal.any([context.signal, time]));
     if (attempt === undefined) return;
     const troubles: DistributionTrouble[] = [];
-    const tried = async (place: Place, act: () => Promise<void>) => {
+    const tried = async (place: RegistryPlace, act: () => Promise<void>) => {
       try {
         await inWords(place, act);
       } catch (error) {
@@ -72,7 +73,8 @@ export async function distributePipeline(
         troubles.push(trouble);
       }
     };
-    const isUntroubled = ({ registry }: Place) => troubles.every(({ registry_id }) => registry_id !== registry.id);
+    const isUntroubled = ({ registry }: RegistryPlace) =>
+      troubles.every(({ registry_id }) => registry_id !== registry.id);
     const reserved = await reserveTag(resources, attempt, tried);
     if (reserved === undefined) return;
     const { tag } = reserved;
@@ -93,8 +95,9 @@ export async function distributePipeline(
 type Attempt = {
   state: PipelineState;
   plan: Plan;
+  place: Place;
   artifact: Artifact;
-  places: Place[];
+  places: RegistryPlace[];
   /** Some registry has the release under this pipeline's revision, which is not given up any more. */
   isReleased: boolean;
   signal: AbortSignal;
@@ -105,10 +108,13 @@ async function openAttempt(
   pipelineId: string,
   signal: AbortSignal,
 ): Promise<Attempt | undefined> {
-  const begun = await inTransaction(resources.db, (tx) => beginDistribution(tx, pipelineId));
-  if (begun === undefined) return undefined;
   const state = await findPipelineState(resources.db, pipelineId);
   if (!state?.plan_digest || !state.artifact) throw new Error(`Pipeline ${pipelineId} has no artifact to distribute`);
+  const { artifact } = state;
+  const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
+  const place = packagingOf(plan).place(plan);
+  const begun = await inTransaction(resources.db, (tx) => beginDistribution(tx, pipelineId, place.repository));
+  if (begun === undefined) return undefined;
   const registries = await findDistributionRegistries(resources.db, pipelineId);
   const places = begun.repositories.flatMap((claimed) => {
     const registry = registries.find(({ id }) => id === claimed.registry_id);
@@ -118,13 +124,11 @@ async function openAttempt(
       { registry, repository, target: abortableTarget(openRegistryTarget(resources, registry, repository), signal) },
     ];
   });
-  const { artifact } = state;
-  const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
-  return { state, plan, artifact, places, isReleased: begun.isReleased, signal };
+  return { state, plan, place, artifact, places, isReleased: begun.isReleased, signal };
 }
 
 /** What keeps the release from a registry outside; undefined for what says nothing of the registry. */
-function troubleOf({ registry }: Place, error: unknown, time: AbortSignal): DistributionTrouble | undefined {
+function troubleOf({ registry }: RegistryPlace, error: unknown, time: AbortSignal): DistributionTrouble | undefined {
   if (error instanceof TagTaken) return { registry_id: registry.id, cause: error.message, isAway: false };
   if (registry.hosted) return undefined;
   const { host } = splitRegistryUrl(registry.url);
@@ -152,7 +156,7 @@ class TagTaken extends Error {
 }
 
 /** A registry's error that a person can act on; whether trying again may help stays as it is. */
-async function inWords<T>({ registry, repository }: Place, act: () => Promise<T>): Promise<T> {
+async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
@@ -181,7 +185,7 @@ function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pu
 
 type Reserved = { tag: string; revision: number };
 
-type Tried = (place: Place, act: () => Promise<void>) => Promise<void>;
+type Tried = (place: RegistryPlace, act: () => Promise<void>) => Promise<void>;
 
 /**
  * The immutable tag that is free, or holds this very artifact, in all registries that answer; undefined when the pipeline is
@@ -189,7 +193,7 @@ type Tried = (place: Place, act: () => Promise<void>) => Promise<void>;
  */
 async function reserveTag(
   resources: WorkerResources,
-  { state, plan, artifact, places, isReleased }: Attempt,
+  { state, plan, place: { immutableTag }, artifact, places, isReleased }: Attempt,
   tried: Tried,
 ): Promise<Reserved | undefined> {
   const { version } = plan.product;
@@ -200,9 +204,9 @@ async function reserveTag(
     const wanted = { pipeline_id: state.pipeline_id, version, repositories, ...(above !== undefined && { above }) };
     const revision = await inTransaction(resources.db, (tx) => reserveRevision(tx, wanted));
     if (revision === undefined) return undefined;
-    const tag = immutableTag({ version, operating_system: plan.operating_system, revision });
-    const taken = new Set<Place>();
-    const answered = new Set<Place>();
+    const tag = immutableTag(revision);
+    const taken = new Set<RegistryPlace>();
+    const answered = new Set<RegistryPlace>();
     await Promise.all(
       asked.map((place) =>
         tried(place, async () => {
@@ -232,7 +236,7 @@ type Releasing = Attempt & Reserved & { trigger: MetadataFile };
  * Brings the artifact to one registry and records its release. Moving tags and the record are one step that no other release
  * to the repository comes between: whoever is next sees this release and leaves the tags that are newer.
  */
-async function release(resources: WorkerResources, place: Place, releasing: Releasing): Promise<void> {
+async function release(resources: WorkerResources, place: RegistryPlace, releasing: Releasing): Promise<void> {
   await push(resources, place, releasing);
   const name = ['moving tags', place.registry.url.toLowerCase(), place.repository];
   await resources.locks.hold(name, releasing.signal, async () => {
@@ -243,7 +247,7 @@ async function release(resources: WorkerResources, place: Place, releasing: Rele
 
 async function push(
   { db, content, remotes }: WorkerResources,
-  { registry, repository, target }: Place,
+  { registry, repository, target }: RegistryPlace,
   { artifact, tag, state }: Releasing,
 ): Promise<void> {
   const root = rootFor(artifact, registry.id);
@@ -265,13 +269,12 @@ async function push(
 
 async function moveTags(
   { db, content }: WorkerResources,
-  { registry, repository, target: whole }: Place,
-  { plan, artifact, tag, revision, signal }: Releasing,
+  { registry, repository, target: whole }: RegistryPlace,
+  { place, artifact, tag, revision, signal }: Releasing,
 ): Promise<void> {
   const target = abortableTarget(whole, AbortSignal.any([signal, AbortSignal.timeout(MOVE_TAGS_MS_MAX)]));
   const others = await listReleasedVersions(db, { url: registry.url, repository });
-  const { version } = plan.product;
-  const tags = rollingTags({ version, operating_system: plan.operating_system, revision, others });
+  const tags = place.movingTags({ revision, others });
   if (tags.length === 0) return;
   // The hosted registry sets all of them at once.
   const { descriptor } = rootFor(artifact, registry.id);
@@ -280,7 +283,7 @@ async function moveTags(
   await readBack(target, descriptor, tags);
 }
 
-async function record({ db }: WorkerResources, place: Place, releasing: Releasing): Promise<void> {
+async function record({ db }: WorkerResources, place: RegistryPlace, releasing: Releasing): Promise<void> {
   const { state, plan, artifact, trigger } = releasing;
   await inTransaction(db, (tx) =>
     addReleases(tx, {
@@ -288,17 +291,17 @@ async function record({ db }: WorkerResources, place: Place, releasing: Releasin
       pushed: [pushedArtifact(place, releasing)],
       metadata: platformFiles(rootFor(artifact, place.registry.id), [...state.metadata, trigger]),
       customizations: plan.customizations.map(({ id, version }) => ({ id, version })),
-      contents: [...contentsOfPlan(plan), ...contentsOfArtifact(artifact)],
+      contents: packagingOf(plan).contents(plan, artifact),
       packages: [...plan.packages, ...plan.customizations.flatMap((one) => one.packages)],
     }),
   );
 }
 
-function repositoryOf({ registry, repository }: Place): { registry_id: string; full: string } {
+function repositoryOf({ registry, repository }: RegistryPlace): { registry_id: string; full: string } {
   return { registry_id: registry.id, full: `${splitRegistryUrl(registry.url).host}/${repository}` };
 }
 
-function pushedArtifact(place: Place, { artifact, tag }: Releasing): PushedArtifact {
+function pushedArtifact(place: RegistryPlace, { artifact, tag }: Releasing): PushedArtifact {
   const { registry_id, full } = repositoryOf(place);
   const at = full.lastIndexOf('/');
   const { content, descriptor } = rootFor(artifact, registry_id);
@@ -332,7 +335,7 @@ async function writeTriggerInfo(
     ...(previousPlan && {
       previous: {
         plan: previousPlan,
-        release: immutableTag({ ...previous, operating_system: plan.operating_system }),
+        release: packagingOf(previousPlan).place(previousPlan).immutableTag(previous.revision),
       },
     }),
   });

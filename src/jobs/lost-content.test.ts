@@ -11,9 +11,10 @@ import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { openLog } from '../log.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { memoryContent } from '../oci/memory.ts';
+import { packagingOf } from '../packaging/packagings.ts';
 import type { ImagePlan } from '../plan/image-plan.ts';
 import { packagePipeline } from './package-pipeline.ts';
-import { contentsOfPlan, writePlan } from './plan-contents.ts';
+import { writePlan } from './plan-contents.ts';
 import { planPipeline } from './plan-pipeline.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -129,7 +130,9 @@ test('a plan that is lost before its build is planned again, also where an equal
   await put('redis.deb');
   await plan(pipeline);
   const uses = await catalog.pool.query("select digest from content_uses where kind = 'plan' and id = $1", [pipeline]);
-  expect(uses.rows.map(({ digest }) => digest)).toEqual(expect.arrayContaining(contentsOfPlan(released)));
+  expect(uses.rows.map(({ digest }) => digest)).toEqual(
+    expect.arrayContaining(packagingOf(released).contents(released)),
+  );
 });
 
 test('an image that is lost after its build fails the pipeline in words', async () => {

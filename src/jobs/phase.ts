@@ -9,6 +9,7 @@ import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { PlanRefused } from '../packaging/plan-refused.ts';
 import { StoredValueError } from '../plan/stored-value.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { waitForRoom, withRoom } from './room.ts';
@@ -73,6 +74,10 @@ export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof AptError && !error.temporary) return { cause: 'BUILD_ERROR', message: error.message };
   if (error instanceof RegistryError && !error.temporary)
     return { cause: 'DISTRIBUTION_ERROR', message: error.message };
+  if (error instanceof PlanRefused) {
+    const { cause_kind: cause, ...refused } = error.refused;
+    return { cause, message: error.message, ...refused };
+  }
   if (error instanceof StoredValueError) return { cause: 'UNKNOWN', message: error.message };
   const fault = imageFault(error);
   return fault === undefined ? undefined : { cause: 'BUILD_ERROR', message: `The image cannot be used: ${fault}.` };

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { ContentStore } from '../oci/content.ts';
-import { contentsOfBase } from '../plan/pin.ts';
+import { packagingOf } from '../packaging/packagings.ts';
 import { type Plan, readStoredPlan } from '../plan/plan.ts';
 import { canonicalJson } from '../recipes/canonical-json.ts';
 
@@ -21,13 +21,15 @@ export async function readPlan(content: ContentStore, digest: Digest): Promise<P
 /** A plan that was kept, undefined when it or something that it names is not held any more: nothing can be built of it. */
 export async function findKeptPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
-  return plan && (await isHeld(content, contentsOfPlan(plan))) ? plan : undefined;
+  return plan && (await isHeld(content, packagingOf(plan).contents(plan))) ? plan : undefined;
 }
 
 /** The same for a plan whose customizations are chosen anew. */
 export async function findKeptProductPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
-  return plan && (await isHeld(content, contentsOfPlan({ ...plan, customizations: [] }))) ? plan : undefined;
+  return plan && (await isHeld(content, packagingOf(plan).contents({ ...plan, customizations: [] })))
+    ? plan
+    : undefined;
 }
 
 /** The plan alone; undefined when it is not held any more. */
@@ -44,12 +46,4 @@ export async function listMissing(content: ContentStore, digests: readonly Diges
 
 async function isHeld(content: ContentStore, digests: readonly Digest[]): Promise<boolean> {
   return (await listMissing(content, digests)).length === 0;
-}
-
-/** Everything that a plan names, so that it can be built again as long as the plan is kept. */
-export function contentsOfPlan(plan: Plan): Digest[] {
-  const customizations = plan.customizations.flatMap((one) => [one.digest, ...one.packages.map((pin) => pin.digest)]);
-  const pins = plan.packages.map((pin) => pin.digest);
-  const files = plan.files.map((file) => file.digest);
-  return [...contentsOfBase(plan.base), ...pins, ...files, ...customizations];
 }

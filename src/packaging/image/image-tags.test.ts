@@ -1,6 +1,6 @@
 // Which tags a release takes, and which it leaves alone.
 import { describe, expect, test } from 'vitest';
-import { compareVersions, immutableTag, rollingTags } from './tags.ts';
+import { compareVersions, immutableTag, rollingTags } from './image-tags.ts';
 
 describe('immutableTag', () => {
   test('names version, operating system and revision', () => {

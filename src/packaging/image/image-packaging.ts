@@ -1,0 +1,63 @@
+// Container images: the entry of the table of packagings.
+import { debPurl, parseStatus } from '../../attest/dpkg-packages.ts';
+import { build } from '../../build/build.ts';
+import { readPackageDatabase } from '../../build/image-files.ts';
+import { verify } from '../../build/verify.ts';
+import type { Digest } from '../../contract/vocabulary.ts';
+import type { ContentStore } from '../../oci/content.ts';
+import { type Artifact, contentsOfArtifact } from '../../plan/artifact.ts';
+import type { Component } from '../../plan/component.ts';
+import type { ImagePlan } from '../../plan/image-plan.ts';
+import { contentsOfBase } from '../../plan/pin.ts';
+import type { BuildTools, Packaging, Place } from '../packaging.ts';
+import { writeImageSbom } from './image-sbom.ts';
+import { immutableTag, rollingTags } from './image-tags.ts';
+import { planImage } from './plan-image.ts';
+
+export const imagePackaging: Packaging<ImagePlan> = {
+  plan: planImage,
+  build: buildImage,
+  verify,
+  contents: contentsOfImage,
+  components: listComponents,
+  place: placeOf,
+};
+
+/** Builds the image and adds its SBOM to the reports. */
+async function buildImage(plan: ImagePlan, tools: BuildTools): Promise<Artifact> {
+  const artifact = await build(plan, tools);
+  const sbom = await writeImageSbom(tools.workspace.content, plan, artifact);
+  return { ...artifact, reports: [...artifact.reports, ...sbom] };
+}
+
+function contentsOfImage(plan: ImagePlan, artifact?: Artifact): Digest[] {
+  const customizations = plan.customizations.flatMap((one) => [one.digest, ...one.packages.map((pin) => pin.digest)]);
+  const pins = plan.packages.map((pin) => pin.digest);
+  const files = plan.files.map((file) => file.digest);
+  const inputs = [...contentsOfBase(plan.base), ...pins, ...files, ...customizations];
+  return artifact === undefined ? inputs : [...inputs, ...contentsOfArtifact(artifact)];
+}
+
+/** The installed packages of the finished image; none for an image without dpkg. Throws PackageDatabaseError. */
+async function listComponents(
+  plan: ImagePlan,
+  artifact: Artifact,
+  { content }: { content: ContentStore },
+): Promise<Component[]> {
+  const components: Component[] = [];
+  for (const { digest } of artifact.component_sources) {
+    for (const found of parseStatus(await readPackageDatabase(content, digest))) {
+      const { name, version, architecture, source } = found;
+      components.push({ purl: debPurl(found, plan.operating_system), name, version, architecture, source });
+    }
+  }
+  return components;
+}
+
+function placeOf({ product: { key, version }, operating_system }: ImagePlan): Place {
+  return {
+    repository: { folder: 'containers', name: key },
+    immutableTag: (revision) => immutableTag({ version, operating_system, revision }),
+    movingTags: ({ revision, others }) => rollingTags({ version, operating_system, revision, others }),
+  };
+}

@@ -1,0 +1,20 @@
+// The table of packagings: everything outside this folder reaches a packaging type through it.
+import type { PackagingType } from '../contract/vocabulary.ts';
+import type { Plan, PlanOf } from '../plan/plan.ts';
+import { imagePackaging } from './image/image-packaging.ts';
+import type { Packaging } from './packaging.ts';
+
+/** One entry for each member of Plan: a plan without its packaging does not compile. */
+const packagings = {
+  CONTAINER_IMAGE: imagePackaging,
+} satisfies { [T in Plan['packaging_type']]: Packaging<PlanOf<T>> };
+
+/** The packaging of a plan. */
+export function packagingOf(plan: Pick<Plan, 'packaging_type'>): Packaging<Plan> {
+  return packagings[plan.packaging_type];
+}
+
+/** The packaging of a type; undefined for a type of the API that has none yet. */
+export function findPackaging(type: PackagingType): Packaging<Plan> | undefined {
+  return Object.hasOwn(packagings, type) ? packagings[type as Plan['packaging_type']] : undefined;
+}
