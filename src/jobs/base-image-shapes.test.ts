@@ -10,7 +10,6 @@ import { findNewestPin } from '../catalog/base-image-versions.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { engineHere } from '../engine/engine.ts';
 import { openLog } from '../log.ts';
-import type { BasePin } from '../plan/pin.ts';
 import { followBaseImage } from './follow-base-image.ts';
 import { openRemotes } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -73,7 +72,8 @@ describe('is read:', () => {
     const found = await look(id);
     expect(found['unhealthy_cause']).toBeUndefined();
     expect(found['healthy']).toBe(true);
-    const pin = (await findNewestPin(api.database.db, id)) as BasePin;
+    const pin = await findNewestPin(api.database.db, id);
+    if (pin === undefined) throw new Error('the base image has no version');
     expect((await readImageFile(api.content, { layers: pin.layers, path: 'etc/shape' }))?.toString()).toBe('shape');
     expect(pin.layers.map(({ descriptor }) => descriptor.mediaType).join()).toMatch(
       /^(?:application\/vnd\.oci\.image\.layer\.v1\.tar(?:\+gzip|\+zstd)?,?)+$/,

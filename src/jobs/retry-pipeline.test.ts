@@ -66,8 +66,6 @@ async function retry(pipeline_id: string): Promise<string> {
 
 async function customize(text: string): Promise<{ customization: string; pipeline: string }> {
   const customization = await catalog.customize(catalog.acme, text);
-  const inspection = JSON.stringify({ declaration: { packages: [] } });
-  await catalog.pool.query('update customization_versions set inspection = $1', [inspection]);
   return { customization, pipeline: await catalog.openPipeline(application) };
 }
 
