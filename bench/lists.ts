@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import pg from 'pg';
-import { readConfig } from '../src/config.ts';
+import { readConfig } from '../src/config/config.ts';
 import { buildServer } from '../src/http/server.ts';
 import { openLog } from '../src/log.ts';
 import { openResources } from '../src/resources.ts';

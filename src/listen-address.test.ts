@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test/database.ts';
-import { readConfig } from './config.ts';
+import { readConfig } from './config/config.ts';
 import { openLog } from './log.ts';
 import { type StartedServer, startServer } from './serve.ts';
 

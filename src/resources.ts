@@ -1,5 +1,5 @@
 // What a process holds while it lives: opened once in order, closed once in reverse.
-import { type Config, ConfigError } from './config.ts';
+import { type Config, ConfigError } from './config/config.ts';
 import { claimContentFolder } from './content-folder.ts';
 import { explainConnection } from './db/connection-trouble.ts';
 import { type Database, type OpenedDatabase, openDatabase } from './db/database.ts';

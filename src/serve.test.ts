@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test/database.ts';
-import { readConfig } from './config.ts';
+import { readConfig } from './config/config.ts';
 import { openLog } from './log.ts';
 import { type StartedServer, startServer } from './serve.ts';
 

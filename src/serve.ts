@@ -4,7 +4,7 @@ import type { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { bootstrap } from './bootstrap.ts';
 import { findEssentials, listWorkers } from './catalog/workers.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/config.ts';
 import { atMostEvery } from './http/at-most-every.ts';
 import type { Readiness } from './http/health.ts';
 import { openMetrics, serveMetrics } from './http/metrics.ts';

@@ -1,6 +1,6 @@
 // One machine's process tree: PostgreSQL, a server and a worker, started in order, restarted when one dies, stopped in reverse.
 import { join } from 'node:path';
-import { type Config, childEnvironment } from './config.ts';
+import { type Config, childEnvironment } from './config/config.ts';
 import { startEmbedded } from './db/embedded.ts';
 import { EmbeddedError } from './db/embedded-error.ts';
 import { keepProcess } from './kept-process.ts';

@@ -8,7 +8,7 @@ import { trimRoots } from './build/rootfs.ts';
 import type { SandboxMode } from './build/sandbox-host.ts';
 import { probeSandbox } from './build/sandbox-mode.ts';
 import { forgetWorker, recordWorker, SEEN_EVERY_MS, type Worker } from './catalog/workers.ts';
-import { type Config, harmlessEnvironment } from './config.ts';
+import { type Config, harmlessEnvironment } from './config/config.ts';
 import { inTransaction } from './db/database.ts';
 import { openNamedLocks } from './db/named-locks.ts';
 import { enqueue } from './db/queue.ts';

@@ -1,7 +1,7 @@
 // What the entrances share: the environment and a log, errors said in one line, and one way to stop.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Config, readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config/config.ts';
 import { type BecomeOptions, giveUpRoot } from '../host/prepare.ts';
 import { type Logger, openLog } from '../log.ts';
 import type { ProcessMessage } from '../process-messages.ts';

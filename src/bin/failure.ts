@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
 import { ProblemError, UnexpectedAnswerError, UnreachableError } from '../client/problem-error.ts';
-import { type Config, ConfigError } from '../config.ts';
+import { type Config, ConfigError } from '../config/config.ts';
 import { DemoFailed } from '../demo/demo-failed.ts';
 import { HostError } from '../host/prepare.ts';
 import { hideInText } from '../log.ts';

@@ -3,7 +3,7 @@ import { expireAuditEvents } from '../catalog/audit-events.ts';
 import { expireBuilt } from '../catalog/built.ts';
 import { findUnusedContent, lockForSweep } from '../catalog/content-uses.ts';
 import { expireReplays } from '../catalog/replays.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { ContentInfo, ContentStore } from '../oci/content.ts';

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostPlatform } from '../../src/build/base-image.ts';
 import { writeImage } from '../../src/build/image.ts';
-import { harmlessEnvironment } from '../../src/config.ts';
+import { harmlessEnvironment } from '../../src/config/config.ts';
 import { ENGINE_MEMORY_BYTES, startEngineChild } from '../../src/engine/child.ts';
 import { type Engine, EngineProcessDied } from '../../src/engine/engine.ts';
 import { openEnginePool } from '../../src/engine/pool.ts';

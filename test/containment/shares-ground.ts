@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { readConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/config/config.ts';
 import { openLog } from '../../src/log.ts';
 import { startServer } from '../../src/serve.ts';
 import { createTestDatabase } from '../database.ts';

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { nearestWord } from './nearest-word.ts';
+import { nearestWord } from '../nearest-word.ts';
 import { OIDC_SETTINGS, type OidcConfig, readOidc } from './oidc-config.ts';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
