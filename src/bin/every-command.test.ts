@@ -58,6 +58,7 @@ const FITTING: Record<string, string[]> = {
   'tokens create': ['tokens', 'create', 'anything'],
   'users set-role': ['users', 'set-role', 'anybody', 'viewer'],
   'registries add': ['registries', 'add', 'anything', 'https://registry.example', '--anonymous'],
+  'registries update': ['registries', 'update', 'anything', '--description', 'anything'],
   api: ['api', 'GET', '/v1/catalogs'],
 };
 

@@ -110,7 +110,7 @@ export async function createRegistry(
   return { id };
 }
 
-/** Changes name, description or credentials; new credentials are tried. Throws NOT_FOUND, INVALID for half a log-in, and NOT_OWNED for the hosted registry. */
+/** Changes name, description or log-in; a changed log-in is tried. `null` as secret removes it. Throws NOT_FOUND, INVALID for half a log-in and for one that the provider needs, and NOT_OWNED for the hosted registry. */
 export async function updateRegistry(
   tx: Transaction,
   principal: Principal,
@@ -126,10 +126,13 @@ export async function updateRegistry(
       ...(input.description !== undefined && { description: input.description }),
       ...(changesLogIn && { access_key: logInOf(registry, input) }),
       ...(input.access_secret !== undefined && {
-        sealed_access_secret: options.seal(input.access_secret, {
-          organization_id: principal.organization_id,
-          row_id: registry.id,
-        }),
+        sealed_access_secret:
+          input.access_secret === null
+            ? null
+            : options.seal(input.access_secret, {
+                organization_id: principal.organization_id,
+                row_id: registry.id,
+              }),
       }),
       updated_at: sql<Date>`now()`,
       updated_by: principal.name,

@@ -36,27 +36,46 @@ function spareKeyOf({ access_key }: ProviderRules): string | null {
 /** What a registry shows at its log-in: its user name, and whether it has a secret. */
 export type LogIn = { provider: RegistryProvider; access_key: string | null; has_secret: boolean };
 
-/** Judges new credentials beside those that are kept, and answers the user name to keep. Throws INVALID. */
-export function logInOf(kept: LogIn, given: { access_key?: string; access_secret?: string }): string | null {
+/** A change of a log-in: absent members stay as they are, `null` removes them. */
+export type LogInChange = { access_key?: string | null; access_secret?: string | null };
+
+/** Judges a change of a log-in beside what is kept, and returns the user name to keep. Without a secret there is no log-in. Throws INVALID. */
+export function logInOf(kept: LogIn, change: LogInChange): string | null {
   const rules = rulesOf(kept.provider);
-  const access_key = given.access_key ?? kept.access_key ?? undefined;
-  const access_secret = given.access_secret ?? (kept.has_secret ? 'kept' : undefined);
+  if (change.access_secret === null) {
+    refuse(removalViolations(change, rules));
+    return null;
+  }
+  const access_key = (change.access_key === undefined ? kept.access_key : change.access_key) ?? undefined;
+  const access_secret = change.access_secret ?? (kept.has_secret ? 'kept' : undefined);
   refuse(logInViolations({ access_key, access_secret }, rules));
   return access_secret === undefined ? null : (access_key ?? spareKeyOf(rules));
+}
+
+function removalViolations({ access_key }: LogInChange, rules: ProviderRules): Violation[] {
+  const beside = 'It cannot be given while access_secret is null. A registry without log-in takes neither.';
+  return [
+    ...(access_key == null ? [] : [{ field: 'access_key', message: beside }]),
+    ...(rules.exchange === undefined ? [] : [{ field: 'access_secret', message: needsOf(rules) }]),
+  ];
 }
 
 type GivenLogIn = { access_key?: string | undefined; access_secret?: string | undefined };
 
 /** Both halves of a log-in belong together. Without any, nothing is shown to the registry, which has to be enough there. */
 function logInViolations({ access_key, access_secret }: GivenLogIn, rules: ProviderRules): Violation[] {
-  const needs = `${rules.title} needs it: ${plain(rules.authentication)}.`;
   if (access_secret !== undefined) {
-    return rules.access_key === 'required' && access_key === undefined ? [{ field: 'access_key', message: needs }] : [];
+    const lacksKey = rules.access_key === 'required' && access_key === undefined;
+    return lacksKey ? [{ field: 'access_key', message: needsOf(rules) }] : [];
   }
-  if (rules.exchange !== undefined) return [{ field: 'access_secret', message: needs }];
+  if (rules.exchange !== undefined) return [{ field: 'access_secret', message: needsOf(rules) }];
   if (access_key === undefined) return [];
   const message = 'It is needed beside access_key. A registry without log-in takes neither.';
   return [{ field: 'access_secret', message }];
+}
+
+function needsOf({ title, authentication }: ProviderRules): string {
+  return `${title} needs it: ${plain(authentication)}.`;
 }
 
 /** distribution-spec, "Pulling manifests". */

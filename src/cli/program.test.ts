@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { createProgram, runProgram } from './program.ts';
@@ -126,6 +126,35 @@ test('a registry without log-in is added when that is said', async () => {
   const added = await run(['registries', 'add', 'open', 'http://10.0.0.7:5000', '--anonymous']);
   expect(added).toMatchObject({ code: 0, err: '' });
   expect((await run(['registries', 'remove', 'open'])).code).toBe(0);
+});
+
+test('a registry is changed, and its log-in put on and taken off', async () => {
+  const url = 'https://registry.example/changed';
+  const added = await run(['registries', 'add', 'changing', url, '--secret', 's', '--user', 'u']);
+  const kept = async () => {
+    const find = api.database.db.selectFrom('registries').where('id', '=', added.out.trim());
+    const row = await find.select(['name', 'access_key', 'sealed_access_secret']).executeTakeFirstOrThrow();
+    return [row.name, row.access_key, row.sealed_access_secret?.toString('hex')];
+  };
+  const update = (...options: string[]) => run(['registries', 'update', added.out.trim(), ...options]);
+  const [, , first] = await kept();
+  // The secret of the environment may be another registry's: a new name alone does not set it.
+  vi.stubEnv('LARDER_REGISTRY_SECRET', 'of another');
+  expect(await update('--name', 'changed')).toMatchObject({ code: 0, out: '', err: '' });
+  expect(await kept()).toEqual(['changed', 'u', first]);
+  expect(await update('--anonymous')).toMatchObject({ code: 0, out: '', err: '' });
+  expect(await kept()).toEqual(['changed', null, undefined]);
+  expect((await run(['registries', 'update', 'changed', '--user', 'robot'])).code).toBe(0);
+  const [, user, second] = await kept();
+  expect([user, second]).toEqual(['robot', expect.any(String)]);
+  expect((await update()).code).toBe(0);
+  expect((await kept())[2]).not.toBe(second);
+  vi.unstubAllEnvs();
+  const none = await update();
+  expect(none).toMatchObject({ code: 2, err: expect.stringContaining('Say what changes: ') });
+  const both = await update('--anonymous', '--secret', 's');
+  expect(both).toMatchObject({ code: 2, err: expect.stringContaining('has no user and no secret') });
+  expect((await run(['registries', 'remove', 'changed'])).code).toBe(0);
 });
 
 test('reading commands answer tables and JSON', async () => {

@@ -1,7 +1,7 @@
 // The shapes of single fields and parameters that many nouns share, with their limits and formats.
 // `expects` says what a pattern means, for the person whose value did not match it.
 
-import type { TSchema } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 import { Type } from 'typebox';
 import { DESCRIPTION_LENGTH_MAX, FILTER_LENGTH_MAX, LIST_PARAMETER_MAX, NAME_LENGTH_MAX } from './limits.ts';
 
@@ -84,6 +84,11 @@ export function Description(description: string) {
 /** A text parameter that filters a list. */
 export function Match(description: string, options: { maxLength?: number } = {}) {
   return Type.String({ minLength: 1, maxLength: options.maxLength ?? FILTER_LENGTH_MAX, description });
+}
+
+/** Text that a change may take away: `null` does, and an absent field leaves what is there. */
+export function Removable<S extends TSchema & { type: 'string' }>(text: S, description: string) {
+  return Type.Unsafe<Static<S> | null>({ ...text, type: ['string', 'null'], description });
 }
 
 /** One of a closed set of words. */

@@ -1,7 +1,7 @@
 // Registries: where artifacts are pushed, and how one's own are registered.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
-import { Description, Id, Name, Observed, OptionalFlag, Text, Time, Word } from './field.ts';
+import { Description, Id, Name, Observed, OptionalFlag, Removable, Text, Time, Word } from './field.ts';
 import { NAME_LENGTH_MAX, SECRET_LENGTH_MAX, URL_LENGTH_MAX } from './limits.ts';
 import { Link } from './link.ts';
 import { PageOf, pageQuery } from './paging.ts';
@@ -91,8 +91,18 @@ export const UpdatePrivateRegistryRequest = Type.Object(
   {
     name: Type.Optional(Name('Name of the registry.')),
     description: Type.Optional(Description('What the registry is for.')),
-    access_key: Type.Optional(accessKey),
-    access_secret: Type.Optional(accessSecret),
+    access_key: Type.Optional(
+      Removable(
+        accessKey,
+        'User name or key id. `null` removes it, where the provider needs none; an addition of Larder.',
+      ),
+    ),
+    access_secret: Type.Optional(
+      Removable(
+        accessSecret,
+        'Password or secret. It is kept sealed and never shown. `null` removes the log-in, `access_key` included: the registry is then used without credentials. An addition of Larder; providers whose credentials are exchanged for others (Amazon) refuse it.',
+      ),
+    ),
   },
   { title: 'UpdatePrivateRegistryRequest' },
 );
@@ -153,7 +163,8 @@ const updateRegistry = defineEndpoint({
   method: 'PATCH',
   path: '/v1/registries/{registry_id}',
   summary: 'Change a registry',
-  description: 'Name, description and credentials of one’s own registry. Its address and provider stay.',
+  description:
+    'Name, description and credentials of one’s own registry. Its address and provider stay. A changed log-in is tried at once.',
   tag: 'Registries',
   access: WRITERS,
   params: registryParams,

@@ -20,7 +20,9 @@ export function requestSchema(schema: TSchema, rules: readonly Rule[] = []): TSc
     copy['additionalProperties'] = false;
     Object.assign(copy, rulesOf(copy, rules));
   }
-  const plain = copy['type'] === 'string' && !['pattern', 'enum', 'const', 'format'].some((word) => word in copy);
+  // Text that may be null too lists both types.
+  const isText = [copy['type']].flat().includes('string');
+  const plain = isText && !['pattern', 'enum', 'const', 'format'].some((word) => word in copy);
   return (plain ? { ...copy, pattern: WITHOUT_NUL } : copy) as TSchema;
 }
 

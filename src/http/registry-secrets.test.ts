@@ -61,3 +61,24 @@ test('a change without a secret keeps the one that was given', async () => {
   expect(after.access_key).toBe('other');
   expect(after.updated_at.getTime()).toBeGreaterThan(before.updated_at.getTime());
 });
+
+test('a log-in that is taken off is gone, and a registration that is sent again shows nothing of it', async () => {
+  const headers = { 'idempotency-key': 'registered-once' };
+  const made = await api.ask('POST', '/v1/registries', { body, headers });
+  const registry = String(made.headers['location']);
+  const answers = [
+    await api.ask('PATCH', registry, { body: { access_secret: null } }),
+    await api.ask('GET', registry),
+    await api.ask('POST', '/v1/registries', { body, headers }),
+  ];
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual([204, 200, 201]);
+  expect(answers.at(-1)?.headers['location']).toBe(registry);
+  for (const answer of answers) expect(answer.body).not.toContain('correct horse');
+  const find = api.database.db.selectFrom('registries').select(['access_key', 'sealed_access_secret']);
+  const id = registry.split('/').at(-1) ?? '';
+  expect(await find.where('id', '=', id).execute()).toEqual([{ access_key: null, sealed_access_secret: null }]);
+  const audited = await api.database.pool.query(
+    "select changed_fields from audit_events where action = 'updateRegistry' order by id desc limit 1",
+  );
+  expect(audited.rows).toEqual([{ changed_fields: ['access_secret'] }]);
+});

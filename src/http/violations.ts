@@ -74,7 +74,7 @@ function messageFor(keyword: string, params: Record<string, unknown>, schema: Re
   const limit = String(params['limit']);
   switch (keyword) {
     case 'type':
-      return `It should be ${TYPE_NAMES[String(params['type'])] ?? 'something else'}.`;
+      return `It should be ${[params['type']].flat().map(typeName).join(' or ')}.`;
     case 'enum':
       return `It should be one of ${(params['allowedValues'] as unknown[]).join(', ')}.`;
     case 'const':
@@ -107,6 +107,10 @@ const TYPE_NAMES: Record<string, string> = {
   boolean: 'true or false',
   null: 'null',
 };
+
+function typeName(type: unknown): string {
+  return TYPE_NAMES[String(type)] ?? 'something else';
+}
 
 /** The subschema that an error's `#/properties/name/items` names. */
 function schemaAt(schema: TSchema, path: string): Record<string, unknown> {

@@ -93,6 +93,76 @@ test('one that asks for a log-in, or lets nobody push, says so; a log-in that co
   proxy.fault = () => undefined;
 });
 
+test('a log-in is taken off again, and the registry is looked at without it', async () => {
+  const logIn = { access_key: credentials.username, access_secret: credentials.password };
+  const made = await post({ url: closed.url, ...logIn });
+  const path = String(made.headers['location']);
+  const id = path.split('/').at(-1) ?? '';
+  expect(await look(id, path)).toMatchObject({ healthy: true });
+  expect((await api.ask('PATCH', path, { body: { access_secret: null } })).statusCode).toBe(204);
+  expect(await keptLogIns()).toEqual([[null, null]]);
+  const missing = expect.stringContaining('asks for credentials, and none are given');
+  expect(await look(id, path)).toMatchObject({ healthy: false, unhealthy_cause: missing });
+  // Twice is the same, and it can be put on again.
+  expect((await api.ask('PATCH', path, { body: { access_key: null, access_secret: null } })).statusCode).toBe(204);
+  expect((await api.ask('PATCH', path, { body: logIn })).statusCode).toBe(204);
+  expect(await look(id, path)).toMatchObject({ healthy: true });
+});
+
+async function keptLogIns(): Promise<unknown[][]> {
+  const kept = 'select access_key, sealed_access_secret from registries order by created_at';
+  return (await api.database.pool.query({ text: kept, rowMode: 'array' })).rows;
+}
+
+describe('taking a log-in off is refused', () => {
+  const harbor = { provider: 'HARBOR', url: 'https://h.example/team', access_key: 'robot', access_secret: 's' };
+
+  async function refusals(registry: object, ...bodies: object[]): Promise<Record<string, string>[]> {
+    const path = String((await post(registry)).headers['location']);
+    const before = await keptLogIns();
+    const told = [];
+    for (const body of bodies) {
+      const refused = await api.ask('PATCH', path, { body });
+      expect([refused.statusCode, refused.headers['content-type']]).toEqual([400, 'application/problem+json']);
+      told.push(violationsOf(refused));
+    }
+    expect(await keptLogIns()).toEqual(before);
+    return told;
+  }
+
+  test('beside a new user name, which is named', async () => {
+    const [beside] = await refusals(harbor, { access_secret: null, access_key: 'other' });
+    expect(beside).toEqual({ access_key: expect.stringContaining('while access_secret is null') });
+  });
+
+  test('where the credentials are exchanged for others', async () => {
+    const url = 'https://012345678910.dkr.ecr.eu-central-1.amazonaws.com';
+    const ecr = { ...harbor, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url };
+    const needs = expect.stringContaining('Amazon Elastic Container Registry needs it: ');
+    const [off, both, key] = await refusals(
+      ecr,
+      ...[{ access_secret: null }, { access_secret: null, access_key: 'k' }, { access_key: null }],
+    );
+    expect(off).toEqual({ access_secret: needs });
+    expect(both).toEqual({ access_key: expect.any(String), access_secret: needs });
+    expect(key).toEqual({ access_key: needs });
+  });
+
+  test('of a user name that its secret needs, and as values of other types', async () => {
+    const [key, types] = await refusals(harbor, { access_key: null }, { access_key: 7, access_secret: [] });
+    expect(key).toEqual({ access_key: expect.stringContaining('Harbor needs it: ') });
+    expect(types).toEqual({ access_key: 'It should be text or null.', access_secret: 'It should be text or null.' });
+    const registration = violationsOf(await post({ url: 'https://r.example', access_secret: null }));
+    expect(registration).toEqual({ access_secret: 'It should be text.' });
+  });
+
+  test('but a user name alone is removed where none is needed', async () => {
+    const path = String((await post({ ...harbor, provider: 'OCI' })).headers['location']);
+    expect((await api.ask('PATCH', path, { body: { access_key: null } })).statusCode).toBe(204);
+    expect(await keptLogIns()).toEqual([[null, expect.any(Buffer)]]);
+  });
+});
+
 describe('half a log-in is refused', () => {
   const half = 'It is needed beside access_key. A registry without log-in takes neither.';
 

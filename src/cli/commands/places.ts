@@ -12,7 +12,7 @@ import { addGet, type Fields } from './get.ts';
 
 /** Adds the commands. */
 export function addPlaceCommands(program: Command, io: Io): void {
-  addRegistries(program.command('registries').description('list, add and remove registries'), io);
+  addRegistries(program.command('registries').description('list, add, change and remove registries'), io);
   addBaseImages(program.command('base-images').description('list, add and remove base images'), io);
 }
 
@@ -74,6 +74,7 @@ function addRegistries(group: Command, io: Io): void {
         },
       ),
     );
+  addRegistryUpdate(group, io);
   group
     .command('remove')
     .description('remove a registry')
@@ -83,6 +84,52 @@ function addRegistries(group: Command, io: Io): void {
         await client.call('deleteRegistry', { registry_id: await registryId(client, name) });
       }),
     );
+}
+
+type RegistryChange = { name?: string; description?: string; user?: string; secret?: string; anonymous?: boolean };
+
+function addRegistryUpdate(group: Command, io: Io): void {
+  const update = group
+    .command('update')
+    .description('change a registry: its name, its description or its log-in')
+    .argument('<registry>', 'its name or id')
+    .option('--name <name>', 'new name')
+    .option('--description <text>', 'new description')
+    .option('--user <name>', 'new user name or key id')
+    .addOption(
+      new Option(
+        '--secret <secret>',
+        'new password or key; better by the environment, where it counts beside --user or without other options',
+      ).env('LARDER_REGISTRY_SECRET'),
+    )
+    .option('--anonymous', 'take the log-in off: the registry is shown no credentials any more');
+  update.action(
+    inSession<RegistryChange>(io, async ({ client }, { secret, ...rest }, [named = '']) => {
+      const isSet = update.getOptionValueSource('secret') === 'env';
+      const change = changeOf({ ...rest, ...(secret !== undefined && (isSet ? { secretSet: secret } : { secret })) });
+      await client.call('updateRegistry', { registry_id: await registryId(client, named), ...change });
+    }),
+  );
+}
+
+/** What of a registry is changed. `secretSet`: the secret of the environment, which may be there for another command. */
+function changeOf({ user, secret, secretSet, anonymous, ...texts }: RegistryChange & { secretSet?: string }) {
+  if (anonymous) {
+    if (user === undefined && secret === undefined) return { ...texts, access_secret: null };
+    const advice = 'leave --user and --secret or --anonymous out.';
+    throw new CommandFailed(`A registry without log-in has no user and no secret: ${advice}`, EXIT.usage);
+  }
+  const access_secret = secret ?? (user !== undefined || Object.keys(texts).length === 0 ? secretSet : undefined);
+  const change = {
+    ...texts,
+    ...(user !== undefined && { access_key: user }),
+    ...(access_secret !== undefined && { access_secret }),
+  };
+  if (Object.keys(change).length > 0) return change;
+  throw new CommandFailed(
+    'Say what changes: --name, --description, --user, --secret or LARDER_REGISTRY_SECRET, --anonymous.',
+    EXIT.usage,
+  );
 }
 
 /** What is said of the log-in: a forgotten secret does not make a registry without one. */
