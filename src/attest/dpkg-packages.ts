@@ -1,24 +1,24 @@
 // The packages of an image as its dpkg database names them, and their package URLs.
 import { type DatabasePackage, isInstalled, parsePackageDatabase } from '../debian/package-database.ts';
 
-export type StatusPackage = Pick<DatabasePackage, 'name' | 'version' | 'source' | 'summary' | 'homepage'> & {
-  architecture: string;
-};
+export type StatusPackage = Pick<
+  DatabasePackage,
+  'name' | 'version' | 'architecture' | 'source' | 'summary' | 'homepage'
+>;
 
 /** The installed packages of a /var/lib/dpkg/status, sorted by name and architecture. Throws PackageDatabaseError. */
 export function parseStatus(status: string): StatusPackage[] {
   return parsePackageDatabase(status)
     .filter(isInstalled)
-    .flatMap(({ architecture, state: _state, fields: _fields, ...rest }) =>
-      architecture === undefined ? [] : [{ ...rest, architecture }],
-    )
-    .sort((one, other) => compare(one.name, other.name) || compare(one.architecture, other.architecture));
+    .map(({ state: _state, fields: _fields, ...rest }) => rest)
+    .sort((one, other) => compare(one.name, other.name) || compare(one.architecture ?? '', other.architecture ?? ''));
 }
 
 /** `pkg:deb/debian/redis-server@5:7.0.15-1?arch=amd64&distro=debian-12`, as the pins of a plan spell it. */
 export function debPurl({ name, version, architecture }: StatusPackage, operatingSystem: string): string {
   const namespace = operatingSystem.split('-')[0];
-  return `pkg:deb/${namespace}/${encode(name)}@${encode(version, ':+')}?arch=${encode(architecture)}&distro=${encode(operatingSystem)}`;
+  const arch = architecture === undefined ? '' : `arch=${encode(architecture)}&`;
+  return `pkg:deb/${namespace}/${encode(name)}@${encode(version, ':+')}?${arch}distro=${encode(operatingSystem)}`;
 }
 
 /** purl-spec: all but unreserved characters is percent-encoded; colons, and in a version plus signs, may stay. */

@@ -137,7 +137,7 @@ function purlRef(referenceLocator: string): ExternalRef {
 }
 
 /** An element's id has letters, digits, dots and dashes only (clause 3.2): what is replaced is told apart by a digest. */
-function elementId(name: string, architecture: string): string {
+function elementId(name: string, architecture = ''): string {
   const text = `${name}-${architecture}`;
   const plain = text.replaceAll(/[^A-Za-z0-9.-]/g, '-');
   return `SPDXRef-deb-${plain}${plain === text ? '' : `-${sha256(text).slice(0, 8)}`}`;

@@ -1,6 +1,6 @@
 // A registered image pinned by its digests. Its documents and layers come from outside: each is parsed, bounded, and refused in words.
 import { buffer } from 'node:stream/consumers';
-import { parsePackageDatabase } from '../debian/package-database.ts';
+import { isInstalled, parsePackageDatabase } from '../debian/package-database.ts';
 import type { ContentStore } from '../oci/content.ts';
 import { isElsewhere } from '../oci/copy.ts';
 import type { Descriptor, Digest, ImageConfig, Manifest, Platform } from '../oci/descriptor.ts';
@@ -134,7 +134,7 @@ function createdAt({ created = '' }: ImageConfig): string {
 /** Here, because its owner is told of it once, and every build on it would fail. */
 async function judgePackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
   if (packages === undefined) return `has no dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
-  if (parsePackageDatabase(await readPackageDatabase(content, packages)).length > 0) return undefined;
+  if (parsePackageDatabase(await readPackageDatabase(content, packages)).some(isInstalled)) return undefined;
   return `has an empty dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
 }
 

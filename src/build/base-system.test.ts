@@ -109,6 +109,11 @@ it.each([
     [entry('var/lib/dpkg/status', { content: 'Package: x\nStatus: deinstall ok config-files\nVersion: 1\n\n' })],
     'has an empty dpkg database',
   ],
+  [
+    'none of whose packages is installed',
+    [entry('var/lib/dpkg/status', { content: 'Package: x1\nStatus: install ok half-installed\nVersion: 1\n\n' })],
+    'has an empty dpkg database',
+  ],
 ])('refuses an image %s', async (_what, database, reason) => {
   await expect(pin([OS_RELEASE_FILE, ...PROGRAM_FILES, ...database])).rejects.toThrow(`host/team/base:1 ${reason}`);
 });

@@ -1,6 +1,8 @@
 // The package database of an image: what dpkg writes is read by one grammar, and a text that is only nearly a database is refused.
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { parseStatus } from '../attest/dpkg-packages.ts';
+import { installedPackages, installedVersion, statusForApt } from '../recipes/dpkg-status.ts';
 import {
   formatPackageDatabase,
   isInstalled,
@@ -64,15 +66,40 @@ it("reads this machine's own database whole", async () => {
   expect(installed.length).toBe(text.match(/^Status: \S+ \S+ (?:installed|triggers-(?:awaited|pending))$/gm)?.length);
 });
 
-it.each([
-  ['installed', true],
-  ['triggers-awaited', true],
-  ['triggers-pending', true],
-  ['half-configured', false],
-  ['unpacked', false],
-])('a package that is %s is there with all its files: %s', (state, expected) => {
-  const [found] = parsePackageDatabase(stanza({ Status: `install ok ${state}` }));
-  expect(found && isInstalled(found)).toBe(expected);
+/** dpkg(1), "Package states": what is in the database at all, and what counts as installed. */
+const STATES = [
+  ['not-installed', 'absent'],
+  ['config-files', 'absent'],
+  ['half-installed', 'in part'],
+  ['unpacked', 'in part'],
+  ['half-configured', 'in part'],
+  ['triggers-awaited', 'installed'],
+  ['triggers-pending', 'installed'],
+  ['installed', 'installed'],
+] as const;
+
+it.each(STATES)('every reader has a package that is %s as %s', (state, expected) => {
+  const text = stanza({ Status: `install ok ${state}` });
+  const found = parsePackageDatabase(text);
+  expect(found.map((one) => one.state)).toEqual(expected === 'absent' ? [] : [state]);
+  expect(found.map(isInstalled)).toEqual(expected === 'absent' ? [] : [expected === 'installed']);
+  const names = expected === 'installed' ? ['app'] : [];
+  expect(parseStatus(text).map(({ name }) => name)).toEqual(names);
+  expect(installedPackages(text).map(({ name }) => name)).toEqual(names);
+  expect(installedVersion(text, 'app')).toBe(names.length > 0 ? '1' : undefined);
+  // What apt gets says the same of it.
+  expect(parsePackageDatabase(statusForApt(text)).map((one) => one.state)).toEqual(found.map((one) => one.state));
+});
+
+it.each(['unknown', 'install', 'hold', 'deinstall', 'purge'])('what is selected (%s) does not decide', (selection) => {
+  const [found] = parsePackageDatabase(stanza({ Status: `${selection} reinstreq installed` }));
+  expect(found && isInstalled(found)).toBe(true);
+});
+
+it('every reader has a package without an architecture', () => {
+  const text = 'Package: app\nStatus: install ok installed\nVersion: 1\n';
+  expect(installedPackages(text)).toEqual([{ name: 'app', version: '1' }]);
+  expect(parseStatus(text).map(({ name, version }) => ({ name, version }))).toEqual([{ name: 'app', version: '1' }]);
 });
 
 it('reads the control file of a .deb', () => {
@@ -92,6 +119,13 @@ it.each([
   ['a version with a space', stanza({ Version: '1 2' }), 'the package app has "1 2" as Version'],
   ['a version that is an option', stanza({ Version: '-1' }), 'the package app has "-1" as Version'],
   ['an unknown state', stanza({ Status: 'install ok great' }), 'has "install ok great" as Status'],
+  [
+    'an unknown selection of what is absent',
+    stanza({ Status: 'x ok config-files' }),
+    'has "x ok config-files" as Status',
+  ],
+  ['an absent state of four words', stanza({ Status: 'install ok x not-installed' }), 'as Status'],
+  ['a state without end', stanza({ Status: `install ok ${'x '.repeat(50_000)}installed` }), 'as Status'],
   ['a state of four words', stanza({ Status: 'install ok x installed' }), 'as Status'],
   ['a relation that is none', stanza({ Depends: 'libc6 (>= $(id))' }), '"libc6 (>= $(id))" is no relation'],
   ['a relation to a path', stanza({ Provides: '/etc/passwd' }), '"/etc/passwd" is no relation to a package'],

@@ -59,7 +59,7 @@ const SOLVED_FIELDS: readonly (readonly [name: string, grammar: Grammar])[] = [
   ['Essential', FLAG],
   ['Protected', FLAG],
   ['Important', FLAG],
-  ['Status', formatStatus],
+  ['Status', (value) => parseStatusWords(value)?.text],
   ['Priority', matching(/^[A-Za-z-]{1,40}$/)],
   ['Section', matching(/^[A-Za-z0-9/+._-]{1,100}$/)],
   ['Installed-Size', matching(/^[0-9]{1,15}$/)],
@@ -108,12 +108,17 @@ function parsePackages(text: string, statusOf: (stanza: Stanza) => string | unde
 }
 
 function isAbsent(status: string): boolean {
-  return /\s(?:not-installed|config-files)$/.test(status);
+  return ABSENT.has(parseStatusWords(status)?.state);
 }
 
-/** True for the states in which a package is there with all its files: one that waits for triggers is, too. */
+/** States of a package of which dpkg has at most the configuration files. */
+const ABSENT: ReadonlySet<State | undefined> = new Set<State>(['not-installed', 'config-files']);
+/** States of a package whose files are all there and configured; one that waits for triggers is. */
+const INSTALLED: ReadonlySet<State> = new Set<State>(['installed', 'triggers-awaited', 'triggers-pending']);
+
+/** True if the package counts as installed, for every reader: bills of materials, discovery, and the check of a base image. */
 export function isInstalled({ state }: DatabasePackage): boolean {
-  return state === 'installed' || state === 'triggers-awaited' || state === 'triggers-pending';
+  return INSTALLED.has(state);
 }
 
 /** The text of a database with these packages: only fields that apt reads, only values that were parsed. */
@@ -147,7 +152,7 @@ function packageOf(stanza: Stanza): DatabasePackage {
     source: sourceOf(fields.get('Source'), { name, version }),
     ...(summary === undefined ? {} : { summary }),
     ...(homepage === undefined ? {} : { homepage }),
-    state: (fields.get('Status')?.split(' ').at(-1) ?? 'installed') as State,
+    state: parseStatusWords(fields.get('Status') ?? '')?.state ?? 'installed',
     fields,
   };
 }
@@ -159,10 +164,12 @@ function malformed({ fields, line }: Stanza, field: string, value: string): Cont
   return new ControlDataError(`${whose} has ${shown} as ${field}, which it cannot have`, line);
 }
 
-function formatStatus(value: string): string | undefined {
-  const [selection = '', flag = '', state = '', ...more] = value.split(/\s+/);
-  const known = SELECTIONS.includes(selection) && FLAGS.includes(flag) && STATES.some((one) => one === state);
-  return known && more.length === 0 ? `${selection} ${flag} ${state}` : undefined;
+/** The three words of a Status field; undefined when one of them is unknown. */
+function parseStatusWords(value: string): { state: State; text: string } | undefined {
+  const [selection = '', flag = '', word = '', ...more] = value.split(/\s+/);
+  const state = STATES.find((one) => one === word);
+  const isKnown = SELECTIONS.includes(selection) && FLAGS.includes(flag) && more.length === 0;
+  return isKnown && state !== undefined ? { state, text: `${selection} ${flag} ${state}` } : undefined;
 }
 
 /** `redis (5:7.0.15-1)`; the version is left out where it is the package's. */
