@@ -72,6 +72,7 @@ const WALLS: Record<string, readonly string[]> = {
     'contract',
     'customization',
     'db',
+    'debian',
     'engine',
     'identity',
     'notify',

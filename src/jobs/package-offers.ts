@@ -2,11 +2,11 @@
 import { type HeldPackage, listHeldPackages, type PackageOffer } from '../catalog/locked-packages.ts';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import { compareDebianVersions } from '../debian/version-order.ts';
 import type { ContentStore } from '../oci/content.ts';
 import type { AptRoot, PackageVersions } from '../recipes/apt.ts';
 import { AptError } from '../recipes/apt-command.ts';
 import { fixedVulnerabilities } from '../recipes/deb-changelog.ts';
-import { isNewer } from '../recipes/debian-version.ts';
 
 /** One question to apt names at most this many: it takes a thousand. */
 const NAMES_MAX = 500;
@@ -41,7 +41,7 @@ async function reasonsFor(
   { candidate, security, apt, content, signal }: Asking & { candidate: string; security: boolean },
 ): Promise<PipelineTrigger[]> {
   // A mirror that lags behind offers an older one.
-  if (!isNewer(candidate, held.version)) return [];
+  if (compareDebianVersions(candidate, held.version) <= 0) return [];
   const found = security ? await findFixed(held, { candidate, apt, content, signal }) : [];
   return found.length > 0 ? found.map((context) => ({ type: 'CVE_PATCH', context })) : [{ type: 'MAINTENANCE' }];
 }

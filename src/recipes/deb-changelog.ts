@@ -1,8 +1,8 @@
 // Which vulnerabilities a package fixes, as its own changelog says: the indexes of an archive do not tell.
 import { gunzipSync } from 'node:zlib';
+import { compareDebianVersions } from '../debian/version-order.ts';
 import type { ContentStore } from '../oci/content.ts';
 import type { PackagePin } from '../plan/pin.ts';
-import { isNewer } from './debian-version.ts';
 import { runTool, type ToolLimits } from './tool-process.ts';
 
 /** The longest changelogs of Debian 12 are some 2 MB; a larger one is not read. */
@@ -23,7 +23,7 @@ export function vulnerabilitiesSince(changelog: string, before: string): string[
   for (const entry of changelog.split(/^(?=\S+ \([^)\s]+\) )/m)) {
     const version = /^\S+ \(([^)\s]+)\) /.exec(entry)?.[1];
     if (version === undefined) continue;
-    if (!isNewer(version, before)) break;
+    if (compareDebianVersions(version, before) <= 0) break;
     for (const [id] of entry.matchAll(/\bCVE-\d{4}-\d{4,}\b/g)) found.add(id);
   }
   return [...found].sort().slice(0, VULNERABILITIES_MAX);

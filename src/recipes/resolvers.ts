@@ -1,4 +1,5 @@
 // One resolver for each type of package URL: what versions of a recipe can be had, and what must be fetched for one.
+import { compareUpstreamVersions } from '../debian/version-order.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import type { Recipe } from '../plan/recipe.ts';
 import type { AptRoot } from './apt.ts';
@@ -56,7 +57,7 @@ async function discover(
     });
     return [{ branch, version, purl }];
   });
-  return found.sort((one, other) => one.branch.localeCompare(other.branch, 'en', { numeric: true }));
+  return found.sort((one, other) => compareUpstreamVersions(one.branch, other.branch));
 }
 
 function install(recipe: Recipe, { operating_system, branch }: Wanted): string[] {

@@ -48,7 +48,11 @@ async function listComponents(
   for (const { digest } of artifact.component_sources) {
     for (const found of parseStatus(await readPackageDatabase(content, digest))) {
       const { name, version, architecture, source } = found;
-      components.push({ purl: debPurl(found, plan.operating_system), name, version, architecture, source });
+      components.push({
+        purl: debPurl(found, plan.operating_system),
+        ...{ name, version, source },
+        ...(architecture === undefined ? {} : { architecture }),
+      });
     }
   }
   return components;

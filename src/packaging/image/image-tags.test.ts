@@ -1,6 +1,6 @@
 // Which tags a release takes, and which it leaves alone.
 import { describe, expect, test } from 'vitest';
-import { compareVersions, immutableTag, rollingTags } from './image-tags.ts';
+import { immutableTag, rollingTags } from './image-tags.ts';
 
 describe('immutableTag', () => {
   test('names version, operating system and revision', () => {
@@ -50,21 +50,12 @@ describe('rollingTags', () => {
   test('an older version than the branch has keeps only its own name', () => {
     expect(rollingTags({ ...base, others: [was('7.0.16', 0)] })).toEqual(['7.0.15', '7.0.15-debian-12']);
   });
-});
 
-describe('compareVersions', () => {
-  test.each([
-    ['7.0.9', '7.0.10'],
-    ['7.0', '7.0.1'],
-    ['1.0rc1', '1.0'],
-    ['1.0rc1', '1.0.1'],
-    ['9.9', '10.0'],
-  ])('%s comes before %s', (lower, higher) => {
-    expect(compareVersions(lower, higher)).toBeLessThan(0);
-    expect(compareVersions(higher, lower)).toBeGreaterThan(0);
-  });
-
-  test('equal versions are equal', () => {
-    expect(compareVersions('7.0.15', '7.0.15')).toBe(0);
+  test('a letter after the number is a later release, a pre-release is an earlier one', () => {
+    const tagsAfter = (version: string, before: string) => rollingTags({ ...base, version, others: [was(before, 0)] });
+    expect(tagsAfter('1.1.1n', '1.1.1')).toContain('latest');
+    expect(tagsAfter('1.1.1', '1.1.1n')).not.toContain('latest');
+    expect(tagsAfter('2.0', '2.0-rc1')).toContain('latest');
+    expect(tagsAfter('2.0-rc1', '2.0')).not.toContain('latest');
   });
 });

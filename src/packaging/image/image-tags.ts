@@ -1,4 +1,5 @@
 // The tags of a release: one that never moves, and those that follow the newest.
+import { compareUpstreamVersions } from '../../debian/version-order.ts';
 
 /** The tag that names this release for ever. */
 export function immutableTag(release: { version: string; operating_system: string; revision: number }): string {
@@ -20,7 +21,7 @@ export type TagScope = {
  */
 export function rollingTags({ version, operating_system, revision, others }: TagScope): string[] {
   const isNewer = (other: TagScope['others'][number]) => {
-    const order = compareVersions(other.version, version);
+    const order = compareUpstreamVersions(other.version, version);
     return order > 0 || (order === 0 && other.revision > revision);
   };
   const parts = tagText(version).split('.');
@@ -31,34 +32,6 @@ export function rollingTags({ version, operating_system, revision, others }: Tag
     return isNewest ? [prefix, `${prefix}-${operating_system}`] : [];
   });
   return others.every((other) => !isNewer(other)) ? [...tags, 'latest'] : tags;
-}
-
-/** Orders upstream versions: numbers as numbers, words before numbers (`1.0rc1` comes before `1.0.1`). Answers below, 0 or above zero. */
-export function compareVersions(one: string, other: string): number {
-  const left = components(one);
-  const right = components(other);
-  for (let at = 0; at < Math.max(left.length, right.length); at++) {
-    const difference = compareComponents(left[at], right[at]);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
-
-function compareComponents(one: string | undefined, other: string | undefined): number {
-  if (one === other) return 0;
-  if (one === undefined) return isNumber(other) ? -1 : 1;
-  if (other === undefined) return isNumber(one) ? 1 : -1;
-  if (isNumber(one) && isNumber(other)) return Number(one) - Number(other);
-  if (isNumber(one) !== isNumber(other)) return isNumber(one) ? 1 : -1;
-  return one < other ? -1 : 1;
-}
-
-function isNumber(text: string | undefined): boolean {
-  return text !== undefined && /^\d+$/.test(text);
-}
-
-function components(version: string): string[] {
-  return version.match(/\d+|[a-z]+/gi) ?? [];
 }
 
 function startsWith(version: string, line: readonly string[]): boolean {

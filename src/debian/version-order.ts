@@ -1,0 +1,67 @@
+// The order of versions, one function for each scheme: Debian's full versions, and upstream's versions, which SQL orders by version_key.
+
+/**
+ * Orders two Debian versions by epoch, upstream version and revision (deb-version(7), "Sorting algorithm"). Returns a number below, equal
+ * to or above zero.
+ */
+export function compareDebianVersions(one: string, other: string): number {
+  const [epoch, upstream, revision] = partsOf(one);
+  const [otherEpoch, otherUpstream, otherRevision] = partsOf(other);
+  return (
+    compareNumbers(epoch, otherEpoch) || comparePart(upstream, otherUpstream) || comparePart(revision, otherRevision)
+  );
+}
+
+/**
+ * Orders two upstream versions as Debian does, but a hyphen begins a pre-release (Semantic Versioning, section 9) and counts as a tilde.
+ * `version_key` (migrations/0016_version_order.sql) gives the same order to SQL. Returns a number below, equal to or above zero.
+ */
+export function compareUpstreamVersions(one: string, other: string): number {
+  return comparePart(one.replaceAll('-', '~'), other.replaceAll('-', '~'));
+}
+
+function partsOf(version: string): [epoch: string, upstream: string, revision: string] {
+  const [, epoch = '0', upstream = '', revision = ''] = /^(?:(\d+):)?(.*?)(?:-([^-]*))?$/.exec(version) ?? [];
+  return [epoch, upstream, revision];
+}
+
+/** Compares pieces without a digit by character and numbers by value, in turns; a missing piece is empty or zero. */
+function comparePart(one: string, other: string): number {
+  const pieces = piecesOf(one);
+  const otherPieces = piecesOf(other);
+  for (let at = 0; at < Math.max(pieces.length, otherPieces.length); at++) {
+    const [piece = '', otherPiece = ''] = [pieces[at], otherPieces[at]];
+    const order = at % 2 === 0 ? compareText(piece, otherPiece) : compareNumbers(piece, otherPiece);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+/** The first piece has no digit; it is empty when the version begins with one. */
+function piecesOf(part: string): string[] {
+  const pieces: string[] = part.match(/\d+|\D+/g) ?? [];
+  return /^\d/.test(part) ? ['', ...pieces] : pieces;
+}
+
+/** By length and digits: a number may be longer than a safe integer. */
+function compareNumbers(one: string, other: string): number {
+  const [digits, otherDigits] = [one.replace(/^0+/, ''), other.replace(/^0+/, '')];
+  if (digits.length !== otherDigits.length) return digits.length - otherDigits.length;
+  return digits < otherDigits ? -1 : Number(digits > otherDigits);
+}
+
+function compareText(one: string, other: string): number {
+  for (let at = 0; at < Math.max(one.length, other.length); at++) {
+    const order = rankOf(one[at]) - rankOf(other[at]);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+/** A tilde is before the end, the end before letters, letters before everything else. */
+function rankOf(character: string | undefined): number {
+  if (character === '~') return -1;
+  if (character === undefined) return 0;
+  const code = character.charCodeAt(0);
+  return /[A-Za-z]/.test(character) ? code : code + 256;
+}
