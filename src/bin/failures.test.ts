@@ -79,8 +79,8 @@ describe('a server or a worker alone', () => {
     const env = { LARDER_PORT: 'eighty', LARDER_DATABASE_ULR: 'x' };
     const server = await startEntrance('server', { env });
     await lastLine(server);
-    expect(server.said()).toContain('LARDER_PORT must be a whole number');
-    expect(server.said()).toContain('LARDER_DATABASE_ULR is no setting; the nearest is LARDER_DATABASE_URL');
+    expect(server.said()).toContain('LARDER_PORT is not a whole number; expected a whole number from 0 to 65535');
+    expect(server.said()).toContain('LARDER_DATABASE_ULR is not a setting; did you mean LARDER_DATABASE_URL?');
   });
 
   test('a certificate that is not there', async () => {

@@ -3,7 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, type ConfigViolation, childEnvironment, type Environment, readConfig } from './config.ts';
+import { ConfigError, childEnvironment, readConfig } from './config.ts';
+import { OIDC_SETTINGS } from './oidc-settings.ts';
+import type { ConfigViolation, Environment } from './read-settings.ts';
+import { GENERAL_SETTINGS } from './settings.ts';
 
 function violationsOf(environment: Environment): readonly ConfigViolation[] {
   try {
@@ -30,7 +33,9 @@ describe('the mail server', () => {
 
   test('is none unless it is named, and then needs a sender', () => {
     expect(readConfig({ LARDER_SMTP_FROM: from }, '/srv').notifications).not.toHaveProperty('smtp');
-    expect(violationsOf({ LARDER_SMTP_URL: 'smtp://m' }).map(({ name }) => name)).toEqual(['LARDER_SMTP_FROM']);
+    expect(violationsOf({ LARDER_SMTP_URL: 'smtp://m' })).toEqual([
+      { name: 'LARDER_SMTP_URL', message: 'requires LARDER_SMTP_FROM' },
+    ]);
   });
 
   test.each([
@@ -66,11 +71,13 @@ describe('the provider of identities', () => {
       ...{ issuer: NEEDED.LARDER_OIDC_ISSUER, clientId: 'larder', scopes: ['openid', 'email', 'profile'] },
       ...{ roleValues: {}, emailDomains: [] },
     });
-    expect(namesOf({ LARDER_OIDC_ISSUER: NEEDED.LARDER_OIDC_ISSUER })).toEqual([
-      'LARDER_OIDC_CLIENT_ID',
-      'LARDER_PUBLIC_URL',
+    expect(violationsOf({ LARDER_OIDC_ISSUER: NEEDED.LARDER_OIDC_ISSUER })).toEqual([
+      { name: 'LARDER_OIDC_ISSUER', message: 'requires LARDER_OIDC_CLIENT_ID' },
+      { name: 'LARDER_OIDC_ISSUER', message: 'requires LARDER_PUBLIC_URL' },
     ]);
-    expect(namesOf({ LARDER_OIDC_DEFAULT_ROLE: 'VIEWER' })).toEqual(['LARDER_OIDC_DEFAULT_ROLE']);
+    expect(violationsOf({ LARDER_OIDC_DEFAULT_ROLE: 'VIEWER' })).toEqual([
+      { name: 'LARDER_OIDC_DEFAULT_ROLE', message: 'requires LARDER_OIDC_ISSUER' },
+    ]);
   });
 
   test('has all its settings', async () => {
@@ -233,9 +240,39 @@ describe('readConfig', () => {
     expect(JSON.stringify(names)).not.toContain('hunter2');
   });
 
-  test('an unknown name is told the nearest one', () => {
-    expect(violationsOf({ LARDER_DATABSE_URL: 'x' })[0]?.message).toContain('LARDER_DATABASE_URL');
-    expect(violationsOf({ LARDER_LOGLEVEL: 'x' })[0]?.message).toContain('LARDER_LOG_LEVEL');
+  test.each([
+    ['LARDER_DATABSE_URL', 'LARDER_DATABASE_URL'],
+    ['LARDER_LOGLEVEL', 'LARDER_LOG_LEVEL'],
+    ['LARDER_OIDC_ISSUR', 'LARDER_OIDC_ISSUER'],
+    ['LARDER_TOKENS', 'LARDER_TOKEN'],
+  ])('%s is refused with the nearest name, %s', (name, nearest) => {
+    expect(violationsOf({ [name]: 'x' })).toEqual([{ name, message: `is not a setting; did you mean ${nearest}?` }]);
+  });
+
+  test.each(Object.keys({ ...GENERAL_SETTINGS, ...OIDC_SETTINGS }))('%s: no error repeats the value', (name) => {
+    for (const value of ['s3cret', 'a b/s3cret,', 'https://s3cret:s3cret@x/s3cret?s3cret#s3cret', '10.0.0.0/s3cret']) {
+      expect(JSON.stringify(violationsOf({ [name]: value }))).not.toContain('s3cret');
+    }
+  });
+
+  test.each([
+    [{ LARDER_PORT: '8o80' }, 'LARDER_PORT is not a whole number; expected a whole number from 0 to 65535'],
+    [{ LARDER_PORT: '65536' }, 'LARDER_PORT is more than 65535; expected a whole number from 0 to 65535'],
+    [{ LARDER_AUDIT_DAYS: '0' }, 'LARDER_AUDIT_DAYS is less than 1; expected a whole number from 1 to 36500'],
+    [
+      { LARDER_PUBLIC_URL: 'https://larder.example.org/catalog' },
+      'LARDER_PUBLIC_URL contains a path; expected a URL like https://larder.example.org:8443, without a path',
+    ],
+    [
+      { http_proxy: 'proxy:3128' },
+      'http_proxy does not begin with http:// or https://; expected a URL like http://proxy.example.org:3128',
+    ],
+    [
+      { LARDER_HOST: '127.0.0.1:8080' },
+      'LARDER_HOST contains a port; expected an IP address (127.0.0.1, ::1) or a host name, without a port',
+    ],
+  ])('%o: the name, the fault and what is expected', (environment, message) => {
+    expect(violationsOf(environment).map((one) => `${one.name} ${one.message}`)).toEqual([message]);
   });
 
   test.each(['8o80', '-1', '1.5', '1e3', '0x50'])('a port of %s is refused', (port) => {
@@ -257,15 +294,17 @@ describe('readConfig', () => {
 
 describe('what the door needs', () => {
   test.each([
-    [{ LARDER_TLS_CERT: 'c' }, ['LARDER_TLS_KEY is needed with LARDER_TLS_CERT']],
-    [{ LARDER_TLS_KEY: 'k' }, ['LARDER_TLS_CERT is needed with LARDER_TLS_KEY']],
+    [{ LARDER_TLS_CERT: 'c' }, ['LARDER_TLS_CERT requires LARDER_TLS_KEY']],
+    [{ LARDER_TLS_KEY: 'k' }, ['LARDER_TLS_KEY requires LARDER_TLS_CERT']],
     [
       { LARDER_TLS_CERT: 'c', LARDER_TLS_KEY: 'k', LARDER_PUBLIC_URL: 'http://x' },
       ['LARDER_PUBLIC_URL must begin with https:// when LARDER_TLS_CERT is set'],
     ],
     [
-      { LARDER_TRUSTED_PROXIES: '0.0.0.0/0' },
-      ['LARDER_TRUSTED_PROXIES must not hold every address: anybody could then say to be anybody'],
+      { LARDER_TRUSTED_PROXIES: '10.0.0.0/8,0.0.0.0/0' },
+      [
+        'LARDER_TRUSTED_PROXIES has a fault in item 2, which contains every address, so that any client could claim any address; expected addresses and networks like 10.0.0.0/8, separated by commas',
+      ],
     ],
   ])('%o: %s', (environment, messages) => {
     expect(violationsOf(environment).map(({ name, message }) => `${name} ${message}`)).toEqual(messages);

@@ -1,0 +1,26 @@
+// The tables of settings in the operator guide, written from the tables that the program reads.
+import { OIDC_SETTINGS } from './oidc-settings.ts';
+import type { SettingTable } from './setting.ts';
+import { GENERAL_SETTINGS } from './settings.ts';
+
+const TABLES: Readonly<Record<string, SettingTable>> = { general: GENERAL_SETTINGS, oidc: OIDC_SETTINGS };
+
+/** The guide with each table between `<!-- settings: NAME -->` and `<!-- /settings -->` written anew. Throws without such a place. */
+export function withSettingsTables(guide: string): string {
+  return Object.entries(TABLES).reduce((text, [name, table]) => {
+    const begin = `<!-- settings: ${name} -->\n`;
+    const [before, after] = [
+      text.indexOf(begin) + begin.length,
+      text.indexOf('<!-- /settings -->', text.indexOf(begin)),
+    ];
+    if (before < begin.length || after < 0) throw new Error(`the guide has no place for the settings: ${name}`);
+    return `${text.slice(0, before)}${settingsTable(table)}${text.slice(after)}`;
+  }, guide);
+}
+
+function settingsTable(table: SettingTable): string {
+  const rows = Object.entries(table).map(
+    ([name, setting]) => `| \`${name}\` | ${setting.defaultDoc ?? `\`${setting.default}\``} | ${setting.doc} |`,
+  );
+  return ['| setting | default | meaning |', '|---|---|---|', ...rows, ''].join('\n');
+}
