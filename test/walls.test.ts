@@ -87,7 +87,7 @@ const WALLS: Record<string, readonly string[]> = {
   catalog: ['contract', 'db', 'plan'],
   notify: ['contract', 'egress'],
   identity: ['contract', 'db', 'egress'],
-  db: ['contract', 'plan'],
+  db: ['contract', 'egress', 'plan'],
   recipes: ['contract', 'debian', 'oci', 'plan'],
   customization: ['contract', 'plan', 'tar'],
   build: ['contract', 'customization', 'debian', 'host', 'oci', 'plan', 'tar'],

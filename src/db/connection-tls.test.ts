@@ -100,7 +100,7 @@ async function lineFor(url: string): Promise<string | undefined> {
 }
 
 const CA = () => `sslrootcert=${at('ca.crt')}`;
-const UNTRUSTED = `The certificate of the database at ${ADDRESS}:5432 is not trusted: it is signed by itself, or by an authority that is not known here. Add sslrootcert=FILE with the authority's certificate in PEM, or give another LARDER_DATABASE_URL.`;
+const UNTRUSTED = `The certificate of the database at ${ADDRESS}:5432 is not trusted: it is self-signed, or its authority is not known here. Add sslrootcert=FILE with the authority's certificate in PEM, or give another LARDER_DATABASE_URL.`;
 
 test('with the certificate of its authority it is trusted; without verification whoever it is', async () => {
   expect(await lineFor(urlTo(`sslmode=verify-full&${CA()}`))).toBe('TLS');

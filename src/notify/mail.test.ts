@@ -105,7 +105,7 @@ describe.each([
     const port = await serve(options);
     await expect(send(`${scheme}://larder:r%2Fght@localhost:${port}`)).rejects.toMatchObject({
       // The owner of a provider reads it and passes it on: what is wrong, and what mends it.
-      message: expect.stringContaining('is signed by itself or by an authority that is not known here'),
+      message: expect.stringContaining('is not trusted: it is self-signed, or its authority is not known here.'),
       temporary: true,
     });
     expect([arrived, logIns]).toEqual([[], 0]);
@@ -114,7 +114,7 @@ describe.each([
   test.each<[string, string, [string, string], string]>([
     ['is over', 'localhost', ['20200101000000Z', '20200201000000Z'], 'has expired. Whoever runs the mail server'],
     ['has not begun', 'localhost', ['20980101000000Z', '20990101000000Z'], 'is not valid yet. Whoever runs'],
-    ['has another name', 'mail.example', ['20200101000000Z', '20990101000000Z'], 'is made out to another name.'],
+    ['has another name', 'mail.example', ['20200101000000Z', '20990101000000Z'], 'is for another name. The operator'],
   ])('tells a certificate that %s, and what mends it', async (_, name, validity, words) => {
     const port = await serve({ ...options, ...signed(name, validity) });
     trust();

@@ -1,5 +1,6 @@
 // Mail by the operator's server: one plain message to an organization's addresses.
 import { createTransport } from 'nodemailer';
+import { describeFault, faultOfError, type NetworkFault } from '../egress/network-faults.ts';
 import { DeliveryError, told } from './delivery-error.ts';
 import type { Message } from './message.ts';
 
@@ -92,29 +93,21 @@ function domainOf(from: string): string {
   return /@([A-Za-z0-9.-]+)/.exec(from)?.[1] ?? 'larder.invalid';
 }
 
-/**
- * Why Node refuses a certificate, as its verification says it; the mail library keeps the words and not the code. All of it
- * can be mended while the message waits.
- */
-const CERTIFICATE_TROUBLE: readonly [RegExp, string][] = [
-  [/certificate has expired/, 'has expired. Whoever runs the mail server has to renew it'],
-  [
-    /certificate is not yet valid/,
-    'is not valid yet. Whoever runs the mail server has to change it, unless the clock of this installation is wrong',
-  ],
-  [
-    /does not match certificate's altnames/,
-    'is made out to another name. The operator can use that name in LARDER_SMTP_URL, or give the server a certificate with its own',
-  ],
-  [
-    /self[- ]signed certificate|unable to (?:verify|get)/,
-    'is signed by itself or by an authority that is not known here. The operator can add it (NODE_EXTRA_CA_CERTS)',
-  ],
-];
+/** What to do about a fault on the way to the mail server. All of it can be done while the message waits. */
+const REMEDIES: Partial<Record<NetworkFault, string>> = {
+  CERTIFICATE_EXPIRED: 'Whoever runs the mail server has to renew it',
+  CERTIFICATE_NOT_YET_VALID:
+    'Whoever runs the mail server has to change it, unless the clock of this installation is wrong',
+  CERTIFICATE_NAME: 'The operator can use that name in LARDER_SMTP_URL, or give the server a certificate with its own',
+  CERTIFICATE_UNTRUSTED: 'The operator can add the authority (NODE_EXTRA_CA_CERTS)',
+};
 
-function certificateTrouble(said: string): string | undefined {
-  const found = CERTIFICATE_TROUBLE.find(([pattern]) => pattern.test(said));
-  return found && `The certificate of the mail server ${found[1]}.`;
+function explainFault(error: unknown): string | undefined {
+  const fault = faultOfError(error);
+  if (fault === undefined) return undefined;
+  const remedy = REMEDIES[fault] ?? 'The operator has to check LARDER_SMTP_URL and the mail server';
+  const sentence = describeFault(fault, 'the mail server');
+  return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}. ${remedy}.`;
 }
 
 /** RFC 5321, section 4.2.1: 4xx passes, 5xx stays. Nothing of the log-in is repeated. */
@@ -133,7 +126,6 @@ function failed(error: unknown): DeliveryError {
     const message = `The mail server refused the message: ${told(response ?? String(responseCode))}`;
     return new DeliveryError(message, { temporary: !isFinal });
   }
-  const refused = error instanceof Error && certificateTrouble(error.message);
-  if (refused) return new DeliveryError(refused, { temporary: true });
-  return new DeliveryError(`The mail server cannot be used: ${code ?? 'no answer'}`, { temporary: true });
+  const message = explainFault(error) ?? `The mail server cannot be used: ${code ?? 'no answer'}`;
+  return new DeliveryError(message, { temporary: true });
 }

@@ -33,17 +33,16 @@ it('says that the proxy does not lead there', async () => {
   const proxy = { https_proxy: await refusingProxy() };
   expect(await failureOf('https://chat.invalid/?token=hush', { allow: [], proxy })).toMatchObject({
     temporary: true,
-    message:
-      'Slack cannot be reached: the proxy of the service does not lead there; its operator’s settings tell why (PROXY)',
+    message: 'The proxy does not connect to Slack (PROXY)',
   });
 });
 
 it('says that nothing listens, and that a name is not found', async () => {
   const refused = await failureOf('http://127.0.0.1:1/?token=hush', { allow: ['127.0.0.1'] });
-  expect(refused.message).toBe('Slack cannot be reached: nothing listens at its address (ECONNREFUSED)');
+  expect(refused.message).toBe('Slack refuses connections: nothing listens there (ECONNREFUSED)');
   const unknown = await failureOf('http://chat.invalid/?token=hush', { allow: [] });
   expect(unknown.message).toMatch(
-    /^Slack cannot be reached: (its name is not found in the DNS|the DNS does not answer) \(/,
+    /^The name of Slack (is not found in the DNS|cannot be looked up at the moment: the DNS does not answer) \(/,
   );
 });
 
@@ -51,6 +50,7 @@ it('says what the operator has not allowed, and does not try again', async () =>
   for (const host of ['127.0.0.1', '2130706433', '[::ffff:127.0.0.1]', '169.254.169.254'])
     expect(await failureOf(`http://${host}/?token=hush`, { allow: [] })).toMatchObject({
       temporary: false,
-      message: 'Slack is at a private address that the operator has not allowed (LARDER_EGRESS_ALLOW)',
+      message:
+        'Slack is not an address on the public Internet, and the operator has not allowed it (LARDER_EGRESS_ALLOW)',
     });
 });

@@ -1,6 +1,7 @@
 // One POST of JSON over the way out, in bounded time, with a bounded answer, and errors that never tell the address: it holds secrets.
 import type { IncomingMessage } from 'node:http';
 import type { Egress } from '../egress/egress.ts';
+import { describeFault, faultOfError } from '../egress/network-faults.ts';
 import { DeliveryError } from './delivery-error.ts';
 
 /** Chats answer within a second; a delivery is claimed for longer than this. */
@@ -79,34 +80,12 @@ function secondsOf(header: string | undefined): number | undefined {
     : undefined;
 }
 
-const NO_WAY = 'there is no way to it from here; the network and its firewalls tell why';
-const SILENT = `it did not answer within ${ANSWER_MS_MAX / 1000} seconds`;
-/** What went wrong, by code, for the owner of the provider; the operator mends most of it. */
-const IN_WORDS: Readonly<Record<string, string>> = {
-  PROXY: 'the proxy of the service does not lead there; its operator’s settings tell why',
-  ENOTFOUND: 'its name is not found in the DNS',
-  EAI_AGAIN: 'the DNS does not answer',
-  ECONNREFUSED: 'nothing listens at its address',
-  ECONNRESET: 'it closed the connection without an answer',
-  EHOSTUNREACH: NO_WAY,
-  ENETUNREACH: NO_WAY,
-  ETIMEDOUT: SILENT,
-  ABORT_ERR: SILENT,
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is made out to another name',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is of no authority that the service knows (NODE_EXTRA_CA_CERTS)',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is of no authority that the service knows (NODE_EXTRA_CA_CERTS)',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is of no authority that the service knows (NODE_EXTRA_CA_CERTS)',
-};
-
 /** The cause is not kept: it may name the whole address. */
 function unreachable(error: unknown, whom: string): DeliveryError {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no answer';
-  if (code === 'EGRESS_REFUSED') {
-    const message = `${whom} is at a private address that the operator has not allowed (LARDER_EGRESS_ALLOW)`;
-    return new DeliveryError(message, { temporary: false });
-  }
-  const words = IN_WORDS[code];
-  const message = `${whom} cannot be reached: ${words === undefined ? code : `${words} (${code})`}`;
-  return new DeliveryError(message, { temporary: true });
+  // Only the time limit aborts, or a worker that stops.
+  const fault = code === 'ABORT_ERR' ? 'TIMEOUT' : faultOfError(error);
+  if (fault === undefined) return new DeliveryError(`${whom} cannot be reached: ${code}`, { temporary: true });
+  const temporary = fault !== 'ADDRESS_NOT_ALLOWED';
+  return new DeliveryError(`${describeFault(fault, whom)}${temporary ? ` (${code})` : ''}`, { temporary });
 }

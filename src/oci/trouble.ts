@@ -1,58 +1,33 @@
 // What is wrong with a registry, in words that tell a person what to do.
+import { describeFault, faultOfCode, type NetworkFault } from '../egress/network-faults.ts';
 import type { RegistryError } from './errors.ts';
 
-/** The certificate's authority is none that this machine trusts. */
-const UNTRUSTED = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_UNTRUSTED',
-]);
-
-/** Causes by code; `host` is as the registry's address names it. */
-const BY_CODE: Record<string, (host: string) => string> = {
-  ENOTFOUND: (host) => `The name of ${host} is not found in the DNS. Check the registry’s address.`,
-  EAI_AGAIN: (host) =>
-    `The name of ${host} cannot be looked up at the moment: the DNS does not answer. Check the network of the service.`,
-  ECONNREFUSED: (host) =>
-    `${host} refuses connections: nothing listens there. Check the address and its port, and that the registry runs.`,
-  EHOSTUNREACH: (host) => `There is no way to ${host} from here. Check the network and its firewalls.`,
-  ENETUNREACH: (host) => `There is no way to ${host} from here. Check the network and its firewalls.`,
-  ETIMEDOUT: silent,
-  TIMEOUT: silent,
-  ECONNRESET: (host) =>
-    `${host} closed the connection without an answer. Check that the registry runs, and its proxies.`,
-  PROXY: (host) => `The proxy of the service does not lead to ${host}. The operator’s settings of the proxy tell why.`,
-  CERT_HAS_EXPIRED: (host) => `The certificate of ${host} has expired. Renew it.`,
-  CERT_NOT_YET_VALID: (host) => `The certificate of ${host} is not valid yet. Check the clocks of both machines.`,
-  ERR_TLS_CERT_ALTNAME_INVALID: (host) =>
-    `The certificate of ${host} is made out to another name. Use that name in the registry’s address, or a certificate with this one.`,
-  EPROTO: noTls,
-  EGRESS_REFUSED: (host) =>
-    `${host} is not an address on the public Internet, and the operator has not allowed it (LARDER_EGRESS_ALLOW).`,
-  NOT_A_REGISTRY: (host) =>
-    `${host} answers, but it is no container registry (there is no distribution API under /v2/). Check the address and its port.`,
+/** What to do about a fault on the way to a registry. */
+const REMEDIES: Record<NetworkFault, string> = {
+  NAME_NOT_FOUND: 'Check the registry’s address.',
+  NAME_LOOKUP_FAILED: 'Check the network of the service.',
+  REFUSED: 'Check the address and its port, and that the registry runs.',
+  UNREACHABLE: 'Check the network and its firewalls.',
+  TIMEOUT: 'Check the address, and the firewalls on the way.',
+  CLOSED: 'Check that the registry runs, and its proxies.',
+  PROXY_FAILED: 'Check the proxy settings of the service.',
+  ADDRESS_NOT_ALLOWED: 'Use a public address, or ask the operator to allow this one.',
+  CERTIFICATE_EXPIRED: 'Renew it.',
+  CERTIFICATE_NOT_YET_VALID: 'Check the clocks of both machines.',
+  CERTIFICATE_NAME: 'Use that name in the registry’s address, or a certificate with this one.',
+  CERTIFICATE_UNTRUSTED:
+    'Use a certificate of a known authority, or ask the operator to add the authority (NODE_EXTRA_CA_CERTS).',
+  NO_TLS: 'Begin the address with http:// if the registry has no TLS, or check the port.',
+  NO_HTTP: 'Check the address and its port.',
 };
 
-function silent(host: string): string {
-  return `${host} does not answer in time. Check the address, and the firewalls on the way.`;
-}
-
-function noTls(host: string): string {
-  return `${host} does not speak TLS there. Begin the address with http:// if that is meant, or check the port.`;
-}
-
-/** The cause for a person; `host` is the registry's. What is known says what to do, everything else is told in the registry's own words. */
+/** Explains a registry's error to a person. `host` is the registry's. An unknown error is told in the registry's own words. */
 export function explainTrouble(error: RegistryError, host: string): string {
-  const known = BY_CODE[error.code];
-  if (known !== undefined) return known(host);
-  if (UNTRUSTED.has(error.code)) {
-    return `The certificate of ${host} is signed by an authority that the service does not know. Use one of a known authority, or let the operator add it (NODE_EXTRA_CA_CERTS).`;
+  const fault = faultOfCode(error.code);
+  if (fault !== undefined) return `${describeFault(fault, host)}. ${REMEDIES[fault]}`;
+  if (error.code === 'NOT_A_REGISTRY') {
+    return `${host} answers, but it is no container registry (there is no distribution API under /v2/). Check the address and its port.`;
   }
-  if (error.code.startsWith('ERR_SSL_')) return noTls(host);
-  if (error.code.startsWith('HPE_')) return `${host} does not speak HTTP there. Check the address and its port.`;
   if (error.status === 429) return `${host} asks to come back later: too many requests (429). It is looked at again.`;
   if (error.status !== undefined && error.status >= 500) {
     return `${host} has a fault of its own (${error.status}). Ask whoever runs the registry.`;
