@@ -1,23 +1,12 @@
 // What an organization decides of a catalog: whether images are released that nobody could start.
-import { type RawBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { CatalogSettings } from '../contract/catalog-settings.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
-
-/** Whether the installation ever had a worker with a sandbox: while all of them are down, it has them nevertheless. */
-const hasSandboxes = sql`(
-  exists (select from installation where sandbox_seen_at is not null)
-  or exists (select from workers where sandbox_mode <> 'files-only'))`;
-
-/** Whether the catalog of this id releases images that were not verified. */
-export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boolean> {
-  return sql`(
-    select case when own.unverified_images is null then not ${hasSandboxes} else own.unverified_images = 'ALLOWED' end
-    from catalogs own where own.id = ${catalogId})`;
-}
+import { allowsUnverified } from './unverified-pipelines.ts';
 
 /** The settings of a catalog. Throws NOT_FOUND. */
 export async function getCatalogSettings(

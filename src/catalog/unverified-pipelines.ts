@@ -1,10 +1,21 @@
 // Pipelines whose verification was skipped, looked at again before their images are released.
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
-import { allowsUnverified } from './catalog-settings.ts';
 import { stepOptions } from './pipeline-edges.ts';
 import { lockPipeline } from './pipeline-lock.ts';
+
+/** Whether the installation ever had a worker with a sandbox: while all of them are down, it has them nevertheless. */
+const hasSandboxes = sql`(
+  exists (select from installation where sandbox_seen_at is not null)
+  or exists (select from workers where sandbox_mode <> 'files-only'))`;
+
+/** Whether the catalog of this id releases images that were not verified. */
+export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`(
+    select case when own.unverified_images is null then not ${hasSandboxes} else own.unverified_images = 'ALLOWED' end
+    from catalogs own where own.id = ${catalogId})`;
+}
 
 /**
  * Sends a pipeline back to its verification where that was skipped and the catalog has come to forbid unverified images. Returns
