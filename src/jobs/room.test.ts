@@ -103,9 +103,6 @@ describe('a pipeline', () => {
   test('whose step met a full disk goes on later: nothing of it has failed', async () => {
     const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
     const pipeline_id = await catalog.openPipeline(application);
-    await catalog.pool.query(
-      `update base_image_versions set pin = '{"layers": [], "manifest": {}, "config": {}}'::jsonb`,
-    );
     const content = { ...memoryContent(), touch: async () => true };
     const resources = { db: catalog.db, content, archives: { open: fill } } as unknown as WorkerResources;
     await expect(planPipeline(resources, { pipeline_id }, context)).rejects.toBeInstanceOf(JobPostponed);
