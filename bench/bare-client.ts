@@ -1,6 +1,6 @@
 // A client that does nothing else: the very requests of a push, with bodies that are made already, as fast as a registry answers them.
 import { Agent, type IncomingMessage, request } from 'node:http';
-import type { ContentStore } from '../src/oci/content.ts';
+import type { ContentStore } from '../src/content/content.ts';
 import type { Descriptor, Index, Manifest } from '../src/oci/descriptor.ts';
 
 /** The documents of one image whose layers the repository has. */

@@ -1,21 +1,21 @@
 // Larder's engine as a contender: the functions of packaging and distribution, one image after the other, against one registry.
 import type { Socket } from 'node:net';
-import { openBuildLog } from '../src/build/build-log.ts';
-import { buildFilesLayer } from '../src/build/customization-layer.ts';
-import { exclusiveBy, keyedLocks } from '../src/build/exclusive.ts';
-import { readDocument, writeImage } from '../src/build/image.ts';
-import { readFileOf } from '../src/build/image-files.ts';
-import { cachedLayer, type LayerCache } from '../src/build/layer-cache.ts';
+import type { ContentStore } from '../src/content/content.ts';
 import type { inspectArchive } from '../src/customization/inspect.ts';
 import { createEgress } from '../src/egress/egress.ts';
-import type { ContentStore } from '../src/oci/content.ts';
 import { contentTarget } from '../src/oci/content-target.ts';
 import { copyArtifact } from '../src/oci/copy.ts';
 import type { Descriptor, Digest, ImageConfig } from '../src/oci/descriptor.ts';
 import type { BuiltLayer } from '../src/oci/layer.ts';
-import { openRegistry } from '../src/oci/remote.ts';
+import { openRegistry } from '../src/oci/remote/remote-repository.ts';
 import { createSharedUploads, type SharedUploads } from '../src/oci/shared-uploads.ts';
 import type { Target } from '../src/oci/target.ts';
+import { buildFilesLayer } from '../src/packaging/image/customization-layer.ts';
+import { readDocument, writeImage } from '../src/packaging/image/image.ts';
+import { readFileOf } from '../src/packaging/image/image-files.ts';
+import { cachedLayer, type LayerCache } from '../src/packaging/image/layer-cache.ts';
+import { openBuildLog } from '../src/sandbox/build-log.ts';
+import { exclusiveBy, keyedLocks } from '../src/sandbox/exclusive.ts';
 import { readListing } from '../src/tar/listing.ts';
 import type { debianBase } from '../test/debian.ts';
 

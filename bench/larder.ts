@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openDatabase } from '../src/db/database.ts';
 import { startEmbedded } from '../src/db/embedded.ts';
 import { findAccount } from '../src/host/accounts.ts';
-import { PROCESS_FLAGS } from '../src/supervise.ts';
+import { PROCESS_FLAGS } from '../src/process/supervise.ts';
 
 export type LarderServer = {
   /** `http://127.0.0.1:PORT` */

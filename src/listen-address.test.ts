@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../test/database.ts';
 import { readConfig } from './config/config.ts';
 import { openLog } from './log.ts';
-import { type StartedServer, startServer } from './serve.ts';
+import { type StartedServer, startServer } from './process/serve.ts';
 
 let database: TestDatabase;
 let directory: string;

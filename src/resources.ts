@@ -1,6 +1,7 @@
 // What a process holds while it lives: opened once in order, closed once in reverse.
 import { type Config, ConfigError } from './config/config.ts';
-import { claimContentFolder } from './content-folder.ts';
+import type { ContentStore } from './content/content.ts';
+import { openDiskContent } from './content/disk.ts';
 import { explainConnection } from './db/connection-trouble.ts';
 import { type Database, type OpenedDatabase, openDatabase } from './db/database.ts';
 import { MigrationError, migrate } from './db/migrate.ts';
@@ -10,9 +11,8 @@ import { type Identity, openIdentity } from './identity/identity.ts';
 import { isInstalled } from './identity/installation.ts';
 import { loadInstallationKey } from './identity/installation-key.ts';
 import { followInstallationKey } from './identity/key-file.ts';
+import { claimContentFolder } from './installation/content-folder.ts';
 import type { Logger } from './log.ts';
-import type { ContentStore } from './oci/content.ts';
-import { openDiskContent } from './oci/disk.ts';
 import { StartError } from './start-error.ts';
 
 export type Resources = {

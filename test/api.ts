@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
-import { ensureHostedRegistry } from '../src/catalog/bootstrap.ts';
+import { ensureHostedRegistry } from '../src/catalog/initial-rows.ts';
+import type { ContentStore } from '../src/content/content.ts';
+import { openDiskContent } from '../src/content/disk.ts';
 import type { Role } from '../src/contract/vocabulary.ts';
 import { type Database, inTransaction } from '../src/db/database.ts';
 import type { Readiness } from '../src/http/health.ts';
@@ -14,8 +16,6 @@ import { type Identity, openIdentity } from '../src/identity/identity.ts';
 import { type InstallationKey, newInstallationKey } from '../src/identity/installation-key.ts';
 import { createOrganization } from '../src/identity/organizations.ts';
 import { openLog } from '../src/log.ts';
-import type { ContentStore } from '../src/oci/content.ts';
-import { openDiskContent } from '../src/oci/disk.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 export type ApiOrganization = {

@@ -1,9 +1,9 @@
 // Base images in all the shapes that registries hold, pushed byte by byte: a client would write them in its own way.
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { hostPlatform } from '../src/build/base-image.ts';
-import { BASE_LAYERS_MAX } from '../src/build/layer-limit.ts';
 import { type Descriptor, MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { isManifestType } from '../src/oci/manifest.ts';
+import { hostPlatform } from '../src/packaging/image/base-image.ts';
+import { BASE_LAYERS_MAX } from '../src/packaging/image/layer-limit.ts';
 import type { TarInput } from '../src/tar/entry.ts';
 import { DEBIAN_FILES, DPKG_STATUS_FILE, OS_RELEASE_FILE, PROGRAM_FILES } from './debian-files.ts';
 import { archiveOf, entry } from './fixtures/tar.ts';

@@ -2,25 +2,25 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { createApplicationRequest } from '../src/catalog/application-requests.ts';
-import { recordBaseImageVersion } from '../src/catalog/base-image-versions.ts';
+import { createCustomization } from '../src/catalog/customization-changes.ts';
 import {
   ensureDefaultCatalog,
   ensureHostedRegistry,
   ensureOperatingSystems,
   ensureSharedBaseImages,
-} from '../src/catalog/bootstrap.ts';
-import { createCustomization } from '../src/catalog/customization-changes.ts';
-import { type DiscoveredProduct, recordDiscovery } from '../src/catalog/discovery.ts';
-import type { LockedPackage } from '../src/catalog/locked-packages.ts';
-import { recordPlan, startPhase, succeedPhase } from '../src/catalog/pipeline-steps.ts';
-import { findPlanInputs, type PlanInputs } from '../src/catalog/plan-inputs.ts';
+} from '../src/catalog/initial-rows.ts';
 import type { Principal } from '../src/catalog/principal.ts';
-import { type RecordedRelease, recordRelease } from '../src/catalog/record-release.ts';
-import { reserveRevision } from '../src/catalog/revisions.ts';
 import type { UploadedArchive } from '../src/contract/endpoint.ts';
 import type { Digest } from '../src/contract/vocabulary.ts';
 import { inTransaction, type Transaction } from '../src/db/database.ts';
 import type { Task } from '../src/db/queue-tasks.ts';
+import { recordBaseImageVersion } from '../src/pipelines/base-image-versions.ts';
+import { type DiscoveredProduct, recordDiscovery } from '../src/pipelines/discovery.ts';
+import type { LockedPackage } from '../src/pipelines/locked-packages.ts';
+import { recordPlan, startPhase, succeedPhase } from '../src/pipelines/phases.ts';
+import { findPlanInputs, type PlanInputs } from '../src/pipelines/plan-inputs.ts';
+import { type RecordedRelease, recordRelease } from '../src/pipelines/record-release.ts';
+import { reserveRevision } from '../src/pipelines/revisions.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { digestOf, sampleArtifact, sampleInspection, samplePin, sampleRecipe } from './stored-values.ts';
 

@@ -1,5 +1,5 @@
 // The files that Larder looks for in a base image before anything is built on it. The programs are empty: nothing here runs them.
-import { NEEDED_PROGRAMS } from '../src/build/base-system.ts';
+import { NEEDED_PROGRAMS } from '../src/packaging/image/base-system.ts';
 import type { TarInput } from '../src/tar/entry.ts';
 import { entry } from './fixtures/tar.ts';
 

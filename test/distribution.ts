@@ -1,9 +1,8 @@
 // Applications whose builds are done, and a worker that distributes them: the hosted registry, and one outside that fails when told to.
 import { randomBytes } from 'node:crypto';
-import { writeImage } from '../src/build/image.ts';
-import { recordPlan, startPhase, succeedPhase } from '../src/catalog/pipeline-steps.ts';
 import { getPipeline } from '../src/catalog/pipelines.ts';
 import { listReleases } from '../src/catalog/releases.ts';
+import { memoryContent } from '../src/content/memory.ts';
 import type { Release } from '../src/contract/release.ts';
 import { openNamedLocks } from '../src/db/named-locks.ts';
 import { openQueue, type Queue } from '../src/db/queue-worker.ts';
@@ -15,7 +14,8 @@ import type { WorkerResources } from '../src/jobs/worker-resources.ts';
 import { openLog } from '../src/log.ts';
 import { MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { describeBytes, once } from '../src/oci/manifest.ts';
-import { memoryContent } from '../src/oci/memory.ts';
+import { writeImage } from '../src/packaging/image/image.ts';
+import { recordPlan, startPhase, succeedPhase } from '../src/pipelines/phases.ts';
 import { soleRoot } from '../src/plan/artifact.ts';
 import { openTestCatalog, type TestOrganization } from './catalog.ts';
 import { startDockerRegistry } from './docker-registry.ts';

@@ -1,8 +1,8 @@
 // One of everything that an organization can own, really made, by the name under which requests carry its id.
 import { randomBytes } from 'node:crypto';
-import { ensureHostedRegistry } from '../src/catalog/bootstrap.ts';
-import { failPhase, startPhase } from '../src/catalog/pipeline-steps.ts';
+import { ensureHostedRegistry } from '../src/catalog/initial-rows.ts';
 import { inTransaction } from '../src/db/database.ts';
+import { failPhase, startPhase } from '../src/pipelines/phases.ts';
 import { type ApiOrganization, type Ask, openTestApi, type TestApi } from './api.ts';
 import { catalogOver, type TestCatalog, type TestOrganization } from './catalog.ts';
 import { packed, rootfs } from './fixtures/customization.ts';

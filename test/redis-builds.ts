@@ -1,12 +1,12 @@
 // For tests of whole builds: redis on a real Debian, in a workspace of its own.
 import { gunzipSync } from 'node:zlib';
-import { hostPlatform } from '../src/build/base-image.ts';
-import { build } from '../src/build/build.ts';
-import { bytesOf, readDocument } from '../src/build/image.ts';
-import type { LayerCache } from '../src/build/layer-cache.ts';
 import type { Digest } from '../src/contract/vocabulary.ts';
 import type { Inspection } from '../src/customization/inspection.ts';
 import type { Manifest } from '../src/oci/descriptor.ts';
+import { hostPlatform } from '../src/packaging/image/base-image.ts';
+import { build } from '../src/packaging/image/build-image.ts';
+import { bytesOf, readDocument } from '../src/packaging/image/image.ts';
+import type { LayerCache } from '../src/packaging/image/layer-cache.ts';
 import { type Artifact, soleRoot } from '../src/plan/artifact.ts';
 import type { ImagePlan } from '../src/plan/image-plan.ts';
 import type { CustomizationPin, PackagePin } from '../src/plan/pin.ts';

@@ -1,9 +1,9 @@
 // A hosted registry as a process of its own, for what must be killed or measured: `node registry-server.ts <database url> <content directory> <key file>`.
 import Fastify from 'fastify';
+import { openDiskContent } from '../src/content/disk.ts';
 import { openDatabase } from '../src/db/database.ts';
 import { openIdentity } from '../src/identity/identity.ts';
 import { loadInstallationKey } from '../src/identity/installation-key.ts';
-import { openDiskContent } from '../src/oci/disk.ts';
 import { registerRegistryRoutes } from '../src/registry/routes.ts';
 
 const [url = '', directory = '', keyFile = ''] = process.argv.slice(2);

@@ -5,15 +5,15 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Fastify, { type FastifyInstance } from 'fastify';
+import type { ContentStore } from '../src/content/content.ts';
+import { openDiskContent } from '../src/content/disk.ts';
 import type { Role } from '../src/contract/vocabulary.ts';
 import { type Database, inTransaction } from '../src/db/database.ts';
 import { createApiToken } from '../src/identity/api-tokens.ts';
 import { openIdentity } from '../src/identity/identity.ts';
 import { loadInstallationKey } from '../src/identity/installation-key.ts';
 import { createOrganization } from '../src/identity/organizations.ts';
-import type { ContentStore } from '../src/oci/content.ts';
 import { type Descriptor, type Digest, MEDIA_TYPES } from '../src/oci/descriptor.ts';
-import { openDiskContent } from '../src/oci/disk.ts';
 import { registerRegistryRoutes } from '../src/registry/routes.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 

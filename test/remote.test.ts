@@ -2,13 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { memoryContent } from '../src/content/memory.ts';
 import { createEgress, type Egress } from '../src/egress/egress.ts';
 import { contentTarget } from '../src/oci/content-target.ts';
 import { copyArtifact } from '../src/oci/copy.ts';
 import { type Descriptor, MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { describeBytes, once, putDocument } from '../src/oci/manifest.ts';
-import { memoryContent } from '../src/oci/memory.ts';
-import { openRegistry } from '../src/oci/remote.ts';
+import { openRegistry } from '../src/oci/remote/remote-repository.ts';
 import { startFaultyProxy } from './faulty-proxy.ts';
 import { openTestRegistry, type TestRegistry } from './registry.ts';
 import { testTarget } from './suites/target-conformance.ts';

@@ -1,7 +1,7 @@
 // Requests made from the contract: valid ones with given ids, and where in them ids stand.
 import type { TObject, TSchema } from 'typebox';
 import type { EndpointDefinition } from '../src/contract/endpoint.ts';
-import { requestExample } from '../src/http/openapi-examples.ts';
+import { requestExample } from '../src/http/openapi/openapi-examples.ts';
 import type { Ask } from './api.ts';
 import { packed, rootfs } from './fixtures/customization.ts';
 import { formOf } from './multipart.ts';

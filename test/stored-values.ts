@@ -1,7 +1,7 @@
 // Small values of each kind that rows and content keep, whole by their schemas; what a test is about is given.
 import { createHash } from 'node:crypto';
-import type { BuiltImage } from '../src/build/image.ts';
 import type { Digest } from '../src/contract/vocabulary.ts';
+import type { BuiltImage } from '../src/packaging/image/image.ts';
 import type { Artifact } from '../src/plan/artifact.ts';
 import type { StoredLayer } from '../src/plan/built-layer.ts';
 import type { Descriptor } from '../src/plan/descriptor.ts';

@@ -1,8 +1,8 @@
 // `npm start`: everything on one machine with one command; prepares the machine first, and gives up root.
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
 import { RUN_REQUIREMENTS } from '../host/requirements.ts';
+import { startHouse } from '../process/supervise.ts';
 import { StartError } from '../start-error.ts';
-import { startHouse } from '../supervise.ts';
 import { enter, say, whatToOwn } from './entrance.ts';
 
 /** `larder start` comes here too. */

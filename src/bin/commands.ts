@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Io } from '../cli/io.ts';
 import { createProgram } from '../cli/program.ts';
-import { addOperatorCommands, operatorTools } from './operator-commands.ts';
+import { addOperatorCommands, operatorTools } from '../installation/operator-commands.ts';
 
 export type Service = 'server' | 'worker' | 'all-in-one';
 

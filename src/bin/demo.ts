@@ -3,8 +3,8 @@ import { showMainJob } from '../demo/demo.ts';
 import { keepToken } from '../demo/kept-token.ts';
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
 import { findProgram, RUN_REQUIREMENTS } from '../host/requirements.ts';
+import { startHouse } from '../process/supervise.ts';
 import { StartError } from '../start-error.ts';
-import { startHouse } from '../supervise.ts';
 import { enter, say, whatToOwn } from './entrance.ts';
 
 await enter('demo', async (config, life) => {

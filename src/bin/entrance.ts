@@ -4,14 +4,14 @@ import { dirname, join } from 'node:path';
 import { type Config, readConfig } from '../config/config.ts';
 import { type BecomeOptions, giveUpRoot } from '../host/prepare.ts';
 import { type Logger, openLog } from '../log.ts';
-import type { ProcessMessage } from '../process-messages.ts';
+import type { ProcessMessage } from '../process/process-messages.ts';
+import { beginLife, type Life } from '../process/stopping.ts';
 import { describeFailure, explainFailure } from './failure.ts';
-import { beginLife, type Life } from './stopping.ts';
 
 /** A server or a worker alone: a database that does not answer is not waited for any longer. */
 const GIVE_UP_MS = 3_000;
 
-/** The tree: its processes end, then PostgreSQL, each within its own time (src/supervise.ts). */
+/** The tree: its processes end, then PostgreSQL, each within its own time (src/process/supervise.ts). */
 const HOUSE_GIVES_UP_MS = 20_000;
 
 type Entrance = (config: Config, life: Life, log: Logger) => Promise<void>;

@@ -1,6 +1,6 @@
 // The API, the files and the hosted registry as one process, against LARDER_DATABASE_URL.
-import type { ProcessMessage, SupervisorMessage } from '../process-messages.ts';
-import { startServer } from '../serve.ts';
+import type { ProcessMessage, SupervisorMessage } from '../process/process-messages.ts';
+import { startServer } from '../process/serve.ts';
 import { enter, leaveRoot } from './entrance.ts';
 
 await enter('server', async (config, life, log) => {

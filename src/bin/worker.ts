@@ -1,7 +1,7 @@
 // A worker as one process, against LARDER_DATABASE_URL.
 import { prepareControlGroups } from '../host/control-groups.ts';
-import type { ProcessMessage } from '../process-messages.ts';
-import { startWorker } from '../work.ts';
+import type { ProcessMessage } from '../process/process-messages.ts';
+import { startWorker } from '../process/work.ts';
 import { enter, leaveRoot } from './entrance.ts';
 
 await enter('worker', async (config, life, log) => {

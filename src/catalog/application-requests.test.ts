@@ -3,13 +3,13 @@ import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { CatalogApplicationRequest, CatalogApplicationRequestPage } from '../contract/application-request.ts';
+import { startPhase } from '../pipelines/phases.ts';
 import {
   createApplicationRequest,
   getApplicationRequest,
   listApplicationRequests,
   listRequestsOfApplication,
 } from './application-requests.ts';
-import { startPhase } from './pipeline-steps.ts';
 import { createRegistry, deleteRegistry } from './registries.ts';
 
 let house: TestCatalog;

@@ -6,19 +6,19 @@ import type { Input, Output } from '../contract/endpoints.ts';
 import type { PackagingType, ProcessingStatus, RequestType } from '../contract/vocabulary.ts';
 import { type Database, inSnapshot, type Transaction } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
-import { lockWithNeeded, removeFromGraph } from './application-graph.ts';
+import { tellOfRequest } from '../notify/notification-causes.ts';
+import { lockWithNeeded, removeFromGraph } from '../pipelines/application-graph.ts';
+import { enqueueFollowers } from '../pipelines/pipeline-edges.ts';
+import { cancelPipelines, createWave } from '../pipelines/waves.ts';
 import { readApplications } from './applications.ts';
 import { notFound, refuse, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import { type Count, keptCount, lookedCount } from './list-counts.ts';
-import { tellOfRequest } from './notification-causes.ts';
-import { enqueueFollowers } from './pipeline-edges.ts';
 import type { Principal } from './principal.ts';
 import { requireQuota } from './quotas.ts';
 import { countInCatalog } from './references.ts';
 import { addRegistries, insertRequested } from './requested-applications.ts';
 import { toWaiting, type WaitingRow, waitingOfApplications } from './waiting.ts';
-import { cancelPipelines, createWave } from './waves.ts';
 import { allOf, direction, idsOf, isPast, pageWindow, present, toPage, wireTime } from './wire.ts';
 
 type RequestRow = {

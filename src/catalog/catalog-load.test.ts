@@ -1,13 +1,13 @@
 // The catalog under many hands and many rows: no deadlock that is not healed, nothing left waiting, a fixed number of statements a page.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { failPhase, startPhase } from '../pipelines/phases.ts';
+import { createWave } from '../pipelines/waves.ts';
 import { listApplicationRequests } from './application-requests.ts';
 import { listApplications } from './applications.ts';
 import { listCustomizations } from './customizations.ts';
-import { failPhase, startPhase } from './pipeline-steps.ts';
 import { listPipelines } from './pipelines.ts';
 import { listReleases } from './releases.ts';
-import { createWave } from './waves.ts';
 
 let house: TestCatalog;
 beforeAll(async () => {

@@ -10,6 +10,7 @@ import { OperatingSystemPage } from '../contract/operating-system.ts';
 import { PipelinesPage } from '../contract/pipeline.ts';
 import { ProductBranch } from '../contract/product.ts';
 import { ReleasesPage } from '../contract/release.ts';
+import { createWave } from '../pipelines/waves.ts';
 import { getApplication, listApplications } from './applications.ts';
 import { getCatalog, listCatalogs } from './catalogs.ts';
 import { getFile } from './files.ts';
@@ -18,7 +19,6 @@ import { getOperatingSystem, listOperatingSystems } from './operating-systems.ts
 import { getPipeline, listPipelines } from './pipelines.ts';
 import { getProductBranch } from './products.ts';
 import { getRelease, listReleases } from './releases.ts';
-import { createWave } from './waves.ts';
 
 let house: TestCatalog;
 let applications: string[] = [];

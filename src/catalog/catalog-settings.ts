@@ -3,10 +3,10 @@ import { sql } from 'kysely';
 import type { CatalogSettings } from '../contract/catalog-settings.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Database, Transaction } from '../db/database.ts';
+import { allowsUnverified } from '../pipelines/unverified-pipelines.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
-import { allowsUnverified } from './unverified-pipelines.ts';
 
 /** The settings of a catalog. Throws NOT_FOUND. */
 export async function getCatalogSettings(

@@ -1,19 +1,19 @@
 // Customizations as they are changed: uploaded, given a new version, deleted; each change starts what it touches.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
+import { addUses } from '../content/content-uses.ts';
 import type { UploadedArchive } from '../contract/endpoint.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
+import { allowFiles } from '../pipelines/catalog-files.ts';
+import { type CarriedCustomization, createWave } from '../pipelines/waves.ts';
 import { contentsOfInspection, readStoredInspection } from '../plan/inspection.ts';
-import { allowFiles } from './catalog-files.ts';
-import { addUses } from './content-uses.ts';
 import { CatalogError, notFound, refuse, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
-import { type CarriedCustomization, createWave } from './waves.ts';
 
 /** Where a customization applies, as rows have it. */
 type Filter = { product_key: string | null; branch: string | null; base_image_id: string | null };

@@ -11,15 +11,15 @@ import {
   type TestOrganization,
 } from '../../test/catalog.ts';
 import { CustomizationDetailed, CustomizationDetailedPage } from '../contract/customization.ts';
+import { failPhase } from '../pipelines/phases.ts';
+import { findPlanInputs } from '../pipelines/plan-inputs.ts';
+import { createWave } from '../pipelines/waves.ts';
 import { getApplication } from './applications.ts';
 import { deleteCustomization, updateCustomization } from './customization-changes.ts';
 import { getCustomization, listCustomizations } from './customizations.ts';
 import { getFile } from './files.ts';
-import { failPhase } from './pipeline-steps.ts';
 import { getPipeline } from './pipelines.ts';
-import { findPlanInputs } from './plan-inputs.ts';
 import { getRelease, listReleases } from './releases.ts';
-import { createWave } from './waves.ts';
 
 const page = { page: 1, page_size: 20 };
 

@@ -1,6 +1,6 @@
 // The ways the catalog refuses, as a closed set of codes without a word of HTTP.
 
-/** What a refusal is about: `http/problems.ts` maps each code to an answer. */
+/** What a refusal is about: `http/answer/problems.ts` maps each code to an answer. */
 export const CATALOG_ERROR_CODES = [
   /** Nothing of that id that this organization may see; foreign and malformed ids are told apart by nobody. */
   'NOT_FOUND',

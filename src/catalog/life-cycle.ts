@@ -3,8 +3,8 @@ import { type RawBuilder, sql } from 'kysely';
 import type { ApplicationStatus, CatalogItemStatus } from '../contract/vocabulary.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';
 import type { Transaction } from '../db/database.ts';
-import { namedBuild } from './application-names.ts';
-import { recordNotificationEvent } from './notification-events.ts';
+import { namedBuild } from '../notify/application-names.ts';
+import { recordNotificationEvent } from '../notify/notification-events.ts';
 import { LARDER } from './principal.ts';
 
 /** Kept up for this long before the end, and not to be requested any more: time enough to move a fleet in a quarter. */

@@ -2,11 +2,11 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
+import { failPhase, startPhase } from '../pipelines/phases.ts';
+import { createWave } from '../pipelines/waves.ts';
 import { createApplicationRequest } from './application-requests.ts';
 import { type Counted, keptCount, livingApplications } from './list-counts.ts';
-import { failPhase, startPhase } from './pipeline-steps.ts';
 import type { Principal } from './principal.ts';
-import { createWave } from './waves.ts';
 
 let house: TestCatalog;
 let application_ids: string[];

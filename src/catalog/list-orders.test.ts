@@ -3,11 +3,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { Input } from '../contract/endpoints.ts';
 import { PROCESSING_STATUSES } from '../contract/vocabulary.ts';
+import { failPhase, startPhase } from '../pipelines/phases.ts';
+import { createWave } from '../pipelines/waves.ts';
 import { listApplicationRequests } from './application-requests.ts';
 import { listApplications } from './applications.ts';
-import { failPhase, startPhase } from './pipeline-steps.ts';
 import { listPipelines } from './pipelines.ts';
-import { createWave } from './waves.ts';
 
 let house: TestCatalog;
 beforeAll(async () => {

@@ -6,9 +6,9 @@ import { TEST_MESSAGES_PER_HOUR_MAX } from '../contract/limits.ts';
 import type { NotificationEvent, NotificationProviderType } from '../contract/notification-event.ts';
 import type { NotificationDelivery } from '../contract/notification-provider.ts';
 import type { Database, Transaction } from '../db/database.ts';
+import { tell } from '../notify/notification-events.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { tell } from './notification-events.ts';
 import type { Principal } from './principal.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 

@@ -2,8 +2,8 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
-import { listFollowedBaseImages } from './base-image-versions.ts';
-import { ensureOperatingSystems } from './bootstrap.ts';
+import { listFollowedBaseImages } from '../pipelines/base-image-versions.ts';
+import { ensureOperatingSystems } from './initial-rows.ts';
 import { moveLifeCycles, moveOperatingSystems } from './life-cycle.ts';
 import { findOperatingSystems, listOperatingSystems } from './operating-systems.ts';
 import { followOperatingSystems } from './registry-checks.ts';

@@ -4,12 +4,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
+import { failPhase, recordPlan, startPhase, succeedPhase } from '../pipelines/phases.ts';
+import { createWave, type WaveRequest } from '../pipelines/waves.ts';
 import { createApplicationRequest, getApplicationRequest } from './application-requests.ts';
 import { getCustomization } from './customizations.ts';
 import { retryPipeline } from './pipeline-retries.ts';
-import { failPhase, recordPlan, startPhase, succeedPhase } from './pipeline-steps.ts';
 import { getPipeline } from './pipelines.ts';
-import { createWave, type WaveRequest } from './waves.ts';
 
 let catalog: TestCatalog;
 let application = '';

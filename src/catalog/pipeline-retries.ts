@@ -2,12 +2,12 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Transaction } from '../db/database.ts';
+import { moveProcessing } from '../pipelines/phases.ts';
+import { type LockedPipeline, lockPipeline } from '../pipelines/pipeline-lock.ts';
+import { createWave } from '../pipelines/waves.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
-import { moveProcessing } from './pipeline-steps.ts';
 import type { Principal } from './principal.ts';
-import { createWave } from './waves.ts';
 
 /**
  * Makes a pipeline with the plan of a failed one, or one that plans where the failed one did not get that far. What the

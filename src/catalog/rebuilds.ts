@@ -2,11 +2,11 @@
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Transaction } from '../db/database.ts';
+import { createWave } from '../pipelines/waves.ts';
 import { notFound, refuse } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
-import { createWave } from './waves.ts';
 
 /** Builds one application again, then what needs it. Throws NOT_FOUND, also for a removed one. */
 export async function rebuildApplication(

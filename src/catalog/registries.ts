@@ -6,12 +6,12 @@ import { CREDENTIALS_PER_REGISTRY_MAX } from '../contract/limits.ts';
 import type { RegistryDetailed } from '../contract/registry.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
+import { enqueueRegistryCheck } from '../pipelines/registry-check-jobs.ts';
 import { CatalogError, notFound, refuse } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import { refuseInUse } from './in-use.ts';
 import { livingApplications } from './list-counts.ts';
 import type { Principal } from './principal.ts';
-import { enqueueRegistryCheck } from './registry-check-jobs.ts';
 import { type LogIn, logInOf, placeOf } from './registry-rules.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 

@@ -6,12 +6,12 @@ import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
-import { lookAgainWhileAwaited, resumeDistributions } from './distributions.ts';
+import { recordNotificationEvent } from '../notify/notification-events.ts';
+import { lookAgainWhileAwaited, resumeDistributions } from '../pipelines/distributions.ts';
+import { ASKED_PRIORITY, enqueueRegistryCheck } from '../pipelines/registry-check-jobs.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { recordNotificationEvent } from './notification-events.ts';
 import type { Principal } from './principal.ts';
-import { ASKED_PRIORITY, enqueueRegistryCheck } from './registry-check-jobs.ts';
 import { wireTime } from './wire.ts';
 
 /** A registry as whoever looks at it needs it. */

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
-import { failPhase, startPhase } from './pipeline-steps.ts';
+import { failPhase, startPhase } from '../pipelines/phases.ts';
 import type { Principal } from './principal.ts';
 import { getReleaseFailure } from './release-failures.ts';
 

@@ -12,12 +12,12 @@ import { PipelinesPage } from '../contract/pipeline.ts';
 import type { Waiting } from '../contract/waiting.ts';
 import type { Database } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
+import { recordBaseImageHealth } from '../pipelines/base-image-versions.ts';
+import { startPhase, succeedPhase } from '../pipelines/phases.ts';
+import { createWave } from '../pipelines/waves.ts';
 import { getApplicationRequest, listApplicationRequests } from './application-requests.ts';
-import { recordBaseImageHealth } from './base-image-versions.ts';
-import { startPhase, succeedPhase } from './pipeline-steps.ts';
 import { getPipeline, listPipelines } from './pipelines.ts';
 import { recordRegistryHealth } from './registry-checks.ts';
-import { createWave } from './waves.ts';
 import { forgetWorker, recordWorker } from './workers.ts';
 
 let catalog: TestCatalog;

@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { WaitingCause } from '../contract/vocabulary.ts';
 import type { Waiting } from '../contract/waiting.ts';
-import { allowsUnverified } from './unverified-pipelines.ts';
+import { allowsUnverified } from '../pipelines/unverified-pipelines.ts';
 import { jsonList, present, wireTime } from './wire.ts';
 import { isAlive } from './workers.ts';
 

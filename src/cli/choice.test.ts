@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
-import { recordBaseImageHealth } from '../catalog/base-image-versions.ts';
-import { failPhase } from '../catalog/pipeline-steps.ts';
+import { recordBaseImageHealth } from '../pipelines/base-image-versions.ts';
+import { failPhase } from '../pipelines/phases.ts';
 import { tableOf } from './output.ts';
 import { createProgram, runProgram } from './program.ts';
 

@@ -10,7 +10,7 @@ import { until } from '../../test/house.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
 import { createEgress } from '../egress/egress.ts';
 import { sendMail } from '../notify/mail.ts';
-import { checkRegistry } from '../oci/registry-check.ts';
+import { checkRegistry } from '../oci/remote/registry-check.ts';
 import { inTransaction } from './database.ts';
 import { type EnqueueOptions, enqueue } from './queue.ts';
 import { OUTSIDE_SLOTS } from './queue-slots.ts';

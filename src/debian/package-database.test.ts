@@ -1,8 +1,8 @@
 // The package database of an image: what dpkg writes is read by one grammar, and a text that is only nearly a database is refused.
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
-import { parseStatus } from '../attest/dpkg-packages.ts';
-import { installedPackages, installedVersion, statusForApt } from '../recipes/dpkg-status.ts';
+import { parseStatus } from '../evidence/dpkg-packages.ts';
+import { installedPackages, installedVersion, statusForApt } from './dpkg-status.ts';
 import {
   formatPackageDatabase,
   isInstalled,

@@ -5,8 +5,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { catalogOver, type TestCatalog } from '../../test/catalog.ts';
 import { organizationOf } from '../../test/estate.ts';
-import { failPhase } from '../catalog/pipeline-steps.ts';
 import { type Client, openClient } from '../client/client.ts';
+import { failPhase } from '../pipelines/phases.ts';
 import { runMainJob } from './main-job.ts';
 
 const COMPANY = fileURLToPath(new URL('../../examples/company', import.meta.url));

@@ -2,10 +2,10 @@
 // after an abort.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { findTool } from '../build/host-commands.ts';
-import { openResourceGroup, type ResourceGroup } from '../build/resource-control.ts';
-import type { SandboxMode } from '../build/sandbox-host.ts';
-import { memoryOf, watchProcesses } from '../build/watchdog.ts';
+import { findTool } from '../sandbox/host-commands.ts';
+import { openResourceGroup, type ResourceGroup } from '../sandbox/resource-control.ts';
+import type { SandboxMode } from '../sandbox/sandbox-host.ts';
+import { memoryOf, watchProcesses } from '../sandbox/watchdog.ts';
 import { type EngineOptions, EngineProcessDied } from './engine.ts';
 import type { EngineSetup, FromEngine, ToEngine } from './messages.ts';
 import { receivedError } from './messages.ts';

@@ -1,8 +1,9 @@
 // An engine process: does one task after the other for its worker, and ends with it. It holds no secret and no database connection.
-import type { Exclusive } from '../build/exclusive.ts';
-import type { LayerCache } from '../build/layer-cache.ts';
-import type { Workspace } from '../build/workspace.ts';
-import { openDiskContent } from '../oci/disk.ts';
+
+import { openDiskContent } from '../content/disk.ts';
+import type { LayerCache } from '../packaging/image/layer-cache.ts';
+import type { Exclusive } from '../sandbox/exclusive.ts';
+import type { Workspace } from '../sandbox/workspace.ts';
 import {
   type EngineCalls,
   type EngineSetup,

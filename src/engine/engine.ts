@@ -1,7 +1,8 @@
 // The engine as jobs see it: a task goes in, its result comes out, wherever it ran.
-import type { LogSink } from '../build/build-log.ts';
-import type { LayerCache } from '../build/layer-cache.ts';
-import type { Workspace } from '../build/workspace.ts';
+
+import type { LayerCache } from '../packaging/image/layer-cache.ts';
+import type { LogSink } from '../sandbox/build-log.ts';
+import type { Workspace } from '../sandbox/workspace.ts';
 import { type EngineTask, type EngineTasks, engineTasks } from './tasks.ts';
 
 export type EngineOptions = {

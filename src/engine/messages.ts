@@ -1,9 +1,10 @@
 // What a worker and its engine processes send each other, by Node's own channel with structured clones (v8.serialize).
-import { BuildError } from '../build/build-error.ts';
-import { outOfSpaceCode } from '../build/out-of-space.ts';
-import type { SandboxMode } from '../build/sandbox-host.ts';
+
+import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { FailureCause } from '../contract/vocabulary.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
+import { BuildError } from '../sandbox/build-error.ts';
+import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import type { EngineTask } from './tasks.ts';
 
 /** Where an engine process works; sent once, before the first task. */

@@ -1,8 +1,8 @@
 // Engine processes of a worker: kept for the next task, replaced when they grew or died, and sharing the worker's locks.
 import type { Logger } from 'pino';
-import { keyedLocks } from '../build/exclusive.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
+import { keyedLocks } from '../sandbox/exclusive.ts';
 import { type CallHandler, type ChildOptions, type EngineChild, startEngineChild } from './child.ts';
 import { type Engine, type EngineOptions, EngineProcessDied, NO_LAYERS } from './engine.ts';
 

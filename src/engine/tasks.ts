@@ -1,21 +1,22 @@
 // What is done with one image, each a function from plain values to plain values: an engine process runs them one at a time.
-import { type BaseImage, buildBaseImage } from '../build/base-image.ts';
-import { pinBaseImage } from '../build/base-image-pin.ts';
-import type { DeclaredSystem } from '../build/base-system.ts';
-import type { LogSink } from '../build/build-log.ts';
-import type { LayerCache } from '../build/layer-cache.ts';
-import type { TestReport } from '../build/verify.ts';
-import type { Workspace } from '../build/workspace.ts';
+
+import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
 import { loadedInspection } from '../customization/stored-inspection.ts';
-import type { ContentStore } from '../oci/content.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
+import { type BaseImage, buildBaseImage } from '../packaging/image/base-image.ts';
+import { pinBaseImage } from '../packaging/image/base-image-pin.ts';
+import type { DeclaredSystem } from '../packaging/image/base-system.ts';
+import type { LayerCache } from '../packaging/image/layer-cache.ts';
+import type { TestReport } from '../packaging/image/verify-image.ts';
 import { packagingOf } from '../packaging/packagings.ts';
 import type { Artifact } from '../plan/artifact.ts';
 import type { StoredInspection } from '../plan/inspection.ts';
 import type { BasePin } from '../plan/pin.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { LogSink } from '../sandbox/build-log.ts';
+import type { Workspace } from '../sandbox/workspace.ts';
 
 export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerCache; signal: AbortSignal };
 

@@ -1,11 +1,11 @@
 // What a handler is, and the two shapes nearly all of them have: read with the database, write in a transaction.
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ContentStore } from '../content/content.ts';
 import type { endpoints, Input, Operation, Output } from '../contract/endpoints.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { WaysIn } from '../identity/ways-in.ts';
-import type { ContentStore } from '../oci/content.ts';
 
 /** What the server asks of identity. */
 export type HttpIdentity = Pick<

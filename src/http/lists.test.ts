@@ -9,10 +9,10 @@ import { type Item, type List, listsOf } from '../../test/list-questions.ts';
 import { formOf } from '../../test/multipart.ts';
 import { type IdOf, samplePath } from '../../test/sample-request.ts';
 import { createApplicationRequest } from '../catalog/application-requests.ts';
-import { recordDiscovery } from '../catalog/discovery.ts';
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
+import { recordDiscovery } from '../pipelines/discovery.ts';
 
 let estates: TestEstates;
 let lists: Record<string, List>;

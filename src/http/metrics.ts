@@ -6,9 +6,9 @@ import type pg from 'pg';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { countPhases } from '../catalog/figures.ts';
 import { listWorkers } from '../catalog/workers.ts';
+import type { ContentStore } from '../content/content.ts';
 import type { Database } from '../db/database.ts';
 import { countJobs } from '../db/queue-figures.ts';
-import type { ContentStore } from '../oci/content.ts';
 import { VERSION } from '../version.ts';
 import { atMostEvery } from './at-most-every.ts';
 

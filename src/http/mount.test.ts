@@ -6,8 +6,8 @@ import { CatalogError } from '../catalog/errors.ts';
 import { defineEndpoint, READERS, WRITERS } from '../contract/endpoint.ts';
 import { CommaList, Flag, Id, Word } from '../contract/field.ts';
 import { orderQuery, pageQuery } from '../contract/paging.ts';
+import { refusalOf } from './answer/refuse.ts';
 import type { AnyHandler } from './mount.ts';
-import { refusalOf } from './refuse.ts';
 import { addApi, buildServer } from './server.ts';
 import type { ServerParts } from './server-parts.ts';
 

@@ -4,18 +4,18 @@ import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { inTransaction, type Transaction } from '../db/database.ts';
 import type { Principal } from '../identity/principal.ts';
+import { isHeld, tagOf } from './answer/entity-tags.ts';
+import { Refusal } from './answer/problems.ts';
 import { type Audit, auditOf } from './audit.ts';
-import { authenticate, requireRight } from './authenticate.ts';
-import { isHeld, tagOf } from './entity-tags.ts';
 import type { Reading, Write } from './handler.ts';
-import { type KeyedRequest, keyOf, onlyOnce, takesKey } from './idempotency.ts';
-import { type MatchDemand, matchReader, represent, type Twin, versionReaderOf } from './if-match.ts';
-import { type Judge, type Judged, judgeOf } from './judge.ts';
-import { Refusal } from './problems.ts';
+import { type KeyedRequest, keyOf, onlyOnce, takesKey } from './request/idempotency.ts';
+import { type MatchDemand, matchReader, represent, type Twin, versionReaderOf } from './request/if-match.ts';
+import { type Judge, type Judged, judgeOf } from './request/validate.ts';
+import { compileCheck } from './request/violations.ts';
 import type { ServerParts } from './server-parts.ts';
-import { originOf } from './session-cookie.ts';
+import { authenticate, requireRight } from './sign-in/authenticate.ts';
+import { originOf } from './sign-in/session-cookie.ts';
 import { answersThing, isTwin } from './twins.ts';
-import { compileCheck } from './violations.ts';
 
 /** A handler as the adapter sees it; the table of handlers is where its types are held. */
 export type AnyHandler = (context: never, input: never) => Promise<unknown>;

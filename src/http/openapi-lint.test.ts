@@ -1,8 +1,8 @@
 // A strict linter reads the OpenAPI document: the recommended rules of Redocly as errors, and what examples and links must be.
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { openApiDocument } from './openapi.ts';
-import { LOCATION_PARAMETER } from './openapi-links.ts';
+import { openApiDocument } from './openapi/openapi.ts';
+import { LOCATION_PARAMETER } from './openapi/openapi-links.ts';
 
 /** Beyond `recommended-strict`, in which every recommended rule is an error; none of its rules is off. */
 const RULES = {

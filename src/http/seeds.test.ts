@@ -5,13 +5,13 @@ import { digestOf, library } from '../../test/catalog.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { formOf } from '../../test/multipart.ts';
-import { recordDiscovery } from '../catalog/discovery.ts';
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
-import { failPhase, startPhase } from '../catalog/pipeline-steps.ts';
 import { recordRegistryHealth } from '../catalog/registry-checks.ts';
 import type { CatalogApplicationRequest } from '../contract/application-request.ts';
 import type { CustomizationDetailedPage } from '../contract/customization.ts';
 import type { Release } from '../contract/release.ts';
+import { recordDiscovery } from '../pipelines/discovery.ts';
+import { failPhase, startPhase } from '../pipelines/phases.ts';
 
 /** Names and types of the fields, by document; `a[].b` is the field b of the items of a. */
 const seeds = JSON.parse(

@@ -1,7 +1,7 @@
 // What the server is made of.
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { ContentStore } from '../content/content.ts';
 import type { Database } from '../db/database.ts';
-import type { ContentStore } from '../oci/content.ts';
 import type { HttpIdentity } from './handler.ts';
 import type { Readiness } from './health.ts';
 import type { TlsPair } from './tls-files.ts';

@@ -3,14 +3,14 @@ import type { ServerOptions } from 'node:http';
 import { fastifyMultipart } from '@fastify/multipart';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
 import type { TSchema } from 'typebox';
-import { addAllowedMethods } from './allowed-methods.ts';
-import { answerWriter } from './answer-text.ts';
-import { addAnswers, answerClientError, answerFrameworkError } from './answers.ts';
-import { addCors, addSecurityHeaders } from './browsers.ts';
-import { limitConnections } from './connection-share.ts';
-import { addFilesDoor } from './files-door.ts';
+import { addAllowedMethods } from './answer/allowed-methods.ts';
+import { answerWriter } from './answer/answer-text.ts';
+import { addAnswers, answerClientError, answerFrameworkError } from './answer/answers.ts';
+import { addCors, addSecurityHeaders } from './answer/browser-headers.ts';
+import { addFilesDoor } from './answer/file-downloads.ts';
+import { addIcons } from './answer/icons.ts';
+import { addProblemPages } from './answer/problem-pages.ts';
 import { addHealth } from './health.ts';
-import { addIcons } from './icons.ts';
 import {
   CONNECTIONS_MAX,
   HEADER_BYTES_MAX,
@@ -20,14 +20,14 @@ import {
   KEEP_ALIVE_TIMEOUT_MS,
   PATH_SEGMENT_LENGTH_MAX,
 } from './limits.ts';
-import { addMinimumRate } from './minimum-rate.ts';
 import { mountEndpoints } from './mount.ts';
-import { addOpenApi } from './openapi-routes.ts';
-import { addProblemPages } from './problem-pages.ts';
-import { requestIdOf } from './request-id.ts';
+import { addOpenApi } from './openapi/openapi-routes.ts';
+import { limitConnections } from './request/connection-share.ts';
+import { addMinimumRate } from './request/minimum-rate.ts';
+import { requestIdOf } from './request/request-id.ts';
 import { handledEndpoints } from './routes/handlers.ts';
 import type { ServerParts } from './server-parts.ts';
-import { addSignInDoor } from './sign-in-door.ts';
+import { addSignInDoor } from './sign-in/oidc-sign-in.ts';
 import type { TlsPair } from './tls-files.ts';
 
 /** Builds the server. `ready()` or `listen()` finishes it; `close()` ends it. */

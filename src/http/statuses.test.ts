@@ -16,7 +16,7 @@ import {
 } from '../contract/limits.ts';
 import { ROLES } from '../contract/vocabulary.ts';
 import { LOGIN_LIMITS } from '../identity/failed-logins.ts';
-import { openApiDocument } from './openapi.ts';
+import { openApiDocument } from './openapi/openapi.ts';
 
 const UNKNOWN = '1b671a64-40d5-491e-99b0-da01ff1f3341';
 const SHARED_MECHANISM = new Set(['500', '503']);

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../../test/catalog.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
-import { startPhase, succeedPhase } from '../catalog/pipeline-steps.ts';
-import { recordRelease } from '../catalog/record-release.ts';
-import { reserveRevision } from '../catalog/revisions.ts';
 import { forgetWorker, recordWorker, type Worker } from '../catalog/workers.ts';
+import { startPhase, succeedPhase } from '../pipelines/phases.ts';
+import { recordRelease } from '../pipelines/record-release.ts';
+import { reserveRevision } from '../pipelines/revisions.ts';
 
 let estates: TestEstates;
 let path = '';

@@ -3,13 +3,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { type FaultyProxy, startFaultyProxy } from '../../test/faulty-proxy.ts';
-import { hostPlatform } from '../build/base-image.ts';
-import { writeImage } from '../build/image.ts';
+import { memoryContent } from '../content/memory.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { openLog } from '../log.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readBack } from '../oci/copy.ts';
-import { memoryContent } from '../oci/memory.ts';
+import { hostPlatform } from '../packaging/image/base-image.ts';
+import { writeImage } from '../packaging/image/image.ts';
 import type { Resources } from '../resources.ts';
 import { checkRegistry } from './check-registry.ts';
 import { openRegistryTarget, openRemotes } from './registry-target.ts';

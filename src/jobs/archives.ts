@@ -1,7 +1,7 @@
 // The package archives of the operating systems that Larder builds on, opened when first asked for and kept.
 import { join } from 'node:path';
-import { type AptRoot, openAptRoot } from '../recipes/apt.ts';
-import { type AptSources, configuredSources } from '../recipes/apt-sources.ts';
+import { type AptRoot, openAptRoot } from '../debian/apt.ts';
+import { type AptSources, configuredSources } from '../debian/apt-sources.ts';
 
 /** Plans made in quick succession share one look at the archive; security updates appear a few times a day. */
 export const INDEX_FRESH_MS = 10 * 60_000;

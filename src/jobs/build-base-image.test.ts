@@ -1,8 +1,8 @@
 // Two workers that start together: one builds a base image of Larder's own, the other waits for it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { memoryContent } from '../content/memory.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
-import { memoryContent } from '../oci/memory.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
 

@@ -1,28 +1,29 @@
 // Builds a base image of ours from the package archive when something in it moved, and publishes it in the hosted registry.
-import { BuildError } from '../build/build-error.ts';
-import { readPackageDatabase } from '../build/image-files.ts';
+
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
+import { AptError } from '../debian/apt-command.ts';
+import { installedPackages } from '../debian/dpkg-status.ts';
+import { contentTarget } from '../oci/content-target.ts';
+import { copyArtifact } from '../oci/copy.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import { parseReference } from '../oci/reference.ts';
+import { readPackageDatabase } from '../packaging/image/image-files.ts';
 import {
   type FollowedBaseImage,
   findFollowedBaseImage,
   findNewestPin,
   recordBaseImageHealth,
   recordBaseImageVersion,
-} from '../catalog/base-image-versions.ts';
-import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
-import { contentTarget } from '../oci/content-target.ts';
-import { copyArtifact } from '../oci/copy.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
-import { parseReference } from '../oci/reference.ts';
+} from '../pipelines/base-image-versions.ts';
 import { type BasePin, contentsOfBase } from '../plan/pin.ts';
-import { AptError } from '../recipes/apt-command.ts';
-import { installedPackages } from '../recipes/dpkg-status.ts';
 import { hostedTarget } from '../registry/target.ts';
+import { BuildError } from '../sandbox/build-error.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
+import { waitForRoom, withRoom } from './free-space.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { openPhaseLog } from './phase.ts';
 import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
-import { waitForRoom, withRoom } from './room.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Builds unless the packages it was built of are still the archive's. Throws JobPostponed while the disk is nearly full. */

@@ -1,5 +1,5 @@
 // Looks at registries: one that somebody asked for, and by the schedule those whose turn has come.
-import { expireDistribution, findExpiredDistributions } from '../catalog/distributions.ts';
+
 import {
   type CheckedRegistry,
   claimDueRegistryChecks,
@@ -12,8 +12,9 @@ import {
 import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
-import { checkRegistry as look } from '../oci/registry-check.ts';
-import { probeRegistry } from '../oci/registry-probe.ts';
+import { checkRegistry as look } from '../oci/remote/registry-check.ts';
+import { probeRegistry } from '../oci/remote/registry-probe.ts';
+import { expireDistribution, findExpiredDistributions } from '../pipelines/distributions.ts';
 import type { Resources } from '../resources.ts';
 import { credentialsOf, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 

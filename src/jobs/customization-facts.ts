@@ -1,7 +1,8 @@
 // What a trigger document says of customizations beside their versions: their names, and what was warned of.
-import type { CustomizationFacts } from '../attest/trigger-info.ts';
-import { findCustomizationNames, findStoredInspections } from '../catalog/customization-inspections.ts';
+
 import type { Database } from '../db/database.ts';
+import type { CustomizationFacts } from '../evidence/trigger-info.ts';
+import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';
 import type { Plan } from '../plan/plan.ts';
 
 /** Names of the customizations of both plans, warnings of those of the first. Two statements. */

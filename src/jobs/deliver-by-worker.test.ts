@@ -5,13 +5,13 @@ import { text } from 'node:stream/consumers';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
-import { recordNotificationEvent } from '../catalog/notification-events.ts';
 import type { NotificationDelivery } from '../contract/notification-provider.ts';
 import { inTransaction } from '../db/database.ts';
 import { QUEUE_CHANNEL } from '../db/queue.ts';
 import { openQueue, type Queue } from '../db/queue-worker.ts';
 import { createEgress } from '../egress/egress.ts';
 import { openLog } from '../log.ts';
+import { recordNotificationEvent } from '../notify/notification-events.ts';
 import { giveUp, handlersOf } from './tasks.ts';
 import type { WorkerResources } from './worker-resources.ts';
 

@@ -6,13 +6,13 @@ import { text } from 'node:stream/consumers';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
-import { recordNotificationEvent } from '../catalog/notification-events.ts';
 import { recordRegistryHealth } from '../catalog/registry-checks.ts';
 import type { NotificationDelivery } from '../contract/notification-provider.ts';
 import { inTransaction } from '../db/database.ts';
 import { JobPostponed } from '../db/queue-worker.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { openLog } from '../log.ts';
+import { recordNotificationEvent } from '../notify/notification-events.ts';
 import { deliverNotification, tendNotifications } from './deliver-notification.ts';
 
 const PROVIDERS = '/v1/notification-providers';

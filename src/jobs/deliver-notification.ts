@@ -1,6 +1,5 @@
 // Sends one message to one provider, again and later while the trouble may pass, and keeps how it fared.
 
-import { tellMonthlyOfferings } from '../catalog/monthly-offerings.ts';
 import {
   type ClaimedDelivery,
   claimDelivery,
@@ -14,6 +13,7 @@ import { sendToGoogleChat, sendToSlack } from '../notify/chat.ts';
 import { DeliveryError } from '../notify/delivery-error.ts';
 import { sendMail } from '../notify/mail.ts';
 import { messageOf } from '../notify/message.ts';
+import { tellMonthlyOfferings } from '../notify/monthly-offerings.ts';
 import type { Resources } from '../resources.ts';
 
 type Sending = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'> & {

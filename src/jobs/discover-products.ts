@@ -1,18 +1,19 @@
 // Reads the product library, asks every operating system's archive what it has, also of the packages that releases lock, and turns all into rows; then looks at the base images.
-import { listFollowedBaseImages } from '../catalog/base-image-versions.ts';
-import { type DiscoveredProduct, recordDiscovery } from '../catalog/discovery.ts';
+
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
-import { dropUnheldPackages } from '../catalog/locked-packages.ts';
 import { findOperatingSystems } from '../catalog/operating-systems.ts';
 import { inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import type { Task } from '../db/queue-tasks.ts';
 import type { JobContext } from '../db/queue-worker.ts';
+import type { AptRoot } from '../debian/apt.ts';
+import { AptError } from '../debian/apt-command.ts';
+import { listFollowedBaseImages } from '../pipelines/base-image-versions.ts';
+import { type DiscoveredProduct, recordDiscovery } from '../pipelines/discovery.ts';
+import { dropUnheldPackages } from '../pipelines/locked-packages.ts';
 import type { Recipe } from '../plan/recipe.ts';
-import type { AptRoot } from '../recipes/apt.ts';
-import { AptError } from '../recipes/apt-command.ts';
 import { loadRecipes, recipeContents, recipeDigest, storeRecipeFiles } from '../recipes/recipe.ts';
-import { resolvers } from '../recipes/resolvers.ts';
+import { resolvers } from '../sources/resolvers.ts';
 import { findPackageOffers } from './package-offers.ts';
 import type { WorkerResources } from './worker-resources.ts';
 

@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
 import { until } from '../../test/house.ts';
 import { createApplicationRequest, getApplicationRequest } from '../catalog/application-requests.ts';
-import { recordPlan, startPhase } from '../catalog/pipeline-steps.ts';
-import { enqueueRegistryCheck } from '../catalog/registry-check-jobs.ts';
 import { enqueue } from '../db/queue.ts';
+import { recordPlan, startPhase } from '../pipelines/phases.ts';
+import { enqueueRegistryCheck } from '../pipelines/registry-check-jobs.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 
 const TEST_MS = 120_000;

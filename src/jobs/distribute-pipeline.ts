@@ -1,31 +1,31 @@
 // Pushes a verified artifact to every registry of its application and records the release: the third phase.
 import { Readable } from 'node:stream';
-import { triggerInfo } from '../attest/trigger-info.ts';
-import { findRegistryBlobs, recordRegistryBlobs } from '../catalog/built.ts';
-import { beginDistribution, type DistributionTrouble, endDistribution } from '../catalog/distributions.ts';
+import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
+import { inTransaction } from '../db/database.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import type { PlatformFiles } from '../db/tables.ts';
+import { triggerInfo } from '../evidence/trigger-info.ts';
+import { abortableTarget } from '../oci/abortable-target.ts';
+import { contentTarget } from '../oci/content-target.ts';
+import { copyArtifact, readBack } from '../oci/copy.ts';
+import { RegistryError, reworded } from '../oci/errors.ts';
+import { explainRefusal, explainTrouble, isDenied } from '../oci/remote/failure-sentence.ts';
+import type { Target } from '../oci/target.ts';
+import type { Place } from '../packaging/packaging.ts';
+import { packagingOf } from '../packaging/packagings.ts';
+import { findRegistryBlobs, recordRegistryBlobs } from '../pipelines/built.ts';
+import { beginDistribution, type DistributionTrouble, endDistribution } from '../pipelines/distributions.ts';
 import {
   type DistributionRegistry,
   findDistributionRegistries,
   findPipelineState,
   findPlanInputs,
   type PipelineState,
-} from '../catalog/plan-inputs.ts';
-import { addReleases, findMoves, type PushedArtifact } from '../catalog/record-release.ts';
-import { listReleasedVersions } from '../catalog/released-versions.ts';
-import { reserveRevision } from '../catalog/revisions.ts';
-import { verifyBeforeRelease } from '../catalog/unverified-pipelines.ts';
-import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
-import { inTransaction } from '../db/database.ts';
-import type { JobContext } from '../db/queue-worker.ts';
-import type { PlatformFiles } from '../db/tables.ts';
-import { abortableTarget } from '../oci/abortable-target.ts';
-import { contentTarget } from '../oci/content-target.ts';
-import { copyArtifact, readBack } from '../oci/copy.ts';
-import { RegistryError, reworded } from '../oci/errors.ts';
-import type { Target } from '../oci/target.ts';
-import { explainRefusal, explainTrouble, isDenied } from '../oci/trouble.ts';
-import type { Place } from '../packaging/packaging.ts';
-import { packagingOf } from '../packaging/packagings.ts';
+} from '../pipelines/plan-inputs.ts';
+import { addReleases, findMoves, type PushedArtifact } from '../pipelines/record-release.ts';
+import { listReleasedVersions } from '../pipelines/released-versions.ts';
+import { reserveRevision } from '../pipelines/revisions.ts';
+import { verifyBeforeRelease } from '../pipelines/unverified-pipelines.ts';
 import { type Artifact, blobsOf, type Root, rootFor } from '../plan/artifact.ts';
 import type { Plan } from '../plan/plan.ts';
 import { findCustomizationFacts } from './customization-facts.ts';

@@ -3,8 +3,8 @@ import { Readable } from 'node:stream';
 import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
 import { isIndexType, isManifestType } from '../oci/manifest.ts';
+import { explainTrouble, isDenied } from '../oci/remote/failure-sentence.ts';
 import type { Source } from '../oci/target.ts';
-import { explainTrouble, isDenied } from '../oci/trouble.ts';
 
 export type ReadImage = {
   /** Of the registry, with its port. */

@@ -1,16 +1,5 @@
 // Looks at what a registered base image's tag names, brings a new digest into content, and records it.
-import { hostPlatform } from '../build/base-image.ts';
-import { INSPECTOR_VERSION, judgeLayers, noImageFor } from '../build/base-image-pin.ts';
-import { BuildError } from '../build/build-error.ts';
-import { imageFault } from '../build/image-fault.ts';
-import { recordInspection } from '../catalog/base-image-health.ts';
-import {
-  type FollowedBaseImage,
-  findFollowedBaseImage,
-  findNewestPin,
-  recordBaseImageHealth,
-  recordBaseImageVersion,
-} from '../catalog/base-image-versions.ts';
+
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
@@ -24,12 +13,24 @@ import { isIndex } from '../oci/manifest.ts';
 import { findPlatformImage, type PlatformImage } from '../oci/platform-image.ts';
 import { parseReference } from '../oci/reference.ts';
 import type { Source } from '../oci/target.ts';
+import { hostPlatform } from '../packaging/image/base-image.ts';
+import { INSPECTOR_VERSION, judgeLayers, noImageFor } from '../packaging/image/base-image-pin.ts';
+import { imageFault } from '../packaging/image-fault.ts';
+import { recordInspection } from '../pipelines/base-image-health.ts';
+import {
+  type FollowedBaseImage,
+  findFollowedBaseImage,
+  findNewestPin,
+  recordBaseImageHealth,
+  recordBaseImageVersion,
+} from '../pipelines/base-image-versions.ts';
 import { type BasePin, contentsOfBase } from '../plan/pin.ts';
+import { BuildError } from '../sandbox/build-error.ts';
 import { explainedSource } from './explained-source.ts';
+import { withRoom } from './free-space.ts';
 import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
-import { withRoom } from './room.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Resolves the tag once and compares digests: a tag that stands still costs one request, also when its image was refused. */

@@ -1,7 +1,7 @@
 // What a pipeline built, as its later steps find it.
 
+import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
-import type { ContentStore } from '../oci/content.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
 import type { Plan } from '../plan/plan.ts';
 import { PhaseFailed } from './phase.ts';

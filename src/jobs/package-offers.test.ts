@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
-import { recordDiscovery } from '../catalog/discovery.ts';
-import { memoryContent } from '../oci/memory.ts';
-import { type AptRoot, openAptRoot } from '../recipes/apt.ts';
-import { configuredSources } from '../recipes/apt-sources.ts';
+import { memoryContent } from '../content/memory.ts';
+import { type AptRoot, openAptRoot } from '../debian/apt.ts';
+import { configuredSources } from '../debian/apt-sources.ts';
+import { recordDiscovery } from '../pipelines/discovery.ts';
 import { findPackageOffers } from './package-offers.ts';
 
 let house: TestCatalog;

@@ -1,12 +1,13 @@
 // What the archive offers for the packages that releases lock, as reasons to build again.
-import { type HeldPackage, listHeldPackages, type PackageOffer } from '../catalog/locked-packages.ts';
+
+import type { ContentStore } from '../content/content.ts';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
+import type { AptRoot, PackageVersions } from '../debian/apt.ts';
+import { AptError } from '../debian/apt-command.ts';
+import { fixedVulnerabilities } from '../debian/deb-changelog.ts';
 import { compareDebianVersions } from '../debian/version-order.ts';
-import type { ContentStore } from '../oci/content.ts';
-import type { AptRoot, PackageVersions } from '../recipes/apt.ts';
-import { AptError } from '../recipes/apt-command.ts';
-import { fixedVulnerabilities } from '../recipes/deb-changelog.ts';
+import { type HeldPackage, listHeldPackages, type PackageOffer } from '../pipelines/locked-packages.ts';
 
 /** One question to apt names at most this many: it takes a thousand. */
 const NAMES_MAX = 500;

@@ -1,14 +1,14 @@
 // Makes the artifact of a planned pipeline, or takes the one that an equal plan made: the second half of packaging.
 
-import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../catalog/built.ts';
-import { findCustomizationNames, findStoredInspections } from '../catalog/customization-inspections.ts';
-import { planAgain, succeedPhase } from '../catalog/pipeline-steps.ts';
-import { findPipelineState } from '../catalog/plan-inputs.ts';
+import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
-import type { ContentStore } from '../oci/content.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
+import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../pipelines/built.ts';
+import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';
+import { planAgain, succeedPhase } from '../pipelines/phases.ts';
+import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
 import type { Plan } from '../plan/plan.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';

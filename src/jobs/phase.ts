@@ -1,18 +1,18 @@
 // Runs one phase of a pipeline: asks for its state first, keeps its log, and tells an answer (the pipeline fails) from a fault (the queue tries again).
 import { PassThrough } from 'node:stream';
-import { BuildError } from '../build/build-error.ts';
-import { imageFault } from '../build/image-fault.ts';
-import { failPhase, startPhase } from '../catalog/pipeline-steps.ts';
+import type { ContentStore } from '../content/content.ts';
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { CustomizationError } from '../customization/errors.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
-import type { ContentStore } from '../oci/content.ts';
+import { AptError } from '../debian/apt-command.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { imageFault } from '../packaging/image-fault.ts';
 import { PlanRefused } from '../packaging/plan-refused.ts';
+import { failPhase, startPhase } from '../pipelines/phases.ts';
 import { StoredValueError } from '../plan/stored-value.ts';
-import { AptError } from '../recipes/apt-command.ts';
-import { waitForRoom, withRoom } from './room.ts';
+import { BuildError } from '../sandbox/build-error.ts';
+import { waitForRoom, withRoom } from './free-space.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** A phase's failure in the words of the API. */

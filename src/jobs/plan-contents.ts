@@ -1,11 +1,11 @@
 // Plans in and out of content, and what each of them keeps there.
 import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
+import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
-import type { ContentStore } from '../oci/content.ts';
 import { packagingOf } from '../packaging/packagings.ts';
+import { canonicalJson } from '../plan/canonical-json.ts';
 import { type Plan, readStoredPlan } from '../plan/plan.ts';
-import { canonicalJson } from '../recipes/canonical-json.ts';
 
 /** Puts a plan into content; equal plans are one content. */
 export async function writePlan(content: ContentStore, plan: Plan): Promise<Digest> {

@@ -1,13 +1,14 @@
 // Pins every input of a pipeline by digest: the first half of packaging.
-import { bringBaseImage } from '../catalog/base-image-versions.ts';
-import { cancelUnbuildable, recordPlan } from '../catalog/pipeline-steps.ts';
-import { findPlanInputs, type PlanInputs } from '../catalog/plan-inputs.ts';
+
 import { customizationTitle } from '../customization/title.ts';
 import { inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import type { PlanTools } from '../packaging/packaging.ts';
 import { findPackaging, packagingOf } from '../packaging/packagings.ts';
+import { bringBaseImage } from '../pipelines/base-image-versions.ts';
+import { cancelUnbuildable, recordPlan } from '../pipelines/phases.ts';
+import { findPlanInputs, type PlanInputs } from '../pipelines/plan-inputs.ts';
 import { type BasePin, contentsOfBase } from '../plan/pin.ts';
 import type { Plan } from '../plan/plan.ts';
 import { INDEX_FRESH_MS } from './archives.ts';

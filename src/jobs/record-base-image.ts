@@ -1,6 +1,7 @@
 // Records how a look at a base image ended, and logs the change of its health.
-import { healthChangeBy } from '../catalog/base-image-health.ts';
+
 import { inTransaction, type Transaction } from '../db/database.ts';
+import { healthChangeBy } from '../pipelines/base-image-health.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Runs `record` in a transaction. The log names a base image once when it becomes unhealthy and once when it recovers. */

@@ -1,6 +1,7 @@
 // Reports that travel with an image: its SBOM as a referrer, so that whoever pulls it finds what is in it without asking Larder.
+
+import type { ContentStore } from '../content/content.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
-import type { ContentStore } from '../oci/content.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { attachReferrers, putReferrer } from '../oci/referrers.ts';

@@ -1,13 +1,14 @@
 // A registry of an application as a target: the hosted one over its rows, any other over HTTP.
-import type { DistributionRegistry } from '../catalog/plan-inputs.ts';
+
 import { doubtRegistryCapabilities } from '../catalog/registry-checks.ts';
 import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';
-import type { CredentialExchange, Credentials } from '../oci/credentials.ts';
-import { type EcrPlace, ecrExchange } from '../oci/ecr.ts';
-import { openRegistry, type RemoteRegistry } from '../oci/remote.ts';
+import type { CredentialExchange, Credentials } from '../oci/remote/credentials.ts';
+import { type EcrPlace, ecrExchange } from '../oci/remote/ecr.ts';
+import { openRegistry, type RemoteRegistry } from '../oci/remote/remote-repository.ts';
 import { createSharedUploads, type SharedUploads } from '../oci/shared-uploads.ts';
 import type { Target } from '../oci/target.ts';
+import type { DistributionRegistry } from '../pipelines/plan-inputs.ts';
 import { hostedTarget } from '../registry/target.ts';
 import type { Resources } from '../resources.ts';
 

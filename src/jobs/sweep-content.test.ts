@@ -7,12 +7,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { chunked } from '../../test/fixtures/tar.ts';
 import { sampleArtifact, sampleLayer } from '../../test/stored-values.ts';
-import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../catalog/built.ts';
-import { addUses } from '../catalog/content-uses.ts';
+import type { ContentStore } from '../content/content.ts';
+import { addUses } from '../content/content-uses.ts';
+import { openDiskContent } from '../content/disk.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { openLog } from '../log.ts';
-import type { ContentStore } from '../oci/content.ts';
-import { openDiskContent } from '../oci/disk.ts';
+import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../pipelines/built.ts';
 import { sweepContent } from './sweep-content.ts';
 
 let house: TestCatalog;

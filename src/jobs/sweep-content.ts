@@ -1,12 +1,12 @@
 // Drops what nobody wants any more: layers and artifacts, content that no row uses and nobody touched for a day, uploads, answers kept for replays, and old audit events.
 import { expireAuditEvents } from '../catalog/audit-events.ts';
-import { expireBuilt } from '../catalog/built.ts';
-import { findUnusedContent, lockForSweep } from '../catalog/content-uses.ts';
 import { expireReplays } from '../catalog/replays.ts';
 import type { Config } from '../config/config.ts';
+import type { ContentInfo, ContentStore } from '../content/content.ts';
+import { findUnusedContent, lockForSweep } from '../content/content-uses.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
-import type { ContentInfo, ContentStore } from '../oci/content.ts';
+import { expireBuilt } from '../pipelines/built.ts';
 import { expireUploads } from '../registry/uploads.ts';
 import type { WorkerResources } from './worker-resources.ts';
 

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
 import { JobCrashed } from '../db/queue-worker.ts';
+import { AptError } from '../debian/apt-command.ts';
 import { openLog } from '../log.ts';
-import { AptError } from '../recipes/apt-command.ts';
 import { giveUp } from './tasks.ts';
 import type { WorkerResources } from './worker-resources.ts';
 

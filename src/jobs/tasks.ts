@@ -1,28 +1,29 @@
 // The table of jobs: what a worker does for each task, and what is recorded when a job failed for good.
-import { outOfSpaceCode } from '../build/out-of-space.ts';
-import { recordBaseImageHealth } from '../catalog/base-image-versions.ts';
+
 import { recordDelivery } from '../catalog/notification-deliveries.ts';
-import { failPhase } from '../catalog/pipeline-steps.ts';
+import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobData } from '../db/queue.ts';
 import type { Task, TaskPayloads } from '../db/queue-tasks.ts';
 import { type Handlers, type JobContext, JobCrashed } from '../db/queue-worker.ts';
 import { storableText } from '../db/storable-text.ts';
+import { AptError } from '../debian/apt-command.ts';
 import { EngineProcessDied } from '../engine/engine.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { AptError } from '../recipes/apt-command.ts';
+import { recordBaseImageHealth } from '../pipelines/base-image-versions.ts';
+import { failPhase } from '../pipelines/phases.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import { checkRegistries, checkRegistry } from './check-registry.ts';
 import { deliverNotification, tendNotifications } from './deliver-notification.ts';
 import { discoverProducts } from './discover-products.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 import { followBaseImage } from './follow-base-image.ts';
+import { givenBack } from './free-space.ts';
 import { moveLifeCycles } from './move-life-cycles.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { planPipeline } from './plan-pipeline.ts';
 import { recordBaseImage } from './record-base-image.ts';
-import { givenBack } from './room.ts';
 import { sweepContent } from './sweep-content.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import { mailWayInWarning, warnOfEndingWaysIn } from './warn-of-ending-ways-in.ts';

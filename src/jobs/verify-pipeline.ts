@@ -1,10 +1,10 @@
 // Starts the artifact of a pipeline and runs its product's tests: the second phase.
 import { Readable } from 'node:stream';
-import { succeedPhase } from '../catalog/pipeline-steps.ts';
-import { findPipelineState } from '../catalog/plan-inputs.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
+import { succeedPhase } from '../pipelines/phases.ts';
+import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import { readHeldPlan } from './held-artifact.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { PhaseFailed, runPhase } from './phase.ts';

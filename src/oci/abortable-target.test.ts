@@ -8,16 +8,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { testTarget } from '../../test/suites/target-conformance.ts';
+import { openDiskContent } from '../content/disk.ts';
+import { memoryContent } from '../content/memory.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { abortableTarget } from './abortable-target.ts';
 import { contentTarget } from './content-target.ts';
 import { copyArtifact } from './copy.ts';
 import { type Descriptor, MEDIA_TYPES } from './descriptor.ts';
-import { openDiskContent } from './disk.ts';
 import { writeLayer } from './layer.ts';
 import { putDocument } from './manifest.ts';
-import { memoryContent } from './memory.ts';
-import { openRemote } from './remote.ts';
+import { openRemote } from './remote/remote-repository.ts';
 
 testTarget('abortable', async () => ({
   target: abortableTarget(contentTarget(memoryContent()), new AbortController().signal),

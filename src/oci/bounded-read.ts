@@ -1,5 +1,5 @@
 // Reads a stream or a content whole, up to a limit: the declared size is checked first, the bytes are counted as they come.
-import type { ContentStore } from './content.ts';
+import type { ContentStore } from '../content/content.ts';
 import type { Digest } from './descriptor.ts';
 
 export type ReadLimit = {

@@ -1,9 +1,9 @@
 // A content store seen as a target: blobs and manifests by digest; names last as long as the value.
 import { Readable } from 'node:stream';
-import type { ContentStore } from './content.ts';
-import { ContentMismatch } from './content-errors.ts';
+import type { ContentStore } from '../content/content.ts';
+import { ContentMismatch } from '../content/content-errors.ts';
+import { isDigest } from '../content/digest.ts';
 import type { Descriptor, Digest } from './descriptor.ts';
-import { isDigest } from './digest.ts';
 import { describeBytes, isManifestType, MANIFEST_BYTES_MAX, parseManifest, readAtMost } from './manifest.ts';
 import type { Target } from './target.ts';
 

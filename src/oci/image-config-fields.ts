@@ -1,6 +1,6 @@
 // The fields of an image config as schemas: what each may hold, how much of it, and the words for a value that does not fit.
 import Type, { type TSchema } from 'typebox';
-import { isDigest } from './digest.ts';
+import { isDigest } from '../content/digest.ts';
 
 /** Linux takes 128 KiB for one argument or one variable, its final NUL included (execve(2), MAX_ARG_STRLEN). */
 const ARGUMENT_BYTES_MAX = 128 * 1024 - 1;

@@ -1,8 +1,8 @@
 // Image configs: those that real tools write are read, and each kind of hostile one is refused with the field and the reason.
 import { expect, it } from 'vitest';
+import { memoryContent } from '../content/memory.ts';
 import { CONFIG_BYTES_MAX, parseImageConfig, readImageConfig } from './image-config.ts';
 import { putDocument } from './manifest.ts';
-import { memoryContent } from './memory.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const WHOLE = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [DIGEST] } };

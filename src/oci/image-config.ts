@@ -1,9 +1,9 @@
 // Image configs as they come from outside (OCI image-spec, config.md; Docker's further fields): parsed by a schema, each refusal in words.
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import type { ContentStore } from '../content/content.ts';
 import { printable } from '../tar/header.ts';
 import { readContent } from './bounded-read.ts';
-import type { ContentStore } from './content.ts';
 import type { Digest, ImageConfig } from './descriptor.ts';
 import { IMAGE_CONFIG } from './image-config-fields.ts';
 import { JsonRefused, parseJsonObject } from './json-document.ts';

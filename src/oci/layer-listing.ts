@@ -1,11 +1,11 @@
 // What is in a layer that somebody else made, read once as a stream (OCI image-spec, layer.md).
 import { createHash } from 'node:crypto';
+import type { ContentStore } from '../content/content.ts';
+import { ContentMismatch } from '../content/content-errors.ts';
 import { ArchiveMeter } from '../tar/archive-meter.ts';
 import type { TarHeader } from '../tar/entry.ts';
 import type { ListingEntry } from '../tar/listing-entry.ts';
 import { readTar } from '../tar/read.ts';
-import type { ContentStore } from './content.ts';
-import { ContentMismatch } from './content-errors.ts';
 import type { Descriptor, Digest } from './descriptor.ts';
 import { type ExpansionLimits, IMAGE_LIMITS, LAYER_READING } from './layer-limits.ts';
 import { uncompressed } from './uncompressed.ts';

@@ -4,17 +4,17 @@ import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { chunksOf, digestOf } from '../../test/suites/content-conformance.ts';
+import type { ContentStore } from '../content/content.ts';
+import { memoryContent } from '../content/memory.ts';
 import { ArchiveMeter } from '../tar/archive-meter.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { readListing } from '../tar/listing.ts';
 import type { ListingEntry } from '../tar/listing-entry.ts';
 import { writeTar } from '../tar/write.ts';
-import type { ContentStore } from './content.ts';
 import { type Digest, MEDIA_TYPES } from './descriptor.ts';
 import { mergedListing, writeLayer, writeLayerFromTar } from './layer.ts';
 import { EXPANSION_LIMITS } from './layer-limits.ts';
 import { listLayer } from './layer-listing.ts';
-import { memoryContent } from './memory.ts';
 
 const FOLDER: TarInput = { header: { path: 'etc', type: 'folder', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 1 } };
 
@@ -107,7 +107,7 @@ describe('writeLayerFromTar', () => {
 });
 
 describe('listLayer', () => {
-  const tar = execFileSync('tar', ['-c', '--format=gnu', '-C', import.meta.dirname, 'layer.ts', 'disk.ts']);
+  const tar = execFileSync('tar', ['-c', '--format=gnu', '-C', import.meta.dirname, 'layer.ts', 'copy.ts']);
   const forms = { gzip: gzipSync(tar), zstd: zstdCompressSync(tar), plain: tar };
 
   it.each(Object.entries(forms))('reads %s', async (_form, packed) => {
@@ -115,7 +115,7 @@ describe('listLayer', () => {
     const { digest, size } = await store.put(chunksOf(packed, 7000));
     const descriptor = { mediaType: MEDIA_TYPES.dockerLayer, digest, size };
     const listing = await gathered(listLayer(store, descriptor, { diffId: digestOf(tar) }));
-    expect(listing.map(({ path }) => path)).toEqual(['layer.ts', 'disk.ts']);
+    expect(listing.map(({ path }) => path)).toEqual(['layer.ts', 'copy.ts']);
     const other = gathered(listLayer(store, descriptor, { diffId: digestOf(packed.subarray(1)) }));
     await expect(other).rejects.toMatchObject({ code: 'CONTENT_MISMATCH' });
   });
@@ -134,7 +134,7 @@ describe('listLayer', () => {
 });
 
 describe('listLayer, bounded', () => {
-  const tar = execFileSync('tar', ['-c', '-C', import.meta.dirname, 'layer.ts', 'disk.ts']);
+  const tar = execFileSync('tar', ['-c', '-C', import.meta.dirname, 'layer.ts', 'copy.ts']);
   const limits = { entryCountMax: 10, folderCountMax: 10, namesBytesMax: 1000, contentBytesMax: 1_000_000 };
 
   it.each([

@@ -1,9 +1,9 @@
 // A listing that goes into the store while its layer is written: its entries are never held together.
 import { PassThrough } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import type { ContentStore } from '../content/content.ts';
 import { writeListing } from '../tar/listing.ts';
 import type { ListingEntry } from '../tar/listing-entry.ts';
-import type { ContentStore } from './content.ts';
 import type { Digest } from './descriptor.ts';
 
 export type ListingWriter = {

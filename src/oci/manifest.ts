@@ -1,10 +1,10 @@
 // Manifests and indexes: written as canonical JSON, read with limits (OCI image-spec, manifest.md and image-index.md).
 import { createHash } from 'node:crypto';
+import type { ContentStore } from '../content/content.ts';
+import { ContentMismatch } from '../content/content-errors.ts';
+import { isDigest } from '../content/digest.ts';
 import { readBounded } from './bounded-read.ts';
-import type { ContentStore } from './content.ts';
-import { ContentMismatch } from './content-errors.ts';
 import { type Descriptor, type Digest, type Index, type Manifest, MEDIA_TYPES } from './descriptor.ts';
-import { isDigest } from './digest.ts';
 import { JsonRefused, parseJsonObject } from './json-document.ts';
 
 /** distribution-spec, "Pushing Manifests": registries should take at least 4 MiB, and most take no more. */

@@ -1,5 +1,5 @@
 // Image references as people write them, after the grammar that docker and podman read (distribution/reference).
-import { type Digest, isDigest } from './digest.ts';
+import { type Digest, isDigest } from '../content/digest.ts';
 
 export type Reference = {
   /** Host and port; absent when the text begins with the repository. */

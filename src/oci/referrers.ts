@@ -1,5 +1,5 @@
 // Attestations, SBOMs and the like beside an image: artifact manifests with a subject, however the registry finds them.
-import type { ContentStore } from './content.ts';
+import type { ContentStore } from '../content/content.ts';
 import { referrerOf } from './content-target.ts';
 import { type CopyOptions, copyArtifact } from './copy.ts';
 import { type Descriptor, type Manifest, MEDIA_TYPES } from './descriptor.ts';

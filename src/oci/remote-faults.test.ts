@@ -9,7 +9,7 @@ import { type FaultyProxy, startFaultyProxy } from '../../test/faulty-proxy.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { MEDIA_TYPES } from './descriptor.ts';
 import { describeBytes, encodeDocument, once } from './manifest.ts';
-import { openRegistry, openRemote, type RemoteRepository } from './remote.ts';
+import { openRegistry, openRemote, type RemoteRepository } from './remote/remote-repository.ts';
 
 const credentials = { username: 'larder', password: 'correct horse' };
 const retry = { tries: 4, firstWaitMs: 5 };

@@ -6,7 +6,7 @@ import { startTokenServer, type TokenServer } from '../../test/token-server.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { MEDIA_TYPES } from './descriptor.ts';
 import { describeBytes, encodeDocument, once } from './manifest.ts';
-import { openRegistry, type RemoteRegistry } from './remote.ts';
+import { openRegistry, type RemoteRegistry } from './remote/remote-repository.ts';
 
 const credentials = { username: 'robot$larder', password: 'sesame' };
 const retry = { tries: 3, firstWaitMs: 5 };

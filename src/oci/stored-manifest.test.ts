@@ -1,8 +1,8 @@
 // Manifests and indexes of stored images: each is what it is read as, within the limits of an image.
 import { expect, it } from 'vitest';
+import { memoryContent } from '../content/memory.ts';
 import { type Descriptor, MEDIA_TYPES } from './descriptor.ts';
 import { EMPTY_CONFIG, putDocument } from './manifest.ts';
-import { memoryContent } from './memory.ts';
 import { readIndex, readManifest } from './stored-manifest.ts';
 
 const layer: Descriptor = { ...EMPTY_CONFIG, mediaType: MEDIA_TYPES.layer };

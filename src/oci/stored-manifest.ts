@@ -1,7 +1,7 @@
 // Manifests and indexes of images in the content store, read with the limits of an image.
 
+import type { ContentStore } from '../content/content.ts';
 import { readContent } from './bounded-read.ts';
-import type { ContentStore } from './content.ts';
 import type { Digest, Index, Manifest } from './descriptor.ts';
 import { LAYER_COUNT_MAX } from './image-config-fields.ts';
 import { isIndex, MANIFEST_BYTES_MAX, ManifestError, manifestTooLarge, parseManifest } from './manifest.ts';

@@ -1,6 +1,6 @@
 // Anything content can be copied to or from: memory, the content store, a remote registry, the hosted one.
 import type { Readable } from 'node:stream';
-import type { ByteRange } from './content.ts';
+import type { ByteRange } from '../content/content.ts';
 import type { Descriptor, Digest } from './descriptor.ts';
 
 export type MountResult = 'mounted' | 'refused';

@@ -1,18 +1,19 @@
 // What a packaging type is to the rest of Larder: six functions over plans, artifacts and content.
-import type { LogSink } from '../build/build-log.ts';
-import type { LayerCache } from '../build/layer-cache.ts';
-import type { TestReport } from '../build/verify.ts';
-import type { Workspace } from '../build/workspace.ts';
+
+import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
-import type { ContentStore } from '../oci/content.ts';
+import type { AptRoot } from '../debian/apt.ts';
 import type { Artifact } from '../plan/artifact.ts';
 import type { Component } from '../plan/component.ts';
 import type { StoredInspection } from '../plan/inspection.ts';
 import type { BasePin } from '../plan/pin.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Recipe } from '../plan/recipe.ts';
-import type { AptRoot } from '../recipes/apt.ts';
+import type { LogSink } from '../sandbox/build-log.ts';
+import type { Workspace } from '../sandbox/workspace.ts';
+import type { LayerCache } from './image/layer-cache.ts';
+import type { TestReport } from './image/verify-image.ts';
 
 /** A packaging type. `build` and `verify` run in an engine process, the others in a worker. */
 export type Packaging<P extends Plan> = {

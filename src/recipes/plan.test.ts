@@ -1,8 +1,8 @@
 // A recipe and its pins make one plan: everything fixed, the branch filled in, the same digest for the same values.
 import { beforeAll, describe, expect, test } from 'vitest';
+import { canonicalJson } from '../plan/canonical-json.ts';
 import type { BasePin, PackagePin } from '../plan/pin.ts';
 import type { Recipe } from '../plan/recipe.ts';
-import { canonicalJson } from './canonical-json.ts';
 import { PlanError, planDigest, planFromRecipe, withCustomizations } from './plan.ts';
 import { loadRecipes } from './recipe.ts';
 

@@ -1,12 +1,12 @@
 // From a recipe and everything that was pinned for it to the plan that the engine builds.
 import { createHash } from 'node:crypto';
 import type { Digest } from '../contract/vocabulary.ts';
+import { branchOf } from '../debian/debian-version.ts';
 import type { Platform } from '../oci/descriptor.ts';
+import { canonicalJson } from '../plan/canonical-json.ts';
 import type { ImagePlan, ImageSettings } from '../plan/image-plan.ts';
 import type { BasePin, CustomizationPin, PackagePin } from '../plan/pin.ts';
 import type { Recipe } from '../plan/recipe.ts';
-import { canonicalJson } from './canonical-json.ts';
-import { branchOf } from './debian-version.ts';
 import { BRANCH_PLACEHOLDER } from './recipe-shape.ts';
 
 export type PlanPins = {

@@ -1,5 +1,5 @@
 // What a recipe must keep beyond its shape: names that agree, files that exist, an input for each operating system.
-import { isPurlType, PURL_TYPES, parsePurl } from './purl.ts';
+import { isPurlType, PURL_TYPES, parsePurl } from '../plan/purl.ts';
 import { BRANCH_PLACEHOLDER, type RecipeDocument } from './recipe-shape.ts';
 import type { LineOf, Violation } from './yaml-shape.ts';
 

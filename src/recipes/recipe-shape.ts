@@ -1,6 +1,6 @@
 // The recipe format: which fields `products/<key>/recipe.yaml` may hold, and what each may say.
 import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
-import { parsePurl } from './purl.ts';
+import { parsePurl } from '../plan/purl.ts';
 import {
   integer,
   list,

@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { memoryContent } from '../oci/memory.ts';
+import { memoryContent } from '../content/memory.ts';
 import type { Recipe } from '../plan/recipe.ts';
 import { loadOperatingSystems } from './operating-systems.ts';
 import {

@@ -1,5 +1,5 @@
 // An artifact whose content is all in the store, shown in a repository by one statement: it is there whole, under its tags, or not at all.
-import type { ContentInfo } from '../oci/content.ts';
+import type { ContentInfo } from '../content/content.ts';
 import type { CheckedManifest } from './manifest.ts';
 import { isImmutableTag } from './names.ts';
 import { denied } from './refusal.ts';

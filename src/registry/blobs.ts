@@ -1,6 +1,6 @@
 // The rows that say which blob is in which repository, with the uses that keep its content from being swept.
 import type pg from 'pg';
-import type { ContentInfo } from '../oci/content.ts';
+import type { ContentInfo } from '../content/content.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { eventsOf, insertEvents } from './actor.ts';
 import { larders, nameUnknown, Refusal } from './refusal.ts';

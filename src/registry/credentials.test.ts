@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { basic, testImage } from '../../test/registry.ts';
 import { clientOf, type TestClient } from '../../test/registry-client.ts';
-import { ensureHostedRegistry } from '../catalog/bootstrap.ts';
+import { ensureHostedRegistry } from '../catalog/initial-rows.ts';
 import { inTransaction } from '../db/database.ts';
 import { registerRegistryRoutes } from './routes.ts';
 

@@ -1,6 +1,6 @@
 // The small grammars: tags that never move, ranges, scopes, Accept.
 import { expect, test } from 'vitest';
-import { parseContentRange, parseRange } from '../oci/byte-range.ts';
+import { parseContentRange, parseRange } from '../content/byte-range.ts';
 import { acceptsType } from './accept.ts';
 import { parseScope } from './caller.ts';
 import { isImmutableTag } from './names.ts';

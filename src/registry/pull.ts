@@ -1,8 +1,8 @@
 // Pulling: blobs with ranges, manifests by tag and digest, and HEAD for both (distribution-spec 1.1, "Pull").
 import type { Readable } from 'node:stream';
-import { parseRange } from '../oci/byte-range.ts';
-import type { ByteRange } from '../oci/content.ts';
-import { ContentMissing } from '../oci/content-errors.ts';
+import { parseRange } from '../content/byte-range.ts';
+import type { ByteRange } from '../content/content.ts';
+import { ContentMissing } from '../content/content-errors.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { MANIFEST_BYTES_MAX, readAtMost } from '../oci/manifest.ts';
 import { isTag } from '../oci/reference.ts';

@@ -1,8 +1,8 @@
 // Pushing blobs: whole, in chunks, resumed, or mounted (distribution-spec 1.1, "Pushing blobs").
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { parseContentRange } from '../oci/byte-range.ts';
-import type { ContentInfo } from '../oci/content.ts';
-import { ContentMismatch, OffsetMismatch } from '../oci/content-errors.ts';
+import { parseContentRange } from '../content/byte-range.ts';
+import type { ContentInfo } from '../content/content.ts';
+import { ContentMismatch, OffsetMismatch } from '../content/content-errors.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { isRepository } from '../oci/reference.ts';
 import { addBlob, mountBlob, REFERRER_BLOB_BYTES_MAX, removeBlob } from './blobs.ts';

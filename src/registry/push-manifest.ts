@@ -1,5 +1,5 @@
 // Pushing and deleting manifests and tags (distribution-spec 1.1, "Pushing Manifests", "Content Management").
-import { isDigest } from '../oci/digest.ts';
+import { isDigest } from '../content/digest.ts';
 import { MANIFEST_BYTES_MAX, once } from '../oci/manifest.ts';
 import { isTag } from '../oci/reference.ts';
 import { readBody } from './body.ts';

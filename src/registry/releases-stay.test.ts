@@ -5,8 +5,8 @@ import { catalogOver, type TestCatalog, type TestOrganization } from '../../test
 import { digestOf, openTestRegistry, type TestImage, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
 import { digestAt, errorOf, indexOf, pushBeforeReserved, pushRelease } from '../../test/registry-release.ts';
-import { ensureDefaultCatalog, ensureHostedRegistry, followPublicUrl } from '../catalog/bootstrap.ts';
-import { addUses, findUnusedContent } from '../catalog/content-uses.ts';
+import { ensureDefaultCatalog, ensureHostedRegistry, followPublicUrl } from '../catalog/initial-rows.ts';
+import { addUses, findUnusedContent } from '../content/content-uses.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import { createApiToken } from '../identity/api-tokens.ts';

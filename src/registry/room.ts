@@ -1,6 +1,6 @@
 // What every answer of the registry may use, and what the server keeps in memory between requests.
 import type pg from 'pg';
-import { type ContentStore, FREE_SHARE_MIN } from '../oci/content.ts';
+import { type ContentStore, FREE_SHARE_MIN } from '../content/content.ts';
 import type { Door, RegistryIdentity } from './door.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import { Refusal } from './refusal.ts';

@@ -1,7 +1,7 @@
 // The hosted registry on /v2/: every request comes in here, is let in or not, and goes to the one function that answers it.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type pg from 'pg';
-import type { ContentStore } from '../oci/content.ts';
+import type { ContentStore } from '../content/content.ts';
 import { type Action, type Caller, isGranted, mayEver } from './caller.ts';
 import { scopeMissing, unauthorized } from './challenge.ts';
 import { showCatalog, showReferrers, showTags } from './discovery.ts';

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { basic, openTestRegistry, type TestRegistry } from '../../test/registry.ts';
 import { testTarget } from '../../test/suites/target-conformance.ts';
+import { memoryContent } from '../content/memory.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact } from '../oci/copy.ts';
 import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
 import { describeBytes, EMPTY_CONFIG, encodeDocument, once, readAtMost } from '../oci/manifest.ts';
-import { memoryContent } from '../oci/memory.ts';
 import { hostedTarget } from './target.ts';
 
 function targetOf(registry: TestRegistry, repository: string, organization_id: string | null = registry.acme.id) {

@@ -1,6 +1,6 @@
 // The hosted registry as a target for jobs: the content is in the store already, so a copy writes rows and nothing else.
 import type pg from 'pg';
-import type { ContentStore } from '../oci/content.ts';
+import type { ContentStore } from '../content/content.ts';
 import type { Descriptor, Digest } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isManifestType, once, readManifestBytes } from '../oci/manifest.ts';

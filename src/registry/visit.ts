@@ -1,6 +1,6 @@
 // One authorized request on its way to an answer.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Digest, isDigest } from '../oci/digest.ts';
+import { type Digest, isDigest } from '../content/digest.ts';
 import { actorOf } from './actor.ts';
 import type { Caller } from './caller.ts';
 import type { Asked } from './paths.ts';

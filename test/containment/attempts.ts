@@ -12,16 +12,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { disposable } from '../../src/build/application-layer.ts';
-import { openGivenFolder } from '../../src/build/given-folder.ts';
-import type { ResourceControl } from '../../src/build/resource-control.ts';
-import { prepareRoots } from '../../src/build/rootfs.ts';
-import { openSandbox, type Sandbox } from '../../src/build/sandbox.ts';
-import type { SandboxCommand, SandboxLimits } from '../../src/build/sandbox-command.ts';
-import type { SandboxHost, SandboxMode } from '../../src/build/sandbox-host.ts';
-import type { RunOptions, SandboxExit } from '../../src/build/sandbox-run.ts';
 import { writeLayer } from '../../src/oci/layer.ts';
+import { disposable } from '../../src/packaging/image/application-layer.ts';
+import { openGivenFolder } from '../../src/packaging/image/given-folder.ts';
+import { prepareRoots } from '../../src/packaging/image/rootfs.ts';
 import type { LayerPin } from '../../src/plan/pin.ts';
+import type { ResourceControl } from '../../src/sandbox/resource-control.ts';
+import { openSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import type { SandboxCommand, SandboxLimits } from '../../src/sandbox/sandbox-command.ts';
+import type { SandboxHost, SandboxMode } from '../../src/sandbox/sandbox-host.ts';
+import type { RunOptions, SandboxExit } from '../../src/sandbox/sandbox-run.ts';
 import type { TarInput } from '../../src/tar/entry.ts';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../fixtures/build.ts';
 

@@ -7,7 +7,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Sandbox } from '../../src/build/sandbox.ts';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { attempt, type Ground, openGround, placeCanary, systemCall, USER, ways } from './attempts.ts';
 
 const DENIED = /Operation not permitted/;
@@ -268,7 +268,7 @@ for (const way of ways()) {
     test('a file that the worker inherited stays outside', async () => {
       using canary = placeCanary();
       const program = `
-        import { openSandbox } from ${JSON.stringify(new URL('../../src/build/sandbox.ts', import.meta.url).pathname)};
+        import { openSandbox } from ${JSON.stringify(new URL('../../src/sandbox/sandbox.ts', import.meta.url).pathname)};
         const workspace = ${JSON.stringify({ directory: ground.workspace.directory, probe: ground.workspace.probe })};
         const sandbox = await openSandbox(workspace, { layers: ${JSON.stringify(await ground.roots())}, step: 'x' });
         for (const user of [undefined, { uid: 1001, gid: 1001, groups: [] }]) {

@@ -1,12 +1,12 @@
 // Content of all organizations is in one store: knowing a digest is not enough to get the bytes.
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { ByteRange } from '../../src/oci/content.ts';
+import type { ByteRange } from '../../src/content/content.ts';
+import { memoryContent } from '../../src/content/memory.ts';
 import { contentTarget } from '../../src/oci/content-target.ts';
 import { copyArtifact } from '../../src/oci/copy.ts';
 import { type Descriptor, MEDIA_TYPES } from '../../src/oci/descriptor.ts';
 import { EMPTY_CONFIG, EMPTY_CONFIG_BYTES, once, putDocument } from '../../src/oci/manifest.ts';
-import { memoryContent } from '../../src/oci/memory.ts';
 import type { Source } from '../../src/oci/target.ts';
 
 test('a base image names a layer of another organization, which its own registry does not have', async () => {

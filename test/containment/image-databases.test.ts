@@ -4,18 +4,23 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { spdxFromDpkg } from '../../src/attest/spdx.ts';
-import { disposable } from '../../src/build/application-layer.ts';
-import { openBuildLog } from '../../src/build/build-log.ts';
-import { type CaptureOptions, captureLayer } from '../../src/build/capture.ts';
-import { openGivenFolder } from '../../src/build/given-folder.ts';
-import { KEPT_FILES, readFileOf, readMergedListing, readPackageDatabase } from '../../src/build/image-files.ts';
-import { installPackages } from '../../src/build/packages.ts';
-import { openSandbox } from '../../src/build/sandbox.ts';
-import { memoryContent } from '../../src/oci/memory.ts';
+import { memoryContent } from '../../src/content/memory.ts';
+import { AptError } from '../../src/debian/apt-command.ts';
+import { statusForApt } from '../../src/debian/dpkg-status.ts';
+import { spdxFromDpkg } from '../../src/evidence/spdx.ts';
+import { disposable } from '../../src/packaging/image/application-layer.ts';
+import { type CaptureOptions, captureLayer } from '../../src/packaging/image/capture.ts';
+import { openGivenFolder } from '../../src/packaging/image/given-folder.ts';
+import {
+  KEPT_FILES,
+  readFileOf,
+  readMergedListing,
+  readPackageDatabase,
+} from '../../src/packaging/image/image-files.ts';
+import { installPackages } from '../../src/packaging/image/packages.ts';
 import type { PackagePin } from '../../src/plan/pin.ts';
-import { AptError } from '../../src/recipes/apt-command.ts';
-import { statusForApt } from '../../src/recipes/dpkg-status.ts';
+import { openBuildLog } from '../../src/sandbox/build-log.ts';
+import { openSandbox } from '../../src/sandbox/sandbox.ts';
 import { DEBIAN_FILES } from '../debian-files.ts';
 import { entry } from '../fixtures/tar.ts';
 import { openGround, ways } from './attempts.ts';

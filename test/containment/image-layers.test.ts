@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
 import { createGzip, createZstdCompress, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { overlayEntries } from '../../src/build/layer-entries.ts';
+import { overlayEntries } from '../../src/packaging/image/layer-entries.ts';
 import type { TarHeader, TarInput } from '../../src/tar/entry.ts';
 import type { ListingEntry } from '../../src/tar/listing-entry.ts';
 import { readTar } from '../../src/tar/read.ts';

@@ -1,8 +1,8 @@
 // Attempts of a registered image by its documents: each ends in a cause that its owner reads, and in no other way.
 import { describe, expect, it } from 'vitest';
-import { hostPlatform } from '../../src/build/base-image.ts';
 import { MEDIA_TYPES } from '../../src/oci/descriptor.ts';
 import { describeBytes, EMPTY_CONFIG } from '../../src/oci/manifest.ts';
+import { hostPlatform } from '../../src/packaging/image/base-image.ts';
 import { DEBIAN_FILES } from '../debian-files.ts';
 import { layerWith, pin, refusalOf } from './hostile-images.ts';
 

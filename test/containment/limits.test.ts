@@ -3,8 +3,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ResourceControl } from '../../src/build/resource-control.ts';
-import type { SandboxLimits } from '../../src/build/sandbox-command.ts';
+import type { ResourceControl } from '../../src/sandbox/resource-control.ts';
+import type { SandboxLimits } from '../../src/sandbox/sandbox-command.ts';
 import { attempt, type Ground, openGround, USER, type Way, ways } from './attempts.ts';
 
 const MIB = 1024 ** 2;

@@ -1,7 +1,7 @@
 // A process that pins one image and tells how that ended and what it took: `pin-child.ts CONTENT-FOLDER ROOT-AS-JSON`.
 import { readFileSync } from 'node:fs';
-import { pinBaseImage } from '../../src/build/base-image-pin.ts';
-import { openDiskContent } from '../../src/oci/disk.ts';
+import { openDiskContent } from '../../src/content/disk.ts';
+import { pinBaseImage } from '../../src/packaging/image/base-image-pin.ts';
 import { DEBIAN_12 } from '../debian-files.ts';
 import { NAME } from './hostile-images.ts';
 

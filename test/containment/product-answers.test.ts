@@ -1,9 +1,9 @@
 // Attempts of a finished image by what its service answers to the tests of its product: each reader stops at its limit or its time.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { attemptTest, type Started } from '../../src/build/product-test.ts';
-import type { Sandbox } from '../../src/build/sandbox.ts';
-import type { SandboxCommand } from '../../src/build/sandbox-command.ts';
+import { attemptTest, type Started } from '../../src/packaging/image/product-test.ts';
 import type { ProductTest } from '../../src/plan/image-plan.ts';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import type { SandboxCommand } from '../../src/sandbox/sandbox-command.ts';
 import { type Ground, openGround, USER, ways } from './attempts.ts';
 
 const PORT = 8080;

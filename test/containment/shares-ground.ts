@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { readConfig } from '../../src/config/config.ts';
 import { openLog } from '../../src/log.ts';
-import { startServer } from '../../src/serve.ts';
+import { startServer } from '../../src/process/serve.ts';
 import { createTestDatabase } from '../database.ts';
 import { formOf } from '../multipart.ts';
 import { headOf, openRaw, type RawConnection } from '../raw-connection.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readConfig } from '../../src/config/config.ts';
 import { openLog } from '../../src/log.ts';
-import { startServer } from '../../src/serve.ts';
+import { startServer } from '../../src/process/serve.ts';
 import { createTestDatabase } from '../database.ts';
 import { freePort } from '../house.ts';
 import { logIn, openBrowser, startTestProvider } from '../oidc-provider.ts';

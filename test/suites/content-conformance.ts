@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ContentInfo, ContentStore } from '../../src/oci/content.ts';
-import type { Digest } from '../../src/oci/digest.ts';
+import type { ContentInfo, ContentStore } from '../../src/content/content.ts';
+import type { Digest } from '../../src/content/digest.ts';
 
 type Opened = { store: ContentStore; close?: () => Promise<void> };
 

@@ -1,8 +1,8 @@
 // Files of a catalog: what the catalog may hand out becomes a signed address.
 import { getFile as findFile } from '../../catalog/files.ts';
+import { signFilePath } from '../answer/signed-url.ts';
 import type { Handler } from '../handler.ts';
 import { FILE_URL_LIFETIME_SECONDS } from '../limits.ts';
-import { signFilePath } from '../signed-url.ts';
 
 const getFile: Handler<'getFile'> = async ({ db, caller, identity, origin }, input) => {
   const file = await findFile(db, caller, input);

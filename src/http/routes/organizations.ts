@@ -8,7 +8,7 @@ import {
   updateOrganization,
 } from '../../identity/installation-organizations.ts';
 import type { Principal } from '../../identity/principal.ts';
-import { makeOrganization } from '../../new-organization.ts';
+import { makeOrganization } from '../../installation/new-organization.ts';
 import { reader, writer } from '../handler.ts';
 
 export const organizationHandlers = {

@@ -7,10 +7,10 @@ import { IdentityError } from '../../identity/errors.ts';
 import type { PasswordHashes } from '../../identity/password-hashes.ts';
 import { checkPassword, findPasswordHash, keepPassword } from '../../identity/passwords.ts';
 import { createSession, endSessions } from '../../identity/sessions.ts';
+import { IDENTITY_PROBLEMS, invalid, Refusal } from '../answer/problems.ts';
+import { unavailable } from '../answer/refuse.ts';
 import type { Context, Handler, PublicContext } from '../handler.ts';
-import { IDENTITY_PROBLEMS, invalid, Refusal } from '../problems.ts';
-import { unavailable } from '../refuse.ts';
-import { clearSessionCookie, requireOwnPage, sessionSecretOf, setSessionCookie } from '../session-cookie.ts';
+import { clearSessionCookie, requireOwnPage, sessionSecretOf, setSessionCookie } from '../sign-in/session-cookie.ts';
 
 const signInWithPassword: Handler<'signInWithPassword'> = async (context, input) => {
   const { db, identity, origin, request, reply } = context;

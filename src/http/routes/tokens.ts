@@ -1,7 +1,8 @@
 // Token exchange: the API token comes as a parameter or in a form, under either of its names.
-import { tokenRefusal } from '../authenticate.ts';
+
+import { invalid, Refusal } from '../answer/problems.ts';
 import type { Handler } from '../handler.ts';
-import { invalid, Refusal } from '../problems.ts';
+import { tokenRefusal } from '../sign-in/authenticate.ts';
 
 const exchangeToken: Handler<'exchangeToken'> = async ({ identity, request, reply }, input) => {
   const [token, second] = [input.api_token, input.refresh_token].filter((one) => one !== undefined);

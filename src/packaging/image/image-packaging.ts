@@ -1,18 +1,19 @@
 // Container images: the entry of the table of packagings.
-import { debPurl, parseStatus } from '../../attest/dpkg-packages.ts';
-import { build } from '../../build/build.ts';
-import { readPackageDatabase } from '../../build/image-files.ts';
-import { verify } from '../../build/verify.ts';
+
+import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
-import type { ContentStore } from '../../oci/content.ts';
+import { debPurl, parseStatus } from '../../evidence/dpkg-packages.ts';
 import { type Artifact, contentsOfArtifact } from '../../plan/artifact.ts';
 import type { Component } from '../../plan/component.ts';
 import type { ImagePlan } from '../../plan/image-plan.ts';
 import { contentsOfBase } from '../../plan/pin.ts';
 import type { BuildTools, Packaging, Place } from '../packaging.ts';
+import { build } from './build-image.ts';
+import { readPackageDatabase } from './image-files.ts';
 import { writeImageSbom } from './image-sbom.ts';
 import { immutableTag, rollingTags } from './image-tags.ts';
 import { planImage } from './plan-image.ts';
+import { verify } from './verify-image.ts';
 
 export const imagePackaging: Packaging<ImagePlan> = {
   plan: planImage,

@@ -1,14 +1,15 @@
 // The SBOM of an image that was just built, written from its package database.
-import { spdxFromDpkg } from '../../attest/spdx.ts';
-import { BuildError } from '../../build/build-error.ts';
-import { bytesOf } from '../../build/image.ts';
-import { DPKG_STATUS_BYTES_MAX } from '../../build/image-file-limits.ts';
+
+import type { ContentStore } from '../../content/content.ts';
 import type { MetadataFile } from '../../contract/vocabulary.ts';
 import { PackageDatabaseError } from '../../debian/package-database.ts';
+import { spdxFromDpkg } from '../../evidence/spdx.ts';
 import { readContent } from '../../oci/bounded-read.ts';
-import type { ContentStore } from '../../oci/content.ts';
 import { type Artifact, soleRoot } from '../../plan/artifact.ts';
 import type { ImagePlan } from '../../plan/image-plan.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import { bytesOf } from './image.ts';
+import { DPKG_STATUS_BYTES_MAX } from './image-file-limits.ts';
 
 /** Puts the SBOM (SPDX 2.3) into content; no file for an image without dpkg. Throws BuildError for a database that cannot be read. */
 export async function writeImageSbom(

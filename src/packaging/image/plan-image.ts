@@ -1,17 +1,18 @@
 // Pins every input of a container image: packages, files and customizations by digest.
-import { hostPlatform } from '../../build/base-image.ts';
-import { readPackageDatabase } from '../../build/image-files.ts';
+
+import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import { customizationTitle } from '../../customization/title.ts';
-import type { ContentStore } from '../../oci/content.ts';
+import { AptError } from '../../debian/apt-command.ts';
+import { statusWith } from '../../debian/dpkg-status.ts';
 import type { ImagePlan } from '../../plan/image-plan.ts';
 import type { BasePin, CustomizationPin, PackagePin } from '../../plan/pin.ts';
-import { AptError } from '../../recipes/apt-command.ts';
-import { statusWith } from '../../recipes/dpkg-status.ts';
 import { planFromRecipe, withCustomizations } from '../../recipes/plan.ts';
-import { resolvers } from '../../recipes/resolvers.ts';
+import { resolvers } from '../../sources/resolvers.ts';
 import type { PlanInputs, PlannedCustomization, PlanTools } from '../packaging.ts';
 import { PlanRefused } from '../plan-refused.ts';
+import { hostPlatform } from './base-image.ts';
+import { readPackageDatabase } from './image-files.ts';
 
 /** The plan of an image. With a kept plan nothing but the customizations moves. */
 export async function planImage(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Promise<ImagePlan> {

@@ -1,0 +1,193 @@
+// Uploads in parts on disk. A process writes only to files that it made itself, so nobody writes to what became content.
+import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContentInfo, UploadStore } from './content.ts';
+import { checkContent, OffsetMismatch } from './content-errors.ts';
+import type { Digest } from './digest.ts';
+import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, ignoreMissing, writeAll } from './durable-files.ts';
+
+/** The store's folders: `contents` holds complete files only, `temporary` and `uploads` everything else. */
+export type DiskFolders = { root: string; contents: string; temporary: string; uploads: string };
+
+/** An upload as this process holds it: `hash` has seen exactly the first `length` bytes of the file. */
+type Session = { path: string; hash: Hash; length: number; writer: symbol; writing: Promise<void> };
+
+type Room = {
+  folders: DiskFolders;
+  /** Gives a complete, durable file its digest as name. */
+  publish: (path: string, info: ContentInfo) => Promise<void>;
+  /** Each call waits for the one before it, so that an upload has one session. */
+  sessions: Map<string, Promise<Session>>;
+};
+
+/** A session beyond these is forgotten and, if it goes on, made again from its file: abandoned uploads cost no memory. */
+const SESSIONS_MAX = 1000;
+
+/** An upload that another process began is copied before it is continued: a late write of the other one is then harmless. */
+export function diskUploads(options: Pick<Room, 'folders' | 'publish'>): UploadStore {
+  const room: Room = { ...options, sessions: new Map() };
+  return {
+    append: (id, offset, bytes) => append(room, { id, offset, bytes }),
+    length: (id) => heldLength(room, id),
+    commit: (id, digest) => commit(room, id, digest),
+    drop: (id) => drop(room, id),
+    expire: (before) => expire(room.folders, before),
+  };
+}
+
+/** The upload's own folder. Ids are the caller's and may hold anything: their hash is a safe name. */
+function folderOf(room: Room, id: string): string {
+  return join(room.folders.uploads, createHash('sha256').update(id).digest('hex'));
+}
+
+/** The files of an upload, one for each process that wrote to it; the longest is the upload. */
+async function filesOf(folder: string): Promise<{ path: string; size: number; mtime: Date }[]> {
+  const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const path = join(folder, name);
+      const stats = await stat(path).catch(ignoreMissing);
+      return stats && { path, size: stats.size, mtime: stats.mtime };
+    }),
+  );
+  return found.filter((file) => file !== undefined).sort((a, b) => b.size - a.size);
+}
+
+async function heldLength(room: Room, id: string): Promise<number> {
+  const session = await room.sessions.get(id)?.catch(() => undefined);
+  const files = await filesOf(folderOf(room, id));
+  const sizes = files.map(({ path, size }) => (path === session?.path ? session.length : size));
+  return Math.max(0, ...sizes);
+}
+
+/** This process's session, taken over from another process's file when that one holds more. */
+function sessionOf(room: Room, id: string): Promise<Session> {
+  const before = room.sessions.get(id) ?? Promise.resolve(undefined);
+  const session = before.catch(() => undefined).then((held) => refresh(room, id, held));
+  room.sessions.delete(id);
+  room.sessions.set(id, session);
+  forgetOldest(room.sessions);
+  return session;
+}
+
+function forgetOldest(sessions: Map<string, unknown>): void {
+  const [oldest] = sessions.keys();
+  if (oldest !== undefined && sessions.size > SESSIONS_MAX) {
+    sessions.delete(oldest);
+  }
+}
+
+async function refresh(room: Room, id: string, held?: Session): Promise<Session> {
+  const files = await filesOf(folderOf(room, id));
+  const longest = files.find(({ path }) => path !== held?.path);
+  const alive = files.some(({ path }) => path === held?.path);
+  if (held !== undefined && alive && (longest === undefined || longest.size <= held.length)) {
+    return held;
+  }
+  return await begin(folderOf(room, id), longest?.path);
+}
+
+async function begin(folder: string, from?: string): Promise<Session> {
+  const path = join(folder, randomUUID());
+  const session = { path, hash: createHash('sha256'), length: 0, writer: Symbol(path), writing: Promise.resolve() };
+  await mkdir(folder, { recursive: true, mode: CONTENT_FOLDER_MODE });
+  await using file = await open(path, 'wx', CONTENT_FILE_MODE);
+  if (from !== undefined) {
+    await copyInto(session, file, from);
+    await rm(from, { force: true });
+  }
+  return session;
+}
+
+async function copyInto(session: Session, file: FileHandle, from: string): Promise<void> {
+  await using source = await open(from, 'r');
+  for await (const chunk of source.createReadStream({ autoClose: false, highWaterMark: 1 << 20 })) {
+    await extend(session, file, chunk);
+  }
+}
+
+async function extend(session: Session, file: FileHandle, chunk: Uint8Array): Promise<void> {
+  await writeAll(file, chunk, session.length);
+  session.hash.update(chunk);
+  session.length += chunk.length;
+}
+
+/**
+ * A newer append at the right place takes over from one whose connection died unnoticed: the older one fails at its next
+ * bytes, and no two ever write together.
+ */
+async function append(
+  room: Room,
+  part: { id: string; offset: number; bytes: AsyncIterable<Uint8Array> },
+): Promise<number> {
+  const session = await sessionOf(room, part.id);
+  checkOffset(session, part.offset);
+  const writer = Symbol(part.id);
+  session.writer = writer;
+  await session.writing.catch(() => undefined);
+  checkOffset(session, part.offset);
+  await using file = await open(session.path, 'r+');
+  for await (const chunk of part.bytes) {
+    if (session.writer !== writer) {
+      throw new OffsetMismatch(session.length, part.offset);
+    }
+    session.writing = extend(session, file, chunk);
+    await session.writing;
+  }
+  return session.length;
+}
+
+function checkOffset(session: Session, offset: number): void {
+  if (session.length !== offset) {
+    throw new OffsetMismatch(session.length, offset);
+  }
+}
+
+async function commit(room: Room, id: string, digest: Digest): Promise<ContentInfo> {
+  const session = await sessionOf(room, id);
+  session.writer = Symbol(id);
+  await session.writing.catch(() => undefined);
+  const info: ContentInfo = { digest: `sha256:${session.hash.copy().digest('hex')}`, size: session.length };
+  checkContent(info, { digest });
+  await settleFile(session);
+  await room.publish(session.path, info);
+  await drop(room, id);
+  return info;
+}
+
+async function settleFile(session: Session): Promise<void> {
+  const moment = new Date();
+  await using file = await open(session.path, 'r+');
+  await file.truncate(session.length);
+  await file.utimes(moment, moment);
+  await file.datasync();
+}
+
+async function drop(room: Room, id: string): Promise<void> {
+  const session = await room.sessions.get(id)?.catch(() => undefined);
+  if (session !== undefined) {
+    session.writer = Symbol(id);
+  }
+  room.sessions.delete(id);
+  await rm(folderOf(room, id), { recursive: true, force: true });
+}
+
+async function expire(folders: DiskFolders, before: Date): Promise<number> {
+  let dropped = 0;
+  for (const parent of [folders.uploads, folders.temporary]) {
+    for (const name of await readdir(parent)) {
+      if (await isStale(join(parent, name), before)) {
+        await rm(join(parent, name), { recursive: true, force: true });
+        dropped += 1;
+      }
+    }
+  }
+  return dropped;
+}
+
+async function isStale(path: string, before: Date): Promise<boolean> {
+  const found = await stat(path).catch(ignoreMissing);
+  const within = found?.isDirectory() ? await filesOf(path) : [];
+  return found !== undefined && [found, ...within].every(({ mtime }) => mtime < before);
+}

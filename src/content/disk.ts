@@ -1,0 +1,260 @@
+// Content on a local or shared file system: complete files under their digest, everything unfinished elsewhere.
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  rename,
+  rm,
+  stat,
+  statfs,
+  utimes,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { ByteRange, ContentInfo, ContentStore } from './content.ts';
+import { ContentMismatch, ContentMissing, checkContent } from './content-errors.ts';
+import { type Digest, hexOf, isDigest } from './digest.ts';
+import type { DiskFolders } from './disk-uploads.ts';
+import { diskUploads } from './disk-uploads.ts';
+import {
+  CONTENT_FILE_MODE,
+  CONTENT_FOLDER_MODE,
+  gatherChunks,
+  ignoreMissing,
+  syncFolder,
+  writeAll,
+} from './durable-files.ts';
+
+/** One read of this size keeps a disk busy without holding much of a content in memory. */
+const READ_CHUNK_BYTES = 256 * 1024;
+/** Two hex digits: 256 folders hold some millions of contents with a few thousand names in each. */
+const SHARD_DIGITS = 2;
+
+/**
+ * Opens (or makes) a content store in a directory. Any number of processes may share it: a content appears by rename
+ * and is never written to afterwards. A crash leaves files in `temporary` and `uploads` only; `uploads.expire` takes them.
+ */
+export async function openDiskContent(directory: string): Promise<ContentStore> {
+  const folders = await makeFolders(directory);
+  return {
+    ...readDiskContent(directory),
+    put: (bytes, expected) => put(folders, bytes, expected),
+    touch: (digest) => touch(pathOf(folders, digest)),
+    delete: (digest, options) => forget(folders, digest, options?.untouchedSince),
+    freeShare: () => freeShare(folders.root),
+    uploads: diskUploads({ folders, publish: (from, info) => publish(folders, from, info) }),
+  };
+}
+
+/** What is read of a store that may not be ours to write to. */
+export type ContentReader = Pick<ContentStore, 'open' | 'stat' | 'list'>;
+
+/** Reads a store in a directory. Nothing is made there; a directory that does not exist holds nothing. */
+export function readDiskContent(directory: string): ContentReader {
+  const folders = foldersIn(directory);
+  return {
+    open: (digest, range) => openContent(pathOf(folders, digest), digest, range),
+    stat: (digest) => statContent(pathOf(folders, digest)),
+    list: () => list(folders),
+  };
+}
+
+function foldersIn(root: string): DiskFolders {
+  return {
+    root,
+    contents: join(root, 'sha256'),
+    temporary: join(root, 'temporary'),
+    uploads: join(root, 'uploads'),
+  };
+}
+
+async function makeFolders(root: string): Promise<DiskFolders> {
+  const folders = foldersIn(root);
+  for (const folder of [folders.contents, folders.temporary, folders.uploads]) {
+    await mkdir(folder, { recursive: true, mode: CONTENT_FOLDER_MODE });
+  }
+  const shards = 16 ** SHARD_DIGITS;
+  if ((await readdir(folders.contents)).length < shards) {
+    const names = Array.from({ length: shards }, (_, shard) => shard.toString(16).padStart(SHARD_DIGITS, '0'));
+    await Promise.all(
+      names.map((name) => mkdir(join(folders.contents, name), { recursive: true, mode: CONTENT_FOLDER_MODE })),
+    );
+    await syncFolder(folders.contents);
+  }
+  return folders;
+}
+
+function pathOf(folders: DiskFolders, digest: Digest): string {
+  if (!isDigest(digest)) {
+    throw new TypeError('not a sha256 digest');
+  }
+  const hex = hexOf(digest);
+  return join(folders.contents, hex.slice(0, SHARD_DIGITS), hex);
+}
+
+async function put(
+  folders: DiskFolders,
+  bytes: AsyncIterable<Uint8Array>,
+  expected: Partial<ContentInfo> = {},
+): Promise<ContentInfo> {
+  const path = join(folders.temporary, randomUUID());
+  try {
+    const info = await writeHashed(path, bytes);
+    checkContent(info, expected);
+    await publish(folders, path, info);
+    return info;
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  }
+}
+
+async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>): Promise<ContentInfo> {
+  const hash = createHash('sha256');
+  let size = 0;
+  await using file = await open(path, 'wx', CONTENT_FILE_MODE);
+  for await (const chunk of gatherChunks(bytes)) {
+    hash.update(chunk);
+    await writeAll(file, chunk, size);
+    size += chunk.length;
+  }
+  // The kernel's own time for a written file may lie some milliseconds behind the clock that ages are told by.
+  const moment = new Date();
+  await file.utimes(moment, moment);
+  await file.datasync();
+  return { digest: `sha256:${hash.digest('hex')}`, size };
+}
+
+/** Gives a complete file that is on disk its digest as name. An older file of this name gives way: it has the same bytes, or is damaged. */
+async function publish(folders: DiskFolders, from: string, info: ContentInfo): Promise<void> {
+  const path = pathOf(folders, info.digest);
+  await rename(from, path);
+  await syncFolder(join(path, '..'));
+}
+
+async function openContent(path: string, digest: Digest, range?: ByteRange): Promise<Readable> {
+  const file = await open(path, 'r').catch(ignoreMissing);
+  if (file === undefined) {
+    throw new ContentMissing(digest);
+  }
+  const { size } = await file.stat();
+  const start = range?.start ?? 0;
+  const end = Math.min(range?.end ?? size - 1, size - 1);
+  const whole = start === 0 && end === size - 1;
+  return streamFile(file, { start, end, ...(whole && { digest }) });
+}
+
+/**
+ * Streams `start` to `end` (inclusive) and closes the file. With a digest the last bytes come only when all match it: who
+ * counts bytes, as HTTP does, would take them for a clean end.
+ */
+function streamFile(file: FileHandle, wanted: { start: number; end: number; digest?: Digest }): Readable {
+  const hash = wanted.digest === undefined ? undefined : createHash('sha256');
+  let position = wanted.start;
+  let judged = false;
+  async function next(): Promise<Buffer | null> {
+    if (judged) {
+      return null;
+    }
+    const length = Math.min(READ_CHUNK_BYTES, wanted.end + 1 - position);
+    const { bytesRead, buffer } =
+      length > 0
+        ? await file.read({ buffer: Buffer.allocUnsafeSlow(length), position, length })
+        : { bytesRead: 0, buffer: Buffer.alloc(0) };
+    const chunk = buffer.subarray(0, bytesRead);
+    position += bytesRead;
+    hash?.update(chunk);
+    if (bytesRead === 0 || position > wanted.end) {
+      judged = true;
+      checkEnd(hash?.digest('hex'), wanted.digest);
+    }
+    return bytesRead > 0 ? chunk : null;
+  }
+  return new Readable({
+    highWaterMark: READ_CHUNK_BYTES,
+    read() {
+      next().then(
+        (chunk) => this.push(chunk),
+        (error: unknown) => this.destroy(error instanceof Error ? error : new Error(String(error))),
+      );
+    },
+    destroy(error, done) {
+      file.close().then(
+        () => done(error),
+        () => done(error),
+      );
+    },
+  });
+}
+
+function checkEnd(hex: string | undefined, digest: Digest | undefined): void {
+  if (digest !== undefined && `sha256:${hex}` !== digest) {
+    throw new ContentMismatch(digest, `sha256:${hex}`);
+  }
+}
+
+async function statContent(path: string): Promise<{ size: number; touchedAt: Date } | undefined> {
+  const found = await stat(path).catch(ignoreMissing);
+  return found && { size: found.size, touchedAt: found.mtime };
+}
+
+async function touch(path: string): Promise<boolean> {
+  const moment = new Date();
+  const found = await utimes(path, moment, moment).then(() => true, ignoreMissing);
+  return found ?? false;
+}
+
+async function forget(folders: DiskFolders, digest: Digest, untouchedSince?: Date): Promise<void> {
+  const path = pathOf(folders, digest);
+  if (untouchedSince === undefined) {
+    await rm(path, { force: true });
+    return;
+  }
+  const found = await stat(path).catch(ignoreMissing);
+  if (found !== undefined && found.mtime < untouchedSince) {
+    await forgetOld(folders, path, untouchedSince);
+  }
+}
+
+/** Takes the file aside, looks at its age there, where no put can reach it, and gives it back if a put came in between. */
+async function forgetOld(folders: DiskFolders, path: string, untouchedSince: Date): Promise<void> {
+  const aside = join(folders.temporary, randomUUID());
+  try {
+    await rename(path, aside);
+    if ((await stat(aside)).mtime >= untouchedSince) {
+      await link(aside, path);
+    }
+  } catch (error) {
+    if (!isOneOf(error, ['ENOENT', 'EEXIST'])) {
+      throw error;
+    }
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+function isOneOf(error: unknown, codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
+
+async function* list(folders: DiskFolders): AsyncIterable<ContentInfo & { touchedAt: Date }> {
+  for (const shard of (await readdir(folders.contents).catch(ignoreMissing)) ?? []) {
+    for await (const entry of await opendir(join(folders.contents, shard))) {
+      const digest = `sha256:${entry.name}`;
+      const found = isDigest(digest) ? await statContent(join(folders.contents, shard, entry.name)) : undefined;
+      if (isDigest(digest) && found !== undefined) {
+        yield { digest, ...found };
+      }
+    }
+  }
+}
+
+/** As df counts: the part that root alone may use is not free. */
+async function freeShare(root: string): Promise<number> {
+  const { blocks, bfree, bavail } = await statfs(root);
+  return bavail / (blocks - bfree + bavail);
+}

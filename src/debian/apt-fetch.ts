@@ -1,0 +1,120 @@
+// Brings .debs into content by their SHA-256, through apt's own transports, so that its proxies and credentials hold.
+import { createReadStream } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ContentStore } from '../content/content.ts';
+import type { PackagePin } from '../plan/pin.ts';
+import { AptError, runApt } from './apt-command.ts';
+import { type AptLockLine, pinOf } from './apt-lock.ts';
+
+export type FetchOptions = {
+  /** Where downloads land before they are content. */
+  folder: string;
+  /** apt's configuration file. */
+  configuration: string;
+  operating_system: string;
+  /** Finds `name=version` in the indexes, for pins that hold no address. */
+  locate: (names: string[]) => Promise<AptLockLine[]>;
+  log?: ((line: string) => void) | undefined;
+  signal?: AbortSignal | undefined;
+};
+
+/** One process holds one connection to a host and pipelines on it; a few fill a link, more only burden the mirror. */
+const CONNECTION_COUNT_MAX = 4;
+/** Below this a second connection costs more than it brings. */
+const SHARE_BYTES_MIN = 2 * 1024 * 1024;
+
+/** Puts every .deb that content lacks into it and answers the pins in the order given. Throws AptError. */
+export async function fetchPackages(
+  packages: (AptLockLine | PackagePin)[],
+  content: ContentStore,
+  options: FetchOptions,
+): Promise<PackagePin[]> {
+  // Touched and not only looked for: what a plan is about to name must not be swept meanwhile.
+  const held = await Promise.all(packages.map(({ digest }) => content.touch(digest)));
+  const missing = packages.filter((_, index) => held[index] !== true);
+  const lines = await withAddresses(missing, options);
+  const folder = await mkdtemp(join(options.folder, 'fetch-'));
+  // As root apt downloads as a user of its own, which must be able to enter.
+  await chmod(folder, 0o755);
+  try {
+    const fetched = await Promise.allSettled(
+      shares(lines).map((share) => fetchShare(share, content, { ...options, folder })),
+    );
+    const refused = fetched.find((result) => result.status === 'rejected');
+    if (refused) throw refused.reason;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return packages.map((one) => ('purl' in one ? one : pinOf(one, options.operating_system)));
+}
+
+async function withAddresses(missing: (AptLockLine | PackagePin)[], { locate }: FetchOptions): Promise<AptLockLine[]> {
+  const pins = missing.filter((one) => 'purl' in one);
+  const lines = missing.filter((one) => 'uri' in one);
+  return pins.length === 0 ? lines : [...lines, ...(await locatePins(pins, locate))];
+}
+
+async function locatePins(pins: PackagePin[], locate: FetchOptions['locate']): Promise<AptLockLine[]> {
+  const found = await locate(pins.map(({ name, version }) => `${name}=${version}`)).catch((cause: unknown) => {
+    if (cause instanceof AptError && /^(?:PACKAGE|VERSION)_UNKNOWN$/.test(cause.code))
+      throw gone(cause.packages, cause);
+    throw cause;
+  });
+  const byDigest = new Map(found.map((line) => [line.digest, line]));
+  const lost = pins.filter(({ digest }) => !byDigest.has(digest));
+  if (lost.length > 0) throw gone(lost.map(({ name, version }) => `${name} ${version}`));
+  return [...byDigest.values()];
+}
+
+function gone(packages: string[], cause?: unknown): AptError {
+  const message = `the archive no longer has ${packages.join(', ')}, and no copy of it is held`;
+  return new AptError('PACKAGE_GONE', message, { packages, cause });
+}
+
+/** Splits the downloads into shares of about equal size, one for each connection. */
+function shares(lines: AptLockLine[]): AptLockLine[][] {
+  const total = lines.reduce((sum, { size }) => sum + size, 0);
+  const count = Math.max(1, Math.min(CONNECTION_COUNT_MAX, lines.length, Math.ceil(total / SHARE_BYTES_MIN)));
+  const split = Array.from({ length: count }, () => ({ size: 0, lines: [] as AptLockLine[] }));
+  for (const line of [...lines].sort((one, other) => other.size - one.size)) {
+    const least = split.reduce((one, other) => (other.size < one.size ? other : one));
+    least.lines.push(line);
+    least.size += line.size;
+  }
+  return split.map((share) => share.lines).filter((share) => share.length > 0);
+}
+
+async function fetchShare(lines: AptLockLine[], content: ContentStore, options: FetchOptions): Promise<void> {
+  const { configuration, folder, log, signal } = options;
+  const wanted = lines.map((line) => ({ line, path: join(folder, `${line.digest.slice('sha256:'.length)}.deb`) }));
+  const triples = wanted.flatMap(({ line, path }) => [line.uri, path, line.digest.replace('sha256:', 'SHA256:')]);
+  try {
+    await runApt(await helperPath(configuration), ['-c', configuration, 'download-file', ...triples], { log, signal });
+  } catch (cause) {
+    throw explain(cause, lines);
+  }
+  for (const { line, path } of wanted) {
+    await content.put(createReadStream(path), { digest: line.digest, size: line.size });
+    await rm(path);
+  }
+}
+
+/** A file that a mirror dropped answers 404; the indexes it was found in are then older than the archive. */
+function explain(cause: unknown, lines: AptLockLine[]): unknown {
+  if (!(cause instanceof AptError) || !(cause.cause instanceof Error)) return cause;
+  const { message } = cause.cause;
+  if (!/\b404\b|File not found|No such file/.test(message)) return cause;
+  const lost = lines.filter(({ uri }) => message.includes(uri.replace(/^.*\//, '')));
+  return gone(
+    (lost.length > 0 ? lost : lines).map(({ name, version }) => `${name} ${version}`),
+    cause,
+  );
+}
+
+/** apt-helper lives beside the folder of apt's transports and is in no PATH. */
+async function helperPath(configuration: string): Promise<string> {
+  const output = await runApt('apt-config', ['-c', configuration, 'shell', 'methods', 'Dir::Bin::methods/f']);
+  const methods = /^methods='(.*)'$/m.exec(output)?.[1] ?? '/usr/lib/apt/methods';
+  return join(dirname(methods), 'apt-helper');
+}

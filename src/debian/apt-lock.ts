@@ -1,0 +1,75 @@
+// What apt's solver decided, as lines that pin each package by name, version, size and SHA-256.
+
+import type { Digest } from '../contract/vocabulary.ts';
+import type { PackagePin } from '../plan/pin.ts';
+import { formatPurl } from '../plan/purl.ts';
+import { AptError, redact } from './apt-command.ts';
+
+export type AptLockLine = {
+  name: string;
+  /** The distribution's full version, epoch included. */
+  version: string;
+  architecture: string;
+  digest: Digest;
+  size: number;
+  /** Where the archive has it; may hold credentials, so it is shown to nobody and kept in no plan. */
+  uri: string;
+  /** The .deb's name as dpkg writes it. */
+  filename: string;
+};
+
+/** Debian policy 5.6.1, with an architecture behind; a trailing minus would tell apt to remove instead, so it is no name here. */
+const PACKAGE_NAME = /^[a-z0-9](?:[a-z0-9.+-]*[a-z0-9.+])(?::[a-z0-9]+(?:-[a-z0-9]+)*)?$/;
+/** Debian policy 5.6.12. */
+const PACKAGE_VERSION = /^[0-9A-Za-z.+:~-]+$/;
+/** apt's command line is bounded, and no product or customization wants this many by name. */
+const REQUEST_COUNT_MAX = 1000;
+
+/** Refuses what apt would read as anything but `name`, `name:architecture`, and either with `=version`. Throws AptError NAME_MALFORMED naming all of them. */
+export function checkRequest(install: string[]): void {
+  if (install.length > REQUEST_COUNT_MAX) {
+    throw new AptError('NAME_MALFORMED', `at most ${REQUEST_COUNT_MAX} packages can be asked for at once`);
+  }
+  const wrong = install.filter((text) => {
+    const [name = '', ...version] = text.split('=');
+    return !PACKAGE_NAME.test(name) || version.length > 1 || version.some((one) => !PACKAGE_VERSION.test(one));
+  });
+  if (wrong.length === 0) return;
+  const packages = wrong.map((text) => text.slice(0, 100));
+  throw new AptError('NAME_MALFORMED', `not a package name: ${packages.join(', ')}`, { packages });
+}
+
+const URI_LINE = /^'([^']+)' (\S+) (\d+) (\S*)$/;
+
+/** Reads the output of `--print-uris` with forced SHA-256, sorted by name. Throws AptError FAILED for a package without a hash. */
+export function parseUris(output: string): AptLockLine[] {
+  const lines = output.split('\n').filter((line) => line.startsWith("'"));
+  return lines.map(parseUriLine).sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
+}
+
+function parseUriLine(line: string): AptLockLine {
+  const [, uri = '', filename = '', size = '', hash = ''] = URI_LINE.exec(line) ?? [];
+  const hex = /^SHA256:([a-f0-9]{64})$/.exec(hash)?.[1];
+  // name_version_architecture.deb, where a colon of the epoch is written %3a.
+  const parts = /^([^_]+)_([^_]+)_([^_]+)\.deb$/.exec(filename);
+  if (hex === undefined || !parts) throw new AptError('FAILED', `apt gave no SHA-256 for a package: ${redact(line)}`);
+  const [, name = '', version = '', architecture = ''] = parts;
+  return {
+    name,
+    version: decodeURIComponent(version),
+    architecture,
+    digest: `sha256:${hex}`,
+    size: Number(size),
+    uri,
+    filename,
+  };
+}
+
+/** The pin of a lock line: without its address, with the purl that names it in this operating system (`debian-12`). */
+export function pinOf(line: AptLockLine, operatingSystem: string): PackagePin {
+  const { name, version, architecture, digest, size } = line;
+  const namespace = operatingSystem.split('-')[0] ?? 'debian';
+  const qualifiers = { arch: architecture, distro: operatingSystem };
+  const purl = formatPurl({ type: 'deb', namespace, name, version, qualifiers });
+  return { purl, name, version, architecture, digest, size };
+}

@@ -1,0 +1,53 @@
+// Which vulnerabilities a package fixes, as its own changelog says: the indexes of an archive do not tell.
+import { gunzipSync } from 'node:zlib';
+import type { ContentStore } from '../content/content.ts';
+import type { PackagePin } from '../plan/pin.ts';
+import { runTool, type ToolLimits } from './tool-process.ts';
+import { compareDebianVersions } from './version-order.ts';
+
+/** The longest changelogs of Debian 12 are some 2 MB; a larger one is not read. */
+const CHANGELOG_BYTES_MAX = 16 * 1024 * 1024;
+
+/** A kernel update names hundreds; a reason that nobody reads to its end is none. */
+const VULNERABILITIES_MAX = 20;
+
+/** The ids of the vulnerabilities that a package fixes and the version before did not, as its changelog has them; empty when it has none or cannot be read. */
+export async function fixedVulnerabilities(pin: PackagePin, content: ContentStore, before: string): Promise<string[]> {
+  const changelog = await readChangelog(pin, content);
+  return changelog === undefined ? [] : vulnerabilitiesSince(changelog, before);
+}
+
+/** The CVE ids in the entries above `before` (deb-changelog(5): newest first), each once. */
+export function vulnerabilitiesSince(changelog: string, before: string): string[] {
+  const found = new Set<string>();
+  for (const entry of changelog.split(/^(?=\S+ \([^)\s]+\) )/m)) {
+    const version = /^\S+ \(([^)\s]+)\) /.exec(entry)?.[1];
+    if (version === undefined) continue;
+    if (compareDebianVersions(version, before) <= 0) break;
+    for (const [id] of entry.matchAll(/\bCVE-\d{4}-\d{4,}\b/g)) found.add(id);
+  }
+  return [...found].sort().slice(0, VULNERABILITIES_MAX);
+}
+
+/** Native packages call it changelog.gz. tar ends badly for the one that is not there, so what it writes is what counts. */
+const PIPE =
+  'dpkg-deb --fsys-tarfile - | tar -xO "./usr/share/doc/$1/changelog.Debian.gz" "./usr/share/doc/$1/changelog.gz"';
+
+const LIMITS: ToolLimits = {
+  outputBytesMax: CHANGELOG_BYTES_MAX,
+  /** The largest packages have some hundreds of MB and take half a minute to expand. */
+  wallClockMs: 5 * 60_000,
+  memoryBytesMax: 1024 ** 3,
+  cpuSecondsMax: 2 * 60,
+};
+
+async function readChangelog({ name, digest }: PackagePin, content: ContentStore): Promise<string | undefined> {
+  try {
+    // A broken .deb fails here; its build tells that in better words.
+    const result = await runTool(['sh', '-c', PIPE, 'sh', name], { limits: LIMITS, stdin: await content.open(digest) });
+    if (result.stopped !== undefined) return undefined;
+    return gunzipSync(result.output, { maxOutputLength: CHANGELOG_BYTES_MAX }).toString('utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,90 @@
+// The dpkg status file as apt gets it: what is installed, and what would be after more packages were. apt never sees the image's own text.
+
+import type { ContentStore } from '../content/content.ts';
+import type { PackagePin } from '../plan/pin.ts';
+import { AptError } from './apt-command.ts';
+import {
+  type DatabasePackage,
+  formatPackageDatabase,
+  isInstalled,
+  PackageDatabaseError,
+  parseControlFile,
+  parsePackageDatabase,
+} from './package-database.ts';
+import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
+
+/** The version of an installed package, undefined when it is not installed. Throws AptError for a text that is no database. */
+export function installedVersion(status: string, name: string): string | undefined {
+  return installedPackages(status).find((one) => one.name === name)?.version;
+}
+
+/** The installed packages, by name and version, in the order of the text. Throws AptError for a text that is no database. */
+export function installedPackages(status: string): { name: string; version: string }[] {
+  return parsed(status)
+    .filter(isInstalled)
+    .map(({ name, version }) => ({ name, version }));
+}
+
+/** The text for apt: the fields that it reads, each value parsed and written anew. Throws AptError for a text that is no database. */
+export function statusForApt(status: string): string {
+  return formatPackageDatabase(parsed(status));
+}
+
+/**
+ * The text for apt as it would be with these packages installed too, so that more can be solved on top of them, also of those that the
+ * archive has dropped. Throws AptError FAILED for a text that is no database and for a content that is no .deb.
+ */
+export async function statusWith(options: {
+  status: string;
+  pins: PackagePin[];
+  content: ContentStore;
+}): Promise<string> {
+  const present = parsed(options.status);
+  const added: DatabasePackage[] = [];
+  // A few at a time: each is a process.
+  for (let start = 0; start < options.pins.length; start += PROCESS_COUNT_MAX) {
+    const wave = options.pins.slice(start, start + PROCESS_COUNT_MAX);
+    added.push(...(await Promise.all(wave.map((pin) => packageOf(pin, options.content)))));
+  }
+  const replaced = new Set(added.map(({ name }) => name));
+  return formatPackageDatabase([...present.filter(({ name }) => !replaced.has(name)), ...added]);
+}
+
+const PROCESS_COUNT_MAX = 8;
+
+function parsed(status: string): DatabasePackage[] {
+  try {
+    return parsePackageDatabase(status);
+  } catch (cause) {
+    if (!(cause instanceof PackageDatabaseError)) throw cause;
+    throw new AptError('FAILED', `the package database of the image is not valid: ${cause.message}`, { cause });
+  }
+}
+
+const LIMITS: ToolLimits = {
+  /** The longest control file of Debian has some 100 KB. */
+  outputBytesMax: 1024 * 1024,
+  wallClockMs: 60_000,
+  memoryBytesMax: 1024 ** 3,
+  cpuSecondsMax: 30,
+  /** dpkg-deb expands the control part into a folder of its own; the largest has some 10 MB. */
+  fileBytesMax: 64 * 1024 * 1024,
+};
+
+async function packageOf(pin: PackagePin, content: ContentStore): Promise<DatabasePackage> {
+  const refuse = (reason: string, cause?: unknown) =>
+    new AptError('FAILED', `${pin.name} ${pin.version} is not a readable .deb: ${reason}`, {
+      packages: [pin.name],
+      cause,
+    });
+  const stdin = await content.open(pin.digest);
+  const result = await runTool(['dpkg-deb', '--field', '-'], { limits: LIMITS, stdin });
+  const stopped = stoppedReason('dpkg-deb', result, LIMITS);
+  if (stopped !== undefined) throw refuse(stopped);
+  if (result.status !== 0) throw refuse(result.errors.trim());
+  try {
+    return parseControlFile(result.output.toString('utf8'));
+  } catch (cause) {
+    throw cause instanceof PackageDatabaseError ? refuse(cause.message, cause) : cause;
+  }
+}

@@ -1,0 +1,92 @@
+// The door of signed addresses: streams a file of the content store, whole or a range, to whoever holds the address.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { parseRange } from '../../content/byte-range.ts';
+import type { ContentStore } from '../../content/content.ts';
+import { isHeld } from './entity-tags.ts';
+import { Refusal } from './problems.ts';
+import { type SignedFile, verifySignedFile } from './signed-url.ts';
+
+export type FilesDoor = { content: ContentStore; fileKey: Buffer };
+
+/** Adds `GET /files/{digest}` with its signed parameters. */
+export function addFilesDoor(app: FastifyInstance, door: FilesDoor): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/files/:digest',
+    exposeHeadRoute: false,
+    handler: (request, reply) => answer(request, reply, door),
+  });
+}
+
+async function answer(request: FastifyRequest, reply: FastifyReply, door: FilesDoor): Promise<FastifyReply> {
+  const file = signedFileOf(request, door.fileKey);
+  const held = await door.content.stat(file.digest);
+  if (held === undefined) throw new Refusal('not-found');
+  const tag = `"${file.digest}"`;
+  describe(reply, file, tag);
+  if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();
+  const span = parseRange(rangeHeader(request, tag), held.size);
+  if (span === 'unsatisfiable') {
+    throw new Refusal('range-not-satisfiable', { headers: { 'content-range': `bytes */${held.size}` } });
+  }
+  const length = span === undefined ? held.size : span.end - span.start + 1;
+  reply.code(span === undefined ? 200 : 206).header('content-length', length);
+  if (span !== undefined) reply.header('content-range', `bytes ${span.start}-${span.end}/${held.size}`);
+  if (request.method === 'HEAD') return reply.send();
+  return reply.send(await door.content.open(file.digest, span));
+}
+
+function signedFileOf(request: FastifyRequest, key: Buffer): SignedFile {
+  const { digest } = request.params as { digest: string };
+  const query = request.query as Record<string, unknown>;
+  const [filename, type, expires, signature] = ['filename', 'type', 'expires', 'signature'].map((name) => query[name]);
+  const given = { digest, filename, type, expires, signature };
+  if (!Object.values(given).every((value) => typeof value === 'string')) throw new Refusal('link-invalid');
+  const file = verifySignedFile(key, given as Parameters<typeof verifySignedFile>[1], Date.now() / 1000);
+  if (file === undefined) throw new Refusal('link-invalid');
+  return file;
+}
+
+function describe(reply: FastifyReply, file: SignedFile, tag: string): void {
+  reply.headers({
+    etag: tag,
+    'accept-ranges': 'bytes',
+    'content-type': mediaTypeOf(file),
+    'content-disposition': disposition(file.filename),
+    // Content never changes under its digest; the address is private to whom it was given.
+    'cache-control': 'private, max-age=600, immutable',
+    // Whatever a stranger uploaded is never run by a browser that holds a session here.
+    'content-security-policy': "default-src 'none'; sandbox",
+  });
+}
+
+/** RFC 9110, section 13.1.5: a range counts only while the tag is still the content's. */
+function rangeHeader(request: FastifyRequest, tag: string): string | undefined {
+  const condition = request.headers['if-range'];
+  return condition === undefined || condition === tag ? request.headers.range : undefined;
+}
+
+const BY_EXTENSION: Record<string, string> = {
+  json: 'application/json',
+  log: 'text/plain; charset=utf-8',
+  txt: 'text/plain; charset=utf-8',
+  xml: 'application/xml',
+  gz: 'application/gzip',
+  tgz: 'application/gzip',
+};
+
+/** Kinds of metadata such as `trigger_info` are words of the API and no media types. */
+function mediaTypeOf(file: SignedFile): string {
+  if (/^[a-z]+\/[a-z0-9.+-]+$/.test(file.mime_type)) return file.mime_type;
+  return BY_EXTENSION[file.filename.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
+}
+
+/** RFC 6266: a name in ASCII for old clients, and the real one. */
+function disposition(filename: string): string {
+  const plain = filename.replace(/[^A-Za-z0-9._ -]/g, '_');
+  const real = encodeURIComponent(filename.toWellFormed()).replace(
+    /['()*]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16)}`,
+  );
+  return `attachment; filename="${plain}"; filename*=UTF-8''${real}`;
+}

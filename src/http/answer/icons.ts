@@ -1,0 +1,42 @@
+// The door of the products' pictures, open to everybody as the main catalog is: `GET /larder/v1/products/{product_key}/icon`.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { findProductIcon } from '../../catalog/products.ts';
+import type { ContentStore } from '../../content/content.ts';
+import type { Database } from '../../db/database.ts';
+import { isHeld } from './entity-tags.ts';
+import { Refusal } from './problems.ts';
+
+/** Adds the route; the address stands in a product's `icon_url`. */
+export function addIcons(app: FastifyInstance, door: { db: Database; content: ContentStore }): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/larder/v1/products/:product_key/icon',
+    exposeHeadRoute: false,
+    handler: (request, reply) => answer(request, reply, door),
+  });
+}
+
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { db, content }: { db: Database; content: ContentStore },
+): Promise<FastifyReply> {
+  const { product_key } = request.params as { product_key: string };
+  const digest = await findProductIcon(db, product_key);
+  const held = digest && (await content.stat(digest));
+  if (digest === undefined || held === undefined) throw new Refusal('not-found');
+  const tag = `"${digest}"`;
+  reply.headers({
+    etag: tag,
+    'content-type': 'image/svg+xml',
+    // The address stays when a recipe gets another picture.
+    'cache-control': 'public, max-age=3600',
+    // A picture opened as a page runs and loads nothing.
+    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    // Pages of other origins may show it, as they may show the rest of the main catalog.
+    'cross-origin-resource-policy': 'cross-origin',
+  });
+  if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();
+  reply.header('content-length', held.size);
+  return request.method === 'HEAD' ? reply.send() : reply.send(await content.open(digest));
+}

@@ -1,0 +1,104 @@
+// Schemas of the OpenAPI document: those with a title become components, and those of requests say what the door refuses.
+import type { TSchema } from 'typebox';
+import type { Rule } from '../../contract/endpoint.ts';
+
+export type Json = Record<string, unknown>;
+
+/** The door refuses NUL in every text (violations.ts); a pattern that a field has of its own leaves it out already. */
+const WITHOUT_NUL = '^[^\\u0000]*$';
+
+/**
+ * The schema of what a client sends: fields that it does not name are refused, no text holds NUL, and demands on several
+ * fields are part of it as far as JSON Schema can say them.
+ */
+export function requestSchema(schema: TSchema, rules: readonly Rule[] = []): TSchema {
+  const copy: Json = { ...schema };
+  if (isRecord(copy['properties'])) copy['properties'] = eachOf(copy['properties'], (one) => requestSchema(one));
+  if (isRecord(copy['items'])) copy['items'] = requestSchema(copy['items'] as TSchema);
+  if (Array.isArray(copy['anyOf'])) copy['anyOf'] = copy['anyOf'].map((one: TSchema) => requestSchema(one));
+  if (copy['type'] === 'object') {
+    copy['additionalProperties'] = false;
+    Object.assign(copy, rulesOf(copy, rules));
+  }
+  // Text that may be null too lists both types.
+  const isText = [copy['type']].flat().includes('string');
+  const plain = isText && !['pattern', 'enum', 'const', 'format'].some((word) => word in copy);
+  return (plain ? { ...copy, pattern: WITHOUT_NUL } : copy) as TSchema;
+}
+
+/** JSON Schema 2020-12, `allOf` of `if` and `then`: what a rule demands of one object's own fields. */
+function rulesOf({ properties }: Json, rules: readonly Rule[]): Json {
+  const own = isRecord(properties) ? properties : {};
+  const demands = rules.flatMap((rule): Json[] => {
+    if (rule.kind === 'exclusive' || !(rule.field in own)) return [];
+    const then =
+      rule.kind === 'needs'
+        ? { properties: { [rule.needs]: {} }, required: [rule.needs] }
+        : { required: [rule.other], properties: { [rule.other]: { const: rule.is } } };
+    return [{ if: { properties: { [rule.field]: {} }, required: [rule.field] }, then }];
+  });
+  return demands.length === 0 ? {} : { allOf: demands };
+}
+
+function eachOf(properties: Json, change: (schema: TSchema) => TSchema): Json {
+  return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, change(schema as TSchema)]));
+}
+
+/** Collects the schemas that have a title as components, and refers to them. */
+export class Schemas {
+  readonly #components = new Map<string, Json>();
+
+  /** The schema, or a reference to it when it has a title. */
+  of(schema: TSchema): Json {
+    const { title } = schema as { title?: string };
+    if (title === undefined) return this.inline(schema);
+    if (!this.#components.has(title)) {
+      // Known before its parts are, so that its place in the order is its first mention.
+      this.#components.set(title, {});
+      this.#components.set(title, this.inline(schema));
+    }
+    return { $ref: `#/components/schemas/${title}` };
+  }
+
+  /** The schema itself; what is inside and has a title is referred to. */
+  inline(schema: TSchema): Json {
+    const {
+      title: _title,
+      expects: _expects,
+      observed: _observed,
+      tagRequired: _tagRequired,
+      ...shape
+    } = schema as Json;
+    if (isRecord(shape['properties'])) shape['properties'] = this.#each(shape['properties']);
+    if (isRecord(shape['items'])) shape['items'] = this.of(shape['items'] as TSchema);
+    if (!Array.isArray(shape['anyOf'])) return shape;
+    // The variants are told apart by a word, so exactly one fits.
+    const { anyOf, ...union } = shape;
+    const variants = (anyOf as TSchema[]).map((variant) => ({ variant, shown: this.of(variant) }));
+    if (isRecord(union['discriminator'])) union['discriminator'] = withMapping(union['discriminator'], variants);
+    return { ...union, oneOf: variants.map(({ shown }) => shown) };
+  }
+
+  sorted(): Json {
+    return Object.fromEntries([...this.#components].sort(([one], [other]) => (one < other ? -1 : 1)));
+  }
+
+  #each(properties: Json): Json {
+    return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, this.of(schema as TSchema)]));
+  }
+}
+
+/** Which word leads to which component: without it a reader takes the components' own names for the words. */
+function withMapping(discriminator: Json, variants: { variant: TSchema; shown: Json }[]): Json {
+  const name = String(discriminator['propertyName']);
+  const mapping = variants.flatMap(({ variant, shown }) => {
+    const { properties } = variant as { properties?: Record<string, { const?: string }> };
+    const word = properties?.[name]?.const;
+    return word === undefined || shown['$ref'] === undefined ? [] : [[word, shown['$ref']]];
+  });
+  return { ...discriminator, mapping: Object.fromEntries(mapping) };
+}
+
+function isRecord(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

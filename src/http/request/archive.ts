@@ -1,0 +1,114 @@
+// Takes in one archive: the same bytes go through the inspector and towards the content store, at the pace of the slower.
+import type { MultipartFile } from '@fastify/multipart';
+import type { ContentInfo, ContentStore } from '../../content/content.ts';
+import type { UploadedArchive } from '../../contract/endpoint.ts';
+import { FILENAME_LENGTH_MAX } from '../../contract/limits.ts';
+import type { Violation } from '../../contract/problem.ts';
+import { ArchiveRefused } from '../../customization/errors.ts';
+import { inspectArchive } from '../../customization/inspect.ts';
+import type { Inspection } from '../../customization/inspection.ts';
+import { ARCHIVE_BYTES_MAX } from '../../customization/limits.ts';
+import { listingBytes } from '../../customization/stored-inspection.ts';
+import { tooLarge } from './body-bytes.ts';
+import { type Branch, branch, feed } from './chunk-tee.ts';
+
+export type ReceivedArchive = {
+  violations: Violation[];
+  more: number;
+  /** Lets the content store finish. To be called only when there is no violation. */
+  keep(): Promise<UploadedArchive>;
+  /** Lets the content store forget what it read. */
+  drop(): Promise<void>;
+};
+
+/** Thrown into the content store's reading when the bytes are not to be kept. */
+class NotKept extends Error {
+  override readonly name = 'NotKept';
+}
+
+/** Reads a part to its end. Throws Refusal: too-large beyond the limit, and whatever breaks the stream. */
+export async function receiveArchive(part: MultipartFile, content: ContentStore): Promise<ReceivedArchive> {
+  const toInspector = branch();
+  const toContent = branch();
+  const verdict = Promise.withResolvers<void>();
+  const inspected = settle(inspectArchive(toInspector.bytes), toInspector);
+  const stored = settle(content.put(heldBack(toContent.bytes, verdict.promise)), toContent);
+  const drop = async () => {
+    verdict.reject(new NotKept());
+    await stored;
+  };
+  verdict.promise.catch(() => {});
+  try {
+    await feed(part.file, [toInspector, toContent]);
+    if (part.file.truncated) throw tooLarge(ARCHIVE_BYTES_MAX);
+    const inspection = await inspected;
+    if (!('error' in inspection)) return accepted(inspection.value, { part, content, stored, verdict, drop });
+    if (!(inspection.error instanceof ArchiveRefused)) throw inspection.error;
+    return refused(inspection.error, drop);
+  } catch (error) {
+    await drop();
+    throw error;
+  }
+}
+
+type Settled<T> = { value: T } | { error: unknown };
+
+/** Waits for a reader, and lets its branch go when it stops, however it does. */
+async function settle<T>(reader: Promise<T>, from: Branch): Promise<Settled<T>> {
+  try {
+    return { value: await reader };
+  } catch (error) {
+    return { error };
+  } finally {
+    from.leave();
+  }
+}
+
+/** The bytes, whose end comes only with the verdict: until then they are no content, and a bad verdict makes them nothing. */
+async function* heldBack(bytes: AsyncIterable<Uint8Array>, verdict: Promise<void>): AsyncGenerator<Uint8Array> {
+  yield* bytes;
+  await verdict;
+}
+
+type Accepted = {
+  part: MultipartFile;
+  content: ContentStore;
+  stored: Promise<Settled<ContentInfo>>;
+  verdict: PromiseWithResolvers<void>;
+  drop(): Promise<void>;
+};
+
+function accepted(inspection: Inspection, { part, content, stored, verdict, drop }: Accepted): ReceivedArchive {
+  return {
+    violations: [],
+    more: 0,
+    drop,
+    async keep() {
+      verdict.resolve();
+      const held = await stored;
+      if ('error' in held) throw held.error;
+      const { digest, size } = held.value;
+      const listing = await content.put(listingBytes(inspection));
+      const kept = { ...inspection, listing: listing.digest };
+      return { digest, size_bytes: size, filename: safeFilename(part.filename), inspection: kept };
+    },
+  };
+}
+
+function refused(error: ArchiveRefused, drop: () => Promise<void>): ReceivedArchive {
+  const keep = () => Promise.reject(error);
+  return { violations: [...error.violations], more: error.more, keep, drop };
+}
+
+const FILENAME = 'customization.tar.gz';
+
+/** One name without folders, control characters and marks that turn the direction of text. */
+function safeFilename(given: string | undefined): string {
+  const last = (given ?? '').split(/[/\\]/).at(-1) ?? '';
+  const clean = last
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
+    .trim()
+    .slice(0, FILENAME_LENGTH_MAX);
+  return clean === '' || clean === '.' || clean === '..' ? FILENAME : clean;
+}

@@ -1,0 +1,73 @@
+// The bytes of a request's body: collected up to a limit, or read and dropped so that the sender sees the answer.
+import type { IncomingMessage } from 'node:http';
+import { Refusal } from '../answer/problems.ts';
+
+export type CollectOptions = {
+  bytesMax: number;
+  /** Of a body beyond `bytesMax`, how much is read and dropped before the answer. */
+  droppedBytesMax: number;
+  timeoutMs: number;
+};
+
+/** Collects a whole body. Rejects with Refusal: too-large beyond the limit, timeout when it does not arrive in time. */
+export function collectBody(stream: IncomingMessage, options: CollectOptions): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const take = (chunk: Buffer) => {
+    length += chunk.length;
+    if (length <= options.bytesMax) chunks.push(chunk);
+    else chunks.length = 0;
+    if (length > options.bytesMax + options.droppedBytesMax) reject(tooLarge(options.bytesMax));
+  };
+  const end = () => (length > options.bytesMax ? reject(tooLarge(options.bytesMax)) : resolve(Buffer.concat(chunks)));
+  const broken = () => reject(new Refusal('malformed-request', { detail: 'The body ended early.' }));
+  const late = setTimeout(() => reject(new Refusal('timeout')), options.timeoutMs);
+  stream.on('data', take).on('end', end).on('error', broken).on('close', broken);
+  if (stream.destroyed) broken();
+  return promise.finally(() => {
+    clearTimeout(late);
+    stream.off('data', take).off('end', end).off('error', broken).off('close', broken);
+  });
+}
+
+/** Whether a body follows the headers (RFC 9112, section 6). */
+export function hasBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  if (headers['transfer-encoding'] !== undefined) return true;
+  return headers['content-length'] !== undefined && headers['content-length'] !== '0';
+}
+
+/** A 413 that names the limit. */
+export function tooLarge(bytesMax: number): Refusal {
+  const mebibytes = bytesMax / (1024 * 1024);
+  const limit = mebibytes >= 1 ? `${mebibytes} MiB` : `${bytesMax / 1024} KiB`;
+  return new Refusal('too-large', { detail: `The limit is ${limit}.` });
+}
+
+/**
+ * Reads what is left of a body and drops it, up to a limit, beyond which nothing more is read. Resolves with whether the
+ * body came to its end; never rejects.
+ */
+export function dropBody(stream: IncomingMessage, options: { bytesMax: number; timeoutMs: number }): Promise<boolean> {
+  if (stream.readableEnded) return Promise.resolve(true);
+  if (stream.destroyed) return Promise.resolve(false);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  let length = 0;
+  const take = (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > options.bytesMax) resolve(false);
+  };
+  const broken = () => resolve(false);
+  const late = setTimeout(broken, options.timeoutMs);
+  stream.unpipe();
+  stream
+    .on('data', take)
+    .once('end', () => resolve(true))
+    .once('close', broken)
+    .once('error', broken);
+  stream.resume();
+  return promise.finally(() => {
+    clearTimeout(late);
+    stream.off('data', take);
+  });
+}

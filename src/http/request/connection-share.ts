@@ -1,0 +1,111 @@
+// Limits how many connections one client address holds, so that no client can use up the connections of a server.
+import type { IncomingMessage, Server } from 'node:http';
+import { BlockList, isIP, type Socket } from 'node:net';
+import type { FastifyBaseLogger } from 'fastify';
+import { networkOf } from '../../identity/network.ts';
+import { CONNECTIONS_PER_ADDRESS_MAX, PENDING_GRACE_MS, PENDING_PER_ADDRESS_MAX } from '../limits.ts';
+
+type ConnectionShareOptions = {
+  /** Addresses and networks of proxies: all clients come through them, so they have no share. */
+  trustedProxies: readonly string[];
+  log: Pick<FastifyBaseLogger, 'warn'>;
+};
+
+/** The connections of one IPv4 address or one IPv6 /64. */
+type Network = {
+  name: string;
+  open: number;
+  /** Those that have not sent the header of a request yet. */
+  pending: number;
+  /** One line in the log until all its connections are closed: a flood must not become a flood of lines. */
+  isLogged: boolean;
+};
+
+/** Counts the connections of a server from their acceptance on, under TLS before the handshake, and closes those over the share. */
+export function limitConnections(server: Server, { trustedProxies, log }: ConnectionShareOptions): void {
+  const proxies = networkList(trustedProxies);
+  const networks = new Map<string, Network>();
+  /** By endpoints: ends the time in which a connection counts as pending. */
+  const settlers = new Map<string, () => void>();
+  const close = (socket: Socket, { network, limit }: { network: Network; limit: number }) => {
+    if (!network.isLogged)
+      log.warn({ address: network.name, limit }, 'connections closed: the address is over its share');
+    network.isLogged = true;
+    socket.destroy();
+  };
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined || hasAddress(proxies, remoteAddress)) return;
+    const network = networkIn(networks, networkOf(remoteAddress));
+    const limit = CONNECTIONS_PER_ADDRESS_MAX;
+    if (network.open >= limit) return close(socket, { network, limit });
+    countOpen(networks, network, socket);
+    const settle = countPending(network, () => close(socket, { network, limit: PENDING_PER_ADDRESS_MAX }));
+    const key = endpointsOf(socket);
+    settlers.set(key, settle);
+    socket.once('close', () => {
+      settle();
+      // A new connection may have the same endpoints already.
+      if (settlers.get(key) === settle) settlers.delete(key);
+    });
+  });
+  server.on('request', ({ socket }: IncomingMessage) => settlers.get(endpointsOf(socket))?.());
+}
+
+function networkIn(networks: Map<string, Network>, name: string): Network {
+  const network = networks.get(name) ?? { name, open: 0, pending: 0, isLogged: false };
+  networks.set(name, network);
+  return network;
+}
+
+function countOpen(networks: Map<string, Network>, network: Network, socket: Socket): void {
+  network.open += 1;
+  socket.once('close', () => {
+    network.open -= 1;
+    if (network.open === 0) networks.delete(network.name);
+  });
+}
+
+/** Counts a connection as pending until the returned function is called. Calls `close` if it is late then and one too many. */
+function countPending(network: Network, close: () => void): () => void {
+  let isPending = true;
+  network.pending += 1;
+  const settle = () => {
+    clearTimeout(grace);
+    if (isPending) network.pending -= 1;
+    isPending = false;
+  };
+  const grace = setTimeout(() => {
+    if (network.pending <= PENDING_PER_ADDRESS_MAX) return;
+    // Counted at once: of many that are late at the same moment, only those over the share are closed.
+    settle();
+    close();
+  }, PENDING_GRACE_MS).unref();
+  return settle;
+}
+
+/** Names a connection. Under TLS a request has another socket than the accepted one, with the same endpoints. */
+function endpointsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
+
+/** Addresses and CIDRs, which the configuration has checked. */
+function networkList(items: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const item of items) {
+    const [address = '', prefix] = item.split('/');
+    const family = familyOf(address);
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(prefix), family);
+  }
+  return list;
+}
+
+/** An IPv4 address that arrives as IPv6 (::ffff:10.0.0.1) is matched by what the list says of IPv4. */
+function hasAddress(list: BlockList, address: string): boolean {
+  return list.check(address, familyOf(address));
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 4 ? 'ipv4' : 'ipv6';
+}

@@ -1,0 +1,80 @@
+// `Idempotency-Key`: a POST that is sent again is answered again, and done once.
+import { createHash } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import { findReplay, recordReplay } from '../../catalog/replays.ts';
+import type { EndpointDefinition, UploadedArchive } from '../../contract/endpoint.ts';
+import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../../contract/limits.ts';
+import type { Transaction } from '../../db/database.ts';
+import { invalid, Refusal } from '../answer/problems.ts';
+import type { Reading } from '../handler.ts';
+
+/** Told in an answer that was given before. */
+export const REPLAYED_HEADER = 'idempotent-replayed';
+
+const HEADER = 'idempotency-key';
+
+/** Visible ASCII: what every client can send and every log can show. */
+const FIT = new RegExp(`^[!-~]{1,${IDEMPOTENCY_KEY_LENGTH_MAX}}$`);
+
+/** Whether requests to an endpoint may carry a key: those that create, or start something, for a known organization. */
+export function takesKey({ method, access }: EndpointDefinition): boolean {
+  return method === 'POST' && access !== 'PUBLIC';
+}
+
+/** The request's key, undefined when it has none. Throws Refusal: invalid-request for one that is unfit. */
+export function keyOf(request: FastifyRequest): string | undefined {
+  const key = request.headers[HEADER];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && FIT.test(key)) return key;
+  const message = `It should be 1 to ${IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII characters without spaces.`;
+  throw invalid([{ field: 'Idempotency-Key', message }]);
+}
+
+/** A request under a key. */
+export type KeyedRequest = { key: string; operation: string; input: Record<string, unknown> };
+
+type Kept = { request: string; output: unknown };
+
+/**
+ * Runs `act` unless it was run under this key within a day: then what it answered is answered again. A second request
+ * that comes while the first is at work waits for it. What `act` throws is not kept, since nothing happened then. Throws
+ * Refusal: key-reused when the key was used for another request.
+ */
+export async function onlyOnce<T>(
+  context: Reading,
+  keyed: KeyedRequest,
+  work: { tx: Transaction; act: (tx: Transaction) => Promise<T> },
+): Promise<T> {
+  const { caller, identity, reply } = context;
+  const { key, operation } = keyed;
+  const name = { organization_id: caller.organization_id, key };
+  const owner = { organization_id: caller.organization_id, row_id: `replay ${key}` };
+  const request = digestOf(keyed, caller.user_id);
+  const sealed = await findReplay(work.tx, name);
+  if (sealed !== undefined) {
+    const kept = JSON.parse(identity.unseal(sealed, owner)) as Kept;
+    if (kept.request !== request) throw new Refusal('key-reused');
+    reply.header(REPLAYED_HEADER, 'true');
+    return kept.output as T;
+  }
+  const output = await work.act(work.tx);
+  const kept: Kept = { request, output };
+  await recordReplay(work.tx, { ...name, operation, sealed_answer: identity.seal(JSON.stringify(kept), owner) });
+  return output;
+}
+
+/**
+ * What was asked, and by whom: a colleague who happens to use the same key is not shown another's answer. An archive
+ * counts by its bytes alone.
+ */
+function digestOf({ operation, input }: KeyedRequest, userId: string): string {
+  const { file, ...fields } = input as { file?: UploadedArchive };
+  const asked = [operation, userId, fields, file?.digest ?? null];
+  return createHash('sha256').update(JSON.stringify(asked, inOrder)).digest('base64url');
+}
+
+/** The order of an object's fields says nothing. */
+function inOrder(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
+}

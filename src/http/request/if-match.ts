@@ -1,0 +1,71 @@
+// `If-Match`: a change happens only to the thing as the client last saw it (RFC 9110, section 13.1.1).
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
+import type { EndpointDefinition } from '../../contract/endpoint.ts';
+import type { Database, Transaction } from '../../db/database.ts';
+import { takeTurn } from '../../db/turns.ts';
+import { matchesVersion, readTags, type SentTags, tagOf } from '../answer/entity-tags.ts';
+import { invalid, Refusal } from '../answer/problems.ts';
+import type { Reading } from '../handler.ts';
+import { parameterReader } from './parameters.ts';
+import { versionReader } from './versions.ts';
+
+/** The endpoint that shows what another one changes, with its handler. */
+export type Twin = {
+  endpoint: EndpointDefinition;
+  handler: (context: Reading, input: Record<string, unknown>) => Promise<unknown>;
+};
+
+/** What a request demands of the thing that it changes. */
+export type MatchDemand = {
+  /** Throws Refusal: precondition-failed when the thing is another already. To spare the reading of a long body: only `hold` decides. */
+  look(context: Reading): Promise<void>;
+  /** Takes the thing's turn, so that writers of one thing follow each other, and judges it in the writer's own transaction. */
+  hold(tx: Transaction, context: Reading): Promise<void>;
+};
+
+/** Compiles the reader of demands for an endpoint that has a twin. */
+export function matchReader(twin: Twin): (request: FastifyRequest) => MatchDemand {
+  const defaults = parameterReader(twin.endpoint.query)({}).values;
+  const versionIn = versionReaderOf(twin.endpoint);
+  return (request) => {
+    const sent = sentTags(request);
+    const require = async (db: Database, context: Reading) => {
+      if (sent === undefined) return;
+      const shown = await twin.handler({ ...context, db }, { ...defaults, ...(request.params as object) });
+      const text = represent(context.reply, twin.endpoint, shown);
+      if (matchesVersion(sent, tagOf(text, versionIn(text)))) return;
+      throw new Refusal('precondition-failed');
+    };
+    return {
+      look: (context) => require(context.db, context),
+      async hold(tx, context) {
+        // The same thing in any spelling of its ids.
+        const path = request.url.split('?', 1)[0] ?? '';
+        await takeTurn(tx, ['thing', context.caller.organization_id, path.toLowerCase()]);
+        await require(tx, context);
+      },
+    };
+  };
+}
+
+/** What makes the text of a version out of the text of an endpoint's answer. */
+export function versionReaderOf({ success }: EndpointDefinition): (text: string) => string {
+  return versionReader((success as { body: TSchema }).body);
+}
+
+/** The text of an answer: the fields that its schema names, and no others. */
+export function represent(reply: FastifyReply, { success }: EndpointDefinition, output: unknown): string {
+  const { body } = success as { body: TSchema };
+  return reply.compileSerializationSchema(body as Record<string, unknown>)(output as Record<string, unknown>);
+}
+
+function sentTags(request: FastifyRequest): SentTags | undefined {
+  const header = request.headers['if-match'];
+  if (header === undefined) return undefined;
+  const tags = readTags(header);
+  if (tags === undefined) {
+    throw invalid([{ field: 'If-Match', message: 'It should be * or a list of entity tags in double quotes.' }]);
+  }
+  return tags;
+}

@@ -1,0 +1,152 @@
+// Reads an upload: fields and one archive in any order, everything that is wrong with any of them told together.
+import type { MultipartFile } from '@fastify/multipart';
+import type { FastifyRequest } from 'fastify';
+import type { ContentStore } from '../../content/content.ts';
+import type { Multipart, UploadedArchive } from '../../contract/endpoint.ts';
+import { PART_BYTES_MAX, PARTS_MAX } from '../../contract/limits.ts';
+import type { Violation } from '../../contract/problem.ts';
+import { ARCHIVE_BYTES_MAX } from '../../customization/limits.ts';
+import { Refusal } from '../answer/problems.ts';
+import { MULTIPART_OVERHEAD_BYTES_MAX, PART_HEADERS_MAX } from '../limits.ts';
+import { type ReceivedArchive, receiveArchive } from './archive.ts';
+import { hasBody, tooLarge } from './body-bytes.ts';
+import { compileCheck } from './violations.ts';
+
+/** What an upload said. The archive's bytes are held back until `keep` or dropped by `drop`. */
+export type Upload = {
+  values: Record<string, unknown>;
+  violations: Violation[];
+  /** Violations beyond those listed. */
+  more: number;
+  /** Makes the archive content and answers what it is; undefined when none was sent. */
+  keep(): Promise<UploadedArchive | undefined>;
+  /** Forgets the archive's bytes. */
+  drop(): Promise<void>;
+};
+
+export type UploadReader = (request: FastifyRequest, content: ContentStore) => Promise<Upload>;
+
+/** Compiles a reader for the uploads of an endpoint. */
+export function uploadReader(declared: Multipart): UploadReader {
+  const judgeFields = compileCheck(declared.fields, { whole: 'body' });
+  return async (request, content) => {
+    const form = await readForm(request, { content, declared });
+    const violations = [...form.violations, ...judgeFields(form.values)];
+    if (declared.file.required && form.archive === undefined && !violations.some(({ field }) => field === 'file')) {
+      violations.push({ field: 'file', message: 'It is required.' });
+    }
+    return {
+      values: form.values,
+      violations: [...violations, ...(form.archive?.violations ?? [])],
+      more: form.archive?.more ?? 0,
+      keep: async () => form.archive?.keep(),
+      drop: async () => form.archive?.drop(),
+    };
+  };
+}
+
+type Form = {
+  values: Record<string, unknown>;
+  violations: Violation[];
+  seen: Set<string>;
+  archive?: ReceivedArchive;
+};
+
+type FormOptions = { content: ContentStore; declared: Multipart };
+
+async function readForm(request: FastifyRequest, options: FormOptions): Promise<Form> {
+  const form: Form = { values: {}, violations: [], seen: new Set() };
+  if (!hasBody(request.raw)) return form;
+  if (Number(request.headers['content-length']) > ARCHIVE_BYTES_MAX + MULTIPART_OVERHEAD_BYTES_MAX) {
+    throw tooLarge(ARCHIVE_BYTES_MAX);
+  }
+  try {
+    for await (const part of partsOf(request)) await readPart(part, form, options);
+  } catch (error) {
+    await form.archive?.drop();
+    throw toRefusal(error);
+  }
+  return form;
+}
+
+/** Every part as a stream, whether it has a file name or not: what a part is, its name says. */
+function partsOf(request: FastifyRequest): AsyncIterable<MultipartFile> {
+  const options = {
+    isPartAFile: () => true,
+    throwFileSizeLimit: false,
+    limits: { fileSize: ARCHIVE_BYTES_MAX, parts: PARTS_MAX, headerPairs: PART_HEADERS_MAX },
+  };
+  return request.parts(options) as AsyncIterable<MultipartFile>;
+}
+
+async function readPart(part: MultipartFile, form: Form, options: FormOptions): Promise<void> {
+  const name = part.fieldname ?? '';
+  const isFirst = !form.seen.has(name);
+  form.seen.add(name);
+  if (!isFirst) return refusePart(part, form, 'It should be given once.');
+  if (name === 'file') {
+    form.archive = await receiveArchive(part, options.content);
+    return;
+  }
+  if (!Object.hasOwn(options.declared.fields.properties, name)) {
+    return refusePart(part, form, 'There is no field of this name here.');
+  }
+  const text = await readText(part);
+  if (text === undefined) return refuse(form, name, `It should be UTF-8 of at most ${PART_BYTES_MAX / 1024} KiB.`);
+  const { type } = options.declared.fields.properties[name] as { type?: string };
+  if (type !== 'object') form.values[name] = text;
+  else readJson(form, name, text);
+}
+
+function readJson(form: Form, name: string, text: string): void {
+  try {
+    form.values[name] = JSON.parse(text);
+  } catch {
+    refuse(form, name, 'It should be JSON.');
+  }
+}
+
+async function refusePart(part: MultipartFile, form: Form, message: string): Promise<void> {
+  refuse(form, part.fieldname || 'body', message);
+  for await (const _chunk of part.file);
+}
+
+function refuse(form: Form, field: string, message: string): void {
+  if (!form.violations.some((one) => one.field === field)) form.violations.push({ field, message });
+}
+
+/** The part's text, undefined when it is too long or not UTF-8. It is read to its end either way. */
+async function readText(part: MultipartFile): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of part.file as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length <= PART_BYTES_MAX) chunks.push(chunk);
+  }
+  if (length > PART_BYTES_MAX) return undefined;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The parser's errors in words for a person. */
+function toRefusal(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'FST_PARTS_LIMIT') return bodyRefusal(`It should have at most ${PARTS_MAX} parts.`);
+  if (code === 'FST_MP_PREMATURE_CLOSE') return bodyRefusal('It ended early.');
+  if (code === 'FST_PROTO_VIOLATION') return bodyRefusal('It has a part of a name that cannot be a field’s.');
+  // The needle is the boundary, of which RFC 2046 allows 70 characters and the parser 252.
+  if (
+    error instanceof Error &&
+    /^(Unexpected end of multipart|Part terminated early|Multipart:|Malformed|The needle cannot)/.test(error.message)
+  ) {
+    return bodyRefusal('It should be complete multipart/form-data with a boundary.');
+  }
+  return error;
+}
+
+function bodyRefusal(message: string): Refusal {
+  return new Refusal('invalid-request', { violations: [{ field: 'body', message }] });
+}

@@ -1,0 +1,154 @@
+// Checks a value against a schema of the contract and says what is wrong in words for a person, one violation a field.
+import type { TSchema } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+import { Settings } from 'typebox/system';
+import { BODY_BYTES_MAX } from '../../contract/limits.ts';
+import type { Violation } from '../../contract/problem.ts';
+
+// TypeBox tells eight errors unless it is told otherwise. A body has fewer mistakes than bytes.
+Settings.Set({ maxErrors: BODY_BYTES_MAX });
+
+type Found = { keyword: string; schemaPath: string; instancePath: string; params: object };
+
+/** Finds what is wrong with a value: nothing when it fits. */
+export type Check = (value: unknown) => Violation[];
+
+/** Compiles a check. `prefix` goes before every field's name; `whole` names the value itself. */
+export function compileCheck(schema: TSchema, options: { prefix?: string; whole: string }): Check {
+  const validator = Compile(withoutExtras(schema));
+  return (value) => {
+    const shape = validator.Check(value) ? [] : shapeViolations(validator, schema, { value, ...options });
+    return shape.length > 0 ? shape : textViolations(value, options.prefix ?? '', options.whole);
+  };
+}
+
+/** The same schema, with fields that it does not name refused: answers may grow, requests may not. */
+function withoutExtras(schema: TSchema): TSchema {
+  const copy: Record<string, unknown> = { ...schema };
+  for (const key of ['properties', 'anyOf', 'items'] as const) {
+    if (copy[key] !== undefined) copy[key] = mapSchemas(copy[key]);
+  }
+  return copy['type'] === 'object' ? { ...copy, additionalProperties: false } : copy;
+}
+
+function mapSchemas(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((item) => withoutExtras(item as TSchema));
+  const record = value as Record<string, unknown>;
+  if (typeof record['type'] === 'string' || Array.isArray(record['anyOf'])) return withoutExtras(record as TSchema);
+  return Object.fromEntries(Object.entries(record).map(([name, item]) => [name, withoutExtras(item as TSchema)]));
+}
+
+type Judged = { value: unknown; prefix?: string; whole: string };
+
+function shapeViolations(validator: Validator, schema: TSchema, judged: Judged): Violation[] {
+  const byField = new Map<string, Violation>();
+  for (const error of validator.Errors(judged.value) as Found[]) {
+    for (const violation of toViolations(error, schema, judged)) {
+      if (!byField.has(violation.field)) byField.set(violation.field, violation);
+    }
+  }
+  // Whatever does not fit is refused, also when nobody knows why.
+  return byField.size > 0 ? [...byField.values()] : [{ field: judged.whole, message: 'It is not valid.' }];
+}
+
+function toViolations(error: Found, schema: TSchema, judged: Judged): Violation[] {
+  const at = fieldName(error.instancePath, judged);
+  const params = error.params as Record<string, unknown>;
+  switch (error.keyword) {
+    case 'required':
+      return (params['requiredProperties'] as string[]).map((name) => ({
+        field: below(at, name, judged),
+        message: 'It is required.',
+      }));
+    case 'boolean':
+      return [{ field: at, message: 'There is no field of this name here.' }];
+    case 'additionalProperties':
+      // Each of them is told by `boolean`.
+      return [];
+    default:
+      return [{ field: at, message: messageFor(error.keyword, params, schemaAt(schema, error.schemaPath)) }];
+  }
+}
+
+function messageFor(keyword: string, params: Record<string, unknown>, schema: Record<string, unknown>): string {
+  const limit = String(params['limit']);
+  switch (keyword) {
+    case 'type':
+      return `It should be ${[params['type']].flat().map(typeName).join(' or ')}.`;
+    case 'enum':
+      return `It should be one of ${(params['allowedValues'] as unknown[]).join(', ')}.`;
+    case 'const':
+      return `It should be ${String(params['allowedValue'])}.`;
+    case 'minimum':
+      return `It should be at least ${limit}.`;
+    case 'maximum':
+      return `It should be at most ${limit}.`;
+    case 'minLength':
+      return limit === '1' ? 'It should not be empty.' : `It should have at least ${limit} characters.`;
+    case 'maxLength':
+      return `It should have at most ${limit} characters.`;
+    case 'minItems':
+      return limit === '1' ? 'It should not be empty.' : `It should have at least ${limit} items.`;
+    case 'maxItems':
+      return `It should have at most ${limit} items.`;
+    case 'uniqueItems':
+      return 'It should not name anything twice.';
+    default:
+      return `It should be ${String(schema['expects'] ?? 'in another form')}.`;
+  }
+}
+
+const TYPE_NAMES: Record<string, string> = {
+  object: 'an object',
+  array: 'a list',
+  string: 'text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+  null: 'null',
+};
+
+function typeName(type: unknown): string {
+  return TYPE_NAMES[String(type)] ?? 'something else';
+}
+
+/** The subschema that an error's `#/properties/name/items` names. */
+function schemaAt(schema: TSchema, path: string): Record<string, unknown> {
+  let at: unknown = schema;
+  for (const step of path.split('/').slice(1)) {
+    if (typeof at !== 'object' || at === null) return {};
+    at = (at as Record<string, unknown>)[unescapePointer(step)];
+  }
+  return typeof at === 'object' && at !== null ? (at as Record<string, unknown>) : {};
+}
+
+/** RFC 6901, section 4. */
+function unescapePointer(step: string): string {
+  return step.replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
+/** `/filter/branch` as `filter.branch`, `/ids/3` as `ids[3]`. */
+function fieldName(pointer: string, { prefix = '', whole }: Judged): string {
+  const steps = pointer.split('/').slice(1).map(unescapePointer);
+  const name = steps.reduce((path, step) => (/^\d+$/.test(step) ? `${path}[${step}]` : join(path, step)), '');
+  return name === '' ? whole : prefix + name;
+}
+
+function below(at: string, name: string, { prefix = '', whole }: Judged): string {
+  return at === whole ? prefix + name : join(at, name);
+}
+
+function join(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}
+
+/** NUL and halves of surrogate pairs pass every schema and no database. */
+function textViolations(value: unknown, path: string, whole: string): Violation[] {
+  if (typeof value === 'string') {
+    if (value.isWellFormed() && !value.includes('\0')) return [];
+    return [{ field: path || whole, message: 'It should be text without NUL and broken characters.' }];
+  }
+  if (Array.isArray(value)) return value.flatMap((item, index) => textViolations(item, `${path}[${index}]`, whole));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, item]) => textViolations(item, join(path, name), whole));
+}

@@ -1,0 +1,151 @@
+// The door of people's log-in by a provider of identities: browsers go there, come back, and go on to a path of ours.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { OIDC_SIGN_IN_PATH } from '../../contract/session.ts';
+import { IdentityError } from '../../identity/errors.ts';
+import type { OidcDoor } from '../../identity/oidc.ts';
+import type { Principal } from '../../identity/principal.ts';
+import { NO_CONTENT_POLICY } from '../answer/browser-headers.ts';
+import { invalid, PROBLEMS, Refusal } from '../answer/problems.ts';
+import { refusalOf } from '../answer/refuse.ts';
+import type { HttpIdentity } from '../handler.ts';
+import { authenticate } from './authenticate.ts';
+import {
+  clearTicketCookie,
+  originOf,
+  sessionSecretOf,
+  setSessionCookie,
+  setTicketCookie,
+  ticketOf,
+} from './session-cookie.ts';
+
+const CALLBACK_PATH = `${OIDC_SIGN_IN_PATH}/callback`;
+
+/** Where browsers go that named no path. */
+const HOME = '/';
+
+/** Deep enough for any page with a filter; the cookie that holds it stays small. */
+const RETURN_TO_LENGTH_MAX = 500;
+
+type SignInDoor = {
+  identity: Pick<HttpIdentity, 'oidc' | 'failedLogins' | 'getSessionHolder' | 'verifyAccessToken'>;
+  publicUrl?: string;
+};
+
+/** A request with what the door knows of it. */
+type Visit = { request: FastifyRequest; reply: FastifyReply; oidc: OidcDoor; origin: string };
+
+/** Adds the addresses below `/larder/v1/sign-in/oidc`; where the operator named no provider, nothing is there. */
+export function addSignInDoor(app: FastifyInstance, door: SignInDoor): void {
+  const { identity, publicUrl } = door;
+  const visit = (act: (visit: Visit) => Promise<FastifyReply>) => (request: FastifyRequest, reply: FastifyReply) => {
+    if (identity.oidc === undefined) throw new Refusal('not-found');
+    return act({ request, reply, oidc: identity.oidc, origin: originOf(request, publicUrl) });
+  };
+  app.register(async (scope) => {
+    // Nothing is sent here but what an address and a cookie hold.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    scope.setErrorHandler((error, request, reply) => answerPage(error, request, reply));
+    scope.get(OIDC_SIGN_IN_PATH, { exposeHeadRoute: false }, visit(signIn));
+    scope.post(
+      OIDC_SIGN_IN_PATH,
+      visit((one) => connect(one, identity)),
+    );
+    scope.get(
+      CALLBACK_PATH,
+      { exposeHeadRoute: false },
+      visit((one) => comeBack(one, identity)),
+    );
+  });
+}
+
+async function signIn(visit: Visit): Promise<FastifyReply> {
+  const url = await begin(visit);
+  return visit.reply.redirect(url.href, 303);
+}
+
+/** Answers the address instead of sending there: a page's script goes there after it asked as one of our own. */
+async function connect(visit: Visit, identity: SignInDoor['identity']): Promise<FastifyReply> {
+  const caller = await authenticate(visit.request, { identity, origin: visit.origin });
+  const url = await begin(visit, caller);
+  return visit.reply.send({ url: url.href });
+}
+
+async function begin({ request, reply, oidc, origin }: Visit, caller?: Principal): Promise<URL> {
+  const return_to = ownPath(request.query as Record<string, unknown>);
+  const { url, ticket } = await oidc.begin({
+    redirect_uri: origin + CALLBACK_PATH,
+    return_to,
+    ...(caller && { caller }),
+  });
+  setTicketCookie(reply, origin, ticket);
+  return url;
+}
+
+async function comeBack(visit: Visit, { failedLogins }: SignInDoor['identity']): Promise<FastifyReply> {
+  const { request, reply, oidc, origin } = visit;
+  // One name for all: only the address is counted, so that nobody can close the door for others.
+  const attempt = { address: request.ip, secret: OIDC_SIGN_IN_PATH };
+  const wait = failedLogins.waitBefore(attempt);
+  if (wait > 0) throw new Refusal('too-many-requests', { headers: { 'retry-after': String(wait) } });
+  try {
+    const { return_to, secret } = await oidc.finish({
+      ticket: ticketOf(request, origin),
+      returned: new URL(origin + request.url),
+      session: sessionSecretOf(request, origin),
+      source: { request_id: request.id, address: request.ip },
+    });
+    clearTicketCookie(reply, origin);
+    if (secret !== undefined) setSessionCookie(reply, origin, secret);
+    // Whole, so that no path can be read as another host.
+    return reply.redirect(origin + return_to, 303);
+  } catch (error) {
+    if (error instanceof IdentityError) failedLogins.failed(attempt);
+    throw error;
+  }
+}
+
+/** The path to go on to. Throws Refusal for one that could lead to another host, as browsers read it, and for other parameters. */
+function ownPath({ return_to: given = HOME, ...others }: Record<string, unknown>): string {
+  const unknown = Object.keys(others).map((field) => ({ field, message: 'There is no such parameter.' }));
+  const path = typeof given === 'string' && given.length <= RETURN_TO_LENGTH_MAX ? pathOf(given) : undefined;
+  const message = `It should be a path of this service, of at most ${RETURN_TO_LENGTH_MAX} characters.`;
+  if (path === undefined) throw invalid([{ field: 'return_to', message }, ...unknown]);
+  if (unknown.length > 0) throw invalid(unknown);
+  return path;
+}
+
+const ANY_ORIGIN = 'http://any.invalid';
+
+/** Read as a browser reads it, with its backslashes, tabs and dots (WHATWG URL), and written again. */
+function pathOf(text: string): string | undefined {
+  const url = text.startsWith('/') ? URL.parse(text, ANY_ORIGIN) : null;
+  if (url === null || url.origin !== ANY_ORIGIN || url.pathname.startsWith('//')) return undefined;
+  return url.pathname + url.search + url.hash;
+}
+
+/** A page for people, the problem for programs. */
+async function answerPage(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if (!(request.headers.accept ?? '').includes('text/html')) throw error;
+  const refusal = refusalOf(error);
+  const { status, title, advice } = PROBLEMS[refusal.code];
+  const line = { code: refusal.code, err: refusal.cause ?? refusal };
+  if (status >= 500) request.log.error(line, 'failed');
+  else request.log.debug(line, 'refused');
+  const details = [...refusal.violations.map(({ field, message }) => `${field}: ${message}`), refusal.detail, advice];
+  const lines = [...new Set(details.filter((text) => text !== undefined))];
+  reply.code(status).headers(refusal.headers).header('content-security-policy', NO_CONTENT_POLICY);
+  return reply.type('text/html; charset=utf-8').send(page(title, lines));
+}
+
+function page(title: string, lines: string[]): string {
+  const text = lines.map((line) => `<p>${escaped(line)}</p>`).join('');
+  const again = `<p><a href="${OIDC_SIGN_IN_PATH}">Log in again</a></p>`;
+  const head = `<meta charset="utf-8"><title>${escaped(title)}</title>`;
+  return `<!doctype html><html lang="en">${head}<main><h1>${escaped(title)}</h1>${text}${again}</main></html>`;
+}
+
+function escaped(text: string): string {
+  const signs: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+  return text.replaceAll(/[&<>"]/g, (sign) => signs[sign] ?? sign);
+}

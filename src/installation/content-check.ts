@@ -1,0 +1,85 @@
+// The operator's commands for the content folder: what the database knows and the folder lacks, and taking a folder whose content is lost.
+import { finished } from 'node:stream/promises';
+import { sql } from 'kysely';
+import { ContentMismatch } from '../content/content-errors.ts';
+import { type ContentNeed, listContentNeeds, type NeedingRelease } from '../content/content-needs.ts';
+import { listUsedDigests } from '../content/content-uses.ts';
+import { type ContentReader, readDiskContent } from '../content/disk.ts';
+import { OPERATOR } from '../db/audit-trail.ts';
+import { type Database, inTransaction } from '../db/database.ts';
+import type { Digest } from '../oci/descriptor.ts';
+import { adoptContentFolder, requireNotForeign } from './content-folder.ts';
+import { withOperatorDatabase } from './operator-database.ts';
+
+/** Digests that are looked at between two questions to the database. */
+const PAGE_COUNT = 1_000;
+
+/** MISSING: nothing is held. DAMAGED: the bytes that are held are others than the digest promises. */
+export type BadContent = ContentNeed & { state: 'MISSING' | 'DAMAGED' };
+
+export type ContentReport = {
+  directory: string;
+  /** How many contents the database knows. */
+  known: number;
+  bad: BadContent[];
+  /** Those that need any of them. */
+  releases: NeedingRelease[];
+};
+
+/** Looks for each content that the database knows; with `bytes` each is read and compared with its digest. Nothing is changed. */
+export function checkContent({ bytes }: { bytes: boolean }): Promise<ContentReport> {
+  return withOperatorDatabase('content check', async (db, { contentDirectory: directory }) => {
+    await requireNotForeign(db, directory);
+    const store = readDiskContent(directory);
+    const bad: BadContent[] = [];
+    let known = 0;
+    for await (const page of pages(db)) {
+      known += page.length;
+      const states = new Map<Digest, BadContent['state']>();
+      for (const digest of page) {
+        const state = await stateOf(store, digest, bytes);
+        if (state !== undefined) states.set(digest, state);
+      }
+      const needs = await listContentNeeds(db, [...states.keys()]);
+      for (const need of needs) bad.push({ ...need, state: states.get(need.digest) ?? 'MISSING' });
+    }
+    const releases = new Map(bad.flatMap((one) => one.releases).map((release) => [release.id, release]));
+    return { directory, known, bad, releases: [...releases.values()] };
+  });
+}
+
+async function* pages(db: Database): AsyncGenerator<Digest[]> {
+  let after: Digest | undefined;
+  for (;;) {
+    const page = await listUsedDigests(db, { count: PAGE_COUNT, ...(after !== undefined && { after }) });
+    if (page.length === 0) return;
+    yield page;
+    after = page.at(-1);
+  }
+}
+
+async function stateOf(store: ContentReader, digest: Digest, bytes: boolean): Promise<BadContent['state'] | undefined> {
+  if ((await store.stat(digest)) === undefined) return 'MISSING';
+  if (!bytes) return undefined;
+  try {
+    // Whole reads are compared with the digest as they end.
+    await finished((await store.open(digest)).resume());
+    return undefined;
+  } catch (error) {
+    if (error instanceof ContentMismatch) return 'DAMAGED';
+    throw error;
+  }
+}
+
+/** Takes the folder of the settings for this installation, whatever it holds. Returns its path. */
+export function adoptContent(): Promise<string> {
+  return withOperatorDatabase('content adopt', async (db, { contentDirectory }) => {
+    await adoptContentFolder(db, contentDirectory);
+    await inTransaction(db, async (tx) => {
+      await sql`
+        insert into audit_events (organization_id, actor_name, action, subject_kind)
+        select id, ${OPERATOR}, 'adoptContent', 'installation' from organizations`.execute(tx);
+    });
+    return contentDirectory;
+  });
+}

@@ -1,0 +1,55 @@
+// The commands for the content folder, on the machine that reaches it and the database.
+import type { Command } from 'commander';
+import { CommandFailed, type Io } from '../cli/io.ts';
+import { operate } from '../cli/operate.ts';
+import { clean } from '../cli/output.ts';
+import type { BadContent, ContentReport } from './content-check.ts';
+
+/** Adds the commands. */
+export function addContentCommands(group: Command, io: Io): void {
+  group
+    .command('check')
+    .description('name each content that the database knows and the folder lacks, and the releases that need it')
+    .option('--bytes', 'also read every content and compare it with its digest')
+    .action(async ({ bytes = false }: { bytes?: boolean }, command: Command) => {
+      let bad = 0;
+      await operate(async () => {
+        const report = await (await import('./content-check.ts')).checkContent({ bytes });
+        bad = report.bad.length;
+        return command.optsWithGlobals<{ json?: boolean }>().json
+          ? JSON.stringify(report, null, 2)
+          : reportText(report, bytes);
+      }, io);
+      if (bad > 0) throw new CommandFailed(`Contents that cannot be served: ${bad}.`);
+    });
+  group
+    .command('adopt')
+    .description(
+      'take LARDER_CONTENT as this installation’s folder, although the content that the database knows is lost',
+    )
+    .action(() =>
+      operate(async () => {
+        const directory = await (await import('./content-check.ts')).adoptContent();
+        return `${directory} is this installation’s content folder now. «larder content check» names what it lacks.`;
+      }, io),
+    );
+}
+
+function reportText({ directory, known, bad, releases }: ContentReport, bytes: boolean): string {
+  const how = bytes ? 'held with the bytes of their digests' : 'held';
+  const summary = `Of ${known} contents that the database knows, ${known - bad.length} are ${how} in ${directory}.`;
+  const needing = releases.map(({ product, tag, url }) => `  ${clean(product)} ${clean(tag)}  ${clean(url)}`);
+  return [
+    ...bad.flatMap(linesOf),
+    ...(needing.length > 0 ? ['Releases that need them:', ...needing] : []),
+    summary,
+  ].join('\n');
+}
+
+function linesOf({ digest, state, releases, others }: BadContent): string[] {
+  return [
+    `${state === 'MISSING' ? 'missing' : 'damaged'} ${digest}`,
+    ...releases.map(({ product, tag, url }) => `  release ${clean(product)} ${clean(tag)} (${clean(url)})`),
+    ...others.map(({ kind, name }) => `  ${kind.replace('_', ' ')}${name === undefined ? '' : ` ${clean(name)}`}`),
+  ];
+}

@@ -1,0 +1,94 @@
+// The API token of the first start: printed, or written to the file of LARDER_FIRST_TOKEN_FILE and to no other place.
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { endEntrances, startEntrance } from '../../test/entrance.ts';
+import { unprivileged } from '../../test/global-setup.ts';
+import { until } from '../../test/house.ts';
+import { findTokenHolder } from '../identity/token-holders.ts';
+
+const PATIENCE_MS = 60_000;
+
+let database: TestDatabase;
+let directory: string;
+beforeEach(async () => {
+  database = await createTestDatabase();
+  directory = mkdtempSync(join(tmpdir(), 'larder-token-'));
+  // Under root the server becomes Larder's account.
+  const user = unprivileged();
+  if (user) chownSync(directory, user.uid, user.gid);
+}, PATIENCE_MS);
+afterEach(async () => {
+  await endEntrances();
+  await database.drop();
+  rmSync(directory, { recursive: true, force: true });
+}, PATIENCE_MS);
+
+const start = (file: string, data?: string) =>
+  startEntrance('server', {
+    env: { LARDER_DATABASE_URL: database.url, LARDER_FIRST_TOKEN_FILE: file },
+    ...(data !== undefined && { data }),
+  });
+
+const organizations = async () => (await database.pool.query('select from organizations')).rows.length;
+
+test('it is in a file of mode 0600, works, and is not printed; the next start leaves the file alone', {
+  timeout: PATIENCE_MS,
+}, async () => {
+  const file = join(directory, 'first.token');
+  const first = await start(file);
+  await first.says(/The first API token is in /);
+  expect(first.said()).toContain(`The first API token is in ${file}.\n`);
+  expect(first.said()).not.toMatch(/larder_[\w-]{20}/);
+  const token = readFileSync(file, 'utf8');
+  expect([statSync(file).mode & 0o777, token]).toEqual([0o600, expect.stringMatching(/^larder_[\w-]{43}\n$/)]);
+  first.child.kill('SIGTERM');
+  await first.ended;
+  expect(await findTokenHolder(database.db, token.trim())).toMatchObject({ principal: { role: 'OWNER' } });
+
+  const second = await start(file, first.data);
+  await until('it has started', async () => {
+    const answer = await fetch(`${second.url}/readyz`).catch(() => undefined);
+    return answer && ((await answer.json()) as { checks: { installation?: { ok: boolean } } }).checks.installation?.ok;
+  });
+  second.child.kill('SIGTERM');
+  await second.ended;
+  expect(readFileSync(file, 'utf8')).toBe(token);
+});
+
+test('a file that is there and a folder that is not are refused in one line', {
+  timeout: PATIENCE_MS,
+}, async () => {
+  const there = join(directory, 'there');
+  writeFileSync(there, 'mine');
+  // The key that the first try made belongs to the database.
+  let data: string | undefined;
+  for (const [file, reason] of [
+    [there, 'it exists already, and is not overwritten. Remove it, or name another file.'],
+    [join(directory, 'no', 'such'), 'its folder does not exist. Make the folder, or name another file.'],
+  ] as const) {
+    const refused = await start(file, data);
+    data = refused.data;
+    expect(await refused.ended).toBe(1);
+    expect(refused.said()).toContain(
+      `larder: The first API token cannot be written to ${file}: ${reason} It is named by LARDER_FIRST_TOKEN_FILE.\n`,
+    );
+    expect(refused.said()).not.toMatch(/^\s+at /m);
+    expect(await organizations()).toBe(0);
+  }
+  expect(readFileSync(there, 'utf8')).toBe('mine');
+});
+
+test('a first start that is not committed leaves no file', { timeout: PATIENCE_MS }, async () => {
+  const file = join(directory, 'first.token');
+  // Breaks at the commit, after the token was handed over.
+  await database.pool.query(`
+    create function refuse() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
+    create constraint trigger refuse after insert on organizations deferrable initially deferred
+      for each row execute function refuse()`);
+  const failed = await start(file);
+  expect(await failed.ended).toBe(1);
+  expect([existsSync(file), await organizations()]).toEqual([false, 0]);
+});

@@ -1,0 +1,23 @@
+// The operator's commands that rotate the installation's key.
+import type { Database } from '../db/database.ts';
+import { dropKeys, rotateKeys } from '../identity/key-rotation.ts';
+import { withOperatorDatabase } from './operator-database.ts';
+
+/** Puts a new key in front and seals everything with it. Answers what to tell the operator. */
+export async function rotateInstallationKey(): Promise<string> {
+  const { sealed, resumed } = await withKeyFile(rotateKeys);
+  const begun = resumed ? 'A rotation that was begun before is finished' : 'A new key is in front of the key file';
+  return `${begun}; ${sealed} secrets were sealed with it. When every process has it, «larder keys drop» takes the old one out.`;
+}
+
+/** Takes the old keys out. Answers what to tell the operator. */
+export async function dropInstallationKeys(): Promise<string> {
+  const dropped = await withKeyFile(dropKeys);
+  return dropped === 0
+    ? 'The key file holds one key: there is nothing to drop.'
+    : `Nothing needs the old keys: ${dropped} went.`;
+}
+
+function withKeyFile<T>(act: (db: Database, keyFile: string) => Promise<T>): Promise<T> {
+  return withOperatorDatabase('keys', (db, { keyFile }) => act(db, keyFile));
+}

@@ -1,0 +1,169 @@
+// The operator's commands that let people in: an API token and a password for a user, made beside the database.
+import { resolve } from 'node:path';
+import { EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '../contract/limits.ts';
+import { SIGN_IN_NAME } from '../contract/session.ts';
+import type { Role, TokenScope } from '../contract/vocabulary.ts';
+import { OPERATOR, recordAuditEvent } from '../db/audit-trail.ts';
+import { type Database, inTransaction, type Transaction } from '../db/database.ts';
+import { createApiToken } from '../identity/api-tokens.ts';
+import { IdentityError } from '../identity/errors.ts';
+import { findOrganizationNamed } from '../identity/installation-organizations.ts';
+import { type NamedUser, namedUser, onlyOwner } from '../identity/named-users.ts';
+import { properName } from '../identity/organizations.ts';
+import { openPasswordHashes } from '../identity/password-hashes.ts';
+import { findSignInName, replacePassword } from '../identity/passwords.ts';
+import { lesserRole } from '../identity/roles.ts';
+import { withOperatorDatabase } from './operator-database.ts';
+import { writeSecretFile } from './secret-file.ts';
+
+export type OperatorTokenOptions = {
+  /** By namespace, name or id. */
+  organization: string;
+  /** By name, e-mail address or id; the only owner when it is not given. */
+  user?: string | undefined;
+  /** The user's when it is not given. */
+  role?: Role | undefined;
+  scopes?: readonly TokenScope[] | undefined;
+  name?: string | undefined;
+  expires_in_days?: number | undefined;
+  /** The token goes to this new file, and not into the answer. */
+  to_file?: string | undefined;
+};
+
+export type OperatorToken = {
+  id: string;
+  organization: { id: string; name: string };
+  user: { id: string; name: string };
+  role: Role;
+  expires_at: Date;
+  api_token?: string;
+  file?: string;
+};
+
+const TOKEN_NAME = 'made by the operator';
+
+/**
+ * Makes an API token of a user. The limit of tokens is not asked: an operator who lets somebody in must not be told to log in
+ * and revoke one first. Throws IdentityError, and SecretFileError: then no token was made.
+ */
+export function createTokenByOperator(options: OperatorTokenOptions): Promise<OperatorToken> {
+  const file = options.to_file === undefined ? undefined : resolve(options.to_file);
+  return withOperatorDatabase('tokens', async (db) => {
+    let removeFile: (() => Promise<void>) | undefined;
+    try {
+      return await inTransaction(db, async (tx) => {
+        // A transaction that is tried again makes another token.
+        await removeFile?.();
+        const { secret, ...made } = await createToken(tx, options);
+        if (file === undefined) return { ...made, api_token: secret };
+        removeFile = await writeSecretFile(file, 'The API token', secret);
+        return { ...made, file };
+      });
+    } catch (error) {
+      await removeFile?.();
+      throw error;
+    }
+  });
+}
+
+async function createToken(
+  tx: Transaction,
+  options: OperatorTokenOptions,
+): Promise<Omit<OperatorToken, 'api_token' | 'file'> & { secret: string }> {
+  const { organization, user } = await findUser(tx, options);
+  const role = options.role ?? user.role;
+  if (lesserRole(role, user.role) !== role) {
+    const message = `${user.name} is ${user.role}, and a token is at most that: give another --role, or another --user`;
+    throw new IdentityError('INVALID', message);
+  }
+  const owner = { organization_id: organization.id, user_id: user.id };
+  const { scopes, expires_in_days } = options;
+  const name = properName(options.name ?? TOKEN_NAME, NAME_LENGTH_MAX);
+  const token = await createApiToken(tx, owner, {
+    name,
+    role,
+    created_by: OPERATOR,
+    expires_in_days,
+    ...(scopes && { scopes }),
+  });
+  await recordAuditEvent(tx, {
+    ...{ organization_id: organization.id, actor_name: OPERATOR, action: 'issueApiToken' },
+    ...{ subject_kind: 'api_token', subject_id: token.id },
+    changed_fields: ['name', 'user_id', 'role', 'scopes', 'expires_at'],
+  });
+  return {
+    ...{ id: token.id, organization, user: { id: user.id, name: user.name } },
+    ...{ role, expires_at: token.expires_at, secret: token.secret },
+  };
+}
+
+export type OperatorPasswordOptions = {
+  organization: string;
+  user?: string | undefined;
+  /** The name to log in with; the one so far, or else the user's e-mail address, when it is not given. */
+  email?: string | undefined;
+};
+
+export type SetPassword = { organization: { name: string }; user: { name: string }; email: string };
+
+/**
+ * Sets the password of a user, and ends their sessions. `readPassword` is called once everything else was found to fit. Throws
+ * IdentityError.
+ */
+export function setPasswordByOperator(
+  options: OperatorPasswordOptions,
+  readPassword: () => Promise<string>,
+): Promise<SetPassword> {
+  return withOperatorDatabase('users', async (db, { passwords }) => {
+    if (!passwords) {
+      throw new IdentityError('INVALID', 'LARDER_PASSWORDS is off: nobody logs in by a password here');
+    }
+    await findUserAndName(db, options);
+    const password_hash = await openPasswordHashes().hash(properPassword(await readPassword()));
+    return await inTransaction(db, async (tx) => {
+      const { organization, user, email } = await findUserAndName(tx, options);
+      await replacePassword(tx, { organization_id: organization.id, user_id: user.id }, { email, password_hash });
+      await recordAuditEvent(tx, {
+        ...{ organization_id: organization.id, actor_name: OPERATOR, action: 'setPassword' },
+        ...{ subject_kind: 'user', subject_id: user.id, changed_fields: ['email', 'new_password'] },
+      });
+      return { organization, user, email };
+    });
+  });
+}
+
+async function findUserAndName(db: Database, options: OperatorPasswordOptions) {
+  const { organization, user } = await findUser(db, options);
+  const email = options.email ?? (await findSignInName(db, user.id)) ?? user.email;
+  if (email === null) {
+    throw new IdentityError('INVALID', `${user.name} has no e-mail address to log in with: give one with --email`);
+  }
+  if (!new RegExp(SIGN_IN_NAME).test(email) || email.length > EMAIL_LENGTH_MAX) {
+    throw new IdentityError('NAME_INVALID', `${email} is no e-mail address`);
+  }
+  return { organization, user, email };
+}
+
+async function findUser(
+  db: Database,
+  options: { organization: string; user?: string | undefined },
+): Promise<{ organization: { id: string; name: string }; user: NamedUser }> {
+  const organization = await findOrganizationNamed(db, options.organization);
+  if (organization === undefined) {
+    throw new IdentityError('NOT_FOUND', `There is no organization ${options.organization}`);
+  }
+  const user =
+    options.user === undefined
+      ? await onlyOwner(db, organization.id)
+      : await namedUser(db, organization.id, options.user);
+  return { organization, user };
+}
+
+function properPassword(password: string): string {
+  const { length } = [...password];
+  if (length >= PASSWORD_LENGTH_MIN && length <= PASSWORD_LENGTH_MAX) return password;
+  throw new IdentityError(
+    'INVALID',
+    `A password has ${PASSWORD_LENGTH_MIN} to ${PASSWORD_LENGTH_MAX} characters, and this one ${length}`,
+  );
+}

@@ -1,0 +1,137 @@
+// The commands that an operator runs on the machine that reaches the database: the installation's key, its organizations, and who comes in.
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Io } from '../cli/io.ts';
+import { type OperatorTools, operate } from '../cli/operate.ts';
+import { clean, shortTime, tableOf } from '../cli/output.ts';
+import { readSecret } from '../cli/secret-input.ts';
+import { addContentCommands } from './content-commands.ts';
+
+/** Adds the commands. */
+export function addOperatorCommands(program: Command, io: Io): void {
+  addKeys(program.command('keys').description('the installation’s key, on the machine that has its file'), io);
+  addContentCommands(
+    program.command('content').description('the content folder, on the machine that reaches it and the database'),
+    io,
+  );
+  addOrganizations(
+    program
+      .command('organizations')
+      .description('list and make organizations, and set their quotas, on the machine that reaches the database'),
+    io,
+  );
+  const users = program.commands.find((command) => command.name() === 'users');
+  if (users) addSetPassword(users, io);
+}
+
+/** What commands of the API can do beside the database. */
+export function operatorTools(io: Io): OperatorTools {
+  return {
+    createToken: (wish, command) =>
+      operate(async () => {
+        const made = await (await import('./operator-access.ts')).createTokenByOperator(wish);
+        const { user, organization, role, expires_at, file, api_token } = made;
+        const whose = `It is ${clean(user.name)}’s (${role}) in ${clean(organization.name)}, and ends at ${shortTime(expires_at.toISOString())} UTC.`;
+        if (command.optsWithGlobals<{ json?: boolean }>().json) return JSON.stringify(made, null, 2);
+        if (file !== undefined) return `The API token was written to ${file}. ${whose}`;
+        io.err.write(`${whose}\n`);
+        return api_token ?? '';
+      }, io),
+  };
+}
+
+type PasswordWish = { organization: string; user?: string; email?: string };
+
+function addSetPassword(users: Command, io: Io): void {
+  users
+    .command('set-password')
+    .description('set a user’s password beside the database; it is asked for, or read from standard input')
+    .requiredOption('--organization <organization>', 'whose user, by namespace, name or id')
+    .option('--user <user>', 'by name, e-mail address or id (default: the only owner)')
+    .option('--email <address>', 'the name to log in with (default: the one so far, or the user’s e-mail address)')
+    .action((wish: PasswordWish) =>
+      operate(async () => {
+        const set = (await import('./operator-access.ts')).setPasswordByOperator;
+        const { user, organization, email } = await set(wish, () => readSecret(io, 'New password'));
+        return `${clean(user.name)} of ${clean(organization.name)} logs in as ${clean(email)} with the new password. All sessions of theirs have ended.`;
+      }, io),
+    );
+}
+
+function addKeys(group: Command, io: Io): void {
+  group
+    .command('rotate')
+    .description('put a new key in front, seal every secret with it, and let a new pair sign tokens')
+    .action(() => operate(async () => (await import('./keys.ts')).rotateInstallationKey(), io));
+  group
+    .command('drop')
+    .description('take the old keys out of the file, once nothing needs them')
+    .action(() => operate(async () => (await import('./keys.ts')).dropInstallationKeys(), io));
+}
+
+type Wish = { namespace?: string; owner: string; email?: string; applications?: number | null };
+
+function addOrganizations(group: Command, io: Io): void {
+  const say = (command: Command, value: unknown, people: () => string) =>
+    command.optsWithGlobals<{ json?: boolean }>().json ? JSON.stringify(value, null, 2) : people();
+  group
+    .command('list', { isDefault: true })
+    .description('list the organizations of the installation')
+    .action((_options: object, command: Command) =>
+      operate(async () => {
+        const all = await (await import('./organizations.ts')).listOrganizationsForOperator();
+        return say(command, all, () =>
+          tableOf(all, [
+            ['NAME', ({ name, owns_installation }) => (owns_installation ? `${name} (owns the installation)` : name)],
+            ['NAMESPACE', ({ namespace }) => namespace],
+            ['APPLICATIONS', ({ application_count }) => application_count],
+            ['QUOTA', ({ quotas }) => quotas.applications?.limit ?? 'none'],
+            ['CREATED', ({ created_at }) => shortTime(created_at)],
+            ['ID', ({ id }) => id],
+          ]),
+        );
+      }, io),
+    );
+  group
+    .command('create')
+    .description('make an organization, and print an API token of its owner, this once')
+    .argument('<name>')
+    .option('--namespace <namespace>', 'first part of its names in the hosted registry (default: made from the name)')
+    .option('--owner <name>', 'name of its first user', 'owner')
+    .option('--email <address>', 'where mail reaches its first user')
+    .option('--applications <number>', 'how many applications it may have, or none for no limit', quotaOf)
+    .action((name: string, { namespace, owner, email, applications }: Wish, command: Command) =>
+      operate(async () => {
+        const make = (await import('./organizations.ts')).createOrganizationByOperator;
+        const wish = { name, namespace, owner, owner_email: email, applications_max: applications ?? undefined };
+        const made = await make(wish);
+        const { organization } = made;
+        return say(command, made, () =>
+          [
+            `Organization: ${clean(organization.name)} (${organization.namespace}, ${organization.id})`,
+            `API token: ${made.api_token}`,
+            `It is ${clean(made.owner.name)}’s, and is shown this once.`,
+          ].join('\n'),
+        );
+      }, io),
+    );
+  group
+    .command('set-quota')
+    .description('say how many applications an organization may have')
+    .argument('<organization>', 'its namespace, name or id')
+    .argument('<applications>', 'a number, or none for no limit', quotaOf)
+    .action((word: string, limit: number | null) =>
+      operate(async () => {
+        const { name } = await (await import('./organizations.ts')).setQuotaByOperator(word, limit);
+        return `${clean(name)} may have ${limit === null ? 'as many applications as it likes' : `${limit} applications at a time`}.`;
+      }, io),
+    );
+}
+
+/** Beyond it the API takes no limit either. */
+const QUOTA = /^\d{1,6}$/;
+
+function quotaOf(text: string): number | null {
+  if (text === 'none') return null;
+  if (!QUOTA.test(text)) throw new InvalidArgumentError('It should be a number below a million, or none.');
+  return Number(text);
+}

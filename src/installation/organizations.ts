@@ -1,0 +1,71 @@
+// The operator's commands for organizations: what the API offers to owners of the installation, on the machine that reaches its database.
+import type { Organization } from '../contract/organization.ts';
+import { OPERATOR, recordAuditEvent } from '../db/audit-trail.ts';
+import { type Database, inTransaction, type Transaction } from '../db/database.ts';
+import { IdentityError } from '../identity/errors.ts';
+import {
+  findInstallationOrganization,
+  findOrganizationNamed,
+  listAllOrganizations,
+  setQuota,
+  takeOrganizationsTurn,
+} from '../identity/installation-organizations.ts';
+import type { NewOrganization } from '../identity/organizations.ts';
+import { makeOrganization } from './new-organization.ts';
+import { withOperatorDatabase } from './operator-database.ts';
+
+export type OrganizationOptions = {
+  name: string;
+  namespace?: string | undefined;
+  owner: string;
+  owner_email?: string | undefined;
+  applications_max?: number | undefined;
+};
+
+/** Makes an organization with its owner and their first API token. Throws IdentityError. */
+export function createOrganizationByOperator(options: OrganizationOptions): Promise<NewOrganization> {
+  return withOperatorDatabase('organizations', (db) =>
+    inTransaction(db, async (tx) => {
+      const own = await requireStarted(tx);
+      const made = await makeOrganization(tx, { ...options, created_by: OPERATOR });
+      await tellOf(tx, own, { action: 'createOrganization', subject_id: made.organization.id });
+      return made;
+    }),
+  );
+}
+
+/** All organizations of the installation, by name. */
+export function listOrganizationsForOperator(): Promise<Organization[]> {
+  return withOperatorDatabase('organizations', listAllOrganizations);
+}
+
+/** Sets how many applications an organization may have, null for as many as it likes; it is named by namespace, name or id. */
+export function setQuotaByOperator(word: string, applications_max: number | null): Promise<{ name: string }> {
+  return withOperatorDatabase('organizations', (db) =>
+    inTransaction(db, async (tx) => {
+      const own = await requireStarted(tx);
+      await takeOrganizationsTurn(tx);
+      const found = await findOrganizationNamed(tx, word);
+      if (found === undefined) throw new IdentityError('NOT_FOUND', `There is no organization ${word}`);
+      await setQuota(tx, { id: found.id, applications_max, updated_by: OPERATOR });
+      await tellOf(tx, own, { action: 'updateOrganization', subject_id: found.id, changed_fields: ['quotas'] });
+      return { name: found.name };
+    }),
+  );
+}
+
+/** The organization that the installation belongs to: its owners read in their trail what becomes of the others. */
+async function requireStarted(db: Database): Promise<{ id: string }> {
+  const own = await findInstallationOrganization(db);
+  if (own !== undefined) return own;
+  throw new IdentityError('NOT_SET_UP', 'This database has no organization yet: start Larder once');
+}
+
+function tellOf(
+  tx: Transaction,
+  { id }: { id: string },
+  event: { action: string; subject_id: string; changed_fields?: string[] },
+): Promise<void> {
+  const entry = { organization_id: id, actor_name: OPERATOR, subject_kind: 'organization', ...event };
+  return recordAuditEvent(tx, entry);
+}

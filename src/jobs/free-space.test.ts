@@ -1,0 +1,117 @@
+// A disk that fills up during a step: the step is given back without an attempt, whoever met the full disk; what only says so is judged as before.
+import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { memoryContent } from '../content/memory.ts';
+import { outOfSpaceCode } from '../content/out-of-space.ts';
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
+import { receivedError, sentError } from '../engine/messages.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { findPipelineState } from '../pipelines/plan-inputs.ts';
+import { BuildError } from '../sandbox/build-error.ts';
+import { waitForRoom, withRoom } from './free-space.ts';
+import { planPipeline } from './plan-pipeline.ts';
+import { handlersOf } from './tasks.ts';
+import type { WorkerResources } from './worker-resources.ts';
+
+const context = { signal: new AbortController().signal } as JobContext;
+
+/** The device that is always full (full(4)). */
+const fill = () => writeFile('/dev/full', 'x');
+
+function disk(share: number) {
+  return { content: { ...memoryContent(), freeShare: async () => share } };
+}
+
+/** What a program prints whose disk is full, as the step that ran it tells it. */
+function failure(): BuildError {
+  const { stderr } = spawnSync('/bin/sh', ['-c', '/bin/echo x > /dev/full'], { encoding: 'utf8' });
+  return new BuildError(`Installing the packages failed.\n${stderr}`, {
+    step: 'application',
+    cause_kind: 'BUILD_ERROR',
+  });
+}
+
+const outcome = (share: number, error: () => Promise<unknown>) =>
+  withRoom(disk(share), error).catch((thrown: unknown) => thrown);
+
+describe('what failed for want of room is given back', () => {
+  test('when the system says so, also below other errors and from an engine process', async () => {
+    const full = await fill().catch((error) => error);
+    const wrapped = new BuildError('The layer cannot be written', {
+      step: 'x',
+      cause_kind: 'BUILD_ERROR',
+      cause: full,
+    });
+    const sent = receivedError(structuredClone(sentError(wrapped)));
+    expect(sent).toBeInstanceOf(BuildError);
+    for (const error of [full, wrapped, sent]) {
+      const given = await outcome(0.5, () => Promise.reject(error));
+      expect(given).toBeInstanceOf(JobPostponed);
+      expect(String(given)).toContain('a disk was full during this step (ENOSPC); it waits until there is room');
+    }
+  });
+
+  test('when a program says so while a disk is nearly full', async () => {
+    expect(failure().message).toContain('No space left on device');
+    expect(await outcome(0.04, () => Promise.reject(failure()))).toBeInstanceOf(JobPostponed);
+  });
+
+  test('also when there is room again by the time that the step has failed', async () => {
+    let share = 0.04;
+    const looked = Promise.withResolvers<void>();
+    const content = {
+      ...memoryContent(),
+      freeShare: async () => {
+        looked.resolve();
+        return share;
+      },
+    };
+    const step = async () => {
+      await looked.promise;
+      share = 0.5;
+      throw failure();
+    };
+    await expect(withRoom({ content }, step)).rejects.toBeInstanceOf(JobPostponed);
+  });
+});
+
+test('what only says so stays a failure: a script’s words on a disk with room, and a registry’s', async () => {
+  const error = failure();
+  expect(await outcome(0.5, () => Promise.reject(error))).toBe(error);
+  const details = { op: 'push blob', side: 'target', status: 507, temporary: false } as const;
+  const answer = new RegistryError({ ...details, code: 'ENOSPC', message: 'no room there' });
+  expect(outOfSpaceCode(answer)).toBe(undefined);
+  expect(await outcome(0.5, () => Promise.reject(answer))).toBe(answer);
+});
+
+test('a step waits while the disk of the work folder is short, too', async () => {
+  const workspace = { directory: '/' };
+  await waitForRoom({ ...disk(0.05), workspace: { directory: '/nowhere' } });
+  await expect(waitForRoom({ ...disk(0.0499), workspace })).rejects.toThrow(/content store's disk has 4\.9 % left/);
+});
+
+describe('a pipeline', () => {
+  let catalog: TestCatalog;
+  beforeAll(async () => {
+    catalog = await openTestCatalog();
+    await catalog.baseMoves('first');
+  });
+  afterAll(() => catalog.drop());
+
+  test('whose step met a full disk goes on later: nothing of it has failed', async () => {
+    const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
+    const pipeline_id = await catalog.openPipeline(application);
+    const content = { ...memoryContent(), touch: async () => true };
+    const resources = { db: catalog.db, content, archives: { open: fill } } as unknown as WorkerResources;
+    await expect(planPipeline(resources, { pipeline_id }, context)).rejects.toBeInstanceOf(JobPostponed);
+    expect(await findPipelineState(catalog.db, pipeline_id)).toMatchObject({
+      status: 'IN_PROGRESS',
+      phases: { PACKAGING: 'IN_PROGRESS' },
+    });
+    // Any other task meets a full disk in the same way.
+    const { 'discover-products': discover } = handlersOf({ ...resources, content: { ...content, put: fill } } as never);
+    await expect(discover({}, context)).rejects.toBeInstanceOf(JobPostponed);
+  });
+});

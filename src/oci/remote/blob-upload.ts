@@ -1,0 +1,248 @@
+// Sending a blob: in one request where it is small, and so that a broken connection costs only what was on its way where it is large.
+import type { Descriptor } from '../descriptor.ts';
+import { asTemporary, RegistryError } from '../errors.ts';
+import type { Body } from './exchange.ts';
+import { type Answer, followed, type Session } from './registry-session.ts';
+import { retrying } from './retry.ts';
+
+type Open = () => Promise<AsyncIterable<Uint8Array>>;
+
+/** What an upload needs to know of its repository. */
+export type UploadRoom = {
+  session: Session;
+  /** `…/v2/NAME/blobs/uploads/` */
+  uploads: URL;
+  scopes: string[];
+  /** Whether the repository holds a blob. */
+  holds: (blob: Descriptor) => Promise<boolean>;
+};
+
+/** Sent with the first request where a registry allows it; sent twice to one that does not, once, so it is kept small. */
+const SINGLE_POST_BYTES_MAX = 64 * 1024;
+/** Beyond this an upload can be continued, which costs one request more. */
+const MONOLITHIC_BYTES_MAX = 4 * 1024 * 1024;
+
+const CONTENT_TYPE = { 'Content-Type': 'application/octet-stream' };
+/** How registries say that they do not know a kind of request. */
+/** No PATCH at all. */
+const NO_CHUNKS = new Set([405, 501]);
+const UNSUPPORTED = new Set([400, 404, 405, 411, 413, 415, 501]);
+
+/** Pushes a blob. `begun` is an upload that the registry opened already (a refused mount's). Throws RegistryError. */
+export async function uploadBlob(
+  room: UploadRoom,
+  blob: { descriptor: Descriptor; open: Open; begun?: URL },
+): Promise<void> {
+  const { descriptor, open } = blob;
+  const { size } = descriptor;
+  const body: Body = { size, open };
+  if (size <= SINGLE_POST_BYTES_MAX && room.session.learnt.single_post !== false && blob.begun === undefined) {
+    const begun = await postWhole(room, descriptor, body);
+    if (begun === 'done') {
+      return;
+    }
+    return await uploadBlob(room, { ...blob, ...(begun !== undefined && { begun }) });
+  }
+  if (size <= MONOLITHIC_BYTES_MAX || room.session.learnt.chunked === false) {
+    return await putWhole(room, blob);
+  }
+  try {
+    await sendResumable(room, blob);
+  } catch (error) {
+    if (!(error instanceof RegistryError && NO_CHUNKS.has(error.status ?? 0))) {
+      throw error;
+    }
+    room.session.learn('chunked', false);
+    await putWhole(room, { descriptor, open });
+  }
+}
+
+/** POST with the blob in it (distribution-spec, "Single POST"). Registries that do not know it open an upload, whose address this answers. */
+async function postWhole(room: UploadRoom, { digest }: Descriptor, body: Body): Promise<URL | 'done' | undefined> {
+  const { session } = room;
+  try {
+    const answer = await room.session.call({
+      ...call(room, 'POST', withQuery(room.uploads, { digest })),
+      headers: CONTENT_TYPE,
+      body,
+      accept: [201, 202],
+    });
+    session.learn('single_post', answer.status === 201);
+    return answer.status === 201 ? 'done' : locationOf(answer, room);
+  } catch (error) {
+    if (session.learnt.single_post !== true && error instanceof RegistryError && isUnsupported(error)) {
+      session.learn('single_post', false);
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+function isUnsupported({ status, code }: RegistryError): boolean {
+  return UNSUPPORTED.has(status ?? 0) && code !== 'DIGEST_INVALID';
+}
+
+/** POST, then PUT with all bytes (distribution-spec, "POST then PUT"). An upload that broke is begun again. */
+async function putWhole(
+  room: UploadRoom,
+  { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
+): Promise<void> {
+  let upload = begun;
+  await retrying(
+    async () => {
+      const location = upload ?? (await begin(room));
+      upload = undefined;
+      await finish(room, location, { blob: descriptor, body: { size: descriptor.size, open } });
+    },
+    { policy: room.session.retry, ...(room.session.signal && { signal: room.session.signal }) },
+  );
+}
+
+type Upload = { location: URL; offset: number; continued: boolean };
+
+/** POST, PATCH, PUT (distribution-spec, "Pushing a blob in chunks"): after a break the registry says how much it holds. */
+async function sendResumable(
+  room: UploadRoom,
+  { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
+): Promise<void> {
+  const { size } = descriptor;
+  let upload: Upload | undefined = begun && { location: begun, offset: 0, continued: false };
+  let broken = false;
+  async function go(): Promise<void> {
+    if (upload !== undefined && broken) {
+      upload = await heldBy(room, upload, size);
+      // Its last answer may be what was lost.
+      if (upload === undefined && (await room.holds(descriptor))) {
+        return;
+      }
+    }
+    upload ??= { location: await begin(room), offset: 0, continued: false };
+    broken = true;
+    if (upload.offset < size) {
+      upload.location = await sendFrom(room, upload, { size, open });
+      upload.offset = size;
+    }
+    await finish(room, upload.location, { blob: descriptor });
+  }
+  await retrying(
+    async () => {
+      try {
+        await go();
+      } catch (error) {
+        const way = wayOn(error, upload);
+        upload = way === 'anew' ? undefined : upload;
+        throw way === 'no' || !(error instanceof RegistryError) ? error : asTemporary(error);
+      }
+    },
+    {
+      policy: room.session.retry,
+      progress: () => upload?.offset ?? 0,
+      ...(room.session.signal && { signal: room.session.signal }),
+    },
+  );
+}
+
+/**
+ * How to go on with an upload that failed for good. 416, or 409 from ours: bytes of the broken connection were still on
+ * their way when the registry said what it holds, so it is asked again. Forgotten, or continued at a wrong place: from the
+ * beginning.
+ */
+function wayOn(error: unknown, upload: Upload | undefined): 'there' | 'anew' | 'no' {
+  if (!(error instanceof RegistryError) || error.side === 'source' || error.temporary || !upload?.continued) {
+    return 'no';
+  }
+  if (error.status === 416 || error.status === 409) {
+    return 'there';
+  }
+  const forgotten = error.status === 404 || error.code === 'DIGEST_INVALID' || error.code === 'BLOB_UPLOAD_INVALID';
+  return forgotten ? 'anew' : 'no';
+}
+
+async function begin(room: UploadRoom): Promise<URL> {
+  const answer = await room.session.call({ ...call(room, 'POST', room.uploads), accept: [202], once: true });
+  return locationOf(answer, room);
+}
+
+/** Sends everything from the upload's offset on as one chunk. */
+async function sendFrom(room: UploadRoom, { location, offset }: Upload, { size, open }: Body): Promise<URL> {
+  const answer = await room.session.call({
+    ...call(room, 'PATCH', location),
+    headers: { ...CONTENT_TYPE, 'Content-Range': `${offset}-${size - 1}` },
+    body: { size: size - offset, open: async () => skip(await open(), offset) },
+    accept: [202, 201, 204],
+    once: true,
+  });
+  return locationOf(answer, room);
+}
+
+async function finish(
+  room: UploadRoom,
+  location: URL,
+  { blob, body }: { blob: Descriptor; body?: Body },
+): Promise<void> {
+  try {
+    await room.session.call({
+      ...call(room, 'PUT', withQuery(location, { digest: blob.digest })),
+      ...(body !== undefined && { headers: CONTENT_TYPE, body }),
+      accept: [201, 202, 204],
+      once: true,
+    });
+  } catch (error) {
+    // A repeated request finds no upload when the first one ended it and only the answer was lost.
+    if (!(error instanceof RegistryError && error.status === 404 && (await room.holds(blob)))) {
+      throw error;
+    }
+  }
+}
+
+/** What the registry holds of a broken upload, undefined when it has forgotten it (docker-registry 2 drops every upload that broke inside a chunk). */
+async function heldBy(room: UploadRoom, upload: Upload, size: number): Promise<Upload | undefined> {
+  const answer = await room.session
+    .call({ ...call(room, 'GET', upload.location), accept: [204, 202, 200], once: true })
+    .catch((error: unknown) => {
+      if (error instanceof RegistryError && !error.temporary && error.status !== undefined) {
+        return undefined;
+      }
+      throw error;
+    });
+  const end = /^(?:bytes=)?0-(\d+)$/.exec(answer?.headers.range ?? '')?.[1];
+  if (answer === undefined || end === undefined) {
+    return undefined;
+  }
+  // `0-0` is what registries say of an upload without a byte, and of one with a single byte: sending that one again is refused at worst.
+  const offset = end === '0' ? 0 : Number(end) + 1;
+  const location = answer.headers.location === undefined ? upload.location : locationOf(answer, room);
+  return offset <= size ? { location, offset, continued: true } : undefined;
+}
+
+function call(room: UploadRoom, method: string, url: URL) {
+  return { op: 'push blob', side: 'target' as const, method, url, scopes: room.scopes };
+}
+
+/** The upload's next address (distribution-spec, "Pushing blobs": Location may be relative and may lie elsewhere). */
+export function locationOf(answer: Answer, room: UploadRoom): URL {
+  const location = answer.headers.location;
+  if (location === undefined) {
+    const message = `push blob at ${answer.url.host}: the registry opened an upload and does not say where`;
+    throw new RegistryError({ op: 'push blob', side: 'target', code: 'LOCATION', temporary: false, message });
+  }
+  return followed(location, answer.url, new URL(room.session.origin));
+}
+
+/** Adds to the query and leaves what is there byte for byte: it may be signed. */
+function withQuery(url: URL, query: Record<string, string>): URL {
+  const added = new URLSearchParams(query).toString();
+  const joined = new URL(url);
+  joined.search = joined.search === '' ? added : `${joined.search}&${added}`;
+  return joined;
+}
+
+async function* skip(bytes: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array, void> {
+  let left = count;
+  for await (const chunk of bytes) {
+    if (left < chunk.length) {
+      yield chunk.subarray(left);
+    }
+    left = Math.max(0, left - chunk.length);
+  }
+}

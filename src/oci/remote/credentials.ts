@@ -1,0 +1,205 @@
+// How a registry wants to be shown who we are: basic, or tokens by scope, learnt from its first refusal.
+import type { IncomingMessage } from 'node:http';
+import type { Egress } from '../../egress/egress.ts';
+import { RegistryError } from '../errors.ts';
+import { readAtMost } from '../manifest.ts';
+import { parseChallenge } from './challenge.ts';
+import { exchange } from './exchange.ts';
+
+export type Credentials = { username: string; password: string };
+
+/** Credentials that end; `expiresAt` in milliseconds since 1970. */
+export type ExchangedCredentials = Credentials & { expiresAt: number };
+
+/** Gets those that the registry takes for those that were given. Throws RegistryError. */
+export type CredentialExchange = (given: Credentials, signal?: AbortSignal) => Promise<ExchangedCredentials>;
+
+type Token = { value: string; expiresAt: number };
+type Method = { scheme: 'none' } | { scheme: 'basic' } | { scheme: 'bearer'; realm: URL; service?: string };
+
+export type Authorizer = {
+  /** The header for a request with these scopes (`repository:NAME:pull,push`), undefined when none is known to be needed. */
+  header(scopes: string[]): Promise<string | undefined>;
+  /** Learns from a 401. True when the same request, with a new header, may be taken. */
+  refused(response: IncomingMessage, scopes: string[], sent: string | undefined): boolean;
+  /** The text without anything secret that was sent to this registry. */
+  redact(text: string): string;
+};
+
+/** Tokens have some kilobytes; more is no token server. */
+const TOKEN_BYTES_MAX = 64 * 1024;
+/** distribution's token specification: a token without expires_in lives a minute. */
+const TOKEN_SECONDS_DEFAULT = 60;
+/** A token is renewed this share of its life before its end, so that a request does not meet the end on its way. */
+const TOKEN_MARGIN = 0.1;
+/** One for each pair of repositories that was pushed and mounted from; the oldest give way. */
+const TOKENS_MAX = 1000;
+const TOKEN_IDLE_MS = 30_000;
+/** Exchanged credentials are renewed this long before their end: a push that begins with them can be long. */
+const EXCHANGE_MARGIN_MS = 30 * 60_000;
+
+/** Shows credentials (or none) to one registry. */
+export function createAuthorizer(options: {
+  egress: Egress;
+  registry: URL;
+  credentials?: Credentials;
+  exchangeCredentials?: CredentialExchange;
+  userAgent: string;
+  signal?: AbortSignal;
+}): Authorizer {
+  const { credentials, exchangeCredentials, registry, signal } = options;
+  const tokens = new Map<string, Promise<Token>>();
+  let method: Method = { scheme: 'none' };
+  let exchanged: Promise<ExchangedCredentials> | undefined;
+  let basic = exchangeCredentials === undefined ? credentials && basicOf(credentials) : undefined;
+
+  /** The header of the credentials that the registry takes, exchanged when there are none that are still good. */
+  async function basicHeader(): Promise<string | undefined> {
+    if (credentials === undefined || exchangeCredentials === undefined) {
+      return basic;
+    }
+    const held = await exchanged?.catch(() => undefined);
+    if (held === undefined || held.expiresAt - EXCHANGE_MARGIN_MS <= Date.now()) {
+      exchanged = exchangeCredentials(credentials, signal);
+      basic = basicOf(await exchanged);
+    }
+    return basic;
+  }
+
+  async function tokenFor(realm: { realm: URL; service?: string }, scopes: string[]): Promise<string> {
+    const key = [...scopes].sort().join(' ');
+    const held = await tokens.get(key)?.catch(() => undefined);
+    if (held !== undefined && held.expiresAt > Date.now()) {
+      return held.value;
+    }
+    const asked = basicHeader().then((shown) => askForToken({ ...options, ...realm, scopes, basic: shown }));
+    tokens.delete(key);
+    tokens.set(key, asked);
+    forgetOldest(tokens);
+    asked.catch(() => tokens.delete(key));
+    return (await asked).value;
+  }
+
+  return {
+    async header(scopes) {
+      switch (method.scheme) {
+        case 'none':
+          return undefined;
+        case 'basic':
+          return await basicHeader();
+        case 'bearer':
+          return `Bearer ${await tokenFor(method, scopes)}`;
+      }
+    },
+    refused(response, scopes, sent) {
+      const challenge = parseChallenge(response.headers['www-authenticate']);
+      if (challenge?.scheme === 'bearer') {
+        const realm = realmOf(challenge.realm, registry);
+        tokens.delete([...scopes].sort().join(' '));
+        method = { scheme: 'bearer', realm, ...(challenge.service !== undefined && { service: challenge.service }) };
+        return true;
+      }
+      if (challenge?.scheme === 'basic' && credentials !== undefined) {
+        method = { scheme: 'basic' };
+        return sent === undefined || sent !== basic;
+      }
+      return false;
+    },
+    redact(text) {
+      const secrets = [credentials?.password, basic?.slice('Basic '.length), passwordIn(basic)].filter(
+        (secret) => (secret ?? '') !== '',
+      );
+      return secrets
+        .reduce<string>((clean, secret) => clean.replaceAll(secret ?? '', '…'), text)
+        .replace(/Bearer \S+/g, 'Bearer …');
+    },
+  };
+}
+
+function basicOf({ username, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+function passwordIn(basic: string | undefined): string | undefined {
+  const pair = basic && Buffer.from(basic.slice('Basic '.length), 'base64').toString();
+  return pair?.slice(pair.indexOf(':') + 1);
+}
+
+function forgetOldest(tokens: Map<string, unknown>): void {
+  const [oldest] = tokens.keys();
+  if (oldest !== undefined && tokens.size > TOKENS_MAX) {
+    tokens.delete(oldest);
+  }
+}
+
+/** The token server's address. A registry spoken to over TLS does not get our credentials sent in the clear. */
+function realmOf(realm: string, registry: URL): URL {
+  const url = URL.parse(realm, registry.href);
+  if (
+    url === null ||
+    !['http:', 'https:'].includes(url.protocol) ||
+    (registry.protocol === 'https:' && url.protocol !== 'https:')
+  ) {
+    throw logInError({
+      code: 'REALM',
+      temporary: false,
+      message: `${registry.host} names no token server that can be trusted`,
+    });
+  }
+  return url;
+}
+
+type TokenQuestion = {
+  egress: Egress;
+  realm: URL;
+  service?: string;
+  scopes: string[];
+  basic: string | undefined;
+  userAgent: string;
+  signal?: AbortSignal;
+};
+
+async function askForToken(question: TokenQuestion): Promise<Token> {
+  const { egress, realm, service, scopes, basic, userAgent, signal } = question;
+  const url = new URL(realm);
+  if (service !== undefined) {
+    url.searchParams.set('service', service);
+  }
+  for (const scope of scopes) {
+    url.searchParams.append('scope', scope);
+  }
+  const headers = {
+    Accept: 'application/json',
+    'User-Agent': userAgent,
+    ...(basic !== undefined && { Authorization: basic }),
+  };
+  const asked = { method: 'GET', url, headers, idleMs: TOKEN_IDLE_MS, ...(signal !== undefined && { signal }) };
+  const response = await exchange(egress, asked);
+  const bytes = await readAtMost(response, TOKEN_BYTES_MAX);
+  if (response.statusCode !== 200) {
+    const status = response.statusCode ?? 0;
+    const code = status === 401 || status === 403 ? 'UNAUTHORIZED' : `HTTP_${status}`;
+    const message = `the token server ${url.host} answered ${status}`;
+    throw logInError({ status, code, temporary: status === 429 || status >= 500, message });
+  }
+  return parseToken(bytes, url.host);
+}
+
+function parseToken(bytes: Buffer, host: string): Token {
+  let answer: Record<string, unknown> = {};
+  try {
+    answer = JSON.parse(bytes.toString()) as Record<string, unknown>;
+  } catch {
+    // What is no JSON has no token either.
+  }
+  const value = answer['token'] ?? answer['access_token'];
+  if (typeof value !== 'string' || value === '') {
+    throw logInError({ code: 'TOKEN', temporary: false, message: `the token server ${host} gave no token` });
+  }
+  const seconds = Number(answer['expires_in'] ?? TOKEN_SECONDS_DEFAULT);
+  return { value, expiresAt: Date.now() + seconds * 1000 * (1 - TOKEN_MARGIN) };
+}
+
+function logInError(details: { status?: number; code: string; temporary: boolean; message: string }): RegistryError {
+  return new RegistryError({ op: 'log in', side: 'target', ...details });
+}

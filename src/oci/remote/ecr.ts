@@ -1,0 +1,78 @@
+// Amazon's registry takes a token of twelve hours, which its API gives for a signed question (ECR API reference, GetAuthorizationToken).
+import type { Egress } from '../../egress/egress.ts';
+import { RegistryError } from '../errors.ts';
+import { readAtMost } from '../manifest.ts';
+import { signAws } from './aws-signature.ts';
+import type { CredentialExchange, Credentials, ExchangedCredentials } from './credentials.ts';
+import { exchange } from './exchange.ts';
+
+/** A token has some two kilobytes. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+const IDLE_MS = 30_000;
+const TYPE = 'application/x-amz-json-1.1';
+const TARGET = 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken';
+
+/** Where a registry's API is: `region` and `domain` (amazonaws.com, or amazonaws.com.cn in China) as its host name tells them. */
+export type EcrPlace = { region: string; domain: string };
+
+/** Exchanges an access key for the registry's user name and password. Throws RegistryError. */
+export function ecrExchange(egress: Egress, { region, domain }: EcrPlace): CredentialExchange {
+  const url = new URL(`https://api.ecr.${region}.${domain}/`);
+  return async ({ username, password }: Credentials, signal?: AbortSignal) => {
+    const body = '{}';
+    const headers = { 'Content-Type': TYPE, 'X-Amz-Target': TARGET };
+    const signer = { access_key: username, secret: password, region, service: 'ecr', at: new Date() };
+    const signed = signAws({ method: 'POST', url, headers, body }, signer);
+    const response = await exchange(egress, {
+      method: 'POST',
+      url,
+      headers: { ...headers, ...signed },
+      body: { size: body.length, open: async () => once(body) },
+      idleMs: IDLE_MS,
+      ...(signal !== undefined && { signal }),
+    });
+    const bytes = await readAtMost(response, ANSWER_BYTES_MAX);
+    if (response.statusCode !== 200) throw refusal(response.statusCode ?? 0, bytes, url.host);
+    return readToken(bytes, url.host);
+  };
+}
+
+async function* once(text: string): AsyncGenerator<Uint8Array, void> {
+  yield Buffer.from(text);
+}
+
+/** `{"authorizationData": [{"authorizationToken": base64 of AWS:password, "expiresAt": seconds since 1970}]}` */
+function readToken(bytes: Buffer, host: string): ExchangedCredentials {
+  const { authorizationData } = parsed(bytes) as { authorizationData?: unknown };
+  const [first] = Array.isArray(authorizationData) ? (authorizationData as Record<string, unknown>[]) : [];
+  const { authorizationToken: token, expiresAt } = first ?? {};
+  const pair = typeof token === 'string' ? Buffer.from(token, 'base64').toString() : '';
+  const colon = pair.indexOf(':');
+  if (colon < 1 || typeof expiresAt !== 'number') {
+    throw failure({ code: 'TOKEN', temporary: false, message: `${host} gave no token` });
+  }
+  return { username: pair.slice(0, colon), password: pair.slice(colon + 1), expiresAt: expiresAt * 1000 };
+}
+
+/** AWS answers 400 to a bad key or signature and names the fault in `__type`: those are refusals of who asks. */
+function refusal(status: number, bytes: Buffer, host: string): RegistryError {
+  const { __type } = parsed(bytes) as { __type?: unknown };
+  const type = typeof __type === 'string' ? (__type.split('#').at(-1) ?? '').replace(/[^\w.]/g, '').slice(0, 80) : '';
+  const denied = status === 401 || status === 403 || /Signature|Token|AccessDenied|Authentication/.test(type);
+  const message = `${host} gives no token: ${status}${type === '' ? '' : ` ${type}`}`;
+  const temporary = status === 429 || status >= 500 || /Throttling/.test(type);
+  return failure({ status, code: denied ? 'UNAUTHORIZED' : `HTTP_${status}`, temporary, message });
+}
+
+function parsed(bytes: Buffer): object {
+  try {
+    const value: unknown = JSON.parse(bytes.toString());
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function failure(details: { status?: number; code: string; temporary: boolean; message: string }): RegistryError {
+  return new RegistryError({ op: 'log in', side: 'target', ...details });
+}

@@ -1,0 +1,137 @@
+// One HTTP request and its answer: bodies as streams, broken and silent connections as errors that say so.
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { ContentMismatch } from '../../content/content-errors.ts';
+import type { Egress } from '../../egress/egress.ts';
+import { onSide } from '../errors.ts';
+
+/** A body that can be opened again for another try. */
+export type Body = { size: number; open: () => Promise<AsyncIterable<Uint8Array>> };
+
+export type Exchange = {
+  method: string;
+  url: URL;
+  headers: Record<string, string>;
+  body?: Body;
+  /** Silence in both directions, in milliseconds, after which the connection counts as broken. */
+  idleMs: number;
+  signal?: AbortSignal;
+};
+
+/** Manifests and configs: repeated they cost nothing and mean the same. */
+const REPEATED_BYTES_MAX = 64 * 1024;
+
+/** Nothing was heard for too long. */
+class SilentConnection extends Error {
+  readonly code = 'TIMEOUT';
+}
+
+/**
+ * Sends a request and answers when the response's head is there; its body is the caller's to read. A response that comes
+ * before the body is sent ends the sending. Throws the connection's error, and what fails in `body` as a RegistryError of the source.
+ */
+export async function exchange(egress: Egress, wanted: Exchange): Promise<IncomingMessage> {
+  for (;;) {
+    const request = begin(egress, wanted);
+    try {
+      return await talk(request, wanted);
+    } catch (error) {
+      request.destroy();
+      if (!(request.reusedSocket && isReset(error) && isRepeatable(wanted)) || wanted.signal?.aborted) {
+        throw error;
+      }
+    }
+  }
+}
+
+/**
+ * A registry that closes a kept connection just when it is used again has not seen the request. That cannot be told from a
+ * break in the middle, so a part of an upload, which must not come twice, is left to whoever knows the upload.
+ */
+function isRepeatable({ method, body }: Exchange): boolean {
+  return method !== 'PATCH' && (body?.size ?? 0) <= REPEATED_BYTES_MAX;
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+}
+
+function begin(egress: Egress, { method, url, headers, body, idleMs, signal }: Exchange): ClientRequest {
+  const length = body === undefined ? (method === 'GET' || method === 'HEAD' ? undefined : 0) : body.size;
+  const request = egress.request(url, {
+    method,
+    headers: { ...headers, ...(length !== undefined && { 'Content-Length': String(length) }) },
+    ...(signal !== undefined && { signal }),
+  });
+  request.setTimeout(idleMs, () => request.destroy(new SilentConnection(`no answer for ${idleMs / 1000} s`)));
+  return request;
+}
+
+async function talk(request: ClientRequest, { body }: Exchange): Promise<IncomingMessage> {
+  const answer = answerOf(request);
+  if (body === undefined) {
+    request.end();
+    return await answer;
+  }
+  // A failure of the sending ends the request, and a failure of the request ends the sending.
+  const [sent, answered] = await Promise.allSettled([send(request, body), answer]);
+  if (answered.status === 'fulfilled') {
+    return answered.value;
+  }
+  throw sent.status === 'rejected' ? sent.reason : answered.reason;
+}
+
+function answerOf(request: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once('response', (response) => {
+      response.once('close', () => request.writableEnded || request.destroy());
+      resolve(response);
+    });
+    request.on('error', reject);
+    request.once('close', () => reject(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })));
+  });
+}
+
+async function send(request: ClientRequest, body: Body): Promise<void> {
+  let answered = false;
+  request.once('response', () => {
+    answered = true;
+  });
+  try {
+    let sent = 0;
+    for await (const chunk of await body.open()) {
+      sent += chunk.length;
+      if (answered || request.destroyed) {
+        return;
+      }
+      if (sent > body.size) {
+        break;
+      }
+      if (!request.write(chunk)) {
+        await writable(request);
+      }
+    }
+    if (sent !== body.size) {
+      throw new ContentMismatch(`${body.size} bytes`, `${sent} bytes`);
+    }
+  } catch (error) {
+    request.destroy();
+    throw onSide(error, 'source', 'read content');
+  }
+  request.end();
+}
+
+/** Until more may be written, or there is no more sense in it. */
+function writable(request: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ['drain', 'close', 'response'];
+    const done = () => {
+      for (const event of events) {
+        request.off(event, done);
+      }
+      resolve();
+    };
+    for (const event of events) {
+      request.on(event, done);
+    }
+  });
+}

@@ -1,0 +1,43 @@
+// The index of referrers under a tag, while others write it too.
+import { expect, it } from 'vitest';
+import type { Descriptor, Digest, Index } from '../descriptor.ts';
+import { EMPTY_CONFIG } from '../manifest.ts';
+import { addToReferrersTag, referrersTag } from './referrers-tag.ts';
+
+const SUBJECT: Digest = `sha256:${'a'.repeat(64)}`;
+const referrer = (digit: string): Descriptor => ({ ...EMPTY_CONFIG, digest: `sha256:${digit.repeat(64)}` });
+
+it('has the tag of the specification', () => {
+  expect(referrersTag(SUBJECT)).toBe(`sha256-${'a'.repeat(64)}`);
+});
+
+it('writes again what another process overwrote', async () => {
+  let held: Descriptor[] = [];
+  let interrupted = false;
+  await addToReferrersTag(SUBJECT, [referrer('1'), referrer('2')], {
+    lock: 'x',
+    read: async () => held,
+    async write(_index, bytes) {
+      held = interrupted ? (JSON.parse(bytes.toString()) as Index).manifests : [referrer('3')];
+      interrupted = true;
+    },
+  });
+  expect(held.map(({ digest }) => digest[7])).toEqual(['3', '1', '2']);
+});
+
+it('gives up, for a while, where its writes never stay', async () => {
+  const lost = addToReferrersTag(SUBJECT, [referrer('1')], {
+    lock: 'x',
+    read: async () => [],
+    write: async () => undefined,
+  });
+  await expect(lost).rejects.toMatchObject({ code: 'CONTENDED', temporary: true });
+});
+
+it('writes nothing that is there already', async () => {
+  await addToReferrersTag(SUBJECT, [referrer('1')], {
+    lock: 'x',
+    read: async () => [referrer('1')],
+    write: () => expect.unreachable('no need to write'),
+  });
+});

@@ -1,0 +1,81 @@
+// One look at a registry: is it there, is it one, does it take the credentials, may they push.
+import type { Egress } from '../../egress/egress.ts';
+import { RegistryError } from '../errors.ts';
+import type { CredentialExchange, Credentials } from './credentials.ts';
+import { explainRefusal, explainTrouble, isDenied } from './failure-sentence.ts';
+import { followed, openSession, type Session } from './registry-session.ts';
+
+export type CheckOptions = {
+  url: string;
+  credentials?: Credentials;
+  exchangeCredentials?: CredentialExchange;
+  egress: Egress;
+  /** Where a push is begun and taken back; absent, only reading matters. */
+  pushTo?: string;
+  /** For everything together. */
+  limitMs?: number;
+};
+
+/** Slow registries answer within seconds; a person who waits for the result gives up after some more. */
+const CHECK_MS_MAX = 20_000;
+/** Nobody is helped by a second try of what the next check tries anyway. */
+const ONCE = { tries: 1, firstWaitMs: 0 };
+
+/** Looks once. Undefined: all is well; otherwise what is wrong, and what to do about it. Leaves nothing behind in the registry. */
+export async function checkRegistry(options: CheckOptions): Promise<string | undefined> {
+  const signal = AbortSignal.timeout(options.limitMs ?? CHECK_MS_MAX);
+  const session = openSession({ ...options, signal, retry: ONCE });
+  const { host } = new URL(session.origin);
+  try {
+    await askForApi(session);
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    if (isDenied(error)) return explainRefusal(host, options.credentials ? 'given' : 'missing');
+    return explainTrouble(error, host);
+  }
+  try {
+    if (options.pushTo !== undefined) await tryToPush(session, options.pushTo);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    if (isDenied(error) && options.credentials === undefined) {
+      return `${host} lets nobody push to ${options.pushTo} without a log-in (${error.status ?? 401}). Send credentials that may push there.`;
+    }
+    if (isDenied(error)) {
+      return `${host} takes the credentials, but they may not push to ${options.pushTo} (${error.status ?? 401}). Give them the right to push there, or send others.`;
+    }
+    if (error.status === 404) {
+      return `${host} has no place for ${options.pushTo}. Make the project or repository there, or register the registry with another path.`;
+    }
+    if (error.status === 405) return `${host} is read only: it takes no uploads (405).`;
+    return explainTrouble(error, host);
+  }
+}
+
+/** `GET /v2/` (distribution-spec, "Determining Support"). A web page is no registry, whatever its status. */
+async function askForApi(session: Session): Promise<void> {
+  const url = new URL('/v2/', session.origin);
+  const asked = { op: 'ask for the API', side: 'target' as const, method: 'GET', url, scopes: [], accept: [200] };
+  try {
+    const { headers } = await session.call(asked);
+    if (!/html/i.test(headers['content-type'] ?? '')) return;
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.op !== asked.op) throw error;
+    const told = error.status;
+    if (told === undefined || told === 401 || told === 403 || told === 429 || told >= 500) throw error;
+  }
+  const message = `${session.origin} is no registry`;
+  throw new RegistryError({ op: asked.op, side: 'target', code: 'NOT_A_REGISTRY', temporary: false, message });
+}
+
+/** Begins an upload, which takes the right to push, and takes it back. */
+async function tryToPush(session: Session, repository: string): Promise<void> {
+  const scopes = [`repository:${repository}:pull,push`];
+  const url = new URL(`/v2/${repository}/blobs/uploads/`, session.origin);
+  const call = { op: 'try to push', side: 'target' as const, scopes };
+  const { headers } = await session.call({ ...call, method: 'POST', url, accept: [202] });
+  if (headers.location === undefined) return;
+  const upload = followed(headers.location, url, new URL(session.origin));
+  // Registries forget what nobody continues; that one cannot be asked to is no trouble.
+  await session.call({ ...call, method: 'DELETE', url: upload, accept: [200, 202, 204, 404] }).catch(() => undefined);
+}

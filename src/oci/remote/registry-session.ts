@@ -1,0 +1,252 @@
+// Requests to one registry: credentials, redirects, refusals as errors, and the same request again where that may help.
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { RegistryCapabilities } from '../../contract/registry-capabilities.ts';
+import type { Egress } from '../../egress/egress.ts';
+import { codeOf, isConnectionCode, RegistryError, type RegistrySide } from '../errors.ts';
+import { MANIFEST_BYTES_MAX, readAtMost } from '../manifest.ts';
+import { type Authorizer, type CredentialExchange, type Credentials, createAuthorizer } from './credentials.ts';
+import { refusalOf } from './error-answer.ts';
+import { type Body, exchange } from './exchange.ts';
+import { DEFAULT_RETRY, type RetryPolicy, retrying } from './retry.ts';
+
+export type SessionOptions = {
+  /** `https://host:port`, or host and port alone. */
+  url: string;
+  credentials?: Credentials;
+  /** For registries that take others than those that people have. */
+  exchangeCredentials?: CredentialExchange;
+  egress: Egress;
+  userAgent?: string;
+  /** Speak plain HTTP where `url` names no protocol. */
+  plainHttp?: boolean;
+  retry?: RetryPolicy;
+  /** Silence after which a connection counts as broken. */
+  idleMs?: number;
+  /** What it was found to be able to do before: what it cannot is not tried. */
+  capabilities?: RegistryCapabilities;
+  /** Told once when its answers speak against that. */
+  onContradiction?: (what: keyof RegistryCapabilities) => void;
+  /** Ends everything. */
+  signal?: AbortSignal;
+  /** Told of each answered request, for counts and traces; the path has no query. */
+  onRequest?: (request: { method: string; path: string; status: number }) => void;
+};
+
+export type Call = {
+  op: string;
+  side: RegistrySide;
+  method: string;
+  url: URL;
+  scopes: string[];
+  headers?: Record<string, string>;
+  body?: Body;
+  /** Statuses that are an answer; all others are errors. */
+  accept: number[];
+  /** Do not try again here; the caller does. */
+  once?: boolean;
+};
+
+export type Answer = { status: number; headers: IncomingHttpHeaders; url: URL; bytes: Buffer };
+
+export type Session = {
+  origin: string;
+  /** Resolves to a response whose body the caller reads, however long that takes. Throws RegistryError. */
+  stream(call: Call): Promise<IncomingMessage>;
+  /** The whole answer, at most 4 MiB of it, within a bounded time unless the request itself carries much. Throws RegistryError. */
+  call(call: Call): Promise<Answer>;
+  retry: RetryPolicy;
+  signal?: AbortSignal;
+  /** What this registry was found to be able to do; undefined until it was seen. */
+  readonly learnt: Readonly<RegistryCapabilities>;
+  /** Remembers what an answer shows. */
+  learn(what: keyof RegistryCapabilities, can: boolean): void;
+  /** An answer that may speak against what was found before, or may have a cause of its own. */
+  doubt(what: keyof RegistryCapabilities): void;
+};
+
+/** A registry that assembles a large upload in object storage may be silent for minutes. */
+const IDLE_MS = 300_000;
+/** With all its tries; an answer that drips in would hold a worker for good. */
+const CALL_MS_MAX = 600_000;
+/** A request with more than this is a transfer: it may take long, and ends by silence alone. */
+const CALL_BODY_BYTES_MAX = 1024 * 1024;
+const REDIRECTS_MAX = 5;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+/** Two refusals in a row with fresh credentials are an answer. */
+const REFUSALS_MAX = 2;
+
+/** Docker Hub's registry has another name than the one in references. */
+const DOCKER_HUB_NAMES = new Set(['docker.io', 'index.docker.io', 'www.docker.io']);
+const DOCKER_HUB = 'registry-1.docker.io';
+
+/** Opens the way to one registry; no request is sent. Throws TypeError when the address is none. */
+export function openSession(options: SessionOptions): Session {
+  const registry = registryUrl(options);
+  const userAgent = options.userAgent ?? 'larder';
+  const authorizer = createAuthorizer({ ...options, registry, userAgent });
+  const room: Room = { options, registry, userAgent, authorizer };
+  const retry = options.retry ?? DEFAULT_RETRY;
+  const { signal } = options;
+  return {
+    origin: registry.origin,
+    retry,
+    ...memory(options),
+    ...(signal !== undefined && { signal }),
+    async stream(call) {
+      const policy = call.once ? { ...retry, tries: 1 } : retry;
+      const { response } = await retrying(() => attempt(room, call, signal), { policy, ...(signal && { signal }) });
+      return response;
+    },
+    async call(call) {
+      const policy = call.once ? { ...retry, tries: 1 } : retry;
+      const bounded = boundedSignal(call, signal);
+      return await retrying(() => whole(room, call, bounded), { policy, ...(bounded && { signal: bounded }) });
+    },
+  };
+}
+
+/** A single POST is tried unless it is known to be of no use: only when one was taken is a refusal of the next a fault. */
+function memory({ capabilities = {}, onContradiction }: SessionOptions): Pick<Session, 'learnt' | 'learn' | 'doubt'> {
+  const { single_post, ...others } = capabilities;
+  const learnt: RegistryCapabilities = { ...others, ...(single_post === false && { single_post }) };
+  let isDoubted = false;
+  const doubt = (what: keyof RegistryCapabilities) => {
+    if (capabilities[what] === undefined || isDoubted) return;
+    isDoubted = true;
+    onContradiction?.(what);
+  };
+  return {
+    learnt,
+    doubt,
+    learn(what, can) {
+      learnt[what] = can;
+      if (capabilities[what] !== can) doubt(what);
+    },
+  };
+}
+
+function boundedSignal(call: Call, signal?: AbortSignal): AbortSignal | undefined {
+  if ((call.body?.size ?? 0) > CALL_BODY_BYTES_MAX) {
+    return signal;
+  }
+  const timeout = AbortSignal.timeout(CALL_MS_MAX);
+  return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+}
+
+async function whole(room: Room, call: Call, signal?: AbortSignal): Promise<Answer> {
+  const { response, url } = await attempt(room, call, signal);
+  try {
+    const bytes = await readAtMost(response, MANIFEST_BYTES_MAX);
+    return { status: response.statusCode ?? 0, headers: response.headers, url, bytes };
+  } catch (error) {
+    response.destroy();
+    throw brokenConnection(error, call, url);
+  }
+}
+
+type Room = { options: SessionOptions; registry: URL; userAgent: string; authorizer: Authorizer };
+
+function registryUrl({ url, plainHttp }: SessionOptions): URL {
+  const parsed = new URL(url.includes('://') ? url : `${plainHttp ? 'http' : 'https'}://${url}`);
+  if (!['http:', 'https:'].includes(parsed.protocol)) {
+    throw new TypeError('a registry is reached over http or https');
+  }
+  if (DOCKER_HUB_NAMES.has(parsed.hostname)) {
+    parsed.hostname = DOCKER_HUB;
+  }
+  return new URL(parsed.origin);
+}
+
+/** True for Docker Hub, where official images lie in `library/`. */
+export function isDockerHub(origin: string): boolean {
+  return new URL(origin).hostname === DOCKER_HUB;
+}
+
+async function attempt(room: Room, call: Call, signal?: AbortSignal): Promise<{ response: IncomingMessage; url: URL }> {
+  let url = call.url;
+  let redirects = 0;
+  let refusals = 0;
+  for (;;) {
+    const { response, sent } = await ask(room, { call, url, signal });
+    const status = response.statusCode ?? 0;
+    if (call.accept.includes(status)) {
+      return { response, url };
+    }
+    const location = response.headers.location;
+    if (REDIRECTS.has(status) && location !== undefined && mayFollow(call, status) && redirects < REDIRECTS_MAX) {
+      redirects += 1;
+      response.resume();
+      url = followed(location, url, room.registry);
+      continue;
+    }
+    if (status === 401 && url.origin === room.registry.origin && refusals < REFUSALS_MAX) {
+      refusals += 1;
+      if (room.authorizer.refused(response, call.scopes, sent)) {
+        response.resume();
+        continue;
+      }
+    }
+    throw await refusalOf(response, { call, url, redact: room.authorizer.redact });
+  }
+}
+
+function mayFollow(call: Call, status: number): boolean {
+  return call.method === 'GET' || call.method === 'HEAD' || status === 307 || status === 308;
+}
+
+/** Credentials go to the registry itself and nowhere else; a redirect to storage is signed by its address. */
+async function ask(
+  room: Room,
+  { call, url, signal }: { call: Call; url: URL; signal: AbortSignal | undefined },
+): Promise<{ response: IncomingMessage; sent: string | undefined }> {
+  const { egress, idleMs, onRequest } = room.options;
+  try {
+    const sent = url.origin === room.registry.origin ? await room.authorizer.header(call.scopes) : undefined;
+    const response = await exchange(egress, {
+      method: call.method,
+      url,
+      headers: { 'User-Agent': room.userAgent, ...call.headers, ...(sent !== undefined && { Authorization: sent }) },
+      idleMs: idleMs ?? IDLE_MS,
+      ...(call.body !== undefined && { body: call.body }),
+      ...(signal !== undefined && { signal }),
+    });
+    onRequest?.({ method: call.method, path: url.pathname, status: response.statusCode ?? 0 });
+    return { response, sent };
+  } catch (error) {
+    throw error instanceof RegistryError ? error : brokenConnection(error, call, url);
+  }
+}
+
+/** An error of the connection, told without the query of the address. */
+export function brokenConnection(error: unknown, call: Pick<Call, 'op' | 'side'>, url: URL): RegistryError {
+  const late = error instanceof Error && error.cause instanceof DOMException && error.cause.name === 'TimeoutError';
+  const code = late ? 'TIMEOUT' : (codeOf(error) ?? 'FAILED');
+  const reason = late ? 'it took too long' : error instanceof Error ? error.message : String(error);
+  const { op, side } = call;
+  const message = `${op} at ${url.host}${url.pathname}: ${reason}`;
+  return new RegistryError({ op, side, code, temporary: isConnectionCode(code), message, cause: error });
+}
+
+/**
+ * Where a Location leads. A registry behind a proxy that ends TLS often names itself with http://, which means the same
+ * host over TLS; any other way from TLS to plain HTTP is refused.
+ */
+export function followed(location: string, from: URL, registry: URL): URL {
+  const url = URL.parse(location, from.href);
+  if (
+    url !== null &&
+    url.protocol === 'http:' &&
+    registry.protocol === 'https:' &&
+    url.hostname === registry.hostname
+  ) {
+    url.protocol = 'https:';
+    url.port = registry.port;
+  }
+  const safe =
+    url !== null && (url.protocol === 'https:' || (url.protocol === 'http:' && registry.protocol === 'http:'));
+  if (!safe) {
+    const message = `${registry.host} leads to an address that cannot be trusted`;
+    throw new RegistryError({ op: 'follow', side: 'target', code: 'REDIRECT', temporary: false, message });
+  }
+  return url;
+}

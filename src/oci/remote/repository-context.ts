@@ -1,0 +1,50 @@
+// What everything that is asked of one repository of a registry shares.
+import type { Descriptor, Digest } from '../descriptor.ts';
+import { RegistryError } from '../errors.ts';
+import { isManifestType, MANIFEST_MEDIA_TYPES, ManifestError, parseManifest } from '../manifest.ts';
+import type { Answer, Call, Session } from './registry-session.ts';
+
+export type RepositoryRoom = {
+  session: Session;
+  name: string;
+  /** Uploads that refused mounts opened; the next push of the blob goes there. */
+  begun: Map<Digest, URL>;
+  /** Manifests on their way, so that each further tag of one needs no reading. */
+  recent: Map<Digest, Buffer>;
+};
+
+export const ACCEPT_MANIFESTS = { Accept: MANIFEST_MEDIA_TYPES.join(', ') };
+
+export function urlOf({ session, name }: RepositoryRoom, path: string): URL {
+  return new URL(`/v2/${name}/${path}`, session.origin);
+}
+
+export function scopesOf({ name }: RepositoryRoom, actions: 'pull' | 'pull,push'): string[] {
+  return [`repository:${name}:${actions}`];
+}
+
+export function question(room: RepositoryRoom, verb: string, descriptor: Descriptor) {
+  const kind = isManifestType(descriptor.mediaType) ? 'manifest' : 'blob';
+  return {
+    op: `${verb} ${kind}`,
+    side: 'source' as const,
+    url: urlOf(room, `${kind}s/${descriptor.digest}`),
+    scopes: scopesOf(room, 'pull'),
+    headers: kind === 'manifest' ? { Accept: descriptor.mediaType } : {},
+  };
+}
+
+export function mediaTypeOf(header: string | undefined): string {
+  return (header ?? '').split(';')[0]?.trim() ?? '';
+}
+
+export function parsed(answer: Answer, { op, side }: Pick<Call, 'op' | 'side'>) {
+  try {
+    const announced = mediaTypeOf(answer.headers['content-type']);
+    return parseManifest(answer.bytes, isManifestType(announced) ? announced : undefined);
+  } catch (error) {
+    const code = error instanceof ManifestError ? error.code : 'MANIFEST_INVALID';
+    const message = `${op} at ${answer.url.host}${answer.url.pathname}: ${error instanceof Error ? error.message : 'no manifest'}`;
+    throw new RegistryError({ op, side, code, temporary: false, message, cause: error });
+  }
+}

@@ -1,0 +1,158 @@
+// Manifests of a repository somewhere else: named, looked for, pushed (distribution-spec, "Pulling manifests" and "Pushing manifests").
+
+import { isDigest } from '../../content/digest.ts';
+import type { Descriptor, Digest } from '../descriptor.ts';
+import { asTemporary, RegistryError } from '../errors.ts';
+import {
+  describeBytes,
+  isDescriptor,
+  isManifestType,
+  MANIFEST_BYTES_MAX,
+  ManifestError,
+  once,
+  parseManifest,
+  readAtMost,
+} from '../manifest.ts';
+import { download } from './blob-download.ts';
+import type { Answer, Call } from './registry-session.ts';
+import {
+  ACCEPT_MANIFESTS,
+  mediaTypeOf,
+  parsed,
+  question,
+  type RepositoryRoom,
+  scopesOf,
+  urlOf,
+} from './repository-context.ts';
+import { retrying } from './retry.ts';
+
+/** An image's index and manifests, and those of what refers to it. */
+const RECENT_MAX = 8;
+
+export async function resolve(room: RepositoryRoom, reference: string): Promise<Descriptor | undefined> {
+  const url = urlOf(room, `manifests/${reference}`);
+  const call = {
+    op: 'resolve',
+    side: 'source' as const,
+    url,
+    scopes: scopesOf(room, 'pull'),
+    headers: ACCEPT_MANIFESTS,
+  };
+  const { status, headers } = await room.session.call({ ...call, method: 'HEAD', accept: [200, 404, 405] });
+  if (status === 404) {
+    return undefined;
+  }
+  const digest = headers['docker-content-digest'];
+  const described = {
+    mediaType: mediaTypeOf(headers['content-type']),
+    digest,
+    size: Number(headers['content-length'] ?? Number.NaN),
+  };
+  if (status === 200 && isDescriptor(described) && isManifestType(described.mediaType)) {
+    return checkReference(described, reference, url);
+  }
+  // A registry that does not say it in the head has it in the body.
+  return await resolveByReading(room, { ...call, reference });
+}
+
+async function resolveByReading(
+  room: RepositoryRoom,
+  call: Pick<Call, 'op' | 'side' | 'url' | 'scopes' | 'headers'> & { reference: string },
+): Promise<Descriptor | undefined> {
+  const answer = await room.session.call({ ...call, method: 'GET', accept: [200, 404] });
+  if (answer.status === 404) {
+    return undefined;
+  }
+  const { mediaType } = parsed(answer, call);
+  return checkReference(describeBytes(mediaType, answer.bytes), call.reference, call.url);
+}
+
+function checkReference(descriptor: Descriptor, reference: string, url: URL): Descriptor {
+  if (isDigest(reference) && descriptor.digest !== reference) {
+    const message = `resolve at ${url.host}${url.pathname}: the registry has ${descriptor.digest} under this digest`;
+    throw new RegistryError({ op: 'resolve', side: 'source', code: 'CONTENT_MISMATCH', temporary: false, message });
+  }
+  return descriptor;
+}
+
+export async function exists(room: RepositoryRoom, descriptor: Descriptor): Promise<boolean> {
+  const call = { ...question(room, 'find', descriptor), side: 'target' as const, method: 'HEAD', accept: [200, 404] };
+  return (await room.session.call(call)).status === 200;
+}
+
+export async function pushManifest(
+  room: RepositoryRoom,
+  descriptor: Descriptor,
+  { open, reference }: { open: () => Promise<AsyncIterable<Uint8Array>>; reference: string },
+): Promise<void> {
+  const bytes = await manifestBytes(descriptor, open);
+  remember(room.recent, descriptor.digest, bytes);
+  const { subject } = parseManifest(bytes, descriptor.mediaType);
+  const answer = await putManifest(room, {
+    op: reference === descriptor.digest ? 'push manifest' : 'tag manifest',
+    side: 'target',
+    method: 'PUT',
+    url: urlOf(room, `manifests/${reference}`),
+    scopes: scopesOf(room, 'pull,push'),
+    headers: { 'Content-Type': descriptor.mediaType },
+    body: { size: bytes.length, open: async () => once(bytes) },
+    accept: [201],
+    once: true,
+  });
+  if (subject !== undefined) {
+    room.session.learn('referrers', answer.headers['oci-subject'] !== undefined);
+  }
+}
+
+/**
+ * The bytes are those of the digest, so a registry that says otherwise is in a state that passes: docker-registry 2 says it
+ * while another push rewrites the link of a blob that the manifest names.
+ */
+async function putManifest(room: RepositoryRoom, call: Call): Promise<Answer> {
+  const { retry: policy, signal } = room.session;
+  return await retrying(
+    () =>
+      room.session.call(call).catch((error: unknown) => {
+        throw error instanceof RegistryError && error.code === 'DIGEST_INVALID' ? asTemporary(error) : error;
+      }),
+    { policy, ...(signal && { signal }) },
+  );
+}
+
+/** The manifest as it goes out, checked: a registry that stores something else under our tag would be a silent fault. */
+async function manifestBytes(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<Buffer> {
+  const { digest, size } = descriptor;
+  try {
+    const bytes = await readAtMost(await open(), MANIFEST_BYTES_MAX);
+    if (describeBytes(descriptor.mediaType, bytes).digest === digest && bytes.length === size) {
+      parseManifest(bytes, descriptor.mediaType);
+      return bytes;
+    }
+  } catch (error) {
+    throw error instanceof RegistryError
+      ? error
+      : notPushed(error instanceof ManifestError ? error.code : 'FAILED', error);
+  }
+  throw notPushed('CONTENT_MISMATCH', `the bytes are not those of ${digest}`);
+}
+
+function notPushed(code: string, cause: unknown): RegistryError {
+  const message = `push manifest: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return new RegistryError({ op: 'push manifest', side: 'source', code, temporary: false, message, cause });
+}
+
+function remember(recent: Map<Digest, Buffer>, digest: Digest, bytes: Buffer): void {
+  recent.delete(digest);
+  recent.set(digest, bytes);
+  const [oldest] = recent.keys();
+  if (oldest !== undefined && recent.size > RECENT_MAX) {
+    recent.delete(oldest);
+  }
+}
+
+export async function reread(room: RepositoryRoom, descriptor: Descriptor): Promise<AsyncIterable<Uint8Array>> {
+  const bytes = room.recent.get(descriptor.digest);
+  return bytes === undefined
+    ? download(room.session, question(room, 'fetch', descriptor), { descriptor })
+    : once(bytes);
+}

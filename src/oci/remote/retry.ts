@@ -1,0 +1,69 @@
+// Trying again: exponential waits with jitter, as long as a registry asks for, and never for what cannot get better.
+import { setTimeout as wait } from 'node:timers/promises';
+import { RegistryError } from '../errors.ts';
+
+export type RetryPolicy = {
+  /** Tries without progress, the first one included. */
+  tries: number;
+  /** The first wait, in milliseconds; each further one is twice as long. */
+  firstWaitMs: number;
+};
+
+/** Six tries wait some 6 s together: a registry's restart or a failover. Longer outages are the queue's to wait for. */
+export const DEFAULT_RETRY: RetryPolicy = { tries: 6, firstWaitMs: 200 };
+const WAIT_MS_MAX = 10_000;
+/** A registry that asks for more gets its answer from the queue, which holds no worker meanwhile. */
+const RETRY_AFTER_MS_MAX = 60_000;
+
+export type RetryOptions = { policy: RetryPolicy; signal?: AbortSignal };
+
+/**
+ * One operation's patience. `pause` waits until the next try, or throws the error: it is for good, or it was the last of
+ * `tries` without progress (bytes that arrived, say).
+ */
+export function startRetry({ policy, signal }: RetryOptions): {
+  pause(error: unknown, progress: number): Promise<void>;
+} {
+  let failed = 0;
+  let reached = 0;
+  return {
+    async pause(error, progress) {
+      failed = progress > reached ? 1 : failed + 1;
+      reached = Math.max(reached, progress);
+      const ms = pauseAfter(error, failed, policy);
+      if (ms === undefined || signal?.aborted) {
+        throw error;
+      }
+      await wait(ms, undefined, signal === undefined ? {} : { signal });
+    },
+  };
+}
+
+/** Calls `attempt` until it answers or there is no sense in another try. Throws the last error. */
+export async function retrying<Answer>(
+  attempt: () => Promise<Answer>,
+  options: RetryOptions & { progress?: () => number },
+): Promise<Answer> {
+  const retry = startRetry(options);
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      await retry.pause(error, options.progress?.() ?? 0);
+    }
+  }
+}
+
+/** Milliseconds until the next try, undefined when there is none. */
+function pauseAfter(error: unknown, failed: number, policy: RetryPolicy): number | undefined {
+  if (!(error instanceof RegistryError) || !error.temporary || failed >= policy.tries) {
+    return undefined;
+  }
+  const asked = error.retryAfterMs ?? 0;
+  if (asked > RETRY_AFTER_MS_MAX) {
+    return undefined;
+  }
+  const most = Math.min(WAIT_MS_MAX, policy.firstWaitMs * 2 ** (failed - 1));
+  // Half of the wait is by chance, so that clients which failed together do not come back together.
+  return Math.max(asked, most / 2 + (Math.random() * most) / 2);
+}

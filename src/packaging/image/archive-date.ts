@@ -1,0 +1,57 @@
+// When a package archive was last published: the one time that a base image built from it may hold.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findTool, runCommand, STANDARD_PATH } from '../../sandbox/host-commands.ts';
+import { withProxies } from './machine-apt.ts';
+
+export type ArchiveOptions = {
+  /** deb822 text (sources.list(5)). */
+  sources: string;
+  signal?: AbortSignal | undefined;
+};
+
+/** apt's own way to a file of an archive, with the machine's proxies and credentials. */
+const APT_HELPER = '/usr/lib/apt/apt-helper';
+
+/**
+ * The newest `Date` of the archive's InRelease files, in seconds since 1970. Throws CommandFailed when the archive cannot be reached.
+ * The signatures are apt's business when it installs from there; a wrong date would only be a wrong date.
+ */
+export async function archiveDate({ sources, signal }: ArchiveOptions): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'larder-archive-'));
+  try {
+    await writeFile(join(folder, 'archive.sources'), sources, { mode: 0o600 });
+    const list = [
+      findTool('apt-get') ?? 'apt-get',
+      ...aptSourceOptions(folder),
+      '-o',
+      `Dir::State::lists=${folder}`,
+      '--print-uris',
+      'update',
+    ];
+    let printed = '';
+    await runCommand(list, { signal, onOutput: (chunk) => (printed += chunk.toString()) });
+    const uris = [...printed.matchAll(/^'([^']+\/InRelease)' /gm)].map((match) => match[1] ?? '');
+    const dates: number[] = [];
+    for (const [index, uri] of uris.entries()) {
+      const file = join(folder, `InRelease.${index}`);
+      await runCommand(withProxies({ PATH: STANDARD_PATH }, [APT_HELPER, 'download-file', uri, file]), {
+        inherit: true,
+        signal,
+      });
+      const date = /^Date: (.+)$/m.exec(await readFile(file, 'utf8'))?.[1];
+      if (date !== undefined) dates.push(Date.parse(date) / 1000);
+    }
+    const newest = Math.max(...dates);
+    if (!Number.isFinite(newest)) throw new Error('the archive names no date');
+    return newest;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Only these sources, not the machine's. */
+function aptSourceOptions(folder: string): string[] {
+  return ['-o', 'Dir::Etc::SourceList=/dev/null', '-o', `Dir::Etc::SourceParts=${folder}`];
+}

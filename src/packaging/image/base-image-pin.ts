@@ -1,0 +1,195 @@
+// A registered image pinned by its digests. Its documents and layers come from outside: each is parsed, bounded, and refused in words.
+import { buffer } from 'node:stream/consumers';
+import type { ContentStore } from '../../content/content.ts';
+import { isInstalled, parsePackageDatabase } from '../../debian/package-database.ts';
+import { isElsewhere } from '../../oci/copy.ts';
+import type { Descriptor, Digest, ImageConfig, Manifest, Platform } from '../../oci/descriptor.ts';
+import { readImageConfig } from '../../oci/image-config.ts';
+import { mergedListing } from '../../oci/layer.ts';
+import { layerMediaType } from '../../oci/layer-media-type.ts';
+import { findPlatformImage } from '../../oci/platform-image.ts';
+import { readIndex, readManifest } from '../../oci/stored-manifest.ts';
+import { compressionOf, MAGIC_BYTES } from '../../oci/uncompressed.ts';
+import type { BasePin, LayerPin } from '../../plan/pin.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import type { Workspace } from '../../sandbox/workspace.ts';
+import type { TarHeader } from '../../tar/entry.ts';
+import { TarError } from '../../tar/errors.ts';
+import { printable } from '../../tar/header.ts';
+import { writeListing } from '../../tar/listing.ts';
+import { parentOf } from '../../tar/path.ts';
+import { PathSet } from '../../tar/path-index.ts';
+import { imageFault } from '../image-fault.ts';
+import { hostPlatform } from './base-image.ts';
+import { type DeclaredSystem, judgePlatform, judgePrograms, judgeSystem } from './base-system.ts';
+import { timeOf } from './image.ts';
+import { DPKG_STATUS, fileDigest, readPackageDatabase } from './image-files.ts';
+import { ownerFault } from './layer-entries.ts';
+import { BASE_LAYERS_MAX } from './layer-limit.ts';
+
+/** Counted up when a check of `pinBaseImage` or of what it calls changes: images that were looked at before are looked at again. */
+export const INSPECTOR_VERSION = 1;
+
+export type PinOptions = {
+  workspace: Pick<Workspace, 'content'>;
+  /** The manifest or index that the tag named; it and all beneath are in the store. */
+  root: Descriptor;
+  /** The manifest under it that is built on, where that is known already. */
+  image?: Descriptor;
+  /** As a person wrote it: `host/namespace/base/debian:12`. */
+  name: string;
+  /** What its owner said that it is; not judged when absent. */
+  system?: DeclaredSystem;
+  platform?: Platform;
+};
+
+/**
+ * Pins a registered image. Throws BuildError when it has nothing for the platform, is no image, an image that cannot be read within the
+ * limits, or another system than was said; ContentMissing for content that is not there.
+ */
+export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
+  try {
+    return await pin(options);
+  } catch (error) {
+    const reason = imageFault(error);
+    throw reason === undefined ? error : failure(`${options.name} cannot be used: ${reason}.`, error);
+  }
+}
+
+async function pin({
+  workspace,
+  root: named,
+  image,
+  name,
+  system,
+  platform = hostPlatform(),
+}: PinOptions): Promise<BasePin> {
+  const { content } = workspace;
+  const descriptor = image ?? (await manifestFor(content, named, { name, platform }));
+  const manifest = await readManifest(content, descriptor);
+  const settings = await readImageConfig(content, manifest.config.digest);
+  refuse(name, judgePlatform(settings, platform));
+  const layers = layersOf(name, manifest, settings);
+  const root: RootFolder = {};
+  const listing = await mergedListing(content, layers, { check: entryCheck(name, root) });
+  refuse(name, judgeRootFolder(root));
+  if (system !== undefined) refuse(name, await judgeSystem(content, { layers, listing }, system));
+  const packages = await fileDigest(content, { layers, listing }, DPKG_STATUS);
+  if (system !== undefined) {
+    refuse(name, await judgePackages(content, packages));
+    refuse(name, judgePrograms(listing));
+  }
+  return {
+    name,
+    digest: named.digest,
+    manifest: { ...descriptor, platform },
+    config: manifest.config,
+    layers: await withLayerTypes(content, layers),
+    listing: (await content.put(writeListing(listing.values()))).digest,
+    ...(packages === undefined ? {} : { packages }),
+    created_at: createdAt(settings),
+  };
+}
+
+/** As the topmost layer that has it says. */
+type RootFolder = { mode?: number | undefined };
+
+const OTHERS_MAY_ENTER = 0o001;
+
+/** A sandbox has a root folder of its own, so that no verification would find it. */
+function judgeRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | undefined {
+  if ((mode & OTHERS_MAY_ENTER) !== 0) return undefined;
+  return `cannot be used: its root folder has mode ${mode.toString(8).padStart(4, '0')}, so no user but root can run anything in it.`;
+}
+
+/**
+ * Refuses what no build could lay out. A hard link names a file that came before it, in its own layer or one below; where links lead on the
+ * way to it, is seen when the layer is laid out.
+ */
+function entryCheck(name: string, root: RootFolder): (header: TarHeader) => void {
+  const seen = new PathSet();
+  const links = new PathSet();
+  const isThere = (path: string): boolean => {
+    if (seen.has(path)) return true;
+    for (let folder = parentOf(path); folder !== ''; folder = parentOf(folder)) if (links.has(folder)) return true;
+    return false;
+  };
+  return (header) => {
+    const wrong = ownerFault(header);
+    if (wrong !== undefined) throw failure(`${name} cannot be used: ${wrong}.`);
+    const { path, type, target } = header;
+    if (type === 'hardlink' && target !== undefined && !isThere(target))
+      throw new TarError('NAME', `it is a hard link to ${printable(target)}, which is not there`, printable(path));
+    if (path === '') root.mode = header.mode;
+    if (type === 'symlink') links.add(path);
+    if (type !== 'folder') seen.add(path);
+  };
+}
+
+/** Tools that make an image the same every time write 1970 or year 1; the plan's times count from 1970. */
+function createdAt({ created = '' }: ImageConfig): string {
+  return Date.parse(created) >= 0 ? created : timeOf(0);
+}
+
+/** Here, because its owner is told of it once, and every build on it would fail. */
+async function judgePackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
+  if (packages === undefined) return `has no dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
+  if (parsePackageDatabase(await readPackageDatabase(content, packages)).some(isInstalled)) return undefined;
+  return `has an empty dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
+}
+
+function layersOf(name: string, { layers }: Manifest, { rootfs }: ImageConfig): LayerPin[] {
+  if (rootfs.diff_ids.length !== layers.length) {
+    throw failure(`${name} is not a container image: its config does not name its layers.`);
+  }
+  refuse(name, judgeLayers(layers));
+  return layers.map((descriptor, index) => ({
+    diff_id: rootfs.diff_ids[index] ?? descriptor.digest,
+    descriptor,
+  }));
+}
+
+function failure(message: string, cause?: unknown): BuildError {
+  return new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR', cause });
+}
+
+function refuse(name: string, wrong: string | undefined): void {
+  if (wrong !== undefined) throw failure(`${name} ${wrong}`);
+}
+
+async function manifestFor(
+  content: ContentStore,
+  root: Descriptor,
+  { name, platform }: { name: string; platform: Platform },
+): Promise<Descriptor> {
+  const found = await findPlatformImage(root, platform, async (descriptor) => {
+    // Of nested indexes only those on the way to the image are brought.
+    if (descriptor !== root && (await content.stat(descriptor.digest)) === undefined) return undefined;
+    return await readIndex(content, descriptor);
+  });
+  if (found === undefined) throw failure(noImageFor(name, platform));
+  return found.image;
+}
+
+/** Returns what is wrong with the layers that a manifest names, before any of them is read; undefined when they can be built on. */
+export function judgeLayers(layers: readonly Descriptor[]): string | undefined {
+  if (layers.length > BASE_LAYERS_MAX)
+    return `has ${layers.length} layers, and at most ${BASE_LAYERS_MAX} leave room for those of products and customizations: squash some of them.`;
+  return layers.some(isElsewhere) ? 'has a layer that its registry does not hold (a foreign layer).' : undefined;
+}
+
+/** The refusal of an image that has nothing for the platform. */
+export function noImageFor(name: string, { os, architecture }: Platform): string {
+  return `${name} has no image for ${os}/${architecture}.`;
+}
+
+/** The same layers under the media types of OCI: those of the manifest may be Docker's, and may say another compression than there is. */
+async function withLayerTypes(content: ContentStore, layers: LayerPin[]): Promise<LayerPin[]> {
+  const typed: LayerPin[] = [];
+  for (const { diff_id, descriptor } of layers) {
+    const head = await buffer(await content.open(descriptor.digest, { start: 0, end: MAGIC_BYTES - 1 }));
+    const { digest, size } = descriptor;
+    typed.push({ diff_id, descriptor: { mediaType: layerMediaType(compressionOf(head)), digest, size } });
+  }
+  return typed;
+}

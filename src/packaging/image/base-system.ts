@@ -1,0 +1,113 @@
+// Whether a registered image can be built on as its owner declared it: platform, operating system, packages, and the programs that builds run.
+import type { ContentStore } from '../../content/content.ts';
+import type { ImageConfig, Platform } from '../../oci/descriptor.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import { printable } from '../../tar/header.ts';
+import type { ListingEntry, MergedListing } from '../../tar/listing-entry.ts';
+import { IMAGE_PATH } from './image.ts';
+import { type ImageState, readFileOf } from './image-files.ts';
+import { LayerLinks } from './layer-links.ts';
+
+/** An operating system as the API names it: `{ name: 'Debian 12', distro: 'debian', version: '12', codename: 'bookworm' }`. */
+export type DeclaredSystem = { name: string; distro: string; version: string; codename: string };
+
+/** os-release(5): the first of these that exists counts. */
+const OS_RELEASE = ['etc/os-release', 'usr/lib/os-release'];
+
+/**
+ * What builds and dpkg(1) run in every image: without one of these no product can be installed. The rest belongs to the packages that
+ * Debian marks as essential, and each recipe is tested on a base that has them.
+ */
+export const NEEDED_PROGRAMS = [
+  'sh',
+  'dpkg',
+  'dpkg-deb',
+  'tar',
+  'mkdir',
+  'chmod',
+  'chown',
+  'rm',
+  'cat',
+  'ln',
+  'grep',
+  'sed',
+];
+
+const ANY_EXECUTES = 0o111;
+/** As many as Linux follows (path_resolution(7)); also bounds hard links to hard links. */
+const LINK_COUNT_MAX = 40;
+
+/** What is wrong with the platform that an image's config names; undefined when it can run here, or says nothing. */
+export function judgePlatform({ os, architecture }: Partial<ImageConfig>, here: Platform): string | undefined {
+  const differs = (said: string | undefined, wanted: string) => said !== undefined && said !== '' && said !== wanted;
+  if (!differs(os, here.os) && !differs(architecture, here.architecture)) return undefined;
+  return `is for ${os ?? here.os}/${architecture ?? here.architecture}, and images are built for ${here.os}/${here.architecture} here.`;
+}
+
+/**
+ * Returns what is wrong with the operating system inside an image, undefined when it is the declared one. A derivative that names the
+ * distribution in `ID_LIKE` has packages of its own, which the packages of the declared system do not fit.
+ */
+export async function judgeSystem(
+  content: ContentStore,
+  image: ImageState,
+  declared: DeclaredSystem,
+): Promise<string | undefined> {
+  const found = await systemOf(content, image);
+  if (found === undefined)
+    return `has no os-release (${OS_RELEASE.join(', ')}), so that nothing shows that it is ${declared.name}.`;
+  const { ID: id = '', VERSION_ID: version = '', VERSION_CODENAME: codename = '' } = found;
+  if (id === '') return `has an os-release without ID, so that nothing shows that it is ${declared.name}.`;
+  const isVersion = version === '' ? codename === declared.codename : version === declared.version;
+  if (id === declared.distro && isVersion) return undefined;
+  const told = found['PRETTY_NAME'] || `${id} ${version || codename}`.trim();
+  const fields = Object.entries({ ID: id, VERSION_ID: version, VERSION_CODENAME: codename }).filter(
+    ([, value]) => value !== '',
+  );
+  const shown = fields.map(([name, value]) => `${name}=${value}`).join(', ');
+  return `is ${printable(told)}, not ${declared.name}: its os-release says ${printable(shown)}, and ${declared.name} is ID=${declared.distro}, VERSION_ID=${declared.version}.`;
+}
+
+async function systemOf(content: ContentStore, image: ImageState): Promise<Record<string, string> | undefined> {
+  for (const path of OS_RELEASE) {
+    const file = findFile(image.listing, path);
+    const bytes = file && (await readFileOf(content, image, file.path));
+    if (bytes !== undefined) return parseOsRelease(bytes.toString('utf8'));
+  }
+  return undefined;
+}
+
+/** Variables of os-release(5), without their quotes. */
+function parseOsRelease(text: string): Record<string, string> {
+  const lines = text.matchAll(/^([A-Z_]+)=(?:"([^"\n]*)"|'([^'\n]*)'|(\S*))[ \t]*$/gm);
+  return Object.fromEntries([...lines].map(([, name, double, single, bare]) => [name, double ?? single ?? bare ?? '']));
+}
+
+/** Returns which of the programs that every build runs are missing, as the end of a sentence; undefined when all are there. */
+export function judgePrograms(listing: MergedListing): string | undefined {
+  const missing = NEEDED_PROGRAMS.filter((name) => !isProgram(listing, name));
+  if (missing.length === 0) return undefined;
+  return `has no ${missing.join(', no ')} in its PATH folders (${IMAGE_PATH}), which every build runs.`;
+}
+
+function isProgram(listing: MergedListing, name: string): boolean {
+  return IMAGE_PATH.split(':').some((folder) => {
+    const found = findFile(listing, `${folder.slice(1)}/${name}`);
+    return found !== undefined && (found.mode & ANY_EXECUTES) !== 0;
+  });
+}
+
+/** Returns the regular file that a path names, behind links of any kind; undefined where there is none. */
+function findFile(listing: MergedListing, path: string): ListingEntry | undefined {
+  try {
+    const links = new LayerLinks(() => false);
+    let found = listing.get(links.follow(path, listing));
+    for (let count = 0; found?.type === 'hardlink' && count < LINK_COUNT_MAX; count++)
+      found = listing.get(links.follow(found.target ?? '', listing));
+    return found?.type === 'file' ? found : undefined;
+  } catch (error) {
+    // A loop of links names nothing.
+    if (error instanceof BuildError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,173 @@
+// The changes of a sandbox as a layer: overlayfs's own marks become OCI's, times are clamped, leftovers stay out (OCI image-spec, layer.md).
+import type { ContentStore } from '../../content/content.ts';
+import { type BuiltLayer, writeLayer } from '../../oci/layer.ts';
+import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { DEFAULT_LIMITS } from '../../sandbox/sandbox-command.ts';
+import { type ArchiveLimits, ArchiveMeter } from '../../tar/archive-meter.ts';
+import type { TarEntry, TarHeader, TarInput } from '../../tar/entry.ts';
+import { TABLE_ENTRY_COUNT_MAX, TABLE_NAMES_BYTES_MAX } from '../../tar/entry-table.ts';
+import { TarError } from '../../tar/errors.ts';
+import { printable } from '../../tar/header.ts';
+import type { MergedListing } from '../../tar/listing-entry.ts';
+import { baseName, parentOf } from '../../tar/path.ts';
+import { PathSet } from '../../tar/path-index.ts';
+import { readTar } from '../../tar/read.ts';
+import { OPAQUE, WHITEOUT } from '../../tar/whiteout.ts';
+import { checkImageFile } from './image-file-limits.ts';
+import { CAPABILITY_ATTRIBUTE, OPAQUE_ATTRIBUTE } from './layer-entries.ts';
+import { type LeftoverRules, withoutLeftovers } from './leftovers.ts';
+import { pathMatcher } from './path-pattern.ts';
+
+/** Of one captured layer. A file with holes takes little of what a sandbox may write: it is measured by the size that its header declares. */
+const CAPTURE_LIMITS: ArchiveLimits = {
+  entryCountMax: TABLE_ENTRY_COUNT_MAX,
+  folderCountMax: IMAGE_LIMITS.folderCountMax,
+  namesBytesMax: TABLE_NAMES_BYTES_MAX,
+  contentBytesMax: DEFAULT_LIMITS.changeBytes,
+};
+
+export type CaptureOptions = LeftoverRules & {
+  /** Ceiling for times, in seconds since 1970. */
+  epoch: number;
+  /** For the message when the changes cannot be a layer. */
+  step: string;
+  /** What lower layers hold; without it every folder that overlayfs calls opaque is marked so. */
+  below?: MergedListing;
+  /** The bytes of these files are handed over as they pass, by path; each has its limit (image-file-limits.ts). */
+  watch?: { paths: readonly string[]; onFile: (path: string, bytes: Buffer) => Promise<void> | void };
+};
+
+/**
+ * Puts what a sandbox changed into the store as a layer; the same changes give the same diffID. Undefined when nothing changed.
+ * Throws BuildError for names that mean something else in a layer, for hard links to a file that was left out, and for more than a layer
+ * may hold.
+ */
+export async function captureLayer(
+  content: ContentStore,
+  sandbox: Pick<Sandbox, 'capture'>,
+  options: CaptureOptions,
+): Promise<BuiltLayer | undefined> {
+  return await layerFromTree(content, readTar(sandbox.capture()), options);
+}
+
+/** The same for any tar of a whole tree. */
+export async function layerFromTree(
+  content: ContentStore,
+  tree: AsyncIterable<TarEntry>,
+  options: CaptureOptions,
+): Promise<BuiltLayer | undefined> {
+  let changes = 0;
+  const entries = watched(
+    whole(withoutLeftovers(layerEntries(measured(tree, options), options), options), options),
+    options,
+  );
+  const counted = async function* (): AsyncGenerator<TarInput, void> {
+    for await (const entry of entries) {
+      if (!isSameFolder(entry.header, options.below)) changes++;
+      yield entry;
+    }
+  };
+  const layer = await writeLayer(content, counted());
+  return changes === 0 ? undefined : layer;
+}
+
+/** overlayfs copies the folders above a change; they are as they were. */
+function isSameFolder({ path, type, mode, uid, gid }: TarHeader, below: MergedListing | undefined): boolean {
+  if (type !== 'folder') return false;
+  const before = below?.get(path);
+  return before?.type === type && before.mode === mode && before.uid === uid && before.gid === gid;
+}
+
+/** Ends with the header that is too much, before its bytes are read, and with one that no layer can hold: a time beyond all clocks. */
+async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions): AsyncGenerator<TarEntry, void> {
+  const meter = new ArchiveMeter(CAPTURE_LIMITS);
+  try {
+    for await (const entry of tree) {
+      meter.add(entry.header);
+      yield entry;
+    }
+  } catch (error) {
+    // An archive that ends early has its cause in the program that wrote it; the caller reports that.
+    if (!(error instanceof TarError) || error.code === 'TRUNCATED' || error.code === 'NOT_TAR') throw error;
+    throw refusal(`The changes cannot be a layer: ${error.message}.`, step);
+  }
+}
+
+function refusal(message: string, step: string): BuildError {
+  return new BuildError(message, { step, cause_kind: 'BUILD_ERROR' });
+}
+
+async function* layerEntries(
+  tree: AsyncIterable<TarEntry>,
+  { epoch, step, below }: CaptureOptions,
+): AsyncGenerator<TarInput, void> {
+  for await (const { header: found, body } of tree) {
+    // The root itself: every engine makes it, and its name would have to be `../../build/`.
+    if (found.path === '') continue;
+    const { xattrs, ...rest } = found;
+    const header: TarHeader = { ...rest, mtime: Math.min(found.mtime, epoch) };
+    if (found.path.split('/').some((name) => name.startsWith(WHITEOUT))) {
+      const name = printable(found.path);
+      throw refusal(`${name}: names that begin with ${WHITEOUT} mean a removed file in an image.`, step);
+    }
+    if (isWhiteout(found)) {
+      yield marker(header, `${WHITEOUT}${baseName(found.path)}`, parentOf(found.path));
+      continue;
+    }
+    // A sandbox cannot make devices; a base image's archive may hold those of /dev, which nobody keeps in an image.
+    if (found.type === 'character' || found.type === 'block') continue;
+    const capability = xattrs?.[CAPABILITY_ATTRIBUTE];
+    yield {
+      header: capability === undefined ? header : { ...header, xattrs: { [CAPABILITY_ATTRIBUTE]: capability } },
+      body,
+    };
+    // overlayfs calls every new folder opaque; the mark says something only where there is a folder to hide.
+    const isOpaque = xattrs?.[OPAQUE_ATTRIBUTE]?.toString('latin1') === 'y';
+    const hides = isOpaque && (below === undefined || below.get(found.path)?.type === 'folder');
+    if (hides) yield marker(header, OPAQUE, found.path);
+  }
+}
+
+function isWhiteout({ type, major, minor }: TarHeader): boolean {
+  return type === 'character' && major === 0 && minor === 0;
+}
+
+function marker({ mtime }: TarHeader, name: string, folder: string): TarInput {
+  const path = folder === '' ? name : `${folder}/${name}`;
+  return { header: { path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtime } };
+}
+
+/** A hard link whose file was left out would point at nothing. */
+async function* whole(entries: AsyncIterable<TarInput>, { step }: CaptureOptions): AsyncGenerator<TarInput, void> {
+  const files = new PathSet();
+  for await (const entry of entries) {
+    const { path, type, target } = entry.header;
+    if (type === 'file') files.add(path);
+    if (type === 'hardlink' && !files.has(target ?? '')) {
+      const [name, other] = [printable(path), printable(target ?? '')];
+      throw refusal(`${name} is a hard link to ${other}, which an image may not hold.`, step);
+    }
+    yield entry;
+  }
+}
+
+async function* watched(
+  entries: AsyncIterable<TarInput>,
+  { watch, step }: CaptureOptions,
+): AsyncGenerator<TarInput, void> {
+  const wanted = pathMatcher(watch?.paths ?? []);
+  for await (const entry of entries) {
+    if (watch === undefined || entry.header.type !== 'file' || !wanted(entry.header.path)) {
+      yield entry;
+      continue;
+    }
+    checkImageFile(entry.header, step);
+    const parts: Buffer[] = [];
+    for await (const part of entry.body ?? []) parts.push(Buffer.from(part));
+    const bytes = Buffer.concat(parts);
+    await watch.onFile(entry.header.path, bytes);
+    yield { header: entry.header, body: [bytes] };
+  }
+}

@@ -1,0 +1,51 @@
+// What the layers below each layer of a chain hold together, kept as the chain grows: each layer is read once for it.
+import type { ContentStore } from '../../content/content.ts';
+import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
+import { listLayer } from '../../oci/layer-listing.ts';
+import type { LayerPin } from '../../plan/pin.ts';
+import { ArchiveMeter } from '../../tar/archive-meter.ts';
+import { EntryTable } from '../../tar/entry-table.ts';
+import { layOver } from '../../tar/listing.ts';
+import type { MergedListing } from '../../tar/listing-entry.ts';
+
+/** The merged listing of a growing chain. One image at a time: what `below` returns changes with the next call. */
+export class ChainListing {
+  readonly #content: ContentStore;
+  #layers: LayerPin[] = [];
+  #merged = new EntryTable();
+  #meter = new ArchiveMeter(IMAGE_LIMITS);
+
+  constructor(content: ContentStore) {
+    this.#content = content;
+  }
+
+  /**
+   * Returns the merged listing of the first `count` layers, reading those that were not read yet. A chain that is no continuation of the
+   * last one is read from its lowest layer. Throws what `listLayer` throws, with the limits of a whole image.
+   */
+  async below(layers: readonly LayerPin[], count: number): Promise<MergedListing> {
+    const wanted = layers.slice(0, count);
+    if (!this.#layers.every(({ diff_id }, index) => wanted[index]?.diff_id === diff_id)) this.#restart();
+    for (const layer of wanted.slice(this.#layers.length)) {
+      const { descriptor, diff_id: diffId } = layer;
+      try {
+        this.#merged = await layOver(
+          this.#merged,
+          listLayer(this.#content, descriptor, { diffId, meter: this.#meter }),
+        );
+      } catch (error) {
+        // Half a layer may be in the table.
+        this.#restart();
+        throw error;
+      }
+      this.#layers.push(layer);
+    }
+    return this.#merged;
+  }
+
+  #restart(): void {
+    this.#layers = [];
+    this.#merged = new EntryTable();
+    this.#meter = new ArchiveMeter(IMAGE_LIMITS);
+  }
+}

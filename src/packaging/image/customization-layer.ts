@@ -1,0 +1,183 @@
+// The layer of a customization's files, made by streaming its archive once more: no sandbox, nothing unpacked.
+import { createHash } from 'node:crypto';
+import type { ContentStore } from '../../content/content.ts';
+import { readArchive } from '../../customization/archive.ts';
+import { Accounts, composeBundle } from '../../customization/composed.ts';
+import { CustomizationError } from '../../customization/errors.ts';
+import { walkPath } from '../../customization/image-paths.ts';
+import type { HookName, Inspection } from '../../customization/inspection.ts';
+import { COMPOSED, type Composed, type Placed, placeCustomization } from '../../customization/placement.ts';
+import type { Digest } from '../../oci/descriptor.ts';
+import { type BuiltLayer, writeLayer } from '../../oci/layer.ts';
+import type { TarEntry, TarInput } from '../../tar/entry.ts';
+import type { MergedListing } from '../../tar/listing-entry.ts';
+
+export type FilesLayerInput = {
+  content: ContentStore;
+  /** The uploaded archive. */
+  archive: Digest;
+  inspection: Inspection;
+  /** What the image holds before. */
+  below: MergedListing;
+  /** Seconds since 1970: no file is younger, and what has no time of its own gets this one. */
+  epoch: number;
+  /** The bytes of a file of the image, by the path of its listing; undefined when it has none. */
+  readBelow: (path: string) => Promise<Buffer | undefined>;
+  /** Finds the layer by everything that goes into it, or makes it: one customization makes the same layer over most images of a fleet. */
+  reuse?: (inputs: object, make: () => Promise<BuiltLayer>) => Promise<BuiltLayer | undefined>;
+};
+
+export type FilesLayer = {
+  /** Absent when the customization brings no files, certificates or users. */
+  layer?: BuiltLayer;
+  /** For the image's config. */
+  image: { environment: Record<string, string>; labels: Record<string, string> };
+};
+
+/**
+ * Makes the layer. The same archive over the same relevant parts of an image (its folders on the way, its bundle, its users)
+ * gives the same diffID. Throws CustomizationError when the customization does not fit the image.
+ */
+export async function buildFilesLayer(input: FilesLayerInput): Promise<FilesLayer> {
+  const { environment, labels } = input.inspection.declaration;
+  const image = { environment, labels };
+  const placed = placeCustomization(input.inspection, input.below);
+  if (placed.length === 0) return { image };
+  const accounts = await readAccounts(input);
+  const finished: Finished = {
+    placed,
+    epoch: input.epoch,
+    accounts,
+    composed: await compose(input, { placed, accounts }),
+  };
+  const make = () => writeFilesLayer(input, finished);
+  const layer = await (input.reuse === undefined ? make() : input.reuse(inputsOf(input, finished), make));
+  return { ...(layer !== undefined && { layer }), image };
+}
+
+async function writeFilesLayer(input: FilesLayerInput, finished: Finished): Promise<BuiltLayer> {
+  const fromArchive = finished.placed.some(isArchivedFile);
+  const archived = fromArchive ? readArchive(await input.content.open(input.archive)) : [];
+  return await writeLayer(input.content, layerEntries(archived, finished));
+}
+
+/** What decides the layer's bytes: the archive, where its things land in this image and whose they are there, and the texts made for it. */
+function inputsOf({ archive, epoch }: FilesLayerInput, finished: Finished): object {
+  return {
+    kind: 'customization',
+    stage: 'files',
+    archive,
+    epoch,
+    placed: finished.placed.map((one) => [one.origin, headerOf(one, finished)]),
+    composed: [...finished.composed].map(([path, bytes]) => [path, createHash('sha256').update(bytes).digest('hex')]),
+  };
+}
+
+/** The bytes of the scripts, for the sandbox. */
+export async function readHooks({
+  content,
+  archive,
+  inspection,
+}: Pick<FilesLayerInput, 'content' | 'archive' | 'inspection'>): Promise<Map<HookName, Buffer>> {
+  const hooks = new Map<HookName, Buffer>();
+  if (inspection.hooks.length === 0) return hooks;
+  for await (const { header, body } of readArchive(await content.open(archive))) {
+    const hook = inspection.hooks.find(({ path }) => path === header.path);
+    if (hook === undefined) continue;
+    const parts: Uint8Array[] = [];
+    for await (const part of body) parts.push(part);
+    hooks.set(hook.name, Buffer.concat(parts));
+  }
+  return hooks;
+}
+
+/** A placement with everything that had to be read from the image. */
+type Finished = { placed: Placed[]; epoch: number; accounts: Accounts; composed: Map<string, Buffer> };
+
+/** Users and groups of the image, read only when a name or a new user asks for them. */
+async function readAccounts({ inspection, below, readBelow }: FilesLayerInput): Promise<Accounts> {
+  const { files, users } = inspection.declaration;
+  const byName = files.some(({ user, group }) => typeof user === 'string' || typeof group === 'string');
+  if (users.length === 0 && !byName) return new Accounts('', '');
+  const lookup = (path: string) => below.get(path);
+  const read = (what: Composed) => readText(walkPath(COMPOSED[what], { lookup, last: 'follow' }), { below, readBelow });
+  const accounts = new Accounts(await read('passwd'), await read('group'));
+  for (const user of users) accounts.add(user);
+  return accounts;
+}
+
+/** Old files hold names in any charset; Latin-1 gives every byte back. */
+async function readText(
+  path: string,
+  { below, readBelow }: Pick<FilesLayerInput, 'below' | 'readBelow'>,
+): Promise<string> {
+  return below.has(path) ? ((await readBelow(path))?.toString('latin1') ?? '') : '';
+}
+
+async function compose(
+  input: FilesLayerInput,
+  { placed, accounts }: { placed: Placed[]; accounts: Accounts },
+): Promise<Map<string, Buffer>> {
+  const texts: Record<Composed, (path: string) => Promise<string>> = {
+    bundle: async (path) => composeBundle(await readText(path, input), input.inspection.certificates),
+    passwd: async () => accounts.passwd,
+    group: async () => accounts.group,
+  };
+  const composed = new Map<string, Buffer>();
+  for (const { path, origin } of placed) {
+    if (origin.from === 'composed') composed.set(path, Buffer.from(await texts[origin.what](path), 'latin1'));
+  }
+  return composed;
+}
+
+/** Placed things in their order, the files among them as the archive reaches them. */
+async function* layerEntries(
+  archived: AsyncIterable<TarEntry> | Iterable<TarEntry>,
+  finished: Finished,
+): AsyncGenerator<TarInput, void> {
+  const { placed } = finished;
+  const files = new Set(
+    placed.flatMap(({ origin, type }) => (origin.from === 'archive' && type === 'file' ? [origin.path] : [])),
+  );
+  let next = 0;
+  for await (const entry of archived) {
+    if (!files.has(entry.header.path)) continue;
+    for (let thing = placed[next]; thing !== undefined && !isArchivedFile(thing); thing = placed[next]) {
+      yield made(thing, finished);
+      next += 1;
+    }
+    yield fromArchive(placed[next], entry, finished);
+    next += 1;
+  }
+  for (const thing of placed.slice(next)) yield made(thing, finished);
+}
+
+function isArchivedFile({ origin, type }: Placed): boolean {
+  return origin.from === 'archive' && type === 'file';
+}
+
+function fromArchive(placed: Placed | undefined, { header, body }: TarEntry, finished: Finished): TarInput {
+  if (placed?.origin.from !== 'archive' || placed.origin.path !== header.path || placed.size !== header.size) {
+    throw new CustomizationError('ARCHIVE_CHANGED', `the archive is another one than was inspected: ${header.path}`);
+  }
+  const mtime = Math.max(0, Math.min(header.mtime, finished.epoch));
+  return { header: { ...headerOf(placed, finished), size: header.size, mtime }, body };
+}
+
+/** What needs no byte of the archive: folders, links, texts. */
+function made(placed: Placed, finished: Finished): TarInput {
+  const { origin, path } = placed;
+  if (isArchivedFile(placed))
+    throw new CustomizationError('ARCHIVE_CHANGED', `the archive has no file for /${path} any more`, path);
+  const bytes = origin.from === 'text' ? Buffer.from(origin.text) : finished.composed.get(path);
+  const header = headerOf(placed, finished);
+  return bytes === undefined ? { header } : { header: { ...header, size: bytes.length }, body: [bytes] };
+}
+
+function headerOf(
+  { path, type, mode, user, group, target }: Placed,
+  { epoch, accounts }: Finished,
+): TarInput['header'] {
+  const owner = { uid: accounts.userId(user), gid: accounts.groupId(group) };
+  return { path, type, mode, ...owner, size: 0, mtime: epoch, ...(target === undefined ? {} : { target }) };
+}

@@ -1,0 +1,195 @@
+// A customization as layers: what its packages and scripts changed, its files, and what its last script changed.
+
+import { CustomizationError } from '../../customization/errors.ts';
+import type { HookName, Inspection } from '../../customization/inspection.ts';
+import { customizationTitle } from '../../customization/title.ts';
+import { warningLine } from '../../customization/warnings.ts';
+import type { BuiltLayer } from '../../oci/layer.ts';
+import type { CustomizationPin } from '../../plan/pin.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import type { BuildLog } from '../../sandbox/build-log.ts';
+import { openSandbox } from '../../sandbox/sandbox.ts';
+import { disposable, type LayerContext } from './application-layer.ts';
+import { captureLayer } from './capture.ts';
+import { buildFilesLayer, readHooks } from './customization-layer.ts';
+import { openGivenFolder } from './given-folder.ts';
+import { giveHook, type HookRun, runHook } from './hook.ts';
+import { bytesOf } from './image.ts';
+import { type ImageState, KEPT_FILES, readFileOf, withLayer } from './image-files.ts';
+import { type CacheContext, cachedLayer, type LayerCache } from './layer-cache.ts';
+import { givePackages, installPackages } from './packages.ts';
+import { prepareRoots } from './rootfs.ts';
+
+export type CustomizationInput = LayerContext & {
+  pin: CustomizationPin;
+  /** Of the plan. */
+  epoch: number;
+  /** That its author gave it. */
+  name?: string | undefined;
+  inspection: Inspection;
+  /** The image so far. */
+  image: ImageState;
+  /** Its variables so far. */
+  environment: Record<string, string>;
+  cache: LayerCache;
+};
+
+export type CustomizationResult = {
+  image: ImageState;
+  /** The layers that it added, in order. */
+  layers: BuiltLayer[];
+  environment: Record<string, string>;
+  labels: Record<string, string>;
+};
+
+/** As the image's history has it: a name may change, and the same plan makes the same image. */
+export function customizationStep({ id, version }: CustomizationPin): string {
+  return `customization ${id} v${version}`;
+}
+
+/** Lays one customization over an image. Throws BuildError CUSTOMIZATION_BUILD_ERROR when it is the customization's fault. */
+export async function buildCustomization(input: CustomizationInput): Promise<CustomizationResult> {
+  const step = customizationTitle(input.pin, input.name);
+  try {
+    return await buildStages(input, step);
+  } catch (error) {
+    throw asItsFault(error, step);
+  }
+}
+
+/** What goes wrong here is the customization's doing, also where its scripts left something that cannot be captured. */
+function asItsFault(error: unknown, step: string): unknown {
+  const isFault =
+    error instanceof CustomizationError || (error instanceof BuildError && error.cause_kind === 'BUILD_ERROR');
+  return isFault
+    ? new BuildError(error.message, { step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR', cause: error })
+    : error;
+}
+
+async function buildStages(input: CustomizationInput, step: string): Promise<CustomizationResult> {
+  const { workspace, pin, inspection, log } = input;
+  sayWarnings(log, step, inspection);
+  const { content } = workspace;
+  const layers: BuiltLayer[] = [];
+  let { image } = input;
+  const add = async (layer: BuiltLayer | undefined): Promise<void> => {
+    if (layer === undefined) return;
+    layers.push(layer);
+    image = await withLayer(content, image, layer);
+  };
+  await add(await buildScriptedLayer(input, { step, image, stage: 'packages' }));
+  log.say(`${step}: files`);
+  const below = image;
+  const files = await buildFilesLayer({
+    content,
+    archive: pin.digest,
+    inspection,
+    below: below.listing,
+    epoch: pin.epoch,
+    readBelow: (path) => readFileOf(content, below, path),
+    reuse: (inputs, make) => cachedLayer(cacheContext(input, step), inputs, make),
+  });
+  await add(files.layer);
+  await add(await buildScriptedLayer(input, { step, image, stage: 'final' }));
+  return { image, layers, ...files.image };
+}
+
+function sayWarnings(log: BuildLog, step: string, { warnings, more_warnings_count: more }: Inspection): void {
+  for (const warning of warnings) log.say(`${step}: ${warningLine(warning)}`);
+  if (more > 0) log.say(`${step}: and ${more} more warnings`);
+}
+
+function cacheContext({ workspace, cache, log, signal }: CustomizationInput, step: string): CacheContext {
+  return { cache, content: workspace.content, exclusive: workspace.exclusive, log, step, signal };
+}
+
+type Stage = 'packages' | 'final';
+const HOOKS_OF: Record<Stage, readonly HookName[]> = {
+  packages: ['before-packages', 'after-packages'],
+  final: ['final'],
+};
+
+type StageInput = { step: string; image: ImageState; stage: Stage };
+
+/** The layer of one stage that runs programs; undefined when the customization has nothing to run there or nothing changed. */
+async function buildScriptedLayer(
+  input: CustomizationInput,
+  { step, image, stage }: StageInput,
+): Promise<BuiltLayer | undefined> {
+  const { pin, inspection } = input;
+  const hooks = inspection.hooks.filter(({ name }) => HOOKS_OF[stage].includes(name));
+  const packages = stage === 'packages' ? pin.packages : [];
+  if (hooks.length + packages.length === 0) return undefined;
+  const inputs = {
+    kind: 'customization',
+    stage,
+    below: image.layers.map(({ diff_id }) => diff_id),
+    packages: packages.map(({ digest }) => digest),
+    hooks: hooks.map(({ path, digest }) => [path, digest]),
+    epoch: scriptEpoch(input),
+    environment: input.environment,
+  };
+  return await cachedLayer(cacheContext(input, step), inputs, () => runStage(input, { step, image, stage }));
+}
+
+async function runStage(
+  input: CustomizationInput,
+  { step, image, stage }: StageInput,
+): Promise<BuiltLayer | undefined> {
+  const { pin, workspace, log, signal } = input;
+  const { content } = workspace;
+  const packages = stage === 'packages' ? pin.packages : [];
+  const hooks = await hooksOf(input, { step, image });
+  await using given = openGivenFolder(workspace);
+  await givePackages(given, packages);
+  for (const hook of hooks.values()) await giveHook(given, hook);
+  const roots = await prepareRoots(workspace, image.layers, { step, signal, chain: image.chain });
+  await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step, given: given.folder, signal }));
+  const run = async (name: HookName): Promise<void> => {
+    const hook = hooks.get(name);
+    if (hook !== undefined) await runHook(sandbox, given, hook);
+  };
+  if (stage === 'packages') await run('before-packages');
+  await installPackages(sandbox, {
+    packages,
+    epoch: scriptEpoch(input),
+    log,
+    step,
+    cause_kind: 'CUSTOMIZATION_BUILD_ERROR',
+    signal,
+  });
+  await run(stage === 'packages' ? 'after-packages' : 'final');
+  return await captureLayer(content, sandbox, {
+    epoch: scriptEpoch(input),
+    step,
+    below: image.listing,
+    // What a person's script wrote, it meant; what only packages ran made is nobody's secret.
+    privateKeys: packages.length > 0,
+    onPrivateKey: (path) =>
+      log.say(`${step}: left out ${path}: it holds a private key; put keys into rootfs/ if the image is to have them`),
+    watch: { paths: KEPT_FILES, onFile: async (_path, bytes) => void (await content.put(bytesOf(bytes))) },
+  });
+}
+
+/** What packages and scripts write is as new as the base image at least; the time of the upload says nothing about it. */
+function scriptEpoch({ pin, epoch }: CustomizationInput): number {
+  return Math.max(pin.epoch, epoch);
+}
+
+/** The archive's scripts with all that their running needs, by name. */
+async function hooksOf(
+  input: CustomizationInput,
+  { step, image }: Pick<StageInput, 'step' | 'image'>,
+): Promise<Map<HookName, HookRun>> {
+  const { pin, inspection, environment, log, signal } = input;
+  const { content } = input.workspace;
+  const scripts = await readHooks({ content, archive: pin.digest, inspection });
+  const bash = ['bin/bash', 'usr/bin/bash'].some((path) => image.listing.has(path));
+  const hooks = new Map<HookName, HookRun>();
+  for (const { name, path } of inspection.hooks) {
+    const script = scripts.get(name);
+    if (script !== undefined)
+      hooks.set(name, { path, script, bash, step, epoch: scriptEpoch(input), environment, log, signal });
+  }
+  return hooks;
+}

@@ -1,0 +1,83 @@
+// The config of a finished image: the recipe's settings, the base's variables and labels, and the labels that OCI names (annotations.md).
+import type { ImageConfig } from '../../oci/descriptor.ts';
+import type { ImagePlan } from '../../plan/image-plan.ts';
+import { IMAGE_PATH, timeOf } from './image.ts';
+
+const NANOSECONDS = 1_000_000_000;
+
+export type ConfigInput = {
+  base: ImageConfig;
+  /** Complete: the base's, the recipe's and the customizations' variables. */
+  environment: Record<string, string>;
+  /** Of the customizations. */
+  labels: Record<string, string>;
+};
+
+/** An image's variables as a record; PATH is there in any case. */
+export function readEnvironment({ config }: ImageConfig): Record<string, string> {
+  const pairs = (config?.Env ?? []).map((line): [string, string] => {
+    const equals = line.indexOf('=');
+    return equals < 0 ? [line, ''] : [line.slice(0, equals), line.slice(equals + 1)];
+  });
+  return { PATH: IMAGE_PATH, ...Object.fromEntries(pairs) };
+}
+
+/** Config and annotations of the image. The user is a number, so that runAsNonRoot can be checked. */
+export function imageConfig(
+  plan: ImagePlan,
+  { base, environment, labels }: ConfigInput,
+): { config: NonNullable<ImageConfig['config']>; annotations: Record<string, string> } {
+  const { image } = plan;
+  const standard = standardLabels(plan);
+  const ports = image.ports.map(({ port, protocol }): [string, Record<string, never>] => [`${port}/${protocol}`, {}]);
+  const volumes = image.volumes.map((path): [string, Record<string, never>] => [path, {}]);
+  return {
+    annotations: standard,
+    config: {
+      User: String(image.user.uid),
+      Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+      ...(image.entrypoint.length > 0 ? { Entrypoint: image.entrypoint } : {}),
+      ...(image.command.length > 0 ? { Cmd: image.command } : {}),
+      ...(ports.length > 0 ? { ExposedPorts: Object.fromEntries(ports) } : {}),
+      ...(volumes.length > 0 ? { Volumes: Object.fromEntries(volumes) } : {}),
+      ...(image.working_directory === '' ? {} : { WorkingDir: image.working_directory }),
+      ...(image.stop_signal === undefined ? {} : { StopSignal: image.stop_signal }),
+      ...(image.health === undefined
+        ? {}
+        : {
+            Healthcheck: {
+              Test: ['CMD', ...image.health.command],
+              Interval: image.health.interval_seconds * NANOSECONDS,
+              Timeout: image.health.timeout_seconds * NANOSECONDS,
+              Retries: image.health.retries,
+            },
+          }),
+      Labels: { ...inheritedLabels(base), ...standard, ...image.labels, ...labels },
+    },
+  };
+}
+
+/** A base's own labels go on, but for those that say what the base is. */
+function inheritedLabels({ config }: ImageConfig): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(config?.Labels ?? {}).filter(([name]) => !name.startsWith('org.opencontainers.image.')),
+  );
+}
+
+function standardLabels({ product, base, operating_system, epoch }: ImagePlan): Record<string, string> {
+  const values: Record<string, string | undefined> = {
+    'base.digest': base.digest,
+    'base.name': base.name,
+    created: timeOf(epoch),
+    description: product.description,
+    documentation: product.home_url,
+    licenses: product.licenses.length > 0 ? product.licenses.join(' AND ') : undefined,
+    'ref.name': `${product.version}-${operating_system}`,
+    source: product.home_url,
+    title: product.key,
+    vendor: 'Larder',
+    version: product.version,
+  };
+  const known = Object.entries(values).filter((pair): pair is [string, string] => pair[1] !== undefined);
+  return Object.fromEntries(known.map(([name, value]) => [`org.opencontainers.image.${name}`, value]));
+}

@@ -1,0 +1,43 @@
+// How large the files of an image may be that builds read whole. Each is checked by its declared size, before its bytes are read.
+
+import { BuildError } from '../../sandbox/build-error.ts';
+import { printable } from '../../tar/header.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** A full desktop has 4 MB. */
+export const DPKG_STATUS_BYTES_MAX = 16 * MIB;
+/** A directory of 10,000 users, written out, has 700 KB. */
+const ACCOUNTS_BYTES_MAX = MIB;
+/** The public internet's trust store has 220 KB. */
+const BUNDLE_BYTES_MAX = 4 * MIB;
+/** os-release(5) has some twenty lines. */
+const OS_RELEASE_BYTES_MAX = 64 * KIB;
+/** A file that a link stands for in the place of one of these. */
+const OTHER_BYTES_MAX = 4 * MIB;
+
+const LIMITS: Readonly<Record<string, number>> = {
+  'var/lib/dpkg/status': DPKG_STATUS_BYTES_MAX,
+  'etc/passwd': ACCOUNTS_BYTES_MAX,
+  'etc/group': ACCOUNTS_BYTES_MAX,
+  'etc/ssl/certs/ca-certificates.crt': BUNDLE_BYTES_MAX,
+  'etc/os-release': OS_RELEASE_BYTES_MAX,
+  'usr/lib/os-release': OS_RELEASE_BYTES_MAX,
+};
+
+/** The most bytes that are read of a path. */
+export function imageFileLimit(path: string): number {
+  return Object.hasOwn(LIMITS, path) ? (LIMITS[path] ?? OTHER_BYTES_MAX) : OTHER_BYTES_MAX;
+}
+
+/** Throws BuildError for a file that is too large to be read. */
+export function checkImageFile({ path, size }: { path: string; size: number }, step: string): void {
+  if (size > imageFileLimit(path)) throw imageFileTooLarge(path, step, `has ${size} bytes`);
+}
+
+/** The refusal of a file; `has` tells its size where it is known. */
+export function imageFileTooLarge(path: string, step: string, has = 'has more'): BuildError {
+  const message = `/${printable(path)} ${has}, and at most ${imageFileLimit(path)} bytes of it are read.`;
+  return new BuildError(message, { step, cause_kind: 'BUILD_ERROR' });
+}

@@ -1,0 +1,81 @@
+// One file of an image, read from the layers without laying them out.
+import type { ContentStore } from '../../content/content.ts';
+import { LAYER_READING } from '../../oci/layer-limits.ts';
+import { uncompressed } from '../../oci/uncompressed.ts';
+import type { LayerPin } from '../../plan/pin.ts';
+import { readTar } from '../../tar/read.ts';
+import { parseWhiteout } from '../../tar/whiteout.ts';
+import { checkImageFile } from './image-file-limits.ts';
+
+const STEP = 'image files';
+
+/**
+ * The file's bytes as the topmost layer has them; undefined where it is not there or removed. Links in the path are not followed. Throws
+ * BuildError for a file that is too large.
+ */
+export async function readImageFile(
+  content: ContentStore,
+  { layers, path }: { layers: LayerPin[]; path: string },
+): Promise<Buffer | undefined> {
+  for (const layer of layers.toReversed()) {
+    const found = await findInLayer(content, layer, path);
+    if (found !== 'absent') return found === 'removed' ? undefined : found;
+  }
+  return undefined;
+}
+
+async function findInLayer(
+  content: ContentStore,
+  layer: LayerPin,
+  path: string,
+): Promise<Buffer | 'removed' | 'absent'> {
+  let result: Buffer | 'removed' | 'absent' = 'absent';
+  const stream = await content.open(layer.descriptor.digest);
+  try {
+    for await (const { header, body } of readTar(await uncompressed(stream), LAYER_READING)) {
+      const whiteout = parseWhiteout(header.path);
+      if (result === 'absent' && whiteout !== undefined && 'path' in whiteout && hides(whiteout.path, path))
+        result = 'removed';
+      if (header.path !== path) continue;
+      // A name that stands twice in a layer is what the last says, as in its listing.
+      result = 'removed';
+      if (header.type !== 'file') continue;
+      checkImageFile(header, STEP);
+      const parts: Buffer[] = [];
+      for await (const part of body) parts.push(Buffer.from(part));
+      result = Buffer.concat(parts);
+    }
+    return result;
+  } finally {
+    stream.destroy();
+  }
+}
+
+/** What is marked is the path itself or a folder above it. */
+function hides(marked: string, path: string): boolean {
+  return marked === '' || path === marked || path.startsWith(`${marked}/`);
+}
+
+/**
+ * The bytes of a file that the layers hold, of any size; a hard link stands for its file. Empty where none is there, which the caller knows
+ * from the listing.
+ */
+export async function* imageFileBytes(
+  content: ContentStore,
+  { layers, path }: { layers: LayerPin[]; path: string },
+): AsyncGenerator<Uint8Array, void> {
+  for (const [index, layer] of [...layers.entries()].reverse()) {
+    const stream = await content.open(layer.descriptor.digest);
+    try {
+      for await (const { header, body } of readTar(await uncompressed(stream), LAYER_READING)) {
+        if (header.path !== path) continue;
+        if (header.type === 'file') yield* body;
+        else if (header.target !== undefined && header.type === 'hardlink')
+          yield* imageFileBytes(content, { layers: layers.slice(0, index + 1), path: header.target });
+        return;
+      }
+    } finally {
+      stream.destroy();
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// Files of an image by path: found in the listing, read from content by their digest, or else once from their layer.
+
+import type { ContentStore } from '../../content/content.ts';
+import { readContent } from '../../oci/bounded-read.ts';
+import type { Digest } from '../../oci/descriptor.ts';
+import type { LayerPin } from '../../plan/pin.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import { EntryTable } from '../../tar/entry-table.ts';
+import { applyListing, layOver, readListing } from '../../tar/listing.ts';
+import type { MergedListing } from '../../tar/listing-entry.ts';
+import { imageFault } from '../image-fault.ts';
+import type { ChainListing } from './chain-listing.ts';
+import { bytesOf } from './image.ts';
+import { readImageFile } from './image-file.ts';
+import { checkImageFile, imageFileLimit, imageFileTooLarge } from './image-file-limits.ts';
+
+export const DPKG_STATUS = 'var/lib/dpkg/status';
+
+/** Files that later steps read; builders keep them as content of their own, so that no layer is unpacked for them. */
+export const KEPT_FILES: readonly string[] = [
+  DPKG_STATUS,
+  'etc/passwd',
+  'etc/group',
+  'etc/ssl/certs/ca-certificates.crt',
+];
+
+/** An image while it grows: its layers and what they hold together. `chain` is the same object from its first layer to its last. */
+export type ImageState = { layers: LayerPin[]; listing: MergedListing; chain?: ChainListing };
+
+const STEP = 'image files';
+
+/** The image with one layer more. Throws BuildError where it holds more than an image may. */
+export async function withLayer(
+  content: ContentStore,
+  { layers, listing, ...rest }: ImageState,
+  layer: LayerPin & { listing: Digest },
+): Promise<ImageState> {
+  const added = readListing(await content.open(layer.listing));
+  return {
+    ...rest,
+    layers: [...layers, { diff_id: layer.diff_id, descriptor: layer.descriptor }],
+    listing: await asBuildErrors(() => applyListing(listing, added)),
+  };
+}
+
+/** A merged listing as it was stored, in the little memory that an EntryTable takes. */
+export async function readMergedListing(content: ContentStore, digest: Digest): Promise<MergedListing> {
+  const entries = readListing(await content.open(digest));
+  return await asBuildErrors(() => layOver(new EntryTable(), entries));
+}
+
+async function asBuildErrors<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const reason = imageFault(error);
+    if (reason === undefined) throw error;
+    throw new BuildError(`The image holds too much: ${reason}.`, {
+      step: STEP,
+      cause_kind: 'BUILD_ERROR',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The bytes of a regular file, undefined where there is none of that name. Links are not followed. Throws BuildError for a file that is
+ * larger than such files are.
+ */
+export async function readFileOf(content: ContentStore, image: ImageState, path: string): Promise<Buffer | undefined> {
+  const digest = await fileDigest(content, image, path);
+  return digest === undefined ? undefined : await readKept(content, digest, path);
+}
+
+/** The text of a package database that is content. Throws BuildError for one that is too large. */
+export async function readPackageDatabase(content: ContentStore, digest: Digest): Promise<string> {
+  return (await readKept(content, digest, DPKG_STATUS)).toString('utf8');
+}
+
+async function readKept(content: ContentStore, digest: Digest, path: string): Promise<Buffer> {
+  const tooLarge = () => imageFileTooLarge(path, STEP);
+  return await readContent(content, digest, { sizeBytesMax: imageFileLimit(path), tooLarge });
+}
+
+/**
+ * The digest of a regular file whose bytes are (or are put) in the store; undefined where there is none of that name. Throws BuildError
+ * for a file that is too large to be read.
+ */
+export async function fileDigest(content: ContentStore, image: ImageState, path: string): Promise<Digest | undefined> {
+  const entry = image.listing.get(path);
+  if (entry?.type !== 'file' || entry.digest === undefined) return undefined;
+  checkImageFile(entry, STEP);
+  if (await content.touch(entry.digest)) return entry.digest;
+  const bytes = await readImageFile(content, { layers: image.layers, path });
+  return bytes === undefined ? undefined : (await content.put(bytesOf(bytes))).digest;
+}

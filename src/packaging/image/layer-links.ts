@@ -1,0 +1,70 @@
+// Where a path of a layer leads when links of lower layers are on its way, in bounded work: a layer may name many, in loops and chains.
+
+import { BuildError } from '../../sandbox/build-error.ts';
+import { DEPTH_MAX } from '../../tar/archive-meter.ts';
+import { printable } from '../../tar/header.ts';
+import type { MergedListing } from '../../tar/listing-entry.ts';
+import { parentOf, partsOf } from '../../tar/path.ts';
+
+/** As many links as Linux follows in one path (path_resolution(7)). */
+const LINK_COUNT_MAX = 40;
+/** Names walked for one layer. The 100,000 files of a merged /usr that are named under /lib, /bin and /sbin take some 500,000. */
+const STEP_COUNT_MAX = 5_000_000;
+
+export class LayerLinks {
+  readonly #isFolder: (path: string) => boolean;
+  #steps = 0;
+  /** Entries of one folder come one after the other. */
+  #last = { path: '', target: '' };
+
+  /** `isFolder` knows the folders of the layer itself, which no link below can stand for. */
+  constructor(isFolder: (path: string) => boolean) {
+    this.#isFolder = isFolder;
+  }
+
+  /** The folder that a path names. Throws BuildError for loops and for more work than a layer may cause. */
+  follow(path: string, listing: MergedListing): string {
+    if (path !== this.#last.path) this.#last = { path, target: this.#walk(path, listing) };
+    return this.#last.target;
+  }
+
+  #walk(path: string, listing: MergedListing): string {
+    const waiting = partsOf(path).reverse();
+    let links = 0;
+    let at = '';
+    let depth = 0;
+    for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
+      if (++this.#steps > STEP_COUNT_MAX) throw failure('The names of a layer lead through too many links');
+      if (part === '..') {
+        at = parentOf(at);
+        depth = Math.max(0, depth - 1);
+        continue;
+      }
+      const next = at === '' ? part : `${at}/${part}`;
+      const target = this.#targetOf(next, listing);
+      if (target === undefined) {
+        at = next;
+        if (++depth > DEPTH_MAX)
+          throw failure(`/${printable(path)} leads to a path that is deeper than ${DEPTH_MAX} folders`);
+        continue;
+      }
+      if (++links > LINK_COUNT_MAX) throw failure(`/${printable(path)} leads through a loop of links`);
+      if (target.startsWith('/')) {
+        at = '';
+        depth = 0;
+      }
+      for (const name of partsOf(target).reverse()) waiting.push(name);
+    }
+    return at;
+  }
+
+  #targetOf(path: string, listing: MergedListing): string | undefined {
+    if (this.#isFolder(path)) return undefined;
+    const found = listing.get(path);
+    return found?.type === 'symlink' ? found.target : undefined;
+  }
+}
+
+function failure(message: string): BuildError {
+  return new BuildError(`${message}.`, { step: 'root file system', cause_kind: 'BUILD_ERROR' });
+}

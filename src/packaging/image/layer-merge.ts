@@ -1,0 +1,172 @@
+// Several layers as one that does the same to whatever is below (OCI image-spec, layer.md, "Applying Changesets"): the same layers, the same bytes.
+import type { ContentStore } from '../../content/content.ts';
+import { type BuiltLayer, writeLayer } from '../../oci/layer.ts';
+import { IMAGE_LIMITS, LAYER_READING } from '../../oci/layer-limits.ts';
+import { uncompressed } from '../../oci/uncompressed.ts';
+import type { LayerPin } from '../../plan/pin.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import type { TarEntry, TarHeader, TarInput } from '../../tar/entry.ts';
+import { partsOf } from '../../tar/path.ts';
+import { readTar } from '../../tar/read.ts';
+import { OPAQUE, parseWhiteout, WHITEOUT } from '../../tar/whiteout.ts';
+
+/** What the layers together say of one path. */
+type Node = {
+  children: Map<string, Node>;
+  /** The last entry, with the place where it stands; absent for a path that only names further ones. */
+  entry?: { header: TarHeader; layer: number; at: number };
+  /** What is below the layers is gone. */
+  removed: boolean;
+  /** What is below the layers in this folder is gone. */
+  opaque: boolean;
+};
+
+/** Merges layers, the lowest first. Throws BuildError for more entries than an image may have. */
+export async function mergeLayers(content: ContentStore, layers: LayerPin[]): Promise<BuiltLayer> {
+  const root = emptyNode();
+  const links: TarHeader[][] = [];
+  let count = 0;
+  for (const [layer, pin] of layers.entries()) {
+    const headers: TarHeader[] = [];
+    for await (const { header } of entriesOf(content, pin)) {
+      if (++count > IMAGE_LIMITS.entryCountMax) throw tooMany();
+      headers.push(header);
+    }
+    lay(root, headers, layer);
+    const own = new Set(headers.filter(({ type }) => type !== 'hardlink').map(({ path }) => path));
+    links.push(headers.filter(({ type, target = '' }) => type === 'hardlink' && own.has(target)));
+  }
+  const rescued = links.map((found, layer) => rescuedLinks(root, found, layer));
+  return await writeLayer(content, merged(content, { root, layers, rescued }));
+}
+
+function tooMany(): BuildError {
+  const message = `The customizations have layers of more than ${IMAGE_LIMITS.entryCountMax} entries, which cannot be merged.`;
+  return new BuildError(message, { step: 'merged layers', cause_kind: 'BUILD_ERROR' });
+}
+
+async function* entriesOf(content: ContentStore, { descriptor }: LayerPin): AsyncGenerator<TarEntry, void> {
+  const stream = await content.open(descriptor.digest);
+  try {
+    yield* readTar(await uncompressed(stream), LAYER_READING);
+  } finally {
+    stream.destroy();
+  }
+}
+
+function emptyNode(): Node {
+  return { children: new Map(), removed: false, opaque: false };
+}
+
+/** Lays one layer over what the others say. Its marks hide what other layers brought, never its own entries. */
+function lay(root: Node, headers: TarHeader[], layer: number): void {
+  for (const { path } of headers) {
+    const whiteout = parseWhiteout(path);
+    if (whiteout?.kind === 'removed') {
+      const node = nodeAt(root, whiteout.path);
+      hideChildren(node);
+      delete node.entry;
+      Object.assign(node, { removed: true, opaque: false });
+    } else if (whiteout?.kind === 'opaque') {
+      const node = nodeAt(root, whiteout.path);
+      hideChildren(node);
+      node.opaque = true;
+    }
+  }
+  for (const [at, header] of headers.entries()) {
+    if (parseWhiteout(header.path) !== undefined) continue;
+    const node = nodeAt(root, header.path);
+    if (header.type !== 'folder') {
+      hideChildren(node);
+      node.opaque = false;
+    } else if (node.removed || (node.entry !== undefined && node.entry.header.type !== 'folder')) {
+      // The folder that stood there before does not come back.
+      node.opaque = true;
+    }
+    node.removed = false;
+    node.entry = { header, layer, at };
+  }
+}
+
+function hideChildren(node: Node): void {
+  node.children = new Map();
+}
+
+/** The node of a path. A folder above it that was removed is there again, without what it held. */
+function nodeAt(root: Node, path: string): Node {
+  let node = root;
+  const parts = partsOf(path);
+  for (const [index, part] of parts.entries()) {
+    const next = node.children.get(part) ?? emptyNode();
+    node.children.set(part, next);
+    if (next.removed && index < parts.length - 1) {
+      const entry = { header: { ...MARK, path: parts.slice(0, index + 1).join('/'), ...FOLDER }, layer: -1, at: -1 };
+      Object.assign(next, { entry, removed: false, opaque: true });
+    }
+    node = next;
+  }
+  return node;
+}
+
+function findNode(root: Node, path: string): Node | undefined {
+  let node: Node | undefined = root;
+  for (const part of partsOf(path)) node = node?.children.get(part);
+  return node;
+}
+
+/** Of one layer: its entries that a later layer replaced while its hard links to them are still there, by path. */
+type RescuedLinks = ReadonlyMap<string, TarHeader[]>;
+
+function rescuedLinks(root: Node, links: TarHeader[], layer: number): RescuedLinks {
+  const rescued = new Map<string, TarHeader[]>();
+  for (const link of links) {
+    const { target = '' } = link;
+    const isAlive = findNode(root, link.path)?.entry?.header === link;
+    if (!isAlive || findNode(root, target)?.entry?.layer === layer) continue;
+    rescued.set(target, [...(rescued.get(target) ?? []), link]);
+  }
+  return rescued;
+}
+
+type Merge = { root: Node; layers: LayerPin[]; rescued: RescuedLinks[] };
+
+/** Folders and marks first, by name; then everything else layer by layer, so that nothing is read twice for its bytes. */
+async function* merged(content: ContentStore, { root, layers, rescued }: Merge): AsyncGenerator<TarInput, void> {
+  yield* folders(root, '');
+  for (const [layer, pin] of layers.entries()) {
+    const saved = rescued[layer] ?? new Map<string, TarHeader[]>();
+    let at = -1;
+    for await (const { header, body } of entriesOf(content, pin)) {
+      at += 1;
+      if (header.type === 'folder' || parseWhiteout(header.path) !== undefined) continue;
+      const entry = findNode(root, header.path)?.entry;
+      const isAlive = entry?.layer === layer && entry.at === at;
+      const [first, ...others] = saved.get(header.path) ?? [];
+      if (isAlive && !isSaved(saved, header)) yield { header, body };
+      else if (first !== undefined && header.type !== 'hardlink') {
+        // The first of its links takes the file's place, and the others link to that.
+        yield { header: { ...header, path: first.path }, body };
+        for (const other of others) yield { header: { ...other, target: first.path } };
+      }
+    }
+  }
+}
+
+function isSaved(saved: RescuedLinks, { type, path, target = '' }: TarHeader): boolean {
+  return type === 'hardlink' && (saved.get(target)?.some((link) => link.path === path) ?? false);
+}
+
+function* folders(node: Node, path: string): Generator<TarInput, void> {
+  const inside = (name: string): string => (path === '' ? name : `${path}/${name}`);
+  if (node.entry?.header.type === 'folder') yield { header: node.entry.header };
+  if (node.opaque) yield { header: { ...MARK, path: inside(OPAQUE) } };
+  for (const name of [...node.children.keys()].sort()) {
+    const child = node.children.get(name);
+    if (child === undefined) continue;
+    if (child.removed) yield { header: { ...MARK, path: inside(`${WHITEOUT}${name}`) } };
+    yield* folders(child, inside(name));
+  }
+}
+
+const FOLDER = { type: 'folder', mode: 0o755 } as const;
+const MARK: TarHeader = { path: '', type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtime: 0 };

@@ -1,0 +1,55 @@
+// What the machine's own apt knows about reaching its archive (proxies, certificates, credentials), for an apt that works in another root.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findTool, runCommand } from '../../sandbox/host-commands.ts';
+
+/** Of apt.conf(5): how to reach an archive and how old it may be. Hooks, pins and the like are meant for the machine itself. */
+const REACHING =
+  /^Acquire::(?:(?:https?|ftp|socks5h?)::|(?:Retries|Check-Valid-Until|Check-Date|Max-ValidTime|Min-ValidTime) )/;
+
+/** Lines for apt.conf that make another root's apt reach the archive as the machine's does. */
+export async function machineAptOptions(): Promise<string[]> {
+  let printed = '';
+  await runCommand([findTool('apt-config') ?? 'apt-config', 'dump'], {
+    onOutput: (chunk) => (printed += chunk.toString()),
+  });
+  return aptOptionsIn(printed);
+}
+
+/** Exported for its test: machines with proxies are rare where tests run. */
+export function aptOptionsIn(dump: string): string[] {
+  return dump.split('\n').filter((line) => REACHING.test(line) && !line.endsWith(' "";'));
+}
+
+/** The machine's credentials for archives (apt_auth.conf(5)), as far as this user may read them; undefined when there are none. */
+export async function machineCredentials(folder = '/etc/apt'): Promise<string | undefined> {
+  const parts = await readdir(join(folder, 'auth.conf.d')).catch(() => []);
+  const files = [
+    'auth.conf',
+    ...parts
+      .filter((name) => name.endsWith('.conf'))
+      .sort()
+      .map((name) => join('auth.conf.d', name)),
+  ];
+  const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8').catch(() => '')));
+  const text = texts.filter((one) => one.trim() !== '').join('\n');
+  return text === '' ? undefined : `${text}\n`;
+}
+
+const PROXIES = [
+  'http_proxy',
+  'https_proxy',
+  'ftp_proxy',
+  'all_proxy',
+  'no_proxy',
+  'HTTPS_PROXY',
+  'ALL_PROXY',
+  'NO_PROXY',
+];
+const ONLY_PROXIES = `exec env -i ${PROXIES.map((name) => `\${${name}+"${name}=$${name}"}`).join(' ')} "$@"`;
+
+/** The command with these variables and this process's proxies, and nothing else of its environment. Run it with `inherit`. */
+export function withProxies(variables: Record<string, string>, command: string[]): string[] {
+  const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  return [findTool('sh') ?? 'sh', '-c', ONLY_PROXIES, 'proxies', ...assignments, ...command];
+}

@@ -1,0 +1,99 @@
+// Installs packages that a plan pinned: dpkg in the sandbox, from content shown read-only, without network.
+import type { FailureCause } from '../../contract/vocabulary.ts';
+import type { PackagePin } from '../../plan/pin.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import type { BuildLog } from '../../sandbox/build-log.ts';
+import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { SANDBOX_FOLDER } from '../../sandbox/sandbox-command.ts';
+import type { GivenFolder } from './given-folder.ts';
+import { IMAGE_PATH } from './image.ts';
+import { installWaves } from './package-waves.ts';
+
+const PACKAGES = 'packages';
+const PACKAGES_FOLDER = `${SANDBOX_FOLDER}/${PACKAGES}`;
+
+/**
+ * No service may start while an image is built (policy-rc.d 101, invoke-rc.d(8)). The file is there only while dpkg runs and only
+ * where the image has none of its own.
+ */
+const INSTALL = `
+set -e
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  mkdir -p /usr/sbin
+  printf '#!/bin/sh\\nexit 101\\n' > "$policy"
+  chmod 755 "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+cd ${PACKAGES_FOLDER}
+run() { dpkg --force-unsafe-io --force-confdef --force-confold --auto-deconfigure --log=/dev/null "$@"; }
+while [ "$#" -gt 0 ]; do
+  wave=$1
+  shift
+  if [ "$#" -gt 0 ]; then
+    run --unpack $wave
+    # What it pre-depends on is configured here; what waits for a later wave is configured with that.
+    run --configure --pending || true
+  else
+    run --unpack $wave
+    run --configure --pending
+  fi
+done
+`;
+
+export type InstallOptions = {
+  /** Those that `givePackages` put into the sandbox's folder. */
+  packages: readonly PackagePin[];
+  epoch: number;
+  log: BuildLog;
+  step: string;
+  cause_kind: FailureCause;
+  signal?: AbortSignal | undefined;
+};
+
+/** Variables for whatever runs as root while an image is built: no questions, one language, one time (reproducible-builds.org, SOURCE_DATE_EPOCH). */
+export function buildEnvironment(epoch: number): Record<string, string> {
+  return {
+    PATH: IMAGE_PATH,
+    HOME: '/root',
+    LC_ALL: 'C.UTF-8',
+    TZ: 'UTC',
+    DEBIAN_FRONTEND: 'noninteractive',
+    DEBCONF_NONINTERACTIVE_SEEN: 'true',
+    SOURCE_DATE_EPOCH: String(epoch),
+  };
+}
+
+/** The name of a package's file, which needs no quoting. */
+function fileOf(index: number): string {
+  return `${String(index).padStart(4, '0')}.deb`;
+}
+
+/** Puts the packages into the folder that the sandbox will be given. Throws ContentMissing when a package is gone. */
+export async function givePackages(given: GivenFolder, packages: readonly PackagePin[]): Promise<void> {
+  for (const [index, { digest }] of packages.entries()) await given.copy(`${PACKAGES}/${fileOf(index)}`, digest);
+}
+
+/** Installs all packages or throws BuildError with the last lines of what dpkg and the packages' scripts printed. */
+export async function installPackages(sandbox: Sandbox, options: InstallOptions): Promise<void> {
+  const { log, step, cause_kind, packages } = options;
+  if (packages.length === 0) return;
+  const environment = buildEnvironment(options.epoch);
+  log.say(`${step}: installing ${packages.map(({ name, version }) => `${name} ${version}`).join(', ')}`);
+  log.mark();
+  const files = packages.map((_, index) => fileOf(index));
+  const waves = await installWaves(sandbox, files, {
+    folder: PACKAGES_FOLDER,
+    environment,
+    step,
+    cause_kind,
+    signal: options.signal,
+  });
+  const exit = await sandbox.run(
+    { command: ['sh', '-c', INSTALL, 'install', ...waves.map((files) => files.join(' '))], environment },
+    { onOutput: log.write, merged: true, signal: options.signal },
+  );
+  if (exit.code === 0) return;
+  const why = exit.why === undefined ? `dpkg ended with code ${exit.code}` : `it ${exit.why}`;
+  throw new BuildError(`Installing the packages failed: ${why}.\n${log.tail()}`, { step, cause_kind });
+}

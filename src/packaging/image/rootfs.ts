@@ -1,0 +1,241 @@
+// Layers laid out as folders for overlayfs, cached by chain: extracted inside a namespace, complete or not there, least recently used dropped.
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, lstatSync } from 'node:fs';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FREE_SHARE_MIN } from '../../content/content.ts';
+import { LAYER_READING } from '../../oci/layer-limits.ts';
+import { uncompressed } from '../../oci/layer-listing.ts';
+import type { LayerPin } from '../../plan/pin.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import { asOwner, CommandFailed, inNewNamespace, runCommand } from '../../sandbox/host-commands.ts';
+import { endOrphans } from '../../sandbox/orphans.ts';
+import { hostToolCommand } from '../../sandbox/sandbox-command.ts';
+import type { SandboxHost } from '../../sandbox/sandbox-host.ts';
+import { ensureFolder, sandboxHost, type Workspace } from '../../sandbox/workspace.ts';
+import type { TarInput } from '../../tar/entry.ts';
+import { readTar } from '../../tar/read.ts';
+import { writeTar } from '../../tar/write.ts';
+import { ChainListing } from './chain-listing.ts';
+import { imageFileBytes } from './image-file.ts';
+import { overlayEntries } from './layer-entries.ts';
+
+/** Some forty bases and their products; a folder that is dropped costs a second or two when it is needed again. */
+const ROOTS_BYTES_MAX = 20 * 1024 ** 3;
+/** Longer than any sandbox lives, so that no folder is taken from under a mount (DEFAULT_LIMITS.wallClockMs is a quarter of an hour a command). */
+const IN_USE_MS = 6 * 60 * 60_000;
+
+/** What a file system takes for an entry beside its bytes; millions of empty files fill a disk, too. */
+const ENTRY_BYTES = 4096;
+/** A layer of a few MB may become 64 GiB. */
+const ROOM_EVERY_BYTES = 256 * 1024 ** 2;
+
+export type RootOptions = {
+  step: string;
+  signal?: AbortSignal | undefined;
+  /** Of the image that the layers are of, when more layers are laid out for it later; by default one for this call. */
+  chain?: ChainListing | undefined;
+};
+
+/**
+ * The folders of these layers, the lowest first, for `openSandbox`. Throws BuildError for a layer that cannot be laid out and
+ * ContentMissing.
+ */
+export async function prepareRoots(workspace: Workspace, layers: LayerPin[], options: RootOptions): Promise<string[]> {
+  const host = sandboxHost(workspace, options.step);
+  const roots = ensureFolder(workspace, rootsName(host));
+  const listing = options.chain ?? new ChainListing(workspace.content);
+  const folders: string[] = [];
+  for (const [index, chain] of chainIds(layers).entries()) {
+    const folder = join(roots, chain);
+    if (!existsSync(folder)) {
+      await workspace.exclusive(
+        `root ${folder}`,
+        async () => {
+          if (!existsSync(folder)) await extractLayer({ workspace, host, folder, layers, index, listing, options });
+        },
+        options.signal,
+      );
+    }
+    await utimes(folder, new Date(), new Date());
+    folders.push(join(folder, 'root'));
+  }
+  return folders;
+}
+
+/** Files have the owners that one account's namespace gives them; a service that is started as another must not find them. */
+function rootsName({ namespace, user }: SandboxHost): string {
+  return namespace ? `roots-${user?.uid ?? process.getuid?.() ?? 0}` : 'roots-root';
+}
+
+/** OCI's chain ids (config.md, "Layer ChainID") as folder names: a layer and all beneath it, because parents' owners come from there. */
+function chainIds(layers: LayerPin[]): string[] {
+  let chain = '';
+  return layers.map(({ diff_id }) => {
+    chain = chain === '' ? diff_id : `sha256:${createHash('sha256').update(`${chain} ${diff_id}`).digest('hex')}`;
+    return chain.slice('sha256:'.length);
+  });
+}
+
+type Extraction = {
+  workspace: Workspace;
+  host: SandboxHost;
+  folder: string;
+  layers: LayerPin[];
+  index: number;
+  listing: ChainListing;
+  options: RootOptions;
+};
+
+/** Extracts into a folder of another name and renames it when it is whole; whoever comes second throws theirs away. */
+async function extractLayer(work: Extraction): Promise<void> {
+  const { workspace, host, folder, layers, index, options } = work;
+  const layer = layers[index];
+  if (layer === undefined) throw new RangeError('no such layer');
+  const roots = ensureFolder(workspace, rootsName(host));
+  await makeRoom(workspace, options);
+  const part = ensureFolder(workspace, rootsName(host), `.part-${randomUUID()}`);
+  try {
+    const target = ensureFolder(workspace, rootsName(host), part.slice(roots.length + 1), 'root');
+    const size = await unpack(work, { layer, target });
+    await writeFile(join(part, 'size'), String(size));
+    await rename(part, folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    });
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (!(error instanceof CommandFailed)) throw error;
+    throw new BuildError(`The layer ${layer.diff_id} cannot be laid out: ${error.output}`, {
+      step: options.step,
+      cause_kind: 'BUILD_ERROR',
+      cause: error,
+    });
+  } finally {
+    if (existsSync(part)) await removeFolder(host, part);
+  }
+  await workspace.exclusive(`trim ${workspace.directory}`, () => trimRoots(workspace), options.signal);
+}
+
+async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; target: string }): Promise<number> {
+  const { workspace, host, layers, index, listing, options } = work;
+  let size = 0;
+  const counted = async function* (entries: AsyncIterable<TarInput>): AsyncGenerator<TarInput, void> {
+    let checkedAt = Number.NEGATIVE_INFINITY;
+    for await (const entry of entries) {
+      size += ENTRY_BYTES + entry.header.size;
+      if (size - checkedAt >= ROOM_EVERY_BYTES) {
+        await checkRoom(workspace);
+        checkedAt = size;
+      }
+      yield entry;
+    }
+  };
+  const stream = await workspace.content.open(layer.descriptor.digest);
+  try {
+    const entries = overlayEntries(readTar(await uncompressed(stream), LAYER_READING), {
+      below: () => listing.below(layers, index),
+      fileBelow: (path) => imageFileBytes(workspace.content, { layers: layers.slice(0, index), path }),
+    });
+    const extract = hostToolCommand(host, {
+      writable: target,
+      command: [
+        host.tools.tar,
+        '--extract',
+        '--directory',
+        '/mnt',
+        '--numeric-owner',
+        '--same-owner',
+        '--preserve-permissions',
+        // Links are made as they are: the sandbox around this tar holds, and nothing but the target can be written.
+        '--absolute-names',
+        '--xattrs',
+        '--xattrs-include=user.overlay.opaque',
+        '--xattrs-include=security.capability',
+      ],
+    });
+    await runCommand(asOwner(host, inNewNamespace(host, extract)), {
+      stdin: writeTar(counted(entries)),
+      signal: options.signal,
+    });
+  } finally {
+    stream.destroy();
+  }
+  return size;
+}
+
+/** Throws an error that says nothing about the layer while the disk is nearly full: the database is on the same one. */
+/** The longest build of one sandbox: packages, three scripts and the files, each to its limit. */
+const LONGEST_USE_MS = 90 * 60_000;
+
+/** On a disk that is nearly short of room, folders that no sandbox can have mounted any more go at once, however few they are. */
+async function makeRoom(workspace: Workspace, { signal }: RootOptions): Promise<void> {
+  const share = await workspace.content.freeShare();
+  if (share === undefined || share >= 2 * FREE_SHARE_MIN) return;
+  const trim = () => trimRoots(workspace, { bytesMax: 0, inUseMs: LONGEST_USE_MS });
+  await workspace.exclusive(`trim ${workspace.directory}`, trim, signal);
+}
+
+async function checkRoom({ content }: Workspace): Promise<void> {
+  const share = await content.freeShare();
+  if (share !== undefined && share < FREE_SHARE_MIN)
+    throw Object.assign(new Error('The disk has less than 5 % left: no layer is laid out until there is more.'), {
+      code: 'ENOSPC',
+    });
+}
+
+/** Removes a folder whose files belong to subordinate ids; `rm` follows no link. */
+export async function removeFolder(host: SandboxHost, folder: string): Promise<void> {
+  await runCommand(asOwner(host, inNewNamespace(host, [host.tools.rm, '-rf', '--one-file-system', folder])));
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** Where builds keep what they need while they run; a worker that was killed leaves it. */
+const WORK_FOLDERS = ['sandboxes', 'bases', 'given'];
+
+type CachedRoot = { path: string; usedAt: number; size: number };
+
+/** Drops the folders that were not used for longest until the rest fits, and what killed builds left behind. */
+export async function trimRoots(
+  workspace: Workspace,
+  { bytesMax = ROOTS_BYTES_MAX, inUseMs = IN_USE_MS }: { bytesMax?: number; inUseMs?: number } = {},
+): Promise<void> {
+  const host = sandboxHost(workspace, 'root file system');
+  endOrphans(workspace.directory);
+  const before = Date.now() - inUseMs;
+  const roots = ensureFolder(workspace, rootsName(host));
+  const cached: CachedRoot[] = [];
+  for (const name of await readdir(roots)) {
+    const path = join(roots, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined) continue;
+    if (!name.startsWith('.')) cached.push({ path, usedAt: found.mtimeMs, size: await sizeOf(path) });
+    else if (found.mtimeMs < before) await removeFolder(host, path);
+  }
+  await dropOldest(host, cached, { bytesMax, before });
+  for (const kind of WORK_FOLDERS) {
+    for (const name of await readdir(ensureFolder(workspace, kind))) {
+      const path = join(workspace.directory, kind, name);
+      if ((lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before) < before) await removeFolder(host, path);
+    }
+  }
+}
+
+async function dropOldest(
+  host: SandboxHost,
+  cached: CachedRoot[],
+  { bytesMax, before }: { bytesMax: number; before: number },
+): Promise<void> {
+  let total = cached.reduce((sum, { size }) => sum + size, 0);
+  for (const { path, usedAt, size } of cached.toSorted((a, b) => a.usedAt - b.usedAt)) {
+    if (total <= bytesMax || usedAt >= before) return;
+    // Out of everybody's sight first: a folder that is half gone must not be used.
+    const gone = join(path, '..', `.gone-${randomUUID()}`);
+    await rename(path, gone);
+    await removeFolder(host, gone);
+    total -= size;
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return Number(await readFile(join(path, 'size'), 'utf8').catch(() => '0'));
+}

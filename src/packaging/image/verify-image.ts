@@ -1,0 +1,146 @@
+// Starts a finished image in the sandbox as its own user, with no network but its own, and runs its product's tests.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ContentStore } from '../../content/content.ts';
+import type { ImageConfig, Manifest } from '../../oci/descriptor.ts';
+import { readImageConfig } from '../../oci/image-config.ts';
+import { readManifest } from '../../oci/stored-manifest.ts';
+import { type Artifact, type Root, soleRoot } from '../../plan/artifact.ts';
+import type { ImagePlan, ProductTest } from '../../plan/image-plan.ts';
+import type { LayerPin } from '../../plan/pin.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import { type LogSink, lastLines, openBuildLog } from '../../sandbox/build-log.ts';
+import { openSandbox } from '../../sandbox/sandbox.ts';
+import type { SandboxCommand } from '../../sandbox/sandbox-command.ts';
+import type { SandboxExit } from '../../sandbox/sandbox-run.ts';
+import type { Workspace } from '../../sandbox/workspace.ts';
+import { imageFault } from '../image-fault.ts';
+import { disposable } from './application-layer.ts';
+import { readEnvironment } from './image-config.ts';
+import { type Attempt, attemptTest, type Started } from './product-test.ts';
+import { prepareRoots } from './rootfs.ts';
+
+type TestResult = {
+  name: string;
+  passed: boolean;
+  duration_ms: number /** What the last try answered, and what the service printed when it failed. */;
+  output: string;
+};
+export type TestReport = { passed: boolean; tests: TestResult[] };
+
+export type VerifyOptions = {
+  workspace: Workspace;
+  /** What the service prints. */
+  log?: LogSink;
+  signal?: AbortSignal | undefined;
+};
+
+const STEP = 'verification';
+/** Most services answer within some tens of milliseconds of their start: a slot that waits longer than that stands still. */
+const FIRST_RETRY_MS = 20;
+/** Others take a second or two; asking more often than this only takes their processor time. */
+const RETRY_MS_MAX = 150;
+
+/** The pause after so many failed tries of a test: doubled each time, up to the longest. */
+export function retryPauseMs(tries: number): number {
+  return Math.min(RETRY_MS_MAX, FIRST_RETRY_MS * 2 ** (tries - 1));
+}
+
+/** Between the end of the last test's time and the end of the sandbox. */
+const MARGIN_MS = 30_000;
+
+/**
+ * Runs the tests of a plan one after the other, each again and again until it passes or its time is over. A failing test is an answer,
+ * not an exception; throws BuildError only where there is no sandbox to run them in.
+ */
+export async function verify(plan: ImagePlan, artifact: Artifact, options: VerifyOptions): Promise<TestReport> {
+  const { workspace, signal } = options;
+  const image = await readImage(workspace, artifact);
+  const roots = await prepareRoots(workspace, image.layers, { step: STEP, signal });
+  const wallClockMs = plan.tests.reduce((sum, { timeout_seconds }) => sum + timeout_seconds * 1000, MARGIN_MS);
+  await using sandbox = disposable(
+    await openSandbox(workspace, { layers: roots, step: STEP, signal, limits: { wallClockMs } }),
+  );
+  const log = openBuildLog(options.log ?? { write: () => undefined });
+  const command = serviceCommand(plan, image.config);
+  const service = sandbox.start(command, { onOutput: log.write });
+  let ended: SandboxExit | undefined;
+  service.exited.then(
+    (exit) => (ended = exit),
+    () => undefined,
+  );
+  const started: Started = { sandbox, service, command, signal };
+  const tests: TestResult[] = [];
+  for (const test of plan.tests) {
+    signal?.throwIfAborted();
+    tests.push(await runTest(test, started, { ended: () => ended, printed: log.tail }));
+  }
+  service.kill();
+  await service.exited;
+  return { passed: tests.every(({ passed }) => passed), tests };
+}
+
+async function readImage(
+  { content }: Workspace,
+  artifact: Artifact,
+): Promise<{ config: ImageConfig; layers: LayerPin[] }> {
+  const { manifest, config } = await readDocuments(content, soleRoot(artifact));
+  const layers = manifest.layers.map((descriptor, index) => ({
+    descriptor,
+    diff_id: config.rootfs.diff_ids[index] ?? descriptor.digest,
+  }));
+  return { config, layers };
+}
+
+async function readDocuments(
+  content: ContentStore,
+  { parts: [image], content: { digest } }: Root,
+): Promise<{ manifest: Manifest; config: ImageConfig }> {
+  if (image === undefined) throw new RangeError('The root of an artifact has at least one part');
+  try {
+    const manifest = await readManifest(content, image.manifest);
+    return { manifest, config: await readImageConfig(content, digest) };
+  } catch (error) {
+    const reason = imageFault(error);
+    if (reason === undefined) throw error;
+    throw new BuildError(`The finished image cannot be read: ${reason}.`, { step: STEP, cause_kind: 'TEST_ERROR' });
+  }
+}
+
+function serviceCommand(plan: ImagePlan, image: ImageConfig): SandboxCommand {
+  const { Entrypoint, Cmd, WorkingDir } = image.config ?? {};
+  const { uid, gid } = plan.image.user;
+  return {
+    command: [...(Entrypoint ?? []), ...(Cmd ?? [])],
+    environment: { ...readEnvironment(image), HOME: plan.image.user.home, ...plan.test_environment },
+    directory: WorkingDir === undefined || WorkingDir === '' ? '/' : WorkingDir,
+    user: { uid, gid, groups: [] },
+  };
+}
+
+const NOT_TRIED: Attempt = { passed: false, output: 'not tried' };
+
+type Watched = { ended: () => SandboxExit | undefined; printed: () => string };
+
+async function runTest(test: ProductTest, started: Started, { ended, printed }: Watched): Promise<TestResult> {
+  const begin = performance.now();
+  const deadline = begin + test.timeout_seconds * 1000;
+  let last = NOT_TRIED;
+  for (let tries = 1; performance.now() < deadline; tries++) {
+    const attempt = await attemptTest(test, started, deadline - performance.now());
+    // The try that the end of the time cut off says less than the one before.
+    if (attempt.passed || performance.now() < deadline || last === NOT_TRIED) last = attempt;
+    if (last.passed) break;
+    const exit = ended();
+    if (exit !== undefined) {
+      last = { passed: false, output: `The image's own command ${endInWords(exit)} before the test passed.` };
+      break;
+    }
+    await delay(retryPauseMs(tries));
+  }
+  const output = last.passed ? last.output : [last.output, '--- the service printed:', lastLines(printed())].join('\n');
+  return { name: test.name, passed: last.passed, duration_ms: Math.round(performance.now() - begin), output };
+}
+
+function endInWords({ code, why }: SandboxExit): string {
+  return why === undefined ? `ended with code ${code}` : `was stopped, because it ${why},`;
+}

@@ -1,0 +1,242 @@
+// How a release gets to each registry of its application: what took it, what is away, and how a pipeline ends by that.
+import { type RawBuilder, sql } from 'kysely';
+import type { MetadataFile } from '../contract/vocabulary.ts';
+import { now } from '../db/clock.ts';
+import type { Transaction } from '../db/database.ts';
+import { abortJobs, enqueueMany } from '../db/queue.ts';
+import { storableText } from '../db/storable-text.ts';
+import { followBaseImage } from './moved-base-image.ts';
+import { failPhase, moveProcessing } from './phases.ts';
+import { enqueueFollowers, stepOptions } from './pipeline-edges.ts';
+import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
+import { enqueueLaterRegistryCheck, enqueueRegistryCheck } from './registry-check-jobs.ts';
+import { type ClaimedRepository, claimRepositories, type RepositoryPlace } from './repositories.ts';
+import { cancelPipelines } from './waves.ts';
+
+/** A registry that is away is waited for so long; then its part of the pipeline has failed. */
+export const AWAY_HOURS_MAX = 24;
+
+/** Between two attempts: doubled from this with each one, so that a registry whose look is well and whose pushes fail is not pushed to for ever. */
+const FIRST_PAUSE_SECONDS = 2;
+const PAUSE_SECONDS_MAX = 900;
+
+/** Looks at a registry that is away, while a release waits for it: the first one soon, later ones by the schedule. */
+const FIRST_LOOK_SECONDS = 2;
+const LOOK_SECONDS_MAX = 240;
+
+/** Parts that are over in one turn of the schedule; the next turn takes the rest. */
+const EXPIRED_PER_TURN = 200;
+
+export type DistributionTrouble = {
+  registry_id: string;
+  /** For the person who reads it in the API. */
+  cause: string;
+  /** True for a registry that may take it later. */
+  isAway: boolean;
+};
+
+/** Whether a registry of the pipeline `l` is away: everything that could be released is, and the rest waits. */
+export function waitsForRegistry(l: string): RawBuilder<boolean> {
+  return sql<boolean>`exists (select from pipeline_distributions w
+    where w.pipeline_id = ${sql.raw(l)}.id and w.status = 'WAITING')`;
+}
+
+/**
+ * Begins an attempt: older pipelines of the application stop waiting for registries. Returns where it is to be released still;
+ * undefined when the pipeline is over.
+ */
+export async function beginDistribution(
+  tx: Transaction,
+  pipelineId: string,
+  place: RepositoryPlace,
+): Promise<{ repositories: ClaimedRepository[]; isReleased: boolean } | undefined> {
+  const pipeline = await lockPipeline(tx, pipelineId);
+  if (pipeline.status !== 'IN_PROGRESS') return undefined;
+  await supersedeDistributions(tx, pipeline);
+  const claimed = await claimRepositories(tx, pipelineId, place);
+  const done = await sql<{ registry_id: string; released: boolean }>`
+    select registry_id, true as released from releases where pipeline_id = ${pipelineId}
+    union all select registry_id, false from pipeline_distributions where pipeline_id = ${pipelineId} and status = 'FAILED'`.execute(
+    tx,
+  );
+  const isDone = new Set(done.rows.map(({ registry_id }) => registry_id));
+  return {
+    repositories: claimed.filter(({ registry_id }) => !isDone.has(registry_id)),
+    isReleased: done.rows.some(({ released }) => released),
+  };
+}
+
+/**
+ * Ends an attempt to distribute: keeps what failed, and ends the pipeline when nothing is waited for. While something is,
+ * newer pipelines of the application may begin. ENDED: the pipeline was over before.
+ */
+export async function endDistribution(
+  tx: Transaction,
+  attempt: {
+    pipeline_id: string;
+    troubles: DistributionTrouble[] /** The log, kept when the pipeline fails. */;
+    files?: MetadataFile[];
+  },
+): Promise<'WAITING' | 'SUCCEEDED' | 'FAILED' | 'ENDED'> {
+  const pipeline = await lockPipeline(tx, attempt.pipeline_id);
+  if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
+  for (const trouble of attempt.troubles) await recordTrouble(tx, pipeline.id, trouble);
+  await sql`
+    delete from pipeline_distributions d where d.pipeline_id = ${pipeline.id}
+      and exists (select from releases r where r.pipeline_id = d.pipeline_id and r.registry_id = d.registry_id)`.execute(
+    tx,
+  );
+  const waiting = await findParts(tx, pipeline.id, 'WAITING');
+  if (waiting.length === 0) return await endPipeline(tx, pipeline, attempt.files);
+  for (const { registry_id: id } of waiting) {
+    await enqueueRegistryCheck(tx, { id, organization_id: pipeline.organization_id });
+  }
+  await enqueueFollowers(tx, [pipeline.id]);
+  await followBaseImage(tx, pipeline);
+  return 'WAITING';
+}
+
+async function recordTrouble(tx: Transaction, pipelineId: string, trouble: DistributionTrouble): Promise<void> {
+  await sql`
+    insert into pipeline_distributions as d (pipeline_id, registry_id, status, cause)
+    values (${pipelineId}, ${trouble.registry_id}, ${trouble.isAway ? 'WAITING' : 'FAILED'}, ${storableText(trouble.cause)})
+    on conflict (pipeline_id, registry_id) do update set cause = excluded.cause, attempts = d.attempts + 1,
+      attempted_at = now(), status = case when excluded.status = 'WAITING'
+        and d.since < now() - ${AWAY_HOURS_MAX} * interval '1 hour' then 'FAILED' else excluded.status end`.execute(tx);
+}
+
+type Part = { registry_id: string; name: string; cause: string; is_expired: boolean };
+
+async function findParts(tx: Transaction, pipelineId: string, status: 'WAITING' | 'FAILED'): Promise<Part[]> {
+  const found = await sql<Part>`
+    select d.registry_id, g.name, d.cause, d.since < now() - ${AWAY_HOURS_MAX} * interval '1 hour' as is_expired
+    from pipeline_distributions d join registries g on g.id = d.registry_id
+    where d.pipeline_id = ${pipelineId} and d.status = ${status} order by g.name, g.id`.execute(tx);
+  return found.rows;
+}
+
+async function endPipeline(
+  tx: Transaction,
+  pipeline: LockedPipeline,
+  files: MetadataFile[] = [],
+): Promise<'SUCCEEDED' | 'FAILED'> {
+  const failed = await findParts(tx, pipeline.id, 'FAILED');
+  if (failed.length === 0) {
+    await succeedPipeline(tx, pipeline);
+    return 'SUCCEEDED';
+  }
+  const message = [...failed.map(sentenceOf), ...(await sentenceOfReleases(tx, pipeline.id))].join(' ');
+  await failPhase(tx, { pipeline_id: pipeline.id, phase: 'DISTRIBUTION', cause: 'DISTRIBUTION_ERROR', message, files });
+  return 'FAILED';
+}
+
+function sentenceOf({ name, cause, is_expired }: Part): string {
+  return is_expired ? `The registry ${name} was away for ${AWAY_HOURS_MAX} hours: ${cause}` : cause;
+}
+
+/** What was released all the same: a failed pipeline may have releases. */
+async function sentenceOfReleases(tx: Transaction, pipelineId: string): Promise<string[]> {
+  const found = await sql<{ name: string }>`
+    select g.name from releases r join registries g on g.id = r.registry_id
+    where r.pipeline_id = ${pipelineId} order by g.name, g.id`.execute(tx);
+  return found.rows.length === 0 ? [] : [`It was released to ${found.rows.map(({ name }) => name).join(', ')}.`];
+}
+
+async function succeedPipeline(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
+  await tx
+    .updateTable('pipeline_phases')
+    .set({ status: 'SUCCEEDED', ended_at: now })
+    .where('pipeline_id', '=', pipeline.id)
+    .where('type', '=', 'DISTRIBUTION')
+    .execute();
+  await sql`
+    update pipelines l set status = 'SUCCEEDED', ended_at = now(), release_id = (
+      select r.id from releases r join application_registries ar
+        on ar.application_id = r.application_id and ar.registry_id = r.registry_id
+      where r.pipeline_id = l.id order by ar.position limit 1)
+    where l.id = ${pipeline.id}`.execute(tx);
+  await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS', 'FAILED'], 'COMPLETED');
+  await enqueueFollowers(tx, [pipeline.id]);
+  await followBaseImage(tx, pipeline);
+}
+
+/**
+ * Ends the older pipelines of the application that wait for a registry: what this one distributes is newer. One that released
+ * to some registry has succeeded there; one that released nowhere is CANCELLED, and what it carried is this one's.
+ */
+async function supersedeDistributions(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
+  const found = await sql<{ id: string; released: boolean }>`
+    select l.id, exists (select from releases r where r.pipeline_id = l.id) as released
+    from pipelines l where l.application_id = ${pipeline.application_id} and l.id <> ${pipeline.id}
+      and l.status = 'IN_PROGRESS' and ${waitsForRegistry('l')}
+    order by l.id for no key update of l`.execute(tx);
+  for (const { id, released } of found.rows) {
+    await sql`
+      update pipeline_distributions set status = 'SUPERSEDED' where pipeline_id = ${id} and status = 'WAITING'`.execute(
+      tx,
+    );
+    await abortJobs(tx, [id]);
+    if (released) await endPipeline(tx, { ...pipeline, id });
+    else await cancelInFavour(tx, id, pipeline.id);
+  }
+}
+
+async function cancelInFavour(tx: Transaction, older: string, newer: string): Promise<void> {
+  await sql`update customization_applications set pipeline_id = ${newer} where pipeline_id = ${older}`.execute(tx);
+  await cancelPipelines(tx, [older]);
+  await enqueueFollowers(tx, [older]);
+}
+
+/** A look found a registry well: what waits for it is tried again, each after the pause of its last attempt. */
+export async function resumeDistributions(tx: Transaction, registryId: string): Promise<void> {
+  type Row = Pick<LockedPipeline, 'id' | 'organization_id' | 'triggers'> & { pause_seconds: number };
+  const found = await sql<Row>`
+    select l.id, l.organization_id, l.triggers, greatest(0, ceil(extract(epoch from d.attempted_at - now())
+      + least(${PAUSE_SECONDS_MAX}::float8, ${FIRST_PAUSE_SECONDS}::float8 * 2 ^ least(d.attempts, 20))))::int as pause_seconds
+    from pipeline_distributions d join pipelines l on l.id = d.pipeline_id and l.status = 'IN_PROGRESS'
+    where d.registry_id = ${registryId} and d.status = 'WAITING' order by d.since, l.id`.execute(tx);
+  await enqueueMany(
+    tx,
+    'distribute-pipeline',
+    found.rows.map(({ pause_seconds, ...pipeline }) => ({
+      payload: { pipeline_id: pipeline.id },
+      options: { ...stepOptions('distribute-pipeline', pipeline), startAfterSeconds: pause_seconds },
+    })),
+  );
+}
+
+/**
+ * A look found a registry away: where a release waits for it, it is looked at again after half the time for which it has been
+ * waited for, so that a short absence is short for the release too.
+ */
+export async function lookAgainWhileAwaited(
+  tx: Transaction,
+  registry: { id: string; organization_id: string },
+): Promise<void> {
+  const found = await sql<{ seconds: number | null }>`
+    select ceil(extract(epoch from now() - min(d.since)) / 2)::int as seconds
+    from pipeline_distributions d join pipelines l on l.id = d.pipeline_id and l.status = 'IN_PROGRESS'
+    where d.registry_id = ${registry.id} and d.status = 'WAITING'`.execute(tx);
+  const seconds = found.rows[0]?.seconds ?? undefined;
+  if (seconds === undefined || seconds > LOOK_SECONDS_MAX) return;
+  await enqueueLaterRegistryCheck(tx, registry, Math.max(FIRST_LOOK_SECONDS, seconds));
+}
+
+/** The pipelines with a registry that was away for too long. */
+export async function findExpiredDistributions(tx: Transaction): Promise<string[]> {
+  const found = await sql<{ id: string }>`
+    select distinct l.id from pipeline_distributions d join pipelines l on l.id = d.pipeline_id and l.status = 'IN_PROGRESS'
+    where d.status = 'WAITING' and d.since < now() - ${AWAY_HOURS_MAX} * interval '1 hour'
+    limit ${EXPIRED_PER_TURN}`.execute(tx);
+  return found.rows.map(({ id }) => id);
+}
+
+/** Gives up the registries that a pipeline waited for too long; it ends unless it waits for others. */
+export async function expireDistribution(tx: Transaction, pipelineId: string): Promise<void> {
+  const pipeline = await lockPipeline(tx, pipelineId);
+  if (pipeline.status !== 'IN_PROGRESS') return;
+  await sql`
+    update pipeline_distributions set status = 'FAILED' where pipeline_id = ${pipelineId} and status = 'WAITING'
+      and since < now() - ${AWAY_HOURS_MAX} * interval '1 hour'`.execute(tx);
+  if ((await findParts(tx, pipelineId, 'WAITING')).length === 0) await endPipeline(tx, pipeline);
+}

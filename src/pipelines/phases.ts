@@ -1,0 +1,307 @@
+// The steps of a pipeline as its jobs report them. A job may run twice and may be late: each step looks at the locked row first.
+import { sql } from 'kysely';
+import { addUses, dropUses } from '../content/content-uses.ts';
+import type { Digest, MetadataFile, PhaseStatus, PhaseType } from '../contract/vocabulary.ts';
+import { now } from '../db/clock.ts';
+import type { Transaction } from '../db/database.ts';
+import { enqueue } from '../db/queue.ts';
+import { storableText } from '../db/storable-text.ts';
+import { json } from '../db/tables.ts';
+import type { Artifact } from '../plan/artifact.ts';
+import type { FailedPhase } from './broken-customizations.ts';
+import { markBroken } from './broken-customizations.ts';
+import { allowFiles } from './catalog-files.ts';
+import { enqueueFollowers, findMissingNeed, moveEdges, type PipelineTask, stepOptions } from './pipeline-edges.ts';
+import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
+import { cancelPipelines, createWave } from './waves.ts';
+
+/** RUN: do the work. DONE: this step was finished before. ENDED: the pipeline is over, most often replaced. */
+export type StepState = 'RUN' | 'DONE' | 'ENDED';
+
+/** Begins a phase, or begins it again after a crash. The job works only when the answer is RUN. */
+export async function startPhase(tx: Transaction, step: { pipeline_id: string; phase: PhaseType }): Promise<StepState> {
+  const pipeline = await lockPipeline(tx, step.pipeline_id);
+  if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
+  const status = await phaseStatus(tx, step);
+  if (isOver(status)) return 'DONE';
+  if (status === 'IN_PROGRESS') return 'RUN';
+  await requireEarlierPhases(tx, step);
+  await tx
+    .updateTable('pipeline_phases')
+    .set({ status: 'IN_PROGRESS', started_at: now })
+    .where('pipeline_id', '=', step.pipeline_id)
+    .where('type', '=', step.phase)
+    .execute();
+  if (step.phase === 'PACKAGING') await moveProcessing(tx, pipeline, ['PENDING', 'FAILED'], 'IN_PROGRESS');
+  return 'RUN';
+}
+
+export type PlannedPipeline = {
+  pipeline_id: string;
+  /** The Plan as content. */
+  plan_digest: Digest;
+  /** Upstream's, as the plan has it. */
+  version: string;
+  base_digest: Digest;
+  /** The customizations that apply and that the plan goes without, or takes an earlier version of. */
+  left_out: { id: string; version: number }[];
+  /** The plan and everything it names, kept from here on. */
+  contents: Digest[];
+};
+
+/**
+ * Remembers the plan and enqueues the build. A plan equal to the released one makes no release: the pipeline has
+ * succeeded, unless it was forced. A second plan for one pipeline is not taken: the first may be building already.
+ */
+export async function recordPlan(
+  tx: Transaction,
+  planned: PlannedPipeline,
+): Promise<'BUILD' | 'UNCHANGED' | 'ALREADY' | 'ENDED'> {
+  const pipeline = await lockPipeline(tx, planned.pipeline_id);
+  if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
+  if (pipeline.plan_digest) return 'ALREADY';
+  await tx
+    .updateTable('pipelines')
+    .set({
+      plan_digest: planned.plan_digest,
+      version: planned.version,
+      product_version: planned.version,
+      base_digest: planned.base_digest,
+    })
+    .where('id', '=', pipeline.id)
+    .execute();
+  await markLeftOut(tx, pipeline, planned.left_out);
+  await addUses(tx, { kind: 'plan', id: pipeline.id }, [planned.plan_digest, ...planned.contents]);
+  if (!pipeline.force && (await isReleasedEverywhere(tx, pipeline.application_id, planned.plan_digest))) {
+    await endUnchanged(tx, pipeline);
+    return 'UNCHANGED';
+  }
+  await enqueueStep(tx, 'package-pipeline', pipeline);
+  return 'BUILD';
+}
+
+/** Forgets a plan whose content is lost, and enqueues the planning again. Does nothing once the pipeline is over or was built. */
+export async function planAgain(tx: Transaction, pipelineId: string): Promise<'PLAN' | 'ENDED'> {
+  const pipeline = await lockPipeline(tx, pipelineId);
+  const built = isOver(await phaseStatus(tx, { pipeline_id: pipelineId, phase: 'PACKAGING' }));
+  if (pipeline.status !== 'IN_PROGRESS' || built) return 'ENDED';
+  await tx.updateTable('pipelines').set({ plan_digest: null }).where('id', '=', pipeline.id).execute();
+  await dropUses(tx, { kind: 'plan', id: pipeline.id });
+  await enqueueStep(tx, 'plan-pipeline', pipeline);
+  return 'PLAN';
+}
+
+export type FinishedPhase = {
+  pipeline_id: string;
+  /** DISTRIBUTION ends with `recordRelease`. */
+  phase: 'PACKAGING' | 'VERIFICATION';
+  /** PACKAGING has one. */
+  artifact?: Artifact;
+  /** Files this phase left; they are added to those of earlier phases. */
+  metadata?: MetadataFile[];
+  /** What the artifact consists of, kept from here on. */
+  contents?: Digest[];
+  /** The phase could not be done here and the pipeline goes on without it; `metadata` says why. */
+  skipped?: boolean;
+};
+
+const NEXT_TASK = { PACKAGING: 'verify-pipeline', VERIFICATION: 'distribute-pipeline' } as const;
+
+async function enqueueStep(tx: Transaction, task: PipelineTask, pipeline: LockedPipeline): Promise<void> {
+  await enqueue(tx, task, { pipeline_id: pipeline.id }, stepOptions(task, pipeline));
+}
+
+function isOver(status: PhaseStatus): boolean {
+  return status === 'SUCCEEDED' || status === 'SKIPPED';
+}
+
+/** Ends a phase well and enqueues the next step in the same transaction. */
+export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Promise<'DONE' | 'ENDED'> {
+  const pipeline = await lockPipeline(tx, finished.pipeline_id);
+  if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
+  if (isOver(await phaseStatus(tx, finished))) return 'DONE';
+  const files = finished.metadata ?? [];
+  await tx
+    .updateTable('pipeline_phases')
+    .set({ status: finished.skipped ? 'SKIPPED' : 'SUCCEEDED', ended_at: now })
+    .where('pipeline_id', '=', pipeline.id)
+    .where('type', '=', finished.phase)
+    .execute();
+  await sql`
+    update pipelines set metadata = metadata || ${json(files)}::jsonb,
+      artifact = coalesce(${finished.artifact === undefined ? null : json(finished.artifact)}::jsonb, artifact)
+    where id = ${pipeline.id}`.execute(tx);
+  const contents = [...(finished.contents ?? []), ...files.map((file) => file.digest)];
+  await addUses(tx, { kind: 'pipeline', id: pipeline.id }, contents);
+  await enqueueStep(tx, NEXT_TASK[finished.phase], pipeline);
+  return 'DONE';
+}
+
+/**
+ * Fails the pipeline: later phases are skipped, what waited for it goes on. When a customization broke it and it carried
+ * other changes too, those get a pipeline of their own without the broken one.
+ */
+export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'DONE' | 'ENDED'> {
+  const pipeline = await lockPipeline(tx, failed.pipeline_id);
+  if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
+  const files = failed.files ?? [];
+  await tx
+    .updateTable('pipeline_phases')
+    .set({
+      status: 'FAILED',
+      ended_at: now,
+      failure_cause: failed.cause,
+      failure_message: storableText(failed.message),
+      failure_metadata: json(files),
+    })
+    .where('pipeline_id', '=', pipeline.id)
+    .where('type', '=', failed.phase)
+    .execute();
+  await sql`
+    update pipeline_phases set started_at = coalesce(started_at, now())
+    where pipeline_id = ${pipeline.id} and type = ${failed.phase}`.execute(tx);
+  await skipPending(tx, pipeline.id);
+  await tx.updateTable('pipelines').set({ status: 'FAILED', ended_at: now }).where('id', '=', pipeline.id).execute();
+  await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS'], 'FAILED');
+  await addUses(
+    tx,
+    { kind: 'pipeline', id: pipeline.id },
+    files.map((file) => file.digest),
+  );
+  await allowFiles(tx, pipeline.catalog_id, files);
+  await goOnWithoutBroken(tx, pipeline, failed);
+  await enqueueFollowers(tx, [pipeline.id]);
+  return 'DONE';
+}
+
+/**
+ * Cancels a pipeline that was not begun and cannot be built, because an application that it needs has neither succeeded nor
+ * a release. Returns true when it did. What waits for the pipeline is looked at in turn.
+ */
+export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Promise<boolean> {
+  const pipeline = await lockPipeline(tx, pipelineId);
+  const packaging = await phaseStatus(tx, { pipeline_id: pipelineId, phase: 'PACKAGING' });
+  if (pipeline.status !== 'IN_PROGRESS' || packaging !== 'PENDING') return false;
+  const missing = await findMissingNeed(tx, pipelineId);
+  if (missing === undefined) return false;
+  await cancelPipelines(tx, [pipelineId]);
+  await sql`
+    update pipeline_phases set failure_cause = 'UNKNOWN', failure_message = ${missing}, failure_metadata = '[]'
+    where pipeline_id = ${pipelineId} and type = 'PACKAGING'`.execute(tx);
+  await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS'], 'FAILED');
+  await enqueueFollowers(tx, [pipelineId]);
+  return true;
+}
+
+/** A customization that broke an application does not hold back what else the pipeline was for. */
+async function goOnWithoutBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<void> {
+  const { broken, others } = await markBroken(tx, pipeline, failed);
+  if (broken === 0 || (others.length === 0 && pipeline.keep_pins)) return;
+  const [successor] = await createWave(tx, {
+    cause: 'WITHOUT_CUSTOMIZATION',
+    application_ids: [pipeline.application_id],
+    triggers: pipeline.triggers,
+    keep_pins: pipeline.keep_pins,
+    force: pipeline.force,
+    packaging: 'follow',
+  });
+  if (!successor) return;
+  // What waits for the failed pipeline waits for this one: the failure was the customization's.
+  await moveEdges(tx, [{ older: pipeline.id, newer: successor.id }], { keepOwn: true });
+  for (const row of others) {
+    await tx
+      .updateTable('customization_applications')
+      .set({ pipeline_id: successor.id })
+      .where('customization_id', '=', row.customization_id)
+      .where('version', '=', row.version)
+      .where('operation', '=', row.operation)
+      .where('application_id', '=', pipeline.application_id)
+      .execute();
+  }
+}
+
+async function endUnchanged(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
+  await sql`
+    update pipeline_phases set status = 'SUCCEEDED', started_at = coalesce(started_at, now()), ended_at = now()
+    where pipeline_id = ${pipeline.id} and type = 'PACKAGING'`.execute(tx);
+  await skipPending(tx, pipeline.id);
+  await tx.updateTable('pipelines').set({ status: 'SUCCEEDED', ended_at: now }).where('id', '=', pipeline.id).execute();
+  await moveProcessing(tx, pipeline, ['PENDING', 'IN_PROGRESS', 'FAILED'], 'COMPLETED');
+  await enqueueFollowers(tx, [pipeline.id]);
+}
+
+/** Moves the application's processing status from one of the given states; from any other it stays. */
+export async function moveProcessing(
+  tx: Transaction,
+  pipeline: { application_id: string },
+  from: ('PENDING' | 'IN_PROGRESS' | 'FAILED')[],
+  to: 'PENDING' | 'IN_PROGRESS' | 'COMPLETED' | 'FAILED',
+): Promise<void> {
+  await sql`
+    update applications set processing_status = ${to}, processing_status_updated_at = now()
+    where id = ${pipeline.application_id} and processing_status = any(${from}::text[]) and removed_at is null`.execute(
+    tx,
+  );
+}
+
+async function skipPending(tx: Transaction, pipelineId: string): Promise<void> {
+  await tx
+    .updateTable('pipeline_phases')
+    .set({ status: 'SKIPPED' })
+    .where('pipeline_id', '=', pipelineId)
+    .where('status', '=', 'PENDING')
+    .execute();
+}
+
+async function markLeftOut(
+  tx: Transaction,
+  pipeline: LockedPipeline,
+  leftOut: PlannedPipeline['left_out'],
+): Promise<void> {
+  for (const customization of leftOut) {
+    await tx
+      .updateTable('customization_applications')
+      .set({ left_out: true })
+      .where('customization_id', '=', customization.id)
+      .where('version', '=', customization.version)
+      .where('application_id', '=', pipeline.application_id)
+      .where('broke', '=', true)
+      .execute();
+  }
+}
+
+/** Whether the newest release in every registry of the application is of this plan: a registry may have missed it. */
+async function isReleasedEverywhere(tx: Transaction, applicationId: string, planDigest: Digest): Promise<boolean> {
+  const found = await sql<{ released: boolean }>`
+    select coalesce(bool_and(newest.plan_digest is not distinct from ${planDigest}), false) as released
+    from application_registries ar
+    left join lateral (select r.plan_digest from releases r
+      where r.application_id = ar.application_id and r.registry_id = ar.registry_id
+      order by r.released_at desc, r.id limit 1) newest on true
+    where ar.application_id = ${applicationId}`.execute(tx);
+  return found.rows[0]?.released ?? false;
+}
+
+async function phaseStatus(tx: Transaction, step: { pipeline_id: string; phase: PhaseType }): Promise<PhaseStatus> {
+  const row = await tx
+    .selectFrom('pipeline_phases')
+    .select('status')
+    .where('pipeline_id', '=', step.pipeline_id)
+    .where('type', '=', step.phase)
+    .executeTakeFirstOrThrow();
+  return row.status;
+}
+
+const EARLIER: Record<PhaseType, PhaseType[]> = {
+  PACKAGING: [],
+  VERIFICATION: ['PACKAGING'],
+  DISTRIBUTION: ['PACKAGING', 'VERIFICATION'],
+};
+
+async function requireEarlierPhases(tx: Transaction, step: { pipeline_id: string; phase: PhaseType }): Promise<void> {
+  for (const phase of EARLIER[step.phase]) {
+    const status = await phaseStatus(tx, { pipeline_id: step.pipeline_id, phase });
+    if (!isOver(status))
+      throw new Error(`Pipeline ${step.pipeline_id}: ${step.phase} cannot start, ${phase} is ${status}`);
+  }
+}

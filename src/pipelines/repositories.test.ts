@@ -1,0 +1,172 @@
+// Repositories name the base image by its key: how keys are made, and where applications of an older installation stay.
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { createBaseImage, getBaseImage } from '../catalog/base-images.ts';
+import { ensureOperatingSystems, ensureSharedBaseImages } from '../catalog/initial-rows.ts';
+import { claimRepositories, repositoryName } from './repositories.ts';
+
+let house: TestCatalog;
+
+beforeEach(async () => {
+  house = await openTestCatalog();
+  await house.baseMoves('first');
+});
+afterEach(() => house.drop());
+
+async function systemId(key: string): Promise<string> {
+  const found = await house.db
+    .selectFrom('operating_systems')
+    .select('id')
+    .where('key', '=', key)
+    .executeTakeFirstOrThrow();
+  return found.id;
+}
+
+async function register(
+  name: string,
+  key?: string,
+  organization = house.acme,
+): Promise<{ id: string; key: string | undefined }> {
+  const input = {
+    name,
+    ...(key !== undefined && { key }),
+    description: '',
+    registry_id: organization.registry_id,
+    container_image: 'company/base:12',
+    operating_system_id: await systemId('debian-12'),
+  };
+  const { id } = await house.write((tx) => createBaseImage(tx, organization.principal, input));
+  return { id, key: (await getBaseImage(house.db, organization.principal, { base_image_id: id })).key };
+}
+
+const keyOf = async (name: string, key?: string) => (await register(name, key)).key;
+
+describe('the key of a base image', () => {
+  test('is that of the operating system for one of Larder’s own', async () => {
+    const { key } = await getBaseImage(house.db, house.acme.principal, { base_image_id: house.base });
+    expect(key).toBe('debian-12');
+  });
+
+  test('is made from the name, and told apart by a number', async () => {
+    expect(await keyOf('Golden Debian 12.5 (hardened)')).toBe('golden-debian-12-5-hardened');
+    expect(await keyOf('golden debian 12.5 -- hardened!')).toBe('golden-debian-12-5-hardened-2');
+    expect(await keyOf('Debian 12')).toBe('debian-12-2');
+    expect(await keyOf('日本')).toBe('base-image');
+    expect(await keyOf(`${'x'.repeat(47)} y`)).toBe('x'.repeat(47));
+  });
+
+  test('is taken as it was given, or refused', async () => {
+    expect(await keyOf('Golden', 'gold')).toBe('gold');
+    const refused = { code: 'INVALID', violations: [{ field: 'key', message: expect.stringContaining('taken') }] };
+    await expect(register('Other', 'gold')).rejects.toMatchObject(refused);
+    await expect(register('Mine', 'debian-12')).rejects.toMatchObject(refused);
+    // Another organization's is another namespace, and nobody learns of it.
+    expect((await register('Golden', 'gold', house.rival)).key).toBe('gold');
+  });
+
+  test('of many that are registered at once is another for each', async () => {
+    const keys = await Promise.all(Array.from({ length: 8 }, () => keyOf('Golden')));
+    expect(new Set(keys).size).toBe(8);
+  });
+
+  test('never changes, and stays taken when the base image is gone', async () => {
+    const { id } = await register('Golden');
+    await expect(house.pool.query(`update base_images set key = 'other' where id = $1`, [id])).rejects.toThrow(
+      /never changed/,
+    );
+    await house.pool.query(`update base_images set status = 'DELETED', removed_at = now() where id = $1`, [id]);
+    expect(await keyOf('Golden')).toBe('golden-2');
+  });
+
+  test('of an operating system that comes later gives way to an organization’s', async () => {
+    await register('Debian 14', 'debian-14');
+    const [id = ''] = await house.write(async (tx) => {
+      await ensureOperatingSystems(tx, [
+        { key: 'debian-14', name: 'Debian 14', distro: 'debian', version: '14', codename: 'forky' },
+      ]);
+      return await ensureSharedBaseImages(tx, [
+        { name: 'Debian 14', description: '', container_image: 'base/debian:14', operating_system: 'debian-14' },
+      ]);
+    });
+    expect((await getBaseImage(house.db, house.acme.principal, { base_image_id: id })).key).toBe('debian-14-2');
+  });
+});
+
+test('a repository has one part where a registry’s names are flat', () => {
+  const image = { folder: 'containers', key: 'golden-debian-12', name: 'redis' };
+  expect(repositoryName(image, 'nested')).toBe('containers/golden-debian-12/redis');
+  expect(repositoryName(image, 'flat')).toBe('containers--golden-debian-12--redis');
+});
+
+describe('the repository of an application', () => {
+  async function claimed(application: string): Promise<string[]> {
+    const pipeline = await house.openPipeline(application);
+    return (await house.write((tx) => claimRepositories(tx, pipeline, { folder: 'containers', name: 'redis' }))).map(
+      ({ repository }) => repository,
+    );
+  }
+
+  /** As installations were: repositories named the operating system, and no row kept them. */
+  async function upgrade(): Promise<void> {
+    await house.pool.query('update application_registries set repository = null');
+    const path = new URL('../../migrations/0024_repositories.sql', import.meta.url);
+    const migration = readFileSync(path, 'utf8');
+    await house.pool.query(migration.slice(migration.lastIndexOf('with firsts as')));
+  }
+
+  async function requestOn(base_image_id: string): Promise<string> {
+    const [application = ''] = (await house.request(house.acme, ['redis'], { base_image_id })).application_ids;
+    return application;
+  }
+
+  test('is the same each time, and in a registry with flat names in one part', async () => {
+    const { id } = await register('Golden');
+    await house.baseMoves('golden', id);
+    const docker = await house.write((tx) =>
+      tx
+        .insertInto('registries')
+        .values({
+          organization_id: house.acme.principal.organization_id,
+          name: 'hub',
+          url: 'https://docker.io/acme',
+          provider: 'DOCKERHUB',
+        })
+        .returning('id')
+        .executeTakeFirstOrThrow(),
+    );
+    const registry_ids = [house.acme.registry_id, docker.id];
+    const [application = ''] = (await house.request(house.acme, ['redis'], { base_image_id: id, registry_ids }))
+      .application_ids;
+    const names = ['containers/golden/redis', 'containers--golden--redis'];
+    expect(await claimed(application)).toEqual(names);
+    expect(await claimed(application)).toEqual(names);
+  });
+
+  test('stays for the application that was released first, and another one on another base image moves and says so', async () => {
+    const { id: golden } = await register('Golden');
+    await house.baseMoves('golden', golden);
+    const first = await requestOn(golden);
+    await house.finish(await house.openPipeline(first));
+    const second = await requestOn(house.base);
+    await house.finish(await house.openPipeline(second));
+    await upgrade();
+    await house.customize(house.acme, 'again');
+    expect(await claimed(first)).toEqual(['containers/debian-12/redis']);
+    // Its own name would be the one that the first keeps.
+    expect(await claimed(second)).toEqual(['containers/debian-12-2/redis']);
+    const third = await requestOn((await register('Silver')).id);
+    expect(await claimed(third)).toEqual(['containers/silver/redis']);
+  });
+
+  test('that nobody shares stays where it is, whatever it is called', async () => {
+    const { id: golden } = await register('Golden');
+    await house.baseMoves('golden', golden);
+    const application = await requestOn(golden);
+    await house.finish(await house.openPipeline(application));
+    await upgrade();
+    await house.customize(house.acme, 'again');
+    expect(await claimed(application)).toEqual(['containers/debian-12/redis']);
+    expect(await claimed(await requestOn(house.base))).toEqual(['containers/debian-12-2/redis']);
+  });
+});

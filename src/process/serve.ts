@@ -1,0 +1,207 @@
+// A server from start to stop: listens, makes what a first start makes, says when it is ready, and drains.
+import { hostname } from 'node:os';
+import type { Server as TlsServer } from 'node:tls';
+import type { FastifyInstance } from 'fastify';
+import { findEssentials, listWorkers } from '../catalog/workers.ts';
+import type { Config } from '../config/config.ts';
+import { FREE_SHARE_MIN } from '../content/content.ts';
+import { atMostEvery } from '../http/at-most-every.ts';
+import type { Readiness } from '../http/health.ts';
+import { openMetrics, serveMetrics } from '../http/metrics.ts';
+import { buildServer } from '../http/server.ts';
+import { followTlsFiles, readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
+import { countEndingWaysIn } from '../identity/ways-in.ts';
+import { bootstrap } from '../installation/bootstrap.ts';
+import { SecretFileError, writeSecretFile } from '../installation/secret-file.ts';
+import type { Logger } from '../log.ts';
+import { registerRegistryRoutes } from '../registry/routes.ts';
+import { openResources, type Resources } from '../resources.ts';
+import { StartError } from '../start-error.ts';
+import type { WorkerDeaths } from './process-messages.ts';
+
+/** A load balancer that asks every second has seen /readyz say «draining» before connections are refused. */
+const DRAIN_NOTICE_MS = 1_000;
+
+/** Requests under way may end; an upload that lasts longer is cut, and its client goes on elsewhere. */
+const DRAIN_MS = 5_000;
+
+const READY_POLL_MS = 100;
+
+/** Ways in end by the month: who asks /readyz every second gets the figures of this long ago at most. */
+const WAYS_IN_MS = 5_000;
+
+export type StartedServer = {
+  /** `http://127.0.0.1:8080` */
+  url: string;
+  /** Resolves to true when /readyz first answers 200, to false when the server is stopped before. */
+  ready: Promise<boolean>;
+  /** Takes what the supervisor knows of the worker beside this server, for /readyz, the metrics and the log. */
+  noteWorker(deaths: WorkerDeaths): void;
+  stop(): Promise<void>;
+};
+
+/** Given the API token of a first start, and the file that it was written to, where one is configured. */
+export type TellToken = (apiToken: string, file?: string) => void;
+
+/** Starts to listen. Throws StartError for what the operator can mend. */
+export async function startServer(config: Config, log: Logger, tell: TellToken): Promise<StartedServer> {
+  const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(refuseTls);
+  const resources = await openResources(config, log);
+  const state: State = { bootstrapped: false, worker: { deaths: 0 } };
+  const readiness: Readiness = { draining: false, checks: checksOf(resources, state) };
+  const metrics = config.metrics && openMetrics({ ...resources, workerDeaths: () => state.worker });
+  const app = buildServer({
+    db: resources.db,
+    content: resources.content,
+    identity: resources.identity,
+    log,
+    readiness,
+    ...(config.publicUrl !== undefined && { publicUrl: config.publicUrl }),
+    ...(tls !== undefined && { tls }),
+    trustedProxies: config.trustedProxies,
+    corsOrigins: config.corsOrigins,
+    ...(metrics && { watch: metrics.watch }),
+    register: (scope) => registerRegistryRoutes(scope, { ...resources, ...publicUrlOf(config) }),
+  });
+  const files = config.tls && followTlsFiles(app.server as unknown as TlsServer, config.tls, { log });
+  const reload = () => void files?.reload();
+  if (files) process.on('SIGHUP', reload);
+  app.addHook('onClose', async () => {
+    process.off('SIGHUP', reload);
+    files?.stop();
+  });
+  try {
+    if (metrics && config.metrics) {
+      const served = await serveMetrics(metrics, config.metrics).catch(refuseAddress(METRICS, config.metrics));
+      app.addHook('onClose', async () => served.close());
+    }
+    const url = await app.listen({ host: config.host, port: config.port }).catch(refuseAddress(CLIENTS, config));
+    await makeFirstStart(resources, url, tell);
+    state.bootstrapped = true;
+    log.info({ url }, 'server listens');
+    return {
+      url,
+      ready: becomeReady(readiness),
+      noteWorker: (deaths) => noteWorker(state, deaths, log),
+      stop: () => stop(app, { readiness, resources }),
+    };
+  } catch (error) {
+    await app.close();
+    await resources.close();
+    throw error;
+  }
+}
+
+/** Without a file, or with it in place of the words: what was written is removed when the start is not committed. */
+async function makeFirstStart({ db, config }: Resources, listenUrl: string, tell: TellToken): Promise<void> {
+  const { firstTokenFile: file } = config;
+  const address =
+    config.publicUrl === undefined
+      ? { publicUrl: listenUrl, listenedBy: `${hostname()}:${config.data}` }
+      : { publicUrl: config.publicUrl };
+  if (file === undefined) return await bootstrap(db, { ...address, tell });
+  let removeFile: (() => Promise<void>) | undefined;
+  const write = async (apiToken: string) => {
+    // A transaction that is tried again makes another token.
+    await removeFile?.();
+    removeFile = await writeSecretFile(file, 'The first API token', apiToken).catch(refuseTokenFile);
+    tell(apiToken, file);
+  };
+  try {
+    await bootstrap(db, { ...address, tell: write });
+  } catch (error) {
+    await removeFile?.();
+    throw error;
+  }
+}
+
+function refuseTokenFile(cause: unknown): never {
+  if (!(cause instanceof SecretFileError)) throw cause;
+  throw new StartError('FIRST_TOKEN', `${cause.message} It is named by LARDER_FIRST_TOKEN_FILE.`, { cause });
+}
+
+function refuseTls(cause: unknown): never {
+  if (!(cause instanceof TlsFilesError)) throw cause;
+  throw new StartError('TLS', cause.message, { cause });
+}
+
+/** The settings that name an address to listen on. */
+type AddressSettings = { host: string; port: string };
+const CLIENTS: AddressSettings = { host: 'LARDER_HOST', port: 'LARDER_PORT' };
+const METRICS: AddressSettings = { host: 'LARDER_METRICS_HOST', port: 'LARDER_METRICS_PORT' };
+
+/** Why an address cannot be listened on (listen(2), bind(2), getaddrinfo(3)), and which setting mends it. */
+function refuseAddress(settings: AddressSettings, { host, port }: { host: string; port: number }) {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: `Port ${port} on ${host} is taken. Stop what listens there, or choose another ${settings.port}.`,
+    EACCES: `Port ${port} is not for this account to listen on. Choose a ${settings.port} from 1024 on, with a proxy in front.`,
+    EADDRNOTAVAIL: `This machine does not have the address ${host}. Choose one that it has for ${settings.host}.`,
+    EAFNOSUPPORT: `This machine does not have the address ${host}. Choose one that it has for ${settings.host}.`,
+    ENOTFOUND: `The name ${host} is not found. Choose another ${settings.host}.`,
+    EAI_AGAIN: `The name ${host} cannot be looked up. Mend the DNS, or give ${settings.host} as an address.`,
+  };
+  return (cause: NodeJS.ErrnoException): never => {
+    const reason = reasons[cause.code ?? ''];
+    throw reason === undefined ? cause : new StartError('ADDRESS', reason, { cause });
+  };
+}
+
+function publicUrlOf({ publicUrl }: Config): { publicUrl?: string } {
+  return publicUrl === undefined ? {} : { publicUrl };
+}
+
+type State = { bootstrapped: boolean; worker: WorkerDeaths };
+
+function noteWorker(state: State, worker: WorkerDeaths, log: Logger): void {
+  const before = state.worker.paused;
+  state.worker = worker;
+  if (worker.paused && !before) log.error(worker.paused, 'work is paused: the worker keeps dying');
+  if (before && !worker.paused) log.info('work goes on: the worker stays up');
+}
+
+function checksOf({ db, content, identity }: Resources, state: State): Readiness['checks'] {
+  const endingWaysIn = atMostEvery(WAYS_IN_MS, () => countEndingWaysIn(db, identity.waysIn));
+  return {
+    installation: async () => ({ ok: state.bootstrapped }),
+    database: async () => {
+      const { offerings, base_images, hosted_registry } = await findEssentials(db);
+      return { ok: offerings && base_images && hosted_registry, offerings, base_images, hosted_registry };
+    },
+    content: async () => {
+      const free = await content.freeShare();
+      if (free === undefined) return { ok: true };
+      // Cut off, so that what is short of the limit never reads as if it had reached it.
+      return { ok: true, free_percent: Math.floor(free * 1000) / 10, has_room: free >= FREE_SHARE_MIN };
+    },
+    // Organizations whose owners cannot log in, or cannot within a month: for the operator, and no reason to send requests elsewhere.
+    owner_access: async () => ({ ok: true, ...(await endingWaysIn().catch(() => undefined)) }),
+    // Without a worker nothing is built, but everything can be asked: that is not for a load balancer to act on.
+    workers: async () => {
+      const { failed: _, ...paused } = state.worker.paused ?? {};
+      return { ok: true, alive: await listWorkers(db), ...(state.worker.paused && { paused }) };
+    },
+  };
+}
+
+async function becomeReady(readiness: Readiness): Promise<boolean> {
+  while (!readiness.draining) {
+    const results = await Promise.all(
+      Object.values(readiness.checks).map((check) => check().catch(() => ({ ok: false }))),
+    );
+    if (results.every(({ ok }) => ok)) return true;
+    await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
+  }
+  return false;
+}
+
+async function stop(
+  app: FastifyInstance,
+  { readiness, resources }: { readiness: Readiness; resources: Resources },
+): Promise<void> {
+  readiness.draining = true;
+  await new Promise((resolve) => setTimeout(resolve, DRAIN_NOTICE_MS));
+  const cut = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+  await app.close();
+  clearTimeout(cut);
+  await resources.close();
+}

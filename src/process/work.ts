@@ -1,0 +1,110 @@
+// A worker from start to stop: finds out how it can run sandboxes, works on the queue, says that it is alive, and gives back what it cannot finish.
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { forgetWorker, recordWorker, SEEN_EVERY_MS, type Worker } from '../catalog/workers.ts';
+import { type Config, harmlessEnvironment } from '../config/config.ts';
+import { inTransaction } from '../db/database.ts';
+import { openNamedLocks } from '../db/named-locks.ts';
+import { enqueue } from '../db/queue.ts';
+import { openQueue } from '../db/queue-worker.ts';
+import { openEnginePool } from '../engine/pool.ts';
+import { ensureShared } from '../installation/bootstrap.ts';
+import { openArchives } from '../jobs/archives.ts';
+import { openRemotes } from '../jobs/registry-target.ts';
+import { giveUp, handlersOf } from '../jobs/tasks.ts';
+import type { WorkerResources } from '../jobs/worker-resources.ts';
+import type { Logger } from '../log.ts';
+import { trimRoots } from '../packaging/image/rootfs.ts';
+import { openResources } from '../resources.ts';
+import { exclusiveBy, keyedLocks } from '../sandbox/exclusive.ts';
+import type { SandboxMode } from '../sandbox/sandbox-host.ts';
+import { probeSandbox } from '../sandbox/sandbox-mode.ts';
+
+/** Jobs that are nearly done may end; the others are given back. Below the supervisor's patience. */
+const FINISH_MS = 2_000;
+
+export type StartedWorker = { drain(): Promise<void>; stop(): Promise<void> };
+
+/** Starts to work. Resolves when jobs are being taken. */
+export async function startWorker(config: Config, log: Logger): Promise<StartedWorker> {
+  const opened = await openResources(config, log);
+  const probe = await probeSandbox();
+  if (probe.mode !== 'userns')
+    log.warn({ mode: probe.mode, reasons: probe.reasons }, 'sandboxes are weaker here than they could be');
+  const { limits, limits_reasons } = limitsOf(probe);
+  if (limits === 'watchdog')
+    log.warn({ reasons: limits_reasons }, 'a watchdog and no control group limits memory here');
+  const work = join(config.data, 'work');
+  const resources: WorkerResources = {
+    ...opened,
+    workspace: { directory: work, content: opened.content, probe, exclusive: exclusiveBy(keyedLocks()) },
+    engine: openEnginePool({
+      setup: { directory: work, contentDirectory: config.contentDirectory, probe },
+      log,
+      environment: harmlessEnvironment(),
+      flags: process.execArgv.filter((flag) => flag.startsWith('--max-semi-space-size=')),
+    }),
+    archives: openArchives(join(work, 'apt'), (line) => log.debug({ line }, 'apt')),
+    remotes: openRemotes(),
+    locks: openNamedLocks(opened.databaseUrl),
+  };
+  // What a killed worker left half made, and root file systems that nobody asked for lately.
+  if (probe.mode !== 'files-only') await trimRoots(resources.workspace);
+  // Before the first job: workers without a sandbox leave work to those that are known to have one.
+  const report = await reportLife(resources);
+  const queue = await openQueue({ url: resources.databaseUrl });
+  await queue.work(handlersOf(resources), {
+    concurrency: config.workerConcurrency,
+    onExhausted: (job, error) => giveUp(resources, job, error),
+    onPostponed: ({ message, seconds }, job) => log.info({ job, again_after_seconds: seconds }, message),
+    onError: (err, job) => log.error({ err, ...(job && { job }) }, job ? 'a job failed' : 'the queue stumbled'),
+  });
+  await ensureShared(resources.db);
+  await inTransaction(resources.db, async (tx) => {
+    await enqueue(tx, 'discover-products', {}, { key: 'start' });
+    // An installation that does not run at the hour of the schedule warns too.
+    await enqueue(tx, 'warn-of-ending-ways-in', {}, { key: 'start' });
+  });
+  log.info({ sandbox: probe.mode, concurrency: config.workerConcurrency }, 'worker started');
+  return {
+    drain: () => queue.drain(),
+    async stop() {
+      await report.stop();
+      await queue.stop({ finishMs: FINISH_MS });
+      await resources.engine.close();
+      await resources.locks.close();
+      await resources.close();
+    },
+  };
+}
+
+function limitsOf(probe: SandboxMode): Pick<Worker, 'limits' | 'limits_reasons'> {
+  if (probe.mode === 'files-only') return { limits: null, limits_reasons: [] };
+  const { control } = probe.host;
+  return { limits: control.mode, limits_reasons: control.mode === 'watchdog' ? control.reasons : [] };
+}
+
+async function reportLife({ db, workspace: { probe }, log }: WorkerResources): Promise<{ stop(): Promise<void> }> {
+  const worker = {
+    id: randomUUID(),
+    host: hostname(),
+    sandbox_mode: probe.mode,
+    sandbox_reasons: probe.reasons,
+    ...limitsOf(probe),
+  };
+  await inTransaction(db, (tx) => recordWorker(tx, worker));
+  const timer = setInterval(() => {
+    inTransaction(db, (tx) => recordWorker(tx, worker)).catch((err) =>
+      log.warn({ err }, 'the worker could not report'),
+    );
+  }, SEEN_EVERY_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await inTransaction(db, (tx) => forgetWorker(tx, worker.id)).catch((err) =>
+        log.warn({ err }, 'the worker could not sign off'),
+      );
+    },
+  };
+}

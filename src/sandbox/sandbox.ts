@@ -1,0 +1,118 @@
+// A sandbox: an overlay over a chain of layers in namespaces of its own, where programs run confined and whose changes can be taken as a tar.
+import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asOwner, endOf, inNamespaceOf, inNewNamespace, runCommand } from './host-commands.ts';
+import { openResourceGroup } from './resource-control.ts';
+import { DEFAULT_LIMITS, type SandboxCommand, type SandboxLimits } from './sandbox-command.ts';
+import { readyPid, spawnHolder } from './sandbox-holder.ts';
+import type { SandboxHost } from './sandbox-host.ts';
+import type { RunningCommand, RunOptions, SandboxExit } from './sandbox-run.ts';
+import { captureChanges, startChild, startCommand, stopFor } from './sandbox-run.ts';
+import { prepareTools } from './sandbox-tools.ts';
+import { watchResources } from './sandbox-watch.ts';
+import type { World } from './sandbox-world.ts';
+import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
+
+export type SandboxOptions = {
+  /** Root file systems from `rootfs.ts`, the lowest first. */
+  layers: string[];
+  /** The build's step that asks, for the refusal where there are no sandboxes. */
+  step: string;
+  /** A folder of this machine that is shown read-only at /.larder. It stays as it is while the sandbox is open. */
+  given?: string;
+  limits?: Partial<SandboxLimits>;
+  signal?: AbortSignal | undefined;
+};
+
+export interface Sandbox {
+  /** Starts a program; it is killed with the sandbox at the latest. */
+  start(command: SandboxCommand, options?: RunOptions): RunningCommand;
+  /** Runs a program to its end. A failure is an answer; throws only the signal's reason or a fault of the sandbox itself. */
+  run(command: SandboxCommand, options?: RunOptions): Promise<SandboxExit>;
+  /** A program of this machine with its input and output, in the network of a running command and nothing else of it. */
+  connect(beside: RunningCommand, command: string[]): Promise<ChildProcess>;
+  /** The changes so far as a tar of GNU tar's making, names beginning with `../build/`, whiteouts and opaque folders as overlayfs keeps them. */
+  capture(): AsyncIterable<Uint8Array>;
+  /** Ends everything that runs inside and forgets the changes. */
+  close(): Promise<void>;
+}
+
+/** Opens a sandbox over these layers. Throws BuildError where this machine has none, CommandFailed when it cannot be set up. */
+export async function openSandbox(workspace: Workspace, options: SandboxOptions): Promise<Sandbox> {
+  const host = sandboxHost(workspace, options.step);
+  const { signal, layers, given } = options;
+  signal?.throwIfAborted();
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const tools = await prepareTools(workspace, host.brought);
+  const scratch = ensureFolder(workspace, 'sandboxes', randomUUID());
+  const group = openResourceGroup(host.control, limits);
+  const holder = spawnHolder(host, { limits, scratch, given, tools, layers, group });
+  const ended = endOf(holder);
+  const stop = (): void => void holder.kill('SIGKILL');
+  signal?.addEventListener('abort', stop, { once: true });
+  const children = new Set<ChildProcess>();
+  const world: World = { host, scratch, pid: 0, limits, group, signal, children };
+  const watching = watchResources(world, holder, (limit) => stopFor(world, limit));
+  const close = async (): Promise<void> => {
+    watching.stop();
+    signal?.removeEventListener('abort', stop);
+    stop();
+    await ended;
+    // Dead with the holder's process namespace; what waits here is this machine's half of each.
+    await Promise.all([...children].map(killed));
+    await removeScratch(host, scratch);
+    await group?.close();
+  };
+  try {
+    world.pid = await readyPid(holder, ended);
+    return sandboxOf(world, close);
+  } catch (error) {
+    await close();
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/** On a disk the files belong to subordinate ids, so only root of the namespace can take them away. */
+async function removeScratch(host: SandboxHost, scratch: string): Promise<void> {
+  if (host.upper === 'disk') {
+    const parts = [join(scratch, 'upper'), join(scratch, 'work'), join(scratch, 'mask')];
+    await runCommand(asOwner(host, inNewNamespace(host, [host.tools.rm, '-rf', '--one-file-system', ...parts])));
+  }
+  await rm(scratch, { recursive: true, force: true });
+}
+
+function killed(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+    child.kill('SIGKILL');
+  });
+}
+
+function sandboxOf(world: World, close: () => Promise<void>): Sandbox {
+  const start = (command: SandboxCommand, options: RunOptions = {}): RunningCommand =>
+    startCommand(world, command, options);
+  return {
+    start,
+    async run(command, options) {
+      const exit = await start(command, options).exited;
+      world.signal?.throwIfAborted();
+      options?.signal?.throwIfAborted();
+      return exit;
+    },
+    connect: async (beside, command) => {
+      const pid = await beside.pid;
+      const inside = [world.host.tools.nsenter, '--target', String(pid), '--net', ...command];
+      return startChild(world, inNamespaceOf(world.host, { pid: world.pid, offline: true }, inside), [
+        'pipe',
+        'pipe',
+        'pipe',
+      ]);
+    },
+    capture: () => captureChanges(world),
+    close,
+  };
+}

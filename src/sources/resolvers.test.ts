@@ -1,0 +1,116 @@
+// Branches and versions come from the machine's real archive; no recipe types one.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memoryContent } from '../content/memory.ts';
+import { type AptRoot, openAptRoot } from '../debian/apt.ts';
+import { AptError } from '../debian/apt-command.ts';
+import { configuredSources } from '../debian/apt-sources.ts';
+import { installedVersion, statusForApt, statusWith } from '../debian/dpkg-status.ts';
+import type { Recipe } from '../plan/recipe.ts';
+import { loadRecipes } from '../recipes/recipe.ts';
+import { resolverOf, resolvers } from './resolvers.ts';
+
+const operating_system = 'debian-12';
+let scratch: string;
+let apt: AptRoot;
+let recipes: Recipe[];
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'larder-resolvers-'));
+  const sources = await configuredSources('bookworm');
+  apt = await openAptRoot({ directory: scratch, sources, operating_system });
+  recipes = await loadRecipes(new URL('../../products/', import.meta.url).pathname);
+});
+afterAll(async () => {
+  await rm(scratch, { recursive: true, force: true });
+});
+
+function recipe(key: string): Recipe {
+  const found = recipes.find((one) => one.key === key);
+  if (!found) throw new Error(`no recipe ${key}`);
+  return found;
+}
+
+describe('debs', () => {
+  test.each([
+    ['redis', '7.0', /^7\.0\.\d+$/, /^pkg:deb\/debian\/redis-server@5:7\.0\.\S+\?distro=debian-12$/],
+    ['nginx', '1.22', /^1\.22\.\d+$/, /^pkg:deb\/debian\/nginx@1\.22\./],
+    ['postgresql', '15', /^15\.\d+$/, /^pkg:deb\/debian\/postgresql-15@15\./],
+    ['memcached', '1.6', /^1\.6\.\d+$/, /^pkg:deb\/debian\/memcached@1\.6\./],
+    ['haproxy', '2.6', /^2\.6\.\d+$/, /^pkg:deb\/debian\/haproxy@2\.6\./],
+  ])('%s has branch %s', async (key, branch, version, purl) => {
+    const found = await resolvers.deb.discover(recipe(key), { operating_system, apt });
+    expect(found).toEqual([{ branch, version: expect.stringMatching(version), purl: expect.stringMatching(purl) }]);
+  });
+
+  test('a product that the archive does not have is not found, nor one on a system it is not made for', async () => {
+    const inputs = [{ purl: 'pkg:deb/debian/no-such-package', main: true }];
+    expect(await resolvers.deb.discover({ ...recipe('redis'), inputs }, { operating_system, apt })).toEqual([]);
+    expect(await resolvers.deb.discover(recipe('redis'), { operating_system: 'debian-11', apt })).toEqual([]);
+    expect(resolverOf(recipe('redis'), 'debian-11')).toBeUndefined();
+    expect(resolverOf(recipe('redis'), 'debian-12')).toBe(resolvers.deb);
+  });
+
+  test('every package of a branch is solved, and the lock tells the product’s version', async () => {
+    for (const one of recipes) {
+      const [discovered] = await resolvers.deb.discover(one, { operating_system, apt });
+      const branch = discovered?.branch ?? '';
+      const install = resolvers.deb.install(one, { operating_system, branch });
+      const lock = await apt.solve({ status: '', install });
+      expect(lock.map(({ name }) => name)).toEqual(expect.arrayContaining(install));
+      const packages = lock.map((line) => ({ ...line, purl: '' }));
+      expect(resolvers.deb.mainVersion(one, { operating_system, branch, packages })).toBe(discovered?.version);
+    }
+  });
+
+  test('a base that has the product already tells its version', () => {
+    const status =
+      'Package: nginx\nStatus: install ok installed\nVersion: 1.22.1-9+deb12u2\n\nPackage: redis\nStatus: deinstall ok config-files\nVersion: 1\n';
+    const wanted = { operating_system, branch: '1.22', packages: [], status };
+    expect(resolvers.deb.mainVersion(recipe('nginx'), wanted)).toBe('1.22.1');
+    expect(resolvers.deb.mainVersion(recipe('redis'), { ...wanted, branch: '7.0' })).toBeUndefined();
+  });
+});
+
+describe('a status with more packages', () => {
+  test('has what the .debs say, in the place of what was there, and solves as if they were installed', async () => {
+    const content = memoryContent();
+    const lock = await apt.solve({ status: '', install: ['zlib1g'] });
+    const pins = await apt.fetch(lock, content);
+    const old =
+      'Package: zlib1g\nStatus: install ok installed\nArchitecture: amd64\nMaintainer: x\nVersion: 1\nDescription: x\n\nPackage: other\nStatus: install ok installed\nArchitecture: all\nMaintainer: x\nVersion: 3\nDescription: x\n';
+    const status = await statusWith({ status: old, pins, content });
+    expect(status.match(/^Package: zlib1g$/gm)).toHaveLength(1);
+    expect(installedVersion(status, 'zlib1g')).toBe(lock.find(({ name }) => name === 'zlib1g')?.version);
+    expect(installedVersion(status, 'other')).toBe('3');
+    expect(await apt.solve({ status, install: ['zlib1g', 'libc6'] })).toEqual([]);
+  });
+
+  test('apt gets nothing of a database that cannot be parsed', async () => {
+    const status = 'Package: ../../etc\nStatus: install ok installed\nVersion: 1\n';
+    const refused = {
+      code: 'FAILED',
+      message: expect.stringContaining('the package database of the image is not valid'),
+    };
+    await expect(apt.solve({ status, install: ['zlib1g'] })).rejects.toMatchObject(refused);
+    await expect(statusWith({ status, pins: [], content: memoryContent() })).rejects.toMatchObject(refused);
+    expect(statusForApt('Package: app\nStatus: install ok installed\nVersion: 1\nX-Evil: x\n')).toBe(
+      'Package: app\nStatus: install ok installed\nVersion: 1\n\n',
+    );
+  });
+
+  test('refuses what is no .deb', async () => {
+    const content = memoryContent();
+    const { digest, size } = await content.put(
+      (async function* () {
+        yield Buffer.alloc(200_000, 'x');
+      })(),
+    );
+    const pin = { purl: '', name: 'bad', version: '1', architecture: 'all', digest, size };
+    const error = await statusWith({ status: '', pins: [pin], content }).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(AptError);
+    expect(error).toMatchObject({ code: 'FAILED', packages: ['bad'] });
+  });
+});
