@@ -29,6 +29,13 @@ const BASE_IMAGES = 10;
 /** Registries of an application, which is as many as one may have: so many releases has a pipeline. */
 const REGISTRIES = 10;
 
+/** Of an archive with nothing in it. */
+const INSPECTION = JSON.stringify({
+  ...{ size: 100, expanded: 100, listing: `sha256:${'0'.repeat(64)}`, certificates: [], hooks: [] },
+  ...{ warnings: [], more_warnings_count: 0 },
+  declaration: { packages: [], files: [], environment: {}, labels: {}, users: [] },
+});
+
 /** The tables whose keys and indexes are put aside. */
 const LARGE = [
   'applications',
@@ -253,7 +260,7 @@ function customizing({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes
         lateral (select ${kind} as kind, (c * 7) % ${offerings} as place, c > 20 and c % 50 = 1 as gone) what`,
     'versions of customizations': `
       insert into customization_versions (customization_id, version, digest, size_bytes, filename, inspection, created_at, created_by)
-      select ${id('customization', 'c')}, 1, ${digest('customization', 'c')}, 600000, 'customization-' || c || '.tar.gz', '{}', ${made}, 'bench'
+      select ${id('customization', 'c')}, 1, ${digest('customization', 'c')}, 600000, 'customization-' || c || '.tar.gz', '${INSPECTION}', ${made}, 'bench'
       from generate_series(0, ${total - 1}) c`,
     'applications of customizations': `
       insert into customization_applications (customization_id, version, operation, application_id, pipeline_id)

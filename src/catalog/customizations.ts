@@ -1,5 +1,5 @@
 // Customizations as they are read: where each applies, what it touched, and how far it is there, told from rows alone.
-import { type RawBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type {
   CustomizationAffectedReleasable,
@@ -11,7 +11,6 @@ import type { CustomizationWarning } from '../contract/customization-warning.ts'
 import type { Input, Output } from '../contract/endpoints.ts';
 import { EMBEDDED_MAX } from '../contract/limits.ts';
 import type { ProductInfo } from '../contract/product.ts';
-import type { Registry } from '../contract/registry.ts';
 import type { EmbeddedRelease, LatestRelease, ReleaseFailure } from '../contract/release.ts';
 import type { CustomizationOperation, CustomizationStatus, Digest, ReleasableStatus } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -22,7 +21,8 @@ import { lookedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { countInCatalog } from './references.ts';
 import { type FailedPhaseRow, failedPhase, toReleaseFailure } from './release-failures.ts';
-import { findReleases } from './releases.ts';
+import { readReleaseRows, toRelease } from './releases.ts';
+import { type PartKeys, readSharedParts, type SharedParts } from './shared-parts.ts';
 import {
   allOf,
   baseImageInfo,
@@ -33,20 +33,16 @@ import {
   pageWindow,
   present,
   productInfo,
-  registryInfo,
   toCustomization,
   toPage,
   wireTime,
 } from './wire.ts';
 
-type ReleasableRow = {
+type ReleasableRow = PartKeys & {
   application_id: string;
   latest_release: LatestRelease | null;
   pipeline_id: string;
-  product: ProductInfo;
   branch: string;
-  base_image: BaseImage;
-  registry: Registry;
   status: ReleasableStatus;
   left_out: boolean;
   failure: FailedPhaseRow | null;
@@ -83,7 +79,7 @@ type CustomizationRow = {
   more_warnings_count: number;
 };
 
-/** A catalog's customizations, the newest first. At most four statements. */
+/** A catalog's customizations, the newest first. At most five statements. */
 export async function listCustomizations(
   db: Database,
   principal: Principal,
@@ -111,7 +107,7 @@ export async function listCustomizations(
   return toPage(input, total, await readCustomizations(db, principal, ids));
 }
 
-/** One customization, deleted or not. Three statements. Throws NOT_FOUND. */
+/** One customization, deleted or not. Four statements. Throws NOT_FOUND. */
 export async function getCustomization(
   db: Database,
   principal: Principal,
@@ -182,7 +178,7 @@ async function readCustomizations(
       c.created_by, ${wireTime('c.created_at')} as created_at, c.updated_by, ${wireTime('c.updated_at')} as updated_at,
       c.removed_by, ${wireTime('c.removed_at')} as removed_at,
       ${progress},
-      ${jsonList(releasables(organization))} as releasables
+      ${jsonList(releasables)} as releasables
     from unnest(${ids}::uuid[]) with ordinality page (id, place)
     join customizations c on c.id = page.id and c.organization_id = ${organization}
     join customization_versions v on v.customization_id = c.id and v.version = c.version
@@ -191,22 +187,22 @@ async function readCustomizations(
     left join products p on p.key = c.product_key
     order by page.place`.execute(db);
   const releaseIds = found.rows.flatMap((row) => row.releasables.flatMap((touch) => shownRelease(touch) ?? []));
-  const releases = await findReleases(db, principal, releaseIds);
-  return found.rows.map((row) => toDetailed(row, releases));
+  const releaseRows = await readReleaseRows(db, principal, [...new Set(releaseIds)]);
+  const parts = await readSharedParts(db, principal, [...found.rows.flatMap((row) => row.releasables), ...releaseRows]);
+  const releases = new Map(releaseRows.map((row) => [row.id, toRelease(row, parts)]));
+  return found.rows.map((row) => toDetailed(row, releases, parts));
 }
 
 /** The newest releasables of the customization `c`, one for each registry of each application it touched. */
-function releasables(organizationId: string): RawBuilder<unknown> {
-  return sql`
-    select json_build_object('application_id', a.id, 'pipeline_id', t.pipeline_id, 'product', ${productInfo('tp')},
-      'branch', a.branch, 'base_image', ${baseImageInfo('tb', 'tos', organizationId)},
-      'registry', ${registryInfo('g')}, 'status', t.status, 'left_out', t.left_out,
+const releasables = sql`
+    select json_build_object('application_id', a.id, 'pipeline_id', t.pipeline_id, 'product_key', a.product_key,
+      'branch', a.branch, 'base_image_id', a.base_image_id, 'registry_id', ar.registry_id, 'status', t.status, 'left_out', t.left_out,
       'latest_release', (select ${latestReleaseInfo('r')} from releases r
-        where r.application_id = a.id and r.registry_id = g.id order by r.released_at desc, r.id limit 1),
+        where r.application_id = a.id and r.registry_id = ar.registry_id order by r.released_at desc, r.id limit 1),
       'succeeded_id', case when t.status <> 'SUCCEEDED' then null when c.operation = 'DELETE' then
-          (select r.id from releases r where r.pipeline_id = t.pipeline_id and r.registry_id = g.id limit 1)
+          (select r.id from releases r where r.pipeline_id = t.pipeline_id and r.registry_id = ar.registry_id limit 1)
         else (select r.id from releases r join release_customizations rc on rc.release_id = r.id
-          where r.application_id = a.id and r.registry_id = g.id and rc.customization_id = c.id
+          where r.application_id = a.id and r.registry_id = ar.registry_id and rc.customization_id = c.id
             and rc.version = c.version
           order by r.released_at desc, r.id limit 1) end,
       'failure', (select ${failedPhase('f')}
@@ -214,21 +210,20 @@ function releasables(organizationId: string): RawBuilder<unknown> {
           and t.status = 'FAILED' limit 1))
     from (${touched} order by ca.pipeline_started_at desc, ca.application_id limit ${EMBEDDED_MAX}) t
     join applications a on a.id = t.application_id
-    join products tp on tp.key = a.product_key
-    join base_images tb on tb.id = a.base_image_id
-    join operating_systems tos on tos.id = tb.operating_system_id
     join application_registries ar on ar.application_id = a.id
-    join registries g on g.id = ar.registry_id
     order by t.started_at desc, a.id, ar.position
     limit ${EMBEDDED_MAX}`;
-}
 
 /** The release to show for a releasable: the one made, or the one that is to be replaced. */
 function shownRelease(touch: ReleasableRow): string | undefined {
   return (touch.status === 'SUCCEEDED' ? touch.succeeded_id : touch.latest_release?.id) ?? undefined;
 }
 
-function toDetailed(row: CustomizationRow, releases: ReadonlyMap<string, EmbeddedRelease>): CustomizationDetailed {
+function toDetailed(
+  row: CustomizationRow,
+  releases: ReadonlyMap<string, EmbeddedRelease>,
+  parts: SharedParts,
+): CustomizationDetailed {
   const catalog = `/v1/catalogs/${row.catalog_id}`;
   const shown = (status: ReleasableStatus) =>
     row.releasables.flatMap((touch) => {
@@ -255,7 +250,7 @@ function toDetailed(row: CustomizationRow, releases: ReadonlyMap<string, Embedde
     updated_at: row.updated_at,
     removed_by: row.removed_by,
     removed_at: row.removed_at,
-    affected_releasables: row.releasables.map((touch) => toReleasable(row.catalog_id, touch)),
+    affected_releasables: row.releasables.map((touch) => toReleasable(row.catalog_id, touch, parts)),
     succeeded_releases: succeeded,
     pending_releases: pending,
     failed_releases: failed,
@@ -301,15 +296,15 @@ function filterOf(row: CustomizationRow): CustomizationFilterDetailed {
   });
 }
 
-function toReleasable(catalogId: string, touch: ReleasableRow): CustomizationAffectedReleasable {
+function toReleasable(catalogId: string, touch: ReleasableRow, parts: SharedParts): CustomizationAffectedReleasable {
   return present<CustomizationAffectedReleasable>({
     application_id: touch.application_id,
     latest_release: touch.latest_release,
     latest_pipeline_id: touch.pipeline_id,
-    product: touch.product,
+    product: parts.product(touch.product_key),
     branch: touch.branch,
-    base_image: touch.base_image,
-    registry: touch.registry,
+    base_image: parts.baseImage(touch.base_image_id),
+    registry: parts.registry(touch.registry_id),
     status: touch.status,
     failure: touch.status === 'FAILED' ? toFailure(catalogId, touch) : null,
   });

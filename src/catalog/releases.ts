@@ -1,9 +1,6 @@
 // Releases: the recorded successes, one for each registry an application was pushed to.
 import { sql } from 'kysely';
-import type { BaseImage } from '../contract/base-image.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
-import type { ProductInfo } from '../contract/product.ts';
-import type { Registry } from '../contract/registry.ts';
 import type { EmbeddedRelease, LatestRelease, Release } from '../contract/release.ts';
 import type { Digest, PackagingType, PlatformFamily } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -14,9 +11,9 @@ import { isReleaseId, isUuid } from './ids.ts';
 import { keptCount, lookedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { countInCatalog, type Reference } from './references.ts';
+import { type PartKeys, readSharedParts, type SharedParts } from './shared-parts.ts';
 import {
   allOf,
-  baseImageInfo,
   type CustomizationPart,
   customizationPart,
   idsOf,
@@ -25,9 +22,7 @@ import {
   latestReleaseInfo,
   pageWindow,
   present,
-  productInfo,
   productPath,
-  registryInfo,
   toCustomization,
   toMetadata,
   toPage,
@@ -35,7 +30,7 @@ import {
   wireTime,
 } from './wire.ts';
 
-type ReleaseRow = {
+type ReleaseRow = PartKeys & {
   id: string;
   catalog_id: string;
   application_id: string;
@@ -53,18 +48,15 @@ type ReleaseRow = {
   repository: string;
   moved_from: string | null;
   latest_release: LatestRelease;
-  product: ProductInfo;
   metadata: PlatformFiles[];
-  base_image: BaseImage;
   distro: string;
-  registry: Registry;
   customizations: CustomizationPart[];
   dependencies: string[];
   dependants: string[];
   verified: boolean;
 };
 
-/** A catalog's releases, the newest first. At most three statements, four when relationships are expanded. */
+/** A catalog's releases, the newest first. At most four statements, five when relationships are expanded. */
 export async function listReleases(
   db: Database,
   principal: Principal,
@@ -91,12 +83,12 @@ export async function listReleases(
     db,
     sql`select r.id from releases r where ${where} order by r.released_at desc, r.id ${pageWindow(input)}`,
   );
-  const rows = await readRows(db, principal, ids);
+  const rows = await readReleaseRows(db, principal, ids);
   const items = await expand(db, principal, { rows, wanted: input.expand_relationships && !input.minimal_info });
   return toPage(input, total, input.minimal_info ? items.map(toMinimal) : items);
 }
 
-/** One release. Two statements, three when relationships are expanded. Throws NOT_FOUND. */
+/** One release. Three statements, four when relationships are expanded. Throws NOT_FOUND. */
 export async function getRelease(
   db: Database,
   principal: Principal,
@@ -107,49 +99,46 @@ export async function getRelease(
     select r.id from releases r join catalogs c on c.id = r.catalog_id
     where r.organization_id = ${principal.organization_id} and r.catalog_id = ${input.catalog_id}
       and r.id = ${input.release_id.toLowerCase()} and c.removed_at is null`;
-  const rows = await readRows(db, principal, await idsOf(db, own));
+  const rows = await readReleaseRows(db, principal, await idsOf(db, own));
   const [release] = await expand(db, principal, { rows, wanted: input.expand_relationships });
   if (!release) throw notFound('release');
   return release;
 }
 
-/** These releases of the organization in full, by id, with one statement. Ids of others are left out. */
-export async function findReleases(
-  db: Database,
-  principal: Principal,
-  ids: readonly string[],
-): Promise<Map<string, EmbeddedRelease>> {
-  const rows = await readRows(db, principal, [...new Set(ids)]);
-  return new Map(rows.map((row) => [row.id, toRelease(row)]));
-}
-
+/** The rows as releases, with those that they depend on and that depend on them where that is wanted. */
 async function expand(
   db: Database,
   principal: Principal,
   options: { rows: ReleaseRow[]; wanted: boolean },
 ): Promise<Release[]> {
-  if (!options.wanted) return options.rows.map(toRelease);
-  const related = options.rows.flatMap((row) => [...row.dependencies, ...row.dependants]);
-  const releases = await findReleases(db, principal, related);
+  const { rows, wanted } = options;
+  if (rows.length === 0) return [];
+  const ids = wanted ? rows.flatMap((row) => [...row.dependencies, ...row.dependants]) : [];
+  const related = await readReleaseRows(db, principal, [...new Set(ids)]);
+  const parts = await readSharedParts(db, principal, [...rows, ...related]);
+  if (!wanted) return rows.map((row) => toRelease(row, parts));
+  const releases = new Map(related.map((row) => [row.id, toRelease(row, parts)]));
   const embedded = (ids: string[]) => ids.flatMap((id) => releases.get(id) ?? []);
-  return options.rows.map((row) => ({
-    ...toRelease(row),
+  return rows.map((row) => ({
+    ...toRelease(row, parts),
     dependencies: embedded(row.dependencies),
     dependants: embedded(row.dependants),
   }));
 }
 
 /** Those of the organization's releases, in that order. */
-async function readRows(db: Database, principal: Principal, ids: readonly string[]): Promise<ReleaseRow[]> {
+export async function readReleaseRows(
+  db: Database,
+  principal: Principal,
+  ids: readonly string[],
+): Promise<ReleaseRow[]> {
   if (ids.length === 0) return [];
   const found = await sql<ReleaseRow>`${prepared}
     select r.id, r.catalog_id, r.application_id, r.pipeline_id, a.branch,
       ${wireMidnight('pb.end_of_life_at')} as end_of_life_at, r.version, r.revision::text as revision,
       ${wireTime('r.released_at')} as released_at, a.packaging_type, r.content_digest, r.repo_digest, r.artifact_name,
       r.artifact_version, r.repository, r.moved_from, ${latestReleaseInfo('latest')} as latest_release,
-      ${productInfo('p')} as product, r.metadata,
-      ${baseImageInfo('b', 'o', principal.organization_id)} as base_image, o.key as distro,
-      ${registryInfo('g')} as registry,
+      a.product_key, r.metadata, r.base_image_id, o.key as distro, r.registry_id,
       ${jsonList(sql`select ${customizationPart('v')} from release_customizations rc
         join customization_versions v on v.customization_id = rc.customization_id and v.version = rc.version
         where rc.release_id = r.id order by rc.position`)} as customizations,
@@ -160,11 +149,9 @@ async function readRows(db: Database, principal: Principal, ids: readonly string
     from unnest(${ids}::text[]) with ordinality page (id, place)
     join releases r on r.id = page.id and r.organization_id = ${principal.organization_id}
     join applications a on a.id = r.application_id
-    join products p on p.key = a.product_key
     join product_branches pb on pb.product_key = a.product_key and pb.branch = a.branch
     join base_images b on b.id = r.base_image_id
     join operating_systems o on o.id = b.operating_system_id
-    join registries g on g.id = r.registry_id
     join lateral (select n.id, n.version, n.revision, n.released_at from releases n
       where n.application_id = r.application_id and n.registry_id = r.registry_id
       order by n.released_at desc, n.id limit 1) latest on true
@@ -181,7 +168,8 @@ function references(input: Input<'listReleases'>): Reference[] {
   return given;
 }
 
-function toRelease(row: ReleaseRow): EmbeddedRelease {
+/** The release of a row, with the parts of its page. */
+export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease {
   const catalog = `/v1/catalogs/${row.catalog_id}`;
   const release = (id: string) => ({ href: `${catalog}/releases/${id}` });
   return present<EmbeddedRelease>({
@@ -201,14 +189,14 @@ function toRelease(row: ReleaseRow): EmbeddedRelease {
       url: `${row.repository}/${row.artifact_name}:${row.artifact_version}`,
     },
     latest_release: row.latest_release,
-    product: row.product,
+    product: parts.product(row.product_key),
     platforms: platformsOf(row.metadata),
     platform_release_metadata: row.metadata.map(({ platform, files }) => ({
       ...(platform ? { platform } : {}),
       release_metadata: files.map((file) => toMetadata(row.catalog_id, file)),
     })),
-    base_image: row.base_image,
-    registry: row.registry,
+    base_image: parts.baseImage(row.base_image_id),
+    registry: parts.registry(row.registry_id),
     catalog_id: row.catalog_id,
     application_id: row.application_id,
     customizations: row.customizations.map((part) => toCustomization(row.catalog_id, part)),
@@ -221,13 +209,13 @@ function toRelease(row: ReleaseRow): EmbeddedRelease {
     _links: {
       catalog: { href: catalog },
       application: { href: `${catalog}/applications/${row.application_id}` },
-      base_image: { href: `/v1/base-images/${row.base_image.id}` },
+      base_image: { href: `/v1/base-images/${row.base_image_id}` },
       latest_release: release(row.latest_release.id),
       dependencies: row.dependencies.map(release),
       dependants: row.dependants.map(release),
       self: release(row.id),
-      registry: { href: `/v1/registries/${row.registry.id}` },
-      product: { href: productPath({ ...row, product_key: row.product.key }) },
+      registry: { href: `/v1/registries/${row.registry_id}` },
+      product: { href: productPath(row) },
       pipeline: { href: `${catalog}/pipelines/${row.pipeline_id}` },
     },
   });
