@@ -4,6 +4,8 @@ import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type Ou
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { type HostList, isPublicAddress, parseHostList } from './addresses.ts';
+import type { RequestSender } from './exchange.ts';
+import { type Fetched, type FetchOptions, fetchWhole } from './fetch.ts';
 import { authorizationOf, openTunnel, type ProxySettings, parseProxies } from './proxy.ts';
 
 /** A registry answers a wave of mounts on this many connections; more only wait in its own queues. */
@@ -11,12 +13,9 @@ const SOCKETS_PER_HOST_MAX = 32;
 /** Shorter than the idle limits of common servers (nginx 75 s, Go none), so that a request seldom meets a closing socket. */
 const IDLE_SOCKET_MS = 15_000;
 
-export type Egress = {
-  /**
-   * Begins a request, as node:http does, over connections that are kept. Redirects are not followed: a follower asks
-   * again, and is judged again. The request fails with EgressRefused when the address is not allowed.
-   */
-  request(url: URL, options?: RequestOptions): ClientRequest;
+export type Egress = RequestSender & {
+  /** Sends a request by `request` and returns its whole answer within limits. Throws FetchError and what `request` fails with. */
+  fetch(url: URL, options: FetchOptions): Promise<Fetched>;
   /** Ends idle connections and refuses new requests. */
   close(): void;
 };
@@ -69,6 +68,9 @@ export function createEgress(options: { allow: string[]; proxy?: ProxySettings }
         return httpRequest(url, { ...requestOptions, agent: direct.http });
       }
       return requestOfProxy(url, { proxy, agent: agentThrough(proxy, forwardingAgent) }, requestOptions);
+    },
+    async fetch(url, fetchOptions) {
+      return await fetchWhole(this, url, fetchOptions);
     },
     close() {
       closed = true;

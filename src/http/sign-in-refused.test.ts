@@ -1,6 +1,10 @@
 // Who is not logged in by a provider of identities, each for another reason, and that no secret of it is told.
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type Browser, openBrowser } from '../../test/oidc-provider.ts';
 import {
   BEGIN,
@@ -14,6 +18,7 @@ import {
   titleOf,
 } from '../../test/sign-in.ts';
 import { createEgress } from '../egress/egress.ts';
+import { IDENTITY_PROVIDER_LIMITS } from '../egress/fetch-limits.ts';
 import { LOGIN_LIMITS } from '../identity/failed-logins.ts';
 
 let house: TestSignIn;
@@ -153,6 +158,26 @@ test('refused is a provider that says to be another, one inside that nobody allo
   closed.close();
   const nobody = await begin(await startServer({ issuer: 'http://127.0.0.1:9' }));
   expect(nobody).toEqual([502, failed, expect.stringContaining('ECONNREFUSED')]);
+});
+
+test.each<[string, string, RequestListener]>([
+  [
+    'too large',
+    'The answer of the identity provider is too large.',
+    (_request, response) => response.end(Buffer.alloc(IDENTITY_PROVIDER_LIMITS.answerBytesMax + 1, ' ')),
+  ],
+  [
+    'a gzip bomb',
+    'The answer of the identity provider is compressed, which was not asked for.',
+    (_request, response) => response.setHeader('Content-Encoding', 'gzip').end(gzipSync(Buffer.alloc(100_000_000))),
+  ],
+])('refused is a provider whose answer is %s', async (_what, detail, listener) => {
+  const wrong = createServer(listener).listen(0, '127.0.0.1');
+  onTestFinished(() => void wrong.close());
+  await once(wrong, 'listening');
+  const server = await startServer({ issuer: `http://127.0.0.1:${(wrong.address() as AddressInfo).port}` });
+  const answer = await server.inject({ url: '/larder/v1/sign-in/oidc' });
+  expect([answer.statusCode, answer.json().detail]).toEqual([502, detail]);
 });
 
 test.each([

@@ -78,7 +78,7 @@ export type IdentityOptions = {
   passwords?: boolean;
   /** The provider of identities, and the way to it. */
   oidc?: OidcSettings;
-  egress?: Pick<Egress, 'request'>;
+  egress?: Pick<Egress, 'fetch'>;
 };
 
 /**

@@ -15,13 +15,16 @@ import {
   None,
 } from 'openid-client';
 import type { Egress } from '../egress/egress.ts';
+import { IDENTITY_PROVIDER_LIMITS } from '../egress/fetch-limits.ts';
 import { IdentityError } from './errors.ts';
 import { type Claims, claimAt, claimsNeeded } from './oidc-claims.ts';
-import { ANSWER_SECONDS_MAX, fetchThrough } from './oidc-fetch.ts';
+import { fetchThrough } from './oidc-fetch.ts';
 import type { OidcSettings } from './oidc-settings.ts';
 
 /** Providers move their endpoints seldom, and announce it; their keys are fetched again when an unknown one signs. */
 const KNOWN_FOR_MS = 60 * 60_000;
+
+const ANSWER_SECONDS_MAX = IDENTITY_PROVIDER_LIMITS.timeMs / 1000;
 
 /** What binds an answer of the provider to the request that it answers. */
 export type Checks = { state: string; nonce: string; verifier: string };
@@ -39,7 +42,7 @@ export type OidcClient = {
 /** Nothing is asked before the first log-in. `now` answers milliseconds. */
 export function openOidcClient(
   settings: OidcSettings,
-  egress: Pick<Egress, 'request'>,
+  egress: Pick<Egress, 'fetch'>,
   now: () => number = () => performance.now(),
 ): OidcClient {
   let found: { at: number; configuration: Promise<Configuration> } | undefined;
@@ -69,7 +72,7 @@ export function openOidcClient(
   };
 }
 
-function discover(settings: OidcSettings, egress: Pick<Egress, 'request'>): Promise<Configuration> {
+function discover(settings: OidcSettings, egress: Pick<Egress, 'fetch'>): Promise<Configuration> {
   const { issuer, clientId, clientSecret } = settings;
   const server = new URL(issuer);
   const isPlain = server.protocol === 'http:';
@@ -149,7 +152,10 @@ function reasonOf(code: string, answered: unknown): string | undefined {
     const word = typeof answered === 'string' && ERROR_CODE.test(answered) ? answered : 'an error';
     return `The identity provider answers ${word} when the log-in is redeemed.`;
   }
-  if (code === 'OAUTH_TIMEOUT') return `The identity provider did not answer within ${ANSWER_SECONDS_MAX} seconds.`;
+  if (code === 'OAUTH_TIMEOUT' || code === 'TIMEOUT')
+    return `The identity provider did not answer within ${ANSWER_SECONDS_MAX} seconds.`;
+  if (code === 'ANSWER_TOO_LARGE') return 'The answer of the identity provider is too large.';
+  if (code === 'ANSWER_ENCODED') return 'The answer of the identity provider is compressed, which was not asked for.';
   return code.startsWith('OAUTH_') ? `What the identity provider answers is not valid: ${code}.` : undefined;
 }
 

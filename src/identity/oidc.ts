@@ -37,7 +37,7 @@ type Returned = {
   source: LoginSource;
 };
 
-type Parts = { db: Database; egress: Pick<Egress, 'request'>; seals: Seals; waysIn: WaysIn };
+type Parts = { db: Database; egress: Pick<Egress, 'fetch'>; seals: Seals; waysIn: WaysIn };
 
 /** Nothing is asked of the provider before somebody comes. */
 export function openOidcDoor(settings: OidcSettings, { db, egress, seals, waysIn }: Parts): OidcDoor {

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { createEgress } from '../egress/egress.ts';
+import { CHAT_LIMITS } from '../egress/fetch-limits.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import { postJson } from './post-json.ts';
 
@@ -53,4 +54,22 @@ it('says what the operator has not allowed, and does not try again', async () =>
       message:
         'Slack is not an address on the public Internet, and the operator has not allowed it (LARDER_EGRESS_ALLOW)',
     });
+});
+
+it('a message that a chat took is not sent again because its answer is too large or compressed', async () => {
+  const server = createServer((request, response) => {
+    if (request.url === '/compressed') response.setHeader('Content-Encoding', 'gzip');
+    response.end(Buffer.alloc(request.url === '/compressed' ? 10 : CHAT_LIMITS.answerBytesMax + 1, ' '));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const egress = createEgress({ allow: ['127.0.0.1'] });
+  onTestFinished(() => {
+    egress.close();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const path of ['/compressed', '/large']) {
+    const posted = await postJson(new URL(path, url), { egress, whom: 'Google Chat', headers: {}, body: {} });
+    expect(posted).toEqual({ status: 200 });
+  }
 });

@@ -1,13 +1,10 @@
-// One POST of JSON over the way out, in bounded time, with a bounded answer, and errors that never tell the address: it holds secrets.
-import type { IncomingMessage } from 'node:http';
+// One POST of JSON through the egress. Errors never name the address: it holds secrets.
 import type { Egress } from '../egress/egress.ts';
+import { FetchError } from '../egress/fetch.ts';
+import { CHAT_LIMITS } from '../egress/fetch-limits.ts';
 import { describeFault, faultOfError } from '../egress/network-faults.ts';
 import { DeliveryError } from './delivery-error.ts';
 
-/** Chats answer within a second; a delivery is claimed for longer than this. */
-const ANSWER_MS_MAX = 20_000;
-/** Answers repeat the message, and say little more. */
-const ANSWER_BYTES_MAX = 64 * 1024;
 /** What asks for a longer rest is asked again after this all the same. */
 const RETRY_AFTER_SECONDS_MAX = 3_600;
 
@@ -25,44 +22,26 @@ type PostOptions = {
 /** Throws DeliveryError when there is no answer. Redirects are answers. */
 export async function postJson(url: URL, options: PostOptions): Promise<Posted> {
   const { egress, whom, signal } = options;
-  const time = AbortSignal.timeout(ANSWER_MS_MAX);
   try {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const bytes = Buffer.from(JSON.stringify(options.body));
-      const request = egress.request(url, {
-        method: 'POST',
-        headers: {
-          ...options.headers,
-          'Content-Type': 'application/json; charset=utf-8',
-          'Content-Length': String(bytes.length),
-        },
-        signal: signal === undefined ? time : AbortSignal.any([time, signal]),
-      });
-      request.once('response', resolve);
-      request.on('error', reject);
-      request.end(bytes);
+    const answer = await egress.fetch(url, {
+      method: 'POST',
+      headers: { ...options.headers, 'Content-Type': 'application/json; charset=utf-8' },
+      body: Buffer.from(JSON.stringify(options.body)),
+      limits: CHAT_LIMITS,
+      ...(signal && { signal }),
     });
-    const body = parse(await read(response));
-    const retryAfterSeconds = secondsOf(response.headers['retry-after']);
+    const body = parse(answer.bytes.toString('utf8'));
+    const retryAfterSeconds = secondsOf(answer.headers['retry-after']);
     return {
-      status: response.statusCode ?? 0,
+      status: answer.status,
       ...(body !== undefined && { body }),
       ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     };
   } catch (error) {
+    // The chat has answered: to send the message again would show it twice.
+    if (error instanceof FetchError && error.status !== undefined) return { status: error.status };
     throw unreachable(error, whom);
   }
-}
-
-async function read(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > ANSWER_BYTES_MAX) break;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parse(text: string): unknown {

@@ -1,6 +1,10 @@
 // Token authentication against a real registry: scopes, reuse, ends of tokens.
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { once as nextEvent } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { startTokenServer, type TokenServer } from '../../test/token-server.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
@@ -93,4 +97,37 @@ describe('tokens', () => {
     await expect(repository.resolve('a')).rejects.toMatchObject(refusal);
     await expect(repository.resolve('a')).rejects.not.toThrow(/simsim/);
   });
+});
+
+it.each<[string, string, RequestListener]>([
+  [
+    'never ends',
+    'ANSWER_TOO_LARGE',
+    (_request, response) => {
+      const more = () => {
+        while (!response.destroyed && response.write(' '.repeat(10_000)));
+      };
+      response.on('drain', more);
+      more();
+    },
+  ],
+  [
+    'is compressed',
+    'ANSWER_ENCODED',
+    (_request, response) => response.setHeader('Content-Encoding', 'gzip').end(gzipSync(Buffer.alloc(10_000_000))),
+  ],
+])('a token server whose answer %s is refused', async (_what, code, giveToken) => {
+  const wrong = createServer((request, response) => {
+    if (request.url?.startsWith('/token')) return giveToken(request, response);
+    const challenge = `Bearer realm="http://${request.headers.host}/token",service="wrong"`;
+    response.writeHead(401, { 'WWW-Authenticate': challenge }).end();
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => {
+    wrong.close();
+    wrong.closeAllConnections();
+  });
+  await nextEvent(wrong, 'listening');
+  const url = `http://127.0.0.1:${(wrong.address() as AddressInfo).port}`;
+  const repository = openRegistry({ url, credentials, egress, retry }).repository('team/one');
+  await expect(repository.resolve('a')).rejects.toMatchObject({ name: 'RegistryError', code, temporary: false });
 });

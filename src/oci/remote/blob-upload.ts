@@ -1,7 +1,8 @@
 // Sending a blob: in one request where it is small, and so that a broken connection costs only what was on its way where it is large.
+
+import type { Body } from '../../egress/exchange.ts';
 import type { Descriptor } from '../descriptor.ts';
 import { asTemporary, RegistryError } from '../errors.ts';
-import type { Body } from './exchange.ts';
 import { type Answer, followed, type Session } from './registry-session.ts';
 import { retrying } from './retry.ts';
 

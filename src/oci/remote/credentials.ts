@@ -1,10 +1,9 @@
 // How a registry wants to be shown who we are: basic, or tokens by scope, learnt from its first refusal.
 import type { IncomingMessage } from 'node:http';
 import type { Egress } from '../../egress/egress.ts';
+import { TOKEN_SERVER_LIMITS } from '../../egress/fetch-limits.ts';
 import { RegistryError } from '../errors.ts';
-import { readAtMost } from '../manifest.ts';
 import { parseChallenge } from './challenge.ts';
-import { exchange } from './exchange.ts';
 
 export type Credentials = { username: string; password: string };
 
@@ -26,15 +25,12 @@ export type Authorizer = {
   redact(text: string): string;
 };
 
-/** Tokens have some kilobytes; more is no token server. */
-const TOKEN_BYTES_MAX = 64 * 1024;
 /** distribution's token specification: a token without expires_in lives a minute. */
 const TOKEN_SECONDS_DEFAULT = 60;
 /** A token is renewed this share of its life before its end, so that a request does not meet the end on its way. */
 const TOKEN_MARGIN = 0.1;
 /** One for each pair of repositories that was pushed and mounted from; the oldest give way. */
 const TOKENS_MAX = 1000;
-const TOKEN_IDLE_MS = 30_000;
 /** Exchanged credentials are renewed this long before their end: a push that begins with them can be long. */
 const EXCHANGE_MARGIN_MS = 30 * 60_000;
 
@@ -173,11 +169,9 @@ async function askForToken(question: TokenQuestion): Promise<Token> {
     'User-Agent': userAgent,
     ...(basic !== undefined && { Authorization: basic }),
   };
-  const asked = { method: 'GET', url, headers, idleMs: TOKEN_IDLE_MS, ...(signal !== undefined && { signal }) };
-  const response = await exchange(egress, asked);
-  const bytes = await readAtMost(response, TOKEN_BYTES_MAX);
-  if (response.statusCode !== 200) {
-    const status = response.statusCode ?? 0;
+  const limits = TOKEN_SERVER_LIMITS;
+  const { status, bytes } = await egress.fetch(url, { method: 'GET', headers, limits, ...(signal && { signal }) });
+  if (status !== 200) {
     const code = status === 401 || status === 403 ? 'UNAUTHORIZED' : `HTTP_${status}`;
     const message = `the token server ${url.host} answered ${status}`;
     throw logInError({ status, code, temporary: status === 429 || status >= 500, message });

@@ -1,14 +1,10 @@
 // Amazon's registry takes a token of twelve hours, which its API gives for a signed question (ECR API reference, GetAuthorizationToken).
 import type { Egress } from '../../egress/egress.ts';
+import { TOKEN_SERVER_LIMITS } from '../../egress/fetch-limits.ts';
 import { RegistryError } from '../errors.ts';
-import { readAtMost } from '../manifest.ts';
 import { signAws } from './aws-signature.ts';
 import type { CredentialExchange, Credentials, ExchangedCredentials } from './credentials.ts';
-import { exchange } from './exchange.ts';
 
-/** A token has some two kilobytes. */
-const ANSWER_BYTES_MAX = 64 * 1024;
-const IDLE_MS = 30_000;
 const TYPE = 'application/x-amz-json-1.1';
 const TARGET = 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken';
 
@@ -23,22 +19,16 @@ export function ecrExchange(egress: Egress, { region, domain }: EcrPlace): Crede
     const headers = { 'Content-Type': TYPE, 'X-Amz-Target': TARGET };
     const signer = { access_key: username, secret: password, region, service: 'ecr', at: new Date() };
     const signed = signAws({ method: 'POST', url, headers, body }, signer);
-    const response = await exchange(egress, {
+    const { status, bytes } = await egress.fetch(url, {
       method: 'POST',
-      url,
       headers: { ...headers, ...signed },
-      body: { size: body.length, open: async () => once(body) },
-      idleMs: IDLE_MS,
+      body: Buffer.from(body),
+      limits: TOKEN_SERVER_LIMITS,
       ...(signal !== undefined && { signal }),
     });
-    const bytes = await readAtMost(response, ANSWER_BYTES_MAX);
-    if (response.statusCode !== 200) throw refusal(response.statusCode ?? 0, bytes, url.host);
+    if (status !== 200) throw refusal(status, bytes, url.host);
     return readToken(bytes, url.host);
   };
-}
-
-async function* once(text: string): AsyncGenerator<Uint8Array, void> {
-  yield Buffer.from(text);
 }
 
 /** `{"authorizationData": [{"authorizationToken": base64 of AWS:password, "expiresAt": seconds since 1970}]}` */

@@ -2,10 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { RegistryCapabilities } from '../../contract/registry-capabilities.ts';
 import type { Egress } from '../../egress/egress.ts';
+import type { Body } from '../../egress/exchange.ts';
 import type { Digest } from '../descriptor.ts';
 import { RegistryError } from '../errors.ts';
 import type { CredentialExchange, Credentials } from './credentials.ts';
-import type { Body } from './exchange.ts';
 import { type Answer, type Call, followed, openSession, type Session } from './registry-session.ts';
 
 export type ProbeOptions = {

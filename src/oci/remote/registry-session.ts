@@ -1,12 +1,15 @@
 // Requests to one registry: credentials, redirects, refusals as errors, and the same request again where that may help.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { ContentMismatch } from '../../content/content-errors.ts';
 import type { RegistryCapabilities } from '../../contract/registry-capabilities.ts';
 import type { Egress } from '../../egress/egress.ts';
-import { codeOf, isConnectionCode, RegistryError, type RegistrySide } from '../errors.ts';
+import { type Body, BodyFailed, BodySizeWrong, exchange } from '../../egress/exchange.ts';
+import { REGISTRY_CALL_BODY_BYTES_MAX, REGISTRY_CALL_MS, REGISTRY_IDLE_MS } from '../../egress/fetch-limits.ts';
+import { isFollowable, locationOf, REDIRECTS_MAX } from '../../egress/redirects.ts';
+import { codeOf, isConnectionCode, onSide, RegistryError, type RegistrySide } from '../errors.ts';
 import { MANIFEST_BYTES_MAX, readAtMost } from '../manifest.ts';
 import { type Authorizer, type CredentialExchange, type Credentials, createAuthorizer } from './credentials.ts';
 import { refusalOf } from './error-answer.ts';
-import { type Body, exchange } from './exchange.ts';
 import { DEFAULT_RETRY, type RetryPolicy, retrying } from './retry.ts';
 
 export type SessionOptions = {
@@ -64,14 +67,6 @@ export type Session = {
   doubt(what: keyof RegistryCapabilities): void;
 };
 
-/** A registry that assembles a large upload in object storage may be silent for minutes. */
-const IDLE_MS = 300_000;
-/** With all its tries; an answer that drips in would hold a worker for good. */
-const CALL_MS_MAX = 600_000;
-/** A request with more than this is a transfer: it may take long, and ends by silence alone. */
-const CALL_BODY_BYTES_MAX = 1024 * 1024;
-const REDIRECTS_MAX = 5;
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Two refusals in a row with fresh credentials are an answer. */
 const REFUSALS_MAX = 2;
 
@@ -126,10 +121,10 @@ function memory({ capabilities = {}, onContradiction }: SessionOptions): Pick<Se
 }
 
 function boundedSignal(call: Call, signal?: AbortSignal): AbortSignal | undefined {
-  if ((call.body?.size ?? 0) > CALL_BODY_BYTES_MAX) {
+  if ((call.body?.size ?? 0) > REGISTRY_CALL_BODY_BYTES_MAX) {
     return signal;
   }
-  const timeout = AbortSignal.timeout(CALL_MS_MAX);
+  const timeout = AbortSignal.timeout(REGISTRY_CALL_MS);
   return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
 }
 
@@ -173,7 +168,7 @@ async function attempt(room: Room, call: Call, signal?: AbortSignal): Promise<{ 
       return { response, url };
     }
     const location = response.headers.location;
-    if (REDIRECTS.has(status) && location !== undefined && mayFollow(call, status) && redirects < REDIRECTS_MAX) {
+    if (location !== undefined && isFollowable(call.method, status) && redirects < REDIRECTS_MAX) {
       redirects += 1;
       response.resume();
       url = followed(location, url, room.registry);
@@ -190,10 +185,6 @@ async function attempt(room: Room, call: Call, signal?: AbortSignal): Promise<{ 
   }
 }
 
-function mayFollow(call: Call, status: number): boolean {
-  return call.method === 'GET' || call.method === 'HEAD' || status === 307 || status === 308;
-}
-
 /** Credentials go to the registry itself and nowhere else; a redirect to storage is signed by its address. */
 async function ask(
   room: Room,
@@ -206,15 +197,23 @@ async function ask(
       method: call.method,
       url,
       headers: { 'User-Agent': room.userAgent, ...call.headers, ...(sent !== undefined && { Authorization: sent }) },
-      idleMs: idleMs ?? IDLE_MS,
+      idleMs: idleMs ?? REGISTRY_IDLE_MS,
       ...(call.body !== undefined && { body: call.body }),
       ...(signal !== undefined && { signal }),
     });
     onRequest?.({ method: call.method, path: url.pathname, status: response.statusCode ?? 0 });
     return { response, sent };
   } catch (error) {
+    if (error instanceof BodyFailed) throw sourceError(error.cause);
     throw error instanceof RegistryError ? error : brokenConnection(error, call, url);
   }
+}
+
+/** What fails in the content that is sent is the source's. */
+function sourceError(cause: unknown): RegistryError {
+  const isShort = cause instanceof BodySizeWrong;
+  const error = isShort ? new ContentMismatch(`${cause.sizes.expected} bytes`, `${cause.sizes.actual} bytes`) : cause;
+  return onSide(error, 'source', 'read content');
 }
 
 /** An error of the connection, told without the query of the address. */
@@ -227,24 +226,10 @@ export function brokenConnection(error: unknown, call: Pick<Call, 'op' | 'side'>
   return new RegistryError({ op, side, code, temporary: isConnectionCode(code), message, cause: error });
 }
 
-/**
- * Where a Location leads. A registry behind a proxy that ends TLS often names itself with http://, which means the same
- * host over TLS; any other way from TLS to plain HTTP is refused.
- */
+/** The address in a Location header. Throws RegistryError for one that is not trusted (locationOf). */
 export function followed(location: string, from: URL, registry: URL): URL {
-  const url = URL.parse(location, from.href);
-  if (
-    url !== null &&
-    url.protocol === 'http:' &&
-    registry.protocol === 'https:' &&
-    url.hostname === registry.hostname
-  ) {
-    url.protocol = 'https:';
-    url.port = registry.port;
-  }
-  const safe =
-    url !== null && (url.protocol === 'https:' || (url.protocol === 'http:' && registry.protocol === 'http:'));
-  if (!safe) {
+  const url = locationOf(location, from, registry);
+  if (url === undefined) {
     const message = `${registry.host} leads to an address that cannot be trusted`;
     throw new RegistryError({ op: 'follow', side: 'target', code: 'REDIRECT', temporary: false, message });
   }

@@ -1,8 +1,6 @@
-// One HTTP request and its answer: bodies as streams, broken and silent connections as errors that say so.
+// One HTTP request and the head of its response: bodies as streams, broken and silent connections as errors.
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { ContentMismatch } from '../../content/content-errors.ts';
-import type { Egress } from '../../egress/egress.ts';
-import { onSide } from '../errors.ts';
+import type { RequestOptions } from 'node:https';
 
 /** A body that can be opened again for another try. */
 export type Body = { size: number; open: () => Promise<AsyncIterable<Uint8Array>> };
@@ -17,19 +15,50 @@ export type Exchange = {
   signal?: AbortSignal;
 };
 
+/** The part of an egress that begins requests. */
+export type RequestSender = {
+  /**
+   * Begins a request, as node:http does, over connections that are kept. Redirects are not followed: whoever follows one sends
+   * a new request, whose address is checked again. The request fails with EgressRefused when the address is not allowed.
+   */
+  request(url: URL, options?: RequestOptions): ClientRequest;
+};
+
 /** Manifests and configs: repeated they cost nothing and mean the same. */
 const REPEATED_BYTES_MAX = 64 * 1024;
 
-/** Nothing was heard for too long. */
+/** The connection was silent for too long. */
 class SilentConnection extends Error {
   readonly code = 'TIMEOUT';
 }
 
+/** The body that was to be sent could not be read; `cause` is its error. */
+export class BodyFailed extends Error {
+  override readonly name = 'BodyFailed';
+  readonly code = 'BODY_FAILED';
+
+  constructor(cause: unknown) {
+    super('the body of the request could not be read', { cause });
+  }
+}
+
+/** The body has another size than it said. */
+export class BodySizeWrong extends Error {
+  override readonly name = 'BodySizeWrong';
+  readonly code = 'BODY_SIZE_WRONG';
+  readonly sizes: { expected: number; actual: number };
+
+  constructor(sizes: { expected: number; actual: number }) {
+    super(`the body of the request has ${sizes.actual} bytes, not ${sizes.expected}`);
+    this.sizes = sizes;
+  }
+}
+
 /**
- * Sends a request and answers when the response's head is there; its body is the caller's to read. A response that comes
- * before the body is sent ends the sending. Throws the connection's error, and what fails in `body` as a RegistryError of the source.
+ * Sends a request and resolves when the head of the response is there; the caller reads its body. A response that arrives
+ * before the request's body is sent ends the sending. Redirects are returned. Throws the connection's error, and BodyFailed.
  */
-export async function exchange(egress: Egress, wanted: Exchange): Promise<IncomingMessage> {
+export async function exchange(egress: RequestSender, wanted: Exchange): Promise<IncomingMessage> {
   for (;;) {
     const request = begin(egress, wanted);
     try {
@@ -55,7 +84,7 @@ function isReset(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
-function begin(egress: Egress, { method, url, headers, body, idleMs, signal }: Exchange): ClientRequest {
+function begin(egress: RequestSender, { method, url, headers, body, idleMs, signal }: Exchange): ClientRequest {
   const length = body === undefined ? (method === 'GET' || method === 'HEAD' ? undefined : 0) : body.size;
   const request = egress.request(url, {
     method,
@@ -111,11 +140,11 @@ async function send(request: ClientRequest, body: Body): Promise<void> {
       }
     }
     if (sent !== body.size) {
-      throw new ContentMismatch(`${body.size} bytes`, `${sent} bytes`);
+      throw new BodySizeWrong({ expected: body.size, actual: sent });
     }
   } catch (error) {
     request.destroy();
-    throw onSide(error, 'source', 'read content');
+    throw new BodyFailed(error);
   }
   request.end();
 }

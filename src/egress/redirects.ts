@@ -1,0 +1,29 @@
+// Which redirects are followed, and where they may lead. Each new request goes through the egress, which checks its address again.
+
+/** A registry redirects to its storage, and the storage at most to a mirror. */
+export const REDIRECTS_MAX = 5;
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * True for a redirect that a client may follow with the same request. After 301, 302 and 303, a client repeats only GET and
+ * HEAD; 307 and 308 keep the method and the body (RFC 9110, section 15.4).
+ */
+export function isFollowable(method: string, status: number): boolean {
+  const isRead = method === 'GET' || method === 'HEAD';
+  return REDIRECTS.has(status) && (isRead || status === 307 || status === 308);
+}
+
+/**
+ * The address in a Location header. A server behind a proxy that ends TLS often names itself with http://; the same host over
+ * TLS is returned. Undefined for no address, for another protocol, and for plain HTTP where `origin` uses TLS.
+ */
+export function locationOf(location: string, from: URL, origin: URL): URL | undefined {
+  const url = URL.parse(location, from.href);
+  if (url?.protocol === 'http:' && origin.protocol === 'https:' && url.hostname === origin.hostname) {
+    url.protocol = 'https:';
+    url.port = origin.port;
+  }
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && origin.protocol === 'http:');
+  return url !== null && isSafe ? url : undefined;
+}
