@@ -78,7 +78,7 @@ export type HostList = {
   hasAddress(address: string): boolean;
 };
 
-/** An item of the list is none of these. */
+/** The item is not an address, a network or a host name. */
 class HostListError extends Error {
   override readonly name = 'HostListError';
   readonly code = 'HOST_LIST';
@@ -88,7 +88,7 @@ class HostListError extends Error {
   }
 }
 
-/** Reads a list of hosts. Throws HostListError for what is none. */
+/** Parses a list of hosts. Throws HostListError for an item that is not a host. */
 export function parseHostList(items: string[]): HostList {
   const addresses = new BlockList();
   const names = new Set<string>();
