@@ -255,6 +255,7 @@ export function listsOf(estates: TestEstates): Record<string, List> {
         expand_relationships: [all('true'), all('false')],
       },
     },
+    listWaves: { filters: {} },
     listPipelines: {
       filters: {
         application_id: [
