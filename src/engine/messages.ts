@@ -1,9 +1,8 @@
 // What a worker and its engine processes send each other, by Node's own channel with structured clones (v8.serialize).
 
 import { outOfSpaceCode } from '../content/out-of-space.ts';
-import type { FailureCause } from '../contract/vocabulary.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
-import { BuildError } from '../sandbox/build-error.ts';
+import { BuildError, type BuildErrorOptions } from '../sandbox/build-error.ts';
 import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import type { EngineTask } from './tasks.ts';
 
@@ -36,7 +35,7 @@ export type SentError = {
   message: string;
   stack?: string | undefined;
   code?: string;
-  build?: { step: string; cause_kind: FailureCause };
+  build?: Pick<BuildErrorOptions, 'step' | 'cause_kind' | 'customization'>;
 };
 
 export function sentError(error: unknown): SentError {
@@ -50,8 +49,12 @@ export function sentError(error: unknown): SentError {
     ...(typeof code === 'string' && { code }),
     // Its cause stays here: a full disk must not read as a fault of the image.
     ...(noSpace !== undefined && { code: noSpace }),
-    ...(error instanceof BuildError && { build: { step: error.step, cause_kind: error.cause_kind } }),
+    ...(error instanceof BuildError && { build: optionsOf(error) }),
   };
+}
+
+function optionsOf({ step, cause_kind, customization }: BuildError): NonNullable<SentError['build']> {
+  return { step, cause_kind, ...(customization && { customization }) };
 }
 
 /** The error as it is thrown on this side. */

@@ -69,7 +69,10 @@ export async function runPhase(
 /** What an error says about the pipeline; undefined when it says nothing and trying again may help. */
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof PhaseFailed) return error.failure;
-  if (error instanceof BuildError) return { cause: error.cause_kind, message: `${error.step}: ${error.message}` };
+  if (error instanceof BuildError) {
+    const { cause_kind: cause, step, customization } = error;
+    return { cause, message: `${step}: ${error.message}`, ...(customization && { customization }) };
+  }
   if (error instanceof CustomizationError) return { cause: 'CUSTOMIZATION_BUILD_ERROR', message: error.message };
   if (error instanceof AptError && !error.temporary) return { cause: 'BUILD_ERROR', message: error.message };
   if (error instanceof RegistryError && !error.temporary)

@@ -27,6 +27,11 @@ export async function planPipeline(
     const inputs = await findPlanInputs(resources.db, pipeline_id);
     if (!inputs) throw new Error(`There is no pipeline ${pipeline_id}`);
     log.stream.write(`planning ${inputs.product.key} ${inputs.branch} on ${inputs.operating_system.key}\n`);
+    for (const { id, version } of inputs.left_out) {
+      log.stream.write(
+        `left out: customization ${id} v${version} broke this application; upload a new version, or retry its failed pipeline\n`,
+      );
+    }
     const plan =
       (await findRetriedPlan(resources, inputs, log)) ??
       (await makePlan(resources, inputs, { log, signal: context.signal }));

@@ -6,6 +6,8 @@ import { sandboxMode, testWorkspace } from '../../../test/fixtures/build.ts';
 import { rootfs, yaml } from '../../../test/fixtures/customization.ts';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { noCache, openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../../test/redis-builds.ts';
+import { receivedError, sentError } from '../../engine/messages.ts';
+import { failureOf } from '../../jobs/phase.ts';
 import type { ImageConfig } from '../../oci/descriptor.ts';
 import { soleRoot } from '../../plan/artifact.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -101,6 +103,9 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     expect(failure).toBeInstanceOf(BuildError);
     expect(failure.cause_kind).toBe('CUSTOMIZATION_BUILD_ERROR');
     expect(failure.step).toBe('customization "Company basics" v2');
+    // The job is told which customization failed: the others of its pipeline go on without it.
+    const { id, version } = pin;
+    expect(failureOf(receivedError(sentError(failure)))).toMatchObject({ customization: { id, version } });
     expect(failure.message).toMatch(first);
     expect(failure.message).toMatch(printed);
     expect(failure.message).not.toContain('never');

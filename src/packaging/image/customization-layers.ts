@@ -53,17 +53,18 @@ export async function buildCustomization(input: CustomizationInput): Promise<Cus
   try {
     return await buildStages(input, step);
   } catch (error) {
-    throw asItsFault(error, step);
+    throw asItsFault(error, { step, customization: { id: input.pin.id, version: input.pin.version } });
   }
 }
 
 /** What goes wrong here is the customization's doing, also where its scripts left something that cannot be captured. */
-function asItsFault(error: unknown, step: string): unknown {
-  const isFault =
-    error instanceof CustomizationError || (error instanceof BuildError && error.cause_kind === 'BUILD_ERROR');
-  return isFault
-    ? new BuildError(error.message, { step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR', cause: error })
-    : error;
+function asItsFault(error: unknown, of: { step: string; customization: { id: string; version: number } }): unknown {
+  const cause_kind = 'CUSTOMIZATION_BUILD_ERROR';
+  if (error instanceof CustomizationError) return new BuildError(error.message, { ...of, cause_kind, cause: error });
+  if (!(error instanceof BuildError)) return error;
+  if (error.cause_kind === 'BUILD_ERROR') return new BuildError(error.message, { ...of, cause_kind, cause: error });
+  // A script's error knows its own step.
+  return new BuildError(error.message, { ...of, step: error.step, cause_kind: error.cause_kind, cause: error });
 }
 
 async function buildStages(input: CustomizationInput, step: string): Promise<CustomizationResult> {
