@@ -22,7 +22,7 @@ deb http://flat.example/ ./
         options: { Architectures: 'amd64 arm64', 'Signed-By': ARCHIVE_KEY, Trusted: 'yes' },
       },
       { uri: 'cdrom:[disc]/', suite: 'bookworm', components: ['main'], options: {} },
-      { uri: 'http://flat.example/', suite: '../recipes/', components: [], options: {} },
+      { uri: 'http://flat.example/', suite: './', components: [], options: {} },
     ]);
   });
 });

@@ -166,7 +166,7 @@ describe('the machine’s archive', () => {
 describe('an archive that misbehaves', () => {
   const archive = () => join(scratch, 'archive');
   const local = (options: string): AptSources => ({
-    suite: '../recipes/',
+    suite: './',
     deb822: `Types: deb\nURIs: file:${archive()}\nSuites: ./\n${options}\n`,
     signed_by: [],
   });
@@ -264,7 +264,7 @@ describe('an archive that misbehaves', () => {
       const openAt = (name: string, user: string) =>
         openAptRoot({
           directory: join(scratch, name),
-          sources: { suite: '../recipes/', deb822: address(user), signed_by: [] },
+          sources: { suite: './', deb822: address(user), signed_by: [] },
           operating_system: 'debian-12',
           log: (line) => logged.push(line),
         });

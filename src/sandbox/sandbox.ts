@@ -33,7 +33,7 @@ export interface Sandbox {
   run(command: SandboxCommand, options?: RunOptions): Promise<SandboxExit>;
   /** A program of this machine with its input and output, in the network of a running command and nothing else of it. */
   connect(beside: RunningCommand, command: string[]): Promise<ChildProcess>;
-  /** The changes so far as a tar of GNU tar's making, names beginning with `../build/`, whiteouts and opaque folders as overlayfs keeps them. */
+  /** The changes so far as a tar of GNU tar's making, names beginning with `./`, whiteouts and opaque folders as overlayfs keeps them. */
   capture(): AsyncIterable<Uint8Array>;
   /** Ends everything that runs inside and forgets the changes. */
   close(): Promise<void>;

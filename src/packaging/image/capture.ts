@@ -104,7 +104,7 @@ async function* layerEntries(
   { epoch, step, below }: CaptureOptions,
 ): AsyncGenerator<TarInput, void> {
   for await (const { header: found, body } of tree) {
-    // The root itself: every engine makes it, and its name would have to be `../../build/`.
+    // The root itself: every engine makes it, and its name would have to be `./`.
     if (found.path === '') continue;
     const { xattrs, ...rest } = found;
     const header: TarHeader = { ...rest, mtime: Math.min(found.mtime, epoch) };
