@@ -131,6 +131,15 @@ test('status tells what waits and why, what failed and why, and what cannot be u
   );
   expect(out).toMatch(/^failed +1\n {2}nginx 1\.22\.1 on own: BUILD_ERROR: no space \(since /m);
   expect(out).toMatch(/^unusable +1\n {2}base image own: registry\.invalid does not resolve\. \(since /m);
+  await catalog.pool.query("update base_images set status = 'DEPRECATED' where id = $1", [base_image_id]);
+  const deprecated = (await run('status')).out;
+  expect(deprecated).toMatch(/^unusable +1\n {2}deprecated base image own: registry\.invalid does not resolve\. /m);
+  expect((await run('base-images', 'get', 'own')).out).toMatch(/^status +DEPRECATED$/m);
+  expect((await run('base-images')).out).toMatch(/^own .* DEPRECATED .*registry\.invalid/m);
+  await catalog.pool.query('update applications set removed_at = now() where base_image_id = $1', [base_image_id]);
+  expect((await run('status')).out).toMatch(/^unusable +0$/m);
+  await catalog.pool.query('update applications set removed_at = null where base_image_id = $1', [base_image_id]);
+  await catalog.pool.query("update base_images set status = 'ACTIVE' where id = $1", [base_image_id]);
   const json = JSON.parse((await run('status', '--json')).out);
   expect(json.failed.items[0]).toMatchObject({ what: expect.any(String), state: expect.any(String) });
 });

@@ -12,7 +12,9 @@ export async function getBaseImage(client: Client, name: string): Promise<BaseIm
 }
 
 async function namedBaseImage(client: Client, name: string) {
-  const items = await readAll((at) => client.call('listBaseImages', { name, statuses: ['ACTIVE'], ...at }));
+  const all = await readAll((at) => client.call('listBaseImages', { name, statuses: ['ACTIVE', 'DEPRECATED'], ...at }));
+  const active = all.filter(({ status }) => status === 'ACTIVE');
+  const items = active.length > 0 ? active : all;
   const exact = items.filter((image) => image.name.toLowerCase() === name.toLowerCase());
   const [found, second] = exact.length > 0 ? exact : items;
   if (found === undefined) throw new CommandFailed(`There is no base image ${name}; «larder base-images» lists them.`);

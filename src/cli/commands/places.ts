@@ -181,12 +181,13 @@ function addBaseImages(group: Command, io: Io): void {
   });
   addList(group, 'list base images').action(
     inSession<PageOptions>(io, async ({ client, show }, pages) => {
-      const page = await readPages(pages, (at) => client.call('listBaseImages', { statuses: ['ACTIVE'], ...at }));
+      const page = await readPages(pages, (at) => client.call('listBaseImages', { statuses: ['ACTIVE', 'DEPRECATED'], ...at }));
       show(page, ({ items }) =>
         sayTable(io, items, [
           ['NAME', ({ name }) => name],
           ['IMAGE', ({ container_image }) => container_image],
           ['OS', ({ operating_system }) => operating_system?.name],
+          ['STATUS', ({ status }) => status],
           ['HEALTHY', healthOf],
           ['ID', ({ id }) => id],
         ]),

@@ -75,13 +75,16 @@ function failedLine(pipeline: Pipeline): Line {
 }
 
 async function unusableSection({ client }: Session): Promise<Section> {
-  const [registries, images] = await Promise.all([
+  const [registries, images, deprecated] = await Promise.all([
     readAll((at) => client.call('listRegistries', { removed: false, ...at })),
     readAll((at) => client.call('listBaseImages', { statuses: ['ACTIVE'], ...at })),
+    // Nothing new is built on a deprecated one; what is built on it already gets no more updates while it cannot be used.
+    readAll((at) => client.call('listBaseImages', { statuses: ['DEPRECATED'], with_applications: true, ...at })),
   ]);
   const lines = [
     ...registries.map((one) => ({ kind: 'registry', ...one })),
     ...images.map((one) => ({ kind: 'base image', ...one })),
+    ...deprecated.map((one) => ({ kind: 'deprecated base image', ...one })),
   ].flatMap(({ kind, name, healthy, unhealthy_cause, last_checked_at: since }) => {
     if (healthy !== false) return [];
     return [
