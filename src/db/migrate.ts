@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { installQueue } from './queue.ts';
+import { installOutsideIndex } from './queue-index.ts';
 
 type MigrationErrorCode =
   /** A file that was applied has other bytes than it had then. */
@@ -49,6 +50,7 @@ export async function migrate(url: string, options: { directory?: string } = {})
     await client.query('select pg_advisory_lock($1)', [LOCK_KEY]);
     const applied = await applyMissing(client, files);
     await installQueue(url);
+    await installOutsideIndex(client);
     return applied;
   } finally {
     // Closing the session gives the lock back.

@@ -2,8 +2,8 @@
 import type pg from 'pg';
 import { type JobRecord, readRecord } from './job-record.ts';
 import { type JobData, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
+import { IS_OUTSIDE } from './queue-index.ts';
 import type { SlotKind } from './queue-slots.ts';
-import { OUTSIDE_TASKS } from './queue-tasks.ts';
 
 export type TakenJob = {
   id: string;
@@ -41,9 +41,9 @@ export async function takeJob(
     `with first as (
        select id, coalesce(output @> '{"suspect": true}', false) as suspect from ${QUEUE_SCHEMA}.job
        where name = '${QUEUE_NAME}' and state < 'active' and not blocked and start_after <= now()
-         and coalesce(data ->> 'task' = any($3::text[]), false) = $4::boolean
+         and ${kind === 'OUTSIDE' ? IS_OUTSIDE : `(${IS_OUTSIDE}) is not true`}
          and coalesce(group_id, '') <> all($1::text[])
-         and (not $5::boolean or output @> '{"suspect": true}')
+         and (not $3::boolean or output @> '{"suspect": true}')
        order by priority desc, created_on limit 1
        for update skip locked),
      taken as (
@@ -52,7 +52,7 @@ export async function takeJob(
        from first where j.name = '${QUEUE_NAME}' and j.id = first.id and ($2::boolean or not first.suspect)
        returning j.id, j.data, j.group_id as "groupId", j.retry_count as "retryCount", j.started_on as "startedOn", j.output)
      select first.suspect, taken.* from first left join taken on true`,
-    [ignoreGroups, runsNothing, [...OUTSIDE_TASKS], kind === 'OUTSIDE', onlySuspects],
+    [ignoreGroups, runsNothing, onlySuspects],
   );
   const [row] = rows;
   if (row === undefined) return undefined;
