@@ -10,10 +10,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { endEntrances, startEntrance } from '../../test/entrance.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
-import { failPhase } from '../catalog/pipeline-steps.ts';
 import type { Io } from '../cli/io.ts';
 import { EXIT } from '../cli/io.ts';
 import { createProgram, runProgram } from '../cli/program.ts';
+import { failPhase } from '../pipelines/phases.ts';
 import { createWholeProgram } from './commands.ts';
 
 const PATIENCE_MS = 300_000;
