@@ -1,16 +1,35 @@
-// Two workers that start together: one builds a base image of Larder's own, the other waits for it.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+// Base images of Larder's own: one worker at a time builds one, when its packages moved and when its content was lost.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { sandboxMode, testWorkspace } from '../../test/fixtures/build.ts';
+import { samplePin } from '../../test/stored-values.ts';
+import type { ContentStore } from '../content/content.ts';
 import { memoryContent } from '../content/memory.ts';
+import type { Digest } from '../contract/vocabulary.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
+import { installedPackages } from '../debian/dpkg-status.ts';
+import { engineHere } from '../engine/engine.ts';
+import { openLog } from '../log.ts';
+import { readPackageDatabase } from '../packaging/image/image-files.ts';
+import { findNewestPin, recordBaseImageVersion } from '../pipelines/base-image-versions.ts';
+import { type BasePin, contentsOfBase } from '../plan/pin.ts';
+import { openArchives } from './archives.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
+/** Two builds of a Debian, each a quarter of a minute on an idle machine and some minutes on a busy one. */
+const SLOW_MS = 600_000;
+
+const context = { signal: new AbortController().signal } as JobContext;
 let catalog: TestCatalog;
-beforeAll(async () => {
+beforeEach(async () => {
   catalog = await openTestCatalog();
 });
-afterAll(() => catalog.drop());
+afterEach(() => catalog.drop());
 
 test('each base image is built by one worker at a time, and by the next when that one ended', async () => {
   const begun = Promise.withResolvers<void>();
@@ -26,7 +45,6 @@ test('each base image is built by one worker at a time, and by the next when tha
   const workspace = { probe: { mode: 'userns' } };
   const { db, pool } = catalog;
   const resources = { db, pool, content: memoryContent(), archives, workspace } as unknown as WorkerResources;
-  const context = { signal: new AbortController().signal } as JobContext;
   const build = (base_image_id = catalog.base) => buildBaseImage(resources, { base_image_id }, context);
   const first = build();
   await begun.promise;
@@ -40,3 +58,72 @@ test('each base image is built by one worker at a time, and by the next when tha
   await expect(other).rejects.toThrow('the archive is away');
   await expect(build()).rejects.toThrow('the archive is away');
 });
+
+/** The pin of an image that was built long ago: libc6 has moved since. */
+async function oldPin(content: ContentStore): Promise<BasePin> {
+  const put = async (text: string): Promise<Digest> => (await content.put(Readable.from([Buffer.from(text)]))).digest;
+  const descriptor = async (text: string) => ({ mediaType: 'x', digest: await put(text), size: text.length });
+  return samplePin({
+    digest: await put('old index'),
+    manifest: await descriptor('old manifest'),
+    config: await descriptor('old config'),
+    listing: await put('old listing'),
+    packages: await put('Package: libc6\nStatus: install ok installed\nVersion: 2.0-1\nArchitecture: amd64\n\n'),
+  });
+}
+
+test.skipIf(sandboxMode.mode === 'files-only')(
+  'it is built again when a package moved and when content was lost, and only then',
+  { timeout: SLOW_MS },
+  async () => {
+    const content = memoryContent();
+    await using workspace = await testWorkspace(content);
+    const directory = await mkdtemp(join(tmpdir(), 'larder-archives-'));
+    const archives = openArchives(directory, () => undefined);
+    const here = engineHere(workspace);
+    let builds = 0;
+    const engine: typeof here = { ...here, run: (...given) => here.run(...given).finally(() => builds++) };
+    const log = openLog({ level: 'silent', name: 'worker' });
+    const { db, pool, base: base_image_id } = catalog;
+    const resources = { db, pool, content, archives, engine, log, workspace } as unknown as WorkerResources;
+    const pin = await oldPin(content);
+    await catalog.write((tx) =>
+      recordBaseImageVersion(tx, { base_image_id, digest: pin.digest, pin, contents: contentsOfBase(pin) }),
+    );
+    const { application_ids } = await catalog.request(catalog.acme, ['redis']);
+    const application = application_ids[0] ?? '';
+    await catalog.finish(await catalog.openPipeline(application));
+    const build = () => buildBaseImage(resources, { base_image_id }, context);
+
+    await build();
+    expect(builds).toBe(1);
+    const built = (await findNewestPin(db, base_image_id)) ?? pin;
+    expect(built.digest).not.toBe(pin.digest);
+    const libc6 = installedPackages(await readPackageDatabase(content, built.packages ?? pin.digest)).find(
+      ({ name }) => name === 'libc6',
+    );
+    const { apt } = await archives.open({ key: 'debian-12', codename: 'bookworm' });
+    expect(libc6?.version).toBe((await apt.versionsOf(['libc6']))[0]?.candidate);
+    // What is built on it follows, and the hosted registry has it under its tag.
+    expect(await catalog.openPipelines(application)).toHaveLength(1);
+    const tags = await pool.query("select digest from repository_tags where tag = '12'");
+    expect(tags.rows).toEqual([{ digest: built.digest }]);
+
+    await build();
+    expect(builds).toBe(1);
+
+    const lost = built.layers[0]?.descriptor.digest ?? built.listing;
+    await content.delete(lost);
+    await build();
+    expect(builds).toBe(2);
+    expect(await content.stat(lost)).toBeDefined();
+    // The archive stands still, so it is the same image: nothing is built on it again.
+    expect((await findNewestPin(db, base_image_id))?.digest).toBe(built.digest);
+    expect(await catalog.openPipelines(application)).toHaveLength(1);
+    await build();
+    expect(builds).toBe(2);
+    const { rows } = await pool.query('select healthy from base_images where id = $1', [base_image_id]);
+    expect(rows).toEqual([{ healthy: true }]);
+    await rm(directory, { recursive: true, force: true });
+  },
+);
