@@ -178,7 +178,11 @@ describe('mail', () => {
     expect(await work({ smtp: 'smtp://127.0.0.1:1' })).toEqual([30]);
     expect(await work({ smtp: 'smtp://127.0.0.1:1' })).toEqual([60]);
     const [waiting] = await deliveries(provider);
-    expect(waiting).toMatchObject({ status: 'PENDING', attempts: 2, last_error: expect.stringContaining('refuses connections') });
+    expect(waiting).toMatchObject({
+      status: 'PENDING',
+      attempts: 2,
+      last_error: expect.stringContaining('refuses connections'),
+    });
     expect(await work()).toEqual([]);
     expect((await deliveries(provider))[0]).toMatchObject({ status: 'DELIVERED', attempts: 3 });
     await happen();

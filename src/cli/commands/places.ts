@@ -181,7 +181,9 @@ function addBaseImages(group: Command, io: Io): void {
   });
   addList(group, 'list base images').action(
     inSession<PageOptions>(io, async ({ client, show }, pages) => {
-      const page = await readPages(pages, (at) => client.call('listBaseImages', { statuses: ['ACTIVE', 'DEPRECATED'], ...at }));
+      const page = await readPages(pages, (at) =>
+        client.call('listBaseImages', { statuses: ['ACTIVE', 'DEPRECATED'], ...at }),
+      );
       show(page, ({ items }) =>
         sayTable(io, items, [
           ['NAME', ({ name }) => name],
