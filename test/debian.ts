@@ -1,5 +1,4 @@
 // For tests that need a real Debian: one base image a machine and user, kept between runs, and packages solved on top of it.
-
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

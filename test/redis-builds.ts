@@ -15,6 +15,7 @@ import { type Debian, debianBase, OPERATING_SYSTEM, solvePackages } from './debi
 import { type TestWorkspace, testWorkspace } from './fixtures/build.ts';
 import { inspect, packed } from './fixtures/customization.ts';
 import { chunked, collect, readAll, type WholeEntry } from './fixtures/tar.ts';
+import { samplePlan } from './stored-values.ts';
 
 export const EPOCH = 1_760_000_000;
 /** A base is made once a machine, in some 14 s; the rest takes seconds. */
@@ -46,17 +47,7 @@ export async function openRedisBuilds(): Promise<RedisBuilds> {
 
   async function redisPlan(changes: Partial<ImagePlan> = {}): Promise<ImagePlan> {
     const configuration = await put('bind 127.0.0.1\ndir /data\nsave ""\n');
-    return {
-      format: 1,
-      packaging_type: 'CONTAINER_IMAGE',
-      product: {
-        key: 'redis',
-        name: 'Redis',
-        branch: '7.0',
-        version: '7.0.15',
-        description: 'Store',
-        licenses: ['BSD-3-Clause'],
-      },
+    return samplePlan({
       platform: hostPlatform(),
       operating_system: OPERATING_SYSTEM,
       base: debian.base,
@@ -78,11 +69,9 @@ export async function openRedisBuilds(): Promise<RedisBuilds> {
         working_directory: '/data',
         labels: { team: 'data' },
       },
-      tests: [],
-      customizations: [],
       epoch: EPOCH,
       ...changes,
-    };
+    });
   }
 
   async function run(plan: ImagePlan, options: { cache?: LayerCache; inspections?: Map<Digest, Inspection> } = {}) {

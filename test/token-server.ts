@@ -1,5 +1,4 @@
 // A token server of ours in front of a real registry, as distribution's token specification describes it.
-import { execFileSync } from 'node:child_process';
 import { createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -7,6 +6,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeSelfSigned } from './self-signed.ts';
 
 export type TokenServer = {
   /** What the registry is configured with. */
@@ -59,18 +59,7 @@ function scopesOf(request: IncomingMessage): string[] {
 async function makeKey(): Promise<{ key: string; certificate: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'larder-token-'));
   const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-  const kind = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '1',
-    '-subj',
-    '/CN=tokens',
-  ];
-  execFileSync('openssl', ['req', '-x509', ...kind, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  makeSelfSigned({ key, cert: certificate }, 'tokens');
   const made = { key: await readFile(key, 'utf8'), certificate: await readFile(certificate, 'utf8') };
   await rm(directory, { recursive: true });
   return made;

@@ -1,5 +1,5 @@
 // The catalog under many hands and many rows: no deadlock that is not healed, nothing left waiting, a fixed number of statements a page.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { failPhase, startPhase } from '../pipelines/phases.ts';
 import { createWave } from '../pipelines/waves.ts';
@@ -7,7 +7,11 @@ import { listApplicationRequests } from './application-requests.ts';
 import { listApplications } from './applications.ts';
 import { listCustomizations } from './customizations.ts';
 import { listPipelines } from './pipelines.ts';
+import { rebuildApplications } from './rebuilds.ts';
 import { listReleases } from './releases.ts';
+
+const WAITING_FOR_BASE_IMAGES = `select from pg_stat_activity where datname = current_database()
+  and wait_event_type = 'Lock' and query like '%from base_images%'`;
 
 let house: TestCatalog;
 beforeAll(async () => {
@@ -62,6 +66,29 @@ test('steps, wishes and a moving base of the same applications go on side by sid
   });
   await Promise.all(work);
   for (const id of ids) expect((await house.openPipelines(id)).length).toBeLessThanOrEqual(2);
+});
+
+test('a rebuild by hand locks base images first, like every wave: an application that waits for its base image is free', async () => {
+  const { rows } = await house.pool.query<{ id: string }>(
+    'select id from applications where catalog_id = $1 order by id',
+    [house.acme.catalog_id],
+  );
+  const [application_id = ''] = rows.map(({ id }) => id);
+  const look = await house.pool.connect();
+  try {
+    await look.query('begin');
+    await look.query('select from base_images where id = $1 for no key update', [house.base]);
+    const input = { catalog_id: house.acme.catalog_id, application_ids: [application_id] };
+    const rebuilt = house.write((tx) => rebuildApplications(tx, house.acme.principal, input));
+    await vi.waitFor(async () => expect((await house.pool.query(WAITING_FOR_BASE_IMAGES)).rows).toHaveLength(1), {
+      timeout: 20_000,
+    });
+    await look.query('select from applications where id = $1 for no key update nowait', [application_id]);
+    await look.query('commit');
+    expect(await rebuilt).toMatchObject({ id: expect.any(String) });
+  } finally {
+    look.release(true);
+  }
 });
 
 test('a page takes the same few statements however many rows it holds', async () => {

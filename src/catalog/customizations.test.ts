@@ -1,5 +1,4 @@
 // Customizations from upload to release: what they touch, in which order they stack, what a broken one does, and every status.
-
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {

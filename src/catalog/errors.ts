@@ -2,9 +2,9 @@
 
 /** What a refusal is about: `http/answer/problems.ts` maps each code to an answer. */
 export const CATALOG_ERROR_CODES = [
-  /** Nothing of that id that this organization may see; foreign and malformed ids are told apart by nobody. */
+  /** No object with this id that the organization may see. Ids of other organizations and malformed ids get the same answer. */
   'NOT_FOUND',
-  /** It was deleted: it can be read and no longer changed. Only whoever may read it is told so. */
+  /** The object was deleted: it can be read, but not changed. Clients that may not read it get NOT_FOUND. */
   'DELETED',
   /** The values do not fit together or name what is not there; `violations` says which. */
   'INVALID',

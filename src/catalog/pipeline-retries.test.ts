@@ -1,5 +1,4 @@
 // Failed pipelines tried again: what the retry carries, what becomes of requests and customizations, and when it is refused.
-
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';

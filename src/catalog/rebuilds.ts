@@ -39,7 +39,7 @@ export async function rebuildApplications(
   return await rebuild(tx, principal, { ids, force: input.force });
 }
 
-/** Those of these ids that are living applications of the catalog. They stay until the transaction ends. */
+/** Those of these ids that are living applications of the catalog. Nothing is locked here: `createWave` locks in the order of all, base images first. */
 async function findLiving(
   tx: Transaction,
   principal: Principal,
@@ -49,8 +49,7 @@ async function findLiving(
   const found = await sql<{ id: string }>`
     select a.id from applications a join catalogs c on c.id = a.catalog_id and c.removed_at is null
     where a.id = any(${ids.filter(isUuid)}::uuid[]) and a.organization_id = ${principal.organization_id}
-      and a.catalog_id = ${catalogId} and a.removed_at is null
-    order by a.depth, a.id for no key update of a`.execute(tx);
+      and a.catalog_id = ${catalogId} and a.removed_at is null`.execute(tx);
   return new Set(found.rows.map((row) => row.id));
 }
 
@@ -67,6 +66,7 @@ async function rebuild(
     keep_pins: false,
     force: force ?? false,
   });
+  // Each was removed since it was found.
   if (!made) throw notFound('application');
   return { id: made.wave_id };
 }

@@ -1,5 +1,4 @@
 // Why open pipelines wait: each cause appears with its thing, in the pipeline and in the request, and goes when it is over.
-
 import { randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { TSchema } from 'typebox';

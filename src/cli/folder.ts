@@ -1,5 +1,4 @@
 // The content of a folder as entries of an archive, in an order that depends on nothing but their names.
-
 import type { BigIntStats } from 'node:fs';
 import { constants, createReadStream } from 'node:fs';
 import { access, lstat, readdir, readlink } from 'node:fs/promises';

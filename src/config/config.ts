@@ -9,7 +9,7 @@ type LogLevel = (typeof LOG_LEVELS)[number];
 export type Config = {
   /** Address or name to listen on, IPv6 without brackets. */
   readonly host: string;
-  /** 0: any free one. */
+  /** Of TCP; with 0 the system chooses a free port. */
   readonly port: number;
   /** Absolute. */
   readonly data: string;
@@ -131,7 +131,7 @@ export function childEnvironment(config: Config, overrides: { databaseUrl: strin
   };
 }
 
-/** Names that hold secrets or change what Node runs; what is left names proxies, the time zone and the search path. */
+/** Variables that hold secrets or change what Node runs. The others, such as proxies, the time zone and PATH, are passed on. */
 const WITHHELD = /^(?:LARDER_|PG|AWS_|NODE_)/;
 
 /** What a process that handles images from outside is started with: nothing of Larder's own settings, which hold passwords. */

@@ -1,4 +1,4 @@
-// The identity provider's part of the configuration.
+// The identity provider's part of the configuration. It has the shape of `OidcSettings` in src/identity; neither folder may import the other.
 import type { Role, RoleValues } from './oidc-settings.ts';
 import { optional } from './optional.ts';
 import type { Values } from './read-settings.ts';

@@ -11,7 +11,7 @@ export type RoleValues = Readonly<Partial<Record<Role, readonly string[]>>>;
 
 const role = oneOf(ROLES);
 
-/** Plain HTTP is allowed on this machine alone: elsewhere, whoever reads the traffic could log in as anybody. */
+/** Plain HTTP is allowed only to this machine: on a network, a person who reads the traffic could log in as any user. */
 const issuer: ValueType<string> = {
   expects: 'the issuer of a provider, a URL like https://login.example.org/realms/staff',
   parse(given) {

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from './digest.ts';
 
-/** Below this share of free disk nothing new is written: PostgreSQL and running builds need what is left. */
+/** The store accepts no new content when less than this share of the disk is free: PostgreSQL and running builds need the rest. */
 export const FREE_SHARE_MIN = 0.05;
 
 export type ContentInfo = { digest: Digest; size: number };

@@ -1,6 +1,5 @@
 // The shapes of single fields and parameters that many nouns share, with their limits and formats.
 // `expects` says what a pattern means, for the person whose value did not match it.
-
 import type { Static, TSchema } from 'typebox';
 import { Type } from 'typebox';
 import { DESCRIPTION_LENGTH_MAX, FILTER_LENGTH_MAX, LIST_PARAMETER_MAX, NAME_LENGTH_MAX } from './limits.ts';
@@ -86,7 +85,7 @@ export function Match(description: string, options: { maxLength?: number } = {})
   return Type.String({ minLength: 1, maxLength: options.maxLength ?? FILTER_LENGTH_MAX, description });
 }
 
-/** Text that a change may take away: `null` does, and an absent field leaves what is there. */
+/** Text that a change may remove: `null` removes it, and an absent field keeps it. */
 export function Removable<S extends TSchema & { type: 'string' }>(text: S, description: string) {
   return Type.Unsafe<Static<S> | null>({ ...text, type: ['string', 'null'], description });
 }

@@ -1,5 +1,4 @@
 // The rules an archive's entries obey, one after the other, so that all that break one are told together.
-
 import { HOOK_NAMES } from '../plan/inspection.ts';
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import type { ListingEntry } from '../tar/listing-entry.ts';

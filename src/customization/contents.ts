@@ -1,5 +1,4 @@
 // Judges what an archive says rather than how it is packed: its declaration, certificates and scripts, and how they go together.
-
 import { HOOK_NAMES } from '../plan/inspection.ts';
 import type { Listing } from '../tar/listing-entry.ts';
 import { DECLARATION, type Entries, hookOf, scriptTextProblem, type Taken } from './archive-rules.ts';

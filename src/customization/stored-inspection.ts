@@ -1,5 +1,4 @@
 // The way of an inspection into a row and back: the listing is content, for it may have 20,000 entries.
-
 import type { StoredInspection } from '../plan/inspection.ts';
 import { readListing, writeListing } from '../tar/listing.ts';
 import type { Listing } from '../tar/listing-entry.ts';

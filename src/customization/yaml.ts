@@ -132,7 +132,7 @@ class Walk {
     return { kind: 'nothing', line };
   }
 
-  /** The parser leaves it to whoever resolves an alias whether its anchor is there. */
+  /** The node that an alias stands for. The parser does not check that its anchor exists; this does. */
   #target(alias: Alias, line: number): Node {
     const target = this.#targets.get(alias);
     if (target !== undefined) return target;

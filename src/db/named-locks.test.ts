@@ -86,6 +86,6 @@ test('the lock of a worker whose connection ends is free', async () => {
   );
   expect(await two.hold(['a'], never, async () => 'taken over')).toBe('taken over');
   first.end();
-  // Its end cannot be written, and that is told: others may have worked beside it.
+  // The lock was lost with its connection, so `held` rejects: another holder may have worked at the same time.
   await expect(first.held).rejects.toThrow();
 });

@@ -1,5 +1,4 @@
 // What apt's solver decided, as lines that pin each package by name, version, size and SHA-256.
-
 import type { Digest } from '../contract/vocabulary.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { formatPurl } from '../plan/purl.ts';

@@ -1,5 +1,4 @@
 // The dpkg status file as apt gets it: what is installed, and what would be after more packages were. apt never sees the image's own text.
-
 import type { ContentStore } from '../content/content.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { AptError } from './apt-command.ts';

@@ -1,5 +1,4 @@
 // The guard against real sockets: what may not be reached is never dialled, with and without a proxy.
-import { execFileSync } from 'node:child_process';
 import type { lookup } from 'node:dns';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeSelfSigned } from '../../test/self-signed.ts';
 import { parseHostList } from './addresses.ts';
 import { createEgress, type Egress, guardedLookup } from './egress.ts';
 
@@ -229,9 +229,7 @@ describe('through a proxy', () => {
 async function serveTls(): Promise<{ port: number; ca: string; seen: string[] }> {
   const directory = mkdtempSync(join(tmpdir(), 'larder-tls-'));
   const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-  const names = ['-subj', '/CN=upstream.invalid', '-addext', 'subjectAltName=DNS:upstream.invalid'];
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
-  execFileSync('openssl', ['req', '-x509', ...kind, '-keyout', key, '-out', cert, ...names], { stdio: 'ignore' });
+  makeSelfSigned({ key, cert }, 'upstream.invalid', 'DNS:upstream.invalid');
   const ca = readFileSync(cert, 'utf8');
   const seen: string[] = [];
   const server = createTlsServer({ key: readFileSync(key), cert: ca }, (request, response) => {

@@ -18,8 +18,8 @@ export type Exchange = {
 /** The part of an egress that begins requests. */
 export type RequestSender = {
   /**
-   * Begins a request, as node:http does, over connections that are kept. Redirects are not followed: whoever follows one sends
-   * a new request, whose address is checked again. The request fails with EgressRefused when the address is not allowed.
+   * Begins a request like `request` of node:http, over kept connections. It does not follow redirects: the caller sends
+   * a new request to the new address, which is checked again. Fails with EgressRefused when the address is not allowed.
    */
   request(url: URL, options?: RequestOptions): ClientRequest;
 };

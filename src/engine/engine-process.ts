@@ -1,5 +1,4 @@
 // An engine process: does one task after the other for its worker, and ends with it. It holds no secret and no database connection.
-
 import { openDiskContent } from '../content/disk.ts';
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
 import type { Exclusive } from '../sandbox/exclusive.ts';

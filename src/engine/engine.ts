@@ -1,5 +1,4 @@
 // The engine as jobs see it: a task goes in, its result comes out, wherever it ran.
-
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
 import type { LogSink } from '../sandbox/build-log.ts';
 import type { Workspace } from '../sandbox/workspace.ts';

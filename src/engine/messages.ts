@@ -1,5 +1,4 @@
 // What a worker and its engine processes send each other, by Node's own channel with structured clones (v8.serialize).
-
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { BuildError, type BuildErrorOptions } from '../sandbox/build-error.ts';

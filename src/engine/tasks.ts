@@ -1,5 +1,4 @@
 // What is done with one image, each a function from plain values to plain values: an engine process runs them one at a time.
-
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';

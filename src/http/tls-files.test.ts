@@ -1,5 +1,4 @@
 // TLS from files: refused when they cannot be used, and changed under open connections without dropping one.
-import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -8,6 +7,7 @@ import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openTestApi } from '../../test/api.ts';
+import { makeSelfSigned } from '../../test/self-signed.ts';
 import { openLog } from '../log.ts';
 import { buildServer } from './server.ts';
 import { followTlsFiles, readTlsFiles } from './tls-files.ts';
@@ -22,10 +22,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }));
 
 function makePair(name: string): void {
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
-  const names = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost'];
-  const files = ['-keyout', at(`${name}.key`), '-out', at(`${name}.crt`)];
-  execFileSync('openssl', ['req', '-x509', ...kind, ...names, ...files], { stdio: 'ignore' });
+  makeSelfSigned({ key: at(`${name}.key`), cert: at(`${name}.crt`) }, name, 'DNS:localhost');
 }
 
 const pairOf = (cert: string, key = cert) => ({ cert: at(`${cert}.crt`), key: at(`${key}.key`) });

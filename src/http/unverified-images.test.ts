@@ -1,5 +1,4 @@
 // Images that nobody could start: whether a catalog releases them, who decides, and what a release says of itself.
-
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../../test/catalog.ts';

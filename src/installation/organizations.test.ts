@@ -1,5 +1,4 @@
 // The operator's commands for organizations, as processes beside a database, and whose an installation is.
-
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';

@@ -1,5 +1,4 @@
 // Builds a base image of ours from the package archive when something in it moved, and publishes it in the hosted registry.
-
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { AptError } from '../debian/apt-command.ts';
 import { installedPackages } from '../debian/dpkg-status.ts';

@@ -1,5 +1,4 @@
 // Pipelines that are cancelled while a step of theirs runs: the step ends within 2 s, and nothing of it is recorded.
-
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';

@@ -1,5 +1,4 @@
 // Looks at registries: one that somebody asked for, and by the schedule those whose turn has come.
-
 import {
   type CheckedRegistry,
   claimDueRegistryChecks,

@@ -1,5 +1,4 @@
 // What a trigger document says of customizations beside their versions: their names, and what was warned of.
-
 import type { Database } from '../db/database.ts';
 import type { CustomizationFacts } from '../evidence/trigger-info.ts';
 import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';

@@ -1,5 +1,4 @@
 // Sends one message to one provider, again and later while the trouble may pass, and keeps how it fared.
-
 import {
   type ClaimedDelivery,
   claimDelivery,

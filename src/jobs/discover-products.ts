@@ -1,5 +1,4 @@
 // Reads the product library, asks every operating system's archive what it has, also of the packages that releases lock, and turns all into rows; then looks at the base images.
-
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
 import { findOperatingSystems } from '../catalog/operating-systems.ts';
 import { inTransaction } from '../db/database.ts';

@@ -1,5 +1,4 @@
 // Looks at what a registered base image's tag names, brings a new digest into content, and records it.
-
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';

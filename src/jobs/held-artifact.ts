@@ -1,5 +1,4 @@
 // What a pipeline built, as its later steps find it.
-
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';

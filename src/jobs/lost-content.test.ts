@@ -1,5 +1,4 @@
 // Content that is older than the database: what is lost of a plan is planned anew, brought again or asked for, and never an internal error.
-
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';

@@ -1,5 +1,4 @@
 // What the archive offers for the packages that releases lock, as reasons to build again.
-
 import type { ContentStore } from '../content/content.ts';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';

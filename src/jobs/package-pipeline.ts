@@ -1,5 +1,4 @@
 // Makes the artifact of a planned pipeline, or takes the one that an equal plan made: the second half of packaging.
-
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { type Database, inTransaction } from '../db/database.ts';

@@ -1,13 +1,13 @@
 // Pins every input of a pipeline by digest: the first half of packaging.
-
 import { customizationTitle } from '../customization/title.ts';
-import { inTransaction } from '../db/database.ts';
+import { type Database, inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import type { PlanTools } from '../packaging/packaging.ts';
 import { findPackaging, packagingOf } from '../packaging/packagings.ts';
 import { bringBaseImage } from '../pipelines/base-image-versions.ts';
 import { cancelUnbuildable, recordPlan } from '../pipelines/phases.ts';
+import { findMissingNeed } from '../pipelines/pipeline-edges.ts';
 import { findPlanInputs, type PlanInputs } from '../pipelines/plan-inputs.ts';
 import { type BasePin, contentsOfBase } from '../plan/pin.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -22,20 +22,21 @@ export async function planPipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
-  if (await inTransaction(resources.db, (tx) => cancelUnbuildable(tx, pipeline_id))) return;
+  if (await endUnbuildable(resources.db, pipeline_id)) return;
   await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log) => {
     const inputs = await findPlanInputs(resources.db, pipeline_id);
     if (!inputs) throw new Error(`There is no pipeline ${pipeline_id}`);
     log.stream.write(`planning ${inputs.product.key} ${inputs.branch} on ${inputs.operating_system.key}\n`);
-    for (const { id, version } of inputs.left_out) {
-      log.stream.write(
-        `left out: customization ${id} v${version} broke this application; upload a new version, or retry its failed pipeline\n`,
-      );
-    }
     const plan =
       (await findRetriedPlan(resources, inputs, log)) ??
       (await makePlan(resources, inputs, { log, signal: context.signal }));
     await requireContents(resources, inputs, plan);
+    const left_out = inputs.left_out.filter(({ id, version }) => !hasCustomization(plan, id, version));
+    for (const { id, version } of left_out) {
+      log.stream.write(
+        `left out: customization ${id} v${version} broke this application; upload a new version, or retry its failed pipeline\n`,
+      );
+    }
     const plan_digest = await writePlan(resources.content, plan);
     await inTransaction(resources.db, (tx) =>
       recordPlan(tx, {
@@ -43,11 +44,17 @@ export async function planPipeline(
         plan_digest,
         version: plan.product.version,
         base_digest: plan.base.digest,
-        left_out: inputs.left_out.filter(({ id, version }) => !hasCustomization(plan, id, version)),
+        left_out,
         contents: packagingOf(plan).contents(plan),
       }),
     );
   });
+}
+
+/** True when the pipeline lacks what it needs and was ended for it. Looks without a lock first: nearly no pipeline lacks anything. */
+async function endUnbuildable(db: Database, pipelineId: string): Promise<boolean> {
+  if ((await findMissingNeed(db, pipelineId)) === undefined) return false;
+  return await inTransaction(db, (tx) => cancelUnbuildable(tx, pipelineId));
 }
 
 /** The plan of the failed pipeline that this one tries again; undefined where everything is planned anew. */

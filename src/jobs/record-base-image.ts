@@ -1,5 +1,4 @@
 // Records how a look at a base image ended, and logs the change of its health.
-
 import { inTransaction, type Transaction } from '../db/database.ts';
 import { healthChangeBy } from '../pipelines/base-image-health.ts';
 import type { WorkerResources } from './worker-resources.ts';

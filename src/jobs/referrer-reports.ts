@@ -1,5 +1,4 @@
 // Reports that travel with an image: its SBOM as a referrer, so that whoever pulls it finds what is in it without asking Larder.
-
 import type { ContentStore } from '../content/content.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { contentTarget } from '../oci/content-target.ts';

@@ -1,5 +1,4 @@
 // A registry of an application as a target: the hosted one over its rows, any other over HTTP.
-
 import { doubtRegistryCapabilities } from '../catalog/registry-checks.ts';
 import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';

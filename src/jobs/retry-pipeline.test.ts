@@ -1,5 +1,4 @@
 // The plan of a retry: the failed pipeline's, by digest, as long as everything it names is held and living.
-
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';

@@ -1,5 +1,4 @@
 // The sweep takes what nobody needs, once it is old enough, and nothing else.
-
 import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

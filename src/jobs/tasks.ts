@@ -1,5 +1,4 @@
 // The table of jobs: what a worker does for each task, and what is recorded when a job failed for good.
-
 import { recordDelivery } from '../catalog/notification-deliveries.ts';
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';

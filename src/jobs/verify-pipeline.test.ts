@@ -1,5 +1,4 @@
 // A worker without a sandbox: work that needs one is left to others; alone, it skips an image that it cannot start in so many words, and the pipeline goes on.
-
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';

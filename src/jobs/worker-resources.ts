@@ -1,5 +1,4 @@
 // What every job is given: both planes, a place to build in, the package archives, and registries outside.
-
 import type { NamedLocks } from '../db/named-locks.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Resources } from '../resources.ts';

@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { makeSelfSigned } from '../../test/self-signed.ts';
 import { sendMail } from './mail.ts';
 
 const FROM = 'Larder <larder@example.org>';
@@ -25,9 +26,7 @@ let logIns = 0;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'larder-mail-'));
   const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  execFileSync('openssl', ['req', '-x509', ...kind, ...names, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  makeSelfSigned({ key, cert }, 'localhost', 'DNS:localhost,IP:127.0.0.1');
   pair = { key: readFileSync(key), cert: readFileSync(cert) };
 });
 

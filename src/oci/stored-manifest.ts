@@ -1,5 +1,4 @@
 // Manifests and indexes of images in the content store, read with the limits of an image.
-
 import type { ContentStore } from '../content/content.ts';
 import { readContent } from './bounded-read.ts';
 import type { Digest, Index, Manifest } from './descriptor.ts';

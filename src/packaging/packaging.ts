@@ -1,5 +1,4 @@
 // What a packaging type is to the rest of Larder: six functions over plans, artifacts and content.
-
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
@@ -47,7 +46,7 @@ export type PlannedCustomization = {
   version: number;
   name: string | null;
   digest: Digest;
-  /** Seconds since 1970 at which this version was uploaded. */
+  /** The newest time in this version's archive, in seconds since 1970; of rows from before it was kept, the time of the upload. */
   epoch: number;
   inspection: Pick<StoredInspection, 'declaration'>;
 };

@@ -150,7 +150,12 @@ describe('a chart and its image', () => {
     });
     expect((await readApplication(chart)).processing_status).toEqual({ status: 'FAILED' });
     const again = await wave(image);
-    expect(again.get(chart)).toBeDefined();
+    const [chartAgain, imageAgain] = [again.get(chart) ?? '', again.get(image) ?? ''];
+    expect(await catalog.waiting('plan-pipeline')).toContain(imageAgain);
+    expect(await catalog.waiting('plan-pipeline')).not.toContain(chartAgain);
+    await catalog.finish(imageAgain);
+    expect(await catalog.waiting('plan-pipeline')).toContain(chartAgain);
+    expect(await catalog.write((tx) => cancelUnbuildable(tx, chartAgain))).toBe(false);
   });
 
   test('an image that fails with an earlier release lets the chart begin', async () => {

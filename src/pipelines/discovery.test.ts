@@ -1,5 +1,4 @@
 // The library as rows, what goes from it, and the rows that are there before anybody asks; each written twice.
-
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, library, nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact, sampleLayer, samplePin } from '../../test/stored-values.ts';

@@ -1,7 +1,7 @@
 // The edges between pipelines: which waits for which, what may begin, and what can no longer be built.
 import { sql } from 'kysely';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
-import type { Transaction } from '../db/database.ts';
+import type { Database, Transaction } from '../db/database.ts';
 import { enqueueMany } from '../db/queue.ts';
 import type { Task } from '../db/queue-tasks.ts';
 import { storableText } from '../db/storable-text.ts';
@@ -129,7 +129,7 @@ export function stepOptions(
  * The sentence that says why a pipeline cannot be built: a pipeline that it needs did not succeed, and the needed
  * application has no release to take instead. Undefined when nothing is missing.
  */
-export async function findMissingNeed(tx: Transaction, pipelineId: string): Promise<string | undefined> {
+export async function findMissingNeed(db: Database, pipelineId: string): Promise<string | undefined> {
   const found = await sql<{ id: string; status: string; product_key: string; branch: string }>`
     select waited.id, waited.status, a.product_key, a.branch
     from pipeline_edges e
@@ -137,7 +137,7 @@ export async function findMissingNeed(tx: Transaction, pipelineId: string): Prom
     join applications a on a.id = waited.application_id
     where e.pipeline_id = ${pipelineId} and e.kind = 'needs'
       and not exists (select from releases r where r.application_id = a.id)
-    order by a.product_key, a.branch, waited.id limit 1`.execute(tx);
+    order by a.product_key, a.branch, waited.id limit 1`.execute(db);
   const missing = found.rows[0];
   if (!missing) return undefined;
   const { id, status, product_key, branch } = missing;

@@ -1,5 +1,4 @@
 // The order in which a worker takes the steps of many pipelines: those under way first, a person's before a fleet's, no organization last.
-
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';

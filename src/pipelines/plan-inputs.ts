@@ -1,5 +1,4 @@
 // Everything the control plane knows that a plan is made of: plain values, so that the job never asks a row twice.
-
 import { sql } from 'kysely';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type {

@@ -1,5 +1,4 @@
 // The pipeline machine: one at a time for an application; replaced, followed, released, failed, and everything twice.
-
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf, library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';

@@ -51,6 +51,8 @@ const TrustedCertificate = Type.Object({
   name: Type.String(),
   file: Type.String(),
   in_rootfs: Type.Boolean(),
+  /** The file in rootfs is replaced by `pem`, the form that trust stores read. */
+  rewritten: Type.Optional(Type.Literal(true)),
   pem: Type.String(),
   fingerprint: Type.String(),
   subject: Type.String(),

@@ -66,6 +66,24 @@ test('an inspection names the listing of its archive', () => {
   expect(contentsOfInspection(sampleInspection('x'))).toEqual([digestOf('listing x')]);
 });
 
+test('an inspection keeps that a certificate was brought into normal form, and takes nothing but true for it', () => {
+  const certificate = {
+    name: 'acme',
+    file: 'rootfs/usr/local/share/ca-certificates/acme.crt',
+    in_rootfs: true,
+    pem: 'PEM',
+    fingerprint: '00',
+    subject: 'CN=Acme',
+    subject_hash: '0',
+    not_after: '2036-01-01T00:00:00Z',
+    rewritten: true,
+  };
+  const inspection = { ...sampleInspection('x'), certificates: [certificate] };
+  expect(readStoredInspection(inspection, 'c')).toEqual(inspection);
+  const other = { ...inspection, certificates: [{ ...certificate, rewritten: 'no' }] };
+  expect(() => readStoredInspection(other, 'c')).toThrow(/inspection of customization c .*rewritten/);
+});
+
 describe('an artifact with a root for each registry', () => {
   const [one, other] = [soleRoot(artifactAt(digestOf('1'))), soleRoot(artifactAt(digestOf('2')))];
   const artifact = { ...sampleArtifact(), roots: { by_registry: { r1: one, r2: other } } };

@@ -1,5 +1,4 @@
 // A process that is started again when it dies: real processes, with pauses short enough to wait for.
-
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

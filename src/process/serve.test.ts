@@ -1,5 +1,4 @@
 // A real server from start to stop: TLS, metrics beside it, names of requests at every door, and an end that is announced.
-import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
@@ -10,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { makeSelfSigned } from '../../test/self-signed.ts';
 import { readConfig } from '../config/config.ts';
 import { openLog } from '../log.ts';
 import { type StartedServer, startServer } from './serve.ts';
@@ -46,9 +46,7 @@ afterAll(async () => {
 });
 
 function makePair(name: string): void {
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
-  const files = ['-keyout', at(`${name}.key`), '-out', at(`${name}.crt`)];
-  execFileSync('openssl', ['req', '-x509', ...kind, '-subj', `/CN=${name}`, ...files], { stdio: 'ignore' });
+  makeSelfSigned({ key: at(`${name}.key`), cert: at(`${name}.crt`) }, name);
 }
 
 function useCertificate(name: string): void {

@@ -1,5 +1,4 @@
 // A manifest as it arrives: judged before it is stored, and told in the words of its row.
-
 import type { Descriptor, Digest, Index, Manifest } from '../oci/descriptor.ts';
 import { describeBytes, isIndex, isManifestType, ManifestError, parseManifest } from '../oci/manifest.ts';
 import { Refusal } from './refusal.ts';

@@ -1,5 +1,4 @@
 // Names and tags as the hosted registry reads them, beyond their grammar.
-
 import type { Digest } from '../oci/descriptor.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

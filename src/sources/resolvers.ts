@@ -1,5 +1,4 @@
 // One resolver for each type of package URL: what versions of a recipe can be had, and what must be fetched for one.
-
 import type { AptRoot } from '../debian/apt.ts';
 import { branchOf, upstreamVersion } from '../debian/debian-version.ts';
 import { installedVersion } from '../debian/dpkg-status.ts';

@@ -1,5 +1,4 @@
 // The process that handles an image, under attack: what kills it ends one task with its cause; the worker, its other tasks and its locks go on.
-
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,4 @@
 // One organization that lets a worker wait for its servers, or jobs that no worker can read: the jobs of the others are done.
-
 import { Readable } from 'node:stream';
 import { setInterval } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';

@@ -1,5 +1,4 @@
 // What all answers share: ids, problems, methods, limits of the envelope.
-
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

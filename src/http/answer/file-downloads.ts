@@ -1,4 +1,4 @@
-// The door of signed addresses: streams a file of the content store, whole or a range, to whoever holds the address.
+// Signed addresses: sends a file of the content store, whole or a range, to any client with a valid signature.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseRange } from '../../content/byte-range.ts';
 import type { ContentStore } from '../../content/content.ts';

@@ -1,4 +1,4 @@
-// The door of the products' pictures, open to everybody as the main catalog is: `GET /larder/v1/products/{product_key}/icon`.
+// Icons of products, without authentication, like the main catalog: `GET /larder/v1/products/{product_key}/icon`.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { findProductIcon } from '../../catalog/products.ts';
 import type { ContentStore } from '../../content/content.ts';

@@ -60,7 +60,8 @@ export const BY_NAME: Readonly<Record<string, unknown>> = {
   unhealthy_cause: TRUSTED,
   error_message: 'scripts/prepare.sh ended with exit code 1.',
   context: 'CVE-2026-1234',
-  last_error: 'The mail server cannot be used: ECONNREFUSED',
+  last_error:
+    'The mail server refuses connections: nothing listens there. The operator has to check LARDER_SMTP_URL and the mail server.',
   label: 'Base image or registry unhealthy',
   action: 'createCustomization',
   subject_kind: 'customization',

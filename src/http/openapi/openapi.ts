@@ -1,5 +1,4 @@
 // The OpenAPI 3.1 document, made from the contract: what the server checks and what it documents cannot differ.
-
 import type { TObject } from 'typebox';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import { endpoints } from '../../contract/endpoints.ts';

@@ -1,5 +1,4 @@
 // The share of connections of one address, and who has none. That an attacker shuts nobody out is in test/containment/shares.test.ts.
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
@@ -9,6 +8,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openTestApi, type TestApi } from '../../../test/api.ts';
 import { closeAll, headOf, openMany, openRaw, type RawConnection } from '../../../test/raw-connection.ts';
+import { makeSelfSigned } from '../../../test/self-signed.ts';
 import { CONNECTIONS_PER_ADDRESS_MAX, PENDING_PER_ADDRESS_MAX } from '../limits.ts';
 import { buildServer } from '../server.ts';
 import type { ServerParts } from '../server-parts.ts';
@@ -87,18 +87,7 @@ describe('under TLS', () => {
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'larder-tls-'));
     const [key, cert] = ['key', 'crt'].map((end) => join(directory, `pair.${end}`)) as [string, string];
-    const kind = [
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '1',
-      '-subj',
-      '/CN=x',
-    ];
-    execFileSync('openssl', ['req', '-x509', ...kind, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+    makeSelfSigned({ key, cert }, 'x');
     port = await listen({ tls: await readTlsFiles({ cert, key }) });
   });
   afterAll(async () => {

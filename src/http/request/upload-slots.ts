@@ -1,7 +1,5 @@
 // Runs uploads in slots: each organization and each address has a share of them, and none is given when the disk is nearly full.
-
-import type { ContentStore } from '../../content/content.ts';
-import { FREE_SHARE_MIN } from '../../content/content.ts';
+import { type ContentStore, FREE_SHARE_MIN } from '../../content/content.ts';
 import { type Holder, openShares, type ReachedLimit } from '../../identity/shares.ts';
 import { Refusal } from '../answer/problems.ts';
 import { unavailable } from '../answer/refuse.ts';

@@ -1,4 +1,4 @@
-// Judges query, body and their rules together, so that one answer names everything that is wrong.
+// Checks the query, the body and the rules between them together, so that one answer lists every violation.
 import type { FastifyRequest } from 'fastify';
 import type { ContentStore } from '../../content/content.ts';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';

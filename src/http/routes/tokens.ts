@@ -1,5 +1,4 @@
 // Token exchange: the API token comes as a parameter or in a form, under either of its names.
-
 import { invalid, Refusal } from '../answer/problems.ts';
 import type { Handler } from '../handler.ts';
 import { tokenRefusal } from '../sign-in/authenticate.ts';

@@ -1,4 +1,4 @@
-// The door of people's log-in by a provider of identities: browsers go there, come back, and go on to a path of ours.
+// Log-in through an identity provider: sends the browser to the provider, reads its answer, and redirects to a path of this server.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { OIDC_SIGN_IN_PATH } from '../../contract/session.ts';
 import { IdentityError } from '../../identity/errors.ts';

@@ -1,5 +1,4 @@
 // Sending a blob: in one request where it is small, and so that a broken connection costs only what was on its way where it is large.
-
 import type { Body } from '../../egress/exchange.ts';
 import type { Descriptor } from '../descriptor.ts';
 import { asTemporary, RegistryError } from '../errors.ts';

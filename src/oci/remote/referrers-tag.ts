@@ -1,5 +1,4 @@
 // Referrers where a registry has no API for them: an index under a tag made of the subject's digest (distribution-spec, "Referrers Tag Schema").
-
 import { hexOf } from '../../content/digest.ts';
 import { type Descriptor, type Digest, type Index, MEDIA_TYPES } from '../descriptor.ts';
 import { RegistryError } from '../errors.ts';

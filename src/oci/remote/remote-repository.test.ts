@@ -1,5 +1,4 @@
 // The client against Debian's docker-registry with htpasswd, and against everything that goes wrong on the way to it.
-
 import { startDockerRegistry } from '../../../test/docker-registry.ts';
 import { testTarget } from '../../../test/suites/target-conformance.ts';
 import { createEgress } from '../../egress/egress.ts';

@@ -1,5 +1,4 @@
 // Manifests of a repository somewhere else: named, looked for, pushed (distribution-spec, "Pulling manifests" and "Pushing manifests").
-
 import { isDigest } from '../../content/digest.ts';
 import type { Descriptor, Digest } from '../descriptor.ts';
 import { asTemporary, RegistryError } from '../errors.ts';

@@ -1,5 +1,4 @@
 // Whole builds on a real Debian: the base, the application with its packages, the same bits twice.
-
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildDebian } from '../../../test/debian.ts';

@@ -1,5 +1,4 @@
 // Customizations on a real Debian: packages, files and scripts as layers of their own, and what a failing script tells.
-
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { solvePackages } from '../../../test/debian.ts';
 import { sandboxMode, testWorkspace } from '../../../test/fixtures/build.ts';

@@ -1,5 +1,4 @@
 // A customization as layers: what its packages and scripts changed, its files, and what its last script changed.
-
 import { CustomizationError } from '../../customization/errors.ts';
 import type { HookName, Inspection } from '../../customization/inspection.ts';
 import { customizationTitle } from '../../customization/title.ts';

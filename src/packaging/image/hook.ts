@@ -1,5 +1,4 @@
 // Runs a customization's script in the sandbox; a failure says which script, which line, and what was printed last.
-
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { BuildLog } from '../../sandbox/build-log.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';

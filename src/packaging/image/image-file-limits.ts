@@ -1,5 +1,4 @@
 // How large the files of an image may be that builds read whole. Each is checked by its declared size, before its bytes are read.
-
 import { BuildError } from '../../sandbox/build-error.ts';
 import { printable } from '../../tar/header.ts';
 

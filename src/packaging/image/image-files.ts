@@ -1,5 +1,4 @@
 // Files of an image by path: found in the listing, read from content by their digest, or else once from their layer.
-
 import type { ContentStore } from '../../content/content.ts';
 import { readContent } from '../../oci/bounded-read.ts';
 import type { Digest } from '../../oci/descriptor.ts';

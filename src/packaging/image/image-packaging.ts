@@ -1,5 +1,4 @@
 // Container images: the entry of the table of packagings.
-
 import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import { debPurl, parseStatus } from '../../evidence/dpkg-packages.ts';

@@ -1,5 +1,4 @@
 // The SBOM of an image that was just built, written from its package database.
-
 import type { ContentStore } from '../../content/content.ts';
 import type { MetadataFile } from '../../contract/vocabulary.ts';
 import { PackageDatabaseError } from '../../debian/package-database.ts';

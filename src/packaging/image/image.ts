@@ -1,5 +1,4 @@
 // Layers and settings as an image: config, manifest and an index around it, put into the store (OCI image-spec, config.md, manifest.md, image-index.md).
-
 import type { ContentStore } from '../../content/content.ts';
 import { readContent } from '../../oci/bounded-read.ts';
 import {

@@ -1,5 +1,4 @@
 // Layers that were built already, by everything that went into them.
-
 import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import { MEDIA_TYPES } from '../../oci/descriptor.ts';

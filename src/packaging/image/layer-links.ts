@@ -1,5 +1,4 @@
 // Where a path of a layer leads when links of lower layers are on its way, in bounded work: a layer may name many, in loops and chains.
-
 import { BuildError } from '../../sandbox/build-error.ts';
 import { DEPTH_MAX } from '../../tar/archive-meter.ts';
 import { printable } from '../../tar/header.ts';

@@ -1,5 +1,4 @@
 // What installing packages leaves behind and no image may hold: logs, caches, backups, what names the machine, and private keys.
-
 import { posix } from 'node:path';
 import type { TarHeader, TarInput } from '../../tar/entry.ts';
 import { parentOf } from '../../tar/path.ts';

@@ -1,5 +1,4 @@
 // Pins every input of a container image: packages, files and customizations by digest.
-
 import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import { customizationTitle } from '../../customization/title.ts';
