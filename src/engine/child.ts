@@ -56,7 +56,7 @@ export type ChildOptions = {
 /** Starts a process; it is ready for a task at once. */
 export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
   const { child, group } = spawnEngine(setup.probe, how);
-  const state: State = { child, group, words: '', exceeded: undefined, task: undefined };
+  const state: State = { child, group, words: '', exceeded: undefined, task: undefined, death: undefined };
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const watchdog = group === undefined ? watchMemory(state) : undefined;
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -67,7 +67,8 @@ export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
   child.on('error', () => undefined);
   child.once('close', (code, signal) => {
     watchdog?.stop();
-    state.task?.onDeath(deathOf(state, { code, signal }));
+    state.death = deathOf(state, { code, signal });
+    state.task?.onDeath(state.death);
     void group?.close();
   });
   send(child, { setup });
@@ -92,6 +93,8 @@ type State = {
   words: string;
   exceeded: string | undefined;
   task: { onMessage(message: FromEngine): void; onDeath(error: Error): void } | undefined;
+  /** Set at its end: a task given to it later fails at once, because no event will tell it. */
+  death: EngineProcessDied | undefined;
 };
 
 function spawnEngine(
@@ -150,6 +153,7 @@ async function runTask(state: State, { task, input, options }: Run): Promise<unk
   const { child } = state;
   const { signal, log, onCall } = options;
   signal?.throwIfAborted();
+  if (state.death !== undefined) throw state.death;
   if (state.task !== undefined) throw new Error('An engine process runs one task at a time');
   const { promise, resolve, reject } = Promise.withResolvers<unknown>();
   let timer: NodeJS.Timeout | undefined;

@@ -111,6 +111,10 @@ test('memory without end ends the process and not the worker; another process do
   await expect(task).rejects.toThrow(`used more than ${ENGINE_MEMORY_BYTES / 1024 ** 2} MiB of memory`);
   await expect(task).rejects.toBeInstanceOf(EngineProcessDied);
   expect(child.alive).toBe(false);
+  // A task that comes too late learns it as well, instead of waiting for an end that was already told.
+  await expect(
+    child.run('verify', await slowVerification(), { onCall: () => new Promise(() => undefined) }),
+  ).rejects.toBeInstanceOf(EngineProcessDied);
   await expect(engine.run('pin-base-image', { root, name: 'x', system: DEBIAN_12 })).rejects.toMatchObject({
     name: 'BuildError',
   });
