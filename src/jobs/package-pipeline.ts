@@ -1,17 +1,14 @@
 // Makes the artifact of a planned pipeline, or takes the one that an equal plan made: the second half of packaging.
-import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
-import { type Database, inTransaction } from '../db/database.ts';
+import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
-import type { BuiltLayer } from '../oci/layer.ts';
-import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../pipelines/built.ts';
-import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';
+import { recordArtifact, useArtifact } from '../pipelines/built.ts';
 import { planAgain, succeedPhase } from '../pipelines/phases.ts';
 import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
-import type { Plan } from '../plan/plan.ts';
+import { type BuildOptions, buildPlan } from './build-plan.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
-import { type PhaseLog, runPhase } from './phase.ts';
+import { runPhase } from './phase.ts';
 import { findKeptPlan, listMissing } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
@@ -56,36 +53,4 @@ async function buildKeptPlan(
 ): Promise<Artifact | undefined> {
   const plan = await findKeptPlan(resources.content, planDigest);
   return plan && (await buildPlan(resources, plan, options));
-}
-
-type BuildOptions = { log: PhaseLog; signal: AbortSignal };
-
-async function buildPlan(resources: WorkerResources, plan: Plan, { log, signal }: BuildOptions): Promise<Artifact> {
-  const { db, content, engine } = resources;
-  const inspections = await findStoredInspections(db, plan.customizations);
-  const names = await findCustomizationNames(
-    db,
-    plan.customizations.map(({ id }) => id),
-  );
-  return await engine.run(
-    'build',
-    { plan, inspections, names },
-    { log: log.stream, signal, layers: layerCache(db, content) },
-  );
-}
-
-/** Layers by their key: remembered as rows, so that every worker finds what another one made. */
-function layerCache(db: Database, content: ContentStore) {
-  return {
-    async get(key: string): Promise<BuiltLayer | undefined> {
-      const layer = await inTransaction(db, (tx) => useBuiltLayer(tx, key));
-      // A row whose content is gone (a restored database beside an older folder) is as good as none.
-      const held = layer && (await content.touch(layer.descriptor.digest)) && (await content.touch(layer.listing));
-      return held ? layer : undefined;
-    },
-    async set(key: string, layer: BuiltLayer): Promise<void> {
-      const contents = [layer.descriptor.digest, layer.listing];
-      await inTransaction(db, (tx) => recordBuiltLayer(tx, { key, layer, contents }));
-    },
-  };
 }

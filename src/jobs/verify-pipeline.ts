@@ -8,9 +8,10 @@ import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import { readHeldPlan } from './held-artifact.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
+import { findTestFailure } from './test-failure.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Verifies, and enqueues the distribution. A failing test fails the pipeline with what the test said. */
+/** Verifies, and enqueues the distribution. A failing test fails the pipeline with what the test said and, where one is, with the customization that breaks it. */
 export async function verifyPipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
@@ -34,10 +35,9 @@ export async function verifyPipeline(
     const input = { plan, artifact };
     const report = await resources.engine.run('verify', input, { log: log.stream, signal: context.signal });
     const results = await writeResults(resources, report);
-    const failed = report.tests.find((test) => !test.passed);
     if (!report.passed) {
-      const message = failed ? `test «${failed.name}» failed: ${failed.output}` : 'the image did not start';
-      throw new PhaseFailed({ cause: 'TEST_ERROR', message }, [results]);
+      const failure = await findTestFailure(resources, { pipeline_id, plan, report }, { log, signal: context.signal });
+      throw new PhaseFailed(failure, [results]);
     }
     const metadata = [results, ...(await log.close('verification.log'))];
     await inTransaction(resources.db, (tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION', metadata }));

@@ -1,7 +1,7 @@
 // Which customization broke which application, so that it does not hold that application's patches back.
 import { sql } from 'kysely';
-import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
-import type { Transaction } from '../db/database.ts';
+import type { Digest, FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
+import type { Database, Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 import type { CarriedCustomization } from './waves.ts';
 
@@ -23,8 +23,9 @@ export type Verdict = { broken: number; others: CarriedCustomization[] };
 
 /**
  * Marks the versions that broke this pipeline. One that is named is guilty alone; without a name all that the pipeline
- * carried are, when a test failed or when nothing else had moved. A version that was released on the application before
- * is never guilty: something else moved, and leaving it out would take from the image what its owner relies on.
+ * carried are, when nothing else had moved. A failed test names the guilty one (docs/decisions/0034), or none is. A version
+ * that was released on the application before is never guilty: something else moved, and leaving it out would take from the
+ * image what its owner relies on.
  */
 export async function markBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<Verdict> {
   const carried = await findCarried(tx, pipeline.id);
@@ -38,7 +39,8 @@ export async function markBroken(tx: Transaction, pipeline: LockedPipeline, fail
 }
 
 function isCustomizationsFault(pipeline: LockedPipeline, failed: FailedPhase): boolean {
-  if (failed.cause === 'CUSTOMIZATION_BUILD_ERROR' || failed.cause === 'TEST_ERROR') return true;
+  if (failed.cause === 'CUSTOMIZATION_BUILD_ERROR') return true;
+  if (failed.cause === 'TEST_ERROR') return failed.customization !== undefined;
   return failed.cause === 'BUILD_ERROR' && pipeline.keep_pins;
 }
 
@@ -86,6 +88,40 @@ async function markOne(tx: Transaction, pipeline: LockedPipeline, row: CarriedCu
     on conflict (customization_id, version, operation, application_id)
     do update set broke = true, pipeline_id = excluded.pipeline_id`.execute(tx);
   return (marked.numAffectedRows ?? 0n) > 0n;
+}
+
+export type NewCustomizations = {
+  /** The versions that no release of the application contains, in the order that was given. */
+  versions: { id: string; version: number; uploaded_at: Date }[];
+  /** The plan of the application's newest release. */
+  released_plan?: Digest;
+};
+
+/** Which of a pipeline's customizations may have broken its tests: one that was released before is never guilty. Two statements. */
+export async function findNewCustomizations(
+  db: Database,
+  pipelineId: string,
+  customizations: readonly { id: string; version: number }[],
+): Promise<NewCustomizations> {
+  const found = await sql<NewCustomizations['versions'][number]>`
+    select v.customization_id as id, v.version, v.created_at as uploaded_at
+    from unnest(${customizations.map(({ id }) => id)}::uuid[],
+      ${customizations.map(({ version }) => version)}::integer[]) with ordinality as given (id, version, position)
+    join customization_versions v on v.customization_id = given.id and v.version = given.version
+    where not exists (
+      select from release_customizations rc join releases r on r.id = rc.release_id
+      join pipelines l on l.application_id = r.application_id
+      where l.id = ${pipelineId} and rc.customization_id = given.id and rc.version = given.version)
+    order by given.position`.execute(db);
+  const release = await db
+    .selectFrom('releases as r')
+    .innerJoin('pipelines as l', 'l.application_id', 'r.application_id')
+    .select('r.plan_digest')
+    .where('l.id', '=', pipelineId)
+    .orderBy('r.released_at', 'desc')
+    .orderBy('r.id')
+    .executeTakeFirst();
+  return { versions: found.rows, ...(release && { released_plan: release.plan_digest }) };
 }
 
 /** Forgets that these versions broke the application: a release contains them, so that later plans take them. */

@@ -5,7 +5,7 @@ import { storedValue } from './stored-value.ts';
 
 /**
  * One member for each packaging type, told apart by `packaging_type`. Jobs read only what all members have: `product`,
- * `operating_system`, `base`, `packages`, `customizations`. A member without one of these does not compile there.
+ * `operating_system`, `base`, `packages`, `customizations`, `tests`. A member without one of these does not compile there.
  */
 export const Plan = Type.Union([ImagePlan]);
 export type Plan = Static<typeof Plan>;

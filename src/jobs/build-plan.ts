@@ -1,0 +1,47 @@
+// Builds a plan in an engine process, with the layers that are known and the inspections that its customizations need.
+import type { ContentStore } from '../content/content.ts';
+import { type Database, inTransaction } from '../db/database.ts';
+import type { BuiltLayer } from '../oci/layer.ts';
+import { recordBuiltLayer, useBuiltLayer } from '../pipelines/built.ts';
+import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';
+import type { Artifact } from '../plan/artifact.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { PhaseLog } from './phase.ts';
+import type { WorkerResources } from './worker-resources.ts';
+
+export type BuildOptions = { log: PhaseLog; signal: AbortSignal };
+
+/** Builds a plan with the layers that any worker has built before. Throws BuildError. */
+export async function buildPlan(
+  resources: WorkerResources,
+  plan: Plan,
+  { log, signal }: BuildOptions,
+): Promise<Artifact> {
+  const { db, content, engine } = resources;
+  const inspections = await findStoredInspections(db, plan.customizations);
+  const names = await findCustomizationNames(
+    db,
+    plan.customizations.map(({ id }) => id),
+  );
+  return await engine.run(
+    'build',
+    { plan, inspections, names },
+    { log: log.stream, signal, layers: layerCache(db, content) },
+  );
+}
+
+/** Layers by their key: remembered as rows, so that every worker finds what another one made. */
+function layerCache(db: Database, content: ContentStore) {
+  return {
+    async get(key: string): Promise<BuiltLayer | undefined> {
+      const layer = await inTransaction(db, (tx) => useBuiltLayer(tx, key));
+      // A row whose content is gone (a restored database beside an older folder) is as good as none.
+      const held = layer && (await content.touch(layer.descriptor.digest)) && (await content.touch(layer.listing));
+      return held ? layer : undefined;
+    },
+    async set(key: string, layer: BuiltLayer): Promise<void> {
+      const contents = [layer.descriptor.digest, layer.listing];
+      await inTransaction(db, (tx) => recordBuiltLayer(tx, { key, layer, contents }));
+    },
+  };
+}
