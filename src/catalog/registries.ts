@@ -6,6 +6,7 @@ import { CREDENTIALS_PER_REGISTRY_MAX } from '../contract/limits.ts';
 import type { RegistryDetailed } from '../contract/registry.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
+import { enqueueBaseImageChecks } from '../pipelines/base-image-check-jobs.ts';
 import { enqueueRegistryCheck } from '../pipelines/registry-check-jobs.ts';
 import { CatalogError, notFound, refuse } from './errors.ts';
 import { requireUuids } from './ids.ts';
@@ -110,7 +111,7 @@ export async function createRegistry(
   return { id };
 }
 
-/** Changes name, description or log-in; a changed log-in is tried. `null` as secret removes it. Throws NOT_FOUND, INVALID for half a log-in and for one that the provider needs, and NOT_OWNED for the hosted registry. */
+/** Changes name, description or log-in; a changed log-in is tried, also on the base images of the registry. `null` as secret removes it. Throws NOT_FOUND, INVALID for half a log-in and for one that the provider needs, and NOT_OWNED for the hosted registry. */
 export async function updateRegistry(
   tx: Transaction,
   principal: Principal,
@@ -140,7 +141,9 @@ export async function updateRegistry(
     .where('id', '=', registry.id)
     .execute();
   if (!changesLogIn) return;
-  await enqueueRegistryCheck(tx, { id: registry.id, organization_id: principal.organization_id });
+  const changed = { id: registry.id, organization_id: principal.organization_id };
+  await enqueueRegistryCheck(tx, changed);
+  await enqueueBaseImageChecks(tx, changed);
 }
 
 /** Removes a registry and forgets its secret. Throws NOT_FOUND, NOT_OWNED, and IN_USE while anything living needs it. */

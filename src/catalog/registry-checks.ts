@@ -7,8 +7,9 @@ import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 import { recordNotificationEvent } from '../notify/notification-events.ts';
+import { enqueueBaseImageCheck, enqueueBaseImageChecks } from '../pipelines/base-image-check-jobs.ts';
 import { lookAgainWhileAwaited, resumeDistributions } from '../pipelines/distributions.ts';
-import { ASKED_PRIORITY, enqueueRegistryCheck } from '../pipelines/registry-check-jobs.ts';
+import { enqueueRegistryCheck } from '../pipelines/registry-check-jobs.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
@@ -103,7 +104,8 @@ async function claim(tx: Transaction, ids: RawBuilder<unknown>): Promise<Checked
 
 /**
  * Records how a look at a registry went; without a cause it was well. Ends the claim. CHANGED: it was well and is not any
- * more, or the other way round, or the first look found it unwell; the organization is told.
+ * more, or the other way round, or the first look found it unwell; the organization is told. One that is well again lets its
+ * base images be looked at.
  */
 export async function recordRegistryHealth(
   tx: Transaction,
@@ -121,8 +123,10 @@ export async function recordRegistryHealth(
   if (found && unhealthy_cause === undefined) await resumeDistributions(tx, registry_id);
   else if (found) await lookAgainWhileAwaited(tx, { id: registry_id, organization_id: found.organization_id });
   if (!found?.changed) return 'SAME';
+  const { organization_id } = found;
+  if (unhealthy_cause === undefined) await enqueueBaseImageChecks(tx, { id: registry_id, organization_id });
   await recordNotificationEvent(tx, {
-    organization_id: found.organization_id,
+    organization_id,
     key: `registry:${registry_id}:${found.at}`,
     event: { type: 'REGISTRY_HEALTH_CHANGES', name: found.name, ...health },
   });
@@ -218,7 +222,5 @@ export async function requestBaseImageCheck(
   if (image.organization_id === null) {
     throw new CatalogError('NOT_OWNED', 'A shared base image is looked at by the installation itself');
   }
-  // A key of its own: the schedule's look may be waiting for a later moment.
-  const options = { key: `asked ${base_image_id}`, group: principal.organization_id, priority: ASKED_PRIORITY };
-  await enqueue(tx, 'follow-base-image', { base_image_id }, options);
+  await enqueueBaseImageCheck(tx, { id: base_image_id, organization_id: principal.organization_id });
 }

@@ -164,7 +164,7 @@ const updateRegistry = defineEndpoint({
   path: '/v1/registries/{registry_id}',
   summary: 'Change a registry',
   description:
-    'Name, description and credentials of one’s own registry. Its address and provider stay. A changed log-in is tried at once.',
+    'Name, description and credentials of one’s own registry. Its address and provider stay. A changed log-in is tried at once, also on the base images that are read from it.',
   tag: 'Registries',
   access: WRITERS,
   params: registryParams,

@@ -1,7 +1,7 @@
 // From an asked or a scheduled look to what the API tells: real registries, and one look at a time.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { type FaultyProxy, startFaultyProxy } from '../../test/faulty-proxy.ts';
@@ -12,7 +12,7 @@ import {
   doubtRegistryCapabilities,
   recordRegistryHealth,
 } from '../catalog/registry-checks.ts';
-import { inTransaction } from '../db/database.ts';
+import { inTransaction, type Transaction } from '../db/database.ts';
 import { JobPostponed } from '../db/queue-worker.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { openLog } from '../log.ts';
@@ -168,6 +168,86 @@ describe('a look that is asked for', () => {
     await turn();
     expect(await waiting('follow-base-image')).toBe(0);
     await api.database.pool.query('delete from base_images');
+  });
+});
+
+describe('base images of a registry', () => {
+  let operating_system_id: string;
+  beforeAll(async () => {
+    const made = await api.database.pool.query(
+      `insert into operating_systems (key, name, distro, version, codename) values ('debian-13', 'Debian 13', 'debian', '13', 'trixie') returning id`,
+    );
+    operating_system_id = made.rows[0].id;
+  });
+  afterEach(async () => {
+    await api.database.pool.query('delete from base_images');
+  });
+
+  async function addImage(registry_id: string): Promise<string> {
+    const body = { name: 'golden', description: '', registry_id, container_image: 'golden:1', operating_system_id };
+    const made = await api.ask('POST', '/v1/base-images', { body });
+    return String(made.headers['location']).split('/').at(-1) ?? '';
+  }
+  async function takeLooks(): Promise<string[]> {
+    const taken = await api.database.pool.query(
+      `with taken as (delete from queue.job returning data) select data from taken where data ->> 'task' = 'follow-base-image'`,
+    );
+    return taken.rows.map(({ data }) => data.payload.base_image_id).sort();
+  }
+
+  /** Two images of one registry; a third was removed, and a fourth is in another registry. */
+  async function estate() {
+    const one = await register();
+    const other = await register({ name: 'other' });
+    const images = [await addImage(one.id), await addImage(one.id)].sort();
+    const removed = await addImage(one.id);
+    await addImage(other.id);
+    expect((await api.ask('DELETE', `/v1/base-images/${removed}`)).statusCode).toBe(204);
+    await takeLooks();
+    return { ...one, images };
+  }
+
+  test('are looked at when its credentials change, and not when anything else does', async () => {
+    const { path, images } = await estate();
+    await api.ask('PATCH', path, { body: { description: 'nothing to try' } });
+    expect(await takeLooks()).toEqual([]);
+    const half = await api.ask('PATCH', path, { body: { access_key: '' } });
+    expect([half.statusCode, await takeLooks()]).toEqual([400, []]);
+    for (const access_secret of ['new', 'newer']) {
+      expect((await api.ask('PATCH', path, { body: { access_secret } })).statusCode).toBe(204);
+    }
+    expect(await takeLooks()).toEqual(images);
+  });
+
+  test('are looked at when it can be used again, once', async () => {
+    const { id, images } = await estate();
+    const check = () => checkRegistry(resources(), { registry_id: id });
+    await check();
+    expect(await takeLooks()).toEqual([]);
+    proxy.fault = () => ({ status: 503 });
+    await check();
+    await check();
+    proxy.fault = () => undefined;
+    expect(await takeLooks()).toEqual([]);
+    await check();
+    expect(await takeLooks()).toEqual(images);
+    await check();
+    expect(await takeLooks()).toEqual([]);
+  });
+
+  test('are looked at in the transaction that records the recovery, or not at all', async () => {
+    const { id } = await estate();
+    const record = (unhealthy_cause?: string) => (tx: Transaction) =>
+      recordRegistryHealth(tx, { registry_id: id, ...(unhealthy_cause !== undefined && { unhealthy_cause }) });
+    await inTransaction(api.database.db, record('It is away.'));
+    const crash = inTransaction(api.database.db, async (tx) => {
+      await record()(tx);
+      throw new Error('The worker dies here.');
+    });
+    await expect(crash).rejects.toThrow('dies here');
+    expect(await takeLooks()).toEqual([]);
+    const { rows } = await api.database.pool.query('select healthy from registries where id = $1', [id]);
+    expect(rows).toEqual([{ healthy: false }]);
   });
 });
 
