@@ -29,7 +29,7 @@ export type Listing = Awaited<ReturnType<typeof listingOf>>;
 export type Counts = { requests: number; bytes: number };
 
 /** A registry that images are pushed to. */
-export type Room = {
+export type BenchRegistry = {
   name: string;
   repository(name: string): Target;
   prefix: string;
@@ -39,13 +39,13 @@ export type Room = {
 };
 
 /** A registry at an address, with its requests counted and the bytes that passed its connections in both directions. */
-export function openRemoteRoom(input: {
+export function openRemoteRegistry(input: {
   name: string;
   url: string;
   prefix: string;
   password?: string;
   content: ContentStore;
-}): Room {
+}): BenchRegistry {
   const egress = createEgress({ allow: ['127.0.0.1'] });
   const sockets = new Set<Socket>();
   let requests = 0;
@@ -96,11 +96,11 @@ export async function makeImages(
 }
 
 /** Puts the images where everybody starts from. */
-export async function publish(room: Room, images: Image[], tag: string): Promise<void> {
+export async function publish(registry: BenchRegistry, images: Image[], tag: string): Promise<void> {
   const uploads = createSharedUploads();
   for (const { repository, base } of images) {
-    const target = room.repository(room.prefix + repository);
-    await copyArtifact(contentTarget(room.content), target, base.manifest, { tags: [tag], uploads });
+    const target = registry.repository(registry.prefix + repository);
+    await copyArtifact(contentTarget(registry.content), target, base.manifest, { tags: [tag], uploads });
   }
 }
 
@@ -124,7 +124,7 @@ function layerMemory(): LayerCache {
 
 /** One customization on its way to images in one registry, with what a worker remembers meanwhile. */
 export type Campaign = {
-  room: Room;
+  registry: BenchRegistry;
   base: Base;
   below: Listing;
   archive: Digest;
@@ -140,12 +140,12 @@ export function openCampaign(input: Omit<Campaign, 'cache' | 'uploads'>): Campai
 
 /** What packaging and distribution do for one image, with their own functions: files layer, config, manifest, index, push. */
 export async function customize(campaign: Campaign, image: Image, version: number): Promise<Descriptor> {
-  const { room, uploads, tag } = campaign;
+  const { registry, uploads, tag } = campaign;
   const index = await packageImage(campaign, image, version);
-  const repository = room.prefix + image.repository;
+  const repository = registry.prefix + image.repository;
   // As the table of registry blobs tells a worker: this repository has the base's layers.
   const present = new Set(image.base.layers.map(({ digest }) => digest));
-  await copyArtifact(contentTarget(room.content), room.repository(repository), index, {
+  await copyArtifact(contentTarget(registry.content), registry.repository(repository), index, {
     tags: [tag],
     uploads,
     mountFrom: (digest) => (present.has(digest) ? repository : undefined),
@@ -155,8 +155,8 @@ export async function customize(campaign: Campaign, image: Image, version: numbe
 
 /** The same without the push. */
 export async function packageImage(campaign: Campaign, image: Image, version: number): Promise<Descriptor> {
-  const { room, base, below, cache } = campaign;
-  const { content } = room;
+  const { registry, base, below, cache } = campaign;
+  const { content } = registry;
   const { layer, image: declared } = await buildFilesLayer({
     content,
     archive: campaign.archive,

@@ -20,6 +20,7 @@ import { archiveOf, chunked, entry } from '../test/fixtures/tar.ts';
 import { barePush, openBareClient } from './bare-client.ts';
 import {
   type Base,
+  type BenchRegistry,
   type Campaign,
   type Counts,
   customize,
@@ -28,10 +29,9 @@ import {
   listingOf,
   makeImages,
   openCampaign,
-  openRemoteRoom,
+  openRemoteRegistry,
   packageImage,
   publish,
-  type Room,
 } from './engine.ts';
 import { prepareBench } from './host.ts';
 import { type LarderServer, ratio, startLarder } from './larder.ts';
@@ -75,39 +75,40 @@ function rateOf({ images, seconds }: Figures): number {
   return images / seconds;
 }
 
-/** `door`: where clients pull the images from, asked afterwards whether they are there. */
+/** `endpoint`: where clients pull the images from, asked afterwards whether they are there. */
 async function measureLarder(
   campaign: Campaign,
   images: Image[],
-  { version, door }: { version: number; door: Room },
+  { version, endpoint }: { version: number; endpoint: BenchRegistry },
 ): Promise<Figures> {
-  const { room } = campaign;
-  const before = room.counts?.();
+  const { registry } = campaign;
+  const before = registry.counts?.();
   const roots = new Map<Image, Descriptor>();
   const seconds = await timed(() =>
     inLanes(images, async (image) => void roots.set(image, await customize(campaign, image, version))),
   );
-  const after = room.counts?.();
+  const after = registry.counts?.();
   for (const [image, root] of roots) {
-    await readBack(door.repository(door.prefix + image.repository), root, [campaign.tag]);
+    await readBack(endpoint.repository(endpoint.prefix + image.repository), root, [campaign.tag]);
   }
   const counts = before && after && { requests: after.requests - before.requests, bytes: after.bytes - before.bytes };
-  const name = version === 1 ? room.name : `${room.name}, next version`;
+  const name = version === 1 ? registry.name : `${registry.name}, next version`;
   return { name, images: images.length, seconds, ...(counts && { counts }) };
 }
 
 /** The requests of one more version, sent by a client that has nothing else to do: what the registry lets through at all. */
 async function measureBare(campaign: Campaign, images: Image[], url: string): Promise<Figures> {
-  const { room, tag } = campaign;
+  const { registry, tag } = campaign;
   const pushes = await Promise.all(
     images.map(async (image) =>
-      barePush(room.content, room.prefix + image.repository, await packageImage(campaign, image, 3)),
+      barePush(registry.content, registry.prefix + image.repository, await packageImage(campaign, image, 3)),
     ),
   );
   const client = openBareClient(url, LANES);
   try {
     const seconds = await timed(() => inLanes(pushes, (push) => client.push(push, tag)));
-    for (const { repository, index } of pushes) await readBack(room.repository(repository), index.descriptor, [tag]);
+    for (const { repository, index } of pushes)
+      await readBack(registry.repository(repository), index.descriptor, [tag]);
     return { name: 'the same requests and nothing else, docker-registry', images: images.length, seconds };
   } finally {
     client.close();
@@ -116,18 +117,18 @@ async function measureBare(campaign: Campaign, images: Image[], url: string): Pr
 
 async function measurePeer(
   peer: Peer,
-  room: Room,
+  registry: BenchRegistry,
   { images, tag }: { images: Image[]; tag: string },
 ): Promise<Figures> {
   const [first] = images;
   if (first !== undefined) await peer.prepare(first.repository);
   const seconds = await timed(() => inLanes(images, ({ repository }, lane) => peer.customize(repository, lane)));
   for (const { repository, base } of images) {
-    const target = room.repository(repository);
+    const target = registry.repository(repository);
     const found = await target.resolve(tag);
     if (found === undefined) throw new Error(`${peer.name} lost ${repository}`);
-    await copyArtifact(target, contentTarget(room.content), found);
-    const { layers } = await readDocument<Manifest>(room.content, found.digest);
+    await copyArtifact(target, contentTarget(registry.content), found);
+    const { layers } = await readDocument<Manifest>(registry.content, found.digest);
     if (layers.length !== base.layers.length + 1)
       throw new Error(`${peer.name} pushed ${repository} without the layer`);
   }
@@ -139,9 +140,9 @@ type Bench = {
   directory: string;
   base: Base;
   below: Listing;
-  /** Each registry with the door that its clients use. */
-  rooms: { room: Room; door: Room }[];
-  docker: { host: string; url: string; room: Room };
+  /** Each registry with the endpoint that its clients use. */
+  registries: { registry: BenchRegistry; endpoint: BenchRegistry }[];
+  docker: { host: string; url: string; registry: BenchRegistry };
 };
 
 /** Everybody once, with a new archive and new repositories, so that nobody finds anything of the round before. */
@@ -150,26 +151,26 @@ async function playRound(bench: Bench, round: number, count: number): Promise<Fi
   const directory = join(bench.directory, `round-${round}`);
   mkdirSync(directory);
   const { tar, upload } = await makeArchive(directory);
-  const images = await makeImages(docker.room.content, base, { round, count });
+  const images = await makeImages(docker.registry.content, base, { round, count });
   const play: (() => Promise<Figures[]>)[] = [];
-  for (const { room, door } of bench.rooms) {
-    if (room.content !== docker.room.content) await makeImages(room.content, base, { round, count });
-    await publish(room, images, BASE_TAG);
-    const { digest } = await room.content.put(chunked(upload));
+  for (const { registry, endpoint } of bench.registries) {
+    if (registry.content !== docker.registry.content) await makeImages(registry.content, base, { round, count });
+    await publish(registry, images, BASE_TAG);
+    const { digest } = await registry.content.put(chunked(upload));
     const inspected = await inspectArchive(chunked(upload));
-    const campaign = openCampaign({ room, base, below, archive: digest, inspected, tag: OUR_TAG });
+    const campaign = openCampaign({ registry, base, below, archive: digest, inspected, tag: OUR_TAG });
     play.push(async () => [
-      await measureLarder(campaign, images, { version: 1, door }),
-      await measureLarder(campaign, images, { version: 2, door }),
-      ...(room === docker.room ? [await measureBare(campaign, images, docker.url)] : []),
+      await measureLarder(campaign, images, { version: 1, endpoint }),
+      await measureLarder(campaign, images, { version: 2, endpoint }),
+      ...(registry === docker.registry ? [await measureBare(campaign, images, docker.url)] : []),
     ]);
   }
   const input = { host: docker.host, from: BASE_TAG, tar };
   const umoci = umociPeer({ ...input, to: 'umoci', directory: join(directory, 'umoci') }, LANES);
   const buildah = await buildahPeer({ ...input, to: 'buildah', directory: join(directory, 'buildah') });
-  play.push(async () => [await measurePeer(umoci, docker.room, { images, tag: 'umoci' })]);
+  play.push(async () => [await measurePeer(umoci, docker.registry, { images, tag: 'umoci' })]);
   play.push(async () => [
-    await measurePeer(buildah, docker.room, { images: images.slice(0, BUILDAH_IMAGES), tag: 'buildah' }),
+    await measurePeer(buildah, docker.registry, { images: images.slice(0, BUILDAH_IMAGES), tag: 'buildah' }),
   ]);
   const figures: Figures[][] = [];
   // Each round begins with another one.
@@ -254,25 +255,25 @@ async function compare(directory: string, larder: LarderServer, docker: { url: s
   const { url, apiToken: password, namespace, organization_id } = larder;
   const { pool, close } = openDatabase(larder.databaseUrl);
   const name = 'Larder, hosted registry';
-  const own: Room = {
+  const own: BenchRegistry = {
     name,
     prefix: `${namespace}/own/`,
     content: shared,
     repository: (repository) => hostedTarget({ pool, content: shared, organization_id, repository }),
   };
-  const ownDoor = openRemoteRoom({ name, url, prefix: own.prefix, password, content });
-  const http = openRemoteRoom({ name: `${name} over HTTP`, url, prefix: `${namespace}/http/`, password, content });
-  const other = openRemoteRoom({ name: 'Larder, docker-registry', url: docker.url, prefix: '', content });
+  const ownEndpoint = openRemoteRegistry({ name, url, prefix: own.prefix, password, content });
+  const http = openRemoteRegistry({ name: `${name} over HTTP`, url, prefix: `${namespace}/http/`, password, content });
+  const other = openRemoteRegistry({ name: 'Larder, docker-registry', url: docker.url, prefix: '', content });
   const bench: Bench = {
     directory,
     base,
     below: await listingOf(content, base),
-    rooms: [
-      { room: own, door: ownDoor },
-      { room: http, door: http },
-      { room: other, door: other },
+    registries: [
+      { registry: own, endpoint: ownEndpoint },
+      { registry: http, endpoint: http },
+      { registry: other, endpoint: other },
     ],
-    docker: { ...docker, room: other },
+    docker: { ...docker, registry: other },
   };
   try {
     const baseBytes = base.layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);

@@ -29,7 +29,7 @@ export interface ContentStore {
   delete(digest: Digest, options?: { untouchedSince?: Date }): Promise<void>;
   /** Every content with its size and when it was last put, in no order. */
   list(): AsyncIterable<ContentInfo & { touchedAt: Date }>;
-  /** Share of free room from 0 to 1, undefined when the store has no bound. */
+  /** Share of free space from 0 to 1, undefined when the store has no bound. */
   freeShare(): Promise<number | undefined>;
   /** Uploads that arrive in parts (distribution-spec, "Pushing a blob in chunks"). */
   readonly uploads: UploadStore;

@@ -13,7 +13,7 @@ export type DiskFolders = { root: string; contents: string; temporary: string; u
 /** An upload as this process holds it: `hash` has seen exactly the first `length` bytes of the file. */
 type Session = { path: string; hash: Hash; length: number; writer: symbol; writing: Promise<void> };
 
-type Room = {
+type UploadsContext = {
   folders: DiskFolders;
   /** Gives a complete, durable file its digest as name. */
   publish: (path: string, info: ContentInfo) => Promise<void>;
@@ -25,20 +25,20 @@ type Room = {
 const SESSIONS_MAX = 1000;
 
 /** An upload that another process began is copied before it is continued: a late write of the other one is then harmless. */
-export function diskUploads(options: Pick<Room, 'folders' | 'publish'>): UploadStore {
-  const room: Room = { ...options, sessions: new Map() };
+export function diskUploads(options: Pick<UploadsContext, 'folders' | 'publish'>): UploadStore {
+  const context: UploadsContext = { ...options, sessions: new Map() };
   return {
-    append: (id, offset, bytes) => append(room, { id, offset, bytes }),
-    length: (id) => heldLength(room, id),
-    commit: (id, digest) => commit(room, id, digest),
-    drop: (id) => drop(room, id),
-    expire: (before) => expire(room.folders, before),
+    append: (id, offset, bytes) => append(context, { id, offset, bytes }),
+    length: (id) => heldLength(context, id),
+    commit: (id, digest) => commit(context, id, digest),
+    drop: (id) => drop(context, id),
+    expire: (before) => expire(context.folders, before),
   };
 }
 
 /** The upload's own folder. Ids are the caller's and may hold anything: their hash is a safe name. */
-function folderOf(room: Room, id: string): string {
-  return join(room.folders.uploads, createHash('sha256').update(id).digest('hex'));
+function folderOf(context: UploadsContext, id: string): string {
+  return join(context.folders.uploads, createHash('sha256').update(id).digest('hex'));
 }
 
 /** The files of an upload, one for each process that wrote to it; the longest is the upload. */
@@ -54,20 +54,20 @@ async function filesOf(folder: string): Promise<{ path: string; size: number; mt
   return found.filter((file) => file !== undefined).sort((a, b) => b.size - a.size);
 }
 
-async function heldLength(room: Room, id: string): Promise<number> {
-  const session = await room.sessions.get(id)?.catch(() => undefined);
-  const files = await filesOf(folderOf(room, id));
+async function heldLength(context: UploadsContext, id: string): Promise<number> {
+  const session = await context.sessions.get(id)?.catch(() => undefined);
+  const files = await filesOf(folderOf(context, id));
   const sizes = files.map(({ path, size }) => (path === session?.path ? session.length : size));
   return Math.max(0, ...sizes);
 }
 
 /** This process's session, taken over from another process's file when that one holds more. */
-function sessionOf(room: Room, id: string): Promise<Session> {
-  const before = room.sessions.get(id) ?? Promise.resolve(undefined);
-  const session = before.catch(() => undefined).then((held) => refresh(room, id, held));
-  room.sessions.delete(id);
-  room.sessions.set(id, session);
-  forgetOldest(room.sessions);
+function sessionOf(context: UploadsContext, id: string): Promise<Session> {
+  const before = context.sessions.get(id) ?? Promise.resolve(undefined);
+  const session = before.catch(() => undefined).then((held) => refresh(context, id, held));
+  context.sessions.delete(id);
+  context.sessions.set(id, session);
+  forgetOldest(context.sessions);
   return session;
 }
 
@@ -78,14 +78,14 @@ function forgetOldest(sessions: Map<string, unknown>): void {
   }
 }
 
-async function refresh(room: Room, id: string, held?: Session): Promise<Session> {
-  const files = await filesOf(folderOf(room, id));
+async function refresh(context: UploadsContext, id: string, held?: Session): Promise<Session> {
+  const files = await filesOf(folderOf(context, id));
   const longest = files.find(({ path }) => path !== held?.path);
   const alive = files.some(({ path }) => path === held?.path);
   if (held !== undefined && alive && (longest === undefined || longest.size <= held.length)) {
     return held;
   }
-  return await begin(folderOf(room, id), longest?.path);
+  return await begin(folderOf(context, id), longest?.path);
 }
 
 async function begin(folder: string, from?: string): Promise<Session> {
@@ -118,10 +118,10 @@ async function extend(session: Session, file: FileHandle, chunk: Uint8Array): Pr
  * bytes, and no two ever write together.
  */
 async function append(
-  room: Room,
+  context: UploadsContext,
   part: { id: string; offset: number; bytes: AsyncIterable<Uint8Array> },
 ): Promise<number> {
-  const session = await sessionOf(room, part.id);
+  const session = await sessionOf(context, part.id);
   checkOffset(session, part.offset);
   const writer = Symbol(part.id);
   session.writer = writer;
@@ -144,15 +144,15 @@ function checkOffset(session: Session, offset: number): void {
   }
 }
 
-async function commit(room: Room, id: string, digest: Digest): Promise<ContentInfo> {
-  const session = await sessionOf(room, id);
+async function commit(context: UploadsContext, id: string, digest: Digest): Promise<ContentInfo> {
+  const session = await sessionOf(context, id);
   session.writer = Symbol(id);
   await session.writing.catch(() => undefined);
   const info: ContentInfo = { digest: `sha256:${session.hash.copy().digest('hex')}`, size: session.length };
   checkContent(info, { digest });
   await settleFile(session);
-  await room.publish(session.path, info);
-  await drop(room, id);
+  await context.publish(session.path, info);
+  await drop(context, id);
   return info;
 }
 
@@ -164,13 +164,13 @@ async function settleFile(session: Session): Promise<void> {
   await file.datasync();
 }
 
-async function drop(room: Room, id: string): Promise<void> {
-  const session = await room.sessions.get(id)?.catch(() => undefined);
+async function drop(context: UploadsContext, id: string): Promise<void> {
+  const session = await context.sessions.get(id)?.catch(() => undefined);
   if (session !== undefined) {
     session.writer = Symbol(id);
   }
-  room.sessions.delete(id);
-  await rm(folderOf(room, id), { recursive: true, force: true });
+  context.sessions.delete(id);
+  await rm(folderOf(context, id), { recursive: true, force: true });
 }
 
 async function expire(folders: DiskFolders, before: Date): Promise<number> {

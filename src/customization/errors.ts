@@ -1,4 +1,4 @@
-// How this room refuses: an archive at upload, with all that is wrong, and a customization that does not fit an image, later.
+// The errors of this folder: an archive at upload, with all that is wrong, and a customization that does not fit an image, later.
 import { printable } from '../tar/header.ts';
 import { VIOLATIONS_MAX } from './limits.ts';
 

@@ -1,6 +1,6 @@
 // What a handler throws when its job neither succeeded nor failed by an ordinary error.
 
-/** Thrown by a handler that cannot work yet (no room on the disk): the job comes back later and no attempt is counted. */
+/** Thrown by a handler that cannot work yet (no space on the disk): the job comes back later and no attempt is counted. */
 export class JobPostponed extends Error {
   readonly seconds: number;
 

@@ -1,4 +1,4 @@
-// Answers of lists and things, for every room that reads rows: pages, orders, conditions, times, and fields that do not apply.
+// Answers of lists and things, for every folder that reads rows: pages, orders, conditions, times, and fields that do not apply.
 import { type RawBuilder, sql } from 'kysely';
 
 /** An optional field may be null or undefined here; a required one may not. */

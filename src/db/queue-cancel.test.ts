@@ -51,7 +51,7 @@ test('whatever its handler throws, the job is done; the jobs of other pipelines 
   thrown = {
     aborts: new DOMException('This operation was aborted', 'AbortError'),
     crashes: new JobCrashed('the process of this step was ended'),
-    postpones: new JobPostponed(60, 'no room'),
+    postpones: new JobPostponed(60, 'no space'),
   };
   await run('aborts', 'crashes', 'postpones', 'stays');
   await inTransaction(database.db, (tx) => abortJobs(tx, Object.keys(thrown)));

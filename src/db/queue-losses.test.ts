@@ -208,7 +208,7 @@ describe('a suspect', () => {
   });
 
   test('that was postponed is one no longer, and one that a worker declined stays one', async () => {
-    const outcomes = [new JobDeclined('not here'), new JobPostponed(3600, 'no room')];
+    const outcomes = [new JobDeclined('not here'), new JobPostponed(3600, 'no space')];
     await wishSuspect('a', { losses: 2 });
     const outputs: unknown[] = [];
     await work(async () => {

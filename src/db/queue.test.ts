@@ -171,7 +171,7 @@ describe('work', () => {
     const attempts: number[] = [];
     const queue = await work(async (_id, { attempt }) => {
       attempts.push(attempt);
-      if (attempts.length < 3) throw new JobPostponed(60, 'no room');
+      if (attempts.length < 3) throw new JobPostponed(60, 'no space');
     });
     await wish('a');
     while (attempts.length < 3) {

@@ -15,7 +15,7 @@ const REMINDER_MS = 10_000;
 const PIPELINES = 100;
 
 /** Where the demonstration works, and how it speaks. */
-export type Room = { client: Client; catalog_id: string; say: (line: string) => void };
+export type DemoContext = { client: Client; catalog_id: string; say: (line: string) => void };
 
 /** What is asked for: an answer ends the waiting, and the words tell what is waited for. */
 export type Wish<T> = { ask: () => Promise<T | undefined>; waitingFor: () => Promise<string> };
@@ -25,36 +25,36 @@ export type Follow = <T>(wish: Wish<T>) => Promise<T>;
 type News = { startedAt: number; lastAt: number; remindedAt: number; said: Set<string> };
 
 /** Begins to listen: what ended before is not told. The seconds of all lines count from here. */
-export async function openFollow(room: Room): Promise<Follow> {
+export async function openFollow(context: DemoContext): Promise<Follow> {
   const now = Date.now();
   const news: News = { startedAt: now, lastAt: now, remindedAt: 0, said: new Set() };
-  for (const pipeline of await recentPipelines(room)) {
+  for (const pipeline of await recentPipelines(context)) {
     if (pipeline.status !== 'IN_PROGRESS') for (const phase of pipeline.phases) news.said.add(keyOf(pipeline, phase));
   }
-  return (wish) => follow({ ...room, news }, wish);
+  return (wish) => follow({ ...context, news }, wish);
 }
 
-type NewsRoom = Room & { news: News };
+type NewsContext = DemoContext & { news: News };
 
 /** Throws when nothing moves for too long. */
-async function follow<T>(room: NewsRoom, wish: Wish<T>): Promise<T> {
-  room.news.lastAt = Date.now();
+async function follow<T>(context: NewsContext, wish: Wish<T>): Promise<T> {
+  context.news.lastAt = Date.now();
   for (;;) {
     try {
       const answer = await wish.ask();
-      tellNews(room, await recentPipelines(room));
+      tellNews(context, await recentPipelines(context));
       if (answer !== undefined) return answer;
-      await remind(room, wish);
+      await remind(context, wish);
     } catch (error) {
       // A server that died is started again by its supervisor.
       if (!(error instanceof UnreachableError)) throw error;
     }
-    if (Date.now() - room.news.lastAt > PATIENCE_MS) throw new DemoFailed('Nothing moved for a quarter of an hour.');
+    if (Date.now() - context.news.lastAt > PATIENCE_MS) throw new DemoFailed('Nothing moved for a quarter of an hour.');
     await delay(POLL_MS);
   }
 }
 
-async function recentPipelines({ client, catalog_id }: Room): Promise<Pipeline[]> {
+async function recentPipelines({ client, catalog_id }: DemoContext): Promise<Pipeline[]> {
   return (await client.call('listPipelines', { catalog_id, page_size: PIPELINES })).items;
 }
 
@@ -64,7 +64,7 @@ function keyOf(pipeline: Pipeline, phase: Phase): string {
   return `${pipeline.id} ${phase.type} ${phase.status}`;
 }
 
-function tellNews({ say, news }: NewsRoom, pipelines: Pipeline[]): void {
+function tellNews({ say, news }: NewsContext, pipelines: Pipeline[]): void {
   for (const pipeline of pipelines.toReversed()) {
     for (const phase of pipeline.phases) {
       const key = keyOf(pipeline, phase);
@@ -78,7 +78,7 @@ function tellNews({ say, news }: NewsRoom, pipelines: Pipeline[]): void {
   }
 }
 
-async function remind({ say, news }: NewsRoom, { waitingFor }: Wish<unknown>): Promise<void> {
+async function remind({ say, news }: NewsContext, { waitingFor }: Wish<unknown>): Promise<void> {
   const now = Date.now();
   if (now - news.lastAt < QUIET_MS || now - news.remindedAt < REMINDER_MS) return;
   news.remindedAt = now;

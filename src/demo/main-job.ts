@@ -5,7 +5,7 @@ import type { BaseImageDetailed } from '../contract/base-image.ts';
 import type { CustomizationDetailed } from '../contract/customization.ts';
 import { packFolder } from './archive.ts';
 import { DemoFailed } from './demo-failed.ts';
-import { type Follow, openFollow, type Room } from './follow.ts';
+import { type DemoContext, type Follow, openFollow } from './follow.ts';
 
 /** What the demonstration asks for, where the catalog does not have it yet. */
 const PRODUCTS = ['redis', 'nginx', 'postgresql'];
@@ -29,7 +29,7 @@ export type Released = {
   customized: boolean;
 };
 
-type Job = Room & { follow: Follow; company: string };
+type Job = DemoContext & { follow: Follow; company: string };
 
 /** Runs the job and says what happens. Throws when something failed, in this run or before, or nothing moves for too long. */
 export async function runMainJob({
@@ -40,8 +40,8 @@ export async function runMainJob({
   const catalogs = await client.call('listCatalogs', { owned: true, order_direction: 'ASC', page_size: 1 });
   const catalog_id = catalogs.items[0]?.id;
   if (catalog_id === undefined) throw new DemoFailed('There is no catalog.');
-  const room = { client, catalog_id, say };
-  const job: Job = { ...room, follow: await openFollow(room), company };
+  const context = { client, catalog_id, say };
+  const job: Job = { ...context, follow: await openFollow(context), company };
   const base = await findBase(job);
   await requestProducts(job, base);
   await awaitApplications(job, base);
@@ -49,7 +49,7 @@ export async function runMainJob({
   return { catalog_id, released: await listReleased(job, base, customization_id) };
 }
 
-async function findBase({ client }: Room): Promise<BaseImageDetailed> {
+async function findBase({ client }: DemoContext): Promise<BaseImageDetailed> {
   const images = await client.call('listBaseImages', { page_size: PAGE });
   const base = images.items.find(({ name }) => name === BASE_IMAGE);
   if (!base) throw new DemoFailed(`There is no base image ${BASE_IMAGE}.`);
@@ -57,7 +57,7 @@ async function findBase({ client }: Room): Promise<BaseImageDetailed> {
 }
 
 /** Those of the demonstration's products that are in the catalog, whoever asked for them; in their order. */
-async function listWanted({ client, catalog_id }: Room, { id }: { id: string }): Promise<CatalogApplication[]> {
+async function listWanted({ client, catalog_id }: DemoContext, { id }: { id: string }): Promise<CatalogApplication[]> {
   const { items } = await client.call('listApplications', { catalog_id, base_image_ids: [id], page_size: PAGE });
   const place = ({ product }: CatalogApplication) => PRODUCTS.indexOf(product.key);
   return items.filter((one) => place(one) >= 0).sort((a, b) => place(a) - place(b));
@@ -111,7 +111,7 @@ function describeBase({ name, healthy, unhealthy_cause }: BaseImageDetailed): st
   return healthy === undefined ? `building the base image ${name} from the package archive` : undefined;
 }
 
-async function whyFailed({ client, catalog_id }: Room, { id }: CatalogApplication): Promise<string> {
+async function whyFailed({ client, catalog_id }: DemoContext, { id }: CatalogApplication): Promise<string> {
   const { items } = await client.call('listPipelines', { catalog_id, application_id: id, page_size: 1 });
   const failure = items[0]?.phases.find((phase) => phase.failure !== undefined)?.failure;
   return failure?.error_message ?? 'no reason was recorded';
@@ -146,7 +146,7 @@ function hasEnded({ status }: CustomizationDetailed): boolean {
   return /_(SUCCEEDED|FAILED)$/.test(status);
 }
 
-async function findCustomization({ client, catalog_id }: Room): Promise<CustomizationDetailed | undefined> {
+async function findCustomization({ client, catalog_id }: DemoContext): Promise<CustomizationDetailed | undefined> {
   const known = await client.call('listCustomizations', { catalog_id, active: true, page_size: PAGE });
   return known.items.find(({ name }) => name === CUSTOMIZATION);
 }

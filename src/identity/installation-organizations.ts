@@ -96,7 +96,7 @@ export async function takeOrganizationsTurn(tx: Transaction): Promise<void> {
 }
 
 /** Throws unless one more organization of this name may be: LIMIT_REACHED, TAKEN. Holds the turn to the end of the transaction. */
-export async function requireRoomFor(tx: Transaction, name: string): Promise<void> {
+export async function requireOrganizationQuota(tx: Transaction, name: string): Promise<void> {
   await takeOrganizationsTurn(tx);
   const found = await sql<{ total: number }>`select count(*) as total from organizations`.execute(tx);
   if ((found.rows[0]?.total ?? 0) >= ORGANIZATIONS_MAX) {

@@ -9,7 +9,7 @@ import { IdentityError } from './errors.ts';
 import { findInstallationOrganization } from './installation-organizations.ts';
 import type { OidcPerson } from './oidc-claims.ts';
 import type { LoginSource } from './sessions.ts';
-import { requireOtherOwner, requireRoom } from './users.ts';
+import { requireOtherOwner, requireQuota } from './users.ts';
 import { takeUsersTurn } from './users-turn.ts';
 import { keepWayIn, type WaysIn } from './ways-in.ts';
 
@@ -129,7 +129,7 @@ async function createFor(
   const organization_id = await findOrganization(tx, person.organization ?? organization);
   if (organization_id === undefined) throw notAdmitted('The organization of this account is not here.');
   await takeUsersTurn(tx, { organization_id });
-  await requireRoom(tx, { organization_id });
+  await requireQuota(tx, { organization_id });
   const email = await freeEmail(tx, organization_id, person.email);
   const { id: user_id } = await tx
     .insertInto('users')

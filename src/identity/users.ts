@@ -62,7 +62,7 @@ export async function createUser(
 ): Promise<Output<'createUser'>> {
   await takeUsersTurn(tx, principal);
   await requireOwner(tx, principal);
-  await requireRoom(tx, principal);
+  await requireQuota(tx, principal);
   await requireFree(tx, principal, { email: input.email });
   const { organization_id, name: actor } = principal;
   const { id } = await tx
@@ -194,7 +194,7 @@ async function requireFree(
 }
 
 /** Throws LIMIT_REACHED when the organization has as many users as may be. In a turn. */
-export async function requireRoom(
+export async function requireQuota(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,
 ): Promise<void> {

@@ -10,7 +10,7 @@ const TROUBLE: Record<string, string> = {
   EACCES: 'this account may not write there. Let it, or name another file',
   EPERM: 'this account may not write there. Let it, or name another file',
   EROFS: 'its disk cannot be written to. Name another file',
-  ENOSPC: 'its disk is full. Make room, or name another file',
+  ENOSPC: 'its disk is full. Make space, or name another file',
 };
 
 /** Its message is written for the person who named the file. */

@@ -18,7 +18,7 @@ import { type BasePin, contentsOfBase } from '../plan/pin.ts';
 import { hostedTarget } from '../registry/target.ts';
 import { BuildError } from '../sandbox/build-error.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
-import { waitForRoom, withRoom } from './free-space.ts';
+import { waitForSpace, withSpace } from './free-space.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { openPhaseLog } from './phase.ts';
 import { listMissing } from './plan-contents.ts';
@@ -34,9 +34,9 @@ export async function buildBaseImage(
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'ARCHIVE') return;
   await leaveToSandboxes(resources);
-  await waitForRoom(resources);
+  await waitForSpace(resources);
   try {
-    const built = await withRoom(resources, () =>
+    const built = await withSpace(resources, () =>
       builtOnce(resources, image.id, () => buildUnlessCurrent(resources, image, context.signal)),
     );
     await recordBaseImage(resources, base_image_id, async (tx) => {

@@ -26,7 +26,7 @@ import {
 import { type BasePin, contentsOfBase } from '../plan/pin.ts';
 import { BuildError } from '../sandbox/build-error.ts';
 import { explainedSource } from './explained-source.ts';
-import { withRoom } from './free-space.ts';
+import { withSpace } from './free-space.ts';
 import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
@@ -41,7 +41,7 @@ export async function followBaseImage(
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'REGISTRY') return;
   try {
-    const look = await withRoom(resources, () => lookAt(resources, image, context.signal));
+    const look = await withSpace(resources, () => lookAt(resources, image, context.signal));
     await recordBaseImage(resources, base_image_id, (tx) => recordLook(tx, base_image_id, look));
   } catch (error) {
     // A registry's call that was broken off says nothing of the registry.

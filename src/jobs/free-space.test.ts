@@ -10,7 +10,7 @@ import { receivedError, sentError } from '../engine/messages.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import { BuildError } from '../sandbox/build-error.ts';
-import { waitForRoom, withRoom } from './free-space.ts';
+import { waitForSpace, withSpace } from './free-space.ts';
 import { planPipeline } from './plan-pipeline.ts';
 import { handlersOf } from './tasks.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -34,9 +34,9 @@ function failure(): BuildError {
 }
 
 const outcome = (share: number, error: () => Promise<unknown>) =>
-  withRoom(disk(share), error).catch((thrown: unknown) => thrown);
+  withSpace(disk(share), error).catch((thrown: unknown) => thrown);
 
-describe('what failed for want of room is given back', () => {
+describe('what failed for want of space is given back', () => {
   test('when the system says so, also below other errors and from an engine process', async () => {
     const full = await fill().catch((error) => error);
     const wrapped = new BuildError('The layer cannot be written', {
@@ -49,7 +49,7 @@ describe('what failed for want of room is given back', () => {
     for (const error of [full, wrapped, sent]) {
       const given = await outcome(0.5, () => Promise.reject(error));
       expect(given).toBeInstanceOf(JobPostponed);
-      expect(String(given)).toContain('a disk was full during this step (ENOSPC); it waits until there is room');
+      expect(String(given)).toContain('a disk was full during this step (ENOSPC); it waits until there is space');
     }
   });
 
@@ -58,7 +58,7 @@ describe('what failed for want of room is given back', () => {
     expect(await outcome(0.04, () => Promise.reject(failure()))).toBeInstanceOf(JobPostponed);
   });
 
-  test('also when there is room again by the time that the step has failed', async () => {
+  test('also when there is space again by the time that the step has failed', async () => {
     let share = 0.04;
     const looked = Promise.withResolvers<void>();
     const content = {
@@ -73,23 +73,23 @@ describe('what failed for want of room is given back', () => {
       share = 0.5;
       throw failure();
     };
-    await expect(withRoom({ content }, step)).rejects.toBeInstanceOf(JobPostponed);
+    await expect(withSpace({ content }, step)).rejects.toBeInstanceOf(JobPostponed);
   });
 });
 
-test('what only says so stays a failure: a script’s words on a disk with room, and a registry’s', async () => {
+test('what only says so stays a failure: a script’s words on a disk with space, and a registry’s', async () => {
   const error = failure();
   expect(await outcome(0.5, () => Promise.reject(error))).toBe(error);
   const details = { op: 'push blob', side: 'target', status: 507, temporary: false } as const;
-  const answer = new RegistryError({ ...details, code: 'ENOSPC', message: 'no room there' });
+  const answer = new RegistryError({ ...details, code: 'ENOSPC', message: 'no space there' });
   expect(outOfSpaceCode(answer)).toBe(undefined);
   expect(await outcome(0.5, () => Promise.reject(answer))).toBe(answer);
 });
 
 test('a step waits while the disk of the work folder is short, too', async () => {
   const workspace = { directory: '/' };
-  await waitForRoom({ ...disk(0.05), workspace: { directory: '/nowhere' } });
-  await expect(waitForRoom({ ...disk(0.0499), workspace })).rejects.toThrow(/content store's disk has 4\.9 % left/);
+  await waitForSpace({ ...disk(0.05), workspace: { directory: '/nowhere' } });
+  await expect(waitForSpace({ ...disk(0.0499), workspace })).rejects.toThrow(/content store's disk has 4\.9 % left/);
 });
 
 describe('a pipeline', () => {

@@ -1,11 +1,11 @@
-// Room on the disks that jobs write to: they wait while there is little, and a step that met a full disk is given back.
+// Space on the disks that jobs write to: they wait while there is little, and a step that met a full disk is given back.
 import { statfs } from 'node:fs/promises';
 import { FREE_SHARE_MIN } from '../content/content.ts';
 import { outOfSpaceCode, saysOutOfSpace } from '../content/out-of-space.ts';
 import { JobPostponed } from '../db/queue-worker.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-const ROOM_WAIT_SECONDS = 60;
+const SPACE_WAIT_SECONDS = 60;
 
 /** A disk that fills up passes from the limit to nothing in about a second at full speed. */
 const LOOK_EVERY_MS = 250;
@@ -13,25 +13,25 @@ const LOOK_EVERY_MS = 250;
 type Disks = Pick<WorkerResources, 'content'> & { workspace?: { directory?: string } };
 
 /** Throws JobPostponed while a disk is nearly full. */
-export async function waitForRoom(disks: Disks): Promise<void> {
+export async function waitForSpace(disks: Disks): Promise<void> {
   const shares = await freeShares(disks);
   for (const [name, share] of Object.entries(shares)) {
     if (share === undefined || share >= FREE_SHARE_MIN) continue;
     // Cut off, so that what is short of the limit never reads as if it had reached it.
     const percent = Math.floor(share * 1000) / 10;
     throw new JobPostponed(
-      ROOM_WAIT_SECONDS,
+      SPACE_WAIT_SECONDS,
       `the ${name}'s disk has ${percent} % left; builds wait until there are 5 %`,
     );
   }
 }
 
 /**
- * Does a step that writes. Throws JobPostponed where it failed for want of room: the system said so, or a program did while a disk was
+ * Does a step that writes. Throws JobPostponed where it failed for want of space: the system said so, or a program did while a disk was
  * nearly full.
  */
-export async function withRoom<T>(disks: Disks, act: () => Promise<T>): Promise<T> {
-  const watch = watchRoom(disks);
+export async function withSpace<T>(disks: Disks, act: () => Promise<T>): Promise<T> {
+  const watch = watchSpace(disks);
   try {
     return await act();
   } catch (error) {
@@ -41,17 +41,17 @@ export async function withRoom<T>(disks: Disks, act: () => Promise<T>): Promise<
   }
 }
 
-/** The error as the queue is to take it: what failed for want of room waits for it, and no attempt is counted. */
+/** The error as the queue is to take it: what failed for want of space waits for it, and no attempt is counted. */
 export function givenBack(error: unknown): unknown {
   if (error instanceof JobPostponed) return error;
   const code = outOfSpaceCode(error) ?? 'ENOSPC';
   return new JobPostponed(
-    ROOM_WAIT_SECONDS,
-    `a disk was full during this step (${code}); it waits until there is room`,
+    SPACE_WAIT_SECONDS,
+    `a disk was full during this step (${code}); it waits until there is space`,
   );
 }
 
-function watchRoom(disks: Disks): { explains(error: unknown): Promise<boolean>; stop(): void } {
+function watchSpace(disks: Disks): { explains(error: unknown): Promise<boolean>; stop(): void } {
   let low = false;
   const look = async () => {
     const shares = Object.values(await freeShares(disks));

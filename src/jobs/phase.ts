@@ -12,7 +12,7 @@ import { PlanRefused } from '../packaging/plan-refused.ts';
 import { failPhase, startPhase } from '../pipelines/phases.ts';
 import { StoredValueError } from '../plan/stored-value.ts';
 import { BuildError } from '../sandbox/build-error.ts';
-import { waitForRoom, withRoom } from './free-space.ts';
+import { waitForSpace, withSpace } from './free-space.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** A phase's failure in the words of the API. */
@@ -47,12 +47,12 @@ export async function runPhase(
   { pipeline_id, phase, context }: PhaseOptions,
   act: (log: PhaseLog) => Promise<void>,
 ): Promise<void> {
-  await waitForRoom(resources);
+  await waitForSpace(resources);
   const state = await inTransaction(resources.db, (tx) => startPhase(tx, { pipeline_id, phase }));
   if (state !== 'RUN') return;
   const log = openPhaseLog(resources.content);
   try {
-    await withRoom(resources, () => act(log));
+    await withSpace(resources, () => act(log));
   } catch (error) {
     const failure = failureOf(error);
     if (!failure || context.signal.aborted) throw error;

@@ -58,7 +58,7 @@ export function handlersOf(resources: WorkerResources): Handlers {
   return Object.fromEntries(bound) as Handlers;
 }
 
-/** What the queue counts apart: the process that handled the job's image died under it, and what failed for want of room. */
+/** What the queue counts apart: the process that handled the job's image died under it, and what failed for want of space. */
 function crashOf(error: unknown): never {
   if (outOfSpaceCode(error) !== undefined) throw givenBack(error);
   throw error instanceof EngineProcessDied ? new JobCrashed(error.message, { cause: error }) : error;

@@ -43,7 +43,7 @@ const MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;
 const LACKING = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
 
 type Node = { descriptor: Descriptor; bytes: Buffer; document: Manifest | Index };
-type Room = { source: Source; target: Target; options: CopyOptions };
+type CopyContext = { source: Source; target: Target; options: CopyOptions };
 
 /**
  * Copies what `root` names and everything below it. Throws RegistryError, whose `side` is the end that failed, also for more than may be
@@ -55,16 +55,16 @@ export async function copyArtifact(
   root: Descriptor,
   options: CopyOptions = {},
 ): Promise<void> {
-  const room: Room = { source, target, options };
+  const context: CopyContext = { source, target, options };
   const nodes = await readGraph(source, root, options.only);
   const blobs = blobsOf(nodes);
   checkSize(blobs, options.blobBytesMax);
-  if (await adopt(room, nodes, blobs)) {
+  if (await adopt(context, nodes, blobs)) {
     return;
   }
-  await bring(room, blobs);
+  await bring(context, blobs);
   try {
-    await pushManifests(room, nodes);
+    await pushManifests(context, nodes);
   } catch (error) {
     if (!(error instanceof RegistryError && LACKING.has(error.code))) {
       throw error;
@@ -72,12 +72,12 @@ export async function copyArtifact(
     // What we were told to be there is not: a registry swept it. Hints and memory are left aside.
     const { mountFrom: _told, isPresent: _known, uploads: _remembered, ...plain } = options;
     await bring({ source, target, options: plain }, blobs);
-    await pushManifests(room, nodes);
+    await pushManifests(context, nodes);
   }
 }
 
 /** The short way: a target that holds everything already only shows it. */
-async function adopt({ target, options }: Room, manifests: Node[], blobs: Descriptor[]): Promise<boolean> {
+async function adopt({ target, options }: CopyContext, manifests: Node[], blobs: Descriptor[]): Promise<boolean> {
   const { tags = [], onBlob } = options;
   if (
     target.adopt === undefined ||
@@ -150,15 +150,15 @@ export function isElsewhere(descriptor: Descriptor): boolean {
   return 'urls' in descriptor && /nondistributable|foreign/.test(descriptor.mediaType);
 }
 
-async function bring(room: Room, blobs: Descriptor[]): Promise<void> {
+async function bring(context: CopyContext, blobs: Descriptor[]): Promise<void> {
   const waiting = [...blobs];
   async function worker(): Promise<void> {
     for (let blob = waiting.shift(); blob !== undefined; blob = waiting.shift()) {
-      const how = await placeBlob(room, blob);
-      room.options.onBlob?.(blob, how);
+      const how = await placeBlob(context, blob);
+      context.options.onBlob?.(blob, how);
     }
   }
-  const workers = Math.min(room.options.concurrency ?? CONCURRENCY_DEFAULT, blobs.length);
+  const workers = Math.min(context.options.concurrency ?? CONCURRENCY_DEFAULT, blobs.length);
   const done = await Promise.allSettled(Array.from({ length: workers }, worker));
   const failed = done.find((result) => result.status === 'rejected');
   if (failed !== undefined) {
@@ -166,8 +166,8 @@ async function bring(room: Room, blobs: Descriptor[]): Promise<void> {
   }
 }
 
-async function placeBlob(room: Room, blob: Descriptor): Promise<Placed> {
-  const { target, options } = room;
+async function placeBlob(context: CopyContext, blob: Descriptor): Promise<Placed> {
+  const { target, options } = context;
   const { place } = target;
   const from = options.mountFrom?.(blob.digest);
   if (options.isPresent?.(blob.digest) || (from !== undefined && from === place?.repository)) {
@@ -175,13 +175,13 @@ async function placeBlob(room: Room, blob: Descriptor): Promise<Placed> {
   }
   const mount = (repository: string) => side('target', 'mount blob', () => target.mount(blob, repository));
   const send = async () =>
-    from !== undefined && (await mount(from)) === 'mounted' ? 'mounted' : await sendMissing(room, blob);
+    from !== undefined && (await mount(from)) === 'mounted' ? 'mounted' : await sendMissing(context, blob);
   return options.uploads === undefined || place === undefined || blob.size <= UNASKED_BYTES_MAX
     ? await send()
     : await options.uploads.place(blob.digest, place, { send, mount });
 }
 
-async function sendMissing({ source, target, options }: Room, blob: Descriptor): Promise<Placed> {
+async function sendMissing({ source, target, options }: CopyContext, blob: Descriptor): Promise<Placed> {
   if (blob.size > UNASKED_BYTES_MAX && (await side('target', 'find blob', () => target.exists(blob)))) {
     if (!options.sourceMustHold || (await showsPart(source, target, blob))) return 'present';
   }
@@ -211,7 +211,7 @@ async function sourceBytes(source: Source, blob: Descriptor): Promise<AsyncItera
   return bytes();
 }
 
-async function pushManifests({ target, options }: Room, nodes: Node[]): Promise<void> {
+async function pushManifests({ target, options }: CopyContext, nodes: Node[]): Promise<void> {
   const root = nodes.at(-1);
   const [first, ...more] = options.tags ?? [];
   for (const node of nodes) {

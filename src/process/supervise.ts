@@ -15,7 +15,7 @@ const RESTARTS_MAX = 10;
 
 /**
  * A worker that keeps dying is tried again this often: seldom enough to cost nothing, soon enough that work goes on by
- * itself when the cause is gone (a disk that has room again, a job that was cancelled).
+ * itself when the cause is gone (a disk that has space again, a job that was cancelled).
  */
 const WORK_PAUSE_MS = 60_000;
 

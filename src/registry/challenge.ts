@@ -4,23 +4,27 @@ import { isRepository } from '../oci/reference.ts';
 import { SERVICE } from './door.ts';
 import type { Asked } from './paths.ts';
 import { Refusal } from './refusal.ts';
-import type { Room } from './room.ts';
+import type { RegistryContext } from './registry-context.ts';
 
 /** No or wrong credentials: bearer first, because clients that read one challenge only know it; basic for the others. */
-export function unauthorized(room: Room, request: FastifyRequest, asked: Asked | undefined): Refusal {
+export function unauthorized(context: RegistryContext, request: FastifyRequest, asked: Asked | undefined): Refusal {
   const scope = asked && scopeOf(request, asked);
-  const headers = { 'www-authenticate': [bearer(room, request, { scope }), `Basic realm="${SERVICE}"`] };
+  const headers = { 'www-authenticate': [bearer(context, request, { scope }), `Basic realm="${SERVICE}"`] };
   return new Refusal('UNAUTHORIZED', 'authentication required', { headers });
 }
 
 /** A good token that was made for something else: the client asks for a wider one. */
-export function scopeMissing(room: Room, request: FastifyRequest, scope: string): Refusal {
-  const headers = { 'www-authenticate': bearer(room, request, { scope, error: 'insufficient_scope' }) };
+export function scopeMissing(context: RegistryContext, request: FastifyRequest, scope: string): Refusal {
+  const headers = { 'www-authenticate': bearer(context, request, { scope, error: 'insufficient_scope' }) };
   return new Refusal('UNAUTHORIZED', 'the token was not made for this', { headers });
 }
 
-function bearer(room: Room, request: FastifyRequest, more: { scope?: string | undefined; error?: string }): string {
-  const realm = `${room.publicUrl ?? `${request.protocol}://${hostOf(request)}`}/v2/token`;
+function bearer(
+  context: RegistryContext,
+  request: FastifyRequest,
+  more: { scope?: string | undefined; error?: string },
+): string {
+  const realm = `${context.publicUrl ?? `${request.protocol}://${hostOf(request)}`}/v2/token`;
   const fields = { realm, service: SERVICE, ...more };
   const shown = Object.entries(fields).filter(([, value]) => value !== undefined);
   return `Bearer ${shown.map(([key, value]) => `${key}="${value}"`).join(',')}`;

@@ -16,10 +16,10 @@ const REFERRERS_BYTES_MAX = 3 * 1024 * 1024;
 
 /** `tags/list?n=&last=`. */
 export async function showTags(visit: Visit<'tags'>): Promise<unknown> {
-  const { room, query, reply } = visit;
+  const { context, query, reply } = visit;
   const { name } = visit.asked;
   const limit = readLimit(query, NAMES_MAX);
-  const found = await listTags(room.ask, repositoryOf(visit), { last: query.get('last'), limit: limit + 1 });
+  const found = await listTags(context.ask, repositoryOf(visit), { last: query.get('last'), limit: limit + 1 });
   const tags = found.slice(0, limit);
   linkNames(reply, tags, { path: `/v2/${name}/tags/list`, limit, more: found.length > limit });
   return await reply.type('application/json').send(JSON.stringify({ name, tags }));
@@ -27,13 +27,13 @@ export async function showTags(visit: Visit<'tags'>): Promise<unknown> {
 
 /** `_catalog?n=&last=`: the organization's own repositories. */
 export async function showCatalog(visit: Visit<'catalog'>): Promise<unknown> {
-  const { room, query, reply, caller, request } = visit;
+  const { context, query, reply, caller, request } = visit;
   if (!isGranted(caller, { type: 'registry', name: 'catalog', action: '*' })) {
-    throw scopeMissing(room, request, 'registry:catalog:*');
+    throw scopeMissing(context, request, 'registry:catalog:*');
   }
   const limit = readLimit(query, NAMES_MAX);
   const page = { organization_id: caller.organization_id, last: query.get('last'), limit: limit + 1 };
-  const found = await listRepositories(room.ask, page);
+  const found = await listRepositories(context.ask, page);
   const repositories = found.slice(0, limit);
   linkNames(reply, repositories, { path: '/v2/_catalog', limit, more: found.length > limit });
   return await reply.type('application/json').send(JSON.stringify({ repositories }));
@@ -49,11 +49,11 @@ function linkNames(reply: FastifyReply, names: string[], page: { path: string; l
 
 /** `referrers/<digest>?artifactType=`: an index, empty when there is nothing; never 404, or clients would fall back to tags. */
 export async function showReferrers(visit: Visit<'referrers'>): Promise<unknown> {
-  const { room, query, reply } = visit;
+  const { context, query, reply } = visit;
   const subject = readDigest(visit.asked.digest);
   const artifactType = query.get('artifactType');
   const page = { subject, artifactType, last: query.get('last'), bytesMax: REFERRERS_BYTES_MAX };
-  const found = await listReferrers(room.ask, repositoryOf(visit), { ...page, limit: REFERRERS_MAX });
+  const found = await listReferrers(context.ask, repositoryOf(visit), { ...page, limit: REFERRERS_MAX });
   if (artifactType !== null) {
     reply.header('oci-filters-applied', 'artifactType');
   }

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-test('below five per cent of free room nothing is taken, everything is given, and the client is told when to come back', async () => {
+test('below five per cent of free space nothing is taken, everything is given, and the client is told when to come back', async () => {
   const upload = await client.begin('acme/app');
   freeShare = 0.049;
   await expect

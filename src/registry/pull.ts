@@ -11,15 +11,15 @@ import { getBlobSize } from './blobs.ts';
 import { countPassed } from './collect.ts';
 import { type FoundManifest, getManifest } from './manifests.ts';
 import { Refusal } from './refusal.ts';
-import type { Room } from './room.ts';
+import type { RegistryContext } from './registry-context.ts';
 import { holdPullShare } from './transfer-shares.ts';
 import { readDigest, repositoryOf, type Visit } from './visit.ts';
 
 /** GET and HEAD of a blob. */
 export async function pullBlob(visit: Visit<'blob'>): Promise<unknown> {
-  const { room, request, reply } = visit;
+  const { context, request, reply } = visit;
   const digest = readDigest(visit.asked.digest);
-  const size = await getBlobSize(room.ask, repositoryOf(visit), digest);
+  const size = await getBlobSize(context.ask, repositoryOf(visit), digest);
   if (request.method === 'GET') {
     holdPullShare(visit);
   }
@@ -42,10 +42,10 @@ export async function pullBlob(visit: Visit<'blob'>): Promise<unknown> {
   }
   reply.header('content-length', range === undefined ? size : range.end - range.start + 1);
   if (request.method === 'HEAD') {
-    await requireHeld(room, 'blob', digest);
+    await requireHeld(context, 'blob', digest);
     return await reply.send();
   }
-  return await reply.send(counted(await openContent(room, 'blob', { digest, ...(range && { range }) })));
+  return await reply.send(counted(await openContent(context, 'blob', { digest, ...(range && { range }) })));
 }
 
 /** Counts what is read. A listener makes a stream flow, so it is held until the answer takes it. */
@@ -55,15 +55,19 @@ function counted(stream: Readable): Readable {
 
 type ContentKind = 'blob' | 'manifest';
 
-async function openContent(room: Room, kind: ContentKind, { digest, range }: { digest: Digest; range?: ByteRange }) {
-  return await room.content.open(digest, range).catch((error: unknown) => {
+async function openContent(
+  context: RegistryContext,
+  kind: ContentKind,
+  { digest, range }: { digest: Digest; range?: ByteRange },
+) {
+  return await context.content.open(digest, range).catch((error: unknown) => {
     throw error instanceof ContentMissing ? notHeld(kind, digest, error) : error;
   });
 }
 
 /** HEAD says what GET would: a client that may push the content then does so, and thereby mends the store. */
-async function requireHeld(room: Room, kind: ContentKind, digest: Digest): Promise<void> {
-  if ((await room.content.stat(digest)) === undefined) throw notHeld(kind, digest);
+async function requireHeld(context: RegistryContext, kind: ContentKind, digest: Digest): Promise<void> {
+  if ((await context.content.stat(digest)) === undefined) throw notHeld(kind, digest);
 }
 
 /** The rows know it and the store does not. 404, because clients show the words of a 4xx only. */
@@ -75,14 +79,14 @@ function notHeld(kind: ContentKind, digest: Digest, cause?: ContentMissing): Ref
 
 /** GET and HEAD of a manifest. */
 export async function pullManifest(visit: Visit<'manifest'>): Promise<unknown> {
-  const { room, request, reply } = visit;
+  const { context, request, reply } = visit;
   const { reference } = visit.asked;
   if (!isTag(reference) && !reference.includes(':')) {
     // What no push could have named is simply not there (the conformance suite asks for 404).
     throw new Refusal('MANIFEST_UNKNOWN', 'manifest unknown to registry');
   }
   const manifest = await getManifest(
-    room.ask,
+    context.ask,
     repositoryOf(visit),
     isTag(reference) ? reference : readDigest(reference),
   );
@@ -96,19 +100,19 @@ export async function pullManifest(visit: Visit<'manifest'>): Promise<unknown> {
   }
   reply.header('content-length', size_bytes);
   if (request.method === 'HEAD') {
-    if (room.manifests.get(digest) === undefined) await requireHeld(room, 'manifest', digest);
+    if (context.manifests.get(digest) === undefined) await requireHeld(context, 'manifest', digest);
     return await reply.send();
   }
-  return await reply.send(await readManifest(room, manifest));
+  return await reply.send(await readManifest(context, manifest));
 }
 
-async function readManifest(room: Room, { digest }: FoundManifest): Promise<Buffer> {
-  const known = room.manifests.get(digest);
+async function readManifest(context: RegistryContext, { digest }: FoundManifest): Promise<Buffer> {
+  const known = context.manifests.get(digest);
   if (known !== undefined) {
     return known;
   }
-  const bytes = await readAtMost(await openContent(room, 'manifest', { digest }), MANIFEST_BYTES_MAX);
-  room.manifests.set(digest, bytes);
+  const bytes = await readAtMost(await openContent(context, 'manifest', { digest }), MANIFEST_BYTES_MAX);
+  context.manifests.set(digest, bytes);
   return bytes;
 }
 

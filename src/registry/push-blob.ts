@@ -22,83 +22,83 @@ type Place = { asked: { name: string }; reply: FastifyReply };
 
 /** POST: a session, a whole blob (`digest=`), or a mount (`mount=&from=`). */
 export async function beginUpload(visit: Visit<'uploads'>): Promise<unknown> {
-  const { room, query, request } = visit;
-  await room.checkFreeRoom();
+  const { context, query, request } = visit;
+  await context.checkFreeSpace();
   if (query.has('mount')) {
     return await answerMount(visit, readDigest(query.get('mount')));
   }
   if (query.has('digest')) {
     const digest = readDigest(query.get('digest'));
     await checkWholeBlob(visit);
-    const blob = await judged(room.content.put(bodyOf(request), { digest }));
-    await addBlob(room.ask, repositoryOf(visit), blob);
+    const blob = await judged(context.content.put(bodyOf(request), { digest }));
+    await addBlob(context.ask, repositoryOf(visit), blob);
     return await created(visit, digest);
   }
-  return await accepted(visit, await startUpload(room.ask, repositoryOf(visit)), 0);
+  return await accepted(visit, await startUpload(context.ask, repositoryOf(visit)), 0);
 }
 
 /** Spares a client that pushes a layer into a repository of Larder's the sending. Throws DENIED. */
 async function checkWholeBlob(visit: Visit<'uploads'>): Promise<void> {
   const length = declaredLength(visit.request) ?? Number.POSITIVE_INFINITY;
-  if (length > REFERRER_BLOB_BYTES_MAX && (await isClosed(visit.room.ask, repositoryOf(visit)))) {
+  if (length > REFERRER_BLOB_BYTES_MAX && (await isClosed(visit.context.ask, repositoryOf(visit)))) {
     throw larders(visit.asked.name);
   }
 }
 
 /** 201 only for a blob of a repository that the caller may read; everything else begins a session and tells nothing. */
 async function answerMount(visit: Visit<'uploads'>, digest: Digest): Promise<unknown> {
-  const { room, query, caller } = visit;
+  const { context, query, caller } = visit;
   const from = query.get('from') ?? '';
   const readable = isRepository(from) && isGranted(caller, { type: 'repository', name: from, action: 'pull' });
   if (!readable) {
-    return await accepted(visit, await startUpload(room.ask, repositoryOf(visit)), 0);
+    return await accepted(visit, await startUpload(context.ask, repositoryOf(visit)), 0);
   }
-  const mount = await mountBlob(room.ask, repositoryOf(visit), { digest, from });
+  const mount = await mountBlob(context.ask, repositoryOf(visit), { digest, from });
   return await (mount.mounted ? created(visit, digest) : accepted(visit, mount.upload_id, 0));
 }
 
 /** PATCH: the next chunk, or a stream of unknown length. */
 export async function continueUpload(visit: Visit<'upload'>): Promise<unknown> {
-  await visit.room.checkFreeRoom();
+  await visit.context.checkFreeSpace();
   return await alone(visit, async (upload) => await accepted(visit, upload.id, await appendBody(visit, upload)));
 }
 
 /** GET: how far the upload is. */
 export async function showUpload(visit: Visit<'upload'>): Promise<unknown> {
   const { id } = await findSession(visit, false);
-  return await accepted(visit, id, await visit.room.content.uploads.length(id), 204);
+  return await accepted(visit, id, await visit.context.content.uploads.length(id), 204);
 }
 
 /** DELETE: the client gives up. */
 export async function cancelUpload(visit: Visit<'upload'>): Promise<unknown> {
-  const { room } = visit;
+  const { context } = visit;
   await alone(visit, async ({ id }) => {
-    await room.content.uploads.drop(id);
-    await endUpload(room.ask, id);
+    await context.content.uploads.drop(id);
+    await endUpload(context.ask, id);
   });
   return await visit.reply.code(204).send();
 }
 
 /** PUT: the last bytes, if any, and the digest of all of them. */
 export async function finishUpload(visit: Visit<'upload'>): Promise<unknown> {
-  const { room, query } = visit;
+  const { context, query } = visit;
   const digest = readDigest(query.get('digest'));
-  await room.checkFreeRoom();
+  await context.checkFreeSpace();
   return await alone(visit, async (upload) => {
     const blob = await judged(takeRest(visit, upload, digest));
-    await addBlob(room.ask, repositoryOf(visit), { ...blob, upload_id: upload.id });
+    await addBlob(context.ask, repositoryOf(visit), { ...blob, upload_id: upload.id });
     return await created(visit, digest);
   });
 }
 
 /** DELETE of a blob. */
 export async function deleteBlob(visit: Visit<'blob'>): Promise<unknown> {
-  await removeBlob(visit.room.pool, repositoryOf(visit), readDigest(visit.asked.digest));
+  await removeBlob(visit.context.pool, repositoryOf(visit), readDigest(visit.asked.digest));
   return await visit.reply.code(202).send();
 }
 
 async function takeRest(visit: Visit<'upload'>, upload: UploadRow, digest: Digest): Promise<ContentInfo> {
-  const { content } = visit.room;
+  const { content } = visit.context;
   const { id } = upload;
   const { request } = visit;
   if (hasBody(request)) {
@@ -113,13 +113,13 @@ async function takeRest(visit: Visit<'upload'>, upload: UploadRow, digest: Diges
 }
 
 async function appendBody(visit: Visit<'upload'>, { id, is_closed }: UploadRow): Promise<number> {
-  const { request, room } = visit;
-  const held = await room.content.uploads.length(id);
+  const { request, context } = visit;
+  const held = await context.content.uploads.length(id);
   const length = checkChunk(request, visit, held);
   const body = bodyOf(request, length);
   const taken = is_closed ? withinReferrer(visit, body, held) : body;
   try {
-    return await room.content.uploads.append(id, held, taken);
+    return await context.content.uploads.append(id, held, taken);
   } catch (error) {
     throw error instanceof OffsetMismatch ? outOfOrder(visit, error.held) : error;
   }
@@ -169,7 +169,7 @@ async function findSession(visit: Visit<'upload'>, touch: boolean): Promise<Uplo
   if (!isUploadId(id)) {
     throw new Refusal('BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
   }
-  return await getUpload(visit.room.ask, repositoryOf(visit), { id, touch });
+  return await getUpload(visit.context.ask, repositoryOf(visit), { id, touch });
 }
 
 /**
@@ -178,7 +178,7 @@ async function findSession(visit: Visit<'upload'>, touch: boolean): Promise<Uplo
  * what it brought is kept, and the newer one begins when the older one has ended; one whose body was all here ends well.
  */
 async function alone<T>(visit: Visit<'upload'>, act: (upload: UploadRow) => Promise<T>): Promise<T> {
-  const { busyUploads } = visit.room;
+  const { busyUploads } = visit.context;
   // With the repository, which the caller may write to: nobody cuts a request to another's upload.
   const key = `${visit.caller.organization_id} ${visit.asked.name} ${visit.asked.id}`;
   const older = busyUploads.get(key);

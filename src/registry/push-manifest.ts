@@ -6,23 +6,23 @@ import { readBody } from './body.ts';
 import { type CheckedManifest, checkManifest } from './manifest.ts';
 import { manifestUnknown, putManifest, removeManifest, removeTag } from './manifests.ts';
 import { Refusal } from './refusal.ts';
-import type { Room } from './room.ts';
+import type { RegistryContext } from './registry-context.ts';
 import { readDigest, repositoryOf, type Visit } from './visit.ts';
 
 /** PUT of a manifest under a tag or under its own digest. */
 export async function pushManifest(visit: Visit<'manifest'>): Promise<unknown> {
-  const { room, request, reply } = visit;
+  const { context, request, reply } = visit;
   const { name, reference } = visit.asked;
   const tag = isTag(reference) ? reference : undefined;
   const expected = tag === undefined ? readDigest(reference) : undefined;
-  await room.checkFreeRoom();
+  await context.checkFreeSpace();
   const bytes = await readBody(request, MANIFEST_BYTES_MAX);
   const manifest = checkManifest(bytes, request.headers['content-type']);
   if (expected !== undefined && expected !== manifest.digest) {
     throw new Refusal('DIGEST_INVALID', 'provided digest did not match uploaded content');
   }
-  await keep(room, manifest, bytes);
-  await putManifest(room.ask, repositoryOf(visit), { ...manifest, ...(tag !== undefined && { tag }) });
+  await keep(context, manifest, bytes);
+  await putManifest(context.ask, repositoryOf(visit), { ...manifest, ...(tag !== undefined && { tag }) });
   reply.headers({ location: `/v2/${name}/manifests/${manifest.digest}`, 'docker-content-digest': manifest.digest });
   if (manifest.subject_digest !== null) {
     reply.header('oci-subject', manifest.subject_digest);
@@ -31,21 +31,21 @@ export async function pushManifest(visit: Visit<'manifest'>): Promise<unknown> {
 }
 
 /** One manifest is often pushed under five tags: its bytes are written once. */
-async function keep(room: Room, { digest }: CheckedManifest, bytes: Buffer): Promise<void> {
-  if (!(await room.content.touch(digest))) {
-    await room.content.put(once(bytes), { digest });
+async function keep(context: RegistryContext, { digest }: CheckedManifest, bytes: Buffer): Promise<void> {
+  if (!(await context.content.touch(digest))) {
+    await context.content.put(once(bytes), { digest });
   }
-  room.manifests.set(digest, bytes);
+  context.manifests.set(digest, bytes);
 }
 
 /** DELETE of a manifest by digest, with all its tags, or of one tag. */
 export async function deleteManifest(visit: Visit<'manifest'>): Promise<unknown> {
-  const { room, reply } = visit;
+  const { context, reply } = visit;
   const { reference } = visit.asked;
   if (isDigest(reference)) {
-    await removeManifest(room.pool, repositoryOf(visit), reference);
+    await removeManifest(context.pool, repositoryOf(visit), reference);
   } else if (isTag(reference)) {
-    await removeTag(room.pool, repositoryOf(visit), reference);
+    await removeTag(context.pool, repositoryOf(visit), reference);
   } else {
     throw manifestUnknown();
   }

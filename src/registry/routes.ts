@@ -13,7 +13,7 @@ import { pullBlob, pullManifest } from './pull.ts';
 import { beginUpload, cancelUpload, continueUpload, deleteBlob, finishUpload, showUpload } from './push-blob.ts';
 import { deleteManifest, pushManifest } from './push-manifest.ts';
 import { denied, Refusal } from './refusal.ts';
-import { type Room, watchFreeRoom } from './room.ts';
+import { type RegistryContext, watchFreeSpace } from './registry-context.ts';
 import { askPool } from './statements.ts';
 import { answerToken } from './token.ts';
 import { openTransferShares, withPushShare } from './transfer-shares.ts';
@@ -62,7 +62,7 @@ const ENTRIES: Entries = {
 /** Registers the registry under /v2/ of a server. Bodies stay unparsed: they are streamed by whoever answers. */
 export function registerRegistryRoutes(app: FastifyInstance, options: RegistryOptions): void {
   const { pool, content, identity, publicUrl } = options;
-  const room: Room = {
+  const context: RegistryContext = {
     pool,
     ask: askPool(pool),
     content,
@@ -71,37 +71,37 @@ export function registerRegistryRoutes(app: FastifyInstance, options: RegistryOp
     manifests: manifestCache(),
     busyUploads: new Map(),
     shares: openTransferShares(),
-    checkFreeRoom: watchFreeRoom(content),
+    checkFreeSpace: watchFreeSpace(content),
     ...(publicUrl !== undefined && { publicUrl }),
   };
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    const handler = (request: FastifyRequest, reply: FastifyReply) => answer(room, request, reply);
+    const handler = (request: FastifyRequest, reply: FastifyReply) => answer(context, request, reply);
     for (const url of ['/v2', '/v2/*']) {
       scope.route({ method: METHODS, url, handler, exposeHeadRoute: false });
     }
   });
 }
 
-async function answer(room: Room, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function answer(context: RegistryContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   reply.header('docker-distribution-api-version', 'registry/2.0');
   try {
-    return await dispatch(room, request, reply);
+    return await dispatch(context, request, reply);
   } catch (error) {
     return await refuse(request, reply, error);
   }
 }
 
-async function dispatch(room: Room, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function dispatch(context: RegistryContext, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const [path = '', search = ''] = splitUrl(request.raw.url ?? '');
   const asked = tryPath(path);
   if (path === 'token') {
-    return await answerToken(room, request, reply);
+    return await answerToken(context, request, reply);
   }
-  const caller = await room.door.admit(request.headers.authorization, request.ip);
+  const caller = await context.door.admit(request.headers.authorization, request.ip);
   if (caller === undefined) {
-    throw unauthorized(room, request, asked instanceof Refusal ? undefined : asked);
+    throw unauthorized(context, request, asked instanceof Refusal ? undefined : asked);
   }
   if (asked instanceof Refusal) {
     throw asked;
@@ -109,7 +109,7 @@ async function dispatch(room: Room, request: FastifyRequest, reply: FastifyReply
   if (asked === undefined) {
     throw new Refusal('UNSUPPORTED', 'this is no endpoint of the registry', { status: 404 });
   }
-  const visit = { room, caller, asked, request, reply, query: new URLSearchParams(search) };
+  const visit = { context, caller, asked, request, reply, query: new URLSearchParams(search) };
   const entry = entryOf(visit);
   const act = () => entry.answer(visit as never);
   return await (entry.action === 'push' ? withPushShare(visit, act) : act());
@@ -149,7 +149,7 @@ function entryOf(visit: Visit): Entry<Kind> {
 }
 
 function checkAccess(
-  visit: Pick<Visit, 'room' | 'request'>,
+  visit: Pick<Visit, 'context' | 'request'>,
   caller: Caller,
   wanted: { action: Action; name: string },
 ): void {
@@ -159,7 +159,7 @@ function checkAccess(
   }
   if (!isGranted(caller, { type: 'repository', ...wanted })) {
     const actions = wanted.action === 'push' ? 'pull,push' : wanted.action;
-    throw scopeMissing(visit.room, visit.request, `repository:${wanted.name}:${actions}`);
+    throw scopeMissing(visit.context, visit.request, `repository:${wanted.name}:${actions}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { readBody } from './body.ts';
 import { type Access, type Caller, grantedPart, isGranted, parseScope } from './caller.ts';
 import { SERVICE } from './door.ts';
 import { Refusal } from './refusal.ts';
-import type { Room } from './room.ts';
+import type { RegistryContext } from './registry-context.ts';
 
 /** Long enough for any sequence of requests between two 401s, short enough that a removed API token soon opens nothing. */
 const TOKEN_LIFE_SECONDS = 300;
@@ -19,12 +19,16 @@ const SCOPES_MAX = 100;
  * Answers `GET /v2/token?service=&scope=` with basic credentials, and the OAuth2 form of it as POST with the API token
  * as `password` or `refresh_token`.
  */
-export async function answerToken(room: Room, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+export async function answerToken(
+  context: RegistryContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'POST') {
     throw new Refusal('UNSUPPORTED', 'the operation is unsupported', { headers: { allow: 'GET, POST' } });
   }
   const form = await readForm(request);
-  const caller = await room.door.admit(credentialsOf(form) ?? request.headers.authorization, request.ip);
+  const caller = await context.door.admit(credentialsOf(form) ?? request.headers.authorization, request.ip);
   if (caller === undefined) {
     throw new Refusal('UNAUTHORIZED', 'authentication required', {
       headers: { 'www-authenticate': `Basic realm="${SERVICE}"` },
@@ -32,7 +36,7 @@ export async function answerToken(room: Room, request: FastifyRequest, reply: Fa
   }
   const access = narrowed(caller, grantedPart(caller, readScopes(form)));
   const { organization_id, namespace, role, credential_id, token_id } = caller;
-  const token = await room.identity.signToken(
+  const token = await context.identity.signToken(
     {
       ...{ organization_id, namespace, role, access },
       ...(credential_id !== undefined && { credential_id }),

@@ -24,7 +24,7 @@ const RETRY_AFTER_SECONDS = 10;
 /** When to come back after a 503, which takes many organizations at once. */
 const FULL_RETRY_AFTER_SECONDS = 60;
 
-type Held = { room: { shares: TransferShares }; caller: Caller; request: FastifyRequest; reply: FastifyReply };
+type Held = { context: { shares: TransferShares }; caller: Caller; request: FastifyRequest; reply: FastifyReply };
 
 export type TransferShares = { pushes: Shares; pulls: Shares };
 
@@ -38,7 +38,7 @@ export async function withPushShare<T>(visit: Held, push: () => Promise<T>): Pro
   if (!hasBody(visit.request)) {
     return await push();
   }
-  const release = releaseOf(take(visit, visit.room.shares.pushes), 'pushes');
+  const release = releaseOf(take(visit, visit.context.shares.pushes), 'pushes');
   try {
     return await push();
   } finally {
@@ -48,7 +48,7 @@ export async function withPushShare<T>(visit: Held, push: () => Promise<T>): Pro
 
 /** Holds a pull in the caller's share until its answer is sent or its connection ends. Throws TOOMANYREQUESTS, UNAVAILABLE. */
 export function holdPullShare(visit: Held): void {
-  const release = releaseOf(take(visit, visit.room.shares.pulls), 'pulls');
+  const release = releaseOf(take(visit, visit.context.shares.pulls), 'pulls');
   // Also when the connection is closed already.
   finished(visit.reply.raw, release);
 }

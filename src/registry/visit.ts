@@ -5,13 +5,13 @@ import { actorOf } from './actor.ts';
 import type { Caller } from './caller.ts';
 import type { Asked } from './paths.ts';
 import { Refusal } from './refusal.ts';
+import type { RegistryContext } from './registry-context.ts';
 import type { RepositoryRef } from './repositories.ts';
-import type { Room } from './room.ts';
 
 export type Kind = Asked['kind'];
 
 export type Visit<K extends Kind = Kind> = {
-  room: Room;
+  context: RegistryContext;
   caller: Caller;
   asked: Extract<Asked, { kind: K }>;
   request: FastifyRequest;

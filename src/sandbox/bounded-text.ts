@@ -12,10 +12,10 @@ export class BoundedText {
 
   /** False when the limit is reached: no more is wanted. */
   add(chunk: Uint8Array): boolean {
-    const room = this.#bytesMax - this.#bytes;
+    const space = this.#bytesMax - this.#bytes;
     this.#bytes += chunk.length;
-    if (room > 0) this.#text += this.#decoder.decode(chunk.subarray(0, room), { stream: true });
-    return chunk.length <= room;
+    if (space > 0) this.#text += this.#decoder.decode(chunk.subarray(0, space), { stream: true });
+    return chunk.length <= space;
   }
 
   get text(): string {

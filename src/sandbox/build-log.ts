@@ -29,10 +29,10 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
   const put = (text: string): void => {
     if (written >= bytesMax || text === '') return;
     const bytes = Buffer.from(text);
-    const room = bytesMax - written;
+    const space = bytesMax - written;
     written += bytes.length;
-    sink.write(bytes.subarray(0, room));
-    if (bytes.length > room) sink.write(Buffer.from(`\n[log cut here: it is longer than ${bytesMax} bytes]\n`));
+    sink.write(bytes.subarray(0, space));
+    if (bytes.length > space) sink.write(Buffer.from(`\n[log cut here: it is longer than ${bytesMax} bytes]\n`));
   };
   const print = (text: string): void => {
     recent.add(text);

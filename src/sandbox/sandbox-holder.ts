@@ -64,7 +64,7 @@ echo ready
 exec cat > /dev/null
 `;
 
-/** What the mask takes of the tmpfs, with room to spare: a file of exactly the limit fits beside it. */
+/** What the mask takes of the tmpfs, with space to spare: a file of exactly the limit fits beside it. */
 const MASK_BYTES = 64 * 1024;
 
 export type HolderOptions = {

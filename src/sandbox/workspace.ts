@@ -7,7 +7,7 @@ import type { Exclusive } from './exclusive.ts';
 import type { SandboxHost, SandboxMode } from './sandbox-host.ts';
 
 export type Workspace = {
-  /** Larder's own folder for work files, on a disk with room. Under root the account that runs sandboxes must be able to enter its parents. */
+  /** Larder's own folder for work files, on a disk with space. Under root the account that runs sandboxes must be able to enter its parents. */
   directory: string;
   content: ContentStore;
   probe: SandboxMode;

@@ -1,4 +1,4 @@
-// The one error of this room: what is wrong with an archive, as a code and a sentence for the person who made it.
+// The one error of this folder: what is wrong with an archive, as a code and a sentence for the person who made it.
 
 /** Closed set: each way an archive is refused. */
 export type TarErrorCode =

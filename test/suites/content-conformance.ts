@@ -103,7 +103,7 @@ function testContents(store: () => ContentStore): void {
     expect((await read(store(), digestOf(bytes))).equals(bytes)).toBe(true);
   });
 
-  it('says how much room is free, if it has a bound', async () => {
+  it('says how much space is free, if it has a bound', async () => {
     const share = (await store().freeShare()) ?? 0.5;
     expect(share).toBeGreaterThan(0);
     expect(share).toBeLessThanOrEqual(1);

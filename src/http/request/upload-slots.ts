@@ -10,7 +10,7 @@ type UploadSlot = { content: ContentStore; holder: Holder };
 /** Of the process, whatever servers it has: it is the process's memory and files that are limited. */
 const slots = openShares(UPLOAD_LIMITS);
 
-/** Runs `receive` in an upload slot. Throws Refusal: share-used-up; unavailable when the process has none left, or no room on disk. */
+/** Runs `receive` in an upload slot. Throws Refusal: share-used-up; unavailable when the process has none left, or no space on disk. */
 export async function withUploadSlot<T>({ content, holder }: UploadSlot, receive: () => Promise<T>): Promise<T> {
   const slot = slots.take(holder);
   if ('reached' in slot) throw refusalOf(slot.reached);

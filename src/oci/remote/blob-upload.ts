@@ -8,7 +8,7 @@ import { retrying } from './retry.ts';
 type Open = () => Promise<AsyncIterable<Uint8Array>>;
 
 /** What an upload needs to know of its repository. */
-export type UploadRoom = {
+export type UploadContext = {
   session: Session;
   /** `…/v2/NAME/blobs/uploads/` */
   uploads: URL;
@@ -30,45 +30,49 @@ const UNSUPPORTED = new Set([400, 404, 405, 411, 413, 415, 501]);
 
 /** Pushes a blob. `begun` is an upload that the registry opened already (a refused mount's). Throws RegistryError. */
 export async function uploadBlob(
-  room: UploadRoom,
+  context: UploadContext,
   blob: { descriptor: Descriptor; open: Open; begun?: URL },
 ): Promise<void> {
   const { descriptor, open } = blob;
   const { size } = descriptor;
   const body: Body = { size, open };
-  if (size <= SINGLE_POST_BYTES_MAX && room.session.learnt.single_post !== false && blob.begun === undefined) {
-    const begun = await postWhole(room, descriptor, body);
+  if (size <= SINGLE_POST_BYTES_MAX && context.session.learnt.single_post !== false && blob.begun === undefined) {
+    const begun = await postWhole(context, descriptor, body);
     if (begun === 'done') {
       return;
     }
-    return await uploadBlob(room, { ...blob, ...(begun !== undefined && { begun }) });
+    return await uploadBlob(context, { ...blob, ...(begun !== undefined && { begun }) });
   }
-  if (size <= MONOLITHIC_BYTES_MAX || room.session.learnt.chunked === false) {
-    return await putWhole(room, blob);
+  if (size <= MONOLITHIC_BYTES_MAX || context.session.learnt.chunked === false) {
+    return await putWhole(context, blob);
   }
   try {
-    await sendResumable(room, blob);
+    await sendResumable(context, blob);
   } catch (error) {
     if (!(error instanceof RegistryError && NO_CHUNKS.has(error.status ?? 0))) {
       throw error;
     }
-    room.session.learn('chunked', false);
-    await putWhole(room, { descriptor, open });
+    context.session.learn('chunked', false);
+    await putWhole(context, { descriptor, open });
   }
 }
 
 /** POST with the blob in it (distribution-spec, "Single POST"). Registries that do not know it open an upload, whose address this answers. */
-async function postWhole(room: UploadRoom, { digest }: Descriptor, body: Body): Promise<URL | 'done' | undefined> {
-  const { session } = room;
+async function postWhole(
+  context: UploadContext,
+  { digest }: Descriptor,
+  body: Body,
+): Promise<URL | 'done' | undefined> {
+  const { session } = context;
   try {
-    const answer = await room.session.call({
-      ...call(room, 'POST', withQuery(room.uploads, { digest })),
+    const answer = await context.session.call({
+      ...call(context, 'POST', withQuery(context.uploads, { digest })),
       headers: CONTENT_TYPE,
       body,
       accept: [201, 202],
     });
     session.learn('single_post', answer.status === 201);
-    return answer.status === 201 ? 'done' : locationOf(answer, room);
+    return answer.status === 201 ? 'done' : locationOf(answer, context);
   } catch (error) {
     if (session.learnt.single_post !== true && error instanceof RegistryError && isUnsupported(error)) {
       session.learn('single_post', false);
@@ -84,17 +88,17 @@ function isUnsupported({ status, code }: RegistryError): boolean {
 
 /** POST, then PUT with all bytes (distribution-spec, "POST then PUT"). An upload that broke is begun again. */
 async function putWhole(
-  room: UploadRoom,
+  context: UploadContext,
   { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
 ): Promise<void> {
   let upload = begun;
   await retrying(
     async () => {
-      const location = upload ?? (await begin(room));
+      const location = upload ?? (await begin(context));
       upload = undefined;
-      await finish(room, location, { blob: descriptor, body: { size: descriptor.size, open } });
+      await finish(context, location, { blob: descriptor, body: { size: descriptor.size, open } });
     },
-    { policy: room.session.retry, ...(room.session.signal && { signal: room.session.signal }) },
+    { policy: context.session.retry, ...(context.session.signal && { signal: context.session.signal }) },
   );
 }
 
@@ -102,7 +106,7 @@ type Upload = { location: URL; offset: number; continued: boolean };
 
 /** POST, PATCH, PUT (distribution-spec, "Pushing a blob in chunks"): after a break the registry says how much it holds. */
 async function sendResumable(
-  room: UploadRoom,
+  context: UploadContext,
   { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
 ): Promise<void> {
   const { size } = descriptor;
@@ -110,19 +114,19 @@ async function sendResumable(
   let broken = false;
   async function go(): Promise<void> {
     if (upload !== undefined && broken) {
-      upload = await heldBy(room, upload, size);
+      upload = await heldBy(context, upload, size);
       // Its last answer may be what was lost.
-      if (upload === undefined && (await room.holds(descriptor))) {
+      if (upload === undefined && (await context.holds(descriptor))) {
         return;
       }
     }
-    upload ??= { location: await begin(room), offset: 0, continued: false };
+    upload ??= { location: await begin(context), offset: 0, continued: false };
     broken = true;
     if (upload.offset < size) {
-      upload.location = await sendFrom(room, upload, { size, open });
+      upload.location = await sendFrom(context, upload, { size, open });
       upload.offset = size;
     }
-    await finish(room, upload.location, { blob: descriptor });
+    await finish(context, upload.location, { blob: descriptor });
   }
   await retrying(
     async () => {
@@ -135,9 +139,9 @@ async function sendResumable(
       }
     },
     {
-      policy: room.session.retry,
+      policy: context.session.retry,
       progress: () => upload?.offset ?? 0,
-      ...(room.session.signal && { signal: room.session.signal }),
+      ...(context.session.signal && { signal: context.session.signal }),
     },
   );
 }
@@ -158,47 +162,47 @@ function wayOn(error: unknown, upload: Upload | undefined): 'there' | 'anew' | '
   return forgotten ? 'anew' : 'no';
 }
 
-async function begin(room: UploadRoom): Promise<URL> {
-  const answer = await room.session.call({ ...call(room, 'POST', room.uploads), accept: [202], once: true });
-  return locationOf(answer, room);
+async function begin(context: UploadContext): Promise<URL> {
+  const answer = await context.session.call({ ...call(context, 'POST', context.uploads), accept: [202], once: true });
+  return locationOf(answer, context);
 }
 
 /** Sends everything from the upload's offset on as one chunk. */
-async function sendFrom(room: UploadRoom, { location, offset }: Upload, { size, open }: Body): Promise<URL> {
-  const answer = await room.session.call({
-    ...call(room, 'PATCH', location),
+async function sendFrom(context: UploadContext, { location, offset }: Upload, { size, open }: Body): Promise<URL> {
+  const answer = await context.session.call({
+    ...call(context, 'PATCH', location),
     headers: { ...CONTENT_TYPE, 'Content-Range': `${offset}-${size - 1}` },
     body: { size: size - offset, open: async () => skip(await open(), offset) },
     accept: [202, 201, 204],
     once: true,
   });
-  return locationOf(answer, room);
+  return locationOf(answer, context);
 }
 
 async function finish(
-  room: UploadRoom,
+  context: UploadContext,
   location: URL,
   { blob, body }: { blob: Descriptor; body?: Body },
 ): Promise<void> {
   try {
-    await room.session.call({
-      ...call(room, 'PUT', withQuery(location, { digest: blob.digest })),
+    await context.session.call({
+      ...call(context, 'PUT', withQuery(location, { digest: blob.digest })),
       ...(body !== undefined && { headers: CONTENT_TYPE, body }),
       accept: [201, 202, 204],
       once: true,
     });
   } catch (error) {
     // A repeated request finds no upload when the first one ended it and only the answer was lost.
-    if (!(error instanceof RegistryError && error.status === 404 && (await room.holds(blob)))) {
+    if (!(error instanceof RegistryError && error.status === 404 && (await context.holds(blob)))) {
       throw error;
     }
   }
 }
 
 /** What the registry holds of a broken upload, undefined when it has forgotten it (docker-registry 2 drops every upload that broke inside a chunk). */
-async function heldBy(room: UploadRoom, upload: Upload, size: number): Promise<Upload | undefined> {
-  const answer = await room.session
-    .call({ ...call(room, 'GET', upload.location), accept: [204, 202, 200], once: true })
+async function heldBy(context: UploadContext, upload: Upload, size: number): Promise<Upload | undefined> {
+  const answer = await context.session
+    .call({ ...call(context, 'GET', upload.location), accept: [204, 202, 200], once: true })
     .catch((error: unknown) => {
       if (error instanceof RegistryError && !error.temporary && error.status !== undefined) {
         return undefined;
@@ -211,22 +215,22 @@ async function heldBy(room: UploadRoom, upload: Upload, size: number): Promise<U
   }
   // `0-0` is what registries say of an upload without a byte, and of one with a single byte: sending that one again is refused at worst.
   const offset = end === '0' ? 0 : Number(end) + 1;
-  const location = answer.headers.location === undefined ? upload.location : locationOf(answer, room);
+  const location = answer.headers.location === undefined ? upload.location : locationOf(answer, context);
   return offset <= size ? { location, offset, continued: true } : undefined;
 }
 
-function call(room: UploadRoom, method: string, url: URL) {
-  return { op: 'push blob', side: 'target' as const, method, url, scopes: room.scopes };
+function call(context: UploadContext, method: string, url: URL) {
+  return { op: 'push blob', side: 'target' as const, method, url, scopes: context.scopes };
 }
 
 /** The upload's next address (distribution-spec, "Pushing blobs": Location may be relative and may lie elsewhere). */
-export function locationOf(answer: Answer, room: UploadRoom): URL {
+export function locationOf(answer: Answer, context: UploadContext): URL {
   const location = answer.headers.location;
   if (location === undefined) {
     const message = `push blob at ${answer.url.host}: the registry opened an upload and does not say where`;
     throw new RegistryError({ op: 'push blob', side: 'target', code: 'LOCATION', temporary: false, message });
   }
-  return followed(location, answer.url, new URL(room.session.origin));
+  return followed(location, answer.url, new URL(context.session.origin));
 }
 
 /** Adds to the query and leaves what is there byte for byte: it may be signed. */

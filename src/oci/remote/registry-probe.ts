@@ -27,7 +27,7 @@ const TYPE = { 'Content-Type': 'application/octet-stream' };
 const UNKNOWN_KIND = new Set([400, 404, 405, 411, 413, 415, 416, 501]);
 
 type Blob = { bytes: Buffer; digest: Digest };
-type Room = { session: Session; repository: string; sent: { repository: string; digest: Digest }[] };
+type ProbeContext = { session: Session; repository: string; sent: { repository: string; digest: Digest }[] };
 
 /**
  * Probes a registry that takes pushes. What cannot be told is absent: a connection that breaks in the middle, or a refusal
@@ -37,15 +37,15 @@ type Room = { session: Session; repository: string; sent: { repository: string; 
 export async function probeRegistry(options: ProbeOptions): Promise<RegistryCapabilities> {
   const signal = AbortSignal.timeout(options.limitMs ?? PROBE_MS_MAX);
   const session = openSession({ ...options, signal, retry: ONCE });
-  const room: Room = { session, repository: options.repository, sent: [] };
+  const context: ProbeContext = { session, repository: options.repository, sent: [] };
   const [one, other] = [blobOf('one'), blobOf('other')];
-  const single_post = await told(() => postWhole(room, one));
-  const chunked = await told(() => sendChunks(room, other));
-  if (room.sent.length === 0) await told(() => putWhole(room, one));
-  const [held] = room.sent;
-  const mount = held && (await told(() => mountFrom(room, held.digest)));
-  const referrers = await told(() => askForReferrers(room, one.digest));
-  const deleted = await forget(room);
+  const single_post = await told(() => postWhole(context, one));
+  const chunked = await told(() => sendChunks(context, other));
+  if (context.sent.length === 0) await told(() => putWhole(context, one));
+  const [held] = context.sent;
+  const mount = held && (await told(() => mountFrom(context, held.digest)));
+  const referrers = await told(() => askForReferrers(context, one.digest));
+  const deleted = await forget(context);
   const found = { single_post, chunked, mount, referrers, delete: deleted };
   return Object.fromEntries(Object.entries(found).filter(([, can]) => can !== undefined));
 }
@@ -67,19 +67,24 @@ async function told(act: () => Promise<boolean | undefined>): Promise<boolean | 
 
 const OP = 'probe';
 
-function ask(room: Room, method: string, url: URL, more: Partial<Call> & { accept: number[] }): Promise<Answer> {
-  const scopes = [`repository:${room.repository}:pull,push`];
-  return room.session.call({ op: OP, side: 'target', method, url, scopes, ...more });
+function ask(
+  context: ProbeContext,
+  method: string,
+  url: URL,
+  more: Partial<Call> & { accept: number[] },
+): Promise<Answer> {
+  const scopes = [`repository:${context.repository}:pull,push`];
+  return context.session.call({ op: OP, side: 'target', method, url, scopes, ...more });
 }
 
-function uploads(room: Room, repository: string, query: Record<string, string> = {}): URL {
-  const url = new URL(`/v2/${repository}/blobs/uploads/`, room.session.origin);
+function uploads(context: ProbeContext, repository: string, query: Record<string, string> = {}): URL {
+  const url = new URL(`/v2/${repository}/blobs/uploads/`, context.session.origin);
   url.search = new URLSearchParams(query).toString();
   return url;
 }
 
-function nextOf(room: Room, { headers, url }: Answer): URL | undefined {
-  return headers.location === undefined ? undefined : followed(headers.location, url, new URL(room.session.origin));
+function nextOf(context: ProbeContext, { headers, url }: Answer): URL | undefined {
+  return headers.location === undefined ? undefined : followed(headers.location, url, new URL(context.session.origin));
 }
 
 function bodyOf(bytes: Buffer): Body {
@@ -94,21 +99,21 @@ function bodyOf(bytes: Buffer): Body {
 }
 
 /** distribution-spec, "Single POST": 201, or 202 with an upload for what only opens one. */
-async function postWhole(room: Room, { bytes, digest }: Blob): Promise<boolean> {
-  const url = uploads(room, room.repository, { digest });
-  const answer = await ask(room, 'POST', url, { headers: TYPE, body: bodyOf(bytes), accept: [201, 202] });
-  if (answer.status === 201) room.sent.push({ repository: room.repository, digest });
-  else await cancel(room, answer);
+async function postWhole(context: ProbeContext, { bytes, digest }: Blob): Promise<boolean> {
+  const url = uploads(context, context.repository, { digest });
+  const answer = await ask(context, 'POST', url, { headers: TYPE, body: bodyOf(bytes), accept: [201, 202] });
+  if (answer.status === 201) context.sent.push({ repository: context.repository, digest });
+  else await cancel(context, answer);
   return answer.status === 201;
 }
 
 /** distribution-spec, "POST then PUT", which all registries take: shows nothing, but lets the others be shown. */
-async function putWhole(room: Room, { bytes, digest }: Blob): Promise<undefined> {
-  const upload = nextOf(room, await ask(room, 'POST', uploads(room, room.repository), { accept: [202] }));
+async function putWhole(context: ProbeContext, { bytes, digest }: Blob): Promise<undefined> {
+  const upload = nextOf(context, await ask(context, 'POST', uploads(context, context.repository), { accept: [202] }));
   if (upload === undefined) return;
   const url = withDigest(upload, digest);
-  await ask(room, 'PUT', url, { headers: TYPE, body: bodyOf(bytes), accept: [201, 204] });
-  room.sent.push({ repository: room.repository, digest });
+  await ask(context, 'PUT', url, { headers: TYPE, body: bodyOf(bytes), accept: [201, 204] });
+  context.sent.push({ repository: context.repository, digest });
 }
 
 /** Adds to the query and leaves what is there byte for byte: it may be signed. */
@@ -119,8 +124,8 @@ function withDigest(upload: URL, digest: Digest): URL {
 }
 
 /** distribution-spec, "Pushing a blob in chunks", with two of them. */
-async function sendChunks(room: Room, { bytes, digest }: Blob): Promise<boolean | undefined> {
-  let upload = nextOf(room, await ask(room, 'POST', uploads(room, room.repository), { accept: [202] }));
+async function sendChunks(context: ProbeContext, { bytes, digest }: Blob): Promise<boolean | undefined> {
+  let upload = nextOf(context, await ask(context, 'POST', uploads(context, context.repository), { accept: [202] }));
   const middle = Math.floor(bytes.length / 2);
   for (const [from, to] of [
     [0, middle],
@@ -129,30 +134,30 @@ async function sendChunks(room: Room, { bytes, digest }: Blob): Promise<boolean 
     if (upload === undefined) return undefined;
     const headers = { ...TYPE, 'Content-Range': `${from}-${to - 1}` };
     const body = bodyOf(bytes.subarray(from, to));
-    upload = nextOf(room, await ask(room, 'PATCH', upload, { headers, body, accept: [202, 204] }));
+    upload = nextOf(context, await ask(context, 'PATCH', upload, { headers, body, accept: [202, 204] }));
   }
   if (upload === undefined) return undefined;
-  await ask(room, 'PUT', withDigest(upload, digest), { accept: [201, 204] });
-  room.sent.push({ repository: room.repository, digest });
+  await ask(context, 'PUT', withDigest(upload, digest), { accept: [201, 204] });
+  context.sent.push({ repository: context.repository, digest });
   return true;
 }
 
 /** distribution-spec, "Mounting a blob from another repository": 201, or 202 with an upload for what does not. */
-async function mountFrom(room: Room, digest: Digest): Promise<boolean> {
-  const repository = `${room.repository}-2`;
-  const scopes = [`repository:${repository}:pull,push`, `repository:${room.repository}:pull`];
-  const url = uploads(room, repository, { mount: digest, from: room.repository });
-  const answer = await ask(room, 'POST', url, { scopes, accept: [201, 202] });
-  if (answer.status === 201) room.sent.push({ repository, digest });
-  else await cancel(room, answer, scopes);
+async function mountFrom(context: ProbeContext, digest: Digest): Promise<boolean> {
+  const repository = `${context.repository}-2`;
+  const scopes = [`repository:${repository}:pull,push`, `repository:${context.repository}:pull`];
+  const url = uploads(context, repository, { mount: digest, from: context.repository });
+  const answer = await ask(context, 'POST', url, { scopes, accept: [201, 202] });
+  if (answer.status === 201) context.sent.push({ repository, digest });
+  else await cancel(context, answer, scopes);
   return answer.status === 201;
 }
 
 /** distribution-spec, "Listing Referrers": 404 where there is no such API; where only the name is not known it says nothing. */
-async function askForReferrers(room: Room, digest: Digest): Promise<boolean | undefined> {
-  const url = new URL(`/v2/${room.repository}/referrers/${digest}`, room.session.origin);
+async function askForReferrers(context: ProbeContext, digest: Digest): Promise<boolean | undefined> {
+  const url = new URL(`/v2/${context.repository}/referrers/${digest}`, context.session.origin);
   try {
-    const { headers } = await ask(room, 'GET', url, { accept: [200] });
+    const { headers } = await ask(context, 'GET', url, { accept: [200] });
     return /json/.test(headers['content-type'] ?? '');
   } catch (error) {
     if (error instanceof RegistryError && error.code === 'NAME_UNKNOWN') return undefined;
@@ -161,12 +166,12 @@ async function askForReferrers(room: Room, digest: Digest): Promise<boolean | un
 }
 
 /** Deletes what was sent; whether that is possible is what it shows. */
-async function forget(room: Room): Promise<boolean | undefined> {
+async function forget(context: ProbeContext): Promise<boolean | undefined> {
   let can: boolean | undefined;
-  for (const { repository, digest } of room.sent) {
-    const url = new URL(`/v2/${repository}/blobs/${digest}`, room.session.origin);
+  for (const { repository, digest } of context.sent) {
+    const url = new URL(`/v2/${repository}/blobs/${digest}`, context.session.origin);
     const scopes = [`repository:${repository}:delete,pull,push`];
-    const deleted = await deletedBy(() => ask(room, 'DELETE', url, { scopes, accept: [200, 202, 204] }));
+    const deleted = await deletedBy(() => ask(context, 'DELETE', url, { scopes, accept: [200, 202, 204] }));
     can ??= deleted;
   }
   return can;
@@ -183,8 +188,10 @@ async function deletedBy(act: () => Promise<unknown>): Promise<boolean | undefin
 }
 
 /** An upload that is of no use. Registries forget it in time. */
-async function cancel(room: Room, answer: Answer, scopes?: string[]): Promise<void> {
-  const upload = nextOf(room, answer);
+async function cancel(context: ProbeContext, answer: Answer, scopes?: string[]): Promise<void> {
+  const upload = nextOf(context, answer);
   if (upload === undefined) return;
-  await ask(room, 'DELETE', upload, { accept: [200, 202, 204, 404], ...(scopes && { scopes }) }).catch(() => undefined);
+  await ask(context, 'DELETE', upload, { accept: [200, 202, 204, 404], ...(scopes && { scopes }) }).catch(
+    () => undefined,
+  );
 }

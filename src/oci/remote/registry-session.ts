@@ -79,7 +79,7 @@ export function openSession(options: SessionOptions): Session {
   const registry = registryUrl(options);
   const userAgent = options.userAgent ?? 'larder';
   const authorizer = createAuthorizer({ ...options, registry, userAgent });
-  const room: Room = { options, registry, userAgent, authorizer };
+  const context: SessionContext = { options, registry, userAgent, authorizer };
   const retry = options.retry ?? DEFAULT_RETRY;
   const { signal } = options;
   return {
@@ -89,13 +89,13 @@ export function openSession(options: SessionOptions): Session {
     ...(signal !== undefined && { signal }),
     async stream(call) {
       const policy = call.once ? { ...retry, tries: 1 } : retry;
-      const { response } = await retrying(() => attempt(room, call, signal), { policy, ...(signal && { signal }) });
+      const { response } = await retrying(() => attempt(context, call, signal), { policy, ...(signal && { signal }) });
       return response;
     },
     async call(call) {
       const policy = call.once ? { ...retry, tries: 1 } : retry;
       const bounded = boundedSignal(call, signal);
-      return await retrying(() => whole(room, call, bounded), { policy, ...(bounded && { signal: bounded }) });
+      return await retrying(() => whole(context, call, bounded), { policy, ...(bounded && { signal: bounded }) });
     },
   };
 }
@@ -128,8 +128,8 @@ function boundedSignal(call: Call, signal?: AbortSignal): AbortSignal | undefine
   return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
 }
 
-async function whole(room: Room, call: Call, signal?: AbortSignal): Promise<Answer> {
-  const { response, url } = await attempt(room, call, signal);
+async function whole(context: SessionContext, call: Call, signal?: AbortSignal): Promise<Answer> {
+  const { response, url } = await attempt(context, call, signal);
   try {
     const bytes = await readAtMost(response, MANIFEST_BYTES_MAX);
     return { status: response.statusCode ?? 0, headers: response.headers, url, bytes };
@@ -139,7 +139,7 @@ async function whole(room: Room, call: Call, signal?: AbortSignal): Promise<Answ
   }
 }
 
-type Room = { options: SessionOptions; registry: URL; userAgent: string; authorizer: Authorizer };
+type SessionContext = { options: SessionOptions; registry: URL; userAgent: string; authorizer: Authorizer };
 
 function registryUrl({ url, plainHttp }: SessionOptions): URL {
   const parsed = new URL(url.includes('://') ? url : `${plainHttp ? 'http' : 'https'}://${url}`);
@@ -157,12 +157,16 @@ export function isDockerHub(origin: string): boolean {
   return new URL(origin).hostname === DOCKER_HUB;
 }
 
-async function attempt(room: Room, call: Call, signal?: AbortSignal): Promise<{ response: IncomingMessage; url: URL }> {
+async function attempt(
+  context: SessionContext,
+  call: Call,
+  signal?: AbortSignal,
+): Promise<{ response: IncomingMessage; url: URL }> {
   let url = call.url;
   let redirects = 0;
   let refusals = 0;
   for (;;) {
-    const { response, sent } = await ask(room, { call, url, signal });
+    const { response, sent } = await ask(context, { call, url, signal });
     const status = response.statusCode ?? 0;
     if (call.accept.includes(status)) {
       return { response, url };
@@ -171,32 +175,32 @@ async function attempt(room: Room, call: Call, signal?: AbortSignal): Promise<{ 
     if (location !== undefined && isFollowable(call.method, status) && redirects < REDIRECTS_MAX) {
       redirects += 1;
       response.resume();
-      url = followed(location, url, room.registry);
+      url = followed(location, url, context.registry);
       continue;
     }
-    if (status === 401 && url.origin === room.registry.origin && refusals < REFUSALS_MAX) {
+    if (status === 401 && url.origin === context.registry.origin && refusals < REFUSALS_MAX) {
       refusals += 1;
-      if (room.authorizer.refused(response, call.scopes, sent)) {
+      if (context.authorizer.refused(response, call.scopes, sent)) {
         response.resume();
         continue;
       }
     }
-    throw await refusalOf(response, { call, url, redact: room.authorizer.redact });
+    throw await refusalOf(response, { call, url, redact: context.authorizer.redact });
   }
 }
 
 /** Credentials go to the registry itself and nowhere else; a redirect to storage is signed by its address. */
 async function ask(
-  room: Room,
+  context: SessionContext,
   { call, url, signal }: { call: Call; url: URL; signal: AbortSignal | undefined },
 ): Promise<{ response: IncomingMessage; sent: string | undefined }> {
-  const { egress, idleMs, onRequest } = room.options;
+  const { egress, idleMs, onRequest } = context.options;
   try {
-    const sent = url.origin === room.registry.origin ? await room.authorizer.header(call.scopes) : undefined;
+    const sent = url.origin === context.registry.origin ? await context.authorizer.header(call.scopes) : undefined;
     const response = await exchange(egress, {
       method: call.method,
       url,
-      headers: { 'User-Agent': room.userAgent, ...call.headers, ...(sent !== undefined && { Authorization: sent }) },
+      headers: { 'User-Agent': context.userAgent, ...call.headers, ...(sent !== undefined && { Authorization: sent }) },
       idleMs: idleMs ?? REGISTRY_IDLE_MS,
       ...(call.body !== undefined && { body: call.body }),
       ...(signal !== undefined && { signal }),

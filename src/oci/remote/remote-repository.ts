@@ -6,9 +6,9 @@ import { isManifestType } from '../manifest.ts';
 import { isRepository } from '../reference.ts';
 import type { Target } from '../target.ts';
 import { download } from './blob-download.ts';
-import { locationOf, type UploadRoom, uploadBlob } from './blob-upload.ts';
+import { locationOf, type UploadContext, uploadBlob } from './blob-upload.ts';
 import { isDockerHub, openSession, type Session, type SessionOptions } from './registry-session.ts';
-import { question, type RepositoryRoom, scopesOf, urlOf } from './repository-context.ts';
+import { question, type RepositoryContext, scopesOf, urlOf } from './repository-context.ts';
 import { attach, referrers, tags } from './repository-lists.ts';
 import { exists, pushManifest, reread, resolve } from './repository-manifests.ts';
 
@@ -53,65 +53,69 @@ function openRepository(session: Session, repository: string): RemoteRepository 
   if (!isRepository(name)) {
     throw new TypeError('not the name of a repository');
   }
-  const room: RepositoryRoom = { session, name, begun: new Map(), recent: new Map() };
+  const context: RepositoryContext = { session, name, begun: new Map(), recent: new Map() };
   return {
     place: { registry: session.origin, repository: name },
-    resolve: (reference) => resolve(room, reference),
+    resolve: (reference) => resolve(context, reference),
     fetch: async (descriptor, range) =>
       Readable.from(
-        download(session, question(room, 'fetch', descriptor), { descriptor, ...(range !== undefined && { range }) }),
+        download(session, question(context, 'fetch', descriptor), {
+          descriptor,
+          ...(range !== undefined && { range }),
+        }),
         { objectMode: false },
       ),
-    exists: (descriptor) => exists(room, descriptor),
+    exists: (descriptor) => exists(context, descriptor),
     push: (descriptor, open) =>
       isManifestType(descriptor.mediaType)
-        ? pushManifest(room, descriptor, { open, reference: descriptor.digest })
-        : pushBlob(room, descriptor, open),
-    pushTagged: (descriptor, open, tag) => pushManifest(room, descriptor, { open, reference: tag }),
-    mount: (descriptor, from) => mount(room, descriptor, from),
-    tag: (descriptor, tag) => pushManifest(room, descriptor, { open: () => reread(room, descriptor), reference: tag }),
-    referrers: (subject, artifactType) => referrers(room, subject, artifactType),
-    attach: (subject, added) => attach(room, subject, added),
-    tags: () => tags(room),
+        ? pushManifest(context, descriptor, { open, reference: descriptor.digest })
+        : pushBlob(context, descriptor, open),
+    pushTagged: (descriptor, open, tag) => pushManifest(context, descriptor, { open, reference: tag }),
+    mount: (descriptor, from) => mount(context, descriptor, from),
+    tag: (descriptor, tag) =>
+      pushManifest(context, descriptor, { open: () => reread(context, descriptor), reference: tag }),
+    referrers: (subject, artifactType) => referrers(context, subject, artifactType),
+    attach: (subject, added) => attach(context, subject, added),
+    tags: () => tags(context),
   };
 }
 
 async function pushBlob(
-  room: RepositoryRoom,
+  context: RepositoryContext,
   descriptor: Descriptor,
   open: () => Promise<AsyncIterable<Uint8Array>>,
 ): Promise<void> {
-  const begun = room.begun.get(descriptor.digest);
-  room.begun.delete(descriptor.digest);
-  await uploadBlob(uploadRoom(room), { descriptor, open, ...(begun !== undefined && { begun }) });
+  const begun = context.begun.get(descriptor.digest);
+  context.begun.delete(descriptor.digest);
+  await uploadBlob(uploadContext(context), { descriptor, open, ...(begun !== undefined && { begun }) });
 }
 
-function uploadRoom(room: RepositoryRoom): UploadRoom {
+function uploadContext(context: RepositoryContext): UploadContext {
   return {
-    session: room.session,
-    uploads: urlOf(room, 'blobs/uploads/'),
-    scopes: scopesOf(room, 'pull,push'),
-    holds: (blob: Descriptor) => exists(room, blob),
+    session: context.session,
+    uploads: urlOf(context, 'blobs/uploads/'),
+    scopes: scopesOf(context, 'pull,push'),
+    holds: (blob: Descriptor) => exists(context, blob),
   };
 }
 
-async function mount(room: RepositoryRoom, { digest }: Descriptor, from: string): Promise<'mounted' | 'refused'> {
-  const { session } = room;
+async function mount(context: RepositoryContext, { digest }: Descriptor, from: string): Promise<'mounted' | 'refused'> {
+  const { session } = context;
   if (session.learnt.mount === false) {
     return 'refused';
   }
-  const url = urlOf(room, 'blobs/uploads/');
+  const url = urlOf(context, 'blobs/uploads/');
   url.search = new URLSearchParams({ mount: digest, from }).toString();
-  const scopes = [...scopesOf(room, 'pull,push'), `repository:${from}:pull`];
+  const scopes = [...scopesOf(context, 'pull,push'), `repository:${from}:pull`];
   try {
     const call = { op: 'mount blob', side: 'target' as const, method: 'POST', url, scopes, accept: [201, 202] };
-    const answer = await room.session.call(call);
+    const answer = await context.session.call(call);
     if (answer.status === 201) {
       return 'mounted';
     }
     // The blob may have gone from where it was; asked for once more, the registry tells.
     session.doubt('mount');
-    room.begun.set(digest, locationOf(answer, uploadRoom(room)));
+    context.begun.set(digest, locationOf(answer, uploadContext(context)));
     return 'refused';
   } catch (error) {
     if (error instanceof RegistryError && MOUNT_REFUSED.has(error.status ?? 0)) {

@@ -4,7 +4,7 @@ import { RegistryError } from '../errors.ts';
 import { isManifestType, MANIFEST_MEDIA_TYPES, ManifestError, parseManifest } from '../manifest.ts';
 import type { Answer, Call, Session } from './registry-session.ts';
 
-export type RepositoryRoom = {
+export type RepositoryContext = {
   session: Session;
   name: string;
   /** Uploads that refused mounts opened; the next push of the blob goes there. */
@@ -15,21 +15,21 @@ export type RepositoryRoom = {
 
 export const ACCEPT_MANIFESTS = { Accept: MANIFEST_MEDIA_TYPES.join(', ') };
 
-export function urlOf({ session, name }: RepositoryRoom, path: string): URL {
+export function urlOf({ session, name }: RepositoryContext, path: string): URL {
   return new URL(`/v2/${name}/${path}`, session.origin);
 }
 
-export function scopesOf({ name }: RepositoryRoom, actions: 'pull' | 'pull,push'): string[] {
+export function scopesOf({ name }: RepositoryContext, actions: 'pull' | 'pull,push'): string[] {
   return [`repository:${name}:${actions}`];
 }
 
-export function question(room: RepositoryRoom, verb: string, descriptor: Descriptor) {
+export function question(context: RepositoryContext, verb: string, descriptor: Descriptor) {
   const kind = isManifestType(descriptor.mediaType) ? 'manifest' : 'blob';
   return {
     op: `${verb} ${kind}`,
     side: 'source' as const,
-    url: urlOf(room, `${kind}s/${descriptor.digest}`),
-    scopes: scopesOf(room, 'pull'),
+    url: urlOf(context, `${kind}s/${descriptor.digest}`),
+    scopes: scopesOf(context, 'pull'),
     headers: kind === 'manifest' ? { Accept: descriptor.mediaType } : {},
   };
 }

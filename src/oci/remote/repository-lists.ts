@@ -4,69 +4,73 @@ import { RegistryError } from '../errors.ts';
 import { once } from '../manifest.ts';
 import { addToReferrersTag, referrersTag } from './referrers-tag.ts';
 import type { Answer, Call } from './registry-session.ts';
-import { ACCEPT_MANIFESTS, parsed, type RepositoryRoom, scopesOf, urlOf } from './repository-context.ts';
+import { ACCEPT_MANIFESTS, parsed, type RepositoryContext, scopesOf, urlOf } from './repository-context.ts';
 import { pushManifest } from './repository-manifests.ts';
 
 /** Pages of a list of tags or referrers; a registry that never ends is not followed for ever. */
 const PAGES_MAX = 1000;
 const TAGS_PER_PAGE = 1000;
 
-export async function referrers(room: RepositoryRoom, subject: Digest, artifactType?: string): Promise<Descriptor[]> {
-  const url = urlOf(room, `referrers/${subject}`);
+export async function referrers(
+  context: RepositoryContext,
+  subject: Digest,
+  artifactType?: string,
+): Promise<Descriptor[]> {
+  const url = urlOf(context, `referrers/${subject}`);
   if (artifactType !== undefined) {
     url.searchParams.set('artifactType', artifactType);
   }
-  const found = (await listByApi(room, url)) ?? (await listByTag(room, subject));
+  const found = (await listByApi(context, url)) ?? (await listByTag(context, subject));
   return found.filter((referrer) => artifactType === undefined || referrer.artifactType === artifactType);
 }
 
 /** Undefined where the registry has no referrers API (distribution-spec, "Listing Referrers": then it answers 404). */
-async function listByApi(room: RepositoryRoom, first: URL): Promise<Descriptor[] | undefined> {
-  if (room.session.learnt.referrers === false) {
+async function listByApi(context: RepositoryContext, first: URL): Promise<Descriptor[] | undefined> {
+  if (context.session.learnt.referrers === false) {
     return undefined;
   }
-  const call = { op: 'list referrers', side: 'source' as const, method: 'GET', scopes: scopesOf(room, 'pull') };
+  const call = { op: 'list referrers', side: 'source' as const, method: 'GET', scopes: scopesOf(context, 'pull') };
   const found: Descriptor[] = [];
-  for await (const answer of pages(room, { ...call, url: first, headers: ACCEPT_MANIFESTS, accept: [200, 404] })) {
+  for await (const answer of pages(context, { ...call, url: first, headers: ACCEPT_MANIFESTS, accept: [200, 404] })) {
     if (answer.status === 404) {
-      room.session.doubt('referrers');
+      context.session.doubt('referrers');
       return undefined;
     }
     const page = parsed(answer, call);
     found.push(...('manifests' in page ? page.manifests : []));
   }
-  room.session.learn('referrers', true);
+  context.session.learn('referrers', true);
   return found;
 }
 
-async function listByTag(room: RepositoryRoom, subject: Digest): Promise<Descriptor[]> {
-  const url = urlOf(room, `manifests/${referrersTag(subject)}`);
-  const call = { op: 'list referrers', side: 'source' as const, method: 'GET', scopes: scopesOf(room, 'pull') };
-  const answer = await room.session.call({ ...call, url, headers: ACCEPT_MANIFESTS, accept: [200, 404] });
+async function listByTag(context: RepositoryContext, subject: Digest): Promise<Descriptor[]> {
+  const url = urlOf(context, `manifests/${referrersTag(subject)}`);
+  const call = { op: 'list referrers', side: 'source' as const, method: 'GET', scopes: scopesOf(context, 'pull') };
+  const answer = await context.session.call({ ...call, url, headers: ACCEPT_MANIFESTS, accept: [200, 404] });
   const document = answer.status === 404 ? undefined : parsed(answer, call);
   return document !== undefined && 'manifests' in document ? document.manifests : [];
 }
 
-export async function attach(room: RepositoryRoom, subject: Digest, added: Descriptor[]): Promise<void> {
-  if (room.session.learnt.referrers === undefined) {
-    await listByApi(room, urlOf(room, `referrers/${subject}`));
+export async function attach(context: RepositoryContext, subject: Digest, added: Descriptor[]): Promise<void> {
+  if (context.session.learnt.referrers === undefined) {
+    await listByApi(context, urlOf(context, `referrers/${subject}`));
   }
-  if (room.session.learnt.referrers === true) {
+  if (context.session.learnt.referrers === true) {
     return;
   }
   await addToReferrersTag(subject, added, {
-    lock: `${room.session.origin}/${room.name}@${subject}`,
-    read: () => listByTag(room, subject),
+    lock: `${context.session.origin}/${context.name}@${subject}`,
+    read: () => listByTag(context, subject),
     write: (descriptor, bytes) =>
-      pushManifest(room, descriptor, { open: async () => once(bytes), reference: referrersTag(subject) }),
+      pushManifest(context, descriptor, { open: async () => once(bytes), reference: referrersTag(subject) }),
   });
 }
 
-export async function tags(room: RepositoryRoom): Promise<string[]> {
-  const url = urlOf(room, `tags/list?n=${TAGS_PER_PAGE}`);
-  const call = { op: 'list tags', side: 'source' as const, method: 'GET', scopes: scopesOf(room, 'pull') };
+export async function tags(context: RepositoryContext): Promise<string[]> {
+  const url = urlOf(context, `tags/list?n=${TAGS_PER_PAGE}`);
+  const call = { op: 'list tags', side: 'source' as const, method: 'GET', scopes: scopesOf(context, 'pull') };
   const found: string[] = [];
-  for await (const answer of pages(room, { ...call, url, accept: [200, 404] })) {
+  for await (const answer of pages(context, { ...call, url, accept: [200, 404] })) {
     found.push(...(answer.status === 404 ? [] : tagsOf(answer)));
   }
   return found;
@@ -90,13 +94,13 @@ function tagsOf(answer: Answer): string[] {
 }
 
 /** Follows `Link: <…>; rel="next"` (RFC 8288) on the same registry. */
-async function* pages(room: RepositoryRoom, call: Call): AsyncGenerator<Answer, void> {
+async function* pages(context: RepositoryContext, call: Call): AsyncGenerator<Answer, void> {
   let next: URL | undefined = call.url;
   for (let page = 0; next !== undefined && page < PAGES_MAX; page++) {
-    const answer: Answer = await room.session.call({ ...call, url: next });
+    const answer: Answer = await context.session.call({ ...call, url: next });
     yield answer;
     const link = /<([^>]*)>\s*;\s*rel="?next"?/.exec(String(answer.headers['link'] ?? ''))?.[1];
     const url: URL | null = link === undefined ? null : URL.parse(link, answer.url.href);
-    next = url === null || url.origin !== room.session.origin ? undefined : url;
+    next = url === null || url.origin !== context.session.origin ? undefined : url;
   }
 }

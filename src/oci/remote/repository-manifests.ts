@@ -19,7 +19,7 @@ import {
   mediaTypeOf,
   parsed,
   question,
-  type RepositoryRoom,
+  type RepositoryContext,
   scopesOf,
   urlOf,
 } from './repository-context.ts';
@@ -28,16 +28,16 @@ import { retrying } from './retry.ts';
 /** An image's index and manifests, and those of what refers to it. */
 const RECENT_MAX = 8;
 
-export async function resolve(room: RepositoryRoom, reference: string): Promise<Descriptor | undefined> {
-  const url = urlOf(room, `manifests/${reference}`);
+export async function resolve(context: RepositoryContext, reference: string): Promise<Descriptor | undefined> {
+  const url = urlOf(context, `manifests/${reference}`);
   const call = {
     op: 'resolve',
     side: 'source' as const,
     url,
-    scopes: scopesOf(room, 'pull'),
+    scopes: scopesOf(context, 'pull'),
     headers: ACCEPT_MANIFESTS,
   };
-  const { status, headers } = await room.session.call({ ...call, method: 'HEAD', accept: [200, 404, 405] });
+  const { status, headers } = await context.session.call({ ...call, method: 'HEAD', accept: [200, 404, 405] });
   if (status === 404) {
     return undefined;
   }
@@ -51,14 +51,14 @@ export async function resolve(room: RepositoryRoom, reference: string): Promise<
     return checkReference(described, reference, url);
   }
   // A registry that does not say it in the head has it in the body.
-  return await resolveByReading(room, { ...call, reference });
+  return await resolveByReading(context, { ...call, reference });
 }
 
 async function resolveByReading(
-  room: RepositoryRoom,
+  context: RepositoryContext,
   call: Pick<Call, 'op' | 'side' | 'url' | 'scopes' | 'headers'> & { reference: string },
 ): Promise<Descriptor | undefined> {
-  const answer = await room.session.call({ ...call, method: 'GET', accept: [200, 404] });
+  const answer = await context.session.call({ ...call, method: 'GET', accept: [200, 404] });
   if (answer.status === 404) {
     return undefined;
   }
@@ -74,32 +74,37 @@ function checkReference(descriptor: Descriptor, reference: string, url: URL): De
   return descriptor;
 }
 
-export async function exists(room: RepositoryRoom, descriptor: Descriptor): Promise<boolean> {
-  const call = { ...question(room, 'find', descriptor), side: 'target' as const, method: 'HEAD', accept: [200, 404] };
-  return (await room.session.call(call)).status === 200;
+export async function exists(context: RepositoryContext, descriptor: Descriptor): Promise<boolean> {
+  const call = {
+    ...question(context, 'find', descriptor),
+    side: 'target' as const,
+    method: 'HEAD',
+    accept: [200, 404],
+  };
+  return (await context.session.call(call)).status === 200;
 }
 
 export async function pushManifest(
-  room: RepositoryRoom,
+  context: RepositoryContext,
   descriptor: Descriptor,
   { open, reference }: { open: () => Promise<AsyncIterable<Uint8Array>>; reference: string },
 ): Promise<void> {
   const bytes = await manifestBytes(descriptor, open);
-  remember(room.recent, descriptor.digest, bytes);
+  remember(context.recent, descriptor.digest, bytes);
   const { subject } = parseManifest(bytes, descriptor.mediaType);
-  const answer = await putManifest(room, {
+  const answer = await putManifest(context, {
     op: reference === descriptor.digest ? 'push manifest' : 'tag manifest',
     side: 'target',
     method: 'PUT',
-    url: urlOf(room, `manifests/${reference}`),
-    scopes: scopesOf(room, 'pull,push'),
+    url: urlOf(context, `manifests/${reference}`),
+    scopes: scopesOf(context, 'pull,push'),
     headers: { 'Content-Type': descriptor.mediaType },
     body: { size: bytes.length, open: async () => once(bytes) },
     accept: [201],
     once: true,
   });
   if (subject !== undefined) {
-    room.session.learn('referrers', answer.headers['oci-subject'] !== undefined);
+    context.session.learn('referrers', answer.headers['oci-subject'] !== undefined);
   }
 }
 
@@ -107,11 +112,11 @@ export async function pushManifest(
  * The bytes are those of the digest, so a registry that says otherwise is in a state that passes: docker-registry 2 says it
  * while another push rewrites the link of a blob that the manifest names.
  */
-async function putManifest(room: RepositoryRoom, call: Call): Promise<Answer> {
-  const { retry: policy, signal } = room.session;
+async function putManifest(context: RepositoryContext, call: Call): Promise<Answer> {
+  const { retry: policy, signal } = context.session;
   return await retrying(
     () =>
-      room.session.call(call).catch((error: unknown) => {
+      context.session.call(call).catch((error: unknown) => {
         throw error instanceof RegistryError && error.code === 'DIGEST_INVALID' ? asTemporary(error) : error;
       }),
     { policy, ...(signal && { signal }) },
@@ -149,9 +154,9 @@ function remember(recent: Map<Digest, Buffer>, digest: Digest, bytes: Buffer): v
   }
 }
 
-export async function reread(room: RepositoryRoom, descriptor: Descriptor): Promise<AsyncIterable<Uint8Array>> {
-  const bytes = room.recent.get(descriptor.digest);
+export async function reread(context: RepositoryContext, descriptor: Descriptor): Promise<AsyncIterable<Uint8Array>> {
+  const bytes = context.recent.get(descriptor.digest);
   return bytes === undefined
-    ? download(room.session, question(room, 'fetch', descriptor), { descriptor })
+    ? download(context.session, question(context, 'fetch', descriptor), { descriptor })
     : once(bytes);
 }

@@ -12,12 +12,12 @@ export const BASE_LAYERS_MAX = IMAGE_LAYERS_MAX - 2;
 const GROUP_SIZE = 25;
 
 /**
- * How many groups of which size the oldest of `count` layers are merged into, so that at most `room` are left. Layers that do not fill
+ * How many groups of which size the oldest of `count` layers are merged into, so that at most `capacity` are left. Layers that do not fill
  * the last group make it smaller.
  */
-export function mergeGroups(count: number, room: number): { groups: number; size: number } {
-  const size = Math.max(GROUP_SIZE, Math.ceil(count / room));
-  return { groups: count <= room ? 0 : Math.ceil((count - room) / (size - 1)), size };
+export function mergeGroups(count: number, capacity: number): { groups: number; size: number } {
+  const size = Math.max(GROUP_SIZE, Math.ceil(count / capacity));
+  return { groups: count <= capacity ? 0 : Math.ceil((count - capacity) / (size - 1)), size };
 }
 
 /** The layers of an image within the limit. `below` are those of the base image and the application, which stay as they are. */
@@ -26,8 +26,8 @@ export async function withinLayerLimit(
   context: Omit<CacheContext, 'step'>,
 ): Promise<ImageLayer[]> {
   const { content, log } = context;
-  const room = Math.max(1, IMAGE_LAYERS_MAX - below.length);
-  const { groups, size } = mergeGroups(customizations.length, room);
+  const capacity = Math.max(1, IMAGE_LAYERS_MAX - below.length);
+  const { groups, size } = mergeGroups(customizations.length, capacity);
   if (groups === 0) return [...below, ...customizations];
   const count = Math.min(groups * size, customizations.length);
   log.say(

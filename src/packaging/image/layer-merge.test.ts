@@ -159,11 +159,11 @@ describe('how many layers are merged', () => {
     [10_000, 98, 98],
     [5, 1, 1],
     [200, 3, 3],
-  ])('%i with room for %i: %i groups', (count, room, groups) => {
-    const found = mergeGroups(count, room);
+  ])('%i with capacity for %i: %i groups', (count, capacity, groups) => {
+    const found = mergeGroups(count, capacity);
     expect(found.groups).toBe(groups);
     const left = groups + Math.max(0, count - groups * found.size);
-    expect(left).toBeLessThanOrEqual(room);
+    expect(left).toBeLessThanOrEqual(capacity);
   });
 
   test('an image of 130 customizations has at most 100 layers, the log says so, and one more changes one layer at most', async () => {

@@ -28,7 +28,7 @@ const IN_USE_MS = 6 * 60 * 60_000;
 /** What a file system takes for an entry beside its bytes; millions of empty files fill a disk, too. */
 const ENTRY_BYTES = 4096;
 /** A layer of a few MB may become 64 GiB. */
-const ROOM_EVERY_BYTES = 256 * 1024 ** 2;
+const SPACE_CHECK_EVERY_BYTES = 256 * 1024 ** 2;
 
 export type RootOptions = {
   step: string;
@@ -93,7 +93,7 @@ async function extractLayer(work: Extraction): Promise<void> {
   const layer = layers[index];
   if (layer === undefined) throw new RangeError('no such layer');
   const roots = ensureFolder(workspace, rootsName(host));
-  await makeRoom(workspace, options);
+  await freeSpace(workspace, options);
   const part = ensureFolder(workspace, rootsName(host), `.part-${randomUUID()}`);
   try {
     const target = ensureFolder(workspace, rootsName(host), part.slice(roots.length + 1), 'root');
@@ -123,8 +123,8 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
     let checkedAt = Number.NEGATIVE_INFINITY;
     for await (const entry of entries) {
       size += ENTRY_BYTES + entry.header.size;
-      if (size - checkedAt >= ROOM_EVERY_BYTES) {
-        await checkRoom(workspace);
+      if (size - checkedAt >= SPACE_CHECK_EVERY_BYTES) {
+        await checkSpace(workspace);
         checkedAt = size;
       }
       yield entry;
@@ -167,15 +167,15 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
 /** The longest build of one sandbox: packages, three scripts and the files, each to its limit. */
 const LONGEST_USE_MS = 90 * 60_000;
 
-/** On a disk that is nearly short of room, folders that no sandbox can have mounted any more go at once, however few they are. */
-async function makeRoom(workspace: Workspace, { signal }: RootOptions): Promise<void> {
+/** On a disk that is nearly short of space, folders that no sandbox can have mounted any more go at once, however few they are. */
+async function freeSpace(workspace: Workspace, { signal }: RootOptions): Promise<void> {
   const share = await workspace.content.freeShare();
   if (share === undefined || share >= 2 * FREE_SHARE_MIN) return;
   const trim = () => trimRoots(workspace, { bytesMax: 0, inUseMs: LONGEST_USE_MS });
   await workspace.exclusive(`trim ${workspace.directory}`, trim, signal);
 }
 
-async function checkRoom({ content }: Workspace): Promise<void> {
+async function checkSpace({ content }: Workspace): Promise<void> {
   const share = await content.freeShare();
   if (share !== undefined && share < FREE_SHARE_MIN)
     throw Object.assign(new Error('The disk has less than 5 % left: no layer is laid out until there is more.'), {

@@ -22,7 +22,7 @@ function leaveFree(share: number): void {
 }
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'larder-room-'));
+  scratch = mkdtempSync(join(tmpdir(), 'larder-space-'));
   // Under root Larder reads it as another account.
   chmodSync(scratch, 0o755);
   leaveFree(0.5);
@@ -78,7 +78,7 @@ async function completed(application_request_id: string): Promise<void> {
   });
 }
 
-test('with room everything is taken and built', { timeout: STORY_MS }, async () => {
+test('with space everything is taken and built', { timeout: STORY_MS }, async () => {
   expect(await content()).toEqual({ ok: true, free_percent: 50, has_room: true });
   expect([await upload(), await push()]).toEqual([201, 202]);
   await completed(await request('redis'));

@@ -10,7 +10,7 @@ import type { TransferShares } from './transfer-shares.ts';
 /** A request that sends to an upload: `cut` ends its body, and `ended` comes when it touches the upload no more. */
 type SendingRequest = { cut(): void; ended: Promise<void> };
 
-export type Room = {
+export type RegistryContext = {
   pool: pg.Pool;
   ask: Ask;
   content: ContentStore;
@@ -21,8 +21,8 @@ export type Room = {
   busyUploads: Map<string, SendingRequest>;
   /** What each organization and each address holds of pushes and pulls. */
   shares: TransferShares;
-  /** Throws UNAVAILABLE while the content store has too little room to take anything. */
-  checkFreeRoom(): Promise<void>;
+  /** Throws UNAVAILABLE while the content store has too little space to take anything. */
+  checkFreeSpace(): Promise<void>;
   /** As the operator configured it; absent, clients are answered under the name they asked for. */
   publicUrl?: string;
 };
@@ -30,11 +30,11 @@ export type Room = {
 /** The share is asked for again after this long: at full disk speed no more than a GiB or two come in between. */
 const FREE_SHARE_AGE_MS = 1_000;
 
-/** Sweeps and operators free room within minutes. */
+/** Sweeps and operators free space within minutes. */
 const RETRY_AFTER_SECONDS = 60;
 
-/** A check for `Room.checkFreeRoom`. `now` answers milliseconds. */
-export function watchFreeRoom(content: ContentStore, now: () => number = Date.now): () => Promise<void> {
+/** A check for `RegistryContext.checkFreeSpace`. `now` answers milliseconds. */
+export function watchFreeSpace(content: ContentStore, now: () => number = Date.now): () => Promise<void> {
   let share: number | undefined;
   let until = 0;
   return async () => {
@@ -43,9 +43,13 @@ export function watchFreeRoom(content: ContentStore, now: () => number = Date.no
       share = await content.freeShare();
     }
     if (share !== undefined && share < FREE_SHARE_MIN) {
-      throw new Refusal('UNAVAILABLE', 'the registry is short of disk space and takes no content until there is room', {
-        headers: { 'retry-after': String(RETRY_AFTER_SECONDS) },
-      });
+      throw new Refusal(
+        'UNAVAILABLE',
+        'the registry is short of disk space and takes no content until there is space',
+        {
+          headers: { 'retry-after': String(RETRY_AFTER_SECONDS) },
+        },
+      );
     }
   };
 }
