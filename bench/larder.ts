@@ -1,4 +1,4 @@
-// Larder's server as an operator runs it beside a PostgreSQL, for what is measured at its door: API, files and registry in one process.
+// Larder's server as an operator runs it beside a PostgreSQL, for what is measured through its endpoints: API, files and registry in one process.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';

@@ -292,7 +292,7 @@ describe('readConfig', () => {
   });
 });
 
-describe('what the door needs', () => {
+describe('what the server needs', () => {
   test.each([
     [{ LARDER_TLS_CERT: 'c' }, ['LARDER_TLS_CERT requires LARDER_TLS_KEY']],
     [{ LARDER_TLS_KEY: 'k' }, ['LARDER_TLS_KEY requires LARDER_TLS_CERT']],

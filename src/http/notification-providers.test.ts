@@ -1,4 +1,4 @@
-// Notification providers at the door: what is taken, what is shown, who may, and how many.
+// Notification providers through the API: what is accepted, what is shown, who may, and how many.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { NOTIFICATION_PROVIDERS_MAX } from '../contract/limits.ts';

@@ -7,7 +7,7 @@ import { addAllowedMethods } from './answer/allowed-methods.ts';
 import { answerWriter } from './answer/answer-text.ts';
 import { addAnswers, answerClientError, answerFrameworkError } from './answer/answers.ts';
 import { addCors, addSecurityHeaders } from './answer/browser-headers.ts';
-import { addFilesDoor } from './answer/file-downloads.ts';
+import { addFileDownloads } from './answer/file-downloads.ts';
 import { addIcons } from './answer/icons.ts';
 import { addProblemPages } from './answer/problem-pages.ts';
 import { addHealth } from './health.ts';
@@ -27,7 +27,7 @@ import { addMinimumRate } from './request/minimum-rate.ts';
 import { requestIdOf } from './request/request-id.ts';
 import { handledEndpoints } from './routes/handlers.ts';
 import type { ServerParts } from './server-parts.ts';
-import { addSignInDoor } from './sign-in/oidc-sign-in.ts';
+import { addOidcSignIn } from './sign-in/oidc-sign-in.ts';
 import type { TlsPair } from './tls-files.ts';
 
 /** Builds the server. `ready()` or `listen()` finishes it; `close()` ends it. */
@@ -61,10 +61,10 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   addAllowedMethods(app);
   addHealth(app, parts.readiness);
   addProblemPages(app);
-  addFilesDoor(app, { content: parts.content, fileKey: parts.identity.fileKey });
+  addFileDownloads(app, { content: parts.content, fileKey: parts.identity.fileKey });
   addIcons(app, parts);
   addOpenApi(app);
-  addSignInDoor(app, parts);
+  addOidcSignIn(app, parts);
   app.get('/.well-known/jwks.json', () => parts.identity.jwks());
   app.register(async (api) => addApi(api, handledEndpoints, parts));
   const { register } = parts;

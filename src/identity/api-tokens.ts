@@ -255,7 +255,7 @@ function columns(): RawBuilder<unknown> {
     ${wireTime('t.last_used_at')} as last_used_at, ${wireTime('t.removed_at')} as removed_at, t.removed_by`;
 }
 
-/** What it may is what its user may still, as at every door. */
+/** The rights of its user now, which limit its own, as at every endpoint. */
 function toApiToken({ user_role, ...row }: TokenRow): ApiToken {
   return present<ApiToken>({ ...row, role: lesserRole(row.role, user_role), scopes: scopesAmong(row.scopes) });
 }

@@ -1,4 +1,4 @@
-// Slows down whoever keeps sending wrong secrets, at every door alike, and never the holder of a good one elsewhere.
+// Slows down clients that keep sending wrong secrets, at every endpoint alike, without delaying correct secrets from elsewhere.
 import { createHash } from 'node:crypto';
 import { networkOf } from './network.ts';
 

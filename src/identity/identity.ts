@@ -1,4 +1,4 @@
-// Identity of one installation as a single value: its keys opened once, and what the doors ask of them.
+// Identity of one installation as a single value: its keys opened once, and the functions that endpoints call.
 import type { JSONWebKeySet } from 'jose';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { Egress } from '../egress/egress.ts';
@@ -16,7 +16,7 @@ import { countFailedLogins, type FailedLogins, type LoginLimits } from './failed
 import { ensureInstallation } from './installation.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
 import { openKeyRing } from './key-ring.ts';
-import { type OidcDoor, openOidcDoor } from './oidc.ts';
+import { type OidcProvider, openOidcProvider } from './oidc.ts';
 import type { OidcSettings } from './oidc-settings.ts';
 import type { Seals } from './oidc-tickets.ts';
 import { openPasswordHashes, type PasswordHashes } from './password-hashes.ts';
@@ -60,14 +60,14 @@ export type Identity = {
   unseal(sealed: Buffer, owner: SealOwner): string;
   /** 32 bytes that sign links to files. */
   fileKey: Buffer;
-  /** What every door that takes secrets asks before and tells after. */
+  /** Counts failed log-ins: each endpoint that accepts secrets asks it before a check and reports the result after it. */
   failedLogins: FailedLogins;
   /** Whom the cookie of a session stands for. Throws IdentityError SESSION_OVER. */
   getSessionHolder(secret: string): Promise<Principal>;
   /** Undefined where nobody logs in by a password. */
   passwords: PasswordHashes | undefined;
   /** The provider of identities, where the operator named one. */
-  oidc?: OidcDoor;
+  oidc?: OidcProvider;
   /** What counts as a way in of an owner, beside API tokens. */
   waysIn: WaysIn;
 };
@@ -132,6 +132,6 @@ export async function openIdentity(
     getSessionHolder: (secret) => getSessionHolder(db, secret),
     passwords: passwords ? openPasswordHashes() : undefined,
     waysIn,
-    ...(oidc && egress && { oidc: openOidcDoor(oidc, { db, egress, seals, waysIn }) }),
+    ...(oidc && egress && { oidc: openOidcProvider(oidc, { db, egress, seals, waysIn }) }),
   };
 }

@@ -13,7 +13,7 @@ import type { Principal } from './principal.ts';
 import { createSession, getSessionHolder, type LoginSource } from './sessions.ts';
 import type { WaysIn } from './ways-in.ts';
 
-export type OidcDoor = {
+export type OidcProvider = {
   /** What people know the provider by: its host. */
   name: string;
   /**
@@ -40,7 +40,7 @@ type Returned = {
 type Parts = { db: Database; egress: Pick<Egress, 'fetch'>; seals: Seals; waysIn: WaysIn };
 
 /** Nothing is asked of the provider before somebody comes. */
-export function openOidcDoor(settings: OidcSettings, { db, egress, seals, waysIn }: Parts): OidcDoor {
+export function openOidcProvider(settings: OidcSettings, { db, egress, seals, waysIn }: Parts): OidcProvider {
   const client = openOidcClient(settings, egress);
   return {
     name: new URL(settings.issuer).host,

@@ -1,4 +1,4 @@
-// Passwords of the hosted registry's credentials: made once, kept as digests, and looked up at the registry's door.
+// Passwords of the hosted registry's credentials: made once, kept as digests, and looked up when the registry authenticates.
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { type Database, inTransaction } from '../db/database.ts';

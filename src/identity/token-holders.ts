@@ -1,4 +1,4 @@
-// Who an API token stands for: looked up at every door that takes one, with what is left of its role and its scopes.
+// Who an API token stands for: looked up at every endpoint that accepts one, with what is left of its role and its scopes.
 import { createHash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';

@@ -1,4 +1,4 @@
-// What an API token reaches of its role: the one place that says so, for the API's door and the registry's.
+// What an API token reaches of its role: the one place that says so, for the API and the registry.
 import type { Method } from '../contract/endpoint.ts';
 import { type Role, TOKEN_SCOPES, type TokenScope } from '../contract/vocabulary.ts';
 import type { Principal } from './principal.ts';

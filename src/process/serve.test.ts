@@ -1,4 +1,4 @@
-// A real server from start to stop: TLS, metrics beside it, names of requests at every door, and an end that is announced.
+// A real server from start to stop: TLS, metrics beside it, request ids at every endpoint, and an end that is announced.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';

@@ -277,7 +277,7 @@ describe('token authentication', () => {
     expect((await bearer('GET', '/v2/acme/app/manifests/v1', token)).status).toBe(200);
   });
 
-  test('without credentials the door says how to bring them', async () => {
+  test('without credentials the answer says how to send them', async () => {
     const response = await fetch(`${registry.url}/v2/token?scope=repository:acme/app:pull`);
     expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="larder-registry"']);
     expect(

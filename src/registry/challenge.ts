@@ -1,7 +1,7 @@
 // How a client learns where to log in (RFC 9110, section 11.6.1; docker registry v2, "Token Authentication").
 import type { FastifyRequest } from 'fastify';
 import { isRepository } from '../oci/reference.ts';
-import { SERVICE } from './door.ts';
+import { SERVICE } from './authenticator.ts';
 import type { Asked } from './paths.ts';
 import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';

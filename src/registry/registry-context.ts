@@ -1,7 +1,7 @@
 // What every answer of the registry may use, and what the server keeps in memory between requests.
 import type pg from 'pg';
 import { type ContentStore, FREE_SHARE_MIN } from '../content/content.ts';
-import type { Door, RegistryIdentity } from './door.ts';
+import type { Authenticator, RegistryIdentity } from './authenticator.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import { Refusal } from './refusal.ts';
 import type { Ask } from './statements.ts';
@@ -15,7 +15,7 @@ export type RegistryContext = {
   ask: Ask;
   content: ContentStore;
   identity: RegistryIdentity;
-  door: Door;
+  authenticator: Authenticator;
   manifests: ManifestCache;
   /** The request that sends to each upload session, by repository and session: the newest, when there are several. */
   busyUploads: Map<string, SendingRequest>;

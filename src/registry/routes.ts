@@ -2,11 +2,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type pg from 'pg';
 import type { ContentStore } from '../content/content.ts';
+import type { RegistryIdentity } from './authenticator.ts';
+import { openAuthenticator } from './authenticator.ts';
 import { type Action, type Caller, isGranted, mayEver } from './caller.ts';
 import { scopeMissing, unauthorized } from './challenge.ts';
 import { showCatalog, showReferrers, showTags } from './discovery.ts';
-import type { RegistryIdentity } from './door.ts';
-import { openDoor } from './door.ts';
 import { manifestCache } from './manifest-cache.ts';
 import { type Asked, parsePath } from './paths.ts';
 import { pullBlob, pullManifest } from './pull.ts';
@@ -67,7 +67,7 @@ export function registerRegistryRoutes(app: FastifyInstance, options: RegistryOp
     ask: askPool(pool),
     content,
     identity,
-    door: openDoor(identity),
+    authenticator: openAuthenticator(identity),
     manifests: manifestCache(),
     busyUploads: new Map(),
     shares: openTransferShares(),
@@ -99,7 +99,7 @@ async function dispatch(context: RegistryContext, request: FastifyRequest, reply
   if (path === 'token') {
     return await answerToken(context, request, reply);
   }
-  const caller = await context.door.admit(request.headers.authorization, request.ip);
+  const caller = await context.authenticator.admit(request.headers.authorization, request.ip);
   if (caller === undefined) {
     throw unauthorized(context, request, asked instanceof Refusal ? undefined : asked);
   }

@@ -1,8 +1,8 @@
 // Token authentication as docker's clients do it: credentials and scopes in, a short-lived JWT with the allowed actions out.
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { SERVICE } from './authenticator.ts';
 import { readBody } from './body.ts';
 import { type Access, type Caller, grantedPart, isGranted, parseScope } from './caller.ts';
-import { SERVICE } from './door.ts';
 import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';
 
@@ -28,7 +28,7 @@ export async function answerToken(
     throw new Refusal('UNSUPPORTED', 'the operation is unsupported', { headers: { allow: 'GET, POST' } });
   }
   const form = await readForm(request);
-  const caller = await context.door.admit(credentialsOf(form) ?? request.headers.authorization, request.ip);
+  const caller = await context.authenticator.admit(credentialsOf(form) ?? request.headers.authorization, request.ip);
   if (caller === undefined) {
     throw new Refusal('UNAUTHORIZED', 'authentication required', {
       headers: { 'www-authenticate': `Basic realm="${SERVICE}"` },

@@ -140,7 +140,7 @@ describe.concurrent('an attacker tries to hold for ever, by one byte at a time,'
   test.each<[string, () => RawConnection]>([
     ['an upload', () => ground.startUpload(acme, ATTACKER)],
     ['a push', () => openRaw(ground.port, { from: ATTACKER, first: slowPush(acme) })],
-    ['the door where registry tokens are made', () => openRaw(ground.port, { first: POST_TOKEN })],
+    ['the endpoint that makes registry tokens', () => openRaw(ground.port, { first: POST_TOKEN })],
   ])('%s', async (_what, start) => {
     const connection = start();
     drip(connection, { everyMs: 100 });

@@ -6,21 +6,21 @@ import { isHeld } from './entity-tags.ts';
 import { Refusal } from './problems.ts';
 import { type SignedFile, verifySignedFile } from './signed-url.ts';
 
-export type FilesDoor = { content: ContentStore; fileKey: Buffer };
+export type FileDownloadParts = { content: ContentStore; fileKey: Buffer };
 
 /** Adds `GET /files/{digest}` with its signed parameters. */
-export function addFilesDoor(app: FastifyInstance, door: FilesDoor): void {
+export function addFileDownloads(app: FastifyInstance, parts: FileDownloadParts): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/files/:digest',
     exposeHeadRoute: false,
-    handler: (request, reply) => answer(request, reply, door),
+    handler: (request, reply) => answer(request, reply, parts),
   });
 }
 
-async function answer(request: FastifyRequest, reply: FastifyReply, door: FilesDoor): Promise<FastifyReply> {
-  const file = signedFileOf(request, door.fileKey);
-  const held = await door.content.stat(file.digest);
+async function answer(request: FastifyRequest, reply: FastifyReply, parts: FileDownloadParts): Promise<FastifyReply> {
+  const file = signedFileOf(request, parts.fileKey);
+  const held = await parts.content.stat(file.digest);
   if (held === undefined) throw new Refusal('not-found');
   const tag = `"${file.digest}"`;
   describe(reply, file, tag);
@@ -33,7 +33,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, door: FilesD
   reply.code(span === undefined ? 200 : 206).header('content-length', length);
   if (span !== undefined) reply.header('content-range', `bytes ${span.start}-${span.end}/${held.size}`);
   if (request.method === 'HEAD') return reply.send();
-  return reply.send(await door.content.open(file.digest, span));
+  return reply.send(await parts.content.open(file.digest, span));
 }
 
 function signedFileOf(request: FastifyRequest, key: Buffer): SignedFile {

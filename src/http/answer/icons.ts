@@ -7,12 +7,12 @@ import { isHeld } from './entity-tags.ts';
 import { Refusal } from './problems.ts';
 
 /** Adds the route; the address stands in a product's `icon_url`. */
-export function addIcons(app: FastifyInstance, door: { db: Database; content: ContentStore }): void {
+export function addIcons(app: FastifyInstance, parts: { db: Database; content: ContentStore }): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/larder/v1/products/:product_key/icon',
     exposeHeadRoute: false,
-    handler: (request, reply) => answer(request, reply, door),
+    handler: (request, reply) => answer(request, reply, parts),
   });
 }
 

@@ -1,10 +1,10 @@
-// Schemas of the OpenAPI document: those with a title become components, and those of requests say what the door refuses.
+// Schemas of the OpenAPI document: those with a title become components, and those of requests state the limits that the server enforces.
 import type { TSchema } from 'typebox';
 import type { Rule } from '../../contract/endpoint.ts';
 
 export type Json = Record<string, unknown>;
 
-/** The door refuses NUL in every text (violations.ts); a pattern that a field has of its own leaves it out already. */
+/** The server rejects NUL in every text (violations.ts); a pattern that a field has of its own leaves it out already. */
 const WITHOUT_NUL = '^[^\\u0000]*$';
 
 /**

@@ -6,7 +6,7 @@ import { FILE_URL_LIFETIME_SECONDS } from '../limits.ts';
 
 const getFile: Handler<'getFile'> = async ({ db, caller, identity, origin }, input) => {
   const file = await findFile(db, caller, input);
-  // This process's clock, and the door's that judges it: seconds of a quarter of an hour do not matter.
+  // This process's clock, and that of the server that checks it: seconds of a quarter of an hour do not matter.
   const expiresAt = Math.floor(Date.now() / 1000) + FILE_URL_LIFETIME_SECONDS;
   return { url: origin + signFilePath(identity.fileKey, file, expiresAt) };
 };

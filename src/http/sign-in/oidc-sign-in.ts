@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { OIDC_SIGN_IN_PATH } from '../../contract/session.ts';
 import { IdentityError } from '../../identity/errors.ts';
-import type { OidcDoor } from '../../identity/oidc.ts';
+import type { OidcProvider } from '../../identity/oidc.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { NO_CONTENT_POLICY } from '../answer/browser-headers.ts';
 import { invalid, PROBLEMS, Refusal } from '../answer/problems.ts';
@@ -26,17 +26,17 @@ const HOME = '/';
 /** Deep enough for any page with a filter; the cookie that holds it stays small. */
 const RETURN_TO_LENGTH_MAX = 500;
 
-type SignInDoor = {
+type SignInParts = {
   identity: Pick<HttpIdentity, 'oidc' | 'failedLogins' | 'getSessionHolder' | 'verifyAccessToken'>;
   publicUrl?: string;
 };
 
-/** A request with what the door knows of it. */
-type Visit = { request: FastifyRequest; reply: FastifyReply; oidc: OidcDoor; origin: string };
+/** A request with what sign-in knows of it. */
+type Visit = { request: FastifyRequest; reply: FastifyReply; oidc: OidcProvider; origin: string };
 
 /** Adds the addresses below `/larder/v1/sign-in/oidc`; where the operator named no provider, nothing is there. */
-export function addSignInDoor(app: FastifyInstance, door: SignInDoor): void {
-  const { identity, publicUrl } = door;
+export function addOidcSignIn(app: FastifyInstance, parts: SignInParts): void {
+  const { identity, publicUrl } = parts;
   const visit = (act: (visit: Visit) => Promise<FastifyReply>) => (request: FastifyRequest, reply: FastifyReply) => {
     if (identity.oidc === undefined) throw new Refusal('not-found');
     return act({ request, reply, oidc: identity.oidc, origin: originOf(request, publicUrl) });
@@ -65,7 +65,7 @@ async function signIn(visit: Visit): Promise<FastifyReply> {
 }
 
 /** Answers the address instead of sending there: a page's script goes there after it asked as one of our own. */
-async function connect(visit: Visit, identity: SignInDoor['identity']): Promise<FastifyReply> {
+async function connect(visit: Visit, identity: SignInParts['identity']): Promise<FastifyReply> {
   const caller = await authenticate(visit.request, { identity, origin: visit.origin });
   const url = await begin(visit, caller);
   return visit.reply.send({ url: url.href });
@@ -82,9 +82,9 @@ async function begin({ request, reply, oidc, origin }: Visit, caller?: Principal
   return url;
 }
 
-async function comeBack(visit: Visit, { failedLogins }: SignInDoor['identity']): Promise<FastifyReply> {
+async function comeBack(visit: Visit, { failedLogins }: SignInParts['identity']): Promise<FastifyReply> {
   const { request, reply, oidc, origin } = visit;
-  // One name for all: only the address is counted, so that nobody can close the door for others.
+  // One name for all: only the address is counted, so that nobody can lock others out.
   const attempt = { address: request.ip, secret: OIDC_SIGN_IN_PATH };
   const wait = failedLogins.waitBefore(attempt);
   if (wait > 0) throw new Refusal('too-many-requests', { headers: { 'retry-after': String(wait) } });

@@ -1,4 +1,4 @@
-// The registry's door: from an Authorization header to a caller, with the verified ones remembered for a moment.
+// Authentication at the registry: from an Authorization header to a caller, with the verified ones remembered for a moment.
 import { createHash } from 'node:crypto';
 import { ROLES } from '../contract/vocabulary.ts';
 import type { Attempt } from '../identity/failed-logins.ts';
@@ -29,15 +29,15 @@ const CREDENTIALS_MAX = 10_000;
 /** Audience of registry tokens, and the `service` of the challenge: the API takes none of these, and the registry none of the API's. */
 export const SERVICE = 'larder-registry';
 
-export type Door = {
+export type Authenticator = {
   /** The caller behind an Authorization header, undefined for no or wrong credentials. Throws TOOMANYREQUESTS. */
   admit(authorization: string | undefined, address: string): Promise<Caller | undefined>;
 };
 
 type Remembered = { caller: Promise<Caller | undefined>; until: number };
 
-/** Opens the door. `now` answers milliseconds. */
-export function openDoor(identity: RegistryIdentity, now: () => number = Date.now): Door {
+/** Opens the authenticator. `now` answers milliseconds. */
+export function openAuthenticator(identity: RegistryIdentity, now: () => number = Date.now): Authenticator {
   const remembered = new Map<string, Remembered>();
   const verify = async (authorization: string, key: string) => {
     const caller = await verifyCredentials(identity, authorization).catch((error: unknown) => {
