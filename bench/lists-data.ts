@@ -1,4 +1,4 @@
-// A large catalog out of a seed: rows as the house would have written them, by statements that make many at once.
+// A large catalog out of a seed: rows as the service would have written them, by statements that make many at once.
 // Foreign keys and indexes of the large tables are put aside while it is filled and made again after it, so that PostgreSQL checks every row.
 import pg from 'pg';
 

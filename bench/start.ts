@@ -21,7 +21,7 @@ const POLL_MS = 25;
 /** Past this something is broken. */
 const PATIENCE_MS = 240_000;
 
-type House = { client: Client; seconds: number; apiToken: string; stop(): Promise<void> };
+type Service = { client: Client; seconds: number; apiToken: string; stop(): Promise<void> };
 
 async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
   const end = performance.now() + PATIENCE_MS;
@@ -34,32 +34,32 @@ async function until<T>(what: string, look: () => Promise<T | undefined>): Promi
 }
 
 /** `npm start` on this folder, timed until /readyz answers 200. A second start prints no token: it is given the first one's. */
-async function startHouse(data: string, known?: string): Promise<House> {
+async function startService(data: string, known?: string): Promise<Service> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const begun = performance.now();
-  const house = spawn(process.execPath, [join(import.meta.dirname, '..', 'src', 'bin', 'all-in-one.ts')], {
+  const service = spawn(process.execPath, [join(import.meta.dirname, '..', 'src', 'bin', 'all-in-one.ts')], {
     env: { ...process.env, LARDER_DATA: data, LARDER_PORT: String(port), LARDER_LOG_LEVEL: 'error', CI: 'true' },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   try {
-    const token = known ?? (await printedToken(house));
-    house.stdout.resume();
+    const token = known ?? (await printedToken(service));
+    service.stdout.resume();
     await until('the start', async () => {
-      if (house.exitCode !== null) throw new Error(`Larder ended with ${house.exitCode}`);
+      if (service.exitCode !== null) throw new Error(`Larder ended with ${service.exitCode}`);
       const ready = await fetch(`${url}/readyz`).catch(() => undefined);
       return ready?.status === 200 ? true : undefined;
     });
     const seconds = (performance.now() - begun) / 1000;
-    return { client: openClient({ url, apiToken: token }), seconds, apiToken: token, stop: () => endHouse(house) };
+    return { client: openClient({ url, apiToken: token }), seconds, apiToken: token, stop: () => endService(service) };
   } catch (error) {
-    await endHouse(house);
+    await endService(service);
     throw error;
   }
 }
 
-async function endHouse(house: ChildProcess): Promise<void> {
-  if (house.exitCode === null && house.kill('SIGTERM')) await once(house, 'exit');
+async function endService(service: ChildProcess): Promise<void> {
+  if (service.exitCode === null && service.kill('SIGTERM')) await once(service, 'exit');
 }
 
 /** From the request until its release is recorded, in seconds. */
@@ -99,29 +99,29 @@ async function inFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-async function measureHouse(): Promise<{ first: number; second: number; cold: number; warm: number }> {
+async function measureService(): Promise<{ first: number; second: number; cold: number; warm: number }> {
   return await inFolder(async (folder) => {
     const data = join(folder, 'data');
-    const house = await startHouse(data);
+    const service = await startService(data);
     let cold: number;
     let warm: number;
     try {
-      console.error(`first start: ready after ${house.seconds.toFixed(2)} s`);
-      cold = await requestProduct(house.client, 'redis');
+      console.error(`first start: ready after ${service.seconds.toFixed(2)} s`);
+      cold = await requestProduct(service.client, 'redis');
       console.error(`redis on a base that is not built: ${cold.toFixed(1)} s`);
-      warm = await requestProduct(house.client, 'memcached');
+      warm = await requestProduct(service.client, 'memcached');
       console.error(`memcached on the base that is there: ${warm.toFixed(1)} s`);
     } finally {
-      await house.stop();
+      await service.stop();
     }
-    const again = await startHouse(data, house.apiToken);
+    const again = await startService(data, service.apiToken);
     await again.stop();
-    return { first: house.seconds, second: again.seconds, cold, warm };
+    return { first: service.seconds, second: again.seconds, cold, warm };
   });
 }
 
 await prepareBench();
-const { first, second, cold, warm } = await measureHouse();
+const { first, second, cold, warm } = await measureService();
 const patch = await inFolder(measurePatch);
 const row = (label: string, seconds: number) => console.log(`${label.padEnd(64)} ${seconds.toFixed(2).padStart(7)} s`);
 row('start to /readyz 200, empty folder', first);

@@ -26,21 +26,21 @@ import { imageArtifact, samplePin, samplePlan } from './stored-values.ts';
 export type TestDistribution = Awaited<ReturnType<typeof openTestDistribution>>;
 
 export async function openTestDistribution() {
-  const house = await openTestCatalog();
+  const catalog = await openTestCatalog();
   const docker = await startDockerRegistry();
   const proxy = await startFaultyProxy(docker.url);
   const content = memoryContent();
   const egress = createEgress({ allow: ['127.0.0.1'] });
-  const locks = openNamedLocks(house.url);
+  const locks = openNamedLocks(catalog.url);
   const lines: string[] = [];
   const log = openLog({ level: 'info', destination: { write: (line: string) => lines.push(line) } });
-  const { db, pool } = house;
+  const { db, pool } = catalog;
   const resources = { db, pool, content, egress, locks, log, remotes: openRemotes() } as unknown as WorkerResources;
   const queues: Queue[] = [];
 
   /** Begins to distribute and to look at registries; other tasks are left undone. */
   async function work(): Promise<Queue> {
-    const queue = await openQueue({ url: house.url });
+    const queue = await openQueue({ url: catalog.url });
     queues.push(queue);
     const real = handlersOf(resources);
     const tasks = ['distribute-pipeline', 'check-registry', 'check-registries'] as const;
@@ -57,9 +57,9 @@ export async function openTestDistribution() {
       name,
       url: `${proxy.url}${path}`,
       provider: 'OCI' as const,
-      organization_id: house.acme.principal.organization_id,
+      organization_id: catalog.acme.principal.organization_id,
     };
-    const inserted = await house.write((tx) =>
+    const inserted = await catalog.write((tx) =>
       tx.insertInto('registries').values(row).returning('id').executeTakeFirstOrThrow(),
     );
     return inserted.id;
@@ -69,20 +69,20 @@ export async function openTestDistribution() {
     const { operating_system_id } = await db
       .selectFrom('base_images')
       .select('operating_system_id')
-      .where('id', '=', house.base)
+      .where('id', '=', catalog.base)
       .executeTakeFirstOrThrow();
-    const of = { organization_id: house.acme.principal.organization_id, operating_system_id, ...options };
+    const of = { organization_id: catalog.acme.principal.organization_id, operating_system_id, ...options };
     const row = { name, ...of, source: 'REGISTRY' as const, container_image: 'company/base:12' };
-    const { id } = await house.write((tx) =>
+    const { id } = await catalog.write((tx) =>
       tx.insertInto('base_images').values(row).returning('id').executeTakeFirstOrThrow(),
     );
-    await house.baseMoves(name, id);
+    await catalog.baseMoves(name, id);
     return id;
   }
 
   /** Takes a pipeline to the start of its distribution; answers the digest that its tags will name. */
   async function build(pipeline_id: string, version = '7.0.15', product = 'redis'): Promise<string> {
-    await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
+    await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
     const { plan_digest, artifact } = await imageOf(version, product);
     const planned = {
       pipeline_id,
@@ -92,12 +92,12 @@ export async function openTestDistribution() {
       left_out: [],
       contents: [],
     };
-    const outcome = await house.write((tx) => recordPlan(tx, planned));
+    const outcome = await catalog.write((tx) => recordPlan(tx, planned));
     if (outcome !== 'BUILD') throw new Error(`the plan is ${outcome}`);
     await pool.query(`delete from queue.job where data -> 'payload' ->> 'pipeline_id' = $1`, [pipeline_id]);
-    await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
-    await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
-    await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
+    await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
+    await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
+    await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
     return soleRoot(artifact).descriptor.digest;
   }
 
@@ -120,13 +120,13 @@ export async function openTestDistribution() {
   }
 
   return {
-    ...house,
+    ...catalog,
     ...{ docker, proxy, content, resources, work, addRegistry, addBaseImage, build, log: lines },
     async pipeline(pipeline_id: string) {
-      const { catalog_id, principal } = house.acme;
+      const { catalog_id, principal } = catalog.acme;
       return await getPipeline(db, principal, { catalog_id, pipeline_id });
     },
-    async releases(organization: TestOrganization = house.acme): Promise<Release[]> {
+    async releases(organization: TestOrganization = catalog.acme): Promise<Release[]> {
       const { catalog_id, principal } = organization;
       const paging = { page: 1, page_size: 100, minimal_info: false, expand_relationships: false };
       return (await listReleases(db, principal, { catalog_id, ...paging })).items;
@@ -154,7 +154,7 @@ export async function openTestDistribution() {
       egress.close();
       await proxy.stop();
       await docker.stop();
-      await house.drop();
+      await catalog.drop();
     },
   };
 }

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, until } from './house.ts';
 import { processesOf } from './processes.ts';
+import { freePort, until } from './service.ts';
 
 export type StartedEntrance = {
   child: ChildProcess;

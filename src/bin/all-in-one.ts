@@ -1,7 +1,7 @@
 // `npm start`: everything on one machine with one command; prepares the machine first, and gives up root.
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
 import { RUN_REQUIREMENTS } from '../host/requirements.ts';
-import { startHouse } from '../process/supervise.ts';
+import { startService } from '../process/supervise.ts';
 import { StartError } from '../start-error.ts';
 import { enter, say, whatToOwn } from './entrance.ts';
 
@@ -13,10 +13,10 @@ await enter('larder', async (config, life) => {
   const command = isCommand ? 'larder start' : 'npm start';
   await prepareHost({ requirements: RUN_REQUIREMENTS, path: config.path, consent, command, say });
   becomeAccount({ ...whatToOwn(config), say });
-  const house = await startHouse({ config, say, ...life });
-  life.onStop(house.stop);
-  say(`Larder is ready at ${house.url}`);
-  const reason = await house.lost;
-  await house.stop();
+  const service = await startService({ config, say, ...life });
+  life.onStop(service.stop);
+  say(`Larder is ready at ${service.url}`);
+  const reason = await service.lost;
+  await service.stop();
   throw new StartError('PART', reason);
 });

@@ -3,7 +3,7 @@ import { showMainJob } from '../demo/demo.ts';
 import { keepToken } from '../demo/kept-token.ts';
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
 import { findProgram, RUN_REQUIREMENTS } from '../host/requirements.ts';
-import { startHouse } from '../process/supervise.ts';
+import { startService } from '../process/supervise.ts';
 import { StartError } from '../start-error.ts';
 import { enter, say, whatToOwn } from './entrance.ts';
 
@@ -13,21 +13,21 @@ await enter('demo', async (config, life) => {
   becomeAccount({ ...whatToOwn(config), say });
   say('Starting Larder');
   const onApiToken = (token: string) => keepToken(config.data, token);
-  const house = await startHouse({ config: { ...config, logLevel: 'warn' }, say, onApiToken, ...life });
-  life.onStop(house.stop);
-  say(`Larder is ready at ${house.url}`);
-  const lost = house.lost.then((reason) => Promise.reject(new StartError('PART', reason)));
+  const service = await startService({ config: { ...config, logLevel: 'warn' }, say, onApiToken, ...life });
+  life.onStop(service.stop);
+  say(`Larder is ready at ${service.url}`);
+  const lost = service.lost.then((reason) => Promise.reject(new StartError('PART', reason)));
   const exit = process.argv.includes('--exit');
   const find = (program: string) => findProgram(program, config.path);
   try {
-    const demo = showMainJob({ config, url: house.url, find, say: console.log, stopped: exit });
+    const demo = showMainJob({ config, url: service.url, find, say: console.log, stopped: exit });
     const lines = await Promise.race([demo, lost]);
-    if (exit) await house.stop();
+    if (exit) await service.stop();
     for (const line of lines) console.log(line);
     if (!exit) await lost;
     process.exit(0);
   } catch (error) {
-    await house.stop();
+    await service.stop();
     throw error;
   }
 });

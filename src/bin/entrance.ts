@@ -12,7 +12,7 @@ import { describeFailure, explainFailure } from './failure.ts';
 const GIVE_UP_MS = 3_000;
 
 /** The tree: its processes end, then PostgreSQL, each within its own time (src/process/supervise.ts). */
-const HOUSE_GIVES_UP_MS = 20_000;
+const SERVICE_GIVES_UP_MS = 20_000;
 
 type Entrance = (config: Config, life: Life, log: Logger) => Promise<void>;
 
@@ -24,7 +24,7 @@ export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: 
     config = readConfig();
     const alone = name === 'server' || name === 'worker';
     life = beginLife({
-      giveUpMs: alone ? GIVE_UP_MS : HOUSE_GIVES_UP_MS,
+      giveUpMs: alone ? GIVE_UP_MS : SERVICE_GIVES_UP_MS,
       hangUpStops: !(name === 'server' && config.tls),
     });
     await act(config, life, openLog({ level: config.logLevel, name }));

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { endEntrances, type StartedEntrance, startEntrance } from '../../test/entrance.ts';
-import { freePort, until } from '../../test/house.ts';
+import { freePort, until } from '../../test/service.ts';
 
 const PATIENCE_MS = 180_000;
 const run = promisify(execFile);
@@ -147,10 +147,10 @@ describe('everything on one machine', () => {
     await new Promise((resolve) => taken.once('listening', resolve));
     const port = String((taken.address() as AddressInfo).port);
     for (const setting of ['LARDER_PORT', 'LARDER_METRICS_PORT']) {
-      const house = await startEntrance('all-in-one', { env: { [setting]: port } });
+      const service = await startEntrance('all-in-one', { env: { [setting]: port } });
       const line = `larder: Port ${port} on 127.0.0.1 is taken. Stop what listens there, or choose another ${setting}.`;
-      expect(await lastLine(house)).toBe(line);
-      expect(house.said().split('taken')).toHaveLength(2);
+      expect(await lastLine(service)).toBe(line);
+      expect(service.said().split('taken')).toHaveLength(2);
     }
     taken.close();
   });
@@ -169,15 +169,15 @@ describe('everything on one machine', () => {
   test('a database of the operator that does not answer, told by one of its processes', {
     timeout: PATIENCE_MS,
   }, async () => {
-    const house = await startEntrance('all-in-one', { env: { LARDER_DATABASE_URL: UNREACHABLE } });
-    expect(await lastLine(house)).toMatch(/^larder: The database at 127\.0\.0\.1:1 refuses connections/);
-    expect(house.said().split('refuses')).toHaveLength(2);
+    const service = await startEntrance('all-in-one', { env: { LARDER_DATABASE_URL: UNREACHABLE } });
+    expect(await lastLine(service)).toMatch(/^larder: The database at 127\.0\.0\.1:1 refuses connections/);
+    expect(service.said().split('refuses')).toHaveLength(2);
   });
 
   test('a data folder that cannot be made', { timeout: PATIENCE_MS }, async () => {
-    const house = await startEntrance('all-in-one', { env: { LARDER_DATA: '/dev/null/data' } });
-    expect(await house.ended).toBe(1);
-    expect(house.said()).toMatch(/^larder: \/dev\/null\/data cannot be used: .*LARDER_DATA\.\n$/);
+    const service = await startEntrance('all-in-one', { env: { LARDER_DATA: '/dev/null/data' } });
+    expect(await service.ended).toBe(1);
+    expect(service.said()).toMatch(/^larder: \/dev\/null\/data cannot be used: .*LARDER_DATA\.\n$/);
   });
 });
 
@@ -195,11 +195,11 @@ describe('what nobody expected', () => {
 
   test('also in a process of the tree, which says which one it was', { timeout: PATIENCE_MS }, async () => {
     const env = { LARDER_DATABASE_URL: database.url, NODE_OPTIONS };
-    const house = await startEntrance('all-in-one', { env });
-    expect(await house.ended).toBe(1);
-    expect(house.said()).toMatch(/Error: it broke\n\s+at .*\[cause\]: Error: of this/s);
-    expect(house.said()).toMatch(/^larder: The server could not start \(exit code 1\)\.$/m);
-    await house.nobodyLeft();
+    const service = await startEntrance('all-in-one', { env });
+    expect(await service.ended).toBe(1);
+    expect(service.said()).toMatch(/Error: it broke\n\s+at .*\[cause\]: Error: of this/s);
+    expect(service.said()).toMatch(/^larder: The server could not start \(exit code 1\)\.$/m);
+    await service.nobodyLeft();
   });
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { endEntrances, type StartedEntrance, startEntrance } from '../../test/entrance.ts';
-import { until } from '../../test/house.ts';
+import { until } from '../../test/service.ts';
 import { findAccount } from '../host/accounts.ts';
 import { ACCOUNT_NAME } from '../host/prepare.ts';
 

@@ -12,18 +12,18 @@ import {
 } from './application-requests.ts';
 import { createRegistry, deleteRegistry } from './registries.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
-const read = (id: string, of: TestOrganization = house.acme) =>
-  getApplicationRequest(house.db, of.principal, { catalog_id: of.catalog_id, application_request_id: id });
+const read = (id: string, of: TestOrganization = catalog.acme) =>
+  getApplicationRequest(catalog.db, of.principal, { catalog_id: of.catalog_id, application_request_id: id });
 const list = (query: Partial<Parameters<typeof listApplicationRequests>[2]> = {}) =>
-  listApplicationRequests(house.db, house.acme.principal, {
-    catalog_id: house.acme.catalog_id,
+  listApplicationRequests(catalog.db, catalog.acme.principal, {
+    catalog_id: catalog.acme.catalog_id,
     request_type: 'add',
     order_field: 'REQUESTED_AT',
     order_direction: 'DESC',
@@ -32,16 +32,16 @@ const list = (query: Partial<Parameters<typeof listApplicationRequests>[2]> = {}
     ...query,
   });
 const removal = (ids: string[]) =>
-  house.write((tx) =>
-    createApplicationRequest(tx, house.acme.principal, {
+  catalog.write((tx) =>
+    createApplicationRequest(tx, catalog.acme.principal, {
       kind: 'DELETION',
-      catalog_id: house.acme.catalog_id,
+      catalog_id: catalog.acme.catalog_id,
       name: 'away',
       application_ids: ids,
     }),
   );
 const newRegistry = (of: TestOrganization, name: string) =>
-  house.write((tx) =>
+  catalog.write((tx) =>
     createRegistry(
       tx,
       of.principal,
@@ -52,19 +52,19 @@ const newRegistry = (of: TestOrganization, name: string) =>
 
 describe('a request to add', () => {
   test('collects everything that does not fit', async () => {
-    const offering = house.offerings.get('redis') ?? '';
-    const foreign = await newRegistry(house.rival, 'theirs');
-    const gone = await newRegistry(house.acme, 'gone');
-    await house.write((tx) => deleteRegistry(tx, house.acme.principal, { registry_id: gone.id }));
-    const refusal = await house
+    const offering = catalog.offerings.get('redis') ?? '';
+    const foreign = await newRegistry(catalog.rival, 'theirs');
+    const gone = await newRegistry(catalog.acme, 'gone');
+    await catalog.write((tx) => deleteRegistry(tx, catalog.acme.principal, { registry_id: gone.id }));
+    const refusal = await catalog
       .write((tx) =>
-        createApplicationRequest(tx, house.acme.principal, {
+        createApplicationRequest(tx, catalog.acme.principal, {
           kind: 'CREATION',
-          catalog_id: house.acme.catalog_id,
+          catalog_id: catalog.acme.catalog_id,
           name: 'x',
           application_offering_ids: [nobody(), offering, 'nonsense', offering],
           base_image_id: nobody(),
-          registry_ids: [house.acme.registry_id, foreign.id, gone.id],
+          registry_ids: [catalog.acme.registry_id, foreign.id, gone.id],
         }),
       )
       .catch((error: unknown) => error);
@@ -83,20 +83,22 @@ describe('a request to add', () => {
   });
 
   test("is refused for another operating system, a hidden offering, another organization's catalog", async () => {
-    await expect(house.request(house.acme, ['redis'], { base_image_id: house.baseTrixie })).rejects.toMatchObject({
-      violations: [
-        { field: 'application_offering_ids[0]', message: expect.stringContaining('operating system') as string },
-      ],
-    });
-    await house.pool.query(`update offerings set status = 'HIDDEN' where product_key = 'nginx'`);
-    await expect(house.request(house.acme, ['nginx'])).rejects.toMatchObject({ code: 'INVALID' });
-    await house.pool.query(`update offerings set status = 'ENABLED' where product_key = 'nginx'`);
-    const elsewhere = { ...house.acme, catalog_id: house.rival.catalog_id };
-    await expect(house.request(elsewhere, ['nginx'])).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(catalog.request(catalog.acme, ['redis'], { base_image_id: catalog.baseTrixie })).rejects.toMatchObject(
+      {
+        violations: [
+          { field: 'application_offering_ids[0]', message: expect.stringContaining('operating system') as string },
+        ],
+      },
+    );
+    await catalog.pool.query(`update offerings set status = 'HIDDEN' where product_key = 'nginx'`);
+    await expect(catalog.request(catalog.acme, ['nginx'])).rejects.toMatchObject({ code: 'INVALID' });
+    await catalog.pool.query(`update offerings set status = 'ENABLED' where product_key = 'nginx'`);
+    const elsewhere = { ...catalog.acme, catalog_id: catalog.rival.catalog_id };
+    await expect(catalog.request(elsewhere, ['nginx'])).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   test('makes an application an offering, on the hosted registry by default, each only once', async () => {
-    const { request_id, application_ids } = await house.request(house.acme, ['redis', 'nginx']);
+    const { request_id, application_ids } = await catalog.request(catalog.acme, ['redis', 'nginx']);
     const request = await read(request_id);
     expect(request).toMatchObject({
       status: 'PENDING',
@@ -104,7 +106,7 @@ describe('a request to add', () => {
       name: 'wanted',
       created_by: 'acme-owner',
       applications: [
-        { product: { key: 'redis' }, status: 'SUPPORTED', registries: [{ id: house.acme.registry_id }] },
+        { product: { key: 'redis' }, status: 'SUPPORTED', registries: [{ id: catalog.acme.registry_id }] },
         { product: { key: 'nginx' }, processing_status: { status: 'PENDING' } },
       ],
     });
@@ -113,16 +115,16 @@ describe('a request to add', () => {
       '/v1/applications/product/redis/branch/7.0?packaging=CONTAINER_IMAGE&distro=debian-12',
     );
     expect(request.applications[0]?.end_of_life_at).toBe('2028-06-30T00:00:00.000Z');
-    await expect(house.request(house.acme, ['redis'])).rejects.toMatchObject({
+    await expect(catalog.request(catalog.acme, ['redis'])).rejects.toMatchObject({
       violations: [{ message: expect.stringContaining('already') as string }],
     });
     const [redis = '', nginx = ''] = application_ids;
-    const first = await house.openPipeline(redis);
-    await house.write((tx) => startPhase(tx, { pipeline_id: first, phase: 'PACKAGING' }));
+    const first = await catalog.openPipeline(redis);
+    await catalog.write((tx) => startPhase(tx, { pipeline_id: first, phase: 'PACKAGING' }));
     expect((await read(request_id)).status).toBe('IN_PROGRESS');
-    await house.finish(first);
+    await catalog.finish(first);
     expect((await read(request_id)).status).toBe('IN_PROGRESS');
-    await house.finish(await house.openPipeline(nginx));
+    await catalog.finish(await catalog.openPipeline(nginx));
     const done = await read(request_id);
     expect(done.status).toBe('COMPLETED');
     expect(done.applications[1]?.latest_release).toMatchObject({ version: '1.22.1', revision: '0' });
@@ -130,23 +132,23 @@ describe('a request to add', () => {
   });
 
   test('pushes to every registry that it names, in that order', async () => {
-    const { id } = await newRegistry(house.acme, 'ours');
-    const made = await house.request(house.acme, ['postgresql'], { registry_ids: [id, house.acme.registry_id] });
+    const { id } = await newRegistry(catalog.acme, 'ours');
+    const made = await catalog.request(catalog.acme, ['postgresql'], { registry_ids: [id, catalog.acme.registry_id] });
     expect((await read(made.request_id)).applications[0]?.registries?.map((registry) => registry.id)).toEqual([
       id,
-      house.acme.registry_id,
+      catalog.acme.registry_id,
     ]);
-    const released = await house.finish(await house.openPipeline(made.application_ids[0] ?? ''));
+    const released = await catalog.finish(await catalog.openPipeline(made.application_ids[0] ?? ''));
     expect(released.release_ids).toHaveLength(2);
     await expect(
-      house.write((tx) => deleteRegistry(tx, house.acme.principal, { registry_id: id })),
+      catalog.write((tx) => deleteRegistry(tx, catalog.acme.principal, { registry_id: id })),
     ).rejects.toMatchObject({ code: 'IN_USE' });
   });
 });
 
 describe('a request to remove', () => {
   test('names each application that is not there', async () => {
-    const foreign = await house.request(house.rival, ['redis']);
+    const foreign = await catalog.request(catalog.rival, ['redis']);
     await expect(removal([nobody(), 'nonsense', foreign.application_ids[0] ?? ''])).rejects.toMatchObject({
       violations: [{ field: 'application_ids[0]' }, { field: 'application_ids[1]' }, { field: 'application_ids[2]' }],
     });
@@ -162,18 +164,18 @@ describe('a request to remove', () => {
       applications: [{ id, status: 'REMOVED', removed_by: 'acme-owner' }],
     });
     await expect(removal([id])).rejects.toMatchObject({ code: 'INVALID' });
-    const both = await listRequestsOfApplication(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    const both = await listRequestsOfApplication(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       application_id: id,
     });
     expect(both.map((each) => each.request_type)).toEqual(['add', 'remove']);
-    const removed = await listRequestsOfApplication(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    const removed = await listRequestsOfApplication(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       application_id: id,
       request_type: 'remove',
     });
     expect(removed).toHaveLength(1);
-    await expect(house.request(house.acme, ['redis'])).resolves.toBeDefined();
+    await expect(catalog.request(catalog.acme, ['redis'])).resolves.toBeDefined();
   });
 });
 
@@ -193,21 +195,21 @@ describe('the list', () => {
         .reverse()
         .slice(0, 2),
     );
-    await expect(list({ catalog_id: house.rival.catalog_id })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(list({ catalog_id: catalog.rival.catalog_id })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   test("is nobody else's", async () => {
     const [request] = (await list()).items;
-    await expect(read(request?.id ?? '', house.rival)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(read(request?.id ?? '', catalog.rival)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(
-      getApplicationRequest(house.db, house.rival.principal, {
-        catalog_id: house.acme.catalog_id,
+      getApplicationRequest(catalog.db, catalog.rival.principal, {
+        catalog_id: catalog.acme.catalog_id,
         application_request_id: request?.id ?? '',
       }),
     ).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(
-      listRequestsOfApplication(house.db, house.rival.principal, {
-        catalog_id: house.acme.catalog_id,
+      listRequestsOfApplication(catalog.db, catalog.rival.principal, {
+        catalog_id: catalog.acme.catalog_id,
         application_id: request?.applications[0]?.id ?? '',
       }),
     ).rejects.toMatchObject({ code: 'NOT_FOUND' });

@@ -13,45 +13,45 @@ import { listReleases } from './releases.ts';
 const WAITING_FOR_BASE_IMAGES = `select from pg_stat_activity where datname = current_database()
   and wait_event_type = 'Lock' and query like '%from base_images%'`;
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 test('a first version and a wish that cross leave no pipeline waiting', async () => {
-  const { application_ids } = await house.request(house.acme, ['redis', 'nginx']);
+  const { application_ids } = await catalog.request(catalog.acme, ['redis', 'nginx']);
   await Promise.all([
-    house.baseMoves('first'),
-    house.customize(house.acme, 'everywhere'),
-    house.customize(house.acme, 'on the base', { base_image_id: house.base }),
-    house.request(house.rival, ['redis']),
+    catalog.baseMoves('first'),
+    catalog.customize(catalog.acme, 'everywhere'),
+    catalog.customize(catalog.acme, 'on the base', { base_image_id: catalog.base }),
+    catalog.request(catalog.rival, ['redis']),
   ]);
-  const waiting = new Set(await house.waiting('plan-pipeline'));
-  const rival = await house.db
+  const waiting = new Set(await catalog.waiting('plan-pipeline'));
+  const rival = await catalog.db
     .selectFrom('applications')
     .select('id')
-    .where('organization_id', '=', house.rival.principal.organization_id)
+    .where('organization_id', '=', catalog.rival.principal.organization_id)
     .execute();
   for (const id of [...application_ids, ...rival.map((row) => row.id)]) {
-    const pipeline = await house.openPipeline(id);
+    const pipeline = await catalog.openPipeline(id);
     expect(waiting.has(pipeline)).toBe(true);
   }
 });
 
 test('steps, wishes and a moving base of the same applications go on side by side', async () => {
-  const { rows } = await house.pool.query<{ id: string }>('select id from applications order by id');
+  const { rows } = await catalog.pool.query<{ id: string }>('select id from applications order by id');
   const ids = rows.map((row) => row.id);
   const work = Array.from({ length: 12 }, async (_, round) => {
     for (const id of ids) {
-      const [open] = await house.openPipelines(id);
+      const [open] = await catalog.openPipelines(id);
       if (open && round % 3 === 0) {
-        await house.write((tx) => startPhase(tx, { pipeline_id: open, phase: 'PACKAGING' }));
-        await house.write((tx) =>
+        await catalog.write((tx) => startPhase(tx, { pipeline_id: open, phase: 'PACKAGING' }));
+        await catalog.write((tx) =>
           failPhase(tx, { pipeline_id: open, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' }),
         );
       } else if (round % 3 === 1) {
-        await house.write((tx) =>
+        await catalog.write((tx) =>
           createWave(tx, {
             cause: 'REBUILD',
             application_ids: ids,
@@ -60,27 +60,27 @@ test('steps, wishes and a moving base of the same applications go on side by sid
           }),
         );
       } else {
-        await house.baseMoves(`round ${round} ${id}`);
+        await catalog.baseMoves(`round ${round} ${id}`);
       }
     }
   });
   await Promise.all(work);
-  for (const id of ids) expect((await house.openPipelines(id)).length).toBeLessThanOrEqual(2);
+  for (const id of ids) expect((await catalog.openPipelines(id)).length).toBeLessThanOrEqual(2);
 });
 
 test('a rebuild by hand locks base images first, like every wave: an application that waits for its base image is free', async () => {
-  const { rows } = await house.pool.query<{ id: string }>(
+  const { rows } = await catalog.pool.query<{ id: string }>(
     'select id from applications where catalog_id = $1 order by id',
-    [house.acme.catalog_id],
+    [catalog.acme.catalog_id],
   );
   const [application_id = ''] = rows.map(({ id }) => id);
-  const look = await house.pool.connect();
+  const look = await catalog.pool.connect();
   try {
     await look.query('begin');
-    await look.query('select from base_images where id = $1 for no key update', [house.base]);
-    const input = { catalog_id: house.acme.catalog_id, application_ids: [application_id] };
-    const rebuilt = house.write((tx) => rebuildApplications(tx, house.acme.principal, input));
-    await vi.waitFor(async () => expect((await house.pool.query(WAITING_FOR_BASE_IMAGES)).rows).toHaveLength(1), {
+    await look.query('select from base_images where id = $1 for no key update', [catalog.base]);
+    const input = { catalog_id: catalog.acme.catalog_id, application_ids: [application_id] };
+    const rebuilt = catalog.write((tx) => rebuildApplications(tx, catalog.acme.principal, input));
+    await vi.waitFor(async () => expect((await catalog.pool.query(WAITING_FOR_BASE_IMAGES)).rows).toHaveLength(1), {
       timeout: 20_000,
     });
     await look.query('select from applications where id = $1 for no key update nowait', [application_id]);
@@ -92,12 +92,12 @@ test('a rebuild by hand locks base images first, like every wave: an application
 });
 
 test('a page takes the same few statements however many rows it holds', async () => {
-  const { rows } = await house.pool.query<{ id: string }>(
+  const { rows } = await catalog.pool.query<{ id: string }>(
     'select id from applications where catalog_id = $1 order by id',
-    [house.acme.catalog_id],
+    [catalog.acme.catalog_id],
   );
   for (const row of rows) {
-    await house.write((tx) =>
+    await catalog.write((tx) =>
       createWave(tx, {
         cause: 'REBUILD',
         application_ids: [row.id],
@@ -106,34 +106,34 @@ test('a page takes the same few statements however many rows it holds', async ()
         packaging: 'replace',
       }),
     );
-    await house.finish(await house.openPipeline(row.id), 'counted');
+    await catalog.finish(await catalog.openPipeline(row.id), 'counted');
   }
-  const catalog = { catalog_id: house.acme.catalog_id, page: 1 };
-  const db = house.db;
-  const acme = house.acme.principal;
+  const listed = { catalog_id: catalog.acme.catalog_id, page: 1 };
+  const db = catalog.db;
+  const acme = catalog.acme.principal;
   const lists = {
     applications: (page_size: number) =>
-      listApplications(db, acme, { ...catalog, page_size, order_field: 'PRODUCT_NAME', order_direction: 'ASC' }),
+      listApplications(db, acme, { ...listed, page_size, order_field: 'PRODUCT_NAME', order_direction: 'ASC' }),
     requests: (page_size: number) =>
       listApplicationRequests(db, acme, {
-        ...catalog,
+        ...listed,
         page_size,
         request_type: 'add',
         order_field: 'REQUESTED_AT',
         order_direction: 'DESC',
       }),
     releases: (page_size: number) =>
-      listReleases(db, acme, { ...catalog, page_size, minimal_info: false, expand_relationships: true }),
+      listReleases(db, acme, { ...listed, page_size, minimal_info: false, expand_relationships: true }),
     pipelines: (page_size: number) =>
       listPipelines(db, acme, {
-        ...catalog,
+        ...listed,
         page_size,
         applications_only: false,
         order_field: 'STARTED_AT',
         order_direction: 'DESC',
       }),
     customizations: (page_size: number) =>
-      listCustomizations(db, acme, { ...catalog, page_size, active: false, global: false }),
+      listCustomizations(db, acme, { ...listed, page_size, active: false, global: false }),
   };
   const counted: Record<string, number[]> = {};
   for (const [name, list] of Object.entries(lists)) {
@@ -153,7 +153,7 @@ test('a page takes the same few statements however many rows it holds', async ()
 /** How many statements the pool sends while `act` runs. */
 async function statements(act: () => Promise<unknown>): Promise<number> {
   let sent = 0;
-  const connect = house.pool.connect.bind(house.pool);
+  const connect = catalog.pool.connect.bind(catalog.pool);
   const count = (client: { query: (...args: never[]) => unknown }) => {
     const query = client.query.bind(client);
     client.query = (...args) => {
@@ -174,7 +174,7 @@ async function statements(act: () => Promise<unknown>): Promise<number> {
 
 test('a page of releases stays quick among many', { timeout: 120_000 }, async () => {
   // A pipeline has one release a registry: many releases need as many pipelines.
-  await house.pool.query(
+  await catalog.pool.query(
     `with made as (
        insert into pipelines (organization_id, catalog_id, application_id, status, triggers, version, product_version, started_at)
        select a.organization_id, a.catalog_id, a.id, 'SUCCEEDED', '[]', '1', '1', now() - n * interval '1 minute'
@@ -186,12 +186,12 @@ test('a page of releases stays quick among many', { timeout: 120_000 }, async ()
      select substr(replace(made.id::text, '-', ''), 1, 24), made.organization_id, made.catalog_id, made.application_id,
        made.id, $1, a.base_image_id, $2, '1', 1, made.started_at, $2, $2, 'x', 'x', 'h/x', $2, '[]'
      from made join applications a on a.id = made.application_id`,
-    [house.acme.registry_id, digestOf('many'), house.acme.catalog_id],
+    [catalog.acme.registry_id, digestOf('many'), catalog.acme.catalog_id],
   );
-  await house.pool.query('analyze');
+  await catalog.pool.query('analyze');
   const read = (page: number) =>
-    listReleases(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    listReleases(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       page,
       page_size: 20,
       minimal_info: false,

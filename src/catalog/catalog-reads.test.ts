@@ -20,19 +20,19 @@ import { getPipeline, listPipelines } from './pipelines.ts';
 import { getProductBranch } from './products.ts';
 import { getRelease, listReleases } from './releases.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 let applications: string[] = [];
 let releases: string[] = [];
 const page = { page: 1, page_size: 20 };
 
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
-  applications = (await house.request(house.acme, ['redis', 'nginx', 'postgresql'])).application_ids;
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  applications = (await catalog.request(catalog.acme, ['redis', 'nginx', 'postgresql'])).application_ids;
   for (const id of applications.slice(0, 2)) {
-    releases.push(...(await house.finish(await house.openPipeline(id))).release_ids);
+    releases.push(...(await catalog.finish(await catalog.openPipeline(id))).release_ids);
   }
-  await house.write((tx) =>
+  await catalog.write((tx) =>
     createWave(tx, {
       cause: 'REBUILD',
       application_ids: [applications[0] ?? ''],
@@ -42,10 +42,10 @@ beforeAll(async () => {
   );
   releases = [
     ...releases,
-    ...(await house.finish(await house.openPipeline(applications[0] ?? ''), 'patched')).release_ids,
+    ...(await catalog.finish(await catalog.openPipeline(applications[0] ?? ''), 'patched')).release_ids,
   ];
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 function fits(schema: TSchema, value: unknown): void {
   expect([...Value.Errors(schema, value)]).toEqual([]);
@@ -54,46 +54,46 @@ function fits(schema: TSchema, value: unknown): void {
 const gone = { code: 'NOT_FOUND' };
 
 describe('catalogs', () => {
-  const list = (query: Partial<Parameters<typeof listCatalogs>[2]> = {}, of: TestOrganization = house.acme) =>
-    listCatalogs(house.db, of.principal, { order_field: 'CREATED_AT', order_direction: 'DESC', ...page, ...query });
+  const list = (query: Partial<Parameters<typeof listCatalogs>[2]> = {}, of: TestOrganization = catalog.acme) =>
+    listCatalogs(catalog.db, of.principal, { order_field: 'CREATED_AT', order_direction: 'DESC', ...page, ...query });
 
   test('are the own ones alone', async () => {
     const all = await list();
     fits(CatalogsPage, all);
     expect(all.items).toMatchObject([
-      { id: house.acme.catalog_id, name: 'DefaultCatalog', owned: true, shared: false },
+      { id: catalog.acme.catalog_id, name: 'DefaultCatalog', owned: true, shared: false },
     ]);
     expect((await list({ shared: true })).items).toEqual([]);
     expect((await list({ owned: false })).total_size).toBe(0);
     for (const order_field of ['NAME', 'NAMESPACE', 'ORGANIZATION_NAME', 'UPDATED_AT'] as const) {
       expect((await list({ order_field, order_direction: 'ASC' })).items).toHaveLength(1);
     }
-    const foreign = { catalog_id: house.acme.catalog_id };
-    await expect(getCatalog(house.db, house.rival.principal, foreign)).rejects.toMatchObject(gone);
-    await expect(getCatalog(house.db, house.acme.principal, { catalog_id: 'x' })).rejects.toMatchObject(gone);
-    expect(await getCatalog(house.db, house.acme.principal, foreign)).toEqual(all.items[0]);
+    const foreign = { catalog_id: catalog.acme.catalog_id };
+    await expect(getCatalog(catalog.db, catalog.rival.principal, foreign)).rejects.toMatchObject(gone);
+    await expect(getCatalog(catalog.db, catalog.acme.principal, { catalog_id: 'x' })).rejects.toMatchObject(gone);
+    expect(await getCatalog(catalog.db, catalog.acme.principal, foreign)).toEqual(all.items[0]);
   });
 });
 
 describe('operating systems and offerings', () => {
   test('are listed, filtered, and found', async () => {
-    const systems = await listOperatingSystems(house.db, house.acme.principal, page);
+    const systems = await listOperatingSystems(catalog.db, catalog.acme.principal, page);
     fits(OperatingSystemPage, systems);
     expect(systems.items.map((item) => item.name)).toEqual(['Debian 12', 'Debian 13']);
     const [bookworm, trixie] = systems.items;
-    const filtered = await listOperatingSystems(house.db, house.acme.principal, {
+    const filtered = await listOperatingSystems(catalog.db, catalog.acme.principal, {
       name: '13',
       statuses: ['ACTIVE'],
       ...page,
     });
     expect(filtered.items).toEqual([trixie]);
     const one = { operating_system_id: bookworm?.id ?? '' };
-    expect(await getOperatingSystem(house.db, house.acme.principal, one)).toEqual(bookworm);
+    expect(await getOperatingSystem(catalog.db, catalog.acme.principal, one)).toEqual(bookworm);
     await expect(
-      getOperatingSystem(house.db, house.acme.principal, { operating_system_id: nobody() }),
+      getOperatingSystem(catalog.db, catalog.acme.principal, { operating_system_id: nobody() }),
     ).rejects.toMatchObject(gone);
     const list = (query: Partial<Parameters<typeof listOfferings>[2]>) =>
-      listOfferings(house.db, house.acme.principal, {
+      listOfferings(catalog.db, catalog.acme.principal, {
         order_field: 'PRODUCT_NAME',
         order_direction: 'ASC',
         ...page,
@@ -113,8 +113,8 @@ describe('operating systems and offerings', () => {
     );
     expect((await list({ packaging_types: ['OVA', 'HELM_CHART'] })).total_size).toBe(0);
     expect((await list({ statuses: ['HIDDEN'] })).total_size).toBe(0);
-    expect((await list({ catalog_id: house.acme.catalog_id })).total_size).toBe(3);
-    await expect(list({ catalog_id: house.rival.catalog_id })).rejects.toMatchObject({
+    expect((await list({ catalog_id: catalog.acme.catalog_id })).total_size).toBe(3);
+    await expect(list({ catalog_id: catalog.rival.catalog_id })).rejects.toMatchObject({
       violations: [{ field: 'catalog_id' }],
     });
     await expect(list({ operating_system_id: nobody() })).rejects.toMatchObject({ code: 'INVALID' });
@@ -122,15 +122,17 @@ describe('operating systems and offerings', () => {
       expect((await list({ order_field })).items).toHaveLength(3);
     }
     const offering = { offering_id: all.items[0]?.id ?? '' };
-    expect(await getOffering(house.db, house.acme.principal, offering)).toEqual(all.items[0]);
-    await expect(getOffering(house.db, house.acme.principal, { offering_id: nobody() })).rejects.toMatchObject(gone);
+    expect(await getOffering(catalog.db, catalog.acme.principal, offering)).toEqual(all.items[0]);
+    await expect(getOffering(catalog.db, catalog.acme.principal, { offering_id: nobody() })).rejects.toMatchObject(
+      gone,
+    );
   });
 
   test("answer the branch page that an application's product link leads to", async () => {
     const of = { product_id_or_key: 'redis', branch_id_or_key: '7.0' };
     const flags = { only_built_versions: true, only_supported: false, only_eligible: false };
     const read = (query: Partial<Parameters<typeof getProductBranch>[2]>) =>
-      getProductBranch(house.db, house.acme.principal, { ...of, ...flags, ...query });
+      getProductBranch(catalog.db, catalog.acme.principal, { ...of, ...flags, ...query });
     const branch = await read({ packaging: 'CONTAINER_IMAGE', distro: 'debian-12' });
     fits(ProductBranch, branch);
     expect(branch).toMatchObject({
@@ -153,8 +155,8 @@ describe('operating systems and offerings', () => {
 });
 
 describe('applications', () => {
-  const list = (query: Partial<Parameters<typeof listApplications>[2]> = {}, of: TestOrganization = house.acme) =>
-    listApplications(house.db, of.principal, {
+  const list = (query: Partial<Parameters<typeof listApplications>[2]> = {}, of: TestOrganization = catalog.acme) =>
+    listApplications(catalog.db, of.principal, {
       catalog_id: of.catalog_id,
       order_field: 'PRODUCT_NAME',
       order_direction: 'ASC',
@@ -172,8 +174,8 @@ describe('applications', () => {
     expect(await names({ product_key: 'redis' })).toEqual(['Redis']);
     expect(await names({ product_category: 'Database' })).toEqual(['PostgreSQL', 'Redis']);
     expect(await names({ packaging_type: 'OVA' })).toEqual([]);
-    expect(await names({ base_image_ids: [house.base] })).toHaveLength(3);
-    expect(await names({ base_image_ids: [house.baseTrixie] })).toEqual([]);
+    expect(await names({ base_image_ids: [catalog.base] })).toHaveLength(3);
+    expect(await names({ base_image_ids: [catalog.baseTrixie] })).toEqual([]);
     expect(await names({ statuses: ['REMOVED'] })).toEqual([]);
     expect(await names({ trial: true })).toEqual([]);
     expect(await names({ fips_compliant: true })).toEqual([]);
@@ -196,27 +198,27 @@ describe('applications', () => {
     }
     expect(await names({ page: 2, page_size: 2 })).toEqual(['Redis']);
     expect(await names({ page: 9 })).toEqual([]);
-    await expect(list({ base_image_ids: [house.base, nobody()] })).rejects.toMatchObject({
+    await expect(list({ base_image_ids: [catalog.base, nobody()] })).rejects.toMatchObject({
       violations: [{ field: 'base_image_ids' }],
     });
   });
 
   test("are nobody else's", async () => {
-    expect((await list({}, house.rival)).items).toEqual([]);
-    await expect(list({ catalog_id: house.rival.catalog_id })).rejects.toMatchObject(gone);
-    const own = { catalog_id: house.acme.catalog_id, application_id: applications[0] ?? '' };
-    expect((await getApplication(house.db, house.acme.principal, own)).id).toBe(own.application_id);
-    await expect(getApplication(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
-    const mixed = { ...own, catalog_id: house.rival.catalog_id };
-    await expect(getApplication(house.db, house.rival.principal, mixed)).rejects.toMatchObject(gone);
-    await expect(getApplication(house.db, house.acme.principal, mixed)).rejects.toMatchObject(gone);
+    expect((await list({}, catalog.rival)).items).toEqual([]);
+    await expect(list({ catalog_id: catalog.rival.catalog_id })).rejects.toMatchObject(gone);
+    const own = { catalog_id: catalog.acme.catalog_id, application_id: applications[0] ?? '' };
+    expect((await getApplication(catalog.db, catalog.acme.principal, own)).id).toBe(own.application_id);
+    await expect(getApplication(catalog.db, catalog.rival.principal, own)).rejects.toMatchObject(gone);
+    const mixed = { ...own, catalog_id: catalog.rival.catalog_id };
+    await expect(getApplication(catalog.db, catalog.rival.principal, mixed)).rejects.toMatchObject(gone);
+    await expect(getApplication(catalog.db, catalog.acme.principal, mixed)).rejects.toMatchObject(gone);
   });
 });
 
 describe('releases', () => {
   const list = (query: Partial<Parameters<typeof listReleases>[2]> = {}) =>
-    listReleases(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    listReleases(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       minimal_info: false,
       expand_relationships: false,
       ...page,
@@ -227,7 +229,7 @@ describe('releases', () => {
     const all = await list();
     fits(ReleasesPage, all);
     expect(all.items.map((item) => item.id)).toEqual([releases[2], releases[1], releases[0]]);
-    const redis = await list({ application_id: applications[0] ?? '', registry_id: house.acme.registry_id });
+    const redis = await list({ application_id: applications[0] ?? '', registry_id: catalog.acme.registry_id });
     expect(redis.items.map((item) => item.revision)).toEqual(['1', '0']);
     expect(redis.items.map((item) => item.latest_release?.id)).toEqual([releases[2], releases[2]]);
     const [newest] = redis.items;
@@ -249,46 +251,48 @@ describe('releases', () => {
   });
 
   test('depend on one another', async () => {
-    await house.pool.query('insert into release_edges (release_id, depends_on_id) values ($1, $2)', [
+    await catalog.pool.query('insert into release_edges (release_id, depends_on_id) values ($1, $2)', [
       releases[1],
       releases[0],
     ]);
     const read = (release_id: string, expand_relationships: boolean) =>
-      getRelease(house.db, house.acme.principal, {
-        catalog_id: house.acme.catalog_id,
+      getRelease(catalog.db, catalog.acme.principal, {
+        catalog_id: catalog.acme.catalog_id,
         release_id,
         expand_relationships,
       });
     const plain = await read(releases[1] ?? '', false);
     expect(plain).not.toHaveProperty('dependencies');
     expect(plain._links.dependencies).toEqual([
-      { href: `/v1/catalogs/${house.acme.catalog_id}/releases/${releases[0]}` },
+      { href: `/v1/catalogs/${catalog.acme.catalog_id}/releases/${releases[0]}` },
     ]);
     expect((await read(releases[1] ?? '', true)).dependencies).toMatchObject([{ id: releases[0] }]);
     expect((await read(releases[0] ?? '', true)).dependants).toMatchObject([{ id: releases[1] }]);
   });
 
   test("are nobody else's", async () => {
-    const own = { catalog_id: house.acme.catalog_id, release_id: releases[0] ?? '', expand_relationships: true };
-    const release = await getRelease(house.db, house.acme.principal, own);
+    const own = { catalog_id: catalog.acme.catalog_id, release_id: releases[0] ?? '', expand_relationships: true };
+    const release = await getRelease(catalog.db, catalog.acme.principal, own);
     expect(release.artifact.url).toBe('127.0.0.1:8080/acme/containers/debian-12/redis:7.0.15-debian-12-r0');
-    await expect(getRelease(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
+    await expect(getRelease(catalog.db, catalog.rival.principal, own)).rejects.toMatchObject(gone);
     await expect(
-      getRelease(house.db, house.rival.principal, { ...own, catalog_id: house.rival.catalog_id }),
+      getRelease(catalog.db, catalog.rival.principal, { ...own, catalog_id: catalog.rival.catalog_id }),
     ).rejects.toMatchObject(gone);
-    await expect(getRelease(house.db, house.acme.principal, { ...own, release_id: 'zz' })).rejects.toMatchObject(gone);
+    await expect(getRelease(catalog.db, catalog.acme.principal, { ...own, release_id: 'zz' })).rejects.toMatchObject(
+      gone,
+    );
     const file = release.platform_release_metadata?.[0]?.release_metadata[0];
     const asked = { catalog_id: own.catalog_id, digest: file?.id ?? '', filename: 'another name' };
-    expect(await getFile(house.db, house.acme.principal, asked)).toMatchObject({ filename: 'build.log' });
-    await expect(getFile(house.db, house.rival.principal, asked)).rejects.toMatchObject(gone);
-    await expect(getFile(house.db, house.acme.principal, { ...asked, digest: 'zz' })).rejects.toMatchObject(gone);
+    expect(await getFile(catalog.db, catalog.acme.principal, asked)).toMatchObject({ filename: 'build.log' });
+    await expect(getFile(catalog.db, catalog.rival.principal, asked)).rejects.toMatchObject(gone);
+    await expect(getFile(catalog.db, catalog.acme.principal, { ...asked, digest: 'zz' })).rejects.toMatchObject(gone);
   });
 });
 
 describe('pipelines', () => {
   const list = (query: Partial<Parameters<typeof listPipelines>[2]> = {}) =>
-    listPipelines(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    listPipelines(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       applications_only: false,
       order_field: 'STARTED_AT',
       order_direction: 'DESC',
@@ -304,10 +308,10 @@ describe('pipelines', () => {
     expect((await list({ status: 'IN_PROGRESS' })).total_size).toBe(1);
     expect((await list({ release_id: releases[1] ?? '' })).items).toMatchObject([{ product: { key: 'nginx' } }]);
     expect(
-      (await list({ application_id: applications[0] ?? '', registry_id: house.acme.registry_id })).total_size,
+      (await list({ application_id: applications[0] ?? '', registry_id: catalog.acme.registry_id })).total_size,
     ).toBe(2);
-    expect((await list({ base_image_id: house.base })).total_size).toBe(4);
-    expect((await list({ base_image_id: house.baseTrixie })).total_size).toBe(0);
+    expect((await list({ base_image_id: catalog.base })).total_size).toBe(4);
+    expect((await list({ base_image_id: catalog.baseTrixie })).total_size).toBe(0);
     expect((await list({ packaging_type: 'OVA' })).total_size).toBe(0);
     expect((await list({ applications_only: true })).total_size).toBe(4);
     const byName = await list({ order_field: 'PRODUCT_NAME', order_direction: 'ASC' });
@@ -319,9 +323,9 @@ describe('pipelines', () => {
     }
     expect((await list({ page: 2, page_size: 3 })).items).toHaveLength(1);
     await expect(list({ release_id: '0'.repeat(24) })).rejects.toMatchObject({ violations: [{ field: 'release_id' }] });
-    await expect(list({ catalog_id: house.rival.catalog_id })).rejects.toMatchObject(gone);
-    const own = { catalog_id: house.acme.catalog_id, pipeline_id: all.items[0]?.id ?? '' };
-    expect(await getPipeline(house.db, house.acme.principal, own)).toEqual(all.items[0]);
-    await expect(getPipeline(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
+    await expect(list({ catalog_id: catalog.rival.catalog_id })).rejects.toMatchObject(gone);
+    const own = { catalog_id: catalog.acme.catalog_id, pipeline_id: all.items[0]?.id ?? '' };
+    expect(await getPipeline(catalog.db, catalog.acme.principal, own)).toEqual(all.items[0]);
+    await expect(getPipeline(catalog.db, catalog.rival.principal, own)).rejects.toMatchObject(gone);
   });
 });

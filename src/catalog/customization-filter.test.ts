@@ -2,23 +2,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 describe('a refused filter', () => {
   const refusal = (filter: Parameters<TestCatalog['customize']>[2]) =>
-    house.customize(house.acme, 'refused', filter).catch((error: unknown) => error);
+    catalog.customize(catalog.acme, 'refused', filter).catch((error: unknown) => error);
 
   test('names what is not there', async () => {
-    const foreign = await house.write((tx) =>
+    const foreign = await catalog.write((tx) =>
       tx
         .insertInto('base_images')
         .values({
-          organization_id: house.rival.principal.organization_id,
+          organization_id: catalog.rival.principal.organization_id,
           name: 'theirs',
           source: 'REGISTRY',
           container_image: 'a:b',
@@ -40,19 +40,19 @@ describe('a refused filter', () => {
 
   test('names a product that has no released application yet', async () => {
     expect(await refusal({ product_key: 'postgresql' })).toMatchObject({ code: 'NOT_RELEASED' });
-    const { application_ids } = await house.request(house.acme, ['postgresql']);
+    const { application_ids } = await catalog.request(catalog.acme, ['postgresql']);
     expect(await refusal({ product_key: 'postgresql' })).toMatchObject({ code: 'NOT_RELEASED' });
-    await house.finish(await house.openPipeline(application_ids[0] ?? ''));
-    await expect(house.customize(house.acme, 'pg', { product_key: 'postgresql' })).resolves.toMatch(/-/);
-    expect(await refusal({ product_key: 'postgresql', base_image_id: house.baseTrixie })).toMatchObject({
+    await catalog.finish(await catalog.openPipeline(application_ids[0] ?? ''));
+    await expect(catalog.customize(catalog.acme, 'pg', { product_key: 'postgresql' })).resolves.toMatch(/-/);
+    expect(await refusal({ product_key: 'postgresql', base_image_id: catalog.baseTrixie })).toMatchObject({
       code: 'NOT_RELEASED',
     });
   });
 
   test('is of a catalog that is not there', async () => {
-    const elsewhere = { ...house.acme, catalog_id: house.rival.catalog_id };
-    await expect(house.customize(elsewhere, 'x')).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await expect(house.customize({ ...house.acme, catalog_id: nobody() }, 'x')).rejects.toMatchObject({
+    const elsewhere = { ...catalog.acme, catalog_id: catalog.rival.catalog_id };
+    await expect(catalog.customize(elsewhere, 'x')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(catalog.customize({ ...catalog.acme, catalog_id: nobody() }, 'x')).rejects.toMatchObject({
       code: 'NOT_FOUND',
     });
   });

@@ -22,39 +22,39 @@ import { getRelease, listReleases } from './releases.ts';
 
 const page = { page: 1, page_size: 20 };
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 /** Builds applications again with their other inputs as they are. */
 const rebuild = (application_ids: string[]) =>
-  house.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids, triggers: MANUAL, keep_pins: true }));
+  catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids, triggers: MANUAL, keep_pins: true }));
 const MANUAL = [{ type: 'MANUAL_RUN' as const }];
 
-const read = (id: string, of: TestOrganization = house.acme) =>
-  getCustomization(house.db, of.principal, { catalog_id: of.catalog_id, customization_id: id });
+const read = (id: string, of: TestOrganization = catalog.acme) =>
+  getCustomization(catalog.db, of.principal, { catalog_id: of.catalog_id, customization_id: id });
 const status = async (id: string) => (await read(id)).status;
 const update = (id: string, text: string) =>
-  house.write((tx) =>
-    updateCustomization(tx, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+  catalog.write((tx) =>
+    updateCustomization(tx, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       customization_id: id,
       file: archive(text),
     }),
   );
 const remove = (id: string) =>
-  house.write((tx) =>
-    deleteCustomization(tx, house.acme.principal, { catalog_id: house.acme.catalog_id, customization_id: id }),
+  catalog.write((tx) =>
+    deleteCustomization(tx, catalog.acme.principal, { catalog_id: catalog.acme.catalog_id, customization_id: id }),
   );
 const fail = (
   pipeline_id: string,
   cause: 'CUSTOMIZATION_BUILD_ERROR' | 'TEST_ERROR' | 'DISTRIBUTION_ERROR' | 'BUILD_ERROR',
   customization?: { id: string; version: number },
 ) =>
-  house.write((tx) =>
+  catalog.write((tx) =>
     failPhase(tx, {
       pipeline_id,
       phase: cause === 'DISTRIBUTION_ERROR' ? 'DISTRIBUTION' : 'PACKAGING',
@@ -65,7 +65,7 @@ const fail = (
     }),
   );
 const stackOf = async (pipelineId: string) => {
-  const inputs = await findPlanInputs(house.db, pipelineId);
+  const inputs = await findPlanInputs(catalog.db, pipelineId);
   return inputs?.customizations.map(({ name, version }) => `${name} v${version}`);
 };
 
@@ -73,14 +73,18 @@ describe('the story of a customization', () => {
   let redis = '';
   let id = '';
   beforeAll(async () => {
-    const { application_ids } = await house.request(house.acme, ['redis']);
+    const { application_ids } = await catalog.request(catalog.acme, ['redis']);
     redis = application_ids[0] ?? '';
-    await house.finish(await house.openPipeline(redis));
+    await catalog.finish(await catalog.openPipeline(redis));
   });
 
   test('is CREATED, touches the application, and carries its pins', async () => {
-    await house.clearJobs();
-    id = await house.customize(house.acme, 'ca', { product_key: 'redis', branch: '7.0', base_image_id: house.base });
+    await catalog.clearJobs();
+    id = await catalog.customize(catalog.acme, 'ca', {
+      product_key: 'redis',
+      branch: '7.0',
+      base_image_id: catalog.base,
+    });
     const customization = await read(id);
     expect(customization.status).toBe('CREATED');
     expect(customization).toMatchObject({
@@ -88,78 +92,78 @@ describe('the story of a customization', () => {
       global: false,
       created_by: 'acme-owner',
       filter: { product_key: 'redis', branch: '7.0', base_image: { name: 'Debian 12' }, product: { key: 'redis' } },
-      affected_releasables: [{ application_id: redis, status: 'PENDING', registry: { id: house.acme.registry_id } }],
+      affected_releasables: [{ application_id: redis, status: 'PENDING', registry: { id: catalog.acme.registry_id } }],
       succeeded_releases: [],
       failed_releases: [],
     });
     expect(customization.pending_releases).toHaveLength(1);
     expect(customization.pending_releases[0]?.id).toBe(customization.affected_releasables[0]?.latest_release?.id);
-    const pipeline = await house.openPipeline(redis);
-    expect(await house.waiting('plan-pipeline')).toEqual([pipeline]);
-    expect(await findPlanInputs(house.db, pipeline)).toMatchObject({
+    const pipeline = await catalog.openPipeline(redis);
+    expect(await catalog.waiting('plan-pipeline')).toEqual([pipeline]);
+    expect(await findPlanInputs(catalog.db, pipeline)).toMatchObject({
       keep_pins: true,
       previous: { version: '7.0.15' },
     });
-    const shown = await getPipeline(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    const shown = await getPipeline(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       pipeline_id: pipeline,
     });
     expect(shown).toMatchObject({ triggers: [{ type: 'MANUAL_RUN' }], customization: { id, version: 'v1' } });
   });
 
   test('is STARTED when something begins, and SUCCEEDED with the release that has it', async () => {
-    const pipeline = await house.openPipeline(redis);
-    await house.plan(pipeline);
+    const pipeline = await catalog.openPipeline(redis);
+    await catalog.plan(pipeline);
     expect(await status(id)).toBe('PROCESSING_CREATE_STARTED');
     // The plan is recorded: run the rest of the steps on a pipeline of its own.
     await rebuild([redis]);
-    const made = await house.finish(await house.openPipeline(redis));
+    const made = await catalog.finish(await catalog.openPipeline(redis));
     const customization = await read(id);
     expect(customization.status).toBe('PROCESSING_CREATE_SUCCEEDED');
     expect(customization.affected_releasables[0]?.status).toBe('SUCCEEDED');
     expect(customization.succeeded_releases.map((release) => release.id)).toEqual(made.release_ids);
     expect(customization.pending_releases).toEqual([]);
     expect(customization._links.succeeded_releases).toEqual([
-      { href: `/v1/catalogs/${house.acme.catalog_id}/releases/${made.release_ids[0]}` },
+      { href: `/v1/catalogs/${catalog.acme.catalog_id}/releases/${made.release_ids[0]}` },
     ]);
-    const application = await getApplication(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    const application = await getApplication(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       application_id: redis,
     });
     expect(application.customization).toMatchObject({ id, version: 'v1', artifact: { filename: 'ca.tar.gz' } });
-    expect(application._links.customization?.href).toBe(`/v1/catalogs/${house.acme.catalog_id}/customizations/${id}`);
+    expect(application._links.customization?.href).toBe(`/v1/catalogs/${catalog.acme.catalog_id}/customizations/${id}`);
   });
 
   test('its archive is a file of the catalog, and of no other', async () => {
     const { artifact } = await read(id);
-    const file = { catalog_id: house.acme.catalog_id, digest: artifact.id, filename: artifact.filename };
-    expect(await getFile(house.db, house.acme.principal, file)).toEqual({
+    const file = { catalog_id: catalog.acme.catalog_id, digest: artifact.id, filename: artifact.filename };
+    expect(await getFile(catalog.db, catalog.acme.principal, file)).toEqual({
       digest: digestOf('archive ca'),
       filename: 'ca.tar.gz',
       mime_type: 'application/gzip',
       size: 100,
     });
-    const foreign = { ...file, catalog_id: house.rival.catalog_id };
-    await expect(getFile(house.db, house.rival.principal, foreign)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    await expect(getFile(house.db, house.rival.principal, file)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const foreign = { ...file, catalog_id: catalog.rival.catalog_id };
+    await expect(getFile(catalog.db, catalog.rival.principal, foreign)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(getFile(catalog.db, catalog.rival.principal, file)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   test('PATCH makes v2; a name alone starts nothing', async () => {
-    await house.write((tx) =>
-      updateCustomization(tx, house.acme.principal, {
-        catalog_id: house.acme.catalog_id,
+    await catalog.write((tx) =>
+      updateCustomization(tx, catalog.acme.principal, {
+        catalog_id: catalog.acme.catalog_id,
         customization_id: id,
         name: 'company CA',
       }),
     );
     expect(await read(id)).toMatchObject({ name: 'company CA', status: 'PROCESSING_CREATE_SUCCEEDED', version: 'v1' });
-    expect(await house.openPipelines(redis)).toEqual([]);
+    expect(await catalog.openPipelines(redis)).toEqual([]);
     await update(id, 'ca2');
     expect(await read(id)).toMatchObject({ version: 'v2', status: 'UPDATED', artifact: { filename: 'ca2.tar.gz' } });
-    const [release] = (await house.finish(await house.openPipeline(redis))).release_ids;
+    const [release] = (await catalog.finish(await catalog.openPipeline(redis))).release_ids;
     expect(await status(id)).toBe('PROCESSING_UPDATE_SUCCEEDED');
-    const shown = await getRelease(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    const shown = await getRelease(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       release_id: release ?? '',
       expand_relationships: false,
     });
@@ -168,8 +172,8 @@ describe('the story of a customization', () => {
 
   test('a script that fails is told with its log, and does not hold patches back', async () => {
     await update(id, 'broken');
-    const broken = await house.openPipeline(redis);
-    await house.plan(broken);
+    const broken = await catalog.openPipeline(redis);
+    await catalog.plan(broken);
     await fail(broken, 'CUSTOMIZATION_BUILD_ERROR', { id, version: 3 });
     const failed = await read(id);
     expect(failed.status).toBe('PROCESSING_UPDATE_FAILED');
@@ -183,34 +187,34 @@ describe('the story of a customization', () => {
     });
     expect(failed.failed_releases).toHaveLength(1);
     expect(failed.failed_releases[0]?.release.customizations).toMatchObject([{ id, version: 'v2' }]);
-    expect(await house.openPipelines(redis)).toEqual([]);
-    await house.baseMoves('patched');
-    const patch = await house.openPipeline(redis);
+    expect(await catalog.openPipelines(redis)).toEqual([]);
+    await catalog.baseMoves('patched');
+    const patch = await catalog.openPipeline(redis);
     expect(await stackOf(patch)).toEqual(['company CA v2']);
-    await house.finish(patch);
+    await catalog.finish(patch);
     const after = await read(id);
     expect(after.status).toBe('PROCESSING_UPDATE_FAILED');
     expect(after.affected_releasables[0]?.failure?.description).toContain('go without this version');
     await update(id, 'mended');
-    const mended = await house.openPipeline(redis);
+    const mended = await catalog.openPipeline(redis);
     expect(await stackOf(mended)).toEqual(['company CA v4']);
-    await house.finish(mended);
+    await catalog.finish(mended);
     expect(await status(id)).toBe('PROCESSING_UPDATE_SUCCEEDED');
   });
 
   test('a distribution failure is UNKNOWN there, described, and the next release makes it good', async () => {
     await update(id, 'unlucky');
-    const unlucky = await house.openPipeline(redis);
-    await house.plan(unlucky);
+    const unlucky = await catalog.openPipeline(redis);
+    await catalog.plan(unlucky);
     await fail(unlucky, 'DISTRIBUTION_ERROR');
     expect((await read(id)).affected_releasables[0]?.failure).toMatchObject({
       cause: 'UNKNOWN',
       description: 'Distribution failed: install.sh line 3',
     });
-    await house.baseMoves('patched again');
-    const next = await house.openPipeline(redis);
+    await catalog.baseMoves('patched again');
+    const next = await catalog.openPipeline(redis);
     expect(await stackOf(next)).toEqual(['company CA v5']);
-    await house.finish(next);
+    await catalog.finish(next);
     expect(await read(id)).toMatchObject({
       status: 'PROCESSING_UPDATE_SUCCEEDED',
       affected_releasables: [{ status: 'SUCCEEDED' }],
@@ -222,12 +226,12 @@ describe('the story of a customization', () => {
     const deleted = await read(id);
     expect(deleted).toMatchObject({ status: 'DELETED', removed_by: 'acme-owner' });
     expect(deleted.pending_releases).toHaveLength(1);
-    const pipeline = await house.openPipeline(redis);
+    const pipeline = await catalog.openPipeline(redis);
     expect(await stackOf(pipeline)).toEqual([]);
-    await house.plan(pipeline);
+    await catalog.plan(pipeline);
     expect(await status(id)).toBe('PROCESSING_DELETE_STARTED');
     await rebuild([redis]);
-    const made = await house.finish(await house.openPipeline(redis));
+    const made = await catalog.finish(await catalog.openPipeline(redis));
     expect(await read(id)).toMatchObject({
       status: 'PROCESSING_DELETE_SUCCEEDED',
       succeeded_releases: [{ id: made.release_ids[0], customizations: [] }],
@@ -239,8 +243,8 @@ describe('the story of a customization', () => {
 
   test('every answer fits the contract', async () => {
     expect([...Value.Errors(CustomizationDetailed, await read(id))]).toEqual([]);
-    const all = await listCustomizations(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    const all = await listCustomizations(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       active: false,
       global: false,
       ...page,
@@ -252,34 +256,35 @@ describe('the story of a customization', () => {
 describe('several customizations', () => {
   let nginx = '';
   beforeAll(async () => {
-    const { application_ids } = await house.request(house.acme, ['nginx']);
+    const { application_ids } = await catalog.request(catalog.acme, ['nginx']);
     nginx = application_ids[0] ?? '';
-    await house.finish(await house.openPipeline(nginx));
+    await catalog.finish(await catalog.openPipeline(nginx));
   });
 
   test('stack as global, base image, product, product and branch; within each the older first', async () => {
     const filters = [
       ['branch', { product_key: 'nginx', branch: '1.22' }],
       ['product', { product_key: 'nginx' }],
-      ['base', { base_image_id: house.base }],
+      ['base', { base_image_id: catalog.base }],
       ['global', undefined],
       ['product younger', { product_key: 'nginx' }],
-      ['other base', { base_image_id: house.baseTrixie }],
+      ['other base', { base_image_id: catalog.baseTrixie }],
     ] as const;
     const made: string[] = [];
-    for (const [name, filter] of filters) made.push(await house.customize(house.acme, name, filter && { ...filter }));
-    const pipeline = await house.openPipeline(nginx);
+    for (const [name, filter] of filters)
+      made.push(await catalog.customize(catalog.acme, name, filter && { ...filter }));
+    const pipeline = await catalog.openPipeline(nginx);
     expect(await stackOf(pipeline)).toEqual(['global v1', 'base v1', 'product v1', 'product younger v1', 'branch v1']);
-    const { release_ids } = await house.finish(pipeline);
-    const release = await getRelease(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    const { release_ids } = await catalog.finish(pipeline);
+    const release = await getRelease(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       release_id: release_ids[0] ?? '',
       expand_relationships: true,
     });
     expect(release.customizations?.map((part) => part.id)).toEqual([made[3], made[2], made[1], made[4], made[0]]);
     expect(release).toMatchObject({ dependencies: [], dependants: [] });
-    const application = await getApplication(house.db, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+    const application = await getApplication(catalog.db, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       application_id: nginx,
     });
     expect(application.customization?.id).toBe(made[0]);
@@ -287,40 +292,40 @@ describe('several customizations', () => {
   });
 
   test('one that breaks does not take the others of its pipeline along', async () => {
-    const good = await house.customize(house.acme, 'good', { product_key: 'nginx' });
-    const bad = await house.customize(house.acme, 'bad', { product_key: 'nginx' });
-    const both = await house.openPipeline(nginx);
+    const good = await catalog.customize(catalog.acme, 'good', { product_key: 'nginx' });
+    const bad = await catalog.customize(catalog.acme, 'bad', { product_key: 'nginx' });
+    const both = await catalog.openPipeline(nginx);
     expect(await status(good)).toBe('CREATED');
-    await house.plan(both);
+    await catalog.plan(both);
     await fail(both, 'CUSTOMIZATION_BUILD_ERROR', { id: bad, version: 1 });
     expect(await status(bad)).toBe('PROCESSING_CREATE_FAILED');
-    const successor = await house.openPipeline(nginx);
+    const successor = await catalog.openPipeline(nginx);
     const stack = await stackOf(successor);
     expect(stack).toContain('good v1');
     expect(stack).not.toContain('bad v1');
-    const { inputs } = await house.plan(successor);
+    const { inputs } = await catalog.plan(successor);
     expect(inputs.left_out).toEqual([{ id: bad, version: 1 }]);
     expect((await read(bad)).affected_releasables[0]?.failure?.description).toContain('go without this version');
     await rebuild([nginx]);
-    await house.finish(await house.openPipeline(nginx));
+    await catalog.finish(await catalog.openPipeline(nginx));
     expect(await status(good)).toBe('PROCESSING_CREATE_SUCCEEDED');
     expect(await status(bad)).toBe('PROCESSING_CREATE_FAILED');
   });
 
   test('one that worked before is not blamed for what moved beneath it', async () => {
     const [first] = (
-      await listCustomizations(house.db, house.acme.principal, {
-        catalog_id: house.acme.catalog_id,
+      await listCustomizations(catalog.db, catalog.acme.principal, {
+        catalog_id: catalog.acme.catalog_id,
         active: true,
         global: true,
         ...page,
       })
     ).items;
-    await house.baseMoves('worse');
-    const pipeline = await house.openPipeline(nginx);
-    await house.plan(pipeline);
+    await catalog.baseMoves('worse');
+    const pipeline = await catalog.openPipeline(nginx);
+    await catalog.plan(pipeline);
     await fail(pipeline, 'CUSTOMIZATION_BUILD_ERROR', { id: first?.id ?? '', version: 1 });
-    expect(await house.openPipelines(nginx)).toEqual([]);
+    expect(await catalog.openPipelines(nginx)).toEqual([]);
     const touch = (await read(first?.id ?? '')).affected_releasables.find(
       (releasable) => releasable.application_id === nginx,
     );
@@ -330,23 +335,23 @@ describe('several customizations', () => {
 
 describe('an application that comes later', () => {
   test('gets what is global, shows it, and is released without it when it breaks there', async () => {
-    const global = await house.customize(house.rival, 'everywhere');
+    const global = await catalog.customize(catalog.rival, 'everywhere');
     expect(await status2(global)).toBe('CREATED');
-    const { application_ids } = await house.request(house.rival, ['redis', 'nginx']);
+    const { application_ids } = await catalog.request(catalog.rival, ['redis', 'nginx']);
     const [redis = '', nginx = ''] = application_ids;
-    await house.finish(await house.openPipeline(redis));
-    expect((await read(global, house.rival)).affected_releasables).toMatchObject([
+    await catalog.finish(await catalog.openPipeline(redis));
+    expect((await read(global, catalog.rival)).affected_releasables).toMatchObject([
       { application_id: redis, status: 'SUCCEEDED' },
     ]);
-    const broken = await house.openPipeline(nginx);
-    await house.plan(broken);
+    const broken = await catalog.openPipeline(nginx);
+    await catalog.plan(broken);
     await fail(broken, 'CUSTOMIZATION_BUILD_ERROR', { id: global, version: 1 });
     expect(await status2(global)).toBe('PROCESSING_CREATE_FAILED');
-    const without = await house.openPipeline(nginx);
+    const without = await catalog.openPipeline(nginx);
     expect(await stackOf(without)).toEqual([]);
-    await house.finish(without);
-    const { items } = await listReleases(house.db, house.rival.principal, {
-      catalog_id: house.rival.catalog_id,
+    await catalog.finish(without);
+    const { items } = await listReleases(catalog.db, catalog.rival.principal, {
+      catalog_id: catalog.rival.catalog_id,
       application_id: nginx,
       minimal_info: false,
       expand_relationships: false,
@@ -355,26 +360,26 @@ describe('an application that comes later', () => {
     expect(items).toMatchObject([{ customizations: [] }]);
   });
 
-  const status2 = async (id: string) => (await read(id, house.rival)).status;
+  const status2 = async (id: string) => (await read(id, catalog.rival)).status;
 
   test('an application that was never released is affected, and has no release to show', async () => {
-    const { application_ids } = await house.request(house.rival, ['postgresql']);
-    const id = await house.customize(house.rival, 'early', { base_image_id: house.base });
-    const touch = (await read(id, house.rival)).affected_releasables.find(
+    const { application_ids } = await catalog.request(catalog.rival, ['postgresql']);
+    const id = await catalog.customize(catalog.rival, 'early', { base_image_id: catalog.base });
+    const touch = (await read(id, catalog.rival)).affected_releasables.find(
       (releasable) => releasable.application_id === application_ids[0],
     );
     expect(touch?.status).toBe('PENDING');
     expect(touch?.latest_release).toBeUndefined();
-    const pipeline = await house.openPipeline(application_ids[0] ?? '');
-    expect(await findPlanInputs(house.db, pipeline)).toMatchObject({ keep_pins: false });
+    const pipeline = await catalog.openPipeline(application_ids[0] ?? '');
+    expect(await findPlanInputs(catalog.db, pipeline)).toMatchObject({ keep_pins: false });
   });
 });
 
 describe('the list', () => {
   test('filters, pages, and puts the newest first', async () => {
     const list = (query: Partial<Parameters<typeof listCustomizations>[2]>) =>
-      listCustomizations(house.db, house.acme.principal, {
-        catalog_id: house.acme.catalog_id,
+      listCustomizations(catalog.db, catalog.acme.principal, {
+        catalog_id: catalog.acme.catalog_id,
         active: false,
         global: false,
         ...page,
@@ -387,12 +392,12 @@ describe('the list', () => {
     expect((await list({ global: true })).items.every((item) => item.global)).toBe(true);
     expect((await list({ global: true })).items.every((item) => item.filter === undefined)).toBe(true);
     expect((await list({ product_key: 'nginx', branch: '1.22' })).items.map((item) => item.name)).toEqual(['branch']);
-    expect((await list({ base_image_id: house.baseTrixie })).total_size).toBe(1);
+    expect((await list({ base_image_id: catalog.baseTrixie })).total_size).toBe(1);
     const second = await list({ page: 2, page_size: 2 });
     expect(second).toMatchObject({ page: 2, page_size: 2, total_pages: Math.ceil(all.total_size / 2) });
     expect(second.items.map((item) => item.id)).toEqual(all.items.slice(2, 4).map((item) => item.id));
     await expect(list({ base_image_id: nobody() })).rejects.toMatchObject({ code: 'INVALID' });
-    await expect(list({ catalog_id: house.rival.catalog_id })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(list({ catalog_id: catalog.rival.catalog_id })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(list({ catalog_id: 'nonsense' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });

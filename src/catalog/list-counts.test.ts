@@ -8,15 +8,15 @@ import { createApplicationRequest } from './application-requests.ts';
 import { type Counted, keptCount, livingApplications } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 let application_ids: string[];
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
-  ({ application_ids } = await house.request(house.acme, ['redis', 'nginx', 'postgresql']));
-  await house.request(house.rival, ['redis']);
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  ({ application_ids } = await catalog.request(catalog.acme, ['redis', 'nginx', 'postgresql']));
+  await catalog.request(catalog.rival, ['redis']);
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 const TABLES = {
   application: 'applications',
@@ -27,7 +27,7 @@ const TABLES = {
 
 async function countKept(principal: Principal, counted: Counted): Promise<number> {
   const found = await sql<{ total: number }>`select (${keptCount(principal, counted).total}) as total`.execute(
-    house.db,
+    catalog.db,
   );
   return found.rows[0]?.total ?? 0;
 }
@@ -37,14 +37,14 @@ async function expectRight(organization: TestOrganization): Promise<void> {
   const { catalog_id, principal } = organization;
   for (const [noun, table] of Object.entries(TABLES) as [Counted['nouns'][number], string][]) {
     const counted = await sql<{ total: number }>`
-      select count(*) as total from ${sql.table(table)} where catalog_id = ${catalog_id}`.execute(house.db);
+      select count(*) as total from ${sql.table(table)} where catalog_id = ${catalog_id}`.execute(catalog.db);
     expect({ noun, total: await countKept(principal, { catalog_id, nouns: [noun] }) }).toEqual({
       noun,
       total: counted.rows[0]?.total,
     });
   }
   const statuses = await sql<{ status: string; total: number }>`
-    select status, count(*) as total from pipelines where catalog_id = ${catalog_id} group by 1`.execute(house.db);
+    select status, count(*) as total from pipelines where catalog_id = ${catalog_id} group by 1`.execute(catalog.db);
   for (const { status, total } of statuses.rows) {
     expect(await countKept(principal, { catalog_id, nouns: ['pipeline'], statuses: [status] })).toBe(total);
   }
@@ -55,11 +55,11 @@ async function expectLiving({ principal }: TestOrganization): Promise<void> {
   const bases = await sql<{ id: string; kept: number; counted: number }>`
     select b.id, ${livingApplications(principal, 'b.id')} as kept, (select count(*) from applications a
       where a.base_image_id = b.id and a.removed_at is null and a.organization_id = ${principal.organization_id}) as counted
-    from base_images b`.execute(house.db);
+    from base_images b`.execute(catalog.db);
   const registries = await sql<{ id: string; kept: number; counted: number }>`
     select r.id, ${livingApplications(principal, 'r.id')} as kept, (select count(*) from application_registries ar
       join applications a on a.id = ar.application_id where ar.registry_id = r.id and a.removed_at is null) as counted
-    from registries r where r.organization_id = ${principal.organization_id}`.execute(house.db);
+    from registries r where r.organization_id = ${principal.organization_id}`.execute(catalog.db);
   for (const { id, kept, counted } of [...bases.rows, ...registries.rows])
     expect({ id, kept }).toEqual({ id, kept: counted });
   expect(registries.rows.some(({ kept }) => kept > 0)).toBe(true);
@@ -68,70 +68,70 @@ async function expectLiving({ principal }: TestOrganization): Promise<void> {
 const wish = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins: false };
 
 async function failOpen(id: string): Promise<void> {
-  const [pipeline_id] = await house.openPipelines(id);
+  const [pipeline_id] = await catalog.openPipelines(id);
   if (pipeline_id === undefined) return;
-  await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
+  await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
   const failure = { pipeline_id, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' } as const;
-  await house.write((tx) => failPhase(tx, failure));
+  await catalog.write((tx) => failPhase(tx, failure));
 }
 
 test('counts follow wishes, failures and releases that cross, and fold while they do', async () => {
   await Promise.all(
     application_ids.map(async (id) => {
       for (let round = 0; round < 40; round++) {
-        await house.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...wish }));
+        await catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...wish }));
         await failOpen(id);
       }
     }),
   );
   for (const id of application_ids) {
-    await house.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...wish }));
-    await house.finish(await house.openPipeline(id), `built ${id}`);
+    await catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...wish }));
+    await catalog.finish(await catalog.openPipeline(id), `built ${id}`);
   }
-  await expectRight(house.acme);
-  await expectRight(house.rival);
-  const parts = await sql<{ parts: number }>`select count(*) as parts from list_counts`.execute(house.db);
+  await expectRight(catalog.acme);
+  await expectRight(catalog.rival);
+  const parts = await sql<{ parts: number }>`select count(*) as parts from list_counts`.execute(catalog.db);
   // More than 300 parts were written; every 64th folds what is there.
   expect(parts.rows[0]?.parts).toBeLessThan(200);
 });
 
 test('what is rolled back is not counted, what is deleted is taken off', async () => {
-  const given = house.write(async (tx) => {
+  const given = catalog.write(async (tx) => {
     await createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...wish });
     throw new Error('given up');
   });
   await expect(given).rejects.toThrow('given up');
-  await expectRight(house.acme);
-  await house.pool.query('delete from release_customizations');
-  await house.pool.query('update pipelines set release_id = null');
-  await house.pool.query('delete from releases where catalog_id = $1', [house.acme.catalog_id]);
-  await expectRight(house.acme);
+  await expectRight(catalog.acme);
+  await catalog.pool.query('delete from release_customizations');
+  await catalog.pool.query('update pipelines set release_id = null');
+  await catalog.pool.query('delete from releases where catalog_id = $1', [catalog.acme.catalog_id]);
+  await expectRight(catalog.acme);
 });
 
 test('an open transaction that folds holds nobody up, and two that fold lose nothing', async () => {
-  const { catalog_id } = house.acme;
+  const { catalog_id } = catalog.acme;
   const fold = 'select fold_list_counts($1, $2)';
-  const first = await house.pool.connect();
+  const first = await catalog.pool.connect();
   try {
     await first.query('begin');
     await first.query(fold, [catalog_id, 'pipeline']);
-    await house.pool.query(fold, [catalog_id, 'pipeline']);
-    await house.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...wish }));
-    await expectRight(house.acme);
+    await catalog.pool.query(fold, [catalog_id, 'pipeline']);
+    await catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...wish }));
+    await expectRight(catalog.acme);
     await first.query('commit');
   } finally {
     first.release();
   }
-  await expectRight(house.acme);
+  await expectRight(catalog.acme);
 });
 
 test('living applications are kept by base image and registry: requested, removed, folded, deleted by hand', async () => {
-  await expectLiving(house.acme);
-  await expectLiving(house.rival);
-  const { catalog_id, principal } = house.rival;
-  const { application_ids: removed } = await house.request(house.rival, ['nginx']);
-  await expectLiving(house.rival);
-  await house.write((tx) =>
+  await expectLiving(catalog.acme);
+  await expectLiving(catalog.rival);
+  const { catalog_id, principal } = catalog.rival;
+  const { application_ids: removed } = await catalog.request(catalog.rival, ['nginx']);
+  await expectLiving(catalog.rival);
+  await catalog.write((tx) =>
     createApplicationRequest(tx, principal, {
       catalog_id,
       kind: 'DELETION',
@@ -139,23 +139,23 @@ test('living applications are kept by base image and registry: requested, remove
       application_ids: removed,
     }),
   );
-  await expectLiving(house.rival);
-  await house.pool.query('select fold_list_counts($1, $2)', [catalog_id, 'application of registry']);
-  await expectLiving(house.rival);
-  await house.pool.query('delete from application_registries where application_id = $1', [application_ids[0]]);
-  await expectLiving(house.acme);
+  await expectLiving(catalog.rival);
+  await catalog.pool.query('select fold_list_counts($1, $2)', [catalog_id, 'application of registry']);
+  await expectLiving(catalog.rival);
+  await catalog.pool.query('delete from application_registries where application_id = $1', [application_ids[0]]);
+  await expectLiving(catalog.acme);
 });
 
 test('a foreign organization counts nothing here', async () => {
-  const counted = { catalog_id: house.acme.catalog_id, nouns: ['pipeline'] } as const;
-  expect(await countKept(house.rival.principal, counted)).toBe(0);
+  const counted = { catalog_id: catalog.acme.catalog_id, nouns: ['pipeline'] } as const;
+  expect(await countKept(catalog.rival.principal, counted)).toBe(0);
 });
 
 test('a pipeline tells its status where a customization is carried by it', async () => {
-  await house.customize(house.acme, 'everywhere');
+  await catalog.customize(catalog.acme, 'everywhere');
   for (const id of application_ids) await failOpen(id);
   const wrong = await sql`
     select from customization_applications ca join pipelines l on l.id = ca.pipeline_id
-    where (ca.pipeline_status, ca.pipeline_started_at) is distinct from (l.status, l.started_at)`.execute(house.db);
+    where (ca.pipeline_status, ca.pipeline_started_at) is distinct from (l.status, l.started_at)`.execute(catalog.db);
   expect(wrong.rows).toHaveLength(0);
 });

@@ -9,18 +9,18 @@ import { listApplicationRequests } from './application-requests.ts';
 import { listApplications } from './applications.ts';
 import { listPipelines } from './pipelines.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
-  const { pool, acme, rival } = house;
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  const { pool, acme, rival } = catalog;
   const bases = await pool.query<{ id: string }>(
     `insert into base_images (name, source, container_image, operating_system_id)
      select 'Another', 'ARCHIVE', 'base/another:12', operating_system_id from base_images where id = $1 returning id`,
-    [house.base],
+    [catalog.base],
   );
   const another = bases.rows[0]?.id ?? '';
-  await house.baseMoves('another', another);
+  await catalog.baseMoves('another', another);
   const own = await pool.query<{ id: string }>(
     `insert into registries (organization_id, name, provider, url)
      values ($1, 'Alpha', 'OCI', 'https://alpha.example'), ($1, 'Beta', 'OCI', 'https://beta.example') returning id`,
@@ -28,28 +28,28 @@ beforeAll(async () => {
   );
   const [alpha = '', beta = ''] = own.rows.map(({ id }) => id);
   const asked = [
-    await house.request(acme, ['redis', 'nginx'], { registry_ids: [beta, alpha] }),
-    await house.request(acme, ['postgresql'], { registry_ids: [alpha] }),
-    await house.request(acme, ['redis'], { base_image_id: another }),
-    await house.request(acme, ['postgresql'], { base_image_id: another, registry_ids: [alpha] }),
+    await catalog.request(acme, ['redis', 'nginx'], { registry_ids: [beta, alpha] }),
+    await catalog.request(acme, ['postgresql'], { registry_ids: [alpha] }),
+    await catalog.request(acme, ['redis'], { base_image_id: another }),
+    await catalog.request(acme, ['postgresql'], { base_image_id: another, registry_ids: [alpha] }),
   ];
-  await house.request(rival, ['redis', 'nginx']);
+  await catalog.request(rival, ['redis', 'nginx']);
   const [redis = '', nginx = '', postgresql = '', other = ''] = asked.flatMap((one) => one.application_ids);
   for (const id of [redis, postgresql, redis]) {
-    await house.finish(await house.openPipeline(id), id);
+    await catalog.finish(await catalog.openPipeline(id), id);
     await wish(id);
   }
-  await fail(await house.openPipeline(nginx));
-  await fail(await house.openPipeline(other));
+  await fail(await catalog.openPipeline(nginx));
+  await fail(await catalog.openPipeline(other));
   await wish(other);
   // Names change without a pipeline or an application changing.
   await pool.query(`update registries set name = 'Zeta' where id = $1`, [alpha]);
   await pool.query(`update products set name = 'AA' where key = 'redis'`);
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 async function wish(application_id: string): Promise<void> {
-  await house.write((tx) =>
+  await catalog.write((tx) =>
     createWave(tx, {
       cause: 'REBUILD',
       application_ids: [application_id],
@@ -61,13 +61,13 @@ async function wish(application_id: string): Promise<void> {
 }
 
 async function fail(pipeline_id: string): Promise<void> {
-  await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
-  await house.write((tx) => failPhase(tx, { pipeline_id, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' }));
+  await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
+  await catalog.write((tx) => failPhase(tx, { pipeline_id, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' }));
 }
 
 /** All ids in the order of this statement. */
 async function idsBy(statement: string): Promise<string[]> {
-  const { rows } = await house.pool.query<{ id: string }>(statement, [house.acme.catalog_id]);
+  const { rows } = await catalog.pool.query<{ id: string }>(statement, [catalog.acme.catalog_id]);
   return rows.map(({ id }) => id);
 }
 
@@ -109,8 +109,8 @@ test.each(bothWays(PIPELINES_BY))('pipelines by %s %s', async (order_field, orde
       join products p on p.key = a.product_key join base_images b on b.id = a.base_image_id where l.catalog_id = $1
       order by ${PIPELINES_BY[order_field]} ${order_direction} nulls last, l.started_at desc, l.id`);
   const listed = await allOf((page) =>
-    listPipelines(house.db, house.acme.principal, {
-      ...{ catalog_id: house.acme.catalog_id, page, page_size: 2, applications_only: false },
+    listPipelines(catalog.db, catalog.acme.principal, {
+      ...{ catalog_id: catalog.acme.catalog_id, page, page_size: 2, applications_only: false },
       ...{ order_field, order_direction },
     }),
   );
@@ -141,8 +141,8 @@ async function expectApplications(
     join base_images b on b.id = a.base_image_id where a.catalog_id = $1
     order by ${APPLICATIONS_BY[order_field]} ${order_direction} nulls last, p.name, a.id`);
   const listed = await allOf((page) =>
-    listApplications(house.db, house.acme.principal, {
-      ...{ catalog_id: house.acme.catalog_id, page, page_size: 2, order_field, order_direction },
+    listApplications(catalog.db, catalog.acme.principal, {
+      ...{ catalog_id: catalog.acme.catalog_id, page, page_size: 2, order_field, order_direction },
     }),
   );
   expect(expected).toHaveLength(5);
@@ -153,8 +153,8 @@ test.each(bothWays(APPLICATIONS_BY))('applications by %s %s', expectApplications
 
 test.each(PROCESSING_STATUSES)('requests that are %s', async (request_status) => {
   const list = (filter: { request_status?: typeof request_status }) => (page: number) =>
-    listApplicationRequests(house.db, house.acme.principal, {
-      ...{ catalog_id: house.acme.catalog_id, page, page_size: 2, request_type: 'add', ...filter },
+    listApplicationRequests(catalog.db, catalog.acme.principal, {
+      ...{ catalog_id: catalog.acme.catalog_id, page, page_size: 2, request_type: 'add', ...filter },
       ...{ order_field: 'NAME', order_direction: 'ASC' },
     });
   const all = await list({})(1);
@@ -164,9 +164,9 @@ test.each(PROCESSING_STATUSES)('requests that are %s', async (request_status) =>
 });
 
 test('when releases are deleted by hand, the one before is the latest', async () => {
-  await house.pool.query(
+  await catalog.pool.query(
     `delete from releases r using applications a where a.latest_release_id = r.id and a.catalog_id = $1`,
-    [house.acme.catalog_id],
+    [catalog.acme.catalog_id],
   );
   await expectApplications('LATEST_RELEASE_RELEASED_AT', 'DESC');
   await expectApplications('LATEST_RELEASE_VERSION', 'ASC');

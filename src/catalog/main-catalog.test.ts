@@ -11,16 +11,16 @@ import { moveLifeCycles } from './life-cycle.ts';
 import { getOffering } from './offerings.ts';
 import { getProduct, listProducts, listProductsPage } from './products.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 let application_id: string;
 
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
-  application_id = (await house.request(house.acme, ['redis'])).application_ids[0] ?? '';
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  application_id = (await catalog.request(catalog.acme, ['redis'])).application_ids[0] ?? '';
 });
 beforeEach(() => endsIn('redis', null));
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 const flags = {
   only_built_versions: true,
@@ -29,17 +29,17 @@ const flags = {
   only_stable_branches: false,
 };
 const list = (query: Partial<Parameters<typeof listProducts>[1]> = {}) =>
-  listProducts(house.db, { ...flags, ...query });
+  listProducts(catalog.db, { ...flags, ...query });
 const keys = async (query: Parameters<typeof list>[0]) => (await list(query)).map(({ product }) => product.key);
 const redis = (query: Partial<Parameters<typeof getProduct>[2]> = {}) =>
-  getProduct(house.db, house.acme.principal, { product_id_or_key: 'redis', ...flags, ...query });
+  getProduct(catalog.db, catalog.acme.principal, { product_id_or_key: 'redis', ...flags, ...query });
 
 /** Upstream's support of the product's branches ends so many days from now. */
 async function endsIn(key: string, days: number | null): Promise<void> {
   await sql`
     update product_branches set end_of_life_at = (now() at time zone 'UTC')::date + ${days}::integer
-    where product_key = ${key}`.execute(house.db);
-  await house.write((tx) => moveLifeCycles(tx));
+    where product_key = ${key}`.execute(catalog.db);
+  await catalog.write((tx) => moveLifeCycles(tx));
 }
 
 function fits(schema: TSchema, value: unknown): void {
@@ -74,7 +74,7 @@ describe('the list', () => {
   });
 
   test('comes in pages of a size', async () => {
-    const second = await listProductsPage(house.db, { ...flags, page: 2, size: 2 });
+    const second = await listProductsPage(catalog.db, { ...flags, page: 2, size: 2 });
     fits(ApplicationsPage, second);
     expect(second).toMatchObject({ page: 2, page_size: 2, total_size: 3, total_pages: 2 });
     expect(second.items.map(({ product }) => product.key)).toEqual(['redis']);
@@ -89,10 +89,10 @@ describe('the list', () => {
 
 describe('the calendar', () => {
   const application = () =>
-    getApplication(house.db, house.acme.principal, { catalog_id: house.acme.catalog_id, application_id });
+    getApplication(catalog.db, catalog.acme.principal, { catalog_id: catalog.acme.catalog_id, application_id });
   const offering = async () => {
-    const [row] = await house.db.selectFrom('offerings').select('id').where('product_key', '=', 'redis').execute();
-    return await getOffering(house.db, house.acme.principal, { offering_id: row?.id ?? '' });
+    const [row] = await catalog.db.selectFrom('offerings').select('id').where('product_key', '=', 'redis').execute();
+    return await getOffering(catalog.db, catalog.acme.principal, { offering_id: row?.id ?? '' });
   };
 
   test.each([
@@ -120,10 +120,12 @@ describe('the calendar', () => {
   });
 
   test('tells what moved once, and takes it back when the date moves away', async () => {
-    await sql`update product_branches set end_of_life_at = current_date where product_key = 'redis'`.execute(house.db);
-    const first = await house.write((tx) => moveLifeCycles(tx));
+    await sql`update product_branches set end_of_life_at = current_date where product_key = 'redis'`.execute(
+      catalog.db,
+    );
+    const first = await catalog.write((tx) => moveLifeCycles(tx));
     expect(first).toMatchObject([{ id: application_id, product_key: 'redis', branch: '7.0', status: 'UNSUPPORTED' }]);
-    expect(await house.write((tx) => moveLifeCycles(tx))).toEqual([]);
+    expect(await catalog.write((tx) => moveLifeCycles(tx))).toEqual([]);
     await endsIn('redis', 400);
     expect(await application()).toMatchObject({ status: 'SUPPORTED' });
     expect(await application()).not.toHaveProperty('deprecated_at');
@@ -133,7 +135,7 @@ describe('the calendar', () => {
     await endsIn('redis', 10);
     expect((await redis({ only_supported: true })).branches).toHaveLength(1);
     expect((await redis({ only_eligible: true })).branches).toEqual([]);
-    await expect(house.request(house.acme, ['redis'])).rejects.toMatchObject({ code: 'INVALID' });
+    await expect(catalog.request(catalog.acme, ['redis'])).rejects.toMatchObject({ code: 'INVALID' });
     await endsIn('redis', 0);
     expect((await redis({ only_supported: true })).branches).toEqual([]);
     expect(await keys({ status: 'DEPRECATED' })).toEqual(['redis']);
@@ -141,15 +143,15 @@ describe('the calendar', () => {
 
   test('does not bring back what left the library', async () => {
     const all = library();
-    await house.write((tx) => recordDiscovery(tx, all.slice(1)));
-    await house.write((tx) => moveLifeCycles(tx));
+    await catalog.write((tx) => recordDiscovery(tx, all.slice(1)));
+    await catalog.write((tx) => moveLifeCycles(tx));
     expect(await redis()).toMatchObject({
       product: { status: 'NON_SUPPORTED', applied_policy: { nonsupport_policy: { key: 'withdrawn' } } },
       branches: [{ branch: { status: 'NON_SUPPORTED' } }],
     });
     expect([(await application()).status, (await offering()).status]).toEqual(['UNSUPPORTED', 'DEPRECATED']);
-    await house.write((tx) => recordDiscovery(tx, all));
-    await house.write((tx) => moveLifeCycles(tx));
+    await catalog.write((tx) => recordDiscovery(tx, all));
+    await catalog.write((tx) => moveLifeCycles(tx));
     expect([(await application()).status, (await offering()).status]).toEqual(['SUPPORTED', 'ENABLED']);
   });
 });

@@ -8,23 +8,23 @@ const OFFERINGS = 500;
 /** With the first one, which the others are copied from. */
 const APPLICATIONS = OFFERINGS * BASE_IMAGES + 1;
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
-  await house.request(house.acme, ['redis']);
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  await catalog.request(catalog.acme, ['redis']);
   await copyApplications();
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 /** Applications like the first: offerings on base images, all of either copied. */
 async function copyApplications(): Promise<void> {
-  const { pool } = house;
+  const { pool } = catalog;
   await pool.query(
     `insert into base_images (organization_id, name, source, container_image, operating_system_id)
      select $1, 'base ' || n, source, container_image, operating_system_id
      from base_images, generate_series(1, $2) n where id = $3`,
-    [house.acme.principal.organization_id, BASE_IMAGES, house.base],
+    [catalog.acme.principal.organization_id, BASE_IMAGES, catalog.base],
   );
   await pool.query(
     `insert into base_image_versions (base_image_id, digest, pin)
@@ -51,25 +51,25 @@ async function copyApplications(): Promise<void> {
 }
 
 async function count(sql: string, values: unknown[] = []): Promise<number> {
-  const { rows } = await house.pool.query<{ n: number }>(`select count(*)::integer as n from ${sql}`, values);
+  const { rows } = await catalog.pool.query<{ n: number }>(`select count(*)::integer as n from ${sql}`, values);
   return rows[0]?.n ?? 0;
 }
 
 test('a global customization reaches each of them, in one transaction with the jobs', async () => {
-  await house.customize(house.acme, 'everywhere');
+  await catalog.customize(catalog.acme, 'everywhere');
   expect(await count('customization_applications')).toBe(APPLICATIONS);
   expect(await count("pipelines where status = 'IN_PROGRESS'")).toBe(APPLICATIONS);
   expect(
     await count('pipeline_phases p join pipelines on id = pipeline_id where pipelines.status = $1', ['IN_PROGRESS']),
   ).toBe(3 * APPLICATIONS);
-  expect((await house.waiting('plan-pipeline')).length).toBeGreaterThanOrEqual(APPLICATIONS);
+  expect((await catalog.waiting('plan-pipeline')).length).toBeGreaterThanOrEqual(APPLICATIONS);
 });
 
 test('its removal takes the place of every pipeline that has not begun, with what they carried', async () => {
-  const { rows } = await house.pool.query<{ id: string }>('select id from customizations');
-  await house.write((tx) =>
-    deleteCustomization(tx, house.acme.principal, {
-      catalog_id: house.acme.catalog_id,
+  const { rows } = await catalog.pool.query<{ id: string }>('select id from customizations');
+  await catalog.write((tx) =>
+    deleteCustomization(tx, catalog.acme.principal, {
+      catalog_id: catalog.acme.catalog_id,
       customization_id: rows[0]?.id ?? '',
     }),
   );

@@ -7,11 +7,11 @@ import { listPipelines } from './pipelines.ts';
 import { listProducts } from './products.ts';
 import { listRegistries } from './registries.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
 }, 60_000);
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 /** By bytes it would be 10, 9, Zebra, apple, release 10, release 9, Éclair. */
 const IN_ORDER = ['9', '10', 'apple', 'Éclair', 'release 9', 'release 10', 'Zebra'];
@@ -23,7 +23,7 @@ const named = (items: readonly { name: string }[]) => items.map(({ name }) => na
 const shown = (names: string[]) => names.filter((name) => IN_ORDER.includes(name));
 
 test('base images and registries', async () => {
-  const { db, pool, acme, base } = house;
+  const { db, pool, acme, base } = catalog;
   const { organization_id } = acme.principal;
   await pool.query(
     `insert into base_images (organization_id, name, source, container_image, operating_system_id)
@@ -42,10 +42,10 @@ test('base images and registries', async () => {
 });
 
 test('products, and applications and pipelines by them', async () => {
-  const { db, pool, acme } = house;
-  await house.baseMoves('first');
-  const { application_ids } = await house.request(acme, ['redis', 'nginx', 'postgresql']);
-  for (const id of application_ids) await house.openPipeline(id);
+  const { db, pool, acme } = catalog;
+  await catalog.baseMoves('first');
+  const { application_ids } = await catalog.request(acme, ['redis', 'nginx', 'postgresql']);
+  for (const id of application_ids) await catalog.openPipeline(id);
   const list = async () => {
     const products = await listProducts(db, {
       only_supported: false,
@@ -78,7 +78,7 @@ test('products, and applications and pipelines by them', async () => {
 });
 
 test('names that differ in their accents or case alone are different names', async () => {
-  const { rows } = await house.pool.query<{ same: boolean }>(
+  const { rows } = await catalog.pool.query<{ same: boolean }>(
     `select 'a' collate name_order = 'A' collate name_order or 'e' collate name_order = 'é' collate name_order as same`,
   );
   expect(rows).toEqual([{ same: false }]);
@@ -102,7 +102,7 @@ test.each([
        order by name, created_at desc, id limit 20`,
   ],
 ])('is read along %s', async (index, statement) => {
-  const client = await house.pool.connect();
+  const client = await catalog.pool.connect();
   try {
     await client.query('set enable_seqscan = off; set enable_bitmapscan = off');
     const plan = await client.query<{ 'QUERY PLAN': string }>(`explain ${statement}`);

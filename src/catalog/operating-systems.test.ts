@@ -8,30 +8,30 @@ import { moveLifeCycles, moveOperatingSystems } from './life-cycle.ts';
 import { findOperatingSystems, listOperatingSystems } from './operating-systems.ts';
 import { followOperatingSystems } from './registry-checks.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
 }, 60_000);
 beforeEach(() => endsIn({}));
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 /** Those that are not named have no end. */
 async function dates(days: Record<string, number>): Promise<void> {
   await sql`
     update operating_systems o set end_of_life_at = (now() at time zone 'UTC')::date + (
       select given.after from unnest(${Object.keys(days)}::text[], ${Object.values(days)}::integer[]) as given (key, after)
-      where given.key = o.key)`.execute(house.db);
+      where given.key = o.key)`.execute(catalog.db);
 }
 
 /** Upstream's fixes end so many days from today by the database's clock. */
 async function endsIn(days: Record<string, number>): Promise<void> {
   await dates(days);
-  await house.write(moveOperatingSystems);
-  await house.write(followOperatingSystems);
+  await catalog.write(moveOperatingSystems);
+  await catalog.write(followOperatingSystems);
 }
 
 async function systems() {
-  return (await listOperatingSystems(house.db, house.acme.principal, { page: 1, page_size: 20 })).items;
+  return (await listOperatingSystems(catalog.db, catalog.acme.principal, { page: 1, page_size: 20 })).items;
 }
 const statuses = async () => (await systems()).map(({ status }) => status);
 const isTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]{12}Z$/);
@@ -65,8 +65,8 @@ test('stay DEPRECATED as long as nothing can take their place, and come back whe
 
 test('are built for until they are replaced', async () => {
   const built = async () => ({
-    systems: (await findOperatingSystems(house.db)).map(({ key }) => key),
-    images: (await listFollowedBaseImages(house.db)).length,
+    systems: (await findOperatingSystems(catalog.db)).map(({ key }) => key),
+    images: (await listFollowedBaseImages(catalog.db)).length,
   });
   await endsIn({ 'debian-12': 10 });
   expect(await built()).toEqual({ systems: ['debian-12', 'debian-13'], images: 2 });
@@ -76,16 +76,18 @@ test('are built for until they are replaced', async () => {
 
 test('are moved by the calendar with everything else', async () => {
   await dates({ 'debian-12': -1 });
-  await house.write(moveLifeCycles);
+  await catalog.write(moveLifeCycles);
   expect(await statuses()).toEqual(['REPLACED', 'ACTIVE']);
 });
 
 test('follow what the library says of them, and are written only when that moved', async () => {
   const known = { key: 'debian-13', name: 'Debian 13', distro: 'debian', version: '13', codename: 'trixie' };
   const say = (end_of_life?: string) =>
-    house.write((tx) => ensureOperatingSystems(tx, [{ ...known, ...(end_of_life !== undefined && { end_of_life }) }]));
+    catalog.write((tx) =>
+      ensureOperatingSystems(tx, [{ ...known, ...(end_of_life !== undefined && { end_of_life }) }]),
+    );
   const row = () =>
-    house.db
+    catalog.db
       .selectFrom('operating_systems')
       .select(['end_of_life_at', 'updated_at'])
       .where('key', '=', known.key)

@@ -9,15 +9,15 @@ import { createBaseImage, deleteBaseImage, getBaseImage, listBaseImages, updateB
 import { listOperatingSystems } from './operating-systems.ts';
 import { createRegistry, deleteRegistry, getRegistry, listRegistries, updateRegistry } from './registries.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 const page = { page: 1, page_size: 20 };
 
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
-  await house.request(house.acme, ['redis', 'nginx', 'postgresql']);
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  await catalog.request(catalog.acme, ['redis', 'nginx', 'postgresql']);
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 function fits(schema: TSchema, value: unknown): void {
   expect([...Value.Errors(schema, value)]).toEqual([]);
@@ -29,19 +29,19 @@ const seal = (plaintext: string, row: { organization_id: string; row_id: string 
 
 describe('registries', () => {
   const list = (query: Partial<Parameters<typeof listRegistries>[2]> = {}) =>
-    listRegistries(house.db, house.acme.principal, { ...page, ...query });
+    listRegistries(catalog.db, catalog.acme.principal, { ...page, ...query });
 
   test.each(['https://1.2.3.999', 'https://x:99999', 'https://[::::]'])('have an address: %s is none', async (url) => {
     const wish = { name: 'x', description: 'x', provider: 'HARBOR' as const, url, access_secret: 'hush' };
-    const created = house.write((tx) => createRegistry(tx, house.acme.principal, wish, { seal }));
+    const created = catalog.write((tx) => createRegistry(tx, catalog.acme.principal, wish, { seal }));
     await expect(created).rejects.toMatchObject({ code: 'INVALID', violations: [{ field: 'url' }] });
   });
 
   test('are registered with a sealed secret, changed, and removed', async () => {
-    const { id } = await house.write((tx) =>
+    const { id } = await catalog.write((tx) =>
       createRegistry(
         tx,
-        house.acme.principal,
+        catalog.acme.principal,
         {
           name: 'Docker Hub',
           description: 'public',
@@ -55,82 +55,82 @@ describe('registries', () => {
       ),
     );
     const own = { registry_id: id };
-    const registry = await getRegistry(house.db, house.acme.principal, own);
+    const registry = await getRegistry(catalog.db, catalog.acme.principal, own);
     expect(registry).toMatchObject({ url: 'https://docker.io/acme', hosted: false, owned: true, application_count: 0 });
     expect(JSON.stringify(registry)).not.toContain('hush');
-    await house.write((tx) =>
-      updateRegistry(tx, house.acme.principal, { ...own, name: 'Hub', access_secret: 'shh' }, { seal }),
+    await catalog.write((tx) =>
+      updateRegistry(tx, catalog.acme.principal, { ...own, name: 'Hub', access_secret: 'shh' }, { seal }),
     );
-    const row = await house.db.selectFrom('registries').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-    expect(row.sealed_access_secret?.toString()).toBe(`${house.acme.principal.organization_id} ${id} shh`);
+    const row = await catalog.db.selectFrom('registries').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+    expect(row.sealed_access_secret?.toString()).toBe(`${catalog.acme.principal.organization_id} ${id} shh`);
     expect(row).toMatchObject({ name: 'Hub', access_key: 'me', updated_by: 'acme-owner' });
     await expect(
-      house.write((tx) => updateRegistry(tx, house.rival.principal, { ...own, name: 'mine' }, { seal })),
+      catalog.write((tx) => updateRegistry(tx, catalog.rival.principal, { ...own, name: 'mine' }, { seal })),
     ).rejects.toMatchObject(gone);
-    await expect(house.write((tx) => deleteRegistry(tx, house.rival.principal, own))).rejects.toMatchObject(gone);
-    await expect(getRegistry(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
+    await expect(catalog.write((tx) => deleteRegistry(tx, catalog.rival.principal, own))).rejects.toMatchObject(gone);
+    await expect(getRegistry(catalog.db, catalog.rival.principal, own)).rejects.toMatchObject(gone);
     const all = await list();
     fits(RegistriesPage, all);
     expect(all.items.map((item) => item.name)).toEqual(['Hosted registry', 'Hub']);
     expect((await list({ hosted: true })).items[0]?.application_count).toBe(3);
     expect((await list({ provider: 'DOCKERHUB', owned: true, shared: false })).total_size).toBe(1);
     expect((await list({ vmware_managed: true })).total_size).toBe(0);
-    await house.write((tx) => deleteRegistry(tx, house.acme.principal, own));
+    await catalog.write((tx) => deleteRegistry(tx, catalog.acme.principal, own));
     expect((await list({ removed: true })).items.map((item) => item.name)).toEqual(['Hub']);
     expect((await list({ removed: false })).total_size).toBe(1);
-    await expect(house.write((tx) => deleteRegistry(tx, house.acme.principal, own))).rejects.toMatchObject(gone);
+    await expect(catalog.write((tx) => deleteRegistry(tx, catalog.acme.principal, own))).rejects.toMatchObject(gone);
   });
 
   test('that are hosted stay', async () => {
-    const hosted = { registry_id: house.acme.registry_id };
-    await expect(house.write((tx) => deleteRegistry(tx, house.acme.principal, hosted))).rejects.toMatchObject({
+    const hosted = { registry_id: catalog.acme.registry_id };
+    await expect(catalog.write((tx) => deleteRegistry(tx, catalog.acme.principal, hosted))).rejects.toMatchObject({
       code: 'NOT_OWNED',
     });
   });
 });
 
 describe('base images', () => {
-  const list = (query: Partial<Parameters<typeof listBaseImages>[2]> = {}, of: TestOrganization = house.acme) =>
-    listBaseImages(house.db, of.principal, { with_applications: false, ...page, ...query });
+  const list = (query: Partial<Parameters<typeof listBaseImages>[2]> = {}, of: TestOrganization = catalog.acme) =>
+    listBaseImages(catalog.db, of.principal, { with_applications: false, ...page, ...query });
 
   test('are registered, followed, renamed, and deleted', async () => {
-    const [system] = (await listOperatingSystems(house.db, house.acme.principal, page)).items;
+    const [system] = (await listOperatingSystems(catalog.db, catalog.acme.principal, page)).items;
     const asked = {
       name: 'Golden',
       description: 'ours',
-      registry_id: house.acme.registry_id,
+      registry_id: catalog.acme.registry_id,
       container_image: 'golden/debian:12',
       operating_system_id: system?.id ?? '',
     };
     await expect(
-      house.write((tx) => createBaseImage(tx, house.rival.principal, { ...asked, operating_system_id: 'x' })),
+      catalog.write((tx) => createBaseImage(tx, catalog.rival.principal, { ...asked, operating_system_id: 'x' })),
     ).rejects.toMatchObject({ violations: [{ field: 'registry_id' }, { field: 'operating_system_id' }] });
-    const { id } = await house.write((tx) => createBaseImage(tx, house.acme.principal, asked));
-    expect(await house.waiting('follow-base-image')).toEqual([id]);
+    const { id } = await catalog.write((tx) => createBaseImage(tx, catalog.acme.principal, asked));
+    expect(await catalog.waiting('follow-base-image')).toEqual([id]);
     const own = { base_image_id: id };
-    await house.write((tx) => updateBaseImage(tx, house.acme.principal, { ...own, name: 'Golden 12' }));
-    const one = await getBaseImage(house.db, house.acme.principal, own);
+    await catalog.write((tx) => updateBaseImage(tx, catalog.acme.principal, { ...own, name: 'Golden 12' }));
+    const one = await getBaseImage(catalog.db, catalog.acme.principal, own);
     fits(BaseImageDetailed, one);
     expect(one).toMatchObject({
       name: 'Golden 12',
       container_image: '127.0.0.1:8080/acme/golden/debian:12',
-      pull_registry: { id: house.acme.registry_id },
+      pull_registry: { id: catalog.acme.registry_id },
       application_count: 0,
     });
-    await expect(getBaseImage(house.db, house.rival.principal, own)).rejects.toMatchObject(gone);
+    await expect(getBaseImage(catalog.db, catalog.rival.principal, own)).rejects.toMatchObject(gone);
     await expect(
-      house.write((tx) => updateBaseImage(tx, house.rival.principal, { ...own, name: 'mine' })),
+      catalog.write((tx) => updateBaseImage(tx, catalog.rival.principal, { ...own, name: 'mine' })),
     ).rejects.toMatchObject(gone);
-    await expect(house.write((tx) => deleteBaseImage(tx, house.rival.principal, own))).rejects.toMatchObject(gone);
-    const made = await house.request(house.acme, ['redis'], { base_image_id: id });
-    await expect(house.write((tx) => deleteBaseImage(tx, house.acme.principal, own))).rejects.toMatchObject({
+    await expect(catalog.write((tx) => deleteBaseImage(tx, catalog.rival.principal, own))).rejects.toMatchObject(gone);
+    const made = await catalog.request(catalog.acme, ['redis'], { base_image_id: id });
+    await expect(catalog.write((tx) => deleteBaseImage(tx, catalog.acme.principal, own))).rejects.toMatchObject({
       code: 'IN_USE',
       message: 'The base image is used by 1 application (redis 7.0)',
     });
-    await house.pool.query('update applications set removed_at = now() where id = $1', [made.application_ids[0]]);
-    await house.write((tx) => deleteBaseImage(tx, house.acme.principal, own));
-    expect((await getBaseImage(house.db, house.acme.principal, own)).status).toBe('DELETED');
-    await expect(house.request(house.acme, ['nginx'], { base_image_id: id })).rejects.toMatchObject({
+    await catalog.pool.query('update applications set removed_at = now() where id = $1', [made.application_ids[0]]);
+    await catalog.write((tx) => deleteBaseImage(tx, catalog.acme.principal, own));
+    expect((await getBaseImage(catalog.db, catalog.acme.principal, own)).status).toBe('DELETED');
+    await expect(catalog.request(catalog.acme, ['nginx'], { base_image_id: id })).rejects.toMatchObject({
       violations: [{ field: 'base_image_id' }],
     });
   });
@@ -144,12 +144,12 @@ describe('base images', () => {
       platforms: [{ os_family: 'linux', architecture: 'amd64' }],
     });
     expect((await list({ with_applications: true })).items.map((item) => item.name)).toEqual(['Debian 12']);
-    expect((await list({ with_applications: true }, house.rival)).items).toEqual([]);
+    expect((await list({ with_applications: true }, catalog.rival)).items).toEqual([]);
     expect((await list({ statuses: ['DELETED'] })).items.map((item) => item.name)).toEqual(['Golden 12']);
     expect((await list({ name: '13' })).total_size).toBe(1);
     expect((await list({ packaging_type: 'OVA' })).total_size).toBe(0);
     await expect(
-      house.write((tx) => deleteBaseImage(tx, house.acme.principal, { base_image_id: house.base })),
+      catalog.write((tx) => deleteBaseImage(tx, catalog.acme.principal, { base_image_id: catalog.base })),
     ).rejects.toMatchObject({ code: 'NOT_OWNED' });
   });
 });

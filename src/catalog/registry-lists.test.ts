@@ -6,24 +6,24 @@ import { createBaseImage, deleteBaseImage, listBaseImages } from './base-images.
 import { createRegistry, deleteRegistry, listRegistries } from './registries.ts';
 import { followOperatingSystems } from './registry-checks.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 const page = { page: 1, page_size: 20 };
 let registry: string;
 
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
   registry = await register('One', 'OCI');
   await register('Two', 'HARBOR');
   const gone = await register('Gone', 'HARBOR');
-  await house.write((tx) => deleteRegistry(tx, house.acme.principal, { registry_id: gone }));
-  await house.request(house.acme, ['redis', 'nginx'], { registry_ids: [registry] });
+  await catalog.write((tx) => deleteRegistry(tx, catalog.acme.principal, { registry_id: gone }));
+  await catalog.request(catalog.acme, ['redis', 'nginx'], { registry_ids: [registry] });
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 async function register(name: string, provider: RegistryProvider): Promise<string> {
   const wish = { name, description: '', provider, url: 'https://r.example/lib', access_key: 'x', access_secret: 'x' };
   const seal = (text: string) => Buffer.from(text);
-  return (await house.write((tx) => createRegistry(tx, house.acme.principal, wish, { seal }))).id;
+  return (await catalog.write((tx) => createRegistry(tx, catalog.acme.principal, wish, { seal }))).id;
 }
 
 describe('registries', () => {
@@ -48,18 +48,18 @@ describe('registries', () => {
   ];
 
   test.each(CASES)('%j', async (filter, names) => {
-    const listed = await listRegistries(house.db, house.acme.principal, { ...page, ...filter });
+    const listed = await listRegistries(catalog.db, catalog.acme.principal, { ...page, ...filter });
     expect(listed.items.map(({ name }) => name)).toEqual(names);
     expect(listed.total_size).toBe(names.length);
   });
 
   test('count the living applications that are pushed to them, and page', async () => {
-    const one = await listRegistries(house.db, house.acme.principal, { page: 2, page_size: 1 });
+    const one = await listRegistries(catalog.db, catalog.acme.principal, { page: 2, page_size: 1 });
     expect(one).toMatchObject({ total_size: 3, total_pages: 3, items: [{ name: 'One', application_count: 2 }] });
-    await house.pool.query(
+    await catalog.pool.query(
       `update applications set status = 'REMOVED', removed_at = now() where product_key = 'nginx'`,
     );
-    const less = await listRegistries(house.db, house.acme.principal, { page: 2, page_size: 1 });
+    const less = await listRegistries(catalog.db, catalog.acme.principal, { page: 2, page_size: 1 });
     expect(less.items[0]?.application_count).toBe(1);
   });
 });
@@ -68,24 +68,26 @@ describe('base images', () => {
   type Filter = Partial<Parameters<typeof listBaseImages>[2]>;
   const names = async (filter: Filter = {}) => {
     const asked = { with_applications: false, ...page, ...filter };
-    const listed = await listBaseImages(house.db, house.acme.principal, asked);
+    const listed = await listBaseImages(catalog.db, catalog.acme.principal, asked);
     expect(listed.total_size).toBe(listed.items.length);
     return listed.items.map(({ name }) => name);
   };
 
   test('by status, name, packaging type and applications', async () => {
-    const systems = await house.pool.query<{ id: string; key: string }>('select id, key from operating_systems');
+    const systems = await catalog.pool.query<{ id: string; key: string }>('select id, key from operating_systems');
     const wish = {
       description: '',
       registry_id: registry,
       operating_system_id: systems.rows.find(({ key }) => key === 'debian-12')?.id ?? '',
     };
     const make = (name: string) =>
-      house.write((tx) => createBaseImage(tx, house.acme.principal, { ...wish, name, container_image: 'golden:1' }));
+      catalog.write((tx) =>
+        createBaseImage(tx, catalog.acme.principal, { ...wish, name, container_image: 'golden:1' }),
+      );
     const { id } = await make('100%_gold');
     const { id: base_image_id } = await make('Old');
-    await house.write((tx) => deleteBaseImage(tx, house.acme.principal, { base_image_id }));
-    await house.request(house.acme, ['redis'], { base_image_id: id });
+    await catalog.write((tx) => deleteBaseImage(tx, catalog.acme.principal, { base_image_id }));
+    await catalog.request(catalog.acme, ['redis'], { base_image_id: id });
     expect(await names()).toEqual(['100%_gold', 'Debian 12', 'Debian 13']);
     expect(await names({ statuses: ['DELETED'] })).toEqual(['Old']);
     expect(await names({ statuses: ['ACTIVE', 'DELETED'] })).toEqual(['100%_gold', 'Debian 12', 'Debian 13', 'Old']);
@@ -98,18 +100,18 @@ describe('base images', () => {
   });
 
   test('are deprecated with their operating system, and come back with it', async () => {
-    const follow = () => house.write(followOperatingSystems);
-    await house.pool.query(
+    const follow = () => catalog.write(followOperatingSystems);
+    await catalog.pool.query(
       `update operating_systems set status = 'DEPRECATED', deprecated_at = '2026-01-02' where key = 'debian-12'`,
     );
     await follow();
     expect(await names({ statuses: ['DEPRECATED'] })).toEqual(['100%_gold', 'Debian 12']);
     expect(await names({ statuses: ['DELETED'] })).toEqual(['Old']);
     const [deprecated] = (
-      await listBaseImages(house.db, house.acme.principal, { ...page, with_applications: false, name: 'Debian 12' })
+      await listBaseImages(catalog.db, catalog.acme.principal, { ...page, with_applications: false, name: 'Debian 12' })
     ).items;
     expect(deprecated).toMatchObject({ status: 'DEPRECATED', deprecated_at: '2026-01-02T00:00:00.000Z' });
-    await house.pool.query(`update operating_systems set status = 'ACTIVE', deprecated_at = null`);
+    await catalog.pool.query(`update operating_systems set status = 'ACTIVE', deprecated_at = null`);
     await follow();
     expect(await names({ statuses: ['DEPRECATED'] })).toEqual([]);
     expect(await names({ statuses: ['ACTIVE'] })).toEqual(['100%_gold', 'Debian 12', 'Debian 13']);

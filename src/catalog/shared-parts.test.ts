@@ -7,18 +7,18 @@ import { listReleases } from './releases.ts';
 import { readSharedParts } from './shared-parts.ts';
 import { baseImageInfo, productInfo, registryInfo } from './wire.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
-  const { pool, acme } = house;
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  const { pool, acme } = catalog;
   const bases = await pool.query<{ id: string }>(
     `insert into base_images (organization_id, name, description, source, container_image, operating_system_id)
      select $2, 'Own', 'Ours', 'ARCHIVE', 'base/own:12', operating_system_id from base_images where id = $1 returning id`,
-    [house.base, acme.principal.organization_id],
+    [catalog.base, acme.principal.organization_id],
   );
   const own = bases.rows[0]?.id ?? '';
-  await house.baseMoves('own', own);
+  await catalog.baseMoves('own', own);
   const registries = await pool.query<{ id: string }>(
     `insert into registries (organization_id, name, provider, url) values ($1, 'Alpha', 'OCI', 'https://alpha.example')
      returning id`,
@@ -26,13 +26,14 @@ beforeAll(async () => {
   );
   const alpha = registries.rows[0]?.id ?? '';
   const asked = [
-    await house.request(acme, ['redis', 'nginx'], { registry_ids: [acme.registry_id, alpha] }),
-    await house.request(acme, ['redis'], { base_image_id: own }),
+    await catalog.request(acme, ['redis', 'nginx'], { registry_ids: [acme.registry_id, alpha] }),
+    await catalog.request(acme, ['redis'], { base_image_id: own }),
   ];
-  for (const id of asked.flatMap((one) => one.application_ids)) await house.finish(await house.openPipeline(id), id);
-  for (const name of ['company CA', 'second']) await house.customize(acme, name);
+  for (const id of asked.flatMap((one) => one.application_ids))
+    await catalog.finish(await catalog.openPipeline(id), id);
+  for (const name of ['company CA', 'second']) await catalog.customize(acme, name);
 }, 60_000);
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 const PAGE = { page: 1, page_size: 20 };
 
@@ -41,11 +42,11 @@ type Parts = { product: unknown; base_image: unknown; registry: unknown };
 /** The parts of an application in a registry, joined row by row. */
 async function joinedParts(application_id: string, registry_id: string): Promise<Parts> {
   const found = await sql<Parts>`
-    select ${productInfo('p')} as product, ${baseImageInfo('b', 'o', house.acme.principal.organization_id)} as base_image,
+    select ${productInfo('p')} as product, ${baseImageInfo('b', 'o', catalog.acme.principal.organization_id)} as base_image,
       ${registryInfo('g')} as registry
     from applications a join products p on p.key = a.product_key join base_images b on b.id = a.base_image_id
     join operating_systems o on o.id = b.operating_system_id join registries g on g.id = ${registry_id}
-    where a.id = ${application_id}`.execute(house.db);
+    where a.id = ${application_id}`.execute(catalog.db);
   const [row] = found.rows;
   if (row === undefined) throw new Error(`There is no application ${application_id}`);
   return row;
@@ -58,7 +59,7 @@ async function asJoined<T extends { application_id?: string; registry?: { id: st
 }
 
 test('a page of customizations is, byte by byte, what joins of each row give', async () => {
-  const { db, acme } = house;
+  const { db, acme } = catalog;
   const input = { catalog_id: acme.catalog_id, active: false, global: false, ...PAGE };
   const { items } = await listCustomizations(db, acme.principal, input);
   const expected = await Promise.all(
@@ -77,7 +78,7 @@ test('a page of customizations is, byte by byte, what joins of each row give', a
 });
 
 test('a page of releases is, byte by byte, what joins of each row give', async () => {
-  const { db, acme } = house;
+  const { db, acme } = catalog;
   const input = { catalog_id: acme.catalog_id, expand_relationships: true, minimal_info: false, ...PAGE };
   const { items } = await listReleases(db, acme.principal, input);
   expect(items).toHaveLength(5);
@@ -85,10 +86,10 @@ test('a page of releases is, byte by byte, what joins of each row give', async (
 });
 
 test('parts of another organization are not found', async () => {
-  const { db, acme, rival } = house;
-  const named = { product_key: 'redis', base_image_id: house.base, registry_id: acme.registry_id };
+  const { db, acme, rival } = catalog;
+  const named = { product_key: 'redis', base_image_id: catalog.base, registry_id: acme.registry_id };
   const parts = await readSharedParts(db, rival.principal, [named]);
   expect(parts.product('redis').name).toBe('Redis');
-  expect(parts.baseImage(house.base).id).toBe(house.base);
+  expect(parts.baseImage(catalog.base).id).toBe(catalog.base);
   expect(() => parts.registry(acme.registry_id)).toThrow('which does not exist');
 });

@@ -4,11 +4,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { listApplications } from './applications.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
 }, 60_000);
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 /** The oldest first (deb-version(7), "Sorting algorithm"; Semantic Versioning, section 11). */
 const IN_ORDER = [
@@ -33,7 +33,7 @@ const IN_ORDER = [
 test('a key sorts as the versions do', async () => {
   const found = await sql<{ version: string }>`
     select version from unnest(${IN_ORDER.toSorted()}::text[]) as version order by version_key(version) collate "C"`.execute(
-    house.db,
+    catalog.db,
   );
   expect(found.rows.map(({ version }) => version)).toEqual(IN_ORDER);
 });
@@ -42,15 +42,15 @@ test('leading zeros do not count, and every text has a key', async () => {
   const found = await sql<{ same: boolean; keys: number }>`
     select version_key('1.02') = version_key('1.2') as same,
       (select count(version_key(odd)) from unnest(array['', '.', '~~', 'ü1', '{1}', ${'x'.repeat(64)}]) as odd) as keys`.execute(
-    house.db,
+    catalog.db,
   );
   expect(found.rows[0]).toEqual({ same: true, keys: 6 });
 });
 
 test('applications are listed by it, both ways, and read along an index', async () => {
-  const { acme, db, pool } = house;
-  await house.baseMoves('first');
-  const { application_ids } = await house.request(acme, ['redis', 'nginx', 'postgresql']);
+  const { acme, db, pool } = catalog;
+  await catalog.baseMoves('first');
+  const { application_ids } = await catalog.request(acme, ['redis', 'nginx', 'postgresql']);
   const versions = ['9.6.1', '10.1.0', '10.0.3'];
   for (const [index, id] of application_ids.entries()) {
     await pool.query('update applications set latest_release_version = $2 where id = $1', [id, versions[index]]);

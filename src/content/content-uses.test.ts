@@ -3,25 +3,25 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { addUses, dropUses, findUnusedContent, lockForSweep } from './content-uses.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 const [one, two, three] = [digestOf('one'), digestOf('two'), digestOf('three')];
 
 test('content is used until the last row that needs it is gone', async () => {
-  await house.write((tx) => addUses(tx, { kind: 'layer', id: 'a' }, [one, two, one]));
-  await house.write((tx) => addUses(tx, { kind: 'release', id: 'b' }, [two]));
-  await house.write((tx) => addUses(tx, { kind: 'release', id: 'b' }, [two]));
-  expect(await findUnusedContent(house.db, [one, two, three])).toEqual([three]);
-  await house.write((tx) => dropUses(tx, { kind: 'layer', id: 'a' }, [one]));
-  expect(await findUnusedContent(house.db, [one, two, three])).toEqual([one, three]);
-  await house.write((tx) => dropUses(tx, { kind: 'layer', id: 'a' }));
-  expect(await findUnusedContent(house.db, [one, two])).toEqual([one]);
-  await house.write((tx) => dropUses(tx, { kind: 'release', id: 'b' }));
-  expect(await findUnusedContent(house.db, [two])).toEqual([two]);
+  await catalog.write((tx) => addUses(tx, { kind: 'layer', id: 'a' }, [one, two, one]));
+  await catalog.write((tx) => addUses(tx, { kind: 'release', id: 'b' }, [two]));
+  await catalog.write((tx) => addUses(tx, { kind: 'release', id: 'b' }, [two]));
+  expect(await findUnusedContent(catalog.db, [one, two, three])).toEqual([three]);
+  await catalog.write((tx) => dropUses(tx, { kind: 'layer', id: 'a' }, [one]));
+  expect(await findUnusedContent(catalog.db, [one, two, three])).toEqual([one, three]);
+  await catalog.write((tx) => dropUses(tx, { kind: 'layer', id: 'a' }));
+  expect(await findUnusedContent(catalog.db, [one, two])).toEqual([one]);
+  await catalog.write((tx) => dropUses(tx, { kind: 'release', id: 'b' }));
+  expect(await findUnusedContent(catalog.db, [two])).toEqual([two]);
 });
 
 test('a sweep waits for whoever is about to refer to content, and then sees it', async () => {
@@ -33,13 +33,13 @@ test('a sweep waits for whoever is about to refer to content, and then sees it',
   const may = new Promise<void>((resolve) => {
     leave = resolve;
   });
-  const referring = house.write(async (tx) => {
+  const referring = catalog.write(async (tx) => {
     await addUses(tx, { kind: 'plan', id: 'p' }, [three]);
     entered();
     await may;
   });
   await inside;
-  const sweeping = house.write(async (tx) => {
+  const sweeping = catalog.write(async (tx) => {
     await lockForSweep(tx);
     return await findUnusedContent(tx, [three]);
   });
@@ -51,7 +51,7 @@ test('a sweep waits for whoever is about to refer to content, and then sees it',
 });
 
 async function waiters(): Promise<number> {
-  const found = await house.pool.query<{ count: number }>(
+  const found = await catalog.pool.query<{ count: number }>(
     `select count(*)::int as count from pg_locks join pg_database d on d.oid = pg_locks.database
      where locktype = 'advisory' and not granted and d.datname = current_database()`,
   );

@@ -1,7 +1,7 @@
 // Locks by name across workers: one holder at a time, let go by an error, an abort and the death of its connection.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
-import { until } from '../../test/house.ts';
+import { until } from '../../test/service.ts';
 import { type NamedLocks, openNamedLocks } from './named-locks.ts';
 
 let database: TestDatabase;

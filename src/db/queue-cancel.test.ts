@@ -1,8 +1,8 @@
 // Jobs whose pipeline is cancelled while they run: aborted at once, done however their handlers end, and not run again.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
-import { until } from '../../test/house.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
+import { until } from '../../test/service.ts';
 import { inTransaction } from './database.ts';
 import { abortJobs, enqueue } from './queue.ts';
 import { JobCrashed, JobPostponed, openQueue, type Queue } from './queue-worker.ts';

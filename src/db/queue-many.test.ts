@@ -5,11 +5,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { enqueueMany } from './queue.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 const wishes = (ids: string[]) =>
   ids.map((id) => ({ payload: { pipeline_id: id }, options: { key: id, group: 'acme', priority: 10 } }));
@@ -17,7 +17,7 @@ const wishes = (ids: string[]) =>
 /** Enqueues these and answers how many statements it took. */
 async function countStatements(ids: string[]): Promise<number> {
   let statements = 0;
-  await house.write(async (tx) => {
+  await catalog.write(async (tx) => {
     const counted = tx.withPlugin({
       transformQuery: ({ node }) => node,
       transformResult: async ({ result }) => {
@@ -38,6 +38,6 @@ test('a thousand jobs take as many statements as one, and none is enqueued twice
   expect(await countStatements(ids)).toBe(one);
   const found = await sql<{ jobs: number; groups: string[]; priorities: number[] }>`
     select count(*)::int as jobs, array_agg(distinct group_id) as groups, array_agg(distinct priority) as priorities
-    from queue.job where data->'payload'->>'pipeline_id' = any(${ids})`.execute(house.db);
+    from queue.job where data->'payload'->>'pipeline_id' = any(${ids})`.execute(catalog.db);
   expect(found.rows).toEqual([{ jobs: 1000, groups: ['acme'], priorities: [10] }]);
 });

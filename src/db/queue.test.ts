@@ -1,8 +1,8 @@
 // The queue on a real database: jobs in transactions, keys, order, retries, and stopping.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
-import { until } from '../../test/house.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
+import { until } from '../../test/service.ts';
 import { inTransaction } from './database.ts';
 import { ATTEMPTS_MAX, type EnqueueOptions, enqueue, QUEUE_CHANNEL } from './queue.ts';
 import type { Task } from './queue-tasks.ts';

@@ -21,20 +21,20 @@ import { createEgress } from '../egress/egress.ts';
 import { IDENTITY_PROVIDER_LIMITS } from '../egress/fetch-limits.ts';
 import { LOGIN_LIMITS } from '../identity/failed-logins.ts';
 
-let house: TestSignIn;
+let signIn: TestSignIn;
 let startServer: TestSignIn['startServer'];
 let enter: TestSignIn['enter'];
 let userOf: TestSignIn['userOf'];
 let api: TestSignIn['api'];
 let provider: TestSignIn['provider'];
 beforeAll(async () => {
-  house = await openTestSignIn();
-  ({ startServer, enter, userOf, api, provider } = house);
+  signIn = await openTestSignIn();
+  ({ startServer, enter, userOf, api, provider } = signIn);
 }, 60_000);
 afterEach(() => {
   provider.meddle = undefined;
 });
-afterAll(() => house.close());
+afterAll(() => signIn.close());
 
 test('refused is who is new where the operator lets nobody new in, with a page and as a problem', async () => {
   const server = await startServer();

@@ -14,17 +14,17 @@ import {
 } from '../../test/sign-in.ts';
 import { inTransaction } from '../db/database.ts';
 
-let house: TestSignIn;
+let signIn: TestSignIn;
 let startServer: TestSignIn['startServer'];
 let enter: TestSignIn['enter'];
 let userOf: TestSignIn['userOf'];
 let api: TestSignIn['api'];
 let provider: TestSignIn['provider'];
 beforeAll(async () => {
-  house = await openTestSignIn();
-  ({ startServer, enter, userOf, api, provider } = house);
+  signIn = await openTestSignIn();
+  ({ startServer, enter, userOf, api, provider } = signIn);
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => signIn.close());
 
 describe('a person whom the provider knows', () => {
   test('is made a user at the first log-in, and found again at the next', async () => {

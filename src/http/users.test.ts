@@ -1,7 +1,7 @@
 // Users of an organization: made, changed and removed by its owners, and one owner that always stays.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
-import { until } from '../../test/house.ts';
+import { until } from '../../test/service.ts';
 import { endpoints } from '../contract/endpoints.ts';
 import { USERS_MAX } from '../contract/limits.ts';
 import type { Role } from '../contract/vocabulary.ts';

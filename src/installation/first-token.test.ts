@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { endEntrances, startEntrance } from '../../test/entrance.ts';
 import { unprivileged } from '../../test/global-setup.ts';
-import { until } from '../../test/house.ts';
+import { until } from '../../test/service.ts';
 import { findTokenHolder } from '../identity/token-holders.ts';
 
 const PATIENCE_MS = 60_000;

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { programsLayer, sandboxMode, testWorkspace } from '../../test/fixtures/build.ts';
-import { until } from '../../test/house.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
+import { until } from '../../test/service.ts';
 import { imageArtifact, sampleArtifact, samplePlan } from '../../test/stored-values.ts';
 import { createApplicationRequest } from '../catalog/application-requests.ts';
 import { deleteCustomization } from '../catalog/customization-changes.ts';
@@ -26,21 +26,21 @@ import type { WorkerResources } from './worker-resources.ts';
 const STOP_MS_MAX = 2_000;
 const SANDBOX_MS = 180_000;
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 let queue: Queue | undefined;
 
 beforeEach(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
 });
 afterEach(async () => {
   await queue?.stop({ finishMs: 0 });
   queue = undefined;
-  await house.drop();
+  await catalog.drop();
 });
 
 async function work(handlers: Handlers): Promise<void> {
-  queue = await openQueue({ url: house.url });
+  queue = await openQueue({ url: catalog.url });
   await queue.work(handlers, { concurrency: 4 });
 }
 
@@ -48,7 +48,7 @@ async function work(handlers: Handlers): Promise<void> {
 async function workUntilAborted(): Promise<{ running: Set<string>; aborted: string[] }> {
   const running = new Set<string>();
   const aborted: string[] = [];
-  const resources = { db: house.db, content: memoryContent() } as unknown as WorkerResources;
+  const resources = { db: catalog.db, content: memoryContent() } as unknown as WorkerResources;
   const step = (phase: PhaseType) => async (payload: { pipeline_id: string }, context: JobContext) => {
     const { pipeline_id } = payload;
     await runPhase(resources, { pipeline_id, phase, context }, async () => {
@@ -68,24 +68,24 @@ async function workUntilAborted(): Promise<{ running: Set<string>; aborted: stri
 }
 
 async function requestRedis(): Promise<{ application: string; pipeline: string }> {
-  const [application = ''] = (await house.request(house.acme, ['redis'])).application_ids;
-  return { application, pipeline: await house.openPipeline(application) };
+  const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
+  return { application, pipeline: await catalog.openPipeline(application) };
 }
 
 async function removeApplication(application: string): Promise<void> {
-  const { catalog_id, principal } = house.acme;
+  const { catalog_id, principal } = catalog.acme;
   const input = { kind: 'DELETION' as const, catalog_id, name: 'not wanted', application_ids: [application] };
-  await house.write((tx) => createApplicationRequest(tx, principal, input));
+  await catalog.write((tx) => createApplicationRequest(tx, principal, input));
 }
 
 async function statusesOf(pipeline_id: string): Promise<string[]> {
-  const where = { catalog_id: house.acme.catalog_id, pipeline_id };
-  const { status, phases } = await getPipeline(house.db, house.acme.principal, where);
+  const where = { catalog_id: catalog.acme.catalog_id, pipeline_id };
+  const { status, phases } = await getPipeline(catalog.db, catalog.acme.principal, where);
   return [status, ...phases.map((phase) => phase.status)];
 }
 
 async function jobsOf(pipeline: string): Promise<string[]> {
-  const { rows } = await house.pool.query<{ state: string }>(
+  const { rows } = await catalog.pool.query<{ state: string }>(
     `select state from queue.job where data -> 'payload' ->> 'pipeline_id' = $1 order by created_on`,
     [pipeline],
   );
@@ -105,10 +105,10 @@ describe('a step under way', () => {
     const { running, aborted } = await workUntilAborted();
     const { application, pipeline } = await requestRedis();
     await until('it runs', async () => running.has(pipeline));
-    await house.customize(house.acme, 'motd');
+    await catalog.customize(catalog.acme, 'motd');
     await expectDone(pipeline, performance.now());
     expect(await statusesOf(pipeline)).toEqual(['CANCELLED', 'CANCELLED', 'CANCELLED', 'CANCELLED']);
-    const newer = await house.openPipeline(application);
+    const newer = await catalog.openPipeline(application);
     await until('the newer one runs', async () => running.has(newer));
     expect(aborted).toEqual([pipeline]);
   });
@@ -117,14 +117,14 @@ describe('a step under way', () => {
     const { running, aborted } = await workUntilAborted();
     const { application, pipeline: first } = await requestRedis();
     await until('it runs', async () => running.has(first));
-    const customization_id = await house.customize(house.acme, 'motd');
-    const carrying = await house.openPipeline(application);
+    const customization_id = await catalog.customize(catalog.acme, 'motd');
+    const carrying = await catalog.openPipeline(application);
     await until('the one that carries it runs', async () => running.has(carrying));
     const since = performance.now();
-    const { catalog_id, principal } = house.acme;
-    await house.write((tx) => deleteCustomization(tx, principal, { catalog_id, customization_id }));
+    const { catalog_id, principal } = catalog.acme;
+    await catalog.write((tx) => deleteCustomization(tx, principal, { catalog_id, customization_id }));
     await expectDone(carrying, since);
-    const newer = await house.openPipeline(application);
+    const newer = await catalog.openPipeline(application);
     await until('the newer one runs', async () => running.has(newer));
     expect(aborted).toEqual([first, carrying]);
   });
@@ -149,8 +149,8 @@ describe('a step under way', () => {
     await package_(pipeline);
     const { running, aborted } = await workUntilAborted();
     await until('it runs', async () => running.has(pipeline));
-    await house.customize(house.acme, 'motd');
-    const [, newer = ''] = await house.openPipelines(application);
+    await catalog.customize(catalog.acme, 'motd');
+    const [, newer = ''] = await catalog.openPipelines(application);
     // Whatever a cancellation would have sent has arrived before this one has.
     await removeOther(running);
     expect(aborted).not.toContain(pipeline);
@@ -161,15 +161,15 @@ describe('a step under way', () => {
 
 /** Takes a pipeline past packaging without a worker. */
 async function package_(pipeline_id: string): Promise<void> {
-  await house.plan(pipeline_id);
-  await house.clearJobs();
-  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
+  await catalog.plan(pipeline_id);
+  await catalog.clearJobs();
+  await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
 }
 
 /** Runs and cancels a pipeline of another application. */
 async function removeOther(running: Set<string>): Promise<void> {
-  const [other = ''] = (await house.request(house.acme, ['nginx'])).application_ids;
-  const pipeline = await house.openPipeline(other);
+  const [other = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
+  const pipeline = await catalog.openPipeline(other);
   await until('the other runs', async () => running.has(pipeline));
   await removeApplication(other);
   await until('the other is done', async () => (await jobsOf(pipeline)).at(-1) === 'completed');
@@ -186,7 +186,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a verification that would ta
       const { pipeline, application } = await requestRedis();
       await packageAs(pipeline, await sleepingImage(content, seconds));
       await work(
-        handlersOf({ db: house.db, content, workspace, engine: engineHere(workspace) } as unknown as WorkerResources),
+        handlersOf({ db: catalog.db, content, workspace, engine: engineHere(workspace) } as unknown as WorkerResources),
       );
       const sleeping = () => {
         const lines = execFileSync('ps', ['-eo', 'args='], { encoding: 'utf8' }).split('\n');
@@ -222,9 +222,9 @@ async function sleepingImage(content: ContentStore, seconds: string): Promise<Pa
 
 /** Records the plan and the artifact as the jobs before verification do. */
 async function packageAs(pipeline_id: string, { plan_digest, artifact }: Packaged): Promise<void> {
-  await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
+  await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
   const planned = { pipeline_id, plan_digest, version: '7.0.15', base_digest: plan_digest };
-  await house.write((tx) => recordPlan(tx, { ...planned, left_out: [], contents: [] }));
-  await house.clearJobs();
-  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
+  await catalog.write((tx) => recordPlan(tx, { ...planned, left_out: [], contents: [] }));
+  await catalog.clearJobs();
+  await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
 }

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { type FaultyProxy, startFaultyProxy } from '../../test/faulty-proxy.ts';
-import { until } from '../../test/house.ts';
+import { until } from '../../test/service.ts';
 import {
   claimDueRegistryChecks,
   claimRegistryCheck,

@@ -2,7 +2,7 @@
 import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
-import { until } from '../../test/house.ts';
+import { until } from '../../test/service.ts';
 import { createApplicationRequest, getApplicationRequest } from '../catalog/application-requests.ts';
 import { enqueue } from '../db/queue.ts';
 import { recordPlan, startPhase } from '../pipelines/phases.ts';
@@ -11,54 +11,54 @@ import { distributePipeline } from './distribute-pipeline.ts';
 
 const TEST_MS = 120_000;
 
-let house: TestDistribution;
+let catalog: TestDistribution;
 let outside: string;
 
 beforeEach(async () => {
-  house = await openTestDistribution();
-  await house.baseMoves('first');
-  outside = await house.addRegistry('outside');
+  catalog = await openTestDistribution();
+  await catalog.baseMoves('first');
+  outside = await catalog.addRegistry('outside');
 });
-afterEach(() => house.close());
+afterEach(() => catalog.close());
 
 /** An application in both registries, and its first pipeline, built. */
 async function requestBuilt(options: { base_image_id?: string; version?: string; registry_ids?: string[] } = {}) {
-  const { version, ...more } = { registry_ids: [house.acme.registry_id, outside], ...options };
-  const { application_ids, request_id } = await house.request(house.acme, ['redis'], more);
+  const { version, ...more } = { registry_ids: [catalog.acme.registry_id, outside], ...options };
+  const { application_ids, request_id } = await catalog.request(catalog.acme, ['redis'], more);
   const [application = ''] = application_ids;
-  const pipeline = await house.openPipeline(application);
-  return { application, request_id, pipeline, digest: await house.build(pipeline, version) };
+  const pipeline = await catalog.openPipeline(application);
+  return { application, request_id, pipeline, digest: await catalog.build(pipeline, version) };
 }
 
 /** Another pipeline of the application, built. */
 async function buildNewer(application: string, version?: string) {
-  await house.customize(house.acme, `motd ${Math.random()}`);
-  const [pipeline = ''] = (await house.openPipelines(application)).slice(-1);
-  return { pipeline, digest: await house.build(pipeline, version) };
+  await catalog.customize(catalog.acme, `motd ${Math.random()}`);
+  const [pipeline = ''] = (await catalog.openPipelines(application)).slice(-1);
+  return { pipeline, digest: await catalog.build(pipeline, version) };
 }
 
-const statusOf = async (pipeline: string) => (await house.pipeline(pipeline)).status;
+const statusOf = async (pipeline: string) => (await catalog.pipeline(pipeline)).status;
 const distributionsOf = async (pipeline: string) =>
-  (await house.pipeline(pipeline)).distributions?.map(({ registry_name, status }) => [registry_name, status]);
+  (await catalog.pipeline(pipeline)).distributions?.map(({ registry_name, status }) => [registry_name, status]);
 
 function breakRegistry(): void {
-  house.proxy.fault = () => ({ status: 503 });
+  catalog.proxy.fault = () => ({ status: 503 });
 }
 
 /** A look at the registry, as the schedule or a person asks for it. */
 async function look(): Promise<void> {
-  const { organization_id } = house.acme.principal;
-  await house.write((tx) => enqueueRegistryCheck(tx, { id: outside, organization_id }));
+  const { organization_id } = catalog.acme.principal;
+  await catalog.write((tx) => enqueueRegistryCheck(tx, { id: outside, organization_id }));
 }
 
 function mendRegistry(): void {
-  house.proxy.fault = () => undefined;
+  catalog.proxy.fault = () => undefined;
 }
 
 async function ended(pipeline: string, status: string): Promise<void> {
   await until(`the pipeline is ${status}`, async () => {
     const found = await statusOf(pipeline);
-    if (found !== status && found !== 'IN_PROGRESS') throw new Error(JSON.stringify(await house.pipeline(pipeline)));
+    if (found !== status && found !== 'IN_PROGRESS') throw new Error(JSON.stringify(await catalog.pipeline(pipeline)));
     return found === status;
   });
 }
@@ -70,17 +70,17 @@ async function waits(pipeline: string): Promise<void> {
 }
 
 async function requestStatus(application_request_id: string) {
-  const { catalog_id, principal } = house.acme;
-  return (await getApplicationRequest(house.db, principal, { catalog_id, application_request_id })).status;
+  const { catalog_id, principal } = catalog.acme;
+  return (await getApplicationRequest(catalog.db, principal, { catalog_id, application_request_id })).status;
 }
 
 describe('a registry that is away', { timeout: TEST_MS }, () => {
   test('keeps no release from the others, is named with its cause, and gets its own when a look finds it well', async () => {
     breakRegistry();
     const { pipeline, digest, request_id } = await requestBuilt();
-    await house.work();
+    await catalog.work();
     await waits(pipeline);
-    const waiting = await house.pipeline(pipeline);
+    const waiting = await catalog.pipeline(pipeline);
     expect(waiting.status).toBe('IN_PROGRESS');
     expect(waiting.phases.at(-1)).toMatchObject({ type: 'DISTRIBUTION', status: 'IN_PROGRESS' });
     expect(waiting.release_id).toBeUndefined();
@@ -94,10 +94,10 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
       expect.objectContaining({ cause: 'WORKER_MISSING' }),
       { ...away, description: `The registry outside cannot be used: ${there?.cause}` },
     ]);
-    const [release, ...more] = await house.releases();
+    const [release, ...more] = await catalog.releases();
     expect(more).toEqual([]);
     expect(release).toMatchObject({ id: here?.release_id, pipeline_id: pipeline });
-    expect(await house.hosted('acme/containers/debian-12/redis', 'latest')).toBe(digest);
+    expect(await catalog.hosted('acme/containers/debian-12/redis', 'latest')).toBe(digest);
     expect(await requestStatus(request_id)).toBe('IN_PROGRESS');
     mendRegistry();
     await look();
@@ -107,18 +107,18 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
       ['outside', 'RELEASED'],
     ]);
     expect(await requestStatus(request_id)).toBe('COMPLETED');
-    const releases = await house.releases();
+    const releases = await catalog.releases();
     expect(releases).toHaveLength(2);
     expect(new Set(releases.map(({ artifact }) => artifact.version)).size).toBe(1);
-    expect(await house.outside('team/containers/debian-12/redis', 'latest')).toBe(digest);
+    expect(await catalog.outside('team/containers/debian-12/redis', 'latest')).toBe(digest);
   });
 
   test('is looked at again soon, so that a short absence is short for the release', async () => {
     breakRegistry();
     const { pipeline } = await requestBuilt();
-    await house.work();
+    await catalog.work();
     await until('a look found it away', async () => {
-      const row = await house.db
+      const row = await catalog.db
         .selectFrom('registries')
         .select('healthy')
         .where('id', '=', outside)
@@ -132,7 +132,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
   test('does not hold up a newer pipeline, which ends the waiting when it is distributed itself', async () => {
     breakRegistry();
     const { application, pipeline } = await requestBuilt();
-    await house.work();
+    await catalog.work();
     await waits(pipeline);
     const newer = await buildNewer(application);
     await waits(newer.pipeline);
@@ -141,53 +141,53 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
       ['Hosted registry', 'RELEASED'],
       ['outside', 'SUPERSEDED'],
     ]);
-    expect(await house.hosted('acme/containers/debian-12/redis', 'latest')).toBe(newer.digest);
+    expect(await catalog.hosted('acme/containers/debian-12/redis', 'latest')).toBe(newer.digest);
     mendRegistry();
     await look();
     await ended(newer.pipeline, 'SUCCEEDED');
-    const there = (await house.releases()).filter(({ registry }) => registry?.id === outside);
+    const there = (await catalog.releases()).filter(({ registry }) => registry?.id === outside);
     expect(there.map(({ pipeline_id }) => pipeline_id)).toEqual([newer.pipeline]);
-    expect(await house.outside('team/containers/debian-12/redis', 'latest')).toBe(newer.digest);
+    expect(await catalog.outside('team/containers/debian-12/redis', 'latest')).toBe(newer.digest);
   });
 
   test('lets a pipeline that was following begin', async () => {
     breakRegistry();
     const { application, pipeline } = await requestBuilt();
-    await house.customize(house.acme, 'follows');
-    const [, follower = ''] = await house.openPipelines(application);
-    expect(await house.waiting('plan-pipeline')).not.toContain(follower);
-    await house.work();
+    await catalog.customize(catalog.acme, 'follows');
+    const [, follower = ''] = await catalog.openPipelines(application);
+    expect(await catalog.waiting('plan-pipeline')).not.toContain(follower);
+    await catalog.work();
     await waits(pipeline);
     // The handler of this test plans nothing; that it was given the job is in the queue's rows.
     await until('the follower was given to a worker', async () =>
-      (await house.waiting('plan-pipeline')).includes(follower),
+      (await catalog.waiting('plan-pipeline')).includes(follower),
     );
   });
 
   test('and is the only one: a newer pipeline takes the place of the one that is released nowhere', async () => {
     breakRegistry();
     const { application, pipeline } = await requestBuilt({ registry_ids: [outside] });
-    await house.work();
+    await catalog.work();
     await waits(pipeline);
-    const customization_id = await house.customize(house.acme, 'newer');
+    const customization_id = await catalog.customize(catalog.acme, 'newer');
     expect(await statusOf(pipeline)).toBe('CANCELLED');
-    const newer = await house.openPipeline(application);
-    await house.build(newer);
+    const newer = await catalog.openPipeline(application);
+    await catalog.build(newer);
     mendRegistry();
     await ended(newer, 'SUCCEEDED');
-    expect((await house.pipeline(newer)).customization?.id).toBe(customization_id);
-    expect(await house.releases()).toHaveLength(1);
+    expect((await catalog.pipeline(newer)).customization?.id).toBe(customization_id);
+    expect(await catalog.releases()).toHaveLength(1);
   });
 
   test('for a day fails the pipeline, with its cause, and what is released stays', async () => {
     breakRegistry();
     const { application, pipeline } = await requestBuilt();
-    await house.work();
+    await catalog.work();
     await waits(pipeline);
-    await house.pool.query(`update pipeline_distributions set since = now() - interval '25 hours'`);
-    await house.write((tx) => enqueue(tx, 'check-registries', {}, { key: 'now' }));
+    await catalog.pool.query(`update pipeline_distributions set since = now() - interval '25 hours'`);
+    await catalog.write((tx) => enqueue(tx, 'check-registries', {}, { key: 'now' }));
     await ended(pipeline, 'FAILED');
-    const { phases } = await house.pipeline(pipeline);
+    const { phases } = await catalog.pipeline(pipeline);
     expect(phases.at(-1)?.failure?.cause).toBe('DISTRIBUTION_ERROR');
     expect(phases.at(-1)?.failure?.error_message).toMatch(
       /^The registry outside was away for 24 hours: .*\(503\).* It was released to Hosted registry\.$/,
@@ -196,81 +196,83 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
       ['Hosted registry', 'RELEASED'],
       ['outside', 'FAILED'],
     ]);
-    expect(await house.releases()).toHaveLength(1);
+    expect(await catalog.releases()).toHaveLength(1);
     // The plan again is not "unchanged" while a registry lacks it.
-    await house.customize(house.acme, 'again');
-    const newer = await house.openPipeline(application);
-    await house.write((tx) => startPhase(tx, { pipeline_id: newer, phase: 'PACKAGING' }));
-    const { rows } = await house.pool.query('select plan_digest, base_digest from pipelines where id = $1', [pipeline]);
+    await catalog.customize(catalog.acme, 'again');
+    const newer = await catalog.openPipeline(application);
+    await catalog.write((tx) => startPhase(tx, { pipeline_id: newer, phase: 'PACKAGING' }));
+    const { rows } = await catalog.pool.query('select plan_digest, base_digest from pipelines where id = $1', [
+      pipeline,
+    ]);
     const planned = { pipeline_id: newer, version: '7.0.15', left_out: [], contents: [], ...rows[0] };
-    expect(await house.write((tx) => recordPlan(tx, planned))).toBe('BUILD');
+    expect(await catalog.write((tx) => recordPlan(tx, planned))).toBe('BUILD');
   });
 
   test('is told apart from one that refuses: that fails the pipeline when the others have it', async () => {
-    house.proxy.fault = ({ method }) => (method === 'GET' || method === 'HEAD' ? undefined : { status: 403 });
+    catalog.proxy.fault = ({ method }) => (method === 'GET' || method === 'HEAD' ? undefined : { status: 403 });
     const { pipeline } = await requestBuilt();
-    await house.work();
+    await catalog.work();
     await ended(pipeline, 'FAILED');
-    const failure = (await house.pipeline(pipeline)).phases.at(-1)?.failure;
+    const failure = (await catalog.pipeline(pipeline)).phases.at(-1)?.failure;
     expect(failure?.error_message).toMatch(
       /lets nobody push to .* without a log-in.* It was released to Hosted registry\.$/,
     );
     expect(failure?.pipeline_metadata?.map(({ filename }) => filename)).toEqual(['distribution.log']);
-    expect((await house.releases()).map(({ registry }) => registry?.name)).toEqual(['Hosted registry']);
+    expect((await catalog.releases()).map(({ registry }) => registry?.name)).toEqual(['Hosted registry']);
   });
 });
 
 describe('a distribution that runs twice', { timeout: TEST_MS }, () => {
   test('at the same time makes one release a registry', async () => {
     const { pipeline } = await requestBuilt();
-    await house.clearJobs();
+    await catalog.clearJobs();
     const context = { id: 'x', attempt: 1, isLast: false, signal: new AbortController().signal };
     const runs = Array.from({ length: 3 }, () =>
-      distributePipeline(house.resources, { pipeline_id: pipeline }, context),
+      distributePipeline(catalog.resources, { pipeline_id: pipeline }, context),
     );
     await Promise.all(runs);
     expect(await statusOf(pipeline)).toBe('SUCCEEDED');
-    expect(await house.releases()).toHaveLength(2);
+    expect(await catalog.releases()).toHaveLength(2);
   });
 
   test('after a worker died between two registries goes on with the second', async () => {
     const { pipeline, digest } = await requestBuilt();
-    await house.clearJobs();
+    await catalog.clearJobs();
     const dying = new AbortController();
-    house.proxy.fault = () => {
+    catalog.proxy.fault = () => {
       // The hosted registry is done by the time this one is asked for the moving tags.
-      if (house.proxy.seen.some((line) => line.startsWith('PUT /v2/team/containers/debian-12/redis/manifests/')))
+      if (catalog.proxy.seen.some((line) => line.startsWith('PUT /v2/team/containers/debian-12/redis/manifests/')))
         dying.abort();
       return undefined;
     };
     const first = { id: 'x', attempt: 1, isLast: false, signal: dying.signal };
-    await expect(distributePipeline(house.resources, { pipeline_id: pipeline }, first)).rejects.toThrow();
+    await expect(distributePipeline(catalog.resources, { pipeline_id: pipeline }, first)).rejects.toThrow();
     expect(await statusOf(pipeline)).toBe('IN_PROGRESS');
     mendRegistry();
     const second = { ...first, signal: new AbortController().signal };
-    await distributePipeline(house.resources, { pipeline_id: pipeline }, second);
+    await distributePipeline(catalog.resources, { pipeline_id: pipeline }, second);
     expect(await statusOf(pipeline)).toBe('SUCCEEDED');
-    expect(await house.releases()).toHaveLength(2);
-    expect(await house.outside('team/containers/debian-12/redis', 'latest')).toBe(digest);
+    expect(await catalog.releases()).toHaveLength(2);
+    expect(await catalog.outside('team/containers/debian-12/redis', 'latest')).toBe(digest);
   });
 });
 
 describe('two base images of one operating system', { timeout: TEST_MS }, () => {
   test('have repositories and moving tags of their own', async () => {
-    const golden = await house.addBaseImage('Golden Debian 12!');
-    const silver = await house.addBaseImage('Silver', { key: 'ag' });
+    const golden = await catalog.addBaseImage('Golden Debian 12!');
+    const silver = await catalog.addBaseImage('Silver', { key: 'ag' });
     const built = await Promise.all(
-      [house.base, golden, silver].map((base_image_id) => requestBuilt({ base_image_id })),
+      [catalog.base, golden, silver].map((base_image_id) => requestBuilt({ base_image_id })),
     );
-    await house.work();
+    await catalog.work();
     for (const { pipeline } of built) await ended(pipeline, 'SUCCEEDED');
     for (const [at, key] of ['debian-12', 'golden-debian-12', 'ag'].entries()) {
       for (const tag of ['latest', '7', '7.0.15-debian-12-r0']) {
-        expect(await house.outside(`team/containers/${key}/redis`, tag)).toBe(built[at]?.digest);
-        expect(await house.hosted(`acme/containers/${key}/redis`, tag)).toBe(built[at]?.digest);
+        expect(await catalog.outside(`team/containers/${key}/redis`, tag)).toBe(built[at]?.digest);
+        expect(await catalog.hosted(`acme/containers/${key}/redis`, tag)).toBe(built[at]?.digest);
       }
     }
-    const releases = await house.releases();
+    const releases = await catalog.releases();
     expect(releases.filter(({ moved_from }) => moved_from !== undefined)).toEqual([]);
   });
 });
@@ -278,21 +280,21 @@ describe('two base images of one operating system', { timeout: TEST_MS }, () => 
 describe('an application that moves', { timeout: TEST_MS }, () => {
   test('says so in its release and in why the release was made', async () => {
     const { application, pipeline } = await requestBuilt();
-    await house.work();
+    await catalog.work();
     await ended(pipeline, 'SUCCEEDED');
     const elsewhere = 'containers/debian-12-2/redis';
-    await house.pool.query('update application_registries set repository = $1', [elsewhere]);
+    await catalog.pool.query('update application_registries set repository = $1', [elsewhere]);
     const newer = await buildNewer(application);
     await ended(newer.pipeline, 'SUCCEEDED');
-    const moved = (await house.releases()).filter(({ pipeline_id }) => pipeline_id === newer.pipeline);
-    const from = ['127.0.0.1:8080/acme', `${house.proxy.url.replace('http://', '')}/team`];
+    const moved = (await catalog.releases()).filter(({ pipeline_id }) => pipeline_id === newer.pipeline);
+    const from = ['127.0.0.1:8080/acme', `${catalog.proxy.url.replace('http://', '')}/team`];
     expect(moved.map(({ moved_from }) => moved_from).sort()).toEqual(
       from.map((path) => `${path}/containers/debian-12/redis`).sort(),
     );
-    expect(await house.outside(`team/${elsewhere}`, 'latest')).toBe(newer.digest);
+    expect(await catalog.outside(`team/${elsewhere}`, 'latest')).toBe(newer.digest);
     const files = moved[0]?.platform_release_metadata?.flatMap(({ release_metadata }) => release_metadata) ?? [];
     const digest = files.find(({ filename }) => filename === 'result.json')?.id;
-    const { reasons } = (await json(await house.content.open(`sha256:${digest}`))) as {
+    const { reasons } = (await json(await catalog.content.open(`sha256:${digest}`))) as {
       reasons: string[];
     };
     expect(reasons.filter((reason) => reason.includes(`/${elsewhere}`))).toHaveLength(2);
@@ -302,44 +304,44 @@ describe('an application that moves', { timeout: TEST_MS }, () => {
 describe('a repository that several applications share', { timeout: TEST_MS }, () => {
   /** Redis on the same base image in another catalog of the organization. */
   async function requestElsewhere(version: string): Promise<{ pipeline: string; digest: string }> {
-    const { principal } = house.acme;
+    const { principal } = catalog.acme;
     const row = { organization_id: principal.organization_id, name: `other ${Math.random()}` };
-    const catalog = await house.write((tx) =>
+    const created = await catalog.write((tx) =>
       tx.insertInto('catalogs').values(row).returning('id').executeTakeFirstOrThrow(),
     );
-    const wish = { kind: 'CREATION' as const, catalog_id: catalog.id, name: 'redis', base_image_id: house.base };
-    const application_offering_ids = [house.offerings.get('redis') ?? ''];
-    const registry_ids = [house.acme.registry_id, outside];
-    const { id } = await house.write((tx) =>
+    const wish = { kind: 'CREATION' as const, catalog_id: created.id, name: 'redis', base_image_id: catalog.base };
+    const application_offering_ids = [catalog.offerings.get('redis') ?? ''];
+    const registry_ids = [catalog.acme.registry_id, outside];
+    const { id } = await catalog.write((tx) =>
       createApplicationRequest(tx, principal, { ...wish, application_offering_ids, registry_ids }),
     );
-    const { rows } = await house.pool.query(
+    const { rows } = await catalog.pool.query(
       'select application_id from application_request_items where request_id = $1',
       [id],
     );
-    const pipeline = await house.openPipeline(rows[0].application_id);
-    return { pipeline, digest: await house.build(pipeline, version) };
+    const pipeline = await catalog.openPipeline(rows[0].application_id);
+    return { pipeline, digest: await catalog.build(pipeline, version) };
   }
 
   test('has its moving tags on the newest version, however their distributions meet', async () => {
     const versions = ['7.0.9', '7.0.16', '7.0.10', '7.0.15', '7.0.2', '7.0.11'];
     const built = [];
     for (const version of versions) built.push(await requestElsewhere(version));
-    await house.work();
+    await catalog.work();
     for (const { pipeline } of built) {
       await until('it ended', async () => {
-        const { rows } = await house.pool.query('select status from pipelines where id = $1', [pipeline]);
+        const { rows } = await catalog.pool.query('select status from pipelines where id = $1', [pipeline]);
         if (rows[0].status === 'FAILED') throw new Error('it failed');
         return rows[0].status === 'SUCCEEDED';
       });
     }
     const newest = built[1]?.digest;
     for (const tag of ['latest', '7', '7-debian-12', '7.0', '7.0.16']) {
-      expect(await house.outside('team/containers/debian-12/redis', tag)).toBe(newest);
-      expect(await house.hosted('acme/containers/debian-12/redis', tag)).toBe(newest);
+      expect(await catalog.outside('team/containers/debian-12/redis', tag)).toBe(newest);
+      expect(await catalog.hosted('acme/containers/debian-12/redis', tag)).toBe(newest);
     }
     for (const [at, version] of versions.entries()) {
-      expect(await house.outside('team/containers/debian-12/redis', version)).toBe(built[at]?.digest);
+      expect(await catalog.outside('team/containers/debian-12/redis', version)).toBe(built[at]?.digest);
     }
   });
 });

@@ -10,7 +10,7 @@ import { configuredSources } from '../debian/apt-sources.ts';
 import { recordDiscovery } from '../pipelines/discovery.ts';
 import { findPackageOffers } from './package-offers.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 let apt: AptRoot;
 let scratch = '';
 let application = '';
@@ -29,22 +29,23 @@ beforeAll(async () => {
   const sources = await configuredSources('bookworm');
   apt = await openAptRoot({ directory: scratch, sources, operating_system: 'debian-12' });
   await apt.update();
-  house = await openTestCatalog();
-  await house.baseMoves('base');
-  const { application_ids } = await house.request(house.acme, ['redis']);
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('base');
+  const { application_ids } = await catalog.request(catalog.acme, ['redis']);
   application = application_ids[0] ?? '';
-  await house.finish(await house.openPipeline(application), 'first', OLD);
+  await catalog.finish(await catalog.openPipeline(application), 'first', OLD);
 }, 120_000);
 afterAll(async () => {
-  await house.drop();
+  await catalog.drop();
   await rm(scratch, { recursive: true, force: true });
 });
 
-const ask = () => findPackageOffers(house.db, { key: 'debian-12', apt, content, signal: new AbortController().signal });
+const ask = () =>
+  findPackageOffers(catalog.db, { key: 'debian-12', apt, content, signal: new AbortController().signal });
 
 async function discover() {
   const offers = await ask();
-  return await house.write((tx) => recordDiscovery(tx, library(), offers));
+  return await catalog.write((tx) => recordDiscovery(tx, library(), offers));
 }
 
 test('a security update says which vulnerabilities it fixes, another update says that it is one', async () => {
@@ -65,16 +66,16 @@ test('a security update says which vulnerabilities it fixes, another update says
 
 test('what moved is built again once; the archive that stands still builds nothing', async () => {
   expect(await discover()).toEqual({ pipelines: 1 });
-  const row = await house.db
+  const row = await catalog.db
     .selectFrom('pipelines')
     .select('triggers')
-    .where('id', '=', await house.openPipeline(application))
+    .where('id', '=', await catalog.openPipeline(application))
     .executeTakeFirstOrThrow();
   expect(row.triggers.map(({ type }) => type)).toContain('MAINTENANCE');
   expect(await ask()).toEqual([]);
   expect(await discover()).toEqual({ pipelines: 0 });
   const [libssl3] = await apt.versionsOf(['libssl3']);
-  await house.finish(await house.openPipeline(application), 'second', [
+  await catalog.finish(await catalog.openPipeline(application), 'second', [
     { name: 'libssl3', architecture: 'amd64', version: libssl3?.candidate ?? '' },
   ]);
   expect(await discover()).toEqual({ pipelines: 0 });

@@ -14,16 +14,16 @@ import { openLog } from '../log.ts';
 import { recordArtifact, recordBuiltLayer, useArtifact, useBuiltLayer } from '../pipelines/built.ts';
 import { sweepContent } from './sweep-content.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 let directory: string;
 let content: ContentStore;
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
   directory = await mkdtemp(join(tmpdir(), 'larder-sweep-'));
   content = await openDiskContent(directory);
 });
 afterAll(async () => {
-  await house.drop();
+  await catalog.drop();
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -31,7 +31,7 @@ const log = openLog({ level: 'silent', name: 'sweep' });
 
 async function sweep(): Promise<void> {
   await sweepContent(
-    { db: house.db, content, log, config: { auditDays: 90 } },
+    { db: catalog.db, content, log, config: { auditDays: 90 } },
     {},
     { signal: new AbortController().signal, id: 'sweep', attempt: 1, isLast: true },
   );
@@ -53,13 +53,13 @@ async function isHeld(digest: Digest): Promise<boolean> {
 /** Everything built is as if nobody had wanted it for so long. */
 async function age(days: number): Promise<void> {
   for (const table of ['built_layers', 'artifacts']) {
-    await house.pool.query(`update ${table} set used_at = now() - make_interval(days => $1)`, [days]);
+    await catalog.pool.query(`update ${table} set used_at = now() - make_interval(days => $1)`, [days]);
   }
 }
 
 test('content goes after a day without a use; younger, used, and uploaded content stays', async () => {
   const [old, young, used] = [await put('old', 25), await put('young', 23), await put('used', 1000)];
-  await house.write((tx) => addUses(tx, { kind: 'release', id: 'r' }, [used]));
+  await catalog.write((tx) => addUses(tx, { kind: 'release', id: 'r' }, [used]));
   const upload = 'b7e1c2f0-5a3d-4a7e-9a55-0d4d6a4f4c11';
   await content.uploads.append(upload, 0, chunked(Buffer.from('first half')));
   await sweep();
@@ -70,7 +70,7 @@ test('content goes after a day without a use; younger, used, and uploaded conten
 test('a layer and an artifact that nobody wanted for a month go with their content; what was released keeps its own', async () => {
   const [layer, artifact, both] = [await put('layer', 25), await put('artifact', 25), await put('both', 25)];
   const plan_digest = await put('plan', 1);
-  await house.write(async (tx) => {
+  await catalog.write(async (tx) => {
     await recordBuiltLayer(tx, { key: 'one', layer: sampleLayer('1'), contents: [layer, both] });
     await recordArtifact(tx, { plan_digest, artifact: sampleArtifact(), contents: [artifact] });
     await addUses(tx, { kind: 'release', id: 'r' }, [both]);
@@ -81,35 +81,35 @@ test('a layer and an artifact that nobody wanted for a month go with their conte
   await age(31);
   await sweep();
   expect(await Promise.all([layer, artifact, both].map(isHeld))).toEqual([false, false, true]);
-  expect(await house.write((tx) => useBuiltLayer(tx, 'one'))).toBeUndefined();
-  expect(await house.write((tx) => useArtifact(tx, plan_digest))).toBeUndefined();
+  expect(await catalog.write((tx) => useBuiltLayer(tx, 'one'))).toBeUndefined();
+  expect(await catalog.write((tx) => useArtifact(tx, plan_digest))).toBeUndefined();
 });
 
 test('what a build wants at the moment of the sweep stays, and is young again', async () => {
   const layer = await put('wanted', 25);
-  await house.write((tx) => recordBuiltLayer(tx, { key: 'wanted', layer: sampleLayer('2'), contents: [layer] }));
+  await catalog.write((tx) => recordBuiltLayer(tx, { key: 'wanted', layer: sampleLayer('2'), contents: [layer] }));
   await age(31);
-  await house.write(async (tx) => {
+  await catalog.write(async (tx) => {
     expect(await useBuiltLayer(tx, 'wanted')).toEqual(sampleLayer('2'));
     // The build's transaction is open: the sweep leaves the row to it.
     await sweep();
   });
   await sweep();
   expect(await isHeld(layer)).toBe(true);
-  expect(await house.write((tx) => useBuiltLayer(tx, 'wanted'))).toEqual(sampleLayer('2'));
+  expect(await catalog.write((tx) => useBuiltLayer(tx, 'wanted'))).toEqual(sampleLayer('2'));
 });
 
 test('more than one transaction holds are all forgotten', async () => {
   const layer = await put('many', 25);
-  await house.pool.query(
+  await catalog.pool.query(
     `insert into built_layers (key, layer) select 'many ' || n, '{}' from generate_series(1, 1200) n`,
   );
-  await house.pool.query(
+  await catalog.pool.query(
     `insert into content_uses (digest, kind, id) select $1, 'layer', 'many ' || n from generate_series(1, 1200) n`,
     [layer],
   );
   await age(31);
   await sweep();
-  expect((await house.pool.query('select from built_layers')).rowCount).toBe(0);
+  expect((await catalog.pool.query('select from built_layers')).rowCount).toBe(0);
   expect(await isHeld(layer)).toBe(false);
 });

@@ -17,21 +17,21 @@ import { verifyPipeline } from './verify-pipeline.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 test('is left to a worker that has a sandbox while one is alive, and else skipped, with the reason in the log, also the second time', async () => {
-  const house = await openTestCatalog();
-  await house.baseMoves('first');
-  const [application = ''] = (await house.request(house.acme, ['redis'])).application_ids;
-  const pipeline_id = await house.openPipeline(application);
-  await house.plan(pipeline_id);
-  await house.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
+  const catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
+  const pipeline_id = await catalog.openPipeline(application);
+  await catalog.plan(pipeline_id);
+  await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
   const content = memoryContent();
   const resources = {
-    db: house.db,
+    db: catalog.db,
     content,
     workspace: { probe: { mode: 'files-only', reasons: ['User namespaces do not work here.'] } },
   } as unknown as WorkerResources;
   const context = { signal: new AbortController().signal } as JobContext;
 
-  const where = { catalog_id: house.acme.catalog_id, pipeline_id };
+  const where = { catalog_id: catalog.acme.catalog_id, pipeline_id };
 
   const able: Worker = {
     id: randomUUID(),
@@ -41,39 +41,39 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
     limits: 'cgroup-v2',
     limits_reasons: [],
   };
-  await house.write((tx) => recordWorker(tx, able));
-  await house.write((tx) => recordWorker(tx, { ...able, id: randomUUID(), sandbox_mode: 'files-only' }));
+  await catalog.write((tx) => recordWorker(tx, able));
+  await catalog.write((tx) => recordWorker(tx, { ...able, id: randomUUID(), sandbox_mode: 'files-only' }));
   for (const step of [verifyPipeline, packagePipeline])
     await expect(step(resources, { pipeline_id }, context)).rejects.toThrow(JobDeclined);
-  const untouched = await getPipeline(house.db, house.acme.principal, where);
+  const untouched = await getPipeline(catalog.db, catalog.acme.principal, where);
   expect(untouched.phases.map((phase) => phase.status)).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
-  await house.write((tx) => forgetWorker(tx, able.id));
+  await catalog.write((tx) => forgetWorker(tx, able.id));
 
   // No sandbox is left, and the catalog asks for one: the job waits, and the pipeline says so.
-  const { principal, catalog_id } = house.acme;
+  const { principal, catalog_id } = catalog.acme;
   const decide = (unverified_images: 'ALLOWED' | 'FORBIDDEN') =>
-    house.write((tx) => updateCatalogSettings(tx, principal, { catalog_id, unverified_images }));
+    catalog.write((tx) => updateCatalogSettings(tx, principal, { catalog_id, unverified_images }));
   await decide('FORBIDDEN');
   for (const step of [verifyPipeline, packagePipeline]) {
     const refused = await step(resources, { pipeline_id }, context).catch((error) => error);
     expect(refused).toBeInstanceOf(JobPostponed);
     expect(refused).not.toBeInstanceOf(JobDeclined);
   }
-  const waiting = await getPipeline(house.db, house.acme.principal, where);
+  const waiting = await getPipeline(catalog.db, catalog.acme.principal, where);
   expect(waiting.phases.map((phase) => phase.status)).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
   const description = expect.stringContaining('No worker that has a sandbox is running');
   expect(waiting.waiting).toMatchObject([{ cause: 'WORKER_MISSING', description }]);
   await decide('ALLOWED');
-  expect(await getPipeline(house.db, house.acme.principal, where)).not.toHaveProperty('waiting');
+  expect(await getPipeline(catalog.db, catalog.acme.principal, where)).not.toHaveProperty('waiting');
 
   await verifyPipeline(resources, { pipeline_id }, context);
   await verifyPipeline(resources, { pipeline_id }, context);
 
-  const { phases, status } = await getPipeline(house.db, house.acme.principal, where);
+  const { phases, status } = await getPipeline(catalog.db, catalog.acme.principal, where);
   expect([status, ...phases.map((phase) => phase.status)]).toEqual(['IN_PROGRESS', 'SUCCEEDED', 'SKIPPED', 'PENDING']);
-  expect(await house.waiting('distribute-pipeline')).toEqual([pipeline_id]);
-  expect(await house.write((tx) => startPhase(tx, { pipeline_id, phase: 'DISTRIBUTION' }))).toBe('RUN');
-  const [log] = (await findPipelineState(house.db, pipeline_id))?.metadata ?? [];
+  expect(await catalog.waiting('distribute-pipeline')).toEqual([pipeline_id]);
+  expect(await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'DISTRIBUTION' }))).toBe('RUN');
+  const [log] = (await findPipelineState(catalog.db, pipeline_id))?.metadata ?? [];
   let text = '';
   for await (const chunk of await content.open(log?.digest ?? 'sha256:')) text += String(chunk);
   expect(text).toBe('Not verified: this worker has no sandbox.\nUser namespaces do not work here.\n');
@@ -81,14 +81,14 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
   // Before it is released the catalog comes to forbid it: the pipeline goes back, and waits for a sandbox.
   await decide('FORBIDDEN');
   await distributePipeline(resources, { pipeline_id }, context);
-  const back = await getPipeline(house.db, house.acme.principal, where);
+  const back = await getPipeline(catalog.db, catalog.acme.principal, where);
   expect([back.status, ...back.phases.map((phase) => phase.status)]).toEqual([
     ...['IN_PROGRESS', 'SUCCEEDED', 'PENDING', 'PENDING'],
   ]);
-  expect(await house.waiting('verify-pipeline')).toContain(pipeline_id);
-  expect((await findPipelineState(house.db, pipeline_id))?.metadata).toEqual([]);
+  expect(await catalog.waiting('verify-pipeline')).toContain(pipeline_id);
+  expect((await findPipelineState(catalog.db, pipeline_id))?.metadata).toEqual([]);
   await expect(verifyPipeline(resources, { pipeline_id }, context)).rejects.toThrow(JobPostponed);
-  const { rows } = await sql<{ releases: number }>`select count(*)::int as releases from releases`.execute(house.db);
+  const { rows } = await sql<{ releases: number }>`select count(*)::int as releases from releases`.execute(catalog.db);
   expect(rows).toEqual([{ releases: 0 }]);
-  await house.drop();
+  await catalog.drop();
 });

@@ -6,45 +6,45 @@ import { moveLifeCycles } from '../catalog/life-cycle.ts';
 import { createNotificationProvider } from '../catalog/notification-providers.ts';
 import { createWave } from '../pipelines/waves.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 let application = '';
 
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
-  for (const { principal } of [house.acme, house.rival]) {
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  for (const { principal } of [catalog.acme, catalog.rival]) {
     const wish = { type: 'EMAIL', name: 'mail' } as const;
-    await house.write((tx) => createNotificationProvider(tx, principal, wish, { seal: () => Buffer.from('sealed') }));
+    await catalog.write((tx) => createNotificationProvider(tx, principal, wish, { seal: () => Buffer.from('sealed') }));
   }
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 async function told(of: TestOrganization, type: string): Promise<Record<string, unknown>[]> {
   const found = await sql<{ event: Record<string, unknown> }>`
     select e.event from notification_events e join notification_deliveries d on d.event_id = e.id
     where e.organization_id = ${of.principal.organization_id} and d.type = ${type} order by e.created_at`.execute(
-    house.db,
+    catalog.db,
   );
   return found.rows.map(({ event }) => event);
 }
 
 test('a request is told to its own organization', async () => {
-  application = (await house.request(house.acme, ['redis'])).application_ids[0] ?? '';
-  expect(await told(house.acme, 'APPLICATION_REQUEST_CREATED')).toMatchObject([
+  application = (await catalog.request(catalog.acme, ['redis'])).application_ids[0] ?? '';
+  expect(await told(catalog.acme, 'APPLICATION_REQUEST_CREATED')).toMatchObject([
     { name: 'wanted', request_type: 'add', created_by: 'acme-owner', applications: ['redis 7.0 (container image)'] },
   ]);
-  expect(await told(house.rival, 'APPLICATION_REQUEST_CREATED')).toEqual([]);
+  expect(await told(catalog.rival, 'APPLICATION_REQUEST_CREATED')).toEqual([]);
 });
 
 test('a release is told when a vulnerability is why it was made', async () => {
-  await house.finish(await house.openPipeline(application));
-  expect(await told(house.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toEqual([]);
+  await catalog.finish(await catalog.openPipeline(application));
+  expect(await told(catalog.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toEqual([]);
   const triggers = ['CVE-2026-2', 'CVE-2026-1'].map((context) => ({ type: 'CVE_PATCH' as const, context }));
-  await house.write((tx) =>
+  await catalog.write((tx) =>
     createWave(tx, { cause: 'REBUILD', application_ids: [application], triggers, keep_pins: false }),
   );
-  await house.finish(await house.openPipeline(application), 'patched');
-  expect(await told(house.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toMatchObject([
+  await catalog.finish(await catalog.openPipeline(application), 'patched');
+  expect(await told(catalog.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toMatchObject([
     { application: 'redis 7.0 (container image)', version: '7.0.15', vulnerabilities: ['CVE-2026-1', 'CVE-2026-2'] },
   ]);
 });
@@ -52,9 +52,9 @@ test('a release is told when a vulnerability is why it was made', async () => {
 test('the end of a branch is told when it comes near and when it is there, once for each date', async () => {
   const endsIn = async (days: number) => {
     await sql`update product_branches set end_of_life_at = (now() at time zone 'UTC')::date + ${days}::integer
-      where product_key = 'redis'`.execute(house.db);
-    await house.write((tx) => moveLifeCycles(tx));
-    await house.write((tx) => moveLifeCycles(tx));
+      where product_key = 'redis'`.execute(catalog.db);
+    await catalog.write((tx) => moveLifeCycles(tx));
+    await catalog.write((tx) => moveLifeCycles(tx));
   };
   await endsIn(30);
   await endsIn(0);
@@ -65,9 +65,9 @@ test('the end of a branch is told when it comes near and when it is there, once 
       at: expect.stringMatching(/T00:00:00.000Z$/),
     },
   ];
-  expect(await told(house.acme, 'APPLICATION_EOL')).toMatchObject(ended);
-  expect(await told(house.acme, 'APPLICATION_UNSUPPORTED')).toMatchObject(ended);
+  expect(await told(catalog.acme, 'APPLICATION_EOL')).toMatchObject(ended);
+  expect(await told(catalog.acme, 'APPLICATION_UNSUPPORTED')).toMatchObject(ended);
   await endsIn(400);
   await endsIn(60);
-  expect(await told(house.acme, 'APPLICATION_EOL')).toHaveLength(2);
+  expect(await told(catalog.acme, 'APPLICATION_EOL')).toHaveLength(2);
 });

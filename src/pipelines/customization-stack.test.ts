@@ -4,23 +4,23 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { findCustomizationStack } from './customization-stack.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 test('the epoch of a customization is that of its archive, whenever it was uploaded', async () => {
-  const { application_ids } = await house.request(house.acme, ['redis']);
-  const pipeline = await house.openPipeline(application_ids[0] ?? '');
-  await house.customize(house.acme, 'company CA');
+  const { application_ids } = await catalog.request(catalog.acme, ['redis']);
+  const pipeline = await catalog.openPipeline(application_ids[0] ?? '');
+  await catalog.customize(catalog.acme, 'company CA');
   const keep = (epoch: string) =>
     sql`update customization_versions set inspection = inspection || ${epoch}::jsonb, created_at = '2026-11-28T00:00:01.6Z'`.execute(
-      house.db,
+      catalog.db,
     );
   const epochOf = async () =>
-    (await findCustomizationStack(house.db, pipeline)).customizations.map(({ epoch }) => epoch);
+    (await findCustomizationStack(catalog.db, pipeline)).customizations.map(({ epoch }) => epoch);
   await keep('{}');
   expect(await epochOf()).toEqual([1_795_824_002]);
   await keep('{"epoch": 1700000000}');

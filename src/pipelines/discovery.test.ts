@@ -24,15 +24,15 @@ import {
 } from './built.ts';
 import { recordDiscovery } from './discovery.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 const offerings = async (query: Partial<Parameters<typeof listOfferings>[2]> = {}) =>
   (
-    await listOfferings(house.db, house.acme.principal, {
+    await listOfferings(catalog.db, catalog.acme.principal, {
       order_field: 'PRODUCT_KEY',
       order_direction: 'ASC',
       page: 1,
@@ -43,10 +43,10 @@ const offerings = async (query: Partial<Parameters<typeof listOfferings>[2]> = {
 
 test('a product whose recipe is gone is deprecated, and comes back', async () => {
   const all = library();
-  await house.write((tx) => recordDiscovery(tx, all.slice(1)));
+  await catalog.write((tx) => recordDiscovery(tx, all.slice(1)));
   expect((await offerings({ statuses: ['DEPRECATED'] })).map((item) => item.product.key)).toEqual(['redis']);
-  await expect(house.request(house.acme, ['redis'])).rejects.toMatchObject({ code: 'INVALID' });
-  await house.write((tx) => recordDiscovery(tx, all));
+  await expect(catalog.request(catalog.acme, ['redis'])).rejects.toMatchObject({ code: 'INVALID' });
+  await catalog.write((tx) => recordDiscovery(tx, all));
   expect(await offerings({ statuses: ['DEPRECATED'] })).toEqual([]);
 });
 
@@ -54,7 +54,7 @@ test('a branch that the archive has no more cannot be requested there; one not a
   const [redis, ...others] = library();
   if (!redis) throw new Error('no redis');
   const moved = { branch: '7.2', version: '7.2.1', purl: 'pkg:deb/debian/redis@7.2.1-1' };
-  await house.write((tx) =>
+  await catalog.write((tx) =>
     recordDiscovery(tx, [{ ...redis, found: [{ operating_system: 'debian-12', versions: [moved] }] }, ...others]),
   );
   const found = await offerings({ product_key: 'redis' });
@@ -62,72 +62,78 @@ test('a branch that the archive has no more cannot be requested there; one not a
     ['7.0', 0],
     ['7.2', 1],
   ]);
-  await house.write((tx) => recordDiscovery(tx, [{ ...redis, found: [] }, ...others]));
+  await catalog.write((tx) => recordDiscovery(tx, [{ ...redis, found: [] }, ...others]));
   expect(await offerings({ product_key: 'redis' })).toEqual(found);
   await expect(
-    house.write((tx) => recordDiscovery(tx, [{ ...redis, found: [{ operating_system: 'plan-9', versions: [] }] }])),
+    catalog.write((tx) => recordDiscovery(tx, [{ ...redis, found: [{ operating_system: 'plan-9', versions: [] }] }])),
   ).rejects.toThrow(/plan-9/);
 });
 
 test('the first rows are written once', async () => {
-  const again = await house.write(async (tx) => {
+  const again = await catalog.write(async (tx) => {
     await ensureOperatingSystems(tx, [
       { key: 'debian-12', name: 'Debian 12', distro: 'debian', version: '12', codename: 'bookworm' },
     ]);
     const images = await ensureSharedBaseImages(tx, [
       { name: 'Debian 12', description: '', container_image: 'base/debian:12', operating_system: 'debian-12' },
     ]);
-    const catalog = await ensureDefaultCatalog(tx, house.acme.principal.organization_id);
-    const registry = await ensureHostedRegistry(tx, house.acme.principal.organization_id, 'http://127.0.0.1:8080');
-    return { images, catalog: catalog.id, registry: registry.id };
+    const made = await ensureDefaultCatalog(tx, catalog.acme.principal.organization_id);
+    const registry = await ensureHostedRegistry(tx, catalog.acme.principal.organization_id, 'http://127.0.0.1:8080');
+    return { images, catalog: made.id, registry: registry.id };
   });
-  expect(again).toEqual({ images: [house.base], catalog: house.acme.catalog_id, registry: house.acme.registry_id });
+  expect(again).toEqual({
+    images: [catalog.base],
+    catalog: catalog.acme.catalog_id,
+    registry: catalog.acme.registry_id,
+  });
 });
 
 test('hosted registries follow the public address', async () => {
-  await house.write((tx) => followPublicUrl(tx, 'https://larder.example/'));
-  const own = { registry_id: house.acme.registry_id };
-  expect((await getRegistry(house.db, house.acme.principal, own)).url).toBe('https://larder.example/acme');
-  await house.write((tx) => ensureHostedRegistry(tx, house.acme.principal.organization_id, 'http://127.0.0.1:9090'));
-  expect((await getRegistry(house.db, house.acme.principal, own)).url).toBe('http://127.0.0.1:9090/acme');
-  await house.write((tx) => recordRegistryHealth(tx, { ...own, unhealthy_cause: 'connection refused' }));
-  expect(await getRegistry(house.db, house.acme.principal, own)).toMatchObject({
+  await catalog.write((tx) => followPublicUrl(tx, 'https://larder.example/'));
+  const own = { registry_id: catalog.acme.registry_id };
+  expect((await getRegistry(catalog.db, catalog.acme.principal, own)).url).toBe('https://larder.example/acme');
+  await catalog.write((tx) =>
+    ensureHostedRegistry(tx, catalog.acme.principal.organization_id, 'http://127.0.0.1:9090'),
+  );
+  expect((await getRegistry(catalog.db, catalog.acme.principal, own)).url).toBe('http://127.0.0.1:9090/acme');
+  await catalog.write((tx) => recordRegistryHealth(tx, { ...own, unhealthy_cause: 'connection refused' }));
+  expect(await getRegistry(catalog.db, catalog.acme.principal, own)).toMatchObject({
     healthy: false,
     unhealthy_cause: 'connection refused',
   });
 });
 
 test('a base image is followed by digest, forth and back', async () => {
-  expect(await findFollowedBaseImage(house.db, house.base)).toMatchObject({
+  expect(await findFollowedBaseImage(catalog.db, catalog.base)).toMatchObject({
     source: 'ARCHIVE',
     container_image: 'base/debian:12',
     operating_system: { codename: 'bookworm' },
     registry: null,
     newest_digest: null,
   });
-  expect(await house.baseMoves('a')).toBe('FIRST');
-  expect(await house.baseMoves('b')).toBe('MOVED');
-  expect(await house.baseMoves('a')).toBe('MOVED');
-  expect(await findFollowedBaseImage(house.db, house.base)).toMatchObject({ newest_digest: digestOf('a') });
-  expect(await listFollowedBaseImages(house.db)).toHaveLength(2);
+  expect(await catalog.baseMoves('a')).toBe('FIRST');
+  expect(await catalog.baseMoves('b')).toBe('MOVED');
+  expect(await catalog.baseMoves('a')).toBe('MOVED');
+  expect(await findFollowedBaseImage(catalog.db, catalog.base)).toMatchObject({ newest_digest: digestOf('a') });
+  expect(await listFollowedBaseImages(catalog.db)).toHaveLength(2);
   const nothing = { base_image_id: nobody(), digest: digestOf('a'), pin: samplePin(), contents: [] };
-  expect(await house.write((tx) => recordBaseImageVersion(tx, nothing))).toBe('DELETED');
+  expect(await catalog.write((tx) => recordBaseImageVersion(tx, nothing))).toBe('DELETED');
 });
 
 test('what was built is remembered, the first one staying', async () => {
   const plan_digest = digestOf('plan');
-  expect(await house.write((tx) => useArtifact(tx, plan_digest))).toBeUndefined();
+  expect(await catalog.write((tx) => useArtifact(tx, plan_digest))).toBeUndefined();
   for (const made of ['first', 'second']) {
-    await house.write((tx) => recordArtifact(tx, { plan_digest, artifact: sampleArtifact(made), contents: [] }));
-    await house.write((tx) => recordBuiltLayer(tx, { key: 'key', layer: sampleLayer(made), contents: [] }));
+    await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact: sampleArtifact(made), contents: [] }));
+    await catalog.write((tx) => recordBuiltLayer(tx, { key: 'key', layer: sampleLayer(made), contents: [] }));
   }
-  expect(await house.write((tx) => useArtifact(tx, plan_digest))).toEqual(sampleArtifact('first'));
-  expect(await house.write((tx) => useBuiltLayer(tx, 'key'))).toEqual(sampleLayer('first'));
-  const place = { registry_id: house.acme.registry_id, repository: 'containers/redis' };
+  expect(await catalog.write((tx) => useArtifact(tx, plan_digest))).toEqual(sampleArtifact('first'));
+  expect(await catalog.write((tx) => useBuiltLayer(tx, 'key'))).toEqual(sampleLayer('first'));
+  const place = { registry_id: catalog.acme.registry_id, repository: 'containers/redis' };
   const blobs = [digestOf('x'), digestOf('y')];
-  await house.write((tx) => recordRegistryBlobs(tx, place, [...blobs, ...blobs]));
-  await house.write((tx) => forgetRegistryBlobs(tx, place, blobs.slice(1)));
-  expect([...(await findRegistryBlobs(house.db, house.acme.registry_id, blobs))]).toEqual([
+  await catalog.write((tx) => recordRegistryBlobs(tx, place, [...blobs, ...blobs]));
+  await catalog.write((tx) => forgetRegistryBlobs(tx, place, blobs.slice(1)));
+  expect([...(await findRegistryBlobs(catalog.db, catalog.acme.registry_id, blobs))]).toEqual([
     [digestOf('x'), 'containers/redis'],
   ]);
 });

@@ -6,7 +6,7 @@ import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import { recordDiscovery } from './discovery.ts';
 import { dropUnheldPackages, type LockedPackage, listHeldPackages, type PackageOffer } from './locked-packages.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 let redis = '';
 let nginx = '';
 let products = library();
@@ -15,37 +15,41 @@ const SSL: LockedPackage = { name: 'libssl3', architecture: 'amd64', version: '3
 const ZLIB: LockedPackage = { name: 'zlib1g', architecture: 'amd64', version: '1:1.2.13-1' };
 
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('base');
-  const { application_ids } = await house.request(house.acme, ['redis', 'nginx']);
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('base');
+  const { application_ids } = await catalog.request(catalog.acme, ['redis', 'nginx']);
   [redis = '', nginx = ''] = application_ids;
-  await house.finish(await house.openPipeline(redis), 'first', [SSL, ZLIB]);
-  await house.finish(await house.openPipeline(nginx), 'first', [ZLIB]);
+  await catalog.finish(await catalog.openPipeline(redis), 'first', [SSL, ZLIB]);
+  await catalog.finish(await catalog.openPipeline(nginx), 'first', [ZLIB]);
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 /** What a discovery makes when the archive offers these versions, for these reasons. */
 async function discover(offered: Record<string, string>, triggers: PipelineTrigger[] = [{ type: 'MAINTENANCE' }]) {
-  const held = await listHeldPackages(house.db, 'debian-12');
+  const held = await listHeldPackages(catalog.db, 'debian-12');
   const offers = held.flatMap(({ id, name }): PackageOffer[] => {
     const version = offered[name];
     return version === undefined ? [] : [{ id, offered: version, triggers }];
   });
-  return await house.write((tx) => recordDiscovery(tx, products, offers));
+  return await catalog.write((tx) => recordDiscovery(tx, products, offers));
 }
 
 async function triggersOf(pipelineId: string): Promise<PipelineTrigger[] | undefined> {
-  const row = await house.db.selectFrom('pipelines').select('triggers').where('id', '=', pipelineId).executeTakeFirst();
+  const row = await catalog.db
+    .selectFrom('pipelines')
+    .select('triggers')
+    .where('id', '=', pipelineId)
+    .executeTakeFirst();
   return row?.triggers;
 }
 
 test('the packages of the newest releases are known, of one operating system', async () => {
-  const held = await listHeldPackages(house.db, 'debian-12');
+  const held = await listHeldPackages(catalog.db, 'debian-12');
   expect(held.map(({ name, version, offered }) => [name, version, offered])).toEqual([
     ['libssl3', '3.0.15-1', null],
     ['zlib1g', '1:1.2.13-1', null],
   ]);
-  expect(await listHeldPackages(house.db, 'debian-13')).toEqual([]);
+  expect(await listHeldPackages(catalog.db, 'debian-13')).toEqual([]);
 });
 
 test('an offer that is no reason builds nothing', async () => {
@@ -56,22 +60,22 @@ test('a package that moves builds who holds it, and nobody else', async () => {
   expect(await discover({ libssl3: '3.0.16-1' }, [{ type: 'CVE_PATCH', context: 'CVE-2025-0001' }])).toEqual({
     pipelines: 1,
   });
-  const pipeline = await house.openPipeline(redis);
+  const pipeline = await catalog.openPipeline(redis);
   expect(await triggersOf(pipeline)).toEqual([{ type: 'CVE_PATCH', context: 'CVE-2025-0001' }]);
-  expect(await house.openPipelines(nginx)).toEqual([]);
+  expect(await catalog.openPipelines(nginx)).toEqual([]);
 });
 
 test('the same offer again builds nothing, also when the plan did not take it', async () => {
-  const pipeline = await house.openPipeline(redis);
+  const pipeline = await catalog.openPipeline(redis);
   expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
   // A recipe that holds the package back: the plan is the released one.
-  expect((await house.plan(pipeline, 'first')).outcome).toBe('UNCHANGED');
+  expect((await catalog.plan(pipeline, 'first')).outcome).toBe('UNCHANGED');
   expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
-  expect(await house.openPipelines(redis)).toEqual([]);
+  expect(await catalog.openPipelines(redis)).toEqual([]);
 });
 
 test('however many packages and reasons move at once, an application gets one pipeline with all reasons', async () => {
-  const made = await house.write(async (tx) => {
+  const made = await catalog.write(async (tx) => {
     const held = await listHeldPackages(tx, 'debian-12');
     const offers = held.map(
       ({ id }, at): PackageOffer => ({
@@ -84,26 +88,26 @@ test('however many packages and reasons move at once, an application gets one pi
     return await recordDiscovery(tx, products, offers);
   });
   expect(made).toEqual({ pipelines: 2 });
-  expect(await triggersOf(await house.openPipeline(redis))).toEqual([
+  expect(await triggersOf(await catalog.openPipeline(redis))).toEqual([
     { type: 'CVE_PATCH', context: 'CVE-2025-0002' },
     { type: 'MAINTENANCE' },
     { type: 'UPSTREAM_UPDATE' },
   ]);
-  expect(await triggersOf(await house.openPipeline(nginx))).toEqual([{ type: 'MAINTENANCE' }]);
+  expect(await triggersOf(await catalog.openPipeline(nginx))).toEqual([{ type: 'MAINTENANCE' }]);
 });
 
 test('a release takes the place of what was locked before, and what nobody holds is forgotten', async () => {
   const moved = { ...SSL, version: '9' };
-  await house.finish(await house.openPipeline(redis), 'second', [moved]);
-  await house.finish(await house.openPipeline(nginx), 'second', [moved]);
-  await house.write(dropUnheldPackages);
-  const { rows } = await sql<{ version: string }>`select version from locked_packages`.execute(house.db);
+  await catalog.finish(await catalog.openPipeline(redis), 'second', [moved]);
+  await catalog.finish(await catalog.openPipeline(nginx), 'second', [moved]);
+  await catalog.write(dropUnheldPackages);
+  const { rows } = await sql<{ version: string }>`select version from locked_packages`.execute(catalog.db);
   expect(rows).toEqual([{ version: '9' }]);
   expect(await discover({ libssl3: '9' }, [])).toEqual({ pipelines: 0 });
 });
 
 test('a removed application is not built again', async () => {
-  await sql`update applications set removed_at = now() where id = ${nginx}`.execute(house.db);
+  await sql`update applications set removed_at = now() where id = ${nginx}`.execute(catalog.db);
   expect(await discover({ libssl3: '10' })).toEqual({ pipelines: 1 });
-  expect(await house.openPipelines(nginx)).toEqual([]);
+  expect(await catalog.openPipelines(nginx)).toEqual([]);
 });

@@ -6,16 +6,16 @@ import { createBaseImage, getBaseImage } from '../catalog/base-images.ts';
 import { ensureOperatingSystems, ensureSharedBaseImages } from '../catalog/initial-rows.ts';
 import { claimRepositories, repositoryName } from './repositories.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 
 beforeEach(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
 });
-afterEach(() => house.drop());
+afterEach(() => catalog.drop());
 
 async function systemId(key: string): Promise<string> {
-  const found = await house.db
+  const found = await catalog.db
     .selectFrom('operating_systems')
     .select('id')
     .where('key', '=', key)
@@ -26,7 +26,7 @@ async function systemId(key: string): Promise<string> {
 async function register(
   name: string,
   key?: string,
-  organization = house.acme,
+  organization = catalog.acme,
 ): Promise<{ id: string; key: string | undefined }> {
   const input = {
     name,
@@ -36,15 +36,15 @@ async function register(
     container_image: 'company/base:12',
     operating_system_id: await systemId('debian-12'),
   };
-  const { id } = await house.write((tx) => createBaseImage(tx, organization.principal, input));
-  return { id, key: (await getBaseImage(house.db, organization.principal, { base_image_id: id })).key };
+  const { id } = await catalog.write((tx) => createBaseImage(tx, organization.principal, input));
+  return { id, key: (await getBaseImage(catalog.db, organization.principal, { base_image_id: id })).key };
 }
 
 const keyOf = async (name: string, key?: string) => (await register(name, key)).key;
 
 describe('the key of a base image', () => {
   test('is that of the operating system for one of Larder’s own', async () => {
-    const { key } = await getBaseImage(house.db, house.acme.principal, { base_image_id: house.base });
+    const { key } = await getBaseImage(catalog.db, catalog.acme.principal, { base_image_id: catalog.base });
     expect(key).toBe('debian-12');
   });
 
@@ -62,7 +62,7 @@ describe('the key of a base image', () => {
     await expect(register('Other', 'gold')).rejects.toMatchObject(refused);
     await expect(register('Mine', 'debian-12')).rejects.toMatchObject(refused);
     // Another organization's is another namespace, and nobody learns of it.
-    expect((await register('Golden', 'gold', house.rival)).key).toBe('gold');
+    expect((await register('Golden', 'gold', catalog.rival)).key).toBe('gold');
   });
 
   test('of many that are registered at once is another for each', async () => {
@@ -72,16 +72,16 @@ describe('the key of a base image', () => {
 
   test('never changes, and stays taken when the base image is gone', async () => {
     const { id } = await register('Golden');
-    await expect(house.pool.query(`update base_images set key = 'other' where id = $1`, [id])).rejects.toThrow(
+    await expect(catalog.pool.query(`update base_images set key = 'other' where id = $1`, [id])).rejects.toThrow(
       /never changed/,
     );
-    await house.pool.query(`update base_images set status = 'DELETED', removed_at = now() where id = $1`, [id]);
+    await catalog.pool.query(`update base_images set status = 'DELETED', removed_at = now() where id = $1`, [id]);
     expect(await keyOf('Golden')).toBe('golden-2');
   });
 
   test('of an operating system that comes later gives way to an organization’s', async () => {
     await register('Debian 14', 'debian-14');
-    const [id = ''] = await house.write(async (tx) => {
+    const [id = ''] = await catalog.write(async (tx) => {
       await ensureOperatingSystems(tx, [
         { key: 'debian-14', name: 'Debian 14', distro: 'debian', version: '14', codename: 'forky' },
       ]);
@@ -89,7 +89,7 @@ describe('the key of a base image', () => {
         { name: 'Debian 14', description: '', container_image: 'base/debian:14', operating_system: 'debian-14' },
       ]);
     });
-    expect((await getBaseImage(house.db, house.acme.principal, { base_image_id: id })).key).toBe('debian-14-2');
+    expect((await getBaseImage(catalog.db, catalog.acme.principal, { base_image_id: id })).key).toBe('debian-14-2');
   });
 });
 
@@ -101,33 +101,33 @@ test('a repository has one part where a registry’s names are flat', () => {
 
 describe('the repository of an application', () => {
   async function claimed(application: string): Promise<string[]> {
-    const pipeline = await house.openPipeline(application);
-    return (await house.write((tx) => claimRepositories(tx, pipeline, { folder: 'containers', name: 'redis' }))).map(
+    const pipeline = await catalog.openPipeline(application);
+    return (await catalog.write((tx) => claimRepositories(tx, pipeline, { folder: 'containers', name: 'redis' }))).map(
       ({ repository }) => repository,
     );
   }
 
   /** As installations were: repositories named the operating system, and no row kept them. */
   async function upgrade(): Promise<void> {
-    await house.pool.query('update application_registries set repository = null');
+    await catalog.pool.query('update application_registries set repository = null');
     const path = new URL('../../migrations/0024_repositories.sql', import.meta.url);
     const migration = readFileSync(path, 'utf8');
-    await house.pool.query(migration.slice(migration.lastIndexOf('with firsts as')));
+    await catalog.pool.query(migration.slice(migration.lastIndexOf('with firsts as')));
   }
 
   async function requestOn(base_image_id: string): Promise<string> {
-    const [application = ''] = (await house.request(house.acme, ['redis'], { base_image_id })).application_ids;
+    const [application = ''] = (await catalog.request(catalog.acme, ['redis'], { base_image_id })).application_ids;
     return application;
   }
 
   test('is the same each time, and in a registry with flat names in one part', async () => {
     const { id } = await register('Golden');
-    await house.baseMoves('golden', id);
-    const docker = await house.write((tx) =>
+    await catalog.baseMoves('golden', id);
+    const docker = await catalog.write((tx) =>
       tx
         .insertInto('registries')
         .values({
-          organization_id: house.acme.principal.organization_id,
+          organization_id: catalog.acme.principal.organization_id,
           name: 'hub',
           url: 'https://docker.io/acme',
           provider: 'DOCKERHUB',
@@ -135,8 +135,8 @@ describe('the repository of an application', () => {
         .returning('id')
         .executeTakeFirstOrThrow(),
     );
-    const registry_ids = [house.acme.registry_id, docker.id];
-    const [application = ''] = (await house.request(house.acme, ['redis'], { base_image_id: id, registry_ids }))
+    const registry_ids = [catalog.acme.registry_id, docker.id];
+    const [application = ''] = (await catalog.request(catalog.acme, ['redis'], { base_image_id: id, registry_ids }))
       .application_ids;
     const names = ['containers/golden/redis', 'containers--golden--redis'];
     expect(await claimed(application)).toEqual(names);
@@ -145,13 +145,13 @@ describe('the repository of an application', () => {
 
   test('stays for the application that was released first, and another one on another base image moves and says so', async () => {
     const { id: golden } = await register('Golden');
-    await house.baseMoves('golden', golden);
+    await catalog.baseMoves('golden', golden);
     const first = await requestOn(golden);
-    await house.finish(await house.openPipeline(first));
-    const second = await requestOn(house.base);
-    await house.finish(await house.openPipeline(second));
+    await catalog.finish(await catalog.openPipeline(first));
+    const second = await requestOn(catalog.base);
+    await catalog.finish(await catalog.openPipeline(second));
     await upgrade();
-    await house.customize(house.acme, 'again');
+    await catalog.customize(catalog.acme, 'again');
     expect(await claimed(first)).toEqual(['containers/debian-12/redis']);
     // Its own name would be the one that the first keeps.
     expect(await claimed(second)).toEqual(['containers/debian-12-2/redis']);
@@ -161,12 +161,12 @@ describe('the repository of an application', () => {
 
   test('that nobody shares stays where it is, whatever it is called', async () => {
     const { id: golden } = await register('Golden');
-    await house.baseMoves('golden', golden);
+    await catalog.baseMoves('golden', golden);
     const application = await requestOn(golden);
-    await house.finish(await house.openPipeline(application));
+    await catalog.finish(await catalog.openPipeline(application));
     await upgrade();
-    await house.customize(house.acme, 'again');
+    await catalog.customize(catalog.acme, 'again');
     expect(await claimed(application)).toEqual(['containers/debian-12/redis']);
-    expect(await claimed(await requestOn(house.base))).toEqual(['containers/debian-12-2/redis']);
+    expect(await claimed(await requestOn(catalog.base))).toEqual(['containers/debian-12-2/redis']);
   });
 });

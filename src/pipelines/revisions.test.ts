@@ -4,31 +4,31 @@ import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createRegistry } from '../catalog/registries.ts';
 import { reserveRevision } from './revisions.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 let first = '';
 let second = '';
 let other = '';
 
 beforeAll(async () => {
-  house = await openTestCatalog();
-  await house.baseMoves('first');
-  const { application_ids } = await house.request(house.acme, ['redis', 'nginx']);
-  first = await house.openPipeline(application_ids[0] ?? '');
-  second = await house.openPipeline(application_ids[1] ?? '');
-  const made = await house.write((tx) =>
+  catalog = await openTestCatalog();
+  await catalog.baseMoves('first');
+  const { application_ids } = await catalog.request(catalog.acme, ['redis', 'nginx']);
+  first = await catalog.openPipeline(application_ids[0] ?? '');
+  second = await catalog.openPipeline(application_ids[1] ?? '');
+  const made = await catalog.write((tx) =>
     createRegistry(
       tx,
-      house.acme.principal,
+      catalog.acme.principal,
       { name: 'other', description: '', provider: 'OCI', url: 'https://other.example', access_secret: 's' },
       { seal: () => Buffer.from('sealed') },
     ),
   );
   other = made.id;
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 const reserve = (pipeline_id: string, registries: string[], options: { version?: string; above?: number } = {}) =>
-  house.write((tx) =>
+  catalog.write((tx) =>
     reserveRevision(tx, {
       pipeline_id,
       version: options.version ?? '1.0',
@@ -39,30 +39,30 @@ const reserve = (pipeline_id: string, registries: string[], options: { version?:
 
 describe('a revision', () => {
   test('starts at 0, is given once, and is the same when asked again', async () => {
-    expect(await reserve(first, [house.acme.registry_id])).toBe(0);
-    expect(await reserve(first, [house.acme.registry_id])).toBe(0);
-    expect(await reserve(second, [house.acme.registry_id])).toBe(1);
+    expect(await reserve(first, [catalog.acme.registry_id])).toBe(0);
+    expect(await reserve(first, [catalog.acme.registry_id])).toBe(0);
+    expect(await reserve(second, [catalog.acme.registry_id])).toBe(1);
   });
 
   test('goes above one that turned out to be taken', async () => {
-    expect(await reserve(first, [house.acme.registry_id], { above: 4 })).toBe(5);
-    expect(await reserve(first, [house.acme.registry_id], { above: 4 })).toBe(5);
+    expect(await reserve(first, [catalog.acme.registry_id], { above: 4 })).toBe(5);
+    expect(await reserve(first, [catalog.acme.registry_id], { above: 4 })).toBe(5);
   });
 
   test('is free in every registry, whatever each of them has had', async () => {
-    await house.pool.query('update pipelines set revision = null');
-    expect(await reserve(second, [other, house.acme.registry_id])).toBe(6);
-    await house.pool.query('update pipelines set revision = null');
+    await catalog.pool.query('update pipelines set revision = null');
+    expect(await reserve(second, [other, catalog.acme.registry_id])).toBe(6);
+    await catalog.pool.query('update pipelines set revision = null');
     expect(await reserve(first, [other])).toBe(7);
     expect(await reserve(second, [other], { version: '1.1' })).toBe(0);
   });
 
   test('is never given to two that ask at once, in whatever order they name the registries', async () => {
-    await house.pool.query('update pipelines set revision = null');
+    await catalog.pool.query('update pipelines set revision = null');
     const given = await Promise.all(
       Array.from({ length: 8 }, async (_, index) => {
         const pipeline = index % 2 === 0 ? first : second;
-        const registries = [house.acme.registry_id, other];
+        const registries = [catalog.acme.registry_id, other];
         return await reserve(pipeline, index % 4 < 2 ? registries : registries.reverse());
       }),
     );
@@ -70,7 +70,7 @@ describe('a revision', () => {
   });
 
   test('is not given to a pipeline that is over', async () => {
-    await house.pool.query(`update pipelines set status = 'CANCELLED' where id = $1`, [first]);
+    await catalog.pool.query(`update pipelines set status = 'CANCELLED' where id = $1`, [first]);
     expect(await reserve(first, [other])).toBeUndefined();
   });
 });

@@ -10,43 +10,43 @@ import { findPipelineState } from './plan-inputs.ts';
 import { recordRelease } from './record-release.ts';
 import { createWave, type WaveRequest } from './waves.ts';
 
-let house: TestCatalog;
+let catalog: TestCatalog;
 beforeAll(async () => {
-  house = await openTestCatalog();
+  catalog = await openTestCatalog();
 });
-afterAll(() => house.drop());
+afterAll(() => catalog.drop());
 
 const person = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins: false };
 const machine = { triggers: [{ type: 'MAINTENANCE' as const }], keep_pins: false };
 
 /** Builds one application; returns the new pipeline. */
 async function build(applicationId: string, of: Omit<WaveRequest, 'cause' | 'application_ids'>): Promise<string> {
-  const [made] = await house.write((tx) =>
+  const [made] = await catalog.write((tx) =>
     createWave(tx, { cause: 'REBUILD', application_ids: [applicationId], ...of }),
   );
   return made?.id ?? '';
 }
 
 const read = (id: string) =>
-  getPipeline(house.db, house.acme.principal, { catalog_id: house.acme.catalog_id, pipeline_id: id });
+  getPipeline(catalog.db, catalog.acme.principal, { catalog_id: catalog.acme.catalog_id, pipeline_id: id });
 const phases = async (id: string) => (await read(id)).phases.map((phase) => phase.status);
 const status = async (id: string) => (await read(id)).status;
 const start = (pipeline_id: string, phase: 'PACKAGING' | 'VERIFICATION' | 'DISTRIBUTION' = 'PACKAGING') =>
-  house.write((tx) => startPhase(tx, { pipeline_id, phase }));
+  catalog.write((tx) => startPhase(tx, { pipeline_id, phase }));
 
 /** A released redis of a fresh organization's catalog, since one base has it once. */
 async function removeAll(): Promise<void> {
-  const living = await house.db
+  const living = await catalog.db
     .selectFrom('applications')
     .select('id')
-    .where('organization_id', '=', house.acme.principal.organization_id)
+    .where('organization_id', '=', catalog.acme.principal.organization_id)
     .where('removed_at', 'is', null)
     .execute();
   if (living.length === 0) return;
-  await house.write((tx) =>
-    createApplicationRequest(tx, house.acme.principal, {
+  await catalog.write((tx) =>
+    createApplicationRequest(tx, catalog.acme.principal, {
       kind: 'DELETION',
-      catalog_id: house.acme.catalog_id,
+      catalog_id: catalog.acme.catalog_id,
       name: 'away',
       application_ids: living.map((row) => row.id),
     }),
@@ -55,65 +55,67 @@ async function removeAll(): Promise<void> {
 
 describe('before the base image has a version', () => {
   test('a pipeline waits, and the first version lets it begin', async () => {
-    const { application_ids } = await house.request(house.acme, ['redis']);
-    const id = await house.openPipeline(application_ids[0] ?? '');
-    expect(await house.waiting('plan-pipeline')).toEqual([]);
+    const { application_ids } = await catalog.request(catalog.acme, ['redis']);
+    const id = await catalog.openPipeline(application_ids[0] ?? '');
+    expect(await catalog.waiting('plan-pipeline')).toEqual([]);
     expect(await read(id)).toMatchObject({ status: 'IN_PROGRESS', version: '7.0.15' });
     expect(await phases(id)).toEqual(['PENDING', 'PENDING', 'PENDING']);
-    expect(await house.baseMoves('first')).toBe('FIRST');
-    expect(await house.waiting('plan-pipeline')).toEqual([id]);
-    expect(await house.baseMoves('first')).toBe('SAME');
-    expect(await house.waiting('plan-pipeline')).toEqual([id]);
+    expect(await catalog.baseMoves('first')).toBe('FIRST');
+    expect(await catalog.waiting('plan-pipeline')).toEqual([id]);
+    expect(await catalog.baseMoves('first')).toBe('SAME');
+    expect(await catalog.waiting('plan-pipeline')).toEqual([id]);
   });
 });
 
 describe('with a base image', () => {
   let application = '';
-  beforeAll(() => house.baseMoves('first'));
+  beforeAll(() => catalog.baseMoves('first'));
   beforeEach(async () => {
     await removeAll();
-    await house.clearJobs();
-    const made = await house.request(house.acme, ['redis']);
+    await catalog.clearJobs();
+    const made = await catalog.request(catalog.acme, ['redis']);
     application = made.application_ids[0] ?? '';
   });
 
   test('goes through its phases to a release', async () => {
-    const id = await house.openPipeline(application);
-    expect(await house.waiting('plan-pipeline')).toEqual([id]);
-    expect(await house.plan(id)).toMatchObject({ state: 'RUN', outcome: 'BUILD', version: '7.0.15' });
-    expect(await house.waiting('package-pipeline')).toEqual([id]);
-    await house.write((tx) => succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: sampleArtifact('1') }));
-    expect(await house.waiting('verify-pipeline')).toEqual([id]);
+    const id = await catalog.openPipeline(application);
+    expect(await catalog.waiting('plan-pipeline')).toEqual([id]);
+    expect(await catalog.plan(id)).toMatchObject({ state: 'RUN', outcome: 'BUILD', version: '7.0.15' });
+    expect(await catalog.waiting('package-pipeline')).toEqual([id]);
+    await catalog.write((tx) =>
+      succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: sampleArtifact('1') }),
+    );
+    expect(await catalog.waiting('verify-pipeline')).toEqual([id]);
     expect(await start(id, 'VERIFICATION')).toBe('RUN');
-    await house.write((tx) => succeedPhase(tx, { pipeline_id: id, phase: 'VERIFICATION' }));
-    expect(await house.waiting('distribute-pipeline')).toEqual([id]);
+    await catalog.write((tx) => succeedPhase(tx, { pipeline_id: id, phase: 'VERIFICATION' }));
+    expect(await catalog.waiting('distribute-pipeline')).toEqual([id]);
     expect(await phases(id)).toEqual(['SUCCEEDED', 'SUCCEEDED', 'PENDING']);
   });
 
   test('steps that run twice change nothing', async () => {
-    const id = await house.openPipeline(application);
-    await house.plan(id);
+    const id = await catalog.openPipeline(application);
+    await catalog.plan(id);
     expect(await start(id)).toBe('RUN');
-    expect((await house.plan(id, 'another')).outcome).toBe('ALREADY');
-    await house.write((tx) =>
+    expect((await catalog.plan(id, 'another')).outcome).toBe('ALREADY');
+    await catalog.write((tx) =>
       succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: sampleArtifact('1'), metadata: [file('x')] }),
     );
     expect(
-      await house.write((tx) =>
+      await catalog.write((tx) =>
         succeedPhase(tx, { pipeline_id: id, phase: 'PACKAGING', artifact: sampleArtifact('2'), metadata: [file('y')] }),
       ),
     ).toBe('DONE');
     expect(await start(id)).toBe('DONE');
-    const state = await findPipelineState(house.db, id);
+    const state = await findPipelineState(catalog.db, id);
     expect(state).toMatchObject({ artifact: sampleArtifact('1'), metadata: [file('x')], namespace: 'acme' });
-    expect(await house.waiting('verify-pipeline')).toEqual([id]);
+    expect(await catalog.waiting('verify-pipeline')).toEqual([id]);
   });
 
   test('a release is recorded once', async () => {
-    const id = await house.openPipeline(application);
-    const first = await house.finish(id);
+    const id = await catalog.openPipeline(application);
+    const first = await catalog.finish(id);
     expect(first).toMatchObject({ outcome: 'RELEASED' });
-    const again = await house.write((tx) =>
+    const again = await catalog.write((tx) =>
       recordRelease(tx, { pipeline_id: id, pushed: [], metadata: [], customizations: [], contents: [] }),
     );
     expect(again).toEqual({ outcome: 'ALREADY', release_ids: first.release_ids });
@@ -122,30 +124,30 @@ describe('with a base image', () => {
   });
 
   test('a phase cannot start before the one it needs', async () => {
-    const id = await house.openPipeline(application);
+    const id = await catalog.openPipeline(application);
     await expect(start(id, 'DISTRIBUTION')).rejects.toThrow(/cannot start/);
   });
 
   test('a newer wish takes the place of a pending pipeline', async () => {
-    const older = await house.openPipeline(application);
+    const older = await catalog.openPipeline(application);
     const newer = await build(application, machine);
     expect(await status(older)).toBe('CANCELLED');
     expect(await phases(older)).toEqual(['CANCELLED', 'CANCELLED', 'CANCELLED']);
     expect((await read(newer)).triggers).toEqual([{ type: 'MANUAL_RUN' }, { type: 'MAINTENANCE' }]);
     expect(await start(older)).toBe('ENDED');
-    expect(await house.waiting('plan-pipeline')).toEqual([older, newer]);
+    expect(await catalog.waiting('plan-pipeline')).toEqual([older, newer]);
   });
 
   test('a newer wish takes the place of one that is packaging; its late steps do nothing', async () => {
-    const older = await house.openPipeline(application);
-    await house.plan(older);
+    const older = await catalog.openPipeline(application);
+    await catalog.plan(older);
     const newer = await build(application, { ...machine, force: true });
     expect(await status(older)).toBe('CANCELLED');
-    const late = await house.write((tx) => succeedPhase(tx, { pipeline_id: older, phase: 'PACKAGING' }));
-    const failed = await house.write((tx) =>
+    const late = await catalog.write((tx) => succeedPhase(tx, { pipeline_id: older, phase: 'PACKAGING' }));
+    const failed = await catalog.write((tx) =>
       failPhase(tx, { pipeline_id: older, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'late' }),
     );
-    const planned = await house.write((tx) =>
+    const planned = await catalog.write((tx) =>
       recordPlan(tx, {
         pipeline_id: older,
         plan_digest: digestOf('p'),
@@ -156,68 +158,70 @@ describe('with a base image', () => {
       }),
     );
     expect([late, failed, planned]).toEqual(['ENDED', 'ENDED', 'ENDED']);
-    expect(await house.waiting('verify-pipeline')).toEqual([]);
-    expect(await house.openPipelines(application)).toEqual([newer]);
+    expect(await catalog.waiting('verify-pipeline')).toEqual([]);
+    expect(await catalog.openPipelines(application)).toEqual([newer]);
   });
 
   test('a newer wish follows one that has left packaging, and a third replaces the follower', async () => {
-    const running = await house.openPipeline(application);
-    await house.plan(running);
-    await house.write((tx) => succeedPhase(tx, { pipeline_id: running, phase: 'PACKAGING' }));
-    await house.clearJobs();
+    const running = await catalog.openPipeline(application);
+    await catalog.plan(running);
+    await catalog.write((tx) => succeedPhase(tx, { pipeline_id: running, phase: 'PACKAGING' }));
+    await catalog.clearJobs();
     const follower = await build(application, machine);
     expect(await status(running)).toBe('IN_PROGRESS');
-    expect(await house.waiting('plan-pipeline')).toEqual([]);
+    expect(await catalog.waiting('plan-pipeline')).toEqual([]);
     const third = await build(application, person);
     expect(await status(follower)).toBe('CANCELLED');
-    expect(await house.waiting('plan-pipeline')).toEqual([]);
-    await house.write((tx) =>
+    expect(await catalog.waiting('plan-pipeline')).toEqual([]);
+    await catalog.write((tx) =>
       failPhase(tx, { pipeline_id: running, phase: 'VERIFICATION', cause: 'TEST_ERROR', message: 'no PONG' }),
     );
-    expect(await house.waiting('plan-pipeline')).toEqual([third]);
+    expect(await catalog.waiting('plan-pipeline')).toEqual([third]);
   });
 
   test('what follows begins when the release is recorded', async () => {
-    const running = await house.openPipeline(application);
-    await house.plan(running);
-    const moved = await house.baseMoves(`moved ${application}`);
+    const running = await catalog.openPipeline(application);
+    await catalog.plan(running);
+    const moved = await catalog.baseMoves(`moved ${application}`);
     expect(moved).toBe('MOVED');
-    const [, follower] = await house.openPipelines(application);
+    const [, follower] = await catalog.openPipelines(application);
     expect(await status(running)).toBe('IN_PROGRESS');
     expect((await read(follower ?? '')).triggers).toEqual([{ type: 'MAINTENANCE' }]);
-    await house.clearJobs();
-    const state = await findPipelineState(house.db, running);
+    await catalog.clearJobs();
+    const state = await findPipelineState(catalog.db, running);
     expect(state?.base_digest).not.toBe(digestOf(`moved ${application}`));
     await finishPlanned(running);
-    expect(await house.waiting('plan-pipeline')).toEqual([follower]);
-    expect((await house.plan(follower ?? '')).inputs.base_image.newest?.digest).toBe(digestOf(`moved ${application}`));
+    expect(await catalog.waiting('plan-pipeline')).toEqual([follower]);
+    expect((await catalog.plan(follower ?? '')).inputs.base_image.newest?.digest).toBe(
+      digestOf(`moved ${application}`),
+    );
   });
 
   test('a base image that moves while a pipeline has not begun makes one pipeline in its place', async () => {
-    const pending = await house.openPipeline(application);
-    await house.baseMoves(`again ${application}`);
+    const pending = await catalog.openPipeline(application);
+    await catalog.baseMoves(`again ${application}`);
     expect(await status(pending)).toBe('CANCELLED');
-    const next = await house.openPipeline(application);
+    const next = await catalog.openPipeline(application);
     expect((await read(next)).triggers).toEqual([{ type: 'MANUAL_RUN' }, { type: 'MAINTENANCE' }]);
   });
 
   test('a plan equal to the released one makes no release and counts as succeeded, unless forced', async () => {
-    await house.finish(await house.openPipeline(application));
+    await catalog.finish(await catalog.openPipeline(application));
     const same = await build(application, machine);
-    expect((await house.plan(same)).outcome).toBe('UNCHANGED');
+    expect((await catalog.plan(same)).outcome).toBe('UNCHANGED');
     expect(await phases(same)).toEqual(['SUCCEEDED', 'SKIPPED', 'SKIPPED']);
     expect(await status(same)).toBe('SUCCEEDED');
     expect((await read(same)).release_id).toBeUndefined();
     expect(await start(same)).toBe('ENDED');
     const forced = await build(application, { ...machine, force: true });
-    expect((await house.plan(forced)).outcome).toBe('BUILD');
+    expect((await catalog.plan(forced)).outcome).toBe('BUILD');
   });
 
   test('a failure skips the later phases, shows its log, and fails the application until it is released', async () => {
-    const id = await house.openPipeline(application);
-    await house.plan(id);
+    const id = await catalog.openPipeline(application);
+    await catalog.plan(id);
     const log = file('build.log');
-    await house.write((tx) =>
+    await catalog.write((tx) =>
       failPhase(tx, { pipeline_id: id, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'broken', files: [log] }),
     );
     const pipeline = await read(id);
@@ -231,7 +235,7 @@ describe('with a base image', () => {
           id: log.digest.slice(7),
           mime_type: 'build_log',
           filename: 'build.log',
-          url: `/v1/catalogs/${house.acme.catalog_id}/files/${log.digest.slice(7)}?filename=build.log`,
+          url: `/v1/catalogs/${catalog.acme.catalog_id}/files/${log.digest.slice(7)}?filename=build.log`,
         },
       ],
     });
@@ -239,24 +243,24 @@ describe('with a base image', () => {
     const again = await build(application, person);
     await start(again);
     expect(await processing(application)).toBe('IN_PROGRESS');
-    await house.finish(again, 'fixed');
+    await catalog.finish(again, 'fixed');
     expect(await processing(application)).toBe('COMPLETED');
     const later = await build(application, person);
-    await house.plan(later, 'worse');
-    await house.write((tx) =>
+    await catalog.plan(later, 'worse');
+    await catalog.write((tx) =>
       failPhase(tx, { pipeline_id: later, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'broken' }),
     );
     expect(await processing(application)).toBe('COMPLETED');
   });
 
   test('removing an application ends its pipeline, and a release that comes too late is none', async () => {
-    const id = await house.openPipeline(application);
-    await house.plan(id);
+    const id = await catalog.openPipeline(application);
+    await catalog.plan(id);
     await removeAll();
     expect(await status(id)).toBe('CANCELLED');
     expect(await processing(application)).toBe('COMPLETED');
     expect(
-      await house.write((tx) =>
+      await catalog.write((tx) =>
         recordRelease(tx, { pipeline_id: id, pushed: [], metadata: [], customizations: [], contents: [] }),
       ),
     ).toEqual({ outcome: 'ENDED', release_ids: [] });
@@ -264,26 +268,26 @@ describe('with a base image', () => {
   });
 
   test('a new upstream version, a new package revision and a new recipe say so in the trigger', async () => {
-    await house.finish(await house.openPipeline(application));
+    await catalog.finish(await catalog.openPipeline(application));
     const discover = (change: Parameters<typeof library>[0]) =>
-      house.write((tx) => recordDiscovery(tx, library(change)));
+      catalog.write((tx) => recordDiscovery(tx, library(change)));
     expect(await discover({})).toEqual({ pipelines: 0 });
     expect(await discover({ redis: { version: '7.0.16' } })).toEqual({ pipelines: 1 });
-    const newer = await house.openPipeline(application);
+    const newer = await catalog.openPipeline(application);
     expect(await read(newer)).toMatchObject({ triggers: [{ type: 'UPSTREAM_UPDATE' }], version: '7.0.16' });
-    await house.finish(newer);
+    await catalog.finish(newer);
     await discover({ redis: { version: '7.0.16', purl: 'pkg:deb/debian/redis@7.0.16-2' } });
-    const patched = await house.openPipeline(application);
+    const patched = await catalog.openPipeline(application);
     expect((await read(patched)).triggers).toEqual([{ type: 'MAINTENANCE' }]);
-    await house.finish(patched, 'patched');
+    await catalog.finish(patched, 'patched');
     await discover({ redis: { version: '7.0.16', purl: 'pkg:deb/debian/redis@7.0.16-2', recipe: 'edited' } });
-    expect((await read(await house.openPipeline(application))).triggers).toEqual([{ type: 'MAINTENANCE' }]);
+    expect((await read(await catalog.openPipeline(application))).triggers).toEqual([{ type: 'MAINTENANCE' }]);
     await discover({});
   });
 
   test('wishes that arrive together leave one open pipeline', async () => {
     await Promise.all(Array.from({ length: 6 }, () => build(application, machine)));
-    const open = await house.openPipelines(application);
+    const open = await catalog.openPipelines(application);
     expect(open).toHaveLength(1);
     expect((await read(open[0] ?? '')).triggers).toEqual([{ type: 'MANUAL_RUN' }, { type: 'MAINTENANCE' }]);
   });
@@ -294,7 +298,7 @@ function file(name: string) {
 }
 
 async function processing(applicationId: string): Promise<string | undefined> {
-  const row = await house.db
+  const row = await catalog.db
     .selectFrom('applications')
     .select('processing_status')
     .where('id', '=', applicationId)
@@ -306,16 +310,16 @@ async function processing(applicationId: string): Promise<string | undefined> {
 async function finishPlanned(pipelineId: string): Promise<void> {
   for (const phase of ['PACKAGING', 'VERIFICATION'] as const) {
     await start(pipelineId, phase);
-    await house.write((tx) => succeedPhase(tx, { pipeline_id: pipelineId, phase }));
+    await catalog.write((tx) => succeedPhase(tx, { pipeline_id: pipelineId, phase }));
   }
   await start(pipelineId, 'DISTRIBUTION');
-  await house.write(async (tx) => {
+  await catalog.write(async (tx) => {
     await tx.updateTable('pipelines').set({ revision: 90 }).where('id', '=', pipelineId).execute();
     return await recordRelease(tx, {
       pipeline_id: pipelineId,
       pushed: [
         {
-          registry_id: house.acme.registry_id,
+          registry_id: catalog.acme.registry_id,
           repository: 'h/acme/containers/debian-12',
           artifact_name: 'redis',
           artifact_version: 'x',

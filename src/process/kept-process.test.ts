@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { until } from '../../test/house.ts';
+import { until } from '../../test/service.ts';
 import { type KeptProcess, keepProcess, type RestartPolicy } from './kept-process.ts';
 import type { WorkerDeaths } from './process-messages.ts';
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { endEntrances, type StartedEntrance, startEntrance } from '../../test/entrance.ts';
-import { until } from '../../test/house.ts';
 import { processesOf } from '../../test/processes.ts';
+import { until } from '../../test/service.ts';
 
 const PATIENCE_MS = 180_000;
 
@@ -16,45 +16,45 @@ afterEach(endEntrances, PATIENCE_MS);
 /** The time a stop may take (README, operator guide). */
 const DRAIN_MS = 20_000;
 
-async function endsWithin(house: StartedEntrance, ms: number): Promise<number | string> {
-  return await Promise.race([house.ended, delay(ms, 'too late', { ref: false })]);
+async function endsWithin(service: StartedEntrance, ms: number): Promise<number | string> {
+  return await Promise.race([service.ended, delay(ms, 'too late', { ref: false })]);
 }
 
-function pidOf(house: StartedEntrance, part: 'server' | 'worker'): number {
-  const line = processesOf(house.data).find((one) => one.includes(`/bin/${part}.`));
+function pidOf(service: StartedEntrance, part: 'server' | 'worker'): number {
+  const line = processesOf(service.data).find((one) => one.includes(`/bin/${part}.`));
   return line === undefined ? 0 : Number.parseInt(line, 10);
 }
 
 test('SIGTERM to «npm start» reaches it: npm tells its child, and no shell is in between', {
   timeout: PATIENCE_MS,
 }, async () => {
-  const house = await startEntrance('all-in-one', { command: ['npm', 'start', '--'] });
-  await house.says(/Making the database/);
-  house.child.kill('SIGTERM');
-  await house.nobodyLeft();
+  const service = await startEntrance('all-in-one', { command: ['npm', 'start', '--'] });
+  await service.says(/Making the database/);
+  service.child.kill('SIGTERM');
+  await service.nobodyLeft();
 });
 
 describe('before it is ready', () => {
   test('SIGTERM while the database is made leaves nothing running', { timeout: PATIENCE_MS }, async () => {
-    const house = await startEntrance('all-in-one');
-    await house.says(/Making the database/);
-    house.child.kill('SIGTERM');
-    expect(await endsWithin(house, DRAIN_MS)).toBe(143);
-    await house.nobodyLeft();
-    expect(house.said()).not.toMatch(/Error|initdb/);
+    const service = await startEntrance('all-in-one');
+    await service.says(/Making the database/);
+    service.child.kill('SIGTERM');
+    expect(await endsWithin(service, DRAIN_MS)).toBe(143);
+    await service.nobodyLeft();
+    expect(service.said()).not.toMatch(/Error|initdb/);
     // What was half made is not taken for a database.
-    const again = await startEntrance('all-in-one', { data: house.data });
+    const again = await startEntrance('all-in-one', { data: service.data });
     await again.ready();
   });
 
   test('SIGINT while PostgreSQL and the processes start leaves nothing running', { timeout: PATIENCE_MS }, async () => {
-    const house = await startEntrance('all-in-one');
-    const file = join(house.data, 'postgresql', 'cluster', 'postmaster.pid');
+    const service = await startEntrance('all-in-one');
+    const file = join(service.data, 'postgresql', 'cluster', 'postmaster.pid');
     await until('PostgreSQL was started', async () => existsSync(file) && readFileSync(file, 'utf8').includes('\n'));
-    house.child.kill('SIGINT');
-    expect(await endsWithin(house, DRAIN_MS)).toBe(130);
-    await house.nobodyLeft();
-    expect(house.said()).not.toMatch(/Error/);
+    service.child.kill('SIGINT');
+    expect(await endsWithin(service, DRAIN_MS)).toBe(130);
+    await service.nobodyLeft();
+    expect(service.said()).not.toMatch(/Error/);
   });
 
   test('a server that waits for its database stops at once', { timeout: PATIENCE_MS }, async () => {
@@ -76,63 +76,63 @@ describe('before it is ready', () => {
 
 describe('when it is up', () => {
   test('a closed terminal stops it in order', { timeout: PATIENCE_MS }, async () => {
-    const house = await startEntrance('all-in-one');
-    await house.says(/Larder is ready/);
-    house.child.kill('SIGHUP');
-    expect(await endsWithin(house, DRAIN_MS)).toBe(0);
-    await house.nobodyLeft();
+    const service = await startEntrance('all-in-one');
+    await service.says(/Larder is ready/);
+    service.child.kill('SIGHUP');
+    expect(await endsWithin(service, DRAIN_MS)).toBe(0);
+    await service.nobodyLeft();
   });
 
   test('the same wish passed on by npm is one; a second one is forced', { timeout: PATIENCE_MS }, async () => {
-    const house = await startEntrance('all-in-one');
-    await house.says(/Larder is ready/);
+    const service = await startEntrance('all-in-one');
+    await service.says(/Larder is ready/);
     // An upload that never ends: an orderly stop gives it its five seconds.
-    const { hostname, port } = new URL(house.url);
+    const { hostname, port } = new URL(service.url);
     const socket = connect(Number(port), hostname);
     socket.on('error', () => {});
     await once(socket, 'connect');
     socket.write('POST /csp/gateway/am/api/auth/api-tokens/authorize HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n');
-    house.child.kill('SIGINT');
-    house.child.kill('SIGINT');
-    await until('it drains', async () => (await fetch(`${house.url}/readyz`).catch(() => undefined))?.status !== 200);
+    service.child.kill('SIGINT');
+    service.child.kill('SIGINT');
+    await until('it drains', async () => (await fetch(`${service.url}/readyz`).catch(() => undefined))?.status !== 200);
     await delay(1_100);
-    expect(house.child.exitCode).toBe(null);
-    house.child.kill('SIGINT');
-    expect(await endsWithin(house, 1_000)).toBe(130);
-    await house.nobodyLeft();
+    expect(service.child.exitCode).toBe(null);
+    service.child.kill('SIGINT');
+    expect(await endsWithin(service, 1_000)).toBe(130);
+    await service.nobodyLeft();
     socket.destroy();
-    const again = await startEntrance('all-in-one', { data: house.data });
+    const again = await startEntrance('all-in-one', { data: service.data });
     await again.ready();
   });
 
   test('nobody reads what it writes any more: it goes on, and stops in order', { timeout: PATIENCE_MS }, async () => {
-    const house = await startEntrance('all-in-one', { env: { LARDER_LOG_LEVEL: 'debug' } });
-    await house.says(/Making the database/);
-    house.child.stdout?.destroy();
-    house.child.stderr?.destroy();
-    await house.ready();
-    expect((await fetch(`${house.url}/v1/api.yml`)).status).toBe(200);
-    expect((await fetch(`${house.url}/readyz`)).status).toBe(200);
-    house.child.kill('SIGTERM');
+    const service = await startEntrance('all-in-one', { env: { LARDER_LOG_LEVEL: 'debug' } });
+    await service.says(/Making the database/);
+    service.child.stdout?.destroy();
+    service.child.stderr?.destroy();
+    await service.ready();
+    expect((await fetch(`${service.url}/v1/api.yml`)).status).toBe(200);
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
+    service.child.kill('SIGTERM');
     // The server may answer a moment before its parent has heard that the start is over.
-    expect([0, 143]).toContain(await endsWithin(house, DRAIN_MS));
-    await house.nobodyLeft();
+    expect([0, 143]).toContain(await endsWithin(service, DRAIN_MS));
+    await service.nobodyLeft();
   });
 
   test('a part that dies is started again at once, and a server that keeps dying ends all', {
     timeout: PATIENCE_MS,
   }, async () => {
-    const house = await startEntrance('all-in-one');
-    await house.says(/Larder is ready/);
-    const worker = pidOf(house, 'worker');
+    const service = await startEntrance('all-in-one');
+    await service.says(/Larder is ready/);
+    const worker = pidOf(service, 'worker');
     process.kill(worker, 'SIGKILL');
-    await until('another worker', async () => ![0, worker].includes(pidOf(house, 'worker')));
-    const server = pidOf(house, 'server');
+    await until('another worker', async () => ![0, worker].includes(pidOf(service, 'worker')));
+    const server = pidOf(service, 'server');
     // A key that others can read is refused at every start.
-    chmodSync(join(house.data, 'installation.key'), 0o644);
+    chmodSync(join(service.data, 'installation.key'), 0o644);
     process.kill(server, 'SIGKILL');
-    expect(await endsWithin(house, PATIENCE_MS)).toBe(1);
-    expect(house.said()).toMatch(/^larder: The server was started again 10 times and never stayed up/m);
-    await house.nobodyLeft();
+    expect(await endsWithin(service, PATIENCE_MS)).toBe(1);
+    expect(service.said()).toMatch(/^larder: The server was started again 10 times and never stayed up/m);
+    await service.nobodyLeft();
   });
 });

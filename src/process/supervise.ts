@@ -25,10 +25,10 @@ const WORK_PAUSE_MS = 60_000;
  */
 export const PROCESS_FLAGS = ['--max-semi-space-size=4'];
 
-export type House = {
+export type Service = {
   /** The address the server listens on. */
   url: string;
-  /** Resolves when the house ended by itself because it could not go on, with the reason. */
+  /** Resolves when the service ended by itself because it could not go on, with the reason. */
   lost: Promise<string>;
   stop(): Promise<void>;
 };
@@ -46,7 +46,7 @@ export type SuperviseOptions = {
 };
 
 /** Starts everything and resolves when the service is ready. Throws StartError when a part cannot start. */
-export async function startHouse(options: SuperviseOptions): Promise<House> {
+export async function startService(options: SuperviseOptions): Promise<Service> {
   const { config, say, onApiToken, stopping, forced } = options;
   const lost = Promise.withResolvers<string>();
   const database = config.databaseUrl

@@ -1,8 +1,8 @@
 // Who gets in and what they see: credentials, tokens with scopes, roles, and organizations that cannot tell each other apart from nothing.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { until } from '../../test/house.ts';
 import { basic, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
+import { until } from '../../test/service.ts';
 import type { TokenScope } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import { createApiToken, removeApiToken } from '../identity/api-tokens.ts';

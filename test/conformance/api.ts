@@ -1,4 +1,4 @@
-// Runs schemathesis, installed by pip from pinned versions, over the OpenAPI document of a whole house with a release in it.
+// Runs schemathesis, installed by pip from pinned versions, over the OpenAPI document of a whole service with a release in it.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import type { EndpointDefinition } from '../../src/contract/endpoint.ts';
 import { endpoints } from '../../src/contract/endpoints.ts';
 import { API_SUITE_REQUIREMENTS } from '../../src/host/requirements.ts';
 import { closingLine } from '../closing-line.ts';
-import { type House, until } from '../house.ts';
+import { type Service, until } from '../service.ts';
 import { type Ground, runConformance, runProgram } from './ground.ts';
 
 const REQUIREMENTS = fileURLToPath(new URL('api/requirements.txt', import.meta.url));
@@ -24,10 +24,10 @@ const RUN_MS_MAX = 1_800_000;
 
 /** Line by line as they come, and closed with the counts in place of its own last line, which gives none of them. */
 async function run(program: string, ground: Ground): Promise<number> {
-  const { house, work, signal } = ground;
-  writeFileSync(join(work, 'schemathesis.toml'), await settings(house, signal));
+  const { service, work, signal } = ground;
+  writeFileSync(join(work, 'schemathesis.toml'), await settings(service, signal));
   const args = [
-    ...['run', `${house.url}/v1/api.yml`, '--header', `Authorization: Bearer ${await accessToken(house)}`],
+    ...['run', `${service.url}/v1/api.yml`, '--header', `Authorization: Bearer ${await accessToken(service)}`],
     ...['--checks', 'all', '--phases', 'examples,coverage,fuzzing,stateful', '--continue-on-failure'],
     ...['--max-examples', String(CASES), '--seed', SEED, '--no-color'],
   ];
@@ -73,15 +73,15 @@ async function succeed(command: string[], signal: AbortSignal): Promise<void> {
   if (status !== 0) throw new Error(`«${command.join(' ')}» ended with exit code ${status}`);
 }
 
-async function accessToken({ url, apiToken }: House): Promise<string> {
+async function accessToken({ url, apiToken }: Service): Promise<string> {
   const path = endpoints.exchangeToken.path;
   const response = await fetch(`${url}${path}?refresh_token=${apiToken}`, { method: 'POST' });
   return ((await response.json()) as { access_token: string }).access_token;
 }
 
 /** Settings of the run: identifiers of what is there, and the checks that the API's published rules contradict. */
-async function settings(house: House, signal: AbortSignal): Promise<string> {
-  const parameters = Object.entries(await identifiers(house, signal)).map(
+async function settings(service: Service, signal: AbortSignal): Promise<string> {
+  const parameters = Object.entries(await identifiers(service, signal)).map(
     ([name, value]) => `${name} = ${JSON.stringify(value)}`,
   );
   return [
@@ -90,12 +90,12 @@ async function settings(house: House, signal: AbortSignal): Promise<string> {
     '[checks]\n# Removal is soft: what was removed is still answered, with `removed_at`.\nuse_after_free.enabled = false',
     '[warnings]\nfail-on = ["missing_auth", "missing_test_data", "unused_openapi_auth", "missing_deserializer"]',
     `[parameters]\n${parameters.join('\n')}`,
-    ...Object.entries(await ownThings(house)).map(([operation, parameters]) => given(operation, parameters)),
+    ...Object.entries(await ownThings(service)).map(([operation, parameters]) => given(operation, parameters)),
     // Its identifiers stand in the body, where none can be given: all of them name nothing.
     '[[operations]]\ninclude-operation-id = "updateNotificationTypes"\nwarnings = false',
-    // No person of the house has a password until the owner sets one: every pair is a wrong one.
+    // No person of the service has a password until the owner sets one: every pair is a wrong one.
     '[[operations]]\ninclude-operation-id = "signInWithPassword"\nwarnings = false',
-    // Nothing has failed in a house that releases.
+    // Nothing has failed in a service that releases.
     '[[operations]]\ninclude-operation-id = "getReleaseFailure"\nwarnings = false',
     ...Object.entries<EndpointDefinition>(endpoints).flatMap(([operation, endpoint]) =>
       exceptions(operation, endpoint),
@@ -112,7 +112,7 @@ function given(operation: string, parameters: Record<string, string>): string {
  * Things that an operation may change or take away: each has its own, so that none of them takes another's. The base image
  * is the installation's own one, registered again by the organization.
  */
-async function ownThings({ client, apiToken }: House): Promise<Record<string, Record<string, string>>> {
+async function ownThings({ client, apiToken }: Service): Promise<Record<string, Record<string, string>>> {
   const registry_id = (await client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
   const operating_system_id = (await client.call('listOperatingSystems', {})).items[0]?.id ?? '';
   const described = { name: 'own', description: 'own' };
@@ -206,7 +206,7 @@ function refusalsOfFitting(operation: string, endpoint: EndpointDefinition): str
 }
 
 /** Requests redis, waits until it is released, and answers an identifier of everything there then is. */
-async function identifiers({ client, catalog_id }: House, signal: AbortSignal): Promise<Record<string, string>> {
+async function identifiers({ client, catalog_id }: Service, signal: AbortSignal): Promise<Record<string, string>> {
   const offering = (await client.call('listOfferings', { product_key: 'redis' })).items[0];
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
   const { id: application_request_id } = await client.call('createApplicationRequest', {

@@ -1,4 +1,4 @@
-// The ground of a conformance run: a machine made ready, a whole house and a folder, of which nothing is left however it ends.
+// The ground of a conformance run: a machine made ready, a whole service and a folder, of which nothing is left however it ends.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { HostError, prepareHost } from '../../src/host/prepare.ts';
 import type { Requirement } from '../../src/host/requirements.ts';
-import { type House, startTestHouse } from '../house.ts';
+import { type Service, startTestService } from '../service.ts';
 
 export type Ground = {
-  house: House;
+  service: Service;
   /** A folder for the run's own files. */
   work: string;
   /** Aborted when the run is asked to end. */
@@ -63,11 +63,11 @@ async function runOnGround({ install, run }: ConformanceOptions, signal: AbortSi
   const work = mkdtempSync(join(tmpdir(), 'larder-conformance-'));
   try {
     const program = await install(signal, work);
-    const house = await startTestHouse({}, { signal });
+    const service = await startTestService({}, { signal });
     try {
-      return await run(program, { house, work, signal });
+      return await run(program, { service, work, signal });
     } finally {
-      await house.stop();
+      await service.stop();
     }
   } finally {
     rmSync(work, { recursive: true, force: true });

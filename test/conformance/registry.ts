@@ -1,4 +1,4 @@
-// Runs the OCI distribution conformance suite, built by Go from its pinned module, against the hosted registry of a whole house.
+// Runs the OCI distribution conformance suite, built by Go from its pinned module, against the hosted registry of a whole service.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,19 +43,19 @@ async function buildSuite(signal: AbortSignal, work: string): Promise<string> {
 }
 
 /** The suite's own exit code says nothing more than its report, which is read afterwards; nor do its lines. */
-async function runSuite(program: string, { work, house, signal }: Ground): Promise<number> {
-  console.log(`Running it against ${house.url}`);
+async function runSuite(program: string, { work, service, signal }: Ground): Promise<number> {
+  console.log(`Running it against ${service.url}`);
   await runProgram([program, '-ginkgo.no-color'], {
     cwd: work,
     signal,
     timeoutMs: RUN_MS_MAX,
     onLine: () => {},
     env: {
-      OCI_ROOT_URL: house.url,
+      OCI_ROOT_URL: service.url,
       OCI_NAMESPACE: 'main/conformance/one',
       OCI_CROSSMOUNT_NAMESPACE: 'main/conformance/two',
       OCI_USERNAME: 'conformance',
-      OCI_PASSWORD: house.apiToken,
+      OCI_PASSWORD: service.apiToken,
       OCI_TEST_PULL: '1',
       OCI_TEST_PUSH: '1',
       OCI_TEST_CONTENT_DISCOVERY: '1',

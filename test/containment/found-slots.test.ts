@@ -10,8 +10,8 @@ import { openQueue, type Queue } from '../../src/db/queue-worker.ts';
 import { abortableTarget } from '../../src/oci/abortable-target.ts';
 import type { Target } from '../../src/oci/target.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
-import { until } from '../house.ts';
 import { handlersWith } from '../queue-handlers.ts';
+import { until } from '../service.ts';
 
 const PATIENCE = { timeout: 60_000 };
 

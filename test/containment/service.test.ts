@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { archiveOf } from '../customization-archive.ts';
-import { type House, PATIENCE_MS, startTestHouse, until } from '../house.ts';
+import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
 import { type Canary, placeCanary } from './attempts.ts';
 
 const STORY_MS = 2 * PATIENCE_MS;
@@ -15,7 +15,7 @@ const ATTEMPT_MS = 60_000;
 /** What an attempt may cost more than the heaviest harmless build, in worker and engine processes together. */
 const MEMORY_BYTES_MAX = 100 * 1024 ** 2;
 
-let house: House;
+let service: Service;
 let scratch: string;
 let canary: Canary;
 let before: string;
@@ -27,8 +27,8 @@ beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'larder-attack-'));
   canary = placeCanary();
   before = canary.state();
-  house = await startTestHouse({ LARDER_EGRESS_ALLOW: '127.0.0.1' });
-  const { client, catalog_id } = house;
+  service = await startTestService({ LARDER_EGRESS_ALLOW: '127.0.0.1' });
+  const { client, catalog_id } = service;
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
   const offerings = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
   const ids = offerings.items.filter(({ product }) => product.key === 'redis').map(({ id }) => id);
@@ -42,7 +42,7 @@ beforeAll(async () => {
     const { status } = await client.call('getApplicationRequest', { catalog_id, application_request_id: id });
     return status === 'COMPLETED';
   });
-  [worker, server] = [house.pidOf('worker'), house.pidOf('server')];
+  [worker, server] = [service.pidOf('worker'), service.pidOf('server')];
   const { peakBytes } = await watched(() =>
     attempt('harmless', { 'customization.yaml': 'packages: [nginx-light]\n', 'scripts/final.sh': 'true\n' }),
   );
@@ -50,14 +50,14 @@ beforeAll(async () => {
 }, STORY_MS);
 
 afterAll(async () => {
-  await house?.stop();
+  await service?.stop();
   canary?.[Symbol.dispose]();
   rmSync(scratch, { recursive: true, force: true });
 }, STORY_MS);
 
 /** Uploads a customization, waits for its end, takes it away again, and returns what became of redis. */
 async function attempt(name: string, files: Record<string, string>) {
-  const { client, catalog_id } = house;
+  const { client, catalog_id } = service;
   const filter = { product_key: 'redis' };
   const { id: customization_id } = await client.call('createCustomization', {
     catalog_id,
@@ -77,7 +77,7 @@ async function attempt(name: string, files: Record<string, string>) {
 }
 
 async function ended(customization_id: string) {
-  const { client, catalog_id } = house;
+  const { client, catalog_id } = service;
   return await until('the customization ended', async () => {
     const found = await client.call('getCustomization', { catalog_id, customization_id });
     // DELETED: nothing that was released held it.
@@ -232,14 +232,14 @@ describe('customizations', () => {
     expect(performance.now() - begin).toBeLessThan(ATTEMPT_MS);
     expect(peakBytes - harmlessBytes).toBeLessThan(MEMORY_BYTES_MAX);
     expect(canary.state()).toBe(before);
-    expect([house.pidOf('worker'), house.pidOf('server')]).toEqual([worker, server]);
-    expect((await fetch(`${house.url}/readyz`)).status).toBe(200);
+    expect([service.pidOf('worker'), service.pidOf('server')]).toEqual([worker, server]);
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
   });
 
   test('a script that runs for minutes ends within two seconds of its customization’s deletion', {
     timeout: STORY_MS,
   }, async () => {
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     const seconds = String(500_000 + process.pid);
     const { id: customization_id } = await client.call('createCustomization', {
       catalog_id,

@@ -7,7 +7,7 @@ import { keepProcess } from '../../src/process/kept-process.ts';
 import type { WorkerDeaths } from '../../src/process/process-messages.ts';
 import { createTestDatabase } from '../database.ts';
 import { endEntrances, type StartedEntrance, startEntrance } from '../entrance.ts';
-import { freePort, until } from '../house.ts';
+import { freePort, until } from '../service.ts';
 
 const PATIENCE_MS = 300_000;
 
@@ -68,14 +68,14 @@ test('a worker that dies at every start pauses work, and API, registry and datab
   // A start that was never ready has nothing to keep up: it fails with the reason.
   const fresh = await startEntrance('all-in-one', { env: { NODE_OPTIONS } });
   const { data } = await startOnce();
-  const house = await startEntrance('all-in-one', {
+  const service = await startEntrance('all-in-one', {
     data,
     env: { NODE_OPTIONS, LARDER_METRICS_PORT: String(metricsPort) },
   });
-  await house.says(/Larder is ready/);
+  await service.says(/Larder is ready/);
   const since = new Date();
   const paused = await until('work is paused', async () => {
-    const answer = await fetch(`${house.url}/readyz`);
+    const answer = await fetch(`${service.url}/readyz`);
     expect(answer.status).toBe(200);
     const { checks } = (await answer.json()) as { checks: { workers: { alive: unknown[]; paused?: object } } };
     expect(checks.workers.alive).toEqual([]);
@@ -88,15 +88,15 @@ test('a worker that dies at every start pauses work, and API, registry and datab
   expect(metrics).toMatch(/^larder_worker_deaths_total 11$/m);
   expect(metrics).toMatch(/^larder_worker_paused 1$/m);
   expect(metrics).toMatch(/^larder_database_up 1$/m);
-  await house.says(/^The worker was started again 10 times and never stayed up \(SIGKILL\)\. .* in 60 s\.$/m);
-  await house.says(/"deaths":11,"how":"SIGKILL".*work is paused/);
+  await service.says(/^The worker was started again 10 times and never stayed up \(SIGKILL\)\. .* in 60 s\.$/m);
+  await service.says(/"deaths":11,"how":"SIGKILL".*work is paused/);
 
-  expect((await fetch(`${house.url}/v1/api.yml`)).status).toBe(200);
-  expect((await fetch(`${house.url}/v2/`)).status).toBe(401);
-  expect(house.child.exitCode).toBe(null);
-  house.child.kill('SIGTERM');
-  expect(await house.ended).toBe(0);
-  await house.nobodyLeft();
+  expect((await fetch(`${service.url}/v1/api.yml`)).status).toBe(200);
+  expect((await fetch(`${service.url}/v2/`)).status).toBe(401);
+  expect(service.child.exitCode).toBe(null);
+  service.child.kill('SIGTERM');
+  expect(await service.ended).toBe(0);
+  await service.nobodyLeft();
 
   expect(await fresh.ended).toBe(1);
   expect(fresh.said()).toMatch(/^larder: The worker never stayed up \(SIGKILL\)\.$/m);
@@ -105,9 +105,9 @@ test('a worker that dies at every start pauses work, and API, registry and datab
 
 /** Starts an installation with everything in order, and stops it. */
 async function startOnce(): Promise<StartedEntrance> {
-  const house = await startEntrance('all-in-one');
-  await house.says(/Larder is ready/);
-  house.child.kill('SIGTERM');
-  await house.ended;
-  return house;
+  const service = await startEntrance('all-in-one');
+  await service.says(/Larder is ready/);
+  service.child.kill('SIGTERM');
+  await service.ended;
+  return service;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openClient } from '../../src/client/client.ts';
-import { freePort, PATIENCE_MS, removeData, until } from '../house.ts';
+import { freePort, PATIENCE_MS, removeData, until } from '../service.ts';
 
 /** Longer than any one waiting of it, so that what did not come is named. */
 const STORY_MS = 2 * PATIENCE_MS;

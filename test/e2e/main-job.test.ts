@@ -1,4 +1,4 @@
-// The main job on the whole house: request, customize, pull with somebody else's client, break it, take it away; and kill what runs.
+// The main job on the whole service: request, customize, pull with somebody else's client, break it, take it away; and kill what runs.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,27 +9,27 @@ import type { EmbeddedRelease } from '../../src/contract/release.ts';
 import type { ImageConfig, Index, Manifest } from '../../src/oci/descriptor.ts';
 import { archiveOf } from '../customization-archive.ts';
 import { DUMMY_KEY } from '../fixtures/customization.ts';
-import { type House, PATIENCE_MS, startTestHouse, until } from '../house.ts';
+import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
 
 /** Longer than any one waiting of it, so that what did not come is named. */
 const STORY_MS = 2 * PATIENCE_MS;
 
-let house: House;
+let service: Service;
 let scratch: string;
 let customizationId: string;
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'larder-story-'));
-  house = await startTestHouse();
+  service = await startTestService();
 }, STORY_MS);
 
 afterAll(async () => {
-  await house?.stop();
+  await service?.stop();
   rmSync(scratch, { recursive: true, force: true });
 }, STORY_MS);
 
 async function request(keys: string[]): Promise<string> {
-  const { client, catalog_id } = house;
+  const { client, catalog_id } = service;
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
   const offerings = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
   const ids = offerings.items.filter(({ product }) => keys.includes(product.key)).map(({ id }) => id);
@@ -40,7 +40,7 @@ async function request(keys: string[]): Promise<string> {
 }
 
 async function completed(application_request_id: string) {
-  const { client, catalog_id } = house;
+  const { client, catalog_id } = service;
   return await until('the request ended', async () => {
     // A server that was killed is away for a moment.
     const found = await client
@@ -52,12 +52,12 @@ async function completed(application_request_id: string) {
 }
 
 async function releaseUrls(): Promise<string[]> {
-  const { items } = await house.client.call('listReleases', { catalog_id: house.catalog_id, page_size: 100 });
+  const { items } = await service.client.call('listReleases', { catalog_id: service.catalog_id, page_size: 100 });
   return items.map(({ artifact }) => artifact.url ?? '').sort();
 }
 
 async function settled(pattern: RegExp) {
-  const { client, catalog_id } = house;
+  const { client, catalog_id } = service;
   return await until('the customization settled', async () => {
     const found = await client.call('getCustomization', { catalog_id, customization_id: customizationId });
     return pattern.test(found.status ?? '') && found;
@@ -67,8 +67,8 @@ async function settled(pattern: RegExp) {
 /** Pulls with skopeo, a client that is not ours, and reads the image from its layout. */
 function pull(reference: string, name: string) {
   const layout = join(scratch, name);
-  const source = `docker://${house.url.slice('http://'.length)}/main/containers/debian-12/${reference}`;
-  const options = ['--src-tls-verify=false', '--src-creds', `x:${house.apiToken}`];
+  const source = `docker://${service.url.slice('http://'.length)}/main/containers/debian-12/${reference}`;
+  const options = ['--src-tls-verify=false', '--src-creds', `x:${service.apiToken}`];
   execFileSync('skopeo', ['copy', '--quiet', ...options, source, `oci:${layout}:pulled`]);
   const blob = (digest: string) => readFileSync(join(layout, 'blobs', 'sha256', digest.slice('sha256:'.length)));
   const index = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as Index;
@@ -81,7 +81,7 @@ function pull(reference: string, name: string) {
 
 describe('the main job', () => {
   test('redis, nginx and postgresql are requested and released', { timeout: STORY_MS }, async () => {
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     const done = await completed(await request(['redis', 'nginx', 'postgresql']));
     expect(done.applications.map(({ processing_status }) => processing_status?.status)).toEqual(
       Array(3).fill('COMPLETED'),
@@ -96,7 +96,7 @@ describe('the main job', () => {
       );
       for (const { url } of files) {
         const signed = (await (await client.send({ method: 'GET', path: url })).json()) as { url: string };
-        const answer = await fetch(new URL(signed.url, house.url));
+        const answer = await fetch(new URL(signed.url, service.url));
         expect([url, answer.status]).toEqual([url, 200]);
         expect((await answer.text()).length).toBeGreaterThan(0);
       }
@@ -122,7 +122,7 @@ describe('the main job', () => {
       },
       'company',
     );
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     customizationId = (await client.call('createCustomization', { catalog_id, name: 'company', file })).id;
     const done = await settled(/_(SUCCEEDED|FAILED)$/);
     expect(done.status).toBe('PROCESSING_CREATE_SUCCEEDED');
@@ -148,7 +148,7 @@ describe('the main job', () => {
   });
 
   test('a failing script is told with its place, and the last good version stays', { timeout: STORY_MS }, async () => {
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     const file = await archiveOf(scratch, { 'scripts/final.sh': '#!/bin/sh\nset -e\necho before\nfalse\n' }, 'broken');
     await client.call('updateCustomization', { catalog_id, customization_id: customizationId, file });
     const done = await settled(/UPDATE_(SUCCEEDED|FAILED)$/);
@@ -161,7 +161,7 @@ describe('the main job', () => {
   });
 
   test('a deleted customization is gone from the next revision', { timeout: STORY_MS }, async () => {
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     await client.call('deleteCustomization', { catalog_id, customization_id: customizationId });
     expect((await settled(/DELETE_(SUCCEEDED|FAILED)$/)).status).toBe('PROCESSING_DELETE_SUCCEEDED');
     const after = pull('redis:7.0', 'again');
@@ -173,7 +173,7 @@ describe.each(['worker', 'server', 'postgres'] as const)('kill -9 of the %s', (w
   const product = { worker: 'memcached', server: 'haproxy', postgres: 'redis' }[what];
 
   test('loses nothing and releases nothing twice', { timeout: STORY_MS }, async () => {
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     const before = await releaseUrls();
     if (product === 'redis') await removeApplication(product);
     const id = await request([product]);
@@ -181,7 +181,7 @@ describe.each(['worker', 'server', 'postgres'] as const)('kill -9 of the %s', (w
       const { items } = await client.call('listPipelines', { catalog_id, page_size: 1 });
       return items[0]?.product.key === product && items[0].phases.some(({ status }) => status !== 'PENDING');
     });
-    process.kill(house.pidOf(what), 'SIGKILL');
+    process.kill(service.pidOf(what), 'SIGKILL');
     const killed = Date.now();
     await completed(id);
     console.log(`${what}: released ${((Date.now() - killed) / 1000).toFixed(1)} s after the kill`);
@@ -195,12 +195,12 @@ describe.each(['worker', 'server', 'postgres'] as const)('kill -9 of the %s', (w
 async function fileOf(release: EmbeddedRelease, name: string): Promise<string> {
   const files = release.platform_release_metadata?.flatMap(({ release_metadata }) => release_metadata) ?? [];
   const url = files.find(({ filename }) => filename === name)?.url ?? '';
-  const signed = (await (await house.client.send({ method: 'GET', path: url })).json()) as { url: string };
-  return await (await fetch(new URL(signed.url, house.url))).text();
+  const signed = (await (await service.client.send({ method: 'GET', path: url })).json()) as { url: string };
+  return await (await fetch(new URL(signed.url, service.url))).text();
 }
 
 async function removeApplication(key: string): Promise<void> {
-  const { client, catalog_id } = house;
+  const { client, catalog_id } = service;
   const { items } = await client.call('listApplications', { catalog_id, product_key: key });
   const application_ids = items.map(({ id }) => id);
   await client.call('createApplicationRequest', { catalog_id, kind: 'DELETION', name: 'remove', application_ids });

@@ -1,4 +1,4 @@
-// A registry and a base image that are somebody else's, on the whole house: released beside the hosted one, wrong and away and back, followed when the base moves.
+// A registry and a base image that are somebody else's, on the whole service: released beside the hosted one, wrong and away and back, followed when the base moves.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,8 +9,8 @@ import type { Index } from '../../src/oci/descriptor.ts';
 import { archiveOf } from '../customization-archive.ts';
 import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts';
 import { type FaultyProxy, startFaultyProxy } from '../faulty-proxy.ts';
-import { type House, PATIENCE_MS, startTestHouse, until } from '../house.ts';
 import { pullImage, runImage } from '../pulled-image.ts';
+import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
 
 /** Longer than any one waiting of it, so that what did not come is named. */
 const STORY_MS = 2 * PATIENCE_MS;
@@ -19,7 +19,7 @@ const CREDS = `${LOGIN.username}:${LOGIN.password}`;
 /** Where its redis goes in the outside registry, below the path that the registry is registered with. */
 const REDIS = 'team/containers/debian-12/redis';
 
-let house: House;
+let service: Service;
 let docker: DockerRegistry;
 /** What Larder knows as the registry: it counts, and it fails when it is told to. */
 let proxy: FaultyProxy;
@@ -31,18 +31,18 @@ beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'larder-outside-'));
   docker = await startDockerRegistry({ htpasswd: LOGIN });
   proxy = await startFaultyProxy(docker.url);
-  house = await startTestHouse({ LARDER_EGRESS_ALLOW: '127.0.0.1' });
+  service = await startTestService({ LARDER_EGRESS_ALLOW: '127.0.0.1' });
 }, STORY_MS);
 
 afterAll(async () => {
-  await house?.stop();
+  await service?.stop();
   await proxy?.stop();
   await docker?.stop();
   rmSync(scratch, { recursive: true, force: true });
 }, STORY_MS);
 
 async function request(base_image_id: string, registry_ids: string[]): Promise<string> {
-  const { client, catalog_id } = house;
+  const { client, catalog_id } = service;
   const offerings = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
   const application_offering_ids = offerings.items.filter(({ product }) => product.key === 'redis').map(({ id }) => id);
   const wish = { kind: 'CREATION' as const, name: 'redis', application_offering_ids, base_image_id, registry_ids };
@@ -56,22 +56,22 @@ async function request(base_image_id: string, registry_ids: string[]): Promise<s
 }
 
 async function baseImage(name: string): Promise<string> {
-  const { items } = await house.client.call('listBaseImages', {});
+  const { items } = await service.client.call('listBaseImages', {});
   return items.find((one) => one.name === name)?.id ?? '';
 }
 
 async function hostedRegistry(): Promise<string> {
-  return (await house.client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
+  return (await service.client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
 }
 
 async function releases() {
-  const { items } = await house.client.call('listReleases', { catalog_id: house.catalog_id, page_size: 100 });
+  const { items } = await service.client.call('listReleases', { catalog_id: service.catalog_id, page_size: 100 });
   return items;
 }
 
 /** The customization when its last operation and the newest pipeline have ended: it has succeeded with the first release. */
 async function settled(operation: 'CREATE' | 'UPDATE' | 'DELETE') {
-  const { client, catalog_id } = house;
+  const { client, catalog_id } = service;
   return await until('the customization settled', async () => {
     const found = await client.call('getCustomization', { catalog_id, customization_id });
     const [newest] = (await client.call('listPipelines', { catalog_id, page_size: 1 })).items;
@@ -82,7 +82,7 @@ async function settled(operation: 'CREATE' | 'UPDATE' | 'DELETE') {
 
 async function motd(text: string, name: string): Promise<void> {
   const file = await archiveOf(scratch, { 'rootfs/etc/company/motd': text }, name);
-  await house.client.call('updateCustomization', { catalog_id: house.catalog_id, customization_id, file });
+  await service.client.call('updateCustomization', { catalog_id: service.catalog_id, customization_id, file });
 }
 
 /** Asks the outside registry past the proxy, as its owner would. */
@@ -114,7 +114,7 @@ function uploaded(): string[] {
 
 describe('an outside registry beside the hosted one', () => {
   test('gets a release of its own with the same content, tags and reports', { timeout: STORY_MS }, async () => {
-    const { client } = house;
+    const { client } = service;
     const made = await client.call('createRegistry', {
       name: 'outside',
       description: 'Of another team',
@@ -136,8 +136,8 @@ describe('an outside registry beside the hosted one', () => {
     const lines = ['7', '7.0', upstream];
     const tags = [version, 'latest', ...lines, ...lines.map((line) => `${line}-debian-12`)].sort();
     expect(await tagsOf(`${docker.url}/v2/${REDIS}`, CREDS)).toEqual(tags);
-    const hosted = `${house.url}/v2/main/containers/debian-12/redis`;
-    const creds = `x:${house.apiToken}`;
+    const hosted = `${service.url}/v2/main/containers/debian-12/redis`;
+    const creds = `x:${service.apiToken}`;
     expect(await tagsOf(hosted, creds)).toEqual(tags);
     const subject = one?.artifact.repo_digest ?? '';
     const there = (await (await outside(`${REDIS}/manifests/${subject.replace(':', '-')}`)).json()) as Index;
@@ -174,7 +174,7 @@ describe('an outside registry beside the hosted one', () => {
       'rootfs/usr/local/share/ca-certificates/acme.crt': readFileSync(`${root}.pem`, 'utf8'),
     };
     proxy.seen.length = 0;
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     const file = await archiveOf(scratch, files, 'company');
     customization_id = (await client.call('createCustomization', { catalog_id, name: 'company', file })).id;
     expect((await settled('CREATE')).status).toBe('PROCESSING_CREATE_SUCCEEDED');
@@ -189,8 +189,8 @@ describe('an outside registry beside the hosted one', () => {
   });
 
   test('the pulled image runs as its own user, with the customization in place', { timeout: STORY_MS }, async () => {
-    const from = `${house.url.slice('http://'.length)}/main/containers/debian-12/redis:7.0`;
-    const image = pullImage(from, { layout: join(scratch, 'run'), creds: `x:${house.apiToken}` });
+    const from = `${service.url.slice('http://'.length)}/main/containers/debian-12/redis:7.0`;
+    const image = pullImage(from, { layout: join(scratch, 'run'), creds: `x:${service.apiToken}` });
     expect(image.config.config?.User ?? '').toMatch(/^[1-9]/);
     const running = runImage(image, join(scratch, 'bundle'));
     try {
@@ -212,7 +212,7 @@ describe('an outside registry beside the hosted one', () => {
   });
 
   test('wrong credentials are told in words, and right ones mend it', { timeout: STORY_MS }, async () => {
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     const before = (await releases()).length;
     await client.call('updateRegistry', { registry_id, access_secret: 'guessed wrong 9' });
     await motd('second\n', 'second');
@@ -237,7 +237,7 @@ describe('an outside registry beside the hosted one', () => {
     let cut = 0;
     // Larger than one request's own patience of six tries, so that the queue has to try again too.
     proxy.fault = () => (uploaded().length > 0 && cut++ < 8 ? { cutAnswerAfter: -1 } : undefined);
-    await house.client.call('deleteCustomization', { catalog_id: house.catalog_id, customization_id });
+    await service.client.call('deleteCustomization', { catalog_id: service.catalog_id, customization_id });
     expect((await settled('DELETE')).status).toBe('PROCESSING_DELETE_SUCCEEDED');
     proxy.fault = () => undefined;
     expect(cut).toBeGreaterThan(8);
@@ -263,7 +263,7 @@ describe('a base image in the outside registry', () => {
 
   /** Has it looked at, and answers the pipelines on it, newest first, when there are so many. */
   async function pipelinesAfterLook(count: number) {
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     await client.call('checkBaseImage', { base_image_id });
     return await until(`there are ${count} pipelines on the base`, async () => {
       const { items } = await client.call('listPipelines', { catalog_id, base_image_id });
@@ -279,13 +279,13 @@ describe('a base image in the outside registry', () => {
     pullOutside(tag, name, ON_BASE).config.config?.Labels?.['org.opencontainers.image.base.digest'];
 
   test('is followed: what is built on it is built again when its tag moves', { timeout: STORY_MS }, async () => {
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     const { items } = await client.call('listApplications', { catalog_id });
     const gone = { kind: 'DELETION' as const, name: 'remove', application_ids: items.map(({ id }) => id) };
     await client.call('createApplicationRequest', { catalog_id, ...gone });
     const shared = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
     const from = shared?.container_image ?? '';
-    pullImage(from, { layout: join(scratch, 'base'), creds: `x:${house.apiToken}`, tag: 'base' });
+    pullImage(from, { layout: join(scratch, 'base'), creds: `x:${service.apiToken}`, tag: 'base' });
     moveBase('1');
     const systems = await client.call('listOperatingSystems', {});
     const made = await client.call('createBaseImage', {
@@ -314,7 +314,7 @@ describe('a base image in the outside registry', () => {
   test('that moves while a release of it waits for the registry: the next one takes its place', {
     timeout: STORY_MS,
   }, async () => {
-    const { client, catalog_id } = house;
+    const { client, catalog_id } = service;
     proxy.fault = ({ url = '' }) => (url.includes('/redis/') ? { status: 503 } : undefined);
     moveBase('3');
     const [older] = await pipelinesAfterLook(3);

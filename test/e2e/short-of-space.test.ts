@@ -7,12 +7,12 @@ import { type Client, openClient } from '../../src/client/client.ts';
 import { ProblemError } from '../../src/client/problem-error.ts';
 import { archiveOf } from '../customization-archive.ts';
 import { endEntrances, type StartedEntrance, startEntrance } from '../entrance.ts';
-import { until } from '../house.ts';
+import { until } from '../service.ts';
 
 const STORY_MS = 420_000;
 
 let scratch: string;
-let house: StartedEntrance;
+let service: StartedEntrance;
 let client: Client;
 let apiToken: string;
 let catalog_id: string;
@@ -28,10 +28,10 @@ beforeAll(async () => {
   leaveFree(0.5);
   const NODE_OPTIONS = `--import=${new URL('../free-share.ts', import.meta.url).href}`;
   const env = { NODE_OPTIONS, TEST_FREE_SHARE: join(scratch, 'share'), LARDER_LOG_LEVEL: 'info' };
-  house = await startEntrance('all-in-one', { env });
-  await house.ready();
-  apiToken = /^API token: (\S+)$/m.exec(house.said())?.[1] ?? '';
-  client = openClient({ url: house.url, apiToken });
+  service = await startEntrance('all-in-one', { env });
+  await service.ready();
+  apiToken = /^API token: (\S+)$/m.exec(service.said())?.[1] ?? '';
+  client = openClient({ url: service.url, apiToken });
   catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
 }, STORY_MS);
 afterAll(async () => {
@@ -40,7 +40,7 @@ afterAll(async () => {
 }, STORY_MS);
 
 async function content(): Promise<unknown> {
-  const answer = await fetch(`${house.url}/readyz`);
+  const answer = await fetch(`${service.url}/readyz`);
   expect(answer.status).toBe(200);
   return ((await answer.json()) as { checks: { content: unknown } }).checks.content;
 }
@@ -58,7 +58,7 @@ async function upload(): Promise<number> {
 
 async function push(): Promise<number> {
   const authorization = `Basic ${Buffer.from(`x:${apiToken}`).toString('base64')}`;
-  const url = `${house.url}/v2/main/own/redis/blobs/uploads/`;
+  const url = `${service.url}/v2/main/own/redis/blobs/uploads/`;
   return (await fetch(url, { method: 'POST', headers: { authorization } })).status;
 }
 
@@ -91,7 +91,7 @@ test('just below five per cent uploads answer 503, and a build waits and says so
   // The registry asks the disk every second.
   await until('the registry takes nothing', async () => (await push()) === 503);
   await request('memcached');
-  await house.says(/the content store's disk has 4\.9 % left; builds wait until there are 5 %/);
+  await service.says(/the content store's disk has 4\.9 % left; builds wait until there are 5 %/);
   const { items } = await client.call('listPipelines', { catalog_id, page_size: 100 });
   const phases = items.filter(({ product }) => product.key === 'memcached').flatMap((one) => one.phases);
   expect(phases.map(({ status }) => status)).toEqual(['PENDING', 'PENDING', 'PENDING']);

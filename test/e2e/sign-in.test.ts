@@ -7,8 +7,8 @@ import { readConfig } from '../../src/config/config.ts';
 import { openLog } from '../../src/log.ts';
 import { startServer } from '../../src/process/serve.ts';
 import { createTestDatabase } from '../database.ts';
-import { freePort } from '../house.ts';
 import { logIn, openBrowser, startTestProvider } from '../oidc-provider.ts';
+import { freePort } from '../service.ts';
 
 test('a person logs in with what the environment says, and is who the claims say', async () => {
   await using ended = new AsyncDisposableStack();

@@ -1,4 +1,4 @@
-// The whole house as a person starts it: one process tree on a free port, with a folder of its own, asked through its API.
+// The whole service as a person starts it: one process tree on a free port, with a folder of its own, asked through its API.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ const POLL_MS = 200;
 
 type Part = 'server' | 'worker' | 'postgres';
 
-export type House = {
+export type Service = {
   url: string;
   data: string;
   apiToken: string;
@@ -24,14 +24,17 @@ export type House = {
   stop(): Promise<void>;
 };
 
-type HouseOptions = {
+type ServiceOptions = {
   /** Aborted while it starts: what was started is ended, and the start throws. */
   signal?: AbortSignal;
 };
 
 /** Starts it and waits until it is ready. What does not become ready leaves neither a process nor a folder behind. */
-export async function startTestHouse(env: Record<string, string> = {}, { signal }: HouseOptions = {}): Promise<House> {
-  const data = await mkdtemp(join(tmpdir(), 'larder-house-'));
+export async function startTestService(
+  env: Record<string, string> = {},
+  { signal }: ServiceOptions = {},
+): Promise<Service> {
+  const data = await mkdtemp(join(tmpdir(), 'larder-service-'));
   const port = await freePort();
   const child = spawn(process.execPath, [new URL('../src/bin/all-in-one.ts', import.meta.url).pathname, '--yes'], {
     env: { ...process.env, ...env, LARDER_DATA: data, LARDER_PORT: String(port), LARDER_LOG_LEVEL: 'warn' },
@@ -80,7 +83,7 @@ function readToken(child: ChildProcess): Promise<string> {
       const token = /^API token: (\S+)$/m.exec(text)?.[1];
       if (token) resolve(token);
     });
-    child.once('exit', (code) => reject(new Error(`The house ended with exit code ${code}:\n${text}`)));
+    child.once('exit', (code) => reject(new Error(`The service ended with exit code ${code}:\n${text}`)));
   });
 }
 
