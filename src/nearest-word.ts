@@ -1,9 +1,21 @@
-// Suggests the word that was meant where an unknown one is refused.
+// Suggests the word that was meant where an unknown one is rejected.
 
 /** The word with the fewest edits from `text`; undefined without words. */
 export function nearestWord(text: string, words: readonly string[]): string | undefined {
   const [first] = [...words].sort((a, b) => editDistance(text, a) - editDistance(text, b));
   return first;
+}
+
+/** The nearest word when `text` may be a misspelling of it: at most a third of its letters differ. */
+export function similarWord(text: string, words: readonly string[]): string | undefined {
+  // Longer texts are not misspelled words, and comparing them costs their length.
+  const near = words.filter((word) => Math.abs(word.length - text.length) <= editsMax(word));
+  const word = nearestWord(text, near);
+  return word !== undefined && editDistance(text, word) <= editsMax(word) ? word : undefined;
+}
+
+function editsMax(word: string): number {
+  return Math.max(1, Math.floor(word.length / 3));
 }
 
 /** Levenshtein's: single characters inserted, removed or replaced. */

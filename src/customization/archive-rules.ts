@@ -3,11 +3,11 @@ import { HOOK_NAMES } from '../plan/inspection.ts';
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import type { ListingEntry } from '../tar/listing-entry.ts';
 import { baseName, parentOf } from '../tar/path.ts';
+import { quoted } from '../yaml/quoted.ts';
 import { type HookName, ROOTFS } from './inspection.ts';
 import { DECLARATION_BYTES_MAX, SCRIPT_BYTES_MAX } from './limits.ts';
 import { isMachinePath, nameProblem, targetProblem } from './names.ts';
 import type { Warnings } from './warnings.ts';
-import { quoted } from './yaml-fields.ts';
 
 export const DECLARATION = 'customization.yaml';
 const TOP = [DECLARATION, 'rootfs', 'scripts'];

@@ -1,12 +1,11 @@
-// Files as a declaration speaks of them: whose they are, what rights they have, and small ones whole.
+// Files of a declaration: their owners and modes, and the whole text of small ones.
 import { cleanPath, climbs } from '../tar/path.ts';
-import { FILES_MAX } from './limits.ts';
+import { quoted } from '../yaml/quoted.ts';
+import type { LineOf } from '../yaml/read-yaml.ts';
+import type { DeclarationDocument } from './declaration-schema.ts';
+import { type OwnerName, readOwner } from './declared-owners.ts';
+import type { Tell } from './errors.ts';
 import { isMachinePath, nameProblem } from './names.ts';
-import type { YamlValue } from './yaml.ts';
-import { type Fields, fieldsOf, itemsOf, quoted, type Tell, textAt } from './yaml-fields.ts';
-
-/** A user or group by name or number. */
-export type OwnerName = string | number;
 
 export type DeclaredFile = {
   /** In the image, without `/` in front. */
@@ -20,75 +19,50 @@ export type DeclaredFile = {
   content?: string;
 };
 
-export function readFiles(fields: Fields, tell: Tell): DeclaredFile[] {
+/** `isWhole`: every field of the document is in the value; otherwise a field may be absent because it has a violation. */
+type Context = { tell: Tell; lineOf: LineOf; isWhole: boolean };
+type FileFields = NonNullable<DeclarationDocument['files']>[number];
+
+export function readFiles(items: readonly FileFields[], { tell, lineOf, isWhole }: Context): DeclaredFile[] {
   const paths = new Set<string>();
   const files: DeclaredFile[] = [];
-  for (const item of itemsOf(fields, 'files', { max: FILES_MAX, tell })) {
-    const file = readFile(item, tell);
+  for (const [index, item] of items.entries()) {
+    // The line of the value, since an entry may be far above in a long list.
+    const file = readFile(item, (key, message) => tell(lineOf('files', index, key), message));
     if (file === undefined) continue;
-    if (paths.has(file.path)) tell(item.line, `/${file.path} is there twice`);
+    if (isWhole && Object.keys(item).length === 1)
+      tell(lineOf('files', index), `/${file.path} says nothing: give owner, mode or content`);
+    if (paths.has(file.path)) tell(lineOf('files', index), `/${file.path} is there twice`);
     else files.push(file);
     paths.add(file.path);
   }
   return files;
 }
 
-function readFile(item: YamlValue, tell: Tell): DeclaredFile | undefined {
-  const fields = fieldsOf(item, { known: ['path', 'owner', 'mode', 'content'], what: 'an entry of files', tell });
-  const { line } = item;
-  const path = readImagePath(textAt(fields, 'path', { line, tell, required: true }), line, tell);
-  const owner = textAt(fields, 'owner', { line, tell });
-  const mode = textAt(fields, 'mode', { line, tell });
-  const content = textAt(fields, 'content', { line, tell });
-  if (path === undefined) return undefined;
-  const file: DeclaredFile = { path, ...(content === undefined ? {} : { content }) };
-  // The line of the value and the path, since an entry may stand far above in a list of many.
-  const tellOf = (key: string) => (message: string) => tell(fields.get(key)?.line ?? line, `/${path}: ${message}`);
-  if (owner !== undefined) Object.assign(file, readOwner(owner, tellOf('owner')));
-  if (mode !== undefined) {
-    if (/^(0o?)?[0-7]{3,4}$/.test(mode)) file.mode = Number.parseInt(mode.replace('o', ''), 8);
-    else tellOf('mode')(`${quoted(mode)} is no mode; write it in octal, such as 0640`);
-  }
-  if (owner === undefined && mode === undefined && content === undefined)
-    tell(line, `/${path} says nothing: give owner, mode or content`);
-  return file;
-}
+type TellField = (key: keyof FileFields, message: string) => void;
 
-function readImagePath(text: string | undefined, line: number, tell: Tell): string | undefined {
-  if (text === undefined) return undefined;
+function readFile({ path: text, owner, mode, content }: FileFields, tell: TellField): DeclaredFile | undefined {
   const path = cleanPath(text);
-  const problem = !text.startsWith('/')
-    ? 'the path must begin with /'
-    : climbs(text)
-      ? 'a path may not contain ..'
-      : path === ''
-        ? 'the root itself is not to be changed'
-        : isMachinePath(path)
-          ? 'the machine fills proc, sys, dev, run and tmp; an image holds nothing there'
-          : nameProblem(path);
-  if (problem !== undefined) tell(line, `${quoted(text)}: ${problem}`);
-  return problem === undefined ? path : undefined;
-}
-
-// What shadow's useradd takes (useradd(8), is_valid_name), capitals as directories have them, and no numbers that could be ids.
-export const USER = /^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$/;
-/** Builds and tests run in a user namespace with 65,536 ids; the last one stands for no id at all. */
-export const ID_MAX = 65534;
-
-function readOwner(text: string, tell: (message: string) => void): { user?: OwnerName; group?: OwnerName } {
-  const [user = '', group, ...rest] = text.split(':');
-  const parsed = { user: readName(user), group: group === undefined ? undefined : readName(group) };
-  if (parsed.user === undefined || (group !== undefined && parsed.group === undefined) || rest.length > 0) {
-    tell(`${quoted(text)} is no owner; write user or user:group, by name or number`);
-    return {};
+  const problem = pathProblem(text, path);
+  if (problem !== undefined) {
+    tell('path', `${quoted(text)}: ${problem}`);
+    return undefined;
   }
-  return { user: parsed.user, ...(parsed.group === undefined ? {} : { group: parsed.group }) };
+  const named = owner === undefined ? {} : readOwner(owner);
+  if (named === undefined)
+    tell('owner', `/${path}: ${quoted(owner ?? '')} is not an owner; write user or user:group, by name or number`);
+  return {
+    path,
+    ...named,
+    ...(mode !== undefined && { mode: Number.parseInt(mode.replace('o', ''), 8) }),
+    ...(content !== undefined && { content }),
+  };
 }
 
-function readName(text: string): OwnerName | undefined {
-  return USER.test(text) ? text : readId(text);
-}
-
-export function readId(text: string): number | undefined {
-  return /^(0|[1-9][0-9]{0,9})$/.test(text) && Number(text) <= ID_MAX ? Number(text) : undefined;
+function pathProblem(text: string, path: string): string | undefined {
+  if (!text.startsWith('/')) return 'the path must begin with /';
+  if (climbs(text)) return 'a path may not contain ..';
+  if (path === '') return 'the root itself cannot be changed';
+  if (isMachinePath(path)) return 'the machine fills proc, sys, dev, run and tmp; an image holds nothing there';
+  return nameProblem(path);
 }

@@ -2,6 +2,9 @@
 import { printable } from '../tar/header.ts';
 import { VIOLATIONS_MAX } from './limits.ts';
 
+/** Receives a violation of the declaration; the line is absent when the whole document is meant. */
+export type Tell = (line: number | undefined, message: string) => void;
+
 /** `field` is `file` for the archive itself and `file:PATH` for an entry. */
 export type Violation = { field: string; message: string };
 

@@ -301,7 +301,7 @@ describe('refused as a whole', () => {
     expect(told).toHaveLength(3);
     expect(told[0]).toContain('not "mine"');
     expect(told[2]).toBe(
-      'file:customization.yaml: line 1: unknown key "color"; the document may have certificates, packages, files, environment, labels, users',
+      'file:customization.yaml: line 1: color is not known; expected certificates, packages, files, environment, labels, users',
     );
   });
 

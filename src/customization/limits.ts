@@ -43,13 +43,6 @@ export const CERTIFICATE_FILES_BYTES_MAX = 4 * 1024 * 1024;
 /** Certificates in all, and files that hold them. The trust stores of browsers have about 150, that of Windows some 400. */
 export const CERTIFICATES_MAX = 500;
 
-/** Values a YAML document may hold, counted with its aliases followed: a bomb of aliases ends here. */
-export const YAML_NODES_MAX = 20_000;
-export const YAML_ALIASES_MAX = 100;
-/** Words and marks; 100,000 of the worst parse in under a second. */
-export const YAML_TOKENS_MAX = 100_000;
-export const YAML_DEPTH_MAX = 16;
-
 export const PACKAGES_MAX = 200;
 export const FILES_MAX = 2_000;
 export const USERS_MAX = 50;

@@ -116,17 +116,17 @@ it('owners that are no numbers, in the header and in the extension header', asyn
   ]);
 });
 
-it('a mode and an owner that are none, with the path and the line of the value', async () => {
+it('a mode and an owner that are none, with the line of the value', async () => {
   const files = ['files:', '  - path: /etc/a', '    content: x', '    mode: rwxr-x---', '    owner: "a:b:c"'];
   expect(await refusals(yaml(...files))).toEqual([
-    'file:customization.yaml: line 5: /etc/a: "a:b:c" is no owner; write user or user:group, by name or number',
-    'file:customization.yaml: line 4: /etc/a: "rwxr-x---" is no mode; write it in octal, such as 0640',
+    'file:customization.yaml: line 4: files[0].mode must be a mode in octal, such as 0640, not "rwxr-x---"',
+    'file:customization.yaml: line 5: /etc/a: "a:b:c" is not an owner; write user or user:group, by name or number',
   ]);
 });
 
 it('an alias without its anchor', async () => {
   expect(await refusals(FILE, yaml('labels: {a: b}', 'environment: *common'))).toEqual([
-    'file:customization.yaml: line 2: there is no anchor & in front of the alias * of the name "common"',
+    'file:customization.yaml: line 2: the alias "*common" has no anchor before it',
   ]);
 });
 
@@ -139,7 +139,7 @@ it('scripts that an editor saved so that no interpreter would be found', async (
 
 it('merge keys, with their line; anchors and aliases are taken', async () => {
   const [told, ...more] = await refusals(yaml('environment: &a', '  A: b', 'labels:', '  <<: *a'));
-  expect(told).toMatch(/^file:customization\.yaml: line 4: merge keys \(<<\) are not taken; write the keys out/);
+  expect(told).toMatch(/^file:customization\.yaml: line 4: merge keys \(<<\) are not supported; write the keys out/);
   expect(more).toEqual([]);
   expect(await refusals(yaml('environment: &a', '  A: b', 'labels: *a'))).toEqual([]);
 });

@@ -21,6 +21,7 @@ import {
   PATH_SEGMENT_LENGTH_MAX,
 } from './limits.ts';
 import { mountEndpoints } from './mount.ts';
+import { addFormatSchemas } from './openapi/format-routes.ts';
 import { addOpenApi } from './openapi/openapi-routes.ts';
 import { limitConnections } from './request/connection-share.ts';
 import { addMinimumRate } from './request/minimum-rate.ts';
@@ -64,6 +65,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   addFileDownloads(app, { content: parts.content, fileKey: parts.identity.fileKey });
   addIcons(app, parts);
   addOpenApi(app);
+  addFormatSchemas(app);
   addOidcSignIn(app, parts);
   app.get('/.well-known/jwks.json', () => parts.identity.jwks());
   app.register(async (api) => addApi(api, handledEndpoints, parts));

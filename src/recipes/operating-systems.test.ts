@@ -30,9 +30,21 @@ test('are what the file says; an end may be unknown', async () => {
 test.each([
   ['another key', ONE.replace('key: debian-14', 'key: debian-15'), 'key must be debian-14'],
   ['one twice', ONE + ONE.split('\n').slice(2).join('\n'), 'debian-14 is there twice'],
-  ['no such day', ONE.replace('06-30', '06-31'), 'operating_systems[0].end_of_life must be a date, as 2028-06-30'],
-  ['a suite of tricks', ONE.replace('forky', '"../x"'), 'operating_systems[0].codename must be small letters'],
-  ['an unknown field', ONE.replace('name:', 'nom:'), 'operating_systems[0].nom is not known'],
+  [
+    'no such day',
+    ONE.replace('06-30', '06-31'),
+    'operating_systems[0].end_of_life must be a date, as 2028-06-30, not "2032-06-31"',
+  ],
+  [
+    'a suite of tricks',
+    ONE.replace('forky', '"../x"'),
+    'operating_systems[0].codename must be small letters, not "../x"',
+  ],
+  [
+    'an unknown field',
+    ONE.replace('name:', 'nom:'),
+    'operating_systems[0].nom is not known; expected key, name, distro, version, codename, end_of_life',
+  ],
   ['none', 'format: 1\noperating_systems: []\n', 'operating_systems must have at least 1'],
 ])('with %s are refused', async (_, text, reason) => {
   const refused = await load(text).catch((error: unknown) => error);

@@ -7,7 +7,7 @@ import { canonicalJson } from '../plan/canonical-json.ts';
 import type { ImagePlan, ImageSettings } from '../plan/image-plan.ts';
 import type { BasePin, CustomizationPin, PackagePin } from '../plan/pin.ts';
 import type { Recipe } from '../plan/recipe.ts';
-import { BRANCH_PLACEHOLDER } from './recipe-shape.ts';
+import { BRANCH_PLACEHOLDER } from './recipe-schema.ts';
 
 export type PlanPins = {
   /** Upstream's version, as `mainVersion` of the resolver tells it. */

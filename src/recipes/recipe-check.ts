@@ -1,7 +1,9 @@
 // What a recipe must keep beyond its shape: names that agree, files that exist, an input for each operating system.
 import { isPurlType, PURL_TYPES, parsePurl } from '../plan/purl.ts';
-import { BRANCH_PLACEHOLDER, type RecipeDocument } from './recipe-shape.ts';
-import type { LineOf, Violation } from './yaml-shape.ts';
+import type { LineOf } from '../yaml/read-yaml.ts';
+import { BRANCH_PLACEHOLDER, type RecipeDocument } from './recipe-schema.ts';
+
+type Violation = { line: number; reason: string };
 
 export type RecipeSurroundings = {
   /** The folder's name. */
@@ -24,7 +26,7 @@ export function checkRecipe(recipe: RecipeDocument, surroundings: RecipeSurround
     ...checkTests(recipe, lineOf),
     ...repeated(recipe.operating_systems, (index) => lineOf('operating_systems', index)),
     ...repeated(
-      recipe.licenses.map((license) => license.key),
+      recipe.licenses.map((license) => (typeof license === 'string' ? license : license.key)),
       (index) => lineOf('licenses', index),
     ),
     ...repeated(
@@ -37,7 +39,9 @@ export function checkRecipe(recipe: RecipeDocument, surroundings: RecipeSurround
 function checkInputs({ inputs, operating_systems }: RecipeDocument, lineOf: LineOf): Violation[] {
   const each = inputs.flatMap((input, index) => {
     const line = lineOf('inputs', index);
-    const purl = parsePurl(input.purl.replaceAll(BRANCH_PLACEHOLDER, '0'));
+    const purl = readPurl(input.purl);
+    if (purl === undefined)
+      return [{ line, reason: `inputs[${index}].purl must be a package URL, as pkg:deb/debian/redis-server` }];
     const unknown = (input.operating_systems ?? []).filter((one) => !operating_systems.includes(one));
     return [
       ...(isPurlType(purl.type)
@@ -56,6 +60,14 @@ function checkInputs({ inputs, operating_systems }: RecipeDocument, lineOf: Line
       : [{ line: lineOf('operating_systems', index), reason: `${one} must have exactly one main input, not ${count}` }];
   });
   return [...each, ...mains];
+}
+
+function readPurl(text: string): ReturnType<typeof parsePurl> | undefined {
+  try {
+    return parsePurl(text.replaceAll(BRANCH_PLACEHOLDER, '0'));
+  } catch {
+    return undefined;
+  }
 }
 
 /** A deb of one distribution is no input on another. */

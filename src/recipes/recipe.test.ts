@@ -102,7 +102,7 @@ describe('a wrong recipe', () => {
       'an unknown field',
       (text) => text.replace('category:', 'kategory: x\ncategory:'),
       'category:',
-      /^kategory is not known$/,
+      /^kategory is not known; did you mean category\?$/,
     ],
     [
       'an unknown inner field',
@@ -127,7 +127,7 @@ describe('a wrong recipe', () => {
       'a version in an input',
       (text) => text.replace('debian/redis-server', 'debian/redis-server@7.0.15'),
       'pkg:deb/debian/redis-server',
-      /must have no version/,
+      /without version and qualifiers/,
     ],
     [
       'an input that is none',
@@ -172,13 +172,13 @@ describe('a wrong recipe', () => {
       'a path that climbs',
       (text) => text.replace('- /var/lib/redis', '- /var/../etc'),
       '- /var/lib/redis',
-      /clean path/,
+      /without \/\/, \., \.\./,
     ],
     [
       'a path that is gone when it runs',
       (text) => text.replace('- /var/lib/redis', '- /run/redis'),
       '- /var/lib/redis',
-      /must not be under \/proc/,
+      /not under \/proc/,
     ],
     [
       'a kind of test that is not',
@@ -283,9 +283,8 @@ describe('a wrong recipe', () => {
       'a licence text outside of the image',
       (text) => text.replace('path: usr/share', 'path: ../usr/share'),
       'path: usr/share',
-      /licenses\[0\]\.path must be a clean path/,
+      /licenses\[0\]\.path must be a path from the root/,
     ],
-    ['an anchor', (text) => text.replace('volumes: [/data]', 'volumes: &v [/data]'), 'volumes:', /anchor or alias/],
   ])('with %s', async (_, change, part, reason) => {
     const violations = await violationsOf(await library(change));
     expect(violations.map((one) => one.reason).join('\n')).toMatch(reason);
@@ -311,21 +310,29 @@ describe('a wrong recipe', () => {
 
   test('with a key twice or broken YAML tells the line', async () => {
     const twice = await violationsOf(await library((text) => `${text}category: Cache\n`));
-    expect(twice[0]).toMatchObject({ line: source.split('\n').length, reason: expect.stringMatching(/unique/i) });
+    expect(twice[0]).toMatchObject({ line: source.split('\n').length, reason: 'the key "category" is there twice' });
     const broken = await violationsOf(await library((text) => text.replace('volumes: [/data]', 'volumes: [/data')));
     expect(broken[0]?.line).toBeGreaterThanOrEqual(lineOf(source, 'volumes: ['));
   });
 
-  test('with a tag or an alias is not read', async () => {
-    expect(
-      (await violationsOf(await library((text) => text.replace('name: Redis\n', 'name: !!js Redis\n'))))[0]?.reason,
-    ).toMatch(/tag/i);
-    const alias = await library((text) =>
+  test('with a tag, or more than the limits allow, is not read', async () => {
+    const tagged = await library((text) => text.replace('name: Redis\n', 'name: !!str Redis\n'));
+    expect((await violationsOf(tagged))[0]?.reason).toMatch(/^tags .* are not supported$/);
+    const deep = await library((text) => text.replace('name: Redis\n', `name: ${'['.repeat(20)}${']'.repeat(20)}\n`));
+    expect((await violationsOf(deep))[0]?.reason).toBe('is nested too deeply');
+    const bomb =
+      'a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n';
+    const large = `${bomb}d: [${'*c,'.repeat(20)}]\n`;
+    expect((await violationsOf(await library((text) => text + large)))[0]?.reason).toMatch(/aliases followed/);
+  });
+
+  test('may use an alias for a value that it repeats', async () => {
+    const directory = await library((text) =>
       text
         .replace('name: Redis\n', 'name: &n Redis\n')
         .replace('long_display_name: Redis packaged by Larder', 'long_display_name: *n'),
     );
-    expect((await violationsOf(alias)).map(({ reason }) => reason).join()).toMatch(/anchor or alias/);
+    expect((await loadRecipes(directory))[0]).toMatchObject({ name: 'Redis', long_display_name: 'Redis' });
   });
 
   test('tells everything at once, of every recipe', async () => {

@@ -7,10 +7,10 @@ import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { canonicalJson } from '../plan/canonical-json.ts';
 import type { Recipe } from '../plan/recipe.ts';
+import { readYaml, type YamlViolation } from '../yaml/read-yaml.ts';
 import { readIcon } from './icon.ts';
 import { checkRecipe } from './recipe-check.ts';
-import { recipeShape } from './recipe-shape.ts';
-import { readYaml } from './yaml-shape.ts';
+import { type RecipeDocument, RecipeSchema } from './recipe-schema.ts';
 
 export type RecipeViolation = { file: string; line: number; reason: string };
 
@@ -90,10 +90,8 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
   const bytes = await readFile(file).catch(() => undefined);
   if (bytes === undefined) return refuse('is missing');
   if (bytes.length > RECIPE_BYTES_MAX) return refuse(`has more than ${RECIPE_BYTES_MAX} bytes`);
-  const source = decodeUtf8(bytes);
-  if (source === undefined) return refuse('is not UTF-8');
-  const { value, violations, lineOf } = readYaml(source, recipeShape);
-  if (!value) return { violations: violations.map((one) => ({ file, ...one })) };
+  const { value, violations, lineOf } = readYaml(bytes, RecipeSchema);
+  if (value === undefined || violations.length > 0) return { violations: inFile(file, violations) };
   const found = await readFiles(join(directory, folder, 'files'));
   const icon = value.icon === undefined ? undefined : await readIcon(join(directory, folder), value.icon);
   const badIcon = typeof icon === 'string' ? [{ line: lineOf('icon'), reason: icon }] : [];
@@ -107,17 +105,26 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
     const held = found.files.get(name);
     return held ? [{ path, source: name, mode: Number.parseInt(mode ?? FILE_MODE_DEFAULT, 8), uid, gid, ...held }] : [];
   });
-  const { icon: _, ...said } = value;
-  const recipe = { ...said, files, ...(typeof icon === 'object' && { icon }) };
+  const { icon: _, licenses, ...said } = value;
+  const recipe = {
+    ...said,
+    licenses: licenses.map(licenseOf),
+    files,
+    ...(typeof icon === 'object' && { icon }),
+  };
   return { recipe, violations: [], parentAt: { file, line: lineOf('parent') } };
 }
 
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+type License = Recipe['licenses'][number];
+
+/** An SPDX id alone is short for a license of which nothing more is said. */
+export function licenseOf(license: RecipeDocument['licenses'][number]): License {
+  return typeof license === 'string' ? { key: license } : license;
+}
+
+/** The violations of a file of the library. */
+export function inFile(file: string, violations: readonly YamlViolation[]): RecipeViolation[] {
+  return violations.map(({ line = 1, reason }) => ({ file, line, reason }));
 }
 
 type FoundFiles = {

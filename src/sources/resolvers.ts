@@ -6,7 +6,7 @@ import { compareUpstreamVersions } from '../debian/version-order.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { formatPurl, isPurlType, type PurlType, parsePurl } from '../plan/purl.ts';
 import type { Recipe } from '../plan/recipe.ts';
-import { BRANCH_PLACEHOLDER } from '../recipes/recipe-shape.ts';
+import { BRANCH_PLACEHOLDER } from '../recipes/recipe-schema.ts';
 
 /** A version of a product that the archive of an operating system has. */
 type Discovered = {

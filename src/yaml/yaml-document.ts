@@ -1,4 +1,4 @@
-// Reads an untrusted YAML document into plain values that remember their line: no tags, no types to guess, and nothing that explodes.
+// Parses an untrusted YAML document into plain values that remember their line: no tags, and limits on size, depth and aliases.
 import {
   type Alias,
   type Document,
@@ -13,18 +13,29 @@ import {
   type Range,
   visit,
 } from 'yaml';
-import { YAML_ALIASES_MAX, YAML_DEPTH_MAX, YAML_NODES_MAX, YAML_TOKENS_MAX } from './limits.ts';
+import { quoted } from './quoted.ts';
 
-/** Every scalar is the text that was written: `0640` stays `0640` and `no` stays `no`. */
+/** Values that a document may have, counted with its aliases followed, so that a bomb of aliases ends here. */
+const NODES_MAX = 20_000;
+const ALIASES_MAX = 100;
+/** Words and punctuation; 100,000 of the worst parse in under a second. */
+const TOKENS_MAX = 100_000;
+/** The deepest field of a format has five levels. */
+const DEPTH_MAX = 16;
+
+/**
+ * A scalar has the text as it was written (`0640`, `no`) and the value that YAML 1.2 gives it (640, "no"). The schema of the field
+ * says which of them counts.
+ */
 export type YamlValue =
-  | { kind: 'text'; line: number; text: string }
+  | { kind: 'scalar'; line: number; text: string; value: unknown }
   | { kind: 'list'; line: number; items: YamlValue[] }
   | { kind: 'map'; line: number; entries: { key: string; line: number; value: YamlValue }[] }
   | { kind: 'nothing'; line: number };
 
-/** A document that is not taken. */
-export class YamlRefused extends Error {
-  override readonly name = 'YamlRefused';
+/** A document that is not YAML, or beyond the limits. */
+export class YamlError extends Error {
+  override readonly name = 'YamlError';
   /** From 1; absent when the whole document is meant. */
   readonly line?: number;
 
@@ -34,14 +45,14 @@ export class YamlRefused extends Error {
   }
 }
 
-/** Reads one document. Throws YamlRefused. */
-export function readYaml(bytes: Uint8Array): YamlValue {
+/** Parses one document. Throws YamlError. */
+export function parseYaml(bytes: Uint8Array): YamlValue {
   const text = decode(bytes);
   checkTokens(text);
   try {
     return readDocument(text);
   } catch (error) {
-    if (error instanceof RangeError) throw new YamlRefused('is nested too deeply');
+    if (error instanceof RangeError) throw new YamlError('is nested too deeply');
     throw error;
   }
 }
@@ -51,14 +62,14 @@ function readDocument(text: string): YamlValue {
   // `uniqueKeys` compares each key with each other one: a megabyte of keys would take minutes. The walk looks for doubles.
   const document = parseDocument(text, {
     version: '1.2',
-    schema: 'failsafe',
+    schema: 'core',
     uniqueKeys: false,
     prettyErrors: false,
     lineCounter: lines,
   });
   const problem = document.errors[0] ?? document.warnings[0];
-  if (problem !== undefined) throw new YamlRefused(messageOf(problem), lines.linePos(problem.pos[0]).line);
-  if (document.directives?.yaml.explicit === true) throw new YamlRefused('directives are not taken', 1);
+  if (problem !== undefined) throw new YamlError(messageOf(problem), lines.linePos(problem.pos[0]).line);
+  if (document.directives?.yaml.explicit === true) throw new YamlError('directives (%YAML, %TAG) are not supported', 1);
   return new Walk(document, lines).value(document.contents, 0);
 }
 
@@ -66,7 +77,7 @@ function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new YamlRefused('is not UTF-8');
+    throw new YamlError('is not UTF-8');
   }
 }
 
@@ -80,22 +91,19 @@ function checkTokens(text: string): void {
   for (const token of new Lexer().lex(text)) {
     tokens += 1;
     for (let at = token.indexOf('\n'); at >= 0; at = token.indexOf('\n', at + 1)) lines += 1;
-    if (tokens > YAML_TOKENS_MAX) throw new YamlRefused('holds too much', lines);
+    if (tokens > TOKENS_MAX) throw new YamlError('is too large', lines);
   }
 }
 
 function messageOf(problem: { code: string; message: string }): string {
-  if (problem.code === 'MULTIPLE_DOCS') return 'one document is taken, and this is a second one';
+  if (problem.code === 'MULTIPLE_DOCS') return 'this is a second document; only one is supported';
   if (problem.message.includes('call stack')) return 'is nested too deeply';
-  return `is no YAML that can be read: ${problem.message.split('\n', 1)[0]?.slice(0, 200) ?? ''}`;
+  return `is not valid YAML: ${problem.message.split('\n', 1)[0]?.slice(0, 200) ?? ''}`;
 }
 
 /** YAML 1.2 has no such key any more. */
 const MERGE_KEY =
-  'merge keys (<<) are not taken; write the keys out, or give the whole value once as an anchor (&name) and use it as an alias (*name)';
-
-/** Characters of a name in a message. */
-const NAME_SHOWN_MAX = 80;
+  'merge keys (<<) are not supported; write the keys out, or give the whole value once as an anchor (&name) and use it as an alias (*name)';
 
 class Walk {
   readonly #lines: LineCounter;
@@ -112,8 +120,8 @@ class Walk {
       },
       Alias: (_, alias) => {
         this.#targets.set(alias, anchors.get(alias.source));
-        if (this.#targets.size > YAML_ALIASES_MAX)
-          throw new YamlRefused(`more than ${YAML_ALIASES_MAX} aliases`, this.#line(alias.range));
+        if (this.#targets.size > ALIASES_MAX)
+          throw new YamlError(`more than ${ALIASES_MAX} aliases`, this.#line(alias.range));
       },
     });
   }
@@ -121,11 +129,11 @@ class Walk {
   value(node: unknown, depth: number): YamlValue {
     const line = this.#line((node as { range?: Range | null } | null)?.range);
     this.#nodes += 1;
-    if (this.#nodes > YAML_NODES_MAX) throw new YamlRefused('holds too much, its aliases followed', line);
-    if (depth > YAML_DEPTH_MAX) throw new YamlRefused('is nested too deeply', line);
+    if (this.#nodes > NODES_MAX) throw new YamlError('is too large, its aliases followed', line);
+    if (depth > DEPTH_MAX) throw new YamlError('is nested too deeply', line);
     if (isAlias(node)) return this.value(this.#target(node, line), depth + 1);
     if ((isScalar(node) || isMap(node) || isSeq(node)) && node.tag !== undefined)
-      throw new YamlRefused('tags (!!str) are not taken; every value is text as it is written', line);
+      throw new YamlError('tags (!!str) are not supported', line);
     if (isScalar(node)) return scalar(node, line);
     if (isSeq(node)) return { kind: 'list', line, items: node.items.map((item) => this.value(item, depth + 1)) };
     if (isMap(node)) return { kind: 'map', line, entries: this.#entries(node.items, depth) };
@@ -136,8 +144,7 @@ class Walk {
   #target(alias: Alias, line: number): Node {
     const target = this.#targets.get(alias);
     if (target !== undefined) return target;
-    const name = JSON.stringify(alias.source.slice(0, NAME_SHOWN_MAX));
-    throw new YamlRefused(`there is no anchor & in front of the alias * of the name ${name}`, line);
+    throw new YamlError(`the alias ${quoted(`*${alias.source}`)} has no anchor before it`, line);
   }
 
   #entries(
@@ -147,9 +154,9 @@ class Walk {
     const seen = new Set<string>();
     return pairs.map((pair) => {
       const key = this.value(pair.key, depth + 1);
-      if (key.kind !== 'text') throw new YamlRefused('a key must be text', key.line);
-      if (key.text === '<<') throw new YamlRefused(MERGE_KEY, key.line);
-      if (seen.has(key.text)) throw new YamlRefused(`the key ${JSON.stringify(key.text)} is there twice`, key.line);
+      if (key.kind !== 'scalar') throw new YamlError('a key must be text', key.line);
+      if (key.text === '<<') throw new YamlError(MERGE_KEY, key.line);
+      if (seen.has(key.text)) throw new YamlError(`the key ${quoted(key.text)} is there twice`, key.line);
       seen.add(key.text);
       return { key: key.text, line: key.line, value: this.value(pair.value, depth + 1) };
     });
@@ -160,10 +167,7 @@ class Walk {
   }
 }
 
-function scalar(node: { value: unknown; type?: string | undefined }, line: number): YamlValue {
-  const text = String(node.value ?? '');
-  const plain = node.type === 'PLAIN';
-  return plain && (text === '' || text === '~' || text === 'null')
-    ? { kind: 'nothing', line }
-    : { kind: 'text', line, text };
+function scalar({ source, value }: { source?: string | undefined; value: unknown }, line: number): YamlValue {
+  if (value === null) return { kind: 'nothing', line };
+  return { kind: 'scalar', line, text: source ?? String(value), value };
 }

@@ -1,0 +1,29 @@
+// Users and groups as a declaration names them.
+
+/** A user or group by name or number. */
+export type OwnerName = string | number;
+
+/** What shadow's useradd takes (useradd(8), is_valid_name), capitals as directories have them, and no numbers that could be ids. */
+export const NAME_PATTERN = '^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$';
+const NAME = new RegExp(NAME_PATTERN, 'u');
+/** Builds and tests run in a user namespace with 65,536 ids; the last one stands for no id at all. */
+export const ID_MAX = 65534;
+
+/** Reads `user` or `user:group`; undefined when it is neither. */
+export function readOwner(text: string): { user: OwnerName; group?: OwnerName } | undefined {
+  const [userText = '', groupText, ...rest] = text.split(':');
+  const user = readName(userText);
+  if (user === undefined || rest.length > 0) return undefined;
+  if (groupText === undefined) return { user };
+  const group = readName(groupText);
+  return group === undefined ? undefined : { user, group };
+}
+
+function readName(text: string): OwnerName | undefined {
+  return NAME.test(text) ? text : readId(text);
+}
+
+/** Reads the number of a user or group; undefined when it is none. */
+export function readId(text: string): number | undefined {
+  return /^(0|[1-9][0-9]{0,9})$/.test(text) && Number(text) <= ID_MAX ? Number(text) : undefined;
+}

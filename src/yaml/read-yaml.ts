@@ -1,0 +1,166 @@
+// Reads a YAML document by a typebox schema: a typed value, and every violation with its line, its path and, for a misspelled key, a suggestion.
+import type { Static, TSchema } from 'typebox';
+import { similarWord } from '../nearest-word.ts';
+import { quoted } from './quoted.ts';
+import { scalarProblem } from './scalar-rules.ts';
+import { parseYaml, YamlError, type YamlValue } from './yaml-document.ts';
+
+/** One fault of a document. The reason names the field by its path. The line is absent when the whole document is meant. */
+export type YamlViolation = { line?: number; reason: string };
+
+/** The line of a value by its path of keys and positions; of the nearest value around it when there is none. */
+export type LineOf = (...path: (string | number)[]) => number;
+
+export type ReadYaml<T> = {
+  /**
+   * What fits the schema. An optional field with a fault is left out; without a required one, there is no value at all.
+   */
+  value?: T;
+  violations: YamlViolation[];
+  lineOf: LineOf;
+};
+
+/** Reads a document. Unknown keys are violations. Never throws for what the document says. */
+export function readYaml<S extends TSchema>(bytes: Uint8Array, schema: S): ReadYaml<Static<S>> {
+  try {
+    const root = parseYaml(bytes);
+    const reader = new Reader();
+    const value = reader.read(root, schema, '');
+    return {
+      ...(value !== INVALID && value !== undefined && { value: value as Static<S> }),
+      violations: reader.violations,
+      lineOf: (...path) => lineAt(root, path),
+    };
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    const { line, message: reason } = error;
+    return { violations: [{ ...(line !== undefined && { line }), reason }], lineOf: () => 1 };
+  }
+}
+
+function lineAt(root: YamlValue, path: readonly (string | number)[]): number {
+  let at = root;
+  let line = root.line;
+  for (const step of path) {
+    const next =
+      at.kind === 'list'
+        ? at.items[Number(step)]
+        : at.kind === 'map'
+          ? at.entries.find(({ key }) => key === step)
+          : undefined;
+    if (next === undefined) break;
+    line = next.line;
+    at = 'value' in next && 'key' in next ? next.value : (next as YamlValue);
+  }
+  return line;
+}
+
+const INVALID = Symbol('invalid');
+
+/** The keywords of JSON Schema that formats use, beside those of scalars. */
+type Keywords = {
+  type?: string | string[];
+  properties?: Record<string, TSchema>;
+  required?: string[];
+  propertyNames?: TSchema;
+  additionalProperties?: TSchema;
+  maxProperties?: number;
+  items?: TSchema;
+  minItems?: number;
+  maxItems?: number;
+  anyOf?: TSchema[];
+  discriminator?: { propertyName: string };
+};
+
+class Reader {
+  readonly violations: YamlViolation[] = [];
+
+  /** Returns the value, undefined for an empty one where that is allowed, or INVALID after adding violations. */
+  read(node: YamlValue, schema: TSchema, path: string): unknown {
+    const keywords = schema as Keywords;
+    const types = [keywords.type ?? []].flat();
+    if (node.kind === 'nothing' && types.includes('null')) return undefined;
+    if (keywords.anyOf?.every((one) => 'const' in one) === false) return this.#variant(node, keywords, path);
+    if (types.includes('array')) return this.#list(node, keywords, path);
+    if (types.includes('object'))
+      return keywords.properties ? this.#object(node, keywords, path) : this.#mapping(node, keywords, path);
+    const problem = scalarProblem(node, schema);
+    if (problem !== undefined) return this.#add(node.line, path, problem);
+    if (node.kind !== 'scalar') return INVALID;
+    return types.includes('string') ? node.text : node.value;
+  }
+
+  #add(line: number, path: string, reason: string): typeof INVALID {
+    this.violations.push({ line, reason: `${path === '' ? 'the document' : path} ${reason}` });
+    return INVALID;
+  }
+
+  /** The variant that the discriminator names, or else the one of the node's kind. */
+  #variant(node: YamlValue, { anyOf = [], discriminator }: Keywords, path: string): unknown {
+    if (discriminator === undefined) {
+      const type = node.kind === 'map' ? 'object' : node.kind === 'list' ? 'array' : 'string';
+      const fitting = anyOf.find((one) => (one as Keywords).type === type) ?? anyOf[0];
+      return fitting === undefined ? INVALID : this.read(node, fitting, path);
+    }
+    const name = discriminator.propertyName;
+    if (node.kind !== 'map') return this.#add(node.line, path, 'must be a mapping');
+    const tag = node.entries.find(({ key }) => key === name);
+    const constOf = (one: TSchema) => ((one as Keywords).properties?.[name] as { const?: unknown } | undefined)?.const;
+    const variant = anyOf.find((one) => tag?.value.kind === 'scalar' && constOf(one) === tag.value.value);
+    if (variant !== undefined) return this.read(node, variant, path);
+    const words = anyOf.map((one) => String(constOf(one)));
+    return this.#add(tag?.line ?? node.line, inside(path, name), `must be ${words.join(' or ')}`);
+  }
+
+  #list(node: YamlValue, { items = {}, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER }: Keywords, path: string) {
+    if (node.kind !== 'list') return this.#add(node.line, path, 'must be a list');
+    if (node.items.length < minItems) return this.#add(node.line, path, `must have at least ${minItems}`);
+    if (node.items.length > maxItems) return this.#add(node.line, path, `must have at most ${maxItems} entries`);
+    const values = node.items.map((item, index) => this.read(item, items, `${path}[${index}]`));
+    // As a whole: positions in the value are those in the document.
+    return values.includes(INVALID) ? INVALID : values;
+  }
+
+  #mapping(node: YamlValue, keywords: Keywords, path: string): unknown {
+    if (node.kind !== 'map') return this.#add(node.line, path, 'must be a mapping');
+    const { propertyNames = {}, additionalProperties = {}, maxProperties = Number.MAX_SAFE_INTEGER } = keywords;
+    if (node.entries.length > maxProperties)
+      return this.#add(node.line, path, `must have at most ${maxProperties} entries`);
+    const pairs = node.entries.map(({ key, line, value }) => {
+      const problem = scalarProblem({ kind: 'scalar', line, text: key, value: key }, propertyNames);
+      const read = this.read(value, additionalProperties, inside(path, key));
+      if (problem === undefined) return [key, read] as const;
+      return [key, this.#add(line, `a key of ${path}`, problem)] as const;
+    });
+    return pairs.some(([, value]) => value === INVALID) ? INVALID : Object.fromEntries(pairs);
+  }
+
+  #object(node: YamlValue, { properties = {}, required = [] }: Keywords, path: string): unknown {
+    const known = Object.keys(properties);
+    if (node.kind !== 'map') return this.#add(node.line, path, `must be a mapping with ${known.join(', ')}`);
+    const values: Record<string, unknown> = {};
+    for (const { key, line, value } of node.entries) {
+      const schema = Object.hasOwn(properties, key) ? properties[key] : undefined;
+      if (schema === undefined) this.#add(line, inside(path, key), unknownKey(key, known));
+      else values[key] = this.read(value, schema, inside(path, key));
+    }
+    const given = new Set(node.entries.map(({ key }) => key));
+    const missing = required.filter((key) => !given.has(key));
+    for (const key of missing) this.#add(node.line, inside(path, key), 'is missing');
+    const isWhole = missing.length === 0 && required.every((key) => values[key] !== INVALID);
+    const kept = Object.entries(values).filter(([, value]) => value !== INVALID && value !== undefined);
+    return isWhole ? Object.fromEntries(kept) : INVALID;
+  }
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const similar = similarWord(key, known);
+  const expected = similar === undefined ? `expected ${known.join(', ')}` : `did you mean ${similar}?`;
+  return `is not known; ${expected}`;
+}
+
+/** The path of a field: `user.home`, `environment["A B"]`. */
+function inside(path: string, key: string): string {
+  if (!/^[A-Za-z_][\w-]{0,79}$/.test(key)) return `${path}[${quoted(key)}]`;
+  return path === '' ? key : `${path}.${key}`;
+}
