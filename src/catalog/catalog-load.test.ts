@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-test('a first version and a wish that cross leave no pipeline waiting', async () => {
+test('a first version and a request that cross leave no pipeline waiting', async () => {
   const { application_ids } = await catalog.request(catalog.acme, ['redis', 'nginx']);
   await Promise.all([
     catalog.baseMoves('first'),
@@ -39,7 +39,7 @@ test('a first version and a wish that cross leave no pipeline waiting', async ()
   }
 });
 
-test('steps, wishes and a moving base of the same applications go on side by side', async () => {
+test('steps, requests and a moving base of the same applications go on side by side', async () => {
   const { rows } = await catalog.pool.query<{ id: string }>('select id from applications order by id');
   const ids = rows.map((row) => row.id);
   const work = Array.from({ length: 12 }, async (_, round) => {

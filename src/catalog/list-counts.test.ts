@@ -65,7 +65,7 @@ async function expectLiving({ principal }: TestOrganization): Promise<void> {
   expect(registries.rows.some(({ kept }) => kept > 0)).toBe(true);
 }
 
-const wish = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins: false };
+const request = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins: false };
 
 async function failOpen(id: string): Promise<void> {
   const [pipeline_id] = await catalog.openPipelines(id);
@@ -75,17 +75,17 @@ async function failOpen(id: string): Promise<void> {
   await catalog.write((tx) => failPhase(tx, failure));
 }
 
-test('counts follow wishes, failures and releases that cross, and fold while they do', async () => {
+test('counts follow requests, failures and releases that cross, and fold while they do', async () => {
   await Promise.all(
     application_ids.map(async (id) => {
       for (let round = 0; round < 40; round++) {
-        await catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...wish }));
+        await catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...request }));
         await failOpen(id);
       }
     }),
   );
   for (const id of application_ids) {
-    await catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...wish }));
+    await catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: [id], ...request }));
     await catalog.finish(await catalog.openPipeline(id), `built ${id}`);
   }
   await expectRight(catalog.acme);
@@ -97,7 +97,7 @@ test('counts follow wishes, failures and releases that cross, and fold while the
 
 test('what is rolled back is not counted, what is deleted is taken off', async () => {
   const given = catalog.write(async (tx) => {
-    await createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...wish });
+    await createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...request });
     throw new Error('given up');
   });
   await expect(given).rejects.toThrow('given up');
@@ -116,7 +116,7 @@ test('an open transaction that folds holds nobody up, and two that fold lose not
     await first.query('begin');
     await first.query(fold, [catalog_id, 'pipeline']);
     await catalog.pool.query(fold, [catalog_id, 'pipeline']);
-    await catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...wish }));
+    await catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...request }));
     await expectRight(catalog.acme);
     await first.query('commit');
   } finally {

@@ -37,18 +37,18 @@ beforeAll(async () => {
   const [redis = '', nginx = '', postgresql = '', other = ''] = asked.flatMap((one) => one.application_ids);
   for (const id of [redis, postgresql, redis]) {
     await catalog.finish(await catalog.openPipeline(id), id);
-    await wish(id);
+    await request(id);
   }
   await fail(await catalog.openPipeline(nginx));
   await fail(await catalog.openPipeline(other));
-  await wish(other);
+  await request(other);
   // Names change without a pipeline or an application changing.
   await pool.query(`update registries set name = 'Zeta' where id = $1`, [alpha]);
   await pool.query(`update products set name = 'AA' where key = 'redis'`);
 });
 afterAll(() => catalog.drop());
 
-async function wish(application_id: string): Promise<void> {
+async function request(application_id: string): Promise<void> {
   await catalog.write((tx) =>
     createWave(tx, {
       cause: 'REBUILD',

@@ -50,9 +50,9 @@ async function fail(pipeline_id: string, phase: PhaseType = 'PACKAGING'): Promis
 }
 
 async function open(triggers: WaveRequest['triggers'] = [{ type: 'MAINTENANCE' }]) {
-  const wish = { triggers, keep_pins: false, packaging: 'follow' as const };
+  const request = { triggers, keep_pins: false, packaging: 'follow' as const };
   const [made] = await catalog.write((tx) =>
-    createWave(tx, { cause: 'REBUILD', application_ids: [application], ...wish }),
+    createWave(tx, { cause: 'REBUILD', application_ids: [application], ...request }),
   );
   return made?.id ?? '';
 }

@@ -32,8 +32,8 @@ describe('registries', () => {
     listRegistries(catalog.db, catalog.acme.principal, { ...page, ...query });
 
   test.each(['https://1.2.3.999', 'https://x:99999', 'https://[::::]'])('have an address: %s is none', async (url) => {
-    const wish = { name: 'x', description: 'x', provider: 'HARBOR' as const, url, access_secret: 'hush' };
-    const created = catalog.write((tx) => createRegistry(tx, catalog.acme.principal, wish, { seal }));
+    const request = { name: 'x', description: 'x', provider: 'HARBOR' as const, url, access_secret: 'hush' };
+    const created = catalog.write((tx) => createRegistry(tx, catalog.acme.principal, request, { seal }));
     await expect(created).rejects.toMatchObject({ code: 'INVALID', violations: [{ field: 'url' }] });
   });
 

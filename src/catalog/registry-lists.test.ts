@@ -21,9 +21,16 @@ beforeAll(async () => {
 afterAll(() => catalog.drop());
 
 async function register(name: string, provider: RegistryProvider): Promise<string> {
-  const wish = { name, description: '', provider, url: 'https://r.example/lib', access_key: 'x', access_secret: 'x' };
+  const request = {
+    name,
+    description: '',
+    provider,
+    url: 'https://r.example/lib',
+    access_key: 'x',
+    access_secret: 'x',
+  };
   const seal = (text: string) => Buffer.from(text);
-  return (await catalog.write((tx) => createRegistry(tx, catalog.acme.principal, wish, { seal }))).id;
+  return (await catalog.write((tx) => createRegistry(tx, catalog.acme.principal, request, { seal }))).id;
 }
 
 describe('registries', () => {
@@ -75,14 +82,14 @@ describe('base images', () => {
 
   test('by status, name, packaging type and applications', async () => {
     const systems = await catalog.pool.query<{ id: string; key: string }>('select id, key from operating_systems');
-    const wish = {
+    const request = {
       description: '',
       registry_id: registry,
       operating_system_id: systems.rows.find(({ key }) => key === 'debian-12')?.id ?? '',
     };
     const make = (name: string) =>
       catalog.write((tx) =>
-        createBaseImage(tx, catalog.acme.principal, { ...wish, name, container_image: 'golden:1' }),
+        createBaseImage(tx, catalog.acme.principal, { ...request, name, container_image: 'golden:1' }),
       );
     const { id } = await make('100%_gold');
     const { id: base_image_id } = await make('Old');

@@ -9,9 +9,9 @@ const secret = { name: 'x', description: '', access_secret: 'secret' };
 const named = { ...secret, access_key: 'robot' };
 type Given = Partial<CreatePrivateRegistryRequest>;
 
-function refused(wish: Given): Record<string, string> {
+function refused(settings: Given): Record<string, string> {
   try {
-    placeOf({ ...secret, url: '', provider: 'OCI', ...wish });
+    placeOf({ ...secret, url: '', provider: 'OCI', ...settings });
   } catch (error) {
     if (!(error instanceof CatalogError)) throw error;
     return Object.fromEntries(error.violations.map(({ field, message }) => [field, message]));
@@ -96,8 +96,8 @@ describe('refused are', () => {
       'https://1.dkr.ecr.x.amazonaws.com',
       'https://evil.example/.dkr.ecr',
     ]) {
-      const wish = { ...named, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url } as const;
-      expect(Object.keys(refused(wish))).toEqual(['url']);
+      const settings = { ...named, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url } as const;
+      expect(Object.keys(refused(settings))).toEqual(['url']);
     }
     const evil = 'https://012345678910.dkr.ecr.eu-west-1.amazonaws.com.evil.example';
     expect(refused({ ...named, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url: evil })).toHaveProperty('url');
@@ -118,8 +118,10 @@ describe('refused are', () => {
   });
 
   test('two organizations of one Docker Hub registry', () => {
-    const wish = { ...named, provider: 'DOCKERHUB', url: 'https://docker.io/acme' } as const;
-    expect(Object.keys(refused({ ...wish, containers_organization: 'other' }))).toEqual(['containers_organization']);
+    const settings = { ...named, provider: 'DOCKERHUB', url: 'https://docker.io/acme' } as const;
+    expect(Object.keys(refused({ ...settings, containers_organization: 'other' }))).toEqual([
+      'containers_organization',
+    ]);
   });
 
   test('all of it at once', () => {

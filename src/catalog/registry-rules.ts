@@ -8,21 +8,21 @@ import { refuse, type Violation } from './errors.ts';
 export type RegistryPlace = { url: string; access_key: string | null };
 
 /** Judges the fields together and answers what is kept. Throws INVALID with every field that does not fit. */
-export function placeOf(wish: CreatePrivateRegistryRequest): RegistryPlace {
-  const rules = rulesOf(wish.provider);
-  const url = URL.parse(wish.url);
+export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
+  const rules = rulesOf(settings.provider);
+  const url = URL.parse(settings.url);
   if (url === null) {
     refuse([{ field: 'url', message: 'It is no address: the host or the port cannot be read.' }]);
     throw new TypeError('refuse throws');
   }
   const parts = url.pathname.split('/').filter((part) => part !== '');
-  const violations = [...urlViolations(url, parts, rules), ...fieldViolations(wish, parts, rules)];
+  const violations = [...urlViolations(url, parts, rules), ...fieldViolations(settings, parts, rules)];
   refuse(violations);
-  const access_key = wish.access_secret === undefined ? null : (wish.access_key ?? spareKeyOf(rules));
+  const access_key = settings.access_secret === undefined ? null : (settings.access_key ?? spareKeyOf(rules));
   // Docker Hub's repositories always lie in somebody's namespace.
   const namespace =
-    wish.provider === 'DOCKERHUB' && parts.length === 0
-      ? [wish.containers_organization ?? (wish.access_key ?? '').toLowerCase()]
+    settings.provider === 'DOCKERHUB' && parts.length === 0
+      ? [settings.containers_organization ?? (settings.access_key ?? '').toLowerCase()]
       : [];
   return { url: [url.origin, ...parts, ...namespace].join('/'), access_key };
 }
@@ -94,14 +94,19 @@ function urlViolations(url: URL, parts: string[], { title, host, path }: Provide
   return odd === undefined ? [] : told(`The path has ${odd}, which cannot be in the name of a repository.`);
 }
 
-function fieldViolations(wish: CreatePrivateRegistryRequest, parts: string[], rules: ProviderRules): Violation[] {
-  const violations = logInViolations(wish, rules);
-  const organization = wish.containers_organization;
-  if (wish.provider === 'DOCKERHUB' && parts.length === 0 && (organization ?? wish.access_key) === undefined) {
+function fieldViolations(settings: CreatePrivateRegistryRequest, parts: string[], rules: ProviderRules): Violation[] {
+  const violations = logInViolations(settings, rules);
+  const organization = settings.containers_organization;
+  if (settings.provider === 'DOCKERHUB' && parts.length === 0 && (organization ?? settings.access_key) === undefined) {
     const message = 'Without a log-in it is needed, or the organization in the path of the address.';
     violations.push({ field: 'containers_organization', message });
   }
-  if (wish.provider === 'DOCKERHUB' && organization !== undefined && parts.length > 0 && parts[0] !== organization) {
+  if (
+    settings.provider === 'DOCKERHUB' &&
+    organization !== undefined &&
+    parts.length > 0 &&
+    parts[0] !== organization
+  ) {
     const message = `The path of the address names another organization, ${parts[0]}.`;
     violations.push({ field: 'containers_organization', message });
   }

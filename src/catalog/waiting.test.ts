@@ -179,9 +179,9 @@ test('no worker, and a pipeline that has to come after another one', async () =>
   await startWorker();
 
   await catalog.write((tx) => startPhase(tx, { pipeline_id: first, phase: 'PACKAGING' }));
-  const wish = { triggers: [{ type: 'MAINTENANCE' as const }], keep_pins: false, packaging: 'follow' as const };
+  const request = { triggers: [{ type: 'MAINTENANCE' as const }], keep_pins: false, packaging: 'follow' as const };
   const [second] = await catalog.write((tx) =>
-    createWave(tx, { cause: 'REBUILD', application_ids: [application], ...wish }),
+    createWave(tx, { cause: 'REBUILD', application_ids: [application], ...request }),
   );
   const behind = { cause: 'EARLIER_PIPELINE', pipeline_id: first, since: time };
   expect(await waits()).toMatchObject({ pipelines: [[behind]], requests: [[behind]] });

@@ -148,8 +148,8 @@ test('a request on a base image that nothing can be built on says so at once', a
   const own = (await estates.api.ask('GET', `/v1/base-images/${estates.acme['base_image_id']?.[0]}`)).json();
   const { pull_registry, operating_system } = own;
   const body = { name: 'hopeless', description: '', container_image: 'golden:1', registry_id: pull_registry.id };
-  const wish = { ...body, operating_system_id: operating_system.id };
-  const made = await estates.api.ask('POST', '/v1/base-images', { body: wish });
+  const request = { ...body, operating_system_id: operating_system.id };
+  const made = await estates.api.ask('POST', '/v1/base-images', { body: request });
   const base_image_id = String(made.headers['location']).split('/').at(-1) ?? '';
   const unhealthy_cause = 'host/golden:1 has no sh in its PATH folders, which every build runs.';
   await estates.catalog.write((tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));

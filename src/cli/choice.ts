@@ -9,11 +9,11 @@ import { getBaseImage } from './lookup.ts';
 import { typedAs, UUID } from './words.ts';
 
 export type Choice = { base: BaseImageDetailed; offeringIds: string[] };
-type Wish = { names: string[]; baseImage: string | undefined; type: PackagingType };
+type ChoiceOptions = { names: string[]; baseImage: string | undefined; type: PackagingType };
 type Named = { name: string; offerings: ApplicationOffering[] };
 
 /** Finds the offerings of these names, and the base image: the one that is named, or the only one on which all can be built. Throws CommandFailed. */
-export async function chooseApplications(client: Client, { names, baseImage, type }: Wish): Promise<Choice> {
+export async function chooseApplications(client: Client, { names, baseImage, type }: ChoiceOptions): Promise<Choice> {
   const bases = baseImage === undefined ? await baseImagesFor(client, type) : [await getBaseImage(client, baseImage)];
   const named = await Promise.all(names.map((name) => offeringsOf(client, name, type)));
   const fitting = bases.filter((base) => named.every(({ offerings }) => offerings.some((one) => fits(one, base))));
@@ -31,8 +31,8 @@ function fits({ operating_systems }: ApplicationOffering, { operating_system }: 
 async function offeringsOf(client: Client, name: string, type: PackagingType): Promise<Named> {
   if (UUID.test(name)) return { name, offerings: [await client.call('getOffering', { offering_id: name })] };
   const [product_key = '', branch] = name.split(':', 2);
-  const wish = { product_key, statuses: ['ENABLED' as const], packaging_types: [type] };
-  const items = await readAll((at) => client.call('listOfferings', { ...wish, ...at }));
+  const filter = { product_key, statuses: ['ENABLED' as const], packaging_types: [type] };
+  const items = await readAll((at) => client.call('listOfferings', { ...filter, ...at }));
   if (items.length === 0) {
     const what = type === 'CONTAINER_IMAGE' ? '' : ` as ${typedAs(type)}`;
     throw new CommandFailed(
@@ -50,8 +50,8 @@ async function offeringsOf(client: Client, name: string, type: PackagingType): P
 
 async function baseImagesFor(client: Client, type: PackagingType): Promise<BaseImageDetailed[]> {
   const packaging_type = type === 'OVA' ? ('OVA' as const) : ('CONTAINER_IMAGE' as const);
-  const wish = { packaging_type, statuses: ['ACTIVE' as const] };
-  return await readAll((at) => client.call('listBaseImages', { ...wish, ...at }));
+  const filter = { packaging_type, statuses: ['ACTIVE' as const] };
+  return await readAll((at) => client.call('listBaseImages', { ...filter, ...at }));
 }
 
 function nothingFits(named: readonly Named[], bases: readonly BaseImageDetailed[], given: boolean): CommandFailed {

@@ -6,10 +6,10 @@ import { CommandFailed, type Io } from './io.ts';
 /** What commands that talk to a server can do without one, on the machine that reaches its database. */
 export type OperatorTools = {
   /** Makes an API token and says it. */
-  createToken(wish: OperatorTokenWish, command: Command): Promise<void>;
+  createToken(request: OperatorTokenRequest, command: Command): Promise<void>;
 };
 
-export type OperatorTokenWish = {
+export type OperatorTokenRequest = {
   organization: string;
   user: string | undefined;
   role: Role | undefined;

@@ -1,4 +1,4 @@
-// Application requests: wishes to add applications to a catalog or to remove them.
+// Application requests add applications to a catalog or remove them.
 import { type Static, Type } from 'typebox';
 import { CatalogApplication } from './application.ts';
 import { catalogParams } from './catalog.ts';
@@ -88,7 +88,7 @@ const listApplicationRequests = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/application-requests',
   summary: 'List application requests',
-  description: 'Wishes to add, or wishes to remove, the newest first.',
+  description: 'Requests to add applications, or to remove them, newest first.',
   tag: 'Application requests',
   access: READERS,
   params: Type.Object(catalogParams),

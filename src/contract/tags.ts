@@ -5,7 +5,7 @@ export const TAGS = {
   Catalogs: 'What an organization has chosen and everything that was built for it.',
   Offerings: 'Branches of products in a packaging type: what may be requested.',
   Applications: 'Offerings chosen in a catalog, with their base image and registries.',
-  'Application requests': 'Wishes to add applications to a catalog or to remove them.',
+  'Application requests': 'Add applications to a catalog or remove them.',
   'Base images': 'What applications are built on: shared ones and the organization’s own.',
   'Operating systems': 'What base images are made of.',
   Registries: 'Where releases are pushed, and the credentials of the hosted one.',

@@ -78,8 +78,8 @@ describe('users and groups', () => {
     [{ ...user, name: 'redis' }, 'USER_TAKEN'],
     [{ ...user, name: 'adm' }, 'USER_TAKEN'],
     [{ ...user, groups: ['wheel'] }, 'GROUP_UNKNOWN'],
-  ])('refuses what the image has otherwise: %j', (wish, code) => {
-    expect(() => new Accounts(passwd, group).add(wish)).toThrow(expect.objectContaining({ code }));
+  ])('refuses what the image has otherwise: %j', (request, code) => {
+    expect(() => new Accounts(passwd, group).add(request)).toThrow(expect.objectContaining({ code }));
   });
   it('names that nobody has', () => {
     expect(() => new Accounts(passwd, group).userId('nginx')).toThrow('has no user nginx');

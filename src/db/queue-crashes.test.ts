@@ -20,7 +20,7 @@ afterEach(async () => {
 
 const MEMORY = 'the process that built this image used more than 1 GiB of memory and was ended';
 
-async function wish(id: string): Promise<void> {
+async function enqueueOne(id: string): Promise<void> {
   await inTransaction(database.db, (tx) => enqueue(tx, 'package-pipeline', { pipeline_id: id }));
 }
 
@@ -66,7 +66,7 @@ test('a job that crashed once runs again and may end well', async () => {
     },
     { onExhausted },
   );
-  await wish('a');
+  await enqueueOne('a');
   await workOff(queue);
   expect(attempts).toEqual([1, 1]);
   expect(exhausted).toEqual([]);
@@ -83,7 +83,7 @@ test('a job that crashed twice is told with its cause, fails, and is not run aga
     },
     { onExhausted },
   );
-  await wish('a');
+  await enqueueOne('a');
   await workOff(queue);
   expect(runs).toBe(2);
   expect(exhausted.map(([{ payload }, error]) => [payload, error.message, error instanceof JobCrashed])).toEqual([
@@ -109,7 +109,7 @@ test('errors between two crashes are counted apart, and the first crash is not f
     },
     { onExhausted },
   );
-  await wish('a');
+  await enqueueOne('a');
   await workOff(queue);
   expect(attempts).toEqual([1, 2, 2, 3, 4]);
   expect(exhausted.map(([, error]) => error.message)).toEqual(['2']);
@@ -117,7 +117,7 @@ test('errors between two crashes are counted apart, and the first crash is not f
 
 test('a crash at the last attempt leaves that attempt', async () => {
   const attempts: number[] = [];
-  await wish('a');
+  await enqueueOne('a');
   await database.pool.query(`update queue.job set retry_count = $1 where name = 'tasks'`, [ATTEMPTS_MAX - 1]);
   const queue = await work(async (_id, { attempt }) => {
     attempts.push(attempt);
@@ -129,7 +129,7 @@ test('a crash at the last attempt leaves that attempt', async () => {
 });
 
 test('a worker that died after the second crash was counted leaves the failure to the next one, which does not run the job', async () => {
-  await wish('a');
+  await enqueueOne('a');
   // As a process leaves it that dies while it calls onExhausted: active, counted, silent.
   await database.pool.query(
     `update queue.job set state = 'active', started_on = now() - interval '1 minute',
@@ -159,7 +159,7 @@ test('while onExhausted throws, it is called again and the job is not run', asyn
       },
     },
   );
-  await wish('a');
+  await enqueueOne('a');
   await workOff(queue);
   expect([runs, calls]).toEqual([2, 3]);
   expect((await row()).state).toBe('failed');

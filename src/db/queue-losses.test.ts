@@ -26,7 +26,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-async function wish(id: string, options: EnqueueOptions = {}): Promise<void> {
+async function enqueueOne(id: string, options: EnqueueOptions = {}): Promise<void> {
   await inTransaction(database.db, (tx) => enqueue(tx, 'plan-pipeline', { pipeline_id: id }, options));
 }
 
@@ -48,7 +48,7 @@ async function killWorkerWith(jobs: number): Promise<number> {
 }
 
 /** Enqueues a job that the loss of a worker has marked. */
-async function wishSuspect(id: string, { losses = 0, ...options }: EnqueueOptions & { losses?: number } = {}) {
+async function enqueueSuspect(id: string, { losses = 0, ...options }: EnqueueOptions & { losses?: number } = {}) {
   await inTransaction(database.db, async (tx) => {
     const job = await enqueue(tx, 'plan-pipeline', { pipeline_id: id }, options);
     const record = JSON.stringify({ suspect: true, losses });
@@ -90,10 +90,10 @@ function gates() {
 
 describe('a worker that is killed', () => {
   test('its jobs are back within 8 s, run one at a time before anything else does beside them, and count no attempt', async () => {
-    for (const id of ['a', 'b']) await wish(id);
+    for (const id of ['a', 'b']) await enqueueOne(id);
     await killWorkerWith(2);
     const killedAt = performance.now();
-    await wish('c');
+    await enqueueOne('c');
     let running = 0;
     const seen: [string, number, number][] = [];
     let backAfter = 0;
@@ -118,7 +118,7 @@ describe('a worker that is killed', () => {
   });
 
   test('one job at its last attempt is not failed by two kills', async () => {
-    await wish('a');
+    await enqueueOne('a');
     await database.pool.query(`update queue.job set retry_count = $1 where name = 'tasks'`, [ATTEMPTS_MAX - 1]);
     await killWorkerWith(1);
     await killWorkerWith(1);
@@ -134,7 +134,7 @@ describe('a worker that is killed', () => {
   });
 
   test('a job that was lost alone once more than is allowed ends with the cause and is not run', async () => {
-    await wishSuspect('a', { losses: ATTEMPTS_MAX - 1 });
+    await enqueueSuspect('a', { losses: ATTEMPTS_MAX - 1 });
     await killWorkerWith(1);
     const runs: string[] = [];
     const exhausted: string[] = [];
@@ -153,17 +153,17 @@ describe('a worker that is killed', () => {
 describe('a suspect', () => {
   test('waits until its worker is free, which takes nothing meanwhile, and then runs alone', async () => {
     const { handle, end, started, events, running } = gates();
-    await wish('busy 1');
-    await wish('busy 2');
+    await enqueueOne('busy 1');
+    await enqueueOne('busy 2');
     await work(handle, { concurrency: 4 });
     await until('both run', async () => started.length === 2);
-    await wishSuspect('suspect', { priority: 1 });
-    await wish('later');
+    await enqueueSuspect('suspect', { priority: 1 });
+    await enqueueOne('later');
     end('busy 1');
     await until('one is left', async () => (await rowOf('busy 1')).state === 'completed');
     end('busy 2');
     await until('the suspect runs', async () => running().includes('suspect'));
-    await wish('last');
+    await enqueueOne('last');
     end('suspect');
     await until('the others run', async () => running().length === 2);
     expect(events.slice(2, 6)).toEqual(['-busy 1', '-busy 2', '+suspect', '-suspect']);
@@ -173,18 +173,18 @@ describe('a suspect', () => {
 
   test('that a free worker takes holds no other worker back', async () => {
     const { handle, end, running } = gates();
-    await wish('busy');
+    await enqueueOne('busy');
     await work(handle, { concurrency: 2 });
     await until('it runs', async () => running().includes('busy'));
     await work(handle, { concurrency: 2 });
-    await wishSuspect('suspect', { priority: 1, startAfterSeconds: 3600 });
-    await wish('other');
+    await enqueueSuspect('suspect', { priority: 1, startAfterSeconds: 3600 });
+    await enqueueOne('other');
     await until('it runs too', async () => running().includes('other'));
     end('other');
     await until('one worker is free', async () => (await rowOf('other')).state === 'completed');
     await database.pool.query(`update queue.job set start_after = now() where state = 'created'`);
     await until('the suspect runs', async () => running().includes('suspect'));
-    await wish('next');
+    await enqueueOne('next');
     await until('the first worker goes on', async () => running().includes('next'));
     expect(running()).toEqual(['busy', 'next', 'suspect']);
     for (const id of running()) end(id);
@@ -192,12 +192,12 @@ describe('a suspect', () => {
 
   test('of another group is not passed over for a group that has its share', async () => {
     const { handle, end, running, started } = gates();
-    await wish('a1', { group: 'a' });
+    await enqueueOne('a1', { group: 'a' });
     await work(handle, { concurrency: 2 });
     await until('it runs', async () => running().includes('a1'));
-    await wishSuspect('b1', { group: 'b', startAfterSeconds: 3600 });
+    await enqueueSuspect('b1', { group: 'b', startAfterSeconds: 3600 });
     // Both become ready at once: group a has its share of the slots, and the first of the others is the suspect.
-    await wish('a2', { group: 'a', startAfterSeconds: 3600 });
+    await enqueueOne('a2', { group: 'a', startAfterSeconds: 3600 });
     await database.pool.query(`update queue.job set start_after = now() where state = 'created'`);
     end('a1');
     await until('the suspect runs', async () => running().includes('b1'));
@@ -209,7 +209,7 @@ describe('a suspect', () => {
 
   test('that was postponed is one no longer, and one that a worker declined stays one', async () => {
     const outcomes = [new JobDeclined('not here'), new JobPostponed(3600, 'no space')];
-    await wishSuspect('a', { losses: 2 });
+    await enqueueSuspect('a', { losses: 2 });
     const outputs: unknown[] = [];
     await work(async () => {
       throw outcomes.shift() ?? new Error('a third run');
@@ -224,7 +224,7 @@ describe('a suspect', () => {
   });
 
   test('that throws an error stays one', async () => {
-    await wishSuspect('a');
+    await enqueueSuspect('a');
     const queue = await work(async () => {
       throw new Error('the registry is \0 away \ud800');
     });
@@ -249,7 +249,7 @@ describe('a database that does not answer', () => {
       },
       { onError: (error) => void troubles.push(error) },
     );
-    await wish('a');
+    await enqueueOne('a');
     await until('the worker has noticed', async () => troubles.length > 1);
     await database.pool.query('alter schema queue_away rename to queue');
     await queue.drain();
@@ -268,11 +268,11 @@ describe('a database that does not answer', () => {
     await until('its look for lost jobs has noticed', async () => hasLooked());
     await database.pool.query('alter schema queue_away rename to queue');
     // Another worker's job, as it stands right after the trouble: its last beat was before.
-    await wish('other', { startAfterSeconds: 3600 });
+    await enqueueOne('other', { startAfterSeconds: 3600 });
     await database.pool.query(
       `update queue.job set state = 'active', started_on = now(), heartbeat_on = now() - interval '1 minute'`,
     );
-    await wish('own');
+    await enqueueOne('own');
     await until('the worker works again', async () => running().includes('own'));
     await until('and says so', async () => {
       const { rowCount } = await database.pool.query(

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-const wishes = (ids: string[]) =>
+const jobs = (ids: string[]) =>
   ids.map((id) => ({ payload: { pipeline_id: id }, options: { key: id, group: 'acme', priority: 10 } }));
 
 /** Enqueues these and answers how many statements it took. */
@@ -25,7 +25,7 @@ async function countStatements(ids: string[]): Promise<number> {
         return result;
       },
     });
-    await enqueueMany(counted, 'plan-pipeline', wishes(ids));
+    await enqueueMany(counted, 'plan-pipeline', jobs(ids));
   });
   return statements;
 }

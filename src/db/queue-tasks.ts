@@ -1,4 +1,4 @@
-// The kinds of job and their payloads: what the control plane may wish for. `src/jobs/tasks.ts` satisfies this table.
+// The kinds of job and their payloads: what the control plane may enqueue. `src/jobs/tasks.ts` satisfies this table.
 export type TaskPayloads = {
   /** Reads the product library, lets every resolver discover versions, and turns both into rows. */
   'discover-products': Record<string, never>;
@@ -30,7 +30,7 @@ export type TaskPayloads = {
 
 export type Task = keyof TaskPayloads;
 
-/** Tasks that come by the clock (cron, UTC), without a wish. Odd minutes, so that installations do not all ask the archive at once. */
+/** Tasks that are scheduled (cron, UTC) rather than enqueued. Odd minutes, so that installations do not all ask the archive at once. */
 export const SCHEDULES: Partial<Record<Task, string>> = {
   'discover-products': '41 */6 * * *',
   'sweep-content': '17 * * * *',

@@ -22,7 +22,7 @@ afterEach(async () => {
 
 type PipelineTask = Extract<Task, `${string}-pipeline`>;
 
-function wish(
+function enqueueOne(
   id: string,
   options: EnqueueOptions = {},
   task: PipelineTask = 'plan-pipeline',
@@ -55,7 +55,7 @@ async function states(): Promise<string[]> {
 
 describe('enqueue', () => {
   test('a job is there when its transaction commits, and not when it rolls back', async () => {
-    await wish('kept');
+    await enqueueOne('kept');
     const broken = inTransaction(database.db, async (tx) => {
       await enqueue(tx, 'plan-pipeline', { pipeline_id: 'dropped' });
       throw new Error('no');
@@ -68,13 +68,13 @@ describe('enqueue', () => {
   });
 
   test('of two waiting jobs with one key one is kept; another task with that key is another job', async () => {
-    expect(await wish('a', { key: 'a' })).toBeTypeOf('string');
-    expect(await wish('a', { key: 'a' })).toBeUndefined();
-    expect(await wish('a', { key: 'a' }, 'package-pipeline')).toBeTypeOf('string');
+    expect(await enqueueOne('a', { key: 'a' })).toBeTypeOf('string');
+    expect(await enqueueOne('a', { key: 'a' })).toBeUndefined();
+    expect(await enqueueOne('a', { key: 'a' }, 'package-pipeline')).toBeTypeOf('string');
     expect(await states()).toHaveLength(2);
   });
 
-  test('a job that runs does not swallow a new wish with its key', async () => {
+  test('a job that runs does not swallow a new job with its key', async () => {
     const started = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();
     let runs = 0;
@@ -83,9 +83,9 @@ describe('enqueue', () => {
       started.resolve();
       await finish.promise;
     });
-    await wish('a', { key: 'a' });
+    await enqueueOne('a', { key: 'a' });
     await started.promise;
-    expect(await wish('a', { key: 'a' })).toBeTypeOf('string');
+    expect(await enqueueOne('a', { key: 'a' })).toBeTypeOf('string');
     finish.resolve();
     await queue.drain();
     expect(runs).toBe(2);
@@ -94,9 +94,9 @@ describe('enqueue', () => {
 
 describe('work', () => {
   test('takes the higher priority first, then the older', async () => {
-    await wish('fleet 1', { priority: -10 });
-    await wish('fleet 2', { priority: -10 });
-    await wish('person', { priority: 10 });
+    await enqueueOne('fleet 1', { priority: -10 });
+    await enqueueOne('fleet 2', { priority: -10 });
+    await enqueueOne('person', { priority: 10 });
     const order: string[] = [];
     const queue = await work(async (id) => void order.push(id));
     await queue.drain();
@@ -104,7 +104,7 @@ describe('work', () => {
   });
 
   test('leaves a job whose time has not come', async () => {
-    await wish('later', { startAfterSeconds: 3600 });
+    await enqueueOne('later', { startAfterSeconds: 3600 });
     const done: string[] = [];
     const queue = await work(async (id) => void done.push(id));
     await queue.drain();
@@ -112,8 +112,8 @@ describe('work', () => {
   });
 
   test('runs as many as it has slots, and another group gets a slot before the third of the first', async () => {
-    for (const id of ['a1', 'a2', 'a3']) await wish(id, { group: 'a' });
-    await wish('b1', { group: 'b' });
+    for (const id of ['a1', 'a2', 'a3']) await enqueueOne(id, { group: 'a' });
+    await enqueueOne('b1', { group: 'b' });
     const order: string[] = [];
     let running = 0;
     let most = 0;
@@ -135,7 +135,7 @@ describe('work', () => {
   });
 
   test('one group alone takes every slot', async () => {
-    for (const id of ['a1', 'a2', 'a3']) await wish(id, { group: 'a' });
+    for (const id of ['a1', 'a2', 'a3']) await enqueueOne(id, { group: 'a' });
     let running = 0;
     const all = Promise.withResolvers<void>();
     const queue = await work(
@@ -159,7 +159,7 @@ describe('work', () => {
       },
       { onExhausted: async (job, error) => void exhausted.push([job, (error as Error).message]) },
     );
-    await wish('a');
+    await enqueueOne('a');
     do await queue.drain();
     while ((await makeReady()) > 0);
     expect(attempts).toEqual(Array.from({ length: ATTEMPTS_MAX }, (_, n) => [n + 1, n + 1 === ATTEMPTS_MAX]));
@@ -173,7 +173,7 @@ describe('work', () => {
       attempts.push(attempt);
       if (attempts.length < 3) throw new JobPostponed(60, 'no space');
     });
-    await wish('a');
+    await enqueueOne('a');
     while (attempts.length < 3) {
       await queue.drain();
       await makeReady();
@@ -193,13 +193,13 @@ test('a declined job goes to another worker at once, counts no attempt, and its 
     },
     { concurrency: 4 },
   );
-  await wish('a');
+  await enqueueOne('a');
   await until('the job is given back', async () => declined.length > 0 && (await states())[0] === 'retry');
   const done: [string, number][] = [];
   const able = await work(async (id, { attempt }) => {
     done.push([id, attempt]);
   });
-  for (const id of ['b', 'c', 'd']) await wish(id);
+  for (const id of ['b', 'c', 'd']) await enqueueOne(id);
   await able.drain();
   expect(done.sort()).toEqual(['a', 'b', 'c', 'd'].map((id) => [id, 1]));
   // Without its rest it would take and decline without end.
@@ -215,7 +215,7 @@ describe('stop', () => {
       started.resolve();
       await finish.promise;
     });
-    await wish('a');
+    await enqueueOne('a');
     await started.promise;
     const stopped = queue.stop({ finishMs: 10_000 });
     finish.resolve();
@@ -229,7 +229,7 @@ describe('stop', () => {
       started.resolve();
       return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     });
-    await wish('a');
+    await enqueueOne('a');
     await started.promise;
     await first.stop({ finishMs: 0 });
     const attempts: number[] = [];
@@ -251,7 +251,7 @@ test('a job taken over is not ended by the worker that lost it', async () => {
       }),
     );
   });
-  await wish('a');
+  await enqueueOne('a');
   await started.promise;
   // As if this process had stood still and another had begun the job anew.
   await database.pool.query(

@@ -1,4 +1,4 @@
-// A wish for work, written in the transaction that makes it necessary: it exists when that commits, and only then.
+// Enqueues jobs in the transaction that needs them: a job exists once that transaction commits, and only then.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { fromKysely, PgBoss } from 'pg-boss';
@@ -67,12 +67,12 @@ export async function enqueue<T extends Task>(
 export async function enqueueMany<T extends Task>(
   tx: Transaction,
   task: T,
-  wishes: readonly { payload: TaskPayloads[T]; options: EnqueueOptions }[],
+  requests: readonly { payload: TaskPayloads[T]; options: EnqueueOptions }[],
 ): Promise<void> {
-  if (wishes.length === 0) return;
+  if (requests.length === 0) return;
   const db = fromKysely(tx);
   const boss = new PgBoss({ db, schema: QUEUE_SCHEMA, supervise: false, schedule: false, migrate: false });
-  const jobs = wishes.map(({ payload, options }) => ({
+  const jobs = requests.map(({ payload, options }) => ({
     data: { task, payload },
     singletonKey: keyOf(task, options.key ?? randomUUID()),
     priority: options.priority ?? 0,

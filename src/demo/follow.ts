@@ -18,9 +18,9 @@ const PIPELINES = 100;
 export type DemoContext = { client: Client; catalog_id: string; say: (line: string) => void };
 
 /** What is asked for: an answer ends the waiting, and the words tell what is waited for. */
-export type Wish<T> = { ask: () => Promise<T | undefined>; waitingFor: () => Promise<string> };
+export type Condition<T> = { ask: () => Promise<T | undefined>; waitingFor: () => Promise<string> };
 
-export type Follow = <T>(wish: Wish<T>) => Promise<T>;
+export type Follow = <T>(condition: Condition<T>) => Promise<T>;
 
 type News = { startedAt: number; lastAt: number; remindedAt: number; said: Set<string> };
 
@@ -31,20 +31,20 @@ export async function openFollow(context: DemoContext): Promise<Follow> {
   for (const pipeline of await recentPipelines(context)) {
     if (pipeline.status !== 'IN_PROGRESS') for (const phase of pipeline.phases) news.said.add(keyOf(pipeline, phase));
   }
-  return (wish) => follow({ ...context, news }, wish);
+  return (condition) => follow({ ...context, news }, condition);
 }
 
 type NewsContext = DemoContext & { news: News };
 
 /** Throws when nothing moves for too long. */
-async function follow<T>(context: NewsContext, wish: Wish<T>): Promise<T> {
+async function follow<T>(context: NewsContext, condition: Condition<T>): Promise<T> {
   context.news.lastAt = Date.now();
   for (;;) {
     try {
-      const answer = await wish.ask();
+      const answer = await condition.ask();
       tellNews(context, await recentPipelines(context));
       if (answer !== undefined) return answer;
-      await remind(context, wish);
+      await remind(context, condition);
     } catch (error) {
       // A server that died is started again by its supervisor.
       if (!(error instanceof UnreachableError)) throw error;
@@ -78,7 +78,7 @@ function tellNews({ say, news }: NewsContext, pipelines: Pipeline[]): void {
   }
 }
 
-async function remind({ say, news }: NewsContext, { waitingFor }: Wish<unknown>): Promise<void> {
+async function remind({ say, news }: NewsContext, { waitingFor }: Condition<unknown>): Promise<void> {
   const now = Date.now();
   if (now - news.lastAt < QUIET_MS || now - news.remindedAt < REMINDER_MS) return;
   news.remindedAt = now;

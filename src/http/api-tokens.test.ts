@@ -104,10 +104,10 @@ describe('making one', () => {
 
   test('past the limit: 409, also when all come at once', async () => {
     const { user_id } = await colleague('VIEWER');
-    const wishes = Array.from({ length: API_TOKENS_PER_USER_MAX + 3 }, () =>
+    const requests = Array.from({ length: API_TOKENS_PER_USER_MAX + 3 }, () =>
       api.ask('POST', PATH, { body: { name: 'x', user_id } }),
     );
-    const refused = (await Promise.all(wishes)).filter(({ statusCode }) => statusCode !== 201);
+    const refused = (await Promise.all(requests)).filter(({ statusCode }) => statusCode !== 201);
     // One is there already.
     expect(refused.map((one) => one.json().type)).toEqual(Array(4).fill('/problems/limit-reached'));
   });

@@ -70,10 +70,10 @@ describe('making one', () => {
 
   test('twice at once under one name: one is made, and nothing of the other', async () => {
     const before = await countOf('users');
-    const wishes = ['Umbrella', 'umbrella', 'UMBRELLA'].map((name) =>
+    const requests = ['Umbrella', 'umbrella', 'UMBRELLA'].map((name) =>
       api.ask('POST', PATH, { body: { name, namespace: name === 'Umbrella' ? 'um' : 'brella', owner } }),
     );
-    const answers = await Promise.all(wishes);
+    const answers = await Promise.all(requests);
     expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409, 409]);
     expect((await api.ask('GET', `${PATH}?name=umbrella`)).json().total_size).toBe(1);
     expect(await countOf('users')).toBe(before + 1);
@@ -167,8 +167,8 @@ describe('who is no owner of the installation', () => {
   });
 
   test('nor does who was one when the access token was signed', async () => {
-    const wish = { name: 'Pat', role: 'OWNER', with_api_token: true };
-    const made = await api.ask('POST', '/larder/v1/users', { body: wish });
+    const request = { name: 'Pat', role: 'OWNER', with_api_token: true };
+    const made = await api.ask('POST', '/larder/v1/users', { body: request });
     const token = await accessOf(made.json().api_token);
     await api.ask('PATCH', String(made.headers['location']), { body: { role: 'VIEWER' } });
     const refused = await api.ask('POST', PATH, { token, body: { name: 'x', owner } });

@@ -33,15 +33,15 @@ const setPassword = (body: object, token = api.acme.access.OWNER) =>
   api.ask('PUT', '/larder/v1/password', { body, token });
 
 test('a password is set once without the old one, by a token that may all that its user may', async () => {
-  const wish = { email: EMAIL, new_password: PASSWORD };
-  expect((await setPassword(wish, api.acme.access.VIEWER)).statusCode).toBe(403);
+  const request = { email: EMAIL, new_password: PASSWORD };
+  expect((await setPassword(request, api.acme.access.VIEWER)).statusCode).toBe(403);
   expect((await setPassword({ email: EMAIL, new_password: 'short' })).statusCode).toBe(400);
   expect((await setPassword({ email: 'jane', new_password: PASSWORD })).statusCode).toBe(400);
-  expect((await setPassword(wish)).statusCode).toBe(204);
-  expect(violationsOf(await setPassword(wish))).toEqual({ current_password: 'It is required.' });
-  const wrong = await setPassword({ ...wish, current_password: 'something else' });
+  expect((await setPassword(request)).statusCode).toBe(204);
+  expect(violationsOf(await setPassword(request))).toEqual({ current_password: 'It is required.' });
+  const wrong = await setPassword({ ...request, current_password: 'something else' });
   expect(violationsOf(wrong)).toEqual({ current_password: 'It is not the password.' });
-  const taken = await setPassword({ ...wish, email: 'Jane@Example.org' }, api.rival.access.OWNER);
+  const taken = await setPassword({ ...request, email: 'Jane@Example.org' }, api.rival.access.OWNER);
   expect([taken.statusCode, taken.json().type]).toEqual([409, '/problems/email-taken']);
   const rows = await api.database.db.selectFrom('user_passwords').selectAll().execute();
   expect(JSON.stringify(rows)).not.toContain(PASSWORD);

@@ -200,8 +200,8 @@ describe('a user who is logged in', () => {
 
   test('connects an account, and logs in with it', async () => {
     const server = await startServer();
-    const wish = { email: EMAIL, new_password: PASSWORD };
-    expect((await api.ask('PUT', '/larder/v1/password', { body: wish })).statusCode).toBe(204);
+    const request = { email: EMAIL, new_password: PASSWORD };
+    expect((await api.ask('PUT', '/larder/v1/password', { body: request })).statusCode).toBe(204);
     const browser = await logInByPassword(server);
     expect((await connect(server, browser, {})).json().type).toBe('/problems/cross-site');
     const evil = await connect(server, browser, { 'sec-fetch-site': 'cross-site' });

@@ -59,8 +59,8 @@ async function makeOwner(name: string, withToken: boolean): Promise<string> {
 
 async function givePassword(user: Principal): Promise<void> {
   const password_hash = await openPasswordHashes().hash(PASSWORD);
-  const wish = { email: 'jane@example.org', password_hash, instead_of: undefined };
-  await inTransaction(api.database.db, (tx) => keepPassword(tx, user, wish));
+  const request = { email: 'jane@example.org', password_hash, instead_of: undefined };
+  await inTransaction(api.database.db, (tx) => keepPassword(tx, user, request));
 }
 
 describe('revoking a token', () => {

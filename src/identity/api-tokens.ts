@@ -146,8 +146,8 @@ export async function issueApiToken(
   ]);
   await requireQuota(tx, user_id);
   const owner = { organization_id, user_id };
-  const wish = { name, role, scopes, expires_at: input.expires_at, created_by: principal.name };
-  const made = await createApiToken(tx, owner, wish);
+  const request = { name, role, scopes, expires_at: input.expires_at, created_by: principal.name };
+  const made = await createApiToken(tx, owner, request);
   return { id: made.id, api_token: made.secret };
 }
 

@@ -71,8 +71,8 @@ export async function updateOrganization(
   await setQuota(tx, { id, applications_max: quotas.applications?.limit ?? null, updated_by: principal.name });
 }
 
-async function renameOrganization(tx: Transaction, id: string, wished: string): Promise<void> {
-  const name = properName(wished);
+async function renameOrganization(tx: Transaction, id: string, wanted: string): Promise<void> {
+  const name = properName(wanted);
   await requireFreeName(tx, name, id);
   await tx.updateTable('organizations').set({ name, updated_at: now }).where('id', '=', id).execute();
 }

@@ -20,7 +20,11 @@ export type OidcProvider = {
    * Where to send a browser, and what it holds until it comes back. A caller connects an account instead of logging in. Throws
    * IdentityError PROVIDER_FAILED, and TOKEN_LESSER for a caller whose token may less than they.
    */
-  begin(wish: { redirect_uri: string; return_to: string; caller?: Principal }): Promise<{ url: URL; ticket: string }>;
+  begin(request: {
+    redirect_uri: string;
+    return_to: string;
+    caller?: Principal;
+  }): Promise<{ url: URL; ticket: string }>;
   /**
    * Ends what `begin` began, at whichever server: answers where the browser goes on, and the secret of a new session where somebody
    * logged in. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN, PROVIDER_FAILED, LAST_OWNER, LAST_WAY_IN.

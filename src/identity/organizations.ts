@@ -16,7 +16,7 @@ const LARDER = 'Larder';
 /** One path component of a repository name (distribution-spec, "Pulling manifests"), with single separators. */
 const NAMESPACE = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 
-export type OrganizationWish = {
+export type OrganizationRequest = {
   name: string;
   /** Made from the name when it is not given. */
   namespace?: string | undefined;
@@ -43,9 +43,9 @@ export type NewOrganization = {
  * Makes an organization, its subscription, its owner and an API token of the owner. The namespace is made from the name when none is
  * given, with a number behind it where another has it. Throws IdentityError NAME_INVALID, and TAKEN for a given namespace.
  */
-export async function createOrganization(tx: Transaction, wish: OrganizationWish): Promise<NewOrganization> {
-  const { created_by = LARDER } = wish;
-  const organization = await insertOrganization(tx, wish);
+export async function createOrganization(tx: Transaction, request: OrganizationRequest): Promise<NewOrganization> {
+  const { created_by = LARDER } = request;
+  const organization = await insertOrganization(tx, request);
   const organization_id = organization.id;
   await tx
     .insertInto('subscriptions')
@@ -56,8 +56,8 @@ export async function createOrganization(tx: Transaction, wish: OrganizationWish
     .values({
       ...{
         organization_id,
-        name: properName(wish.owner, NAME_LENGTH_MAX),
-        email: properEmail(wish.owner_email),
+        name: properName(request.owner, NAME_LENGTH_MAX),
+        email: properEmail(request.owner_email),
         role: 'OWNER',
       },
       ...{ created_by, updated_by: created_by },
@@ -67,15 +67,18 @@ export async function createOrganization(tx: Transaction, wish: OrganizationWish
   const token = await createApiToken(
     tx,
     { organization_id, user_id: owner.id },
-    { name: 'first token', role: 'OWNER', created_by, ...(wish.scopes !== undefined && { scopes: wish.scopes }) },
+    { name: 'first token', role: 'OWNER', created_by, ...(request.scopes !== undefined && { scopes: request.scopes }) },
   );
   return { organization, owner, api_token: token.secret };
 }
 
-async function insertOrganization(tx: Transaction, wish: OrganizationWish): Promise<NewOrganization['organization']> {
-  const name = properName(wish.name);
-  const { owns_installation = false, applications_max = null } = wish;
-  for (const namespace of namespacesFor(name, wish.namespace)) {
+async function insertOrganization(
+  tx: Transaction,
+  request: OrganizationRequest,
+): Promise<NewOrganization['organization']> {
+  const name = properName(request.name);
+  const { owns_installation = false, applications_max = null } = request;
+  for (const namespace of namespacesFor(name, request.namespace)) {
     const made = await tx
       .insertInto('organizations')
       .values({ name, namespace, owns_installation, applications_max })
@@ -84,13 +87,13 @@ async function insertOrganization(tx: Transaction, wish: OrganizationWish): Prom
       .executeTakeFirst();
     if (made) return made;
   }
-  throw new IdentityError('TAKEN', `Another organization has the namespace ${wish.namespace}`);
+  throw new IdentityError('TAKEN', `Another organization has the namespace ${request.namespace}`);
 }
 
 /** The one that was asked for, or else all that the name leaves to choose from, the best first. */
-function* namespacesFor(name: string, wished: string | undefined): Generator<string> {
-  if (wished !== undefined) {
-    yield properNamespace(wished);
+function* namespacesFor(name: string, wanted: string | undefined): Generator<string> {
+  if (wanted !== undefined) {
+    yield properNamespace(wanted);
     return;
   }
   const slug = slugOf(name);

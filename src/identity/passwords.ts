@@ -53,12 +53,12 @@ export type NewPassword = {
  * Keeps name and password of the caller, and ends all sessions of theirs. Throws IdentityError EMAIL_TAKEN, TOKEN_LESSER when the
  * token in use may less than its user, who would get more by logging in, and PASSWORD_WRONG when somebody was faster.
  */
-export async function keepPassword(tx: Transaction, caller: Principal, wish: NewPassword): Promise<void> {
+export async function keepPassword(tx: Transaction, caller: Principal, request: NewPassword): Promise<void> {
   await requireWholeReach(tx, caller);
-  if ((await findPasswordHash(tx, caller)) !== wish.instead_of) {
+  if ((await findPasswordHash(tx, caller)) !== request.instead_of) {
     throw new IdentityError('PASSWORD_WRONG', 'The password was changed in between');
   }
-  await replacePassword(tx, caller, wish);
+  await replacePassword(tx, caller, request);
 }
 
 /** The name that a user logs in with, undefined when there is none. */

@@ -2,21 +2,21 @@
 import { ensureDefaultCatalog, ensureHostedRegistry, getHostedUrl } from '../catalog/initial-rows.ts';
 import type { Transaction } from '../db/database.ts';
 import { requireOrganizationQuota } from '../identity/installation-organizations.ts';
-import { createOrganization, type NewOrganization, type OrganizationWish } from '../identity/organizations.ts';
+import { createOrganization, type NewOrganization, type OrganizationRequest } from '../identity/organizations.ts';
 
 /** Makes one beside others. Throws IdentityError NAME_INVALID, TAKEN or LIMIT_REACHED. */
-export async function makeOrganization(tx: Transaction, wish: OrganizationWish): Promise<NewOrganization> {
-  await requireOrganizationQuota(tx, wish.name);
-  return await makeOrganizationAt(tx, wish, await getHostedUrl(tx));
+export async function makeOrganization(tx: Transaction, request: OrganizationRequest): Promise<NewOrganization> {
+  await requireOrganizationQuota(tx, request.name);
+  return await makeOrganizationAt(tx, request, await getHostedUrl(tx));
 }
 
 /** Makes one whose hosted registry is reached at this address: scheme, host and port. */
 export async function makeOrganizationAt(
   tx: Transaction,
-  wish: OrganizationWish,
+  request: OrganizationRequest,
   publicUrl: string,
 ): Promise<NewOrganization> {
-  const made = await createOrganization(tx, wish);
+  const made = await createOrganization(tx, request);
   await ensureDefaultCatalog(tx, made.organization.id);
   await ensureHostedRegistry(tx, made.organization.id, publicUrl);
   return made;

@@ -26,9 +26,9 @@ export function addOperatorCommands(program: Command, io: Io): void {
 /** What commands of the API can do beside the database. */
 export function operatorTools(io: Io): OperatorTools {
   return {
-    createToken: (wish, command) =>
+    createToken: (request, command) =>
       operate(async () => {
-        const made = await (await import('./operator-access.ts')).createTokenByOperator(wish);
+        const made = await (await import('./operator-access.ts')).createTokenByOperator(request);
         const { user, organization, role, expires_at, file, api_token } = made;
         const whose = `It is ${clean(user.name)}’s (${role}) in ${clean(organization.name)}, and ends at ${shortTime(expires_at.toISOString())} UTC.`;
         if (command.optsWithGlobals<{ json?: boolean }>().json) return JSON.stringify(made, null, 2);
@@ -39,7 +39,7 @@ export function operatorTools(io: Io): OperatorTools {
   };
 }
 
-type PasswordWish = { organization: string; user?: string; email?: string };
+type PasswordOptions = { organization: string; user?: string; email?: string };
 
 function addSetPassword(users: Command, io: Io): void {
   users
@@ -48,10 +48,10 @@ function addSetPassword(users: Command, io: Io): void {
     .requiredOption('--organization <organization>', 'whose user, by namespace, name or id')
     .option('--user <user>', 'by name, e-mail address or id (default: the only owner)')
     .option('--email <address>', 'the name to log in with (default: the one so far, or the user’s e-mail address)')
-    .action((wish: PasswordWish) =>
+    .action((options: PasswordOptions) =>
       operate(async () => {
         const set = (await import('./operator-access.ts')).setPasswordByOperator;
-        const { user, organization, email } = await set(wish, () => readSecret(io, 'New password'));
+        const { user, organization, email } = await set(options, () => readSecret(io, 'New password'));
         return `${clean(user.name)} of ${clean(organization.name)} logs in as ${clean(email)} with the new password. All sessions of theirs have ended.`;
       }, io),
     );
@@ -68,7 +68,7 @@ function addKeys(group: Command, io: Io): void {
     .action(() => operate(async () => (await import('./keys.ts')).dropInstallationKeys(), io));
 }
 
-type Wish = { namespace?: string; owner: string; email?: string; applications?: number | null };
+type OrganizationOptions = { namespace?: string; owner: string; email?: string; applications?: number | null };
 
 function addOrganizations(group: Command, io: Io): void {
   const say = (command: Command, value: unknown, people: () => string) =>
@@ -99,11 +99,11 @@ function addOrganizations(group: Command, io: Io): void {
     .option('--owner <name>', 'name of its first user', 'owner')
     .option('--email <address>', 'where mail reaches its first user')
     .option('--applications <number>', 'how many applications it may have, or none for no limit', quotaOf)
-    .action((name: string, { namespace, owner, email, applications }: Wish, command: Command) =>
+    .action((name: string, { namespace, owner, email, applications }: OrganizationOptions, command: Command) =>
       operate(async () => {
         const make = (await import('./organizations.ts')).createOrganizationByOperator;
-        const wish = { name, namespace, owner, owner_email: email, applications_max: applications ?? undefined };
-        const made = await make(wish);
+        const request = { name, namespace, owner, owner_email: email, applications_max: applications ?? undefined };
+        const made = await make(request);
         const { organization } = made;
         return say(command, made, () =>
           [

@@ -154,7 +154,7 @@ describe('a look that is asked for', () => {
     for (let count = 0; count < 2; count++) {
       expect((await api.ask('POST', `/larder${image}/check`)).statusCode).toBe(202);
     }
-    // The one that registering wished for, and one that was asked for.
+    // One that registering enqueued, and one that was asked for.
     expect(await waiting('follow-base-image')).toBe(2);
     proxy.fault = ({ method }) => (method === 'POST' ? { status: 403 } : undefined);
     await checkRegistry(resources(), { registry_id: id });

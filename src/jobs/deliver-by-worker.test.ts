@@ -1,4 +1,4 @@
-// A notification through the real queue: wished for with its event, taken by a worker, and put back while the mail server is away.
+// A notification through the real queue: enqueued with its event, run by a worker, and put back while the mail server is away.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';

@@ -309,11 +309,11 @@ describe('a repository that several applications share', { timeout: TEST_MS }, (
     const created = await catalog.write((tx) =>
       tx.insertInto('catalogs').values(row).returning('id').executeTakeFirstOrThrow(),
     );
-    const wish = { kind: 'CREATION' as const, catalog_id: created.id, name: 'redis', base_image_id: catalog.base };
+    const request = { kind: 'CREATION' as const, catalog_id: created.id, name: 'redis', base_image_id: catalog.base };
     const application_offering_ids = [catalog.offerings.get('redis') ?? ''];
     const registry_ids = [catalog.acme.registry_id, outside];
     const { id } = await catalog.write((tx) =>
-      createApplicationRequest(tx, principal, { ...wish, application_offering_ids, registry_ids }),
+      createApplicationRequest(tx, principal, { ...request, application_offering_ids, registry_ids }),
     );
     const { rows } = await catalog.pool.query(
       'select application_id from application_request_items where request_id = $1',

@@ -32,9 +32,9 @@ function wordsOf(event: NotificationEvent): { title: string; lines: string[]; pa
         path: `/v1/catalogs/${event.catalog_id}/releases/${event.release_id}`,
       };
     case 'APPLICATION_REQUEST_CREATED': {
-      const wish = event.request_type === 'add' ? 'add' : 'remove';
+      const verb = event.request_type === 'add' ? 'add' : 'remove';
       return {
-        title: `${event.created_by} asked to ${wish} ${countOf(event.applications.length, 'application')}`,
+        title: `${event.created_by} asked to ${verb} ${countOf(event.applications.length, 'application')}`,
         lines: [`Request: ${event.name}`, `Applications: ${named(event.applications)}`],
         path: `/v1/catalogs/${event.catalog_id}/application-requests/${event.request_id}`,
       };

@@ -13,8 +13,10 @@ beforeAll(async () => {
   catalog = await openTestCatalog();
   await catalog.baseMoves('first');
   for (const { principal } of [catalog.acme, catalog.rival]) {
-    const wish = { type: 'EMAIL', name: 'mail' } as const;
-    await catalog.write((tx) => createNotificationProvider(tx, principal, wish, { seal: () => Buffer.from('sealed') }));
+    const request = { type: 'EMAIL', name: 'mail' } as const;
+    await catalog.write((tx) =>
+      createNotificationProvider(tx, principal, request, { seal: () => Buffer.from('sealed') }),
+    );
   }
 });
 afterAll(() => catalog.drop());

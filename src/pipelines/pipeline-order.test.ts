@@ -30,7 +30,7 @@ afterEach(() => queue?.stop({ finishMs: 0 }));
 
 type Trigger = 'MAINTENANCE' | 'MANUAL_RUN';
 
-async function wish(organization: TestOrganization, position: number, type: Trigger): Promise<string> {
+async function request(organization: TestOrganization, position: number, type: Trigger): Promise<string> {
   const id = applications.get(organization)?.[position] ?? '';
   const [made] = await catalog.write((tx) =>
     createWave(tx, { cause: 'REBUILD', application_ids: [id], triggers: [{ type }], keep_pins: false }),
@@ -72,20 +72,20 @@ const stepsOf = (...ids: string[]): string[] =>
 
 test('a pipeline under way ends before the next one begins', async () => {
   const fleet: string[] = [];
-  for (const position of [0, 1, 2]) fleet.push(await wish(catalog.acme, position, 'MAINTENANCE'));
+  for (const position of [0, 1, 2]) fleet.push(await request(catalog.acme, position, 'MAINTENANCE'));
   expect(await runAll(1)).toEqual(stepsOf(...fleet));
 });
 
 test('what a person waits for goes before every step of a fleet', async () => {
-  const fleet = [await wish(catalog.acme, 0, 'MAINTENANCE'), await wish(catalog.acme, 1, 'MAINTENANCE')];
-  const person = await wish(catalog.acme, 2, 'MANUAL_RUN');
+  const fleet = [await request(catalog.acme, 0, 'MAINTENANCE'), await request(catalog.acme, 1, 'MAINTENANCE')];
+  const person = await request(catalog.acme, 2, 'MANUAL_RUN');
   expect(await runAll(1)).toEqual(stepsOf(person, ...fleet));
 });
 
 test('the steps of one organization do not keep another one from beginning', async () => {
   const fleet: string[] = [];
-  for (const position of [0, 1, 2]) fleet.push(await wish(catalog.acme, position, 'MAINTENANCE'));
-  const other = await wish(catalog.rival, 0, 'MAINTENANCE');
+  for (const position of [0, 1, 2]) fleet.push(await request(catalog.acme, position, 'MAINTENANCE'));
+  const other = await request(catalog.rival, 0, 'MAINTENANCE');
   const steps = await runAll(2);
   expect(steps.indexOf(`distribute ${other}`)).toBeLessThan(steps.indexOf(`plan ${fleet[2]}`));
 });

@@ -128,7 +128,7 @@ describe('with a base image', () => {
     await expect(start(id, 'DISTRIBUTION')).rejects.toThrow(/cannot start/);
   });
 
-  test('a newer wish takes the place of a pending pipeline', async () => {
+  test('a newer request takes the place of a pending pipeline', async () => {
     const older = await catalog.openPipeline(application);
     const newer = await build(application, machine);
     expect(await status(older)).toBe('CANCELLED');
@@ -138,7 +138,7 @@ describe('with a base image', () => {
     expect(await catalog.waiting('plan-pipeline')).toEqual([older, newer]);
   });
 
-  test('a newer wish takes the place of one that is packaging; its late steps do nothing', async () => {
+  test('a newer request takes the place of one that is packaging; its late steps do nothing', async () => {
     const older = await catalog.openPipeline(application);
     await catalog.plan(older);
     const newer = await build(application, { ...machine, force: true });
@@ -162,7 +162,7 @@ describe('with a base image', () => {
     expect(await catalog.openPipelines(application)).toEqual([newer]);
   });
 
-  test('a newer wish follows one that has left packaging, and a third replaces the follower', async () => {
+  test('a newer request follows one that has left packaging, and a third replaces the follower', async () => {
     const running = await catalog.openPipeline(application);
     await catalog.plan(running);
     await catalog.write((tx) => succeedPhase(tx, { pipeline_id: running, phase: 'PACKAGING' }));
@@ -285,7 +285,7 @@ describe('with a base image', () => {
     await discover({});
   });
 
-  test('wishes that arrive together leave one open pipeline', async () => {
+  test('requests that arrive together leave one open pipeline', async () => {
     await Promise.all(Array.from({ length: 6 }, () => build(application, machine)));
     const open = await catalog.openPipelines(application);
     expect(open).toHaveLength(1);

@@ -83,7 +83,7 @@ describe('when it is up', () => {
     await service.nobodyLeft();
   });
 
-  test('the same wish passed on by npm is one; a second one is forced', { timeout: PATIENCE_MS }, async () => {
+  test('the same request passed on by npm is one; a second one is forced', { timeout: PATIENCE_MS }, async () => {
     const service = await startEntrance('all-in-one');
     await service.says(/Larder is ready/);
     // An upload that never ends: an orderly stop gives it its five seconds.

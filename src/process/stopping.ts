@@ -1,20 +1,20 @@
 // How a process ends: asked once it stops in order, asked again it is forced, and an output that was closed ends nothing.
 
-/** Ctrl-C arrives twice under npm, by the terminal and passed on; what comes after this is a person's second wish. */
-const ONE_WISH_MS = 1_000;
+/** Ctrl-C arrives twice under npm, by the terminal and passed on; a later one is a second request of a person. */
+const ONE_SIGNAL_MS = 1_000;
 
 /** What a shell reports for a program that a signal ended: 128 and the signal's number. */
-const WISHES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /** A parent that is gone has no number. */
 const PARENT_GONE = 1;
 
 export type Life = {
-  /** Aborted by the first wish to stop: whoever is still starting gives up. */
+  /** Aborted by the first signal: what is still starting ends. */
   readonly stopping: AbortSignal;
   /** Aborted by the second: whoever holds processes kills them at once. */
   readonly forced: AbortSignal;
-  /** What stopping means from here on. Done at once where the wish was there before. */
+  /** What stopping means from here on. Called at once if a signal came before. */
   onStop(stop: () => Promise<void>): void;
   /** Ends the process as one that was stopped before it had started; where it had, its stop ends it. Never comes back. */
   giveUp(): Promise<never>;
@@ -52,8 +52,8 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
 
   function ask(code: number): void {
     if (stopping.signal.aborted) {
-      // A child is ended by its parent, who has a second wish too; the terminal's Ctrl-C and the parent's are one.
-      if (process.send === undefined && performance.now() - askedAt > ONE_WISH_MS) force();
+      // A child is ended by its parent, which gets a second signal too; the terminal's Ctrl-C and the parent's are one.
+      if (process.send === undefined && performance.now() - askedAt > ONE_SIGNAL_MS) force();
       return;
     }
     exitCode = code;
@@ -63,7 +63,7 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
     else setTimeout(() => stop === undefined && force(), giveUpMs);
   }
 
-  for (const [signal, code] of Object.entries(WISHES)) {
+  for (const [signal, code] of Object.entries(SIGNALS)) {
     if (signal !== 'SIGHUP' || hangUpStops) process.on(signal, () => ask(code));
   }
   process.on('disconnect', () => ask(PARENT_GONE));

@@ -34,8 +34,12 @@ async function request(keys: string[]): Promise<string> {
   const offerings = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
   const ids = offerings.items.filter(({ product }) => keys.includes(product.key)).map(({ id }) => id);
   expect(ids).toHaveLength(keys.length);
-  const wish = { kind: 'CREATION' as const, name: keys.join(' '), application_offering_ids: ids };
-  const { id } = await client.call('createApplicationRequest', { catalog_id, ...wish, base_image_id: base?.id ?? '' });
+  const request = { kind: 'CREATION' as const, name: keys.join(' '), application_offering_ids: ids };
+  const { id } = await client.call('createApplicationRequest', {
+    catalog_id,
+    ...request,
+    base_image_id: base?.id ?? '',
+  });
   return id;
 }
 

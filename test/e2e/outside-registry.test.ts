@@ -45,8 +45,8 @@ async function request(base_image_id: string, registry_ids: string[]): Promise<s
   const { client, catalog_id } = service;
   const offerings = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
   const application_offering_ids = offerings.items.filter(({ product }) => product.key === 'redis').map(({ id }) => id);
-  const wish = { kind: 'CREATION' as const, name: 'redis', application_offering_ids, base_image_id, registry_ids };
-  const { id } = await client.call('createApplicationRequest', { catalog_id, ...wish });
+  const request = { kind: 'CREATION' as const, name: 'redis', application_offering_ids, base_image_id, registry_ids };
+  const { id } = await client.call('createApplicationRequest', { catalog_id, ...request });
   await until('the request ended', async () => {
     const { status } = await client.call('getApplicationRequest', { catalog_id, application_request_id: id });
     if (status === 'FAILED') throw new Error(JSON.stringify(await client.call('listPipelines', { catalog_id })));

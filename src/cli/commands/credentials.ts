@@ -55,8 +55,8 @@ function registryOption(): Option {
   return new Option('--registry <name>', 'the hosted registry, by name or id (default: the only one)');
 }
 
-async function getCredential(client: Client, wish: { registry: string | undefined; credential_id: string }) {
-  const { registry, credential_id } = wish;
+async function getCredential(client: Client, parameters: { registry: string | undefined; credential_id: string }) {
+  const { registry, credential_id } = parameters;
   const registry_id = await hostedRegistryId(client, registry);
   return await client.call('getRegistryCredential', { registry_id, credential_id });
 }

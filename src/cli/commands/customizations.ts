@@ -49,8 +49,8 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .argument('<id>')
     .action(
       inSession(io, async (session, _options, [id = '']) => {
-        const wish = { catalog_id: await session.catalogId(), customization_id: id };
-        const got = named('customization', id, session.client.call('getCustomization', wish));
+        const parameters = { catalog_id: await session.catalogId(), customization_id: id };
+        const got = named('customization', id, session.client.call('getCustomization', parameters));
         session.show(await got, (one) => sayCustomization(io, one));
       }),
     );
@@ -65,13 +65,17 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .action(
       inSession<Naming & Packing>(io, async (session, { timeMax, ...naming }, [customization_id = '', archive]) => {
         const { client } = session;
-        const wish = { catalog_id: await session.catalogId(), customization_id };
+        const parameters = { catalog_id: await session.catalogId(), customization_id };
         const update = async (file?: UploadSource): Promise<void> => {
-          await client.call('updateCustomization', { ...wish, ...naming, ...(file === undefined ? {} : { file }) });
+          await client.call('updateCustomization', {
+            ...parameters,
+            ...naming,
+            ...(file === undefined ? {} : { file }),
+          });
         };
         if (archive === undefined) return await update();
         await withArchive({ io, path: archive, timeMax }, update);
-        session.show(await client.call('getCustomization', wish), (changed) => sayCustomization(io, changed));
+        session.show(await client.call('getCustomization', parameters), (changed) => sayCustomization(io, changed));
       }),
     );
   group
@@ -80,8 +84,8 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .argument('<id>')
     .action(
       inSession(io, async ({ client, catalogId }, _options, [customization_id = '']) => {
-        const wish = { catalog_id: await catalogId(), customization_id };
-        await named('customization', customization_id, client.call('deleteCustomization', wish));
+        const parameters = { catalog_id: await catalogId(), customization_id };
+        await named('customization', customization_id, client.call('deleteCustomization', parameters));
       }),
     );
 }
@@ -119,14 +123,14 @@ async function customize(session: Session, options: CustomizeOptions, [archive =
     ...(base === undefined ? {} : { base_image_id: (await getBaseImage(client, base)).id }),
   };
   const catalog_id = await session.catalogId();
-  const wish = {
+  const parameters = {
     catalog_id,
     ...(Object.keys(filter).length > 0 ? { filter } : {}),
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description }),
   };
   const create = async (file: UploadSource): Promise<string> => {
-    const { id } = await client.call('createCustomization', { ...wish, file });
+    const { id } = await client.call('createCustomization', { ...parameters, file });
     return id;
   };
   const id = await withArchive({ io, path: archive, timeMax }, create);

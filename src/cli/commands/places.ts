@@ -212,11 +212,11 @@ function addBaseImages(group: Command, io: Io): void {
     .action(
       inSession<NewBaseImage>(io, async ({ client, show }, { registry, image, os, key, description }, [name = '']) => {
         const registry_id = await registryId(client, registry);
-        const wish = {
+        const body = {
           ...{ name, description, registry_id, container_image: image, operating_system_id: os },
           ...(key !== undefined && { key }),
         };
-        show(await client.call('createBaseImage', wish), ({ id }) => say(io, id));
+        show(await client.call('createBaseImage', body), ({ id }) => say(io, id));
       }),
     );
   group

@@ -35,8 +35,8 @@ export function addStatusCommand(program: Command, io: Io): void {
 }
 
 async function openSections({ client }: Session, catalog_id: string): Promise<Section[]> {
-  const wish = { catalog_id, status: 'IN_PROGRESS', page_size: PAGE_SIZE_MAX } as const;
-  const { items, total_size } = await client.call('listPipelines', wish);
+  const filter = { catalog_id, status: 'IN_PROGRESS', page_size: PAGE_SIZE_MAX } as const;
+  const { items, total_size } = await client.call('listPipelines', filter);
   const [waiting, running] = [items.filter(waits), items.filter((one) => !waits(one))];
   const lineOf = (pipeline: Pipeline) => ({
     what: nameOf(pipeline),
