@@ -4,8 +4,8 @@ import { MEDIA_TYPES } from '../oci/descriptor.ts';
 import { isGranted } from './caller.ts';
 import { scopeMissing } from './challenge.ts';
 import { listReferrers, listTags } from './manifests.ts';
+import { nextLink, type RegistryExchange, readDigest, readLimit, repositoryOf } from './registry-exchange.ts';
 import { listRepositories } from './repositories.ts';
-import { nextLink, readDigest, readLimit, repositoryOf, type Visit } from './visit.ts';
 
 /** A page of names; clients follow Link for more. */
 const NAMES_MAX = 1_000;
@@ -15,19 +15,19 @@ const REFERRERS_MAX = 1_000;
 const REFERRERS_BYTES_MAX = 3 * 1024 * 1024;
 
 /** `tags/list?n=&last=`. */
-export async function showTags(visit: Visit<'tags'>): Promise<unknown> {
-  const { context, query, reply } = visit;
-  const { name } = visit.asked;
+export async function showTags(exchange: RegistryExchange<'tags'>): Promise<unknown> {
+  const { context, query, reply } = exchange;
+  const { name } = exchange.asked;
   const limit = readLimit(query, NAMES_MAX);
-  const found = await listTags(context.ask, repositoryOf(visit), { last: query.get('last'), limit: limit + 1 });
+  const found = await listTags(context.ask, repositoryOf(exchange), { last: query.get('last'), limit: limit + 1 });
   const tags = found.slice(0, limit);
   linkNames(reply, tags, { path: `/v2/${name}/tags/list`, limit, more: found.length > limit });
   return await reply.type('application/json').send(JSON.stringify({ name, tags }));
 }
 
 /** `_catalog?n=&last=`: the organization's own repositories. */
-export async function showCatalog(visit: Visit<'catalog'>): Promise<unknown> {
-  const { context, query, reply, caller, request } = visit;
+export async function showCatalog(exchange: RegistryExchange<'catalog'>): Promise<unknown> {
+  const { context, query, reply, caller, request } = exchange;
   if (!isGranted(caller, { type: 'registry', name: 'catalog', action: '*' })) {
     throw scopeMissing(context, request, 'registry:catalog:*');
   }
@@ -48,19 +48,19 @@ function linkNames(reply: FastifyReply, names: string[], page: { path: string; l
 }
 
 /** `referrers/<digest>?artifactType=`: an index, empty when there is nothing; never 404, or clients would fall back to tags. */
-export async function showReferrers(visit: Visit<'referrers'>): Promise<unknown> {
-  const { context, query, reply } = visit;
-  const subject = readDigest(visit.asked.digest);
+export async function showReferrers(exchange: RegistryExchange<'referrers'>): Promise<unknown> {
+  const { context, query, reply } = exchange;
+  const subject = readDigest(exchange.asked.digest);
   const artifactType = query.get('artifactType');
   const page = { subject, artifactType, last: query.get('last'), bytesMax: REFERRERS_BYTES_MAX };
-  const found = await listReferrers(context.ask, repositoryOf(visit), { ...page, limit: REFERRERS_MAX });
+  const found = await listReferrers(context.ask, repositoryOf(exchange), { ...page, limit: REFERRERS_MAX });
   if (artifactType !== null) {
     reply.header('oci-filters-applied', 'artifactType');
   }
   const last = found.manifests.at(-1);
   if (found.more && last !== undefined) {
     const filter: Record<string, string> = artifactType === null ? {} : { artifactType };
-    reply.header('link', nextLink(`/v2/${visit.asked.name}/referrers/${subject}`, { ...filter, last: last.digest }));
+    reply.header('link', nextLink(`/v2/${exchange.asked.name}/referrers/${subject}`, { ...filter, last: last.digest }));
   }
   const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: found.manifests };
   // As bytes: to text the server would add a charset, and clients compare the type letter by letter.

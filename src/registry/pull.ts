@@ -12,16 +12,16 @@ import { countPassed } from './collect.ts';
 import { type FoundManifest, getManifest } from './manifests.ts';
 import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';
+import { type RegistryExchange, readDigest, repositoryOf } from './registry-exchange.ts';
 import { holdPullShare } from './transfer-shares.ts';
-import { readDigest, repositoryOf, type Visit } from './visit.ts';
 
 /** GET and HEAD of a blob. */
-export async function pullBlob(visit: Visit<'blob'>): Promise<unknown> {
-  const { context, request, reply } = visit;
-  const digest = readDigest(visit.asked.digest);
-  const size = await getBlobSize(context.ask, repositoryOf(visit), digest);
+export async function pullBlob(exchange: RegistryExchange<'blob'>): Promise<unknown> {
+  const { context, request, reply } = exchange;
+  const digest = readDigest(exchange.asked.digest);
+  const size = await getBlobSize(context.ask, repositoryOf(exchange), digest);
   if (request.method === 'GET') {
-    holdPullShare(visit);
+    holdPullShare(exchange);
   }
   reply.headers({ 'docker-content-digest': digest, etag: `"${digest}"`, 'accept-ranges': 'bytes' });
   reply.type('application/octet-stream');
@@ -78,16 +78,16 @@ function notHeld(kind: ContentKind, digest: Digest, cause?: ContentMissing): Ref
 }
 
 /** GET and HEAD of a manifest. */
-export async function pullManifest(visit: Visit<'manifest'>): Promise<unknown> {
-  const { context, request, reply } = visit;
-  const { reference } = visit.asked;
+export async function pullManifest(exchange: RegistryExchange<'manifest'>): Promise<unknown> {
+  const { context, request, reply } = exchange;
+  const { reference } = exchange.asked;
   if (!isTag(reference) && !reference.includes(':')) {
     // What no push could have named is simply not there (the conformance suite asks for 404).
     throw new Refusal('MANIFEST_UNKNOWN', 'manifest unknown to registry');
   }
   const manifest = await getManifest(
     context.ask,
-    repositoryOf(visit),
+    repositoryOf(exchange),
     isTag(reference) ? reference : readDigest(reference),
   );
   if (!acceptsType(request.headers.accept, manifest.media_type)) {

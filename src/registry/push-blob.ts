@@ -10,9 +10,9 @@ import { bodyOf, declaredLength, hasBody } from './body.ts';
 import { isGranted } from './caller.ts';
 import { isUploadId } from './names.ts';
 import { larders, Refusal } from './refusal.ts';
+import { type RegistryExchange, readDigest, repositoryOf } from './registry-exchange.ts';
 import { isClosed } from './repositories.ts';
 import { endUpload, getUpload, startUpload, type UploadRow } from './uploads.ts';
-import { readDigest, repositoryOf, type Visit } from './visit.ts';
 
 /** A closing PUT with at most this much goes straight into content; a larger one is kept in parts, so that it can be resumed. */
 const DIRECT_BYTES_MAX = 1024 * 1024;
@@ -21,116 +21,119 @@ const DIRECT_BYTES_MAX = 1024 * 1024;
 type Place = { asked: { name: string }; reply: FastifyReply };
 
 /** POST: a session, a whole blob (`digest=`), or a mount (`mount=&from=`). */
-export async function beginUpload(visit: Visit<'uploads'>): Promise<unknown> {
-  const { context, query, request } = visit;
+export async function beginUpload(exchange: RegistryExchange<'uploads'>): Promise<unknown> {
+  const { context, query, request } = exchange;
   await context.checkFreeSpace();
   if (query.has('mount')) {
-    return await answerMount(visit, readDigest(query.get('mount')));
+    return await answerMount(exchange, readDigest(query.get('mount')));
   }
   if (query.has('digest')) {
     const digest = readDigest(query.get('digest'));
-    await checkWholeBlob(visit);
+    await checkWholeBlob(exchange);
     const blob = await judged(context.content.put(bodyOf(request), { digest }));
-    await addBlob(context.ask, repositoryOf(visit), blob);
-    return await created(visit, digest);
+    await addBlob(context.ask, repositoryOf(exchange), blob);
+    return await created(exchange, digest);
   }
-  return await accepted(visit, await startUpload(context.ask, repositoryOf(visit)), 0);
+  return await accepted(exchange, await startUpload(context.ask, repositoryOf(exchange)), 0);
 }
 
 /** Spares a client that pushes a layer into a repository of Larder's the sending. Throws DENIED. */
-async function checkWholeBlob(visit: Visit<'uploads'>): Promise<void> {
-  const length = declaredLength(visit.request) ?? Number.POSITIVE_INFINITY;
-  if (length > REFERRER_BLOB_BYTES_MAX && (await isClosed(visit.context.ask, repositoryOf(visit)))) {
-    throw larders(visit.asked.name);
+async function checkWholeBlob(exchange: RegistryExchange<'uploads'>): Promise<void> {
+  const length = declaredLength(exchange.request) ?? Number.POSITIVE_INFINITY;
+  if (length > REFERRER_BLOB_BYTES_MAX && (await isClosed(exchange.context.ask, repositoryOf(exchange)))) {
+    throw larders(exchange.asked.name);
   }
 }
 
 /** 201 only for a blob of a repository that the caller may read; everything else begins a session and tells nothing. */
-async function answerMount(visit: Visit<'uploads'>, digest: Digest): Promise<unknown> {
-  const { context, query, caller } = visit;
+async function answerMount(exchange: RegistryExchange<'uploads'>, digest: Digest): Promise<unknown> {
+  const { context, query, caller } = exchange;
   const from = query.get('from') ?? '';
   const readable = isRepository(from) && isGranted(caller, { type: 'repository', name: from, action: 'pull' });
   if (!readable) {
-    return await accepted(visit, await startUpload(context.ask, repositoryOf(visit)), 0);
+    return await accepted(exchange, await startUpload(context.ask, repositoryOf(exchange)), 0);
   }
-  const mount = await mountBlob(context.ask, repositoryOf(visit), { digest, from });
-  return await (mount.mounted ? created(visit, digest) : accepted(visit, mount.upload_id, 0));
+  const mount = await mountBlob(context.ask, repositoryOf(exchange), { digest, from });
+  return await (mount.mounted ? created(exchange, digest) : accepted(exchange, mount.upload_id, 0));
 }
 
 /** PATCH: the next chunk, or a stream of unknown length. */
-export async function continueUpload(visit: Visit<'upload'>): Promise<unknown> {
-  await visit.context.checkFreeSpace();
-  return await alone(visit, async (upload) => await accepted(visit, upload.id, await appendBody(visit, upload)));
+export async function continueUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
+  await exchange.context.checkFreeSpace();
+  return await alone(
+    exchange,
+    async (upload) => await accepted(exchange, upload.id, await appendBody(exchange, upload)),
+  );
 }
 
 /** GET: how far the upload is. */
-export async function showUpload(visit: Visit<'upload'>): Promise<unknown> {
-  const { id } = await findSession(visit, false);
-  return await accepted(visit, id, await visit.context.content.uploads.length(id), 204);
+export async function showUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
+  const { id } = await findSession(exchange, false);
+  return await accepted(exchange, id, await exchange.context.content.uploads.length(id), 204);
 }
 
 /** DELETE: the client gives up. */
-export async function cancelUpload(visit: Visit<'upload'>): Promise<unknown> {
-  const { context } = visit;
-  await alone(visit, async ({ id }) => {
+export async function cancelUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
+  const { context } = exchange;
+  await alone(exchange, async ({ id }) => {
     await context.content.uploads.drop(id);
     await endUpload(context.ask, id);
   });
-  return await visit.reply.code(204).send();
+  return await exchange.reply.code(204).send();
 }
 
 /** PUT: the last bytes, if any, and the digest of all of them. */
-export async function finishUpload(visit: Visit<'upload'>): Promise<unknown> {
-  const { context, query } = visit;
+export async function finishUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
+  const { context, query } = exchange;
   const digest = readDigest(query.get('digest'));
   await context.checkFreeSpace();
-  return await alone(visit, async (upload) => {
-    const blob = await judged(takeRest(visit, upload, digest));
-    await addBlob(context.ask, repositoryOf(visit), { ...blob, upload_id: upload.id });
-    return await created(visit, digest);
+  return await alone(exchange, async (upload) => {
+    const blob = await judged(takeRest(exchange, upload, digest));
+    await addBlob(context.ask, repositoryOf(exchange), { ...blob, upload_id: upload.id });
+    return await created(exchange, digest);
   });
 }
 
 /** DELETE of a blob. */
-export async function deleteBlob(visit: Visit<'blob'>): Promise<unknown> {
-  await removeBlob(visit.context.pool, repositoryOf(visit), readDigest(visit.asked.digest));
-  return await visit.reply.code(202).send();
+export async function deleteBlob(exchange: RegistryExchange<'blob'>): Promise<unknown> {
+  await removeBlob(exchange.context.pool, repositoryOf(exchange), readDigest(exchange.asked.digest));
+  return await exchange.reply.code(202).send();
 }
 
-async function takeRest(visit: Visit<'upload'>, upload: UploadRow, digest: Digest): Promise<ContentInfo> {
-  const { content } = visit.context;
+async function takeRest(exchange: RegistryExchange<'upload'>, upload: UploadRow, digest: Digest): Promise<ContentInfo> {
+  const { content } = exchange.context;
   const { id } = upload;
-  const { request } = visit;
+  const { request } = exchange;
   if (hasBody(request)) {
     const length = declaredLength(request);
     const small = length !== undefined && length <= DIRECT_BYTES_MAX && request.headers['content-range'] === undefined;
     if (small && (await content.uploads.length(id)) === 0) {
       return await content.put(bodyOf(request), { digest });
     }
-    await appendBody(visit, upload);
+    await appendBody(exchange, upload);
   }
   return await content.uploads.commit(id, digest);
 }
 
-async function appendBody(visit: Visit<'upload'>, { id, is_closed }: UploadRow): Promise<number> {
-  const { request, context } = visit;
+async function appendBody(exchange: RegistryExchange<'upload'>, { id, is_closed }: UploadRow): Promise<number> {
+  const { request, context } = exchange;
   const held = await context.content.uploads.length(id);
-  const length = checkChunk(request, visit, held);
+  const length = checkChunk(request, exchange, held);
   const body = bodyOf(request, length);
-  const taken = is_closed ? withinReferrer(visit, body, held) : body;
+  const taken = is_closed ? withinReferrer(exchange, body, held) : body;
   try {
     return await context.content.uploads.append(id, held, taken);
   } catch (error) {
-    throw error instanceof OffsetMismatch ? outOfOrder(visit, error.held) : error;
+    throw error instanceof OffsetMismatch ? outOfOrder(exchange, error.held) : error;
   }
 }
 
 /** The body of an upload to a repository of Larder's. Throws DENIED where it is larger than what may be kept there. */
-async function* withinReferrer(visit: Visit<'upload'>, body: AsyncIterable<Uint8Array>, held: number) {
+async function* withinReferrer(exchange: RegistryExchange<'upload'>, body: AsyncIterable<Uint8Array>, held: number) {
   const check = (size: number) => {
-    if (size > REFERRER_BLOB_BYTES_MAX) throw larders(visit.asked.name);
+    if (size > REFERRER_BLOB_BYTES_MAX) throw larders(exchange.asked.name);
   };
-  check(held + (declaredLength(visit.request) ?? 0));
+  check(held + (declaredLength(exchange.request) ?? 0));
   let size = held;
   for await (const chunk of body) {
     size += chunk.length;
@@ -140,7 +143,7 @@ async function* withinReferrer(visit: Visit<'upload'>, body: AsyncIterable<Uint8
 }
 
 /** The length that a Content-Range promises. Throws 416 for a chunk that does not begin where the upload ends. */
-function checkChunk(request: FastifyRequest, visit: Visit<'upload'>, held: number): number | undefined {
+function checkChunk(request: FastifyRequest, exchange: RegistryExchange<'upload'>, held: number): number | undefined {
   const header = request.headers['content-range'];
   if (header === undefined) {
     return undefined;
@@ -154,22 +157,22 @@ function checkChunk(request: FastifyRequest, visit: Visit<'upload'>, held: numbe
     throw new Refusal('SIZE_INVALID', 'Content-Range and Content-Length disagree');
   }
   if (range.start !== held) {
-    throw outOfOrder(visit, held);
+    throw outOfOrder(exchange, held);
   }
   return length;
 }
 
-function outOfOrder(visit: Visit<'upload'>, held: number): Refusal {
-  const headers = { location: locationOf(visit, visit.asked.id), range: rangeOf(held) };
+function outOfOrder(exchange: RegistryExchange<'upload'>, held: number): Refusal {
+  const headers = { location: locationOf(exchange, exchange.asked.id), range: rangeOf(held) };
   return new Refusal('BLOB_UPLOAD_INVALID', `the next byte of this upload is ${held}`, { status: 416, headers });
 }
 
-async function findSession(visit: Visit<'upload'>, touch: boolean): Promise<UploadRow> {
-  const { id } = visit.asked;
+async function findSession(exchange: RegistryExchange<'upload'>, touch: boolean): Promise<UploadRow> {
+  const { id } = exchange.asked;
   if (!isUploadId(id)) {
     throw new Refusal('BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
   }
-  return await getUpload(visit.context.ask, repositoryOf(visit), { id, touch });
+  return await getUpload(exchange.context.ask, repositoryOf(exchange), { id, touch });
 }
 
 /**
@@ -177,10 +180,10 @@ async function findSession(visit: Visit<'upload'>, touch: boolean): Promise<Uplo
  * back does so because its older connection broke, which the server may learn minutes later. The older one's body is cut,
  * what it brought is kept, and the newer one begins when the older one has ended; one whose body was all here ends well.
  */
-async function alone<T>(visit: Visit<'upload'>, act: (upload: UploadRow) => Promise<T>): Promise<T> {
-  const { busyUploads } = visit.context;
+async function alone<T>(exchange: RegistryExchange<'upload'>, act: (upload: UploadRow) => Promise<T>): Promise<T> {
+  const { busyUploads } = exchange.context;
   // With the repository, which the caller may write to: nobody cuts a request to another's upload.
-  const key = `${visit.caller.organization_id} ${visit.asked.name} ${visit.asked.id}`;
+  const key = `${exchange.caller.organization_id} ${exchange.asked.name} ${exchange.asked.id}`;
   const older = busyUploads.get(key);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const cut = new AbortController();
@@ -189,7 +192,7 @@ async function alone<T>(visit: Visit<'upload'>, act: (upload: UploadRow) => Prom
     cut() {
       cut.abort(new Refusal('BLOB_UPLOAD_INVALID', 'a newer request took this upload over', { status: 409 }));
       // A body that is all here asks for no more: its request ends by itself, and its client sees the answer.
-      if (!visit.request.raw.complete) visit.request.raw.destroy(cut.signal.reason);
+      if (!exchange.request.raw.complete) exchange.request.raw.destroy(cut.signal.reason);
     },
   };
   busyUploads.set(key, own);
@@ -198,7 +201,7 @@ async function alone<T>(visit: Visit<'upload'>, act: (upload: UploadRow) => Prom
     await older?.ended;
     cut.signal.throwIfAborted();
     // After the wait: the older one may have closed the session.
-    return await act(await findSession(visit, visit.request.method === 'PATCH'));
+    return await act(await findSession(exchange, exchange.request.method === 'PATCH'));
   } finally {
     if (busyUploads.get(key) === own) busyUploads.delete(key);
     end();
@@ -216,18 +219,18 @@ async function judged(storing: Promise<ContentInfo>): Promise<ContentInfo> {
   }
 }
 
-async function created(visit: Place, digest: Digest): Promise<unknown> {
-  const location = `/v2/${visit.asked.name}/blobs/${digest}`;
-  return await visit.reply.code(201).headers({ location, 'docker-content-digest': digest }).send();
+async function created(exchange: Place, digest: Digest): Promise<unknown> {
+  const location = `/v2/${exchange.asked.name}/blobs/${digest}`;
+  return await exchange.reply.code(201).headers({ location, 'docker-content-digest': digest }).send();
 }
 
-async function accepted(visit: Place, id: string, held: number, status = 202): Promise<unknown> {
-  const headers = { location: locationOf(visit, id), range: rangeOf(held), 'docker-upload-uuid': id };
-  return await visit.reply.code(status).headers(headers).send();
+async function accepted(exchange: Place, id: string, held: number, status = 202): Promise<unknown> {
+  const headers = { location: locationOf(exchange, id), range: rangeOf(held), 'docker-upload-uuid': id };
+  return await exchange.reply.code(status).headers(headers).send();
 }
 
-function locationOf(visit: Place, id: string): string {
-  return `/v2/${visit.asked.name}/blobs/uploads/${id}`;
+function locationOf(exchange: Place, id: string): string {
+  return `/v2/${exchange.asked.name}/blobs/uploads/${id}`;
 }
 
 /** Inclusive at both ends, so an empty upload has no true range: `0-0` is what clients know. */

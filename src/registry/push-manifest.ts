@@ -7,12 +7,12 @@ import { type CheckedManifest, checkManifest } from './manifest.ts';
 import { manifestUnknown, putManifest, removeManifest, removeTag } from './manifests.ts';
 import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';
-import { readDigest, repositoryOf, type Visit } from './visit.ts';
+import { type RegistryExchange, readDigest, repositoryOf } from './registry-exchange.ts';
 
 /** PUT of a manifest under a tag or under its own digest. */
-export async function pushManifest(visit: Visit<'manifest'>): Promise<unknown> {
-  const { context, request, reply } = visit;
-  const { name, reference } = visit.asked;
+export async function pushManifest(exchange: RegistryExchange<'manifest'>): Promise<unknown> {
+  const { context, request, reply } = exchange;
+  const { name, reference } = exchange.asked;
   const tag = isTag(reference) ? reference : undefined;
   const expected = tag === undefined ? readDigest(reference) : undefined;
   await context.checkFreeSpace();
@@ -22,7 +22,7 @@ export async function pushManifest(visit: Visit<'manifest'>): Promise<unknown> {
     throw new Refusal('DIGEST_INVALID', 'provided digest did not match uploaded content');
   }
   await keep(context, manifest, bytes);
-  await putManifest(context.ask, repositoryOf(visit), { ...manifest, ...(tag !== undefined && { tag }) });
+  await putManifest(context.ask, repositoryOf(exchange), { ...manifest, ...(tag !== undefined && { tag }) });
   reply.headers({ location: `/v2/${name}/manifests/${manifest.digest}`, 'docker-content-digest': manifest.digest });
   if (manifest.subject_digest !== null) {
     reply.header('oci-subject', manifest.subject_digest);
@@ -39,13 +39,13 @@ async function keep(context: RegistryContext, { digest }: CheckedManifest, bytes
 }
 
 /** DELETE of a manifest by digest, with all its tags, or of one tag. */
-export async function deleteManifest(visit: Visit<'manifest'>): Promise<unknown> {
-  const { context, reply } = visit;
-  const { reference } = visit.asked;
+export async function deleteManifest(exchange: RegistryExchange<'manifest'>): Promise<unknown> {
+  const { context, reply } = exchange;
+  const { reference } = exchange.asked;
   if (isDigest(reference)) {
-    await removeManifest(context.pool, repositoryOf(visit), reference);
+    await removeManifest(context.pool, repositoryOf(exchange), reference);
   } else if (isTag(reference)) {
-    await removeTag(context.pool, repositoryOf(visit), reference);
+    await removeTag(context.pool, repositoryOf(exchange), reference);
   } else {
     throw manifestUnknown();
   }

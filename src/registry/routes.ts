@@ -14,10 +14,10 @@ import { beginUpload, cancelUpload, continueUpload, deleteBlob, finishUpload, sh
 import { deleteManifest, pushManifest } from './push-manifest.ts';
 import { denied, Refusal } from './refusal.ts';
 import { type RegistryContext, watchFreeSpace } from './registry-context.ts';
+import type { Answer, Kind, RegistryExchange } from './registry-exchange.ts';
 import { askPool } from './statements.ts';
 import { answerToken } from './token.ts';
 import { openTransferShares, withPushShare } from './transfer-shares.ts';
-import type { Answer, Kind, Visit } from './visit.ts';
 
 export type RegistryOptions = {
   pool: pg.Pool;
@@ -109,10 +109,10 @@ async function dispatch(context: RegistryContext, request: FastifyRequest, reply
   if (asked === undefined) {
     throw new Refusal('UNSUPPORTED', 'this is no endpoint of the registry', { status: 404 });
   }
-  const visit = { context, caller, asked, request, reply, query: new URLSearchParams(search) };
-  const entry = entryOf(visit);
-  const act = () => entry.answer(visit as never);
-  return await (entry.action === 'push' ? withPushShare(visit, act) : act());
+  const exchange = { context, caller, asked, request, reply, query: new URLSearchParams(search) };
+  const entry = entryOf(exchange);
+  const act = () => entry.answer(exchange as never);
+  return await (entry.action === 'push' ? withPushShare(exchange, act) : act());
 }
 
 function splitUrl(url: string): [string, string] {
@@ -133,9 +133,9 @@ function tryPath(path: string): Asked | undefined | Refusal {
   }
 }
 
-/** The entry for a visit's method. Throws UNSUPPORTED, DENIED, UNAUTHORIZED. */
-function entryOf(visit: Visit): Entry<Kind> {
-  const { asked, request } = visit;
+/** The entry for an exchange's method. Throws UNSUPPORTED, DENIED, UNAUTHORIZED. */
+function entryOf(exchange: RegistryExchange): Entry<Kind> {
+  const { asked, request } = exchange;
   const entries = ENTRIES[asked.kind] as Partial<Record<string, Entry<Kind>>>;
   const entry = entries[request.method];
   if (entry === undefined) {
@@ -143,13 +143,13 @@ function entryOf(visit: Visit): Entry<Kind> {
     throw new Refusal('UNSUPPORTED', 'the operation is unsupported', { headers });
   }
   if (entry.action !== undefined && 'name' in asked) {
-    checkAccess(visit, visit.caller, { action: entry.action, name: asked.name });
+    checkAccess(exchange, exchange.caller, { action: entry.action, name: asked.name });
   }
   return entry;
 }
 
 function checkAccess(
-  visit: Pick<Visit, 'context' | 'request'>,
+  exchange: Pick<RegistryExchange, 'context' | 'request'>,
   caller: Caller,
   wanted: { action: Action; name: string },
 ): void {
@@ -159,12 +159,12 @@ function checkAccess(
   }
   if (!isGranted(caller, { type: 'repository', ...wanted })) {
     const actions = wanted.action === 'push' ? 'pull,push' : wanted.action;
-    throw scopeMissing(visit.context, visit.request, `repository:${wanted.name}:${actions}`);
+    throw scopeMissing(exchange.context, exchange.request, `repository:${wanted.name}:${actions}`);
   }
 }
 
-async function showBase(visit: Visit<'base'>): Promise<unknown> {
-  return await visit.reply.type('application/json').send('{}');
+async function showBase(exchange: RegistryExchange<'base'>): Promise<unknown> {
+  return await exchange.reply.type('application/json').send('{}');
 }
 
 /** Faults of ours are told to the log, not to the client. */

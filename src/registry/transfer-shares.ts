@@ -34,11 +34,11 @@ export function openTransferShares(): TransferShares {
 }
 
 /** Runs `push` in the caller's share when the request brings bytes. Throws TOOMANYREQUESTS, UNAVAILABLE. */
-export async function withPushShare<T>(visit: Held, push: () => Promise<T>): Promise<T> {
-  if (!hasBody(visit.request)) {
+export async function withPushShare<T>(exchange: Held, push: () => Promise<T>): Promise<T> {
+  if (!hasBody(exchange.request)) {
     return await push();
   }
-  const release = releaseOf(take(visit, visit.context.shares.pushes), 'pushes');
+  const release = releaseOf(take(exchange, exchange.context.shares.pushes), 'pushes');
   try {
     return await push();
   } finally {
@@ -47,10 +47,10 @@ export async function withPushShare<T>(visit: Held, push: () => Promise<T>): Pro
 }
 
 /** Holds a pull in the caller's share until its answer is sent or its connection ends. Throws TOOMANYREQUESTS, UNAVAILABLE. */
-export function holdPullShare(visit: Held): void {
-  const release = releaseOf(take(visit, visit.context.shares.pulls), 'pulls');
+export function holdPullShare(exchange: Held): void {
+  const release = releaseOf(take(exchange, exchange.context.shares.pulls), 'pulls');
   // Also when the connection is closed already.
-  finished(visit.reply.raw, release);
+  finished(exchange.reply.raw, release);
 }
 
 function take({ caller, request }: Held, shares: Shares): Taken {

@@ -31,47 +31,48 @@ type SignInParts = {
   publicUrl?: string;
 };
 
-/** A request with what sign-in knows of it. */
-type Visit = { request: FastifyRequest; reply: FastifyReply; oidc: OidcProvider; origin: string };
+/** A request, its reply, and the provider that it is about. */
+type OidcExchange = { request: FastifyRequest; reply: FastifyReply; oidc: OidcProvider; origin: string };
 
 /** Adds the addresses below `/larder/v1/sign-in/oidc`; where the operator named no provider, nothing is there. */
 export function addOidcSignIn(app: FastifyInstance, parts: SignInParts): void {
   const { identity, publicUrl } = parts;
-  const visit = (act: (visit: Visit) => Promise<FastifyReply>) => (request: FastifyRequest, reply: FastifyReply) => {
-    if (identity.oidc === undefined) throw new Refusal('not-found');
-    return act({ request, reply, oidc: identity.oidc, origin: originOf(request, publicUrl) });
-  };
+  const handle =
+    (act: (exchange: OidcExchange) => Promise<FastifyReply>) => (request: FastifyRequest, reply: FastifyReply) => {
+      if (identity.oidc === undefined) throw new Refusal('not-found');
+      return act({ request, reply, oidc: identity.oidc, origin: originOf(request, publicUrl) });
+    };
   app.register(async (scope) => {
     // Nothing is sent here but what an address and a cookie hold.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     scope.setErrorHandler((error, request, reply) => answerPage(error, request, reply));
-    scope.get(OIDC_SIGN_IN_PATH, { exposeHeadRoute: false }, visit(signIn));
+    scope.get(OIDC_SIGN_IN_PATH, { exposeHeadRoute: false }, handle(signIn));
     scope.post(
       OIDC_SIGN_IN_PATH,
-      visit((one) => connect(one, identity)),
+      handle((one) => connect(one, identity)),
     );
     scope.get(
       CALLBACK_PATH,
       { exposeHeadRoute: false },
-      visit((one) => comeBack(one, identity)),
+      handle((one) => comeBack(one, identity)),
     );
   });
 }
 
-async function signIn(visit: Visit): Promise<FastifyReply> {
-  const url = await begin(visit);
-  return visit.reply.redirect(url.href, 303);
+async function signIn(exchange: OidcExchange): Promise<FastifyReply> {
+  const url = await begin(exchange);
+  return exchange.reply.redirect(url.href, 303);
 }
 
 /** Answers the address instead of sending there: a page's script goes there after it asked as one of our own. */
-async function connect(visit: Visit, identity: SignInParts['identity']): Promise<FastifyReply> {
-  const caller = await authenticate(visit.request, { identity, origin: visit.origin });
-  const url = await begin(visit, caller);
-  return visit.reply.send({ url: url.href });
+async function connect(exchange: OidcExchange, identity: SignInParts['identity']): Promise<FastifyReply> {
+  const caller = await authenticate(exchange.request, { identity, origin: exchange.origin });
+  const url = await begin(exchange, caller);
+  return exchange.reply.send({ url: url.href });
 }
 
-async function begin({ request, reply, oidc, origin }: Visit, caller?: Principal): Promise<URL> {
+async function begin({ request, reply, oidc, origin }: OidcExchange, caller?: Principal): Promise<URL> {
   const return_to = ownPath(request.query as Record<string, unknown>);
   const { url, ticket } = await oidc.begin({
     redirect_uri: origin + CALLBACK_PATH,
@@ -82,8 +83,8 @@ async function begin({ request, reply, oidc, origin }: Visit, caller?: Principal
   return url;
 }
 
-async function comeBack(visit: Visit, { failedLogins }: SignInParts['identity']): Promise<FastifyReply> {
-  const { request, reply, oidc, origin } = visit;
+async function comeBack(exchange: OidcExchange, { failedLogins }: SignInParts['identity']): Promise<FastifyReply> {
+  const { request, reply, oidc, origin } = exchange;
   // One name for all: only the address is counted, so that nobody can lock others out.
   const attempt = { address: request.ip, secret: OIDC_SIGN_IN_PATH };
   const wait = failedLogins.waitBefore(attempt);

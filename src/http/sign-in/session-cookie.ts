@@ -62,7 +62,7 @@ export function requireSameOrigin(request: FastifyRequest, origin: string): void
 }
 
 /**
- * For what anybody may ask without a cookie and a page of others has no reason to: it would log a visitor in as somebody else.
+ * For what anybody may ask without a cookie and a page of others has no reason to: it would log a person in as somebody else.
  * Programs, which send neither header, are let through. Throws Refusal: cross-site.
  */
 export function requireOwnPage(request: FastifyRequest, origin: string): void {

@@ -1,4 +1,4 @@
-// One authorized request on its way to an answer.
+// An authorized request with its reply, and what the handlers read of it.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Digest, isDigest } from '../content/digest.ts';
 import { actorOf } from './actor.ts';
@@ -10,7 +10,7 @@ import type { RepositoryRef } from './repositories.ts';
 
 export type Kind = Asked['kind'];
 
-export type Visit<K extends Kind = Kind> = {
+export type RegistryExchange<K extends Kind = Kind> = {
   context: RegistryContext;
   caller: Caller;
   asked: Extract<Asked, { kind: K }>;
@@ -19,11 +19,13 @@ export type Visit<K extends Kind = Kind> = {
   query: URLSearchParams;
 };
 
-export type Answer<K extends Kind> = (visit: Visit<K>) => Promise<unknown>;
+export type Answer<K extends Kind> = (exchange: RegistryExchange<K>) => Promise<unknown>;
 
-/** The repository that a visit names, as its organization sees it. */
-export function repositoryOf(visit: Pick<Visit, 'caller' | 'request'> & { asked: { name: string } }): RepositoryRef {
-  return { organization_id: visit.caller.organization_id, name: visit.asked.name, by: actorOf(visit) };
+/** The repository that an exchange names, as its organization sees it. */
+export function repositoryOf(
+  exchange: Pick<RegistryExchange, 'caller' | 'request'> & { asked: { name: string } },
+): RepositoryRef {
+  return { organization_id: exchange.caller.organization_id, name: exchange.asked.name, by: actorOf(exchange) };
 }
 
 /** Throws DIGEST_INVALID for anything but a sha256 digest. */
