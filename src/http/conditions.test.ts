@@ -5,7 +5,7 @@ import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { formOf } from '../../test/multipart.ts';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { endpoints } from '../contract/endpoints.ts';
-import { answersThing, twinOf } from './twins.ts';
+import { answersThing, readEndpointOf } from './read-endpoints.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -108,8 +108,8 @@ describe('If-Match', () => {
   });
 });
 
-test('whatever can be shown and changed has its twin', () => {
+test('each thing that can be changed has a read endpoint', () => {
   const all = Object.values<EndpointDefinition>(endpoints);
-  const changed = all.filter((one) => one.method === 'PATCH').map((one) => twinOf(one, all)?.path);
+  const changed = all.filter((one) => one.method === 'PATCH').map((one) => readEndpointOf(one, all)?.path);
   expect(changed).toEqual(all.filter((one) => one.method === 'PATCH').map((one) => one.path));
 });

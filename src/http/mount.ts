@@ -8,14 +8,14 @@ import { isHeld, tagOf } from './answer/entity-tags.ts';
 import { Refusal } from './answer/problems.ts';
 import { type Audit, auditOf } from './audit.ts';
 import type { Reading, Write } from './handler.ts';
+import { answersThing, isReadEndpoint } from './read-endpoints.ts';
 import { type KeyedRequest, keyOf, onlyOnce, takesKey } from './request/idempotency.ts';
-import { type MatchDemand, matchReader, represent, type Twin, versionReaderOf } from './request/if-match.ts';
+import { type MatchDemand, matchReader, type ReadEndpoint, represent, versionReaderOf } from './request/if-match.ts';
 import { type Judge, type Judged, judgeOf } from './request/validate.ts';
 import { compileCheck } from './request/violations.ts';
 import type { ServerParts } from './server-parts.ts';
 import { authenticate, requireRight } from './sign-in/authenticate.ts';
 import { originOf } from './sign-in/session-cookie.ts';
-import { answersThing, isTwin } from './twins.ts';
 
 /** A handler as the adapter sees it; the table of handlers is where its types are held. */
 export type AnyHandler = (context: never, input: never) => Promise<unknown>;
@@ -41,8 +41,8 @@ export function mountEndpoints(
 ): void {
   const all = Object.values(table).map(({ endpoint }) => endpoint);
   for (const [operation, { endpoint, handler }] of Object.entries(table)) {
-    const twin = Object.values(table).find((one) => isTwin(one.endpoint, endpoint));
-    const readMatch = twin === undefined ? {} : { readMatch: matchReader(twin as Twin) };
+    const readEndpoint = Object.values(table).find((one) => isReadEndpoint(one.endpoint, endpoint));
+    const readMatch = readEndpoint === undefined ? {} : { readMatch: matchReader(readEndpoint as ReadEndpoint) };
     const versionIn = answersThing(endpoint) ? { versionIn: versionReaderOf(endpoint) } : {};
     const audit = auditOf(operation, endpoint, all);
     const judge = judgeOf(endpoint);

@@ -15,7 +15,7 @@ const RUN_MS_MAX = 120_000;
 type Outcome = { name: string; state: 'passed' | 'failed' | 'skipped'; message: string };
 
 /**
- * Each has a twin in the suite that runs instead: the specification lets a registry be one or the other. Anything else
+ * Each has a counterpart in the suite that runs instead: the specification lets a registry be one or the other. Anything else
  * skipped counts as failed.
  */
 const SKIPS_ALLOWED: readonly RegExp[] = [

@@ -1,7 +1,7 @@
 // OpenAPI's own links: from a list to one of its things, from a thing to its parts, and from what was made to what shows it.
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import { endpoints } from '../../contract/endpoints.ts';
-import { answersThing } from '../twins.ts';
+import { answersThing } from '../read-endpoints.ts';
 
 /**
  * The name of the parameter whose value is the last step of the path in `Location`. A runtime expression (OpenAPI 3.1.0, Link

@@ -7,8 +7,8 @@ import { ConstraintsViolationsError, Problem } from '../../contract/problem.ts';
 import { TAGS } from '../../contract/tags.ts';
 import { VERSION } from '../../version.ts';
 import { PROBLEM_CONTENT_TYPE } from '../answer/problems.ts';
+import { answersThing, readEndpointOf } from '../read-endpoints.ts';
 import { takesKey } from '../request/idempotency.ts';
-import { answersThing, twinOf } from '../twins.ts';
 import { exampleOf, problemExample, requestExample } from './openapi-examples.ts';
 import { linksFor } from './openapi-links.ts';
 import { type Json, requestSchema, Schemas } from './openapi-schemas.ts';
@@ -101,11 +101,11 @@ const CONDITIONS: Json = {
 function conditionsOf(endpoint: EndpointDefinition): Json[] {
   if (takesKey(endpoint)) return [{ $ref: '#/components/parameters/IdempotencyKey' }];
   if (answersThing(endpoint)) return [{ $ref: '#/components/parameters/IfNoneMatch' }];
-  return hasTwin(endpoint) ? [{ $ref: '#/components/parameters/IfMatch' }] : [];
+  return isConditional(endpoint) ? [{ $ref: '#/components/parameters/IfMatch' }] : [];
 }
 
-function hasTwin(endpoint: EndpointDefinition): boolean {
-  return twinOf(endpoint, Object.values(endpoints)) !== undefined;
+function isConditional(endpoint: EndpointDefinition): boolean {
+  return readEndpointOf(endpoint, Object.values(endpoints)) !== undefined;
 }
 
 function operationObject(operation: string, endpoint: EndpointDefinition, schemas: Schemas): Json {
@@ -189,7 +189,7 @@ function responsesOf(endpoint: EndpointDefinition, schemas: Schemas): Json {
     responses[304] = { description: 'It is what you hold.', headers: { 'X-Request-Id': id, ETag } };
   }
   const everywhere = endpoint.access === 'PUBLIC' ? [500, 503] : [401, 403, 500, 503];
-  const conditional = hasTwin(endpoint) ? [412] : takesKey(endpoint) ? [400, 422] : [];
+  const conditional = isConditional(endpoint) ? [412] : takesKey(endpoint) ? [400, 422] : [];
   const shared = endpoint.multipart === undefined ? [] : [429];
   for (const status of new Set([...endpoint.problems, ...conditional, ...shared, ...everywhere].sort())) {
     responses[status] = { $ref: `#/components/responses/Problem${status}` };

@@ -11,7 +11,7 @@ import { parameterReader } from './parameters.ts';
 import { versionReader } from './versions.ts';
 
 /** The endpoint that shows what another one changes, with its handler. */
-export type Twin = {
+export type ReadEndpoint = {
   endpoint: EndpointDefinition;
   handler: (context: Reading, input: Record<string, unknown>) => Promise<unknown>;
 };
@@ -24,16 +24,16 @@ export type MatchDemand = {
   hold(tx: Transaction, context: Reading): Promise<void>;
 };
 
-/** Compiles the reader of demands for an endpoint that has a twin. */
-export function matchReader(twin: Twin): (request: FastifyRequest) => MatchDemand {
-  const defaults = parameterReader(twin.endpoint.query)({}).values;
-  const versionIn = versionReaderOf(twin.endpoint);
+/** Compiles the reader of demands for an endpoint that has a read endpoint. */
+export function matchReader(readEndpoint: ReadEndpoint): (request: FastifyRequest) => MatchDemand {
+  const defaults = parameterReader(readEndpoint.endpoint.query)({}).values;
+  const versionIn = versionReaderOf(readEndpoint.endpoint);
   return (request) => {
     const sent = sentTags(request);
     const require = async (db: Database, context: Reading) => {
       if (sent === undefined) return;
-      const shown = await twin.handler({ ...context, db }, { ...defaults, ...(request.params as object) });
-      const text = represent(context.reply, twin.endpoint, shown);
+      const shown = await readEndpoint.handler({ ...context, db }, { ...defaults, ...(request.params as object) });
+      const text = represent(context.reply, readEndpoint.endpoint, shown);
       if (matchesVersion(sent, tagOf(text, versionIn(text)))) return;
       throw new Refusal('precondition-failed');
     };

@@ -8,7 +8,7 @@ import { endpoints } from '../../contract/endpoints.ts';
 import { PipelineMetadata } from '../../contract/file.ts';
 import { RegistryDetailed } from '../../contract/registry.ts';
 import { useRegistryCredential } from '../../identity/registry-passwords.ts';
-import { answersThing } from '../twins.ts';
+import { answersThing } from '../read-endpoints.ts';
 import { versionReader } from './versions.ts';
 
 let estates: TestEstates;

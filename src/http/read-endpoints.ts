@@ -1,4 +1,4 @@
-// Which endpoints answer a single thing, and which of them shows the thing that another endpoint changes: its twin.
+// Which endpoints answer a single thing, and which of them shows the thing that another endpoint changes: its read endpoint.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 
 const CHANGES: ReadonlySet<string> = new Set(['PATCH', 'PUT', 'DELETE']);
@@ -11,15 +11,15 @@ export function answersThing({ method, success }: EndpointDefinition): boolean {
 }
 
 /** Whether `one` shows what `changing` changes. */
-export function isTwin(one: EndpointDefinition, changing: EndpointDefinition): boolean {
+export function isReadEndpoint(one: EndpointDefinition, changing: EndpointDefinition): boolean {
   return CHANGES.has(changing.method) && answersThing(one) && one.path === changing.path;
 }
 
 /** The endpoint that shows what another changes, undefined when that is no change or nothing shows it. */
-export function twinOf(
+export function readEndpointOf(
   changing: EndpointDefinition,
   endpoints: Iterable<EndpointDefinition>,
 ): EndpointDefinition | undefined {
-  for (const one of endpoints) if (isTwin(one, changing)) return one;
+  for (const one of endpoints) if (isReadEndpoint(one, changing)) return one;
   return undefined;
 }
