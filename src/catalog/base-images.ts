@@ -8,7 +8,7 @@ import type { Registry } from '../contract/registry.ts';
 import type { BaseImageStatus } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
-import { takeTurn } from '../db/turns.ts';
+import { lockName } from '../db/transaction-locks.ts';
 import { CatalogError, notFound, refuse } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import { refuseInUse } from './in-use.ts';
@@ -140,9 +140,9 @@ export async function createBaseImage(
 
 /** Whether another base image that the organization can see has the key, deleted or not. No other is inserted until the end of this transaction. */
 async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: string): Promise<boolean> {
-  // The table's lock first, the turn second: the transaction that writes shared base images takes them in this order, and another order could deadlock.
+  // The table's lock first, the lock of the name second: the transaction that writes shared base images takes them in this order, and another order could deadlock.
   await sql`lock table base_images in row exclusive mode`.execute(tx);
-  await takeTurn(tx, ['base image keys']);
+  await lockName(tx, ['base image keys']);
   const found = await sql<{ taken: boolean }>`
     select is_base_image_key_taken(${key}, ${principal.organization_id}::uuid) as taken`.execute(tx);
   return found.rows[0]?.taken ?? false;

@@ -50,7 +50,7 @@ export async function ensureOperatingSystems(tx: Transaction, systems: KnownOper
 
 /** Writes the shared base images that are not there yet, and answers the ids of all of them in the given order. */
 export async function ensureSharedBaseImages(tx: Transaction, images: SharedBaseImage[]): Promise<string[]> {
-  // No unique key covers rows without an organization, so two servers that start together take turns.
+  // No unique key covers rows without an organization, so two servers that start together lock the table.
   await sql`lock table base_images in share row exclusive mode`.execute(tx);
   const ids: string[] = [];
   for (const image of images) {

@@ -11,7 +11,7 @@ import {
 import type { NotificationProvider } from '../contract/notification-provider.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
-import { takeTurn } from '../db/turns.ts';
+import { lockName } from '../db/transaction-locks.ts';
 import { CatalogError, notFound, refuse } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import { giveUpDeliveriesOf } from './notification-deliveries.ts';
@@ -82,8 +82,8 @@ export async function createNotificationProvider(
   { seal }: { seal: Seal },
 ): Promise<Output<'createNotificationProvider'>> {
   const { organization_id } = principal;
-  // Those who make providers take turns, so that none slips past the limit.
-  await takeTurn(tx, ['notification-providers', organization_id]);
+  // Locked, so that two concurrent requests cannot exceed the limit.
+  await lockName(tx, ['notification-providers', organization_id]);
   await requireQuota(tx, organization_id);
   const id = randomUUID();
   const secrets = secretsIn(input);

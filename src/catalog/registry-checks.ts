@@ -33,7 +33,7 @@ export type CheckedRegistry = {
 const HEALTHY_MINUTES = 30;
 /** What is not well is looked at until it is: somebody is mending it. */
 const UNHEALTHY_MINUTES = 5;
-/** Each one's turn is moved by up to a third of that, differently each time, so that many do not come at one moment. */
+/** The time of each check varies by up to a third of that, so that checks do not coincide. */
 const JITTER = 1 / 3;
 /** Longer than a check may take; a worker that died with one lets go by this. */
 const CLAIM_SECONDS = 90;
@@ -41,12 +41,12 @@ const CLAIM_SECONDS = 90;
 const CAPABILITIES_DAYS = 7;
 /** A registry that contradicts itself is not asked at each push. */
 const DOUBT_MINUTES = 60;
-/** Jobs for base images enqueued in one turn of the schedule, which comes every few minutes. */
+/** Jobs for base images enqueued in one run of the schedule, which comes every few minutes. */
 const BASE_IMAGES_PER_TURN = 200;
-/** Over how much of the time until the next turn these are spread. */
+/** The share of the time until the next run over which these are spread. */
 const BASE_IMAGES_OVER_SECONDS = 200;
 
-/** Whether a row's turn has come. `t` is the table's alias. */
+/** Whether a row is due. `t` is the table's alias. */
 function isDue(t: string): RawBuilder<boolean> {
   const of = (column: string) => sql.raw(`${t}.${column}`);
   // hashtext is spread over all 32-bit integers.
@@ -73,7 +73,7 @@ export async function claimRegistryCheck(
   return (await claim(tx, sql`select ${registryId}::uuid as id`))[0];
 }
 
-/** Takes up to so many registries whose turn has come, those nobody looked at for longest first. Passes over these organizations. */
+/** Takes up to so many registries that are due, those that were checked longest ago first. Passes over these organizations. */
 export async function claimDueRegistryChecks(
   tx: Transaction,
   most: number,
@@ -172,7 +172,7 @@ export async function followOperatingSystems(tx: Transaction): Promise<void> {
 
 type RecordedHealth = { changed: boolean; organization_id: string; name: string; at: string };
 
-/** Puts the base images whose turn has come on the list, spread over the time until the schedule's next turn. */
+/** Puts the base images that are due on the list, spread over the time until the next run of the schedule. */
 export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
   const due = await sql<{ id: string; organization_id: string | null }>`
     select id, organization_id from base_images b

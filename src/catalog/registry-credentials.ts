@@ -104,7 +104,7 @@ export async function deleteRegistryCredential(
   if (removed.rows.length === 0) throw notFound('credential');
 }
 
-/** `lock`: those who make credentials of one registry take turns, so that none slips past the limit. */
+/** `lock`: locks the registry, so that two concurrent requests cannot exceed the limit. */
 async function requireHosted(
   db: Database,
   principal: Principal,

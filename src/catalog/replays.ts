@@ -1,7 +1,7 @@
 // What POSTs with an Idempotency-Key answered, kept for a day, sealed.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
-import { takeTurn } from '../db/turns.ts';
+import { lockName } from '../db/transaction-locks.ts';
 
 /** api.md, section 5. */
 const KEPT_HOURS = 24;
@@ -10,7 +10,7 @@ export type ReplayKey = { organization_id: string; key: string };
 
 /** Waits for whoever works under the same key, and answers what was kept under it, undefined when nothing is. */
 export async function findReplay(tx: Transaction, { organization_id, key }: ReplayKey): Promise<Buffer | undefined> {
-  await takeTurn(tx, ['replay', organization_id, key]);
+  await lockName(tx, ['replay', organization_id, key]);
   const found = await tx
     .selectFrom('replays')
     .where('organization_id', '=', organization_id)

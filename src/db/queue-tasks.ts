@@ -14,7 +14,7 @@ export type TaskPayloads = {
   'move-life-cycles': Record<string, never>;
   /** Looks at one registry that somebody asked about, or whose credentials are new. */
   'check-registry': { registry_id: string };
-  /** Looks at the registries and base images whose turn has come. */
+  /** Looks at the registries and base images that are due. */
   'check-registries': Record<string, never>;
   /** Sends one message to one notification provider. */
   'deliver-notification': { delivery_id: string };

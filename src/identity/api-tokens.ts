@@ -9,7 +9,7 @@ import type { Role, TokenScope, TokenStatus } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from '../db/page.ts';
-import { takeTurn } from '../db/turns.ts';
+import { lockName } from '../db/transaction-locks.ts';
 import { IdentityError, notFound, refuse } from './errors.ts';
 import type { Principal } from './principal.ts';
 import { lesserRole } from './roles.ts';
@@ -129,8 +129,8 @@ export async function issueApiToken(
   if (principal.role !== 'OWNER' && user_id !== principal.user_id) {
     throw new IdentityError('FORBIDDEN', 'Only an owner makes tokens for other users');
   }
-  // Those who make tokens of one user take turns, so that none slips past the limit.
-  await takeTurn(tx, ['api-tokens', user_id]);
+  // Locked, so that two concurrent requests cannot exceed the limit.
+  await lockName(tx, ['api-tokens', user_id]);
   const userRole = await lockUser(tx, { organization_id, user_id });
   if (userRole === undefined) {
     if (user_id === principal.user_id) throw new IdentityError('TOKEN_INVALID', 'The user of the token is gone');

@@ -54,7 +54,7 @@ export function newInstallationKey(): InstallationKey {
   return { current, all: [current] };
 }
 
-/** The same for a file that is there, without giving the turn to anybody. Throws IdentityError KEY_FILE. */
+/** The same for a file that is there, without yielding to the event loop. Throws IdentityError KEY_FILE. */
 export function readInstallationKeySync(file: string): InstallationKey {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {

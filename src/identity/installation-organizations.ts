@@ -6,7 +6,7 @@ import type { Organization } from '../contract/organization.ts';
 import { now } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { allOf, containing, direction, pageWindow, present, toPage, wireTime } from '../db/page.ts';
-import { takeTurn } from '../db/turns.ts';
+import { lockName } from '../db/transaction-locks.ts';
 import { IdentityError, notFound } from './errors.ts';
 import { properName } from './organizations.ts';
 import type { Principal } from './principal.ts';
@@ -90,12 +90,12 @@ export async function setQuota(
     .execute();
 }
 
-/** Who makes or changes organizations takes turns, and so does a start that makes the first one. */
+/** Locks the list of organizations: for each change of one, and for the start that makes the first. */
 export async function takeOrganizationsTurn(tx: Transaction): Promise<void> {
-  await takeTurn(tx, ['organizations']);
+  await lockName(tx, ['organizations']);
 }
 
-/** Throws unless one more organization of this name may be: LIMIT_REACHED, TAKEN. Holds the turn to the end of the transaction. */
+/** Throws unless one more organization of this name may be: LIMIT_REACHED, TAKEN. Holds the lock to the end of the transaction. */
 export async function requireOrganizationQuota(tx: Transaction, name: string): Promise<void> {
   await takeOrganizationsTurn(tx);
   const found = await sql<{ total: number }>`select count(*) as total from organizations`.execute(tx);

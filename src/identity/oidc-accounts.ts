@@ -4,13 +4,13 @@ import type { Role } from '../contract/vocabulary.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
-import { takeTurn } from '../db/turns.ts';
+import { lockName } from '../db/transaction-locks.ts';
 import { IdentityError } from './errors.ts';
 import { findInstallationOrganization } from './installation-organizations.ts';
 import type { OidcPerson } from './oidc-claims.ts';
 import type { LoginSource } from './sessions.ts';
 import { requireOtherOwner, requireQuota } from './users.ts';
-import { takeUsersTurn } from './users-turn.ts';
+import { lockUsers } from './users-lock.ts';
 import { keepWayIn, type WaysIn } from './ways-in.ts';
 
 export type AccountUser = { organization_id: string; user_id: string };
@@ -76,7 +76,7 @@ async function takeAccountTurn(
   tx: Transaction,
   { issuer, subject }: Pick<OidcPerson, 'issuer' | 'subject'>,
 ): Promise<void> {
-  await takeTurn(tx, ['oidc-account', issuer, subject]);
+  await lockName(tx, ['oidc-account', issuer, subject]);
 }
 
 function findAccount(tx: Transaction, { issuer, subject }: Pick<OidcPerson, 'issuer' | 'subject'>) {
@@ -100,7 +100,7 @@ async function followClaim(
   if (role === undefined) throw notAdmitted('The provider gives this account no role here.');
   if (role === user.role) return;
   const { organization_id, user_id } = user;
-  await takeUsersTurn(tx, user);
+  await lockUsers(tx, user);
   if (role !== 'OWNER') await requireOtherOwner(tx, user, user_id);
   await tx
     .updateTable('users')
@@ -128,7 +128,7 @@ async function createFor(
   }
   const organization_id = await findOrganization(tx, person.organization ?? organization);
   if (organization_id === undefined) throw notAdmitted('The organization of this account is not here.');
-  await takeUsersTurn(tx, { organization_id });
+  await lockUsers(tx, { organization_id });
   await requireQuota(tx, { organization_id });
   const email = await freeEmail(tx, organization_id, person.email);
   const { id: user_id } = await tx

@@ -52,7 +52,7 @@ export function openPasswordHashes(): PasswordHashes {
   };
 }
 
-/** Runs so many at a time, lets so many wait, and turns the others away. */
+/** Runs so many at a time, queues so many, and rejects the others. */
 function limit(most: number, waitingMost: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;

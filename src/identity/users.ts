@@ -11,7 +11,7 @@ import { issueApiToken } from './api-tokens.ts';
 import { IdentityError, notFound } from './errors.ts';
 import type { Principal } from './principal.ts';
 import { endSessions } from './sessions.ts';
-import { takeUsersTurn } from './users-turn.ts';
+import { lockUsers } from './users-lock.ts';
 import { keepWayIn, type WaysIn } from './ways-in.ts';
 
 const FIRST_TOKEN = 'first token';
@@ -60,7 +60,7 @@ export async function createUser(
   principal: Principal,
   input: Input<'createUser'>,
 ): Promise<Output<'createUser'>> {
-  await takeUsersTurn(tx, principal);
+  await lockUsers(tx, principal);
   await requireOwner(tx, principal);
   await requireQuota(tx, principal);
   await requireFree(tx, principal, { email: input.email });
@@ -156,7 +156,7 @@ export async function requireOwner(tx: Transaction, principal: Principal): Promi
 
 /** A living user whom nobody else changes until this transaction ends. */
 async function holdUser(tx: Transaction, principal: Principal, id: string): Promise<{ id: string; role: Role }> {
-  await takeUsersTurn(tx, principal);
+  await lockUsers(tx, principal);
   await requireOwner(tx, principal);
   const found = await sql<{ id: string; role: Role }>`
     select id, role from users
@@ -166,7 +166,7 @@ async function holdUser(tx: Transaction, principal: Principal, id: string): Prom
   return user;
 }
 
-/** Throws LAST_OWNER when this user is. In a turn (takeUsersTurn), so that it stays true. */
+/** Throws LAST_OWNER when this user is. Call it under lockUsers, so that it stays true. */
 export async function requireOtherOwner(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,
@@ -193,7 +193,7 @@ async function requireFree(
   if (taken.rows.length > 0) throw new IdentityError('TAKEN', `Another user has the e-mail address ${email}`);
 }
 
-/** Throws LIMIT_REACHED when the organization has as many users as may be. In a turn. */
+/** Throws LIMIT_REACHED when the organization has as many users as its limit. Call it under lockUsers. */
 export async function requireQuota(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,

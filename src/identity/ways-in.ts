@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
-import { takeUsersTurn } from './users-turn.ts';
+import { lockUsers } from './users-lock.ts';
 
 /** The ways to log in of this installation, beside API tokens. */
 export type WaysIn = {
@@ -24,7 +24,7 @@ export async function keepWayIn<T>(
   { organization_id, waysIn }: { organization_id: string; waysIn: WaysIn },
   act: () => Promise<T>,
 ): Promise<T> {
-  await takeUsersTurn(tx, { organization_id });
+  await lockUsers(tx, { organization_id });
   const before = await hasWayIn(tx, organization_id, waysIn);
   const result = await act();
   if (before && !(await hasWayIn(tx, organization_id, waysIn))) {

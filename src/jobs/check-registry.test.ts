@@ -51,7 +51,7 @@ const resources = () => ({
   log: openLog({ level: 'debug', destination: { write: (line: string) => lines.push(line) } }),
 });
 const signal = () => new AbortController().signal;
-const turn = () => checkRegistries(resources(), {}, { signal: signal() });
+const runSchedule = () => checkRegistries(resources(), {}, { signal: signal() });
 
 async function register(more: object = {}): Promise<{ path: string; id: string }> {
   const body = {
@@ -161,11 +161,11 @@ describe('a look that is asked for', () => {
     expect(await get(path)).toMatchObject({ healthy: true });
     proxy.fault = () => undefined;
     await api.database.pool.query('delete from queue.job');
-    await turn();
+    await runSchedule();
     expect(await waiting('follow-base-image')).toBe(1);
     await api.database.pool.query(`update base_images set healthy = true, last_checked_at = now()`);
     await api.database.pool.query('delete from queue.job');
-    await turn();
+    await runSchedule();
     expect(await waiting('follow-base-image')).toBe(0);
     await api.database.pool.query('delete from base_images');
   });
@@ -329,7 +329,7 @@ describe('the schedule', () => {
     });
     const slow = await listen(counting);
     await api.database.pool.query(`update registries set url = $1`, [`http://127.0.0.1:${slow}`]);
-    await Promise.all([turn(), turn()]);
+    await Promise.all([runSchedule(), runSchedule()]);
     expect(seen.most).toBeLessThanOrEqual(8);
     expect(seen.all).toBe(made.length);
     for (const { path } of made) expect(await get(path)).toMatchObject({ healthy: false });
@@ -372,7 +372,7 @@ describe('the schedule', () => {
   test('leaves the hosted and the removed alone', async () => {
     const { path } = await register();
     await api.ask('DELETE', path);
-    await turn();
+    await runSchedule();
     expect(proxy.seen).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-// Looks at registries: one that somebody asked for, and by the schedule those whose turn has come.
+// Looks at registries: one that somebody asked for, and by the schedule those that are due.
 import {
   type CheckedRegistry,
   claimDueRegistryChecks,
@@ -19,11 +19,11 @@ import { credentialsOf, repositoryIn, splitRegistryUrl } from './registry-target
 
 type Looking = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'>;
 
-/** Looks at a time in one turn: a hundred registries that do not answer keep no more than this of a worker. */
+/** Checks at a time in one run: a hundred registries that do not answer keep no more than this of a worker. */
 const LOOKS_AT_ONCE = 4;
 /** Of one organization, so that its registries that do not answer keep nobody from looks at the others. */
 const LOOKS_OF_ONE_ORGANIZATION = 2;
-/** A turn ends before the next one begins; what is left is its. */
+/** A run ends before the next one begins, which checks what is left. */
 const TURN_MS_MAX = 240_000;
 /** Whoever looks at the moment may have begun before the credentials changed, so the asked look still comes. */
 const BUSY_SECONDS = 2;
@@ -37,7 +37,7 @@ export async function checkRegistry(resources: Looking, { registry_id }: { regis
   if (claimed) await lookAndRecord(resources, claimed);
 }
 
-/** Looks at all registries whose turn has come, and lets base images be looked at. */
+/** Looks at all registries that are due, and enqueues checks of base images. */
 export async function checkRegistries(
   resources: Looking,
   _payload: Record<string, never>,

@@ -24,7 +24,7 @@ const PAUSE_SECONDS_MAX = 900;
 const FIRST_LOOK_SECONDS = 2;
 const LOOK_SECONDS_MAX = 240;
 
-/** Parts that are over in one turn of the schedule; the next turn takes the rest. */
+/** Parts that are over in one run of the schedule; the next run handles the rest. */
 const EXPIRED_PER_TURN = 200;
 
 export type DistributionTrouble = {

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { rulesOf } from '../contract/registry-providers.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
-import { takeTurn } from '../db/turns.ts';
+import { lockName } from '../db/transaction-locks.ts';
 import { lockPipeline } from './pipeline-lock.ts';
 
 export type ClaimedRepository = { registry_id: string /** Below the registry's own path. */; repository: string };
@@ -46,7 +46,7 @@ export async function claimRepositories(
   const unnamed = found.rows.filter(({ repository }) => repository === null);
   // In one order for everybody, so that two that share registries do not wait for each other.
   for (const url of [...new Set(unnamed.map((row) => row.url.toLowerCase()))].sort()) {
-    await takeTurn(tx, ['repositories of a registry', url]);
+    await lockName(tx, ['repositories of a registry', url]);
   }
   for (const row of unnamed) row.repository = await chooseRepository(tx, row, place);
   return found.rows.map(({ registry_id, repository }) => ({ registry_id, repository: repository ?? '' }));

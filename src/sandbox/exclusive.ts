@@ -22,7 +22,7 @@ export function keyedLocks(): KeyedLocks {
       signal?.throwIfAborted();
       const queue = waiting.get(name);
       if (queue === undefined) waiting.set(name, []);
-      else await turnIn(queue, signal);
+      else await waitInQueue(queue, signal);
       let held = true;
       return () => {
         if (held) release(name);
@@ -32,17 +32,17 @@ export function keyedLocks(): KeyedLocks {
   };
 }
 
-function turnIn(queue: (() => void)[], signal: AbortSignal | undefined): Promise<void> {
+function waitInQueue(queue: (() => void)[], signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const turn = (): void => {
+    const start = (): void => {
       signal?.removeEventListener('abort', leave);
       resolve();
     };
     const leave = (): void => {
-      queue.splice(queue.indexOf(turn), 1);
+      queue.splice(queue.indexOf(start), 1);
       reject(signal?.reason);
     };
-    queue.push(turn);
+    queue.push(start);
     signal?.addEventListener('abort', leave, { once: true });
   });
 }

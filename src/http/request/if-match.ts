@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import type { Database, Transaction } from '../../db/database.ts';
-import { takeTurn } from '../../db/turns.ts';
+import { lockName } from '../../db/transaction-locks.ts';
 import { matchesVersion, readTags, type SentTags, tagOf } from '../answer/entity-tags.ts';
 import { invalid, Refusal } from '../answer/problems.ts';
 import type { Reading } from '../handler.ts';
@@ -20,7 +20,7 @@ export type ReadEndpoint = {
 export type MatchDemand = {
   /** Throws Refusal: precondition-failed when the thing is another already. To spare the reading of a long body: only `hold` decides. */
   look(context: Reading): Promise<void>;
-  /** Takes the thing's turn, so that writers of one thing follow each other, and judges it in the writer's own transaction. */
+  /** Locks the thing, so that its writers follow each other, and checks its entity tag in the writer's own transaction. */
   hold(tx: Transaction, context: Reading): Promise<void>;
 };
 
@@ -42,7 +42,7 @@ export function matchReader(readEndpoint: ReadEndpoint): (request: FastifyReques
       async hold(tx, context) {
         // The same thing in any spelling of its ids.
         const path = request.url.split('?', 1)[0] ?? '';
-        await takeTurn(tx, ['thing', context.caller.organization_id, path.toLowerCase()]);
+        await lockName(tx, ['thing', context.caller.organization_id, path.toLowerCase()]);
         await require(tx, context);
       },
     };

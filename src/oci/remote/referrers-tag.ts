@@ -41,12 +41,12 @@ export async function addToReferrersTag(
 
 async function inTurn(key: string, act: () => Promise<void>): Promise<void> {
   const before = tails.get(key);
-  const turn = (before ?? Promise.resolve()).catch(() => undefined).then(act);
-  tails.set(key, turn);
+  const next = (before ?? Promise.resolve()).catch(() => undefined).then(act);
+  tails.set(key, next);
   try {
-    await turn;
+    await next;
   } finally {
-    if (tails.get(key) === turn) {
+    if (tails.get(key) === next) {
       tails.delete(key);
     }
   }
