@@ -2,7 +2,7 @@
 import { type Config, ConfigError } from './config/config.ts';
 import type { ContentStore } from './content/content.ts';
 import { openDiskContent } from './content/disk.ts';
-import { explainConnection } from './db/connection-trouble.ts';
+import { explainConnection } from './db/connection-failure.ts';
 import { type Database, type OpenedDatabase, openDatabase } from './db/database.ts';
 import { MigrationError, migrate } from './db/migrate.ts';
 import { createEgress, type Egress } from './egress/egress.ts';

@@ -20,7 +20,7 @@ const EXPECTED = [
 ];
 
 /** Why a folder cannot be used, by the system's code (errno(3)). */
-const FOLDER_TROUBLE: Record<string, string> = {
+const FOLDER_FAULTS: Record<string, string> = {
   EACCES: 'this account may not use it',
   EPERM: 'this account may not change it',
   EROFS: 'it cannot be written to',
@@ -48,8 +48,8 @@ export function describeFailure(error: unknown): string {
 /** Only folders that settings name: a file of our own that is missing is a fault of ours. */
 function explainFolder(error: unknown, config: Config): string | undefined {
   const { code = '', path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
-  const trouble = FOLDER_TROUBLE[code];
-  if (trouble === undefined || path === undefined) return undefined;
+  const fault = FOLDER_FAULTS[code];
+  if (fault === undefined || path === undefined) return undefined;
   const settings: [string, string][] = [
     ['LARDER_DATA', config.data],
     ['LARDER_CONTENT', config.contentDirectory],
@@ -60,7 +60,7 @@ function explainFolder(error: unknown, config: Config): string | undefined {
   const onTheWay = settings.find(([, folder]) => isWithin(folder, path));
   const setting = (inside ?? onTheWay)?.[0];
   if (setting === undefined) return undefined;
-  return `${path} cannot be used: ${trouble} (${code}). Mend that, or choose another ${setting}.`;
+  return `${path} cannot be used: ${fault} (${code}). Mend that, or choose another ${setting}.`;
 }
 
 function isWithin(path: string, folder: string): boolean {

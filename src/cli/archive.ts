@@ -13,7 +13,7 @@ import { ARCHIVE_BYTES_MAX } from '../customization/limits.ts';
 import { TarError } from '../tar/errors.ts';
 import { writeTar } from '../tar/write.ts';
 import { type Folder, type FolderOptions, inputsOf, readFolder } from './folder.ts';
-import { CommandFailed, cannotRead, EXIT, fileTrouble, type Io } from './io.ts';
+import { CommandFailed, cannotRead, EXIT, explainFileError, type Io } from './io.ts';
 import { clean } from './output.ts';
 
 type ArchiveOptions = FolderOptions & { io: Io; path: string };
@@ -86,7 +86,7 @@ async function* written(bytes: AsyncIterable<Buffer>, handle: FileHandle): Async
       await handle.writeFile(part);
     } catch (error) {
       throw new CommandFailed(
-        `The archive cannot be written to ${tmpdir()} (${fileTrouble(error)}); choose another TMPDIR.`,
+        `The archive cannot be written to ${tmpdir()} (${explainFileError(error)}); choose another TMPDIR.`,
       );
     }
     yield part;

@@ -8,7 +8,7 @@ import { ENTRIES_MAX, EXPANDED_BYTES_MAX } from '../customization/limits.ts';
 import type { TarHeader, TarInput } from '../tar/entry.ts';
 import type { EntryType } from '../tar/listing-entry.ts';
 import { decodeName } from '../tar/text.ts';
-import { fileTrouble } from './io.ts';
+import { explainFileError } from './io.ts';
 
 export type Folder = {
   entries: FolderEntry[];
@@ -94,7 +94,7 @@ export async function readFolder(
       return await act();
     } catch (error) {
       const field = path === '' ? 'file' : fieldOf(path);
-      const message = error instanceof NotAnEntry ? error.message : `cannot be read: ${fileTrouble(error)}`;
+      const message = error instanceof NotAnEntry ? error.message : `cannot be read: ${explainFileError(error)}`;
       folder.violations.push({ field, message });
       return undefined;
     }

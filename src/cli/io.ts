@@ -32,7 +32,7 @@ export class CommandFailed extends Error {
 }
 
 /** Why a file cannot be used, by the system's code (errno(3)). */
-const FILE_TROUBLE: Record<string, string> = {
+const FILE_FAULTS: Record<string, string> = {
   EACCES: 'this account may not read it',
   EPERM: 'this account may not read it',
   ENOENT: 'it does not exist',
@@ -44,11 +44,11 @@ const FILE_TROUBLE: Record<string, string> = {
 
 /** The sentence for a file that cannot be read. */
 export function cannotRead(path: string, error: unknown): string {
-  return `${path} cannot be read: ${fileTrouble(error)}.`;
+  return `${path} cannot be read: ${explainFileError(error)}.`;
 }
 
 /** Why, in words where they are known. */
-export function fileTrouble(error: unknown): string {
+export function explainFileError(error: unknown): string {
   const { code = '', message = '' } = error as NodeJS.ErrnoException;
-  return FILE_TROUBLE[code] ?? (code === '' ? message : code);
+  return FILE_FAULTS[code] ?? (code === '' ? message : code);
 }

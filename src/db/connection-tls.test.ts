@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { unprivileged } from '../../test/global-setup.ts';
-import { explainConnection } from './connection-trouble.ts';
+import { explainConnection } from './connection-failure.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
 
 /** Loopback addresses of this process's own: the embedded server's port is fixed. */

@@ -19,7 +19,7 @@ export type BeatOptions = {
   signal: AbortSignal;
 };
 
-/** Beats until the signal is aborted. After trouble with the database other workers get time to beat: they had the same trouble. */
+/** Beats until the signal is aborted. After a failure of the database other workers get time to beat: they had the same failure. */
 export async function keepBeating(pool: pg.Pool, { held, onError, signal }: BeatOptions): Promise<void> {
   let othersMayBeatUntil = 0;
   while (!signal.aborted) {

@@ -241,16 +241,16 @@ describe('a suspect', () => {
 describe('a database that does not answer', () => {
   test('while a job ends: its end is written later, by its worker', async () => {
     let runs = 0;
-    const troubles: unknown[] = [];
+    const failures: unknown[] = [];
     const queue = await work(
       async () => {
         runs++;
         await database.pool.query('alter schema queue rename to queue_away');
       },
-      { onError: (error) => void troubles.push(error) },
+      { onError: (error) => void failures.push(error) },
     );
     await enqueueOne('a');
-    await until('the worker has noticed', async () => troubles.length > 1);
+    await until('the worker has noticed', async () => failures.length > 1);
     await database.pool.query('alter schema queue_away rename to queue');
     await queue.drain();
     expect(runs).toBe(1);
@@ -259,15 +259,15 @@ describe('a database that does not answer', () => {
 
   test('a worker that finds it again leaves the others time to say that they live', async () => {
     const { handle, end, running } = gates();
-    const troubles: unknown[] = [];
-    await work(handle, { onError: (error) => void troubles.push(error) });
+    const failures: unknown[] = [];
+    await work(handle, { onError: (error) => void failures.push(error) });
     await database.pool.query('alter schema queue rename to queue_away');
-    // By its look for lost jobs, which is what waits afterwards; taking jobs has the same trouble earlier.
+    // By its look for lost jobs, which is what waits afterwards; taking jobs fails the same way earlier.
     const hasLooked = () =>
-      troubles.some((trouble) => trouble instanceof Error && /giveBackLost/.test(trouble.stack ?? ''));
+      failures.some((failure) => failure instanceof Error && /giveBackLost/.test(failure.stack ?? ''));
     await until('its look for lost jobs has noticed', async () => hasLooked());
     await database.pool.query('alter schema queue_away rename to queue');
-    // Another worker's job, as it stands right after the trouble: its last beat was before.
+    // Another worker's job, as it stands right after the failure: its last beat was before.
     await enqueueOne('other', { startAfterSeconds: 3600 });
     await database.pool.query(
       `update queue.job set state = 'active', started_on = now(), heartbeat_on = now() - interval '1 minute'`,

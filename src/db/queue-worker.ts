@@ -38,7 +38,7 @@ const GIVE_WAY_PAUSE_SECONDS = 60;
 const POLL_MS = 1_000;
 
 /** Between looks when the database does not answer. */
-const TROUBLE_PAUSE_MS = 1_000;
+const FAILURE_PAUSE_MS = 1_000;
 
 /** After the abort a handler has this long to end its sandbox before the job is given back all the same. */
 const ABORT_WAIT_MS = 5_000;
@@ -164,7 +164,7 @@ class WorkingQueue implements Queue {
         await withinMs(this.#wake.promise, POLL_MS);
       } catch (error) {
         this.#report(error);
-        await this.#pause(TROUBLE_PAUSE_MS);
+        await this.#pause(FAILURE_PAUSE_MS);
       }
     }
   }
@@ -321,7 +321,7 @@ class WorkingQueue implements Queue {
       await this.#options.onExhausted?.(job.data, error);
     } catch (cause) {
       this.#report(cause, job.data);
-      return await this.#giveBack(running, TROUBLE_PAUSE_MS / 1000);
+      return await this.#giveBack(running, FAILURE_PAUSE_MS / 1000);
     }
     await this.#write(running, () => failJobForGood(this.#pool, job));
   }
@@ -339,7 +339,7 @@ class WorkingQueue implements Queue {
       } catch (error) {
         if (this.#over.signal.aborted) throw error;
         this.#report(error, running.job.data);
-        await this.#pause(TROUBLE_PAUSE_MS);
+        await this.#pause(FAILURE_PAUSE_MS);
       }
     }
   }

@@ -50,7 +50,7 @@ export function openOidcClient(
     if (found === undefined || found.at + KNOWN_FOR_MS < now()) {
       const one = { at: now(), configuration: discover(settings, egress) };
       found = one;
-      // Trouble is not remembered.
+      // A failure is not remembered.
       one.configuration.catch(() => {
         if (found === one) found = undefined;
       });

@@ -1,7 +1,7 @@
 // The database as the operator's commands reach it: beside a running Larder, or a stopped one whose database runs.
 import { join } from 'node:path';
 import { type Config, readConfig } from '../config/config.ts';
-import { explainConnection } from '../db/connection-trouble.ts';
+import { explainConnection } from '../db/connection-failure.ts';
 import { type Database, openDatabase } from '../db/database.ts';
 import { runningEmbeddedUrl } from '../db/embedded-cluster.ts';
 import { migrate } from '../db/migrate.ts';

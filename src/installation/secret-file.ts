@@ -2,7 +2,7 @@
 import { open, rm } from 'node:fs/promises';
 
 /** Why a file cannot be made (open(2)). */
-const TROUBLE: Record<string, string> = {
+const WRITE_FAULTS: Record<string, string> = {
   EEXIST: 'it exists already, and is not overwritten. Remove it, or name another file',
   ENOENT: 'its folder does not exist. Make the folder, or name another file',
   ENOTDIR: 'what should be its folder is a file. Name another file',
@@ -25,8 +25,8 @@ export class SecretFileError extends Error {
  */
 export async function writeSecretFile(path: string, what: string, line: string): Promise<() => Promise<void>> {
   const refuse = (cause: NodeJS.ErrnoException): never => {
-    const trouble = TROUBLE[cause.code ?? ''] ?? `${cause.code ?? cause.message}`;
-    throw new SecretFileError(`${what} cannot be written to ${path}: ${trouble}.`, { cause });
+    const fault = WRITE_FAULTS[cause.code ?? ''] ?? `${cause.code ?? cause.message}`;
+    throw new SecretFileError(`${what} cannot be written to ${path}: ${fault}.`, { cause });
   };
   const remove = () => rm(path, { force: true });
   // O_EXCL: neither a file nor a link that somebody else put there is followed.

@@ -1,4 +1,4 @@
-// From what happens to what arrives: a real mail server, chats that answer over HTTP, trouble that passes and trouble that stays.
+// From what happens to what arrives: a real mail server, chats that answer over HTTP, temporary and permanent failures.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Server as NetServer } from 'node:net';

@@ -1,4 +1,4 @@
-// Sends one message to one provider, again and later while the trouble may pass, and keeps how it fared.
+// Sends one message to one provider, again later while the failure may be temporary, and records the outcome.
 import {
   type ClaimedDelivery,
   claimDelivery,
@@ -35,19 +35,19 @@ export async function deliverNotification(
   const claimed = await inTransaction(db, (tx) => claimDelivery(tx, delivery_id));
   if (claimed === 'BUSY') throw new JobPostponed(BUSY_SECONDS, 'the message is being sent');
   if (claimed === undefined) return;
-  const trouble = await troubleOf(resources, claimed, signal);
-  if (trouble === undefined) return;
-  const isOver = !trouble.temporary || claimed.attempts >= ATTEMPTS_MAX;
-  log.info({ delivery_id, cause: trouble.message, is_over: isOver }, 'a notification did not go through');
-  const tries = isOver && trouble.temporary ? ` (it was tried ${ATTEMPTS_MAX} times)` : '';
-  const outcome = { id: delivery_id, status: isOver ? 'FAILED' : 'PENDING', error: trouble.message + tries } as const;
+  const failure = await failureOf(resources, claimed, signal);
+  if (failure === undefined) return;
+  const isOver = !failure.temporary || claimed.attempts >= ATTEMPTS_MAX;
+  log.info({ delivery_id, cause: failure.message, is_over: isOver }, 'a notification did not go through');
+  const tries = isOver && failure.temporary ? ` (it was tried ${ATTEMPTS_MAX} times)` : '';
+  const outcome = { id: delivery_id, status: isOver ? 'FAILED' : 'PENDING', error: failure.message + tries } as const;
   await inTransaction(db, (tx) => recordDelivery(tx, outcome));
   if (isOver) return;
   const pause = FIRST_PAUSE_SECONDS * 2 ** (claimed.attempts - 1);
-  throw new JobPostponed(Math.max(pause, trouble.retryAfterSeconds ?? 0), trouble.message);
+  throw new JobPostponed(Math.max(pause, failure.retryAfterSeconds ?? 0), failure.message);
 }
 
-async function troubleOf(
+async function failureOf(
   resources: Sending,
   claimed: ClaimedDelivery,
   signal: AbortSignal,

@@ -9,12 +9,12 @@ import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readBack } from '../oci/copy.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
-import { explainRefusal, explainTrouble, isDenied } from '../oci/remote/failure-sentence.ts';
+import { explainFailure, explainRefusal, isDenied } from '../oci/remote/failure-sentence.ts';
 import type { Target } from '../oci/target.ts';
 import type { Place } from '../packaging/packaging.ts';
 import { packagingOf } from '../packaging/packagings.ts';
 import { findRegistryBlobs, recordRegistryBlobs } from '../pipelines/built.ts';
-import { beginDistribution, type DistributionTrouble, endDistribution } from '../pipelines/distributions.ts';
+import { beginDistribution, type DistributionFailure, endDistribution } from '../pipelines/distributions.ts';
 import {
   type DistributionRegistry,
   findDistributionRegistries,
@@ -62,33 +62,33 @@ export async function distributePipeline(
     const time = AbortSignal.timeout(ATTEMPT_MS_MAX);
     const attempt = await openAttempt(resources, pipeline_id, AbortSignal.any([context.signal, time]));
     if (attempt === undefined) return;
-    const troubles: DistributionTrouble[] = [];
+    const failures: DistributionFailure[] = [];
     const tried = async (place: RegistryPlace, act: () => Promise<void>) => {
       try {
         await inWords(place, act);
       } catch (error) {
-        const trouble = troubleOf(place, error, time);
-        if (trouble === undefined || context.signal.aborted) throw error;
-        log.stream.write(`${place.registry.url}: ${trouble.cause}\n`);
-        troubles.push(trouble);
+        const failure = failureOf(place, error, time);
+        if (failure === undefined || context.signal.aborted) throw error;
+        log.stream.write(`${place.registry.url}: ${failure.cause}\n`);
+        failures.push(failure);
       }
     };
-    const isUntroubled = ({ registry }: RegistryPlace) =>
-      troubles.every(({ registry_id }) => registry_id !== registry.id);
+    const hasNotFailed = ({ registry }: RegistryPlace) =>
+      failures.every(({ registry_id }) => registry_id !== registry.id);
     const reserved = await reserveTag(resources, attempt, tried);
     if (reserved === undefined) return;
     const { tag } = reserved;
     const trigger = await writeTriggerInfo(resources, attempt, tag);
     const done = await Promise.allSettled(
-      attempt.places.filter(isUntroubled).map(async (place) => {
+      attempt.places.filter(hasNotFailed).map(async (place) => {
         log.stream.write(`pushing ${tag} to ${place.registry.url}\n`);
         await tried(place, () => release(resources, place, { ...attempt, ...reserved, trigger }));
       }),
     );
     // Everything else is the service's own: the queue tries again, and what was released stays.
     for (const result of done) if (result.status === 'rejected') throw result.reason;
-    const files = troubles.length === 0 ? [] : await log.close('distribution.log');
-    await inTransaction(resources.db, (tx) => endDistribution(tx, { pipeline_id, troubles, files }));
+    const files = failures.length === 0 ? [] : await log.close('distribution.log');
+    await inTransaction(resources.db, (tx) => endDistribution(tx, { pipeline_id, failures, files }));
   });
 }
 
@@ -128,7 +128,7 @@ async function openAttempt(
 }
 
 /** What keeps the release from a registry outside; undefined for what says nothing of the registry. */
-function troubleOf({ registry }: RegistryPlace, error: unknown, time: AbortSignal): DistributionTrouble | undefined {
+function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSignal): DistributionFailure | undefined {
   if (error instanceof TagTaken) return { registry_id: registry.id, cause: error.message, isAway: false };
   if (registry.hosted) return undefined;
   const { host } = splitRegistryUrl(registry.url);
@@ -177,7 +177,7 @@ function isOfContent({ side, status, temporary }: RegistryError): boolean {
 type Pushed = { host: string; repository: string; isAnonymous: boolean };
 
 function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pushed): string {
-  if (!isDenied(error)) return explainTrouble(error, host);
+  if (!isDenied(error)) return explainFailure(error, host);
   if (error.status === 401) return explainRefusal(host, isAnonymous ? 'missing' : 'given');
   if (isAnonymous) return `${host} lets nobody push to ${repository} without a log-in. Send credentials that may.`;
   return `${host} does not let these credentials push to ${repository}. Give them the right, or send others.`;
@@ -189,7 +189,7 @@ type Tried = (place: RegistryPlace, act: () => Promise<void>) => Promise<void>;
 
 /**
  * The immutable tag that is free, or holds this very artifact, in all registries that answer; undefined when the pipeline is
- * over. One that does not answer is troubled; should its tag turn out to be taken later, it does not get the release.
+ * over. One that does not answer has failed; if its tag is found to be taken later, it does not get the release.
  */
 async function reserveTag(
   resources: WorkerResources,

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
 import { isIndexType, isManifestType } from '../oci/manifest.ts';
-import { explainTrouble, isDenied } from '../oci/remote/failure-sentence.ts';
+import { explainFailure, isDenied } from '../oci/remote/failure-sentence.ts';
 import type { Source } from '../oci/target.ts';
 
 export type ReadImage = {
@@ -75,7 +75,7 @@ function sentenceOf(error: RegistryError, { host, name, anonymous, what }: Asked
   if (error.code === 'CONTENT_MISMATCH' || error.code === 'MANIFEST_INVALID' || error.code === 'MANIFEST_TOO_LARGE')
     return `${host} answers with something else than ${what} of ${name}: ${reasonOf(error)}.`;
   const when = error.temporary ? ' at the moment and is tried again' : '';
-  return `${capital(what)} of ${name} cannot be read${when}: ${explainTrouble(error, host)}`;
+  return `${capital(what)} of ${name} cannot be read${when}: ${explainFailure(error, host)}`;
 }
 
 /** Behind the operation and its address, which the sentence names already. */

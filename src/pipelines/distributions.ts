@@ -27,7 +27,7 @@ const LOOK_SECONDS_MAX = 240;
 /** Parts that are over in one run of the schedule; the next run handles the rest. */
 const EXPIRED_PER_TURN = 200;
 
-export type DistributionTrouble = {
+export type DistributionFailure = {
   registry_id: string;
   /** For the person who reads it in the API. */
   cause: string;
@@ -74,13 +74,13 @@ export async function endDistribution(
   tx: Transaction,
   attempt: {
     pipeline_id: string;
-    troubles: DistributionTrouble[] /** The log, kept when the pipeline fails. */;
+    failures: DistributionFailure[] /** The log, kept when the pipeline fails. */;
     files?: MetadataFile[];
   },
 ): Promise<'WAITING' | 'SUCCEEDED' | 'FAILED' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, attempt.pipeline_id);
   if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
-  for (const trouble of attempt.troubles) await recordTrouble(tx, pipeline.id, trouble);
+  for (const failure of attempt.failures) await recordFailure(tx, pipeline.id, failure);
   await sql`
     delete from pipeline_distributions d where d.pipeline_id = ${pipeline.id}
       and exists (select from releases r where r.pipeline_id = d.pipeline_id and r.registry_id = d.registry_id)`.execute(
@@ -96,10 +96,10 @@ export async function endDistribution(
   return 'WAITING';
 }
 
-async function recordTrouble(tx: Transaction, pipelineId: string, trouble: DistributionTrouble): Promise<void> {
+async function recordFailure(tx: Transaction, pipelineId: string, failure: DistributionFailure): Promise<void> {
   await sql`
     insert into pipeline_distributions as d (pipeline_id, registry_id, status, cause)
-    values (${pipelineId}, ${trouble.registry_id}, ${trouble.isAway ? 'WAITING' : 'FAILED'}, ${storableText(trouble.cause)})
+    values (${pipelineId}, ${failure.registry_id}, ${failure.isAway ? 'WAITING' : 'FAILED'}, ${storableText(failure.cause)})
     on conflict (pipeline_id, registry_id) do update set cause = excluded.cause, attempts = d.attempts + 1,
       attempted_at = now(), status = case when excluded.status = 'WAITING'
         and d.since < now() - ${AWAY_HOURS_MAX} * interval '1 hour' then 'FAILED' else excluded.status end`.execute(tx);

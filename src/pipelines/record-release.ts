@@ -52,7 +52,7 @@ export type RecordedRelease =
  */
 export async function recordRelease(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
   const recorded = await addReleases(tx, finished);
-  if (recorded.outcome === 'RELEASED') await endDistribution(tx, { pipeline_id: finished.pipeline_id, troubles: [] });
+  if (recorded.outcome === 'RELEASED') await endDistribution(tx, { pipeline_id: finished.pipeline_id, failures: [] });
   return recorded;
 }
 

@@ -22,7 +22,7 @@ const REMEDIES: Record<NetworkFault, string> = {
 };
 
 /** Explains a registry's error to a person. `host` is the registry's. An unknown error is told in the registry's own words. */
-export function explainTrouble(error: RegistryError, host: string): string {
+export function explainFailure(error: RegistryError, host: string): string {
   const fault = faultOfCode(error.code);
   if (fault !== undefined) return `${describeFault(fault, host)}. ${REMEDIES[fault]}`;
   if (error.code === 'NOT_A_REGISTRY') {

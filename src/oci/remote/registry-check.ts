@@ -2,7 +2,7 @@
 import type { Egress } from '../../egress/egress.ts';
 import { RegistryError } from '../errors.ts';
 import type { CredentialExchange, Credentials } from './credentials.ts';
-import { explainRefusal, explainTrouble, isDenied } from './failure-sentence.ts';
+import { explainFailure, explainRefusal, isDenied } from './failure-sentence.ts';
 import { followed, openSession, type Session } from './registry-session.ts';
 
 export type CheckOptions = {
@@ -31,7 +31,7 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
     if (isDenied(error)) return explainRefusal(host, options.credentials ? 'given' : 'missing');
-    return explainTrouble(error, host);
+    return explainFailure(error, host);
   }
   try {
     if (options.pushTo !== undefined) await tryToPush(session, options.pushTo);
@@ -48,7 +48,7 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
       return `${host} has no place for ${options.pushTo}. Make the project or repository there, or register the registry with another path.`;
     }
     if (error.status === 405) return `${host} is read only: it takes no uploads (405).`;
-    return explainTrouble(error, host);
+    return explainFailure(error, host);
   }
 }
 
@@ -76,6 +76,6 @@ async function tryToPush(session: Session, repository: string): Promise<void> {
   const { headers } = await session.call({ ...call, method: 'POST', url, accept: [202] });
   if (headers.location === undefined) return;
   const upload = followed(headers.location, url, new URL(session.origin));
-  // Registries forget what nobody continues; that one cannot be asked to is no trouble.
+  // Registries drop uploads that nobody continues, so a registry that cannot cancel one passes the check.
   await session.call({ ...call, method: 'DELETE', url: upload, accept: [200, 202, 204, 404] }).catch(() => undefined);
 }

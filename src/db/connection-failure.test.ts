@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type LookupFunction } from 'no
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
-import { explainConnection } from './connection-trouble.ts';
+import { explainConnection } from './connection-failure.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
