@@ -19,7 +19,7 @@ export function abortableTarget(target: Target, signal: AbortSignal): Target {
     signal.throwIfAborted();
     return breakOff(await open(), signal);
   };
-  const { place, pushTagged, adopt, attach } = target;
+  const { place, pushTagged, linkArtifact, attach } = target;
   return {
     resolve: (reference) => until(() => target.resolve(reference)),
     fetch: (descriptor, range) => until(async () => addAbortSignal(signal, await target.fetch(descriptor, range))),
@@ -32,7 +32,7 @@ export function abortableTarget(target: Target, signal: AbortSignal): Target {
     ...(pushTagged && {
       pushTagged: (descriptor, open, tag) => until(() => pushTagged.call(target, descriptor, body(open), tag)),
     }),
-    ...(adopt && { adopt: (artifact) => until(() => adopt.call(target, artifact)) }),
+    ...(linkArtifact && { linkArtifact: (artifact) => until(() => linkArtifact.call(target, artifact)) }),
     ...(attach && { attach: (subject, referrers) => until(() => attach.call(target, subject, referrers)) }),
   };
 }

@@ -59,10 +59,10 @@ export async function copyArtifact(
   const nodes = await readGraph(source, root, options.only);
   const blobs = blobsOf(nodes);
   checkSize(blobs, options.blobBytesMax);
-  if (await adopt(context, nodes, blobs)) {
+  if (await linkArtifact(context, nodes, blobs)) {
     return;
   }
-  await bring(context, blobs);
+  await copyBlobs(context, blobs);
   try {
     await pushManifests(context, nodes);
   } catch (error) {
@@ -71,17 +71,17 @@ export async function copyArtifact(
     }
     // What we were told to be there is not: a registry swept it. Hints and memory are left aside.
     const { mountFrom: _told, isPresent: _known, uploads: _remembered, ...plain } = options;
-    await bring({ source, target, options: plain }, blobs);
+    await copyBlobs({ source, target, options: plain }, blobs);
     await pushManifests(context, nodes);
   }
 }
 
-/** The short way: a target that holds everything already only shows it. */
-async function adopt({ target, options }: CopyContext, manifests: Node[], blobs: Descriptor[]): Promise<boolean> {
+/** A target that holds all content already only makes the artifact visible. */
+async function linkArtifact({ target, options }: CopyContext, manifests: Node[], blobs: Descriptor[]): Promise<boolean> {
   const { tags = [], onBlob } = options;
   if (
-    target.adopt === undefined ||
-    !(await side('target', 'adopt', async () => target.adopt?.({ blobs, manifests, tags })))
+    target.linkArtifact === undefined ||
+    !(await side('target', 'linkArtifact', async () => target.linkArtifact?.({ blobs, manifests, tags })))
   ) {
     return false;
   }
@@ -150,7 +150,7 @@ export function isElsewhere(descriptor: Descriptor): boolean {
   return 'urls' in descriptor && /nondistributable|foreign/.test(descriptor.mediaType);
 }
 
-async function bring(context: CopyContext, blobs: Descriptor[]): Promise<void> {
+async function copyBlobs(context: CopyContext, blobs: Descriptor[]): Promise<void> {
   const waiting = [...blobs];
   async function worker(): Promise<void> {
     for (let blob = waiting.shift(); blob !== undefined; blob = waiting.shift()) {

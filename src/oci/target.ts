@@ -33,10 +33,10 @@ export interface Target extends Source {
   /** Stores a manifest right under its tag, which saves a request where names are requests. */
   pushTagged?(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>, tag: string): Promise<void>;
   /**
-   * Shows a whole artifact at once, under its tags, where all of it is held already; false, and nothing is done, where something is not.
+   * Makes a whole artifact visible at once, under its tags, if all its content is held already. Returns false, and changes nothing, if any is not.
    * Manifests come children first; the tags name the last one.
    */
-  adopt?(artifact: WholeArtifact): Promise<boolean>;
+  linkArtifact?(artifact: WholeArtifact): Promise<boolean>;
   /** Lets a subject know its referrers where pushing them does not (distribution-spec, "Referrers Tag Schema"). */
   attach?(subject: Digest, referrers: Descriptor[]): Promise<void>;
 }

@@ -102,7 +102,7 @@ describe('rows over shared content', () => {
     const target = hostedTarget({ ...options, repository: 'acme/whole' });
     for (let times = 0; times < 2; times += 1)
       await copyArtifact(contentTarget(registry.content), target, index, { tags });
-    expect(asked).toEqual(['registry_adopt_artifact', 'registry_adopt_artifact']);
+    expect(asked).toEqual(['registry_link_artifact', 'registry_link_artifact']);
     for (const tag of tags) expect(await target.resolve(tag)).toEqual(index);
     expect(await target.resolve(manifest.digest)).toEqual(manifest);
     expect(await target.exists(layer)).toBe(true);

@@ -5,7 +5,7 @@ import type { Descriptor, Digest } from '../oci/descriptor.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isManifestType, once, readManifestBytes } from '../oci/manifest.ts';
 import type { Target, WholeArtifact } from '../oci/target.ts';
-import { adoptArtifact } from './adopt.ts';
+import { linkArtifactRows } from './link-artifact.ts';
 import { addBlob, getBlobSize, mountBlob } from './blobs.ts';
 import { checkManifest } from './manifest.ts';
 import { getManifest, listReferrers, putManifest } from './manifests.ts';
@@ -58,11 +58,11 @@ export function hostedTarget(options: HostedOptions): Target {
     exists: (descriptor) => told('exists', () => exists(options, descriptor)),
     push: (descriptor, open) => write('push', () => push(options, descriptor, { open })),
     pushTagged: (descriptor, open, tag) => write('push', () => push(options, descriptor, { open, tag })),
-    adopt: (artifact) =>
-      told('adopt', async () => {
-        const adopted = await adopt(options, artifact);
-        claimed ||= adopted;
-        return adopted;
+    linkArtifact: (artifact) =>
+      told('linkArtifact', async () => {
+        const linked = await linkArtifact(options, artifact);
+        claimed ||= linked;
+        return linked;
       }),
     tag: (descriptor, tag) =>
       write('tag', () => push(options, descriptor, { open: () => options.content.open(descriptor.digest), tag })),
@@ -144,7 +144,7 @@ async function push(
 }
 
 /** Everything is touched before its rows are written, as in `push`. */
-async function adopt(options: HostedOptions, { blobs, manifests, tags }: WholeArtifact): Promise<boolean> {
+async function linkArtifact(options: HostedOptions, { blobs, manifests, tags }: WholeArtifact): Promise<boolean> {
   const held = await Promise.all([
     ...blobs.map((blob) => isHeld(options.content, blob)),
     // Their bytes are in hand, so their sizes are known.
@@ -154,7 +154,7 @@ async function adopt(options: HostedOptions, { blobs, manifests, tags }: WholeAr
     return false;
   }
   const checked = manifests.map(({ bytes, descriptor }) => checkManifest(bytes, descriptor.mediaType));
-  await adoptArtifact(asker(options), refOf(options), { blobs, manifests: checked, tags });
+  await linkArtifactRows(asker(options), refOf(options), { blobs, manifests: checked, tags });
   return true;
 }
 

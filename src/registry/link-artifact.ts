@@ -12,8 +12,8 @@ import { type Ask, statement } from './statements.ts';
  * that it took before are written again, which is why the insert waits for the lock. The repository is claimed before
  * anything else is locked: writes of clients that began before end first.
  */
-const ADOPT = statement<{ holders: string[]; tagged: number }>(
-  'adopt_artifact',
+const LINK = statement<{ holders: string[]; tagged: number }>(
+  'link_artifact',
   `with claimed as (${CLAIMED}),
      repository as materialized (select id from (${OWN}) r where (select count(*) from claimed) >= 0),
      wanted as (select * from unnest($7::text[], $8::boolean[]) as wanted (tag, immutable)),
@@ -47,7 +47,7 @@ const ADOPT = statement<{ holders: string[]; tagged: number }>(
    select array(select tag from holders) as holders, (select count(*)::int from tagged) as tagged from repository`,
 );
 
-export type Adopted = {
+export type LinkedArtifact = {
   /** Everything that the manifests are made of. */
   blobs: ContentInfo[];
   /** Children before parents; the tags name the last one. */
@@ -59,7 +59,7 @@ export type Adopted = {
  * Shows an artifact. Who calls has seen to it that the store holds all of it. Throws DENIED for an immutable tag that names another
  * digest; then nothing is shown.
  */
-export async function adoptArtifact(ask: Ask, repository: RepositoryRef, artifact: Adopted): Promise<void> {
+export async function linkArtifactRows(ask: Ask, repository: RepositoryRef, artifact: LinkedArtifact): Promise<void> {
   const { blobs, manifests } = artifact;
   const tags = [...new Set(artifact.tags)];
   const rows = manifests.map(({ blobs: parts, manifests: children, ...row }) => ({
@@ -77,7 +77,7 @@ export async function adoptArtifact(ask: Ask, repository: RepositoryRef, artifac
     tags.map(isImmutableTag),
     manifests.at(-1)?.digest ?? null,
   ];
-  const { holders, tagged } = await writeInto(ask, repository, () => ask(ADOPT, values));
+  const { holders, tagged } = await writeInto(ask, repository, () => ask(LINK, values));
   if (holders.length > 0) throw denied(`tag ${holders.join(', ')} is immutable and names another digest`);
   // Somebody set an immutable tag in the same moment: the statement left it, and what it wrote beside is shown without harm.
   if (tagged < tags.length) throw denied('a tag is immutable and names another digest');
