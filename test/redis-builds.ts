@@ -14,7 +14,7 @@ import type { TarInput } from '../src/tar/entry.ts';
 import { type Debian, debianBase, OPERATING_SYSTEM, solvePackages } from './debian.ts';
 import { type TestWorkspace, testWorkspace } from './fixtures/build.ts';
 import { inspect, packed } from './fixtures/customization.ts';
-import { chunked, collect, readAll, type WholeEntry } from './fixtures/tar.ts';
+import { chunked, concatenate, readAll, type WholeEntry } from './fixtures/tar.ts';
 import { samplePlan } from './stored-values.ts';
 
 export const EPOCH = 1_760_000_000;
@@ -104,7 +104,7 @@ export async function openRedisBuilds(): Promise<RedisBuilds> {
     );
     return await Promise.all(
       manifest.layers.map(
-        async ({ digest }) => await readAll(gunzipSync(await collect(await debian.content.open(digest)))),
+        async ({ digest }) => await readAll(gunzipSync(await concatenate(await debian.content.open(digest)))),
       ),
     );
   }

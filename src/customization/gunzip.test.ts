@@ -1,12 +1,12 @@
 // The gzip frame and its limits, with streams that are made on the way and never held.
 import { constants, deflateRawSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { chunked, collect, seededRandom } from '../../test/fixtures/tar.ts';
+import { chunked, concatenate, seededRandom } from '../../test/fixtures/tar.ts';
 import { GzipError, gunzipOne } from './gunzip.ts';
 
 async function codeOf(bytes: Buffer, chunk = 64 * 1024): Promise<string> {
   try {
-    await collect(gunzipOne(chunked(bytes, chunk)));
+    await concatenate(gunzipOne(chunked(bytes, chunk)));
     return 'taken';
   } catch (error) {
     return error instanceof GzipError ? error.code : String(error);
@@ -31,10 +31,10 @@ describe('the frame', () => {
     const text = Buffer.from(Array.from({ length: 8_000 }, () => Math.floor(random() * 8)));
     for (const level of [0, 1, 9]) {
       for (const chunk of [1, 17, 1 << 20]) {
-        expect((await collect(gunzipOne(chunked(gzipSync(text, { level }), chunk)))).equals(text)).toBe(true);
+        expect((await concatenate(gunzipOne(chunked(gzipSync(text, { level }), chunk)))).equals(text)).toBe(true);
       }
     }
-    expect(await collect(gunzipOne(chunked(gzipSync(''))))).toHaveLength(0);
+    expect(await concatenate(gunzipOne(chunked(gzipSync(''))))).toHaveLength(0);
   });
 
   it('reads a name, a comment and extra fields, and refuses what is no header', async () => {

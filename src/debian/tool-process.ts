@@ -46,8 +46,8 @@ export async function runTool(command: string[], { limits, stdin, signal }: Tool
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
   };
   const timer = setTimeout(() => stop('TIME'), limits.wallClockMs);
-  const output = collect(child.stdout, limits.outputBytesMax, () => stop('OUTPUT'));
-  const errors = collect(child.stderr, ERRORS_BYTES_MAX, () => undefined);
+  const output = readOutput(child.stdout, limits.outputBytesMax, () => stop('OUTPUT'));
+  const errors = readOutput(child.stderr, ERRORS_BYTES_MAX, () => undefined);
   try {
     const [status] = await Promise.all([endOf(child), feed(child, stdin)]);
     const result = { status, output: Buffer.concat(output), errors: Buffer.concat(errors).toString('utf8') };
@@ -69,7 +69,7 @@ function limitArguments({ memoryBytesMax, cpuSecondsMax, fileBytesMax }: ToolLim
   return [`--as=${memoryBytesMax}`, `--cpu=${cpuSecondsMax}`, ...file];
 }
 
-function collect(stream: ChildProcess['stdout'], bytesMax: number, tooMuch: () => void): Buffer[] {
+function readOutput(stream: ChildProcess['stdout'], bytesMax: number, tooMuch: () => void): Buffer[] {
   const chunks: Buffer[] = [];
   let size = 0;
   stream?.on('data', (chunk: Buffer) => {

@@ -77,7 +77,11 @@ export async function copyArtifact(
 }
 
 /** A target that holds all content already only makes the artifact visible. */
-async function linkArtifact({ target, options }: CopyContext, manifests: Node[], blobs: Descriptor[]): Promise<boolean> {
+async function linkArtifact(
+  { target, options }: CopyContext,
+  manifests: Node[],
+  blobs: Descriptor[],
+): Promise<boolean> {
   const { tags = [], onBlob } = options;
   if (
     target.linkArtifact === undefined ||

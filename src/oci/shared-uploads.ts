@@ -38,7 +38,7 @@ export function createSharedUploads(): SharedUploads {
     return sending;
   }
 
-  async function bring(
+  async function placeOnce(
     key: string,
     repository: string,
     { send, mount }: { send: () => Promise<Placed>; mount: (from: string) => Promise<MountResult> },
@@ -69,7 +69,7 @@ export function createSharedUploads(): SharedUploads {
       if (held.has(`${registry} ${repository} ${digest}`)) {
         return 'present';
       }
-      const placed = await bring(`${registry} ${digest}`, repository, how);
+      const placed = await placeOnce(`${registry} ${digest}`, repository, how);
       note(digest, place);
       return placed;
     },

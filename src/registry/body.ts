@@ -1,6 +1,6 @@
 // Request bodies as the registry takes them: streamed, never whole but for small things, and never a reset for an early answer.
 import type { FastifyRequest } from 'fastify';
-import { countPassed } from './collect.ts';
+import { countPassed } from './garbage-collection.ts';
 import { Refusal } from './refusal.ts';
 
 /** A client that sends nothing for this long is gone: what it sent is kept for its next try. */

@@ -8,7 +8,7 @@ import { MANIFEST_BYTES_MAX, readAtMost } from '../oci/manifest.ts';
 import { isTag } from '../oci/reference.ts';
 import { acceptsType } from './accept.ts';
 import { getBlobSize } from './blobs.ts';
-import { countPassed } from './collect.ts';
+import { countPassed } from './garbage-collection.ts';
 import { type FoundManifest, getManifest } from './manifests.ts';
 import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';

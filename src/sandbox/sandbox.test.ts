@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../../test/fixtures/build.ts';
-import { collect, entry, readAll } from '../../test/fixtures/tar.ts';
+import { concatenate, entry, readAll } from '../../test/fixtures/tar.ts';
 import { mergedListing, writeLayer } from '../oci/layer.ts';
 import { disposable } from '../packaging/image/application-layer.ts';
 import { captureLayer } from '../packaging/image/capture.ts';
@@ -255,7 +255,7 @@ describe.skipIf(!possible)('capture', () => {
     await using sandbox = await open();
     expect((await shell(sandbox, script)).output).toBe('');
     const built = await capture(sandbox);
-    const tar = gunzipSync(await collect(await workspace.content.open(built?.descriptor.digest ?? 'sha256:')));
+    const tar = gunzipSync(await concatenate(await workspace.content.open(built?.descriptor.digest ?? 'sha256:')));
     const entries = await readAll(tar);
     expect(entries.every(({ header }) => header.mtime <= EPOCH)).toBe(true);
     const lines = entries.map(

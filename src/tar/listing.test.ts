@@ -1,6 +1,6 @@
 // Listings as lines, and layers laid over one another.
 import { expect, it } from 'vitest';
-import { chunked, collect } from '../../test/fixtures/tar.ts';
+import { chunked, concatenate } from '../../test/fixtures/tar.ts';
 import { applyListing, readListing, writeListing } from './listing.ts';
 import type { ListingEntry } from './listing-entry.ts';
 
@@ -31,7 +31,7 @@ it('lines come back as they were, in chunks of any size', async () => {
     { path: 'bad\udcff', type: 'symlink', mode: 0o777, uid: 0, gid: 0, size: 0, target: '../x' },
     ...Array.from({ length: 1200 }, (_, n) => file(`many/${n}`)),
   ];
-  const lines = await collect(writeListing(entries));
+  const lines = await concatenate(writeListing(entries));
   for (const chunk of [1, 100, 1 << 20]) {
     const read: ListingEntry[] = [];
     for await (const entry of readListing(chunked(lines, chunk))) read.push(entry);

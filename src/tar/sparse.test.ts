@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { archiveOf, chunked, collect, entry, readAll, sha256 } from '../../test/fixtures/tar.ts';
+import { archiveOf, chunked, concatenate, entry, readAll, sha256 } from '../../test/fixtures/tar.ts';
 import { TarError } from './errors.ts';
 import { checksumOf } from './header.ts';
 import { formatPax } from './pax.ts';
@@ -54,7 +54,7 @@ function pack(program: string, ...options: string[]): Buffer {
 async function digestsOf(archive: Buffer, { chunk = 65_536, holeBytesMax = 64 * MIB } = {}) {
   const found: Record<string, string> = {};
   for await (const { header, body } of readTar(chunked(archive, chunk), { holeBytesMax })) {
-    found[header.path] = `${header.size} ${sha256(await collect(body))}`;
+    found[header.path] = `${header.size} ${sha256(await concatenate(body))}`;
   }
   return found;
 }

@@ -1,16 +1,16 @@
-// The bytes of a request's body: collected up to a limit, or read and dropped so that the sender sees the answer.
+// The bytes of a request's body: read up to a limit, or read and dropped so that the sender sees the answer.
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../answer/problems.ts';
 
-export type CollectOptions = {
+export type BodyOptions = {
   bytesMax: number;
   /** Of a body beyond `bytesMax`, how much is read and dropped before the answer. */
   droppedBytesMax: number;
   timeoutMs: number;
 };
 
-/** Collects a whole body. Rejects with Refusal: too-large beyond the limit, timeout when it does not arrive in time. */
-export function collectBody(stream: IncomingMessage, options: CollectOptions): Promise<Buffer> {
+/** Reads a whole body. Rejects with Refusal: too-large beyond the limit, timeout when it does not arrive in time. */
+export function readBody(stream: IncomingMessage, options: BodyOptions): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let length = 0;

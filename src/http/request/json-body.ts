@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TObject, TSchema } from 'typebox';
 import { BODY_BYTES_MAX } from '../../contract/limits.ts';
 import { BODY_TIMEOUT_MS, DROPPED_JSON_BYTES_MAX } from '../limits.ts';
-import { collectBody } from './body-bytes.ts';
+import { readBody } from './body-bytes.ts';
 import { parameterReader, type Read } from './parameters.ts';
 import { type Check, compileCheck } from './violations.ts';
 
@@ -16,7 +16,7 @@ export type BodyReader = (stream: IncomingMessage) => Promise<Read>;
 export function jsonReader(schema: TSchema): BodyReader {
   const read = variantReader(schema);
   return async (stream) => {
-    const text = decode(await collect(stream));
+    const text = decode(await readBodyBytes(stream));
     if (text === undefined) return refused('It should be UTF-8.');
     const parsed = text.trim() === '' ? { value: {} } : parse(text);
     return parsed === undefined ? refused('It should be JSON.') : read(parsed.value);
@@ -27,7 +27,7 @@ export function jsonReader(schema: TSchema): BodyReader {
 export function formReader(schema: TObject): BodyReader {
   const read = parameterReader(schema);
   return async (stream) => {
-    const text = decode(await collect(stream));
+    const text = decode(await readBodyBytes(stream));
     if (text === undefined) return refused('It should be UTF-8.');
     const raw: Record<string, unknown> = Object.create(null);
     const form = new URLSearchParams(text);
@@ -39,8 +39,8 @@ export function formReader(schema: TObject): BodyReader {
   };
 }
 
-function collect(stream: IncomingMessage): Promise<Buffer> {
-  return collectBody(stream, {
+function readBodyBytes(stream: IncomingMessage): Promise<Buffer> {
+  return readBody(stream, {
     bytesMax: BODY_BYTES_MAX,
     droppedBytesMax: DROPPED_JSON_BYTES_MAX,
     timeoutMs: BODY_TIMEOUT_MS,

@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildDebian } from '../../../test/debian.ts';
 import { sandboxMode } from '../../../test/fixtures/build.ts';
-import { collect, readAll } from '../../../test/fixtures/tar.ts';
+import { concatenate, readAll } from '../../../test/fixtures/tar.ts';
 import { EPOCH, openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../../test/redis-builds.ts';
 import { memoryContent } from '../../content/memory.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
@@ -49,7 +49,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
       expect(again.layers[0]?.diff_id).toBe(base.layers[0]?.diff_id);
       expect(again.digest).toBe(base.digest);
       const entries = await readAll(
-        gunzipSync(await collect(await builds.debian.content.open(base.layers[0]?.descriptor.digest ?? 'sha256:'))),
+        gunzipSync(await concatenate(await builds.debian.content.open(base.layers[0]?.descriptor.digest ?? 'sha256:'))),
       );
       const names = entries.map(({ name }) => name);
       expect(names.filter((name) => name.startsWith('/') || name.startsWith('./'))).toEqual([]);

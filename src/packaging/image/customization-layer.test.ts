@@ -13,7 +13,7 @@ import {
   UNICODE_ROOT,
   yaml,
 } from '../../../test/fixtures/customization.ts';
-import { chunked, collect, entry, readAll } from '../../../test/fixtures/tar.ts';
+import { chunked, concatenate, entry, readAll } from '../../../test/fixtures/tar.ts';
 import { memoryContent } from '../../content/memory.ts';
 import { inspectArchive } from '../../customization/inspect.ts';
 import type { TarInput } from '../../tar/entry.ts';
@@ -39,7 +39,7 @@ async function build(entries: TarInput[], image: Image = {}) {
   const tar =
     built.layer === undefined
       ? Buffer.alloc(0)
-      : gunzipSync(await collect(await content.open(built.layer.descriptor.digest)));
+      : gunzipSync(await concatenate(await content.open(built.layer.descriptor.digest)));
   return {
     ...built,
     tar,
@@ -93,7 +93,7 @@ it('makes the same bytes whenever the archive is uploaded, with the newest time 
   const [first, second] = await Promise.all(uploads);
   expect(first?.layer?.descriptor).toEqual(second?.layer?.descriptor);
   const digest = first?.layer?.descriptor.digest ?? 'sha256:';
-  const read = await readAll(gunzipSync(await collect(await content.open(digest))));
+  const read = await readAll(gunzipSync(await concatenate(await content.open(digest))));
   expect(Object.fromEntries(read.map(({ name, header }) => [name, header.mtime]))).toEqual({
     'etc/': EPOCH,
     'etc/a': EPOCH - 5,
@@ -178,7 +178,9 @@ it.each(['bsdtar', 'rust', 'gnu-sparse-gnu', 'gnu-sparse-00', 'gnu-gnu'])(
       epoch: EPOCH,
       readBelow,
     });
-    const read = await readAll(gunzipSync(await collect(await content.open(layer?.descriptor.digest ?? 'sha256:'))));
+    const read = await readAll(
+      gunzipSync(await concatenate(await content.open(layer?.descriptor.digest ?? 'sha256:'))),
+    );
     const found = new Map(read.map((one) => [one.name, one]));
     const whole = Buffer.alloc(1024 * 1024);
     whole.write('data', whole.length / 2);
