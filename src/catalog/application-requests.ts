@@ -241,7 +241,7 @@ async function addApplications(tx: Transaction, principal: Principal, input: Cre
   refuse([
     ...(baseImage ? [] : [{ field: 'base_image_id', message: `There is no base image ${input.base_image_id}` }]),
     ...input.application_offering_ids.flatMap((id, index) =>
-      judgeOffering(offerings.get(id.toLowerCase()), {
+      checkOffering(offerings.get(id.toLowerCase()), {
         field: `application_offering_ids[${index}]`,
         id,
         first: input.application_offering_ids.findIndex((other) => other.toLowerCase() === id.toLowerCase()) === index,
@@ -281,7 +281,7 @@ async function addApplications(tx: Transaction, principal: Principal, input: Cre
   return ids;
 }
 
-function judgeOffering(
+function checkOffering(
   offering: OfferingRow | undefined,
   asked: { field: string; id: string; first: boolean; baseImageFound: boolean },
 ): Violation[] {

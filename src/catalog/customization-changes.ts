@@ -37,7 +37,7 @@ export async function createCustomization(
     branch: input.filter?.branch ?? null,
     base_image_id: input.filter?.base_image_id ?? null,
   };
-  await judgeFilter(tx, principal, { catalog_id: input.catalog_id, filter });
+  await checkFilter(tx, principal, { catalog_id: input.catalog_id, filter });
   const id = randomUUID();
   await tx
     .insertInto('customizations')
@@ -189,7 +189,7 @@ async function insertVersion(
   ]);
 }
 
-async function judgeFilter(
+async function checkFilter(
   tx: Transaction,
   principal: Principal,
   options: { catalog_id: string; filter: Filter },
@@ -203,7 +203,7 @@ async function judgeFilter(
       exists (select from base_images where id = ${baseImageId} and status <> 'DELETED'
         and (organization_id = ${principal.organization_id} or organization_id is null)) as base_image`.execute(tx);
   const known = found.rows[0] ?? { product: false, branch: false, base_image: false };
-  refuse(judgeNames(filter, known));
+  refuse(checkNames(filter, known));
   if (filter.product_key === null) return;
   const released = await sql`
     select from applications a
@@ -218,7 +218,7 @@ async function judgeFilter(
   }
 }
 
-function judgeNames(filter: Filter, known: { product: boolean; branch: boolean; base_image: boolean }): Violation[] {
+function checkNames(filter: Filter, known: { product: boolean; branch: boolean; base_image: boolean }): Violation[] {
   const violations: Violation[] = [];
   if (filter.base_image_id !== null && !known.base_image) {
     violations.push({ field: 'filter.base_image_id', message: `There is no base image ${filter.base_image_id}` });

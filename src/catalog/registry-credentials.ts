@@ -124,10 +124,10 @@ async function requireHosted(
 
 async function requireEnd(tx: Transaction, expiresAt: string | undefined): Promise<void> {
   if (expiresAt === undefined) return;
-  const judged = await sql<{ past: boolean; far: boolean }>`
+  const checked = await sql<{ past: boolean; far: boolean }>`
     select ${expiresAt}::timestamptz <= now() as past,
       ${expiresAt}::timestamptz > now() + ${CREDENTIAL_DAYS_MAX} * interval '1 day' as far`.execute(tx);
-  const { past, far } = judged.rows[0] ?? {};
+  const { past, far } = checked.rows[0] ?? {};
   if (past) refuse([{ field: 'expires_at', message: 'It should be in the future.' }]);
   if (far) refuse([{ field: 'expires_at', message: `It should be at most ${CREDENTIAL_DAYS_MAX} days from now.` }]);
 }

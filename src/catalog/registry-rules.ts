@@ -7,7 +7,7 @@ import { refuse, type Violation } from './errors.ts';
 /** A registry's address and user name as they are kept; one without log-in has no user name. */
 export type RegistryPlace = { url: string; access_key: string | null };
 
-/** Judges the fields together and answers what is kept. Throws INVALID with every field that does not fit. */
+/** Checks the fields together and answers what is kept. Throws INVALID with every field that does not fit. */
 export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   const rules = rulesOf(settings.provider);
   const url = URL.parse(settings.url);
@@ -39,7 +39,7 @@ export type LogIn = { provider: RegistryProvider; access_key: string | null; has
 /** A change of a log-in: absent members stay as they are, `null` removes them. */
 export type LogInChange = { access_key?: string | null; access_secret?: string | null };
 
-/** Judges a change of a log-in beside what is kept, and returns the user name to keep. Without a secret there is no log-in. Throws INVALID. */
+/** Checks a change of a log-in beside what is kept, and returns the user name to keep. Without a secret there is no log-in. Throws INVALID. */
 export function logInOf(kept: LogIn, change: LogInChange): string | null {
   const rules = rulesOf(kept.provider);
   if (change.access_secret === null) {

@@ -155,9 +155,9 @@ async function openContent(path: string, digest: Digest, range?: ByteRange): Pro
 function streamFile(file: FileHandle, wanted: { start: number; end: number; digest?: Digest }): Readable {
   const hash = wanted.digest === undefined ? undefined : createHash('sha256');
   let position = wanted.start;
-  let judged = false;
+  let checked = false;
   async function next(): Promise<Buffer | null> {
-    if (judged) {
+    if (checked) {
       return null;
     }
     const length = Math.min(READ_CHUNK_BYTES, wanted.end + 1 - position);
@@ -169,7 +169,7 @@ function streamFile(file: FileHandle, wanted: { start: number; end: number; dige
     position += bytesRead;
     hash?.update(chunk);
     if (bytesRead === 0 || position > wanted.end) {
-      judged = true;
+      checked = true;
       checkEnd(hash?.digest('hex'), wanted.digest);
     }
     return bytesRead > 0 ? chunk : null;

@@ -1,4 +1,4 @@
-// Certificates that a customization adds to the system's trust store: judged at upload, so that no image is built on a bad one.
+// Certificates that a customization adds to the system's trust store: checked at upload, so that no image is built on a bad one.
 import { X509Certificate } from 'node:crypto';
 import type { CustomizationWarningCode } from '../contract/customization-warning.ts';
 import { printable } from '../tar/header.ts';
@@ -24,7 +24,7 @@ export type TrustedCertificate = {
   not_after: string;
 };
 
-export type JudgedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_rootfs' | 'rewritten'> & {
+export type CheckedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_rootfs' | 'rewritten'> & {
   /** Which one it is in its text, from 0. */
   index: number;
   warnings: CertificateWarning[];
@@ -33,7 +33,7 @@ export type JudgedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_r
 export type CertificateWarning = { code: CustomizationWarningCode; message: string };
 
 export type ReadCertificates = {
-  certificates: JudgedCertificate[];
+  certificates: CheckedCertificate[];
   /** Of those that are not taken. */
   skipped: CertificateWarning[];
   /** Of all that are there. */
@@ -57,17 +57,17 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
     throw new CertificateRefused('has «\\n» in place of line ends, as JSON writes them; write real ones');
   const blocks = blocksOf(text.replace(BYTE_ORDER_MARK, '').replace(GLUED, '\n'));
   if (blocks.length === 0) throw noPem(text);
-  const certificates: JudgedCertificate[] = [];
+  const certificates: CheckedCertificate[] = [];
   const skipped: CertificateWarning[] = [];
   let expired = '';
   for (const [index, block] of blocks.entries()) {
-    const judged = judge(block, { now, index, count: blocks.length });
-    if (typeof judged !== 'string') {
-      certificates.push(judged);
+    const checked = checkCertificate(block, { now, index, count: blocks.length });
+    if (typeof checked !== 'string') {
+      certificates.push(checked);
       continue;
     }
-    expired ||= judged;
-    skipped.push({ code: 'CERTIFICATE_SKIPPED', message: `The certificate of ${judged}, so it is not added.` });
+    expired ||= checked;
+    skipped.push({ code: 'CERTIFICATE_SKIPPED', message: `The certificate of ${checked}, so it is not added.` });
   }
   if (certificates.length === 0) throw noneLeft(expired, blocks.length);
   return { certificates, skipped, count: blocks.length };
@@ -171,7 +171,7 @@ export function holdsPrivateKey(text: string): boolean {
 type Place = { now: Date; index: number; count: number };
 
 /** The certificate, or whose it is and when it expired. */
-function judge(block: string, { now, index, count }: Place): JudgedCertificate | string {
+function checkCertificate(block: string, { now, index, count }: Place): CheckedCertificate | string {
   const { certificate, hash } = parse(block, count === 1 ? '' : ` (number ${index + 1} of ${count})`);
   const subject = certificate.subject.replaceAll('\n', ', ');
   const notAfter = new Date(certificate.validTo);

@@ -1,4 +1,4 @@
-// Judges what an archive says rather than how it is packed: its declaration, certificates and scripts, and how they go together.
+// Checks what an archive says rather than how it is packed: its declaration, certificates and scripts, and how they go together.
 import { HOOK_NAMES } from '../plan/inspection.ts';
 import type { Listing } from '../tar/listing-entry.ts';
 import { DECLARATION, type Entries, hookOf, scriptTextProblem, type Taken } from './archive-rules.ts';
@@ -9,27 +9,27 @@ import { type Hook, type Inspection, ROOTFS } from './inspection.ts';
 import { trustedCertificates } from './trusted-certificates.ts';
 import type { Warnings } from './warnings.ts';
 
-type Judge = { violations: Violations; now: Date };
+type CheckContext = { violations: Violations; now: Date };
 
 /** Everything of an inspection but sizes and times. What is wrong is added to the violations. */
-export function judgeContents(taken: Taken, judge: Judge): Omit<Inspection, 'size' | 'expanded' | 'epoch'> {
-  const { declaration, certificates: declared } = judgeDeclaration(taken, judge);
-  const certificates = trustedCertificates(taken, { declared, ...judge });
-  const hooks = judgeHooks(taken, judge);
-  judgeTogether(taken.entries, { declaration, certificates }, judge);
+export function checkContents(taken: Taken, context: CheckContext): Omit<Inspection, 'size' | 'expanded' | 'epoch'> {
+  const { declaration, certificates: declared } = checkDeclaration(taken, context);
+  const certificates = trustedCertificates(taken, { declared, ...context });
+  const hooks = checkHooks(taken, context);
+  checkCombination(taken.entries, { declaration, certificates }, context);
   const listing = taken.entries.listing;
   warnOfModes(listing, declaration, taken.warnings);
   const contents = { listing, declaration, certificates, hooks, ...taken.warnings.found };
-  if (!judge.violations.any && changesNothing(contents)) judge.violations.add('file', NOTHING);
+  if (!context.violations.any && changesNothing(contents)) context.violations.add('file', NOTHING);
   return contents;
 }
 
 const NOTHING =
   'the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml';
 
-function judgeDeclaration(
+function checkDeclaration(
   { contents }: Taken,
-  { violations, now }: Judge,
+  { violations, now }: CheckContext,
 ): { declaration: Declaration; certificates: NamedCertificates[] } {
   const bytes = contents.get(DECLARATION);
   if (bytes === undefined) return { declaration: NOTHING_DECLARED, certificates: [] };
@@ -38,7 +38,7 @@ function judgeDeclaration(
   return readDeclaration(bytes, { tell, now });
 }
 
-function judgeHooks({ entries, contents }: Taken, { violations }: Judge): Hook[] {
+function checkHooks({ entries, contents }: Taken, { violations }: CheckContext): Hook[] {
   const hooks: Hook[] = [];
   for (const { path, digest, size } of entries.listing) {
     const name = hookOf(path);
@@ -55,10 +55,10 @@ function judgeHooks({ entries, contents }: Taken, { violations }: Judge): Hook[]
 export const BUNDLE = 'etc/ssl/certs/ca-certificates.crt';
 
 /** What is composed from the image's own file cannot be replaced by the archive as well. */
-function judgeTogether(
+function checkCombination(
   entries: Entries,
   { declaration, certificates }: { declaration: Declaration; certificates: TrustedCertificate[] },
-  { violations }: Judge,
+  { violations }: CheckContext,
 ): void {
   const composed = [
     ...(certificates.length > 0 ? [BUNDLE] : []),

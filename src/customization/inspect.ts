@@ -1,4 +1,4 @@
-// Judges an uploaded archive as it streams by: nothing is unpacked, and everything that is wrong is told at once.
+// Checks an uploaded archive as it streams by: nothing is unpacked, and everything that is wrong is told at once.
 import { createHash } from 'node:crypto';
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import { TarError } from '../tar/errors.ts';
@@ -7,7 +7,7 @@ import type { ListingEntry } from '../tar/listing-entry.ts';
 import { readArchive } from './archive.ts';
 import { DECLARATION, Entries, hookOf, isCertificatePath, leftOutMessage, type Taken } from './archive-rules.ts';
 import { holdsPrivateKey } from './certificates.ts';
-import { judgeContents } from './contents.ts';
+import { checkContents } from './contents.ts';
 import { fieldOf, Violations } from './errors.ts';
 import { checkGrowth, GzipError, type Progress } from './gunzip.ts';
 import { type Inspection, ROOTFS } from './inspection.ts';
@@ -50,7 +50,7 @@ export async function inspectArchive(
     await drop(iterator);
   }
   inspector.warnOfMachine();
-  const contents = judgeContents(inspector.taken, { violations: inspector.violations, now });
+  const contents = checkContents(inspector.taken, { violations: inspector.violations, now });
   if (inspector.violations.any) throw inspector.violations.refusal();
   return { size: progress.compressed, expanded: progress.expanded, epoch: inspector.newest, ...contents };
 }

@@ -3,8 +3,8 @@ import { baseName } from '../tar/path.ts';
 import { CERTIFICATES_FOLDER, DECLARATION, isCertificatePath, type Taken } from './archive-rules.ts';
 import {
   CertificateRefused,
+  type CheckedCertificate,
   holdsNormalForm,
-  type JudgedCertificate,
   readCertificates,
   type TrustedCertificate,
 } from './certificates.ts';
@@ -13,18 +13,18 @@ import { fieldOf, type Violations } from './errors.ts';
 import { ROOTFS } from './inspection.ts';
 import { CERTIFICATE_BYTES_MAX, CERTIFICATE_FILES_BYTES_MAX, CERTIFICATES_MAX } from './limits.ts';
 
-type Judge = { declared: NamedCertificates[]; violations: Violations; now: Date };
+type CheckContext = { declared: NamedCertificates[]; violations: Violations; now: Date };
 
 /** Certificates of one text with its place: `path` in the archive, `file` in the image where rootfs brings it, with its `text`. */
 type Source = NamedCertificates & { path: string; file?: string; text?: string };
 
 /** Those of rootfs and of the declaration, each once. */
-export function trustedCertificates(taken: Taken, judge: Judge): TrustedCertificate[] {
-  const declared = judge.declared.map((one): Source => ({ ...one, path: DECLARATION }));
-  const sources = [...sourcesOfRootfs(taken, judge), ...declared];
+export function trustedCertificates(taken: Taken, context: CheckContext): TrustedCertificate[] {
+  const declared = context.declared.map((one): Source => ({ ...one, path: DECLARATION }));
+  const sources = [...sourcesOfRootfs(taken, context), ...declared];
   const count = sources.reduce((sum, one) => sum + one.count, 0);
-  if (count > CERTIFICATES_MAX) judge.violations.add('file', `more than ${CERTIFICATES_MAX} certificates`);
-  const naming = new Naming(taken, judge.violations);
+  if (count > CERTIFICATES_MAX) context.violations.add('file', `more than ${CERTIFICATES_MAX} certificates`);
+  const naming = new Naming(taken, context.violations);
   const kept = withoutRepeated(sources, taken);
   for (const { source, certificate } of kept) if (certificate.index === 0) naming.claim(source);
   return kept.map(({ source, certificate }) => {
@@ -39,7 +39,7 @@ export function trustedCertificates(taken: Taken, judge: Judge): TrustedCertific
 }
 
 /** What rootfs brings into the folder for local certificates is trusted, as update-ca-certificates would. */
-function sourcesOfRootfs({ entries, contents, warnings }: Taken, { violations, now }: Judge): Source[] {
+function sourcesOfRootfs({ entries, contents, warnings }: Taken, { violations, now }: CheckContext): Source[] {
   const sources: Source[] = [];
   let count = 0;
   for (const { path, type, size } of entries.listing) {
@@ -89,7 +89,10 @@ function readFile(
 }
 
 /** Warns of those that are skipped: the expired and the repeated. */
-function withoutRepeated(sources: Source[], { warnings }: Taken): { source: Source; certificate: JudgedCertificate }[] {
+function withoutRepeated(
+  sources: Source[],
+  { warnings }: Taken,
+): { source: Source; certificate: CheckedCertificate }[] {
   const known = new Set<string>();
   return sources.flatMap((source) => {
     for (const { code, message } of source.skipped) warnings.add(code, message, source.path);

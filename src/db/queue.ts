@@ -8,7 +8,7 @@ import type { Task, TaskPayloads } from './queue-tasks.ts';
 /** pg-boss's tables live in a schema of their own, beside ours. */
 export const QUEUE_SCHEMA = 'queue';
 
-/** One queue for every kind of task, so that priority is judged over all of them; the kind is in the job's data. */
+/** One queue for every kind of task, so that priority is checked over all of them; the kind is in the job's data. */
 export const QUEUE_NAME = 'tasks';
 
 /** Workers listen here; a notification is delivered when the transaction commits. */

@@ -38,7 +38,7 @@ for (const [net, prefix] of INWARD_V6) {
 const handedOut = new BlockList();
 handedOut.addSubnet('2000::', 3, 'ipv6');
 
-/** True for an address of the public Internet; an IPv4 address inside an IPv6 one is judged as what it is. */
+/** True for an address of the public Internet; an IPv4 address inside an IPv6 one is checked as what it is. */
 export function isPublicAddress(address: string): boolean {
   const plain = plainAddress(address);
   switch (isIP(plain)) {

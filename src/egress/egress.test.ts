@@ -117,7 +117,7 @@ describe('guardedLookup', () => {
     expect([all, one]).toEqual([[{ address: '1.1.1.1', family: 4 }], '1.1.1.1']);
   });
 
-  it('is asked once a dial: a name that turns inward right after it was judged is not looked up again', async () => {
+  it('is asked once a dial: a name that turns inward right after it was checked is not looked up again', async () => {
     const answers = ['127.0.0.2', '127.0.0.3'];
     const resolve = ((_host: string, _options: object, done: (error: null, found: object[]) => void) =>
       done(null, [{ address: answers.shift() ?? '127.0.0.3', family: 4 }])) as unknown as typeof lookup;

@@ -34,7 +34,7 @@ class EgressRefused extends Error {
 
 /**
  * Opens the way out. `allow` names what may be reached beside the public Internet: addresses, networks (CIDR) and host
- * names. With a proxy, names are the proxy's to resolve; they are judged here as far as they resolve here. Throws
+ * names. With a proxy, names are the proxy's to resolve; they are checked here as far as they resolve here. Throws
  * HostListError, or TypeError for a proxy that is no URL.
  */
 export function createEgress(options: { allow: string[]; proxy?: ProxySettings }): Egress {
@@ -96,7 +96,7 @@ function dialling(agent: HttpAgent, dial: (own: Dial) => Dial): HttpAgent {
   return agent;
 }
 
-/** An agent that dials only addresses which were judged: a literal before the dial, a name's in the lookup of the dial itself. */
+/** An agent that dials only addresses which were checked: a literal before the dial, a name's in the lookup of the dial itself. */
 function guardedAgent(agent: HttpAgent, allowed: HostList): HttpAgent {
   return dialling(agent, (own) => (options, created) => {
     const host = String(options.host ?? '');
@@ -139,12 +139,12 @@ export function guardedLookup(allowed: HostList, resolve: typeof lookup = lookup
   };
 }
 
-/** A proxy's own address is the operator's word; the host that is asked of it is judged. */
-function judgeForProxy(hostname: string, allowed: HostList): Promise<void> {
+/** A proxy's own address is the operator's word; the host that is asked of it is checked. */
+function checkForProxy(hostname: string, allowed: HostList): Promise<void> {
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve, reject) => {
     guardedLookup(allowed)(host, { all: true }, (error) => {
-      // A network that leaves names to its proxy may resolve none itself: then the proxy judges.
+      // A network that leaves names to its proxy may resolve none itself: then the proxy checks.
       if (error instanceof EgressRefused) {
         reject(error);
       } else {
@@ -159,7 +159,7 @@ function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
   return dialling(new HttpsAgent(KEPT), (own) => (options, created) => {
     const host = isIP(String(options.host)) === 6 ? `[${options.host}]` : options.host;
     const target = new URL(`https://${host}:${options.port ?? 443}`);
-    judgeForProxy(target.hostname, allowed)
+    checkForProxy(target.hostname, allowed)
       .then(() => openTunnel(proxy, target))
       .then((socket) => own(Object.assign({}, options, { socket }), created))
       .then((secure) => secure && created?.(null, secure))
@@ -168,13 +168,13 @@ function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
   });
 }
 
-/** Connections to the proxy, kept for one target each, which is judged when they are made. */
+/** Connections to the proxy, kept for one target each, which is checked when they are made. */
 function forwardingAgent(proxy: URL, allowed: HostList): HttpAgent {
   const agent = proxy.protocol === 'https:' ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
   const nameOf = agent.getName.bind(agent);
   agent.getName = (options) => `${nameOf(options)}:${targetOf(options ?? {})}`;
   return dialling(agent, (own) => (options, created) => {
-    judgeForProxy(targetOf(options), allowed)
+    checkForProxy(targetOf(options), allowed)
       .then(() => own(options, created))
       .then((socket) => socket && created?.(null, socket))
       .catch((error: unknown) => refuse(created, error));

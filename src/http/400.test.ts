@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 describe('query parameters', () => {
-  test('are all judged at once', async () => {
+  test('are all checked at once', async () => {
     const response = await api.ask(
       'GET',
       `${catalog}/applications?page=0&page_size=101&trial=yes&statuses=SUPPORTED,GONE&base_image_ids=x&order_field=NONE&colour=red&product_key=a%00b`,
@@ -71,7 +71,7 @@ describe('bodies', () => {
   const post = (body: unknown, more: { headers?: Record<string, string> } = {}) =>
     api.ask('POST', '/v1/registries?colour=red', { body, ...more });
 
-  test('are judged together with the query', async () => {
+  test('are checked together with the query', async () => {
     const response = await post({
       name: ' ',
       description: 7,

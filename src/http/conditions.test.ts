@@ -96,7 +96,7 @@ describe('If-Match', () => {
     expect((await api.ask('GET', path)).json().name).toBe(winner);
   });
 
-  test('is judged before an upload is read', async () => {
+  test('is checked before an upload is read', async () => {
     const archive = await packed([rootfs('etc/motd', { content: 'hello' })]);
     const upload = formOf({ name: 'file', filename: 'x.tar.gz', content: archive });
     const made = await api.ask('POST', `/v1/catalogs/${api.acme.catalog_id}/customizations`, upload);

@@ -1,4 +1,4 @@
-// The one adapter between endpoints as data and routes: authenticate, judge everything at once, call the handler, answer.
+// The one adapter between endpoints as data and routes: authenticate, validate everything at once, call the handler, answer.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
@@ -11,7 +11,7 @@ import type { Reading, Write } from './handler.ts';
 import { answersThing, isReadEndpoint } from './read-endpoints.ts';
 import { type KeyedRequest, keyOf, onlyOnce, takesKey } from './request/idempotency.ts';
 import { type MatchDemand, matchReader, type ReadEndpoint, represent, versionReaderOf } from './request/if-match.ts';
-import { type Judge, type Judged, judgeOf } from './request/validate.ts';
+import { type RequestValidator, type ValidatedRequest, validatorOf } from './request/validate.ts';
 import { compileCheck } from './request/violations.ts';
 import type { ServerParts } from './server-parts.ts';
 import { authenticate, requireRight } from './sign-in/authenticate.ts';
@@ -24,7 +24,7 @@ type Mounted = {
   operation: string;
   endpoint: EndpointDefinition;
   handler: AnyHandler;
-  judge: Judge;
+  validate: RequestValidator;
   audit: Audit;
   /** Absent when the endpoint changes no thing that can be shown. */
   readMatch?: (request: FastifyRequest) => MatchDemand;
@@ -45,8 +45,8 @@ export function mountEndpoints(
     const readMatch = readEndpoint === undefined ? {} : { readMatch: matchReader(readEndpoint as ReadEndpoint) };
     const versionIn = answersThing(endpoint) ? { versionIn: versionReaderOf(endpoint) } : {};
     const audit = auditOf(operation, endpoint, all);
-    const judge = judgeOf(endpoint);
-    mountEndpoint(app, { operation, endpoint, handler, judge, audit, parts, ...readMatch, ...versionIn });
+    const validate = validatorOf(endpoint);
+    mountEndpoint(app, { operation, endpoint, handler, validate, audit, parts, ...readMatch, ...versionIn });
   }
 }
 
@@ -98,28 +98,28 @@ function pathCheck({ params }: EndpointDefinition): (params: unknown) => void {
 }
 
 async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounted): Promise<FastifyReply> {
-  const { operation, parts, judge, endpoint } = mounted;
+  const { operation, parts, validate, endpoint } = mounted;
   const key = takesKey(endpoint) ? keyOf(request) : undefined;
   const match = mounted.readMatch?.(request);
   const context = contextOf({ request, reply }, parts);
   // Before an archive is read that nobody would keep.
   if (endpoint.multipart !== undefined) await match?.look(context);
-  const judged = await judge(request, { content: parts.content, caller: context.caller });
+  const validated = await validate(request, { content: parts.content, caller: context.caller });
   try {
-    const input = { ...(await judged.input()), ...(request.params as object) };
+    const input = { ...(await validated.input()), ...(request.params as object) };
     const keyed = key === undefined ? undefined : { key, operation, input };
     const handle = mounted.handler as (context: unknown, input: unknown) => Promise<unknown>;
     const audit = (tx: Transaction, output: unknown) => mounted.audit(tx, context, { input, output });
     const output = await handle({ ...context, write: writeOf(context, { match, keyed, audit }) }, input);
     return answer({ request, reply }, mounted, { input, output });
   } catch (error) {
-    throw await refused(error, judged);
+    throw await refused(error, validated);
   }
 }
 
 /** An upload whose request was refused leaves nothing behind. */
-async function refused(error: unknown, judged: Judged): Promise<unknown> {
-  await judged.drop();
+async function refused(error: unknown, validated: ValidatedRequest): Promise<unknown> {
+  await validated.drop();
   return error;
 }
 

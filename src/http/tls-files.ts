@@ -1,4 +1,4 @@
-// The server's certificate and key as files: read and judged at start, and followed while it runs, without dropping a connection.
+// The server's certificate and key as files: read and checked at start, and followed while it runs, without dropping a connection.
 import { unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type Server } from 'node:tls';

@@ -33,7 +33,7 @@ export type NewApiToken = {
   expires_at: Date;
 };
 
-/** Makes a token for a user of an organization, with the user's role or a lesser one. What may be asked for is judged elsewhere. */
+/** Makes a token for a user of an organization, with the user's role or a lesser one. What may be asked for is checked elsewhere. */
 export async function createApiToken(
   tx: Transaction,
   owner: { organization_id: string; user_id: string },
@@ -211,10 +211,10 @@ async function lockUser(
 
 async function endViolations(tx: Transaction, expiresAt: string | undefined): Promise<Violation[]> {
   if (expiresAt === undefined) return [];
-  const judged = await sql<{ past: boolean; far: boolean }>`
+  const checked = await sql<{ past: boolean; far: boolean }>`
     select ${expiresAt}::timestamptz <= now() as past,
       ${expiresAt}::timestamptz > now() + make_interval(months => ${API_TOKEN_MONTHS_MAX}) as far`.execute(tx);
-  const { past, far } = judged.rows[0] ?? {};
+  const { past, far } = checked.rows[0] ?? {};
   if (past) return [{ field: 'expires_at', message: 'It should be in the future.' }];
   if (far) return [{ field: 'expires_at', message: `It should be at most ${API_TOKEN_MONTHS_MAX} months from now.` }];
   return [];

@@ -41,7 +41,7 @@ export type IdentityErrorCode =
   | 'EMAIL_TAKEN'
   /** The token in use may less than its user. */
   | 'TOKEN_LESSER'
-  /** Too many passwords wait to be judged. */
+  /** Too many passwords wait to be checked. */
   | 'BUSY'
   /** A log-in that was not begun in this browser, took too long, or came back before. */
   | 'SIGN_IN_OVER'

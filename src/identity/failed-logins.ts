@@ -57,7 +57,7 @@ export function countFailedLogins(
     failed({ address, secret }) {
       good.delete(digestOf(secret));
       addresses.count(networkOf(address));
-      // Judged after the secret was: a good one is let in however many bad ones others send for its account.
+      // Checked after the secret was: a good one is let in however many bad ones others send for its account.
       const wait = accounts.waitSeconds(accountOf(secret));
       accounts.count(accountOf(secret));
       return wait;

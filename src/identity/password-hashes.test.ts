@@ -1,4 +1,4 @@
-// Passwords as they are kept: what matches, what a hash holds, and how many are judged at a time.
+// Passwords as they are kept: what matches, what a hash holds, and how many are checked at a time.
 import { expect, test } from 'vitest';
 import { openPasswordHashes } from './password-hashes.ts';
 
@@ -13,7 +13,7 @@ test('a hash matches its password alone, however its letters were typed, and tel
   expect(await hashes.hash(`${PASSWORD} é`)).not.toBe(hash);
 });
 
-test('a hash of another cost is judged by its own', async () => {
+test('a hash of another cost is checked by its own', async () => {
   const { scryptSync } = await import('node:crypto');
   const key = scryptSync(PASSWORD, 'salt', 32, { N: 1024, r: 8, p: 1 }).toString('base64url');
   const hash = `scrypt$1024$8$1$${Buffer.from('salt').toString('base64url')}$${key}`;

@@ -45,7 +45,7 @@ export async function findPasswordHash(db: Database, caller: Principal): Promise
 export type NewPassword = {
   email: string;
   password_hash: string;
-  /** The hash that was judged, undefined when there was none: another change in between makes this one fail. */
+  /** The hash that was checked, undefined when there was none: another change in between makes this one fail. */
   instead_of: string | undefined;
 };
 

@@ -26,7 +26,7 @@ const FULL = new Set(['ENOSPC', 'EDQUOT']);
  */
 export async function claimContentFolder(db: Database, directory: string): Promise<void> {
   const id = await getInstallationId(db);
-  const refused = (await readMark(directory)) === undefined ? await judgeUnmarked(db, directory) : undefined;
+  const refused = (await readMark(directory)) === undefined ? await checkUnmarked(db, directory) : undefined;
   // Read again: a process that started at the same moment may have marked the folder and filled it meanwhile.
   const found = await readMark(directory);
   if (found !== undefined) requireSame(found, { id, directory });
@@ -72,7 +72,7 @@ async function readMark(directory: string): Promise<string | undefined> {
 }
 
 /** Why a folder without a mark is not taken; undefined when it is this installation's. */
-async function judgeUnmarked(db: Database, directory: string): Promise<string | undefined> {
+async function checkUnmarked(db: Database, directory: string): Promise<string | undefined> {
   const store = readDiskContent(directory);
   if (await hasContentUses(db)) {
     if (await holdsAny(db, store)) return undefined;

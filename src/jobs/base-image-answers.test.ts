@@ -258,7 +258,7 @@ test('a digest that was refused is not read again until the tag moves or the che
   expect(await look(id)).toMatchObject({ healthy: false, unhealthy_cause: first['unhealthy_cause'] });
 });
 
-test('a healthy digest is judged again when the checks change, and read once', async () => {
+test('a healthy digest is checked again when the checks change, and read once', async () => {
   await push('checked');
   const id = await register('golden/base:checked');
   expect(await look(id)).toMatchObject({ healthy: true });

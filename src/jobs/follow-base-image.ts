@@ -13,7 +13,7 @@ import { findPlatformImage, type PlatformImage } from '../oci/platform-image.ts'
 import { parseReference } from '../oci/reference.ts';
 import type { Source } from '../oci/target.ts';
 import { hostPlatform } from '../packaging/image/base-image.ts';
-import { INSPECTOR_VERSION, judgeLayers, noImageFor } from '../packaging/image/base-image-pin.ts';
+import { checkLayers, INSPECTOR_VERSION, noImageFor } from '../packaging/image/base-image-pin.ts';
 import { imageFault } from '../packaging/image-fault.ts';
 import { recordInspection } from '../pipelines/base-image-health.ts';
 import {
@@ -178,7 +178,7 @@ async function findImage(source: Source, root: Descriptor, name: string): Promis
   if (found === undefined) throw refused(noImageFor(name, platform));
   const image = await readManifestOf(source, found.image);
   // Before its other layers are read.
-  const wrong = isIndex(image) ? undefined : judgeLayers(image.layers);
+  const wrong = isIndex(image) ? undefined : checkLayers(image.layers);
   if (wrong !== undefined) throw refused(`${name} ${wrong}`);
   return found;
 }

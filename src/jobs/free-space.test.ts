@@ -1,4 +1,4 @@
-// A disk that fills up during a step: the step is given back without an attempt, whoever met the full disk; what only says so is judged as before.
+// A disk that fills up during a step: the step is given back without an attempt, whoever met the full disk; what only says so is checked as before.
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -4,7 +4,7 @@ import { describeFault, faultOfError, type NetworkFault } from '../egress/networ
 import { DeliveryError, told } from './delivery-error.ts';
 import type { Message } from './message.ts';
 
-/** The operator's mail server. The address is the operator's word, so no guard judges it. */
+/** The operator's mail server. The address is the operator's word, so no guard checks it. */
 export type MailSettings = {
   /** `smtp://user:password@host:587` (STARTTLS when it is offered) or `smtps://host:465`. */
   url: string;

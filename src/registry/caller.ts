@@ -22,7 +22,7 @@ export type Caller = {
   access?: Access[];
 };
 
-/** Judged by name alone, never by what exists: every organization may try to pull every name, and sees only what is its own or shared. */
+/** Checked by name alone, never by what exists: every organization may try to pull every name, and sees only what is its own or shared. */
 export function mayEver(caller: Caller, action: Action, name: string): boolean {
   return action === 'pull' || (caller.role !== 'VIEWER' && namespaceOf(name) === caller.namespace);
 }

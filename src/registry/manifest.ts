@@ -1,4 +1,4 @@
-// A manifest as it arrives: judged before it is stored, and told in the words of its row.
+// A manifest as it arrives: checked before it is stored, and told in the words of its row.
 import type { Descriptor, Digest, Index, Manifest } from '../oci/descriptor.ts';
 import { describeBytes, isIndex, isManifestType, ManifestError, parseManifest } from '../oci/manifest.ts';
 import { Refusal } from './refusal.ts';
@@ -31,7 +31,7 @@ const FILE_SYSTEM_LAYER = /^application\/vnd\.(?:oci\.image\.layer|docker\.image
 /** RFC 6838, section 4.2. */
 const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
 
-/** Judges the bytes of a manifest pushed as `contentType`. Throws MANIFEST_INVALID with what is wrong. */
+/** Checks the bytes of a manifest pushed as `contentType`. Throws MANIFEST_INVALID with what is wrong. */
 export function checkManifest(bytes: Buffer, contentType: string | undefined): CheckedManifest {
   const document = read(bytes, contentType?.split(';', 1)[0]?.trim().toLowerCase() || undefined);
   const { digest, size, mediaType } = describeBytes(document.mediaType, bytes);

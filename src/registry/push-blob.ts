@@ -30,7 +30,7 @@ export async function beginUpload(exchange: RegistryExchange<'uploads'>): Promis
   if (query.has('digest')) {
     const digest = readDigest(query.get('digest'));
     await checkWholeBlob(exchange);
-    const blob = await judged(context.content.put(bodyOf(request), { digest }));
+    const blob = await orDigestInvalid(context.content.put(bodyOf(request), { digest }));
     await addBlob(context.ask, repositoryOf(exchange), blob);
     return await created(exchange, digest);
   }
@@ -88,7 +88,7 @@ export async function finishUpload(exchange: RegistryExchange<'upload'>): Promis
   const digest = readDigest(query.get('digest'));
   await context.checkFreeSpace();
   return await alone(exchange, async (upload) => {
-    const blob = await judged(takeRest(exchange, upload, digest));
+    const blob = await orDigestInvalid(takeRest(exchange, upload, digest));
     await addBlob(context.ask, repositoryOf(exchange), { ...blob, upload_id: upload.id });
     return await created(exchange, digest);
   });
@@ -208,7 +208,7 @@ async function alone<T>(exchange: RegistryExchange<'upload'>, act: (upload: Uplo
   }
 }
 
-async function judged(storing: Promise<ContentInfo>): Promise<ContentInfo> {
+async function orDigestInvalid(storing: Promise<ContentInfo>): Promise<ContentInfo> {
   try {
     return await storing;
   } catch (error) {

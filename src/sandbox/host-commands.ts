@@ -135,7 +135,7 @@ export function endOf(child: ChildProcess): Promise<number | undefined> {
   });
 }
 
-/** Writes a stream into the child. A child that stops reading early is judged by its exit code, not here. */
+/** Writes a stream into the child. A child that stops reading early is checked by its exit code, not here. */
 async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   const { stdin } = child;
   if (stdin === null) return;

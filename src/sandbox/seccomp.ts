@@ -74,7 +74,7 @@ const REFUSED: Record<string, readonly [number | undefined, number | undefined]>
   vhangup: [153, 58],
 };
 
-/** Calls that are judged by an argument. */
+/** Calls that are checked by an argument. */
 const CLONE: Record<SeccompArchitecture, number> = { x64: 56, arm64: 220 };
 const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
 const SOCKET_PAIR: Record<SeccompArchitecture, number> = { x64: 53, arm64: 199 };
@@ -139,10 +139,10 @@ export function seccompProgram(architecture: SeccompArchitecture, { memfd = true
     if (number !== undefined) program.push(...refuseWhen(JUMP_EQUAL, number, EPERM));
   }
   program.push(
-    ...judgeArgument(CLONE[architecture], 0, refuseWhen(JUMP_ANY_BIT, CLONE_NAMESPACES, EPERM)),
-    ...judgeArgument(SOCKET[architecture], 0, allowOnly(ALLOWED_SOCKET_FAMILIES, EAFNOSUPPORT)),
-    ...judgeArgument(SOCKET_PAIR[architecture], 0, allowOnly(ALLOWED_SOCKET_FAMILIES, EAFNOSUPPORT)),
-    ...judgeArgument(IOCTL[architecture], 1, refuseEach(REFUSED_TERMINAL_REQUESTS)),
+    ...checkArgument(CLONE[architecture], 0, refuseWhen(JUMP_ANY_BIT, CLONE_NAMESPACES, EPERM)),
+    ...checkArgument(SOCKET[architecture], 0, allowOnly(ALLOWED_SOCKET_FAMILIES, EAFNOSUPPORT)),
+    ...checkArgument(SOCKET_PAIR[architecture], 0, allowOnly(ALLOWED_SOCKET_FAMILIES, EAFNOSUPPORT)),
+    ...checkArgument(IOCTL[architecture], 1, refuseEach(REFUSED_TERMINAL_REQUESTS)),
     { code: RETURN, value: ALLOW },
   );
   return assemble(program);
@@ -168,7 +168,7 @@ function refuseEach(values: number[]): Instruction[] {
 }
 
 /** For one call: loads an argument, applies the checks and allows; any other call passes over all of it. */
-function judgeArgument(number: number, argument: 0 | 1, checks: Instruction[]): Instruction[] {
+function checkArgument(number: number, argument: 0 | 1, checks: Instruction[]): Instruction[] {
   return [
     { code: JUMP_EQUAL, ifFalse: checks.length + 2, value: number },
     { code: LOAD_WORD, value: ARGUMENT_AT[argument] },

@@ -23,7 +23,7 @@ const FIELDS = {
 type Field = keyof typeof FIELDS;
 
 export type RawHeader = {
-  /** As it stands there: a NUL within is kept, so that whoever judges names sees what others would hide behind it. */
+  /** As it stands there: a NUL within is kept, so that whoever checks names sees what others would hide behind it. */
   name: string;
   /** One character; NUL of old archives is read as '0'. */
   type: string;

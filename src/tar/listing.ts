@@ -74,7 +74,7 @@ type Layer = { added: EntryTable; gone: PathSet; emptied: PathSet };
 
 function dropHidden(below: EntryTable, { added, gone, emptied }: Layer): void {
   const hiding = new Map([['', emptied.has('')]]);
-  /** Whether all that is in a folder is hidden; each folder is judged once, by the one above it. */
+  /** Whether all that is in a folder is hidden; each folder is checked once, by the one above it. */
   const hides = (folder: string): boolean => {
     const known = hiding.get(folder);
     if (known !== undefined) return known;

@@ -58,7 +58,7 @@ export async function* readTar(
       if (holeBytesLeft !== undefined) holeBytesLeft -= holeBytes;
       if (holeBytes > 0 && (holeBytesLeft ?? 0) < 0) throw tooManyHoles(read, holeBytesMax);
       const body = new EntryBody(source, read);
-      const entry = judged(read, options.onBadEntry);
+      const entry = validEntry(read, options.onBadEntry);
       if (entry !== undefined) yield { ...entry, body };
       await body.finish();
     }
@@ -261,7 +261,7 @@ function sizeOf(raw: RawHeader, { local }: Extensions): number {
 }
 
 /** The entry as a value, or undefined when it was reported as bad. */
-function judged(
+function validEntry(
   read: ReadHeader,
   onBadEntry: ReadOptions['onBadEntry'],
 ): { header: TarHeader; name: string } | undefined {

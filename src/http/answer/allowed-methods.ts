@@ -14,7 +14,7 @@ export function addAllowedMethods(app: FastifyInstance): void {
     for (const name of [method].flat()) one.methods.add(name);
     known.set(url, one);
   });
-  // Judged before the body is: Fastify would ask a QUERY that no route takes for its media type first.
+  // Checked before the body is: Fastify would ask a QUERY that no route takes for its media type first.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) return answerUnknown(request, reply, [...known.values()]);
     // A word of ours stands where others have an identifier: it is not one that names nothing.

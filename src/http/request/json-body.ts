@@ -77,7 +77,7 @@ function variantReader(schema: TSchema): (value: unknown) => Read {
   };
   if (anyOf === undefined || discriminator === undefined) {
     const check = compileCheck(schema, { whole: WHOLE });
-    return (value) => judged(value, check);
+    return (value) => checkedBody(value, check);
   }
   const name = discriminator.propertyName;
   const variants = anyOf.map((variant) => ({
@@ -97,7 +97,7 @@ function readVariant(
   const tag = Object.hasOwn(value, name) ? value[name] : undefined;
   const isGuessed = tag === undefined && !tagRequired;
   const variant = isGuessed ? onlyFitting(value, variants) : variants.find((one) => one.tag === tag);
-  if (variant !== undefined) return judged({ ...value, [name]: variant.tag }, variant.check);
+  if (variant !== undefined) return checkedBody({ ...value, [name]: variant.tag }, variant.check);
   const tags = variants.map((one) => String(one.tag)).join(', ');
   return { values: {}, violations: [{ field: name, message: `It should be one of ${tags}.` }] };
 }
@@ -110,7 +110,7 @@ function onlyFitting(value: object, variants: Variant[]): Variant | undefined {
   return fitting.length === 1 ? fitting[0] : undefined;
 }
 
-function judged(value: unknown, check: Check): Read {
+function checkedBody(value: unknown, check: Check): Read {
   const violations = check(value);
   return { values: isObject(value) ? value : {}, violations };
 }

@@ -1,4 +1,4 @@
-// Uploads: archive and fields in any order, judged together; what is refused, broken off or too much leaves nothing.
+// Uploads: archive and fields in any order, checked together; what is refused, broken off or too much leaves nothing.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -271,12 +271,12 @@ describe('on the line', () => {
     const refused = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', headers, body });
     expect(refused.status).toBe(401);
     const authorization = `Bearer ${api.acme.access.OWNER}`;
-    const judged = await fetch(`http://127.0.0.1:${port}${path}`, {
+    const checked = await fetch(`http://127.0.0.1:${port}${path}`, {
       method: 'POST',
       headers: { ...headers, authorization },
       body,
     });
-    expect(judged.status).toBe(400);
+    expect(checked.status).toBe(400);
   });
 
   test('an upload that says it is too large is refused before it is read', async () => {

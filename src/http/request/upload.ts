@@ -28,10 +28,10 @@ export type UploadReader = (request: FastifyRequest, content: ContentStore) => P
 
 /** Compiles a reader for the uploads of an endpoint. */
 export function uploadReader(declared: Multipart): UploadReader {
-  const judgeFields = compileCheck(declared.fields, { whole: 'body' });
+  const checkFields = compileCheck(declared.fields, { whole: 'body' });
   return async (request, content) => {
     const form = await readForm(request, { content, declared });
-    const violations = [...form.violations, ...judgeFields(form.values)];
+    const violations = [...form.violations, ...checkFields(form.values)];
     if (declared.file.required && form.archive === undefined && !violations.some(({ field }) => field === 'file')) {
       violations.push({ field: 'file', message: 'It is required.' });
     }

@@ -12,7 +12,7 @@ import { type Upload, uploadReader } from './upload.ts';
 import { withUploadSlot } from './upload-slots.ts';
 
 /** A request without fault. `input` lets an upload's bytes become content; `drop` forgets them when something else refuses. */
-export type Judged = {
+export type ValidatedRequest = {
   input(): Promise<Record<string, unknown>>;
   drop(): Promise<void>;
 };
@@ -21,13 +21,13 @@ export type Judged = {
 export type Reader = { content: ContentStore; caller?: Pick<Principal, 'organization_id'> | undefined };
 
 /** Throws Refusal: invalid-request with all violations, media-type, too-large, timeout, share-used-up, unavailable. */
-export type Judge = (request: FastifyRequest, reader: Reader) => Promise<Judged>;
+export type RequestValidator = (request: FastifyRequest, reader: Reader) => Promise<ValidatedRequest>;
 
 type BodyKind = { mediaType: string; read: (request: FastifyRequest, reader: Reader) => Promise<Body> };
 type Body = Read & Partial<Pick<Upload, 'more' | 'keep' | 'drop'>>;
 
-/** Compiles the judge of an endpoint. */
-export function judgeOf(endpoint: EndpointDefinition): Judge {
+/** Compiles the validator of an endpoint. */
+export function validatorOf(endpoint: EndpointDefinition): RequestValidator {
   const readQuery = parameterReader(endpoint.query);
   const kind = bodyKind(endpoint);
   return async (request, reader) => {

@@ -38,26 +38,26 @@ function mapSchemas(value: unknown): unknown {
   return Object.fromEntries(Object.entries(record).map(([name, item]) => [name, withoutExtras(item as TSchema)]));
 }
 
-type Judged = { value: unknown; prefix?: string; whole: string };
+type CheckedValue = { value: unknown; prefix?: string; whole: string };
 
-function shapeViolations(validator: Validator, schema: TSchema, judged: Judged): Violation[] {
+function shapeViolations(validator: Validator, schema: TSchema, checked: CheckedValue): Violation[] {
   const byField = new Map<string, Violation>();
-  for (const error of validator.Errors(judged.value) as Found[]) {
-    for (const violation of toViolations(error, schema, judged)) {
+  for (const error of validator.Errors(checked.value) as Found[]) {
+    for (const violation of toViolations(error, schema, checked)) {
       if (!byField.has(violation.field)) byField.set(violation.field, violation);
     }
   }
   // Whatever does not fit is refused, also when nobody knows why.
-  return byField.size > 0 ? [...byField.values()] : [{ field: judged.whole, message: 'It is not valid.' }];
+  return byField.size > 0 ? [...byField.values()] : [{ field: checked.whole, message: 'It is not valid.' }];
 }
 
-function toViolations(error: Found, schema: TSchema, judged: Judged): Violation[] {
-  const at = fieldName(error.instancePath, judged);
+function toViolations(error: Found, schema: TSchema, checked: CheckedValue): Violation[] {
+  const at = fieldName(error.instancePath, checked);
   const params = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case 'required':
       return (params['requiredProperties'] as string[]).map((name) => ({
-        field: below(at, name, judged),
+        field: below(at, name, checked),
         message: 'It is required.',
       }));
     case 'boolean':
@@ -128,13 +128,13 @@ function unescapePointer(step: string): string {
 }
 
 /** `/filter/branch` as `filter.branch`, `/ids/3` as `ids[3]`. */
-function fieldName(pointer: string, { prefix = '', whole }: Judged): string {
+function fieldName(pointer: string, { prefix = '', whole }: CheckedValue): string {
   const steps = pointer.split('/').slice(1).map(unescapePointer);
   const name = steps.reduce((path, step) => (/^\d+$/.test(step) ? `${path}[${step}]` : join(path, step)), '');
   return name === '' ? whole : prefix + name;
 }
 
-function below(at: string, name: string, { prefix = '', whole }: Judged): string {
+function below(at: string, name: string, { prefix = '', whole }: CheckedValue): string {
   return at === whole ? prefix + name : join(at, name);
 }
 

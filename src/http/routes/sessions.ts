@@ -16,7 +16,7 @@ const signInWithPassword: Handler<'signInWithPassword'> = async (context, input)
   const { db, identity, origin, request, reply } = context;
   requireOwnPage(request, origin);
   const hashes = passwordsOf(identity);
-  const user = await judged(context, input, () => checkPassword(db, hashes, input));
+  const user = await countedCheck(context, input, () => checkPassword(db, hashes, input));
   const source = { request_id: request.id, address: request.ip };
   const before = sessionSecretOf(request, origin);
   const { secret } = await context.write((tx) =>
@@ -69,7 +69,7 @@ async function requireCurrent(context: Context, hash: string, given: string | un
   const { caller, identity } = context;
   const hashes = passwordsOf(identity);
   try {
-    await judged(context, { email: caller.user_id, password: given }, async () => {
+    await countedCheck(context, { email: caller.user_id, password: given }, async () => {
       if (!(await hashes.matches(given, hash))) {
         throw new IdentityError('PASSWORD_WRONG', 'The password is wrong');
       }
@@ -84,18 +84,18 @@ function wrongCurrent(error: unknown): Refusal | undefined {
   return invalid([{ field: 'current_password', message: 'It is not the password.' }], { cause: error });
 }
 
-/** Judges a password where not too many wrong ones came before, and counts it when it is another. */
-async function judged<T>(
+/** Checks a password where not too many wrong ones came before, and counts it when it is another. */
+async function countedCheck<T>(
   { identity, request }: Pick<PublicContext, 'identity' | 'request'>,
   given: { email: string; password: string },
-  judge: () => Promise<T>,
+  check: () => Promise<T>,
 ): Promise<T> {
   // An account is told by the beginning, as of tokens; the memory holds digests alone.
   const account = createHash('sha256').update(given.email.toLowerCase()).digest('base64url').slice(0, 16);
   const attempt = { address: request.ip, secret: account + given.password };
   requireWait(identity.failedLogins.waitBeforeGuess(attempt));
   try {
-    return await judge();
+    return await check();
   } catch (error) {
     const isWrong = error instanceof IdentityError && error.code === 'PASSWORD_WRONG';
     if (isWrong) requireWait(identity.failedLogins.failed(attempt));

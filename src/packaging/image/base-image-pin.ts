@@ -21,7 +21,7 @@ import { parentOf } from '../../tar/path.ts';
 import { PathSet } from '../../tar/path-index.ts';
 import { imageFault } from '../image-fault.ts';
 import { hostPlatform } from './base-image.ts';
-import { type DeclaredSystem, judgePlatform, judgePrograms, judgeSystem } from './base-system.ts';
+import { checkPlatform, checkPrograms, checkSystem, type DeclaredSystem } from './base-system.ts';
 import { timeOf } from './image.ts';
 import { DPKG_STATUS, fileDigest, readPackageDatabase } from './image-files.ts';
 import { ownerFault } from './layer-entries.ts';
@@ -38,7 +38,7 @@ export type PinOptions = {
   image?: Descriptor;
   /** As a person wrote it: `host/namespace/base/debian:12`. */
   name: string;
-  /** What its owner said that it is; not judged when absent. */
+  /** What its owner said that it is; not checked when absent. */
   system?: DeclaredSystem;
   platform?: Platform;
 };
@@ -68,16 +68,16 @@ async function pin({
   const descriptor = image ?? (await manifestFor(content, named, { name, platform }));
   const manifest = await readManifest(content, descriptor);
   const settings = await readImageConfig(content, manifest.config.digest);
-  refuse(name, judgePlatform(settings, platform));
+  refuse(name, checkPlatform(settings, platform));
   const layers = layersOf(name, manifest, settings);
   const root: RootFolder = {};
   const listing = await mergedListing(content, layers, { check: entryCheck(name, root) });
-  refuse(name, judgeRootFolder(root));
-  if (system !== undefined) refuse(name, await judgeSystem(content, { layers, listing }, system));
+  refuse(name, checkRootFolder(root));
+  if (system !== undefined) refuse(name, await checkSystem(content, { layers, listing }, system));
   const packages = await fileDigest(content, { layers, listing }, DPKG_STATUS);
   if (system !== undefined) {
-    refuse(name, await judgePackages(content, packages));
-    refuse(name, judgePrograms(listing));
+    refuse(name, await checkPackages(content, packages));
+    refuse(name, checkPrograms(listing));
   }
   return {
     name,
@@ -97,7 +97,7 @@ type RootFolder = { mode?: number | undefined };
 const OTHERS_MAY_ENTER = 0o001;
 
 /** A sandbox has a root folder of its own, so that no verification would find it. */
-function judgeRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | undefined {
+function checkRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | undefined {
   if ((mode & OTHERS_MAY_ENTER) !== 0) return undefined;
   return `cannot be used: its root folder has mode ${mode.toString(8).padStart(4, '0')}, so no user but root can run anything in it.`;
 }
@@ -132,7 +132,7 @@ function createdAt({ created = '' }: ImageConfig): string {
 }
 
 /** Here, because its owner is told of it once, and every build on it would fail. */
-async function judgePackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
+async function checkPackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
   if (packages === undefined) return `has no dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
   if (parsePackageDatabase(await readPackageDatabase(content, packages)).some(isInstalled)) return undefined;
   return `has an empty dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
@@ -142,7 +142,7 @@ function layersOf(name: string, { layers }: Manifest, { rootfs }: ImageConfig): 
   if (rootfs.diff_ids.length !== layers.length) {
     throw failure(`${name} is not a container image: its config does not name its layers.`);
   }
-  refuse(name, judgeLayers(layers));
+  refuse(name, checkLayers(layers));
   return layers.map((descriptor, index) => ({
     diff_id: rootfs.diff_ids[index] ?? descriptor.digest,
     descriptor,
@@ -172,7 +172,7 @@ async function manifestFor(
 }
 
 /** Returns what is wrong with the layers that a manifest names, before any of them is read; undefined when they can be built on. */
-export function judgeLayers(layers: readonly Descriptor[]): string | undefined {
+export function checkLayers(layers: readonly Descriptor[]): string | undefined {
   if (layers.length > BASE_LAYERS_MAX)
     return `has ${layers.length} layers, and at most ${BASE_LAYERS_MAX} leave room for those of products and customizations: squash some of them.`;
   return layers.some(isElsewhere) ? 'has a layer that its registry does not hold (a foreign layer).' : undefined;

@@ -38,7 +38,7 @@ const ANY_EXECUTES = 0o111;
 const LINK_COUNT_MAX = 40;
 
 /** What is wrong with the platform that an image's config names; undefined when it can run here, or says nothing. */
-export function judgePlatform({ os, architecture }: Partial<ImageConfig>, here: Platform): string | undefined {
+export function checkPlatform({ os, architecture }: Partial<ImageConfig>, here: Platform): string | undefined {
   const differs = (said: string | undefined, wanted: string) => said !== undefined && said !== '' && said !== wanted;
   if (!differs(os, here.os) && !differs(architecture, here.architecture)) return undefined;
   return `is for ${os ?? here.os}/${architecture ?? here.architecture}, and images are built for ${here.os}/${here.architecture} here.`;
@@ -48,7 +48,7 @@ export function judgePlatform({ os, architecture }: Partial<ImageConfig>, here: 
  * Returns what is wrong with the operating system inside an image, undefined when it is the declared one. A derivative that names the
  * distribution in `ID_LIKE` has packages of its own, which the packages of the declared system do not fit.
  */
-export async function judgeSystem(
+export async function checkSystem(
   content: ContentStore,
   image: ImageState,
   declared: DeclaredSystem,
@@ -84,7 +84,7 @@ function parseOsRelease(text: string): Record<string, string> {
 }
 
 /** Returns which of the programs that every build runs are missing, as the end of a sentence; undefined when all are there. */
-export function judgePrograms(listing: MergedListing): string | undefined {
+export function checkPrograms(listing: MergedListing): string | undefined {
   const missing = NEEDED_PROGRAMS.filter((name) => !isProgram(listing, name));
   if (missing.length === 0) return undefined;
   return `has no ${missing.join(', no ')} in its PATH folders (${IMAGE_PATH}), which every build runs.`;

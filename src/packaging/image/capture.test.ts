@@ -1,4 +1,4 @@
-// What a sandbox changed as a layer: within its limits, which are judged by the headers, before the bytes are read.
+// What a sandbox changed as a layer: within its limits, which are checked by the headers, before the bytes are read.
 import { describe, expect, it } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { memoryContent } from '../../content/memory.ts';

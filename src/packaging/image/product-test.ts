@@ -83,7 +83,7 @@ async function attemptHttp(test: Kind<'http'>, started: Started, leftMs: number)
           (answer) => {
             const body = new BoundedText(ANSWER_BYTES_MAX);
             const done = () => resolve({ status: answer.statusCode ?? 0, body: body.text });
-            // What is there is judged; the rest of a longer page, or of one without end, is not read.
+            // What is there is checked; the rest of a longer page, or of one without end, is not read.
             answer.on('data', (chunk: Buffer) => {
               if (!body.add(chunk)) done();
             });
