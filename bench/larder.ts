@@ -58,12 +58,7 @@ export async function startLarder(directory: string, former?: { apiToken: string
   try {
     const apiToken = former?.apiToken ?? (await printedToken(server));
     if (former) await listening(port);
-    const { db, close } = openDatabase(database.url);
-    const { id, namespace } = await db
-      .selectFrom('organizations')
-      .select(['id', 'namespace'])
-      .executeTakeFirstOrThrow();
-    await close();
+    const { id, namespace } = await firstOrganization(database.url);
     return {
       url: `http://127.0.0.1:${port}`,
       pid: server.pid ?? 0,
@@ -80,6 +75,20 @@ export async function startLarder(directory: string, former?: { apiToken: string
   }
 }
 
+/** Waits for the organization of a first start: its token is printed before it is committed. */
+async function firstOrganization(databaseUrl: string): Promise<{ id: string; namespace: string }> {
+  const { db, close } = openDatabase(databaseUrl);
+  try {
+    for (;;) {
+      const found = await db.selectFrom('organizations').select(['id', 'namespace']).executeTakeFirst();
+      if (found !== undefined) return found;
+      await delay(20);
+    }
+  } finally {
+    await close();
+  }
+}
+
 /** Until somebody listens on the port. */
 async function listening(port: number): Promise<void> {
   for (;;) {
@@ -91,7 +100,7 @@ async function listening(port: number): Promise<void> {
   }
 }
 
-/** A first start prints it once everything that it opens is committed; the server listens by then. */
+/** A first start prints it just before it commits what it opens; the server listens by then. */
 export async function printedToken(process: ChildProcessByStdio<null, Readable, null>): Promise<string> {
   for await (const line of createInterface({ input: process.stdout })) {
     const [, token] = /^API token: (\S+)$/.exec(line) ?? [];

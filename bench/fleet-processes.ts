@@ -1,0 +1,77 @@
+// What the processes of a fleet use: memory of server and worker, and processor time of each kind of process.
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Clock ticks of /proc (proc_pid_stat(5)): 100 a second on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+function statOf(pid: number): string[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name, in parentheses, may hold spaces.
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return [];
+  }
+}
+
+/** Seconds of a process, and of the children that it has waited for. */
+function secondsOf(pid: number): number {
+  const fields = statOf(pid);
+  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at] ?? 0), 0) / TICKS_PER_SECOND;
+}
+
+/** Seconds of the process alone. */
+function ownSecondsOf(pid: number): number {
+  const fields = statOf(pid);
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND;
+}
+
+function descendantsOf(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc').filter((one) => /^\d+$/.test(one))) {
+    const parent = Number(statOf(Number(name))[1] ?? 0);
+    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+  }
+  const found: number[] = [];
+  for (let next = [root]; next.length > 0; next = next.flatMap((pid) => children.get(pid) ?? [])) found.push(...next);
+  return found.slice(1);
+}
+
+/** Seconds in which the whole machine was busy (proc_stat(5)). */
+function busySeconds(): number {
+  const fields = (/^cpu (.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? '').trim().split(/\s+/).map(Number);
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = fields;
+  return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
+}
+
+export type Processes = { server: number; worker: number; postgres: number };
+export type ProcessorTime = { server: number; worker: number; postgres: number; engine: number; machine: number };
+
+/**
+ * Processor seconds so far. `engine`: what the worker's children used, sandboxes included, as far as somebody waited for them: processes
+ * that end with their sandbox are only in `machine`.
+ */
+export function readProcessorTime({ server, worker, postgres }: Processes): ProcessorTime {
+  const engines = descendantsOf(worker);
+  return {
+    server: ownSecondsOf(server),
+    worker: ownSecondsOf(worker),
+    postgres: secondsOf(postgres) + descendantsOf(postgres).reduce((sum, pid) => sum + ownSecondsOf(pid), 0),
+    engine: secondsOf(worker) - ownSecondsOf(worker) + engines.reduce((sum, pid) => sum + secondsOf(pid), 0),
+    machine: busySeconds(),
+  };
+}
+
+export function subtractTimes(after: ProcessorTime, before: ProcessorTime): ProcessorTime {
+  const keys = Object.keys(after) as (keyof ProcessorTime)[];
+  return Object.fromEntries(keys.map((key) => [key, after[key] - before[key]])) as ProcessorTime;
+}
+
+/** Resident MiB. */
+export function memoryOf(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,279 @@
+// A fleet through the API alone: N applications over several base images of both Debians, a global customization twice, and a base that moves; beside the rate that verification alone reaches in the same run.
+// `npm run bench:fleet` (100 applications), `-- 1000` for another number, `-- --quick` for 4 on two base images and one customization.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { openClient } from '../src/client/client.ts';
+import type { BaseImageDetailed } from '../src/contract/base-image.ts';
+import { startEmbedded } from '../src/db/embedded.ts';
+import { findAccount } from '../src/host/accounts.ts';
+import { PROCESS_FLAGS } from '../src/process/supervise.ts';
+import { packed, rootfs } from '../test/fixtures/customization.ts';
+import { removeData } from '../test/service.ts';
+import { openBases, registerBase } from './fleet-bases.ts';
+import { type Campaign, type Fleet, PAGE, perSecond, runCampaign, until } from './fleet-campaign.ts';
+import { readProcessorTime, subtractTimes } from './fleet-processes.ts';
+import type { VerifyDone, VerifyMessage } from './fleet-verification.ts';
+import { prepareBench } from './host.ts';
+import { type LarderServer, ratio, startLarder } from './larder.ts';
+
+const QUICK = process.argv.includes('--quick');
+const APPLICATIONS = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? (QUICK ? 4 : 100));
+const SYSTEMS = ['Debian 12', 'Debian 13'];
+/** Applications of one base image: all offerings on it, or so many that a quick run has one base image of each Debian. */
+const PER_BASE = QUICK ? Math.ceil(APPLICATIONS / SYSTEMS.length) : Number.POSITIVE_INFINITY;
+/** Verification alone runs over at most this many images: its rate does not depend on their number. */
+const VERIFIED_MAX = 60;
+const FIRST_RELEASE_AIM_SECONDS = 1.5;
+const RATE_AIM = 0.9;
+
+/** PostgreSQL counts statements when it is started with this library. */
+async function countStatements(directory: string): Promise<void> {
+  const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
+  const dataDirectory = join(directory, 'postgresql');
+  const { url, stop } = await startEmbedded({
+    dataDirectory,
+    ...(account && { uid: account.uid, gid: account.gid }),
+  });
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`alter system set shared_preload_libraries = 'pg_stat_statements'`);
+  await client.end();
+  await stop();
+}
+
+async function startWorker(directory: string, larder: LarderServer): Promise<ChildProcess> {
+  const worker = fork(join(import.meta.dirname, '..', 'src', 'bin', 'worker.ts'), {
+    execArgv: PROCESS_FLAGS,
+    env: environmentOf(directory, larder),
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  await once(worker, 'message');
+  return worker;
+}
+
+function environmentOf(directory: string, { databaseUrl, url }: LarderServer): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    ...{ LARDER_DATA: directory, LARDER_DATABASE_URL: databaseUrl, LARDER_LOG_LEVEL: 'error', CI: 'true' },
+    LARDER_PUBLIC_URL: url,
+  };
+}
+
+async function baseNamed({ client }: Fleet, name: string): Promise<BaseImageDetailed> {
+  return await until<BaseImageDetailed>(`the base image ${name}`, async () => {
+    const { items } = await client.call('listBaseImages', { name, page_size: PAGE });
+    const found = items.find((one) => one.name === name && one.healthy !== undefined);
+    if (found?.healthy === false) throw new Error(`${name}: ${found.unhealthy_cause}`);
+    return found;
+  });
+}
+
+async function offeringsOn({ client }: Fleet, system: string): Promise<string[]> {
+  const found = await until(`the offerings on ${system}`, async () => {
+    const { items } = await client.call('listOfferings', { operating_system_name: system, page_size: PAGE });
+    return items.length > 0 ? items : undefined;
+  });
+  return found.map(({ id }) => id);
+}
+
+async function request({ client, catalog_id }: Fleet, base_image_id: string, offerings: string[]): Promise<void> {
+  await client.call('createApplicationRequest', {
+    ...{ catalog_id, kind: 'CREATION' as const, name: 'fleet', base_image_id },
+    application_offering_ids: offerings,
+  });
+}
+
+/** Verification of what the last campaign released, and nothing else. */
+async function measureVerification(fleet: Fleet, verifier: ChildProcess): Promise<number> {
+  const { rows } = await fleet.database.query<VerifyMessage['artifacts'][number]>(
+    `select plan_digest, artifact from pipelines where status = 'SUCCEEDED' and artifact is not null
+     order by started_at desc, id limit $1`,
+    [Math.min(VERIFIED_MAX, APPLICATIONS + SYSTEMS.length)],
+  );
+  const prepared = await askVerifier(verifier, { artifacts: rows });
+  const processes = { ...fleet.processes, worker: verifier.pid ?? 0 };
+  const before = readProcessorTime(processes);
+  const answer = await askVerifier(verifier, 'verify');
+  if (answer.failed > 0) throw new Error(`${answer.failed} images failed verification alone`);
+  const used = subtractTimes(readProcessorTime(processes), before);
+  const rate = prepared.images / answer.seconds;
+  console.log(
+    `verification alone: ${rate.toFixed(2)} a second; processor ms an image: engine ${((1000 * used.engine) / prepared.images).toFixed(0)}, machine ${((1000 * used.machine) / prepared.images).toFixed(0)}`,
+  );
+  return rate;
+}
+
+async function askVerifier(verifier: ChildProcess, message: VerifyMessage | 'verify'): Promise<VerifyDone> {
+  verifier.send(message);
+  const [answer] = (await once(verifier, 'message')) as [VerifyDone | { error: string }];
+  if ('error' in answer) throw new Error(answer.error);
+  return answer;
+}
+
+/** Bases with the applications of all offerings on each, until there are as many as asked for. */
+async function makeFleet(
+  fleet: Fleet,
+): Promise<{ campaign: Campaign; bases: string[]; push: (name: string, generation: number) => Promise<void> }> {
+  const offerings = await Promise.all(SYSTEMS.map((system) => offeringsOn(fleet, system)));
+  const own = await Promise.all(SYSTEMS.map((system) => baseNamed(fleet, system)));
+  const seeded = await runCampaign(fleet, {
+    name: 'one application of each Debian, with an engine that has done nothing yet',
+    releases: SYSTEMS.length,
+    async begin() {
+      for (const [at, base] of own.entries()) await request(fleet, base.id, (offerings[at] ?? []).slice(0, 1));
+    },
+  });
+  if (seeded.failed > 0) throw new Error('the first images could not be made');
+  const pushes = await Promise.all(own.map(async (base) => openBases(fleet.larder, await releasedOn(fleet, base.id))));
+  const wanted: { base: string; offerings: string[] }[] = [];
+  const system = new Map<string, number>();
+  for (let left = APPLICATIONS, number = 0; left > 0; number += 1) {
+    const at = number % SYSTEMS.length;
+    const base = `fleet-${number}`;
+    const some = (offerings[at] ?? []).slice(0, Math.min(left, PER_BASE));
+    system.set(base, at);
+    await pushes[at]?.(base, 1);
+    await registerBase(fleet.client, base, {
+      registry_id: fleet.hosted,
+      operating_system_id: own[at]?.operating_system?.id ?? '',
+    });
+    wanted.push({ base, offerings: some });
+    left -= some.length;
+  }
+  const ids = await Promise.all(wanted.map(async ({ base }) => (await baseNamed(fleet, base)).id));
+  const campaign = await runCampaign(fleet, {
+    name: `${APPLICATIONS} applications on ${wanted.length} base images`,
+    releases: APPLICATIONS,
+    async begin() {
+      for (const [at, one] of wanted.entries()) await request(fleet, ids[at] ?? '', one.offerings);
+    },
+  });
+  const push = async (name: string, generation: number) => pushes[system.get(name) ?? 0]?.(name, generation);
+  return { campaign, bases: wanted.map(({ base }) => base), push };
+}
+
+async function releasedOn({ client, catalog_id }: Fleet, base_image_id: string) {
+  const { items } = await client.call('listReleases', { catalog_id, page_size: PAGE });
+  const release = items.find(({ base_image }) => base_image?.id === base_image_id);
+  const artifact = release?.artifact;
+  if (artifact === undefined) throw new Error('there is no release');
+  return { url: artifact.url, digest: artifact.repo_digest };
+}
+
+async function customize({ client, catalog_id }: Fleet, former: string | undefined, text: string): Promise<string> {
+  const archive = await packed([rootfs('etc/company/motd', { content: text })]);
+  const file = { bytes: new Blob([new Uint8Array(archive)]), filename: 'company.tar.gz' };
+  if (former === undefined) {
+    await client.call('createCustomization', { catalog_id, file, name: 'company' });
+    const { items } = await client.call('listCustomizations', { catalog_id, page_size: 1 });
+    return items[0]?.id ?? '';
+  }
+  await client.call('updateCustomization', { catalog_id, customization_id: former, file });
+  return former;
+}
+
+/** `rates`: of verification alone after the campaigns that follow the first one. */
+function report(campaigns: Campaign[], rates: number[]): void {
+  const [first, ...later] = campaigns;
+  for (const [at, ceiling] of rates.entries()) {
+    const campaign = later[at];
+    if (campaign === undefined) continue;
+    ratio(`rate, ${campaign.name} / verification alone (aim ${RATE_AIM})`, perSecond(campaign) / ceiling);
+    ratio(
+      `first release of ${campaign.name} / the aim of ${FIRST_RELEASE_AIM_SECONDS} s`,
+      campaign.firstSeconds / FIRST_RELEASE_AIM_SECONDS,
+    );
+  }
+  for (const kind of ['server', 'worker'] as const) {
+    ratio(
+      `peak memory of the ${kind}, last campaign / first one`,
+      (campaigns.at(-1)?.memory[kind] ?? 0) / (first?.memory[kind] ?? 1),
+    );
+  }
+  ratio(
+    'failed pipelines',
+    campaigns.reduce((sum, { failed }) => sum + failed, 0),
+  );
+}
+
+async function run(fleet: Fleet, verifier: ChildProcess): Promise<void> {
+  const { campaign, bases, push } = await makeFleet(fleet);
+  const total = APPLICATIONS + SYSTEMS.length;
+  const campaigns = [campaign];
+  const rates: number[] = [];
+  let customization: string | undefined;
+  for (const version of QUICK ? ['first'] : ['first', 'second']) {
+    campaigns.push(
+      await runCampaign(fleet, {
+        name: `a global customization, ${version} version`,
+        releases: total,
+        async begin() {
+          customization = await customize(fleet, customization, `${version}\n`);
+        },
+      }),
+    );
+    rates.push(await measureVerification(fleet, verifier));
+  }
+  const [moved = ''] = bases;
+  const { id: base_image_id } = await baseNamed(fleet, moved);
+  const { total_size } = await fleet.client.call('listApplications', {
+    catalog_id: fleet.catalog_id,
+    base_image_ids: [base_image_id],
+    page_size: 1,
+  });
+  campaigns.push(
+    await runCampaign(fleet, {
+      name: 'a base that moved',
+      releases: total_size,
+      async begin() {
+        await push(moved, 2);
+        await fleet.client.call('checkBaseImage', { base_image_id });
+      },
+    }),
+  );
+  report(campaigns, rates);
+}
+
+async function main(directory: string): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  await countStatements(directory);
+  const larder = await startLarder(directory);
+  stack.defer(() => larder.stop());
+  const database = new pg.Client({ connectionString: larder.databaseUrl });
+  await database.connect();
+  stack.defer(() => database.end());
+  await database.query('create extension pg_stat_statements');
+  const worker = await startWorker(directory, larder);
+  stack.defer(async () => {
+    worker.kill('SIGKILL');
+    await once(worker, 'exit');
+  });
+  const verifier = fork(join(import.meta.dirname, 'fleet-verification.ts'), {
+    env: environmentOf(directory, larder),
+  });
+  stack.defer(() => void verifier.kill('SIGKILL'));
+  await once(verifier, 'message');
+  const client = openClient({ url: larder.url, apiToken: larder.apiToken });
+  const catalog_id = (await client.call('listCatalogs', { owned: true, page_size: 1 })).items[0]?.id ?? '';
+  const hosted = (await client.call('listRegistries', { page_size: 1 })).items[0]?.id ?? '';
+  const postgres = Number.parseInt(
+    readFileSync(join(directory, 'postgresql', 'cluster', 'postmaster.pid'), 'utf8'),
+    10,
+  );
+  const processes = { server: larder.pid, worker: worker.pid ?? 0, postgres };
+  await run({ larder, client, database, processes, catalog_id, hosted }, verifier);
+}
+
+await prepareBench();
+const directory = mkdtempSync(join(tmpdir(), 'larder-bench-fleet-'));
+// PostgreSQL's own user must be able to enter.
+chmodSync(directory, 0o711);
+try {
+  await main(directory);
+} finally {
+  await removeData(directory);
+}
