@@ -118,6 +118,26 @@ async function failOn(catalog: TestCatalog, organization: TestOrganization, base
   await catalog.write((tx) => failPhase(tx, { pipeline_id, phase, cause: 'BUILD_ERROR', message: 'no space left' }));
 }
 
+/** Breaks a released application by a customization, whose id it returns with the pipeline that failed. */
+export async function breakByCustomization(
+  catalog: TestCatalog,
+  organization: TestOrganization,
+  { application_id, product_key }: { application_id: string; product_key: string },
+): Promise<{ id: string; pipeline_id: string }> {
+  const id = await catalog.customize(organization, `breaks ${product_key}`, { product_key });
+  const pipeline_id = await catalog.openPipeline(application_id);
+  const phase = 'PACKAGING';
+  await catalog.write((tx) => startPhase(tx, { pipeline_id, phase }));
+  const failed = {
+    pipeline_id,
+    phase,
+    cause: 'CUSTOMIZATION_BUILD_ERROR',
+    message: 'its hook ended with code 3\nlog',
+  } as const;
+  await catalog.write((tx) => failPhase(tx, { ...failed, customization: { id, version: 1 } }));
+  return { id, pipeline_id };
+}
+
 const REGISTRY = {
   ...{ name: 'own', description: 'own', provider: 'OCI', url: 'https://registry.invalid' },
   ...{ access_key: 'own', access_secret: 's3cret' },

@@ -228,6 +228,7 @@ export function listsOf(estates: TestEstates): Record<string, List> {
         branch: [is('7.0', (item) => item.filter?.branch === '7.0')],
         active: flagged((item) => !('removed_at' in item)),
         global: flagged((item) => item.global),
+        left_out: flagged((item) => item.affected_releasables.some((one: { left_out?: boolean }) => one.left_out)),
       },
     },
     listReleases: {

@@ -48,6 +48,7 @@ type BaseImageRow = {
   removed_by: string | null;
   deprecated_at: string | null;
   unhealthy_cause: string | null;
+  unhealthy_since: string | null;
 };
 
 /** The organization's own base images and the shared ones, by name; deleted ones only when asked for by status. Two statements. */
@@ -222,7 +223,7 @@ function columns(principal: Principal): RawBuilder<unknown> {
       limit 1) as pull_registry,
     ${wireTime('b.created_at')} as created_at, b.created_by, ${wireTime('b.updated_at')} as updated_at, b.updated_by,
     ${wireTime('b.removed_at')} as removed_at, b.removed_by, ${wireTime('b.deprecated_at')} as deprecated_at,
-    b.unhealthy_cause`;
+    b.unhealthy_cause, ${wireTime('b.unhealthy_since')} as unhealthy_since`;
 }
 
 function toDetailed(row: BaseImageRow): BaseImageDetailed {

@@ -20,7 +20,7 @@ import { getFile } from './files.ts';
 import { getPipeline } from './pipelines.ts';
 import { getRelease, listReleases } from './releases.ts';
 
-const page = { page: 1, page_size: 20 };
+const page = { page: 1, page_size: 20, left_out: false };
 
 let catalog: TestCatalog;
 beforeAll(async () => {
@@ -313,14 +313,9 @@ describe('several customizations', () => {
   });
 
   test('one that worked before is not blamed for what moved beneath it', async () => {
-    const [first] = (
-      await listCustomizations(catalog.db, catalog.acme.principal, {
-        catalog_id: catalog.acme.catalog_id,
-        active: true,
-        global: true,
-        ...page,
-      })
-    ).items;
+    const { catalog_id, principal } = catalog.acme;
+    const globals = { catalog_id, active: true, global: true, ...page };
+    const [first] = (await listCustomizations(catalog.db, principal, globals)).items;
     await catalog.baseMoves('worse');
     const pipeline = await catalog.openPipeline(nginx);
     await catalog.plan(pipeline);

@@ -96,6 +96,7 @@ export async function listCustomizations(
     input.branch === undefined ? undefined : sql`c.branch = ${input.branch}`,
     input.active ? sql`c.removed_at is null` : undefined,
     input.global ? sql`c.product_key is null and c.base_image_id is null` : undefined,
+    input.left_out ? isLeftOut : undefined,
   ]);
   const count = lookedCount(sql`customizations c where ${where}`);
   const total = await countInCatalog(db, principal, { catalog_id: input.catalog_id, references, count });
@@ -149,6 +150,11 @@ const touched = sql`
   from customization_applications ca
   where ca.customization_id = c.id and ca.version = c.version and ca.operation = c.operation
     and ca.pipeline_status <> 'CANCELLED'`;
+
+/** Whether pipelines of some application go without the version that the customization `c` has now. */
+const isLeftOut = sql`exists (
+  select from customization_versions v cross join lateral (${touched} and ca.left_out) t
+  where v.customization_id = c.id and v.version = c.version and t.status = 'FAILED')`;
 
 /** Those of them that may not have succeeded: few, unless it was uploaded just now. */
 const unsure = sql`(${touched} and ca.pipeline_status in ('IN_PROGRESS', 'FAILED')) t`;
@@ -306,6 +312,7 @@ function toReleasable(catalogId: string, touch: ReleasableRow, parts: SharedPart
     base_image: parts.baseImage(touch.base_image_id),
     registry: parts.registry(touch.registry_id),
     status: touch.status,
+    left_out: touch.left_out && touch.status === 'FAILED' ? true : null,
     failure: touch.status === 'FAILED' ? toFailure(catalogId, touch) : null,
   });
 }

@@ -36,6 +36,7 @@ type RegistryRow = {
   removed_by: string | null;
   application_count: number;
   unhealthy_cause: string | null;
+  unhealthy_since: string | null;
 };
 
 /** The organization's registries, by name; removed ones only when asked for. Two statements. */
@@ -189,7 +190,8 @@ function columns(principal: Principal): RawBuilder<unknown> {
   return sql`r.id, r.name, r.url, r.healthy, ${wireTime('r.last_checked_at')} as last_checked_at, r.description,
     r.hosted, r.provider, ${wireTime('r.created_at')} as created_at, r.created_by,
     ${wireTime('r.updated_at')} as updated_at, r.updated_by, ${wireTime('r.removed_at')} as removed_at, r.removed_by,
-    ${livingApplications(principal, 'r.id')} as application_count, r.unhealthy_cause`;
+    ${livingApplications(principal, 'r.id')} as application_count, r.unhealthy_cause,
+    ${wireTime('r.unhealthy_since')} as unhealthy_since`;
 }
 
 function toDetailed(row: RegistryRow): RegistryDetailed {

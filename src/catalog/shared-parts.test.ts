@@ -60,7 +60,7 @@ async function asJoined<T extends { application_id?: string; registry?: { id: st
 
 test('a page of customizations is, byte by byte, what joins of each row give', async () => {
   const { db, acme } = catalog;
-  const input = { catalog_id: acme.catalog_id, active: false, global: false, ...PAGE };
+  const input = { catalog_id: acme.catalog_id, active: false, global: false, left_out: false, ...PAGE };
   const { items } = await listCustomizations(db, acme.principal, input);
   const expected = await Promise.all(
     items.map(async (item) => ({

@@ -2,7 +2,8 @@
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { breakByCustomization, openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { recordRegistryHealth } from '../catalog/registry-checks.ts';
 import { recordBaseImageHealth } from '../pipelines/base-image-versions.ts';
 import { failPhase } from '../pipelines/phases.ts';
 import { tableOf } from './output.ts';
@@ -123,8 +124,8 @@ test('status tells what waits and why, what failed and why, and what cannot be u
   const fault = { pipeline_id, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'no space\nand more' } as const;
   await catalog.write((tx) => failPhase(tx, fault));
   await estates.catalog.write((tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
-  const { code, out } = await run('status');
-  expect(code).toBe(0);
+  const { code, out, err } = await run('status');
+  expect([code, err]).toEqual([0, '']);
   expect(out).toMatch(/^running +\d+$/m);
   expect(out).toMatch(
     /^waiting +[1-9]\d*\n(.*\n)* {2}postgresql 15\.8 on own: waiting: .*The base image own cannot be read/m,
@@ -142,6 +143,57 @@ test('status tells what waits and why, what failed and why, and what cannot be u
   await catalog.pool.query("update base_images set status = 'ACTIVE' where id = $1", [base_image_id]);
   const json = JSON.parse((await run('status', '--json')).out);
   expect(json.failed.items[0]).toMatchObject({ what: expect.any(String), state: expect.any(String) });
+});
+
+test('status says since when a thing cannot be used, however often it is looked at', async () => {
+  const base_image_id = estates.acme['base_image_id']?.[0] ?? '';
+  const registry_id = estates.acme['registry_id']?.[1] ?? '';
+  const away = 'It is away.';
+  const look = () =>
+    estates.catalog.write(async (tx) => {
+      await recordBaseImageHealth(tx, { base_image_id, unhealthy_cause: away });
+      await recordRegistryHealth(tx, { registry_id, unhealthy_cause: away });
+    });
+  await look();
+  for (const table of ['base_images', 'registries'])
+    await estates.catalog.pool.query(
+      `update ${table} set unhealthy_since = '2026-03-03T04:05:06Z' where unhealthy_since is not null`,
+    );
+  await look();
+  const { out } = await run('status');
+  expect(out).toMatch(/^ {2}base image own: It is away\. \(since 2026-03-03 04:05\)$/m);
+  expect(out).toMatch(/^ {2}registry .*: It is away\. \(since 2026-03-03 04:05\)$/m);
+  const since = '2026-03-03T04:05:06.000Z';
+  expect((await estates.api.ask('GET', `/v1/registries/${registry_id}`)).json()).toMatchObject({
+    unhealthy_since: since,
+  });
+  expect((await run('base-images', 'get', 'own')).out).toMatch(/^healthy +no: It is away\.\nsince +2026-03-03 04:05$/m);
+  await estates.catalog.write(async (tx) => {
+    await recordBaseImageHealth(tx, { base_image_id });
+    await recordRegistryHealth(tx, { registry_id });
+  });
+  expect((await run('status')).out).not.toContain('It is away.');
+  expect((await run('base-images', 'get', 'own')).out).not.toMatch(/^since/m);
+});
+
+test('status lists the customizations that pipelines go without', async () => {
+  const { catalog } = estates;
+  expect((await run('status')).out).toMatch(/^left out +0$/m);
+  const [application_id = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
+  await catalog.finish(await catalog.openPipeline(application_id));
+  const { id } = await breakByCustomization(catalog, catalog.acme, { application_id, product_key: 'nginx' });
+  // Nothing was planned without it so far.
+  expect((await run('status')).out).toMatch(/^left out +0$/m);
+  await catalog.customize(catalog.acme, 'later', { product_key: 'nginx' });
+  await catalog.finish(await catalog.openPipeline(application_id));
+  const { out } = await run('status');
+  expect(out).toMatch(/^left out +1\n {2}customization .* v1 of \S+ \S+ on .*: its hook ended with code 3 \(since /m);
+  const listed = JSON.parse((await run('status', '--json')).out);
+  expect(listed.left_out).toMatchObject({ total: 1, items: [{ since: expect.any(String) }] });
+  const shown = (
+    await estates.api.ask('GET', `/v1/catalogs/${estates.acme['catalog_id']?.[0]}/customizations/${id}`)
+  ).json();
+  expect(shown.affected_releasables).toContainEqual(expect.objectContaining({ status: 'FAILED', left_out: true }));
 });
 
 test('a request on a base image that nothing can be built on says so at once', async () => {

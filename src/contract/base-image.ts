@@ -44,6 +44,7 @@ export const BaseImageDetailed = Type.Object(
     removed_by: Type.Optional(Text('Who removed it.')),
     deprecated_at: Type.Optional(Time('When it was deprecated.')),
     unhealthy_cause: Type.Optional(Observed(Text('Why the last check failed. An addition of Larder.'))),
+    unhealthy_since: Type.Optional(Observed(Time('Since when it cannot be used. An addition of Larder.'))),
     _links: Type.Optional(Type.Object({ pull_registry: Type.Optional(Link), operating_system: Type.Optional(Link) })),
   },
   { title: 'BaseImageDetailed' },

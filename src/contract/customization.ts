@@ -50,6 +50,12 @@ export const CustomizationAffectedReleasable = Type.Object(
     base_image: BaseImage,
     registry: Type.Optional(Registry),
     status: Word(RELEASABLE_STATUSES, 'How far it is there.'),
+    left_out: Type.Optional(
+      Type.Boolean({
+        description:
+          'True when it broke the application and pipelines since then go without this version. An addition of Larder.',
+      }),
+    ),
     failure: Type.Optional(ReleaseFailure),
   },
   { title: 'CustomizationAffectedReleasable' },
@@ -123,6 +129,10 @@ const listCustomizations = defineEndpoint({
     branch: Type.Optional(Match('Only customizations of this branch.', { maxLength: BRANCH_LENGTH_MAX })),
     active: Flag(false, 'Leaves out those that were deleted; without it they are in, with `removed_at`.'),
     global: Flag(false, 'Only those that apply to every application.'),
+    left_out: Flag(
+      false,
+      'Only those that broke an application, whose pipelines since then go without them. An addition of Larder.',
+    ),
     ...pageQuery,
   }),
   success: { status: 200, description: 'A page of customizations, the newest first.', body: CustomizationDetailedPage },

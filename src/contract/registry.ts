@@ -38,6 +38,7 @@ export const RegistryDetailed = Type.Object(
     ),
     credentials_limit: Type.Optional(Type.Integer({ description: 'How many credentials it may have.' })),
     unhealthy_cause: Type.Optional(Observed(Text('Why the last check failed.'))),
+    unhealthy_since: Type.Optional(Observed(Time('Since when it cannot be used. An addition of Larder.'))),
     _links: Type.Optional(Type.Object({ credentials: Type.Optional(Link) })),
   },
   { title: 'RegistryDetailed' },

@@ -3,7 +3,7 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, library } from '../../test/catalog.ts';
-import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { breakByCustomization, openTestEstates, type TestEstates } from '../../test/estate.ts';
 import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { type Item, type List, listsOf } from '../../test/list-questions.ts';
 import { formOf } from '../../test/multipart.ts';
@@ -84,6 +84,9 @@ async function addApplications(): Promise<void> {
   const requests = `/v1/catalogs/${own('catalog_id')}/application-requests`;
   const somebody = { ...catalog.acme, principal: { ...catalog.acme.principal, name: 'adam' } };
   const [nginx = ''] = (await catalog.request(somebody, ['nginx'])).application_ids;
+  await catalog.finish(await catalog.openPipeline(nginx));
+  await breakByCustomization(catalog, catalog.acme, { application_id: nginx, product_key: 'nginx' });
+  await catalog.customize(catalog.acme, 'later', { product_key: 'nginx' });
   await catalog.finish(await catalog.openPipeline(nginx));
   const offerings = [catalog.offerings.get('postgresql')];
   const body = { kind: 'CREATION', name: 'a database', application_offering_ids: offerings, base_image_id: base() };

@@ -180,6 +180,29 @@ test('an image of another operating system than it was registered with', async (
   );
 });
 
+test('what an image is refused for stays known while its registry is away', async () => {
+  const image = await look('golden/debian:trixie');
+  const { id, unhealthy_since } = image;
+  const refusal = String(image['unhealthy_cause']);
+  expect(refusal).toMatch(/is Debian GNU\/Linux 13/);
+  const move = async (url: string) =>
+    await api.database.pool.query(
+      'update registries set url = $1 from base_images b where b.registry_id = registries.id and b.id = $2',
+      [url, id],
+    );
+  await move('http://127.0.0.1:9');
+  for (let count = 0; count < 2; count++) {
+    const away = await follow(`/v1/base-images/${id}`);
+    expect(away['unhealthy_cause']).toMatch(
+      /^\S+ is Debian GNU\/Linux 13 .* The last attempt to read it failed: .* 127\.0\.0\.1:9 refuses/,
+    );
+    expect(String(away['unhealthy_cause']).split('The last attempt')).toHaveLength(2);
+    expect(away).toMatchObject({ healthy: false, unhealthy_since });
+  }
+  await move(peer.url);
+  expect(await follow(`/v1/base-images/${id}`)).toMatchObject({ unhealthy_cause: refusal, unhealthy_since });
+});
+
 test('credentials that are wrong, and an address that is not allowed', async () => {
   const wrong = await look('golden/debian:foreign', { access_secret: 'wrong' });
   expect(wrong['unhealthy_cause']).toMatch(

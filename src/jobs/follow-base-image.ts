@@ -20,6 +20,7 @@ import {
   type FollowedBaseImage,
   findFollowedBaseImage,
   findNewestPin,
+  recordBaseImageFault,
   recordBaseImageHealth,
   recordBaseImageVersion,
 } from '../pipelines/base-image-versions.ts';
@@ -49,10 +50,8 @@ export async function followBaseImage(
     const isFinal = isAnswer(error, context);
     // Whoever waits for the first version reads what keeps it; a known one is only called unhealthy when the last try failed, too.
     if (!isFinal && (!(error instanceof RegistryError) || image.newest_digest !== null)) throw error;
-    const unhealthy_cause = storableText(error.message);
-    await recordBaseImage(resources, base_image_id, (tx) =>
-      recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }),
-    );
+    const cause = storableText(error.message);
+    await recordBaseImage(resources, base_image_id, (tx) => recordBaseImageFault(tx, { base_image_id, cause }));
     if (!isFinal) throw error;
   }
 }

@@ -10,7 +10,7 @@ import { storableText } from '../db/storable-text.ts';
 import { AptError } from '../debian/apt-command.ts';
 import { EngineProcessDied } from '../engine/engine.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { recordBaseImageHealth } from '../pipelines/base-image-versions.ts';
+import { recordBaseImageFault } from '../pipelines/base-image-versions.ts';
 import { failPhase } from '../pipelines/phases.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import { checkRegistries, checkRegistry } from './check-registry.ts';
@@ -80,10 +80,8 @@ export async function giveUp(resources: WorkerResources, { task, payload }: JobD
   }
   if ('base_image_id' in payload) {
     const { base_image_id } = payload;
-    const unhealthy_cause = storableText(describe(error));
-    await recordBaseImage(resources, base_image_id, (tx) =>
-      recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }),
-    );
+    const cause = storableText(describe(error));
+    await recordBaseImage(resources, base_image_id, (tx) => recordBaseImageFault(tx, { base_image_id, cause }));
   }
   const phase = PHASES[task];
   if (!phase || !('pipeline_id' in payload)) return;

@@ -156,6 +156,20 @@ export async function recordBaseImageHealth(
     .execute();
 }
 
+/**
+ * Records that a base image could not be looked at. What its last whole look refused it for stays known: an outage of the registry
+ * does not hide what its owner has to mend.
+ */
+export async function recordBaseImageFault(
+  tx: Transaction,
+  { base_image_id, cause }: { base_image_id: string; cause: string },
+): Promise<void> {
+  await sql`
+    update base_images set healthy = false, last_checked_at = now(),
+      unhealthy_cause = coalesce(refusal || ' The last attempt to read it failed: ', '') || ${cause}
+    where id = ${base_image_id}`.execute(tx);
+}
+
 async function newestDigest(tx: Transaction, baseImageId: string): Promise<Digest | undefined> {
   const newest = await tx
     .selectFrom('base_image_versions')

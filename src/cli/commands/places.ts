@@ -146,10 +146,14 @@ function logInOf({ user, secret, anonymous }: Pick<NewRegistry, 'user' | 'secret
   return { access_secret: secret, ...(user !== undefined && { access_key: user }) };
 }
 
-type Health = Pick<RegistryDetailed, 'healthy' | 'unhealthy_cause' | 'last_checked_at'>;
+type Health = Pick<RegistryDetailed, 'healthy' | 'unhealthy_cause' | 'unhealthy_since' | 'last_checked_at'>;
 
 function healthFields(health: Health): Fields {
-  return { healthy: healthOf(health), checked: shortTime(health.last_checked_at) || 'never' };
+  return {
+    healthy: healthOf(health),
+    since: health.unhealthy_since && shortTime(health.unhealthy_since),
+    checked: shortTime(health.last_checked_at) || 'never',
+  };
 }
 
 /** `yes`, or why not. */

@@ -1,5 +1,6 @@
 // What runs, what waits and for what, what failed and why, and what cannot be used: one screen.
 import type { Command } from 'commander';
+import type { CustomizationDetailed } from '../../contract/customization.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
 import type { Pipeline } from '../../contract/pipeline.ts';
 import type { Io } from '../io.ts';
@@ -8,27 +9,35 @@ import { clean, say, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { failureOf, stageOf, waitingOf } from '../watch.ts';
 
-/** Lines of one section: four sections are a screen. */
+/** Lines of one section: five sections are a screen. */
 const LINES_MAX = 8;
 
 type Line = { what: string; state: string; since?: string };
-type Section = { name: 'running' | 'waiting' | 'failed' | 'unusable'; total: number; lines: Line[]; more: string };
+type Section = {
+  name: 'running' | 'waiting' | 'failed' | 'left out' | 'unusable';
+  total: number;
+  lines: Line[];
+  more: string;
+};
 
 /** Adds the command. */
 export function addStatusCommand(program: Command, io: Io): void {
   program
     .command('status')
-    .description('show what runs, what waits and why, what failed and why, and what cannot be used')
+    .description('show what runs, what waits and why, what failed and why, what is left out, and what cannot be used')
     .action(
       inSession(io, async (session) => {
         const catalog_id = await session.catalogId();
-        const [open, failed, unusable] = await Promise.all([
+        const [open, failed, leftOut, unusable] = await Promise.all([
           openSections(session, catalog_id),
           failedSection(session, catalog_id),
+          leftOutSection(session, catalog_id),
           unusableSection(session),
         ]);
-        const sections = [...open, failed, unusable];
-        const answer = Object.fromEntries(sections.map(({ name, total, lines }) => [name, { total, items: lines }]));
+        const sections = [...open, failed, leftOut, unusable];
+        const answer = Object.fromEntries(
+          sections.map(({ name, total, lines }) => [name.replace(' ', '_'), { total, items: lines }]),
+        );
         session.show(answer, () => saySections(io, sections));
       }),
     );
@@ -74,6 +83,30 @@ function failedLine(pipeline: Pipeline): Line {
   return { what: nameOf(pipeline), state: reason, since: pipeline.ended_at ?? pipeline.started_at };
 }
 
+/** Customizations that broke applications, whose images are released without them. */
+async function leftOutSection({ client }: Session, catalog_id: string): Promise<Section> {
+  const left = { catalog_id, active: true, left_out: true, page_size: LINES_MAX } as const;
+  const { items, total_size } = await client.call('listCustomizations', left);
+  return { name: 'left out', total: total_size, lines: items.map(leftOutLine), more: 'larder customizations' };
+}
+
+function leftOutLine(customization: CustomizationDetailed): Line {
+  const { id, name, version, affected_releasables } = customization;
+  const broken = affected_releasables.filter(({ left_out }) => left_out);
+  // An application in several registries is several releasables.
+  const names = new Set(broken.map((one) => `${one.product.key} ${one.branch} on ${one.base_image.name}`));
+  const [first = 'an application', ...others] = names;
+  const more = others.length === 0 ? '' : ` and ${others.length} more`;
+  const [{ failure } = {}] = broken;
+  const [reason] = (failure?.description ?? 'it broke the build').split('\n', 1);
+  const since = failure?.error_date;
+  return {
+    what: `customization ${name ?? id} ${version} of ${first}${more}`,
+    state: reason ?? '',
+    ...(since !== undefined && { since }),
+  };
+}
+
 async function unusableSection({ client }: Session): Promise<Section> {
   const [registries, images, deprecated] = await Promise.all([
     readAll((at) => client.call('listRegistries', { removed: false, ...at })),
@@ -85,7 +118,7 @@ async function unusableSection({ client }: Session): Promise<Section> {
     ...registries.map((one) => ({ kind: 'registry', ...one })),
     ...images.map((one) => ({ kind: 'base image', ...one })),
     ...deprecated.map((one) => ({ kind: 'deprecated base image', ...one })),
-  ].flatMap(({ kind, name, healthy, unhealthy_cause, last_checked_at: since }) => {
+  ].flatMap(({ kind, name, healthy, unhealthy_cause, unhealthy_since: since }) => {
     if (healthy !== false) return [];
     return [
       { what: `${kind} ${name}`, state: unhealthy_cause ?? 'not healthy', ...(since === undefined ? {} : { since }) },
