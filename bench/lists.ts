@@ -152,7 +152,7 @@ function tell(figures: Figures): void {
     const all = [ours, sql, memory].map((side) => side[place] as Latencies);
     const [own = '', query = '', fromMemory = ''] = all.map(three);
     console.log(
-      `  ${String(connections).padStart(3)} connections: p50 p95 p99 ${own} ms (${all[0]?.perSecond.toFixed(0)}/s${all[0]?.refused ? `, ${all[0].refused} refused` : ''}); bare query ${query}; from memory ${fromMemory}; p95 / floors ${overFloors(figures, place).toFixed(2)}`,
+      `  ${String(connections).padStart(3)} connections: p50 p95 p99 ${own} ms (${all[0]?.perSecond.toFixed(0)}/s${all[0]?.rejected ? `, ${all[0].rejected} rejected` : ''}); bare query ${query}; from memory ${fromMemory}; p95 / floors ${overFloors(figures, place).toFixed(2)}`,
     );
   });
   if (steady) console.log(`  300 clients, each once a second: ${three(steady)} ms`);

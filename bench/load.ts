@@ -14,8 +14,8 @@ export type Load = {
 /** With a name: prepared once a connection. */
 export type Statement = { name?: string; text: string; values: unknown[] };
 
-/** Milliseconds from asking to the answer's last byte; a refused request (503 under too much load) counts as slow as it was. */
-export type Latencies = { p50: number; p95: number; p99: number; answers: number; refused: number; perSecond: number };
+/** Milliseconds from asking to the answer's last byte; a rejected request (503 under too much load) counts as slow as it was. */
+export type Latencies = { p50: number; p95: number; p99: number; answers: number; rejected: number; perSecond: number };
 
 /** A server's pool has as many. */
 const POOL_CONNECTIONS = 10;
@@ -28,7 +28,7 @@ async function run(load: Load): Promise<Latencies> {
   // As many as the pool has: it is open and warm before the clock starts.
   await Promise.all(asks.slice(0, POOL_CONNECTIONS).map((ask) => ask()));
   const took: number[] = [];
-  let refused = 0;
+  let rejected = 0;
   const begun = performance.now();
   const end = begun + load.seconds * 1000;
   await Promise.all(
@@ -38,7 +38,7 @@ async function run(load: Load): Promise<Latencies> {
         if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
         const asked = load.everyMs === undefined ? performance.now() : Math.min(next + 1, performance.now());
         if (asked >= end) return;
-        if (!(await ask())) refused++;
+        if (!(await ask())) rejected++;
         took.push(performance.now() - asked);
       }
     }),
@@ -52,7 +52,7 @@ async function run(load: Load): Promise<Latencies> {
     p95: at(0.95),
     p99: at(0.99),
     answers: took.length,
-    refused,
+    rejected,
     perSecond: took.length / elapsed,
   };
 }

@@ -90,7 +90,7 @@ describe('openLog', () => {
     const [line] = linesOf((log) =>
       log.info(
         { token_id: 'a', tokens: 3, digest: 'sha256:abc', key: 'larder-12', url: new URL('https://x/a?b=c') },
-        'a token: refused',
+        'a token: rejected',
       ),
     );
     expect(line).toMatchObject({
@@ -99,7 +99,7 @@ describe('openLog', () => {
       digest: 'sha256:abc',
       key: 'larder-12',
       url: 'https://x/a?b=c',
-      msg: 'a token: refused',
+      msg: 'a token: rejected',
     });
   });
 

@@ -1,7 +1,7 @@
 // Why Larder cannot start, for the person who starts it: one line that names what to do.
 
 export type StartErrorCode =
-  /** The database does not answer, refuses who asks, or is another Larder's. */
+  /** The database does not answer, rejects who asks, or is another Larder's. */
   | 'DATABASE'
   /** The installation's key is missing, readable by others, or another database's. */
   | 'KEY'

@@ -113,7 +113,7 @@ export async function giveInstallation({ database, acme }: Pick<TestApi, 'databa
   });
 }
 
-/** What a refusal's violations are, by field. */
+/** What a rejection's violations are, by field. */
 export function violationsOf(response: LightMyRequestResponse): Record<string, string> {
   const { violations } = response.json() as { violations: { field: string; message: string }[] };
   return Object.fromEntries(violations.map(({ field, message }) => [field, message]));

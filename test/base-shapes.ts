@@ -166,10 +166,10 @@ export const READ_SHAPES: Record<string, (to: ShapeRepository, tag: string) => P
   'no-platform': async (to, tag) => await to.index([await to.image([await layerOf([...SYSTEM])])], { tag }),
 };
 
-type Refused = { push: (to: ShapeRepository, tag: string) => Promise<unknown>; cause: RegExp };
+type Rejected = { push: (to: ShapeRepository, tag: string) => Promise<unknown>; cause: RegExp };
 
 /** Images that nobody can build on, and what their owner reads. */
-export const REFUSED_SHAPES: Record<string, Refused> = {
+export const REJECTED_SHAPES: Record<string, Rejected> = {
   foreign: {
     push: async (to, tag) => {
       const layer = await layerOf([], 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip');

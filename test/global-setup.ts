@@ -50,7 +50,7 @@ export function urlOfDatabase(serverUrl: string, database: string): string {
   return url.toString();
 }
 
-/** PostgreSQL refuses root, so under root somebody harmless runs it. */
+/** PostgreSQL rejects root, so under root somebody harmless runs it. */
 export function unprivileged(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const account = findAccount('larder') ?? findAccount('nobody');

@@ -66,7 +66,7 @@ describe('client and hosted registry', () => {
     expect(begins.at(-1)).toBeGreaterThan(0);
     expect(
       proxy.seen.filter((line) => line.startsWith('POST')),
-      'one refused, one upload',
+      'one rejected, one upload',
     ).toHaveLength(2);
     proxy.fault = () => undefined;
     expect((await buffer(await repository.fetch(blob))).equals(bytes)).toBe(true);

@@ -113,7 +113,7 @@ beforeAll(async () => {
   chmodSync(join(folder, 'locked'), 0);
   vi.stubEnv('LARDER_DATABASE_URL', 'postgresql://larder:topsecret@127.0.0.1:1/larder');
   vi.stubEnv('LARDER_DATA', folder);
-  // A token that was good here is let in after any number of wrong ones, so that commands with it are not just refused.
+  // A token that was good here is let in after any number of wrong ones, so that commands with it are not just rejected.
   expect(await run(['login'], { url: apiUrl, token: api.acme.tokens.OWNER })).toMatchObject({ code: EXIT.done });
 }, PATIENCE_MS);
 afterAll(async () => {
@@ -217,14 +217,14 @@ describe('a server that is none of Larder’s', () => {
   }
 
   test('a problem with strange parts', async () => {
-    const problem = { type: '/problems/x', title: 'It\u001b[31m is refused', violations: [null, 3, { field: 'a' }] };
+    const problem = { type: '/problems/x', title: 'It\u001b[31m is rejected', violations: [null, 3, { field: 'a' }] };
     const url = await serve((_request, response) =>
       response.writeHead(400, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problem)),
     );
     for (const leaf of asking) {
       const ran = await run(asks(leaf), { url });
-      expectClear(asks(leaf), ran, [EXIT.refused]);
-      expect(ran.err).toContain('It [31m is refused');
+      expectClear(asks(leaf), ran, [EXIT.rejected]);
+      expect(ran.err).toContain('It [31m is rejected');
     }
   });
 
@@ -236,7 +236,7 @@ describe('a server that is none of Larder’s', () => {
         expectClear(words, await run(words, { url }), [EXIT.usage]);
       }
       expectClear(words, await run(words, { url: apiUrl, token: '' }), [EXIT.usage]);
-      const allowed = PUBLIC.includes(leaf.path.join(' ')) ? EXIT.done : EXIT.refused;
+      const allowed = PUBLIC.includes(leaf.path.join(' ')) ? EXIT.done : EXIT.rejected;
       expectClear(words, await run(words, { url: apiUrl, token: 'larder_wrong' }), [allowed]);
     }
   });
@@ -276,7 +276,7 @@ describe('words that are none', () => {
       '/proc/self/mem',
       join(folder, 'good/rootfs'),
     ];
-    const all = [EXIT.done, EXIT.refused, EXIT.usage];
+    const all = [EXIT.done, EXIT.rejected, EXIT.usage];
     const { OWNER: token } = api.acme.tokens;
     for (const leaf of [...asking, ...beside]) {
       for (const value of [...values, ...files]) {
@@ -297,7 +297,7 @@ describe('words that are none', () => {
     for (const leaf of beside) {
       const words = leaf.path.at(-1) === 'set-quota' ? [...leaf.path, 'acme', '3'] : wordsOf(leaf, 'anything');
       const ran = await run(words, { url: apiUrl });
-      expectClear(words, ran, [EXIT.refused]);
+      expectClear(words, ran, [EXIT.rejected]);
       expect(ran.err).not.toContain('topsecret');
     }
   });
@@ -388,7 +388,7 @@ describe('a reader that has enough', () => {
       for (let leaf = left.pop(); leaf !== undefined; leaf = left.pop()) await end(leaf);
     };
     const takesAway = ({ path }: Leaf) => /^(remove|delete|revoke)$/.test(path.at(-1) ?? '');
-    // Refused while the application has an open pipeline, which other commands give it.
+    // Rejected while the application has an open pipeline, which other commands give it.
     const retries = ({ path }: Leaf) => path[0] === 'retry';
     await endAll(asking.filter(retries));
     const others = asking.filter((leaf) => !takesAway(leaf) && !retries(leaf));

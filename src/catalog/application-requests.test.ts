@@ -1,4 +1,4 @@
-// Application requests: what is refused, what they make, and the status told from their applications.
+// Application requests: what is rejected, what they make, and the status told from their applications.
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
@@ -56,7 +56,7 @@ describe('a request to add', () => {
     const foreign = await newRegistry(catalog.rival, 'theirs');
     const gone = await newRegistry(catalog.acme, 'gone');
     await catalog.write((tx) => deleteRegistry(tx, catalog.acme.principal, { registry_id: gone.id }));
-    const refusal = await catalog
+    const rejection = await catalog
       .write((tx) =>
         createApplicationRequest(tx, catalog.acme.principal, {
           kind: 'CREATION',
@@ -68,7 +68,7 @@ describe('a request to add', () => {
         }),
       )
       .catch((error: unknown) => error);
-    expect(refusal).toMatchObject({
+    expect(rejection).toMatchObject({
       code: 'INVALID',
       violations: [
         { field: 'base_image_id' },
@@ -82,7 +82,7 @@ describe('a request to add', () => {
     expect((await list()).total_size).toBe(0);
   });
 
-  test("is refused for another operating system, a hidden offering, another organization's catalog", async () => {
+  test("is rejected for another operating system, a hidden offering, another organization's catalog", async () => {
     await expect(catalog.request(catalog.acme, ['redis'], { base_image_id: catalog.baseTrixie })).rejects.toMatchObject(
       {
         violations: [

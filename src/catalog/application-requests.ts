@@ -11,7 +11,7 @@ import { lockWithNeeded, removeFromGraph } from '../pipelines/application-graph.
 import { enqueueFollowers } from '../pipelines/pipeline-edges.ts';
 import { cancelPipelines, createWave } from '../pipelines/waves.ts';
 import { readApplications } from './applications.ts';
-import { notFound, refuse, type Violation } from './errors.ts';
+import { notFound, rejectViolations, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import { type Count, keptCount, lookedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
@@ -238,7 +238,7 @@ async function addApplications(tx: Transaction, principal: Principal, input: Cre
   const baseImage = await lockBaseImage(tx, principal, input.base_image_id);
   const offerings = await findOfferings(tx, input);
   const registries = await lockRegistries(tx, principal, input.registry_ids);
-  refuse([
+  rejectViolations([
     ...(baseImage ? [] : [{ field: 'base_image_id', message: `There is no base image ${input.base_image_id}` }]),
     ...input.application_offering_ids.flatMap((id, index) =>
       checkOffering(offerings.get(id.toLowerCase()), {
@@ -285,13 +285,13 @@ function checkOffering(
   offering: OfferingRow | undefined,
   asked: { field: string; id: string; first: boolean; baseImageFound: boolean },
 ): Violation[] {
-  const refused = (message: string) => [{ field: asked.field, message }];
-  if (!offering) return refused(`There is no offering ${asked.id}`);
-  if (!asked.first) return refused('This offering is named twice');
-  if (offering.status !== 'ENABLED') return refused(`This offering is ${offering.status} and cannot be requested`);
+  const rejected = (message: string) => [{ field: asked.field, message }];
+  if (!offering) return rejected(`There is no offering ${asked.id}`);
+  if (!asked.first) return rejected('This offering is named twice');
+  if (offering.status !== 'ENABLED') return rejected(`This offering is ${offering.status} and cannot be requested`);
   if (!asked.baseImageFound) return [];
-  if (!offering.fits) return refused("This offering does not exist for the base image's operating system");
-  if (offering.taken) return refused('The catalog has this application on this base image already');
+  if (!offering.fits) return rejected("This offering does not exist for the base image's operating system");
+  if (offering.taken) return rejected('The catalog has this application on this base image already');
   return [];
 }
 
@@ -354,7 +354,7 @@ async function removeApplications(tx: Transaction, principal: Principal, input: 
       )
       .map((application) => application.id),
   );
-  refuse(
+  rejectViolations(
     asked.flatMap((id, index) => {
       const field = `application_ids[${index}]`;
       if (!living.has(id)) return [{ field, message: `There is no application ${input.application_ids[index]}` }];

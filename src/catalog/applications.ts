@@ -222,7 +222,7 @@ function toApplication(row: ApplicationRow, known: Record<string, Registry>): Ca
     // Nothing here is lent out to be tried.
     trial: false,
     ...NOT_CERTIFIED,
-    // A recipe that runs as root is refused.
+    // A recipe that runs as root is rejected.
     containers_non_root: true,
     _links: present<CatalogApplication['_links']>({
       catalog: { href: catalog },

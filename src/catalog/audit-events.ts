@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { AuditEvent } from '../contract/audit-event.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
-import { refuse } from './errors.ts';
+import { rejectViolations } from './errors.ts';
 import type { Principal } from './principal.ts';
 import { allOf, present, wireTime } from './wire.ts';
 
@@ -55,7 +55,7 @@ async function requireActor(db: Database, principal: Principal, id: string): Pro
     .where('organization_id', '=', principal.organization_id)
     .select('id')
     .executeTakeFirst();
-  if (found === undefined) refuse([{ field: 'actor_id', message: 'There is no such user.' }]);
+  if (found === undefined) rejectViolations([{ field: 'actor_id', message: 'There is no such user.' }]);
 }
 
 /** Rows that one transaction drops: a second's work, so that nobody waits for its locks. */

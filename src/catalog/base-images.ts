@@ -9,9 +9,9 @@ import type { BaseImageStatus } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { lockName } from '../db/transaction-locks.ts';
-import { CatalogError, notFound, refuse } from './errors.ts';
+import { CatalogError, notFound, rejectViolations } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
-import { refuseInUse } from './in-use.ts';
+import { rejectInUse } from './in-use.ts';
 import { livingApplications } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import {
@@ -106,7 +106,7 @@ export async function createBaseImage(
     ? await sql`select from operating_systems where id = ${input.operating_system_id}`.execute(tx)
     : undefined;
   const isKeyTaken = input.key !== undefined && (await isBaseImageKeyTaken(tx, principal, input.key));
-  refuse([
+  rejectViolations([
     ...(isKeyTaken ? [{ field: 'key', message: `The key ${input.key} is taken by another base image` }] : []),
     ...(registry?.rows.length ? [] : [{ field: 'registry_id', message: `There is no registry ${input.registry_id}` }]),
     ...(system?.rows.length
@@ -178,7 +178,7 @@ export async function deleteBaseImage(
   input: Input<'deleteBaseImage'>,
 ): Promise<void> {
   const baseImage = await lockOwn(tx, principal, input.base_image_id);
-  await refuseInUse(tx, 'The base image', [
+  await rejectInUse(tx, 'The base image', [
     {
       noun: 'application',
       names: sql`select product_key || ' ' || branch from applications

@@ -10,7 +10,7 @@ import { json } from '../db/tables.ts';
 import { allowFiles } from '../pipelines/catalog-files.ts';
 import { type CarriedCustomization, createWave } from '../pipelines/waves.ts';
 import { contentsOfInspection, readStoredInspection } from '../plan/inspection.ts';
-import { CatalogError, notFound, refuse, type Violation } from './errors.ts';
+import { CatalogError, notFound, rejectViolations, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
@@ -203,7 +203,7 @@ async function checkFilter(
       exists (select from base_images where id = ${baseImageId} and status <> 'DELETED'
         and (organization_id = ${principal.organization_id} or organization_id is null)) as base_image`.execute(tx);
   const known = found.rows[0] ?? { product: false, branch: false, base_image: false };
-  refuse(checkNames(filter, known));
+  rejectViolations(checkNames(filter, known));
   if (filter.product_key === null) return;
   const released = await sql`
     select from applications a

@@ -9,9 +9,9 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-describe('a refused filter', () => {
-  const refusal = (filter: Parameters<TestCatalog['customize']>[2]) =>
-    catalog.customize(catalog.acme, 'refused', filter).catch((error: unknown) => error);
+describe('a rejected filter', () => {
+  const rejection = (filter: Parameters<TestCatalog['customize']>[2]) =>
+    catalog.customize(catalog.acme, 'rejected', filter).catch((error: unknown) => error);
 
   test('names what is not there', async () => {
     const foreign = await catalog.write((tx) =>
@@ -27,24 +27,24 @@ describe('a refused filter', () => {
         .returning('id')
         .executeTakeFirstOrThrow(),
     );
-    expect(await refusal({ base_image_id: foreign.id, product_key: 'nothing' })).toMatchObject({
+    expect(await rejection({ base_image_id: foreign.id, product_key: 'nothing' })).toMatchObject({
       code: 'INVALID',
       violations: [{ field: 'filter.base_image_id' }, { field: 'filter.product_key' }],
     });
-    expect(await refusal({ base_image_id: 'not-a-uuid' })).toMatchObject({ code: 'INVALID' });
-    expect(await refusal({ branch: '7.0' })).toMatchObject({ violations: [{ field: 'filter.branch' }] });
-    expect(await refusal({ product_key: 'redis', branch: '1' })).toMatchObject({
+    expect(await rejection({ base_image_id: 'not-a-uuid' })).toMatchObject({ code: 'INVALID' });
+    expect(await rejection({ branch: '7.0' })).toMatchObject({ violations: [{ field: 'filter.branch' }] });
+    expect(await rejection({ product_key: 'redis', branch: '1' })).toMatchObject({
       violations: [{ field: 'filter.branch' }],
     });
   });
 
   test('names a product that has no released application yet', async () => {
-    expect(await refusal({ product_key: 'postgresql' })).toMatchObject({ code: 'NOT_RELEASED' });
+    expect(await rejection({ product_key: 'postgresql' })).toMatchObject({ code: 'NOT_RELEASED' });
     const { application_ids } = await catalog.request(catalog.acme, ['postgresql']);
-    expect(await refusal({ product_key: 'postgresql' })).toMatchObject({ code: 'NOT_RELEASED' });
+    expect(await rejection({ product_key: 'postgresql' })).toMatchObject({ code: 'NOT_RELEASED' });
     await catalog.finish(await catalog.openPipeline(application_ids[0] ?? ''));
     await expect(catalog.customize(catalog.acme, 'pg', { product_key: 'postgresql' })).resolves.toMatch(/-/);
-    expect(await refusal({ product_key: 'postgresql', base_image_id: catalog.baseTrixie })).toMatchObject({
+    expect(await rejection({ product_key: 'postgresql', base_image_id: catalog.baseTrixie })).toMatchObject({
       code: 'NOT_RELEASED',
     });
   });

@@ -236,9 +236,12 @@ describe('the story of a customization', () => {
       status: 'PROCESSING_DELETE_SUCCEEDED',
       succeeded_releases: [{ id: made.release_ids[0], customizations: [] }],
     });
-    const refusal = { code: 'DELETED', message: expect.stringContaining(`already deleted, at ${deleted.removed_at}`) };
-    await expect(remove(id)).rejects.toMatchObject(refusal);
-    await expect(update(id, 'late')).rejects.toMatchObject(refusal);
+    const rejection = {
+      code: 'DELETED',
+      message: expect.stringContaining(`already deleted, at ${deleted.removed_at}`),
+    };
+    await expect(remove(id)).rejects.toMatchObject(rejection);
+    await expect(update(id, 'late')).rejects.toMatchObject(rejection);
   });
 
   test('every answer fits the contract', async () => {
@@ -321,9 +324,7 @@ describe('several customizations', () => {
     await catalog.plan(pipeline);
     await fail(pipeline, 'CUSTOMIZATION_BUILD_ERROR', { id: first?.id ?? '', version: 1 });
     expect(await catalog.openPipelines(nginx)).toEqual([]);
-    const touch = (await read(first?.id ?? '')).affected_releasables.find(
-      (releasable) => releasable.application_id === nginx,
-    );
+    const touch = (await read(first?.id ?? '')).affected_releasables.find((one) => one.application_id === nginx);
     expect(touch?.status).toBe('SUCCEEDED');
   });
 });
@@ -345,13 +346,9 @@ describe('an application that comes later', () => {
     const without = await catalog.openPipeline(nginx);
     expect(await stackOf(without)).toEqual([]);
     await catalog.finish(without);
-    const { items } = await listReleases(catalog.db, catalog.rival.principal, {
-      catalog_id: catalog.rival.catalog_id,
-      application_id: nginx,
-      minimal_info: false,
-      expand_relationships: false,
-      ...page,
-    });
+    const whole = { minimal_info: false, expand_relationships: false };
+    const asked = { catalog_id: catalog.rival.catalog_id, application_id: nginx, ...whole };
+    const { items } = await listReleases(catalog.db, catalog.rival.principal, { ...asked, ...page });
     expect(items).toMatchObject([{ customizations: [] }]);
   });
 
@@ -361,7 +358,7 @@ describe('an application that comes later', () => {
     const { application_ids } = await catalog.request(catalog.rival, ['postgresql']);
     const id = await catalog.customize(catalog.rival, 'early', { base_image_id: catalog.base });
     const touch = (await read(id, catalog.rival)).affected_releasables.find(
-      (releasable) => releasable.application_id === application_ids[0],
+      (one) => one.application_id === application_ids[0],
     );
     expect(touch?.status).toBe('PENDING');
     expect(touch?.latest_release).toBeUndefined();

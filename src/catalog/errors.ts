@@ -1,6 +1,6 @@
-// The ways the catalog refuses, as a closed set of codes without a word of HTTP.
+// The ways the catalog rejects, as a closed set of codes without a word of HTTP.
 
-/** What a refusal is about: `http/answer/problems.ts` maps each code to an answer. */
+/** What a rejection is about: `http/answer/problems.ts` maps each code to an answer. */
 export const CATALOG_ERROR_CODES = [
   /** No object with this id that the organization may see. Ids of other organizations and malformed ids get the same answer. */
   'NOT_FOUND',
@@ -23,7 +23,7 @@ export const CATALOG_ERROR_CODES = [
 ] as const;
 export type CatalogErrorCode = (typeof CATALOG_ERROR_CODES)[number];
 
-/** One value that was refused; `field` is the name as the client sent it. */
+/** One value that was rejected; `field` is the name as the client sent it. */
 export type Violation = { field: string; message: string };
 
 export class CatalogError extends Error {
@@ -42,12 +42,12 @@ export class CatalogError extends Error {
   }
 }
 
-/** The refusal of a path id. The text is the same whether the thing never was, is malformed, or is another's. */
+/** The rejection of a path id. The text is the same whether the thing never was, is malformed, or is another's. */
 export function notFound(noun: string): CatalogError {
   return new CatalogError('NOT_FOUND', `The ${noun} is not found`, [], noun);
 }
 
 /** Throws INVALID when there is at least one violation. */
-export function refuse(violations: Violation[]): void {
+export function rejectViolations(violations: Violation[]): void {
   if (violations.length > 0) throw new CatalogError('INVALID', 'The request does not fit the catalog', violations);
 }

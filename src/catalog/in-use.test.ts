@@ -1,4 +1,4 @@
-// What is used cannot be taken away, and the refusal names its users.
+// What is used cannot be taken away, and the rejection names its users.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createBaseImage, deleteBaseImage } from './base-images.ts';

@@ -1,4 +1,4 @@
-// Refuses to take away what others stand on, and says who they are.
+// Rejects to take away what others stand on, and says who they are.
 import { type RawBuilder, sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { CatalogError } from './errors.ts';
@@ -13,7 +13,7 @@ const NAMES_MAX = 5;
  * Throws IN_USE while there is a user of any kind: `The registry is used by 7 applications (nginx 1.22, redis 7.0 and 5
  * more) and 1 base image (Golden)`. One statement a kind.
  */
-export async function refuseInUse(tx: Transaction, thing: string, kinds: Users[]): Promise<void> {
+export async function rejectInUse(tx: Transaction, thing: string, kinds: Users[]): Promise<void> {
   const told: string[] = [];
   for (const { noun, names } of kinds) {
     const found = await sql<{ total: number; names: string[] | null }>`

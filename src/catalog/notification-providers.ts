@@ -12,7 +12,7 @@ import type { NotificationProvider } from '../contract/notification-provider.ts'
 import type { Database, Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
 import { lockName } from '../db/transaction-locks.ts';
-import { CatalogError, notFound, refuse } from './errors.ts';
+import { CatalogError, notFound, rejectViolations } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import { giveUpDeliveriesOf } from './notification-deliveries.ts';
 import type { Principal } from './principal.ts';
@@ -116,7 +116,7 @@ export async function updateNotificationProvider(
   const [provider] = await lockProviders(tx, principal, [input.provider_id]);
   if (!provider) throw notFound('notification provider');
   if (provider.type !== input.type)
-    refuse([{ field: 'type', message: `It should be ${provider.type}, as this provider is.` }]);
+    rejectViolations([{ field: 'type', message: `It should be ${provider.type}, as this provider is.` }]);
   const owner = { organization_id, row_id: provider.id };
   const given = secretsIn(input);
   const isSealedAnew = Object.keys(given).length > 0 && provider.sealed_settings !== null;
@@ -163,7 +163,7 @@ export async function updateNotificationTypes(
   input: Input<'updateNotificationTypes'>,
 ): Promise<void> {
   const ids = input.configurations.map(({ provider_id }) => provider_id.toLowerCase());
-  refuse(
+  rejectViolations(
     ids.flatMap((id, index) =>
       ids.indexOf(id) === index
         ? []

@@ -1,4 +1,4 @@
-// Failed pipelines tried again: what the retry carries, what becomes of requests and customizations, and when it is refused.
+// Failed pipelines tried again: what the retry carries, what becomes of requests and customizations, and when it is rejected.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
@@ -37,7 +37,7 @@ async function retry(pipeline_id: string, of = catalog.acme): Promise<string> {
   return (await catalog.write((tx) => retryPipeline(tx, of.principal, input))).id;
 }
 
-const refused = (message: string) => ({ code: 'NOT_RETRYABLE', message: expect.stringContaining(message) });
+const rejected = (message: string) => ({ code: 'NOT_RETRYABLE', message: expect.stringContaining(message) });
 
 /** Fails a pipeline in a phase, after a plan. */
 async function fail(pipeline_id: string, phase: PhaseType = 'PACKAGING'): Promise<void> {
@@ -77,7 +77,7 @@ test('a retry is a new pipeline of a person’s, and its release completes the r
   await catalog.finish(again);
   expect(await requestStatus()).toBe('COMPLETED');
   await expect(retry(failed)).rejects.toMatchObject(
-    refused(`The newer pipeline ${again} of the application succeeded`),
+    rejected(`The newer pipeline ${again} of the application succeeded`),
   );
 });
 
@@ -120,18 +120,18 @@ test('an older plan that succeeds late does not end what failed after it', async
   await catalog.finish(again);
   const newer = await retry(second);
   await catalog.finish(newer, 'newer');
-  await expect(retry(first)).rejects.toMatchObject(refused(`The newer pipeline ${newer}`));
+  await expect(retry(first)).rejects.toMatchObject(rejected(`The newer pipeline ${newer}`));
 });
 
-describe('is refused', () => {
+describe('is rejected', () => {
   test('of a pipeline that runs, succeeded or was cancelled', async () => {
     const first = await catalog.openPipeline(application);
-    await expect(retry(first)).rejects.toMatchObject(refused('This pipeline is IN_PROGRESS'));
+    await expect(retry(first)).rejects.toMatchObject(rejected('This pipeline is IN_PROGRESS'));
     const second = await open();
     expect(await status(first)).toBe('CANCELLED');
-    await expect(retry(first)).rejects.toMatchObject(refused('This pipeline is CANCELLED'));
+    await expect(retry(first)).rejects.toMatchObject(rejected('This pipeline is CANCELLED'));
     await catalog.finish(second);
-    await expect(retry(second)).rejects.toMatchObject(refused('This pipeline is SUCCEEDED'));
+    await expect(retry(second)).rejects.toMatchObject(rejected('This pipeline is SUCCEEDED'));
   });
 
   test('while another pipeline of the application is open, of two at once the second', async () => {
@@ -141,7 +141,7 @@ describe('is refused', () => {
     expect(outcomes.map((one) => one.status).sort()).toEqual(['fulfilled', 'rejected']);
     const [other = ''] = await catalog.openPipelines(application);
     await expect(retry(failed)).rejects.toMatchObject(
-      refused(`The pipeline ${other} of the application is still in progress.`),
+      rejected(`The pipeline ${other} of the application is still in progress.`),
     );
     expect(await catalog.openPipelines(application)).toEqual([other]);
   });
@@ -154,7 +154,7 @@ describe('is refused', () => {
     await catalog.write((tx) => failPhase(tx, fault));
     const unchanged = await open();
     expect(await catalog.plan(unchanged)).toMatchObject({ outcome: 'UNCHANGED' });
-    await expect(retry(failed)).rejects.toMatchObject(refused(`The newer pipeline ${unchanged}`));
+    await expect(retry(failed)).rejects.toMatchObject(rejected(`The newer pipeline ${unchanged}`));
   });
 
   test('of an application that was removed', async () => {
@@ -162,7 +162,7 @@ describe('is refused', () => {
     await fail(failed);
     const removal = { ...where(), kind: 'DELETION' as const, name: 'away', application_ids: [application] };
     await catalog.write((tx) => createApplicationRequest(tx, catalog.acme.principal, removal));
-    await expect(retry(failed)).rejects.toMatchObject(refused('The application of this pipeline was removed'));
+    await expect(retry(failed)).rejects.toMatchObject(rejected('The application of this pipeline was removed'));
   });
 
   test('of what the organization cannot see', async () => {

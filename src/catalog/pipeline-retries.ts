@@ -56,7 +56,7 @@ async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retr
 
 /**
  * An open pipeline is newer than the failed one and carries all that is wanted of the application. To take its place would
- * lose that, and to follow it would put the older plan over the newer one, so the retry is refused until it has ended.
+ * lose that, and to follow it would put the older plan over the newer one, so the retry is rejected until it has ended.
  */
 async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promise<void> {
   const { id, application_id, status } = failed;

@@ -102,7 +102,7 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     // Every organization may have everything of the library.
     scope: 'COMMON',
     home_url: row.home_url,
-    // A recipe that runs as root is refused, and every image has a base image under it.
+    // A recipe that runs as root is rejected, and every image has a base image under it.
     containers_non_root: true,
     containers_from_scratch: false,
     // What the library holds is offered.

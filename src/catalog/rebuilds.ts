@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Transaction } from '../db/database.ts';
 import { createWave } from '../pipelines/waves.ts';
-import { notFound, refuse } from './errors.ts';
+import { notFound, rejectViolations } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
@@ -29,7 +29,7 @@ export async function rebuildApplications(
   await requireCatalog(tx, principal, { catalog_id: input.catalog_id });
   const ids = input.application_ids.map((id) => id.toLowerCase());
   const living = await findLiving(tx, principal, input.catalog_id, ids);
-  refuse(
+  rejectViolations(
     ids.flatMap((id, index) =>
       living.has(id)
         ? []

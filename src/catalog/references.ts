@@ -2,7 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
-import { notFound, refuse, type Violation } from './errors.ts';
+import { notFound, rejectViolations, type Violation } from './errors.ts';
 import { isReleaseId, isUuid } from './ids.ts';
 import type { Count } from './list-counts.ts';
 import type { Principal } from './principal.ts';
@@ -43,7 +43,7 @@ async function lookInCatalog(
   const references = [catalog, ...(options.references ?? [])];
   const { missing, total } = await look(db, principal, { ...options, references });
   if (missing.has(catalog)) throw notFound('catalog');
-  refuse([...missing].map(toViolation));
+  rejectViolations([...missing].map(toViolation));
   return total;
 }
 
@@ -51,7 +51,7 @@ async function lookInCatalog(
 export async function requireReferences(db: Database, principal: Principal, references: Reference[]): Promise<void> {
   if (references.length === 0) return;
   const { missing } = await look(db, principal, { references });
-  refuse([...missing].map(toViolation));
+  rejectViolations([...missing].map(toViolation));
 }
 
 function toViolation(reference: Reference): Violation {

@@ -1,4 +1,4 @@
-// Registries and base images: registered, changed, removed, refused while in use, and nothing of anybody else's.
+// Registries and base images: registered, changed, removed, rejected while in use, and nothing of anybody else's.
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -8,9 +8,9 @@ import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueueBaseImageChecks } from '../pipelines/base-image-check-jobs.ts';
 import { enqueueRegistryCheck } from '../pipelines/registry-check-jobs.ts';
-import { CatalogError, notFound, refuse } from './errors.ts';
+import { CatalogError, notFound, rejectViolations } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { refuseInUse } from './in-use.ts';
+import { rejectInUse } from './in-use.ts';
 import { livingApplications } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { type LogIn, logInOf, placeOf } from './registry-rules.ts';
@@ -85,7 +85,8 @@ export async function createRegistry(
   options: { seal: Seal },
 ): Promise<Output<'createRegistry'>> {
   // What looks like an address may still be none: a port above 65,535, 1.2.3.999.
-  if (!URL.canParse(input.url)) refuse([{ field: 'url', message: 'It should be an address that can be reached.' }]);
+  if (!URL.canParse(input.url))
+    rejectViolations([{ field: 'url', message: 'It should be an address that can be reached.' }]);
   const place = placeOf(input);
   const id = randomUUID();
   await tx
@@ -154,7 +155,7 @@ export async function deleteRegistry(
   input: Input<'deleteRegistry'>,
 ): Promise<void> {
   const registry = await lockOwn(tx, principal, input.registry_id);
-  await refuseInUse(tx, 'The registry', [
+  await rejectInUse(tx, 'The registry', [
     {
       noun: 'application',
       names: sql`select a.product_key || ' ' || a.branch from application_registries ar

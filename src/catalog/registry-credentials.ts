@@ -6,7 +6,7 @@ import { CREDENTIAL_DAYS_DEFAULT, CREDENTIAL_DAYS_MAX, CREDENTIALS_PER_REGISTRY_
 import type { RegistryCredential } from '../contract/registry-credential.ts';
 import type { CredentialStatus } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
-import { CatalogError, notFound, refuse } from './errors.ts';
+import { CatalogError, notFound, rejectViolations } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
@@ -86,7 +86,7 @@ export async function createRegistryCredential(
   return { id: made.rows[0]?.id ?? '', username, password: options.password.password };
 }
 
-/** Two names of one organization hardly ever meet, and a meeting is refused by the database. */
+/** Two names of one organization hardly ever meet, and a meeting is rejected by the database. */
 const NAME_BYTES = 6;
 
 /** Revokes a credential: the hosted registry asks for it at every request. Throws NOT_FOUND, also for one revoked before. */
@@ -128,8 +128,9 @@ async function requireEnd(tx: Transaction, expiresAt: string | undefined): Promi
     select ${expiresAt}::timestamptz <= now() as past,
       ${expiresAt}::timestamptz > now() + ${CREDENTIAL_DAYS_MAX} * interval '1 day' as far`.execute(tx);
   const { past, far } = checked.rows[0] ?? {};
-  if (past) refuse([{ field: 'expires_at', message: 'It should be in the future.' }]);
-  if (far) refuse([{ field: 'expires_at', message: `It should be at most ${CREDENTIAL_DAYS_MAX} days from now.` }]);
+  if (past) rejectViolations([{ field: 'expires_at', message: 'It should be in the future.' }]);
+  if (far)
+    rejectViolations([{ field: 'expires_at', message: `It should be at most ${CREDENTIAL_DAYS_MAX} days from now.` }]);
 }
 
 async function requireQuota(tx: Transaction, registryId: string): Promise<void> {

@@ -9,7 +9,7 @@ const secret = { name: 'x', description: '', access_secret: 'secret' };
 const named = { ...secret, access_key: 'robot' };
 type Given = Partial<CreatePrivateRegistryRequest>;
 
-function refused(settings: Given): Record<string, string> {
+function rejected(settings: Given): Record<string, string> {
   try {
     placeOf({ ...secret, url: '', provider: 'OCI', ...settings });
   } catch (error) {
@@ -76,7 +76,7 @@ test.each(TAKEN)('%s takes %j', (provider, given, kept) => {
   expect(placeOf({ ...secret, url: '', ...given, provider })).toEqual(kept);
 });
 
-describe('refused are', () => {
+describe('rejected are', () => {
   test.each<RegistryProvider>([
     'AMAZON_ELASTIC_CONTAINER_REGISTRY',
     'HARBOR',
@@ -87,7 +87,7 @@ describe('refused are', () => {
     'DOCKERHUB',
     'IONOS',
   ])('%s without a user name', (provider) => {
-    expect(refused({ provider, url: 'https://x.example/a/b' })['access_key']).toMatch(/needs it: /);
+    expect(rejected({ provider, url: 'https://x.example/a/b' })['access_key']).toMatch(/needs it: /);
   });
 
   test('hosts from which nothing follows', () => {
@@ -97,34 +97,34 @@ describe('refused are', () => {
       'https://evil.example/.dkr.ecr',
     ]) {
       const settings = { ...named, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url } as const;
-      expect(Object.keys(refused(settings))).toEqual(['url']);
+      expect(Object.keys(rejected(settings))).toEqual(['url']);
     }
     const evil = 'https://012345678910.dkr.ecr.eu-west-1.amazonaws.com.evil.example';
-    expect(refused({ ...named, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url: evil })).toHaveProperty('url');
-    expect(refused({ ...named, provider: 'DOCKERHUB', url: 'https://hub.example' })).toHaveProperty('url');
-    expect(refused({ provider: 'GOOGLE_ARTIFACT_REGISTRY', url: 'https://gcr.example/a/b' })).toHaveProperty('url');
+    expect(rejected({ ...named, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url: evil })).toHaveProperty('url');
+    expect(rejected({ ...named, provider: 'DOCKERHUB', url: 'https://hub.example' })).toHaveProperty('url');
+    expect(rejected({ provider: 'GOOGLE_ARTIFACT_REGISTRY', url: 'https://gcr.example/a/b' })).toHaveProperty('url');
   });
 
   test('paths that are too short, too long, or cannot be in a name', () => {
-    expect(refused({ ...named, provider: 'HARBOR', url: 'https://h.example' })).toEqual({
+    expect(rejected({ ...named, provider: 'HARBOR', url: 'https://h.example' })).toEqual({
       url: 'For Harbor the address goes on with the project.',
     });
-    expect(refused({ ...named, provider: 'GITHUB_CONTAINER_REGISTRY', url: 'https://ghcr.io' })).toHaveProperty('url');
+    expect(rejected({ ...named, provider: 'GITHUB_CONTAINER_REGISTRY', url: 'https://ghcr.io' })).toHaveProperty('url');
     const short = 'https://europe-docker.pkg.dev/acme';
-    expect(refused({ provider: 'GOOGLE_ARTIFACT_REGISTRY', url: short })['url']).toMatch(/PROJECT\/REPOSITORY/);
-    expect(refused({ ...named, provider: 'DOCKERHUB', url: 'https://docker.io/a/b' })).toHaveProperty('url');
-    expect(refused({ url: 'https://r.example/Team' })['url']).toMatch(/has Team, which cannot be/);
-    expect(refused({ url: 'https://r.example:99999' })['url']).toMatch(/no address/);
+    expect(rejected({ provider: 'GOOGLE_ARTIFACT_REGISTRY', url: short })['url']).toMatch(/PROJECT\/REPOSITORY/);
+    expect(rejected({ ...named, provider: 'DOCKERHUB', url: 'https://docker.io/a/b' })).toHaveProperty('url');
+    expect(rejected({ url: 'https://r.example/Team' })['url']).toMatch(/has Team, which cannot be/);
+    expect(rejected({ url: 'https://r.example:99999' })['url']).toMatch(/no address/);
   });
 
   test('two organizations of one Docker Hub registry', () => {
     const settings = { ...named, provider: 'DOCKERHUB', url: 'https://docker.io/acme' } as const;
-    expect(Object.keys(refused({ ...settings, containers_organization: 'other' }))).toEqual([
+    expect(Object.keys(rejected({ ...settings, containers_organization: 'other' }))).toEqual([
       'containers_organization',
     ]);
   });
 
   test('all of it at once', () => {
-    expect(Object.keys(refused({ provider: 'HARBOR', url: 'https://h.example' }))).toEqual(['url', 'access_key']);
+    expect(Object.keys(rejected({ provider: 'HARBOR', url: 'https://h.example' }))).toEqual(['url', 'access_key']);
   });
 });

@@ -2,7 +2,7 @@
 import type { CreatePrivateRegistryRequest } from '../contract/registry.ts';
 import { type ProviderRules, rulesOf } from '../contract/registry-providers.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
-import { refuse, type Violation } from './errors.ts';
+import { rejectViolations, type Violation } from './errors.ts';
 
 /** A registry's address and user name as they are kept; one without log-in has no user name. */
 export type RegistryPlace = { url: string; access_key: string | null };
@@ -12,12 +12,12 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   const rules = rulesOf(settings.provider);
   const url = URL.parse(settings.url);
   if (url === null) {
-    refuse([{ field: 'url', message: 'It is no address: the host or the port cannot be read.' }]);
-    throw new TypeError('refuse throws');
+    rejectViolations([{ field: 'url', message: 'It is no address: the host or the port cannot be read.' }]);
+    throw new TypeError('reject throws');
   }
   const parts = url.pathname.split('/').filter((part) => part !== '');
   const violations = [...urlViolations(url, parts, rules), ...fieldViolations(settings, parts, rules)];
-  refuse(violations);
+  rejectViolations(violations);
   const access_key = settings.access_secret === undefined ? null : (settings.access_key ?? spareKeyOf(rules));
   // Docker Hub's repositories always lie in somebody's namespace.
   const namespace =
@@ -43,12 +43,12 @@ export type LogInChange = { access_key?: string | null; access_secret?: string |
 export function logInOf(kept: LogIn, change: LogInChange): string | null {
   const rules = rulesOf(kept.provider);
   if (change.access_secret === null) {
-    refuse(removalViolations(change, rules));
+    rejectViolations(removalViolations(change, rules));
     return null;
   }
   const access_key = (change.access_key === undefined ? kept.access_key : change.access_key) ?? undefined;
   const access_secret = change.access_secret ?? (kept.has_secret ? 'kept' : undefined);
-  refuse(logInViolations({ access_key, access_secret }, rules));
+  rejectViolations(logInViolations({ access_key, access_secret }, rules));
   return access_secret === undefined ? null : (access_key ?? spareKeyOf(rules));
 }
 

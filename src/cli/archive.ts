@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { UploadSource } from '../contract/endpoint.ts';
 import type { Violation } from '../contract/problem.ts';
-import { ArchiveRefused } from '../customization/errors.ts';
+import { ArchiveRejected } from '../customization/errors.ts';
 import { inspectArchive } from '../customization/inspect.ts';
 import { ARCHIVE_BYTES_MAX } from '../customization/limits.ts';
 import { TarError } from '../tar/errors.ts';
@@ -27,9 +27,9 @@ export async function withArchive<T>(
   if (stats.isDirectory()) return await withPackedFolder({ io, path, ...options }, act);
   if (!stats.isFile()) throw new CommandFailed(`${path} is neither a file nor a folder.`, EXIT.usage);
   if (stats.size > ARCHIVE_BYTES_MAX) {
-    throw refusal(path, [{ field: 'file', message: 'the archive is larger than an upload may be (1 GiB + 1 MiB)' }]);
+    throw rejection(path, [{ field: 'file', message: 'the archive is larger than an upload may be (1 GiB + 1 MiB)' }]);
   }
-  refuse(path, await orUnreadable(path, inspect(createReadStream(path))));
+  reject(path, await orUnreadable(path, inspect(createReadStream(path))));
   return await act(await orUnreadable(path, blobOf(path, basename(path))));
 }
 
@@ -45,7 +45,7 @@ async function withPackedFolder<T>(
   process.once('exit', remove);
   try {
     const file = join(parent, 'archive.tar.gz');
-    refuse(path, await packFolder(folder, file));
+    reject(path, await packFolder(folder, file));
     return await act(await blobOf(file, `${basename(resolve(path)) || 'customization'}.tar.gz`));
   } finally {
     process.off('exit', remove);
@@ -53,10 +53,10 @@ async function withPackedFolder<T>(
   }
 }
 
-type Refused = { violations: Violation[]; more: number };
+type Rejected = { violations: Violation[]; more: number };
 
 /** Packs a folder into a new file. Answers what is wrong with it. */
-async function packFolder(folder: Folder, file: string): Promise<Refused> {
+async function packFolder(folder: Folder, file: string): Promise<Rejected> {
   // Past a limit the rest was not read.
   if (folder.violations.some(({ field }) => field === 'file')) return { violations: folder.violations, more: 0 };
   const handle = await open(file, 'wx', 0o600);
@@ -93,21 +93,21 @@ async function* written(bytes: AsyncIterable<Buffer>, handle: FileHandle): Async
   }
 }
 
-async function inspect(bytes: AsyncIterable<Uint8Array>): Promise<Refused> {
+async function inspect(bytes: AsyncIterable<Uint8Array>): Promise<Rejected> {
   try {
     await inspectArchive(bytes);
     return { violations: [], more: 0 };
   } catch (error) {
-    if (!(error instanceof ArchiveRefused)) throw error;
+    if (!(error instanceof ArchiveRejected)) throw error;
     return error;
   }
 }
 
-function refuse(path: string, { violations, more }: Refused): void {
-  if (violations.length > 0) throw refusal(path, violations, more);
+function reject(path: string, { violations, more }: Rejected): void {
+  if (violations.length > 0) throw rejection(path, violations, more);
 }
 
-function refusal(path: string, violations: readonly Violation[], more = 0): CommandFailed {
+function rejection(path: string, violations: readonly Violation[], more = 0): CommandFailed {
   const lines = violations.map(({ field, message }) => {
     const [, entry] = /^file:(.*)$/s.exec(field) ?? [];
     return `  ${entry === undefined ? '' : `${clean(entry)}: `}${clean(message)}`;

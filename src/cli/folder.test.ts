@@ -39,7 +39,7 @@ async function pack(timeMax?: number, path = folder): Promise<Packed> {
 }
 
 /** The lines that say why, below the first. */
-async function refusal(): Promise<string[]> {
+async function rejection(): Promise<string[]> {
   const error = await pack().then(
     () => undefined,
     (thrown: unknown) => thrown,
@@ -91,14 +91,14 @@ test('makes the same bytes each time, whoever owns the files, and at a time the 
   expect((await pack(1_000_000_000)).bytes.equals(clamped.bytes)).toBe(true);
 });
 
-test('leaves out what is about the folder and says so; a name that may be misspelt is refused', async () => {
+test('leaves out what is about the folder and says so; a name that may be misspelt is rejected', async () => {
   for (const name of ['.git/config', '.gitignore', 'README.md', 'LICENSE', 'rootfs/etc/.hidden']) await put(name);
   const { bytes, said } = await pack();
   expect(said).toBe(`Left out of ${folder}: .git, .gitignore, LICENSE, README.md\n`);
   expect((await inspectArchive(chunked(bytes))).listing.map(({ path }) => path)).toContain('rootfs/etc/.hidden');
   await put('script/final.sh');
   await put('Makefile');
-  expect(await refusal()).toEqual([
+  expect(await rejection()).toEqual([
     'Makefile: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "Makefile"; leave it out, or, if the folder was packed, pack what is in it («tar -C FOLDER -czf …»)',
     'script/: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "script"; rename it to scripts',
   ]);
@@ -115,7 +115,7 @@ test('tells everything that is wrong at once, by name', async () => {
   const socket = createServer().listen(join(folder, 'rootfs/etc/socket'));
   await new Promise((resolve) => socket.once('listening', resolve));
   await symlink('../../../../etc/shadow', join(folder, 'rootfs/etc/up'));
-  const told = await refusal();
+  const told = await rejection();
   socket.close();
   expect(told.map((line) => line.split(':', 1)[0])).toEqual([
     'rootfs/etc/socket',
@@ -133,11 +133,11 @@ test('tells everything that is wrong at once, by name', async () => {
 test('stops at the limits without reading on', async () => {
   await put('rootfs/large');
   await truncate(join(folder, 'rootfs/large'), 1024 ** 3 + 1);
-  expect(await refusal()).toEqual(['the folder holds more than 1 GiB']);
+  expect(await rejection()).toEqual(['the folder holds more than 1 GiB']);
   await rm(join(folder, 'rootfs/large'));
   await mkdir(join(folder, 'rootfs/many'));
   for (let at = 0; at < 20_001; at++) await symlink('x', join(folder, `rootfs/many/${at}`));
-  expect(await refusal()).toEqual(['the folder holds more than 20000 entries']);
+  expect(await rejection()).toEqual(['the folder holds more than 20000 entries']);
 }, 60_000);
 
 test('leaves no temporary file, also when sending fails', async () => {
@@ -157,7 +157,7 @@ test('leaves no temporary file, also when sending fails', async () => {
 });
 
 test('an empty folder changes nothing, and says so', async () => {
-  expect(await refusal()).toEqual([
+  expect(await rejection()).toEqual([
     'the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
   ]);
 });

@@ -26,7 +26,7 @@ export type FolderOptions = {
   timeMax?: number | undefined;
 };
 
-/** A version control system, an editor or a person keeps these beside a customization. Other names are refused: one may be misspelt. */
+/** A version control system, an editor or a person keeps these beside a customization. Other names are rejected: one may be misspelt. */
 const ABOUT_THE_FOLDER = /^(\..*|(README|LICENSE|CHANGELOG)(\..*)?)$/i;
 const TOP = /^(customization\.yaml|rootfs|scripts)$/;
 const SLASH = Buffer.from('/');

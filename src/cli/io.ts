@@ -10,8 +10,8 @@ export type Io = {
 /** Exit statuses, for scripts; docs/api-guide.md lists them. */
 export const EXIT = {
   done: 0,
-  /** The server or the check of an archive refused, or what was watched failed. */
-  refused: 1,
+  /** The server or the check of an archive rejected, or what was watched failed. */
+  rejected: 1,
   /** The command was not understood, or a file that it names cannot be read. */
   usage: 2,
   /** No server answers, or one that is not Larder. */
@@ -25,7 +25,7 @@ export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
   readonly exitCode: number;
 
-  constructor(message: string, exitCode: number = EXIT.refused) {
+  constructor(message: string, exitCode: number = EXIT.rejected) {
     super(message);
     this.exitCode = exitCode;
   }

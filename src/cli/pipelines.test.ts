@@ -179,16 +179,16 @@ describe('a server that goes away while pipelines are followed', () => {
   const none = () => Response.json({ items: [] });
   const page = () =>
     new Response('<html>Bad gateway</html>', { status: 502, headers: { 'content-type': 'text/html' } });
-  const refused = () => Response.json({ type: '/problems/forbidden', title: 'No' }, { status: 403 });
+  const rejected = () => Response.json({ type: '/problems/forbidden', title: 'No' }, { status: 403 });
 
   test('is asked again, after a cut connection and a proxy’s error page', async () => {
     const said = await follow([token, () => undefined, page, none]);
     expect(said).toMatch(/There is no answer from .*Trying again for 120 s\.\n.*The server answers again\.\n$/);
   });
 
-  test('is given up after a time, and at once when it refuses', async () => {
+  test('is given up after a time, and at once when it rejects', async () => {
     expect(await follow([token, () => undefined], 0)).toMatch(/UnreachableError\n$/);
-    expect(await follow([token, refused])).toBe('ProblemError\n');
+    expect(await follow([token, rejected])).toBe('ProblemError\n');
   });
 });
 

@@ -197,7 +197,7 @@ describe('api', () => {
     expect(await run([...post, '--header', 'nonsense'])).toMatchObject({ code: 2 });
   });
 
-  test('says what was refused', async () => {
+  test('says what was rejected', async () => {
     const { code, err } = await run(['api', 'GET', '/v1/catalogs?page=0']);
     expect([code, err]).toEqual([1, expect.stringContaining('page: It should be at least 1.')]);
   });

@@ -35,7 +35,7 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
     .showHelpAfterError('(larder --help tells more)')
     .addHelpText(
       'after',
-      '\nExit statuses: 0 done; 1 refused or failed; 2 not understood, or a file cannot be read; 3 no answer, or none of Larder’s; 70 a fault of this program.',
+      '\nExit statuses: 0 done; 1 rejected or failed; 2 not understood, or a file cannot be read; 3 no answer, or none of Larder’s; 70 a fault of this program.',
     );
   // Before the commands, which take these settings over.
   addAccessCommands(program, io);
@@ -82,7 +82,7 @@ function explain(error: unknown, io: Io, debug: boolean): number {
 }
 
 function explanationOf(error: unknown, debug: boolean): { lines: string[]; exitCode: number } {
-  if (error instanceof ProblemError) return { lines: problemLines(error), exitCode: EXIT.refused };
+  if (error instanceof ProblemError) return { lines: problemLines(error), exitCode: EXIT.rejected };
   if (error instanceof CommandFailed) return { lines: error.message.split('\n').map(clean), exitCode: error.exitCode };
   if (error instanceof UnreachableError || error instanceof UnexpectedAnswerError) {
     const advice = error instanceof UnreachableError ? 'Start Larder there, or name' : 'Name';

@@ -27,7 +27,7 @@ type CallOfName<O> = O extends Operation ? Call<O> : never;
 type OutputOfName<O> = O extends Operation ? Output<O> : never;
 
 export type Client = {
-  /** Calls an operation. Throws ProblemError when the server refuses, UnreachableError without an answer, UnexpectedAnswerError for another's. */
+  /** Calls an operation. Throws ProblemError when the server rejects, UnreachableError without an answer, UnexpectedAnswerError for another's. */
   call<O extends string>(operation: O & Operation, input: CallOfName<O>): Promise<OutputOfName<O>>;
   /** Sends any request as the user of the token. Throws as `call` does. */
   send(request: RawRequest): Promise<Response>;
@@ -63,7 +63,7 @@ export function openClient(options: ClientOptions): Client {
     return authorized(endpoint.method, parts);
   }
 
-  /** A token can be refused although it looks good, when the server's clock runs ahead: once, a new one is tried. */
+  /** A token can be rejected although it looks good, when the server's clock runs ahead: once, a new one is tried. */
   async function authorized(method: string, parts: SentParts): Promise<Response> {
     const attempt = async () => exchange(options.url, method, parts, await accessToken());
     try {

@@ -1,4 +1,4 @@
-// What can go wrong with a call: the server refuses and says why, does not answer, or is not Larder.
+// What can go wrong with a call: the server rejects and says why, does not answer, or is not Larder.
 import type { Violation } from '../contract/problem.ts';
 
 export type ProblemDetails = {
@@ -15,7 +15,7 @@ export type ProblemDetails = {
 /** Problems whose detail is a sentence that needs no title before it. */
 const COMPLETE_DETAILS = ['/problems/not-found', '/problems/not-retryable'];
 
-/** The server refused. */
+/** The server rejected. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
   readonly problem: ProblemDetails;

@@ -45,7 +45,7 @@ describe('the mail server', () => {
     'smtp://u:s3cret@mail.example.org?tls=no',
     'smtp://u:%zzs3cret@mail.example.org',
     'mail.example.org',
-  ])('is refused as %s, and its password is not told', (url) => {
+  ])('is rejected as %s, and its password is not told', (url) => {
     const [violation, ...more] = violationsOf({ LARDER_SMTP_URL: url, LARDER_SMTP_FROM: from });
     expect([violation?.name, more]).toEqual(['LARDER_SMTP_URL', []]);
     expect(violation?.message).not.toContain('s3cret');
@@ -114,13 +114,13 @@ describe('the provider of identities', () => {
     ['LARDER_OIDC_DEFAULT_ROLE', 'ADMIN'],
     ['LARDER_OIDC_ROLES', 'OWNER=admins'],
     ['LARDER_OIDC_EMAIL_DOMAINS', 'a@example.org'],
-  ])('%s is refused as %s, and no secret is told', (name, value) => {
+  ])('%s is rejected as %s, and no secret is told', (name, value) => {
     const [violation, ...more] = violationsOf({ ...NEEDED, [name]: value });
     expect([violation?.name, more]).toEqual([name, []]);
     expect(violation?.message).not.toContain('s3cret');
   });
 
-  test.each(['admins', 'OWNER=', 'ROOT=admins'])('roles are refused as %s', (value) => {
+  test.each(['admins', 'OWNER=', 'ROOT=admins'])('roles are rejected as %s', (value) => {
     expect(namesOf({ ...NEEDED, LARDER_OIDC_ROLE_CLAIM: 'groups', LARDER_OIDC_ROLES: value })).toEqual([
       'LARDER_OIDC_ROLES',
     ]);
@@ -245,7 +245,7 @@ describe('readConfig', () => {
     ['LARDER_LOGLEVEL', 'LARDER_LOG_LEVEL'],
     ['LARDER_OIDC_ISSUR', 'LARDER_OIDC_ISSUER'],
     ['LARDER_TOKENS', 'LARDER_TOKEN'],
-  ])('%s is refused with the nearest name, %s', (name, nearest) => {
+  ])('%s is rejected with the nearest name, %s', (name, nearest) => {
     expect(violationsOf({ [name]: 'x' })).toEqual([{ name, message: `is not a setting; did you mean ${nearest}?` }]);
   });
 
@@ -275,7 +275,7 @@ describe('readConfig', () => {
     expect(violationsOf(environment).map((one) => `${one.name} ${one.message}`)).toEqual([message]);
   });
 
-  test.each(['8o80', '-1', '1.5', '1e3', '0x50'])('a port of %s is refused', (port) => {
+  test.each(['8o80', '-1', '1.5', '1e3', '0x50'])('a port of %s is rejected', (port) => {
     expect(violationsOf({ LARDER_PORT: port })).toHaveLength(1);
   });
 

@@ -107,8 +107,8 @@ export const OIDC_SETTINGS = {
   },
   LARDER_OIDC_DEFAULT_ROLE: {
     ...role,
-    defaultDoc: 'new people are refused',
-    doc: '`VIEWER`, `EDITOR` or `OWNER`: the role of people to whom no claim gives a role. New people without any role are refused',
+    defaultDoc: 'new people are rejected',
+    doc: '`VIEWER`, `EDITOR` or `OWNER`: the role of people to whom no claim gives a role. New people without any role are rejected',
     requires: ISSUER,
   },
   LARDER_OIDC_ROLE_CLAIM: {
@@ -132,13 +132,13 @@ export const OIDC_SETTINGS = {
   LARDER_OIDC_ORGANIZATION_CLAIM: {
     ...text,
     defaultDoc: 'none',
-    doc: 'the claim that names the organization of new users instead; an unknown organization is refused',
+    doc: 'the claim that names the organization of new users instead; an unknown organization is rejected',
     requires: ISSUER,
   },
   LARDER_OIDC_EMAIL_DOMAINS: {
     ...domains,
     defaultDoc: 'all',
-    doc: 'domains of verified e-mail addresses (`email_verified`), separated by commas; people with other addresses are refused',
+    doc: 'domains of verified e-mail addresses (`email_verified`), separated by commas; people with other addresses are rejected',
     requires: ISSUER,
   },
 } as const satisfies SettingTable;

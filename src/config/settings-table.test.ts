@@ -13,7 +13,7 @@ test('the operator guide has the tables; `npm run settings-table` writes them', 
   await expect(withSettingsTables(readFileSync(GUIDE, 'utf8'))).toMatchFileSnapshot(GUIDE);
 });
 
-test('a table that was changed by hand is written anew, and a guide without a place for it is refused', () => {
+test('a table that was changed by hand is written anew, and a guide without a place for it is rejected', () => {
   const guide = withSettingsTables(readFileSync(GUIDE, 'utf8'));
   expect(withSettingsTables(guide.replace('| `LARDER_PORT` | `8080` |', '| `LARDER_PORT` | `80` |'))).toBe(guide);
   expect(() => withSettingsTables(guide.replace('<!-- settings: oidc -->', ''))).toThrow('settings: oidc');

@@ -64,7 +64,7 @@ export const GENERAL_SETTINGS = {
   LARDER_FIRST_TOKEN_FILE: {
     ...path,
     defaultDoc: 'the token is printed',
-    doc: "new file for the API token of the first start, mode 0600, in a folder where Larder's account may write. An existing file is refused; later starts do not write it",
+    doc: "new file for the API token of the first start, mode 0600, in a folder where Larder's account may write. An existing file is rejected; later starts do not write it",
   },
   LARDER_PUBLIC_URL: {
     ...origin,

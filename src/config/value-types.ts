@@ -163,7 +163,7 @@ function inItem<T>(at: number, parse: () => T): T {
 
 export const hosts = listOf('addresses, networks and names like 10.0.0.0/8', (item) => item);
 
-/** Addresses and networks. A network of all addresses is refused: anybody could then claim any address. */
+/** Addresses and networks. A network of all addresses is rejected: anybody could then claim any address. */
 export const networks = listOf('addresses and networks like 10.0.0.0/8', (item) => {
   const [address = '', prefix, ...more] = item.split('/');
   const version = isIP(address);

@@ -1,4 +1,4 @@
-// The three ways a content store refuses.
+// The three ways a content store rejects.
 import type { Digest } from './digest.ts';
 
 /** Nothing is held under this digest. */

@@ -71,7 +71,7 @@ describe('disk', () => {
     expect(String(await buffer(stream))).toBe('being read');
   });
 
-  it('refuses a digest that could be a path', async () => {
+  it('rejects a digest that could be a path', async () => {
     const store = await openDiskContent(directory);
     await expect(async () => store.open('sha256:../../etc/passwd')).rejects.toThrow(TypeError);
   });

@@ -31,7 +31,7 @@ export type Success =
   | { status: 201; description: string; location: string; body?: TSchema }
   | { status: 202 | 204; description: string };
 
-/** The refusals an endpoint documents, beside those that all have (500, 503) and all that take an access token (401, 403). */
+/** The rejections an endpoint documents, beside those that all have (500, 503) and all that take an access token (401, 403). */
 export type ProblemStatus = 400 | 401 | 403 | 404 | 409 | 412 | 413 | 415 | 429;
 
 export type EndpointDefinition = {

@@ -59,7 +59,7 @@ export const PipelineDistribution = Type.Object(
     registry_name: Text('Name of the registry.'),
     status: Word(
       DISTRIBUTION_STATUSES,
-      'PENDING: not tried yet. WAITING: the registry is away and tried again, for a day at most. RELEASED: it has the release. FAILED: it refused it, or was away too long. SUPERSEDED: it gets a newer pipeline’s release instead. CANCELLED: the pipeline was cancelled.',
+      'PENDING: not tried yet. WAITING: the registry is away and tried again, for a day at most. RELEASED: it has the release. FAILED: it rejected it, or was away too long. SUPERSEDED: it gets a newer pipeline’s release instead. CANCELLED: the pipeline was cancelled.',
     ),
     cause: Type.Optional(Text('What keeps the release from the registry.')),
     since: Type.Optional(Time('When the registry was first found away.')),

@@ -1,4 +1,4 @@
-// What every refusal looks like (RFC 9457), alone and with the list of what is wrong.
+// What every rejection looks like (RFC 9457), alone and with the list of what is wrong.
 import { type Static, Type } from 'typebox';
 import { VIOLATIONS_MAX } from './limits.ts';
 

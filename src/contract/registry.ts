@@ -101,7 +101,7 @@ export const UpdatePrivateRegistryRequest = Type.Object(
     access_secret: Type.Optional(
       Removable(
         accessSecret,
-        'Password or secret. It is kept sealed and never shown. `null` removes the log-in, `access_key` included: the registry is then used without credentials. An addition of Larder; providers whose credentials are exchanged for others (Amazon) refuse it.',
+        'Password or secret. It is kept sealed and never shown. `null` removes the log-in, `access_key` included: the registry is then used without credentials. An addition of Larder; providers whose credentials are exchanged for others (Amazon) reject it.',
       ),
     ),
   },

@@ -1,4 +1,4 @@
-// Each rule for an entry of an archive, by its refusal.
+// Each rule for an entry of an archive, by its rejection.
 import { describe, expect, it } from 'vitest';
 import {
   DUMMY_KEY,
@@ -6,14 +6,14 @@ import {
   EXPIRED,
   FILE,
   patchedHeader,
-  refusals,
-  refusalsOf,
+  rejections,
+  rejectionsOf,
   rootfs,
   yaml,
 } from '../../test/fixtures/customization.ts';
 import { entry } from '../../test/fixtures/tar.ts';
 
-describe('refused as an entry', () => {
+describe('rejected as an entry', () => {
   it.each([
     ['rootfs/../etc/x', 'file:rootfs/../etc/x: a name may not contain ..'],
     ['/rootfs/etc/x', 'file:/rootfs/etc/x: the name is absolute'],
@@ -34,7 +34,7 @@ describe('refused as an entry', () => {
     ['rootfs', 'file:rootfs: it must be a folder'],
     ['scripts', 'file:scripts: it must be a folder'],
   ])('the name %j', async (name, told) => {
-    const [first, ...more] = await refusalsOf(
+    const [first, ...more] = await rejectionsOf(
       await patchedHeader((block) => Buffer.from(name.padEnd(100, '\0')).copy(block)),
     );
     expect(first).toContain(told);
@@ -42,41 +42,41 @@ describe('refused as an entry', () => {
   });
 
   it('a name or target that goes on behind a NUL, where other readers would stop', async () => {
-    const name = await refusalsOf(await patchedHeader((block) => Buffer.from('rootfs/a\0b').copy(block)));
+    const name = await rejectionsOf(await patchedHeader((block) => Buffer.from('rootfs/a\0b').copy(block)));
     expect(name[0]).toMatch(/^file:rootfs\/a\ufffdb.*: the entry has no name that can be$/);
-    const link = await refusals(rootfs('link', { type: 'symlink', target: 'a\0b' }));
+    const link = await rejections(rootfs('link', { type: 'symlink', target: 'a\0b' }));
     expect(link).toEqual(['file:rootfs/link: the link has no target that can be']);
   });
 
   it('bad UTF-8', async () => {
-    const [first] = await refusalsOf(
+    const [first] = await rejectionsOf(
       await patchedHeader((block) => Buffer.from('rootfs/\xff\xfe\0', 'latin1').copy(block)),
     );
     expect(first).toBe('file:rootfs/\ufffd\ufffd: the name is not UTF-8');
   });
 
   it('long names, long paths, deep paths', async () => {
-    expect(await refusals(rootfs('a'.repeat(255), { content: '' }))).toEqual([]);
-    expect((await refusals(rootfs('a'.repeat(256), { content: '' })))[0]).toContain('longer than 255 bytes');
-    expect((await refusals(rootfs('ü'.repeat(128), { content: '' })))[0]).toContain('longer than 255 bytes');
+    expect(await rejections(rootfs('a'.repeat(255), { content: '' }))).toEqual([]);
+    expect((await rejections(rootfs('a'.repeat(256), { content: '' })))[0]).toContain('longer than 255 bytes');
+    expect((await rejections(rootfs('ü'.repeat(128), { content: '' })))[0]).toContain('longer than 255 bytes');
     const long = Array(20).fill('a'.repeat(250)).join('/');
-    expect((await refusals(rootfs(long, { content: '' })))[0]).toContain('longer than 4096 bytes');
-    expect(await refusals(rootfs(Array(63).fill('d').join('/')))).toEqual([]);
-    expect((await refusals(rootfs(Array(64).fill('d').join('/'))))[0]).toContain('deeper than 64');
+    expect((await rejections(rootfs(long, { content: '' })))[0]).toContain('longer than 4096 bytes');
+    expect(await rejections(rootfs(Array(63).fill('d').join('/')))).toEqual([]);
+    expect((await rejections(rootfs(Array(64).fill('d').join('/'))))[0]).toContain('deeper than 64');
   });
 
   it('devices and FIFOs', async () => {
     for (const type of ['character', 'block'] as const) {
-      expect(await refusals(rootfs('a', { type, major: 1, minor: 3 }))).toEqual([
+      expect(await rejections(rootfs('a', { type, major: 1, minor: 3 }))).toEqual([
         'file:rootfs/a: devices are not taken',
       ]);
     }
-    expect(await refusals(rootfs('a', { type: 'fifo' }))).toEqual(['file:rootfs/a: FIFOs are not taken']);
+    expect(await rejections(rootfs('a', { type: 'fifo' }))).toEqual(['file:rootfs/a: FIFOs are not taken']);
   });
 
   it('malformed sparse files, several volumes, unknown types', async () => {
     const ofType = async (type: string) =>
-      (await refusalsOf(await patchedHeader((block) => block.write(type, 156))))[0];
+      (await rejectionsOf(await patchedHeader((block) => block.write(type, 156))))[0];
     expect(await ofType('S')).toMatch(/^file:rootfs\/ok: the sparse file's map is malformed/);
     expect(await ofType('M')).toMatch(/^file:rootfs\/ok: archives in several volumes/);
     expect(await ofType('Z')).toBe('file:rootfs/ok: entries of type "Z" are not known; pack with another tar program');
@@ -85,24 +85,24 @@ describe('refused as an entry', () => {
   it('entries beneath a file or a link, in either order', async () => {
     const beneath = rootfs('a/b', { content: '' });
     for (const above of [rootfs('a', { content: '' }), rootfs('a', { type: 'symlink', target: '/etc' })]) {
-      expect(await refusals(above, beneath)).toEqual(['file:rootfs/a/b: it is beneath rootfs/a, which is no folder']);
-      expect(await refusals(beneath, above)).toEqual([
+      expect(await rejections(above, beneath)).toEqual(['file:rootfs/a/b: it is beneath rootfs/a, which is no folder']);
+      expect(await rejections(beneath, above)).toEqual([
         'file:rootfs/a: other entries are beneath it, so it must be a folder',
       ]);
     }
     expect(
-      (await refusals(rootfs('a', { type: 'symlink', target: '/etc' }), rootfs('a/b/c/d', { content: '' })))[0],
+      (await rejections(rootfs('a', { type: 'symlink', target: '/etc' }), rootfs('a/b/c/d', { content: '' })))[0],
     ).toContain('beneath');
   });
 
   it('duplicates after cleaning', async () => {
-    expect(await refusals(rootfs('a/b', { content: '' }), entry('./rootfs//a/./b', { content: '' }))).toEqual([
+    expect(await rejections(rootfs('a/b', { content: '' }), entry('./rootfs//a/./b', { content: '' }))).toEqual([
       'file:rootfs//a/./b: the entry is there twice: the archive has two of this path, as «tar -r» makes them; pack the folder anew',
     ]);
   });
 
   it('links that leave the image, and hard links to what is no earlier file', async () => {
-    const link = (path: string, target: string) => refusals(rootfs(path, { type: 'symlink', target }));
+    const link = (path: string, target: string) => rejections(rootfs(path, { type: 'symlink', target }));
     expect(await link('a/b', '../c')).toEqual([]);
     for (const target of ['../../c', '/../c', 'x/../../../c'])
       expect((await link('a/b', target))[0]).toContain('climbs above the root');
@@ -110,45 +110,45 @@ describe('refused as an entry', () => {
     expect((await link('a', 'b\u0007'))[0]).toContain('the target holds a control');
     const hard = rootfs('h', { type: 'hardlink', target: 'rootfs/f' });
     const told = ['file:rootfs/h: a hard link must name a file or symbolic link of rootfs/ that stands before it'];
-    expect(await refusals(hard, rootfs('f', { content: '' }))).toEqual(told);
-    expect(await refusals(rootfs('f'), hard)).toEqual(told);
-    expect((await refusals(rootfs('h', { type: 'hardlink', target: '../../etc/shadow' })))[0]).toContain(
+    expect(await rejections(hard, rootfs('f', { content: '' }))).toEqual(told);
+    expect(await rejections(rootfs('f'), hard)).toEqual(told);
+    expect((await rejections(rootfs('h', { type: 'hardlink', target: '../../etc/shadow' })))[0]).toContain(
       'may not contain ..',
     );
-    expect(await refusals(rootfs('h', { type: 'hardlink', target: '/etc/shadow' }))).toEqual(told);
+    expect(await rejections(rootfs('h', { type: 'hardlink', target: '/etc/shadow' }))).toEqual(told);
     const script = entry('scripts/final', { content: 'true' });
-    expect(await refusals(script, rootfs('h', { type: 'hardlink', target: 'scripts/final' }))).toEqual(told);
+    expect(await rejections(script, rootfs('h', { type: 'hardlink', target: 'scripts/final' }))).toEqual(told);
     // The same target leads elsewhere from another folder.
     const deep = rootfs('etc/deep/link', { type: 'symlink', target: '../../x' });
-    expect(await refusals(deep, rootfs('h', { type: 'hardlink', target: 'rootfs/etc/deep/link' }))).toEqual([
+    expect(await rejections(deep, rootfs('h', { type: 'hardlink', target: 'rootfs/etc/deep/link' }))).toEqual([
       'file:rootfs/h: the target climbs above the root of the image',
     ]);
   });
 
   it('a declaration that is no small regular file', async () => {
-    expect(await refusals(entry('customization.yaml', { type: 'symlink', target: 'rootfs/x' }), FILE)).toEqual([
+    expect(await rejections(entry('customization.yaml', { type: 'symlink', target: 'rootfs/x' }), FILE)).toEqual([
       'file:customization.yaml: it must be a regular file',
     ]);
-    expect(await refusals(entry('customization.yaml'), FILE)).toHaveLength(1);
-    expect(await refusals(entry('customization.yaml', { content: '#'.repeat(1024 * 1024 + 1) }), FILE)).toEqual([
+    expect(await rejections(entry('customization.yaml'), FILE)).toHaveLength(1);
+    expect(await rejections(entry('customization.yaml', { content: '#'.repeat(1024 * 1024 + 1) }), FILE)).toEqual([
       'file:customization.yaml: it is larger than 1 MiB',
     ]);
   });
 
   it('scripts that no interpreter would run', async () => {
     const script = (content: string, name = 'final') => entry(`scripts/${name}`, { content });
-    expect(await refusals(script(''))).toEqual(['file:scripts/final: the script is empty']);
-    expect((await refusals(script('#!/bin/sh\r\ntrue\r\n')))[0]).toContain('save it with LF');
-    expect((await refusals(script('\x7fELF\0\0')))[0]).toContain('must be text');
-    expect((await refusals(script('#'.repeat(1024 * 1024 + 1))))[0]).toContain('larger than 1 MiB');
-    expect(await refusals(script('true'), script('true', 'final.sh'))).toEqual([
+    expect(await rejections(script(''))).toEqual(['file:scripts/final: the script is empty']);
+    expect((await rejections(script('#!/bin/sh\r\ntrue\r\n')))[0]).toContain('save it with LF');
+    expect((await rejections(script('\x7fELF\0\0')))[0]).toContain('must be text');
+    expect((await rejections(script('#'.repeat(1024 * 1024 + 1))))[0]).toContain('larger than 1 MiB');
+    expect(await rejections(script('true'), script('true', 'final.sh'))).toEqual([
       'file:scripts/final.sh: there are two scripts for final',
     ]);
-    expect((await refusals(entry('scripts/final', { type: 'symlink', target: 'x' })))[0]).toContain('regular file');
+    expect((await rejections(entry('scripts/final', { type: 'symlink', target: 'x' })))[0]).toContain('regular file');
   });
 
   it('certificates that are none, expired, or keys', async () => {
-    const crt = (content: string) => refusals(rootfs('usr/local/share/ca-certificates/a.crt', { content }));
+    const crt = (content: string) => rejections(rootfs('usr/local/share/ca-certificates/a.crt', { content }));
     expect((await crt('hello'))[0]).toContain('holds no certificate in PEM');
     expect((await crt(EXPIRED))[0]).toContain(
       'the file holds no certificate that is still valid: that of CN=Old Root expired on 2026-11-20',
@@ -162,10 +162,10 @@ describe('refused as an entry', () => {
 
   it('files that are composed and brought at once', async () => {
     const bundle = rootfs('etc/ssl/certs/ca-certificates.crt', { content: '' });
-    expect(await refusals(bundle)).toEqual([]);
+    expect(await rejections(bundle)).toEqual([]);
     expect(
-      await refusals(bundle, rootfs('usr/local/share/ca-certificates/a.crt', { content: EXAMPLE_ROOT })),
+      await rejections(bundle, rootfs('usr/local/share/ca-certificates/a.crt', { content: EXAMPLE_ROOT })),
     ).toHaveLength(1);
-    expect(await refusals(rootfs('etc/passwd', { content: '' }), yaml('users: [{name: a, uid: 1}]'))).toHaveLength(1);
+    expect(await rejections(rootfs('etc/passwd', { content: '' }), yaml('users: [{name: a, uid: 1}]'))).toHaveLength(1);
   });
 });

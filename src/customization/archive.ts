@@ -15,11 +15,11 @@ export function readArchive(
   bytes: AsyncIterable<Uint8Array>,
   { progress, ...options }: ArchiveOptions = {},
 ): AsyncGenerator<TarEntry, void> {
-  return readTar(refuseNested(gunzipOne(bytes, progress)), { ...options, holeBytesMax: EXPANDED_BYTES_MAX });
+  return readTar(rejectNested(gunzipOne(bytes, progress)), { ...options, holeBytesMax: EXPANDED_BYTES_MAX });
 }
 
 /** The same bytes. Throws GzipError NOT_TAR where they are another compression or archive once more. */
-async function* refuseNested(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+async function* rejectNested(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of bytes) {
     if (head !== undefined) {

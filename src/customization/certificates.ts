@@ -41,20 +41,20 @@ export type ReadCertificates = {
 };
 
 /** PEM that is not taken; the message says why, behind the name of what holds it. */
-export class CertificateRefused extends Error {
-  override readonly name = 'CertificateRefused';
+export class CertificateRejected extends Error {
+  override readonly name = 'CertificateRejected';
 }
 
 /**
  * The certificates of a PEM text, a published bundle for example: what stands between them is comment (RFC 7468, 2). One that has expired
- * is skipped. Throws CertificateRefused for what is no certificate, and when none is left.
+ * is skipped. Throws CertificateRejected for what is no certificate, and when none is left.
  */
 export function readCertificates(text: string, now: Date): ReadCertificates {
   // First of all, so that a key is called a key even in a text that is broken elsewhere.
   if (holdsPrivateKey(text))
-    throw new CertificateRefused('holds a private key; a trust store needs the certificate only');
+    throw new CertificateRejected('holds a private key; a trust store needs the certificate only');
   if (WRITTEN_LINE_END.test(text))
-    throw new CertificateRefused('has «\\n» in place of line ends, as JSON writes them; write real ones');
+    throw new CertificateRejected('has «\\n» in place of line ends, as JSON writes them; write real ones');
   const blocks = blocksOf(text.replace(BYTE_ORDER_MARK, '').replace(GLUED, '\n'));
   if (blocks.length === 0) throw noPem(text);
   const certificates: CheckedCertificate[] = [];
@@ -85,10 +85,10 @@ const WRITTEN_LINE_END = /-----BEGIN CERTIFICATE-----\\n/;
 /** An ASN.1 sequence with a length of two bytes, as each certificate is one; U+FFFD where it was read as UTF-8. */
 const DER = /^0[\x82\ufffd]/;
 
-function noPem(text: string): CertificateRefused {
+function noPem(text: string): CertificateRejected {
   const what = 'holds no certificate in PEM (-----BEGIN CERTIFICATE-----)';
   const remedy = remedyFor(text);
-  return new CertificateRefused(remedy === undefined ? what : `${what}; it looks like ${remedy}`);
+  return new CertificateRejected(remedy === undefined ? what : `${what}; it looks like ${remedy}`);
 }
 
 /** What a text without PEM looks like, and how it becomes PEM. Binary files come as Latin-1. */
@@ -108,9 +108,9 @@ const HEAD_LENGTH = 64;
 const SIGNED_DATA = '\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02';
 const DATA = '\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01';
 
-function noneLeft(expired: string, count: number): CertificateRefused {
+function noneLeft(expired: string, count: number): CertificateRejected {
   const others = count === 1 ? '' : `; all ${count} have expired`;
-  return new CertificateRefused(`holds no certificate that is still valid: that of ${expired}${others}`);
+  return new CertificateRejected(`holds no certificate that is still valid: that of ${expired}${others}`);
 }
 
 /** No label is longer (RFC 7468, 4 to 13). */
@@ -132,22 +132,22 @@ function blocksOf(text: string): string[] {
       blocks.push(open.lines.join('\n'));
       open = undefined;
       if (blocks.length > CERTIFICATES_MAX)
-        throw new CertificateRefused(`holds more than ${CERTIFICATES_MAX} certificates`);
+        throw new CertificateRejected(`holds more than ${CERTIFICATES_MAX} certificates`);
     }
   }
   if (open !== undefined) throw cutOff(blocks.length);
   return blocks;
 }
 
-function cutOff(index: number): CertificateRefused {
-  return new CertificateRefused(`holds a PEM block that is cut off (number ${index + 1})`);
+function cutOff(index: number): CertificateRejected {
+  return new CertificateRejected(`holds a PEM block that is cut off (number ${index + 1})`);
 }
 
 function checkedLabel(label: string): string {
   if (LABELS.includes(label)) return label;
   const command = CONVERSIONS[label];
   const remedy = command === undefined ? '' : `; «${command} -in FILE -out NEW» turns it into one`;
-  throw new CertificateRefused(`holds a PEM block "${label}"; only CERTIFICATE may be there${remedy}`);
+  throw new CertificateRejected(`holds a PEM block "${label}"; only CERTIFICATE may be there${remedy}`);
 }
 
 /** Commands that write certificates. x509 leaves out what a trusted certificate says about trust (openssl-x509(1)). */
@@ -206,6 +206,6 @@ function parse(block: string, which: string): { certificate: X509Certificate; ha
     const certificate = new X509Certificate(`-----BEGIN CERTIFICATE-----\n${block}\n-----END CERTIFICATE-----\n`);
     return { certificate, hash: subjectHash(certificate) };
   } catch {
-    throw new CertificateRefused(`holds a certificate that cannot be read${which}: it is damaged or no X.509`);
+    throw new CertificateRejected(`holds a certificate that cannot be read${which}: it is damaged or no X.509`);
   }
 }

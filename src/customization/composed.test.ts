@@ -78,7 +78,7 @@ describe('users and groups', () => {
     [{ ...user, name: 'redis' }, 'USER_TAKEN'],
     [{ ...user, name: 'adm' }, 'USER_TAKEN'],
     [{ ...user, groups: ['wheel'] }, 'GROUP_UNKNOWN'],
-  ])('refuses what the image has otherwise: %j', (request, code) => {
+  ])('rejects what the image has otherwise: %j', (request, code) => {
     expect(() => new Accounts(passwd, group).add(request)).toThrow(expect.objectContaining({ code }));
   });
   it('names that nobody has', () => {

@@ -1,4 +1,4 @@
-// customization.yaml: what it may say, and each refusal with its line.
+// customization.yaml: what it may say, and each rejection with its line.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
@@ -9,7 +9,7 @@ import {
   LEAF,
   literal,
   NOW,
-  refusals,
+  rejections,
   rootfs,
   UNICODE_ROOT,
   yaml,
@@ -96,7 +96,7 @@ describe('taken', () => {
   });
 });
 
-describe('refused, with the line', () => {
+describe('rejected, with the line', () => {
   it.each([
     [['colour: red'], '1: colour is not known; expected certificates, packages, files, environment, labels, users'],
     [
@@ -229,7 +229,7 @@ describe('refused, with the line', () => {
   it('bytes that are not UTF-8', async () => {
     const bytes = Buffer.from('labels: {a: "\xff"}', 'latin1');
     expect(() => parseYaml(bytes)).toThrow('is not UTF-8');
-    const told = await refusals({
+    const told = await rejections({
       header: { path: 'customization.yaml', type: 'file', mode: 0o644, uid: 0, gid: 0, size: bytes.length, mtime: 0 },
       body: [bytes],
     });
@@ -238,16 +238,16 @@ describe('refused, with the line', () => {
 
   it('files that are neither in rootfs nor have content, or both, or are links', async () => {
     const mode = (path: string) => yaml(`files: [{path: ${path}, mode: 0640}]`);
-    expect((await refusals(mode('/etc/a')))[0]).toContain('/etc/a: it is not in rootfs and has no content here');
-    expect(await refusals(mode('/etc/a'), rootfs('etc/a', { content: '' }))).toEqual([]);
-    expect((await refusals(mode('/etc/a'), rootfs('etc/a', { type: 'symlink', target: 'b' })))[0]).toContain(
+    expect((await rejections(mode('/etc/a')))[0]).toContain('/etc/a: it is not in rootfs and has no content here');
+    expect(await rejections(mode('/etc/a'), rootfs('etc/a', { content: '' }))).toEqual([]);
+    expect((await rejections(mode('/etc/a'), rootfs('etc/a', { type: 'symlink', target: 'b' })))[0]).toContain(
       'it is a link',
     );
     const content = yaml('files: [{path: /etc/a, content: x}]');
-    expect((await refusals(content, rootfs('etc/a', { content: '' })))[0]).toContain(
+    expect((await rejections(content, rootfs('etc/a', { content: '' })))[0]).toContain(
       'it has content here and is in rootfs too',
     );
-    expect((await refusals(content, rootfs('etc', { type: 'symlink', target: 'b' })))[0]).toContain(
+    expect((await rejections(content, rootfs('etc', { type: 'symlink', target: 'b' })))[0]).toContain(
       'beneath rootfs/etc',
     );
     expect((await inspect([content])).declaration.files).toHaveLength(1);

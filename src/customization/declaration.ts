@@ -1,7 +1,7 @@
 // `customization.yaml` as a value: what a customization declares beside the files in its archive.
 import { quoted } from '../yaml/quoted.ts';
 import { type LineOf, readYaml } from '../yaml/read-yaml.ts';
-import { CertificateRefused, type ReadCertificates, readCertificates } from './certificates.ts';
+import { CertificateRejected, type ReadCertificates, readCertificates } from './certificates.ts';
 import { type DeclarationDocument, DeclarationSchema } from './declaration-schema.ts';
 import { type DeclaredFile, readFiles } from './declared-files.ts';
 import { type DeclaredUser, readUsers } from './declared-users.ts';
@@ -79,7 +79,7 @@ function readNamedCertificates(
     try {
       return [{ name, ...readCertificates(pem, now) }];
     } catch (error) {
-      if (!(error instanceof CertificateRefused)) throw error;
+      if (!(error instanceof CertificateRejected)) throw error;
       tell(line, `the certificate ${name} ${error.message}`);
       return [];
     }

@@ -14,14 +14,14 @@ export function fieldOf(path: string): string {
 }
 
 /** An uploaded archive that is not taken. */
-export class ArchiveRefused extends Error {
-  override readonly name = 'ArchiveRefused';
+export class ArchiveRejected extends Error {
+  override readonly name = 'ArchiveRejected';
   readonly violations: Violation[];
   /** How many there are beside the listed ones. */
   readonly more: number;
 
   constructor(violations: Violation[], more: number) {
-    super(`the archive is refused: ${violations[0]?.message ?? ''}`);
+    super(`the archive is rejected: ${violations[0]?.message ?? ''}`);
     this.violations = violations;
     this.more = more;
   }
@@ -71,9 +71,9 @@ export class Violations {
     return this.#ofArchive.length + this.#ofEntries.length > 0;
   }
 
-  refusal(): ArchiveRefused {
+  rejection(): ArchiveRejected {
     const all = [...this.#ofArchive, ...this.#ofEntries];
     const more = this.#more + Math.max(0, all.length - VIOLATIONS_MAX);
-    return new ArchiveRefused(all.slice(0, VIOLATIONS_MAX), more);
+    return new ArchiveRejected(all.slice(0, VIOLATIONS_MAX), more);
   }
 }

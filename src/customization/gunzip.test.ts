@@ -37,7 +37,7 @@ describe('the frame', () => {
     expect(await concatenate(gunzipOne(chunked(gzipSync(''))))).toHaveLength(0);
   });
 
-  it('reads a name, a comment and extra fields, and refuses what is no header', async () => {
+  it('reads a name, a comment and extra fields, and rejects what is no header', async () => {
     expect(await codeOf(framed(0x08, Buffer.from('name\0')), 1)).toBe('taken');
     expect(await codeOf(framed(0x18, Buffer.from('name\0comment\0')))).toBe('taken');
     expect(await codeOf(framed(0x04, Buffer.from([3, 0, 1, 2, 3])))).toBe('taken');
@@ -47,7 +47,7 @@ describe('the frame', () => {
     expect(await codeOf(Buffer.from([0x1f, 0x8b, 7, 0, 0, 0, 0, 0, 0, 0]))).toBe('NOT_GZIP');
   });
 
-  it('refuses every truncation and everything behind the end', async () => {
+  it('rejects every truncation and everything behind the end', async () => {
     const archive = gzipSync('hello, hello');
     for (let length = 0; length < archive.length; length++)
       expect(await codeOf(archive.subarray(0, length))).not.toBe('taken');

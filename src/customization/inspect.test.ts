@@ -1,4 +1,4 @@
-// The inspector against archives of real programs, and each rule by its refusal.
+// The inspector against archives of real programs, and each rule by its rejection.
 import { execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
@@ -14,14 +14,14 @@ import {
   NOW,
   packed,
   patchedHeader,
-  refusals,
-  refusalsOf,
+  rejections,
+  rejectionsOf,
   rootfs,
   UNICODE_ROOT,
   yaml,
 } from '../../test/fixtures/customization.ts';
 import { archiveOf, chunked, entry, seededRandom, sha256 } from '../../test/fixtures/tar.ts';
-import { ArchiveRefused } from './errors.ts';
+import { ArchiveRejected } from './errors.ts';
 import { inspectArchive } from './inspect.ts';
 import { declaredPackages, needsSandbox } from './inspection.ts';
 
@@ -162,28 +162,28 @@ describe('taken', () => {
   });
 });
 
-describe('refused as a whole', () => {
+describe('rejected as a whole', () => {
   it('what is no gzip, no tar, empty', async () => {
-    expect(await refusalsOf(Buffer.alloc(0))).toEqual(['file: the file is empty: pack the folder with «tar czf»']);
-    expect(await refusalsOf(await archiveOf([FILE]))).toEqual([
+    expect(await rejectionsOf(Buffer.alloc(0))).toEqual(['file: the file is empty: pack the folder with «tar czf»']);
+    expect(await rejectionsOf(await archiveOf([FILE]))).toEqual([
       'file: this is not a gzip file but a tar archive without compression: compress it with «gzip FILE»',
     ]);
-    expect(await refusalsOf(Buffer.from('hello'))).toEqual([
+    expect(await rejectionsOf(Buffer.from('hello'))).toEqual([
       'file: this is not a gzip file: pack the folder with «tar czf»',
     ]);
-    expect(await refusalsOf(gzipSync('hello'))).toEqual(['file: this is not a tar archive']);
-    expect((await refusalsOf(gzipSync(Buffer.alloc(5000, 'x'))))[0]).toContain('not a tar archive');
-    expect(await refusalsOf(gzipSync(''))).toEqual(['file: this is not a tar archive: it is empty']);
+    expect(await rejectionsOf(gzipSync('hello'))).toEqual(['file: this is not a tar archive']);
+    expect((await rejectionsOf(gzipSync(Buffer.alloc(5000, 'x'))))[0]).toContain('not a tar archive');
+    expect(await rejectionsOf(gzipSync(''))).toEqual(['file: this is not a tar archive: it is empty']);
   });
 
   it('an archive that changes nothing', async () => {
     const nothing = [
       'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
     ];
-    expect(await refusals()).toEqual(nothing);
-    expect(await refusals(entry(''), entry('rootfs'), entry('scripts'))).toEqual(nothing);
-    expect(await refusals(yaml('# nothing yet'))).toEqual(nothing);
-    expect(await refusals(yaml('packages: []', 'environment: {}'))).toEqual(nothing);
+    expect(await rejections()).toEqual(nothing);
+    expect(await rejections(entry(''), entry('rootfs'), entry('scripts'))).toEqual(nothing);
+    expect(await rejections(yaml('# nothing yet'))).toEqual(nothing);
+    expect(await rejections(yaml('packages: []', 'environment: {}'))).toEqual(nothing);
   });
 
   it('trailing data: a second member, zeros, anything', async () => {
@@ -191,11 +191,11 @@ describe('refused as a whole', () => {
     const told = [
       'file: there is data behind the end of the gzip file; pack all in one run of tar, and do not join files with cat',
     ];
-    expect(await refusalsOf(Buffer.concat([archive, archive]))).toEqual(told);
-    expect(await refusalsOf(Buffer.concat([archive, Buffer.alloc(1)]))).toEqual(told);
-    expect(await refusalsOf(Buffer.concat([archive, Buffer.from('x')]), 1)).toEqual(told);
+    expect(await rejectionsOf(Buffer.concat([archive, archive]))).toEqual(told);
+    expect(await rejectionsOf(Buffer.concat([archive, Buffer.alloc(1)]))).toEqual(told);
+    expect(await rejectionsOf(Buffer.concat([archive, Buffer.from('x')]), 1)).toEqual(told);
     const tar = await archiveOf([FILE]);
-    expect(await refusalsOf(gzipSync(Buffer.concat([tar, Buffer.from('x')])))).toEqual([
+    expect(await rejectionsOf(gzipSync(Buffer.concat([tar, Buffer.from('x')])))).toEqual([
       'file: there is data behind the end of the archive; pack all in one run of tar',
     ]);
   });
@@ -203,12 +203,12 @@ describe('refused as a whole', () => {
   it('truncated data', async () => {
     const archive = await packed([FILE, rootfs('random', { content: randomBytes(20_000) })]);
     for (let length = 1; length < archive.length; length += 97) {
-      const told = await refusalsOf(archive.subarray(0, length));
+      const told = await rejectionsOf(archive.subarray(0, length));
       expect(told, String(length)).toHaveLength(1);
     }
-    expect((await refusalsOf(archive.subarray(0, -1)))[0]).toContain('ends too early');
+    expect((await rejectionsOf(archive.subarray(0, -1)))[0]).toContain('ends too early');
     const tar = await archiveOf([FILE]);
-    expect((await refusalsOf(gzipSync(tar.subarray(0, -1024))))[0]).toContain('without its end marker');
+    expect((await rejectionsOf(gzipSync(tar.subarray(0, -1024))))[0]).toContain('without its end marker');
   });
 
   it('wrong checksums: of the gzip file, of its size, of a header', async () => {
@@ -216,18 +216,20 @@ describe('refused as a whole', () => {
     for (const at of [8, 4]) {
       const copy = Buffer.from(archive);
       copy[copy.length - at] = (copy[copy.length - at] ?? 0) ^ 1;
-      expect((await refusalsOf(copy))[0]).toContain('damaged');
+      expect((await rejectionsOf(copy))[0]).toContain('damaged');
     }
     const tar = await archiveOf([FILE, FILE]);
     tar[1024] = 0x41;
-    expect((await refusalsOf(gzipSync(tar)))[0]).toContain('wrong checksum');
+    expect((await rejectionsOf(gzipSync(tar)))[0]).toContain('wrong checksum');
   });
 
   it('a wrong size, a wrong extension header, a global header that renames', async () => {
-    expect((await refusalsOf(await patchedHeader((block) => block.write('-0000000001', 124))))[0]).toContain(
+    expect((await rejectionsOf(await patchedHeader((block) => block.write('-0000000001', 124))))[0]).toContain(
       'size is not a number',
     );
-    expect((await refusalsOf(await patchedHeader((block) => block.write('x', 156))))[0]).toContain('extension header');
+    expect((await rejectionsOf(await patchedHeader((block) => block.write('x', 156))))[0]).toContain(
+      'extension header',
+    );
     const tar = run(
       'tar',
       '--format=posix',
@@ -237,12 +239,12 @@ describe('refused as a whole', () => {
       '-',
       'rootfs',
     );
-    expect((await refusalsOf(tar))[0]).toContain('a global header sets foo');
+    expect((await rejectionsOf(tar))[0]).toContain('a global header sets foo');
   });
 
   it('too many entries, and the limit itself', async () => {
     const many = (count: number) =>
-      refusals(...Array.from({ length: count }, (_, n) => rootfs(`f${n}`, { content: '' })));
+      rejections(...Array.from({ length: count }, (_, n) => rootfs(`f${n}`, { content: '' })));
     expect(await many(20_000)).toEqual([]);
     expect(await many(20_001)).toEqual(['file: the archive holds more than 20000 entries']);
   });
@@ -264,7 +266,7 @@ describe('refused as a whole', () => {
     await expect(inspectArchive(source())).rejects.toThrow('more than 200 times');
     // The rest was read and dropped, so that the client sees the answer.
     expect(pulled).toBe(bomb.length);
-    expect(await refusalsOf(gzipSync(await zeros(9 << 20)))).toEqual([]);
+    expect(await rejectionsOf(gzipSync(await zeros(9 << 20)))).toEqual([]);
   });
 
   it('holes count as bytes of the file, in all files together and beside the compressed bytes', async () => {
@@ -274,7 +276,7 @@ describe('refused as a whole', () => {
       writeFileSync(join(folder, 'rootfs/holes'), '');
       truncateSync(join(folder, 'rootfs/holes'), mebibytes * 2 ** 20);
       writeFileSync(join(folder, 'rootfs/data'), data);
-      return await refusalsOf(execFileSync('tar', ['-C', folder, '-Sczf', '-', 'rootfs'], { maxBuffer: 1 << 28 }));
+      return await rejectionsOf(execFileSync('tar', ['-C', folder, '-Sczf', '-', 'rootfs'], { maxBuffer: 1 << 28 }));
     };
     expect(await sparse(9)).toEqual([]);
     expect(await sparse(11)).toEqual([
@@ -286,13 +288,13 @@ describe('refused as a whole', () => {
   });
 
   it('collects a hundred violations and counts the rest', async () => {
-    const told = await refusals(...Array.from({ length: 250 }, (_, n) => rootfs(`dev/${n}`, { content: '' })));
+    const told = await rejections(...Array.from({ length: 250 }, (_, n) => rootfs(`dev/${n}`, { content: '' })));
     expect(told).toHaveLength(101);
     expect(told.at(-1)).toBe('and 150 more');
   });
 
   it('tells a wrapped archive once, and other mistakes beside it', async () => {
-    const told = await refusals(
+    const told = await rejections(
       entry('mine/rootfs/a', { content: '' }),
       entry('mine/rootfs/b', { content: '' }),
       rootfs('dev/x'),
@@ -312,7 +314,7 @@ describe('refused as a whole', () => {
       throw new Error('the client went away');
     }
     const error = await inspectArchive(broken()).catch((reason: unknown) => reason);
-    expect(error).not.toBeInstanceOf(ArchiveRefused);
+    expect(error).not.toBeInstanceOf(ArchiveRejected);
     expect(String(error)).toContain('the client went away');
   });
 });
@@ -338,7 +340,7 @@ describe('damage', () => {
         (error: unknown) => error,
       );
       // Bits of the gzip header that mean nothing (its time, its operating system) are the only ones that may change.
-      if (!(result instanceof ArchiveRefused)) expect(result).toEqual(original);
+      if (!(result instanceof ArchiveRejected)) expect(result).toEqual(original);
     }
   });
 });

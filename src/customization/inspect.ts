@@ -28,12 +28,12 @@ import { Warnings } from './warnings.ts';
 const ATTRIBUTES_SHOWN_MAX = 5;
 
 export type InspectOptions = {
-  /** Certificates that are not valid at this time are refused. */
+  /** Certificates that are not valid at this time are rejected. */
   now?: Date;
 };
 
 /**
- * Reads a customization's archive to its end and says what it is. Throws ArchiveRefused with all that is wrong, after the rest
+ * Reads a customization's archive to its end and says what it is. Throws ArchiveRejected with all that is wrong, after the rest
  * of the bytes has been read and dropped; an error of the stream itself is passed on.
  */
 export async function inspectArchive(
@@ -51,7 +51,7 @@ export async function inspectArchive(
   }
   inspector.warnOfMachine();
   const contents = checkContents(inspector.taken, { violations: inspector.violations, now });
-  if (inspector.violations.any) throw inspector.violations.refusal();
+  if (inspector.violations.any) throw inspector.violations.rejection();
   return { size: progress.compressed, expanded: progress.expanded, epoch: inspector.newest, ...contents };
 }
 

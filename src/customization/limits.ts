@@ -47,7 +47,7 @@ export const PACKAGES_MAX = 200;
 export const FILES_MAX = 2_000;
 export const USERS_MAX = 50;
 export const VARIABLES_MAX = 200;
-/** Bytes of one value; the kernel refuses one string of environment beyond 128 KiB, and registries large configs. */
+/** Bytes of one value; the kernel rejects one string of environment beyond 128 KiB, and registries large configs. */
 export const VARIABLE_BYTES_MAX = 32 * 1024;
 export const LABELS_MAX = 200;
 export const LABEL_BYTES_MAX = 4096;

@@ -105,7 +105,7 @@ it.each([
   ['a way into a folder of the machine', [rootfs('var/run/x', { content: '' })], 'OUTSIDE_IMAGE'],
   ['a way through a loop', [rootfs('loop/x', { content: '' })], 'LINK_LOOP'],
   ['two ways to one place', [rootfs('lib/x', { content: '' }), rootfs('usr/lib/x', { content: '' })], 'TWICE'],
-])('%s is refused', async (_, entries, code) => {
+])('%s is rejected', async (_, entries, code) => {
   const inspection = await inspect(entries);
   expect(() => placeCustomization(inspection, debian)).toThrow(expect.objectContaining({ code }));
 });

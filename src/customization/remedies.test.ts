@@ -1,11 +1,19 @@
-// What an archive is refused with: the name of what is wrong, the limit, and the way out.
+// What an archive is rejected with: the name of what is wrong, the limit, and the way out.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FILE, packed, patchedHeader, refusals, refusalsOf, rootfs, yaml } from '../../test/fixtures/customization.ts';
+import {
+  FILE,
+  packed,
+  patchedHeader,
+  rejections,
+  rejectionsOf,
+  rootfs,
+  yaml,
+} from '../../test/fixtures/customization.ts';
 import { archiveOf, entry } from '../../test/fixtures/tar.ts';
 
 let directory: string;
@@ -39,26 +47,26 @@ describe('a file of another format', () => {
   it.each(heads)('%s', async (name, hex, remedy) => {
     const bytes = Buffer.from(hex, 'hex');
     for (const chunk of [1, 4096]) {
-      const [told, ...more] = await refusalsOf(bytes, chunk);
+      const [told, ...more] = await rejectionsOf(bytes, chunk);
       expect(told).toContain(`file: this is not a gzip file but ${name}: ${remedy}`);
       expect(more).toEqual([]);
     }
-    expect((await refusalsOf(gzipSync(bytes)))[0]).toContain(`the gzip file holds ${name} and not a tar archive`);
+    expect((await rejectionsOf(gzipSync(bytes)))[0]).toContain(`the gzip file holds ${name} and not a tar archive`);
   });
 
   it('gzip in gzip, also of less than one block', async () => {
     for (const inner of [await packed([FILE]), gzipSync('x')]) {
-      expect(await refusalsOf(gzipSync(inner), 7)).toEqual([
+      expect(await rejectionsOf(gzipSync(inner), 7)).toEqual([
         'file: the gzip file holds gzip and not a tar archive: decompress it once with «gunzip»',
       ]);
     }
   });
 
   it('a short file and an empty one', async () => {
-    expect(await refusalsOf(Buffer.from('PK'))).toEqual([
+    expect(await rejectionsOf(Buffer.from('PK'))).toEqual([
       'file: this is not a gzip file: pack the folder with «tar czf»',
     ]);
-    expect(await refusalsOf(Buffer.alloc(0))).toEqual(['file: the file is empty: pack the folder with «tar czf»']);
+    expect(await rejectionsOf(Buffer.alloc(0))).toEqual(['file: the file is empty: pack the folder with «tar czf»']);
   });
 });
 
@@ -71,7 +79,7 @@ it.each([
   ['mine/rootfs/a', 'pack what is in it («tar -C FOLDER -czf …»)'],
   ['README.md', 'leave it out, or'],
 ])('%s at the top', async (path, remedy) => {
-  const [told, ...more] = await refusals(FILE, entry(path, { content: 'x' }));
+  const [told, ...more] = await rejections(FILE, entry(path, { content: 'x' }));
   expect(told).toContain(
     `file:${path}: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive`,
   );
@@ -80,7 +88,7 @@ it.each([
 });
 
 it('more than 200 times its size names the limit, the file and the way out', async () => {
-  const told = await refusals(
+  const told = await rejections(
     FILE,
     rootfs('small', { content: 'x' }),
     rootfs('opt/image.bin', { content: Buffer.alloc(30 << 20) }),
@@ -92,69 +100,69 @@ it('more than 200 times its size names the limit, the file and the way out', asy
 
 it('a volume label and an incremental backup, in both formats of GNU tar', async () => {
   const label = 'it is a volume label; pack without --label (-V)';
-  expect(await refusalsOf(tar('-V', 'backup', '-czf', '-', 'rootfs'))).toEqual([`file:backup: ${label}`]);
-  expect(await refusalsOf(tar('--format=posix', '-V', 'backup', '-czf', '-', 'rootfs'))).toEqual([`file: ${label}`]);
-  const [told] = await refusalsOf(tar('-G', '-czf', '-', 'rootfs'));
+  expect(await rejectionsOf(tar('-V', 'backup', '-czf', '-', 'rootfs'))).toEqual([`file:backup: ${label}`]);
+  expect(await rejectionsOf(tar('--format=posix', '-V', 'backup', '-czf', '-', 'rootfs'))).toEqual([`file: ${label}`]);
+  const [told] = await rejectionsOf(tar('-G', '-czf', '-', 'rootfs'));
   expect(told).toContain('pack without --incremental (-G) and --listed-incremental (-g)');
 });
 
 it('the owner -1', async () => {
   const owner = (block: Buffer) => Buffer.from('80000000ffffffff', 'hex').copy(block, 108);
-  expect(await refusalsOf(await patchedHeader(owner))).toEqual([
+  expect(await rejectionsOf(await patchedHeader(owner))).toEqual([
     'file:rootfs/ok: no user or group has the number 4294967295 (-1); pack with --owner=0 --group=0',
   ]);
 });
 
 it('owners that are no numbers, in the header and in the extension header', async () => {
   const negative = (block: Buffer) => Buffer.alloc(8, 0xff).copy(block, 108);
-  expect(await refusalsOf(await patchedHeader(negative))).toEqual([
+  expect(await rejectionsOf(await patchedHeader(negative))).toEqual([
     "file:rootfs/ok: the header's uid is not a number that can be; pack with --owner=0 --group=0",
   ]);
   const pax = tar('--format=posix', '--pax-option=uid:=-1', '-czf', '-', 'rootfs/a');
-  expect(await refusalsOf(pax)).toEqual([
+  expect(await rejectionsOf(pax)).toEqual([
     "file:rootfs/a: the extension header's uid is not a number that can be; pack with --owner=0 --group=0",
   ]);
 });
 
 it('a mode and an owner that are none, with the line of the value', async () => {
   const files = ['files:', '  - path: /etc/a', '    content: x', '    mode: rwxr-x---', '    owner: "a:b:c"'];
-  expect(await refusals(yaml(...files))).toEqual([
+  expect(await rejections(yaml(...files))).toEqual([
     'file:customization.yaml: line 4: files[0].mode must be a mode in octal, such as 0640, not "rwxr-x---"',
     'file:customization.yaml: line 5: /etc/a: "a:b:c" is not an owner; write user or user:group, by name or number',
   ]);
 });
 
 it('an alias without its anchor', async () => {
-  expect(await refusals(FILE, yaml('labels: {a: b}', 'environment: *common'))).toEqual([
+  expect(await rejections(FILE, yaml('labels: {a: b}', 'environment: *common'))).toEqual([
     'file:customization.yaml: line 2: the alias "*common" has no anchor before it',
   ]);
 });
 
 it('scripts that an editor saved so that no interpreter would be found', async () => {
-  const script = async (text: string) => await refusals(entry('scripts/final', { content: text }));
+  const script = async (text: string) => await rejections(entry('scripts/final', { content: text }));
   expect((await script('\ufeff#!/bin/sh\ntrue\n'))[0]).toContain('begins with a byte order mark');
   expect((await script('#!/bin/sh\rtrue\r'))[0]).toContain('the lines end with CR alone');
   expect(await script("#!/bin/sh\nprintf 'a\rb'\n")).toEqual([]);
 });
 
 it('merge keys, with their line; anchors and aliases are taken', async () => {
-  const [told, ...more] = await refusals(yaml('environment: &a', '  A: b', 'labels:', '  <<: *a'));
+  const [told, ...more] = await rejections(yaml('environment: &a', '  A: b', 'labels:', '  <<: *a'));
   expect(told).toMatch(/^file:customization\.yaml: line 4: merge keys \(<<\) are not supported; write the keys out/);
   expect(more).toEqual([]);
-  expect(await refusals(yaml('environment: &a', '  A: b', 'labels: *a'))).toEqual([]);
+  expect(await rejections(yaml('environment: &a', '  A: b', 'labels: *a'))).toEqual([]);
 });
 
 it('an archive without anything', async () => {
   const nothing =
     'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml';
-  expect(await refusalsOf(gzipSync(Buffer.alloc(1024)))).toEqual([nothing]);
-  expect(await refusalsOf(tar('-czf', '-', '--files-from=/dev/null'))).toEqual([nothing]);
+  expect(await rejectionsOf(gzipSync(Buffer.alloc(1024)))).toEqual([nothing]);
+  expect(await rejectionsOf(tar('-czf', '-', '--files-from=/dev/null'))).toEqual([nothing]);
 });
 
-it('what is wrong with the archive as a whole comes first, after any number of entries that are refused', async () => {
+it('what is wrong with the archive as a whole comes first, after any number of entries that are rejected', async () => {
   const entries = Array.from({ length: 150 }, (_, n) => rootfs(`dev/${n}`, { content: '' }));
   const bytes = await archiveOf(entries);
-  const told = await refusalsOf(gzipSync(bytes.subarray(0, -1024)));
+  const told = await rejectionsOf(gzipSync(bytes.subarray(0, -1024)));
   expect(told[0]).toBe('file: the archive ends without its end marker: it was cut off; pack it again');
   expect(told).toHaveLength(101);
   expect(told.at(-1)).toBe('and 51 more');

@@ -20,7 +20,7 @@ const TEXT: Record<number, (content: Buffer) => string> = {
   30: (content) => fromUnits(content, 2),
 };
 
-/** Throws RangeError when the certificate is not well-formed DER, which node:crypto has refused already. */
+/** Throws RangeError when the certificate is not well-formed DER, which node:crypto has rejected already. */
 export function subjectHash(certificate: X509Certificate): string {
   const canonical = childrenOf(subjectOf(certificate.raw)).map((set) => {
     const attributes = childrenOf(set).map(canonicalAttribute);

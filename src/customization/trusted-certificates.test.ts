@@ -8,7 +8,7 @@ import {
   inspect,
   LEAF,
   literal,
-  refusals,
+  rejections,
   rootfs,
   UNICODE_ROOT,
   yaml,
@@ -156,8 +156,8 @@ function rewrapped(pem: string, columns: number): string {
   return [begin, ...(lines.join('').match(new RegExp(`.{1,${columns}}`, 'g')) ?? []), end, ''].join('\n');
 }
 
-describe('refused', () => {
-  const told = async (content: string) => (await refusals(crt('a', content)))[0];
+describe('rejected', () => {
+  const told = async (content: string) => (await rejections(crt('a', content)))[0];
 
   it('a bundle with none left', async () => {
     expect(await told(EXPIRED + EXPIRED)).toBe(
@@ -169,17 +169,17 @@ describe('refused', () => {
     const der = new X509Certificate(EXAMPLE_ROOT).raw;
     const file = { ...crt('a', ''), body: [der] };
     file.header = { ...file.header, size: der.length };
-    expect((await refusals(file))[0]).toContain('it looks like DER, which «openssl x509 -inform DER» turns into PEM');
+    expect((await rejections(file))[0]).toContain('it looks like DER, which «openssl x509 -inform DER» turns into PEM');
     expect(await told(EXAMPLE_ROOT.replace(/-.*-\n/g, ''))).toContain('PEM without its first and its last line');
     expect(await told(EXAMPLE_ROOT.replaceAll('\n', '\\n'))).toContain('has «\\n» in place of line ends');
     const utf16 = Buffer.from(`\ufeff${EXAMPLE_ROOT}`, 'utf16le');
-    expect((await refusals(rootfs(`${FOLDER}a.crt`, { content: utf16 })))[0]).toContain('it looks like UTF-16');
+    expect((await rejections(rootfs(`${FOLDER}a.crt`, { content: utf16 })))[0]).toContain('it looks like UTF-16');
     for (const [oid, remedy] of [
       ['02', 'it looks like PKCS #7, which «openssl pkcs7 -inform DER -print_certs»'],
       ['01', 'it looks like PKCS #12, whose certificates «openssl pkcs12 -nokeys»'],
     ] as const) {
       const content = Buffer.from(`30820100020103308200f006092a864886f70d0107${oid}`, 'hex');
-      expect((await refusals(rootfs(`${FOLDER}a.crt`, { content })))[0]).toContain(remedy);
+      expect((await rejections(rootfs(`${FOLDER}a.crt`, { content })))[0]).toContain(remedy);
     }
     expect(await told('hello')).toMatch(/holds no certificate in PEM \(-----BEGIN CERTIFICATE-----\)$/);
   });
@@ -202,13 +202,13 @@ describe('refused', () => {
 
   it('more than 500 certificates, and files of more than 4 MiB together', async () => {
     expect(await told(EXAMPLE_ROOT.repeat(501))).toContain('the file holds more than 500 certificates');
-    expect(await refusals(crt('a', EXAMPLE_ROOT.repeat(300)), crt('b', UNICODE_ROOT.repeat(201)))).toEqual([
+    expect(await rejections(crt('a', EXAMPLE_ROOT.repeat(300)), crt('b', UNICODE_ROOT.repeat(201)))).toEqual([
       'file: more than 500 certificates',
     ]);
-    expect(await refusals(crt('a', EXAMPLE_ROOT.repeat(300)), crt('b', UNICODE_ROOT.repeat(200)))).toEqual([]);
+    expect(await rejections(crt('a', EXAMPLE_ROOT.repeat(300)), crt('b', UNICODE_ROOT.repeat(200)))).toEqual([]);
     const large = EXAMPLE_ROOT + '\n'.repeat(1_000_000);
     const files = [1, 2, 3, 4, 5].map((number) => crt(String(number), large));
-    expect(await refusals(...files)).toEqual([
+    expect(await rejections(...files)).toEqual([
       `file:rootfs/${FOLDER}5.crt: with it, the archive has more than 500 certificate files or 4194304 bytes of them`,
     ]);
   });

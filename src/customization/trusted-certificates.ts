@@ -2,7 +2,7 @@
 import { baseName } from '../tar/path.ts';
 import { CERTIFICATES_FOLDER, DECLARATION, isCertificatePath, type Taken } from './archive-rules.ts';
 import {
-  CertificateRefused,
+  CertificateRejected,
   type CheckedCertificate,
   holdsNormalForm,
   readCertificates,
@@ -62,7 +62,7 @@ function sourcesOfRootfs({ entries, contents, warnings }: Taken, { violations, n
       const most = `${CERTIFICATES_MAX} certificate files or ${CERTIFICATE_FILES_BYTES_MAX} bytes of them`;
       violations.add(fieldOf(path), `with it, the archive has more than ${most}`);
     } else if (count <= CERTIFICATES_MAX) {
-      // One more than the limit is enough to refuse the archive.
+      // One more than the limit is enough to reject the archive.
       const read = readFile(bytes, { path, violations, now });
       if (read !== undefined) sources.push(read);
       count += read?.count ?? 0;
@@ -82,7 +82,7 @@ function readFile(
     const text = bytes.toString('latin1');
     return { name, path, file: path.slice(ROOTFS.length), text, ...readCertificates(text, now) };
   } catch (error) {
-    if (!(error instanceof CertificateRefused)) throw error;
+    if (!(error instanceof CertificateRejected)) throw error;
     violations.add(fieldOf(path), `the file ${error.message}`);
     return undefined;
   }

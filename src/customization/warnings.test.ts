@@ -1,7 +1,7 @@
 // What is taken but may not be meant: each kind of warning, and how many of them are listed.
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { DUMMY_KEY, inspect, refusals, rootfs, yaml } from '../../test/fixtures/customization.ts';
+import { DUMMY_KEY, inspect, rejections, rootfs, yaml } from '../../test/fixtures/customization.ts';
 import { chunked, entry } from '../../test/fixtures/tar.ts';
 import { checksumOf } from '../tar/header.ts';
 import { formatPax, type PaxRecords } from '../tar/pax.ts';
@@ -85,7 +85,7 @@ it('leaves out what macOS adds, says so, and names what keeps it out', async () 
     ['FILE_SKIPPED', '__MACOSX/rootfs/._x'],
   ]);
   for (const { message } of warnings) expect(message).toContain('COPYFILE_DISABLE=1');
-  expect(await refusals(entry('._rootfs', { content: 'x' }))).toEqual([
+  expect(await rejections(entry('._rootfs', { content: 'x' }))).toEqual([
     'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
   ]);
 });

@@ -35,7 +35,7 @@ test('nobody listens, by address, by name, and by socket; a password is never re
   );
 });
 
-test('several addresses that all refuse are one error without words, and are told all the same', async () => {
+test('several addresses that all reject are one error without words, and are told all the same', async () => {
   const lookup: LookupFunction = (_name, _options, answer) =>
     answer(null, [
       { address: '127.0.0.1', family: 4 },
@@ -63,13 +63,13 @@ test('one that takes connections and is silent, and one that closes them', async
   }
 });
 
-test('one that refuses who asks, or has no such database', async () => {
+test('one that rejects who asks, or has no such database', async () => {
   const url = new URL(database.url);
   url.pathname = '/nowhere';
   expect(await lineFor(url.href)).toMatch(/does not have that database\. Create it, or give another/);
   url.pathname = new URL(database.url).pathname;
   url.username = 'nobody';
-  expect(await lineFor(url.href)).toMatch(/refuses the user/);
+  expect(await lineFor(url.href)).toMatch(/rejects the user/);
 });
 
 test('a certificate file that the URL names, and is not there', async () => {

@@ -21,8 +21,8 @@ const BY_CODE: Record<string, (where: string) => string> = {
   EACCES: (where) => `this account has no access to ${where}. Grant it`,
   ERR_OSSL_PEM_NO_START_LINE: notPem,
   ERR_OSSL_PEM_BAD_BASE64_DECODE: notPem,
-  '28P01': (where) => `${where} refuses the user or the password. Give the right ones`,
-  '28000': (where) => `${where} refuses the user. Let it in (pg_hba.conf)`,
+  '28P01': (where) => `${where} rejects the user or the password. Give the right ones`,
+  '28000': (where) => `${where} rejects the user. Let it in (pg_hba.conf)`,
   '3D000': (where) => `${where} does not have that database. Create it`,
   '42501': (where) => `${where} does not let this user make tables. Let it own the database`,
   '25006': (where) => `${where} takes no changes: it is a copy. Name the one that does`,
@@ -54,7 +54,7 @@ function notPem(where: string): string {
 
 /**
  * Undefined for an error that is not about the way. Never repeats the URL, which may hold a password. Several addresses
- * of one name that all refuse are one error without a message of its own (AggregateError), so the code decides.
+ * of one name that all reject are one error without a message of its own (AggregateError), so the code decides.
  */
 export function explainConnection(error: unknown, url: string): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -97,7 +97,7 @@ describe('inTransaction', () => {
 });
 
 describe('values', () => {
-  test('bigint and count are numbers, and one that does not fit is refused', async () => {
+  test('bigint and count are numbers, and one that does not fit is rejected', async () => {
     const { rows } = await sql<{ n: number }>`select count(*) as n from counters`.execute(db);
     expect(rows).toEqual([{ n: 2 }]);
     await expect(sql`select 9007199254740993::bigint as n`.execute(db)).rejects.toThrow(RangeError);

@@ -30,7 +30,7 @@ const RETRY_PAUSE_MS = 10;
 /** serialization_failure and deadlock_detected (PostgreSQL, appendix A): the transaction did nothing and may run again as a whole. */
 const RETRIED_STATES = new Set(['40001', '40P01']);
 
-/** bigint beyond 2^53 would lose digits silently as a number, so it is refused. */
+/** bigint beyond 2^53 would lose digits silently as a number, so it is rejected. */
 function parseBigint(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value)) throw new RangeError(`The bigint ${text} does not fit a number`);

@@ -1,4 +1,4 @@
-// How the embedded PostgreSQL refuses or fails, told for the operator who reads it at start.
+// How the embedded PostgreSQL rejects or fails, told for the operator who reads it at start.
 
 export type EmbeddedErrorCode =
   /** No server runs in the data directory. */
@@ -7,7 +7,7 @@ export type EmbeddedErrorCode =
   | 'IN_USE'
   /** No PostgreSQL binaries for this machine are installed. */
   | 'NO_PROGRAM'
-  /** PostgreSQL refuses root, and no other user was named. */
+  /** PostgreSQL rejects root, and no other user was named. */
   | 'ROOT'
   /** The data directory was made by another major version. */
   | 'VERSION'

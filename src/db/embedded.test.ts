@@ -99,7 +99,7 @@ describe('startEmbedded', () => {
     expect(Number(session)).toBe(pid);
   });
 
-  test('a second start on the directory of a living one is refused', async () => {
+  test('a second start on the directory of a living one is rejected', async () => {
     const { url } = await start();
     await expect(start()).rejects.toMatchObject({ code: 'IN_USE', message: expect.stringContaining('LARDER_DATA') });
     expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }]);
@@ -123,7 +123,7 @@ describe('startEmbedded', () => {
     rmSync(new URL(url).searchParams.get('host') ?? '', { recursive: true });
   });
 
-  test('a cluster of another major version is refused by its numbers', async () => {
+  test('a cluster of another major version is rejected by its numbers', async () => {
     const server = await start();
     await server.stop();
     writeFileSync(join(root, 'pg', 'cluster', 'PG_VERSION'), '17\n');

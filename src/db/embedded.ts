@@ -38,7 +38,7 @@ export type Embedded = {
 export type EmbeddedOptions = {
   /** Made when missing; everything of the server is inside, but the socket where the path is too long for one. */
   dataDirectory: string;
-  /** Whom the server runs as when this process is root, which PostgreSQL refuses. */
+  /** Whom the server runs as when this process is root, which PostgreSQL rejects. */
   uid?: number;
   gid?: number;
   /** Progress, a line each. */

@@ -42,7 +42,7 @@ test('later files come in the order of their names', async () => {
   expect(await migrate(database.url, { directory })).toEqual(['0002_second.sql', '0003_third.sql']);
 });
 
-test('a file that was edited after it was applied is refused, and nothing is changed', async () => {
+test('a file that was edited after it was applied is rejected, and nothing is changed', async () => {
   await migrate(database.url, { directory });
   file('0001_first.sql', 'create table first (id bigint);');
   file('0002_second.sql', 'create table second (id int);');
@@ -51,7 +51,7 @@ test('a file that was edited after it was applied is refused, and nothing is cha
   expect(rows).toEqual([{ second: null }]);
 });
 
-test('a database that a newer program migrated is refused', async () => {
+test('a database that a newer program migrated is rejected', async () => {
   file('0002_second.sql', 'create table second (id int);');
   await migrate(database.url, { directory });
   rmSync(join(directory, '0002_second.sql'));
@@ -65,7 +65,7 @@ test('a file that fails leaves nothing behind, and those before it stay', async 
   expect(await migrate(database.url, { directory })).toEqual(['0002_second.sql']);
 });
 
-test('a file that is not named like one is refused', async () => {
+test('a file that is not named like one is rejected', async () => {
   file('second.sql', 'select 1;');
   await expect(migrate(database.url, { directory })).rejects.toMatchObject({ code: 'FILES' });
 });

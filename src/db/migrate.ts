@@ -64,13 +64,13 @@ async function applyMissing(client: pg.Client, files: Migration[]): Promise<stri
   );
   const { rows } = await client.query<{ name: string; sha256: string }>('select name, sha256 from migrations');
   const applied = new Map(rows.map(({ name, sha256 }) => [name, sha256]));
-  refuseStrange(files, applied);
+  rejectStrange(files, applied);
   const missing = files.filter(({ name }) => !applied.has(name));
   for (const file of missing) await applyOne(client, file);
   return missing.map(({ name }) => name);
 }
 
-function refuseStrange(files: Migration[], applied: ReadonlyMap<string, string>): void {
+function rejectStrange(files: Migration[], applied: ReadonlyMap<string, string>): void {
   const known = new Set(files.map(({ name }) => name));
   for (const name of applied.keys()) {
     if (!known.has(name))

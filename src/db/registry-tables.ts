@@ -64,7 +64,7 @@ export type BaseImagesTable = {
   unhealthy_cause: string | null;
   /** Kept by a trigger. */
   unhealthy_since: OptionalTime;
-  /** Of the last whole look at a registered one, with the version of its checks and, if it was refused, the reason. */
+  /** Of the last whole look at a registered one, with the version of its checks and, if it was rejected, the reason. */
   inspected_digest: Digest | null;
   inspector_version: number | null;
   refusal: string | null;

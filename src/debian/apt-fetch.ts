@@ -41,8 +41,8 @@ export async function fetchPackages(
     const fetched = await Promise.allSettled(
       shares(lines).map((share) => fetchShare(share, content, { ...options, folder })),
     );
-    const refused = fetched.find((result) => result.status === 'rejected');
-    if (refused) throw refused.reason;
+    const rejected = fetched.find((result) => result.status === 'rejected');
+    if (rejected) throw rejected.reason;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -24,7 +24,7 @@ const PACKAGE_VERSION = /^[0-9A-Za-z.+:~-]+$/;
 /** apt's command line is bounded, and no product or customization wants this many by name. */
 const REQUEST_COUNT_MAX = 1000;
 
-/** Refuses what apt would read as anything but `name`, `name:architecture`, and either with `=version`. Throws AptError NAME_MALFORMED naming all of them. */
+/** Rejects what apt would read as anything but `name`, `name:architecture`, and either with `=version`. Throws AptError NAME_MALFORMED naming all of them. */
 export function checkRequest(install: string[]): void {
   if (install.length > REQUEST_COUNT_MAX) {
     throw new AptError('NAME_MALFORMED', `at most ${REQUEST_COUNT_MAX} packages can be asked for at once`);

@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
 });
 
-async function refusal(work: Promise<unknown>): Promise<AptError> {
+async function rejection(work: Promise<unknown>): Promise<AptError> {
   const error = await work.then(
     () => undefined,
     (cause: unknown) => cause,
@@ -87,7 +87,7 @@ describe('the machine’s archive', () => {
   });
 
   test('unknown packages are told by name, all of them', async () => {
-    const error = await refusal(apt.solve({ status: '', install: ['no-such-one', 'zlib1g', 'no-such-other'] }));
+    const error = await rejection(apt.solve({ status: '', install: ['no-such-one', 'zlib1g', 'no-such-other'] }));
     expect(error).toMatchObject({
       code: 'PACKAGE_UNKNOWN',
       packages: ['no-such-one', 'no-such-other'],
@@ -96,35 +96,37 @@ describe('the machine’s archive', () => {
   });
 
   test('a virtual package is told with what provides it, beside packages that are unknown', async () => {
-    const error = await refusal(apt.solve({ status: '', install: ['no-such-one', 'mail-transport-agent'] }));
+    const error = await rejection(apt.solve({ status: '', install: ['no-such-one', 'mail-transport-agent'] }));
     expect(error).toMatchObject({ code: 'PACKAGE_UNKNOWN', packages: ['no-such-one', 'mail-transport-agent'] });
     expect(error.message).toMatch(
       /^the archive has no package no-such-one; mail-transport-agent is a virtual package; name one of those that provide it: .*\b(exim4|postfix|msmtp)/,
     );
-    expect((await refusal(apt.solve({ status: '', install: ['mail-transport-agent'] }))).message).toMatch(
+    expect((await rejection(apt.solve({ status: '', install: ['mail-transport-agent'] }))).message).toMatch(
       /^mail-transport-agent is a virtual package; name one/,
     );
   });
 
   test('unknown versions are told by name', async () => {
-    const error = await refusal(apt.solve({ status: '', install: ['zlib1g=0.0.1'] }));
+    const error = await rejection(apt.solve({ status: '', install: ['zlib1g=0.0.1'] }));
     expect(error).toMatchObject({ code: 'VERSION_UNKNOWN', packages: ['zlib1g'] });
     const [zlib] = await apt.versionsOf(['zlib1g']);
     expect(error.message).toBe(
       `the archive does not have zlib1g 0.0.1; it has ${zlib?.versions.slice(0, 5).join(', ')}`,
     );
-    const qualified = await refusal(apt.solve({ status: '', install: ['curl', `zlib1g:${architecture}=0.0.1`] }));
+    const qualified = await rejection(apt.solve({ status: '', install: ['curl', `zlib1g:${architecture}=0.0.1`] }));
     expect(qualified.message).toBe(error.message.replace('zlib1g ', `zlib1g:${architecture} `));
   });
 
   test('a package may be asked for by its architecture', async () => {
     const lock = await apt.solve({ status: '', install: [`libjemalloc2:${architecture}`] });
     expect(lock).toEqual(await apt.solve({ status: '', install: ['libjemalloc2'] }));
-    expect((await refusal(apt.solve({ status: '', install: ['curl:sh4'] }))).message).toContain('no package curl:sh4');
+    expect((await rejection(apt.solve({ status: '', install: ['curl:sh4'] }))).message).toContain(
+      'no package curl:sh4',
+    );
   });
 
   test('packages that exclude each other are told with the reason', async () => {
-    const error = await refusal(apt.solve({ status: '', install: ['systemd-sysv', 'sysvinit-core'] }));
+    const error = await rejection(apt.solve({ status: '', install: ['systemd-sysv', 'sysvinit-core'] }));
     expect(error.code).toBe('UNSOLVABLE');
     expect(error.packages).toEqual(expect.arrayContaining(['systemd-sysv', 'sysvinit-core']));
     expect(error.message).toContain('Conflicts');
@@ -139,7 +141,7 @@ describe('the machine’s archive', () => {
       digest: `sha256:${'0'.repeat(64)}` as const,
       size: 3,
     };
-    expect(await refusal(apt.fetch([pin], memoryContent()))).toMatchObject({
+    expect(await rejection(apt.fetch([pin], memoryContent()))).toMatchObject({
       code: 'PACKAGE_GONE',
       packages: ['zlib1g'],
     });
@@ -190,7 +192,7 @@ describe('an archive that misbehaves', () => {
 
   test('a suite that the archive does not have is told as such', async () => {
     const apt = await open('suiteless', '');
-    expect(await refusal(apt.update())).toMatchObject({ code: 'SUITE_MISSING', temporary: false });
+    expect(await rejection(apt.update())).toMatchObject({ code: 'SUITE_MISSING', temporary: false });
   });
 
   test('one without a signature is not trusted', async () => {
@@ -199,15 +201,15 @@ describe('an archive that misbehaves', () => {
     const release = `Origin: x\nDate: ${new Date().toUTCString()}\nSHA256:\n ${hash} ${packages.length} Packages\n`;
     await writeFile(join(archive(), 'Release'), release);
     const apt = await open('unsigned', '');
-    expect(await refusal(apt.update())).toMatchObject({ code: 'UNTRUSTED', temporary: false });
-    expect((await refusal(apt.solve({ status: '', install: ['good'] }))).code).toBe('UNTRUSTED');
+    expect(await rejection(apt.update())).toMatchObject({ code: 'UNTRUSTED', temporary: false });
+    expect((await rejection(apt.solve({ status: '', install: ['good'] }))).code).toBe('UNTRUSTED');
     await rm(join(archive(), 'Release'));
   });
 
   test('one that cannot be reached is a temporary error', async () => {
     const sources = { ...local(''), deb822: 'Types: deb\nURIs: http://127.0.0.1:9/x\nSuites: ./\nTrusted: yes\n' };
     const apt = await openAptRoot({ directory: join(scratch, 'away'), sources, operating_system: 'debian-12' });
-    expect(await refusal(apt.update())).toMatchObject({ code: 'UNREACHABLE', temporary: true });
+    expect(await rejection(apt.update())).toMatchObject({ code: 'UNREACHABLE', temporary: true });
   });
 
   test('an epoch in a file name, a wrong hash and a file that is not there', async () => {
@@ -219,9 +221,9 @@ describe('an archive that misbehaves', () => {
     expect(await apt.fetch(good, content)).toMatchObject([{ purl: expect.stringContaining('@1:2.0-1') }]);
     expect((await readFile(join(archive(), 'good.deb'))).toString()).toBe('good bytes');
     const bad = await apt.solve({ status: '', install: ['bad'] });
-    expect((await refusal(apt.fetch(bad, content))).code).toBe('UNTRUSTED');
+    expect((await rejection(apt.fetch(bad, content))).code).toBe('UNTRUSTED');
     const gone = await apt.solve({ status: '', install: ['gone'] });
-    expect(await refusal(apt.fetch(gone, content))).toMatchObject({ code: 'PACKAGE_GONE', packages: ['gone 1'] });
+    expect(await rejection(apt.fetch(gone, content))).toMatchObject({ code: 'PACKAGE_GONE', packages: ['gone 1'] });
     expect(await readdir(join(scratch, 'trusted', 'work'))).toEqual([]);
   });
 
@@ -237,7 +239,7 @@ describe('an archive that misbehaves', () => {
     const apt = await open('held', 'Trusted: yes');
     const status =
       'Package: held-one\nStatus: install ok installed\nArchitecture: all\nMaintainer: x <x@y>\nVersion: 1\nDescription: x\n';
-    const error = await refusal(apt.solve({ status, install: ['replacer'] }));
+    const error = await rejection(apt.solve({ status, install: ['replacer'] }));
     expect(error).toMatchObject({ code: 'UNSOLVABLE', packages: ['held-one'] });
   });
 
@@ -276,8 +278,8 @@ describe('an archive that misbehaves', () => {
       expect(await apt.fetch(pins, memoryContent())).toEqual(pins);
       expect(asked).toContain('/./good.deb');
       const gone = await apt.solve({ status: '', install: ['gone'] });
-      expect((await refusal(apt.fetch(gone, memoryContent()))).code).toBe('PACKAGE_GONE');
-      const error = await refusal((await openAt('stranger', 'user:wrong-word@')).update());
+      expect((await rejection(apt.fetch(gone, memoryContent()))).code).toBe('PACKAGE_GONE');
+      const error = await rejection((await openAt('stranger', 'user:wrong-word@')).update());
       expect(`${error.message} ${error.cause} ${logged.join()}`).not.toMatch(/(?:secret|wrong)-word/);
       const kept = await stat(join(scratch, 'private', 'etc', 'sources.list.d', 'archive.sources'));
       expect(kept.mode & 0o077).toBe(0);
@@ -300,7 +302,7 @@ describe('an archive that misbehaves', () => {
 
   test('a cancelled call ends as such', async () => {
     const apt = await open('cancelled', 'Trusted: yes');
-    const error = await refusal(apt.update({ signal: AbortSignal.abort() }));
+    const error = await rejection(apt.update({ signal: AbortSignal.abort() }));
     expect(error.code).toBe('CANCELLED');
   });
 });
@@ -338,7 +340,7 @@ describe('what goes to apt and comes from it', () => {
     ).not.toThrow();
   });
 
-  test('a package without SHA-256 is refused and no credential is told', () => {
+  test('a package without SHA-256 is rejected and no credential is told', () => {
     const line = "'http://user:word@mirror.example/a_1_all.deb' a_1_all.deb 3 MD5Sum:00";
     expect(() => parseUris(line)).toThrow(/\/\/\*\*\*@mirror/);
     expect(redact('https://u:p@h/x')).toBe('https://***@h/x');

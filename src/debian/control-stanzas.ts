@@ -9,7 +9,7 @@ const FIELD_LENGTH_MAX = 128 * 1024;
 /** The longest name in use has 28 characters. */
 const NAME_LENGTH_MAX = 64;
 
-/** Control data that is refused. The message names the line. */
+/** Control data that is rejected. The message names the line. */
 export class ControlDataError extends Error {
   override readonly name = 'ControlDataError';
 

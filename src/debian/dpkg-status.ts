@@ -71,7 +71,7 @@ const LIMITS: ToolLimits = {
 };
 
 async function packageOf(pin: PackagePin, content: ContentStore): Promise<DatabasePackage> {
-  const refuse = (reason: string, cause?: unknown) =>
+  const reject = (reason: string, cause?: unknown) =>
     new AptError('FAILED', `${pin.name} ${pin.version} is not a readable .deb: ${reason}`, {
       packages: [pin.name],
       cause,
@@ -79,11 +79,11 @@ async function packageOf(pin: PackagePin, content: ContentStore): Promise<Databa
   const stdin = await content.open(pin.digest);
   const result = await runTool(['dpkg-deb', '--field', '-'], { limits: LIMITS, stdin });
   const stopped = stoppedReason('dpkg-deb', result, LIMITS);
-  if (stopped !== undefined) throw refuse(stopped);
-  if (result.status !== 0) throw refuse(result.errors.trim());
+  if (stopped !== undefined) throw reject(stopped);
+  if (result.status !== 0) throw reject(result.errors.trim());
   try {
     return parseControlFile(result.output.toString('utf8'));
   } catch (cause) {
-    throw cause instanceof PackageDatabaseError ? refuse(cause.message, cause) : cause;
+    throw cause instanceof PackageDatabaseError ? reject(cause.message, cause) : cause;
   }
 }

@@ -1,4 +1,4 @@
-// The package database of an image: what dpkg writes is read by one grammar, and a text that is only nearly a database is refused.
+// The package database of an image: what dpkg writes is read by one grammar, and a text that is only nearly a database is rejected.
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { parseStatus } from '../evidence/dpkg-packages.ts';
@@ -147,7 +147,7 @@ it.each([
     Array.from({ length: 100_000 }, (_, at) => `Package: a${at}\n\n`).join(''),
     'more than 20000 packages',
   ],
-])('refuses %s', (_what, text, reason) => {
+])('rejects %s', (_what, text, reason) => {
   expect(() => parsePackageDatabase(text)).toThrow(PackageDatabaseError);
   expect(() => parsePackageDatabase(text)).toThrow(reason);
 });

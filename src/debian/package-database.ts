@@ -2,7 +2,7 @@
 import { ControlDataError, parseStanzas, type Stanza } from './control-stanzas.ts';
 import { formatRelations, isArchitecture, isPackageName, isVersion } from './relations.ts';
 
-/** A package database that is refused, in words for the person whose image has it. */
+/** A package database that is rejected, in words for the person whose image has it. */
 export class PackageDatabaseError extends Error {
   override readonly name = 'PackageDatabaseError';
 }
@@ -53,7 +53,7 @@ const matching =
     pattern.test(value) ? value : undefined;
 const FLAG = matching(/^(?:yes|no)$/);
 
-/** The fields that apt reads of an installed package; a value that is not of its grammar is refused. */
+/** The fields that apt reads of an installed package; a value that is not of its grammar is rejected. */
 const SOLVED_FIELDS: readonly (readonly [name: string, grammar: Grammar])[] = [
   ['Package', (value) => (isPackageName(value) ? value : undefined)],
   ['Essential', FLAG],

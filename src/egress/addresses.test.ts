@@ -37,7 +37,7 @@ describe('isPublicAddress', () => {
     ['multicast', 'ff02::1'],
     ['no address', 'localhost'],
     ['nothing', ''],
-  ])('refuses %s: %s', (_kind, address) => expect(isPublicAddress(address)).toBe(false));
+  ])('rejects %s: %s', (_kind, address) => expect(isPublicAddress(address)).toBe(false));
 });
 
 describe('plainAddress', () => {
@@ -84,7 +84,7 @@ describe('parseHostList', () => {
   });
 
   it.each(['10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', '::/129', 'http://x', 'a b', '10.0.0.0/x'])(
-    'refuses %s',
+    'rejects %s',
     (item) => {
       expect(() => parseHostList([item])).toThrow(expect.objectContaining({ code: 'HOST_LIST' }));
     },

@@ -96,7 +96,7 @@ describe('direct', () => {
     expect(dialled - before).toBe(1);
   });
 
-  it('refuses other protocols, and everything once it is closed', () => {
+  it('rejects other protocols, and everything once it is closed', () => {
     const egress = way({ allow: ['*'] });
     expect(() => egress.request(new URL('file:///etc/passwd'))).toThrow(TypeError);
     egress.close();
@@ -149,7 +149,7 @@ describe('through a proxy', () => {
     });
     server.on('connect', (request, socket) => {
       asked.push(`CONNECT ${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
-      if (request.url?.startsWith('refused.')) {
+      if (request.url?.startsWith('rejected.')) {
         socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
         return;
       }
@@ -197,9 +197,9 @@ describe('through a proxy', () => {
     });
   });
 
-  it('says that the proxy refused', async () => {
+  it('says that the proxy rejected', async () => {
     const egress = way({ allow: [], proxy: { https_proxy: proxy } });
-    await expect(ask(egress, 'https://refused.invalid/')).rejects.toMatchObject({ code: 'PROXY', status: 403 });
+    await expect(ask(egress, 'https://rejected.invalid/')).rejects.toMatchObject({ code: 'PROXY', status: 403 });
   });
 
   it.each(['http', 'https'])('asks a proxy for nothing inward over %s', async (scheme) => {
@@ -220,7 +220,7 @@ describe('through a proxy', () => {
     },
   );
 
-  it('refuses a proxy that is no address, and does not repeat it', () => {
+  it('rejects a proxy that is no address, and does not repeat it', () => {
     expect(() => createEgress({ allow: [], proxy: { http_proxy: 'socks5://me:secret@x' } })).toThrow(/^a proxy is an/);
   });
 });

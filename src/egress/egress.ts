@@ -16,7 +16,7 @@ const IDLE_SOCKET_MS = 15_000;
 export type Egress = RequestSender & {
   /** Sends a request by `request` and returns its whole answer within limits. Throws FetchError and what `request` fails with. */
   fetch(url: URL, options: FetchOptions): Promise<Fetched>;
-  /** Ends idle connections and refuses new requests. */
+  /** Ends idle connections and rejects new requests. */
   close(): void;
 };
 
@@ -101,14 +101,14 @@ function guardedAgent(agent: HttpAgent, allowed: HostList): HttpAgent {
   return dialling(agent, (own) => (options, created) => {
     const host = String(options.host ?? '');
     if (isIP(host) !== 0 && !mayDial(host, allowed)) {
-      queueMicrotask(() => refuse(created, new EgressRefused(host)));
+      queueMicrotask(() => reject(created, new EgressRefused(host)));
       return undefined;
     }
     return own(Object.assign({}, options, { lookup: guardedLookup(allowed), autoSelectFamily: true }), created);
   });
 }
 
-function refuse(created: Parameters<Dial>[1], error: unknown): void {
+function reject(created: Parameters<Dial>[1], error: unknown): void {
   // The agent looks at the error first; its type asks for a stream beside it all the same.
   const report = created as ((error: Error) => void) | undefined;
   report?.(error instanceof Error ? error : new Error(String(error)));
@@ -163,7 +163,7 @@ function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
       .then(() => openTunnel(proxy, target))
       .then((socket) => own(Object.assign({}, options, { socket }), created))
       .then((secure) => secure && created?.(null, secure))
-      .catch((error: unknown) => refuse(created, error));
+      .catch((error: unknown) => reject(created, error));
     return undefined;
   });
 }
@@ -177,7 +177,7 @@ function forwardingAgent(proxy: URL, allowed: HostList): HttpAgent {
     checkForProxy(targetOf(options), allowed)
       .then(() => own(options, created))
       .then((socket) => socket && created?.(null, socket))
-      .catch((error: unknown) => refuse(created, error));
+      .catch((error: unknown) => reject(created, error));
     return undefined;
   });
 }

@@ -96,13 +96,13 @@ it('an endless answer is cut at the limit, and the connection is closed', async 
   expect(sent).toBeLessThan(50_000_000);
 });
 
-it('an answer of exactly the limit is returned, one byte more is refused', async () => {
+it('an answer of exactly the limit is returned, one byte more is rejected', async () => {
   const { url } = await serve((request, response) => response.end('x'.repeat(Number(request.url?.slice(1)))));
   expect((await fetchFrom(new URL('/1000', url))).bytes.length).toBe(1000);
   expect(await failureOf(fetchFrom(new URL('/1001', url)))).toMatchObject({ code: 'ANSWER_TOO_LARGE' });
 });
 
-it('a gzip bomb is not decompressed, and a compressed answer is refused', async () => {
+it('a gzip bomb is not decompressed, and a compressed answer is rejected', async () => {
   const bomb = gzipSync(Buffer.alloc(500_000));
   expect(bomb.length).toBeLessThan(LIMITS.answerBytesMax);
   const { url } = await serve((_request, response) => response.setHeader('Content-Encoding', 'gzip').end(bomb));
@@ -112,7 +112,7 @@ it('a gzip bomb is not decompressed, and a compressed answer is refused', async 
 it.each([
   ['http://10.0.0.1/', 'a private address'],
   ['http://169.254.169.254/latest/meta-data/', 'the metadata of a cloud'],
-])('a redirect to %s is returned, not followed, and is refused when it is asked for', async (location) => {
+])('a redirect to %s is returned, not followed, and is rejected when it is asked for', async (location) => {
   const { url } = await serve((_request, response) => response.writeHead(302, { Location: location }).end());
   const answer = await fetchFrom(url);
   expect([answer.status, answer.headers.location]).toEqual([302, location]);

@@ -37,7 +37,7 @@ export class FetchError extends Error {
 
 /**
  * Sends a request and returns the whole answer, whatever its status. Redirects are returned, not followed. An answer is not
- * decompressed: one with a content encoding is refused. Throws FetchError, the connection's error, and
+ * decompressed: one with a content encoding is rejected. Throws FetchError, the connection's error, and
  * AbortError when `signal` ends the request.
  */
 export async function fetchWhole(egress: RequestSender, url: URL, options: FetchOptions): Promise<Fetched> {

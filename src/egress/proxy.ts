@@ -10,7 +10,7 @@ export type ProxySettings = { http_proxy?: string; https_proxy?: string; no_prox
 /** A proxy that does not answer its CONNECT would hold the caller for good. */
 const TUNNEL_TIMEOUT_MS = 30_000;
 
-/** The proxy refused the tunnel; `status` is its answer. */
+/** The proxy rejected the tunnel; `status` is its answer. */
 class ProxyError extends Error {
   override readonly name = 'ProxyError';
   readonly code = 'PROXY';
@@ -81,7 +81,7 @@ export function openTunnel(proxy: URL, target: URL): Promise<Duplex> {
         resolve(socket);
       } else {
         socket.destroy();
-        reject(new ProxyError(`the proxy refused the way to ${target.hostname}`, response.statusCode));
+        reject(new ProxyError(`the proxy rejected the way to ${target.hostname}`, response.statusCode));
       }
     });
     request.on('timeout', () => request.destroy(new ProxyError('the proxy does not answer')));

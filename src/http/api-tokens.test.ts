@@ -70,8 +70,8 @@ describe('making one', () => {
     ['past', '2020-01-01T00:00:00Z', 'It should be in the future.'],
     ['too far', '2100-01-01T00:00:00Z', 'It should be at most 24 months from now.'],
   ])('an end that is %s: 400', async (_what, expires_at, message) => {
-    const refused = await api.ask('POST', PATH, { body: { name: 'x', expires_at } });
-    expect([refused.statusCode, violationsOf(refused)]).toEqual([400, { expires_at: message }]);
+    const rejected = await api.ask('POST', PATH, { body: { name: 'x', expires_at } });
+    expect([rejected.statusCode, violationsOf(rejected)]).toEqual([400, { expires_at: message }]);
   });
 
   test('a role above one’s own, or the user’s: 400', async () => {
@@ -89,8 +89,8 @@ describe('making one', () => {
   test('for another user: an owner may, nobody else; for a user of another organization, nobody', async () => {
     const { access } = await colleague('EDITOR');
     const { user_id } = await colleague('VIEWER');
-    const refused = await api.ask('POST', PATH, { token: access, body: { name: 'x', user_id } });
-    expect([refused.statusCode, refused.json().type]).toEqual([403, '/problems/forbidden']);
+    const rejected = await api.ask('POST', PATH, { token: access, body: { name: 'x', user_id } });
+    expect([rejected.statusCode, rejected.json().type]).toEqual([403, '/problems/forbidden']);
     const rival = await api.identity.verifyAccessToken(api.rival.access.OWNER);
     const foreign = await api.ask('POST', PATH, { body: { name: 'x', user_id: rival.user_id } });
     expect([foreign.statusCode, Object.keys(violationsOf(foreign))]).toEqual([400, ['user_id']]);
@@ -107,9 +107,9 @@ describe('making one', () => {
     const requests = Array.from({ length: API_TOKENS_PER_USER_MAX + 3 }, () =>
       api.ask('POST', PATH, { body: { name: 'x', user_id } }),
     );
-    const refused = (await Promise.all(requests)).filter(({ statusCode }) => statusCode !== 201);
+    const rejected = (await Promise.all(requests)).filter(({ statusCode }) => statusCode !== 201);
     // One is there already.
-    expect(refused.map((one) => one.json().type)).toEqual(Array(4).fill('/problems/limit-reached'));
+    expect(rejected.map((one) => one.json().type)).toEqual(Array(4).fill('/problems/limit-reached'));
   });
 });
 
@@ -117,17 +117,17 @@ describe('a scope', () => {
   test('of reading only reads', async () => {
     const token = await accessOf({ name: 'r', scopes: ['API_READ'] });
     expect((await api.ask('GET', '/v1/registries', { token })).statusCode).toBe(200);
-    const refused = await api.ask('POST', '/v1/registries', { token, body: {} });
-    expect([refused.statusCode, refused.json().type]).toEqual([403, '/problems/scope-missing']);
-    expect(refused.headers['www-authenticate']).toContain('error="insufficient_scope"');
+    const rejected = await api.ask('POST', '/v1/registries', { token, body: {} });
+    expect([rejected.statusCode, rejected.json().type]).toEqual([403, '/problems/scope-missing']);
+    expect(rejected.headers['www-authenticate']).toContain('error="insufficient_scope"');
   });
 
   test('of the registry does nothing in the API, and the exchange says so', async () => {
     const { api_token } = await make({ name: 'docker', scopes: ['REGISTRY'] });
     const answer = (await exchange(api_token)).json();
     expect(answer.scope).toBe('');
-    const refused = await api.ask('GET', '/v1/registries', { token: answer.access_token });
-    expect([refused.statusCode, refused.json().type]).toEqual([403, '/problems/scope-missing']);
+    const rejected = await api.ask('GET', '/v1/registries', { token: answer.access_token });
+    expect([rejected.statusCode, rejected.json().type]).toEqual([403, '/problems/scope-missing']);
   });
 
   test('is not widened by a token that it makes', async () => {
@@ -146,8 +146,8 @@ describe('revoking one', () => {
     const { path, api_token } = await make({ name: 'gone' });
     const token = (await exchange(api_token)).json().access_token;
     expect((await api.ask('DELETE', path)).statusCode).toBe(204);
-    const refused = await exchange(api_token);
-    expect([refused.statusCode, refused.json().type]).toEqual([401, '/problems/token-invalid']);
+    const rejected = await exchange(api_token);
+    expect([rejected.statusCode, rejected.json().type]).toEqual([401, '/problems/token-invalid']);
     expect((await api.ask('GET', '/v1/catalogs', { token })).statusCode).toBe(200);
     const removed = (await api.ask('GET', `${PATH}?removed=true`)).json().items;
     expect(removed).toEqual([expect.objectContaining({ name: 'gone', status: 'REMOVED', removed_by: 'jane' })]);
@@ -159,8 +159,8 @@ describe('revoking one', () => {
   test('one that is over is told so', async () => {
     const { path, api_token } = await make({ name: 'over' });
     await api.database.pool.query(`update api_tokens set expires_at = now() - interval '1 s' where name = 'over'`);
-    const refused = await exchange(api_token);
-    expect([refused.statusCode, refused.json().type]).toEqual([401, '/problems/token-expired']);
+    const rejected = await exchange(api_token);
+    expect([rejected.statusCode, rejected.json().type]).toEqual([401, '/problems/token-expired']);
     expect((await api.ask('GET', path)).json().status).toBe('EXPIRED');
   });
 
@@ -192,8 +192,8 @@ describe('revoking one', () => {
 test('a token whose user is gone makes no other', async () => {
   const { access, user_id } = await colleague('EDITOR');
   await sql`update users set removed_at = now() where id = ${user_id}`.execute(api.database.db);
-  const refused = await api.ask('POST', PATH, { token: access, body: { name: 'x' } });
-  expect([refused.statusCode, refused.json().type]).toEqual([401, '/problems/token-invalid']);
+  const rejected = await api.ask('POST', PATH, { token: access, body: { name: 'x' } });
+  expect([rejected.statusCode, rejected.json().type]).toEqual([401, '/problems/token-invalid']);
 });
 
 test('a user’s lesser role counts from the next exchange', async () => {

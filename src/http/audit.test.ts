@@ -1,4 +1,4 @@
-// The audit trail, by a test made from the contract: each operation that changes something leaves one row, a refusal and a replay none.
+// The audit trail, by a test made from the contract: each operation that changes something leaves one row, a rejection and a replay none.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation } from '../../test/api.ts';
 import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';
@@ -100,7 +100,7 @@ const writing = Object.entries<EndpointDefinition>(endpoints)
   .sort((one, other) => Number(one.endpoint.method === 'DELETE') - Number(other.endpoint.method === 'DELETE'));
 
 describe('each operation that changes something', () => {
-  test.each(writing)('$operation leaves no row when it is refused', async ({ operation, endpoint }) => {
+  test.each(writing)('$operation leaves no row when it is rejected', async ({ operation, endpoint }) => {
     const unfit = await send(operation, endpoint, {}, { query: { no_such_parameter: 'x' } });
     expect([unfit.answer.statusCode, unfit.rows]).toEqual([400, 0]);
     if (endpoint.access.includes('VIEWER')) return;
@@ -192,7 +192,7 @@ describe('the trail', () => {
   });
 
   test.each(['x', '1_2', '99999999999999_1b671a64-40d5-491e-99b0-da01ff1f3341'])(
-    'refuses the cursor %s',
+    'rejects the cursor %s',
     async (cursor) => {
       expect((await estates.api.ask('GET', `${PATH}?cursor=${cursor}`)).statusCode).toBe(400);
     },

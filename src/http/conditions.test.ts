@@ -1,4 +1,4 @@
-// ETag, If-None-Match and If-Match on the real API: what is shown, what is refused, and two writers with one tag.
+// ETag, If-None-Match and If-Match on the real API: what is shown, what is rejected, and two writers with one tag.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { packed, rootfs } from '../../test/fixtures/customization.ts';
@@ -58,7 +58,7 @@ describe('If-Match', () => {
     expect((await api.ask('GET', path)).json().name).toBe('first');
   });
 
-  test.each(['"other"', 'W/TAG'])('refuses %s', async (spelling) => {
+  test.each(['"other"', 'W/TAG'])('rejects %s', async (spelling) => {
     const path = await registry();
     const sent = spelling.replace('TAG', await tagAt(path));
     for (const method of ['PATCH', 'DELETE'] as const) {

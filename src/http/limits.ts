@@ -2,7 +2,7 @@
 
 /** All header lines of a request with its address. An access token is about 1 KiB; the rest is generous. */
 export const HEADER_BYTES_MAX = 16 * 1024;
-/** An address: 100 UUIDs in a comma list, escaped, fit. Longer ones are refused by name (414) before the header limit is. */
+/** An address: 100 UUIDs in a comma list, escaped, fit. Longer ones are rejected by name (414) before the header limit is. */
 export const URL_LENGTH_MAX = 8 * 1024;
 /** A path segment: the longest identifier or product key, escaped. The router answers 404 beyond it. */
 export const PATH_SEGMENT_LENGTH_MAX = 1024;
@@ -53,7 +53,7 @@ export const BODY_RATE_BYTES_MIN = 1024;
 /** The time over which the rate is averaged: a lost packet or a change of the radio cell is over by then. */
 export const BODY_RATE_WINDOW_MS = 30_000;
 
-/** What is read and thrown away of a refused body, so that its sender sees the answer and not a reset. */
+/** What is read and thrown away of a rejected body, so that its sender sees the answer and not a reset. */
 export const DROPPED_JSON_BYTES_MAX = 8 * 1024 * 1024;
 /** Multipart's own lines around an archive and its fields. */
 export const MULTIPART_OVERHEAD_BYTES_MAX = 512 * 1024;

@@ -1,4 +1,4 @@
-// The main catalog over HTTP: open without a token, a parameter that is given several times, and what is refused.
+// The main catalog over HTTP: open without a token, a parameter that is given several times, and what is rejected.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 

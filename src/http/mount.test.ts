@@ -6,7 +6,7 @@ import { CatalogError } from '../catalog/errors.ts';
 import { defineEndpoint, READERS, WRITERS } from '../contract/endpoint.ts';
 import { CommaList, Flag, Id, Word } from '../contract/field.ts';
 import { orderQuery, pageQuery } from '../contract/paging.ts';
-import { refusalOf } from './answer/refuse.ts';
+import { rejectionOf } from './answer/rejections.ts';
 import type { AnyHandler } from './mount.ts';
 import { addApi, buildServer } from './server.ts';
 import type { ServerParts } from './server-parts.ts';
@@ -93,7 +93,7 @@ test('a field that is required and missing is our fault', async () => {
   expect(answer.body).not.toContain('required');
 });
 
-test('the catalog’s refusals are problems; what is not found says nothing else', async () => {
+test('the catalog’s rejections are problems; what is not found says nothing else', async () => {
   const absent = await api.ask('GET', '/test/things/absent');
   expect([absent.statusCode, absent.body.includes('secret')]).toEqual([404, false]);
   const used = await api.ask('GET', '/test/things/used');
@@ -119,13 +119,13 @@ test('what was created is told by Location, escaped', async () => {
 
 describe('what is temporary is 503', () => {
   test.each(['ENOSPC', 'ECONNREFUSED', '57P01', '53300'])('%s', (code) => {
-    const refusal = refusalOf(Object.assign(new Error('inside'), { code }));
-    expect([refusal.code, refusal.headers['retry-after']]).toEqual(['unavailable', '60']);
-    expect(refusal.detail).not.toContain('inside');
+    const rejection = rejectionOf(Object.assign(new Error('inside'), { code }));
+    expect([rejection.code, rejection.headers['retry-after']]).toEqual(['unavailable', '60']);
+    expect(rejection.detail).not.toContain('inside');
   });
 
   test('and nothing else is', () => {
-    expect(refusalOf(Object.assign(new Error('inside'), { code: '42601' })).code).toBe('internal');
-    expect(refusalOf('a string').code).toBe('internal');
+    expect(rejectionOf(Object.assign(new Error('inside'), { code: '42601' })).code).toBe('internal');
+    expect(rejectionOf('a string').code).toBe('internal');
   });
 });

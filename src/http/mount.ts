@@ -5,7 +5,7 @@ import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { inTransaction, type Transaction } from '../db/database.ts';
 import type { Principal } from '../identity/principal.ts';
 import { isHeld, tagOf } from './answer/entity-tags.ts';
-import { Refusal } from './answer/problems.ts';
+import { Rejection } from './answer/problems.ts';
 import { type Audit, auditOf } from './audit.ts';
 import type { Reading, Write } from './handler.ts';
 import { answersThing, isReadEndpoint } from './read-endpoints.ts';
@@ -52,7 +52,7 @@ export function mountEndpoints(
 
 function mountEndpoint(app: FastifyInstance, mounted: Mounted): void {
   const { operation, endpoint, parts } = mounted;
-  const refuseMalformed = pathCheck(endpoint);
+  const rejectMalformed = pathCheck(endpoint);
   app.route({
     method: endpoint.method,
     url: routePath(endpoint.path),
@@ -60,7 +60,7 @@ function mountEndpoint(app: FastifyInstance, mounted: Mounted): void {
     ...answerSchema(endpoint),
     onRequest: async (request) => {
       if (endpoint.access !== 'PUBLIC') callers.set(request, await permit(request, endpoint, parts));
-      refuseMalformed(request.params);
+      rejectMalformed(request.params);
     },
     handler: (request, reply) => run(request, reply, mounted),
   });
@@ -93,7 +93,7 @@ function pathCheck({ params }: EndpointDefinition): (params: unknown) => void {
   if (params === undefined) return () => {};
   const check = compileCheck(params, { whole: 'path' });
   return (given) => {
-    if (check({ ...(given as object) }).length > 0) throw new Refusal('not-found');
+    if (check({ ...(given as object) }).length > 0) throw new Rejection('not-found');
   };
 }
 
@@ -113,12 +113,12 @@ async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounte
     const output = await handle({ ...context, write: writeOf(context, { match, keyed, audit }) }, input);
     return answer({ request, reply }, mounted, { input, output });
   } catch (error) {
-    throw await refused(error, validated);
+    throw await rejected(error, validated);
   }
 }
 
-/** An upload whose request was refused leaves nothing behind. */
-async function refused(error: unknown, validated: ValidatedRequest): Promise<unknown> {
+/** An upload whose request was rejected leaves nothing behind. */
+async function rejected(error: unknown, validated: ValidatedRequest): Promise<unknown> {
   await validated.drop();
   return error;
 }

@@ -102,14 +102,14 @@ describe('lists', () => {
   });
 });
 
-describe('refused', () => {
+describe('rejected', () => {
   test('400 names the field', async () => {
-    const refused = async (body: object) => Object.keys(violationsOf(await api.ask('POST', PATH, { body })));
-    expect(await refused({ name: 'x' })).toEqual(['type']);
-    expect(await refused({ name: 'x', type: 'PAGER' })).toEqual(['type']);
-    expect((await refused({ type: 'SLACK' })).sort()).toEqual(['channel_id', 'name', 'token']);
-    expect(await refused({ type: 'EMAIL', name: 'x', token: 'y' })).toEqual(['token']);
-    expect(await refused({ type: 'EMAIL', name: 'x', recipients: ['a@b\r\nBcc: c@d'] })).toEqual(['recipients[0]']);
+    const rejected = async (body: object) => Object.keys(violationsOf(await api.ask('POST', PATH, { body })));
+    expect(await rejected({ name: 'x' })).toEqual(['type']);
+    expect(await rejected({ name: 'x', type: 'PAGER' })).toEqual(['type']);
+    expect((await rejected({ type: 'SLACK' })).sort()).toEqual(['channel_id', 'name', 'token']);
+    expect(await rejected({ type: 'EMAIL', name: 'x', token: 'y' })).toEqual(['token']);
+    expect(await rejected({ type: 'EMAIL', name: 'x', recipients: ['a@b\r\nBcc: c@d'] })).toEqual(['recipients[0]']);
     const provider = await make({ type: 'EMAIL', name: 'mail' });
     const patched = async (body: object) => Object.keys(violationsOf(await api.ask('PATCH', provider, { body })));
     expect(await patched({ name: 'x' })).toEqual(['type']);

@@ -8,7 +8,7 @@ import { LOCATION_PARAMETER } from './openapi/openapi-links.ts';
 const RULES = {
   'no-invalid-media-type-examples': {
     severity: 'error',
-    // Told of the parts of `allOf` too, each of which names some of the fields only. Where a field too many is refused, the
+    // Told of the parts of `allOf` too, each of which names some of the fields only. Where a field too many is rejected, the
     // schema itself says so (additionalProperties).
     allowAdditionalProperties: true,
   },

@@ -61,8 +61,8 @@ describe('making one', () => {
   test('takes the namespace that is given; one that another has is not given twice', async () => {
     const { path } = await make({ name: 'Initech', namespace: 'tps' });
     expect((await api.ask('GET', path)).json().namespace).toBe('tps');
-    const refused = await api.ask('POST', PATH, { body: { name: 'Initech 2', namespace: 'tps', owner } });
-    expect(typeOf(refused)).toEqual([409, '/problems/taken']);
+    const rejected = await api.ask('POST', PATH, { body: { name: 'Initech 2', namespace: 'tps', owner } });
+    expect(typeOf(rejected)).toEqual([409, '/problems/taken']);
     expect((await api.ask('GET', `${PATH}?name=initech`)).json().total_size).toBe(1);
     // Names that differ may come to the same.
     expect((await api.ask('GET', (await make({ name: 'TPS' })).path)).json().namespace).toBe('tps-2');
@@ -107,8 +107,8 @@ describe('making one', () => {
     ['a quota of something else', { quotas: { users: { limit: 1 } } }, 'quotas.users'],
     ['the installation', { owns_installation: true }, 'owns_installation'],
   ])('%s: 400', async (_what, wrong, field) => {
-    const refused = await api.ask('POST', PATH, { body: { name: 'x', owner, ...wrong } });
-    expect([refused.statusCode, Object.keys(violationsOf(refused))]).toEqual([400, [field]]);
+    const rejected = await api.ask('POST', PATH, { body: { name: 'x', owner, ...wrong } });
+    expect([rejected.statusCode, Object.keys(violationsOf(rejected))]).toEqual([400, [field]]);
   });
 
   test('names beyond the Basic Multilingual Plane, as long as may be', async () => {
@@ -121,8 +121,8 @@ describe('making one', () => {
       `insert into organizations (name, namespace) select 'many ' || n, 'many-' || n from generate_series(1, $1::int) n`,
       [ORGANIZATIONS_MAX],
     );
-    const refused = await api.ask('POST', PATH, { body: { name: 'one more', owner } });
-    expect(typeOf(refused)).toEqual([409, '/problems/limit-reached']);
+    const rejected = await api.ask('POST', PATH, { body: { name: 'one more', owner } });
+    expect(typeOf(rejected)).toEqual([409, '/problems/limit-reached']);
     await api.database.pool.query(`delete from organizations where namespace like 'many-%'`);
   });
 });
@@ -171,8 +171,8 @@ describe('who is no owner of the installation', () => {
     const made = await api.ask('POST', '/larder/v1/users', { body: request });
     const token = await accessOf(made.json().api_token);
     await api.ask('PATCH', String(made.headers['location']), { body: { role: 'VIEWER' } });
-    const refused = await api.ask('POST', PATH, { token, body: { name: 'x', owner } });
-    expect(typeOf(refused)).toEqual([403, '/problems/forbidden']);
+    const rejected = await api.ask('POST', PATH, { token, body: { name: 'x', owner } });
+    expect(typeOf(rejected)).toEqual([403, '/problems/forbidden']);
   });
 });
 
@@ -209,8 +209,8 @@ describe('changing one', () => {
     ['a quota without end', { quotas: { applications: { limit: 1_000_001 } } }, 'quotas.applications.limit'],
     ['a namespace', { namespace: 'x' }, 'namespace'],
   ])('%s: 400', async (_what, body, field) => {
-    const refused = await api.ask('PATCH', `${PATH}/${api.rival.id}`, { body });
-    expect([refused.statusCode, Object.keys(violationsOf(refused))]).toEqual([400, [field]]);
+    const rejected = await api.ask('PATCH', `${PATH}/${api.rival.id}`, { body });
+    expect([rejected.statusCode, Object.keys(violationsOf(rejected))]).toEqual([400, [field]]);
   });
 
   test('the trail of the installation’s owners tells of it', async () => {

@@ -1,4 +1,4 @@
-// A registry's credentials go in and never come out: not in answers, not in refusals, not in the log, sealed in the row.
+// A registry's credentials go in and never come out: not in answers, not in rejections, not in the log, sealed in the row.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 

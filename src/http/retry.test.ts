@@ -1,4 +1,4 @@
-// A failed pipeline tried again over HTTP: where the new one is, once under a key, refused in the words of a problem, audited.
+// A failed pipeline tried again over HTTP: where the new one is, once under a key, rejected in the words of a problem, audited.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';
 
@@ -27,9 +27,9 @@ test('201 once, the same answer again under its key, and 409 without', async () 
   expect([replay.statusCode, replay.headers['location'], replay.headers['idempotent-replayed']]).toEqual([
     ...[201, location, 'true'],
   ]);
-  const refused = await ask('POST', path, { token });
+  const rejected = await ask('POST', path, { token });
   const id = location.split('/').at(-1);
-  expect(refused.json()).toMatchObject({
+  expect(rejected.json()).toMatchObject({
     status: 409,
     type: '/problems/not-retryable',
     detail: expect.stringContaining(`${id}`),

@@ -190,7 +190,7 @@ describe('has the fields of the published example and no others', () => {
   test('a release with its relationships', () => compare('Release', expanded));
   test('an application request', () => compare('CatalogApplicationRequest', added));
 
-  test('a refused customization', async () => {
+  test('a rejected customization', async () => {
     const { body, headers } = formOf({ name: 'name', content: 'without a file' });
     const answer = await ask(`${catalog}/customizations`, { method: 'POST', body: new Uint8Array(body), headers });
     expect([answer.status, answer.headers.get('content-type')]).toEqual([400, 'application/problem+json']);

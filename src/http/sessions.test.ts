@@ -1,4 +1,4 @@
-// Logging in by a password: the session's cookie, what it opens, what is refused, and what ends it.
+// Logging in by a password: the session's cookie, what it opens, what is rejected, and what ends it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import type { Role } from '../contract/vocabulary.ts';

@@ -27,7 +27,7 @@ test('without a limit there is no quota to tell of', async () => {
   expect([statusCode, body]).toEqual([200, '{}']);
 });
 
-test('two requests at once do not pass a quota together; the refusal names it', async () => {
+test('two requests at once do not pass a quota together; the rejection names it', async () => {
   const applications = `/v1/catalogs/${estates.api.acme.catalog_id}/applications`;
   const { total_size: before } = (await estates.api.ask('GET', applications)).json();
   await setQuota(before + 1);

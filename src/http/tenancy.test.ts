@@ -1,5 +1,5 @@
 // The tenancy matrix, made from the contract: every route × every id of another organization × every role answers as for an id
-// that names nothing, and every route × every role is refused exactly where the contract leaves the role out.
+// that names nothing, and every route × every role is rejected exactly where the contract leaves the role out.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ask } from '../../test/api.ts';
 import { type Estate, openTestEstates, type TestEstates } from '../../test/estate.ts';
@@ -179,16 +179,16 @@ describe('the ids of a body', () => {
         answers.push(await answered(endpoint, { path, role: 'OWNER', sent }, id));
       }
       expect(answers[0]).toEqual(answers[1]);
-      expect(answers[0]?.status).toBe(refusedWith(endpoint));
+      expect(answers[0]?.status).toBe(rejectedWith(endpoint));
       // Told of this id, not of something else that is wrong.
       const told = (answers[0]?.body.violations ?? []).map(({ field }: { field: string }) => field);
-      if (refusedWith(endpoint) === 400) expect(told).toEqual([expect.stringContaining(String(steps[0]))]);
+      if (rejectedWith(endpoint) === 400) expect(told).toEqual([expect.stringContaining(String(steps[0]))]);
     }
   });
 });
 
 /** 400 as in a query, but where the published reference says 404 of what a body names: there the path names nothing. */
-function refusedWith(endpoint: EndpointDefinition): number {
+function rejectedWith(endpoint: EndpointDefinition): number {
   return endpoint.problems.includes(404) && pathNames(endpoint).length === 0 ? 404 : 400;
 }
 

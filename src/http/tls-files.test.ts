@@ -1,4 +1,4 @@
-// TLS from files: refused when they cannot be used, and changed under open connections without dropping one.
+// TLS from files: rejected when they cannot be used, and changed under open connections without dropping one.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';

@@ -88,8 +88,8 @@ describe('making one', () => {
     ['a token that is no yes or no', { name: 'x', role: 'VIEWER', with_api_token: 'yes' }, 'with_api_token'],
     ['another field', { name: 'x', role: 'VIEWER', id: 'x' }, 'id'],
   ])('%s: 400', async (_what, body, field) => {
-    const refused = await api.ask('POST', PATH, { body });
-    expect([refused.statusCode, Object.keys(violationsOf(refused))]).toEqual([400, [field]]);
+    const rejected = await api.ask('POST', PATH, { body });
+    expect([rejected.statusCode, Object.keys(violationsOf(rejected))]).toEqual([400, [field]]);
   });
 
   test('an address that another has, in whatever capitals: 409, also at once; of another organization, or removed, it is free', async () => {
@@ -121,11 +121,11 @@ describe('making one', () => {
       `insert into users (organization_id, name, role) select $1, 'many', 'VIEWER' from generate_series(1, $2::int)`,
       [organization_id, USERS_MAX],
     );
-    const refused = await api.ask('POST', PATH, {
+    const rejected = await api.ask('POST', PATH, {
       token: api.rival.access.OWNER,
       body: { name: 'one more', role: 'VIEWER' },
     });
-    expect(typeOf(refused)).toEqual([409, '/problems/limit-reached']);
+    expect(typeOf(rejected)).toEqual([409, '/problems/limit-reached']);
     await pool.query(`delete from users where name = 'many'`);
   });
 });
@@ -185,15 +185,15 @@ describe('changing one', () => {
     ['no address', { email: 'a@' }, 'email'],
     ['a token', { with_api_token: true }, 'with_api_token'],
   ])('%s: 400', async (_what, body, field) => {
-    const refused = await api.ask('PATCH', await jane(), { body });
-    expect([refused.statusCode, Object.keys(violationsOf(refused))]).toEqual([400, [field]]);
+    const rejected = await api.ask('PATCH', await jane(), { body });
+    expect([rejected.statusCode, Object.keys(violationsOf(rejected))]).toEqual([400, [field]]);
   });
 
   test('an address that another has: 409', async () => {
     await make({ name: 'Uwe', role: 'VIEWER', email: 'uwe@example.org' });
     const { path } = await make({ name: 'Udo', role: 'VIEWER' });
-    const refused = await api.ask('PATCH', path, { body: { email: 'Uwe@example.org' } });
-    expect(typeOf(refused)).toEqual([409, '/problems/taken']);
+    const rejected = await api.ask('PATCH', path, { body: { email: 'Uwe@example.org' } });
+    expect(typeOf(rejected)).toEqual([409, '/problems/taken']);
   });
 
   test('a lesser role takes the tokens along, a greater one does not lift them above what they were made for', async () => {

@@ -1,4 +1,4 @@
-// Waves and rebuilds over HTTP: what set off pipelines, applications built again, and what is refused.
+// Waves and rebuilds over HTTP: what set off pipelines, applications built again, and what is rejected.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 
@@ -36,12 +36,12 @@ test('a rebuild is a wave with its pipelines, which names who asked', async () =
   expect(listed.total_size).toBeGreaterThan(1);
 });
 
-test('several at once are one wave; one that is not there refuses all and changes nothing', async () => {
+test('several at once are one wave; one that is not there rejects all and changes nothing', async () => {
   const before = (await estates.api.ask('GET', `${catalog}/waves`)).json().total_size;
   const foreign = estates.rival['application_id']?.[0] ?? '';
-  const refused = await rebuild({ application_ids: [application, foreign] }, '/applications/rebuild');
-  expect(refused.statusCode).toBe(400);
-  expect(refused.json().violations).toEqual([
+  const rejected = await rebuild({ application_ids: [application, foreign] }, '/applications/rebuild');
+  expect(rejected.statusCode).toBe(400);
+  expect(rejected.json().violations).toEqual([
     { field: 'application_ids[1]', message: `There is no application ${foreign}` },
   ]);
   expect((await rebuild({}, `/applications/${foreign}/rebuild`)).statusCode).toBe(404);

@@ -1,4 +1,4 @@
-// The last way in of an organization's owners: what removes it is refused, whatever it is and however many try at once.
+// The last way in of an organization's owners: what removes it is rejected, whatever it is and however many try at once.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { openTestSignIn, titleOf } from '../../test/sign-in.ts';
@@ -64,10 +64,10 @@ async function givePassword(user: Principal): Promise<void> {
 }
 
 describe('revoking a token', () => {
-  test('is refused for the last one, says what to do, and changes nothing', async () => {
+  test('is rejected for the last one, says what to do, and changes nothing', async () => {
     const path = await tokenOf('first token');
-    const refused = await api.ask('DELETE', path);
-    expect(refused.json()).toMatchObject({
+    const rejected = await api.ask('DELETE', path);
+    expect(rejected.json()).toMatchObject({
       status: 409,
       type: '/problems/last-way-in',
       title: 'An owner has to be able to log in',
@@ -107,9 +107,9 @@ describe('revoking a token', () => {
     const identity = await openIdentity(api.database.db, api.key, { passwords: false });
     const server = buildServer({ ...parts, identity });
     const headers = { authorization: `Bearer ${api.acme.access.OWNER}` };
-    const refused = await server.inject({ method: 'DELETE', url: first, headers });
-    expect(outcome(refused)).toEqual(LAST);
-    expect(refused.json().detail).not.toContain('password');
+    const rejected = await server.inject({ method: 'DELETE', url: first, headers });
+    expect(outcome(rejected)).toEqual(LAST);
+    expect(rejected.json().detail).not.toContain('password');
     await server.close();
     expect(outcome(await api.ask('DELETE', first))).toEqual([204]);
   });
@@ -119,7 +119,7 @@ describe('revoking a token', () => {
     expect(outcome(await api.ask('DELETE', await tokenOf('first token')))).toEqual(LAST);
   });
 
-  test('two owners who revoke their last tokens at once: one is refused', async () => {
+  test('two owners who revoke their last tokens at once: one is rejected', async () => {
     const first = await tokenOf('first token');
     for (let round = 0; round < 5; round++) {
       const second = await makeToken('second');
@@ -156,7 +156,7 @@ describe('users', () => {
     expect(outcome(await api.ask('DELETE', `${USERS}/${jane.user_id}`))).toEqual([204]);
   });
 
-  test('a token that is revoked while its owner’s colleague is demoted: one of the two is refused', async () => {
+  test('a token that is revoked while its owner’s colleague is demoted: one of the two is rejected', async () => {
     for (let round = 0; round < 5; round++) {
       const other = await makeOwner(`other ${round}`, true);
       const answers = await Promise.all([
@@ -185,9 +185,9 @@ test('an account at the provider is a way in where that provider is configured',
     await server.close();
     return answer;
   };
-  const refused = await revoke('https://another.example.org');
-  expect(outcome(refused)).toEqual(LAST);
-  expect(refused.json().detail).toContain('connect an owner’s account at the identity provider');
+  const rejected = await revoke('https://another.example.org');
+  expect(outcome(rejected)).toEqual(LAST);
+  expect(rejected.json().detail).toContain('connect an owner’s account at the identity provider');
   expect(outcome(await revoke(person.issuer))).toEqual([204]);
 });
 

@@ -10,7 +10,7 @@ import { now } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from '../db/page.ts';
 import { lockName } from '../db/transaction-locks.ts';
-import { IdentityError, notFound, refuse } from './errors.ts';
+import { IdentityError, notFound, rejectViolations } from './errors.ts';
 import type { Principal } from './principal.ts';
 import { lesserRole } from './roles.ts';
 import { digestOf } from './token-holders.ts';
@@ -88,7 +88,7 @@ export async function listApiTokens(
   input: Input<'listApiTokens'>,
 ): Promise<Output<'listApiTokens'>> {
   const { user_id } = input;
-  if (user_id !== undefined && !(await isSeen(db, principal, user_id))) refuse([noUser(user_id)]);
+  if (user_id !== undefined && !(await isSeen(db, principal, user_id))) rejectViolations([noUser(user_id)]);
   const where = allOf([
     visibleTo(principal),
     input.removed === true ? sql`t.removed_at is not null` : sql`t.removed_at is null`,
@@ -134,12 +134,12 @@ export async function issueApiToken(
   const userRole = await lockUser(tx, { organization_id, user_id });
   if (userRole === undefined) {
     if (user_id === principal.user_id) throw new IdentityError('TOKEN_INVALID', 'The user of the token is gone');
-    refuse([noUser(user_id)]);
+    rejectViolations([noUser(user_id)]);
   }
   const roleMax = lesserRole(principal.role, userRole ?? principal.role);
   const { name, role = roleMax } = input;
   const scopes = input.scopes === undefined ? reachOf(principal) : scopesAmong(input.scopes);
-  refuse([
+  rejectViolations([
     ...(lesserRole(role, roleMax) === role ? [] : [{ field: 'role', message: `It should be at most ${roleMax}.` }]),
     ...scopes.filter((one) => !reaches(principal, one)).map(beyond),
     ...(await endViolations(tx, input.expires_at)),

@@ -1,4 +1,4 @@
-// How identity refuses.
+// How identity rejects.
 import type { Violation } from '../contract/problem.ts';
 
 export type IdentityErrorCode =
@@ -74,12 +74,12 @@ export class IdentityError extends Error {
   }
 }
 
-/** The refusal of a path id. The text is the same whether the thing never was, is another's, or is not for the caller. */
+/** The rejection of a path id. The text is the same whether the thing never was, is another's, or is not for the caller. */
 export function notFound(noun: string): IdentityError {
   return new IdentityError('NOT_FOUND', `The ${noun} is not found`, { noun });
 }
 
 /** Throws INVALID when there is at least one violation. */
-export function refuse(violations: Violation[]): void {
+export function rejectViolations(violations: Violation[]): void {
   if (violations.length > 0) throw new IdentityError('INVALID', 'The request does not fit', { violations });
 }

@@ -43,7 +43,7 @@ describe('openIdentity', () => {
     }
   });
 
-  test("another installation's key is refused at the start", async () => {
+  test("another installation's key is rejected at the start", async () => {
     await expect(openIdentity(database.db, newInstallationKey())).rejects.toMatchObject({ code: 'KEY_WRONG' });
   });
 
@@ -80,13 +80,13 @@ describe('createOrganization', () => {
   });
 
   test.each(['Acme', 'a--b', '-a', 'a/b', 'a_b', '', 'x'.repeat(41)])(
-    'the namespace %j is refused',
+    'the namespace %j is rejected',
     async (namespace) => {
       await expect(create('Acme', namespace)).rejects.toMatchObject({ code: 'NAME_INVALID' });
     },
   );
 
-  test.each(['', ' ', 'a\u0000b', 'x'.repeat(101)])('the name %j is refused', async (name) => {
+  test.each(['', ' ', 'a\u0000b', 'x'.repeat(101)])('the name %j is rejected', async (name) => {
     await expect(create(name)).rejects.toMatchObject({ code: 'NAME_INVALID' });
   });
 });
@@ -144,7 +144,7 @@ describe('exchangeApiToken', () => {
     ['a token of another kind', 'ghp_abcdefghijklmnop', 'TOKEN_INVALID'],
     ['a very long text', 'x'.repeat(1_000_000), 'TOKEN_INVALID'],
     ['text with a zero byte', 'larder_\u0000', 'TOKEN_INVALID'],
-  ])('%s is refused', async (_what, token, code) => {
+  ])('%s is rejected', async (_what, token, code) => {
     await expect(identity.exchangeApiToken(token)).rejects.toMatchObject({ code });
     expect(await identity.findTokenHolder(token)).toBeUndefined();
   });
@@ -277,7 +277,7 @@ describe('verifyAccessToken', () => {
     ['nothing', () => '', 'TOKEN_MISSING'],
     ['noise', () => 'a.b.c', 'TOKEN_INVALID'],
     ['a megabyte', () => 'e'.repeat(1_000_000), 'TOKEN_INVALID'],
-  ])('%s is refused', async (_what, token, code) => {
+  ])('%s is rejected', async (_what, token, code) => {
     await expect(identity.verifyAccessToken(token())).rejects.toMatchObject({ code });
   });
 });

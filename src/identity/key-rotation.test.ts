@@ -204,12 +204,12 @@ describe('a rotation', () => {
     expect([await opened(running), await opened(await start())]).toEqual([250, 250]);
   });
 
-  test('among many, with drops among them, loses nothing and refuses in words', async () => {
+  test('among many, with drops among them, loses nothing and rejects in words', async () => {
     await fill(running, 450);
     for (let round = 0; round < 4; round += 1) {
       const ended = await Promise.allSettled([rotate(), drop(), rotate(), drop(), rotate()]);
-      const refused = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
-      expect(refused.filter((code) => code !== 'KEY_NEEDED')).toEqual([]);
+      const rejected = ended.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
+      expect(rejected.filter((code) => code !== 'KEY_NEEDED')).toEqual([]);
       expect([await opened(running), await opened(await start())]).toEqual([450, 450]);
     }
     await rotate();
@@ -256,7 +256,7 @@ describe('a rotation', () => {
     expect(await opened(await start())).toBe(3);
   });
 
-  test('refuses a value of a dropped key in each sealed column, in a statement that waited for the drop too', async () => {
+  test('rejects a value of a dropped key in each sealed column, in a statement that waited for the drop too', async () => {
     await fill(running, 1);
     const { id } = (await loadInstallationKey(file)).current;
     const stale = Buffer.concat([Buffer.of(1), id, Buffer.alloc(40)]);

@@ -66,14 +66,14 @@ export async function dropKeys(db: Database, file: string): Promise<number> {
     await forgetOldSigningKeys(tx);
     if (key.all.length === 1) return 0;
     await tellEverybody(tx, 'dropKeys');
-    await refuseKeys(tx, key.all.slice(1));
+    await rejectKeys(tx, key.all.slice(1));
     await dropOldKeys(file, key);
     return key.all.length - 1;
   });
 }
 
-/** From here on the database refuses what was sealed with them (migration 0031): some process may have stood still in between. */
-async function refuseKeys(tx: Transaction, keys: readonly KeyGeneration[]): Promise<void> {
+/** From here on the database rejects what was sealed with them (migration 0031): some process may have stood still in between. */
+async function rejectKeys(tx: Transaction, keys: readonly KeyGeneration[]): Promise<void> {
   const rows = keys.map(({ id }) => ({ id }));
   await tx
     .insertInto('dropped_keys')

@@ -30,11 +30,11 @@ describe('loadInstallationKey', () => {
     expect(new Set(keys.map((key) => key.current.secret.toString('hex'))).size).toBe(1);
   });
 
-  test('a missing file is refused unless it may be made', async () => {
+  test('a missing file is rejected unless it may be made', async () => {
     await expect(loadInstallationKey(fresh())).rejects.toMatchObject({ code: 'KEY_FILE' });
   });
 
-  test.each([0o640, 0o604, 0o660, 0o777])('a file of mode %o is refused', async (mode) => {
+  test.each([0o640, 0o604, 0o660, 0o777])('a file of mode %o is rejected', async (mode) => {
     const file = fresh();
     await loadInstallationKey(file, { create: true });
     chmodSync(file, mode);
@@ -42,7 +42,7 @@ describe('loadInstallationKey', () => {
   });
 
   test.each(['', 'larder-key-1 short', `larder-key-2 ${'A'.repeat(43)}`, `larder-key-1 ${'A'.repeat(43)}\nx`])(
-    'a file that holds %j is refused',
+    'a file that holds %j is rejected',
     async (text) => {
       const file = join(folder, `malformed${files++}`);
       writeFileSync(file, text, { mode: 0o600 });
@@ -50,7 +50,7 @@ describe('loadInstallationKey', () => {
     },
   );
 
-  test('a folder and a device are refused', async () => {
+  test('a folder and a device are rejected', async () => {
     await expect(loadInstallationKey(folder)).rejects.toMatchObject({ code: 'KEY_FILE' });
     const device = join(folder, 'device');
     symlinkSync('/dev/zero', device);

@@ -6,7 +6,7 @@ import { IdentityError } from './errors.ts';
 
 export type NamedUser = { id: string; name: string; email: string | null; role: Role };
 
-/** Names in one refusal: more would be a list, which the API has. */
+/** Names in one rejection: more would be a list, which the API has. */
 const NAMED_MAX = 5;
 
 /** The user of an organization whom this word means: an id before a name. Throws IdentityError NOT_FOUND, also for several. */

@@ -131,7 +131,7 @@ function inWords(error: unknown): IdentityError {
   const { name, code, error: answered } = error as { name?: unknown; code?: unknown; error?: unknown };
   if (name === 'AuthorizationResponseError') {
     const word = typeof answered === 'string' && ERROR_CODE.test(answered) ? ` It says ${answered}.` : '';
-    return new IdentityError('SIGN_IN_DENIED', `The identity provider refused the log-in.${word}`);
+    return new IdentityError('SIGN_IN_DENIED', `The identity provider rejected the log-in.${word}`);
   }
   const reason = reasonOf(String(code), answered) ?? reasonOf(codeBelow(error), undefined);
   return new IdentityError(

@@ -7,7 +7,7 @@ export type OidcSettings = {
   /** Absent: a public client, which PKCE alone protects. */
   readonly clientSecret?: string;
   readonly scopes: readonly string[];
-  /** What people may whom the role claim gives nothing. Absent: they are refused. */
+  /** What people may whom the role claim gives nothing. Absent: they are rejected. */
   readonly defaultRole?: Role;
   /** The claim that says what people may, at every log-in. */
   readonly roleClaim?: string;

@@ -32,15 +32,15 @@ export async function getTokenHolder(db: Database, secret: string): Promise<Toke
 
 /** The same, undefined for every token that opens nothing. */
 export function findTokenHolder(db: Database, secret: string): Promise<TokenHolder | undefined> {
-  return unlessRefused(getTokenHolder(db, secret));
+  return unlessRejected(getTokenHolder(db, secret));
 }
 
 /** The holder of a token that was let in before, undefined once it opens nothing any more. */
 export async function findTokenHolderById(db: Database, id: string): Promise<TokenHolder | undefined> {
-  return await unlessRefused(holderOf(db, await findRow(db, sql`t.id = ${id}`)));
+  return await unlessRejected(holderOf(db, await findRow(db, sql`t.id = ${id}`)));
 }
 
-async function unlessRefused(holder: Promise<TokenHolder>): Promise<TokenHolder | undefined> {
+async function unlessRejected(holder: Promise<TokenHolder>): Promise<TokenHolder | undefined> {
   try {
     return await holder;
   } catch (error) {

@@ -25,7 +25,7 @@ test('a token is verified once, and each for itself', async () => {
   expect(asked).toEqual(['a', 'b']);
 });
 
-test('one that has ended is refused, though it was taken before', async () => {
+test('one that has ended is rejected, though it was taken before', async () => {
   const { clock, verify } = setUp();
   await verify('a');
   clock.ms = END_MS - 1;
@@ -34,7 +34,7 @@ test('one that has ended is refused, though it was taken before', async () => {
   await expect(verify('a')).rejects.toThrow('not a');
 });
 
-test('one that was refused is asked about each time', async () => {
+test('one that was rejected is asked about each time', async () => {
   const { asked, verify } = setUp();
   await expect(verify('bad')).rejects.toThrow('not bad');
   await expect(verify('bad')).rejects.toThrow('not bad');

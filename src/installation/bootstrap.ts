@@ -80,7 +80,7 @@ async function isServedElsewhere(
     await once(socket, 'connect', { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
     return true;
   } catch {
-    // Refused, or nothing there: the server that wrote the address is gone.
+    // Rejected, or nothing there: the server that wrote the address is gone.
     return false;
   } finally {
     socket.destroy();

@@ -76,7 +76,7 @@ describe('a folder is claimed at start', () => {
     expect(markOf()).toMatch(/^larder-content-1/);
   });
 
-  test('an empty one is refused when the database knows content, and nothing is made in it', async () => {
+  test('an empty one is rejected when the database knows content, and nothing is made in it', async () => {
     await know([digestNumber(1)]);
     await expect(claim()).rejects.toThrow(/^\S+ holds none of the content .*LARDER_CONTENT.*«larder content adopt»/);
     expect(readdirSync(folder)).toEqual([]);
@@ -86,7 +86,7 @@ describe('a folder is claimed at start', () => {
     expect(readdirSync(folder)).not.toContain('installation');
   });
 
-  test('one that is not there is refused in the same words, and is not made', async () => {
+  test('one that is not there is rejected in the same words, and is not made', async () => {
     await know([digestNumber(1)]);
     rmSync(folder, { recursive: true });
     await expect(claim()).rejects.toThrow(/holds none of the content/);
@@ -94,7 +94,7 @@ describe('a folder is claimed at start', () => {
     mkdirSync(folder);
   });
 
-  test('another installation’s is refused, by each side, with its content or without', async () => {
+  test('another installation’s is rejected, by each side, with its content or without', async () => {
     await claim();
     const other = await otherInstallation();
     await expect(claim(other)).rejects.toThrow(/another Larder installation .*LARDER_CONTENT.*LARDER_DATABASE_URL/);
@@ -109,7 +109,7 @@ describe('a folder is claimed at start', () => {
     expect(readdirSync(folder)).not.toContain('installation');
   });
 
-  test('a mark that names nothing is refused and left', async () => {
+  test('a mark that names nothing is rejected and left', async () => {
     for (const text of ['', 'larder-content-1 \n', 'larder-content-2 x\n']) {
       writeFileSync(join(folder, 'installation'), text);
       await expect(claim()).rejects.toThrow(/does not name an installation.*LARDER_CONTENT/);
@@ -188,7 +188,7 @@ describe('larder content', () => {
     });
   });
 
-  test('check refuses another installation’s folder', async () => {
+  test('check rejects another installation’s folder', async () => {
     await claim(await otherInstallation());
     const { code, err } = await larder('content', 'check');
     expect([code, err]).toEqual([

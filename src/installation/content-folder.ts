@@ -26,11 +26,11 @@ const FULL = new Set(['ENOSPC', 'EDQUOT']);
  */
 export async function claimContentFolder(db: Database, directory: string): Promise<void> {
   const id = await getInstallationId(db);
-  const refused = (await readMark(directory)) === undefined ? await checkUnmarked(db, directory) : undefined;
+  const rejected = (await readMark(directory)) === undefined ? await checkUnmarked(db, directory) : undefined;
   // Read again: a process that started at the same moment may have marked the folder and filled it meanwhile.
   const found = await readMark(directory);
   if (found !== undefined) requireSame(found, { id, directory });
-  else if (refused !== undefined) throw refusal(refused);
+  else if (rejected !== undefined) throw rejection(rejected);
   await writeMark(directory, id).catch((error: NodeJS.ErrnoException) => {
     // What is held can be served from a full disk.
     if (found === undefined || !FULL.has(error.code ?? '')) throw error;
@@ -55,7 +55,7 @@ type Expected = { id: string; directory: string };
 
 function requireSame(found: string, { id, directory }: Expected): void {
   if (found === id) return;
-  throw refusal(
+  throw rejection(
     `${directory} is the content folder of another Larder installation (${found}; this database’s is ${id}). Name this installation’s folder with LARDER_CONTENT, or the other one’s database with LARDER_DATABASE_URL.`,
   );
 }
@@ -66,7 +66,7 @@ async function readMark(directory: string): Promise<string | undefined> {
   if (text === undefined) return undefined;
   const id = LINE.exec(text)?.[1];
   if (id !== undefined) return id;
-  throw refusal(
+  throw rejection(
     `${path} does not name an installation, so nobody can tell whose content is in ${directory}. Restore that file from a backup, or choose another LARDER_CONTENT.`,
   );
 }
@@ -120,6 +120,6 @@ function ignoreThere(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;
 }
 
-function refusal(message: string): StartError {
+function rejection(message: string): StartError {
   return new StartError('CONTENT', message);
 }

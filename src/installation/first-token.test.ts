@@ -58,7 +58,7 @@ test('it is in a file of mode 0600, works, and is not printed; the next start le
   expect(readFileSync(file, 'utf8')).toBe(token);
 });
 
-test('a file that is there and a folder that is not are refused in one line', {
+test('a file that is there and a folder that is not are rejected in one line', {
   timeout: PATIENCE_MS,
 }, async () => {
   const there = join(directory, 'there');
@@ -69,13 +69,13 @@ test('a file that is there and a folder that is not are refused in one line', {
     [there, 'it exists already, and is not overwritten. Remove it, or name another file.'],
     [join(directory, 'no', 'such'), 'its folder does not exist. Make the folder, or name another file.'],
   ] as const) {
-    const refused = await start(file, data);
-    data = refused.data;
-    expect(await refused.ended).toBe(1);
-    expect(refused.said()).toContain(
+    const rejected = await start(file, data);
+    data = rejected.data;
+    expect(await rejected.ended).toBe(1);
+    expect(rejected.said()).toContain(
       `larder: The first API token cannot be written to ${file}: ${reason} It is named by LARDER_FIRST_TOKEN_FILE.\n`,
     );
-    expect(refused.said()).not.toMatch(/^\s+at /m);
+    expect(rejected.said()).not.toMatch(/^\s+at /m);
     expect(await organizations()).toBe(0);
   }
   expect(readFileSync(there, 'utf8')).toBe('mine');
@@ -85,9 +85,9 @@ test('a first start that is not committed leaves no file', { timeout: PATIENCE_M
   const file = join(directory, 'first.token');
   // Breaks at the commit, after the token was handed over.
   await database.pool.query(`
-    create function refuse() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
-    create constraint trigger refuse after insert on organizations deferrable initially deferred
-      for each row execute function refuse()`);
+    create function reject() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
+    create constraint trigger reject after insert on organizations deferrable initially deferred
+      for each row execute function reject()`);
   const failed = await start(file);
   expect(await failed.ended).toBe(1);
   expect([existsSync(file), await organizations()]).toEqual([false, 0]);

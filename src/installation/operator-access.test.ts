@@ -98,7 +98,7 @@ describe('larder tokens create --operator', () => {
     expect(await findTokenHolder(database.db, token.trim())).toBeDefined();
   });
 
-  test('--to-file refuses a file, a link and a folder that is not there, and makes no token then', async () => {
+  test('--to-file rejects a file, a link and a folder that is not there, and makes no token then', async () => {
     writeFileSync(join(directory, 'there'), 'mine');
     symlinkSync(join(directory, 'elsewhere'), join(directory, 'link'));
     const before = await rows('select count(*) from api_tokens');
@@ -125,7 +125,7 @@ describe('larder tokens create --operator', () => {
     [['--expires-in-days', '0'], 2, 'It should be a whole number from 1 to 730.'],
     [['--expires-in-days', '731'], 2, 'It should be a whole number from 1 to 730.'],
     [['--expires', '2030-01-01T00:00:00Z'], 2, 'With --operator use --expires-in-days.\n'],
-  ])('%j is refused', async (args, code, message) => {
+  ])('%j is rejected', async (args, code, message) => {
     const ran = await create(...args);
     expect([ran.code, ran.out, ran.err]).toEqual([code, '', expect.stringContaining(message)]);
   });
@@ -211,7 +211,7 @@ describe('larder users set-password', () => {
     ['x'.repeat(5_000), [], 'It should be at most 4096 bytes.'],
     [PASSWORD, ['--email', 'no address'], 'no address is no e-mail address'],
     [PASSWORD, ['--email', 'root@localhost'], 'Somebody logs in with this address already.'],
-  ])('%j with %j is refused, and nothing is set', async (input, args, message) => {
+  ])('%j with %j is rejected, and nothing is set', async (input, args, message) => {
     const ran = await setPassword(input, '--user', 'ed', ...args);
     expect([ran.code, ran.out, ran.err]).toEqual([1, '', `${message}\n`]);
     expect(await rows(`select from user_passwords where email = 'ed@example.org'`)).toEqual([]);

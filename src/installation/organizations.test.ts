@@ -131,7 +131,7 @@ describe('larder organizations', () => {
     [['create', 'X', '--applications', '-1'], 2, 'It should be a number below a million, or none.'],
     [['set-quota', 'nobody', '1'], 1, 'There is no organization nobody'],
     [['set-quota', 'main', 'many'], 2, 'It should be a number below a million, or none.'],
-  ])('%j is refused', async (args, code, message) => {
+  ])('%j is rejected', async (args, code, message) => {
     const ran = await larder('organizations', ...args);
     expect([ran.code, ran.out]).toEqual([code, '']);
     expect(ran.err).toContain(message);

@@ -24,19 +24,19 @@ export class SecretFileError extends Error {
  * was begun is removed then. Returns what removes the file.
  */
 export async function writeSecretFile(path: string, what: string, line: string): Promise<() => Promise<void>> {
-  const refuse = (cause: NodeJS.ErrnoException): never => {
+  const reject = (cause: NodeJS.ErrnoException): never => {
     const fault = WRITE_FAULTS[cause.code ?? ''] ?? `${cause.code ?? cause.message}`;
     throw new SecretFileError(`${what} cannot be written to ${path}: ${fault}.`, { cause });
   };
   const remove = () => rm(path, { force: true });
   // O_EXCL: neither a file nor a link that somebody else put there is followed.
-  const file = await open(path, 'wx', 0o600).catch(refuse);
+  const file = await open(path, 'wx', 0o600).catch(reject);
   try {
     await file.writeFile(`${line}\n`);
     await file.sync();
   } catch (error) {
     await remove();
-    return refuse(error as NodeJS.ErrnoException);
+    return reject(error as NodeJS.ErrnoException);
   } finally {
     await file.close();
   }

@@ -88,8 +88,8 @@ test('one that asks for a log-in, or lets nobody push, says so; a log-in that co
 
   proxy.fault = ({ method }) => (method === 'POST' ? { status: 403 } : undefined);
   const readable = await register(proxy.url);
-  const refused = expect.stringContaining('lets nobody push to larder-check without a log-in (403)');
-  expect(await look(readable.id, readable.path)).toMatchObject({ healthy: false, unhealthy_cause: refused });
+  const rejected = expect.stringContaining('lets nobody push to larder-check without a log-in (403)');
+  expect(await look(readable.id, readable.path)).toMatchObject({ healthy: false, unhealthy_cause: rejected });
   proxy.fault = () => undefined;
 });
 
@@ -114,24 +114,24 @@ async function keptLogIns(): Promise<unknown[][]> {
   return (await api.database.pool.query({ text: kept, rowMode: 'array' })).rows;
 }
 
-describe('taking a log-in off is refused', () => {
+describe('taking a log-in off is rejected', () => {
   const harbor = { provider: 'HARBOR', url: 'https://h.example/team', access_key: 'robot', access_secret: 's' };
 
-  async function refusals(registry: object, ...bodies: object[]): Promise<Record<string, string>[]> {
+  async function rejections(registry: object, ...bodies: object[]): Promise<Record<string, string>[]> {
     const path = String((await post(registry)).headers['location']);
     const before = await keptLogIns();
     const told = [];
     for (const body of bodies) {
-      const refused = await api.ask('PATCH', path, { body });
-      expect([refused.statusCode, refused.headers['content-type']]).toEqual([400, 'application/problem+json']);
-      told.push(violationsOf(refused));
+      const rejected = await api.ask('PATCH', path, { body });
+      expect([rejected.statusCode, rejected.headers['content-type']]).toEqual([400, 'application/problem+json']);
+      told.push(violationsOf(rejected));
     }
     expect(await keptLogIns()).toEqual(before);
     return told;
   }
 
   test('beside a new user name, which is named', async () => {
-    const [beside] = await refusals(harbor, { access_secret: null, access_key: 'other' });
+    const [beside] = await rejections(harbor, { access_secret: null, access_key: 'other' });
     expect(beside).toEqual({ access_key: expect.stringContaining('while access_secret is null') });
   });
 
@@ -139,7 +139,7 @@ describe('taking a log-in off is refused', () => {
     const url = 'https://012345678910.dkr.ecr.eu-central-1.amazonaws.com';
     const ecr = { ...harbor, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url };
     const needs = expect.stringContaining('Amazon Elastic Container Registry needs it: ');
-    const [off, both, key] = await refusals(
+    const [off, both, key] = await rejections(
       ecr,
       ...[{ access_secret: null }, { access_secret: null, access_key: 'k' }, { access_key: null }],
     );
@@ -149,7 +149,7 @@ describe('taking a log-in off is refused', () => {
   });
 
   test('of a user name that its secret needs, and as values of other types', async () => {
-    const [key, types] = await refusals(harbor, { access_key: null }, { access_key: 7, access_secret: [] });
+    const [key, types] = await rejections(harbor, { access_key: null }, { access_key: 7, access_secret: [] });
     expect(key).toEqual({ access_key: expect.stringContaining('Harbor needs it: ') });
     expect(types).toEqual({ access_key: 'It should be text or null.', access_secret: 'It should be text or null.' });
     const registration = violationsOf(await post({ url: 'https://r.example', access_secret: null }));
@@ -163,7 +163,7 @@ describe('taking a log-in off is refused', () => {
   });
 });
 
-describe('half a log-in is refused', () => {
+describe('half a log-in is rejected', () => {
   const half = 'It is needed beside access_key. A registry without log-in takes neither.';
 
   test('when a registry is registered', async () => {

@@ -237,10 +237,10 @@ describe('the cause names the image, the registry and the part, for', () => {
 /** Reads of blobs since the last clearing. */
 const blobReads = () => asked.filter((line) => line.startsWith('GET') && line.includes('/blobs/'));
 
-test('a digest that was refused is not read again until the tag moves or the checks change', async () => {
+test('a digest that was rejected is not read again until the tag moves or the checks change', async () => {
   const release = entry('usr/lib/os-release', { content: 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\n' });
-  await repository.image([await layerOf([...SYSTEM, release])], { tag: 'refused' });
-  const id = await register('golden/base:refused');
+  await repository.image([await layerOf([...SYSTEM, release])], { tag: 'rejected' });
+  const id = await register('golden/base:rejected');
   const first = await look(id);
   expect(first['unhealthy_cause']).toContain('is ubuntu 24.04, not Debian 12');
   expect(blobReads().length).toBeGreaterThan(0);
@@ -248,13 +248,13 @@ test('a digest that was refused is not read again until the tag moves or the che
   const second = await look(id);
   expect(second).toMatchObject({ healthy: false, unhealthy_cause: first['unhealthy_cause'] });
   expect(second['last_checked_at']).not.toBe(first['last_checked_at']);
-  expect(asked).toEqual(['HEAD /v2/golden/base/manifests/refused']);
+  expect(asked).toEqual(['HEAD /v2/golden/base/manifests/rejected']);
   await api.database.pool.query('update base_images set inspector_version = inspector_version - 1 where id = $1', [id]);
   await look(id);
   expect(asked.length).toBeGreaterThan(2);
-  await push('refused', 'mended');
+  await push('rejected', 'mended');
   expect(await look(id)).toMatchObject({ healthy: true });
-  await repository.image([await layerOf([...SYSTEM, release])], { tag: 'refused' });
+  await repository.image([await layerOf([...SYSTEM, release])], { tag: 'rejected' });
   expect(await look(id)).toMatchObject({ healthy: false, unhealthy_cause: first['unhealthy_cause'] });
 });
 

@@ -1,7 +1,7 @@
-// Base images in every shape, in Debian's docker-registry: what is ordinary is built on, and the rest is refused at the first look.
+// Base images in every shape, in Debian's docker-registry: what is ordinary is built on, and the rest is rejected at the first look.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
-import { READ_SHAPES, REFUSED_SHAPES, ShapeRepository } from '../../test/base-shapes.ts';
+import { READ_SHAPES, REJECTED_SHAPES, ShapeRepository } from '../../test/base-shapes.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
 import { engineHere } from '../engine/engine.ts';
@@ -81,9 +81,9 @@ describe('is read:', () => {
   });
 });
 
-describe('is refused at the first look, and is no fault:', () => {
-  test.each(Object.keys(REFUSED_SHAPES))('%s', async (shape) => {
-    const { push, cause } = REFUSED_SHAPES[shape] ?? { push: async () => undefined, cause: /./ };
+describe('is rejected at the first look, and is no fault:', () => {
+  test.each(Object.keys(REJECTED_SHAPES))('%s', async (shape) => {
+    const { push, cause } = REJECTED_SHAPES[shape] ?? { push: async () => undefined, cause: /./ };
     await push(repository, shape);
     const found = await look(await register(shape));
     expect(found).toMatchObject({ healthy: false, last_checked_at: expect.any(String) });

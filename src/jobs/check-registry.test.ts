@@ -81,7 +81,7 @@ describe('a look that is asked for', () => {
     expect(await waiting('check-registry')).toBe(1);
     await checkRegistry(resources(), { registry_id: id });
     const told = await get(path);
-    expect(told).toMatchObject({ healthy: false, unhealthy_cause: expect.stringContaining('refuses the credentials') });
+    expect(told).toMatchObject({ healthy: false, unhealthy_cause: expect.stringContaining('rejects the credentials') });
     await api.database.pool.query('delete from queue.job');
     await api.ask('PATCH', path, { body: { description: 'nothing to try' } });
     expect(await waiting('check-registry')).toBe(0);
@@ -117,11 +117,11 @@ describe('a look that is asked for', () => {
       expect([asked.statusCode, asked.body]).toEqual([202, '']);
     }
     expect(await waiting('check-registry')).toBe(1);
-    const refused = await Promise.all([
+    const rejected = await Promise.all([
       api.ask('POST', `/larder${path}/check`, { token: api.rival.access.OWNER }),
       api.ask('POST', `/larder${path}/check`, { token: api.acme.access.VIEWER }),
     ]);
-    expect(refused.map(({ statusCode }) => statusCode)).toEqual([404, 403]);
+    expect(rejected.map(({ statusCode }) => statusCode)).toEqual([404, 403]);
     await api.ask('DELETE', path);
     expect((await api.ask('POST', `/larder${path}/check`)).statusCode).toBe(404);
   });

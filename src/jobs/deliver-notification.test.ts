@@ -172,7 +172,7 @@ describe('mail', () => {
     expect(mails.map(({ to }) => to)).toEqual([['jane@acme.example'], ['jane.doe@acme.example']]);
   });
 
-  test('waits for a server that is away, and is refused by one that does not know us', async () => {
+  test('waits for a server that is away, and is rejected by one that does not know us', async () => {
     const provider = await email();
     await happen();
     expect(await work({ smtp: 'smtp://127.0.0.1:1' })).toEqual([30]);
@@ -187,19 +187,19 @@ describe('mail', () => {
     expect((await deliveries(provider))[0]).toMatchObject({ status: 'DELIVERED', attempts: 3 });
     await happen();
     await work({ smtp: smtpUrl.replace('right', 'wr0ng') });
-    const [refused] = await deliveries(provider);
-    expect(refused).toMatchObject({ status: 'FAILED', last_error: expect.stringContaining('user name and password') });
-    expect(JSON.stringify([refused, lines])).not.toContain('wr0ng');
+    const [rejected] = await deliveries(provider);
+    expect(rejected).toMatchObject({ status: 'FAILED', last_error: expect.stringContaining('user name and password') });
+    expect(JSON.stringify([rejected, lines])).not.toContain('wr0ng');
     await happen();
     await work({ smtp: '' });
     expect((await deliveries(provider))[0]?.last_error).toContain('no mail server');
   });
 
-  test('tells which addresses were refused', async () => {
+  test('tells which addresses were rejected', async () => {
     const provider = await email(['jane@example.org', 'nobody@example.org']);
     await happen();
     await work();
-    const partly = { status: 'DELIVERED', last_error: 'The mail server refused nobody@example.org.' };
+    const partly = { status: 'DELIVERED', last_error: 'The mail server rejected nobody@example.org.' };
     expect((await deliveries(provider))[0]).toMatchObject(partly);
     await api.ask('PATCH', provider, { body: { type: 'EMAIL', recipients: ['nobody@example.org'] } });
     await happen();

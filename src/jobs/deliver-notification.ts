@@ -53,8 +53,8 @@ async function failureOf(
   signal: AbortSignal,
 ): Promise<DeliveryError | undefined> {
   try {
-    const refused = await send(resources, claimed, signal);
-    const error = refused.length === 0 ? {} : { error: `The mail server refused ${refused.join(', ')}.` };
+    const rejected = await send(resources, claimed, signal);
+    const error = rejected.length === 0 ? {} : { error: `The mail server rejected ${rejected.join(', ')}.` };
     await inTransaction(resources.db, (tx) => recordDelivery(tx, { id: claimed.id, status: 'DELIVERED', ...error }));
     return undefined;
   } catch (error) {

@@ -208,7 +208,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     expect(await catalog.write((tx) => recordPlan(tx, planned))).toBe('BUILD');
   });
 
-  test('is told apart from one that refuses: that fails the pipeline when the others have it', async () => {
+  test('is told apart from one that rejects: that fails the pipeline when the others have it', async () => {
     catalog.proxy.fault = ({ method }) => (method === 'GET' || method === 'HEAD' ? undefined : { status: 403 });
     const { pipeline } = await requestBuilt();
     await catalog.work();

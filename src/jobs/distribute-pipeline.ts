@@ -9,7 +9,7 @@ import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readBack } from '../oci/copy.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
-import { explainFailure, explainRefusal, isDenied } from '../oci/remote/failure-sentence.ts';
+import { explainFailure, explainRejection, isDenied } from '../oci/remote/failure-sentence.ts';
 import type { Target } from '../oci/target.ts';
 import type { Place } from '../packaging/packaging.ts';
 import { packagingOf } from '../packaging/packagings.ts';
@@ -178,7 +178,7 @@ type Pushed = { host: string; repository: string; isAnonymous: boolean };
 
 function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pushed): string {
   if (!isDenied(error)) return explainFailure(error, host);
-  if (error.status === 401) return explainRefusal(host, isAnonymous ? 'missing' : 'given');
+  if (error.status === 401) return explainRejection(host, isAnonymous ? 'missing' : 'given');
   if (isAnonymous) return `${host} lets nobody push to ${repository} without a log-in. Send credentials that may.`;
   return `${host} does not let these credentials push to ${repository}. Give them the right, or send others.`;
 }

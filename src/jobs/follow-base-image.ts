@@ -33,7 +33,7 @@ import { recordBaseImage } from './record-base-image.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Resolves the tag once and compares digests: a tag that stands still costs one request, also when its image was refused. */
+/** Resolves the tag once and compares digests: a tag that stands still costs one request, also when its image was rejected. */
 export async function followBaseImage(
   resources: WorkerResources,
   { base_image_id }: { base_image_id: string },
@@ -66,13 +66,13 @@ function isAnswer(error: unknown, context: JobContext): error is Error {
 type Look = {
   digest: Digest;
   /** Why nothing can be built on that digest. */
-  refusal?: string;
+  rejection?: string;
   /** Absent for a digest that is known. */
   version?: { pin: BasePin; contents: Digest[] };
 };
 
-async function recordLook(tx: Transaction, base_image_id: string, { digest, refusal, version }: Look): Promise<void> {
-  const cause = refusal === undefined ? undefined : storableText(refusal);
+async function recordLook(tx: Transaction, base_image_id: string, { digest, rejection, version }: Look): Promise<void> {
+  const cause = rejection === undefined ? undefined : storableText(rejection);
   if (version) await recordBaseImageVersion(tx, { base_image_id, digest, ...version });
   else await recordBaseImageHealth(tx, { base_image_id, ...(cause !== undefined && { unhealthy_cause: cause }) });
   await recordInspection(tx, { base_image_id, digest, version: INSPECTOR_VERSION, refusal: cause ?? null });
@@ -106,21 +106,21 @@ async function lookAt(resources: WorkerResources, image: FollowedBaseImage, sign
     anonymous: registry.sealed_access_secret === null,
   });
   const root = await source.resolve(reference.digest ?? reference.tag ?? 'latest');
-  if (!root) throw refused(`${name} does not exist, or these credentials may not read it.`);
+  if (!root) throw rejected(`${name} does not exist, or these credentials may not read it.`);
   const { digest } = root;
   if (inspection?.digest === digest && inspection.version === INSPECTOR_VERSION) {
-    if (inspection.refusal !== null) return { digest, refusal: inspection.refusal };
+    if (inspection.refusal !== null) return { digest, rejection: inspection.refusal };
     if (digest === image.newest_digest && (await isWhole(resources, image))) return { digest };
   }
   try {
     return { digest, version: await bringVersion({ resources, image, source, root, name, signal }) };
   } catch (error) {
     if (time.aborted && !signal.aborted)
-      throw refused(
+      throw rejected(
         `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that came are kept for the next look.`,
       );
-    const refusal = refusalOf(error, `${name}@${digest}`);
-    if (refusal !== undefined) return { digest, refusal };
+    const rejection = rejectionOf(error, `${name}@${digest}`);
+    if (rejection !== undefined) return { digest, rejection };
     throw named(error, name);
   }
 }
@@ -131,8 +131,8 @@ function named(error: unknown, name: string): unknown {
   return reworded(error, `${name} cannot be read: ${error.message}`);
 }
 
-/** What the image itself is refused for; undefined for everything that another push or another day may change. */
-function refusalOf(error: unknown, name: string): string | undefined {
+/** What the image itself is rejected for; undefined for everything that another push or another day may change. */
+function rejectionOf(error: unknown, name: string): string | undefined {
   if (error instanceof BuildError) return error.message;
   const fault = imageFault(error) ?? imageFault(error instanceof RegistryError ? error.cause : undefined);
   return fault === undefined ? undefined : `${name} cannot be used: ${fault}.`;
@@ -174,14 +174,14 @@ async function findImage(source: Source, root: Descriptor, name: string): Promis
       throw error;
     }
   });
-  if (found === undefined) throw refused(noImageFor(name, platform));
+  if (found === undefined) throw rejected(noImageFor(name, platform));
   const image = await readManifestOf(source, found.image);
   // Before its other layers are read.
   const wrong = isIndex(image) ? undefined : checkLayers(image.layers);
-  if (wrong !== undefined) throw refused(`${name} ${wrong}`);
+  if (wrong !== undefined) throw rejected(`${name} ${wrong}`);
   return found;
 }
 
-function refused(message: string): BuildError {
+function rejected(message: string): BuildError {
   return new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR' });
 }

@@ -10,7 +10,7 @@ const SANDBOX_WAIT_SECONDS = 30;
 /**
  * On a worker without a sandbox: throws JobDeclined while one that has it is alive, and JobPostponed while there is none and
  * the pipeline's catalog does not release unverified images. An image that somebody can start is never released unverified,
- * and no script is refused that would run elsewhere. Where such images may be released, the worker does what it can.
+ * and no script is rejected that would run elsewhere. Where such images may be released, the worker does what it can.
  */
 export async function leaveToSandboxes(
   { db, workspace }: Pick<WorkerResources, 'db' | 'workspace'>,

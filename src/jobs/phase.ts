@@ -8,7 +8,7 @@ import type { JobContext } from '../db/queue-worker.ts';
 import { AptError } from '../debian/apt-command.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { imageFault } from '../packaging/image-fault.ts';
-import { PlanRefused } from '../packaging/plan-refused.ts';
+import { PlanRejected } from '../packaging/plan-rejected.ts';
 import { failPhase, startPhase } from '../pipelines/phases.ts';
 import { StoredValueError } from '../plan/stored-value.ts';
 import { BuildError } from '../sandbox/build-error.ts';
@@ -77,9 +77,9 @@ export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof AptError && !error.temporary) return { cause: 'BUILD_ERROR', message: error.message };
   if (error instanceof RegistryError && !error.temporary)
     return { cause: 'DISTRIBUTION_ERROR', message: error.message };
-  if (error instanceof PlanRefused) {
-    const { cause_kind: cause, ...refused } = error.refused;
-    return { cause, message: error.message, ...refused };
+  if (error instanceof PlanRejected) {
+    const { cause_kind: cause, ...rejected } = error.rejected;
+    return { cause, message: error.message, ...rejected };
   }
   if (error instanceof StoredValueError) return { cause: 'UNKNOWN', message: error.message };
   const fault = imageFault(error);

@@ -55,9 +55,9 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
     catalog.write((tx) => updateCatalogSettings(tx, principal, { catalog_id, unverified_images }));
   await decide('FORBIDDEN');
   for (const step of [verifyPipeline, packagePipeline]) {
-    const refused = await step(resources, { pipeline_id }, context).catch((error) => error);
-    expect(refused).toBeInstanceOf(JobPostponed);
-    expect(refused).not.toBeInstanceOf(JobDeclined);
+    const rejected = await step(resources, { pipeline_id }, context).catch((error) => error);
+    expect(rejected).toBeInstanceOf(JobPostponed);
+    expect(rejected).not.toBeInstanceOf(JobDeclined);
   }
   const waiting = await getPipeline(catalog.db, catalog.acme.principal, where);
   expect(waiting.phases.map((phase) => phase.status)).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);

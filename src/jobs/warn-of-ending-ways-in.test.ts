@@ -133,7 +133,7 @@ test('a new token ends the warnings, also one that waits to be sent', async () =
   expect(mails).toHaveLength(1);
 });
 
-test('a mail server that is away is asked again, one that refuses is asked tomorrow', async () => {
+test('a mail server that is away is asked again, one that rejects is asked tomorrow', async () => {
   await letEnd(5);
   answer = 451;
   await expect(day()).rejects.toThrow(JobPostponed);

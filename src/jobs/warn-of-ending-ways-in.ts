@@ -53,9 +53,9 @@ export async function mailWayInWarning(
     alternatives: alternativesOf(identity.waysIn),
   });
   try {
-    const refused = await sendMail(message, smtp, { to, id: warning_id, at: new Date(), signal });
-    if (refused.length > 0)
-      log.warn({ warning_id, count: refused.length }, 'the mail server refused addresses of owners');
+    const rejected = await sendMail(message, smtp, { to, id: warning_id, at: new Date(), signal });
+    if (rejected.length > 0)
+      log.warn({ warning_id, count: rejected.length }, 'the mail server rejected addresses of owners');
   } catch (error) {
     if (!(error instanceof DeliveryError)) throw error;
     if (error.temporary) throw new JobPostponed(MAIL_PAUSE_SECONDS, error.message);

@@ -51,12 +51,12 @@ export async function sendToSlack(message: Message, settings: SlackSettings, opt
       client_msg_id: options.id,
     },
   });
-  refuseStatus(answer, 'Slack');
+  rejectStatus(answer, 'Slack');
   const { ok, error } = (isRecord(answer.body) ? answer.body : {}) as { ok?: unknown; error?: unknown };
   if (ok === true) return;
   const code = typeof error === 'string' && /^[\w.-]{1,80}$/.test(error) ? error : 'no reason';
   const advice = SLACK_ADVICE[code];
-  throw new DeliveryError(`Slack refused the message: ${code}${advice === undefined ? '' : ` (${advice})`}`, {
+  throw new DeliveryError(`Slack rejected the message: ${code}${advice === undefined ? '' : ` (${advice})`}`, {
     temporary: SLACK_TEMPORARY.includes(code),
   });
 }
@@ -72,10 +72,10 @@ export async function sendToGoogleChat(
   url.searchParams.set('token', settings.token);
   url.searchParams.set('requestId', options.id);
   const body = { text: textOf(message, escapeForGoogleChat) };
-  refuseStatus(await postJson(url, { ...options, whom: 'Google Chat', headers: {}, body }), 'Google Chat');
+  rejectStatus(await postJson(url, { ...options, whom: 'Google Chat', headers: {}, body }), 'Google Chat');
 }
 
-function refuseStatus({ status, retryAfterSeconds }: Posted, whom: string): void {
+function rejectStatus({ status, retryAfterSeconds }: Posted, whom: string): void {
   if (status >= 200 && status < 300) return;
   const advice =
     status === 401 || status === 403

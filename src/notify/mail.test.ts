@@ -117,19 +117,19 @@ describe.each([
   ])('tells a certificate that %s, and what mends it', async (_, name, validity, words) => {
     const port = await serve({ ...options, ...signed(name, validity) });
     trust();
-    const refused = await send(`${scheme}://larder:r%2Fght@localhost:${port}`).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ temporary: true, message: expect.stringContaining(words) });
+    const rejected = await send(`${scheme}://larder:r%2Fght@localhost:${port}`).catch((error: unknown) => error);
+    expect(rejected).toMatchObject({ temporary: true, message: expect.stringContaining(words) });
     // It is kept with the delivery as one line.
-    expect((refused as Error).message.length).toBeLessThan(200);
+    expect((rejected as Error).message.length).toBeLessThan(200);
     expect([arrived, logIns]).toEqual([[], 0]);
   });
 
-  test('tells a password that is refused, without it', async () => {
+  test('tells a password that is rejected, without it', async () => {
     const port = await serve(options);
     trust();
-    const refused = await send(`${scheme}://larder:wr0ng@localhost:${port}`).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ temporary: false, message: expect.stringContaining('user name and password') });
-    expect(JSON.stringify([refused, String(refused)])).not.toContain('wr0ng');
+    const rejected = await send(`${scheme}://larder:wr0ng@localhost:${port}`).catch((error: unknown) => error);
+    expect(rejected).toMatchObject({ temporary: false, message: expect.stringContaining('user name and password') });
+    expect(JSON.stringify([rejected, String(rejected)])).not.toContain('wr0ng');
   });
 });
 

@@ -29,7 +29,7 @@ const SILENCE_MS_MAX = 20_000;
 const DELIVERY_MS_MAX = 60_000;
 
 /**
- * Sends a mail. Returns the addresses that the server refused while it took others. Throws DeliveryError, and the reason of
+ * Sends a mail. Returns the addresses that the server rejected while it took others. Throws DeliveryError, and the reason of
  * `signal` when it is aborted.
  */
 export async function sendMail(message: Message, settings: MailSettings, options: MailOptions): Promise<string[]> {
@@ -119,11 +119,11 @@ function failed(error: unknown): DeliveryError {
   };
   const isFinal = responseCode !== undefined && responseCode >= 500;
   if (code === 'EAUTH' || code === 'ENOAUTH') {
-    const message = 'The mail server refuses the user name and password of this installation; its operator can mend it';
+    const message = 'The mail server rejects the user name and password of this installation; its operator can mend it';
     return new DeliveryError(message, { temporary: responseCode !== undefined && responseCode < 500 });
   }
   if (responseCode !== undefined) {
-    const message = `The mail server refused the message: ${told(response ?? String(responseCode))}`;
+    const message = `The mail server rejected the message: ${told(response ?? String(responseCode))}`;
     return new DeliveryError(message, { temporary: !isFinal });
   }
   const message = explainFault(error) ?? `The mail server cannot be used: ${code ?? 'no answer'}`;

@@ -21,7 +21,7 @@ async function failureOf(address: string, way: Way): Promise<DeliveryError> {
 }
 
 /** A proxy that leads nowhere. */
-async function refusingProxy(): Promise<string> {
+async function rejectingProxy(): Promise<string> {
   const server = createServer();
   server.on('connect', (_request, socket) => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
   server.listen(0, '127.0.0.1');
@@ -31,7 +31,7 @@ async function refusingProxy(): Promise<string> {
 }
 
 it('says that the proxy does not lead there', async () => {
-  const proxy = { https_proxy: await refusingProxy() };
+  const proxy = { https_proxy: await rejectingProxy() };
   expect(await failureOf('https://chat.invalid/?token=hush', { allow: [], proxy })).toMatchObject({
     temporary: true,
     message: 'The proxy does not connect to Slack (PROXY)',
@@ -39,8 +39,8 @@ it('says that the proxy does not lead there', async () => {
 });
 
 it('says that nothing listens, and that a name is not found', async () => {
-  const refused = await failureOf('http://127.0.0.1:1/?token=hush', { allow: ['127.0.0.1'] });
-  expect(refused.message).toBe('Slack refuses connections: nothing listens there (ECONNREFUSED)');
+  const rejected = await failureOf('http://127.0.0.1:1/?token=hush', { allow: ['127.0.0.1'] });
+  expect(rejected.message).toBe('Slack refuses connections: nothing listens there (ECONNREFUSED)');
   const unknown = await failureOf('http://chat.invalid/?token=hush', { allow: [] });
   expect(unknown.message).toMatch(
     /^The name of Slack (is not found in the DNS|cannot be looked up at the moment: the DNS does not answer) \(/,

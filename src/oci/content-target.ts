@@ -28,7 +28,7 @@ export function contentTarget(store: ContentStore): Target {
         note(referrers, subject.digest, referrerOf(bytes, descriptor));
       }
     },
-    mount: async (descriptor) => ((await target.exists(descriptor)) ? 'mounted' : 'refused'),
+    mount: async (descriptor) => ((await target.exists(descriptor)) ? 'mounted' : 'rejected'),
     async tag(descriptor, tag) {
       if (!(await target.exists(descriptor))) {
         throw new ContentMismatch(descriptor.digest, 'not here');

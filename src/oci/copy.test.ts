@@ -225,9 +225,9 @@ describe('copyArtifact', () => {
 
   it('says that the target failed', async () => {
     const store = memoryContent();
-    const image = await imageOf(store, [await layerOf(store, 100)], 'refused');
+    const image = await imageOf(store, [await layerOf(store, 100)], 'rejected');
     const stranger = openRegistry({ url: server.url, egress, retry: { tries: 1, firstWaitMs: 1 } });
-    const failure = copyArtifact(contentTarget(store), stranger.repository('copy/refused'), image);
+    const failure = copyArtifact(contentTarget(store), stranger.repository('copy/rejected'), image);
     await expect(failure).rejects.toMatchObject({ side: 'target', status: 401, temporary: false });
   });
 

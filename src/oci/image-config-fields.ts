@@ -16,7 +16,7 @@ const KEY_COUNT_MAX = 1000;
 const PATH_BYTES_MAX = 4096;
 /** Names of users, platforms and signals; 32 are usual. */
 const WORD_BYTES_MAX = 256;
-/** Docker refuses an image of more than some 125 layers, overlayfs one of more than 500. */
+/** Docker rejects an image of more than some 125 layers, overlayfs one of more than 500. */
 export const LAYER_COUNT_MAX = 127;
 /** Steps that make no layer are in the history too; the longest Dockerfiles have some hundreds. */
 const HISTORY_COUNT_MAX = 1000;
@@ -77,7 +77,7 @@ function record(value: TSchema, nameRules: Rule<string>[], rules: Rule<Record<st
   );
   return ruled({ type: 'object', additionalProperties: value }, isRecord, [
     [(found) => Object.keys(found).length <= KEY_COUNT_MAX, `has more than ${KEY_COUNT_MAX} names`],
-    [(found) => !Object.hasOwn(found, '__proto__'), 'the name __proto__ is refused'],
+    [(found) => !Object.hasOwn(found, '__proto__'), 'the name __proto__ is rejected'],
     ...perName,
     ...rules,
   ]);
@@ -92,7 +92,7 @@ const ENVIRONMENT_RULES: Rule<string>[] = [
   [(line) => nameOf(line) !== '', 'the name is empty'],
   [(line) => !CONTROL.test(nameOf(line)), 'the name holds a control character'],
   [(line) => !nameOf(line).startsWith('-'), 'the name begins with a dash'],
-  [(line) => nameOf(line) !== '__proto__', 'the name __proto__ is refused'],
+  [(line) => nameOf(line) !== '__proto__', 'the name __proto__ is rejected'],
 ];
 
 const tooLong: Rule<string[]> = [

@@ -1,4 +1,4 @@
-// Image configs: those that real tools write are read, and each kind of hostile one is refused with the field and the reason.
+// Image configs: those that real tools write are read, and each kind of hostile one is rejected with the field and the reason.
 import { expect, it } from 'vitest';
 import { memoryContent } from '../content/memory.ts';
 import { CONFIG_BYTES_MAX, parseImageConfig, readImageConfig } from './image-config.ts';
@@ -64,7 +64,7 @@ it.each([
   [{ Env: ['A\u202e=1'] }, 'Env[0]: the name holds a control character'],
   [{ Env: ['=1'] }, 'Env[0]: the name is empty'],
   [{ Env: ['-S=1'] }, 'Env[0]: the name begins with a dash'],
-  [{ Env: ['__proto__=1'] }, 'Env[0]: the name __proto__ is refused'],
+  [{ Env: ['__proto__=1'] }, 'Env[0]: the name __proto__ is rejected'],
   [{ Env: ['A=\ud800'] }, 'Env[0]: holds a broken character'],
   [{ Env: [`A=${'x'.repeat(128 * 1024)}`] }, 'Env[0]: is longer than 131071 bytes'],
   [{ Env: Array(900).fill(`A=${'x'.repeat(1000)}`) }, 'Env: has more than 262144 bytes in total'],
@@ -91,7 +91,7 @@ it.each([
   [{ Healthcheck: { Interval: -1 } }, 'Healthcheck.Interval: is a number out of range'],
   [{ Healthcheck: { Test: ['a\0'] } }, 'Healthcheck.Test[0]: holds a NUL character'],
   [[], 'config: is not an object'],
-])('refuses %j', (config, reason) => {
+])('rejects %j', (config, reason) => {
   expect(() => parse(withConfig(config))).toThrow(`the image config: ${reason}`);
 });
 
@@ -106,14 +106,14 @@ it.each([
   [{ ...WHOLE, os: 'linux\u001b[2J' }, 'os: holds a control character'],
   [{ ...WHOLE, history: Array(1001).fill({}) }, 'history: has more than 1000 items'],
   [{ ...WHOLE, history: [{ created_by: 1 }] }, 'history[0].created_by: is not text'],
-])('refuses the document %j', (document, reason) => {
+])('rejects the document %j', (document, reason) => {
   expect(() => parse(document)).toThrow(`the image config: ${reason}`);
 });
 
-it('refuses a prototype as a name and leaves every object as it is', () => {
+it('rejects a prototype as a name and leaves every object as it is', () => {
   expect(() =>
     parseImageConfig(Buffer.from('{"rootfs":{"type":"layers","diff_ids":[]},"config":{"Labels":{"__proto__":"x"}}}')),
-  ).toThrow('Labels: the name __proto__ is refused');
+  ).toThrow('Labels: the name __proto__ is rejected');
   const outer = `{"__proto__":{"config":{"User":"root"}},"rootfs":{"type":"layers","diff_ids":[]}}`;
   expect(parseImageConfig(Buffer.from(outer)).config).toBeUndefined();
   expect(({} as { config?: unknown }).config).toBeUndefined();
@@ -126,7 +126,7 @@ it.each([
   ['millions of values', `{"config":{"Env":[${'"",'.repeat(1_000_000)}""]}}`],
   ['a nesting of millions', '['.repeat(3_000_000)],
   ['more bytes than a config may have', Buffer.alloc(CONFIG_BYTES_MAX + 1, ' ')],
-])('refuses %s', (_what, bytes) => {
+])('rejects %s', (_what, bytes) => {
   expect(() => parseImageConfig(Buffer.from(bytes))).toThrow(
     expect.objectContaining({ name: 'ImageConfigError', code: 'IMAGE_CONFIG_INVALID' }),
   );

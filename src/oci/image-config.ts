@@ -1,4 +1,4 @@
-// Image configs as they come from outside (OCI image-spec, config.md; Docker's further fields): parsed by a schema, each refusal in words.
+// Image configs as they come from outside (OCI image-spec, config.md; Docker's further fields): parsed by a schema, each rejection in words.
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { ContentStore } from '../content/content.ts';
@@ -6,7 +6,7 @@ import { printable } from '../tar/header.ts';
 import { readContent } from './bounded-read.ts';
 import type { Digest, ImageConfig } from './descriptor.ts';
 import { IMAGE_CONFIG } from './image-config-fields.ts';
-import { JsonRefused, parseJsonObject } from './json-document.ts';
+import { JsonRejected, parseJsonObject } from './json-document.ts';
 
 /** As large as registries let a manifest be; the largest configs, with their whole history, have some 100 KB. */
 export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
@@ -38,7 +38,7 @@ const validator = Compile(IMAGE_CONFIG);
 export function parseImageConfig(bytes: Buffer): ImageConfig {
   if (bytes.length > CONFIG_BYTES_MAX) throw tooLarge();
   const config = knownPart(IMAGE_CONFIG, objectOf(bytes));
-  if (!validator.Check(config)) throw refusalOf(config);
+  if (!validator.Check(config)) throw rejectionOf(config);
   // The schema says more than its type: this one is what the engine works with.
   return { architecture: '', os: '', ...(config as object) } as ImageConfig;
 }
@@ -51,7 +51,7 @@ function objectOf(bytes: Buffer): Record<string, unknown> {
   try {
     return parseJsonObject(bytes);
   } catch (error) {
-    throw error instanceof JsonRefused ? new ImageConfigError(error.message) : error;
+    throw error instanceof JsonRejected ? new ImageConfigError(error.message) : error;
   }
 }
 
@@ -75,7 +75,7 @@ function knownPart(schema: TSchema, value: unknown): unknown {
 
 type Found = { keyword: string; instancePath: string; params: Record<string, unknown>; message: string };
 
-function refusalOf(config: unknown): ImageConfigError {
+function rejectionOf(config: unknown): ImageConfigError {
   const [first] = validator.Errors(config) as unknown as Found[];
   if (first === undefined) return new ImageConfigError('is not valid');
   return new ImageConfigError(printable(reasonOf(first)), printable(fieldOf(first)));

@@ -6,21 +6,21 @@ const VALUES_MAX = 100_000;
 const DEPTH_MAX = 32;
 
 /** JSON that is not read; the message is the reason, without a subject. */
-export class JsonRefused extends Error {
-  override readonly name = 'JsonRefused';
+export class JsonRejected extends Error {
+  override readonly name = 'JsonRejected';
 }
 
-/** Parses the bytes of one JSON object. Throws JsonRefused. */
+/** Parses the bytes of one JSON object. Throws JsonRejected. */
 export function parseJsonObject(bytes: Buffer): Record<string, unknown> {
   checkCost(bytes);
   let document: unknown;
   try {
     document = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
-    throw new JsonRefused('is not JSON');
+    throw new JsonRejected('is not JSON');
   }
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
-    throw new JsonRefused('is no JSON object');
+    throw new JsonRejected('is no JSON object');
   }
   return document as Record<string, unknown>;
 }
@@ -31,7 +31,7 @@ const COMMA = 0x2c;
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 
-/** Counts values and nesting by the marks outside strings. What is no JSON may be counted wrongly; the parser refuses it. */
+/** Counts values and nesting by the marks outside strings. What is no JSON may be counted wrongly; the parser rejects it. */
 function checkCost(bytes: Buffer): void {
   let values = 0;
   let depth = 0;
@@ -43,8 +43,8 @@ function checkCost(bytes: Buffer): void {
       values++;
       depth++;
     } else if (CLOSING.has(byte)) depth--;
-    if (depth > DEPTH_MAX) throw new JsonRefused(`is nested deeper than ${DEPTH_MAX} levels`);
-    if (values > VALUES_MAX) throw new JsonRefused(`has more than ${VALUES_MAX} values`);
+    if (depth > DEPTH_MAX) throw new JsonRejected(`is nested deeper than ${DEPTH_MAX} levels`);
+    if (values > VALUES_MAX) throw new JsonRejected(`has more than ${VALUES_MAX} values`);
   }
 }
 

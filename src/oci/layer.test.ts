@@ -125,7 +125,7 @@ describe('listLayer', () => {
     ['a cut zstd', forms.zstd.subarray(0, 900)],
     ['a cut tar', tar.subarray(0, 900)],
     ['something else', Buffer.from('<html>')],
-  ])('refuses %s', async (_form, packed) => {
+  ])('rejects %s', async (_form, packed) => {
     const store = memoryContent();
     const { digest, size } = await store.put(chunksOf(packed, 7000));
     const listed = gathered(listLayer(store, { mediaType: MEDIA_TYPES.layer, digest, size }));

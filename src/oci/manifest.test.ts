@@ -62,15 +62,15 @@ describe('parseManifest', () => {
     ['10,000 layers', { ...BASE, layers: Array(10_000).fill(EMPTY_CONFIG) }],
     ['10,000 manifests', { schemaVersion: 2, manifests: Array(10_000).fill(EMPTY_CONFIG) }],
     ['a nesting without end', { ...BASE, extra: JSON.parse(`${'['.repeat(1000)}${']'.repeat(1000)}`) }],
-  ])('refuses %s', (_what, value) => {
+  ])('rejects %s', (_what, value) => {
     expect(() => parse(value)).toThrow(expect.objectContaining({ code: 'MANIFEST_INVALID' }));
   });
 
-  it('refuses what is announced as something else', () => {
+  it('rejects what is announced as something else', () => {
     expect(() => parse(BASE, MEDIA_TYPES.index)).toThrow(expect.objectContaining({ code: 'MANIFEST_INVALID' }));
   });
 
-  it('refuses what is no UTF-8, and what is too large', () => {
+  it('rejects what is no UTF-8, and what is too large', () => {
     const invalid = Buffer.from([0x22, 0xff, 0x22]);
     expect(() => parseManifest(invalid)).toThrow(expect.objectContaining({ code: 'MANIFEST_INVALID' }));
     const large = Buffer.alloc(4 * 1024 * 1024 + 1, ' ');

@@ -5,7 +5,7 @@ import { ContentMismatch } from '../content/content-errors.ts';
 import { isDigest } from '../content/digest.ts';
 import { readBounded } from './bounded-read.ts';
 import { type Descriptor, type Digest, type Index, type Manifest, MEDIA_TYPES } from './descriptor.ts';
-import { JsonRefused, parseJsonObject } from './json-document.ts';
+import { JsonRejected, parseJsonObject } from './json-document.ts';
 
 /** distribution-spec, "Pushing Manifests": registries should take at least 4 MiB, and most take no more. */
 export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
@@ -82,7 +82,7 @@ export async function readAtMost(bytes: AsyncIterable<Uint8Array>, sizeMax: numb
   return await readBounded(bytes, { sizeBytesMax: sizeMax, tooLarge: () => tooLarge(sizeMax) });
 }
 
-/** The refusal of a manifest that is larger than manifests are. */
+/** The rejection of a manifest that is larger than manifests are. */
 export function manifestTooLarge(): ManifestError {
   return tooLarge(MANIFEST_BYTES_MAX);
 }
@@ -135,7 +135,9 @@ function parseObject(bytes: Buffer): Record<string, unknown> {
   try {
     return parseJsonObject(bytes);
   } catch (error) {
-    throw error instanceof JsonRefused ? new ManifestError('MANIFEST_INVALID', `the manifest ${error.message}`) : error;
+    throw error instanceof JsonRejected
+      ? new ManifestError('MANIFEST_INVALID', `the manifest ${error.message}`)
+      : error;
   }
 }
 

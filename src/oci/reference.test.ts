@@ -40,7 +40,7 @@ describe('parseReference', () => {
     'a:.x',
     `a:${'x'.repeat(129)}`,
     'x/'.repeat(200).concat('x'),
-  ])('refuses %s', (text) => {
+  ])('rejects %s', (text) => {
     expect(() => parseReference(text)).toThrow(expect.objectContaining({ code: 'REFERENCE' }));
   });
 });

@@ -130,10 +130,10 @@ describe('a busy registry', () => {
   });
 
   it('is waited for as long as it asks', async () => {
-    let refused = false;
+    let rejected = false;
     proxy.fault = () => {
-      const first = !refused;
-      refused = true;
+      const first = !rejected;
+      rejected = true;
       return first ? { status: 503, headers: { 'Retry-After': '1' } } : undefined;
     };
     const start = performance.now();
@@ -155,15 +155,15 @@ describe('a busy registry', () => {
     expect(proxy.seen.length).toBe(1 + retry.tries);
   });
 
-  it('is not asked again when it refuses for good', async () => {
+  it('is not asked again when it rejects for good', async () => {
     proxy.fault = () => ({ status: 403, body: '{"errors":[{"code":"DENIED","message":"no\\u0007 entry"}]}' });
-    const refusal = {
+    const rejection = {
       status: 403,
       code: 'DENIED',
       temporary: false,
       message: expect.stringMatching(/403 DENIED: no {2}entry$/),
     };
-    await expect(remote.tags()).rejects.toMatchObject(refusal);
+    await expect(remote.tags()).rejects.toMatchObject(rejection);
     expect(proxy.seen.length).toBe(1);
   });
 

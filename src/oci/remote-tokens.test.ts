@@ -93,8 +93,8 @@ describe('tokens', () => {
   it('are not given for a wrong password', async () => {
     const wrong = { username: credentials.username, password: 'simsim' };
     const repository = openRegistry({ url: server.url, credentials: wrong, egress, retry }).repository('team/one');
-    const refusal = { op: 'log in', status: 401, code: 'UNAUTHORIZED', temporary: false };
-    await expect(repository.resolve('a')).rejects.toMatchObject(refusal);
+    const rejection = { op: 'log in', status: 401, code: 'UNAUTHORIZED', temporary: false };
+    await expect(repository.resolve('a')).rejects.toMatchObject(rejection);
     await expect(repository.resolve('a')).rejects.not.toThrow(/simsim/);
   });
 });
@@ -116,7 +116,7 @@ it.each<[string, string, RequestListener]>([
     'ANSWER_ENCODED',
     (_request, response) => response.setHeader('Content-Encoding', 'gzip').end(gzipSync(Buffer.alloc(10_000_000))),
   ],
-])('a token server whose answer %s is refused', async (_what, code, giveToken) => {
+])('a token server whose answer %s is rejected', async (_what, code, giveToken) => {
   const wrong = createServer((request, response) => {
     if (request.url?.startsWith('/token')) return giveToken(request, response);
     const challenge = `Bearer realm="http://${request.headers.host}/token",service="wrong"`;

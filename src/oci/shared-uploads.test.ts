@@ -31,12 +31,12 @@ it('lets another send when the sender fails, and the rest mount from there', asy
   expect(await copy('b', sends)).toBe('present');
 });
 
-it('sends where a mount is refused, and remembers the newer home', async () => {
+it('sends where a mount is rejected, and remembers the newer home', async () => {
   const uploads = createSharedUploads();
-  const refusing = { send: async (): Promise<Placed> => 'sent', mount: async () => 'refused' as const };
-  expect(await uploads.place(DIGEST, at('a'), refusing)).toBe('sent');
-  expect(await uploads.place(DIGEST, at('b'), refusing)).toBe('sent');
-  expect(await uploads.place(DIGEST, at('b'), refusing)).toBe('present');
+  const rejecting = { send: async (): Promise<Placed> => 'sent', mount: async () => 'rejected' as const };
+  expect(await uploads.place(DIGEST, at('a'), rejecting)).toBe('sent');
+  expect(await uploads.place(DIGEST, at('b'), rejecting)).toBe('sent');
+  expect(await uploads.place(DIGEST, at('b'), rejecting)).toBe('present');
 });
 
 it('brings nothing where it brought it before, or was told that it is', async () => {

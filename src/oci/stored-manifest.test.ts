@@ -31,7 +31,7 @@ it('takes an index for an index only', async () => {
   await expect(readIndex(one.content, one.descriptor)).rejects.toThrow('stands where an index should be');
 });
 
-it('refuses a document that was announced as another, and one that is too large to be opened', async () => {
+it('rejects a document that was announced as another, and one that is too large to be opened', async () => {
   const { content, descriptor } = await stored(MEDIA_TYPES.index, { ...index, mediaType: MEDIA_TYPES.index });
   const announced = { ...descriptor, mediaType: MEDIA_TYPES.manifest };
   await expect(readManifest(content, announced)).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });

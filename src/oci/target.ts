@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type { ByteRange } from '../content/content.ts';
 import type { Descriptor, Digest } from './descriptor.ts';
 
-export type MountResult = 'mounted' | 'refused';
+export type MountResult = 'mounted' | 'rejected';
 
 export interface Source {
   /** The descriptor a tag or digest names, undefined when nothing has that name. */

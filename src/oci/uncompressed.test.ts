@@ -48,7 +48,7 @@ describe.each([1, 3, 7, 4096, 1 << 24])('in chunks of %i bytes', (chunk) => {
     expect((await read(bytes, chunk)).length).toBe(300_006);
   });
 
-  it('what is no frame, and a frame that ends too early, is refused', async () => {
+  it('what is no frame, and a frame that ends too early, is rejected', async () => {
     const frame = zstdCompressSync(Buffer.from('some bytes'.repeat(50)), checksum);
     await expect(read(Buffer.concat([frame, Buffer.from('junk')]), chunk)).rejects.toThrow(
       'bytes behind its zstd stream',

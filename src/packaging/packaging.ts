@@ -16,7 +16,7 @@ import type { TestReport } from './image/verify-image.ts';
 
 /** A packaging type. `build` and `verify` run in an engine process, the others in a worker. */
 export type Packaging<P extends Plan> = {
-  /** Pins every input. Throws PlanRefused for what the person who reads the pipeline must change. */
+  /** Pins every input. Throws PlanRejected for what the person who reads the pipeline must change. */
   plan(inputs: PlanInputs<P>, tools: PlanTools): Promise<P>;
   /** Uses no network and no rows. The same plan gives the same roots. Throws BuildError. */
   build(plan: P, tools: BuildTools): Promise<Artifact>;

@@ -169,7 +169,7 @@ describe('a chart and its image', () => {
     expect(await catalog.write((tx) => cancelUnbuildable(tx, second.get(chart) ?? ''))).toBe(false);
   });
 
-  test('a cycle is refused', async () => {
+  test('a cycle is rejected', async () => {
     await expect(need(image, chart)).rejects.toThrow(`Application ${image} would need itself`);
   });
 

@@ -56,11 +56,11 @@ describe('the key of a base image', () => {
     expect(await keyOf(`${'x'.repeat(47)} y`)).toBe('x'.repeat(47));
   });
 
-  test('is taken as it was given, or refused', async () => {
+  test('is taken as it was given, or rejected', async () => {
     expect(await keyOf('Golden', 'gold')).toBe('gold');
-    const refused = { code: 'INVALID', violations: [{ field: 'key', message: expect.stringContaining('taken') }] };
-    await expect(register('Other', 'gold')).rejects.toMatchObject(refused);
-    await expect(register('Mine', 'debian-12')).rejects.toMatchObject(refused);
+    const rejected = { code: 'INVALID', violations: [{ field: 'key', message: expect.stringContaining('taken') }] };
+    await expect(register('Other', 'gold')).rejects.toMatchObject(rejected);
+    await expect(register('Mine', 'debian-12')).rejects.toMatchObject(rejected);
     // Another organization's is another namespace, and nobody learns of it.
     expect((await register('Golden', 'gold', catalog.rival)).key).toBe('gold');
   });

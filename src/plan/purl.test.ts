@@ -1,4 +1,4 @@
-// Package URLs come back as they went in, and what is none is refused.
+// Package URLs come back as they went in, and what is none is rejected.
 import { describe, expect, test } from 'vitest';
 import { formatPurl, isPurlType, PurlError, parsePurl } from './purl.ts';
 
@@ -29,7 +29,7 @@ describe('package URLs', () => {
   });
 
   test.each(['deb/debian/x', 'pkg:deb/', 'pkg:/x', 'redis', '', `pkg:deb/debian/${'x'.repeat(3000)}`])(
-    'refuses %j',
+    'rejects %j',
     (text) => {
       expect(() => parsePurl(text)).toThrow(PurlError);
     },

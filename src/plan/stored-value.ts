@@ -1,4 +1,4 @@
-// Reads values that are stored as JSON: each has one schema, and what does not match it is refused with the id of its row or content.
+// Reads values that are stored as JSON: each has one schema, and what does not match it is rejected with the id of its row or content.
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 

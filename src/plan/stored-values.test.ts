@@ -1,4 +1,4 @@
-// Each stored value by its schema: what this version writes is read, and anything else is refused with its id.
+// Each stored value by its schema: what this version writes is read, and anything else is rejected with its id.
 import { describe, expect, test } from 'vitest';
 import {
   artifactAt,
@@ -34,15 +34,15 @@ describe.each([
     expect(read(JSON.parse(JSON.stringify(value)), 'id-1')).toEqual(value);
   });
 
-  test('is refused with its id when a field is not as it has to be', () => {
-    const refused = () => read({ ...value, ...change }, 'id-1');
-    expect(refused).toThrow(StoredValueError);
+  test('is rejected with its id when a field is not as it has to be', () => {
+    const rejected = () => read({ ...value, ...change }, 'id-1');
+    expect(rejected).toThrow(StoredValueError);
     const field = Object.keys(change)[0] ?? '';
-    expect(refused).toThrow(new RegExp(`^The stored ${noun} id-1 cannot be read .*${field}`));
+    expect(rejected).toThrow(new RegExp(`^The stored ${noun} id-1 cannot be read .*${field}`));
   });
 });
 
-test('a plan of a packaging type that this version does not have is refused', () => {
+test('a plan of a packaging type that this version does not have is rejected', () => {
   expect(() => readStoredPlan({ ...samplePlan(), packaging_type: 'TARBALL' }, 'sha256:1')).toThrow(/plan sha256:1/);
 });
 

@@ -45,7 +45,7 @@ export type TellToken = (apiToken: string, file?: string) => void;
 
 /** Starts to listen. Throws StartError for what the operator can mend. */
 export async function startServer(config: Config, log: Logger, tell: TellToken): Promise<StartedServer> {
-  const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(refuseTls);
+  const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(rejectTls);
   const resources = await openResources(config, log);
   const state: State = { bootstrapped: false, worker: { deaths: 0 } };
   const readiness: Readiness = { draining: false, checks: checksOf(resources, state) };
@@ -72,10 +72,10 @@ export async function startServer(config: Config, log: Logger, tell: TellToken):
   });
   try {
     if (metrics && config.metrics) {
-      const served = await serveMetrics(metrics, config.metrics).catch(refuseAddress(METRICS, config.metrics));
+      const served = await serveMetrics(metrics, config.metrics).catch(rejectAddress(METRICS, config.metrics));
       app.addHook('onClose', async () => served.close());
     }
-    const url = await app.listen({ host: config.host, port: config.port }).catch(refuseAddress(CLIENTS, config));
+    const url = await app.listen({ host: config.host, port: config.port }).catch(rejectAddress(CLIENTS, config));
     await makeFirstStart(resources, url, tell);
     state.bootstrapped = true;
     log.info({ url }, 'server listens');
@@ -104,7 +104,7 @@ async function makeFirstStart({ db, config }: Resources, listenUrl: string, tell
   const write = async (apiToken: string) => {
     // A transaction that is tried again makes another token.
     await removeFile?.();
-    removeFile = await writeSecretFile(file, 'The first API token', apiToken).catch(refuseTokenFile);
+    removeFile = await writeSecretFile(file, 'The first API token', apiToken).catch(rejectTokenFile);
     tell(apiToken, file);
   };
   try {
@@ -115,12 +115,12 @@ async function makeFirstStart({ db, config }: Resources, listenUrl: string, tell
   }
 }
 
-function refuseTokenFile(cause: unknown): never {
+function rejectTokenFile(cause: unknown): never {
   if (!(cause instanceof SecretFileError)) throw cause;
   throw new StartError('FIRST_TOKEN', `${cause.message} It is named by LARDER_FIRST_TOKEN_FILE.`, { cause });
 }
 
-function refuseTls(cause: unknown): never {
+function rejectTls(cause: unknown): never {
   if (!(cause instanceof TlsFilesError)) throw cause;
   throw new StartError('TLS', cause.message, { cause });
 }
@@ -131,7 +131,7 @@ const CLIENTS: AddressSettings = { host: 'LARDER_HOST', port: 'LARDER_PORT' };
 const METRICS: AddressSettings = { host: 'LARDER_METRICS_HOST', port: 'LARDER_METRICS_PORT' };
 
 /** Why an address cannot be listened on (listen(2), bind(2), getaddrinfo(3)), and which setting mends it. */
-function refuseAddress(settings: AddressSettings, { host, port }: { host: string; port: number }) {
+function rejectAddress(settings: AddressSettings, { host, port }: { host: string; port: number }) {
   const reasons: Record<string, string> = {
     EADDRINUSE: `Port ${port} on ${host} is taken. Stop what listens there, or choose another ${settings.port}.`,
     EACCES: `Port ${port} is not for this account to listen on. Choose a ${settings.port} from 1024 on, with a proxy in front.`,

@@ -128,7 +128,7 @@ describe('when it is up', () => {
     process.kill(worker, 'SIGKILL');
     await until('another worker', async () => ![0, worker].includes(pidOf(service, 'worker')));
     const server = pidOf(service, 'server');
-    // A key that others can read is refused at every start.
+    // A key that others can read is rejected at every start.
     chmodSync(join(service.data, 'installation.key'), 0o644);
     process.kill(server, 'SIGKILL');
     expect(await endsWithin(service, PATIENCE_MS)).toBe(1);

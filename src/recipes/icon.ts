@@ -24,7 +24,7 @@ const FORBIDDEN: readonly [RegExp, string][] = [
   [/url\(\s*['"]?(?!#)|@import/i, 'an address'],
 ];
 
-/** Reads the icon of a recipe's folder. Answers it, or the reason why it is refused. */
+/** Reads the icon of a recipe's folder. Answers it, or the reason why it is rejected. */
 export async function readIcon(folder: string, source: string): Promise<Icon | string> {
   const file = join(folder, source);
   const info = await lstat(file).catch(() => undefined);

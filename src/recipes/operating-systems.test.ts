@@ -1,4 +1,4 @@
-// The library's operating systems: read as they are, and refused with file, line and reason.
+// The library's operating systems: read as they are, and rejected with file, line and reason.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,10 +46,10 @@ test.each([
     'operating_systems[0].nom is not known; expected key, name, distro, version, codename, end_of_life',
   ],
   ['none', 'format: 1\noperating_systems: []\n', 'operating_systems must have at least 1'],
-])('with %s are refused', async (_, text, reason) => {
-  const refused = await load(text).catch((error: unknown) => error);
-  expect(refused).toMatchObject({
-    code: 'RECIPE_REFUSED',
+])('with %s are rejected', async (_, text, reason) => {
+  const rejected = await load(text).catch((error: unknown) => error);
+  expect(rejected).toMatchObject({
+    code: 'RECIPE_REJECTED',
     violations: expect.arrayContaining([
       { file: join(directory, 'operating-systems.yaml'), line: expect.any(Number), reason },
     ]),

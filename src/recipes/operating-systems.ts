@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { readYaml } from '../yaml/read-yaml.ts';
-import { inFile, RecipeRefused } from './recipe.ts';
+import { inFile, RecipeRejected } from './recipe.ts';
 import { Day, OperatingSystemKey } from './recipe-schema.ts';
 
 const FILE = 'operating-systems.yaml';
@@ -33,11 +33,11 @@ const Library = Type.Object(
 
 export type LibraryOperatingSystem = Static<typeof Library>['operating_systems'][number];
 
-/** The operating systems of a library, in its order. Throws RecipeRefused with everything that is wrong with the file. */
+/** The operating systems of a library, in its order. Throws RecipeRejected with everything that is wrong with the file. */
 export async function loadOperatingSystems(directory: string): Promise<LibraryOperatingSystem[]> {
   const file = join(directory, FILE);
   const source = await readFile(file).catch(() => undefined);
-  if (source === undefined) throw new RecipeRefused([{ file, line: 1, reason: 'is missing' }]);
+  if (source === undefined) throw new RecipeRejected([{ file, line: 1, reason: 'is missing' }]);
   const { value, violations, lineOf } = readYaml(source, Library);
   const systems = value?.operating_systems ?? [];
   const wrong = inFile(file, violations);
@@ -47,6 +47,6 @@ export async function loadOperatingSystems(directory: string): Promise<LibraryOp
     if (systems.findIndex((one) => one.key === key) !== index)
       wrong.push({ file, line, reason: `${key} is there twice` });
   }
-  if (wrong.length > 0) throw new RecipeRefused(wrong);
+  if (wrong.length > 0) throw new RecipeRejected(wrong);
   return systems;
 }

@@ -92,7 +92,7 @@ describe('canonical JSON', () => {
     );
   });
 
-  test.each([Number.NaN, () => 1, 1n, Symbol('x')])('refuses what JSON cannot say', (value) => {
+  test.each([Number.NaN, () => 1, 1n, Symbol('x')])('rejects what JSON cannot say', (value) => {
     expect(() => canonicalJson({ value })).toThrow(TypeError);
   });
 });

@@ -1,4 +1,4 @@
-// The product library is read as it is; a wrong recipe is refused with file, line and reason, everything at once.
+// The product library is read as it is; a wrong recipe is rejected with file, line and reason, everything at once.
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { Recipe } from '../plan/recipe.ts';
 import { loadOperatingSystems } from './operating-systems.ts';
 import {
   loadRecipes,
-  RecipeRefused,
+  RecipeRejected,
   type RecipeViolation,
   recipeContents,
   recipeDigest,
@@ -45,8 +45,8 @@ async function violationsOf(directory: string): Promise<RecipeViolation[]> {
     () => undefined,
     (cause: unknown) => cause,
   );
-  expect(error).toBeInstanceOf(RecipeRefused);
-  return (error as RecipeRefused).violations;
+  expect(error).toBeInstanceOf(RecipeRejected);
+  return (error as RecipeRejected).violations;
 }
 
 async function onlyViolation(change: (text: string) => string): Promise<RecipeViolation> {
@@ -374,7 +374,7 @@ describe('a wrong recipe', () => {
     ['<!DOCTYPE svg><svg viewBox="0 0 1 1"/>', 'must be an SVG with a viewBox'],
     ['<svg/>', 'must be an SVG with a viewBox'],
     [`<svg viewBox="0 0 1 1">${' '.repeat(40_000)}</svg>`, 'has more than 32768 bytes'],
-  ])('with the icon %.60s is refused', async (picture, reason) => {
+  ])('with the icon %.60s is rejected', async (picture, reason) => {
     const directory = await library((text) => text.replace('name: Redis\n', 'name: redis\n'));
     await writeFile(join(directory, 'redis', 'icon.svg'), picture);
     const line = lineOf(source, 'icon: icon.svg');

@@ -15,13 +15,13 @@ import { type RecipeDocument, RecipeSchema } from './recipe-schema.ts';
 export type RecipeViolation = { file: string; line: number; reason: string };
 
 /** All that is wrong with the recipes of a library, each with file, line and reason. */
-export class RecipeRefused extends Error {
-  readonly code = 'RECIPE_REFUSED';
+export class RecipeRejected extends Error {
+  readonly code = 'RECIPE_REJECTED';
   readonly violations: RecipeViolation[];
 
   constructor(violations: RecipeViolation[]) {
     super(violations.map(({ file, line, reason }) => `${file}:${line}: ${reason}`).join('\n'));
-    this.name = 'RecipeRefused';
+    this.name = 'RecipeRejected';
     this.violations = violations;
   }
 }
@@ -33,15 +33,15 @@ const FILE_COUNT_MAX = 100;
 const FILE_MODE_DEFAULT = '0644';
 
 /**
- * Reads every recipe of a folder, sorted by key. Throws RecipeRefused with all violations of all recipes;
- * folders without recipe.yaml are refused too, and names that begin with a dot are passed over.
+ * Reads every recipe of a folder, sorted by key. Throws RecipeRejected with all violations of all recipes;
+ * folders without recipe.yaml are rejected too, and names that begin with a dot are passed over.
  */
 export async function loadRecipes(directory: string): Promise<Recipe[]> {
   const entries = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const results = await Promise.all(folders.sort().map((key) => loadRecipe(directory, key)));
   const violations = [...results.flatMap((result) => result.violations), ...checkParents(results)];
-  if (violations.length > 0) throw new RecipeRefused(violations);
+  if (violations.length > 0) throw new RecipeRejected(violations);
   return results.flatMap(({ recipe }) => (recipe ? [recipe] : []));
 }
 
@@ -86,10 +86,10 @@ function checkParents(results: Loaded[]): RecipeViolation[] {
 
 async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
   const file = join(directory, folder, 'recipe.yaml');
-  const refuse = (reason: string): Loaded => ({ violations: [{ file, line: 1, reason }] });
+  const reject = (reason: string): Loaded => ({ violations: [{ file, line: 1, reason }] });
   const bytes = await readFile(file).catch(() => undefined);
-  if (bytes === undefined) return refuse('is missing');
-  if (bytes.length > RECIPE_BYTES_MAX) return refuse(`has more than ${RECIPE_BYTES_MAX} bytes`);
+  if (bytes === undefined) return reject('is missing');
+  if (bytes.length > RECIPE_BYTES_MAX) return reject(`has more than ${RECIPE_BYTES_MAX} bytes`);
   const { value, violations, lineOf } = readYaml(bytes, RecipeSchema);
   if (value === undefined || violations.length > 0) return { violations: inFile(file, violations) };
   const found = await readFiles(join(directory, folder, 'files'));
@@ -135,14 +135,14 @@ type FoundFiles = {
 async function readFiles(folder: string): Promise<FoundFiles> {
   const found: FoundFiles = { files: new Map(), violations: [] };
   const names = await readdir(folder, { recursive: true }).catch(() => []);
-  const refuse = (reason: string) => found.violations.push({ line: 1, reason });
-  if (names.length > FILE_COUNT_MAX) refuse(`files/ holds more than ${FILE_COUNT_MAX} files`);
+  const reject = (reason: string) => found.violations.push({ line: 1, reason });
+  if (names.length > FILE_COUNT_MAX) reject(`files/ holds more than ${FILE_COUNT_MAX} files`);
   for (const name of names.sort().slice(0, FILE_COUNT_MAX)) {
     const info = await lstat(join(folder, name));
     if (info.isDirectory()) continue;
     // A link could name anything on the machine that reads the library.
-    if (!info.isFile()) refuse(`files/${name} is not a regular file`);
-    else if (info.size > FILE_BYTES_MAX) refuse(`files/${name} has more than ${FILE_BYTES_MAX} bytes`);
+    if (!info.isFile()) reject(`files/${name} is not a regular file`);
+    else if (info.size > FILE_BYTES_MAX) reject(`files/${name} has more than ${FILE_BYTES_MAX} bytes`);
     else found.files.set(name, describe(await readFile(join(folder, name))));
   }
   return found;

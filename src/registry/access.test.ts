@@ -126,9 +126,9 @@ describe('with wrong credentials', () => {
     expect((await fetch(`${own.url}/v2/`, { headers: basic(own.acme.tokens.OWNER) })).status).toBe(200);
     const statuses = await Promise.all(Array.from({ length: 20 }, async (_, n) => (await wrong(n)).status));
     expect(new Set(statuses)).toEqual(new Set([401]));
-    const refused = await wrong(99);
-    expect([refused.status, await codeOf(refused)]).toEqual([429, 'TOOMANYREQUESTS']);
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    const rejected = await wrong(99);
+    expect([rejected.status, await codeOf(rejected)]).toEqual([429, 'TOOMANYREQUESTS']);
+    expect(Number(rejected.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await fetch(`${own.url}/v2/token`, { headers: basic('wrong') })).status).toBe(429);
     const form = new URLSearchParams({ grant_type: 'password', username: 'x', password: 'wrong' });
     expect((await fetch(`${own.url}/v2/token`, { method: 'POST', body: form })).status).toBe(429);
@@ -304,8 +304,8 @@ describe('roles', () => {
       for (const [method, path, options] of endpoints('base/debian').filter(
         ([method]) => !['GET', 'HEAD'].includes(method),
       )) {
-        const refused = await client.call(method, path, { ...options, token });
-        expect([method, path, refused.status, await codeOf(refused)]).toEqual([method, path, 403, 'DENIED']);
+        const rejected = await client.call(method, path, { ...options, token });
+        expect([method, path, rejected.status, await codeOf(rejected)]).toEqual([method, path, 403, 'DENIED']);
       }
     }
     const mount = `/v2/rival/mounted/blobs/uploads/?mount=${digestOf(shared.layer)}&from=base/debian`;

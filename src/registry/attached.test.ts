@@ -69,7 +69,7 @@ describe('what refers to a released image', () => {
     const file = { layers: [descriptorOf(own.layer, MEDIA_TYPES.layer)] };
     const chart = descriptorOf('{}', 'application/vnd.cncf.helm.config.v1+json');
     const absent = { ...subject, digest: `sha256:${none}` };
-    const refused: [string, string][] = [
+    const rejected: [string, string][] = [
       [`sha256-${none}.sig`, signature()],
       [`sha256-${hex}.SIG`, signature()],
       [`sha256-${hex.toUpperCase()}.sig`, signature()],
@@ -87,7 +87,7 @@ describe('what refers to a released image', () => {
       ['', signature({ subject }, chart)],
       ['', signature({ subject }, { ...chart, mediaType: chart.mediaType.toUpperCase() })],
     ];
-    for (const [tag, manifest] of refused) {
+    for (const [tag, manifest] of rejected) {
       const { status, code } = await errorOf(await client.putManifest(name, tag || digestOf(manifest), manifest));
       expect([tag, manifest, status, code]).toEqual([tag, manifest, 403, 'DENIED']);
     }

@@ -72,7 +72,7 @@ describe('the audit trail of clients', () => {
     expect(rows).toEqual([{ together: true }]);
   });
 
-  test('has no event of what was refused, and none of what Larder pushes', async () => {
+  test('has no event of what was rejected, and none of what Larder pushes', async () => {
     const name = 'acme/containers/debian-12/memcached';
     await pushRelease(registry, { name, image: released, tags: ['latest'] });
     await client.putManifest(name, 'latest', own.manifest);

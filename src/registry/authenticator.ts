@@ -6,7 +6,7 @@ import type { Identity } from '../identity/identity.ts';
 import type { TokenHolder } from '../identity/token-holders.ts';
 import { registryRole } from '../identity/token-scopes.ts';
 import type { Access, Caller } from './caller.ts';
-import { Refusal } from './refusal.ts';
+import { Rejection } from './rejection.ts';
 
 /** What the registry asks of identity: who holds an API token or a credential, and tokens of its own. */
 export type RegistryIdentity = Pick<
@@ -85,7 +85,7 @@ function settle(identity: RegistryIdentity, attempt: Attempt, isGood: boolean): 
 
 function requireWait(seconds: number): void {
   if (seconds > 0) {
-    throw new Refusal('TOOMANYREQUESTS', `too many failed log-ins: try again in ${seconds} s`, {
+    throw new Rejection('TOOMANYREQUESTS', `too many failed log-ins: try again in ${seconds} s`, {
       headers: { 'retry-after': String(seconds) },
     });
   }

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { ContentInfo } from '../content/content.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { eventsOf, insertEvents } from './actor.ts';
-import { larders, nameUnknown, Refusal } from './refusal.ts';
+import { larders, nameUnknown, Rejection } from './rejection.ts';
 import { READABLE, type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
 import { type Ask, askTogether, statement } from './statements.ts';
 
@@ -80,8 +80,8 @@ export async function getBlobSize(ask: Ask, repository: RepositoryRef, digest: D
   return row.size_bytes;
 }
 
-function blobUnknown(): Refusal {
-  return new Refusal('BLOB_UNKNOWN', 'blob unknown to registry');
+function blobUnknown(): Rejection {
+  return new Rejection('BLOB_UNKNOWN', 'blob unknown to registry');
 }
 
 /** Shows content in a repository as a blob, and ends the upload session that brought it. Throws DENIED for a large one of a client's in a repository of Larder's. */
@@ -129,7 +129,10 @@ export async function removeBlob(pool: pg.Pool, repository: RepositoryRef, diges
     }
     const removed = await ask(REMOVE, [found.repository_id, digest]);
     if (removed.length === 0) {
-      throw new Refusal('UNSUPPORTED', 'a manifest of this repository is made of this blob: delete the manifest first');
+      throw new Rejection(
+        'UNSUPPORTED',
+        'a manifest of this repository is made of this blob: delete the manifest first',
+      );
     }
     const act = { action: 'deleteBlob', subject_kind: 'blob' } as const;
     await ask(RECORD, [eventsOf(repository.by, act, `${repository.name}@${digest}`)]);

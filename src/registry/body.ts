@@ -1,7 +1,7 @@
 // Request bodies as the registry takes them: streamed, never whole but for small things, and never a reset for an early answer.
 import type { FastifyRequest } from 'fastify';
 import { countPassed } from './garbage-collection.ts';
-import { Refusal } from './refusal.ts';
+import { Rejection } from './rejection.ts';
 
 /** A client that sends nothing for this long is gone: what it sent is kept for its next try. */
 const BODY_IDLE_MS = 60_000;
@@ -38,8 +38,8 @@ export async function* bodyOf(request: FastifyRequest, length?: number): AsyncGe
   }
 }
 
-function sizeInvalid(length: number): Refusal {
-  return new Refusal('SIZE_INVALID', `the body is not of the declared ${length} bytes`);
+function sizeInvalid(length: number): Rejection {
+  return new Rejection('SIZE_INVALID', `the body is not of the declared ${length} bytes`);
 }
 
 /** A small body whole. Throws SIZE_INVALID with 413 beyond `lengthMax` bytes. */
@@ -57,7 +57,7 @@ export async function readBody(request: FastifyRequest, lengthMax: number): Prom
     }
   }
   if (length > lengthMax) {
-    throw new Refusal('SIZE_INVALID', `at most ${lengthMax} bytes are taken here`, { status: 413 });
+    throw new Rejection('SIZE_INVALID', `at most ${lengthMax} bytes are taken here`, { status: 413 });
   }
   return Buffer.concat(chunks);
 }

@@ -3,20 +3,20 @@ import type { FastifyRequest } from 'fastify';
 import { isRepository } from '../oci/reference.ts';
 import { SERVICE } from './authenticator.ts';
 import type { Asked } from './paths.ts';
-import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';
+import { Rejection } from './rejection.ts';
 
 /** No or wrong credentials: bearer first, because clients that read one challenge only know it; basic for the others. */
-export function unauthorized(context: RegistryContext, request: FastifyRequest, asked: Asked | undefined): Refusal {
+export function unauthorized(context: RegistryContext, request: FastifyRequest, asked: Asked | undefined): Rejection {
   const scope = asked && scopeOf(request, asked);
   const headers = { 'www-authenticate': [bearer(context, request, { scope }), `Basic realm="${SERVICE}"`] };
-  return new Refusal('UNAUTHORIZED', 'authentication required', { headers });
+  return new Rejection('UNAUTHORIZED', 'authentication required', { headers });
 }
 
 /** A good token that was made for something else: the client asks for a wider one. */
-export function scopeMissing(context: RegistryContext, request: FastifyRequest, scope: string): Refusal {
+export function scopeMissing(context: RegistryContext, request: FastifyRequest, scope: string): Rejection {
   const headers = { 'www-authenticate': bearer(context, request, { scope, error: 'insufficient_scope' }) };
-  return new Refusal('UNAUTHORIZED', 'the token was not made for this', { headers });
+  return new Rejection('UNAUTHORIZED', 'the token was not made for this', { headers });
 }
 
 function bearer(

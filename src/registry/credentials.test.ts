@@ -113,21 +113,21 @@ test('one ends by its time', async () => {
   expect((await revoke(made.path)).statusCode).toBe(204);
 });
 
-describe('what is refused', () => {
+describe('what is rejected', () => {
   test('ends that are past, too far, or no times', async () => {
-    const refused = async (expires_at: string) => {
+    const rejected = async (expires_at: string) => {
       const response = await api.ask('POST', `${registry}/credentials`, { body: { description: '', expires_at } });
       expect(response.statusCode).toBe(400);
       return violationsOf(response);
     };
-    expect(await refused('2020-01-01T00:00:00.000Z')).toEqual({ expires_at: 'It should be in the future.' });
+    expect(await rejected('2020-01-01T00:00:00.000Z')).toEqual({ expires_at: 'It should be in the future.' });
     const unheld = { expires_at: 'It should be a time such as 2026-03-03T00:59:52Z.' };
     for (const time of ['2027-01-01T00:00:00-18:09', '0000-01-01T00:00:00Z'])
-      expect(await refused(time)).toEqual(unheld);
-    expect(await refused('2999-01-01T00:00:00.000Z')).toEqual({
+      expect(await rejected(time)).toEqual(unheld);
+    expect(await rejected('2999-01-01T00:00:00.000Z')).toEqual({
       expires_at: 'It should be at most 730 days from now.',
     });
-    expect(Object.keys(await refused('tomorrow'))).toEqual(['expires_at']);
+    expect(Object.keys(await rejected('tomorrow'))).toEqual(['expires_at']);
     const none = await api.ask('POST', `${registry}/credentials`, { body: {} });
     expect(violationsOf(none)).toEqual({ description: 'It is required.' });
   });
@@ -164,8 +164,8 @@ describe('what is refused', () => {
     const answers = await Promise.all(asked);
     const made = answers.filter(({ statusCode }) => statusCode === 201);
     expect(made.length).toBe(10 - before);
-    const refused = answers.find(({ statusCode }) => statusCode !== 201);
-    expect(refused?.json()).toMatchObject({ status: 409, type: '/problems/limit-reached' });
+    const rejected = answers.find(({ statusCode }) => statusCode !== 201);
+    expect(rejected?.json()).toMatchObject({ status: 409, type: '/problems/limit-reached' });
     expect((await list()).total_size).toBe(10);
     for (const { headers } of made) expect((await revoke(String(headers['location']))).statusCode).toBe(204);
     expect((await list()).total_size).toBe(before);

@@ -73,7 +73,7 @@ describe('a push that began before the release', () => {
     expect(await digestAt(client, name, 'latest')).toBe(digestOf(indexOf(released)));
   });
 
-  test('waits for a release that is being recorded, and is refused', async () => {
+  test('waits for a release that is being recorded, and is rejected', async () => {
     const name = 'acme/debian-12/recorded';
     await client.pushImage('acme/own', 'v1', own);
     await client.pushImage(name, 'latest', own);

@@ -86,7 +86,7 @@ test('damaged content never ends cleanly', async () => {
   await expect(response.arrayBuffer()).rejects.toThrow();
 });
 
-test('an early refusal reaches a client that is still sending', async () => {
+test('an early rejection reaches a client that is still sending', async () => {
   const body = Buffer.alloc(8 * 1024 * 1024);
   const large = await client.call('PUT', '/v2/acme/app/manifests/v2', {
     headers: { 'content-type': MEDIA_TYPES.manifest },
@@ -103,7 +103,7 @@ test('an early refusal reaches a client that is still sending', async () => {
   expect([wrong.status, await codeOf(wrong)]).toEqual([401, 'UNAUTHORIZED']);
 });
 
-test('a form without an end and a flood of scopes are refused', async () => {
+test('a form without an end and a flood of scopes are rejected', async () => {
   const token = `${registry.url}/v2/token`;
   const headers = basic(registry.acme.tokens.OWNER);
   expect((await fetch(token, { method: 'POST', headers, body: 'x'.repeat(100_000) })).status).toBe(413);

@@ -78,7 +78,7 @@ describe('a repository that Larder pushed to', () => {
   beforeAll(async () => {
     await pushRelease(registry, { name: NAME, image: released, tags: [VERSION, 'latest'] });
     await client.pushImage('acme/own', 'v1', own);
-    // Small blobs are what signatures are made of, so they are no reason to refuse the manifest.
+    // Small blobs are what signatures are made of, so they are no reason to reject the manifest.
     await client.pushBlob(NAME, own.config);
     await client.pushBlob(NAME, own.layer);
   });
@@ -121,8 +121,8 @@ describe('a repository that Larder pushed to', () => {
     const api = await tokenOf('OWNER', ['API']);
     for (const [method, path, options] of changes(NAME)) {
       const headers = { ...options?.headers, authorization: `Bearer ${token}` };
-      const refused = await errorOf(await client.call(method, path, { ...options, headers }));
-      expect([method, path, refused.status, refused.code]).toEqual([method, path, 403, 'DENIED']);
+      const rejected = await errorOf(await client.call(method, path, { ...options, headers }));
+      expect([method, path, rejected.status, rejected.code]).toEqual([method, path, 403, 'DENIED']);
       expect((await client.call(method, path, { ...options, token: api })).status).toBe(401);
     }
     await expectUnchanged();

@@ -2,7 +2,7 @@
 import type { ContentInfo } from '../content/content.ts';
 import type { CheckedManifest } from './manifest.ts';
 import { isImmutableTag } from './names.ts';
-import { denied } from './refusal.ts';
+import { denied } from './rejection.ts';
 import { CLAIMED, OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, statement } from './statements.ts';
 

@@ -1,7 +1,7 @@
 // A manifest as it arrives: checked before it is stored, and told in the words of its row.
 import type { Descriptor, Digest, Index, Manifest } from '../oci/descriptor.ts';
 import { describeBytes, isIndex, isManifestType, ManifestError, parseManifest } from '../oci/manifest.ts';
-import { Refusal } from './refusal.ts';
+import { Rejection } from './rejection.ts';
 
 /** What a row needs to know of a manifest, and what must be there before it. */
 export type CheckedManifest = {
@@ -52,7 +52,7 @@ function read(bytes: Buffer, mediaType: string | undefined): Manifest | Index {
     return parseManifest(bytes, mediaType);
   } catch (error) {
     if (error instanceof ManifestError) {
-      throw new Refusal('MANIFEST_INVALID', error.message, { cause: error });
+      throw new Rejection('MANIFEST_INVALID', error.message, { cause: error });
     }
     throw error;
   }
@@ -90,19 +90,19 @@ function distinct(descriptors: Descriptor[]): Digest[] {
 function artifactTypeOf(document: Manifest | Index): string | null {
   const type = document.artifactType || (isIndex(document) ? null : document.config.mediaType);
   if (type !== null && !(typeof type === 'string' && MEDIA_TYPE.test(type))) {
-    throw new Refusal('MANIFEST_INVALID', 'artifactType must be a media type');
+    throw new Rejection('MANIFEST_INVALID', 'artifactType must be a media type');
   }
   return type;
 }
 
-/** Kept in a row to answer the referrers API, so what PostgreSQL's JSON cannot hold is refused. */
+/** Kept in a row to answer the referrers API, so what PostgreSQL's JSON cannot hold is rejected. */
 function readAnnotations(annotations: Record<string, string> | null | undefined): Record<string, string> | null {
   if (annotations === undefined || annotations === null) {
     return null;
   }
   const isObject = typeof annotations === 'object' && !Array.isArray(annotations);
   if (!isObject || !Object.entries(annotations).flat().every(isStorable)) {
-    throw new Refusal('MANIFEST_INVALID', 'annotations must map text to text');
+    throw new Rejection('MANIFEST_INVALID', 'annotations must map text to text');
   }
   return Object.keys(annotations).length === 0 ? null : annotations;
 }

@@ -4,7 +4,7 @@ import type { Descriptor, Digest } from '../oci/descriptor.ts';
 import { eventsOf, insertEvents } from './actor.ts';
 import type { CheckedManifest } from './manifest.ts';
 import { isImmutableTag, referrerTagSubject } from './names.ts';
-import { denied, larders, nameUnknown, Refusal } from './refusal.ts';
+import { denied, larders, nameUnknown, Rejection } from './rejection.ts';
 import { READABLE, type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
 import { type Ask, askTogether, statement } from './statements.ts';
 
@@ -136,8 +136,8 @@ export async function getManifest(ask: Ask, repository: RepositoryRef, reference
   return row;
 }
 
-export function manifestUnknown(): Refusal {
-  return new Refusal('MANIFEST_UNKNOWN', 'manifest unknown to registry');
+export function manifestUnknown(): Rejection {
+  return new Rejection('MANIFEST_UNKNOWN', 'manifest unknown to registry');
 }
 
 /**
@@ -158,7 +158,7 @@ export async function putManifest(
   }
   if (put.missing.length > 0) {
     const detail = put.missing.map((digest) => ({ digest }));
-    throw new Refusal('MANIFEST_BLOB_UNKNOWN', 'manifest references a manifest or blob unknown to registry', {
+    throw new Rejection('MANIFEST_BLOB_UNKNOWN', 'manifest references a manifest or blob unknown to registry', {
       detail,
     });
   }
@@ -223,7 +223,7 @@ export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, d
     }
     const removed = await ask(REMOVE, [found.repository_id, digest]);
     if (removed.length === 0) {
-      throw new Refusal('UNSUPPORTED', 'an index of this repository lists this manifest: delete the index first');
+      throw new Rejection('UNSUPPORTED', 'an index of this repository lists this manifest: delete the index first');
     }
     const act = { action: 'deleteManifest', subject_kind: 'manifest' } as const;
     await ask(RECORD, [eventsOf(repository.by, act, referenceTo(repository, { digest }))]);

@@ -1,6 +1,6 @@
 // From a request's path to what it asks for (distribution-spec 1.1, "Endpoints"); names may hold any number of segments.
 import { isRepository } from '../oci/reference.ts';
-import { Refusal } from './refusal.ts';
+import { Rejection } from './rejection.ts';
 
 export type Asked =
   | { kind: 'base' }
@@ -26,7 +26,7 @@ export function parsePath(path: string): Asked | undefined {
   const segments = path.length > PATH_LENGTH_MAX ? [] : decode(path).split('/');
   const asked = parseSegments(segments);
   if (asked !== undefined && !isRepository(asked.name)) {
-    throw new Refusal('NAME_INVALID', 'invalid repository name');
+    throw new Rejection('NAME_INVALID', 'invalid repository name');
   }
   return asked;
 }
@@ -50,7 +50,7 @@ function parseSegments(segments: string[]): Extract<Asked, { name: string }> | u
   return second === 'referrers' ? { kind: 'referrers', name, digest: last } : undefined;
 }
 
-/** Some clients send the colon of a digest percent-encoded. The server refused what cannot be decoded before it came here. */
+/** Some clients send the colon of a digest percent-encoded. The server rejected what cannot be decoded before it came here. */
 function decode(path: string): string {
   return path.includes('%') ? decodeURIComponent(path) : path;
 }

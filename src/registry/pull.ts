@@ -10,9 +10,9 @@ import { acceptsType } from './accept.ts';
 import { getBlobSize } from './blobs.ts';
 import { countPassed } from './garbage-collection.ts';
 import { type FoundManifest, getManifest } from './manifests.ts';
-import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';
 import { type RegistryExchange, readDigest, repositoryOf } from './registry-exchange.ts';
+import { Rejection } from './rejection.ts';
 import { holdPullShare } from './transfer-shares.ts';
 
 /** GET and HEAD of a blob. */
@@ -32,7 +32,7 @@ export async function pullBlob(exchange: RegistryExchange<'blob'>): Promise<unkn
     ? parseRange(request.headers.range, size)
     : undefined;
   if (range === 'unsatisfiable') {
-    throw new Refusal('SIZE_INVALID', `the blob has ${size} bytes`, {
+    throw new Rejection('SIZE_INVALID', `the blob has ${size} bytes`, {
       status: 416,
       headers: { 'content-range': `bytes */${size}` },
     });
@@ -71,10 +71,10 @@ async function requireHeld(context: RegistryContext, kind: ContentKind, digest: 
 }
 
 /** The rows know it and the store does not. 404, because clients show the words of a 4xx only. */
-function notHeld(kind: ContentKind, digest: Digest, cause?: ContentMissing): Refusal {
+function notHeld(kind: ContentKind, digest: Digest, cause?: ContentMissing): Rejection {
   const code = kind === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
   const message = `the registry lists this ${kind}, but its content store does not hold it: the operator finds what is missing with «larder content check»`;
-  return new Refusal(code, message, { detail: { digest }, ...(cause && { cause }) });
+  return new Rejection(code, message, { detail: { digest }, ...(cause && { cause }) });
 }
 
 /** GET and HEAD of a manifest. */
@@ -83,7 +83,7 @@ export async function pullManifest(exchange: RegistryExchange<'manifest'>): Prom
   const { reference } = exchange.asked;
   if (!isTag(reference) && !reference.includes(':')) {
     // What no push could have named is simply not there (the conformance suite asks for 404).
-    throw new Refusal('MANIFEST_UNKNOWN', 'manifest unknown to registry');
+    throw new Rejection('MANIFEST_UNKNOWN', 'manifest unknown to registry');
   }
   const manifest = await getManifest(
     context.ask,
@@ -91,7 +91,7 @@ export async function pullManifest(exchange: RegistryExchange<'manifest'>): Prom
     isTag(reference) ? reference : readDigest(reference),
   );
   if (!acceptsType(request.headers.accept, manifest.media_type)) {
-    throw new Refusal('MANIFEST_UNKNOWN', `the manifest is of type ${manifest.media_type}, which Accept leaves out`);
+    throw new Rejection('MANIFEST_UNKNOWN', `the manifest is of type ${manifest.media_type}, which Accept leaves out`);
   }
   const { digest, media_type, size_bytes } = manifest;
   reply.headers({ 'docker-content-digest': digest, etag: `"${digest}"`, 'content-type': media_type });

@@ -88,7 +88,7 @@ describe('push of a blob', () => {
     expect(patch.status).toBe(416);
   });
 
-  test('malformed and contradicting ranges are refused', async () => {
+  test('malformed and contradicting ranges are rejected', async () => {
     const at = await client.begin('acme/chunks');
     for (const [range, code] of [
       ['bytes 0-4/20', 'BLOB_UPLOAD_INVALID'],
@@ -110,7 +110,7 @@ describe('push of a blob', () => {
     expect([blob.status, blob.headers.get('content-length'), await blob.text()]).toEqual([200, '0', '']);
   });
 
-  test('another digest than the bytes is refused, and nothing shows', async () => {
+  test('another digest than the bytes is rejected, and nothing shows', async () => {
     const other = digestOf('other');
     for (const path of [
       `/v2/acme/wrong/blobs/uploads/?digest=${other}`,
@@ -127,7 +127,7 @@ describe('push of a blob', () => {
     }
   });
 
-  test('a PUT without a digest, and digests of other algorithms, are refused', async () => {
+  test('a PUT without a digest, and digests of other algorithms, are rejected', async () => {
     const at = await client.begin('acme/wrong');
     for (const query of ['', `?digest=sha512:${'0'.repeat(128)}`]) {
       const response = await client.call('PUT', at + query, { headers: octets, body: bytes });

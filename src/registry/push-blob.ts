@@ -9,8 +9,8 @@ import { addBlob, mountBlob, REFERRER_BLOB_BYTES_MAX, removeBlob } from './blobs
 import { bodyOf, declaredLength, hasBody } from './body.ts';
 import { isGranted } from './caller.ts';
 import { isUploadId } from './names.ts';
-import { larders, Refusal } from './refusal.ts';
 import { type RegistryExchange, readDigest, repositoryOf } from './registry-exchange.ts';
+import { larders, Rejection } from './rejection.ts';
 import { isClosed } from './repositories.ts';
 import { endUpload, getUpload, startUpload, type UploadRow } from './uploads.ts';
 
@@ -150,11 +150,11 @@ function checkChunk(request: FastifyRequest, exchange: RegistryExchange<'upload'
   }
   const range = parseContentRange(header);
   if (range === undefined) {
-    throw new Refusal('BLOB_UPLOAD_INVALID', 'Content-Range must be first-last, both inclusive');
+    throw new Rejection('BLOB_UPLOAD_INVALID', 'Content-Range must be first-last, both inclusive');
   }
   const length = range.end - range.start + 1;
   if (length !== (declaredLength(request) ?? length)) {
-    throw new Refusal('SIZE_INVALID', 'Content-Range and Content-Length disagree');
+    throw new Rejection('SIZE_INVALID', 'Content-Range and Content-Length disagree');
   }
   if (range.start !== held) {
     throw outOfOrder(exchange, held);
@@ -162,15 +162,15 @@ function checkChunk(request: FastifyRequest, exchange: RegistryExchange<'upload'
   return length;
 }
 
-function outOfOrder(exchange: RegistryExchange<'upload'>, held: number): Refusal {
+function outOfOrder(exchange: RegistryExchange<'upload'>, held: number): Rejection {
   const headers = { location: locationOf(exchange, exchange.asked.id), range: rangeOf(held) };
-  return new Refusal('BLOB_UPLOAD_INVALID', `the next byte of this upload is ${held}`, { status: 416, headers });
+  return new Rejection('BLOB_UPLOAD_INVALID', `the next byte of this upload is ${held}`, { status: 416, headers });
 }
 
 async function findSession(exchange: RegistryExchange<'upload'>, touch: boolean): Promise<UploadRow> {
   const { id } = exchange.asked;
   if (!isUploadId(id)) {
-    throw new Refusal('BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
+    throw new Rejection('BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
   }
   return await getUpload(exchange.context.ask, repositoryOf(exchange), { id, touch });
 }
@@ -190,7 +190,7 @@ async function alone<T>(exchange: RegistryExchange<'upload'>, act: (upload: Uplo
   const own = {
     ended,
     cut() {
-      cut.abort(new Refusal('BLOB_UPLOAD_INVALID', 'a newer request took this upload over', { status: 409 }));
+      cut.abort(new Rejection('BLOB_UPLOAD_INVALID', 'a newer request took this upload over', { status: 409 }));
       // A body that is all here asks for no more: its request ends by itself, and its client sees the answer.
       if (!exchange.request.raw.complete) exchange.request.raw.destroy(cut.signal.reason);
     },
@@ -213,7 +213,7 @@ async function orDigestInvalid(storing: Promise<ContentInfo>): Promise<ContentIn
     return await storing;
   } catch (error) {
     if (error instanceof ContentMismatch) {
-      throw new Refusal('DIGEST_INVALID', 'provided digest did not match uploaded content', { cause: error });
+      throw new Rejection('DIGEST_INVALID', 'provided digest did not match uploaded content', { cause: error });
     }
     throw error;
   }

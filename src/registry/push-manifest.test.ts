@@ -93,7 +93,7 @@ describe('push of a manifest', () => {
     expect([put.status, put.headers.get('oci-subject')]).toEqual([201, subject.digest]);
   });
 
-  test('wrong ones are refused', async () => {
+  test('wrong ones are rejected', async () => {
     const image = testImage('wrong');
     await client.pushImage('acme/wrong-manifest', 'v1', image);
     const parsed = JSON.parse(image.manifest);

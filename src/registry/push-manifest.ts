@@ -5,9 +5,9 @@ import { isTag } from '../oci/reference.ts';
 import { readBody } from './body.ts';
 import { type CheckedManifest, checkManifest } from './manifest.ts';
 import { manifestUnknown, putManifest, removeManifest, removeTag } from './manifests.ts';
-import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';
 import { type RegistryExchange, readDigest, repositoryOf } from './registry-exchange.ts';
+import { Rejection } from './rejection.ts';
 
 /** PUT of a manifest under a tag or under its own digest. */
 export async function pushManifest(exchange: RegistryExchange<'manifest'>): Promise<unknown> {
@@ -19,7 +19,7 @@ export async function pushManifest(exchange: RegistryExchange<'manifest'>): Prom
   const bytes = await readBody(request, MANIFEST_BYTES_MAX);
   const manifest = checkManifest(bytes, request.headers['content-type']);
   if (expected !== undefined && expected !== manifest.digest) {
-    throw new Refusal('DIGEST_INVALID', 'provided digest did not match uploaded content');
+    throw new Rejection('DIGEST_INVALID', 'provided digest did not match uploaded content');
   }
   await keep(context, manifest, bytes);
   await putManifest(context.ask, repositoryOf(exchange), { ...manifest, ...(tag !== undefined && { tag }) });

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { type ContentStore, FREE_SHARE_MIN } from '../content/content.ts';
 import type { Authenticator, RegistryIdentity } from './authenticator.ts';
 import type { ManifestCache } from './manifest-cache.ts';
-import { Refusal } from './refusal.ts';
+import { Rejection } from './rejection.ts';
 import type { Ask } from './statements.ts';
 import type { TransferShares } from './transfer-shares.ts';
 
@@ -43,7 +43,7 @@ export function watchFreeSpace(content: ContentStore, now: () => number = Date.n
       share = await content.freeShare();
     }
     if (share !== undefined && share < FREE_SHARE_MIN) {
-      throw new Refusal(
+      throw new Rejection(
         'UNAVAILABLE',
         'the registry is short of disk space and takes no content until there is space',
         {

@@ -4,8 +4,8 @@ import { type Digest, isDigest } from '../content/digest.ts';
 import { actorOf } from './actor.ts';
 import type { Caller } from './caller.ts';
 import type { Asked } from './paths.ts';
-import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';
+import { Rejection } from './rejection.ts';
 import type { RepositoryRef } from './repositories.ts';
 
 export type Kind = Asked['kind'];
@@ -31,7 +31,7 @@ export function repositoryOf(
 /** Throws DIGEST_INVALID for anything but a sha256 digest. */
 export function readDigest(text: string | null): Digest {
   if (text === null || !isDigest(text)) {
-    throw new Refusal('DIGEST_INVALID', 'a digest is sha256: and 64 lower-case hexadecimal digits');
+    throw new Rejection('DIGEST_INVALID', 'a digest is sha256: and 64 lower-case hexadecimal digits');
   }
   return text;
 }
@@ -43,7 +43,7 @@ export function readLimit(query: URLSearchParams, limit: number): number {
     return limit;
   }
   if (!/^\d{1,9}$/.test(text)) {
-    throw new Refusal('UNSUPPORTED', 'n must be a whole number', { status: 400 });
+    throw new Rejection('UNSUPPORTED', 'n must be a whole number', { status: 400 });
   }
   return Math.min(Number(text), limit);
 }

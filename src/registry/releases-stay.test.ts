@@ -134,8 +134,8 @@ test('a release claims the repository that it names, whoever pushed there before
   await pushBeforeReserved(registry, client, { name, tag: 'latest', image: own });
   const { application_ids } = await catalog.request(catalog.acme, ['nginx']);
   await catalog.finish(await catalog.openPipeline(application_ids[0] ?? ''));
-  const refused = await client.putManifest(name, 'latest', own.manifest);
-  expect([refused.status, await codeOf(refused)]).toEqual([403, 'DENIED']);
+  const rejected = await client.putManifest(name, 'latest', own.manifest);
+  expect([rejected.status, await codeOf(rejected)]).toEqual([403, 'DENIED']);
   expect((await client.call('DELETE', `/v2/${name}/manifests/latest`)).status).toBe(403);
 });
 

@@ -1,7 +1,7 @@
 // The rows that say which repositories there are and whose they are.
 import type { Actor } from './actor.ts';
 import { isReserved, RESERVED } from './names.ts';
-import { denied, reserved } from './refusal.ts';
+import { denied, reserved } from './rejection.ts';
 import { type Ask, statement } from './statements.ts';
 
 /** A repository as its owner names it, and who asks for it. */

@@ -12,9 +12,9 @@ import { type Asked, parsePath } from './paths.ts';
 import { pullBlob, pullManifest } from './pull.ts';
 import { beginUpload, cancelUpload, continueUpload, deleteBlob, finishUpload, showUpload } from './push-blob.ts';
 import { deleteManifest, pushManifest } from './push-manifest.ts';
-import { denied, Refusal } from './refusal.ts';
 import { type RegistryContext, watchFreeSpace } from './registry-context.ts';
 import type { Answer, Kind, RegistryExchange } from './registry-exchange.ts';
+import { denied, Rejection } from './rejection.ts';
 import { askPool } from './statements.ts';
 import { answerToken } from './token.ts';
 import { openTransferShares, withPushShare } from './transfer-shares.ts';
@@ -89,7 +89,7 @@ async function answer(context: RegistryContext, request: FastifyRequest, reply: 
   try {
     return await dispatch(context, request, reply);
   } catch (error) {
-    return await refuse(request, reply, error);
+    return await reject(request, reply, error);
   }
 }
 
@@ -101,13 +101,13 @@ async function dispatch(context: RegistryContext, request: FastifyRequest, reply
   }
   const caller = await context.authenticator.admit(request.headers.authorization, request.ip);
   if (caller === undefined) {
-    throw unauthorized(context, request, asked instanceof Refusal ? undefined : asked);
+    throw unauthorized(context, request, asked instanceof Rejection ? undefined : asked);
   }
-  if (asked instanceof Refusal) {
+  if (asked instanceof Rejection) {
     throw asked;
   }
   if (asked === undefined) {
-    throw new Refusal('UNSUPPORTED', 'this is no endpoint of the registry', { status: 404 });
+    throw new Rejection('UNSUPPORTED', 'this is no endpoint of the registry', { status: 404 });
   }
   const exchange = { context, caller, asked, request, reply, query: new URLSearchParams(search) };
   const entry = entryOf(exchange);
@@ -122,11 +122,11 @@ function splitUrl(url: string): [string, string] {
 }
 
 /** Who is not let in learns nothing, not even that a name is malformed. */
-function tryPath(path: string): Asked | undefined | Refusal {
+function tryPath(path: string): Asked | undefined | Rejection {
   try {
     return parsePath(path);
   } catch (error) {
-    if (error instanceof Refusal) {
+    if (error instanceof Rejection) {
       return error;
     }
     throw error;
@@ -140,7 +140,7 @@ function entryOf(exchange: RegistryExchange): Entry<Kind> {
   const entry = entries[request.method];
   if (entry === undefined) {
     const headers = { allow: Object.keys(entries).join(', ') };
-    throw new Refusal('UNSUPPORTED', 'the operation is unsupported', { headers });
+    throw new Rejection('UNSUPPORTED', 'the operation is unsupported', { headers });
   }
   if (entry.action !== undefined && 'name' in asked) {
     checkAccess(exchange, exchange.caller, { action: entry.action, name: asked.name });
@@ -168,10 +168,11 @@ async function showBase(exchange: RegistryExchange<'base'>): Promise<unknown> {
 }
 
 /** Faults of ours are told to the log, not to the client. */
-async function refuse(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<unknown> {
-  const refusal = error instanceof Refusal ? error : new Refusal('UNKNOWN', 'the registry failed', { cause: error });
-  if (refusal.status >= 500 && !request.raw.destroyed) {
-    request.log.error({ err: refusal.cause ?? refusal }, refusal.message);
+async function reject(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<unknown> {
+  const rejection =
+    error instanceof Rejection ? error : new Rejection('UNKNOWN', 'the registry failed', { cause: error });
+  if (rejection.status >= 500 && !request.raw.destroyed) {
+    request.log.error({ err: rejection.cause ?? rejection }, rejection.message);
   }
   if (reply.sent) {
     return reply;
@@ -179,6 +180,6 @@ async function refuse(request: FastifyRequest, reply: FastifyReply, error: unkno
   for (const name of ['content-length', 'etag', 'accept-ranges']) {
     reply.removeHeader(name);
   }
-  reply.code(refusal.status).headers(refusal.headers).type('application/json');
-  return await reply.send(refusal.body());
+  reply.code(rejection.status).headers(rejection.headers).type('application/json');
+  return await reply.send(rejection.body());
 }

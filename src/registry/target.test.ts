@@ -115,8 +115,8 @@ describe('rows over shared content', () => {
     expect(uses).toHaveLength(3);
   });
 
-  test('an artifact whose immutable tag names another is refused whole', async () => {
-    const target = targetOf(registry, 'acme/refused-whole');
+  test('an artifact whose immutable tag names another is rejected whole', async () => {
+    const target = targetOf(registry, 'acme/rejected-whole');
     const [first, second] = [await image('one'), await image('two')];
     const copy = (root: Descriptor) =>
       copyArtifact(contentTarget(registry.content), target, root, { tags: ['2.0.0-debian-12-r0', 'latest'] });
@@ -157,7 +157,7 @@ describe('rows over shared content', () => {
     expect(await target.resolve('1.2.3-debian-12-r0')).toEqual(first);
   });
 
-  test('names outside the namespace are refused, in both directions', async () => {
+  test('names outside the namespace are rejected, in both directions', async () => {
     const bytes = randomBytes(10);
     const blob = describeBytes('application/octet-stream', bytes);
     for (const target of [
@@ -171,7 +171,7 @@ describe('rows over shared content', () => {
     expect(await targetOf(registry, 'base/debian').exists(blob)).toBe(true);
   });
 
-  test('a descriptor with another size than the content is refused', async () => {
+  test('a descriptor with another size than the content is rejected', async () => {
     const { digest } = await registry.content.put(once(randomBytes(10)));
     const target = targetOf(registry, 'acme/sizes');
     await expect(target.push({ mediaType: 'application/x', digest, size: 11 }, never)).rejects.toMatchObject({

@@ -9,7 +9,7 @@ import { addBlob, getBlobSize, mountBlob } from './blobs.ts';
 import { linkArtifactRows } from './link-artifact.ts';
 import { checkManifest } from './manifest.ts';
 import { getManifest, listReferrers, putManifest } from './manifests.ts';
-import { Refusal } from './refusal.ts';
+import { Rejection } from './rejection.ts';
 import { claimRepository, type RepositoryRef } from './repositories.ts';
 import { type Ask, askPool } from './statements.ts';
 import { endUpload } from './uploads.ts';
@@ -71,12 +71,12 @@ export function hostedTarget(options: HostedOptions): Target {
   };
 }
 
-/** The registry's refusals as the error that every target throws. */
+/** The registry's rejections as the error that every target throws. */
 async function told<T>(op: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
-    if (error instanceof Refusal) {
+    if (error instanceof Rejection) {
       const { code, status, message } = error;
       throw new RegistryError({ op, side: 'target', status, code, temporary: status >= 500, message, cause: error });
     }
@@ -98,12 +98,12 @@ async function getSize(options: HostedOptions, { mediaType, digest }: Descriptor
     : await getBlobSize(asker(options), refOf(options), digest);
 }
 
-/** What is unknown is undefined here; every other refusal goes on. */
+/** What is unknown is undefined here; every other rejection goes on. */
 async function orUndefined<T>(finding: Promise<T>): Promise<T | undefined> {
   try {
     return await finding;
   } catch (error) {
-    if (error instanceof Refusal && error.status === 404) {
+    if (error instanceof Rejection && error.status === 404) {
       return undefined;
     }
     throw error;
@@ -165,18 +165,18 @@ async function isHeld(content: ContentStore, { digest, size }: Descriptor): Prom
   }
   const held = await content.stat(digest);
   if (held !== undefined && held.size !== size) {
-    throw new Refusal('SIZE_INVALID', `${digest} has ${held.size} bytes and not ${size}`);
+    throw new Rejection('SIZE_INVALID', `${digest} has ${held.size} bytes and not ${size}`);
   }
   return held !== undefined;
 }
 
-async function mount(options: HostedOptions, { digest }: Descriptor, from: string): Promise<'mounted' | 'refused'> {
+async function mount(options: HostedOptions, { digest }: Descriptor, from: string): Promise<'mounted' | 'rejected'> {
   const ask = asker(options);
   const mounted = await mountBlob(ask, refOf(options), { digest, from });
   if (!mounted.mounted) {
     await endUpload(ask, mounted.upload_id);
   }
-  return mounted.mounted ? 'mounted' : 'refused';
+  return mounted.mounted ? 'mounted' : 'rejected';
 }
 
 async function referrers(options: HostedOptions, subject: Digest, artifactType?: string): Promise<Descriptor[]> {

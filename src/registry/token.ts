@@ -3,8 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SERVICE } from './authenticator.ts';
 import { readBody } from './body.ts';
 import { type Access, type Caller, grantedPart, isGranted, parseScope } from './caller.ts';
-import { Refusal } from './refusal.ts';
 import type { RegistryContext } from './registry-context.ts';
+import { Rejection } from './rejection.ts';
 
 /** Long enough for any sequence of requests between two 401s, short enough that a removed API token soon opens nothing. */
 const TOKEN_LIFE_SECONDS = 300;
@@ -25,12 +25,12 @@ export async function answerToken(
   reply: FastifyReply,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'POST') {
-    throw new Refusal('UNSUPPORTED', 'the operation is unsupported', { headers: { allow: 'GET, POST' } });
+    throw new Rejection('UNSUPPORTED', 'the operation is unsupported', { headers: { allow: 'GET, POST' } });
   }
   const form = await readForm(request);
   const caller = await context.authenticator.admit(credentialsOf(form) ?? request.headers.authorization, request.ip);
   if (caller === undefined) {
-    throw new Refusal('UNAUTHORIZED', 'authentication required', {
+    throw new Rejection('UNAUTHORIZED', 'authentication required', {
       headers: { 'www-authenticate': `Basic realm="${SERVICE}"` },
     });
   }
@@ -76,7 +76,7 @@ function credentialsOf(form: URLSearchParams): string | undefined {
 function readScopes(form: URLSearchParams): Access[] {
   const scopes = form.getAll('scope').flatMap((text) => text.split(' ').filter(Boolean));
   if (scopes.length > SCOPES_MAX) {
-    throw new Refusal('DENIED', `at most ${SCOPES_MAX} scopes are granted at once`, { status: 400 });
+    throw new Rejection('DENIED', `at most ${SCOPES_MAX} scopes are granted at once`, { status: 400 });
   }
   return scopes.map(parseScope).filter((scope) => scope !== undefined);
 }

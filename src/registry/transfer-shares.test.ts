@@ -54,12 +54,12 @@ async function afterwards(pulls: RawConnection[]): Promise<void> {
   await vi.waitFor(async () => expect((await client.call('GET', path('acme'))).status).toBe(200), { timeout: 20_000 });
 }
 
-test('an organization that reads its share slowly is refused more, and no other is', async () => {
+test('an organization that reads its share slowly is rejected more, and no other is', async () => {
   const pulls = await pullAll();
-  const refused = await client.call('GET', path('acme'), { headers: { range: 'bytes=0-1' } });
-  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
-  expect(refused.headers.get('content-range')).toBeNull();
-  expect(await codeOf(refused)).toBe('TOOMANYREQUESTS');
+  const rejected = await client.call('GET', path('acme'), { headers: { range: 'bytes=0-1' } });
+  expect([rejected.status, rejected.headers.get('retry-after')]).toEqual([429, '10']);
+  expect(rejected.headers.get('content-range')).toBeNull();
+  expect(await codeOf(rejected)).toBe('TOOMANYREQUESTS');
   const rival = await client.call('GET', path('rival'), { token: registry.rival.tokens.VIEWER });
   expect(await rival.text()).toBe(BLOB);
   // What sends no content holds nothing.

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { openShares, type ReachedLimit, type ShareLimits, type Shares, type Taken } from '../identity/shares.ts';
 import { hasBody } from './body.ts';
 import type { Caller } from './caller.ts';
-import { Refusal } from './refusal.ts';
+import { Rejection } from './rejection.ts';
 
 /**
  * Requests that bring a blob or a manifest. docker sends five layers at a time, so an organization may push 25 images at once;
@@ -59,17 +59,17 @@ function take({ caller, request }: Held, shares: Shares): Taken {
 
 function releaseOf(taken: Taken, what: 'pushes' | 'pulls'): () => void {
   if ('reached' in taken) {
-    throw refusalOf(taken.reached, what);
+    throw rejectionOf(taken.reached, what);
   }
   return taken.release;
 }
 
-function refusalOf({ by, limit }: ReachedLimit, what: 'pushes' | 'pulls'): Refusal {
+function rejectionOf({ by, limit }: ReachedLimit, what: 'pushes' | 'pulls'): Rejection {
   if (by === 'process') {
     const headers = { 'retry-after': String(FULL_RETRY_AFTER_SECONDS) };
-    return new Refusal('UNAVAILABLE', `the registry serves ${limit} ${what} already`, { headers });
+    return new Rejection('UNAVAILABLE', `the registry serves ${limit} ${what} already`, { headers });
   }
   const who = by === 'organization' ? 'of this organization' : 'from this address';
   const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) };
-  return new Refusal('TOOMANYREQUESTS', `${limit} ${what} ${who} are running, which is the limit`, { headers });
+  return new Rejection('TOOMANYREQUESTS', `${limit} ${what} ${who} are running, which is the limit`, { headers });
 }

@@ -1,6 +1,6 @@
 // The rows of upload sessions; their bytes are the content store's.
 import type { Database } from '../db/database.ts';
-import { Refusal } from './refusal.ts';
+import { Rejection } from './rejection.ts';
 import { OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, askDatabase, statement } from './statements.ts';
 
@@ -49,7 +49,7 @@ export async function getUpload(
   const values = [repository.name, repository.organization_id, session.id, UPLOAD_LIFE_SECONDS];
   const [row] = await ask(session.touch ? TOUCH : FIND, values);
   if (row === undefined) {
-    throw new Refusal('BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
+    throw new Rejection('BLOB_UPLOAD_UNKNOWN', 'blob upload unknown to registry');
   }
   return row;
 }

@@ -113,7 +113,7 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
 }
 
 /**
- * For a child that was spawned `detached`: its group ends with it. An `unshare --map-auto` that is refused, or killed while
+ * For a child that was spawned `detached`: its group ends with it. An `unshare --map-auto` that is rejected, or killed while
  * it starts, leaves its helper, which waits and holds the output open for ever (orphans.ts has those of a killed worker).
  */
 export function endWithGroup(child: ChildProcess): void {

@@ -185,13 +185,13 @@ const STRING_BYTES_MAX = 128 * 1024 - 1;
  * of bwrap's.
  */
 function oneString(text: string): string {
-  if (text.includes('\0')) throw refused('holds a NUL character');
+  if (text.includes('\0')) throw rejected('holds a NUL character');
   if (Buffer.byteLength(text) > STRING_BYTES_MAX)
-    throw refused('is longer than the 128 KiB that a program can be given');
+    throw rejected('is longer than the 128 KiB that a program can be given');
   return text;
 }
 
-function refused(why: string): BuildError {
+function rejected(why: string): BuildError {
   return new BuildError(`An argument or a variable of a program ${why}.`, {
     step: 'sandbox',
     cause_kind: 'BUILD_ERROR',
@@ -224,7 +224,7 @@ function started({ command, user }: SandboxCommand, joined: boolean): string[] {
     return joined ? [...LOADER, `${SANDBOX_FOLDER}/sh`, '-c', `${CLOSE} exec "$@"`, 'joined', ...command] : command;
   }
   // env(1) would take it for one more variable.
-  if (command[0]?.includes('=')) throw refused('is a program whose name holds a =');
+  if (command[0]?.includes('=')) throw rejected('is a program whose name holds a =');
   const groups = user.groups.length > 0 ? `--groups=${user.groups.join(',')}` : '--clear-groups';
   return [
     ...[...LOADER, `${SANDBOX_FOLDER}/setpriv`, `--reuid=${user.uid}`, `--regid=${user.gid}`, groups],

@@ -44,7 +44,7 @@ test.skipIf(sandboxMode.mode === 'files-only')('where the kernel forbids them, t
   expect(mode).toBe('files-only');
   expect(reasons.join(' ')).toMatch(isRoot ? /Sandboxes as root do not work here/ : /max_user_namespaces is 0/);
   expect(reasons.at(-1)).toMatch(
-    /files, certificates, environment and labels still work; packages and scripts are refused/,
+    /files, certificates, environment and labels still work; packages and scripts are rejected/,
   );
 });
 

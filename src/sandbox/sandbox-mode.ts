@@ -38,7 +38,7 @@ function filesOnly(reasons: string[]): SandboxMode {
     mode: 'files-only',
     reasons: [
       ...reasons,
-      'Customizations of files, certificates, environment and labels still work; packages and scripts are refused.',
+      'Customizations of files, certificates, environment and labels still work; packages and scripts are rejected.',
     ],
   };
 }
@@ -52,8 +52,8 @@ function candidates(accounts: readonly string[], reasons: string[]): SandboxHost
   const found: SandboxHost[] = [];
   const root = process.getuid?.() === 0;
   const account = root ? accounts.map(findAccount).find(Boolean) : findAccount(process.getuid?.() ?? -1);
-  const refusal = accountRefusal(account, root, accounts);
-  if (refusal !== undefined) reasons.push(refusal);
+  const rejection = accountRejection(account, root, accounts);
+  if (rejection !== undefined) reasons.push(rejection);
   else {
     const user = root && account !== undefined ? { user: account } : {};
     found.push(
@@ -65,7 +65,11 @@ function candidates(accounts: readonly string[], reasons: string[]): SandboxHost
   return found;
 }
 
-function accountRefusal(account: Account | undefined, root: boolean, accounts: readonly string[]): string | undefined {
+function accountRejection(
+  account: Account | undefined,
+  root: boolean,
+  accounts: readonly string[],
+): string | undefined {
   if (account === undefined) {
     return root
       ? `There is no account «${accounts.join('», «')}» to run sandboxes as: make one with a range of subordinate ids (useradd --system, usermod --add-subuids --add-subgids).`
@@ -115,7 +119,7 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
     await runCommand(asOwner(host, inNewNamespace(host, trial)));
     return undefined;
   } catch (error) {
-    if (isRefusedOwner(error)) return `This root may not give files to the account «${host.user?.name}».`;
+    if (isRejectedOwner(error)) return `This root may not give files to the account «${host.user?.name}».`;
     if (!(error instanceof CommandFailed)) throw error;
     return `${host.namespace ? 'User namespaces' : 'Sandboxes as root'} do not work here (${error.output.split('\n').at(-1) ?? error.message}).${host.namespace ? hint() : ''}`;
   } finally {
@@ -127,7 +131,7 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
 }
 
 /** Root of a container may have neither the right nor the account's ids (chown(2)). */
-function isRefusedOwner(error: unknown): boolean {
+function isRejectedOwner(error: unknown): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException;
   return syscall === 'chown' && (code === 'EINVAL' || code === 'EPERM');
 }

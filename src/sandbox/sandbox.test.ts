@@ -53,11 +53,11 @@ async function shell(sandbox: Sandbox, script: string, options: RunOptions & Par
   return { ...exit, output };
 }
 
-test('files-only is refused with the reason', async () => {
-  const refused = await testWorkspace(undefined, { mode: 'files-only', reasons: ['No bwrap.'] });
-  await expect(openSandbox(refused, { layers: [], step: 'x' })).rejects.toThrow(BuildError);
-  await expect(openSandbox(refused, { layers: [], step: 'x' })).rejects.toThrow('No bwrap.');
-  await refused[Symbol.asyncDispose]();
+test('files-only is rejected with the reason', async () => {
+  const rejected = await testWorkspace(undefined, { mode: 'files-only', reasons: ['No bwrap.'] });
+  await expect(openSandbox(rejected, { layers: [], step: 'x' })).rejects.toThrow(BuildError);
+  await expect(openSandbox(rejected, { layers: [], step: 'x' })).rejects.toThrow('No bwrap.');
+  await rejected[Symbol.asyncDispose]();
 });
 
 describe.skipIf(!possible)('inside', () => {
@@ -105,7 +105,7 @@ describe.skipIf(!possible)('inside', () => {
     ['entering a namespace', 'nsenter --target 1 --net true'],
     ['a device', 'mknod /null c 1 3'],
     ['a whiteout by hand', 'mknod /etc/passwd2 c 0 0'],
-  ])('refuses %s', async (_name, script) => {
+  ])('rejects %s', async (_name, script) => {
     await using sandbox = await open();
     expect((await shell(sandbox, script)).code).not.toBe(0);
   });
@@ -334,7 +334,7 @@ describe.skipIf(!possible)('capture', () => {
     }
   });
 
-  test('a name that would remove a file is refused', async () => {
+  test('a name that would remove a file is rejected', async () => {
     await using sandbox = await open();
     await shell(sandbox, 'echo x > /etc/.wh.passwd');
     await expect(capture(sandbox)).rejects.toThrow('.wh.passwd');

@@ -18,7 +18,7 @@ import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 export type SandboxOptions = {
   /** Root file systems from `rootfs.ts`, the lowest first. */
   layers: string[];
-  /** The build's step that asks, for the refusal where there are no sandboxes. */
+  /** The build's step that asks, for the rejection where there are no sandboxes. */
   step: string;
   /** A folder of this machine that is shown read-only at /.larder. It stays as it is while the sandbox is open. */
   given?: string;

@@ -1,4 +1,4 @@
-// The system calls that a sandbox refuses, assembled as the raw BPF program that `bwrap --seccomp` loads (seccomp(2)).
+// The system calls that a sandbox rejects, assembled as the raw BPF program that `bwrap --seccomp` loads (seccomp(2)).
 
 export type SeccompArchitecture = 'x64' | 'arm64';
 
@@ -6,11 +6,11 @@ export type SeccompArchitecture = 'x64' | 'arm64';
 const AUDIT_ARCHITECTURE: Record<SeccompArchitecture, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
 /**
- * Refused with EPERM, as [number on x86_64, number on aarch64]; undefined where the architecture lacks the call. These reach into
+ * Rejected with EPERM, as [number on x86_64, number on aarch64]; undefined where the architecture lacks the call. These reach into
  * the kernel or other processes, and no package's script needs them: mounts and namespaces (a nested one gives capabilities back),
  * keys, BPF, tracing, io_uring (it does file and socket calls behind the filter's back), modules, clocks, swap.
  */
-const REFUSED: Record<string, readonly [number | undefined, number | undefined]> = {
+const REJECTED: Record<string, readonly [number | undefined, number | undefined]> = {
   _sysctl: [156, undefined],
   acct: [163, 89],
   add_key: [248, 217],
@@ -79,7 +79,7 @@ const CLONE: Record<SeccompArchitecture, number> = { x64: 56, arm64: 220 };
 const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
 const SOCKET_PAIR: Record<SeccompArchitecture, number> = { x64: 53, arm64: 199 };
 const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
-/** Refused where nothing can count what is in such files. */
+/** Rejected where nothing can count what is in such files. */
 const MEMFD_CREATE: Record<SeccompArchitecture, number> = { x64: 319, arm64: 279 };
 /** Takes from one count for the whole machine (fs.aio-max-nr); databases without it do without, as where a kernel has none. */
 const IO_SETUP: Record<SeccompArchitecture, number> = { x64: 206, arm64: 0 };
@@ -94,7 +94,7 @@ const CLONE_NAMESPACES = 0x7e020000;
  */
 const ALLOWED_SOCKET_FAMILIES = [1, 2, 10, 16];
 /** TIOCSTI and TIOCLINUX type into a terminal. */
-const REFUSED_TERMINAL_REQUESTS = [0x5412, 0x541c];
+const REJECTED_TERMINAL_REQUESTS = [0x5412, 0x541c];
 /** Numbers from here on are the x32 calls of x86_64, a second way to everything above (__X32_SYSCALL_BIT). */
 const X32 = 0x40000000;
 
@@ -130,25 +130,25 @@ export function seccompProgram(architecture: SeccompArchitecture, { memfd = true
     { code: RETURN, value: KILL_PROCESS },
     { code: LOAD_WORD, value: NUMBER_AT },
   ];
-  if (architecture === 'x64') program.push(...refuseWhen(JUMP_GREATER_EQUAL, X32, EPERM));
-  program.push(...refuseWhen(JUMP_EQUAL, CLONE3, ENOSYS));
-  program.push(...refuseWhen(JUMP_EQUAL, IO_SETUP[architecture], ENOSYS));
-  if (!memfd) program.push(...refuseWhen(JUMP_EQUAL, MEMFD_CREATE[architecture], ENOSYS));
-  for (const numbers of Object.values(REFUSED)) {
+  if (architecture === 'x64') program.push(...rejectWhen(JUMP_GREATER_EQUAL, X32, EPERM));
+  program.push(...rejectWhen(JUMP_EQUAL, CLONE3, ENOSYS));
+  program.push(...rejectWhen(JUMP_EQUAL, IO_SETUP[architecture], ENOSYS));
+  if (!memfd) program.push(...rejectWhen(JUMP_EQUAL, MEMFD_CREATE[architecture], ENOSYS));
+  for (const numbers of Object.values(REJECTED)) {
     const number = numbers[architecture === 'x64' ? 0 : 1];
-    if (number !== undefined) program.push(...refuseWhen(JUMP_EQUAL, number, EPERM));
+    if (number !== undefined) program.push(...rejectWhen(JUMP_EQUAL, number, EPERM));
   }
   program.push(
-    ...checkArgument(CLONE[architecture], 0, refuseWhen(JUMP_ANY_BIT, CLONE_NAMESPACES, EPERM)),
+    ...checkArgument(CLONE[architecture], 0, rejectWhen(JUMP_ANY_BIT, CLONE_NAMESPACES, EPERM)),
     ...checkArgument(SOCKET[architecture], 0, allowOnly(ALLOWED_SOCKET_FAMILIES, EAFNOSUPPORT)),
     ...checkArgument(SOCKET_PAIR[architecture], 0, allowOnly(ALLOWED_SOCKET_FAMILIES, EAFNOSUPPORT)),
-    ...checkArgument(IOCTL[architecture], 1, refuseEach(REFUSED_TERMINAL_REQUESTS)),
+    ...checkArgument(IOCTL[architecture], 1, rejectEach(REJECTED_TERMINAL_REQUESTS)),
     { code: RETURN, value: ALLOW },
   );
   return assemble(program);
 }
 
-function refuseWhen(jump: number, value: number, errno: number): Instruction[] {
+function rejectWhen(jump: number, value: number, errno: number): Instruction[] {
   return [
     { code: jump, ifFalse: 1, value },
     { code: RETURN, value: ERRNO + errno },
@@ -163,8 +163,8 @@ function allowOnly(values: number[], errno: number): Instruction[] {
   return [...allowed, { code: RETURN, value: ERRNO + errno }];
 }
 
-function refuseEach(values: number[]): Instruction[] {
-  return values.flatMap((value) => refuseWhen(JUMP_EQUAL, value, EPERM));
+function rejectEach(values: number[]): Instruction[] {
+  return values.flatMap((value) => rejectWhen(JUMP_EQUAL, value, EPERM));
 }
 
 /** For one call: loads an argument, applies the checks and allows; any other call passes over all of it. */

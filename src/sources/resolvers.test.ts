@@ -90,18 +90,18 @@ describe('a status with more packages', () => {
 
   test('apt gets nothing of a database that cannot be parsed', async () => {
     const status = 'Package: ../../etc\nStatus: install ok installed\nVersion: 1\n';
-    const refused = {
+    const rejected = {
       code: 'FAILED',
       message: expect.stringContaining('the package database of the image is not valid'),
     };
-    await expect(apt.solve({ status, install: ['zlib1g'] })).rejects.toMatchObject(refused);
-    await expect(statusWith({ status, pins: [], content: memoryContent() })).rejects.toMatchObject(refused);
+    await expect(apt.solve({ status, install: ['zlib1g'] })).rejects.toMatchObject(rejected);
+    await expect(statusWith({ status, pins: [], content: memoryContent() })).rejects.toMatchObject(rejected);
     expect(statusForApt('Package: app\nStatus: install ok installed\nVersion: 1\nX-Evil: x\n')).toBe(
       'Package: app\nStatus: install ok installed\nVersion: 1\n\n',
     );
   });
 
-  test('refuses what is no .deb', async () => {
+  test('rejects what is no .deb', async () => {
     const content = memoryContent();
     const { digest, size } = await content.put(
       (async function* () {

@@ -59,6 +59,6 @@ it.each([
   ['a whiteout of the folder', [header('etc/.wh..')], 'the mark of a removed file names none'],
   ['a whiteout of the folder above', [header('etc/.wh...')], 'the mark of a removed file names none'],
   ['something beneath a whiteout', [header('etc/.wh.x/y')], 'it is beneath the mark of a removed file'],
-])('refuses %s', (_what, headers, reason) => {
+])('rejects %s', (_what, headers, reason) => {
   expect(() => measure(headers)).toThrow(reason);
 });

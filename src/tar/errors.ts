@@ -1,6 +1,6 @@
 // The one error of this folder: what is wrong with an archive, as a code and a sentence for the person who made it.
 
-/** Closed set: each way an archive is refused. */
+/** Closed set: each way an archive is rejected. */
 export type TarErrorCode =
   | 'NOT_TAR'
   | 'CHECKSUM'

@@ -79,6 +79,6 @@ it('a file in the place of a folder that no layer lists hides what is in it', as
   expect([...(await applyListing(unlisted, [file('opt/app/y')])).keys()]).toEqual(['opt/app/x', 'opt/app/y']);
 });
 
-it.each(['etc/.wh.', 'etc/.wh..', 'etc/.wh...', 'etc/.wh.a/b'])('refuses the whiteout %s', async (path) => {
+it.each(['etc/.wh.', 'etc/.wh..', 'etc/.wh...', 'etc/.wh.a/b'])('rejects the whiteout %s', async (path) => {
   await expect(applied(file(path))).rejects.toMatchObject({ code: 'NAME' });
 });

@@ -116,7 +116,7 @@ describe('archives of real programs', () => {
   });
 });
 
-describe('refusals', () => {
+describe('rejections', () => {
   it('what is no tar', async () => {
     expect(await codeOf(Buffer.alloc(0))).toBe('NOT_TAR');
     expect(await codeOf(Buffer.from('hello'))).toBe('NOT_TAR');
@@ -261,7 +261,7 @@ describe('refusals', () => {
 });
 
 describe('policy of the caller', () => {
-  it('a name with bytes behind its NUL is refused, or ends there as for container engines when asked', async () => {
+  it('a name with bytes behind its NUL is rejected, or ends there as for container engines when asked', async () => {
     const archive = patched(await archiveOf([entry('x', { content: 'body' })]), (block) => block.write('x\0y', 0));
     expect(await codeOf(archive)).toBe('NAME');
     expect((await readAll(archive, { lenient: true }))[0]?.header.path).toBe('x');

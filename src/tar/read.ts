@@ -22,7 +22,7 @@ export type ReadOptions = {
   lenient?: boolean;
   /**
    * Takes sparse files, whose holes are read as zeros: so many bytes of holes in the whole archive, since they cost nothing to send. A file's
-   * `size` is that with its holes. Without it sparse files are refused.
+   * `size` is that with its holes. Without it sparse files are rejected.
    */
   holeBytesMax?: number;
 };

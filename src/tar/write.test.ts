@@ -58,7 +58,7 @@ it('holds sizes beyond eight gigabytes', () => {
   expect(formatHeader(header).toString('latin1')).toContain('size=9663676416\n');
 });
 
-it('refuses a body of another length', async () => {
+it('rejects a body of another length', async () => {
   for (const size of [1, 3])
     await expect(archiveOf([entry('a', { content: 'ab', size })])).rejects.toThrow('as long as');
 });

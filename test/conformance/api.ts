@@ -166,9 +166,9 @@ async function ownThings({ client, apiToken }: Service): Promise<Record<string, 
 /** Exceptions of one operation, each for a reason that a schema cannot hold. */
 function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
   const checks: string[] = [];
-  const refusals = refusalsOfFitting(operation, endpoint);
-  if (refusals.length > 0) {
-    const statuses = ['2xx', '3xx', '401', '403', '404', '409', '429', ...refusals];
+  const rejections = rejectionsOfFitting(operation, endpoint);
+  if (rejections.length > 0) {
+    const statuses = ['2xx', '3xx', '401', '403', '404', '409', '429', ...rejections];
     checks.push(`positive_data_acceptance.expected-statuses = ${JSON.stringify(statuses)}`);
   }
   // A part of a form is text, whatever type it is made from.
@@ -182,11 +182,11 @@ function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
 }
 
 /**
- * Statuses with which a request that fits the schema may still be refused: an identifier in a query or a body that names
+ * Statuses with which a request that fits the schema may still be rejected: an identifier in a query or a body that names
  * nothing, or a time that is past (400), demands on several parameters (400), an archive whose content is wrong (400), a product
  * without a release or an entity tag that is not the thing's (412).
  */
-function refusalsOfFitting(operation: string, endpoint: EndpointDefinition): string[] {
+function rejectionsOfFitting(operation: string, endpoint: EndpointDefinition): string[] {
   const { method, query, body, multipart, rules, problems } = endpoint;
   const names = JSON.stringify([query, body, multipart?.fields]);
   const named =
@@ -196,9 +196,9 @@ function refusalsOfFitting(operation: string, endpoint: EndpointDefinition): str
     operation === 'setPassword';
   // The generator sends `0` as If-Match, which is no entity tag whatever the pattern says.
   const conditional = method === 'PATCH' || method === 'DELETE';
-  const refused = named || conditional || multipart !== undefined;
+  const rejected = named || conditional || multipart !== undefined;
   return [
-    ...(refused ? ['400'] : []),
+    ...(rejected ? ['400'] : []),
     ...(conditional || problems.includes(412) ? ['412'] : []),
     // An Idempotency-Key that an earlier case used with another body.
     ...(method === 'POST' ? ['422'] : []),

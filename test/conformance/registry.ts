@@ -22,7 +22,7 @@ const SKIPS_ALLOWED: readonly RegExp[] = [
   // Only for a registry that cannot be pushed to.
   /Get tag name from environment$/,
   /Populate registry with test tags \(no push\)$/,
-  // A blob of a repository that the caller may read is mounted (201), so the session of a refused mount is not seen.
+  // A blob of a repository that the caller may read is mounted (201), so the session of a rejected mount is not seen.
   /Cross-mounting of nonexistent blob should yield session id$/,
   // Without `from` nothing is mounted: a registry that looks everywhere tells what others hold.
   /automatic content discovery enabled should return a 201$/,

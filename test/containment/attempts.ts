@@ -124,7 +124,7 @@ export async function attempt(
 /** A line of perl that makes a system call and says how it went: «ok 0», or the error. */
 export function systemCall(number: number, ...args: (number | string)[]): string {
   // Through a list, because perl hands strings over as buffers that a call may write to.
-  return `perl -e 'my @a = (${args.join(', ')}); my $r = syscall(${number}, @a); print $r < 0 ? "refused: $!\\n" : "ok $r\\n"'`;
+  return `perl -e 'my @a = (${args.join(', ')}); my $r = syscall(${number}, @a); print $r < 0 ? "rejected: $!\\n" : "ok $r\\n"'`;
 }
 
 export type Canary = Disposable & {

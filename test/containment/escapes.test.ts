@@ -23,7 +23,7 @@ const CALLS: readonly [name: string, call: string, answer: RegExp][] = [
   ['clone3, whose flags no filter sees', systemCall(435, '"\\0" x 88', 88), /Function not implemented/],
   [
     'setns',
-    'perl -e \'open(my $f, "<", "/proc/1/ns/net") or die "$!"; print syscall(308, fileno($f), 0) < 0 ? "refused: $!\\n" : "ok\\n"\'',
+    'perl -e \'open(my $f, "<", "/proc/1/ns/net") or die "$!"; print syscall(308, fileno($f), 0) < 0 ? "rejected: $!\\n" : "ok\\n"\'',
     /Operation not permitted|Permission denied/,
   ],
   ['mount a tmpfs', systemCall(165, '"x"', '"/tmp"', '"tmpfs"', 0, 0), DENIED],
@@ -145,7 +145,7 @@ for (const way of ways()) {
         ];
         const script = paths.map((path) => `echo escaped > ${path}${inside}/file && echo GOT ${path}`).join('; ');
         expect((await attempt(sandbox, `${script}; true`, who)).output).not.toContain('GOT');
-        const climb = `mkdir -p /tmp/jail && chroot /tmp/jail true; perl -e 'mkdir "/tmp/j"; chroot("/tmp/j") or print "refused\\n"; chdir("..") for 1..64; chroot("."); open(F, ">", "${inside}/file") and print "GOT\\n"'`;
+        const climb = `mkdir -p /tmp/jail && chroot /tmp/jail true; perl -e 'mkdir "/tmp/j"; chroot("/tmp/j") or print "rejected\\n"; chdir("..") for 1..64; chroot("."); open(F, ">", "${inside}/file") and print "GOT\\n"'`;
         expect((await attempt(sandbox, climb, who)).output).not.toContain('GOT');
         expect(canary.state()).toBe(before);
       });
@@ -200,10 +200,10 @@ for (const way of ways()) {
         await Promise.all(servers.map((server) => once(server, 'listening')));
         const [{ port }] = servers.map((server) => server.address()) as [AddressInfo];
         const unix = (name: string) =>
-          `perl -e 'my $n = "${name}"; socket(my $s, 1, 1, 0) or die; print connect($s, pack("S a*", 1, $n)) ? "GOT\\n" : "refused: $!\\n"'`;
+          `perl -e 'my $n = "${name}"; socket(my $s, 1, 1, 0) or die; print connect($s, pack("S a*", 1, $n)) ? "GOT\\n" : "rejected: $!\\n"'`;
         const script = `bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port}' && echo GOT; ${unix('\\0larder-attempt')}; ${unix(path)}; ${unix(`/oldroot${path}`)}`;
         const { output } = await attempt(sandbox, script, who);
-        expect(output).toContain('refused');
+        expect(output).toContain('rejected');
         expect(output).not.toContain('GOT');
         for (const server of servers) server.close();
       });
@@ -259,7 +259,7 @@ for (const way of ways()) {
       ['a variable’s name', { environment: { 'X\0--bind\0/\0/mnt': 'a' } }],
       ['the folder it starts in', { directory: '/\0--bind\0/\0/mnt' }],
       ['an argument', { command: ['sh', '-c', 'true\0--bind'] }],
-    ])('a NUL in %s is refused before anything starts', (_where, wanted) => {
+    ])('a NUL in %s is rejected before anything starts', (_where, wanted) => {
       for (const user of [undefined, USER]) {
         expect(() => sandbox.start({ command: ['true'], ...wanted, ...(user && { user }) })).toThrow(/NUL/);
       }

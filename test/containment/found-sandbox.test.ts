@@ -62,7 +62,7 @@ for (const way of ways()) {
     ])('asynchronous input and output, of which the whole machine has one count, by %s', async (_name, user) => {
       await using sandbox = await ground.open();
       const { output } = await attempt(sandbox, systemCall(206, 128, '"\\0" x 8'), user && { user });
-      expect(output).toBe('refused: Function not implemented\n');
+      expect(output).toBe('rejected: Function not implemented\n');
     });
 
     // Without control groups every process counts alone.
@@ -106,13 +106,13 @@ for (const way of ways()) {
       test.each([
         [
           'a time beyond all clocks',
-          'perl -e \'open(F, ">", "/opt/x"); close F; utime(2 ** 62, 2 ** 62, "/opt/x") or print "refused: $!\\n"\'',
+          'perl -e \'open(F, ">", "/opt/x"); close F; utime(2 ** 62, 2 ** 62, "/opt/x") or print "rejected: $!\\n"\'',
           /mtime is not a time/,
         ],
         ['a hard link to a symbolic link', 'ln -s /etc/passwd /opt/a; ln -P /opt/a /opt/b', /is a hard link to opt\/a/],
         ['the mark of an opaque root', ': > /.wh..wh..opq', /mean a removed file/],
         ['a record of aufs', 'mkdir /.wh..wh.plnk; : > /.wh..wh.plnk/x', /mean a removed file/],
-      ])('%s is refused in words', async (_what, script, reason) => {
+      ])('%s is rejected in words', async (_what, script, reason) => {
         await expect(capture(script)).rejects.toMatchObject({
           name: 'BuildError',
           message: expect.stringMatching(reason) as string,
@@ -121,7 +121,7 @@ for (const way of ways()) {
 
       test('names that are options, lines, escapes or no text arrive as they are', async () => {
         const names = ['\\xff', '\\xfe', 'a\\nb', '-rf', '--checkpoint-action=exec=id', '..x', '\\x1b[31m', 'x'];
-        const make = `for (${names.map((name) => `"${name}"`).join(', ')}) { open(F, ">", "/opt/$_") or print "refused: $!\\n"; print F $_ }`;
+        const make = `for (${names.map((name) => `"${name}"`).join(', ')}) { open(F, ">", "/opt/$_") or print "rejected: $!\\n"; print F $_ }`;
         const { layer, paths } = await capture(`perl -e '${make}'`);
         expect(paths).toHaveLength(names.length + 1);
         const compare =

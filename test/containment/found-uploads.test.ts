@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ENTRIES_MAX } from '../../src/customization/limits.ts';
 import type { TarInput } from '../../src/tar/entry.ts';
-import { EXAMPLE_ROOT, refusalsOf, yaml } from '../fixtures/customization.ts';
+import { EXAMPLE_ROOT, rejectionsOf, yaml } from '../fixtures/customization.ts';
 import { archiveOf, entry } from '../fixtures/tar.ts';
 
 /** Without the limits, these took up to 22 s (aliases), 10 s (folders) and 1.5 s (certificates). */
@@ -19,16 +19,16 @@ beforeAll(() => {
   collectGarbage = runInNewContext('gc');
 });
 
-/** What an upload is refused for, and the processor time and heap of reading it. */
+/** What an upload is rejected for, and the processor time and heap of reading it. */
 async function costOf(entries: TarInput[]) {
   const archive = gzipSync(await archiveOf(entries));
   collectGarbage();
   const heapBefore = process.memoryUsage().heapUsed;
   const begin = process.cpuUsage();
-  const refusals = await refusalsOf(archive);
+  const rejections = await rejectionsOf(archive);
   const { user, system } = process.cpuUsage(begin);
   return {
-    refusals,
+    rejections,
     processorMs: (user + system) / 1000,
     heapBytes: process.memoryUsage().heapUsed - heapBefore,
     sizeBytes: archive.length,
@@ -50,24 +50,24 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
   test('the most entries, each below 60 folders of its own', async () => {
     const cost = await costOf(manyEntries((index) => folders(60, (level) => `${index}x${level}`)));
     expectCheap(cost);
-    expect(cost.refusals).toEqual(['file: the archive holds entries in more than 20000 folders']);
+    expect(cost.rejections).toEqual(['file: the archive holds entries in more than 20000 folders']);
   });
 
   test('the most entries with names as long as names can be', async () => {
     const shared = folders(60, () => 'x'.repeat(66));
     const cost = await costOf(manyEntries((index) => `${shared}/${index}`));
     expectCheap(cost);
-    expect(cost.refusals).toEqual(['file: the archive holds names of more than 8388608 bytes in total']);
+    expect(cost.rejections).toEqual(['file: the archive holds names of more than 8388608 bytes in total']);
   });
 
-  test('entries that are refused, so that no limit of taken entries counts them', async () => {
+  test('entries that are rejected, so that no limit of taken entries counts them', async () => {
     const deep = folders(60, () => 'x'.repeat(60));
     const cost = await costOf([entry('rootfs/a', { content: 'x' }), ...manyEntries((index) => `a/${index}/${deep}`)]);
     expectCheap(cost);
-    expect(cost.refusals[0]).toBe('file: the archive holds names of more than 8388608 bytes in total');
-    expect(cost.refusals[1]).toMatch(/it is beneath rootfs\/a, which is no folder$/);
+    expect(cost.rejections[0]).toBe('file: the archive holds names of more than 8388608 bytes in total');
+    expect(cost.rejections[1]).toMatch(/it is beneath rootfs\/a, which is no folder$/);
     // 100 are listed. Reading ended long before the last entry.
-    const more = Number(/^and (\d+) more$/.exec(cost.refusals.at(-1) ?? '')?.[1]);
+    const more = Number(/^and (\d+) more$/.exec(cost.rejections.at(-1) ?? '')?.[1]);
     expect(more).toBeGreaterThan(1_000);
     expect(more).toBeLessThan(3_000);
   });
@@ -79,7 +79,7 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
     );
     const cost = await costOf(links);
     expectCheap(cost);
-    expect(cost.refusals).toEqual(['file: the archive holds names of more than 8388608 bytes in total']);
+    expect(cost.rejections).toEqual(['file: the archive holds names of more than 8388608 bytes in total']);
   });
 
   test('files that hold 18,600 certificates together', async () => {
@@ -87,11 +87,11 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
     const path = (index: number) => `rootfs/usr/local/share/ca-certificates/c${index}.crt`;
     const cost = await costOf(Array.from({ length: 200 }, (_, index) => entry(path(index), { content })));
     expectCheap(cost);
-    expect(cost.refusals[0]).toBe('file: more than 500 certificates');
-    expect(cost.refusals[1]).toMatch(
+    expect(cost.rejections[0]).toBe('file: more than 500 certificates');
+    expect(cost.rejections[1]).toMatch(
       /c64\.crt: with it, the archive has more than 500 certificate files or 4194304 bytes of them$/,
     );
-    expect(cost.refusals.length).toBeLessThan(150);
+    expect(cost.rejections.length).toBeLessThan(150);
   });
 
   // `resolve` of the YAML library visits the whole document: aliases followed in 30,000 values took 22 s.
@@ -107,7 +107,7 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
       ),
     ]);
     expectCheap(cost);
-    expect(cost.refusals).toEqual(['file:customization.yaml: line 1: is too large, its aliases followed']);
+    expect(cost.rejections).toEqual(['file:customization.yaml: line 1: is too large, its aliases followed']);
   });
 
   test.each<[string, string, RegExp]>([
@@ -124,6 +124,6 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
   ])('a declaration that is %s', async (_what, text, reason) => {
     const cost = await costOf([yaml(text)]);
     expectCheap(cost);
-    expect(cost.refusals).toEqual([expect.stringMatching(reason)]);
+    expect(cost.rejections).toEqual([expect.stringMatching(reason)]);
   });
 });

@@ -94,7 +94,7 @@ export async function pin(image: HostileImage, content = memoryContent()): Promi
 /**
  * The message of the BuildError that ends the pinning. Any other end (success, a fault that the queue would try again) fails the attempt.
  */
-export async function refusalOf(image: HostileImage): Promise<string> {
+export async function rejectionOf(image: HostileImage): Promise<string> {
   const end = await pin(image).catch((error: unknown) => error);
   if (end instanceof BuildError) return end.message;
   throw new Error('the pinning did not end in a BuildError', { cause: end });

@@ -24,7 +24,7 @@ import { openSandbox } from '../../src/sandbox/sandbox.ts';
 import { DEBIAN_FILES } from '../debian-files.ts';
 import { entry } from '../fixtures/tar.ts';
 import { openGround, ways } from './attempts.ts';
-import { headerOnly, layerOf, layerWith, measuredPin, pin, refusalOf } from './hostile-images.ts';
+import { headerOnly, layerOf, layerWith, measuredPin, pin, rejectionOf } from './hostile-images.ts';
 
 const installed = (name: string, more = '') =>
   `Package: ${name}\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n${more}\n`;
@@ -60,9 +60,9 @@ describe('a package database', () => {
     ['says a field twice', installed('app', 'version: 2\n'), 'the field version is there twice'],
     ['is no database', 'Lorem ipsum\n', 'line 1: the line is no field'],
   ])('%s', async (_attempt, status, reason) => {
-    const refusal = await refusalOf(await imageOf(status));
-    expect(refusal).toContain('its package database is not valid');
-    expect(refusal).toContain(reason);
+    const rejection = await rejectionOf(await imageOf(status));
+    expect(rejection).toContain('its package database is not valid');
+    expect(rejection).toContain(reason);
     expect(() => statusForApt(status)).toThrow(AptError);
   });
 
@@ -91,7 +91,7 @@ describe('a package database', () => {
 
   it('has 1.3 GB of zeros', async () => {
     const declared = layerOf(headerOnly({ path: 'var/lib/dpkg/status', size: 1_300_000_000 }));
-    expect(await refusalOf({ layers: [declared] })).toContain('the archive ends in the middle of a file');
+    expect(await rejectionOf({ layers: [declared] })).toContain('the archive ends in the middle of a file');
     const zeros = await imageOf('\0'.repeat(200_000_000));
     const { end, peakMib } = await measuredPin(zeros);
     expect(end).toContain('/var/lib/dpkg/status has 200000000 bytes, and at most 16777216 bytes of it are read.');

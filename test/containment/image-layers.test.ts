@@ -20,12 +20,12 @@ import {
   measuredPin,
   NAME,
   pin,
-  refusalOf,
+  rejectionOf,
 } from './hostile-images.ts';
 
 const file = (path: string, more: Partial<TarHeader> = {}): TarInput => entry(path, { content: '', ...more });
-const refusedWith = async (entries: TarInput[]) =>
-  refusalOf({ layers: [await layerWith([...DEBIAN_FILES, ...entries])] });
+const rejectedWith = async (entries: TarInput[]) =>
+  rejectionOf({ layers: [await layerWith([...DEBIAN_FILES, ...entries])] });
 
 describe('a layer says of an entry that it', () => {
   it.each([
@@ -49,7 +49,7 @@ describe('a layer says of an entry that it', () => {
     ['removes the folder above', [file('etc/.wh...')], 'the mark of a removed file names none'],
     ['is beneath what it removes', [file('etc/.wh.x/y')], 'it is beneath the mark of a removed file'],
   ])('%s', async (_attempt, entries, reason) => {
-    expect(await refusedWith(entries)).toContain(reason);
+    expect(await rejectedWith(entries)).toContain(reason);
   });
 
   const header = (size: number) => layerOf(headerOnly({ path: 'disk', size }));
@@ -88,11 +88,11 @@ describe('a layer says of an entry that it', () => {
     ],
     ['has a record longer than its header', extended('9999999 a=b\n'), 'a record has a wrong length'],
   ])('%s', async (_attempt, layer, reason) => {
-    expect(await refusalOf({ layers: [layer] })).toContain(reason);
+    expect(await rejectionOf({ layers: [layer] })).toContain(reason);
   });
 
   it('is called so that a terminal acts on it', async () => {
-    expect(await refusedWith([file('\u001b[2J\u202e', { uid: 100_000 })])).not.toMatch(/[\u001b\u202e]/);
+    expect(await rejectedWith([file('\u001b[2J\u202e', { uid: 100_000 })])).not.toMatch(/[\u001b\u202e]/);
   });
 });
 
@@ -100,7 +100,7 @@ describe('the root folder', () => {
   const rootOf = (mode: number) => entry('', { type: 'folder', mode });
 
   it('is closed to the users of products', async () => {
-    expect(await refusedWith([rootOf(0o700)])).toBe(
+    expect(await rejectedWith([rootOf(0o700)])).toBe(
       `${NAME} cannot be used: its root folder has mode 0700, so no user but root can run anything in it.`,
     );
   });
@@ -108,7 +108,7 @@ describe('the root folder', () => {
   it('is what the topmost layer says', async () => {
     const [closed, open] = [await layerWith([...DEBIAN_FILES, rootOf(0o700)]), await layerWith([rootOf(0o755)])];
     expect((await pin({ layers: [closed, open] })).layers).toHaveLength(2);
-    expect(await refusalOf({ layers: [open, closed] })).toContain('root folder');
+    expect(await rejectionOf({ layers: [open, closed] })).toContain('root folder');
   });
 });
 
@@ -145,12 +145,12 @@ describe('the bytes of a layer', () => {
       'a layer is not valid gzip or zstd',
     ],
   ])('%s', async (_attempt, layer, reason) => {
-    expect(await refusalOf({ layers: [layer] })).toContain(reason);
+    expect(await rejectionOf({ layers: [layer] })).toContain(reason);
   });
 
   it('are not those that the config names', async () => {
     const layer = await layerWith([...DEBIAN_FILES]);
-    expect(await refusalOf({ layers: [{ ...layer, diffId: digestOf(Buffer.from('x')) }] })).toContain(
+    expect(await rejectionOf({ layers: [{ ...layer, diffId: digestOf(Buffer.from('x')) }] })).toContain(
       'a layer is not the one that its config names',
     );
   });
@@ -170,7 +170,7 @@ describe('the bytes of a layer', () => {
     }
     stream.end();
     const layer = { bytes: await whole, diffId: digestOf(tar) };
-    expect(await refusalOf({ layers: [layer] })).toContain('a layer expands to more than 200 times its size');
+    expect(await rejectionOf({ layers: [layer] })).toContain('a layer expands to more than 200 times its size');
   });
 });
 

@@ -4,7 +4,7 @@ import { MEDIA_TYPES } from '../../src/oci/descriptor.ts';
 import { describeBytes, EMPTY_CONFIG } from '../../src/oci/manifest.ts';
 import { hostPlatform } from '../../src/packaging/image/base-image.ts';
 import { DEBIAN_FILES } from '../debian-files.ts';
-import { layerWith, pin, refusalOf } from './hostile-images.ts';
+import { layerWith, pin, rejectionOf } from './hostile-images.ts';
 
 /** Ends the field and begins arguments of the sandbox, as an argument file separates them. */
 const INJECTED = 'X=a\0--bind\0/\0/mnt\0';
@@ -34,7 +34,7 @@ describe('a config', () => {
     ['the history', { config: { history: [{ created_by: INJECTED }] } }, 'history[0].created_by: holds a NUL'],
     ["a layer's digest", { config: { rootfs: { type: 'layers', diff_ids: [INJECTED] } } }, 'rootfs.diff_ids[0]: holds'],
   ])('puts arguments of the sandbox into %s', async (_field, image, reason) => {
-    expect(await refusalOf(image)).toContain(reason);
+    expect(await rejectionOf(image)).toContain(reason);
   });
 
   it.each([
@@ -61,7 +61,7 @@ describe('a config', () => {
     [
       'reaches the prototype of objects by a label',
       { config: Buffer.from('{"rootfs":{"type":"layers","diff_ids":[]},"config":{"Labels":{"__proto__":"x"}}}') },
-      'the name __proto__ is refused',
+      'the name __proto__ is rejected',
     ],
     [
       'names layers that the manifest does not have',
@@ -77,7 +77,7 @@ describe('a config', () => {
       'the image config is larger than 4194304 bytes',
     ],
   ])('%s', async (_attempt, image, reason) => {
-    expect(await refusalOf(image)).toContain(reason);
+    expect(await rejectionOf(image)).toContain(reason);
   });
 
   it('has a value of another type in each place', async () => {
@@ -94,12 +94,12 @@ describe('a config', () => {
     ];
     const wrong = [0, true, 'x\u0007', [0], [[]], [{}], { a: 0 }, { a: [] }, { length: 1e9 }];
     for (const field of fields) {
-      for (const value of wrong) expect(await refusalOf(settings({ [field]: value }))).toContain(field);
+      for (const value of wrong) expect(await rejectionOf(settings({ [field]: value }))).toContain(field);
     }
     for (const value of [0, 'x', []]) {
       for (const field of ['config', 'rootfs', 'history']) {
         if (field === 'history' && Array.isArray(value)) continue;
-        expect(await refusalOf({ config: { [field]: value } })).toContain(field);
+        expect(await rejectionOf({ config: { [field]: value } })).toContain(field);
       }
     }
   });
@@ -145,13 +145,13 @@ describe('a manifest', () => {
     ['is a page', { manifest: Buffer.from('<html>') }, 'the manifest is not JSON'],
     ['is larger than a manifest', { manifest: Buffer.alloc(5_000_000, ' ') }, 'more than 4194304 bytes'],
   ])('%s', async (_attempt, image, reason) => {
-    expect(await refusalOf(image)).toContain(reason);
+    expect(await rejectionOf(image)).toContain(reason);
   });
 
   it('names its own layer as the config', async () => {
     const layer = await layerWith([...DEBIAN_FILES]);
     const config = describeBytes(MEDIA_TYPES.config, layer.bytes);
-    expect(await refusalOf({ layers: [layer], manifest: { config } })).toContain('the image config is not JSON');
+    expect(await rejectionOf({ layers: [layer], manifest: { config } })).toContain('the image config is not JSON');
   });
 });
 
@@ -179,14 +179,16 @@ describe('an index', () => {
     ],
     ['has holes', index([null]), 'manifests is no list of descriptors'],
   ])('%s', async (_attempt, image, reason) => {
-    expect(await refusalOf(image)).toContain(reason);
+    expect(await rejectionOf(image)).toContain(reason);
   });
 
   it('stands in another index, and has nothing', async () => {
     const inner = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [] };
     const nested = { manifest: Buffer.from(JSON.stringify(inner)), index: wrapped(MEDIA_TYPES.index) };
-    expect(await refusalOf(nested)).toContain('has no image for');
-    expect(await refusalOf({ ...nested, index: wrapped(MEDIA_TYPES.manifest) })).toContain('is not the announced one');
+    expect(await rejectionOf(nested)).toContain('has no image for');
+    expect(await rejectionOf({ ...nested, index: wrapped(MEDIA_TYPES.manifest) })).toContain(
+      'is not the announced one',
+    );
   });
 
   const wrapped = (mediaType: string) => (manifest: object) => ({

@@ -20,7 +20,7 @@ const perl = (program: string): string => `exec perl -e '${program}'`;
 const FILL = 'my @x; push @x, "x" x 1000000 while 1';
 /** Forks that stay, one uid after the other. */
 const FORKS =
-  'for my $i (1 .. 4000) { my $p = fork; if (!defined $p) { print "refused: $!\\n"; select(undef, undef, undef, 0.05); next } if ($p == 0) { sleep 600; exit } }';
+  'for my $i (1 .. 4000) { my $p = fork; if (!defined $p) { print "rejected: $!\\n"; select(undef, undef, undef, 0.05); next } if ($p == 0) { sleep 600; exit } }';
 
 /** What is tried, the limit that has to be named, and for which ways; absent, the attempt fails by itself with these words. */
 const ATTEMPTS: readonly [
@@ -44,23 +44,23 @@ const ATTEMPTS: readonly [
   [
     'memory without a process (memfd)',
     perl(
-      'my @a = ("x", 0); my $f = syscall(319, @a); print "refused: $!\\n" if $f < 0; open(F, ">&=", $f); print F "x" x 1000000 for 1 .. 1000',
+      'my @a = ("x", 0); my $f = syscall(319, @a); print "rejected: $!\\n" if $f < 0; open(F, ">&=", $f); print F "x" x 1000000 for 1 .. 1000',
     ),
     'memory',
     'cgroup',
   ],
   [
     'memory without a process (memfd), uncounted',
-    perl('my @a = ("x", 0); print syscall(319, @a) < 0 ? "refused: $!\\n" : "ok\\n"'),
-    /refused: Function not implemented/,
+    perl('my @a = ("x", 0); print syscall(319, @a) < 0 ? "rejected: $!\\n" : "ok\\n"'),
+    /rejected: Function not implemented/,
     'watchdog',
   ],
   ['memory in /dev/shm', 'head -c 200000000 /dev/zero > /dev/shm/x', /No space left/],
   ['memory in /dev', 'head -c 200000000 /dev/zero > /dev/x', /Read-only file system|Permission denied/],
   [
     'memory of System V',
-    perl('for (1 .. 4) { my $i = shmget(0, 200000000, 01600); print defined $i ? "got\\n" : "refused: $!\\n" }'),
-    /refused: /,
+    perl('for (1 .. 4) { my $i = shmget(0, 200000000, 01600); print defined $i ? "got\\n" : "rejected: $!\\n" }'),
+    /rejected: /,
   ],
   ['changes in one file', 'head -c 200000000 /dev/zero > /tmp/x', 'file-size'],
   [
@@ -70,7 +70,7 @@ const ATTEMPTS: readonly [
   ],
   [
     'a file with a hole beyond the limit',
-    perl('open(F, ">", "/tmp/sparse"); truncate(F, 1e12) or print "refused: $!\\n"; '),
+    perl('open(F, ">", "/tmp/sparse"); truncate(F, 1e12) or print "rejected: $!\\n"; '),
     'file-size',
   ],
   ['processes of one user', perl(FORKS), 'processes'],
@@ -89,9 +89,9 @@ const ATTEMPTS: readonly [
   [
     'open files',
     perl(
-      'my @f; for (1 .. 100000) { open(my $f, "<", "/etc/passwd") or do { print "refused: $!\\n"; exit 3 }; push @f, $f }',
+      'my @f; for (1 .. 100000) { open(my $f, "<", "/etc/passwd") or do { print "rejected: $!\\n"; exit 3 }; push @f, $f }',
     ),
-    /refused: Too many open files/,
+    /rejected: Too many open files/,
   ],
 ];
 
@@ -141,7 +141,7 @@ for (const way of ways()) {
       await using sandbox = await ground.open({ limits: { ...SMALL, changeFiles: 1000 } });
       const outcome = await attempt(
         sandbox,
-        perl('mkdir "/tmp/d"; for (1 .. 5000) { open(F, ">", "/tmp/d/$_") or do { print "refused: $!\\n"; exit 3 } }'),
+        perl('mkdir "/tmp/d"; for (1 .. 5000) { open(F, ">", "/tmp/d/$_") or do { print "rejected: $!\\n"; exit 3 } }'),
       );
       expect(outcome.stopped).toBe('change-files');
       expect(outcome.why).toBe('made more than 1,000 files');

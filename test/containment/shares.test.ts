@@ -35,13 +35,13 @@ describe('an attacker tries to use up the uploads', () => {
       ground.startUpload(acme, ATTACKER),
       ground.startUpload(acme, OTHER),
     ]).flat();
-    const refused = await vi.waitFor(async () => {
+    const rejected = await vi.waitFor(async () => {
       const answer = await ground.upload(acme);
       expect(answer.status).toBe(429);
       return answer;
     }, PATIENCE);
-    expect(refused.retryAfter).toBe('10');
-    expect(JSON.parse(refused.body)).toMatchObject({
+    expect(rejected.retryAfter).toBe('10');
+    expect(JSON.parse(rejected.body)).toMatchObject({
       type: '/problems/share-used-up',
       detail: expect.stringMatching(`^${organization} uploads of your organization are running`),
     });
@@ -59,12 +59,12 @@ describe('an attacker tries to use up the uploads', () => {
     }
     // The first upload of an organization is taken although its address has used up its share.
     const first = ground.startUpload(third, ATTACKER);
-    const refused = await vi.waitFor(async () => {
+    const rejected = await vi.waitFor(async () => {
       const answer = await ground.upload(third, ATTACKER);
       expect(answer.status).toBe(429);
       return answer;
     }, PATIENCE);
-    expect(JSON.parse(refused.body).detail).toMatch(`${address} uploads from your address are running`);
+    expect(JSON.parse(rejected.body).detail).toMatch(`${address} uploads from your address are running`);
     expect((await ground.upload(third)).status).toBe(400);
     closeAll([...slow.flat(), first]);
     await vi.waitFor(async () => expect((await ground.upload(third, ATTACKER)).status).toBe(400), PATIENCE);
@@ -72,13 +72,13 @@ describe('an attacker tries to use up the uploads', () => {
 
   test('of the hosted registry, by pushes that never end', async () => {
     const slow = times(PUSH_LIMITS.organization, () => openRaw(ground.port, { from: ATTACKER, first: slowPush(acme) }));
-    const refused = await vi.waitFor(async () => {
+    const rejected = await vi.waitFor(async () => {
       const answer = await push(acme);
       expect(answer.status).toBe(429);
       return answer;
     }, PATIENCE);
-    expect(refused.retryAfter).toBe('10');
-    expect(JSON.parse(refused.body).errors[0]).toMatchObject({
+    expect(rejected.retryAfter).toBe('10');
+    expect(JSON.parse(rejected.body).errors[0]).toMatchObject({
       code: 'TOOMANYREQUESTS',
       message: `${PUSH_LIMITS.organization} pushes of this organization are running, which is the limit`,
     });
@@ -148,7 +148,7 @@ describe.concurrent('an attacker tries to hold for ever, by one byte at a time,'
     expect(connection.received()).toMatch(/^HTTP\/1.1 408 .*\/problems\/timeout".*less than 1024 bytes a second/s);
   });
 
-  test('the rest of an upload that was refused', async () => {
+  test('the rest of an upload that was rejected', async () => {
     const connection = ground.startUpload({ ...acme, api: 'Bearer none' });
     drip(connection, { everyMs: 100 });
     expect(await connection.closed).toBeLessThan(BODY_RATE_WINDOW_MS + MARGIN_MS);

@@ -221,7 +221,7 @@ describe('an outside registry beside the hosted one', () => {
     const [failed] = (await client.call('listPipelines', { catalog_id, page_size: 1 })).items;
     const phase = failed?.phases.find(({ status }) => status === 'FAILED');
     expect([phase?.type, phase?.failure?.cause]).toEqual(['DISTRIBUTION', 'DISTRIBUTION_ERROR']);
-    expect(phase?.failure?.error_message).toMatch(/refuses the credentials \(401\).*Send new ones/);
+    expect(phase?.failure?.error_message).toMatch(/rejects the credentials \(401\).*Send new ones/);
     expect(JSON.stringify(failed)).not.toMatch(/guessed wrong|open sesame/);
     expect(phase?.failure?.error_message).toMatch(/It was released to Hosted registry\.$/);
     expect(await releases()).toHaveLength(before + 1);

@@ -20,7 +20,7 @@ export function testContentStore(kind: string, open: () => Promise<Opened>): voi
     });
     afterAll(() => opened.close?.());
     describe('contents', () => testContents(store));
-    describe('refusals', () => testRefusals(store));
+    describe('rejections', () => testRejections(store));
     describe('uploads', () => testUploads(store));
     describe('broken uploads', () => testBrokenUploads(store));
   });
@@ -110,7 +110,7 @@ function testContents(store: () => ContentStore): void {
   });
 }
 
-function testRefusals(store: () => ContentStore): void {
+function testRejections(store: () => ContentStore): void {
   it('has no stream for what it does not hold', async () => {
     await expect(store().open(NOTHING)).rejects.toMatchObject({ code: 'CONTENT_MISSING', digest: NOTHING });
     expect(await store().stat(NOTHING)).toBeUndefined();
@@ -162,7 +162,7 @@ function testUploads(store: () => ContentStore): void {
     expect(await store().stat(digestOf(bytes))).toBeUndefined();
   });
 
-  it('refuses a part that does not begin at the end', async () => {
+  it('rejects a part that does not begin at the end', async () => {
     await store().uploads.append('offsets', 0, chunksOf(Buffer.from('four'), 4));
     for (const offset of [0, 3, 5]) {
       const late = store().uploads.append('offsets', offset, chunksOf(Buffer.from('x'), 1));

@@ -50,14 +50,14 @@ function testBlobs(opened: () => Opened): void {
     expect(parts).toEqual(['234', '789', '89']);
   });
 
-  it.each([100, 200_000, 5_000_000])('refuses %i bytes that are not those of the digest', async (size) => {
+  it.each([100, 200_000, 5_000_000])('rejects %i bytes that are not those of the digest', async (size) => {
     const { target } = opened();
     const blob = { ...describeBytes(TYPE, randomBytes(size)) };
     await expect(target.push(blob, async () => once(Buffer.alloc(size)))).rejects.toThrow();
     expect(await target.exists(blob)).toBe(false);
   });
 
-  it('refuses fewer and more bytes than the descriptor says', async () => {
+  it('rejects fewer and more bytes than the descriptor says', async () => {
     const { target } = opened();
     const bytes = randomBytes(90_000);
     const blob = describeBytes(TYPE, bytes);
@@ -85,25 +85,25 @@ function testBlobs(opened: () => Opened): void {
     await expect(fetched()).rejects.toThrow();
   });
 
-  it('mounts from a neighbour, and refuses what the neighbour has not', async () => {
+  it('mounts from a neighbour, and rejects what the neighbour has not', async () => {
     const { target, neighbour } = opened();
     const bytes = randomBytes(100);
     const [held, absent] = [describeBytes(TYPE, bytes), describeBytes(TYPE, randomBytes(100))];
     if (neighbour === undefined) {
-      expect(await target.mount(absent, 'elsewhere')).toBe('refused');
+      expect(await target.mount(absent, 'elsewhere')).toBe('rejected');
       return;
     }
     await neighbour.target.push(held, async () => once(bytes));
     expect(await target.mount(held, neighbour.name)).toBe('mounted');
     expect(await buffer(await target.fetch(held))).toEqual(bytes);
-    expect(await target.mount(absent, neighbour.name)).toBe('refused');
+    expect(await target.mount(absent, neighbour.name)).toBe('rejected');
   });
 
-  it('takes a blob whose mount was refused', async () => {
+  it('takes a blob whose mount was rejected', async () => {
     const { target } = opened();
     const bytes = randomBytes(5_000_000);
     const blob = describeBytes(TYPE, bytes);
-    expect(await target.mount(blob, 'nobody/knows')).toBe('refused');
+    expect(await target.mount(blob, 'nobody/knows')).toBe('rejected');
     await target.push(blob, async () => once(bytes));
     expect(await target.exists(blob)).toBe(true);
   });
@@ -177,7 +177,7 @@ function testManifests(opened: () => Opened): void {
     ['bytes of another digest', Buffer.from('{"schemaVersion":2}')],
     ['more than 4 MiB', Buffer.alloc(4 * 1024 * 1024 + 1, ' ')],
     ['what is no manifest', Buffer.from('{"schemaVersion":1}')],
-  ])('refuses %s', async (_what, bytes) => {
+  ])('rejects %s', async (_what, bytes) => {
     const { target } = opened();
     const named = bytes.toString().includes('2') ? randomBytes(bytes.length) : bytes;
     const descriptor = describeBytes(MEDIA_TYPES.manifest, named);

@@ -22,7 +22,7 @@ export function addAuditCommands(program: Command, io: Io): void {
           ['WHEN', ({ happened_at }) => shortTime(happened_at)],
           ['WHO', ({ actor_name }) => actor_name],
           ['FROM', ({ address }) => address ?? ''],
-          ['DID', ({ action, outcome }) => (outcome === 'REFUSED' ? `${action} (refused)` : action)],
+          ['DID', ({ action, outcome }) => (outcome === 'REFUSED' ? `${action} (rejected)` : action)],
           ['TO', ({ subject_kind, subject_id }) => [subject_kind, subject_id].filter(Boolean).join(' ')],
         ]),
       );

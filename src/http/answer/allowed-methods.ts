@@ -1,6 +1,6 @@
 // Which methods an address knows: for 405, for Allow, and for OPTIONS.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Refusal } from './problems.ts';
+import { Rejection } from './problems.ts';
 
 type Known = { url: string; pattern: RegExp; methods: Set<string> };
 
@@ -40,8 +40,8 @@ function answerUnknown(request: FastifyRequest, reply: FastifyReply, known: Know
   const exact = known.filter(({ url }) => url === path);
   const fitting = exact.length > 0 ? exact : known.filter(({ pattern }) => pattern.test(path));
   const methods = new Set(fitting.flatMap((one) => [...one.methods]));
-  if (methods.size === 0) throw new Refusal('not-found');
+  if (methods.size === 0) throw new Rejection('not-found');
   const allow = [...methods, 'OPTIONS'].sort().join(', ');
   if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send();
-  throw new Refusal('method-not-allowed', { detail: `Allowed: ${allow}.`, headers: { allow } });
+  throw new Rejection('method-not-allowed', { detail: `Allowed: ${allow}.`, headers: { allow } });
 }

@@ -14,14 +14,14 @@ import {
 import { dropBody, hasBody } from '../request/body-bytes.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from '../request/request-id.ts';
 import { missingThing } from './missing-thing.ts';
-import { PROBLEM_CONTENT_TYPE, PROBLEMS, problemBody, Refusal } from './problems.ts';
-import { refusalOf } from './refuse.ts';
+import { PROBLEM_CONTENT_TYPE, PROBLEMS, problemBody, Rejection } from './problems.ts';
+import { rejectionOf } from './rejections.ts';
 
 /** Adds the hooks and the error handler that all routes share. */
 export function addAnswers(app: FastifyInstance, readiness: Readiness): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header(REQUEST_ID_HEADER, request.id);
-    if (request.url.length > URL_LENGTH_MAX) throw new Refusal('address-too-long');
+    if (request.url.length > URL_LENGTH_MAX) throw new Rejection('address-too-long');
     // Told to stop, the connection is not offered for more.
     if (readiness.draining) reply.header('connection', 'close');
   });
@@ -47,23 +47,23 @@ function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
 }
 
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const refusal = refusalOf(error);
-  const { status } = PROBLEMS[refusal.code];
-  if (status >= 500) request.log.error({ err: refusal.cause ?? refusal }, 'failed');
-  else request.log.debug({ code: refusal.code, err: refusal.cause }, 'refused');
+  const rejection = rejectionOf(error);
+  const { status } = PROBLEMS[rejection.code];
+  if (status >= 500) request.log.error({ err: rejection.cause ?? rejection }, 'failed');
+  else request.log.debug({ code: rejection.code, err: rejection.cause }, 'rejected');
   void readToEnd(request);
   const path = request.url.split('?', 1)[0] ?? '';
   return reply
     .code(status)
-    .headers(refusal.headers)
+    .headers(rejection.headers)
     .header('content-type', PROBLEM_CONTENT_TYPE)
     .removeHeader('content-length')
     .serializer((body) => JSON.stringify(body))
-    .send(problemBody(refusal, path, missingOf(refusal, request)));
+    .send(problemBody(rejection, path, missingOf(rejection, request)));
 }
 
 /** Of an endpoint alone: at other addresses there are no things. */
-function missingOf({ code, noun }: Refusal, { routeOptions, params }: FastifyRequest): string | undefined {
+function missingOf({ code, noun }: Rejection, { routeOptions, params }: FastifyRequest): string | undefined {
   if (code !== 'not-found' || !('operation' in routeOptions.config)) return undefined;
   return missingThing(params as Record<string, string>, noun);
 }
@@ -71,11 +71,11 @@ function missingOf({ code, noun }: Refusal, { routeOptions, params }: FastifyReq
 /** Answers an address that the router could not read: like every address under which nothing is, 404. */
 export function answerFrameworkError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   reply.header(REQUEST_ID_HEADER, request.id);
-  answerError(new Refusal('not-found', { cause: error }), request, reply);
+  answerError(new Rejection('not-found', { cause: error }), request, reply);
 }
 
 /**
- * A refused body is read on and dropped while the answer goes out: closing the connection on a sender that still sends
+ * A rejected body is read on and dropped while the answer goes out: closing the connection on a sender that still sends
  * would reset it before the answer is read. Beyond the limit it is closed.
  */
 async function readToEnd(request: FastifyRequest): Promise<void> {
@@ -92,19 +92,19 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     socket.destroy();
     return;
   }
-  writeLastAnswer(socket, clientRefusal(error), { id: requestIdOf({ headers: {} }), url: '/' });
+  writeLastAnswer(socket, clientRejection(error), { id: requestIdOf({ headers: {} }), url: '/' });
 }
 
 /** Answers a request that is still arriving and closes its connection as soon as the answer is sent. */
-export function endConnection(socket: Socket, refusal: Refusal, request: Pick<FastifyRequest, 'id' | 'url'>): void {
-  writeLastAnswer(socket, refusal, request);
+export function endConnection(socket: Socket, rejection: Rejection, request: Pick<FastifyRequest, 'id' | 'url'>): void {
+  writeLastAnswer(socket, rejection, request);
   socket.once('finish', () => socket.destroy());
 }
 
 /** Writes an answer past Node's own and ends the sending side of the connection; the client has a moment to read it and to close. */
-function writeLastAnswer(socket: Socket, refusal: Refusal, { id, url }: Pick<FastifyRequest, 'id' | 'url'>): void {
-  const { status } = PROBLEMS[refusal.code];
-  const body = JSON.stringify(problemBody(refusal, url.split('?', 1)[0] ?? ''));
+function writeLastAnswer(socket: Socket, rejection: Rejection, { id, url }: Pick<FastifyRequest, 'id' | 'url'>): void {
+  const { status } = PROBLEMS[rejection.code];
+  const body = JSON.stringify(problemBody(rejection, url.split('?', 1)[0] ?? ''));
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `content-type: ${PROBLEM_CONTENT_TYPE}`,
@@ -118,8 +118,8 @@ function writeLastAnswer(socket: Socket, refusal: Refusal, { id, url }: Pick<Fas
   socket.once('close', () => clearTimeout(late));
 }
 
-function clientRefusal(error: NodeJS.ErrnoException): Refusal {
-  if (error.code === 'HPE_HEADER_OVERFLOW') return new Refusal('headers-too-large');
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Refusal('timeout');
-  return new Refusal('malformed-request');
+function clientRejection(error: NodeJS.ErrnoException): Rejection {
+  if (error.code === 'HPE_HEADER_OVERFLOW') return new Rejection('headers-too-large');
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Rejection('timeout');
+  return new Rejection('malformed-request');
 }

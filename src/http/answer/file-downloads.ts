@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseRange } from '../../content/byte-range.ts';
 import type { ContentStore } from '../../content/content.ts';
 import { isHeld } from './entity-tags.ts';
-import { Refusal } from './problems.ts';
+import { Rejection } from './problems.ts';
 import { type SignedFile, verifySignedFile } from './signed-url.ts';
 
 export type FileDownloadParts = { content: ContentStore; fileKey: Buffer };
@@ -21,13 +21,13 @@ export function addFileDownloads(app: FastifyInstance, parts: FileDownloadParts)
 async function answer(request: FastifyRequest, reply: FastifyReply, parts: FileDownloadParts): Promise<FastifyReply> {
   const file = signedFileOf(request, parts.fileKey);
   const held = await parts.content.stat(file.digest);
-  if (held === undefined) throw new Refusal('not-found');
+  if (held === undefined) throw new Rejection('not-found');
   const tag = `"${file.digest}"`;
   describe(reply, file, tag);
   if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();
   const span = parseRange(rangeHeader(request, tag), held.size);
   if (span === 'unsatisfiable') {
-    throw new Refusal('range-not-satisfiable', { headers: { 'content-range': `bytes */${held.size}` } });
+    throw new Rejection('range-not-satisfiable', { headers: { 'content-range': `bytes */${held.size}` } });
   }
   const length = span === undefined ? held.size : span.end - span.start + 1;
   reply.code(span === undefined ? 200 : 206).header('content-length', length);
@@ -41,9 +41,9 @@ function signedFileOf(request: FastifyRequest, key: Buffer): SignedFile {
   const query = request.query as Record<string, unknown>;
   const [filename, type, expires, signature] = ['filename', 'type', 'expires', 'signature'].map((name) => query[name]);
   const given = { digest, filename, type, expires, signature };
-  if (!Object.values(given).every((value) => typeof value === 'string')) throw new Refusal('link-invalid');
+  if (!Object.values(given).every((value) => typeof value === 'string')) throw new Rejection('link-invalid');
   const file = verifySignedFile(key, given as Parameters<typeof verifySignedFile>[1], Date.now() / 1000);
-  if (file === undefined) throw new Refusal('link-invalid');
+  if (file === undefined) throw new Rejection('link-invalid');
   return file;
 }
 

@@ -4,7 +4,7 @@ import { findProductIcon } from '../../catalog/products.ts';
 import type { ContentStore } from '../../content/content.ts';
 import type { Database } from '../../db/database.ts';
 import { isHeld } from './entity-tags.ts';
-import { Refusal } from './problems.ts';
+import { Rejection } from './problems.ts';
 
 /** Adds the route; the address stands in a product's `icon_url`. */
 export function addIcons(app: FastifyInstance, parts: { db: Database; content: ContentStore }): void {
@@ -24,7 +24,7 @@ async function answer(
   const { product_key } = request.params as { product_key: string };
   const digest = await findProductIcon(db, product_key);
   const held = digest && (await content.stat(digest));
-  if (digest === undefined || held === undefined) throw new Refusal('not-found');
+  if (digest === undefined || held === undefined) throw new Rejection('not-found');
   const tag = `"${digest}"`;
   reply.headers({
     etag: tag,

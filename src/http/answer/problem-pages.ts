@@ -1,7 +1,7 @@
 // The pages that a problem's type points to: what it means and what to do, for people and for programs.
 import type { FastifyInstance } from 'fastify';
 import { NO_CONTENT_POLICY } from './browser-headers.ts';
-import { PROBLEMS, type ProblemCode, problemType, Refusal } from './problems.ts';
+import { PROBLEMS, type ProblemCode, problemType, Rejection } from './problems.ts';
 
 /** Adds `/problems` and `/problems/{code}`. */
 export function addProblemPages(app: FastifyInstance): void {
@@ -9,7 +9,7 @@ export function addProblemPages(app: FastifyInstance): void {
   app.get('/problems/:code', async (request, reply) => {
     const { code } = request.params as { code: string };
     const known = codes.find((one) => one === code);
-    if (known === undefined) throw new Refusal('not-found');
+    if (known === undefined) throw new Rejection('not-found');
     const wantsPage = (request.headers.accept ?? '').includes('text/html');
     if (!wantsPage) return explain(known);
     reply.header('content-security-policy', NO_CONTENT_POLICY);

@@ -1,4 +1,4 @@
-// The closed table of problems: every refusal the API can answer, and which refusal of the catalog is which problem.
+// The closed table of problems: every rejection the API can answer, and which rejection of the catalog is which problem.
 import type { CatalogErrorCode } from '../../catalog/errors.ts';
 import { VIOLATIONS_MAX } from '../../contract/limits.ts';
 import type { ConstraintsViolationsError, Problem, Violation } from '../../contract/problem.ts';
@@ -62,7 +62,7 @@ export const PROBLEMS = {
   },
   'sign-in-denied': {
     status: 403,
-    title: 'The identity provider refused the log-in',
+    title: 'The identity provider rejected the log-in',
     advice: 'Begin again, or ask whoever looks after the accounts at the provider.',
   },
   'not-admitted': {
@@ -238,7 +238,7 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** Each way in which the catalog refuses, as a problem. */
+/** Each way in which the catalog rejects, as a problem. */
 export const CATALOG_PROBLEMS = {
   NOT_FOUND: 'not-found',
   DELETED: 'deleted',
@@ -251,7 +251,7 @@ export const CATALOG_PROBLEMS = {
   QUOTA_REACHED: 'quota-reached',
 } as const satisfies Record<CatalogErrorCode, ProblemCode>;
 
-/** Each way in which identity refuses; the installation's own faults are no answer for a client. */
+/** Each way in which identity rejects; the installation's own faults are no answer for a client. */
 export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefined> = {
   TOKEN_MISSING: 'token-missing',
   TOKEN_INVALID: 'token-invalid',
@@ -281,7 +281,7 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
   ACCOUNT_TAKEN: 'account-taken',
 };
 
-export type RefusalOptions = {
+export type RejectionOptions = {
   detail?: string;
   /** What is not found. */
   noun?: string;
@@ -292,9 +292,9 @@ export type RefusalOptions = {
   cause?: unknown;
 };
 
-/** A refusal on its way to the client. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
+/** A rejection on its way to the client. */
+export class Rejection extends Error {
+  override readonly name = 'Rejection';
   readonly code: ProblemCode;
   readonly detail: string | undefined;
   readonly noun: string | undefined;
@@ -302,7 +302,7 @@ export class Refusal extends Error {
   readonly more: number;
   readonly headers: Record<string, string>;
 
-  constructor(code: ProblemCode, options: RefusalOptions = {}) {
+  constructor(code: ProblemCode, options: RejectionOptions = {}) {
     super(options.detail ?? PROBLEMS[code].title, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.detail = options.detail;
@@ -314,10 +314,10 @@ export class Refusal extends Error {
 }
 
 /** A 400 that names everything that is wrong, or the first hundred things and how many more there are. */
-export function invalid(violations: readonly Violation[], options: { more?: number; cause?: unknown } = {}): Refusal {
+export function invalid(violations: readonly Violation[], options: { more?: number; cause?: unknown } = {}): Rejection {
   const more = (options.more ?? 0) + Math.max(0, violations.length - VIOLATIONS_MAX);
   const told = violations.slice(0, VIOLATIONS_MAX);
-  return new Refusal('invalid-request', { violations: told, more, cause: options.cause });
+  return new Rejection('invalid-request', { violations: told, more, cause: options.cause });
 }
 
 /** The address under which a kind of problem is explained. */
@@ -325,25 +325,26 @@ export function problemType(code: ProblemCode): string {
   return `/problems/${code}`;
 }
 
-/** The answer's body for a refusal. `missing`: what a 404 of an endpoint is about. */
+/** The answer's body for a rejection. `missing`: what a 404 of an endpoint is about. */
 export function problemBody(
-  refusal: Refusal,
+  rejection: Rejection,
   instance: string,
   missing?: string,
 ): Problem | ConstraintsViolationsError {
-  const { status, title, advice } = PROBLEMS[refusal.code];
-  const detail = refusal.detail ?? missing ?? (refusal.code === 'invalid-request' ? violationsDetail(refusal) : advice);
+  const { status, title, advice } = PROBLEMS[rejection.code];
+  const detail =
+    rejection.detail ?? missing ?? (rejection.code === 'invalid-request' ? violationsDetail(rejection) : advice);
   return {
-    type: problemType(refusal.code),
+    type: problemType(rejection.code),
     title,
     status,
     detail,
     instance,
-    ...(status === 400 ? { violations: [...refusal.violations] } : {}),
+    ...(status === 400 ? { violations: [...rejection.violations] } : {}),
   };
 }
 
-function violationsDetail({ violations, more }: Refusal): string {
+function violationsDetail({ violations, more }: Rejection): string {
   const listed =
     violations.length === 1 ? 'There is one violation.' : `There are ${violations.length + more} violations.`;
   return more > 0 ? `${listed} ${more} more than the ${violations.length} listed.` : listed;

@@ -2,7 +2,7 @@
 import type { TSchema } from 'typebox';
 import type { Rule } from '../../contract/endpoint.ts';
 import type { Problem } from '../../contract/problem.ts';
-import { PROBLEMS, type ProblemCode, problemBody, Refusal } from '../answer/problems.ts';
+import { PROBLEMS, type ProblemCode, problemBody, Rejection } from '../answer/problems.ts';
 import { BY_NAME, BY_THING, RELEASE_ID, SHA256, TIME, UUID } from './example-values.ts';
 
 type Shape = {
@@ -25,13 +25,13 @@ export function requestExample(schema: TSchema, rules: readonly Rule[] = []): un
   return example;
 }
 
-/** An example of a refusal with this status: the first of its kinds, as it is answered. */
+/** An example of a rejection with this status: the first of its kinds, as it is answered. */
 export function problemExample(status: number): Problem {
   const codes = Object.keys(PROBLEMS) as ProblemCode[];
   const code = codes.find((one) => PROBLEMS[one].status === status);
   if (code === undefined) throw new Error(`No problem has the status ${status}`);
   const violations = status === 400 ? [{ field: 'page_size', message: 'It should be at most 100.' }] : [];
-  return problemBody(new Refusal(code, { violations }), `/v1/catalogs/${UUID}`);
+  return problemBody(new Rejection(code, { violations }), `/v1/catalogs/${UUID}`);
 }
 
 /** An example that fits the schema. */

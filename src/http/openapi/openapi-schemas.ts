@@ -8,7 +8,7 @@ export type Json = Record<string, unknown>;
 const WITHOUT_NUL = '^[^\\u0000]*$';
 
 /**
- * The schema of what a client sends: fields that it does not name are refused, no text holds NUL, and demands on several
+ * The schema of what a client sends: fields that it does not name are rejected, no text holds NUL, and demands on several
  * fields are part of it as far as JSON Schema can say them.
  */
 export function requestSchema(schema: TSchema, rules: readonly Rule[] = []): TSchema {

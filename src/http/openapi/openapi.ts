@@ -76,7 +76,7 @@ const CONDITIONS: Json = {
     in: 'header',
     required: false,
     description:
-      'Names this request of yours for 24 hours: sent again with it, the request is answered as it was the first time, and done once. Refusals are not kept.',
+      'Names this request of yours for 24 hours: sent again with it, the request is answered as it was the first time, and done once. Rejections are not kept.',
     schema: { type: 'string', minLength: 1, maxLength: IDEMPOTENCY_KEY_LENGTH_MAX, pattern: '^[!-~]+$' },
   },
   IfMatch: {

@@ -4,7 +4,7 @@ import type { ContentInfo, ContentStore } from '../../content/content.ts';
 import type { UploadedArchive } from '../../contract/endpoint.ts';
 import { FILENAME_LENGTH_MAX } from '../../contract/limits.ts';
 import type { Violation } from '../../contract/problem.ts';
-import { ArchiveRefused } from '../../customization/errors.ts';
+import { ArchiveRejected } from '../../customization/errors.ts';
 import { inspectArchive } from '../../customization/inspect.ts';
 import type { Inspection } from '../../customization/inspection.ts';
 import { ARCHIVE_BYTES_MAX } from '../../customization/limits.ts';
@@ -26,7 +26,7 @@ class NotKept extends Error {
   override readonly name = 'NotKept';
 }
 
-/** Reads a part to its end. Throws Refusal: too-large beyond the limit, and whatever breaks the stream. */
+/** Reads a part to its end. Throws Rejection: too-large beyond the limit, and whatever breaks the stream. */
 export async function receiveArchive(part: MultipartFile, content: ContentStore): Promise<ReceivedArchive> {
   const toInspector = branch();
   const toContent = branch();
@@ -43,8 +43,8 @@ export async function receiveArchive(part: MultipartFile, content: ContentStore)
     if (part.file.truncated) throw tooLarge(ARCHIVE_BYTES_MAX);
     const inspection = await inspected;
     if (!('error' in inspection)) return accepted(inspection.value, { part, content, stored, verdict, drop });
-    if (!(inspection.error instanceof ArchiveRefused)) throw inspection.error;
-    return refused(inspection.error, drop);
+    if (!(inspection.error instanceof ArchiveRejected)) throw inspection.error;
+    return rejected(inspection.error, drop);
   } catch (error) {
     await drop();
     throw error;
@@ -95,7 +95,7 @@ function accepted(inspection: Inspection, { part, content, stored, verdict, drop
   };
 }
 
-function refused(error: ArchiveRefused, drop: () => Promise<void>): ReceivedArchive {
+function rejected(error: ArchiveRejected, drop: () => Promise<void>): ReceivedArchive {
   const keep = () => Promise.reject(error);
   return { violations: [...error.violations], more: error.more, keep, drop };
 }

@@ -1,6 +1,6 @@
 // The bytes of a request's body: read up to a limit, or read and dropped so that the sender sees the answer.
 import type { IncomingMessage } from 'node:http';
-import { Refusal } from '../answer/problems.ts';
+import { Rejection } from '../answer/problems.ts';
 
 export type BodyOptions = {
   bytesMax: number;
@@ -9,7 +9,7 @@ export type BodyOptions = {
   timeoutMs: number;
 };
 
-/** Reads a whole body. Rejects with Refusal: too-large beyond the limit, timeout when it does not arrive in time. */
+/** Reads a whole body. Rejects with Rejection: too-large beyond the limit, timeout when it does not arrive in time. */
 export function readBody(stream: IncomingMessage, options: BodyOptions): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
@@ -21,8 +21,8 @@ export function readBody(stream: IncomingMessage, options: BodyOptions): Promise
     if (length > options.bytesMax + options.droppedBytesMax) reject(tooLarge(options.bytesMax));
   };
   const end = () => (length > options.bytesMax ? reject(tooLarge(options.bytesMax)) : resolve(Buffer.concat(chunks)));
-  const broken = () => reject(new Refusal('malformed-request', { detail: 'The body ended early.' }));
-  const late = setTimeout(() => reject(new Refusal('timeout')), options.timeoutMs);
+  const broken = () => reject(new Rejection('malformed-request', { detail: 'The body ended early.' }));
+  const late = setTimeout(() => reject(new Rejection('timeout')), options.timeoutMs);
   stream.on('data', take).on('end', end).on('error', broken).on('close', broken);
   if (stream.destroyed) broken();
   return promise.finally(() => {
@@ -38,10 +38,10 @@ export function hasBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean 
 }
 
 /** A 413 that names the limit. */
-export function tooLarge(bytesMax: number): Refusal {
+export function tooLarge(bytesMax: number): Rejection {
   const mebibytes = bytesMax / (1024 * 1024);
   const limit = mebibytes >= 1 ? `${mebibytes} MiB` : `${bytesMax / 1024} KiB`;
-  return new Refusal('too-large', { detail: `The limit is ${limit}.` });
+  return new Rejection('too-large', { detail: `The limit is ${limit}.` });
 }
 
 /**

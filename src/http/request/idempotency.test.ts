@@ -80,7 +80,7 @@ describe('the same request', () => {
 });
 
 describe('a key', () => {
-  test('that was used for something else is refused', async () => {
+  test('that was used for something else is rejected', async () => {
     expect((await post('taken', { name: 'taken', ...REGISTRY })).statusCode).toBe(201);
     const other = await post('taken', { name: 'other', ...REGISTRY });
     expect([other.statusCode, other.json().type]).toEqual([422, '/problems/key-reused']);
@@ -94,7 +94,7 @@ describe('a key', () => {
     expect(theirs.headers['location']).not.toBe(mine.headers['location']);
   });
 
-  test('is still free after a refusal', async () => {
+  test('is still free after a rejection', async () => {
     expect((await post('again', { name: 'again' })).statusCode).toBe(400);
     expect((await post('again', { name: 'again', ...REGISTRY })).statusCode).toBe(201);
   });

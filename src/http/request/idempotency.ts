@@ -5,7 +5,7 @@ import { findReplay, recordReplay } from '../../catalog/replays.ts';
 import type { EndpointDefinition, UploadedArchive } from '../../contract/endpoint.ts';
 import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../../contract/limits.ts';
 import type { Transaction } from '../../db/database.ts';
-import { invalid, Refusal } from '../answer/problems.ts';
+import { invalid, Rejection } from '../answer/problems.ts';
 import type { Reading } from '../handler.ts';
 
 /** Told in an answer that was given before. */
@@ -21,7 +21,7 @@ export function takesKey({ method, access }: EndpointDefinition): boolean {
   return method === 'POST' && access !== 'PUBLIC';
 }
 
-/** The request's key, undefined when it has none. Throws Refusal: invalid-request for one that is unfit. */
+/** The request's key, undefined when it has none. Throws Rejection: invalid-request for one that is unfit. */
 export function keyOf(request: FastifyRequest): string | undefined {
   const key = request.headers[HEADER];
   if (key === undefined) return undefined;
@@ -38,7 +38,7 @@ type Kept = { request: string; output: unknown };
 /**
  * Runs `act` unless it was run under this key within a day: then what it answered is answered again. A second request
  * that comes while the first is at work waits for it. What `act` throws is not kept, since nothing happened then. Throws
- * Refusal: key-reused when the key was used for another request.
+ * Rejection: key-reused when the key was used for another request.
  */
 export async function onlyOnce<T>(
   context: Reading,
@@ -53,7 +53,7 @@ export async function onlyOnce<T>(
   const sealed = await findReplay(work.tx, name);
   if (sealed !== undefined) {
     const kept = JSON.parse(identity.unseal(sealed, owner)) as Kept;
-    if (kept.request !== request) throw new Refusal('key-reused');
+    if (kept.request !== request) throw new Rejection('key-reused');
     reply.header(REPLAYED_HEADER, 'true');
     return kept.output as T;
   }

@@ -5,7 +5,7 @@ import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import type { Database, Transaction } from '../../db/database.ts';
 import { lockName } from '../../db/transaction-locks.ts';
 import { matchesVersion, readTags, type SentTags, tagOf } from '../answer/entity-tags.ts';
-import { invalid, Refusal } from '../answer/problems.ts';
+import { invalid, Rejection } from '../answer/problems.ts';
 import type { Reading } from '../handler.ts';
 import { parameterReader } from './parameters.ts';
 import { versionReader } from './versions.ts';
@@ -18,7 +18,7 @@ export type ReadEndpoint = {
 
 /** What a request demands of the thing that it changes. */
 export type MatchDemand = {
-  /** Throws Refusal: precondition-failed when the thing is another already. To spare the reading of a long body: only `hold` decides. */
+  /** Throws Rejection: precondition-failed when the thing is another already. To spare the reading of a long body: only `hold` decides. */
   look(context: Reading): Promise<void>;
   /** Locks the thing, so that its writers follow each other, and checks its entity tag in the writer's own transaction. */
   hold(tx: Transaction, context: Reading): Promise<void>;
@@ -35,7 +35,7 @@ export function matchReader(readEndpoint: ReadEndpoint): (request: FastifyReques
       const shown = await readEndpoint.handler({ ...context, db }, { ...defaults, ...(request.params as object) });
       const text = represent(context.reply, readEndpoint.endpoint, shown);
       if (matchesVersion(sent, tagOf(text, versionIn(text)))) return;
-      throw new Refusal('precondition-failed');
+      throw new Rejection('precondition-failed');
     };
     return {
       look: (context) => require(context.db, context),

@@ -17,9 +17,9 @@ export function jsonReader(schema: TSchema): BodyReader {
   const read = variantReader(schema);
   return async (stream) => {
     const text = decode(await readBodyBytes(stream));
-    if (text === undefined) return refused('It should be UTF-8.');
+    if (text === undefined) return rejected('It should be UTF-8.');
     const parsed = text.trim() === '' ? { value: {} } : parse(text);
-    return parsed === undefined ? refused('It should be JSON.') : read(parsed.value);
+    return parsed === undefined ? rejected('It should be JSON.') : read(parsed.value);
   };
 }
 
@@ -28,7 +28,7 @@ export function formReader(schema: TObject): BodyReader {
   const read = parameterReader(schema);
   return async (stream) => {
     const text = decode(await readBodyBytes(stream));
-    if (text === undefined) return refused('It should be UTF-8.');
+    if (text === undefined) return rejected('It should be UTF-8.');
     const raw: Record<string, unknown> = Object.create(null);
     const form = new URLSearchParams(text);
     for (const name of form.keys()) {
@@ -47,7 +47,7 @@ function readBodyBytes(stream: IncomingMessage): Promise<Buffer> {
   });
 }
 
-function refused(message: string): Read {
+function rejected(message: string): Read {
   return { values: {}, violations: [{ field: WHOLE, message }] };
 }
 
@@ -93,7 +93,7 @@ function readVariant(
   value: unknown,
   { name, variants, tagRequired }: { name: string; variants: Variant[]; tagRequired: boolean },
 ): Read {
-  if (!isObject(value)) return refused('It should be an object.');
+  if (!isObject(value)) return rejected('It should be an object.');
   const tag = Object.hasOwn(value, name) ? value[name] : undefined;
   const isGuessed = tag === undefined && !tagRequired;
   const variant = isGuessed ? onlyFitting(value, variants) : variants.find((one) => one.tag === tag);

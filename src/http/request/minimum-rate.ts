@@ -1,7 +1,7 @@
 // Ends requests whose body arrives too slowly, so that nobody holds a slot, a file or a connection for ever by dripping.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { endConnection } from '../answer/answers.ts';
-import { Refusal } from '../answer/problems.ts';
+import { Rejection } from '../answer/problems.ts';
 import { BODY_RATE_BYTES_MIN, BODY_RATE_WINDOW_MS } from '../limits.ts';
 import { hasBody } from './body-bytes.ts';
 
@@ -40,5 +40,5 @@ function endSlow(request: FastifyRequest, reply: FastifyReply, { bytesPerSecond,
     return;
   }
   const detail = `The body arrived at less than ${bytesPerSecond} bytes a second, on average over ${windowMs / 1000} s.`;
-  endConnection(socket, new Refusal('timeout', { detail }), request);
+  endConnection(socket, new Rejection('timeout', { detail }), request);
 }

@@ -21,10 +21,10 @@ export function parameterReader(declared: TObject | undefined): ParameterReader 
     const read: Read = { values: {}, violations: [] };
     for (const [name, text] of Object.entries(raw)) {
       const reader = readers.get(name);
-      if (reader === undefined) refuse(read, name, 'There is no parameter of this name here.');
+      if (reader === undefined) reject(read, name, 'There is no parameter of this name here.');
       else if (typeof text === 'string') add(read, name, reader(text));
       else if (isRepeatable(declared, name)) add(read, name, reader((text as string[]).join(',')));
-      else refuse(read, name, 'It should be given once.');
+      else reject(read, name, 'It should be given once.');
     }
     for (const name of readers.keys()) {
       if (!Object.hasOwn(raw, name)) addAbsent(read, name, { schema: declared?.properties[name], required });
@@ -47,10 +47,10 @@ function add(read: Read, name: string, one: One): void {
 function addAbsent(read: Read, name: string, options: { schema: TSchema | undefined; required: Set<string> }): void {
   const fallback = (options.schema as { default?: unknown } | undefined)?.default;
   if (fallback !== undefined) read.values[name] = fallback;
-  else if (options.required.has(name)) refuse(read, name, 'It is required.');
+  else if (options.required.has(name)) reject(read, name, 'It is required.');
 }
 
-function refuse(read: Read, field: string, message: string): void {
+function reject(read: Read, field: string, message: string): void {
   read.violations.push({ field, message });
 }
 

@@ -1,8 +1,8 @@
 // Runs uploads in slots: each organization and each address has a share of them, and none is given when the disk is nearly full.
 import { type ContentStore, FREE_SHARE_MIN } from '../../content/content.ts';
 import { type Holder, openShares, type ReachedLimit } from '../../identity/shares.ts';
-import { Refusal } from '../answer/problems.ts';
-import { unavailable } from '../answer/refuse.ts';
+import { Rejection } from '../answer/problems.ts';
+import { unavailable } from '../answer/rejections.ts';
 import { UPLOAD_LIMITS, UPLOAD_RETRY_AFTER_SECONDS } from '../limits.ts';
 
 type UploadSlot = { content: ContentStore; holder: Holder };
@@ -10,10 +10,10 @@ type UploadSlot = { content: ContentStore; holder: Holder };
 /** Of the process, whatever servers it has: it is the process's memory and files that are limited. */
 const slots = openShares(UPLOAD_LIMITS);
 
-/** Runs `receive` in an upload slot. Throws Refusal: share-used-up; unavailable when the process has none left, or no space on disk. */
+/** Runs `receive` in an upload slot. Throws Rejection: share-used-up; unavailable when the process has none left, or no space on disk. */
 export async function withUploadSlot<T>({ content, holder }: UploadSlot, receive: () => Promise<T>): Promise<T> {
   const slot = slots.take(holder);
-  if ('reached' in slot) throw refusalOf(slot.reached);
+  if ('reached' in slot) throw rejectionOf(slot.reached);
   try {
     const free = await content.freeShare();
     if (free !== undefined && free < FREE_SHARE_MIN) throw unavailable('The disk is nearly full: uploads wait.');
@@ -23,9 +23,9 @@ export async function withUploadSlot<T>({ content, holder }: UploadSlot, receive
   }
 }
 
-function refusalOf({ by, limit }: ReachedLimit): Refusal {
+function rejectionOf({ by, limit }: ReachedLimit): Rejection {
   if (by === 'process') return unavailable(`The service reads ${limit} uploads already.`);
   const who = by === 'organization' ? 'of your organization' : 'from your address';
   const detail = `${limit} uploads ${who} are running, which is the limit. Try again when one of them has ended.`;
-  return new Refusal('share-used-up', { detail, headers: { 'retry-after': String(UPLOAD_RETRY_AFTER_SECONDS) } });
+  return new Rejection('share-used-up', { detail, headers: { 'retry-after': String(UPLOAD_RETRY_AFTER_SECONDS) } });
 }

@@ -1,4 +1,4 @@
-// Uploads: archive and fields in any order, checked together; what is refused, broken off or too much leaves nothing.
+// Uploads: archive and fields in any order, checked together; what is rejected, broken off or too much leaves nothing.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -266,10 +266,10 @@ describe('on the line', () => {
     expect((await api.ask('POST', path, formOf(file))).statusCode).toBe(201);
   });
 
-  test('a refused upload is read to its end, so that its sender sees why', async () => {
+  test('a rejected upload is read to its end, so that its sender sees why', async () => {
     const { headers, body } = formOf({ ...file, content: Buffer.alloc(20 * 1024 * 1024) });
-    const refused = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', headers, body });
-    expect(refused.status).toBe(401);
+    const rejected = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', headers, body });
+    expect(rejected.status).toBe(401);
     const authorization = `Bearer ${api.acme.access.OWNER}`;
     const checked = await fetch(`http://127.0.0.1:${port}${path}`, {
       method: 'POST',
@@ -279,7 +279,7 @@ describe('on the line', () => {
     expect(checked.status).toBe(400);
   });
 
-  test('an upload that says it is too large is refused before it is read', async () => {
+  test('an upload that says it is too large is rejected before it is read', async () => {
     const length = String(ARCHIVE_BYTES_MAX + 10 * 1024 * 1024);
     const { headers } = formOf(file);
     const answer = await firstAnswer(port, head('POST', path, { ...headers, 'content-length': length }));

@@ -6,7 +6,7 @@ import type { Multipart, UploadedArchive } from '../../contract/endpoint.ts';
 import { PART_BYTES_MAX, PARTS_MAX } from '../../contract/limits.ts';
 import type { Violation } from '../../contract/problem.ts';
 import { ARCHIVE_BYTES_MAX } from '../../customization/limits.ts';
-import { Refusal } from '../answer/problems.ts';
+import { Rejection } from '../answer/problems.ts';
 import { MULTIPART_OVERHEAD_BYTES_MAX, PART_HEADERS_MAX } from '../limits.ts';
 import { type ReceivedArchive, receiveArchive } from './archive.ts';
 import { hasBody, tooLarge } from './body-bytes.ts';
@@ -64,7 +64,7 @@ async function readForm(request: FastifyRequest, options: FormOptions): Promise<
     for await (const part of partsOf(request)) await readPart(part, form, options);
   } catch (error) {
     await form.archive?.drop();
-    throw toRefusal(error);
+    throw toRejection(error);
   }
   return form;
 }
@@ -83,16 +83,16 @@ async function readPart(part: MultipartFile, form: Form, options: FormOptions): 
   const name = part.fieldname ?? '';
   const isFirst = !form.seen.has(name);
   form.seen.add(name);
-  if (!isFirst) return refusePart(part, form, 'It should be given once.');
+  if (!isFirst) return rejectPart(part, form, 'It should be given once.');
   if (name === 'file') {
     form.archive = await receiveArchive(part, options.content);
     return;
   }
   if (!Object.hasOwn(options.declared.fields.properties, name)) {
-    return refusePart(part, form, 'There is no field of this name here.');
+    return rejectPart(part, form, 'There is no field of this name here.');
   }
   const text = await readText(part);
-  if (text === undefined) return refuse(form, name, `It should be UTF-8 of at most ${PART_BYTES_MAX / 1024} KiB.`);
+  if (text === undefined) return reject(form, name, `It should be UTF-8 of at most ${PART_BYTES_MAX / 1024} KiB.`);
   const { type } = options.declared.fields.properties[name] as { type?: string };
   if (type !== 'object') form.values[name] = text;
   else readJson(form, name, text);
@@ -102,16 +102,16 @@ function readJson(form: Form, name: string, text: string): void {
   try {
     form.values[name] = JSON.parse(text);
   } catch {
-    refuse(form, name, 'It should be JSON.');
+    reject(form, name, 'It should be JSON.');
   }
 }
 
-async function refusePart(part: MultipartFile, form: Form, message: string): Promise<void> {
-  refuse(form, part.fieldname || 'body', message);
+async function rejectPart(part: MultipartFile, form: Form, message: string): Promise<void> {
+  reject(form, part.fieldname || 'body', message);
   for await (const _chunk of part.file);
 }
 
-function refuse(form: Form, field: string, message: string): void {
+function reject(form: Form, field: string, message: string): void {
   if (!form.violations.some((one) => one.field === field)) form.violations.push({ field, message });
 }
 
@@ -132,21 +132,21 @@ async function readText(part: MultipartFile): Promise<string | undefined> {
 }
 
 /** The parser's errors in words for a person. */
-function toRefusal(error: unknown): unknown {
+function toRejection(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'FST_PARTS_LIMIT') return bodyRefusal(`It should have at most ${PARTS_MAX} parts.`);
-  if (code === 'FST_MP_PREMATURE_CLOSE') return bodyRefusal('It ended early.');
-  if (code === 'FST_PROTO_VIOLATION') return bodyRefusal('It has a part of a name that cannot be a field’s.');
+  if (code === 'FST_PARTS_LIMIT') return bodyRejection(`It should have at most ${PARTS_MAX} parts.`);
+  if (code === 'FST_MP_PREMATURE_CLOSE') return bodyRejection('It ended early.');
+  if (code === 'FST_PROTO_VIOLATION') return bodyRejection('It has a part of a name that cannot be a field’s.');
   // The needle is the boundary, of which RFC 2046 allows 70 characters and the parser 252.
   if (
     error instanceof Error &&
     /^(Unexpected end of multipart|Part terminated early|Multipart:|Malformed|The needle cannot)/.test(error.message)
   ) {
-    return bodyRefusal('It should be complete multipart/form-data with a boundary.');
+    return bodyRejection('It should be complete multipart/form-data with a boundary.');
   }
   return error;
 }
 
-function bodyRefusal(message: string): Refusal {
-  return new Refusal('invalid-request', { violations: [{ field: 'body', message }] });
+function bodyRejection(message: string): Rejection {
+  return new Rejection('invalid-request', { violations: [{ field: 'body', message }] });
 }

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { ContentStore } from '../../content/content.ts';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import type { Principal } from '../../identity/principal.ts';
-import { invalid, Refusal } from '../answer/problems.ts';
+import { invalid, Rejection } from '../answer/problems.ts';
 import { hasBody } from './body-bytes.ts';
 import { formReader, jsonReader } from './json-body.ts';
 import { parameterReader, type Read } from './parameters.ts';
@@ -11,7 +11,7 @@ import { ruleViolations } from './rules.ts';
 import { type Upload, uploadReader } from './upload.ts';
 import { withUploadSlot } from './upload-slots.ts';
 
-/** A request without fault. `input` lets an upload's bytes become content; `drop` forgets them when something else refuses. */
+/** A request without fault. `input` lets an upload's bytes become content; `drop` forgets them when something else rejects. */
 export type ValidatedRequest = {
   input(): Promise<Record<string, unknown>>;
   drop(): Promise<void>;
@@ -20,7 +20,7 @@ export type ValidatedRequest = {
 /** What reading a body takes: where an upload's bytes go, and who sends them. */
 export type Reader = { content: ContentStore; caller?: Pick<Principal, 'organization_id'> | undefined };
 
-/** Throws Refusal: invalid-request with all violations, media-type, too-large, timeout, share-used-up, unavailable. */
+/** Throws Rejection: invalid-request with all violations, media-type, too-large, timeout, share-used-up, unavailable. */
 export type RequestValidator = (request: FastifyRequest, reader: Reader) => Promise<ValidatedRequest>;
 
 type BodyKind = { mediaType: string; read: (request: FastifyRequest, reader: Reader) => Promise<Body> };
@@ -91,5 +91,5 @@ function requireMediaType(request: FastifyRequest, expected: string): void {
   const foreign = charset !== undefined && !/^charset="?(utf-8|us-ascii)"?$/.test(charset);
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (type.trim() === expected && !foreign && encoding === 'identity') return;
-  throw new Refusal('media-type', { detail: `The body should be ${expected}, in UTF-8 and not compressed.` });
+  throw new Rejection('media-type', { detail: `The body should be ${expected}, in UTF-8 and not compressed.` });
 }

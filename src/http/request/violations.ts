@@ -22,7 +22,7 @@ export function compileCheck(schema: TSchema, options: { prefix?: string; whole:
   };
 }
 
-/** The same schema, with fields that it does not name refused: answers may grow, requests may not. */
+/** The same schema, with fields that it does not name rejected: answers may grow, requests may not. */
 function withoutExtras(schema: TSchema): TSchema {
   const copy: Record<string, unknown> = { ...schema };
   for (const key of ['properties', 'anyOf', 'items'] as const) {
@@ -47,7 +47,7 @@ function shapeViolations(validator: Validator, schema: TSchema, checked: Checked
       if (!byField.has(violation.field)) byField.set(violation.field, violation);
     }
   }
-  // Whatever does not fit is refused, also when nobody knows why.
+  // Whatever does not fit is rejected, also when nobody knows why.
   return byField.size > 0 ? [...byField.values()] : [{ field: checked.whole, message: 'It is not valid.' }];
 }
 

@@ -7,8 +7,8 @@ import { IdentityError } from '../../identity/errors.ts';
 import type { PasswordHashes } from '../../identity/password-hashes.ts';
 import { checkPassword, findPasswordHash, keepPassword } from '../../identity/passwords.ts';
 import { createSession, endSessions } from '../../identity/sessions.ts';
-import { IDENTITY_PROBLEMS, invalid, Refusal } from '../answer/problems.ts';
-import { unavailable } from '../answer/refuse.ts';
+import { IDENTITY_PROBLEMS, invalid, Rejection } from '../answer/problems.ts';
+import { unavailable } from '../answer/rejections.ts';
 import type { Context, Handler, PublicContext } from '../handler.ts';
 import { clearSessionCookie, requireOwnPage, sessionSecretOf, setSessionCookie } from '../sign-in/session-cookie.ts';
 
@@ -34,7 +34,7 @@ const listSignInWays: Handler<'listSignInWays'> = async ({ identity }) => {
 };
 
 function passwordsOf({ passwords }: PublicContext['identity']): PasswordHashes {
-  if (passwords === undefined) throw new Refusal('passwords-off');
+  if (passwords === undefined) throw new Rejection('passwords-off');
   return passwords;
 }
 
@@ -60,7 +60,7 @@ const setPassword: Handler<'setPassword'> = async (context, input) => {
     const password_hash = await hashes.hash(new_password);
     await context.write((tx) => keepPassword(tx, caller, { email, password_hash, instead_of: hash }));
   } catch (error) {
-    throw wrongCurrent(error) ?? refusalFor(error);
+    throw wrongCurrent(error) ?? rejectionFor(error);
   }
 };
 
@@ -75,11 +75,11 @@ async function requireCurrent(context: Context, hash: string, given: string | un
       }
     });
   } catch (error) {
-    throw error instanceof Refusal && error.code === 'password-wrong' ? (wrongCurrent(error.cause) ?? error) : error;
+    throw error instanceof Rejection && error.code === 'password-wrong' ? (wrongCurrent(error.cause) ?? error) : error;
   }
 }
 
-function wrongCurrent(error: unknown): Refusal | undefined {
+function wrongCurrent(error: unknown): Rejection | undefined {
   if (!(error instanceof IdentityError) || error.code !== 'PASSWORD_WRONG') return undefined;
   return invalid([{ field: 'current_password', message: 'It is not the password.' }], { cause: error });
 }
@@ -99,19 +99,19 @@ async function countedCheck<T>(
   } catch (error) {
     const isWrong = error instanceof IdentityError && error.code === 'PASSWORD_WRONG';
     if (isWrong) requireWait(identity.failedLogins.failed(attempt));
-    throw refusalFor(error);
+    throw rejectionFor(error);
   }
 }
 
-function refusalFor(error: unknown): unknown {
+function rejectionFor(error: unknown): unknown {
   if (!(error instanceof IdentityError)) return error;
   if (error.code === 'BUSY') return unavailable(error.message, error);
   const code = IDENTITY_PROBLEMS[error.code];
-  return code === undefined ? error : new Refusal(code, { cause: error });
+  return code === undefined ? error : new Rejection(code, { cause: error });
 }
 
 function requireWait(seconds: number): void {
-  if (seconds > 0) throw new Refusal('too-many-requests', { headers: { 'retry-after': String(seconds) } });
+  if (seconds > 0) throw new Rejection('too-many-requests', { headers: { 'retry-after': String(seconds) } });
 }
 
 export const sessionHandlers = { listSignInWays, signInWithPassword, signOut, getSession, setPassword };

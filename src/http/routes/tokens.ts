@@ -1,7 +1,7 @@
 // Token exchange: the API token comes as a parameter or in a form, under either of its names.
-import { invalid, Refusal } from '../answer/problems.ts';
+import { invalid, Rejection } from '../answer/problems.ts';
 import type { Handler } from '../handler.ts';
-import { tokenRefusal } from '../sign-in/authenticate.ts';
+import { tokenRejection } from '../sign-in/authenticate.ts';
 
 const exchangeToken: Handler<'exchangeToken'> = async ({ identity, request, reply }, input) => {
   const [token, second] = [input.api_token, input.refresh_token].filter((one) => one !== undefined);
@@ -16,14 +16,14 @@ const exchangeToken: Handler<'exchangeToken'> = async ({ identity, request, repl
     identity.failedLogins.succeeded(attempt);
     return answer;
   } catch (error) {
-    const refusal = tokenRefusal(error);
-    if (refusal instanceof Refusal) requireWait(identity.failedLogins.failed(attempt));
-    throw refusal;
+    const rejection = tokenRejection(error);
+    if (rejection instanceof Rejection) requireWait(identity.failedLogins.failed(attempt));
+    throw rejection;
   }
 };
 
 function requireWait(seconds: number): void {
-  if (seconds > 0) throw new Refusal('too-many-requests', { headers: { 'retry-after': String(seconds) } });
+  if (seconds > 0) throw new Rejection('too-many-requests', { headers: { 'retry-after': String(seconds) } });
 }
 
 export const tokenHandlers = { exchangeToken };

@@ -5,14 +5,14 @@ import { IdentityError } from '../../identity/errors.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { reachesMethod } from '../../identity/token-scopes.ts';
-import { IDENTITY_PROBLEMS, Refusal } from '../answer/problems.ts';
+import { IDENTITY_PROBLEMS, Rejection } from '../answer/problems.ts';
 import { requireSameOrigin, sessionSecretOf } from './session-cookie.ts';
 
 /** RFC 6750, section 3. */
 const CHALLENGE = 'Bearer realm="larder"';
 
 /**
- * The caller of a request, by bearer token or else by the cookie of a session. Throws Refusal with token-missing, token-invalid,
+ * The caller of a request, by bearer token or else by the cookie of a session. Throws Rejection with token-missing, token-invalid,
  * token-expired, session-over or cross-site.
  */
 export async function authenticate(
@@ -22,27 +22,27 @@ export async function authenticate(
   const token = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   const secret = request.headers.authorization === undefined ? sessionSecretOf(request, origin) : undefined;
   if (token === undefined && secret === undefined)
-    throw new Refusal('token-missing', { headers: { 'www-authenticate': CHALLENGE } });
+    throw new Rejection('token-missing', { headers: { 'www-authenticate': CHALLENGE } });
   try {
     if (token !== undefined) return await identity.verifyAccessToken(token);
     requireSameOrigin(request, origin);
     return await identity.getSessionHolder(secret ?? '');
   } catch (error) {
-    throw tokenRefusal(error);
+    throw tokenRejection(error);
   }
 }
 
-/** The refusal for a token that identity did not take; other errors stay what they are. */
-export function tokenRefusal(error: unknown): unknown {
+/** The rejection for a token that identity did not take; other errors stay what they are. */
+export function tokenRejection(error: unknown): unknown {
   if (!(error instanceof IdentityError)) return error;
   const headers = { 'www-authenticate': `${CHALLENGE}, error="invalid_token"` };
   const code = IDENTITY_PROBLEMS[error.code];
-  return code === undefined ? error : new Refusal(code, { headers, cause: error });
+  return code === undefined ? error : new Rejection(code, { headers, cause: error });
 }
 
-/** Throws Refusal: forbidden when the caller's role may not, scope-missing when it may and the token does not reach as far. */
+/** Throws Rejection: forbidden when the caller's role may not, scope-missing when it may and the token does not reach as far. */
 export function requireRight(caller: Principal, { access, method }: EndpointDefinition): void {
-  if (access !== 'PUBLIC' && !access.includes(caller.role)) throw new Refusal('forbidden');
+  if (access !== 'PUBLIC' && !access.includes(caller.role)) throw new Rejection('forbidden');
   if (reachesMethod(caller, method)) return;
-  throw new Refusal('scope-missing', { headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` } });
+  throw new Rejection('scope-missing', { headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` } });
 }

@@ -5,8 +5,8 @@ import { IdentityError } from '../../identity/errors.ts';
 import type { OidcProvider } from '../../identity/oidc.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { NO_CONTENT_POLICY } from '../answer/browser-headers.ts';
-import { invalid, PROBLEMS, Refusal } from '../answer/problems.ts';
-import { refusalOf } from '../answer/refuse.ts';
+import { invalid, PROBLEMS, Rejection } from '../answer/problems.ts';
+import { rejectionOf } from '../answer/rejections.ts';
 import type { HttpIdentity } from '../handler.ts';
 import { authenticate } from './authenticate.ts';
 import {
@@ -39,7 +39,7 @@ export function addOidcSignIn(app: FastifyInstance, parts: SignInParts): void {
   const { identity, publicUrl } = parts;
   const handle =
     (act: (exchange: OidcExchange) => Promise<FastifyReply>) => (request: FastifyRequest, reply: FastifyReply) => {
-      if (identity.oidc === undefined) throw new Refusal('not-found');
+      if (identity.oidc === undefined) throw new Rejection('not-found');
       return act({ request, reply, oidc: identity.oidc, origin: originOf(request, publicUrl) });
     };
   app.register(async (scope) => {
@@ -88,7 +88,7 @@ async function comeBack(exchange: OidcExchange, { failedLogins }: SignInParts['i
   // One name for all: only the address is counted, so that nobody can lock others out.
   const attempt = { address: request.ip, secret: OIDC_SIGN_IN_PATH };
   const wait = failedLogins.waitBefore(attempt);
-  if (wait > 0) throw new Refusal('too-many-requests', { headers: { 'retry-after': String(wait) } });
+  if (wait > 0) throw new Rejection('too-many-requests', { headers: { 'retry-after': String(wait) } });
   try {
     const { return_to, secret } = await oidc.finish({
       ticket: ticketOf(request, origin),
@@ -106,7 +106,7 @@ async function comeBack(exchange: OidcExchange, { failedLogins }: SignInParts['i
   }
 }
 
-/** The path to go on to. Throws Refusal for one that could lead to another host, as browsers read it, and for other parameters. */
+/** The path to go on to. Throws Rejection for one that could lead to another host, as browsers read it, and for other parameters. */
 function ownPath({ return_to: given = HOME, ...others }: Record<string, unknown>): string {
   const unknown = Object.keys(others).map((field) => ({ field, message: 'There is no such parameter.' }));
   const path = typeof given === 'string' && given.length <= RETURN_TO_LENGTH_MAX ? pathOf(given) : undefined;
@@ -128,14 +128,18 @@ function pathOf(text: string): string | undefined {
 /** A page for people, the problem for programs. */
 async function answerPage(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   if (!(request.headers.accept ?? '').includes('text/html')) throw error;
-  const refusal = refusalOf(error);
-  const { status, title, advice } = PROBLEMS[refusal.code];
-  const line = { code: refusal.code, err: refusal.cause ?? refusal };
+  const rejection = rejectionOf(error);
+  const { status, title, advice } = PROBLEMS[rejection.code];
+  const line = { code: rejection.code, err: rejection.cause ?? rejection };
   if (status >= 500) request.log.error(line, 'failed');
-  else request.log.debug(line, 'refused');
-  const details = [...refusal.violations.map(({ field, message }) => `${field}: ${message}`), refusal.detail, advice];
+  else request.log.debug(line, 'rejected');
+  const details = [
+    ...rejection.violations.map(({ field, message }) => `${field}: ${message}`),
+    rejection.detail,
+    advice,
+  ];
   const lines = [...new Set(details.filter((text) => text !== undefined))];
-  reply.code(status).headers(refusal.headers).header('content-security-policy', NO_CONTENT_POLICY);
+  reply.code(status).headers(rejection.headers).header('content-security-policy', NO_CONTENT_POLICY);
   return reply.type('text/html; charset=utf-8').send(page(title, lines));
 }
 

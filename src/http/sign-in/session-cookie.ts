@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SIGN_IN_MINUTES } from '../../identity/oidc-tickets.ts';
 import { SESSION_HOURS } from '../../identity/sessions.ts';
-import { Refusal } from '../answer/problems.ts';
+import { Rejection } from '../answer/problems.ts';
 
 /** Requests that change nothing (RFC 9110, section 9.2.1). */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -48,7 +48,7 @@ export function clearTicketCookie(reply: FastifyReply, origin: string): void {
 }
 
 /**
- * Browsers send cookies along with what pages of others make them send. Throws Refusal: cross-site for a change that does not
+ * Browsers send cookies along with what pages of others make them send. Throws Rejection: cross-site for a change that does not
  * say that it comes from our own origin, in Sec-Fetch-Site or, where a browser sends none, in Origin.
  */
 export function requireSameOrigin(request: FastifyRequest, origin: string): void {
@@ -58,12 +58,12 @@ export function requireSameOrigin(request: FastifyRequest, origin: string): void
     site === undefined
       ? URL.canParse(origin) && request.headers.origin === new URL(origin).origin
       : site === 'same-origin';
-  if (!isOurs) throw new Refusal('cross-site');
+  if (!isOurs) throw new Rejection('cross-site');
 }
 
 /**
  * For what anybody may ask without a cookie and a page of others has no reason to: it would log a person in as somebody else.
- * Programs, which send neither header, are let through. Throws Refusal: cross-site.
+ * Programs, which send neither header, are let through. Throws Rejection: cross-site.
  */
 export function requireOwnPage(request: FastifyRequest, origin: string): void {
   const { 'sec-fetch-site': site, origin: from } = request.headers;

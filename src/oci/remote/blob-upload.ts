@@ -28,7 +28,7 @@ const CONTENT_TYPE = { 'Content-Type': 'application/octet-stream' };
 const NO_CHUNKS = new Set([405, 501]);
 const UNSUPPORTED = new Set([400, 404, 405, 411, 413, 415, 501]);
 
-/** Pushes a blob. `begun` is an upload that the registry opened already (a refused mount's). Throws RegistryError. */
+/** Pushes a blob. `begun` is an upload that the registry opened already (a rejected mount's). Throws RegistryError. */
 export async function uploadBlob(
   context: UploadContext,
   blob: { descriptor: Descriptor; open: Open; begun?: URL },
@@ -213,7 +213,7 @@ async function heldBy(context: UploadContext, upload: Upload, size: number): Pro
   if (answer === undefined || end === undefined) {
     return undefined;
   }
-  // `0-0` is what registries say of an upload without a byte, and of one with a single byte: sending that one again is refused at worst.
+  // `0-0` is what registries say of an upload without a byte, and of one with a single byte: sending that one again is rejected at worst.
   const offset = end === '0' ? 0 : Number(end) + 1;
   const location = answer.headers.location === undefined ? upload.location : locationOf(answer, context);
   return offset <= size ? { location, offset, continued: true } : undefined;

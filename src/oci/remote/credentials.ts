@@ -1,4 +1,4 @@
-// How a registry wants to be shown who we are: basic, or tokens by scope, learnt from its first refusal.
+// How a registry wants to be shown who we are: basic, or tokens by scope, learnt from its first rejection.
 import type { IncomingMessage } from 'node:http';
 import type { Egress } from '../../egress/egress.ts';
 import { TOKEN_SERVER_LIMITS } from '../../egress/fetch-limits.ts';
@@ -20,7 +20,7 @@ export type Authorizer = {
   /** The header for a request with these scopes (`repository:NAME:pull,push`), undefined when none is known to be needed. */
   header(scopes: string[]): Promise<string | undefined>;
   /** Learns from a 401. True when the same request, with a new header, may be taken. */
-  refused(response: IncomingMessage, scopes: string[], sent: string | undefined): boolean;
+  rejected(response: IncomingMessage, scopes: string[], sent: string | undefined): boolean;
   /** The text without anything secret that was sent to this registry. */
   redact(text: string): string;
 };
@@ -87,7 +87,7 @@ export function createAuthorizer(options: {
           return `Bearer ${await tokenFor(method, scopes)}`;
       }
     },
-    refused(response, scopes, sent) {
+    rejected(response, scopes, sent) {
       const challenge = parseChallenge(response.headers['www-authenticate']);
       if (challenge?.scheme === 'bearer') {
         const realm = realmOf(challenge.realm, registry);

@@ -32,12 +32,12 @@ beforeAll(async () => {
     response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
     const token = Buffer.from(`${TOKEN.username}:${TOKEN.password}`).toString('base64');
     const expiresAt = Date.now() / 1000 + given.seconds;
-    const refusal = {
+    const rejection = {
       __type: 'com.amazon.coral.service#InvalidSignatureException',
       message: 'The signature is not right',
     };
     response.end(
-      JSON.stringify(status === 200 ? { authorizationData: [{ authorizationToken: token, expiresAt }] } : refusal),
+      JSON.stringify(status === 200 ? { authorizationData: [{ authorizationToken: token, expiresAt }] } : rejection),
     );
   });
   api.listen(0, '127.0.0.1');
@@ -141,7 +141,7 @@ describe('the token', () => {
     expect(String(error)).not.toContain(wrong.password);
     const exchangeCredentials = ecrExchange(egress, { region: 'eu-central-1', domain: 'amazonaws.com' });
     const cause = await checkRegistry({ url: server.url, credentials: wrong, exchangeCredentials, egress });
-    expect(cause).toMatch(/refuses the credentials/);
+    expect(cause).toMatch(/rejects the credentials/);
   });
 
   it('may come later when the API is busy', async () => {

@@ -26,7 +26,7 @@ export function ecrExchange(egress: Egress, { region, domain }: EcrPlace): Crede
       limits: TOKEN_SERVER_LIMITS,
       ...(signal !== undefined && { signal }),
     });
-    if (status !== 200) throw refusal(status, bytes, url.host);
+    if (status !== 200) throw rejection(status, bytes, url.host);
     return readToken(bytes, url.host);
   };
 }
@@ -44,8 +44,8 @@ function readToken(bytes: Buffer, host: string): ExchangedCredentials {
   return { username: pair.slice(0, colon), password: pair.slice(colon + 1), expiresAt: expiresAt * 1000 };
 }
 
-/** AWS answers 400 to a bad key or signature and names the fault in `__type`: those are refusals of who asks. */
-function refusal(status: number, bytes: Buffer, host: string): RegistryError {
+/** AWS answers 400 to a bad key or signature and names the fault in `__type`: those are rejections of who asks. */
+function rejection(status: number, bytes: Buffer, host: string): RegistryError {
   const { __type } = parsed(bytes) as { __type?: unknown };
   const type = typeof __type === 'string' ? (__type.split('#').at(-1) ?? '').replace(/[^\w.]/g, '').slice(0, 80) : '';
   const denied = status === 401 || status === 403 || /Signature|Token|AccessDenied|Authentication/.test(type);

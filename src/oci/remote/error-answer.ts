@@ -1,4 +1,4 @@
-// A registry's refusal as an error for a person (distribution-spec, "Error Codes").
+// A registry's rejection as an error for a person (distribution-spec, "Error Codes").
 import type { IncomingMessage } from 'node:http';
 import { RegistryError, type RegistrySide } from '../errors.ts';
 import { readAtMost } from '../manifest.ts';
@@ -8,8 +8,8 @@ const MESSAGE_LENGTH_MAX = 300;
 const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
 const CODES: Record<number, string> = { 401: 'UNAUTHORIZED', 403: 'DENIED', 404: 'NOT_FOUND', 429: 'TOOMANYREQUESTS' };
 
-/** Reads a refusal and makes it an error, in the registry's own words as far as `redact` lets them through. */
-export async function refusalOf(
+/** Reads a rejection and makes it an error, in the registry's own words as far as `redact` lets them through. */
+export async function rejectionOf(
   response: IncomingMessage,
   { call, url, redact }: { call: { op: string; side: RegistrySide }; url: URL; redact: (text: string) => string },
 ): Promise<RegistryError> {

@@ -35,13 +35,13 @@ export function explainFailure(error: RegistryError, host: string): string {
   return error.message;
 }
 
-/** True for a refusal of who asks: no, wrong, or too weak credentials. */
+/** True for a rejection of who asks: no, wrong, or too weak credentials. */
 export function isDenied(error: RegistryError): boolean {
   return error.status === 401 || error.status === 403 || error.code === 'UNAUTHORIZED' || error.code === 'DENIED';
 }
 
-/** What a refusal of who asks says to a person, when everything at `host` is refused to these credentials. */
-export function explainRefusal(host: string, credentials: 'given' | 'missing'): string {
+/** What a rejection of who asks says to a person, when everything at `host` is rejected to these credentials. */
+export function explainRejection(host: string, credentials: 'given' | 'missing'): string {
   if (credentials === 'missing') return `${host} asks for credentials, and none are given. Send some.`;
-  return `${host} refuses the credentials (401): the user name or the secret is wrong, or they have ended. Send new ones.`;
+  return `${host} rejects the credentials (401): the user name or the secret is wrong, or they have ended. Send new ones.`;
 }

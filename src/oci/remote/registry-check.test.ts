@@ -70,9 +70,9 @@ describe('a real registry', () => {
 
   it('says that credentials are wrong or missing', async () => {
     expect(await check(server.url, { credentials: wrong })).toMatch(
-      /^127\.0\.0\.1:\d+ refuses the credentials \(401\)/,
+      /^127\.0\.0\.1:\d+ rejects the credentials \(401\)/,
     );
-    expect(await check(tokened.url, { credentials: wrong })).toMatch(/refuses the credentials \(401\)/);
+    expect(await check(tokened.url, { credentials: wrong })).toMatch(/rejects the credentials \(401\)/);
     expect(await check(server.url)).toMatch(/asks for credentials, and none are given/);
   });
 

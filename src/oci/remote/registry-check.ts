@@ -2,7 +2,7 @@
 import type { Egress } from '../../egress/egress.ts';
 import { RegistryError } from '../errors.ts';
 import type { CredentialExchange, Credentials } from './credentials.ts';
-import { explainFailure, explainRefusal, isDenied } from './failure-sentence.ts';
+import { explainFailure, explainRejection, isDenied } from './failure-sentence.ts';
 import { followed, openSession, type Session } from './registry-session.ts';
 
 export type CheckOptions = {
@@ -30,7 +30,7 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
     await askForApi(session);
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
-    if (isDenied(error)) return explainRefusal(host, options.credentials ? 'given' : 'missing');
+    if (isDenied(error)) return explainRejection(host, options.credentials ? 'given' : 'missing');
     return explainFailure(error, host);
   }
   try {

@@ -56,7 +56,7 @@ describe('a probe', () => {
     expect(rows).toEqual([]);
   });
 
-  it('finds what is refused, and says nothing of what failed for another cause', async () => {
+  it('finds what is rejected, and says nothing of what failed for another cause', async () => {
     proxy.fault = ({ method }) => (method === 'PATCH' || method === 'DELETE' ? { status: 405 } : undefined);
     const found = { chunked: false, delete: false, mount: true, referrers: false, single_post: false };
     expect(await probe()).toEqual(found);
@@ -80,7 +80,7 @@ describe('a push', () => {
     const bytes = randomBytes(size);
     const blob = describeBytes(TYPE, bytes);
     const target = registry.repository('team/app');
-    if ((await target.mount(blob, 'team/elsewhere')) === 'refused') await target.push(blob, async () => once(bytes));
+    if ((await target.mount(blob, 'team/elsewhere')) === 'rejected') await target.push(blob, async () => once(bytes));
     expect(await target.exists(blob)).toBe(true);
     return doubted;
   }

@@ -30,7 +30,7 @@ type Blob = { bytes: Buffer; digest: Digest };
 type ProbeContext = { session: Session; repository: string; sent: { repository: string; digest: Digest }[] };
 
 /**
- * Probes a registry that takes pushes. What cannot be told is absent: a connection that breaks in the middle, or a refusal
+ * Probes a registry that takes pushes. What cannot be told is absent: a connection that breaks in the middle, or a rejection
  * with a cause of its own, says nothing. Where blobs can be deleted, nothing stays; elsewhere it is less than 200 bytes,
  * which no manifest names.
  */

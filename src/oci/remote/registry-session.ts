@@ -1,4 +1,4 @@
-// Requests to one registry: credentials, redirects, refusals as errors, and the same request again where that may help.
+// Requests to one registry: credentials, redirects, rejections as errors, and the same request again where that may help.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ContentMismatch } from '../../content/content-errors.ts';
 import type { RegistryCapabilities } from '../../contract/registry-capabilities.ts';
@@ -9,7 +9,7 @@ import { isFollowable, locationOf, REDIRECTS_MAX } from '../../egress/redirects.
 import { codeOf, isConnectionCode, onSide, RegistryError, type RegistrySide } from '../errors.ts';
 import { MANIFEST_BYTES_MAX, readAtMost } from '../manifest.ts';
 import { type Authorizer, type CredentialExchange, type Credentials, createAuthorizer } from './credentials.ts';
-import { refusalOf } from './error-answer.ts';
+import { rejectionOf } from './error-answer.ts';
 import { DEFAULT_RETRY, type RetryPolicy, retrying } from './retry.ts';
 
 export type SessionOptions = {
@@ -67,8 +67,8 @@ export type Session = {
   doubt(what: keyof RegistryCapabilities): void;
 };
 
-/** Two refusals in a row with fresh credentials are an answer. */
-const REFUSALS_MAX = 2;
+/** Two rejections in a row with fresh credentials are an answer. */
+const REJECTIONS_MAX = 2;
 
 /** Docker Hub's registry has another name than the one in references. */
 const DOCKER_HUB_NAMES = new Set(['docker.io', 'index.docker.io', 'www.docker.io']);
@@ -100,7 +100,7 @@ export function openSession(options: SessionOptions): Session {
   };
 }
 
-/** A single POST is tried unless it is known to be of no use: only when one was taken is a refusal of the next a fault. */
+/** A single POST is tried unless it is known to be of no use: only when one was taken is a rejection of the next a fault. */
 function memory({ capabilities = {}, onContradiction }: SessionOptions): Pick<Session, 'learnt' | 'learn' | 'doubt'> {
   const { single_post, ...others } = capabilities;
   const learnt: RegistryCapabilities = { ...others, ...(single_post === false && { single_post }) };
@@ -164,7 +164,7 @@ async function attempt(
 ): Promise<{ response: IncomingMessage; url: URL }> {
   let url = call.url;
   let redirects = 0;
-  let refusals = 0;
+  let rejections = 0;
   for (;;) {
     const { response, sent } = await ask(context, { call, url, signal });
     const status = response.statusCode ?? 0;
@@ -178,14 +178,14 @@ async function attempt(
       url = followed(location, url, context.registry);
       continue;
     }
-    if (status === 401 && url.origin === context.registry.origin && refusals < REFUSALS_MAX) {
-      refusals += 1;
-      if (context.authorizer.refused(response, call.scopes, sent)) {
+    if (status === 401 && url.origin === context.registry.origin && rejections < REJECTIONS_MAX) {
+      rejections += 1;
+      if (context.authorizer.rejected(response, call.scopes, sent)) {
         response.resume();
         continue;
       }
     }
-    throw await refusalOf(response, { call, url, redact: context.authorizer.redact });
+    throw await rejectionOf(response, { call, url, redact: context.authorizer.redact });
   }
 }
 

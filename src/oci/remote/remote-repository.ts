@@ -28,7 +28,7 @@ export interface RemoteRegistry {
 }
 
 /** What says in a mount's answer only that there is no mount; the push that follows tells the true cause. */
-const MOUNT_REFUSED = new Set([400, 401, 403, 404, 405, 501]);
+const MOUNT_REJECTED = new Set([400, 401, 403, 404, 405, 501]);
 
 /** Opens one registry. Nothing is sent yet. Throws TypeError when the address is none. */
 export function openRegistry(options: SessionOptions): RemoteRegistry {
@@ -99,10 +99,14 @@ function uploadContext(context: RepositoryContext): UploadContext {
   };
 }
 
-async function mount(context: RepositoryContext, { digest }: Descriptor, from: string): Promise<'mounted' | 'refused'> {
+async function mount(
+  context: RepositoryContext,
+  { digest }: Descriptor,
+  from: string,
+): Promise<'mounted' | 'rejected'> {
   const { session } = context;
   if (session.learnt.mount === false) {
-    return 'refused';
+    return 'rejected';
   }
   const url = urlOf(context, 'blobs/uploads/');
   url.search = new URLSearchParams({ mount: digest, from }).toString();
@@ -116,11 +120,11 @@ async function mount(context: RepositoryContext, { digest }: Descriptor, from: s
     // The blob may have gone from where it was; asked for once more, the registry tells.
     session.doubt('mount');
     context.begun.set(digest, locationOf(answer, uploadContext(context)));
-    return 'refused';
+    return 'rejected';
   } catch (error) {
-    if (error instanceof RegistryError && MOUNT_REFUSED.has(error.status ?? 0)) {
+    if (error instanceof RegistryError && MOUNT_REJECTED.has(error.status ?? 0)) {
       session.doubt('mount');
-      return 'refused';
+      return 'rejected';
     }
     throw error;
   }

@@ -7,7 +7,7 @@ import type { Answer, Call, Session } from './registry-session.ts';
 export type RepositoryContext = {
   session: Session;
   name: string;
-  /** Uploads that refused mounts opened; the next push of the blob goes there. */
+  /** Uploads that rejected mounts opened; the next push of the blob goes there. */
   begun: Map<Digest, URL>;
   /** Manifests on their way, so that each further tag of one needs no reading. */
   recent: Map<Digest, Buffer>;

@@ -1,4 +1,4 @@
-// A registered image pinned by its digests. Its documents and layers come from outside: each is parsed, bounded, and refused in words.
+// A registered image pinned by its digests. Its documents and layers come from outside: each is parsed, bounded, and rejected in words.
 import { buffer } from 'node:stream/consumers';
 import type { ContentStore } from '../../content/content.ts';
 import { isInstalled, parsePackageDatabase } from '../../debian/package-database.ts';
@@ -68,16 +68,16 @@ async function pin({
   const descriptor = image ?? (await manifestFor(content, named, { name, platform }));
   const manifest = await readManifest(content, descriptor);
   const settings = await readImageConfig(content, manifest.config.digest);
-  refuse(name, checkPlatform(settings, platform));
+  reject(name, checkPlatform(settings, platform));
   const layers = layersOf(name, manifest, settings);
   const root: RootFolder = {};
   const listing = await mergedListing(content, layers, { check: entryCheck(name, root) });
-  refuse(name, checkRootFolder(root));
-  if (system !== undefined) refuse(name, await checkSystem(content, { layers, listing }, system));
+  reject(name, checkRootFolder(root));
+  if (system !== undefined) reject(name, await checkSystem(content, { layers, listing }, system));
   const packages = await fileDigest(content, { layers, listing }, DPKG_STATUS);
   if (system !== undefined) {
-    refuse(name, await checkPackages(content, packages));
-    refuse(name, checkPrograms(listing));
+    reject(name, await checkPackages(content, packages));
+    reject(name, checkPrograms(listing));
   }
   return {
     name,
@@ -103,7 +103,7 @@ function checkRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | unde
 }
 
 /**
- * Refuses what no build could lay out. A hard link names a file that came before it, in its own layer or one below; where links lead on the
+ * Rejects what no build could lay out. A hard link names a file that came before it, in its own layer or one below; where links lead on the
  * way to it, is seen when the layer is laid out.
  */
 function entryCheck(name: string, root: RootFolder): (header: TarHeader) => void {
@@ -142,7 +142,7 @@ function layersOf(name: string, { layers }: Manifest, { rootfs }: ImageConfig): 
   if (rootfs.diff_ids.length !== layers.length) {
     throw failure(`${name} is not a container image: its config does not name its layers.`);
   }
-  refuse(name, checkLayers(layers));
+  reject(name, checkLayers(layers));
   return layers.map((descriptor, index) => ({
     diff_id: rootfs.diff_ids[index] ?? descriptor.digest,
     descriptor,
@@ -153,7 +153,7 @@ function failure(message: string, cause?: unknown): BuildError {
   return new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR', cause });
 }
 
-function refuse(name: string, wrong: string | undefined): void {
+function reject(name: string, wrong: string | undefined): void {
   if (wrong !== undefined) throw failure(`${name} ${wrong}`);
 }
 
@@ -178,7 +178,7 @@ export function checkLayers(layers: readonly Descriptor[]): string | undefined {
   return layers.some(isElsewhere) ? 'has a layer that its registry does not hold (a foreign layer).' : undefined;
 }
 
-/** The refusal of an image that has nothing for the platform. */
+/** The rejection of an image that has nothing for the platform. */
 export function noImageFor(name: string, { os, architecture }: Platform): string {
   return `${name} has no image for ${os}/${architecture}.`;
 }

@@ -1,4 +1,4 @@
-// A registered image is refused when it is not what its owner said, before anything is built on it.
+// A registered image is rejected when it is not what its owner said, before anything is built on it.
 import { expect, it } from 'vitest';
 import {
   DEBIAN_12,
@@ -65,11 +65,11 @@ it.each([
   ],
   ['Debian testing, which has no version', 'ID=debian\nVERSION_CODENAME=trixie\n', 'debian trixie'],
   ['Debian without any version', 'ID=debian\n', 'debian'],
-])('refuses %s', async (_what, text, told) => {
-  const refusal = pin([entry('usr/lib/os-release', { content: text }), ...rest]);
-  await expect(refusal).rejects.toMatchObject({ name: 'BuildError' });
-  await expect(refusal).rejects.toThrow(`host/team/base:1 is ${told}, not Debian 12: its os-release says ID=`);
-  await expect(refusal).rejects.toThrow('and Debian 12 is ID=debian, VERSION_ID=12.');
+])('rejects %s', async (_what, text, told) => {
+  const rejection = pin([entry('usr/lib/os-release', { content: text }), ...rest]);
+  await expect(rejection).rejects.toMatchObject({ name: 'BuildError' });
+  await expect(rejection).rejects.toThrow(`host/team/base:1 is ${told}, not Debian 12: its os-release says ID=`);
+  await expect(rejection).rejects.toThrow('and Debian 12 is ID=debian, VERSION_ID=12.');
 });
 
 it.each([
@@ -87,11 +87,11 @@ it.each([
     ],
     'has no os-release',
   ],
-])('refuses %s', async (_what, files, reason) => {
+])('rejects %s', async (_what, files, reason) => {
   await expect(pin([...files, ...rest])).rejects.toThrow(`host/team/base:1 ${reason}`);
 });
 
-it('refuses an image of another processor, though no index says so', async () => {
+it('rejects an image of another processor, though no index says so', async () => {
   const pinned = pin([...DEBIAN_FILES], { platform: { os: 'linux', architecture: 's390x' } });
   const { architecture } = hostPlatform();
   await expect(pinned).rejects.toThrow(
@@ -120,7 +120,7 @@ it.each([
     [entry('var/lib/dpkg/status', { content: 'Package: x1\nStatus: install ok half-installed\nVersion: 1\n\n' })],
     'has an empty dpkg database',
   ],
-])('refuses an image %s', async (_what, database, reason) => {
+])('rejects an image %s', async (_what, database, reason) => {
   await expect(pin([OS_RELEASE_FILE, ...PROGRAM_FILES, ...database])).rejects.toThrow(`host/team/base:1 ${reason}`);
 });
 
@@ -141,7 +141,7 @@ it.each([
     ],
     'no sh',
   ],
-])('refuses an image in which a program that builds run %s', async (_what, files, missing) => {
+])('rejects an image in which a program that builds run %s', async (_what, files, missing) => {
   const image = [DPKG_STATUS_FILE, OS_RELEASE_FILE, ...programs(['usr/bin/sh', 'usr/bin/dpkg']), ...files];
   await expect(pin(image)).rejects.toThrow(`host/team/base:1 has ${missing} in its PATH folders`);
 });

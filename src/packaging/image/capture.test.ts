@@ -72,8 +72,8 @@ describe('layerFromTree', () => {
       'a is a hard link to tmp/x',
     ],
     ['a hard link to itself', [entry('a', { type: 'hardlink', target: 'a' })], 'it is a hard link to itself'],
-  ])('refuses %s', async (_what, inputs, reason) => {
-    const refused = { name: 'BuildError', step: 'a step', message: expect.stringContaining(reason) };
-    await expect(capture(inputs, { watch })).rejects.toMatchObject(refused);
+  ])('rejects %s', async (_what, inputs, reason) => {
+    const rejected = { name: 'BuildError', step: 'a step', message: expect.stringContaining(reason) };
+    await expect(capture(inputs, { watch })).rejects.toMatchObject(rejected);
   });
 });

@@ -91,11 +91,11 @@ async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions
   } catch (error) {
     // An archive that ends early has its cause in the program that wrote it; the caller reports that.
     if (!(error instanceof TarError) || error.code === 'TRUNCATED' || error.code === 'NOT_TAR') throw error;
-    throw refusal(`The changes cannot be a layer: ${error.message}.`, step);
+    throw rejection(`The changes cannot be a layer: ${error.message}.`, step);
   }
 }
 
-function refusal(message: string, step: string): BuildError {
+function rejection(message: string, step: string): BuildError {
   return new BuildError(message, { step, cause_kind: 'BUILD_ERROR' });
 }
 
@@ -110,7 +110,7 @@ async function* layerEntries(
     const header: TarHeader = { ...rest, mtime: Math.min(found.mtime, epoch) };
     if (found.path.split('/').some((name) => name.startsWith(WHITEOUT))) {
       const name = printable(found.path);
-      throw refusal(`${name}: names that begin with ${WHITEOUT} mean a removed file in an image.`, step);
+      throw rejection(`${name}: names that begin with ${WHITEOUT} mean a removed file in an image.`, step);
     }
     if (isWhiteout(found)) {
       yield marker(header, `${WHITEOUT}${baseName(found.path)}`, parentOf(found.path));
@@ -147,7 +147,7 @@ async function* whole(entries: AsyncIterable<TarInput>, { step }: CaptureOptions
     if (type === 'file') files.add(path);
     if (type === 'hardlink' && !files.has(target ?? '')) {
       const [name, other] = [printable(path), printable(target ?? '')];
-      throw refusal(`${name} is a hard link to ${other}, which an image may not hold.`, step);
+      throw rejection(`${name} is a hard link to ${other}, which an image may not hold.`, step);
     }
     yield entry;
   }

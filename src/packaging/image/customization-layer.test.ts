@@ -207,7 +207,7 @@ it('gives the scripts out', async () => {
   expect([...hooks].map(([name, bytes]) => [name, bytes.toString()])).toEqual([['final', '#!/bin/sh\ntrue\n']]);
 });
 
-it('another archive than the inspected one is refused', async () => {
+it('another archive than the inspected one is rejected', async () => {
   const content = memoryContent();
   const { digest: archive } = await content.put(chunked(await packed([rootfs('etc/x', { content: 'two' })])));
   for (const content2 of ['three', undefined]) {

@@ -110,7 +110,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     expect(failure.message).not.toContain('never');
   });
 
-  test('files alone need no sandbox; scripts without one are refused with the reason', async () => {
+  test('files alone need no sandbox; scripts without one are rejected with the reason', async () => {
     await using poor = await testWorkspace(builds.debian.content, {
       mode: 'files-only',
       reasons: ['No user namespaces here.'],

@@ -35,7 +35,7 @@ export function checkImageFile({ path, size }: { path: string; size: number }, s
   if (size > imageFileLimit(path)) throw imageFileTooLarge(path, step, `has ${size} bytes`);
 }
 
-/** The refusal of a file; `has` tells its size where it is known. */
+/** The rejection of a file; `has` tells its size where it is known. */
 export function imageFileTooLarge(path: string, step: string, has = 'has more'): BuildError {
   const message = `/${printable(path)} ${has}, and at most ${imageFileLimit(path)} bytes of it are read.`;
   return new BuildError(message, { step, cause_kind: 'BUILD_ERROR' });

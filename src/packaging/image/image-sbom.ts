@@ -18,7 +18,7 @@ export async function writeImageSbom(
 ): Promise<MetadataFile[]> {
   const [source] = artifact.component_sources;
   if (source === undefined) return [];
-  const tooLarge = () => refused(`it has more than ${DPKG_STATUS_BYTES_MAX / 1024 ** 2} MiB`);
+  const tooLarge = () => rejected(`it has more than ${DPKG_STATUS_BYTES_MAX / 1024 ** 2} MiB`);
   const status = await readContent(content, source.digest, { sizeBytesMax: DPKG_STATUS_BYTES_MAX, tooLarge });
   const bytes = Buffer.from(`${JSON.stringify(documentOf(status.toString('utf8'), plan, artifact), null, 2)}\n`);
   const { digest, size } = await content.put(bytesOf(bytes));
@@ -39,12 +39,12 @@ function documentOf(status: string, plan: ImagePlan, artifact: Artifact): object
       ...(product.home_url !== undefined && { home_url: product.home_url }),
     });
   } catch (error) {
-    if (error instanceof PackageDatabaseError) throw refused(error.message);
+    if (error instanceof PackageDatabaseError) throw rejected(error.message);
     throw error;
   }
 }
 
-function refused(why: string): BuildError {
+function rejected(why: string): BuildError {
   return new BuildError(`The image's package database cannot be read: ${why}.`, {
     step: 'SBOM',
     cause_kind: 'BUILD_ERROR',

@@ -1,4 +1,4 @@
-// Layers laid out for overlayfs: what stays as it was, and what a hostile layer is refused for.
+// Layers laid out for overlayfs: what stays as it was, and what a hostile layer is rejected for.
 import { describe, expect, it } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import type { TarEntry, TarInput } from '../../tar/entry.ts';
@@ -93,9 +93,9 @@ describe('overlayEntries', () => {
     ],
     ['a depth of 6,000 folders', [file(`${'d/'.repeat(6000)}x`)], [], 'the path is'],
     ['a whiteout of nothing', [file('a/.wh.')], [], 'the mark of a removed file names none'],
-  ])('refuses %s', async (_what, inputs, below, reason) => {
-    const refused = { name: 'BuildError', step: 'root file system', message: expect.stringContaining(reason) };
-    await expect(laidOut(inputs, below)).rejects.toMatchObject(refused);
+  ])('rejects %s', async (_what, inputs, below, reason) => {
+    const rejected = { name: 'BuildError', step: 'root file system', message: expect.stringContaining(reason) };
+    await expect(laidOut(inputs, below)).rejects.toMatchObject(rejected);
   });
 
   it('ends where the links of a layer take too much work', async () => {
@@ -129,7 +129,7 @@ describe('overlayEntries', () => {
     ]);
   });
 
-  it('refuses hard links to nothing, to folders, in circles, and to more than is copied', async () => {
+  it('rejects hard links to nothing, to folders, in circles, and to more than is copied', async () => {
     const hard = (target: string) => [file('x', { type: 'hardlink', target })];
     await expect(laidOut(hard('gone'))).rejects.toThrow('/x is a hard link to /gone, which is no file');
     await expect(laidOut(hard('srv'), [folder('srv', 0o755)])).rejects.toThrow('which is no file');

@@ -21,7 +21,7 @@ export type WaveOptions = {
 };
 
 /**
- * dpkg refuses to unpack a package before what it pre-depends on is configured (Debian policy 7.2), and apt's order is not in a lock: each
+ * dpkg rejects to unpack a package before what it pre-depends on is configured (Debian policy 7.2), and apt's order is not in a lock: each
  * wave holds what pre-depends only on earlier waves or on the base. The image's own dpkg-deb is asked. Throws BuildError when it prints more
  * than packages say.
  */
@@ -31,7 +31,7 @@ export async function installWaves(sandbox: Sandbox, files: string[], options: W
   const { folder, environment, step, cause_kind, signal } = options;
   const printed = new BoundedText(PRINTED_BYTES_MAX);
   const tooMuch = new AbortController();
-  const refusal = new BuildError(`dpkg-deb printed more than ${PRINTED_BYTES_MAX} bytes about the packages.`, {
+  const rejection = new BuildError(`dpkg-deb printed more than ${PRINTED_BYTES_MAX} bytes about the packages.`, {
     step,
     cause_kind,
   });
@@ -40,7 +40,7 @@ export async function installWaves(sandbox: Sandbox, files: string[], options: W
     {
       signal: signal === undefined ? tooMuch.signal : AbortSignal.any([signal, tooMuch.signal]),
       onOutput: (chunk, stream) => {
-        if (stream === 'stdout' && !printed.add(chunk)) tooMuch.abort(refusal);
+        if (stream === 'stdout' && !printed.add(chunk)) tooMuch.abort(rejection);
       },
     },
   );
@@ -61,7 +61,7 @@ function namesIn(field: string): string[] {
     .filter(Boolean);
 }
 
-/** Exported for its test. A circle, which Debian forbids, is left to dpkg to refuse. */
+/** Exported for its test. A circle, which Debian forbids, is left to dpkg to reject. */
 export function orderWaves(packages: Control[]): string[][] {
   const offers = new Offers(packages);
   const left = new Set(packages);

@@ -9,7 +9,7 @@ import type { BasePin, CustomizationPin, PackagePin } from '../../plan/pin.ts';
 import { planFromRecipe, withCustomizations } from '../../recipes/plan.ts';
 import { resolvers } from '../../sources/resolvers.ts';
 import type { PlanInputs, PlannedCustomization, PlanTools } from '../packaging.ts';
-import { PlanRefused } from '../plan-refused.ts';
+import { PlanRejected } from '../plan-rejected.ts';
 import { hostPlatform } from './base-image.ts';
 import { readPackageDatabase } from './image-files.ts';
 
@@ -44,15 +44,15 @@ async function planProduct(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Pro
   return plan;
 }
 
-function gone({ recipe, branch, operating_system }: PlanInputs<ImagePlan>): PlanRefused {
+function gone({ recipe, branch, operating_system }: PlanInputs<ImagePlan>): PlanRejected {
   const message = `The package archive of ${operating_system.name} has no ${recipe.name} ${branch} any more.`;
-  return new PlanRefused(message, { cause_kind: 'BUILD_ERROR' });
+  return new PlanRejected(message, { cause_kind: 'BUILD_ERROR' });
 }
 
 async function statusOf(content: ContentStore, base: BasePin): Promise<string> {
   if (base.packages) return await readPackageDatabase(content, base.packages);
   const message = `The base image ${base.name} has no dpkg database, so no packages can be installed on it.`;
-  throw new PlanRefused(message, { cause_kind: 'BUILD_ERROR' });
+  throw new PlanRejected(message, { cause_kind: 'BUILD_ERROR' });
 }
 
 /** The stack in order; a customization that the plan has at this version already keeps its packages. */
@@ -108,7 +108,7 @@ async function pinPackages(
     if (!(error instanceof AptError) || error.temporary) throw error;
     const { id, version } = customization;
     const title = customizationTitle({ id, version }, customization.name ?? undefined);
-    const refused = { cause_kind: 'CUSTOMIZATION_BUILD_ERROR' as const, customization: { id, version } };
-    throw new PlanRefused(`${title}: packages: ${error.message}`, refused);
+    const rejected = { cause_kind: 'CUSTOMIZATION_BUILD_ERROR' as const, customization: { id, version } };
+    throw new PlanRejected(`${title}: packages: ${error.message}`, rejected);
   }
 }

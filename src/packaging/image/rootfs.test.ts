@@ -142,7 +142,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     expect(await names([other, one], 1)).toEqual(['etc/two']);
   });
 
-  test('owners that no sandbox has are refused in words', async () => {
+  test('owners that no sandbox has are rejected in words', async () => {
     const top = await layerOf([entry('etc/x', { content: '', uid: 70_000 })]);
     await expect(prepareRoots(workspace, [base, top], { step })).rejects.toThrow('etc/x belongs to user 70000');
   });

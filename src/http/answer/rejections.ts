@@ -1,9 +1,9 @@
-// Turns whatever was thrown into a refusal that tells the client enough and nothing of the inside.
+// Turns whatever was thrown into a rejection that tells the client enough and nothing of the inside.
 import { CatalogError } from '../../catalog/errors.ts';
 import { IdentityError } from '../../identity/errors.ts';
 import { RETRY_AFTER_SECONDS } from '../limits.ts';
-import { tokenRefusal } from '../sign-in/authenticate.ts';
-import { CATALOG_PROBLEMS, IDENTITY_PROBLEMS, invalid, PROBLEMS, type ProblemCode, Refusal } from './problems.ts';
+import { tokenRejection } from '../sign-in/authenticate.ts';
+import { CATALOG_PROBLEMS, IDENTITY_PROBLEMS, invalid, PROBLEMS, type ProblemCode, Rejection } from './problems.ts';
 
 /** System errors that mean: not now. Out of disk or file descriptors, or the database does not answer. */
 const TEMPORARY_CODES = new Set([
@@ -29,34 +29,34 @@ const TEMPORARY_CODES = new Set([
 /** pg's pool gives these no code. */
 const TEMPORARY_MESSAGE = /timeout exceeded when trying to connect|Connection terminated/;
 
-/** The refusal for an error. What is not known is a 500 that says nothing; its cause is for the log. */
-export function refusalOf(error: unknown): Refusal {
-  if (error instanceof Refusal) return error;
+/** The rejection for an error. What is not known is a 500 that says nothing; its cause is for the log. */
+export function rejectionOf(error: unknown): Rejection {
+  if (error instanceof Rejection) return error;
   if (error instanceof CatalogError) return ofRules(error, CATALOG_PROBLEMS[error.code]);
   if (error instanceof IdentityError) return ofIdentity(error);
   if (isTemporary(error)) return unavailable('A part of the service does not answer.', error);
-  return ofFramework(error) ?? new Refusal('internal', { cause: error });
+  return ofFramework(error) ?? new Rejection('internal', { cause: error });
 }
 
 /** A 503 with the time to come back. */
-export function unavailable(detail: string, cause?: unknown): Refusal {
+export function unavailable(detail: string, cause?: unknown): Rejection {
   const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) };
-  return new Refusal('unavailable', { detail, headers, cause });
+  return new Rejection('unavailable', { detail, headers, cause });
 }
 
 /** A token that stopped being good on the way is told like one that was none; what is the installation's own fault is a 500. */
-function ofIdentity(error: IdentityError): Refusal {
+function ofIdentity(error: IdentityError): Rejection {
   const code = IDENTITY_PROBLEMS[error.code];
-  if (code === undefined) return new Refusal('internal', { cause: error });
-  const refusal = PROBLEMS[code].status === 401 ? tokenRefusal(error) : undefined;
-  return refusal instanceof Refusal ? refusal : ofRules(error, code);
+  if (code === undefined) return new Rejection('internal', { cause: error });
+  const rejection = PROBLEMS[code].status === 401 ? tokenRejection(error) : undefined;
+  return rejection instanceof Rejection ? rejection : ofRules(error, code);
 }
 
-function ofRules(error: CatalogError | IdentityError, code: ProblemCode): Refusal {
+function ofRules(error: CatalogError | IdentityError, code: ProblemCode): Rejection {
   // Its text is made of the request and the noun (missing-thing.ts): the same for what never was and for another organization's.
-  if (code === 'not-found') return new Refusal(code, error.noun === undefined ? {} : { noun: error.noun });
+  if (code === 'not-found') return new Rejection(code, error.noun === undefined ? {} : { noun: error.noun });
   if (code === 'invalid-request') return invalid(error.violations, { cause: error });
-  return new Refusal(code, { detail: error.message, cause: error });
+  return new Rejection(code, { detail: error.message, cause: error });
 }
 
 function isTemporary(error: unknown): boolean {
@@ -66,22 +66,22 @@ function isTemporary(error: unknown): boolean {
   return TEMPORARY_MESSAGE.test(error.message);
 }
 
-/** Fastify's own refusals, by status; their texts are not passed on. */
-function ofFramework(error: unknown): Refusal | undefined {
+/** Fastify's own rejections, by status; their texts are not passed on. */
+function ofFramework(error: unknown): Rejection | undefined {
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
   switch (error.statusCode) {
     case 400:
-      return new Refusal('malformed-request', { cause: error });
+      return new Rejection('malformed-request', { cause: error });
     case 404:
-      return new Refusal('not-found', { cause: error });
+      return new Rejection('not-found', { cause: error });
     case 408:
-      return new Refusal('timeout', { cause: error });
+      return new Rejection('timeout', { cause: error });
     case 413:
-      return new Refusal('too-large', { cause: error });
+      return new Rejection('too-large', { cause: error });
     case 414:
-      return new Refusal('address-too-long', { cause: error });
+      return new Rejection('address-too-long', { cause: error });
     case 415:
-      return new Refusal('media-type', { cause: error });
+      return new Rejection('media-type', { cause: error });
     case 503:
       return unavailable('The service is stopping.', error);
     default:

@@ -36,7 +36,7 @@ afterEach(() => {
 });
 afterAll(() => signIn.close());
 
-test('refused is who is new where the operator lets nobody new in, with a page and as a problem', async () => {
+test('rejected is who is new where the operator lets nobody new in, with a page and as a problem', async () => {
   const server = await startServer();
   const { page, browser } = await enter(server, 'stranger');
   expect([page.status, titleOf(page.text)]).toEqual([403, 'This account is not let in here']);
@@ -49,7 +49,7 @@ test('refused is who is new where the operator lets nobody new in, with a page a
   expect([answer.statusCode, answer.json().type]).toEqual([403, '/problems/not-admitted']);
 });
 
-test('refused is a user who was removed', async () => {
+test('rejected is a user who was removed', async () => {
   const server = await startServer({ defaultRole: 'VIEWER' });
   const { browser } = await enter(server, 'gone');
   await api.database.pool.query('update users set removed_at = now() where id = $1', [(await userOf('gone'))?.['id']]);
@@ -58,13 +58,13 @@ test('refused is a user who was removed', async () => {
   expect([page.status, page.text]).toEqual([403, expect.stringContaining('was removed')]);
 });
 
-test('refused is a log-in that the provider refuses, whatever it says about it', async () => {
+test('rejected is a log-in that the provider rejects, whatever it says about it', async () => {
   const server = await startServer({ defaultRole: 'VIEWER' });
   const browser = openBrowser(ORIGIN, () => server);
   const form = await browser.open(BEGIN);
   const abort = /href="([^"]+\/abort)"/.exec(form.text)?.[1];
   const page = await browser.open(new URL(abort ?? '', form.url).href);
-  expect([page.status, titleOf(page.text)]).toEqual([403, 'The identity provider refused the log-in']);
+  expect([page.status, titleOf(page.text)]).toEqual([403, 'The identity provider rejected the log-in']);
   expect(page.text).toContain('It says access_denied.');
   expect(page.text).not.toContain('End-User');
 });
@@ -77,7 +77,7 @@ test.each<[string, (url: URL, browser: Browser) => void, number]>([
   ['another issuer', (url) => url.searchParams.set('iss', 'https://evil.example'), 502],
   ['another code', (url) => url.searchParams.set('code', 'x'.repeat(43)), 502],
   ['no code', (url) => url.searchParams.delete('code'), 502],
-])('refused is who comes back with %s', async (_, change, status) => {
+])('rejected is who comes back with %s', async (_, change, status) => {
   const server = await startServer({ defaultRole: 'VIEWER' });
   const { page, browser } = await enter(server, 'changed', { before: CALLBACK });
   change(page.url, browser);
@@ -87,7 +87,7 @@ test.each<[string, (url: URL, browser: Browser) => void, number]>([
   expect(await userOf('changed')).toBeUndefined();
 });
 
-test('refused is who comes back twice, or with the code of another browser', async () => {
+test('rejected is who comes back twice, or with the code of another browser', async () => {
   const server = await startServer({ defaultRole: 'VIEWER' });
   const { page, browser } = await enter(server, 'replay', { before: CALLBACK });
   const cookie = cookieOf(browser);
@@ -103,7 +103,7 @@ test('refused is who comes back twice, or with the code of another browser', asy
   expect((await come(victim.page.url, cookieOf(thief.browser))).statusCode).toBe(400);
 });
 
-test('refused is who comes back too late', async () => {
+test('rejected is who comes back too late', async () => {
   const server = await startServer({ defaultRole: 'VIEWER' });
   const { page, browser } = await enter(server, 'late', { before: CALLBACK });
   const ticket = browser.cookies.get(ORIGIN)?.get('__Host-larder-sign-in') ?? '';
@@ -120,7 +120,7 @@ test.each<[string, (token: string) => string]>([
   ['another audience', (token) => changedToken(token, { aud: 'somebody' })],
   ['no signature', (token) => changedToken(token, {}, { alg: 'none' })],
   ['nothing in it', () => ''],
-])('refused is an ID token with %s', async (_, change) => {
+])('rejected is an ID token with %s', async (_, change) => {
   const server = await startServer({ defaultRole: 'VIEWER' });
   provider.meddle = (context) => {
     const body = context.body as { id_token?: string } | undefined;
@@ -131,7 +131,7 @@ test.each<[string, (token: string) => string]>([
   expect(await userOf('tampered')).toBeUndefined();
 });
 
-test('refused is a client whose secret is another, and the operator is told', async () => {
+test('rejected is a client whose secret is another, and the operator is told', async () => {
   const server = await startServer({ clientSecret: 'wr0ng', defaultRole: 'VIEWER' });
   const { page } = await enter(server, 'wrong-client');
   expect([page.status, titleOf(page.text)]).toEqual([502, 'The identity provider does not answer as it should']);
@@ -139,7 +139,7 @@ test('refused is a client whose secret is another, and the operator is told', as
   expect(page.text).not.toContain('wr0ng');
 });
 
-test('refused is a provider that says to be another, one inside that nobody allowed, and one that does not answer', async () => {
+test('rejected is a provider that says to be another, one inside that nobody allowed, and one that does not answer', async () => {
   provider.meddle = (context) => {
     if (context.path.startsWith('/.well-known/')) (context.body as { issuer: string }).issuer = 'https://evil.example';
   };
@@ -171,7 +171,7 @@ test.each<[string, string, RequestListener]>([
     'The answer of the identity provider is compressed, which was not asked for.',
     (_request, response) => response.setHeader('Content-Encoding', 'gzip').end(gzipSync(Buffer.alloc(100_000_000))),
   ],
-])('refused is a provider whose answer is %s', async (_what, detail, listener) => {
+])('rejected is a provider whose answer is %s', async (_what, detail, listener) => {
   const wrong = createServer(listener).listen(0, '127.0.0.1');
   onTestFinished(() => void wrong.close());
   await once(wrong, 'listening');
@@ -190,7 +190,7 @@ test.each([
   'session',
   '',
   `/${'x'.repeat(500)}`,
-])('refused is the way to %j', async (path) => {
+])('rejected is the way to %j', async (path) => {
   const server = await startServer();
   const answer = await server.inject({ url: `/larder/v1/sign-in/oidc?return_to=${encodeURIComponent(path)}` });
   expect([answer.statusCode, answer.json().violations]).toEqual([
@@ -199,13 +199,13 @@ test.each([
   ]);
 });
 
-test('refused are other parameters, and two paths', async () => {
+test('rejected are other parameters, and two paths', async () => {
   const server = await startServer();
   const twice = await server.inject({ url: '/larder/v1/sign-in/oidc?return_to=/a&return_to=/b&x=1' });
   expect(twice.json().violations.map(({ field }: { field: string }) => field)).toEqual(['return_to', 'x']);
 });
 
-test('refused is who keeps coming back with nothing', async () => {
+test('rejected is who keeps coming back with nothing', async () => {
   const server = await startServer();
   for (let time = 0; time < LOGIN_LIMITS.perAddress; time++) await server.inject({ url: CALLBACK });
   const answer = await server.inject({ url: CALLBACK });
