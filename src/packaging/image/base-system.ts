@@ -1,18 +1,14 @@
 // Whether a registered image can be built on as its owner declared it: platform, operating system, packages, and the programs that builds run.
 import type { ContentStore } from '../../content/content.ts';
 import type { ImageConfig, Platform } from '../../oci/descriptor.ts';
-import { BuildError } from '../../sandbox/build-error.ts';
 import { printable } from '../../tar/header.ts';
-import type { ListingEntry, MergedListing } from '../../tar/listing-entry.ts';
+import type { MergedListing } from '../../tar/listing-entry.ts';
 import { IMAGE_PATH } from './image.ts';
-import { type ImageState, readFileOf } from './image-files.ts';
-import { LayerLinks } from './layer-links.ts';
+import { type ImageState, OS_RELEASE, readFileOf } from './image-files.ts';
+import { findFile, findProgram } from './listed-files.ts';
 
 /** An operating system as the API names it: `{ name: 'Debian 12', distro: 'debian', version: '12', codename: 'bookworm' }`. */
 export type DeclaredSystem = { name: string; distro: string; version: string; codename: string };
-
-/** os-release(5): the first of these that exists counts. */
-const OS_RELEASE = ['etc/os-release', 'usr/lib/os-release'];
 
 /**
  * What builds and dpkg(1) run in every image: without one of these no product can be installed. The rest belongs to the packages that
@@ -32,10 +28,6 @@ export const NEEDED_PROGRAMS = [
   'grep',
   'sed',
 ];
-
-const ANY_EXECUTES = 0o111;
-/** As many as Linux follows (path_resolution(7)); also bounds hard links to hard links. */
-const LINK_COUNT_MAX = 40;
 
 /** What is wrong with the platform that an image's config names; undefined when it can run here, or says nothing. */
 export function checkPlatform({ os, architecture }: Partial<ImageConfig>, here: Platform): string | undefined {
@@ -85,29 +77,7 @@ function parseOsRelease(text: string): Record<string, string> {
 
 /** Returns which of the programs that every build runs are missing, as the end of a sentence; undefined when all are there. */
 export function checkPrograms(listing: MergedListing): string | undefined {
-  const missing = NEEDED_PROGRAMS.filter((name) => !isProgram(listing, name));
+  const missing = NEEDED_PROGRAMS.filter((name) => findProgram(listing, name) === undefined);
   if (missing.length === 0) return undefined;
   return `has no ${missing.join(', no ')} in its PATH folders (${IMAGE_PATH}), which every build runs.`;
-}
-
-function isProgram(listing: MergedListing, name: string): boolean {
-  return IMAGE_PATH.split(':').some((folder) => {
-    const found = findFile(listing, `${folder.slice(1)}/${name}`);
-    return found !== undefined && (found.mode & ANY_EXECUTES) !== 0;
-  });
-}
-
-/** Returns the regular file that a path names, behind links of any kind; undefined where there is none. */
-function findFile(listing: MergedListing, path: string): ListingEntry | undefined {
-  try {
-    const links = new LayerLinks(() => false);
-    let found = listing.get(links.follow(path, listing));
-    for (let count = 0; found?.type === 'hardlink' && count < LINK_COUNT_MAX; count++)
-      found = listing.get(links.follow(found.target ?? '', listing));
-    return found?.type === 'file' ? found : undefined;
-  } catch (error) {
-    // A loop of links names nothing.
-    if (error instanceof BuildError) return undefined;
-    throw error;
-  }
 }

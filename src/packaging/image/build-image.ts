@@ -75,6 +75,7 @@ export async function build(plan: ImagePlan, options: BuildOptions): Promise<Art
       inspection,
       image,
       environment,
+      settings: plan.image,
       cache: options.layers,
     });
     customizations.push(...done.layers.map((layer) => ({ ...layer, created_by: customizationStep(pin) })));

@@ -15,6 +15,7 @@ import { openGivenFolder } from './given-folder.ts';
 import { giveHook, type HookRun, runHook } from './hook.ts';
 import { bytesOf } from './image.ts';
 import { type ImageState, KEPT_FILES, readFileOf, withLayer } from './image-files.ts';
+import { type LossInput, listLosses } from './image-losses.ts';
 import { type CacheContext, cachedLayer, type LayerCache } from './layer-cache.ts';
 import { givePackages, installPackages } from './packages.ts';
 import { prepareRoots } from './rootfs.ts';
@@ -30,6 +31,8 @@ export type CustomizationInput = LayerContext & {
   image: ImageState;
   /** Its variables so far. */
   environment: Record<string, string>;
+  /** What the image starts, and as which user: it must be there afterwards. */
+  settings: LossInput['settings'];
   cache: LayerCache;
 };
 
@@ -72,12 +75,15 @@ async function buildStages(input: CustomizationInput, step: string): Promise<Cus
   const { content } = workspace;
   const layers: BuiltLayer[] = [];
   let { image } = input;
-  const add = async (layer: BuiltLayer | undefined): Promise<void> => {
+  let path = input.environment['PATH'];
+  const add = async (layer: BuiltLayer | undefined, from: string): Promise<void> => {
     if (layer === undefined) return;
+    const before = image;
     layers.push(layer);
     image = await withLayer(content, image, layer);
+    await requireWhole(input, { step, from, before, after: image, paths: { before: path, after: path } });
   };
-  await add(await buildScriptedLayer(input, { step, image, stage: 'packages' }));
+  await add(await buildScriptedLayer(input, { step, image, stage: 'packages' }), partsOf(input, 'packages'));
   log.say(`${step}: files`);
   const below = image;
   const files = await buildFilesLayer({
@@ -89,9 +95,34 @@ async function buildStages(input: CustomizationInput, step: string): Promise<Cus
     readBelow: (path) => readFileOf(content, below, path),
     reuse: (inputs, make) => cachedLayer(cacheContext(input, step), inputs, make),
   });
-  await add(files.layer);
-  await add(await buildScriptedLayer(input, { step, image, stage: 'final' }));
+  await add(files.layer, FILES);
+  const paths = { before: path, after: files.image.environment['PATH'] ?? path };
+  await requireWhole(input, { step, from: 'environment', before: image, after: image, paths });
+  path = paths.after;
+  await add(await buildScriptedLayer(input, { step, image, stage: 'final' }), partsOf(input, 'final'));
   return { image, layers, ...files.image };
+}
+
+const FILES = 'rootfs/ and customization.yaml';
+
+/** What a stage runs, for a message: the scripts' paths, and the packages. */
+function partsOf({ pin, inspection }: CustomizationInput, stage: Stage): string {
+  const scripts = inspection.hooks.filter(({ name }) => HOOKS_OF[stage].includes(name)).map(({ path }) => path);
+  const packages = stage === 'packages' && pin.packages.length > 0 ? ['the packages'] : [];
+  return [...scripts, ...packages].join(' or ');
+}
+
+type Change = { step: string; from: string } & Pick<LossInput, 'before' | 'after' | 'paths'>;
+
+/** Throws BuildError when a part of a customization took from the image what no image may lose. */
+async function requireWhole(
+  { workspace: { content }, settings }: CustomizationInput,
+  { step, from, ...change }: Change,
+): Promise<void> {
+  const losses = await listLosses({ content, settings, ...change });
+  if (losses.length === 0) return;
+  const message = `${from}: takes from the image what it cannot be without: ${losses.join('; ')}.`;
+  throw new BuildError(message, { step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR' });
 }
 
 function sayWarnings(log: BuildLog, step: string, { warnings, more_warnings_count: more }: Inspection): void {

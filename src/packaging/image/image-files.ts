@@ -15,6 +15,9 @@ import { checkImageFile, imageFileLimit, imageFileTooLarge } from './image-file-
 
 export const DPKG_STATUS = 'var/lib/dpkg/status';
 
+/** os-release(5): the first of these that exists counts. */
+export const OS_RELEASE: readonly string[] = ['etc/os-release', 'usr/lib/os-release'];
+
 /** Files that later steps read; builders keep them as content of their own, so that no layer is unpacked for them. */
 export const KEPT_FILES: readonly string[] = [
   DPKG_STATUS,

@@ -1,0 +1,116 @@
+// What a customization took from an image that no image may lose: its accounts, its package database, the program that it starts, its C library.
+import type { ContentStore } from '../../content/content.ts';
+import { PackageDatabaseError } from '../../debian/package-database.ts';
+import { parseStatus } from '../../evidence/dpkg-packages.ts';
+import type { ImagePlan } from '../../plan/image-plan.ts';
+import { printable } from '../../tar/header.ts';
+import type { MergedListing } from '../../tar/listing-entry.ts';
+import { DPKG_STATUS, type ImageState, OS_RELEASE, readFileOf } from './image-files.ts';
+import { findFile, findProgram } from './listed-files.ts';
+
+const PASSWD = 'etc/passwd';
+const GROUP = 'etc/group';
+
+/** Where programs of Debian and Alpine have their loader compiled in. */
+const LOADERS = [
+  'lib64/ld-linux-x86-64.so.2',
+  'lib/ld-linux-aarch64.so.1',
+  'lib/ld-musl-x86_64.so.1',
+  'lib/ld-musl-aarch64.so.1',
+];
+/** Where the loader of glibc finds the C library (ld.so(8)). */
+const C_LIBRARIES = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].flatMap((machine) => [
+  `lib/${machine}/libc.so.6`,
+  `usr/lib/${machine}/libc.so.6`,
+]);
+
+export type LossInput = {
+  content: ContentStore;
+  /** What the image starts, and as which user. */
+  settings: Pick<ImagePlan['image'], 'user' | 'entrypoint' | 'command'>;
+  before: ImageState;
+  after: ImageState;
+  /** The image's PATH before and after. */
+  paths: { before: string | undefined; after: string | undefined };
+};
+
+/** Names what the image had before and has not any more; [] when it is whole. Only what was there can be lost. */
+export async function listLosses(input: LossInput): Promise<string[]> {
+  const { before, after } = input;
+  return [
+    ...[PASSWD, GROUP].filter((path) => isLost(path, input)).map((path) => `/${path}`),
+    ...(await lostUser(input)),
+    ...lostAny(OS_RELEASE, before.listing, after.listing),
+    ...(await lostPackages(input)),
+    ...lostProgram(input),
+    ...LOADERS.filter((path) => isLost(path, input)).map((path) => `the program loader /${path}`),
+    ...lostAny(C_LIBRARIES, before.listing, after.listing).map((path) => `the C library ${path}`),
+  ];
+}
+
+function isLost(path: string, { before, after }: Pick<LossInput, 'before' | 'after'>): boolean {
+  return findFile(before.listing, path) !== undefined && findFile(after.listing, path) === undefined;
+}
+
+/** The first of these files that there was, when none is left. */
+function lostAny(paths: readonly string[], before: MergedListing, after: MergedListing): string[] {
+  const found = paths.find((path) => findFile(before, path) !== undefined);
+  const isGone = found !== undefined && paths.every((path) => findFile(after, path) === undefined);
+  return isGone ? [`/${found}`] : [];
+}
+
+function isUnchanged(path: string, { before, after }: LossInput): boolean {
+  const digest = after.listing.get(path)?.digest;
+  return digest !== undefined && before.listing.get(path)?.digest === digest;
+}
+
+/** By its number, which is what the image's config names. */
+async function lostUser(input: LossInput): Promise<string[]> {
+  const { content, before, after, settings } = input;
+  const { name, uid } = settings.user;
+  if (isUnchanged(PASSWD, input) || isLost(PASSWD, input)) return [];
+  const wasThere = hasUser(await readListedFile(content, before, PASSWD), uid);
+  if (!wasThere || hasUser(await readListedFile(content, after, PASSWD), uid)) return [];
+  return [`the user ${printable(name)} (uid ${uid}), which the image runs as, in /${PASSWD}`];
+}
+
+function hasUser(passwd: string, uid: number): boolean {
+  return passwd.split('\n').some((line) => line.split(':')[2] === String(uid));
+}
+
+async function lostPackages(input: LossInput): Promise<string[]> {
+  const { content, before, after } = input;
+  if (isUnchanged(DPKG_STATUS, input)) return [];
+  const had = countPackages(await readListedFile(content, before, DPKG_STATUS));
+  // What could not be read before is not this customization's.
+  if (typeof had !== 'number' || had === 0) return [];
+  if (isLost(DPKG_STATUS, input)) return [`the package database /${DPKG_STATUS}`];
+  const has = countPackages(await readListedFile(content, after, DPKG_STATUS));
+  if (typeof has !== 'number')
+    return [`the package database /${DPKG_STATUS}, which cannot be read any more (${has.message})`];
+  return has > 0 ? [] : [`every package of the package database /${DPKG_STATUS}`];
+}
+
+/** Installed ones. */
+function countPackages(status: string): number | PackageDatabaseError {
+  try {
+    return parseStatus(status).length;
+  } catch (error) {
+    if (error instanceof PackageDatabaseError) return error;
+    throw error;
+  }
+}
+
+/** The text of a file, behind links; empty where there is none. */
+async function readListedFile(content: ContentStore, image: ImageState, path: string): Promise<string> {
+  const found = findFile(image.listing, path);
+  const bytes = found && (await readFileOf(content, image, found.path));
+  return bytes?.toString('utf8') ?? '';
+}
+
+function lostProgram({ settings, before, after, paths }: LossInput): string[] {
+  const name = [...settings.entrypoint, ...settings.command][0];
+  if (name === undefined || findProgram(before.listing, name, paths.before) === undefined) return [];
+  if (findProgram(after.listing, name, paths.after) !== undefined) return [];
+  return [`the program ${printable(name)}, which the image starts (not there, not executable, or not in PATH)`];
+}

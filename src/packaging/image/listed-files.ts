@@ -1,0 +1,34 @@
+// Files of an image by the names that programs know them by: behind links, and in the folders of PATH.
+import { BuildError } from '../../sandbox/build-error.ts';
+import type { ListingEntry, MergedListing } from '../../tar/listing-entry.ts';
+import { IMAGE_PATH } from './image.ts';
+import { LayerLinks } from './layer-links.ts';
+
+const ANY_EXECUTES = 0o111;
+/** As many as Linux follows (path_resolution(7)); also bounds hard links to hard links. */
+const LINK_COUNT_MAX = 40;
+
+/** Returns the regular file that a path names, behind links of any kind; undefined where there is none. */
+export function findFile(listing: MergedListing, path: string): ListingEntry | undefined {
+  try {
+    const links = new LayerLinks(() => false);
+    let found = listing.get(links.follow(path, listing));
+    for (let count = 0; found?.type === 'hardlink' && count < LINK_COUNT_MAX; count++)
+      found = listing.get(links.follow(found.target ?? '', listing));
+    return found?.type === 'file' ? found : undefined;
+  } catch (error) {
+    // A loop of links names nothing.
+    if (error instanceof BuildError) return undefined;
+    throw error;
+  }
+}
+
+/** Returns the executable that a shell starts by this name, in `path` unless it has a slash; undefined where there is none. */
+export function findProgram(listing: MergedListing, name: string, path = IMAGE_PATH): ListingEntry | undefined {
+  const places = name.includes('/') ? [name] : path.split(':').map((folder) => `${folder}/${name}`);
+  for (const place of places) {
+    const found = findFile(listing, place.replace(/^\/+/, ''));
+    if (found !== undefined && (found.mode & ANY_EXECUTES) !== 0) return found;
+  }
+  return undefined;
+}
