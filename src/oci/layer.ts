@@ -81,6 +81,12 @@ export async function writeLayerFromTar(
   return await writeLayer(store, mapped(tarBytes, options.mapEntry ?? ((header) => header)), options);
 }
 
+/** Options of `mergedListing`. */
+export type MergeOptions = Pick<ListOptions, 'check'> & {
+  /** Returns what is thrown in the place of an error; `index` is that of the layer that was being read. */
+  explain?: (error: unknown, index: number) => unknown;
+};
+
 /**
  * What an image holds: its layers laid over one another, the lowest first, by reading them. Throws what `listLayer` throws, with the limits
  * of a whole image.
@@ -88,13 +94,17 @@ export async function writeLayerFromTar(
 export async function mergedListing(
   store: ContentStore,
   layers: { descriptor: Descriptor; diff_id?: Digest }[],
-  { check }: Pick<ListOptions, 'check'> = {},
+  { check, explain = (error) => error }: MergeOptions = {},
 ): Promise<EntryTable> {
   let merged = new EntryTable();
   const meter = new ArchiveMeter(IMAGE_LIMITS);
-  for (const { descriptor, diff_id: diffId } of layers) {
+  for (const [index, { descriptor, diff_id: diffId }] of layers.entries()) {
     const options = { meter, ...(diffId && { diffId }), ...(check && { check }) };
-    merged = await layOver(merged, listLayer(store, descriptor, options));
+    try {
+      merged = await layOver(merged, listLayer(store, descriptor, options));
+    } catch (error) {
+      throw explain(error, index);
+    }
   }
   return merged;
 }

@@ -6,6 +6,7 @@ import { isElsewhere } from '../../oci/copy.ts';
 import type { Descriptor, Digest, ImageConfig, Manifest, Platform } from '../../oci/descriptor.ts';
 import { readImageConfig } from '../../oci/image-config.ts';
 import { mergedListing } from '../../oci/layer.ts';
+import { LayerBroken } from '../../oci/layer-limits.ts';
 import { layerMediaType } from '../../oci/layer-media-type.ts';
 import { findPlatformImage } from '../../oci/platform-image.ts';
 import { readIndex, readManifest } from '../../oci/stored-manifest.ts';
@@ -28,7 +29,7 @@ import { ownerFault } from './layer-entries.ts';
 import { BASE_LAYERS_MAX } from './layer-limit.ts';
 
 /** Counted up when a check of `pinBaseImage` or of what it calls changes: images that were looked at before are looked at again. */
-export const INSPECTOR_VERSION = 1;
+export const INSPECTOR_VERSION = 2;
 
 export type PinOptions = {
   workspace: Pick<Workspace, 'content'>;
@@ -71,7 +72,7 @@ async function pin({
   reject(name, checkPlatform(settings, platform));
   const layers = layersOf(name, manifest, settings);
   const root: RootFolder = {};
-  const listing = await mergedListing(content, layers, { check: entryCheck(name, root) });
+  const listing = await mergedListing(content, layers, { check: entryCheck(root), explain: explainFor(name, layers) });
   reject(name, checkRootFolder(root));
   if (system !== undefined) reject(name, await checkSystem(content, { layers, listing }, system));
   const packages = await fileDigest(content, { layers, listing }, DPKG_STATUS);
@@ -106,7 +107,7 @@ function checkRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | unde
  * Rejects what no build could lay out. A hard link names a file that came before it, in its own layer or one below; where links lead on the
  * way to it, is seen when the layer is laid out.
  */
-function entryCheck(name: string, root: RootFolder): (header: TarHeader) => void {
+function entryCheck(root: RootFolder): (header: TarHeader) => void {
   const seen = new PathSet();
   const links = new PathSet();
   const isThere = (path: string): boolean => {
@@ -116,7 +117,7 @@ function entryCheck(name: string, root: RootFolder): (header: TarHeader) => void
   };
   return (header) => {
     const wrong = ownerFault(header);
-    if (wrong !== undefined) throw failure(`${name} cannot be used: ${wrong}.`);
+    if (wrong !== undefined) throw new LayerBroken(wrong);
     const { path, type, target } = header;
     if (type === 'hardlink' && target !== undefined && !isThere(target))
       throw new TarError('NAME', `it is a hard link to ${printable(target)}, which is not there`, printable(path));
@@ -124,6 +125,21 @@ function entryCheck(name: string, root: RootFolder): (header: TarHeader) => void
     if (type === 'symlink') links.add(path);
     if (type !== 'folder') seen.add(path);
   };
+}
+
+/** Errors that say what is wrong with a layer also say which one it is: its builder finds it by its digest, a reader by its number. */
+function explainFor(name: string, layers: readonly LayerPin[]): (error: unknown, index: number) => unknown {
+  return (error, index) => {
+    const reason = imageFault(error);
+    if (reason === undefined) return error;
+    const layer = layers[index]?.descriptor;
+    return failure(`${name} cannot be used: ${reason} (${placeOf(layer, index, layers.length)}).`, error);
+  };
+}
+
+/** `layer 2 of 5, sha256:…`: the lowest is the first, as in the manifest. */
+function placeOf(layer: Descriptor | undefined, index: number, count: number): string {
+  return `layer ${index + 1} of ${count}${layer === undefined ? '' : `, ${layer.digest}`}`;
 }
 
 /** Tools that make an image the same every time write 1970 or year 1; the plan's times count from 1970. */
@@ -175,7 +191,9 @@ async function manifestFor(
 export function checkLayers(layers: readonly Descriptor[]): string | undefined {
   if (layers.length > BASE_LAYERS_MAX)
     return `has ${layers.length} layers, and at most ${BASE_LAYERS_MAX} leave room for those of products and customizations: squash some of them.`;
-  return layers.some(isElsewhere) ? 'has a layer that its registry does not hold (a foreign layer).' : undefined;
+  const index = layers.findIndex(isElsewhere);
+  if (index === -1) return undefined;
+  return `has a layer that its registry does not hold: it is a foreign layer (${placeOf(layers[index], index, layers.length)}).`;
 }
 
 /** The rejection of an image that has nothing for the platform. */

@@ -161,6 +161,6 @@ it('finds programs behind links of every kind', async () => {
 it('names the image, the path and the owner of what no sandbox can hold', async () => {
   const image = [...DEBIAN_FILES, entry('srv/data', { content: '', uid: 70_000, gid: 12 })];
   await expect(pin(image)).rejects.toThrow(
-    'host/team/base:1 cannot be used: /srv/data belongs to user 70000, group 12, and ids above 65535 do not exist in a sandbox.',
+    /^host\/team\/base:1 cannot be used: \/srv\/data belongs to user 70000, group 12, and ids above 65535 do not exist in a sandbox \(layer 1 of 1, sha256:[0-9a-f]{64}\)\.$/,
   );
 });
