@@ -1,23 +1,20 @@
-// docs/registries.md says what the providers' rules say; `vitest -u` writes it.
+// docs/registries.md is generated from the rules of the providers; `vitest -u` writes it.
 import { expect, test } from 'vitest';
 import { rulesOf } from './registry-providers.ts';
 import { REGISTRY_PROVIDERS, type RegistryProvider } from './vocabulary.ts';
 
 const HEAD = `# Registries
 
-What is particular to each provider, as Larder knows it (\`src/contract/registry-providers.ts\`, from which this page is
-written). «Documentation only» means that it follows the provider's documentation and was tried against nothing. What does
-not fit is rejected with the field named.
+What each registry provider needs. Larder rejects other values and names the field. The table is generated from
+\`src/contract/registry-providers.ts\`. "Documentation only" means: implemented by the provider's documentation, not tested.
 
-A registry without log-in is registered without both halves of it, whatever its provider but Amazon's. What was tried of
-that is Debian's docker-registry 2.8 without authentication.
+| task | how |
+|---|---|
+| register a registry without log-in | give neither \`access_key\` nor \`access_secret\`. Any provider but Amazon's. Tested with Debian's docker-registry 2.8 without authentication |
+| remove the log-in of a registry | \`access_secret: null\` in \`PATCH /v1/registries/{registry_id}\` (an addition of Larder), or \`larder registries update NAME --anonymous\`. This removes \`access_key\` and the sealed secret; the registry is then checked without credentials. Rejected together with an \`access_key\`, and for Amazon's registry, whose credentials are exchanged for others |
+| remove only the user name | \`access_key: null\`, if the provider needs none |
 
-The log-in of a registry is taken off again by \`access_secret: null\` in \`PATCH /v1/registries/{registry_id}\` (an addition of
-Larder) or \`larder registries update NAME --anonymous\`: \`access_key\` and the sealed secret are gone, and the registry is
-looked at without credentials. A key beside it is rejected, and so is the whole with Amazon's, whose credentials are exchanged
-for others. \`access_key: null\` alone removes the user name where the provider needs none.
-
-| provider | log-in: \`access_key\` and \`access_secret\` | \`access_key\` needed | address | repository below the path | proven with |
+| provider | log-in: \`access_key\` and \`access_secret\` | \`access_key\` needed | address | repository below the path | tested with |
 |---|---|---|---|---|---|
 `;
 
@@ -30,6 +27,6 @@ function row(provider: RegistryProvider): string {
   return `| ${cells.join(' | ')} |\n`;
 }
 
-test('the page is the rules', async () => {
+test('the page equals the rules', async () => {
   await expect(HEAD + REGISTRY_PROVIDERS.map(row).join('')).toMatchFileSnapshot('../../docs/registries.md');
 });

@@ -31,14 +31,15 @@ export const REGISTRY_PROVIDER_RULES = {
     access_key: 'required',
     host: {
       pattern: /^\d{12}\.dkr\.ecr(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d)\.(amazonaws\.com(?:\.cn)?)$/,
-      expects: 'ACCOUNT.dkr.ecr.REGION.amazonaws.com, which the region is read from',
+      expects: 'ACCOUNT.dkr.ecr.REGION.amazonaws.com, from which the region is read',
     },
     path: { least: 0, expects: ANYTHING },
     repositories: 'nested',
     exchange: 'AWS',
     // Repositories are made first, or by a template when something is pushed, which would then remain.
     may_try_pushes: false,
-    proven: 'the exchange and its signature against a stand-in that checks them, and AWS’s published signing example',
+    proven:
+      'the exchange and its signature against a test server that checks them, and AWS’s published signing example',
   },
   HARBOR: {
     title: 'Harbor',
@@ -52,7 +53,10 @@ export const REGISTRY_PROVIDER_RULES = {
     title: 'Sonatype Nexus Repository',
     authentication: 'user name and password, or the two halves of a user token',
     access_key: 'required',
-    path: { least: 0, expects: 'nothing with a connector port or subdomain of its own, otherwise the repository' },
+    path: {
+      least: 0,
+      expects: 'nothing if it has its own connector port or subdomain, otherwise the name of the repository',
+    },
     repositories: 'nested',
     may_try_pushes: true,
   },
@@ -68,7 +72,7 @@ export const REGISTRY_PROVIDER_RULES = {
     title: 'JFrog Artifactory and Container Registry',
     authentication: 'user name and password, API key or access token',
     access_key: 'required',
-    path: { least: 0, expects: 'the repository key, unless the host name already tells it' },
+    path: { least: 0, expects: 'the repository key, unless the host name contains it' },
     repositories: 'nested',
     may_try_pushes: true,
   },
@@ -111,7 +115,7 @@ export const REGISTRY_PROVIDER_RULES = {
   },
   OCI: {
     title: 'Any other OCI registry',
-    authentication: 'user name and password, basic or by a token server, as the registry asks',
+    authentication: 'user name and password, by basic authentication or a token server, as the registry requires',
     access_key: {},
     path: { least: 0, expects: ANYTHING },
     repositories: 'nested',
