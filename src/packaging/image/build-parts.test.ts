@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { seccompProgram } from '../../sandbox/seccomp.ts';
 import type { TarInput } from '../../tar/entry.ts';
-import { hookCommand } from './hook.ts';
+import { hookCommand, traceCommand } from './hook.ts';
 import { withoutLeftovers } from './leftovers.ts';
 import { orderWaves } from './package-waves.ts';
 import { pathMatcher } from './path-pattern.ts';
@@ -69,15 +69,18 @@ test('logs, caches, backups and keys go; what a recipe keeps, links to a log of 
   ]);
 });
 
+const bashFor = ['/bin/bash', '--posix', '-O', 'xpg_echo'];
 test.each([
-  ['echo', ['/bin/bash', '--posix', '-O', 'xpg_echo', '-c', 'TRACED', '/x']],
-  ['#!/bin/sh -u\n', ['/bin/bash', '--posix', '-O', 'xpg_echo', '-u', '-c', 'TRACED', '/x']],
-  ['#!/bin/dash\n', ['/bin/dash', '-c', 'TRACED', '/x']],
-  ['#! /usr/bin/env bash\n', ['/usr/bin/env', 'bash', '-c', 'TRACED', '/x']],
-  ['#!/usr/bin/perl -w\n', ['/usr/bin/perl', '-w', '/x']],
-])('%j runs with %j', (script, expected) => {
-  const command = hookCommand(Buffer.from(script), { path: '/x', bash: true });
-  expect(command.map((word) => (word.includes('LINENO') ? 'TRACED' : word))).toEqual(expected);
+  ['echo', ['/bin/sh', '-e', '/x'], [...bashFor, '-c', 'TRACED', '/x']],
+  ['#!/bin/sh -u\n', ['/bin/sh', '-u', '-e', '/x'], [...bashFor, '-u', '-c', 'TRACED', '/x']],
+  ['#!/bin/dash\n', ['/bin/dash', '-e', '/x'], ['/bin/dash', '-c', 'TRACED', '/x']],
+  ['#! /usr/bin/env bash\n', ['/usr/bin/env', 'bash', '-e', '/x'], ['/usr/bin/env', 'bash', '-c', 'TRACED', '/x']],
+  ['#!/usr/bin/perl -w\n', ['/usr/bin/perl', '-w', '/x'], undefined],
+])('%j runs with %j and is traced with %j', (text, expected, traced) => {
+  const script = Buffer.from(text);
+  expect(hookCommand(script, '/x')).toEqual(expected);
+  const command = traceCommand(script, { path: '/x', bash: true });
+  expect(command?.map((word) => (word.includes('LINENO') ? 'TRACED' : word))).toEqual(traced);
 });
 
 test('what is pre-depended on comes in an earlier wave; a circle ends', () => {

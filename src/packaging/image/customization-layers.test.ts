@@ -62,14 +62,44 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     [
       'final.sh',
       'echo fine\n\nfalse\necho never\n',
-      /^scripts\/final\.sh, line 3: failed with code 1\./,
-      /\+ line 3: false/,
+      /^scripts\/final\.sh, line 3: failed with code 1\.\nfine$/,
+      /fine/,
     ],
     [
       'final',
       '#!/bin/bash\nset -u\necho "about to"\necho "$NOT_SET"\n',
       /^scripts\/final, line 4: failed with code/,
       /NOT_SET/,
+    ],
+    [
+      'final',
+      '#!/bin/sh\nno-such 1 || true\nf() {\n  echo traced 2>&1\n  false\n}\n[ "$(f 2>&1)" = other ]\n[ -z "$BASH" ]\nif true; then\n  (exit 9)\nfi\n',
+      /^scripts\/final, line 7: failed with code 1\./,
+      /final: 2: no-such: not found$/,
+    ],
+    [
+      'final',
+      '#!/bin/sh\necho one\necho two\nif true; then\ndone\n',
+      /^scripts\/final, line 5: failed with code 2\.\none\ntwo\n/,
+      /Syntax error/,
+    ],
+    [
+      'before-packages.sh',
+      'set -u\ntrue\necho "$NOT_SET"\n',
+      /^scripts\/before-packages\.sh, line 3: failed with code 2\.\n.*NOT_SET/,
+      /parameter not set$/,
+    ],
+    [
+      'after-packages',
+      '#!/bin/sh\n[[ a == a ]]\n',
+      /^scripts\/after-packages, line 2: failed with code 127\./,
+      /\[\[: not found$/,
+    ],
+    [
+      'after-packages.sh',
+      '#!/bin/sh\ngrep one /var/lib/order\ntrue\n(exit 5)\n',
+      /^scripts\/after-packages\.sh, line 4: failed with code 5\.\none$/,
+      /one/,
     ],
     [
       'after-packages',
@@ -96,7 +126,13 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
       /image/,
     ],
   ])('a failing script %s says where: %j', async (name, script, first, printed) => {
-    const { pin, inspections } = await builds.customization([entry(`scripts/${name}`, { content: script })]);
+    const { pin, inspections } = await builds.customization([
+      // What ran before a script is there when it is traced, too.
+      ...(name === 'after-packages.sh'
+        ? [entry('scripts/before-packages', { content: 'echo one >> /var/lib/order\n' })]
+        : []),
+      entry(`scripts/${name}`, { content: script }),
+    ]);
     const plan = await builds.redisPlan({ packages: [], customizations: [pin] });
     const failure = (await builds.run(plan, { inspections }).catch((error: unknown) => error)) as BuildError;
     expect(failure).toBeInstanceOf(BuildError);

@@ -7,12 +7,12 @@ import type { BuiltLayer } from '../../oci/layer.ts';
 import type { CustomizationPin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { BuildLog } from '../../sandbox/build-log.ts';
-import { openSandbox } from '../../sandbox/sandbox.ts';
+import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
 import { disposable, type LayerContext } from './application-layer.ts';
 import { captureLayer } from './capture.ts';
 import { buildFilesLayer, readHooks } from './customization-layer.ts';
 import { openGivenFolder } from './given-folder.ts';
-import { giveHook, type HookRun, runHook } from './hook.ts';
+import { canTrace, giveHook, HookFailed, type HookRun, hookError, runHook, traceHook } from './hook.ts';
 import { bytesOf } from './image.ts';
 import { type ImageState, KEPT_FILES, readFileOf, withLayer } from './image-files.ts';
 import { type LossInput, listLosses } from './image-losses.ts';
@@ -175,32 +175,53 @@ async function runStage(
   await givePackages(given, packages);
   for (const hook of hooks.values()) await giveHook(given, hook);
   const roots = await prepareRoots(workspace, image.layers, { step, signal, chain: image.chain });
-  await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step, given: given.folder, signal }));
-  const run = async (name: HookName): Promise<void> => {
-    const hook = hooks.get(name);
-    if (hook !== undefined) await runHook(sandbox, given, hook);
+  const open = async () =>
+    disposable(await openSandbox(workspace, { layers: roots, step, given: given.folder, signal }));
+  const epoch = scriptEpoch(input);
+  const parts: StagePart[] =
+    stage === 'packages'
+      ? [hooks.get('before-packages'), 'packages', hooks.get('after-packages')]
+      : [hooks.get('final')];
+  const run = async (sandbox: Sandbox, part: StagePart): Promise<void> => {
+    if (part === 'packages') {
+      const cause_kind = 'CUSTOMIZATION_BUILD_ERROR';
+      await installPackages(sandbox, { packages, epoch, log, step, cause_kind, signal });
+    } else if (part !== undefined) await runHook(sandbox, given, part);
   };
-  if (stage === 'packages') await run('before-packages');
-  await installPackages(sandbox, {
-    packages,
-    epoch: scriptEpoch(input),
-    log,
-    step,
-    cause_kind: 'CUSTOMIZATION_BUILD_ERROR',
-    signal,
-  });
-  await run(stage === 'packages' ? 'after-packages' : 'final');
-  return await captureLayer(content, sandbox, {
-    epoch: scriptEpoch(input),
-    step,
-    below: image.listing,
-    // What a person's script wrote, it meant; what only packages ran made is nobody's secret.
-    privateKeys: packages.length > 0,
-    onPrivateKey: (path) =>
-      log.say(`${step}: left out ${path}: it holds a private key; put keys into rootfs/ if the image is to have them`),
-    watch: { paths: KEPT_FILES, onFile: async (_path, bytes) => void (await content.put(bytesOf(bytes))) },
-  });
+  /** In a sandbox of its own, where all that ran before the script runs again. */
+  const findLine = async (failed: HookFailed): Promise<number | undefined> => {
+    if (!canTrace(failed)) return undefined;
+    try {
+      await using sandbox = await open();
+      for (const part of parts.slice(0, parts.indexOf(failed.hook))) await run(sandbox, part);
+      return await traceHook(sandbox, given, failed);
+    } catch (error) {
+      // What ran before it may fail this time: the first failure is what people are told.
+      if (error instanceof HookFailed || error instanceof BuildError) return undefined;
+      throw error;
+    }
+  };
+  try {
+    await using sandbox = await open();
+    for (const part of parts) await run(sandbox, part);
+    return await captureLayer(content, sandbox, {
+      ...{ epoch, step, below: image.listing },
+      // What a person's script wrote, it meant; what only packages ran made is nobody's secret.
+      privateKeys: packages.length > 0,
+      onPrivateKey: (path) =>
+        log.say(
+          `${step}: left out ${path}: it holds a private key; put keys into rootfs/ if the image is to have them`,
+        ),
+      watch: { paths: KEPT_FILES, onFile: async (_path, bytes) => void (await content.put(bytesOf(bytes))) },
+    });
+  } catch (error) {
+    if (!(error instanceof HookFailed)) throw error;
+    throw hookError(error, await findLine(error));
+  }
 }
+
+/** What a stage runs, in order; a script that the archive does not have is undefined. */
+type StagePart = HookRun | 'packages' | undefined;
 
 /** What packages and scripts write is as new as the base image at least; the time of the upload says nothing about it. */
 function scriptEpoch({ pin, epoch }: CustomizationInput): number {
