@@ -183,10 +183,19 @@ async function checkSpace({ content }: Workspace): Promise<void> {
     });
 }
 
-/** Removes a folder whose files belong to subordinate ids; `rm` follows no link. */
+/**
+ * Removes a folder. Files of subordinate ids are removed in a namespace that has these ids, and what is left there is this process's own:
+ * under root the account of the sandboxes may not remove what root gave to a sandbox. `rm` follows no link. Throws when something stays.
+ */
 export async function removeFolder(host: SandboxHost, folder: string): Promise<void> {
-  await runCommand(asOwner(host, inNewNamespace(host, [host.tools.rm, '-rf', '--one-file-system', folder])));
-  await rm(folder, { recursive: true, force: true });
+  const inNamespace = await runCommand(
+    asOwner(host, inNewNamespace(host, [host.tools.rm, '-rf', '--one-file-system', folder])),
+  ).catch((error: Error) => error);
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch (error) {
+    throw inNamespace ?? error;
+  }
 }
 
 /** Where builds keep what they need while they run; a worker that was killed leaves it. */

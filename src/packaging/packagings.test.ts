@@ -1,0 +1,11 @@
+// Each entry of the table passes the suite of packagings, with a fixture of its own.
+import { openImageFixture } from '../../test/fixtures/image-packaging.ts';
+import { type PackagingFixture, testPackaging } from '../../test/suites/packaging-conformance.ts';
+import type { Plan } from '../plan/plan.ts';
+
+/** A packaging without a fixture does not compile. */
+const fixtures = {
+  CONTAINER_IMAGE: openImageFixture,
+} satisfies Record<Plan['packaging_type'], () => Promise<PackagingFixture>>;
+
+for (const [type, open] of Object.entries(fixtures)) testPackaging(type as Plan['packaging_type'], open);

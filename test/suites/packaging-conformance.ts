@@ -1,0 +1,288 @@
+// What every packaging type must do, run by src/packaging/packagings.test.ts for each entry of the table: real builds in engine processes.
+import { readdirSync, readFileSync } from 'node:fs';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { harmlessEnvironment } from '../../src/config/config.ts';
+import type { ContentStore } from '../../src/content/content.ts';
+import { openDiskContent } from '../../src/content/disk.ts';
+import { memoryContent } from '../../src/content/memory.ts';
+import type { Digest } from '../../src/contract/vocabulary.ts';
+import { createEgress } from '../../src/egress/egress.ts';
+import { type CallHandler, type EngineChild, startEngineChild } from '../../src/engine/child.ts';
+import { EngineProcessDied } from '../../src/engine/engine.ts';
+import type { EngineCalls } from '../../src/engine/messages.ts';
+import { contentTarget } from '../../src/oci/content-target.ts';
+import { copyArtifact, readBack } from '../../src/oci/copy.ts';
+import type { BuiltLayer } from '../../src/oci/layer.ts';
+import { openRegistry } from '../../src/oci/remote/remote-repository.ts';
+import { packagingOf } from '../../src/packaging/packagings.ts';
+import { type Artifact, listRoots, readStoredArtifact } from '../../src/plan/artifact.ts';
+import { contentsOfInspection, type StoredInspection } from '../../src/plan/inspection.ts';
+import { type Plan, readStoredPlan } from '../../src/plan/plan.ts';
+import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts';
+import { sandboxMode } from '../fixtures/build.ts';
+
+export type PackagingFixture = AsyncDisposable & {
+  /** With a customization and at least one test that passes. */
+  plan: Plan;
+  /** Holds what the plan and the inspections name, and may hold more. */
+  content: ContentStore;
+  /** Of the plan's customizations, by the digest of the archive. */
+  inspections: Map<Digest, StoredInspection>;
+  /** What the log says at moments in the middle of a build, in their order: a build is ended at each of them. */
+  moments: RegExp[];
+  /** What a worker does at its start with the work folder that a killed one left. */
+  tidy(directory: string): Promise<void>;
+};
+
+/** Builds and the first verification run packages and scripts, on a machine that other tests use too. */
+const SLOW_MS = 300_000;
+
+/** Declares the suite for one packaging type. */
+export function testPackaging(type: Plan['packaging_type'], open: () => Promise<PackagingFixture>): void {
+  describe.skipIf(sandboxMode.mode === 'files-only')(`packaging: ${type}`, () => {
+    let fixture: PackagingFixture;
+    let docker: DockerRegistry;
+    /** The build that the others are compared with, and its place. */
+    let place: BuildPlace;
+    let artifact: Artifact;
+
+    beforeAll(async () => {
+      fixture = await open();
+      docker = await startDockerRegistry();
+      place = await openPlace(fixture);
+      artifact = await place.build();
+    }, SLOW_MS);
+    afterAll(async () => {
+      await place?.[Symbol.asyncDispose]();
+      await docker?.stop();
+      await fixture?.[Symbol.asyncDispose]();
+    });
+
+    test('its plan and its artifact are what their schemas say', () => {
+      expect(fixture.plan.packaging_type).toBe(type);
+      expect(readStoredPlan(asStored(fixture.plan), 'plan')).toEqual(fixture.plan);
+      expect(readStoredArtifact(asStored(artifact), 'artifact')).toEqual(artifact);
+      expect(artifact.packaging_type).toBe(type);
+    });
+
+    test(
+      'the same plan gives the same content on a machine that holds only what the plan names',
+      async () => {
+        await using other = await openPlace(fixture);
+        expect(reproducible(await other.build())).toEqual(reproducible(artifact));
+      },
+      SLOW_MS,
+    );
+
+    test('a store that holds only its contents distributes it again, and tells its components', async () => {
+      const only = memoryContent();
+      await copyContents(place.content, only, packagingOf(fixture.plan).contents(fixture.plan, artifact));
+      await distributeFrom(only, { plan: fixture.plan, artifact, docker });
+      const components = await packagingOf(fixture.plan).components(fixture.plan, artifact, { content: only });
+      expect(components.length).toBeGreaterThan(0);
+      for (const { purl, name, version } of components) {
+        expect(purl).toMatch(/^pkg:[a-z]+\/\S+$/);
+        expect([name, version]).not.toContain('');
+      }
+    });
+
+    test('its contents are held, each named once', async () => {
+      const { contents } = packagingOf(fixture.plan);
+      for (const digests of [contents(fixture.plan), contents(fixture.plan, artifact)]) {
+        const missing = await Promise.all(digests.map(async (digest) => !(await place.content.touch(digest))));
+        expect(digests.filter((_, index) => missing[index])).toEqual([]);
+      }
+      expect(contents(fixture.plan, artifact)).toEqual(expect.arrayContaining(contents(fixture.plan)));
+    });
+
+    test('a registry gets it under a name and tags of its own', () => {
+      const { repository, immutableTag, movingTags } = packagingOf(fixture.plan).place(fixture.plan);
+      expect(repository.name).toMatch(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/);
+      const tags = [immutableTag(0), immutableTag(1), ...movingTags({ revision: 1, others: [] })];
+      for (const tag of tags) expect(tag).toMatch(/^\w[\w.-]{0,127}$/);
+      expect(new Set(tags).size).toBe(tags.length);
+    });
+
+    test(
+      'its verification runs the tests of the plan',
+      async () => {
+        const report = await place.verify(artifact);
+        expect(report.tests.length).toBeGreaterThan(0);
+        expect(report).toMatchObject({ passed: true });
+      },
+      SLOW_MS,
+    );
+
+    test(
+      'an aborted build leaves no process, no file, and no content but what the build uses when it is repeated',
+      async () => {
+        const finished = { files: await place.workFiles(), contents: await place.contents() };
+        for (const moment of fixture.moments) {
+          await using aborted = await openPlace(fixture);
+          await expect(aborted.endAt(moment, 'abort')).rejects.toThrow('the build is not wanted any more');
+          expect(aborted.processes()).toEqual([]);
+          expect((await aborted.workFiles()).filter((path) => !finished.files.includes(path))).toEqual([]);
+          expect(await aborted.unfinishedContents()).toBe(0);
+          expect((await aborted.contents()).filter((digest) => !finished.contents.includes(digest))).toEqual([]);
+        }
+      },
+      SLOW_MS,
+    );
+
+    test(
+      'a build that was killed in the middle is repeated and gives the same',
+      async () => {
+        await using killed = await openPlace(fixture);
+        for (const moment of fixture.moments) {
+          await expect(killed.endAt(moment, 'kill')).rejects.toBeInstanceOf(EngineProcessDied);
+          await expect.poll(() => killed.processes(), { timeout: 20_000 }).toEqual([]);
+        }
+        expect(reproducible(await killed.build())).toEqual(reproducible(artifact));
+        await fixture.tidy(killed.directory);
+        const finished = await place.workFiles();
+        expect((await killed.workFiles()).filter((path) => !finished.includes(path))).toEqual([]);
+      },
+      SLOW_MS,
+    );
+  });
+}
+
+function asStored(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}
+
+/** Everything of an artifact but the log of its build, which says what was found built already. */
+function reproducible({ reports, ...artifact }: Artifact): object {
+  return { ...artifact, reports: reports.filter(({ mime_type }) => mime_type !== 'build_log') };
+}
+
+async function copyContents(from: ContentStore, to: ContentStore, digests: readonly Digest[]): Promise<void> {
+  for (const digest of new Set(digests)) await to.put(await from.open(digest), { digest });
+}
+
+type Distributed = { plan: Plan; artifact: Artifact; docker: DockerRegistry };
+
+/** Pushes every root to a registry that has nothing yet, as the distribution does. */
+async function distributeFrom(content: ContentStore, { plan, artifact, docker }: Distributed): Promise<void> {
+  const { repository, immutableTag } = packagingOf(plan).place(plan);
+  const registry = openRegistry({ url: docker.url, egress: createEgress({ allow: ['127.0.0.1'] }) });
+  for (const [index, { descriptor }] of listRoots(artifact).entries()) {
+    const target = registry.repository(`root-${index}/${repository.folder}/${repository.name}`);
+    await copyArtifact(contentTarget(content), target, descriptor, { tags: [immutableTag(0)] });
+    await readBack(target, descriptor, [immutableTag(0)]);
+    expect(await target.resolve(immutableTag(0))).toMatchObject({ digest: descriptor.digest });
+  }
+}
+
+type BuildPlace = AsyncDisposable & {
+  directory: string;
+  content: ContentStore;
+  build(): Promise<Artifact>;
+  verify(artifact: Artifact): Promise<{ passed: boolean; tests: object[] }>;
+  /** Builds until the log says that the moment has come, and ends the build or its process. */
+  endAt(moment: RegExp, how: 'abort' | 'kill'): Promise<Artifact>;
+  /** Processes that work in this place, by their command lines. */
+  processes(): string[];
+  /** Files and folders of the work folder, two levels deep: below are the contents of caches. */
+  workFiles(): Promise<string[]>;
+  contents(): Promise<Digest[]>;
+  /** Interrupted puts and uploads, which are dropped. */
+  unfinishedContents(): Promise<number>;
+};
+
+/** A machine of its own: an empty work folder, and a store with what the plan and the inspections name. */
+async function openPlace({ plan, content: source, inspections }: PackagingFixture): Promise<BuildPlace> {
+  const root = await mkdtemp(join(tmpdir(), 'larder-packaging-'));
+  // The account of the sandboxes passes through.
+  await chmod(root, 0o755);
+  const [directory, contentDirectory] = [join(root, 'work'), join(root, 'content')];
+  const content = await openDiskContent(contentDirectory);
+  const listings = [...inspections.values()].flatMap(contentsOfInspection);
+  await copyContents(source, content, [...packagingOf(plan).contents(plan), ...listings]);
+  const layers = new Map<string, BuiltLayer>();
+  const onCall = answerCalls(layers);
+  const children = new Set<EngineChild>();
+  const start = () => {
+    const setup = { directory, contentDirectory, probe: sandboxMode };
+    const child = startEngineChild({ setup, environment: harmlessEnvironment() });
+    children.add(child);
+    return child;
+  };
+  const input = { plan, inspections, names: new Map<string, string>() };
+  return {
+    directory,
+    content,
+    build: () => start().run('build', input, { onCall }),
+    verify: (artifact) => start().run('verify', { plan, artifact }, { onCall }),
+    async endAt(moment, how) {
+      const child = start();
+      const controller = new AbortController();
+      let printed = '';
+      let isEnded = false;
+      const write = (bytes: Buffer) => {
+        printed += bytes.toString();
+        if (isEnded || !moment.test(printed)) return;
+        isEnded = true;
+        if (how === 'kill') void child.end();
+        else controller.abort(new Error('the build is not wanted any more'));
+      };
+      try {
+        return await child.run('build', input, { onCall, log: { write }, signal: controller.signal });
+      } finally {
+        // What was aborted is not given another task: its pool ends it.
+        await child.end();
+      }
+    },
+    processes: () => processesIn(root),
+    workFiles: () => listFiles(directory),
+    async contents() {
+      const digests: Digest[] = [];
+      for await (const { digest } of content.list()) digests.push(digest);
+      return digests;
+    },
+    unfinishedContents: () => content.uploads.expire(new Date(Date.now() + 1000)),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...children].map((child) => child.end()));
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Layers by their key, as a worker's table has them. The locks are free: one build runs at a time. */
+function answerCalls(layers: Map<string, BuiltLayer>): CallHandler {
+  return async (to, input) => {
+    if (to === 'get-layer') return layers.get((input as EngineCalls['get-layer']['input']).key);
+    if (to !== 'set-layer') return undefined;
+    const { key, layer } = input as EngineCalls['set-layer']['input'];
+    layers.set(key, layer);
+    return undefined;
+  };
+}
+
+async function listFiles(directory: string): Promise<string[]> {
+  const folders = await readdir(directory);
+  const inside = await Promise.all(
+    folders.map(async (folder) => (await readdir(join(directory, folder))).map((name) => join(folder, name))),
+  );
+  return [...folders, ...inside.flat()];
+}
+
+/** Processes whose command names the folder, or whose file system has something of it mounted, as each sandbox has. */
+function processesIn(folder: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .filter((pid) => ['cmdline', 'mountinfo'].some((file) => readProcess(pid, file).includes(folder)))
+    .map((pid) => readProcess(pid, 'cmdline').replaceAll('\0', ' '));
+}
+
+/** Empty for a process that ended meanwhile. */
+function readProcess(pid: string, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
