@@ -229,7 +229,9 @@ async function offeringIds({ db }: TestDatabase): Promise<Map<string, string>> {
 }
 
 async function planByHand({ db }: TestDatabase, pipelineId: string, salt = '') {
-  const state = await inTransaction(db, (tx) => startPhase(tx, { pipeline_id: pipelineId, phase: 'PACKAGING' }));
+  const { step: state } = await inTransaction(db, (tx) =>
+    startPhase(tx, { pipeline_id: pipelineId, phase: 'PACKAGING' }),
+  );
   const inputs = await findPlanInputs(db, pipelineId);
   if (!inputs) throw new Error('no inputs');
   const baseDigest = keptBase(inputs) ?? inputs.base_image.newest?.digest;

@@ -80,8 +80,8 @@ export async function openTestDistribution() {
     return id;
   }
 
-  /** Takes a pipeline to the start of its distribution; answers the digest that its tags will name. */
-  async function build(pipeline_id: string, version = '7.0.15', product = 'redis'): Promise<string> {
+  /** Takes a pipeline to its build; returns its plan and the artifact that the build is to make. */
+  async function planBuild(pipeline_id: string, version = '7.0.15', product = 'redis') {
     await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
     const { plan_digest, artifact } = await imageOf(version, product);
     const planned = {
@@ -95,6 +95,12 @@ export async function openTestDistribution() {
     const outcome = await catalog.write((tx) => recordPlan(tx, planned));
     if (outcome !== 'BUILD') throw new Error(`the plan is ${outcome}`);
     await pool.query(`delete from queue.job where data -> 'payload' ->> 'pipeline_id' = $1`, [pipeline_id]);
+    return { plan_digest, artifact };
+  }
+
+  /** Takes a pipeline to the start of its distribution; answers the digest that its tags will name. */
+  async function build(pipeline_id: string, version?: string, product?: string): Promise<string> {
+    const { artifact } = await planBuild(pipeline_id, version, product);
     await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
     await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
     await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
@@ -121,7 +127,7 @@ export async function openTestDistribution() {
 
   return {
     ...catalog,
-    ...{ docker, proxy, content, resources, work, addRegistry, addBaseImage, build, log: lines },
+    ...{ docker, proxy, content, resources, work, addRegistry, addBaseImage, planBuild, build, log: lines },
     async pipeline(pipeline_id: string) {
       const { catalog_id, principal } = catalog.acme;
       return await getPipeline(db, principal, { catalog_id, pipeline_id });

@@ -1,6 +1,7 @@
 // The catalog under many hands and many rows: no deadlock that is not healed, nothing left waiting, a fixed number of statements a page.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { countStatements } from '../../test/statements.ts';
 import { failPhase, startPhase } from '../pipelines/phases.ts';
 import { createWave } from '../pipelines/waves.ts';
 import { listApplicationRequests } from './application-requests.ts';
@@ -137,7 +138,10 @@ test('a page takes the same few statements however many rows it holds', async ()
   };
   const counted: Record<string, number[]> = {};
   for (const [name, list] of Object.entries(lists)) {
-    counted[name] = [await statements(() => list(1)), await statements(() => list(100))];
+    counted[name] = [
+      await countStatements(catalog.pool, () => list(1)),
+      await countStatements(catalog.pool, () => list(100)),
+    ];
   }
   expect(counted).toEqual({
     applications: [3, 3],
@@ -149,28 +153,6 @@ test('a page takes the same few statements however many rows it holds', async ()
     customizations: [5, 5],
   });
 });
-
-/** How many statements the pool sends while `act` runs. */
-async function statements(act: () => Promise<unknown>): Promise<number> {
-  let sent = 0;
-  const connect = catalog.pool.connect.bind(catalog.pool);
-  const count = (client: { query: (...args: never[]) => unknown }) => {
-    const query = client.query.bind(client);
-    client.query = (...args) => {
-      sent++;
-      return query(...args);
-    };
-    return () => {
-      client.query = query;
-    };
-  };
-  const clients = await Promise.all(Array.from({ length: 10 }, () => connect()));
-  const restore = clients.map((client) => count(client as never));
-  for (const client of clients) client.release();
-  await act();
-  for (const back of restore) back();
-  return sent;
-}
 
 test('a page of releases stays quick among many', { timeout: 120_000 }, async () => {
   // A pipeline has one release a registry: many releases need as many pipelines.

@@ -15,17 +15,15 @@ import type { Place } from '../packaging/packaging.ts';
 import { packagingOf } from '../packaging/packagings.ts';
 import { findRegistryBlobs, recordRegistryBlobs } from '../pipelines/built.ts';
 import { beginDistribution, type DistributionFailure, endDistribution } from '../pipelines/distributions.ts';
+import type { PipelineState } from '../pipelines/pipeline-lock.ts';
 import {
   type DistributionRegistry,
   findDistributionRegistries,
-  findPipelineState,
-  findPlanInputs,
-  type PipelineState,
+  findPreviousRelease,
 } from '../pipelines/plan-inputs.ts';
 import { addReleases, findMoves, type PushedArtifact } from '../pipelines/record-release.ts';
 import { listReleasedVersions } from '../pipelines/released-versions.ts';
 import { reserveRevision } from '../pipelines/revisions.ts';
-import { verifyBeforeRelease } from '../pipelines/unverified-pipelines.ts';
 import { type Artifact, blobsOf, type Root, rootFor } from '../plan/artifact.ts';
 import type { Plan } from '../plan/plan.ts';
 import { findCustomizationFacts } from './customization-facts.ts';
@@ -56,11 +54,9 @@ export async function distributePipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
-  // The catalog may have come to forbid it since the verification was skipped.
-  if (await inTransaction(resources.db, (tx) => verifyBeforeRelease(tx, pipeline_id))) return;
-  await runPhase(resources, { pipeline_id, phase: 'DISTRIBUTION', context }, async (log) => {
+  await runPhase(resources, { pipeline_id, phase: 'DISTRIBUTION', context }, async (log, state) => {
     const time = AbortSignal.timeout(ATTEMPT_MS_MAX);
-    const attempt = await openAttempt(resources, pipeline_id, AbortSignal.any([context.signal, time]));
+    const attempt = await openAttempt(resources, state, AbortSignal.any([context.signal, time]));
     if (attempt === undefined) return;
     const failures: DistributionFailure[] = [];
     const tried = async (place: RegistryPlace, act: () => Promise<void>) => {
@@ -105,12 +101,11 @@ type Attempt = {
 
 async function openAttempt(
   resources: WorkerResources,
-  pipelineId: string,
+  state: PipelineState,
   signal: AbortSignal,
 ): Promise<Attempt | undefined> {
-  const state = await findPipelineState(resources.db, pipelineId);
-  if (!state?.plan_digest || !state.artifact) throw new Error(`Pipeline ${pipelineId} has no artifact to distribute`);
-  const { artifact } = state;
+  const { id: pipelineId, artifact } = state;
+  if (!state.plan_digest || !artifact) throw new Error(`Pipeline ${pipelineId} has no artifact to distribute`);
   const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
   const place = packagingOf(plan).place(plan);
   const begun = await inTransaction(resources.db, (tx) => beginDistribution(tx, pipelineId, place.repository));
@@ -201,7 +196,7 @@ async function reserveTag(
   let above: number | undefined;
   let asked = places;
   for (let tries = 0; tries < TAKEN_TAGS_MAX; tries++) {
-    const wanted = { pipeline_id: state.pipeline_id, version, repositories, ...(above !== undefined && { above }) };
+    const wanted = { pipeline_id: state.id, version, repositories, ...(above !== undefined && { above }) };
     const revision = await inTransaction(resources.db, (tx) => reserveRevision(tx, wanted));
     if (revision === undefined) return undefined;
     const tag = immutableTag(revision);
@@ -287,7 +282,7 @@ async function record({ db }: WorkerResources, place: RegistryPlace, releasing: 
   const { state, plan, artifact, trigger } = releasing;
   await inTransaction(db, (tx) =>
     addReleases(tx, {
-      pipeline_id: state.pipeline_id,
+      pipeline_id: state.id,
       pushed: [pushedArtifact(place, releasing)],
       metadata: platformFiles(rootFor(artifact, place.registry.id), [...state.metadata, trigger]),
       customizations: plan.customizations.map(({ id, version }) => ({ id, version })),
@@ -322,10 +317,10 @@ async function writeTriggerInfo(
   tag: string,
 ): Promise<MetadataFile> {
   const moves = await findMoves(db, state.application_id, places.map(repositoryOf));
-  const previous = (await findPlanInputs(db, state.pipeline_id))?.previous;
+  const previous = await findPreviousRelease(db, state);
   const previousPlan = previous && (await findPlan(content, previous.plan_digest));
   const document = triggerInfo({
-    pipeline_id: state.pipeline_id,
+    pipeline_id: state.id,
     triggers: state.triggers,
     triggered_at: state.started_at.toISOString(),
     plan,

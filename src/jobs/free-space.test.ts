@@ -1,14 +1,15 @@
 // A disk that fills up during a step: the step is given back without an attempt, whoever met the full disk; what only says so is checked as before.
+
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { findPipelineState } from '../../test/pipeline-state.ts';
 import { memoryContent } from '../content/memory.ts';
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { receivedError, sentError } from '../engine/messages.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import { BuildError } from '../sandbox/build-error.ts';
 import { waitForSpace, withSpace } from './free-space.ts';
 import { planPipeline } from './plan-pipeline.ts';

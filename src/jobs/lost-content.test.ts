@@ -1,7 +1,9 @@
 // Content that is older than the database: what is lost of a plan is planned anew, brought again or asked for, and never an internal error.
+
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { findPipelineState } from '../../test/pipeline-state.ts';
 import { artifactAt, sampleInspection, samplePackage, samplePin, samplePlan } from '../../test/stored-values.ts';
 import type { ContentStore } from '../content/content.ts';
 import { memoryContent } from '../content/memory.ts';
@@ -10,7 +12,6 @@ import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { openLog } from '../log.ts';
 import { packagingOf } from '../packaging/packagings.ts';
 import { recordArtifact } from '../pipelines/built.ts';
-import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import type { ImagePlan } from '../plan/image-plan.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { writePlan } from './plan-contents.ts';

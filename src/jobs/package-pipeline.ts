@@ -4,7 +4,6 @@ import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { recordArtifact, useArtifact } from '../pipelines/built.ts';
 import { planAgain, succeedPhase } from '../pipelines/phases.ts';
-import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
 import { type BuildOptions, buildPlan } from './build-plan.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
@@ -19,10 +18,8 @@ export async function packagePipeline(
   context: JobContext,
 ): Promise<void> {
   await leaveToSandboxes(resources, pipeline_id);
-  await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log) => {
-    const state = await findPipelineState(resources.db, pipeline_id);
-    if (!state?.plan_digest) throw new Error(`Pipeline ${pipeline_id} has no plan to build`);
-    const plan_digest = state.plan_digest;
+  await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log, { plan_digest }) => {
+    if (!plan_digest) throw new Error(`Pipeline ${pipeline_id} has no plan to build`);
     const artifact =
       (await findArtifact(resources, plan_digest)) ??
       (await buildKeptPlan(resources, plan_digest, { log, signal: context.signal }));

@@ -9,7 +9,8 @@ import { AptError } from '../debian/apt-command.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { imageFault } from '../packaging/image-fault.ts';
 import { PlanRejected } from '../packaging/plan-rejected.ts';
-import { failPhase, startPhase } from '../pipelines/phases.ts';
+import { failPhase, type StartedPhase, startPhase } from '../pipelines/phases.ts';
+import type { PipelineState } from '../pipelines/pipeline-lock.ts';
 import { StoredValueError } from '../plan/stored-value.ts';
 import { BuildError } from '../sandbox/build-error.ts';
 import { waitForSpace, withSpace } from './free-space.ts';
@@ -41,18 +42,18 @@ export type PhaseOptions = {
   context: JobContext;
 };
 
-/** Does the work of a phase if it is this job's to do. */
+/** Does the work of a phase, on the state that its start read, if it is this job's to do. */
 export async function runPhase(
   resources: WorkerResources,
   { pipeline_id, phase, context }: PhaseOptions,
-  act: (log: PhaseLog) => Promise<void>,
+  act: (log: PhaseLog, state: PipelineState) => Promise<void>,
 ): Promise<void> {
   await waitForSpace(resources);
-  const state = await inTransaction(resources.db, (tx) => startPhase(tx, { pipeline_id, phase }));
-  if (state !== 'RUN') return;
+  const started = await startReadable(resources, { pipeline_id, phase });
+  if (started.step !== 'RUN') return;
   const log = openPhaseLog(resources.content);
   try {
-    await withSpace(resources, () => act(log));
+    await withSpace(resources, () => act(log, started.state));
   } catch (error) {
     const failure = failureOf(error);
     if (!failure || context.signal.aborted) throw error;
@@ -63,6 +64,20 @@ export async function runPhase(
     await inTransaction(resources.db, (tx) => failPhase(tx, { pipeline_id, phase, ...failure, files }));
   } finally {
     log.drop();
+  }
+}
+
+/** Starts the phase. A pipeline whose stored values cannot be read fails: reading them again changes nothing. */
+async function startReadable(
+  { db }: WorkerResources,
+  step: { pipeline_id: string; phase: PhaseType },
+): Promise<StartedPhase> {
+  try {
+    return await inTransaction(db, (tx) => startPhase(tx, step));
+  } catch (error) {
+    if (!(error instanceof StoredValueError)) throw error;
+    await inTransaction(db, (tx) => failPhase(tx, { ...step, cause: 'UNKNOWN', message: error.message }));
+    return { step: 'ENDED' };
   }
 }
 

@@ -1,7 +1,9 @@
 // The plan of a retry: the failed pipeline's, by digest, as long as everything it names is held and living.
+
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { findPipelineState } from '../../test/pipeline-state.ts';
 import { samplePin, samplePlan } from '../../test/stored-values.ts';
 import { deleteCustomization } from '../catalog/customization-changes.ts';
 import { retryPipeline } from '../catalog/pipeline-retries.ts';
@@ -10,7 +12,6 @@ import { memoryContent } from '../content/memory.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { failPhase } from '../pipelines/phases.ts';
-import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import type { ImagePlan } from '../plan/image-plan.ts';
 import { readPlan, writePlan } from './plan-contents.ts';
 import { planPipeline } from './plan-pipeline.ts';

@@ -1,9 +1,11 @@
 // Several customizations, one of which breaks the image's tests: it alone is left out, and none where the image fails without them too.
+
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { archive, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sandboxMode } from '../../test/fixtures/build.ts';
 import { inspect, packed, rootfs, yaml } from '../../test/fixtures/customization.ts';
 import { chunked, entry } from '../../test/fixtures/tar.ts';
+import { findPipelineState } from '../../test/pipeline-state.ts';
 import { openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../test/redis-builds.ts';
 import { samplePlan } from '../../test/stored-values.ts';
 import { updateCustomization } from '../catalog/customization-changes.ts';
@@ -12,7 +14,7 @@ import { listingBytes } from '../customization/stored-inspection.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { engineHere } from '../engine/engine.ts';
 import { openLog } from '../log.ts';
-import { findPipelineState, findPlanInputs } from '../pipelines/plan-inputs.ts';
+import { findPlanInputs } from '../pipelines/plan-inputs.ts';
 import type { ImagePlan } from '../plan/image-plan.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { packagePipeline } from './package-pipeline.ts';

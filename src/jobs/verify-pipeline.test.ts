@@ -1,8 +1,10 @@
 // A worker without a sandbox: work that needs one is left to others; alone, it skips an image that it cannot start in so many words, and the pipeline goes on.
+
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
+import { findPipelineState } from '../../test/pipeline-state.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
 import { updateCatalogSettings } from '../catalog/catalog-settings.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
@@ -10,7 +12,6 @@ import { forgetWorker, recordWorker, type Worker } from '../catalog/workers.ts';
 import { memoryContent } from '../content/memory.ts';
 import { type JobContext, JobDeclined, JobPostponed } from '../db/queue-worker.ts';
 import { startPhase, succeedPhase } from '../pipelines/phases.ts';
-import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
@@ -72,7 +73,10 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
   const { phases, status } = await getPipeline(catalog.db, catalog.acme.principal, where);
   expect([status, ...phases.map((phase) => phase.status)]).toEqual(['IN_PROGRESS', 'SUCCEEDED', 'SKIPPED', 'PENDING']);
   expect(await catalog.waiting('distribute-pipeline')).toEqual([pipeline_id]);
-  expect(await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'DISTRIBUTION' }))).toBe('RUN');
+  expect(await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'DISTRIBUTION' }))).toMatchObject({
+    step: 'RUN',
+    state: { artifact: sampleArtifact(), phases: { VERIFICATION: 'SKIPPED', DISTRIBUTION: 'IN_PROGRESS' } },
+  });
   const [log] = (await findPipelineState(catalog.db, pipeline_id))?.metadata ?? [];
   let text = '';
   for await (const chunk of await content.open(log?.digest ?? 'sha256:')) text += String(chunk);

@@ -4,7 +4,6 @@ import type { MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { succeedPhase } from '../pipelines/phases.ts';
-import { findPipelineState } from '../pipelines/plan-inputs.ts';
 import { readHeldPlan } from './held-artifact.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
@@ -18,8 +17,7 @@ export async function verifyPipeline(
   context: JobContext,
 ): Promise<void> {
   await leaveToSandboxes(resources, pipeline_id);
-  await runPhase(resources, { pipeline_id, phase: 'VERIFICATION', context }, async (log) => {
-    const state = await findPipelineState(resources.db, pipeline_id);
+  await runPhase(resources, { pipeline_id, phase: 'VERIFICATION', context }, async (log, { plan_digest, artifact }) => {
     const { probe } = resources.workspace;
     if (probe.mode === 'files-only') {
       // An image that nobody could start is said to be not verified, never to have passed.
@@ -29,9 +27,8 @@ export async function verifyPipeline(
       await inTransaction(resources.db, (tx) => succeedPhase(tx, skipped));
       return;
     }
-    if (!state?.plan_digest || !state.artifact) throw new Error(`Pipeline ${pipeline_id} has no artifact to verify`);
-    const { artifact } = state;
-    const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
+    if (!plan_digest || !artifact) throw new Error(`Pipeline ${pipeline_id} has no artifact to verify`);
+    const plan = await readHeldPlan(resources.content, plan_digest, artifact);
     const input = { plan, artifact };
     const report = await resources.engine.run('verify', input, { log: log.stream, signal: context.signal });
     const results = await writeResults(resources, report);

@@ -53,7 +53,7 @@ export async function beginDistribution(
   const pipeline = await lockPipeline(tx, pipelineId);
   if (pipeline.status !== 'IN_PROGRESS') return undefined;
   await supersedeDistributions(tx, pipeline);
-  const claimed = await claimRepositories(tx, pipelineId, place);
+  const claimed = await claimRepositories(tx, pipeline, place);
   const done = await sql<{ registry_id: string; released: boolean }>`
     select registry_id, true as released from releases where pipeline_id = ${pipelineId}
     union all select registry_id, false from pipeline_distributions where pipeline_id = ${pipelineId} and status = 'FAILED'`.execute(

@@ -11,28 +11,35 @@ import type { Artifact } from '../plan/artifact.ts';
 import { type FailedPhase, markBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
 import { enqueueFollowers, findMissingNeed, moveEdges, type PipelineTask, stepOptions } from './pipeline-edges.ts';
-import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
+import { type LockedPipeline, lockPipeline, lockPipelineState, type PipelineState } from './pipeline-lock.ts';
+import { verifyBeforeRelease } from './unverified-pipelines.ts';
 import { cancelPipelines, createWave } from './waves.ts';
 
-/** RUN: do the work. DONE: this step was finished before. ENDED: the pipeline is over, most often replaced. */
-export type StepState = 'RUN' | 'DONE' | 'ENDED';
+/**
+ * RUN: do the work, of this state. DONE: this step was finished before. ENDED: the pipeline is over, most often replaced. SENT_BACK: it
+ * must be verified before it is distributed.
+ */
+export type StartedPhase = { step: 'RUN'; state: PipelineState } | { step: 'DONE' | 'ENDED' | 'SENT_BACK' };
 
-/** Begins a phase, or begins it again after a crash. The job works only when the answer is RUN. */
-export async function startPhase(tx: Transaction, step: { pipeline_id: string; phase: PhaseType }): Promise<StepState> {
-  const pipeline = await lockPipeline(tx, step.pipeline_id);
-  if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
-  const status = await phaseStatus(tx, step);
-  if (isOver(status)) return 'DONE';
-  if (status === 'IN_PROGRESS') return 'RUN';
-  await requireEarlierPhases(tx, step);
+/** Begins a phase, or begins it again after a crash. The job works only when the answer is RUN. Throws StoredValueError. */
+export async function startPhase(
+  tx: Transaction,
+  { pipeline_id, phase }: { pipeline_id: string; phase: PhaseType },
+): Promise<StartedPhase> {
+  const state = await lockPipelineState(tx, pipeline_id);
+  if (state.status !== 'IN_PROGRESS') return { step: 'ENDED' };
+  if (isOver(state.phases[phase])) return { step: 'DONE' };
+  if (phase === 'DISTRIBUTION' && (await verifyBeforeRelease(tx, state))) return { step: 'SENT_BACK' };
+  if (state.phases[phase] === 'IN_PROGRESS') return { step: 'RUN', state };
+  requireEarlierPhases(state, phase);
   await tx
     .updateTable('pipeline_phases')
     .set({ status: 'IN_PROGRESS', started_at: now })
-    .where('pipeline_id', '=', step.pipeline_id)
-    .where('type', '=', step.phase)
+    .where('pipeline_id', '=', pipeline_id)
+    .where('type', '=', phase)
     .execute();
-  if (step.phase === 'PACKAGING') await moveProcessing(tx, pipeline, ['PENDING', 'FAILED'], 'IN_PROGRESS');
-  return 'RUN';
+  if (phase === 'PACKAGING') await moveProcessing(tx, state, ['PENDING', 'FAILED'], 'IN_PROGRESS');
+  return { step: 'RUN', state: { ...state, phases: { ...state.phases, [phase]: 'IN_PROGRESS' } } };
 }
 
 export type PlannedPipeline = {
@@ -82,8 +89,7 @@ export async function recordPlan(
 /** Forgets a plan whose content is lost, and enqueues the planning again. Does nothing once the pipeline is over or was built. */
 export async function planAgain(tx: Transaction, pipelineId: string): Promise<'PLAN' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, pipelineId);
-  const built = isOver(await phaseStatus(tx, { pipeline_id: pipelineId, phase: 'PACKAGING' }));
-  if (pipeline.status !== 'IN_PROGRESS' || built) return 'ENDED';
+  if (pipeline.status !== 'IN_PROGRESS' || isOver(pipeline.phases.PACKAGING)) return 'ENDED';
   await tx.updateTable('pipelines').set({ plan_digest: null }).where('id', '=', pipeline.id).execute();
   await dropUses(tx, { kind: 'plan', id: pipeline.id });
   await enqueueStep(tx, 'plan-pipeline', pipeline);
@@ -118,7 +124,7 @@ function isOver(status: PhaseStatus): boolean {
 export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, finished.pipeline_id);
   if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
-  if (isOver(await phaseStatus(tx, finished))) return 'DONE';
+  if (isOver(pipeline.phases[finished.phase])) return 'DONE';
   const files = finished.metadata ?? [];
   await tx
     .updateTable('pipeline_phases')
@@ -179,8 +185,7 @@ export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'
  */
 export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Promise<boolean> {
   const pipeline = await lockPipeline(tx, pipelineId);
-  const packaging = await phaseStatus(tx, { pipeline_id: pipelineId, phase: 'PACKAGING' });
-  if (pipeline.status !== 'IN_PROGRESS' || packaging !== 'PENDING') return false;
+  if (pipeline.status !== 'IN_PROGRESS' || pipeline.phases.PACKAGING !== 'PENDING') return false;
   const missing = await findMissingNeed(tx, pipelineId);
   if (missing === undefined) return false;
   await cancelPipelines(tx, [pipelineId]);
@@ -281,26 +286,16 @@ async function isReleasedEverywhere(tx: Transaction, applicationId: string, plan
   return found.rows[0]?.released ?? false;
 }
 
-async function phaseStatus(tx: Transaction, step: { pipeline_id: string; phase: PhaseType }): Promise<PhaseStatus> {
-  const row = await tx
-    .selectFrom('pipeline_phases')
-    .select('status')
-    .where('pipeline_id', '=', step.pipeline_id)
-    .where('type', '=', step.phase)
-    .executeTakeFirstOrThrow();
-  return row.status;
-}
-
 const EARLIER: Record<PhaseType, PhaseType[]> = {
   PACKAGING: [],
   VERIFICATION: ['PACKAGING'],
   DISTRIBUTION: ['PACKAGING', 'VERIFICATION'],
 };
 
-async function requireEarlierPhases(tx: Transaction, step: { pipeline_id: string; phase: PhaseType }): Promise<void> {
-  for (const phase of EARLIER[step.phase]) {
-    const status = await phaseStatus(tx, { pipeline_id: step.pipeline_id, phase });
-    if (!isOver(status))
-      throw new Error(`Pipeline ${step.pipeline_id}: ${step.phase} cannot start, ${phase} is ${status}`);
+function requireEarlierPhases({ id, phases }: LockedPipeline, phase: PhaseType): void {
+  for (const earlier of EARLIER[phase]) {
+    if (!isOver(phases[earlier])) {
+      throw new Error(`Pipeline ${id}: ${phase} cannot start, ${earlier} is ${phases[earlier]}`);
+    }
   }
 }

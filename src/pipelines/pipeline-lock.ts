@@ -1,8 +1,16 @@
 // The row locks of the pipeline machine, always in the same order: base image, application, then its pipelines.
-import { sql } from 'kysely';
-import type { Digest, PipelineStatus, PipelineTrigger } from '../contract/vocabulary.ts';
+import { type RawBuilder, sql } from 'kysely';
+import type {
+  Digest,
+  MetadataFile,
+  PhaseStatus,
+  PhaseType,
+  PipelineStatus,
+  PipelineTrigger,
+} from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
-import { readTriggers } from '../plan/metadata-file.ts';
+import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
+import { readMetadataFiles, readTriggers } from '../plan/metadata-file.ts';
 
 /** A pipeline whose row, and whose application's row, this transaction holds. */
 export type LockedPipeline = {
@@ -11,6 +19,7 @@ export type LockedPipeline = {
   catalog_id: string;
   application_id: string;
   status: PipelineStatus;
+  phases: Record<PhaseType, PhaseStatus>;
   triggers: PipelineTrigger[];
   keep_pins: boolean;
   force: boolean;
@@ -21,11 +30,45 @@ export type LockedPipeline = {
   started_at: Date;
 };
 
+/** A pipeline with what its phases made so far. */
+export type PipelineState = LockedPipeline & {
+  artifact: Artifact | null;
+  /** Files of the phases that are over. */
+  metadata: MetadataFile[];
+};
+
 /**
  * Locks a pipeline's base image (shared), its application and then the pipeline, so that steps and waves of one application come one after the
  * other. Throws when there is no such pipeline: jobs carry ids that were written in the transaction that made the row.
  */
 export async function lockPipeline(tx: Transaction, pipelineId: string): Promise<LockedPipeline> {
+  const row = await lockRow<StoredPipeline>(tx, pipelineId, PIPELINE_COLUMNS);
+  return { ...row, triggers: readTriggers(row.triggers, pipelineId) };
+}
+
+/** Locks a pipeline as `lockPipeline` does, and reads what its phases go on with. Throws StoredValueError. */
+export async function lockPipelineState(tx: Transaction, pipelineId: string): Promise<PipelineState> {
+  const row = await lockRow<StoredPipeline & { artifact: unknown; metadata: unknown }>(
+    tx,
+    pipelineId,
+    sql`${PIPELINE_COLUMNS}, l.artifact, l.metadata`,
+  );
+  return {
+    ...row,
+    triggers: readTriggers(row.triggers, pipelineId),
+    artifact: row.artifact === null ? null : readStoredArtifact(row.artifact, `of pipeline ${pipelineId}`),
+    metadata: readMetadataFiles(row.metadata, pipelineId),
+  };
+}
+
+type StoredPipeline = Omit<LockedPipeline, 'triggers'> & { triggers: unknown };
+
+/** The phases are read as they are: whoever changes one holds the application's lock. */
+const PIPELINE_COLUMNS = sql`l.id, l.organization_id, l.catalog_id, l.application_id, l.status,
+  (select json_object_agg(s.type, s.status) from pipeline_phases s where s.pipeline_id = l.id) as phases,
+  l.triggers, l.keep_pins, l.force, l.revision, l.plan_digest, l.base_digest, l.release_id, l.started_at`;
+
+async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBuilder<unknown>): Promise<Row> {
   await sql`
     select from base_images
     where id = (select a.base_image_id from pipelines l join applications a on a.id = l.application_id
@@ -36,13 +79,11 @@ export async function lockPipeline(tx: Transaction, pipelineId: string): Promise
     select from applications
     where id = (select application_id from pipelines where id = ${pipelineId})
     for no key update`.execute(tx);
-  const found = await sql<Omit<LockedPipeline, 'triggers'> & { triggers: unknown }>`
-    select id, organization_id, catalog_id, application_id, status, triggers, keep_pins, force, revision, plan_digest,
-      base_digest, release_id, started_at
-    from pipelines where id = ${pipelineId} for no key update`.execute(tx);
-  const pipeline = found.rows[0];
-  if (!pipeline) throw new Error(`There is no pipeline ${pipelineId}`);
-  return { ...pipeline, triggers: readTriggers(pipeline.triggers, pipelineId) };
+  const found = await sql<Row>`
+    select ${columns} from pipelines l where l.id = ${pipelineId} for no key update of l`.execute(tx);
+  const [row] = found.rows;
+  if (!row) throw new Error(`There is no pipeline ${pipelineId}`);
+  return row;
 }
 
 /** An application that lives, with what a wave needs of it. */

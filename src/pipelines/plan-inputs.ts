@@ -1,19 +1,9 @@
 // Everything the control plane knows that a plan is made of: plain values, so that the job never asks a row twice.
 import { sql } from 'kysely';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
-import type {
-  Digest,
-  MetadataFile,
-  PackagingType,
-  PhaseStatus,
-  PhaseType,
-  PipelineStatus,
-  PipelineTrigger,
-  RegistryProvider,
-} from '../contract/vocabulary.ts';
+import type { Digest, PackagingType, PipelineTrigger, RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
-import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
-import { readMetadataFiles, readTriggers } from '../plan/metadata-file.ts';
+import { readTriggers } from '../plan/metadata-file.ts';
 import { type BasePin, readBasePin } from '../plan/pin.ts';
 import { type Recipe, readStoredRecipe } from '../plan/recipe.ts';
 import { type CustomizationStack, findCustomizationStack } from './customization-stack.ts';
@@ -103,57 +93,20 @@ export async function findPlanInputs(db: Database, pipelineId: string): Promise<
   };
 }
 
-export type PipelineState = {
-  pipeline_id: string;
-  organization_id: string;
-  /** First segment of the organization's paths in the hosted registry. */
-  namespace: string;
-  catalog_id: string;
-  application_id: string;
-  status: PipelineStatus;
-  phases: Record<PhaseType, PhaseStatus>;
-  triggers: PipelineTrigger[];
-  product: { key: string; name: string };
-  branch: string;
-  packaging_type: PackagingType;
-  /** `debian-12` */
-  operating_system: string;
-  version: string;
-  revision: number | null;
-  plan_digest: Digest | null;
-  base_digest: Digest | null;
-  artifact: Artifact | null;
-  metadata: MetadataFile[];
-  started_at: Date;
-};
-
-type StateRow = Omit<PipelineState, 'triggers' | 'artifact' | 'metadata'> &
-  Record<'triggers' | 'artifact' | 'metadata', unknown>;
-
-/** What a pipeline's later steps go on with; undefined when there is no such pipeline. One statement. Throws StoredValueError. */
-export async function findPipelineState(db: Database, pipelineId: string): Promise<PipelineState | undefined> {
-  const found = await sql<StateRow>`
-    select l.id as pipeline_id, l.organization_id, n.namespace, l.catalog_id, l.application_id, l.status,
-      (select json_object_agg(s.type, s.status) from pipeline_phases s where s.pipeline_id = l.id) as phases,
-      l.triggers, json_build_object('key', p.key, 'name', p.name) as product, a.branch, a.packaging_type,
-      o.key as operating_system, l.version, l.revision, l.plan_digest, l.base_digest, l.artifact, l.metadata,
-      l.started_at
-    from pipelines l
-    join organizations n on n.id = l.organization_id
-    join applications a on a.id = l.application_id
-    join products p on p.key = a.product_key
-    join base_images b on b.id = a.base_image_id
-    join operating_systems o on o.id = b.operating_system_id
-    where l.id = ${pipelineId}`.execute(db);
-  const row = found.rows[0];
-  return (
-    row && {
-      ...row,
-      triggers: readTriggers(row.triggers, pipelineId),
-      artifact: row.artifact === null ? null : readStoredArtifact(row.artifact, `of pipeline ${pipelineId}`),
-      metadata: readMetadataFiles(row.metadata, pipelineId),
-    }
-  );
+/** The newest release of another pipeline of the application; undefined when there is none. */
+export async function findPreviousRelease(
+  db: Database,
+  state: { id: string; application_id: string },
+): Promise<{ plan_digest: Digest; revision: number } | undefined> {
+  return await db
+    .selectFrom('releases')
+    .select(['plan_digest', 'revision'])
+    .where('application_id', '=', state.application_id)
+    .where('pipeline_id', '<>', state.id)
+    .orderBy('released_at', 'desc')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
 }
 
 /** A registry with what is needed to push to it. The secret is sealed for the registry's row. */

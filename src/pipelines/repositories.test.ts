@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createBaseImage, getBaseImage } from '../catalog/base-images.ts';
 import { ensureOperatingSystems, ensureSharedBaseImages } from '../catalog/initial-rows.ts';
+import { lockPipeline } from './pipeline-lock.ts';
 import { claimRepositories, repositoryName } from './repositories.ts';
 
 let catalog: TestCatalog;
@@ -102,9 +103,11 @@ test('a repository has one part where a registry’s names are flat', () => {
 describe('the repository of an application', () => {
   async function claimed(application: string): Promise<string[]> {
     const pipeline = await catalog.openPipeline(application);
-    return (await catalog.write((tx) => claimRepositories(tx, pipeline, { folder: 'containers', name: 'redis' }))).map(
-      ({ repository }) => repository,
-    );
+    return (
+      await catalog.write(async (tx) =>
+        claimRepositories(tx, await lockPipeline(tx, pipeline), { folder: 'containers', name: 'redis' }),
+      )
+    ).map(({ repository }) => repository);
   }
 
   /** As installations were: repositories named the operating system, and no row kept them. */

@@ -4,7 +4,7 @@ import { rulesOf } from '../contract/registry-providers.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import { lockName } from '../db/transaction-locks.ts';
-import { lockPipeline } from './pipeline-lock.ts';
+import type { LockedPipeline } from './pipeline-lock.ts';
 
 export type ClaimedRepository = { registry_id: string /** Below the registry's own path. */; repository: string };
 
@@ -33,16 +33,15 @@ export function repositoryName(place: RepositoryPlace & { key: string }, reposit
  */
 export async function claimRepositories(
   tx: Transaction,
-  pipelineId: string,
+  pipeline: LockedPipeline,
   place: RepositoryPlace,
 ): Promise<ClaimedRepository[]> {
-  await lockPipeline(tx, pipelineId);
   const found = await sql<RegistryRow>`
     select ar.registry_id, ar.repository, g.url, g.provider, a.id as application_id, a.base_image_id, b.key
     from pipelines l join applications a on a.id = l.application_id
     join base_images b on b.id = a.base_image_id
     join application_registries ar on ar.application_id = a.id join registries g on g.id = ar.registry_id
-    where l.id = ${pipelineId} order by ar.position`.execute(tx);
+    where l.id = ${pipeline.id} order by ar.position`.execute(tx);
   const unnamed = found.rows.filter(({ repository }) => repository === null);
   // In one order for everybody, so that two that share registries do not wait for each other.
   for (const url of [...new Set(unnamed.map((row) => row.url.toLowerCase()))].sort()) {

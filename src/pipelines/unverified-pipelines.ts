@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { stepOptions } from './pipeline-edges.ts';
-import { lockPipeline } from './pipeline-lock.ts';
+import type { LockedPipeline } from './pipeline-lock.ts';
 
 /** Whether the installation ever had a worker with a sandbox: while all of them are down, it has them nevertheless. */
 const hasSandboxes = sql`(
@@ -18,12 +18,11 @@ export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boo
 }
 
 /**
- * Sends a pipeline back to its verification where that was skipped and the catalog has come to forbid unverified images. Returns
+ * Sends a locked pipeline back to its verification where that was skipped and the catalog has come to forbid unverified images. Returns
  * whether it did; the distribution follows the verification then.
  */
-export async function verifyBeforeRelease(tx: Transaction, pipelineId: string): Promise<boolean> {
-  const pipeline = await lockPipeline(tx, pipelineId);
-  if (pipeline.status !== 'IN_PROGRESS') return false;
+export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipeline): Promise<boolean> {
+  if (pipeline.phases.VERIFICATION !== 'SKIPPED') return false;
   const skipped = await sql`
     update pipeline_phases set status = 'PENDING', started_at = null, ended_at = null
     where pipeline_id = ${pipeline.id} and type = 'VERIFICATION' and status = 'SKIPPED'

@@ -1,12 +1,13 @@
 // The pipeline machine: one at a time for an application; replaced, followed, released, failed, and everything twice.
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf, library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
+import { findPipelineState } from '../../test/pipeline-state.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
 import { createApplicationRequest } from '../catalog/application-requests.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
 import { recordDiscovery } from './discovery.ts';
 import { failPhase, recordPlan, startPhase, succeedPhase } from './phases.ts';
-import { findPipelineState } from './plan-inputs.ts';
 import { recordRelease } from './record-release.ts';
 import { createWave, type WaveRequest } from './waves.ts';
 
@@ -32,7 +33,7 @@ const read = (id: string) =>
 const phases = async (id: string) => (await read(id)).phases.map((phase) => phase.status);
 const status = async (id: string) => (await read(id)).status;
 const start = (pipeline_id: string, phase: 'PACKAGING' | 'VERIFICATION' | 'DISTRIBUTION' = 'PACKAGING') =>
-  catalog.write((tx) => startPhase(tx, { pipeline_id, phase }));
+  catalog.write(async (tx) => (await startPhase(tx, { pipeline_id, phase })).step);
 
 /** A released redis of a fresh organization's catalog, since one base has it once. */
 async function removeAll(): Promise<void> {
@@ -107,7 +108,7 @@ describe('with a base image', () => {
     ).toBe('DONE');
     expect(await start(id)).toBe('DONE');
     const state = await findPipelineState(catalog.db, id);
-    expect(state).toMatchObject({ artifact: sampleArtifact('1'), metadata: [file('x')], namespace: 'acme' });
+    expect(state).toMatchObject({ artifact: sampleArtifact('1'), metadata: [file('x')] });
     expect(await catalog.waiting('verify-pipeline')).toEqual([id]);
   });
 

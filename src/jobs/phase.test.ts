@@ -1,0 +1,52 @@
+// The state that a phase is given: read once, with the locks; a state that cannot be read fails the pipeline.
+import { sql } from 'kysely';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
+import { countStatements } from '../../test/statements.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import { recordArtifact } from '../pipelines/built.ts';
+import { contentsOfArtifact } from '../plan/artifact.ts';
+import { distributePipeline } from './distribute-pipeline.ts';
+import { packagePipeline } from './package-pipeline.ts';
+import { verifyPipeline } from './verify-pipeline.ts';
+import type { WorkerResources } from './worker-resources.ts';
+
+let catalog: TestDistribution;
+
+beforeEach(async () => {
+  catalog = await openTestDistribution();
+  await catalog.baseMoves('first');
+});
+afterEach(() => catalog.close());
+
+test('a phase is given the state of its pipeline by the statements that lock it', async () => {
+  const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
+  const pipeline_id = await catalog.openPipeline(application);
+  const { plan_digest, artifact } = await catalog.planBuild(pipeline_id);
+  // An equal plan was built before, and this worker starts no images: what remains is the rows of the phases.
+  const contents = contentsOfArtifact(artifact);
+  await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact, contents }));
+  const workspace = { probe: { mode: 'files-only', reasons: ['No sandbox.'] } };
+  const resources = { ...catalog.resources, workspace } as unknown as WorkerResources;
+  const context = { signal: new AbortController().signal } as JobContext;
+  const counts: Record<string, number> = {};
+  for (const job of [packagePipeline, verifyPipeline, distributePipeline]) {
+    counts[job.name] = await countStatements(catalog.pool, () => job(resources, { pipeline_id }, context));
+  }
+  expect((await catalog.pipeline(pipeline_id)).status).toBe('SUCCEEDED');
+  expect(counts).toEqual({ packagePipeline: 26, verifyPipeline: 20, distributePipeline: 77 });
+});
+
+test('a pipeline whose artifact this version cannot read fails with these words, and is not tried again', async () => {
+  const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
+  const pipeline_id = await catalog.openPipeline(application);
+  await catalog.build(pipeline_id);
+  await sql`update pipelines set artifact = artifact || '{"format": 99}' where id = ${pipeline_id}`.execute(catalog.db);
+  await distributePipeline(catalog.resources, { pipeline_id }, { signal: new AbortController().signal } as JobContext);
+  const { status, phases } = await catalog.pipeline(pipeline_id);
+  expect(status).toBe('FAILED');
+  expect(phases.at(-1)?.failure).toMatchObject({
+    cause: 'UNKNOWN',
+    error_message: expect.stringMatching(/stored artifact of pipeline .* cannot be read .*format/),
+  });
+});
