@@ -264,6 +264,39 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
     },
     cause: /golden\/shapes:no-shell has no sh in its PATH folders/,
   },
+  'shell-of-its-own-path': {
+    push: async (to, tag) => {
+      const moved = await layerOf([
+        entry('usr/bin/.wh.sh', { content: '' }),
+        entry('opt/tools/sh', { content: '', mode: 0o755 }),
+      ]);
+      const config = { config: { Env: ['PATH=/opt/tools:/usr/bin'] } };
+      await to.image([await layerOf([...SYSTEM]), moved], { config, tag });
+    },
+    cause:
+      /has no sh in its PATH folders .* Its own PATH \(\/opt\/tools:\/usr\/bin\) leads to sh, and builds do not use it: link them/,
+  },
+  'no-perl': {
+    push: async (to, tag) => {
+      const removed = await layerOf([entry('usr/bin/.wh.perl', { content: '' })]);
+      await to.image([await layerOf([...SYSTEM]), removed], { tag });
+    },
+    cause: /golden\/shapes:no-perl has no perl in its PATH folders/,
+  },
+  'packages-not-whole': {
+    push: async (to, tag) => {
+      const stanza = (name: string, status: string) =>
+        `Package: ${name}\nStatus: ${status}\nVersion: 1\nArchitecture: all\n\n`;
+      const content = [
+        stanza('whole', 'install ok installed'),
+        stanza('half', 'install ok half-installed'),
+        stanza('mess', 'install reinstreq unpacked'),
+      ].join('');
+      await to.image([await layerOf([...SYSTEM, entry('var/lib/dpkg/status', { content })])], { tag });
+    },
+    cause:
+      /has packages that were not installed to their end: half \(install ok half-installed\), mess \(install reinstreq unpacked\)\. Install/,
+  },
   'too-many-layers': {
     push: async (to, tag) => {
       const more = await layerOf([entry('etc/more', { content: '' })]);

@@ -6,6 +6,7 @@ import { loadedInspection } from '../customization/stored-inspection.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { type BaseImage, buildBaseImage } from '../packaging/image/base-image.ts';
 import { pinBaseImage } from '../packaging/image/base-image-pin.ts';
+import { tryBaseImage } from '../packaging/image/base-image-trial.ts';
 import type { DeclaredSystem } from '../packaging/image/base-system.ts';
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
 import type { TestReport } from '../packaging/image/verify-image.ts';
@@ -52,7 +53,11 @@ export const engineTasks: { [T in EngineTask]: Run<T> } = {
   },
   verify: ({ plan, artifact }, { workspace, log, signal }) =>
     packagingOf(plan).verify(plan, artifact, { workspace, log, signal }),
-  'pin-base-image': (input, { workspace }) => pinBaseImage({ workspace, ...input }),
+  async 'pin-base-image'(input, { workspace, signal }) {
+    const pin = await pinBaseImage({ workspace, ...input });
+    await tryBaseImage(workspace, pin, signal);
+    return pin;
+  },
   'build-base-image': (input, { workspace, log, signal }) => buildBaseImage({ workspace, log, signal, ...input }),
 };
 

@@ -24,12 +24,13 @@ import { imageFault } from '../image-fault.ts';
 import { hostPlatform } from './base-image.ts';
 import { checkPlatform, checkPrograms, checkSystem, type DeclaredSystem } from './base-system.ts';
 import { timeOf } from './image.ts';
+import { readEnvironment } from './image-config.ts';
 import { DPKG_STATUS, fileDigest, readPackageDatabase } from './image-files.ts';
 import { ownerFault } from './layer-entries.ts';
 import { BASE_LAYERS_MAX } from './layer-limit.ts';
 
 /** Counted up when a check of `pinBaseImage` or of what it calls changes: images that were looked at before are looked at again. */
-export const INSPECTOR_VERSION = 2;
+export const INSPECTOR_VERSION = 3;
 
 export type PinOptions = {
   workspace: Pick<Workspace, 'content'>;
@@ -78,7 +79,7 @@ async function pin({
   const packages = await fileDigest(content, { layers, listing }, DPKG_STATUS);
   if (system !== undefined) {
     reject(name, await checkPackages(content, packages));
-    reject(name, checkPrograms(listing));
+    reject(name, checkPrograms(listing, readEnvironment(settings)['PATH']));
   }
   return {
     name,
@@ -147,11 +148,24 @@ function createdAt({ created = '' }: ImageConfig): string {
   return Date.parse(created) >= 0 ? created : timeOf(0);
 }
 
+/** dpkg(1), "Package flags": the files of such a package are in a mess, and it has to be installed again. */
+const REINSTALL = /\breinstreq\b/;
+/** In a sentence. */
+const NAMED_PACKAGES_MAX = 5;
+
 /** Here, because its owner is told of it once, and every build on it would fail. */
 async function checkPackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
   if (packages === undefined) return `has no dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
-  if (parsePackageDatabase(await readPackageDatabase(content, packages)).some(isInstalled)) return undefined;
-  return `has an empty dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
+  const found = parsePackageDatabase(await readPackageDatabase(content, packages));
+  if (!found.some(isInstalled))
+    return `has an empty dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
+  const broken = found.filter(
+    ({ state, fields }) => state === 'half-installed' || REINSTALL.test(fields.get('Status') ?? ''),
+  );
+  if (broken.length === 0) return undefined;
+  const named = broken.slice(0, NAMED_PACKAGES_MAX).map(({ name, fields }) => `${name} (${fields.get('Status')})`);
+  const more = broken.length > named.length ? ` and ${broken.length - named.length} more` : '';
+  return `has packages that were not installed to their end: ${named.join(', ')}${more}. Install them again in it (dpkg --audit).`;
 }
 
 function layersOf(name: string, { layers }: Manifest, { rootfs }: ImageConfig): LayerPin[] {

@@ -27,6 +27,7 @@ export const NEEDED_PROGRAMS = [
   'ln',
   'grep',
   'sed',
+  'perl',
 ];
 
 /** What is wrong with the platform that an image's config names; undefined when it can run here, or says nothing. */
@@ -75,9 +76,17 @@ function parseOsRelease(text: string): Record<string, string> {
   return Object.fromEntries([...lines].map(([, name, double, single, bare]) => [name, double ?? single ?? bare ?? '']));
 }
 
-/** Returns which of the programs that every build runs are missing, as the end of a sentence; undefined when all are there. */
-export function checkPrograms(listing: MergedListing): string | undefined {
+/**
+ * Returns which of the programs that every build runs are missing, as the end of a sentence; undefined when all are there. `ownPath` is
+ * the PATH of the image's config: a program that only it leads to is named.
+ */
+export function checkPrograms(listing: MergedListing, ownPath = IMAGE_PATH): string | undefined {
   const missing = NEEDED_PROGRAMS.filter((name) => findProgram(listing, name) === undefined);
   if (missing.length === 0) return undefined;
-  return `has no ${missing.join(', no ')} in its PATH folders (${IMAGE_PATH}), which every build runs.`;
+  const own = missing.filter((name) => findProgram(listing, name, ownPath) !== undefined);
+  const advice =
+    own.length === 0
+      ? ''
+      : ` Its own PATH (${printable(ownPath)}) leads to ${own.join(', ')}, and builds do not use it: link them into one of those folders.`;
+  return `has no ${missing.join(', no ')} in its PATH folders (${IMAGE_PATH}), which every build runs.${advice}`;
 }

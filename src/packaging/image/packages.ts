@@ -12,6 +12,10 @@ import { installWaves } from './package-waves.ts';
 const PACKAGES = 'packages';
 const PACKAGES_FOLDER = `${SANDBOX_FOLDER}/${PACKAGES}`;
 
+/** dpkg as builds run it: a crash throws the whole sandbox away, nobody answers questions, and no log stays. */
+export const RUN_DPKG =
+  'run() { dpkg --force-unsafe-io --force-confdef --force-confold --auto-deconfigure --log=/dev/null "$@"; }';
+
 /**
  * No service may start while an image is built (policy-rc.d 101, invoke-rc.d(8)). The file is there only while dpkg runs and only
  * where the image has none of its own.
@@ -26,7 +30,7 @@ if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT
 fi
 cd ${PACKAGES_FOLDER}
-run() { dpkg --force-unsafe-io --force-confdef --force-confold --auto-deconfigure --log=/dev/null "$@"; }
+${RUN_DPKG}
 while [ "$#" -gt 0 ]; do
   wave=$1
   shift

@@ -1,0 +1,94 @@
+// What only a run shows of a base image: its shell starts, its package manager works, and a package can be installed on it.
+import { readImageConfig } from '../../oci/image-config.ts';
+import type { BasePin } from '../../plan/pin.ts';
+import { BuildError } from '../../sandbox/build-error.ts';
+import { openBuildLog } from '../../sandbox/build-log.ts';
+import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
+import type { SandboxExit } from '../../sandbox/sandbox-run.ts';
+import type { Workspace } from '../../sandbox/workspace.ts';
+import { disposable } from './application-layer.ts';
+import { readEnvironment } from './image-config.ts';
+import { buildEnvironment, RUN_DPKG } from './packages.ts';
+import { prepareRoots } from './rootfs.ts';
+
+const STEP = 'base image';
+
+/** For one command. On an idle machine all of them take two seconds; base images wait for each other meanwhile. */
+const TRIAL_MS_MAX = 120_000;
+/** What one command prints; «dpkg --audit» has some hundred bytes for each broken package. The cause has the last lines. */
+const TRIAL_OUTPUT_BYTES_MAX = 1024 * 1024;
+/** Lines of output in a cause: dpkg says in its last ones why it ended. */
+const CAUSE_LINES = 4;
+/** dpkg(1): 1 is for a check that returned false, which says something of a package and not of dpkg. */
+const DPKG_FAILS_ABOVE = 1;
+
+/** The package is gone with the sandbox. Its script runs, because a package without scripts needs no shell and no `chroot`. */
+const INSTALL_EMPTY_PACKAGE = `
+set -e
+${RUN_DPKG}
+folder=/tmp/larder-trial
+mkdir -p "$folder/DEBIAN"
+printf 'Package: larder-trial\\nVersion: 1\\nArchitecture: all\\nMaintainer: Larder <larder@localhost>\\nDescription: empty\\n' > "$folder/DEBIAN/control"
+printf '#!/bin/sh\\nexec perl -e 1\\n' > "$folder/DEBIAN/postinst"
+chmod 0755 "$folder/DEBIAN" "$folder/DEBIAN/postinst"
+dpkg-deb --build "$folder" "$folder.deb" > /dev/null
+run --unpack "$folder.deb"
+run --configure --pending
+`;
+
+type Trial = {
+  command: string[];
+  /** Runs with the variables of the image instead of those of a build. */
+  asImage?: boolean;
+  /** What is wrong when it fails, as the end of a sentence about the image. */
+  fault: string;
+  fails?: (code: number) => boolean;
+};
+
+const TRIALS: readonly Trial[] = [
+  {
+    command: ['/bin/sh', '-c', ':'],
+    fault: 'its /bin/sh does not start, so that its C library or loader is missing or broken',
+  },
+  { command: ['sh', '-c', ':'], asImage: true, fault: 'its own PATH does not lead to sh' },
+  { command: ['perl', '-e', '1'], fault: 'its perl, which the scripts of packages run, does not start' },
+  { command: ['dpkg', '--audit'], fault: '«dpkg --audit» fails in it', fails: (code) => code > DPKG_FAILS_ABOVE },
+  { command: ['sh', '-c', INSTALL_EMPTY_PACKAGE], fault: 'an empty package cannot be installed on it' },
+];
+
+/**
+ * Runs the programs that every build depends on in a sandbox over the image. Does nothing where this machine has no sandbox. Throws
+ * BuildError with what is wrong and the last lines that were printed.
+ */
+export async function tryBaseImage(workspace: Workspace, pin: BasePin, signal?: AbortSignal): Promise<void> {
+  if (workspace.probe.mode === 'files-only') return;
+  const config = await readImageConfig(workspace.content, pin.config.digest);
+  const roots = await prepareRoots(workspace, pin.layers, { step: STEP, signal });
+  await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step: STEP, signal }));
+  const epoch = Math.max(0, Math.floor(Date.parse(pin.created_at) / 1000));
+  for (const trial of TRIALS) {
+    const environment = trial.asImage ? readEnvironment(config) : buildEnvironment(epoch);
+    const fault = await faultOf(sandbox, trial, { environment, signal });
+    if (fault === undefined) continue;
+    throw new BuildError(`${pin.name} cannot be used: ${fault}`, { step: STEP, cause_kind: 'BUILD_ERROR' });
+  }
+}
+
+/** Undefined for a trial that went well. */
+async function faultOf(
+  sandbox: Sandbox,
+  { command, fault, fails = (code) => code !== 0 }: Trial,
+  { environment, signal }: { environment: Record<string, string>; signal: AbortSignal | undefined },
+): Promise<string | undefined> {
+  const log = openBuildLog({ write: () => undefined });
+  const exit = await sandbox.run(
+    { command, environment },
+    { onOutput: log.write, merged: true, wallClockMs: TRIAL_MS_MAX, outputBytes: TRIAL_OUTPUT_BYTES_MAX, signal },
+  );
+  if (exit.why === undefined && !fails(exit.code)) return undefined;
+  return [`${fault} (${endOf(exit)}).`, ...log.tail().split('\n').slice(-CAUSE_LINES)].join('\n').trimEnd();
+}
+
+function endOf({ code, why }: SandboxExit): string {
+  return why === undefined ? `exit code ${code}` : `it ${why}`;
+}
