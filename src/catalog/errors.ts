@@ -16,7 +16,7 @@ export const CATALOG_ERROR_CODES = [
   'IN_USE',
   /** The pipeline did not fail, or something newer is there. */
   'NOT_RETRYABLE',
-  /** There are as many as may be. */
+  /** Limit reached. */
   'LIMIT_REACHED',
   /** The organization may not have more of it. */
   'QUOTA_REACHED',

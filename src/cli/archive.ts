@@ -1,4 +1,4 @@
-// A customization as it is sent: a folder is packed, and either way the server's inspector reads it first, so that a mistake costs no upload.
+// Prepares a customization for upload: packs a folder, and inspects the archive as the server would, so that a mistake costs no upload.
 import { createReadStream, openAsBlob, rmSync } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import { clean } from './output.ts';
 
 type ArchiveOptions = FolderOptions & { io: Io; path: string };
 
-/** Opens the archive at a path, or packs the folder there, and gives it to `act`. Throws CommandFailed with all that is wrong. */
+/** Opens the archive at a path, or packs the folder there, and passes it to `act`. Throws CommandFailed with all violations. */
 export async function withArchive<T>(
   { io, path, ...options }: ArchiveOptions,
   act: (file: UploadSource) => Promise<T>,
@@ -40,7 +40,7 @@ async function withPackedFolder<T>(
   const folder = await readFolder(path, options);
   if (folder.leftOut.length > 0) io.err.write(`Left out of ${clean(path)}: ${clean(folder.leftOut.join(', '))}\n`);
   const parent = await mkdtemp(join(tmpdir(), 'larder-customization-'));
-  // A signal ends the process without the code behind `finally`.
+  // A signal ends the process without running `finally`.
   const remove = () => rmSync(parent, { recursive: true, force: true });
   process.once('exit', remove);
   try {
@@ -55,9 +55,9 @@ async function withPackedFolder<T>(
 
 type Rejected = { violations: Violation[]; more: number };
 
-/** Packs a folder into a new file. Answers what is wrong with it. */
+/** Packs a folder into a new file. Returns the violations. */
 async function packFolder(folder: Folder, file: string): Promise<Rejected> {
-  // Past a limit the rest was not read.
+  // True if a limit was reached and the rest was not read.
   if (folder.violations.some(({ field }) => field === 'file')) return { violations: folder.violations, more: 0 };
   const handle = await open(file, 'wx', 0o600);
   try {
@@ -79,7 +79,7 @@ async function* tarOf({ entries }: Folder): AsyncGenerator<Buffer, void> {
   }
 }
 
-/** Passes the bytes on once they are in the file. */
+/** Yields each chunk after it was written to the file. */
 async function* written(bytes: AsyncIterable<Buffer>, handle: FileHandle): AsyncGenerator<Buffer, void> {
   for await (const part of bytes) {
     try {
@@ -113,10 +113,10 @@ function rejection(path: string, violations: readonly Violation[], more = 0): Co
     return `  ${entry === undefined ? '' : `${clean(entry)}: `}${clean(message)}`;
   });
   const rest = more > 0 ? [`  and ${more} more`] : [];
-  return new CommandFailed([`${path} is no customization:`, ...lines, ...rest].join('\n'));
+  return new CommandFailed([`${path} is not a valid customization:`, ...lines, ...rest].join('\n'));
 }
 
-/** The file without reading it into memory. */
+/** Reads the file in chunks, so that it never is in memory as a whole. */
 async function blobOf(path: string, filename: string): Promise<UploadSource> {
   return { filename, bytes: await openAsBlob(path, { type: 'application/gzip' }) };
 }

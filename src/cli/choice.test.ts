@@ -67,7 +67,7 @@ describe('request', () => {
       err: expect.stringContaining('There is no branch 9 of nginx; there is nginx:1.22 for '),
     });
     expect((await run('request', 'nothing')).err).toBe(
-      'There is no product nothing to request; «larder offerings» lists what there is.\n',
+      'There is no product nothing to request; «larder offerings» lists the offerings.\n',
     );
     expect((await run('request', 'nginx', '--type', 'helm-chart')).err).toContain('no product nginx as helm-chart');
     expect(await run('request', 'nginx', '--type', 'parcel')).toMatchObject({

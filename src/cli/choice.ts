@@ -1,4 +1,4 @@
-// Which offerings and which base image a request means: people name a product and see what there is.
+// Finds the offerings and the base image of a request from names that people type.
 import type { Client } from '../client/client.ts';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
 import type { ApplicationOffering } from '../contract/offering.ts';
@@ -12,7 +12,7 @@ export type Choice = { base: BaseImageDetailed; offeringIds: string[] };
 type ChoiceOptions = { names: string[]; baseImage: string | undefined; type: PackagingType };
 type Named = { name: string; offerings: ApplicationOffering[] };
 
-/** Finds the offerings of these names, and the base image: the one that is named, or the only one on which all can be built. Throws CommandFailed. */
+/** Finds the offerings of these names, and the base image: the named one, or the only one on which all can be built. Throws CommandFailed. */
 export async function chooseApplications(client: Client, { names, baseImage, type }: ChoiceOptions): Promise<Choice> {
   const bases = baseImage === undefined ? await baseImagesFor(client, type) : [await getBaseImage(client, baseImage)];
   const named = await Promise.all(names.map((name) => offeringsOf(client, name, type)));
@@ -23,7 +23,7 @@ export async function chooseApplications(client: Client, { names, baseImage, typ
   return { base, offeringIds: named.map((one) => onlyOffering(one, base).id) };
 }
 
-/** True when the offering exists for the base image. One without an operating system counts: the server decides on it. */
+/** Whether the offering exists for the base image. One without an operating system counts: the server decides. */
 function fits({ operating_systems }: ApplicationOffering, { operating_system }: BaseImageDetailed): boolean {
   return operating_system === undefined || operating_systems.some(({ id }) => id === operating_system.id);
 }
@@ -36,7 +36,7 @@ async function offeringsOf(client: Client, name: string, type: PackagingType): P
   if (items.length === 0) {
     const what = type === 'CONTAINER_IMAGE' ? '' : ` as ${typedAs(type)}`;
     throw new CommandFailed(
-      `There is no product ${product_key}${what} to request; «larder offerings» lists what there is.`,
+      `There is no product ${product_key}${what} to request; «larder offerings» lists the offerings.`,
     );
   }
   const offerings = branch === undefined ? items : items.filter((one) => one.branch === branch);
@@ -58,7 +58,7 @@ function nothingFits(named: readonly Named[], bases: readonly BaseImageDetailed[
   const lines = named.map(({ name, offerings }) => `  ${name}: there is ${offerings.map(textOf).join(', ')}`);
   const what =
     given && bases[0] !== undefined
-      ? `On ${bases[0].name} not all of these can be built`
+      ? `Not all of these can be built on ${bases[0].name}`
       : 'No base image fits all of these';
   return new CommandFailed([`${what}:`, ...lines].join('\n'));
 }

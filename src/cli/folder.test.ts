@@ -46,7 +46,7 @@ async function rejection(): Promise<string[]> {
   );
   if (!(error instanceof CommandFailed)) throw error ?? new Error('It was packed.');
   const [first, ...lines] = error.message.split('\n');
-  expect(first).toBe(`${folder} is no customization:`);
+  expect(first).toBe(`${folder} is not a valid customization:`);
   return lines.map((line) => line.slice(2));
 }
 

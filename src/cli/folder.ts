@@ -1,4 +1,4 @@
-// The content of a folder as entries of an archive, in an order that depends on nothing but their names.
+// Reads the content of a folder as entries of an archive, in an order that depends only on their names.
 import type { BigIntStats } from 'node:fs';
 import { constants, createReadStream } from 'node:fs';
 import { access, lstat, readdir, readlink } from 'node:fs/promises';
@@ -12,13 +12,13 @@ import { explainFileError } from './io.ts';
 
 export type Folder = {
   entries: FolderEntry[];
-  /** What cannot be an entry, by its name. */
+  /** Kinds of files that cannot be entries. */
   violations: Violation[];
-  /** Names at the top that are about the folder itself, and are no part of the customization. */
+  /** Top-level names that describe the folder itself and are not part of the customization. */
   leftOut: string[];
 };
 
-/** `at` is where its bytes are. */
+/** `at`: the path of its bytes. */
 export type FolderEntry = { header: TarHeader; at: Buffer };
 
 export type FolderOptions = {
@@ -26,7 +26,7 @@ export type FolderOptions = {
   timeMax?: number | undefined;
 };
 
-/** A version control system, an editor or a person keeps these beside a customization. Other names are rejected: one may be misspelt. */
+/** Names that version control systems, editors and people keep beside a customization. Other names are rejected: one may be misspelt. */
 const ABOUT_THE_FOLDER = /^(\..*|(README|LICENSE|CHANGELOG)(\..*)?)$/i;
 const TOP = /^(customization\.yaml|rootfs|scripts)$/;
 const SLASH = Buffer.from('/');
@@ -43,7 +43,7 @@ export async function readFolder(
   await walk(Buffer.from(root), '');
   return folder;
 
-  /** Answers false where nothing more has to be read. */
+  /** Returns false when reading should stop. */
   async function walk(at: Buffer, path: string): Promise<boolean> {
     const names = await attempt(path, () => readdir(at, { encoding: 'buffer' }));
     for (const name of (names ?? []).sort(Buffer.compare)) {
@@ -62,7 +62,7 @@ export async function readFolder(
     folder.entries.push({ header, at });
     if (folder.entries.length > ENTRIES_MAX) return tooMuch(`${ENTRIES_MAX} entries`);
     if (sizeBytes > EXPANDED_BYTES_MAX) return tooMuch('1 GiB');
-    // A strange name at the top is one mistake, whatever is beneath it.
+    // An unknown top-level name is reported once, not for each file below it.
     return header.type !== 'folder' || (!path.includes('/') && !TOP.test(path)) || (await walk(at, path));
   }
 
@@ -108,11 +108,11 @@ function typeOf(stats: BigIntStats): EntryType {
   if (stats.isDirectory()) return 'folder';
   if (stats.isSymbolicLink()) return 'symlink';
   if (stats.isFIFO()) return 'fifo';
-  if (stats.isSocket()) throw new NotAnEntry('sockets are not taken');
+  if (stats.isSocket()) throw new NotAnEntry('sockets are not supported');
   return stats.isBlockDevice() ? 'block' : 'character';
 }
 
-/** The entries with their bytes, as `writeTar` reads them. */
+/** The entries with their bytes, for `writeTar`. */
 export function* inputsOf(entries: readonly FolderEntry[]): Generator<TarInput, void> {
   for (const { header, at } of entries) {
     yield header.type === 'file' && header.size > 0 ? { header, body: createReadStream(at) } : { header };

@@ -1,4 +1,4 @@
-// Where the command line reads and writes: the process's streams, or a test's.
+// The input and output of the command line: the process's streams, or a test's.
 import type { Readable, Writable } from 'node:stream';
 
 export type Io = {
@@ -10,17 +10,17 @@ export type Io = {
 /** Exit statuses, for scripts; docs/api-guide.md lists them. */
 export const EXIT = {
   done: 0,
-  /** The server or the check of an archive rejected, or what was watched failed. */
+  /** The server or the check of an archive rejected something, or a watched pipeline failed. */
   rejected: 1,
-  /** The command was not understood, or a file that it names cannot be read. */
+  /** The arguments are invalid, or a file that they name cannot be read. */
   usage: 2,
-  /** No server answers, or one that is not Larder. */
+  /** No server answers, or the answer is not Larder's. */
   unreachable: 3,
   /** A fault of this program (EX_SOFTWARE of sysexits.h). */
   fault: 70,
 } as const;
 
-/** Ends the command with a message for the person and an exit code. */
+/** Ends the command with a message for the person and an exit status. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
   readonly exitCode: number;
@@ -31,23 +31,23 @@ export class CommandFailed extends Error {
   }
 }
 
-/** Why a file cannot be used, by the system's code (errno(3)). */
+/** Explanations of file errors by errno(3) code. */
 const FILE_FAULTS: Record<string, string> = {
   EACCES: 'this account may not read it',
   EPERM: 'this account may not read it',
   ENOENT: 'it does not exist',
-  ENOTDIR: 'a part of its path is no folder',
+  ENOTDIR: 'a part of its path is not a folder',
   EISDIR: 'it is a folder',
-  ELOOP: 'its links lead in a circle',
+  ELOOP: 'its symbolic links form a loop',
   ENAMETOOLONG: 'its name is too long',
 };
 
-/** The sentence for a file that cannot be read. */
+/** Returns the sentence for a file that cannot be read. */
 export function cannotRead(path: string, error: unknown): string {
   return `${path} cannot be read: ${explainFileError(error)}.`;
 }
 
-/** Why, in words where they are known. */
+/** Returns the explanation of a file error, or its code if there is none. */
 export function explainFileError(error: unknown): string {
   const { code = '', message = '' } = error as NodeJS.ErrnoException;
   return FILE_FAULTS[code] ?? (code === '' ? message : code);

@@ -1,4 +1,4 @@
-// Lists: a page or all pages, a line about what is not shown, and sub-commands that do not exist.
+// Lists: reads a page or all pages, reports what is not shown, and rejects unknown sub-commands.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PAGE_MAX, PAGE_SIZE_MAX } from '../contract/limits.ts';
 import { nearestWord } from '../nearest-word.ts';
@@ -10,7 +10,7 @@ export type PageOptions = { page?: number; all?: boolean };
 type Page<T> = { page: number; page_size: number; total_size: number; total_pages: number; items: T[] };
 type AskPage<T> = (at: { page: number; page_size: number }) => Promise<Page<T>>;
 
-/** Adds `list`, which a group runs when no sub-command is named. */
+/** Adds `list`, which a group runs if no sub-command is given. */
 export function addList(group: Command, description: string): Command {
   const list = withPages(group.command('list', { isDefault: true }).description(description));
   return list.allowExcessArguments().hook('preAction', () => requireKnownWords(group, list));
@@ -19,7 +19,7 @@ export function addList(group: Command, description: string): Command {
 /** Adds the options `--page` and `--all`. */
 export function withPages(command: Command): Command {
   return command
-    .addOption(new Option('--page <number>', 'which page, counted from 1').argParser(pageOf).conflicts('all'))
+    .addOption(new Option('--page <number>', 'number of the page, from 1').argParser(pageOf).conflicts('all'))
     .option('--all', 'all pages');
 }
 
@@ -29,7 +29,7 @@ function pageOf(text: string): number {
   throw new InvalidArgumentError(`It should be a whole number from 1 to ${PAGE_MAX}.`);
 }
 
-/** Ends the command where the first word is no sub-command of the group and no id. */
+/** Ends the command if the first argument is neither a sub-command of the group nor an id. */
 function requireKnownWords(group: Command, list: Command): void {
   const { args, registeredArguments } = list;
   const [word] = args;
@@ -59,19 +59,19 @@ export async function readPages<T>(
   for (let number = 1; ; number++) {
     const answer = await ask({ page: number, page_size: PAGE_SIZE_MAX });
     items.push(...answer.items);
-    // An empty page ends the list too: entries may have been removed while it was read.
+    // An empty page ends the list too: entries may have been removed meanwhile.
     if (number >= answer.total_pages || answer.items.length === 0) {
       return { page: 1, page_size: items.length, total_size: items.length, total_pages: 1, items };
     }
   }
 }
 
-/** Every item of a list. */
+/** Returns every item of a list. */
 export async function readAll<T>(ask: AskPage<T>): Promise<T[]> {
   return (await readPages({ all: true }, ask)).items;
 }
 
-/** Says on the error stream that there are more items than those shown. */
+/** Writes to standard error how many items there are beyond those shown. */
 export function sayRest(io: Io, { page, total_pages, total_size, items }: Omit<Page<unknown>, 'page_size'>): void {
   if (items.length >= total_size) return;
   const next = page < total_pages ? `--page ${page + 1} shows the next page` : `this is page ${page} of ${total_pages}`;

@@ -1,11 +1,11 @@
-// Lets people name things by what they see instead of by UUID: redis:7.0, "Debian 12".
+// Finds resources by the names that people see instead of by UUID: redis:7.0, "Debian 12".
 import type { Client } from '../client/client.ts';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
 import { CommandFailed, EXIT } from './io.ts';
 import { readAll } from './list.ts';
 import { UUID } from './words.ts';
 
-/** The base image named by id or name. Throws CommandFailed. */
+/** Returns the base image with this id or name. Throws CommandFailed. */
 export async function getBaseImage(client: Client, name: string): Promise<BaseImageDetailed> {
   if (!UUID.test(name)) return await namedBaseImage(client, name);
   return await client.call('getBaseImage', { base_image_id: name });
@@ -25,21 +25,21 @@ async function namedBaseImage(client: Client, name: string) {
   return found;
 }
 
-/** The id of a registry named by id or name. */
+/** Returns the id of the registry with this id or name. */
 export async function registryId(client: Client, name: string): Promise<string> {
   if (UUID.test(name)) return name;
   const all = await readAll((at) => client.call('listRegistries', { removed: false, ...at }));
   return onlyOne(namedLike(all, name), `registry ${name}`);
 }
 
-/** The id of a user of the organization named by id or name. */
+/** Returns the id of the organization's user with this id or name. */
 export async function userId(client: Client, name: string): Promise<string> {
   if (UUID.test(name)) return name;
   const all = await readAll((at) => client.call('listUsers', { name, ...at }));
   return onlyOne(namedLike(all, name), `user ${name}`);
 }
 
-/** The id of an API token that was not revoked, named by id or name. */
+/** Returns the id of the API token with this id or name that was not revoked. */
 export async function apiTokenId(client: Client, name: string): Promise<string> {
   if (UUID.test(name)) return name;
   const all = await readAll((at) => client.call('listApiTokens', at));

@@ -1,11 +1,11 @@
-// Commands that work on the machine itself: what they did in one line, and what a person can mend in one line too.
+// Runs commands on the server's machine itself; prints the result or an error in one line.
 import type { Command } from 'commander';
 import type { Role, TokenScope } from '../contract/vocabulary.ts';
 import { CommandFailed, type Io } from './io.ts';
 
-/** What commands that talk to a server can do without one, on the machine that reaches its database. */
+/** What the command line can do without a server, on a machine that reaches the database. */
 export type OperatorTools = {
-  /** Makes an API token and says it. */
+  /** Makes an API token and prints it. */
   createToken(request: OperatorTokenRequest, command: Command): Promise<void>;
 };
 
@@ -19,7 +19,7 @@ export type OperatorTokenRequest = {
   to_file: string | undefined;
 };
 
-/** Runs one and says what it answers. Throws CommandFailed for errors that are written for people. */
+/** Runs a command and prints its result. Throws CommandFailed for errors that have a message for people. */
 export async function operate(act: () => Promise<string>, io: Io): Promise<void> {
   try {
     io.out.write(`${await act()}\n`);

@@ -1,4 +1,4 @@
-// How answers look: JSON for programs, tables and lines for people.
+// Prints answers: JSON for programs, tables and lines for people.
 import type { Violation } from '../contract/problem.ts';
 import type { Io } from './io.ts';
 
@@ -9,12 +9,12 @@ export function say(io: Io, text: string): void {
   io.out.write(`${text}\n`);
 }
 
-/** Writes a value as JSON, indented for people who look at it nevertheless. */
+/** Writes a value as indented JSON. */
 export function sayJson(io: Io, value: unknown): void {
   say(io, JSON.stringify(value, null, 2));
 }
 
-/** Writes rows under their headings, or a line where there are none. In a narrow terminal a row goes on in further lines. */
+/** Writes rows under their headings, or a line if there are none. In a narrow terminal a row continues on further lines. */
 export function sayTable<T>(io: Io, rows: readonly T[], columns: readonly Column<T>[]): void {
   const width = 'columns' in io.out && typeof io.out.columns === 'number' ? io.out.columns : undefined;
   say(io, tableOf(rows, columns, width));
@@ -22,7 +22,7 @@ export function sayTable<T>(io: Io, rows: readonly T[], columns: readonly Column
 
 const GAP = '  ';
 
-/** The same as text. `widthMax`: columns that do not fit beside the others go below them, indented. */
+/** Returns the same as text. `widthMax`: columns that do not fit go to the next line, indented. */
 export function tableOf<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
@@ -45,7 +45,7 @@ export function tableOf<T>(
   return [columns.map(([heading]) => heading), ...cells].map(lineOf).join('\n');
 }
 
-/** The columns that begin a line of their own. */
+/** Indexes of the columns that start a new line. */
 function breaksOf(widths: readonly number[], widthMax: number): Set<number> {
   const breaks = new Set<number>();
   let at = 0;
@@ -59,19 +59,19 @@ function breaksOf(widths: readonly number[], widthMax: number): Set<number> {
   return breaks;
 }
 
-/** Writes one thing, a field a line; what is undefined is left out. */
+/** Writes one resource, a field per line; undefined fields are omitted. */
 export function sayFields(io: Io, fields: Record<string, string | number | boolean | undefined>): void {
   const known = Object.entries(fields).filter(([, value]) => value !== undefined);
   const width = Math.max(...known.map(([name]) => name.length));
   for (const [name, value] of known) say(io, `${name.padEnd(width)}  ${clean(String(value))}`);
 }
 
-/** What is wrong, a line each. */
+/** Formats violations, one per line. */
 export function violationLines(violations: readonly Violation[]): string[] {
   return violations.map(({ field, message }) => `  ${clean(field)}: ${clean(message)}`);
 }
 
-/** Names come from other people: control characters would move the cursor or change colours. */
+/** Names come from other people: control characters could move the cursor or change colours. */
 export function clean(value: string | number | undefined): string {
   return String(value ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
 }

@@ -44,7 +44,7 @@ test('users are made, listed, given another role and removed, by name', async ()
   expect(await run(['users', 'remove', 'Joe Doe'])).toEqual({ code: 0, out: '', err: '' });
   expect((await run(['users', 'list'])).out).not.toContain('Joe Doe');
   expect((await run(['users', 'list', '--removed'])).out).toContain('Joe Doe');
-  expect(await run(['login'], token)).toMatchObject({ code: 1, err: expect.stringContaining('not valid') });
+  expect(await run(['login'], token)).toMatchObject({ code: 1, err: expect.stringContaining('invalid') });
 });
 
 test('without --with-token there is only an id, and JSON for programs', async () => {

@@ -94,7 +94,7 @@ describe('customize', () => {
     expect(await run(['customize', archive])).toEqual({
       code: 1,
       out: '',
-      err: `${archive} is no customization:\n  rootfs/proc/a: ${machines}\n  rootfs/dev/b: ${machines}\n`,
+      err: `${archive} is not a valid customization:\n  rootfs/proc/a: ${machines}\n  rootfs/dev/b: ${machines}\n`,
     });
     expect(await run(['customize', join(folder, 'none')])).toMatchObject({
       code: 2,
@@ -151,7 +151,7 @@ test('a registry is changed, and its log-in put on and taken off', async () => {
   expect((await kept())[2]).not.toBe(second);
   vi.unstubAllEnvs();
   const none = await update();
-  expect(none).toMatchObject({ code: 2, err: expect.stringContaining('Say what changes: ') });
+  expect(none).toMatchObject({ code: 2, err: expect.stringContaining('Give at least one change: ') });
   const both = await update('--anonymous', '--secret', 's');
   expect(both).toMatchObject({ code: 2, err: expect.stringContaining('has no user and no secret') });
   expect((await run(['registries', 'remove', 'changed'])).code).toBe(0);
@@ -192,7 +192,7 @@ describe('api', () => {
     const shown = await run(['api', 'GET', made.out.trim(), '--include']);
     const tag = /^etag: (.*)$/m.exec(shown.out)?.[1];
     const stale = await run(['api', 'DELETE', made.out.trim(), '--header', 'If-Match: "stale"']);
-    expect(stale).toMatchObject({ code: 1, err: expect.stringContaining('It has changed since it was read') });
+    expect(stale).toMatchObject({ code: 1, err: expect.stringContaining('Changed since it was read') });
     expect((await run(['api', 'DELETE', made.out.trim(), '--header', `If-Match: ${tag}`])).code).toBe(0);
     expect(await run([...post, '--header', 'nonsense'])).toMatchObject({ code: 2 });
   });
@@ -205,7 +205,7 @@ describe('api', () => {
 
 test('a wrong token, a server that is not there, no token', async () => {
   const wrong = await run(['catalogs'], { token: 'larder_wrong' });
-  expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('The token is not valid') });
+  expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('The token is invalid') });
   const nobody = await run(['catalogs'], { url: 'http://127.0.0.1:1' });
   expect(nobody).toMatchObject({ code: 3, err: expect.stringContaining('There is no answer from http://127.0.0.1:1') });
   expect(await run(['catalogs'], { token: '' })).toMatchObject({ code: 2 });

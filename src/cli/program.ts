@@ -1,4 +1,4 @@
-// The command line: its commands, its options, and what it says when something goes wrong.
+// The command line: its commands, its options, and its error messages.
 import { Command, CommanderError, Option } from 'commander';
 import { ProblemError, UnexpectedAnswerError, UnreachableError } from '../client/problem-error.ts';
 import { VERSION } from '../version.ts';
@@ -20,24 +20,24 @@ import { clean, violationLines } from './output.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 
-/** Makes the program with all commands that talk to a server; the caller may add others. `operator`: for a machine that reaches the database. */
+/** Creates the program with all commands that call a server; the caller may add others. `operator`: for a machine that reaches the database. */
 export function createProgram(io: Io, operator?: OperatorTools): Command {
   const program = new Command('larder')
     .description('An organization’s own application catalog.')
     .version(VERSION, '-V, --version', 'say the version')
     .addOption(new Option('--url <url>', 'the server').env('LARDER_URL').default(DEFAULT_URL))
-    .addOption(new Option('--token <token>', 'an API token; better by the environment').env('LARDER_TOKEN'))
+    .addOption(new Option('--token <token>', 'an API token; prefer the environment variable').env('LARDER_TOKEN'))
     .addOption(new Option('--catalog <id>', 'the catalog (default: the organization’s first)').env('LARDER_CATALOG'))
     .option('--json', 'answer in JSON')
-    .option('--debug', 'show where a fault of this program is')
+    .option('--debug', 'show the stack trace of a fault of this program')
     .configureOutput({ writeOut: (text) => io.out.write(text), writeErr: (text) => io.err.write(legible(text)) })
     .exitOverride()
     .showHelpAfterError('(larder --help tells more)')
     .addHelpText(
       'after',
-      '\nExit statuses: 0 done; 1 rejected or failed; 2 not understood, or a file cannot be read; 3 no answer, or none of Larder’s; 70 a fault of this program.',
+      '\nExit statuses: 0 success; 1 rejected or failed; 2 invalid arguments, or a file cannot be read; 3 no answer, or not from Larder; 70 a fault of this program.',
     );
-  // Before the commands, which take these settings over.
+  // Set before the commands are added: they copy these settings.
   addAccessCommands(program, io);
   addStatusCommand(program, io);
   addProductCommands(program, io);
@@ -53,7 +53,7 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
   return program;
 }
 
-/** More than any sentence of ours; a mistaken argument or name that it repeats may be of any length. */
+/** Longer than any message of ours; it bounds the arguments and names that a message repeats. */
 const ERROR_LINE_LENGTH_MAX = 900;
 
 function legible(text: string): string {
@@ -63,7 +63,7 @@ function legible(text: string): string {
     .join('\n');
 }
 
-/** Runs the program with the arguments a person typed, and answers the exit code. */
+/** Runs the program with the arguments that a person typed; returns the exit status. */
 export async function runProgram(program: Command, args: readonly string[], io: Io): Promise<number> {
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -74,7 +74,7 @@ export async function runProgram(program: Command, args: readonly string[], io: 
 }
 
 function explain(error: unknown, io: Io, debug: boolean): number {
-  // Commander has said it already; asking for help is no mistake.
+  // Commander has printed the error already; `--help` is not an error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   const { lines, exitCode } = explanationOf(error, debug);
   io.err.write(legible(`${lines.join('\n')}\n`));

@@ -1,8 +1,8 @@
-// A secret that a person types or a program pipes in: never an argument, which other accounts can read in the process list.
+// Reads a secret from a terminal or a pipe; never from an argument, which other accounts can read in the process list.
 import type { ReadStream } from 'node:tty';
 import { CommandFailed, type Io } from './io.ts';
 
-/** More than any secret that is asked for here. */
+/** Longer than any secret that is asked for here. */
 const BYTES_MAX = 4_096;
 
 const ENTER = /[\r\n]/;
@@ -11,17 +11,17 @@ const CTRL_D = '\u0004';
 const CTRL_U = '\u0015';
 const BACKSPACE = /[\b\u007f]/;
 
-/** Reads a secret: asked for twice and not shown at a terminal, else everything on standard input but the end of its line. */
+/** Reads a secret: at a terminal asks twice without echo; otherwise reads all of standard input without its final line end. */
 export async function readSecret(io: Io, label: string): Promise<string> {
   const terminal = terminalOf(io);
   if (terminal === undefined) return await readPiped(io);
-  // Before the first question and until after the last one: a terminal shows what is typed in between.
+  // From before the first question until after the last one: a terminal would echo what is typed in between.
   terminal.setRawMode(true);
   terminal.setEncoding('utf8');
   try {
     const typed = await ask(io, terminal, `${label}: `);
     if (typed === (await ask(io, terminal, `${label}, once more: `))) return typed;
-    throw new CommandFailed('The two are not the same.');
+    throw new CommandFailed('The two inputs differ.');
   } finally {
     terminal.setRawMode(false);
   }
@@ -71,7 +71,7 @@ function typedLine(terminal: ReadStream): Promise<string> {
     }
     if (end < 0) return;
     terminal.off('data', take).pause();
-    // What was pasted after the end of the line belongs to the next question.
+    // Text pasted after the end of the line belongs to the next question.
     if (end + 1 < keys.length) terminal.unshift(keys.slice(end + 1).join(''));
     if (keys[end] === CTRL_C) reject(new CommandFailed('Nothing was changed.'));
     else resolve(line.join(''));

@@ -1,4 +1,4 @@
-// What every command starts from: the client for the chosen server, and the catalog it works in.
+// The start of every command: the client for the chosen server, and the catalog.
 import type { Command } from 'commander';
 import { type Client, openClient } from '../client/client.ts';
 import { CommandFailed, EXIT, type Io } from './io.ts';
@@ -12,15 +12,15 @@ export type Session = {
   client: Client;
   /** The catalog named on the command line, or the organization's first. */
   catalogId(): Promise<string>;
-  /** Writes JSON when that was asked for, and otherwise what `people` writes. */
+  /** Writes JSON if `--json` is given; else calls `people`. */
   show<T>(value: T, people: (value: T) => void): void;
 };
 
-/** Opens the session of a command. Throws CommandFailed without a token, and when the URL is none. */
+/** Opens the session of a command. Throws CommandFailed without a token or with an invalid URL. */
 export function openSession(command: Command, io: Io): Session {
   const options = command.optsWithGlobals<GlobalOptions>();
   if (options.token === undefined || options.token === '') {
-    throw new CommandFailed('An API token is needed: set LARDER_TOKEN, or give --token.', EXIT.usage);
+    throw new CommandFailed('An API token is required: set LARDER_TOKEN, or give --token.', EXIT.usage);
   }
   const url = originOf(options.url);
   const client = openClient({ url, apiToken: options.token });
@@ -36,14 +36,14 @@ export function openSession(command: Command, io: Io): Session {
   };
 }
 
-/** Throws CommandFailed for what is no address of a server. */
+/** Throws CommandFailed if the text is not the address of a server. */
 function originOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const plain =
     url !== undefined && `${url.username}${url.password}${url.search}${url.hash}` === '' && url.pathname === '/';
   if (plain && (url.protocol === 'http:' || url.protocol === 'https:')) return url.origin;
   throw new CommandFailed(
-    'The server (--url or LARDER_URL) is named like http://127.0.0.1:8080: scheme, host and port, nothing else.',
+    'The server (--url or LARDER_URL) should be like http://127.0.0.1:8080: scheme, host and port, nothing else.',
     EXIT.usage,
   );
 }
@@ -54,7 +54,7 @@ async function firstCatalog(client: Client): Promise<string> {
   return items[0].id;
 }
 
-/** Makes an action out of a function that takes the session, the command's own options, and its arguments. */
+/** Makes a Commander action from a function of the session, the command's options and its arguments. */
 export function inSession<O extends object>(
   io: Io,
   act: (session: Session, options: O, names: string[]) => Promise<void>,

@@ -1,4 +1,4 @@
-// What a server warns of in a customization, below its line in a table.
+// Prints the warnings of a customization below its line in a table.
 import type { CustomizationDetailed } from '../contract/customization.ts';
 import type { Io } from './io.ts';
 import { clean, say } from './output.ts';

@@ -1,4 +1,4 @@
-// Follows pipelines until they end, a line for each change.
+// Follows pipelines until they end; prints a line for each change.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAway } from '../client/problem-error.ts';
 import type { Pipeline } from '../contract/pipeline.ts';
@@ -7,13 +7,13 @@ import { CommandFailed } from './io.ts';
 import { clean, say } from './output.ts';
 import type { Session } from './session.ts';
 
-/** People do not read faster, and the server answers this in a millisecond. */
+/** Fast enough for a person; the server answers in a millisecond. */
 const POLL_MS = 1_000;
 
-/** A server that is restarted or upgraded, and a proxy that finds it again. */
+/** Long enough for a server to restart or be upgraded. */
 const AWAY_MS_MAX = 120_000;
 
-/** Where a pipeline stands, in a few words. */
+/** The state of a pipeline in a few words. */
 export function stageOf({
   status,
   phases,
@@ -28,20 +28,20 @@ export function stageOf({
   return away.length === 0 ? running.type : `${running.type}, ${away.join(', ')} is away`;
 }
 
-/** Why a pipeline failed, undefined when it did not. */
+/** Returns why a pipeline failed; undefined if it did not. */
 export function failureOf({ phases }: Pick<Pipeline, 'phases'>): string | undefined {
   const failure = phases.find((phase) => phase.failure !== undefined)?.failure;
   return failure === undefined ? undefined : `${failure.cause}: ${failure.error_message ?? 'no message'}`;
 }
 
-/** Why something waits, undefined when nothing holds it up. */
+/** Returns why something waits; undefined if it does not. */
 export function waitingOf({ waiting }: { waiting?: Waiting[] }): string | undefined {
   return waiting?.map(({ description }) => description).join(' ');
 }
 
 /**
- * Asks again and again until no pipeline of the answer is in progress. Says each change. Throws CommandFailed when one
- * of them failed. A server that does not answer is asked for `awayMsMax` before its error is thrown.
+ * Polls until no pipeline of the answer is in progress, and prints each change. Throws CommandFailed if one
+ * of them failed. If the server does not answer, retries for `awayMsMax` before it throws the error.
  */
 export async function watchPipelines<T extends { items: Pipeline[] }>(
   session: Session,
@@ -88,7 +88,7 @@ function sayChange({ io }: Session, pipeline: Pipeline, seen: Map<string, string
   const stage = [stageOf(pipeline), waitingOf(pipeline)].filter((part) => part !== undefined).join(': ');
   if (seen.get(pipeline.id) === stage) return;
   seen.set(pipeline.id, stage);
-  // On the error stream: what follows on standard output may be JSON.
+  // On standard error: standard output may be JSON.
   io.err.write(`${clockTime()}  ${pipeline.product.key} ${pipeline.version}  ${clean(stage)}\n`);
 }
 

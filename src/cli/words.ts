@@ -1,17 +1,17 @@
 // Words of the contract as people type them.
 import { InvalidArgumentError } from 'commander';
 
-/** The word of the contract: `helm-chart` is HELM_CHART. Throws InvalidArgumentError. */
+/** Returns the word of the contract: HELM_CHART for `helm-chart`. Throws InvalidArgumentError. */
 export function wordOf<W extends string>(words: readonly W[], text: string): W {
   const word = words.find((one) => one === text.toUpperCase().replaceAll('-', '_'));
   if (word === undefined) throw new InvalidArgumentError(`It should be one of ${words.map(typedAs).join(', ')}.`);
   return word;
 }
 
-/** How help shows a word. */
+/** Returns the word as help shows it. */
 export function typedAs(word: string): string {
   return word.toLowerCase().replaceAll('_', '-');
 }
 
-/** How ids look. */
+/** The format of ids. */
 export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

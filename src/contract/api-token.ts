@@ -1,4 +1,4 @@
-// API tokens as people look after them: made, listed, revoked. An addition of Larder, beside version 1.
+// API tokens: created, listed and revoked. An addition of Larder to version 1.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { GivenTime, Id, Name, OptionalFlag, Text, Time, Word } from './field.ts';
@@ -8,7 +8,7 @@ import { ROLES, TOKEN_SCOPES, TOKEN_STATUSES } from './vocabulary.ts';
 
 const scope = Word(
   TOKEN_SCOPES,
-  'API: all that the role may; API_READ: only reading; REGISTRY: pushing to the hosted registry and pulling from it; REGISTRY_PULL: only pulling.',
+  'API: everything that the role allows; API_READ: reading only; REGISTRY: pushing to and pulling from the hosted registry; REGISTRY_PULL: pulling only.',
 );
 
 export const ApiToken = Type.Object(
@@ -17,15 +17,15 @@ export const ApiToken = Type.Object(
     name: Text('Name of the token.'),
     user: Type.Object(
       { id: Id('Identifier of the user.'), name: Text('Name of the user.') },
-      { title: 'ApiTokenUser', description: 'Whom it stands for.' },
+      { title: 'ApiTokenUser', description: 'The user of the token.' },
     ),
-    role: Word(ROLES, 'What it may at most: never more than its user.'),
-    scopes: Type.Array(scope, { description: 'What it reaches of that.' }),
-    status: Word(TOKEN_STATUSES, 'ACTIVE while it works.'),
+    role: Word(ROLES, 'Highest role of the token; never more than the role of its user.'),
+    scopes: Type.Array(scope, { description: 'Scopes of the token, which limit its role further.' }),
+    status: Word(TOKEN_STATUSES, 'ACTIVE while the token is accepted.'),
     created_at: Time('When it was made.'),
     created_by: Text('Who made it.'),
-    expires_at: Time('When it stops working.'),
-    last_used_at: Type.Optional(Time('When it was last used, give or take ten minutes.')),
+    expires_at: Time('When the token expires.'),
+    last_used_at: Type.Optional(Time('When it was last used, to within ten minutes.')),
     removed_at: Type.Optional(Time('When it was revoked.')),
     removed_by: Type.Optional(Text('Who revoked it.')),
   },
@@ -38,20 +38,20 @@ export const ApiTokensPage = PageOf(ApiToken, 'ApiTokensPage');
 const ApiTokenRequest = Type.Object(
   {
     name: Name('Name of the token.'),
-    user_id: Type.Optional(Id('Whom it stands for; the caller when it is not given. Only owners name another.')),
+    user_id: Type.Optional(Id('User of the token; defaults to the caller. Only owners may name another user.')),
     role: Type.Optional(
-      Word(ROLES, 'What it may: at most what its user and the caller may, and exactly that when it is not given.'),
+      Word(ROLES, 'Role of the token: at most the roles of its user and of the caller, which is the default.'),
     ),
     scopes: Type.Optional(
       Type.Array(scope, {
         minItems: 1,
         maxItems: TOKEN_SCOPES.length,
-        description: 'What it reaches: at most what the token in use does, and exactly that when it is not given.',
+        description: 'Scopes of the token: at most those of the token in use, which are the default.',
       }),
     ),
     expires_at: Type.Optional(
       GivenTime(
-        `When it stops working: ${API_TOKEN_MONTHS_MAX} months from now at most, ${API_TOKEN_MONTHS_DEFAULT} when it is not given.`,
+        `When the token expires: at most ${API_TOKEN_MONTHS_MAX} months from now; defaults to ${API_TOKEN_MONTHS_DEFAULT} months.`,
       ),
     ),
   },
@@ -59,12 +59,12 @@ const ApiTokenRequest = Type.Object(
 );
 
 const NewApiToken = Type.Object(
-  { api_token: Text('The token itself. It is shown here and nowhere else.') },
+  { api_token: Text('The token itself. No other answer contains it.') },
   { title: 'NewApiToken' },
 );
 
 const tokenParams = Type.Object({ api_token_id: Id('Identifier of the token.') });
-const WHOSE = 'Owners see those of the organization, everybody else their own. An addition of Larder.';
+const WHOSE = 'Owners see all tokens of the organization, other users their own. An addition of Larder.';
 
 const listApiTokens = defineEndpoint({
   method: 'GET',
@@ -74,25 +74,25 @@ const listApiTokens = defineEndpoint({
   tag: 'Identity',
   access: READERS,
   query: Type.Object({
-    removed: OptionalFlag('Only tokens that were revoked, or only those that were not.'),
+    removed: OptionalFlag('true: only revoked tokens; false: only tokens that were not revoked.'),
     user_id: Type.Optional(Id('Only tokens of this user.')),
     ...pageQuery,
   }),
-  success: { status: 200, description: 'A page of tokens, the newest first.', body: ApiTokensPage },
+  success: { status: 200, description: 'A page of tokens, newest first.', body: ApiTokensPage },
   problems: [400],
 });
 
 const issueApiToken = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/api-tokens',
-  summary: 'Make an API token',
-  description: `Everybody makes their own, owners make those of others too. A user has at most ${API_TOKENS_PER_USER_MAX} that work. An addition of Larder.`,
+  summary: 'Create an API token',
+  description: `Users create tokens for themselves, owners also for others. A user has at most ${API_TOKENS_PER_USER_MAX} active tokens. An addition of Larder.`,
   tag: 'Identity',
   access: READERS,
   body: ApiTokenRequest,
   success: {
     status: 201,
-    description: 'The token was made. This is the only time that it is shown.',
+    description: 'The token was created. No later answer contains it.',
     location: '/larder/v1/api-tokens/{id}',
     body: NewApiToken,
   },
@@ -115,7 +115,7 @@ const revokeApiToken = defineEndpoint({
   method: 'DELETE',
   path: '/larder/v1/api-tokens/{api_token_id}',
   summary: 'Revoke an API token',
-  description: `It is exchanged no more, and the hosted registry takes it no more within seconds; access tokens made from it live out their half hour. The last way in of the organization’s owners is not revoked. ${WHOSE}`,
+  description: `The token can no longer be exchanged, and within seconds the hosted registry rejects it. Access tokens made from it stay valid until they expire after 30 minutes. The last token with which an owner could log in cannot be revoked. ${WHOSE}`,
   tag: 'Identity',
   access: READERS,
   params: tokenParams,

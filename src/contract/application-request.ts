@@ -17,14 +17,12 @@ export const CatalogApplicationRequest = Type.Object(
     description: Type.Optional(Text('Description that its author gave it.')),
     applications: Type.Array(CatalogApplication, { minItems: 1 }),
     request_type: Word(REQUEST_TYPES, 'Whether applications are added or removed.'),
-    status: Word(PROCESSING_STATUSES, 'How far it is, told from all its applications.'),
+    status: Word(PROCESSING_STATUSES, 'Processing status of the request, derived from all its applications.'),
     created_at: Type.Optional(Time('When it was made.')),
     created_by: Type.Optional(Text('Who made it.')),
     updated_at: Type.Optional(Time('When it last changed.')),
     updated_by: Type.Optional(Text('Who last changed it.')),
-    waiting: waitingField(
-      'Why pipelines of its applications wait, each reason once; absent when nothing holds them up.',
-    ),
+    waiting: waitingField('Why pipelines of its applications wait, each reason once; absent if none waits.'),
     _links: Type.Optional(Type.Object({ applications: Links })),
   },
   { title: 'CatalogApplicationRequest' },
@@ -36,7 +34,7 @@ export type CatalogApplicationRequestPage = Static<typeof CatalogApplicationRequ
 
 const naming = {
   name: Name('Name of the request.'),
-  description: Type.Optional(Description('Why it is made.')),
+  description: Type.Optional(Description('Reason for the request.')),
 };
 
 export const CreationRequest = Type.Object(
@@ -55,7 +53,7 @@ export const CreationRequest = Type.Object(
         minItems: 1,
         maxItems: REGISTRIES_PER_APPLICATION_MAX,
         uniqueItems: true,
-        description: 'Registries they are all pushed to; the hosted one when absent.',
+        description: 'Registries to which all of them are pushed; defaults to the hosted one.',
       }),
     ),
   },
@@ -106,7 +104,7 @@ const createApplicationRequest = defineEndpoint({
   method: 'POST',
   path: '/v1/catalogs/{catalog_id}/application-requests',
   summary: 'Request applications',
-  description: 'Asks to add offerings to the catalog as applications, or to remove applications from it.',
+  description: 'Requests to add offerings to the catalog as applications, or to remove applications from it.',
   tag: 'Application requests',
   access: WRITERS,
   params: Type.Object(catalogParams),
@@ -123,7 +121,7 @@ const getApplicationRequest = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/application-requests/{application_request_id}',
   summary: 'Get an application request',
-  description: 'One request. It is COMPLETED when every application that it adds has its first release.',
+  description: 'Returns one request. It is COMPLETED when every application that it adds has its first release.',
   tag: 'Application requests',
   access: READERS,
   params: Type.Object({ ...catalogParams, application_request_id: Id('Identifier of the request.') }),

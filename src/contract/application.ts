@@ -16,9 +16,9 @@ import { APPLICATION_STATUSES, PACKAGING_TYPES, PIPELINE_STATUSES, PROCESSING_ST
 export const LatestPipeline = Type.Object(
   {
     id: Id('Identifier of the pipeline.'),
-    status: Word(PIPELINE_STATUSES, 'How far it is.'),
-    revision: Type.Optional(Text('Revision that it makes, once it is reserved.')),
-    version: Text('Version that it makes.'),
+    status: Word(PIPELINE_STATUSES, 'Status of the pipeline.'),
+    revision: Type.Optional(Text('Revision of the release that it makes, once it is reserved.')),
+    version: Text('Version of the release that it makes.'),
   },
   { title: 'LatestPipeline' },
 );
@@ -33,7 +33,7 @@ export const CatalogApplication = Type.Object(
     base_image: BaseImage,
     registries: Type.Optional(Type.Array(Registry)),
     customization: Type.Optional(Customization),
-    status: Word(APPLICATION_STATUSES, 'Where it stands in its life cycle.'),
+    status: Word(APPLICATION_STATUSES, 'Life-cycle status.'),
     created_at: Time('When it was requested.'),
     created_by: Type.Optional(Text('Who requested it.')),
     updated_at: Time('When it last changed.'),
@@ -41,18 +41,20 @@ export const CatalogApplication = Type.Object(
     removed_at: Type.Optional(Time('When it was removed.')),
     removed_by: Type.Optional(Text('Who removed it.')),
     processing_status: Type.Optional(
-      Type.Object({ status: Word(PROCESSING_STATUSES, 'How far the last add or remove is.') }),
+      Type.Object({ status: Word(PROCESSING_STATUSES, 'Status of the last request that added or removed it.') }),
     ),
-    processing_status_updated_at: Type.Optional(Time('When that last changed.')),
+    processing_status_updated_at: Type.Optional(Time('When that status last changed.')),
     latest_release: Type.Optional(LatestRelease),
     latest_pipeline: Type.Optional(LatestPipeline),
     deprecated_at: Type.Optional(Time('When it was deprecated.')),
     unsupported_at: Type.Optional(Time('When its support ended.')),
     trial: Type.Optional(Type.Boolean({ description: 'True for an application on trial.' })),
     fips_compliant: Type.Optional(
-      Type.Boolean({ description: 'True when it is certified by FIPS 140: none is here.' }),
+      Type.Boolean({ description: 'True if it is certified by FIPS 140. Always false here.' }),
     ),
-    stig_compliant: Type.Optional(Type.Boolean({ description: 'True when it is hardened by a STIG: none is here.' })),
+    stig_compliant: Type.Optional(
+      Type.Boolean({ description: 'True if it is hardened by a STIG. Always false here.' }),
+    ),
     containers_non_root: Type.Optional(Type.Boolean({ description: 'True when its containers run as a normal user.' })),
     end_of_life_at: Type.Optional(Time('When upstream ends its support, at midnight.')),
     _links: Type.Object({
@@ -91,7 +93,7 @@ const listApplications = defineEndpoint({
   path: '/v1/catalogs/{catalog_id}/applications',
   summary: 'List applications',
   description:
-    'What was chosen in the catalog. Removed ones are listed only when they are asked for by status, and those that are there only because others need them never.',
+    'Lists the applications of the catalog. Removed ones are listed only if `statuses` names their status. Applications that exist only because others need them are never listed.',
   tag: 'Applications',
   access: READERS,
   params: Type.Object(catalogParams),
@@ -117,7 +119,7 @@ const getApplication = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/applications/{application_id}',
   summary: 'Get an application',
-  description: 'One application, removed or not, with its latest release and pipeline.',
+  description: 'Returns one application, removed or not, with its latest release and pipeline.',
   tag: 'Applications',
   access: READERS,
   params: Type.Object({ ...catalogParams, application_id: Id('Identifier of the application.') }),

@@ -10,22 +10,22 @@ export const AuditEvent = Type.Object(
     id: Id('Identifier of the event.'),
     happened_at: Time('When it happened, by the clock of the database.'),
     actor_id: Type.Optional(
-      Id('The user who acted; absent where it was an operator on the machine, or Larder itself.'),
+      Id('The user who made the change; absent if it was an operator on the machine or Larder itself.'),
     ),
-    actor_name: Text('The name of who acted, as it was then.'),
+    actor_name: Text('Name of the actor at that time.'),
     token_id: Type.Optional(Id('The API token that the user acted with.')),
-    action: Text('The operation, by its name in this document, or a word for what happens beside the API.'),
+    action: Text('Operation id in this document, or a word for an action outside of the API.'),
     outcome: Word(
       AUDIT_OUTCOMES,
       'SUCCEEDED for a change; REFUSED for a log-in with a token that is over or was revoked.',
     ),
-    subject_kind: Type.Optional(Text('What kind of thing it touched: application, registry, credential.')),
-    subject_id: Type.Optional(Text('Identifier of the thing.')),
+    subject_kind: Type.Optional(Text('Kind of the resource that was changed: application, registry, credential.')),
+    subject_id: Type.Optional(Text('Identifier of the resource.')),
     changed_fields: Type.Array(Text('The name of a field.'), {
-      description: 'Names of the fields that the request gave. What was in them is not kept.',
+      description: 'Names of the fields in the request. Their values are not stored.',
     }),
     request_id: Type.Optional(Text('The `X-Request-Id` of the answer.')),
-    address: Type.Optional(Text('Where the request came from.')),
+    address: Type.Optional(Text('Client address of the request.')),
   },
   { title: 'AuditEvent' },
 );
@@ -33,8 +33,8 @@ export type AuditEvent = Static<typeof AuditEvent>;
 
 export const AuditEventsPage = Type.Object(
   {
-    page_size: Type.Integer({ description: 'How many events a page holds at most.' }),
-    next_cursor: Type.Optional(Text('What to send as `cursor` for the page after this one; absent on the last.')),
+    page_size: Type.Integer({ description: 'Maximum number of events on a page.' }),
+    next_cursor: Type.Optional(Text('Value of `cursor` for the next page; absent on the last page.')),
     items: Type.Array(AuditEvent),
   },
   { title: 'AuditEventsPage' },
@@ -49,15 +49,15 @@ const listAuditEvents = defineEndpoint({
   path: '/larder/v1/audit-events',
   summary: 'List audit events',
   description:
-    'Every change that was made through the API, by an operator on the machine, or by Larder itself. Pages follow each other by a cursor: the trail grows while it is read, and is not counted.',
+    'Lists every change made through the API, by an operator on the machine, or by Larder itself. Pages are read with a cursor, because the trail grows meanwhile; the total is not counted.',
   tag: 'Audit trail',
   access: OWNERS,
   query: Type.Object({
-    actor_id: Type.Optional(Id('Only what this user did.')),
+    actor_id: Type.Optional(Id('Only events of this user.')),
     action: Type.Optional(Match('Only this action.')),
-    subject_id: Type.Optional(Match('Only what touched the thing with this identifier.')),
-    from: Type.Optional(GivenTime('Only what happened at this time or later.')),
-    to: Type.Optional(GivenTime('Only what happened before this time.')),
+    subject_id: Type.Optional(Match('Only events about the resource with this identifier.')),
+    from: Type.Optional(GivenTime('Only events at this time or later.')),
+    to: Type.Optional(GivenTime('Only events before this time.')),
     cursor: Type.Optional(
       Type.String({
         pattern: CURSOR,
@@ -66,11 +66,11 @@ const listAuditEvents = defineEndpoint({
       }),
     ),
     page_size: withDefault(
-      Type.Integer({ minimum: 1, maximum: PAGE_SIZE_MAX, description: 'How many events a page holds at most.' }),
+      Type.Integer({ minimum: 1, maximum: PAGE_SIZE_MAX, description: 'Maximum number of events on a page.' }),
       PAGE_SIZE_DEFAULT,
     ),
   }),
-  success: { status: 200, description: 'A page of events, the newest first.', body: AuditEventsPage },
+  success: { status: 200, description: 'A page of events, newest first.', body: AuditEventsPage },
   problems: [400],
 });
 

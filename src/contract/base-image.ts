@@ -15,10 +15,10 @@ const BASE_IMAGE_PACKAGING_TYPES = ['OVA', 'CONTAINER_IMAGE'] as const;
 const members = {
   id: Id('Identifier of the base image.'),
   name: Text('Name of the base image.'),
-  description: Type.Optional(Text('What the base image is for.')),
+  description: Type.Optional(Text('Description of the base image.')),
   container_image: Text('Repository and tag, with the registry’s host.'),
   operating_system: Type.Optional(OperatingSystem),
-  healthy: Type.Optional(Observed(Type.Boolean({ description: 'Whether it could be read at the last check.' }))),
+  healthy: Type.Optional(Observed(Type.Boolean({ description: 'Whether it was usable at the last check.' }))),
   last_checked_at: Type.Optional(Observed(Time('When it was last checked.'))),
 };
 
@@ -29,11 +29,11 @@ export const BaseImageDetailed = Type.Object(
   {
     ...members,
     key: Type.Optional(
-      Text('Names its repositories: `containers/<key>/<product>`. Never changes. An addition of Larder.'),
+      Text('Key in the names of its repositories: `containers/<key>/<product>`. Never changes. An addition of Larder.'),
     ),
     application_count: Type.Optional(Observed(Type.Integer({ description: 'How many applications are built on it.' }))),
-    status: Type.Optional(Word(BASE_IMAGE_STATUSES, 'Where it stands in its life cycle.')),
-    packaging_type: Type.Optional(Word(BASE_IMAGE_PACKAGING_TYPES, 'What is built on it.')),
+    status: Type.Optional(Word(BASE_IMAGE_STATUSES, 'Life-cycle status.')),
+    packaging_type: Type.Optional(Word(BASE_IMAGE_PACKAGING_TYPES, 'Packaging type of the applications built on it.')),
     platforms: Type.Optional(Observed(Type.Array(PlatformFamily))),
     pull_registry: Type.Optional(Observed(Registry)),
     created_at: Type.Optional(Time('When it was registered.')),
@@ -44,7 +44,7 @@ export const BaseImageDetailed = Type.Object(
     removed_by: Type.Optional(Text('Who removed it.')),
     deprecated_at: Type.Optional(Time('When it was deprecated.')),
     unhealthy_cause: Type.Optional(Observed(Text('Why the last check failed. An addition of Larder.'))),
-    unhealthy_since: Type.Optional(Observed(Time('Since when it cannot be used. An addition of Larder.'))),
+    unhealthy_since: Type.Optional(Observed(Time('Since when it has been unusable. An addition of Larder.'))),
     _links: Type.Optional(Type.Object({ pull_registry: Type.Optional(Link), operating_system: Type.Optional(Link) })),
   },
   { title: 'BaseImageDetailed' },
@@ -66,12 +66,12 @@ export const BaseImageRequest = Type.Object(
       Type.String({
         maxLength: BASE_IMAGE_KEY_LENGTH_MAX,
         pattern: '^[a-z0-9]+(?:-[a-z0-9]+)*$',
-        expects: 'small letters and digits, in words joined by single dashes: golden-debian-12',
+        expects: 'lower-case letters and digits, in words joined by single dashes: golden-debian-12',
         description:
-          'Names its repositories: `containers/<key>/<product>`. Made from the name when absent; cannot be changed later. An addition of Larder.',
+          'Key in the names of its repositories: `containers/<key>/<product>`. Defaults to a key made from the name; cannot be changed. An addition of Larder.',
       }),
     ),
-    description: Description('What the base image is for.'),
+    description: Description('Description of the base image.'),
     registry_id: Id('Identifier of the registry that it is in.'),
     container_image: Type.String({
       maxLength: CONTAINER_IMAGE_LENGTH_MAX,
@@ -90,7 +90,7 @@ export type BaseImageRequest = Static<typeof BaseImageRequest>;
 export const UpdateBaseImageRequest = Type.Object(
   {
     name: Type.Optional(Name('Name of the base image.')),
-    description: Type.Optional(Description('What the base image is for.')),
+    description: Type.Optional(Description('Description of the base image.')),
   },
   { title: 'UpdateBaseImageRequest' },
 );
@@ -109,7 +109,7 @@ const listBaseImages = defineEndpoint({
     packaging_type: Type.Optional(Word(BASE_IMAGE_PACKAGING_TYPES, 'Only base images for this packaging type.')),
     statuses: Type.Optional(CommaList(Word(BASE_IMAGE_STATUSES, 'A status.'), 'Only those with these statuses.')),
     name: Type.Optional(Match('Only those whose name contains this.')),
-    with_applications: Flag(false, 'Only those that applications are built on.'),
+    with_applications: Flag(false, 'Only base images that have applications.'),
     ...pageQuery,
   }),
   success: { status: 200, description: 'A page of base images, by name.', body: BaseImagesPage },
@@ -120,7 +120,8 @@ const createBaseImage = defineEndpoint({
   method: 'POST',
   path: '/v1/base-images',
   summary: 'Register a base image',
-  description: 'An image of a registry becomes a base image of the organization; it is followed by digest.',
+  description:
+    'Registers an image of a registry as a base image of the organization. When its tag moves to another digest, its applications are rebuilt.',
   tag: 'Base images',
   access: WRITERS,
   body: BaseImageRequest,
@@ -132,7 +133,7 @@ const getBaseImage = defineEndpoint({
   method: 'GET',
   path: '/v1/base-images/{base_image_id}',
   summary: 'Get a base image',
-  description: 'One base image, and whether it can be read: `unhealthy_cause` says why not.',
+  description: 'Returns one base image, with `unhealthy_cause` if it cannot be used.',
   tag: 'Base images',
   access: READERS,
   params: baseImageParams,
@@ -144,7 +145,8 @@ const updateBaseImage = defineEndpoint({
   method: 'PATCH',
   path: '/v1/base-images/{base_image_id}',
   summary: 'Rename a base image',
-  description: 'Name and description of one’s own. Another image is another base image.',
+  description:
+    'Changes the name or description of a base image of the organization. Its image cannot be changed: register another base image instead.',
   tag: 'Base images',
   access: WRITERS,
   params: baseImageParams,
@@ -157,7 +159,8 @@ const deleteBaseImage = defineEndpoint({
   method: 'DELETE',
   path: '/v1/base-images/{base_image_id}',
   summary: 'Remove a base image',
-  description: 'One’s own, unless applications are built on it (409). What was built stays.',
+  description:
+    'Removes a base image of the organization, unless applications are built on it (409). Existing releases stay.',
   tag: 'Base images',
   access: WRITERS,
   params: baseImageParams,
@@ -168,12 +171,12 @@ const deleteBaseImage = defineEndpoint({
 const checkBaseImage = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/base-images/{base_image_id}/check',
-  summary: 'Look at a base image now',
-  description: 'Puts a look at it on the list; `last_checked_at` moves when it was taken. An addition of Larder.',
+  summary: 'Check a base image now',
+  description: 'Enqueues a check of the base image; `last_checked_at` changes when it is done. An addition of Larder.',
   tag: 'Base images',
   access: WRITERS,
   params: baseImageParams,
-  success: { status: 202, description: 'It will be looked at.' },
+  success: { status: 202, description: 'The check was enqueued.' },
   problems: [400, 404],
 });
 

@@ -1,4 +1,4 @@
-// What an organization decides of a catalog: an addition of ours.
+// Settings of a catalog. An addition of Larder.
 import { type Static, Type } from 'typebox';
 import { catalogParams } from './catalog.ts';
 import { defineEndpoint, OWNERS, READERS } from './endpoint.ts';
@@ -7,14 +7,14 @@ import { UNVERIFIED_IMAGES } from './vocabulary.ts';
 
 const setting = Word(
   UNVERIFIED_IMAGES,
-  'Whether images are released that no worker could start and test. DEFAULT: only where the installation never had a worker with a sandbox.',
+  'Whether to release images that no worker could start and test. DEFAULT: only if the installation never had a worker with a sandbox.',
 );
 
 export const CatalogSettings = Type.Object(
   {
     unverified_images: setting,
     unverified_images_allowed: Observed(
-      Type.Boolean({ description: 'What that comes to at this moment. Where it is false, such pipelines wait.' }),
+      Type.Boolean({ description: 'The value that applies at this moment. If false, such pipelines wait.' }),
     ),
   },
   { title: 'CatalogSettings' },
@@ -44,7 +44,7 @@ const updateCatalogSettings = defineEndpoint({
   method: 'PATCH',
   path,
   summary: 'Change the settings of a catalog',
-  description: 'They hold for pipelines that run at this moment too. An addition of Larder.',
+  description: 'Changes the settings, which apply to running pipelines too. An addition of Larder.',
   tag: 'Catalogs',
   access: OWNERS,
   params: Type.Object(catalogParams),

@@ -23,8 +23,8 @@ export type CustomizationWarningCode = (typeof CUSTOMIZATION_WARNING_CODES)[numb
 export const CustomizationWarning = Type.Object(
   {
     code: Word(CUSTOMIZATION_WARNING_CODES, 'Kind of warning.'),
-    message: Text('What happens to it, in a sentence.'),
-    path: Type.Optional(Text('Path of the entry in the archive; absent when the warning is of no single entry.')),
+    message: Text('What Larder does about it.'),
+    path: Type.Optional(Text('Path of the entry in the archive; absent if the warning is not about a single entry.')),
   },
   { title: 'CustomizationWarning' },
 );

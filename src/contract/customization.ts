@@ -20,7 +20,7 @@ export const CustomizationFilter = Type.Object(
     base_image_id: Type.Optional(Id('Only applications on this base image.')),
     product_key: Type.Optional(Match('Only applications of the product with this key.')),
     branch: Type.Optional(
-      Match('Only applications of this branch; together with product_key.', { maxLength: BRANCH_LENGTH_MAX }),
+      Match('Only applications of this branch; requires product_key.', { maxLength: BRANCH_LENGTH_MAX }),
     ),
   },
   { title: 'CustomizationFilter' },
@@ -44,16 +44,16 @@ export const CustomizationAffectedReleasable = Type.Object(
   {
     application_id: Id('Identifier of the application.'),
     latest_release: Type.Optional(LatestRelease),
-    latest_pipeline_id: Type.Optional(Id('Identifier of the newest pipeline that carries it there.')),
+    latest_pipeline_id: Type.Optional(Id('Identifier of the newest pipeline that applies it to this application.')),
     product: ProductInfo,
     branch: Text('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX }),
     base_image: BaseImage,
     registry: Type.Optional(Registry),
-    status: Word(RELEASABLE_STATUSES, 'How far it is there.'),
+    status: Word(RELEASABLE_STATUSES, 'Status of the customization in this releasable.'),
     left_out: Type.Optional(
       Type.Boolean({
         description:
-          'True when it broke the application and pipelines since then go without this version. An addition of Larder.',
+          'True if it broke the application, which has been built without this version since. An addition of Larder.',
       }),
     ),
     failure: Type.Optional(ReleaseFailure),
@@ -73,7 +73,7 @@ export const CustomizationDetailed = Type.Object(
     name: Type.Optional(Text('Name that its author gave it.')),
     description: Type.Optional(Text('Description that its author gave it.')),
     catalog_id: Id('Identifier of the catalog.'),
-    status: Observed(Word(CUSTOMIZATION_STATUSES, 'What was last done with it and how far that is.')),
+    status: Observed(Word(CUSTOMIZATION_STATUSES, 'The last operation on it, and the progress of that operation.')),
     filter: Type.Optional(CustomizationFilterDetailed),
     created_by: Text('Who uploaded it.'),
     created_at: Time('When it was uploaded.'),
@@ -87,13 +87,12 @@ export const CustomizationDetailed = Type.Object(
     failed_releases: Observed(Type.Array(FailedRelease, { maxItems: EMBEDDED_MAX })),
     global: Type.Boolean({ description: 'True when it applies to every application.' }),
     warnings: Type.Array(CustomizationWarning, {
-      description: 'What of its archive is taken but may not be meant. An addition of Larder.',
+      description: 'Warnings: parts of the archive that were accepted but may be mistakes. An addition of Larder.',
     }),
     more_warnings_count: Type.Optional(
       Type.Integer({
         minimum: 1,
-        description:
-          'How many warnings there are beside the listed ones; absent when all are listed. An addition of Larder.',
+        description: 'How many more warnings there are than listed; absent if all are listed. An addition of Larder.',
       }),
     ),
     _links: Type.Object({
@@ -119,7 +118,8 @@ const listCustomizations = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/customizations',
   summary: 'List customizations',
-  description: 'Each with where it was applied, where it waits and where it failed.',
+  description:
+    'Lists customizations, each with the applications to which it was applied, for which it waits, and which it broke.',
   tag: 'Customizations',
   access: READERS,
   params: Type.Object(catalogParams),
@@ -127,15 +127,15 @@ const listCustomizations = defineEndpoint({
     product_key: Type.Optional(Match('Only customizations of the product with this key.')),
     base_image_id: Type.Optional(Id('Only customizations of this base image.')),
     branch: Type.Optional(Match('Only customizations of this branch.', { maxLength: BRANCH_LENGTH_MAX })),
-    active: Flag(false, 'Leaves out those that were deleted; without it they are in, with `removed_at`.'),
-    global: Flag(false, 'Only those that apply to every application.'),
+    active: Flag(false, 'true: omit deleted customizations; false: include them, with `removed_at`.'),
+    global: Flag(false, 'Only customizations that apply to every application.'),
     left_out: Flag(
       false,
-      'Only those that broke an application, whose pipelines since then go without them. An addition of Larder.',
+      'Only customizations that broke an application, which has been built without them since. An addition of Larder.',
     ),
     ...pageQuery,
   }),
-  success: { status: 200, description: 'A page of customizations, the newest first.', body: CustomizationDetailedPage },
+  success: { status: 200, description: 'A page of customizations, newest first.', body: CustomizationDetailedPage },
   problems: [400, 404],
 });
 
@@ -143,7 +143,7 @@ const createCustomization = defineEndpoint({
   method: 'POST',
   path: '/v1/catalogs/{catalog_id}/customizations',
   summary: 'Create a customization',
-  description: 'Uploads an archive and says where it applies. Each application that it touches is built again with it.',
+  description: 'Uploads an archive with a filter. Each application that matches the filter is rebuilt with it.',
   tag: 'Customizations',
   access: WRITERS,
   params: Type.Object(catalogParams),
@@ -152,7 +152,7 @@ const createCustomization = defineEndpoint({
     fields: Type.Object({
       filter: Type.Optional(CustomizationFilter),
       name: Type.Optional(Name('Name of the customization.')),
-      description: Type.Optional(Description('What the customization is for.')),
+      description: Type.Optional(Description('Description of the customization.')),
     }),
   },
   rules: [{ kind: 'needs', field: 'filter.branch', needs: 'filter.product_key' }],
@@ -168,7 +168,8 @@ const getCustomization = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/customizations/{customization_id}',
   summary: 'Get a customization',
-  description: 'One customization, deleted or not, with where it was applied, where it waits and where it failed.',
+  description:
+    'Returns one customization, deleted or not, with the applications to which it was applied, for which it waits, and which it broke.',
   tag: 'Customizations',
   access: READERS,
   params: customizationParams,
@@ -180,7 +181,8 @@ const updateCustomization = defineEndpoint({
   method: 'PATCH',
   path: '/v1/catalogs/{catalog_id}/customizations/{customization_id}',
   summary: 'Change a customization',
-  description: 'A new archive makes a new version, and everything that it touches is built again.',
+  description:
+    'Changes the name, the description or the archive. A new archive makes a new version, and the applications that match are rebuilt.',
   tag: 'Customizations',
   access: WRITERS,
   params: customizationParams,
@@ -188,7 +190,7 @@ const updateCustomization = defineEndpoint({
     file: { required: false, description: archive },
     fields: Type.Object({
       name: Type.Optional(Name('Name of the customization.')),
-      description: Type.Optional(Description('What the customization is for.')),
+      description: Type.Optional(Description('Description of the customization.')),
     }),
   },
   success: { status: 204, description: 'The customization was changed.' },
@@ -200,7 +202,7 @@ const deleteCustomization = defineEndpoint({
   path: '/v1/catalogs/{catalog_id}/customizations/{customization_id}',
   summary: 'Delete a customization',
   description:
-    'Everything that it touched is built again without it. It can still be read afterwards, and listed with `active=false`; a second DELETE and a PATCH answer 404 and say when it was deleted.',
+    'Deletes a customization: its applications are rebuilt without it. It can still be read, and listed with `active=false`. A second DELETE or a PATCH is answered with 404 and the time of the deletion.',
   tag: 'Customizations',
   access: WRITERS,
   params: customizationParams,

@@ -7,7 +7,7 @@ import { FILENAME_LENGTH_MAX, METADATA_FILENAME_LENGTH_MAX } from './limits.ts';
 export const FileArtifact = Type.Object(
   {
     id: FileId('SHA-256 of the file.'),
-    url: Text('Path that answers with a signed address of the file.'),
+    url: Text('Path that returns a signed URL of the file.'),
     filename: Text('Name of the file.'),
   },
   { title: 'FileArtifact' },
@@ -18,7 +18,7 @@ export const PipelineMetadata = Type.Object(
   {
     id: FileId('SHA-256 of the file.'),
     mime_type: Type.Optional(Text('Kind of file.', { maxLength: 64 })),
-    url: Text('Path that answers with a signed address of the file.', { maxLength: 256 }),
+    url: Text('Path that returns a signed URL of the file.', { maxLength: 256 }),
     filename: Text('Name of the file.', { maxLength: METADATA_FILENAME_LENGTH_MAX }),
   },
   { title: 'PipelineMetadata' },
@@ -26,7 +26,7 @@ export const PipelineMetadata = Type.Object(
 export type PipelineMetadata = Static<typeof PipelineMetadata>;
 
 export const SignedUrl = Type.Object(
-  { url: Text('Address of the file: needs no token, supports ranges, expires.') },
+  { url: Text('URL of the file: needs no token, supports ranges, expires.') },
   { title: 'SignedUrl' },
 );
 export type SignedUrl = Static<typeof SignedUrl>;
@@ -34,9 +34,8 @@ export type SignedUrl = Static<typeof SignedUrl>;
 const getFile = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/files/{digest}',
-  summary: 'Get the address of a file',
-  description:
-    'Answers a signed address from which a file of the catalog can be read without a token until it expires.',
+  summary: 'Get the URL of a file',
+  description: 'Returns a signed URL from which a file of the catalog can be read without a token until it expires.',
   tag: 'Catalogs',
   access: READERS,
   params: Type.Object({

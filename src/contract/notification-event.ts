@@ -24,27 +24,27 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 export const NOTIFICATION_LABELS: Record<NotificationType, { label: string; description: string }> = {
   CRITICAL_CVE_PATCH_AVAILABLE: {
     label: 'Vulnerability patched',
-    description: 'An application was released because a vulnerability in it was fixed, of any severity.',
+    description: 'An application was released with a fix of a vulnerability, of any severity.',
   },
   APPLICATION_REQUEST_CREATED: {
     label: 'Application request created',
-    description: 'Somebody asked to add applications to a catalog, or to remove some.',
+    description: 'A user requested to add applications to a catalog or to remove some.',
   },
   REGISTRY_HEALTH_CHANGES: {
     label: 'Registry health changed',
-    description: 'A registry cannot be used any more, or can be used again.',
+    description: 'A registry became unusable, or usable again.',
   },
   APPLICATION_UNSUPPORTED: {
     label: 'Application unsupported',
-    description: 'An application of a catalog gets no new releases any more.',
+    description: 'An application of a catalog no longer gets new releases.',
   },
   MONTHLY_NEW_APPLICATIONS_OFFERING: {
     label: 'New offerings of the month',
-    description: 'Once a month: the applications that can be requested since the month before.',
+    description: 'Once a month: the offerings that were added in the previous month.',
   },
   APPLICATION_EOL: {
     label: 'Application end of life',
-    description: 'The upstream end of life of an application of a catalog comes near.',
+    description: 'The upstream end of life of an application of a catalog approaches.',
   },
 };
 

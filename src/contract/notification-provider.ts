@@ -25,15 +25,15 @@ const Recipients = Type.Array(EmailAddress('A mail address.'), {
   maxItems: NOTIFICATION_RECIPIENTS_MAX,
   uniqueItems: true,
   description:
-    'Addresses the mail goes to; when there are none, the organization’s owners, at their e-mail addresses or at user names that are one. An addition of Larder.',
+    'E-mail addresses of the recipients; defaults to the organization’s owners, at their e-mail addresses or user names that are e-mail addresses. An addition of Larder.',
 });
 
 const shown = {
   id: Id('Identifier of the provider.'),
   name: Text('Its name.'),
-  enabled: Type.Boolean({ description: 'Whether it is told anything.' }),
+  enabled: Type.Boolean({ description: 'Whether notifications are sent to it.' }),
   notification_types: Type.Optional(
-    Type.Array(Word(NOTIFICATION_TYPES, 'A kind.'), { description: 'What it is told of.' }),
+    Type.Array(Word(NOTIFICATION_TYPES, 'A kind.'), { description: 'Kinds of notification that are sent to it.' }),
   ),
   created_at: Time('When it was made.'),
   created_by: Text('Who made it.'),
@@ -85,7 +85,7 @@ function Secret(description: string) {
     minLength: 1,
     maxLength: NOTIFICATION_SECRET_LENGTH_MAX,
     writeOnly: true,
-    description: `${description} It is kept sealed and shown masked.`,
+    description: `${description} It is stored encrypted and shown masked.`,
   });
 }
 
@@ -95,9 +95,9 @@ const slack = {
   channel_id: Secret('The id of the channel.'),
 };
 const googleChat = {
-  space_id: Secret('The id of the space, as the webhook’s address has it.'),
-  key: Secret('`key` of the webhook’s address.'),
-  token: Secret('`token` of the webhook’s address.'),
+  space_id: Secret('The id of the space, from the URL of the webhook.'),
+  key: Secret('`key` from the URL of the webhook.'),
+  token: Secret('`token` from the URL of the webhook.'),
 };
 
 const CreateNotificationProviderRequestBody = Type.Union(
@@ -111,7 +111,7 @@ const CreateNotificationProviderRequestBody = Type.Union(
 
 const changed = {
   name: Type.Optional(name),
-  enabled: Type.Optional(Type.Boolean({ description: 'Whether it is told anything.' })),
+  enabled: Type.Optional(Type.Boolean({ description: 'Whether notifications are sent to it.' })),
 };
 const UpdateNotificationProviderRequest = Type.Union(
   [
@@ -150,10 +150,14 @@ const UpdateNotificationTypesRequest = Type.Object(
         enabled_notifications: Type.Array(Word(NOTIFICATION_TYPES, 'A kind.'), {
           maxItems: NOTIFICATION_TYPES.length,
           uniqueItems: true,
-          description: 'All that it is told of from here on.',
+          description: 'The kinds of notification to send to it from now on.',
         }),
       }),
-      { minItems: 1, maxItems: NOTIFICATION_PROVIDERS_MAX, description: 'What each of these providers is told of.' },
+      {
+        minItems: 1,
+        maxItems: NOTIFICATION_PROVIDERS_MAX,
+        description: 'The kinds of notification for each of these providers.',
+      },
     ),
   },
   { title: 'UpdateNotificationTypesRequest' },
@@ -162,13 +166,13 @@ const UpdateNotificationTypesRequest = Type.Object(
 export const NotificationDelivery = Type.Object(
   {
     id: Id('Identifier of the delivery; messages carry it.'),
-    type: Word(DELIVERY_TYPES, 'What it tells of; TEST when somebody asked for a message.'),
-    status: Word(DELIVERY_STATUSES, 'PENDING until it arrived or was given up.'),
-    attempts: Type.Integer({ description: 'How often it was tried.' }),
-    last_error: Type.Optional(Text('Why the last try failed, and what to do about it.')),
-    created_at: Time('When what it tells happened.'),
+    type: Word(DELIVERY_TYPES, 'Kind of notification; TEST for a test message.'),
+    status: Word(DELIVERY_STATUSES, 'PENDING until it was delivered or given up.'),
+    attempts: Type.Integer({ description: 'Number of attempts.' }),
+    last_error: Type.Optional(Text('Why the last attempt failed, and what to do about it.')),
+    created_at: Time('When the event happened.'),
     updated_at: Time('When it last changed.'),
-    delivered_at: Type.Optional(Time('When it was taken over.')),
+    delivered_at: Type.Optional(Time('When the message was accepted.')),
   },
   { title: 'NotificationDelivery' },
 );
@@ -183,7 +187,7 @@ const listNotificationTypes = defineEndpoint({
   method: 'GET',
   path: '/v1/notification-types',
   summary: 'List the kinds of notification',
-  description: 'What there is to be told of, with words for people.',
+  description: 'Lists the kinds of notification, with labels and descriptions.',
   tag,
   access: READERS,
   success: { status: 200, description: 'All kinds.', body: Type.Array(NotificationTypeInfo) },
@@ -194,12 +198,12 @@ const listNotificationProviders = defineEndpoint({
   method: 'GET',
   path,
   summary: 'List notification providers',
-  description: 'Where notifications go. Secrets are masked.',
+  description: 'Lists the notification providers. Secrets are masked.',
   tag,
   access: READERS,
   query: Type.Object({
-    enabled: OptionalFlag('Only providers that are enabled, or only those that are not.'),
-    removed: OptionalFlag('Only providers that were removed, or only those that were not.'),
+    enabled: OptionalFlag('true: only enabled providers; false: only disabled ones.'),
+    removed: OptionalFlag('true: only removed providers; false: only the others.'),
     ...orderQuery(['CREATED_AT', 'UPDATED_AT', 'NAME'], 'DESC'),
     ...pageQuery,
   }),
@@ -214,11 +218,11 @@ const listNotificationProviders = defineEndpoint({
 const createNotificationProvider = defineEndpoint({
   method: 'POST',
   path,
-  summary: 'Make a notification provider',
-  description: `It is enabled and told of every kind until that is changed. An organization has at most ${NOTIFICATION_PROVIDERS_MAX}.`,
+  summary: 'Create a notification provider',
+  description: `Creates a provider, which is enabled and gets every kind of notification. An organization has at most ${NOTIFICATION_PROVIDERS_MAX}.`,
   ...writing,
   body: CreateNotificationProviderRequestBody,
-  success: { status: 201, description: 'The provider was made.', location: `${path}/{id}` },
+  success: { status: 201, description: 'The provider was created.', location: `${path}/{id}` },
   problems: [400, 409, 413, 415],
 });
 
@@ -226,7 +230,7 @@ const getNotificationProvider = defineEndpoint({
   method: 'GET',
   path: `${path}/{provider_id}`,
   summary: 'Get a notification provider',
-  description: 'One provider, removed or not.',
+  description: 'Returns one provider, removed or not.',
   tag,
   access: READERS,
   params,
@@ -238,7 +242,7 @@ const updateNotificationProvider = defineEndpoint({
   method: 'PATCH',
   path: `${path}/{provider_id}`,
   summary: 'Change a notification provider',
-  description: 'Its type is named, and stays.',
+  description: 'Changes a provider. The type must be given and cannot be changed.',
   ...writing,
   params,
   body: UpdateNotificationProviderRequest,
@@ -249,7 +253,7 @@ const deleteNotificationProvider = defineEndpoint({
   method: 'DELETE',
   path: `${path}/{provider_id}`,
   summary: 'Remove a notification provider',
-  description: 'Its secrets are forgotten, and what waits for it is given up.',
+  description: 'Removes a provider, deletes its secrets and gives up pending messages to it.',
   tag,
   access: WRITERS,
   params,
@@ -260,8 +264,9 @@ const deleteNotificationProvider = defineEndpoint({
 const updateNotificationTypes = defineEndpoint({
   method: 'PUT',
   path: `${path}/notification-types`,
-  summary: 'Set what providers are told of',
-  description: 'All of them or, when one is not found, none.',
+  summary: 'Set the notifications of providers',
+  description:
+    'Sets the kinds of notification for several providers: for all of them or, if one is not found, for none.',
   ...writing,
   body: UpdateNotificationTypesRequest,
   success: { status: 204, description: 'The providers were changed.' },
@@ -271,7 +276,7 @@ const listNotificationDeliveries = defineEndpoint({
   method: 'GET',
   path: '/larder/v1/notification-providers/{provider_id}/deliveries',
   summary: 'List the messages to a notification provider',
-  description: 'How each of the last 90 days’ messages fared. An addition of Larder.',
+  description: 'Lists the messages of the last 90 days with their status. An addition of Larder.',
   tag,
   access: READERS,
   params,
@@ -281,7 +286,7 @@ const listNotificationDeliveries = defineEndpoint({
   }),
   success: {
     status: 200,
-    description: 'A page of deliveries, the newest first.',
+    description: 'A page of deliveries, newest first.',
     body: PageOf(NotificationDelivery, 'NotificationDeliveriesPage'),
   },
   problems: [400, 404],
@@ -291,11 +296,11 @@ const testNotificationProvider = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/notification-providers/{provider_id}/test',
   summary: 'Send a test message',
-  description: `Also to a provider that is not enabled; \`deliveries\` tells how it fared. At most ${TEST_MESSAGES_PER_HOUR_MAX} an hour. An addition of Larder.`,
+  description: `Sends a test message, also to a disabled provider; \`deliveries\` lists its status. At most ${TEST_MESSAGES_PER_HOUR_MAX} an hour. An addition of Larder.`,
   tag,
   access: WRITERS,
   params,
-  success: { status: 202, description: 'It will be sent.' },
+  success: { status: 202, description: 'The message was enqueued.' },
   problems: [400, 404, 409],
 });
 

@@ -15,7 +15,7 @@ export const ApplicationOffering = Type.Object(
     product: ProductInfo,
     packaging_type: Word(PACKAGING_TYPES, 'What is built.'),
     branch: Text('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX }),
-    status: Word(OFFERING_STATUSES, 'Whether it may be requested.'),
+    status: Word(OFFERING_STATUSES, 'Whether it can be requested.'),
     operating_systems: Type.Array(OperatingSystem),
     end_of_life_at: Type.Optional(Time('When upstream ends its support, at midnight.')),
     _links: Type.Object({ operating_systems: Links }),
@@ -32,11 +32,11 @@ const listOfferings = defineEndpoint({
   path: '/v1/applications-offering',
   summary: 'List offerings',
   description:
-    'What may be requested: the branches of products that the package archives of the operating systems have. Hidden ones are told only when they are asked for by status.',
+    'Lists the branches of products that the package archives of the operating systems contain. Hidden ones are listed only if `statuses` names their status.',
   tag: 'Offerings',
   access: READERS,
   query: Type.Object({
-    catalog_id: Type.Optional(Id('Only what may be requested in this catalog.')),
+    catalog_id: Type.Optional(Id('Only offerings of this catalog.')),
     operating_system_id: Type.Optional(Id('Only offerings for this operating system.')),
     operating_system_name: Type.Optional(Match('Only offerings for the operating system of this name.')),
     packaging_types: Type.Optional(
@@ -57,7 +57,7 @@ const getOffering = defineEndpoint({
   method: 'GET',
   path: '/v1/applications-offering/{offering_id}',
   summary: 'Get an offering',
-  description: 'One offering, with the operating systems that it can be built on.',
+  description: 'Returns one offering, with the operating systems on which it can be built.',
   tag: 'Offerings',
   access: READERS,
   params: Type.Object({ offering_id: Id('Identifier of the offering.') }),

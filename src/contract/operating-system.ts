@@ -20,20 +20,22 @@ export const OperatingSystemDetailed = Type.Object(
     ...members,
     distroless: Type.Optional(Type.Boolean({ description: 'True when it has no shell and no package manager.' })),
     fips_compliant: Type.Optional(
-      Type.Boolean({ description: 'True when it is certified by FIPS 140: none is here.' }),
+      Type.Boolean({ description: 'True if it is certified by FIPS 140. Always false here.' }),
     ),
-    stig_compliant: Type.Optional(Type.Boolean({ description: 'True when it is hardened by a STIG: none is here.' })),
+    stig_compliant: Type.Optional(
+      Type.Boolean({ description: 'True if it is hardened by a STIG. Always false here.' }),
+    ),
     status: Type.Optional(
       Word(
         OPERATING_SYSTEM_STATUSES,
-        'Where it stands in its life cycle: DEPRECATED in the 90 days before its fixes end, REPLACED after that when a later version has taken its place.',
+        'Life-cycle status: DEPRECATED in the 90 days before its security fixes end, REPLACED afterwards if a later version exists.',
       ),
     ),
-    replaced_by: Type.Optional(Id('Identifier of the operating system that took its place.')),
+    replaced_by: Type.Optional(Id('Identifier of the operating system that replaced it.')),
     created_at: Type.Optional(Time('When it was added.')),
     updated_at: Type.Optional(Time('When it last changed.')),
     deprecated_at: Type.Optional(Time('When it was deprecated.')),
-    replaced_at: Type.Optional(Time('When another took its place.')),
+    replaced_at: Type.Optional(Time('When it was replaced.')),
   },
   { title: 'OperatingSystemDetailed' },
 );
@@ -46,7 +48,7 @@ const listOperatingSystems = defineEndpoint({
   method: 'GET',
   path: '/v1/operating-systems',
   summary: 'List operating systems',
-  description: 'What base images can be made of, by name; the same for every organization.',
+  description: 'Lists the operating systems of base images, by name; the same for every organization.',
   tag: 'Operating systems',
   access: READERS,
   query: Type.Object({
@@ -62,7 +64,7 @@ const getOperatingSystem = defineEndpoint({
   method: 'GET',
   path: '/v1/operating-systems/{operating_system_id}',
   summary: 'Get an operating system',
-  description: 'One operating system, and the one that took its place after its end.',
+  description: 'Returns one operating system, with the one that replaced it.',
   tag: 'Operating systems',
   access: READERS,
   params: Type.Object({ operating_system_id: Id('Identifier of the operating system.') }),

@@ -18,11 +18,11 @@ function quotas(title: string) {
   const limit = Type.Integer({
     minimum: 0,
     maximum: APPLICATIONS_QUOTA_MAX,
-    description: 'How many there may be at a time.',
+    description: 'Maximum number at a time.',
   });
   return Type.Object(
     { applications: Type.Optional(Type.Object({ limit }, { title: `${title}Applications` })) },
-    { title, description: 'How much it may have; what is not named here has no limit.' },
+    { title, description: 'Quotas of the organization; quantities that are absent have no limit.' },
   );
 }
 
@@ -33,9 +33,11 @@ export const Organization = Type.Object(
     id: Id('Identifier of the organization.'),
     name: Text('Name of the organization.'),
     namespace: Text('First segment of its repository names in the hosted registry.'),
-    owns_installation: Type.Boolean({ description: 'Whether the installation is its own. One is.' }),
+    owns_installation: Type.Boolean({
+      description: 'Whether it owns the installation. Exactly one organization does.',
+    }),
     quotas: quotas('OrganizationQuotas'),
-    application_count: Observed(Type.Integer({ description: 'How many applications it has.' })),
+    application_count: Observed(Type.Integer({ description: 'Number of its applications.' })),
     created_at: Time('When it was made.'),
     updated_at: Time('When it last changed.'),
   },
@@ -45,7 +47,7 @@ export type Organization = Static<typeof Organization>;
 
 export const OrganizationsPage = PageOf(Organization, 'OrganizationsPage');
 
-const name = Name('Name of the organization. No two of the installation have the same.', {
+const name = Name('Name of the organization, unique in the installation.', {
   maxLength: ORGANIZATION_NAME_LENGTH_MAX,
 });
 
@@ -56,15 +58,15 @@ const CreateOrganizationRequest = Type.Object(
       Type.String({
         pattern: `^(?!(${RESERVED_NAMESPACES.join('|')})$)[a-z0-9]+(-[a-z0-9]+)*$`,
         maxLength: NAMESPACE_LENGTH_MAX,
-        expects: `small letters, digits and single hyphens between them, and not ${RESERVED_NAMESPACES.join(', ')}`,
+        expects: `lower-case letters and digits with single hyphens between them; not ${RESERVED_NAMESPACES.join(', ')}`,
         description:
-          'First segment of its repository names in the hosted registry, which stays; made from the name when it is not given.',
+          'First segment of its repository names in the hosted registry. Defaults to a segment made from the name; cannot be changed.',
       }),
     ),
     owner: Type.Object(
       {
         name: Name('Name of the user.'),
-        email: Type.Optional(EmailAddress('Where mail reaches them.')),
+        email: Type.Optional(EmailAddress('E-mail address.')),
       },
       { title: 'FirstOwner', description: 'Its first user, whose API token is answered.' },
     ),

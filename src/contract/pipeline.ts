@@ -73,7 +73,7 @@ export const Pipeline = Type.Object(
   {
     id: Id('Identifier of the pipeline.'),
     triggers: Type.Array(PipelineTrigger),
-    status: Word(PIPELINE_STATUSES, 'How far it is.'),
+    status: Word(PIPELINE_STATUSES, 'Status of the pipeline.'),
     started_at: Time('When it was made.'),
     ended_at: Type.Optional(Time('When it ended.')),
     product: ProductInfo,
@@ -82,7 +82,7 @@ export const Pipeline = Type.Object(
     packaging_type: Word(PACKAGING_TYPES, 'What is built.'),
     version: Text('Version of what is built.'),
     product_version: Text("Upstream's version of the product."),
-    revision: Type.Optional(Text('Revision that it makes, once it is reserved.')),
+    revision: Type.Optional(Text('Revision of the release that it makes, once it is reserved.')),
     phases: Type.Array(PipelinePhase),
     registry: Type.Optional(Registry),
     distributions: Type.Optional(

@@ -28,7 +28,7 @@ export const ProductInfo = Type.Object(
 );
 export type ProductInfo = Static<typeof ProductInfo>;
 
-const status = Type.Optional(Word(CATALOG_ITEM_STATUSES, 'Where it stands in its life cycle.'));
+const status = Type.Optional(Word(CATALOG_ITEM_STATUSES, 'Life-cycle status.'));
 
 export const License = Type.Object(
   {
@@ -58,9 +58,11 @@ export const DistroReference = Type.Object(
     version: Text('Version of the distribution.'),
     name: Text('Name of the distribution.', { maxLength: 100 }),
     fips_compliant: Type.Optional(
-      Type.Boolean({ description: 'True when it is certified by FIPS 140: none is here.' }),
+      Type.Boolean({ description: 'True if it is certified by FIPS 140. Always false here.' }),
     ),
-    stig_compliant: Type.Optional(Type.Boolean({ description: 'True when it is hardened by a STIG: none is here.' })),
+    stig_compliant: Type.Optional(
+      Type.Boolean({ description: 'True if it is hardened by a STIG. Always false here.' }),
+    ),
     os_family: Type.Optional(Text('Family of operating systems.', { maxLength: 100 })),
     public_offering: Type.Optional(Type.Boolean({ description: 'True when everybody may build on it.' })),
   },
@@ -100,7 +102,7 @@ export const ApplicationVersionInfo = Type.Object(
     platforms: Type.Array(
       Type.Object({
         created_at: Time('When the version was first known on the platform.'),
-        updated_at: Time('When that last changed.'),
+        updated_at: Time('When that status last changed.'),
         platform: Type.Object({
           created_at: Time('When the platform was added.'),
           updated_at: Time('When the platform last changed.'),

@@ -4,10 +4,10 @@ import { defineEndpoint, READERS } from './endpoint.ts';
 
 const Quota = Type.Object(
   {
-    limit: Type.Integer({ minimum: 0, description: 'How many there may be.' }),
+    limit: Type.Integer({ minimum: 0, description: 'Maximum number.' }),
     usage: Type.Integer({ minimum: 0, description: 'How many there are.' }),
   },
-  { title: 'Quota', description: 'Absent when there may be as many as one likes.' },
+  { title: 'Quota', description: 'Absent if there is no limit.' },
 );
 
 export const Quotas = Type.Object({ applications: Type.Optional(Quota) }, { title: 'Quotas' });

@@ -13,10 +13,10 @@ export const RegistryCredential = Type.Object(
     description: Text('What the credential is for.'),
     created_at: Time('When it was made.'),
     created_by: Text('Who made it.'),
-    expires_at: Time('When it stops working.'),
-    status: Observed(Word(CREDENTIAL_STATUSES, 'ACTIVE while it works.')),
+    expires_at: Time('When the token expires.'),
+    status: Observed(Word(CREDENTIAL_STATUSES, 'ACTIVE while the token is accepted.')),
     last_used_at: Type.Optional(
-      Observed(Time('When it was last used, give or take ten minutes. An addition of Larder.')),
+      Observed(Time('When it was last used, to within ten minutes. An addition of Larder.')),
     ),
     removed_at: Type.Optional(Time('When it was revoked.')),
     removed_by: Type.Optional(Text('Who revoked it.')),
@@ -63,7 +63,7 @@ const listRegistryCredentials = defineEndpoint({
     removed: OptionalFlag('Only credentials that were revoked, or only those that were not.'),
     ...pageQuery,
   }),
-  success: { status: 200, description: 'A page of credentials, the newest first.', body: RegistryCredentialsPage },
+  success: { status: 200, description: 'A page of credentials, newest first.', body: RegistryCredentialsPage },
   problems: [400, 404],
 });
 

@@ -38,7 +38,7 @@ export const RegistryDetailed = Type.Object(
     ),
     credentials_limit: Type.Optional(Type.Integer({ description: 'How many credentials it may have.' })),
     unhealthy_cause: Type.Optional(Observed(Text('Why the last check failed.'))),
-    unhealthy_since: Type.Optional(Observed(Time('Since when it cannot be used. An addition of Larder.'))),
+    unhealthy_since: Type.Optional(Observed(Time('Since when it has been unusable. An addition of Larder.'))),
     _links: Type.Optional(Type.Object({ credentials: Type.Optional(Link) })),
   },
   { title: 'RegistryDetailed' },
@@ -190,11 +190,11 @@ const checkRegistry = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/registries/{registry_id}/check',
   summary: 'Look at a registry now',
-  description: 'Puts a look at it on the list; `last_checked_at` moves when it was taken. An addition of Larder.',
+  description: 'Enqueues a check of the base image; `last_checked_at` changes when it is done. An addition of Larder.',
   tag: 'Registries',
   access: WRITERS,
   params: registryParams,
-  success: { status: 202, description: 'It will be looked at.' },
+  success: { status: 202, description: 'The check was enqueued.' },
   problems: [400, 404],
 });
 

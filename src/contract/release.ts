@@ -62,7 +62,7 @@ const members = {
   branch: Type.Optional(Text('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX })),
   end_of_life_at: Type.Optional(Time('When upstream ends its support, at midnight.')),
   version: Text("Upstream's version.", { maxLength: VERSION_LENGTH_MAX }),
-  revision: Text('How often this version was released before, roughly: gaps occur.', { maxLength: VERSION_LENGTH_MAX }),
+  revision: Text('Counts the releases of this version, from 0, with gaps.', { maxLength: VERSION_LENGTH_MAX }),
   released_at: Time('When it was released.'),
   packaging_type: Type.Optional(Word(PACKAGING_TYPES, 'What was built.')),
   artifact: ReleaseArtifact,
@@ -79,13 +79,11 @@ const members = {
   verified: Type.Optional(
     Type.Boolean({
       description:
-        'True when the image was started and passed its tests; false when no worker could start it. An addition of Larder.',
+        'True if the image was started and passed its tests; false if no worker could start it. An addition of Larder.',
     }),
   ),
   moved_from: Type.Optional(
-    Text(
-      'Repository of the release before it in this registry, where that was another one: the application moved. An addition of Larder.',
-    ),
+    Text('Repository of the previous release in this registry, if it was another one. An addition of Larder.'),
   ),
   supports_customizations: Type.Optional(
     Type.Boolean({ description: 'True when customizations can be applied to it.' }),
@@ -133,16 +131,16 @@ const listReleases = defineEndpoint({
   path: '/v1/catalogs/{catalog_id}/releases',
   summary: 'List releases',
   description:
-    'What was released, the newest first. At most one of `application_id`, `content_digest` and `repo_digest` is given.',
+    'Lists releases, newest first. At most one of `application_id`, `content_digest` and `repo_digest` may be given.',
   tag: 'Releases',
   access: READERS,
   params: Type.Object(catalogParams),
   query: Type.Object({
     application_id: Type.Optional(Id('Only releases of this application.')),
-    registry_id: Type.Optional(Id('Only releases in this registry; together with application_id.')),
+    registry_id: Type.Optional(Id('Only releases in this registry; requires application_id.')),
     content_digest: Type.Optional(ArtifactDigest('Only releases with this content.')),
     repo_digest: Type.Optional(ArtifactDigest('Only releases with this digest in their registry.')),
-    minimal_info: Flag(false, 'Leaves out everything but the required fields.'),
+    minimal_info: Flag(false, 'true: return the required fields only.'),
     expand_relationships: expandRelationships,
     ...pageQuery,
   }),
@@ -150,7 +148,7 @@ const listReleases = defineEndpoint({
     { kind: 'needs', field: 'registry_id', needs: 'application_id' },
     { kind: 'exclusive', fields: ['application_id', 'content_digest', 'repo_digest'] },
   ],
-  success: { status: 200, description: 'A page of releases, the newest first.', body: ReleasesPage },
+  success: { status: 200, description: 'A page of releases, newest first.', body: ReleasesPage },
   problems: [400, 404],
 });
 
@@ -158,7 +156,7 @@ const getRelease = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/releases/{release_id}',
   summary: 'Get a release',
-  description: 'One release: where it is, what it was made from, and its files.',
+  description: 'Returns one release: its location, its inputs and its files.',
   tag: 'Releases',
   access: READERS,
   params: Type.Object({ ...catalogParams, release_id: ReleaseId('Identifier of the release.') }),
@@ -170,9 +168,9 @@ const getRelease = defineEndpoint({
 const getReleaseFailure = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/release-failures',
-  summary: 'Get why a releasable was not released',
+  summary: 'Get the failure of a releasable',
   description:
-    'How its newest pipeline that ended failed; 404 when that one succeeded. Pipelines tell more: this is the older way to ask.',
+    'Returns why its newest completed pipeline failed; 404 if it succeeded. Pipelines have more details; this is the older endpoint.',
   tag: 'Releases',
   access: READERS,
   params: Type.Object(catalogParams),
@@ -180,7 +178,7 @@ const getReleaseFailure = defineEndpoint({
     product_key: Match('Key of the product.'),
     branch: Match('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX }),
     packaging_type: Word(PACKAGING_TYPES, 'What is built.'),
-    base_image_id: Id('What it is built on.'),
+    base_image_id: Id('Identifier of the base image.'),
   }),
   success: { status: 200, description: 'The failure.', body: ReleaseFailure },
   problems: [400, 404],

@@ -11,7 +11,7 @@ export const Session = Type.Object(
       { id: Id('Identifier of the user.'), name: Text('Name of the user.') },
       { title: 'SessionUser', description: 'Who calls.' },
     ),
-    role: Word(ROLES, 'What the caller may.'),
+    role: Word(ROLES, 'Role of the caller.'),
     organization: Type.Object(
       {
         id: Id('Identifier of the organization.'),
@@ -33,7 +33,7 @@ const email = Type.String({
   maxLength: EMAIL_LENGTH_MAX,
   pattern: SIGN_IN_NAME,
   expects: 'an e-mail address',
-  description: 'The name to log in with, in the form of an e-mail address.',
+  description: 'The name for logging in: an e-mail address.',
 });
 
 function password(description: string, minLength: number) {
@@ -43,7 +43,7 @@ function password(description: string, minLength: number) {
 const signInWithPassword = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/sign-in/password',
-  summary: 'Log in by a password',
+  summary: 'Log in with a password',
   description:
     'The answer sets a cookie that stands for the user until `POST /larder/v1/sign-out`: twelve hours at most, two of them unused. A request that changes something with it comes from the service’s own origin, as browsers say in `Sec-Fetch-Site` or `Origin`. An addition of Larder.',
   tag: 'Authentication',
@@ -58,9 +58,9 @@ export const OIDC_SIGN_IN_PATH = '/larder/v1/sign-in/oidc';
 
 const SignInWay = Type.Object(
   {
-    type: Word(SIGN_IN_WAYS, 'How one logs in.'),
-    name: Text('What it is called: for OIDC the host of the provider.'),
-    url: Text('Path of the service: PASSWORD is a POST of this document, to OIDC a browser goes.'),
+    type: Word(SIGN_IN_WAYS, 'Way to log in.'),
+    name: Text('Name of the way to log in: for OIDC the host of the provider.'),
+    url: Text('Path of the service: for PASSWORD an operation of this document (POST), for OIDC a page for browsers.'),
   },
   { title: 'SignInWay' },
 );
@@ -68,7 +68,7 @@ const SignInWay = Type.Object(
 const listSignInWays = defineEndpoint({
   method: 'GET',
   path: '/larder/v1/sign-in',
-  summary: 'Say how people log in',
+  summary: 'List the ways to log in',
   description: `A browser that goes to \`${OIDC_SIGN_IN_PATH}?return_to=/path\` is sent to the provider of identities and comes back to that path of the service with the cookie of a session; \`POST ${OIDC_SIGN_IN_PATH}\` with such a cookie, or with an access token that may all that its user may, answers the \`url\` at which the user connects an account at the provider. An addition of Larder.`,
   tag: 'Authentication',
   access: 'PUBLIC',
@@ -86,10 +86,10 @@ const signOut = defineEndpoint({
   path: '/larder/v1/sign-out',
   summary: 'Log out',
   description:
-    'Ends the session of the cookie. With an access token there is none, and nothing ends. An addition of Larder.',
+    'Ends the session of the cookie. With an access token there is no session, so nothing changes. An addition of Larder.',
   tag: 'Authentication',
   access: READERS,
-  success: { status: 204, description: 'There is no session any more.' },
+  success: { status: 204, description: 'The session has ended.' },
   problems: [400],
 });
 
@@ -97,7 +97,7 @@ const getSession = defineEndpoint({
   method: 'GET',
   path: '/larder/v1/session',
   summary: 'Say who calls',
-  description: 'For a session and for an access token alike. An addition of Larder.',
+  description: 'Returns the caller, for a session and for an access token. An addition of Larder.',
   tag: 'Authentication',
   access: READERS,
   success: { status: 200, description: 'The caller.', body: Session, fleeting: true },
@@ -107,16 +107,16 @@ const getSession = defineEndpoint({
 const setPassword = defineEndpoint({
   method: 'PUT',
   path: '/larder/v1/password',
-  summary: 'Set one’s own password',
+  summary: 'Set your own password',
   description:
-    'Whoever has one gives it too. All sessions of the user end. A token that may less than its user sets none. An addition of Larder.',
+    'Sets the caller’s password. `current_password` is required if there is one. All sessions of the user end. A token with fewer rights than its user cannot set a password. An addition of Larder.',
   tag: 'Authentication',
   access: READERS,
   body: Type.Object(
     {
       email,
-      new_password: password('The password from here on.', PASSWORD_LENGTH_MIN),
-      current_password: Type.Optional(password('The password so far.', 1)),
+      new_password: password('The new password.', PASSWORD_LENGTH_MIN),
+      current_password: Type.Optional(password('The current password.', 1)),
     },
     { title: 'PasswordChange' },
   ),

@@ -8,18 +8,18 @@ import { SUBSCRIPTION_PRODUCTS, SUBSCRIPTION_STATUSES } from './vocabulary.ts';
 const SubscriptionQuotas = Type.Object(
   {
     applications: Type.Object(
-      { limit: Type.Integer({ minimum: 0, description: 'How many there may be.' }) },
+      { limit: Type.Integer({ minimum: 0, description: 'Maximum number.' }) },
       { title: 'SubscriptionQuota' },
     ),
   },
-  { title: 'SubscriptionQuotas', description: 'Absent when there may be as many as one likes.' },
+  { title: 'SubscriptionQuotas', description: 'Absent if there is no limit.' },
 );
 
 export const Subscription = Type.Object(
   {
     id: Id('Identifier of the subscription.'),
-    product_id: Word(SUBSCRIPTION_PRODUCTS, 'What was subscribed to.'),
-    status: Word(SUBSCRIPTION_STATUSES, 'Where it stands by its dates.'),
+    product_id: Word(SUBSCRIPTION_PRODUCTS, 'The product of the subscription.'),
+    status: Word(SUBSCRIPTION_STATUSES, 'Status according to its dates.'),
     quotas: Type.Optional(SubscriptionQuotas),
     created_at: Time('When it was made.'),
     created_by: Type.Optional(Text('Who made it.')),
@@ -50,11 +50,11 @@ const listSubscriptions = defineEndpoint({
   method: 'GET',
   path: '/v1/subscriptions',
   summary: 'List subscriptions',
-  description: 'On what terms the organization uses this installation: one from its beginning.',
+  description: 'Lists the subscriptions of the organization, which has one from its beginning.',
   tag: 'Quotas and subscriptions',
   access: READERS,
   query: Type.Object({
-    status: Type.Optional(Word(SUBSCRIPTION_STATUSES, 'Only subscriptions that stand there.')),
+    status: Type.Optional(Word(SUBSCRIPTION_STATUSES, 'Only subscriptions with this status.')),
     ...orderQuery(ORDERS, 'DESC'),
     ...pageQuery,
   }),
@@ -66,7 +66,7 @@ const getSubscription = defineEndpoint({
   method: 'GET',
   path: '/v1/subscriptions/{subscription_id}',
   summary: 'Get a subscription',
-  description: 'One of the organization’s subscriptions.',
+  description: 'Returns one of the organization’s subscriptions.',
   tag: 'Quotas and subscriptions',
   access: READERS,
   params: Type.Object({ subscription_id: Id('Identifier of the subscription.') }),

@@ -1,22 +1,22 @@
 // The groups of endpoints, each with what it is about: one that is not described here does not compile.
 
 export const TAGS = {
-  Authentication: 'From an API token to the access token that every call carries.',
-  Catalogs: 'What an organization has chosen and everything that was built for it.',
-  Offerings: 'Branches of products in a packaging type: what may be requested.',
+  Authentication: 'Exchange of an API token for an access token, which every call needs.',
+  Catalogs: 'Catalogs: the applications of an organization and everything built for them.',
+  Offerings: 'Branches of products in a packaging type, which can be requested.',
   Applications: 'Offerings chosen in a catalog, with their base image and registries.',
   'Application requests': 'Add applications to a catalog or remove them.',
-  'Base images': 'What applications are built on: shared ones and the organization’s own.',
-  'Operating systems': 'What base images are made of.',
-  Registries: 'Where releases are pushed, and the credentials of the hosted one.',
-  Customizations: 'Archives that change what is built, and where each of them applies.',
-  Pipelines: 'Each attempt to make a release, phase by phase.',
-  Releases: 'What was built, from what, and where it is.',
+  'Base images': 'Images on which applications are built: shared ones and the organization’s own.',
+  'Operating systems': 'Operating systems of base images.',
+  Registries: 'Registries to which releases are pushed, and the credentials of the hosted registry.',
+  Customizations: 'Archives that change images, each with a filter that says where it applies.',
+  Pipelines: 'Attempts to make a release, with their phases.',
+  Releases: 'Released artifacts: their inputs and locations.',
   'Main catalog': 'Everything that can be built: products, branches and versions.',
-  'Quotas and subscriptions': 'How much an organization may have, and on what terms.',
-  Identity: 'Who may come in, as what, and with which tokens. An addition of Larder.',
-  'Audit trail': 'Who changed what, when, and from where.',
-  Notifications: 'Who is told of what, and how each message fared.',
+  'Quotas and subscriptions': 'Quotas and subscriptions of an organization.',
+  Identity: 'Users, API tokens, sessions and organizations. An addition of Larder.',
+  'Audit trail': 'Changes: who changed what, when, and from which address.',
+  Notifications: 'Notification providers, and the deliveries of messages.',
 } as const satisfies Record<string, string>;
 
 export type Tag = keyof typeof TAGS;

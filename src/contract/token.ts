@@ -8,9 +8,9 @@ export const AccessToken = Type.Object(
   {
     id_token: Type.Null(),
     token_type: Text('Always bearer.'),
-    expires_in: Type.Integer({ description: 'Seconds that the access token is good for.' }),
-    scope: Text('What the access token is good for.'),
-    access_token: Text('What to send as bearer with every call.'),
+    expires_in: Type.Integer({ description: 'Seconds until the access token expires.' }),
+    scope: Text('Scope of the access token.'),
+    access_token: Text('The access token, to be sent as bearer with every call.'),
     refresh_token: Text('The API token again.'),
   },
   { title: 'AccessToken' },

@@ -8,20 +8,20 @@ import { ROLES } from './vocabulary.ts';
 
 const role = Word(
   ROLES,
-  'VIEWER: reads; EDITOR: also changes what is built; OWNER: also who may come in, and where things go.',
+  'VIEWER: can read; EDITOR: can also change what is built; OWNER: can also manage users, tokens and registries.',
 );
 
 export const User = Type.Object(
   {
     id: Id('Identifier of the user.'),
     name: Text('Name of the user.'),
-    email: Type.Optional(Text('Where mail reaches them. Owners see it, and the user.')),
+    email: Type.Optional(Text('E-mail address, visible to owners and to the user.')),
     role,
-    created_at: Time('When they were made.'),
+    created_at: Time('When the user was created.'),
     created_by: Text('Who made them.'),
-    updated_at: Time('When they last changed.'),
-    updated_by: Text('Who last changed them.'),
-    removed_at: Type.Optional(Time('When they were removed.')),
+    updated_at: Time('When the user last changed.'),
+    updated_by: Text('Who last changed the user.'),
+    removed_at: Type.Optional(Time('When the user was removed.')),
     removed_by: Type.Optional(Text('Who removed them.')),
   },
   { title: 'User' },
@@ -30,8 +30,8 @@ export type User = Static<typeof User>;
 
 export const UsersPage = PageOf(User, 'UsersPage');
 
-const name = Name('Name of the user, as it stands in records of what they did.');
-const email = EmailAddress('Where mail reaches them. No two users of an organization have the same.');
+const name = Name('Name of the user, as recorded with their changes.');
+const email = EmailAddress('E-mail address, unique in the organization.');
 
 const CreateUserRequest = Type.Object(
   {
@@ -39,7 +39,7 @@ const CreateUserRequest = Type.Object(
     email: Type.Optional(email),
     role,
     with_api_token: Type.Optional(
-      Type.Boolean({ description: 'Whether a first API token is made with them, and answered this once.' }),
+      Type.Boolean({ description: 'Whether to create an API token too; it is returned only in this answer.' }),
     ),
   },
   { title: 'CreateUserRequest' },
@@ -52,7 +52,7 @@ const UpdateUserRequest = Type.Object(
 
 const NewUser = Type.Object(
   {
-    api_token: Type.Optional(Text('The first API token, where it was asked for. It is shown here and nowhere else.')),
+    api_token: Type.Optional(Text('The API token, if it was requested. No other answer contains it.')),
   },
   { title: 'NewUser' },
 );
@@ -65,13 +65,13 @@ const listUsers = defineEndpoint({
   method: 'GET',
   path,
   summary: 'List users',
-  description: 'The users of the organization. An addition of Larder.',
+  description: 'Lists the users of the organization. An addition of Larder.',
   tag: 'Identity',
   access: READERS,
   query: Type.Object({
-    removed: OptionalFlag('Only users who were removed, or only those who were not.'),
+    removed: OptionalFlag('true: only removed users; false: only the others.'),
     role: Type.Optional(Word(ROLES, 'Only users of this role.')),
-    name: Type.Optional(Match('Only users whose name has this in it, in capitals or not.')),
+    name: Type.Optional(Match('Only users whose name contains this, ignoring case.')),
     ...orderQuery(ORDERS, 'ASC'),
     ...pageQuery,
   }),
@@ -83,13 +83,13 @@ const createUser = defineEndpoint({
   method: 'POST',
   path,
   summary: 'Make a user',
-  description: `With a first API token where that is asked for: one of the user’s role, that reaches as far as the token in use. An organization has at most ${USERS_MAX} users. An addition of Larder.`,
+  description: `Creates a user and, on request, an API token with the user’s role and the scopes of the token in use. An organization has at most ${USERS_MAX} users. An addition of Larder.`,
   tag: 'Identity',
   access: OWNERS,
   body: CreateUserRequest,
   success: {
     status: 201,
-    description: 'The user was made. This is the only time that the API token is shown.',
+    description: 'The user was created. No later answer contains the API token.',
     location: `${path}/{id}`,
     body: NewUser,
   },
@@ -100,7 +100,7 @@ const getUser = defineEndpoint({
   method: 'GET',
   path: `${path}/{user_id}`,
   summary: 'Get a user',
-  description: 'A removed one too. An addition of Larder.',
+  description: 'Returns one user, removed or not. An addition of Larder.',
   tag: 'Identity',
   access: READERS,
   params,
@@ -113,7 +113,7 @@ const updateUser = defineEndpoint({
   path: `${path}/{user_id}`,
   summary: 'Change a user',
   description:
-    'A lesser role holds for their API tokens and for access tokens that are out too, within five seconds. The last owner stays one, and so does the last who can log in. An addition of Larder.',
+    'Changes a user. A lower role applies to the user’s API tokens and existing access tokens within five seconds. The last owner, and the last owner who can log in, cannot get another role. An addition of Larder.',
   tag: 'Identity',
   access: OWNERS,
   params,

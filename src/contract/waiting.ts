@@ -7,10 +7,10 @@ export const Waiting = Type.Object(
   {
     cause: Word(WAITING_CAUSES, 'Kind of reason.'),
     description: Text('The reason as a sentence.'),
-    since: Time('Since when it is the reason.'),
-    base_image_id: Type.Optional(Id('The base image that is waited for.')),
-    registry_id: Type.Optional(Id('The registry that is waited for.')),
-    pipeline_id: Type.Optional(Id('The pipeline that has to end first.')),
+    since: Time('Since when it has waited for this reason.'),
+    base_image_id: Type.Optional(Id('Identifier of the base image for which it waits.')),
+    registry_id: Type.Optional(Id('Identifier of the registry for which it waits.')),
+    pipeline_id: Type.Optional(Id('Identifier of the pipeline that must end first.')),
   },
   { title: 'Waiting' },
 );

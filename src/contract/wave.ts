@@ -17,7 +17,7 @@ const waveFields = {
     'REQUEST: applications were requested. CUSTOMIZATION: one was uploaded, changed or deleted. BASE_IMAGE: one has a new version. PACKAGE: a package that a release locks has a newer one. VERSION: a branch has a new version. RECIPE: the recipe of a product changed. WITHOUT_CUSTOMIZATION: a customization broke a build, which is repeated without it. RETRY and REBUILD: somebody asked for it.',
   ),
   created_at: Time('When it began.'),
-  created_by: Type.Optional(Text('Who caused it; absent where Larder did.')),
+  created_by: Type.Optional(Text('User who caused it; absent if Larder did.')),
   status: Observed(
     Word(
       PIPELINE_STATUSES,
@@ -40,12 +40,12 @@ const WavePipeline = Type.Object(
   {
     id: Id('Identifier of the pipeline.'),
     application_id: Id('Identifier of its application.'),
-    status: Observed(Word(PIPELINE_STATUSES, 'How far it is.')),
+    status: Observed(Word(PIPELINE_STATUSES, 'Status of the pipeline.')),
     needs: Type.Array(Id('A pipeline.'), {
-      description: 'Pipelines of applications that it is made from: it begins when they have ended.',
+      description: 'Pipelines of the applications that it needs: it starts when they have ended.',
     }),
     follows: Type.Array(Id('A pipeline.'), {
-      description: 'Earlier pipelines of the same application: it begins when they have ended.',
+      description: 'Earlier pipelines of the same application: it starts when they have ended.',
     }),
   },
   { title: 'WavePipeline' },
@@ -65,14 +65,14 @@ export type WaveDetailed = Static<typeof WaveDetailed>;
 export const WavesPage = PageOf(Wave, 'WavesPage');
 
 const force = Type.Optional(
-  Type.Boolean({ description: 'True: build and release even if nothing changed since the last release.' }),
+  Type.Boolean({ description: 'true: build and release even if nothing has changed since the last release.' }),
 );
 
 const listWaves = defineEndpoint({
   method: 'GET',
   path: '/larder/v1/catalogs/{catalog_id}/waves',
   summary: 'List waves',
-  description: 'What set off pipelines in the catalog, the newest first. An addition of Larder.',
+  description: 'Lists waves: the causes of pipelines in the catalog, newest first. An addition of Larder.',
   tag: 'Pipelines',
   access: READERS,
   params: Type.Object(catalogParams),
@@ -85,7 +85,8 @@ const getWave = defineEndpoint({
   method: 'GET',
   path: '/larder/v1/catalogs/{catalog_id}/waves/{wave_id}',
   summary: 'Get a wave',
-  description: 'One wave with its pipelines and what each of them waits for. An addition of Larder.',
+  description:
+    'Returns one wave with its pipelines and the pipelines for which each of them waits. An addition of Larder.',
   tag: 'Pipelines',
   access: READERS,
   params: Type.Object({ ...catalogParams, wave_id: Id('Identifier of the wave.') }),
@@ -98,14 +99,14 @@ const location = '/larder/v1/catalogs/{catalog_id}/waves/{id}';
 const rebuildApplication = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/catalogs/{catalog_id}/applications/{application_id}/rebuild',
-  summary: 'Build an application again',
+  summary: 'Rebuild an application',
   description:
-    'Plans and builds the application from its current inputs, then what needs it. Without `force`, a plan equal to the released one makes no release. An addition of Larder.',
+    'Plans and builds the application from its current inputs, then the applications that need it. Without `force`, a plan equal to the released one makes no release. An addition of Larder.',
   tag: 'Applications',
   access: WRITERS,
   params: Type.Object({ ...catalogParams, application_id: Id('Identifier of the application.') }),
   body: Type.Object({ force }, { title: 'RebuildApplicationRequest' }),
-  success: { status: 201, description: 'The wave was made.', location },
+  success: { status: 201, description: 'The wave was created.', location },
   problems: [400, 404, 413, 415],
 });
 
@@ -113,7 +114,7 @@ const rebuildApplications = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/catalogs/{catalog_id}/applications/rebuild',
   summary: 'Build applications again',
-  description: 'The same for several applications, as one wave. An addition of Larder.',
+  description: 'Rebuilds several applications as one wave. An addition of Larder.',
   tag: 'Applications',
   access: WRITERS,
   params: Type.Object(catalogParams),
@@ -123,13 +124,13 @@ const rebuildApplications = defineEndpoint({
         minItems: 1,
         maxItems: APPLICATIONS_PER_REQUEST_MAX,
         uniqueItems: true,
-        description: 'Applications to build again.',
+        description: 'Identifiers of the applications to rebuild.',
       }),
       force,
     },
     { title: 'RebuildApplicationsRequest' },
   ),
-  success: { status: 201, description: 'The wave was made.', location },
+  success: { status: 201, description: 'The wave was created.', location },
   problems: [400, 404, 413, 415],
 });
 

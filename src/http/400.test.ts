@@ -34,8 +34,8 @@ describe('query parameters', () => {
       statuses: '“GONE”: It should be one of SUPPORTED, DEPRECATED, UNSUPPORTED, REMOVED.',
       base_image_ids: '“x”: It should be a UUID.',
       order_field: expect.stringContaining('It should be one of PRODUCT_NAME, '),
-      colour: 'There is no parameter of this name here.',
-      product_key: 'It should be text without NUL and broken characters.',
+      colour: 'Unknown parameter.',
+      product_key: 'It should be text without NUL characters and unpaired surrogates.',
     });
   });
 
@@ -85,7 +85,7 @@ describe('bodies', () => {
     expect(response.statusCode).toBe(400);
     expect(violationsOf(response)).toEqual({
       colour: expect.stringMatching(/^There is no (field|parameter) of this name here\.$/),
-      __proto__x: 'There is no field of this name here.',
+      __proto__x: 'Unknown field.',
       name: 'It should be one line of visible text without control characters.',
       description: 'It should be text.',
       provider: expect.stringContaining('It should be one of AMAZON_ELASTIC'),
@@ -129,7 +129,7 @@ describe('bodies', () => {
     const lone = await post(JSON.stringify({ ...fit, access_secret: 'LONE' }).replace('LONE', '\\ud800'));
     expect(violationsOf(lone)).toMatchObject({ access_secret: expect.stringContaining('broken characters') });
     const proto = await post('{"__proto__":{"a":1}}');
-    expect(violationsOf(proto)).toMatchObject({ __proto__: 'There is no field of this name here.' });
+    expect(violationsOf(proto)).toMatchObject({ __proto__: 'Unknown field.' });
   });
 
   test('of requests are told apart by kind, or by their fields', async () => {
@@ -138,12 +138,12 @@ describe('bodies', () => {
     expect(await ask({ kind: 'CREATION', name: 'x', application_ids: [id] })).toEqual({
       application_offering_ids: 'It is required.',
       base_image_id: 'It is required.',
-      application_ids: 'There is no field of this name here.',
+      application_ids: 'Unknown field.',
     });
     expect(await ask({ name: 'x', application_ids: [] })).toEqual({ application_ids: 'It should not be empty.' });
     expect(await ask({ name: 'x', application_offering_ids: [id, 'x', id], base_image_id: id })).toEqual({
       'application_offering_ids[1]': 'It should be a UUID.',
-      application_offering_ids: 'It should not name anything twice.',
+      application_offering_ids: 'It should not contain duplicates.',
     });
     expect(await ask({ name: 'x' })).toEqual({ kind: 'It should be one of CREATION, DELETION.' });
     expect(await ask({ kind: 'OTHER' })).toEqual({ kind: 'It should be one of CREATION, DELETION.' });

@@ -1,6 +1,6 @@
-// Answers that are looked up again after a while, however many ask: for what is asked by machines, without a token.
+// Caches a result for a while, for endpoints that machines poll without a token.
 
-/** Calls `find` unless it succeeded or still runs within `ms`; a failure is not kept. */
+/** Returns a function that calls `find` unless a call succeeded within `ms` or is still running. Failures are not cached. */
 export function atMostEvery<T>(ms: number, find: () => Promise<T>): () => Promise<T> {
   let last: { at: number; found: Promise<T> } | undefined;
   return () => {

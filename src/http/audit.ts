@@ -1,16 +1,16 @@
-// What the audit trail is told of a request that changed something: made from the contract, the same for every operation.
+// Writes the audit trail of requests that changed something; derived from the contract, the same for every operation.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { type AuditEntry, recordAuditEvent } from '../db/audit-trail.ts';
 import type { Transaction } from '../db/database.ts';
 import type { Reading } from './handler.ts';
 
-/** A change that was just made: what was asked, and what is answered. */
+/** A change that was just made: the request and its answer. */
 type Change = { input: Record<string, unknown>; output: unknown };
 
 /** Writes the row of a change, in its transaction. */
 export type Audit = (tx: Transaction, context: Reading, change: Change) => Promise<void>;
 
-/** Makes the writer for an operation. What anybody may call without a token has no organization to tell. */
+/** Makes the writer for an operation. Operations without a token have no organization, so they write nothing. */
 export function auditOf(operation: string, endpoint: EndpointDefinition, all: readonly EndpointDefinition[]): Audit {
   const names = fieldNames(endpoint);
   const subjectOf = subjectReader(endpoint, all);
@@ -23,7 +23,7 @@ export function auditOf(operation: string, endpoint: EndpointDefinition, all: re
       token_id: caller.token_id,
       action: operation,
       ...subjectOf(input, output),
-      // Names alone, and only those of the contract: what a client wrote is not kept.
+      // Names of fields only, and only those in the contract: values from clients are not stored.
       changed_fields: names.filter((name) => input[name] !== undefined),
       request_id: request.id,
       address: request.ip,
@@ -34,7 +34,7 @@ export function auditOf(operation: string, endpoint: EndpointDefinition, all: re
 
 type Subject = Pick<AuditEntry, 'subject_kind' | 'subject_id'>;
 
-/** What was made, or else what the path names last. */
+/** The id of the created resource, or else the last id in the path. */
 function subjectReader(
   { path, success }: EndpointDefinition,
   all: readonly EndpointDefinition[],

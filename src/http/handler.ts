@@ -1,4 +1,4 @@
-// What a handler is, and the two shapes nearly all of them have: read with the database, write in a transaction.
+// The type of a handler, and its two usual shapes: one reads from the database, one writes in a transaction.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ContentStore } from '../content/content.ts';
 import type { endpoints, Input, Operation, Output } from '../contract/endpoints.ts';
@@ -7,7 +7,7 @@ import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { WaysIn } from '../identity/ways-in.ts';
 
-/** What the server asks of identity. */
+/** What the server needs of identity. */
 export type HttpIdentity = Pick<
   Identity,
   | 'verifyAccessToken'
@@ -23,12 +23,12 @@ export type HttpIdentity = Pick<
   | 'waysIn'
 >;
 
-/** What every handler gets beside its input. */
+/** What every handler receives beside its input. */
 export type PublicContext = {
   db: Database;
   content: ContentStore;
   identity: HttpIdentity;
-  /** Scheme, host and port under which the client reached us: the beginning of absolute addresses. */
+  /** Scheme, host and port under which the client reached the server: the start of absolute URLs. */
   origin: string;
   request: FastifyRequest;
   reply: FastifyReply;
@@ -36,15 +36,15 @@ export type PublicContext = {
 };
 
 /**
- * The one way in which a handler writes: one transaction a request, which begins with what the request demands of the
- * thing it changes (If-Match) and ends with the row of the audit trail. Under an Idempotency-Key what `act` answered is kept
- * in it too, and answered again instead of acting twice: what it answers is plain JSON. A handler calls it once.
+ * The only way for a handler to write: one transaction per request. It first checks If-Match and last writes the row of the
+ * audit trail. Under an Idempotency-Key the transaction also stores the answer of `act`, which is sent again instead of
+ * running `act` twice; so the answer must be plain JSON. A handler calls it once.
  */
 export type Write = <T>(act: (tx: Transaction) => Promise<T>) => Promise<T>;
 
 export type Context = PublicContext & { caller: Principal };
 
-/** What it takes to show something. */
+/** What a handler that reads receives. */
 export type Reading = Omit<Context, 'write'>;
 
 type ContextOf<O extends Operation> = (typeof endpoints)[O]['access'] extends 'PUBLIC' ? PublicContext : Context;
@@ -61,7 +61,7 @@ export function writer<I, R>(write: (tx: Transaction, caller: Principal, input: 
   return (context: Context, input: I): Promise<R> => context.write((tx) => write(tx, context.caller, input));
 }
 
-/** The same for a change that may remove what an owner logs in with. */
+/** A handler that writes and may remove an owner's way to log in. */
 export function accessWriter<I, R>(
   write: (tx: Transaction, caller: Principal, input: I, options: { waysIn: WaysIn }) => Promise<R>,
 ) {

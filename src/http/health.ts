@@ -1,14 +1,14 @@
-// Whether the process lives and whether it can serve: for load balancers, scripts, and whoever wants to know why not.
+// Liveness and readiness of the process, for load balancers, scripts and operators.
 import type { FastifyInstance } from 'fastify';
 import { VERSION } from '../version.ts';
 import { READINESS_CHECK_TIMEOUT_MS } from './limits.ts';
 
-/** What one check found; everything beside `ok` is shown as it is. */
+/** Result of one check; its other fields are shown as they are. */
 export type CheckResult = { ok: boolean; [detail: string]: unknown };
 
-/** Filled and changed by whoever starts the server. */
+/** Filled and changed by the code that starts the server. */
 export type Readiness = {
-  /** True once the process was told to stop: it finishes what it has and takes nothing new. */
+  /** True after the process was asked to stop: it finishes running requests and accepts no new ones. */
   draining: boolean;
   checks: Record<string, () => Promise<CheckResult>>;
 };
@@ -32,7 +32,7 @@ async function runChecks({ checks }: Readiness): Promise<Record<string, CheckRes
   return Object.fromEntries(await Promise.all(results));
 }
 
-/** The text of an error stays inside: it may name hosts and paths. */
+/** The text of an error is not shown: it may name hosts and paths. */
 async function runCheck(check: () => Promise<CheckResult>): Promise<CheckResult> {
   const late = Promise.withResolvers<CheckResult>();
   const timer = setTimeout(() => late.resolve({ ok: false, reason: 'timeout' }), READINESS_CHECK_TIMEOUT_MS);

@@ -34,7 +34,7 @@ test('what does not fit is named', async () => {
     search: 'It should have at least 3 characters.',
     scope: expect.stringContaining('“MINE”'),
     size: 'It should be at least 1.',
-    page_size: 'There is no parameter of this name here.',
+    page_size: 'Unknown parameter.',
     page: 'It should be given once.',
   });
 });

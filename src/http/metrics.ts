@@ -1,4 +1,4 @@
-// Prometheus metrics: what is counted of requests, and what is looked up when somebody asks. On a listener of its own.
+// Prometheus metrics on a separate listener: requests are counted; queues and storage are queried when scraped.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
@@ -16,43 +16,43 @@ export type MetricsParts = {
   db: Database;
   pool: Pick<pg.Pool, 'totalCount' | 'idleCount' | 'waitingCount'>;
   content: ContentStore;
-  /** What the supervisor says of the worker; absent where there is none. */
+  /** State of the worker as the supervisor reports it; absent without a supervisor. */
   workerDeaths?: () => { deaths: number; paused?: object };
 };
 
 export type Metrics = {
-  /** Counts the answers of a server. To be called before it is ready. */
+  /** Counts the answers of a server. Call it before the server is ready. */
   watch(app: FastifyInstance): void;
   /** All metrics in Prometheus' text format. */
   text(): Promise<string>;
 };
 
-/** What is looked up in the database is looked up again after this long, however many ask. */
+/** Values from the database are cached for this long. */
 const LOOKED_UP_MS = 10_000;
 
-/** Walking the content store touches every file's entry: seldom, and never while somebody waits for it. */
+/** Walking the content store reads every file's entry: done rarely, and never while a scrape waits for it. */
 const CONTENT_WALK_MS = 10 * 60_000;
 
-/** The first scrape waits for the first walk, but not so long that Prometheus gives up (10 s unless it is told otherwise). */
+/** The first scrape waits for the first walk, but less than Prometheus' timeout (10 s by default). */
 const FIRST_WALK_MS = 2_000;
 
-/** What Node says of the event loop's delay before it took a sample: the largest int64, and no number. */
+/** What Node reports as event loop delay before the first sample: the largest int64. */
 const NO_SAMPLE = /^nodejs_eventloop_lag_\w+ (?:9223372036\.854776|nan)\n/gim;
 
-/** From an answer out of memory to an upload of minutes, in seconds. */
+/** Buckets in seconds: from an answer out of memory to an upload of minutes. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
-/** What has no route is one: addresses that strangers make up must not become labels. */
+/** One label for all unknown paths: paths that strangers invent must not become labels. */
 const NO_ROUTE = 'none';
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** Makes the metrics of a process. Nothing is looked up before somebody asks. */
+/** Creates the metrics of a process. Nothing is queried before the first scrape. */
 export function openMetrics(parts: MetricsParts): Metrics {
   const register = new Registry();
   collectDefaultMetrics({ register });
   const requests = new Histogram({
     name: 'larder_http_request_duration_seconds',
-    help: 'Requests by method, route pattern and status, with the time to the end of the answer.',
+    help: 'Requests by method, route pattern and status, with their duration.',
     labelNames: ['method', 'route', 'status'],
     buckets: BUCKETS,
     registers: [register],
@@ -85,12 +85,12 @@ type LookUp = () => Promise<void>;
 function gaugesOfDatabase(register: Registry, { db, pool }: MetricsParts): LookUp[] {
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name, help, labelNames, registers: [register] });
-  const jobs = gauge('larder_jobs', 'Jobs by task and by what they are at.', ['task', 'state']);
+  const jobs = gauge('larder_jobs', 'Jobs by task and state.', ['task', 'state']);
   const phases = gauge('larder_pipeline_phases', 'Phases of all pipelines by status.', ['phase', 'status']);
-  const workers = gauge('larder_workers', 'Workers seen lately, by how they run sandboxes.', ['sandbox_mode']);
-  const connections = gauge('larder_database_connections', 'Connections of this process.', ['state']);
-  const waiting = gauge('larder_database_waiting', 'Statements that wait for a connection of this process.');
-  const up = gauge('larder_database_up', '1 when the database answered the last look, 0 when it did not.');
+  const workers = gauge('larder_workers', 'Live workers by sandbox mode.', ['sandbox_mode']);
+  const connections = gauge('larder_database_connections', 'Database connections of this process by state.', ['state']);
+  const waiting = gauge('larder_database_waiting', 'Statements of this process that wait for a connection.');
+  const up = gauge('larder_database_up', '1 if the database answered the last check, else 0.');
   const rows = atMostEvery(LOOKED_UP_MS, async () => {
     try {
       const [jobCounts, phaseCounts, alive] = await Promise.all([countJobs(db), countPhases(db), listWorkers(db)]);
@@ -100,7 +100,7 @@ function gaugesOfDatabase(register: Registry, { db, pool }: MetricsParts): LookU
       for (const { sandbox_mode } of alive) workers.inc({ sandbox_mode });
       up.set(1);
     } catch {
-      // What cannot be looked up is missing, which is a sign of its own; the rest is still told.
+      // A value that could not be queried is missing, which alerts can detect; the others are still reported.
       for (const one of [jobs, phases, workers]) one.reset();
       up.set(0);
     }
@@ -110,12 +110,12 @@ function gaugesOfDatabase(register: Registry, { db, pool }: MetricsParts): LookU
     connections.set({ state: 'idle' }, pool.idleCount);
     waiting.set(pool.waitingCount);
   };
-  // The connections first: the look-up takes some of its own.
+  // The connections first: the queries below use some.
   return [connected, rows];
 }
 
 function gaugesOfContent(register: Registry, content: ContentStore): LookUp {
-  // A gauge is 0 from its beginning: until something is known, nothing is said.
+  // prom-client starts a gauge at 0; it is removed until its value is known.
   const known = new Set<Gauge>();
   const set = (gauge: Gauge, value: number) => {
     gauge.set(value);
@@ -125,7 +125,7 @@ function gaugesOfContent(register: Registry, content: ContentStore): LookUp {
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [] });
   const bytes = gauge('larder_content_bytes', 'Bytes in the content store at its last walk.');
   const count = gauge('larder_contents', 'Contents in the store at its last walk.');
-  const free = gauge('larder_content_free_ratio', 'Free share of the store’s disk.');
+  const free = gauge('larder_content_free_ratio', 'Free share of the content store’s disk, from 0 to 1.');
   const walk = atMostEvery(CONTENT_WALK_MS, async () => {
     const sum = { bytes: 0, count: 0 };
     for await (const { size } of content.list()) {
@@ -143,7 +143,7 @@ function gaugesOfContent(register: Registry, content: ContentStore): LookUp {
   };
 }
 
-/** Waits for a promise that does not reject, at most this long. */
+/** Waits for a promise that never rejects, at most this long. */
 async function withinMs(done: Promise<void>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
@@ -157,7 +157,7 @@ function metricsOfWorker(register: Registry, find: NonNullable<MetricsParts['wor
   const registers = [register];
   const deaths = new Counter({
     name: 'larder_worker_deaths_total',
-    help: 'Deaths of the worker beside this server since the supervisor started.',
+    help: 'Unexpected exits of the worker of this machine since the supervisor started.',
     registers,
   });
   const paused = new Gauge({
@@ -173,7 +173,7 @@ function metricsOfWorker(register: Registry, find: NonNullable<MetricsParts['wor
   };
 }
 
-/** Listens for Prometheus. Resolves when it does, rejects when the address is taken. */
+/** Listens for Prometheus. Resolves when listening; rejects if the address is in use. */
 export async function serveMetrics(
   metrics: Pick<Metrics, 'text'>,
   { host, port }: { host: string; port: number },

@@ -1,4 +1,4 @@
-// The one adapter between endpoints as data and routes: authenticate, validate everything at once, call the handler, answer.
+// Adapts endpoints of the contract to routes: authenticates, validates everything, calls the handler, answers.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
@@ -17,7 +17,7 @@ import type { ServerParts } from './server-parts.ts';
 import { authenticate, requireRight } from './sign-in/authenticate.ts';
 import { originOf } from './sign-in/session-cookie.ts';
 
-/** A handler as the adapter sees it; the table of handlers is where its types are held. */
+/** A handler as the adapter calls it; the table of handlers has the exact types. */
 export type AnyHandler = (context: never, input: never) => Promise<unknown>;
 
 type Mounted = {
@@ -26,9 +26,9 @@ type Mounted = {
   handler: AnyHandler;
   validate: RequestValidator;
   audit: Audit;
-  /** Absent when the endpoint changes no thing that can be shown. */
+  /** Absent if the endpoint changes nothing that has a read endpoint. */
   readMatch?: (request: FastifyRequest) => MatchDemand;
-  /** The text of the version in the text of the answer; present when it answers a thing. */
+  /** Extracts the text of the version from the text of the answer; present if the endpoint answers one resource. */
   versionIn?: (text: string) => string;
   parts: ServerParts;
 };
@@ -83,12 +83,12 @@ async function permit(
   return caller;
 }
 
-/** `/v1/catalogs/{catalog_id}` as the router writes it. */
+/** The path in the router's syntax: `/v1/catalogs/:catalog_id`. */
 function routePath(path: string): string {
   return path.replace(/\{(\w+)\}/g, ':$1');
 }
 
-/** Malformed ids in a path name nothing: 404, as for ids that name nothing. */
+/** Malformed ids in a path get 404, like ids of nothing. */
 function pathCheck({ params }: EndpointDefinition): (params: unknown) => void {
   if (params === undefined) return () => {};
   const check = compileCheck(params, { whole: 'path' });
@@ -102,7 +102,7 @@ async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounte
   const key = takesKey(endpoint) ? keyOf(request) : undefined;
   const match = mounted.readMatch?.(request);
   const context = contextOf({ request, reply }, parts);
-  // Before an archive is read that nobody would keep.
+  // If-Match is checked early, so that an archive that would be rejected is not read.
   if (endpoint.multipart !== undefined) await match?.look(context);
   const validated = await validate(request, { content: parts.content, caller: context.caller });
   try {
@@ -117,7 +117,7 @@ async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounte
   }
 }
 
-/** An upload whose request was rejected leaves nothing behind. */
+/** A rejected upload leaves no content. */
 async function rejected(error: unknown, validated: ValidatedRequest): Promise<unknown> {
   await validated.drop();
   return error;
@@ -125,7 +125,7 @@ async function rejected(error: unknown, validated: ValidatedRequest): Promise<un
 
 type Exchange = { request: FastifyRequest; reply: FastifyReply };
 
-/** Without a caller where anybody may call: the types of such handlers do not show it. */
+/** Undefined at public endpoints: the types of their handlers do not show it. */
 function contextOf({ request, reply }: Exchange, parts: ServerParts): Reading {
   const { db, content, identity } = parts;
   const origin = originOf(request, parts.publicUrl);
@@ -136,7 +136,7 @@ function contextOf({ request, reply }: Exchange, parts: ServerParts): Reading {
 type Conditions = {
   match: MatchDemand | undefined;
   keyed: KeyedRequest | undefined;
-  /** Tells the audit trail; not of a replay, by which nothing changes. */
+  /** Writes the audit trail, except for a replay, which changes nothing. */
   audit: (tx: Transaction, output: unknown) => Promise<void>;
 };
 
@@ -174,11 +174,11 @@ function answer({ request, reply }: Exchange, mounted: Mounted, { input, output 
   const location = success.location.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(names[name])));
   reply.code(201).header('location', location);
   if (success.body === undefined) return reply.send();
-  // What is shown this once is kept by nobody on the way.
+  // An answer that shows a secret must not be cached anywhere.
   return reply.header('cache-control', 'no-store').send(output);
 }
 
-/** One thing with its tag, or the word that the client still holds it (RFC 9110, section 13.1.2). */
+/** Answers one resource with its tag, or 304 if the client holds it (RFC 9110, section 13.1.2). */
 function answerThing({ request, reply }: Exchange, text: string, tag: string): FastifyReply {
   reply.header('etag', tag);
   if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();

@@ -1,4 +1,4 @@
-// What the server is made of.
+// The dependencies of the server.
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ContentStore } from '../content/content.ts';
 import type { Database } from '../db/database.ts';
@@ -6,23 +6,23 @@ import type { HttpIdentity } from './handler.ts';
 import type { Readiness } from './health.ts';
 import type { TlsPair } from './tls-files.ts';
 
-/** Nothing here is closed by the server. */
+/** The server closes none of these. */
 export type ServerParts = {
   db: Database;
   content: ContentStore;
   identity: HttpIdentity;
   log: FastifyBaseLogger;
   readiness: Readiness;
-  /** Scheme, host and port (and path) under which clients reach the server, when the operator configured it. */
+  /** Scheme, host and port (and path) under which clients reach the server, if the operator configured it. */
   publicUrl?: string;
-  /** Networks and addresses of the proxies in front, which alone are believed who the client is and how it came (X-Forwarded-*). */
+  /** Addresses and networks of the proxies in front; only their X-Forwarded-* headers are trusted. */
   trustedProxies?: readonly string[];
   /** Serves TLS with this certificate and key. */
   tls?: TlsPair;
-  /** Origins whose pages may call the API. */
+  /** Origins whose pages may call the API (CORS). */
   corsOrigins?: readonly string[];
-  /** Watches every answer, those of other routes too. */
+  /** Observes every answer, of added routes too. */
   watch?: (app: FastifyInstance) => void;
-  /** Adds more routes: the hosted registry's. */
+  /** Adds more routes: those of the hosted registry. */
   register?: (app: FastifyInstance) => void | Promise<void>;
 };

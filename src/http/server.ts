@@ -1,4 +1,4 @@
-// The HTTP server as a value: all routes, limits and answers put together. Listening is another matter.
+// Builds the HTTP server: all routes, limits and answers. The caller makes it listen.
 import type { ServerOptions } from 'node:http';
 import { fastifyMultipart } from '@fastify/multipart';
 import { type FastifyInstance, fastify, LogController } from 'fastify';
@@ -31,25 +31,25 @@ import type { ServerParts } from './server-parts.ts';
 import { addOidcSignIn } from './sign-in/oidc-sign-in.ts';
 import type { TlsPair } from './tls-files.ts';
 
-/** Builds the server. `ready()` or `listen()` finishes it; `close()` ends it. */
+/** Builds the server. `ready()` or `listen()` completes it; `close()` ends it. */
 export function buildServer(parts: ServerParts): FastifyInstance {
   const { trustedProxies = [] } = parts;
   const app = fastify({
     loggerInstance: parts.log,
-    // Addresses hold tokens and signatures; what is logged of a request is said in answers.ts.
+    // Fastify logs URLs, which hold tokens and signatures; answers.ts logs requests instead.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIdOf,
     requestIdHeader: false,
     connectionTimeout: IDLE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    // None for a whole request: an upload or a layer takes as long as it keeps moving.
+    // No limit for a whole request: an upload or a layer takes as long as it keeps moving.
     requestTimeout: 0,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     routerOptions: { maxParamLength: PATH_SEGMENT_LENGTH_MAX },
     ...wire(parts.tls),
     clientErrorHandler: answerClientError,
     return503OnClosing: false,
-    // An address that is none: hooks do not run, so the answer is made here.
+    // A malformed URL: Fastify runs no hooks then, so the answer is written here.
     frameworkErrors: answerFrameworkError,
   });
   app.server.maxConnections = CONNECTIONS_MAX;
@@ -74,7 +74,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   return app;
 }
 
-/** HTTP/1.1 with or without TLS; Fastify's types make two kinds of server of it, of which nothing here depends. */
+/** HTTP/1.1 with or without TLS. Fastify has a type for each; nothing here depends on the difference. */
 function wire(tls: TlsPair | undefined): { http?: ServerOptions } {
   const limits = {
     maxHeaderSize: HEADER_BYTES_MAX,
@@ -87,7 +87,7 @@ function wire(tls: TlsPair | undefined): { http?: ServerOptions } {
 
 type Table = Parameters<typeof mountEndpoints>[1];
 
-/** The endpoints of a table, whose bodies the adapter reads itself. Exported for tests of the adapter. */
+/** Adds the endpoints of a table; the adapter reads their bodies itself. Exported for tests of the adapter. */
 export async function addApi(api: FastifyInstance, table: Table, parts: ServerParts): Promise<void> {
   api.removeAllContentTypeParsers();
   api.setSerializerCompiler(({ schema }) => answerWriter(schema as TSchema));

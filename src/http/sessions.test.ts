@@ -40,7 +40,7 @@ test('a password is set once without the old one, by a token that may all that i
   expect((await setPassword(request)).statusCode).toBe(204);
   expect(violationsOf(await setPassword(request))).toEqual({ current_password: 'It is required.' });
   const wrong = await setPassword({ ...request, current_password: 'something else' });
-  expect(violationsOf(wrong)).toEqual({ current_password: 'It is not the password.' });
+  expect(violationsOf(wrong)).toEqual({ current_password: 'The password is wrong.' });
   const taken = await setPassword({ ...request, email: 'Jane@Example.org' }, api.rival.access.OWNER);
   expect([taken.statusCode, taken.json().type]).toEqual([409, '/problems/email-taken']);
   const rows = await api.database.db.selectFrom('user_passwords').selectAll().execute();

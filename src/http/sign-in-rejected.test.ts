@@ -39,7 +39,7 @@ afterAll(() => signIn.close());
 test('rejected is who is new where the operator lets nobody new in, with a page and as a problem', async () => {
   const server = await startServer();
   const { page, browser } = await enter(server, 'stranger');
-  expect([page.status, titleOf(page.text)]).toEqual([403, 'This account is not let in here']);
+  expect([page.status, titleOf(page.text)]).toEqual([403, 'The account has no access']);
   expect(page.text).toContain('Nobody here logs in with this account');
   expect(page.headers['content-type']).toContain('text/html');
   expect(page.headers['content-security-policy']).toContain("default-src 'none'");
@@ -112,7 +112,7 @@ test('rejected is who comes back too late', async () => {
   const old = JSON.stringify({ ...held, expires_at: held.expires_at - 11 * 60_000 });
   browser.cookies.get(ORIGIN)?.set('__Host-larder-sign-in', api.identity.seal(old, owner).toString('base64url'));
   const end = await browser.open(page.url.href);
-  expect([end.status, titleOf(end.text)]).toEqual([400, 'This log-in is over']);
+  expect([end.status, titleOf(end.text)]).toEqual([400, 'The log-in has expired']);
 });
 
 test.each<[string, (token: string) => string]>([
@@ -127,14 +127,14 @@ test.each<[string, (token: string) => string]>([
     if (context.path === '/token' && body?.id_token !== undefined) body.id_token = change(body.id_token);
   };
   const { page } = await enter(server, 'tampered');
-  expect([page.status, titleOf(page.text)]).toEqual([502, 'The identity provider does not answer as it should']);
+  expect([page.status, titleOf(page.text)]).toEqual([502, 'The identity provider failed']);
   expect(await userOf('tampered')).toBeUndefined();
 });
 
 test('rejected is a client whose secret is another, and the operator is told', async () => {
   const server = await startServer({ clientSecret: 'wr0ng', defaultRole: 'VIEWER' });
   const { page } = await enter(server, 'wrong-client');
-  expect([page.status, titleOf(page.text)]).toEqual([502, 'The identity provider does not answer as it should']);
+  expect([page.status, titleOf(page.text)]).toEqual([502, 'The identity provider failed']);
   expect(page.text).toContain('does not take the client id or its secret');
   expect(page.text).not.toContain('wr0ng');
 });

@@ -107,7 +107,7 @@ describe('a claim', () => {
     expect((await as(['devs', 'admins'])).who.role).toBe('OWNER');
     expect((await as('a=b')).who.role).toBe('EDITOR');
     const none = await as(['x']);
-    expect([none.page.status, titleOf(none.page.text)]).toEqual([403, 'This account is not let in here']);
+    expect([none.page.status, titleOf(none.page.text)]).toEqual([403, 'The account has no access']);
     const { rows } = await api.database.pool.query(
       "select count(*)::int as n from audit_events where action = 'updateUser' and actor_name = 'Larder'",
     );
@@ -149,7 +149,7 @@ describe('a claim', () => {
       ['unknown', 'nobody'],
     ] as const) {
       const { page } = await enter(server, subject, { claims: { name: 't', tenant } });
-      expect([subject, page.status, titleOf(page.text)]).toEqual([subject, 403, 'This account is not let in here']);
+      expect([subject, page.status, titleOf(page.text)]).toEqual([subject, 403, 'The account has no access']);
     }
   });
 
@@ -236,7 +236,7 @@ describe('a user who is logged in', () => {
     const taken = await logIn(browser, (await connect(server, browser)).json().url, { as: 'other-account' });
     expect([taken.status, titleOf(taken.text)]).toEqual([
       409,
-      'The account at the identity provider is another user’s',
+      'The account at the identity provider belongs to another user',
     ]);
     const id = (await userOf('other-account'))?.['id'];
     await api.database.pool.query('update users set removed_at = now() where id = $1', [id]);
@@ -252,7 +252,7 @@ describe('a user who is logged in', () => {
     const cookie = cookieOf(browser);
     await server.inject({ method: 'POST', url: '/larder/v1/sign-out', headers: { ...SAME, cookie } });
     const end = await logIn(browser, url, { as: 'too-late' });
-    expect([end.status, titleOf(end.text)]).toEqual([401, 'The session is over']);
+    expect([end.status, titleOf(end.text)]).toEqual([401, 'The session has ended']);
     expect(await userOf('too-late')).toBeUndefined();
     const none = await server.inject({ method: 'POST', url: '/larder/v1/sign-in/oidc', headers: SAME });
     expect(none.statusCode).toBe(401);

@@ -1,4 +1,4 @@
-// The server's certificate and key as files: read and checked at start, and followed while it runs, without dropping a connection.
+// The server's TLS certificate and key: read and checked at start, and reloaded when the files change, without closing connections.
 import { unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type Server } from 'node:tls';
@@ -6,10 +6,10 @@ import type { FastifyBaseLogger } from 'fastify';
 
 export type TlsFiles = { readonly cert: string; readonly key: string };
 
-/** PEM texts; the certificate's file holds the chain behind it. */
+/** PEM texts; `cert` includes the chain. */
 export type TlsPair = { cert: string; key: string };
 
-/** Files are asked for their age this often: certificates are renewed days before they end, and a watch would not see links that are turned. */
+/** Interval of checks for changed files: certificates are renewed days before they expire, and a watch would miss replaced symbolic links. */
 const LOOK_EVERY_MS = 10_000;
 
 /** The files cannot be read, or do not belong together. */
@@ -18,7 +18,7 @@ export class TlsFilesError extends Error {
   readonly code = 'TLS_FILES';
 }
 
-/** Reads both. Throws TlsFilesError, written for the operator, when they cannot be used. */
+/** Reads both files. Throws TlsFilesError, with a message for the operator, if they cannot be used. */
 export async function readTlsFiles(files: TlsFiles): Promise<TlsPair> {
   const pair = { cert: await readPem(files.cert, 'LARDER_TLS_CERT'), key: await readPem(files.key, 'LARDER_TLS_KEY') };
   try {
@@ -40,13 +40,13 @@ async function readPem(path: string, setting: string): Promise<string> {
 }
 
 export type FollowedFiles = {
-  /** Reads them now, as when they changed. Never rejects. */ reload(): Promise<void>;
+  /** Reads the files now, as if they had changed. Never rejects. */ reload(): Promise<void>;
   stop(): void;
 };
 
 /**
- * Serves new connections with the files as they are: whenever one changes, and when asked. Files that cannot be used are
- * told to the log, and the last good pair stays.
+ * Serves new connections with the current files: reloads them when one changes, and on request. Files that cannot be used are
+ * reported in the log, and the previous pair stays in use.
  */
 export function followTlsFiles(
   server: Server,
@@ -56,9 +56,9 @@ export function followTlsFiles(
   const reload = async () => {
     try {
       server.setSecureContext(await readTlsFiles(files));
-      log.info('new TLS files are used');
+      log.info('new TLS files loaded');
     } catch (err) {
-      log.error({ err }, 'the TLS files cannot be used; the last good ones stay');
+      log.error({ err }, 'the new TLS files are unusable; the previous ones stay in use');
     }
   };
   const changed = () => void reload();

@@ -57,7 +57,7 @@ test('400 for no token, two, an unknown grant, an unknown field', async () => {
   const wrong = await api.ask('POST', path, form({ grant_type: 'password', username: 'x', api_token: 'a' }));
   expect(violationsOf(wrong)).toEqual({
     grant_type: 'It should be refresh_token.',
-    username: 'There is no parameter of this name here.',
+    username: 'Unknown parameter.',
   });
 });
 

@@ -70,7 +70,7 @@ describe('revoking a token', () => {
     expect(rejected.json()).toMatchObject({
       status: 409,
       type: '/problems/last-way-in',
-      title: 'An owner has to be able to log in',
+      title: 'An owner must be able to log in',
       detail:
         'No owner could log in after this: first make another API token of an owner, with role OWNER and scope API, or set the password of an owner (PUT /larder/v1/password)',
     });
@@ -200,7 +200,7 @@ test('a claim of the provider does not demote the last owner who can log in', as
     // Jane stays an owner, and has nothing to log in with.
     await pool.query('update api_tokens set removed_at = now() where organization_id = $1', [signIn.api.rival.id]);
     const { page } = await signIn.enter(server, 'boss', { claims: { name: 'boss', groups: [] } });
-    expect([page.status, titleOf(page.text)]).toEqual([409, 'An owner has to be able to log in']);
+    expect([page.status, titleOf(page.text)]).toEqual([409, 'An owner must be able to log in']);
     expect(await signIn.userOf('boss')).toMatchObject({ role: 'OWNER' });
   } finally {
     await signIn.close();

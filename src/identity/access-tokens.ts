@@ -48,7 +48,7 @@ export type Verified = { principal: Principal; untilMs: number };
 
 /** Who an access token of this installation stands for. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */
 export async function verifyAccessToken(keys: SigningKeys, jwt: string): Promise<Verified> {
-  if (jwt === '') throw new IdentityError('TOKEN_MISSING', 'An access token is needed');
+  if (jwt === '') throw new IdentityError('TOKEN_MISSING', 'Access token required');
   const claims = await verify(keys, jwt, { audience: API_AUDIENCE, type: ACCESS_TOKEN_TYPE });
   const { sub, organization_id, name, scopes, token_id, exp = 0 } = claims;
   const role = ROLES.find((one) => one === claims['role']);
@@ -135,5 +135,5 @@ function publicKey(
 }
 
 function invalid(cause?: unknown): IdentityError {
-  return new IdentityError('TOKEN_INVALID', 'The token is not valid', { cause });
+  return new IdentityError('TOKEN_INVALID', 'The token is invalid', { cause });
 }

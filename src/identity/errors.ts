@@ -31,7 +31,7 @@ export type IdentityErrorCode =
   | 'LAST_OWNER'
   /** The organization would be left without an owner who can log in. */
   | 'LAST_WAY_IN'
-  /** There are as many as may be. */
+  /** Limit reached. */
   | 'LIMIT_REACHED'
   /** A session that ended, by sign-out, by time or with its user, or that never was. */
   | 'SESSION_OVER'

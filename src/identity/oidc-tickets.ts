@@ -81,5 +81,5 @@ function readTicket(seals: Seals, text: string | undefined): Ticket {
 }
 
 function over(): IdentityError {
-  return new IdentityError('SIGN_IN_OVER', 'This log-in is over');
+  return new IdentityError('SIGN_IN_OVER', 'The log-in has expired');
 }

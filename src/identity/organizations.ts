@@ -105,7 +105,7 @@ function properNamespace(text: string): string {
   if (NAMESPACE.test(text) && text.length <= NAMESPACE_LENGTH_MAX && !RESERVED_NAMESPACES.includes(text)) return text;
   throw new IdentityError(
     'NAME_INVALID',
-    `${text} cannot be a namespace: 1 to ${NAMESPACE_LENGTH_MAX} small letters, digits and single hyphens between them, and not ${RESERVED_NAMESPACES.join(', ')}`,
+    `${text} cannot be a namespace: 1 to ${NAMESPACE_LENGTH_MAX} lower-case letters and digits with single hyphens between them; not ${RESERVED_NAMESPACES.join(', ')}`,
   );
 }
 

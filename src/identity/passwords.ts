@@ -81,7 +81,7 @@ export async function replacePassword(
     .onConflict((conflict) => conflict.doNothing())
     .returning('user_id')
     .executeTakeFirst();
-  if (kept === undefined) throw new IdentityError('EMAIL_TAKEN', 'Somebody logs in with this address already.');
+  if (kept === undefined) throw new IdentityError('EMAIL_TAKEN', 'The e-mail address is already in use.');
   await endSessions(tx, { organization_id, user_id });
 }
 

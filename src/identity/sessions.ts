@@ -77,7 +77,7 @@ async function endSessionOf(tx: Transaction, secret: string): Promise<void> {
 /** Whom a living session stands for, with the role that the user has at this moment. Throws IdentityError SESSION_OVER. */
 export async function getSessionHolder(db: Database, secret: string): Promise<Principal & { session_id: string }> {
   const row = SECRET.test(secret) ? await findRow(db, digestOf(secret)) : undefined;
-  if (row === undefined) throw new IdentityError('SESSION_OVER', 'The session is over');
+  if (row === undefined) throw new IdentityError('SESSION_OVER', 'The session has ended');
   const { id, is_use_old, ...principal } = row;
   if (is_use_old) await rememberUse(db, id);
   return { ...principal, session_id: id };

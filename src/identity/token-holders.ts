@@ -73,7 +73,7 @@ async function findRow(db: Database, which: RawBuilder<unknown>): Promise<TokenR
 }
 
 async function holderOf(db: Database, row: TokenRow | undefined): Promise<TokenHolder> {
-  if (!row) throw new IdentityError('TOKEN_INVALID', 'The token is not valid');
+  if (!row) throw new IdentityError('TOKEN_INVALID', 'The token is invalid');
   if (row.is_over) throw new IdentityError('TOKEN_EXPIRED', 'The API token has expired');
   if (row.is_use_old) await rememberUse(db, row.id);
   const { id, organization_id, user_id, name, namespace } = row;

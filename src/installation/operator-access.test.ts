@@ -210,7 +210,7 @@ describe('larder users set-password', () => {
     [`${PASSWORD}\n${PASSWORD}\n`, [], 'It should be one line.'],
     ['x'.repeat(5_000), [], 'It should be at most 4096 bytes.'],
     [PASSWORD, ['--email', 'no address'], 'no address is no e-mail address'],
-    [PASSWORD, ['--email', 'root@localhost'], 'Somebody logs in with this address already.'],
+    [PASSWORD, ['--email', 'root@localhost'], 'The e-mail address is already in use.'],
   ])('%j with %j is rejected, and nothing is set', async (input, args, message) => {
     const ran = await setPassword(input, '--user', 'ed', ...args);
     expect([ran.code, ran.out, ran.err]).toEqual([1, '', `${message}\n`]);
@@ -245,7 +245,7 @@ describe('larder users set-password', () => {
     expect(set.shown).not.toContain('horse');
     expect(await signIn('ed@example.org', PASSWORD)).toBeDefined();
     const different = await typed(PASSWORD, 'something else');
-    expect(different).toEqual({ code: 1, shown: expect.stringContaining('The two are not the same.') });
+    expect(different).toEqual({ code: 1, shown: expect.stringContaining('The two inputs differ.') });
     const left = await typed('abc\u0003');
     expect(left).toEqual({ code: 1, shown: expect.stringContaining('Nothing was changed.') });
   }, 60_000);

@@ -72,7 +72,7 @@ describe('an attacker sends a form', { timeout: 60_000 }, () => {
       'with a field that is a prototype',
       `${part('__proto__', '{}')}--b--\r\n`,
       FORM,
-      { field: 'body', message: 'It has a part of a name that cannot be a field’s.' },
+      { field: 'body', message: 'The name of a part is not a valid field name.' },
     ],
     [
       'with a form in a form',

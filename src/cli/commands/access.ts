@@ -1,4 +1,4 @@
-// Commands about access, and the one that can send anything.
+// Commands about access tokens, and `api`, which sends any request.
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
@@ -13,7 +13,7 @@ import { inSession } from '../session.ts';
 export function addAccessCommands(program: Command, io: Io): void {
   program
     .command('login')
-    .description('check the token and tell whose it is')
+    .description('check the token and show its user')
     .action(
       inSession(io, async ({ client, url, show }) => {
         const { organization_id, name, role } = claimsOf(url, await client.accessToken());
@@ -26,7 +26,7 @@ export function addAccessCommands(program: Command, io: Io): void {
     );
   program
     .command('token')
-    .description('print an access token, good for half an hour')
+    .description('print an access token, valid for 30 minutes')
     .action(
       inSession(io, async ({ client, show }) => {
         show({ access_token: await client.accessToken() }, ({ access_token }) => say(io, access_token));
@@ -79,13 +79,13 @@ function collectHeader(line: string, before: Record<string, string>): Record<str
   return { ...before, [name]: value };
 }
 
-/** The claims of an access token, for the person; the server checks its signature. Throws UnexpectedAnswerError. */
+/** Returns the claims of an access token for display; the server checks its signature. Throws UnexpectedAnswerError. */
 function claimsOf(url: string, jwt: string): Record<'organization_id' | 'name' | 'role', string> {
   const { organization_id, name, role } = parseClaims(jwt);
   if (typeof organization_id === 'string' && typeof name === 'string' && typeof role === 'string') {
     return { organization_id, name, role };
   }
-  throw new UnexpectedAnswerError(url, 'its access token has no claims of Larder');
+  throw new UnexpectedAnswerError(url, 'its access token does not have the claims of Larder');
 }
 
 function parseClaims(jwt: string): Record<string, unknown> {
@@ -112,6 +112,6 @@ async function sayResponse(io: Io, url: string, response: Response): Promise<voi
   if (location !== null) say(io, clean(location));
   const isJson = response.headers.get('content-type')?.includes('json') ?? false;
   if (isJson) return sayJson(io, await readJson(url, response));
-  // A file may be of any length: it is passed on as it arrives.
+  // Streams the file, which may be of any size.
   for await (const part of readParts(url, response)) if (!io.out.write(part)) await once(io.out, 'drain');
 }

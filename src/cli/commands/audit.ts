@@ -48,11 +48,11 @@ export function addAuditCommands(program: Command, io: Io): void {
 
 function withFilters(command: Command): Command {
   return command
-    .option('--actor <id>', 'only what this user did')
+    .option('--actor <id>', 'only changes by this user')
     .option('--action <name>', 'only this operation')
-    .option('--subject <id>', 'only what touched this thing')
-    .option('--from <time>', 'only what happened at this time or later, for example 2026-03-03T00:00:00Z')
-    .option('--to <time>', 'only what happened before this time');
+    .option('--subject <id>', 'only changes of the resource with this id')
+    .option('--from <time>', 'only changes at this time or later, for example 2026-03-03T00:00:00Z')
+    .option('--to <time>', 'only changes before this time');
 }
 
 function queryOf({ actor, action, subject, from, to }: Filters) {

@@ -94,9 +94,7 @@ export function addCatalogCommands(program: Command, io: Io): void {
     }),
   );
   addCatalogSettings(program, io);
-  withPages(
-    program.command('operating-systems').description('list the operating systems that base images can be of'),
-  ).action(
+  withPages(program.command('operating-systems').description('list the operating systems of base images')).action(
     inSession<PageOptions>(io, async ({ client, show }, pages) => {
       const page = await readPages(pages, (at) => client.call('listOperatingSystems', at));
       show(page, ({ items }) =>
@@ -116,7 +114,7 @@ type Settings = { unverifiedImages?: CatalogSettings['unverified_images'] };
 function addCatalogSettings(program: Command, io: Io): void {
   program
     .command('settings')
-    .description('show what is decided of the catalog, or change it')
+    .description('show or change the settings of the catalog')
     .addOption(
       new Option('--unverified-images <word>', 'release images that no worker could start and test').choices(
         UNVERIFIED_IMAGES,

@@ -1,4 +1,4 @@
-// Commands for customizations: upload one, see where it is, change it, take it away.
+// Commands for customizations: upload, show, change, delete.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CustomizationDetailed } from '../../contract/customization.ts';
 import type { UploadSource } from '../../contract/endpoint.ts';
@@ -21,14 +21,14 @@ type CustomizeOptions = Naming & Packing & { product?: string; branch?: string; 
 export function addCustomizationCommands(program: Command, io: Io): void {
   program
     .command('customize')
-    .description('upload a customization; everything that it touches is built again with it')
+    .description('upload a customization; the applications that match it are rebuilt')
     .argument('<folder or archive>', 'a folder with rootfs/, scripts/ and customization.yaml, or a tar.gz of them')
     .option('--product <key>', 'only applications of this product (default: all)')
     .option('--branch <branch>', 'only this branch of the product')
     .option('--base-image <name>', 'only applications on this base image, by name or id')
     .option('--name <name>', 'name of the customization')
-    .option('--description <text>', 'what it is for')
-    .option('--watch', 'follow it until it is everywhere')
+    .option('--description <text>', 'description')
+    .option('--watch', 'follow it until all its applications are rebuilt')
     .addOption(timeOption())
     .action(inSession<CustomizeOptions>(io, customize));
   const group = program.command('customizations').description('list and change customizations');
@@ -80,7 +80,7 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     );
   group
     .command('delete')
-    .description('delete a customization; everything that it touched is built again without it')
+    .description('delete a customization; its applications are rebuilt without it')
     .argument('<id>')
     .action(
       inSession(io, async ({ client, catalogId }, _options, [customization_id = '']) => {

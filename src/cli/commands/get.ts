@@ -1,4 +1,4 @@
-// `get`: one thing of a kind, with all that is known of it, a field a line.
+// `get`: shows one resource with all its fields, one per line.
 import type { Command } from 'commander';
 import { ProblemError } from '../../client/problem-error.ts';
 import { CommandFailed, type Io } from '../io.ts';
@@ -34,7 +34,7 @@ export function addGet<T, O extends object = object>(
     );
 }
 
-/** Says of what is not found which thing it is. */
+/** Replaces a 404 by an error that names the resource. */
 export async function named<T>(noun: string, name: string, found: Promise<T>): Promise<T> {
   try {
     return await found;

@@ -1,4 +1,4 @@
-// Commands that show where notifications go, and whether they arrived.
+// Commands that list notification providers and the deliveries to them.
 import type { Command } from 'commander';
 import type { NotificationProvider } from '../../contract/notification-provider.ts';
 import type { Io } from '../io.ts';
@@ -58,7 +58,7 @@ export function addNotificationCommands(program: Command, io: Io): void {
     );
 }
 
-/** Where messages go; of a chat, what the server shows of its identifier. */
+/** Where messages go; for a chat, the part of its identifier that the server shows. */
 function goalOf(provider: NotificationProvider): string {
   if (provider.type === 'SLACK') return `channel ${provider.masked_channel_id}`;
   if (provider.type === 'GOOGLE_CHAT') return `space ${provider.masked_space_id}`;

@@ -1,4 +1,4 @@
-// Commands for who may come in and how much there may be: users, API tokens, quotas.
+// Commands for users, API tokens and quotas.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { API_TOKEN_DAYS_MAX } from '../../contract/limits.ts';
 import { ROLES, type Role, TOKEN_SCOPES, type TokenScope } from '../../contract/vocabulary.ts';
@@ -11,13 +11,13 @@ import { inSession } from '../session.ts';
 import { wordOf } from '../words.ts';
 import { addGet } from './get.ts';
 
-/** Adds the commands. Without `operator` there is no `--operator`. */
+/** Adds the commands. Without `operator` the option `--operator` is absent. */
 export function addPeopleCommands(program: Command, io: Io, operator?: OperatorTools): void {
   addTokens(program.command('tokens').description('list, make and revoke API tokens'), io, operator);
   addUsers(program.command('users').description('list, make, change and remove users of the organization'), io);
   program
     .command('quotas')
-    .description('tell how much the organization may have, and has of that')
+    .description('show the quotas of the organization and their use')
     .action(
       inSession(io, async ({ client, show }) => {
         show(await client.call('getQuotas', {}), ({ applications }) => {
@@ -53,7 +53,7 @@ function addTokens(group: Command, io: Io, operator: OperatorTools | undefined):
       ...{ ends: shortTime(expires_at), used: shortTime(last_used_at) || 'never', id },
     }),
   });
-  addList(group, 'list the tokens that work or are over: an owner’s whole organization’s, else one’s own')
+  addList(group, 'list active and expired tokens: for owners those of the organization, else your own')
     .option('--user <user>', 'only tokens of this user, by name or id')
     .option('--removed', 'only tokens that were revoked')
     .action(
@@ -81,16 +81,14 @@ function addTokens(group: Command, io: Io, operator: OperatorTools | undefined):
     );
   const create = group
     .command('create')
-    .description('make a token, and print it, this once')
-    .argument('[name]', 'what it is for')
+    .description('make a token and print it; it is not shown again')
+    .argument('[name]', 'description')
     .option('--name <name>', 'the same, as an option')
-    .addOption(roleOption('what it may: at most what its user and you may, and that when it is not given'))
-    .option('--scope <scope>', `what it reaches: ${TOKEN_SCOPES.join(', ')}; may be repeated`, addScope)
-    .option('--expires <time>', 'when it stops working, for example 2027-01-31T00:00:00Z (default: in six months)')
-    .addOption(
-      new Option('--expires-in-days <days>', 'the same, in days from now').argParser(daysOf).conflicts('expires'),
-    )
-    .option('--user <user>', 'whom it stands for, by name or id (for owners)');
+    .addOption(roleOption('role of the token: at most yours and its user’s, which is the default'))
+    .option('--scope <scope>', `scope of the token: ${TOKEN_SCOPES.join(', ')}; may be repeated`, addScope)
+    .option('--expires <time>', 'expiry time, for example 2027-01-31T00:00:00Z (default: in six months)')
+    .addOption(new Option('--expires-in-days <days>', 'expiry in days from now').argParser(daysOf).conflicts('expires'))
+    .option('--user <user>', 'user of the token, by name or id (for owners)');
   if (operator !== undefined) addOperatorOptions(create);
   const ask = inSession<NewToken>(io, async ({ client, show }, options, [word]) => {
     const { role, scope, expires, expiresInDays, user } = options;
@@ -124,12 +122,12 @@ function addTokens(group: Command, io: Io, operator: OperatorTools | undefined):
 
 function addOperatorOptions(create: Command): void {
   create
-    .option('--operator', 'make it beside the database, on the machine that reaches it, without a token')
-    .option('--organization <organization>', 'whose, by namespace, name or id (with --operator)')
+    .option('--operator', 'make it directly in the database, on a machine that reaches it, without a token')
+    .option('--organization <organization>', 'organization of the token, by namespace, name or id (with --operator)')
     .option('--to-file <path>', 'write it to a new file of mode 0600 instead of printing it (with --operator)')
     .addHelpText(
       'after',
-      '\nWith --operator: --user is the only owner and --role the user’s when they are not given; LARDER_DATA or LARDER_DATABASE_URL is Larder’s own.',
+      '\nWith --operator, --user defaults to the only owner and --role to the user’s role; LARDER_DATA or LARDER_DATABASE_URL must be those of the server.',
     );
 }
 
@@ -146,7 +144,7 @@ function requireTogether({ operator, organization, toFile, expires }: NewToken):
 }
 
 function requireName(name: string | undefined): string {
-  if (name === undefined) throw new CommandFailed('A name is needed: what the token is for.', EXIT.usage);
+  if (name === undefined) throw new CommandFailed('The token needs a name: give NAME or --name.', EXIT.usage);
   return name;
 }
 
@@ -188,11 +186,11 @@ function addUsers(group: Command, io: Io): void {
     );
   group
     .command('create')
-    .description('make a user, and print the id, and below it the API token where one is asked for')
+    .description('make a user; print the id and, with --with-token, the API token')
     .argument('<name>')
     .addOption(roleOption('what they may').makeOptionMandatory())
-    .option('--email <address>', 'where mail reaches them')
-    .option('--with-token', 'make a first API token too, and print it, this once')
+    .option('--email <address>', 'e-mail address')
+    .option('--with-token', 'also make an API token and print it; it is not shown again')
     .action(
       inSession<NewUser>(io, async ({ client, show }, { role, email, withToken }, [name = '']) => {
         const made = await client.call('createUser', {
@@ -208,7 +206,7 @@ function addUsers(group: Command, io: Io): void {
     );
   group
     .command('set-role')
-    .description('give a user another role; a lesser one takes their tokens along')
+    .description('change the role of a user; a lower one applies to their tokens too')
     .argument('<user>', 'their name or id')
     .argument('<role>', ROLES.join(', ').toLowerCase(), roleOf)
     .action(

@@ -1,4 +1,4 @@
-// Commands for where things come from and go to: base images and registries.
+// Commands for base images and registries.
 import { type Command, Option } from 'commander';
 import type { RegistryDetailed } from '../../contract/registry.ts';
 import { REGISTRY_PROVIDERS, type RegistryProvider } from '../../contract/vocabulary.ts';
@@ -34,7 +34,7 @@ function addRegistries(group: Command, io: Io): void {
       ...{ applications: application_count, ...healthFields(health), id },
     }),
   });
-  const secret = new Option('--secret <secret>', 'password or key; better by the environment').env(
+  const secret = new Option('--secret <secret>', 'password or key; prefer the environment variable').env(
     'LARDER_REGISTRY_SECRET',
   );
   addList(group, 'list registries').action(
@@ -58,13 +58,13 @@ function addRegistries(group: Command, io: Io): void {
     .argument('<url>', 'its address')
     .addOption(secret)
     .option('--user <name>', 'user name or key id')
-    .option('--anonymous', 'a registry without log-in: it is shown no credentials')
+    .option('--anonymous', 'a registry without log-in: no credentials are sent')
     .addOption(
-      new Option('--provider <provider>', `whose kind of registry it is: ${REGISTRY_PROVIDERS.map(typedAs).join(', ')}`)
+      new Option('--provider <provider>', `kind of registry: ${REGISTRY_PROVIDERS.map(typedAs).join(', ')}`)
         .argParser((text) => wordOf(REGISTRY_PROVIDERS, text))
         .default('OCI', 'oci'),
     )
-    .option('--description <text>', 'what it is for', '')
+    .option('--description <text>', 'description', '')
     .action(
       inSession<NewRegistry>(
         io,
@@ -99,10 +99,10 @@ function addRegistryUpdate(group: Command, io: Io): void {
     .addOption(
       new Option(
         '--secret <secret>',
-        'new password or key; better by the environment, where it counts beside --user or without other options',
+        'new password or key; prefer the environment variable, which is used with --user or without other options',
       ).env('LARDER_REGISTRY_SECRET'),
     )
-    .option('--anonymous', 'take the log-in off: the registry is shown no credentials any more');
+    .option('--anonymous', 'remove the log-in: no credentials are sent any more');
   update.action(
     inSession<RegistryChange>(io, async ({ client }, { secret, ...rest }, [named = '']) => {
       const isSet = update.getOptionValueSource('secret') === 'env';
@@ -112,7 +112,7 @@ function addRegistryUpdate(group: Command, io: Io): void {
   );
 }
 
-/** What of a registry is changed. `secretSet`: the secret of the environment, which may be there for another command. */
+/** Returns the changes to a registry. `secretSet`: a secret in the environment, which may be meant for another command. */
 function changeOf({ user, secret, secretSet, anonymous, ...texts }: RegistryChange & { secretSet?: string }) {
   if (anonymous) {
     if (user === undefined && secret === undefined) return { ...texts, access_secret: null };
@@ -127,19 +127,19 @@ function changeOf({ user, secret, secretSet, anonymous, ...texts }: RegistryChan
   };
   if (Object.keys(change).length > 0) return change;
   throw new CommandFailed(
-    'Say what changes: --name, --description, --user, --secret or LARDER_REGISTRY_SECRET, --anonymous.',
+    'Give at least one change: --name, --description, --user, --secret or LARDER_REGISTRY_SECRET, --anonymous.',
     EXIT.usage,
   );
 }
 
-/** What is said of the log-in: a forgotten secret does not make a registry without one. */
+/** Returns the log-in options. A missing secret is an error: it must not silently make a registry without log-in. */
 function logInOf({ user, secret, anonymous }: Pick<NewRegistry, 'user' | 'secret' | 'anonymous'>) {
   if (anonymous && user === undefined) return {};
   if (anonymous)
-    throw new CommandFailed('A registry without log-in has no user: leave --user or --anonymous out.', EXIT.usage);
+    throw new CommandFailed('A registry without log-in has no user: omit --user or --anonymous.', EXIT.usage);
   if (secret === undefined) {
     throw new CommandFailed(
-      'Give the secret by LARDER_REGISTRY_SECRET or --secret, or --anonymous where there is no log-in.',
+      'Give the secret with LARDER_REGISTRY_SECRET or --secret, or --anonymous for a registry without log-in.',
       EXIT.usage,
     );
   }
@@ -156,7 +156,7 @@ function healthFields(health: Health): Fields {
   };
 }
 
-/** `yes`, or why not. */
+/** `yes`, or the cause. */
 function healthOf({ healthy, unhealthy_cause }: Health): string {
   return healthy === false ? `no${unhealthy_cause === undefined ? '' : `: ${unhealthy_cause}`}` : yesOf(healthy);
 }
@@ -203,16 +203,16 @@ function addBaseImages(group: Command, io: Io): void {
   );
   group
     .command('add')
-    .description('follow an image of a registry as a base image')
+    .description('register an image of a registry as a base image')
     .argument('<name>')
     .requiredOption('--registry <name>', 'the registry that holds it, by name or id')
     .requiredOption(
       '--image <repository:tag>',
-      'the image, relative to the registry; repository@sha256:… is one digest for ever',
+      'the image, relative to the registry; repository@sha256:… pins one digest',
     )
     .requiredOption('--os <id>', 'id of the operating system that it holds')
-    .option('--key <key>', 'names its repositories; made from the name unless given')
-    .option('--description <text>', 'what it is for', '')
+    .option('--key <key>', 'key in the names of its repositories (default: made from the name)')
+    .option('--description <text>', 'description', '')
     .action(
       inSession<NewBaseImage>(io, async ({ client, show }, { registry, image, os, key, description }, [name = '']) => {
         const registry_id = await registryId(client, registry);

@@ -1,4 +1,4 @@
-// Commands that show the main catalog: products, their branches, and the newest version of each.
+// Commands that list and show the products of the main catalog, their branches and newest versions.
 import type { Command } from 'commander';
 import type { Io } from '../io.ts';
 import { addList, type PageOptions, readPages, sayRest } from '../list.ts';

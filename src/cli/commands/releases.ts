@@ -1,4 +1,4 @@
-// Commands that tell what was built: releases, pipelines and what set them off.
+// Commands that list and show releases and pipelines.
 import { type Command, Option } from 'commander';
 import type { Output } from '../../contract/endpoints.ts';
 import { PAGE_SIZE_DEFAULT } from '../../contract/limits.ts';
@@ -18,7 +18,7 @@ export function addReleaseCommands(program: Command, io: Io): void {
   const releases = program.command('releases').description('list and show releases');
   addList(releases, 'list releases, the newest first')
     .option('--application <id>', 'only releases of this application')
-    .option('--digest <digest>', 'only the release that this digest names in its registry')
+    .option('--digest <digest>', 'only the release with this digest in its registry')
     .action(
       inSession<ReleaseOptions>(io, async (session, { application, digest, ...pages }) => {
         const filters = {
@@ -43,7 +43,7 @@ export function addReleaseCommands(program: Command, io: Io): void {
       }),
     );
   addGet(releases, io, RELEASE);
-  // The older way to say `releases get`.
+  // An older alias of `releases get`.
   program
     .command('release', { hidden: true })
     .description('show a release')
@@ -128,7 +128,7 @@ function addPipelines(program: Command, io: Io): void {
 function addRetry(program: Command, io: Io): void {
   program
     .command('retry')
-    .description('try a failed pipeline again, with the same plan')
+    .description('retry a failed pipeline with the same plan')
     .argument('<pipeline>', 'its id')
     .option('--watch', 'follow the new pipeline until it ends')
     .action(
@@ -141,7 +141,7 @@ function addRetry(program: Command, io: Io): void {
     );
 }
 
-/** Asks for the page that the options name, or for one pipeline as a page of its own. */
+/** Reads the page that the options name, or one pipeline as a page of its own. */
 async function pipelineQuestion(
   { client, catalogId }: Session,
   { application, status, ...pages }: PipelineOptions,

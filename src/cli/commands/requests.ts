@@ -1,4 +1,4 @@
-// Commands that ask for applications and for their removal, and follow what becomes of it.
+// Commands that request applications or their removal, and follow the request.
 import { type Command, Option } from 'commander';
 import type { CatalogApplicationRequest } from '../../contract/application-request.ts';
 import { PACKAGING_TYPES, type PackagingType } from '../../contract/vocabulary.ts';
@@ -35,7 +35,7 @@ export function addRequestCommands(program: Command, io: Io): void {
     )
     .option('--registry <name...>', 'registries they are pushed to, by name or id (default: the hosted one)')
     .option('--name <name>', 'name of the request')
-    .option('--description <text>', 'why it is made')
+    .option('--description <text>', 'reason for the request')
     .option('--watch', 'follow it until everything is released')
     .addHelpText(
       'after',

@@ -1,4 +1,4 @@
-// What runs, what waits and for what, what failed and why, and what cannot be used: one screen.
+// `status`: what runs, what waits and why, what failed and why, and what cannot be used, on one screen.
 import type { Command } from 'commander';
 import type { CustomizationDetailed } from '../../contract/customization.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
@@ -9,7 +9,7 @@ import { clean, say, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { failureOf, stageOf, waitingOf } from '../watch.ts';
 
-/** Lines of one section: five sections are a screen. */
+/** Lines of one section: five sections fill a screen. */
 const LINES_MAX = 8;
 
 type Line = { what: string; state: string; since?: string };
@@ -24,7 +24,7 @@ type Section = {
 export function addStatusCommand(program: Command, io: Io): void {
   program
     .command('status')
-    .description('show what runs, what waits and why, what failed and why, what is left out, and what cannot be used')
+    .description('show running, waiting, failed, incomplete and unusable parts, with their causes')
     .action(
       inSession(io, async (session) => {
         const catalog_id = await session.catalogId();
@@ -53,7 +53,7 @@ async function openSections({ client }: Session, catalog_id: string): Promise<Se
     since: pipeline.started_at,
   });
   const more = 'larder pipelines --status in-progress';
-  // Of more than a page nobody knows here which wait: the rest is counted where most of it is.
+  // The client reads one page only. The pipelines beyond it are counted in the section that has the most.
   const rest = total_size - items.length;
   return [
     { name: 'running', total: running.length, lines: running.map(lineOf), more },
@@ -65,7 +65,7 @@ function waits(pipeline: Pipeline): boolean {
   return waitingOf(pipeline) !== undefined || stageOf(pipeline) === 'waiting';
 }
 
-/** Applications whose latest pipeline failed: what failed before that and succeeded since is history. */
+/** Applications whose latest pipeline failed; earlier failures are history. */
 async function failedSection({ client }: Session, catalog_id: string): Promise<Section> {
   const all = await readAll((at) => client.call('listApplications', { catalog_id, ...at }));
   const applications = all.filter(({ latest_pipeline }) => latest_pipeline?.status === 'FAILED');
@@ -83,7 +83,7 @@ function failedLine(pipeline: Pipeline): Line {
   return { what: nameOf(pipeline), state: reason, since: pipeline.ended_at ?? pipeline.started_at };
 }
 
-/** Customizations that broke applications, whose images are released without them. */
+/** Customizations that broke applications, which were released without them. */
 async function leftOutSection({ client }: Session, catalog_id: string): Promise<Section> {
   const left = { catalog_id, active: true, left_out: true, page_size: LINES_MAX } as const;
   const { items, total_size } = await client.call('listCustomizations', left);
@@ -111,7 +111,7 @@ async function unusableSection({ client }: Session): Promise<Section> {
   const [registries, images, deprecated] = await Promise.all([
     readAll((at) => client.call('listRegistries', { removed: false, ...at })),
     readAll((at) => client.call('listBaseImages', { statuses: ['ACTIVE'], ...at })),
-    // Nothing new is built on a deprecated one; what is built on it already gets no more updates while it cannot be used.
+    // Nothing new is built on a deprecated base image; existing applications on it get no updates while it is unusable.
     readAll((at) => client.call('listBaseImages', { statuses: ['DEPRECATED'], with_applications: true, ...at })),
   ]);
   const lines = [

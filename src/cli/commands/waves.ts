@@ -1,4 +1,4 @@
-// Commands for waves: what set off pipelines, and building applications again.
+// Commands for waves, and for rebuilding applications.
 import type { Command } from 'commander';
 import type { Output } from '../../contract/endpoints.ts';
 import { PAGE_SIZE_DEFAULT } from '../../contract/limits.ts';
@@ -11,7 +11,7 @@ import { addGet } from './get.ts';
 
 /** Adds the commands. */
 export function addWaveCommands(program: Command, io: Io): void {
-  const waves = program.command('waves').description('list and show what set off pipelines');
+  const waves = program.command('waves').description('list and show waves: what caused pipelines');
   addGet(waves, io, {
     noun: 'wave',
     load: async ({ client, catalogId }, wave_id) =>
@@ -40,7 +40,7 @@ export function addWaveCommands(program: Command, io: Io): void {
   );
   program
     .command('rebuild')
-    .description('build applications again from their current inputs, and what needs them')
+    .description('rebuild applications, and those that need them, from their current inputs')
     .argument('<application...>', 'ids of applications')
     .option('--force', 'release even if nothing changed')
     .action(
@@ -52,7 +52,7 @@ export function addWaveCommands(program: Command, io: Io): void {
     );
 }
 
-/** `3 running, 12 succeeded`: those that there are. */
+/** `3 running, 12 succeeded`: the counts that are not zero. */
 function countsOf({ counts }: Pick<Output<'getWave'>, 'counts'>): string {
   const { in_progress: running, ...ended } = counts;
   return Object.entries({ running, ...ended })

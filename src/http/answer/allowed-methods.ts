@@ -1,28 +1,28 @@
-// Which methods an address knows: for 405, for Allow, and for OPTIONS.
+// Which methods each path supports: for 405, Allow and OPTIONS.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Rejection } from './problems.ts';
 
 type Known = { url: string; pattern: RegExp; methods: Set<string> };
 
-/** Watches the routes that are added after it, and answers what no route answers: 405, OPTIONS, 404. */
+/** Watches the routes that are added after this call, and answers requests that match no route: 405, OPTIONS, 404. */
 export function addAllowedMethods(app: FastifyInstance): void {
   const known = new Map<string, Known>();
   app.addHook('onRoute', ({ url, method }) => {
-    // A route that takes everything below it answers for itself.
+    // A wildcard route answers every method itself.
     if (url.includes('*')) return;
     const one = known.get(url) ?? { url, pattern: patternOf(url), methods: new Set() };
     for (const name of [method].flat()) one.methods.add(name);
     known.set(url, one);
   });
-  // Checked before the body is: Fastify would ask a QUERY that no route takes for its media type first.
+  // Checked before the body is read: for an unknown QUERY request Fastify would first reject the media type.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) return answerUnknown(request, reply, [...known.values()]);
-    // A word of ours stands where others have an identifier: it is not one that names nothing.
+    // A fixed path such as `/catalogs/waves` matches before a parameter: the word is not an identifier.
     const named = known.get(pathOf(request));
     if (named !== undefined && request.routeOptions.url !== pathOf(request))
       return answerUnknown(request, reply, [named]);
   });
-  // What a route that takes everything hands on: the OPTIONS of cross-origin requests.
+  // Handles the OPTIONS requests that a wildcard route leaves: those of cross-origin requests.
   app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, [...known.values()]));
 }
 

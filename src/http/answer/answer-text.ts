@@ -1,15 +1,15 @@
-// The text of an answer: the fields that its schema names and no others, as JSON.
+// Serializes answers to JSON: the fields that their schema names, and no others.
 import type { TSchema } from 'typebox';
 
-/** What answers are described with; requests may be described with more. */
+/** The JSON Schema keywords that answers may use; requests may use more. */
 type Schema = { properties?: Record<string, Schema>; required?: string[]; items?: Schema; anyOf?: Schema[] };
 
-/** A value with the fields that are named; the same value when it has no others. */
+/** Returns the value with the named fields only; returns the same object if it has no others. */
 type Shape = (value: unknown) => unknown;
 
 /**
- * Compiles the writer of an answer. V8 writes a whole page at once; what is put together field by field in JavaScript takes
- * twice as long for a page of 100 KiB, and four times as long for megabytes. The writer throws when a required field is missing.
+ * Compiles the serializer of an answer. V8 writes a whole page in one call; a serializer in JavaScript, field by field, takes
+ * twice as long for a page of 100 KiB and four times as long for megabytes. Throws if a required field is missing.
  */
 export function answerWriter(schema: TSchema): (value: unknown) => string {
   const shape = shapeOf(schema as Schema) ?? same;
@@ -20,14 +20,14 @@ function same(value: unknown): unknown {
   return value;
 }
 
-/** Undefined for what has no fields. */
+/** Undefined if the schema has no fields. */
 function shapeOf(schema: Schema): Shape | undefined {
   if (schema.items !== undefined) return listShape(shapeOf(schema.items));
   const objects = (schema.anyOf ?? [schema]).flatMap(({ properties, required = [] }) =>
     properties === undefined ? [] : [{ properties, required }],
   );
   if (objects.length === 0) return undefined;
-  // Of variants every field may be there, and what all of them need must be.
+  // For a union: every field of any variant may be present; fields that all variants require must be.
   const fields = new Map(
     objects.flatMap(({ properties }) =>
       Object.entries(properties).map(([name, field]) => [name, shapeOf(field)] as const),
@@ -66,7 +66,7 @@ function objectShape(fields: ReadonlyMap<string, Shape | undefined>, required: r
     for (const name of Object.keys(given)) {
       const shape = fields.get(name);
       if (shape === undefined && fields.has(name)) continue;
-      // Undefined is not written.
+      // Undefined fields are omitted.
       const one = shape?.(given[name]);
       if (one === given[name]) continue;
       shaped ??= { ...given };

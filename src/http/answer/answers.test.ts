@@ -47,7 +47,7 @@ describe('problems', () => {
       type: '/problems/not-found',
       title: 'Not found',
       status: 404,
-      detail: 'There is nothing at this address that the organization of the token may see.',
+      detail: 'The path names nothing that the organization of the token can access.',
       instance: '/v1/nowhere',
     });
   });

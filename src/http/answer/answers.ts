@@ -1,4 +1,4 @@
-// What every answer has in common: the request's id, problems as problem+json, a line in the log, and a stop that is announced.
+// What all answers share: the request id, problem+json, one log line, and `Connection: close` while the server stops.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -22,7 +22,7 @@ export function addAnswers(app: FastifyInstance, readiness: Readiness): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header(REQUEST_ID_HEADER, request.id);
     if (request.url.length > URL_LENGTH_MAX) throw new Rejection('address-too-long');
-    // Told to stop, the connection is not offered for more.
+    // While the server stops, clients must not reuse the connection.
     if (readiness.draining) reply.header('connection', 'close');
   });
   app.addHook('onSend', async (_request, reply, payload) => {
@@ -33,7 +33,7 @@ export function addAnswers(app: FastifyInstance, readiness: Readiness): void {
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
 }
 
-/** The line of a request: its route and not its address, which may hold tokens. */
+/** The log line of a request names its route, not its URL: URLs may hold tokens. */
 function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
   const { method, routeOptions } = request;
   const line = {
@@ -62,21 +62,21 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     .send(problemBody(rejection, path, missingOf(rejection, request)));
 }
 
-/** Of an endpoint alone: at other addresses there are no things. */
+/** Only endpoints have nouns; other paths name no resource. */
 function missingOf({ code, noun }: Rejection, { routeOptions, params }: FastifyRequest): string | undefined {
   if (code !== 'not-found' || !('operation' in routeOptions.config)) return undefined;
   return missingThing(params as Record<string, string>, noun);
 }
 
-/** Answers an address that the router could not read: like every address under which nothing is, 404. */
+/** Answers 404 for a URL that the router could not parse, as for every unknown path. */
 export function answerFrameworkError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   reply.header(REQUEST_ID_HEADER, request.id);
   answerError(new Rejection('not-found', { cause: error }), request, reply);
 }
 
 /**
- * A rejected body is read on and dropped while the answer goes out: closing the connection on a sender that still sends
- * would reset it before the answer is read. Beyond the limit it is closed.
+ * After a rejection the rest of the body is read and dropped while the answer is sent. Closing the connection while the client
+ * still sends would reset it before the client reads the answer. Beyond a limit the connection is closed.
  */
 async function readToEnd(request: FastifyRequest): Promise<void> {
   if (!hasBody(request.raw)) return;
@@ -86,7 +86,7 @@ async function readToEnd(request: FastifyRequest): Promise<void> {
   if (!ended) request.raw.destroy();
 }
 
-/** Answers what could not even be read as a request (Node's `clientError`). */
+/** Answers requests that could not be parsed (Node's `clientError`). */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -95,13 +95,13 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
   writeLastAnswer(socket, clientRejection(error), { id: requestIdOf({ headers: {} }), url: '/' });
 }
 
-/** Answers a request that is still arriving and closes its connection as soon as the answer is sent. */
+/** Answers a request that is still arriving, and closes its connection after the answer. */
 export function endConnection(socket: Socket, rejection: Rejection, request: Pick<FastifyRequest, 'id' | 'url'>): void {
   writeLastAnswer(socket, rejection, request);
   socket.once('finish', () => socket.destroy());
 }
 
-/** Writes an answer past Node's own and ends the sending side of the connection; the client has a moment to read it and to close. */
+/** Writes an answer directly to the socket and ends its sending side; the client has a moment to read the answer and close. */
 function writeLastAnswer(socket: Socket, rejection: Rejection, { id, url }: Pick<FastifyRequest, 'id' | 'url'>): void {
   const { status } = PROBLEMS[rejection.code];
   const body = JSON.stringify(problemBody(rejection, url.split('?', 1)[0] ?? ''));
@@ -113,7 +113,7 @@ function writeLastAnswer(socket: Socket, rejection: Rejection, { id, url }: Pick
     'connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-  // A client that goes on sending would keep the connection for ever.
+  // A client that keeps sending would hold the connection for ever.
   const late = setTimeout(() => socket.destroy(), LAST_ANSWER_MS).unref();
   socket.once('close', () => clearTimeout(late));
 }

@@ -1,20 +1,20 @@
-// What browsers are told: which pages of others may call the API, and what they may do with what it answers.
+// Headers for browsers: which other origins may call the API (CORS), and what pages may do with its answers.
 import { type FastifyCorsOptions, type FastifyCorsOptionsDelegateCallback, fastifyCors } from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 
-/** A preflight is asked for once in this time; short, so that an origin that is taken off the list is soon out. */
+/** Browsers cache a preflight for this long; short, so that an origin that is removed from the list soon loses access. */
 const PREFLIGHT_SECONDS = 600;
 
-/** What a page of another origin may read of an answer's head. */
+/** Headers of an answer that a page of another origin may read. */
 const EXPOSED = ['ETag', 'Location', 'X-Request-Id', 'Retry-After', 'Idempotent-Replayed', 'WWW-Authenticate'];
 
-/** A browser that came by TLS once does not come without it again (RFC 6797). */
+/** After one visit over TLS, browsers use only TLS (RFC 6797). */
 const STRICT_TRANSPORT = 'max-age=31536000';
 
-/** Nothing of an answer is run or framed; pages bring policies of their own. */
+/** Answers must not be executed or framed; HTML pages set their own policies. */
 export const NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
-/** Adds CORS for the origins that the operator named, none otherwise. Without credentials: tokens are sent by hand. */
+/** Adds CORS for the origins that the operator configured, else none. Without credentials: scripts send tokens in a header. */
 export function addCors(app: FastifyInstance, origins: readonly string[]): void {
   if (origins.length === 0) return;
   const options: FastifyCorsOptions = {
@@ -24,14 +24,14 @@ export function addCors(app: FastifyInstance, origins: readonly string[]): void 
     maxAge: PREFLIGHT_SECONDS,
   };
   const delegator: FastifyCorsOptionsDelegateCallback = (request, answer) => {
-    // OPTIONS that is no preflight is a question about methods, which is answered where all are.
+    // An OPTIONS request that is not a preflight gets the answer of all OPTIONS requests.
     const preflight = request.headers['access-control-request-method'] !== undefined;
     answer(null, { ...options, preflight });
   };
   app.register(fastifyCors, { delegator });
 }
 
-/** Adds the headers that keep browsers from guessing, framing and telling. */
+/** Adds the headers that disable MIME sniffing, framing and referrers. */
 export function addSecurityHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff').header('referrer-policy', 'no-referrer');

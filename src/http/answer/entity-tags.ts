@@ -1,13 +1,13 @@
 // Entity tags (RFC 9110, section 8.8.3): made from a representation, and compared with what a client sends.
 import { createHash } from 'node:crypto';
 
-/** Of a SHA-256 in base64url: 132 bits, which nobody meets twice by chance. */
+/** Length of the tag: 132 bits of a SHA-256 in base64url, enough to rule out collisions by chance. */
 const PART_LENGTH = 22;
 const TAG_OF_OURS = /^"([\w-]{22})\.[\w-]{22}"$/;
 
 /**
- * The strong tag of a representation: equal for equal texts, another for any other (section 8.8.1). It begins with the version
- * of the thing: what writers write, without what the service observes of it meanwhile.
+ * Returns the strong tag of a representation: equal for equal texts, different for different ones (section 8.8.1). It begins with the
+ * tag of the version: the fields that requests write, without those that the service observes.
  */
 export function tagOf(text: string, version: string = text): string {
   return `"${partOf(version)}.${partOf(text)}"`;
@@ -17,13 +17,13 @@ function partOf(text: string): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, PART_LENGTH);
 }
 
-/** A list of tags as the client sent them, or `*`, which stands for any. */
+/** The entity tags that a client sent, or `*` for any. */
 export type SentTags = '*' | readonly string[];
 
-/** One tag with its mark of weakness, and what divides it from the next (RFC 9110, sections 5.6.1 and 8.8.3). */
+/** One tag with its optional weakness prefix, and the separator before the next (RFC 9110, sections 5.6.1 and 8.8.3). */
 const LISTED_TAG = /[\t ]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")?[\t ]*(,|$)/y;
 
-/** Reads `If-Match` or `If-None-Match`. Undefined when it is no list of tags. */
+/** Parses `If-Match` or `If-None-Match`. Returns undefined if it is not a list of tags. */
 export function readTags(header: string): SentTags | undefined {
   if (header.trim() === '*') return '*';
   const tags: string[] = [];
@@ -37,8 +37,8 @@ export function readTags(header: string): SentTags | undefined {
 }
 
 /**
- * For writers: whether one of the tags is of the version that there is. Compared strongly (section 8.8.3.2), so a weak tag
- * matches nothing; without the part that a check in the background moves, which no writer would overwrite unseen.
+ * For writes: whether one of the tags is of the current version. Strong comparison (section 8.8.3.2), so weak tags never
+ * match. The part of the tag that background checks change is ignored: no write would overwrite those fields.
  */
 export function matchesVersion(sent: SentTags, tag: string): boolean {
   const version = versionIn(tag);
@@ -49,13 +49,13 @@ function versionIn(tag: string): string | undefined {
   return TAG_OF_OURS.exec(tag)?.[1];
 }
 
-/** Weak comparison, for readers: the mark of weakness does not count. */
+/** Weak comparison, for reads: the weakness prefix is ignored. */
 export function matchesWeakly(sent: SentTags, tag: string): boolean {
   const bare = (one: string) => one.replace(/^W\//, '');
   return sent === '*' || sent.some((one) => bare(one) === bare(tag));
 }
 
-/** Whether what a reader holds is still what is there. A header that cannot be read holds nothing. */
+/** Whether a representation that the client holds is current. A malformed header counts as none. */
 export function isHeld(header: string | undefined, tag: string): boolean {
   const sent = header === undefined ? undefined : readTags(header);
   return sent !== undefined && matchesWeakly(sent, tag);

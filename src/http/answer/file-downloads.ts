@@ -1,4 +1,4 @@
-// Signed addresses: sends a file of the content store, whole or a range, to any client with a valid signature.
+// Signed URLs: sends a file of the content store, whole or a range, to any client with a valid signature.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseRange } from '../../content/byte-range.ts';
 import type { ContentStore } from '../../content/content.ts';
@@ -53,14 +53,14 @@ function describe(reply: FastifyReply, file: SignedFile, tag: string): void {
     'accept-ranges': 'bytes',
     'content-type': mediaTypeOf(file),
     'content-disposition': disposition(file.filename),
-    // Content never changes under its digest; the address is private to whom it was given.
+    // Content never changes under its digest, so it may be cached; but only by the client that got the URL.
     'cache-control': 'private, max-age=600, immutable',
-    // Whatever a stranger uploaded is never run by a browser that holds a session here.
+    // An uploaded file must never run as a page in a browser that has a session here.
     'content-security-policy': "default-src 'none'; sandbox",
   });
 }
 
-/** RFC 9110, section 13.1.5: a range counts only while the tag is still the content's. */
+/** RFC 9110, section 13.1.5: the range applies only if the tag is still current. */
 function rangeHeader(request: FastifyRequest, tag: string): string | undefined {
   const condition = request.headers['if-range'];
   return condition === undefined || condition === tag ? request.headers.range : undefined;
@@ -75,13 +75,13 @@ const BY_EXTENSION: Record<string, string> = {
   tgz: 'application/gzip',
 };
 
-/** Kinds of metadata such as `trigger_info` are words of the API and no media types. */
+/** Kinds of metadata such as `trigger_info` are words of the API, not media types. */
 function mediaTypeOf(file: SignedFile): string {
   if (/^[a-z]+\/[a-z0-9.+-]+$/.test(file.mime_type)) return file.mime_type;
   return BY_EXTENSION[file.filename.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
 }
 
-/** RFC 6266: a name in ASCII for old clients, and the real one. */
+/** RFC 6266: an ASCII file name for old clients, and the real one. */
 function disposition(filename: string): string {
   const plain = filename.replace(/[^A-Za-z0-9._ -]/g, '_');
   const real = encodeURIComponent(filename.toWellFormed()).replace(

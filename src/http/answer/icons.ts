@@ -6,7 +6,7 @@ import type { Database } from '../../db/database.ts';
 import { isHeld } from './entity-tags.ts';
 import { Rejection } from './problems.ts';
 
-/** Adds the route; the address stands in a product's `icon_url`. */
+/** Adds the route. Products link to it in `icon_url`. */
 export function addIcons(app: FastifyInstance, parts: { db: Database; content: ContentStore }): void {
   app.route({
     method: ['GET', 'HEAD'],
@@ -29,11 +29,11 @@ async function answer(
   reply.headers({
     etag: tag,
     'content-type': 'image/svg+xml',
-    // The address stays when a recipe gets another picture.
+    // The URL stays the same when a recipe gets another picture, so clients revalidate.
     'cache-control': 'public, max-age=3600',
-    // A picture opened as a page runs and loads nothing.
+    // An icon that is opened as a page must not run or load anything.
     'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    // Pages of other origins may show it, as they may show the rest of the main catalog.
+    // Pages of other origins may show it, like the rest of the main catalog.
     'cross-origin-resource-policy': 'cross-origin',
   });
   if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();

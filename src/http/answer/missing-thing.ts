@@ -1,14 +1,14 @@
-// Names in a 404 what is not there. The text depends on the request and the rules alone, never on what exists for others.
+// Writes the detail of a 404. It depends on the request and the rules alone, never on what exists in other organizations.
 
-/** Nouns of path parameters that are not their parameter's name. */
+/** Nouns for path parameters whose name is not the noun. */
 const NOUNS: Record<string, string> = { api_token: 'API token', digest: 'file', provider: 'notification provider' };
 
-/** An id, a digest or a key; what is longer names nothing. */
+/** Longest value that is quoted: an id, a digest or a key. */
 const ECHO_LENGTH_MAX = 100;
 
 /**
- * The sentence for a path whose `noun` is not there: `There is no application X in catalog Y that is visible to you.`
- * Without a noun it is the last thing of the path. Undefined for a path without parameters and no noun.
+ * Returns the sentence for a path whose `noun` does not exist: `There is no application X in catalog Y that is visible to you.`
+ * Without a noun it is about the last parameter of the path. Returns undefined for a path without parameters and noun.
  */
 export function missingThing(params: Readonly<Record<string, string>>, noun?: string): string | undefined {
   const things = Object.entries(params).map(([name, value]) => ({ noun: nounOf(name), name: shortened(value) }));

@@ -1,4 +1,4 @@
-// The pages that a problem's type points to: what it means and what to do, for people and for programs.
+// The pages that a problem's `type` links to: what the problem means and what to do, as HTML and JSON.
 import type { FastifyInstance } from 'fastify';
 import { NO_CONTENT_POLICY } from './browser-headers.ts';
 import { PROBLEMS, type ProblemCode, problemType, Rejection } from './problems.ts';

@@ -1,4 +1,4 @@
-// The closed table of problems: every rejection the API can answer, and which rejection of the catalog is which problem.
+// The closed table of problems: every error that the API can answer, and which error code of the catalog maps to which problem.
 import type { CatalogErrorCode } from '../../catalog/errors.ts';
 import { VIOLATIONS_MAX } from '../../contract/limits.ts';
 import type { ConstraintsViolationsError, Problem, Violation } from '../../contract/problem.ts';
@@ -7,8 +7,8 @@ import type { IdentityErrorCode } from '../../identity/errors.ts';
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 
 /**
- * Each kind of problem with its status, its title, and what to do about it: shown at its type's address, and told as the detail
- * where there is nothing more particular to say.
+ * Each kind of problem with its status, its title and advice. The advice is shown on the problem's page, and it is the detail
+ * if there is none more specific.
  */
 export const PROBLEMS = {
   'invalid-request': {
@@ -19,189 +19,191 @@ export const PROBLEMS = {
   },
   'token-missing': {
     status: 401,
-    title: 'An access token is needed',
+    title: 'Access token required',
     advice:
       'Exchange an API token for an access token and send it with every call: "Authorization: Bearer ACCESS_TOKEN".',
   },
   'token-invalid': {
     status: 401,
-    title: 'The token is not valid',
+    title: 'The token is invalid',
     advice:
-      'It is damaged, was signed by another installation, or is no access token. An API token is not sent as bearer: exchange it for an access token first.',
+      'The token is damaged, was signed by another installation, or is not an access token. Do not send an API token as bearer: exchange it for an access token first.',
   },
   'token-expired': {
     status: 401,
     title: 'The token has expired',
-    advice: 'Access tokens last half an hour. Exchange the API token again.',
+    advice: 'Access tokens expire after 30 minutes. Exchange the API token again.',
   },
   'session-over': {
     status: 401,
-    title: 'The session is over',
-    advice: 'It was ended, or too much time went by. Log in again.',
+    title: 'The session has ended',
+    advice: 'The session was ended or has expired. Log in again.',
   },
   'password-wrong': {
     status: 401,
     title: 'The name or the password is wrong',
-    advice: 'Check both. A password is set with PUT /larder/v1/password.',
+    advice: 'Check the name and the password. PUT /larder/v1/password sets a password.',
   },
   'cross-site': {
     status: 403,
     title: 'The request comes from another site',
     advice:
-      'A change with the cookie of a session says that it comes from the service’s own origin, in "Sec-Fetch-Site" or "Origin". Programs send an access token in place of a cookie.',
+      'A request that changes something and is authenticated by a session cookie must come from the service’s own origin, as stated in "Sec-Fetch-Site" or "Origin". Programs should send an access token instead of a cookie.',
   },
   'passwords-off': {
     status: 403,
-    title: 'Nobody logs in by a password here',
-    advice: 'The operator leaves that to the identity provider. GET /larder/v1/sign-in tells how people log in.',
+    title: 'Log-in by password is disabled',
+    advice:
+      'The operator requires log-in through the identity provider. GET /larder/v1/sign-in lists the ways to log in.',
   },
   'sign-in-over': {
     status: 400,
-    title: 'This log-in is over',
-    advice: 'It was not begun in this browser, took longer than ten minutes, or is done already. Begin again.',
+    title: 'The log-in has expired',
+    advice:
+      'The log-in was not started in this browser, took longer than ten minutes, or is already complete. Start again.',
   },
   'sign-in-denied': {
     status: 403,
     title: 'The identity provider rejected the log-in',
-    advice: 'Begin again, or ask whoever looks after the accounts at the provider.',
+    advice: 'Start again, or ask the administrator of the identity provider.',
   },
   'not-admitted': {
     status: 403,
-    title: 'This account is not let in here',
-    advice: 'An owner of the organization, or the operator of the service, can let it in.',
+    title: 'The account has no access',
+    advice: 'An owner of the organization or the operator of the service can give it access.',
   },
   forbidden: {
     status: 403,
     title: 'The role does not allow this',
-    advice: 'Viewers read. To change something, use a token of an editor or an owner.',
+    advice: 'Viewers can only read. To change something, use a token of an editor or an owner.',
   },
   'scope-missing': {
     status: 403,
-    title: 'The token does not reach this',
+    title: 'The scopes of the token do not allow this',
     advice:
-      'The API token behind the call was limited when it was made: to reading, or to the hosted registry. Use one whose scopes reach further.',
+      'The API token behind the access token is limited to reading or to the hosted registry. Use one with more scopes.',
   },
   'not-owned': {
     status: 403,
-    title: 'It does not belong to the organization',
+    title: 'The organization does not own this',
     advice:
-      'What comes with the installation is shared by all its organizations and cannot be changed by one of them. Register one of your own.',
+      'Base images and registries that come with the installation are shared by all its organizations, so that none can change them. Register your own.',
   },
   'quota-reached': {
     status: 403,
     title: 'The quota of the organization does not allow this',
-    advice: 'The detail names the quota. Remove what is not needed any more, or ask the operator of the installation.',
+    advice: 'The detail names the quota. Remove what is no longer needed, or ask the operator of the installation.',
   },
   'link-invalid': {
     status: 403,
-    title: 'The link is not valid',
-    advice: 'Signed addresses work unchanged, and for a quarter of an hour. Ask for a new one.',
+    title: 'The signed URL is invalid',
+    advice: 'A signed URL is valid for 15 minutes and must not be changed. Request a new one.',
   },
   'not-found': {
     status: 404,
     title: 'Not found',
-    advice: 'There is nothing at this address that the organization of the token may see.',
+    advice: 'The path names nothing that the organization of the token can access.',
   },
   deleted: {
     status: 404,
     title: 'It was deleted',
-    advice: 'The detail names the time. It can still be read, and can be neither changed nor deleted again.',
+    advice: 'The detail states when it was deleted. It can still be read, but not changed or deleted again.',
   },
   'method-not-allowed': {
     status: 405,
-    title: 'The method is not allowed here',
-    advice: 'The header "Allow" lists what is.',
+    title: 'The method is not allowed',
+    advice: 'The header "Allow" lists the methods that are.',
   },
   'in-use': {
     status: 409,
     title: 'It is still in use',
-    advice: 'Remove what uses it first, or let that use another.',
+    advice: 'First remove what uses it, or change it to use another.',
   },
   'not-retryable': {
     status: 409,
     title: 'The pipeline cannot be retried',
     advice:
-      'A failed pipeline can be retried while its application is in the catalog, has no open pipeline, and nothing newer of it has succeeded.',
+      'A failed pipeline can be retried if its application is in the catalog, has no open pipeline, and has no newer pipeline that succeeded.',
   },
   'limit-reached': {
     status: 409,
-    title: 'There are as many as may be',
-    advice: 'Remove one that is not needed any more.',
+    title: 'Limit reached',
+    advice: 'Remove one that is no longer needed.',
   },
   taken: {
     status: 409,
     title: 'It is taken',
-    advice: 'The detail tells what is there already, and only once. Choose another.',
+    advice: 'The detail names the value that is already in use. Choose another.',
   },
   'last-owner': {
     status: 409,
     title: 'The organization needs an owner',
-    advice: 'This is the last one. Make another user an owner first.',
+    advice: 'This user is the last owner. Make another user an owner first.',
   },
   'last-way-in': {
     status: 409,
-    title: 'An owner has to be able to log in',
+    title: 'An owner must be able to log in',
     advice:
-      'This is the last way in of the organization’s owners. The detail names the ways to make another one first. A token of another role than OWNER, without the scope API, revoked or past its end is none.',
+      'This is the last way for an owner of the organization to log in. First create another one: the detail names them. API tokens count only if they have the role OWNER and the scope API and are neither revoked nor expired.',
   },
   'email-taken': {
     status: 409,
-    title: 'Somebody logs in with this address already',
+    title: 'The e-mail address is already in use',
     advice: 'Choose another.',
   },
   'account-taken': {
     status: 409,
-    title: 'The account at the identity provider is another user’s',
+    title: 'The account at the identity provider belongs to another user',
     advice: 'Log in at the provider with another account.',
   },
   'not-released': {
     status: 412,
     title: 'The application has not been released yet',
     advice:
-      'A customization for one product needs an application of it that was released in the catalog. Wait for its first release, or leave the product out of the filter.',
+      'A customization for one product requires a released application of that product in the catalog. Wait for its first release, or omit the product from the filter.',
   },
   'precondition-failed': {
     status: 412,
-    title: 'It has changed since it was read',
+    title: 'Changed since it was read',
     advice:
-      'The entity tag in "If-Match" is no longer the thing’s: somebody changed it. Read it again, look whether the change still fits, and send it with the new tag.',
+      'The entity tag in "If-Match" is out of date: the resource was changed meanwhile. Read it again, check that your change still applies, and send it with the new tag.',
   },
   'too-large': {
     status: 413,
     title: 'The body is too large',
-    advice: 'Send less at once.',
+    advice: 'Send a smaller body. The detail states the limit.',
   },
   'address-too-long': {
     status: 414,
     title: 'The address is too long',
-    advice: 'Ask for less at once.',
+    advice: 'Send fewer or shorter parameters.',
   },
   'media-type': {
     status: 415,
-    title: 'The media type of the body is not taken here',
-    advice: 'Bodies are application/json in UTF-8, uploads multipart/form-data.',
+    title: 'Unsupported media type',
+    advice: 'Send application/json in UTF-8, or multipart/form-data for an upload.',
   },
   'range-not-satisfiable': {
     status: 416,
     title: 'The range is outside of the file',
-    advice: 'The header "Content-Range" tells the size of the file.',
+    advice: 'The header "Content-Range" states the size of the file.',
   },
   'key-reused': {
     status: 422,
-    title: 'The key was used for another request',
+    title: 'The idempotency key was used for another request',
     advice:
-      'An "Idempotency-Key" names one request of one user for a day. Send the same request with it, or this one with a new key.',
+      'An "Idempotency-Key" identifies one request of one user for 24 hours. Repeat the original request with it, or send this request with a new key.',
   },
   'too-many-requests': {
     status: 429,
     title: 'Too many attempts',
-    advice: 'Wait as long as the header "Retry-After" says.',
+    advice: 'Wait for the time in the header "Retry-After".',
   },
   'share-used-up': {
     status: 429,
-    title: 'Your share of the uploads is used up',
+    title: 'Too many concurrent uploads',
     advice:
-      'The detail names the limit. Try again when one of the running uploads has ended, or after the time in the header "Retry-After".',
+      'The detail names the limit. Try again when a running upload has ended, or after the time in the header "Retry-After".',
   },
   'headers-too-large': {
     status: 431,
@@ -210,7 +212,7 @@ export const PROBLEMS = {
   },
   'malformed-request': {
     status: 400,
-    title: 'This is not HTTP',
+    title: 'Malformed HTTP request',
     advice: 'The request could not be read as HTTP/1.1.',
   },
   timeout: {
@@ -220,25 +222,25 @@ export const PROBLEMS = {
   },
   internal: {
     status: 500,
-    title: 'Something went wrong here',
+    title: 'Internal error',
     advice:
-      'It is not the fault of the request. Give the operator the request id of the answer: the log tells more under it.',
+      'The request is not at fault. Give the operator the request id of this answer: the log has the cause under it.',
   },
   'provider-failed': {
     status: 502,
-    title: 'The identity provider does not answer as it should',
-    advice: 'Try again. If it stays so, the operator finds the reason in the log under the request id.',
+    title: 'The identity provider failed',
+    advice: 'Try again. If it fails again, the operator finds the cause in the log under the request id.',
   },
   unavailable: {
     status: 503,
-    title: 'The service cannot do this at the moment',
+    title: 'Temporarily unavailable',
     advice: 'Try again after the time in the header "Retry-After".',
   },
 } as const satisfies Record<string, { status: number; title: string; advice: string }>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** Each way in which the catalog rejects, as a problem. */
+/** The problem for each error code of the catalog. */
 export const CATALOG_PROBLEMS = {
   NOT_FOUND: 'not-found',
   DELETED: 'deleted',
@@ -251,7 +253,7 @@ export const CATALOG_PROBLEMS = {
   QUOTA_REACHED: 'quota-reached',
 } as const satisfies Record<CatalogErrorCode, ProblemCode>;
 
-/** Each way in which identity rejects; the installation's own faults are no answer for a client. */
+/** The problem for each error code of identity. Codes without one are faults of the installation: 500. */
 export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefined> = {
   TOKEN_MISSING: 'token-missing',
   TOKEN_INVALID: 'token-invalid',
@@ -283,16 +285,16 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
 
 export type RejectionOptions = {
   detail?: string;
-  /** What is not found. */
+  /** Noun of the resource that was not found. */
   noun?: string;
   violations?: readonly Violation[];
-  /** Violations beyond those given, which are not listed. */
+  /** How many more violations there are than listed. */
   more?: number;
   headers?: Record<string, string>;
   cause?: unknown;
 };
 
-/** A rejection on its way to the client. */
+/** Thrown to answer a request with a problem. */
 export class Rejection extends Error {
   override readonly name = 'Rejection';
   readonly code: ProblemCode;
@@ -313,19 +315,19 @@ export class Rejection extends Error {
   }
 }
 
-/** A 400 that names everything that is wrong, or the first hundred things and how many more there are. */
+/** Returns a 400 that lists the violations, or the first hundred and how many more there are. */
 export function invalid(violations: readonly Violation[], options: { more?: number; cause?: unknown } = {}): Rejection {
   const more = (options.more ?? 0) + Math.max(0, violations.length - VIOLATIONS_MAX);
   const told = violations.slice(0, VIOLATIONS_MAX);
   return new Rejection('invalid-request', { violations: told, more, cause: options.cause });
 }
 
-/** The address under which a kind of problem is explained. */
+/** The URL of the page that explains a kind of problem. */
 export function problemType(code: ProblemCode): string {
   return `/problems/${code}`;
 }
 
-/** The answer's body for a rejection. `missing`: what a 404 of an endpoint is about. */
+/** Returns the body of the answer. `missing`: the detail of a 404 at an endpoint. */
 export function problemBody(
   rejection: Rejection,
   instance: string,
@@ -346,6 +348,8 @@ export function problemBody(
 
 function violationsDetail({ violations, more }: Rejection): string {
   const listed =
-    violations.length === 1 ? 'There is one violation.' : `There are ${violations.length + more} violations.`;
+    violations.length === 1
+      ? 'The request has one violation.'
+      : `The request has ${violations.length + more} violations.`;
   return more > 0 ? `${listed} ${more} more than the ${violations.length} listed.` : listed;
 }

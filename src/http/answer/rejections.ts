@@ -1,11 +1,11 @@
-// Turns whatever was thrown into a rejection that tells the client enough and nothing of the inside.
+// Maps any thrown error to a rejection that helps the client and reveals nothing internal.
 import { CatalogError } from '../../catalog/errors.ts';
 import { IdentityError } from '../../identity/errors.ts';
 import { RETRY_AFTER_SECONDS } from '../limits.ts';
 import { tokenRejection } from '../sign-in/authenticate.ts';
 import { CATALOG_PROBLEMS, IDENTITY_PROBLEMS, invalid, PROBLEMS, type ProblemCode, Rejection } from './problems.ts';
 
-/** System errors that mean: not now. Out of disk or file descriptors, or the database does not answer. */
+/** System errors that are temporary: no disk space or file descriptors left, or the database does not answer. */
 const TEMPORARY_CODES = new Set([
   'ENOSPC',
   'EDQUOT',
@@ -26,15 +26,15 @@ const TEMPORARY_CODES = new Set([
   '57P03',
 ]);
 
-/** pg's pool gives these no code. */
+/** Errors of pg's pool that have no code. */
 const TEMPORARY_MESSAGE = /timeout exceeded when trying to connect|Connection terminated/;
 
-/** The rejection for an error. What is not known is a 500 that says nothing; its cause is for the log. */
+/** Returns the rejection for an error. An unknown error becomes a 500 without a detail; its cause is logged. */
 export function rejectionOf(error: unknown): Rejection {
   if (error instanceof Rejection) return error;
   if (error instanceof CatalogError) return ofRules(error, CATALOG_PROBLEMS[error.code]);
   if (error instanceof IdentityError) return ofIdentity(error);
-  if (isTemporary(error)) return unavailable('A part of the service does not answer.', error);
+  if (isTemporary(error)) return unavailable('A component of the service does not answer.', error);
   return ofFramework(error) ?? new Rejection('internal', { cause: error });
 }
 
@@ -44,7 +44,7 @@ export function unavailable(detail: string, cause?: unknown): Rejection {
   return new Rejection('unavailable', { detail, headers, cause });
 }
 
-/** A token that stopped being good on the way is told like one that was none; what is the installation's own fault is a 500. */
+/** A token that became invalid during the request gets the same problem as one that was invalid before. Faults of the installation are 500. */
 function ofIdentity(error: IdentityError): Rejection {
   const code = IDENTITY_PROBLEMS[error.code];
   if (code === undefined) return new Rejection('internal', { cause: error });
@@ -53,7 +53,7 @@ function ofIdentity(error: IdentityError): Rejection {
 }
 
 function ofRules(error: CatalogError | IdentityError, code: ProblemCode): Rejection {
-  // Its text is made of the request and the noun (missing-thing.ts): the same for what never was and for another organization's.
+  // The detail is made of the request and the noun (missing-thing.ts): equal for resources that never existed and those of other organizations.
   if (code === 'not-found') return new Rejection(code, error.noun === undefined ? {} : { noun: error.noun });
   if (code === 'invalid-request') return invalid(error.violations, { cause: error });
   return new Rejection(code, { detail: error.message, cause: error });
@@ -66,7 +66,7 @@ function isTemporary(error: unknown): boolean {
   return TEMPORARY_MESSAGE.test(error.message);
 }
 
-/** Fastify's own rejections, by status; their texts are not passed on. */
+/** Fastify's own errors, by status; their messages are not passed on. */
 function ofFramework(error: unknown): Rejection | undefined {
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
   switch (error.statusCode) {

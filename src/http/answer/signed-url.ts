@@ -1,4 +1,4 @@
-// Addresses of files that need no token: what they name, until when, and a signature over both.
+// Signed URLs, which need no token: the digest of a file, an expiry time, and a signature over both.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Digest, isDigest } from '../../content/digest.ts';
 
@@ -6,7 +6,7 @@ export type SignedFile = { digest: Digest; filename: string; mime_type: string }
 
 const PREFIX = '/files/';
 
-/** The path and parameters under which a file can be read until `expiresAt` (seconds since 1970). */
+/** Returns the path and query under which a file can be read until `expiresAt` (seconds since 1970). */
 export function signFilePath(key: Buffer, file: SignedFile, expiresAt: number): string {
   const parameters = new URLSearchParams({
     filename: file.filename,
@@ -19,7 +19,7 @@ export function signFilePath(key: Buffer, file: SignedFile, expiresAt: number): 
 
 export type SignedParameters = { digest: string; filename: string; type: string; expires: string; signature: string };
 
-/** The file that a signed address names; undefined when it was changed or has expired at `now` (seconds since 1970). */
+/** Returns the file that a signed URL names; undefined if it was changed or has expired at `now` (seconds since 1970). */
 export function verifySignedFile(key: Buffer, given: SignedParameters, now: number): SignedFile | undefined {
   const digest = `sha256:${given.digest}`;
   const expiresAt = Number(given.expires);
@@ -32,7 +32,7 @@ export function verifySignedFile(key: Buffer, given: SignedParameters, now: numb
 }
 
 function signature(key: Buffer, file: SignedFile, expiresAt: number): string {
-  // As JSON, so that no field can reach into the next.
+  // As JSON, so that different fields never give the same text.
   const text = JSON.stringify([file.digest, file.filename, file.mime_type, expiresAt]);
   return createHmac('sha256', key).update(text).digest('base64url');
 }

@@ -18,14 +18,14 @@ type Shape = {
   expects?: string;
 };
 
-/** An example of what a client sends: it fits the demands on several fields too. */
+/** Returns an example request body; it satisfies the rules on several fields too. */
 export function requestExample(schema: TSchema, rules: readonly Rule[] = []): unknown {
   const example = exampleOf(schema) as Record<string, unknown>;
   for (const rule of rules) if (rule.kind === 'only-when' && rule.field in example) example[rule.other] = rule.is;
   return example;
 }
 
-/** An example of a rejection with this status: the first of its kinds, as it is answered. */
+/** Returns an example of an error answer with this status: the first problem that has it. */
 export function problemExample(status: number): Problem {
   const codes = Object.keys(PROBLEMS) as ProblemCode[];
   const code = codes.find((one) => PROBLEMS[one].status === status);
@@ -34,7 +34,7 @@ export function problemExample(status: number): Problem {
   return problemBody(new Rejection(code, { violations }), `/v1/catalogs/${UUID}`);
 }
 
-/** An example that fits the schema. */
+/** Returns an example that is valid against the schema. */
 export function exampleOf(schema: TSchema, name = ''): unknown {
   const shape = schema as Shape;
   if (shape.const !== undefined) return shape.const;

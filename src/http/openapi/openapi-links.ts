@@ -1,11 +1,11 @@
-// OpenAPI's own links: from a list to one of its things, from a thing to its parts, and from what was made to what shows it.
+// OpenAPI links: from a list to one of its items, from a resource to its parts, and from a creation to the resource.
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import { endpoints } from '../../contract/endpoints.ts';
 import { answersThing } from '../read-endpoints.ts';
 
 /**
- * The name of the parameter whose value is the last step of the path in `Location`. A runtime expression (OpenAPI 3.1.0, Link
- * Object) takes a header whole or not at all, so what it cannot say stands in an extension.
+ * Name of the parameter whose value is the last segment of `Location`. A runtime expression (OpenAPI 3.1.0, Link Object)
+ * can only refer to a whole header, so the name is in an extension.
  */
 export const LOCATION_PARAMETER = 'x-location-parameter';
 
@@ -17,13 +17,13 @@ type Link = {
 };
 type Links = Record<string, Link>;
 
-/** Links of an operation's answer, undefined when there is nothing to follow. */
+/** Returns the links of an operation's answer; undefined if there are none. */
 export function linksFor(endpoint: EndpointDefinition): Links | undefined {
   const links = { ...toMade(endpoint), ...toItem(endpoint), ...toParts(endpoint) };
   return Object.keys(links).length > 0 ? links : undefined;
 }
 
-/** From the answer 201 to the operation that gets what was made. */
+/** The link from a 201 to the operation that reads the created resource. */
 function toMade({ success }: EndpointDefinition): Links {
   if (success.status !== 201) return {};
   const place = success.location.slice(0, success.location.lastIndexOf('/'));
@@ -33,14 +33,14 @@ function toMade({ success }: EndpointDefinition): Links {
     [found.operation]: {
       operationId: found.operation,
       description: `Gets what was made: ${found.id} is the last step of Location.`,
-      // What the path of the request has beside these names another thing: a retry names the pipeline that failed.
+      // The other path parameters of the request may name another resource: a retry names the pipeline that failed.
       parameters: asAsked(place),
       [LOCATION_PARAMETER]: found.id,
     },
   };
 }
 
-/** From a page to the operation that gets the first of its things. */
+/** The link from a page to the operation that reads its first item. */
 function toItem({ path, method, success }: EndpointDefinition): Links {
   if (method !== 'GET' || !isPage(success)) return {};
   const found = detailUnder(path);
@@ -49,7 +49,7 @@ function toItem({ path, method, success }: EndpointDefinition): Links {
   return { [found.operation]: { operationId: found.operation, parameters } };
 }
 
-/** From a thing to the lists of what is in it. */
+/** The links from a resource to the lists inside it. */
 function toParts(endpoint: EndpointDefinition): Links {
   const { path } = endpoint;
   if (!answersThing(endpoint) || namesIn(path).length === 0) return {};
@@ -61,7 +61,7 @@ function toParts(endpoint: EndpointDefinition): Links {
   );
 }
 
-/** The operation that gets one of the things below this path. */
+/** Returns the operation that reads one of the resources below this path. */
 function detailUnder(path: string): { operation: string; id: string } | undefined {
   for (const [operation, one] of Object.entries<EndpointDefinition>(endpoints)) {
     const id = /^\{(\w+)\}$/.exec(restOf(one.path, path))?.[1];

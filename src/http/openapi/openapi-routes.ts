@@ -1,4 +1,4 @@
-// Where the OpenAPI document is read: as YAML and as JSON, without a token.
+// Serves the OpenAPI document as YAML and as JSON, without a token.
 import type { FastifyInstance } from 'fastify';
 import { stringify } from 'yaml';
 import { openApiDocument } from './openapi.ts';
@@ -7,7 +7,7 @@ import { openApiDocument } from './openapi.ts';
 export function addOpenApi(app: FastifyInstance): void {
   const document = openApiDocument();
   const json = JSON.stringify(document, null, 2);
-  // Without aliases: many readers of OpenAPI do not follow them.
+  // Without YAML aliases: many readers of OpenAPI do not resolve them.
   const yaml = stringify(document, { aliasDuplicateObjects: false });
   for (const path of ['/v1/api.json', '/openapi.json']) {
     app.get(path, async (_request, reply) => reply.type('application/json; charset=utf-8').send(json));

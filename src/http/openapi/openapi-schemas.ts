@@ -4,12 +4,12 @@ import type { Rule } from '../../contract/endpoint.ts';
 
 export type Json = Record<string, unknown>;
 
-/** The server rejects NUL in every text (violations.ts); a pattern that a field has of its own leaves it out already. */
+/** The server rejects NUL in every text (violations.ts). A field with its own pattern excludes it already. */
 const WITHOUT_NUL = '^[^\\u0000]*$';
 
 /**
- * The schema of what a client sends: fields that it does not name are rejected, no text holds NUL, and demands on several
- * fields are part of it as far as JSON Schema can say them.
+ * Returns the schema of a request: unknown fields are rejected, no text contains NUL, and rules on several
+ * fields are included as far as JSON Schema can express them.
  */
 export function requestSchema(schema: TSchema, rules: readonly Rule[] = []): TSchema {
   const copy: Json = { ...schema };
@@ -20,13 +20,13 @@ export function requestSchema(schema: TSchema, rules: readonly Rule[] = []): TSc
     copy['additionalProperties'] = false;
     Object.assign(copy, rulesOf(copy, rules));
   }
-  // Text that may be null too lists both types.
+  // A text that may be null lists both types.
   const isText = [copy['type']].flat().includes('string');
   const plain = isText && !['pattern', 'enum', 'const', 'format'].some((word) => word in copy);
   return (plain ? { ...copy, pattern: WITHOUT_NUL } : copy) as TSchema;
 }
 
-/** JSON Schema 2020-12, `allOf` of `if` and `then`: what a rule demands of one object's own fields. */
+/** JSON Schema 2020-12, `allOf` of `if` and `then`: the rules on the fields of one object. */
 function rulesOf({ properties }: Json, rules: readonly Rule[]): Json {
   const own = isRecord(properties) ? properties : {};
   const demands = rules.flatMap((rule): Json[] => {
@@ -48,19 +48,19 @@ function eachOf(properties: Json, change: (schema: TSchema) => TSchema): Json {
 export class Schemas {
   readonly #components = new Map<string, Json>();
 
-  /** The schema, or a reference to it when it has a title. */
+  /** Returns the schema, or a reference to it if it has a title. */
   of(schema: TSchema): Json {
     const { title } = schema as { title?: string };
     if (title === undefined) return this.inline(schema);
     if (!this.#components.has(title)) {
-      // Known before its parts are, so that its place in the order is its first mention.
+      // Registered before its parts, so that components are ordered by their first mention.
       this.#components.set(title, {});
       this.#components.set(title, this.inline(schema));
     }
     return { $ref: `#/components/schemas/${title}` };
   }
 
-  /** The schema itself; what is inside and has a title is referred to. */
+  /** Returns the schema itself; nested schemas with a title become references. */
   inline(schema: TSchema): Json {
     const {
       title: _title,
@@ -72,7 +72,7 @@ export class Schemas {
     if (isRecord(shape['properties'])) shape['properties'] = this.#each(shape['properties']);
     if (isRecord(shape['items'])) shape['items'] = this.of(shape['items'] as TSchema);
     if (!Array.isArray(shape['anyOf'])) return shape;
-    // The variants are told apart by a word, so exactly one fits.
+    // A discriminator field selects the variant, so exactly one is valid.
     const { anyOf, ...union } = shape;
     const variants = (anyOf as TSchema[]).map((variant) => ({ variant, shown: this.of(variant) }));
     if (isRecord(union['discriminator'])) union['discriminator'] = withMapping(union['discriminator'], variants);
@@ -88,7 +88,7 @@ export class Schemas {
   }
 }
 
-/** Which word leads to which component: without it a reader takes the components' own names for the words. */
+/** Maps each value of the discriminator to its component: without a mapping, readers take the component names as values. */
 function withMapping(discriminator: Json, variants: { variant: TSchema; shown: Json }[]): Json {
   const name = String(discriminator['propertyName']);
   const mapping = variants.flatMap(({ variant, shown }) => {

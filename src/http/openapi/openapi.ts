@@ -1,4 +1,4 @@
-// The OpenAPI 3.1 document, made from the contract: what the server checks and what it documents cannot differ.
+// The OpenAPI 3.1 document, generated from the contract that the server validates with.
 import type { TObject } from 'typebox';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import { endpoints } from '../../contract/endpoints.ts';
@@ -15,7 +15,7 @@ import { type Json, requestSchema, Schemas } from './openapi-schemas.ts';
 
 const JSON_TYPE = 'application/json';
 
-/** Makes the document. Equal for equal contracts: it is committed and compared. */
+/** Generates the document. The same contract gives the same document: it is committed, and a test compares it. */
 export function openApiDocument(): Json {
   const schemas = new Schemas();
   const paths: Record<string, Json> = {};
@@ -31,7 +31,7 @@ export function openApiDocument(): Json {
       version: VERSION,
       summary: 'An organization’s own application catalog.',
       description:
-        'Requests applications, customizes what they are built from, and tells what was released. The organization is the one of the access token.',
+        'Request applications, customize them, and list their releases. The access token determines the organization.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -44,7 +44,7 @@ export function openApiDocument(): Json {
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'An access token, exchanged for an API token. It is good for half an hour.',
+          description: 'An access token, obtained in exchange for an API token. It expires after 30 minutes.',
         },
       },
       responses: problemResponses(schemas),
@@ -56,9 +56,12 @@ export function openApiDocument(): Json {
 }
 
 const HEADERS: Json = {
-  'X-Request-Id': { description: 'Names the request in the log; yours when you sent one.', schema: { type: 'string' } },
+  'X-Request-Id': {
+    description: 'Identifies the request in the log; the value that you sent, if you sent one.',
+    schema: { type: 'string' },
+  },
   ETag: {
-    description: 'Entity tag of the thing as it is shown here: strong, in double quotes.',
+    description: 'Strong entity tag of the resource as shown here, in double quotes.',
     schema: { type: 'string' },
   },
   'Idempotent-Replayed': {
@@ -76,7 +79,7 @@ const CONDITIONS: Json = {
     in: 'header',
     required: false,
     description:
-      'Names this request of yours for 24 hours: sent again with it, the request is answered as it was the first time, and done once. Rejections are not kept.',
+      'Identifies this request for 24 hours: if it is sent again with the same key, it is not executed again but answered with the first answer. Rejections are not stored.',
     schema: { type: 'string', minLength: 1, maxLength: IDEMPOTENCY_KEY_LENGTH_MAX, pattern: '^[!-~]+$' },
   },
   IfMatch: {
@@ -84,7 +87,7 @@ const CONDITIONS: Json = {
     in: 'header',
     required: false,
     description:
-      'Entity tags of the thing as you read it, or *: it is changed only when nobody has changed it since. What the service itself observes, such as `last_checked_at`, moves the tag and does not count here. Weak tags match nothing.',
+      'Entity tags of the resource as you read it, or *. The change is made only if the resource has not changed since. Fields that the service itself observes, such as `last_checked_at`, are ignored here although they change the tag. Weak tags match nothing.',
     schema: TAG_LIST,
     example: '"5f1d7a84db00d2fc"',
   },
@@ -92,8 +95,9 @@ const CONDITIONS: Json = {
     name: 'If-None-Match',
     in: 'header',
     required: false,
-    description: 'Entity tags of what you hold: 304 and no body when one of them is still the thing’s.',
-    // What is malformed is passed over, as RFC 9110, section 13.1.2 lets a server do: the answer is whole then.
+    description:
+      'Entity tags of the representations that you hold: the answer is 304 without a body if one of them is current.',
+    // Malformed tags are ignored, as RFC 9110, section 13.1.2 permits: the answer is then 200.
     schema: { type: 'string' },
   },
 };
@@ -137,7 +141,7 @@ function parametersOf(declared: TObject | undefined, place: 'path' | 'query', sc
       in: place,
       description,
       required: place === 'path' || (required.has(name) && !('default' in shape)),
-      // Several values in one parameter, separated by commas, or the parameter several times.
+      // Several values in one parameter, separated by commas, or the parameter repeated.
       ...(isList ? { style: 'form', explode: repeatable === true } : {}),
       schema: shape,
     };
@@ -186,7 +190,10 @@ function responsesOf(endpoint: EndpointDefinition, schemas: Schemas): Json {
   };
   if (answersThing(endpoint)) {
     const { ETag, 'X-Request-Id': id } = headers;
-    responses[304] = { description: 'It is what you hold.', headers: { 'X-Request-Id': id, ETag } };
+    responses[304] = {
+      description: 'The representation that you hold is current.',
+      headers: { 'X-Request-Id': id, ETag },
+    };
   }
   const everywhere = endpoint.access === 'PUBLIC' ? [500, 503] : [401, 403, 500, 503];
   const conditional = isConditional(endpoint) ? [412] : takesKey(endpoint) ? [400, 422] : [];
@@ -198,18 +205,18 @@ function responsesOf(endpoint: EndpointDefinition, schemas: Schemas): Json {
 }
 
 const PROBLEM_DESCRIPTIONS: Record<number, string> = {
-  400: 'The request is not valid; every violation is named.',
-  401: 'The token is missing, not valid or expired.',
+  400: 'The request is invalid; each violation is listed.',
+  401: 'The token is missing, invalid or expired.',
   403: 'The role of the token does not allow this.',
-  404: 'There is nothing at this address that the organization may see.',
-  409: 'It is still in use, or a limit is reached.',
-  412: 'The application has not been released yet, or the thing is no longer the one that If-Match names.',
+  404: 'The path names nothing that the organization can access.',
+  409: 'The resource is still in use, or a limit is reached.',
+  412: 'The application has not been released yet, or the resource has changed since the state that If-Match names.',
   413: 'The body is too large.',
-  415: 'The media type of the body is not taken here.',
+  415: 'The media type of the body is not supported.',
   422: 'The Idempotency-Key was used for another request.',
-  429: 'Too many attempts, or too many uploads at the same time; Retry-After says how long to wait.',
-  500: 'Something went wrong in the service.',
-  503: 'The service cannot do this at the moment; Retry-After says when to try again.',
+  429: 'Too many attempts, or too many uploads at the same time; Retry-After states how long to wait.',
+  500: 'Internal error.',
+  503: 'Temporarily unavailable; Retry-After states when to try again.',
 };
 
 function problemResponses(schemas: Schemas): Json {

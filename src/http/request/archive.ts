@@ -1,4 +1,4 @@
-// Takes in one archive: the same bytes go through the inspector and towards the content store, at the pace of the slower.
+// Receives one archive: the bytes go to the inspector and to the content store, at the pace of the slower one.
 import type { MultipartFile } from '@fastify/multipart';
 import type { ContentInfo, ContentStore } from '../../content/content.ts';
 import type { UploadedArchive } from '../../contract/endpoint.ts';
@@ -15,18 +15,18 @@ import { type Branch, branch, feed } from './chunk-tee.ts';
 export type ReceivedArchive = {
   violations: Violation[];
   more: number;
-  /** Lets the content store finish. To be called only when there is no violation. */
+  /** Makes the bytes content. Call it only if there is no violation. */
   keep(): Promise<UploadedArchive>;
-  /** Lets the content store forget what it read. */
+  /** Discards the bytes. */
   drop(): Promise<void>;
 };
 
-/** Thrown into the content store's reading when the bytes are not to be kept. */
+/** Thrown into the content store's reading to discard the bytes. */
 class NotKept extends Error {
   override readonly name = 'NotKept';
 }
 
-/** Reads a part to its end. Throws Rejection: too-large beyond the limit, and whatever breaks the stream. */
+/** Reads a part to its end. Throws Rejection (too-large) beyond the limit, and the error of a broken stream. */
 export async function receiveArchive(part: MultipartFile, content: ContentStore): Promise<ReceivedArchive> {
   const toInspector = branch();
   const toContent = branch();
@@ -53,7 +53,7 @@ export async function receiveArchive(part: MultipartFile, content: ContentStore)
 
 type Settled<T> = { value: T } | { error: unknown };
 
-/** Waits for a reader, and lets its branch go when it stops, however it does. */
+/** Waits for a reader and closes its branch when it ends or fails. */
 async function settle<T>(reader: Promise<T>, from: Branch): Promise<Settled<T>> {
   try {
     return { value: await reader };
@@ -64,7 +64,7 @@ async function settle<T>(reader: Promise<T>, from: Branch): Promise<Settled<T>> 
   }
 }
 
-/** The bytes, whose end comes only with the verdict: until then they are no content, and a bad verdict makes them nothing. */
+/** The bytes, with an end that waits for the verdict: before it they are not content, and after a rejection they are discarded. */
 async function* heldBack(bytes: AsyncIterable<Uint8Array>, verdict: Promise<void>): AsyncGenerator<Uint8Array> {
   yield* bytes;
   await verdict;
@@ -102,7 +102,7 @@ function rejected(error: ArchiveRejected, drop: () => Promise<void>): ReceivedAr
 
 const FILENAME = 'customization.tar.gz';
 
-/** One name without folders, control characters and marks that turn the direction of text. */
+/** A name of one segment, without control characters and bidirectional marks. */
 function safeFilename(given: string | undefined): string {
   const last = (given ?? '').split(/[/\\]/).at(-1) ?? '';
   const clean = last

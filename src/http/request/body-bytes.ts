@@ -4,7 +4,7 @@ import { Rejection } from '../answer/problems.ts';
 
 export type BodyOptions = {
   bytesMax: number;
-  /** Of a body beyond `bytesMax`, how much is read and dropped before the answer. */
+  /** How much of a body beyond `bytesMax` is read and dropped before the answer. */
   droppedBytesMax: number;
   timeoutMs: number;
 };
@@ -37,7 +37,7 @@ export function hasBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean 
   return headers['content-length'] !== undefined && headers['content-length'] !== '0';
 }
 
-/** A 413 that names the limit. */
+/** Returns a 413 that states the limit. */
 export function tooLarge(bytesMax: number): Rejection {
   const mebibytes = bytesMax / (1024 * 1024);
   const limit = mebibytes >= 1 ? `${mebibytes} MiB` : `${bytesMax / 1024} KiB`;
@@ -45,8 +45,8 @@ export function tooLarge(bytesMax: number): Rejection {
 }
 
 /**
- * Reads what is left of a body and drops it, up to a limit, beyond which nothing more is read. Resolves with whether the
- * body came to its end; never rejects.
+ * Reads the rest of a body and drops it, up to a limit. Resolves with whether the body
+ * ended; never rejects.
  */
 export function dropBody(stream: IncomingMessage, options: { bytesMax: number; timeoutMs: number }): Promise<boolean> {
   if (stream.readableEnded) return Promise.resolve(true);

@@ -1,12 +1,12 @@
-// One stream of bytes read by several readers at the pace of the slowest.
+// Splits a stream of bytes for several readers, at the pace of the slowest.
 
-/** An end of a tee: what its reader iterates, and how it is fed. */
+/** One branch: the iterable that its reader uses, and the functions that feed it. */
 export type Branch = {
   readonly bytes: AsyncIterable<Uint8Array>;
-  /** Resolves when the reader asked for more, or reads no longer. */
+  /** Resolves when the reader asks for more, or has stopped. */
   write(chunk: Uint8Array): Promise<void>;
   end(): void;
-  /** Says that nobody reads any more; a reader that began and stopped says so itself. */
+  /** Marks the branch as abandoned; a reader that started and stopped does this itself. */
   leave(): void;
   /** Makes the reader's next read throw. */
   fail(error: unknown): void;
@@ -14,7 +14,7 @@ export type Branch = {
 
 type Step = { value: Uint8Array } | { error: unknown } | 'end';
 
-/** Makes a branch that holds one chunk at most. */
+/** Creates a branch that buffers at most one chunk. */
 export function branch(): Branch {
   let step: Step | undefined;
   let arrived = Promise.withResolvers<void>();
@@ -37,7 +37,7 @@ export function branch(): Branch {
         if ('error' in step) throw step.error;
         const current = step;
         yield current.value;
-        // An error may have come in meanwhile; it is what is read next.
+        // An error may have arrived meanwhile; it is thrown next.
         if (step === current) {
           step = undefined;
           arrived = Promise.withResolvers();
@@ -62,7 +62,7 @@ export function branch(): Branch {
   };
 }
 
-/** Reads the source to its end into all branches; an error of the source fails them all and is thrown. */
+/** Reads the source to its end into all branches. An error of the source is thrown, to all branches too. */
 export async function feed(source: AsyncIterable<Uint8Array>, branches: readonly Branch[]): Promise<void> {
   try {
     for await (const chunk of source) await Promise.all(branches.map((one) => one.write(chunk)));

@@ -1,4 +1,4 @@
-// Limits how many connections one client address holds, so that no client can use up the connections of a server.
+// Limits the connections of each client address, so that no client uses up those of a server.
 import type { IncomingMessage, Server } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
@@ -6,26 +6,26 @@ import { networkOf } from '../../identity/network.ts';
 import { CONNECTIONS_PER_ADDRESS_MAX, PENDING_GRACE_MS, PENDING_PER_ADDRESS_MAX } from '../limits.ts';
 
 type ConnectionShareOptions = {
-  /** Addresses and networks of proxies: all clients come through them, so they have no share. */
+  /** Addresses and networks of proxies, which have no limit: all clients come through them. */
   trustedProxies: readonly string[];
   log: Pick<FastifyBaseLogger, 'warn'>;
 };
 
-/** The connections of one IPv4 address or one IPv6 /64. */
+/** The open connections of one IPv4 address or one IPv6 /64. */
 type Network = {
   name: string;
   open: number;
-  /** Those that have not sent the header of a request yet. */
+  /** Connections that have not sent the header of a request yet. */
   pending: number;
-  /** One line in the log until all its connections are closed: a flood must not become a flood of lines. */
+  /** One log line until all its connections are closed, so that a flood of connections is not a flood of log lines. */
   isLogged: boolean;
 };
 
-/** Counts the connections of a server from their acceptance on, under TLS before the handshake, and closes those over the share. */
+/** Counts the connections of a server from their acceptance (under TLS, before the handshake) and closes those above the limit. */
 export function limitConnections(server: Server, { trustedProxies, log }: ConnectionShareOptions): void {
   const proxies = networkList(trustedProxies);
   const networks = new Map<string, Network>();
-  /** By endpoints: ends the time in which a connection counts as pending. */
+  /** Keyed by endpoints: functions that end the time in which a connection counts as pending. */
   const settlers = new Map<string, () => void>();
   const close = (socket: Socket, { network, limit }: { network: Network; limit: number }) => {
     if (!network.isLogged)
@@ -45,7 +45,7 @@ export function limitConnections(server: Server, { trustedProxies, log }: Connec
     settlers.set(key, settle);
     socket.once('close', () => {
       settle();
-      // A new connection may have the same endpoints already.
+      // A new connection may reuse the endpoints of a closed one.
       if (settlers.get(key) === settle) settlers.delete(key);
     });
   });
@@ -66,7 +66,7 @@ function countOpen(networks: Map<string, Network>, network: Network, socket: Soc
   });
 }
 
-/** Counts a connection as pending until the returned function is called. Calls `close` if it is late then and one too many. */
+/** Counts a connection as pending until the returned function is called. Calls `close` if it is late and the address has too many. */
 function countPending(network: Network, close: () => void): () => void {
   let isPending = true;
   network.pending += 1;
@@ -77,19 +77,19 @@ function countPending(network: Network, close: () => void): () => void {
   };
   const grace = setTimeout(() => {
     if (network.pending <= PENDING_PER_ADDRESS_MAX) return;
-    // Counted at once: of many that are late at the same moment, only those over the share are closed.
+    // Decremented at once: of many connections that are late at the same moment, only those above the limit are closed.
     settle();
     close();
   }, PENDING_GRACE_MS).unref();
   return settle;
 }
 
-/** Names a connection. Under TLS a request has another socket than the accepted one, with the same endpoints. */
+/** The key of a connection. Under TLS a request has another socket than the accepted one, but the same endpoints. */
 function endpointsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
-/** Addresses and CIDRs, which the configuration has checked. */
+/** Addresses and CIDRs, already validated by the configuration. */
 function networkList(items: readonly string[]): BlockList {
   const list = new BlockList();
   for (const item of items) {
@@ -101,7 +101,7 @@ function networkList(items: readonly string[]): BlockList {
   return list;
 }
 
-/** An IPv4 address that arrives as IPv6 (::ffff:10.0.0.1) is matched by what the list says of IPv4. */
+/** An IPv4 address in IPv6 form (::ffff:10.0.0.1) matches IPv4 entries. */
 function hasAddress(list: BlockList, address: string): boolean {
   return list.check(address, familyOf(address));
 }

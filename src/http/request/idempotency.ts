@@ -1,4 +1,4 @@
-// `Idempotency-Key`: a POST that is sent again is answered again, and done once.
+// `Idempotency-Key`: a POST that is repeated is executed once and answered with the first answer.
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { findReplay, recordReplay } from '../../catalog/replays.ts';
@@ -8,20 +8,20 @@ import type { Transaction } from '../../db/database.ts';
 import { invalid, Rejection } from '../answer/problems.ts';
 import type { Reading } from '../handler.ts';
 
-/** Told in an answer that was given before. */
+/** Set on an answer that is replayed. */
 export const REPLAYED_HEADER = 'idempotent-replayed';
 
 const HEADER = 'idempotency-key';
 
-/** Visible ASCII: what every client can send and every log can show. */
+/** Visible ASCII: every client can send it and every log can show it. */
 const FIT = new RegExp(`^[!-~]{1,${IDEMPOTENCY_KEY_LENGTH_MAX}}$`);
 
-/** Whether requests to an endpoint may carry a key: those that create, or start something, for a known organization. */
+/** Whether requests to an endpoint may have a key: those that create or start something, for a known organization. */
 export function takesKey({ method, access }: EndpointDefinition): boolean {
   return method === 'POST' && access !== 'PUBLIC';
 }
 
-/** The request's key, undefined when it has none. Throws Rejection: invalid-request for one that is unfit. */
+/** Returns the request's key, undefined if it has none. Throws Rejection (invalid-request) for a malformed one. */
 export function keyOf(request: FastifyRequest): string | undefined {
   const key = request.headers[HEADER];
   if (key === undefined) return undefined;
@@ -36,9 +36,9 @@ export type KeyedRequest = { key: string; operation: string; input: Record<strin
 type Kept = { request: string; output: unknown };
 
 /**
- * Runs `act` unless it was run under this key within a day: then what it answered is answered again. A second request
- * that comes while the first is at work waits for it. What `act` throws is not kept, since nothing happened then. Throws
- * Rejection: key-reused when the key was used for another request.
+ * Runs `act` unless it ran under this key within a day: then returns the stored answer. A second request
+ * waits while the first runs. Errors of `act` are not stored, because nothing was changed. Throws
+ * Rejection (key-reused) if the key was used for another request.
  */
 export async function onlyOnce<T>(
   context: Reading,
@@ -64,8 +64,8 @@ export async function onlyOnce<T>(
 }
 
 /**
- * What was asked, and by whom: a colleague who happens to use the same key is not shown another's answer. An archive
- * counts by its bytes alone.
+ * Fingerprint of the request and its user: a colleague who uses the same key must not see another's answer. An archive
+ * counts by its digest alone.
  */
 function digestOf({ operation, input }: KeyedRequest, userId: string): string {
   const { file, ...fields } = input as { file?: UploadedArchive };
@@ -73,7 +73,7 @@ function digestOf({ operation, input }: KeyedRequest, userId: string): string {
   return createHash('sha256').update(JSON.stringify(asked, inOrder)).digest('base64url');
 }
 
-/** The order of an object's fields says nothing. */
+/** The order of an object's fields is irrelevant. */
 function inOrder(_name: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));

@@ -1,4 +1,4 @@
-// `If-Match`: a change happens only to the thing as the client last saw it (RFC 9110, section 13.1.1).
+// `If-Match`: changes a resource only if it is as the client last read it (RFC 9110, section 13.1.1).
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
@@ -10,15 +10,15 @@ import type { Reading } from '../handler.ts';
 import { parameterReader } from './parameters.ts';
 import { versionReader } from './versions.ts';
 
-/** The endpoint that shows what another one changes, with its handler. */
+/** The endpoint that reads what another one changes, with its handler. */
 export type ReadEndpoint = {
   endpoint: EndpointDefinition;
   handler: (context: Reading, input: Record<string, unknown>) => Promise<unknown>;
 };
 
-/** What a request demands of the thing that it changes. */
+/** The precondition of a request. */
 export type MatchDemand = {
-  /** Throws Rejection: precondition-failed when the thing is another already. To spare the reading of a long body: only `hold` decides. */
+  /** Throws Rejection (precondition-failed) if the resource has changed already. Saves reading a long body; only `hold` decides. */
   look(context: Reading): Promise<void>;
   /** Locks the thing, so that its writers follow each other, and checks its entity tag in the writer's own transaction. */
   hold(tx: Transaction, context: Reading): Promise<void>;
@@ -40,7 +40,7 @@ export function matchReader(readEndpoint: ReadEndpoint): (request: FastifyReques
     return {
       look: (context) => require(context.db, context),
       async hold(tx, context) {
-        // The same thing in any spelling of its ids.
+        // Ids in upper and lower case name the same resource.
         const path = request.url.split('?', 1)[0] ?? '';
         await lockName(tx, ['thing', context.caller.organization_id, path.toLowerCase()]);
         await require(tx, context);
@@ -49,12 +49,12 @@ export function matchReader(readEndpoint: ReadEndpoint): (request: FastifyReques
   };
 }
 
-/** What makes the text of a version out of the text of an endpoint's answer. */
+/** Extracts the text of the version from the text of an answer. */
 export function versionReaderOf({ success }: EndpointDefinition): (text: string) => string {
   return versionReader((success as { body: TSchema }).body);
 }
 
-/** The text of an answer: the fields that its schema names, and no others. */
+/** Serializes an answer: the fields that its schema names, and no others. */
 export function represent(reply: FastifyReply, { success }: EndpointDefinition, output: unknown): string {
   const { body } = success as { body: TSchema };
   return reply.compileSerializationSchema(body as Record<string, unknown>)(output as Record<string, unknown>);

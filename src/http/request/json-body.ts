@@ -1,4 +1,4 @@
-// Reads a JSON or form body: bytes up to a limit, then what it says, with everything that is wrong with it.
+// Reads a JSON or form body up to a limit and validates it; returns all violations.
 import type { IncomingMessage } from 'node:http';
 import type { TObject, TSchema } from 'typebox';
 import { BODY_BYTES_MAX } from '../../contract/limits.ts';
@@ -7,12 +7,12 @@ import { readBody } from './body-bytes.ts';
 import { parameterReader, type Read } from './parameters.ts';
 import { type Check, compileCheck } from './violations.ts';
 
-/** What a violation of the body as a whole is told against. */
+/** The field name of violations that concern the whole body. */
 const WHOLE = 'body';
 
 export type BodyReader = (stream: IncomingMessage) => Promise<Read>;
 
-/** Compiles a reader for a JSON body. A body that is not sent counts as an empty object: what it lacks is then named. */
+/** Compiles a reader for JSON bodies. A missing body counts as an empty object, so that missing fields are named. */
 export function jsonReader(schema: TSchema): BodyReader {
   const read = variantReader(schema);
   return async (stream) => {
@@ -88,7 +88,7 @@ function variantReader(schema: TSchema): (value: unknown) => Read {
   return (value) => readVariant(value, { name, variants, tagRequired: tagRequired === true });
 }
 
-/** Picks the variant by its tag; without one, where it may be left out, by the fields that only one of the variants has. */
+/** Selects the variant by its tag; if the tag is optional and absent, by the fields that only one variant has. */
 function readVariant(
   value: unknown,
   { name, variants, tagRequired }: { name: string; variants: Variant[]; tagRequired: boolean },

@@ -1,4 +1,4 @@
-// Ends requests whose body arrives too slowly, so that nobody holds a slot, a file or a connection for ever by dripping.
+// Ends requests whose body arrives too slowly, so that a slow sender cannot hold a slot, a file or a connection.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { endConnection } from '../answer/answers.ts';
 import { Rejection } from '../answer/problems.ts';
@@ -9,7 +9,7 @@ export type MinimumRate = { bytesPerSecond: number; windowMs: number };
 
 const MINIMUM_RATE: MinimumRate = { bytesPerSecond: BODY_RATE_BYTES_MIN, windowMs: BODY_RATE_WINDOW_MS };
 
-/** Watches the body of every request, also of one that is answered already and whose rest is dropped. */
+/** Watches the body of every request, also while the rest of a body is dropped after the answer. */
 export function addMinimumRate(app: FastifyInstance, rate: MinimumRate = MINIMUM_RATE): void {
   app.addHook('onRequest', async (request, reply) => {
     if (hasBody(request.raw)) watchBody(request, reply, rate);
@@ -24,7 +24,7 @@ function watchBody(request: FastifyRequest, reply: FastifyReply, rate: MinimumRa
     const moved = socket.bytesRead - before;
     before = socket.bytesRead;
     if (raw.complete || raw.destroyed) return clearInterval(timer);
-    // Bytes that wait to be read: this server is the slow side.
+    // Unread bytes are buffered: the server is the slow side.
     if (raw.readableLength > 0) return;
     if (moved < (rate.bytesPerSecond * rate.windowMs) / 1000) endSlow(request, reply, rate);
   }, rate.windowMs).unref();
@@ -34,7 +34,7 @@ function watchBody(request: FastifyRequest, reply: FastifyReply, rate: MinimumRa
 function endSlow(request: FastifyRequest, reply: FastifyReply, { bytesPerSecond, windowMs }: MinimumRate): void {
   const { socket } = request.raw;
   request.log.info({ route: request.routeOptions.url, address: request.ip }, 'ended: the body arrives too slowly');
-  // Answered already, or the answer of an earlier pipelined request is still being sent: no answer can be sent.
+  // The request was answered, or the answer of an earlier pipelined request is being sent: no answer is possible.
   if (reply.raw.headersSent || reply.raw.socket === null) {
     socket.destroy();
     return;

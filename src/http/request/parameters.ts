@@ -1,14 +1,14 @@
-// Reads query parameters by their declared kinds: numbers, flags, comma lists, text; unknown and repeated ones are named.
+// Parses query parameters by their declared types (numbers, flags, comma lists, text); reports unknown and repeated ones.
 import type { TObject, TSchema } from 'typebox';
 import type { Violation } from '../../contract/problem.ts';
 import { type Check, compileCheck } from './violations.ts';
 
 export type Read = { values: Record<string, unknown>; violations: Violation[] };
 
-/** Reads raw parameters (text, or several texts for one that is repeated). */
+/** Reads raw parameters (a text, or several for a repeated one). */
 export type ParameterReader = (raw: Record<string, unknown>) => Read;
 
-/** What a value is called in a message when it is quoted; longer ones are cut. */
+/** Longest value quoted in a message; longer ones are cut. */
 const QUOTED_LENGTH_MAX = 64;
 
 /** Compiles a reader for the parameters an endpoint declares. */
@@ -21,7 +21,7 @@ export function parameterReader(declared: TObject | undefined): ParameterReader 
     const read: Read = { values: {}, violations: [] };
     for (const [name, text] of Object.entries(raw)) {
       const reader = readers.get(name);
-      if (reader === undefined) reject(read, name, 'There is no parameter of this name here.');
+      if (reader === undefined) reject(read, name, 'Unknown parameter.');
       else if (typeof text === 'string') add(read, name, reader(text));
       else if (isRepeatable(declared, name)) add(read, name, reader((text as string[]).join(',')));
       else reject(read, name, 'It should be given once.');
@@ -66,7 +66,7 @@ function checked(value: unknown, check: Check): One {
   return violations.length > 0 ? { violations } : { value };
 }
 
-/** A comma list. Its violations are all told against the parameter, each with the item it is about. */
+/** Parses a comma list. Violations are reported for the parameter and name the item. */
 function list(name: string, schema: TSchema, item: TSchema): (text: string) => One {
   const { type } = item as { type?: string };
   const checkItem = compileCheck(item, { whole: name });
@@ -85,7 +85,7 @@ function quoted(value: unknown): string {
   return `“${text.length > QUOTED_LENGTH_MAX ? `${text.slice(0, QUOTED_LENGTH_MAX)}…` : text}”`;
 }
 
-/** What a text stands for; text that stands for nothing of that type stays text and fails its check. */
+/** Converts a text to its type; text that does not convert stays text and fails validation. */
 function parse(text: string, type: string | undefined): unknown {
   if (type === 'integer') return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
   if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;

@@ -1,8 +1,8 @@
-// Demands that an endpoint makes on several fields at once.
+// Rules of an endpoint on several fields together.
 import type { Rule } from '../../contract/endpoint.ts';
 import type { Violation } from '../../contract/problem.ts';
 
-/** What is wrong with the fields taken together. */
+/** Returns the violations of the rules. */
 export function ruleViolations(rules: readonly Rule[], input: Record<string, unknown>): Violation[] {
   return rules.flatMap((rule) => {
     const violation = ruleViolation(rule, input);
@@ -14,7 +14,7 @@ function ruleViolation(rule: Rule, input: Record<string, unknown>): Violation | 
   switch (rule.kind) {
     case 'needs':
       if (valueAt(input, rule.field) === undefined || valueAt(input, rule.needs) !== undefined) return undefined;
-      return { field: rule.field, message: `It is of use only together with ${rule.needs}.` };
+      return { field: rule.field, message: `It requires ${rule.needs}.` };
     case 'exclusive': {
       const [, second] = rule.fields.filter((field) => valueAt(input, field) !== undefined);
       if (second === undefined) return undefined;
@@ -22,7 +22,7 @@ function ruleViolation(rule: Rule, input: Record<string, unknown>): Violation | 
     }
     case 'only-when':
       if (valueAt(input, rule.field) === undefined || valueAt(input, rule.other) === rule.is) return undefined;
-      return { field: rule.field, message: `It is of use only when ${rule.other} is ${rule.is}.` };
+      return { field: rule.field, message: `It requires ${rule.other} to be ${rule.is}.` };
   }
 }
 

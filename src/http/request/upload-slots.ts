@@ -1,4 +1,4 @@
-// Runs uploads in slots: each organization and each address has a share of them, and none is given when the disk is nearly full.
+// Runs uploads in slots, limited per organization and per address. No slot is given when the disk is nearly full.
 import { type ContentStore, FREE_SHARE_MIN } from '../../content/content.ts';
 import { type Holder, openShares, type ReachedLimit } from '../../identity/shares.ts';
 import { Rejection } from '../answer/problems.ts';
@@ -7,7 +7,7 @@ import { UPLOAD_LIMITS, UPLOAD_RETRY_AFTER_SECONDS } from '../limits.ts';
 
 type UploadSlot = { content: ContentStore; holder: Holder };
 
-/** Of the process, whatever servers it has: it is the process's memory and files that are limited. */
+/** Per process, for all its servers: memory and file descriptors are limited per process. */
 const slots = openShares(UPLOAD_LIMITS);
 
 /** Runs `receive` in an upload slot. Throws Rejection: share-used-up; unavailable when the process has none left, or no space on disk. */
@@ -16,7 +16,8 @@ export async function withUploadSlot<T>({ content, holder }: UploadSlot, receive
   if ('reached' in slot) throw rejectionOf(slot.reached);
   try {
     const free = await content.freeShare();
-    if (free !== undefined && free < FREE_SHARE_MIN) throw unavailable('The disk is nearly full: uploads wait.');
+    if (free !== undefined && free < FREE_SHARE_MIN)
+      throw unavailable('The disk is nearly full, so no uploads are accepted until there is space.');
     return await receive();
   } finally {
     slot.release();
@@ -24,7 +25,7 @@ export async function withUploadSlot<T>({ content, holder }: UploadSlot, receive
 }
 
 function rejectionOf({ by, limit }: ReachedLimit): Rejection {
-  if (by === 'process') return unavailable(`The service reads ${limit} uploads already.`);
+  if (by === 'process') return unavailable(`The service already reads ${limit} uploads, which is its limit.`);
   const who = by === 'organization' ? 'of your organization' : 'from your address';
   const detail = `${limit} uploads ${who} are running, which is the limit. Try again when one of them has ended.`;
   return new Rejection('share-used-up', { detail, headers: { 'retry-after': String(UPLOAD_RETRY_AFTER_SECONDS) } });

@@ -162,12 +162,12 @@ describe('400', () => {
     expect(response.statusCode).toBe(400);
     const violations = violationsOf(response);
     expect(violations).toMatchObject({
-      colour: 'There is no parameter of this name here.',
+      colour: 'Unknown parameter.',
       'filter.base_image_id': 'It should be a UUID.',
-      'filter.colour': 'There is no field of this name here.',
+      'filter.colour': 'Unknown field.',
       'filter.branch': 'It is of use only together with filter.product_key.',
       name: 'It should be one line of visible text without control characters.',
-      size: 'There is no field of this name here.',
+      size: 'Unknown field.',
     });
     expect(Object.keys(violations).filter((field) => field.startsWith('file:')).length).toBeGreaterThanOrEqual(2);
     expect(await held()).toBe(before);

@@ -1,4 +1,4 @@
-// Reads an upload: fields and one archive in any order, everything that is wrong with any of them told together.
+// Reads an upload: fields and one archive in any order. All violations are reported together.
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import type { ContentStore } from '../../content/content.ts';
@@ -12,15 +12,15 @@ import { type ReceivedArchive, receiveArchive } from './archive.ts';
 import { hasBody, tooLarge } from './body-bytes.ts';
 import { compileCheck } from './violations.ts';
 
-/** What an upload said. The archive's bytes are held back until `keep` or dropped by `drop`. */
+/** A parsed upload. The archive's bytes become content by `keep` and are discarded by `drop`. */
 export type Upload = {
   values: Record<string, unknown>;
   violations: Violation[];
-  /** Violations beyond those listed. */
+  /** How many more violations there are than listed. */
   more: number;
-  /** Makes the archive content and answers what it is; undefined when none was sent. */
+  /** Makes the archive content and returns its description; undefined if none was sent. */
   keep(): Promise<UploadedArchive | undefined>;
-  /** Forgets the archive's bytes. */
+  /** Discards the archive's bytes. */
   drop(): Promise<void>;
 };
 
@@ -69,7 +69,7 @@ async function readForm(request: FastifyRequest, options: FormOptions): Promise<
   return form;
 }
 
-/** Every part as a stream, whether it has a file name or not: what a part is, its name says. */
+/** Every part as a stream, with or without a file name: the name of a part decides what it is. */
 function partsOf(request: FastifyRequest): AsyncIterable<MultipartFile> {
   const options = {
     isPartAFile: () => true,
@@ -89,7 +89,7 @@ async function readPart(part: MultipartFile, form: Form, options: FormOptions): 
     return;
   }
   if (!Object.hasOwn(options.declared.fields.properties, name)) {
-    return rejectPart(part, form, 'There is no field of this name here.');
+    return rejectPart(part, form, 'Unknown field.');
   }
   const text = await readText(part);
   if (text === undefined) return reject(form, name, `It should be UTF-8 of at most ${PART_BYTES_MAX / 1024} KiB.`);
@@ -115,7 +115,7 @@ function reject(form: Form, field: string, message: string): void {
   if (!form.violations.some((one) => one.field === field)) form.violations.push({ field, message });
 }
 
-/** The part's text, undefined when it is too long or not UTF-8. It is read to its end either way. */
+/** Returns the part's text; undefined if it is too long or not UTF-8. Reads the part to its end either way. */
 async function readText(part: MultipartFile): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -131,13 +131,13 @@ async function readText(part: MultipartFile): Promise<string | undefined> {
   }
 }
 
-/** The parser's errors in words for a person. */
+/** The parser's errors as messages for people. */
 function toRejection(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'FST_PARTS_LIMIT') return bodyRejection(`It should have at most ${PARTS_MAX} parts.`);
   if (code === 'FST_MP_PREMATURE_CLOSE') return bodyRejection('It ended early.');
-  if (code === 'FST_PROTO_VIOLATION') return bodyRejection('It has a part of a name that cannot be a field’s.');
-  // The needle is the boundary, of which RFC 2046 allows 70 characters and the parser 252.
+  if (code === 'FST_PROTO_VIOLATION') return bodyRejection('The name of a part is not a valid field name.');
+  // The parser searches for the boundary: RFC 2046 allows 70 characters, the parser 252.
   if (
     error instanceof Error &&
     /^(Unexpected end of multipart|Part terminated early|Multipart:|Malformed|The needle cannot)/.test(error.message)

@@ -1,4 +1,4 @@
-// Checks the query, the body and the rules between them together, so that one answer lists every violation.
+// Validates the query, the body and the rules on both, so that one answer lists every violation.
 import type { FastifyRequest } from 'fastify';
 import type { ContentStore } from '../../content/content.ts';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
@@ -11,16 +11,16 @@ import { ruleViolations } from './rules.ts';
 import { type Upload, uploadReader } from './upload.ts';
 import { withUploadSlot } from './upload-slots.ts';
 
-/** A request without fault. `input` lets an upload's bytes become content; `drop` forgets them when something else rejects. */
+/** A valid request. `input` makes an upload's bytes content; `drop` discards them if the request is rejected later. */
 export type ValidatedRequest = {
   input(): Promise<Record<string, unknown>>;
   drop(): Promise<void>;
 };
 
-/** What reading a body takes: where an upload's bytes go, and who sends them. */
+/** What reading a body needs: the content store for uploads, and the caller. */
 export type Reader = { content: ContentStore; caller?: Pick<Principal, 'organization_id'> | undefined };
 
-/** Throws Rejection: invalid-request with all violations, media-type, too-large, timeout, share-used-up, unavailable. */
+/** Throws Rejection: invalid-request with all violations, media-type, too-large, timeout, share-used-up or unavailable. */
 export type RequestValidator = (request: FastifyRequest, reader: Reader) => Promise<ValidatedRequest>;
 
 type BodyKind = { mediaType: string; read: (request: FastifyRequest, reader: Reader) => Promise<Body> };
@@ -60,7 +60,7 @@ function bodyKind({ body, form, multipart }: EndpointDefinition): BodyKind | und
       read: async (request, { content, caller }) => {
         const receive = () => read(request, content);
         if (!hasBody(request.raw)) return await receive();
-        // Where no caller is known, all callers share one organization's part.
+        // Callers without an organization share the slots of one.
         const holder = { organization_id: caller?.organization_id ?? '', address: request.ip };
         return await withUploadSlot({ content, holder }, receive);
       },
@@ -77,14 +77,14 @@ function bodyKind({ body, form, multipart }: EndpointDefinition): BodyKind | und
 
 const NO_BODY: Body = { values: {}, violations: [] };
 
-/** When nothing was sent, what is required is named as missing. */
+/** If no body was sent, its required fields are reported as missing. */
 async function readBody(request: FastifyRequest, reader: Reader, kind: BodyKind | undefined): Promise<Body> {
   if (kind === undefined) return NO_BODY;
   if (hasBody(request.raw)) requireMediaType(request, kind.mediaType);
   return await kind.read(request, reader);
 }
 
-/** RFC 9110, section 8.3: the type without its parameters; JSON and forms are UTF-8 and say nothing else. */
+/** RFC 9110, section 8.3: the type without its parameters; JSON and forms must be UTF-8. */
 function requireMediaType(request: FastifyRequest, expected: string): void {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';');
   const charset = parameters.map((one) => one.trim()).find((one) => one.startsWith('charset='));

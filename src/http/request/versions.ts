@@ -1,4 +1,4 @@
-// The version of a thing: its representation without what the service observes of it while nobody writes.
+// The version of a resource: its representation without the fields that the service observes.
 import type { TSchema } from 'typebox';
 
 type Shape = {
@@ -8,10 +8,10 @@ type Shape = {
   anyOf?: TSchema[];
 };
 
-/** Takes what is observed out of a value, in place. */
+/** Removes the observed fields of a value, in place. */
 type Strip = (value: unknown) => void;
 
-/** Compiles what makes the text of a version out of the text of an answer; an answer without observed fields is its version. */
+/** Compiles a function that extracts the text of the version from the text of an answer; an answer without observed fields is its version. */
 export function versionReader(schema: TSchema): (text: string) => string {
   const strip = stripOf(schema);
   if (strip === undefined) return (text) => text;

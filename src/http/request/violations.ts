@@ -1,19 +1,19 @@
-// Checks a value against a schema of the contract and says what is wrong in words for a person, one violation a field.
+// Validates a value against a schema of the contract and explains what is wrong, with one violation per field.
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { BODY_BYTES_MAX } from '../../contract/limits.ts';
 import type { Violation } from '../../contract/problem.ts';
 
-// TypeBox tells eight errors unless it is told otherwise. A body has fewer mistakes than bytes.
+// TypeBox reports at most eight errors by default; a body may have more.
 Settings.Set({ maxErrors: BODY_BYTES_MAX });
 
 type Found = { keyword: string; schemaPath: string; instancePath: string; params: object };
 
-/** Finds what is wrong with a value: nothing when it fits. */
+/** Returns the violations of a value; empty if it is valid. */
 export type Check = (value: unknown) => Violation[];
 
-/** Compiles a check. `prefix` goes before every field's name; `whole` names the value itself. */
+/** Compiles a check. `prefix` precedes every field's name; `whole` names the value itself. */
 export function compileCheck(schema: TSchema, options: { prefix?: string; whole: string }): Check {
   const validator = Compile(withoutExtras(schema));
   return (value) => {
@@ -22,7 +22,7 @@ export function compileCheck(schema: TSchema, options: { prefix?: string; whole:
   };
 }
 
-/** The same schema, with fields that it does not name rejected: answers may grow, requests may not. */
+/** Returns the schema with unknown fields rejected: answers may get new fields, requests may not. */
 function withoutExtras(schema: TSchema): TSchema {
   const copy: Record<string, unknown> = { ...schema };
   for (const key of ['properties', 'anyOf', 'items'] as const) {
@@ -47,7 +47,7 @@ function shapeViolations(validator: Validator, schema: TSchema, checked: Checked
       if (!byField.has(violation.field)) byField.set(violation.field, violation);
     }
   }
-  // Whatever does not fit is rejected, also when nobody knows why.
+  // An invalid value is rejected even if no error has a message.
   return byField.size > 0 ? [...byField.values()] : [{ field: checked.whole, message: 'It is not valid.' }];
 }
 
@@ -61,9 +61,9 @@ function toViolations(error: Found, schema: TSchema, checked: CheckedValue): Vio
         message: 'It is required.',
       }));
     case 'boolean':
-      return [{ field: at, message: 'There is no field of this name here.' }];
+      return [{ field: at, message: 'Unknown field.' }];
     case 'additionalProperties':
-      // Each of them is told by `boolean`.
+      // `boolean` reports each of them.
       return [];
     default:
       return [{ field: at, message: messageFor(error.keyword, params, schemaAt(schema, error.schemaPath)) }];
@@ -92,7 +92,7 @@ function messageFor(keyword: string, params: Record<string, unknown>, schema: Re
     case 'maxItems':
       return `It should have at most ${limit} items.`;
     case 'uniqueItems':
-      return 'It should not name anything twice.';
+      return 'It should not contain duplicates.';
     default:
       return `It should be ${String(schema['expects'] ?? 'in another form')}.`;
   }
@@ -112,7 +112,7 @@ function typeName(type: unknown): string {
   return TYPE_NAMES[String(type)] ?? 'something else';
 }
 
-/** The subschema that an error's `#/properties/name/items` names. */
+/** Returns the subschema at an error's pointer, such as `#/properties/name/items`. */
 function schemaAt(schema: TSchema, path: string): Record<string, unknown> {
   let at: unknown = schema;
   for (const step of path.split('/').slice(1)) {
@@ -142,11 +142,11 @@ function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-/** NUL and halves of surrogate pairs pass every schema and no database. */
+/** NUL and unpaired surrogates pass every schema, but PostgreSQL cannot store them. */
 function textViolations(value: unknown, path: string, whole: string): Violation[] {
   if (typeof value === 'string') {
     if (value.isWellFormed() && !value.includes('\0')) return [];
-    return [{ field: path || whole, message: 'It should be text without NUL and broken characters.' }];
+    return [{ field: path || whole, message: 'It should be text without NUL characters and unpaired surrogates.' }];
   }
   if (Array.isArray(value)) return value.flatMap((item, index) => textViolations(item, `${path}[${index}]`, whole));
   if (typeof value !== 'object' || value === null) return [];

@@ -1,4 +1,4 @@
-// Notification providers, whose secrets are sealed before they become rows.
+// Notification providers. Their secrets are sealed before they are stored.
 import { listNotificationDeliveries, testNotificationProvider } from '../../catalog/notification-deliveries.ts';
 import {
   createNotificationProvider as create,

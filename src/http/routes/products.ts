@@ -1,4 +1,4 @@
-// The main catalog's products. The extended paths are older spellings of the same answers.
+// Products of the main catalog. The extended paths are older aliases with the same answers.
 import { getProduct, getProductBranch, listProducts, listProductsPage } from '../../catalog/products.ts';
 import type { Input } from '../../contract/endpoints.ts';
 import { type PublicContext, reader } from '../handler.ts';

@@ -1,4 +1,4 @@
-// Registries, whose secrets are sealed before the catalog sees them.
+// Registries. Their secrets are sealed before the catalog receives them.
 import {
   createRegistry as create,
   deleteRegistry,

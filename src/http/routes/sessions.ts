@@ -1,4 +1,4 @@
-// Logging in and out, and who one is then.
+// Log-in, log-out, and the current session.
 import { createHash } from 'node:crypto';
 import { endpoints } from '../../contract/endpoints.ts';
 import { OIDC_SIGN_IN_PATH } from '../../contract/session.ts';
@@ -26,7 +26,7 @@ const signInWithPassword: Handler<'signInWithPassword'> = async (context, input)
   return describeCaller(db, user);
 };
 
-/** How people may log in here, in the order in which they are offered. */
+/** The ways to log in, in the order in which they are offered. */
 const listSignInWays: Handler<'listSignInWays'> = async ({ identity }) => {
   const password = { type: 'PASSWORD' as const, name: 'Password', url: endpoints.signInWithPassword.path };
   const oidc = { type: 'OIDC' as const, name: identity.oidc?.name ?? '', url: OIDC_SIGN_IN_PATH };
@@ -81,16 +81,16 @@ async function requireCurrent(context: Context, hash: string, given: string | un
 
 function wrongCurrent(error: unknown): Rejection | undefined {
   if (!(error instanceof IdentityError) || error.code !== 'PASSWORD_WRONG') return undefined;
-  return invalid([{ field: 'current_password', message: 'It is not the password.' }], { cause: error });
+  return invalid([{ field: 'current_password', message: 'The password is wrong.' }], { cause: error });
 }
 
-/** Checks a password where not too many wrong ones came before, and counts it when it is another. */
+/** Checks a password unless too many wrong ones came before; counts it if it is wrong. */
 async function countedCheck<T>(
   { identity, request }: Pick<PublicContext, 'identity' | 'request'>,
   given: { email: string; password: string },
   check: () => Promise<T>,
 ): Promise<T> {
-  // An account is told by the beginning, as of tokens; the memory holds digests alone.
+  // Failed log-ins are keyed by the start of the account, as for tokens; only digests are kept in memory.
   const account = createHash('sha256').update(given.email.toLowerCase()).digest('base64url').slice(0, 16);
   const attempt = { address: request.ip, secret: account + given.password };
   requireWait(identity.failedLogins.waitBeforeGuess(attempt));

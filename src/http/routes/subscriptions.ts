@@ -1,4 +1,4 @@
-// What an organization may have, and on what terms.
+// Subscriptions and quotas of the organization.
 import { getQuotas } from '../../catalog/quotas.ts';
 import { getSubscription, listSubscriptions } from '../../catalog/subscriptions.ts';
 import { reader } from '../handler.ts';

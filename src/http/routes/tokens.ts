@@ -1,4 +1,4 @@
-// Token exchange: the API token comes as a parameter or in a form, under either of its names.
+// Token exchange: the API token is sent as a parameter or in a form, under either of its names.
 import { invalid, Rejection } from '../answer/problems.ts';
 import type { Handler } from '../handler.ts';
 import { tokenRejection } from '../sign-in/authenticate.ts';

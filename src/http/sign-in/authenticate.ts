@@ -1,4 +1,4 @@
-// Who calls, from the bearer token, and whether their role may.
+// Authenticates the caller of a request, and checks the caller's role and scopes.
 import type { FastifyRequest } from 'fastify';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import { IdentityError } from '../../identity/errors.ts';
@@ -12,7 +12,7 @@ import { requireSameOrigin, sessionSecretOf } from './session-cookie.ts';
 const CHALLENGE = 'Bearer realm="larder"';
 
 /**
- * The caller of a request, by bearer token or else by the cookie of a session. Throws Rejection with token-missing, token-invalid,
+ * Returns the caller of a request, by bearer token or else by session cookie. Throws Rejection: token-missing, token-invalid,
  * token-expired, session-over or cross-site.
  */
 export async function authenticate(
@@ -32,7 +32,7 @@ export async function authenticate(
   }
 }
 
-/** The rejection for a token that identity did not take; other errors stay what they are. */
+/** Returns the rejection for a token that identity rejected; returns other errors unchanged. */
 export function tokenRejection(error: unknown): unknown {
   if (!(error instanceof IdentityError)) return error;
   const headers = { 'www-authenticate': `${CHALLENGE}, error="invalid_token"` };
@@ -40,7 +40,7 @@ export function tokenRejection(error: unknown): unknown {
   return code === undefined ? error : new Rejection(code, { headers, cause: error });
 }
 
-/** Throws Rejection: forbidden when the caller's role may not, scope-missing when it may and the token does not reach as far. */
+/** Throws Rejection: forbidden if the caller's role does not allow it, scope-missing if only the token's scopes do not. */
 export function requireRight(caller: Principal, { access, method }: EndpointDefinition): void {
   if (access !== 'PUBLIC' && !access.includes(caller.role)) throw new Rejection('forbidden');
   if (reachesMethod(caller, method)) return;

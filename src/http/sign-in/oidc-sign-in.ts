@@ -20,10 +20,10 @@ import {
 
 const CALLBACK_PATH = `${OIDC_SIGN_IN_PATH}/callback`;
 
-/** Where browsers go that named no path. */
+/** Where a browser goes after the log-in if it named no path. */
 const HOME = '/';
 
-/** Deep enough for any page with a filter; the cookie that holds it stays small. */
+/** Long enough for any page with a filter; it limits the size of the cookie that holds it. */
 const RETURN_TO_LENGTH_MAX = 500;
 
 type SignInParts = {
@@ -34,7 +34,7 @@ type SignInParts = {
 /** A request, its reply, and the provider that it is about. */
 type OidcExchange = { request: FastifyRequest; reply: FastifyReply; oidc: OidcProvider; origin: string };
 
-/** Adds the addresses below `/larder/v1/sign-in/oidc`; where the operator named no provider, nothing is there. */
+/** Adds the routes below `/larder/v1/sign-in/oidc`; they answer 404 if no provider is configured. */
 export function addOidcSignIn(app: FastifyInstance, parts: SignInParts): void {
   const { identity, publicUrl } = parts;
   const handle =
@@ -43,7 +43,7 @@ export function addOidcSignIn(app: FastifyInstance, parts: SignInParts): void {
       return act({ request, reply, oidc: identity.oidc, origin: originOf(request, publicUrl) });
     };
   app.register(async (scope) => {
-    // Nothing is sent here but what an address and a cookie hold.
+    // These routes read the URL and cookies only, never a body.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     scope.setErrorHandler((error, request, reply) => answerPage(error, request, reply));
@@ -65,7 +65,7 @@ async function signIn(exchange: OidcExchange): Promise<FastifyReply> {
   return exchange.reply.redirect(url.href, 303);
 }
 
-/** Answers the address instead of sending there: a page's script goes there after it asked as one of our own. */
+/** Answers the URL instead of redirecting: the script of a page cannot follow a redirect to another origin, so it navigates there itself. */
 async function connect(exchange: OidcExchange, identity: SignInParts['identity']): Promise<FastifyReply> {
   const caller = await authenticate(exchange.request, { identity, origin: exchange.origin });
   const url = await begin(exchange, caller);
@@ -85,7 +85,7 @@ async function begin({ request, reply, oidc, origin }: OidcExchange, caller?: Pr
 
 async function comeBack(exchange: OidcExchange, { failedLogins }: SignInParts['identity']): Promise<FastifyReply> {
   const { request, reply, oidc, origin } = exchange;
-  // One name for all: only the address is counted, so that nobody can lock others out.
+  // Counted under one fixed name: only the address matters, so that nobody can lock others out.
   const attempt = { address: request.ip, secret: OIDC_SIGN_IN_PATH };
   const wait = failedLogins.waitBefore(attempt);
   if (wait > 0) throw new Rejection('too-many-requests', { headers: { 'retry-after': String(wait) } });
@@ -98,7 +98,7 @@ async function comeBack(exchange: OidcExchange, { failedLogins }: SignInParts['i
     });
     clearTicketCookie(reply, origin);
     if (secret !== undefined) setSessionCookie(reply, origin, secret);
-    // Whole, so that no path can be read as another host.
+    // An absolute URL, so that no path can be read as another host.
     return reply.redirect(origin + return_to, 303);
   } catch (error) {
     if (error instanceof IdentityError) failedLogins.failed(attempt);
@@ -106,9 +106,9 @@ async function comeBack(exchange: OidcExchange, { failedLogins }: SignInParts['i
   }
 }
 
-/** The path to go on to. Throws Rejection for one that could lead to another host, as browsers read it, and for other parameters. */
+/** Returns the path to redirect to. Throws Rejection for a path that a browser could read as another host, and for unknown parameters. */
 function ownPath({ return_to: given = HOME, ...others }: Record<string, unknown>): string {
-  const unknown = Object.keys(others).map((field) => ({ field, message: 'There is no such parameter.' }));
+  const unknown = Object.keys(others).map((field) => ({ field, message: 'Unknown parameter.' }));
   const path = typeof given === 'string' && given.length <= RETURN_TO_LENGTH_MAX ? pathOf(given) : undefined;
   const message = `It should be a path of this service, of at most ${RETURN_TO_LENGTH_MAX} characters.`;
   if (path === undefined) throw invalid([{ field: 'return_to', message }, ...unknown]);
@@ -118,14 +118,14 @@ function ownPath({ return_to: given = HOME, ...others }: Record<string, unknown>
 
 const ANY_ORIGIN = 'http://any.invalid';
 
-/** Read as a browser reads it, with its backslashes, tabs and dots (WHATWG URL), and written again. */
+/** Parsed as a browser parses it, with backslashes, tabs and dots (WHATWG URL), and serialized again. */
 function pathOf(text: string): string | undefined {
   const url = text.startsWith('/') ? URL.parse(text, ANY_ORIGIN) : null;
   if (url === null || url.origin !== ANY_ORIGIN || url.pathname.startsWith('//')) return undefined;
   return url.pathname + url.search + url.hash;
 }
 
-/** A page for people, the problem for programs. */
+/** Answers HTML to people and a problem to programs. */
 async function answerPage(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   if (!(request.headers.accept ?? '').includes('text/html')) throw error;
   const rejection = rejectionOf(error);

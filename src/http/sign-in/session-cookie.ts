@@ -1,55 +1,55 @@
-// The cookies of people who log in, and whether a request that carries one comes from a page of ours.
+// Session cookies, and the check that a request with one comes from a page of this service.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SIGN_IN_MINUTES } from '../../identity/oidc-tickets.ts';
 import { SESSION_HOURS } from '../../identity/sessions.ts';
 import { Rejection } from '../answer/problems.ts';
 
-/** Requests that change nothing (RFC 9110, section 9.2.1). */
+/** Safe methods (RFC 9110, section 9.2.1). */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Scheme, host and port under which a client reached us: what the operator says, or else what the request does. */
+/** Scheme, host and port under which the client reached the server: configured, or else taken from the request. */
 export function originOf(request: FastifyRequest, publicUrl: string | undefined): string {
   return publicUrl ?? (request.host ? `${request.protocol}://${request.host}` : '');
 }
 
-/** The cookie that stands for a user who is logged in. */
+/** The session cookie. */
 const SESSION = 'larder-session';
-/** The cookie of a browser whose user is at the provider of identities. */
+/** The cookie that holds a ticket while the user is at the identity provider. */
 const TICKET = 'larder-sign-in';
 
-/** The secret of the session's cookie, undefined when the request brings none. */
+/** Returns the secret in the session cookie; undefined if there is none. */
 export function sessionSecretOf(request: FastifyRequest, origin: string): string | undefined {
   return read(request, nameAt(origin, SESSION));
 }
 
-/** Lets the browser hold a session's secret as long as the session may last. */
+/** Sets the session cookie, for at most the lifetime of a session. */
 export function setSessionCookie(reply: FastifyReply, origin: string, secret: string): void {
   set(reply, origin, { name: SESSION, value: secret, seconds: SESSION_HOURS * 3600 });
 }
 
-/** Lets the browser forget it. */
+/** Removes the session cookie. */
 export function clearSessionCookie(reply: FastifyReply, origin: string): void {
   set(reply, origin, { name: SESSION, value: '', seconds: 0 });
 }
 
-/** What the browser brings back from the provider of identities. */
+/** Returns the ticket that the browser holds for the identity provider's answer. */
 export function ticketOf(request: FastifyRequest, origin: string): string | undefined {
   return read(request, nameAt(origin, TICKET));
 }
 
-/** Lets the browser hold a ticket until it comes back. */
+/** Sets the cookie of the ticket. */
 export function setTicketCookie(reply: FastifyReply, origin: string, ticket: string): void {
   set(reply, origin, { name: TICKET, value: ticket, seconds: SIGN_IN_MINUTES * 60 });
 }
 
-/** Lets the browser forget it. */
+/** Removes the cookie of the ticket. */
 export function clearTicketCookie(reply: FastifyReply, origin: string): void {
   set(reply, origin, { name: TICKET, value: '', seconds: 0 });
 }
 
 /**
- * Browsers send cookies along with what pages of others make them send. Throws Rejection: cross-site for a change that does not
- * say that it comes from our own origin, in Sec-Fetch-Site or, where a browser sends none, in Origin.
+ * Browsers send cookies with requests of other sites' pages too. Throws Rejection (cross-site) for a change that does not
+ * come from our own origin according to Sec-Fetch-Site or, if a browser sends none, to Origin.
  */
 export function requireSameOrigin(request: FastifyRequest, origin: string): void {
   if (SAFE_METHODS.has(request.method)) return;
@@ -62,8 +62,8 @@ export function requireSameOrigin(request: FastifyRequest, origin: string): void
 }
 
 /**
- * For what anybody may ask without a cookie and a page of others has no reason to: it would log a person in as somebody else.
- * Programs, which send neither header, are let through. Throws Rejection: cross-site.
+ * For public endpoints that pages of other sites have no reason to call: a call would log a person in as somebody else.
+ * Programs send neither header and may call them. Throws Rejection (cross-site).
  */
 export function requireOwnPage(request: FastifyRequest, origin: string): void {
   const { 'sec-fetch-site': site, origin: from } = request.headers;
@@ -80,14 +80,14 @@ function read(request: FastifyRequest, name: string): string | undefined {
 
 type Cookie = { name: string; value: string; seconds: number };
 
-/** Lax and not strict: who comes back from the provider of identities comes from another site. */
+/** Lax instead of strict: the redirect from the identity provider is a cross-site navigation. */
 function set(reply: FastifyReply, origin: string, { name, value, seconds }: Cookie): void {
   const secure = isSecure(origin) ? '; Secure' : '';
   const text = `${nameAt(origin, name)}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
   reply.header('set-cookie', text).header('cache-control', 'no-store');
 }
 
-/** `__Host-`: no other host of the domain can have set it (RFC 6265bis, section 4.1.3.2). Browsers take it over TLS alone. */
+/** `__Host-`: no other host of the domain can have set it (RFC 6265bis, section 4.1.3.2). Browsers accept it over TLS only. */
 function nameAt(origin: string, name: string): string {
   return isSecure(origin) ? `__Host-${name}` : name;
 }
