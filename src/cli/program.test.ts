@@ -102,8 +102,8 @@ describe('customize', () => {
     });
     await writeFile(archive, await packed([rootfs('etc/motd', { content: 'hello' })]));
     const { code, err } = await run(['customize', archive, '--branch', '7.0']);
-    expect([code, err]).toEqual([1, expect.stringContaining('The request is not valid')]);
-    expect(err).toContain('  filter.branch: It is of use only together with filter.product_key.');
+    expect([code, err]).toEqual([1, expect.stringContaining('The request is invalid')]);
+    expect(err).toContain('  filter.branch: It requires filter.product_key.');
     expect(err).toMatch(/\(request [0-9a-f-]+\)/);
   });
 });

@@ -15,9 +15,7 @@ export const RegistryCredential = Type.Object(
     created_by: Text('Who made it.'),
     expires_at: Time('When the token expires.'),
     status: Observed(Word(CREDENTIAL_STATUSES, 'ACTIVE while the token is accepted.')),
-    last_used_at: Type.Optional(
-      Observed(Time('When it was last used, to within ten minutes. An addition of Larder.')),
-    ),
+    last_used_at: Type.Optional(Observed(Time('When it was last used, to within ten minutes. An addition of Larder.'))),
     removed_at: Type.Optional(Time('When it was revoked.')),
     removed_by: Type.Optional(Text('Who revoked it.')),
   },

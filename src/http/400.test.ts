@@ -22,9 +22,9 @@ describe('query parameters', () => {
     expect(response.headers['content-type']).toBe('application/problem+json');
     expect(response.json()).toMatchObject({
       type: '/problems/invalid-request',
-      title: 'The request is not valid',
+      title: 'The request is invalid',
       status: 400,
-      detail: 'There are 8 violations.',
+      detail: 'The request has 8 violations.',
       instance: `${catalog}/applications`,
     });
     expect(violationsOf(response)).toEqual({
@@ -56,7 +56,7 @@ describe('query parameters', () => {
 
   test('that need or exclude each other say so', async () => {
     const needs = await api.ask('GET', `${catalog}/releases?registry_id=${id}`);
-    expect(violationsOf(needs)).toEqual({ registry_id: 'It is of use only together with application_id.' });
+    expect(violationsOf(needs)).toEqual({ registry_id: 'It requires application_id.' });
     const digest = `sha256:${'a'.repeat(64)}`;
     const exclusive = await api.ask('GET', `${catalog}/releases?application_id=${id}&repo_digest=${digest}`);
     expect(violationsOf(exclusive)).toEqual({
@@ -91,7 +91,7 @@ describe('bodies', () => {
       provider: expect.stringContaining('It should be one of AMAZON_ELASTIC'),
       url: expect.stringContaining('It should be an address that begins with https://'),
       access_secret: 'It should not be empty.',
-      containers_organization: 'It is of use only when provider is DOCKERHUB.',
+      containers_organization: 'It requires provider to be DOCKERHUB.',
     });
   });
 
@@ -154,7 +154,7 @@ describe('bodies', () => {
     const response = await api.ask('PATCH', `/v1/registries/${id}`, { body });
     const { violations, detail } = response.json();
     expect(violations).toHaveLength(100);
-    expect(detail).toBe('There are 130 violations. 30 more than the 100 listed.');
+    expect(detail).toBe('The request has 130 violations. 30 more than the 100 listed.');
   });
 });
 

@@ -13,7 +13,7 @@ export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 export const PROBLEMS = {
   'invalid-request': {
     status: 400,
-    title: 'The request is not valid',
+    title: 'The request is invalid',
     advice:
       'Each violation names a parameter, a field or an entry of the archive, and what is wrong with it. Mend them all and send the request again.',
   },

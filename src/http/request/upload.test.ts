@@ -165,7 +165,7 @@ describe('400', () => {
       colour: 'Unknown parameter.',
       'filter.base_image_id': 'It should be a UUID.',
       'filter.colour': 'Unknown field.',
-      'filter.branch': 'It is of use only together with filter.product_key.',
+      'filter.branch': 'It requires filter.product_key.',
       name: 'It should be one line of visible text without control characters.',
       size: 'Unknown field.',
     });
