@@ -1,4 +1,4 @@
-// Documents name only what exists: links, headings, paths, npm scripts, settings, commands and their options.
+// Documents name only what exists: links, headings, paths, npm scripts, settings, commands and their options, operations of the API.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { createWholeProgram } from '../src/bin/commands.ts';
 import { OIDC_SETTINGS } from '../src/config/oidc-settings.ts';
 import { COMMAND_LINE_SETTINGS, GENERAL_SETTINGS } from '../src/config/settings.ts';
+import { PROBLEMS } from '../src/http/answer/problems.ts';
 
 const ROOT = new URL('../', import.meta.url).pathname;
 const PAGES = globSync(['*.md', 'docs/*.md'], { cwd: ROOT }).filter((page) => page !== 'CHANGELOG.md');
@@ -131,9 +132,39 @@ function optionsOf(command: Command): Set<string> {
   return new Set([...own, ...inherited].filter((name) => name != null));
 }
 
+const withoutNames = (path: string) => path.replace(/\{[^}]+\}/g, '{}');
+const operations: Record<string, object> = Object.fromEntries(
+  Object.entries<object>(JSON.parse(read('openapi.json').text).paths).map(([path, methods]) => [
+    withoutNames(path),
+    methods,
+  ]),
+);
+/** Served beside the contract: documents, schemas, pictures, and the log-in of browsers. */
+const OUTSIDE_CONTRACT = /^\/v1\/api\.|^\/larder\/v1\/(schemas\/|products\/\{key\}\/icon$|sign-in\/oidc$|$)/;
+
+/** Operations in code spans, with or without a method; a path that is shortened by `…` is not looked at. */
+function unknownOperations({ text }: Page): string[] {
+  const found = spansOf(text).map((span) => /^(?:([A-Z]+) )?(\/(?:larder\/)?v1\/[^\s?…]*)(?:\?\S*)?$/.exec(span));
+  return found.flatMap((parts) => {
+    const [span, method, path] = parts ?? [];
+    if (span === undefined || path === undefined || OUTSIDE_CONTRACT.test(path)) return [];
+    const methods = Object.keys(operations[withoutNames(path)] ?? {});
+    const exists = method === undefined ? methods.length > 0 : methods.includes(method.toLowerCase());
+    return exists ? [] : [span];
+  });
+}
+
+function unknownProblems({ text }: Page): string[] {
+  return [...text.matchAll(/\/problems\/([a-z-]+)/g)]
+    .map((found) => found[1] ?? '')
+    .filter((name) => !(name in PROBLEMS));
+}
+
 describe.each(all)('$path', (page) => {
   test('links lead to files and headings that exist', () => expect(brokenLinks(page)).toEqual([]));
   test('settings exist', () => expect(unknownSettings(page)).toEqual([]));
+  test('operations of the API exist', () => expect(unknownOperations(page)).toEqual([]));
+  test('problems of the API exist', () => expect(unknownProblems(page)).toEqual([]));
   test('npm scripts exist', () => expect(unknownScripts(page)).toEqual([]));
   test('paths exist', () => expect(missingPaths(page)).toEqual([]));
   test('commands and their options exist', () => {
@@ -159,5 +190,11 @@ test('a name that does not exist is found', () => {
   expect(unknownSettings(page)).toEqual(['LARDER_NONE']);
   expect(unknownScripts(page)).toEqual(['none']);
   expect(commandLines(page).map(unknownPart)).toEqual(['none: none']);
+  const api = {
+    ...page,
+    text: '`DELETE /v1/catalogs`, `/v1/none`, `GET /v1/catalogs/{id}/releases`, `/problems/none`',
+  };
+  expect(unknownOperations(api)).toEqual(['DELETE /v1/catalogs', '/v1/none']);
+  expect(unknownProblems(api)).toEqual(['none']);
   expect(unknownPart('content check --none')).toBe('content check --none: --none');
 });
