@@ -13,6 +13,7 @@ import { ARCHIVE_BYTES_MAX } from '../customization/limits.ts';
 import { TarError } from '../tar/errors.ts';
 import { writeTar } from '../tar/write.ts';
 import { type Folder, type FolderOptions, inputsOf, readFolder } from './folder.ts';
+import { addAttributes } from './folder-attributes.ts';
 import { CommandFailed, cannotRead, EXIT, explainFileError, type Io } from './io.ts';
 import { clean } from './output.ts';
 
@@ -39,6 +40,11 @@ async function withPackedFolder<T>(
 ): Promise<T> {
   const folder = await readFolder(path, options);
   if (folder.leftOut.length > 0) io.err.write(`Left out of ${clean(path)}: ${clean(folder.leftOut.join(', '))}\n`);
+  // Past a limit nothing is packed.
+  if (folder.violations.length === 0 && !(await addAttributes(path, folder.entries)))
+    io.err.write(
+      `Extended attributes of ${clean(path)} were not looked at: this machine has no tar that reads them.\n`,
+    );
   const parent = await mkdtemp(join(tmpdir(), 'larder-customization-'));
   // A signal ends the process without running `finally`.
   const remove = () => rmSync(parent, { recursive: true, force: true });

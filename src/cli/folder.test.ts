@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { chunked } from '../../test/fixtures/tar.ts';
 import { inspectArchive } from '../customization/inspect.ts';
@@ -160,4 +161,53 @@ test('an empty folder changes nothing, and says so', async () => {
   expect(await rejection()).toEqual([
     'the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
   ]);
+});
+
+/** Sets an attribute where the file system keeps attributes of users; Node cannot. */
+function setAttribute(path: string, name: string, value: string): void {
+  execFileSync('python3', [
+    '-c',
+    'import os, sys; os.setxattr(sys.argv[1], sys.argv[2], sys.argv[3].encode())',
+    join(folder, path),
+    name,
+    value,
+  ]);
+}
+
+test('extended attributes are named in the archive, so that their loss is warned of, and their values stay here', async () => {
+  await put('rootfs/bin/ping');
+  await put('rootfs/bin/-other');
+  await put('rootfs/bin/plain');
+  setAttribute('rootfs/bin/ping', 'user.note', 'secret');
+  setAttribute('rootfs/bin/ping', 'user.also', 'secret');
+  setAttribute('rootfs/bin/-other', 'user.note', 'secret');
+  const { bytes, said } = await pack();
+  expect(said).toBe('');
+  const { warnings } = await inspectArchive(chunked(bytes));
+  expect(warnings.map(({ code, path, message }) => [code, path, message])).toEqual([
+    ['ATTRIBUTES_LOST', 'rootfs/bin/-other', 'Extended attributes are left out: user.note.'],
+    ['ATTRIBUTES_LOST', 'rootfs/bin/ping', 'Extended attributes are left out: user.also, user.note.'],
+  ]);
+  expect(gunzipSync(bytes).includes('secret')).toBe(false);
+  expect((await pack()).bytes).toEqual(bytes);
+});
+
+test('without a tar that reads attributes the folder is packed, and the command says so', async () => {
+  await put('rootfs/bin/ping');
+  const { PATH } = process.env;
+  process.env['PATH'] = folder;
+  try {
+    expect((await pack()).said).toBe(
+      `Extended attributes of ${folder} were not looked at: this machine has no tar that reads them.\n`,
+    );
+    // One that knows no such option.
+    await put('tar', '#!/bin/sh\nexit 2\n', 0o755);
+    await expect(rejection()).resolves.toHaveLength(1);
+    await rm(join(folder, 'tar'));
+    await put('.bin/tar', '#!/bin/sh\nexit 2\n', 0o755);
+    process.env['PATH'] = join(folder, '.bin');
+    expect((await pack()).said).toMatch(/were not looked at/);
+  } finally {
+    process.env['PATH'] = PATH;
+  }
 });

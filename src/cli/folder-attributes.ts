@@ -1,0 +1,42 @@
+// Extended attributes of the files of a folder, which Node cannot read: the machine's tar names them, so that the server warns of their loss.
+import { spawn } from 'node:child_process';
+import { MachineAttributes } from '../customization/machine-attributes.ts';
+import { TarError } from '../tar/errors.ts';
+import { readTar } from '../tar/read.ts';
+import type { FolderEntry } from './folder.ts';
+
+/** Stands for each value: only names are sent, because no image gets the attribute. */
+const LEFT_OUT = Buffer.from('left out');
+/** As the kernel names the access list of a file (acl(5)). */
+const ACCESS_LIST = 'system.posix_acl_access';
+
+/**
+ * Adds the names of their extended attributes to the headers of a folder's entries, without those that a machine gives to every file.
+ * Returns false where this machine has no tar that can read them.
+ */
+export async function addAttributes(root: string, entries: readonly FolderEntry[]): Promise<boolean> {
+  const headers = new Map(entries.map(({ header }) => [header.path, header]));
+  const tops = [...headers.keys()].filter((path) => !path.includes('/'));
+  if (tops.length === 0) return true;
+  const options = ['--create', '--xattrs', '--acls', '--file=-', `--directory=${root}`, '--', ...tops];
+  const tar = spawn('tar', options, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const ended = new Promise<boolean>((resolve) => {
+    tar.once('error', () => resolve(false));
+    tar.once('close', (code) => resolve(code === 0));
+  });
+  try {
+    for await (const { header } of readTar(tar.stdout, { lenient: true })) {
+      const found = headers.get(header.path);
+      const names = [...Object.keys(header.xattrs ?? {}), ...(header.acl === true ? [ACCESS_LIST] : [])];
+      const kept = names.filter((name) => !new MachineAttributes().count(name)).sort();
+      if (found !== undefined && kept.length > 0)
+        found.xattrs = Object.fromEntries(kept.map((name) => [name, LEFT_OUT]));
+    }
+    return await ended;
+  } catch (error) {
+    tar.kill();
+    // A tar without these options (BusyBox) writes nothing, or a file changed while it was read.
+    if (error instanceof TarError) return false;
+    throw error;
+  }
+}
