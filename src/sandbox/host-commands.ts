@@ -15,10 +15,15 @@ export function findTool(name: string): string | undefined {
 }
 
 /** The command as the sandboxes' account; it is killed when this process (or the thread that started it) dies, even by kill -9. */
-export function asOwner({ tools, user }: SandboxHost, command: string[]): string[] {
-  const drop = user === undefined ? [] : [tools.setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups'];
+export function asOwner(host: SandboxHost, command: string[]): string[] {
   // A setpriv of its own: changing the user id makes the kernel forget the signal (prctl(2), PR_SET_PDEATHSIG).
-  return [...drop, tools.setpriv, '--pdeathsig', 'KILL', ...command];
+  return asAccount(host, [host.tools.setpriv, '--pdeathsig', 'KILL', ...command]);
+}
+
+/** The command as the sandboxes' account. When this process dies the command goes on, unless something else ends it. */
+export function asAccount({ tools, user }: SandboxHost, command: string[]): string[] {
+  if (user === undefined) return command;
+  return [tools.setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', ...command];
 }
 
 /**
@@ -45,17 +50,36 @@ export function inNewNamespace(
   ];
 }
 
-/** The command inside the namespaces that `inNewNamespace` made for the process `pid`, which is unshare itself; `offline` as there. */
+export type NamespaceOptions = {
+  /** The process for which `inNewNamespace` made them: unshare itself. */
+  pid: number;
+  /** As for `inNewNamespace`. */
+  offline?: boolean;
+  /** Takes network, host name and shared memory from this process in there instead, by its number in there. */
+  beside?: number | undefined;
+};
+
+/** The command inside the namespaces that `inNewNamespace` made. */
 export function inNamespaceOf(
   { tools, namespace }: SandboxHost,
-  { pid, offline = false }: { pid: number; offline?: boolean },
+  { pid, offline = false, beside }: NamespaceOptions,
   command: string[],
 ): string[] {
   const user = namespace ? ['--user', '--setuid', '0', '--setgid', '0'] : [];
   // unshare's children are in the process namespace, unshare is not.
   const processes = `--pid=/proc/${pid}/ns/pid_for_children`;
-  const others = ['--mount', '--ipc', '--uts', ...(offline ? ['--net'] : [])];
-  return [tools.nsenter, '--target', String(pid), ...user, ...others, processes, ...command];
+  const shared = beside === undefined ? ['--ipc', '--uts', ...(offline ? ['--net'] : [])] : namespacesOf(pid, beside);
+  return [tools.nsenter, '--target', String(pid), ...user, '--mount', ...shared, processes, ...command];
+}
+
+function namespacesOf(pid: number, beside: number): string[] {
+  return ['ipc', 'uts', 'net'].map((name) => `--${name}=${processFile(pid, beside, `ns/${name}`)}`);
+}
+
+/** What /proc has of the process that is `inside` in the namespaces made for `pid`, as a path that this machine can open. */
+export function processFile(pid: number, inside: number, name: string): string {
+  // unshare mounted its own /proc for its children, and is in their mount namespace.
+  return `/proc/${pid}/root/proc/${inside}/${name}`;
 }
 
 export type RunOptions = {

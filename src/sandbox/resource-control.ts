@@ -28,6 +28,8 @@ export type ExceededLimit = 'memory' | 'processes';
 export type ResourceGroup = {
   /** The command with its first process inside the group, and with it all that it starts. */
   enter(command: string[]): string[];
+  /** What a shell takes as its first arguments for `ENTER_GROUP`. */
+  arguments: string[];
   /** The limit that the group ran into since it was made, undefined while it kept within both. */
   exceeded(): ExceededLimit | undefined;
   /** Removes the group once its last process is gone. Processes that do not end within seconds leave it to the next start. */
@@ -67,6 +69,7 @@ export function openResourceGroup(control: ResourceControl, limits: GroupLimits)
   const folders = makeGroup(control, limits);
   return {
     enter: (command) => [...enterCommand(distinct(folders)), ...command],
+    arguments: groupArguments(distinct(folders)),
     exceeded: () => exceededLimit(control.mode, folders),
     close: () => closeGroup(folders),
   };
@@ -114,13 +117,19 @@ function distinct(folders: GroupFolders): string[] {
   return [...new Set(Object.values(folders))];
 }
 
-/** The shell moves itself, so that nothing of the command runs outside the group. */
-const ENTER = `count=$1; shift
+/** For a shell, which moves itself, so that nothing of the command runs outside the group. Takes its arguments off. */
+export const ENTER_GROUP = `count=$1; shift
 while [ "$count" -gt 0 ]; do echo $$ > "$1/cgroup.procs" || exit 125; shift; count=$((count - 1)); done
-exec "$@"`;
+`;
+/** The arguments of `ENTER_GROUP` where there is no group. */
+export const NO_GROUP = groupArguments([]);
+
+function groupArguments(folders: string[]): string[] {
+  return [String(folders.length), ...folders];
+}
 
 function enterCommand(folders: string[]): string[] {
-  return ['/bin/sh', '-c', ENTER, 'enter', String(folders.length), ...folders];
+  return ['/bin/sh', '-c', `${ENTER_GROUP}exec "$@"`, 'enter', ...groupArguments(folders)];
 }
 
 function exceededLimit(mode: ControlGroups['mode'], { memory, pids }: GroupFolders): ExceededLimit | undefined {

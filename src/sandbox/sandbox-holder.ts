@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lastLines } from './build-log.ts';
 import { asOwner, CommandFailed, endWithGroup, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
-import type { ResourceGroup } from './resource-control.ts';
-import { SANDBOX_FOLDER, type SandboxLimits, USER_PROCESSES_FACTOR } from './sandbox-command.ts';
+import { ENTER_GROUP, NO_GROUP, type ResourceGroup } from './resource-control.ts';
+import { BWRAP_FDS, SANDBOX_FOLDER, type SandboxLimits, USER_PROCESSES_FACTOR } from './sandbox-command.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
 /** What SysV shared memory a sandbox may have (kernel.shmall), in pages of 4 KiB: PostgreSQL takes 56 bytes of it. */
@@ -23,14 +23,15 @@ const SYSV_SHARED_PAGES = 65_536;
  */
 const HOLDER = `
 set -e
+umask 022
 PATH=${STANDARD_PATH}
 kind=$1; size=$2; inodes=$3; namespace=$4; scratch=$5; given=$6; tools=$7
 shift 7
 if [ "$kind" = tmpfs ]; then mount -t tmpfs -o size="$size",nr_inodes="$inodes",mode=0755 larder "$scratch"; fi
 cd "$scratch"
-mkdir upper work root layer mask mask/proc mask/dev mask${SANDBOX_FOLDER}
-chmod 755 upper mask mask/proc mask/dev mask${SANDBOX_FOLDER}
-if [ "$given" = none ]; then mkdir given; else ln -s "$given" given; fi
+if [ "$given" = none ]; then empty=given; else empty=; fi
+mkdir upper work root layer mask mask/proc mask/dev mask${SANDBOX_FOLDER} $empty
+if [ "$given" != none ]; then ln -s "$given" given; fi
 ln -s "$tools" tools
 count=0; lower=
 for folder in "$@"; do
@@ -45,8 +46,7 @@ while [ "$at" -gt 0 ]; do
   if [ -d "$etc" ] && [ ! -L "$etc" ]; then
     mkdir mask/etc
     printf '127.0.0.1 localhost\\n::1 localhost ip6-localhost ip6-loopback\\n' > mask/etc/hosts
-    chmod 644 mask/etc/hosts
-    chown --reference="$etc" mask/etc
+    if ! [ -O "$etc" ] || ! [ -G "$etc" ]; then chown --reference="$etc" mask/etc; fi
     chmod --reference="$etc" mask/etc
     touch --reference="$etc" mask/etc
   fi
@@ -96,24 +96,43 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
   return holder;
 }
 
-/**
- * Files that the parent of this process left open without close-on-exec would stay open in every sandbox. Those up to 5 are the pipes
- * that a command is given; in bash, because a file's number has more than one digit.
- */
-const ENTER = `echo 1000 > /proc/self/oom_score_adj
-for number in /proc/self/fd/*; do
+/** In bash, because a file's number may have more than one digit. */
+const CLOSE_ALL = `for number in /proc/self/fd/*; do
   number=\${number##*/}
   if [ "$number" -gt 5 ]; then eval "exec $number>&-" 2> /dev/null; fi
 done
+`;
+const OPEN_AND_BECOME = `if [ -n "$1" ]; then exec ${BWRAP_FDS.processes}< "$1" || exit 125; fi
+shift
 exec "$@"`;
 
 /**
- * A command in the sandbox's control group, where there is one, without inherited files, and among the first that the kernel ends when
- * memory is short.
+ * Files that the parent of this process left open without close-on-exec would stay open in every sandbox. Those up to 5 are the pipes
+ * that a command is given, and 6 is the file that it asks for. There are rarely more: sh, which starts in half of bash's time, closes
+ * what it can name.
  */
-export function inGroup({ tools }: SandboxHost, group: ResourceGroup | undefined, command: string[]): string[] {
-  const first = [tools.bash, '--norc', '-c', ENTER, 'sandbox', ...command];
-  return group === undefined ? first : group.enter(first);
+const ENTER = `${ENTER_GROUP}echo 1000 > /proc/self/oom_score_adj
+bash=$1; shift
+for number in /proc/self/fd/*; do
+  case \${number##*/} in
+    [0-5]) ;;
+    [6-9]) eval "exec \${number##*/}>&-" ;;
+    *) exec "$bash" --norc -c '${CLOSE_ALL}${OPEN_AND_BECOME}' sandbox "$@" ;;
+  esac
+done
+${OPEN_AND_BECOME}`;
+
+/**
+ * A command in the sandbox's control group, where there is one, without inherited files, and among the first that the kernel ends when
+ * memory is short. `file` is opened for it (BWRAP_FDS.processes).
+ */
+export function inGroup(
+  { tools }: SandboxHost,
+  group: ResourceGroup | undefined,
+  command: string[],
+  file = '',
+): string[] {
+  return [tools.sh, '-c', ENTER, 'sandbox', ...(group?.arguments ?? NO_GROUP), tools.bash, file, ...command];
 }
 
 /** Below it the kernel would count out what else the account runs: it counts all of an account together, other sandboxes too. */

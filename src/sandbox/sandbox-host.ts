@@ -14,7 +14,6 @@ export const TOOLS = {
   rm: 'coreutils',
   du: 'coreutils',
   env: 'coreutils',
-  stat: 'coreutils',
   bash: 'bash',
 } as const;
 type Tool = keyof typeof TOOLS;

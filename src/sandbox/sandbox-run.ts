@@ -1,9 +1,10 @@
 // Programs in an open sandbox: started in its namespaces and its control group, fed by pipes, ended at a limit that the exit names.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { lastLines } from './build-log.ts';
-import { asOwner, CommandFailed, endOf, inNamespaceOf, runCommand } from './host-commands.ts';
+import { asAccount, CommandFailed, endOf, inNamespaceOf, processFile } from './host-commands.ts';
 import {
   BWRAP_FDS,
   bwrapCommand,
@@ -46,9 +47,22 @@ export type RunningCommand = {
   kill(): void;
 };
 
-/** Starts a program that the sandbox ends with itself. */
-export function startChild(world: World, command: string[], stdio: StdioOptions): ChildProcess {
-  const [program = '', ...args] = inGroup(world.host, world.group, asOwner(world.host, command));
+export type ChildOptions = {
+  stdio: StdioOptions;
+  /** Uses the network of the process with this number in the sandbox's world; default the holder's, which has no network. */
+  beside?: number | undefined;
+  /** A file to open as the first one behind the pipes (BWRAP_FDS.processes). */
+  file?: string | undefined;
+};
+
+/**
+ * Starts a program that the sandbox ends with itself. It is a process of the holder's process namespace, and the holder dies with this
+ * process: it needs no death signal of its own.
+ */
+export function startChild(world: World, command: string[], { stdio, beside, file }: ChildOptions): ChildProcess {
+  const { host, group, pid } = world;
+  const inside = asAccount(host, inNamespaceOf(host, { pid, offline: true, beside }, command));
+  const [program = '', ...args] = inGroup(host, group, inside, file);
   const child = spawn(program, args, { env: {}, cwd: '/', stdio });
   world.children.add(child);
   child.once('exit', () => world.children.delete(child));
@@ -68,29 +82,17 @@ export function startCommand(world: World, wanted: SandboxCommand, options: RunO
   const { command, args } = bwrapCommand(host, wanted, { root: join(world.scratch, 'root'), joined });
   const spawned = (async () => {
     const beside = await options.beside?.pid;
-    const inside = [
-      ...(options.merged === true ? mergeCommand(host) : []),
-      ...limitCommand(host, limits),
-      ...(beside === undefined ? [] : joinCommand(host, beside)),
-      ...command,
-    ];
+    const inside = [...(options.merged === true ? mergeCommand(host) : []), ...limitCommand(host, limits), ...command];
     // One that joins another's namespaces has no state to write, and would leave that pipe open for the image.
     const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...(joined ? [] : (['pipe'] as const))] as const;
-    return startChild(world, inNamespaceOf(host, { pid: world.pid, offline: true }, inside), [...pipes]);
+    const file = beside === undefined ? undefined : processFile(world.pid, beside, 'ns/pid');
+    return startChild(world, inside, { stdio: [...pipes], beside, file });
   })();
   return watch(world, spawned, { args, options });
 }
 
 function mergeCommand({ tools }: SandboxHost): string[] {
   return [tools.sh, '-c', 'exec "$@" 2>&1', 'merge'];
-}
-
-/** Opens the process namespace for bwrap before it enters the others; numbers are those of the sandbox's own /proc. */
-const OPEN_PROCESSES = `pid=$1; shift; exec ${BWRAP_FDS.processes}< "/proc/$pid/ns/pid"; exec "$@"`;
-
-function joinCommand({ tools }: SandboxHost, pid: number): string[] {
-  const enter = [tools.nsenter, '--target', String(pid), '--net', '--ipc', '--uts'];
-  return [tools.sh, '-c', OPEN_PROCESSES, 'join', String(pid), ...enter];
 }
 
 function watch(
@@ -175,20 +177,16 @@ async function limitBehind(world: World, code: number): Promise<SandboxLimit | u
 /** A tmpfs that is full says so to whoever writes, and the program's own words rarely say whose limit it is. */
 async function fullChanges({ host, pid, scratch, signal }: World): Promise<SandboxLimit | undefined> {
   if (host.upper !== 'tmpfs' || signal?.aborted === true) return undefined;
-  let text = '';
-  const look = [host.tools.stat, '--file-system', '--format=%a %d', scratch];
   try {
-    await runCommand(asOwner(host, inNamespaceOf(host, { pid, offline: true }, look)), {
-      onOutput: (chunk) => (text += chunk.toString()),
-    });
+    // The holder's view of its scratch folder; nothing of the image is on the way there.
+    const { bavail, ffree } = await statfs(`/proc/${pid}/root${scratch}`);
+    if (bavail === 0) return 'change-size';
+    return ffree === 0 ? 'change-files' : undefined;
   } catch (error) {
     // The sandbox was closed meanwhile: nobody asks any more.
-    if (error instanceof CommandFailed) return undefined;
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
-  const [blocks, inodes] = text.trim().split(' ').map(Number);
-  if (blocks === 0) return 'change-size';
-  return inodes === 0 ? 'change-files' : undefined;
 }
 
 /** What a command left running beside its service may hold its output open forever; the rest of what was printed is here long before. */
@@ -230,7 +228,7 @@ function statusPid(child: ChildProcess): Promise<number> {
 
 /** `--sort` makes the order the names' own; without the other pax keys a header holds nothing that changes from run to run. */
 export async function* captureChanges(world: World): AsyncGenerator<Uint8Array, void> {
-  const { host, scratch, pid } = world;
+  const { host, scratch } = world;
   const tar = [
     host.tools.tar,
     '--create',
@@ -245,7 +243,7 @@ export async function* captureChanges(world: World): AsyncGenerator<Uint8Array, 
     join(scratch, 'upper'),
     '.',
   ];
-  const child = startChild(world, inNamespaceOf(host, { pid, offline: true }, tar), ['ignore', 'pipe', 'pipe']);
+  const child = startChild(world, tar, { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = endOf(child);
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {

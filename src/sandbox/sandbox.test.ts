@@ -227,15 +227,23 @@ describe.skipIf(!possible)('mortality', () => {
     const program = `
       import { openSandbox } from ${JSON.stringify(new URL('./sandbox.ts', import.meta.url).pathname)};
       const sandbox = await openSandbox(${JSON.stringify({ directory: workspace.directory, probe: workspace.probe })}, { layers: ${JSON.stringify(roots)}, step: 'x' });
-      sandbox.start({ command: ['sleep', '543210'], environment: { PATH: '/usr/bin' } }, {}).pid.then(() => console.log('up'));
+      const sleep = (seconds, options) => sandbox.start({ command: ['sleep', seconds], environment: { PATH: '/usr/bin' } }, options);
+      const service = sleep('543210', {});
+      await service.pid;
+      sleep('543211', { beside: service });
+      await sandbox.connect(service, ['sleep', '543212']);
+      console.log('up');
     `;
     const worker = spawn(process.execPath, ['--input-type=module-typescript', '--eval', program], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await once(worker.stdout, 'data');
-    await expect.poll(() => processesWith('543210').length).toBeGreaterThan(0);
+    const kinds = ['543210', '543211', '543212'];
+    await expect.poll(() => kinds.filter((seconds) => processesWith(seconds).length === 0)).toEqual([]);
     worker.kill('SIGKILL');
-    await expect.poll(() => processesWith('543210'), { timeout: 5000 }).toEqual([]);
+    // Also what entered the sandbox's namespaces for each: its command line ends with theirs.
+    const left = () => kinds.flatMap((seconds) => processesWith(seconds, ''));
+    await expect.poll(left, { timeout: 5000 }).toEqual([]);
   });
 });
 
@@ -359,7 +367,8 @@ describe.skipIf(!possible)('capture', () => {
 });
 
 /** Command lines on this machine that hold a word nobody else uses. */
-function processesWith(word: string): string[] {
+/** Command lines that begin with `program` and hold the word. */
+function processesWith(word: string, program = 'sleep'): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((pid) => {
@@ -370,5 +379,5 @@ function processesWith(word: string): string[] {
         return '';
       }
     })
-    .filter((line) => line.startsWith('sleep') && line.includes(word));
+    .filter((line) => line.startsWith(program) && line.includes(word));
 }

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asOwner, endOf, inNamespaceOf, inNewNamespace, runCommand } from './host-commands.ts';
+import { asOwner, endOf, inNewNamespace, processFile, runCommand } from './host-commands.ts';
 import { openResourceGroup } from './resource-control.ts';
 import { DEFAULT_LIMITS, type SandboxCommand, type SandboxLimits } from './sandbox-command.ts';
 import { readyPid, spawnHolder } from './sandbox-holder.ts';
@@ -13,6 +13,7 @@ import { captureChanges, startChild, startCommand, stopFor } from './sandbox-run
 import { prepareTools } from './sandbox-tools.ts';
 import { watchResources } from './sandbox-watch.ts';
 import type { World } from './sandbox-world.ts';
+import { countTcpSockets } from './tcp-sockets.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 
 export type SandboxOptions = {
@@ -33,6 +34,8 @@ export interface Sandbox {
   run(command: SandboxCommand, options?: RunOptions): Promise<SandboxExit>;
   /** A program of this machine with its input and output, in the network of a running command and nothing else of it. */
   connect(beside: RunningCommand, command: string[]): Promise<ChildProcess>;
+  /** How many TCP sockets there are in the network of a running command, those that listen included; 0 once it has ended. */
+  tcpSockets(beside: RunningCommand): Promise<number>;
   /** The changes so far as a tar of GNU tar's making, names beginning with `./`, whiteouts and opaque folders as overlayfs keeps them. */
   capture(): AsyncIterable<Uint8Array>;
   /** Ends everything that runs inside and forgets the changes. */
@@ -103,15 +106,9 @@ function sandboxOf(world: World, close: () => Promise<void>): Sandbox {
       options?.signal?.throwIfAborted();
       return exit;
     },
-    connect: async (beside, command) => {
-      const pid = await beside.pid;
-      const inside = [world.host.tools.nsenter, '--target', String(pid), '--net', ...command];
-      return startChild(world, inNamespaceOf(world.host, { pid: world.pid, offline: true }, inside), [
-        'pipe',
-        'pipe',
-        'pipe',
-      ]);
-    },
+    connect: async (beside, command) =>
+      startChild(world, command, { stdio: ['pipe', 'pipe', 'pipe'], beside: await beside.pid }),
+    tcpSockets: async (beside) => countTcpSockets(processFile(world.pid, await beside.pid, 'net')),
     capture: () => captureChanges(world),
     close,
   };

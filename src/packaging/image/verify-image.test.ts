@@ -6,7 +6,7 @@ import type { ProductTest } from '../../plan/image-plan.ts';
 import { retryPauseMs, verify } from './verify-image.ts';
 
 test('a test is tried again soon at first, and ever less often up to a limit', () => {
-  expect([1, 2, 3, 4, 5, 2000].map(retryPauseMs)).toEqual([20, 40, 80, 150, 150, 150]);
+  expect([1, 2, 3, 4, 5, 2000].map(retryPauseMs)).toEqual([20, 40, 80, 160, 320, 500]);
 });
 
 describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
@@ -65,6 +65,38 @@ describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
     const report = await verify(plan, artifact, { workspace: builds.workspace });
     expect(report.passed).toBe(false);
     expect(report.tests[0]?.output).toMatch(/ended with code 7.*cannot start/s);
+  });
+
+  test('a service that opens its port late is tried again when it does, and few times before', async () => {
+    const connects = 'exec 3<>/dev/tcp/127.0.0.1/8080';
+    const plan = await builds.redisPlan({
+      packages: [],
+      tests: [
+        {
+          name: 'ready',
+          kind: 'exec',
+          command: ['bash', '-c', `echo x >> /tmp/tries; ${connects}`],
+          timeout_seconds: 30,
+        },
+        // Without waiting for the port there are twelve in this time.
+        {
+          name: 'few tries',
+          kind: 'exec',
+          command: ['sh', '-c', 'test $(wc -l < /tmp/tries) -le 6'],
+          timeout_seconds: 1,
+        },
+      ],
+    });
+    const late =
+      'use IO::Socket::INET; select undef, undef, undef, 1.5; my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 8080, Listen => 5) or die; sleep 60';
+    const image = {
+      ...plan.image,
+      entrypoint: ['perl', '-e', late],
+      ports: [{ port: 8080, protocol: 'tcp' as const }],
+    };
+    const { artifact } = await builds.run({ ...plan, image });
+    const report = await verify({ ...plan, image }, artifact, { workspace: builds.workspace });
+    expect(shown(report)).toEqual({ ready: true, 'few tries': true });
   });
 
   test("pages are read over HTTP, also from an image without a shell's help", async () => {

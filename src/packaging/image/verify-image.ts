@@ -9,6 +9,7 @@ import type { ImagePlan, ProductTest } from '../../plan/image-plan.ts';
 import type { LayerPin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
 import { type LogSink, lastLines, openBuildLog } from '../../sandbox/build-log.ts';
+import { CommandFailed } from '../../sandbox/host-commands.ts';
 import { openSandbox } from '../../sandbox/sandbox.ts';
 import type { SandboxCommand } from '../../sandbox/sandbox-command.ts';
 import type { SandboxExit } from '../../sandbox/sandbox-run.ts';
@@ -35,10 +36,12 @@ export type VerifyOptions = {
 };
 
 const STEP = 'verification';
-/** Most services answer within some tens of milliseconds of their start: a slot that waits longer than that stands still. */
+/** Most services answer within some tens of milliseconds of their start. */
 const FIRST_RETRY_MS = 20;
-/** Others take a second or two; asking more often than this only takes their processor time. */
-const RETRY_MS_MAX = 150;
+/** A try starts a dozen programs and costs about 25 ms of processor time, while the service needs the processor to start. */
+const RETRY_MS_MAX = 500;
+/** How often sockets are counted during a pause; one count takes 0.03 ms. */
+const SOCKETS_EVERY_MS = 10;
 
 /** The pause after so many failed tries of a test: doubled each time, up to the longest. */
 export function retryPauseMs(tries: number): number {
@@ -69,10 +72,11 @@ export async function verify(plan: ImagePlan, artifact: Artifact, options: Verif
     () => undefined,
   );
   const started: Started = { sandbox, service, command, signal };
+  const isServer = plan.image.ports.some(({ protocol }) => protocol === 'tcp');
   const tests: TestResult[] = [];
   for (const test of plan.tests) {
     signal?.throwIfAborted();
-    tests.push(await runTest(test, started, { ended: () => ended, printed: log.tail }));
+    tests.push(await runTest(test, started, { ended: () => ended, printed: log.tail, isServer }));
   }
   service.kill();
   await service.exited;
@@ -119,26 +123,65 @@ function serviceCommand(plan: ImagePlan, image: ImageConfig): SandboxCommand {
 
 const NOT_TRIED: Attempt = { passed: false, output: 'not tried' };
 
-type Watched = { ended: () => SandboxExit | undefined; printed: () => string };
+type Watched = {
+  ended: () => SandboxExit | undefined;
+  printed: () => string;
+  /** Whether the image declares a TCP port. */
+  isServer: boolean;
+};
 
-async function runTest(test: ProductTest, started: Started, { ended, printed }: Watched): Promise<TestResult> {
+async function runTest(test: ProductTest, started: Started, watched: Watched): Promise<TestResult> {
   const begin = performance.now();
   const deadline = begin + test.timeout_seconds * 1000;
   let last = NOT_TRIED;
   for (let tries = 1; performance.now() < deadline; tries++) {
+    const before = await socketsOf(started);
     const attempt = await attemptTest(test, started, deadline - performance.now());
     // The try that the end of the time cut off says less than the one before.
     if (attempt.passed || performance.now() < deadline || last === NOT_TRIED) last = attempt;
     if (last.passed) break;
-    const exit = ended();
+    const exit = watched.ended();
     if (exit !== undefined) {
       last = { passed: false, output: `The image's own command ${endInWords(exit)} before the test passed.` };
       break;
     }
-    await delay(retryPauseMs(tries));
+    if (await pause(started, watched, { tries, before })) tries = 0;
   }
-  const output = last.passed ? last.output : [last.output, '--- the service printed:', lastLines(printed())].join('\n');
+  const printed = lastLines(watched.printed());
+  const output = last.passed ? last.output : [last.output, '--- the service printed:', printed].join('\n');
   return { name: test.name, passed: last.passed, duration_ms: Math.round(performance.now() - begin), output };
+}
+
+/**
+ * Waits before the next try. Ends early when the service ends, and when a TCP socket was opened since `before` was counted; then returns
+ * true. A server without any socket is still starting, and its first one is the event to wait for.
+ */
+async function pause(
+  started: Started,
+  { ended, isServer }: Watched,
+  { tries, before }: { tries: number; before: number },
+): Promise<boolean> {
+  const end = performance.now() + (isServer && before === 0 ? RETRY_MS_MAX : retryPauseMs(tries));
+  // Connections of the last try may still be closing.
+  let fewest = before;
+  while (performance.now() < end && ended() === undefined) {
+    await delay(SOCKETS_EVERY_MS);
+    const sockets = await socketsOf(started);
+    if (sockets > fewest) return true;
+    fewest = Math.min(fewest, sockets);
+  }
+  return false;
+}
+
+/** 0 when the service ended before it ran: the next try reports that. */
+async function socketsOf({ sandbox, service, signal }: Started): Promise<number> {
+  try {
+    return await sandbox.tcpSockets(service);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof CommandFailed) return 0;
+    throw error;
+  }
 }
 
 function endInWords({ code, why }: SandboxExit): string {

@@ -1,0 +1,22 @@
+// The kernel's counters of sockets, as they are and for a network of our own text.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { countTcpSockets } from './tcp-sockets.ts';
+
+test('adds the sockets of IPv4 and IPv6, and needs no IPv6', () => {
+  const network = mkdtempSync(join(tmpdir(), 'larder-sockets-'));
+  onTestFinished(() => rmSync(network, { recursive: true }));
+  writeFileSync(
+    join(network, 'sockstat'),
+    'sockets: used 93\nTCP: inuse 2 orphan 0 tw 0 alloc 81 mem 3\nUDP: inuse 7\n',
+  );
+  expect(countTcpSockets(network)).toBe(2);
+  writeFileSync(join(network, 'sockstat6'), 'TCP6: inuse 3\nUDP6: inuse 9\n');
+  expect(countTcpSockets(network)).toBe(5);
+});
+
+test('a process that is gone has none', () => {
+  expect(countTcpSockets('/proc/4194305/net')).toBe(0);
+});
