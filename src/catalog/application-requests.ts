@@ -3,7 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { CatalogApplicationRequest } from '../contract/application-request.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
-import type { PackagingType, ProcessingStatus, RequestType } from '../contract/vocabulary.ts';
+import {
+  BASE_IMAGES_OF,
+  type BaseImagePackagingType,
+  type PackagingType,
+  type ProcessingStatus,
+  type RequestType,
+} from '../contract/vocabulary.ts';
 import { type Database, inSnapshot, type Transaction } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
 import { tellOfRequest } from '../notify/notification-causes.ts';
@@ -228,6 +234,9 @@ type OfferingRow = {
   branch: string;
   packaging_type: PackagingType;
   status: string;
+  /** The base image's. */
+  base_packaging_type: BaseImagePackagingType | null;
+  /** The offering exists for the base image's operating system. */
   fits: boolean;
   taken: boolean;
   /** The application on this base image that is there only because others need it. */
@@ -290,6 +299,12 @@ function checkOffering(
   if (!asked.first) return rejected('This offering is named twice');
   if (offering.status !== 'ENABLED') return rejected(`This offering is ${offering.status} and cannot be requested`);
   if (!asked.baseImageFound) return [];
+  const baseType = BASE_IMAGES_OF[offering.packaging_type];
+  if (offering.base_packaging_type !== baseType) {
+    return rejected(
+      `This offering is built on a base image of the type ${baseType}, and this one is ${offering.base_packaging_type}`,
+    );
+  }
   if (!offering.fits) return rejected("This offering does not exist for the base image's operating system");
   if (offering.taken) return rejected('The catalog has this application on this base image already');
   return [];
@@ -300,6 +315,7 @@ async function findOfferings(tx: Transaction, input: Creation): Promise<Map<stri
   const base = isUuid(input.base_image_id) ? input.base_image_id : null;
   const found = await sql<OfferingRow>`
     select f.id, f.product_key, f.branch, f.packaging_type, f.status,
+      (select b.packaging_type from base_images b where b.id = ${base}) as base_packaging_type,
       exists (select from offering_operating_systems fo join base_images b on b.operating_system_id = fo.operating_system_id
         where fo.offering_id = f.id and b.id = ${base}) as fits,
       exists (select from applications a where a.catalog_id = ${input.catalog_id} and a.offering_id = f.id

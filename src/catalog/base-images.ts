@@ -5,7 +5,7 @@ import type { BaseImageDetailed } from '../contract/base-image.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { OperatingSystem } from '../contract/operating-system.ts';
 import type { Registry } from '../contract/registry.ts';
-import type { BaseImageStatus } from '../contract/vocabulary.ts';
+import type { BaseImagePackagingType, BaseImageStatus } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { lockName } from '../db/transaction-locks.ts';
@@ -31,6 +31,7 @@ type BaseImageRow = {
   key: string;
   name: string;
   description: string | null;
+  packaging_type: BaseImagePackagingType;
   container_image: string;
   operating_system: OperatingSystem;
   healthy: boolean | null;
@@ -60,8 +61,7 @@ export async function listBaseImages(
   const where = allOf([
     sql`(b.organization_id = ${principal.organization_id} or b.organization_id is null)`,
     sql`b.status = any(${input.statuses ?? ['ACTIVE', 'DEPRECATED']}::text[])`,
-    // Every base image here is a container image.
-    input.packaging_type === 'OVA' ? sql`false` : undefined,
+    input.packaging_type === undefined ? undefined : sql`b.packaging_type = ${input.packaging_type}`,
     input.name === undefined ? undefined : sql`b.name ilike ${containing(input.name)}`,
     input.with_applications
       ? sql`exists (select from applications a where a.base_image_id = b.id and a.removed_at is null
@@ -213,7 +213,7 @@ function tables(): RawBuilder<unknown> {
 }
 
 function columns(principal: Principal): RawBuilder<unknown> {
-  return sql`b.id, b.key, b.name, b.description, ${containerImage('b', principal.organization_id)} as container_image,
+  return sql`b.id, b.key, b.name, b.description, b.packaging_type, ${containerImage('b', principal.organization_id)} as container_image,
     ${operatingSystem('o')} as operating_system, b.healthy, ${wireTime('b.last_checked_at')} as last_checked_at,
     ${livingApplications(principal, 'b.id')} as application_count, b.status,
     (select v.pin -> 'manifest' -> 'platform' from base_image_versions v where v.base_image_id = b.id
@@ -230,7 +230,6 @@ function toDetailed(row: BaseImageRow): BaseImageDetailed {
   const { platform, ...fields } = row;
   return present<BaseImageDetailed>({
     ...fields,
-    packaging_type: 'CONTAINER_IMAGE',
     platforms: platform && [{ os_family: platform.os, architecture: platform.architecture }],
     _links: present<NonNullable<BaseImageDetailed['_links']>>({
       pull_registry: row.pull_registry && { href: `/v1/registries/${row.pull_registry.id}` },

@@ -2,7 +2,7 @@
 import type { Client } from '../client/client.ts';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
 import type { ApplicationOffering } from '../contract/offering.ts';
-import type { PackagingType } from '../contract/vocabulary.ts';
+import { BASE_IMAGES_OF, type PackagingType } from '../contract/vocabulary.ts';
 import { CommandFailed, EXIT } from './io.ts';
 import { readAll } from './list.ts';
 import { getBaseImage } from './lookup.ts';
@@ -49,8 +49,7 @@ async function offeringsOf(client: Client, name: string, type: PackagingType): P
 }
 
 async function baseImagesFor(client: Client, type: PackagingType): Promise<BaseImageDetailed[]> {
-  const packaging_type = type === 'OVA' ? ('OVA' as const) : ('CONTAINER_IMAGE' as const);
-  const filter = { packaging_type, statuses: ['ACTIVE' as const] };
+  const filter = { packaging_type: BASE_IMAGES_OF[type], statuses: ['ACTIVE' as const] };
   return await readAll((at) => client.call('listBaseImages', { ...filter, ...at }));
 }
 

@@ -8,9 +8,7 @@ import { OperatingSystem } from './operating-system.ts';
 import { PageOf, pageQuery } from './paging.ts';
 import { PlatformFamily } from './platform.ts';
 import { Registry } from './registry.ts';
-import { BASE_IMAGE_STATUSES } from './vocabulary.ts';
-
-const BASE_IMAGE_PACKAGING_TYPES = ['OVA', 'CONTAINER_IMAGE'] as const;
+import { BASE_IMAGE_PACKAGING_TYPES, BASE_IMAGE_STATUSES } from './vocabulary.ts';
 
 const members = {
   id: Id('Identifier of the base image.'),

@@ -6,6 +6,16 @@ export type Digest = `sha256:${string}`;
 export const PACKAGING_TYPES = ['HELM_CHART', 'OVA', 'CONTAINER_IMAGE'] as const;
 export type PackagingType = (typeof PACKAGING_TYPES)[number];
 
+export const BASE_IMAGE_PACKAGING_TYPES = ['OVA', 'CONTAINER_IMAGE'] as const;
+export type BaseImagePackagingType = (typeof BASE_IMAGE_PACKAGING_TYPES)[number];
+
+/** The packaging type of the base images of each packaging type: a chart's images are built on container images. */
+export const BASE_IMAGES_OF: Readonly<Record<PackagingType, BaseImagePackagingType>> = {
+  CONTAINER_IMAGE: 'CONTAINER_IMAGE',
+  HELM_CHART: 'CONTAINER_IMAGE',
+  OVA: 'OVA',
+};
+
 export const ROLES = ['OWNER', 'EDITOR', 'VIEWER'] as const;
 export type Role = (typeof ROLES)[number];
 

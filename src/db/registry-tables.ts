@@ -1,7 +1,7 @@
 // The rows of registries, of the credentials of hosted ones, and of the base images that are read from them.
 import type { Generated } from 'kysely';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
-import type { BaseImageStatus, Digest, RegistryProvider } from '../contract/vocabulary.ts';
+import type { BaseImagePackagingType, BaseImageStatus, Digest, RegistryProvider } from '../contract/vocabulary.ts';
 import type { BasePin } from '../plan/pin.ts';
 import type { DefaultTime, Json, OptionalJson, OptionalTime, Time } from './columns.ts';
 
@@ -55,6 +55,7 @@ export type BaseImagesTable = {
   name: string;
   description: string | null;
   source: 'ARCHIVE' | 'REGISTRY';
+  packaging_type: Generated<BaseImagePackagingType>;
   registry_id: string | null;
   container_image: string;
   operating_system_id: string;
