@@ -20,7 +20,6 @@ import { BuildError } from '../sandbox/build-error.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
 import { waitForSpace, withSpace } from './free-space.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
-import { openPhaseLog } from './phase.ts';
 import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -103,21 +102,16 @@ type BuildOptions = { archive: Archive; signal: AbortSignal };
 async function buildAndPublish(resources: WorkerResources, image: FollowedBaseImage, options: BuildOptions) {
   const { engine, content, pool, log } = resources;
   const { archive, signal } = options;
-  const phaseLog = openPhaseLog(content);
   log.info({ base_image: image.name }, 'building a base image');
-  try {
-    const input = {
-      sources: archive.sources.deb822,
-      suite: archive.sources.suite,
-      operating_system: image.operating_system.key,
-    };
-    const { pin, index: root } = await engine.run('build-base-image', input, { log: phaseLog.stream, signal });
-    await publish({ pool, content }, image, root);
-    log.info({ base_image: image.name, digest: root.digest }, 'built a base image');
-    return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
-  } finally {
-    phaseLog.drop();
-  }
+  const input = {
+    sources: archive.sources.deb822,
+    suite: archive.sources.suite,
+    operating_system: image.operating_system.key,
+  };
+  const { pin, index: root } = await engine.run('build-base-image', input, { signal });
+  await publish({ pool, content }, image, root);
+  log.info({ base_image: image.name, digest: root.digest }, 'built a base image');
+  return { digest: pin.digest, pin, contents: contentsOfBase(pin) };
 }
 
 async function publish(

@@ -1,5 +1,6 @@
 // Pushes a verified artifact to every registry of its application and records the release: the third phase.
 import { Readable } from 'node:stream';
+import { reportFile } from '../contract/report-kinds.ts';
 import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
@@ -83,7 +84,7 @@ export async function distributePipeline(
     );
     // Everything else is the service's own: the queue tries again, and what was released stays.
     for (const result of done) if (result.status === 'rejected') throw result.reason;
-    const files = failures.length === 0 ? [] : await log.close('distribution.log');
+    const files = failures.length === 0 ? [] : await log.close();
     await inTransaction(resources.db, (tx) => endDistribution(tx, { pipeline_id, failures, files }));
   });
 }
@@ -334,8 +335,8 @@ async function writeTriggerInfo(
       },
     }),
   });
-  const { digest, size } = await content.put(Readable.from([Buffer.from(`${JSON.stringify(document, null, 2)}\n`)]));
-  return { digest, size, mime_type: 'trigger_info', filename: 'result.json' };
+  const bytes = Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
+  return reportFile('TRIGGER_INFO', await content.put(Readable.from([bytes])));
 }
 
 /** Each platform of an artifact has the same files: one is built, or the artifact is bound to none. */

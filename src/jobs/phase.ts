@@ -1,6 +1,7 @@
 // Runs one phase of a pipeline: asks for its state first, keeps its log, and tells an answer (the pipeline fails) from a fault (the queue tries again).
 import { PassThrough } from 'node:stream';
 import type { ContentStore } from '../content/content.ts';
+import { PHASE_LOGS, reportFile } from '../contract/report-kinds.ts';
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { CustomizationError } from '../customization/errors.ts';
 import { inTransaction } from '../db/database.ts';
@@ -51,16 +52,13 @@ export async function runPhase(
   await waitForSpace(resources);
   const started = await startReadable(resources, { pipeline_id, phase });
   if (started.step !== 'RUN') return;
-  const log = openPhaseLog(resources.content);
+  const log = openPhaseLog(resources.content, phase);
   try {
     await withSpace(resources, () => act(log, started.state));
   } catch (error) {
     const failure = failureOf(error);
     if (!failure || context.signal.aborted) throw error;
-    const files = [
-      ...(error instanceof PhaseFailed ? error.files : []),
-      ...(await log.close(`${phase.toLowerCase()}.log`)),
-    ];
+    const files = [...(error instanceof PhaseFailed ? error.files : []), ...(await log.close())];
     await inTransaction(resources.db, (tx) => failPhase(tx, { pipeline_id, phase, ...failure, files }));
   } finally {
     log.drop();
@@ -105,12 +103,12 @@ export function failureOf(error: unknown): Failure | undefined {
 export type PhaseLog = {
   stream: PassThrough;
   /** Ends the log and answers it as a file; nothing when nothing was written. */
-  close(filename: string): Promise<MetadataFile[]>;
+  close(): Promise<MetadataFile[]>;
   /** Ends the log without keeping it; does nothing after close. */
   drop(): void;
 };
 
-export function openPhaseLog(content: ContentStore): PhaseLog {
+export function openPhaseLog(content: ContentStore, phase: PhaseType): PhaseLog {
   const stream = new PassThrough();
   const kept = content.put(stream);
   // Looked at in `close`; a log that is dropped breaks its own put, and that is meant.
@@ -118,11 +116,11 @@ export function openPhaseLog(content: ContentStore): PhaseLog {
   let closed = false;
   return {
     stream,
-    async close(filename) {
+    async close() {
       closed = true;
       stream.end();
-      const { digest, size } = await kept;
-      return size === 0 ? [] : [{ digest, size, mime_type: 'build_log', filename }];
+      const log = await kept;
+      return log.size === 0 ? [] : [reportFile(PHASE_LOGS[phase], log)];
     },
     drop() {
       if (!closed) stream.destroy();

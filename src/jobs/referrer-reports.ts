@@ -1,13 +1,11 @@
 // Reports that travel with an image: its SBOM as a referrer, so that whoever pulls it finds what is in it without asking Larder.
 import type { ContentStore } from '../content/content.ts';
+import { findReport } from '../contract/report-kinds.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { attachReferrers, putReferrer } from '../oci/referrers.ts';
 import type { Target } from '../oci/target.ts';
-
-/** Which of our files are pushed, and the media type that others know them by (SPDX: IANA's registration). */
-const ATTACHED: Partial<Record<string, string>> = { spdx_sbom: 'application/spdx+json' };
 
 /** `subject` is what the tag names. */
 type Attaching = { subject: Descriptor; files: MetadataFile[] };
@@ -19,8 +17,8 @@ export async function attachReports(
   { subject, files }: Attaching,
 ): Promise<void> {
   const reports = files.flatMap((file) => {
-    const mediaType = ATTACHED[file.mime_type];
-    return mediaType === undefined ? [] : [{ ...file, mediaType }];
+    const report = findReport(file.mime_type);
+    return report?.is_attached ? [{ ...file, mediaType: report.media_type }] : [];
   });
   const referrers = await Promise.all(
     reports.map(({ mediaType, digest, size, filename }) =>

@@ -172,7 +172,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     await catalog.plan(pipeline_id);
     const plan = await planOf(pipeline_id, { tests: intact('test "$STATE" != broken') });
     const report = { passed: false, tests: [{ name: 'is intact', passed: false, duration_ms: 1, output: 'no' }] };
-    const log = openPhaseLog(builds.debian.content);
+    const log = openPhaseLog(builds.debian.content, 'VERIFICATION');
     const search = (changed: ImagePlan, searchMsMax?: number) =>
       findTestFailure(
         worker(),

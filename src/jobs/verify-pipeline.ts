@@ -1,5 +1,6 @@
 // Starts the artifact of a pipeline and runs its product's tests: the second phase.
 import { Readable } from 'node:stream';
+import { reportFile } from '../contract/report-kinds.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
@@ -22,7 +23,7 @@ export async function verifyPipeline(
     if (probe.mode === 'files-only') {
       // An image that nobody could start is said to be not verified, never to have passed.
       log.stream.write(`Not verified: this worker has no sandbox.\n${probe.reasons.join('\n')}\n`);
-      const metadata = await log.close('verification.log');
+      const metadata = await log.close();
       const skipped = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: true } as const;
       await inTransaction(resources.db, (tx) => succeedPhase(tx, skipped));
       return;
@@ -36,13 +37,12 @@ export async function verifyPipeline(
       const failure = await findTestFailure(resources, { pipeline_id, plan, report }, { log, signal: context.signal });
       throw new PhaseFailed(failure, [results]);
     }
-    const metadata = [results, ...(await log.close('verification.log'))];
+    const metadata = [results, ...(await log.close())];
     await inTransaction(resources.db, (tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION', metadata }));
   });
 }
 
 async function writeResults({ content }: WorkerResources, report: unknown): Promise<MetadataFile> {
   const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
-  const { digest, size } = await content.put(Readable.from([bytes]));
-  return { digest, size, mime_type: 'test_results', filename: 'test-results.json' };
+  return reportFile('TEST_RESULTS', await content.put(Readable.from([bytes])));
 }

@@ -1,5 +1,6 @@
 // Pipelines whose verification was skipped, looked at again before their images are released.
 import { type RawBuilder, sql } from 'kysely';
+import { reports } from '../contract/report-kinds.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { stepOptions } from './pipeline-edges.ts';
@@ -36,7 +37,7 @@ export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipel
   await sql`
     update pipelines set metadata = coalesce((select jsonb_agg(file order by position)
       from jsonb_array_elements(metadata) with ordinality as files (file, position)
-      where file ->> 'filename' <> 'verification.log'), '[]')
+      where file ->> 'filename' <> ${reports.VERIFICATION_LOG.filename}), '[]')
     where id = ${pipeline.id}`.execute(tx);
   await enqueue(tx, 'verify-pipeline', { pipeline_id: pipeline.id }, stepOptions('verify-pipeline', pipeline));
   return true;

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseRange } from '../../content/byte-range.ts';
 import type { ContentStore } from '../../content/content.ts';
+import { findReport } from '../../contract/report-kinds.ts';
 import { isHeld } from './entity-tags.ts';
 import { Rejection } from './problems.ts';
 import { type SignedFile, verifySignedFile } from './signed-url.ts';
@@ -78,6 +79,8 @@ const BY_EXTENSION: Record<string, string> = {
 /** Kinds of metadata such as `trigger_info` are words of the API, not media types. */
 function mediaTypeOf(file: SignedFile): string {
   if (/^[a-z]+\/[a-z0-9.+-]+$/.test(file.mime_type)) return file.mime_type;
+  const report = findReport(file.mime_type);
+  if (report !== undefined) return report.media_type;
   return BY_EXTENSION[file.filename.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
 }
 

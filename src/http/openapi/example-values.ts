@@ -1,4 +1,5 @@
 // Values for the examples of the OpenAPI document: by the name of a field, and by the thing that the field belongs to.
+import { reports } from '../../contract/report-kinds.ts';
 
 export const UUID = '1b671a64-40d5-491e-99b0-da01ff1f3341';
 export const SHA256 = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
@@ -35,8 +36,8 @@ export const BY_NAME: Readonly<Record<string, unknown>> = {
   architecture: 'amd64',
   container_image: 'base/debian:12',
   repository: 'registry.example.com/acme/containers/debian-12',
-  filename: 'result.json',
-  mime_type: 'trigger_info',
+  filename: reports.TRIGGER_INFO.filename,
+  mime_type: reports.TRIGGER_INFO.mime_type,
   created_by: 'jane',
   updated_by: 'jane',
   removed_by: 'jane',

@@ -1,4 +1,5 @@
 // build(plan) → artifact: base, application and each customization as layers of their own, then config, manifest and index.
+import { reportFile } from '../../contract/report-kinds.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { Inspection } from '../../customization/inspection.ts';
 import { readImageConfig } from '../../oci/image-config.ts';
@@ -104,7 +105,7 @@ export async function build(plan: ImagePlan, options: BuildOptions): Promise<Art
     packaging_type: plan.packaging_type,
     roots: { all: { descriptor: index, content: config, parts: [{ platform, manifest, blobs }] } },
     component_sources: packages === undefined ? [] : [{ format: 'DPKG_STATUS', digest: packages }],
-    reports: [{ ...buildLog, mime_type: 'build_log', filename: 'build.log' }],
+    reports: [reportFile('BUILD_LOG', buildLog)],
   };
 }
 

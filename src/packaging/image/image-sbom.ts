@@ -1,5 +1,6 @@
 // The SBOM of an image that was just built, written from its package database.
 import type { ContentStore } from '../../content/content.ts';
+import { reportFile } from '../../contract/report-kinds.ts';
 import type { MetadataFile } from '../../contract/vocabulary.ts';
 import { PackageDatabaseError } from '../../debian/package-database.ts';
 import { spdxFromDpkg } from '../../evidence/spdx.ts';
@@ -21,8 +22,7 @@ export async function writeImageSbom(
   const tooLarge = () => rejected(`it has more than ${DPKG_STATUS_BYTES_MAX / 1024 ** 2} MiB`);
   const status = await readContent(content, source.digest, { sizeBytesMax: DPKG_STATUS_BYTES_MAX, tooLarge });
   const bytes = Buffer.from(`${JSON.stringify(documentOf(status.toString('utf8'), plan, artifact), null, 2)}\n`);
-  const { digest, size } = await content.put(bytesOf(bytes));
-  return [{ digest, size, mime_type: 'spdx_sbom', filename: 'sbom.spdx.json' }];
+  return [reportFile('SPDX_SBOM', await content.put(bytesOf(bytes)))];
 }
 
 function documentOf(status: string, plan: ImagePlan, artifact: Artifact): object {

@@ -1,0 +1,21 @@
+// The table of reports: names that tell files apart, and one media type for each word of the API.
+import { expect, test } from 'vitest';
+import { findReport, REPORT_KINDS, reportFile, reports } from './report-kinds.ts';
+
+test('each kind has a name of its own, and each word of the API one media type and one way to travel', () => {
+  const all = REPORT_KINDS.map((kind) => reports[kind]);
+  expect(new Set(all.map(({ filename }) => filename)).size).toBe(REPORT_KINDS.length);
+  for (const { mime_type, media_type, is_attached } of all)
+    expect(findReport(mime_type)).toMatchObject({ media_type, is_attached });
+});
+
+test('a content becomes a file of the API, and only the SBOM is attached', () => {
+  const content = { digest: 'sha256:1', size: 3 } as const;
+  expect(reportFile('TRIGGER_INFO', content)).toEqual({
+    ...content,
+    mime_type: 'trigger_info',
+    filename: 'result.json',
+  });
+  expect(REPORT_KINDS.filter((kind) => reports[kind].is_attached)).toEqual(['SPDX_SBOM']);
+  expect(findReport('application/gzip')).toBeUndefined();
+});

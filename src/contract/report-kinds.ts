@@ -1,0 +1,72 @@
+// The reports of a pipeline: under which name, as what, and whether each travels with the artifact.
+import type { Digest, MetadataFile, PhaseType } from './vocabulary.ts';
+
+export const REPORT_KINDS = [
+  'BUILD_LOG',
+  'PACKAGING_LOG',
+  'VERIFICATION_LOG',
+  'DISTRIBUTION_LOG',
+  'SPDX_SBOM',
+  'TEST_RESULTS',
+  'TRIGGER_INFO',
+] as const;
+export type ReportKind = (typeof REPORT_KINDS)[number];
+
+type Report = {
+  filename: string;
+  /** The API's `mime_type`, which is a word for the kind of file. */
+  mime_type: string;
+  /** What a download is sent as, and what a referrer says of it. */
+  media_type: string;
+  /** Pushed as a referrer of what the tag names, so that whoever pulls the artifact finds it without asking Larder. */
+  is_attached: boolean;
+};
+
+const LOG = { mime_type: 'build_log', media_type: 'text/plain; charset=utf-8', is_attached: false };
+
+export const reports = {
+  /** What the packaging wrote while it built: part of the artifact, which equal plans share. */
+  BUILD_LOG: { ...LOG, filename: 'build.log' },
+  /** What went on around the build: kept when the phase fails. */
+  PACKAGING_LOG: { ...LOG, filename: 'packaging.log' },
+  VERIFICATION_LOG: { ...LOG, filename: 'verification.log' },
+  /** Kept when the phase fails. */
+  DISTRIBUTION_LOG: { ...LOG, filename: 'distribution.log' },
+  /** SPDX 2.3; the media type is IANA's. */
+  SPDX_SBOM: {
+    filename: 'sbom.spdx.json',
+    mime_type: 'spdx_sbom',
+    media_type: 'application/spdx+json',
+    is_attached: true,
+  },
+  TEST_RESULTS: {
+    filename: 'test-results.json',
+    mime_type: 'test_results',
+    media_type: 'application/json',
+    is_attached: false,
+  },
+  TRIGGER_INFO: {
+    filename: 'result.json',
+    mime_type: 'trigger_info',
+    media_type: 'application/json',
+    is_attached: false,
+  },
+} as const satisfies Record<ReportKind, Report>;
+
+/** The log of each phase. */
+export const PHASE_LOGS = {
+  PACKAGING: 'PACKAGING_LOG',
+  VERIFICATION: 'VERIFICATION_LOG',
+  DISTRIBUTION: 'DISTRIBUTION_LOG',
+} as const satisfies Record<PhaseType, ReportKind>;
+
+/** A content as the report of this kind. */
+export function reportFile(kind: ReportKind, { digest, size }: { digest: Digest; size: number }): MetadataFile {
+  const { filename, mime_type } = reports[kind];
+  return { digest, size, mime_type, filename };
+}
+
+/** The report that the API's word stands for; all logs have the same word and media type. Undefined for other files. */
+export function findReport(mimeType: string): Report | undefined {
+  return Object.values(reports).find((report) => report.mime_type === mimeType);
+}
