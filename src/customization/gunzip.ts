@@ -32,7 +32,7 @@ const HEADER_TEXT_BYTES_MAX = 4096;
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * The expanded bytes. node:zlib's own gunzip takes further members and zeros behind the end, which would let one archive
+ * The expanded bytes. On some supported versions node:zlib accepts further members and zeros behind the end (decision 0041), which would let one archive
  * be read in two ways, so the frame is read here and only the deflate stream is left to zlib. Throws GzipError.
  */
 export async function* gunzipOne(
