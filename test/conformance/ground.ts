@@ -63,7 +63,7 @@ async function runOnGround({ install, run }: ConformanceOptions, signal: AbortSi
   const work = mkdtempSync(join(tmpdir(), 'larder-conformance-'));
   try {
     const program = await install(signal, work);
-    const service = await startTestService({}, { signal });
+    const service = await startTestService({ LARDER_EGRESS_ALLOW: '127.0.0.1' }, { signal });
     try {
       return await run(program, { service, work, signal });
     } finally {

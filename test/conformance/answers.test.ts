@@ -1,0 +1,18 @@
+// The table of answers of a conformance run: an operation that accepted no fitting request is named.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { neverAccepted, readAnswers } from './answers.ts';
+
+test('operations without an accepted request that fits are named, whatever else they answered', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'larder-answers-'));
+  try {
+    const file = join(folder, 'answers.txt');
+    // A request that does not fit proves nothing, even when it is accepted.
+    writeFileSync(file, 'getUser 404 positive\ngetUser 200 positive\nsignIn 401 positive\nsignIn 200 negative\n');
+    expect(neverAccepted(readAnswers(file), ['getUser', 'signIn', 'listUsers'])).toEqual(['signIn', 'listUsers']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

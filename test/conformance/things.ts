@@ -1,0 +1,236 @@
+// What a conformance run asks about: a release, a failure, and things of each kind that operations may change or remove.
+import { openClient } from '../../src/client/client.ts';
+import { type Service, until } from '../service.ts';
+
+/** Values by the name of their field or parameter. */
+type Values = Record<string, string>;
+
+export type Things = {
+  /** Parameters of every operation. */
+  parameters: Values;
+  /** Parameters of one operation, in place of those. */
+  operations: Record<string, Values>;
+  /** Fields of every body and query: the hooks put them in place of generated ones. */
+  fields: Record<string, unknown>;
+  /** Fields of the body, the query and the path of one operation. A list is gone through, one value a call. */
+  operationFields: Record<string, Record<string, unknown>>;
+  /** API token of the organization in which nothing but a failed pipeline is, so that no customization or request touches it. */
+  otherToken: string;
+  /** Operations that are called with it. */
+  otherOperations: readonly string[];
+};
+
+/** Passwords are set and used by the same pair, so that each fits. */
+const PASSWORD = { email: 'owner@example.org', password: 'a password of the conformance run' };
+const DAY_MS = 86_400_000;
+/** Things of each operation that removes one: as many requests can be accepted. */
+const REMOVABLE_COUNT = 3;
+
+/** Makes everything that a run asks about. */
+export async function makeThings(service: Service, signal: AbortSignal): Promise<Things> {
+  const parameters = await identifiers(service, signal);
+  const failed = await failedPipeline(service, signal);
+  const operations = await ownThings(service);
+  await service.client.call('setPassword', { email: PASSWORD.email, new_password: PASSWORD.password });
+  const { application_id = '', offering_id = '', operating_system_id = '' } = parameters;
+  const { registry_id } = operations['getRegistry'] ?? {};
+  return {
+    parameters,
+    operations: {
+      ...operations,
+      retryPipeline: { catalog_id: failed.catalog_id, pipeline_id: failed.pipeline_id },
+      getReleaseFailure: { catalog_id: failed.catalog_id },
+    },
+    fields: {
+      ...{ registry_id, registry_ids: registry_id, operating_system_id },
+      ...{ base_image_id: failed.base_image_id, base_image_ids: failed.base_image_id },
+      ...{ application_id, application_ids: application_id, application_offering_ids: offering_id },
+      provider_id: operations['getNotificationProvider']?.['provider_id'],
+      user_id: operations['getUser']?.['user_id'],
+      expires_at: new Date(Date.now() + DAY_MS).toISOString(),
+    },
+    operationFields: {
+      ...(await removables(service)),
+      createBaseImage: { container_image: 'base/debian:12' },
+      // What it makes and removes is not what others ask about.
+      createApplicationRequest: await requestable(service, failed.base_image_id),
+      getReleaseFailure: failed.releasable,
+      signInWithPassword: PASSWORD,
+      setPassword: { email: PASSWORD.email, current_password: PASSWORD.password, new_password: PASSWORD.password },
+    },
+    otherToken: failed.token,
+    otherOperations: ['retryPipeline', 'getReleaseFailure'],
+  };
+}
+
+/** Several things for each operation that removes one. */
+async function removables({ client }: Service): Promise<Record<string, Record<string, string[]>>> {
+  const registry_id = (await client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
+  const made: Record<string, Record<string, string[]>> = {
+    deleteRegistry: { registry_id: [] },
+    deleteUser: { user_id: [] },
+    revokeApiToken: { api_token_id: [] },
+    deleteNotificationProvider: { provider_id: [] },
+  };
+  for (let count = 0; count < REMOVABLE_COUNT; count++) {
+    const described = { name: `removable ${count}`, description: '' };
+    const registry = { ...described, provider: 'OCI' as const, url: 'https://registry.invalid' };
+    const login = { access_key: 'own', access_secret: 'own' };
+    made['deleteRegistry']?.['registry_id']?.push((await client.call('createRegistry', { ...registry, ...login })).id);
+    const user = await client.call('createUser', { name: described.name, role: 'VIEWER' });
+    made['deleteUser']?.['user_id']?.push(user.id);
+    made['revokeApiToken']?.['api_token_id']?.push((await client.call('issueApiToken', { name: described.name })).id);
+    const provider = await client.call('createNotificationProvider', { type: 'EMAIL', name: described.name });
+    made['deleteNotificationProvider']?.['provider_id']?.push(provider.id);
+    await client.call('createRegistryCredential', { registry_id, description: described.name });
+  }
+  const credentials = await client.call('listRegistryCredentials', { registry_id });
+  const credential_id = credentials.items.filter(({ description }) => /^removable/.test(description ?? ''));
+  made['deleteRegistryCredential'] = { credential_id: credential_id.map(({ id }) => id) };
+  return made;
+}
+
+/** Offerings that can be requested, and an application that can be removed. */
+async function requestable({ client, catalog_id }: Service, base_image_id: string) {
+  const { items } = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
+  const idOf = (key: string) => items.find(({ product }) => product.key === key)?.id ?? '';
+  const { id: application_request_id } = await client.call('createApplicationRequest', {
+    ...{ catalog_id, kind: 'CREATION' as const, name: 'removable', base_image_id },
+    application_offering_ids: [idOf('haproxy')],
+  });
+  const { applications } = await client.call('getApplicationRequest', { catalog_id, application_request_id });
+  return {
+    application_offering_ids: [idOf('nginx'), idOf('memcached')],
+    application_ids: applications.map(({ id }) => id),
+  };
+}
+
+/**
+ * A pipeline that failed, and fails again when it is retried: the registry is the service's own one under its address, with
+ * a log-in that it refuses. It is in another organization.
+ */
+async function failedPipeline({ client: installation, url }: Service, signal: AbortSignal) {
+  const made = await installation.call('createOrganization', { name: 'failing', owner: { name: 'own' } });
+  const token = made.api_token;
+  const client = openClient({ url, apiToken: token });
+  const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
+  const offerings = await client.call('listOfferings', {
+    product_key: 'memcached',
+    operating_system_name: 'Debian 12',
+  });
+  const [offering] = offerings.items;
+  const images = await client.call('listBaseImages', {});
+  const base_image_id = images.items.find(({ name }) => name === 'Debian 12')?.id ?? '';
+  const { id: registry_id } = await client.call('createRegistry', {
+    ...{ name: 'refuses', description: '', provider: 'OCI' as const, url },
+    ...{ access_key: 'nobody', access_secret: 'wrong' },
+  });
+  await client.call('createApplicationRequest', {
+    ...{ catalog_id, kind: 'CREATION' as const, name: 'memcached', base_image_id },
+    ...{ application_offering_ids: [offering?.id ?? ''], registry_ids: [registry_id] },
+  });
+  const pipeline = await until('the pipeline of memcached failed', async () => {
+    signal.throwIfAborted();
+    const { items } = await client.call('listPipelines', { catalog_id });
+    return items.find(({ status }) => status === 'FAILED');
+  });
+  return {
+    ...{ token, catalog_id, base_image_id, pipeline_id: pipeline.id },
+    releasable: {
+      ...{ product_key: 'memcached', branch: offering?.branch ?? '', base_image_id },
+      packaging_type: 'CONTAINER_IMAGE',
+    },
+  };
+}
+
+/**
+ * Things that an operation may change or take away: each has its own, so that none of them takes another's. The base image
+ * is the installation's own one, registered again by the organization.
+ */
+async function ownThings({ client, apiToken }: Service): Promise<Record<string, Record<string, string>>> {
+  const registry_id = (await client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
+  const operating_system_id = (await client.call('listOperatingSystems', {})).items[0]?.id ?? '';
+  const described = { name: 'own', description: 'own' };
+  const baseImage = () =>
+    client.call('createBaseImage', {
+      ...described,
+      container_image: 'base/debian:12',
+      registry_id,
+      operating_system_id,
+    });
+  const registry = () =>
+    client.call('createRegistry', {
+      ...{ ...described, provider: 'OCI', url: 'https://registry.invalid' },
+      ...{ access_key: 'own', access_secret: 'own' },
+    });
+  await client.call('createRegistryCredential', { registry_id, description: 'own' });
+  const credential = (await client.call('listRegistryCredentials', { registry_id })).items[0];
+  const provider = async () => {
+    const { id } = await client.call('createNotificationProvider', { type: 'EMAIL', name: 'own' });
+    return { provider_id: id };
+  };
+  const token = async () => (await client.call('issueApiToken', { name: 'own' })).id;
+  const user = async () => ({ user_id: (await client.call('createUser', { name: 'own', role: 'VIEWER' })).id });
+  const organization = async (name: string) => {
+    const { id } = await client.call('createOrganization', { name, owner: { name: 'own' } });
+    return { organization_id: id };
+  };
+  return {
+    checkBaseImage: { base_image_id: (await baseImage()).id },
+    checkRegistry: { registry_id: (await registry()).id },
+    getBaseImage: { base_image_id: (await baseImage()).id },
+    getRegistry: { registry_id },
+    getOrganization: await organization('seen'),
+    updateOrganization: await organization('changed'),
+    getUser: await user(),
+    updateUser: await user(),
+    deleteUser: await user(),
+    getNotificationProvider: await provider(),
+    updateNotificationProvider: await provider(),
+    deleteNotificationProvider: await provider(),
+    listNotificationDeliveries: await provider(),
+    testNotificationProvider: await provider(),
+    exchangeToken: { refresh_token: apiToken },
+    getApiToken: { api_token_id: await token() },
+    revokeApiToken: { api_token_id: await token() },
+    updateBaseImage: { base_image_id: (await baseImage()).id },
+    deleteBaseImage: { base_image_id: (await baseImage()).id },
+    updateRegistry: { registry_id: (await registry()).id },
+    createRegistryCredential: { registry_id },
+    getRegistryCredential: { registry_id, credential_id: credential?.id ?? '' },
+    deleteRegistryCredential: { registry_id, credential_id: credential?.id ?? '' },
+  };
+}
+
+/** Requests redis, waits until it is released, and answers an identifier of everything there then is. */
+async function identifiers({ client, catalog_id }: Service, signal: AbortSignal): Promise<Record<string, string>> {
+  const offering = (await client.call('listOfferings', { product_key: 'redis' })).items[0];
+  const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
+  const { id: application_request_id } = await client.call('createApplicationRequest', {
+    ...{ catalog_id, kind: 'CREATION', name: 'redis' },
+    application_offering_ids: [offering?.id ?? ''],
+    base_image_id: base?.id ?? '',
+  });
+  const request = { catalog_id, application_request_id };
+  const { applications } = await until('redis was released', async () => {
+    signal.throwIfAborted();
+    const found = await client.call('getApplicationRequest', request);
+    return found.status === 'COMPLETED' && found;
+  });
+  const application_id = applications[0]?.id ?? '';
+  const release = (await client.call('listReleases', { catalog_id, application_id })).items[0];
+  const pipeline = (await client.call('listPipelines', { catalog_id, application_id })).items[0];
+  const metadata = release?.platform_release_metadata?.[0]?.release_metadata[0];
+  return {
+    ...request,
+    application_id,
+    offering_id: offering?.id ?? '',
+    release_id: release?.id ?? '',
+    pipeline_id: pipeline?.id ?? '',
+    digest: metadata?.id ?? '',
+    product_id_or_key: 'redis',
+    subscription_id: (await client.call('listSubscriptions', {})).items[0]?.id ?? '',
+    branch_id_or_key: offering?.branch ?? '',
+    operating_system_id: base?.operating_system?.id ?? '',
+  };
+}
