@@ -110,6 +110,19 @@ const WALLS: Record<string, readonly string[]> = {
   tar: ['contract'],
 };
 
+/** What only one packaging type has, by the names that its plan, its artifact and its repositories give it. */
+const TYPED = new RegExp(
+  [
+    String.raw`\bmanifests(?:\?\.)?\[`,
+    String.raw`\.index\b`,
+    String.raw`(?:artifact|root|plan)\??\.(?:config|layers|image)\b`,
+    String.raw`\{[^;=]*\b(?:index|config|layers)\b[^;=]*\}\s*=\s*(?:\w+\()?(?:artifact|root|plan)\b`,
+    String.raw`\b(?:containers|charts|appliances)/`,
+    "ImagePlan|'(?:CONTAINER_IMAGE|HELM_CHART|OVA)'",
+    'packaging/(?:image|chart|appliance)/',
+  ].join('|'),
+);
+
 type Import = { file: string; from: string; path: string; to: string };
 
 function sourceFiles(folder: string): string[] {
@@ -194,18 +207,39 @@ describe('walls', () => {
   });
 
   test('jobs know no packaging type', () => {
-    // What only images have, by the names that its plan, its artifact and its repositories give it.
-    const OF_IMAGES =
-      /\bmanifests\[|\.index\b|(?:artifact|root|plan)\.(?:config|layers|image)\b|containers\/|ImagePlan|'(?:CONTAINER_IMAGE|HELM_CHART|OVA)'|packaging\/(?:image|chart|appliance)\//;
     // Base images are container images: what reads and builds them is beside what builds on them.
     const OF_BASE_IMAGES = ['jobs/build-base-image.ts', 'jobs/follow-base-image.ts'];
     const broken = productFiles
       .filter((file) => relative(SOURCE, file).startsWith('jobs/') && !OF_BASE_IMAGES.includes(relative(SOURCE, file)))
       .flatMap((file) => {
-        const found = OF_IMAGES.exec(readFileSync(file, 'utf8'));
+        const found = TYPED.exec(readFileSync(file, 'utf8'));
         return found === null ? [] : [`${relative(SOURCE, file)}: ${found[0]}`];
       });
     expect(broken).toEqual([]);
+  });
+
+  test.each([
+    'state.artifact?.index',
+    'artifact.config.digest',
+    'root?.layers',
+    'const { index } = artifact;',
+    'const { parts, config: { digest } } = soleRoot(artifact);',
+    'index.manifests[0]',
+    'image.manifests?.[0]',
+    'const path = `containers/debian-12`',
+    "packaging_type === 'OVA'",
+    "import { build } from '../packaging/image/build-image.ts';",
+  ])('code of a packaging type is found in a job: %s', (code) => {
+    expect(code).toMatch(TYPED);
+  });
+
+  test.each([
+    'rootFor(artifact, id).descriptor',
+    'const { parts } = root;',
+    'plan.packages',
+    'for (const [index, one] of list)',
+  ])('code of all packaging types is let pass: %s', (code) => {
+    expect(code).not.toMatch(TYPED);
   });
 
   test('only config/config.ts reads the environment', () => {

@@ -13,6 +13,6 @@ export async function readHeldPlan(content: ContentStore, digest: Digest, artifa
   if (plan && missing === undefined) return plan;
   throw new PhaseFailed({
     cause: 'BUILD_ERROR',
-    message: `Content of the image that was built is missing from the content store (${missing}): try the pipeline again.`,
+    message: `Content that was built is missing from the content store (${missing}): try the pipeline again.`,
   });
 }

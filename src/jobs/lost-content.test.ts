@@ -152,7 +152,7 @@ test('an image that is lost after its build fails the pipeline in words', async 
   );
   expect(rows).toEqual([
     {
-      failure_message: `Content of the image that was built is missing from the content store (${lost}): try the pipeline again.`,
+      failure_message: `Content that was built is missing from the content store (${lost}): try the pipeline again.`,
     },
   ]);
 });
