@@ -1,4 +1,4 @@
-// Application requests: to add applications to a catalog or to remove them, and how far they are.
+// Application requests: they add applications to a catalog or remove them; their status is derived from the applications.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { CatalogApplicationRequest } from '../contract/application-request.ts';
@@ -49,7 +49,7 @@ const ORDERS: Record<Input<'listApplicationRequests'>['order_field'], RawBuilder
   ORGANIZATION_NAME: sql`q.organization_id`,
 };
 
-/** How far a request is, told from all its applications. */
+/** The status of a request, derived from all its applications. */
 const progress = sql`
   lateral (select case
       when bool_or(a.processing_status = 'FAILED') then 'FAILED'
@@ -62,7 +62,7 @@ const progress = sql`
   from application_request_items i join applications a on a.id = i.application_id
   where i.request_id = q.id) progress`;
 
-/** A catalog's requests to add, or to remove. At most four statements, three of them in one snapshot. */
+/** Lists a catalog's requests to add, or to remove. At most four statements, three of them in one snapshot. */
 export async function listApplicationRequests(
   db: Database,
   principal: Principal,
@@ -79,8 +79,8 @@ export async function listApplicationRequests(
 }
 
 /**
- * Which requests, and how many. How far a request is, its applications tell: those that are not through are few and have
- * an index, and so all that is not COMPLETED is found by them; COMPLETED is what they leave of what is kept.
+ * The statement that selects and counts requests. Applications that are still in progress are few and have an index, so all
+ * requests that are not COMPLETED are found through them; the COMPLETED ones are the rest.
  */
 function narrow(
   principal: Principal,
@@ -104,7 +104,7 @@ function narrow(
   return { from, count: lookedCount(from) };
 }
 
-/** One request. Throws NOT_FOUND. */
+/** Returns one request. Throws NOT_FOUND. */
 export async function getApplicationRequest(
   db: Database,
   principal: Principal,
@@ -120,7 +120,7 @@ export async function getApplicationRequest(
   return request;
 }
 
-/** The request that added an application and, when there is one, the request that removed it. Throws NOT_FOUND. */
+/** Returns the request that added an application and, if there is one, the request that removed it. Throws NOT_FOUND. */
 export async function listRequestsOfApplication(
   db: Database,
   principal: Principal,
@@ -137,12 +137,12 @@ export async function listRequestsOfApplication(
     join catalogs c on c.id = q.catalog_id
     where ${where} order by q.created_at, q.id`;
   const requests = await readRequests(db, principal, page);
-  // Every application was added by a request: without one it is not this organization's.
+  // Every application was added by a request: without one it belongs to another organization.
   if (requests.length === 0) throw notFound('application');
   return requests.filter((request) => input.request_type === undefined || request.request_type === input.request_type);
 }
 
-/** The requests that a statement selects. One snapshot: how far a request is agrees with the applications that it shows. */
+/** Reads the requests that a statement selects, in one snapshot: the status of a request agrees with its applications. */
 async function readRequests(
   db: Database,
   principal: Principal,
@@ -181,8 +181,8 @@ async function readInFull(
 }
 
 /**
- * Makes a request: CREATION adds an application for each offering and a pipeline for each application; DELETION removes
- * applications and ends their pipelines. Throws NOT_FOUND for the catalog, INVALID for everything named that does not fit.
+ * Creates a request. CREATION adds an application for each offering and a pipeline for each application; DELETION removes
+ * applications and ends their pipelines. Throws NOT_FOUND for the catalog, and INVALID with every invalid reference.
  */
 export async function createApplicationRequest(
   tx: Transaction,
@@ -215,7 +215,7 @@ export async function createApplicationRequest(
   return { id };
 }
 
-/** Requests of one catalog come one after the other: what one has added the next one sees. */
+/** Requests of one catalog are serialized: each sees what the one before has added. */
 async function lockCatalog(tx: Transaction, principal: Principal, catalogId: string): Promise<void> {
   requireUuids('catalog', catalogId);
   const found = await sql`
@@ -239,7 +239,7 @@ type OfferingRow = {
   /** The offering exists for the base image's operating system. */
   fits: boolean;
   taken: boolean;
-  /** The application on this base image that is there only because others need it. */
+  /** Returns the application on this base image that exists only because others need it. */
   hidden_id: string | null;
 };
 
@@ -326,7 +326,7 @@ async function findOfferings(tx: Transaction, input: Creation): Promise<Map<stri
   return new Map(found.rows.map((row) => [row.id, row]));
 }
 
-/** True when the base image may be built on; it cannot be deleted until this transaction ends. */
+/** Whether the base image can be built on; it cannot be deleted until this transaction ends. */
 async function lockBaseImage(tx: Transaction, principal: Principal, id: string): Promise<boolean> {
   if (!isUuid(id)) return false;
   const found = await sql`
@@ -337,7 +337,7 @@ async function lockBaseImage(tx: Transaction, principal: Principal, id: string):
   return found.rows.length > 0;
 }
 
-/** The living registries among these, in their order, or the hosted one when none is named; held until the end. */
+/** Returns the living registries among these, in their order, or the hosted one if none is named; locked until the end. */
 async function lockRegistries(
   tx: Transaction,
   principal: Principal,

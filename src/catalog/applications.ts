@@ -46,7 +46,7 @@ type ApplicationRow = {
   base_image: BaseImage;
   distro: string;
   registry_ids: string[];
-  /** In the first row: the registries of all, which are mostly the same few. */
+  /** The first row holds the registries of all applications, which are mostly the same few. */
   known: Record<string, Registry> | null;
   customization: CustomizationPart | null;
   status: ApplicationStatus;
@@ -65,7 +65,7 @@ type ApplicationRow = {
   end_of_life_at: string | null;
 };
 
-/** `last` where the value may be missing: such applications are last in both directions. */
+/** `last`: the value may be missing; such applications are last in both directions. */
 const ORDERS: Record<Input<'listApplications'>['order_field'], { by: RawBuilder<unknown>; nulls?: 'last' }> = {
   PRODUCT_NAME: { by: sql`p.name` },
   BASE_IMAGE_NAME: { by: sql`b.name` },
@@ -78,7 +78,7 @@ const ORDERS: Record<Input<'listApplications'>['order_field'], { by: RawBuilder<
   REMOVED_BY: { by: sql`a.removed_by`, nulls: 'last' },
 };
 
-/** A catalog's applications; removed ones only when asked for by status. At most three statements. */
+/** Lists a catalog's applications; removed ones only if `statuses` names their status. At most three statements. */
 export async function listApplications(
   db: Database,
   principal: Principal,
@@ -101,8 +101,8 @@ export async function listApplications(
 }
 
 /**
- * The ids of a page. In the usual order the products are gone through one after the other until the page is full, each
- * along an index.
+ * Returns the ids of a page. In the default order, products are read one after the other, each along an index, until the page
+ * is full.
  */
 function pageOf(input: Input<'listApplications'>, where: RawBuilder<unknown>): RawBuilder<unknown> {
   const { by, nulls } = ORDERS[input.order_field];
@@ -122,7 +122,7 @@ function pageOf(input: Input<'listApplications'>, where: RawBuilder<unknown>): R
 
 const USUAL_STATUSES: readonly ApplicationStatus[] = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED'];
 
-/** By what is kept; of some products by looking, which have a share of them. */
+/** Counted from stored counts; for a few products by reading their applications. */
 function countOf(principal: Principal, input: Input<'listApplications'>, where: RawBuilder<unknown>): Count {
   if (isNever(input)) return { total: sql`select 0`, isPrepared: true };
   if ((input.product_key ?? input.product_name ?? input.product_category) !== undefined) {
@@ -137,13 +137,13 @@ function countOf(principal: Principal, input: Input<'listApplications'>, where: 
   });
 }
 
-/** No application here is on trial or FIPS or STIG compliant, and every image runs as a normal user (a recipe must). */
+/** No application is on trial or FIPS or STIG compliant, and every image runs as a normal user (recipes must). */
 function isNever(input: Input<'listApplications'>): boolean {
   const { trial, fips_compliant, stig_compliant, containers_non_root } = input;
   return [trial, fips_compliant, stig_compliant].includes(true) || containers_non_root === false;
 }
 
-/** One application, removed or not. Throws NOT_FOUND. */
+/** Returns one application, removed or not. Throws NOT_FOUND. */
 export async function getApplication(
   db: Database,
   principal: Principal,
@@ -159,7 +159,7 @@ export async function getApplication(
   return application;
 }
 
-/** Those of the organization's applications in full and in that order, with one statement. */
+/** Returns these applications of the organization in full, in that order, with one statement. */
 export async function readApplications(
   db: Database,
   principal: Principal,
@@ -219,7 +219,7 @@ function toApplication(row: ApplicationRow, known: Record<string, Registry>): Ca
     registries,
     customization: customization && toCustomization(catalog_id, customization),
     processing_status: { status: processing_status },
-    // Nothing here is lent out to be tried.
+    // There are no trials.
     trial: false,
     ...NOT_CERTIFIED,
     // A recipe that runs as root is rejected.

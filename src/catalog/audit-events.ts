@@ -1,4 +1,4 @@
-// The audit trail as its owner reads it, and its end: events that are older than the operator keeps them.
+// Reads the audit trail, and deletes events older than the retention time.
 import { type RawBuilder, sql } from 'kysely';
 import type { AuditEvent } from '../contract/audit-event.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -9,14 +9,14 @@ import { allOf, present, wireTime } from './wire.ts';
 
 type EventRow = { [F in keyof AuditEvent]-?: AuditEvent[F] | null } & { cursor: string };
 
-/** An organization's events, the newest first. Two statements at most, each bounded by the page. Throws INVALID for an actor who is none. */
+/** Lists an organization's events, newest first. At most two statements, each bounded by the page. Throws INVALID for an unknown actor. */
 export async function listAuditEvents(
   db: Database,
   principal: Principal,
   input: Input<'listAuditEvents'>,
 ): Promise<Output<'listAuditEvents'>> {
   if (input.actor_id !== undefined) await requireActor(db, principal, input.actor_id);
-  // One more than a page holds tells whether another follows.
+  // One more row than a page shows whether another page follows.
   const found = await sql<EventRow>`
     select e.id, ${wireTime('e.happened_at')} as happened_at, e.actor_id, e.actor_name, e.token_id, e.action, e.outcome,
       e.subject_kind, e.subject_id, e.changed_fields, e.request_id, e.address,
@@ -47,7 +47,7 @@ function after(cursor: string): RawBuilder<unknown> {
   return sql`(e.happened_at, e.id) < (to_timestamp(${milliseconds}::numeric / 1000)::timestamptz(3), ${id}::uuid)`;
 }
 
-/** Users who were removed have acted too. */
+/** Removed users have acted too. */
 async function requireActor(db: Database, principal: Principal, id: string): Promise<void> {
   const found = await db
     .selectFrom('users')
@@ -58,10 +58,10 @@ async function requireActor(db: Database, principal: Principal, id: string): Pro
   if (found === undefined) rejectViolations([{ field: 'actor_id', message: 'There is no such user.' }]);
 }
 
-/** Rows that one transaction drops: a second's work, so that nobody waits for its locks. */
+/** Rows deleted in one transaction: about a second's work, so that its locks are short. */
 const BATCH_COUNT = 5_000;
 
-/** Drops the events that are older than this, in batches. Answers how many there were. */
+/** Deletes the events older than this, in batches. Returns their number. */
 export async function expireAuditEvents(db: Database, days: number, signal?: AbortSignal): Promise<number> {
   for (let dropped = 0; ; ) {
     signal?.throwIfAborted();

@@ -1,4 +1,4 @@
-// Base images: what applications are built on, the shared ones and an organization's own.
+// Base images, on which applications are built: the shared ones and an organization's own.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
@@ -38,7 +38,7 @@ type BaseImageRow = {
   last_checked_at: string | null;
   application_count: number;
   status: BaseImageStatus;
-  /** An OCI platform, once a version is known. */
+  /** The OCI platform, once a version is known. */
   platform: { os: string; architecture: string } | null;
   pull_registry: Registry | null;
   created_at: string;
@@ -52,7 +52,7 @@ type BaseImageRow = {
   unhealthy_since: string | null;
 };
 
-/** The organization's own base images and the shared ones, by name; deleted ones only when asked for by status. Two statements. */
+/** Lists the organization's own base images and the shared ones, by name; deleted ones only if `statuses` names their status. Two statements. */
 export async function listBaseImages(
   db: Database,
   principal: Principal,
@@ -76,7 +76,7 @@ export async function listBaseImages(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toDetailed));
 }
 
-/** One base image, deleted or not. Throws NOT_FOUND. */
+/** Returns one base image, deleted or not. Throws NOT_FOUND. */
 export async function getBaseImage(
   db: Database,
   principal: Principal,
@@ -92,7 +92,7 @@ export async function getBaseImage(
   return toDetailed(row);
 }
 
-/** Registers an image of one of the organization's registries and begins to follow it. Throws INVALID. */
+/** Registers an image of one of the organization's registries and enqueues its first check. Throws INVALID. */
 export async function createBaseImage(
   tx: Transaction,
   principal: Principal,
@@ -139,9 +139,9 @@ export async function createBaseImage(
   return { id };
 }
 
-/** Whether another base image that the organization can see has the key, deleted or not. No other is inserted until the end of this transaction. */
+/** Whether another base image that the organization can see has the key, deleted or not. None can be inserted until this transaction ends. */
 async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: string): Promise<boolean> {
-  // The table's lock first, the lock of the name second: the transaction that writes shared base images takes them in this order, and another order could deadlock.
+  // First the lock on the table, then the lock on the name: shared base images are written in this order, and another could deadlock.
   await sql`lock table base_images in row exclusive mode`.execute(tx);
   await lockName(tx, ['base image keys']);
   const found = await sql<{ taken: boolean }>`
@@ -149,10 +149,10 @@ async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: s
   return found.rows[0]?.taken ?? false;
 }
 
-/** A person who registers a base image is about to build on it. */
+/** Checked with priority: a person who registers a base image is about to build on it. */
 const FOLLOW_PRIORITY = 20;
 
-/** Renames one of the organization's own. Throws NOT_FOUND, and NOT_OWNED for a shared one. */
+/** Renames one of the organization's base images. Throws NOT_FOUND, and NOT_OWNED for a shared one. */
 export async function updateBaseImage(
   tx: Transaction,
   principal: Principal,
@@ -171,7 +171,7 @@ export async function updateBaseImage(
     .execute();
 }
 
-/** Deletes one of the organization's own. Throws NOT_FOUND, NOT_OWNED, and IN_USE while living applications are built on it. */
+/** Deletes one of the organization's base images. Throws NOT_FOUND, NOT_OWNED, and IN_USE while living applications are built on it. */
 export async function deleteBaseImage(
   tx: Transaction,
   principal: Principal,
@@ -192,7 +192,7 @@ export async function deleteBaseImage(
     .execute();
 }
 
-/** `for update` waits for requests that are about to build on it, and lets them see that it is gone. */
+/** `for update` waits for requests that are about to build on it, and makes later ones see the deletion. */
 async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string }> {
   requireUuids('base image', id);
   const found = await sql<{ id: string; organization_id: string | null }>`

@@ -1,4 +1,4 @@
-// What an organization decides of a catalog: whether images are released that nobody could start.
+// Settings of a catalog: whether to release images that no worker could test.
 import { sql } from 'kysely';
 import type { CatalogSettings } from '../contract/catalog-settings.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -8,7 +8,7 @@ import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 
-/** The settings of a catalog. Throws NOT_FOUND. */
+/** Returns the settings of a catalog. Throws NOT_FOUND. */
 export async function getCatalogSettings(
   db: Database,
   principal: Principal,
@@ -26,7 +26,7 @@ export async function getCatalogSettings(
   return settings;
 }
 
-/** Changes those that are given. Throws NOT_FOUND. */
+/** Changes the settings that are given. Throws NOT_FOUND. */
 export async function updateCatalogSettings(
   tx: Transaction,
   principal: Principal,

@@ -1,4 +1,4 @@
-// Catalogs: what an organization has chosen and everything built for it.
+// Catalogs of an organization.
 import { type RawBuilder, sql } from 'kysely';
 import type { Catalog } from '../contract/catalog.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -18,13 +18,13 @@ const ORDERS: Record<Input<'listCatalogs'>['order_field'], RawBuilder<unknown>> 
   UPDATED_AT: sql`c.updated_at`,
 };
 
-/** The organization's catalogs. Two statements. */
+/** Lists the organization's catalogs. Two statements. */
 export async function listCatalogs(
   db: Database,
   principal: Principal,
   input: Input<'listCatalogs'>,
 ): Promise<Output<'listCatalogs'>> {
-  // A catalog belongs to one organization here, so all of them are owned and none is shared.
+  // A catalog belongs to one organization, so all are owned and none is shared.
   const where = allOf([
     sql`c.organization_id = ${principal.organization_id} and c.removed_at is null`,
     input.shared === true || input.owned === false ? sql`false` : undefined,
@@ -36,7 +36,7 @@ export async function listCatalogs(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toCatalog));
 }
 
-/** One catalog. Throws NOT_FOUND. */
+/** Returns one catalog. Throws NOT_FOUND. */
 export async function getCatalog(
   db: Database,
   principal: Principal,
@@ -60,7 +60,7 @@ function columns(): RawBuilder<unknown> {
 function toCatalog(row: CatalogRow): Catalog {
   return present<Catalog>({
     ...row,
-    // Belongs to one organization, and is shown to no other.
+    // It belongs to one organization, and no other can see it.
     shared: false,
     owned: true,
     _links: {

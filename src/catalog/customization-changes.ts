@@ -1,4 +1,4 @@
-// Customizations as they are changed: uploaded, given a new version, deleted; each change starts what it touches.
+// Changes of customizations: upload, new version, deletion; each change makes a wave of the applications that match.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
@@ -15,15 +15,15 @@ import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
 
-/** Where a customization applies, as rows have it. */
+/** The filter of a customization, as stored. */
 type Filter = { product_key: string | null; branch: string | null; base_image_id: string | null };
 
-/** What customization archives are served as. */
+/** Media type of customization archives. */
 const ARCHIVE_MIME_TYPE = 'application/gzip';
 
 /**
- * Keeps an uploaded archive as a customization and makes a pipeline for every living application it applies to. Throws
- * NOT_FOUND for the catalog, INVALID for a filter that names what is not there, NOT_RELEASED for a product that has no
+ * Stores an uploaded archive as a customization and makes a pipeline for every living application that it matches. Throws
+ * NOT_FOUND for the catalog, INVALID for a filter with unknown references, and NOT_RELEASED for a product without a
  * released application in the catalog.
  */
 export async function createCustomization(
@@ -60,8 +60,8 @@ export async function createCustomization(
 }
 
 /**
- * Takes a new archive as the next version, which starts pipelines, or a new name or description, which starts nothing.
- * Throws NOT_FOUND, and DELETED for a deleted one.
+ * Stores a new archive as the next version, which makes pipelines, or a new name or description, which makes none.
+ * Throws NOT_FOUND, and DELETED for a deleted customization.
  */
 export async function updateCustomization(
   tx: Transaction,
@@ -93,8 +93,8 @@ export async function updateCustomization(
 }
 
 /**
- * Deletes softly: the rows and the archive stay, and every application that has it or is about to have it is built again
- * without it. Throws NOT_FOUND, and DELETED for one that was deleted before.
+ * Marks a customization as deleted: its rows and archive stay, and every application that has it or is being built with it is
+ * rebuilt without it. Throws NOT_FOUND, and DELETED if it was deleted before.
  */
 export async function deleteCustomization(
   tx: Transaction,
@@ -119,7 +119,7 @@ export async function deleteCustomization(
   await startWave(tx, principal, { touched, carried });
 }
 
-/** Builds the applications that a change touches, with their other inputs as they are. */
+/** Rebuilds the applications that a change affects, with their other inputs unchanged. */
 async function startWave(
   tx: Transaction,
   principal: Principal,
@@ -234,7 +234,7 @@ function checkNames(filter: Filter, known: { product: boolean; branch: boolean; 
   return violations;
 }
 
-/** The applications `a` that a filter names. */
+/** The applications `a` that a filter matches. */
 function matching(filter: Filter) {
   return sql`(${filter.product_key}::text is null or a.product_key = ${filter.product_key})
     and (${filter.branch}::text is null or a.branch = ${filter.branch})
@@ -249,7 +249,7 @@ async function findMatching(tx: Transaction, options: { catalog_id: string; filt
   return found.rows.map((row) => row.id);
 }
 
-/** Of these applications, those whose newest release has the customization, and those something is being built for. */
+/** Those of these applications whose newest release contains the customization, or which have an open pipeline. */
 async function keepHolders(tx: Transaction, customizationId: string, ids: string[]): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select a.id from unnest(${ids}::uuid[]) as a (id)

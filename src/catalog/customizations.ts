@@ -1,4 +1,4 @@
-// Customizations as they are read: where each applies, what it touched, and how far it is there, told from rows alone.
+// Reads customizations: where each applies, which applications it affected, and its status there, derived from rows alone.
 import { sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type {
@@ -46,7 +46,7 @@ type ReleasableRow = PartKeys & {
   status: ReleasableStatus;
   left_out: boolean;
   failure: FailedPhaseRow | null;
-  /** The newest release of this releasable that carries out the operation. */
+  /** The newest release of this releasable that contains the result of the operation. */
   succeeded_id: string | null;
 };
 
@@ -79,7 +79,7 @@ type CustomizationRow = {
   more_warnings_count: number;
 };
 
-/** A catalog's customizations, the newest first. At most five statements. */
+/** Lists a catalog's customizations, newest first. At most five statements. */
 export async function listCustomizations(
   db: Database,
   principal: Principal,
@@ -108,7 +108,7 @@ export async function listCustomizations(
   return toPage(input, total, await readCustomizations(db, principal, ids));
 }
 
-/** One customization, deleted or not. Four statements. Throws NOT_FOUND. */
+/** Returns one customization, deleted or not. Four statements. Throws NOT_FOUND. */
 export async function getCustomization(
   db: Database,
   principal: Principal,
@@ -124,14 +124,14 @@ export async function getCustomization(
   return customization;
 }
 
-/** Releases of an application since the version `v` was uploaded, looked through one by one: no earlier one holds it. */
+/** Releases of an application since version `v` was uploaded, read one by one: no earlier release contains it. */
 const since = sql`(select r.id from releases r
   where r.application_id = ca.application_id and r.released_at >= v.created_at offset 0)`;
 
 /**
- * What the customization's last operation touched and how far it is there, an application a row. A release that contains
- * the version is success, whichever pipeline made it; so is a pipeline that found nothing to do. Deleting has succeeded
- * as soon as the newest release goes without it. What was cancelled because its application was removed is left out.
+ * Which applications the last operation of the customization affected, and its status in each, one row per application. A release
+ * that contains the version is a success, whichever pipeline made it; so is a pipeline that found no change. A deletion has
+ * succeeded once the newest release does not contain the customization. Pipelines cancelled by removing the application are omitted.
  */
 const touched = sql`
   select ca.application_id, ca.pipeline_id, ca.left_out, ca.pipeline_status, ca.pipeline_started_at as started_at,
@@ -151,15 +151,15 @@ const touched = sql`
   where ca.customization_id = c.id and ca.version = c.version and ca.operation = c.operation
     and ca.pipeline_status <> 'CANCELLED'`;
 
-/** Whether pipelines of some application go without the version that the customization `c` has now. */
+/** Whether any application is built without the current version of the customization `c`. */
 const isLeftOut = sql`exists (
   select from customization_versions v cross join lateral (${touched} and ca.left_out) t
   where v.customization_id = c.id and v.version = c.version and t.status = 'FAILED')`;
 
-/** Those of them that may not have succeeded: few, unless it was uploaded just now. */
+/** Those that may not have succeeded: few, unless the upload is recent. */
 const unsure = sql`(${touched} and ca.pipeline_status in ('IN_PROGRESS', 'FAILED')) t`;
 
-/** What the status is told from, each found by the first row that shows it. */
+/** The inputs of the status; each is found by the first row that shows it. */
 const progress = sql`
   exists (select from customization_applications ca where ca.customization_id = c.id and ca.version = c.version
       and ca.operation = c.operation and ca.pipeline_status in ('SUCCEEDED', 'FAILED'))
@@ -199,7 +199,7 @@ async function readCustomizations(
   return found.rows.map((row) => toDetailed(row, releases, parts));
 }
 
-/** The newest releasables of the customization `c`, one for each registry of each application it touched. */
+/** The newest releasables of the customization `c`: one per registry of each affected application. */
 const releasables = sql`
     select json_build_object('application_id', a.id, 'pipeline_id', t.pipeline_id, 'product_key', a.product_key,
       'branch', a.branch, 'base_image_id', a.base_image_id, 'registry_id', ar.registry_id, 'status', t.status, 'left_out', t.left_out,
@@ -220,7 +220,7 @@ const releasables = sql`
     order by t.started_at desc, a.id, ar.position
     limit ${EMBEDDED_MAX}`;
 
-/** The release to show for a releasable: the one made, or the one that is to be replaced. */
+/** The release to show for a releasable: the one that was made, or the one that is to be replaced. */
 function shownRelease(touch: ReleasableRow): string | undefined {
   return (touch.status === 'SUCCEEDED' ? touch.succeeded_id : touch.latest_release?.id) ?? undefined;
 }
@@ -280,7 +280,7 @@ const WORDS = {
   DELETE: { before: 'DELETED', verb: 'DELETE' },
 } as const;
 
-/** The operation as it was asked for until something begins, then how it goes with everything it touched. */
+/** The requested operation until a pipeline begins, then its progress over all affected applications. */
 function statusOf(row: CustomizationRow): CustomizationStatus {
   const { before, verb } = WORDS[row.operation];
   if (!row.begun) return before;

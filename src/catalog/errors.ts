@@ -1,37 +1,37 @@
-// The ways the catalog rejects, as a closed set of codes without a word of HTTP.
+// Errors of the catalog: a closed set of codes, independent of HTTP.
 
-/** What a rejection is about: `http/answer/problems.ts` maps each code to an answer. */
+/** The code of an error; `http/answer/problems.ts` maps each to an answer. */
 export const CATALOG_ERROR_CODES = [
-  /** No object with this id that the organization may see. Ids of other organizations and malformed ids get the same answer. */
+  /** No object with this id is visible to the organization. Ids of other organizations and malformed ids get the same error. */
   'NOT_FOUND',
   /** The object was deleted: it can be read, but not changed. Clients that may not read it get NOT_FOUND. */
   'DELETED',
-  /** The values do not fit together or name what is not there; `violations` says which. */
+  /** The values contradict each other or refer to nothing; `violations` lists them. */
   'INVALID',
   /** The filter names a product without a released application in the catalog. */
   'NOT_RELEASED',
-  /** The thing is shared or made by the installation: it is not this organization's to change. */
+  /** The resource is shared or belongs to the installation, so this organization cannot change it. */
   'NOT_OWNED',
-  /** Applications still need it. */
+  /** Applications still use it. */
   'IN_USE',
-  /** The pipeline did not fail, or something newer is there. */
+  /** The pipeline did not fail, or a newer one exists. */
   'NOT_RETRYABLE',
   /** Limit reached. */
   'LIMIT_REACHED',
-  /** The organization may not have more of it. */
+  /** The quota of the organization is used up. */
   'QUOTA_REACHED',
 ] as const;
 export type CatalogErrorCode = (typeof CATALOG_ERROR_CODES)[number];
 
-/** One value that was rejected; `field` is the name as the client sent it. */
+/** One rejected value; `field` is the name as the client sent it. */
 export type Violation = { field: string; message: string };
 
 export class CatalogError extends Error {
   override readonly name = 'CatalogError';
   readonly code: CatalogErrorCode;
-  /** All of them for INVALID, empty otherwise. */
+  /** All violations for INVALID, else empty. */
   readonly violations: Violation[];
-  /** What is not found, for NOT_FOUND. */
+  /** The noun of what was not found, for NOT_FOUND. */
   readonly noun: string | undefined;
 
   constructor(code: CatalogErrorCode, message: string, violations: Violation[] = [], noun?: string) {
@@ -42,12 +42,12 @@ export class CatalogError extends Error {
   }
 }
 
-/** The rejection of a path id. The text is the same whether the thing never was, is malformed, or is another's. */
+/** Returns the error for an id in a path. The text is the same for ids that never existed, are malformed, or belong to others. */
 export function notFound(noun: string): CatalogError {
   return new CatalogError('NOT_FOUND', `The ${noun} is not found`, [], noun);
 }
 
-/** Throws INVALID when there is at least one violation. */
+/** Throws INVALID if there is at least one violation. */
 export function rejectViolations(violations: Violation[]): void {
   if (violations.length > 0) throw new CatalogError('INVALID', 'The request does not fit the catalog', violations);
 }

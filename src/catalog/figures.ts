@@ -1,11 +1,11 @@
-// The installation in figures, for whoever watches it. Of all organizations together: no figure tells one from another.
+// Metrics of the installation: totals over all organizations.
 import { sql } from 'kysely';
 import type { PhaseStatus, PhaseType } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
 
 export type PhaseCount = { phase: PhaseType; status: PhaseStatus; count: number };
 
-/** Phases of all pipelines by where they stand: a scan, 40 ms for 100,000 pipelines, so not to be asked for every second. */
+/** Phases of all pipelines by status: a scan, 40 ms for 100,000 pipelines, so it must not run every second. */
 export async function countPhases(db: Database): Promise<PhaseCount[]> {
   const found = await sql<PhaseCount>`
     select type as phase, status, count(*) as count from pipeline_phases group by 1, 2`.execute(db);

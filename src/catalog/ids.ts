@@ -1,4 +1,4 @@
-// The shapes of identifiers, so that a malformed one is not found instead of an error of the database.
+// The formats of identifiers: a malformed one is "not found" instead of an error of the database.
 import { notFound } from './errors.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -13,12 +13,12 @@ export function isReleaseId(text: string): boolean {
   return RELEASE_ID.test(text);
 }
 
-/** A sha256 without its prefix, as files are named on the wire. */
+/** A sha256 without its prefix: the format of file ids. */
 export function isHexDigest(text: string): boolean {
   return HEX_DIGEST.test(text);
 }
 
-/** Throws NOT_FOUND unless every path id is a UUID. */
+/** Throws NOT_FOUND unless every id of the path is a UUID. */
 export function requireUuids(noun: string, ...ids: string[]): void {
   if (!ids.every(isUuid)) throw notFound(noun);
 }

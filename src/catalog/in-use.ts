@@ -1,17 +1,17 @@
-// Rejects to take away what others stand on, and says who they are.
+// Rejects the removal of something that is used, and names its users.
 import { type RawBuilder, sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { CatalogError } from './errors.ts';
 
-/** Users of one kind: `names` selects one text column. */
+/** One kind of user; `names` selects one text column. */
 type Users = { noun: string; names: RawBuilder<unknown> };
 
-/** Names told of each kind: enough to know where to look, short enough to be read. */
+/** Names listed per kind: enough to find the users, and short to read. */
 const NAMES_MAX = 5;
 
 /**
- * Throws IN_USE while there is a user of any kind: `The registry is used by 7 applications (nginx 1.22, redis 7.0 and 5
- * more) and 1 base image (Golden)`. One statement a kind.
+ * Throws IN_USE if there is a user of any kind: `The registry is used by 7 applications (nginx 1.22, redis 7.0 and 5
+ * more) and 1 base image (Golden)`. One statement per kind.
  */
 export async function rejectInUse(tx: Transaction, thing: string, kinds: Users[]): Promise<void> {
   const told: string[] = [];

@@ -1,10 +1,10 @@
-// The rows that are there before anybody asks: operating systems, shared base images, an organization's catalog and registry.
+// Initial rows: operating systems, shared base images, and an organization's first catalog and registry.
 import { sql } from 'kysely';
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { LARDER } from './principal.ts';
 
-/** What every organization begins with. */
+/** The rows that every organization starts with. */
 const DEFAULT_CATALOG = 'DefaultCatalog';
 
 export type KnownOperatingSystem = {
@@ -14,11 +14,11 @@ export type KnownOperatingSystem = {
   distro: string;
   version: string;
   codename: string;
-  /** The last day of its fixes: 2028-06-30. Absent: no end is known. */
+  /** The last day of its security fixes: 2028-06-30. Absent if unknown. */
   end_of_life?: string;
 };
 
-/** A base image that Larder builds for everybody. */
+/** A base image that Larder builds for all organizations. */
 export type SharedBaseImage = {
   name: string;
   description: string;
@@ -28,7 +28,7 @@ export type SharedBaseImage = {
   operating_system: string;
 };
 
-/** Writes the operating systems of the library, and what it says of those that are there. Running again changes nothing. */
+/** Inserts the operating systems of the library, and updates those that exist. Running it again changes nothing. */
 export async function ensureOperatingSystems(tx: Transaction, systems: KnownOperatingSystem[]): Promise<void> {
   for (const { end_of_life = null, ...system } of systems) {
     const facts = { name: system.name, codename: system.codename, end_of_life_at: end_of_life };
@@ -48,7 +48,7 @@ export async function ensureOperatingSystems(tx: Transaction, systems: KnownOper
   }
 }
 
-/** Writes the shared base images that are not there yet, and answers the ids of all of them in the given order. */
+/** Inserts the missing shared base images, and returns the ids of all of them in the given order. */
 export async function ensureSharedBaseImages(tx: Transaction, images: SharedBaseImage[]): Promise<string[]> {
   // No unique key covers rows without an organization, so two servers that start together lock the table.
   await sql`lock table base_images in share row exclusive mode`.execute(tx);
@@ -87,7 +87,7 @@ async function insertBaseImage(tx: Transaction, image: SharedBaseImage): Promise
     .executeTakeFirstOrThrow();
 }
 
-/** Gives an organization its first catalog, unless it has one. */
+/** Creates an organization's first catalog, unless it has one. */
 export async function ensureDefaultCatalog(tx: Transaction, organizationId: string): Promise<{ id: string }> {
   await lockOrganization(tx, organizationId);
   const known = await tx
@@ -108,8 +108,8 @@ export async function ensureDefaultCatalog(tx: Transaction, organizationId: stri
 }
 
 /**
- * Gives an organization its place in the hosted registry, and follows the registry's public address when that changed:
- * `publicUrl` is scheme and host, to which the namespace is added.
+ * Creates an organization's hosted registry, and updates its address if the public URL changed: `publicUrl` is scheme and
+ * host, to which the namespace is added.
  */
 export async function ensureHostedRegistry(
   tx: Transaction,
@@ -147,14 +147,14 @@ export async function ensureHostedRegistry(
     .executeTakeFirstOrThrow();
 }
 
-/** Lets the hosted registries of all organizations follow the service's public address. */
+/** Updates the hosted registries of all organizations to the service's public URL. */
 export async function followPublicUrl(tx: Transaction, publicUrl: string): Promise<void> {
   await writeHostedUrl(tx, publicUrl);
   await sql`update installation set listen_address_by = null where listen_address_by is not null`.execute(tx);
 }
 
 /**
- * The same for the address that a server listens on, which `server` names. It replaces only an address that this server wrote,
+ * Does the same for the address on which a server listens, named by `server`. It replaces only an address that this server wrote,
  * never one that was configured or that another server wrote.
  */
 export async function followListenUrl(tx: Transaction, listenUrl: string, server: string): Promise<void> {
@@ -173,14 +173,14 @@ async function writeHostedUrl(tx: Transaction, url: string): Promise<void> {
       and r.url <> ${url.replace(/\/+$/, '')} || '/' || n.namespace`.execute(tx);
 }
 
-/** The hosted registries' address where this server wrote it, or an unknown one did. */
+/** Hosted registries whose address this server wrote, or an unknown one did. */
 export async function findListenUrl(tx: Transaction, server: string): Promise<string | undefined> {
   const found = await sql`select from installation where listen_address_by in (${server}, '')`.execute(tx);
   const hosted = await sql`select from registries where hosted and removed_at is null limit 1`.execute(tx);
   return found.rows.length > 0 && hosted.rows.length > 0 ? await getHostedUrl(tx) : undefined;
 }
 
-/** Where clients reach the hosted registries: scheme, host and port. There is one from the first start on. */
+/** Returns where clients reach the hosted registries: scheme, host and port. Exists from the first start on. */
 export async function getHostedUrl(tx: Transaction): Promise<string> {
   const found = await sql<{ url: string }>`
     select left(r.url, -1 - length(n.namespace)) as url from registries r join organizations n on n.id = r.organization_id

@@ -1,4 +1,4 @@
-// Where branches and operating systems stand in their lives, from the dates on which upstream's support ends, and what follows for offerings and applications.
+// The life cycle of branches and operating systems, from the dates on which upstream's support ends, and its effect on offerings and applications.
 import { type RawBuilder, sql } from 'kysely';
 import type { ApplicationStatus, CatalogItemStatus } from '../contract/vocabulary.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';
@@ -7,9 +7,9 @@ import { namedBuild } from '../notify/application-names.ts';
 import { recordNotificationEvent } from '../notify/notification-events.ts';
 import { LARDER } from './principal.ts';
 
-/** Kept up for this long before the end, and not to be requested any more: time enough to move a fleet in a quarter. */
+/** In this period before the end, branches still get updates but cannot be requested: enough time to move a fleet. */
 export const GRACE_PERIOD_DAYS = 90;
-/** The end is told this long before it can no longer be requested. */
+/** Organizations are notified this long before a branch can no longer be requested. */
 const NOTICE_DAYS = 90;
 
 export const SUPPORTED: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION', 'DEPRECATION_GRACE_PERIOD'];
@@ -32,9 +32,9 @@ export function branchStatus(p: string, pb: string): RawBuilder<CatalogItemStatu
 }
 
 /**
- * Moves operating systems to where they stand today: DEPRECATED in the grace period before upstream's end, when they are still
- * patched, and REPLACED after it by the newest later version of their distribution that is not near its own end; without one
- * they stay DEPRECATED. Running it twice changes nothing more.
+ * Sets operating systems to today's status: DEPRECATED in the grace period before upstream's end, while they still get
+ * fixes, and afterwards REPLACED by the newest later version of their distribution that is not near its own end; without one
+ * they stay DEPRECATED. Running it again changes nothing.
  */
 export async function moveOperatingSystems(tx: Transaction): Promise<void> {
   const today = sql`(now() at time zone 'UTC')::date`;
@@ -61,7 +61,7 @@ export async function moveOperatingSystems(tx: Transaction): Promise<void> {
     where t.id = o.id and (t.status <> o.status or t.successor is distinct from o.replaced_by)`.execute(tx);
 }
 
-/** An application whose status moved. */
+/** An application whose status changed. */
 export type MovedApplication = {
   id: string;
   organization_id: string;
@@ -75,9 +75,9 @@ export type MovedApplication = {
 };
 
 /**
- * Moves offerings and applications to where their branches stand today: an application is DEPRECATED in the grace period
- * and UNSUPPORTED after it, and is SUPPORTED again when upstream's date moves away; organizations are told. Running it twice
- * changes nothing more.
+ * Sets offerings and applications to the status of their branches today: an application is DEPRECATED in the grace period,
+ * UNSUPPORTED after it, and SUPPORTED again if upstream's date moves; organizations are notified. Running it again
+ * changes nothing.
  */
 export async function moveLifeCycles(tx: Transaction): Promise<MovedApplication[]> {
   await moveOperatingSystems(tx);
@@ -124,7 +124,7 @@ async function tellOwners(tx: Transaction, moved: MovedApplication): Promise<voi
   const at = end_of_life_at === null ? {} : { at: `${end_of_life_at}T00:00:00.000Z` };
   await recordNotificationEvent(tx, {
     organization_id,
-    // Another date is another thing to be told of.
+    // Another date gets another notification.
     key: `${type}:${id}:${end_of_life_at ?? ''}`,
     event: { type, catalog_id, application_id: id, application, ...at },
   });

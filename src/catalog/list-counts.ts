@@ -1,22 +1,22 @@
-// How many a large list holds, added up from parts that triggers keep: never a scan of what is counted.
+// Counts of large lists, summed from partial counts that triggers maintain, so that lists are never scanned to be counted.
 import { type RawBuilder, sql } from 'kysely';
 import type { Principal } from './principal.ts';
 import { allOf } from './wire.ts';
 
-/** What parts are told apart by; all given must hold. */
+/** The attributes of a partial count; all that are given must match. */
 export type Counted = {
   catalog_id: string;
   nouns: readonly ('application' | 'application request' | 'pipeline' | 'hidden pipeline' | 'release')[];
-  /** A request's type for a request. */
+  /** The type of a request, for requests. */
   statuses?: readonly string[] | undefined;
   packaging_type?: string | undefined;
   base_image_ids?: readonly string[] | undefined;
 };
 
-/** A statement that answers how many there are, and whether its text is one of a few: then it is worth planning once. */
+/** A statement that returns the count. `isCommon`: its text is one of a few, so a prepared plan pays off. */
 export type Count = { total: RawBuilder<unknown>; isPrepared: boolean };
 
-/** The rows of a noun in a catalog of the organization, told by a few dozen parts. */
+/** Counts the rows of a noun in a catalog of the organization, from a few dozen partial counts. */
 export function keptCount(principal: Principal, counted: Counted): Count {
   const { statuses, packaging_type, base_image_ids } = counted;
   const where = allOf([
@@ -28,7 +28,7 @@ export function keptCount(principal: Principal, counted: Counted): Count {
   return { total: sql`select coalesce(sum(total), 0)::bigint from list_counts where ${where}`, isPrepared: true };
 }
 
-/** How many living applications of the organization there are for a thing, in all its catalogs. Columns are named by the code. */
+/** Counts the organization's living applications with a value, in all its catalogs. The code gives the column names. */
 export function livingApplications(principal: Principal, thing: 'b.id' | 'r.id'): RawBuilder<number> {
   const ofThing =
     thing === 'b.id'
@@ -38,7 +38,7 @@ export function livingApplications(principal: Principal, thing: 'b.id' | 'r.id')
     where organization_id = ${principal.organization_id} and ${ofThing})`;
 }
 
-/** What is counted by looking: through an index, where there are few. */
+/** Counts by reading rows through an index, for small numbers. */
 export function lookedCount(from: RawBuilder<unknown>): Count {
   return { total: sql`select count(*) from ${from}`, isPrepared: false };
 }

@@ -1,4 +1,4 @@
-// Deliveries: each message to each provider, how it fared, and who may try it.
+// Deliveries: each message to each provider, its status, and which worker may send it.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -12,9 +12,9 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** Longer than an attempt may take; a worker that died with one lets go by this. */
+/** Longer than an attempt may take: the claim of a worker that died expires then. */
 const CLAIM_SECONDS = 90;
-/** Deliveries and what they tell are kept this long for whoever asks. */
+/** Deliveries and their events are kept this long. */
 const KEPT_DAYS = 90;
 
 type DeliveryRow = Omit<NotificationDelivery, 'last_error' | 'delivered_at'> & {
@@ -22,7 +22,7 @@ type DeliveryRow = Omit<NotificationDelivery, 'last_error' | 'delivered_at'> & {
   delivered_at: string | null;
 };
 
-/** A provider's deliveries, the newest first; also of one that was removed. Throws NOT_FOUND. Three statements. */
+/** Lists a provider's deliveries, newest first; also of a removed provider. Throws NOT_FOUND. Three statements. */
 export async function listNotificationDeliveries(
   db: Database,
   principal: Principal,
@@ -46,7 +46,7 @@ export async function listNotificationDeliveries(
   return toPage(input, total.rows[0]?.total ?? 0, items);
 }
 
-/** Sends a test message, soon. Throws NOT_FOUND, also for a removed provider, and LIMIT_REACHED. */
+/** Enqueues a test message. Throws NOT_FOUND, also for a removed provider, and LIMIT_REACHED. */
 export async function testNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -65,7 +65,7 @@ export async function testNotificationProvider(
   await tell(tx, { organization_id, key: `test:${randomUUID()}`, event }, [input.provider_id]);
 }
 
-/** `living`: a removed one is not found, and the provider is held, so that the limit counts right. */
+/** `living`: a removed provider is not found, and the row is locked, so that concurrent requests cannot exceed the limit. */
 async function requireProvider(db: Database, principal: Principal, id: string, living?: 'living'): Promise<void> {
   requireUuids('notification provider', id);
   const found = await sql`
@@ -74,14 +74,14 @@ async function requireProvider(db: Database, principal: Principal, id: string, l
   if (found.rows.length === 0) throw notFound('notification provider');
 }
 
-/** A delivery as whoever tries it needs it. */
+/** A delivery with what a worker needs to send it. */
 export type ClaimedDelivery = {
   id: string;
-  /** Of this attempt, from 1. */
+  /** Number of this attempt, from 1. */
   attempts: number;
   organization_id: string;
   event: NotificationEvent;
-  /** What clients reach the installation under, as the hosted registry's address tells it. */
+  /** The URL of the installation, taken from the address of the hosted registry. */
   public_url: string | null;
   /** When it happened, RFC 3339. */
   happened_at: string;
@@ -93,7 +93,7 @@ export type ClaimedDelivery = {
   };
 };
 
-/** Takes a delivery to try it. BUSY while somebody else does; undefined when it is over, or its provider is gone. */
+/** Claims a delivery. Returns BUSY while another worker has it; undefined if it has ended or its provider is gone. */
 export async function claimDelivery(
   tx: Transaction,
   deliveryId: string,
@@ -118,10 +118,10 @@ export async function claimDelivery(
   return { ...delivery, provider: { id: provider_id, type, recipients, sealed_settings } };
 }
 
-/** How an attempt went. `error` beside DELIVERED: it arrived, but not everywhere. */
+/** The result of an attempt. `error` with DELIVERED: some recipients failed. */
 export type DeliveryOutcome = { id: string; status: 'PENDING' | 'DELIVERED' | 'FAILED'; error?: string };
 
-/** Records how an attempt went, and ends the claim. What was given up meanwhile stays so. */
+/** Records the result of an attempt and ends the claim. A delivery that was given up meanwhile stays so. */
 export async function recordDelivery(tx: Transaction, { id, status, error }: DeliveryOutcome): Promise<void> {
   await sql`
     update notification_deliveries set status = ${status}, last_error = ${error ?? null}, attempt_until = null,
@@ -129,7 +129,7 @@ export async function recordDelivery(tx: Transaction, { id, status, error }: Del
     where id = ${id} and status = 'PENDING'`.execute(tx);
 }
 
-/** What waits for a provider that goes away is not sent any more. */
+/** Gives up pending messages to a provider that is removed. */
 export async function giveUpDeliveriesOf(tx: Transaction, providerId: string): Promise<void> {
   await sql`
     update notification_deliveries set status = 'FAILED', updated_at = now(), attempt_until = null,
@@ -137,7 +137,7 @@ export async function giveUpDeliveriesOf(tx: Transaction, providerId: string): P
     where provider_id = ${providerId} and status = 'PENDING'`.execute(tx);
 }
 
-/** The mail addresses of the organization's owners: the ones they have, or else their user names where these are addresses. */
+/** The mail addresses of the organization's owners, or their user names if these are mail addresses. */
 export async function findOwnerAddresses(db: Database, organizationId: string): Promise<string[]> {
   const found = await sql<{ address: string }>`
     select distinct coalesce(email, name) as address from users
@@ -148,7 +148,7 @@ export async function findOwnerAddresses(db: Database, organizationId: string): 
   return found.rows.map(({ address }) => address);
 }
 
-/** Forgets what was told long ago. */
+/** Deletes old deliveries and events. */
 export async function forgetOldNotifications(tx: Transaction): Promise<void> {
   await sql`delete from notification_events where created_at < now() - ${KEPT_DAYS} * interval '1 day'`.execute(tx);
 }

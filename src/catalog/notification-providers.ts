@@ -1,4 +1,4 @@
-// Notification providers: where an organization wants to be told of what happens. Their secrets are sealed and shown masked.
+// Notification providers: where an organization's notifications are sent. Secrets are sealed, and shown masked.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -19,10 +19,10 @@ import type { Principal } from './principal.ts';
 import type { Seal } from './registries.ts';
 import { allOf, direction, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** Opens what was sealed for a row. */
+/** Decrypts what was sealed for a row. */
 export type Unseal = (sealed: Buffer, row: { organization_id: string; row_id: string }) => string;
 
-/** What is sealed of each type of provider. */
+/** The sealed fields of each type of provider. */
 const SECRETS = {
   EMAIL: [],
   SLACK: ['channel_id', 'token'],
@@ -40,7 +40,7 @@ export async function listNotificationTypes(): Promise<Output<'listNotificationT
   return NOTIFICATION_TYPES.map((type) => ({ type, ...NOTIFICATION_LABELS[type] }));
 }
 
-/** The organization's providers; removed ones only when asked for. Two statements. */
+/** Lists the organization's providers; removed ones only on request. Two statements. */
 export async function listNotificationProviders(
   db: Database,
   principal: Principal,
@@ -59,7 +59,7 @@ export async function listNotificationProviders(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toProvider));
 }
 
-/** One provider, removed or not. Throws NOT_FOUND. */
+/** Returns one provider, removed or not. Throws NOT_FOUND. */
 export async function getNotificationProvider(
   db: Database,
   principal: Principal,
@@ -74,7 +74,7 @@ export async function getNotificationProvider(
   return toProvider(row);
 }
 
-/** Makes a provider that is told of everything. Throws LIMIT_REACHED. */
+/** Creates a provider that gets all kinds of notification. Throws LIMIT_REACHED. */
 export async function createNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -105,7 +105,7 @@ export async function createNotificationProvider(
   return { id };
 }
 
-/** Changes what is given. Throws NOT_FOUND, and INVALID for a type that is not the provider's. */
+/** Changes the fields that are given. Throws NOT_FOUND, and INVALID for another type than the provider's. */
 export async function updateNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -140,7 +140,7 @@ export async function updateNotificationProvider(
     .execute();
 }
 
-/** Removes a provider, forgets its secrets, and gives up what waits for it. Throws NOT_FOUND. */
+/** Removes a provider, deletes its secrets, and gives up pending messages to it. Throws NOT_FOUND. */
 export async function deleteNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -156,7 +156,7 @@ export async function deleteNotificationProvider(
   await giveUpDeliveriesOf(tx, provider.id);
 }
 
-/** Sets what several providers are told of. Throws NOT_FOUND when one of them is not there, INVALID when one is named twice. */
+/** Sets the kinds of notification for several providers. Throws NOT_FOUND if one does not exist, INVALID if one is named twice. */
 export async function updateNotificationTypes(
   tx: Transaction,
   principal: Principal,
@@ -206,7 +206,7 @@ async function requireQuota(tx: Transaction, organizationId: string): Promise<vo
   );
 }
 
-/** The secrets that a request carries, by name. */
+/** The secrets in a request, by name. */
 function secretsIn(input: { type: NotificationProviderType } & Record<string, unknown>): Record<string, string> {
   const given: Record<string, string> = {};
   for (const name of SECRETS[input.type]) {
@@ -216,7 +216,7 @@ function secretsIn(input: { type: NotificationProviderType } & Record<string, un
   return given;
 }
 
-/** Always eight stars: how long a secret is, is not told. One of which three characters were half is not shown at all. */
+/** Always eight stars, so that the length stays secret. A secret of which three characters are half or more is not shown at all. */
 function masksOf(secrets: Record<string, string>): Record<string, string> {
   const mask = (text: string) => `********${text.length > 6 ? text.slice(-3) : ''}`;
   return Object.fromEntries(Object.entries(secrets).map(([name, text]) => [`masked_${name}`, mask(text)]));
@@ -237,6 +237,6 @@ function columns(): RawBuilder<unknown> {
 }
 
 function toProvider({ masked, ...row }: ProviderRow): NotificationProvider {
-  // The masks are those of the row's type: they were made from its secrets.
+  // The masks belong to the row's type: they were made from its secrets.
   return present<NotificationProvider>({ ...row, ...masked } as NotificationProvider);
 }

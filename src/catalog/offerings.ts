@@ -1,4 +1,4 @@
-// Offerings: product branches in a packaging type that may be requested; the same for every organization.
+// Offerings: product branches in a packaging type that can be requested; the same for every organization.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ApplicationOffering } from '../contract/offering.ts';
@@ -41,7 +41,7 @@ const ORDERS: Record<Input<'listOfferings'>['order_field'], RawBuilder<unknown>>
   PACKAGING_TYPE: sql`f.packaging_type`,
 };
 
-/** What may be requested; hidden ones only when asked for by status. At most three statements. */
+/** Lists offerings; hidden ones only if `statuses` names their status. At most three statements. */
 export async function listOfferings(
   db: Database,
   principal: Principal,
@@ -77,7 +77,7 @@ export async function listOfferings(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toOffering));
 }
 
-/** One offering. Throws NOT_FOUND. */
+/** Returns one offering. Throws NOT_FOUND. */
 export async function getOffering(
   db: Database,
   _principal: Principal,

@@ -1,4 +1,4 @@
-// Operating systems: what base images hold and offerings are made for; the same for every organization.
+// Operating systems of base images and offerings; the same for every organization.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { OperatingSystemDetailed } from '../contract/operating-system.ts';
@@ -23,7 +23,7 @@ type OperatingSystemRow = {
   replaced_at: string | null;
 };
 
-/** All operating systems, by name. Two statements. */
+/** Lists all operating systems, by name. Two statements. */
 export async function listOperatingSystems(
   db: Database,
   _principal: Principal,
@@ -41,7 +41,7 @@ export async function listOperatingSystems(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toDetailed));
 }
 
-/** One operating system. Throws NOT_FOUND. */
+/** Returns one operating system. Throws NOT_FOUND. */
 export async function getOperatingSystem(
   db: Database,
   _principal: Principal,
@@ -64,13 +64,13 @@ function columns(): RawBuilder<unknown> {
 function toDetailed(row: OperatingSystemRow): OperatingSystemDetailed {
   return present<OperatingSystemDetailed>({
     ...row,
-    // Each is a whole distribution, with its package manager.
+    // Each is a whole distribution with a package manager.
     distroless: false,
     ...NOT_CERTIFIED,
   });
 }
 
-/** Every operating system that is built for, for jobs; a deprecated one gets patches until another takes its place. */
+/** Returns the operating systems that jobs build for; a deprecated one is patched until it is replaced. */
 export async function findOperatingSystems(db: Database): Promise<{ key: string; codename: string }[]> {
   return await db
     .selectFrom('operating_systems')

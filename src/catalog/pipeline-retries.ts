@@ -1,4 +1,4 @@
-// Failed pipelines that people try again: a new pipeline of the application that takes the failed one's plan.
+// Retries of failed pipelines: a new pipeline of the application with the failed one's plan.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Transaction } from '../db/database.ts';
@@ -10,10 +10,9 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * Makes a pipeline with the plan of a failed one, or one that plans where the failed one did not get that far. What the
- * failed one carried (customizations, the first release of its application) waits for the new one. Throws NOT_FOUND, and
- * NOT_RETRYABLE for a pipeline that did not fail, whose application was removed or has an open pipeline, and after which
- * something newer succeeded.
+ * Creates a pipeline with the plan of a failed one, or one that plans if the failed one has no plan. The edges and the
+ * customizations of the failed one move to the new one. Throws NOT_FOUND, and NOT_RETRYABLE for a pipeline that did
+ * not fail, whose application was removed or has an open pipeline, or after which a newer one succeeded.
  */
 export async function retryPipeline(
   tx: Transaction,
@@ -43,7 +42,7 @@ export async function retryPipeline(
   return { id: made.id };
 }
 
-/** The pipeline, with its application locked: whatever else is asked of the application comes before or after. */
+/** The pipeline, with its application locked, so that other changes of the application wait. */
 async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retryPipeline'>): Promise<LockedPipeline> {
   requireUuids('pipeline', input.catalog_id, input.pipeline_id);
   const own = await sql`
@@ -55,8 +54,8 @@ async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retr
 }
 
 /**
- * An open pipeline is newer than the failed one and carries all that is wanted of the application. To take its place would
- * lose that, and to follow it would put the older plan over the newer one, so the retry is rejected until it has ended.
+ * An open pipeline is newer than the failed one and contains all current changes of the application. Replacing it would
+ * lose them, and following it would put the older plan over the newer, so the retry is rejected until it has ended.
  */
 async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promise<void> {
   const { id, application_id, status } = failed;
@@ -89,7 +88,7 @@ async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promis
   }
 }
 
-/** When the plan of a pipeline was made: a retry that succeeds is not newer than what failed after the plan it took. */
+/** When the plan of a pipeline was made: a successful retry is not newer than what failed after that time. */
 function plannedAt(pipeline: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`(
     with recursive taken as (

@@ -87,10 +87,10 @@ type DistributionRow = Pick<PipelineDistribution, 'registry_id' | 'registry_name
   release_id: string | null;
 };
 
-/** What a pipeline may be ordered by: a column of its own, whose value may be missing, or what a few things have that it is one's of. */
+/** The orders of pipelines: a column of pipelines, which may be null, or the name of a related row. */
 type Order = { column: RawBuilder<unknown> } | Groups;
 
-/** A thing each (`name` is what it is ordered by), and the column of pipelines that holds its `key`. */
+/** A related row (`name` is the order), and the column of pipelines that holds its `key`. */
 type Groups = { groups: (principal: Principal) => RawBuilder<unknown>; key: RawBuilder<unknown> };
 
 const words = (all: readonly string[]) => sql`select unnest(${all}::text[]) as key, unnest(${all}::text[]) as name`;
@@ -114,8 +114,8 @@ const ORDERS: Record<Input<'listPipelines'>['order_field'], Order | undefined> =
 };
 
 /**
- * The ids of a page. By a name of something else, the newest of each thing are read along an index, so many as could be
- * on the page, and put in order: few things are named, and names may change without a pipeline changing.
+ * Returns the ids of a page. For an order by a related name, the newest pipelines of each related row are read along an index, as
+ * many as fit on the page, and sorted: there are few related rows, and their names may change without the pipelines changing.
  */
 function pageOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): RawBuilder<unknown> {
   const order = ORDERS[input.order_field];
@@ -135,7 +135,7 @@ function pageOf(principal: Principal, input: Input<'listPipelines'>, where: RawB
     order by g.name ${way}, newest.started_at desc, newest.id ${window}`;
 }
 
-/** A catalog's pipelines. At most three statements. */
+/** Lists a catalog's pipelines. At most three statements. */
 export async function listPipelines(
   db: Database,
   principal: Principal,
@@ -152,7 +152,7 @@ export async function listPipelines(
   return toPage(input, total, await readPipelines(db, principal, ids));
 }
 
-/** By what is kept; of one application, which has few, by looking. */
+/** Counted from stored counts; for one application, which has few, by reading them. */
 function countOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): Count {
   if (input.application_id !== undefined || input.release_id !== undefined) {
     return lookedCount(sql`pipelines l where ${where}`);
@@ -166,7 +166,7 @@ function countOf(principal: Principal, input: Input<'listPipelines'>, where: Raw
   });
 }
 
-/** One pipeline. Throws NOT_FOUND. */
+/** Returns one pipeline. Throws NOT_FOUND. */
 export async function getPipeline(
   db: Database,
   principal: Principal,
@@ -210,7 +210,7 @@ function references(input: Input<'listPipelines'>): Reference[] {
   return given.flatMap(({ id, ...reference }) => (id === undefined ? [] : [{ ...reference, id }]));
 }
 
-/** How far the release of the pipeline `l` is in each registry. What waited when the pipeline ended has gone its way. */
+/** The status of the distribution of pipeline `l` in each registry. Registries that were waiting when it ended are omitted. */
 const distributions = sql`
   select json_build_object('registry_id', g.id, 'registry_name', g.name,
     'status', case when r.id is not null then 'RELEASED'
@@ -223,7 +223,7 @@ const distributions = sql`
   left join pipeline_distributions d on d.pipeline_id = l.id and d.registry_id = g.id and r.id is null
   where ar.application_id = l.application_id order by ar.position`;
 
-/** Those of the organization's pipelines, in that order. */
+/** Returns these pipelines of the organization, in that order. */
 async function readPipelines(db: Database, principal: Principal, ids: readonly string[]): Promise<Pipeline[]> {
   if (ids.length === 0) return [];
   const found = await sql<PipelineRow>`${prepared}

@@ -1,11 +1,11 @@
-// Who acts, as far as the catalog cares: an organization, and a name for the record.
+// The actor of a change: an organization, and a name for the records.
 
-/** A Principal of src/identity fits. */
+/** Compatible with Principal of src/identity. */
 export type Principal = {
   organization_id: string;
   /** Written into created_by, updated_by and removed_by. */
   name: string;
 };
 
-/** The name in the record where no person acted. */
+/** The recorded name if no person acted. */
 export const LARDER = 'Larder';

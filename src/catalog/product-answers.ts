@@ -1,4 +1,4 @@
-// From rows of the main catalog to its answers.
+// Converts rows of the main catalog to API objects.
 import type {
   ApplicationVersionInfo,
   AppliedPolicy,
@@ -25,7 +25,7 @@ export type ProductRow = {
   /** Package URL of the main input; `{branch}` stands for the branch. */
   tracked: string | null;
   parent: { product_id: string; key: string } | null;
-  /** As the recipe says them. */
+  /** As given in the recipe. */
   licenses: readonly LicenseFacts[];
   disclaimer: string;
   home_url: string | null;
@@ -58,11 +58,11 @@ export type VersionRow = {
   distro_created_at: string;
   distro_updated_at: string;
   packaging_type: PackagingType;
-  /** Absent until a base image for it was built. */
+  /** Absent until a base image was built for it. */
   architecture: string | null;
 };
 
-/** The two policies there are: fixed identifiers, so that they name the same thing in every installation. */
+/** The two policies, with fixed identifiers, so that they are the same in every installation. */
 const DEPRECATION_POLICY_ID = '6a0b2f0e-6f0c-4f6e-9a57-0c5a7a0f7d01';
 const NONSUPPORT_POLICY_ID = '6a0b2f0e-6f0c-4f6e-9a57-0c5a7a0f7d02';
 
@@ -80,7 +80,7 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     product_id: row.product_id,
     key: row.key,
     name: row.name,
-    // Version 1 has each of these twice, for two brands of its vendor. Larder has one word for both.
+    // Version 1 has each of these twice, for two brands of its vendor; Larder uses one word for both.
     legal_overridden_name_bitnami: row.legal_name,
     legal_overridden_name_vmware: row.legal_name,
     trademark_disclaimer_bitnami: row.disclaimer,
@@ -99,13 +99,13 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     category: { category_id: row.category_id, name: row.category },
     tracking: row.tracked === null ? null : { tracker_id: row.tracked, name: trackerName(row.tracked) },
     parent: row.parent,
-    // Every organization may have everything of the library.
+    // Every product of the library is available to every organization.
     scope: 'COMMON',
     home_url: row.home_url,
-    // A recipe that runs as root is rejected, and every image has a base image under it.
+    // Recipes must not run as root, and every image has a base image.
     containers_non_root: true,
     containers_from_scratch: false,
-    // What the library holds is offered.
+    // Everything in the library is offered.
     marked_draft: false,
     applied_policy: row.status === 'NON_SUPPORTED' ? WITHDRAWN : null,
     created_at: row.created_at,
@@ -148,7 +148,7 @@ function policyOf(row: BranchRow): AppliedPolicy | null {
   };
 }
 
-/** The versions of one branch, each with the platforms it can be had for, the newest first. */
+/** The versions of one branch, newest first, each with its platforms. */
 export function toVersions(product: ProductRow, versions: VersionRow[]): ApplicationVersionInfo[] {
   const infos = new Map<string, ApplicationVersionInfo>();
   for (const found of versions) {

@@ -1,4 +1,4 @@
-// The main catalog: products, their branches and the versions that were discovered; the same for every organization.
+// The main catalog: products, their branches and the discovered versions; the same for every organization.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ApplicationProduct } from '../contract/product.ts';
@@ -18,12 +18,12 @@ import {
 } from './product-answers.ts';
 import { allOf, containing, pageWindow, toPage, wireMidnight, wireTime } from './wire.ts';
 
-/** Everything there is, by name. Three statements. */
+/** Lists all products, by name. Three statements. */
 export async function listProducts(db: Database, input: Input<'listProducts'>): Promise<Output<'listProducts'>> {
   return await readProducts(db, await findProducts(db, productFilter(input), sql``), input);
 }
 
-/** The same by pages. Four statements. */
+/** Lists products by pages. Four statements. */
 export async function listProductsPage(
   db: Database,
   input: Input<'listProductsPage'>,
@@ -35,7 +35,7 @@ export async function listProductsPage(
   return toPage(window, total.rows[0]?.total ?? 0, await readProducts(db, found, input));
 }
 
-/** One product by key or id. Three statements. Throws NOT_FOUND. */
+/** Returns one product by key or id. Three statements. Throws NOT_FOUND. */
 export async function getProduct(
   db: Database,
   _principal: Principal,
@@ -48,8 +48,8 @@ export async function getProduct(
 }
 
 /**
- * One branch by key or id, with a platform for each operating system and packaging type a version can be had for, the
- * newest version first. Filters narrow the versions, never the branch. Three statements. Throws NOT_FOUND.
+ * Returns one branch by key or id, with a platform for each operating system and packaging type in which a version is available,
+ * newest version first. Filters limit the versions, never the branch. Three statements. Throws NOT_FOUND.
  */
 export async function getProductBranch(
   db: Database,
@@ -68,7 +68,7 @@ export async function getProductBranch(
   };
 }
 
-/** The content that is the product's picture; undefined when there is no such product, or none of it. */
+/** Returns the content of the product's icon; undefined if there is no such product or icon. */
 export async function findProductIcon(db: Database, key: string): Promise<Digest | undefined> {
   const found = await sql<{ digest: Digest | null }>`
     select recipe -> 'icon' ->> 'digest' as digest from products where key = ${key}`.execute(db);
@@ -105,13 +105,13 @@ function isLeftOut({ status }: BranchRow, input: { only_supported: boolean; only
   return (input.only_supported && !SUPPORTED.includes(status)) || (input.only_eligible && !ELIGIBLE.includes(status));
 }
 
-/** By key, or by id when the text is one. */
+/** By key, or by id if the text is a UUID. */
 function named(table: string, key: string, text: string): RawBuilder<unknown> {
   const byId = isUuid(text) ? sql`or ${sql.raw(`${table}.id`)} = ${text}` : sql``;
   return sql`(${sql.raw(`${table}.${key}`)} = ${text} ${byId})`;
 }
 
-/** Everything here is built from free packages, so all of it is common and may be passed on. */
+/** All products are built from free packages, so all are common and may be redistributed. */
 function productFilter(input: Input<'listProducts'>): RawBuilder<unknown> {
   const pattern = input.search === undefined ? undefined : containing(input.search);
   return allOf([

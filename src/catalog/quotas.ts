@@ -1,11 +1,11 @@
-// Quotas: how many applications an organization may have at a time, where its operator set a limit.
+// Quotas: how many applications an organization may have, if its operator set a limit.
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { CatalogError } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** The limits of the organization and what it has; without a limit nothing is counted. At most two statements. */
+/** Returns the limits of the organization and its usage; nothing is counted without a limit. At most two statements. */
 export async function getQuotas(
   db: Database,
   principal: Principal,
@@ -18,8 +18,8 @@ export async function getQuotas(
 }
 
 /**
- * Throws QUOTA_REACHED when so many more applications are too many. Holds the organization to the end of the transaction:
- * of requests that come at once each sees what the one before has added, in whichever catalog.
+ * Throws QUOTA_REACHED if so many more applications exceed the quota. Locks the organization until the transaction ends,
+ * so that concurrent requests are counted together, in all its catalogs.
  */
 export async function requireQuota(tx: Transaction, principal: Principal, more: number): Promise<void> {
   const found = await sql<{ limit: number | null }>`

@@ -21,7 +21,7 @@ type WaveRow = {
   counts: Wave['counts'];
 };
 
-/** A catalog's waves, the newest first. At most two statements. */
+/** Lists a catalog's waves, newest first. At most two statements. */
 export async function listWaves(
   db: Database,
   principal: Principal,
@@ -34,7 +34,7 @@ export async function listWaves(
   return toPage(input, total, (await readWaves(db, page)).map(toWave));
 }
 
-/** One wave with its pipelines. Two statements. Throws NOT_FOUND. */
+/** Returns one wave with its pipelines. Two statements. Throws NOT_FOUND. */
 export async function getWave(db: Database, principal: Principal, input: Input<'getWave'>): Promise<Output<'getWave'>> {
   requireUuids('wave', input.catalog_id, input.wave_id);
   const own = sql`select w.* from waves w join catalogs c on c.id = w.catalog_id and c.removed_at is null

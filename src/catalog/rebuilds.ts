@@ -1,4 +1,4 @@
-// Applications that somebody builds again by hand.
+// Rebuilds that users request.
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Transaction } from '../db/database.ts';
@@ -8,7 +8,7 @@ import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
 
-/** Builds one application again, then what needs it. Throws NOT_FOUND, also for a removed one. */
+/** Rebuilds one application, then those that need it. Throws NOT_FOUND, also for a removed one. */
 export async function rebuildApplication(
   tx: Transaction,
   principal: Principal,
@@ -20,7 +20,7 @@ export async function rebuildApplication(
   return await rebuild(tx, principal, { ids: [id], force: input.force });
 }
 
-/** The same for several, as one wave. Throws NOT_FOUND for the catalog, INVALID for each application that is not in it. */
+/** Rebuilds several as one wave. Throws NOT_FOUND for the catalog, and INVALID for each application that is not in it. */
 export async function rebuildApplications(
   tx: Transaction,
   principal: Principal,
@@ -39,7 +39,7 @@ export async function rebuildApplications(
   return await rebuild(tx, principal, { ids, force: input.force });
 }
 
-/** Those of these ids that are living applications of the catalog. Nothing is locked here: `createWave` locks in the order of all, base images first. */
+/** Returns those ids that are living applications of the catalog. Locks nothing: `createWave` takes its locks in the common order, base images first. */
 async function findLiving(
   tx: Transaction,
   principal: Principal,
@@ -66,7 +66,7 @@ async function rebuild(
     keep_pins: false,
     force: force ?? false,
   });
-  // Each was removed since it was found.
+  // All were removed meanwhile.
   if (!made) throw notFound('application');
   return { id: made.wave_id };
 }

@@ -1,4 +1,4 @@
-// Do the things that a request names exist for this organization: one statement for all of them.
+// Checks that the resources named in a request exist for the organization, with one statement for all.
 import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
@@ -12,20 +12,20 @@ type Noun = 'application' | 'base image' | 'catalog' | 'operating system' | 'reg
 /** An id in a query or a body; a foreign or malformed one is a violation of its field. */
 export type Reference = { field: string; noun: Noun; id: string };
 
-/** A list asks for its catalog and at most one thing more, nearly always: so few texts are worth keeping. */
+/** A list nearly always checks its catalog and at most one more id, so a few statement texts are worth preparing. */
 const PREPARED_REFERENCES_MAX = 2;
 
 type InCatalog = { catalog_id: string; references?: Reference[] };
 
 /**
- * Throws NOT_FOUND unless the catalog is this organization's, then INVALID for the references that name nothing that it
- * may see. Applications and releases must be of the catalog.
+ * Throws NOT_FOUND unless the catalog is this organization's, then INVALID for the references that it cannot see.
+ * Applications and releases must be in the catalog.
  */
 export async function requireCatalog(db: Database, principal: Principal, options: InCatalog): Promise<void> {
   await lookInCatalog(db, principal, options);
 }
 
-/** The same, and how many `count` finds, with one statement. */
+/** Does the same and returns the result of `count`, with one statement. */
 export async function countInCatalog(
   db: Database,
   principal: Principal,
@@ -47,7 +47,7 @@ async function lookInCatalog(
   return total;
 }
 
-/** Throws INVALID for the references that name nothing this organization may see. */
+/** Throws INVALID for the references that the organization cannot see. */
 export async function requireReferences(db: Database, principal: Principal, references: Reference[]): Promise<void> {
   if (references.length === 0) return;
   const { missing } = await look(db, principal, { references });
@@ -67,7 +67,7 @@ async function look(
   const missing = new Set(options.references.filter((reference) => !isWellFormed(reference)));
   const catalogId = options.catalog_id !== undefined && isUuid(options.catalog_id) ? options.catalog_id : null;
   if (asked.length === 0) return { missing, total: 0 };
-  // A count by a malformed id would fail, and nobody will see it.
+  // A count with a malformed id would fail, and its result is not used.
   const count = missing.size === 0 ? options.count : undefined;
   const checks = asked.map((reference) => sql`exists(${lookup(reference, principal, catalogId)})`);
   const mark = asked.length <= PREPARED_REFERENCES_MAX && count?.isPrepared !== false ? prepared : sql``;

@@ -1,4 +1,4 @@
-// Registries: where artifacts are pushed and base images are read from.
+// Registries, to which artifacts are pushed and from which base images are read.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -39,13 +39,13 @@ type RegistryRow = {
   unhealthy_since: string | null;
 };
 
-/** The organization's registries, by name; removed ones only when asked for. Two statements. */
+/** Lists the organization's registries, by name; removed ones only on request. Two statements. */
 export async function listRegistries(
   db: Database,
   principal: Principal,
   input: Input<'listRegistries'>,
 ): Promise<Output<'listRegistries'>> {
-  // Every registry is one organization's own, and none is kept by hand by the operator.
+  // Every registry belongs to one organization; the operator manages none.
   const never = input.shared === true || input.vmware_managed === true || input.owned === false;
   const where = allOf([
     sql`r.organization_id = ${principal.organization_id}`,
@@ -62,7 +62,7 @@ export async function listRegistries(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toDetailed));
 }
 
-/** One registry, removed or not. Throws NOT_FOUND. */
+/** Returns one registry, removed or not. Throws NOT_FOUND. */
 export async function getRegistry(
   db: Database,
   principal: Principal,
@@ -77,14 +77,14 @@ export async function getRegistry(
   return toDetailed(row);
 }
 
-/** Registers a registry of the organization. The secret is sealed for its row and never answered. Throws INVALID for what its provider does not take. */
+/** Registers a registry of the organization. The secret is sealed for its row and never returned. Throws INVALID for values that its provider does not allow. */
 export async function createRegistry(
   tx: Transaction,
   principal: Principal,
   input: Input<'createRegistry'>,
   options: { seal: Seal },
 ): Promise<Output<'createRegistry'>> {
-  // What looks like an address may still be none: a port above 65,535, 1.2.3.999.
+  // The pattern allows addresses that are invalid: a port above 65,535, or 1.2.3.999.
   if (!URL.canParse(input.url))
     rejectViolations([{ field: 'url', message: 'It should be an address that can be reached.' }]);
   const place = placeOf(input);
@@ -113,7 +113,7 @@ export async function createRegistry(
   return { id };
 }
 
-/** Changes name, description or log-in; a changed log-in is tried, also on the base images of the registry. `null` as secret removes it. Throws NOT_FOUND, INVALID for half a log-in and for one that the provider needs, and NOT_OWNED for the hosted registry. */
+/** Changes the name, the description or the log-in; a new log-in is checked, also on the base images of the registry. `null` as secret removes it. Throws NOT_FOUND, INVALID for half a log-in or a missing required one, and NOT_OWNED for the hosted registry. */
 export async function updateRegistry(
   tx: Transaction,
   principal: Principal,
@@ -148,7 +148,7 @@ export async function updateRegistry(
   await enqueueBaseImageChecks(tx, changed);
 }
 
-/** Removes a registry and forgets its secret. Throws NOT_FOUND, NOT_OWNED, and IN_USE while anything living needs it. */
+/** Removes a registry and deletes its secret. Throws NOT_FOUND, NOT_OWNED, and IN_USE while anything living uses it. */
 export async function deleteRegistry(
   tx: Transaction,
   principal: Principal,
@@ -174,7 +174,7 @@ export async function deleteRegistry(
     .execute();
 }
 
-/** `for update` waits for requests that are about to use the registry, and lets them see that it is gone. */
+/** `for update` waits for requests that are about to use the registry, and makes later ones see the removal. */
 async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string } & LogIn> {
   requireUuids('registry', id);
   const found = await sql<{ id: string; hosted: boolean } & LogIn>`

@@ -1,4 +1,4 @@
-// When registries and their base images are looked at, by whom, and what was found.
+// Schedules the checks of registries and base images, claims them for workers, and records the results.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
@@ -15,7 +15,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { wireTime } from './wire.ts';
 
-/** A registry as whoever looks at it needs it. */
+/** A registry with what a worker needs to check it. */
 export type CheckedRegistry = {
   id: string;
   organization_id: string;
@@ -23,23 +23,23 @@ export type CheckedRegistry = {
   provider: RegistryProvider;
   access_key: string | null;
   sealed_access_secret: Buffer | null;
-  /** False: base images are read from it and nothing is pushed to it. */
+  /** False: base images are read from it, and nothing is pushed to it. */
   is_pushed_to: boolean;
-  /** What it can do is not known, or was found out long ago. */
+  /** Its capabilities are unknown or were probed long ago. */
   is_unprobed: boolean;
 };
 
 /** What is well is looked at twice an hour, so that a certificate's end or a changed password is seen before the next release meets it. */
 const HEALTHY_MINUTES = 30;
-/** What is not well is looked at until it is: somebody is mending it. */
+/** Unhealthy registries are checked more often, because somebody is probably repairing them. */
 const UNHEALTHY_MINUTES = 5;
 /** The time of each check varies by up to a third of that, so that checks do not coincide. */
 const JITTER = 1 / 3;
-/** Longer than a check may take; a worker that died with one lets go by this. */
+/** Longer than a check may take: the claim of a worker that died expires then. */
 const CLAIM_SECONDS = 90;
-/** What a registry can do changes with its releases; a push that meets something else asks sooner. */
+/** A registry's capabilities change with its versions; a push that meets another behaviour triggers a probe earlier. */
 const CAPABILITIES_DAYS = 7;
-/** A registry that contradicts itself is not asked at each push. */
+/** A registry with contradictory behaviour is not probed after each push. */
 const DOUBT_MINUTES = 60;
 /** Jobs for base images enqueued in one run of the schedule, which comes every few minutes. */
 const BASE_IMAGES_PER_TURN = 200;
@@ -57,8 +57,8 @@ function isDue(t: string): RawBuilder<boolean> {
 }
 
 /**
- * Takes a registry to look at. BUSY while somebody else looks at it; undefined when there is nothing to look at: removed,
- * or hosted.
+ * Claims a registry for a check. Returns BUSY while another worker checks it; undefined if there is nothing to check: it was removed
+ * or is the hosted one.
  */
 export async function claimRegistryCheck(
   tx: Transaction,
@@ -73,7 +73,7 @@ export async function claimRegistryCheck(
   return (await claim(tx, sql`select ${registryId}::uuid as id`))[0];
 }
 
-/** Takes up to so many registries that are due, those that were checked longest ago first. Passes over these organizations. */
+/** Claims up to so many registries that are due, those checked longest ago first. Skips these organizations. */
 export async function claimDueRegistryChecks(
   tx: Transaction,
   most: number,
@@ -103,9 +103,9 @@ async function claim(tx: Transaction, ids: RawBuilder<unknown>): Promise<Checked
 }
 
 /**
- * Records how a look at a registry went; without a cause it was well. Ends the claim. CHANGED: it was well and is not any
- * more, or the other way round, or the first look found it unwell; the organization is told. One that is well again lets its
- * base images be looked at.
+ * Records the result of a check of a registry: no cause means healthy. Ends the claim. Returns CHANGED if its health changed, or the
+ * first check found it unhealthy; the organization is then notified. When a registry becomes healthy again, checks of its base
+ * images are enqueued.
  */
 export async function recordRegistryHealth(
   tx: Transaction,
@@ -133,7 +133,7 @@ export async function recordRegistryHealth(
   return 'CHANGED';
 }
 
-/** Keeps what a registry was found to be able to do. */
+/** Records the capabilities that a probe found. */
 export async function recordRegistryCapabilities(
   tx: Transaction,
   found: { registry_id: string; capabilities: RegistryCapabilities },
@@ -143,7 +143,7 @@ export async function recordRegistryCapabilities(
     where id = ${found.registry_id}`.execute(tx);
 }
 
-/** A push met something else than what is kept of the registry: it is looked at and asked again, once an hour at most. */
+/** A push met another behaviour than recorded: enqueues a check with a probe, at most once an hour. */
 export async function doubtRegistryCapabilities(
   tx: Transaction,
   registry: { id: string; organization_id: string },
@@ -156,8 +156,8 @@ export async function doubtRegistryCapabilities(
 }
 
 /**
- * Lets base images follow their operating systems: one that is near its end or over makes them DEPRECATED, and they are
- * ACTIVE again when it is. What is built on them goes on.
+ * Sets base images to the status of their operating systems: DEPRECATED near or after its end, and ACTIVE
+ * again if it is. Existing applications on them are still built.
  */
 export async function followOperatingSystems(tx: Transaction): Promise<void> {
   await sql`
@@ -172,7 +172,7 @@ export async function followOperatingSystems(tx: Transaction): Promise<void> {
 
 type RecordedHealth = { changed: boolean; organization_id: string; name: string; at: string };
 
-/** Puts the base images that are due on the list, spread over the time until the next run of the schedule. */
+/** Enqueues checks of the base images that are due, spread over the time until the next run of the schedule. */
 export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
   const due = await sql<{ id: string; organization_id: string | null }>`
     select id, organization_id from base_images b
@@ -190,7 +190,7 @@ export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
   }
 }
 
-/** Asks for a look at a registry, soon. The hosted one needs none: whoever gets an answer has looked. Throws NOT_FOUND. */
+/** Enqueues a check of a registry. The hosted one needs none: an answer of the API proves it. Throws NOT_FOUND. */
 export async function requestRegistryCheck(
   tx: Transaction,
   principal: Principal,
@@ -206,7 +206,7 @@ export async function requestRegistryCheck(
   else await enqueueRegistryCheck(tx, { id: input.registry_id, organization_id: principal.organization_id });
 }
 
-/** Asks for a look at one of the organization's base images, soon. Throws NOT_FOUND, and NOT_OWNED for a shared one. */
+/** Enqueues a check of one of the organization's base images. Throws NOT_FOUND, and NOT_OWNED for a shared one. */
 export async function requestBaseImageCheck(
   tx: Transaction,
   principal: Principal,

@@ -1,4 +1,4 @@
-// Credentials of a hosted registry: made, listed, revoked. What proves one is for identity to make and to check.
+// Credentials of a hosted registry: created, listed, revoked. The password and its check are in identity.
 import { randomBytes } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -11,7 +11,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** A fresh password, and what is kept of it. */
+/** A new password, and the digest that is stored. */
 type Password = { password: string; sha256: Buffer };
 
 type CredentialRow = {
@@ -27,7 +27,7 @@ type CredentialRow = {
   removed_by: string | null;
 };
 
-/** The credentials of a hosted registry, the newest first; revoked ones only when asked for. Throws NOT_FOUND. Three statements. */
+/** Lists the credentials of a hosted registry, newest first; revoked ones only on request. Throws NOT_FOUND. Three statements. */
 export async function listRegistryCredentials(
   db: Database,
   principal: Principal,
@@ -46,7 +46,7 @@ export async function listRegistryCredentials(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toCredential));
 }
 
-/** One credential, whatever became of it. Throws NOT_FOUND. */
+/** Returns one credential in any state. Throws NOT_FOUND. */
 export async function getRegistryCredential(
   db: Database,
   principal: Principal,
@@ -63,8 +63,8 @@ export async function getRegistryCredential(
 }
 
 /**
- * Makes a credential, whose password is answered this once. Throws NOT_FOUND for what is no hosted registry, INVALID for
- * an end that is past or too far, LIMIT_REACHED while as many as allowed work.
+ * Creates a credential; its password is returned only here. Throws NOT_FOUND unless it is a hosted registry, INVALID for
+ * an expiry that is past or too far, LIMIT_REACHED if the registry has as many active credentials as allowed.
  */
 export async function createRegistryCredential(
   tx: Transaction,
@@ -86,10 +86,10 @@ export async function createRegistryCredential(
   return { id: made.rows[0]?.id ?? '', username, password: options.password.password };
 }
 
-/** Two names of one organization hardly ever meet, and a meeting is rejected by the database. */
+/** Two names of one organization rarely collide; the database then rejects the second. */
 const NAME_BYTES = 6;
 
-/** Revokes a credential: the hosted registry asks for it at every request. Throws NOT_FOUND, also for one revoked before. */
+/** Revokes a credential; the hosted registry checks it at every request. Throws NOT_FOUND, also if it was revoked before. */
 export async function deleteRegistryCredential(
   tx: Transaction,
   principal: Principal,

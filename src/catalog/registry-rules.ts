@@ -1,13 +1,13 @@
-// Does what somebody registers fit the kind of registry it is said to be.
+// Checks that a registry's fields are valid for its provider.
 import type { CreatePrivateRegistryRequest } from '../contract/registry.ts';
 import { type ProviderRules, rulesOf } from '../contract/registry-providers.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
 import { rejectViolations, type Violation } from './errors.ts';
 
-/** A registry's address and user name as they are kept; one without log-in has no user name. */
+/** A registry's address and user name as stored; a registry without log-in has no user name. */
 export type RegistryPlace = { url: string; access_key: string | null };
 
-/** Checks the fields together and answers what is kept. Throws INVALID with every field that does not fit. */
+/** Checks the fields together and returns the values to store. Throws INVALID with every invalid field. */
 export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   const rules = rulesOf(settings.provider);
   const url = URL.parse(settings.url);
@@ -19,7 +19,7 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   const violations = [...urlViolations(url, parts, rules), ...fieldViolations(settings, parts, rules)];
   rejectViolations(violations);
   const access_key = settings.access_secret === undefined ? null : (settings.access_key ?? spareKeyOf(rules));
-  // Docker Hub's repositories always lie in somebody's namespace.
+  // Docker Hub's repositories always are in a namespace.
   const namespace =
     settings.provider === 'DOCKERHUB' && parts.length === 0
       ? [settings.containers_organization ?? (settings.access_key ?? '').toLowerCase()]
@@ -27,19 +27,19 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   return { url: [url.origin, ...parts, ...namespace].join('/'), access_key };
 }
 
-/** What stands for a user name that is not given. */
+/** The user name if none is given. */
 function spareKeyOf({ access_key }: ProviderRules): string | null {
   const { default: spare = null } = access_key === 'required' ? {} : access_key;
   return spare;
 }
 
-/** What a registry shows at its log-in: its user name, and whether it has a secret. */
+/** The log-in of a registry: its user name, and whether it has a secret. */
 export type LogIn = { provider: RegistryProvider; access_key: string | null; has_secret: boolean };
 
-/** A change of a log-in: absent members stay as they are, `null` removes them. */
+/** A change of a log-in: absent members stay unchanged, `null` removes them. */
 export type LogInChange = { access_key?: string | null; access_secret?: string | null };
 
-/** Checks a change of a log-in beside what is kept, and returns the user name to keep. Without a secret there is no log-in. Throws INVALID. */
+/** Checks a change of a log-in against the stored one, and returns the user name to store. Without a secret there is no log-in. Throws INVALID. */
 export function logInOf(kept: LogIn, change: LogInChange): string | null {
   const rules = rulesOf(kept.provider);
   if (change.access_secret === null) {
@@ -62,7 +62,7 @@ function removalViolations({ access_key }: LogInChange, rules: ProviderRules): V
 
 type GivenLogIn = { access_key?: string | undefined; access_secret?: string | undefined };
 
-/** Both halves of a log-in belong together. Without any, nothing is shown to the registry, which has to be enough there. */
+/** A log-in needs both a user name and a secret, or neither. */
 function logInViolations({ access_key, access_secret }: GivenLogIn, rules: ProviderRules): Violation[] {
   if (access_secret !== undefined) {
     const lacksKey = rules.access_key === 'required' && access_key === undefined;

@@ -1,4 +1,4 @@
-// Release failures: why a releasable has no newer release, told from the phase in which its pipeline failed.
+// Release failures: why a releasable has no newer release, taken from the phase in which its pipeline failed.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ReleaseFailure } from '../contract/release.ts';
@@ -9,7 +9,7 @@ import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
 import { filePath, present, wireTime } from './wire.ts';
 
-/** A failed phase as rows have it. */
+/** A failed phase, as stored. */
 export type FailedPhaseRow = {
   cause: FailureCause;
   message: string | null;
@@ -25,8 +25,8 @@ export function failedPhase(f: string): RawBuilder<never> {
 }
 
 /**
- * How the newest pipeline of a releasable that ended without being cancelled failed. Two statements. Throws NOT_FOUND when
- * it did not fail or none has ended, and INVALID for a base image that is not there.
+ * Returns why the newest completed pipeline of a releasable failed. Two statements. Throws NOT_FOUND if it
+ * did not fail or none has ended, and INVALID for an unknown base image.
  */
 export async function getReleaseFailure(
   db: Database,
@@ -50,7 +50,7 @@ export async function getReleaseFailure(
   return toReleaseFailure(catalog_id, failure);
 }
 
-/** A release's failure knows no DISTRIBUTION_ERROR: it is UNKNOWN there, described. `more` is said after that. */
+/** A release failure has no DISTRIBUTION_ERROR: it is reported as UNKNOWN with a description, followed by `more`. */
 export function toReleaseFailure(catalogId: string, failure: FailedPhaseRow, more: string[] = []): ReleaseFailure {
   const distribution = failure.cause === 'DISTRIBUTION_ERROR';
   const message = failure.message ?? 'The pipeline failed';

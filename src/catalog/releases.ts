@@ -1,4 +1,4 @@
-// Releases: the recorded successes, one for each registry an application was pushed to.
+// Releases: recorded successes, one for each registry to which an application was pushed.
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { EmbeddedRelease, LatestRelease, Release } from '../contract/release.ts';
@@ -56,7 +56,7 @@ type ReleaseRow = PartKeys & {
   verified: boolean;
 };
 
-/** A catalog's releases, the newest first. At most four statements, five when relationships are expanded. */
+/** Lists a catalog's releases, newest first. At most four statements, five if relationships are expanded. */
 export async function listReleases(
   db: Database,
   principal: Principal,
@@ -88,7 +88,7 @@ export async function listReleases(
   return toPage(input, total, input.minimal_info ? items.map(toMinimal) : items);
 }
 
-/** One release. Three statements, four when relationships are expanded. Throws NOT_FOUND. */
+/** Returns one release. Three statements, four if relationships are expanded. Throws NOT_FOUND. */
 export async function getRelease(
   db: Database,
   principal: Principal,
@@ -105,7 +105,7 @@ export async function getRelease(
   return release;
 }
 
-/** The rows as releases, with those that they depend on and that depend on them where that is wanted. */
+/** Converts rows to releases, with related releases if requested. */
 async function expand(
   db: Database,
   principal: Principal,
@@ -126,7 +126,7 @@ async function expand(
   }));
 }
 
-/** Those of the organization's releases, in that order. */
+/** Returns these releases of the organization, in that order. */
 export async function readReleaseRows(
   db: Database,
   principal: Principal,
@@ -168,7 +168,7 @@ function references(input: Input<'listReleases'>): Reference[] {
   return given;
 }
 
-/** The release of a row, with the parts of its page. */
+/** Converts a row to a release, with the shared parts of its page. */
 export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease {
   const catalog = `/v1/catalogs/${row.catalog_id}`;
   const release = (id: string) => ({ href: `${catalog}/releases/${id}` });
@@ -204,7 +204,7 @@ export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease 
     verified: row.verified,
     moved_from: row.moved_from,
     supports_customizations: row.packaging_type === 'CONTAINER_IMAGE',
-    // Nothing here is lent out to be tried.
+    // There are no trials.
     trial: false,
     _links: {
       catalog: { href: catalog },

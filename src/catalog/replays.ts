@@ -1,4 +1,4 @@
-// What POSTs with an Idempotency-Key answered, kept for a day, sealed.
+// Answers to POSTs with an Idempotency-Key, stored encrypted for a day.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { lockName } from '../db/transaction-locks.ts';
@@ -8,7 +8,7 @@ const KEPT_HOURS = 24;
 
 export type ReplayKey = { organization_id: string; key: string };
 
-/** Waits for whoever works under the same key, and answers what was kept under it, undefined when nothing is. */
+/** Waits for a concurrent request with the same key, and returns the stored answer; undefined if there is none. */
 export async function findReplay(tx: Transaction, { organization_id, key }: ReplayKey): Promise<Buffer | undefined> {
   await lockName(tx, ['replay', organization_id, key]);
   const found = await tx
@@ -21,7 +21,7 @@ export async function findReplay(tx: Transaction, { organization_id, key }: Repl
   return found?.sealed_answer;
 }
 
-/** Keeps an answer under its key, in the place of one whose day is over. */
+/** Stores an answer under its key, replacing an expired one. */
 export async function recordReplay(
   tx: Transaction,
   replay: ReplayKey & { operation: string; sealed_answer: Buffer },
@@ -36,7 +36,7 @@ export async function recordReplay(
     .execute();
 }
 
-/** Forgets the answers whose day is over. */
+/** Deletes expired answers. */
 export async function expireReplays(tx: Transaction): Promise<void> {
   await sql`delete from replays where created_at <= now() - make_interval(hours => ${KEPT_HOURS})`.execute(tx);
 }

@@ -1,10 +1,10 @@
-// Applications as requests add them.
+// Inserts the applications of a request.
 import { type Insertable, sql } from 'kysely';
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
-/** Inserts applications; one that was there only for others becomes a requested one. */
+/** Inserts applications; one that existed only because others need it becomes a requested one. */
 export async function insertRequested(
   tx: Transaction,
   applications: Insertable<Tables['applications']>[],
@@ -24,7 +24,7 @@ export async function insertRequested(
     .execute();
 }
 
-/** Adds registries to applications, after those that they have. */
+/** Adds registries to applications, after their existing ones. */
 export async function addRegistries(
   tx: Transaction,
   ids: readonly string[],

@@ -1,4 +1,4 @@
-// The products, base images and registries of a page: each is read once and is the same object wherever the page shows it.
+// The products, base images and registries of a page: each is read once, and is the same object wherever the page contains it.
 import { sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type { ProductInfo } from '../contract/product.ts';
@@ -8,7 +8,7 @@ import { prepared } from '../db/prepared.ts';
 import type { Principal } from './principal.ts';
 import { baseImageInfo, productInfo, registryInfo } from './wire.ts';
 
-/** What a row of a page has in place of the objects. */
+/** The keys in a row that stand for the objects. */
 export type PartKeys = { product_key: string; base_image_id: string; registry_id: string };
 
 export type SharedParts = {
@@ -23,7 +23,7 @@ type Found = {
   registries: Record<string, Registry> | null;
 };
 
-/** Reads the parts that the rows name, with one statement. A part that does not exist for the organization throws when it is asked for. */
+/** Reads the parts that the rows name, with one statement. Throws on access to a part that does not exist for the organization. */
 export async function readSharedParts(
   db: Database,
   principal: Principal,

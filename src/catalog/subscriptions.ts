@@ -1,4 +1,4 @@
-// Subscriptions of an organization, whose status is told from their dates.
+// Subscriptions of an organization; their status is derived from their dates.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Subscription } from '../contract/subscription.ts';
@@ -9,7 +9,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, direction, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** Long enough before its end to renew what is still wanted. */
+/** Long enough before its end to renew it. */
 const PENDING_EXPIRY_DAYS = 30;
 
 const status = sql<SubscriptionStatus>`case
@@ -44,7 +44,7 @@ type SubscriptionRow = {
   ends_at: string | null;
 };
 
-/** The organization's subscriptions. Two statements. */
+/** Lists the organization's subscriptions. Two statements. */
 export async function listSubscriptions(
   db: Database,
   principal: Principal,
@@ -62,7 +62,7 @@ export async function listSubscriptions(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toSubscription));
 }
 
-/** One subscription. Throws NOT_FOUND. */
+/** Returns one subscription. Throws NOT_FOUND. */
 export async function getSubscription(
   db: Database,
   principal: Principal,

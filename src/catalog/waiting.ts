@@ -1,4 +1,4 @@
-// Why open pipelines wait, computed from rows when it is asked: nothing is recorded that could be out of date.
+// Why open pipelines wait, computed from rows on each request, so that it never is out of date.
 import { type RawBuilder, sql } from 'kysely';
 import type { WaitingCause } from '../contract/vocabulary.ts';
 import type { Waiting } from '../contract/waiting.ts';
@@ -6,34 +6,34 @@ import { allowsUnverified } from '../pipelines/unverified-pipelines.ts';
 import { jsonList, present, wireTime } from './wire.ts';
 import { isAlive } from './workers.ts';
 
-/** One reason as the database tells it. `id` and `name` are those of the thing that is waited for. */
+/** One reason, as read from the database. `id` and `name` identify what the pipeline waits for. */
 export type WaitingRow = {
   cause: WaitingCause;
   since: string;
   id: string | null;
   name: string | null;
-  /** What is wrong with the thing, as its last check says. */
+  /** The cause of its last failed check. */
   detail: string | null;
 };
 
-/** What is missing of a worker, as the detail of such a reason. */
+/** The capability that no worker has, as the detail of such a reason. */
 const WITH_SANDBOX = 'sandbox';
 
-/** Since when the pipeline `l` could take the step that it waits with. */
+/** When the pipeline `l` could have taken the step for which it waits. */
 const stepSince = sql`coalesce((select max(s.ended_at) from pipeline_phases s
   where s.pipeline_id = l.id and s.status in ('SUCCEEDED', 'SKIPPED')), l.started_at)`;
 
 const distributes = sql`exists (select from pipeline_phases s
   where s.pipeline_id = l.id and s.type = 'VERIFICATION' and s.status in ('SUCCEEDED', 'SKIPPED'))`;
 
-/** A base image without a version: nothing can be planned on it. One that became unreadable later is built on as it was. */
+/** A base image without a version: nothing can be planned. One that became unreadable later is used at its last version. */
 const unreadBaseImages = sql`
   select case when b.healthy = false then 'BASE_IMAGE_UNREADABLE' else 'BASE_IMAGE_NOT_READ' end as cause,
     greatest(l.started_at, b.unhealthy_since) as since, b.id, b.name, b.unhealthy_cause as detail
   from base_images b
   where b.id = l.base_image_id and not exists (select from base_image_versions v where v.base_image_id = b.id)`;
 
-/** The registry of such a base image, and once it is the pipeline's turn to push, those that it pushes to. */
+/** The registry of such a base image and, at the step of pushing, the registries to which the pipeline pushes. */
 const unhealthyRegistries = sql`
   select 'REGISTRY_AWAY' as cause, greatest(${stepSince}, r.unhealthy_since) as since, r.id, r.name,
     r.unhealthy_cause as detail
@@ -46,7 +46,7 @@ const unhealthyRegistries = sql`
       and not exists (select from releases made where made.pipeline_id = l.id and made.registry_id = r.id)))
     and not exists (select from pipeline_distributions d where d.pipeline_id = l.id and d.registry_id = r.id)`;
 
-/** What the last attempt to release there met, which a look at the registry may not see: a push that fails where pulls work. */
+/** The failure of the last push there, which a check may not see: pushes can fail where pulls work. */
 const awayRegistries = sql`
   select 'REGISTRY_AWAY' as cause, d.since, r.id, r.name, d.cause as detail
   from pipeline_distributions d join registries r on r.id = d.registry_id
@@ -60,10 +60,10 @@ const earlierPipelines = sql`
   where e.pipeline_id = l.id and earlier.status = 'IN_PROGRESS'
     and not exists (select from pipeline_distributions d where d.pipeline_id = earlier.id and d.status = 'WAITING')`;
 
-/** Steps that a worker without a sandbox leaves alone where images have to be verified: all after the plan that make the image and try it. */
+/** Steps that a worker without a sandbox does not run if images must be verified: all after the plan. */
 const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and not ${allowsUnverified(sql`l.catalog_id`)})`;
 
-/** The last of the workers was seen then, as far as that is known: one that stops in order leaves no row. */
+/** When the last worker was seen, if known: a worker that stops in order deletes its row. */
 const missingWorkers = sql`
   select 'WORKER_MISSING' as cause, greatest(${stepSince}, (select max(seen_at) from workers
       where not needs.sandbox or sandbox_mode <> 'files-only')) as since,
@@ -72,7 +72,7 @@ const missingWorkers = sql`
   where not exists (select from workers
     where ${isAlive} and (not needs.sandbox or sandbox_mode <> 'files-only'))`;
 
-/** The reasons of the pipeline `l`, a row each: none for one that has ended. */
+/** The reasons of pipeline `l`, one row each; none if it has ended. */
 const reasons = sql`(
   select * from (${unreadBaseImages} union all ${unhealthyRegistries} union all ${awayRegistries} union all ${earlierPipelines}
     union all ${missingWorkers}) reason
@@ -81,10 +81,10 @@ const reasons = sql`(
 const asJson = sql`json_build_object('cause', w.cause, 'since', ${wireTime('w.since')}, 'id', w.id, 'name', w.name,
   'detail', w.detail)`;
 
-/** Why the pipeline `l` waits, as a JSON array of WaitingRow. */
+/** Why pipeline `l` waits, as a JSON array of WaitingRow. */
 export const waitingOfPipeline = jsonList(sql`select ${asJson} from ${reasons} w order by w.since, w.cause, w.id`);
 
-/** Why open pipelines of these applications wait, each reason once. */
+/** Returns why open pipelines of these applications wait, each reason once. */
 export function waitingOfApplications(ids: RawBuilder<unknown>): RawBuilder<never> {
   return jsonList(sql`
     select ${asJson} from (
@@ -108,7 +108,7 @@ const SENTENCES: Record<WaitingCause, (row: { name: string; detail: string }) =>
   NEEDED_PIPELINE: ({ name }) => `The pipeline of ${name}, which this application needs, has not ended.`,
 };
 
-/** Which field carries the id of the thing. */
+/** Which field holds the id. */
 const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pipeline_id'>> = {
   BASE_IMAGE_UNREADABLE: 'base_image_id',
   BASE_IMAGE_NOT_READ: 'base_image_id',
@@ -117,7 +117,7 @@ const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pi
   NEEDED_PIPELINE: 'pipeline_id',
 };
 
-/** The reasons as the API returns them; undefined when there are none. */
+/** Returns the reasons in the API's form; undefined if there are none. */
 export function toWaiting(rows: readonly WaitingRow[]): Waiting[] | undefined {
   if (rows.length === 0) return undefined;
   return rows.map(({ cause, since, id, name, detail }) => {

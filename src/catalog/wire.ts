@@ -1,4 +1,4 @@
-// The pieces that many answers share: small wire objects made by SQL, the paths of things, and pages.
+// Shared parts of answers: small objects made by SQL, paths of resources, and pages.
 import { type RawBuilder, sql } from 'kysely';
 import type { Customization } from '../contract/customization-version.ts';
 import type { PipelineMetadata } from '../contract/file.ts';
@@ -17,7 +17,7 @@ export {
   wireTime,
 } from '../db/page.ts';
 
-/** A date column as the midnight that begins it. */
+/** Converts a date column to the midnight at its start. */
 export function wireMidnight(column: string): RawBuilder<string> {
   return sql`to_char(${sql.raw(column)}, 'YYYY-MM-DD"T00:00:00.000Z"')`;
 }
@@ -44,14 +44,14 @@ export function registryInfo(r: string): RawBuilder<never> {
     'healthy', ${of('healthy')}, 'last_checked_at', ${wireTime(`${r}.last_checked_at`)}))`;
 }
 
-/** What follows the scheme of an address: a registry's host with the path repositories are made under. */
+/** The address without its scheme: a registry's host with the path prefix of its repositories. */
 function withoutScheme(url: RawBuilder<unknown>): RawBuilder<string> {
   return sql`rtrim(regexp_replace(${url}, '^[a-z]+://', ''), '/')`;
 }
 
 /**
- * Where a base image is read from, with the registry's host. One of ours is in the hosted registry, outside of every
- * organization's namespace, so only the host of the reader's hosted registry counts.
+ * The reference of a base image, with the registry's host. Larder's own are in the hosted registry outside of every
+ * organization's namespace, so only the host of the reader's hosted registry matters.
  */
 export function containerImage(b: string, organizationId: string): RawBuilder<string> {
   const image = sql.raw(`${b}.container_image`);
@@ -77,7 +77,7 @@ export function latestReleaseInfo(r: string): RawBuilder<never> {
     'released_at', ${wireTime(`${r}.released_at`)}, 'version', ${of('version')})`;
 }
 
-/** A customization's version as rows have it. */
+/** A customization's version, as stored. */
 export type CustomizationPart = { id: string; version: number; digest: Digest; filename: string };
 
 /** CustomizationPart of a row of customization_versions. */
@@ -87,7 +87,7 @@ export function customizationPart(v: string): RawBuilder<never> {
     'filename', ${of('filename')})`;
 }
 
-/** A customization as other nouns refer to it. */
+/** A customization as other resources refer to it. */
 export function toCustomization(catalogId: string, part: CustomizationPart): Customization {
   const id = hexOf(part.digest);
   return {
@@ -111,12 +111,12 @@ function hexOf(digest: Digest): string {
   return digest.slice('sha256:'.length);
 }
 
-/** Where the signed address of a file is asked for. */
+/** The path that returns the signed URL of a file. */
 export function filePath(catalogId: string, digest: Digest, filename: string): string {
   return `/v1/catalogs/${catalogId}/files/${hexOf(digest)}?filename=${encodeURIComponent(filename)}`;
 }
 
-/** The main catalog's page of a branch, narrowed to what an application is built as. */
+/** The path of a branch in the main catalog, limited to an application's packaging. */
 export function productPath(of: {
   product_key: string;
   branch: string;
@@ -127,13 +127,13 @@ export function productPath(of: {
   return `${path}?packaging=${of.packaging_type}&distro=${encodeURIComponent(of.distro)}`;
 }
 
-/** The ids that a statement selects, in its order. What they stand for is read by another one, whose text never changes. */
+/** The ids that a statement selects, in order. Another statement with a constant text reads the rows. */
 export async function idsOf(db: Database, statement: RawBuilder<unknown>): Promise<string[]> {
   const found = await sql<{ id: string }>`${statement}`.execute(db);
   return found.rows.map(({ id }) => id);
 }
 
-/** What a statement of one column selects, as a JSON array: the driver reads an array of SQL character by character, which took a tenth of a page's time. */
+/** The result of a statement with one column, as a JSON array: the driver parses SQL arrays character by character, a tenth of a page's time. */
 export function jsonList(select: RawBuilder<unknown>): RawBuilder<never> {
   return sql`array_to_json(array(${select}))`;
 }

@@ -1,8 +1,8 @@
-// Which workers are alive, and how each can run sandboxes: what an operator is told.
+// Live workers and their sandbox modes, for operators.
 import { sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 
-/** A worker that was not seen for this long is gone. Three of its reports may be late. */
+/** A worker not seen for this long counts as gone; three of its reports may be late. */
 const GONE_AFTER_SECONDS = 30;
 export const SEEN_EVERY_MS = 8_000;
 
@@ -10,18 +10,18 @@ export type Worker = {
   id: string;
   host: string;
   sandbox_mode: 'userns' | 'root' | 'files-only';
-  /** Why the mode is not better, in words a person can act on. */
+  /** Why the sandbox mode is not better, and what to do about it. */
   sandbox_reasons: string[];
-  /** How memory and processes of sandboxes are limited; null where there are none. */
+  /** How memory and processes of sandboxes are limited; null if they are not. */
   limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
-  /** Why there are no control groups. */
+  /** Why control groups are unavailable. */
   limits_reasons: string[];
 };
 
 /** Whether a row of workers was seen lately. */
 export const isAlive = sql`seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS})`;
 
-/** Says that a worker is alive, and forgets those that are long gone. */
+/** Records that a worker is alive, and deletes those that are long gone. */
 export async function recordWorker(tx: Transaction, worker: Worker): Promise<void> {
   await tx
     .insertInto('workers')
@@ -32,19 +32,19 @@ export async function recordWorker(tx: Transaction, worker: Worker): Promise<voi
   if (worker.sandbox_mode !== 'files-only') await rememberSandbox(tx);
 }
 
-/** Once a day is enough to know that the installation has sandboxes, and leaves its row alone otherwise. */
+/** Updated once a day: enough to know that the installation has sandboxes. */
 async function rememberSandbox(tx: Transaction): Promise<void> {
   await sql`
     update installation set sandbox_seen_at = now()
     where sandbox_seen_at is null or sandbox_seen_at < now() - interval '1 day'`.execute(tx);
 }
 
-/** Forgets a worker that ends in order. */
+/** Deletes the row of a worker that ends in order. */
 export async function forgetWorker(tx: Transaction, id: string): Promise<void> {
   await tx.deleteFrom('workers').where('id', '=', id).execute();
 }
 
-/** Workers seen lately. */
+/** Returns the live workers. */
 export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
   const found = await sql<Omit<Worker, 'id'>>`
     select host, sandbox_mode, sandbox_reasons, limits, limits_reasons from workers
@@ -52,14 +52,14 @@ export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
   return found.rows;
 }
 
-/** True when a worker that has a sandbox was seen lately. */
+/** Whether a live worker has a sandbox. */
 export async function hasSandboxWorker(db: Database): Promise<boolean> {
   const found = await sql<{ found: boolean }>`
     select exists (select from workers where sandbox_mode <> 'files-only' and ${isAlive}) as found`.execute(db);
   return found.rows[0]?.found ?? false;
 }
 
-/** What must be there before the service is of use: something to request, something to build on, somewhere to push. */
+/** Preconditions of a useful service: an offering, a base image with a version, and a registry. */
 export async function findEssentials(
   db: Database,
 ): Promise<{ offerings: boolean; base_images: boolean; hosted_registry: boolean }> {
