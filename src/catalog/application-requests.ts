@@ -306,7 +306,7 @@ function checkOffering(
     );
   }
   if (!offering.fits) return rejected("This offering does not exist for the base image's operating system");
-  if (offering.taken) return rejected('The catalog has this application on this base image already');
+  if (offering.taken) return rejected('The catalog already has this application on this base image');
   return [];
 }
 

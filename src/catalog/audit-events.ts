@@ -55,7 +55,7 @@ async function requireActor(db: Database, principal: Principal, id: string): Pro
     .where('organization_id', '=', principal.organization_id)
     .select('id')
     .executeTakeFirst();
-  if (found === undefined) rejectViolations([{ field: 'actor_id', message: 'There is no such user.' }]);
+  if (found === undefined) rejectViolations([{ field: 'actor_id', message: 'This user does not exist.' }]);
 }
 
 /** Rows deleted in one transaction: about a second's work, so that its locks are short. */

@@ -211,10 +211,7 @@ async function checkFilter(
       and exists (select from releases r where r.application_id = a.id)
     limit 1`.execute(tx);
   if (released.rows.length === 0) {
-    throw new CatalogError(
-      'NOT_RELEASED',
-      'No application that the filter names has been released in this catalog yet',
-    );
+    throw new CatalogError('NOT_RELEASED', 'No application of the product has been released in this catalog yet');
   }
 }
 
@@ -227,7 +224,7 @@ function checkNames(filter: Filter, known: { product: boolean; branch: boolean; 
     violations.push({ field: 'filter.product_key', message: `There is no product ${filter.product_key}` });
   }
   if (filter.branch !== null && filter.product_key === null) {
-    violations.push({ field: 'filter.branch', message: 'A branch needs filter.product_key' });
+    violations.push({ field: 'filter.branch', message: 'It requires filter.product_key' });
   } else if (filter.branch !== null && known.product && !known.branch) {
     violations.push({ field: 'filter.branch', message: `${filter.product_key} has no branch ${filter.branch}` });
   }

@@ -49,5 +49,5 @@ export function notFound(noun: string): CatalogError {
 
 /** Throws INVALID if there is at least one violation. */
 export function rejectViolations(violations: Violation[]): void {
-  if (violations.length > 0) throw new CatalogError('INVALID', 'The request does not fit the catalog', violations);
+  if (violations.length > 0) throw new CatalogError('INVALID', 'The request is invalid', violations);
 }

@@ -57,7 +57,7 @@ export async function testNotificationProvider(
     select count(*) as total from notification_deliveries
     where provider_id = ${input.provider_id} and type = 'TEST' and created_at > now() - interval '1 hour'`.execute(tx);
   if ((recent.rows[0]?.total ?? 0) >= TEST_MESSAGES_PER_HOUR_MAX) {
-    const message = `The provider was sent ${TEST_MESSAGES_PER_HOUR_MAX} test messages within an hour, which is the most`;
+    const message = `The provider was sent ${TEST_MESSAGES_PER_HOUR_MAX} test messages within an hour, which is the limit`;
     throw new CatalogError('LIMIT_REACHED', message);
   }
   const { organization_id } = principal;

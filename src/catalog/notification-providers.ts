@@ -202,7 +202,7 @@ async function requireQuota(tx: Transaction, organizationId: string): Promise<vo
   if ((found.rows[0]?.total ?? 0) < NOTIFICATION_PROVIDERS_MAX) return;
   throw new CatalogError(
     'LIMIT_REACHED',
-    `The organization has ${NOTIFICATION_PROVIDERS_MAX} notification providers, which is the most: remove one first`,
+    `The organization has ${NOTIFICATION_PROVIDERS_MAX} notification providers, which is the limit: remove one first`,
   );
 }
 

@@ -85,8 +85,7 @@ export async function createRegistry(
   options: { seal: Seal },
 ): Promise<Output<'createRegistry'>> {
   // The pattern allows addresses that are invalid: a port above 65,535, or 1.2.3.999.
-  if (!URL.canParse(input.url))
-    rejectViolations([{ field: 'url', message: 'It should be an address that can be reached.' }]);
+  if (!URL.canParse(input.url)) rejectViolations([{ field: 'url', message: 'It should be a valid address.' }]);
   const place = placeOf(input);
   const id = randomUUID();
   await tx

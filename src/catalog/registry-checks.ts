@@ -220,7 +220,7 @@ export async function requestBaseImageCheck(
   const image = found.rows[0];
   if (!image) throw notFound('base image');
   if (image.organization_id === null) {
-    throw new CatalogError('NOT_OWNED', 'A shared base image is looked at by the installation itself');
+    throw new CatalogError('NOT_OWNED', 'Shared base images are checked by the installation itself');
   }
   await enqueueBaseImageCheck(tx, { id: base_image_id, organization_id: principal.organization_id });
 }

@@ -140,7 +140,7 @@ async function requireQuota(tx: Transaction, registryId: string): Promise<void> 
   if ((working.rows[0]?.total ?? 0) < CREDENTIALS_PER_REGISTRY_MAX) return;
   throw new CatalogError(
     'LIMIT_REACHED',
-    `The registry has ${CREDENTIALS_PER_REGISTRY_MAX} working credentials, which is the most: revoke one first`,
+    `The registry has ${CREDENTIALS_PER_REGISTRY_MAX} active credentials, which is the limit: revoke one first`,
   );
 }
 

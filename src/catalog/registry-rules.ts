@@ -12,7 +12,7 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   const rules = rulesOf(settings.provider);
   const url = URL.parse(settings.url);
   if (url === null) {
-    rejectViolations([{ field: 'url', message: 'It is no address: the host or the port cannot be read.' }]);
+    rejectViolations([{ field: 'url', message: 'It is not a valid address: the host or the port cannot be parsed.' }]);
     throw new TypeError('reject throws');
   }
   const parts = url.pathname.split('/').filter((part) => part !== '');
@@ -53,7 +53,7 @@ export function logInOf(kept: LogIn, change: LogInChange): string | null {
 }
 
 function removalViolations({ access_key }: LogInChange, rules: ProviderRules): Violation[] {
-  const beside = 'It cannot be given while access_secret is null. A registry without log-in takes neither.';
+  const beside = 'It cannot be given while access_secret is null: a registry without log-in has neither.';
   return [
     ...(access_key == null ? [] : [{ field: 'access_key', message: beside }]),
     ...(rules.exchange === undefined ? [] : [{ field: 'access_secret', message: needsOf(rules) }]),
@@ -70,7 +70,7 @@ function logInViolations({ access_key, access_secret }: GivenLogIn, rules: Provi
   }
   if (rules.exchange !== undefined) return [{ field: 'access_secret', message: needsOf(rules) }];
   if (access_key === undefined) return [];
-  const message = 'It is needed beside access_key. A registry without log-in takes neither.';
+  const message = 'It is required with access_key. A registry without log-in has neither.';
   return [{ field: 'access_secret', message }];
 }
 
@@ -98,7 +98,7 @@ function fieldViolations(settings: CreatePrivateRegistryRequest, parts: string[]
   const violations = logInViolations(settings, rules);
   const organization = settings.containers_organization;
   if (settings.provider === 'DOCKERHUB' && parts.length === 0 && (organization ?? settings.access_key) === undefined) {
-    const message = 'Without a log-in it is needed, or the organization in the path of the address.';
+    const message = 'Without a log-in, this field or the organization in the path of the address is required.';
     violations.push({ field: 'containers_organization', message });
   }
   if (

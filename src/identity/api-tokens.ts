@@ -227,7 +227,7 @@ async function requireQuota(tx: Transaction, userId: string): Promise<void> {
   if ((working.rows[0]?.total ?? 0) < API_TOKENS_PER_USER_MAX) return;
   throw new IdentityError(
     'LIMIT_REACHED',
-    `The user has ${API_TOKENS_PER_USER_MAX} working API tokens, which is the most: revoke one first`,
+    `The user has ${API_TOKENS_PER_USER_MAX} working API tokens, which is the limit: revoke one first`,
   );
 }
 

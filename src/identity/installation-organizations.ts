@@ -100,7 +100,7 @@ export async function requireOrganizationQuota(tx: Transaction, name: string): P
   await takeOrganizationsTurn(tx);
   const found = await sql<{ total: number }>`select count(*) as total from organizations`.execute(tx);
   if ((found.rows[0]?.total ?? 0) >= ORGANIZATIONS_MAX) {
-    throw new IdentityError('LIMIT_REACHED', `There are ${ORGANIZATIONS_MAX} organizations, which is the most`);
+    throw new IdentityError('LIMIT_REACHED', `There are ${ORGANIZATIONS_MAX} organizations, which is the limit`);
   }
   await requireFreeName(tx, properName(name));
 }

@@ -203,7 +203,7 @@ export async function requireQuota(
   if ((living.rows[0]?.total ?? 0) < USERS_MAX) return;
   throw new IdentityError(
     'LIMIT_REACHED',
-    `The organization has ${USERS_MAX} users, which is the most: remove one first`,
+    `The organization has ${USERS_MAX} users, which is the limit: remove one first`,
   );
 }
 

@@ -164,7 +164,7 @@ describe('taking a log-in off is rejected', () => {
 });
 
 describe('half a log-in is rejected', () => {
-  const half = 'It is needed beside access_key. A registry without log-in takes neither.';
+  const half = 'It is required with access_key. A registry without log-in has neither.';
 
   test('when a registry is registered', async () => {
     const url = 'https://r.example';
@@ -177,7 +177,7 @@ describe('half a log-in is rejected', () => {
     };
     expect(violationsOf(await post(ecr))).toEqual({ access_secret: expect.stringContaining('needs it') });
     expect(violationsOf(await post({ provider: 'DOCKERHUB', url: 'https://docker.io' }))).toEqual({
-      containers_organization: 'Without a log-in it is needed, or the organization in the path of the address.',
+      containers_organization: 'Without a log-in, this field or the organization in the path of the address is required.',
     });
     expect((await api.ask('GET', '/v1/registries')).json().items).toEqual([]);
     expect((await post({ provider: 'DOCKERHUB', url: 'https://docker.io/library' })).statusCode).toBe(201);

@@ -1,13 +1,13 @@
-// The graph of applications: which one is made from which others, and the applications that are there only for others.
+// The graph of applications: which ones need which others, and applications that exist only because others need them.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedApplication } from './pipeline-lock.ts';
 
 /**
- * Locks the living ones of these applications, and every living application that needs one of them, directly or through
- * others; also locks what those need, so that an edge to a pipeline that ends at this moment is never missed. Locks are
- * taken by depth and then by id, as everywhere, so that two transactions wait for each other in one order only. Returns
- * what is to be built.
+ * Locks those of these applications that are living, and every living application that needs one of them, directly or through
+ * others. Also locks the applications that these need, so that no edge to a pipeline that ends concurrently is missed. Locks are
+ * taken by depth and then by id, as everywhere, so that transactions cannot deadlock. Returns the
+ * applications to build.
  */
 export async function lockGraph(tx: Transaction, ids: readonly string[]): Promise<LockedApplication[]> {
   const found = await sql<LockedApplication & { built: boolean }>`
@@ -28,8 +28,8 @@ export async function lockGraph(tx: Transaction, ids: readonly string[]): Promis
 }
 
 /**
- * Records that an application needs others of its catalog and base image, and moves it below them in the graph, with all
- * that needs it. Throws when the graph would have a cycle.
+ * Records that an application needs others of its catalog and base image, and increases its depth and that of all applications
+ * that need it. Throws if the graph would have a cycle.
  */
 export async function addDependencies(
   tx: Transaction,
@@ -59,7 +59,7 @@ export async function addDependencies(
 
 /**
  * Locks these applications and all that they need, directly or through others, in the order of the graph: for a removal,
- * which may end what was there for them alone. Returns the living ones of those that were asked for.
+ * which may remove needed applications too. Returns those of the given applications that are living.
  */
 export async function lockWithNeeded(
   tx: Transaction,
@@ -77,9 +77,9 @@ export async function lockWithNeeded(
 }
 
 /**
- * Removes these applications. One that a living application needs stays, and is no longer a requested one; then what
- * nobody requested and nobody needs any more is removed too. The caller holds the locks of `lockWithNeeded`. Returns all
- * that was removed.
+ * Removes these applications. One that a living application needs stays, but is no longer requested; then applications
+ * that nobody requested and none needs are removed too. The caller holds the locks of `lockWithNeeded`. Returns all
+ * removed applications.
  */
 export async function removeFromGraph(tx: Transaction, ids: readonly string[], removedBy: string): Promise<string[]> {
   const removed: string[] = [];

@@ -1,13 +1,13 @@
-// Asks for looks at registered base images, soon: a person waits for the answer, or what kept them from being read has changed.
+// Enqueues checks of registered base images: on request of a person, or after the cause of a failed check may be gone.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { type EnqueueOptions, enqueue, enqueueMany } from '../db/queue.ts';
 import { ASKED_PRIORITY } from './registry-check-jobs.ts';
 
-/** Looks enqueued for one registry: the schedule takes the rest, and no registry gets more requests at once. */
+/** Checks enqueued for one registry at a time; the schedule enqueues the rest, so that no registry gets too many requests at once. */
 const CHECKS_PER_REGISTRY_MAX = 200;
 
-/** Enqueues a look at a base image before anything else is done. */
+/** Enqueues a check of a base image with the highest priority. */
 export async function enqueueBaseImageCheck(
   tx: Transaction,
   image: { id: string; organization_id: string },
@@ -15,7 +15,7 @@ export async function enqueueBaseImageCheck(
   await enqueue(tx, 'follow-base-image', { base_image_id: image.id }, askedOptions(image));
 }
 
-/** Enqueues looks at the base images of a registry that can be read again, perhaps: first those that could not be read. */
+/** Enqueues checks of the base images of a registry that may be readable again: unhealthy ones first. */
 export async function enqueueBaseImageChecks(
   tx: Transaction,
   registry: { id: string; organization_id: string },
@@ -32,7 +32,7 @@ export async function enqueueBaseImageChecks(
   );
 }
 
-/** A key of its own: the schedule's look may be waiting for a later moment. */
+/** A separate key: the scheduled check may be waiting for a later time. */
 function askedOptions({ id, organization_id }: { id: string; organization_id: string }): EnqueueOptions {
   return { key: `asked ${id}`, group: organization_id, priority: ASKED_PRIORITY };
 }

@@ -1,18 +1,18 @@
-// How the health of a base image changes, and what its last whole look found.
+// Changes of the health of a base image, and the result of its last full inspection.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 
-/** What a whole look at a digest found. */
+/** The result of a full inspection of a digest. */
 export type Inspection = {
   digest: Digest;
-  /** Of the checks that were made. */
+  /** Version of the checks that were made. */
   version: number;
-  /** Why nothing can be built on it; null where something can. */
+  /** Why nothing can be built on it; null if it can be used. */
   refusal: string | null;
 };
 
-/** Records what a look at a digest found, so that the next look at the same digest need not read it. */
+/** Records the result of an inspection, so that the next check of the same digest need not read the image. */
 export async function recordInspection(
   tx: Transaction,
   { base_image_id, digest, version, refusal }: Inspection & { base_image_id: string },
@@ -29,8 +29,8 @@ export type HealthChange = { name: string; healthy: boolean; cause: string | nul
 type Health = { name: string; healthy: boolean | null; unhealthy_cause: string | null };
 
 /**
- * Runs `record` and returns the change of the base image's health that it made: a healthy or new one that became unhealthy, or an unhealthy
- * one that is healthy again. The row is locked, so that of several looks only the one that made the change returns it.
+ * Runs `record` and returns the change of the base image's health: from healthy or new to unhealthy, or from unhealthy to
+ * healthy. The row is locked, so that only one of several concurrent checks returns the change.
  */
 export async function healthChangeBy(
   tx: Transaction,

@@ -1,4 +1,4 @@
-// What a base image is at each moment, by digest, and the pipelines that a new digest makes necessary.
+// The versions of a base image by digest, and the pipelines that a new digest requires.
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
 import type { Digest, RegistryProvider } from '../contract/vocabulary.ts';
@@ -12,7 +12,7 @@ import { createWave } from './waves.ts';
 
 export type FollowedBaseImage = {
   id: string;
-  /** Absent for a shared one. */
+  /** Absent for a shared base image. */
   organization_id: string | null;
   name: string;
   source: 'ARCHIVE' | 'REGISTRY';
@@ -26,7 +26,7 @@ export type FollowedBaseImage = {
     version: string;
     codename: string;
   };
-  /** Where it is read from; absent for one of ours. */
+  /** The registry from which it is read; absent for Larder's own. */
   registry: {
     id: string;
     organization_id: string;
@@ -36,9 +36,9 @@ export type FollowedBaseImage = {
     access_key: string | null;
     sealed_access_secret: Buffer | null;
   } | null;
-  /** The newest version that is known. */
+  /** The newest known version. */
   newest_digest: Digest | null;
-  /** What the last whole look found; absent before the first. */
+  /** The result of the last full inspection; absent before the first. */
   inspection: Inspection | null;
 };
 
@@ -52,7 +52,7 @@ type FollowedRow = Omit<FollowedBaseImage, 'registry'> & {
   sealed_access_secret: Buffer | null;
 };
 
-/** A base image with what is needed to build or to follow it; undefined when it is not there or deleted. */
+/** Returns a base image with what is needed to build or to follow it; undefined if it does not exist or is deleted. */
 export async function findFollowedBaseImage(db: Database, id: string): Promise<FollowedBaseImage | undefined> {
   const found = await sql<FollowedRow>`
     select b.id, b.organization_id, b.name, b.source, b.container_image,
@@ -78,7 +78,7 @@ export async function findFollowedBaseImage(db: Database, id: string): Promise<F
   return { ...rest, registry };
 }
 
-/** Base images to build or to look at again, shared ones first. */
+/** Base images to build or to check again, shared ones first. */
 export async function listFollowedBaseImages(
   db: Database,
 ): Promise<Pick<FollowedBaseImage, 'id' | 'source' | 'organization_id'>[]> {
@@ -95,14 +95,14 @@ export type BaseImageVersion = {
   base_image_id: string;
   digest: Digest;
   pin: BasePin;
-  /** Everything the pin names, kept from here on. */
+  /** Everything that the pin refers to; kept in the content store from now on. */
   contents: Digest[];
 };
 
 /**
- * Records what a base image is. Its first version lets the pipelines that waited for it begin; another digest makes a
- * pipeline for each living application on it, which follows one that runs on the older digest. The digest that is known
- * already only renews the health.
+ * Records a version of a base image. The first version enqueues the pipelines that waited for it; another digest makes a
+ * pipeline for each living application on it, which follows a pipeline that runs on the older digest. A known digest
+ * only updates the health.
  */
 export async function recordBaseImageVersion(
   tx: Transaction,
@@ -115,7 +115,7 @@ export async function recordBaseImageVersion(
   await recordBaseImageHealth(tx, { base_image_id: version.base_image_id });
   const known = await newestDigest(tx, version.base_image_id);
   if (known === version.digest) return 'SAME';
-  // A digest that was seen before and is back counts as new: its row moves to the top.
+  // A digest that was seen before and is current again counts as new: its row becomes the newest.
   await sql`
     insert into base_image_versions (base_image_id, digest, pin, recorded_at)
     values (${version.base_image_id}, ${version.digest}, ${json(version.pin)}, clock_timestamp())
@@ -140,7 +140,7 @@ export async function recordBaseImageVersion(
   return 'MOVED';
 }
 
-/** Records how the last look at a base image went; without a cause it was well. */
+/** Records the result of the last check of a base image: no cause means healthy. */
 export async function recordBaseImageHealth(
   tx: Transaction,
   health: { base_image_id: string; unhealthy_cause?: string },
@@ -157,8 +157,8 @@ export async function recordBaseImageHealth(
 }
 
 /**
- * Records that a base image could not be looked at. What its last whole look refused it for stays known: an outage of the registry
- * does not hide what its owner has to mend.
+ * Records that a base image could not be checked. The rejection of its last full inspection stays: an outage of the registry
+ * must not hide what its owner has to fix.
  */
 export async function recordBaseImageFault(
   tx: Transaction,
@@ -191,7 +191,7 @@ async function releaseWaiting(tx: Transaction, baseImageId: string): Promise<voi
   );
 }
 
-/** The pin that plans take of a base image; undefined while it has no version. Throws StoredValueError. */
+/** Returns the pin of a base image for plans; undefined if it has no version. Throws StoredValueError. */
 export async function findNewestPin(db: Database, baseImageId: string): Promise<BasePin | undefined> {
   const newest = await db
     .selectFrom('base_image_versions')
@@ -203,10 +203,10 @@ export async function findNewestPin(db: Database, baseImageId: string): Promise<
   return newest && readBasePin(newest.pin, baseImageId);
 }
 
-/** Before the pipelines that wait for it. */
+/** With a higher priority than the pipelines that wait for it. */
 const BRING_PRIORITY = 30;
 
-/** Enqueues a look at a base image whose content is lost. */
+/** Enqueues a check of a base image whose content is lost. */
 export async function bringBaseImage(tx: Transaction, baseImageId: string): Promise<void> {
   const image = await findFollowedBaseImage(tx, baseImageId);
   if (!image) return;

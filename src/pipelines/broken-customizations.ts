@@ -1,31 +1,31 @@
-// Which customization broke which application, so that it does not hold that application's patches back.
+// Records which customization broke which application, so that it does not block that application's patches.
 import { sql } from 'kysely';
 import type { Digest, FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 import type { CarriedCustomization } from './waves.ts';
 
-/** How a phase of a pipeline failed. */
+/** The failure of a phase of a pipeline. */
 export type FailedPhase = {
   pipeline_id: string;
   phase: PhaseType;
   cause: FailureCause;
-  /** For the person who reads it in the API. */
+  /** Message shown in the API. */
   message: string;
-  /** Log and reports that show why. */
+  /** Log and reports of the failure. */
   files?: MetadataFile[];
-  /** The customization whose script or packages failed, when that is known. */
+  /** The customization whose script or packages failed, if known. */
   customization?: { id: string; version: number };
 };
 
-/** How many customizations of the pipeline were found guilty, and the ones it carried that were not. */
+/** How many customizations of the pipeline were marked as broken, and those of its changes that were not. */
 export type Verdict = { broken: number; others: CarriedCustomization[] };
 
 /**
- * Marks the versions that broke this pipeline. One that is named is guilty alone; without a name all that the pipeline
- * carried are, when nothing else had moved. A failed test names the guilty one (docs/decisions/0034), or none is. A version
- * that was released on the application before is never guilty: something else moved, and leaving it out would take from the
- * image what its owner relies on.
+ * Marks the versions that broke this pipeline. If one is named, it alone is marked; otherwise all that the pipeline
+ * carried, if nothing else had changed. A failed test names one (docs/decisions/0034) or none. A version that was
+ * released on the application before is never marked: something else changed, and building without it would remove from the
+ * image what its owner needs.
  */
 export async function markBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<Verdict> {
   const carried = await findCarried(tx, pipeline.id);
@@ -58,7 +58,7 @@ async function findCarried(tx: Transaction, pipelineId: string): Promise<Carried
     .execute();
 }
 
-/** The named version with the operation that brought it; nothing when it is none of this catalog's. */
+/** The named version with the operation that introduced it; nothing if it is not in this catalog. */
 async function named(
   tx: Transaction,
   pipeline: LockedPipeline,
@@ -91,13 +91,13 @@ async function markOne(tx: Transaction, pipeline: LockedPipeline, row: CarriedCu
 }
 
 export type NewCustomizations = {
-  /** The versions that no release of the application contains, in the order that was given. */
+  /** Returns the versions that no release of the application contains, in the given order. */
   versions: { id: string; version: number; uploaded_at: Date }[];
   /** The plan of the application's newest release. */
   released_plan?: Digest;
 };
 
-/** Which of a pipeline's customizations may have broken its tests: one that was released before is never guilty. Two statements. */
+/** Returns the customizations of a pipeline that may have broken its tests: those never released before. Two statements. */
 export async function findNewCustomizations(
   db: Database,
   pipelineId: string,
@@ -124,7 +124,7 @@ export async function findNewCustomizations(
   return { versions: found.rows, ...(release && { released_plan: release.plan_digest }) };
 }
 
-/** Forgets that these versions broke the application: a release contains them, so that later plans take them. */
+/** Removes the marks of these versions on the application: a release contains them, so later plans include them. */
 export async function forgetBroken(
   tx: Transaction,
   applicationId: string,

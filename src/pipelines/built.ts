@@ -1,4 +1,4 @@
-// What was built already, by a digest of everything that went into it, so that nothing is built twice.
+// A cache of built artifacts and layers, keyed by a digest of all inputs.
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
 import type { Digest } from '../contract/vocabulary.ts';
@@ -7,18 +7,18 @@ import { json } from '../db/tables.ts';
 import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
 import { readStoredLayer, type StoredLayer } from '../plan/built-layer.ts';
 
-/** What no build wanted for so long is made anew, in seconds, should one want it again. What was released keeps its own content. */
+/** Entries unused for this long are deleted; rebuilding one takes seconds. Releases keep their own content. */
 const KEPT_DAYS = 30;
 
-/** A use is written down once in so long: enough to tell what is wanted, and no write for each build. */
+/** The time of the last use is updated at most this often, so that a build does not always write. */
 const NOTED_DAYS = 1;
 
-/** Forgotten in one transaction: short enough that no build waits for it. */
+/** Entries deleted in one transaction: few enough that no build waits for it. */
 const BATCH_COUNT = 500;
 
-/** The artifact that an equal plan made, which then is kept for another while; undefined when none did. Throws StoredValueError. */
+/** Returns the artifact of an equal plan and extends its life; undefined if there is none. Throws StoredValueError. */
 export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<Artifact | undefined> {
-  // By a statement of its own, which waits for a sweep that is taking the row; the next one sees what is left.
+  // In a statement of its own, which waits for a concurrent deletion of the row; the next statement sees the result.
   await sql`
     update artifacts set used_at = now()
     where plan_digest = ${planDigest} and used_at < now() - make_interval(days => ${NOTED_DAYS})`.execute(tx);
@@ -30,7 +30,7 @@ export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<
   return row && readStoredArtifact(row.artifact, `of plan ${planDigest}`);
 }
 
-/** Remembers an artifact by its plan; the first one stays. */
+/** Stores an artifact by its plan; an existing one stays. */
 export async function recordArtifact(
   tx: Transaction,
   built: { plan_digest: Digest; artifact: Artifact; contents: Digest[] },
@@ -43,7 +43,7 @@ export async function recordArtifact(
   await addUses(tx, { kind: 'artifact', id: built.plan_digest }, built.contents);
 }
 
-/** The layer of that key, which then is kept for another while; undefined when there is none. Throws StoredValueError. */
+/** Returns the layer with that key and extends its life; undefined if there is none. Throws StoredValueError. */
 export async function useBuiltLayer(tx: Transaction, key: string): Promise<StoredLayer | undefined> {
   await sql`
     update built_layers set used_at = now()
@@ -52,7 +52,7 @@ export async function useBuiltLayer(tx: Transaction, key: string): Promise<Store
   return row && readStoredLayer(row.layer, key);
 }
 
-/** Remembers a layer; the first one stays. `contents` are the blob and its listing. */
+/** Stores a layer; an existing one stays. `contents` are the blob and its listing. */
 export async function recordBuiltLayer(
   tx: Transaction,
   built: { key: string; layer: StoredLayer; contents: Digest[] },
@@ -65,7 +65,7 @@ export async function recordBuiltLayer(
   await addUses(tx, { kind: 'layer', id: built.key }, built.contents);
 }
 
-/** Forgets some of what nobody wanted for long, and that its content is needed for it. Answers whether there may be more. */
+/** Deletes some entries that were unused for long, with their uses of content. Returns whether there may be more. */
 export async function expireBuilt(tx: Transaction): Promise<boolean> {
   const layers = await sql`
     with gone as (
@@ -86,7 +86,7 @@ export async function expireBuilt(tx: Transaction): Promise<boolean> {
   return layers.rows.length === BATCH_COUNT || artifacts.rows.length === BATCH_COUNT;
 }
 
-/** A repository of that registry for each of these blobs that is known to be there: what may be mounted. */
+/** For each of these blobs, returns a repository of the registry that is known to have it, for cross-repository mounts. */
 export async function findRegistryBlobs(
   db: Database,
   registryId: string,
@@ -98,7 +98,7 @@ export async function findRegistryBlobs(
   return new Map(found.rows.map((row) => [row.digest, row.repository]));
 }
 
-/** Remembers that blobs are in a repository of an outside registry. */
+/** Records that blobs are in a repository of an outside registry. */
 export async function recordRegistryBlobs(
   tx: Transaction,
   place: { registry_id: string; repository: string },
@@ -110,7 +110,7 @@ export async function recordRegistryBlobs(
     on conflict do nothing`.execute(tx);
 }
 
-/** Forgets blobs that a registry turned out not to have. */
+/** Deletes records of blobs that a registry does not have after all. */
 export async function forgetRegistryBlobs(
   tx: Transaction,
   place: { registry_id: string; repository: string },

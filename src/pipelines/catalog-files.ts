@@ -1,8 +1,8 @@
-// Which files a catalog serves.
+// Records which files a catalog serves.
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 
-/** Records that a catalog serves these files. A file that is recorded already stays as it is. */
+/** Records that a catalog serves these files. A recorded file stays unchanged. */
 export async function allowFiles(tx: Transaction, catalogId: string, files: readonly MetadataFile[]): Promise<void> {
   if (files.length === 0) return;
   await tx

@@ -1,4 +1,4 @@
-// Which customizations apply to an application, in which order, and at which version each.
+// Determines which customizations apply to an application, in which order and version.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -12,14 +12,14 @@ export type StackedCustomization = {
   size_bytes: number;
   filename: string;
   inspection: StoredInspection;
-  /** The newest time in the archive, in seconds since 1970; that of the upload for versions from before this was kept. */
+  /** The newest time in the archive, in seconds since 1970; the time of the upload for versions stored before this field existed. */
   epoch: number;
 };
 
 export type CustomizationStack = {
-  /** Global first, then by base image, product, and product and branch; within each the older first. A later one wins. */
+  /** Global ones first, then by base image, by product, by product and branch; older before newer in each group. Later ones win. */
   customizations: StackedCustomization[];
-  /** Current versions that apply, that broke the application, and that the plan goes without. */
+  /** Current versions that match but broke the application, so that the plan omits them. */
   left_out: { id: string; version: number }[];
 };
 
@@ -29,9 +29,9 @@ type StackRow = { id: string; current: number; taken: number | null; inspection:
 >;
 
 /**
- * The stack of a pipeline's application. Each customization is taken at its current version, unless that broke this
- * application and the pipeline is not the one that tries it: then at the last version that was released on it, or not at
- * all. One statement. Throws StoredValueError.
+ * Returns the stack of a pipeline's application. Each customization is taken at its current version, unless that version broke
+ * the application and this pipeline does not try it again: then at the last version released on the application, or it is
+ * omitted. One statement. Throws StoredValueError.
  */
 export async function findCustomizationStack(db: Database, pipelineId: string): Promise<CustomizationStack> {
   const found = await sql<StackRow>`

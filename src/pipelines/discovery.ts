@@ -1,4 +1,4 @@
-// The product library and what its resolvers found, as rows, and the pipelines that a moved version or recipe makes necessary.
+// Writes the product library and the discovered versions into rows, and makes pipelines for changed versions and recipes.
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
 import type { Digest, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
@@ -12,30 +12,30 @@ import { createWave } from './waves.ts';
 export type DiscoveredProduct = {
   recipe: Recipe;
   recipe_digest: Digest;
-  /** The recipe's files, kept as long as the product is. */
+  /** The recipe's files, kept in the content store as long as the product exists. */
   contents: Digest[];
-  /** What was found on each operating system that could be asked; one that could not be is left out and keeps its rows. */
+  /** The results for each operating system that could be queried; the rows of the others stay unchanged. */
   found: { operating_system: string; versions: DiscoveredVersion[] }[];
 };
 
 /** The newest version of a branch, with the package URL of the main input. */
 export type DiscoveredVersion = { branch: string; version: string; purl: string };
 
-/** How many pipelines the discovery made. */
+/** How many pipelines were made. */
 export type Discovery = { pipelines: number };
 
 /**
- * Writes the whole library into rows: products, branches, versions, offerings. A product whose recipe is gone is
- * deprecated. Living applications are built again when their branch has a new upstream version (UPSTREAM_UPDATE), when the
- * recipe or the distribution's package moved (MAINTENANCE), or when a package that their release locks did: one pipeline
- * each, however much moved.
+ * Writes the whole library into rows: products, branches, versions, offerings. A product without a recipe is
+ * deprecated. Living applications are rebuilt if their branch has a new upstream version (UPSTREAM_UPDATE), if the
+ * recipe or the distribution's package changed (MAINTENANCE), or if a package that their release locks did: one pipeline
+ * each, however many of these apply.
  */
 export async function recordDiscovery(
   tx: Transaction,
   products: DiscoveredProduct[],
   offers: readonly PackageOffer[] = [],
 ): Promise<Discovery> {
-  // One discovery at a time: two that interleave would each see half of the other's versions as moved.
+  // One discovery at a time: two concurrent ones would take each other's versions for changes.
   await sql`lock table products in share row exclusive mode`.execute(tx);
   const reasons: Reasons = new Map();
   const build = (ids: string[], cause: DiscoveryCause, trigger: PipelineTrigger) => {
@@ -67,14 +67,14 @@ export async function recordDiscovery(
   return { pipelines: await createWaves(tx, reasons) };
 }
 
-/** Causes of what a discovery builds, the strongest first: a wave is named after the strongest of its applications' reasons. */
+/** Causes of a discovery's waves, strongest first: a wave is named after the strongest reason of its applications. */
 const DISCOVERY_CAUSES = ['VERSION', 'PACKAGE', 'RECIPE'] as const satisfies readonly WaveCause[];
 type DiscoveryCause = (typeof DISCOVERY_CAUSES)[number];
 
-/** Why each application is built again. */
+/** Why each application is rebuilt. */
 type Reasons = Map<string, { cause: DiscoveryCause; trigger: PipelineTrigger }[]>;
 
-/** Makes a wave for the applications that have the same reasons; returns the number of pipelines. */
+/** Makes a wave for the applications with the same reasons; returns the number of pipelines. */
 async function createWaves(tx: Transaction, reasons: Reasons): Promise<number> {
   type Group = { cause: DiscoveryCause; triggers: PipelineTrigger[]; ids: string[] };
   const groups = new Map<string, Group>();
@@ -96,7 +96,7 @@ async function createWaves(tx: Transaction, reasons: Reasons): Promise<number> {
   return made;
 }
 
-/** Answers true when the product was known with another recipe. */
+/** Returns whether the product was known with another recipe. */
 async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promise<boolean> {
   const { recipe } = product;
   const known = await tx
@@ -135,7 +135,7 @@ async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promi
 
 type RecordedVersion = { recipe: Recipe; operating_system_id: string; version: DiscoveredVersion };
 
-/** Writes the branch, its offerings and the version; answers why applications must be built again, if they must. */
+/** Writes the branch, its offerings and the version; returns why applications must be rebuilt, if they must. */
 async function recordVersion(
   tx: Transaction,
   { recipe, operating_system_id, version }: RecordedVersion,
@@ -193,7 +193,7 @@ async function recordBranch(
     on conflict do nothing`.execute(tx);
 }
 
-/** A branch that the operating system's archive has no more cannot be requested there any more. */
+/** A branch that is no longer in the operating system's archive can no longer be requested there. */
 async function withdrawOthers(
   tx: Transaction,
   of: { product_key: string; operating_system_id: string; versions: DiscoveredVersion[] },

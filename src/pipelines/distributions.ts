@@ -1,4 +1,4 @@
-// How a release gets to each registry of its application: what took it, what is away, and how a pipeline ends by that.
+// The distribution of a release to each registry of its application: which registries have it, which are unavailable, and when the pipeline ends.
 import { type RawBuilder, sql } from 'kysely';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
@@ -13,37 +13,37 @@ import { enqueueLaterRegistryCheck, enqueueRegistryCheck } from './registry-chec
 import { type ClaimedRepository, claimRepositories, type RepositoryPlace } from './repositories.ts';
 import { cancelPipelines } from './waves.ts';
 
-/** A registry that is away is waited for so long; then its part of the pipeline has failed. */
+/** How long an unavailable registry is waited for; then its part of the pipeline fails. */
 export const AWAY_HOURS_MAX = 24;
 
-/** Between two attempts: doubled from this with each one, so that a registry whose look is well and whose pushes fail is not pushed to for ever. */
+/** First pause between two attempts; doubled each time, so that a registry that passes its check but fails pushes is not retried too often. */
 const FIRST_PAUSE_SECONDS = 2;
 const PAUSE_SECONDS_MAX = 900;
 
-/** Looks at a registry that is away, while a release waits for it: the first one soon, later ones by the schedule. */
+/** First check of an unavailable registry for which a release waits; later ones follow the schedule. */
 const FIRST_LOOK_SECONDS = 2;
 const LOOK_SECONDS_MAX = 240;
 
-/** Parts that are over in one run of the schedule; the next run handles the rest. */
+/** Expired distributions handled in one run of the schedule; the next run handles the rest. */
 const EXPIRED_PER_TURN = 200;
 
 export type DistributionFailure = {
   registry_id: string;
-  /** For the person who reads it in the API. */
+  /** Message shown in the API. */
   cause: string;
-  /** True for a registry that may take it later. */
+  /** True if a later attempt may succeed. */
   isAway: boolean;
 };
 
-/** Whether a registry of the pipeline `l` is away: everything that could be released is, and the rest waits. */
+/** Whether only unavailable registries are missing: pipeline `l` has released to all others. */
 export function waitsForRegistry(l: string): RawBuilder<boolean> {
   return sql<boolean>`exists (select from pipeline_distributions w
     where w.pipeline_id = ${sql.raw(l)}.id and w.status = 'WAITING')`;
 }
 
 /**
- * Begins an attempt: older pipelines of the application stop waiting for registries. Returns where it is to be released still;
- * undefined when the pipeline is over.
+ * Begins an attempt; older pipelines of the application stop waiting for registries. Returns the registries that have no release yet;
+ * undefined if the pipeline has ended.
  */
 export async function beginDistribution(
   tx: Transaction,
@@ -67,8 +67,8 @@ export async function beginDistribution(
 }
 
 /**
- * Ends an attempt to distribute: keeps what failed, and ends the pipeline when nothing is waited for. While something is,
- * newer pipelines of the application may begin. ENDED: the pipeline was over before.
+ * Ends an attempt: records the failures, and ends the pipeline unless a registry is waited for. While one is,
+ * newer pipelines of the application may start. Returns ENDED if the pipeline had ended before.
  */
 export async function endDistribution(
   tx: Transaction,
@@ -134,7 +134,7 @@ function sentenceOf({ name, cause, is_expired }: Part): string {
   return is_expired ? `The registry ${name} was away for ${AWAY_HOURS_MAX} hours: ${cause}` : cause;
 }
 
-/** What was released all the same: a failed pipeline may have releases. */
+/** What was released nevertheless: a failed pipeline may have releases. */
 async function sentenceOfReleases(tx: Transaction, pipelineId: string): Promise<string[]> {
   const found = await sql<{ name: string }>`
     select g.name from releases r join registries g on g.id = r.registry_id
@@ -161,8 +161,8 @@ async function succeedPipeline(tx: Transaction, pipeline: LockedPipeline): Promi
 }
 
 /**
- * Ends the older pipelines of the application that wait for a registry: what this one distributes is newer. One that released
- * to some registry has succeeded there; one that released nowhere is CANCELLED, and what it carried is this one's.
+ * Ends older pipelines of the application that wait for a registry, because this one distributes a newer release. One that released
+ * to a registry has SUCCEEDED; one that released to none is CANCELLED, and its changes move to this one.
  */
 async function supersedeDistributions(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
   const found = await sql<{ id: string; released: boolean }>`
@@ -187,7 +187,7 @@ async function cancelInFavour(tx: Transaction, older: string, newer: string): Pr
   await enqueueFollowers(tx, [older]);
 }
 
-/** A look found a registry well: what waits for it is tried again, each after the pause of its last attempt. */
+/** After a check found a registry healthy: enqueues the distributions that wait for it, each after the pause of its last attempt. */
 export async function resumeDistributions(tx: Transaction, registryId: string): Promise<void> {
   type Row = Pick<LockedPipeline, 'id' | 'organization_id' | 'triggers'> & { pause_seconds: number };
   const found = await sql<Row>`
@@ -206,8 +206,8 @@ export async function resumeDistributions(tx: Transaction, registryId: string): 
 }
 
 /**
- * A look found a registry away: where a release waits for it, it is looked at again after half the time for which it has been
- * waited for, so that a short absence is short for the release too.
+ * After a check found a registry unavailable while a release waits for it: enqueues another check after half the time of the
+ * wait so far, so that a short outage delays the release only briefly.
  */
 export async function lookAgainWhileAwaited(
   tx: Transaction,
@@ -222,7 +222,7 @@ export async function lookAgainWhileAwaited(
   await enqueueLaterRegistryCheck(tx, registry, Math.max(FIRST_LOOK_SECONDS, seconds));
 }
 
-/** The pipelines with a registry that was away for too long. */
+/** The pipelines with a registry that was unavailable for too long. */
 export async function findExpiredDistributions(tx: Transaction): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select distinct l.id from pipeline_distributions d join pipelines l on l.id = d.pipeline_id and l.status = 'IN_PROGRESS'
@@ -231,7 +231,7 @@ export async function findExpiredDistributions(tx: Transaction): Promise<string[
   return found.rows.map(({ id }) => id);
 }
 
-/** Gives up the registries that a pipeline waited for too long; it ends unless it waits for others. */
+/** Fails the registries for which a pipeline has waited too long; ends the pipeline unless it waits for others. */
 export async function expireDistribution(tx: Transaction, pipelineId: string): Promise<void> {
   const pipeline = await lockPipeline(tx, pipelineId);
   if (pipeline.status !== 'IN_PROGRESS') return;

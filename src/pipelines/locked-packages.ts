@@ -1,23 +1,23 @@
-// Packages that releases lock: which applications hold one, and which of them the archive offers newer.
+// Packages that releases lock: which applications contain one, and for which of them the archive has a newer version.
 import { sql } from 'kysely';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 
-/** A package as a lock names it; a PackagePin of src/build fits. */
+/** A package in a lock; compatible with a package pin of src/plan. */
 export type LockedPackage = { name: string; architecture: string; version: string };
 
-/** A locked package with what the archive offered when it was last asked. */
+/** A locked package with the version in the archive at the last query. */
 export type HeldPackage = LockedPackage & { id: number; offered: string | null };
 
-/** What the archive offers for a held package, when that is another version than it offered before. */
+/** The version in the archive, if it differs from that of the last query. */
 export type PackageOffer = {
   id: number;
   offered: string;
-  /** Why those that hold it are built again; empty when the offer is no newer than what they hold. */
+  /** Why the applications with the package are rebuilt; empty if the archive's version is not newer. */
   triggers: PipelineTrigger[];
 };
 
-/** Remembers which packages an application's newest release locks, in place of those of the release before. */
+/** Replaces the recorded packages of an application by those of its newest release. */
 export async function recordLockedPackages(
   tx: Transaction,
   applicationId: string,
@@ -31,7 +31,7 @@ export async function recordLockedPackages(
     from applications a join base_images b on b.id = a.base_image_id,
       unnest(${names}::text[], ${architectures}::text[], ${versions}::text[]) as p (name, architecture, version)
     where a.id = ${applicationId})`;
-  // In the order of the key, so that two releases that bring the same packages wait for each other and never in a ring.
+  // Ordered by key, so that two releases with the same packages cannot deadlock.
   await sql`
     insert into locked_packages (operating_system_id, name, architecture, version)
     select * from ${locked} as wanted order by operating_system_id, name, architecture, version
@@ -43,7 +43,7 @@ export async function recordLockedPackages(
     join locked_packages l using (operating_system_id, name, architecture, version)`.execute(tx);
 }
 
-/** The packages of an operating system that a living application's newest release locks. */
+/** Returns the packages of an operating system that a living application's newest release locks. */
 export async function listHeldPackages(db: Database, operatingSystem: string): Promise<HeldPackage[]> {
   const found = await sql<HeldPackage>`
     select l.id, l.name, l.architecture, l.version, l.offered
@@ -56,9 +56,9 @@ export async function listHeldPackages(db: Database, operatingSystem: string): P
 }
 
 /**
- * Remembers what the archive offers, and answers the living applications that hold each package, with the reasons to
- * build them again. An offer that is known already was acted on and answers nobody: a plan that does not take the newer
- * package, because a recipe or another package holds it back, is made once and not at every look.
+ * Records the versions in the archive, and returns the living applications that contain each changed package, with the reasons to
+ * rebuild them. A recorded version returns none: if a plan does not take the newer package, because a recipe or another
+ * package prevents it, the plan is made once and not at every query.
  */
 export async function recordOffers(
   tx: Transaction,
@@ -79,9 +79,9 @@ export async function recordOffers(
     .filter(({ triggers }) => triggers.length > 0);
 }
 
-/** Forgets packages that no newest release locks any more. */
+/** Deletes packages that no newest release locks any more. */
 export async function dropUnheldPackages(tx: Transaction): Promise<void> {
-  // Releases wait this moment out: one that refers to a package must find its row.
+  // Concurrent releases wait meanwhile: a release that refers to a package must find its row.
   await sql`lock table locked_packages in share row exclusive mode`.execute(tx);
   await sql`
     delete from locked_packages l

@@ -1,12 +1,12 @@
-// The net below a moved base image: a pipeline that was planned before the move and ends after it.
+// Finds base images that changed after a pipeline was planned and before it ended.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 import { createWave } from './waves.ts';
 
 /**
- * A base image that moves makes followers of the pipelines that run. This finds one that moved after this pipeline was
- * planned and for which nothing is open; what only waits for a registry does not count as open.
+ * A base image that changes makes pipelines that follow the running ones. This finds one that changed after this pipeline was
+ * planned and that has no open pipeline; pipelines that only wait for a registry do not count as open.
  */
 export async function followBaseImage(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
   if (pipeline.base_digest === null) return;

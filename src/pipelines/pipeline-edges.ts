@@ -1,4 +1,4 @@
-// The edges between pipelines: which waits for which, what may begin, and what can no longer be built.
+// The edges between pipelines: which waits for which, which can start, and which can no longer be built.
 import { sql } from 'kysely';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
@@ -6,15 +6,15 @@ import { enqueueMany } from '../db/queue.ts';
 import type { Task } from '../db/queue-tasks.ts';
 import { storableText } from '../db/storable-text.ts';
 
-/** follows: of the same application. needs: of an application that the application is made from. */
+/** follows: a pipeline of the same application. needs: a pipeline of an application that this one needs. */
 export type EdgeKind = 'follows' | 'needs';
 
-/** Priorities of jobs by why the pipeline was made: a person waits for what they asked for. Higher is earlier. */
+/** Priorities of jobs by the trigger of the pipeline: a person waits for what they requested. Higher runs first. */
 const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENANCE: 0 } as const;
 
 /**
- * Added to the priority of the trigger, and less than the distance between two of those: among pipelines of one priority the later step
- * goes first, so that a pipeline under way ends before another one begins. The first release of a fleet does not wait for the last build.
+ * Added to the priority of the trigger, and smaller than the distance between two of those: of pipelines with equal priority the later step
+ * runs first, so that a running pipeline ends before another one starts, and the first release of a fleet does not wait for the last build.
  */
 const STEP_PRIORITIES = {
   'plan-pipeline': 0,
@@ -23,14 +23,14 @@ const STEP_PRIORITIES = {
   'distribute-pipeline': 3,
 } as const satisfies Partial<Record<Task, number>>;
 
-/** The tasks that a pipeline consists of, in this order. */
+/** The tasks of a pipeline, in order. */
 export type PipelineTask = keyof typeof STEP_PRIORITIES;
 
-/** True for the pipeline `waited` while others wait for it: it is open, and not only because a registry is away. */
+/** Whether others wait for the pipeline `waited`: it is open, and not only because a registry is unavailable. */
 const isWaitedFor = sql`(waited.status = 'IN_PROGRESS'
   and not exists (select from pipeline_distributions w where w.pipeline_id = waited.id and w.status = 'WAITING'))`;
 
-/** Adds edges; one that exists stays as it is. */
+/** Adds edges; existing ones stay unchanged. */
 export async function insertEdges(
   tx: Transaction,
   kind: EdgeKind,
@@ -44,7 +44,7 @@ export async function insertEdges(
     on conflict do nothing`.execute(tx);
 }
 
-/** Adds a `needs` edge from each of these pipelines to every open pipeline of an application that its own one needs. */
+/** Adds a `needs` edge from each of these pipelines to every open pipeline of an application that it needs. */
 export async function insertNeeds(tx: Transaction, ids: readonly string[]): Promise<void> {
   await sql`
     insert into pipeline_edges (pipeline_id, waits_for_id, kind)
@@ -55,7 +55,7 @@ export async function insertNeeds(tx: Transaction, ids: readonly string[]): Prom
     on conflict do nothing`.execute(tx);
 }
 
-/** Gives the edges of the older pipelines to the newer ones, in both directions; edges among the older ones end. */
+/** Moves the edges of the older pipelines to the newer ones, in both directions; edges among the older ones are dropped. */
 export async function moveEdges(
   tx: Transaction,
   pairs: readonly { older: string; newer: string }[],
@@ -64,7 +64,7 @@ export async function moveEdges(
   if (pairs.length === 0) return;
   const older = pairs.map((pair) => pair.older);
   const moved = sql`unnest(${older}::uuid[], ${pairs.map((pair) => pair.newer)}::uuid[]) as moved (older, newer)`;
-  // Where both ends moved, each end is replaced by its newer pipeline.
+  // If both ends were replaced, the edge connects the two newer pipelines.
   await sql`
     insert into pipeline_edges (pipeline_id, waits_for_id, kind)
     select distinct coalesce(a.newer, e.pipeline_id), coalesce(b.newer, e.waits_for_id), e.kind
@@ -80,7 +80,7 @@ export async function moveEdges(
     where pipeline_id = any(${older}::uuid[]) or waits_for_id = any(${older}::uuid[])`.execute(tx);
 }
 
-/** Enqueues the pipelines that waited for these and wait for nothing any more. */
+/** Enqueues the pipelines that waited for these, if they wait for no others. */
 export async function enqueueFollowers(tx: Transaction, endedIds: readonly string[]): Promise<void> {
   const found = await sql<{ id: string }>`
     select distinct pipeline_id as id from pipeline_edges where waits_for_id = any(${endedIds}::uuid[])`.execute(tx);
@@ -91,8 +91,8 @@ export async function enqueueFollowers(tx: Transaction, endedIds: readonly strin
 }
 
 /**
- * Enqueues those of these pipelines that are open, not begun, wait for no open pipeline, and whose base image has a
- * version to build on. The others are enqueued when what they wait for is there.
+ * Enqueues those of these pipelines that are open, not started, wait for no open pipeline, and whose base image has a
+ * version. The others are enqueued later, when what they wait for has ended.
  */
 export async function enqueueReady(tx: Transaction, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
@@ -116,7 +116,7 @@ export async function enqueueReady(tx: Transaction, ids: readonly string[]): Pro
   );
 }
 
-/** How a job of a pipeline is queued: at most one waiting job of a task, in its organization's group, ordered by trigger and step. */
+/** The queue options of a pipeline's job: at most one waiting job per task, in its organization's group, ordered by trigger and step. */
 export function stepOptions(
   task: PipelineTask,
   pipeline: { id: string; organization_id: string; triggers: PipelineTrigger[] },
@@ -126,8 +126,8 @@ export function stepOptions(
 }
 
 /**
- * The sentence that says why a pipeline cannot be built: a pipeline that it needs did not succeed, and the needed
- * application has no release to take instead. Undefined when nothing is missing.
+ * Returns why a pipeline cannot be built: a pipeline that it needs did not succeed, and the needed
+ * application has no release to use instead. Returns undefined if nothing is missing.
  */
 export async function findMissingNeed(db: Database, pipelineId: string): Promise<string | undefined> {
   const found = await sql<{ id: string; status: string; product_key: string; branch: string }>`

@@ -1,4 +1,4 @@
-// The row locks of the pipeline machine, always in the same order: base image, application, then its pipelines.
+// Row locks for changes of pipelines, always in the same order: base image, application, pipelines.
 import { type RawBuilder, sql } from 'kysely';
 import type {
   Digest,
@@ -12,7 +12,7 @@ import type { Transaction } from '../db/database.ts';
 import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
 import { readMetadataFiles, readTriggers } from '../plan/metadata-file.ts';
 
-/** A pipeline whose row, and whose application's row, this transaction holds. */
+/** A pipeline; the transaction holds the locks of its row and of its application's row. */
 export type LockedPipeline = {
   id: string;
   organization_id: string;
@@ -30,23 +30,23 @@ export type LockedPipeline = {
   started_at: Date;
 };
 
-/** A pipeline with what its phases made so far. */
+/** A pipeline with the results of its phases so far. */
 export type PipelineState = LockedPipeline & {
   artifact: Artifact | null;
-  /** Files of the phases that are over. */
+  /** Files of the completed phases. */
   metadata: MetadataFile[];
 };
 
 /**
- * Locks a pipeline's base image (shared), its application and then the pipeline, so that steps and waves of one application come one after the
- * other. Throws when there is no such pipeline: jobs carry ids that were written in the transaction that made the row.
+ * Locks a pipeline's base image (shared), its application and then the pipeline, so that changes of one application are
+ * serialized. Throws if the pipeline does not exist: jobs carry ids that were written in the transaction that made the row.
  */
 export async function lockPipeline(tx: Transaction, pipelineId: string): Promise<LockedPipeline> {
   const row = await lockRow<StoredPipeline>(tx, pipelineId, PIPELINE_COLUMNS);
   return { ...row, triggers: readTriggers(row.triggers, pipelineId) };
 }
 
-/** Locks a pipeline as `lockPipeline` does, and reads what its phases go on with. Throws StoredValueError. */
+/** Locks a pipeline as `lockPipeline` does, and reads the results of its phases. Throws StoredValueError. */
 export async function lockPipelineState(tx: Transaction, pipelineId: string): Promise<PipelineState> {
   const row = await lockRow<StoredPipeline & { artifact: unknown; metadata: unknown }>(
     tx,
@@ -63,7 +63,7 @@ export async function lockPipelineState(tx: Transaction, pipelineId: string): Pr
 
 type StoredPipeline = Omit<LockedPipeline, 'triggers'> & { triggers: unknown };
 
-/** The phases are read as they are: whoever changes one holds the application's lock. */
+/** The phases need no lock of their own: every writer of one holds the application's lock. */
 const PIPELINE_COLUMNS = sql`l.id, l.organization_id, l.catalog_id, l.application_id, l.status,
   (select json_object_agg(s.type, s.status) from pipeline_phases s where s.pipeline_id = l.id) as phases,
   l.triggers, l.keep_pins, l.force, l.revision, l.plan_digest, l.base_digest, l.release_id, l.started_at`;
@@ -74,7 +74,7 @@ async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBui
     where id = (select a.base_image_id from pipelines l join applications a on a.id = l.application_id
       where l.id = ${pipelineId})
     for share`.execute(tx);
-  // `no key update` leaves room for the key shares of rows that refer to the application.
+  // `no key update` allows the key-share locks of rows that refer to the application.
   await sql`
     select from applications
     where id = (select application_id from pipelines where id = ${pipelineId})
@@ -86,12 +86,12 @@ async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBui
   return row;
 }
 
-/** An application that lives, with what a wave needs of it. */
+/** A living application with what a wave needs of it. */
 export type LockedApplication = { id: string; organization_id: string; catalog_id: string };
 
 /**
- * Keeps the base images of these applications from getting a version until this transaction ends: one that waits for a
- * first version is seen either by whoever makes the pipeline or by whoever records the version.
+ * Keeps these applications' base images from getting a version until this transaction ends: a pipeline that waits for a
+ * first version is seen either by the transaction that makes it or by the one that records the version.
  */
 export async function lockBaseImagesOf(tx: Transaction, applicationIds: readonly string[]): Promise<void> {
   await sql`

@@ -1,4 +1,4 @@
-// Everything the control plane knows that a plan is made of: plain values, so that the job never asks a row twice.
+// Reads all inputs of a plan from rows, as plain values, so that the job need not query again.
 import { sql } from 'kysely';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { Digest, PackagingType, PipelineTrigger, RegistryProvider } from '../contract/vocabulary.ts';
@@ -14,18 +14,18 @@ export type PlanInputs = CustomizationStack & {
   catalog_id: string;
   application_id: string;
   triggers: PipelineTrigger[];
-  /** Take everything but the customizations from the previous plan, when there is one. */
+  /** Keep everything but the customizations from the previous plan, if there is one. */
   keep_pins: boolean;
   force: boolean;
   packaging_type: PackagingType;
   product: { key: string; name: string; recipe: Recipe; recipe_digest: Digest };
   branch: string;
-  /** The newest that was discovered for this branch and operating system; absent before the first discovery. */
+  /** The newest discovered version for this branch and operating system; absent before the first discovery. */
   version?: { version: string; purl: string };
   operating_system: { id: string; key: string; name: string; distro: string; version: string; codename: string };
-  /** `newest` is absent while the base image has no version yet. */
+  /** `newest` is absent until the base image has a version. */
   base_image: { id: string; name: string; newest?: { digest: Digest; pin: BasePin } };
-  /** The plan of the failed pipeline that this one tries again, when that had one. */
+  /** The plan of the failed pipeline that this one retries, if it had one. */
   retried?: { plan_digest: Digest };
   /** The application's newest release of another pipeline. */
   previous?: {
@@ -50,7 +50,7 @@ type InputsRow = Omit<
   previous: PlanInputs['previous'] | null;
 };
 
-/** The inputs of a pipeline's plan as they stand; undefined when there is no such pipeline. Two statements. Throws StoredValueError. */
+/** Returns the inputs of a pipeline's plan; undefined if the pipeline does not exist. Two statements. Throws StoredValueError. */
 export async function findPlanInputs(db: Database, pipelineId: string): Promise<PlanInputs | undefined> {
   const found = await sql<InputsRow>`
     select l.id as pipeline_id, l.organization_id, l.catalog_id, l.application_id, l.triggers, l.keep_pins, l.force,
@@ -93,7 +93,7 @@ export async function findPlanInputs(db: Database, pipelineId: string): Promise<
   };
 }
 
-/** The newest release of another pipeline of the application; undefined when there is none. */
+/** Returns the newest release of another pipeline of the application; undefined if there is none. */
 export async function findPreviousRelease(
   db: Database,
   state: { id: string; application_id: string },
@@ -122,7 +122,7 @@ export type DistributionRegistry = {
   capabilities: RegistryCapabilities | null;
 };
 
-/** The registries a pipeline pushes to, in the application's order. */
+/** Returns the registries to which a pipeline pushes, in the application's order. */
 export async function findDistributionRegistries(db: Database, pipelineId: string): Promise<DistributionRegistry[]> {
   return await db
     .selectFrom('pipelines as l')

@@ -1,4 +1,4 @@
-// The releases of a pipeline, and everything that follows from them, in one transaction.
+// Records the releases of a pipeline and their consequences, in one transaction.
 import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
@@ -15,27 +15,27 @@ import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 
 export type PushedArtifact = {
   registry_id: string;
-  /** Begins with the registry's host and ends before the artifact's name. */
+  /** Starts with the registry's host and ends before the artifact's name. */
   repository: string;
   artifact_name: string;
   /** The immutable tag. */
   artifact_version: string;
   content_digest: Digest;
-  /** What the tag names: the index or the manifest. */
+  /** The digest to which the tag points: the index or the manifest. */
   repo_digest: Digest;
 };
 
 export type FinishedPipeline = {
   pipeline_id: string;
-  /** One for each registry of the application. */
+  /** One per registry of the application. */
   pushed: PushedArtifact[];
   /** The release's files by platform. */
   metadata: PlatformFiles[];
-  /** The stack that was baked in, in order. */
+  /** The customizations in the image, in order. */
   customizations: { id: string; version: number }[];
-  /** Everything the release consists of, kept as long as the release is. */
+  /** All content of the release; kept in the content store as long as the release exists. */
   contents: Digest[];
-  /** What the plan locks, of the product and of the customizations; the base image's are followed with it. */
+  /** The packages that the plan locks, of the product and the customizations; those of the base image change with it. */
   packages?: LockedPackage[];
   /** Releases it was made from. */
   depends_on?: string[];
@@ -43,12 +43,12 @@ export type FinishedPipeline = {
 
 export type RecordedRelease =
   | { outcome: 'RELEASED' | 'ALREADY'; release_ids: string[] }
-  /** The pipeline was over, most often because its application was removed. */
+  /** The pipeline has ended, usually because its application was removed. */
   | { outcome: 'ENDED'; release_ids: [] };
 
 /**
- * Records the releases, ends the pipeline well, moves the application's status, and enqueues what waited. Running twice
- * changes nothing. When the base image moved meanwhile and nothing else is open, the next pipeline is made.
+ * Records the releases, ends the pipeline as SUCCEEDED, updates the application's status, and enqueues the pipelines that waited.
+ * Running it twice changes nothing. If the base image changed meanwhile and nothing else is open, it makes the next pipeline.
  */
 export async function recordRelease(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
   const recorded = await addReleases(tx, finished);
@@ -57,8 +57,8 @@ export async function recordRelease(tx: Transaction, finished: FinishedPipeline)
 }
 
 /**
- * Records the releases of the registries that took them; the pipeline goes on. One that is recorded already is left as it is.
- * ALREADY: the pipeline has ended well.
+ * Records the releases in the registries that accepted them; the pipeline continues. A recorded release stays unchanged.
+ * Returns ALREADY if the pipeline has succeeded before.
  */
 export async function addReleases(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
   const pipeline = await lockPipeline(tx, finished.pipeline_id);
@@ -138,7 +138,7 @@ async function insertReleases(
   return rows.map((row) => row.id);
 }
 
-/** The repositories, with their hosts, that an application leaves for these: where its release before is, where that is elsewhere. */
+/** The repositories, with hosts, that an application leaves: those of its previous release, if they differ. */
 export async function findMoves(
   db: Database,
   applicationId: string,
@@ -149,7 +149,7 @@ export async function findMoves(
     from releases r where r.application_id = ${applicationId}
     order by r.registry_id, r.released_at desc, r.id`.execute(db);
   const before = new Map(found.rows.map((row) => [row.registry_id, row.full]));
-  // The host is left out of it: the hosted registry's may change.
+  // Compared without the host, because that of the hosted registry may change.
   const path = (full: string) => full.slice(full.indexOf('/'));
   return places.flatMap(({ registry_id, full: to }) => {
     const from = before.get(registry_id);
@@ -173,7 +173,7 @@ async function insertStack(tx: Transaction, finished: FinishedPipeline, releaseI
   if (edges.length > 0) await tx.insertInto('release_edges').values(edges).execute();
 }
 
-/** An application that came after a customization was not touched by its upload; its release shows that it has it. */
+/** An application that is newer than a customization was not affected by its upload; its release shows that it contains it. */
 async function insertCarriedLater(
   tx: Transaction,
   pipeline: LockedPipeline,

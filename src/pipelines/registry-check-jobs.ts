@@ -1,11 +1,11 @@
-// Asks for a look at a registry, soon: somebody waits for the answer.
+// Enqueues checks of a registry.
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 
-/** A person who asks waits for the answer: before builds. */
+/** A person waits for the result, so it runs before builds. */
 export const ASKED_PRIORITY = 30;
 
-/** Enqueues a look at a registry before anything else is done. */
+/** Enqueues a check of a registry with the highest priority. */
 export async function enqueueRegistryCheck(
   tx: Transaction,
   registry: { id: string; organization_id: string },
@@ -14,7 +14,7 @@ export async function enqueueRegistryCheck(
   await enqueue(tx, 'check-registry', { registry_id: registry.id }, options);
 }
 
-/** Enqueues a look at a registry for later. Its key is its own, so that a look that is asked for meanwhile does not wait for it. */
+/** Enqueues a later check of a registry. Its key differs, so that a check on request does not wait for it. */
 export async function enqueueLaterRegistryCheck(
   tx: Transaction,
   registry: { id: string; organization_id: string },

@@ -1,12 +1,12 @@
-// Which versions a repository has from us: its moving tags follow the newest of them.
+// The versions that were released to a repository, so that its moving tags can point to the newest.
 import { sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 
 export type ReleasedVersion = { version: string; revision: number };
 
 /**
- * Every upstream version released to a repository, with its highest revision, whichever of the rows of that registry it was
- * released through. `repository` is the whole name, the registry's own path included. One statement.
+ * Returns every upstream version released to a repository, with its highest revision, through whichever row of that registry.
+ * `repository` is the full name, including the registry's path. One statement.
  */
 export async function listReleasedVersions(
   db: Database,

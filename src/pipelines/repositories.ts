@@ -1,4 +1,4 @@
-// Where an application is released in each of its registries: chosen once and kept, and never shared by two base images.
+// The repository of an application in each of its registries: chosen once, then fixed, and never shared by two base images.
 import { sql } from 'kysely';
 import { rulesOf } from '../contract/registry-providers.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
@@ -18,18 +18,18 @@ type RegistryRow = {
   key: string;
 };
 
-/** What a packaging names of a repository: the folder of its type, and the name in it. */
+/** The parts of a repository name that a packaging gives: the folder of its type, and the name in it. */
 export type RepositoryPlace = { folder: string; name: string };
 
-/** The name of a repository below a registry's own path, for a base image's key; `flat` names have one part. */
+/** The name of a repository below a registry's own path, for a base image's key; `flat` names have one segment. */
 export function repositoryName(place: RepositoryPlace & { key: string }, repositories: 'nested' | 'flat'): string {
   return [place.folder, place.key, place.name].join(repositories === 'flat' ? '--' : '/');
 }
 
 /**
- * The repositories that a pipeline's application is released to, in the order of its registries. One that has none yet gets
- * the one that its base image's key names, with `-2` and so on behind the key where an application on another base image has
- * that one from a time when repositories did not name the base image. Two calls give the same.
+ * Returns the repositories to which a pipeline's application is released, in the order of its registries. An application without
+ * one gets the name with its base image's key; `-2` and so on is appended to the key if an application on another base image has
+ * that name from a time when names did not contain the base image. Repeated calls return the same.
  */
 export async function claimRepositories(
   tx: Transaction,
@@ -43,7 +43,7 @@ export async function claimRepositories(
     join application_registries ar on ar.application_id = a.id join registries g on g.id = ar.registry_id
     where l.id = ${pipeline.id} order by ar.position`.execute(tx);
   const unnamed = found.rows.filter(({ repository }) => repository === null);
-  // In one order for everybody, so that two that share registries do not wait for each other.
+  // In a fixed order, so that two transactions that share registries cannot deadlock.
   for (const url of [...new Set(unnamed.map((row) => row.url.toLowerCase()))].sort()) {
     await lockName(tx, ['repositories of a registry', url]);
   }
@@ -67,7 +67,7 @@ async function chooseRepository(tx: Transaction, row: RegistryRow, place: Reposi
   }
 }
 
-/** Whether an application on another base image has it, also a removed one, whose releases are still there. */
+/** Whether an application on another base image has it; also a removed application, whose releases still exist. */
 async function isHeld(tx: Transaction, { url, base_image_id }: RegistryRow, repository: string): Promise<boolean> {
   const found = await sql`
     select from application_registries ar

@@ -1,22 +1,22 @@
-// The revision of a release: one number over all the registries of an application, never given twice.
+// The revision of a release: one number for all registries of an application, never used twice.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { lockPipeline } from './pipeline-lock.ts';
 
 export type WantedRevision = {
   pipeline_id: string;
-  /** Upstream's version, whose revisions are counted. */
+  /** The upstream version whose revisions are counted. */
   version: string;
-  /** Where the artifact is pushed. */
+  /** The repositories of the artifact. */
   repositories: { registry_id: string; repository: string }[];
-  /** The revision given before turned out to be taken by something else: give a higher one. */
+  /** The revision given before turned out to be in use: give a higher one. */
   above?: number;
 };
 
 /**
- * Reserves the next revision that is free in every one of the repositories, so that two applications never fight for a
- * tag; gaps are allowed. A second call for the pipeline answers the same one, unless it is not above `above`. Answers
- * undefined when the pipeline is over.
+ * Reserves the next revision that is free in all of the repositories, so that two applications never use the same
+ * tag; gaps are allowed. A second call for the pipeline returns the same one, unless it is not above `above`. Returns
+ * undefined if the pipeline has ended.
  */
 export async function reserveRevision(tx: Transaction, wanted: WantedRevision): Promise<number | undefined> {
   const pipeline = await lockPipeline(tx, wanted.pipeline_id);
@@ -24,7 +24,7 @@ export async function reserveRevision(tx: Transaction, wanted: WantedRevision): 
   const above = wanted.above ?? -1;
   if (pipeline.revision !== null && pipeline.revision > above) return pipeline.revision;
   let next = above + 1;
-  // In one order for everybody: two applications that share registries must not wait for each other.
+  // In a fixed order: two applications that share registries must not deadlock.
   const places = wanted.repositories.toSorted((one, other) => (key(one) < key(other) ? -1 : 1));
   for (const place of places) {
     const row = await sql<{ next: number }>`

@@ -1,4 +1,4 @@
-// Pipelines whose verification was skipped, looked at again before their images are released.
+// Sends pipelines whose verification was skipped back to it before their release, if the catalog requires it.
 import { type RawBuilder, sql } from 'kysely';
 import { reports } from '../contract/report-kinds.ts';
 import type { Transaction } from '../db/database.ts';
@@ -6,12 +6,12 @@ import { enqueue } from '../db/queue.ts';
 import { stepOptions } from './pipeline-edges.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 
-/** Whether the installation ever had a worker with a sandbox: while all of them are down, it has them nevertheless. */
+/** Whether the installation ever had a worker with a sandbox, even if none runs now. */
 const hasSandboxes = sql`(
   exists (select from installation where sandbox_seen_at is not null)
   or exists (select from workers where sandbox_mode <> 'files-only'))`;
 
-/** Whether the catalog of this id releases images that were not verified. */
+/** Whether the catalog with this id releases unverified images. */
 export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`(
     select case when own.unverified_images is null then not ${hasSandboxes} else own.unverified_images = 'ALLOWED' end
@@ -19,8 +19,8 @@ export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boo
 }
 
 /**
- * Sends a locked pipeline back to its verification where that was skipped and the catalog has come to forbid unverified images. Returns
- * whether it did; the distribution follows the verification then.
+ * Sends a locked pipeline back to its verification if that was skipped and the catalog no longer allows unverified images. Returns
+ * whether it did; the distribution follows the verification.
  */
 export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipeline): Promise<boolean> {
   if (pipeline.phases.VERIFICATION !== 'SKIPPED') return false;
@@ -33,7 +33,7 @@ export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipel
   await sql`
     update pipeline_phases set status = 'PENDING', started_at = null
     where pipeline_id = ${pipeline.id} and type = 'DISTRIBUTION' and status = 'IN_PROGRESS'`.execute(tx);
-  // The log that says why it was skipped gives its place to that of the verification.
+  // The log of the verification replaces the one that says why it was skipped.
   await sql`
     update pipelines set metadata = coalesce((select jsonb_agg(file order by position)
       from jsonb_array_elements(metadata) with ordinality as files (file, position)

@@ -1,4 +1,4 @@
-// Waves: what one cause sets off. `createWave` is the only way to make pipelines.
+// Waves: all pipelines made for one cause. `createWave` is the only way to make pipelines.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { CustomizationOperation, PhaseStatus, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
@@ -9,23 +9,23 @@ import { lockGraph } from './application-graph.ts';
 import { enqueueReady, insertEdges, insertNeeds, moveEdges } from './pipeline-edges.ts';
 import { type LockedApplication, lockBaseImagesOf } from './pipeline-lock.ts';
 
-/** An operation on a customization that a pipeline carries to its application. */
+/** An operation on a customization that a pipeline applies to its application. */
 export type CarriedCustomization = { customization_id: string; version: number; operation: CustomizationOperation };
 
 export type WaveRequest = {
   cause: WaveCause;
-  /** Who caused it; absent for Larder itself. */
+  /** The user who caused it; absent for Larder itself. */
   created_by?: string;
-  /** The applications that the cause reaches itself. What needs them is built too, after them. */
+  /** The applications that the cause affects directly. Applications that need them are built too, after them. */
   application_ids: readonly string[];
   triggers: PipelineTrigger[];
-  /** The customization that a person changed, if that is the cause. */
+  /** The customization that a user changed, if that is the cause. */
   customization?: CarriedCustomization;
-  /** True if only customizations change: the other pins of the current release are kept. */
+  /** True if only customizations change: the other pins of the current release stay. */
   keep_pins: boolean;
-  /** Build and release these applications even if the plan equals the released one. What needs them is not forced. */
+  /** Build and release these applications even if the plan equals the released one. Applications that need them are not forced. */
   force?: boolean;
-  /** What happens to a pipeline in PACKAGING: replaced by default; `follow` lets it end and builds after it. */
+  /** What happens to a pipeline in PACKAGING: replaced by default; with `follow` it ends first and the new one starts after it. */
   packaging?: 'replace' | 'follow';
 };
 
@@ -40,9 +40,9 @@ type OpenPipeline = {
   customization_id: string | null;
   customization_version: number | null;
   packaging: PhaseStatus;
-  /** True while it waits for a registry that is away. */
+  /** True while it waits for an unavailable registry. */
   waits: boolean;
-  /** True when at least one registry has its release. */
+  /** True if at least one registry has its release. */
   released: boolean;
 };
 
@@ -50,7 +50,7 @@ type NewPipeline = {
   id: string;
   wave_id: string;
   application: LockedApplication;
-  /** True for an application that the cause reaches itself. */
+  /** True for an application that the cause affects directly. */
   isReached: boolean;
   replaces: OpenPipeline[];
   follows: OpenPipeline[];
@@ -59,9 +59,9 @@ type NewPipeline = {
 /**
  * Makes one wave per catalog and a pipeline for each living application of the request and for each that needs one of
  * them, directly or through others. An open pipeline that has not left PACKAGING is CANCELLED; its triggers, customizations,
- * waves and edges move to the new one, and so do those of a pipeline that was released nowhere because its registries are
- * away. One that has left PACKAGING is followed, unless it only waits for a registry. What waits for nothing is enqueued.
- * Returns the pipelines, those of the request's own applications first. The number of statements does not depend on the
+ * waves and edges move to the new one. So do those of a pipeline that was released nowhere because its registries are
+ * unavailable. One that has left PACKAGING is followed, unless it only waits for a registry. Pipelines that wait for nothing are
+ * enqueued. Returns the pipelines, those of the request's own applications first. The number of statements does not depend on the
  * number of applications.
  */
 export async function createWave(tx: Transaction, wave: WaveRequest): Promise<CreatedPipeline[]> {
@@ -74,7 +74,7 @@ export async function createWave(tx: Transaction, wave: WaveRequest): Promise<Cr
   const reached = new Set(wave.application_ids.map((id) => id.toLowerCase()));
   const created = applications.map((application) => {
     const [replaces, others] = partition(open.get(application.id) ?? [], (pipeline) => isReplaced(pipeline, wave));
-    // A pipeline that only waits for a registry is not followed: the newer one ends it when it begins its own distribution.
+    // A pipeline that only waits for a registry is not followed: the newer one ends it when its own distribution starts.
     const follows = others.filter(({ waits }) => !waits);
     const wave_id = waves.get(application.catalog_id) ?? '';
     return { id: randomUUID(), wave_id, application, isReached: reached.has(application.id), replaces, follows };
@@ -115,7 +115,7 @@ async function lockOpenPipelines(tx: Transaction, applications: LockedApplicatio
   return found.rows;
 }
 
-/** One wave for each catalog; returns their ids by catalog. */
+/** Makes one wave per catalog; returns their ids by catalog. */
 async function insertWaves(
   tx: Transaction,
   wave: WaveRequest,
@@ -155,7 +155,7 @@ async function insertPipelines(tx: Transaction, created: NewPipeline[], wave: Wa
       force: isForced || pipeline.replaces.some((replaced) => replaced.force),
     };
   });
-  // As one parameter: a row of parameters each ends at 65,535 of them, some six thousand applications.
+  // As one JSON parameter: with a row of parameters each, the limit of 65,535 is reached at some six thousand applications.
   await sql`
     insert into pipelines (id, wave_id, organization_id, catalog_id, application_id, triggers, version, product_version,
       customization_id, customization_version, keep_pins, force)
@@ -176,7 +176,7 @@ async function insertPipelines(tx: Transaction, created: NewPipeline[], wave: Wa
 
 type ExpectedVersion = { application_id: string; branch: string; latest: string | null; released: string | null };
 
-/** The version a pipeline will most likely have: shown until its plan says exactly. */
+/** The version a pipeline will most likely have; shown until its plan has the exact one. */
 async function findExpectedVersions(tx: Transaction, created: NewPipeline[]): Promise<Map<string, ExpectedVersion>> {
   const found = await sql<ExpectedVersion>`
     select a.id as application_id, a.branch,
@@ -198,7 +198,7 @@ function mergeTriggers(lists: PipelineTrigger[][]): PipelineTrigger[] {
   return [...merged.values()];
 }
 
-/** Gives what the replaced pipelines carried to the new ones, and cancels them. */
+/** Moves the triggers and customizations of the replaced pipelines to the new ones, and cancels the old ones. */
 async function replacePipelines(tx: Transaction, created: NewPipeline[]): Promise<void> {
   const pairs = created.flatMap(({ id, replaces }) => replaces.map((replaced) => ({ older: replaced.id, newer: id })));
   if (pairs.length === 0) return;
@@ -215,7 +215,7 @@ async function replacePipelines(tx: Transaction, created: NewPipeline[]): Promis
   await cancelPipelines(tx, older);
 }
 
-/** Cancels open pipelines: running jobs of theirs are aborted, waiting ones find the row CANCELLED and do nothing. */
+/** Cancels open pipelines: their running jobs are aborted, and waiting jobs find the row CANCELLED and do nothing. */
 export async function cancelPipelines(tx: Transaction, ids: readonly string[]): Promise<void> {
   await sql`
     update pipelines set status = 'CANCELLED', ended_at = now()
