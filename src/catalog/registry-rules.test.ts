@@ -114,7 +114,7 @@ describe('rejected are', () => {
     expect(rejected({ provider: 'GOOGLE_ARTIFACT_REGISTRY', url: short })['url']).toMatch(/PROJECT\/REPOSITORY/);
     expect(rejected({ ...named, provider: 'DOCKERHUB', url: 'https://docker.io/a/b' })).toHaveProperty('url');
     expect(rejected({ url: 'https://r.example/Team' })['url']).toMatch(/has Team, which cannot be/);
-    expect(rejected({ url: 'https://r.example:99999' })['url']).toMatch(/no address/);
+    expect(rejected({ url: 'https://r.example:99999' })['url']).toMatch(/not a valid address/);
   });
 
   test('two organizations of one Docker Hub registry', () => {
