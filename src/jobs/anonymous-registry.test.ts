@@ -177,7 +177,8 @@ describe('half a log-in is rejected', () => {
     };
     expect(violationsOf(await post(ecr))).toEqual({ access_secret: expect.stringContaining('needs it') });
     expect(violationsOf(await post({ provider: 'DOCKERHUB', url: 'https://docker.io' }))).toEqual({
-      containers_organization: 'Without a log-in, this field or the organization in the path of the address is required.',
+      containers_organization:
+        'Without a log-in, this field or the organization in the path of the address is required.',
     });
     expect((await api.ask('GET', '/v1/registries')).json().items).toEqual([]);
     expect((await post({ provider: 'DOCKERHUB', url: 'https://docker.io/library' })).statusCode).toBe(201);
