@@ -120,6 +120,21 @@ test('memory without end ends the process and not the worker; another process do
   });
 });
 
+test('Ctrl-C in the worker’s terminal does not reach it: its group is its own', async () => {
+  const before = new Set(engines());
+  const controller = new AbortController();
+  const task = engine.run('verify', await slowVerification(), { signal: controller.signal });
+  task.catch(() => undefined);
+  await expect.poll(() => engines().filter((pid) => !before.has(pid)).length).toBe(1);
+  const [pid = 0] = engines().filter((one) => !before.has(one));
+  // proc_pid_stat(5): the fields after the name are state, parent, process group.
+  const group = (of: number | 'self') => readFileSync(`/proc/${of}/stat`, 'utf8').split(') ')[1]?.split(' ')[2];
+  expect(group(pid)).toBe(String(pid));
+  expect(group('self')).not.toBe(String(pid));
+  controller.abort(new Error('enough'));
+  await expect(task).rejects.toThrow('enough');
+});
+
 test('a process that is killed fails its task with the signal, and says so in the log', async () => {
   const before = new Set(engines());
   const task = engine.run('verify', await slowVerification());
