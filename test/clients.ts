@@ -1,8 +1,8 @@
 // Clients that no Debian package has, built once and kept outside the checkout: `npm run clients` names what it needs, builds them, and is done.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { HostError, prepareHost } from '../src/host/prepare.ts';
@@ -13,14 +13,94 @@ const run = promisify(execFile);
 const FOLDER =
   process.env['CLIENTS_BIN'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'larder-clients');
 
+/** Each is built from its module; `names` are the files that it may have, the first for a new build. */
+const GO_CLIENTS = [
+  { names: ['crane'], module: 'github.com/google/go-containerregistry/cmd/crane@v0.22.1' },
+  { names: ['kubeconform'], module: 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0' },
+  { names: ['helm'], module: 'helm.sh/helm/v3/cmd/helm@v3.22.0' },
+  // The second is a helm 4 that another package brought, with kubectl.
+  { names: ['helm4', 'helm34'], module: 'helm.sh/helm/v4/cmd/helm@v4.3.1' },
+];
+/** Helm takes ten minutes on two processors that have other work. */
+const BUILD_MS_MAX = 30 * 60_000;
+
+/** The schemas of Kubernetes' objects, as JSON, from 1.25 to 1.37. */
+const SCHEMAS_PACKAGE = 'kubernetes-validate==1.37.0';
+/** The oldest and the newest version of Kubernetes that objects are checked for. */
+export const KUBERNETES_VERSIONS = ['1.25.0', '1.37.0'];
+
+function findClient(name: string): string | undefined {
+  const names = GO_CLIENTS.find((client) => client.names[0] === name)?.names ?? [];
+  return names.map((file) => join(FOLDER, file)).find((path) => existsSync(path));
+}
+
 /** google/go-containerregistry's client; undefined where nobody built it. */
-export const CRANE = existsSync(join(FOLDER, 'crane')) ? join(FOLDER, 'crane') : undefined;
-const CRANE_PACKAGE = 'github.com/google/go-containerregistry/cmd/crane@v0.22.1';
-/** Three minutes on two processors. */
-const BUILD_MS_MAX = 20 * 60_000;
+export const CRANE = findClient('crane');
+/** Helm of each major version; undefined where nobody built it. */
+export const HELM_3 = findClient('helm');
+export const HELM_4 = findClient('helm4');
+/** Checks objects against the schemas in the folder; undefined where either is missing. */
+export const KUBECONFORM = findClient('kubeconform');
+const SCHEMAS_FOLDER = join(FOLDER, 'schemas');
+export const SCHEMAS = KUBERNETES_VERSIONS.every((version) => existsSync(schemasOf(version)))
+  ? SCHEMAS_FOLDER
+  : undefined;
+
+function schemasOf(version: string): string {
+  return join(SCHEMAS_FOLDER, `v${version}-standalone-strict`);
+}
+
+async function buildClient({ names, module }: (typeof GO_CLIENTS)[number]): Promise<void> {
+  const [name = ''] = names;
+  if (findClient(name) !== undefined) return;
+  // Two majors of one program have one file name: each is built in a folder of its own.
+  const built = await mkdtemp(join(tmpdir(), 'larder-client-'));
+  try {
+    const env = { ...process.env, GOBIN: built, CGO_ENABLED: '0' };
+    await run('go', ['install', '-trimpath', module], { env, timeout: BUILD_MS_MAX });
+    const [file = name] = await readdir(built);
+    await cp(join(built, file), join(FOLDER, `${name}.new`));
+    await rename(join(FOLDER, `${name}.new`), join(FOLDER, name));
+  } finally {
+    await rm(built, { recursive: true, force: true });
+  }
+  console.error(`${name} is in ${FOLDER}`);
+}
+
+async function fetchSchemas(): Promise<void> {
+  if (SCHEMAS !== undefined) return;
+  const python = await mkdtemp(join(tmpdir(), 'larder-schemas-'));
+  try {
+    const target = ['install', '--quiet', '--no-input', '--no-deps', '--target', python, SCHEMAS_PACKAGE];
+    await run('python3', ['-m', 'venv', join(python, 'venv')], { timeout: BUILD_MS_MAX });
+    await run(join(python, 'venv/bin/pip'), target, { timeout: BUILD_MS_MAX });
+    for (const version of KUBERNETES_VERSIONS) {
+      const source = join(python, 'kubernetes_validate/kubernetes-json-schema', `v${version}-local-strict`);
+      await writeSchemas(source, schemasOf(version));
+    }
+  } finally {
+    await rm(python, { recursive: true, force: true });
+  }
+  console.error(`schemas of Kubernetes are in ${SCHEMAS_FOLDER}`);
+}
+
+/** The package's references are absolute addresses, which a checker would look up in the network. */
+async function writeSchemas(source: string, folder: string): Promise<void> {
+  if (existsSync(folder)) return;
+  const unfinished = `${folder}.new`;
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { recursive: true });
+  const names = (await readdir(source)).filter((name) => name.endsWith('.json') && name !== 'all.json');
+  for (const name of names) {
+    const { $id: _, ...schema } = JSON.parse(await readFile(join(source, name), 'utf8'));
+    const text = JSON.stringify(schema).replaceAll('"/api/_definitions.json#', '"_definitions.json#');
+    await writeFile(join(unfinished, name), text);
+  }
+  await rename(unfinished, folder);
+}
 
 async function installClients(): Promise<void> {
-  if (CRANE !== undefined) return;
+  if (SCHEMAS !== undefined && GO_CLIENTS.every(({ names: [name = ''] }) => findClient(name) !== undefined)) return;
   await prepareHost({
     requirements: CLIENT_REQUIREMENTS,
     path: process.env['PATH'] ?? '',
@@ -29,9 +109,9 @@ async function installClients(): Promise<void> {
     say: (line) => console.error(line),
   });
   await mkdir(FOLDER, { recursive: true });
-  const env = { ...process.env, GOBIN: FOLDER, CGO_ENABLED: '0' };
-  await run('go', ['install', '-trimpath', CRANE_PACKAGE], { env, timeout: BUILD_MS_MAX });
-  console.error(`crane is in ${FOLDER}`);
+  await fetchSchemas();
+  // One at a time: each build uses every processor.
+  for (const client of GO_CLIENTS) await buildClient(client);
 }
 
 if (import.meta.main) {

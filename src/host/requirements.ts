@@ -45,7 +45,12 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
 
 /** To build clients that no Debian package has. */
 export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
-  { package: 'golang-go', probe: { program: 'go' }, reason: 'builds the client crane' },
+  { package: 'golang-go', probe: { program: 'go' }, reason: 'builds crane, helm and kubeconform' },
+  {
+    package: 'python3-venv',
+    probe: { succeeds: ['python3', '-c', 'import venv, ensurepip'] },
+    reason: 'installs the schemas of Kubernetes',
+  },
 ];
 
 /** To run schemathesis, which pip installs into a virtual environment. */

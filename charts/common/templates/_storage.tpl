@@ -1,0 +1,70 @@
+{{/* The storage class of a claim, or nothing for the cluster's default. "-" asks for no class. Takes root and persistence. */}}
+{{- define "larder.storageClass" -}}
+{{- $global := .root.Values.global | default dict -}}
+{{- $class := $global.storageClass | default .persistence.storageClass | default $global.defaultStorageClass -}}
+{{- if eq ($class | toString) "-" }}
+storageClassName: ""
+{{- else if $class }}
+storageClassName: {{ tpl $class .root }}
+{{- end -}}
+{{- end -}}
+
+{{/* Specification of a claim. Takes root and persistence. */}}
+{{- define "larder.claimSpec" -}}
+accessModes:
+  {{- toYaml .persistence.accessModes | nindent 2 }}
+resources:
+  requests:
+    storage: {{ .persistence.size | quote }}
+{{- with .persistence.selector }}
+selector:
+  {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 2 }}
+{{- end }}
+{{- with .persistence.dataSource }}
+dataSource:
+  {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 2 }}
+{{- end }}
+{{- include "larder.storageClass" . }}
+{{- end -}}
+
+{{/* A claim template. It holds nothing that a new version of a chart changes: Kubernetes rejects each change of it. Takes root, name and persistence. */}}
+{{- define "larder.claimTemplate" -}}
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: {{ .name }}
+  {{- with .persistence.labels }}
+  labels:
+    {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 4 }}
+  {{- end }}
+  {{- with .persistence.annotations }}
+  annotations:
+    {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 4 }}
+  {{- end }}
+spec:
+  {{- include "larder.claimSpec" . | nindent 2 }}
+{{- end -}}
+
+{{/* What happens to claims when a StatefulSet is deleted or made smaller, with its key, or nothing. Takes the policy. */}}
+{{- define "larder.claimRetention" -}}
+{{- if .enabled }}
+persistentVolumeClaimRetentionPolicy:
+  whenDeleted: {{ .whenDeleted }}
+  whenScaled: {{ .whenScaled }}
+{{- end -}}
+{{- end -}}
+
+{{/* An emptyDir with its limits. Takes the persistence values. */}}
+{{- define "larder.emptyDir" -}}
+{{- if or .medium .sizeLimit -}}
+emptyDir:
+  {{- with .medium }}
+  medium: {{ . }}
+  {{- end }}
+  {{- with .sizeLimit }}
+  sizeLimit: {{ . }}
+  {{- end }}
+{{- else -}}
+emptyDir: {}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,65 @@
+// Generates a chart's values.schema.json and README.md from the comments of its values.yaml.
+import type { ChartSection, ChartValue } from './chart-values.ts';
+import { listKeys } from './chart-values.ts';
+
+type Schema = Record<string, unknown>;
+
+/** Text in values may be written without quotes: `port: 6379`, `password: 12345`. Empty text stands for "not set". */
+const SCALAR = ['string', 'number', 'boolean', 'null'];
+
+function typeOf({ default: value, choices, description }: ChartValue): Schema {
+  if (choices) return { enum: choices };
+  if (typeof value === 'boolean') return { type: ['boolean', 'null'] };
+  if (typeof value === 'number') return { type: ['number', 'string', 'null'] };
+  // Lists and maps may be text with templates.
+  if (Array.isArray(value)) return { type: ['array', 'string', 'null'] };
+  if (typeof value === 'object') return { type: ['object', 'string', 'null'] };
+  return { type: value === '' && description.includes(' a list') ? [...SCALAR, 'array'] : SCALAR };
+}
+
+/** Keys that are not known stay allowed: a quarter of the files in use have some, and they change nothing. */
+function schemaOf(value: ChartValue): Schema {
+  const described = { description: value.description, default: value.default };
+  if (value.children.length === 0) return { ...typeOf(value), ...described };
+  return { type: ['object', 'null'], description: value.description, properties: propertiesOf(value.children) };
+}
+
+function propertiesOf(values: readonly ChartValue[]): Schema {
+  return Object.fromEntries(values.map((value) => [value.name, schemaOf(value)]));
+}
+
+/** The JSON Schema that helm checks values by. */
+export function chartSchema(name: string, sections: readonly ChartSection[]): string {
+  const schema = {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: `Values of the chart ${name}`,
+    type: 'object',
+    properties: propertiesOf(sections.flatMap(({ values }) => values)),
+  };
+  return `${JSON.stringify(schema, null, 1)}\n`;
+}
+
+const escapeCell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+function row({ key, value }: { key: string; value: ChartValue }): string {
+  const choices = value.choices ? ` One of ${value.choices.map((choice) => `\`${choice}\``).join(', ')}.` : '';
+  return `| \`${key}\` | ${escapeCell(value.description)}${choices} | \`${escapeCell(JSON.stringify(value.default))}\` |`;
+}
+
+export type ChartReadme = { name: string; version: string; description: string; introduction: string };
+
+/** The README: what README.head.md says, then a table of keys a section. */
+export function chartReadme(chart: ChartReadme, sections: readonly ChartSection[]): string {
+  const tables = sections.map((section) => {
+    const keys = listKeys([section]).filter(({ value }) => value.children.length === 0);
+    return `### ${section.title}\n\n| key | meaning | default |\n|---|---|---|\n${keys.map(row).join('\n')}\n`;
+  });
+  return [
+    `<!-- Generated from values.yaml and README.head.md by \`npm run charts\`. -->\n# ${chart.name}\n`,
+    `${chart.description}\n`,
+    chart.introduction,
+    '## Values\n',
+    'A key that the chart does not know changes nothing and is no error.\n',
+    ...tables,
+  ].join('\n');
+}

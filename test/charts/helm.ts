@@ -1,0 +1,64 @@
+// Runs helm and kubeconform for tests of charts, without a network or a cluster.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { parseAllDocuments } from 'yaml';
+import { HELM_3, HELM_4, KUBERNETES_VERSIONS } from '../clients.ts';
+import type { KubernetesObject } from './object-rules.ts';
+
+const execute = promisify(execFile);
+/** A rendering takes a second on a busy machine. */
+const HELM_MS_MAX = 60_000;
+const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Those that are here. */
+export const HELMS = [
+  { name: 'helm 3', path: HELM_3 },
+  { name: 'helm 4', path: HELM_4 },
+].flatMap(({ name, path }) => (path === undefined ? [] : [{ name, path }]));
+
+/** Runs helm and returns its output. Throws with helm's own words. */
+export async function runHelm(path: string, ...args: string[]): Promise<string> {
+  const options = {
+    timeout: HELM_MS_MAX,
+    maxBuffer: OUTPUT_BYTES_MAX,
+    env: { PATH: process.env['PATH'], HOME: '/tmp' },
+  };
+  return (await execute(path, args, options)).stdout;
+}
+
+/** Renders a chart for the release "shop" in the namespace "store", on the newest Kubernetes unless arguments say otherwise. */
+export async function renderChart(helm: string, chart: string, ...args: string[]): Promise<KubernetesObject[]> {
+  // A helm that was built from its module takes the cluster for Kubernetes 1.20.
+  const version = ['--kube-version', KUBERNETES_VERSIONS.at(-1) ?? ''];
+  return parseObjects(await runHelm(helm, 'template', 'shop', chart, '--namespace', 'store', ...version, ...args));
+}
+
+/** Reads YAML documents as objects, sorted by kind and name. Throws where YAML is wrong or a key is there twice. */
+export function parseObjects(rendered: string): KubernetesObject[] {
+  const documents = parseAllDocuments(rendered);
+  const objects = Array.isArray(documents)
+    ? documents.flatMap((document) => {
+        if (document.errors[0]) throw document.errors[0];
+        const object = document.toJS() as KubernetesObject | null;
+        return object === null ? [] : [object];
+      })
+    : [];
+  const nameOf = ({ kind, metadata }: KubernetesObject) => `${kind}/${metadata.name}`;
+  return objects.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+}
+
+/** Gives a program a text and returns what it said and how it ended. */
+export async function runWith(
+  program: string,
+  args: string[],
+  input: string,
+): Promise<{ code: number; output: string }> {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const ended = once(child, 'close');
+  child.stdin.end(input);
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [code] = await ended;
+  return { code: Number(code), output: out + err };
+}

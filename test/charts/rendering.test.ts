@@ -1,0 +1,95 @@
+// The charts of products/ in the hands of helm 3 and 4: lint, renderings of sets of values, schemas of two Kubernetes versions, and rules for objects.
+// The sets are in values/, the expected renderings in golden/; `vitest -u` writes those.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { KUBECONFORM, KUBERNETES_VERSIONS, SCHEMAS } from '../clients.ts';
+import { type AssembledChart, assembleChart, chartKeys } from './assembled-chart.ts';
+import { HELMS, renderChart, runHelm, runWith } from './helm.ts';
+import { findPod, type KubernetesObject, ownFaults, restrictedFaults } from './object-rules.ts';
+
+const VALUES = join(import.meta.dirname, 'values');
+const [helm] = HELMS;
+/** Prometheus' operator is not a part of Kubernetes. */
+const FOREIGN_KINDS = ['ServiceMonitor', 'PodMonitor', 'PrometheusRule'];
+
+/** Objects with the values of secrets that differ between two renderings replaced: helm made them at random. */
+function withoutRandom(objects: KubernetesObject[], others: KubernetesObject[]): KubernetesObject[] {
+  return objects.map((object, at) => {
+    if (object.kind !== 'Secret' || object.data === undefined) return object;
+    const other = others[at]?.data ?? {};
+    const entries = Object.entries(object.data).map(([key, value]) => [key, other[key] === value ? value : 'random']);
+    return { ...object, data: Object.fromEntries(entries) };
+  });
+}
+
+const valueSets = async (key: string) =>
+  (await readdir(join(VALUES, key))).map((name) => name.replace('.yaml', '')).sort();
+
+describe.skipIf(helm === undefined).each(await chartKeys())('the chart %s (needs helm)', async (key) => {
+  const sets = await valueSets(key);
+  let chart: AssembledChart;
+  beforeAll(async () => {
+    chart = await assembleChart(key);
+  });
+  afterAll(() => chart?.[Symbol.asyncDispose]());
+  const render = (path: string, set: string, ...args: string[]) =>
+    renderChart(path, chart.path, '--values', join(VALUES, key, `${set}.yaml`), ...args);
+
+  test('has the five sets of values', () => {
+    expect(sets).toEqual(
+      expect.arrayContaining(['defaults', 'everything', 'external-secrets', 'minimal', 'openshift']),
+    );
+  });
+
+  describe.each(HELMS)('$name', ({ path }) => {
+    test('lints it', async () => {
+      await expect(runHelm(path, 'lint', '--strict', chart.path)).resolves.toContain('0 chart(s) failed');
+    });
+
+    test.each(sets)('renders %s as expected', async (set) => {
+      const objects = withoutRandom(await render(path, set), await render(path, set));
+      const golden = join(import.meta.dirname, 'golden', key, `${set}.yaml`);
+      await expect(objects.map((object) => `---\n${stringify(object, { lineWidth: 0 })}`).join('')).toMatchFileSnapshot(
+        golden,
+      );
+    });
+  });
+
+  describe.each(sets)('%s', (set) => {
+    test('passes the restricted rules and our own', async () => {
+      const objects = await render(helm?.path ?? '', set);
+      const faults = objects.flatMap((object) => {
+        const pod = findPod(object);
+        const found = [...ownFaults(object), ...(pod ? restrictedFaults(pod) : [])];
+        return found.map((fault) => `${object.kind} ${object.metadata.name}: ${fault}`);
+      });
+      expect(faults).toEqual([]);
+    });
+
+    test('has no secret in a ConfigMap', async () => {
+      const objects = await render(helm?.path ?? '', set);
+      const open = JSON.stringify(objects.filter(({ kind }) => kind !== 'Secret'));
+      const secrets = objects.filter(({ kind, type }) => kind === 'Secret' && type === 'Opaque');
+      const values = secrets.flatMap(({ data }) => Object.values(data ?? {}));
+      for (const value of values) {
+        expect(open).not.toContain(value);
+        expect(open).not.toContain(JSON.stringify(Buffer.from(value, 'base64').toString()).slice(1, -1));
+      }
+    });
+
+    test.skipIf(KUBECONFORM === undefined || SCHEMAS === undefined).each(KUBERNETES_VERSIONS)(
+      'is valid for Kubernetes %s (needs kubeconform and schemas)',
+      async (version) => {
+        const objects = await render(helm?.path ?? '', set, '--kube-version', version);
+        const known = objects.filter(({ kind }) => !FOREIGN_KINDS.includes(kind));
+        const input = known.map((object) => `---\n${JSON.stringify(object)}\n`).join('');
+        const args = ['-strict', '-summary', '-kubernetes-version', version, '-schema-location', SCHEMAS ?? ''];
+        const { code, output } = await runWith(KUBECONFORM ?? '', args, input);
+        expect(code, output).toBe(0);
+        expect(output).toContain(`Valid: ${known.length}, Invalid: 0, Errors: 0, Skipped: 0`);
+      },
+    );
+  });
+});
