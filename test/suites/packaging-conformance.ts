@@ -22,7 +22,7 @@ import { type Artifact, listRoots, readStoredArtifact } from '../../src/plan/art
 import { contentsOfInspection, type StoredInspection } from '../../src/plan/inspection.ts';
 import { type Plan, readStoredPlan } from '../../src/plan/plan.ts';
 import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts';
-import { sandboxMode } from '../fixtures/build.ts';
+import { removeWorkFolder, sandboxMode } from '../fixtures/build.ts';
 
 export type PackagingFixture = AsyncDisposable & {
   /** With a customization and at least one test that passes. */
@@ -246,6 +246,7 @@ async function openPlace({ plan, content: source, inspections }: PackagingFixtur
     unfinishedContents: () => content.uploads.expire(new Date(Date.now() + 1000)),
     async [Symbol.asyncDispose]() {
       await Promise.all([...children].map((child) => child.end()));
+      await removeWorkFolder(directory);
       await rm(root, { recursive: true, force: true });
     },
   };
