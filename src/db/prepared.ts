@@ -1,4 +1,4 @@
-// Statements that PostgreSQL plans once a connection and not once a question: those that take longer to plan than to run.
+// Statements that PostgreSQL plans once a connection and not once a question: those that take longer to plan than to run. Figures: docs/decisions/0038.
 import { createHash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import pg from 'pg';

@@ -1,4 +1,4 @@
-// Keeps the memory of streams low: what a large blob leaves behind is collected as it passes, not when V8 gets round to it.
+// Keeps the memory of streams low: what a large blob leaves behind is collected as it passes, not when V8 gets round to it. Figures: docs/decisions/0038.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
