@@ -332,10 +332,8 @@ describe('a reader that has enough', () => {
     const spareRegistry = await make('/v1/registries', {
       ...{ name: 'spare', description: '', provider: 'OCI', url: 'https://registry.example' },
     });
-    const spareImage = await make('/v1/base-images', {
-      ...{ name: 'spare', description: '', container_image: 'spare:1', registry_id: registry },
-      operating_system_id: system,
-    });
+    const image = { name: 'spare', description: '', container_image: 'spare:1', registry_id: registry };
+    const spareImage = await make('/v1/base-images', { ...image, operating_system_id: system });
     const { application_ids } = await catalog.request(catalog.acme, ['postgresql']);
     const failed = await catalog.openPipeline(application_ids[0] ?? '');
     const fault = { pipeline_id: failed, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'no' } as const;
@@ -358,9 +356,11 @@ describe('a reader that has enough', () => {
       rebuild: [of('application_id')],
       'registries get': [registry],
       'registries update': [registry, '--description', 'changed'],
+      'registries check': [registry, '--no-wait'],
       'registries remove': [spareRegistry],
       'base-images get': [of('base_image_id')],
       'base-images add': ['added', '--registry', registry, '--image', 'added:1', '--os', system],
+      'base-images check': [of('base_image_id'), '--no-wait'],
       'base-images remove': [spareImage],
       'credentials get': [of('credential_id')],
       'notification-providers get': [of('provider_id')],

@@ -145,6 +145,79 @@ test('status tells what waits and why, what failed and why, and what cannot be u
   expect(json.failed.items[0]).toMatchObject({ what: expect.any(String), state: expect.any(String) });
 });
 
+describe('check', () => {
+  /** A worker's look, taken when the command has asked for it. */
+  async function lookWhenAsked(task: 'check-registry' | 'follow-base-image', record: () => Promise<unknown>) {
+    await expect.poll(() => estates.catalog.waiting(task)).not.toEqual([]);
+    await record();
+    await estates.catalog.clearJobs();
+  }
+
+  test('of a registry waits for the look and shows what it found', async () => {
+    const registry_id = estates.acme['registry_id']?.[1] ?? '';
+    const record = (unhealthy_cause?: string) => () =>
+      estates.catalog.write((tx) =>
+        recordRegistryHealth(tx, { registry_id, ...(unhealthy_cause !== undefined && { unhealthy_cause }) }),
+      );
+    await estates.catalog.clearJobs();
+    const bad = run('registries', 'check', registry_id);
+    await lookWhenAsked('check-registry', record('It refuses the credentials.'));
+    expect(await bad).toEqual({ code: 1, out: '', err: 'own cannot be used: It refuses the credentials.\n' });
+    const good = run('registries', 'check', 'OWN');
+    await lookWhenAsked('check-registry', record());
+    expect(await good).toEqual({ code: 0, out: 'own can be used.\n', err: '' });
+    const json = run('registries', 'check', 'own', '--json');
+    await lookWhenAsked('check-registry', record());
+    expect(JSON.parse((await json).out)).toMatchObject({ id: registry_id, healthy: true });
+  });
+
+  test('of a base image does, too, and may only ask', async () => {
+    const base_image_id = estates.acme['base_image_id']?.[0] ?? '';
+    await estates.catalog.clearJobs();
+    const asked = run('base-images', 'check', 'own');
+    await lookWhenAsked('follow-base-image', () =>
+      estates.catalog.write((tx) => recordBaseImageHealth(tx, { base_image_id })),
+    );
+    expect(await asked).toEqual({ code: 0, out: 'own can be used.\n', err: '' });
+    expect(await run('base-images', 'check', 'own', '--no-wait')).toEqual({ code: 0, out: '', err: '' });
+    expect(await estates.catalog.waiting('follow-base-image')).not.toEqual([]);
+    const shared = (await bases()).find(({ name }) => name !== 'own')?.name ?? '';
+    expect(await run('base-images', 'check', shared)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('A shared base image is looked at by the installation itself'),
+    });
+    expect(await run('base-images', 'check', 'gone')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('no base image gone'),
+    });
+  });
+});
+
+test('an operating system is named by name, by distribution and version, or by id', async () => {
+  const id = estates.shared['operating_system_id'] ?? '';
+  const { name } = (await estates.api.ask('GET', `/v1/operating-systems/${id}`)).json();
+  expect(name).toBe('Debian 12');
+  const add = (os: string) =>
+    run('base-images', 'add', `on ${os}`, '--registry', 'own', '--image', 'os:1', '--os', os, '--json');
+  for (const os of ['debian-12', 'Debian 12', 'debian:12', id]) {
+    const { out, err } = await add(os);
+    expect(err).toBe('');
+    const made = (await estates.api.ask('GET', `/v1/base-images/${JSON.parse(out).id}`)).json();
+    expect(made.operating_system.id).toBe(id);
+    await run('base-images', 'remove', made.id);
+  }
+  const { code, err } = await add('debian-11');
+  expect([code, err]).toEqual([
+    1,
+    'There is no operating system debian-11; there are Debian 12 (debian-12), Debian 13 (debian-13).\n',
+  ]);
+});
+
+test('pipelines and requests name their base images', async () => {
+  expect((await run('pipelines')).out).toMatch(/BASE IMAGE(?:.|\n)*(?:redis|nginx) +\S+ +(?:own|Debian \d+) /);
+  expect((await run('requests')).out).toMatch(/BASE IMAGE(?:.|\n)* (?:own|Debian \d+) /);
+});
+
 test('status says since when a thing cannot be used, however often it is looked at', async () => {
   const base_image_id = estates.acme['base_image_id']?.[0] ?? '';
   const registry_id = estates.acme['registry_id']?.[1] ?? '';

@@ -32,6 +32,25 @@ export async function registryId(client: Client, name: string): Promise<string> 
   return onlyOne(namedLike(all, name), `registry ${name}`);
 }
 
+/** Returns the id of the operating system with this id, name (`Debian 12`) or distribution and version (`debian-12`). */
+export async function operatingSystemId(client: Client, name: string): Promise<string> {
+  if (UUID.test(name)) return name;
+  const all = await readAll((at) => client.call('listOperatingSystems', at));
+  const wanted = joined(name);
+  const found = all.filter((one) => [joined(one.name), joined(`${one.distro}-${one.version}`)].includes(wanted));
+  if (found.length > 0) return onlyOne(found, `operating system ${name}`);
+  const names = all.map((one) => `${one.name} (${one.distro}-${one.version})`).join(', ');
+  throw new CommandFailed(`There is no operating system ${name}; there are ${names || 'none'}.`);
+}
+
+/** `Debian 12`, `debian:12` and `debian-12` are one name. */
+function joined(name: string): string {
+  return name
+    .trim()
+    .toLowerCase()
+    .replace(/[\s:_-]+/g, '-');
+}
+
 /** Returns the id of the organization's user with this id or name. */
 export async function userId(client: Client, name: string): Promise<string> {
   if (UUID.test(name)) return name;

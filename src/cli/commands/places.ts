@@ -4,16 +4,17 @@ import type { RegistryDetailed } from '../../contract/registry.ts';
 import { REGISTRY_PROVIDERS, type RegistryProvider } from '../../contract/vocabulary.ts';
 import { CommandFailed, EXIT, type Io } from '../io.ts';
 import { addList, type PageOptions, readPages, sayRest } from '../list.ts';
-import { getBaseImage, registryId } from '../lookup.ts';
+import { getBaseImage, operatingSystemId, registryId } from '../lookup.ts';
 import { say, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
 import { typedAs, wordOf } from '../words.ts';
+import { addBaseImageCheck, addRegistryCheck } from './check.ts';
 import { addGet, type Fields } from './get.ts';
 
 /** Adds the commands. */
 export function addPlaceCommands(program: Command, io: Io): void {
-  addRegistries(program.command('registries').description('list, add, change and remove registries'), io);
-  addBaseImages(program.command('base-images').description('list, add and remove base images'), io);
+  addRegistries(program.command('registries').description('list, add, change, check and remove registries'), io);
+  addBaseImages(program.command('base-images').description('list, add, check and remove base images'), io);
 }
 
 type NewRegistry = {
@@ -75,6 +76,7 @@ function addRegistries(group: Command, io: Io): void {
       ),
     );
   addRegistryUpdate(group, io);
+  addRegistryCheck(group, io);
   group
     .command('remove')
     .description('remove a registry')
@@ -168,6 +170,7 @@ function yesOf(healthy: boolean | undefined): string {
 type NewBaseImage = { registry: string; image: string; os: string; key?: string; description: string };
 
 function addBaseImages(group: Command, io: Io): void {
+  addBaseImageCheck(group, io);
   addGet(group, io, {
     noun: 'base image',
     by: 'its name or id',
@@ -210,14 +213,15 @@ function addBaseImages(group: Command, io: Io): void {
       '--image <repository:tag>',
       'the image, relative to the registry; repository@sha256:… pins one digest',
     )
-    .requiredOption('--os <id>', 'id of the operating system that it holds')
+    .requiredOption('--os <name>', 'the operating system that it holds: "Debian 12", debian-12 or its id')
     .option('--key <key>', 'key in the names of its repositories (default: made from the name)')
     .option('--description <text>', 'description', '')
     .action(
       inSession<NewBaseImage>(io, async ({ client, show }, { registry, image, os, key, description }, [name = '']) => {
         const registry_id = await registryId(client, registry);
+        const operating_system_id = await operatingSystemId(client, os);
         const body = {
-          ...{ name, description, registry_id, container_image: image, operating_system_id: os },
+          ...{ name, description, registry_id, container_image: image, operating_system_id },
           ...(key !== undefined && { key }),
         };
         show(await client.call('createBaseImage', body), ({ id }) => say(io, id));

@@ -113,6 +113,7 @@ function addPipelines(program: Command, io: Io): void {
           sayTable(io, all, [
             ['PRODUCT', ({ product }) => product.key],
             ['VERSION', ({ version }) => version],
+            ['BASE IMAGE', ({ base_image }) => base_image.name],
             ['WHY', ({ triggers }) => triggers.map(({ type, context }) => context ?? type).join(', ')],
             ['STAGE', stageOf],
             ['STARTED', ({ started_at }) => shortTime(started_at)],

@@ -85,11 +85,17 @@ function sayRequests(io: Io, requests: readonly CatalogApplicationRequest[]): vo
     ['NAME', ({ name }) => name],
     ['STATUS', ({ status }) => status],
     ['APPLICATIONS', ({ applications }) => applications.map(({ product }) => product.key).join(', ')],
+    ['BASE IMAGE', baseImagesOf],
     ['MADE', ({ created_at }) => shortTime(created_at)],
     ['BY', ({ created_by }) => created_by],
     ['ID', ({ id }) => id],
     ['WAITING', waitingOf],
   ]);
+}
+
+/** One as a rule: a request is for one base image, and a removal may be of several. */
+function baseImagesOf({ applications }: CatalogApplicationRequest): string {
+  return [...new Set(applications.map(({ base_image }) => base_image.name))].join(', ');
 }
 
 async function requestApplications(session: Session, options: RequestOptions, offerings: string[]): Promise<void> {
