@@ -176,6 +176,19 @@ const files = sourceFiles(SOURCE);
 const productFiles = files.filter((file) => !file.endsWith('.test.ts'));
 
 describe('walls', () => {
+  test('ARCHITECTURE.md orders the folders: each imports only folders of the lines below', () => {
+    const text = readFileSync(join(SOURCE, '../ARCHITECTURE.md'), 'utf8');
+    const block = text.split('```text\n').find((part) => part.startsWith('bin\n')) ?? '';
+    const lines = block.split('```')[0]?.trim().split('\n') ?? [];
+    const level = new Map(lines.flatMap((line, number) => line.split(', ').map((folder) => [folder, number] as const)));
+    expect([...level.keys()].sort()).toEqual(Object.keys(WALLS).sort());
+    const upward = Object.entries(WALLS).flatMap(([from, permitted]) =>
+      permitted.filter((to) => (level.get(to) ?? 0) <= (level.get(from) ?? 0)).map((to) => `${from} → ${to}`),
+    );
+    // The table of packaging types and its entries are one part: an entry imports the type of the table.
+    expect(upward).toEqual(['packaging → packaging/image', 'packaging/image → packaging']);
+  });
+
   test('each folder imports only what it may import', () => {
     const broken = productFiles
       .flatMap(importsOf)
