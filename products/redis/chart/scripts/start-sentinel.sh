@@ -19,6 +19,7 @@ primary_of_node() {
   esac
 }
 
+# Printed by printf alone: echo of this shell reads backslashes.
 quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"; }
 
 # Epochs decide between sentinels: a restarted one must not fall behind its own votes.
@@ -46,10 +47,10 @@ configuration() {
   echo "sentinel failover-timeout $SENTINEL_MASTER_SET $SENTINEL_FAILOVER_TIMEOUT_MS"
   echo "sentinel parallel-syncs $SENTINEL_MASTER_SET $SENTINEL_PARALLEL_SYNCS"
   if [ -n "$password" ]; then
-    echo "sentinel auth-pass $SENTINEL_MASTER_SET $(quoted "$password")"
+    printf 'sentinel auth-pass %s %s\n' "$SENTINEL_MASTER_SET" "$(quoted "$password")"
     if [ "$SENTINEL_AUTH" = yes ]; then
-      echo "requirepass $(quoted "$password")"
-      echo "sentinel sentinel-pass $(quoted "$password")"
+      printf 'requirepass %s\n' "$(quoted "$password")"
+      printf 'sentinel sentinel-pass %s\n' "$(quoted "$password")"
     fi
   fi
   if [ -n "${SENTINEL_USERS_FILE-}" ]; then cat -- "$SENTINEL_USERS_FILE"; fi
