@@ -4,8 +4,8 @@ export type TaskPayloads = {
   'discover-products': Record<string, never>;
   /** Builds a base image of ours from the package archive, when its inputs moved. */
   'build-base-image': { base_image_id: string };
-  /** Resolves a registered base image's tag to a digest and holds its content. */
-  'follow-base-image': { base_image_id: string };
+  /** Resolves a registered base image's tag to a digest and holds its content. If a user requested it, a rejected digest is read again. */
+  'follow-base-image': { base_image_id: string; requested?: true };
   'plan-pipeline': { pipeline_id: string };
   'package-pipeline': { pipeline_id: string };
   'verify-pipeline': { pipeline_id: string };

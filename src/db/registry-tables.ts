@@ -68,6 +68,7 @@ export type BaseImagesTable = {
   /** Of the last whole look at a registered one, with the version of its checks and, if it was rejected, the reason. */
   inspected_digest: Digest | null;
   inspector_version: number | null;
+  inspected_in_sandbox: Generated<boolean>;
   refusal: string | null;
   created_at: DefaultTime;
   created_by: string | null;

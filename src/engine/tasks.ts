@@ -55,7 +55,7 @@ export const engineTasks: { [T in EngineTask]: Run<T> } = {
     packagingOf(plan).verify(plan, artifact, { workspace, log, signal }),
   async 'pin-base-image'(input, { workspace, signal }) {
     const pin = await pinBaseImage({ workspace, ...input });
-    await tryBaseImage(workspace, pin, signal);
+    await tryBaseImage(workspace, pin, { signal });
     return pin;
   },
   'build-base-image': (input, { workspace, log, signal }) => buildBaseImage({ workspace, log, signal, ...input }),

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { DEBIAN_FILES } from '../../test/debian-files.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
+import { sandboxMode } from '../../test/fixtures/build.ts';
 import { entry } from '../../test/fixtures/tar.ts';
 import { descriptorOf, digestOf } from '../../test/registry.ts';
 import { createEgress, type Egress } from '../egress/egress.ts';
@@ -18,6 +19,7 @@ import { type BuiltLayer, writeLayer } from '../oci/layer.ts';
 import { hostPlatform } from '../packaging/image/base-image.ts';
 import { contentsOfBase } from '../plan/pin.ts';
 import { exclusiveBy, keyedLocks } from '../sandbox/exclusive.ts';
+import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import type { Workspace } from '../sandbox/workspace.ts';
 import { followBaseImage } from './follow-base-image.ts';
 import { openRemotes } from './registry-target.ts';
@@ -104,20 +106,26 @@ async function look(container_image: string, registry: object = {}): Promise<Rec
   return await follow(String((await api.ask('POST', '/v1/base-images', { body })).headers['location']));
 }
 
-async function follow(path: string): Promise<Record<string, unknown>> {
+type Follow = { requested?: true; probe?: SandboxMode };
+
+async function follow(
+  path: string,
+  { requested, probe = { mode: 'files-only', reasons: [] } }: Follow = {},
+): Promise<Record<string, unknown>> {
   const log = openLog({ level: 'silent', destination: { write: () => {} } });
   const { database, content, identity, directory } = api;
   const workspace = {
     directory,
     content,
-    probe: { mode: 'files-only', reasons: [] },
+    probe,
     exclusive: exclusiveBy(keyedLocks()),
   };
   const engine = engineHere(workspace as Workspace);
   const resources = { db: database.db, pool: database.pool, content, identity, egress, log, workspace, engine };
   const all = { ...resources, remotes: openRemotes() } as unknown as WorkerResources;
   const context = { id: 'x', attempt: 1, isLast: true, signal: new AbortController().signal };
-  await followBaseImage(all, { base_image_id: path.split('/').at(-1) ?? '' }, context);
+  const base_image_id = path.split('/').at(-1) ?? '';
+  await followBaseImage(all, { base_image_id, ...(requested && { requested }) }, context);
   return (await api.ask('GET', path)).json();
 }
 
@@ -202,6 +210,30 @@ test('what an image is refused for stays known while its registry is away', asyn
   await move(peer.url);
   expect(await follow(`/v1/base-images/${id}`)).toMatchObject({ unhealthy_cause: refusal, unhealthy_since });
 });
+
+test('a digest that was rejected is read again if a user requests it, and otherwise not', async () => {
+  const { id } = await look('golden/debian:bookworm');
+  const path = `/v1/base-images/${id}`;
+  await api.database.pool.query(`update base_images set refusal = 'It took too long.' where id = $1`, [id]);
+  expect(await follow(path)).toMatchObject({ healthy: false, unhealthy_cause: 'It took too long.' });
+  expect(await follow(path, { requested: true })).toMatchObject({ healthy: true });
+});
+
+test.skipIf(sandboxMode.mode === 'files-only')(
+  'an image that was read without a sandbox is run by the first worker that has one',
+  async () => {
+    // Its programs are empty files, which only a run shows.
+    const image = await look('golden/debian:bookworm');
+    expect(image).toMatchObject({ healthy: true });
+    const path = `/v1/base-images/${image['id']}`;
+    const run = await follow(path, { probe: sandboxMode });
+    expect(run).toMatchObject({ healthy: false, unhealthy_cause: expect.stringContaining('does not start') });
+    // A worker that cannot run it has nothing to say against that, also if it is asked.
+    const { unhealthy_cause } = run;
+    expect(await follow(path)).toMatchObject({ healthy: false, unhealthy_cause });
+    expect(await follow(path, { requested: true })).toMatchObject({ healthy: false, unhealthy_cause });
+  },
+);
 
 test('credentials that are wrong, and an address that is not allowed', async () => {
   const wrong = await look('golden/debian:foreign', { access_secret: 'wrong' });

@@ -1,6 +1,7 @@
 // Looks at what a registered base image's tag names, brings a new digest into content, and records it.
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
+import type { TaskPayloads } from '../db/queue-tasks.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { storableText } from '../db/storable-text.ts';
 import { abortableTarget } from '../oci/abortable-target.ts';
@@ -14,8 +15,9 @@ import { parseReference } from '../oci/reference.ts';
 import type { Source } from '../oci/target.ts';
 import { hostPlatform } from '../packaging/image/base-image.ts';
 import { checkLayers, INSPECTOR_VERSION, noImageFor } from '../packaging/image/base-image-pin.ts';
+import { isTrialTimeout } from '../packaging/image/base-image-trial.ts';
 import { imageFault } from '../packaging/image-fault.ts';
-import { recordInspection } from '../pipelines/base-image-health.ts';
+import { type Inspection, recordInspection } from '../pipelines/base-image-health.ts';
 import {
   type FollowedBaseImage,
   findFollowedBaseImage,
@@ -36,14 +38,18 @@ import type { WorkerResources } from './worker-resources.ts';
 /** Resolves the tag once and compares digests: a tag that stands still costs one request, also when its image was rejected. */
 export async function followBaseImage(
   resources: WorkerResources,
-  { base_image_id }: { base_image_id: string },
+  { base_image_id, requested }: TaskPayloads['follow-base-image'],
   context: JobContext,
 ): Promise<void> {
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'REGISTRY') return;
   try {
-    const look = await withSpace(resources, () => lookAt(resources, image, context.signal));
-    await recordBaseImage(resources, base_image_id, (tx) => recordLook(tx, base_image_id, look));
+    const look = await withSpace(resources, async () => {
+      const known = knownInspection(resources, image, { requested });
+      return await lookAt({ resources, image, known, signal: context.signal });
+    });
+    const in_sandbox = hasSandbox(resources);
+    await recordBaseImage(resources, base_image_id, (tx) => recordLook(tx, { base_image_id, in_sandbox, ...look }));
   } catch (error) {
     // A registry's call that was broken off says nothing of the registry.
     if (context.signal.aborted) throw error;
@@ -58,24 +64,38 @@ export async function followBaseImage(
 
 /** True for what another try would meet again, and for the last try. */
 function isAnswer(error: unknown, context: JobContext): error is Error {
-  if (error instanceof BuildError) return true;
+  if (error instanceof BuildError || isTrialTimeout(error)) return true;
   return error instanceof RegistryError && (!error.temporary || context.isLast);
 }
 
-/** What a look found. */
+/** The result of a look. */
 type Look = {
   digest: Digest;
+  /** True if an earlier inspection of this digest gave the result. */
+  known?: true;
   /** Why nothing can be built on that digest. */
   rejection?: string;
   /** Absent for a digest that is known. */
   version?: { pin: BasePin; contents: Digest[] };
 };
 
-async function recordLook(tx: Transaction, base_image_id: string, { digest, rejection, version }: Look): Promise<void> {
+async function recordLook(
+  tx: Transaction,
+  {
+    base_image_id,
+    in_sandbox,
+    digest,
+    rejection,
+    version,
+    known,
+  }: Look & { base_image_id: string; in_sandbox: boolean },
+): Promise<void> {
   const cause = rejection === undefined ? undefined : storableText(rejection);
   if (version) await recordBaseImageVersion(tx, { base_image_id, digest, ...version });
   else await recordBaseImageHealth(tx, { base_image_id, ...(cause !== undefined && { unhealthy_cause: cause }) });
-  await recordInspection(tx, { base_image_id, digest, version: INSPECTOR_VERSION, refusal: cause ?? null });
+  if (known) return;
+  const refusal = cause ?? null;
+  await recordInspection(tx, { base_image_id, digest, version: INSPECTOR_VERSION, in_sandbox, refusal });
 }
 
 /** An image of one platform as its registry has it, compressed. The largest published ones have some 10 GB. */
@@ -93,8 +113,35 @@ async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseIma
   return pin !== undefined && (await listMissing(content, contentsOfBase(pin))).length === 0;
 }
 
-async function lookAt(resources: WorkerResources, image: FollowedBaseImage, signal: AbortSignal): Promise<Look> {
-  const { registry, inspection } = image;
+function hasSandbox({ workspace }: WorkerResources): boolean {
+  return workspace.probe.mode !== 'files-only';
+}
+
+/**
+ * The last inspection, if this worker has no more to check: the checks are the same, and the image was run if this worker can run it. If a
+ * user requests a check, a rejection does not count: the user may know better.
+ */
+function knownInspection(
+  resources: WorkerResources,
+  { inspection }: FollowedBaseImage,
+  { requested = false }: { requested?: boolean | undefined },
+): Inspection | undefined {
+  if (inspection?.version !== INSPECTOR_VERSION) return undefined;
+  const canCheckMore = hasSandbox(resources) || !inspection.in_sandbox;
+  if (requested && inspection.refusal !== null && canCheckMore) return undefined;
+  // A rejection without a run stays one.
+  return inspection.in_sandbox || inspection.refusal !== null || !hasSandbox(resources) ? inspection : undefined;
+}
+
+type LookInput = {
+  resources: WorkerResources;
+  image: FollowedBaseImage;
+  known: Inspection | undefined;
+  signal: AbortSignal;
+};
+
+async function lookAt({ resources, image, known, signal }: LookInput): Promise<Look> {
+  const { registry } = image;
   if (!registry) throw new Error(`Base image ${image.id} is of no registry`);
   const { host } = splitRegistryUrl(registry.url);
   const name = `${host}/${repositoryIn(registry.url, image.container_image)}`;
@@ -108,9 +155,9 @@ async function lookAt(resources: WorkerResources, image: FollowedBaseImage, sign
   const root = await source.resolve(reference.digest ?? reference.tag ?? 'latest');
   if (!root) throw rejected(`${name} does not exist, or these credentials may not read it.`);
   const { digest } = root;
-  if (inspection?.digest === digest && inspection.version === INSPECTOR_VERSION) {
-    if (inspection.refusal !== null) return { digest, rejection: inspection.refusal };
-    if (digest === image.newest_digest && (await isWhole(resources, image))) return { digest };
+  if (known?.digest === digest) {
+    if (known.refusal !== null) return { digest, known: true, rejection: known.refusal };
+    if (digest === image.newest_digest && (await isWhole(resources, image))) return { digest, known: true };
   }
   try {
     return { digest, version: await bringVersion({ resources, image, source, root, name, signal }) };

@@ -12,7 +12,7 @@ export async function enqueueBaseImageCheck(
   tx: Transaction,
   image: { id: string; organization_id: string },
 ): Promise<void> {
-  await enqueue(tx, 'follow-base-image', { base_image_id: image.id }, askedOptions(image));
+  await enqueue(tx, 'follow-base-image', { base_image_id: image.id, requested: true }, askedOptions(image));
 }
 
 /** Enqueues checks of the base images of a registry that may be readable again: unhealthy ones first. */

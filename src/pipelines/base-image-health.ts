@@ -8,6 +8,8 @@ export type Inspection = {
   digest: Digest;
   /** Version of the checks that were made. */
   version: number;
+  /** Whether the image was run, too. */
+  in_sandbox: boolean;
   /** Why nothing can be built on it; null if it can be used. */
   refusal: string | null;
 };
@@ -15,11 +17,11 @@ export type Inspection = {
 /** Records the result of an inspection, so that the next check of the same digest need not read the image. */
 export async function recordInspection(
   tx: Transaction,
-  { base_image_id, digest, version, refusal }: Inspection & { base_image_id: string },
+  { base_image_id, digest, version, in_sandbox, refusal }: Inspection & { base_image_id: string },
 ): Promise<void> {
   await tx
     .updateTable('base_images')
-    .set({ inspected_digest: digest, inspector_version: version, refusal })
+    .set({ inspected_digest: digest, inspector_version: version, inspected_in_sandbox: in_sandbox, refusal })
     .where('id', '=', base_image_id)
     .execute();
 }

@@ -63,7 +63,7 @@ export async function findFollowedBaseImage(db: Database, id: string): Promise<F
       (select v.digest from base_image_versions v where v.base_image_id = b.id
         order by v.recorded_at desc limit 1) as newest_digest,
       case when b.inspected_digest is not null then json_build_object('digest', b.inspected_digest,
-        'version', b.inspector_version, 'refusal', b.refusal) end as inspection
+        'version', b.inspector_version, 'in_sandbox', b.inspected_in_sandbox, 'refusal', b.refusal) end as inspection
     from base_images b
     join operating_systems o on o.id = b.operating_system_id
     left join registries r on r.id = b.registry_id

@@ -8,7 +8,7 @@ import { writeLayer } from '../../oci/layer.ts';
 import type { BasePin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { TarInput } from '../../tar/entry.ts';
-import { tryBaseImage } from './base-image-trial.ts';
+import { isTrialTimeout, tryBaseImage } from './base-image-trial.ts';
 import { bytesOf } from './image.ts';
 
 let workspace: TestWorkspace;
@@ -122,10 +122,20 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a base image is tried', () =
     await expect(tryBaseImage(filesOnly, pin)).resolves.toBeUndefined();
   });
 
+  test('and is not rejected if a program takes too long: the machine may be overloaded', async () => {
+    const pin = await imageOf([program('usr/bin/perl', 'sleep 1000')]);
+    const error = await tryBaseImage(workspace, pin, { wallClockMs: 1_000 }).catch((thrown: unknown) => thrown);
+    expect(isTrialTimeout(error)).toBe(true);
+    expect(error).not.toBeInstanceOf(BuildError);
+    expect((error as Error).message).toMatch(
+      /could not be tried: .* \(it .*\)\.\nIt is tried again at the next check\.$/,
+    );
+  });
+
   test('is stopped with the look', async () => {
     const pin = await imageOf([program('usr/bin/dpkg', 'sleep 1000')]);
     const stopped = new AbortController();
-    const trial = tryBaseImage(workspace, pin, stopped.signal);
+    const trial = tryBaseImage(workspace, pin, { signal: stopped.signal });
     stopped.abort(new Error('the worker stops'));
     await expect(trial).rejects.toThrow('the worker stops');
   });

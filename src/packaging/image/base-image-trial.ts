@@ -58,9 +58,14 @@ const TRIALS: readonly Trial[] = [
 
 /**
  * Runs the programs that every build depends on in a sandbox over the image. Does nothing where this machine has no sandbox. Throws
- * BuildError with what is wrong and the last lines that were printed.
+ * BuildError with what is wrong and the last lines that were printed, and an error for which `isTrialTimeout` is true if a program
+ * did not end in time: the machine may be overloaded, so that another try may succeed.
  */
-export async function tryBaseImage(workspace: Workspace, pin: BasePin, signal?: AbortSignal): Promise<void> {
+export async function tryBaseImage(
+  workspace: Workspace,
+  pin: BasePin,
+  { signal, wallClockMs = TRIAL_MS_MAX }: { signal?: AbortSignal | undefined; wallClockMs?: number } = {},
+): Promise<void> {
   if (workspace.probe.mode === 'files-only') return;
   const config = await readImageConfig(workspace.content, pin.config.digest);
   const roots = await prepareRoots(workspace, pin.layers, { step: STEP, signal });
@@ -68,25 +73,41 @@ export async function tryBaseImage(workspace: Workspace, pin: BasePin, signal?: 
   const epoch = Math.max(0, Math.floor(Date.parse(pin.created_at) / 1000));
   for (const trial of TRIALS) {
     const environment = trial.asImage ? readEnvironment(config) : buildEnvironment(epoch);
-    const fault = await faultOf(sandbox, trial, { environment, signal });
+    const fault = await faultOf(sandbox, trial, { environment, signal, wallClockMs });
     if (fault === undefined) continue;
-    throw new BuildError(`${pin.name} cannot be used: ${fault}`, { step: STEP, cause_kind: 'BUILD_ERROR' });
+    if (fault.inTime)
+      throw new BuildError(`${pin.name} cannot be used: ${fault.message}`, { step: STEP, cause_kind: 'BUILD_ERROR' });
+    const message = `${pin.name} could not be tried: ${fault.message}\nIt is tried again at the next check.`;
+    throw Object.assign(new Error(message), { name: TRIAL_TIMEOUT });
   }
+}
+
+/** The name of an error survives the way from an engine process to its worker; its class does not. */
+const TRIAL_TIMEOUT = 'TrialTimeout';
+
+/** Whether a trial of a base image was ended because a program took too long. */
+export function isTrialTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === TRIAL_TIMEOUT;
 }
 
 /** Undefined for a trial that went well. */
 async function faultOf(
   sandbox: Sandbox,
   { command, fault, fails = (code) => code !== 0 }: Trial,
-  { environment, signal }: { environment: Record<string, string>; signal: AbortSignal | undefined },
-): Promise<string | undefined> {
+  {
+    environment,
+    signal,
+    wallClockMs,
+  }: { environment: Record<string, string>; signal: AbortSignal | undefined; wallClockMs: number },
+): Promise<{ message: string; inTime: boolean } | undefined> {
   const log = openBuildLog({ write: () => undefined });
   const exit = await sandbox.run(
     { command, environment },
-    { onOutput: log.write, merged: true, wallClockMs: TRIAL_MS_MAX, outputBytes: TRIAL_OUTPUT_BYTES_MAX, signal },
+    { onOutput: log.write, merged: true, wallClockMs, outputBytes: TRIAL_OUTPUT_BYTES_MAX, signal },
   );
   if (exit.why === undefined && !fails(exit.code)) return undefined;
-  return [`${fault} (${endOf(exit)}).`, ...log.tail().split('\n').slice(-CAUSE_LINES)].join('\n').trimEnd();
+  const message = [`${fault} (${endOf(exit)}).`, ...log.tail().split('\n').slice(-CAUSE_LINES)].join('\n').trimEnd();
+  return { message, inTime: exit.stopped !== 'wall-clock' };
 }
 
 function endOf({ code, why }: SandboxExit): string {
