@@ -4,28 +4,17 @@ import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createEgress } from '../../src/egress/egress.ts';
-import { contentTarget } from '../../src/oci/content-target.ts';
-import { copyArtifact } from '../../src/oci/copy.ts';
-import { openRemote } from '../../src/oci/remote/remote-repository.ts';
-import { hostPlatform } from '../../src/packaging/image/base-image.ts';
-import { build } from '../../src/packaging/image/build-image.ts';
-import { soleRoot } from '../../src/plan/artifact.ts';
 import type { ImagePlan } from '../../src/plan/image-plan.ts';
-import { planFromRecipe } from '../../src/recipes/plan.ts';
-import { loadRecipes, storeRecipeFiles } from '../../src/recipes/recipe.ts';
-import { type Debian, debianBase, OPERATING_SYSTEM, solvePackages } from '../debian.ts';
-import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts';
-import { sandboxMode, type TestWorkspace, testWorkspace } from '../fixtures/build.ts';
-import { EPOCH, noCache, SLOW_MS } from '../redis-builds.ts';
+import { loadRecipes } from '../../src/recipes/recipe.ts';
+import { sandboxMode } from '../fixtures/build.ts';
+import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
+import { SLOW_MS } from '../redis-builds.ts';
 
-const PRODUCTS = new URL('../../products/', import.meta.url).pathname;
 const execute = promisify(execFile);
 const recipes = await loadRecipes(PRODUCTS);
 const asked = process.env['LARDER_TEST_PRODUCTS'];
@@ -62,51 +51,16 @@ type Spec = {
 
 describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] as const))(
   `%s ${reason}`,
-  (key, recipe) => {
+  (_, recipe) => {
     let directory: string;
-    let debian: Debian;
-    let workspace: TestWorkspace;
-    let peer: DockerRegistry;
+    let bundle: ProductBundle;
     let plan: ImagePlan;
-    const egress = createEgress({ allow: ['127.0.0.1'] });
 
     beforeAll(async () => {
-      directory = await mkdtemp(join(tmpdir(), 'larder-runtime-'));
-      debian = await debianBase();
-      workspace = await testWorkspace(debian.content);
-      peer = await startDockerRegistry();
-      await storeRecipeFiles(PRODUCTS, recipe, debian.content);
-      const names = recipe.inputs.map(({ purl }) => (purl.split('/').at(-1) ?? '').replaceAll('{branch}', '15'));
-      const packages = await solvePackages(debian, names);
-      plan = planFromRecipe(recipe, {
-        version: packages.find(({ name }) => name === names[0])?.version.replace(/^\d+:|[-+].*$/g, '') ?? '1.0.0',
-        operating_system: OPERATING_SYSTEM,
-        platform: hostPlatform(),
-        base: debian.base,
-        packages,
-        customizations: [],
-        epoch: EPOCH,
-      });
-      const log = { write: () => undefined };
-      const artifact = await build(plan, {
-        workspace,
-        layers: noCache,
-        inspections: new Map(),
-        names: new Map(),
-        log,
-      });
-      const remote = openRemote({ url: peer.url, egress, repository: key });
-      await copyArtifact(contentTarget(debian.content), remote, soleRoot(artifact).descriptor, { tags: ['v1'] });
-      const [image, layout] = [`docker://${peer.host}/${key}:v1`, join(directory, 'layout')];
-      await execute('skopeo', ['--insecure-policy', 'copy', '--src-tls-verify=false', image, `oci:${layout}:v1`]);
-      await execute('umoci', ['unpack', '--image', `${layout}:v1`, join(directory, 'bundle')]);
+      bundle = await openProductBundle(recipe);
+      ({ directory, plan } = bundle);
     }, SLOW_MS);
-    afterAll(async () => {
-      egress.close();
-      await peer?.stop();
-      await workspace?.[Symbol.asyncDispose]();
-      if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-    });
+    afterAll(() => bundle?.[Symbol.asyncDispose]());
 
     /** The bundle of umoci, without what this machine's control groups do not give. */
     async function bundleOf(change: (spec: Spec) => void): Promise<string> {

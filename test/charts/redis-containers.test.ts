@@ -1,0 +1,226 @@
+// The containers of the Redis chart, run as it renders them: command, environment, user and read-only root, in the network of this machine.
+// Three nodes with sentinels: replication, the end of the primary, and its return.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadRecipes } from '../../src/recipes/recipe.ts';
+import { sandboxMode } from '../fixtures/build.ts';
+import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
+import { SLOW_MS } from '../redis-builds.ts';
+import { type AssembledChart, assembleChart } from './assembled-chart.ts';
+import { HELMS, renderChart } from './helm.ts';
+import type { KubernetesObject } from './object-rules.ts';
+
+const execute = promisify(execFile);
+const [helm] = HELMS;
+const reason =
+  helm === undefined
+    ? 'needs helm'
+    : process.getuid?.() !== 0
+      ? 'needs root'
+      : sandboxMode.mode === 'files-only'
+        ? 'needs a sandbox'
+        : '';
+const PASSWORD = `a "quoted" \\ password`;
+const DOWN_AFTER_MS = 2000;
+/** A fail-over takes some seconds; a busy machine several times as long. */
+const FAILOVER_MS = 60_000;
+
+type EnvVar = {
+  name: string;
+  value?: string;
+  valueFrom?: { fieldRef?: { fieldPath: string }; secretKeyRef?: { key: string } };
+};
+type RenderedContainer = {
+  name: string;
+  command: string[];
+  args?: string[];
+  env: EnvVar[];
+  securityContext: { runAsUser: number; runAsGroup: number };
+};
+
+type Template = { spec: { containers: RenderedContainer[] } };
+
+describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
+  let bundle: ProductBundle;
+  let chart: AssembledChart;
+  let directory: string;
+  let objects: KubernetesObject[];
+  const running = new Map<string, ChildProcess>();
+  const redisPort = (node: number) => 17000 + node;
+  const sentinelPort = (node: number) => 18000 + node;
+
+  beforeAll(async () => {
+    const recipe = (await loadRecipes(PRODUCTS)).find(({ key }) => key === 'redis');
+    if (recipe === undefined) throw new Error('products/redis is missing');
+    directory = await mkdtemp(join(tmpdir(), 'larder-nodes-'));
+    bundle = await openProductBundle(recipe);
+    // Container runtimes make what is missing of a mount's path.
+    for (const path of ['opt/redis-scripts', 'var/lib/sentinel', 'etc']) {
+      await mkdir(join(bundle.directory, 'bundle/rootfs', path), { recursive: true });
+    }
+    // As the kubelet does for each pod.
+    await writeFile(join(bundle.directory, 'bundle/rootfs/etc/hosts'), '127.0.0.1 localhost\n');
+    chart = await assembleChart('redis');
+    const set = ['sentinel.enabled=true', `sentinel.downAfterMilliseconds=${DOWN_AFTER_MS}`, 'auth.existingSecret=x'];
+    objects = await renderChart(helm?.path ?? '', chart.path, '--set', set.join(','));
+  }, SLOW_MS);
+  afterAll(async () => {
+    for (const name of running.keys()) await kill(name);
+    await bundle?.[Symbol.asyncDispose]();
+    await chart?.[Symbol.asyncDispose]();
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+  });
+
+  const find = (kind: string, name: string) =>
+    objects.find((object) => object.kind === kind && object.metadata.name === name);
+
+  function containerOf(name: string): RenderedContainer {
+    const template = find('StatefulSet', 'shop-redis-node')?.spec?.['template'] as Template | undefined;
+    const found = template?.spec.containers.find((container) => container.name === name);
+    if (found === undefined) throw new Error(`no container ${name} was rendered`);
+    return found;
+  }
+
+  /** As the kubelet sets it, but for names and ports: all nodes have the address of this machine. */
+  function environmentOf({ env }: RenderedContainer, node: number): Record<string, string> {
+    const rendered = env.map(({ name, value, valueFrom }) => [
+      name,
+      valueFrom?.secretKeyRef ? PASSWORD : (value ?? ''),
+    ]);
+    return {
+      ...Object.fromEntries(rendered),
+      POD_NAME: `shop-redis-node-${node}`,
+      NODE_HOST: 'localhost',
+      REDIS_PORT: String(redisPort(node)),
+      NODE_PORT: String(redisPort(node)),
+      SENTINEL_PORT: String(sentinelPort(node)),
+      SENTINEL_PEERS: [0, 1, 2].map((peer) => `localhost:${sentinelPort(peer)}`).join(' '),
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    };
+  }
+
+  /** Mounts a ConfigMap as files of a folder. */
+  async function mountFiles(name: string, data: Record<string, string>): Promise<string> {
+    const folder = join(directory, name);
+    await mkdir(folder, { recursive: true });
+    for (const [file, content] of Object.entries(data)) await writeFile(join(folder, file), content);
+    return folder;
+  }
+
+  async function start(name: 'redis' | 'sentinel', node: number): Promise<void> {
+    const container = containerOf(name);
+    const configuration = find('ConfigMap', 'shop-redis-configuration')?.data ?? {};
+    const scripts = await mountFiles(`scripts-${name}-${node}`, find('ConfigMap', 'shop-redis-scripts')?.data ?? {});
+    const settings = {
+      '10-redis.conf': configuration['redis.conf'] ?? '',
+      '20-replica.conf': configuration['replica.conf'] ?? '',
+    };
+    const conf = await mountFiles(`conf.d-${name}-${node}`, settings);
+    const volume = join(directory, `${name}-${node}`);
+    await mkdir(volume, { recursive: true });
+    const { runAsUser, runAsGroup } = container.securityContext;
+    const user = [
+      '--unshare-user',
+      '--uid',
+      String(runAsUser),
+      '--gid',
+      String(runAsGroup),
+      '--unshare-pid',
+      '--cap-drop',
+      'ALL',
+    ];
+    const root = [
+      '--ro-bind',
+      join(bundle.directory, 'bundle/rootfs'),
+      '/',
+      '--proc',
+      '/proc',
+      '--dev',
+      '/dev',
+      '--tmpfs',
+      '/tmp',
+    ];
+    const state = name === 'redis' ? '/data' : '/var/lib/sentinel';
+    const mounts = [
+      '--ro-bind',
+      conf,
+      '/usr/local/etc/redis/conf.d',
+      '--ro-bind',
+      scripts,
+      '/opt/redis-scripts',
+      '--bind',
+      volume,
+      state,
+    ];
+    const variables = Object.entries(environmentOf(container, node)).flatMap(([key, value]) => [
+      '--setenv',
+      key,
+      value,
+    ]);
+    const args = [...user, ...root, ...mounts, '--clearenv', ...variables, '--die-with-parent', '--'];
+    const command = [...container.command, ...(container.args ?? [])];
+    running.set(`${name}-${node}`, spawn('bwrap', [...args, ...command], { stdio: 'inherit' }));
+  }
+
+  async function kill(name: string): Promise<void> {
+    const child = running.get(name);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  async function ask(port: number, ...command: string[]): Promise<string> {
+    const cli = [
+      'chroot',
+      join(bundle.directory, 'bundle/rootfs'),
+      'redis-cli',
+      '--raw',
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(port),
+    ];
+    const env = { ...process.env, REDISCLI_AUTH: PASSWORD };
+    return (await execute('env', [...cli, ...command], { env }).catch(({ stdout }) => ({ stdout }))).stdout.trim();
+  }
+
+  const primaryOf = async (node: number) =>
+    Number((await ask(sentinelPort(node), 'SENTINEL', 'get-master-addr-by-name', 'mymaster')).split('\n')[1]);
+  const eventually = { timeout: FAILOVER_MS, interval: 200 };
+
+  test(
+    'replicate, fail over, and take the old primary back as a replica, with each write that the new one acknowledged',
+    async () => {
+      for (const node of [0, 1, 2]) await Promise.all([start('redis', node), start('sentinel', node)]);
+      await expect.poll(() => ask(redisPort(0), 'INFO', 'replication'), eventually).toContain('connected_slaves:2');
+      for (const node of [0, 1, 2]) {
+        const knows = async () => await ask(sentinelPort(node), 'SENTINEL', 'ckquorum', 'mymaster');
+        await expect.poll(knows, eventually).toContain('OK 3 usable Sentinels');
+      }
+      expect(await ask(redisPort(0), 'SET', 'before', 'kept')).toBe('OK');
+      await expect.poll(() => ask(redisPort(1), 'GET', 'before'), eventually).toBe('kept');
+      await expect.poll(() => ask(redisPort(2), 'GET', 'before'), eventually).toBe('kept');
+
+      await kill('redis-0');
+      await kill('sentinel-0');
+      await expect.poll(() => primaryOf(1), eventually).not.toBe(redisPort(0));
+      const primary = await primaryOf(1);
+      await expect.poll(() => ask(primary, 'SET', 'after', 'kept'), eventually).toBe('OK');
+
+      await Promise.all([start('redis', 0), start('sentinel', 0)]);
+      await expect.poll(() => ask(redisPort(0), 'GET', 'after'), eventually).toBe('kept');
+      expect(await ask(redisPort(0), 'GET', 'before')).toBe('kept');
+      expect(await ask(redisPort(0), 'ROLE')).toContain('slave');
+      await expect.poll(() => primaryOf(0), eventually).toBe(primary);
+      // The id of its sentinel is the same: a fourth one would raise the majority.
+      const known = await ask(sentinelPort(1), 'SENTINEL', 'sentinels', 'mymaster');
+      expect(known.match(/^runid$/gm)).toHaveLength(2);
+    },
+    SLOW_MS,
+  );
+});
