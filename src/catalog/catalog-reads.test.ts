@@ -245,6 +245,11 @@ describe('releases', () => {
       'version',
     ]);
     expect((await list({ expand_relationships: true })).items[0]).toMatchObject({ dependencies: [], dependants: [] });
+    const types = ['HELM_CHART', 'OVA', 'CONTAINER_IMAGE'] as const;
+    for (const type of types) {
+      await catalog.pool.query('update applications set packaging_type = $1', [type]);
+      expect((await list({})).items[0]).toMatchObject({ packaging_type: type, supports_customizations: true });
+    }
     await expect(list({ application_id: nobody(), registry_id: nobody() })).rejects.toMatchObject({
       violations: [{ field: 'application_id' }, { field: 'registry_id' }],
     });

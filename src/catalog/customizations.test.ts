@@ -60,7 +60,7 @@ const fail = (
       phase: cause === 'DISTRIBUTION_ERROR' ? 'DISTRIBUTION' : 'PACKAGING',
       cause,
       message: 'install.sh line 3',
-      files: [{ digest: digestOf(`log ${pipeline_id}`), size: 9, mime_type: 'build_log', filename: 'packaging.log' }],
+      files: [{ digest: digestOf(`log ${pipeline_id}`), size: 9, mime_type: 'build_log', filename: 'build.log' }],
       ...(customization && { customization }),
     }),
   );

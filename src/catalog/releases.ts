@@ -203,7 +203,8 @@ export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease 
     pipeline_id: row.pipeline_id,
     verified: row.verified,
     moved_from: row.moved_from,
-    supports_customizations: row.packaging_type === 'CONTAINER_IMAGE',
+    // Those of every packaging type do.
+    supports_customizations: true,
     // There are no trials.
     trial: false,
     _links: {

@@ -3,7 +3,6 @@ import type { Digest, MetadataFile, PhaseType } from './vocabulary.ts';
 
 export const REPORT_KINDS = [
   'BUILD_LOG',
-  'PACKAGING_LOG',
   'VERIFICATION_LOG',
   'DISTRIBUTION_LOG',
   'SPDX_SBOM',
@@ -25,10 +24,8 @@ type Report = {
 const LOG = { mime_type: 'build_log', media_type: 'text/plain; charset=utf-8', is_attached: false };
 
 export const reports = {
-  /** What the packaging wrote while it built: part of the artifact, which equal plans share. */
+  /** Of the packaging. Where it made an artifact, the log is part of it, and equal plans share both. */
   BUILD_LOG: { ...LOG, filename: 'build.log' },
-  /** What went on around the build: kept when the phase fails. */
-  PACKAGING_LOG: { ...LOG, filename: 'packaging.log' },
   VERIFICATION_LOG: { ...LOG, filename: 'verification.log' },
   /** Kept when the phase fails. */
   DISTRIBUTION_LOG: { ...LOG, filename: 'distribution.log' },
@@ -55,7 +52,7 @@ export const reports = {
 
 /** The log of each phase. */
 export const PHASE_LOGS = {
-  PACKAGING: 'PACKAGING_LOG',
+  PACKAGING: 'BUILD_LOG',
   VERIFICATION: 'VERIFICATION_LOG',
   DISTRIBUTION: 'DISTRIBUTION_LOG',
 } as const satisfies Record<PhaseType, ReportKind>;

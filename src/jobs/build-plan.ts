@@ -6,7 +6,7 @@ import { recordBuiltLayer, useBuiltLayer } from '../pipelines/built.ts';
 import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';
 import type { Artifact } from '../plan/artifact.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { PhaseLog } from './phase.ts';
+import type { PhaseLog } from './phase-log.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 export type BuildOptions = { log: PhaseLog; signal: AbortSignal };
@@ -23,11 +23,7 @@ export async function buildPlan(
     db,
     plan.customizations.map(({ id }) => id),
   );
-  return await engine.run(
-    'build',
-    { plan, inspections, names },
-    { log: log.stream, signal, layers: layerCache(db, content) },
-  );
+  return await engine.run('build', { plan, inspections, names }, { log, signal, layers: layerCache(db, content) });
 }
 
 /** Layers by their key: remembered as rows, so that every worker finds what another one made. */

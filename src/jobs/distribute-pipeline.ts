@@ -66,7 +66,7 @@ export async function distributePipeline(
       } catch (error) {
         const failure = failureOf(place, error, time);
         if (failure === undefined || context.signal.aborted) throw error;
-        log.stream.write(`${place.registry.url}: ${failure.cause}\n`);
+        log.write(`${place.registry.url}: ${failure.cause}\n`);
         failures.push(failure);
       }
     };
@@ -78,7 +78,7 @@ export async function distributePipeline(
     const trigger = await writeTriggerInfo(resources, attempt, tag);
     const done = await Promise.allSettled(
       attempt.places.filter(hasNotFailed).map(async (place) => {
-        log.stream.write(`pushing ${tag} to ${place.registry.url}\n`);
+        log.write(`pushing ${tag} to ${place.registry.url}\n`);
         await tried(place, () => release(resources, place, { ...attempt, ...reserved, trigger }));
       }),
     );

@@ -42,12 +42,14 @@ async function findArtifact({ db, content }: WorkerResources, planDigest: Digest
   return known && (await listMissing(content, contentsOfArtifact(known))).length === 0 ? known : undefined;
 }
 
-/** Undefined where the plan, or something that it names, is not held any more. */
+/** The artifact with the log of its build; undefined where the plan, or something that it names, is not held any more. */
 async function buildKeptPlan(
   resources: WorkerResources,
   planDigest: Digest,
   options: BuildOptions,
 ): Promise<Artifact | undefined> {
   const plan = await findKeptPlan(resources.content, planDigest);
-  return plan && (await buildPlan(resources, plan, options));
+  if (!plan) return undefined;
+  const artifact = await buildPlan(resources, plan, options);
+  return { ...artifact, reports: [...(await options.log.close()), ...artifact.reports] };
 }

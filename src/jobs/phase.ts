@@ -1,7 +1,4 @@
 // Runs one phase of a pipeline: asks for its state first, keeps its log, and tells an answer (the pipeline fails) from a fault (the queue tries again).
-import { PassThrough } from 'node:stream';
-import type { ContentStore } from '../content/content.ts';
-import { PHASE_LOGS, reportFile } from '../contract/report-kinds.ts';
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { CustomizationError } from '../customization/errors.ts';
 import { inTransaction } from '../db/database.ts';
@@ -15,6 +12,7 @@ import type { PipelineState } from '../pipelines/pipeline-lock.ts';
 import { StoredValueError } from '../plan/stored-value.ts';
 import { BuildError } from '../sandbox/build-error.ts';
 import { waitForSpace, withSpace } from './free-space.ts';
+import { openPhaseLog, type PhaseLog } from './phase-log.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** A phase's failure in the words of the API. */
@@ -96,34 +94,5 @@ export function failureOf(error: unknown): Failure | undefined {
   }
   if (error instanceof StoredValueError) return { cause: 'UNKNOWN', message: error.message };
   const fault = imageFault(error);
-  return fault === undefined ? undefined : { cause: 'BUILD_ERROR', message: `The image cannot be used: ${fault}.` };
-}
-
-/** The log of a phase on its way into content. */
-export type PhaseLog = {
-  stream: PassThrough;
-  /** Ends the log and answers it as a file; nothing when nothing was written. */
-  close(): Promise<MetadataFile[]>;
-  /** Ends the log without keeping it; does nothing after close. */
-  drop(): void;
-};
-
-export function openPhaseLog(content: ContentStore, phase: PhaseType): PhaseLog {
-  const stream = new PassThrough();
-  const kept = content.put(stream);
-  // Looked at in `close`; a log that is dropped breaks its own put, and that is meant.
-  kept.catch(() => {});
-  let closed = false;
-  return {
-    stream,
-    async close() {
-      closed = true;
-      stream.end();
-      const log = await kept;
-      return log.size === 0 ? [] : [reportFile(PHASE_LOGS[phase], log)];
-    },
-    drop() {
-      if (!closed) stream.destroy();
-    },
-  };
+  return fault === undefined ? undefined : { cause: 'BUILD_ERROR', message: `The artifact cannot be used: ${fault}.` };
 }

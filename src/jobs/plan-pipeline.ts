@@ -12,7 +12,8 @@ import { findPlanInputs, type PlanInputs } from '../pipelines/plan-inputs.ts';
 import { type BasePin, contentsOfBase } from '../plan/pin.ts';
 import type { Plan } from '../plan/plan.ts';
 import { INDEX_FRESH_MS } from './archives.ts';
-import { PhaseFailed, type PhaseLog, runPhase } from './phase.ts';
+import { PhaseFailed, runPhase } from './phase.ts';
+import type { PhaseLog } from './phase-log.ts';
 import { findKeptPlan, findKeptProductPlan, listMissing, writePlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
@@ -26,14 +27,14 @@ export async function planPipeline(
   await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log) => {
     const inputs = await findPlanInputs(resources.db, pipeline_id);
     if (!inputs) throw new Error(`There is no pipeline ${pipeline_id}`);
-    log.stream.write(`planning ${inputs.product.key} ${inputs.branch} on ${inputs.operating_system.key}\n`);
+    log.write(`planning ${inputs.product.key} ${inputs.branch} on ${inputs.operating_system.key}\n`);
     const plan =
       (await findRetriedPlan(resources, inputs, log)) ??
       (await makePlan(resources, inputs, { log, signal: context.signal }));
     await requireContents(resources, inputs, plan);
     const left_out = inputs.left_out.filter(({ id, version }) => !hasCustomization(plan, id, version));
     for (const { id, version } of left_out) {
-      log.stream.write(
+      log.write(
         `left out: customization ${id} v${version} broke this application; upload a new version, or retry its failed pipeline\n`,
       );
     }
@@ -66,12 +67,12 @@ async function findRetriedPlan(
   if (!retried) return undefined;
   const plan = await findKeptPlan(content, retried.plan_digest);
   if (!plan) {
-    log.stream.write('the plan of the failed pipeline is not held in full any more: planning anew\n');
+    log.write('the plan of the failed pipeline is not held in full any more: planning anew\n');
     return undefined;
   }
   const living = new Set([...customizations, ...left_out].map(({ id }) => id));
   if (plan.customizations.every(({ id }) => living.has(id))) return plan;
-  log.stream.write('a customization of the failed plan was deleted: planning anew\n');
+  log.write('a customization of the failed plan was deleted: planning anew\n');
   return undefined;
 }
 
@@ -90,7 +91,7 @@ async function makePlan(
   }
   const released = inputs.keep_pins ? inputs.previous : undefined;
   const kept = released && (await findKeptProductPlan(resources.content, released.plan_digest));
-  if (released && !kept) log.stream.write('the plan of the release is not held in full any more: planning anew\n');
+  if (released && !kept) log.write('the plan of the release is not held in full any more: planning anew\n');
   const base = kept?.base ?? inputs.base_image.newest?.pin;
   if (!base) throw new Error(`Base image ${inputs.base_image.id} has no version, so nothing of it should be planned`);
   await requireBase(resources, inputs, base);

@@ -18,7 +18,7 @@ import { findPlanInputs } from '../pipelines/plan-inputs.ts';
 import type { ImagePlan } from '../plan/image-plan.ts';
 import type { TarInput } from '../tar/entry.ts';
 import { packagePipeline } from './package-pipeline.ts';
-import { openPhaseLog } from './phase.ts';
+import { openPhaseLog } from './phase-log.ts';
 import { writePlan } from './plan-contents.ts';
 import { findTestFailure } from './test-failure.ts';
 import { verifyPipeline } from './verify-pipeline.ts';

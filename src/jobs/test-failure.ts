@@ -25,7 +25,7 @@ export async function findTestFailure(
   options: BuildOptions & { searchMsMax?: number },
 ): Promise<Failure> {
   const failed = report.tests.find(({ passed }) => !passed);
-  const test = failed ? `test «${failed.name}» failed` : 'the image did not start';
+  const test = failed ? `test «${failed.name}» failed` : 'the artifact did not start';
   const words = (why: string) => `${test}${why}${failed ? `: ${failed.output}` : ''}`;
   const found = await findNewCustomizations(resources.db, pipeline_id, plan.customizations);
   if (found.versions.length === 0) return { cause: 'TEST_ERROR', message: words('') };
@@ -92,12 +92,12 @@ async function searchCulprit(
     const fault = failureOf(error)?.message;
     if (fault === undefined && !time.aborted) throw error;
     const why = fault ?? `the search took longer than ${Math.round(searchMsMax / 60_000)} minutes`;
-    log.stream.write(`== ${why}\n`);
+    log.write(`== ${why}\n`);
     return { kind: 'newest', customization: newestOf(changes.slice(passing, failing)), why };
   }
   const customization = changes[passing];
   if (customization === undefined) throw new RangeError('There is no change to search');
-  log.stream.write(`== the tests begin to fail with ${title(customization)}\n`);
+  log.write(`== the tests begin to fail with ${title(customization)}\n`);
   return { kind: 'found', customization };
 }
 
@@ -115,11 +115,11 @@ async function passes(
 ): Promise<boolean> {
   signal.throwIfAborted();
   const undone = changes.slice(count);
-  log.stream.write(`== testing without ${undone.map(title).join(', ')}\n`);
+  log.write(`== testing without ${undone.map(title).join(', ')}\n`);
   const tried = withoutChanges(plan, undone);
   const artifact = await buildPlan(resources, tried, { log, signal });
-  const report = await resources.engine.run('verify', { plan: tried, artifact }, { log: log.stream, signal });
-  log.stream.write(`== the tests ${report.passed ? 'pass' : 'fail'} without ${undone.map(title).join(', ')}\n`);
+  const report = await resources.engine.run('verify', { plan: tried, artifact }, { log, signal });
+  log.write(`== the tests ${report.passed ? 'pass' : 'fail'} without ${undone.map(title).join(', ')}\n`);
   return report.passed;
 }
 

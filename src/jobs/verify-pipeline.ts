@@ -22,7 +22,7 @@ export async function verifyPipeline(
     const { probe } = resources.workspace;
     if (probe.mode === 'files-only') {
       // An image that nobody could start is said to be not verified, never to have passed.
-      log.stream.write(`Not verified: this worker has no sandbox.\n${probe.reasons.join('\n')}\n`);
+      log.write(`Not verified: this worker has no sandbox.\n${probe.reasons.join('\n')}\n`);
       const metadata = await log.close();
       const skipped = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: true } as const;
       await inTransaction(resources.db, (tx) => succeedPhase(tx, skipped));
@@ -31,7 +31,7 @@ export async function verifyPipeline(
     if (!plan_digest || !artifact) throw new Error(`Pipeline ${pipeline_id} has no artifact to verify`);
     const plan = await readHeldPlan(resources.content, plan_digest, artifact);
     const input = { plan, artifact };
-    const report = await resources.engine.run('verify', input, { log: log.stream, signal: context.signal });
+    const report = await resources.engine.run('verify', input, { log, signal: context.signal });
     const results = await writeResults(resources, report);
     if (!report.passed) {
       const failure = await findTestFailure(resources, { pipeline_id, plan, report }, { log, signal: context.signal });

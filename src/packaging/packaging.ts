@@ -18,7 +18,7 @@ import type { TestReport } from './image/verify-image.ts';
 export type Packaging<P extends Plan> = {
   /** Pins every input. Throws PlanRejected for what the person who reads the pipeline must change. */
   plan(inputs: PlanInputs<P>, tools: PlanTools): Promise<P>;
-  /** Uses no network and no rows. The same plan gives the same roots. Throws BuildError. */
+  /** Uses no network and no rows. The same plan gives the same artifact: the log goes to the tools. Throws BuildError. */
   build(plan: P, tools: BuildTools): Promise<Artifact>;
   /** A failing test is a report. Throws BuildError where the tests cannot run. */
   verify(plan: P, artifact: Artifact, tools: EngineTools): Promise<TestReport>;

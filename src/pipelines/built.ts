@@ -30,7 +30,10 @@ export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<
   return row && readStoredArtifact(row.artifact, `of plan ${planDigest}`);
 }
 
-/** Stores an artifact by its plan; an existing one stays. */
+/**
+ * Stores an artifact by its plan. It takes the place of an existing one, which was built again because something of it was lost: its log
+ * may be another now.
+ */
 export async function recordArtifact(
   tx: Transaction,
   built: { plan_digest: Digest; artifact: Artifact; contents: Digest[] },
@@ -38,7 +41,12 @@ export async function recordArtifact(
   await tx
     .insertInto('artifacts')
     .values({ plan_digest: built.plan_digest, artifact: json(built.artifact) })
-    .onConflict((conflict) => conflict.doNothing())
+    .onConflict((conflict) =>
+      conflict
+        .column('plan_digest')
+        .doUpdateSet((row) => ({ artifact: row.ref('excluded.artifact') }))
+        .whereRef('artifacts.artifact', 'is distinct from', 'excluded.artifact'),
+    )
     .execute();
   await addUses(tx, { kind: 'artifact', id: built.plan_digest }, built.contents);
 }

@@ -120,14 +120,14 @@ test('a base image is followed by digest, forth and back', async () => {
   expect(await catalog.write((tx) => recordBaseImageVersion(tx, nothing))).toBe('DELETED');
 });
 
-test('what was built is remembered, the first one staying', async () => {
+test('what was built is remembered: the last artifact, which replaces a lost one, and the first layer', async () => {
   const plan_digest = digestOf('plan');
   expect(await catalog.write((tx) => useArtifact(tx, plan_digest))).toBeUndefined();
   for (const made of ['first', 'second']) {
     await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact: sampleArtifact(made), contents: [] }));
     await catalog.write((tx) => recordBuiltLayer(tx, { key: 'key', layer: sampleLayer(made), contents: [] }));
   }
-  expect(await catalog.write((tx) => useArtifact(tx, plan_digest))).toEqual(sampleArtifact('first'));
+  expect(await catalog.write((tx) => useArtifact(tx, plan_digest))).toEqual(sampleArtifact('second'));
   expect(await catalog.write((tx) => useBuiltLayer(tx, 'key'))).toEqual(sampleLayer('first'));
   const place = { registry_id: catalog.acme.registry_id, repository: 'containers/redis' };
   const blobs = [digestOf('x'), digestOf('y')];

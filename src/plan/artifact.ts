@@ -44,7 +44,7 @@ export const Artifact = Type.Object({
   packaging_type: Word(PACKAGING_TYPES, 'What it is.'),
   roots: Roots,
   component_sources: Type.Array(ComponentSource),
-  /** Reports of the build, without those of later phases. */
+  /** Reports of the build, without those of later phases: the worker's log of the build and what the packaging wrote. */
   reports: MetadataFiles,
 });
 export type Artifact = Static<typeof Artifact>;

@@ -20,6 +20,14 @@ describe('a log', () => {
     expect(log.tail()).toBe('');
   });
 
+  it('that is exactly as long as its limit is whole, and says that it was cut with the first byte beyond', () => {
+    const { log, text } = logOf(['0123456789', '0123456789'], { bytesMax: 20 });
+    expect(text()).toBe('01234567890123456789');
+    log.write('x');
+    log.write('y');
+    expect(text()).toBe('01234567890123456789\n[log cut here: it is longer than 20 bytes]\n');
+  });
+
   const printed = Buffer.from('a\r\nb\rc\u001b[2J\u009b1m\u202egpj.exe\u2066 ü\u{1f600}\x7f\0\ttab\r\r\n\r\nend\r\n');
   const shown = 'a\nb\nc^[[2J<U+009B>1m<U+202E>gpj.exe<U+2066> ü\u{1f600}^?^@\ttab\n\n\nend\n';
 

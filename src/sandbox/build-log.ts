@@ -1,8 +1,8 @@
 // The log of a build: everything its steps print, made visible and capped, and the last lines of it for the message of a failure.
 import { VisibleStream, visibleText } from './visible-text.ts';
 
-/** Enough for the most talkative build; beyond it a log only fills the disk (issue: log capped at 10 MiB). */
-const LOG_BYTES_MAX = 10 * 1024 * 1024;
+/** Of one task. Enough for the build that prints most; beyond it a log only fills the disk. */
+export const LOG_BYTES_MAX = 10 * 1024 * 1024;
 /** What a person can read in a failure message. */
 const TAIL_LINES = 25;
 const TAIL_LENGTH_MAX = 4096;
@@ -21,18 +21,29 @@ export type BuildLog = {
 /** Anything that takes bytes: a stream, or a list. */
 export type LogSink = { write(bytes: Buffer): unknown };
 
+/** Passes on the first `bytesMax` bytes, then one line which says that the log was cut. */
+export function boundedSink(sink: LogSink, bytesMax: number): { write(bytes: Buffer): void; isCut(): boolean } {
+  let space = bytesMax;
+  let isCut = false;
+  return {
+    isCut: () => isCut,
+    write(bytes) {
+      if (isCut || bytes.length === 0) return;
+      if (space > 0) sink.write(bytes.subarray(0, space));
+      isCut = bytes.length > space;
+      space -= bytes.length;
+      if (isCut) sink.write(Buffer.from(`\n[log cut here: it is longer than ${bytesMax} bytes]\n`));
+    },
+  };
+}
+
 /** Wraps a stream as a log. `bytesMax` is for tests. */
 export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { bytesMax?: number } = {}): BuildLog {
   const visible = new VisibleStream();
   let recent = new RecentText();
-  let written = 0;
+  const bounded = boundedSink(sink, bytesMax);
   const put = (text: string): void => {
-    if (written >= bytesMax || text === '') return;
-    const bytes = Buffer.from(text);
-    const space = bytesMax - written;
-    written += bytes.length;
-    sink.write(bytes.subarray(0, space));
-    if (bytes.length > space) sink.write(Buffer.from(`\n[log cut here: it is longer than ${bytesMax} bytes]\n`));
+    if (!bounded.isCut()) bounded.write(Buffer.from(text));
   };
   const print = (text: string): void => {
     recent.add(text);
@@ -42,7 +53,7 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
     write(chunk) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
       // Beyond the cap only the tail is wanted: what prints for ever is not made visible for ever.
-      print(visible.next(written < bytesMax ? bytes : bytes.subarray(-TAIL_LENGTH_MAX)));
+      print(visible.next(bounded.isCut() ? bytes.subarray(-TAIL_LENGTH_MAX) : bytes));
     },
     say(line) {
       print(visible.end());

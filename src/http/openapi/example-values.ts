@@ -44,7 +44,7 @@ export const BY_NAME: Readonly<Record<string, unknown>> = {
   actor_name: 'jane',
   url: 'https://registry.example.com',
   href: `/v1/catalogs/${UUID}`,
-  source_url: `/v1/catalogs/${UUID}/files/${SHA256}?filename=packaging.log`,
+  source_url: `/v1/catalogs/${UUID}/files/${SHA256}?filename=${reports.BUILD_LOG.filename}`,
   end_of_life_at: '2027-01-31T00:00:00.000Z',
   access_key: 'robot',
   access_secret: 'a secret',

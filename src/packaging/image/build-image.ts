@@ -1,5 +1,4 @@
 // build(plan) → artifact: base, application and each customization as layers of their own, then config, manifest and index.
-import { reportFile } from '../../contract/report-kinds.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { Inspection } from '../../customization/inspection.ts';
 import { readImageConfig } from '../../oci/image-config.ts';
@@ -20,7 +19,7 @@ import { withinLayerLimit } from './layer-limit.ts';
 
 export type BuildOptions = {
   workspace: Workspace;
-  /** Shown while it grows, up to 10 MiB; the artifact's metadata holds the same. */
+  /** Gets at most LOG_BYTES_MAX; whoever opened it keeps it. */
   log: LogSink;
   signal?: AbortSignal | undefined;
   layers: LayerCache;
@@ -37,13 +36,7 @@ export type BuildOptions = {
 export async function build(plan: ImagePlan, options: BuildOptions): Promise<Artifact> {
   const { workspace, signal } = options;
   const { content } = workspace;
-  const kept: Buffer[] = [];
-  const log = openBuildLog({
-    write(bytes: Buffer) {
-      kept.push(bytes);
-      return options.log.write(bytes);
-    },
-  });
+  const log = openBuildLog(options.log);
   log.say(`${plan.product.name} ${plan.product.version} on ${plan.base.name}@${plan.base.digest}`);
   const base = await readImageConfig(content, plan.base.config.digest);
   const below: ImageLayer[] = plan.base.layers.map((layer) => ({
@@ -97,7 +90,6 @@ export async function build(plan: ImagePlan, options: BuildOptions): Promise<Art
   });
   const packages = await fileDigest(content, image, DPKG_STATUS);
   log.say(`finished: ${written.index.digest}`);
-  const buildLog = await content.put(chunksOf(kept));
   const { index, config, platform, manifest } = written;
   const blobs = [config, ...finished.map(({ descriptor }) => descriptor)];
   return {
@@ -105,12 +97,8 @@ export async function build(plan: ImagePlan, options: BuildOptions): Promise<Art
     packaging_type: plan.packaging_type,
     roots: { all: { descriptor: index, content: config, parts: [{ platform, manifest, blobs }] } },
     component_sources: packages === undefined ? [] : [{ format: 'DPKG_STATUS', digest: packages }],
-    reports: [reportFile('BUILD_LOG', buildLog)],
+    reports: [],
   };
-}
-
-async function* chunksOf(chunks: Buffer[]): AsyncGenerator<Buffer, void> {
-  yield* chunks;
 }
 
 async function applicationLayer(
