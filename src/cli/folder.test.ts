@@ -100,7 +100,7 @@ test('leaves out what is about the folder and says so; a name that may be misspe
   await put('script/final.sh');
   await put('Makefile');
   expect(await rejection()).toEqual([
-    'Makefile: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "Makefile"; leave it out, or, if the folder was packed, pack what is in it («tar -C FOLDER -czf …»)',
+    'Makefile: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "Makefile"; remove it; if the whole folder was packed, pack its contents («tar -C FOLDER -czf …»)',
     'script/: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "script"; rename it to scripts',
   ]);
 });

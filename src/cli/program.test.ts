@@ -90,7 +90,7 @@ describe('customize', () => {
   test('says everything that is wrong', async () => {
     const archive = join(folder, 'bad.tar.gz');
     await writeFile(archive, await packed([rootfs('proc/a', { content: 'x' }), rootfs('dev/b', { content: 'y' })]));
-    const machines = 'the machine fills proc, sys, dev, run and tmp; an image holds nothing there';
+    const machines = 'proc, sys, dev, run and tmp are filled when a container runs; an image cannot have files there';
     expect(await run(['customize', archive])).toEqual({
       code: 1,
       out: '',

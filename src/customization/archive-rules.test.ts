@@ -22,11 +22,11 @@ describe('rejected as an entry', () => {
     ['rootfs/a\nb', 'file:rootfs/a\ufffdb: the name holds a control character'],
     ['other/x', 'file:other/x: only customization.yaml, rootfs/ and scripts/'],
     ['customization.yml', 'file:customization.yml: only customization.yaml'],
-    ['rootfs/proc/x', 'file:rootfs/proc/x: the machine fills proc'],
-    ['rootfs/sys/x', 'file:rootfs/sys/x: the machine fills proc'],
-    ['rootfs/dev/x', 'file:rootfs/dev/x: the machine fills proc'],
-    ['rootfs/run/x', 'file:rootfs/run/x: the machine fills proc'],
-    ['rootfs/tmp', 'file:rootfs/tmp: the machine fills proc'],
+    ['rootfs/proc/x', 'file:rootfs/proc/x: proc, sys, dev, run and tmp are filled'],
+    ['rootfs/sys/x', 'file:rootfs/sys/x: proc, sys, dev, run and tmp are filled'],
+    ['rootfs/dev/x', 'file:rootfs/dev/x: proc, sys, dev, run and tmp are filled'],
+    ['rootfs/run/x', 'file:rootfs/run/x: proc, sys, dev, run and tmp are filled'],
+    ['rootfs/tmp', 'file:rootfs/tmp: proc, sys, dev, run and tmp are filled'],
     ['rootfs/etc/.wh.passwd', 'file:rootfs/etc/.wh.passwd: names that begin with .wh.'],
     ['rootfs/.wh..wh..opq', 'file:rootfs/.wh..wh..opq: names that begin with .wh.'],
     ['scripts/finally.sh', 'file:scripts/finally.sh: a script must be called before-packages, after-packages, final'],
@@ -68,10 +68,10 @@ describe('rejected as an entry', () => {
   it('devices and FIFOs', async () => {
     for (const type of ['character', 'block'] as const) {
       expect(await rejections(rootfs('a', { type, major: 1, minor: 3 }))).toEqual([
-        'file:rootfs/a: devices are not taken',
+        'file:rootfs/a: devices are not allowed',
       ]);
     }
-    expect(await rejections(rootfs('a', { type: 'fifo' }))).toEqual(['file:rootfs/a: FIFOs are not taken']);
+    expect(await rejections(rootfs('a', { type: 'fifo' }))).toEqual(['file:rootfs/a: FIFOs are not allowed']);
   });
 
   it('malformed sparse files, several volumes, unknown types', async () => {
@@ -85,7 +85,9 @@ describe('rejected as an entry', () => {
   it('entries beneath a file or a link, in either order', async () => {
     const beneath = rootfs('a/b', { content: '' });
     for (const above of [rootfs('a', { content: '' }), rootfs('a', { type: 'symlink', target: '/etc' })]) {
-      expect(await rejections(above, beneath)).toEqual(['file:rootfs/a/b: it is beneath rootfs/a, which is no folder']);
+      expect(await rejections(above, beneath)).toEqual([
+        'file:rootfs/a/b: it is beneath rootfs/a, which is not a folder',
+      ]);
       expect(await rejections(beneath, above)).toEqual([
         'file:rootfs/a: other entries are beneath it, so it must be a folder',
       ]);
@@ -97,7 +99,7 @@ describe('rejected as an entry', () => {
 
   it('duplicates after cleaning', async () => {
     expect(await rejections(rootfs('a/b', { content: '' }), entry('./rootfs//a/./b', { content: '' }))).toEqual([
-      'file:rootfs//a/./b: the entry is there twice: the archive has two of this path, as «tar -r» makes them; pack the folder anew',
+      'file:rootfs//a/./b: the archive has two entries with this path, as «tar -r» makes them; pack the folder again',
     ]);
   });
 
@@ -109,7 +111,9 @@ describe('rejected as an entry', () => {
     expect((await link('a', 'b\u202e'))[0]).toContain('the target holds a character');
     expect((await link('a', 'b\u0007'))[0]).toContain('the target holds a control');
     const hard = rootfs('h', { type: 'hardlink', target: 'rootfs/f' });
-    const told = ['file:rootfs/h: a hard link must name a file or symbolic link of rootfs/ that stands before it'];
+    const told = [
+      'file:rootfs/h: a hard link must name a file or symbolic link of rootfs/ that is earlier in the archive',
+    ];
     expect(await rejections(hard, rootfs('f', { content: '' }))).toEqual(told);
     expect(await rejections(rootfs('f'), hard)).toEqual(told);
     expect((await rejections(rootfs('h', { type: 'hardlink', target: '../../etc/shadow' })))[0]).toContain(
@@ -151,7 +155,7 @@ describe('rejected as an entry', () => {
     const crt = (content: string) => rejections(rootfs('usr/local/share/ca-certificates/a.crt', { content }));
     expect((await crt('hello'))[0]).toContain('holds no certificate in PEM');
     expect((await crt(EXPIRED))[0]).toContain(
-      'the file holds no certificate that is still valid: that of CN=Old Root expired on 2026-11-20',
+      'the file holds no valid certificate: that of CN=Old Root expired on 2026-11-20',
     );
     expect((await crt(EXAMPLE_ROOT + DUMMY_KEY))[0]).toContain('holds a private key');
     expect((await crt(EXAMPLE_ROOT.replace('MIIB', 'MIIC')))[0]).toContain('cannot be read');

@@ -1,4 +1,4 @@
-// The rules an archive's entries obey, one after the other, so that all that break one are told together.
+// The rules for an archive's entries. Each is checked separately, so that all violations are reported together.
 import { HOOK_NAMES } from '../plan/inspection.ts';
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import type { ListingEntry } from '../tar/listing-entry.ts';
@@ -12,13 +12,13 @@ import type { Warnings } from './warnings.ts';
 export const DECLARATION = 'customization.yaml';
 const TOP = [DECLARATION, 'rootfs', 'scripts'];
 
-/** Entries that were taken, with the bytes of the few that are read at upload. */
+/** Accepted entries, with the bytes of the few files that are read at upload. */
 export type Taken = { entries: Entries; contents: Map<string, Buffer>; warnings: Warnings };
 
-/** The entries taken so far, and what follows from them. */
+/** The entries accepted so far, and the folders above them. */
 export class Entries {
   readonly #byPath = new Map<string, ListingEntry>();
-  /** Folders that are there because something is in them. */
+  /** Folders that exist because an entry is in them. */
   readonly #implied = new Set<string>();
   readonly #strangeTops = new Set<string>();
 
@@ -40,7 +40,7 @@ export class Entries {
     for (const folder of this.#newFoldersAbove(entry.path)) this.#implied.add(folder);
   }
 
-  /** What is wrong with an entry, undefined when it may be added. `''`: the same was told of an entry beside it. */
+  /** Returns the fault of an entry, or undefined if it can be added. `''`: the fault was already reported for a neighboring entry. */
   problem({ header, name }: TarEntry): string | undefined {
     return (
       nameProblem(name) ??
@@ -51,7 +51,7 @@ export class Entries {
     );
   }
 
-  /** A wrapped archive is one mistake and not one for each file in it. */
+  /** Reports a wrapped archive once instead of once per file. */
   #topProblem({ path }: TarHeader): string | undefined {
     const top = path.split('/', 1)[0] ?? '';
     if (path === '' || TOP.includes(top)) return undefined;
@@ -60,27 +60,28 @@ export class Entries {
     return `only ${DECLARATION}, rootfs/ and scripts/ may be at the top of the archive, not ${quoted(top)}; ${topRemedy(top)}`;
   }
 
-  /** What is wrong with an entry beside the others. */
+  /** Returns the conflict of an entry with the other entries, if any. */
   relationProblem({ path, type, target }: Pick<TarHeader, 'path' | 'type' | 'target'>): string | undefined {
     if (this.#byPath.has(path))
-      return 'the entry is there twice: the archive has two of this path, as «tar -r» makes them; pack the folder anew';
+      return 'the archive has two entries with this path, as «tar -r» makes them; pack the folder again';
     if (type !== 'folder' && this.#implied.has(path)) return 'other entries are beneath it, so it must be a folder';
     const above = [...this.#newFoldersAbove(path)].find(
       (folder) => (this.#byPath.get(folder)?.type ?? 'folder') !== 'folder',
     );
-    if (above !== undefined) return `it is beneath ${above}, which is no folder`;
+    if (above !== undefined) return `it is beneath ${above}, which is not a folder`;
     return type === 'hardlink' ? this.#linkProblem(path, target ?? '') : undefined;
   }
 
   #linkProblem(path: string, name: string): string | undefined {
     const linked = name.startsWith(ROOTFS) ? this.linked(name) : undefined;
-    if (linked === undefined) return 'a hard link must name a file or symbolic link of rootfs/ that stands before it';
+    if (linked === undefined)
+      return 'a hard link must name a file or symbolic link of rootfs/ that is earlier in the archive';
     return linked.type === 'symlink' ? targetProblem(path.slice(ROOTFS.length), linked.target) : undefined;
   }
 
   /**
-   * What a hard link to an entry is: one to the same file where the entry is one itself, and of a symbolic link (`cp -al` makes these) another
-   * symbolic link with the same target.
+   * Returns the entry that a hard link to this one becomes: a hard link to the same file or, if this is a symbolic link (`cp -al` makes
+   * hard links to these), another symbolic link with the same target.
    */
   linked(name: string): { type: 'hardlink' | 'symlink'; target: string } | undefined {
     const entry = this.#byPath.get(name);
@@ -90,7 +91,7 @@ export class Entries {
     return undefined;
   }
 
-  /** Innermost first. The walk ends at a folder that has entries beneath it, since the folders above that one were added with it. */
+  /** Innermost first. Stops at a folder that has entries beneath it: the folders above that one were added with it. */
   *#newFoldersAbove(path: string): Generator<string, void> {
     for (let at = parentOf(path); at !== '' && !this.#implied.has(at); at = parentOf(at)) yield at;
   }
@@ -99,18 +100,18 @@ export class Entries {
 /** Folders of the root of a Linux system (Filesystem Hierarchy Standard 3.0, 3.2). */
 const ROOT_FOLDERS = /^(bin|boot|etc|home|lib|lib32|lib64|media|mnt|opt|root|sbin|srv|usr|var)$/;
 
-/** What to do with an entry at the top of the archive that is none of the format's. */
+/** Returns the remedy for an unknown entry at the top of the archive. */
 function topRemedy(top: string): string {
   if (ROOT_FOLDERS.test(top)) return `move it to rootfs/${top}`;
   if (/^customization\.ya?ml$/i.test(top)) return `rename it to ${DECLARATION}`;
   if (/^scripts?$/i.test(top)) return 'rename it to scripts';
   if (/^rootfs$/i.test(top)) return 'rename it to rootfs';
-  return 'leave it out, or, if the folder was packed, pack what is in it («tar -C FOLDER -czf …»)';
+  return 'remove it; if the whole folder was packed, pack its contents («tar -C FOLDER -czf …»)';
 }
 
 const COPYFILE = 'pack with COPYFILE_DISABLE=1 in the environment';
 
-/** Why an entry is left out: macOS adds attributes as files of their own, and its Finder leaves notes in folders. */
+/** Returns why an entry is left out: macOS stores attributes as separate files, and its Finder writes files into folders. */
 export function leftOutMessage({ path, type }: Pick<TarHeader, 'path' | 'type'>): string | undefined {
   if (path.split('/').includes('__MACOSX')) return `macOS added it to the archive, and it is left out; ${COPYFILE}.`;
   if (type !== 'file') return undefined;
@@ -122,8 +123,8 @@ export function leftOutMessage({ path, type }: Pick<TarHeader, 'path' | 'type'>)
 }
 
 function typeProblem({ type, path }: TarHeader): string | undefined {
-  if (type === 'character' || type === 'block') return 'devices are not taken';
-  if (type === 'fifo') return 'FIFOs are not taken';
+  if (type === 'character' || type === 'block') return 'devices are not allowed';
+  if (type === 'fifo') return 'FIFOs are not allowed';
   return (path === '' || path === 'rootfs' || path === 'scripts') && type !== 'folder'
     ? 'it must be a folder'
     : undefined;
@@ -140,33 +141,34 @@ function placeProblem(header: TarHeader): string | undefined {
 }
 
 function scriptProblem({ path, type, size }: TarHeader): string | undefined {
-  if (hookOf(path) === undefined) return `a script must be called ${HOOK_NAMES.join(', ')}, with or without .sh behind`;
+  if (hookOf(path) === undefined) return `a script must be called ${HOOK_NAMES.join(', ')}, optionally followed by .sh`;
   if (type !== 'file') return 'it must be a regular file';
   return size > SCRIPT_BYTES_MAX ? 'it is larger than 1 MiB' : undefined;
 }
 
-/** Which hook a script is, by its path in the archive. */
+/** Returns the hook that a script implements, by its path in the archive. */
 export function hookOf(path: string): HookName | undefined {
   return HOOK_NAMES.find((name) => path === `scripts/${name}` || path === `scripts/${name}.sh`);
 }
 
 function rootfsProblem({ path, type, target }: TarHeader): string | undefined {
   const inImage = path.slice(ROOTFS.length);
-  if (isMachinePath(inImage)) return 'the machine fills proc, sys, dev, run and tmp; an image holds nothing there';
+  if (isMachinePath(inImage))
+    return 'proc, sys, dev, run and tmp are filled when a container runs; an image cannot have files there';
   return type === 'symlink' ? targetProblem(inImage, target ?? '') : undefined;
 }
 
 const BYTE_ORDER_MARK = Buffer.from('efbbbf', 'hex');
 
-/** What is wrong with a script's text. */
+/** Returns the fault of a script's text, if any. */
 export function scriptTextProblem(text: Buffer): string | undefined {
   if (text.length === 0) return 'the script is empty';
   if (text.includes(0)) return 'a script must be text';
   if (text.subarray(0, 3).equals(BYTE_ORDER_MARK))
-    return 'it begins with a byte order mark, so no interpreter would be found; save it as UTF-8 without one';
+    return 'it begins with a byte order mark, so its interpreter is not found; save it as UTF-8 without one';
   const end = text.indexOf(0x0a);
   if (text[end - 1] === 0x0d)
-    return 'the lines end as on Windows (CR LF), so no interpreter would be found; save it with LF';
+    return 'the lines end as on Windows (CR LF), so its interpreter is not found; save it with LF';
   if (end === -1 && text.includes(0x0d))
     return 'the lines end with CR alone, so the script would be one line; save it with LF';
   return undefined;
@@ -174,7 +176,7 @@ export function scriptTextProblem(text: Buffer): string | undefined {
 
 export const CERTIFICATES_FOLDER = 'usr/local/share/ca-certificates/';
 
-/** True for what update-ca-certificates would add to the trust store. */
+/** Whether update-ca-certificates would add the file to the trust store. */
 export function isCertificatePath(path: string): boolean {
   return path.startsWith(ROOTFS + CERTIFICATES_FOLDER) && path.endsWith('.crt');
 }

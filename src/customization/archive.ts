@@ -1,4 +1,4 @@
-// The entries of a customization's archive, read in the same way by the inspection and by the build.
+// The entries of a customization's archive: one reader for the inspection and the build.
 import type { TarEntry } from '../tar/entry.ts';
 import { readTar } from '../tar/read.ts';
 import { formatOf, HEAD_BYTES } from './file-formats.ts';
@@ -8,8 +8,8 @@ import { EXPANDED_BYTES_MAX } from './limits.ts';
 export type ArchiveOptions = Pick<NonNullable<Parameters<typeof readTar>[1]>, 'onBadEntry'> & { progress?: Progress };
 
 /**
- * Reads an archive to its end. Throws GzipError and TarError. Sparse files, which bsdtar and Rust's tar write by default, are read with their
- * holes.
+ * Reads an archive to its end. Throws GzipError and TarError. Sparse files, which bsdtar and Rust's tar write by default, are read with
+ * their holes.
  */
 export function readArchive(
   bytes: AsyncIterable<Uint8Array>,
@@ -18,7 +18,7 @@ export function readArchive(
   return readTar(rejectNested(gunzipOne(bytes, progress)), { ...options, holeBytesMax: EXPANDED_BYTES_MAX });
 }
 
-/** The same bytes. Throws GzipError NOT_TAR where they are another compression or archive once more. */
+/** Passes the bytes on. Throws GzipError NOT_TAR if they are compressed again or an archive of another format. */
 async function* rejectNested(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of bytes) {

@@ -1,4 +1,4 @@
-// Certificates that a customization adds to the system's trust store: checked at upload, so that no image is built on a bad one.
+// Certificates that a customization adds to the system's trust store: checked at upload, so that no build fails on an invalid one.
 import { X509Certificate } from 'node:crypto';
 import type { CustomizationWarningCode } from '../contract/customization-warning.ts';
 import { printable } from '../tar/header.ts';
@@ -6,26 +6,26 @@ import { CERTIFICATES_MAX } from './limits.ts';
 import { subjectHash } from './subject-hash.ts';
 
 export type TrustedCertificate = {
-  /** Of its link in `/etc/ssl/certs`, without the ending. */
+  /** The name of its link in `/etc/ssl/certs`, without the extension. */
   name: string;
-  /** Where the image holds it, below `usr/local/share/ca-certificates`. */
+  /** Its path in the image, below `usr/local/share/ca-certificates`. */
   file: string;
-  /** True when the archive's rootfs brings that file. */
+  /** Whether the archive's rootfs contains that file. */
   in_rootfs: boolean;
-  /** In one normal form: 64 columns, a line end behind. */
+  /** In normal form: 64 columns, with a final line end. */
   pem: string;
-  /** True when the file of rootfs does not hold that form, so that the image gets it in place of the file's bytes. */
+  /** Set if the file of rootfs does not contain that form: the image gets the normal form in place of the file's bytes. */
   rewritten?: true;
   /** SHA-256 of the DER, hex. */
   fingerprint: string;
   subject: string;
-  /** The name OpenSSL looks it up by. */
+  /** The name under which OpenSSL looks it up. */
   subject_hash: string;
   not_after: string;
 };
 
 export type CheckedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_rootfs' | 'rewritten'> & {
-  /** Which one it is in its text, from 0. */
+  /** Its position in its text, from 0. */
   index: number;
   warnings: CertificateWarning[];
 };
@@ -34,27 +34,27 @@ export type CertificateWarning = { code: CustomizationWarningCode; message: stri
 
 export type ReadCertificates = {
   certificates: CheckedCertificate[];
-  /** Of those that are not taken. */
+  /** Warnings about the certificates that are left out. */
   skipped: CertificateWarning[];
-  /** Of all that are there. */
+  /** The number of all certificates in the text. */
   count: number;
 };
 
-/** PEM that is not taken; the message says why, behind the name of what holds it. */
+/** PEM that is rejected; the message is a predicate, to follow the name of the file or certificate. */
 export class CertificateRejected extends Error {
   override readonly name = 'CertificateRejected';
 }
 
 /**
- * The certificates of a PEM text, a published bundle for example: what stands between them is comment (RFC 7468, 2). One that has expired
- * is skipped. Throws CertificateRejected for what is no certificate, and when none is left.
+ * Reads the certificates of a PEM text, for example a published bundle. Text between them is a comment (RFC 7468, 2). An expired
+ * certificate is skipped. Throws CertificateRejected for anything that is not a certificate, and if none is left.
  */
 export function readCertificates(text: string, now: Date): ReadCertificates {
-  // First of all, so that a key is called a key even in a text that is broken elsewhere.
+  // Checked first, so that a private key is reported even if the text has other faults.
   if (holdsPrivateKey(text))
     throw new CertificateRejected('holds a private key; a trust store needs the certificate only');
   if (WRITTEN_LINE_END.test(text))
-    throw new CertificateRejected('has «\\n» in place of line ends, as JSON writes them; write real ones');
+    throw new CertificateRejected('has «\\n» in place of line ends, as in JSON; use real line ends');
   const blocks = blocksOf(text.replace(BYTE_ORDER_MARK, '').replace(GLUED, '\n'));
   if (blocks.length === 0) throw noPem(text);
   const certificates: CheckedCertificate[] = [];
@@ -73,16 +73,16 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
   return { certificates, skipped, count: blocks.length };
 }
 
-/** U+FEFF, also where its bytes were read as Latin-1. */
+/** U+FEFF, also if its bytes were read as Latin-1. */
 const BYTE_ORDER_MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
 /**
- * Where a boundary has something else on its line: behind the end of a block the next one or a comment, as «cat» joins files without a line
- * end, and around the base64 of a certificate that was written on one line.
+ * A boundary that shares its line with other text: the next block or a comment follows the end of a block («cat» joins files without a
+ * final line end so), or the base64 of a certificate is on the same line.
  */
 const GLUED =
   /(?<=-----END [A-Z0-9 ]{1,64}-----)(?=[^\r\n])|(?<=-----BEGIN CERTIFICATE-----)(?=M)|(?<=[\w+/=])(?=-----END )/g;
 const WRITTEN_LINE_END = /-----BEGIN CERTIFICATE-----\\n/;
-/** An ASN.1 sequence with a length of two bytes, as each certificate is one; U+FFFD where it was read as UTF-8. */
+/** An ASN.1 sequence with a length of two bytes: the start of each certificate. U+FFFD if it was read as UTF-8. */
 const DER = /^0[\x82\ufffd]/;
 
 function noPem(text: string): CertificateRejected {
@@ -91,7 +91,7 @@ function noPem(text: string): CertificateRejected {
   return new CertificateRejected(remedy === undefined ? what : `${what}; it looks like ${remedy}`);
 }
 
-/** What a text without PEM looks like, and how it becomes PEM. Binary files come as Latin-1. */
+/** Returns the likely format of a text without PEM, and how to convert it to PEM. Binary files are read as Latin-1. */
 function remedyFor(text: string): string | undefined {
   const head = text.slice(0, HEAD_LENGTH);
   if (DER.test(text)) {
@@ -110,14 +110,14 @@ const DATA = '\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01';
 
 function noneLeft(expired: string, count: number): CertificateRejected {
   const others = count === 1 ? '' : `; all ${count} have expired`;
-  return new CertificateRejected(`holds no certificate that is still valid: that of ${expired}${others}`);
+  return new CertificateRejected(`holds no valid certificate: that of ${expired}${others}`);
 }
 
-/** No label is longer (RFC 7468, 4 to 13). */
+/** Labels have at most 64 characters (RFC 7468, 4 to 13). */
 const BOUNDARY = /^-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----$/;
 const LABELS = ['CERTIFICATE', 'X509 CERTIFICATE'];
 
-/** The base64 lines of each block. Only whole lines are boundaries: comments may have dashes of any number. */
+/** Returns the base64 lines of each block. Only whole lines are boundaries: comments may contain dashes. */
 function blocksOf(text: string): string[] {
   const blocks: string[] = [];
   let open: { label: string; lines: string[] } | undefined;
@@ -147,30 +147,30 @@ function checkedLabel(label: string): string {
   if (LABELS.includes(label)) return label;
   const command = CONVERSIONS[label];
   const remedy = command === undefined ? '' : `; «${command} -in FILE -out NEW» turns it into one`;
-  throw new CertificateRejected(`holds a PEM block "${label}"; only CERTIFICATE may be there${remedy}`);
+  throw new CertificateRejected(`holds a PEM block "${label}"; only CERTIFICATE is allowed${remedy}`);
 }
 
-/** Commands that write certificates. x509 leaves out what a trusted certificate says about trust (openssl-x509(1)). */
+/** Commands that write certificates. x509 removes the trust settings of a trusted certificate (openssl-x509(1)). */
 const CONVERSIONS: Record<string, string> = {
   'TRUSTED CERTIFICATE': 'openssl x509',
   PKCS7: 'openssl pkcs7 -print_certs',
   'PKCS #7 SIGNED DATA': 'openssl pkcs7 -print_certs',
 };
 
-/** True when a text holds a certificate as every program reads it: each line at its begin, LF behind it. */
+/** Whether a text contains a certificate in the form that every program reads: each line starts a line, and LF follows. */
 export function holdsNormalForm(text: string, pem: string): boolean {
   return text.startsWith(pem) || text.includes(`\n${pem}`);
 }
 
-/** True for text with the head of a private key of any kind, and of PKCS #12 turned to PEM. */
+/** Whether a text contains the head of a private key of any kind, or of PKCS #12 converted to PEM. */
 export function holdsPrivateKey(text: string): boolean {
-  // Labels are short; without that bound a crafted text costs the square of its length.
+  // Labels are short; without that bound, a crafted text takes quadratic time.
   return /-----BEGIN [A-Z0-9 ]{0,64}(PRIVATE KEY|PKCS12)[A-Z0-9 ]{0,64}-----/.test(text);
 }
 
 type Place = { now: Date; index: number; count: number };
 
-/** The certificate, or whose it is and when it expired. */
+/** Returns the certificate or, if it has expired, a text with its subject and date. */
 function checkCertificate(block: string, { now, index, count }: Place): CheckedCertificate | string {
   const { certificate, hash } = parse(block, count === 1 ? '' : ` (number ${index + 1} of ${count})`);
   const subject = certificate.subject.replaceAll('\n', ', ');
@@ -206,6 +206,6 @@ function parse(block: string, which: string): { certificate: X509Certificate; ha
     const certificate = new X509Certificate(`-----BEGIN CERTIFICATE-----\n${block}\n-----END CERTIFICATE-----\n`);
     return { certificate, hash: subjectHash(certificate) };
   } catch {
-    throw new CertificateRejected(`holds a certificate that cannot be read${which}: it is damaged or no X.509`);
+    throw new CertificateRejected(`holds a certificate that cannot be read${which}: it is damaged or not X.509`);
   }
 }

@@ -1,4 +1,4 @@
-// Bundles, users and groups made of the image's own and the customization's.
+// Bundles, users and groups composed from the image's own and the customization's.
 import { describe, expect, it } from 'vitest';
 import { EXAMPLE_ROOT, NOW, UNICODE_ROOT } from '../../test/fixtures/customization.ts';
 import { readCertificates } from './certificates.ts';
@@ -70,7 +70,7 @@ describe('users and groups', () => {
   it('the difference is named when the uid is another', () => {
     const accounts = new Accounts(passwd, group);
     expect(() => accounts.add({ name: 'redis', uid: 999, groups: [] })).toThrow(
-      'the user redis with id 999 cannot be made: the image has the user redis with id 100',
+      'the user redis with id 999 cannot be created: the image has the user redis with id 100',
     );
   });
   it.each([

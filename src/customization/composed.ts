@@ -1,4 +1,4 @@
-// Files that belong to the image and to its customizations together: the certificate bundle, users and groups.
+// Files that are composed from the image's own and its customizations': the certificate bundle, users and groups.
 import { createHash } from 'node:crypto';
 import type { TrustedCertificate } from './certificates.ts';
 import type { DeclaredUser } from './declared-users.ts';
@@ -6,7 +6,7 @@ import { CustomizationError } from './errors.ts';
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----/g;
 
-/** The image's bundle, as it is, with the certificates behind it that it does not hold; an image may have none. */
+/** Returns the image's bundle unchanged, followed by the certificates that it does not contain; an image may have no bundle. */
 export function composeBundle(own: string, certificates: Pick<TrustedCertificate, 'pem' | 'fingerprint'>[]): string {
   const known = new Set([...own.matchAll(CERTIFICATE)].map(([, base64]) => fingerprintOf(base64 ?? '')));
   let bundle = own === '' || own.endsWith('\n') ? own : `${own}\n`;
@@ -25,7 +25,7 @@ function fingerprintOf(base64: string): string {
 type Line = string[];
 const PASSWD_FIELD_COUNT = 7;
 
-/** The image's /etc/passwd and /etc/group with the users that a customization declares. Throws USER_TAKEN and GROUP_UNKNOWN. */
+/** The image's /etc/passwd and /etc/group, plus the users that a customization declares. Throws USER_TAKEN and GROUP_UNKNOWN. */
 export class Accounts {
   readonly #passwd: Line[];
   readonly #group: Line[];
@@ -52,8 +52,8 @@ export class Accounts {
   }
 
   /**
-   * Adds a user, or changes what is declared of the one that has this name and uid: everything else of it stays as the image has
-   * it. A declared gid, and that of a new user, gets a group of the user's name where the image has none.
+   * Adds a user, or changes the declared fields of the existing user with this name and uid. A declared gid, and the gid of a
+   * new user, gets a group with the user's name if the image has none with that gid.
    */
   add(user: DeclaredUser): void {
     const { name, uid, groups } = user;
@@ -71,7 +71,7 @@ export class Accounts {
   }
 
   #change(line: Line, { name, gid, home, shell }: DeclaredUser): void {
-    // A line of an image may be cut short.
+    // A line of an image may have fewer fields.
     while (line.length < PASSWD_FIELD_COUNT) line.push('');
     if (gid !== undefined) {
       line[3] = String(gid);
@@ -124,5 +124,8 @@ function expectFree(lines: Line[], { name, id, what }: { name: string; id: numbe
   if (other === undefined) return;
   const reason =
     other[0] === name ? `has the ${what} ${name} with id ${other[2]}` : `has the id ${id} for the ${what} ${other[0]}`;
-  throw new CustomizationError('USER_TAKEN', `the ${what} ${name} with id ${id} cannot be made: the image ${reason}`);
+  throw new CustomizationError(
+    'USER_TAKEN',
+    `the ${what} ${name} with id ${id} cannot be created: the image ${reason}`,
+  );
 }

@@ -1,4 +1,4 @@
-// Checks what an archive says rather than how it is packed: its declaration, certificates and scripts, and how they go together.
+// Checks the contents of an archive: its declaration, certificates and scripts, and their combination.
 import { HOOK_NAMES } from '../plan/inspection.ts';
 import type { Listing } from '../tar/listing-entry.ts';
 import { DECLARATION, type Entries, hookOf, scriptTextProblem, type Taken } from './archive-rules.ts';
@@ -11,7 +11,7 @@ import type { Warnings } from './warnings.ts';
 
 type CheckContext = { violations: Violations; now: Date };
 
-/** Everything of an inspection but sizes and times. What is wrong is added to the violations. */
+/** Returns the inspection without sizes and times. Adds all faults to the violations. */
 export function checkContents(taken: Taken, context: CheckContext): Omit<Inspection, 'size' | 'expanded' | 'epoch'> {
   const { declaration, certificates: declared } = checkDeclaration(taken, context);
   const certificates = trustedCertificates(taken, { declared, ...context });
@@ -54,7 +54,7 @@ function checkHooks({ entries, contents }: Taken, { violations }: CheckContext):
 
 export const BUNDLE = 'etc/ssl/certs/ca-certificates.crt';
 
-/** What is composed from the image's own file cannot be replaced by the archive as well. */
+/** A file that is composed from the image's own cannot be in the archive too. */
 function checkCombination(
   entries: Entries,
   { declaration, certificates }: { declaration: Declaration; certificates: TrustedCertificate[] },
@@ -69,7 +69,7 @@ function checkCombination(
     if (brought)
       violations.add(
         fieldOf(ROOTFS + path),
-        'the file is composed from the image’s own and the declaration, so the archive may not bring it',
+        'the file is composed from the image’s own and the declaration, so it cannot be in the archive',
       );
   }
   for (const file of declaration.files) {
@@ -81,17 +81,17 @@ function checkCombination(
   }
   for (const { file, in_rootfs: inRootfs } of certificates) {
     if (!inRootfs && entries.get(ROOTFS + file) !== undefined)
-      violations.add(fieldOf(ROOTFS + file), 'a certificate of the declaration has this name too');
+      violations.add(fieldOf(ROOTFS + file), 'a certificate of the declaration also has this name');
   }
 }
 
 function fileProblem(type: string | undefined, hasContent: boolean): string | undefined {
-  if (hasContent) return type === undefined ? undefined : 'it has content here and is in rootfs too';
-  if (type === undefined) return 'it is not in rootfs and has no content here';
-  return type === 'file' || type === 'folder' ? undefined : 'it is a link, which has no owner or mode of its own';
+  if (hasContent) return type === undefined ? undefined : 'it has content here and is in rootfs too; keep one of them';
+  if (type === undefined) return 'it is not in rootfs and has no content here; add one of them';
+  return type === 'file' || type === 'folder' ? undefined : 'it is a link, which cannot have an owner or a mode';
 }
 
-/** A mode that is declared is meant. */
+/** A declared mode is intended, so it causes no warning. */
 function warnOfModes(listing: Listing, { files }: Declaration, warnings: Warnings): void {
   const declared = new Set(files.flatMap(({ path, mode }) => (mode === undefined ? [] : [ROOTFS + path])));
   for (const { path, mode, type } of listing) {

@@ -1,4 +1,4 @@
-// The format of `customization.yaml`: which keys it may have, and the rules of each. docs/customization.md says what they mean.
+// The format of `customization.yaml`: its keys and their rules. docs/customization.md explains their meaning.
 import { type Static, type TSchema, Type } from 'typebox';
 import { Emptiable, Mapping, WrittenText } from '../yaml/yaml-fields.ts';
 import { ID_MAX, NAME_PATTERN } from './declared-owners.ts';
@@ -44,7 +44,7 @@ const Certificate = Fields({
   pem: WrittenText({ description: 'One or more certificates in PEM.', writeOnly: true }),
 });
 
-// Debian policy 5.6.1, 5.6.8 and 5.6.12. A minus at the end would tell apt to remove.
+// Debian policy 5.6.1, 5.6.8 and 5.6.12. A final minus would make apt remove the package.
 const PACKAGE = '[a-z0-9][a-z0-9.+-]{0,126}[a-z0-9.+](?::[a-z0-9]{1,32}(?:-[a-z0-9]{1,32}){0,3})?';
 const PACKAGE_VERSION = '(?:[0-9]{1,9}:)?[0-9][A-Za-z0-9.+~-]{0,127}';
 const Package = WrittenText({
@@ -56,7 +56,7 @@ const File = Fields({
   path: WrittenText({ description: 'The path in the image, from /.' }),
   owner: Type.Optional(
     WrittenText({
-      // An owner by number alone is a number for an editor.
+      // Editors read an owner that is only a number as a YAML number.
       minimum: 0,
       maximum: ID_MAX,
       description: 'user or user:group, by name or number.',
@@ -79,8 +79,8 @@ const File = Fields({
 });
 
 /**
- * POSIX (Base Definitions, 8.1) leaves names to programs, with no `=` in them: elasticsearch reads `discovery.type`. Printable ASCII is
- * what every registry and runtime takes. env(1) would read a dash in front as an option (src/oci/image-config-fields.ts).
+ * POSIX (Base Definitions, 8.1) allows any name without `=`; elasticsearch reads `discovery.type`. Every registry and runtime accepts
+ * printable ASCII. env(1) would read a leading dash as an option (src/oci/image-config-fields.ts).
  */
 const VariableName = Type.String({
   pattern: '^(?!__proto__$)(?![- ])[\\x20-\\x3c\\x3e-\\x7e]{1,255}(?<! )$',
@@ -115,7 +115,7 @@ const User = Fields({
   ),
 });
 
-/** A value of a mapping of texts: its limit is in bytes, and checked where the value is read. */
+/** A value of a mapping of texts. Its limit is in bytes, and is checked where the value is read. */
 const Value = (maxLength: number) =>
   WrittenText({ maxLength, pattern: NO_NUL, expects: 'text without NUL', writeOnly: true });
 

@@ -1,4 +1,4 @@
-// customization.yaml: what it may say, and each rejection with its line.
+// customization.yaml: the accepted declarations, and each rejection with its line.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
@@ -135,23 +135,23 @@ describe('rejected, with the line', () => {
       ['packages: ["curl:"]'],
       '1: packages[0] must be a package (name, name:architecture or name=version), not "curl:"',
     ],
-    [['packages: ["curl:amd64", "curl:amd64=1"]'], '1: the package curl:amd64 is there twice'],
-    [['packages: [curl, curl=1]'], '1: the package curl is there twice'],
+    [['packages: ["curl:amd64", "curl:amd64=1"]'], '1: the package curl:amd64 is listed twice'],
+    [['packages: [curl, curl=1]'], '1: the package curl is listed twice'],
     [['packages: [{name: curl}]'], '1: packages[0] must be a text'],
     [['files: [{owner: root}]'], '1: files[0].path is missing'],
     [['files: [{path: etc/a, mode: 0640}]'], '1: "etc/a": the path must begin with /'],
     [['files: [{path: /etc/../a, mode: 0640}]'], '1: "/etc/../a": a path may not contain ..'],
     [['files: [{path: /, mode: 0640}]'], '1: "/": the root itself'],
-    [['files: [{path: /run/a, content: x}]'], '1: "/run/a": the machine fills'],
+    [['files: [{path: /run/a, content: x}]'], '1: "/run/a": proc, sys, dev, run and tmp are filled'],
     [['files: [{path: "/a\\u202eb", content: x}]'], 'changes the direction'],
     [['files: [{path: /etc/.wh.a, content: x}]'], 'names that begin with .wh.'],
-    [['files: [{path: /a}]'], '1: /a says nothing'],
+    [['files: [{path: /a}]'], '1: /a has no owner, mode or content'],
     [['files: [{path: /a, mode: 0888}]'], '1: files[0].mode must be a mode in octal, such as 0640, not "0888"'],
-    [['files: [{path: /a}]'], '1: /a says nothing: give owner, mode or content'],
+    [['files: [{path: /a}]'], '1: /a has no owner, mode or content; set at least one of them'],
     [['files: [{path: /a, mode: rwx}]'], '1: files[0].mode must be a mode in octal, such as 0640, not "rwx"'],
     [['files: [{path: /a, owner: "a:b:c"}]'], '1: /a: "a:b:c" is not an owner'],
     [['files: [{path: /a, owner: "99999"}]'], '1: /a: "99999" is not an owner'],
-    [['files: [{path: /a, mode: 0640}, {path: //a, mode: 0600}]'], '1: /a is there twice'],
+    [['files: [{path: /a, mode: 0640}, {path: //a, mode: 0600}]'], '1: /a is listed twice'],
     [['environment: [A=b]'], '1: environment must be a mapping'],
     [
       ['environment: {"a=b": c}'],
@@ -206,7 +206,7 @@ describe('rejected, with the line', () => {
     [['certificates:', `  - {name: a, pem: "hello"}`], '2: the certificate a holds no certificate in PEM'],
     [
       ['certificates:', '  - name: a', `    pem: ${literal(EXPIRED)}`],
-      '2: the certificate a holds no certificate that is still valid: that of CN=Old Root expired on 2026-11-20',
+      '2: the certificate a holds no valid certificate: that of CN=Old Root expired on 2026-11-20',
     ],
     [['certificates:', '  - name: a', `    pem: ${literal(EXAMPLE_ROOT + DUMMY_KEY)}`], 'holds a private key'],
     [
@@ -238,14 +238,16 @@ describe('rejected, with the line', () => {
 
   it('files that are neither in rootfs nor have content, or both, or are links', async () => {
     const mode = (path: string) => yaml(`files: [{path: ${path}, mode: 0640}]`);
-    expect((await rejections(mode('/etc/a')))[0]).toContain('/etc/a: it is not in rootfs and has no content here');
+    expect((await rejections(mode('/etc/a')))[0]).toContain(
+      '/etc/a: it is not in rootfs and has no content here; add one of them',
+    );
     expect(await rejections(mode('/etc/a'), rootfs('etc/a', { content: '' }))).toEqual([]);
     expect((await rejections(mode('/etc/a'), rootfs('etc/a', { type: 'symlink', target: 'b' })))[0]).toContain(
       'it is a link',
     );
     const content = yaml('files: [{path: /etc/a, content: x}]');
     expect((await rejections(content, rootfs('etc/a', { content: '' })))[0]).toContain(
-      'it has content here and is in rootfs too',
+      'it has content here and is in rootfs too; keep one of them',
     );
     expect((await rejections(content, rootfs('etc', { type: 'symlink', target: 'b' })))[0]).toContain(
       'beneath rootfs/etc',

@@ -1,4 +1,4 @@
-// `customization.yaml` as a value: what a customization declares beside the files in its archive.
+// Parses `customization.yaml`: the part of a customization that is declared beside the files in its archive.
 import { quoted } from '../yaml/quoted.ts';
 import { type LineOf, readYaml } from '../yaml/read-yaml.ts';
 import { CertificateRejected, type ReadCertificates, readCertificates } from './certificates.ts';
@@ -9,7 +9,7 @@ import type { Tell } from './errors.ts';
 import { LABEL_BYTES_MAX, VARIABLE_BYTES_MAX } from './limits.ts';
 
 export type Declaration = {
-  /** Debian packages as apt takes them: `name`, `name:architecture`, and either with `=version`. */
+  /** Debian packages in apt's syntax: `name`, `name:architecture`, and either with `=version`. */
   packages: string[];
   files: DeclaredFile[];
   environment: Record<string, string>;
@@ -17,7 +17,7 @@ export type Declaration = {
   users: DeclaredUser[];
 };
 
-/** Certificates of one text, and the name that was given to it. */
+/** The certificates of one text, and the name that the text has. */
 export type NamedCertificates = ReadCertificates & { name: string };
 export const NOTHING_DECLARED: Declaration = { packages: [], files: [], environment: {}, labels: {}, users: [] };
 
@@ -25,7 +25,9 @@ type Context = { tell: Tell; now: Date };
 type Located = Context & { lineOf: LineOf; isWhole: boolean };
 type Read = { declaration: Declaration; certificates: NamedCertificates[] };
 
-/** Reads the whole declaration. Each violation is told with its line, and the sections without one are read nevertheless. */
+/**
+ * Reads the whole declaration. Each violation is reported with its line; sections without a violation are read nevertheless.
+ */
 export function readDeclaration(bytes: Uint8Array, context: Context): Read {
   const { value = {}, violations, lineOf } = readYaml(bytes, DeclarationSchema);
   for (const { line, reason } of violations) context.tell(line, reason);
@@ -46,7 +48,7 @@ function checkPackages(packages: readonly string[], { tell, lineOf }: Located): 
   const names = new Set<string>();
   for (const [index, text] of packages.entries()) {
     const [name = ''] = text.split('=');
-    if (names.has(name)) tell(lineOf('packages', index), `the package ${name} is there twice`);
+    if (names.has(name)) tell(lineOf('packages', index), `the package ${name} is listed twice`);
     names.add(name);
   }
 }
@@ -60,7 +62,7 @@ function checkValues(
     if (Buffer.byteLength(text) > bytesMax) tell(lineOf(section, name), `${name} is longer than ${bytesMax} bytes`);
 }
 
-/** These say what the image is and are Larder's to write. */
+/** Labels that describe the image; only Larder writes them. */
 const OWN_LABELS = ['base.name', 'base.digest', 'created', 'ref.name', 'version'].map(
   (name) => `org.opencontainers.image.${name}`,
 );
@@ -74,7 +76,7 @@ function readNamedCertificates(
   const names = new Set<string>();
   return items.flatMap(({ name, pem }, index) => {
     const line = lineOf('certificates', index);
-    if (names.has(name)) tell(line, `the certificate ${quoted(name)} is there twice`);
+    if (names.has(name)) tell(line, `the certificate ${quoted(name)} is listed twice`);
     names.add(name);
     try {
       return [{ name, ...readCertificates(pem, now) }];

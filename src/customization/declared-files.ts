@@ -1,4 +1,4 @@
-// Files of a declaration: their owners and modes, and the whole text of small ones.
+// Files of a declaration: their owners and modes, and the whole text of small files.
 import { cleanPath, climbs } from '../tar/path.ts';
 import { quoted } from '../yaml/quoted.ts';
 import type { LineOf } from '../yaml/read-yaml.ts';
@@ -8,18 +8,18 @@ import type { Tell } from './errors.ts';
 import { isMachinePath, nameProblem } from './names.ts';
 
 export type DeclaredFile = {
-  /** In the image, without `/` in front. */
+  /** In the image, without a leading `/`. */
   path: string;
-  /** Absent: 0, whoever owns the file below. */
+  /** If absent, 0, regardless of the owner of the image's file. */
   user?: OwnerName;
   group?: OwnerName;
   /** 0o0000 to 0o7777. */
   mode?: number;
-  /** Present: the file is made of this text; absent: it is in rootfs. */
+  /** If present, the text of the file; if absent, the file is in rootfs. */
   content?: string;
 };
 
-/** `isWhole`: every field of the document is in the value; otherwise a field may be absent because it has a violation. */
+/** `isWhole`: the value contains every field of the document; otherwise a field may be absent because of a violation. */
 type Context = { tell: Tell; lineOf: LineOf; isWhole: boolean };
 type FileFields = NonNullable<DeclarationDocument['files']>[number];
 
@@ -27,12 +27,12 @@ export function readFiles(items: readonly FileFields[], { tell, lineOf, isWhole 
   const paths = new Set<string>();
   const files: DeclaredFile[] = [];
   for (const [index, item] of items.entries()) {
-    // The line of the value, since an entry may be far above in a long list.
+    // The line of the value: in a long list, the entry may start far above.
     const file = readFile(item, (key, message) => tell(lineOf('files', index, key), message));
     if (file === undefined) continue;
     if (isWhole && Object.keys(item).length === 1)
-      tell(lineOf('files', index), `/${file.path} says nothing: give owner, mode or content`);
-    if (paths.has(file.path)) tell(lineOf('files', index), `/${file.path} is there twice`);
+      tell(lineOf('files', index), `/${file.path} has no owner, mode or content; set at least one of them`);
+    if (paths.has(file.path)) tell(lineOf('files', index), `/${file.path} is listed twice`);
     else files.push(file);
     paths.add(file.path);
   }
@@ -63,6 +63,7 @@ function pathProblem(text: string, path: string): string | undefined {
   if (!text.startsWith('/')) return 'the path must begin with /';
   if (climbs(text)) return 'a path may not contain ..';
   if (path === '') return 'the root itself cannot be changed';
-  if (isMachinePath(path)) return 'the machine fills proc, sys, dev, run and tmp; an image holds nothing there';
+  if (isMachinePath(path))
+    return 'proc, sys, dev, run and tmp are filled when a container runs; an image cannot have files there';
   return nameProblem(path);
 }

@@ -1,15 +1,18 @@
-// Users and groups as a declaration names them.
+// Names of users and groups in a declaration.
 
 /** A user or group by name or number. */
 export type OwnerName = string | number;
 
-/** What shadow's useradd takes (useradd(8), is_valid_name), capitals as directories have them, and no numbers that could be ids. */
+/**
+ * The names that shadow's useradd accepts (useradd(8), is_valid_name), plus capitals, which directories use, minus numbers that
+ * could be ids.
+ */
 export const NAME_PATTERN = '^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$';
 const NAME = new RegExp(NAME_PATTERN, 'u');
-/** Builds and tests run in a user namespace with 65,536 ids; the last one stands for no id at all. */
+/** Builds and tests run in a user namespace with 65,536 ids; the last one means "no id". */
 export const ID_MAX = 65534;
 
-/** Reads `user` or `user:group`; undefined when it is neither. */
+/** Reads `user` or `user:group`; returns undefined for anything else. */
 export function readOwner(text: string): { user: OwnerName; group?: OwnerName } | undefined {
   const [userText = '', groupText, ...rest] = text.split(':');
   const user = readName(userText);
@@ -23,7 +26,7 @@ function readName(text: string): OwnerName | undefined {
   return NAME.test(text) ? text : readId(text);
 }
 
-/** Reads the number of a user or group; undefined when it is none. */
+/** Reads the id of a user or group; returns undefined if the text is not an id. */
 export function readId(text: string): number | undefined {
   return /^(0|[1-9][0-9]{0,9})$/.test(text) && Number(text) <= ID_MAX ? Number(text) : undefined;
 }

@@ -8,13 +8,13 @@ import type { Tell } from './errors.ts';
 export type DeclaredUser = {
   name: string;
   uid: number;
-  /** Absent: what the image's account has; a new account gets its uid. */
+  /** If absent, the gid of the image's account; a new account gets its uid. */
   gid?: number;
-  /** Absent: what the image's account has; a new account gets `/nonexistent`. */
+  /** If absent, the home of the image's account; a new account gets `/nonexistent`. */
   home?: string;
-  /** Absent: what the image's account has; a new account gets `/usr/sbin/nologin`. */
+  /** If absent, the shell of the image's account; a new account gets `/usr/sbin/nologin`. */
   shell?: string;
-  /** Further groups, by name, which the image has. */
+  /** Further groups, by name; the image must have them. */
   groups: string[];
 };
 

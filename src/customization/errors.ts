@@ -1,23 +1,23 @@
-// The errors of this folder: an archive at upload, with all that is wrong, and a customization that does not fit an image, later.
+// The errors of this folder: the rejection of an uploaded archive, with all violations, and the conflict of a customization with an image.
 import { printable } from '../tar/header.ts';
 import { VIOLATIONS_MAX } from './limits.ts';
 
-/** Receives a violation of the declaration; the line is absent when the whole document is meant. */
+/** Receives a violation of the declaration; the line is absent if the violation concerns the whole document. */
 export type Tell = (line: number | undefined, message: string) => void;
 
 /** `field` is `file` for the archive itself and `file:PATH` for an entry. */
 export type Violation = { field: string; message: string };
 
-/** The field of an entry of the uploaded file; its name as in the archive, without `./` in front. */
+/** Returns the field of an entry of the uploaded file. The path is as in the archive, without a leading `./`. */
 export function fieldOf(path: string): string {
   return `file:${printable(path.replace(/^(\.\/+)+(?=.)/, ''))}`;
 }
 
-/** An uploaded archive that is not taken. */
+/** The rejection of an uploaded archive. */
 export class ArchiveRejected extends Error {
   override readonly name = 'ArchiveRejected';
   readonly violations: Violation[];
-  /** How many there are beside the listed ones. */
+  /** The number of violations that are not listed. */
   readonly more: number;
 
   constructor(violations: Violation[], more: number) {
@@ -38,11 +38,11 @@ export type CustomizationErrorCode =
   | 'USER_TAKEN'
   | 'ARCHIVE_CHANGED';
 
-/** A customization that cannot be laid over this image. The message is for the person who made it. */
+/** A customization that cannot be applied to this image. The message is for the author of the customization. */
 export class CustomizationError extends Error {
   override readonly name = 'CustomizationError';
   readonly code: CustomizationErrorCode;
-  /** In the image, without `/` in front. */
+  /** In the image, without a leading `/`. */
   readonly path?: string;
 
   constructor(code: CustomizationErrorCode, message: string, path?: string) {
@@ -52,10 +52,10 @@ export class CustomizationError extends Error {
   }
 }
 
-/** The field of what concerns the archive as a whole. */
+/** The field of a violation of the archive as a whole. */
 const ARCHIVE = 'file';
 
-/** Gathers violations up to the limit and counts the others. Those of the archive as a whole come first, however many its entries have. */
+/** Collects violations up to the limit and counts the rest. Violations of the archive as a whole are listed first. */
 export class Violations {
   readonly #ofArchive: Violation[] = [];
   readonly #ofEntries: Violation[] = [];

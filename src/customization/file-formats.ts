@@ -1,25 +1,25 @@
-// Knows files that are sent in place of a .tar.gz by their first bytes, and how each becomes one.
+// Detects other file formats than .tar.gz by their first bytes, and names the remedy for each.
 
-/** How to make the archive from what a person has. */
+/** How to make the archive from a folder. */
 export const PACKING = 'pack the folder with «tar czf»';
 
-/** Bytes that `formatOf` needs. */
+/** The number of bytes that `formatOf` needs. */
 export const HEAD_BYTES = 262;
 
 type FileFormat = {
-  /** With its article where it has one. */
+  /** With its article, if it has one. */
   name: string;
-  /** A command, or what else to do. */
+  /** A command or an instruction. */
   remedy: string;
   magic: Buffer;
-  /** Where the magic stands. */
+  /** The offset of the magic. */
   offset?: number;
 };
 
 const unpacked = (command: string) => `unpack it with «${command}» and ${PACKING}`;
 const converted = (command: string) => `convert it with «${command} FILE | gzip > FILE.tar.gz»`;
 
-/** Whole magics, so that no name at the top of a tar archive looks like one. */
+/** Whole magics, so that no file name at the start of a tar archive matches one. */
 const FORMATS: readonly FileFormat[] = [
   { name: 'gzip', remedy: 'decompress it once with «gunzip»', magic: Buffer.from('1f8b08', 'hex') },
   { name: 'a zip archive', remedy: unpacked('unzip FILE'), magic: Buffer.from('PK\x03\x04', 'latin1') },
@@ -45,7 +45,7 @@ const FORMATS: readonly FileFormat[] = [
   },
 ];
 
-/** What a file that is no gzip file is, by its head; undefined when that is not known. */
+/** Returns the format of a file that is not gzip, by its first bytes; undefined if unknown. */
 export function formatOf(head: Buffer): Pick<FileFormat, 'name' | 'remedy'> | undefined {
   return FORMATS.find(({ magic, offset = 0 }) => head.subarray(offset, offset + magic.length).equals(magic));
 }

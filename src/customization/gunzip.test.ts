@@ -1,4 +1,4 @@
-// The gzip frame and its limits, with streams that are made on the way and never held.
+// The gzip frame and its limits, with generated streams that are never in memory as a whole.
 import { constants, deflateRawSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { chunked, concatenate, seededRandom } from '../../test/fixtures/tar.ts';
@@ -71,7 +71,7 @@ describe('the frame', () => {
   });
 });
 
-/** The header of a gzip file and then the same deflate blocks again and again. */
+/** The header of a gzip file, followed by the same deflate block without end. */
 async function* endless(block: Buffer): AsyncGenerator<Uint8Array, void> {
   yield gzipSync('').subarray(0, 10);
   for (;;) yield block;

@@ -1,4 +1,4 @@
-// Expands one gzip member as a stream, with nothing behind it and no more than it may become (RFC 1952).
+// Expands one gzip member as a stream (RFC 1952). Rejects trailing data and archives that expand too much.
 import { once } from 'node:events';
 import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib';
 import { ByteSource } from '../tar/byte-source.ts';
@@ -7,7 +7,7 @@ import { ARCHIVE_BYTES_MAX, EXPANDED_BYTES_MAX, RATIO_FREE_BYTES, RATIO_MAX } fr
 
 export type GzipErrorCode = 'NOT_GZIP' | 'NOT_TAR' | 'DAMAGED' | 'TRUNCATED' | 'TRAILING_DATA' | 'TOO_LARGE' | 'RATIO';
 
-/** Compressed bytes that are rejected. */
+/** Rejected compressed data. */
 export class GzipError extends Error {
   override readonly name = 'GzipError';
   readonly code: GzipErrorCode;
@@ -18,7 +18,7 @@ export class GzipError extends Error {
   }
 }
 
-/** Counts of what went in and came out. */
+/** Bytes read and bytes written. */
 export type Progress = { compressed: number; expanded: number };
 
 // Flags of the header (RFC 1952, 2.3.1).
@@ -27,13 +27,13 @@ const FEXTRA = 0x04;
 const FNAME = 0x08;
 const FCOMMENT = 0x10;
 const RESERVED = 0xe0;
-/** A file name or comment; nobody needs more, and we hold none. */
+/** The limit of a file name or comment, which are skipped without being kept. */
 const HEADER_TEXT_BYTES_MAX = 4096;
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * The expanded bytes. On some supported versions node:zlib accepts further members and zeros behind the end (decision 0041), which would let one archive
- * be read in two ways, so the frame is read here and only the deflate stream is left to zlib. Throws GzipError.
+ * Yields the expanded bytes. On some supported versions node:zlib accepts further members and zeros behind the end (decision 0041), so
+ * that one archive could be read in two ways. So this function reads the frame and zlib reads only the deflate stream. Throws GzipError.
  */
 export async function* gunzipOne(
   bytes: AsyncIterable<Uint8Array>,
@@ -60,18 +60,21 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, progress: Progress): A
   for await (const chunk of bytes) {
     progress.compressed += chunk.length;
     if (progress.compressed > ARCHIVE_BYTES_MAX)
-      throw new GzipError('TOO_LARGE', `the archive is larger than an upload may be (${ARCHIVE_BYTES_MAX} bytes)`);
+      throw new GzipError(
+        'TOO_LARGE',
+        `the archive is larger than the limit of ${ARCHIVE_BYTES_MAX} bytes for an upload`,
+      );
     yield chunk;
   }
 }
 
-/** Throws GzipError for more than an archive may become, or for more than its compressed bytes account for. */
+/** Throws GzipError if the archive expands beyond its limit, or beyond the limit for its compressed size. */
 export function checkGrowth({ compressed, expanded }: Progress): void {
   if (expanded > EXPANDED_BYTES_MAX) {
     throw new GzipError('TOO_LARGE', 'the archive expands to more than 1 GiB; split it into several customizations');
   }
   if (expanded > RATIO_FREE_BYTES && expanded > compressed * RATIO_MAX) {
-    const limit = `the archive expands to more than ${RATIO_MAX} times its size, which is taken below 10 MiB only`;
+    const limit = `the archive expands to more than ${RATIO_MAX} times its size, which is allowed only below 10 MiB`;
     throw new GzipError('RATIO', `${limit}; leave out files of zeros, or make them in scripts/final`);
   }
 }
@@ -96,7 +99,7 @@ async function readFrameHeader(source: ByteSource): Promise<void> {
     throw new GzipError('DAMAGED', 'the gzip header is damaged');
 }
 
-/** Says what the file is instead, from the head and what follows it. */
+/** Returns the error text for a file that is not gzip, from its head and the bytes that follow. */
 async function notGzip(head: Buffer, source: ByteSource): Promise<string> {
   const parts = [head];
   for (let missing = HEAD_BYTES - head.length; missing > 0; ) {
@@ -138,7 +141,7 @@ async function takeText(source: ByteSource): Promise<Buffer> {
   throw new GzipError('DAMAGED', 'the gzip header is too long');
 }
 
-/** The deflate stream: fed one chunk at a time, so that it is known which bytes it did not want. */
+/** The deflate stream. It is fed one chunk at a time, so that the bytes behind its end are known. */
 class Inflated {
   readonly #source: ByteSource;
   #left: Buffer = Buffer.alloc(0);
@@ -150,7 +153,7 @@ class Inflated {
   async *chunks(): AsyncGenerator<Buffer, void> {
     const inflate = createInflateRaw({ chunkSize: CHUNK_BYTES });
     const feeding = this.#feed(inflate);
-    // A failed feeding destroys the stream, whose reader then tells; without this it would be told twice.
+    // A failed write destroys the stream, and its reader throws the error; without this it would be reported twice.
     feeding.catch(() => undefined);
     try {
       for await (const chunk of inflate) yield chunk as Buffer;
@@ -162,7 +165,7 @@ class Inflated {
     await feeding;
   }
 
-  /** What follows the deflate stream. */
+  /** The bytes behind the deflate stream. */
   async *rest(): AsyncGenerator<Buffer, void> {
     if (this.#left.length > 0) yield this.#left;
     for (
@@ -192,7 +195,7 @@ class Inflated {
   }
 }
 
-/** False when the stream was destroyed, by an error that its reader sees or because nobody reads on. */
+/** Returns false if the stream was destroyed: by an error, which its reader gets, or because the reader stopped. */
 async function written(inflate: InflateRaw, chunk: Buffer): Promise<boolean> {
   if (inflate.destroyed) return false;
   const closed = new AbortController();
@@ -215,8 +218,8 @@ async function expectTrailer(rest: AsyncIterable<Buffer>, expected: { crc: numbe
   for await (const part of rest) {
     trailer = Buffer.concat([trailer, part.subarray(0, 9)]);
     if (trailer.length > 8) {
-      const remedy = 'pack all in one run of tar, and do not join files with cat';
-      throw new GzipError('TRAILING_DATA', `there is data behind the end of the gzip file; ${remedy}`);
+      const remedy = 'pack everything in one run of tar, and do not join files with cat';
+      throw new GzipError('TRAILING_DATA', `there is data after the end of the gzip file; ${remedy}`);
     }
   }
   if (trailer.length < 8) throw new GzipError('TRUNCATED', 'the gzip file ends too early');

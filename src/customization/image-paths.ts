@@ -1,4 +1,4 @@
-// Walks the paths of an image as its kernel would, links included, without the image being anywhere.
+// Resolves paths of an image like its kernel, links included, from its listing alone.
 import type { ListingEntry } from '../tar/listing-entry.ts';
 import { partsOf } from '../tar/path.ts';
 import { CustomizationError } from './errors.ts';
@@ -6,14 +6,14 @@ import { isMachinePath } from './names.ts';
 
 export type Lookup = (path: string) => Pick<ListingEntry, 'type' | 'target'> | undefined;
 
-/** Links followed in one walk; Linux gives up at 40 (path_resolution(7)). */
+/** Links followed for one path; Linux allows 40 (path_resolution(7)). */
 const LINKS_MAX = 40;
-/** PATH_MAX of Linux: no path of an image is longer, and each step of a walk costs the length so far. */
+/** PATH_MAX of Linux: no path of an image is longer, and each step costs time proportional to the length so far. */
 const LENGTH_MAX = 4096;
 
 /**
- * Where a path ends when every link on the way is followed, the last one too when `last` is 'follow'. What is not there yet is
- * taken as a folder to be made. Throws NOT_A_FOLDER, LINK_LOOP, and OUTSIDE_IMAGE for what ends in a folder of the machine.
+ * Resolves a path: follows every link on the way, and the last one too if `last` is 'follow'. A missing component counts as a
+ * folder to be created. Throws NOT_A_FOLDER, LINK_LOOP, and OUTSIDE_IMAGE for a path that ends in a folder of the machine.
  */
 export function walkPath(path: string, { lookup, last }: { lookup: Lookup; last: 'follow' | 'keep' }): string {
   const waiting = partsOf(path).reverse();
@@ -40,7 +40,7 @@ export function walkPath(path: string, { lookup, last }: { lookup: Lookup; last:
     if (!isLast && entry !== undefined && entry.type !== 'folder') {
       throw new CustomizationError(
         'NOT_A_FOLDER',
-        `/${path} cannot be there: /${next} is no folder in this image`,
+        `/${path} cannot exist: /${next} is not a folder in this image`,
         path,
       );
     }

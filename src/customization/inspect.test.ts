@@ -39,7 +39,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const run = (command: string, ...parts: string[]) =>
   execFileSync(command, parts, { cwd: join(directory, 'c'), maxBuffer: 1 << 28 });
 
-/** Made by Python's tarfile: a folder, a name in UTF-8, a long path, a link, a hard link, each in a format of its own. */
+/** Made by Python's tarfile: a folder, a name in UTF-8, a long path, a link and a hard link, each in several formats. */
 const PYTHON = [
   [
     'ustar',
@@ -189,7 +189,7 @@ describe('rejected as a whole', () => {
   it('trailing data: a second member, zeros, anything', async () => {
     const archive = await packed([FILE]);
     const told = [
-      'file: there is data behind the end of the gzip file; pack all in one run of tar, and do not join files with cat',
+      'file: there is data after the end of the gzip file; pack everything in one run of tar, and do not join files with cat',
     ];
     expect(await rejectionsOf(Buffer.concat([archive, archive]))).toEqual(told);
     expect(await rejectionsOf(Buffer.concat([archive, Buffer.alloc(1)]))).toEqual(told);
@@ -264,7 +264,7 @@ describe('rejected as a whole', () => {
       }
     }
     await expect(inspectArchive(source())).rejects.toThrow('more than 200 times');
-    // The rest was read and dropped, so that the client sees the answer.
+    // The rest was read and dropped, so that the client receives the answer.
     expect(pulled).toBe(bomb.length);
     expect(await rejectionsOf(gzipSync(await zeros(9 << 20)))).toEqual([]);
   });
@@ -280,7 +280,7 @@ describe('rejected as a whole', () => {
     };
     expect(await sparse(9)).toEqual([]);
     expect(await sparse(11)).toEqual([
-      'file: the archive expands to more than 200 times its size, which is taken below 10 MiB only; leave out files of zeros, or make them in scripts/final; the largest file up to there is rootfs/holes (11534336 bytes)',
+      'file: the archive expands to more than 200 times its size, which is allowed only below 10 MiB; leave out files of zeros, or make them in scripts/final; the largest file up to there is rootfs/holes (11534336 bytes)',
     ]);
     const tooMuch = 'the archive holds files of more than 1073741824 bytes in total, with the holes of sparse ones';
     expect(await sparse(1000, randomFillSync(Buffer.alloc(25 << 20)))).toEqual([`file: ${tooMuch}`]);
@@ -339,7 +339,7 @@ describe('damage', () => {
       const result = await inspectArchive(chunked(copy, 1 + Math.floor(random() * 2000)), { now: NOW }).catch(
         (error: unknown) => error,
       );
-      // Bits of the gzip header that mean nothing (its time, its operating system) are the only ones that may change.
+      // Only bits of the gzip header without effect (its time, its operating system) may change.
       if (!(result instanceof ArchiveRejected)) expect(result).toEqual(original);
     }
   });

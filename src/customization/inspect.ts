@@ -1,4 +1,4 @@
-// Checks an uploaded archive as it streams by: nothing is unpacked, and everything that is wrong is told at once.
+// Checks an uploaded archive as a stream: nothing is unpacked, and all violations are reported together.
 import { createHash } from 'node:crypto';
 import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import { TarError } from '../tar/errors.ts';
@@ -24,17 +24,17 @@ import {
 import { MachineAttributes } from './machine-attributes.ts';
 import { Warnings } from './warnings.ts';
 
-/** Names of attributes in one warning. */
+/** The number of attributes named in one warning. */
 const ATTRIBUTES_SHOWN_MAX = 5;
 
 export type InspectOptions = {
-  /** Certificates that are not valid at this time are rejected. */
+  /** Certificates that have expired at this time are skipped. */
   now?: Date;
 };
 
 /**
- * Reads a customization's archive to its end and says what it is. Throws ArchiveRejected with all that is wrong, after the rest
- * of the bytes has been read and dropped; an error of the stream itself is passed on.
+ * Reads a customization's archive to its end and returns its inspection. Throws ArchiveRejected with all violations, after the
+ * rest of the bytes has been read and dropped. An error of the stream itself is passed on.
  */
 export async function inspectArchive(
   bytes: AsyncIterable<Uint8Array>,
@@ -55,12 +55,12 @@ export async function inspectArchive(
   return { size: progress.compressed, expanded: progress.expanded, epoch: inspector.newest, ...contents };
 }
 
-/** Reading may stop early, but the stream stays open: its other half goes into the content store. */
+/** Reading may stop early, but the stream must stay open: the content store reads its other half. */
 function unclosed(iterator: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };
 }
 
-/** The verdict stands, so what happens to the rest of the stream cannot change it. */
+/** Reads and drops the rest. The archive is already rejected, so errors of the stream are ignored. */
 async function drop(iterator: AsyncIterator<Uint8Array>): Promise<void> {
   try {
     while ((await iterator.next()).done !== true);
@@ -69,23 +69,23 @@ async function drop(iterator: AsyncIterator<Uint8Array>): Promise<void> {
   }
 }
 
-/** Ends the reading: every further entry would cost as much again. */
+/** Ends the reading: every further entry would cost the same time again. */
 class TooMuch extends Error {}
 
 class Inspector {
   readonly violations = new Violations();
   readonly taken: Taken = { entries: new Entries(), contents: new Map(), warnings: new Warnings() };
-  /** Of all entries, in seconds since 1970, up to `#timeMax`. */
+  /** The newest time of all entries, in seconds since 1970, up to `#timeMax`. */
   newest = 0;
   readonly #timeMax: number;
   readonly #ofMachine = new MachineAttributes();
   #count = 0;
-  /** The largest of the files so far, to name it where all together are too large. */
+  /** The largest file so far, named if all files together are too large. */
   #largest: { path: string; size: number } | undefined;
   #namesBytes = 0;
   #certificates = 0;
   #certificateBytes = 0;
-  /** Of all files, holes included. */
+  /** The bytes of all files, holes included. */
   #unpackedBytes = 0;
 
   constructor(timeMax: number) {
@@ -108,11 +108,11 @@ class Inspector {
       if (problem === undefined) await this.#take(entry);
       else if (problem !== '') this.violations.add(fieldOf(entry.name), problem);
     }
-    // Holes are in no tar, so what gunzip counts does not have them.
+    // The tar does not contain the holes, so gunzip does not count them.
     checkGrowth({ compressed: progress.compressed, expanded: this.#unpackedBytes });
   }
 
-  /** Tells why reading ended early; what is no verdict on the archive is thrown on. */
+  /** Adds the violation for which reading stopped. Rethrows any other error. */
   tellBroken(error: unknown): void {
     if (error instanceof TarError) this.#tell(error);
     else if (error instanceof GzipError) this.violations.add('file', error.message + this.#largestFor(error));
@@ -159,7 +159,7 @@ class Inspector {
   }
 
   #warnOfAttributes({ path, type, xattrs = {}, otherAttributes = [], acl }: TarHeader): void {
-    // A hard link's are those of its file.
+    // A hard link has the attributes of its file.
     if (type === 'hardlink') return;
     const all = [...Object.keys(xattrs), ...otherAttributes, ...(acl === undefined ? [] : ['access list'])];
     const names = all.filter((name) => !this.#ofMachine.count(name));
@@ -177,7 +177,7 @@ class Inspector {
     const keep = this.#wanted(entry);
     for await (const part of body) {
       hash.update(part);
-      // The head is enough to know a private key by.
+      // The head is enough to detect a private key.
       if (keep || kept.length === 0) kept.push(Buffer.from(keep ? part : part.subarray(0, 4096)));
     }
     const held = Buffer.concat(kept);

@@ -1,4 +1,4 @@
-// What an inspected archive is: everything about a customization but the bytes of its files.
+// The inspection of an archive: everything about a customization except the bytes of its files.
 import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { HOOK_NAMES } from '../plan/inspection.ts';
@@ -10,7 +10,7 @@ export type HookName = (typeof HOOK_NAMES)[number];
 
 export type Hook = {
   name: HookName;
-  /** In the archive. */
+  /** Its path in the archive. */
   path: string;
   digest: Digest;
   /** Bytes. */
@@ -22,29 +22,29 @@ export type Inspection = {
   size: number;
   /** Bytes of the tar. */
   expanded: number;
-  /** The newest time in the archive, in seconds since 1970: the time of everything in a layer that has none of its own. */
+  /** The newest time in the archive, in seconds since 1970: the time of everything in a layer without a time of its own. */
   epoch: number;
-  /** Of the whole archive, names as in the archive (`rootfs/etc/motd`). */
+  /** The listing of the whole archive; names are as in the archive (`rootfs/etc/motd`). */
   listing: Listing;
   declaration: Declaration;
-  /** All that go into the trust store, whether declared or found in rootfs. */
+  /** All certificates for the trust store, declared or found in rootfs. */
   certificates: TrustedCertificate[];
-  /** In the order in which they run. */
+  /** In order of execution. */
   hooks: Hook[];
-  /** For the person who uploads: what is taken, but may not be meant. */
+  /** For the uploader: parts that are accepted but may be a mistake. */
   warnings: CustomizationWarning[];
-  /** How many warnings there are beside the listed ones. */
+  /** The number of warnings that are not listed. */
   more_warnings_count: number;
 };
 
 export const ROOTFS = 'rootfs/';
 
-/** True when a build of this customization runs programs: scripts, or the packages' own. */
+/** Whether a build of this customization runs programs: its scripts, or those of packages. */
 export function needsSandbox(inspection: Pick<Inspection, 'hooks' | 'declaration'>): boolean {
   return inspection.hooks.length > 0 || inspection.declaration.packages.length > 0;
 }
 
-/** What apt is to solve: `name` or `name=version`. */
+/** Returns the packages for apt to resolve: `name` or `name=version`. */
 export function declaredPackages(inspection: Pick<Inspection, 'declaration'>): string[] {
   return inspection.declaration.packages;
 }

@@ -1,4 +1,4 @@
-// Attributes that the machine on which an archive is packed gives to every file: one warning for all of them, not one for each file.
+// Attributes that the packing machine gives to every file: one warning for all of them instead of one per file.
 
 const KINDS = [
   { pattern: /^security\.selinux$/, what: 'SELinux labels', reason: 'The host that runs a container sets its own.' },
@@ -8,7 +8,7 @@ const KINDS = [
 export class MachineAttributes {
   readonly #counts = new Map<(typeof KINDS)[number], number>();
 
-  /** True for the name of such an attribute, which is counted. */
+  /** Counts the attribute and returns true if it is one of these. */
   count(name: string): boolean {
     const kind = KINDS.find(({ pattern }) => pattern.test(name));
     if (kind === undefined) return false;
@@ -16,7 +16,7 @@ export class MachineAttributes {
     return true;
   }
 
-  /** A sentence for each kind that was found. */
+  /** One sentence for each kind that was found. */
   get messages(): string[] {
     return [...this.#counts].map(([{ what, reason }, count]) => {
       const times = count === 1 ? '1 time' : `${count} times`;

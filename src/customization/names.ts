@@ -1,17 +1,17 @@
-// Which names an entry may have: what every file system takes, what a person can read, and what belongs in an image.
+// The names that an entry may have: valid in every file system, readable, and allowed in an image.
 import { partsOf } from '../tar/path.ts';
 import { hasBadBytes } from '../tar/text.ts';
 import { DEPTH_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX } from './limits.ts';
 
 // C0, DEL and C1 controls; the bidirectional marks, embeddings, overrides and isolates (Unicode, UAX #9), and the line and
-// paragraph separators: each makes a name look like another one.
+// paragraph separators: with any of them, a name can look like another name.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
-/** Folders that the machine fills when a container runs: what an image holds there is hidden or harmful. */
+/** Folders that the machine fills when a container runs: files of an image in them are hidden or harmful. */
 const MACHINE_FOLDERS = new Set(['proc', 'sys', 'dev', 'run', 'tmp']);
 
-/** What is wrong with a text that names a file, undefined when nothing is. */
+/** Returns the fault of a file name, or undefined. */
 function textProblem(name: string): string | undefined {
   if (hasBadBytes(name)) return 'the name is not UTF-8';
   if (CONTROL.test(name)) return 'the name holds a control character';
@@ -19,7 +19,7 @@ function textProblem(name: string): string | undefined {
   return undefined;
 }
 
-/** What is wrong with a name in the archive as written, `..` excepted, which the reader tells. */
+/** Returns the fault of a name as written in the archive; the tar reader rejects `..`. */
 export function nameProblem(name: string): string | undefined {
   if (name.startsWith('/')) return 'the name is absolute; names begin with customization.yaml, rootfs/ or scripts/';
   const problem = textProblem(name);
@@ -30,16 +30,16 @@ export function nameProblem(name: string): string | undefined {
   if (parts.some((part) => Buffer.byteLength(part) > NAME_BYTES_MAX))
     return `a name in the path is longer than ${NAME_BYTES_MAX} bytes`;
   if (parts.some((part) => part.startsWith('.wh.')))
-    return 'names that begin with .wh. hide files in image layers and are not taken';
+    return 'names that begin with .wh. hide files in image layers and are not allowed';
   return undefined;
 }
 
-/** True for a path of the image that is the machine's. */
+/** Whether a path of the image is in a folder of the machine. */
 export function isMachinePath(path: string): boolean {
   return MACHINE_FOLDERS.has(path.split('/', 1)[0] ?? '');
 }
 
-/** What is wrong with a symbolic link's target, seen from the link's path in the image. */
+/** Returns the fault of a symbolic link's target, relative to the link's path in the image. */
 export function targetProblem(path: string, target: string): string | undefined {
   const problem = textProblem(target);
   if (problem !== undefined) return problem.replace('the name', 'the target');

@@ -1,4 +1,4 @@
-// Customizations laid over images that have links, folders and files of their own.
+// Customizations applied to images that have links, folders and files of their own.
 import { expect, it } from 'vitest';
 import { EXAMPLE_ROOT, inspect, literal, rootfs, yaml } from '../../test/fixtures/customization.ts';
 import { entry } from '../../test/fixtures/tar.ts';

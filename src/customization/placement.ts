@@ -1,4 +1,4 @@
-// Where each thing of a customization goes in one image, laid over it as a careful person would, in the order of the layer.
+// Computes the path of each file of a customization in one image, respecting the image's links, in the order of the layer.
 import { createHash } from 'node:crypto';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { ListingEntry, MergedListing } from '../tar/listing-entry.ts';
@@ -10,26 +10,26 @@ import { CustomizationError } from './errors.ts';
 import { walkPath } from './image-paths.ts';
 import { type Inspection, ROOTFS } from './inspection.ts';
 
-/** Files that are made of the image's own and what the customization adds. */
+/** Files that are composed from the image's own and the customization's additions. */
 export const COMPOSED = { bundle: BUNDLE, passwd: 'etc/passwd', group: 'etc/group' } as const;
 export type Composed = keyof typeof COMPOSED;
 
 type Origin =
-  /** Bytes, or a link or folder, of the archive. */
+  /** A file of the archive with its bytes, or a link or folder of the archive. */
   | { from: 'archive'; path: string }
   | { from: 'text'; text: string }
   | { from: 'composed'; what: Composed }
-  /** A folder on the way to something: one that the image has, or a new one. */
+  /** A folder above another entry: it exists in the image, or is new. */
   | { from: 'way' };
 
 export type Placed = {
-  /** In the image, without `/` in front, no link on the way. */
+  /** In the image, without a leading `/`; no component is a link. */
   path: string;
   type: 'file' | 'folder' | 'symlink' | 'hardlink';
   mode: number;
   user: OwnerName;
   group: OwnerName;
-  /** Bytes, of a file of the archive. */
+  /** Bytes; for files of the archive. */
   size: number;
   digest?: Digest;
   target?: string;
@@ -39,12 +39,12 @@ export type Placed = {
 const FOLDER_MODE = 0o755;
 const FILE_MODE = 0o644;
 const LINK_MODE = 0o777;
-/** Without setuid, setgid and sticky: those are declared or not there. */
+/** Without setuid, setgid and sticky, which are kept only if declared. */
 const PLAIN_BITS = 0o777;
 
 /**
- * What the customization's files layer holds on this image, parents first. Throws CustomizationError when the image has
- * something in the way.
+ * Returns the entries of the customization's files layer on this image, parents first. Throws CustomizationError if they conflict
+ * with the image.
  */
 export function placeCustomization(inspection: Inspection, below: MergedListing): Placed[] {
   const placement = new Placement(inspection, below);
@@ -62,10 +62,10 @@ export function placeCustomization(inspection: Inspection, below: MergedListing)
 class Placement {
   readonly placed: Placed[] = [];
   readonly #byPath = new Map<string, Placed>();
-  /** Where the files of the archive went, for its hard links. */
+  /** The final paths of the archive's files, for its hard links. */
   readonly #byName = new Map<string, string>();
   readonly #declared: Map<string, DeclaredFile>;
-  /** Certificates that the image gets in normal form, by the path of their file. */
+  /** Certificates that are written in normal form, by the path of their file. */
   readonly #rewritten: Map<string, string>;
   readonly #inspection: Inspection;
   readonly #below: MergedListing;
@@ -107,7 +107,7 @@ class Placement {
     });
   }
 
-  /** What update-ca-certificates would leave: the files, a link each by name and by subject, and the bundle. */
+  /** Adds the results of update-ca-certificates: the files, one link each by name and by subject, and the bundle. */
   placeCertificates(): void {
     const { certificates } = this.#inspection;
     for (const { file, in_rootfs: inRootfs, pem } of certificates) if (!inRootfs) this.placeText(file, pem);
@@ -130,7 +130,10 @@ class Placement {
     this.#place(path, { type: 'symlink', mode: LINK_MODE, target, origin: { from: 'way' } });
   }
 
-  /** Certificates of one subject hash are told apart by the number behind; an earlier link of ours keeps its number. */
+  /**
+   * Certificates with the same subject hash differ in the number that follows it; an earlier link of this customization keeps its
+   * number.
+   */
   #freeHashName(hash: string, target: string): string {
     const folder = walkPath('etc/ssl/certs', { lookup: (at) => this.#lookup(at), last: 'follow' });
     for (let number = 0; ; number++) {
@@ -146,11 +149,11 @@ class Placement {
     if (target === undefined)
       throw new CustomizationError(
         'ARCHIVE_CHANGED',
-        `/${lexical} links to ${name}, which is no file of the archive`,
+        `/${lexical} links to ${name}, which is not a file of the archive`,
         lexical,
       );
     const file = this.#byPath.get(target);
-    // A hard link is the same file, so it has its mode and owner.
+    // A hard link has the mode and owner of its file.
     const shared = { mode: file?.mode ?? FILE_MODE, user: file?.user ?? 0, group: file?.group ?? 0 };
     this.#place(lexical, { type: 'hardlink', target, ...shared, origin });
   }
@@ -161,19 +164,22 @@ class Placement {
     if (existing !== undefined && existing.type !== 'folder') {
       throw new CustomizationError(
         'NOT_A_FOLDER',
-        `/${lexical} is a folder in the archive and none in this image`,
+        `/${lexical} is a folder in the archive but not in this image`,
         lexical,
       );
     }
     this.#placeWay(parentOf(path));
     const declared = this.#declared.get(lexical);
     const placed = this.#byPath.get(path) ?? this.#wayTo(path, mode, origin);
-    // Two folders of the archive may be one here (`lib` and `usr/lib`): what either declares holds.
+    // Two folders of the archive may be one in the image (`lib` and `usr/lib`): the declarations of both apply.
     if (declared !== undefined) Object.assign(placed, overrides(declared));
     if (!this.#byPath.has(path)) this.#add(placed);
   }
 
-  /** A folder of the image keeps what it is; its entry is repeated because some engines would make it anew with other rights. */
+  /**
+   * A folder of the image keeps its mode and owner. Its entry is repeated, because some engines would recreate it with other
+   * rights.
+   */
   #wayTo(path: string, mode: number, origin: Origin): Placed {
     const existing = this.#below.get(path);
     if (existing === undefined) return { path, type: 'folder', mode, user: 0, group: 0, size: 0, origin };
@@ -194,13 +200,13 @@ class Placement {
     }
   }
 
-  /** Puts what is no folder at a path and answers where that is once the links on the way are followed. */
+  /** Places anything but a folder, and returns its final path after following the links on the way. */
   #place(lexical: string, thing: Partial<Placed> & Pick<Placed, 'type' | 'mode' | 'origin'>): string {
     const path = walkPath(lexical, { lookup: (at) => this.#lookup(at), last: 'keep' });
     if (this.#lookup(path)?.type === 'folder') {
       throw new CustomizationError(
         'IN_THE_WAY',
-        `/${lexical} is a folder in this image and would be replaced with everything in it`,
+        `/${lexical} is a folder in this image, and would be replaced together with its contents`,
         lexical,
       );
     }
@@ -208,14 +214,14 @@ class Placement {
     if (behind !== undefined) {
       throw new CustomizationError(
         'IN_THE_WAY',
-        `/${lexical} leads to the folder /${behind} in this image, and everything in it would be gone from there`,
+        `/${lexical} leads to the folder /${behind} in this image, and the contents of that folder would disappear from it`,
         lexical,
       );
     }
     if (this.#byPath.has(path)) {
       throw new CustomizationError(
         'TWICE',
-        `/${lexical} is in the customization twice, because links of this image lead both to /${path}`,
+        `/${lexical} is in the customization twice, because links of this image point both to /${path}`,
         lexical,
       );
     }
@@ -225,14 +231,17 @@ class Placement {
     return path;
   }
 
-  /** The folder that a link at this path leads to: /lib is usr/lib to every program of the image. A new link may lead elsewhere. */
+  /**
+   * Returns the folder to which a link at this path points: programs of the image read /lib as usr/lib. A new link may point
+   * elsewhere.
+   */
   #folderBehind(path: string): string | undefined {
     if (this.#lookup(path)?.type !== 'symlink' || this.#byPath.has(path)) return undefined;
     try {
       const behind = walkPath(path, { lookup: (at) => this.#lookup(at), last: 'follow' });
       return this.#lookup(behind)?.type === 'folder' ? behind : undefined;
     } catch (error) {
-      // A link that goes round in circles, or out to the machine's folders, may well be replaced.
+      // A link that loops, or that points to a folder of the machine, may be replaced.
       if (error instanceof CustomizationError) return undefined;
       throw error;
     }

@@ -1,21 +1,22 @@
-// What a customization would change in an image, told before anything is built.
+// Computes the changes that a customization would make to an image, before any build.
 import type { EntryType, ListingEntry, MergedListing } from '../tar/listing-entry.ts';
 import type { Inspection } from './inspection.ts';
 import { type Placed, placeCustomization } from './placement.ts';
 
 export type Change = {
-  /** In the image, without `/` in front. */
+  /** In the image, without a leading `/`. */
   path: string;
-  /** `replace`: something of another type was there. */
+  /** `replace`: the image has something of another type at this path. */
   kind: 'add' | 'change' | 'replace';
   type: EntryType;
-  /** The type of what was there, where that is another one. */
+  /** The type of the replaced entry, if it differs. */
   was?: EntryType;
 };
 
 /**
- * What the files of a customization would change laid over this image; what scripts and packages do is not known before they
- * run. What stays as it is, is left out. Throws CustomizationError when the customization does not fit the image.
+ * Returns the changes that the files of a customization would make to the image; the effects of scripts and packages are
+ * unknown before they run. Omits entries that stay the same. Throws CustomizationError if the customization conflicts with
+ * the image.
  */
 export function planChanges(inspection: Inspection, below: MergedListing): Change[] {
   return placeCustomization(inspection, below).flatMap((placed): Change[] => {
@@ -27,7 +28,7 @@ export function planChanges(inspection: Inspection, below: MergedListing): Chang
   });
 }
 
-/** A hard link is a file like any other. */
+/** A hard link counts as a file. */
 function kindOf(type: EntryType): EntryType {
   return type === 'hardlink' ? 'file' : type;
 }
@@ -35,7 +36,7 @@ function kindOf(type: EntryType): EntryType {
 function isSame(placed: Placed, existing: ListingEntry): boolean {
   if (placed.origin.from === 'composed') return false;
   if (placed.type === 'symlink') return placed.target === existing.target;
-  // An owner by name cannot be compared before the image is read.
+  // An owner by name is unknown until the image is read.
   const sameOwner = [
     [placed.user, existing.uid],
     [placed.group, existing.gid],

@@ -1,4 +1,4 @@
-// What an archive is rejected with: the name of what is wrong, the limit, and the way out.
+// Rejections of archives: the fault, the limit, and the remedy.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -76,8 +76,8 @@ it.each([
   ['Customization.yaml', 'rename it to customization.yaml'],
   ['script/final', 'rename it to scripts'],
   ['RootFS/a', 'rename it to rootfs'],
-  ['mine/rootfs/a', 'pack what is in it («tar -C FOLDER -czf …»)'],
-  ['README.md', 'leave it out, or'],
+  ['mine/rootfs/a', 'pack its contents («tar -C FOLDER -czf …»)'],
+  ['README.md', 'remove it; if'],
 ])('%s at the top', async (path, remedy) => {
   const [told, ...more] = await rejections(FILE, entry(path, { content: 'x' }));
   expect(told).toContain(
@@ -94,7 +94,7 @@ it('more than 200 times its size names the limit, the file and the way out', asy
     rootfs('opt/image.bin', { content: Buffer.alloc(30 << 20) }),
   );
   expect(told).toEqual([
-    'file: the archive expands to more than 200 times its size, which is taken below 10 MiB only; leave out files of zeros, or make them in scripts/final; the largest file up to there is rootfs/opt/image.bin (31457280 bytes)',
+    'file: the archive expands to more than 200 times its size, which is allowed only below 10 MiB; leave out files of zeros, or make them in scripts/final; the largest file up to there is rootfs/opt/image.bin (31457280 bytes)',
   ]);
 });
 

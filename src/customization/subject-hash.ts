@@ -1,4 +1,4 @@
-// The name under which OpenSSL looks a trusted certificate up: eight hex digits of its subject (X509_NAME_hash, `openssl x509 -subject_hash`).
+// The name under which OpenSSL looks up a trusted certificate: eight hex digits of its subject (X509_NAME_hash, `openssl x509 -subject_hash`).
 import { createHash, type X509Certificate } from 'node:crypto';
 
 type Node = { tag: number; content: Buffer; whole: Buffer };
@@ -8,7 +8,7 @@ const SET = 0x31;
 const UTF8_STRING = 0x0c;
 const VERSION = 0xa0;
 
-/** Decoders of the string types that OpenSSL compares as text; all others are compared as bytes. */
+/** Decoders of the string types that OpenSSL compares as text; other types are compared as bytes. */
 const TEXT: Record<number, (content: Buffer) => string> = {
   [UTF8_STRING]: (content) => content.toString('utf8'),
   // Printable, T61 (OpenSSL reads it as Latin-1), IA5, Visible, Universal and BMP strings.
@@ -20,7 +20,7 @@ const TEXT: Record<number, (content: Buffer) => string> = {
   30: (content) => fromUnits(content, 2),
 };
 
-/** Throws RangeError when the certificate is not well-formed DER, which node:crypto has rejected already. */
+/** Throws RangeError for DER that is not well-formed; node:crypto rejects such certificates before. */
 export function subjectHash(certificate: X509Certificate): string {
   const canonical = childrenOf(subjectOf(certificate.raw)).map((set) => {
     const attributes = childrenOf(set).map(canonicalAttribute);
@@ -31,7 +31,7 @@ export function subjectHash(certificate: X509Certificate): string {
   return digest.readUInt32LE(0).toString(16).padStart(8, '0');
 }
 
-/** Certificate → TBSCertificate → after version, serial, algorithm, issuer and validity (RFC 5280, 4.1). */
+/** Returns the subject: in Certificate → TBSCertificate, after version, serial, algorithm, issuer and validity (RFC 5280, 4.1). */
 function subjectOf(der: Buffer): Node {
   const fields = childrenOf(childAt(readNode(der), 0));
   const subject = fields[fields[0]?.tag === VERSION ? 5 : 4];
@@ -47,7 +47,7 @@ function canonicalAttribute(attribute: Node): Buffer {
   return encode(SEQUENCE, Buffer.concat([type.whole, encoded]));
 }
 
-/** ASCII letters small, spaces at the ends gone, runs of them one (asn1_string_canon). */
+/** Lowercases ASCII letters, trims spaces, and joins runs of spaces into one (asn1_string_canon). */
 function canonicalText(text: string): string {
   return text
     .replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '')

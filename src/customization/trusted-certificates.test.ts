@@ -1,4 +1,4 @@
-// Bundles as they are published, and what of them is added to the trust store.
+// Published bundles, and the certificates of them that are added to the trust store.
 import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
@@ -17,7 +17,7 @@ import {
 const FOLDER = 'usr/local/share/ca-certificates/';
 const crt = (name: string, content: string) => rootfs(`${FOLDER}${name}.crt`, { content });
 
-/** Mozilla's roots as curl and certifi publish them: titles underlined with dashes, comments in front of each. */
+/** Mozilla's roots as curl and certifi publish them: titles underlined with dashes, and comments before each. */
 function bundle(end = '\n'): string {
   const blocks = rootCertificates.map(
     (pem, index) =>
@@ -54,7 +54,7 @@ describe('a published bundle', () => {
 describe('what is skipped', () => {
   it('an expired certificate, wherever it stands', async () => {
     const { certificates, warnings } = await inspect([crt('mixed', EXPIRED + EXAMPLE_ROOT + EXPIRED + UNICODE_ROOT)]);
-    // The file begins with the expired one, so OpenSSL would find that under the file's name.
+    // The file starts with the expired certificate, so OpenSSL would find that one under the file's name.
     expect(certificates.map(({ name, file, in_rootfs: own }) => [name, file, own])).toEqual([
       ['mixed-2', `${FOLDER}mixed-2.crt`, false],
       ['mixed-4', `${FOLDER}mixed-4.crt`, false],
@@ -161,7 +161,7 @@ describe('rejected', () => {
 
   it('a bundle with none left', async () => {
     expect(await told(EXPIRED + EXPIRED)).toBe(
-      `file:rootfs/${FOLDER}a.crt: the file holds no certificate that is still valid: that of CN=Old Root expired on 2026-11-20; all 2 have expired`,
+      `file:rootfs/${FOLDER}a.crt: the file holds no valid certificate: that of CN=Old Root expired on 2026-11-20; all 2 have expired`,
     );
   });
 
@@ -191,12 +191,12 @@ describe('rejected', () => {
     expect(await told(`${first}\n${EXAMPLE_ROOT}`)).toContain('cut off (number 1)');
     expect(await told(EXAMPLE_ROOT.replace('END CERT', 'END X509 CERT'))).toContain('cut off');
     expect(await told(EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE'))).toContain(
-      'holds a PEM block "TRUSTED CERTIFICATE"; only CERTIFICATE may be there; «openssl x509 -in FILE -out NEW» turns it into one',
+      'holds a PEM block "TRUSTED CERTIFICATE"; only CERTIFICATE is allowed; «openssl x509 -in FILE -out NEW» turns it into one',
     );
     expect(await told(EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'PKCS7'))).toContain(
       '«openssl pkcs7 -print_certs -in FILE',
     );
-    expect(await told(EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'X509 CRL'))).toMatch(/only CERTIFICATE may be there$/);
+    expect(await told(EXAMPLE_ROOT.replaceAll('CERTIFICATE', 'X509 CRL'))).toMatch(/only CERTIFICATE is allowed$/);
     expect(await told(EXAMPLE_ROOT + UNICODE_ROOT.replace('MIIC', 'MIID'))).toContain('cannot be read (number 2 of 2)');
   });
 

@@ -1,4 +1,4 @@
-// All certificates that a customization adds to the trust store, with the names under which the image has them.
+// All certificates that a customization adds to the trust store, with their names in the image.
 import { baseName } from '../tar/path.ts';
 import { CERTIFICATES_FOLDER, DECLARATION, isCertificatePath, type Taken } from './archive-rules.ts';
 import {
@@ -15,10 +15,10 @@ import { CERTIFICATE_BYTES_MAX, CERTIFICATE_FILES_BYTES_MAX, CERTIFICATES_MAX } 
 
 type CheckContext = { declared: NamedCertificates[]; violations: Violations; now: Date };
 
-/** Certificates of one text with its place: `path` in the archive, `file` in the image where rootfs brings it, with its `text`. */
+/** The certificates of one text: `path` in the archive; `file` and `text` if the text is a file of rootfs. */
 type Source = NamedCertificates & { path: string; file?: string; text?: string };
 
-/** Those of rootfs and of the declaration, each once. */
+/** Returns the certificates of rootfs and of the declaration, without repetitions. */
 export function trustedCertificates(taken: Taken, context: CheckContext): TrustedCertificate[] {
   const declared = context.declared.map((one): Source => ({ ...one, path: DECLARATION }));
   const sources = [...sourcesOfRootfs(taken, context), ...declared];
@@ -38,14 +38,14 @@ export function trustedCertificates(taken: Taken, context: CheckContext): Truste
   });
 }
 
-/** What rootfs brings into the folder for local certificates is trusted, as update-ca-certificates would. */
+/** Certificates of rootfs in the folder for local certificates are trusted, as by update-ca-certificates. */
 function sourcesOfRootfs({ entries, contents, warnings }: Taken, { violations, now }: CheckContext): Source[] {
   const sources: Source[] = [];
   let count = 0;
   for (const { path, type, size } of entries.listing) {
     if (!path.startsWith(ROOTFS + CERTIFICATES_FOLDER) || type === 'folder') continue;
     if (!isCertificatePath(path)) {
-      // update-ca-certificates(8) takes nothing else.
+      // update-ca-certificates(8) ignores other files.
       warnings.add(
         'CERTIFICATE_SKIPPED',
         'The name of the file does not end in .crt, so it is not added to the trust store.',
@@ -62,7 +62,7 @@ function sourcesOfRootfs({ entries, contents, warnings }: Taken, { violations, n
       const most = `${CERTIFICATES_MAX} certificate files or ${CERTIFICATE_FILES_BYTES_MAX} bytes of them`;
       violations.add(fieldOf(path), `with it, the archive has more than ${most}`);
     } else if (count <= CERTIFICATES_MAX) {
-      // One more than the limit is enough to reject the archive.
+      // One certificate more than the limit is enough to reject the archive.
       const read = readFile(bytes, { path, violations, now });
       if (read !== undefined) sources.push(read);
       count += read?.count ?? 0;
@@ -88,7 +88,7 @@ function readFile(
   }
 }
 
-/** Warns of those that are skipped: the expired and the repeated. */
+/** Adds warnings for skipped certificates: expired or repeated. */
 function withoutRepeated(
   sources: Source[],
   { warnings }: Taken,
@@ -112,7 +112,7 @@ function withoutRepeated(
 /** Characters of a subject in a message. */
 const SUBJECT_SHOWN_MAX = 256;
 
-/** Names are file names in the image. */
+/** Names certificates; the names are file names in the image. */
 class Naming {
   readonly #taken: Taken;
   readonly #violations: Violations;
@@ -123,13 +123,13 @@ class Naming {
     this.#violations = violations;
   }
 
-  /** Takes the name that a text was given for its first certificate. */
+  /** Reserves the name of a text for its first certificate. */
   claim({ name, path }: Source): void {
     if (this.#names.has(name)) this.#violations.add(fieldOf(path), `there are two certificates called ${name}`);
     this.#names.add(name);
   }
 
-  /** A further certificate of a text is called NAME-2, NAME-3 and so on, past the names that others have. */
+  /** Returns a free name for a further certificate of a text: NAME-2, NAME-3 and so on. */
   free(name: string, from: number): string {
     for (let number = from; ; number++) {
       const free = `${name}-${number}`;

@@ -1,4 +1,4 @@
-// What is taken but may not be meant: each kind of warning, and how many of them are listed.
+// Warnings: each kind, and how many of them are listed.
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { DUMMY_KEY, inspect, rejections, rootfs, yaml } from '../../test/fixtures/customization.ts';

@@ -1,4 +1,4 @@
-// Gathers what is taken but may not be meant, for the person who uploads: bounded, and no kind of warning hides another.
+// Collects warnings for the uploader: their number is limited per kind, so that no kind hides another.
 import type { CustomizationWarning, CustomizationWarningCode } from '../contract/customization-warning.ts';
 import { printable } from '../tar/header.ts';
 import { WARNINGS_BYTES_MAX, WARNINGS_OF_CODE_MAX } from './limits.ts';
@@ -7,10 +7,10 @@ export class Warnings {
   readonly #listed: CustomizationWarning[] = [];
   readonly #ofCode = new Map<CustomizationWarningCode, number>();
   #bytes = 0;
-  /** How many there are beside the listed ones. */
+  /** The number of warnings that are not listed. */
   #more = 0;
 
-  /** `path` is the entry's in the archive. The same warning is listed once. */
+  /** `path` is the entry's path in the archive. A repeated warning is listed once. */
   add(code: CustomizationWarningCode, message: string, path?: string): void {
     const warning = { code, message, ...(path === undefined ? {} : { path: printable(path) }) };
     const count = this.#ofCode.get(code) ?? 0;

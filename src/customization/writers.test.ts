@@ -1,4 +1,4 @@
-// Archives of one folder by the programs that people pack with: whoever wrote it, the same files are found in it.
+// Archives of one folder by common archive programs: the inspection finds the same files in each.
 // `test/fixtures/archives/make.sh` made them; none of its programs is needed here.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -16,10 +16,10 @@ SPARSE.write('data', SPARSE.length / 2);
 
 const digest = (text: string | Buffer) => `sha256:${sha256(Buffer.from(text))}`;
 const LONG = `rootfs/etc/app/${'x'.repeat(150)}`;
-/** What these cannot say: v7 and ustar have no room for the long name, bsdtar cannot write it so. */
+/** Formats with limits: v7 and ustar have no room for the long name, and bsdtar cannot write it in ustar. */
 const SHORT = ['gnu-v7', 'gnu-ustar', 'bsdtar-ustar', 'python-ustar'];
 
-/** Files by what they hold, links by where they lead; a hard link is the file that it names. */
+/** Files with their content, links with their target; a hard link counts as the file that it names. */
 function foundIn({ listing }: Inspection): Record<string, string | undefined> {
   const digests = new Map(listing.map((entry) => [entry.path, entry.digest]));
   return Object.fromEntries(
@@ -67,7 +67,7 @@ it.each(['bsdtar-attributes.tar.gz', 'gnu-attributes.tar.gz'])(
       message: `${attributes} user.note.`,
       path: 'rootfs/etc/grüße',
     });
-    // Of the two names of this file the writer chooses which one comes first.
+    // For this file with two names, the writer chooses which name comes first.
     expect(warnings).toContainEqual({
       code: 'ATTRIBUTES_LOST',
       message: expect.stringMatching(`^${attributes} .*access list\\.$`),
