@@ -1,4 +1,4 @@
-// Text that comes in pieces, up to a limit: what is beyond it is dropped, and the sender is told.
+// Collects text from chunks up to a limit: further text is dropped, and the sender is told to stop.
 
 export class BoundedText {
   readonly #decoder = new TextDecoder();
@@ -10,7 +10,7 @@ export class BoundedText {
     this.#bytesMax = bytesMax;
   }
 
-  /** False when the limit is reached: no more is wanted. */
+  /** Returns false once the limit is reached. */
   add(chunk: Uint8Array): boolean {
     const space = this.#bytesMax - this.#bytes;
     this.#bytes += chunk.length;

@@ -1,4 +1,5 @@
-// Logs are read in terminals and browsers: nothing that a step prints acts on either, whatever the borders of its chunks.
+// Logs are read in terminals and browsers: control characters of a step's output are made visible, with any chunk
+// boundaries.
 import { describe, expect, it } from 'vitest';
 import { BuildError } from './build-error.ts';
 import { lastLines, openBuildLog } from './build-log.ts';

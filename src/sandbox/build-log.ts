@@ -1,24 +1,24 @@
-// The log of a build: everything its steps print, made visible and capped, and the last lines of it for the message of a failure.
+// The log of a build: the output of its steps, made visible and capped, with its last lines for failure messages.
 import { VisibleStream, visibleText } from './visible-text.ts';
 
 /** Of one task. Enough for the build that prints most; beyond it a log only fills the disk. */
 export const LOG_BYTES_MAX = 10 * 1024 * 1024;
-/** What a person can read in a failure message. */
+/** The number of lines in a failure message. */
 const TAIL_LINES = 25;
 const TAIL_LENGTH_MAX = 4096;
 
-/** One log that several steps write to in turn. */
+/** One log that several steps write to, one after the other. */
 export type BuildLog = {
-  /** Takes what a step printed; beyond the cap it is dropped, with one clear mark. */
+  /** Writes the output of a step; beyond the cap it is dropped, and the log gets one mark. */
   write(chunk: Uint8Array | string): void;
-  /** A line of the builder's own, told apart from what the steps print. */
+  /** Writes a line of the builder itself, marked to distinguish it from the output of steps. */
   say(line: string): void;
-  /** The last lines that were printed since the last call of `mark`, also when the cap dropped them from the log. */
+  /** Returns the last lines printed since the last call of `mark`, even if the cap dropped them from the log. */
   tail(): string;
   mark(): void;
 };
 
-/** Anything that takes bytes: a stream, or a list. */
+/** A destination for bytes: a stream, or a list. */
 export type LogSink = { write(bytes: Buffer): unknown };
 
 /** Passes on the first `bytesMax` bytes, then one line which says that the log was cut. */
@@ -52,7 +52,7 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
   return {
     write(chunk) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-      // Beyond the cap only the tail is wanted: what prints for ever is not made visible for ever.
+      // Beyond the cap only the tail is needed, so only the end of a chunk is made visible.
       print(visible.next(bounded.isCut() ? bytes.subarray(-TAIL_LENGTH_MAX) : bytes));
     },
     say(line) {
@@ -66,28 +66,30 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
   };
 }
 
-/** The end of a text that grows by pieces of any size: what is old is forgotten in halves, so that no piece costs a copy of all. */
+/**
+ * The end of a text that grows by chunks of any size. Old text is dropped in halves, so that no chunk causes a copy of everything.
+ */
 class RecentText {
   #older = '';
   #newer = '';
 
   add(text: string): void {
-    // A slice of a large text would hold all of it.
+    // A slice of a large text would keep all of it in memory.
     this.#newer += text.length > TAIL_LENGTH_MAX ? Buffer.from(text.slice(-TAIL_LENGTH_MAX)).toString() : text;
     if (this.#newer.length < TAIL_LENGTH_MAX) return;
     this.#older = this.#newer;
     this.#newer = '';
   }
 
-  /** At least as long as a tail, if so much was printed. */
+  /** At least as long as a tail, if that much was printed. */
   get text(): string {
     return this.#older + this.#newer;
   }
 }
 
-/** The end of a text, with what a terminal would act on made visible. */
+/** Returns the end of a text, with control characters made visible. */
 export function lastLines(text: string): string {
-  // Only the end is looked at, however long the text is.
+  // Only the end is read, however long the text is.
   const end = visibleText(text.slice(-2 * TAIL_LENGTH_MAX)).trimEnd();
   return end.slice(-TAIL_LENGTH_MAX).toWellFormed().split('\n').slice(-TAIL_LINES).join('\n');
 }

@@ -1,4 +1,4 @@
-// Locks by name: order, failures, and those who stop waiting.
+// Locks by name: order, failures, and aborted waits.
 import { expect, test } from 'vitest';
 import { exclusiveBy, keyedLocks } from './exclusive.ts';
 

@@ -1,11 +1,11 @@
-// One at a time by name: two builds that need the same layer, or the same layer laid out, do the work once.
+// Mutual exclusion by name: two builds that need the same layer, or the same unpacked layer, do the work once.
 
-/** Runs work while no other of this name runs. Throws the signal's reason while it waits. */
+/** Runs work while no other work of this name runs. Throws the signal's reason if aborted while waiting. */
 export type Exclusive = <T>(name: string, work: () => Promise<T>, signal?: AbortSignal | undefined) => Promise<T>;
 
-/** Locks by name, in the order in which they were asked for. */
+/** Locks by name, granted in the order of the requests. */
 export type KeyedLocks = {
-  /** Resolves with the function that releases the lock. Throws the signal's reason while it waits. */
+  /** Resolves with the function that releases the lock. Throws the signal's reason if aborted while waiting. */
   acquire(name: string, signal?: AbortSignal | undefined): Promise<() => void>;
 };
 
@@ -47,7 +47,7 @@ function waitInQueue(queue: (() => void)[], signal: AbortSignal | undefined): Pr
   });
 }
 
-/** Work under these locks. */
+/** Returns an `Exclusive` that uses these locks. */
 export function exclusiveBy(locks: KeyedLocks): Exclusive {
   return async (name, work, signal) => {
     const release = await locks.acquire(name, signal);

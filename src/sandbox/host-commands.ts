@@ -1,34 +1,34 @@
-// How programs of this machine are started for a build: as the account that owns the sandboxes, dying with their parent, with no environment.
+// Starts programs of this machine for a build: as the account that owns the sandboxes, killed with their parent, with an empty environment.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastLines } from './build-log.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
-/** Standard folders, not the caller's PATH: what runs with a namespace's rights is not for an environment to choose. */
+/** Standard folders instead of the caller's PATH: an environment must not choose the programs that run with a namespace's rights. */
 const PROGRAM_FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
 export const STANDARD_PATH = PROGRAM_FOLDERS.join(':');
 
-/** The path of a program of this machine, undefined when it is not installed. */
+/** Returns the path of a program of this machine, or undefined if it is not installed. */
 export function findTool(name: string): string | undefined {
   return PROGRAM_FOLDERS.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
-/** The command as the sandboxes' account; it is killed when this process (or the thread that started it) dies, even by kill -9. */
+/** The command as the sandboxes' account; it is killed when this process (or the thread that started it) ends, even by kill -9. */
 export function asOwner(host: SandboxHost, command: string[]): string[] {
-  // A setpriv of its own: changing the user id makes the kernel forget the signal (prctl(2), PR_SET_PDEATHSIG).
+  // A second setpriv: changing the user id resets the parent-death signal (prctl(2), PR_SET_PDEATHSIG).
   return asAccount(host, [host.tools.setpriv, '--pdeathsig', 'KILL', ...command]);
 }
 
-/** The command as the sandboxes' account. When this process dies the command goes on, unless something else ends it. */
+/** The command as the sandboxes' account. It keeps running when this process ends, unless something else ends it. */
 export function asAccount({ tools, user }: SandboxHost, command: string[]): string[] {
   if (user === undefined) return command;
   return [tools.setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', ...command];
 }
 
 /**
- * The command as root of a new user namespace whose ids are the account's subordinate ones; its mounts are its own, and it is the first of
- * its processes, so that its end is the end of all. `offline` takes the network too.
+ * The command as root of a new user namespace whose ids are the account's subordinate ones. It has its own mounts, and is the first
+ * process of its process namespace, so that all others end with it. `offline` also gives it a network namespace without a network.
  */
 export function inNewNamespace(
   { tools, namespace }: SandboxHost,
@@ -55,7 +55,7 @@ export type NamespaceOptions = {
   pid: number;
   /** As for `inNewNamespace`. */
   offline?: boolean;
-  /** Takes network, host name and shared memory from this process in there instead, by its number in there. */
+  /** Uses the network, host name and shared memory of this process instead; its number is the one inside. */
   beside?: number | undefined;
 };
 
@@ -66,7 +66,7 @@ export function inNamespaceOf(
   command: string[],
 ): string[] {
   const user = namespace ? ['--user', '--setuid', '0', '--setgid', '0'] : [];
-  // unshare's children are in the process namespace, unshare is not.
+  // unshare's children are in the process namespace, but unshare itself is not.
   const processes = `--pid=/proc/${pid}/ns/pid_for_children`;
   const shared = beside === undefined ? ['--ipc', '--uts', ...(offline ? ['--net'] : [])] : namespacesOf(pid, beside);
   return [tools.nsenter, '--target', String(pid), ...user, '--mount', ...shared, processes, ...command];
@@ -76,9 +76,9 @@ function namespacesOf(pid: number, beside: number): string[] {
   return ['ipc', 'uts', 'net'].map((name) => `--${name}=${processFile(pid, beside, `ns/${name}`)}`);
 }
 
-/** What /proc has of the process that is `inside` in the namespaces made for `pid`, as a path that this machine can open. */
+/** Returns the path on this machine of a /proc file of the process that has number `inside` in the namespaces made for `pid`. */
 export function processFile(pid: number, inside: number, name: string): string {
-  // unshare mounted its own /proc for its children, and is in their mount namespace.
+  // unshare mounted a new /proc for its children, and is in their mount namespace.
   return `/proc/${pid}/root/proc/${inside}/${name}`;
 }
 
@@ -86,11 +86,11 @@ export type RunOptions = {
   stdin?: AsyncIterable<Uint8Array>;
   onOutput?: (chunk: Buffer) => void;
   signal?: AbortSignal | undefined;
-  /** Passes this process's environment on, for `withProxies` to choose from; otherwise there is none. */
+  /** Passes this process's environment on, from which `withProxies` selects; otherwise the environment is empty. */
   inherit?: boolean;
 };
 
-/** A program of this machine that ended in failure. */
+/** A program of this machine that failed. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
   readonly code: number | undefined;
@@ -103,7 +103,7 @@ export class CommandFailed extends Error {
   }
 }
 
-/** Runs `command` (already wrapped) to its end. Throws CommandFailed with its last lines, or the signal's reason. */
+/** Runs `command` (already wrapped) to its end. Throws CommandFailed with its last lines of output, or the signal's reason. */
 export async function runCommand(command: string[], options: RunOptions = {}): Promise<void> {
   options.signal?.throwIfAborted();
   const [program = '', ...rest] = command;
@@ -137,8 +137,8 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
 }
 
 /**
- * For a child that was spawned `detached`: its group ends with it. An `unshare --map-auto` that is rejected, or killed while
- * it starts, leaves its helper, which waits and holds the output open for ever (orphans.ts has those of a killed worker).
+ * For a child that was spawned `detached`: its process group ends with it. An `unshare --map-auto` that is rejected, or killed while
+ * it starts, leaves its helper, which waits and keeps the output open forever (orphans.ts ends the helpers of a killed worker).
  */
 export function endWithGroup(child: ChildProcess): void {
   child.once('exit', () => {
@@ -146,12 +146,12 @@ export function endWithGroup(child: ChildProcess): void {
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // Nobody is left.
+      // No process is left.
     }
   });
 }
 
-/** Resolves with the exit code (undefined after a signal) when the child and its streams are done. */
+/** Resolves with the exit code (undefined after a signal) when the child and its streams have ended. */
 export function endOf(child: ChildProcess): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     child.once('error', (error: Error) => (error.name === 'AbortError' ? undefined : reject(error)));
@@ -159,7 +159,7 @@ export function endOf(child: ChildProcess): Promise<number | undefined> {
   });
 }
 
-/** Writes a stream into the child. A child that stops reading early is checked by its exit code, not here. */
+/** Writes a stream into the child. If a child stops reading early, its exit code shows whether it failed. */
 async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   const { stdin } = child;
   if (stdin === null) return;
@@ -174,7 +174,7 @@ async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array>): Prom
   stdin.end();
 }
 
-/** Resolves when the child takes more, or never will. */
+/** Resolves when the child accepts more data, or has closed its input. */
 function drained(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

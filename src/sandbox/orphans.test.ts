@@ -1,4 +1,4 @@
-// What a worker that is killed with -9 while a sandbox starts leaves of `unshare`, and how it ends.
+// The helper that `unshare` leaves if a worker is killed with -9 while a sandbox starts, and its end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,10 +10,10 @@ import { asOwner, inNewNamespace } from './host-commands.ts';
 import { endOrphans } from './orphans.ts';
 
 const TRIES_MAX = 500;
-/** It has its helper within some milliseconds, or never will. */
+/** unshare starts its helper within some milliseconds, or not at all. */
 const HELPER_MS_MAX = 1_000;
 
-/** Kills unshare as soon as it has its helper, before it tells it to go on, which takes it a fraction of a millisecond. */
+/** Kills unshare in the fraction of a millisecond between starting its helper and signaling it. */
 async function leaveHelper(command: string[], folder: string): Promise<void> {
   const [program = '', ...args] = command;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -22,11 +22,11 @@ async function leaveHelper(command: string[], folder: string): Promise<void> {
     const children = `/proc/${child.pid}/task/${child.pid}/children`;
     const until = performance.now() + HELPER_MS_MAX;
     while (readFileSync(children, 'utf8') === '' && performance.now() < until) {
-      // No other turn may come in between: it would be too late.
+      // Nothing else may run in between: the kill would be too late.
     }
     child.kill('SIGKILL');
     await ended;
-    // What is only on its way out is gone in a moment.
+    // Processes that are ending anyway are gone after this delay.
     await delay(20);
     if (processesOf(folder).length > 0) return;
   }

@@ -1,18 +1,18 @@
-// Helpers of `unshare --map-auto` whose worker was killed while they waited for it: nobody else would ever end them.
+// Ends helpers of `unshare --map-auto` whose worker was killed while they waited for it.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
-/** A helper lives for milliseconds; one that is this old waits for a parent that is gone. */
+/** A helper lives for milliseconds; the parent of one that is this old has ended. */
 const HELPER_SECONDS_MAX = 60;
 
-/** Clock ticks a second in /proc/PID/stat, the same on every architecture of Linux (sysconf(3), _SC_CLK_TCK). */
+/** Clock ticks per second in /proc/PID/stat, the same on every architecture of Linux (sysconf(3), _SC_CLK_TCK). */
 const TICKS = 100;
 
 type Process = { pid: number; parent: number; startedAt: number; command: string };
 
 /**
- * Ends the helpers that a killed worker left in this folder. `unshare` forks one to write its user map and tells it when; killed
- * in between, by PR_SET_PDEATHSIG, it leaves the helper waiting for ever, since that signal is not inherited. A sandbox of it
- * there is none: the namespace was not made.
+ * Ends the helpers that a killed worker left in this folder. `unshare` forks a helper to write its user map, and signals it when
+ * to write. If PR_SET_PDEATHSIG kills unshare before that, the helper waits forever, since that signal is not inherited. No
+ * sandbox exists then: the namespace was not made.
  */
 export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECONDS_MAX } = {}): void {
   const uptime = Number.parseFloat(readFileSync('/proc/uptime', 'utf8'));
@@ -27,12 +27,12 @@ export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECOND
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // Gone by itself, or another account's.
+      // It has ended, or belongs to another account.
     }
   }
 }
 
-/** Processes that call themselves so, which those of a sandbox may do, too. */
+/** Processes with the name unshare; processes of a sandbox can have it too. */
 function unshares(): Process[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -40,7 +40,8 @@ function unshares(): Process[] {
       const command = commandOf(Number(pid));
       if (!/^\S*unshare\0--map-auto\0/.test(command)) return [];
       const stat = look(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-      // Behind the name, which may hold anything: state, parent, and as the 20th the start in ticks since the boot (proc(5)).
+      // The fields follow the name, which can contain any character: state, parent, and as the 20th the start in ticks since the
+      // boot (proc(5)).
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       return stat === ''
         ? []
@@ -48,16 +49,16 @@ function unshares(): Process[] {
     });
 }
 
-/** The unshare that has done its work has another process namespace for its children than its own; its helper has not. */
+/** An unshare that has finished has another process namespace for its children than its own; its helper does not. */
 function hasNoNamespaces(pid: number): boolean {
   const own = look(() => readlinkSync(`/proc/${pid}/ns/pid`));
   return own !== '' && own === look(() => readlinkSync(`/proc/${pid}/ns/pid_for_children`));
 }
 
-/** A helper's command has some 4 KiB; processes of a sandbox, which are read with all others, may have 6 MiB each. */
+/** A helper's command has about 4 KiB; processes of a sandbox, which are read too, may have 6 MiB each. */
 const COMMAND_BYTES_MAX = 16 * 1024;
 
-/** The beginning of a process's command line. */
+/** Returns the start of a process's command line. */
 function commandOf(pid: number): string {
   return look(() => {
     const file = openSync(`/proc/${pid}/cmdline`, 'r');
@@ -70,7 +71,7 @@ function commandOf(pid: number): string {
   });
 }
 
-/** A process may end between two looks, or be another account's. */
+/** The process may have ended, or belong to another account. */
 function look(read: () => string): string {
   try {
     return read();

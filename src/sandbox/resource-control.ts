@@ -1,53 +1,53 @@
-// Limits on memory and on the number of processes for everything that one sandbox or engine process starts: kept by the kernel's
-// control groups (cgroups(7)) where this account may make them, else by the watchdog (watchdog.ts).
+// Limits on memory and on the number of processes of one sandbox or engine process: enforced by the kernel's control groups
+// (cgroups(7)) if this account may create them, else by the watchdog (watchdog.ts).
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ControlGroups, findControlGroups, type GroupFolders } from '../host/control-groups.ts';
 
-/** How limits are kept here; plain data, so that it can be handed to another process. */
+/** How limits are enforced; plain data, so that it can be sent to another process. */
 export type ResourceControl =
   | ControlGroups
   | {
       mode: 'watchdog';
-      /** Why there are no control groups, in words for the operator. */
+      /** Why there are no control groups, for the operator. */
       reasons: string[];
     };
 
 export type GroupLimits = {
-  /** Real memory of all processes together, with what they write to a tmpfs. */
+  /** Resident memory of all processes together, including files that they write to a tmpfs. */
   memoryBytes: number;
   processes: number;
 };
 
-/** The limit that a group ran into. */
+/** The limit that a group reached. */
 export type ExceededLimit = 'memory' | 'processes';
 
 /** One control group. */
 export type ResourceGroup = {
-  /** The command with its first process inside the group, and with it all that it starts. */
+  /** Returns the command that starts its first process inside the group, so that all its children are in it too. */
   enter(command: string[]): string[];
-  /** What a shell takes as its first arguments for `ENTER_GROUP`. */
+  /** The first arguments of a shell that runs `ENTER_GROUP`. */
   arguments: string[];
-  /** The limit that the group ran into since it was made, undefined while it kept within both. */
+  /** Returns the limit that the group has reached, or undefined. */
   exceeded(): ExceededLimit | undefined;
-  /** Removes the group once its last process is gone. Processes that do not end within seconds leave it to the next start. */
+  /** Removes the group once its last process has ended. If processes do not end within seconds, the next start removes the group. */
   close(): Promise<void>;
 };
 
 const PREFIX = 'larder-';
 /**
- * A quarter of what everything else on the machine has (cpu.weight, cpu.shares): a thousand busy processes of one group slow down neither
- * the API nor the database, and get all that these leave.
+ * A quarter of the weight of everything else on the machine (cpu.weight, cpu.shares): a thousand busy processes of one group do not slow
+ * down the API or the database, and get the CPU time that these leave unused.
  */
 const CPU_WEIGHT = 25;
 const CPU_SHARES = 256;
-/** Processes of a killed sandbox are gone within milliseconds; a machine under load takes longer. */
+/** Processes of a killed sandbox end within milliseconds; on a machine under load it takes longer. */
 const CLOSE_TRIES = 100;
 const CLOSE_PAUSE_MS = 20;
 
-/** Finds how limits can be kept here by making a group. Removes groups that killed processes left behind. */
+/** Detects how limits can be enforced by making a group. Removes groups that killed processes left. */
 export function probeResourceControl(): ResourceControl {
   const { candidates, reasons } = findControlGroups();
   for (const control of candidates) {
@@ -63,7 +63,7 @@ export function probeResourceControl(): ResourceControl {
   return { mode: 'watchdog', reasons: [...new Set(reasons)] };
 }
 
-/** Makes a group; undefined where the watchdog keeps the limits. Throws what the file system throws. */
+/** Makes a group; returns undefined if the watchdog enforces the limits. Throws errors of the file system. */
 export function openResourceGroup(control: ResourceControl, limits: GroupLimits): ResourceGroup | undefined {
   if (control.mode === 'watchdog') return undefined;
   const folders = makeGroup(control, limits);
@@ -87,7 +87,7 @@ function makeGroup(control: ControlGroups, limits: GroupLimits): GroupFolders {
     for (const folder of distinct(folders)) mkdirSync(folder);
     if (control.mode === 'cgroup-v2') {
       writeFileSync(join(folders.memory, 'memory.max'), String(limits.memoryBytes));
-      // One process more or less does not help a group that is over its limit; the command ends as a whole.
+      // Killing one process does not help a group over its limit, so the command is killed as a whole.
       writeIfThere(join(folders.memory, 'memory.oom.group'), '1');
       writeIfThere(join(folders.memory, 'memory.swap.max'), '0');
       writeIfThere(join(folders.memory, 'cpu.weight'), String(CPU_WEIGHT));
@@ -104,7 +104,7 @@ function makeGroup(control: ControlGroups, limits: GroupLimits): GroupFolders {
   }
 }
 
-/** A kernel without swap accounting does not have the file. */
+/** The file is missing on a kernel without swap accounting. */
 function writeIfThere(file: string, text: string): void {
   try {
     writeFileSync(file, text);
@@ -117,11 +117,11 @@ function distinct(folders: GroupFolders): string[] {
   return [...new Set(Object.values(folders))];
 }
 
-/** For a shell, which moves itself, so that nothing of the command runs outside the group. Takes its arguments off. */
+/** For a shell, which moves itself, so that no part of the command runs outside the group. Shifts its arguments away. */
 export const ENTER_GROUP = `count=$1; shift
 while [ "$count" -gt 0 ]; do echo $$ > "$1/cgroup.procs" || exit 125; shift; count=$((count - 1)); done
 `;
-/** The arguments of `ENTER_GROUP` where there is no group. */
+/** The arguments of `ENTER_GROUP` if there is no group. */
 export const NO_GROUP = groupArguments([]);
 
 function groupArguments(folders: string[]): string[] {
@@ -138,7 +138,7 @@ function exceededLimit(mode: ControlGroups['mode'], { memory, pids }: GroupFolde
   return counterIn(join(pids, 'pids.events'), 'max') > 0 ? 'processes' : undefined;
 }
 
-/** A number of a flat keyed file; 0 where the kernel does not count it or the group is gone. */
+/** Reads a number of a flat keyed file; 0 if the kernel does not count it or the group is gone. */
 function counterIn(file: string, key: string): number {
   try {
     return Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
@@ -154,7 +154,7 @@ async function closeGroup(folders: GroupFolders): Promise<void> {
   }
 }
 
-/** False while a process is still in one of them. */
+/** Returns false while a process is still in one of them. */
 function removeFolders(folders: GroupFolders): boolean {
   return distinct(folders).map(removeFolder).every(Boolean);
 }
@@ -168,10 +168,10 @@ function removeFolder(folder: string): boolean {
   }
 }
 
-/** A group is empty until its first process enters, a few milliseconds after it was made. */
+/** A group is empty until its first process enters, a few milliseconds after its creation. */
 const ABANDONED_AFTER_MS = 60_000;
 
-/** Removes groups of killed processes: they are empty, and those in use cannot be removed (cgroups(7)). */
+/** Removes groups of killed processes: they are empty, and groups in use cannot be removed (cgroups(7)). */
 function removeAbandonedGroups(folders: GroupFolders): void {
   const before = Date.now() - ABANDONED_AFTER_MS;
   for (const folder of distinct(folders)) {

@@ -1,4 +1,4 @@
-// One program inside a sandbox as a command line: what it sees, what it may do, and how much of everything it gets.
+// The command line of one program inside a sandbox: its view of the file system, its rights and its limits.
 import { lstatSync, readlinkSync } from 'node:fs';
 import { BuildError } from './build-error.ts';
 import type { SandboxHost } from './sandbox-host.ts';
@@ -8,9 +8,9 @@ import { seccompProgram } from './seccomp.ts';
 export type SandboxCommand = {
   command: string[];
   environment?: Record<string, string>;
-  /** Where it starts; default `/`. */
+  /** The working directory; default `/`. */
   directory?: string;
-  /** By number, as an image config names it; default root of the sandbox. */
+  /** Numeric, as in an image config; default root of the sandbox. */
   user?: { uid: number; gid: number; groups: number[] };
 };
 
@@ -19,17 +19,17 @@ export type SandboxLimits = {
   cpuSeconds: number;
   /** Address space of one process. */
   addressSpaceBytes: number;
-  /** Real memory of all processes together, with what they write where changes are kept in memory. */
+  /** Resident memory of all processes together, including files written where changes are kept in memory. */
   memoryBytes: number;
-  /** Processes of the sandbox at a time, of all its users together. */
+  /** Processes of the sandbox at a time, over all its users. */
   processes: number;
-  /** Open files of one process: what it holds in sockets and pipes is bounded by them. */
+  /** Open files of one process; they also limit its memory in sockets and pipes. */
   openFiles: number;
-  /** All that the sandbox changes, and so also one file. */
+  /** The size of all changes of the sandbox, and so also of one file. */
   changeBytes: number;
-  /** Files and folders among the changes. */
+  /** The number of files and folders among the changes. */
   changeFiles: number;
-  /** What one command prints. */
+  /** The output of one command. */
   outputBytes: number;
   /** From the start of a command to its SIGKILL. */
   wallClockMs: number;
@@ -37,19 +37,19 @@ export type SandboxLimits = {
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
-/** A package's scripts use a tenth of this; a runaway script is stopped before it hurts its neighbours. */
+/** A package's scripts use a tenth of this; a runaway script is stopped before it affects other builds. */
 export const DEFAULT_LIMITS: SandboxLimits = {
   cpuSeconds: 600,
   // JVMs and Go programs reserve several times what they use.
   addressSpaceBytes: 16 * GIB,
-  // Twice the changes: a sandbox that filled its tmpfs can still run.
+  // Twice the changes: a sandbox with a full tmpfs can still run.
   memoryBytes: 4 * GIB,
   processes: 1024,
   openFiles: 16_384,
   changeBytes: 2 * GIB,
-  // A full desktop distribution has some 400,000 files, and a build adds a few packages to a base.
+  // A full desktop distribution has about 400,000 files, and a build adds a few packages to a base.
   changeFiles: 250_000,
-  // The log keeps 10 MiB; who prints six times as much prints for ever.
+  // The log keeps 10 MiB; a program that prints six times as much is not going to stop.
   outputBytes: 64 * MIB,
   wallClockMs: 15 * 60_000,
 };
@@ -65,7 +65,7 @@ export type SandboxLimit =
   | 'file-size'
   | 'output';
 
-/** The limit in words that go on after the name of what was stopped: «used more than 4 GiB of memory». */
+/** The limit as a predicate for the name of the stopped program: «used more than 4 GiB of memory». */
 export function limitInWords(limit: SandboxLimit, limits: SandboxLimits): string {
   const words: Record<SandboxLimit, string> = {
     'wall-clock': `ran longer than ${duration(limits.wallClockMs)}`,
@@ -89,7 +89,7 @@ function size(bytes: number): string {
   return bytes >= GIB ? `${Math.round((bytes / GIB) * 10) / 10} GiB` : `${Math.round(bytes / MIB)} MiB`;
 }
 
-/** What dpkg and maintainer scripts need inside, measured by leaving out one after the other. */
+/** The capabilities that dpkg and maintainer scripts need, measured by omitting each in turn. */
 const CAPABILITIES = [
   'CHOWN',
   'DAC_OVERRIDE',
@@ -104,21 +104,21 @@ const CAPABILITIES = [
 ];
 
 /**
- * Larder's own things inside a sandbox, read-only. A folder of the root, because a mount point there can be neither renamed nor replaced
- * by what runs inside; one further down could lose a folder above it.
+ * Larder's files inside a sandbox, read-only. It is a folder of the root, because programs inside can neither rename nor replace a mount
+ * point there; they could rename a folder above a deeper one.
  */
 export const SANDBOX_FOLDER = '/.larder';
 
-/** Where bwrap reads its arguments, its filter and writes its state. */
+/** The descriptors from which bwrap reads its arguments and its filter, and to which it writes its state. */
 export const BWRAP_FDS = { args: 3, seccomp: 4, status: 5, processes: 6 } as const;
 
-/** The filter for a sandbox of this machine. */
+/** Returns the system call filter for a sandbox of this machine. */
 export function seccompFilter({ control }: SandboxHost): Buffer {
-  // A memfd that is only written to shows in no process's memory, so only a control group can count it.
+  // A memfd that is only written to does not count as memory of a process, so only a control group counts it.
   return seccompProgram(process.arch as SeccompArchitecture, { memfd: control.mode !== 'watchdog' });
 }
 
-/** Memory behind /dev/shm: as much as container engines give. */
+/** The size of /dev/shm, the default of container engines. */
 const SHARED_MEMORY_BYTES = 64 * MIB;
 
 /**
@@ -159,7 +159,7 @@ export function bwrapCommand(
     String(SHARED_MEMORY_BYTES),
     '--tmpfs',
     '/dev/shm',
-    // The rest of /dev is a tmpfs without a size.
+    // The rest of /dev is a tmpfs without a size limit.
     '--remount-ro',
     '/dev',
     '--clearenv',
@@ -168,7 +168,7 @@ export function bwrapCommand(
     wanted.directory ?? '/',
     '--seccomp',
     String(BWRAP_FDS.seccomp),
-    // In another's process namespace bwrap would look itself up under a wrong number in this machine's /proc, and fail.
+    // In another process namespace, bwrap would look itself up under a wrong number in this machine's /proc, and fail.
     ...(joined ? [] : ['--json-status-fd', String(BWRAP_FDS.status)]),
   ];
   return {
@@ -177,12 +177,12 @@ export function bwrapCommand(
   };
 }
 
-/** The kernel takes no longer argument and no longer variable (execve(2), MAX_ARG_STRLEN: 32 pages). */
+/** The limit of the kernel for an argument and for a variable (execve(2), MAX_ARG_STRLEN: 32 pages). */
 const STRING_BYTES_MAX = 128 * 1024 - 1;
 
 /**
- * The last line of defence: every caller parses its strings first. A NUL would end it and begin the next argument, which is an option
- * of bwrap's.
+ * The last check: every caller parses its strings first. A NUL would end the string, and the rest would be the next argument, an option
+ * of bwrap.
  */
 function oneString(text: string): string {
   if (text.includes('\0')) throw rejected('holds a NUL character');
@@ -201,7 +201,10 @@ function rejected(why: string): BuildError {
 const USER_ENVIRONMENT = 'LARDER_ENVIRONMENT';
 const LOADER = [`${SANDBOX_FOLDER}/ld.so`, '--library-path', SANDBOX_FOLDER];
 
-/** Root of the sandbox gets its variables from bwrap itself. Those of a user wait in one that no program heeds: see `ENTER`. */
+/**
+ * For root of the sandbox, bwrap sets the variables. Those of another user are passed in one variable that no program reads: see
+ * `ENTER`.
+ */
 function environmentOptions({ environment = {}, user }: SandboxCommand): string[] {
   if (user !== undefined) {
     const assignments = Object.entries(environment).map(([name, value]) => quoted(`${name}=${value}`));
@@ -210,20 +213,20 @@ function environmentOptions({ environment = {}, user }: SandboxCommand): string[
   return Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]);
 }
 
-/** bwrap leaves the namespace that it was given open for what it starts. */
+/** Closes the namespace file, which bwrap leaves open for its child. */
 const CLOSE = `exec ${BWRAP_FDS.processes}<&-;`;
 /** Sets the variables and becomes the command; by then no right is left that a variable (LD_PRELOAD) could lend to the image. */
 const ENTER = `${CLOSE} eval "exec ${[...LOADER, `${SANDBOX_FOLDER}/env`].join(' ')} -i $${USER_ENVIRONMENT}" '"$@"'`;
 
 /**
- * bwrap can only become a user by a namespace of its own, so the machine's setpriv does it (sandbox-tools.ts), and what it starts next sets
- * the variables.
+ * bwrap can change the user only with a user namespace of its own, so the machine's setpriv does it (sandbox-tools.ts), and the program
+ * that it starts sets the variables.
  */
 function started({ command, user }: SandboxCommand, joined: boolean): string[] {
   if (user === undefined) {
     return joined ? [...LOADER, `${SANDBOX_FOLDER}/sh`, '-c', `${CLOSE} exec "$@"`, 'joined', ...command] : command;
   }
-  // env(1) would take it for one more variable.
+  // env(1) would read it as another variable.
   if (command[0]?.includes('=')) throw rejected('is a program whose name holds a =');
   const groups = user.groups.length > 0 ? `--groups=${user.groups.join(',')}` : '--clear-groups';
   return [
@@ -233,17 +236,17 @@ function started({ command, user }: SandboxCommand, joined: boolean): string[] {
   ];
 }
 
-/** For a POSIX shell. */
+/** Quotes a text for a POSIX shell. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The kernel counts threads of one user; the exact limit, over all users, is the control group's or the watchdog's, which name it. */
 export const USER_PROCESSES_FACTOR = 4;
-/** Between the signal that says so and the end of a process that does not heed it. */
+/** The time between the kernel's signal and the kill of a process that ignores it. */
 const CPU_GRACE_SECONDS = 5;
 
-/** The limits that the kernel keeps for each process (getrlimit(2)); no core files, which would be changes. */
+/** The limits that the kernel enforces for each process (getrlimit(2)); no core files, which would be changes. */
 export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[] {
   return [
     host.tools.prlimit,
@@ -256,12 +259,12 @@ export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[]
   ];
 }
 
-/** Folders that an old layout keeps beside /usr and a merged one links into it. */
+/** Folders of an old layout beside /usr; a merged layout has links into /usr instead. */
 const SYSTEM_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64'];
 
 /**
- * A program of this machine (tar) that reads what strangers wrote: it sees the machine's programs read-only and one folder, at /mnt,
- * that it may write to. The namespaces around it are the caller's.
+ * A program of this machine (tar) that reads untrusted files: it sees the machine's programs read-only and one folder, at /mnt, that it
+ * may write to. The caller makes the namespaces around it.
  */
 export function hostToolCommand(
   host: SandboxHost,

@@ -6,7 +6,7 @@ import { ENTER_GROUP, NO_GROUP, type ResourceGroup } from './resource-control.ts
 import { BWRAP_FDS, SANDBOX_FOLDER, type SandboxLimits, USER_PROCESSES_FACTOR } from './sandbox-command.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
-/** What SysV shared memory a sandbox may have (kernel.shmall), in pages of 4 KiB: PostgreSQL takes 56 bytes of it. */
+/** The limit of SysV shared memory in a sandbox (kernel.shmall), in pages of 4 KiB; PostgreSQL uses 56 bytes. */
 const SYSV_SHARED_PAGES = 65_536;
 
 /**
@@ -64,20 +64,20 @@ echo ready
 exec cat > /dev/null
 `;
 
-/** What the mask takes of the tmpfs, with space to spare: a file of exactly the limit fits beside it. */
+/** The size of the mask in the tmpfs, with a margin: a file of exactly the limit fits beside it. */
 const MASK_BYTES = 64 * 1024;
 
 export type HolderOptions = {
   limits: SandboxLimits;
   scratch: string;
-  /** A folder that is shown read-only. */
+  /** A folder that is mounted read-only. */
   given: string | undefined;
   tools: string;
   layers: string[];
   group: ResourceGroup | undefined;
 };
 
-/** Starts the holder. `readyPid` says when its mounts stand. */
+/** Starts the holder. `readyPid` resolves when its mounts are ready. */
 export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildProcess {
   const { limits, scratch, given = 'none', tools, layers, group } = options;
   const args = [
@@ -88,7 +88,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
     ...[scratch, given, tools],
     ...layers,
   ];
-  // Commands get a network each; should one end up in the holder's, it finds none either.
+  // Each command gets its own network; one that ended up in the holder's network has none either.
   const inside = inNewNamespace(host, [host.tools.sh, '-c', HOLDER, 'larder-sandbox', ...args], { offline: true });
   const [program = '', ...rest] = inGroup(host, group, asOwner(host, countedProcesses(host, limits, inside)));
   const holder = spawn(program, rest, { env: {}, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -96,7 +96,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
   return holder;
 }
 
-/** In bash, because a file's number may have more than one digit. */
+/** For bash, because a descriptor can have more than one digit. */
 const CLOSE_ALL = `for number in /proc/self/fd/*; do
   number=\${number##*/}
   if [ "$number" -gt 5 ]; then eval "exec $number>&-" 2> /dev/null; fi
@@ -151,7 +151,7 @@ function countedProcesses(host: SandboxHost, limits: SandboxLimits, command: str
   ];
 }
 
-/** The process whose namespaces are the sandbox's, as soon as they stand. Throws CommandFailed with what the holder said. */
+/** Resolves with the process whose namespaces are the sandbox's, once they are ready. Throws CommandFailed with the holder's output. */
 export async function readyPid(holder: ChildProcess, ended: Promise<unknown>): Promise<number> {
   let said = '';
   await new Promise<void>((resolve, reject) => {

@@ -1,8 +1,8 @@
-// What it takes to start sandboxes on this machine.
+// The programs and settings that starting a sandbox on this machine needs.
 import type { Account } from '../host/accounts.ts';
 import type { ResourceControl } from './resource-control.ts';
 
-/** Programs of this machine that sandboxes are made of, and the Debian package that has each. */
+/** Programs of this machine that sandboxes use, and the Debian package of each. */
 export const TOOLS = {
   unshare: 'util-linux',
   nsenter: 'util-linux',
@@ -18,19 +18,19 @@ export const TOOLS = {
 } as const;
 type Tool = keyof typeof TOOLS;
 
-/** Name in the folder to path on this machine; the dynamic loader is `ld.so`. */
+/** Maps the name in the folder to the path on this machine; the dynamic loader is `ld.so`. */
 export type BroughtFiles = Record<string, string>;
 
 /** Everything needed to start a sandbox on this machine. */
 export type SandboxHost = {
   tools: Record<Tool, string>;
-  /** The account that sandboxes run as when this process is root; absent when they run as this process's own user. */
+  /** The account of sandboxes if this process is root; absent if they run as this process's own user. */
   user?: Account;
-  /** In a user namespace of their own; otherwise as the machine's root. */
+  /** Whether sandboxes have a user namespace; otherwise they run as the machine's root. */
   namespace: boolean;
-  /** Where changes are written: a tmpfs of limited size, or the disk on kernels whose tmpfs has no user attributes (before 6.6). */
+  /** The location of changes: a tmpfs of limited size, or the disk on kernels whose tmpfs has no user attributes (before 6.6). */
   upper: 'tmpfs' | 'disk';
-  /** Programs of this machine that run inside, with all that they need. */
+  /** Programs of this machine that run inside, with their loader and libraries. */
   brought: BroughtFiles;
   /** How memory and processes are limited. */
   control: ResourceControl;

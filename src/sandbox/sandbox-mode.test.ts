@@ -1,4 +1,4 @@
-// Every way to run sandboxes that this machine has gives the same layer; a machine that has none says why.
+// Every way to run sandboxes on this machine produces the same layer; a machine without sandboxes reports the reason.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../../test/fixtures/build.ts';
@@ -24,7 +24,7 @@ test.runIf(isRoot)('an account without subordinate ids is named', async () => {
   expect(reasons.join(' ')).toContain('«daemon» has no range of 65,536 subordinate ids');
 });
 
-/** A user namespace that allows none within, and a process in it without any capability: like a strict container. */
+/** A user namespace that allows none inside it, and a process in it without any capability: like a strict container. */
 const STRICT =
   'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"';
 

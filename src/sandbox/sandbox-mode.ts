@@ -1,4 +1,4 @@
-// What this machine lets us run: sandboxes in user namespaces, sandboxes as root, or none; tried for real, with reasons a person can act on.
+// Detects how this machine can run sandboxes, by running one: in user namespaces, as root, or not at all, with reasons for the operator.
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +9,11 @@ import { type SandboxHost, type SandboxMode, TOOLS } from './sandbox-host.ts';
 import { findBroughtFiles } from './sandbox-tools.ts';
 
 export type ProbeOptions = {
-  /** Accounts to run sandboxes as under root; the first that exists is taken. */
+  /** Accounts for sandboxes under root; the first that exists is used. */
   accounts?: readonly string[];
 };
 
-/** Finds the best way to run sandboxes here by running one; it changes nothing on the machine. */
+/** Finds the best way to run sandboxes by running one; it changes nothing on the machine. */
 export async function probeSandbox({ accounts = ['larder'] }: ProbeOptions = {}): Promise<SandboxMode> {
   const missing = Object.entries(TOOLS).filter(([tool]) => findTool(tool) === undefined);
   if (process.platform !== 'linux') return filesOnly(['Sandboxes need Linux.']);
@@ -43,7 +43,7 @@ function filesOnly(reasons: string[]): SandboxMode {
   };
 }
 
-/** The ways to try, best first; notes why a way is out of the question. */
+/** Returns the ways to try, best first; adds the reasons why others are impossible. */
 function candidates(accounts: readonly string[], reasons: string[]): SandboxHost[] {
   const tools = Object.fromEntries(
     Object.keys(TOOLS).map((tool) => [tool, findTool(tool) ?? tool]),
@@ -93,8 +93,8 @@ function hasNoNewPrivileges(): boolean {
 }
 
 /**
- * Everything that a real sandbox does: a file system for changes, an overlay that can hide a folder behind an opaque one, a network
- * namespace, bwrap with the machine's own root.
+ * Uses everything that a real sandbox needs: a file system for changes, an overlay that can hide a folder behind an opaque one, a network
+ * namespace, and bwrap with the machine's own root.
  */
 const TRIAL = `
 set -e
@@ -109,7 +109,7 @@ chown 12:34 root/folder
 exec "$3" --unshare-pid --unshare-net --unshare-ipc --unshare-uts --die-with-parent --ro-bind / / --proc /proc --dev /dev true
 `;
 
-/** Undefined when it works; otherwise why not. */
+/** Returns undefined if it works, otherwise the reason. */
 async function tryHost(host: SandboxHost): Promise<string | undefined> {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-probe-'));
   try {
@@ -130,13 +130,13 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
   }
 }
 
-/** Root of a container may have neither the right nor the account's ids (chown(2)). */
+/** Root of a container may lack the right or the account's ids (chown(2)). */
 function isRejectedOwner(error: unknown): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException;
   return syscall === 'chown' && (code === 'EINVAL' || code === 'EPERM');
 }
 
-/** The kernel settings that forbid user namespaces, by the name to change them by. */
+/** The kernel settings that forbid user namespaces, by name. */
 const FORBIDDING: readonly [setting: string, value: string][] = [
   ['user.max_user_namespaces', '0'],
   ['kernel.unprivileged_userns_clone', '0'],

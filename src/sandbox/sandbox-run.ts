@@ -1,4 +1,4 @@
-// Programs in an open sandbox: started in its namespaces and its control group, fed by pipes, ended at a limit that the exit names.
+// Runs programs in an open sandbox: in its namespaces and its control group, connected by pipes, ended at a limit that the exit names.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,29 +19,29 @@ import type { SandboxHost } from './sandbox-host.ts';
 import type { World } from './sandbox-world.ts';
 
 export type SandboxExit = {
-  /** As a shell reports it: 128 and the signal's number when a signal ended it. */
+  /** As in a shell: 128 plus the signal's number if a signal ended it. */
   code: number;
-  /** Which limit ended it, absent when it ended by itself. */
+  /** The limit that ended it; absent if it ended by itself. */
   stopped?: SandboxLimit;
-  /** The limit in words that follow the name of what ran: «used more than 4 GiB of memory». */
+  /** The limit as a predicate for the name of the program: «used more than 4 GiB of memory». */
   why?: string;
 };
 
 export type OutputStream = 'stdout' | 'stderr';
 export type RunOptions = {
   onOutput?: (chunk: Buffer, stream: OutputStream) => void;
-  /** Both outputs as one `stdout`, so that errors stand where they were printed. */
+  /** Both outputs as one `stdout`, so that errors appear in order. */
   merged?: boolean;
   wallClockMs?: number;
-  /** Ends the command when it printed more; default the sandbox's limit. */
+  /** Ends the command if it prints more; default the sandbox's limit. */
   outputBytes?: number;
   signal?: AbortSignal | undefined;
-  /** Runs in the namespaces of this one: same processes, same network. */
+  /** Runs in the namespaces of this command: same processes, same network. */
   beside?: RunningCommand;
 };
 
 export type RunningCommand = {
-  /** The process whose namespaces the command has, by its number inside the sandbox's world. */
+  /** The process whose namespaces the command has, by its number inside the sandbox. */
   pid: Promise<number>;
   exited: Promise<SandboxExit>;
   kill(): void;
@@ -49,15 +49,15 @@ export type RunningCommand = {
 
 export type ChildOptions = {
   stdio: StdioOptions;
-  /** Uses the network of the process with this number in the sandbox's world; default the holder's, which has no network. */
+  /** Uses the network of the process with this number inside the sandbox; default the holder's, which has no network. */
   beside?: number | undefined;
-  /** A file to open as the first one behind the pipes (BWRAP_FDS.processes). */
+  /** A file to open as the first descriptor after the pipes (BWRAP_FDS.processes). */
   file?: string | undefined;
 };
 
 /**
- * Starts a program that the sandbox ends with itself. It is a process of the holder's process namespace, and the holder dies with this
- * process: it needs no death signal of its own.
+ * Starts a program that ends with the sandbox. It is in the holder's process namespace, and the holder ends with this process, so it
+ * needs no death signal of its own.
  */
 export function startChild(world: World, command: string[], { stdio, beside, file }: ChildOptions): ChildProcess {
   const { host, group, pid } = world;
@@ -70,7 +70,7 @@ export function startChild(world: World, command: string[], { stdio, beside, fil
   return child;
 }
 
-/** Ends all that runs, since one of it used what all may have together. */
+/** Ends all programs, because together they reached a limit. */
 export function stopFor(world: World, limit: SandboxLimit): void {
   world.exceeded ??= limit;
   for (const child of world.children) child.kill('SIGKILL');
@@ -83,7 +83,7 @@ export function startCommand(world: World, wanted: SandboxCommand, options: RunO
   const spawned = (async () => {
     const beside = await options.beside?.pid;
     const inside = [...(options.merged === true ? mergeCommand(host) : []), ...limitCommand(host, limits), ...command];
-    // One that joins another's namespaces has no state to write, and would leave that pipe open for the image.
+    // A command that joins other namespaces has no state to write, and would leave that pipe open for the image.
     const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...(joined ? [] : (['pipe'] as const))] as const;
     const file = beside === undefined ? undefined : processFile(world.pid, beside, 'ns/pid');
     return startChild(world, inside, { stdio: [...pipes], beside, file });
@@ -106,7 +106,7 @@ function watch(
       () => undefined,
     );
   const exited = spawned.then((child) => supervise(world, child, { args, options, kill }));
-  // Nobody may be waiting when a service that was started is killed with its sandbox.
+  // A started service that is killed with its sandbox may have no one waiting for its exit.
   exited.catch(() => undefined);
   const pid = spawned.then((child) => (options.beside === undefined ? statusPid(child) : options.beside.pid));
   pid.catch(() => undefined);
@@ -115,7 +115,7 @@ function watch(
 
 type Supervision = { args: Buffer; options: RunOptions; kill: () => void };
 
-/** Feeds a started command, hands its output on, and ends it at its limits. */
+/** Feeds a started command, passes its output on, and ends it at its limits. */
 async function supervise(
   world: World,
   child: ChildProcess,
@@ -149,7 +149,7 @@ async function supervise(
   }
 }
 
-/** Beyond the limit nothing is handed on: the command is being killed. */
+/** Beyond the limit no output is passed on: the command is being killed. */
 function passOutput(
   child: ChildProcess,
   { onOutput }: RunOptions,
@@ -165,31 +165,31 @@ function passOutput(
   }
 }
 
-/** Signals by which the kernel tells a limit of its own (getrlimit(2)), as a shell reports them. */
+/** Signals that the kernel sends at its own limits (getrlimit(2)), as exit codes of a shell. */
 const LIMIT_CODES: Record<number, SandboxLimit> = { 152: 'cpu', 153: 'file-size' };
 
-/** The limit that a failed command ran into without being stopped from here; undefined when it failed by itself. */
+/** Returns the limit that a failed command reached without being stopped from here; undefined if it failed by itself. */
 async function limitBehind(world: World, code: number): Promise<SandboxLimit | undefined> {
   if (code === 0) return undefined;
   return LIMIT_CODES[code] ?? (await fullChanges(world));
 }
 
-/** A tmpfs that is full says so to whoever writes, and the program's own words rarely say whose limit it is. */
+/** A full tmpfs makes writes fail, and the program's own message rarely names the limit. */
 async function fullChanges({ host, pid, scratch, signal }: World): Promise<SandboxLimit | undefined> {
   if (host.upper !== 'tmpfs' || signal?.aborted === true) return undefined;
   try {
-    // The holder's view of its scratch folder; nothing of the image is on the way there.
+    // The holder's view of its scratch folder; no path of the image is involved.
     const { bavail, ffree } = await statfs(`/proc/${pid}/root${scratch}`);
     if (bavail === 0) return 'change-size';
     return ffree === 0 ? 'change-files' : undefined;
   } catch (error) {
-    // The sandbox was closed meanwhile: nobody asks any more.
+    // The sandbox was closed meanwhile: the result is not needed.
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }
 
-/** What a command left running beside its service may hold its output open forever; the rest of what was printed is here long before. */
+/** A program left running beside its service may keep its output open forever; all other output arrives well before. */
 const PIPES_GRACE_MS = 500;
 
 function closePipes(child: ChildProcess): void {
@@ -202,16 +202,16 @@ function feedBwrap(child: ChildProcess, args: Buffer, filter: Buffer): void {
     [BWRAP_FDS.seccomp, filter],
   ] as const) {
     const pipe = child.stdio[fd] as Writable;
-    // A bwrap that cannot start says so on standard error; the broken pipe adds nothing.
+    // A bwrap that cannot start reports it on standard error; the broken pipe adds nothing.
     pipe.on('error', () => undefined);
     pipe.end(bytes);
   }
 }
 
-/** bwrap writes a line of some 50 bytes. */
+/** bwrap writes a line of about 50 bytes. */
 const STATUS_BYTES_MAX = 4096;
 
-/** The pid of the sandbox's first process, which bwrap tells in its first line of JSON. */
+/** Returns the pid of the sandbox's first process, from bwrap's first line of JSON. */
 function statusPid(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     const status = (child.stdio as readonly unknown[])[BWRAP_FDS.status] as Readable;
@@ -226,7 +226,7 @@ function statusPid(child: ChildProcess): Promise<number> {
   });
 }
 
-/** `--sort` makes the order the names' own; without the other pax keys a header holds nothing that changes from run to run. */
+/** `--sort` makes the order depend on names only; without the other pax keys no header changes from run to run. */
 export async function* captureChanges(world: World): AsyncGenerator<Uint8Array, void> {
   const { host, scratch } = world;
   const tar = [

@@ -1,5 +1,5 @@
-// Programs of this machine that run inside a sandbox before the image's own: brought along with their loader and libraries, so that they
-// need nothing of the image and trust nothing in it.
+// Programs of this machine that run inside a sandbox before the image's own. Their loader and libraries come with them, so that they
+// use nothing of the image.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
@@ -9,10 +9,10 @@ import { findTool, STANDARD_PATH } from './host-commands.ts';
 import type { BroughtFiles } from './sandbox-host.ts';
 import { ensureFolder, type Workspace } from './workspace.ts';
 
-/** What is brought along: setpriv to become a user, sh and env to set that user's variables afterwards. */
+/** The tools: setpriv to change the user, sh and env to set that user's variables afterwards. */
 const BROUGHT = ['setpriv', 'sh', 'env'];
 
-/** The files of the tools and of all that the dynamic loader says it would load for them (ldd(1)). */
+/** Returns the files of the tools and all libraries that the dynamic loader would load for them (ldd(1)). */
 export function findBroughtFiles(): BroughtFiles {
   const files: BroughtFiles = {};
   for (const tool of BROUGHT) {
@@ -36,7 +36,7 @@ function librariesOf(program: string): BroughtFiles {
   return libraries;
 }
 
-/** A folder of the workspace with copies of the files, made when it is missing; another one after the machine was upgraded. */
+/** Returns a folder of the workspace with copies of the files, made if missing; an upgrade of the machine leads to a new folder. */
 export async function prepareTools(workspace: Workspace, files: BroughtFiles): Promise<string> {
   const parent = ensureFolder(workspace, 'tools');
   const folder = join(parent, fingerprint(files));
@@ -50,7 +50,7 @@ export async function prepareTools(workspace: Workspace, files: BroughtFiles): P
     await chmod(part, 0o755);
     await rename(part, folder);
   } catch (error) {
-    // Another process was first: its copies are the same.
+    // Another process made the folder first: its copies are the same.
     if (!existsSync(folder)) throw error;
   } finally {
     await rm(part, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-// What all of a sandbox uses together, looked at while it is open: the control group's word or the watchdog's count, and the size of changes
+// Watches the resources that all programs of an open sandbox use together: by the control group or the watchdog, and the size of changes
 // on a disk.
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
@@ -7,9 +7,9 @@ import type { SandboxLimit } from './sandbox-command.ts';
 import type { World } from './sandbox-world.ts';
 import { watchProcesses } from './watchdog.ts';
 
-/** The kernel keeps the limit; this only ends what goes on without the memory or the processes that it wants. */
+/** The kernel enforces the limit; this only ends programs that keep running without the memory or processes that they need. */
 const GROUP_EVERY_MS = 200;
-/** How often a disk's changes are measured, where no tmpfs limits them. */
+/** How often changes on a disk are measured, if no tmpfs limits them. */
 const MEASURE_EVERY_MS = 1000;
 
 /** Watches until `stop`. Calls `onExceeded` at most once for each limit. */
@@ -45,7 +45,7 @@ function watchMemory(
   return { stop: () => clearInterval(timer) };
 }
 
-/** A disk has no size to run into, so the changes are measured while programs run. */
+/** A disk has no size limit for a sandbox, so the changes are measured while programs run. */
 function watchDisk(world: World, onExceeded: (limit: SandboxLimit) => void): { stop(): void } {
   const { limits } = world;
   let busy = false;
@@ -57,7 +57,7 @@ function watchDisk(world: World, onExceeded: (limit: SandboxLimit) => void): { s
         if (bytes > limits.changeBytes) onExceeded('change-size');
         else if (files > limits.changeFiles) onExceeded('change-files');
       })
-      // The sandbox is being closed; a disk that cannot be measured stops the commands by its own errors.
+      // The sandbox is being closed. A disk that cannot be measured makes the commands fail by itself.
       .catch(() => undefined)
       .finally(() => {
         busy = false;

@@ -1,10 +1,10 @@
-// An open sandbox as its parts see it.
+// The state of an open sandbox, shared by the files of this folder.
 import type { ChildProcess } from 'node:child_process';
 import type { ResourceGroup } from './resource-control.ts';
 import type { SandboxLimit, SandboxLimits } from './sandbox-command.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
-/** An open sandbox as its parts see it. */
+/** The state of an open sandbox. */
 export type World = {
   host: SandboxHost;
   scratch: string;
@@ -13,8 +13,8 @@ export type World = {
   limits: SandboxLimits;
   group: ResourceGroup | undefined;
   signal: AbortSignal | undefined;
-  /** Everything that was started in it and runs still. */
+  /** All programs started in it that still run. */
   children: Set<ChildProcess>;
-  /** The limit that all of it together ran into. */
+  /** The limit that the sandbox as a whole reached. */
   exceeded?: SandboxLimit;
 };

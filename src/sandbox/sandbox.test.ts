@@ -1,4 +1,5 @@
-// Sandboxes on this machine's kernel: what runs inside is confined, limited and mortal, and its changes come out whole.
+// Sandboxes on this machine's kernel: programs inside are confined and limited, end with the worker, and their changes are
+// captured.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -85,7 +86,7 @@ describe.skipIf(!possible)('inside', () => {
     expect(output).not.toContain(workspace.directory);
     expect(output).not.toContain(process.env['PATH'] ?? '');
     expect(output).not.toContain('shadow');
-    // Itself, the shell and bwrap: no process of anybody else.
+    // The command, the shell and bwrap: no process from outside.
     expect([...output.matchAll(/^\d+$/gm)].length).toBeLessThan(6);
   });
 
@@ -241,7 +242,7 @@ describe.skipIf(!possible)('mortality', () => {
     const kinds = ['543210', '543211', '543212'];
     await expect.poll(() => kinds.filter((seconds) => processesWith(seconds).length === 0)).toEqual([]);
     worker.kill('SIGKILL');
-    // Also what entered the sandbox's namespaces for each: its command line ends with theirs.
+    // Processes that entered the sandbox's namespaces are included: their command line ends with the sandboxed one.
     const left = () => kinds.flatMap((seconds) => processesWith(seconds, ''));
     await expect.poll(left, { timeout: 5000 }).toEqual([]);
   });
@@ -366,8 +367,7 @@ describe.skipIf(!possible)('capture', () => {
   });
 });
 
-/** Command lines on this machine that hold a word nobody else uses. */
-/** Command lines that begin with `program` and hold the word. */
+/** Command lines on this machine that begin with `program` and contain the word, which only this test uses. */
 function processesWith(word: string, program = 'sleep'): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

@@ -1,4 +1,4 @@
-// A sandbox: an overlay over a chain of layers in namespaces of its own, where programs run confined and whose changes can be taken as a tar.
+// A sandbox: an overlay over a chain of layers in its own namespaces. Programs run confined in it, and its changes can be read as a tar.
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -17,11 +17,11 @@ import { countTcpSockets } from './tcp-sockets.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 
 export type SandboxOptions = {
-  /** Root file systems from `rootfs.ts`, the lowest first. */
+  /** Root file systems from `rootfs.ts`, lowest first. */
   layers: string[];
-  /** The build's step that asks, for the rejection where there are no sandboxes. */
+  /** The step of the build, for the error if the machine has no sandboxes. */
   step: string;
-  /** A folder of this machine that is shown read-only at /.larder. It stays as it is while the sandbox is open. */
+  /** A folder of this machine that is mounted read-only at /.larder. It must not change while the sandbox is open. */
   given?: string;
   limits?: Partial<SandboxLimits>;
   signal?: AbortSignal | undefined;
@@ -30,19 +30,19 @@ export type SandboxOptions = {
 export interface Sandbox {
   /** Starts a program; it is killed with the sandbox at the latest. */
   start(command: SandboxCommand, options?: RunOptions): RunningCommand;
-  /** Runs a program to its end. A failure is an answer; throws only the signal's reason or a fault of the sandbox itself. */
+  /** Runs a program to its end and returns its exit, even on failure. Throws only the signal's reason or a fault of the sandbox itself. */
   run(command: SandboxCommand, options?: RunOptions): Promise<SandboxExit>;
-  /** A program of this machine with its input and output, in the network of a running command and nothing else of it. */
+  /** Starts a program of this machine with its input and output, in the network of a running command but not in its other namespaces. */
   connect(beside: RunningCommand, command: string[]): Promise<ChildProcess>;
-  /** How many TCP sockets there are in the network of a running command, those that listen included; 0 once it has ended. */
+  /** Returns the number of TCP sockets in the network of a running command, including listening ones; 0 once it has ended. */
   tcpSockets(beside: RunningCommand): Promise<number>;
-  /** The changes so far as a tar of GNU tar's making, names beginning with `./`, whiteouts and opaque folders as overlayfs keeps them. */
+  /** Returns the changes so far as a tar of GNU tar; names start with `./`, whiteouts and opaque folders are as in overlayfs. */
   capture(): AsyncIterable<Uint8Array>;
-  /** Ends everything that runs inside and forgets the changes. */
+  /** Ends all programs inside and deletes the changes. */
   close(): Promise<void>;
 }
 
-/** Opens a sandbox over these layers. Throws BuildError where this machine has none, CommandFailed when it cannot be set up. */
+/** Opens a sandbox over these layers. Throws BuildError if this machine has no sandboxes, CommandFailed if the setup fails. */
 export async function openSandbox(workspace: Workspace, options: SandboxOptions): Promise<Sandbox> {
   const host = sandboxHost(workspace, options.step);
   const { signal, layers, given } = options;
@@ -63,7 +63,7 @@ export async function openSandbox(workspace: Workspace, options: SandboxOptions)
     signal?.removeEventListener('abort', stop);
     stop();
     await ended;
-    // Dead with the holder's process namespace; what waits here is this machine's half of each.
+    // They end with the holder's process namespace; this waits for their processes on this machine.
     await Promise.all([...children].map(killed));
     await removeScratch(host, scratch);
     await group?.close();
@@ -78,7 +78,7 @@ export async function openSandbox(workspace: Workspace, options: SandboxOptions)
   }
 }
 
-/** On a disk the files belong to subordinate ids, so only root of the namespace can take them away. */
+/** On a disk the files belong to subordinate ids, so only root of the namespace can delete them. */
 async function removeScratch(host: SandboxHost, scratch: string): Promise<void> {
   if (host.upper === 'disk') {
     const parts = [join(scratch, 'upper'), join(scratch, 'work'), join(scratch, 'mask')];

@@ -74,28 +74,28 @@ const REJECTED: Record<string, readonly [number | undefined, number | undefined]
   vhangup: [153, 58],
 };
 
-/** Calls that are checked by an argument. */
+/** Calls that are allowed or rejected by an argument. */
 const CLONE: Record<SeccompArchitecture, number> = { x64: 56, arm64: 220 };
 const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
 const SOCKET_PAIR: Record<SeccompArchitecture, number> = { x64: 53, arm64: 199 };
 const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
-/** Rejected where nothing can count what is in such files. */
+/** Rejected if nothing can count the memory of such files. */
 const MEMFD_CREATE: Record<SeccompArchitecture, number> = { x64: 319, arm64: 279 };
-/** Takes from one count for the whole machine (fs.aio-max-nr); databases without it do without, as where a kernel has none. */
+/** Uses a count of the whole machine (fs.aio-max-nr); databases work without it, as on a kernel that lacks the call. */
 const IO_SETUP: Record<SeccompArchitecture, number> = { x64: 206, arm64: 0 };
-/** Its flags lie in memory, where a filter cannot look; ENOSYS makes every C library fall back to clone. */
+/** Its flags are in memory, which a filter cannot read; after ENOSYS every C library falls back to clone. */
 const CLONE3 = 435;
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (linux/sched.h). */
 const CLONE_NAMESPACES = 0x7e020000;
 /**
- * AF_UNIX, AF_INET, AF_INET6, AF_NETLINK; all others answer as a kernel that does not have them. Among them are AF_ALG (kernel crypto),
+ * AF_UNIX, AF_INET, AF_INET6, AF_NETLINK; all others fail as on a kernel that does not have them. Among them are AF_ALG (kernel crypto),
  * AF_VSOCK (a virtual machine's host, past the network namespace), and families whose first use loads a kernel module.
  */
 const ALLOWED_SOCKET_FAMILIES = [1, 2, 10, 16];
 /** TIOCSTI and TIOCLINUX type into a terminal. */
 const REJECTED_TERMINAL_REQUESTS = [0x5412, 0x541c];
-/** Numbers from here on are the x32 calls of x86_64, a second way to everything above (__X32_SYSCALL_BIT). */
+/** Numbers from here on are the x32 calls of x86_64: other numbers for all the calls above (__X32_SYSCALL_BIT). */
 const X32 = 0x40000000;
 
 const EPERM = 1;
@@ -112,7 +112,7 @@ const ALLOW = 0x7fff0000;
 const KILL_PROCESS = 0x80000000;
 const ERRNO = 0x00050000;
 
-/** Where struct seccomp_data holds things; arguments are 64 bits, of which the low half comes first on both architectures. */
+/** Offsets in struct seccomp_data; arguments have 64 bits, low half first on both architectures. */
 const NUMBER_AT = 0;
 const ARCHITECTURE_AT = 4;
 const ARGUMENT_AT = [16, 24] as const;
@@ -120,8 +120,8 @@ const ARGUMENT_AT = [16, 24] as const;
 type Instruction = { code: number; ifTrue?: number; ifFalse?: number; value: number };
 
 /**
- * The filter for this architecture, as an array of struct sock_filter in the machine's (little) byte order. `memfd` allows files that are
- * in memory alone.
+ * Returns the filter for this architecture, as an array of struct sock_filter in the machine's (little-endian) byte order. `memfd` allows
+ * files that are only in memory.
  */
 export function seccompProgram(architecture: SeccompArchitecture, { memfd = true }: { memfd?: boolean } = {}): Buffer {
   const program: Instruction[] = [
@@ -167,7 +167,7 @@ function rejectEach(values: number[]): Instruction[] {
   return values.flatMap((value) => rejectWhen(JUMP_EQUAL, value, EPERM));
 }
 
-/** For one call: loads an argument, applies the checks and allows; any other call passes over all of it. */
+/** For one call: loads an argument, applies the checks and allows; any other call skips these instructions. */
 function checkArgument(number: number, argument: 0 | 1, checks: Instruction[]): Instruction[] {
   return [
     { code: JUMP_EQUAL, ifFalse: checks.length + 2, value: number },

@@ -1,4 +1,4 @@
-// The kernel's counters of sockets, as they are and for a network of our own text.
+// The kernel's counters of sockets, for a real network and for counters that the test writes.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

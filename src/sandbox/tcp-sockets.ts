@@ -1,4 +1,4 @@
-// How many TCP sockets programs in a sandbox have, read from the kernel's counters without starting a program.
+// Counts the TCP sockets of programs in a sandbox from the kernel's counters, without starting a program.
 import { readFileSync } from 'node:fs';
 
 /** proc_net(5): the counters of one network, some 200 bytes. The list in net/tcp takes milliseconds: the kernel searches the sockets of all networks for it. */
@@ -7,7 +7,7 @@ const COUNTERS = [
   ['sockstat6', /^TCP6: inuse (\d+)/m],
 ] as const;
 
-/** Sockets that listen or are connected. `network` is the folder `net` of a process in /proc; 0 once the process is gone. */
+/** Returns the number of sockets that listen or are connected. `network` is the folder `net` of a process in /proc; 0 once the process has ended. */
 export function countTcpSockets(network: string): number {
   return COUNTERS.map(([name, inUse]) => Number(inUse.exec(readCounters(`${network}/${name}`))?.[1] ?? 0)).reduce(
     (sum, count) => sum + count,

@@ -1,22 +1,22 @@
-// Counts the memory and the processes of sandboxes where no control group does, and ends what is over its limit.
+// Counts the memory and the processes of sandboxes if there are no control groups, and ends those over their limit.
 import { readdirSync, readFileSync } from 'node:fs';
 import type { ExceededLimit, GroupLimits } from './resource-control.ts';
 
-/** Short, because memory is taken until the next look; a look reads one small file for each process. */
+/** Short, because memory grows until the next check; a check reads one small file per process. */
 const LOOK_EVERY_MS = 100;
-/** More are not walked: the limit is passed long before. */
+/** More processes are not read: the limit is exceeded long before. */
 const WALK_FACTOR = 4;
 
 export type WatchOptions = {
   /** The processes whose descendants are counted, by their numbers on this machine. */
   roots: () => number[];
   limits: GroupLimits;
-  /** Counts the roots and not their descendants. */
+  /** Counts only the roots, without their descendants. */
   alone?: boolean;
   onExceeded: (limit: ExceededLimit) => void;
 };
 
-/** Looks at the processes until `stop` is called. Calls `onExceeded` at most once. */
+/** Checks the processes until `stop` is called. Calls `onExceeded` at most once. */
 export function watchProcesses({ roots, limits, alone = false, onExceeded }: WatchOptions): { stop(): void } {
   const timer = setInterval(() => {
     const exceeded = exceededBy(usageOf(roots(), { walkMax: limits.processes * WALK_FACTOR, alone }), limits);
@@ -35,8 +35,8 @@ function exceededBy({ memoryBytes, processes }: Usage, limits: GroupLimits): Exc
 }
 
 /**
- * What these processes and all their descendants use. Shared pages count at each process that maps them: more than they are, but no
- * number of mappings hides any. A process whose parent ended is a child of its namespace's first process, and so among them.
+ * Returns the usage of these processes and all their descendants. Shared pages count for each process that maps them: the sum is
+ * too high, but never too low. A process whose parent ended is a child of its namespace's first process, and so is counted.
  */
 export function usageOf(roots: readonly number[], { walkMax, alone }: { walkMax: number; alone: boolean }): Usage {
   const left = [...roots];
@@ -53,7 +53,7 @@ export function usageOf(roots: readonly number[], { walkMax, alone }: { walkMax:
   return { memoryBytes: kib * 1024, processes: seen.size };
 }
 
-/** Real memory of one process in bytes; 0 when it is gone. */
+/** Resident memory of one process in bytes; 0 if it has ended. */
 export function memoryOf(pid: number): number {
   return usageOf([pid], { walkMax: 1, alone: true }).memoryBytes;
 }
@@ -62,7 +62,7 @@ function kibibytes(status: string, field: string): number {
   return Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
 }
 
-/** Children are kept by the thread that made them (proc(5), /proc/[pid]/task/[tid]/children). */
+/** The kernel lists children by the thread that made them (proc(5), /proc/[pid]/task/[tid]/children). */
 function childrenOf(pid: number): number[] {
   return threadsOf(pid).flatMap((thread) =>
     readText(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
@@ -77,7 +77,7 @@ function threadsOf(pid: number): string[] {
   }
 }
 
-/** A process may end between two looks. */
+/** The process may have ended since the last read. */
 function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');

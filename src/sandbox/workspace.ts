@@ -1,4 +1,4 @@
-// Where builds work: a folder of Larder's own, the content store, and how sandboxes may run here.
+// The resources of builds: a folder for work files, the content store, and the way to run sandboxes.
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContentStore } from '../content/content.ts';
@@ -7,15 +7,15 @@ import type { Exclusive } from './exclusive.ts';
 import type { SandboxHost, SandboxMode } from './sandbox-host.ts';
 
 export type Workspace = {
-  /** Larder's own folder for work files, on a disk with space. Under root the account that runs sandboxes must be able to enter its parents. */
+  /** Larder's folder for work files, on a disk with space. Under root, the account of the sandboxes must be able to enter its parents. */
   directory: string;
   content: ContentStore;
   probe: SandboxMode;
-  /** One at a time by name, over all that works in this workspace. */
+  /** Mutual exclusion by name, over all work in this workspace. */
   exclusive: Exclusive;
 };
 
-/** How sandboxes run here. Throws BuildError where there are none, in words for the person whose build needs one. */
+/** Returns how sandboxes run here. Throws BuildError if there are none, with a message for the person whose build needs one. */
 export function sandboxHost({ probe }: Workspace, step: string): SandboxHost {
   if (probe.mode !== 'files-only') return probe.host;
   throw new BuildError(
@@ -24,7 +24,7 @@ export function sandboxHost({ probe }: Workspace, step: string): SandboxHost {
   );
 }
 
-/** Makes a folder of the workspace that belongs to whoever runs the sandboxes, and answers its path. */
+/** Makes a folder of the workspace that belongs to the account of the sandboxes, and returns its path. */
 export function ensureFolder(workspace: Workspace, ...names: string[]): string {
   const owner = workspace.probe.mode === 'files-only' ? undefined : workspace.probe.host.user;
   let path = workspace.directory;
