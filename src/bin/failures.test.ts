@@ -59,18 +59,20 @@ describe('a server or a worker alone', () => {
       chmodSync(key, 0o644);
       const open = await startEntrance(name, { env, data: first.data });
       await lastLine(open);
-      expect(open.said()).toBe(`larder: ${key} can be read by others: only its owner may (chmod 600 ${key})\n`);
+      expect(open.said()).toBe(
+        `larder: ${key} is readable by other accounts; only its owner may read it (chmod 600 ${key})\n`,
+      );
       chmodSync(key, 0o600);
       writeFileSync(key, `larder-key-1 ${Buffer.alloc(32, 7).toString('base64url')}\n`);
       const other = await startEntrance(name, { env, data: first.data });
       await lastLine(other);
-      expect(other.said()).toMatch(/^larder: The installation key is not the one .* LARDER_KEY_FILE\n$/);
+      expect(other.said()).toMatch(
+        /^larder: The installation key is not the key .* LARDER_KEY_FILE must name the right file\n$/,
+      );
       const without = await startEntrance(name, { env });
       const missing = join(without.data, 'installation.key');
       await lastLine(without);
-      expect(without.said()).toMatch(
-        new RegExp(`^larder: The installation's key is not at ${missing}; LARDER_KEY_FILE`),
-      );
+      expect(without.said()).toMatch(new RegExp(`^larder: The key file ${missing} does not exist; LARDER_KEY_FILE`));
       expect(existsSync(missing)).toBe(false);
     });
   }

@@ -40,7 +40,7 @@ test('rejected is who is new where the operator lets nobody new in, with a page 
   const server = await startServer();
   const { page, browser } = await enter(server, 'stranger');
   expect([page.status, titleOf(page.text)]).toEqual([403, 'The account has no access']);
-  expect(page.text).toContain('Nobody here logs in with this account');
+  expect(page.text).toContain('No user is connected to this account');
   expect(page.headers['content-type']).toContain('text/html');
   expect(page.headers['content-security-policy']).toContain("default-src 'none'");
   expect(sessionOf(browser)).toBeUndefined();
@@ -65,7 +65,7 @@ test('rejected is a log-in that the provider rejects, whatever it says about it'
   const abort = /href="([^"]+\/abort)"/.exec(form.text)?.[1];
   const page = await browser.open(new URL(abort ?? '', form.url).href);
   expect([page.status, titleOf(page.text)]).toEqual([403, 'The identity provider rejected the log-in']);
-  expect(page.text).toContain('It says access_denied.');
+  expect(page.text).toContain('Its error code is access_denied.');
   expect(page.text).not.toContain('End-User');
 });
 
@@ -135,7 +135,7 @@ test('rejected is a client whose secret is another, and the operator is told', a
   const server = await startServer({ clientSecret: 'wr0ng', defaultRole: 'VIEWER' });
   const { page } = await enter(server, 'wrong-client');
   expect([page.status, titleOf(page.text)]).toEqual([502, 'The identity provider failed']);
-  expect(page.text).toContain('does not take the client id or its secret');
+  expect(page.text).toContain('rejects the client id or its secret');
   expect(page.text).not.toContain('wr0ng');
 });
 
@@ -163,12 +163,12 @@ test('rejected is a provider that says to be another, one inside that nobody all
 test.each<[string, string, RequestListener]>([
   [
     'too large',
-    'The answer of the identity provider is too large.',
+    'The response of the identity provider is too large.',
     (_request, response) => response.end(Buffer.alloc(IDENTITY_PROVIDER_LIMITS.answerBytesMax + 1, ' ')),
   ],
   [
     'a gzip bomb',
-    'The answer of the identity provider is compressed, which was not asked for.',
+    'The response of the identity provider is compressed although the request did not allow it.',
     (_request, response) => response.setHeader('Content-Encoding', 'gzip').end(gzipSync(Buffer.alloc(100_000_000))),
   ],
 ])('rejected is a provider whose answer is %s', async (_what, detail, listener) => {

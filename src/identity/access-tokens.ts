@@ -1,4 +1,4 @@
-// Short-lived signed tokens: the bearer token of the API, and those the registry hands out for an audience of its own.
+// Short-lived signed tokens: the bearer tokens of the API, and the tokens that the registry issues for its own audience.
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { ROLES } from '../contract/vocabulary.ts';
 import { IdentityError } from './errors.ts';
@@ -6,27 +6,27 @@ import type { Principal } from './principal.ts';
 import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts';
 import { scopesAmong } from './token-scopes.ts';
 
-/** Half an hour, told as one second less, as the original tells it (api.md, section 4). */
+/** Half an hour. The answer says one second less, as the original does (api.md, section 4). */
 export const ACCESS_TOKEN_SECONDS = 1800;
 export const EXPIRES_IN_SECONDS = ACCESS_TOKEN_SECONDS - 1;
 
 const API_AUDIENCE = 'larder-api';
 
-/** RFC 9068, section 2.1: an access token says that it is one, so that no other JWT of ours is taken for it. */
+/** RFC 9068, section 2.1: the type marks a token as an access token, so that no other JWT of this installation passes for one. */
 const ACCESS_TOKEN_TYPE = 'at+jwt';
 const OTHER_TYPE = 'JWT';
 
-/** Clocks of the servers of one installation differ by this much at most. */
+/** The clocks of the servers of one installation differ by at most this. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
-/** Ours are below 1 KiB, the registry's with many scopes below 16. */
+/** Access tokens are below 1 KiB; the registry's, with many scopes, below 16 KiB. */
 const TOKEN_LENGTH_MAX = 32 * 1024;
 
 export type TokenOptions = { audience: string; lifetimeSeconds: number };
 
 /**
- * Signs an access token for a principal. `issuedAt` is for tests. Times of tokens are this process's, signed and verified
- * within the tolerance above: a question to the database for each request would cost more than seconds of half an hour matter.
+ * Signs an access token for a principal. `issuedAt` is for tests. The times of tokens are from this process's clock, within the
+ * tolerance above: reading the database clock for each request costs more than seconds of half an hour are worth.
  */
 export function signAccessToken(keys: SigningKeys, principal: Principal, issuedAt = new Date()): Promise<string> {
   const { organization_id, user_id, name, role, scopes, token_id } = principal;
@@ -43,10 +43,13 @@ export function signAccessToken(keys: SigningKeys, principal: Principal, issuedA
   });
 }
 
-/** Whom a token stands for, and until when (milliseconds since 1970, tolerance included). */
+/** The principal of a token, and its end (milliseconds since 1970, tolerance included). */
 export type Verified = { principal: Principal; untilMs: number };
 
-/** Who an access token of this installation stands for. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */
+/**
+ * Returns the principal of an access token of this installation. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or
+ * TOKEN_EXPIRED.
+ */
 export async function verifyAccessToken(keys: SigningKeys, jwt: string): Promise<Verified> {
   if (jwt === '') throw new IdentityError('TOKEN_MISSING', 'Access token required');
   const claims = await verify(keys, jwt, { audience: API_AUDIENCE, type: ACCESS_TOKEN_TYPE });
@@ -64,12 +67,12 @@ export async function verifyAccessToken(keys: SigningKeys, jwt: string): Promise
   return { principal, untilMs: (exp + CLOCK_TOLERANCE_SECONDS) * 1000 };
 }
 
-/** True once a token that was verified has ended, by the clock that it is verified by. */
+/** Whether a verified token has expired, by the same clock that verified it. */
 export function isOver({ untilMs }: Verified): boolean {
   return Date.now() >= untilMs;
 }
 
-/** Throws TypeError for the audience of access tokens, at once. */
+/** Throws TypeError for the audience of access tokens, synchronously. */
 export function requireOtherAudience({ audience }: TokenOptions): void {
   if (audience === API_AUDIENCE) throw new TypeError('Access tokens are signed by signAccessToken');
 }
@@ -80,7 +83,7 @@ export function signToken(keys: SigningKeys, claims: Record<string, unknown>, op
   return sign(keys, claims, { ...options, type: OTHER_TYPE, issuedAt: new Date() });
 }
 
-/** The claims of a token that this installation signed for this audience. Throws IdentityError. */
+/** Returns the claims of a token that this installation signed for this audience. Throws IdentityError. */
 export function verifyToken(keys: SigningKeys, jwt: string, options: { audience: string }): Promise<JWTPayload> {
   return verify(keys, jwt, { ...options, type: OTHER_TYPE });
 }
@@ -117,7 +120,7 @@ async function verify(
     });
     return payload;
   } catch (cause) {
-    // Signatures are checked before times: only a token that was ours is told that it is over.
+    // The signature is checked before the times: only a token of this installation gets TOKEN_EXPIRED.
     if (cause instanceof errors.JWTExpired) {
       throw new IdentityError('TOKEN_EXPIRED', 'The token has expired', { cause });
     }

@@ -17,23 +17,23 @@ import { digestOf } from './token-holders.ts';
 import { reaches, scopesAmong, WHOLE_SCOPE } from './token-scopes.ts';
 import { keepWayIn, type WaysIn } from './ways-in.ts';
 
-/** Secret scanners, and people who find one in a file, see whose it is. */
+/** Secret scanners, and people who find a token in a file, recognize it by this prefix. */
 const API_TOKEN_PREFIX = 'larder_';
 
-/** 256 bits: nothing to guess. */
+/** 256 bits cannot be guessed. */
 const SECRET_BYTES = 32;
 
-/** Who made what nobody asked for through the API: a start, or an operator on the machine. */
+/** The actor of changes made without the API: at start, or by an operator on the machine. */
 const LARDER = 'Larder';
 
 export type NewApiToken = {
   id: string;
-  /** Not kept anywhere: the only time that it is seen. */
+  /** Not stored, so it is visible only here. */
   secret: string;
   expires_at: Date;
 };
 
-/** Makes a token for a user of an organization, with the user's role or a lesser one. What may be asked for is checked elsewhere. */
+/** Creates a token for a user of an organization, with the user's role or a lesser one. Callers check what may be requested. */
 export async function createApiToken(
   tx: Transaction,
   owner: { organization_id: string; user_id: string },
@@ -42,7 +42,7 @@ export async function createApiToken(
     role: Role;
     scopes?: readonly TokenScope[];
     expires_at?: Date | string | undefined;
-    /** In place of `expires_at`. */
+    /** Instead of `expires_at`. */
     expires_in_days?: number | undefined;
     created_by?: string;
   },
@@ -67,7 +67,7 @@ function endAfter(days: number | undefined): RawBuilder<Date> {
   return sql<Date>`now() + make_interval(days => ${days})`;
 }
 
-/** Ends a token, whoever's of the organization it is; access tokens made from it live out their half hour (api.md, section 4). */
+/** Revokes a token of any user of the organization; access tokens made from it stay valid until they expire (api.md, section 4). */
 export async function removeApiToken(
   tx: Transaction,
   token: { organization_id: string; id: string; removed_by?: string },
@@ -81,7 +81,10 @@ export async function removeApiToken(
     .execute();
 }
 
-/** The tokens that the caller may see, the newest first; revoked ones only when asked for. Throws INVALID for a user who is not there. */
+/**
+ * Lists the tokens visible to the caller, newest first; revoked ones only if `removed` is true. Throws INVALID for an unknown
+ * user.
+ */
 export async function listApiTokens(
   db: Database,
   principal: Principal,
@@ -101,7 +104,7 @@ export async function listApiTokens(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toApiToken));
 }
 
-/** One token, whatever became of it. Throws NOT_FOUND. */
+/** Returns one token, revoked and expired ones too. Throws NOT_FOUND. */
 export async function getApiToken(
   db: Database,
   principal: Principal,
@@ -116,8 +119,8 @@ export async function getApiToken(
 }
 
 /**
- * Makes a token that a caller asks for: never with a role above the caller's or its user's, never reaching further than the
- * token in use. Throws FORBIDDEN when somebody who is no owner makes one for another user, INVALID, LIMIT_REACHED.
+ * Creates a token for a caller: its role is at most that of the caller and of its user, its scopes at most those of the token in
+ * use. Throws FORBIDDEN if the caller is not an owner and the token is for another user, INVALID, LIMIT_REACHED.
  */
 export async function issueApiToken(
   tx: Transaction,
@@ -151,7 +154,7 @@ export async function issueApiToken(
   return { id: made.id, api_token: made.secret };
 }
 
-/** Revokes a token that the caller may see. Throws NOT_FOUND, also for one revoked before, and LAST_WAY_IN. */
+/** Revokes a token that is visible to the caller. Throws NOT_FOUND, also for a revoked token, and LAST_WAY_IN. */
 export async function revokeApiToken(
   tx: Transaction,
   principal: Principal,
@@ -171,7 +174,7 @@ async function revokeVisible(tx: Transaction, principal: Principal, input: Input
   await removeApiToken(tx, { organization_id, id: token.id, removed_by: name });
 }
 
-/** An owner sees the organization's, everybody else their own. */
+/** Owners see all tokens of the organization, other users their own. */
 function visibleTo({ organization_id, user_id, role }: Principal): RawBuilder<unknown> {
   const own = sql`t.organization_id = ${organization_id}`;
   return role === 'OWNER' ? own : sql`${own} and t.user_id = ${user_id}`;
@@ -192,12 +195,12 @@ function beyond(scope: TokenScope): Violation {
   return { field: 'scopes', message: `The token in use does not reach ${scope}.` };
 }
 
-/** As far as the caller's own token, where it is one. */
+/** The scopes of the caller's token; all scopes if the caller has no token. */
 function reachOf({ scopes }: Principal): readonly TokenScope[] {
   return scopes ?? WHOLE_SCOPE;
 }
 
-/** The role of a living user, who stays until this transaction ends. */
+/** Returns the role of an existing user, who cannot be removed until this transaction ends. */
 async function lockUser(
   tx: Transaction,
   user: { organization_id: string; user_id: string },
@@ -255,7 +258,7 @@ function columns(): RawBuilder<unknown> {
     ${wireTime('t.last_used_at')} as last_used_at, ${wireTime('t.removed_at')} as removed_at, t.removed_by`;
 }
 
-/** The rights of its user now, which limit its own, as at every endpoint. */
+/** The current rights of its user limit the token's own, as at every endpoint. */
 function toApiToken({ user_role, ...row }: TokenRow): ApiToken {
   return present<ApiToken>({ ...row, role: lesserRole(row.role, user_role), scopes: scopesAmong(row.scopes) });
 }

@@ -1,10 +1,10 @@
-// Who a caller is, in words that people know.
+// Describes a caller by the names of the user and the organization.
 import type { Session } from '../contract/session.ts';
 import type { Database } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** The user and the organization; the role is the call's where one is given, else the user's. Throws IdentityError TOKEN_INVALID. */
+/** Returns the user and the organization; the role is the call's if given, else the user's. Throws IdentityError TOKEN_INVALID. */
 export async function describeCaller(
   db: Database,
   caller: Pick<Principal, 'organization_id' | 'user_id'> & Partial<Principal>,
@@ -17,7 +17,7 @@ export async function describeCaller(
     .where('u.removed_at', 'is', null)
     .select(['u.id', 'u.name', 'u.role', 'o.id as organization_id', 'o.name as organization_name', 'o.namespace'])
     .executeTakeFirst();
-  if (row === undefined) throw new IdentityError('TOKEN_INVALID', 'The user is not there');
+  if (row === undefined) throw new IdentityError('TOKEN_INVALID', 'The user of the token was removed');
   return {
     user: { id: row.id, name: row.name },
     role: caller.role ?? row.role,

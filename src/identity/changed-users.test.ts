@@ -1,4 +1,4 @@
-// What becomes of access tokens that are out when their user changes.
+// Effect of changes of a user on access tokens that are still valid.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { Role } from '../contract/vocabulary.ts';
@@ -10,7 +10,7 @@ const jane = (role: Role) => ({ organization_id: 'o', user_id: 'jane', name: 'ja
 const changed = (role: Role, removed = false): ChangedUser[] => [{ id: 'jane', role, removed }];
 
 describe('followChangedUsers', () => {
-  test('a lesser role counts, a greater one does not, and a removal ends it', async () => {
+  test('applies a lower role, ignores a higher one, and rejects a removed user', async () => {
     const roleFor = async (is: Role, says: Role) =>
       (await followChangedUsers(async () => changed(is))(jane(says))).role;
     expect([await roleFor('VIEWER', 'OWNER'), await roleFor('OWNER', 'VIEWER')]).toEqual(['VIEWER', 'VIEWER']);
@@ -19,7 +19,7 @@ describe('followChangedUsers', () => {
     expect(await follow({ ...jane('OWNER'), user_id: 'joe' })).toMatchObject({ user_id: 'joe', role: 'OWNER' });
   });
 
-  test('asks once in five seconds, whoever comes meanwhile', async () => {
+  test('queries once in five seconds for all callers', async () => {
     let [clock, asked] = [0, 0];
     let users: ChangedUser[] = [];
     const load = async () => {
@@ -35,7 +35,7 @@ describe('followChangedUsers', () => {
     expect([(await follow(jane('OWNER'))).role, asked]).toEqual(['EDITOR', 2]);
   });
 
-  test('while the database does not answer, what is known goes on', async () => {
+  test('keeps the known changes while the database does not respond', async () => {
     let clock = 0;
     let answers = true;
     const load = async () => {
@@ -56,7 +56,7 @@ describe('findChangedUsers', () => {
   }, 60_000);
   afterAll(() => database.drop());
 
-  test('finds those of the last half hour, along an index', async () => {
+  test('finds users changed in the last half hour, along an index', async () => {
     const made = await inTransaction(database.db, (tx) => createOrganization(tx, { name: 'acme', owner: 'jane' }));
     const { id } = made.owner;
     expect(await findChangedUsers(database.db)).toEqual([{ id, role: 'OWNER', removed: false }]);

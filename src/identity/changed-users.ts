@@ -1,4 +1,4 @@
-// Users who changed while access tokens of theirs are out: a removal or a lesser role counts within seconds.
+// Users who changed while access tokens of theirs are valid: a removal or a lesser role takes effect within seconds.
 import { sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -7,17 +7,17 @@ import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 import { lesserRole } from './roles.ts';
 
-/** One small query for each process in this time, instead of one for each request. */
+/** Each process sends one small query per period, instead of one per request. */
 const FRESH_MS = 5_000;
 
-/** A token is not older than that; a minute more for clocks that differ and transactions that take their time. */
+/** No token is older than its lifetime; one more minute allows for differing clocks and long transactions. */
 const WINDOW_SECONDS = ACCESS_TOKEN_SECONDS + 60;
 
 export type ChangedUser = { id: string; role: Role; removed: boolean };
 
 /**
- * Answers who the holder of an access token is at this moment: never more than the token says, and less where the user's role became
- * a lesser one. Throws IdentityError TOKEN_INVALID for a user who was removed. `now` answers milliseconds.
+ * Returns the current principal of an access token: never more rights than the token has, and fewer if the user's role is now a
+ * lesser one. Throws IdentityError TOKEN_INVALID for a removed user. `now` returns milliseconds.
  */
 export function followChangedUsers(
   load: () => Promise<ChangedUser[]>,
@@ -31,7 +31,7 @@ export function followChangedUsers(
     try {
       changed = new Map((await load()).map((user) => [user.id, user]));
     } catch {
-      // While the database does not answer, what is known goes on; who needs more of it is told so there.
+      // While the database does not respond, the last known changes apply; calls that need the database fail there.
     }
     askedAt = asked;
     loading = undefined;
@@ -49,7 +49,7 @@ export function followChangedUsers(
   };
 }
 
-/** Those of all organizations who changed while a token that is out may say otherwise. */
+/** Returns the users of all organizations who changed within the lifetime of an access token. */
 export async function findChangedUsers(db: Database): Promise<ChangedUser[]> {
   const found = await sql<ChangedUser>`
     select id, role, removed_at is not null as removed from users

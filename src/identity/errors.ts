@@ -1,31 +1,31 @@
-// How identity rejects.
+// Errors of identity.
 import type { Violation } from '../contract/problem.ts';
 
 export type IdentityErrorCode =
-  /** Nothing that could be a token was sent. */
+  /** The request has no token. */
   | 'TOKEN_MISSING'
-  /** Damaged, of another installation, of another kind, unknown or removed: which of these is not told. */
+  /** The token is damaged, from another installation, of another kind, unknown or removed. The error does not say which. */
   | 'TOKEN_INVALID'
   | 'TOKEN_EXPIRED'
   /** The key file is missing, malformed, or readable by others. */
   | 'KEY_FILE'
-  /** The key is not the one this database was set up with. */
+  /** The key is not the key that this database was set up with. */
   | 'KEY_WRONG'
-  /** An old key that cannot be dropped yet. */
+  /** An old key that is still needed and cannot be dropped. */
   | 'KEY_NEEDED'
-  /** What was sealed cannot be opened: damaged, moved to another row, or sealed with a key that is gone. */
+  /** The sealed value cannot be opened: damaged, moved to another row, or sealed with a key that is gone. */
   | 'SEAL_BROKEN'
-  /** Nobody started Larder on this database yet. */
+  /** Larder was never started on this database. */
   | 'NOT_SET_UP'
-  /** A name that cannot be an organization's. */
+  /** Not a valid name for an organization. */
   | 'NAME_INVALID'
-  /** Nothing of that id that the caller may see. */
+  /** No object with this id is visible to the caller. */
   | 'NOT_FOUND'
-  /** The values do not fit together or name what is not there; `violations` says which. */
+  /** The values contradict each other or refer to nothing; `violations` lists them. */
   | 'INVALID'
-  /** The caller's role allows this for themselves only. */
+  /** The caller's role allows this only for the caller's own user. */
   | 'FORBIDDEN'
-  /** Another one has it, and only one can. */
+  /** The value must be unique and is already in use. */
   | 'TAKEN'
   /** The organization would be left without an owner. */
   | 'LAST_OWNER'
@@ -33,32 +33,32 @@ export type IdentityErrorCode =
   | 'LAST_WAY_IN'
   /** Limit reached. */
   | 'LIMIT_REACHED'
-  /** A session that ended, by sign-out, by time or with its user, or that never was. */
+  /** The session ended (sign-out, time, or its user was removed) or never existed. */
   | 'SESSION_OVER'
-  /** The name or the password: which of them is not told. */
+  /** The name or the password is wrong. The error does not say which. */
   | 'PASSWORD_WRONG'
-  /** Somebody else logs in with it. */
+  /** Another user logs in with this address. */
   | 'EMAIL_TAKEN'
-  /** The token in use may less than its user. */
+  /** The token in use has fewer rights than its user. */
   | 'TOKEN_LESSER'
-  /** Too many passwords wait to be checked. */
+  /** Too many passwords are waiting to be checked. */
   | 'BUSY'
-  /** A log-in that was not begun in this browser, took too long, or came back before. */
+  /** The log-in was not begun in this browser, took too long, or was already finished. */
   | 'SIGN_IN_OVER'
-  /** The provider of identities said no. */
+  /** The identity provider rejected the log-in. */
   | 'SIGN_IN_DENIED'
-  /** Known to the provider, and not let in here; the message says why, for the person. */
+  /** The person has an account at the provider but is not admitted here; the message gives the reason to the person. */
   | 'NOT_ADMITTED'
-  /** The provider of identities does not answer, or what it answers is not valid. */
+  /** The identity provider does not respond, or its response is not valid. */
   | 'PROVIDER_FAILED'
-  /** The account at the provider is another user's. */
+  /** The account at the provider belongs to another user. */
   | 'ACCOUNT_TAKEN';
 
 export class IdentityError extends Error {
   readonly code: IdentityErrorCode;
-  /** All of them for INVALID, empty otherwise. */
+  /** All violations for INVALID, else empty. */
   readonly violations: readonly Violation[];
-  /** What is not found, for NOT_FOUND. */
+  /** The noun of what was not found, for NOT_FOUND. */
   readonly noun: string | undefined;
 
   constructor(
@@ -74,12 +74,15 @@ export class IdentityError extends Error {
   }
 }
 
-/** The rejection of a path id. The text is the same whether the thing never was, is another's, or is not for the caller. */
+/**
+ * Returns the error for an id in a path. The text is the same for ids that never existed, belong to others, or are hidden from
+ * the caller.
+ */
 export function notFound(noun: string): IdentityError {
   return new IdentityError('NOT_FOUND', `The ${noun} is not found`, { noun });
 }
 
-/** Throws INVALID when there is at least one violation. */
+/** Throws INVALID if there is at least one violation. */
 export function rejectViolations(violations: Violation[]): void {
   if (violations.length > 0) throw new IdentityError('INVALID', 'The request does not fit', { violations });
 }

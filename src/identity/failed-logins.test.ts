@@ -1,4 +1,4 @@
-// Who waits after wrong secrets, who does not, and for how long.
+// Delays after wrong secrets: which clients wait, and for how long.
 import { describe, expect, test } from 'vitest';
 import { countFailedLogins } from './failed-logins.ts';
 
@@ -14,7 +14,7 @@ function opened() {
 }
 
 describe('an address', () => {
-  test('waits when it failed too often, until its minute is over', () => {
+  test('waits after too many failures until its minute ends', () => {
     const { clock, logins, fail } = opened();
     fail('192.0.2.1', 2);
     expect(logins.waitBefore({ address: '192.0.2.1', secret: WRONG })).toBe(0);
@@ -25,7 +25,7 @@ describe('an address', () => {
     expect(logins.waitBefore({ address: '192.0.2.1', secret: WRONG })).toBe(0);
   });
 
-  test('does not make others wait, nor whoever was good there before', () => {
+  test('does not delay other addresses, nor a secret that was correct there before', () => {
     const { clock, logins, fail } = opened();
     logins.succeeded({ address: '192.0.2.1', secret: 'larder_good' });
     fail('192.0.2.1', 10);
@@ -50,14 +50,14 @@ describe('an address', () => {
   });
 });
 
-test('an account that fails from everywhere is told to wait, and no other is', () => {
+test('an account that fails from many addresses gets a time to wait, other accounts do not', () => {
   const { fail } = opened();
   const waits = Array.from({ length: 7 }, (_, index) => fail(`192.0.2.${index}`, 1)[0]);
   expect(waits).toEqual([0, 0, 0, 0, 0, 60, 60]);
   expect(fail('192.0.2.99', 1, 'other_secret')).toEqual([0]);
 });
 
-test('a flood of addresses does not grow the memory, and forgets the oldest', () => {
+test('a flood of addresses drops the oldest entries instead of using more memory', () => {
   const { logins, fail } = opened();
   fail('192.0.2.1', 3);
   for (let index = 0; index < 10_000; index++) fail(`10.0.${index >> 8}.${index & 255}`, 1, `s${index}`);

@@ -1,45 +1,51 @@
-// Slows down clients that keep sending wrong secrets, at every endpoint alike, without delaying correct secrets from elsewhere.
+// Slows down clients that keep sending wrong secrets, at every endpoint, without delaying clients elsewhere with correct secrets.
 import { createHash } from 'node:crypto';
 import { networkOf } from './network.ts';
 
 export type LoginLimits = {
-  /** Failures a minute from one address, before it is not listened to. */
+  /** Failures a minute from one address. Above it, the secrets of the address are not checked. */
   perAddress: number;
-  /** Failures a minute for one account from all addresses, before failing is answered with a time to wait. */
+  /** Failures a minute for one account from all addresses. Above it, a failure is answered with a time to wait. */
   perAccount: number;
 };
 
-/** An address: a person's typing, a script's retries. An account: several people's. Secrets of 256 bits cannot be guessed; this keeps database and log quiet. */
+/**
+ * One address: a person's typing, a script's retries. One account: the same of several people. Secrets of 256 bits cannot be
+ * guessed; the limits keep the load on the database and the log low.
+ */
 export const LOGIN_LIMITS: LoginLimits = { perAddress: 20, perAccount: 100 };
 
 const WINDOW_MS = 60_000;
 
-/** Addresses, accounts and good secrets remembered at once, each; the oldest give way, so that a flood of addresses costs no memory. */
+/**
+ * Addresses, accounts and correct secrets kept, each; the oldest are dropped, so that a flood of addresses does not use up
+ * memory.
+ */
 const REMEMBERED_MAX = 10_000;
 
-/** A secret that was good this lately is tried although others at its address failed. */
+/** A secret that was correct within this time is checked even if other clients at its address failed. */
 const GOOD_FOR_MS = 24 * 60 * 60_000;
 
-/** An account is told by this much of its token: enough to tell apart, too little to be of use. */
+/** The prefix of a token that identifies an account: enough to distinguish accounts, useless to an attacker. */
 const ACCOUNT_LENGTH = 16;
 
 export type Attempt = { address: string; secret: string };
 
 export type FailedLogins = {
-  /** Seconds until this attempt is looked at: 0, it may be looked at now. */
+  /** Returns seconds until this attempt may be checked; 0: now. */
   waitBefore(attempt: Attempt): number;
   /**
-   * The same for secrets that people choose: an account that failed too often is not listened to, and no secret is remembered, since
-   * whoever tries would learn from being let in at once.
+   * Returns the same for secrets that people choose. After too many failures of an account no secret for it is checked, and
+   * correct ones are not remembered: admitting them at once would tell an attacker that a guess was right.
    */
   waitBeforeGuess(attempt: Attempt): number;
-  /** Counts a failure. Answers seconds to wait when the account has failed too often, wherever from; 0 when it has not. */
+  /** Counts a failure. Returns seconds to wait if the account has failed too often, from any address; else 0. */
   failed(attempt: Attempt): number;
-  /** Remembers a good secret: who holds it is listened to, whoever else is at the same address. */
+  /** Remembers a correct secret: it is checked although other clients at its address fail. */
   succeeded(attempt: Attempt): void;
 };
 
-/** Makes an empty memory. `now` answers milliseconds. */
+/** Returns an empty counter. `now` returns milliseconds. */
 export function countFailedLogins(
   limits: LoginLimits = LOGIN_LIMITS,
   now: () => number = () => performance.now(),
@@ -57,7 +63,7 @@ export function countFailedLogins(
     failed({ address, secret }) {
       good.delete(digestOf(secret));
       addresses.count(networkOf(address));
-      // Checked after the secret was: a good one is let in however many bad ones others send for its account.
+      // Runs after the secret was checked: a correct secret is accepted, however many wrong ones were sent for its account.
       const wait = accounts.waitSeconds(accountOf(secret));
       accounts.count(accountOf(secret));
       return wait;
@@ -87,7 +93,7 @@ function windows(failuresMax: number, now: () => number): Windows {
   };
 }
 
-/** Put last again: the map's order is the order in which things are forgotten. */
+/** Moves an entry to the end: the map's order is the order in which entries are dropped. */
 function remember<T>(known: Map<string, T>, name: string, value: T): void {
   known.delete(name);
   known.set(name, value);

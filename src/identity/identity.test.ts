@@ -1,4 +1,4 @@
-// Who may come in: organizations, API tokens, their exchange, and every token that must not pass.
+// Authentication: organizations, API tokens, their exchange, and tokens that must be rejected.
 import { exportJWK, generateKeyPair, importJWK, jwtVerify, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
@@ -68,14 +68,14 @@ describe('createOrganization', () => {
     );
   }
 
-  test('makes a namespace from the name, and another one for the next of that name', async () => {
+  test('makes a namespace from the name, and a different one for the next organization of that name', async () => {
     expect(acme.organization).toMatchObject({ name: 'Acme GmbH & Co', namespace: 'acme-gmbh-co' });
     expect((await create('Acme GmbH & Co')).organization.namespace).toBe('acme-gmbh-co-2');
     expect((await create('Größe Ñandú')).organization.namespace).toBe('gro-e-nandu');
     expect((await create('日本')).organization.namespace).toBe('organization');
   });
 
-  test.each(['base', 'library', 'v2'])('%s stays with the installation', async (name) => {
+  test.each(['base', 'library', 'v2'])('the namespace %s is reserved for the installation', async (name) => {
     expect((await create(name)).organization.namespace).toBe(`${name}-2`);
   });
 
@@ -92,7 +92,7 @@ describe('createOrganization', () => {
 });
 
 describe('exchangeApiToken', () => {
-  test('answers as the original does, for half an hour', async () => {
+  test('returns the same fields as the original, for half an hour', async () => {
     const answer = await identity.exchangeApiToken(acme.api_token);
     expect(answer).toEqual({
       id_token: null,
@@ -109,7 +109,7 @@ describe('exchangeApiToken', () => {
     });
   });
 
-  test('the secret is nowhere in the database', async () => {
+  test('the secret is not in the database', async () => {
     expect(acme.api_token).toMatch(/^larder_[\w-]{43}$/);
     const { rows } = await database.pool.query<{ dump: string }>(`select t::text as dump from api_tokens t`);
     expect(rows.length).toBeGreaterThan(0);
@@ -118,7 +118,7 @@ describe('exchangeApiToken', () => {
     expect(rows.some(({ dump }) => dump.includes(secret) || dump.includes(hex))).toBe(false);
   });
 
-  test('remembers that a token was used, and not at every use', async () => {
+  test('records the use of a token, but not every use', async () => {
     await identity.exchangeApiToken(acme.api_token);
     const used = () =>
       database.db.selectFrom('api_tokens').select('last_used_at').where('user_id', '=', acme.owner.id).execute();
@@ -149,7 +149,7 @@ describe('exchangeApiToken', () => {
     expect(await identity.findTokenHolder(token)).toBeUndefined();
   });
 
-  test('a removed token, an expired one, and one whose user is gone open nothing', async () => {
+  test('rejects a removed token, an expired token, and a token whose user was removed', async () => {
     const owner = { organization_id: acme.organization.id, user_id: acme.owner.id };
     const options = { name: 'x', role: 'EDITOR' } as const;
     const [removed, over, orphan] = await inTransaction(database.db, async (tx) => {
@@ -172,7 +172,7 @@ describe('exchangeApiToken', () => {
     for (const { secret } of [removed, over, orphan]) expect(await identity.findTokenHolder(secret)).toBeUndefined();
   });
 
-  test('a token is removed only within its organization', async () => {
+  test('removes a token only within its organization', async () => {
     const other = await inTransaction(database.db, (tx) => createOrganization(tx, { name: 'Other', owner: 'Oz' }));
     const owner = { organization_id: acme.organization.id, user_id: acme.owner.id };
     const token = await inTransaction(database.db, (tx) => createApiToken(tx, owner, { name: 'x', role: 'VIEWER' }));
@@ -184,7 +184,7 @@ describe('exchangeApiToken', () => {
 });
 
 describe('verifyAccessToken', () => {
-  /** A token like ours, with something wrong about it. */
+  /** A token with one fault. */
   function forged(
     change: { header?: object; claims?: object; expires?: string; signWith?: SigningKeys } = {},
   ): Promise<string> {
@@ -197,11 +197,11 @@ describe('verifyAccessToken', () => {
       .sign((change.signWith ?? keys).current.privateKey);
   }
 
-  test('what is forged below passes when nothing is wrong about it', async () => {
+  test('the token forged below is accepted if it has no fault', async () => {
     expect(await identity.verifyAccessToken(await forged())).toEqual(principal());
   });
 
-  test('an expired one is told so, once the tolerance for clocks is over', async () => {
+  test('an expired token gets TOKEN_EXPIRED after the clock tolerance', async () => {
     const at = (secondsAgo: number) => signAccessToken(keys, principal(), new Date(Date.now() - secondsAgo * 1000));
     expect(await identity.verifyAccessToken(await at(ACCESS_TOKEN_SECONDS - 10))).toMatchObject({ name: 'Ada' });
     await expect(identity.verifyAccessToken(await at(ACCESS_TOKEN_SECONDS + 10))).rejects.toMatchObject({
@@ -209,7 +209,7 @@ describe('verifyAccessToken', () => {
     });
   });
 
-  test("another installation's token is invalid, with its own kid and with ours", async () => {
+  test("another installation's token is invalid, with its own kid and with this installation's", async () => {
     const elsewhere = await createTestDatabase();
     try {
       const otherKey = newInstallationKey();
@@ -240,7 +240,7 @@ describe('verifyAccessToken', () => {
     await expect(identity.verifyAccessToken(await forged(change))).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
   });
 
-  test('alg none, a symmetric one keyed with the public key, and a changed payload are invalid', async () => {
+  test('rejects alg none, a symmetric algorithm keyed with the public key, and a changed payload', async () => {
     const good = await forged();
     const [header = '', payload = '', signature = ''] = good.split('.');
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
@@ -264,7 +264,7 @@ describe('verifyAccessToken', () => {
     }
   });
 
-  /** The sender's own key in the header (RFC 7515, section 4.1.3) must not count. */
+  /** A key in the header (RFC 7515, section 4.1.3) must be ignored. */
   async function withEmbeddedKey(claims: Record<string, unknown>): Promise<string> {
     const own = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
     return new SignJWT(claims)
@@ -285,7 +285,7 @@ describe('verifyAccessToken', () => {
 describe('tokens for another audience', () => {
   const registry = { audience: 'registry', lifetimeSeconds: 300 };
 
-  test('pass for their audience with their claims', async () => {
+  test('are accepted for their audience with their claims', async () => {
     const jwt = await identity.signToken({ namespace: 'acme', access: [{ type: 'repository' }] }, registry);
     expect(await identity.verifyToken(jwt, registry)).toMatchObject({
       namespace: 'acme',
@@ -293,7 +293,7 @@ describe('tokens for another audience', () => {
     });
   });
 
-  test('are no access tokens, and access tokens are none of them', async () => {
+  test('are not accepted as access tokens, nor access tokens as theirs', async () => {
     const claims = { sub: acme.owner.id, organization_id: acme.organization.id, name: 'Ada', role: 'OWNER' };
     const jwt = await identity.signToken(claims, registry);
     await expect(identity.verifyAccessToken(jwt)).rejects.toMatchObject({ code: 'TOKEN_INVALID' });

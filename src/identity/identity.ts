@@ -1,4 +1,4 @@
-// Identity of one installation as a single value: its keys opened once, and the functions that endpoints call.
+// Identity of one installation as a single value: the opened keys, and the functions that endpoints call.
 import type { JSONWebKeySet } from 'jose';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { Egress } from '../egress/egress.ts';
@@ -30,7 +30,7 @@ import { oauthScope } from './token-scopes.ts';
 import { rememberVerified } from './verified-tokens.ts';
 import type { WaysIn } from './ways-in.ts';
 
-/** The answer to an exchange, field by field as the original's (api.md, section 4). */
+/** The response of an exchange; its fields are the original's (api.md, section 4). */
 type ExchangedToken = {
   id_token: null;
   token_type: 'bearer';
@@ -42,16 +42,19 @@ type ExchangedToken = {
 };
 
 export type Identity = {
-  /** Who calls, with no more than their user may still. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED. */
+  /**
+   * Returns the caller, with at most the current rights of the user. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or
+   * TOKEN_EXPIRED.
+   */
   verifyAccessToken(jwt: string): Promise<Principal>;
-  /** Throws the same for an API token that opens nothing. */
+  /** Exchanges an API token for an access token. Throws the same errors. */
   exchangeApiToken(apiToken: string): Promise<ExchangedToken>;
   findTokenHolder(apiToken: string): Promise<TokenHolder | undefined>;
-  /** The holder of a token that was let in before, undefined once it opens nothing any more. */
+  /** Returns the holder of a token that was accepted before, undefined if the token is no longer valid. */
   findTokenHolderById(tokenId: string): Promise<TokenHolder | undefined>;
-  /** Whom the password of a hosted registry's credential lets in. */
+  /** Returns the holder of a hosted registry's credential with this password. */
   findRegistryGuest(password: string): Promise<RegistryGuest | undefined>;
-  /** Whether such a credential still works. */
+  /** Whether such a credential is still valid. */
   useRegistryCredential(credentialId: string): Promise<boolean>;
   signToken(claims: Record<string, unknown>, options: TokenOptions): Promise<string>;
   verifyToken(jwt: string, options: { audience: string }): Promise<Record<string, unknown>>;
@@ -60,30 +63,30 @@ export type Identity = {
   unseal(sealed: Buffer, owner: SealOwner): string;
   /** 32 bytes that sign links to files. */
   fileKey: Buffer;
-  /** Counts failed log-ins: each endpoint that accepts secrets asks it before a check and reports the result after it. */
+  /** Counts failed log-ins: each endpoint that accepts secrets calls it before a check and reports the result afterwards. */
   failedLogins: FailedLogins;
-  /** Whom the cookie of a session stands for. Throws IdentityError SESSION_OVER. */
+  /** Returns the user of a session, by its cookie. Throws IdentityError SESSION_OVER. */
   getSessionHolder(secret: string): Promise<Principal>;
-  /** Undefined where nobody logs in by a password. */
+  /** Undefined if log-in by password is disabled. */
   passwords: PasswordHashes | undefined;
-  /** The provider of identities, where the operator named one. */
+  /** The identity provider, if one is configured. */
   oidc?: OidcProvider;
-  /** What counts as a way in of an owner, beside API tokens. */
+  /** The ways in that an owner can have besides API tokens. */
   waysIn: WaysIn;
 };
 
 export type IdentityOptions = {
   loginLimits?: LoginLimits;
-  /** False: nobody logs in by one. */
+  /** False: log-in by password is disabled. */
   passwords?: boolean;
-  /** The provider of identities, and the way to it. */
+  /** The settings of the identity provider, and the egress to it. */
   oidc?: OidcSettings;
   egress?: Pick<Egress, 'fetch'>;
 };
 
 /**
- * Opens the identity of an installation; the first start makes its row and its signing key. Throws IdentityError
- * KEY_WRONG when the key is not this database's.
+ * Opens the identity of an installation; the first start creates its row and its signing key. Throws IdentityError KEY_WRONG if
+ * the key is not this database's.
  */
 export async function openIdentity(
   db: Database,

@@ -1,35 +1,38 @@
-// The installation's own secret: a file that only Larder's user can read, from which every other key is derived.
+// The installation's own secret: a file that only Larder's account can read, from which every other key is derived.
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { IdentityError } from './errors.ts';
 
-/** A 256-bit key as AES-256 and HKDF-SHA256 take it. */
+/** AES-256 and HKDF-SHA256 use keys of 256 bits. */
 const KEY_BYTES = 32;
 const ID_BYTES = 8;
 
-/** `larder-key-1 ` and the key in base64url. More lines may follow: earlier keys, which open what they sealed and seal nothing. */
+/**
+ * `larder-key-1 ` and the key in base64url. More lines may follow: earlier keys, which open the values that they sealed and seal
+ * nothing.
+ */
 const LINE = /^larder-key-1 ([\w-]{43})$/;
 
-/** Far more than a file of keys ever holds; a path to something else is not read to its end. */
+/** Far above the size of any key file: a path to another file is not read to its end. */
 const FILE_BYTES_MAX = 64 * 1024;
 
 export type KeyGeneration = {
-  /** First bytes of a digest: tells keys apart and nothing about them. */
+  /** The first bytes of a digest: distinguishes keys and reveals nothing about them. */
   id: Buffer;
   secret: Buffer;
 };
 
 export type InstallationKey = {
   current: KeyGeneration;
-  /** The current one and all earlier ones. */
+  /** The current key and all earlier ones. */
   all: readonly KeyGeneration[];
 };
 
 /**
- * Reads the key file; a first start makes it (0600) when `create` is given. Throws IdentityError KEY_FILE when it is
- * missing, not a plain file, readable by others, or malformed.
+ * Reads the key file; with `create`, a first start creates it (mode 0600). Throws IdentityError KEY_FILE if it is missing, not a
+ * plain file, readable by others, or malformed.
  */
 export async function loadInstallationKey(file: string, options: { create?: boolean } = {}): Promise<InstallationKey> {
   const found = await readKeyFile(file);
@@ -37,24 +40,24 @@ export async function loadInstallationKey(file: string, options: { create?: bool
   if (!options.create)
     throw new IdentityError(
       'KEY_FILE',
-      `The installation's key is not at ${file}; LARDER_KEY_FILE must name the file that the first start made`,
+      `The key file ${file} does not exist; LARDER_KEY_FILE must name the file that the first start made`,
     );
   await createKeyFile(file);
   return loadInstallationKey(file);
 }
 
-/** A key for one purpose, so that none is ever used for two (RFC 5869). */
+/** Derives a key for one purpose, so that no key has two purposes (RFC 5869). */
 export function deriveKey(generation: KeyGeneration, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', generation.secret, '', `larder ${purpose}`, KEY_BYTES));
 }
 
-/** A key of random bytes that no file holds, for tests. */
+/** Returns a random key that is in no file, for tests. */
 export function newInstallationKey(): InstallationKey {
   const current = generationOf(randomBytes(KEY_BYTES));
   return { current, all: [current] };
 }
 
-/** The same for a file that is there, without yielding to the event loop. Throws IdentityError KEY_FILE. */
+/** Reads an existing key file without yielding to the event loop. Throws IdentityError KEY_FILE. */
 export function readInstallationKeySync(file: string): InstallationKey {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -65,7 +68,7 @@ export function readInstallationKeySync(file: string): InstallationKey {
   }
 }
 
-/** A key as the file has it. */
+/** Returns the line of the key file for a key. */
 export function lineOf({ secret }: KeyGeneration): string {
   return `larder-key-1 ${secret.toString('base64url')}\n`;
 }
@@ -89,9 +92,13 @@ async function readKeyFile(file: string): Promise<InstallationKey | undefined> {
 }
 
 function requireKeyFile(file: string, stat: Stats): void {
-  if (!stat.isFile()) throw new IdentityError('KEY_FILE', `${file} is not a file; LARDER_KEY_FILE must name one`);
+  if (!stat.isFile())
+    throw new IdentityError('KEY_FILE', `${file} is not a regular file; LARDER_KEY_FILE must name one`);
   if ((stat.mode & 0o077) !== 0) {
-    throw new IdentityError('KEY_FILE', `${file} can be read by others: only its owner may (chmod 600 ${file})`);
+    throw new IdentityError(
+      'KEY_FILE',
+      `${file} is readable by other accounts; only its owner may read it (chmod 600 ${file})`,
+    );
   }
   if (stat.size > FILE_BYTES_MAX) throw notAKeyFile(file);
 }
@@ -107,19 +114,28 @@ function parseKeys(file: string, text: string): InstallationKey {
     });
   const [current] = all;
   if (!current)
-    throw new IdentityError('KEY_FILE', `${file} holds no key; LARDER_KEY_FILE must name the installation's`);
+    throw new IdentityError(
+      'KEY_FILE',
+      `${file} contains no key; LARDER_KEY_FILE must name the installation's key file`,
+    );
   return { current, all };
 }
 
 function notAKeyFile(file: string): IdentityError {
-  return new IdentityError('KEY_FILE', `${file} is not a key file; LARDER_KEY_FILE must name the installation's`);
+  return new IdentityError(
+    'KEY_FILE',
+    `${file} is not a key file; LARDER_KEY_FILE must name the installation's key file`,
+  );
 }
 
 function generationOf(secret: Buffer): KeyGeneration {
   return { secret, id: createHash('sha256').update('larder key id').update(secret).digest().subarray(0, ID_BYTES) };
 }
 
-/** Written whole under another name and linked to its own: of two first starts one makes the key, and nobody reads half of it. */
+/**
+ * Writes the file under another name and links it to its own: of two concurrent first starts one creates the key, and no process
+ * reads an incomplete file.
+ */
 async function createKeyFile(file: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o750 });
   const unfinished = `${file}.${randomBytes(6).toString('hex')}`;
@@ -137,7 +153,7 @@ async function createKeyFile(file: string): Promise<void> {
   }
 }
 
-/** A name is on disk when its folder is. */
+/** A file's name is on disk only after its folder was synced. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

@@ -1,4 +1,4 @@
-// The organizations of an installation, as the owners of the one that it belongs to see and change them.
+// The organizations of an installation, as seen and changed by owners of the organization that the installation belongs to.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { ORGANIZATIONS_MAX } from '../contract/limits.ts';
@@ -18,7 +18,9 @@ const ORDERS: Record<Input<'listOrganizations'>['order_field'], RawBuilder<unkno
   CREATED_AT: sql`o.created_at`,
 };
 
-/** All organizations for those whom the installation belongs to, for others their own. Two statements. */
+/**
+ * Lists all organizations for members of the organization that the installation belongs to; for others their own. Two statements.
+ */
 export async function listOrganizations(
   db: Database,
   principal: Principal,
@@ -35,13 +37,13 @@ export async function listOrganizations(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toOrganization));
 }
 
-/** Every organization, by name: there are few enough for one list. */
+/** Lists every organization, by name: there are few enough for one list. */
 export async function listAllOrganizations(db: Database): Promise<Organization[]> {
   const rows = await sql<OrganizationRow>`select ${columns()} from organizations o order by o.name, o.id`.execute(db);
   return rows.rows.map(toOrganization);
 }
 
-/** One of them. Throws NOT_FOUND. */
+/** Returns one organization. Throws NOT_FOUND. */
 export async function getOrganization(
   db: Database,
   principal: Principal,
@@ -55,7 +57,7 @@ export async function getOrganization(
   return toOrganization(row);
 }
 
-/** Changes name or quotas. Throws NOT_FOUND, TAKEN, and what requireInstallationOwner throws of the caller. */
+/** Changes name or quotas. Throws NOT_FOUND, TAKEN, and the caller errors of requireInstallationOwner. */
 export async function updateOrganization(
   tx: Transaction,
   principal: Principal,
@@ -77,7 +79,7 @@ async function renameOrganization(tx: Transaction, id: string, wanted: string): 
   await tx.updateTable('organizations').set({ name, updated_at: now }).where('id', '=', id).execute();
 }
 
-/** Sets how many applications an organization may have; null: as many as it likes. Its subscription says so too. */
+/** Sets how many applications an organization may have; null: no limit. Updates its subscription too. */
 export async function setQuota(
   tx: Transaction,
   { id, applications_max, updated_by }: { id: string; applications_max: number | null; updated_by: string },
@@ -90,12 +92,15 @@ export async function setQuota(
     .execute();
 }
 
-/** Locks the list of organizations: for each change of one, and for the start that makes the first. */
+/** Locks the list of organizations: for each change of it, and for the start that creates the first. */
 export async function takeOrganizationsTurn(tx: Transaction): Promise<void> {
   await lockName(tx, ['organizations']);
 }
 
-/** Throws unless one more organization of this name may be: LIMIT_REACHED, TAKEN. Holds the lock to the end of the transaction. */
+/**
+ * Throws LIMIT_REACHED or TAKEN unless another organization of this name can be created. Holds the lock until the transaction
+ * ends.
+ */
 export async function requireOrganizationQuota(tx: Transaction, name: string): Promise<void> {
   await takeOrganizationsTurn(tx);
   const found = await sql<{ total: number }>`select count(*) as total from organizations`.execute(tx);
@@ -105,7 +110,9 @@ export async function requireOrganizationQuota(tx: Transaction, name: string): P
   await requireFreeName(tx, properName(name));
 }
 
-/** Throws unless the caller is, at this moment, an owner of the organization that the installation belongs to: TOKEN_INVALID, FORBIDDEN. */
+/**
+ * Throws TOKEN_INVALID or FORBIDDEN unless the caller is currently an owner of the organization that the installation belongs to.
+ */
 export async function requireInstallationOwner(tx: Transaction, principal: Principal): Promise<void> {
   await requireOwner(tx, principal);
   const own = await findInstallationOrganization(tx);
@@ -122,7 +129,7 @@ export async function findInstallationOrganization(db: Database): Promise<{ id: 
   return found.rows[0];
 }
 
-/** The organization that a person means by its namespace, its name or its id. */
+/** Returns the organization with this namespace, name or id. */
 export async function findOrganizationNamed(
   db: Database,
   word: string,
@@ -138,7 +145,7 @@ async function requireFreeName(tx: Transaction, name: string, besides?: string):
   const taken = await sql`
     select from organizations
     where lower(name) = lower(${name}) and id is distinct from ${besides ?? null}::uuid limit 1`.execute(tx);
-  if (taken.rows.length > 0) throw new IdentityError('TAKEN', `There is an organization ${name} already`);
+  if (taken.rows.length > 0) throw new IdentityError('TAKEN', `An organization named ${name} already exists`);
 }
 
 function visibleTo({ organization_id }: Principal): RawBuilder<unknown> {

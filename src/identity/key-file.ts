@@ -1,4 +1,5 @@
-// Changes of the key file: a new line in front, or the old lines out. Whoever reads it meanwhile finds one or the other, whole.
+// Changes of the key file: adds a line in front, or removes the old lines. A concurrent reader sees the file before or after the
+// change, never a part.
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { chown, open, rename, rm, stat } from 'node:fs/promises';
@@ -14,33 +15,37 @@ import {
   syncFolder,
 } from './installation-key.ts';
 
-/** Puts a new key in front of those that the caller has read: from then on it seals, and the others open what they sealed. */
+/**
+ * Adds a new key in front of the keys that the caller has read: it seals from then on, and the others open the values that they
+ * sealed.
+ */
 export async function addKey(file: string, read: InstallationKey): Promise<InstallationKey> {
   await requireSame(file, read);
   await writeKeys(file, [newInstallationKey().current, ...read.all]);
   return await loadInstallationKey(file);
 }
 
-/** Leaves the first of the keys that the caller has read alone in the file. What others sealed can then be opened by nobody. */
+/** Removes all keys but the first of those that the caller has read. Values sealed with the others can never be opened again. */
 export async function dropOldKeys(file: string, read: InstallationKey): Promise<void> {
   await requireSame(file, read);
   await writeKeys(file, [read.current]);
 }
 
-/** A caller whose lock was lost with its connection must not write over what somebody else wrote. */
+/** A caller that lost its lock with its connection must not overwrite the file of another process. */
 async function requireSame(file: string, read: InstallationKey): Promise<void> {
   const { all } = await loadInstallationKey(file);
   const isSame = all.length === read.all.length && all.every((one, index) => read.all[index]?.id.equals(one.id));
-  if (!isSame) throw new IdentityError('KEY_FILE', `${file} was changed by somebody else at this moment: run it again`);
+  if (!isSame)
+    throw new IdentityError('KEY_FILE', `${file} was changed concurrently by another process: run the command again`);
 }
 
 /**
- * The key of a process that runs on: it looks whether the file is another one whenever a secret is sealed or opened, so that
- * a rotation needs no restart. A file that cannot be used leaves the last good key in place.
+ * The key of a running process: before each seal and each opening it checks whether the file was replaced, so that a rotation
+ * needs no restart. If the file cannot be used, the last good key stays in use.
  */
 export function followInstallationKey(file: string, first: InstallationKey): InstallationKey {
   let key = first;
-  // Nothing is seen yet: the file may have changed since `first` was read.
+  // Undefined: the file may have changed since `first` was read.
   let seen: string | undefined;
   const newest = () => {
     const mark = markOf(file);
@@ -49,7 +54,7 @@ export function followInstallationKey(file: string, first: InstallationKey): Ins
       key = readInstallationKeySync(file);
       seen = mark;
     } catch {
-      // As it was.
+      // Keep the last good key.
     }
     return key;
   };
@@ -63,13 +68,13 @@ export function followInstallationKey(file: string, first: InstallationKey): Ins
   };
 }
 
-/** A file that took the place of another is another inode, or has another time. */
+/** A replaced file has another inode, or another time. */
 function markOf(file: string): string | undefined {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false });
   return found && `${found.ino} ${found.mtimeNs} ${found.size}`;
 }
 
-/** Written whole under another name, on disk before it takes the name: a machine that loses power has the old lines or the new. */
+/** Writes under another name and syncs before the rename: after a power failure the file has the old lines or the new. */
 async function writeKeys(file: string, keys: readonly KeyGeneration[]): Promise<void> {
   const before = await stat(file);
   const unfinished = `${file}.${randomBytes(6).toString('hex')}`;
@@ -81,7 +86,7 @@ async function writeKeys(file: string, keys: readonly KeyGeneration[]): Promise<
     } finally {
       await handle.close();
     }
-    // An operator who is root leaves the file to the account that Larder runs as.
+    // If the operator is root, the file stays with the account that Larder runs as.
     if (process.getuid?.() === 0) await chown(unfinished, before.uid, before.gid);
     await rename(unfinished, file);
     await syncFolder(dirname(file));

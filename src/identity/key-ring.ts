@@ -1,21 +1,21 @@
-// The signing keys as a running process has them: read again now and then, and at once for a token whose key it does not know.
+// The signing keys of a running process: read again periodically, and at once for a token with an unknown key.
 import { decodeProtectedHeader } from 'jose';
 import type { SigningKeys } from './signing-keys.ts';
 
-/** A new key signs and is published this long after it was made at most; one small query for each process. */
+/** A new key signs and is published at most this long after it was made; one small query per process and period. */
 const FRESH_MS = 10_000;
 
-/** Tokens that name keys at random cost one small query in this time. */
+/** Tokens that name random keys cause at most one small query in this time. */
 const UNKNOWN_MS = 1_000;
 
 export type KeyRing = {
-  /** What signs, and what is published. */
+  /** Returns the keys for signing and publishing. */
   fresh(): Promise<SigningKeys>;
-  /** What verifies this token, made by a process that knew a newer key perhaps. */
+  /** Returns the keys for verifying this token, which a process with a newer key may have signed. */
   forToken(jwt: string): Promise<SigningKeys>;
 };
 
-/** Opens the ring. `now` answers milliseconds. */
+/** Opens the ring. `now` returns milliseconds. */
 export async function openKeyRing(
   load: () => Promise<SigningKeys>,
   now: () => number = () => performance.now(),
@@ -24,12 +24,12 @@ export async function openKeyRing(
   let loadedAt = now();
   let searchedAt = Number.NEGATIVE_INFINITY;
   let loading: Promise<SigningKeys> | undefined;
-  /** While the database does not answer, the keys that are known go on. */
+  /** While the database does not respond, the known keys stay in use. */
   const reload = async () => {
     try {
       held = await load();
     } catch {
-      // Tried again by the next who asks after a while.
+      // The next caller tries again after a while.
     }
     loadedAt = now();
     loading = undefined;

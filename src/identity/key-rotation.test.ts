@@ -1,4 +1,5 @@
-// The rotation of the installation's key beside a running Larder: nothing is lost, whatever ends it, and old keys go when nothing needs them.
+// Rotation of the installation's key while Larder runs: nothing is lost when it is interrupted, and old keys are dropped when
+// nothing needs them.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -19,7 +20,7 @@ import { SEALED_COLUMNS } from './sealed-columns.ts';
 let database: TestDatabase;
 let folder: string;
 let file: string;
-/** A server that was started before, and runs on. */
+/** A server that was started before the rotation and keeps running. */
 let running: Identity;
 let organization: string;
 let apiToken: string;
@@ -45,7 +46,7 @@ async function start(options: { create?: boolean } = {}): Promise<Identity> {
 
 const lines = () => readFileSync(file, 'utf8').trim().split('\n');
 
-/** Registries with a secret each, and a replay. */
+/** Inserts registries with one secret each, and a replay. */
 async function fill(identity: Identity, count: number): Promise<void> {
   const ids = Array.from({ length: count }, () => randomUUID());
   const sealed = ids.map((id) => identity.seal(`secret of ${id}`, { organization_id: organization, row_id: id }));
@@ -81,14 +82,14 @@ test('each sealed column of the schema is sealed again', async () => {
 });
 
 describe('a rotation', () => {
-  test('goes on under a running server: secrets open, tokens of before are good, and of new keys too', async () => {
+  test('does not disturb a running server: secrets open, and tokens of old and new keys are valid', async () => {
     await fill(running, 450);
     const before = (await running.exchangeApiToken(apiToken)).access_token;
     const [issuer] = (await database.pool.query('select issuer from installation')).rows;
     expect(await rotateKeys(database.db, file)).toEqual({ sealed: 452, resumed: false });
     expect(lines()).toHaveLength(2);
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    // The one that runs on, and one that is started after.
+    // One server that keeps running, and one that is started afterwards.
     const fresh = await start();
     expect([await opened(running), await opened(fresh)]).toEqual([450, 450]);
     for (const identity of [running, fresh]) {
@@ -97,7 +98,7 @@ describe('a rotation', () => {
     const after = (await fresh.exchangeApiToken(apiToken)).access_token;
     expect(await running.verifyAccessToken(after)).toMatchObject({ name: 'jane' });
     expect((await fresh.jwks()).keys).toHaveLength(2);
-    // What the one that runs on seals, it seals with the new key.
+    // The running server seals with the new key.
     await fill(running, 1);
     expect(await dropKeys(database.db, file)).toBe(1);
     expect(lines()).toHaveLength(1);
@@ -108,7 +109,7 @@ describe('a rotation', () => {
     expect(await dropKeys(database.db, file)).toBe(0);
   });
 
-  test('is told in the trail of every organization', async () => {
+  test('is recorded in the audit trail of every organization', async () => {
     await rotateKeys(database.db, file);
     await dropKeys(database.db, file);
     const { rows } = await database.pool.query(
@@ -119,11 +120,11 @@ describe('a rotation', () => {
     );
   });
 
-  test('that is killed in the middle loses nothing, and is finished by the next', async () => {
+  test('that is killed in the middle loses nothing, and the next one finishes it', async () => {
     await fill(running, 1_000);
     const victim = spawn(process.execPath, ['test/rotation-victim.ts', database.url, file], { stdio: 'ignore' });
     const ended = once(victim, 'exit');
-    // Some are sealed with the new key, some are not.
+    // Some values are sealed with the new key, some are not.
     for (let one = 0; one === 0 && victim.exitCode === null; ) {
       if (lines().length === 2) {
         const id = (await loadInstallationKey(file)).current.id;
@@ -144,7 +145,7 @@ describe('a rotation', () => {
     expect(await opened(await start())).toBe(1_000);
   });
 
-  test('that was not finished keeps the old keys', async () => {
+  test('that is unfinished keeps the old keys', async () => {
     await fill(running, 1);
     const { addKey } = await import('./key-file.ts');
     await addKey(file, await loadInstallationKey(file));
@@ -154,7 +155,10 @@ describe('a rotation', () => {
     expect(lines()).toHaveLength(2);
   });
 
-  /** Starts all of them while nobody gets the installation's row, each once the ones before it wait, and lets them go in that order. */
+  /**
+   * Starts all of them while the installation's row is locked, each after the previous one waits, and releases them in that
+   * order.
+   */
   async function atOnce(...acts: (() => Promise<unknown>)[]): Promise<PromiseSettledResult<unknown>[]> {
     const holder = await database.pool.connect();
     await holder.query('begin');
@@ -184,7 +188,7 @@ describe('a rotation', () => {
   const rotate = () => rotateKeys(database.db, file);
   const drop = () => dropKeys(database.db, file);
 
-  test('by two operators at once adds one key, and one pair that signs', async () => {
+  test('by two operators concurrently adds one key and one key pair', async () => {
     await fill(running, 450);
     const ended = await atOnce(rotate, rotate);
     expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
@@ -193,7 +197,7 @@ describe('a rotation', () => {
     expect((await database.pool.query('select from signing_keys')).rowCount).toBe(2);
   });
 
-  test('in the moment in which old keys are dropped keeps what it has just sealed with', async () => {
+  test('concurrent with a drop of old keys keeps the key that it has just sealed with', async () => {
     await fill(running, 250);
     await rotate();
     const ended = await atOnce(rotate, drop);
@@ -204,7 +208,7 @@ describe('a rotation', () => {
     expect([await opened(running), await opened(await start())]).toEqual([250, 250]);
   });
 
-  test('among many, with drops among them, loses nothing and rejects in words', async () => {
+  test('concurrent with many rotations and drops loses nothing and gives readable errors', async () => {
     await fill(running, 450);
     for (let round = 0; round < 4; round += 1) {
       const ended = await Promise.allSettled([rotate(), drop(), rotate(), drop(), rotate()]);
@@ -218,14 +222,14 @@ describe('a rotation', () => {
     expect(await opened(await start())).toBe(450);
   });
 
-  test('that ends between the reading of the file and its following is seen by the process that starts', async () => {
+  test('that ends after a starting process read the file is seen by this process', async () => {
     const first = await loadInstallationKey(file);
     await rotate();
     const followed = followInstallationKey(file, first);
     expect(followed.all).toHaveLength(2);
   });
 
-  /** Seals a secret, stands still until the old key is dropped, and only then writes it: by insert, or over an older secret. */
+  /** Seals a secret, waits until the old key is dropped, and then writes it: by insert, or over an older secret. */
   async function writeLate(write: (tx: Transaction, id: string, sealed: Buffer) => Promise<unknown>): Promise<string> {
     const id = randomUUID();
     let tries = 0;
@@ -246,7 +250,7 @@ describe('a rotation', () => {
     sql`insert into registries (id, organization_id, name, provider, url, sealed_access_secret)
       values (${id}, ${organization}, 'r', 'OCI', 'https://r.invalid', ${sealed})`.execute(tx);
 
-  test('whole and with the drop of its old key, while a process stands still between seal and write, loses nothing', async () => {
+  test('with the drop of the old key, while a process is suspended between seal and write, loses nothing', async () => {
     await fill(running, 1);
     await writeLate(insertSealed);
     await writeLate(async (tx, id, sealed) => {
@@ -256,7 +260,7 @@ describe('a rotation', () => {
     expect(await opened(await start())).toBe(3);
   });
 
-  test('rejects a value of a dropped key in each sealed column, in a statement that waited for the drop too', async () => {
+  test('makes each sealed column reject values of a dropped key, also in a statement that waited for the drop', async () => {
     await fill(running, 1);
     const { id } = (await loadInstallationKey(file)).current;
     const stale = Buffer.concat([Buffer.of(1), id, Buffer.alloc(40)]);
@@ -290,7 +294,7 @@ describe('a rotation', () => {
     }
   });
 
-  test('with a wrong key file changes nothing and says so in one line', async () => {
+  test('with a wrong key file changes nothing and fails with one line', async () => {
     const other = join(folder, 'other.key');
     const key: InstallationKey = await loadInstallationKey(other, { create: true });
     const text = readFileSync(other, 'utf8');
@@ -305,7 +309,7 @@ describe('a rotation', () => {
     await expect(rotateKeys(database.db, other)).rejects.toMatchObject({ code: 'KEY_FILE' });
   });
 
-  test('leaves a running server its last good key when the file is damaged', async () => {
+  test('leaves a running server with its last good key if the file is damaged', async () => {
     await fill(running, 1);
     copyFileSync(file, `${file}.kept`);
     writeFileSync(file, 'no key at all\n');

@@ -1,4 +1,4 @@
-// Rotation of the installation's key, in two steps: a new key takes over, and the old one goes when nothing needs it.
+// Rotation of the installation's key, in two steps: a new key is added, and the old one is dropped when nothing needs it.
 import { sql } from 'kysely';
 import { OPERATOR } from '../db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
@@ -10,9 +10,9 @@ import { findOtherSeals, sealAgain } from './sealed-columns.ts';
 import { addSigningKey, forgetOldSigningKeys } from './signing-keys.ts';
 
 /**
- * Puts a new key in front of the key file, seals everything with it, and lets a new key pair sign. The check of the
- * installation's row is sealed last: until then a rotation is unfinished, and the next one, also one at the same moment, goes on
- * with it and adds no further key. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
+ * Adds a new key in front of the key file, seals everything with it, and makes a new key pair that signs. The check of the
+ * installation's row is sealed last: until then the rotation is unfinished, and the next one, even a concurrent one, resumes it
+ * and adds no key. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
  */
 export async function rotateKeys(db: Database, file: string): Promise<{ sealed: number; resumed: boolean }> {
   const begun = await underLock(db, file, async (key, { isCurrent }) => ({
@@ -21,7 +21,7 @@ export async function rotateKeys(db: Database, file: string): Promise<{ sealed: 
   }));
   let { key } = begun;
   for (let sealed = 0; ; ) {
-    // Follows the file: another rotation may begin once this one is finished by a third.
+    // Follows the file: another rotation may begin when a third process has finished this one.
     sealed += await sealAgain(db, followInstallationKey(file, key));
     const next = await finish(db, file, key);
     if (next === undefined) return { sealed, resumed: begun.resumed };
@@ -29,7 +29,7 @@ export async function rotateKeys(db: Database, file: string): Promise<{ sealed: 
   }
 }
 
-/** Ends the rotation to this key; returns the key to go on with where another rotation has begun meanwhile. */
+/** Ends the rotation to this key. Returns the key to continue with if another rotation has begun meanwhile. */
 async function finish(db: Database, file: string, sealedWith: InstallationKey): Promise<InstallationKey | undefined> {
   return await underLock(db, file, async (key, { tx, isCurrent }) => {
     if (isCurrent) return undefined;
@@ -42,19 +42,16 @@ async function finish(db: Database, file: string, sealedWith: InstallationKey): 
 }
 
 /**
- * Takes all but the first key out of the key file, once it is proven that nothing in the database needs them; writers wait
- * meanwhile. Signing keys whose tokens are over go too. Answers how many lines went. Throws IdentityError KEY_NEEDED
- * after a rotation that was not finished, and KEY_FILE or KEY_WRONG.
+ * Removes all but the first key from the key file, after checking that nothing in the database needs them; writers wait
+ * meanwhile. Deletes signing keys whose tokens have expired too. Returns the number of removed lines. Throws IdentityError
+ * KEY_NEEDED after an unfinished rotation, and KEY_FILE or KEY_WRONG.
  */
 export async function dropKeys(db: Database, file: string): Promise<number> {
-  // Of processes that sealed with the old key until they saw the new one.
+  // Values of processes that sealed with the old key until they read the new one.
   await sealAgain(db, followInstallationKey(file, await loadInstallationKey(file)));
   return await underLock(db, file, async (key, { tx, isCurrent }) => {
     if (!isCurrent) {
-      throw new IdentityError(
-        'KEY_NEEDED',
-        'A rotation was begun and not finished: run it again before old keys are dropped',
-      );
+      throw new IdentityError('KEY_NEEDED', 'A rotation is unfinished: run it again before dropping old keys');
     }
     const needed = await findOtherSeals(tx, key);
     if (needed.length > 0) {
@@ -72,7 +69,10 @@ export async function dropKeys(db: Database, file: string): Promise<number> {
   });
 }
 
-/** From here on the database rejects what was sealed with them (migration 0031): some process may have stood still in between. */
+/**
+ * From here on the database rejects values sealed with these keys (migration 0031): a process may have been suspended between
+ * seal and write.
+ */
 async function rejectKeys(tx: Transaction, keys: readonly KeyGeneration[]): Promise<void> {
   const rows = keys.map(({ id }) => ({ id }));
   await tx
@@ -84,7 +84,7 @@ async function rejectKeys(tx: Transaction, keys: readonly KeyGeneration[]): Prom
 
 type Locked = { tx: Transaction; isCurrent: boolean };
 
-/** The file is read once the installation's row is locked: whoever changes the file holds that lock, so what is read stays true. */
+/** Reads the file under the lock of the installation's row: every change of the file holds that lock, so the file stays as read. */
 async function underLock<T>(
   db: Database,
   file: string,
@@ -98,7 +98,7 @@ async function underLock<T>(
   });
 }
 
-/** It concerns the secrets of every organization. */
+/** The keys protect the secrets of every organization. */
 async function tellEverybody(tx: Transaction, action: string): Promise<void> {
   await sql`
     insert into audit_events (organization_id, actor_name, action, subject_kind)

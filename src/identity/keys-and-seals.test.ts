@@ -1,4 +1,4 @@
-// The installation's key as a file, and what is sealed with it.
+// The installation's key file, and values sealed with its keys.
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ function fresh(): string {
 }
 
 describe('loadInstallationKey', () => {
-  test('makes a file that only its owner can read, and reads the same key again', async () => {
+  test('creates a file that only its owner can read, and reads the same key again', async () => {
     const file = fresh();
     const made = await loadInstallationKey(file, { create: true });
     expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -24,17 +24,17 @@ describe('loadInstallationKey', () => {
     expect(readdirSync(join(file, '..'))).toEqual(['installation.key']);
   });
 
-  test('of many first starts all get one key', async () => {
+  test('many concurrent first starts get the same key', async () => {
     const file = fresh();
     const keys = await Promise.all(Array.from({ length: 8 }, () => loadInstallationKey(file, { create: true })));
     expect(new Set(keys.map((key) => key.current.secret.toString('hex'))).size).toBe(1);
   });
 
-  test('a missing file is rejected unless it may be made', async () => {
+  test('rejects a missing file without `create`', async () => {
     await expect(loadInstallationKey(fresh())).rejects.toMatchObject({ code: 'KEY_FILE' });
   });
 
-  test.each([0o640, 0o604, 0o660, 0o777])('a file of mode %o is rejected', async (mode) => {
+  test.each([0o640, 0o604, 0o660, 0o777])('rejects a file of mode %o', async (mode) => {
     const file = fresh();
     await loadInstallationKey(file, { create: true });
     chmodSync(file, mode);
@@ -50,7 +50,7 @@ describe('loadInstallationKey', () => {
     },
   );
 
-  test('a folder and a device are rejected', async () => {
+  test('rejects a folder and a device', async () => {
     await expect(loadInstallationKey(folder)).rejects.toMatchObject({ code: 'KEY_FILE' });
     const device = join(folder, 'device');
     symlinkSync('/dev/zero', device);
@@ -68,7 +68,7 @@ describe('loadInstallationKey', () => {
     expect(unseal(newer, seal(both, 'later', owner), owner)).toBe('later');
   });
 
-  test('a key for one purpose tells nothing about that for another', () => {
+  test('keys for different purposes are unrelated', () => {
     const { current } = newInstallationKey();
     expect(deriveKey(current, 'a').equals(deriveKey(current, 'b'))).toBe(false);
     expect(deriveKey(current, 'a')).toHaveLength(32);
@@ -79,7 +79,7 @@ describe('seal', () => {
   const key = newInstallationKey();
   const owner = { organization_id: '6f1e', row_id: '77aa' };
 
-  test('opens for its row, any text, and never looks the same twice', () => {
+  test('opens any text for its row, and two seals differ', () => {
     for (const text of ['', 's3cret', 'Schlüssel 🔑', 'x'.repeat(100_000)]) {
       expect(unseal(key, seal(key, text, owner), owner)).toBe(text);
     }
@@ -103,7 +103,7 @@ describe('seal', () => {
     );
   });
 
-  test('does not open when any byte of it was changed, or when it was cut', () => {
+  test('does not open if any byte was changed, or if it was cut', () => {
     const sealed = seal(key, 's3cret', owner);
     const opened = [...sealed.keys()].filter((at) => {
       const changed = Buffer.from(sealed);

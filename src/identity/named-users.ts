@@ -1,4 +1,4 @@
-// Users as an operator names them on the machine: by name, e-mail address or id, or the only owner.
+// Finds the user that an operator names on the machine: by name, e-mail address or id, or the only owner.
 import { type RawBuilder, sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -6,10 +6,13 @@ import { IdentityError } from './errors.ts';
 
 export type NamedUser = { id: string; name: string; email: string | null; role: Role };
 
-/** Names in one rejection: more would be a list, which the API has. */
+/** Names listed in one error: for longer lists there is the API. */
 const NAMED_MAX = 5;
 
-/** The user of an organization whom this word means: an id before a name. Throws IdentityError NOT_FOUND, also for several. */
+/**
+ * Returns the user of an organization with this id, name or address; ids come first. Throws IdentityError NOT_FOUND, also if
+ * several match.
+ */
 export async function namedUser(db: Database, organizationId: string, word: string): Promise<NamedUser> {
   const found = await findUsers(
     db,
@@ -20,10 +23,10 @@ export async function namedUser(db: Database, organizationId: string, word: stri
   const [user, another] = byId === undefined ? found : [byId];
   if (user === undefined) throw new IdentityError('NOT_FOUND', `There is no user ${word} in this organization`);
   if (another === undefined) return user;
-  throw new IdentityError('NOT_FOUND', `There are several users ${word}: use an id (${namesOf(found)})`);
+  throw new IdentityError('NOT_FOUND', `Several users match ${word}: use an id (${namesOf(found)})`);
 }
 
-/** The owner of an organization that has one. Throws IdentityError NOT_FOUND. */
+/** Returns the owner of an organization with exactly one. Throws IdentityError NOT_FOUND. */
 export async function onlyOwner(db: Database, organizationId: string): Promise<NamedUser> {
   const owners = await findUsers(db, organizationId, sql`u.role = 'OWNER'`);
   const [owner, another] = owners;

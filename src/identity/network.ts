@@ -1,4 +1,4 @@
-// The network that a client is counted by, wherever something has a share per address.
+// The network of a client's address, the unit of limits per address.
 import { isIP } from 'node:net';
 import { plainAddress } from '../egress/addresses.ts';
 

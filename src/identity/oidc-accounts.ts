@@ -1,4 +1,4 @@
-// Which user a person at the provider is: known by issuer and subject, connected by the user themselves, or made at the first log-in.
+// Maps a person at the provider to a user: by issuer and subject, connected by the user, or created at the first log-in.
 import { sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';
@@ -15,12 +15,12 @@ import { keepWayIn, type WaysIn } from './ways-in.ts';
 
 export type AccountUser = { organization_id: string; user_id: string };
 
-/** Who acts when a person is made a user, or another role follows from a claim. */
+/** The actor when a user is created, or when a claim changes a role. */
 const LARDER = 'Larder';
 
 /**
- * The user of a person who logs in, with the role that the claim gives. Who is new is made a user where the operator's settings
- * give them a role. Throws IdentityError NOT_ADMITTED, LAST_OWNER, LAST_WAY_IN and LIMIT_REACHED.
+ * Returns the user of a person who logs in, with the role from the claim. Creates a user for a new person if the operator's
+ * settings give a role. Throws IdentityError NOT_ADMITTED, LAST_OWNER, LAST_WAY_IN and LIMIT_REACHED.
  */
 export async function admitPerson(
   tx: Transaction,
@@ -32,7 +32,7 @@ export async function admitPerson(
   if (known === undefined) return await createFor(tx, person, options);
   if (known.removed_at !== null) throw notAdmitted('The user of this account was removed.');
   if (person.organization !== undefined && person.organization !== known.namespace) {
-    throw notAdmitted('The provider puts this account into another organization than Larder does.');
+    throw notAdmitted('The provider assigns this account to another organization than Larder does.');
   }
   if (person.role_by_claim) {
     const { source, waysIn } = options;
@@ -47,7 +47,7 @@ export async function admitPerson(
   return { organization_id: known.organization_id, user_id: known.user_id };
 }
 
-/** Connects a person to a user who is logged in. Throws IdentityError ACCOUNT_TAKEN when the account is another living user's. */
+/** Connects a person to a user who is logged in. Throws IdentityError ACCOUNT_TAKEN if another existing user has the account. */
 export async function connectAccount(
   tx: Transaction,
   person: Pick<OidcPerson, 'issuer' | 'subject'>,
@@ -61,7 +61,7 @@ export async function connectAccount(
   }
   const { organization_id, user_id } = user;
   const { issuer, subject } = person;
-  // Of a user who was removed it is free again.
+  // The account of a removed user is free again.
   await tx.deleteFrom('oidc_accounts').where('issuer', '=', issuer).where('subject', '=', subject).execute();
   await tx.insertInto('oidc_accounts').values({ issuer, subject, organization_id, user_id }).execute();
   await recordAuditEvent(tx, {
@@ -71,7 +71,7 @@ export async function connectAccount(
   });
 }
 
-/** Two log-ins of one person at the same time make one user. */
+/** Serializes concurrent log-ins of one person, so that they create one user. */
 async function takeAccountTurn(
   tx: Transaction,
   { issuer, subject }: Pick<OidcPerson, 'issuer' | 'subject'>,
@@ -97,7 +97,7 @@ async function followClaim(
   user: Known,
   { person: { role }, source }: { person: OidcPerson; source: LoginSource },
 ): Promise<void> {
-  if (role === undefined) throw notAdmitted('The provider gives this account no role here.');
+  if (role === undefined) throw notAdmitted('The provider gives this account no role in Larder.');
   if (role === user.role) return;
   const { organization_id, user_id } = user;
   await lockUsers(tx, user);
@@ -123,11 +123,11 @@ async function createFor(
   const { issuer, subject, name, role } = person;
   if (role === undefined) {
     throw notAdmitted(
-      'Nobody here logs in with this account: a user connects it once, or the operator lets new ones in.',
+      'No user is connected to this account: a user connects it after logging in, or the operator admits new users.',
     );
   }
   const organization_id = await findOrganization(tx, person.organization ?? organization);
-  if (organization_id === undefined) throw notAdmitted('The organization of this account is not here.');
+  if (organization_id === undefined) throw notAdmitted('The organization of this account does not exist in Larder.');
   await lockUsers(tx, { organization_id });
   await requireQuota(tx, { organization_id });
   const email = await freeEmail(tx, organization_id, person.email);
@@ -144,14 +144,14 @@ async function createFor(
   return { organization_id, user_id };
 }
 
-/** By its namespace, or the one that the installation belongs to. */
+/** Finds the organization by its namespace; without one, the organization that the installation belongs to. */
 async function findOrganization(tx: Transaction, namespace: string | undefined): Promise<string | undefined> {
   if (namespace === undefined) return (await findInstallationOrganization(tx))?.id;
   const found = tx.selectFrom('organizations').select('id').where('namespace', '=', namespace);
   return (await found.executeTakeFirst())?.id;
 }
 
-/** An address says nothing about who somebody is: where another user has it, this one goes without. */
+/** An e-mail address does not identify a person: if another user has it, the new user gets none. */
 async function freeEmail(tx: Transaction, organizationId: string, email: string | undefined): Promise<string | null> {
   if (email === undefined) return null;
   const taken = await tx

@@ -1,31 +1,31 @@
-// What a provider's claims mean here: who it is, what they may, and for which organization.
+// Converts a provider's claims to a name, a role and an organization.
 import { ROLES, type Role } from '../contract/vocabulary.ts';
 import { IdentityError } from './errors.ts';
 import type { OidcSettings } from './oidc-settings.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** Somebody for whom a provider vouches. */
+/** A person authenticated by a provider. */
 export type OidcPerson = {
   issuer: string;
   subject: string;
-  /** What people call them; no more than a label. */
+  /** The display name; only a label. */
   name: string;
-  /** Only when the provider says that it is theirs. */
+  /** Only if the provider says that it is verified. */
   email: string | undefined;
-  /** By the claim, or what the operator gives those who have none. Undefined: nothing. */
+  /** The role from the claim, or the operator's default. Undefined: no role. */
   role: Role | undefined;
-  /** The claim rules: users whom Larder knows get this role too. */
+  /** The claim determines the role: existing users get this role too. */
   role_by_claim: boolean;
-  /** Namespace, by the claim. */
+  /** The organization's namespace, from the claim. */
   organization: string | undefined;
 };
 
-/** As users are named; with an ellipsis it would only be longer. */
+/** The limit of user names; longer names are cut without an ellipsis, which would only add length. */
 const NAME_LENGTH_MAX = 100;
 const EMAIL_LENGTH_MAX = 254;
 
-/** Reads claims that were verified. Throws IdentityError NOT_ADMITTED when the operator's settings keep the person out. */
+/** Reads verified claims. Throws IdentityError NOT_ADMITTED if the operator's settings do not admit the person. */
 export function personOf(claims: Claims, settings: OidcSettings): OidcPerson {
   const email = verifiedEmail(claims);
   requireDomain(email, settings.emailDomains);
@@ -41,13 +41,13 @@ export function personOf(claims: Claims, settings: OidcSettings): OidcPerson {
   };
 }
 
-/** The claims that these settings look at: what is not in the ID token is asked for. */
+/** Returns the claims that these settings need: those missing in the ID token are requested. */
 export function claimsNeeded({ roleClaim, organizationClaim, emailDomains }: OidcSettings): string[] {
   const ofEmail = emailDomains.length > 0 ? ['email', 'email_verified'] : [];
   return [roleClaim, organizationClaim, ...ofEmail, 'name'].filter((name) => name !== undefined);
 }
 
-/** A claim by its name, or by the names on the way to it with dots between (`realm_access.roles`). */
+/** Returns a claim by its name, or by its path with dots (`realm_access.roles`). */
 export function claimAt(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   let found: unknown = claims;
@@ -68,7 +68,7 @@ function roleOf(claims: Claims, { roleClaim, roleValues, defaultRole }: OidcSett
   const isMapped = Object.keys(roleValues).length > 0;
   const gives = (role: Role) =>
     values.some((value) => (isMapped ? roleValues[role]?.includes(value) : value.toUpperCase() === role));
-  // The highest comes first in the list.
+  // The list starts with the highest role.
   return ROLES.find(gives) ?? defaultRole;
 }
 
@@ -76,7 +76,10 @@ function organizationOf(claims: Claims, { organizationClaim }: OidcSettings): st
   if (organizationClaim === undefined) return undefined;
   const [namespace, second] = textsAt(claims, organizationClaim);
   if (namespace === undefined || second !== undefined) {
-    throw new IdentityError('NOT_ADMITTED', `The provider names no organization (one value of ${organizationClaim}).`);
+    throw new IdentityError(
+      'NOT_ADMITTED',
+      `The provider sent no organization: the claim ${organizationClaim} must have one value.`,
+    );
   }
   return namespace;
 }
@@ -92,10 +95,10 @@ function verifiedEmail(claims: Claims): string | undefined {
 
 function requireDomain(email: string | undefined, domains: readonly string[]): void {
   if (domains.length === 0) return;
-  if (email === undefined) throw new IdentityError('NOT_ADMITTED', 'The provider tells no verified e-mail address.');
+  if (email === undefined) throw new IdentityError('NOT_ADMITTED', 'The provider sent no verified e-mail address.');
   const domain = email.slice(email.lastIndexOf('@') + 1).toLowerCase();
   if (domains.includes(domain)) return;
-  throw new IdentityError('NOT_ADMITTED', 'E-mail addresses of that domain are not let in here.');
+  throw new IdentityError('NOT_ADMITTED', 'E-mail addresses of this domain are not admitted.');
 }
 
 function nameOf(claims: Claims): string {

@@ -1,4 +1,4 @@
-// A provider of identities as its client: found by discovery, asked through the way out, told of in words without secrets.
+// A client of the identity provider: discovery, requests through the egress, and error messages without secrets.
 import {
   allowInsecureRequests,
   authorizationCodeGrant,
@@ -21,25 +21,25 @@ import { type Claims, claimAt, claimsNeeded } from './oidc-claims.ts';
 import { fetchThrough } from './oidc-fetch.ts';
 import type { OidcSettings } from './oidc-settings.ts';
 
-/** Providers move their endpoints seldom, and announce it; their keys are fetched again when an unknown one signs. */
+/** Providers seldom move their endpoints, and announce it; their keys are fetched again when an unknown one signs. */
 const KNOWN_FOR_MS = 60 * 60_000;
 
 const ANSWER_SECONDS_MAX = IDENTITY_PROVIDER_LIMITS.timeMs / 1000;
 
-/** What binds an answer of the provider to the request that it answers. */
+/** Binds the provider's response to its request. */
 export type Checks = { state: string; nonce: string; verifier: string };
 
 export type OidcClient = {
-  /** Where a browser is sent to. Throws IdentityError PROVIDER_FAILED. */
+  /** Returns the address to send the browser to. Throws IdentityError PROVIDER_FAILED. */
   authorizationUrl(checks: Checks, redirectUri: string): Promise<URL>;
   /**
-   * The verified claims of whoever comes back, `returned` being the whole address. Throws IdentityError SIGN_IN_DENIED and
-   * PROVIDER_FAILED.
+   * Returns the verified claims of the person who comes back; `returned` is the whole address. Throws IdentityError
+   * SIGN_IN_DENIED and PROVIDER_FAILED.
    */
   redeem(checks: Checks, returned: URL): Promise<Claims>;
 };
 
-/** Nothing is asked before the first log-in. `now` answers milliseconds. */
+/** Sends no request before the first log-in. `now` returns milliseconds. */
 export function openOidcClient(
   settings: OidcSettings,
   egress: Pick<Egress, 'fetch'>,
@@ -50,7 +50,7 @@ export function openOidcClient(
     if (found === undefined || found.at + KNOWN_FOR_MS < now()) {
       const one = { at: now(), configuration: discover(settings, egress) };
       found = one;
-      // A failure is not remembered.
+      // A failure is not cached.
       one.configuration.catch(() => {
         if (found === one) found = undefined;
       });
@@ -77,14 +77,15 @@ function discover(settings: OidcSettings, egress: Pick<Egress, 'fetch'>): Promis
   const server = new URL(issuer);
   const isPlain = server.protocol === 'http:';
   return discovery(server, clientId, {}, clientSecret === undefined ? None() : secretOf(clientSecret), {
-    // The ID token's signature counts although it comes straight from the provider: whoever stands between changes nothing.
+    // The ID token's signature is checked although the token comes straight from the provider: a proxy in between can change
+    // nothing.
     execute: [enableNonRepudiationChecks, ...(isPlain ? [allowInsecureRequests] : [])],
     [customFetch]: fetchThrough(egress),
     timeout: ANSWER_SECONDS_MAX,
   });
 }
 
-/** As the provider says that it wants the secret (OpenID Connect Discovery 1.0, section 3: basic when it does not say). */
+/** Uses the authentication method that the provider announces (OpenID Connect Discovery 1.0, section 3: basic by default). */
 function secretOf(secret: string): ClientAuth {
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];
   return (server, ...rest) => {
@@ -104,7 +105,7 @@ async function redeem(configuration: Configuration, { checks, returned, needed }
     idTokenExpected: true,
   });
   const claims = tokens.claims();
-  if (claims === undefined) throw new IdentityError('PROVIDER_FAILED', 'The provider gave no ID token.');
+  if (claims === undefined) throw new IdentityError('PROVIDER_FAILED', 'The provider sent no ID token.');
   const isWhole = needed.every((name) => claimAt(claims, name) !== undefined);
   if (isWhole || configuration.serverMetadata().userinfo_endpoint === undefined) return claims;
   const more = await fetchUserInfo(configuration, tokens.access_token, claims.sub);
@@ -119,18 +120,18 @@ async function told<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A code of RFC 6749 or OpenID Connect: letters and underscores, nothing that could be a text of somebody else's. */
+/** A code of RFC 6749 or OpenID Connect: only letters and underscores, so it cannot contain a text chosen by an attacker. */
 const ERROR_CODE = /^[a-z_]{1,40}$/;
 
 /**
- * The cause is not kept: it holds claims, tokens and parameters. Its code is, which says as much as the log needs. What the provider
- * describes in its own words is not repeated: anybody can write it into the address.
+ * Converts an error to an IdentityError. The cause is dropped, because it holds claims, tokens and parameters; its code is kept,
+ * which is enough for the log. The provider's description is not repeated: anybody can write one into the address.
  */
 function inWords(error: unknown): IdentityError {
   if (error instanceof IdentityError) return error;
   const { name, code, error: answered } = error as { name?: unknown; code?: unknown; error?: unknown };
   if (name === 'AuthorizationResponseError') {
-    const word = typeof answered === 'string' && ERROR_CODE.test(answered) ? ` It says ${answered}.` : '';
+    const word = typeof answered === 'string' && ERROR_CODE.test(answered) ? ` Its error code is ${answered}.` : '';
     return new IdentityError('SIGN_IN_DENIED', `The identity provider rejected the log-in.${word}`);
   }
   const reason = reasonOf(String(code), answered) ?? reasonOf(codeBelow(error), undefined);
@@ -144,22 +145,23 @@ function reasonOf(code: string, answered: unknown): string | undefined {
   if (code === 'EGRESS_REFUSED') {
     return 'The identity provider is at a private address that the operator has not allowed (LARDER_EGRESS_ALLOW).';
   }
-  // RFC 6749, section 5.2: an operator's mistake, and the commonest.
+  // RFC 6749, section 5.2: a mistake of the operator, and the most frequent one.
   if (code === 'OAUTH_WWW_AUTHENTICATE_CHALLENGE' || answered === 'invalid_client') {
-    return 'The identity provider does not take the client id or its secret (LARDER_OIDC_CLIENT_ID, LARDER_OIDC_CLIENT_SECRET).';
+    return 'The identity provider rejects the client id or its secret (LARDER_OIDC_CLIENT_ID, LARDER_OIDC_CLIENT_SECRET).';
   }
   if (code === 'OAUTH_RESPONSE_BODY_ERROR') {
     const word = typeof answered === 'string' && ERROR_CODE.test(answered) ? answered : 'an error';
-    return `The identity provider answers ${word} when the log-in is redeemed.`;
+    return `The identity provider answers ${word} when the code of the log-in is redeemed.`;
   }
   if (code === 'OAUTH_TIMEOUT' || code === 'TIMEOUT')
     return `The identity provider did not answer within ${ANSWER_SECONDS_MAX} seconds.`;
-  if (code === 'ANSWER_TOO_LARGE') return 'The answer of the identity provider is too large.';
-  if (code === 'ANSWER_ENCODED') return 'The answer of the identity provider is compressed, which was not asked for.';
-  return code.startsWith('OAUTH_') ? `What the identity provider answers is not valid: ${code}.` : undefined;
+  if (code === 'ANSWER_TOO_LARGE') return 'The response of the identity provider is too large.';
+  if (code === 'ANSWER_ENCODED')
+    return 'The response of the identity provider is compressed although the request did not allow it.';
+  return code.startsWith('OAUTH_') ? `The response of the identity provider is not valid: ${code}.` : undefined;
 }
 
-/** The innermost code that there is. */
+/** The innermost error code. */
 function codeBelow(error: unknown): string {
   let code = 'no answer';
   for (let one = error; one instanceof Error; one = one.cause) {

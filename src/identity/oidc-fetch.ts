@@ -3,7 +3,7 @@ import type { CustomFetch } from 'openid-client';
 import type { Egress } from '../egress/egress.ts';
 import { IDENTITY_PROVIDER_LIMITS } from '../egress/fetch-limits.ts';
 
-/** A fetch over an egress. Redirects are returned, as openid-client expects. */
+/** Returns a fetch over an egress. Redirects are returned, as openid-client expects. */
 export function fetchThrough(egress: Pick<Egress, 'fetch'>): CustomFetch {
   return async (address, { method, headers, body, signal }) => {
     const bytes = bytesOf(body);

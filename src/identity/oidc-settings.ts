@@ -1,4 +1,4 @@
-// What the operator says about the provider of identities.
+// The operator's settings of the identity provider.
 import type { Role } from '../contract/vocabulary.ts';
 
 export type OidcSettings = {
@@ -7,16 +7,16 @@ export type OidcSettings = {
   /** Absent: a public client, which PKCE alone protects. */
   readonly clientSecret?: string;
   readonly scopes: readonly string[];
-  /** What people may whom the role claim gives nothing. Absent: they are rejected. */
+  /** The role of people to whom the role claim gives none. Absent: they are rejected. */
   readonly defaultRole?: Role;
-  /** The claim that says what people may, at every log-in. */
+  /** The claim with the role, read at every log-in. */
   readonly roleClaim?: string;
-  /** Values of that claim by the role that they give; empty: the values are the roles' own names. */
+  /** The claim's values for each role. Empty: the values are the names of the roles. */
   readonly roleValues: Readonly<Partial<Record<Role, readonly string[]>>>;
-  /** Namespace of the organization that new users belong to. Absent: the one that the installation belongs to. */
+  /** The namespace of the organization of new users. Absent: the organization that the installation belongs to. */
   readonly organization?: string;
-  /** The claim that says that namespace instead. */
+  /** The claim with the namespace, instead of `organization`. */
   readonly organizationClaim?: string;
-  /** Domains of e-mail addresses, verified ones, that are let in. Empty: whoever the provider lets in. */
+  /** The admitted domains of verified e-mail addresses. Empty: everyone whom the provider authenticates. */
   readonly emailDomains: readonly string[];
 };

@@ -1,4 +1,4 @@
-// What a browser carries while somebody is at the provider: sealed, short-lived, good for one return to any server.
+// The ticket in the browser's cookie during a log-in at the provider: sealed, short-lived, valid for one return to any server.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { currentTime, now } from '../db/clock.ts';
@@ -7,22 +7,22 @@ import { IdentityError } from './errors.ts';
 import type { Checks } from './oidc-client.ts';
 import { INSTALLATION, type SealOwner } from './sealed.ts';
 
-/** Time to find a telephone with the second factor. */
+/** Enough time to get a telephone for the second factor. */
 export const SIGN_IN_MINUTES = 10;
 
-/** 256 bits, as of all secrets here; base64url of them is a verifier as RFC 7636, section 4.1, wants it. */
+/** 256 bits, like all secrets here; in base64url they are a valid verifier (RFC 7636, section 4.1). */
 const SECRET_BYTES = 32;
 
 const OWNER: SealOwner = { organization_id: INSTALLATION, row_id: 'oidc ticket' };
 
 export type Ticket = {
   id: string;
-  /** Milliseconds, by the database's clock. */
+  /** Milliseconds, by the database clock. */
   expires_at: number;
   checks: Checks;
-  /** Where the browser goes at the end: a path of ours. */
+  /** The path of Larder to which the browser goes at the end. */
   return_to: string;
-  /** The user who connects an account, absent when somebody logs in. */
+  /** The user who connects an account; absent for a log-in. */
   user?: { organization_id: string; user_id: string; session_id?: string };
 };
 
@@ -36,7 +36,7 @@ export function newTicketChecks(): Checks {
   return { state: secret(), nonce: secret(), verifier: secret() };
 }
 
-/** Writes a ticket: text for a cookie. */
+/** Writes a ticket and returns it as text for a cookie. */
 export async function writeTicket(
   db: Database,
   seals: Seals,
@@ -48,8 +48,8 @@ export async function writeTicket(
 }
 
 /**
- * Reads a ticket and uses it up. Throws IdentityError SIGN_IN_OVER for none, one that is too old, one that came before, and one of
- * another state, which stays good.
+ * Reads a ticket and uses it up. Throws IdentityError SIGN_IN_OVER for a missing, expired or used ticket. One with another state
+ * is rejected too, but stays valid.
  */
 export async function takeTicket(
   db: Database,

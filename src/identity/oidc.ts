@@ -1,4 +1,4 @@
-// Logging in by a provider of identities, from the button to the session.
+// Log-in at an identity provider, from the first redirect to the session.
 import { type Database, inTransaction } from '../db/database.ts';
 import type { Egress } from '../egress/egress.ts';
 import { describeCaller } from './caller.ts';
@@ -14,11 +14,11 @@ import { createSession, getSessionHolder, type LoginSource } from './sessions.ts
 import type { WaysIn } from './ways-in.ts';
 
 export type OidcProvider = {
-  /** What people know the provider by: its host. */
+  /** The display name of the provider: its host. */
   name: string;
   /**
-   * Where to send a browser, and what it holds until it comes back. A caller connects an account instead of logging in. Throws
-   * IdentityError PROVIDER_FAILED, and TOKEN_LESSER for a caller whose token may less than they.
+   * Returns the address to send a browser to, and the ticket for its cookie. With a caller, connects an account instead of
+   * logging in. Throws IdentityError PROVIDER_FAILED, and TOKEN_LESSER if the caller's token has fewer rights than the user.
    */
   begin(request: {
     redirect_uri: string;
@@ -26,24 +26,25 @@ export type OidcProvider = {
     caller?: Principal;
   }): Promise<{ url: URL; ticket: string }>;
   /**
-   * Ends what `begin` began, at whichever server: answers where the browser goes on, and the secret of a new session where somebody
-   * logged in. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN, PROVIDER_FAILED, LAST_OWNER, LAST_WAY_IN.
+   * Finishes a log-in begun at any server. Returns the path to which the browser goes, and the secret of the new session after a
+   * log-in. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN, PROVIDER_FAILED, LAST_OWNER,
+   * LAST_WAY_IN.
    */
   finish(given: Returned): Promise<{ return_to: string; secret?: string }>;
 };
 
 type Returned = {
   ticket: string | undefined;
-  /** The whole address that the provider sent the browser to. */
+  /** The whole address to which the provider sent the browser. */
   returned: URL;
-  /** The secret of the session that the browser holds. */
+  /** The secret of the browser's session. */
   session: string | undefined;
   source: LoginSource;
 };
 
 type Parts = { db: Database; egress: Pick<Egress, 'fetch'>; seals: Seals; waysIn: WaysIn };
 
-/** Nothing is asked of the provider before somebody comes. */
+/** Sends no request to the provider before the first log-in. */
 export function openOidcProvider(settings: OidcSettings, { db, egress, seals, waysIn }: Parts): OidcProvider {
   const client = openOidcClient(settings, egress);
   return {
@@ -79,7 +80,7 @@ function ticketUser({ organization_id, user_id, session_id }: Principal): Ticket
   return { organization_id, user_id, ...(session_id !== undefined && { session_id }) };
 }
 
-/** The user who began to connect an account: here still, and where they had a session, in it still. */
+/** Returns the user who began to connect an account. The user must still exist and, if it began in a session, that session too. */
 async function holderOf(
   db: Database,
   session: string | undefined,
@@ -90,6 +91,7 @@ async function holderOf(
     return { ...user, name: found.name };
   }
   const holder = await getSessionHolder(db, session ?? '');
-  if (holder.user_id !== user.user_id) throw new IdentityError('SIGN_IN_OVER', 'Another user is logged in here');
+  if (holder.user_id !== user.user_id)
+    throw new IdentityError('SIGN_IN_OVER', 'Another user is logged in in this browser');
   return holder;
 }

@@ -1,4 +1,4 @@
-// An organization with its owner and their first API token, made together.
+// Creates an organization with its owner and the owner's first API token.
 import { EMAIL } from '../contract/field.ts';
 import { NAME_LENGTH_MAX, NAMESPACE_LENGTH_MAX, ORGANIZATION_NAME_LENGTH_MAX } from '../contract/limits.ts';
 import { RESERVED_NAMESPACES } from '../contract/organization.ts';
@@ -7,10 +7,10 @@ import type { Transaction } from '../db/database.ts';
 import { createApiToken } from './api-tokens.ts';
 import { IdentityError } from './errors.ts';
 
-/** What an organization begins with: a subscription without an end. */
+/** Every organization starts with this subscription, which does not end. */
 const FIRST_PRODUCT = 'VAC_FLEXIBLE';
 
-/** The name in the record where no person acted. */
+/** The actor in the audit trail if no person acted. */
 const LARDER = 'Larder';
 
 /** One path component of a repository name (distribution-spec, "Pulling manifests"), with single separators. */
@@ -18,16 +18,16 @@ const NAMESPACE = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 
 export type OrganizationRequest = {
   name: string;
-  /** Made from the name when it is not given. */
+  /** Made from the name if absent. */
   namespace?: string | undefined;
-  /** Name of its first user. */
+  /** The name of its first user. */
   owner: string;
   owner_email?: string | undefined;
-  /** Applications that it may have at a time; as many as it likes when it is not given. */
+  /** The number of applications that it may have at a time. Absent: no limit. */
   applications_max?: number | undefined;
-  /** Whether the installation is its own. */
+  /** Whether the installation belongs to it. */
   owns_installation?: boolean;
-  /** What the owner's token reaches; everything when it is not given. */
+  /** The scopes of the owner's token. Absent: all. */
   scopes?: readonly TokenScope[] | undefined;
   created_by?: string;
 };
@@ -40,8 +40,8 @@ export type NewOrganization = {
 };
 
 /**
- * Makes an organization, its subscription, its owner and an API token of the owner. The namespace is made from the name when none is
- * given, with a number behind it where another has it. Throws IdentityError NAME_INVALID, and TAKEN for a given namespace.
+ * Creates an organization, its subscription, its owner and an API token of the owner. Without `namespace` it is made from the
+ * name, with a number appended if it is taken. Throws IdentityError NAME_INVALID, and TAKEN for a given namespace.
  */
 export async function createOrganization(tx: Transaction, request: OrganizationRequest): Promise<NewOrganization> {
   const { created_by = LARDER } = request;
@@ -90,7 +90,7 @@ async function insertOrganization(
   throw new IdentityError('TAKEN', `Another organization has the namespace ${request.namespace}`);
 }
 
-/** The one that was asked for, or else all that the name leaves to choose from, the best first. */
+/** Yields the requested namespace, or else the namespaces made from the name, the best first. */
 function* namespacesFor(name: string, wanted: string | undefined): Generator<string> {
   if (wanted !== undefined) {
     yield properNamespace(wanted);
@@ -105,28 +105,25 @@ function properNamespace(text: string): string {
   if (NAMESPACE.test(text) && text.length <= NAMESPACE_LENGTH_MAX && !RESERVED_NAMESPACES.includes(text)) return text;
   throw new IdentityError(
     'NAME_INVALID',
-    `${text} cannot be a namespace: 1 to ${NAMESPACE_LENGTH_MAX} lower-case letters and digits with single hyphens between them; not ${RESERVED_NAMESPACES.join(', ')}`,
+    `${text} is not a valid namespace; expected 1 to ${NAMESPACE_LENGTH_MAX} lower-case letters and digits with single hyphens between them, and not ${RESERVED_NAMESPACES.join(', ')}`,
   );
 }
 
-/** Throws IdentityError NAME_INVALID. */
+/** Returns the trimmed name. Throws IdentityError NAME_INVALID. */
 export function properName(text: string, lengthMax = ORGANIZATION_NAME_LENGTH_MAX): string {
   const name = text.trim();
   if (name === '' || [...name].length > lengthMax || /\p{Cc}/u.test(name)) {
-    throw new IdentityError(
-      'NAME_INVALID',
-      `A name has 1 to ${lengthMax} characters, none of them a control character`,
-    );
+    throw new IdentityError('NAME_INVALID', `A name must have 1 to ${lengthMax} characters, and no control characters`);
   }
   return name;
 }
 
 function properEmail(text: string | undefined): string | null {
   if (text === undefined || new RegExp(EMAIL).test(text)) return text ?? null;
-  throw new IdentityError('NAME_INVALID', `${text} is no e-mail address`);
+  throw new IdentityError('NAME_INVALID', `${text} is not an e-mail address`);
 }
 
-/** Letters without their marks, everything else a hyphen; a name in another script becomes `organization`. */
+/** Removes marks from letters and replaces other characters with hyphens; a name in another script becomes `organization`. */
 function slugOf(name: string): string {
   const slug = name
     .normalize('NFKD')

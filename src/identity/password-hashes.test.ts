@@ -1,10 +1,10 @@
-// Passwords as they are kept: what matches, what a hash holds, and how many are checked at a time.
+// Password hashes: matching, content, and the limit of concurrent checks.
 import { expect, test } from 'vitest';
 import { openPasswordHashes } from './password-hashes.ts';
 
 const PASSWORD = 'correct horse battery staple';
 
-test('a hash matches its password alone, however its letters were typed, and tells nothing of it', async () => {
+test('a hash matches only its password, in any Unicode form, and does not contain it', async () => {
   const hashes = openPasswordHashes();
   const hash = await hashes.hash(`${PASSWORD} é`);
   expect(hash).toMatch(/^scrypt\$32768\$8\$3\$[\w-]{22}\$[\w-]{43}$/);
@@ -13,14 +13,14 @@ test('a hash matches its password alone, however its letters were typed, and tel
   expect(await hashes.hash(`${PASSWORD} é`)).not.toBe(hash);
 });
 
-test('a hash of another cost is checked by its own', async () => {
+test('a hash of another cost is checked with its own cost', async () => {
   const { scryptSync } = await import('node:crypto');
   const key = scryptSync(PASSWORD, 'salt', 32, { N: 1024, r: 8, p: 1 }).toString('base64url');
   const hash = `scrypt$1024$8$1$${Buffer.from('salt').toString('base64url')}$${key}`;
   expect(await openPasswordHashes().matches(PASSWORD, hash)).toBe(true);
 });
 
-test('who has no hash takes as long as who has one, and never matches', async () => {
+test('an absent hash takes as long as a wrong password, and never matches', async () => {
   const hashes = openPasswordHashes();
   const hash = await hashes.hash(PASSWORD);
   const timeOf = async (given: string | undefined) => {
@@ -28,7 +28,7 @@ test('who has no hash takes as long as who has one, and never matches', async ()
     expect(await hashes.matches('wrong', given)).toBe(false);
     return performance.now() - begun;
   };
-  // The least of several: a busy machine adds, and takes nothing away.
+  // The minimum of several runs: load on the machine only adds time.
   const least = async (given: string | undefined) => {
     let time = Number.POSITIVE_INFINITY;
     for (let turn = 0; turn < 4; turn++) time = Math.min(time, await timeOf(given));
@@ -37,7 +37,7 @@ test('who has no hash takes as long as who has one, and never matches', async ()
   expect((await least(undefined)) / (await least(hash))).toBeGreaterThan(0.5);
 });
 
-test('two at a time, some wait, and the others are turned away', async () => {
+test('checks two at a time, queues some, and rejects the others', async () => {
   const hashes = openPasswordHashes();
   const all = await Promise.allSettled(Array.from({ length: 40 }, () => hashes.matches('x', 'scrypt$2$8$1$c2FsdA$')));
   const busy = all.filter(

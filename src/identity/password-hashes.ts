@@ -1,38 +1,38 @@
-// Passwords as they are kept: scrypt, a few at a time.
+// Password hashes: scrypt, a few at a time.
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { IdentityError } from './errors.ts';
 
 /**
- * 32 MiB and three passes: one of the settings that OWASP's password storage cheat sheet holds to be equal, and the one whose memory
- * a small server can spare. Each hash carries its own, so that they can be raised.
+ * 32 MiB and three passes: one of the settings that OWASP's password storage cheat sheet considers equivalent, chosen because a
+ * small server can spare its memory. Each hash stores its own cost, so that the cost can be raised.
  */
 const COST = { N: 2 ** 15, r: 8, p: 3 };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
-/** scrypt takes 128·N·r bytes and a little more (RFC 7914, section 2). */
+/** scrypt uses slightly more than 128·N·r bytes (RFC 7914, section 2). */
 const MEMORY_MAX = 64 * 1024 * 1024;
 
-/** Two of the four threads that read and write files too: whoever logs in takes 64 MiB at most and stops no download. */
+/** Half of the four threads that also read and write files: log-ins use at most 64 MiB and block no download. */
 const AT_A_TIME = 2;
-/** Some three seconds of work. More would wait longer than people do. */
+/** About three seconds of work. People do not wait longer. */
 const WAITING_MAX = 32;
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
 export type PasswordHashes = {
-  /** Throws IdentityError BUSY when too many wait. */
+  /** Throws IdentityError BUSY if too many are waiting. */
   hash(password: string): Promise<string>;
-  /** Takes as long for an absent hash as for one that does not match. Throws the same. */
+  /** Whether the password matches. Takes as long for an absent hash as for one that does not match. Throws BUSY too. */
   matches(password: string, hash: string | undefined): Promise<boolean>;
 };
 
-/** Makes the one place of a process where passwords are hashed. */
+/** Opens the password hashing of a process; a process needs only one. */
 export function openPasswordHashes(): PasswordHashes {
   const take = limit(AT_A_TIME, WAITING_MAX);
   const run = (password: string, salt: Buffer, cost = COST) =>
-    // NFKC: the same keys of two keyboards are the same password (NIST SP 800-63B, section 5.1.1.2).
+    // NFKC: the same characters typed on two keyboards are the same password (NIST SP 800-63B, section 5.1.1.2).
     take(() => derive(password.normalize('NFKC'), salt, HASH_BYTES, { ...cost, maxmem: MEMORY_MAX }));
   return {
     async hash(password) {
@@ -52,14 +52,15 @@ export function openPasswordHashes(): PasswordHashes {
   };
 }
 
-/** Runs so many at a time, queues so many, and rejects the others. */
+/** Runs at most `most` at a time, queues `waitingMost`, and rejects the others. */
 function limit(most: number, waitingMost: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async (work) => {
     if (running >= most) {
-      if (waiting.length >= waitingMost) throw new IdentityError('BUSY', 'Too many people log in at this moment.');
-      // Whoever ends hands its place on, so that nobody slips in between.
+      if (waiting.length >= waitingMost)
+        throw new IdentityError('BUSY', 'Too many log-ins are in progress: try again in a few seconds.');
+      // A call that ends passes its slot to the next in the queue, so that no later call gets it first.
       await new Promise<void>((resolve) => waiting.push(resolve));
     } else running++;
     try {

@@ -1,4 +1,4 @@
-// The built-in way to log in: a name in the form of an e-mail address, and a password.
+// The built-in way to log in: an e-mail address as the name, and a password.
 import { sql } from 'kysely';
 import type { TokenScope } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
@@ -8,12 +8,15 @@ import type { PasswordHashes } from './password-hashes.ts';
 import type { Principal } from './principal.ts';
 import { endSessions } from './sessions.ts';
 
-/** What a token reaches that was not limited: a session reaches that and more tokens. */
+/** The scopes of an unrestricted token; a session has these and more rights. */
 const WHOLE: readonly TokenScope[] = ['API', 'REGISTRY'];
 
 export type SessionUser = { organization_id: string; user_id: string };
 
-/** The user of this name and password. Throws IdentityError PASSWORD_WRONG, which of the two is not told, or BUSY. */
+/**
+ * Returns the user with this name and password. Throws IdentityError PASSWORD_WRONG without saying which of the two is wrong, or
+ * BUSY.
+ */
 export async function checkPassword(
   db: Database,
   hashes: PasswordHashes,
@@ -31,7 +34,7 @@ export async function checkPassword(
   return { organization_id: row.organization_id, user_id: row.user_id };
 }
 
-/** The kept hash of the caller's own password, undefined when there is none. */
+/** Returns the stored hash of the caller's own password, undefined if there is none. */
 export async function findPasswordHash(db: Database, caller: Principal): Promise<string | undefined> {
   const row = await db
     .selectFrom('user_passwords')
@@ -45,29 +48,30 @@ export async function findPasswordHash(db: Database, caller: Principal): Promise
 export type NewPassword = {
   email: string;
   password_hash: string;
-  /** The hash that was checked, undefined when there was none: another change in between makes this one fail. */
+  /** The hash that was checked, undefined if there was none: if it changed meanwhile, this change fails. */
   instead_of: string | undefined;
 };
 
 /**
- * Keeps name and password of the caller, and ends all sessions of theirs. Throws IdentityError EMAIL_TAKEN, TOKEN_LESSER when the
- * token in use may less than its user, who would get more by logging in, and PASSWORD_WRONG when somebody was faster.
+ * Stores the caller's name and password, and ends all sessions of the caller. Throws IdentityError EMAIL_TAKEN, TOKEN_LESSER if
+ * the token has fewer rights than its user (a log-in would give it more), and PASSWORD_WRONG if the password changed
+ * concurrently.
  */
 export async function keepPassword(tx: Transaction, caller: Principal, request: NewPassword): Promise<void> {
   await requireWholeReach(tx, caller);
   if ((await findPasswordHash(tx, caller)) !== request.instead_of) {
-    throw new IdentityError('PASSWORD_WRONG', 'The password was changed in between');
+    throw new IdentityError('PASSWORD_WRONG', 'The password was changed concurrently');
   }
   await replacePassword(tx, caller, request);
 }
 
-/** The name that a user logs in with, undefined when there is none. */
+/** Returns the name that a user logs in with, undefined if there is none. */
 export async function findSignInName(db: Database, userId: string): Promise<string | undefined> {
   const row = await db.selectFrom('user_passwords').where('user_id', '=', userId).select('email').executeTakeFirst();
   return row?.email;
 }
 
-/** Keeps name and password of a user, whatever they had, and ends all sessions of theirs. Throws IdentityError EMAIL_TAKEN. */
+/** Replaces name and password of a user, and ends all sessions of the user. Throws IdentityError EMAIL_TAKEN. */
 export async function replacePassword(
   tx: Transaction,
   { organization_id, user_id }: SessionUser,
@@ -86,8 +90,8 @@ export async function replacePassword(
 }
 
 /**
- * Throws IdentityError TOKEN_LESSER for a token that may less than its user, who would get more by a way to log in; holds the user
- * until the transaction ends.
+ * Throws IdentityError TOKEN_LESSER if the token has fewer rights than its user, because a way to log in would give it more.
+ * Locks the user until the transaction ends.
  */
 export async function requireWholeReach(tx: Transaction, caller: Principal): Promise<void> {
   const user = await tx
@@ -100,10 +104,13 @@ export async function requireWholeReach(tx: Transaction, caller: Principal): Pro
     .executeTakeFirst();
   const { scopes = WHOLE } = caller;
   if (user?.role === caller.role && WHOLE.every((one) => scopes.includes(one))) return;
-  throw new IdentityError('TOKEN_LESSER', 'A token that may less than its user gives no way to log in.');
+  throw new IdentityError(
+    'TOKEN_LESSER',
+    'This token has fewer rights than its user, so it cannot add a way to log in.',
+  );
 }
 
-/** Who was removed needs no name to log in with any more. */
+/** The address of a removed user is free. */
 async function freeEmail(tx: Transaction, email: string): Promise<void> {
   await tx
     .deleteFrom('user_passwords')

@@ -1,17 +1,17 @@
-// Who calls: always an argument, never ambient.
+// The caller of a function: always an argument, never ambient.
 import type { Role, TokenScope } from '../contract/vocabulary.ts';
 
 export type Principal = {
   organization_id: string;
   user_id: string;
-  /** The user's, for created_by and its like. */
+  /** The name of the user, for created_by and similar fields. */
   name: string;
-  /** The token's, which may be less than the user's. */
+  /** The role of the token, which may be lower than the user's. */
   role: Role;
-  /** What of the role the token reaches. Absent: all of it. */
+  /** The scopes of the token. Absent: all. */
   scopes?: readonly TokenScope[];
-  /** The API token behind the call. */
+  /** The API token of the call. */
   token_id?: string;
-  /** The session behind the call. */
+  /** The session of the call. */
   session_id?: string;
 };

@@ -1,28 +1,31 @@
-// Passwords of the hosted registry's credentials: made once, kept as digests, and looked up when the registry authenticates.
+// Passwords of the hosted registry's credentials: shown once, stored as digests, and looked up when the registry authenticates.
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { type Database, inTransaction } from '../db/database.ts';
 
-/** Secret scanners, and people who find one in a file, see whose it is; and it is told from an API token without a question. */
+/**
+ * Secret scanners, and people who find one in a file, recognize it by this prefix; it also distinguishes it from an API token
+ * without a query.
+ */
 const PREFIX = 'larderpull_';
 
-/** 256 bits: nothing to guess, so SHA-256 without salt or stretching keeps it. */
+/** 256 bits cannot be guessed, so a SHA-256 without salt or stretching is safe to store. */
 const SECRET_BYTES = 32;
 const PASSWORD = /^larderpull_[\w-]{43}$/;
 
-/** `last_used_at` is for people who tidy up; a write for every pull would cost more than it tells. */
+/** `last_used_at` is for people who clean up; writing it for every pull would cost too much. */
 const LAST_USED_MINUTES = 10;
 
-/** A fresh password with the digest that is kept of it. */
+/** Returns a new password with its digest, which is stored. */
 export function newRegistryPassword(): { password: string; sha256: Buffer } {
   const password = PREFIX + randomBytes(SECRET_BYTES).toString('base64url');
   return { password, sha256: digestOf(password) };
 }
 
-/** Whom a credential of the hosted registry lets in. */
+/** A client that authenticated with a credential of the hosted registry. */
 export type RegistryGuest = { credential_id: string; organization_id: string; namespace: string };
 
-/** The holder of a working credential, by its password; undefined for one that is unknown, revoked or over. */
+/** Returns the holder of a valid credential by its password; undefined if it is unknown, revoked or expired. */
 export async function findRegistryGuest(db: Database, password: string): Promise<RegistryGuest | undefined> {
   if (!PASSWORD.test(password)) return undefined;
   const row = await db
@@ -37,7 +40,7 @@ export async function findRegistryGuest(db: Database, password: string): Promise
   return { credential_id: row.id, organization_id: row.organization_id, namespace: row.namespace };
 }
 
-/** Whether a credential still works, asked at every request so that a revoked one is out at once. Remembers that it was used. */
+/** Whether a credential is still valid; called for every request so that a revocation takes effect at once. Records the use. */
 export async function useRegistryCredential(db: Database, credentialId: string): Promise<boolean> {
   const row = await db
     .selectFrom('registry_credentials')

@@ -1,7 +1,7 @@
-// The order of roles: an owner may all that an editor may, and an editor all that a viewer may.
+// The order of roles: an owner has all rights of an editor, and an editor all rights of a viewer.
 import { ROLES, type Role } from '../contract/vocabulary.ts';
 
-/** The one of two roles that may less. */
+/** Returns the lower of two roles. */
 export function lesserRole(one: Role, other: Role): Role {
   return ROLES.indexOf(one) > ROLES.indexOf(other) ? one : other;
 }

@@ -1,4 +1,4 @@
-// Every column that holds something sealed, and how it is sealed again with the key that seals today.
+// Lists every column with sealed values, and seals them again with the current key.
 import { type RawBuilder, sql } from 'kysely';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
@@ -8,12 +8,12 @@ import { INSTALLATION, type SealOwner, seal, unseal } from './sealed.ts';
 type SealedColumn = {
   table: string;
   column: string;
-  /** The row it is bound to (SealOwner), as SQL over the table's row `t`. */
+  /** The row that the value is bound to (SealOwner), as SQL over the table's row `t`. */
   organization: RawBuilder<string>;
   row: RawBuilder<string>;
 };
 
-/** A test compares this with the schema: what is not here could not be opened after a rotation. */
+/** A test compares this with the schema: values of a column missing here could not be opened after a rotation. */
 export const SEALED_COLUMNS: readonly SealedColumn[] = [
   {
     table: 'signing_keys',
@@ -41,12 +41,15 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
   },
 ];
 
-/** Rows that one transaction seals again: some hundredths of a second, for which writers of those rows wait. */
+/** Rows sealed again in one transaction: some hundredths of a second, during which writers of those rows wait. */
 const BATCH_COUNT = 200;
 
 type SealedRow = SealOwner & { place: string; sealed: Buffer };
 
-/** Seals everything again that another key than the current one sealed. Answers how much. Run again, it goes on where it was ended. */
+/**
+ * Seals every value again that another key than the current one sealed. Returns their number. If it is interrupted, the next call
+ * continues.
+ */
 export async function sealAgain(db: Database, key: InstallationKey): Promise<number> {
   let count = 0;
   for (const column of SEALED_COLUMNS) {
@@ -57,7 +60,7 @@ export async function sealAgain(db: Database, key: InstallationKey): Promise<num
   return count;
 }
 
-/** The columns in which something is left that another key sealed. Writers wait until the transaction ends, so that it stays true. */
+/** Returns the columns with values that another key sealed. Writers wait until the transaction ends, so the result stays true. */
 export async function findOtherSeals(tx: Transaction, key: InstallationKey): Promise<string[]> {
   const left: string[] = [];
   for (const one of SEALED_COLUMNS) {
@@ -89,7 +92,7 @@ function open(key: InstallationKey, sealed: Buffer, { owner, table }: { owner: S
   }
 }
 
-/** The key's id stands behind the first byte (src/identity/sealed.ts). */
+/** The key's id follows the first byte (src/identity/sealed.ts). */
 function isOther({ column }: SealedColumn, key: InstallationKey): RawBuilder<boolean> {
   return sql`t.${sql.ref(column)} is not null and substring(t.${sql.ref(column)} from 2 for 8) <> ${key.current.id}`;
 }

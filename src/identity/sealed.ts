@@ -1,4 +1,4 @@
-// Secrets at rest: AES-256-GCM, bound to the row they belong to, so that a sealed value moved to another row does not open.
+// Secrets at rest: AES-256-GCM, bound to their row, so that a sealed value moved to another row cannot be opened.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { IdentityError } from './errors.ts';
 import { deriveKey, type InstallationKey, type KeyGeneration } from './installation-key.ts';
@@ -6,20 +6,20 @@ import { deriveKey, type InstallationKey, type KeyGeneration } from './installat
 /** The row that a secret belongs to. */
 export type SealOwner = { organization_id: string; row_id: string };
 
-/** The owner of what belongs to the installation as a whole. */
+/** The owner of values that belong to the whole installation. */
 export const INSTALLATION = 'installation';
 
 /** version | key id | nonce | tag | ciphertext */
 const VERSION = 1;
 const ID_BYTES = 8;
-/** NIST SP 800-38D, section 5.2.1.1: 96 bits is what GCM is made for. Random ones are safe for 2^32 seals a key. */
+/** NIST SP 800-38D, section 5.2.1.1: GCM is designed for 96 bits. Random nonces are safe for 2^32 seals per key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEAD_BYTES = 1 + ID_BYTES + NONCE_BYTES + TAG_BYTES;
 
-/** Seals a text for its row. Two seals of one text differ. */
+/** Seals a text for its row. Two seals of the same text differ. */
 export function seal(key: InstallationKey, plaintext: string, owner: SealOwner): Buffer {
-  // Looked at once: it is another one after a rotation.
+  // Read once: after a rotation it is another key.
   const { current } = key;
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', deriveKey(current, 'seal'), nonce, { authTagLength: TAG_BYTES });
@@ -28,7 +28,7 @@ export function seal(key: InstallationKey, plaintext: string, owner: SealOwner):
   return Buffer.concat([Buffer.of(VERSION), current.id, nonce, cipher.getAuthTag(), ciphertext]);
 }
 
-/** Opens what was sealed for this row. Throws IdentityError SEAL_BROKEN. */
+/** Opens a value that was sealed for this row. Throws IdentityError SEAL_BROKEN. */
 export function unseal(key: InstallationKey, sealed: Buffer, owner: SealOwner): string {
   const id = sealed.subarray(1, 1 + ID_BYTES);
   const generation = key.all.find((one) => one.id.equals(id));
@@ -54,7 +54,7 @@ export function isSealedWith({ id }: KeyGeneration, sealed: Buffer): boolean {
   return id.equals(sealed.subarray(1, 1 + ID_BYTES));
 }
 
-/** JSON keeps the two apart: no pair of ids spells another pair. */
+/** JSON separates the two ids: two different pairs never give the same text. */
 function boundTo({ organization_id, row_id }: SealOwner): Buffer {
   return Buffer.from(JSON.stringify([organization_id, row_id]));
 }

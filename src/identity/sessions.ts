@@ -1,4 +1,4 @@
-// Sessions: what a browser holds after a log-in, found by the hash of its secret, ended by sign-out, idleness and time.
+// Sessions of browsers after a log-in: found by the hash of their secret; ended by sign-out, idleness and time.
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { recordAuditEvent } from '../db/audit-trail.ts';
@@ -7,26 +7,26 @@ import { type Database, inTransaction, type Transaction } from '../db/database.t
 import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** 256 bits, as of API tokens. */
+/** 256 bits, like API tokens. */
 const SECRET_BYTES = 32;
 const SECRET = /^[\w-]{43}$/;
 
-/** A working day: who comes back tomorrow logs in again. */
+/** A working day: people log in again the next day. */
 export const SESSION_HOURS = 12;
-/** A long lunch; a browser that was left alone is nobody's after it. */
+/** A long lunch: an abandoned browser is logged out after it. */
 const IDLE_MINUTES = 120;
-/** The idle limit is kept to within this; a write for every call would cost more than it tells. */
+/** The accuracy of the idle limit; a write for every call would cost too much. */
 const LAST_USED_MINUTES = 5;
 
 export type NewSession = { id: string; secret: string };
 
-/** Whence a log-in came, for the audit trail. */
+/** The source of a log-in, for the audit trail. */
 export type LoginSource = { request_id: string; address: string };
 
 /**
- * Begins a session of a user, which the audit trail tells under the name of the way to log in, and forgets those that ended by their
- * time. A session that the browser held before ends: what others may know of it opens nothing. Throws IdentityError SESSION_OVER
- * for a user who is gone.
+ * Creates a session of a user, records it in the audit trail under the name of the way to log in, and deletes expired sessions.
+ * Ends the browser's previous session, so that its secret opens nothing if others know it. Throws IdentityError SESSION_OVER for
+ * a removed user.
  */
 export async function createSession(
   tx: Transaction,
@@ -35,7 +35,7 @@ export async function createSession(
 ): Promise<NewSession> {
   const { organization_id, user_id } = user;
   const name = await findName(tx, user);
-  if (name === undefined) throw new IdentityError('SESSION_OVER', 'The user is gone');
+  if (name === undefined) throw new IdentityError('SESSION_OVER', 'The user was removed');
   await tx.deleteFrom('sessions').where('expires_at', '<', now).execute();
   if (options.instead_of !== undefined) await endSessionOf(tx, options.instead_of);
   const secret = randomBytes(SECRET_BYTES).toString('base64url');
@@ -74,7 +74,7 @@ async function endSessionOf(tx: Transaction, secret: string): Promise<void> {
   await ended.where('secret_sha256', '=', digestOf(secret)).execute();
 }
 
-/** Whom a living session stands for, with the role that the user has at this moment. Throws IdentityError SESSION_OVER. */
+/** Returns the principal of a valid session, with the user's current role. Throws IdentityError SESSION_OVER. */
 export async function getSessionHolder(db: Database, secret: string): Promise<Principal & { session_id: string }> {
   const row = SECRET.test(secret) ? await findRow(db, digestOf(secret)) : undefined;
   if (row === undefined) throw new IdentityError('SESSION_OVER', 'The session has ended');
@@ -83,7 +83,7 @@ export async function getSessionHolder(db: Database, secret: string): Promise<Pr
   return { ...principal, session_id: id };
 }
 
-/** Ends the sessions of a user, or the one that is named. */
+/** Ends all sessions of a user, or only the given one. */
 export async function endSessions(
   tx: Transaction,
   whose: { organization_id: string; user_id: string; session_id?: string },

@@ -1,4 +1,4 @@
-// Shares: what one organization and one address may hold, and that those who hold none are always given one.
+// Shares: the limits of one organization and one address, and the guaranteed first share of an organization.
 import { describe, expect, test } from 'vitest';
 import { openShares, type ReachedLimit, type Shares } from './shares.ts';
 
@@ -18,7 +18,7 @@ function reachedBy(shares: Shares, organization_id: string, address = '192.0.2.1
 }
 
 describe('an organization', () => {
-  test('holds its share and no more, from whatever addresses', () => {
+  test('holds its share and no more, from any addresses', () => {
     const shares = openShares(LIMITS);
     const releases = [1, 2, 3].map((host) => take(shares, 'acme', `192.0.2.${host}`));
     expect(reachedBy(shares, 'acme', '192.0.2.4')).toEqual({ by: 'organization', limit: 3 });
@@ -27,7 +27,7 @@ describe('an organization', () => {
     expect(reachedBy(shares, 'acme', '192.0.2.4')).toBeUndefined();
   });
 
-  test('gives back once, however often it is released', () => {
+  test('counts a release once, however often it is called', () => {
     const shares = openShares(LIMITS);
     const releases = [take(shares, 'acme'), take(shares, 'acme'), take(shares, 'acme')];
     releases[0]?.();
@@ -38,7 +38,7 @@ describe('an organization', () => {
 });
 
 describe('an address', () => {
-  test('holds its share, beside the first of each organization', () => {
+  test('holds its share, besides the first of each organization', () => {
     const shares = openShares(LIMITS);
     for (const organization of ['acme', 'acme', 'rival', 'rival']) take(shares, organization);
     expect(reachedBy(shares, 'acme')).toEqual({ by: 'address', limit: 4 });
@@ -68,7 +68,7 @@ describe('the process', () => {
     return shares;
   };
 
-  test('keeps a part for organizations that hold none', () => {
+  test('reserves a part for organizations that hold none', () => {
     const shares = busy();
     take(shares, 'three', '192.0.2.9');
     expect(reachedBy(shares, 'three', '192.0.2.9')).toEqual({ by: 'process', limit: 6 });
@@ -76,7 +76,7 @@ describe('the process', () => {
     expect(reachedBy(shares, 'five', '192.0.2.9')).toEqual({ by: 'process', limit: 8 });
   });
 
-  test('tells an organization over its share so, although the process is full', () => {
+  test('reports the limit of an organization although the process is full', () => {
     const shares = busy();
     take(shares, 'three');
     take(shares, 'four');

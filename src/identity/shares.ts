@@ -1,4 +1,4 @@
-// Shares of something that a process has few of: how many one organization and one address may hold at a time.
+// Shares of a scarce resource of a process: how many one organization and one address may hold at a time.
 import { networkOf } from './network.ts';
 
 export type ShareLimits = {
@@ -8,7 +8,7 @@ export type ShareLimits = {
   address: number;
   /** Held by all together, beyond the first of each organization. */
   shared: number;
-  /** Held by all together. What lies between `shared` and this is for organizations that hold none. */
+  /** Held by all together. The difference to `shared` is reserved for organizations that hold none. */
   process: number;
 };
 
@@ -22,8 +22,8 @@ export type Taken = { release(): void } | { reached: ReachedLimit };
 export type Shares = { take(holder: Holder): Taken };
 
 /**
- * Counts what is held in this process. An organization that holds none is given one as long as the process has any left,
- * so neither another organization nor another client at the same address can shut it out.
+ * Counts the shares held in this process. An organization that holds none gets one as long as the process has any left, so that
+ * neither another organization nor another client at the same address can block it.
  */
 export function openShares(limits: ShareLimits): Shares {
   const organizations = new Map<string, number>();
@@ -57,7 +57,7 @@ export function openShares(limits: ShareLimits): Shares {
   };
 }
 
-/** Keys whose count is zero are removed, so that a flood of addresses costs no memory. */
+/** Keys with a count of zero are removed, so that a flood of addresses does not use up memory. */
 function add(counts: Map<string, number>, key: string, change: 1 | -1): void {
   const count = (counts.get(key) ?? 0) + change;
   if (count === 0) counts.delete(key);

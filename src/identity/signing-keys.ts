@@ -1,4 +1,4 @@
-// The key pairs that sign this installation's tokens: the public half for everyone, the private half sealed.
+// The key pairs that sign this installation's tokens: the public half is published, the private half is sealed.
 import {
   type CryptoKey,
   calculateJwkThumbprint,
@@ -14,27 +14,27 @@ import { json } from '../db/tables.ts';
 import type { InstallationKey } from './installation-key.ts';
 import { INSTALLATION, seal, unseal } from './sealed.ts';
 
-/** Ed25519 (RFC 8037): small, fast, and no nonce to get wrong. The only algorithm that is ever accepted. */
+/** Ed25519 (RFC 8037): small, fast, and without a nonce that could be misused. No other algorithm is accepted. */
 export const SIGNING_ALGORITHM = 'EdDSA';
 
 export type SigningKeys = {
-  /** Names this installation in every token, so that one of another never passes. */
+  /** Names this installation in every token, so that tokens of another installation are rejected. */
   issuer: string;
-  /** Signs. */
+  /** The key that signs. */
   current: { kid: string; privateKey: CryptoKey };
-  /** Verify, by kid. */
+  /** The keys that verify, by kid. */
   publicKeys: ReadonlyMap<string, CryptoKey>;
-  /** The public halves as RFC 7517 publishes them. */
+  /** The public halves in the format of RFC 7517. */
   jwks: JSONWebKeySet;
 };
 
-/** Makes the first pair. Call it in the transaction that holds the installation's row. */
+/** Creates the first pair. The caller holds the lock of the installation's row. */
 export async function ensureSigningKey(tx: Transaction, key: InstallationKey): Promise<void> {
   const found = await tx.selectFrom('signing_keys').select('kid').limit(1).executeTakeFirst();
   if (!found) await addSigningKey(tx, key);
 }
 
-/** Makes another pair, which signs from now on; the others verify what they signed. */
+/** Creates another pair, which signs from now on; the older pairs still verify the tokens that they signed. */
 export async function addSigningKey(tx: Transaction, key: InstallationKey): Promise<void> {
   const { publicKey, privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { crv: 'Ed25519', extractable: true });
   const publicJwk = await exportJWK(publicKey);
@@ -46,7 +46,7 @@ export async function addSigningKey(tx: Transaction, key: InstallationKey): Prom
     .execute();
 }
 
-/** Opens the pairs; the newest signs. Throws IdentityError SEAL_BROKEN. */
+/** Loads the pairs; the newest signs. Throws IdentityError SEAL_BROKEN. */
 export async function loadSigningKeys(db: Database, key: InstallationKey): Promise<SigningKeys> {
   const rows = await db.selectFrom('signing_keys').selectAll().orderBy('created_at', 'desc').execute();
   const { issuer } = await db.selectFrom('installation').select('issuer').executeTakeFirstOrThrow();
@@ -62,7 +62,7 @@ export async function loadSigningKeys(db: Database, key: InstallationKey): Promi
   };
 }
 
-/** Forgets the pairs that sign no more, when whatever they signed is over: no token lives for two hours. */
+/** Deletes the pairs that no longer sign once all their tokens have expired: no token is valid for two hours. */
 export async function forgetOldSigningKeys(tx: Transaction): Promise<void> {
   await sql`
     delete from signing_keys old using (select max(created_at) as at from signing_keys) newest
@@ -71,7 +71,7 @@ export async function forgetOldSigningKeys(tx: Transaction): Promise<void> {
 
 async function importKey(jwk: JWK): Promise<CryptoKey> {
   const key = await importJWK(jwk, SIGNING_ALGORITHM);
-  if (key instanceof Uint8Array) throw new TypeError('A signing key is a key pair');
+  if (key instanceof Uint8Array) throw new TypeError('A signing key must be a key pair');
   return key;
 }
 

@@ -1,4 +1,4 @@
-// Who an API token stands for: looked up at every endpoint that accepts one, with what is left of its role and its scopes.
+// The holder of an API token: looked up at every endpoint that accepts one, with its effective role and scopes.
 import { createHash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
@@ -9,33 +9,33 @@ import type { Principal } from './principal.ts';
 import { lesserRole } from './roles.ts';
 import { scopesAmong } from './token-scopes.ts';
 
-/** What createApiToken makes: nothing else is looked for. */
+/** The format of createApiToken: other texts are not looked up. */
 const API_TOKEN = /^larder_[\w-]{43}$/;
 
-/** `last_used_at` is for people who tidy up; a write for every call would cost more than it tells. */
+/** `last_used_at` is for people who clean up; writing it for every call would cost too much. */
 const LAST_USED_MINUTES = 10;
 
-/** Who an API token stands for, with the first segment of the organization's repository names. */
+/** The principal of an API token, with the first segment of the organization's repository names. */
 export type TokenHolder = { principal: Principal & { token_id: string }; namespace: string };
 
 /**
- * The holder of a living token. Throws IdentityError: TOKEN_INVALID for one that is unknown or removed or whose user
- * is, TOKEN_EXPIRED for one that is over. Found by its digest: what the search compares tells nothing about a secret.
+ * Returns the holder of a valid token. Throws IdentityError TOKEN_INVALID if the token is unknown or removed or its user is,
+ * TOKEN_EXPIRED if it has expired. Looked up by digest, so that the timing of the search reveals nothing about the secret.
  */
 export async function getTokenHolder(db: Database, secret: string): Promise<TokenHolder> {
-  if (secret === '') throw new IdentityError('TOKEN_MISSING', 'An API token is needed');
+  if (secret === '') throw new IdentityError('TOKEN_MISSING', 'API token required');
   return await holderOf(
     db,
     API_TOKEN.test(secret) ? await findRow(db, sql`t.secret_sha256 = ${digestOf(secret)}`) : undefined,
   );
 }
 
-/** The same, undefined for every token that opens nothing. */
+/** Returns the holder of a token, undefined for every token that is not valid. */
 export function findTokenHolder(db: Database, secret: string): Promise<TokenHolder | undefined> {
   return unlessRejected(getTokenHolder(db, secret));
 }
 
-/** The holder of a token that was let in before, undefined once it opens nothing any more. */
+/** Returns the holder of a token that was accepted before, undefined if it is no longer valid. */
 export async function findTokenHolderById(db: Database, id: string): Promise<TokenHolder | undefined> {
   return await unlessRejected(holderOf(db, await findRow(db, sql`t.id = ${id}`)));
 }
@@ -77,7 +77,7 @@ async function holderOf(db: Database, row: TokenRow | undefined): Promise<TokenH
   if (row.is_over) throw new IdentityError('TOKEN_EXPIRED', 'The API token has expired');
   if (row.is_use_old) await rememberUse(db, row.id);
   const { id, organization_id, user_id, name, namespace } = row;
-  // A user whose role became less takes their tokens along.
+  // A lower role of the user limits all tokens of the user.
   const role = lesserRole(row.role, row.user_role);
   const scopes = scopesAmong(row.scopes);
   return { principal: { organization_id, user_id, name, role, scopes, token_id: id }, namespace };
@@ -89,7 +89,7 @@ async function rememberUse(db: Database, id: string): Promise<void> {
   );
 }
 
-/** What is kept of a secret. It has 256 random bits, so SHA-256 without salt or stretching keeps it. */
+/** Returns the stored digest of a secret. The secret has 256 random bits, so SHA-256 without salt or stretching is enough. */
 export function digestOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }

@@ -1,4 +1,4 @@
-// Users of an organization: its owners make, change and remove them, and one owner always stays.
+// Users of an organization: its owners create, change and remove them, and one owner always remains.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { USERS_MAX } from '../contract/limits.ts';
@@ -22,7 +22,7 @@ const ORDERS: Record<Input<'listUsers'>['order_field'], RawBuilder<unknown>> = {
   UPDATED_AT: sql`u.updated_at`,
 };
 
-/** The organization's users; removed ones only when asked for. Two statements. */
+/** Lists the organization's users; removed ones only if `removed` is true. Two statements. */
 export async function listUsers(
   db: Database,
   principal: Principal,
@@ -41,7 +41,7 @@ export async function listUsers(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toUser));
 }
 
-/** One user, whatever became of them. Throws NOT_FOUND. */
+/** Returns one user, removed or not. Throws NOT_FOUND. */
 export async function getUser(db: Database, principal: Principal, input: Input<'getUser'>): Promise<Output<'getUser'>> {
   const found = await sql<UserRow>`
     select ${columns(principal)} from users u
@@ -52,8 +52,8 @@ export async function getUser(db: Database, principal: Principal, input: Input<'
 }
 
 /**
- * Makes a user, with an API token where that is asked for. Throws TAKEN for an e-mail address that another user has,
- * LIMIT_REACHED, and FORBIDDEN or TOKEN_INVALID for a caller who is no owner any more.
+ * Creates a user, with an API token if requested. Throws TAKEN if another user has the e-mail address, LIMIT_REACHED, and
+ * FORBIDDEN or TOKEN_INVALID if the caller is no longer an owner.
  */
 export async function createUser(
   tx: Transaction,
@@ -78,7 +78,7 @@ export async function createUser(
   return { id, api_token };
 }
 
-/** Changes name, e-mail address or role. Throws NOT_FOUND, TAKEN, LAST_OWNER, LAST_WAY_IN, and what createUser throws of the caller. */
+/** Changes name, e-mail address or role. Throws NOT_FOUND, TAKEN, LAST_OWNER, LAST_WAY_IN, and the caller errors of createUser. */
 export async function updateUser(
   tx: Transaction,
   principal: Principal,
@@ -107,8 +107,8 @@ async function changeUser(tx: Transaction, principal: Principal, input: Input<'u
 }
 
 /**
- * Removes a user, revokes all their tokens and ends their sessions. Throws NOT_FOUND, LAST_OWNER, LAST_WAY_IN, and what
- * createUser throws of the caller.
+ * Removes a user, revokes all tokens and ends all sessions of the user. Throws NOT_FOUND, LAST_OWNER, LAST_WAY_IN, and the caller
+ * errors of createUser.
  */
 export async function deleteUser(
   tx: Transaction,
@@ -123,7 +123,7 @@ async function removeUser(tx: Transaction, principal: Principal, input: Input<'d
   const user = await holdUser(tx, principal, input.user_id);
   if (user.role === 'OWNER') await requireOtherOwner(tx, principal, user.id);
   const removal = { removed_at: now, removed_by: principal.name };
-  // The user first: a token that is made for them at the same time is waited for here, and revoked with the others.
+  // The user's row first: this waits for a token that is being created for the user concurrently, and revokes it with the others.
   await tx
     .updateTable('users')
     .set({ ...removal, updated_at: now, updated_by: principal.name })
@@ -140,8 +140,8 @@ async function removeUser(tx: Transaction, principal: Principal, input: Input<'d
 }
 
 /**
- * Throws unless the caller is a living user and an owner still: an access token says for half an hour what they were when it
- * was signed, which is too long for who decides over others. TOKEN_INVALID, FORBIDDEN.
+ * Throws TOKEN_INVALID or FORBIDDEN unless the caller is still an existing user and an owner. An access token shows the role at
+ * signing for half an hour, which is too long for changes of other users.
  */
 export async function requireOwner(tx: Transaction, principal: Principal): Promise<void> {
   const found = await sql<{ role: Role }>`
@@ -151,10 +151,10 @@ export async function requireOwner(tx: Transaction, principal: Principal): Promi
   );
   const [user] = found.rows;
   if (user === undefined) throw new IdentityError('TOKEN_INVALID', 'The user of the token is gone');
-  if (user.role !== 'OWNER') throw new IdentityError('FORBIDDEN', 'The user of the token is not an owner any more');
+  if (user.role !== 'OWNER') throw new IdentityError('FORBIDDEN', 'The user of the token is no longer an owner');
 }
 
-/** A living user whom nobody else changes until this transaction ends. */
+/** Locks an existing user until this transaction ends. */
 async function holdUser(tx: Transaction, principal: Principal, id: string): Promise<{ id: string; role: Role }> {
   await lockUsers(tx, principal);
   await requireOwner(tx, principal);
@@ -166,7 +166,7 @@ async function holdUser(tx: Transaction, principal: Principal, id: string): Prom
   return user;
 }
 
-/** Throws LAST_OWNER when this user is. Call it under lockUsers, so that it stays true. */
+/** Throws LAST_OWNER if this user is the last owner. Call it under lockUsers, so that the result stays true. */
 export async function requireOtherOwner(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,
@@ -193,7 +193,7 @@ async function requireFree(
   if (taken.rows.length > 0) throw new IdentityError('TAKEN', `Another user has the e-mail address ${email}`);
 }
 
-/** Throws LIMIT_REACHED when the organization has as many users as its limit. Call it under lockUsers. */
+/** Throws LIMIT_REACHED if the organization has reached the limit of users. Call it under lockUsers. */
 export async function requireQuota(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,
@@ -209,7 +209,7 @@ export async function requireQuota(
 
 type UserRow = { [F in keyof User]-?: User[F] | null };
 
-/** An address of somebody else is for owners. */
+/** Owners see all e-mail addresses, other users only their own. */
 function columns({ user_id, role }: Principal): RawBuilder<unknown> {
   const email = role === 'OWNER' ? sql`u.email` : sql`case when u.id = ${user_id} then u.email end`;
   return sql`u.id, u.name, ${email} as email, u.role, ${wireTime('u.created_at')} as created_at, u.created_by,

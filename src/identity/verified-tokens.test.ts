@@ -1,4 +1,4 @@
-// What is remembered of verified tokens: each is verified once while it lasts, and none is believed after its end.
+// The cache of verified tokens: each is verified once while it is valid, and none is accepted after it expired.
 import { expect, test } from 'vitest';
 import type { Principal } from './principal.ts';
 import { rememberVerified } from './verified-tokens.ts';
@@ -19,13 +19,13 @@ function setUp(most?: number) {
   return { asked, clock, verify };
 }
 
-test('a token is verified once, and each for itself', async () => {
+test('each token is verified once', async () => {
   const { asked, verify } = setUp();
   for (const jwt of ['a', 'b', 'a', 'b', 'a']) expect(await verify(jwt)).toEqual({ name: jwt });
   expect(asked).toEqual(['a', 'b']);
 });
 
-test('one that has ended is rejected, though it was taken before', async () => {
+test('an expired token is rejected, although it was accepted before', async () => {
   const { clock, verify } = setUp();
   await verify('a');
   clock.ms = END_MS - 1;
@@ -34,14 +34,14 @@ test('one that has ended is rejected, though it was taken before', async () => {
   await expect(verify('a')).rejects.toThrow('not a');
 });
 
-test('one that was rejected is asked about each time', async () => {
+test('a rejected token is verified each time', async () => {
   const { asked, verify } = setUp();
   await expect(verify('bad')).rejects.toThrow('not bad');
   await expect(verify('bad')).rejects.toThrow('not bad');
   expect(asked).toEqual(['bad', 'bad']);
 });
 
-test('beyond so many the oldest is forgotten', async () => {
+test('above the limit the oldest is dropped', async () => {
   const { asked, verify } = setUp(2);
   for (const jwt of ['a', 'b', 'c', 'c', 'b', 'a']) await verify(jwt);
   expect(asked).toEqual(['a', 'b', 'c', 'a']);

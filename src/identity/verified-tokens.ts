@@ -1,14 +1,15 @@
-// Access tokens that were verified are remembered until they end: a signature costs more than the rest of a small request.
+// Remembers verified access tokens until they expire: checking a signature costs more than the rest of a small request.
 import { createHash } from 'node:crypto';
 import { isOver, type Verified } from './access-tokens.ts';
 import type { Principal } from './principal.ts';
 
-/** Some 400 bytes each. Who has more callers at a time verifies the oldest once more. */
+/** About 400 bytes each. With more concurrent callers, the oldest token is verified again. */
 const REMEMBERED_MAX = 10_000;
 
 /**
- * Answers like `verify`, which is asked once for each token that it takes. What a token says never changes, and a token that was taken is
- * good until it ends, so that nothing is forgotten too late. Tokens are known by their hash: memory holds nothing to call with.
+ * Returns the result of `verify`, which is called once for each token that it accepts. The content of a token never changes, and
+ * an accepted token is valid until it expires, so the cache is never stale. Tokens are stored by hash: memory contains no usable
+ * token.
  */
 export function rememberVerified(
   verify: (jwt: string) => Promise<Verified>,

@@ -1,18 +1,18 @@
-// Warnings to owners whose last way in ends: which one is due, kept so that each is mailed once.
+// Warnings to owners whose last way in ends: stores the due warning, so that each is mailed once.
 import { sql } from 'kysely';
 import { now } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { type EndingWayIn, findEndingWaysIn, WARNING_DAYS, type WaysIn } from './ways-in.ts';
 
-/** A warning is due in the last so many days; 0: after the end. Few enough that the last one is still read. */
+/** A warning is due this many days before the end; 0: after the end. Few warnings, so that people still read the last one. */
 const WARNINGS_DAYS = [0, 1, 3, 7, 14, WARNING_DAYS];
 
-/** After the end the operator helps; a mail that could not be sent for a week is not sent later. */
+/** After the end only the operator can help; a mail that failed for a week is not sent later. */
 const ENDED_DAYS_MAX = 7;
 
 /**
- * Keeps the warning that is due for an organization. Returns its id while it was not mailed, undefined when it was or when the
- * organization never had a way in that could end.
+ * Stores the due warning of an organization. Returns its id if it was not mailed yet; undefined if it was, or if the organization
+ * never had a way in that could end.
  */
 export async function keepDueWarning(tx: Transaction, ending: EndingWayIn): Promise<string | undefined> {
   const { organization_id, ends_at, days_left } = ending;
@@ -35,7 +35,7 @@ export async function keepDueWarning(tx: Transaction, ending: EndingWayIn): Prom
   return kept?.id;
 }
 
-/** What a warning that was not mailed yet says. Undefined when it is mailed, or when it is not the one that is due any more. */
+/** Returns the content of a warning that was not mailed yet. Undefined if it was mailed, or is no longer the due one. */
 export async function findDueWarning(db: Database, waysIn: WaysIn, id: string): Promise<EndingWayIn | undefined> {
   const kept = await db
     .selectFrom('way_in_warnings')

@@ -1,14 +1,15 @@
-// Ways in: what lets an owner log in. The last one of an organization cannot be removed, and one that ends soon is found.
+// Ways in: log-ins and tokens with which an owner gets in. The last one of an organization cannot be removed, and one that ends
+// soon is found.
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import { lockUsers } from './users-lock.ts';
 
-/** The ways to log in of this installation, beside API tokens. */
+/** The ways to log in at this installation, besides API tokens. */
 export type WaysIn = {
-  /** Whether people log in by a password. */
+  /** Whether people log in with a password. */
   passwords: boolean;
-  /** The issuer of the identity provider; absent where none is configured. */
+  /** The issuer of the identity provider; absent if none is configured. */
   issuer?: string | undefined;
 };
 
@@ -16,8 +17,8 @@ export type WaysIn = {
 export const WARNING_DAYS = 30;
 
 /**
- * Runs `act`, and throws IdentityError LAST_WAY_IN when the owners of the organization could log in before it and cannot after
- * it. Holds the organization's lock until the transaction ends, so that of two concurrent removals the second sees the first.
+ * Runs `act`, and throws IdentityError LAST_WAY_IN if the owners of the organization could log in before it and cannot after it.
+ * Holds the organization's lock until the transaction ends, so that of two concurrent removals the second sees the first.
  */
 export async function keepWayIn<T>(
   tx: Transaction,
@@ -33,7 +34,7 @@ export async function keepWayIn<T>(
   return result;
 }
 
-/** What gives owners another way in, as the end of a sentence. */
+/** Returns how owners can get another way in, as the end of a sentence. */
 export function alternativesOf({ passwords, issuer }: WaysIn): string {
   const ways = [
     'make another API token of an owner, with role OWNER and scope API',
@@ -57,13 +58,16 @@ export type EndingWayIn = {
   organization_id: string;
   organization_name: string;
   namespace: string;
-  /** When the last way in ends or ended. Null: there never was one of the ways that this installation has. */
+  /** When the last way in ends or ended. Null: the organization never had a way in that this installation offers. */
   ends_at: Date | null;
-  /** Days until then, rounded up; 0 once it has ended. */
+  /** Days until the end, rounded up; 0 after it. */
   days_left: number;
 };
 
-/** The organizations whose last way in has ended or ends within WARNING_DAYS, the most urgent first; or that one of them. */
+/**
+ * Returns the organizations whose last way in has ended or ends within WARNING_DAYS, the most urgent first; or only the given
+ * one.
+ */
 export async function findEndingWaysIn(
   db: Database,
   waysIn: WaysIn,
@@ -80,7 +84,7 @@ export async function findEndingWaysIn(
   return found.rows;
 }
 
-/** How many organizations that are: `ended` have no way in any more, those of `ending` have one for WARNING_DAYS at most. */
+/** Counts these organizations: `ended` have no way in any more, `ending` will have none within WARNING_DAYS. */
 export async function countEndingWaysIn(db: Database, waysIn: WaysIn): Promise<{ ending: number; ended: number }> {
   const found = await sql<{ ending: number; ended: number }>`
     select count(*) filter (where w.ends_at > now() and w.ends_at <= now() + make_interval(days => ${WARNING_DAYS}))
@@ -95,8 +99,8 @@ function endsByOrganization(waysIn: WaysIn): RawBuilder<unknown> {
 }
 
 /**
- * Every way in of an owner who was not removed, with its end. A token of a lesser role or scope lets nobody in as an owner. Joins,
- * so that all organizations together are one pass over each table: 200,000 tokens of 20,000 users take 50 ms.
+ * Selects every way in of an existing owner, with its end. A token with a lesser role or scope is not a way in of an owner. Uses
+ * joins, so that each table is read once for all organizations: 200,000 tokens of 20,000 users take 50 ms.
  */
 function waysOfOwners({ passwords, issuer }: WaysIn): RawBuilder<unknown> {
   const isOwner = sql`u.role = 'OWNER' and u.removed_at is null`;

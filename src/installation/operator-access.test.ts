@@ -119,9 +119,9 @@ describe('larder tokens create --operator', () => {
 
   test.each([
     [['--user', 'nobody'], 1, 'There is no user nobody in this organization\n'],
-    [['--user', 'TWIN'], 1, 'There are several users TWIN: use an id ('],
+    [['--user', 'TWIN'], 1, 'Several users match TWIN: use an id ('],
     [['--user', 'ed', '--role', 'owner'], 1, 'ed is EDITOR, and a token is at most that'],
-    [['--name', ' '], 1, 'A name has 1 to 255 characters'],
+    [['--name', ' '], 1, 'A name must have 1 to 255 characters'],
     [['--expires-in-days', '0'], 2, 'It should be a whole number from 1 to 730.'],
     [['--expires-in-days', '731'], 2, 'It should be a whole number from 1 to 730.'],
     [['--expires', '2030-01-01T00:00:00Z'], 2, 'With --operator use --expires-in-days.\n'],

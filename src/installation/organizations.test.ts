@@ -120,14 +120,14 @@ describe('larder organizations', () => {
     expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
     const made = both.find(({ code }) => code === 0);
     expect(JSON.parse(made?.out ?? '')).toMatchObject({ organization: { name: 'Twins', namespace: 'twins' } });
-    expect(both.find(({ code }) => code === 1)?.err).toBe('There is an organization Twins already\n');
+    expect(both.find(({ code }) => code === 1)?.err).toBe('An organization named Twins already exists\n');
   });
 
   test.each([
-    [['create', ' '], 1, 'A name has 1 to 100 characters'],
-    [['create', 'X', '--namespace', 'v2'], 1, 'v2 cannot be a namespace'],
+    [['create', ' '], 1, 'A name must have 1 to 100 characters'],
+    [['create', 'X', '--namespace', 'v2'], 1, 'v2 is not a valid namespace'],
     [['create', 'X', '--namespace', 'main'], 1, 'Another organization has the namespace main'],
-    [['create', 'X', '--email', 'x'], 1, 'x is no e-mail address'],
+    [['create', 'X', '--email', 'x'], 1, 'x is not an e-mail address'],
     [['create', 'X', '--applications', '-1'], 2, 'It should be a number below a million, or none.'],
     [['set-quota', 'nobody', '1'], 1, 'There is no organization nobody'],
     [['set-quota', 'main', 'many'], 2, 'It should be a number below a million, or none.'],
