@@ -1,4 +1,4 @@
-// The package archives of the operating systems that Larder builds on, opened when first asked for and kept.
+// The package archives of the operating systems that Larder builds on: opened on first use and kept open.
 import { join } from 'node:path';
 import { type AptRoot, openAptRoot } from '../debian/apt.ts';
 import { type AptSources, configuredSources } from '../debian/apt-sources.ts';
@@ -22,7 +22,7 @@ export function openArchives(directory: string, log: (line: string) => void): Ar
       if (known) return known;
       const opening = openArchive({ directory: join(directory, key), key, codename, log });
       opened.set(key, opening);
-      // A machine whose sources are mended needs no restart.
+      // A machine whose sources are repaired needs no restart.
       opening.catch(() => opened.delete(key));
       return opening;
     },

@@ -1,4 +1,4 @@
-// Builds a base image of ours from the package archive when something in it moved, and publishes it in the hosted registry.
+// Builds a shared base image from the package archive if one of its packages changed, and publishes it in the hosted registry.
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { AptError } from '../debian/apt-command.ts';
 import { installedPackages } from '../debian/dpkg-status.ts';
@@ -24,7 +24,7 @@ import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Builds unless the packages it was built of are still the archive's. Throws JobPostponed while the disk is nearly full. */
+/** Builds unless the archive still offers the packages of the last build. Throws JobPostponed while the disk is nearly full. */
 export async function buildBaseImage(
   resources: WorkerResources,
   { base_image_id }: { base_image_id: string },
@@ -50,7 +50,7 @@ export async function buildBaseImage(
   }
 }
 
-/** Another worker's build takes a minute or two; then there is nothing left to do. */
+/** Another worker's build takes a minute or two; after it there is nothing to do. */
 const OTHER_WAIT_SECONDS = 15;
 
 /** One worker at a time: two that start together both find that there is no version yet. The lock ends with the connection of a killed one. */

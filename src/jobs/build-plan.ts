@@ -31,7 +31,7 @@ function layerCache(db: Database, content: ContentStore) {
   return {
     async get(key: string): Promise<BuiltLayer | undefined> {
       const layer = await inTransaction(db, (tx) => useBuiltLayer(tx, key));
-      // A row whose content is gone (a restored database beside an older folder) is as good as none.
+      // A row whose content is missing (a restored database beside an older folder) counts as absent.
       const held = layer && (await content.touch(layer.descriptor.digest)) && (await content.touch(layer.listing));
       return held ? layer : undefined;
     },

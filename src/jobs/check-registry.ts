@@ -1,4 +1,4 @@
-// Looks at registries: one that somebody asked for, and by the schedule those that are due.
+// Checks registries: one on request, and on schedule those that are due.
 import {
   type CheckedRegistry,
   claimDueRegistryChecks,
@@ -19,25 +19,25 @@ import { credentialsOf, repositoryIn, splitRegistryUrl } from './registry-target
 
 type Looking = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'>;
 
-/** Checks at a time in one run: a hundred registries that do not answer keep no more than this of a worker. */
+/** Checks at a time in one run: a hundred registries that do not answer use no more of a worker than this. */
 const LOOKS_AT_ONCE = 4;
-/** Of one organization, so that its registries that do not answer keep nobody from looks at the others. */
+/** Checks at a time for one organization, so that its unreachable registries do not delay checks of others. */
 const LOOKS_OF_ONE_ORGANIZATION = 2;
 /** A run ends before the next one begins, which checks what is left. */
 const TURN_MS_MAX = 240_000;
-/** Whoever looks at the moment may have begun before the credentials changed, so the asked look still comes. */
+/** The check in progress may have started before the credentials changed, so the requested check follows it. */
 const BUSY_SECONDS = 2;
-/** Below the registry's path; a push is begun there and taken back, so it never comes to be. */
+/** Below the registry's path; a push is started there and cancelled, so the repository is never created. */
 const TRIED_REPOSITORY = 'larder-check';
 
-/** Looks at one registry and records what it found. */
+/** Checks one registry and records the result. */
 export async function checkRegistry(resources: Looking, { registry_id }: { registry_id: string }): Promise<void> {
   const claimed = await inTransaction(resources.db, (tx) => claimRegistryCheck(tx, registry_id));
   if (claimed === 'BUSY') throw new JobPostponed(BUSY_SECONDS, 'the registry is being looked at');
   if (claimed) await lookAndRecord(resources, claimed);
 }
 
-/** Looks at all registries that are due, and enqueues checks of base images. */
+/** Checks all registries that are due, and enqueues checks of base images. */
 export async function checkRegistries(
   resources: Looking,
   _payload: Record<string, never>,
@@ -64,7 +64,7 @@ export async function checkRegistries(
 
 type FairClaim = { registry: CheckedRegistry; release: () => void };
 
-/** Claims registries one after the other, passing over organizations of which enough are being looked at. */
+/** Claims registries one after the other, skipping organizations at their limit of checks. */
 function openFairClaims({ db }: Pick<Looking, 'db'>): () => Promise<FairClaim | undefined> {
   const looking = new Map<string, number>();
   let last: Promise<unknown> = Promise.resolve();

@@ -1,4 +1,4 @@
-// Sends one message to one provider, again later while the failure may be temporary, and records the outcome.
+// Sends one message to one provider, retries temporary failures, and records the outcome.
 import {
   type ClaimedDelivery,
   claimDelivery,
@@ -22,10 +22,10 @@ type Sending = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'> & {
 /** With the pauses between them, half a minute and doubled each time, a provider may be away for four hours. */
 const ATTEMPTS_MAX = 10;
 const FIRST_PAUSE_SECONDS = 30;
-/** Whoever tries it at the moment soon ends, or is dead. */
+/** Another worker that is sending the message finishes soon, or has died. */
 const BUSY_SECONDS = 10;
 
-/** Sends a delivery that waits; one that is over is left alone. */
+/** Sends a pending delivery; does nothing for one that has ended. */
 export async function deliverNotification(
   resources: Sending,
   { delivery_id }: { delivery_id: string },
@@ -63,7 +63,7 @@ async function failureOf(
   }
 }
 
-/** Answers the addresses that did not get it, while others did. */
+/** Returns the addresses that were rejected while others were accepted. */
 async function send(resources: Sending, claimed: ClaimedDelivery, signal: AbortSignal): Promise<string[]> {
   const { id, event, provider, organization_id, public_url } = claimed;
   const { egress, config } = resources;
@@ -90,7 +90,7 @@ function final(message: string): DeliveryError {
   return new DeliveryError(message, { temporary: false });
 }
 
-/** The month's news, and the end of old ones. */
+/** Records the monthly notifications, and deletes old ones. */
 export async function tendNotifications({ db }: Pick<Resources, 'db'>): Promise<void> {
   await inTransaction(db, tellMonthlyOfferings);
   await inTransaction(db, forgetOldNotifications);

@@ -35,21 +35,21 @@ import { attachReports } from './referrer-reports.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** A tag that somebody else's artifact has is passed over; more of them in a row means that the repository is not ours to push to. */
+/** A tag of an artifact from elsewhere is skipped; this many in a row mean that the repository is not Larder's to push to. */
 const TAKEN_TAGS_MAX = 50;
 
 /**
- * For all registries of a pipeline together: what a slow one took is kept, and the next attempt goes on behind it. The
- * largest images have some 10 GB, which is 3 MB/s.
+ * The limit for all registries of a pipeline together: blobs that a slow registry received are kept, and the next attempt continues
+ * after them. The largest images have about 10 GB, which is 3 MB/s.
  */
 const ATTEMPT_MS_MAX = 3600 * 1000;
 
-/** Moving tags is some requests of a few hundred bytes; others that release to the repository wait for it. */
+/** Moving tags takes a few small requests; other releases to the repository wait for it. */
 const MOVE_TAGS_MS_MAX = 5 * 60 * 1000;
 
 type RegistryPlace = { registry: DistributionRegistry; repository: string; target: Target };
 
-/** Pushes to the registries that do not have it yet, reads back, and records each release as soon as its registry took it. */
+/** Pushes to the registries that lack the artifact, reads it back, and records each release as soon as its registry has it. */
 export async function distributePipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
@@ -82,7 +82,7 @@ export async function distributePipeline(
         await tried(place, () => release(resources, place, { ...attempt, ...reserved, trigger }));
       }),
     );
-    // Everything else is the service's own: the queue tries again, and what was released stays.
+    // All other errors are Larder's own: the queue retries, and recorded releases stay.
     for (const result of done) if (result.status === 'rejected') throw result.reason;
     const files = failures.length === 0 ? [] : await log.close();
     await inTransaction(resources.db, (tx) => endDistribution(tx, { pipeline_id, failures, files }));
@@ -95,7 +95,7 @@ type Attempt = {
   place: Place;
   artifact: Artifact;
   places: RegistryPlace[];
-  /** Some registry has the release under this pipeline's revision, which is not given up any more. */
+  /** A registry has the release under this pipeline's revision, so the revision is final. */
   isReleased: boolean;
   signal: AbortSignal;
 };
@@ -123,7 +123,7 @@ async function openAttempt(
   return { state, plan, place, artifact, places, isReleased: begun.isReleased, signal };
 }
 
-/** What keeps the release from a registry outside; undefined for what says nothing of the registry. */
+/** Returns the failure of an outside registry; undefined for errors that are not caused by the registry. */
 function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSignal): DistributionFailure | undefined {
   if (error instanceof TagTaken) return { registry_id: registry.id, cause: error.message, isAway: false };
   if (registry.hosted) return undefined;
@@ -136,12 +136,12 @@ function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSigna
   return { registry_id: registry.id, cause: error.message, isAway: error.temporary || isOfCertificate(error) };
 }
 
-/** A limit of ours, also as the cause of an error that says where it ended something. */
+/** Whether a timeout of Larder ended the work, also as the cause of another error. */
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
 }
 
-/** A certificate that has to be renewed: whoever runs the registry mends it, as if it were away. */
+/** A certificate to renew: the registry's operator can repair it, so it is handled like an outage. */
 function isOfCertificate({ code }: RegistryError): boolean {
   return /^(?:CERT_|ERR_TLS_CERT_)/.test(code);
 }
@@ -151,7 +151,7 @@ class TagTaken extends Error {
   override readonly name = 'TagTaken';
 }
 
-/** A registry's error that a person can act on; whether trying again may help stays as it is. */
+/** Rewords a registry's error for a person who can act on it; whether it is temporary does not change. */
 async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
@@ -165,7 +165,7 @@ async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Pr
   }
 }
 
-/** Content of our own that cannot be read: it has no status, as an answer has, and is not mended by waiting, as a connection is. */
+/** Unreadable content of Larder: it has no status, unlike an answer, and is not temporary, unlike a connection error. */
 function isOfContent({ side, status, temporary }: RegistryError): boolean {
   return side === 'source' && status === undefined && !temporary;
 }
@@ -184,8 +184,8 @@ type Reserved = { tag: string; revision: number };
 type Tried = (place: RegistryPlace, act: () => Promise<void>) => Promise<void>;
 
 /**
- * The immutable tag that is free, or holds this very artifact, in all registries that answer; undefined when the pipeline is
- * over. One that does not answer has failed; if its tag is found to be taken later, it does not get the release.
+ * Returns the immutable tag that is free, or names this artifact, in all registries that answer; undefined if the pipeline is
+ * over. A registry that does not answer has failed; if its tag is found to be taken later, it does not get the release.
  */
 async function reserveTag(
   resources: WorkerResources,
@@ -229,8 +229,8 @@ async function reserveTag(
 type Releasing = Attempt & Reserved & { trigger: MetadataFile };
 
 /**
- * Brings the artifact to one registry and records its release. Moving tags and the record are one step that no other release
- * to the repository comes between: whoever is next sees this release and leaves the tags that are newer.
+ * Copies the artifact to one registry and records its release. Moving tags and recording are one step, which no other release
+ * to the repository interrupts: the next one sees this release and does not move newer tags.
  */
 async function release(resources: WorkerResources, place: RegistryPlace, releasing: Releasing): Promise<void> {
   await push(resources, place, releasing);
@@ -256,7 +256,7 @@ async function push(
     uploads: remotes.uploads,
   });
   await attachReports(content, target, { subject: root.descriptor, files: state.metadata });
-  // A registry that lost or changed what it was given has not taken it.
+  // A registry that lost or changed the content does not count as having the release.
   await readBack(target, root.descriptor, [tag]);
   if (!registry.hosted) {
     await inTransaction(db, (tx) => recordRegistryBlobs(tx, { registry_id: registry.id, repository }, digests));

@@ -1,4 +1,4 @@
-// A registry that a base image is read from: its errors name the image, the registry and the part that was asked for.
+// A registry from which a base image is read: its errors name the image, the registry and the part that was read.
 import { Readable } from 'node:stream';
 import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';

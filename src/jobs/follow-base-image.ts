@@ -1,4 +1,4 @@
-// Looks at what a registered base image's tag names, brings a new digest into content, and records it.
+// Resolves the tag of a registered base image, copies a new digest into content, and records it.
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import type { TaskPayloads } from '../db/queue-tasks.ts';
@@ -35,7 +35,7 @@ import { recordBaseImage } from './record-base-image.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Resolves the tag once and compares digests: a tag that stands still costs one request, also when its image was rejected. */
+/** Resolves the tag once and compares digests: an unchanged tag costs one request, also if its image was rejected. */
 export async function followBaseImage(
   resources: WorkerResources,
   { base_image_id, requested }: TaskPayloads['follow-base-image'],
@@ -51,10 +51,10 @@ export async function followBaseImage(
     const in_sandbox = hasSandbox(resources);
     await recordBaseImage(resources, base_image_id, (tx) => recordLook(tx, { base_image_id, in_sandbox, ...look }));
   } catch (error) {
-    // A registry's call that was broken off says nothing of the registry.
+    // An aborted call says nothing about the registry.
     if (context.signal.aborted) throw error;
     const isFinal = isAnswer(error, context);
-    // Whoever waits for the first version reads what keeps it; a known one is only called unhealthy when the last try failed, too.
+    // The first version reports its errors at once; a known image becomes unhealthy only if the last attempt fails.
     if (!isFinal && (!(error instanceof RegistryError) || image.newest_digest !== null)) throw error;
     const cause = storableText(error.message);
     await recordBaseImage(resources, base_image_id, (tx) => recordBaseImageFault(tx, { base_image_id, cause }));
@@ -62,7 +62,7 @@ export async function followBaseImage(
   }
 }
 
-/** True for what another try would meet again, and for the last try. */
+/** Whether another attempt would get the same error, or this is the last attempt. */
 function isAnswer(error: unknown, context: JobContext): error is Error {
   if (error instanceof BuildError || isTrialTimeout(error)) return true;
   return error instanceof RegistryError && (!error.temporary || context.isLast);
@@ -101,13 +101,13 @@ async function recordLook(
 /** An image of one platform as its registry has it, compressed. The largest published ones have some 10 GB. */
 const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 
-/** For everything that is read of a registry in one look. Blobs that came are kept, and the next look goes on behind them. */
+/** The limit for all reads from a registry in one check. Blobs that arrived are kept, and the next check continues after them. */
 const READ_MS_MAX = 2 * 3600 * 1000;
 
 /** One engine process of a worker reads base images: reading every layer keeps a core busy, and more would take it from builds. */
 const PIN_LOCK = 'pin a base image';
 
-/** Content of a version that is known may be lost: a folder that is older than the database. */
+/** Whether the content of a known version is complete; it can be lost if the folder is older than the database. */
 async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseImage): Promise<boolean> {
   const pin = await findNewestPin(db, id);
   return pin !== undefined && (await listMissing(content, contentsOfBase(pin))).length === 0;
@@ -172,13 +172,13 @@ async function lookAt({ resources, image, known, signal }: LookInput): Promise<L
   }
 }
 
-/** What the source says names the image already; limits of the copy and faults of our own content do not. */
+/** Errors of the source already name the image; limits of the copy and faults of Larder's content do not. */
 function named(error: unknown, name: string): unknown {
   if (!(error instanceof RegistryError) || error.message.includes(name)) return error;
   return reworded(error, `${name} cannot be read: ${error.message}`);
 }
 
-/** What the image itself is rejected for; undefined for everything that another push or another day may change. */
+/** Returns why the image itself is rejected; undefined for errors that another push or another attempt may resolve. */
 function rejectionOf(error: unknown, name: string): string | undefined {
   if (error instanceof BuildError) return error.message;
   const fault = imageFault(error) ?? imageFault(error instanceof RegistryError ? error.cause : undefined);

@@ -1,4 +1,4 @@
-// Space on the disks that jobs write to: they wait while there is little, and a step that met a full disk is given back.
+// Free space on the disks that jobs write to: jobs wait while there is little, and a step on a full disk is postponed.
 import { statfs } from 'node:fs/promises';
 import { FREE_SHARE_MIN } from '../content/content.ts';
 import { outOfSpaceCode, saysOutOfSpace } from '../content/out-of-space.ts';
@@ -17,7 +17,7 @@ export async function waitForSpace(disks: Disks): Promise<void> {
   const shares = await freeShares(disks);
   for (const [name, share] of Object.entries(shares)) {
     if (share === undefined || share >= FREE_SHARE_MIN) continue;
-    // Cut off, so that what is short of the limit never reads as if it had reached it.
+    // Rounded down, so that a share below the limit is never shown as the limit.
     const percent = Math.floor(share * 1000) / 10;
     throw new JobPostponed(
       SPACE_WAIT_SECONDS,
@@ -27,8 +27,8 @@ export async function waitForSpace(disks: Disks): Promise<void> {
 }
 
 /**
- * Does a step that writes. Throws JobPostponed where it failed for want of space: the system said so, or a program did while a disk was
- * nearly full.
+ * Runs a step that writes. Throws JobPostponed if it failed for lack of space: the system reported it, or a program failed while a disk
+ * was nearly full.
  */
 export async function withSpace<T>(disks: Disks, act: () => Promise<T>): Promise<T> {
   const watch = watchSpace(disks);
@@ -41,7 +41,7 @@ export async function withSpace<T>(disks: Disks, act: () => Promise<T>): Promise
   }
 }
 
-/** The error as the queue is to take it: what failed for want of space waits for it, and no attempt is counted. */
+/** Returns the error for the queue: a job that failed for lack of space is postponed, and the attempt is not counted. */
 export function givenBack(error: unknown): unknown {
   if (error instanceof JobPostponed) return error;
   const code = outOfSpaceCode(error) ?? 'ENOSPC';

@@ -1,4 +1,4 @@
-// Keeps a worker without a sandbox from work that another one of the fleet can do whole.
+// Keeps a worker without a sandbox from jobs that another worker can do completely.
 import { mayReleaseUnverified } from '../catalog/catalog-settings.ts';
 import { hasSandboxWorker } from '../catalog/workers.ts';
 import { JobDeclined, JobPostponed } from '../db/queue-worker.ts';

@@ -1,4 +1,4 @@
-// What the archive offers for the packages that releases lock, as reasons to build again.
+// Finds new versions in the archive of the packages that releases lock: they are reasons to build again.
 import type { ContentStore } from '../content/content.ts';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -8,7 +8,7 @@ import { fixedVulnerabilities } from '../debian/deb-changelog.ts';
 import { compareDebianVersions } from '../debian/version-order.ts';
 import { type HeldPackage, listHeldPackages, type PackageOffer } from '../pipelines/locked-packages.ts';
 
-/** One question to apt names at most this many: it takes a thousand. */
+/** The number of names in one call of apt, which accepts a thousand. */
 const NAMES_MAX = 500;
 
 type Asking = { key: string; apt: AptRoot; content: ContentStore; signal: AbortSignal };
@@ -28,7 +28,7 @@ export async function findPackageOffers(db: Database, asking: Asking): Promise<P
   const offers: PackageOffer[] = [];
   for (const one of held) {
     const { candidate, security } = versions.get(one.name) ?? {};
-    // What the archive has dropped is no reason to build.
+    // A package that was removed from the archive is no reason to build.
     if (candidate === undefined || candidate === one.offered) continue;
     const triggers = await reasonsFor(one, { ...asking, candidate, security: security ?? false });
     offers.push({ id: one.id, offered: candidate, triggers });
@@ -54,7 +54,7 @@ async function findFixed(
     const [pin] = await apt.fetch(await apt.locate([`${name}=${candidate}`], signal), content, { signal });
     return pin ? await fixedVulnerabilities(pin, content, version) : [];
   } catch (error) {
-    // The reason is for the reader; the build that follows fetches with more patience.
+    // The reason is only information; the build that follows fetches with more attempts.
     if (error instanceof AptError) return [];
     throw error;
   }

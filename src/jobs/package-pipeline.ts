@@ -1,4 +1,4 @@
-// Makes the artifact of a planned pipeline, or takes the one that an equal plan made: the second half of packaging.
+// Builds the artifact of a planned pipeline, or uses the one of an equal plan: the second half of packaging.
 import type { Digest } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';

@@ -1,4 +1,4 @@
-// Runs one phase of a pipeline: asks for its state first, keeps its log, and tells an answer (the pipeline fails) from a fault (the queue tries again).
+// Runs one phase of a pipeline: reads its state, keeps its log, and separates failures of the pipeline from faults that the queue retries.
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { CustomizationError } from '../customization/errors.ts';
 import { inTransaction } from '../db/database.ts';
@@ -22,7 +22,7 @@ export type Failure = {
   customization?: { id: string; version: number };
 };
 
-/** Thrown by a phase that knows its failure: it is recorded, and the job ends well. */
+/** Thrown by a phase that knows its failure: the failure is recorded, and the job succeeds. */
 export class PhaseFailed extends Error {
   override readonly name = 'PhaseFailed';
   readonly failure: Failure;
@@ -77,7 +77,7 @@ async function startReadable(
   }
 }
 
-/** What an error says about the pipeline; undefined when it says nothing and trying again may help. */
+/** Returns the pipeline's failure that an error means; undefined if a retry may help. */
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof PhaseFailed) return error.failure;
   if (error instanceof BuildError) {

@@ -1,4 +1,4 @@
-// Plans in and out of content, and what each of them keeps there.
+// Writes plans to content and reads them, and lists the contents that a plan needs.
 import { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import type { ContentStore } from '../content/content.ts';
@@ -18,7 +18,7 @@ export async function readPlan(content: ContentStore, digest: Digest): Promise<P
   return readStoredPlan(await json(await content.open(digest)), digest);
 }
 
-/** A plan that was kept, undefined when it or something that it names is not held any more: nothing can be built of it. */
+/** Returns a stored plan; undefined if it or a content that it names is missing, because then nothing can be built from it. */
 export async function findKeptPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
   return plan && (await isHeld(content, packagingOf(plan).contents(plan))) ? plan : undefined;
@@ -32,7 +32,7 @@ export async function findKeptProductPlan(content: ContentStore, digest: Digest)
     : undefined;
 }
 
-/** The plan alone; undefined when it is not held any more. */
+/** Returns the plan alone; undefined if it is missing. */
 export async function findPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   return (await content.touch(digest)) ? await readPlan(content, digest) : undefined;
 }

@@ -58,7 +58,7 @@ async function endUnbuildable(db: Database, pipelineId: string): Promise<boolean
   return await inTransaction(db, (tx) => cancelUnbuildable(tx, pipelineId));
 }
 
-/** The plan of the failed pipeline that this one tries again; undefined where everything is planned anew. */
+/** Returns the plan of the failed pipeline that this one retries; undefined if everything is planned again. */
 async function findRetriedPlan(
   { content }: WorkerResources,
   { retried, customizations, left_out }: PlanInputs,
@@ -116,7 +116,7 @@ function openFreshArchive({ archives }: WorkerResources, signal: AbortSignal): P
   };
 }
 
-/** A base image whose content is lost is brought again, and the pipeline waits for it. */
+/** If content of a base image is lost, enqueues its copy, and the pipeline waits for it. */
 async function requireBase(
   { db, content }: WorkerResources,
   { base_image: { id, name } }: PlanInputs,
@@ -129,7 +129,7 @@ async function requireBase(
   throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
 }
 
-/** Nothing is built of a plan that names what is not held. */
+/** Throws if content that the plan names is missing. */
 async function requireContents(resources: WorkerResources, inputs: PlanInputs, plan: Plan): Promise<void> {
   await requireBase(resources, inputs, plan.base);
   const lost = await listMissing(resources.content, packagingOf(plan).contents(plan));

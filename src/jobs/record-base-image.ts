@@ -1,4 +1,4 @@
-// Records how a look at a base image ended, and logs the change of its health.
+// Records the result of a check of a base image, and logs a change of its health.
 import { inTransaction, type Transaction } from '../db/database.ts';
 import { healthChangeBy } from '../pipelines/base-image-health.ts';
 import type { WorkerResources } from './worker-resources.ts';

@@ -1,4 +1,4 @@
-// Reports that travel with an image: its SBOM as a referrer, so that whoever pulls it finds what is in it without asking Larder.
+// Attaches the SBOM of an image as a referrer, so that clients find it in the registry without asking Larder.
 import type { ContentStore } from '../content/content.ts';
 import { findReport } from '../contract/report-kinds.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';

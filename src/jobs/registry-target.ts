@@ -11,7 +11,7 @@ import type { DistributionRegistry } from '../pipelines/plan-inputs.ts';
 import { hostedTarget } from '../registry/target.ts';
 import type { Resources } from '../resources.ts';
 
-/** A registry's address taken apart: where requests go, and the path under which repositories are made. */
+/** Splits a registry's address into the origin for requests and the path under which repositories are created. */
 export function splitRegistryUrl(url: string): { origin: string; host: string; path: string } {
   const { origin, host, pathname } = new URL(/^[a-z]+:\/\//.test(url) ? url : `https://${url}`);
   return { origin, host, path: pathname.replace(/^\/+|\/+$/g, '') };
@@ -29,7 +29,7 @@ type ReachableRegistry = Pick<
 > &
   Partial<Pick<DistributionRegistry, 'capabilities'>>;
 
-/** What a worker keeps of outside registries between jobs: connections, tokens, and which blob was sent where. */
+/** A worker's state of outside registries between jobs: connections, tokens, and the blobs that were sent. */
 export type Remotes = {
   open(key: string, make: () => RemoteRegistry): RemoteRegistry;
   uploads: SharedUploads;
@@ -52,7 +52,7 @@ export function openRemotes(): Remotes {
   };
 }
 
-/** What a registry is shown; nothing where nothing was given. */
+/** Returns the credentials for a registry; undefined if it has none. */
 export function credentialsOf(
   registry: Omit<ReachableRegistry, 'hosted'>,
   { identity, egress }: Pick<Resources, 'identity' | 'egress'>,

@@ -1,4 +1,4 @@
-// Drops what nobody wants any more: layers and artifacts, content that no row uses and nobody touched for a day, uploads, answers kept for replays, and old audit events.
+// Deletes unused layers and artifacts, content that no row uses and that was untouched for a day, uploads, answers kept for replays, and old audit events.
 import { expireAuditEvents } from '../catalog/audit-events.ts';
 import { expireReplays } from '../catalog/replays.ts';
 import type { Config } from '../config/config.ts';
@@ -10,7 +10,7 @@ import { expireBuilt } from '../pipelines/built.ts';
 import { expireUploads } from '../registry/uploads.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** What was put or asked for within a day may be about to get its row: an upload in progress, a build under way. */
+/** Content written or read within a day may be about to get its row: an upload or a build in progress. */
 const UNTOUCHED_MS = 24 * 60 * 60_000;
 
 /** While a batch is looked at, nobody may refer to content: short enough that nobody notices. */

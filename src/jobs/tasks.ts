@@ -1,4 +1,4 @@
-// The table of jobs: what a worker does for each task, and what is recorded when a job failed for good.
+// The table of jobs: the function for each task, and the record of a job that failed for good.
 import { recordDelivery } from '../catalog/notification-deliveries.ts';
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
@@ -58,7 +58,7 @@ export function handlersOf(resources: WorkerResources): Handlers {
   return Object.fromEntries(bound) as Handlers;
 }
 
-/** What the queue counts apart: the process that handled the job's image died under it, and what failed for want of space. */
+/** Converts errors that the queue counts separately: the engine process of the image crashed, or space was lacking. */
 function crashOf(error: unknown): never {
   if (outOfSpaceCode(error) !== undefined) throw givenBack(error);
   throw error instanceof EngineProcessDied ? new JobCrashed(error.message, { cause: error }) : error;
@@ -71,7 +71,7 @@ const PHASES: Partial<Record<Task, PhaseType>> = {
   'distribute-pipeline': 'DISTRIBUTION',
 };
 
-/** Records a job that failed for good where people look for its result: the delivery, the base image or the pipeline. */
+/** Records a job that failed for good in its delivery, base image or pipeline. */
 export async function giveUp(resources: WorkerResources, { task, payload }: JobData, error: unknown): Promise<void> {
   if ('delivery_id' in payload) {
     const error = 'An internal error kept the message back after several tries; the service log has the cause.';
@@ -91,7 +91,7 @@ export async function giveUp(resources: WorkerResources, { task, payload }: JobD
   await inTransaction(resources.db, (tx) => failPhase(tx, { pipeline_id, phase, cause, message: describe(error) }));
 }
 
-/** Only errors that are written for people are told to people; the log has the others. */
+/** Only errors that are written for users are shown to users; the log has the others. */
 function describe(error: unknown): string {
   if (error instanceof JobCrashed) return `${error.message}; it is not tried again`;
   if (error instanceof RegistryError || error instanceof AptError)

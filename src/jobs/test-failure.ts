@@ -1,4 +1,4 @@
-// Why the tests of an image fail: with which of the customizations that are new on the application they begin to fail. docs/decisions/0034 has the rule.
+// Finds the customization, among those new on the application, with which the tests of an image begin to fail (docs/decisions/0034).
 import { customizationTitle } from '../customization/title.ts';
 import type { EngineTasks } from '../engine/tasks.ts';
 import { findNewCustomizations } from '../pipelines/broken-customizations.ts';
@@ -63,7 +63,7 @@ type Verdict =
   /** Not found in time, or an image without it cannot be built. */
   | { kind: 'newest'; customization: Change; why: string };
 
-/** Later tests may need what the earlier ones did; those behind the failed one tell nothing more. */
+/** Later tests may need earlier ones; those after the failed test are not needed. */
 function withTestsUpTo(plan: Plan, name: string | undefined): Plan {
   const end = plan.tests.findIndex((test) => test.name === name);
   return end === -1 ? plan : { ...plan, tests: plan.tests.slice(0, end + 1) };

@@ -15,7 +15,7 @@ type Warning = Pick<Resources, 'db' | 'log'> & {
   config: Pick<Resources['config'], 'notifications'>;
 };
 
-/** A mail server that is away is asked again after this, until the warning is mailed or another one is due. */
+/** Retry interval while the mail server is unavailable, until the warning is mailed or the next one is due. */
 const MAIL_PAUSE_SECONDS = 15 * 60;
 
 /** Logs each organization whose last way in has ended or ends soon, and enqueues the mail that is due. */

@@ -1,4 +1,4 @@
-// What every job is given: both planes, a place to build in, the package archives, and registries outside.
+// The resources of every job: database and content, a workspace for builds, the package archives, and outside registries.
 import type { NamedLocks } from '../db/named-locks.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Resources } from '../resources.ts';

@@ -1,4 +1,4 @@
-// The steps of a pipeline as its jobs report them. A job may run twice and may be late: each step looks at the locked row first.
+// The steps of a pipeline as its jobs report them. A job may run twice or late: each step checks the locked row first.
 import { sql } from 'kysely';
 import { addUses, dropUses } from '../content/content-uses.ts';
 import type { Digest, MetadataFile, PhaseStatus, PhaseType } from '../contract/vocabulary.ts';
@@ -16,12 +16,12 @@ import { verifyBeforeRelease } from './unverified-pipelines.ts';
 import { cancelPipelines, createWave } from './waves.ts';
 
 /**
- * RUN: do the work, of this state. DONE: this step was finished before. ENDED: the pipeline is over, most often replaced. SENT_BACK: it
- * must be verified before it is distributed.
+ * RUN: do the work, with this state. DONE: this step was finished before. ENDED: the pipeline is over, most often replaced.
+ * SENT_BACK: it must be verified before it is distributed.
  */
 export type StartedPhase = { step: 'RUN'; state: PipelineState } | { step: 'DONE' | 'ENDED' | 'SENT_BACK' };
 
-/** Begins a phase, or begins it again after a crash. The job works only when the answer is RUN. Throws StoredValueError. */
+/** Starts a phase, or starts it again after a crash. The job does its work only if this returns RUN. Throws StoredValueError. */
 export async function startPhase(
   tx: Transaction,
   { pipeline_id, phase }: { pipeline_id: string; phase: PhaseType },
@@ -46,18 +46,18 @@ export type PlannedPipeline = {
   pipeline_id: string;
   /** The Plan as content. */
   plan_digest: Digest;
-  /** Upstream's, as the plan has it. */
+  /** Upstream's version, as in the plan. */
   version: string;
   base_digest: Digest;
-  /** The customizations that apply and that the plan goes without, or takes an earlier version of. */
+  /** The customizations that apply but that the plan omits, or includes in an earlier version. */
   left_out: { id: string; version: number }[];
-  /** The plan and everything it names, kept from here on. */
+  /** The plan and all contents it names; they are kept from now on. */
   contents: Digest[];
 };
 
 /**
- * Remembers the plan and enqueues the build. A plan equal to the released one makes no release: the pipeline has
- * succeeded, unless it was forced. A second plan for one pipeline is not taken: the first may be building already.
+ * Stores the plan and enqueues the build. A plan equal to the released one makes no release: the pipeline has
+ * succeeded, unless it was forced. A second plan for one pipeline is ignored: the first may be building already.
  */
 export async function recordPlan(
   tx: Transaction,
@@ -86,7 +86,7 @@ export async function recordPlan(
   return 'BUILD';
 }
 
-/** Forgets a plan whose content is lost, and enqueues the planning again. Does nothing once the pipeline is over or was built. */
+/** Removes a plan whose content is lost, and enqueues the planning again. Does nothing if the pipeline is over or was built. */
 export async function planAgain(tx: Transaction, pipelineId: string): Promise<'PLAN' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, pipelineId);
   if (pipeline.status !== 'IN_PROGRESS' || isOver(pipeline.phases.PACKAGING)) return 'ENDED';
@@ -102,11 +102,11 @@ export type FinishedPhase = {
   phase: 'PACKAGING' | 'VERIFICATION';
   /** PACKAGING has one. */
   artifact?: Artifact;
-  /** Files this phase left; they are added to those of earlier phases. */
+  /** Files of this phase; they are added to those of earlier phases. */
   metadata?: MetadataFile[];
-  /** What the artifact consists of, kept from here on. */
+  /** The contents of the artifact; they are kept from now on. */
   contents?: Digest[];
-  /** The phase could not be done here and the pipeline goes on without it; `metadata` says why. */
+  /** The phase could not run here and the pipeline continues without it; `metadata` says why. */
   skipped?: boolean;
 };
 
@@ -120,7 +120,7 @@ function isOver(status: PhaseStatus): boolean {
   return status === 'SUCCEEDED' || status === 'SKIPPED';
 }
 
-/** Ends a phase well and enqueues the next step in the same transaction. */
+/** Ends a phase as succeeded and enqueues the next step in the same transaction. */
 export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, finished.pipeline_id);
   if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
@@ -143,8 +143,8 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
 }
 
 /**
- * Fails the pipeline: later phases are skipped, what waited for it goes on. When a customization broke it and it carried
- * other changes too, those get a pipeline of their own without the broken one.
+ * Fails the pipeline: later phases are skipped, and pipelines that waited for it continue. If a customization broke it and it included
+ * other changes too, those get another pipeline without the broken customization.
  */
 export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, failed.pipeline_id);
@@ -180,8 +180,8 @@ export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'
 }
 
 /**
- * Cancels a pipeline that was not begun and cannot be built, because an application that it needs has neither succeeded nor
- * a release. Returns true when it did. What waits for the pipeline is looked at in turn.
+ * Cancels a pipeline that has not started and cannot be built, because an application that it needs has neither succeeded nor
+ * a release. Returns true if it did. Pipelines that wait for this one are checked in turn.
  */
 export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Promise<boolean> {
   const pipeline = await lockPipeline(tx, pipelineId);
@@ -197,7 +197,7 @@ export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Pr
   return true;
 }
 
-/** A customization that broke an application does not hold back what else the pipeline was for. */
+/** Creates a pipeline for the other changes, if a customization broke the application. */
 async function goOnWithoutBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<void> {
   const { broken, others } = await markBroken(tx, pipeline, failed);
   if (broken === 0 || (others.length === 0 && pipeline.keep_pins)) return;
@@ -210,7 +210,7 @@ async function goOnWithoutBroken(tx: Transaction, pipeline: LockedPipeline, fail
     packaging: 'follow',
   });
   if (!successor) return;
-  // What waits for the failed pipeline waits for this one: the failure was the customization's.
+  // Pipelines that wait for the failed one now wait for this one: the customization caused the failure.
   await moveEdges(tx, [{ older: pipeline.id, newer: successor.id }], { keepOwn: true });
   for (const row of others) {
     await tx
@@ -234,7 +234,7 @@ async function endUnchanged(tx: Transaction, pipeline: LockedPipeline): Promise<
   await enqueueFollowers(tx, [pipeline.id]);
 }
 
-/** Moves the application's processing status from one of the given states; from any other it stays. */
+/** Changes the application's processing status if it is one of the given ones; otherwise it stays. */
 export async function moveProcessing(
   tx: Transaction,
   pipeline: { application_id: string },
@@ -274,7 +274,7 @@ async function markLeftOut(
   }
 }
 
-/** Whether the newest release in every registry of the application is of this plan: a registry may have missed it. */
+/** Whether the newest release in every registry of the application has this plan; a registry may have missed it. */
 async function isReleasedEverywhere(tx: Transaction, applicationId: string, planDigest: Digest): Promise<boolean> {
   const found = await sql<{ released: boolean }>`
     select coalesce(bool_and(newest.plan_digest is not distinct from ${planDigest}), false) as released
