@@ -33,11 +33,6 @@ export async function planPipeline(
       (await makePlan(resources, inputs, { log, signal: context.signal }));
     await requireContents(resources, inputs, plan);
     const left_out = inputs.left_out.filter(({ id, version }) => !hasCustomization(plan, id, version));
-    for (const { id, version } of left_out) {
-      log.write(
-        `left out: customization ${id} v${version} broke this application; upload a new version, or retry its failed pipeline\n`,
-      );
-    }
     const plan_digest = await writePlan(resources.content, plan);
     await inTransaction(resources.db, (tx) =>
       recordPlan(tx, {
