@@ -1,4 +1,4 @@
-// The rows of the audit trail.
+// Tables of the audit trail.
 import type { Generated } from 'kysely';
 import type { AuditOutcome } from '../contract/vocabulary.ts';
 import type { DefaultTime } from './columns.ts';

@@ -1,28 +1,28 @@
-// Writes the audit trail: whoever changes something writes its row in the transaction of the change.
+// Writes the audit trail: each change writes its row in its own transaction.
 import type { AuditOutcome } from '../contract/vocabulary.ts';
 import type { Transaction } from './database.ts';
 
-/** What is told of a change. Nothing in it is a value that somebody sent in a body: those may be secrets. */
+/** A change as recorded. Contains no values from request bodies, because those may be secrets. */
 export type AuditEntry = {
   organization_id: string;
-  /** Absent where no user acted: then the name is `Larder`, or `operator` for a command on the machine. */
+  /** Absent if no user acted: the name is then `Larder`, or `operator` for a command on the machine. */
   actor_id?: string | undefined;
   actor_name: string;
   token_id?: string | undefined;
-  /** An operation of the contract, or a word for what happens beside the API. */
+  /** An operation of the contract, or the name of an event outside the API. */
   action: string;
   outcome?: AuditOutcome;
-  /** What was touched, and its identifier. */
+  /** The kind of the changed object, and its identifier. */
   subject_kind?: string | undefined;
   subject_id?: string | undefined;
-  /** Names of the fields that were given. */
+  /** The names of the fields in the request. */
   changed_fields?: string[];
   request_id?: string;
-  /** Of the caller, behind trusted proxies too. */
+  /** The address of the caller, also behind trusted proxies. */
   address?: string;
 };
 
-/** The name in the trail of who runs commands on Larder's own machine. */
+/** The actor's name for commands on Larder's own machine. */
 export const OPERATOR = 'operator';
 
 /** Writes one row. The time is the transaction's. */

@@ -1,11 +1,12 @@
-// The one clock of the installation, the database's: servers and workers on several machines disagree by seconds, its rows must not.
+// The clock of the installation is the database's: the clocks of servers and workers differ by seconds, and times in rows must be
+// comparable.
 import { sql } from 'kysely';
 import type { Database } from './database.ts';
 
 /** The time of the transaction, as a value for a column. */
 export const now = sql<Date>`now()`;
 
-/** The same as a value to reckon with. */
+/** Reads the database clock and returns it as a Date. */
 export async function currentTime(db: Database): Promise<Date> {
   const found = await sql<{ at: Date }>`select now() as at`.execute(db);
   const at = found.rows[0]?.at;

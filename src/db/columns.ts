@@ -1,9 +1,9 @@
-// The kinds of column that are read and written as different types.
+// Column types that are read and written as different types.
 import type { ColumnType } from 'kysely';
 
 declare const holds: unique symbol;
 
-/** JSON text that holds a T: what a jsonb column takes. `json` makes it; an array handed over bare would become a PostgreSQL array. */
+/** JSON text of a T, as written to a jsonb column. `json` makes it; a plain array would become a PostgreSQL array. */
 export type JsonText<T> = string & { readonly [holds]: T };
 
 /** A jsonb column: read as T, written as `json(value)`. */
@@ -15,7 +15,7 @@ export type DefaultJson<T> = ColumnType<T, JsonText<T> | undefined, JsonText<T>>
 /** A jsonb column that may be null. */
 export type OptionalJson<T> = ColumnType<T | null, JsonText<T> | null | undefined, JsonText<T> | null>;
 
-/** Turns a value into what a jsonb column takes. */
+/** Converts a value to the text for a jsonb column. */
 export function json<T>(value: T): JsonText<T> {
   return JSON.stringify(value) as JsonText<T>;
 }

@@ -1,7 +1,7 @@
-// What is wrong with the way to a database, in words that tell the operator what to do.
+// Explains failures to connect to a database, with the action for the operator.
 import { describeFault, faultOfCode, type NetworkFault } from '../egress/network-faults.ts';
 
-/** What to do about a fault on the way; a fault that is not here is not explained. */
+/** The action for each fault of a connection; other faults are not explained. */
 const REMEDIES: Partial<Record<NetworkFault, string>> = {
   NAME_NOT_FOUND: 'Correct it',
   NAME_LOOKUP_FAILED: 'Repair the network',
@@ -15,7 +15,7 @@ const REMEDIES: Partial<Record<NetworkFault, string>> = {
   CERTIFICATE_UNTRUSTED: "Add sslrootcert=FILE with the authority's certificate in PEM",
 };
 
-/** By the codes of files and of PostgreSQL (appendix A); `where` is the server as the URL names it. */
+/** By the codes of files and of PostgreSQL (appendix A); `where` is the server as written in the URL. */
 const BY_CODE: Record<string, (where: string) => string> = {
   ENOENT: (where) => `${where} is not there. Start it`,
   EACCES: (where) => `this account has no access to ${where}. Grant it`,
@@ -33,7 +33,7 @@ const BY_CODE: Record<string, (where: string) => string> = {
 /** Files fail with the same codes as sockets. */
 const ON_THE_WAY = new Set(['connect', 'getaddrinfo', 'read', 'write']);
 
-/** What pg gives no code, by its words. */
+/** Errors of pg that have no code, by their text. */
 const BY_MESSAGE: readonly [RegExp, (where: string) => string][] = [
   [
     /no pg_hba\.conf entry .*no encryption/,
@@ -53,8 +53,8 @@ function notPem(where: string): string {
 }
 
 /**
- * Undefined for an error that is not about the way. Never repeats the URL, which may hold a password. Several addresses
- * of one name that all reject are one error without a message of its own (AggregateError), so the code decides.
+ * Returns undefined for errors that do not concern the connection. Never repeats the URL, which may contain a password. If
+ * several addresses of one name all fail, the error (AggregateError) has no message of its own, so its code is used.
  */
 export function explainConnection(error: unknown, url: string): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -1,4 +1,4 @@
-// The rows about content: what uses it, what was made of it before, and the hosted registry's repositories.
+// Tables of content: its uses, results to reuse, and the hosted registry's repositories.
 import type { Generated } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Artifact } from '../plan/artifact.ts';
@@ -15,7 +15,7 @@ export type CatalogFilesTable = {
   size_bytes: number;
 };
 
-/** The kinds of row that keep a content. */
+/** The kinds of rows that keep a content. */
 export type ContentUseKind =
   | 'base_image'
   | 'customization'
@@ -75,7 +75,7 @@ export type RepositoryUploadsTable = {
   updated_at: DefaultTime;
 };
 
-/** `offered` is what the archive had when it was last asked. */
+/** `offered` is the version in the archive at the last check. */
 export type LockedPackagesTable = {
   id: Generated<number>;
   operating_system_id: string;

@@ -1,36 +1,44 @@
-// The pool and its two faces: a Database reads, a Transaction reads and writes; writing outside a transaction does not compile.
+// The pool and its two types: a Database reads, a Transaction reads and writes; writing outside a transaction does not compile.
 import { Kysely, type Transaction as KyselyTransaction, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { PreparingClient } from './prepared.ts';
 import type { Tables } from './tables.ts';
 
-/** What a reader takes. `getExecutor` lets `sql` templates run on it; those are reads by agreement. A Transaction is one too. */
+/**
+ * The argument of functions that read; a Transaction is one too. `getExecutor` lets `sql` templates run on it; by convention they
+ * only read.
+ */
 export type Database = Pick<
   Kysely<Tables>,
   'selectFrom' | 'selectNoFrom' | 'with' | 'withRecursive' | 'fn' | 'dynamic' | 'getExecutor'
 >;
 
-/** What a writer takes: only inTransaction hands one out. */
+/** The argument of functions that write: only inTransaction creates one. */
 export type Transaction = KyselyTransaction<Tables>;
 
 export type OpenedDatabase = { db: Database; pool: pg.Pool; close(): Promise<void> };
 
-/** Connections of one process. PostgreSQL's default ceiling is 100: this leaves room for several servers, workers and their queues. */
+/** Connections of one process. PostgreSQL allows 100 by default: enough for several servers, workers and their queues. */
 const CONNECTIONS_MAX = 10;
 
-/** A query that waits this long for a connection fails: the pool is stuck, and an answer is better than a queue that grows. */
+/** A query that waits this long for a connection fails: the pool is stuck, and an error is better than a growing queue. */
 const CONNECTION_WAIT_MS = 30_000;
 
-/** Serialization failures and deadlocks come in bursts of a few; past this many something else is wrong. */
+/** Serialization failures and deadlocks occur a few times in a row; more of them have another cause. */
 const TRANSACTION_TRIES_MAX = 5;
 
-/** First pause before a transaction is tried again; doubled each time, with jitter so that two rivals part. */
+/**
+ * The first pause before a transaction is retried; doubled each time, with jitter so that two conflicting transactions separate.
+ */
 const RETRY_PAUSE_MS = 10;
 
-/** serialization_failure and deadlock_detected (PostgreSQL, appendix A): the transaction did nothing and may run again as a whole. */
+/**
+ * serialization_failure and deadlock_detected (PostgreSQL, appendix A): the transaction was rolled back and can run again as a
+ * whole.
+ */
 const RETRIED_STATES = new Set(['40001', '40P01']);
 
-/** bigint beyond 2^53 would lose digits silently as a number, so it is rejected. */
+/** A bigint beyond 2^53 would lose digits as a number, so it is rejected. */
 function parseBigint(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value)) throw new RangeError(`The bigint ${text} does not fit a number`);
@@ -49,7 +57,7 @@ const types: pg.CustomTypesConfig = {
   },
 };
 
-/** Opens a pool on `url`. Nothing connects before the first query. */
+/** Opens a pool on `url`. The first query opens the first connection. */
 export function openDatabase(
   url: string,
   options: { connections?: number; applicationName?: string } = {},
@@ -64,15 +72,15 @@ export function openDatabase(
   });
   // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
   pool.on('error', () => {});
-  // The same for one that breaks between two statements of a transaction: the next statement fails, and that is told.
+  // The same for a connection that breaks between two statements of a transaction: the next statement throws.
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };
 }
 
 /**
- * Runs `act` in one transaction (read committed) and commits; any error rolls back. A serialization failure or deadlock
- * runs `act` again from the start, so it must touch nothing but the transaction.
+ * Runs `act` in one transaction (read committed) and commits; any error rolls back. After a serialization failure or deadlock it
+ * runs `act` again from the start, so `act` must change nothing outside the transaction.
  */
 export async function inTransaction<T>(db: Database, act: (tx: Transaction) => Promise<T>): Promise<T> {
   const kysely = writable(db);
@@ -87,15 +95,15 @@ export async function inTransaction<T>(db: Database, act: (tx: Transaction) => P
 }
 
 /**
- * Runs `read` on one snapshot: all its statements see the same rows, whatever commits meanwhile. For answers that are put
- * together from several statements and have to agree.
+ * Runs `read` on one snapshot: all its statements see the same rows, whatever commits meanwhile. For responses that are built
+ * from several statements and must be consistent.
  */
 export async function inSnapshot<T>(db: Database, read: (snapshot: Database) => Promise<T>): Promise<T> {
   const transaction = writable(db).transaction().setIsolationLevel('repeatable read').setAccessMode('read only');
   return await transaction.execute(read);
 }
 
-/** The constraint a statement broke (unique or foreign key), undefined when the error is something else. */
+/** Returns the constraint that a statement violated (unique or foreign key), undefined for other errors. */
 export function brokenConstraint(error: unknown): string | undefined {
   const state = stateOf(error);
   if (state !== '23505' && state !== '23503') return undefined;
@@ -103,8 +111,8 @@ export function brokenConstraint(error: unknown): string | undefined {
 }
 
 function writable(db: Database): Kysely<Tables> {
-  if (!(db instanceof Kysely)) throw new TypeError('A Database is what openDatabase made');
-  if (db.isTransaction) throw new TypeError('A transaction is not begun within another');
+  if (!(db instanceof Kysely)) throw new TypeError('The Database must come from openDatabase');
+  if (db.isTransaction) throw new TypeError('A transaction cannot begin inside another transaction');
   return db;
 }
 

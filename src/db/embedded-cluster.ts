@@ -1,4 +1,4 @@
-// The cluster's folders: made once by initdb, with a socket that only the server's user reaches.
+// The cluster's folders: created once by initdb, with a socket that only the server's user can reach.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -18,16 +18,16 @@ import pg from 'pg';
 import { EmbeddedError } from './embedded-error.ts';
 import type { Program, RunAs } from './embedded-program.ts';
 
-/** Where everything of one embedded server is, and what runs it. */
+/** The paths of one embedded server, and its programs. */
 export type Place = { directory: string; cluster: string; program: Program; runAs?: RunAs };
 
 const MAJOR_VERSION = '18';
 const SUPERUSER = 'larder';
 
-/** sun_path holds 108 bytes with its closing zero (unix(7)); PostgreSQL adds `/.s.PGSQL.5432` to the folder. */
+/** sun_path holds 108 bytes with its closing zero (unix(7)); PostgreSQL appends `/.s.PGSQL.5432` to the folder. */
 const SOCKET_FOLDER_BYTES_MAX = 107 - '/.s.PGSQL.5432'.length;
 
-/** Makes the cluster on the first start. Throws EmbeddedError VERSION for one of another major version. */
+/** Creates the cluster on the first start. Throws EmbeddedError VERSION if it has another major version. */
 export async function ensureCluster(
   place: Place,
   { say, stopping }: { say: (line: string) => void; stopping?: AbortSignal },
@@ -42,7 +42,7 @@ export async function ensureCluster(
     );
   }
   say('Making the database (first start)');
-  // Made beside its place and moved there whole: an interrupted first start leaves nothing that looks like a cluster.
+  // Created next to its place and moved there: an interrupted first start leaves nothing that looks like a cluster.
   const unfinished = `${place.cluster}.new`;
   rmSync(unfinished, { recursive: true, force: true });
   await runInitdb(place, unfinished, stopping);
@@ -52,9 +52,9 @@ export async function ensureCluster(
 function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promise<void> {
   const options = [
     ...['--pgdata', cluster, '--username', SUPERUSER, '--encoding', 'UTF8'],
-    // The built-in provider sorts alike on every machine, whatever its C library or ICU.
+    // The built-in provider sorts the same on every machine, independent of its C library or ICU.
     ...['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
-    // The socket's folder and the socket are 0700: whoever reaches it is the server's own user, or root.
+    // The socket's folder and the socket have mode 0700: only the server's own user and root can reach them.
     ...['--auth-local', 'trust', '--auth-host', 'reject', '--no-instructions'],
   ];
   const child = spawn(place.program.initdb, options, {
@@ -63,7 +63,7 @@ function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promi
     stdio: ['ignore', 'pipe', 'pipe'],
     ...place.runAs,
   });
-  // It takes away what it made. Waited for to its end, so that nothing is left running.
+  // initdb removes its files when it fails. It is waited for, so that no process is left.
   const interrupt = () => child.kill('SIGTERM');
   stopping?.addEventListener('abort', interrupt);
   child.once('close', () => stopping?.removeEventListener('abort', interrupt));
@@ -71,16 +71,16 @@ function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promi
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
   return new Promise((resolve, reject) => {
-    child.once('error', (cause) => reject(new EmbeddedError('START', 'initdb could not be run', { cause })));
+    child.once('error', (cause) => reject(new EmbeddedError('START', 'initdb cannot be run', { cause })));
     child.once('close', (code) =>
       code === 0
         ? resolve()
-        : reject(new EmbeddedError('START', `The database could not be made in ${cluster}:\n${output.trim()}`)),
+        : reject(new EmbeddedError('START', `initdb failed to create the database in ${cluster}:\n${output.trim()}`)),
     );
   });
 }
 
-/** Beside the cluster, or in the temporary folder where that path is too long for a socket's. Only its owner may enter. */
+/** Next to the cluster, or in the temporary folder if that path is too long for a socket. Only its owner can enter. */
 export function socketFolder(place: Place): string {
   const beside = join(place.directory, 'socket');
   const folder = Buffer.byteLength(beside) <= SOCKET_FOLDER_BYTES_MAX ? beside : shortFolder(place.directory);
@@ -88,13 +88,13 @@ export function socketFolder(place: Place): string {
   if (place.runAs && lstatSync(folder).uid === 0) chownSync(folder, place.runAs.uid, place.runAs.gid);
   const { uid } = lstatSync(folder);
   if (!lstatSync(folder).isDirectory() || uid !== (place.runAs?.uid ?? process.getuid?.())) {
-    throw new EmbeddedError('FOLDER', `${folder} belongs to somebody else`);
+    throw new EmbeddedError('FOLDER', `${folder} belongs to another user of this machine`);
   }
   chmodSync(folder, 0o700);
   return folder;
 }
 
-/** Connection string of Larder's database on the server that runs in this directory. Nothing is made. */
+/** Returns the connection string of Larder's database on the server that runs in this directory. Creates nothing. */
 export function runningEmbeddedUrl(directory: string): string {
   const place = existsSync(directory) ? realpathSync(directory) : directory;
   const sockets = [join(place, 'socket'), shortFolder(place)].find((folder) =>
@@ -110,7 +110,7 @@ function shortFolder(directory: string): string {
   return Buffer.byteLength(folder) <= SOCKET_FOLDER_BYTES_MAX ? folder : join('/tmp', name);
 }
 
-/** One connection for one act. */
+/** Runs one function with one connection. */
 export async function withClient(url: string, act: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -121,7 +121,7 @@ export async function withClient(url: string, act: (client: pg.Client) => Promis
   }
 }
 
-/** Connection string of a database, by the socket. */
+/** Returns the connection string of a database, by the socket. */
 export function urlOf(sockets: string, database: string): string {
   return `postgresql://${SUPERUSER}@localhost/${database}?host=${encodeURIComponent(sockets)}`;
 }

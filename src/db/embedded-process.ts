@@ -1,22 +1,22 @@
-// Processes on a cluster: who is there, and how an orphan is stopped.
+// Processes on a cluster: finds them, and stops an orphan.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Place, urlOf, withClient } from './embedded-cluster.ts';
 import { EmbeddedError } from './embedded-error.ts';
 
-/** Fast shutdown writes a checkpoint; immediate shutdown only ends processes. Together they stay inside the 20 s of a drain. */
+/** Fast shutdown writes a checkpoint; immediate shutdown only ends processes. Together they take less than the 20 s of a drain. */
 export const FAST_STOP_MS = 8_000;
 export const IMMEDIATE_STOP_MS = 4_000;
 
 const POLL_MS = 20;
 
-/** Nobody living holds the directory, so a server on it was left by a Larder that was killed. */
+/** No running Larder holds the directory, so a server on it was left by a Larder that was killed. */
 export async function stopOrphan(place: Place, say: (line: string) => void): Promise<void> {
   const left = readPostmaster(place);
   if (left === undefined) return;
   if (!isServerOf(left.pid, place.cluster)) {
-    // Another machine or container on the same volume has process ids of its own, but one socket answers for all.
+    // Another machine or container on the same volume has process ids of its own, but the socket is shared.
     if (left.sockets !== undefined && (await answers(left.sockets))) throw inUse(place.directory);
     return await awaitReaping(left.pid, say);
   }
@@ -35,12 +35,12 @@ export async function stopOrphan(place: Place, say: (line: string) => void): Pro
   throw new EmbeddedError('STOP', `The PostgreSQL process ${left.pid} on ${place.cluster} does not stop`);
 }
 
-/** A killed process is reaped by init within milliseconds; on a machine that swaps, within seconds. */
+/** Init reaps a killed process within milliseconds; on a machine that swaps, within seconds. */
 const REAPING_MS = 10_000;
 
 /**
- * A process that has ended keeps its id until its parent reaps it, and PostgreSQL takes the id in its lock file for a server that
- * runs. Waits for it. Throws EmbeddedError STOP where the parent never does.
+ * Waits until an ended process is reaped: until then it keeps its id, and PostgreSQL takes the id in its lock file for a running
+ * server. Throws EmbeddedError STOP if the parent never reaps it.
  */
 export async function awaitReaping(pid: number, say: (line: string) => void, waitMs = REAPING_MS): Promise<void> {
   if (zombieParent(pid) === undefined) return;
@@ -52,10 +52,10 @@ export async function awaitReaping(pid: number, say: (line: string) => void, wai
   );
 }
 
-/** The parent of a process that has ended and was not reaped (proc_pid_stat(5)); undefined for any other, and for none. */
+/** Returns the parent of a process that ended and was not reaped (proc_pid_stat(5)); otherwise undefined. */
 function zombieParent(pid: number): number | undefined {
   try {
-    // The name before it may hold anything, parentheses too.
+    // The name before it may contain any characters, parentheses too.
     const [, state, parent] = /^.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
     return state === 'Z' ? Number(parent) : undefined;
   } catch {
@@ -77,7 +77,9 @@ export function readPostmaster(place: Place): { pid: number; sockets: string | u
   return { pid, sockets: lines[4]?.trim() || undefined, ready: lines[7]?.trim() === 'ready' };
 }
 
-/** A pid is used again by others, so the process must also stand in the cluster's folder, as every postmaster does. */
+/**
+ * Process ids are reused, so the process must also have the cluster's folder as its working directory, as every postmaster does.
+ */
 function isServerOf(pid: number, cluster: string): boolean {
   try {
     return readlinkSync(`/proc/${pid}/cwd`) === cluster;
@@ -86,7 +88,7 @@ function isServerOf(pid: number, cluster: string): boolean {
   }
 }
 
-/** Postmaster and backends alike stand in the cluster's folder. */
+/** The postmaster and the backends have the cluster's folder as their working directory. */
 export function isAnyoneIn(cluster: string): boolean {
   return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isServerOf(Number(name), cluster));
 }
@@ -100,7 +102,7 @@ async function answers(sockets: string): Promise<boolean> {
   }
 }
 
-/** The directory's holder is alive. */
+/** The error if a running process holds the directory. */
 export function inUse(directory: string, cause?: unknown): EmbeddedError {
   return new EmbeddedError(
     'IN_USE',
@@ -111,7 +113,7 @@ export function inUse(directory: string, cause?: unknown): EmbeddedError {
   );
 }
 
-/** Looks until `holds` answers true or the time is over. */
+/** Polls until `holds` returns true or the time is over. */
 export async function eventually(holds: () => boolean | Promise<boolean>, waitMs: number): Promise<boolean> {
   const until = performance.now() + waitMs;
   for (;;) {

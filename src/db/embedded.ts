@@ -1,4 +1,4 @@
-// A real PostgreSQL of Larder's own: initialised once, started in its own session, reachable by a unix socket alone.
+// An embedded PostgreSQL: initialized once, started in its own session, reachable only by a unix socket.
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   chownSync,
@@ -36,62 +36,62 @@ export type Embedded = {
 };
 
 export type EmbeddedOptions = {
-  /** Made when missing; everything of the server is inside, but the socket where the path is too long for one. */
+  /** Created if missing; contains all files of the server, except the socket if its path would be too long. */
   dataDirectory: string;
-  /** Whom the server runs as when this process is root, which PostgreSQL rejects. */
+  /** The user that the server runs as if this process is root, which PostgreSQL rejects. */
   uid?: number;
   gid?: number;
   /** Progress, a line each. */
   say?: (line: string) => void;
-  /** Called when the server is lost for good: it ended again and again. */
+  /** Called when the server ended too often and is not started again. */
   onLost?: (error: EmbeddedError) => void;
-  /** More `-c name=value` settings, for tests that need another tempo. */
+  /** More `-c name=value` settings, for tests that need other intervals. */
   settings?: Record<string, string>;
-  /** Aborted while it starts: what runs already is stopped, and the start throws. */
+  /** Aborted while it starts: running processes are stopped, and the start throws. */
   stopping?: AbortSignal;
-  /** Aborted at any time: the server is ended at once, in the way it recovers from. */
+  /** Aborted at any time: the server is ended at once, in a way from which it recovers. */
   forced?: AbortSignal;
 };
 
 const DATABASE = 'larder';
 
-/** A crashed server replays its log first; a big one takes minutes on a slow disk. */
+/** A crashed server replays its log first; a large log takes minutes on a slow disk. */
 const START_WAIT_MS = 300_000;
 
-/** A server that ended by itself is started again this often within the window; then it is lost. */
+/** A server that ended by itself is restarted this often within the window; after that it is lost. */
 const RESTARTS_MAX = 5;
 const RESTART_WINDOW_MS = 60_000;
 const RESTART_PAUSE_MS = 500;
 
-/** Backends notice the death of their postmaster at once; what they hold would keep a new one from starting. */
+/** Backends notice the death of their postmaster at once; until they end they keep a new one from starting. */
 const BACKENDS_END_MS = 10_000;
 
-/** Named on the command line so that no file can weaken them: what is acknowledged is on disk. */
+/** Passed on the command line so that no file can override them: committed data is on disk. */
 const SETTINGS: Record<string, string> = {
   listen_addresses: '',
   unix_socket_permissions: '0700',
   fsync: 'on',
   full_page_writes: 'on',
   synchronous_commit: 'on',
-  // Measured for lists: on an SSD an index page costs about what a table page costs.
+  // Measured for lists: on an SSD, reading an index page costs about as much as a table page.
   random_page_cost: '1.1',
-  // Our queries are short; compiling them costs more than it saves.
+  // The queries are short; compiling them costs more than it saves.
   jit: 'off',
   max_connections: '100',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // A client that vanished (a killed machine behind a proxy) gives its locks back.
+  // Locks of a client that vanished (a killed machine behind a proxy) are released.
   tcp_keepalives_idle: '10',
 };
 
 /**
- * Starts PostgreSQL on `dataDirectory`, making the cluster on the first start. An orphan that a killed Larder left is
- * stopped first. Throws EmbeddedError: IN_USE when a living Larder holds the directory, and others as their codes say.
+ * Starts PostgreSQL on `dataDirectory`, and creates the cluster on the first start. Stops the orphan of a killed Larder first.
+ * Throws EmbeddedError IN_USE if a running Larder holds the directory, and other codes.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const say = options.say ?? (() => {});
   const runAs = whoRuns(options);
-  // Folders made on the way may be passed through by the server's user, and listed by nobody else.
+  // Created parent folders: the server's user can pass through them, and no other user can list them.
   mkdirSync(dirname(options.dataDirectory), { recursive: true, mode: 0o711 });
   mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 });
   const directory = realpathSync(options.dataDirectory);
@@ -124,14 +124,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
 function whoRuns(options: EmbeddedOptions): RunAs | undefined {
   if (process.getuid?.() !== 0) return undefined;
   if (options.uid === undefined || options.gid === undefined || options.uid === 0) {
-    throw new EmbeddedError('ROOT', 'PostgreSQL does not run as root: it needs an unprivileged user');
+    throw new EmbeddedError('ROOT', 'PostgreSQL does not run as root: it requires an unprivileged user');
   }
   return { uid: options.uid, gid: options.gid };
 }
 
 /**
- * Holds the directory as long as this process lives. An abstract socket: the kernel gives its name to one process at a
- * time and takes it back however that process ends, so nothing stale is ever left.
+ * Holds the directory as long as this process runs. Uses an abstract socket: the kernel gives its name to one process at a time
+ * and frees it when the process ends in any way, so no stale lock remains.
  */
 async function holdDirectory(directory: string): Promise<Server> {
   const { dev, ino } = lstatSync(directory);
@@ -151,7 +151,7 @@ type Supervision = Pick<EmbeddedOptions, 'onLost' | 'settings' | 'stopping' | 'f
   say: (line: string) => void;
 };
 
-/** Starts the server and starts it again when it ends without being asked to: acknowledged rows are in its log. */
+/** Starts the server and restarts it when it ends unexpectedly: committed rows are in its log. */
 async function superviseServer(place: ServerPlace, options: Supervision): Promise<{ stop(): Promise<void> }> {
   let stopped: Promise<void> | undefined;
   const ends: number[] = [];
@@ -204,7 +204,7 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
   if (!(await eventually(() => !isAnyoneIn(place.cluster), BACKENDS_END_MS))) {
     throw new EmbeddedError('START', `Processes of an earlier PostgreSQL are still running in ${place.cluster}`);
   }
-  // Nobody is there, so the file is stale. PostgreSQL would heed it where its pid has come to be somebody else's.
+  // No process holds it, so the file is stale. PostgreSQL would honor it if its pid now belongs to another process.
   rmSync(join(place.cluster, 'postmaster.pid'), { force: true });
   const logFile = join(place.directory, 'postgres.log');
   if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`);
@@ -216,7 +216,7 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
     {
       env: place.program.env,
       cwd: place.directory,
-      // A session of its own: Ctrl-C reaches the terminal's processes, and the database has to outlive them.
+      // A session of its own: Ctrl-C reaches the processes of the terminal, and the database must outlive them.
       detached: true,
       stdio: ['ignore', log, log],
       ...place.runAs,
@@ -239,7 +239,7 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
   throw new EmbeddedError('START', `PostgreSQL did not start:\n${tailOf(logFile)}`);
 }
 
-/** True also for one that could not be spawned. */
+/** True also for a process that could not be spawned. */
 function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }

@@ -1,4 +1,4 @@
-// The rows of the installation and of who may do what: organizations with what they may have, their users, tokens and subscriptions.
+// Tables of the installation, organizations with their quotas, users, tokens and subscriptions.
 import type { Generated } from 'kysely';
 import type { Role, SubscriptionProduct } from '../contract/vocabulary.ts';
 import type { DefaultTime, Json, OptionalTime, Time } from './columns.ts';
@@ -7,9 +7,9 @@ export type InstallationTable = {
   only_one: Generated<boolean>;
   key_check: Buffer;
   created_at: DefaultTime;
-  /** Names the installation in its content folder. */
+  /** The installation's id in its content folder. */
   id: Generated<string>;
-  /** Names the installation in its tokens. */
+  /** The installation's issuer in its tokens. */
   issuer: string | null;
   /** When a worker with a sandbox last reported. */
   sandbox_seen_at: OptionalTime;
@@ -17,7 +17,7 @@ export type InstallationTable = {
   listen_address_by: string | null;
 };
 
-/** Keys that nothing may be sealed with any more. */
+/** Keys that must not seal anything any more. */
 export type DroppedKeysTable = {
   id: Buffer;
   dropped_at: DefaultTime;

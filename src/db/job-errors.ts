@@ -1,6 +1,6 @@
-// What a handler throws when its job neither succeeded nor failed by an ordinary error.
+// Errors that a handler throws if its job neither succeeded nor failed in the ordinary way.
 
-/** Thrown by a handler that cannot work yet (no space on the disk): the job comes back later and no attempt is counted. */
+/** Thrown by a handler that cannot work yet (no space on the disk): the job is retried later and no attempt is counted. */
 export class JobPostponed extends Error {
   readonly seconds: number;
 
@@ -12,8 +12,8 @@ export class JobPostponed extends Error {
 }
 
 /**
- * Thrown by a handler whose worker cannot do the job while another one can: the job is given back at once, no attempt is
- * counted, and this worker takes no further job for a moment, so that the other one comes first.
+ * Thrown by a handler if its worker cannot do the job but another one can: the job is given back at once, no attempt is counted,
+ * and this worker takes no job for a moment, so that the other one takes it.
  */
 export class JobDeclined extends JobPostponed {
   constructor(reason: string) {
@@ -23,9 +23,9 @@ export class JobDeclined extends JobPostponed {
 }
 
 /**
- * Thrown by a handler whose own child process died (a signal, a memory limit). The message says why, for the person who
- * reads the pipeline: "the process that built this image used more than 1 GiB of memory and was ended". Crashes are
- * counted apart from thrown errors, and after CRASHES_MAX of them the job is not run again.
+ * Thrown by a handler whose own child process died (a signal, a memory limit). The message gives the reason to the person who
+ * reads the pipeline: "the process that built this image used more than 1 GiB of memory and was ended". Crashes are counted
+ * separately from thrown errors; after CRASHES_MAX of them the job is not run again.
  */
 export class JobCrashed extends Error {
   constructor(message: string, options?: ErrorOptions) {

@@ -1,27 +1,27 @@
-// What the queue remembers of a job between its runs. pg-boss keeps it in the job's row as its output.
+// The state of a job that the queue keeps between its runs. pg-boss stores it in the job's row as its output.
 import { ATTEMPTS_MAX } from './queue.ts';
 
 export type JobRecord = {
-  /** Why the last run did not end well. */
+  /** The reason why the last run failed. */
   message?: string;
   /** How many processes of the job's handler died. */
   crashes: number;
   /** How many workers died while they ran this job and nothing else. */
   losses: number;
   /**
-   * True after a worker died while it ran this job, perhaps beside others. A suspect runs alone, so that the next loss
-   * says which job it was. It is no longer one when it ends well or is postponed.
+   * True after a worker died while it ran this job, perhaps with others. A suspect runs alone, so that the next death of a worker
+   * identifies the job. It becomes false when the job succeeds or is postponed.
    */
   suspect: boolean;
 };
 
-/** One crash may be the machine's (memory was short for a moment); a second one is the job's. */
+/** One crash may be caused by the machine (a short lack of memory); the second one is attributed to the job. */
 export const CRASHES_MAX = 2;
 
-/** As many as thrown attempts: an operator who kills a worker once or twice never fails a job. */
+/** The same number as thrown attempts: an operator who kills a worker once or twice never fails a job. */
 const LOSSES_MAX = ATTEMPTS_MAX;
 
-/** Reads a row's output, which is empty before the first failure and is pg-boss's own after one of its time limits. */
+/** Reads a row's output. It is empty before the first failure, and pg-boss's own after one of its time limits. */
 export function readRecord(output: unknown): JobRecord {
   const { message, crashes, losses, suspect } = (output ?? {}) as Record<string, unknown>;
   return {
@@ -36,7 +36,7 @@ function readCount(value: unknown): number {
   return Number.isSafeInteger(value) ? (value as number) : 0;
 }
 
-/** Why a job must not be run again, in words for the person who reads the pipeline; undefined while it may. */
+/** Returns why a job must not be run again, for the person who reads the pipeline; undefined if it may. */
 export function findVerdict({ crashes, losses, message }: JobRecord): string | undefined {
   if (crashes >= CRASHES_MAX) return message ?? `a process of this step died ${crashes} times`;
   if (losses >= LOSSES_MAX) return `the worker process died ${losses} times while it ran this step and nothing else`;

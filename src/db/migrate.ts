@@ -1,4 +1,4 @@
-// Brings a database to this program's schema: migrations/ forward only, one server at a time, and the queue's own tables.
+// Brings a database to this program's schema: forward migrations, one server at a time, and the queue's own tables.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,11 +7,11 @@ import { installQueue } from './queue.ts';
 import { installOutsideIndex } from './queue-index.ts';
 
 type MigrationErrorCode =
-  /** A file that was applied has other bytes than it had then. */
+  /** The bytes of an applied migration file have changed. */
   | 'EDITED'
-  /** The database knows a migration that this program does not: it was migrated by a newer one. */
+  /** The database has a migration that this program does not know: a newer program migrated it. */
   | 'NEWER'
-  /** The files are not to be found, or one has no proper name. */
+  /** The files are missing, or the name of one is not valid. */
   | 'FILES';
 
 export class MigrationError extends Error {
@@ -26,17 +26,17 @@ export class MigrationError extends Error {
 
 type Migration = { name: string; sha256: string; sql: string };
 
-/** Any fixed number will do; this one spells `larder` in ASCII, so that an operator finds it in pg_locks. */
+/** An arbitrary fixed number; this one spells `larder` in ASCII, so that an operator finds it in pg_locks. */
 const LOCK_KEY = 0x6c6172646572;
 
-/** Far beyond the slowest line: what takes a connection and is silent so long is no database that works. */
+/** Far above the slowest connection: a server that accepts a connection and is silent for this long is not a working database. */
 const CONNECT_MS = 30_000;
 
 const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 
 /**
- * Applies what is missing, each file in a transaction of its own, under an advisory lock: of many servers that start at
- * once one migrates and the others wait. Answers the names applied. Throws MigrationError before anything is changed.
+ * Applies missing migrations, each in a transaction of its own, under an advisory lock: of many servers that start concurrently
+ * one migrates and the others wait. Returns the applied names. Throws MigrationError before anything is changed.
  */
 export async function migrate(url: string, options: { directory?: string } = {}): Promise<string[]> {
   const files = readMigrations(options.directory ?? findMigrations());
@@ -53,7 +53,7 @@ export async function migrate(url: string, options: { directory?: string } = {})
     await installOutsideIndex(client);
     return applied;
   } finally {
-    // Closing the session gives the lock back.
+    // Closing the session releases the lock.
     await client.end();
   }
 }
@@ -107,18 +107,22 @@ function readMigrations(directory: string): Migration[] {
     .filter((name) => name.endsWith('.sql'))
     .sort();
   const odd = names.find((name) => !FILE_NAME.test(name));
-  if (odd !== undefined) throw new MigrationError('FILES', `${odd} is not named like 0001_what_it_does.sql`);
+  if (odd !== undefined)
+    throw new MigrationError(
+      'FILES',
+      `${odd} is not a valid name for a migration; expected a name like 0001_what_it_does.sql`,
+    );
   return names.map((name) => {
     const sql = readFileSync(join(directory, name), 'utf8');
     return { name, sql, sha256: createHash('sha256').update(sql).digest('hex') };
   });
 }
 
-/** Upwards from this file, which runs from src/db/ in a checkout and from dist/src/db/ in a release. */
+/** Searches upwards from this file, which runs from src/db/ in a checkout and from dist/src/db/ in a release. */
 function findMigrations(): string {
   for (let at = import.meta.dirname; at !== dirname(at); at = dirname(at)) {
     const directory = join(at, 'migrations');
     if (existsSync(join(directory, '0001_ground_floor.sql'))) return directory;
   }
-  throw new MigrationError('FILES', 'The folder migrations/ is missing from this installation. Install it anew.');
+  throw new MigrationError('FILES', 'The folder migrations/ is missing from this installation. Reinstall Larder.');
 }

@@ -1,16 +1,20 @@
-// Locks by name across all workers, for work that is longer than a transaction: held by a connection of their own, so that a worker that dies lets go.
+// Locks by name across all workers, for work that is longer than a transaction. Each lock has a connection of its own, so that
+// the lock of a worker that dies is released.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 
 export type NamedLocks = {
-  /** Runs `act` while no other worker holds the lock of this name. Throws the signal's reason when that is aborted first. */
+  /** Runs `act` while no other worker holds the lock of this name. If the signal is aborted first, throws its reason. */
   hold<T>(name: readonly string[], signal: AbortSignal, act: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 };
 
-/** Held locks of one worker: more wait here. Beside the connections of its pool and its queue. */
+/**
+ * Locks held by one worker; further calls wait in the process. These connections are in addition to those of the pool and the
+ * queue.
+ */
 const CONNECTIONS_MAX = 8;
-/** Asked again and again and not waited for: a wait in the database cannot be broken off without its connection. */
+/** Polled instead of waited for: a wait in the database can only be interrupted by closing its connection. */
 const ASK_AGAIN_MS = 200;
 
 export function openNamedLocks(url: string): NamedLocks {
@@ -21,7 +25,7 @@ export function openNamedLocks(url: string): NamedLocks {
     async hold(name, signal, act) {
       signal.throwIfAborted();
       const client = await pool.connect();
-      // A connection whose lock could not be given back is closed, which gives it back.
+      // If a lock cannot be released, its connection is closed, which releases it.
       let isClean = false;
       try {
         await lock(client, name, signal);
@@ -46,7 +50,7 @@ async function lock(client: pg.PoolClient, name: readonly string[], signal: Abor
       [JSON.stringify(name)],
     );
     if (rows[0]?.locked) return;
-    // Its own error only names the reason as a cause.
+    // The error of `delay` has the reason only as its cause.
     await delay(ASK_AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

@@ -1,4 +1,4 @@
-// The rows of notifications: where they go, what happened, and how each message fared.
+// Tables of notifications: providers, events, and deliveries.
 import type { Generated } from 'kysely';
 import type {
   DeliveryStatus,

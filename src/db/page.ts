@@ -1,10 +1,10 @@
-// Answers of lists and things, for every folder that reads rows: pages, orders, conditions, times, and fields that do not apply.
+// Parts of responses for every folder that reads rows: pages, orders, conditions, times, and absent fields.
 import { type RawBuilder, sql } from 'kysely';
 
-/** An optional field may be null or undefined here; a required one may not. */
+/** Optional fields may be null or undefined here; required ones may not. */
 type Sparse<T> = { [K in keyof T]: Record<string, never> extends Pick<T, K> ? T[K] | null | undefined : T[K] };
 
-/** The value without the optional fields that do not apply: on the wire they are absent, never null. */
+/** Returns the value without its null and undefined fields: on the wire they are absent, never null. */
 export function present<T extends object>(value: Sparse<T>): T {
   const kept: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(value)) {
@@ -13,7 +13,7 @@ export function present<T extends object>(value: Sparse<T>): T {
   return kept as T;
 }
 
-/** A timestamp column as RFC 3339 in UTC with milliseconds. Columns are named by the code, never by a client. */
+/** A timestamp column as RFC 3339 in UTC with milliseconds. Column names come from the code, never from a client. */
 export function wireTime(column: string): RawBuilder<string> {
   return sql`to_char(${sql.raw(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
@@ -25,12 +25,12 @@ export function pageWindow(input: PageInput): RawBuilder<unknown> {
   return sql`limit ${input.page_size} offset ${(input.page - 1) * input.page_size}`;
 }
 
-/** True when so many end before the page: it is empty, and nothing has to be looked for. */
+/** Whether the page begins after the last item: it is empty, and no query is needed. */
 export function isPast(input: PageInput, total: number): boolean {
   return (input.page - 1) * input.page_size >= total;
 }
 
-/** A page around its items. */
+/** Returns a page with these items. */
 export function toPage<T>(
   input: PageInput,
   total: number,
@@ -51,12 +51,12 @@ export function allOf(conditions: (RawBuilder<unknown> | undefined)[]): RawBuild
   return given.length === 0 ? sql`true` : sql.join(given, sql` and `);
 }
 
-/** A pattern for `ilike` that finds the text anywhere, taken by the letter. */
+/** A pattern for `ilike` that finds the text anywhere; its characters have no special meaning. */
 export function containing(text: string): string {
   return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 }
 
-/** ASC or DESC as SQL; `last` keeps what has no value at the end either way. */
+/** ASC or DESC as SQL; `last` puts rows without a value at the end in both directions. */
 export function direction(order: 'ASC' | 'DESC', nulls?: 'last'): RawBuilder<unknown> {
   return sql.raw(`${order === 'ASC' ? 'asc' : 'desc'}${nulls === 'last' ? ' nulls last' : ''}`);
 }

@@ -1,4 +1,4 @@
-// Tables of pipelines: how each stands, its phases, what it waits for, and how far each registry has its release.
+// Tables of pipelines: their status, phases and edges, and the state of their release in each registry.
 import type { Generated } from 'kysely';
 import type {
   Digest,
@@ -35,19 +35,19 @@ export type PipelinesTable = {
   artifact: OptionalJson<Artifact>;
   metadata: DefaultJson<MetadataFile[]>;
   release_id: string | null;
-  /** The application's, kept by a trigger. */
+  /** Copied from the application by a trigger. */
   base_image_id: string | null;
   packaging_type: PackagingType | null;
   product_key: string | null;
-  /** The first of the application's. */
+  /** The first one of the application. */
   registry_id: string | null;
-  /** The phase's, kept by a trigger. */
+  /** Copied from the phase by a trigger. */
   distribution_started_at: OptionalTime;
-  /** The application's, kept by a trigger. */
+  /** Copied from the application by a trigger. */
   requested: Generated<boolean>;
-  /** The wave that made it; absent for pipelines from before waves. */
+  /** The wave that created it; absent for pipelines older than waves. */
   wave_id: string | null;
-  /** The failed pipeline whose plan this one takes. */
+  /** The failed pipeline whose plan is reused. */
   retry_of_id: string | null;
 };
 
@@ -76,7 +76,7 @@ export type WavesTable = {
 
 export type WavePipelinesTable = { wave_id: string; pipeline_id: string };
 
-/** What keeps a pipeline's release from a registry; a registry that took it has none. */
+/** The reason why a pipeline's release is not in a registry; a registry that accepted it has no row. */
 export type PipelineDistributionsTable = {
   pipeline_id: string;
   registry_id: string;

@@ -1,4 +1,5 @@
-// Statements that PostgreSQL plans once a connection and not once a question: those that take longer to plan than to run. Figures: docs/decisions/0038.
+// Statements that PostgreSQL plans once per connection instead of once per query: those that take longer to plan than to run.
+// Figures: docs/decisions/0038.
 import { createHash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import pg from 'pg';
@@ -6,12 +7,12 @@ import pg from 'pg';
 const MARK = '/* prepared */';
 
 /**
- * Begins a statement that is to be planned once. Its text must always be the same, or one of a few: each text is kept by
- * each connection. It names its columns (no `*`), so that a migration beside it does not change what it answers.
+ * Begins a statement that is planned once. Its text must always be the same, or one of a few: each connection keeps each text. It
+ * names its columns (no `*`), so that a concurrent migration does not change its result.
  */
 export const prepared: RawBuilder<never> = sql.raw(MARK);
 
-/** A client that prepares what is marked and sends everything else as it is. */
+/** A client that prepares marked statements and sends all others unchanged. */
 export class PreparingClient extends pg.Client {
   constructor(config?: string | pg.ClientConfig) {
     super(config);
@@ -29,7 +30,7 @@ function isMarked(statement: unknown): statement is string {
 
 const names = new Map<string, string>();
 
-/** The same text has the same name on every connection, and no other text has it. */
+/** The same text has the same name on every connection, and different texts have different names. */
 function nameOf(text: string): string {
   let name = names.get(text);
   if (name === undefined) {

@@ -1,15 +1,15 @@
-// Says that a worker's jobs live, and gives back the jobs of workers that say so no more.
+// Heartbeats of a worker's jobs; gives back the jobs of workers whose heartbeats stopped.
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { giveBackLost, LOST_AFTER_SECONDS, type TakenJob, touchJobs } from './queue-rows.ts';
 
-/** How often a worker says that its jobs live, and looks for jobs whose worker does not. */
+/** How often a worker sends heartbeats for its jobs, and looks for jobs without heartbeats. */
 const BEAT_MS = 1_500;
 
 export type HeldJob = {
   job: TakenJob;
   abort: AbortController;
-  /** Another worker has it: this one may not say anything about it any more. */
+  /** Another worker has the job: this worker must not write to it any more. */
   lost: boolean;
 };
 
@@ -19,7 +19,10 @@ export type BeatOptions = {
   signal: AbortSignal;
 };
 
-/** Beats until the signal is aborted. After a failure of the database other workers get time to beat: they had the same failure. */
+/**
+ * Sends heartbeats until the signal is aborted. After a failure of the database other workers get time for their heartbeats: they
+ * had the same failure.
+ */
 export async function keepBeating(pool: pg.Pool, { held, onError, signal }: BeatOptions): Promise<void> {
   let othersMayBeatUntil = 0;
   while (!signal.aborted) {
@@ -34,7 +37,7 @@ export async function keepBeating(pool: pg.Pool, { held, onError, signal }: Beat
   }
 }
 
-/** A job that is no longer ours was taken over while this process stood still: its handler is aborted and its end ignored. */
+/** A job of this worker was taken over while this process stood still: its handler is aborted and its result ignored. */
 async function touch(pool: pg.Pool, held: ReadonlySet<HeldJob>): Promise<void> {
   const jobs = [...held];
   if (jobs.length === 0) return;

@@ -6,15 +6,20 @@ import { OUTSIDE_TASKS } from './queue-tasks.ts';
 
 const NAMES = [...OUTSIDE_TASKS].map((task) => `'${task}'`).join(', ');
 
-/** The condition on a job row that its task is an outside one. Written out: the planner compares it with the index's own condition. */
+/**
+ * The condition that a job's task is an outside task. Written as literals: the planner compares it with the index's own
+ * condition.
+ */
 export const IS_OUTSIDE = `data ->> 'task' in (${NAMES})`;
 
 const PREFIX = 'job_outside_ready_';
 
-/** Another list of outside tasks makes another index. */
+/** A different list of outside tasks gives a different index. */
 export const OUTSIDE_INDEX = PREFIX + createHash('sha256').update(IS_OUTSIDE).digest('hex').slice(0, 8);
 
-/** Creates the index, and drops those of other lists of tasks. Called by `migrate` once the queue's tables are there, under its lock. */
+/**
+ * Creates the index, and drops those of other lists of tasks. `migrate` calls it under its lock, after the queue's tables exist.
+ */
 export async function installOutsideIndex(client: pg.Client): Promise<void> {
   await client.query(
     `create index if not exists ${OUTSIDE_INDEX} on ${QUEUE_SCHEMA}.job (name, priority desc, created_on)

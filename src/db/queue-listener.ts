@@ -1,20 +1,20 @@
-// A connection that listens to channels of PostgreSQL, made again when it breaks. What is sent meanwhile is lost.
+// A connection that listens to channels of PostgreSQL, and is opened again when it breaks. Notifications sent meanwhile are lost.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 
-/** Between two tries to connect again. */
+/** The pause between attempts to reconnect. */
 const AGAIN_MS = 1_000;
 
 export type Listener = { close(): Promise<void> };
 
-/** Calls the function of a channel with each payload. Throws when the first connection cannot be made. */
+/** Calls the function of a channel with each payload. Throws if the first connection fails. */
 export async function listenTo(url: string, channels: Record<string, (payload: string) => void>): Promise<Listener> {
   const closing = new AbortController();
   let current: pg.Client | undefined;
 
   async function connect(): Promise<void> {
     const client = new pg.Client({ connectionString: url, application_name: 'larder-queue-listen' });
-    // A connection that breaks may say so more than once, and before it was of any use.
+    // A broken connection may report this several times, and before it was ready.
     let isUsed = false;
     client.on('error', () => {
       if (isUsed) void connectAgain();

@@ -1,4 +1,4 @@
-// The statements by which a worker takes jobs, keeps them, and gives them back, where pg-boss has none.
+// The statements with which a worker takes jobs, keeps them, and gives them back, where pg-boss has none.
 import type pg from 'pg';
 import { type JobRecord, readRecord } from './job-record.ts';
 import { type JobData, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
@@ -9,7 +9,7 @@ export type TakenJob = {
   id: string;
   data: JobData;
   groupId: string | null;
-  /** Attempts before this one: as in pg-boss, an attempt is counted by the next start. */
+  /** Attempts before this one: as in pg-boss, the next start counts an attempt. */
   retryCount: number;
   startedOn: Date;
   record: JobRecord;
@@ -17,21 +17,21 @@ export type TakenJob = {
 
 type Taking = {
   kind: SlotKind;
-  /** An empty name stands for jobs of no group. */
+  /** An empty name means jobs without a group. */
   ignoreGroups: readonly string[];
-  /** Passes over jobs that did not lose a worker. */
+  /** Skips jobs that did not lose a worker. */
   onlySuspects: boolean;
   runsNothing: boolean;
 };
 
 type TakenRow = { suspect: boolean; id: string | null; output: unknown } & Omit<TakenJob, 'id' | 'record'>;
 
-/** Four missed beats. With the beat before the death and the look after it, a job is back in under 8 s. */
+/** Four missed heartbeats. With the heartbeat before the death and the check after it, a job is given back within 8 s. */
 export const LOST_AFTER_SECONDS = 6;
 
 /**
- * Takes the first job of a kind that is ready, as pg-boss's fetch does. ALONE: the first one is a suspect and this worker runs
- * something; it takes nothing until it runs nothing, so that the suspect's turn comes.
+ * Takes the first ready job of a kind, as pg-boss's fetch does. ALONE: the first one is a suspect and this worker runs other
+ * jobs; the worker takes nothing until these end, so that the suspect can run.
  */
 export async function takeJob(
   pool: pg.Pool,
@@ -60,7 +60,9 @@ export async function takeJob(
   return id === null ? 'ALONE' : { id, ...rest, record: readRecord(output) };
 }
 
-/** Says that the worker of these jobs lives. Returns the ids of those that are still its own: another worker may have taken one over. */
+/**
+ * Writes a heartbeat for these jobs. Returns the ids of those that this worker still has: another worker may have taken one over.
+ */
 export async function touchJobs(pool: pg.Pool, jobs: readonly TakenJob[]): Promise<Set<string>> {
   const { rows } = await pool.query<{ id: string }>(
     `update ${QUEUE_SCHEMA}.job j set heartbeat_on = now()
@@ -74,8 +76,8 @@ export async function touchJobs(pool: pg.Pool, jobs: readonly TakenJob[]): Promi
 }
 
 /**
- * Gives back the jobs of dead workers without counting the attempt. Each becomes a suspect, since any of them may have
- * killed its worker. One that was a suspect before ran alone: that loss is its own and is counted.
+ * Gives back the jobs of dead workers without counting the attempt. Each becomes a suspect, since any of them may have killed its
+ * worker. A job that already was a suspect ran alone: this death is attributed to it and counted.
  */
 export async function giveBackLost(pool: pg.Pool): Promise<void> {
   await pool.query(
@@ -91,7 +93,7 @@ export async function giveBackLost(pool: pg.Pool): Promise<void> {
   );
 }
 
-/** Puts a job back as if this attempt had not been. Its record is what the next run finds. */
+/** Puts a job back without counting this attempt. The next run reads its record. */
 export async function giveBackJob(
   pool: pg.Pool,
   { id, retryCount, record }: Pick<TakenJob, 'id' | 'retryCount' | 'record'>,
@@ -106,7 +108,7 @@ export async function giveBackJob(
   await pool.query(`select pg_notify('${QUEUE_CHANNEL}', '')`);
 }
 
-/** Writes the record of a job that runs, so that it outlives the process. */
+/** Writes the record of a running job, so that it survives the process. */
 export async function writeRecord(pool: pg.Pool, { id, record }: Pick<TakenJob, 'id' | 'record'>): Promise<void> {
   await pool.query(
     `update ${QUEUE_SCHEMA}.job set output = $2 where name = '${QUEUE_NAME}' and id = $1 and state = 'active'`,
@@ -114,7 +116,7 @@ export async function writeRecord(pool: pg.Pool, { id, record }: Pick<TakenJob, 
   );
 }
 
-/** Ends a job as failed, however many attempts pg-boss would still give it. */
+/** Ends a job as failed, even if pg-boss would retry it. */
 export async function failJobForGood(pool: pg.Pool, { id, record }: Pick<TakenJob, 'id' | 'record'>): Promise<void> {
   await pool.query(
     `update ${QUEUE_SCHEMA}.job set state = 'failed', completed_on = now(), heartbeat_on = null, output = $2

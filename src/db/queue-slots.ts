@@ -1,22 +1,22 @@
-// Which slots of a worker are free, and for whom: builds have theirs, tasks that talk to outside servers have others.
+// The slots of a worker: some for builds, others for tasks that talk to outside servers.
 import type { JobData } from './queue.ts';
 import { OUTSIDE_TASKS } from './queue-tasks.ts';
 
 export type SlotKind = 'INSIDE' | 'OUTSIDE';
 
 /**
- * Jobs of outside tasks at a time in one worker, beside its builds. They mostly wait: 8 of them copy within one core and some
- * hundred MB of memory. Fewer would let two organizations with silent servers keep the others waiting.
+ * Concurrent jobs of outside tasks in one worker, in addition to its builds. They mostly wait: 8 of them copy within one core and
+ * some hundred MB of memory. With fewer slots, two organizations with silent servers could block the others.
  */
 export const OUTSIDE_SLOTS = 8;
 
 /**
- * An outside job may hold a worker for hours. While a job waits that has to run alone, one that has run for this time is given
- * back. Most looks at a registry and most messages are done within 20 s.
+ * An outside job may occupy a worker for hours. While a job waits that must run alone, an outside job that has run for this long
+ * is given back. Most checks of a registry and most messages take less than 20 s.
  */
 export const GIVE_WAY_MS = 60_000;
 
-/** Shared base images and the schedule's jobs belong to no organization; together they are held to the share of one. */
+/** Shared base images and the schedule's jobs belong to no organization; together they get the share of one. */
 const NO_GROUP = '';
 
 type SlotJob = { data: JobData; groupId: string | null };
@@ -25,13 +25,13 @@ export function slotKindOf({ data }: Pick<SlotJob, 'data'>): SlotKind {
   return OUTSIDE_TASKS.has(data.task) ? 'OUTSIDE' : 'INSIDE';
 }
 
-/** The kinds of slots of which some are free. */
+/** Returns the kinds of slots with at least one free slot. */
 export function findFreeKinds(jobs: readonly SlotJob[], concurrency: number): SlotKind[] {
   const kinds: SlotKind[] = ['INSIDE', 'OUTSIDE'];
   return kinds.filter((kind) => ofKind(jobs, kind).length < slotsOf(kind, concurrency));
 }
 
-/** The groups that have their half of the slots of a kind. */
+/** Returns the groups that use their half of the slots of a kind. */
 export function findGroupsAtShare(kind: SlotKind, jobs: readonly SlotJob[], concurrency: number): string[] {
   const share = Math.ceil(slotsOf(kind, concurrency) / 2);
   const counts = new Map<string, number>();

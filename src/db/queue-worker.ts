@@ -1,4 +1,5 @@
-// Works on the queue: takes jobs as slots are free, keeps them alive by heartbeat, takes over those of dead workers, gives back what it cannot finish.
+// Processes the queue: takes jobs when slots are free, sends heartbeats, takes over jobs of dead workers, and gives back jobs
+// that it cannot finish.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
@@ -25,31 +26,31 @@ import { storableText } from './storable-text.ts';
 export type { Handlers, JobContext, Queue, WorkOptions };
 export { JobCrashed, JobDeclined, JobPostponed };
 
-/** A moment for the memory of the dead process to be free again. */
+/** Time for the memory of the dead process to become free. */
 const CRASH_PAUSE_SECONDS = 3;
 
-/** Long enough that a worker that declines asks little of the database, short enough that it is back soon when it is the last. */
+/** Long enough to keep queries of a declining worker few, short enough that the last worker soon tries again. */
 const DECLINED_REST_MS = 5_000;
 
-/** A suspect that gave way to another suspect comes back after this, so that the other one is taken first. */
+/** A suspect that gave way to another suspect becomes ready after this, so that the other one is taken first. */
 const GIVE_WAY_PAUSE_SECONDS = 60;
 
-/** Notifications wake a worker at once; this is for jobs that become ready by the clock, and for a notification that was lost. */
+/** Notifications wake a worker at once; this is for jobs that become ready by the clock, and for lost notifications. */
 const POLL_MS = 1_000;
 
-/** Between looks when the database does not answer. */
+/** The pause between queries while the database does not respond. */
 const FAILURE_PAUSE_MS = 1_000;
 
-/** After the abort a handler has this long to end its sandbox before the job is given back all the same. */
+/** After the abort a handler has this long to end its sandbox; then the job is given back anyway. */
 const ABORT_WAIT_MS = 5_000;
 
 const DEFAULT_FINISH_MS = 3_000;
 
-/** Own statements, heartbeats beside them, and pg-boss's maintenance. */
+/** For the worker's own statements, concurrent heartbeats, and pg-boss's maintenance. */
 const CONNECTIONS = 4;
 const CONNECTION_WAIT_MS = 5_000;
 
-/** Opens the queue of a migrated database. Nothing runs before `work`. */
+/** Opens the queue of a migrated database. Runs no job before `work`. */
 export async function openQueue(options: { url: string }): Promise<Queue> {
   const pool = new pg.Pool({
     connectionString: options.url,
@@ -68,11 +69,11 @@ export async function openQueue(options: { url: string }): Promise<Queue> {
 }
 
 type Running = HeldJob & {
-  /** A moment of `performance.now`. */
+  /** A time of `performance.now`. */
   startedAt: number;
   /** Aborted so that a suspect can run alone. */
   gaveWay: boolean;
-  /** Nobody waits for it any more: however its handler ends, it is done. */
+  /** Its pipeline was cancelled: it counts as done however its handler ends. */
   cancelled: boolean;
   settled: Promise<void>;
 };
@@ -81,17 +82,17 @@ class WorkingQueue implements Queue {
   readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #boss: PgBoss;
-  /** Not by id: a job that was lost and came back may be here twice, the first one only until its handler ends. */
+  /** Not keyed by id: a job that was lost and came back may be here twice until the handler of the first run ends. */
   readonly #running = new Set<Running>();
-  /** Aborted at the very end: cuts every pause short. */
+  /** Aborted at the end of `stop`: ends every pause. */
   readonly #over = new AbortController();
   #handlers: Handlers | undefined;
   #options: WorkOptions = { concurrency: 1 };
   #loops: Promise<unknown>[] = [];
   #stopping = false;
-  /** No build is taken before this moment of `performance.now`. */
+  /** No build is taken before this time of `performance.now`. */
   #restUntil = 0;
-  /** The kind of a suspect that waits until this worker runs nothing. Jobs of neither kind are taken before it. */
+  /** The kind of a suspect that waits until this worker runs nothing. No job of any kind is taken before it. */
   #suspectWaits: SlotKind | undefined;
   #wake = Promise.withResolvers<void>();
   #listener: Listener | undefined;
@@ -104,7 +105,7 @@ class WorkingQueue implements Queue {
   }
 
   async work(handlers: Handlers, options: WorkOptions): Promise<void> {
-    if (this.#handlers) throw new Error('A queue is worked on once');
+    if (this.#handlers) throw new Error('The queue has already started: work can be called once');
     this.#handlers = handlers;
     this.#options = options;
     this.#boss.on('error', (error) => this.#report(error));
@@ -152,7 +153,7 @@ class WorkingQueue implements Queue {
     }
   }
 
-  /** Fills the free slots, then sleeps until a notification, the end of a job, or the next look. */
+  /** Fills the free slots, then sleeps until a notification, the end of a job, or the next poll. */
   async #takeJobs(): Promise<void> {
     while (!this.#stopping) {
       this.#wake = Promise.withResolvers();
@@ -169,9 +170,9 @@ class WorkingQueue implements Queue {
     }
   }
 
-  /** Nobody waits for a job that names nothing, and no other attempt would find more in it. */
+  /** A job without a task cannot be retried with a different result, and no row waits for it. */
   async #reject(job: TakenJob): Promise<void> {
-    this.#report(new Error(`Job ${job.id} names no task and no payload`));
+    this.#report(new Error(`Job ${job.id} has no known task or no payload`));
     await failJobForGood(this.#pool, job);
   }
 
@@ -196,7 +197,7 @@ class WorkingQueue implements Queue {
     return undefined;
   }
 
-  /** A suspect runs alone. One that waits for an outside server has killed nobody after GIVE_WAY_MS, and others may begin beside it. */
+  /** A suspect runs alone. An outside job that has run for GIVE_WAY_MS has not killed its worker, so others may start beside it. */
   #isAlone(running: Running): boolean {
     return running.job.record.suspect && !this.#isLongOutside(running);
   }
@@ -219,8 +220,8 @@ class WorkingQueue implements Queue {
   }
 
   /**
-   * A group over its half of the slots waits for the others. When nobody else has work it may take all of those for builds,
-   * and never those for outside tasks: it could hold them for hours.
+   * A group with half of the slots waits for the others. If no other group has work, it may take all slots for builds, but never
+   * all slots for outside tasks: it could hold them for hours.
    */
   async #take(kind: SlotKind, onlySuspects: boolean): Promise<TakenJob | 'ALONE' | undefined> {
     const runsNothing = this.#running.size === 0;
@@ -231,12 +232,12 @@ class WorkingQueue implements Queue {
     return await takeJob(this.#pool, { ...taking, ignoreGroups: [] });
   }
 
-  /** Ends outside jobs that may go on for hours, so that the suspect's turn comes. */
+  /** Ends long outside jobs, so that the suspect can run. */
   #giveWay(): undefined {
     for (const running of this.#running) {
       if (running.gaveWay || !this.#isLongOutside(running)) continue;
       running.gaveWay = true;
-      running.abort.abort(new Error('A job that has to run alone waits'));
+      running.abort.abort(new Error('A job that must run alone is waiting'));
     }
   }
 
@@ -273,7 +274,7 @@ class WorkingQueue implements Queue {
 
   async #handle<T extends Task>({ task, payload }: JobData<T>, context: JobContext): Promise<void> {
     const handler = this.#handlers?.[task];
-    if (!handler) throw new Error(`Nobody works on ${task}`);
+    if (!handler) throw new Error(`No handler for the task ${task}`);
     await handler(payload, context);
   }
 
@@ -290,7 +291,7 @@ class WorkingQueue implements Queue {
     await this.#write(running, () => this.#boss.fail(QUEUE_NAME, job.id, job.record));
   }
 
-  /** It has run for long and killed nobody. One that did once, alone, stays a suspect. */
+  /** The job has run for a long time without killing its worker. A job that killed a worker while it ran alone stays a suspect. */
   async #gaveWay(running: Running): Promise<void> {
     const { job } = running;
     job.record = { ...job.record, suspect: job.record.suspect && job.record.losses > 0 };
@@ -300,13 +301,13 @@ class WorkingQueue implements Queue {
   async #postponed(running: Running, postponed: JobPostponed): Promise<void> {
     const { job } = running;
     this.#options.onPostponed?.(postponed, job.data);
-    // A worker that leaves the job to another one has not run it, so it stays a suspect.
+    // A worker that declines the job has not run it, so the job stays a suspect.
     if (postponed instanceof JobDeclined) this.#restUntil = performance.now() + DECLINED_REST_MS;
     else job.record = { ...job.record, suspect: false };
     await this.#giveBack(running, postponed.seconds);
   }
 
-  /** The count is written before anything follows from it: whatever dies next, the job is not run a third time. */
+  /** The count is written first: whatever process dies next, the job is not run a third time. */
   async #crashed(running: Running, error: JobCrashed): Promise<void> {
     const { job } = running;
     job.record = { ...job.record, crashes: job.record.crashes + 1 };
@@ -330,7 +331,7 @@ class WorkingQueue implements Queue {
     await this.#write(running, () => giveBackJob(this.#pool, running.job, afterSeconds));
   }
 
-  /** Writes how a run ended. While the database does not answer, the job stays with this worker: it was not lost. */
+  /** Writes the result of a run. While the database does not respond, the job stays with this worker: it was not lost. */
   async #write(running: Running, write: () => Promise<unknown>): Promise<void> {
     while (!running.lost) {
       try {
@@ -357,7 +358,7 @@ class WorkingQueue implements Queue {
     this.#wake.resolve();
   }
 
-  /** Ends early when the queue is over. */
+  /** Pauses; ends early when the queue stops. */
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#over.signal }).catch(() => {});
   }
@@ -371,7 +372,7 @@ function messageOf(error: unknown): string {
   return storableText(error instanceof Error ? error.message : String(error));
 }
 
-/** Waits for the promise, at most so long. */
+/** Waits for the promise, at most this long. */
 async function withinMs(promise: Promise<unknown>, ms: number): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);

@@ -5,22 +5,22 @@ import { fromKysely, PgBoss } from 'pg-boss';
 import type { Transaction } from './database.ts';
 import type { Task, TaskPayloads } from './queue-tasks.ts';
 
-/** pg-boss's tables live in a schema of their own, beside ours. */
+/** pg-boss's tables are in a schema of their own, beside Larder's. */
 export const QUEUE_SCHEMA = 'queue';
 
-/** One queue for every kind of task, so that priority is checked over all of them; the kind is in the job's data. */
+/** One queue for all tasks, so that priority applies to all of them; the task is in the job's data. */
 export const QUEUE_NAME = 'tasks';
 
 /** Workers listen here; a notification is delivered when the transaction commits. */
 export const QUEUE_CHANNEL = 'larder_tasks';
 
-/** Workers listen here for pipelines that were cancelled while a job of theirs runs; the payload is a pipeline's id. */
+/** Workers listen here for pipelines that were cancelled while one of their jobs runs; the payload is a pipeline's id. */
 export const CANCELLED_CHANNEL = 'larder_pipelines_cancelled';
 
-/** What a job row holds. */
+/** The data of a job row. */
 export type JobData<T extends Task = Task> = { task: T; payload: TaskPayloads[T] };
 
-/** Whether a row's data names a task and a payload: a row of another version, or one written by hand, may not. */
+/** Whether a row's data has a task and a payload: a row of another version, or one written by hand, may not. */
 export function isJobData(data: unknown): data is JobData {
   if (typeof data !== 'object' || data === null) return false;
   const { task, payload } = data as Record<string, unknown>;
@@ -28,16 +28,19 @@ export function isJobData(data: unknown): data is JobData {
 }
 
 export type EnqueueOptions = {
-  /** Of two waiting jobs of one task with one key the second is dropped: the first will do its work. A running one is not counted, since it may have read the rows already. */
+  /**
+   * Of two waiting jobs with the same task and key the second is dropped: the first does its work. A running one is not counted,
+   * since it may have read the rows already.
+   */
   key?: string;
-  /** Higher goes first; 0 when not given. */
+  /** Higher values run first; default 0. */
   priority?: number;
-  /** Whose work it is, an organization's id: while others wait, no group takes more than its share of a worker. */
+  /** The id of the job's organization: while other groups wait, no group takes more than its share of a worker. */
   group?: string;
   startAfterSeconds?: number;
 };
 
-/** Answers the id of the new job, or undefined when one with that key waits already. */
+/** Returns the id of the new job, or undefined if one with that key is already waiting. */
 export async function enqueue<T extends Task>(
   tx: Transaction,
   task: T,
@@ -45,7 +48,7 @@ export async function enqueue<T extends Task>(
   options: EnqueueOptions = {},
 ): Promise<string | undefined> {
   const db = fromKysely(tx);
-  // An instance that is never started holds no connection and no timer: it only spells the statements.
+  // An instance that is never started has no connection and no timer: it only generates the statements.
   const boss = new PgBoss({ db, schema: QUEUE_SCHEMA, supervise: false, schedule: false, migrate: false });
   const id = await boss.send(
     QUEUE_NAME,
@@ -63,7 +66,7 @@ export async function enqueue<T extends Task>(
   return id;
 }
 
-/** Enqueues many jobs of one task, as `enqueue` does each: a fixed number of statements, however many they are. */
+/** Enqueues many jobs of one task, like `enqueue` for each: a fixed number of statements for any number of jobs. */
 export async function enqueueMany<T extends Task>(
   tx: Transaction,
   task: T,
@@ -84,7 +87,7 @@ export async function enqueueMany<T extends Task>(
 }
 
 /**
- * Aborts the running jobs of these pipelines when the transaction commits. One notification each: a payload is limited to
+ * Aborts the running jobs of these pipelines when the transaction commits. One notification per pipeline: a payload is limited to
  * 8,000 bytes. A worker that misses it works to the end of the step, whose result is then not recorded.
  */
 export async function abortJobs(tx: Transaction, pipelineIds: readonly string[]): Promise<void> {
@@ -92,31 +95,31 @@ export async function abortJobs(tx: Transaction, pipelineIds: readonly string[])
   await sql`select pg_notify(${CANCELLED_CHANNEL}, id) from unnest(${pipelineIds}::text[]) as id`.execute(tx);
 }
 
-/** Keys are told apart by task. */
+/** The same key in two tasks is two keys. */
 export function keyOf(task: Task, key: string): string {
   return `${task}:${key}`;
 }
 
 /**
- * Thrown attempts of one job. With the pauses between them (2 to 4 s, doubled each time) a temporary error has one to two
- * minutes to pass before the job fails for good.
+ * Thrown attempts of one job. With the pauses between them (2 to 4 s, doubled each time) a temporary error has one to two minutes
+ * to end before the job fails for good.
  */
 export const ATTEMPTS_MAX = 6;
 const FIRST_PAUSE_SECONDS = 2;
 
-/** Jobs end in the time limits of their own steps; pg-boss's limit is the last net, and 24 h its ceiling. */
+/** The time limits of the steps end jobs; pg-boss's limit is the fallback, and 24 h its maximum. */
 const RUN_SECONDS_MAX = 23 * 3600;
 
-/** A waiting job is a promise to somebody: pg-boss would drop it after 14 days. */
+/** A waiting job must not be lost: pg-boss would drop it after 14 days. */
 const WAIT_SECONDS_MAX = 10 * 365 * 24 * 3600;
 
-/** Ended jobs are kept this long for whoever asks what happened. */
+/** Ended jobs are kept this long for later diagnosis. */
 const KEEP_SECONDS = 3 * 24 * 3600;
 
-/** Makes or brings up to date the queue's tables. Called by `migrate`, under its lock. */
+/** Creates or updates the queue's tables. `migrate` calls it under its lock. */
 export async function installQueue(url: string): Promise<void> {
   const boss = new PgBoss({ connectionString: url, schema: QUEUE_SCHEMA, max: 1, supervise: false, schedule: false });
-  // Its calls throw what matters; an unheard error event would end the process.
+  // Its calls throw the relevant errors; an error event without a listener would end the process.
   boss.on('error', () => {});
   await boss.start();
   try {
@@ -129,7 +132,7 @@ export async function installQueue(url: string): Promise<void> {
       deleteAfterSeconds: KEEP_SECONDS,
     };
     if ((await boss.getQueue(QUEUE_NAME)) === null) {
-      // "short": one waiting job a key, any number of running ones.
+      // "short": one waiting job per key, any number of running ones.
       await boss.createQueue(QUEUE_NAME, { policy: 'short', ...options });
     } else {
       await boss.updateQueue(QUEUE_NAME, options);

@@ -1,4 +1,4 @@
-// The rows of registries, of the credentials of hosted ones, and of the base images that are read from them.
+// Tables of registries, the credentials of hosted registries, and base images read from registries.
 import type { Generated } from 'kysely';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { BaseImagePackagingType, BaseImageStatus, Digest, RegistryProvider } from '../contract/vocabulary.ts';
@@ -18,7 +18,7 @@ export type RegistriesTable = {
   healthy: boolean | null;
   last_checked_at: OptionalTime;
   unhealthy_cause: string | null;
-  /** Kept by a trigger. */
+  /** Maintained by a trigger. */
   unhealthy_since: OptionalTime;
   created_at: DefaultTime;
   created_by: string | null;
@@ -49,7 +49,7 @@ export type RegistryCredentialsTable = {
 
 export type BaseImagesTable = {
   id: Generated<string>;
-  /** Names its repositories. Derived by the database unless given; never changed. */
+  /** Used in the names of its repositories. Derived by the database unless given; never changed. */
   key: Generated<string>;
   organization_id: string | null;
   name: string;
@@ -63,9 +63,12 @@ export type BaseImagesTable = {
   healthy: boolean | null;
   last_checked_at: OptionalTime;
   unhealthy_cause: string | null;
-  /** Kept by a trigger. */
+  /** Maintained by a trigger. */
   unhealthy_since: OptionalTime;
-  /** Of the last whole look at a registered one, with the version of its checks and, if it was rejected, the reason. */
+  /**
+   * The result of the last complete check of a registered base image: the version of the checks and, if it was rejected, the
+   * reason.
+   */
   inspected_digest: Digest | null;
   inspector_version: number | null;
   inspected_in_sandbox: Generated<boolean>;

@@ -1,4 +1,4 @@
-// The rows of how people log in: passwords, accounts at a provider of identities, and sessions.
+// Tables of log-ins: passwords, accounts at an identity provider, and sessions.
 import type { Generated } from 'kysely';
 import type { DefaultTime, OptionalTime, Time } from './columns.ts';
 
