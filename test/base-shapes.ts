@@ -191,11 +191,11 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
       await to.image(layers, { docker: true, tag });
     },
     cause:
-      /has a layer that its registry does not hold: it is a foreign layer \(layer 2 of 2, sha256:[0-9a-f]{64}\)\.$/,
+      /has a layer that its registry does not store: it is a foreign layer \(layer 2 of 2, sha256:[0-9a-f]{64}\)\.$/,
   },
   'wrong-diff-id': {
     push: async (to, tag) => await to.image(await below({ diffId: digestOf(Buffer.from('other')) }), { tag }),
-    cause: named(/a layer is not the one that its config names: .*/),
+    cause: named(/a layer does not match its config: .*/),
   },
   'large-owner': {
     push: async (to, tag) =>
@@ -233,7 +233,7 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
       const entries = [...SYSTEM, entry('etc/linked', { type: 'hardlink', target: 'etc/gone' })];
       await to.image([await layerOf(entries)], { tag });
     },
-    cause: /etc\/linked: it is a hard link to etc\/gone, which is not there \(layer 1 of 1, sha256:[0-9a-f]{64}\)\.$/,
+    cause: /etc\/linked: it is a hard link to etc\/gone, which does not exist \(layer 1 of 1, sha256:[0-9a-f]{64}\)\.$/,
   },
   'no-packages': {
     push: async (to, tag) => await to.image([await layerOf([OS_RELEASE_FILE, ...PROGRAM_FILES])], { tag }),
@@ -274,7 +274,7 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
       await to.image([await layerOf([...SYSTEM]), moved], { config, tag });
     },
     cause:
-      /has no sh in its PATH folders .* Its own PATH \(\/opt\/tools:\/usr\/bin\) leads to sh, and builds do not use it: link them/,
+      /has no sh in its PATH folders .* Its own PATH \(\/opt\/tools:\/usr\/bin\) contains sh, but builds do not use it: link them/,
   },
   'no-perl': {
     push: async (to, tag) => {
@@ -295,7 +295,7 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
       await to.image([await layerOf([...SYSTEM, entry('var/lib/dpkg/status', { content })])], { tag });
     },
     cause:
-      /has packages that were not installed to their end: half \(install ok half-installed\), mess \(install reinstreq unpacked\)\. Install/,
+      /has packages that are not fully installed: half \(install ok half-installed\), mess \(install reinstreq unpacked\)\. Install/,
   },
   'too-many-layers': {
     push: async (to, tag) => {

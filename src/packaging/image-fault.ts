@@ -1,8 +1,8 @@
-// Which errors are the fault of an image that came from outside, in words: its build fails for good, and no other.
+// Error texts for faults of an image from outside: they fail its build for good. Other errors can be retried.
 
 /**
- * What is wrong with the image; undefined for an error that says nothing about it (a store that fails, a content that is gone). Errors are
- * told apart by their names, which they keep on their way from another process.
+ * Returns what is wrong with the image; undefined for an error with another cause (the store fails, a content is missing). Errors are
+ * recognized by their names, which they keep when another process sends them.
  */
 export function imageFault(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -20,7 +20,7 @@ export function imageFault(error: unknown): string | undefined {
     case 'PackageDatabaseError':
       return `its package database is not valid: ${message}`;
     case 'ContentMismatch':
-      return `a layer is not the one that its config names: ${message}`;
+      return `a layer does not match its config: ${message}`;
     default:
       // zlib's codes are `Z_DATA_ERROR` and the like, zstd's `ZSTD_error_prefix_unknown` and the like.
       return /^(?:Z|ZSTD)_/.test(code) ? 'a layer is not valid gzip or zstd' : undefined;

@@ -1,4 +1,4 @@
-// What a packaging type is to the rest of Larder: six functions over plans, artifacts and content.
+// The interface of a packaging type: six functions over plans, artifacts and content.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
@@ -16,20 +16,20 @@ import type { TestReport } from './image/verify-image.ts';
 
 /** A packaging type. `build` and `verify` run in an engine process, the others in a worker. */
 export type Packaging<P extends Plan> = {
-  /** Pins every input. Throws PlanRejected for what the person who reads the pipeline must change. */
+  /** Pins every input. Throws PlanRejected for a fault that the reader of the pipeline must correct. */
   plan(inputs: PlanInputs<P>, tools: PlanTools): Promise<P>;
-  /** Uses no network and no rows. The same plan gives the same artifact: the log goes to the tools. Throws BuildError. */
+  /** Uses no network and no database. The same plan gives the same artifact: the log goes to the tools. Throws BuildError. */
   build(plan: P, tools: BuildTools): Promise<Artifact>;
-  /** A failing test is a report. Throws BuildError where the tests cannot run. */
+  /** Failing tests are in the report. Throws BuildError when the tests cannot run. */
   verify(plan: P, artifact: Artifact, tools: EngineTools): Promise<TestReport>;
-  /** Everything that must be kept to build the plan again and, with its artifact, to distribute that again. */
+  /** The contents that must be kept to build the plan again and, with its artifact, to distribute the artifact again. */
   contents(plan: P, artifact?: Artifact): Digest[];
   components(plan: P, artifact: Artifact, tools: Pick<PlanTools, 'content'>): Promise<Component[]>;
-  /** Where a registry gets it. */
+  /** Repository and tags in a registry. */
   place(plan: P): Place;
 };
 
-/** What a pipeline is to make, as its rows have it. */
+/** The inputs of a plan, from the rows of the pipeline. */
 export type PlanInputs<P extends Plan> = {
   recipe: Recipe;
   branch: string;
@@ -37,7 +37,7 @@ export type PlanInputs<P extends Plan> = {
   base: BasePin;
   /** The stack, in the order in which it is applied. */
   customizations: PlannedCustomization[];
-  /** The plan whose pins are kept: only the customizations are planned anew. */
+  /** The plan whose pins are kept: only the customizations are planned again. */
   kept?: P;
 };
 
@@ -46,14 +46,14 @@ export type PlannedCustomization = {
   version: number;
   name: string | null;
   digest: Digest;
-  /** The newest time in this version's archive, in seconds since 1970; of rows from before it was kept, the time of the upload. */
+  /** The newest time in this version's archive, in seconds since 1970; for rows older than this value, the time of the upload. */
   epoch: number;
   inspection: Pick<StoredInspection, 'declaration'>;
 };
 
 export type PlanTools = {
   content: ContentStore;
-  /** The package archive of an operating system with indexes that are fresh enough to plan with. */
+  /** Opens the package archive of an operating system, with indexes that are recent enough for a plan. */
   openArchive(operatingSystem: { key: string; codename: string }): Promise<AptRoot>;
   signal: AbortSignal;
 };
@@ -62,19 +62,19 @@ export type EngineTools = { workspace: Workspace; log: LogSink; signal?: AbortSi
 
 export type BuildTools = EngineTools & {
   layers: LayerCache;
-  /** Of the plan's customizations, by the digest of the archive. */
+  /** Inspections of the plan's customizations, by the digest of the archive. */
   inspections: ReadonlyMap<Digest, Inspection>;
-  /** Of the plan's customizations that have one, by id: for messages and the log. */
+  /** Names of the plan's customizations that have one, by id: for messages and the log. */
   names: ReadonlyMap<string, string>;
 };
 
-/** Where an artifact is put in a registry. */
+/** Repository and tags of an artifact in a registry. */
 export type Place = {
   /** `folder/<key of the base image>/name` below the registry's own path. */
   repository: { folder: 'containers' | 'charts' | 'appliances'; name: string };
-  /** The tag that names the release of a revision for ever. */
+  /** The tag that always points to the release of a revision. */
   immutableTag(revision: number): string;
-  /** The tags that the release of a revision takes over, given what the repository has. */
+  /** The tags that move to the release of a revision, given the other releases in the repository. */
   movingTags(release: { revision: number; others: readonly ReleasedVersion[] }): string[];
 };
 

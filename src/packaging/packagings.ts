@@ -9,12 +9,12 @@ const packagings = {
   CONTAINER_IMAGE: imagePackaging,
 } satisfies { [T in Plan['packaging_type']]: Packaging<PlanOf<T>> };
 
-/** The packaging of a plan. */
+/** Returns the packaging of a plan. */
 export function packagingOf(plan: Pick<Plan, 'packaging_type'>): Packaging<Plan> {
   return packagings[plan.packaging_type];
 }
 
-/** The packaging of a type; undefined for a type of the API that has none yet. */
+/** Returns the packaging of a type; undefined for a type of the API that is not implemented. */
 export function findPackaging(type: PackagingType): Packaging<Plan> | undefined {
   return Object.hasOwn(packagings, type) ? packagings[type as Plan['packaging_type']] : undefined;
 }

@@ -1,13 +1,13 @@
-// An application that cannot be planned as it was asked for.
+// The error for an application that cannot be planned as requested.
 import type { FailureCause } from '../contract/vocabulary.ts';
 
 export type RejectedPlan = {
   cause_kind: Extract<FailureCause, 'BUILD_ERROR' | 'CUSTOMIZATION_BUILD_ERROR'>;
-  /** The customization that is the reason, where one is. */
+  /** The customization that causes the rejection, if any. */
   customization?: { id: string; version: number };
 };
 
-/** Planning again changes nothing. The message is for the person who reads the pipeline. */
+/** Retrying does not help. The message is for the reader of the pipeline. */
 export class PlanRejected extends Error {
   override readonly name = 'PlanRejected';
   readonly rejected: RejectedPlan;

@@ -94,20 +94,20 @@ describe('a package database', () => {
     expect(await rejectionOf({ layers: [declared] })).toContain('the archive ends in the middle of a file');
     const zeros = await imageOf('\0'.repeat(200_000_000));
     const { end, peakMib } = await measuredPin(zeros);
-    expect(end).toContain('/var/lib/dpkg/status has 200000000 bytes, and at most 16777216 bytes of it are read.');
+    expect(end).toContain('/var/lib/dpkg/status has 200000000 bytes; at most 16777216 bytes are allowed.');
     expect(peakMib).toBeLessThan((await measuredPin({})).peakMib + 100);
   });
 
   it('is larger as content than its listing says', async () => {
     const content = memoryContent();
     const { digest } = await content.put([Buffer.alloc(17_000_000)] as unknown as AsyncIterable<Uint8Array>);
-    await expect(readPackageDatabase(content, digest)).rejects.toThrow('/var/lib/dpkg/status has more, and at most');
+    await expect(readPackageDatabase(content, digest)).rejects.toThrow('/var/lib/dpkg/status is too large; at most');
     const entryOf = { path: 'etc/passwd', type: 'file', mode: 0o644, uid: 0, gid: 0, size: 1, digest } as const;
     const { digest: stored } = await content.put([
       Buffer.from(`${JSON.stringify(entryOf)}\n`),
     ] as unknown as AsyncIterable<Uint8Array>);
     const image = { layers: [], listing: await readMergedListing(content, stored) };
-    await expect(readFileOf(content, image, 'etc/passwd')).rejects.toThrow('/etc/passwd has more, and at most 1048576');
+    await expect(readFileOf(content, image, 'etc/passwd')).rejects.toThrow('/etc/passwd is too large; at most 1048576');
   });
 });
 
@@ -158,14 +158,14 @@ describe('what a script left behind', () => {
     execFileSync(process.execPath, ['-e', nest], { cwd: folder });
     await expect(captured(folder)).rejects.toMatchObject({
       name: 'BuildError',
-      message: expect.stringContaining('The changes cannot be a layer:'),
+      message: expect.stringContaining('The changes cannot be stored as a layer:'),
     });
   });
 
   it('a name that removes a file of a lower layer, and one that a terminal acts on', async () => {
     const folder = mkdtempSync(join(tree, 'names-'));
     writeFileSync(join(folder, '.wh.passwd'), '');
-    await expect(captured(folder)).rejects.toThrow('names that begin with .wh. mean a removed file');
+    await expect(captured(folder)).rejects.toThrow('names that begin with .wh. are not allowed');
     rmSync(join(folder, '.wh.passwd'));
     symlinkSync('x'.repeat(4000), join(folder, '\u001b[2J'));
     expect(await captured(folder)).toBeDefined();

@@ -122,7 +122,7 @@ describe('the bytes of a layer', () => {
   const tar = Buffer.concat([headerOnly({ path: 'a', size: 100_000 }).subarray(0, 512), randomBytes(100_000)]);
   it.each([
     ['are a page', { bytes: Buffer.from('<html>'), diffId: digestOf(tar) }, 'not a tar archive'],
-    ['are nothing', { bytes: Buffer.alloc(0), diffId: digestOf(tar) }, 'is not the one that its config names'],
+    ['are nothing', { bytes: Buffer.alloc(0), diffId: digestOf(tar) }, 'does not match its config'],
     [
       'end in the middle of gzip',
       { bytes: gzipSync(tar).subarray(0, 300), diffId: digestOf(tar) },
@@ -151,7 +151,7 @@ describe('the bytes of a layer', () => {
   it('are not those that the config names', async () => {
     const layer = await layerWith([...DEBIAN_FILES]);
     expect(await rejectionOf({ layers: [{ ...layer, diffId: digestOf(Buffer.from('x')) }] })).toContain(
-      'a layer is not the one that its config names',
+      'a layer does not match its config',
     );
   });
 
@@ -264,7 +264,7 @@ describe('laid out for a sandbox, a layer', () => {
 
   it('is a folder first and a link to another place then', async () => {
     const entries = [file('opt/x'), file('opt', { type: 'symlink', target: '/etc' }), file('opt/passwd')];
-    await expect(laidOut(entries)).rejects.toThrow('/opt is a folder and something else in one layer');
+    await expect(laidOut(entries)).rejects.toThrow('/opt is both a folder and another type in one layer');
   });
 
   it('names 30,000 trees of folders behind links', async () => {

@@ -130,7 +130,7 @@ describe('a manifest', () => {
           ],
         },
       },
-      'has a layer that its registry does not hold',
+      'has a layer that its registry does not store',
     ],
     [
       'has sizes that are no numbers',

@@ -1,4 +1,4 @@
-// The product's own layer: its packages, files, folders, links and user on top of the base.
+// The layer of the product: its packages, files, folders, links and user, on top of the base.
 import type { BuiltLayer } from '../../oci/layer.ts';
 import type { ImagePlan, ImageUser } from '../../plan/image-plan.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -24,7 +24,7 @@ export function hasApplicationLayer({ packages, files, folders, links }: ImagePl
   return packages.length + files.length + folders.length + links.length > 0;
 }
 
-/** Builds the layer on the base; undefined when nothing changed. Throws BuildError. */
+/** Builds the layer on the base and returns it; undefined when nothing changed. Throws BuildError. */
 export async function buildApplicationLayer(
   plan: ImagePlan,
   base: ImageState,
@@ -57,19 +57,19 @@ export async function buildApplicationLayer(
     privateKeys: true,
     onPrivateKey: (path) =>
       log.say(
-        `${STEP}: left out ${path}: a package made this private key, and everybody who pulls the image would have it`,
+        `${STEP}: left out ${path}: a package generated this private key, and everybody who pulls the image would have it`,
       ),
     keep: ({ path }: TarHeader) => declared.has(path),
     watch: { paths: KEPT_FILES, onFile: async (_path, bytes) => void (await workspace.content.put(bytesOf(bytes))) },
   });
 }
 
-/** Lets `await using` close a sandbox on every way out. */
+/** Returns the sandbox as a resource that `await using` closes. */
 export function disposable(sandbox: Sandbox): Sandbox & AsyncDisposable {
   return { ...sandbox, [Symbol.asyncDispose]: () => sandbox.close() };
 }
 
-/** What a recipe asks for stays, also under /run and /var/log, with the folders above it. */
+/** The paths that a recipe declares, with the folders above them: they stay in the layer, also under /run and /var/log. */
 function declaredPaths(plan: ImagePlan): Set<string> {
   const paths = [...plan.folders, ...plan.files, ...plan.links].map(({ path }) => path.replace(/^\/+/, ''));
   return new Set(
@@ -88,7 +88,7 @@ async function giveFiles(given: GivenFolder, plan: ImagePlan): Promise<void> {
 
 type Given = { sandbox: Sandbox; given: GivenFolder };
 
-/** Lays down what the plan says by itself, after the packages, so that it replaces what they brought. */
+/** Writes the plan's files, folders, links and user, after the packages, so that they replace files of the packages. */
 async function settle(plan: ImagePlan, { sandbox, given }: Given, { log, signal }: LayerContext): Promise<void> {
   log.say(`${STEP}: files, folders, links and the user ${plan.image.user.name}`);
   log.mark();
@@ -98,7 +98,7 @@ async function settle(plan: ImagePlan, { sandbox, given }: Given, { log, signal 
   );
   if (exit.code === 0) return;
   const why = exit.why === undefined ? '' : `: it ${exit.why}`;
-  throw new BuildError(`Laying down the product's files failed${why}.\n${log.tail()}`, {
+  throw new BuildError(`Writing the product's files failed${why}.\n${log.tail()}`, {
     step: STEP,
     cause_kind: 'BUILD_ERROR',
   });
@@ -126,7 +126,7 @@ function settleScript(plan: ImagePlan, given: GivenFolder): string {
   ].join('\n');
 }
 
-/** The lines of passwd, group and shadow that name the user, where the image has no such user or number yet. */
+/** Shell commands that add the user to passwd, group and shadow, unless the image already has the name or the number. */
 function userLines({ name, uid, gid, home, groups = [] }: ImageUser, epoch: number): string[] {
   if (uid === 0) return [];
   const day = Math.floor(epoch / SECONDS_PER_DAY);
@@ -138,7 +138,7 @@ function userLines({ name, uid, gid, home, groups = [] }: ImageUser, epoch: numb
     `  if [ -e /etc/shadow ]; then echo ${quoted(`${name}:!:${day}::::::`)} >> /etc/shadow; fi`,
     'fi',
     ...groups.flatMap((group) => [
-      // At the end of the group's members, after a comma where there are some.
+      // Appends to the group's members, after a comma if there are any.
       `sed -i ${quoted(`/^${group}:/{/[:,]${name}\\(,\\|$\\)/!{s/$/,${name}/;s/:,/:/}}`)} /etc/group`,
     ]),
   ];

@@ -1,4 +1,4 @@
-// When a package archive was last published: the one time that a base image built from it may hold.
+// The date at which a package archive was last published: every time in a base image built from it is set to this date.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,12 +11,12 @@ export type ArchiveOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** apt's own way to a file of an archive, with the machine's proxies and credentials. */
+/** apt's program that downloads a file of an archive, with the machine's proxies and credentials. */
 const APT_HELPER = '/usr/lib/apt/apt-helper';
 
 /**
- * The newest `Date` of the archive's InRelease files, in seconds since 1970. Throws CommandFailed when the archive cannot be reached.
- * The signatures are apt's business when it installs from there; a wrong date would only be a wrong date.
+ * Returns the newest `Date` of the archive's InRelease files, in seconds since 1970. Throws CommandFailed when the archive cannot be
+ * reached. Signatures are not checked here, because apt checks them when it installs; a forged file changes only the date.
  */
 export async function archiveDate({ sources, signal }: ArchiveOptions): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-archive-'));

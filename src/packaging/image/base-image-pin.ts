@@ -1,4 +1,5 @@
-// A registered image pinned by its digests. Its documents and layers come from outside: each is parsed, bounded, and rejected in words.
+// Pins a registered image by its digests. Its documents and layers come from outside: each is parsed within limits, and a rejection
+// says what is wrong.
 import { buffer } from 'node:stream/consumers';
 import type { ContentStore } from '../../content/content.ts';
 import { isInstalled, parsePackageDatabase } from '../../debian/package-database.ts';
@@ -29,25 +30,25 @@ import { DPKG_STATUS, fileDigest, readPackageDatabase } from './image-files.ts';
 import { ownerFault } from './layer-entries.ts';
 import { BASE_LAYERS_MAX } from './layer-limit.ts';
 
-/** Counted up when a check of `pinBaseImage` or of what it calls changes: images that were looked at before are looked at again. */
+/** Increased when a check of `pinBaseImage`, or of a function that it calls, changes: images that were checked before are checked again. */
 export const INSPECTOR_VERSION = 3;
 
 export type PinOptions = {
   workspace: Pick<Workspace, 'content'>;
-  /** The manifest or index that the tag named; it and all beneath are in the store. */
+  /** The manifest or index that the tag points to; it and everything that it refers to are in the store. */
   root: Descriptor;
-  /** The manifest under it that is built on, where that is known already. */
+  /** The manifest in `root` to build on, if it is already known. */
   image?: Descriptor;
   /** As a person wrote it: `host/namespace/base/debian:12`. */
   name: string;
-  /** What its owner said that it is; not checked when absent. */
+  /** The operating system that its owner declared; not checked when absent. */
   system?: DeclaredSystem;
   platform?: Platform;
 };
 
 /**
- * Pins a registered image. Throws BuildError when it has nothing for the platform, is no image, an image that cannot be read within the
- * limits, or another system than was said; ContentMissing for content that is not there.
+ * Pins a registered image. Throws BuildError when it has no image for the platform, is not an image, cannot be read within the limits, or
+ * has another operating system than declared. Throws ContentMissing for missing content.
  */
 export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
   try {
@@ -93,20 +94,20 @@ async function pin({
   };
 }
 
-/** As the topmost layer that has it says. */
+/** The root folder as in the topmost layer that contains it. */
 type RootFolder = { mode?: number | undefined };
 
 const OTHERS_MAY_ENTER = 0o001;
 
-/** A sandbox has a root folder of its own, so that no verification would find it. */
+/** Checked here, because a sandbox has a root folder of its own, so that verification would not find the fault. */
 function checkRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | undefined {
   if ((mode & OTHERS_MAY_ENTER) !== 0) return undefined;
   return `cannot be used: its root folder has mode ${mode.toString(8).padStart(4, '0')}, so no user but root can run anything in it.`;
 }
 
 /**
- * Rejects what no build could lay out. A hard link names a file that came before it, in its own layer or one below; where links lead on the
- * way to it, is seen when the layer is laid out.
+ * Returns a check that rejects entries that no build could extract. A hard link must point to an earlier file, in its own layer or one
+ * below; symbolic links in its target are resolved when the layer is extracted.
  */
 function entryCheck(root: RootFolder): (header: TarHeader) => void {
   const seen = new PathSet();
@@ -121,14 +122,14 @@ function entryCheck(root: RootFolder): (header: TarHeader) => void {
     if (wrong !== undefined) throw new LayerBroken(wrong);
     const { path, type, target } = header;
     if (type === 'hardlink' && target !== undefined && !isThere(target))
-      throw new TarError('NAME', `it is a hard link to ${printable(target)}, which is not there`, printable(path));
+      throw new TarError('NAME', `it is a hard link to ${printable(target)}, which does not exist`, printable(path));
     if (path === '') root.mode = header.mode;
     if (type === 'symlink') links.add(path);
     if (type !== 'folder') seen.add(path);
   };
 }
 
-/** Errors that say what is wrong with a layer also say which one it is: its builder finds it by its digest, a reader by its number. */
+/** Returns a function that adds the layer to an error: its digest for the builder, its number for the reader. */
 function explainFor(name: string, layers: readonly LayerPin[]): (error: unknown, index: number) => unknown {
   return (error, index) => {
     const reason = imageFault(error);
@@ -143,17 +144,17 @@ function placeOf(layer: Descriptor | undefined, index: number, count: number): s
   return `layer ${index + 1} of ${count}${layer === undefined ? '' : `, ${layer.digest}`}`;
 }
 
-/** Tools that make an image the same every time write 1970 or year 1; the plan's times count from 1970. */
+/** At least 1970, from which the plan's times count: tools for reproducible images write 1970 or year 1. */
 function createdAt({ created = '' }: ImageConfig): string {
   return Date.parse(created) >= 0 ? created : timeOf(0);
 }
 
-/** dpkg(1), "Package flags": the files of such a package are in a mess, and it has to be installed again. */
+/** dpkg(1), "Package flags": the package is broken and has to be reinstalled. */
 const REINSTALL = /\breinstreq\b/;
-/** In a sentence. */
+/** Package names in one message. */
 const NAMED_PACKAGES_MAX = 5;
 
-/** Here, because its owner is told of it once, and every build on it would fail. */
+/** Checked here, because the owner is then told once, instead of every build failing. */
 async function checkPackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
   if (packages === undefined) return `has no dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
   const found = parsePackageDatabase(await readPackageDatabase(content, packages));
@@ -165,7 +166,7 @@ async function checkPackages(content: ContentStore, packages: Digest | undefined
   if (broken.length === 0) return undefined;
   const named = broken.slice(0, NAMED_PACKAGES_MAX).map(({ name, fields }) => `${name} (${fields.get('Status')})`);
   const more = broken.length > named.length ? ` and ${broken.length - named.length} more` : '';
-  return `has packages that were not installed to their end: ${named.join(', ')}${more}. Install them again in it (dpkg --audit).`;
+  return `has packages that are not fully installed: ${named.join(', ')}${more}. Install them again in the image (dpkg --audit).`;
 }
 
 function layersOf(name: string, { layers }: Manifest, { rootfs }: ImageConfig): LayerPin[] {
@@ -193,7 +194,7 @@ async function manifestFor(
   { name, platform }: { name: string; platform: Platform },
 ): Promise<Descriptor> {
   const found = await findPlatformImage(root, platform, async (descriptor) => {
-    // Of nested indexes only those on the way to the image are brought.
+    // Of nested indexes, only those that lead to the image were copied.
     if (descriptor !== root && (await content.stat(descriptor.digest)) === undefined) return undefined;
     return await readIndex(content, descriptor);
   });
@@ -207,15 +208,15 @@ export function checkLayers(layers: readonly Descriptor[]): string | undefined {
     return `has ${layers.length} layers, and at most ${BASE_LAYERS_MAX} leave room for those of products and customizations: squash some of them.`;
   const index = layers.findIndex(isElsewhere);
   if (index === -1) return undefined;
-  return `has a layer that its registry does not hold: it is a foreign layer (${placeOf(layers[index], index, layers.length)}).`;
+  return `has a layer that its registry does not store: it is a foreign layer (${placeOf(layers[index], index, layers.length)}).`;
 }
 
-/** The rejection of an image that has nothing for the platform. */
+/** The text for an image that has no manifest for the platform. */
 export function noImageFor(name: string, { os, architecture }: Platform): string {
   return `${name} has no image for ${os}/${architecture}.`;
 }
 
-/** The same layers under the media types of OCI: those of the manifest may be Docker's, and may say another compression than there is. */
+/** Returns the layers with OCI media types: those of the manifest may be Docker's, or name another compression than the layer has. */
 async function withLayerTypes(content: ContentStore, layers: LayerPin[]): Promise<LayerPin[]> {
   const typed: LayerPin[] = [];
   for (const { diff_id, descriptor } of layers) {

@@ -1,4 +1,4 @@
-// A real Debian that is broken in ways that only a run shows: each is refused with a cause that names what is wrong.
+// A real Debian with faults that only running it shows: each is rejected with a cause that names the fault.
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { debianBase } from '../../../test/debian.ts';
@@ -29,7 +29,7 @@ async function imageOf(entries: TarInput[], config?: object): Promise<BasePin> {
   };
 }
 
-/** The cause, or undefined where the image can be used. */
+/** Returns the cause of the rejection, undefined for an image that can be used. */
 async function causeOf(pin: BasePin): Promise<string | undefined> {
   try {
     await tryBaseImage(workspace, pin);

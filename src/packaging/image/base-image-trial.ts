@@ -1,4 +1,4 @@
-// What only a run shows of a base image: its shell starts, its package manager works, and a package can be installed on it.
+// Checks of a base image that require running it: its shell starts, its package manager works, and a package can be installed.
 import { readImageConfig } from '../../oci/image-config.ts';
 import type { BasePin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -13,16 +13,16 @@ import { prepareRoots } from './rootfs.ts';
 
 const STEP = 'base image';
 
-/** For one command. On an idle machine all of them take two seconds; base images wait for each other meanwhile. */
+/** Limit of one command. On an idle machine all of them take two seconds together; other base images wait meanwhile. */
 const TRIAL_MS_MAX = 120_000;
-/** What one command prints; «dpkg --audit» has some hundred bytes for each broken package. The cause has the last lines. */
+/** Output of one command; `dpkg --audit` prints some hundred bytes for each broken package. The cause contains the last lines. */
 const TRIAL_OUTPUT_BYTES_MAX = 1024 * 1024;
-/** Lines of output in a cause: dpkg says in its last ones why it ended. */
+/** Lines of output in a cause: the last lines of dpkg say why it failed. */
 const CAUSE_LINES = 4;
-/** dpkg(1): 1 is for a check that returned false, which says something of a package and not of dpkg. */
+/** dpkg(1): exit code 1 means that a check returned false, which is a fault of a package and not of dpkg. */
 const DPKG_FAILS_ABOVE = 1;
 
-/** The package is gone with the sandbox. Its script runs, because a package without scripts needs no shell and no `chroot`. */
+/** The package disappears with the sandbox. It has a script, because a package without scripts needs no shell and no `chroot`. */
 const INSTALL_EMPTY_PACKAGE = `
 set -e
 ${RUN_DPKG}
@@ -40,7 +40,7 @@ type Trial = {
   command: string[];
   /** Runs with the variables of the image instead of those of a build. */
   asImage?: boolean;
-  /** What is wrong when it fails, as the end of a sentence about the image. */
+  /** The fault of the image when the command fails, as the end of a sentence. */
   fault: string;
   fails?: (code: number) => boolean;
 };
@@ -57,9 +57,9 @@ const TRIALS: readonly Trial[] = [
 ];
 
 /**
- * Runs the programs that every build depends on in a sandbox over the image. Does nothing where this machine has no sandbox. Throws
- * BuildError with what is wrong and the last lines that were printed, and an error for which `isTrialTimeout` is true if a program
- * did not end in time: the machine may be overloaded, so that another try may succeed.
+ * Runs the programs that every build depends on in a sandbox over the image. Does nothing on a machine without a sandbox. Throws
+ * BuildError with the fault and the last lines of output, and an error for which `isTrialTimeout` is true if a program did not end in
+ * time: the machine may be overloaded, so that another attempt may succeed.
  */
 export async function tryBaseImage(
   workspace: Workspace,
@@ -82,7 +82,7 @@ export async function tryBaseImage(
   }
 }
 
-/** The name of an error survives the way from an engine process to its worker; its class does not. */
+/** The name of an error is kept between an engine process and its worker; its class is not. */
 const TRIAL_TIMEOUT = 'TrialTimeout';
 
 /** Whether a trial of a base image was ended because a program took too long. */
@@ -90,7 +90,7 @@ export function isTrialTimeout(error: unknown): boolean {
   return error instanceof Error && error.name === TRIAL_TIMEOUT;
 }
 
-/** Undefined for a trial that went well. */
+/** Returns the fault that the trial found; undefined when it succeeded. */
 async function faultOf(
   sandbox: Sandbox,
   { command, fault, fails = (code) => code !== 0 }: Trial,

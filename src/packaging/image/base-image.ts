@@ -1,4 +1,4 @@
-// A base image of our own: a minimal Debian made from the package archive with mmdebstrap.
+// Builds a base image: a minimal Debian from the package archive, made with mmdebstrap.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chown, writeFile } from 'node:fs/promises';
@@ -20,7 +20,7 @@ import { DPKG_STATUS, KEPT_FILES } from './image-files.ts';
 import { machineAptOptions, machineCredentials, withProxies } from './machine-apt.ts';
 import { removeFolder } from './rootfs.ts';
 
-/** What the machine's apt brought along: its archive's address, its credentials, its settings, its indexes. */
+/** Files that the machine's apt leaves in the image: the archive's address, credentials, settings and indexes. */
 const MACHINE_TRACES = [
   'etc/apt/sources.list',
   'etc/apt/sources.list.d/*',
@@ -32,12 +32,12 @@ const MACHINE_TRACES = [
   'etc/hosts',
 ];
 
-/** Packages beyond Debian's essential ones: an image must be able to check a certificate (and a customization's own needs its tools). */
+/** Packages beyond Debian's essential ones: an image must be able to check certificates, and customizations that add one need the tools. */
 const PACKAGES = ['ca-certificates', 'netbase', 'tzdata'];
 
 export type BaseImageOptions = {
   workspace: Workspace;
-  /** deb822 text of the archive to take (sources.list(5)), with whatever addresses and keys this machine needs; none of it stays. */
+  /** deb822 text of the archive (sources.list(5)), with the addresses and keys that this machine needs; it is not left in the image. */
   sources: string;
   /** Codename: `bookworm`. */
   suite: string;
@@ -52,8 +52,8 @@ export type BaseImageOptions = {
 export type BaseImage = { pin: BasePin; index: Descriptor };
 
 /**
- * Builds a minimal Debian as an image whose documents, layer, listing and package database are content. The same archive gives the
- * same diffID, on any machine and for any user. Throws BuildError with apt's last words, CommandFailed when the archive cannot be reached.
+ * Builds a minimal Debian image and stores its documents, layer, listing and package database as content. The same archive gives the same
+ * diffID, on any machine and for any user. Throws BuildError with apt's last lines, CommandFailed when the archive cannot be reached.
  */
 export async function buildBaseImage(options: BaseImageOptions): Promise<BaseImage> {
   const { content } = options.workspace;
@@ -99,12 +99,12 @@ function failure(message: string, cause?: unknown): BuildError {
   return new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR', cause });
 }
 
-/** This machine's; images are built for the architecture they are built on. */
+/** The platform of this machine: images are built for the architecture that they are built on. */
 export function hostPlatform(): Platform {
   return { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
 }
 
-/** Runs mmdebstrap and takes its tar as it comes. */
+/** Runs mmdebstrap and streams its tar into a layer. */
 async function debianLayer(
   options: BaseImageOptions,
   epoch: number,
@@ -120,13 +120,13 @@ async function debianLayer(
     const settings = [...(await machineAptOptions()), ...(await credentialOptions(host, join(folder, 'auth.conf')))];
     const command = [
       tool,
-      // The namespaces around it are ours: they end with this process, and with them everything that runs in the new system.
+      // Larder makes the namespaces itself: they end with this process, and with them all processes in the new system.
       '--mode=root',
       '--variant=minbase',
       '--format=tar',
       '--verbose',
       `--include=${PACKAGES.join(',')}`,
-      // A crash throws the whole system away, so nothing need wait for a disk.
+      // After a crash the whole system is discarded, so nothing has to be synced to disk.
       '--dpkgopt=force-unsafe-io',
       ...settings.map((option) => `--aptopt=${option}`),
       options.suite,
@@ -139,7 +139,7 @@ async function debianLayer(
   }
 }
 
-/** Writes a file that only the sandboxes' account reads: addresses may hold passwords. */
+/** Writes a file that only the sandboxes' account can read: addresses may contain passwords. */
 async function writeFor({ user }: SandboxHost, path: string, text: string): Promise<void> {
   await writeFile(path, text, { mode: 0o600 });
   if (user !== undefined) await chown(path, user.uid, user.gid);
@@ -152,7 +152,7 @@ async function credentialOptions(host: SandboxHost, path: string): Promise<strin
   return [`Dir::Etc::netrc "${path}";`];
 }
 
-/** The new system grows in memory where a mount can be had: it is read once and thrown away, and a disk takes half as long again. */
+/** Builds the new system in memory where a tmpfs can be mounted: it is read once and discarded, and a disk takes half as long again. */
 const IN_MEMORY = 'mkdir "$1/work" && mount -t tmpfs -o size=4g,mode=0755 larder "$1/work" && shift && exec "$@"';
 
 type MmdebstrapRun = BaseImageOptions & {
@@ -215,7 +215,7 @@ async function run(host: SandboxHost, command: string[], options: MmdebstrapRun)
   }
 }
 
-/** Credentials in addresses do not belong in a message that tenants read. */
+/** Removes credentials from addresses: tenants read the message. */
 function redacted(text: string): string {
   return text.replace(/\/\/[^/@\s]+@/g, '//');
 }

@@ -1,4 +1,4 @@
-// Whether a registered image can be built on as its owner declared it: platform, operating system, packages, and the programs that builds run.
+// Checks that a registered image has the platform and operating system that its owner declared, and the programs that builds run.
 import type { ContentStore } from '../../content/content.ts';
 import type { ImageConfig, Platform } from '../../oci/descriptor.ts';
 import { printable } from '../../tar/header.ts';
@@ -11,8 +11,8 @@ import { findFile, findProgram } from './listed-files.ts';
 export type DeclaredSystem = { name: string; distro: string; version: string; codename: string };
 
 /**
- * What builds and dpkg(1) run in every image: without one of these no product can be installed. The rest belongs to the packages that
- * Debian marks as essential, and each recipe is tested on a base that has them.
+ * Programs that builds and dpkg(1) run in every image: without one of them no product can be installed. Other programs belong to packages
+ * that Debian marks as essential, and each recipe is tested on a base that has them.
  */
 export const NEEDED_PROGRAMS = [
   'sh',
@@ -30,7 +30,7 @@ export const NEEDED_PROGRAMS = [
   'perl',
 ];
 
-/** What is wrong with the platform that an image's config names; undefined when it can run here, or says nothing. */
+/** Returns what is wrong with the platform in an image's config; undefined when it can run here, or when the config names none. */
 export function checkPlatform({ os, architecture }: Partial<ImageConfig>, here: Platform): string | undefined {
   const differs = (said: string | undefined, wanted: string) => said !== undefined && said !== '' && said !== wanted;
   if (!differs(os, here.os) && !differs(architecture, here.architecture)) return undefined;
@@ -38,8 +38,8 @@ export function checkPlatform({ os, architecture }: Partial<ImageConfig>, here: 
 }
 
 /**
- * Returns what is wrong with the operating system inside an image, undefined when it is the declared one. A derivative that names the
- * distribution in `ID_LIKE` has packages of its own, which the packages of the declared system do not fit.
+ * Returns what is wrong with the operating system of an image, undefined when it is the declared one. A derivative that names the
+ * distribution in `ID_LIKE` is rejected: its packages differ, so packages of the declared system do not fit them.
  */
 export async function checkSystem(
   content: ContentStore,
@@ -48,9 +48,9 @@ export async function checkSystem(
 ): Promise<string | undefined> {
   const found = await systemOf(content, image);
   if (found === undefined)
-    return `has no os-release (${OS_RELEASE.join(', ')}), so that nothing shows that it is ${declared.name}.`;
+    return `has no os-release (${OS_RELEASE.join(', ')}), so it cannot be recognized as ${declared.name}.`;
   const { ID: id = '', VERSION_ID: version = '', VERSION_CODENAME: codename = '' } = found;
-  if (id === '') return `has an os-release without ID, so that nothing shows that it is ${declared.name}.`;
+  if (id === '') return `has an os-release without ID, so it cannot be recognized as ${declared.name}.`;
   const isVersion = version === '' ? codename === declared.codename : version === declared.version;
   if (id === declared.distro && isVersion) return undefined;
   const told = found['PRETTY_NAME'] || `${id} ${version || codename}`.trim();
@@ -77,8 +77,8 @@ function parseOsRelease(text: string): Record<string, string> {
 }
 
 /**
- * Returns which of the programs that every build runs are missing, as the end of a sentence; undefined when all are there. `ownPath` is
- * the PATH of the image's config: a program that only it leads to is named.
+ * Returns which programs that every build runs are missing, as the end of a sentence; undefined when all are present. `ownPath` is the
+ * PATH of the image's config: the text names programs that are found only there.
  */
 export function checkPrograms(listing: MergedListing, ownPath = IMAGE_PATH): string | undefined {
   const missing = NEEDED_PROGRAMS.filter((name) => findProgram(listing, name) === undefined);
@@ -87,6 +87,6 @@ export function checkPrograms(listing: MergedListing, ownPath = IMAGE_PATH): str
   const advice =
     own.length === 0
       ? ''
-      : ` Its own PATH (${printable(ownPath)}) leads to ${own.join(', ')}, and builds do not use it: link them into one of those folders.`;
+      : ` Its own PATH (${printable(ownPath)}) contains ${own.join(', ')}, but builds do not use it: link them into one of those folders.`;
   return `has no ${missing.join(', no ')} in its PATH folders (${IMAGE_PATH}), which every build runs.${advice}`;
 }

@@ -1,4 +1,4 @@
-// Whole builds on a real Debian: the base, the application with its packages, the same bits twice.
+// Whole builds on a real Debian: the base, the application with its packages, and identical results of two builds.
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildDebian } from '../../../test/debian.ts';
@@ -17,7 +17,7 @@ import { readDocument } from './image.ts';
 import type { LayerCache } from './layer-cache.ts';
 import { aptOptionsIn } from './machine-apt.ts';
 
-test("of the machine's apt settings those go along that say how to reach the archive", () => {
+test("only those of the machine's apt settings are used that say how to reach the archive", () => {
   const proxy = 'Acquire::http::Proxy "http://user:secret@proxy:3128";';
   const dump = [
     'Acquire "";',
@@ -42,7 +42,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
     'a base image is the same bits twice, and holds nothing of this machine',
     async () => {
       const again = await buildDebian(memoryContent());
-      // The archive may have been published again since the remembered base was made: its packages tell so, or its date alone.
+      // The archive may have been published again since the remembered base was built: its packages differ, or only its date.
       const { base: kept, content } = builds.debian;
       const isSameArchive = again.packages === kept.packages && again.created_at === kept.created_at;
       const base = isSameArchive ? kept : await buildDebian(content);
@@ -140,7 +140,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
   );
 
   test(
-    'what was built before is used again, unless its content is gone',
+    'a layer that was built before is reused, unless its content is missing',
     async () => {
       const known = new Map<Digest, BuiltLayer>();
       const cache: LayerCache = {
@@ -153,18 +153,18 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
       });
       const first = await builds.run(plan, { cache });
       const second = await builds.run(plan, { cache });
-      expect(second.log).toContain('is used again');
+      expect(second.log).toContain('reusing the layer');
       expect(soleRoot(second.artifact)).toEqual(soleRoot(first.artifact));
       for (const { descriptor } of known.values()) await builds.debian.content.delete(descriptor.digest);
       const third = await builds.run(plan, { cache });
-      expect(third.log).not.toContain('is used again');
+      expect(third.log).not.toContain('reusing the layer');
       expect(soleRoot(third.artifact).descriptor.digest).toBe(soleRoot(first.artifact).descriptor.digest);
     },
     SLOW_MS,
   );
 
   test(
-    "a package that cannot be installed fails the build with dpkg's words",
+    "a package that cannot be installed fails the build with dpkg's message",
     async () => {
       const whole = await builds.redisPlan();
       const plan = { ...whole, packages: whole.packages.filter(({ name }) => name === 'redis-server') };

@@ -1,4 +1,4 @@
-// build(plan) → artifact: base, application and each customization as layers of their own, then config, manifest and index.
+// build(plan) → artifact: the base, the application and each customization in separate layers, then config, manifest and index.
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { Inspection } from '../../customization/inspection.ts';
 import { readImageConfig } from '../../oci/image-config.ts';
@@ -19,19 +19,19 @@ import { withinLayerLimit } from './layer-limit.ts';
 
 export type BuildOptions = {
   workspace: Workspace;
-  /** Gets at most LOG_BYTES_MAX; whoever opened it keeps it. */
+  /** Receives at most LOG_BYTES_MAX; the function that opened it stores it. */
   log: LogSink;
   signal?: AbortSignal | undefined;
   layers: LayerCache;
-  /** Of the plan's customizations, by the digest of the archive. */
+  /** Inspections of the plan's customizations, by the digest of the archive. */
   inspections: ReadonlyMap<Digest, Inspection>;
-  /** Of the plan's customizations that have one, by id: for messages and the log. */
+  /** Names of the plan's customizations that have one, by id: for messages and the log. */
   names: ReadonlyMap<string, string>;
 };
 
 /**
- * Builds the image that a plan describes into the store. The same plan gives the same diffIDs and the same index digest. Throws
- * BuildError for what the person who reads the pipeline must change; anything else thrown may be tried again.
+ * Builds the image of a plan and puts it into the store. The same plan gives the same diffIDs and the same index digest. Throws
+ * BuildError for a fault that the reader of the pipeline must correct; any other error can be retried.
  */
 export async function build(plan: ImagePlan, options: BuildOptions): Promise<Artifact> {
   const { workspace, signal } = options;
@@ -58,7 +58,7 @@ export async function build(plan: ImagePlan, options: BuildOptions): Promise<Art
   let labels: Record<string, string> = {};
   for (const pin of plan.customizations) {
     const inspection = options.inspections.get(pin.digest);
-    if (inspection === undefined) throw new Error(`no inspection of the archive ${pin.digest} was handed over`);
+    if (inspection === undefined) throw new Error(`missing inspection of the archive ${pin.digest}`);
     const done = await buildCustomization({
       workspace,
       log,

@@ -1,4 +1,4 @@
-// The parts of a build that need no sandbox: patterns, leftovers, the log, hooks' interpreters, waves of packages, the filter.
+// Parts of a build that need no sandbox: patterns, leftovers, the log, interpreters of hooks, waves of packages, the filter.
 import { expect, test } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { seccompProgram } from '../../sandbox/seccomp.ts';

@@ -1,4 +1,4 @@
-// What a sandbox changed as a layer: within its limits, which are checked by the headers, before the bytes are read.
+// The changes of a sandbox as a layer. Its limits are checked with the headers, before the bytes are read.
 import { describe, expect, it } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { memoryContent } from '../../content/memory.ts';
@@ -9,7 +9,7 @@ import { KEPT_FILES } from './image-files.ts';
 
 const OPTIONS: CaptureOptions = { epoch: 1000, step: 'a step', privateKeys: false };
 
-/** Bodies that fail the test when they are read. */
+/** A body that fails the test when it is read. */
 async function* unread(): AsyncGenerator<Uint8Array, void> {
   yield await Promise.reject(new Error('the body was read'));
 }
@@ -51,16 +51,16 @@ describe('layerFromTree', () => {
     [
       'a package database with 1.3 GB of holes',
       [sparse('var/lib/dpkg/status', 1_300_000_000)],
-      '/var/lib/dpkg/status has 1300000000 bytes, and at most 16777216 bytes of it are read.',
+      '/var/lib/dpkg/status has 1300000000 bytes; at most 16777216 bytes are allowed.',
     ],
-    ['a passwd without end', [sparse('etc/passwd', 2_000_000)], '/etc/passwd has 2000000 bytes, and at most 1048576'],
-    ['a bundle without end', [sparse('etc/ssl/certs/ca-certificates.crt', 5_000_000)], 'and at most 4194304 bytes'],
+    ['a passwd without end', [sparse('etc/passwd', 2_000_000)], '/etc/passwd has 2000000 bytes; at most 1048576'],
+    ['a bundle without end', [sparse('etc/ssl/certs/ca-certificates.crt', 5_000_000)], 'at most 4194304 bytes'],
     [
       'a file of a terabyte of holes',
       [sparse('data/disk', 2 ** 40)],
-      'The changes cannot be a layer: data/disk: with it, the files have more than 2147483648 bytes.',
+      'The changes cannot be stored as a layer: data/disk: with it, the files have more than 2147483648 bytes.',
     ],
-    ['6,000 nested folders', [entry('d/'.repeat(6000))], 'The changes cannot be a layer:'],
+    ['6,000 nested folders', [entry('d/'.repeat(6000))], 'The changes cannot be stored as a layer:'],
     [
       'a name that hides a file',
       [entry('etc/.wh.\u001b[2Jx', { content: '' })],

@@ -1,4 +1,5 @@
-// The changes of a sandbox as a layer: overlayfs's own marks become OCI's, times are clamped, leftovers stay out (OCI image-spec, layer.md).
+// Converts the changes of a sandbox to a layer: overlayfs marks become OCI whiteouts, times are clamped, leftovers are left out (OCI
+// image-spec, layer.md).
 import type { ContentStore } from '../../content/content.ts';
 import { type BuiltLayer, writeLayer } from '../../oci/layer.ts';
 import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
@@ -20,7 +21,7 @@ import { CAPABILITY_ATTRIBUTE, OPAQUE_ATTRIBUTE } from './layer-entries.ts';
 import { type LeftoverRules, withoutLeftovers } from './leftovers.ts';
 import { pathMatcher } from './path-pattern.ts';
 
-/** Of one captured layer. A file with holes takes little of what a sandbox may write: it is measured by the size that its header declares. */
+/** Limits of one captured layer. A file counts with the size in its header: a sparse file takes little of the sandbox's disk limit. */
 const CAPTURE_LIMITS: ArchiveLimits = {
   entryCountMax: TABLE_ENTRY_COUNT_MAX,
   folderCountMax: IMAGE_LIMITS.folderCountMax,
@@ -31,18 +32,18 @@ const CAPTURE_LIMITS: ArchiveLimits = {
 export type CaptureOptions = LeftoverRules & {
   /** Ceiling for times, in seconds since 1970. */
   epoch: number;
-  /** For the message when the changes cannot be a layer. */
+  /** For the message when the changes cannot be stored as a layer. */
   step: string;
-  /** What lower layers hold; without it every folder that overlayfs calls opaque is marked so. */
+  /** The files of the lower layers; without it every folder that overlayfs marks as opaque is marked as opaque in the layer. */
   below?: MergedListing;
-  /** The bytes of these files are handed over as they pass, by path; each has its limit (image-file-limits.ts). */
+  /** `onFile` receives the bytes of these files while they are read; each has its size limit (image-file-limits.ts). */
   watch?: { paths: readonly string[]; onFile: (path: string, bytes: Buffer) => Promise<void> | void };
 };
 
 /**
- * Puts what a sandbox changed into the store as a layer; the same changes give the same diffID. Undefined when nothing changed.
- * Throws BuildError for names that mean something else in a layer, for hard links to a file that was left out, and for more than a layer
- * may hold.
+ * Puts the changes of a sandbox into the store as a layer; the same changes give the same diffID. Returns undefined when nothing changed.
+ * Throws BuildError for names that have another meaning in a layer, for hard links to a file that was left out, and for a layer beyond
+ * the limits.
  */
 export async function captureLayer(
   content: ContentStore,
@@ -52,7 +53,7 @@ export async function captureLayer(
   return await layerFromTree(content, readTar(sandbox.capture()), options);
 }
 
-/** The same for any tar of a whole tree. */
+/** Like `captureLayer`, for any tar of a whole tree. */
 export async function layerFromTree(
   content: ContentStore,
   tree: AsyncIterable<TarEntry>,
@@ -73,14 +74,14 @@ export async function layerFromTree(
   return changes === 0 ? undefined : layer;
 }
 
-/** overlayfs copies the folders above a change; they are as they were. */
+/** Whether a folder is unchanged: overlayfs copies the folders above a change. */
 function isSameFolder({ path, type, mode, uid, gid }: TarHeader, below: MergedListing | undefined): boolean {
   if (type !== 'folder') return false;
   const before = below?.get(path);
   return before?.type === type && before.mode === mode && before.uid === uid && before.gid === gid;
 }
 
-/** Ends with the header that is too much, before its bytes are read, and with one that no layer can hold: a time beyond all clocks. */
+/** Throws at the header that exceeds a limit, before its bytes are read, and at a header that no layer can contain: a time out of range. */
 async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions): AsyncGenerator<TarEntry, void> {
   const meter = new ArchiveMeter(CAPTURE_LIMITS);
   try {
@@ -89,9 +90,9 @@ async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions
       yield entry;
     }
   } catch (error) {
-    // An archive that ends early has its cause in the program that wrote it; the caller reports that.
+    // An archive ends early because the program that wrote it failed; the caller reports that.
     if (!(error instanceof TarError) || error.code === 'TRUNCATED' || error.code === 'NOT_TAR') throw error;
-    throw rejection(`The changes cannot be a layer: ${error.message}.`, step);
+    throw rejection(`The changes cannot be stored as a layer: ${error.message}.`, step);
   }
 }
 
@@ -104,26 +105,29 @@ async function* layerEntries(
   { epoch, step, below }: CaptureOptions,
 ): AsyncGenerator<TarInput, void> {
   for await (const { header: found, body } of tree) {
-    // The root itself: every engine makes it, and its name would have to be `./`.
+    // The root itself: every engine creates it, and its name would have to be `./`.
     if (found.path === '') continue;
     const { xattrs, ...rest } = found;
     const header: TarHeader = { ...rest, mtime: Math.min(found.mtime, epoch) };
     if (found.path.split('/').some((name) => name.startsWith(WHITEOUT))) {
       const name = printable(found.path);
-      throw rejection(`${name}: names that begin with ${WHITEOUT} mean a removed file in an image.`, step);
+      throw rejection(
+        `${name}: names that begin with ${WHITEOUT} are not allowed: they mark removed files in an image.`,
+        step,
+      );
     }
     if (isWhiteout(found)) {
       yield marker(header, `${WHITEOUT}${baseName(found.path)}`, parentOf(found.path));
       continue;
     }
-    // A sandbox cannot make devices; a base image's archive may hold those of /dev, which nobody keeps in an image.
+    // A sandbox cannot create devices; the archive of a base image may contain those of /dev, which do not belong in an image.
     if (found.type === 'character' || found.type === 'block') continue;
     const capability = xattrs?.[CAPABILITY_ATTRIBUTE];
     yield {
       header: capability === undefined ? header : { ...header, xattrs: { [CAPABILITY_ATTRIBUTE]: capability } },
       body,
     };
-    // overlayfs calls every new folder opaque; the mark says something only where there is a folder to hide.
+    // overlayfs marks every new folder as opaque; the mark matters only if there is a folder below to hide.
     const isOpaque = xattrs?.[OPAQUE_ATTRIBUTE]?.toString('latin1') === 'y';
     const hides = isOpaque && (below === undefined || below.get(found.path)?.type === 'folder');
     if (hides) yield marker(header, OPAQUE, found.path);
@@ -139,7 +143,7 @@ function marker({ mtime }: TarHeader, name: string, folder: string): TarInput {
   return { header: { path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtime } };
 }
 
-/** A hard link whose file was left out would point at nothing. */
+/** Rejects hard links whose file was left out. */
 async function* whole(entries: AsyncIterable<TarInput>, { step }: CaptureOptions): AsyncGenerator<TarInput, void> {
   const files = new PathSet();
   for await (const entry of entries) {
@@ -147,7 +151,7 @@ async function* whole(entries: AsyncIterable<TarInput>, { step }: CaptureOptions
     if (type === 'file') files.add(path);
     if (type === 'hardlink' && !files.has(target ?? '')) {
       const [name, other] = [printable(path), printable(target ?? '')];
-      throw rejection(`${name} is a hard link to ${other}, which an image may not hold.`, step);
+      throw rejection(`${name} is a hard link to ${other}, which is left out of images.`, step);
     }
     yield entry;
   }

@@ -1,4 +1,4 @@
-// What the layers below each layer of a chain hold together, kept as the chain grows: each layer is read once for it.
+// The merged listing of the layers below each layer of a chain, kept while the chain grows: each layer is read once.
 import type { ContentStore } from '../../content/content.ts';
 import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
 import { listLayer } from '../../oci/layer-listing.ts';
@@ -8,7 +8,7 @@ import { EntryTable } from '../../tar/entry-table.ts';
 import { layOver } from '../../tar/listing.ts';
 import type { MergedListing } from '../../tar/listing-entry.ts';
 
-/** The merged listing of a growing chain. One image at a time: what `below` returns changes with the next call. */
+/** The merged listing of a growing chain. For one image at a time: the next call of `below` changes the returned listing. */
 export class ChainListing {
   readonly #content: ContentStore;
   #layers: LayerPin[] = [];
@@ -20,8 +20,8 @@ export class ChainListing {
   }
 
   /**
-   * Returns the merged listing of the first `count` layers, reading those that were not read yet. A chain that is no continuation of the
-   * last one is read from its lowest layer. Throws what `listLayer` throws, with the limits of a whole image.
+   * Returns the merged listing of the first `count` layers, reading those that were not read yet. A chain that does not continue the
+   * last one is read from its lowest layer. Throws the errors of `listLayer`, with the limits of a whole image.
    */
   async below(layers: readonly LayerPin[], count: number): Promise<MergedListing> {
     const wanted = layers.slice(0, count);
@@ -34,7 +34,7 @@ export class ChainListing {
           listLayer(this.#content, descriptor, { diffId, meter: this.#meter }),
         );
       } catch (error) {
-        // Half a layer may be in the table.
+        // The table may contain part of a layer.
         this.#restart();
         throw error;
       }

@@ -1,4 +1,4 @@
-// The files layer: what is in it, that it depends on nothing else, and what it takes from the image.
+// The files layer: its contents, that it depends on nothing else, and the parts of the image that it reads.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// The layer of a customization's files, made by streaming its archive once more: no sandbox, nothing unpacked.
+// Builds the layer of a customization's files by streaming its archive again, without a sandbox and without unpacking it.
 import { createHash } from 'node:crypto';
 import type { ContentStore } from '../../content/content.ts';
 import { readArchive } from '../../customization/archive.ts';
@@ -17,26 +17,26 @@ export type FilesLayerInput = {
   /** The uploaded archive. */
   archive: Digest;
   inspection: Inspection;
-  /** What the image holds before. */
+  /** The files of the image below this layer. */
   below: MergedListing;
-  /** Seconds since 1970: no file is younger, and what has no time of its own gets this one. */
+  /** Seconds since 1970: later times are clamped to it, and entries without a time get it. */
   epoch: number;
-  /** The bytes of a file of the image, by the path of its listing; undefined when it has none. */
+  /** Returns the bytes of a file of the image by its path in the listing; undefined if the image has no such file. */
   readBelow: (path: string) => Promise<Buffer | undefined>;
-  /** Finds the layer by everything that goes into it, or makes it: one customization makes the same layer over most images of a fleet. */
+  /** Returns the layer of these inputs from a cache or builds it: a customization gives the same layer on most images of a fleet. */
   reuse?: (inputs: object, make: () => Promise<BuiltLayer>) => Promise<BuiltLayer | undefined>;
 };
 
 export type FilesLayer = {
-  /** Absent when the customization brings no files, certificates or users. */
+  /** Absent when the customization has no files, certificates or users. */
   layer?: BuiltLayer;
-  /** For the image's config. */
+  /** Settings for the image's config. */
   image: { environment: Record<string, string>; labels: Record<string, string> };
 };
 
 /**
- * Makes the layer. The same archive over the same relevant parts of an image (its folders on the way, its bundle, its users)
- * gives the same diffID. Throws CustomizationError when the customization does not fit the image.
+ * Builds the layer. The same archive over the same relevant parts of an image (the folders above the files, the certificate bundle, the
+ * users) gives the same diffID. Throws CustomizationError when the customization does not fit the image.
  */
 export async function buildFilesLayer(input: FilesLayerInput): Promise<FilesLayer> {
   const { environment, labels } = input.inspection.declaration;
@@ -61,7 +61,7 @@ async function writeFilesLayer(input: FilesLayerInput, finished: Finished): Prom
   return await writeLayer(input.content, layerEntries(archived, finished));
 }
 
-/** What decides the layer's bytes: the archive, where its things land in this image and whose they are there, and the texts made for it. */
+/** The inputs that determine the layer's bytes: the archive, the paths and owners of its entries in this image, and generated texts. */
 function inputsOf({ archive, epoch }: FilesLayerInput, finished: Finished): object {
   return {
     kind: 'customization',
@@ -73,7 +73,7 @@ function inputsOf({ archive, epoch }: FilesLayerInput, finished: Finished): obje
   };
 }
 
-/** The bytes of the scripts, for the sandbox. */
+/** Reads the bytes of the scripts, for the sandbox. */
 export async function readHooks({
   content,
   archive,
@@ -91,10 +91,10 @@ export async function readHooks({
   return hooks;
 }
 
-/** A placement with everything that had to be read from the image. */
+/** A placement with everything that was read from the image. */
 type Finished = { placed: Placed[]; epoch: number; accounts: Accounts; composed: Map<string, Buffer> };
 
-/** Users and groups of the image, read only when a name or a new user asks for them. */
+/** Users and groups of the image, read only if the customization names an owner or adds a user. */
 async function readAccounts({ inspection, below, readBelow }: FilesLayerInput): Promise<Accounts> {
   const { files, users } = inspection.declaration;
   const byName = files.some(({ user, group }) => typeof user === 'string' || typeof group === 'string');
@@ -106,7 +106,7 @@ async function readAccounts({ inspection, below, readBelow }: FilesLayerInput): 
   return accounts;
 }
 
-/** Old files hold names in any charset; Latin-1 gives every byte back. */
+/** Reads a file as Latin-1, which preserves every byte: old files contain names in any charset. */
 async function readText(
   path: string,
   { below, readBelow }: Pick<FilesLayerInput, 'below' | 'readBelow'>,
@@ -130,7 +130,7 @@ async function compose(
   return composed;
 }
 
-/** Placed things in their order, the files among them as the archive reaches them. */
+/** Yields the placed entries in order; files follow in the order of the archive. */
 async function* layerEntries(
   archived: AsyncIterable<TarEntry> | Iterable<TarEntry>,
   finished: Finished,
@@ -158,17 +158,20 @@ function isArchivedFile({ origin, type }: Placed): boolean {
 
 function fromArchive(placed: Placed | undefined, { header, body }: TarEntry, finished: Finished): TarInput {
   if (placed?.origin.from !== 'archive' || placed.origin.path !== header.path || placed.size !== header.size) {
-    throw new CustomizationError('ARCHIVE_CHANGED', `the archive is another one than was inspected: ${header.path}`);
+    throw new CustomizationError(
+      'ARCHIVE_CHANGED',
+      `the archive differs from the one that was inspected: ${header.path}`,
+    );
   }
   const mtime = Math.max(0, Math.min(header.mtime, finished.epoch));
   return { header: { ...headerOf(placed, finished), size: header.size, mtime }, body };
 }
 
-/** What needs no byte of the archive: folders, links, texts. */
+/** Entries that need no bytes of the archive: folders, links, texts. */
 function made(placed: Placed, finished: Finished): TarInput {
   const { origin, path } = placed;
   if (isArchivedFile(placed))
-    throw new CustomizationError('ARCHIVE_CHANGED', `the archive has no file for /${path} any more`, path);
+    throw new CustomizationError('ARCHIVE_CHANGED', `the archive no longer has a file for /${path}`, path);
   const bytes = origin.from === 'text' ? Buffer.from(origin.text) : finished.composed.get(path);
   const header = headerOf(placed, finished);
   return bytes === undefined ? { header } : { header: { ...header, size: bytes.length }, body: [bytes] };

@@ -1,4 +1,4 @@
-// Customizations on a real Debian: packages, files and scripts as layers of their own, and what a failing script tells.
+// Customizations on a real Debian: packages, files and scripts in separate layers, and the report of a failing script.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { solvePackages } from '../../../test/debian.ts';
 import { sandboxMode, testWorkspace } from '../../../test/fixtures/build.ts';
@@ -110,13 +110,13 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     [
       'final',
       '#!/no/such/program -x\n',
-      /^scripts\/final, line 1 \(#!\/no\/such\/program -x\): this image has no interpreter \/no\/such\/program; write/,
+      /^scripts\/final, line 1 \(#!\/no\/such\/program -x\): this image has no interpreter \/no\/such\/program; use/,
       /under packages/,
     ],
     [
       'final.sh',
       '#!/usr/bin/env python9\n',
-      /^scripts\/final\.sh, line 1 \(#!\/usr\/bin\/env python9\): this image has no interpreter python9; write/,
+      /^scripts\/final\.sh, line 1 \(#!\/usr\/bin\/env python9\): this image has no interpreter python9; use/,
       /under packages/,
     ],
     [
@@ -127,7 +127,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     ],
   ])('a failing script %s says where: %j', async (name, script, first, printed) => {
     const { pin, inspections } = await builds.customization([
-      // What ran before a script is there when it is traced, too.
+      // The changes of earlier steps are also present when a script is traced.
       ...(name === 'after-packages.sh'
         ? [entry('scripts/before-packages', { content: 'echo one >> /var/lib/order\n' })]
         : []),
@@ -138,7 +138,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     expect(failure).toBeInstanceOf(BuildError);
     expect(failure.cause_kind).toBe('CUSTOMIZATION_BUILD_ERROR');
     expect(failure.step).toBe('customization "Company basics" v2');
-    // The job is told which customization failed: the others of its pipeline go on without it.
+    // The error names the failed customization, so that the pipeline continues with the others.
     const { id, version } = pin;
     expect(failureOf(receivedError(sentError(failure)))).toMatchObject({ customization: { id, version } });
     expect(failure.message).toMatch(first);

@@ -1,4 +1,4 @@
-// A customization as layers: what its packages and scripts changed, its files, and what its last script changed.
+// Builds the layers of a customization: the changes of its packages and first scripts, its files, and the changes of its last script.
 import { CustomizationError } from '../../customization/errors.ts';
 import type { HookName, Inspection } from '../../customization/inspection.ts';
 import { customizationTitle } from '../../customization/title.ts';
@@ -22,34 +22,34 @@ import { prepareRoots } from './rootfs.ts';
 
 export type CustomizationInput = LayerContext & {
   pin: CustomizationPin;
-  /** Of the plan. */
+  /** The epoch of the plan, in seconds since 1970. */
   epoch: number;
-  /** That its author gave it. */
+  /** The customization's name, if its author gave it one. */
   name?: string | undefined;
   inspection: Inspection;
   /** The image so far. */
   image: ImageState;
   /** Its variables so far. */
   environment: Record<string, string>;
-  /** What the image starts, and as which user: it must be there afterwards. */
+  /** The program and user of the image, which must still exist afterwards. */
   settings: LossInput['settings'];
   cache: LayerCache;
 };
 
 export type CustomizationResult = {
   image: ImageState;
-  /** The layers that it added, in order. */
+  /** The layers that the customization added, in order. */
   layers: BuiltLayer[];
   environment: Record<string, string>;
   labels: Record<string, string>;
 };
 
-/** As the image's history has it: a name may change, and the same plan makes the same image. */
+/** The step's text in the image's history. Without the name, which may change: the same plan must give the same image. */
 export function customizationStep({ id, version }: CustomizationPin): string {
   return `customization ${id} v${version}`;
 }
 
-/** Lays one customization over an image. Throws BuildError CUSTOMIZATION_BUILD_ERROR when it is the customization's fault. */
+/** Adds one customization to an image. Throws BuildError CUSTOMIZATION_BUILD_ERROR when the fault is in the customization. */
 export async function buildCustomization(input: CustomizationInput): Promise<CustomizationResult> {
   const step = customizationTitle(input.pin, input.name);
   try {
@@ -59,13 +59,13 @@ export async function buildCustomization(input: CustomizationInput): Promise<Cus
   }
 }
 
-/** What goes wrong here is the customization's doing, also where its scripts left something that cannot be captured. */
+/** Attributes an error to the customization, also when its scripts left files that cannot be captured. */
 function asItsFault(error: unknown, of: { step: string; customization: { id: string; version: number } }): unknown {
   const cause_kind = 'CUSTOMIZATION_BUILD_ERROR';
   if (error instanceof CustomizationError) return new BuildError(error.message, { ...of, cause_kind, cause: error });
   if (!(error instanceof BuildError)) return error;
   if (error.cause_kind === 'BUILD_ERROR') return new BuildError(error.message, { ...of, cause_kind, cause: error });
-  // A script's error knows its own step.
+  // A script's error already names its step.
   return new BuildError(error.message, { ...of, step: error.step, cause_kind: error.cause_kind, cause: error });
 }
 
@@ -105,7 +105,7 @@ async function buildStages(input: CustomizationInput, step: string): Promise<Cus
 
 const FILES = 'rootfs/ and customization.yaml';
 
-/** What a stage runs, for a message: the scripts' paths, and the packages. */
+/** Names the scripts and packages of a stage, for a message. */
 function partsOf({ pin, inspection }: CustomizationInput, stage: Stage): string {
   const scripts = inspection.hooks.filter(({ name }) => HOOKS_OF[stage].includes(name)).map(({ path }) => path);
   const packages = stage === 'packages' && pin.packages.length > 0 ? ['the packages'] : [];
@@ -114,14 +114,14 @@ function partsOf({ pin, inspection }: CustomizationInput, stage: Stage): string 
 
 type Change = { step: string; from: string } & Pick<LossInput, 'before' | 'after' | 'paths'>;
 
-/** Throws BuildError when a part of a customization took from the image what no image may lose. */
+/** Throws BuildError when a part of a customization removed something that every image requires. */
 async function requireWhole(
   { workspace: { content }, settings }: CustomizationInput,
   { step, from, ...change }: Change,
 ): Promise<void> {
   const losses = await listLosses({ content, settings, ...change });
   if (losses.length === 0) return;
-  const message = `${from}: takes from the image what it cannot be without: ${losses.join('; ')}.`;
+  const message = `${from}: removes parts that the image requires: ${losses.join('; ')}.`;
   throw new BuildError(message, { step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR' });
 }
 
@@ -142,7 +142,7 @@ const HOOKS_OF: Record<Stage, readonly HookName[]> = {
 
 type StageInput = { step: string; image: ImageState; stage: Stage };
 
-/** The layer of one stage that runs programs; undefined when the customization has nothing to run there or nothing changed. */
+/** Builds the layer of a stage that runs programs; returns undefined when the stage runs nothing or changed nothing. */
 async function buildScriptedLayer(
   input: CustomizationInput,
   { step, image, stage }: StageInput,
@@ -188,7 +188,7 @@ async function runStage(
       await installPackages(sandbox, { packages, epoch, log, step, cause_kind, signal });
     } else if (part !== undefined) await runHook(sandbox, given, part);
   };
-  /** In a sandbox of its own, where all that ran before the script runs again. */
+  /** Runs the stage again up to the failed script, in a new sandbox, and traces the script. */
   const findLine = async (failed: HookFailed): Promise<number | undefined> => {
     if (!canTrace(failed)) return undefined;
     try {
@@ -196,7 +196,7 @@ async function runStage(
       for (const part of parts.slice(0, parts.indexOf(failed.hook))) await run(sandbox, part);
       return await traceHook(sandbox, given, failed);
     } catch (error) {
-      // What ran before it may fail this time: the first failure is what people are told.
+      // An earlier part may fail this time: the first failure is reported.
       if (error instanceof HookFailed || error instanceof BuildError) return undefined;
       throw error;
     }
@@ -206,11 +206,11 @@ async function runStage(
     for (const part of parts) await run(sandbox, part);
     return await captureLayer(content, sandbox, {
       ...{ epoch, step, below: image.listing },
-      // What a person's script wrote, it meant; what only packages ran made is nobody's secret.
+      // Keys that a script wrote are intended; keys that only packages generated would be the same in every container.
       privateKeys: packages.length > 0,
       onPrivateKey: (path) =>
         log.say(
-          `${step}: left out ${path}: it holds a private key; put keys into rootfs/ if the image is to have them`,
+          `${step}: left out ${path}: it contains a private key; to have keys in the image, put them into rootfs/`,
         ),
       watch: { paths: KEPT_FILES, onFile: async (_path, bytes) => void (await content.put(bytesOf(bytes))) },
     });
@@ -220,15 +220,15 @@ async function runStage(
   }
 }
 
-/** What a stage runs, in order; a script that the archive does not have is undefined. */
+/** The parts of a stage in order; undefined for a script that the archive does not have. */
 type StagePart = HookRun | 'packages' | undefined;
 
-/** What packages and scripts write is as new as the base image at least; the time of the upload says nothing about it. */
+/** Files of packages and scripts are at least as new as the base image; the time of the upload does not apply to them. */
 function scriptEpoch({ pin, epoch }: CustomizationInput): number {
   return Math.max(pin.epoch, epoch);
 }
 
-/** The archive's scripts with all that their running needs, by name. */
+/** The archive's scripts by name, with everything that is needed to run them. */
 async function hooksOf(
   input: CustomizationInput,
   { step, image }: Pick<StageInput, 'step' | 'image'>,

@@ -1,4 +1,4 @@
-// What a sandbox is given to read: a folder of this machine, filled before the sandbox opens and removed after it is closed.
+// A read-only folder for a sandbox: filled on this machine before the sandbox opens, removed after it is closed.
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { chmod, rm, writeFile } from 'node:fs/promises';
@@ -9,17 +9,17 @@ import { SANDBOX_FOLDER } from '../../sandbox/sandbox-command.ts';
 import { ensureFolder, type Workspace } from '../../sandbox/workspace.ts';
 
 export type GivenFolder = AsyncDisposable & {
-  /** On this machine: `openSandbox`'s `given`. */
+  /** Path on this machine, for the option `given` of `openSandbox`. */
   folder: string;
-  /** Where the sandbox sees a file or folder of it. */
+  /** Returns the path in the sandbox of a file or folder in it. */
   inside(name: string): string;
-  /** Puts bytes into a file of it. `mode` is for everybody in the sandbox. */
+  /** Writes bytes to a file in it. `mode` applies to all users in the sandbox. */
   write(name: string, bytes: Buffer | string, mode?: number): Promise<void>;
-  /** Puts a content into a file of it. Throws ContentMissing. */
+  /** Writes a content to a file in it. Throws ContentMissing. */
   copy(name: string, digest: Digest): Promise<void>;
 };
 
-/** Makes an empty one. */
+/** Creates an empty folder. */
 export function openGivenFolder(workspace: Workspace): GivenFolder {
   const folder = ensureFolder(workspace, 'given', randomUUID());
   const place = (name: string): string => {
@@ -32,7 +32,7 @@ export function openGivenFolder(workspace: Workspace): GivenFolder {
     inside: (name) => join(SANDBOX_FOLDER, name),
     async write(name, bytes, mode = 0o644) {
       await writeFile(place(name), bytes);
-      // Whatever this process's umask is.
+      // Sets the mode independently of this process's umask.
       await chmod(join(folder, name), mode);
     },
     async copy(name, digest) {

@@ -1,4 +1,4 @@
-// Runs a customization's script in the sandbox; a failure says which script, which line, and what was printed last.
+// Runs a customization's script in the sandbox; an error names the script and the line and has the last output.
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { BuildLog } from '../../sandbox/build-log.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
@@ -9,30 +9,30 @@ import { baseName } from '../../tar/path.ts';
 import type { GivenFolder } from './given-folder.ts';
 import { buildEnvironment } from './packages.ts';
 
-/** A script may set up what it likes, but not hold a worker for long. */
+/** Limits how long a script occupies a worker. */
 const HOOK_WALL_CLOCK_MS = 10 * 60_000;
 
 export type HookRun = {
-  /** In the archive: `scripts/final.sh`. */
+  /** Path in the archive: `scripts/final.sh`. */
   path: string;
   script: Buffer;
-  /** Whether the image has one at /bin/bash. */
+  /** Whether the image has /bin/bash. */
   bash: boolean;
-  /** Which customization, for messages. */
+  /** The customization's step, for messages. */
   step: string;
   epoch: number;
-  /** The image's own variables. */
+  /** The variables of the image. */
   environment: Record<string, string>;
   log: BuildLog;
   signal?: AbortSignal | undefined;
 };
 
-/** Puts a script into the folder that the sandbox will be given. */
+/** Writes a script to the sandbox's given folder, before the sandbox opens. */
 export async function giveHook(given: GivenFolder, { path, script }: Pick<HookRun, 'path' | 'script'>): Promise<void> {
   await given.write(path, script, 0o755);
 }
 
-/** A script that failed or ran into a limit; its message says so without the line, which `lineOf` or a traced run finds. */
+/** A script failed or exceeded a limit. The message does not name the line, which `lineOf` or a traced run finds. */
 export class HookFailed extends Error {
   override readonly name = 'HookFailed';
   readonly hook: HookRun;
@@ -47,7 +47,7 @@ export class HookFailed extends Error {
   }
 }
 
-/** Runs a script that the sandbox was given, as its first line says. Throws HookFailed. */
+/** Runs a script of the given folder with the interpreter in its first line. Throws HookFailed. */
 export async function runHook(sandbox: Sandbox, given: GivenFolder, hook: HookRun): Promise<void> {
   const { log, path, script, step } = hook;
   log.say(`${step}: ${path}`);
@@ -57,17 +57,17 @@ export async function runHook(sandbox: Sandbox, given: GivenFolder, hook: HookRu
 }
 
 /**
- * Runs a script that failed once more, with each command traced, and returns the line at which it fails; undefined where the traced run
- * ends in another way, or the script's shell cannot tell lines. The sandbox must be as it was before the first run.
+ * Runs a failed script again, with each command traced, and returns the line at which it fails; undefined when the traced run ends in
+ * another way, or when the script's shell does not report lines. The sandbox must be in the state before the first run.
  */
 export async function traceHook(sandbox: Sandbox, given: GivenFolder, failed: HookFailed): Promise<number | undefined> {
   const { log, path, script, step, bash } = failed.hook;
   const command = traceCommand(script, { path: given.inside(path), bash });
   if (command === undefined) return undefined;
-  log.say(`${step}: ${path} again, traced, to find the line that fails`);
+  log.say(`${step}: running ${path} again, traced, to find the line that fails`);
   log.mark();
   const exit = await runCommandOf(sandbox, failed.hook, command);
-  // A syntax error is not traced: the shell complains of it.
+  // A syntax error does not appear in the trace: the shell prints a message with the line.
   const found = [...log.tail().matchAll(/^(?:\++ line |\S*\/(\S+): (?:line )?)(\d+):/gm)];
   const line = found.findLast(([, name]) => name === undefined || name === baseName(path))?.[2];
   return exit.code === failed.exit.code && line !== undefined ? Number(line) : undefined;
@@ -79,13 +79,13 @@ async function runCommandOf(sandbox: Sandbox, hook: HookRun, command: string[]):
   return await sandbox.run({ command, environment }, { ...options, onOutput: hook.log.write });
 }
 
-/** Whether a traced run can tell the line: of a shell script that began, and ended by itself. */
+/** Whether a traced run can find the line: the script is a shell script that started, and it was not stopped by a limit. */
 export function canTrace(failed: HookFailed): boolean {
   const { hook, exit } = failed;
   return exit.why === undefined && isShellScript(hook.script) && interpreterProblem(failed) === undefined;
 }
 
-/** The BuildError of a script that failed. `tracedLine` is what `traceHook` returned. */
+/** The BuildError of a failed script. `tracedLine` is the result of `traceHook`. */
 export function hookError(failed: HookFailed, tracedLine?: number): BuildError {
   const { hook, exit, printed } = failed;
   const line = tracedLine ?? lineOf(failed);
@@ -95,13 +95,13 @@ export function hookError(failed: HookFailed, tracedLine?: number): BuildError {
   return new BuildError(message, { step: hook.step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR' });
 }
 
-/** What the sandbox prints when it cannot start a command. */
+/** The sandbox's output when it cannot start a command. */
 const NOT_STARTED = /^bwrap: execvp .*: (No such file or directory|Permission denied)$/m;
-/** What env(1) of GNU and of BusyBox print; they end with 127. */
+/** The output of env(1) of GNU and of BusyBox for an unknown program; the exit code is 127. */
 const NOT_FOUND_BY_ENV =
   /^(?:\S*\/)?env: (?:can't execute )?['‘](.*)['’]: (No such file or directory|Permission denied)$/m;
 
-/** Why a script did not begin, undefined when it did. */
+/** Returns why a script did not start, undefined when it did. */
 function interpreterProblem({ hook: { path, script }, exit, printed }: HookFailed): string | undefined {
   if (exit.why !== undefined) return undefined;
   const first = firstLine(script);
@@ -113,13 +113,13 @@ function interpreterProblem({ hook: { path, script }, exit, printed }: HookFaile
   const interpreter = notFound?.[1] ?? shebangOf(script)[0] ?? SHELL;
   return reason === 'Permission denied'
     ? `${line}: the interpreter ${interpreter} is not executable in this image.`
-    : `${line}: this image has no interpreter ${interpreter}; write the script for one that it has, or add the package that has it under packages and run the script as after-packages or final.`;
+    : `${line}: this image has no interpreter ${interpreter}; use an interpreter that the image has, or add its package under packages and run the script as after-packages or final.`;
 }
 
-/** The line that an interpreter names in its last complaint (`final.sh: 3:`, `line 3`). */
+/** The line that an interpreter names in its last error message (`final.sh: 3:`, `line 3`). */
 function lineOf({ hook: { path, script }, printed }: HookFailed): number | undefined {
   if (!isShellScript(script)) return numberOf(/\.(?:py|pl): (\d+):|[,: ]line (\d+)\b/g, printed);
-  // A shell goes on after most of its complaints, so only its last word counts.
+  // A shell continues after most of its error messages, so only the last one counts.
   const last = printed.slice(printed.lastIndexOf('\n') + 1);
   const given = `${SANDBOX_FOLDER}/${path}`;
   return last.startsWith(`${given}: `) ? numberOf(/^(?:line )?(\d+):/g, last.slice(given.length + 2)) : undefined;
@@ -132,14 +132,14 @@ function numberOf(pattern: RegExp, text: string): number | undefined {
 }
 
 const SHELL = '/bin/sh';
-/** The kernel reads no more of it (BINPRM_BUF_SIZE). */
+/** The kernel reads at most this much of the first line (BINPRM_BUF_SIZE). */
 const FIRST_LINE_BYTES_MAX = 256;
 
 function firstLine(script: Buffer): string {
   return script.subarray(0, FIRST_LINE_BYTES_MAX).toString('latin1').split('\n')[0] ?? '';
 }
 
-/** The interpreter that the first line names, with its options; empty when it names none. */
+/** The interpreter in the first line, with its options; empty when the line names none. */
 function shebangOf(script: Buffer): string[] {
   const [, program, options = ''] = /^#![ \t]*(\S+)[ \t]*(.*)/.exec(firstLine(script)) ?? [];
   return program === undefined ? [] : [program, ...options.split(/\s+/).filter(Boolean)];
@@ -156,20 +156,20 @@ function wordsOf(script: Buffer): string[] {
   return given.length === 0 ? [SHELL] : given;
 }
 
-/** The command that runs the script at `path` as its first line says. Shell scripts stop at their first failing command. */
+/** The command that runs the script at `path` with the interpreter in its first line. Shell scripts stop at the first failing command. */
 export function hookCommand(script: Buffer, path: string): string[] {
   return isShellScript(script) ? [...wordsOf(script), '-e', path] : [...wordsOf(script), path];
 }
 
 /**
- * Set inside, because a bash that runs as root takes no PS4 from its environment. `$0` is the script. A descriptor of its own keeps the
- * trace of a function out of what `f 2>&1` prints; shells other than bash do not know the variable.
+ * PS4 is set inside, because bash ignores a PS4 from the environment when it runs as root. `$0` is the script. The trace has a separate
+ * descriptor, so that it does not appear in the output of `f 2>&1`; shells other than bash do not support BASH_XTRACEFD.
  */
 const TRACED = `exec 9>&2; BASH_XTRACEFD=9; PS4='+ line $LINENO: '; set -e -x; . "$0"`;
 
 /**
- * The command that traces each command of a shell script with its line; undefined for other scripts. Debian's /bin/sh does not count lines,
- * so bash stands in for it here, with POSIX's rules and /bin/sh's echo, where the image has one.
+ * The command that runs a shell script and traces each command with its line; undefined for other scripts. Debian's /bin/sh does not
+ * report lines, so bash replaces it if the image has bash, in POSIX mode and with the echo of /bin/sh.
  */
 export function traceCommand(script: Buffer, { path, bash }: { path: string; bash: boolean }): string[] | undefined {
   if (!isShellScript(script)) return undefined;

@@ -1,4 +1,4 @@
-// The config of a finished image: the recipe's settings, the base's variables and labels, and the labels that OCI names (annotations.md).
+// The config of a finished image: the recipe's settings, the base's variables and labels, and the labels that OCI defines (annotations.md).
 import type { ImageConfig } from '../../oci/descriptor.ts';
 import type { ImagePlan } from '../../plan/image-plan.ts';
 import { IMAGE_PATH, timeOf } from './image.ts';
@@ -9,11 +9,11 @@ export type ConfigInput = {
   base: ImageConfig;
   /** Complete: the base's, the recipe's and the customizations' variables. */
   environment: Record<string, string>;
-  /** Of the customizations. */
+  /** Labels of the customizations. */
   labels: Record<string, string>;
 };
 
-/** An image's variables as a record; PATH is there in any case. */
+/** Returns an image's variables as a record, which always has PATH. */
 export function readEnvironment({ config }: ImageConfig): Record<string, string> {
   const pairs = (config?.Env ?? []).map((line): [string, string] => {
     const equals = line.indexOf('=');
@@ -22,7 +22,7 @@ export function readEnvironment({ config }: ImageConfig): Record<string, string>
   return { PATH: IMAGE_PATH, ...Object.fromEntries(pairs) };
 }
 
-/** Config and annotations of the image. The user is a number, so that runAsNonRoot can be checked. */
+/** Returns the config and annotations of the image. The user is a number, so that Kubernetes can check runAsNonRoot. */
 export function imageConfig(
   plan: ImagePlan,
   { base, environment, labels }: ConfigInput,
@@ -57,7 +57,7 @@ export function imageConfig(
   };
 }
 
-/** A base's own labels go on, but for those that say what the base is. */
+/** The labels of the base, without those that describe the base itself. */
 function inheritedLabels({ config }: ImageConfig): Record<string, string> {
   return Object.fromEntries(
     Object.entries(config?.Labels ?? {}).filter(([name]) => !name.startsWith('org.opencontainers.image.')),

@@ -1,4 +1,4 @@
-// How large the files of an image may be that builds read whole. Each is checked by its declared size, before its bytes are read.
+// Size limits of the image's files that builds read whole. The declared size is checked before the bytes are read.
 import { BuildError } from '../../sandbox/build-error.ts';
 import { printable } from '../../tar/header.ts';
 
@@ -13,7 +13,7 @@ const ACCOUNTS_BYTES_MAX = MIB;
 const BUNDLE_BYTES_MAX = 4 * MIB;
 /** os-release(5) has some twenty lines. */
 const OS_RELEASE_BYTES_MAX = 64 * KIB;
-/** A file that a link stands for in the place of one of these. */
+/** Limit of a file that is reached through a link at one of the paths above. */
 const OTHER_BYTES_MAX = 4 * MIB;
 
 const LIMITS: Readonly<Record<string, number>> = {
@@ -25,7 +25,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   'usr/lib/os-release': OS_RELEASE_BYTES_MAX,
 };
 
-/** The most bytes that are read of a path. */
+/** The largest number of bytes that is read of a path. */
 export function imageFileLimit(path: string): number {
   return Object.hasOwn(LIMITS, path) ? (LIMITS[path] ?? OTHER_BYTES_MAX) : OTHER_BYTES_MAX;
 }
@@ -35,8 +35,8 @@ export function checkImageFile({ path, size }: { path: string; size: number }, s
   if (size > imageFileLimit(path)) throw imageFileTooLarge(path, step, `has ${size} bytes`);
 }
 
-/** The rejection of a file; `has` tells its size where it is known. */
-export function imageFileTooLarge(path: string, step: string, has = 'has more'): BuildError {
-  const message = `/${printable(path)} ${has}, and at most ${imageFileLimit(path)} bytes of it are read.`;
+/** The error for a file above its limit; `has` states its size if it is known. */
+export function imageFileTooLarge(path: string, step: string, has = 'is too large'): BuildError {
+  const message = `/${printable(path)} ${has}; at most ${imageFileLimit(path)} bytes are allowed.`;
   return new BuildError(message, { step, cause_kind: 'BUILD_ERROR' });
 }

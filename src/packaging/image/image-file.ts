@@ -1,4 +1,4 @@
-// One file of an image, read from the layers without laying them out.
+// Reads one file of an image from its layers without extracting them.
 import type { ContentStore } from '../../content/content.ts';
 import { LAYER_READING } from '../../oci/layer-limits.ts';
 import { uncompressed } from '../../oci/uncompressed.ts';
@@ -10,8 +10,8 @@ import { checkImageFile } from './image-file-limits.ts';
 const STEP = 'image files';
 
 /**
- * The file's bytes as the topmost layer has them; undefined where it is not there or removed. Links in the path are not followed. Throws
- * BuildError for a file that is too large.
+ * Returns the file's bytes in the topmost layer that has it; undefined when it is missing or removed. Links in the path are not followed.
+ * Throws BuildError for a file that is too large.
  */
 export async function readImageFile(
   content: ContentStore,
@@ -37,7 +37,7 @@ async function findInLayer(
       if (result === 'absent' && whiteout !== undefined && 'path' in whiteout && hides(whiteout.path, path))
         result = 'removed';
       if (header.path !== path) continue;
-      // A name that stands twice in a layer is what the last says, as in its listing.
+      // If a layer has a name twice, the last entry counts, as in its listing.
       result = 'removed';
       if (header.type !== 'file') continue;
       checkImageFile(header, STEP);
@@ -51,14 +51,14 @@ async function findInLayer(
   }
 }
 
-/** What is marked is the path itself or a folder above it. */
+/** Whether the marked path is the path itself or a folder above it. */
 function hides(marked: string, path: string): boolean {
   return marked === '' || path === marked || path.startsWith(`${marked}/`);
 }
 
 /**
- * The bytes of a file that the layers hold, of any size; a hard link stands for its file. Empty where none is there, which the caller knows
- * from the listing.
+ * Yields the bytes of a file in the layers, of any size; a hard link yields the bytes of its file. Yields nothing for a missing file,
+ * which the caller excludes with the listing.
  */
 export async function* imageFileBytes(
   content: ContentStore,

@@ -1,4 +1,4 @@
-// Files of an image by path: found in the listing, read from content by their digest, or else once from their layer.
+// Reads files of an image by path: found in the listing, then read from content by digest, or once from their layer.
 import type { ContentStore } from '../../content/content.ts';
 import { readContent } from '../../oci/bounded-read.ts';
 import type { Digest } from '../../oci/descriptor.ts';
@@ -15,10 +15,10 @@ import { checkImageFile, imageFileLimit, imageFileTooLarge } from './image-file-
 
 export const DPKG_STATUS = 'var/lib/dpkg/status';
 
-/** os-release(5): the first of these that exists counts. */
+/** os-release(5): the first of these files that exists is used. */
 export const OS_RELEASE: readonly string[] = ['etc/os-release', 'usr/lib/os-release'];
 
-/** Files that later steps read; builders keep them as content of their own, so that no layer is unpacked for them. */
+/** Files that later steps read; builds store each as a separate content, so that no layer has to be unpacked for it. */
 export const KEPT_FILES: readonly string[] = [
   DPKG_STATUS,
   'etc/passwd',
@@ -26,12 +26,12 @@ export const KEPT_FILES: readonly string[] = [
   'etc/ssl/certs/ca-certificates.crt',
 ];
 
-/** An image while it grows: its layers and what they hold together. `chain` is the same object from its first layer to its last. */
+/** An image during its build: its layers and their merged listing. `chain` is the same object from the first layer to the last. */
 export type ImageState = { layers: LayerPin[]; listing: MergedListing; chain?: ChainListing };
 
 const STEP = 'image files';
 
-/** The image with one layer more. Throws BuildError where it holds more than an image may. */
+/** Returns the image with one more layer. Throws BuildError when it exceeds the limits of an image. */
 export async function withLayer(
   content: ContentStore,
   { layers, listing, ...rest }: ImageState,
@@ -45,7 +45,7 @@ export async function withLayer(
   };
 }
 
-/** A merged listing as it was stored, in the little memory that an EntryTable takes. */
+/** Reads a stored merged listing into an EntryTable, which takes little memory. */
 export async function readMergedListing(content: ContentStore, digest: Digest): Promise<MergedListing> {
   const entries = readListing(await content.open(digest));
   return await asBuildErrors(() => layOver(new EntryTable(), entries));
@@ -57,7 +57,7 @@ async function asBuildErrors<Result>(work: () => Promise<Result>): Promise<Resul
   } catch (error) {
     const reason = imageFault(error);
     if (reason === undefined) throw error;
-    throw new BuildError(`The image holds too much: ${reason}.`, {
+    throw new BuildError(`The image exceeds a limit: ${reason}.`, {
       step: STEP,
       cause_kind: 'BUILD_ERROR',
       cause: error,
@@ -66,15 +66,15 @@ async function asBuildErrors<Result>(work: () => Promise<Result>): Promise<Resul
 }
 
 /**
- * The bytes of a regular file, undefined where there is none of that name. Links are not followed. Throws BuildError for a file that is
- * larger than such files are.
+ * Returns the bytes of a regular file, undefined when there is none at this path. Links are not followed. Throws BuildError for a file
+ * above its size limit.
  */
 export async function readFileOf(content: ContentStore, image: ImageState, path: string): Promise<Buffer | undefined> {
   const digest = await fileDigest(content, image, path);
   return digest === undefined ? undefined : await readKept(content, digest, path);
 }
 
-/** The text of a package database that is content. Throws BuildError for one that is too large. */
+/** Reads a package database from content. Throws BuildError if it is too large. */
 export async function readPackageDatabase(content: ContentStore, digest: Digest): Promise<string> {
   return (await readKept(content, digest, DPKG_STATUS)).toString('utf8');
 }
@@ -85,8 +85,8 @@ async function readKept(content: ContentStore, digest: Digest, path: string): Pr
 }
 
 /**
- * The digest of a regular file whose bytes are (or are put) in the store; undefined where there is none of that name. Throws BuildError
- * for a file that is too large to be read.
+ * Returns the digest of a regular file and puts its bytes into the store if they are missing; undefined when there is none at this path.
+ * Throws BuildError for a file that is too large to be read.
  */
 export async function fileDigest(content: ContentStore, image: ImageState, path: string): Promise<Digest | undefined> {
   const entry = image.listing.get(path);

@@ -1,4 +1,4 @@
-// Customizations that take from an image what it cannot be without: the build fails and names the part and what is gone.
+// Customizations that remove parts that the image requires: the build fails and names the step and the missing part.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sandboxMode } from '../../../test/fixtures/build.ts';
 import { rootfs, yaml } from '../../../test/fixtures/customization.ts';
@@ -32,7 +32,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a customization', () => {
     [
       'removes /etc',
       final('rm -rf /etc'),
-      /^scripts\/final\.sh: takes from the image what it cannot be without: \/etc\/passwd; \/etc\/group\.$/,
+      /^scripts\/final\.sh: removes parts that the image requires: \/etc\/passwd; \/etc\/group\.$/,
     ],
     [
       'removes what says which system it is',
@@ -52,7 +52,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a customization', () => {
     [
       'writes nonsense into it',
       final('echo nonsense >> /var/lib/dpkg/status'),
-      /: the package database \/var\/lib\/dpkg\/status, which cannot be read any more \(/,
+      /: the package database \/var\/lib\/dpkg\/status, which can no longer be read \(/,
     ],
     [
       'removes the user',

@@ -1,4 +1,4 @@
-// What a customization took from an image that no image may lose: its accounts, its package database, the program that it starts, its C library.
+// Finds required parts of an image that a customization removed: accounts, package database, the started program, the C library.
 import type { ContentStore } from '../../content/content.ts';
 import { PackageDatabaseError } from '../../debian/package-database.ts';
 import { parseStatus } from '../../evidence/dpkg-packages.ts';
@@ -11,14 +11,14 @@ import { findFile, findProgram } from './listed-files.ts';
 const PASSWD = 'etc/passwd';
 const GROUP = 'etc/group';
 
-/** Where programs of Debian and Alpine have their loader compiled in. */
+/** Paths of the loader that are compiled into programs of Debian and Alpine. */
 const LOADERS = [
   'lib64/ld-linux-x86-64.so.2',
   'lib/ld-linux-aarch64.so.1',
   'lib/ld-musl-x86_64.so.1',
   'lib/ld-musl-aarch64.so.1',
 ];
-/** Where the loader of glibc finds the C library (ld.so(8)). */
+/** Paths where the loader of glibc finds the C library (ld.so(8)). */
 const C_LIBRARIES = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].flatMap((machine) => [
   `lib/${machine}/libc.so.6`,
   `usr/lib/${machine}/libc.so.6`,
@@ -26,7 +26,7 @@ const C_LIBRARIES = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].flatMap((machine) 
 
 export type LossInput = {
   content: ContentStore;
-  /** What the image starts, and as which user. */
+  /** The program that the image starts, and its user. */
   settings: Pick<ImagePlan['image'], 'user' | 'entrypoint' | 'command'>;
   before: ImageState;
   after: ImageState;
@@ -34,7 +34,7 @@ export type LossInput = {
   paths: { before: string | undefined; after: string | undefined };
 };
 
-/** Names what the image had before and has not any more; [] when it is whole. Only what was there can be lost. */
+/** Lists the required parts that the image had before and no longer has; [] if there are none. */
 export async function listLosses(input: LossInput): Promise<string[]> {
   const { before, after } = input;
   return [
@@ -52,7 +52,7 @@ function isLost(path: string, { before, after }: Pick<LossInput, 'before' | 'aft
   return findFile(before.listing, path) !== undefined && findFile(after.listing, path) === undefined;
 }
 
-/** The first of these files that there was, when none is left. */
+/** Returns the first of these files that existed before, if none exists now. */
 function lostAny(paths: readonly string[], before: MergedListing, after: MergedListing): string[] {
   const found = paths.find((path) => findFile(before, path) !== undefined);
   const isGone = found !== undefined && paths.every((path) => findFile(after, path) === undefined);
@@ -64,7 +64,7 @@ function isUnchanged(path: string, { before, after }: LossInput): boolean {
   return digest !== undefined && before.listing.get(path)?.digest === digest;
 }
 
-/** By its number, which is what the image's config names. */
+/** Compares the user by its number, which the image's config contains. */
 async function lostUser(input: LossInput): Promise<string[]> {
   const { content, before, after, settings } = input;
   const { name, uid } = settings.user;
@@ -82,16 +82,16 @@ async function lostPackages(input: LossInput): Promise<string[]> {
   const { content, before, after } = input;
   if (isUnchanged(DPKG_STATUS, input)) return [];
   const had = countPackages(await readListedFile(content, before, DPKG_STATUS));
-  // What could not be read before is not this customization's.
+  // A database that could not be read before is not a fault of this customization.
   if (typeof had !== 'number' || had === 0) return [];
   if (isLost(DPKG_STATUS, input)) return [`the package database /${DPKG_STATUS}`];
   const has = countPackages(await readListedFile(content, after, DPKG_STATUS));
   if (typeof has !== 'number')
-    return [`the package database /${DPKG_STATUS}, which cannot be read any more (${has.message})`];
+    return [`the package database /${DPKG_STATUS}, which can no longer be read (${has.message})`];
   return has > 0 ? [] : [`every package of the package database /${DPKG_STATUS}`];
 }
 
-/** Installed ones. */
+/** Counts the installed packages. */
 function countPackages(status: string): number | PackageDatabaseError {
   try {
     return parseStatus(status).length;
@@ -101,7 +101,7 @@ function countPackages(status: string): number | PackageDatabaseError {
   }
 }
 
-/** The text of a file, behind links; empty where there is none. */
+/** Returns the text of a file, following links; empty when there is none. */
 async function readListedFile(content: ContentStore, image: ImageState, path: string): Promise<string> {
   const found = findFile(image.listing, path);
   const bytes = found && (await readFileOf(content, image, found.path));
@@ -112,5 +112,5 @@ function lostProgram({ settings, before, after, paths }: LossInput): string[] {
   const name = [...settings.entrypoint, ...settings.command][0];
   if (name === undefined || findProgram(before.listing, name, paths.before) === undefined) return [];
   if (findProgram(after.listing, name, paths.after) !== undefined) return [];
-  return [`the program ${printable(name)}, which the image starts (not there, not executable, or not in PATH)`];
+  return [`the program ${printable(name)}, which the image starts (missing, not executable, or not in PATH)`];
 }

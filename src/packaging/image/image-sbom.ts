@@ -1,4 +1,4 @@
-// The SBOM of an image that was just built, written from its package database.
+// Writes the SBOM of a new image from its package database.
 import type { ContentStore } from '../../content/content.ts';
 import { reportFile } from '../../contract/report-kinds.ts';
 import type { MetadataFile } from '../../contract/vocabulary.ts';
@@ -11,7 +11,7 @@ import { BuildError } from '../../sandbox/build-error.ts';
 import { bytesOf } from './image.ts';
 import { DPKG_STATUS_BYTES_MAX } from './image-file-limits.ts';
 
-/** Puts the SBOM (SPDX 2.3) into content; no file for an image without dpkg. Throws BuildError for a database that cannot be read. */
+/** Puts the SBOM (SPDX 2.3) into content; writes none for an image without dpkg. Throws BuildError if the database cannot be read. */
 export async function writeImageSbom(
   content: ContentStore,
   plan: ImagePlan,

@@ -1,4 +1,4 @@
-// Which tags a release takes, and which it leaves alone.
+// Tags that a release moves, and tags that it does not move.
 import { describe, expect, test } from 'vitest';
 import { immutableTag, rollingTags } from './image-tags.ts';
 

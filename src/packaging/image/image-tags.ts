@@ -1,7 +1,7 @@
-// The tags of a release: one that never moves, and those that follow the newest.
+// The tags of a release: one that never moves, and those that point to the newest release.
 import { compareUpstreamVersions } from '../../debian/version-order.ts';
 
-/** The tag that names this release for ever. */
+/** The tag that always points to this release. */
 export function immutableTag(release: { version: string; operating_system: string; revision: number }): string {
   return `${tagText(release.version)}-${release.operating_system}-r${release.revision}`;
 }
@@ -10,14 +10,14 @@ export type TagScope = {
   version: string;
   operating_system: string;
   revision: number;
-  /** What is released in the same repository already: this one's predecessors and rivals. */
+  /** Existing releases in the same repository. */
   others: readonly { version: string; revision: number }[];
 };
 
 /**
- * The tags that this release takes over: `7.0.15`, `7.0`, `7`, each with and without the operating system where that is told,
- * and `latest`. A tag stays where a higher version of the same line is released already, or a higher revision of this one: a
- * patch of an old branch moves neither `7` nor `latest`, and a release that was late moves nothing.
+ * The tags that move to this release: `7.0.15`, `7.0`, `7`, each with and without the operating system if it is given, and
+ * `latest`. A tag does not move if a higher version of the same line, or a higher revision of this version, is already released:
+ * a patch of an old branch moves neither `7` nor `latest`, and a late release moves nothing.
  */
 export function rollingTags({ version, operating_system, revision, others }: TagScope): string[] {
   const isNewer = (other: TagScope['others'][number]) => {
@@ -39,7 +39,7 @@ function startsWith(version: string, line: readonly string[]): boolean {
   return line.every((part, at) => parts[at] === part);
 }
 
-/** A tag is `[a-zA-Z0-9_][a-zA-Z0-9._-]*` (distribution-spec, "Pulling manifests"); what a version has beside becomes `_`. */
+/** A tag is `[a-zA-Z0-9_][a-zA-Z0-9._-]*` (distribution-spec, "Pulling manifests"); other characters of a version become `_`. */
 function tagText(version: string): string {
   return version.replaceAll(/[^a-zA-Z0-9._-]/g, '_');
 }

@@ -1,4 +1,4 @@
-// Layers and settings as an image: config, manifest and an index around it, put into the store (OCI image-spec, config.md, manifest.md, image-index.md).
+// Writes an image to the store: config, manifest and index (OCI image-spec, config.md, manifest.md, image-index.md).
 import type { ContentStore } from '../../content/content.ts';
 import { readContent } from '../../oci/bounded-read.ts';
 import {
@@ -58,7 +58,7 @@ export async function writeImage(content: ContentStore, input: ImageInput): Prom
     manifests: [{ ...manifest.descriptor, platform: input.platform }],
     ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
   } satisfies Index);
-  // Together: a file system makes files that are forced to disk at the same time durable in one go.
+  // At the same time: a file system syncs files that are written together in one operation.
   await Promise.all([config, manifest, index].map(({ bytes, descriptor }) => content.put(once(bytes), descriptor)));
   return {
     index: index.descriptor,
@@ -73,7 +73,7 @@ function describe(mediaType: string, document: object): { bytes: Buffer; descrip
   return { bytes, descriptor: describeBytes(mediaType, bytes) };
 }
 
-/** Reads a JSON document of our own making; those of other people have parsers (readManifest, readIndex, readImageConfig). */
+/** Reads a JSON document that Larder wrote; foreign documents have parsers (readManifest, readIndex, readImageConfig). */
 export async function readDocument<T>(content: ContentStore, digest: Digest): Promise<T> {
   const limit = { sizeBytesMax: MANIFEST_BYTES_MAX, tooLarge: manifestTooLarge };
   return JSON.parse((await readContent(content, digest, limit)).toString('utf8')) as T;
@@ -88,5 +88,5 @@ export function timeOf(epoch: number): string {
   return new Date(epoch * 1000).toISOString().replace('.000Z', 'Z');
 }
 
-/** Debian's PATH of root; what an image has when nobody says another. */
+/** Debian's PATH of root; the default of an image. */
 export const IMAGE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -1,4 +1,4 @@
-// Layers that are found again: once for everybody who wants one at the same time, and told apart by everything that went into them.
+// The layer cache: concurrent builds share one layer, and each difference in the inputs gives another layer.
 import { describe, expect, test } from 'vitest';
 import { inspect, packed, rootfs } from '../../../test/fixtures/customization.ts';
 import { chunked } from '../../../test/fixtures/tar.ts';
@@ -71,7 +71,7 @@ test('a layer whose content is gone is built again', async () => {
   expect(builds).toBe(1);
 });
 
-/** The inputs by which a files layer is found again. */
+/** The inputs that identify a files layer in the cache. */
 async function keyOf(
   wanted: { text?: string; epoch?: number; below?: ListingEntry[] } = {},
 ): Promise<{ inputs: object; diffId: string | undefined }> {

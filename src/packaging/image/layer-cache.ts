@@ -1,4 +1,4 @@
-// Layers that were built already, by everything that went into them.
+// A cache of built layers, by their inputs.
 import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import { MEDIA_TYPES } from '../../oci/descriptor.ts';
@@ -7,13 +7,13 @@ import { describeBytes, encodeDocument } from '../../oci/manifest.ts';
 import type { BuildLog } from '../../sandbox/build-log.ts';
 import type { Exclusive } from '../../sandbox/exclusive.ts';
 
-/** Where layers are remembered; a memory that forgets is slow, never wrong. */
+/** The store of the cache; a missing entry costs time, but does not change the result. */
 export type LayerCache = {
   get(key: Digest): Promise<BuiltLayer | undefined>;
   set(key: Digest, layer: BuiltLayer): Promise<void>;
 };
 
-/** Counted up when the same inputs give other layers, because the engine does something else with them. */
+/** Increased when a change of the engine makes the same inputs give other layers. */
 const ENGINE_FORMAT = 1;
 
 export type CacheContext = {
@@ -26,9 +26,9 @@ export type CacheContext = {
 };
 
 /**
- * The layer of these inputs, from the cache when its content is still there, or built. Builds that want the same layer at the same
- * time do one after the other, so that the others find what the first made; when that one fails, the next builds. A build that changed
- * nothing is not remembered.
+ * Returns the layer of these inputs, from the cache if its content still exists, or builds it. Concurrent builds of the same layer are
+ * serialized, so that later ones find the layer of the first; if the first fails, the next one builds. A build that changed nothing is
+ * not cached.
  */
 export async function cachedLayer(
   context: CacheContext,
@@ -55,5 +55,5 @@ async function findOrBuild(
 }
 
 function sameBefore(step: string, { diff_id }: BuiltLayer): string {
-  return `${step}: the same was built before; its layer ${diff_id} is used again`;
+  return `${step}: reusing the layer ${diff_id} of an earlier build with the same inputs`;
 }

@@ -1,4 +1,4 @@
-// Layers laid out for overlayfs: what stays as it was, and what a hostile layer is rejected for.
+// Layers converted for overlayfs: entries that stay unchanged, and faults for which a hostile layer is rejected.
 import { describe, expect, it } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import type { TarEntry, TarInput } from '../../tar/entry.ts';
@@ -76,7 +76,9 @@ describe('overlayEntries', () => {
 
   it('lets a file take the place of an empty folder, and not of another', async () => {
     expect((await laidOut([entry('a'), file('a')])).map(({ type }) => type)).toEqual(['folder', 'file']);
-    await expect(laidOut([file('a/b'), file('a')])).rejects.toThrow('/a is a folder and something else in one layer.');
+    await expect(laidOut([file('a/b'), file('a')])).rejects.toThrow(
+      '/a is both a folder and another type in one layer.',
+    );
   });
 
   const chain = Array.from({ length: 50 }, (_, at) => link(`l${at}`, `l${at + 1}`));
@@ -99,7 +101,7 @@ describe('overlayEntries', () => {
   });
 
   it('ends where the links of a layer take too much work', async () => {
-    // Forty links of 2,000 steps for each entry: a million of them would keep a worker busy for a day.
+    // Forty links of 2,000 steps for each entry: a million entries would keep a worker busy for a day.
     const below = Array.from({ length: 39 }, (_, at) => link(`l${at}`, `${'x/../'.repeat(800)}l${at + 1}`));
     const inputs = Array.from({ length: 500 }, (_, at) => file(`l0/${at}/x`));
     await expect(laidOut(inputs, below)).rejects.toThrow('The names of a layer lead through too many links.');
@@ -131,10 +133,10 @@ describe('overlayEntries', () => {
 
   it('rejects hard links to nothing, to folders, in circles, and to more than is copied', async () => {
     const hard = (target: string) => [file('x', { type: 'hardlink', target })];
-    await expect(laidOut(hard('gone'))).rejects.toThrow('/x is a hard link to /gone, which is no file');
-    await expect(laidOut(hard('srv'), [folder('srv', 0o755)])).rejects.toThrow('which is no file');
+    await expect(laidOut(hard('gone'))).rejects.toThrow('/x is a hard link to /gone, which is not a file');
+    await expect(laidOut(hard('srv'), [folder('srv', 0o755)])).rejects.toThrow('which is not a file');
     const circle = [below('a', { type: 'hardlink', target: 'b' }), below('b', { type: 'hardlink', target: 'a' })];
-    await expect(laidOut(hard('a'), circle)).rejects.toThrow('which is no file');
+    await expect(laidOut(hard('a'), circle)).rejects.toThrow('which is not a file');
     await expect(laidOut(hard('a'), [below('a', { type: 'file', size: 2 ** 40 })])).rejects.toThrow(
       'hard links to more than 4294967296 bytes',
     );

@@ -1,4 +1,5 @@
-// A layer's entries as overlayfs wants them in a lower folder: whiteouts as devices 0:0, opaque folders as an attribute, parents complete.
+// Converts a layer's entries for a lower folder of overlayfs: whiteouts become devices 0:0, opaque folders get an attribute, and missing
+// parent folders are added.
 import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
 import { ArchiveMeter } from '../../tar/archive-meter.ts';
@@ -14,23 +15,23 @@ import { LayerLinks } from './layer-links.ts';
 /** The attribute of overlayfs mounted with `userxattr` (Documentation/filesystems/overlayfs.rst). */
 export const OPAQUE_ATTRIBUTE = 'user.overlay.opaque';
 export const CAPABILITY_ATTRIBUTE = 'security.capability';
-/** A sandbox maps 0 to 65,535; what is beyond has no owner inside. */
+/** A sandbox maps the ids 0 to 65,535; higher ids do not exist inside. */
 const ID_MAX = 65_535;
 /** The longest form has 24 bytes (capabilities(7), "File capability extended attribute versioning"). */
 const CAPABILITY_BYTES_MAX = 64;
-/** The latest time of a tar header, in the year 2242; file systems end earlier than the larger numbers that a layer may hold. */
+/** The latest time of a plain tar header, in the year 2242. A layer may contain later times, which file systems do not support. */
 const TIME_MAX = 0o77777777777;
 
 export type LayerEntriesOptions = {
-  /** Everything under this layer, asked for only when an entry's parents are not in the layer themselves. */
+  /** Returns the listing of all layers below; called only if the layer does not contain the parents of an entry. */
   below: () => Promise<MergedListing>;
-  /** The bytes of a file under this layer. */
+  /** Returns the bytes of a file in the layers below. */
   fileBelow: (path: string) => AsyncIterable<Uint8Array>;
 };
 
 /**
- * Throws BuildError for a layer that cannot be read or laid out: a broken archive, one beyond the limits, owners that no sandbox has, loops
- * of links. Devices are left out: a sandbox has its own /dev.
+ * Yields the converted entries, without devices: a sandbox has its own /dev. Throws BuildError for a layer that cannot be extracted: a
+ * broken archive, one above the limits, owners that no sandbox has, loops of links.
  */
 export async function* overlayEntries(
   entries: AsyncIterable<TarEntry>,
@@ -40,7 +41,7 @@ export async function* overlayEntries(
     yield* laidOut(entries, options);
   } catch (error) {
     const reason = imageFault(error);
-    throw reason === undefined ? error : failure(`The image cannot be laid out: ${reason}.`, error);
+    throw reason === undefined ? error : failure(`The image cannot be extracted: ${reason}.`, error);
   }
 }
 
@@ -60,7 +61,7 @@ async function* laidOut(
     const whiteout = parseWhiteout(header.path);
     if (whiteout?.kind === 'opaque') {
       const folder = folders.get(whiteout.path);
-      // An opaque root would hide everything beneath; the marker is of no use there and no builder writes it.
+      // An opaque root would hide all layers below; no builder writes this marker.
       if (folder !== undefined)
         yield { header: { ...folder, xattrs: { ...folder.xattrs, [OPAQUE_ATTRIBUTE]: Buffer.from('y') } } };
     } else if (whiteout?.kind === 'removed') {
@@ -82,7 +83,7 @@ function failure(message: string, cause?: unknown): BuildError {
   return new BuildError(message, { step: 'root file system', cause_kind: 'BUILD_ERROR', cause });
 }
 
-/** The folders of a layer so far. One that is known has all folders above it known. */
+/** The folders of a layer so far. For each known folder, all folders above it are known. */
 class LayerFolders {
   readonly #below: () => Promise<MergedListing>;
   readonly #folders = new Map<string, { header: TarHeader; isEmpty: boolean }>();
@@ -96,7 +97,7 @@ class LayerFolders {
     return this.#folders.get(path)?.header;
   }
 
-  /** A name under a link of a lower layer means the folder behind the link, as other engines lay layers down. */
+  /** Resolves links of lower layers in the folder part of the path, as other engines do when they extract layers. */
   async placed(header: TarHeader): Promise<TarHeader> {
     const written = parentOf(header.path);
     if (written === '' || this.#folders.has(written)) return header;
@@ -104,7 +105,7 @@ class LayerFolders {
     return { ...header, path: parent === '' ? baseName(header.path) : `${parent}/${baseName(header.path)}` };
   }
 
-  /** The folders above a path that the layer has not had yet, the outermost first, as they are below. They are known from here on. */
+  /** Returns the folders above a path that the layer did not contain so far, outermost first, as in the layers below, and adds them. */
   async missingAbove(path: string): Promise<TarHeader[]> {
     const missing: string[] = [];
     for (let at = parentOf(path); at !== '' && !this.#folders.has(at); at = parentOf(at)) missing.push(at);
@@ -125,7 +126,7 @@ class LayerFolders {
     if (type === 'folder') {
       this.#folders.set(path, { header, isEmpty: known?.isEmpty ?? true });
     } else if (known !== undefined) {
-      if (!known.isEmpty) throw failure(`/${printable(path)} is a folder and something else in one layer.`);
+      if (!known.isEmpty) throw failure(`/${printable(path)} is both a folder and another type in one layer.`);
       this.#folders.delete(path);
     }
     if (this.#folders.size > IMAGE_LIMITS.folderCountMax) {
@@ -134,17 +135,17 @@ class LayerFolders {
   }
 }
 
-/** Reading lower layers for a link takes as long as reading them; tools that link across layers do so for a few files. */
+/** Each link reads the lower layers again; tools that link across layers do so for a few files. */
 const RAISED_COUNT_MAX = 500;
 const RAISED_BYTES_MAX = 4 * 1024 ** 3;
-/** Links that stand for one another, layer by layer. */
+/** Hard links to hard links, from layer to layer. */
 const LINK_CHAIN_MAX = 40;
 
 type Below = LayerEntriesOptions & { folders: LayerFolders };
 
 /**
- * Files of lower layers that a layer links to: a folder for overlayfs can only link within itself, so they are copied up, as overlayfs does
- * it for a link that is made in it.
+ * Files of lower layers to which a layer has hard links. A lower folder of overlayfs can only contain links within itself, so the files
+ * are copied up, as overlayfs does when a link is created.
  */
 class RaisedFiles {
   readonly #below: Below;
@@ -160,7 +161,7 @@ class RaisedFiles {
     if (type !== 'folder') this.#files.add(path);
   }
 
-  /** The header with the link's target where it lies, and the file to make before it. Throws BuildError for a link to nothing. */
+  /** Returns the header with the resolved target, and the file to create before it. Throws BuildError for a link to a missing file. */
   async ready(header: TarHeader): Promise<{ header: TarHeader; above?: TarInput }> {
     if (header.type !== 'hardlink' || header.target === undefined) return { header };
     const { folders } = this.#below;
@@ -176,7 +177,7 @@ class RaisedFiles {
     const { below, fileBelow } = this.#below;
     const found = linkedFile(await below(), target);
     if (found === undefined || found.type === 'folder')
-      throw failure(`/${printable(link.path)} is a hard link to /${printable(target)}, which is no file.`);
+      throw failure(`/${printable(link.path)} is a hard link to /${printable(target)}, which is not a file.`);
     this.#count += 1;
     this.#bytes += found.size;
     if (this.#count > RAISED_COUNT_MAX)
@@ -191,7 +192,7 @@ class RaisedFiles {
   }
 }
 
-/** What a path names where links to links are followed to their file. */
+/** Returns the file at a path, following hard links to hard links. */
 function linkedFile(listing: MergedListing, path: string): ListingEntry | undefined {
   let found = listing.get(path);
   for (let count = 0; found?.type === 'hardlink' && count < LINK_CHAIN_MAX; count++) {
@@ -206,13 +207,13 @@ function checked(header: TarHeader): TarHeader {
   const { xattrs: written, ...rest } = header;
   const known = { ...rest, mtime: Math.min(header.mtime, TIME_MAX) };
   const capability = written?.[CAPABILITY_ATTRIBUTE];
-  // Attributes of overlayfs itself in a foreign layer would steer our mount.
+  // Attributes of overlayfs in a foreign layer would affect the mount, so they are dropped.
   return capability === undefined || capability.length > CAPABILITY_BYTES_MAX
     ? known
     : { ...known, xattrs: { [CAPABILITY_ATTRIBUTE]: Buffer.from(capability) } };
 }
 
-/** Returns what is wrong with an owner that no sandbox has, without a full stop; undefined for the others. */
+/** Returns the fault of an entry whose owner no sandbox has, without a full stop; undefined for other owners. */
 export function ownerFault({ path, uid, gid }: TarHeader): string | undefined {
   if (uid <= ID_MAX && gid <= ID_MAX) return undefined;
   return `/${printable(path)} belongs to user ${uid}, group ${gid}, and ids above ${ID_MAX} do not exist in a sandbox`;

@@ -1,26 +1,27 @@
-// How many layers an image may have: past that the oldest layers of customizations are merged, in groups that stay the same while more are added.
+// The limit of layers in an image. Above it, the oldest customization layers are merged, in groups that stay the same when more are
+// added.
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { ImageLayer } from './image.ts';
 import { type CacheContext, cachedLayer } from './layer-cache.ts';
 import { mergeLayers } from './layer-merge.ts';
 
-/** Docker accepts 125 layers (its maxLayerDepth); 25 of them are left for images that are built on this one. */
+/** Docker accepts 125 layers (maxLayerDepth); 25 are left for images that are built on this one. */
 export const IMAGE_LAYERS_MAX = 100;
-/** Room for the product's layer and for one into which all customization layers are merged. */
+/** Leaves two layers: one for the product and one for all customization layers, merged. */
 export const BASE_LAYERS_MAX = IMAGE_LAYERS_MAX - 2;
-/** One more customization past the limit changes one group at most, so registries hold the others already. */
+/** One more customization above the limit changes at most one group, so registries already have the others. */
 const GROUP_SIZE = 25;
 
 /**
- * How many groups of which size the oldest of `count` layers are merged into, so that at most `capacity` are left. Layers that do not fill
- * the last group make it smaller.
+ * Returns the number and size of the groups into which the oldest of `count` layers are merged, so that at most `capacity` are left. The
+ * last group may be smaller.
  */
 export function mergeGroups(count: number, capacity: number): { groups: number; size: number } {
   const size = Math.max(GROUP_SIZE, Math.ceil(count / capacity));
   return { groups: count <= capacity ? 0 : Math.ceil((count - capacity) / (size - 1)), size };
 }
 
-/** The layers of an image within the limit. `below` are those of the base image and the application, which stay as they are. */
+/** Returns the layers of an image within the limit. `below` are those of the base image and the application, which stay unchanged. */
 export async function withinLayerLimit(
   { below, customizations }: { below: ImageLayer[]; customizations: ImageLayer[] },
   context: Omit<CacheContext, 'step'>,
@@ -31,7 +32,7 @@ export async function withinLayerLimit(
   if (groups === 0) return [...below, ...customizations];
   const count = Math.min(groups * size, customizations.length);
   log.say(
-    `${below.length + customizations.length} layers are more than the ${IMAGE_LAYERS_MAX} of an image: the oldest ${count} of customizations are merged into ${groups}`,
+    `${below.length + customizations.length} layers exceed the limit of ${IMAGE_LAYERS_MAX}: the oldest ${count} customization layers are merged into ${groups}`,
   );
   const layers: ImageLayer[] = [];
   for (let start = 0; start < count; start += size) {

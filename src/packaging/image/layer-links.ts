@@ -1,27 +1,27 @@
-// Where a path of a layer leads when links of lower layers are on its way, in bounded work: a layer may name many, in loops and chains.
+// Resolves links of lower layers in a layer's paths, with bounded work: a layer may contain many links, in loops and chains.
 import { BuildError } from '../../sandbox/build-error.ts';
 import { DEPTH_MAX } from '../../tar/archive-meter.ts';
 import { printable } from '../../tar/header.ts';
 import type { MergedListing } from '../../tar/listing-entry.ts';
 import { parentOf, partsOf } from '../../tar/path.ts';
 
-/** As many links as Linux follows in one path (path_resolution(7)). */
+/** Linux follows as many links in one path (path_resolution(7)). */
 const LINK_COUNT_MAX = 40;
-/** Names walked for one layer. The 100,000 files of a merged /usr that are named under /lib, /bin and /sbin take some 500,000. */
+/** Path components resolved for one layer. 100,000 files of a merged /usr with paths under /lib, /bin and /sbin take about 500,000. */
 const STEP_COUNT_MAX = 5_000_000;
 
 export class LayerLinks {
   readonly #isFolder: (path: string) => boolean;
   #steps = 0;
-  /** Entries of one folder come one after the other. */
+  /** The last resolved path: entries of one folder follow each other. */
   #last = { path: '', target: '' };
 
-  /** `isFolder` knows the folders of the layer itself, which no link below can stand for. */
+  /** `isFolder` returns whether the layer itself contains the folder, which then replaces a link below. */
   constructor(isFolder: (path: string) => boolean) {
     this.#isFolder = isFolder;
   }
 
-  /** The folder that a path names. Throws BuildError for loops and for more work than a layer may cause. */
+  /** Returns the folder that a path resolves to. Throws BuildError for loops and above the limit of work for a layer. */
   follow(path: string, listing: MergedListing): string {
     if (path !== this.#last.path) this.#last = { path, target: this.#walk(path, listing) };
     return this.#last.target;

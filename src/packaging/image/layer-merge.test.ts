@@ -1,4 +1,4 @@
-// Merged layers do to an image what the layers did one after the other: chosen cases, and many that chance chose.
+// Merged layers have the same effect on an image as the separate layers: selected cases and many random ones.
 import { describe, expect, it, test } from 'vitest';
 import { entry, seededRandom } from '../../../test/fixtures/tar.ts';
 import type { ContentStore } from '../../content/content.ts';
@@ -15,7 +15,7 @@ const gone = (path: string) => entry(path.replace(/[^/]*$/, '.wh.$&'), { content
 const opaque = (path: string) => entry(`${path}/.wh..wh..opq`, { content: '' });
 const hard = (path: string, target: string) => entry(path, { type: 'hardlink', target });
 
-/** What an image shows, each hard link as the file that it is. */
+/** The files of an image; a hard link is listed as its file. */
 function shown(listing: MergedListing): string[] {
   const lines: string[] = [];
   for (const [path, found] of listing) {
@@ -25,7 +25,7 @@ function shown(listing: MergedListing): string[] {
   return lines.sort();
 }
 
-/** A link keeps the bytes that it had in its layer, whatever later ones do to their other name. */
+/** Replaces links by files: a link keeps the bytes of its layer, even if a later layer replaces the file at its other name. */
 function withoutLinks(layer: TarInput[]): TarInput[] {
   const files = new Map(layer.map((input) => [input.header.path, input]));
   return layer.map((input) => {
@@ -113,7 +113,7 @@ describe('the same is shown', () => {
   });
 });
 
-/** A layer as overlayfs would leave it: no path beneath one that is no folder. */
+/** A random layer as overlayfs would write it: only folders have paths below them. */
 function layerByChance(pick: <T>(list: readonly T[]) => T, names: string[], text: string): TarInput[] {
   const entries = new Map<string, TarInput>();
   const files: string[] = [];
@@ -186,9 +186,7 @@ describe('how many layers are merged', () => {
     expect(said).toBe('');
     const layers = await merge(130);
     expect(layers.length).toBeLessThanOrEqual(100);
-    expect(said).toContain(
-      '132 layers are more than the 100 of an image: the oldest 50 of customizations are merged into 2',
-    );
+    expect(said).toContain('132 layers exceed the limit of 100: the oldest 50 customization layers are merged into 2');
     expect(layers[2]?.created_by).toBe('merged: 25 layers, customization 2 to customization 26');
     expect(layers.slice(4)).toEqual(all.slice(52, 132));
     expect(shown(await mergedListing(content, layers))).toEqual(shown(await mergedListing(content, all.slice(0, 132))));

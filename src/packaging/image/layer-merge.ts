@@ -1,4 +1,5 @@
-// Several layers as one that does the same to whatever is below (OCI image-spec, layer.md, "Applying Changesets"): the same layers, the same bytes.
+// Merges several layers into one with the same effect (OCI image-spec, layer.md, "Applying Changesets"). The same layers give the same
+// bytes.
 import type { ContentStore } from '../../content/content.ts';
 import { type BuiltLayer, writeLayer } from '../../oci/layer.ts';
 import { IMAGE_LIMITS, LAYER_READING } from '../../oci/layer-limits.ts';
@@ -10,18 +11,18 @@ import { partsOf } from '../../tar/path.ts';
 import { readTar } from '../../tar/read.ts';
 import { OPAQUE, parseWhiteout, WHITEOUT } from '../../tar/whiteout.ts';
 
-/** What the layers together say of one path. */
+/** The combined effect of the layers on one path. */
 type Node = {
   children: Map<string, Node>;
-  /** The last entry, with the place where it stands; absent for a path that only names further ones. */
+  /** The last entry and its position; absent for a path that only leads to other paths. */
   entry?: { header: TarHeader; layer: number; at: number };
-  /** What is below the layers is gone. */
+  /** The path in the layers below is removed. */
   removed: boolean;
-  /** What is below the layers in this folder is gone. */
+  /** The contents of this folder in the layers below are removed. */
   opaque: boolean;
 };
 
-/** Merges layers, the lowest first. Throws BuildError for more entries than an image may have. */
+/** Merges layers, lowest first. Throws BuildError for more entries than an image may have. */
 export async function mergeLayers(content: ContentStore, layers: LayerPin[]): Promise<BuiltLayer> {
   const root = emptyNode();
   const links: TarHeader[][] = [];
@@ -41,7 +42,7 @@ export async function mergeLayers(content: ContentStore, layers: LayerPin[]): Pr
 }
 
 function tooMany(): BuildError {
-  const message = `The customizations have layers of more than ${IMAGE_LIMITS.entryCountMax} entries, which cannot be merged.`;
+  const message = `The layers of the customizations cannot be merged: they have more than ${IMAGE_LIMITS.entryCountMax} entries.`;
   return new BuildError(message, { step: 'merged layers', cause_kind: 'BUILD_ERROR' });
 }
 
@@ -58,7 +59,7 @@ function emptyNode(): Node {
   return { children: new Map(), removed: false, opaque: false };
 }
 
-/** Lays one layer over what the others say. Its marks hide what other layers brought, never its own entries. */
+/** Applies one layer to the tree. Its whiteouts hide entries of other layers, never its own. */
 function lay(root: Node, headers: TarHeader[], layer: number): void {
   for (const { path } of headers) {
     const whiteout = parseWhiteout(path);
@@ -80,7 +81,7 @@ function lay(root: Node, headers: TarHeader[], layer: number): void {
       hideChildren(node);
       node.opaque = false;
     } else if (node.removed || (node.entry !== undefined && node.entry.header.type !== 'folder')) {
-      // The folder that stood there before does not come back.
+      // The earlier folder stays removed.
       node.opaque = true;
     }
     node.removed = false;
@@ -92,7 +93,7 @@ function hideChildren(node: Node): void {
   node.children = new Map();
 }
 
-/** The node of a path. A folder above it that was removed is there again, without what it held. */
+/** Returns the node of a path, creating it. A removed folder above it exists again, empty. */
 function nodeAt(root: Node, path: string): Node {
   let node = root;
   const parts = partsOf(path);
@@ -114,7 +115,7 @@ function findNode(root: Node, path: string): Node | undefined {
   return node;
 }
 
-/** Of one layer: its entries that a later layer replaced while its hard links to them are still there, by path. */
+/** Entries of one layer that a later layer replaced while hard links to them still exist: the links by path. */
 type RescuedLinks = ReadonlyMap<string, TarHeader[]>;
 
 function rescuedLinks(root: Node, links: TarHeader[], layer: number): RescuedLinks {
@@ -130,7 +131,7 @@ function rescuedLinks(root: Node, links: TarHeader[], layer: number): RescuedLin
 
 type Merge = { root: Node; layers: LayerPin[]; rescued: RescuedLinks[] };
 
-/** Folders and marks first, by name; then everything else layer by layer, so that nothing is read twice for its bytes. */
+/** Yields folders and whiteouts first, by name, then other entries layer by layer, so that each layer is read once for its bytes. */
 async function* merged(content: ContentStore, { root, layers, rescued }: Merge): AsyncGenerator<TarInput, void> {
   yield* folders(root, '');
   for (const [layer, pin] of layers.entries()) {
@@ -144,7 +145,7 @@ async function* merged(content: ContentStore, { root, layers, rescued }: Merge):
       const [first, ...others] = saved.get(header.path) ?? [];
       if (isAlive && !isSaved(saved, header)) yield { header, body };
       else if (first !== undefined && header.type !== 'hardlink') {
-        // The first of its links takes the file's place, and the others link to that.
+        // The first link becomes the file, and the others link to it.
         yield { header: { ...header, path: first.path }, body };
         for (const other of others) yield { header: { ...other, target: first.path } };
       }

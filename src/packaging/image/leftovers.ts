@@ -1,14 +1,14 @@
-// What installing packages leaves behind and no image may hold: logs, caches, backups, what names the machine, and private keys.
+// Files that package installation creates and that are left out of images: logs, caches, backups, machine ids and private keys.
 import { posix } from 'node:path';
 import type { TarHeader, TarInput } from '../../tar/entry.ts';
 import { parentOf } from '../../tar/path.ts';
 import { pathMatcher } from './path-pattern.ts';
 
-/** What is not part of an image at all: mounted by whoever runs it, or of one moment. */
+/** Not part of an image: mounted when a container starts, or temporary. */
 const MOUNTED = ['proc/*', 'sys/*', 'dev/*', 'run/*', 'tmp/*', 'var/tmp/*'];
 
 const LEFTOVERS = [
-  // Of dpkg, apt and debconf: what they did, when, and copies of what they replaced.
+  // dpkg, apt and debconf: logs, caches and backups.
   'var/cache/apt/*',
   'var/cache/debconf/*-old',
   'var/lib/apt/lists/*',
@@ -18,7 +18,7 @@ const LEFTOVERS = [
   'var/lib/dpkg/lock-frontend',
   'var/lib/dpkg/triggers/Lock',
   'var/lib/dpkg/updates/*',
-  // Of shadow and adduser: copies of the files before, and a lock.
+  // shadow and adduser: backups and a lock.
   'etc/passwd-',
   'etc/group-',
   'etc/shadow-',
@@ -26,11 +26,11 @@ const LEFTOVERS = [
   'etc/subuid-',
   'etc/subgid-',
   'etc/.pwd.lock',
-  // ldconfig's holds inode numbers and times; the others are made again when they are missed.
+  // The cache of ldconfig contains inode numbers and times; the others are rebuilt when they are needed.
   'var/cache/ldconfig/*',
   'var/cache/fontconfig/*',
   'var/cache/man/*',
-  // Every container would be the same machine.
+  // All containers would have the same machine id.
   'etc/machine-id',
   'var/lib/dbus/machine-id',
   'var/lib/systemd/random-seed',
@@ -39,31 +39,31 @@ const LEFTOVERS = [
   'etc/.wh.hosts',
   'etc/resolv.conf',
   'etc/mailname',
-  // A key that everybody who pulls the image knows, with its certificate.
+  // Everybody who pulls the image would have this key; its certificate goes with it.
   'etc/ssl/private/ssl-cert-snakeoil.key',
   'etc/ssl/certs/ssl-cert-snakeoil.pem',
   'etc/ssh/ssh_host_*_key',
   'etc/ssh/ssh_host_*_key.pub',
 ];
 
-/** Where packages make files; what they ship in /usr is everybody's anyway. */
+/** Folders in which packages generate files; files that they ship in /usr are public anyway. */
 const KEY_FOLDERS = /^(?:etc|var|root|home|opt|srv)\//;
-/** No key is larger; larger files pass as a stream. */
+/** No key is larger; larger files are streamed unread. */
 const KEY_FILE_BYTES_MAX = 64 * 1024;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 
 export type LeftoverRules = {
-  /** Paths that stay although a rule names them: what a recipe or a base wants to be there. */
+  /** Returns whether an entry stays although a rule matches it, because a recipe or a base requires it. */
   keep?: (header: TarHeader) => boolean;
-  /** Further patterns to leave out: the recipe's. */
+  /** More patterns to leave out, from the recipe. */
   remove?: readonly string[];
   /** Leaves out files that hold a private key. */
   privateKeys: boolean;
-  /** Told of each private key that was left out. */
+  /** Called with the path of each private key that was left out. */
   onPrivateKey?: (path: string) => void;
 };
 
-/** Passes on the entries that an image may hold. */
+/** Yields the entries that belong in an image. */
 export async function* withoutLeftovers(
   entries: AsyncIterable<TarInput>,
   { keep = () => false, remove = [], privateKeys, onPrivateKey }: LeftoverRules,
@@ -85,12 +85,12 @@ export async function* withoutLeftovers(
   }
 }
 
-/** Folders stay, because services expect theirs; links stay, because a recipe sends a log to the standard output with them. */
+/** Folders are not logs, because services expect them; links are not, because recipes redirect logs to the standard output with them. */
 function isLog({ path, type }: TarHeader): boolean {
   return type === 'file' && path.startsWith('var/log/');
 }
 
-/** A link to what is left out would dangle: ssl-cert names one after the hash of its certificate, new each time. */
+/** Whether a link points to a path that is left out: ssl-cert makes one named for the hash of its certificate, new each time. */
 function pointsTo({ path, type, target = '' }: TarHeader, left: (path: string) => boolean): boolean {
   if (type !== 'symlink') return false;
   return left(posix.resolve('/', parentOf(path), target).slice(1));

@@ -1,14 +1,14 @@
-// Files of an image by the names that programs know them by: behind links, and in the folders of PATH.
+// Finds files of an image as programs do: through links and in the folders of PATH.
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { ListingEntry, MergedListing } from '../../tar/listing-entry.ts';
 import { IMAGE_PATH } from './image.ts';
 import { LayerLinks } from './layer-links.ts';
 
 const ANY_EXECUTES = 0o111;
-/** As many as Linux follows (path_resolution(7)); also bounds hard links to hard links. */
+/** Linux follows as many links (path_resolution(7)). Also limits hard links to hard links. */
 const LINK_COUNT_MAX = 40;
 
-/** Returns the regular file that a path names, behind links of any kind; undefined where there is none. */
+/** Returns the regular file at a path, following links of any kind; undefined when there is none. */
 export function findFile(listing: MergedListing, path: string): ListingEntry | undefined {
   try {
     const links = new LayerLinks(() => false);
@@ -17,13 +17,13 @@ export function findFile(listing: MergedListing, path: string): ListingEntry | u
       found = listing.get(links.follow(found.target ?? '', listing));
     return found?.type === 'file' ? found : undefined;
   } catch (error) {
-    // A loop of links names nothing.
+    // A loop of links leads to no file.
     if (error instanceof BuildError) return undefined;
     throw error;
   }
 }
 
-/** Returns the executable that a shell starts by this name, in `path` unless it has a slash; undefined where there is none. */
+/** Returns the executable that a shell starts for this name, searched in `path` unless it has a slash; undefined when there is none. */
 export function findProgram(listing: MergedListing, name: string, path = IMAGE_PATH): ListingEntry | undefined {
   const places = name.includes('/') ? [name] : path.split(':').map((folder) => `${folder}/${name}`);
   for (const place of places) {

@@ -1,13 +1,13 @@
-// What the machine's own apt knows about reaching its archive (proxies, certificates, credentials), for an apt that works in another root.
+// The apt settings of this machine for reaching its archive (proxies, certificates, credentials), for an apt in another root.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findTool, runCommand } from '../../sandbox/host-commands.ts';
 
-/** Of apt.conf(5): how to reach an archive and how old it may be. Hooks, pins and the like are meant for the machine itself. */
+/** Options of apt.conf(5) for reaching an archive and its maximum age. Other options, like hooks and pins, apply only to the machine. */
 const REACHING =
   /^Acquire::(?:(?:https?|ftp|socks5h?)::|(?:Retries|Check-Valid-Until|Check-Date|Max-ValidTime|Min-ValidTime) )/;
 
-/** Lines for apt.conf that make another root's apt reach the archive as the machine's does. */
+/** Returns lines of apt.conf with which an apt in another root reaches the archive as the machine does. */
 export async function machineAptOptions(): Promise<string[]> {
   let printed = '';
   await runCommand([findTool('apt-config') ?? 'apt-config', 'dump'], {
@@ -21,7 +21,7 @@ export function aptOptionsIn(dump: string): string[] {
   return dump.split('\n').filter((line) => REACHING.test(line) && !line.endsWith(' "";'));
 }
 
-/** The machine's credentials for archives (apt_auth.conf(5)), as far as this user may read them; undefined when there are none. */
+/** Returns the machine's credentials for archives (apt_auth.conf(5)) that this user can read; undefined when there are none. */
 export async function machineCredentials(folder = '/etc/apt'): Promise<string | undefined> {
   const parts = await readdir(join(folder, 'auth.conf.d')).catch(() => []);
   const files = [
@@ -48,7 +48,7 @@ const PROXIES = [
 ];
 const ONLY_PROXIES = `exec env -i ${PROXIES.map((name) => `\${${name}+"${name}=$${name}"}`).join(' ')} "$@"`;
 
-/** The command with these variables and this process's proxies, and nothing else of its environment. Run it with `inherit`. */
+/** Returns a command that runs with only these variables and the proxy variables of this process. Run it with `inherit`. */
 export function withProxies(variables: Record<string, string>, command: string[]): string[] {
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   return [findTool('sh') ?? 'sh', '-c', ONLY_PROXIES, 'proxies', ...assignments, ...command];

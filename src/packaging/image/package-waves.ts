@@ -1,4 +1,4 @@
-// In which order packages are unpacked: what a package pre-depends on comes in an earlier wave.
+// The order in which packages are unpacked: pre-dependencies of a package are in an earlier wave.
 import type { FailureCause } from '../../contract/vocabulary.ts';
 import { BoundedText } from '../../sandbox/bounded-text.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -6,13 +6,13 @@ import type { Sandbox } from '../../sandbox/sandbox.ts';
 
 type Control = { file: string; name: string; provides: string[]; preDepends: string[] };
 
-/** A thousand packages print some 100 KB; a dpkg-deb that an image replaced may print for ever. */
+/** A thousand packages print some 100 KB; a modified dpkg-deb of an image could print endlessly. */
 const PRINTED_BYTES_MAX = 1024 * 1024;
 
 const SHOW = `cd "$0" && for file do dpkg-deb --show --showformat='\${Package}\\t\${Provides}\\t\${Pre-Depends}\\n' "$file" || echo; done`;
 
 export type WaveOptions = {
-  /** Where the sandbox has the files. */
+  /** The folder of the files in the sandbox. */
   folder: string;
   environment: Record<string, string>;
   step: string;
@@ -21,12 +21,12 @@ export type WaveOptions = {
 };
 
 /**
- * dpkg rejects to unpack a package before what it pre-depends on is configured (Debian policy 7.2), and apt's order is not in a lock: each
- * wave holds what pre-depends only on earlier waves or on the base. The image's own dpkg-deb is asked. Throws BuildError when it prints more
- * than packages say.
+ * Groups packages into waves: each contains packages that pre-depend only on earlier waves or on the base. dpkg unpacks a package only
+ * after its pre-dependencies are configured (Debian policy 7.2), and the lock does not have apt's order. Reads the packages with the
+ * image's dpkg-deb. Throws BuildError when it prints too much.
  */
 export async function installWaves(sandbox: Sandbox, files: string[], options: WaveOptions): Promise<string[][]> {
-  // One has no order; asking costs a tenth of a small patch.
+  // A single package needs no order; dpkg-deb would take a tenth of the time of a small patch.
   if (files.length === 1) return [files];
   const { folder, environment, step, cause_kind, signal } = options;
   const printed = new BoundedText(PRINTED_BYTES_MAX);
@@ -61,7 +61,7 @@ function namesIn(field: string): string[] {
     .filter(Boolean);
 }
 
-/** Exported for its test. A circle, which Debian forbids, is left to dpkg to reject. */
+/** Exported for its test. Cycles, which Debian forbids, are left for dpkg to reject. */
 export function orderWaves(packages: Control[]): string[][] {
   const offers = new Offers(packages);
   const left = new Set(packages);
@@ -72,15 +72,15 @@ export function orderWaves(packages: Control[]): string[][] {
     waves.push(wave.map(({ file }) => file));
     for (const one of wave) left.delete(one);
     const freed = new Set(wave.flatMap((one) => offers.installed(one)));
-    // In the order of the lock, as everything else.
+    // In the order of the lock.
     ready = freed.size === 0 ? [] : packages.filter((one) => freed.has(one) && left.has(one));
   }
   return waves;
 }
 
-/** Who waits for whom, by the names that packages have and provide. Each name is looked at once for each package that has to do with it. */
+/** Tracks which packages block others, by the names that they have and provide. Each name is processed once for each package using it. */
 class Offers {
-  /** How many packages that are not installed yet offer a name. */
+  /** The number of packages not yet installed that offer a name. */
   readonly #count = new Map<string, number>();
   readonly #waiting = new Map<string, Control[]>();
   readonly #blocked = new Map<Control, number>();
@@ -106,7 +106,7 @@ class Offers {
     return this.#blocked.get(one) === 0;
   }
 
-  /** The packages that nothing blocks any more now that this one is installed. */
+  /** Marks a package as installed and returns the packages that nothing blocks any longer. */
   installed(one: Control): Control[] {
     const done = [...offered(one)].filter((name) => {
       const count = (this.#count.get(name) ?? 1) - 1;

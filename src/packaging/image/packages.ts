@@ -1,4 +1,4 @@
-// Installs packages that a plan pinned: dpkg in the sandbox, from content shown read-only, without network.
+// Installs the packages of a plan with dpkg in the sandbox, from read-only content, without network.
 import type { FailureCause } from '../../contract/vocabulary.ts';
 import type { PackagePin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -12,13 +12,13 @@ import { installWaves } from './package-waves.ts';
 const PACKAGES = 'packages';
 const PACKAGES_FOLDER = `${SANDBOX_FOLDER}/${PACKAGES}`;
 
-/** dpkg as builds run it: a crash throws the whole sandbox away, nobody answers questions, and no log stays. */
+/** dpkg with the options of builds: no syncs, because a crash discards the sandbox; no questions; no log. */
 export const RUN_DPKG =
   'run() { dpkg --force-unsafe-io --force-confdef --force-confold --auto-deconfigure --log=/dev/null "$@"; }';
 
 /**
- * No service may start while an image is built (policy-rc.d 101, invoke-rc.d(8)). The file is there only while dpkg runs and only
- * where the image has none of its own.
+ * No service may start while an image is built (policy-rc.d 101, invoke-rc.d(8)). The file exists only while dpkg runs, and only if the
+ * image has none.
  */
 const INSTALL = `
 set -e
@@ -46,7 +46,7 @@ done
 `;
 
 export type InstallOptions = {
-  /** Those that `givePackages` put into the sandbox's folder. */
+  /** The packages that `givePackages` wrote to the sandbox's folder. */
   packages: readonly PackagePin[];
   epoch: number;
   log: BuildLog;
@@ -55,7 +55,7 @@ export type InstallOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** Variables for whatever runs as root while an image is built: no questions, one language, one time (reproducible-builds.org, SOURCE_DATE_EPOCH). */
+/** Variables for programs that run as root during a build: no questions, one language, one time (SOURCE_DATE_EPOCH). */
 export function buildEnvironment(epoch: number): Record<string, string> {
   return {
     PATH: IMAGE_PATH,
@@ -73,12 +73,12 @@ function fileOf(index: number): string {
   return `${String(index).padStart(4, '0')}.deb`;
 }
 
-/** Puts the packages into the folder that the sandbox will be given. Throws ContentMissing when a package is gone. */
+/** Writes the packages to the sandbox's given folder, before the sandbox opens. Throws ContentMissing when a package is missing. */
 export async function givePackages(given: GivenFolder, packages: readonly PackagePin[]): Promise<void> {
   for (const [index, { digest }] of packages.entries()) await given.copy(`${PACKAGES}/${fileOf(index)}`, digest);
 }
 
-/** Installs all packages or throws BuildError with the last lines of what dpkg and the packages' scripts printed. */
+/** Installs all packages. Throws BuildError with the last lines of output of dpkg and the packages' scripts. */
 export async function installPackages(sandbox: Sandbox, options: InstallOptions): Promise<void> {
   const { log, step, cause_kind, packages } = options;
   if (packages.length === 0) return;

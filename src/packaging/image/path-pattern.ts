@@ -1,6 +1,6 @@
 // Patterns for paths in an image: `*` for anything within one name, `**` for any depth.
 
-/** A test for paths without a leading `/`; a pattern that names a folder matches all that is in it. */
+/** Returns a function that tests paths without a leading `/`; a pattern that names a folder matches everything in it. */
 export function pathMatcher(patterns: readonly string[]): (path: string) => boolean {
   if (patterns.length === 0) return () => false;
   const sources = patterns.map((pattern) => `${sourceOf(pattern.replace(/^\/+|\/+$/g, ''))}(?:/.*)?`);

@@ -13,13 +13,13 @@ import { PlanRejected } from '../plan-rejected.ts';
 import { hostPlatform } from './base-image.ts';
 import { readPackageDatabase } from './image-files.ts';
 
-/** The plan of an image. With a kept plan nothing but the customizations moves. */
+/** Returns the plan of an image. With a kept plan, only the customizations are planned again. */
 export async function planImage(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Promise<ImagePlan> {
   const plan = inputs.kept ?? (await planProduct(inputs, tools));
   return withCustomizations(plan, await pinCustomizations(inputs, plan, tools));
 }
 
-/** Everything but the customizations, as the archive and the recipe have it at this moment. */
+/** Returns the plan without customizations, from the current archive and recipe. */
 async function planProduct(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Promise<ImagePlan> {
   const { recipe, branch, base } = inputs;
   const { content, signal } = tools;
@@ -37,7 +37,7 @@ async function planProduct(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Pro
     base,
     packages,
     customizations: [],
-    // The base's own time: an application's layer does not change because a customization came.
+    // The time of the base, so that a new customization does not change the layer of the application.
     epoch: Math.floor(Date.parse(base.created_at) / 1000),
   });
   if (plan.product.branch !== branch) throw gone(inputs);
@@ -45,7 +45,7 @@ async function planProduct(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Pro
 }
 
 function gone({ recipe, branch, operating_system }: PlanInputs<ImagePlan>): PlanRejected {
-  const message = `The package archive of ${operating_system.name} has no ${recipe.name} ${branch} any more.`;
+  const message = `The package archive of ${operating_system.name} no longer has ${recipe.name} ${branch}.`;
   return new PlanRejected(message, { cause_kind: 'BUILD_ERROR' });
 }
 
@@ -55,7 +55,7 @@ async function statusOf(content: ContentStore, base: BasePin): Promise<string> {
   throw new PlanRejected(message, { cause_kind: 'BUILD_ERROR' });
 }
 
-/** The stack in order; a customization that the plan has at this version already keeps its packages. */
+/** Returns the pinned customizations in order; a customization that the kept plan has at the same version keeps its packages. */
 async function pinCustomizations(
   inputs: PlanInputs<ImagePlan>,
   plan: ImagePlan,
@@ -83,7 +83,7 @@ async function heldPackages(
   return (await areHeld(content, digests)) ? known.packages : undefined;
 }
 
-/** `touch` leaves a sweep no time between this look and the uses that are recorded of the plan. */
+/** `touch` keeps the contents from being swept between this check and the recording of the plan's uses. */
 async function areHeld(content: ContentStore, digests: readonly Digest[]): Promise<boolean> {
   for (const digest of digests) if (!(await content.touch(digest))) return false;
   return true;
@@ -91,7 +91,7 @@ async function areHeld(content: ContentStore, digests: readonly Digest[]): Promi
 
 type Below = { inputs: PlanInputs<ImagePlan>; base: BasePin; below: PackagePin[] };
 
-/** The packages that a customization declares, solved on top of everything before it. */
+/** Resolves the packages that a customization declares, given all packages before it. */
 async function pinPackages(
   customization: PlannedCustomization,
   { inputs, base, below }: Below,

@@ -1,4 +1,4 @@
-// One try of one product test against a service that runs in a sandbox: a command beside it, an HTTP request, or a few bytes over TCP.
+// One attempt of one product test against a service in a sandbox: a command beside it, an HTTP request, or a few bytes over TCP.
 import type { ChildProcess } from 'node:child_process';
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
@@ -13,17 +13,17 @@ import type { RunningCommand } from '../../sandbox/sandbox-run.ts';
 export type Started = {
   sandbox: Sandbox;
   service: RunningCommand;
-  /** How the service was started: a test's command gets the same user, variables and files. */
+  /** The command of the service: a test's command gets the same user, variables and files. */
   command: SandboxCommand;
   signal: AbortSignal | undefined;
 };
 
-export type Attempt = { passed: boolean /** What came back, for the report. */; output: string };
+export type Attempt = { passed: boolean /** The answer of the service, for the report. */; output: string };
 
-/** A page or an answer longer than this is no test's business. */
+/** Bytes of an answer that are checked; no test needs more. */
 const ANSWER_BYTES_MAX = 256 * 1024;
 
-/** Tries once, within the time that is left. Never throws for what the service does. */
+/** Makes one attempt, within the remaining time. Does not throw for faults of the service. */
 export async function attemptTest(test: ProductTest, started: Started, leftMs: number): Promise<Attempt> {
   if (test.kind === 'exec') return await attemptExec(test, started, leftMs);
   if (test.kind === 'http') return await attemptHttp(test, started, leftMs);
@@ -59,13 +59,13 @@ async function attemptExec(
   }
 }
 
-/** The service may have ended, and its namespaces with it: that is the test's answer. An abort is not. */
+/** A failed attempt, for example when the service ended and its namespaces with it. Rethrows an abort. */
 function failed(error: unknown, signal: AbortSignal | undefined): Attempt {
   signal?.throwIfAborted();
   return { passed: false, output: error instanceof Error ? error.message : String(error) };
 }
 
-/** Node's own parser reads the answer; the connection is the pipe's. */
+/** Sends the request over the pipe and reads the answer with Node's HTTP parser. */
 async function attemptHttp(test: Kind<'http'>, started: Started, leftMs: number): Promise<Attempt> {
   return await connected(
     started,
@@ -83,7 +83,7 @@ async function attemptHttp(test: Kind<'http'>, started: Started, leftMs: number)
           (answer) => {
             const body = new BoundedText(ANSWER_BYTES_MAX);
             const done = () => resolve({ status: answer.statusCode ?? 0, body: body.text });
-            // What is there is checked; the rest of a longer page, or of one without end, is not read.
+            // Only the beginning of a long or endless page is read and checked.
             answer.on('data', (chunk: Buffer) => {
               if (!body.add(chunk)) done();
             });
@@ -108,11 +108,11 @@ async function attemptTcp(test: Kind<'tcp'>, started: Started, leftMs: number): 
     async (socket) => {
       if (test.send !== undefined) socket.write(test.send);
       if (test.receive === undefined) {
-        // The pipe says that it is through before anything else (CONNECT); a service need not speak first.
+        // CONNECT prints a byte when the connection is open; a service does not have to send first.
         return { passed: true, output: `connected to port ${test.port}` };
       }
       const answer = new BoundedText(ANSWER_BYTES_MAX);
-      // A service may send byte by byte: only what is new, and what it may complete, is searched.
+      // A service may send byte by byte: only new text, and the text that it may complete, is searched.
       let searched = 0;
       for await (const chunk of socket) {
         const goesOn = answer.add(chunk as Buffer);
@@ -125,7 +125,10 @@ async function attemptTcp(test: Kind<'tcp'>, started: Started, leftMs: number): 
   );
 }
 
-/** `--norc`, because a bash whose input is a socket, as Node's pipes are, believes that it is a remote shell. Says one byte when the connection stands, then carries bytes both ways. */
+/**
+ * Prints one byte when the connection is open, then copies bytes in both directions. Run with `--norc`: Node's pipes are sockets, and bash
+ * would take a socket as input for a remote shell.
+ */
 const CONNECT = `exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1; printf '+'; cat <&3 & exec cat >&3`;
 
 async function connected(
@@ -136,7 +139,7 @@ async function connected(
 ): Promise<Attempt> {
   let child: ChildProcess | undefined;
   const late = Promise.withResolvers<never>();
-  // Only the race below listens; before it begins an early end must not count as unheard.
+  // Only the race below handles it; an earlier rejection must not count as unhandled.
   late.promise.catch(() => undefined);
   const timer = setTimeout(() => {
     late.reject(new Error(`port ${port} did not answer in time`));
@@ -153,14 +156,14 @@ async function connected(
     const { stdin, stdout } = child;
     if (stdin === null || stdout === null) throw new Error('the connection has no pipes');
     stdin.on('error', () => undefined);
-    // What bash left in the background may hold the pipes open after bash is gone: the clock decides, not their end.
+    // Background processes of bash may keep the pipes open after bash ended: the timeout decides, not the end of the pipes.
     const first = await Promise.race([firstByte(child), late.promise]);
     if (!first) return { passed: false, output: `port ${port} refuses connections` };
     const socket = Duplex.from({ readable: stdout, writable: stdin });
-    // A test that has its answer reads no further, and the end of the pipes below would be an error that nothing handles.
+    // A test that has its answer stops reading; then the end of the pipes would be an unhandled error.
     socket.on('error', () => undefined);
     const using = use(socket);
-    // When the clock wins, the end of the pipes is nobody's news.
+    // After a timeout, the end of the pipes is ignored.
     using.catch(() => undefined);
     return await Promise.race([using, late.promise]);
   } catch (error) {
@@ -173,7 +176,7 @@ async function connected(
   }
 }
 
-/** Takes the byte that says that the connection stands; false when the program ends without one. */
+/** Reads the byte that CONNECT prints; returns false when the program ends without it. */
 function firstByte(child: ChildProcess): Promise<boolean> {
   return new Promise((resolve) => {
     child.once('error', () => resolve(false));

@@ -1,4 +1,4 @@
-// Layers laid out for overlayfs: foreign ones too, complete or not at all, and dropped when there are too many.
+// Layers extracted for overlayfs: also foreign ones, complete or not at all, and removed when there are too many.
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -115,7 +115,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
       },
     };
     const layers = [base];
-    // Each names a file of a folder that only the base has.
+    // Each layer has a file in a folder that only the base contains.
     for (let at = 0; at < 12; at++) layers.push(await layerOf([entry(`usr/bin/chain-${at}`, { content: `${at}` })]));
     const counted = { ...workspace, content: counting };
     const chain = new ChainListing(counting);
@@ -166,7 +166,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     await trimRoots(workspace, { bytesMax: size, inUseMs: -60_000 });
     expect(existsSync(lower)).toBe(false);
     expect(existsSync(upper)).toBe(true);
-    // What was dropped is made again.
+    // A removed folder is extracted again.
     expect(await inside([base, top], 'cat /opt/kept/file')).toBe('stays');
   });
 });

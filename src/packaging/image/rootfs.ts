@@ -1,4 +1,5 @@
-// Layers laid out as folders for overlayfs, cached by chain: extracted inside a namespace, complete or not there, least recently used dropped.
+// Extracts layers to folders for overlayfs, inside a namespace, and caches them by chain. A folder is complete or does not exist; the
+// least recently used are removed.
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, lstatSync } from 'node:fs';
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -20,25 +21,25 @@ import { ChainListing } from './chain-listing.ts';
 import { imageFileBytes } from './image-file.ts';
 import { overlayEntries } from './layer-entries.ts';
 
-/** Some forty bases and their products; a folder that is dropped costs a second or two when it is needed again. */
+/** Enough for about forty bases and their products; extracting a removed folder again takes a second or two. */
 const ROOTS_BYTES_MAX = 20 * 1024 ** 3;
-/** Longer than any sandbox lives, so that no folder is taken from under a mount (DEFAULT_LIMITS.wallClockMs is a quarter of an hour a command). */
+/** Longer than any sandbox runs, so that no mounted folder is removed (DEFAULT_LIMITS.wallClockMs is a quarter of an hour a command). */
 const IN_USE_MS = 6 * 60 * 60_000;
 
-/** What a file system takes for an entry beside its bytes; millions of empty files fill a disk, too. */
+/** Disk space of an entry beside its bytes: millions of empty files also fill a disk. */
 const ENTRY_BYTES = 4096;
-/** A layer of a few MB may become 64 GiB. */
+/** Checked during extraction, because a layer of a few MB may expand to 64 GiB. */
 const SPACE_CHECK_EVERY_BYTES = 256 * 1024 ** 2;
 
 export type RootOptions = {
   step: string;
   signal?: AbortSignal | undefined;
-  /** Of the image that the layers are of, when more layers are laid out for it later; by default one for this call. */
+  /** The chain of the image, if more of its layers are extracted later; by default a new one for this call. */
   chain?: ChainListing | undefined;
 };
 
 /**
- * The folders of these layers, the lowest first, for `openSandbox`. Throws BuildError for a layer that cannot be laid out and
+ * Returns the folders of these layers, lowest first, for `openSandbox`. Throws BuildError for a layer that cannot be extracted, and
  * ContentMissing.
  */
 export async function prepareRoots(workspace: Workspace, layers: LayerPin[], options: RootOptions): Promise<string[]> {
@@ -63,12 +64,12 @@ export async function prepareRoots(workspace: Workspace, layers: LayerPin[], opt
   return folders;
 }
 
-/** Files have the owners that one account's namespace gives them; a service that is started as another must not find them. */
+/** Files have the owners of one account's namespace, so a service that runs under another account must not use them. */
 function rootsName({ namespace, user }: SandboxHost): string {
   return namespace ? `roots-${user?.uid ?? process.getuid?.() ?? 0}` : 'roots-root';
 }
 
-/** OCI's chain ids (config.md, "Layer ChainID") as folder names: a layer and all beneath it, because parents' owners come from there. */
+/** OCI chain ids (config.md, "Layer ChainID") as folder names: a layer's folder depends on all layers below, which own its parents. */
 function chainIds(layers: LayerPin[]): string[] {
   let chain = '';
   return layers.map(({ diff_id }) => {
@@ -87,7 +88,7 @@ type Extraction = {
   options: RootOptions;
 };
 
-/** Extracts into a folder of another name and renames it when it is whole; whoever comes second throws theirs away. */
+/** Extracts to a temporary folder and renames it when it is complete; if another process was faster, the temporary folder is removed. */
 async function extractLayer(work: Extraction): Promise<void> {
   const { workspace, host, folder, layers, index, options } = work;
   const layer = layers[index];
@@ -105,7 +106,7 @@ async function extractLayer(work: Extraction): Promise<void> {
   } catch (error) {
     options.signal?.throwIfAborted();
     if (!(error instanceof CommandFailed)) throw error;
-    throw new BuildError(`The layer ${layer.diff_id} cannot be laid out: ${error.output}`, {
+    throw new BuildError(`The layer ${layer.diff_id} cannot be extracted: ${error.output}`, {
       step: options.step,
       cause_kind: 'BUILD_ERROR',
       cause: error,
@@ -146,7 +147,7 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
         '--numeric-owner',
         '--same-owner',
         '--preserve-permissions',
-        // Links are made as they are: the sandbox around this tar holds, and nothing but the target can be written.
+        // Links are written unchanged: this tar runs in a sandbox that can write only to the target.
         '--absolute-names',
         '--xattrs',
         '--xattrs-include=user.overlay.opaque',
@@ -163,11 +164,11 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   return size;
 }
 
-/** Throws an error that says nothing about the layer while the disk is nearly full: the database is on the same one. */
-/** The longest build of one sandbox: packages, three scripts and the files, each to its limit. */
+/** Throws an error that can be retried while the disk is nearly full: the database is on the same disk. */
+/** The longest build in one sandbox: packages, three scripts and the files, each up to its limit. */
 const LONGEST_USE_MS = 90 * 60_000;
 
-/** On a disk that is nearly short of space, folders that no sandbox can have mounted any more go at once, however few they are. */
+/** On a nearly full disk, removes all folders that no sandbox can have mounted any longer, even below the size limit. */
 async function freeSpace(workspace: Workspace, { signal }: RootOptions): Promise<void> {
   const share = await workspace.content.freeShare();
   if (share === undefined || share >= 2 * FREE_SHARE_MIN) return;
@@ -184,8 +185,8 @@ async function checkSpace({ content }: Workspace): Promise<void> {
 }
 
 /**
- * Removes a folder. Files of subordinate ids are removed in a namespace that has these ids, and what is left there is this process's own:
- * under root the account of the sandboxes may not remove what root gave to a sandbox. `rm` follows no link. Throws when something stays.
+ * Removes a folder. Files of subordinate ids are removed in a namespace that has these ids; the rest belongs to this process: under root,
+ * the account of the sandboxes cannot remove files that root wrote for a sandbox. `rm` follows no links. Throws when a file remains.
  */
 export async function removeFolder(host: SandboxHost, folder: string): Promise<void> {
   const inNamespace = await runCommand(
@@ -198,12 +199,12 @@ export async function removeFolder(host: SandboxHost, folder: string): Promise<v
   }
 }
 
-/** Where builds keep what they need while they run; a worker that was killed leaves it. */
+/** Folders for temporary files of builds; a killed worker leaves files there. */
 const WORK_FOLDERS = ['sandboxes', 'bases', 'given'];
 
 type CachedRoot = { path: string; usedAt: number; size: number };
 
-/** Drops the folders that were not used for longest until the rest fits, and what killed builds left behind. */
+/** Removes the least recently used folders until the rest is within the limit, and the files of killed builds. */
 export async function trimRoots(
   workspace: Workspace,
   { bytesMax = ROOTS_BYTES_MAX, inUseMs = IN_USE_MS }: { bytesMax?: number; inUseMs?: number } = {},
@@ -237,7 +238,7 @@ async function dropOldest(
   let total = cached.reduce((sum, { size }) => sum + size, 0);
   for (const { path, usedAt, size } of cached.toSorted((a, b) => a.usedAt - b.usedAt)) {
     if (total <= bytesMax || usedAt >= before) return;
-    // Out of everybody's sight first: a folder that is half gone must not be used.
+    // Renamed first: a partly removed folder must not be used.
     const gone = join(path, '..', `.gone-${randomUUID()}`);
     await rename(path, gone);
     await removeFolder(host, gone);

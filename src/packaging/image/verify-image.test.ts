@@ -1,4 +1,4 @@
-// Finished images started in the sandbox: tests that pass, tests that do not, and what the report tells.
+// Finished images started in the sandbox: tests that pass, tests that fail, and the report.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sandboxMode } from '../../../test/fixtures/build.ts';
 import { openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../../test/redis-builds.ts';
@@ -78,7 +78,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
           command: ['bash', '-c', `echo x >> /tmp/tries; ${connects}`],
           timeout_seconds: 30,
         },
-        // Without waiting for the port there are twelve in this time.
+        // Without waiting for the port, there would be twelve attempts in this time.
         {
           name: 'few tries',
           kind: 'exec',
@@ -99,7 +99,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
     expect(shown(report)).toEqual({ ready: true, 'few tries': true });
   });
 
-  test("pages are read over HTTP, also from an image without a shell's help", async () => {
+  test('pages are read over HTTP, also from an image without a shell', async () => {
     const plan = await builds.redisPlan({
       packages: [],
       tests: [

@@ -1,4 +1,4 @@
-// Starts a finished image in the sandbox as its own user, with no network but its own, and runs its product's tests.
+// Starts a finished image in the sandbox as the image's user, with an isolated network, and runs the tests of its product.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContentStore } from '../../content/content.ts';
 import type { ImageConfig, Manifest } from '../../oci/descriptor.ts';
@@ -23,14 +23,14 @@ import { prepareRoots } from './rootfs.ts';
 type TestResult = {
   name: string;
   passed: boolean;
-  duration_ms: number /** What the last try answered, and what the service printed when it failed. */;
+  duration_ms: number /** The answer of the last attempt, and the output of the service if it failed. */;
   output: string;
 };
 export type TestReport = { passed: boolean; tests: TestResult[] };
 
 export type VerifyOptions = {
   workspace: Workspace;
-  /** What the service prints. */
+  /** Receives the output of the service. */
   log?: LogSink;
   signal?: AbortSignal | undefined;
 };
@@ -38,22 +38,22 @@ export type VerifyOptions = {
 const STEP = 'verification';
 /** Most services answer within some tens of milliseconds of their start. */
 const FIRST_RETRY_MS = 20;
-/** A try starts a dozen programs and costs about 25 ms of processor time, while the service needs the processor to start. */
+/** An attempt starts a dozen programs and takes about 25 ms of processor time, which the service needs to start. */
 const RETRY_MS_MAX = 500;
-/** How often sockets are counted during a pause; one count takes 0.03 ms. */
+/** Interval between counts of sockets during a pause; one count takes 0.03 ms. */
 const SOCKETS_EVERY_MS = 10;
 
-/** The pause after so many failed tries of a test: doubled each time, up to the longest. */
+/** Returns the pause after this number of failed attempts: doubled each time, up to the maximum. */
 export function retryPauseMs(tries: number): number {
   return Math.min(RETRY_MS_MAX, FIRST_RETRY_MS * 2 ** (tries - 1));
 }
 
-/** Between the end of the last test's time and the end of the sandbox. */
+/** Time between the end of the last test and the end of the sandbox. */
 const MARGIN_MS = 30_000;
 
 /**
- * Runs the tests of a plan one after the other, each again and again until it passes or its time is over. A failing test is an answer,
- * not an exception; throws BuildError only where there is no sandbox to run them in.
+ * Runs the tests of a plan one after the other, and repeats each until it passes or its time is over. A failing test is reported, not
+ * thrown. Throws BuildError only if there is no sandbox.
  */
 export async function verify(plan: ImagePlan, artifact: Artifact, options: VerifyOptions): Promise<TestReport> {
   const { workspace, signal } = options;
@@ -137,7 +137,7 @@ async function runTest(test: ProductTest, started: Started, watched: Watched): P
   for (let tries = 1; performance.now() < deadline; tries++) {
     const before = await socketsOf(started);
     const attempt = await attemptTest(test, started, deadline - performance.now());
-    // The try that the end of the time cut off says less than the one before.
+    // An attempt that the timeout ended has less information than the one before.
     if (attempt.passed || performance.now() < deadline || last === NOT_TRIED) last = attempt;
     if (last.passed) break;
     const exit = watched.ended();
@@ -153,8 +153,8 @@ async function runTest(test: ProductTest, started: Started, watched: Watched): P
 }
 
 /**
- * Waits before the next try. Ends early when the service ends, and when a TCP socket was opened since `before` was counted; then returns
- * true. A server without any socket is still starting, and its first one is the event to wait for.
+ * Waits before the next attempt. Ends early when the service ends, and when a TCP socket was opened since `before` was counted; then
+ * returns true. A server without any socket is still starting, so its first socket ends the wait.
  */
 async function pause(
   started: Started,
@@ -162,7 +162,7 @@ async function pause(
   { tries, before }: { tries: number; before: number },
 ): Promise<boolean> {
   const end = performance.now() + (isServer && before === 0 ? RETRY_MS_MAX : retryPauseMs(tries));
-  // Connections of the last try may still be closing.
+  // Connections of the last attempt may still be closing.
   let fewest = before;
   while (performance.now() < end && ended() === undefined) {
     await delay(SOCKETS_EVERY_MS);
@@ -173,7 +173,7 @@ async function pause(
   return false;
 }
 
-/** 0 when the service ended before it ran: the next try reports that. */
+/** Returns 0 when the service ended: the next attempt reports that. */
 async function socketsOf({ sandbox, service, signal }: Started): Promise<number> {
   try {
     return await sandbox.tcpSockets(service);
