@@ -1,4 +1,4 @@
-// Runs one apt tool and turns its failure into an error that says what a person can do about it.
+// Runs one apt tool and converts its failure into an error with a remedy.
 import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
 
 export type AptErrorCode =
@@ -16,12 +16,12 @@ export type AptErrorCode =
   | 'CANCELLED'
   | 'FAILED';
 
-/** What went wrong with the package archive, in words for the person who reads the pipeline. */
+/** A failure of the package archive; the message is for the reader of the pipeline. */
 export class AptError extends Error {
   readonly code: AptErrorCode;
-  /** The packages at fault, where apt names them. */
+  /** The packages that caused it, if apt names them. */
   readonly packages: string[];
-  /** True when the same call may go through later. */
+  /** Whether the same call may succeed later. */
   readonly temporary: boolean;
 
   constructor(code: AptErrorCode, message: string, options: { packages?: string[]; cause?: unknown } = {}) {
@@ -38,19 +38,19 @@ export type AptCommandOptions = { signal?: AbortSignal | undefined; log?: ((line
 const LIMITS: ToolLimits = {
   /** apt prints a package list in a few MB at most. */
   outputBytesMax: 64 * 1024 * 1024,
-  /** An archive that sends nothing useful for this long is given up; indexes of a slow mirror take a minute or two. */
+  /** The limit of waiting for an archive that sends nothing useful; indexes of a slow mirror take a minute or two. */
   wallClockMs: 10 * 60_000,
-  /** All of Debian's indexes take apt some 300 MB of address space. */
+  /** With all of Debian's indexes, apt uses about 300 MB of address space. */
   memoryBytesMax: 4 * 1024 ** 3,
   /** Reading the indexes takes 5 s, a solve 1 s; the wall clock is for waiting. */
   cpuSecondsMax: 5 * 60,
 };
-/** Lines of apt's own words that an error carries. */
+/** The number of lines of apt's output in an error. */
 const ERROR_LINES_MAX = 20;
 
 /**
- * Runs an apt tool in the C locale, without a terminal, and answers its standard output.
- * Throws AptError. The environment goes through (proxies live there too), but for the language.
+ * Runs an apt tool in the C locale, without a terminal, and returns its standard output.
+ * Throws AptError. The environment is passed on, because it may set proxies, except for the language.
  */
 export async function runApt(command: string, args: string[], options: AptCommandOptions = {}): Promise<string> {
   const result = await execute(command, args, options.signal);
@@ -63,7 +63,7 @@ export async function runApt(command: string, args: string[], options: AptComman
 type Result = { status: number | null; output: string; errors: string };
 
 async function execute(command: string, args: string[], signal: AbortSignal | undefined): Promise<Result> {
-  // env(1) sets the locale over the inherited environment, so that messages can be told apart.
+  // env(1) sets the locale over the inherited environment, so that messages can be parsed.
   const whole = ['env', 'LC_ALL=C.UTF-8', 'LANGUAGE=', 'DEBIAN_FRONTEND=noninteractive', command, ...args];
   const result = await runTool(whole, { limits: LIMITS, signal }).catch((cause: unknown) => {
     const cancelled = signal?.aborted === true;
@@ -107,7 +107,7 @@ function classify(command: string, { output, errors, status }: Result): AptError
     });
   }
   if (UNSOLVABLE.test(errors) || UNSOLVABLE.test(output)) return unsolvable(output, errors, cause);
-  // A signature that fails is told by apt as a failed fetch too, so it is asked first.
+  // apt reports an invalid signature as a failed fetch too, so it is checked first.
   if (UNTRUSTED.test(errors)) return failed('UNTRUSTED', 'the archive could not be verified', errors, cause);
   if (SUITE_MISSING.test(errors)) return failed('SUITE_MISSING', 'the archive has no such suite', errors, cause);
   if (BUSY.test(errors)) return failed('BUSY', 'another apt works in the same folder', errors, cause);
@@ -125,9 +125,9 @@ function unknownMessage(names: string[], printed: string): string {
   ].join('; ');
 }
 
-/** What apt prints of a name that several packages provide, each of those on a line with its version. */
+/** apt's output for a name that several packages provide: each on a line with its version. */
 const VIRTUAL_PACKAGE = /^Package (\S+) is a virtual package provided by:\n((?: +\S.*\n)+)/gm;
-/** Some have a hundred providers. */
+/** Some names have a hundred providers. */
 const PROVIDERS_SHOWN_MAX = 10;
 
 function namesOf(list: string): string {
@@ -176,10 +176,10 @@ function lastWords(errors: string): string {
   );
 }
 
-/** Told when root's downloads land in a folder that apt's own user may not enter: no fault of anyone's. */
+/** Printed when root's downloads go to a folder that apt's own user cannot enter; it is harmless. */
 const NOISE = /Download is performed unsandboxed/;
 
-/** Takes user names and passwords out of addresses before anyone reads them. */
+/** Removes user names and passwords from addresses. */
 export function redact(text: string): string {
   return text.replaceAll(/:\/\/[^\s/@]+@/g, '://***@');
 }

@@ -1,9 +1,9 @@
-// The settings that make apt work in a folder of its own, over those of the machine.
+// The settings with which apt works in a separate folder, over those of the machine.
 import { join } from 'node:path';
 
 export type AptPaths = ReturnType<typeof pathsIn>;
 
-/** Where an apt root keeps what, in its own folder. */
+/** The layout of an apt root. */
 export function pathsIn(directory: string) {
   return {
     state: join(directory, 'state'),
@@ -21,8 +21,8 @@ export function pathsIn(directory: string) {
 }
 
 /**
- * Settings that come over the machine's own (`-c` is read last). Hooks, pins and a default release of the machine are
- * meant for the machine: a hook would clean its cache, a pin would choose other versions.
+ * Settings that override the machine's own (`-c` is read last). The machine's hooks, pins and default release must not
+ * apply: a hook would clean its cache, a pin would select other versions.
  */
 export function configurationOf(paths: AptPaths, architecture: string): string {
   const own = {
@@ -32,7 +32,7 @@ export function configurationOf(paths: AptPaths, architecture: string): string {
     'Dir::State::extended_states': join(paths.state, 'extended_states'),
     'Dir::Cache': paths.cache,
     'Dir::Cache::archives': join(paths.cache, 'archives'),
-    // The cache of the indexes serves every solve; that with the status in it would be another for each base.
+    // The cache of the indexes serves every solve; a cache that includes the status would differ for each base.
     'Dir::Cache::srcpkgcache': join(paths.cache, 'srcpkgcache.bin'),
     'Dir::Cache::pkgcache': '',
     'Dir::Etc::sourcelist': '/dev/null',
@@ -44,7 +44,7 @@ export function configurationOf(paths: AptPaths, architecture: string): string {
     'APT::Default-Release': '',
     'APT::Install-Recommends': 'false',
     'APT::Install-Suggests': 'false',
-    // A name is a name: no patterns, no regular expressions.
+    // Names are literal: no patterns, no regular expressions.
     'APT::Cmd::Pattern-Only': 'true',
     'APT::Get::Show-Versions': 'false',
     'Acquire::ForceHash': 'SHA256',

@@ -1,4 +1,4 @@
-// Brings .debs into content by their SHA-256, through apt's own transports, so that its proxies and credentials hold.
+// Downloads .debs into content by their SHA-256, with apt's own transports, so that its proxies and credentials apply.
 import { createReadStream } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,34 +8,36 @@ import { AptError, runApt } from './apt-command.ts';
 import { type AptLockLine, pinOf } from './apt-lock.ts';
 
 export type FetchOptions = {
-  /** Where downloads land before they are content. */
+  /** The folder of downloads before they are in content. */
   folder: string;
   /** apt's configuration file. */
   configuration: string;
   operating_system: string;
-  /** Finds `name=version` in the indexes, for pins that hold no address. */
+  /** Finds `name=version` in the indexes, for pins without an address. */
   locate: (names: string[]) => Promise<AptLockLine[]>;
   log?: ((line: string) => void) | undefined;
   signal?: AbortSignal | undefined;
 };
 
-/** One process holds one connection to a host and pipelines on it; a few fill a link, more only burden the mirror. */
+/**
+ * One process uses one connection to a host and pipelines on it; a few use the whole bandwidth, more only load the mirror.
+ */
 const CONNECTION_COUNT_MAX = 4;
-/** Below this a second connection costs more than it brings. */
+/** For fewer bytes a second connection costs more time than it saves. */
 const SHARE_BYTES_MIN = 2 * 1024 * 1024;
 
-/** Puts every .deb that content lacks into it and answers the pins in the order given. Throws AptError. */
+/** Downloads every .deb that content lacks and returns the pins in the given order. Throws AptError. */
 export async function fetchPackages(
   packages: (AptLockLine | PackagePin)[],
   content: ContentStore,
   options: FetchOptions,
 ): Promise<PackagePin[]> {
-  // Touched and not only looked for: what a plan is about to name must not be swept meanwhile.
+  // Touches them, so that a sweep does not delete content that a plan is about to name.
   const held = await Promise.all(packages.map(({ digest }) => content.touch(digest)));
   const missing = packages.filter((_, index) => held[index] !== true);
   const lines = await withAddresses(missing, options);
   const folder = await mkdtemp(join(options.folder, 'fetch-'));
-  // As root apt downloads as a user of its own, which must be able to enter.
+  // As root, apt downloads as its own user, which must be able to enter the folder.
   await chmod(folder, 0o755);
   try {
     const fetched = await Promise.allSettled(
@@ -72,7 +74,7 @@ function gone(packages: string[], cause?: unknown): AptError {
   return new AptError('PACKAGE_GONE', message, { packages, cause });
 }
 
-/** Splits the downloads into shares of about equal size, one for each connection. */
+/** Splits the downloads into parts of about equal size, one per connection. */
 function shares(lines: AptLockLine[]): AptLockLine[][] {
   const total = lines.reduce((sum, { size }) => sum + size, 0);
   const count = Math.max(1, Math.min(CONNECTION_COUNT_MAX, lines.length, Math.ceil(total / SHARE_BYTES_MIN)));
@@ -100,7 +102,7 @@ async function fetchShare(lines: AptLockLine[], content: ContentStore, options: 
   }
 }
 
-/** A file that a mirror dropped answers 404; the indexes it was found in are then older than the archive. */
+/** A mirror returns 404 for a file that it removed; then the indexes are older than the archive. */
 function explain(cause: unknown, lines: AptLockLine[]): unknown {
   if (!(cause instanceof AptError) || !(cause.cause instanceof Error)) return cause;
   const { message } = cause.cause;
@@ -112,7 +114,7 @@ function explain(cause: unknown, lines: AptLockLine[]): unknown {
   );
 }
 
-/** apt-helper lives beside the folder of apt's transports and is in no PATH. */
+/** apt-helper is beside the folder of apt's transports and not in PATH. */
 async function helperPath(configuration: string): Promise<string> {
   const output = await runApt('apt-config', ['-c', configuration, 'shell', 'methods', 'Dir::Bin::methods/f']);
   const methods = /^methods='(.*)'$/m.exec(output)?.[1] ?? '/usr/lib/apt/methods';

@@ -1,4 +1,4 @@
-// What apt's solver decided, as lines that pin each package by name, version, size and SHA-256.
+// The result of apt's solver, as lines that pin each package by name, version, size and SHA-256.
 import type { Digest } from '../contract/vocabulary.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { formatPurl } from '../plan/purl.ts';
@@ -11,20 +11,20 @@ export type AptLockLine = {
   architecture: string;
   digest: Digest;
   size: number;
-  /** Where the archive has it; may hold credentials, so it is shown to nobody and kept in no plan. */
+  /** Its address in the archive; it may contain credentials, so it is never shown and never in a plan. */
   uri: string;
   /** The .deb's name as dpkg writes it. */
   filename: string;
 };
 
-/** Debian policy 5.6.1, with an architecture behind; a trailing minus would tell apt to remove instead, so it is no name here. */
+/** Debian policy 5.6.1, followed by an architecture; a final minus would make apt remove the package, so it is rejected. */
 const PACKAGE_NAME = /^[a-z0-9](?:[a-z0-9.+-]*[a-z0-9.+])(?::[a-z0-9]+(?:-[a-z0-9]+)*)?$/;
 /** Debian policy 5.6.12. */
 const PACKAGE_VERSION = /^[0-9A-Za-z.+:~-]+$/;
-/** apt's command line is bounded, and no product or customization wants this many by name. */
+/** apt's command line is limited, and no product or customization names this many packages. */
 const REQUEST_COUNT_MAX = 1000;
 
-/** Rejects what apt would read as anything but `name`, `name:architecture`, and either with `=version`. Throws AptError NAME_MALFORMED naming all of them. */
+/** Rejects anything but `name`, `name:architecture`, and either with `=version`. Throws AptError NAME_MALFORMED with all rejected names. */
 export function checkRequest(install: string[]): void {
   if (install.length > REQUEST_COUNT_MAX) {
     throw new AptError('NAME_MALFORMED', `at most ${REQUEST_COUNT_MAX} packages can be asked for at once`);
@@ -64,7 +64,7 @@ function parseUriLine(line: string): AptLockLine {
   };
 }
 
-/** The pin of a lock line: without its address, with the purl that names it in this operating system (`debian-12`). */
+/** Returns the pin of a lock line: without its address, with its purl in this operating system (`debian-12`). */
 export function pinOf(line: AptLockLine, operatingSystem: string): PackagePin {
   const { name, version, architecture, digest, size } = line;
   const namespace = operatingSystem.split('-')[0] ?? 'debian';

@@ -1,4 +1,4 @@
-// The machine's own Debian archive: which of the configured apt sources are Debian's, and the same for another suite.
+// The Debian archive of this machine: the apt sources that are Debian's, and the same for another suite.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AptError, runApt } from './apt-command.ts';
@@ -21,7 +21,7 @@ export type SourceEntry = {
   options: Record<string, string>;
 };
 
-/** What apt already knows about an entry from the index it fetched last. */
+/** Facts about an entry from the index that apt fetched last. */
 export type KnownRelease = { uri: string; suite: string; origin: string; codename: string };
 
 /** Suites that every Debian release has beside itself; others (backports, a vendor's) may not exist for another codename. */
@@ -125,7 +125,7 @@ function stanzaFields(stanza: string): { name: string; value: string }[] {
 
 async function knownReleases(): Promise<KnownRelease[]> {
   const format = '$(REPO_URI)|$(RELEASE)|$(ORIGIN)|$(CODENAME)';
-  // A machine whose lists were cleared answers nothing; then the keys must tell.
+  // A machine with cleared lists returns nothing; then the keys decide.
   const output = await runApt('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']).catch(() => '');
   return output.split('\n').flatMap((line) => {
     const [uri, suite, origin, codename] = line.split('|');
@@ -167,7 +167,7 @@ function sameUri(one: string, other: string): boolean {
   return bare(one) === bare(other);
 }
 
-/** The same entries for another codename; suites that not every release has are left out then. */
+/** Returns the same entries for another codename, without suites that not every release has. */
 export function rewriteSuites(entries: SourceEntry[], from: string, to: string): SourceEntry[] {
   if (from === to) return entries;
   return entries

@@ -1,4 +1,4 @@
-// apt as a solver and nothing else: an own root beside the machine's, from which packages are named, solved and fetched.
+// apt as a solver only: a root separate from the machine's, in which packages are found, resolved and downloaded.
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,16 +16,16 @@ import { readersAndWriter } from './readers-and-writer.ts';
 
 export type PackageVersions = {
   name: string;
-  /** What apt would install; undefined when the archive has none. */
+  /** The version that apt would install; undefined if the archive has none. */
   candidate?: string;
-  /** True when the candidate comes from a suite of security updates. */
+  /** Whether the candidate is from a suite of security updates. */
   security?: boolean;
-  /** All that the indexes hold, newest first. */
+  /** All versions in the indexes, newest first. */
   versions: string[];
 };
 
 type SolveRequest = {
-  /** The text of the dpkg status file that the packages come on top of; apt gets only what could be parsed of it. */
+  /** The text of the dpkg status file on which the packages are installed; apt gets only its parsed fields. */
   status: string;
   /** `name` or `name=version`. */
   install: string[];
@@ -34,19 +34,19 @@ type SolveRequest = {
 
 export interface AptRoot {
   readonly operating_system: string;
-  /** Fetches the indexes unless they are younger than `olderThanMs`, and answers a digest over them: it moves when the archive does. */
+  /** Fetches the indexes unless they are younger than `olderThanMs`, and returns a digest of them, which changes with the archive. */
   update(options?: { olderThanMs?: number; signal?: AbortSignal | undefined }): Promise<{ digest: Digest }>;
   /** Names of the archive's packages that match. */
   packageNames(pattern: RegExp): Promise<string[]>;
   versionsOf(names: string[]): Promise<PackageVersions[]>;
-  /** Where the archive has these, as `name` or `name=version`: lock lines of themselves alone. */
+  /** Returns lock lines of these packages alone, named as `name` or `name=version`. */
   locate(names: string[], signal?: AbortSignal): Promise<AptLockLine[]>;
   /**
-   * Every package to add or upgrade so that the wanted ones are installed, without recommendations.
-   * Throws AptError: PACKAGE_UNKNOWN, VERSION_UNKNOWN, UNSOLVABLE, NAME_MALFORMED and what `update` throws.
+   * Returns every package to add or upgrade so that the wanted ones are installed, without recommendations.
+   * Throws AptError: PACKAGE_UNKNOWN, VERSION_UNKNOWN, UNSOLVABLE, NAME_MALFORMED and the errors of `update`.
    */
   solve(request: SolveRequest): Promise<AptLockLine[]>;
-  /** Brings the .debs that content lacks and answers pins. Throws AptError PACKAGE_GONE for those that the archive has dropped. */
+  /** Downloads the .debs that content lacks and returns pins. Throws AptError PACKAGE_GONE for those removed from the archive. */
   fetch(
     packages: (AptLockLine | PackagePin)[],
     content: ContentStore,
@@ -55,17 +55,17 @@ export interface AptRoot {
 }
 
 export type AptRootOptions = {
-  /** A folder of its own, made when missing. One process at a time updates it. */
+  /** A separate folder, made if missing. One process at a time updates it. */
   directory: string;
   sources: AptSources;
-  /** `debian-12`: becomes the purls' distro. */
+  /** `debian-12`: the distro of the purls. */
   operating_system: string;
   log?: (line: string) => void;
 };
 
 /**
- * Opens an apt root in a directory: own lists, cache, status and preferences, while proxy, credentials and transports
- * are those of the machine's apt configuration. Needs no privileges and never touches the machine's own apt state.
+ * Opens an apt root in a directory: it has its own lists, cache, status and preferences, and uses the proxy, credentials and transports
+ * of the machine's apt configuration. Needs no privileges and never changes the machine's own apt state.
  */
 export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   const { directory, sources, operating_system, log } = options;
@@ -82,16 +82,16 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   ]);
   const apt = (command: string, args: string[], signal?: AbortSignal) =>
     runApt(command, ['-c', paths.configuration, ...args], { log, signal });
-  // apt moves the new lists in one by one: nobody may read meanwhile.
+  // apt replaces the lists one by one, so reads must wait.
   const gate = readersAndWriter();
-  // Other settings or sources make other answers from the same indexes.
+  // Other settings or sources give other results from the same indexes.
   const identity = sha256(configuration + sources.deb822);
   const indexes: { digest?: Digest | undefined; updatedAt: number } = { updatedAt: 0 };
 
   async function update({ olderThanMs = 0, signal }: { olderThanMs?: number; signal?: AbortSignal | undefined } = {}) {
     return gate.write(async () => {
       if (indexes.digest === undefined || Date.now() - indexes.updatedAt >= olderThanMs) {
-        // A source that cannot be had is an error: a solve without the security suite would be a wrong answer.
+        // A source that cannot be fetched is an error: a solve without the security suite would be wrong.
         await patiently(() => apt('apt-get', ['update', '-q', '--error-on=any'], signal));
         indexes.digest = await digestOfLists(paths.lists);
         indexes.updatedAt = Date.now();
@@ -154,7 +154,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     }
   }
 
-  /** The same error, which says what the archive has instead. */
+  /** Returns the same error, with the versions that the archive has. */
   async function versionUnknown(error: AptError, install: string[]): Promise<AptError> {
     const pins = install
       .map((text) => text.split('='))
@@ -200,7 +200,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   };
 }
 
-/** Versions that a message names; an archive holds one or two, and one that keeps old ones hundreds. */
+/** The number of versions in a message; an archive has one or two, and one that keeps old ones hundreds. */
 const VERSIONS_SHOWN_MAX = 5;
 
 function availableOf(versions: string[]): string {
@@ -213,7 +213,7 @@ function isVersionUnknown(error: unknown): error is AptError {
   return error instanceof AptError && error.code === 'VERSION_UNKNOWN';
 }
 
-/** Another worker's update of the same folder takes seconds; it is waited for this many times, a second each. */
+/** Another worker's update of the same folder takes seconds; this is the number of attempts, one per second. */
 const BUSY_WAIT_COUNT_MAX = 60;
 
 async function patiently(work: () => Promise<string>, tries = BUSY_WAIT_COUNT_MAX): Promise<string> {
@@ -226,7 +226,7 @@ async function patiently(work: () => Promise<string>, tries = BUSY_WAIT_COUNT_MA
   }
 }
 
-/** What a killed process left is taken away when it is a day old, so that nobody's work under way is. */
+/** Files of a killed process are deleted when they are a day old, so that no work in progress is affected. */
 const LEFTOVER_AGE_MS = 24 * 60 * 60_000;
 
 async function dropLeftovers(folder: string): Promise<void> {

@@ -1,4 +1,4 @@
-// Control data of Debian as stanzas of fields (deb822(5)): parsed line by line, in one pass, with every amount bounded.
+// Control data of Debian as stanzas of fields (deb822(5)): parsed line by line, in one pass, with limits on everything.
 
 /** All of Debian has some 65,000 packages, a full desktop 5,000. */
 const STANZA_COUNT_MAX = 20_000;
@@ -18,14 +18,14 @@ export class ControlDataError extends Error {
   }
 }
 
-/** The fields of one stanza by their names in small letters; a continuation line follows its newline. */
+/** The fields of one stanza by their lowercase names; a continuation line follows its newline. */
 export type Stanza = {
   fields: ReadonlyMap<string, string>;
   /** Where the stanza begins in the text, counted from 1. */
   line: number;
 };
 
-/** Fields that a reader does not name are checked and left out. Throws ControlDataError. */
+/** Fields that a reader does not request are checked and omitted. Throws ControlDataError. */
 export function* parseStanzas(text: string, known: ReadonlySet<string>): Generator<Stanza, void> {
   if (text.includes('\0')) throw new ControlDataError('the text holds a NUL character');
   let stanza = new OpenStanza(known, 1);

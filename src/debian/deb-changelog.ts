@@ -1,4 +1,4 @@
-// Which vulnerabilities a package fixes, as its own changelog says: the indexes of an archive do not tell.
+// Finds the vulnerabilities that a package fixes, in its changelog: the indexes of an archive do not list them.
 import { gunzipSync } from 'node:zlib';
 import type { ContentStore } from '../content/content.ts';
 import type { PackagePin } from '../plan/pin.ts';
@@ -8,16 +8,16 @@ import { compareDebianVersions } from './version-order.ts';
 /** The longest changelogs of Debian 12 are some 2 MB; a larger one is not read. */
 const CHANGELOG_BYTES_MAX = 16 * 1024 * 1024;
 
-/** A kernel update names hundreds; a reason that nobody reads to its end is none. */
+/** A kernel update names hundreds, more than anyone reads. */
 const VULNERABILITIES_MAX = 20;
 
-/** The ids of the vulnerabilities that a package fixes and the version before did not, as its changelog has them; empty when it has none or cannot be read. */
+/** Returns the ids of vulnerabilities that a package fixes and the version before did not, from its changelog; empty if it has none or is unreadable. */
 export async function fixedVulnerabilities(pin: PackagePin, content: ContentStore, before: string): Promise<string[]> {
   const changelog = await readChangelog(pin, content);
   return changelog === undefined ? [] : vulnerabilitiesSince(changelog, before);
 }
 
-/** The CVE ids in the entries above `before` (deb-changelog(5): newest first), each once. */
+/** Returns the CVE ids in the entries above `before` (deb-changelog(5): newest first), each once. */
 export function vulnerabilitiesSince(changelog: string, before: string): string[] {
   const found = new Set<string>();
   for (const entry of changelog.split(/^(?=\S+ \([^)\s]+\) )/m)) {
@@ -29,7 +29,7 @@ export function vulnerabilitiesSince(changelog: string, before: string): string[
   return [...found].sort().slice(0, VULNERABILITIES_MAX);
 }
 
-/** Native packages call it changelog.gz. tar ends badly for the one that is not there, so what it writes is what counts. */
+/** Native packages call it changelog.gz. tar fails for the missing one of the two names, so only its output counts. */
 const PIPE =
   'dpkg-deb --fsys-tarfile - | tar -xO "./usr/share/doc/$1/changelog.Debian.gz" "./usr/share/doc/$1/changelog.gz"';
 
@@ -43,7 +43,7 @@ const LIMITS: ToolLimits = {
 
 async function readChangelog({ name, digest }: PackagePin, content: ContentStore): Promise<string | undefined> {
   try {
-    // A broken .deb fails here; its build tells that in better words.
+    // A broken .deb fails here; its build reports a better error.
     const result = await runTool(['sh', '-c', PIPE, 'sh', name], { limits: LIMITS, stdin: await content.open(digest) });
     if (result.stopped !== undefined) return undefined;
     return gunzipSync(result.output, { maxOutputLength: CHANGELOG_BYTES_MAX }).toString('utf8');

@@ -1,4 +1,4 @@
-// The dpkg status file as apt gets it: what is installed, and what would be after more packages were. apt never sees the image's own text.
+// The dpkg status file for apt: the installed packages, also with further packages added. apt never gets the image's own text.
 import type { ContentStore } from '../content/content.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { AptError } from './apt-command.ts';
@@ -12,26 +12,32 @@ import {
 } from './package-database.ts';
 import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
 
-/** The version of an installed package, undefined when it is not installed. Throws AptError for a text that is no database. */
+/** Returns the version of an installed package, or undefined. Throws AptError for a text that is not a package database. */
 export function installedVersion(status: string, name: string): string | undefined {
   return installedPackages(status).find((one) => one.name === name)?.version;
 }
 
-/** The installed packages, by name and version, in the order of the text. Throws AptError for a text that is no database. */
+/**
+ * Returns the installed packages, by name and version, in the order of the text. Throws AptError for a text that is not a package
+ * database.
+ */
 export function installedPackages(status: string): { name: string; version: string }[] {
   return parsed(status)
     .filter(isInstalled)
     .map(({ name, version }) => ({ name, version }));
 }
 
-/** The text for apt: the fields that it reads, each value parsed and written anew. Throws AptError for a text that is no database. */
+/**
+ * Returns the text for apt: the fields that it reads, each parsed and rewritten. Throws AptError for a text that is not a package
+ * database.
+ */
 export function statusForApt(status: string): string {
   return formatPackageDatabase(parsed(status));
 }
 
 /**
- * The text for apt as it would be with these packages installed too, so that more can be solved on top of them, also of those that the
- * archive has dropped. Throws AptError FAILED for a text that is no database and for a content that is no .deb.
+ * Returns the text for apt as if these packages were installed too, so that further packages can be resolved on top of them, even if the
+ * archive no longer has them. Throws AptError FAILED for a text that is not a package database and for content that is not a .deb.
  */
 export async function statusWith(options: {
   status: string;
@@ -40,7 +46,7 @@ export async function statusWith(options: {
 }): Promise<string> {
   const present = parsed(options.status);
   const added: DatabasePackage[] = [];
-  // A few at a time: each is a process.
+  // Only a few at a time, because each is a process.
   for (let start = 0; start < options.pins.length; start += PROCESS_COUNT_MAX) {
     const wave = options.pins.slice(start, start + PROCESS_COUNT_MAX);
     added.push(...(await Promise.all(wave.map((pin) => packageOf(pin, options.content)))));

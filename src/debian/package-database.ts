@@ -1,8 +1,8 @@
-// The package database of an image (/var/lib/dpkg/status): parsed once, for every reader, and written anew for apt.
+// The package database of an image (/var/lib/dpkg/status): parsed once for every reader, and rewritten for apt.
 import { ControlDataError, parseStanzas, type Stanza } from './control-stanzas.ts';
 import { formatRelations, isArchitecture, isPackageName, isVersion } from './relations.ts';
 
-/** A package database that is rejected, in words for the person whose image has it. */
+/** A rejected package database; the message is for the owner of the image. */
 export class PackageDatabaseError extends Error {
   override readonly name = 'PackageDatabaseError';
 }
@@ -16,7 +16,7 @@ export type DatabasePackage = {
   summary?: string;
   homepage?: string;
   state: State;
-  /** What a solver needs, each value checked and written anew, in the order of `SOLVED_FIELDS`. */
+  /** The fields for a solver, each checked and rewritten, in the order of `SOLVED_FIELDS`. */
   fields: ReadonlyMap<string, string>;
 };
 
@@ -73,14 +73,14 @@ const SOLVED_FIELDS: readonly (readonly [name: string, grammar: Grammar])[] = [
 const KNOWN = new Set([...SOLVED_FIELDS.map(([name]) => name.toLowerCase()), 'description', 'homepage']);
 
 /**
- * The packages that are there at least in part, in the order of the text. Throws PackageDatabaseError: a text that is only nearly a
- * database means one thing to us and another to apt.
+ * Returns the packages that are at least partly installed, in the order of the text. Throws PackageDatabaseError for any malformed
+ * text, because apt could read it differently.
  */
 export function parsePackageDatabase(text: string): DatabasePackage[] {
   return parsePackages(text, ({ fields }) => fields.get('status'));
 }
 
-/** The package of a .deb's control file, as if it were installed. Throws PackageDatabaseError. */
+/** Returns the package of a .deb's control file, as if it were installed. Throws PackageDatabaseError. */
 export function parseControlFile(text: string): DatabasePackage {
   const [first, ...more] = parsePackages(text, () => 'install ok installed');
   if (first === undefined || more.length > 0) throw new PackageDatabaseError('the control file is not of one package');
@@ -93,7 +93,7 @@ function parsePackages(text: string, statusOf: (stanza: Stanza) => string | unde
   try {
     for (const stanza of parseStanzas(text, KNOWN)) {
       const status = statusOf(stanza);
-      // dpkg keeps what it knows of packages that are not there.
+      // dpkg also keeps entries of removed packages.
       if (status === undefined || isAbsent(status)) continue;
       const found = packageOf({ ...stanza, fields: new Map([...stanza.fields, ['status', status]]) });
       const key = `${found.name}:${found.architecture ?? ''}`;
@@ -111,9 +111,9 @@ function isAbsent(status: string): boolean {
   return ABSENT.has(parseStatusWords(status)?.state);
 }
 
-/** States of a package of which dpkg has at most the configuration files. */
+/** States of a package of which at most the configuration files exist. */
 const ABSENT: ReadonlySet<State | undefined> = new Set<State>(['not-installed', 'config-files']);
-/** States of a package whose files are all there and configured; one that waits for triggers is. */
+/** States of a package whose files are all installed and configured; a package that waits for triggers is too. */
 const INSTALLED: ReadonlySet<State> = new Set<State>(['installed', 'triggers-awaited', 'triggers-pending']);
 
 /** True if the package counts as installed, for every reader: bills of materials, discovery, and the check of a base image. */
@@ -121,7 +121,7 @@ export function isInstalled({ state }: DatabasePackage): boolean {
   return INSTALLED.has(state);
 }
 
-/** The text of a database with these packages: only fields that apt reads, only values that were parsed. */
+/** Returns the text of a database with these packages: only fields that apt reads, only parsed values. */
 export function formatPackageDatabase(packages: readonly DatabasePackage[]): string {
   return packages
     .map(({ fields }) => `${[...fields].map(([name, value]) => `${name}: ${value}\n`).join('')}\n`)
@@ -186,7 +186,7 @@ function sourceOf(text: string | undefined, own: { name: string; version: string
   return { name: name ?? own.name, version: version ?? own.version };
 }
 
-/** Free text, without what a terminal would act on; undefined where there is none. */
+/** Free text without terminal control characters; undefined if there is none. */
 function firstLine(text: string | undefined): string | undefined {
   const line = text
     ?.split('\n', 1)[0]

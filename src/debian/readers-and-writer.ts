@@ -1,4 +1,4 @@
-// Lets many read at once and one write alone, in the order they came.
+// A lock for many readers or one writer, in order of arrival.
 
 export function readersAndWriter() {
   let last: Promise<unknown> = Promise.resolve();

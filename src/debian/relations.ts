@@ -1,13 +1,14 @@
-// Names, versions and relations of packages by the grammar of Debian policy: what passes here means the same to every reader.
+// Names, versions and relations of packages by the grammar of Debian policy: every reader interprets accepted values in the
+// same way.
 import { ControlDataError } from './control-stanzas.ts';
 
 /** Debian policy 5.6.1. */
 const PACKAGE_NAME = /^[a-z0-9][a-z0-9+.-]+$/;
-/** Debian policy 5.6.12; dpkg takes a version that begins with a letter, which older packages have. */
+/** Debian policy 5.6.12; dpkg accepts a version that begins with a letter, which older packages have. */
 const VERSION = /^(?:[0-9]{1,10}:)?[0-9A-Za-z][0-9A-Za-z.+:~-]*$/;
 /** Debian policy 5.6.8. */
 const ARCHITECTURE = /^[a-z0-9][a-z0-9-]*$/;
-/** File names hold both, so neither is longer than a file's name. */
+/** File names contain both, so neither is longer than a file name. */
 const LENGTH_MAX = 200;
 
 export function isPackageName(text: string): boolean {
@@ -26,7 +27,7 @@ export function isArchitecture(text: string): boolean {
 const RELATION =
   /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::([a-z0-9][a-z0-9-]*))?(?:\s*\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s()]+)\s*\))?$/;
 
-/** The relations of a field, each written anew: `libc6 (>= 2.36), redis | valkey`. Throws ControlDataError. */
+/** Returns the relations of a field, each rewritten: `libc6 (>= 2.36), redis | valkey`. Throws ControlDataError. */
 export function formatRelations(field: string, line: number): string {
   return field
     .split(',')

@@ -1,4 +1,4 @@
-// Runs a tool of this machine on data from outside: what it may take and what it may print is limited, and a limit ends it.
+// Runs a tool of this machine on untrusted data: its resources and its output are limited, and a limit ends it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
 
@@ -29,10 +29,10 @@ export type ToolOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** Complaints beyond this are read by nobody. */
+/** Longer error output is dropped. */
 const ERRORS_BYTES_MAX = 1024 * 1024;
 
-/** Runs the tool to its end. Throws spawn's error where it cannot be started or the signal ends it, and the error of `stdin`. */
+/** Runs the tool to its end. Throws spawn's error if it cannot be started or the signal ends it, and errors of `stdin`. */
 export async function runTool(command: string[], { limits, stdin, signal }: ToolOptions): Promise<ToolResult> {
   const child = spawn('prlimit', [...limitArguments(limits), ...command], {
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -42,7 +42,7 @@ export async function runTool(command: string[], { limits, stdin, signal }: Tool
   const stop = (reason: 'OUTPUT' | 'TIME') => {
     stopped ??= reason;
     child.kill('SIGKILL');
-    // What a shell started in the background ends by its broken pipes.
+    // Broken pipes end processes that a shell started in the background.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
   };
   const timer = setTimeout(() => stop('TIME'), limits.wallClockMs);
@@ -57,7 +57,7 @@ export async function runTool(command: string[], { limits, stdin, signal }: Tool
   }
 }
 
-/** A sentence for the person who reads the failure; undefined when no limit ended the tool. */
+/** Returns a sentence for the reader of the failure; undefined if no limit ended the tool. */
 export function stoppedReason(name: string, { stopped }: ToolResult, limits: ToolLimits): string | undefined {
   if (stopped === 'TIME') return `${name} did not end within ${Math.round(limits.wallClockMs / 1000)} seconds`;
   if (stopped === 'OUTPUT') return `${name} printed more than ${limits.outputBytesMax} bytes`;
@@ -87,7 +87,7 @@ function endOf(child: ChildProcess): Promise<number | null> {
   });
 }
 
-/** A tool that has read enough closes the pipe, which is no failure. */
+/** A tool that has read enough closes the pipe; this is not a failure. */
 async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array> | undefined): Promise<void> {
   if (bytes === undefined || child.stdin === null) return;
   await pipeline(bytes, child.stdin).catch((cause: NodeJS.ErrnoException) => {

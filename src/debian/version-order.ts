@@ -13,8 +13,8 @@ export function compareDebianVersions(one: string, other: string): number {
 }
 
 /**
- * Orders two upstream versions as Debian does, but a hyphen begins a pre-release (Semantic Versioning, section 9) and counts as a tilde.
- * `version_key` (migrations/0016_version_order.sql) gives the same order to SQL. Returns a number below, equal to or above zero.
+ * Orders two upstream versions as Debian does, but a hyphen starts a pre-release (Semantic Versioning, section 9) and counts as a tilde.
+ * `version_key` (migrations/0016_version_order.sql) gives SQL the same order. Returns a number below, equal to or above zero.
  */
 export function compareUpstreamVersions(one: string, other: string): number {
   return comparePart(one.replaceAll('-', '~'), other.replaceAll('-', '~'));
@@ -25,7 +25,7 @@ function partsOf(version: string): [epoch: string, upstream: string, revision: s
   return [epoch, upstream, revision];
 }
 
-/** Compares pieces without a digit by character and numbers by value, in turns; a missing piece is empty or zero. */
+/** Compares non-digit pieces by character and numbers by value, in turns; a missing piece is empty or zero. */
 function comparePart(one: string, other: string): number {
   const pieces = piecesOf(one);
   const otherPieces = piecesOf(other);
@@ -58,7 +58,7 @@ function compareText(one: string, other: string): number {
   return 0;
 }
 
-/** A tilde is before the end, the end before letters, letters before everything else. */
+/** A tilde sorts before the end, the end before letters, letters before everything else. */
 function rankOf(character: string | undefined): number {
   if (character === '~') return -1;
   if (character === undefined) return 0;

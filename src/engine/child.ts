@@ -1,5 +1,5 @@
-// One engine process as its worker sees it: started in a control group with a memory limit, given one task at a time, ended when it goes on
-// after an abort.
+// One engine process, from the worker's side: it starts in a control group with a memory limit, runs one task at a time, and is killed if it
+// continues after an abort.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { findTool } from '../sandbox/host-commands.ts';
@@ -18,7 +18,7 @@ const MIB = 1024 ** 2;
  * A process that reaches this reads something that no image needs.
  */
 export const ENGINE_MEMORY_BYTES = 1024 * MIB;
-/** V8's own limit is below, so that most of such ends leave its last words. */
+/** V8's own limit is lower, so that in most cases its last messages are available. */
 const HEAP_MIB = 640;
 /** Tools of this machine that run in its group: tar, rm, and the shells around them. */
 const ENGINE_PROCESSES = 512;
@@ -26,11 +26,11 @@ const ENGINE_PROCESSES = 512;
 const ABORT_MS = 1_000;
 const STDERR_BYTES_MAX = 8 * 1024;
 
-/** Answers the calls of a task. */
+/** Handles the calls of a task. */
 export type CallHandler = (to: string, input: never) => Promise<unknown>;
 
 export type EngineChild = {
-  /** Runs a task to its end. Throws EngineProcessDied when the process ended first. */
+  /** Runs a task to its end. Throws EngineProcessDied if the process ended first. */
   run<T extends EngineTask>(
     task: T,
     input: EngineTasks[T]['input'],
@@ -38,16 +38,16 @@ export type EngineChild = {
   ): Promise<EngineTasks[T]['output']>;
   /** True until the process ended. */
   readonly alive: boolean;
-  /** Resident memory in bytes, 0 when it is gone. */
+  /** Resident memory in bytes; 0 if the process has ended. */
   memoryBytes(): number;
-  /** What it wrote to its standard error last: V8's words about its heap, or a stack. */
+  /** The end of its standard error: V8's messages about its heap, or a stack. */
   lastWords(): string;
   end(): Promise<void>;
 };
 
 export type ChildOptions = {
   setup: EngineSetup;
-  /** All that it gets of this process's variables. */
+  /** The variables that it gets from this process. */
   environment: NodeJS.ProcessEnv;
   /** Node's, beside those that every engine process has. */
   flags?: readonly string[];
@@ -63,7 +63,7 @@ export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
     state.words = (state.words + chunk.toString()).slice(-STDERR_BYTES_MAX);
   });
   child.on('message', (message: FromEngine) => state.task?.onMessage(message));
-  // A channel that broke is followed by the end of the process.
+  // A broken channel is followed by the end of the process.
   child.on('error', () => undefined);
   child.once('close', (code, signal) => {
     watchdog?.stop();
@@ -93,7 +93,7 @@ type State = {
   words: string;
   exceeded: string | undefined;
   task: { onMessage(message: FromEngine): void; onDeath(error: Error): void } | undefined;
-  /** Set at its end: a task given to it later fails at once, because no event will tell it. */
+  /** Set when the process ends: a later task fails at once, because it would get no event. */
   death: EngineProcessDied | undefined;
 };
 
@@ -193,12 +193,12 @@ function answer(
 ): void {
   onCall(to, input as never).then(
     (output) => send(child, { reply: call, output }),
-    // What went wrong in the database is the log's; the task only learns that it cannot go on.
+    // Database errors go to the log; the task only gets the error that it cannot continue.
     (error: Error) => send(child, { reply: call, error: { name: error.name, message: error.message } }),
   );
 }
 
-/** A process that just ended takes no message, which its end tells. */
+/** A process that has just ended accepts no message; its end is reported separately. */
 function send(child: ChildProcess, message: ToEngine): void {
   if (child.connected) child.send(message, () => undefined);
 }

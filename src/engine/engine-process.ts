@@ -24,7 +24,7 @@ function send(message: FromEngine): void {
   process.send?.(message);
 }
 
-/** Asks the worker. Rejects when the task is aborted meanwhile. */
+/** Calls the worker. Rejects if the task is aborted meanwhile. */
 async function call<T extends keyof EngineCalls>(
   to: T,
   input: EngineCalls[T]['input'],
@@ -50,7 +50,7 @@ const layers: LayerCache = {
   set: (key, layer) => call('set-layer', { key, layer }),
 };
 
-/** A task that is aborted does not unlock: the worker releases what an ended task holds. */
+/** An aborted task does not unlock: the worker releases its locks. */
 const exclusive: Exclusive = async (name, work) => {
   await call('lock', { name });
   try {

@@ -1,4 +1,4 @@
-// The engine as jobs see it: a task goes in, its result comes out, wherever it ran.
+// The interface of the engine for jobs: runs a task and returns its result, in this process or in another one.
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
 import type { LogSink } from '../sandbox/build-log.ts';
 import type { Workspace } from '../sandbox/workspace.ts';
@@ -7,14 +7,14 @@ import { type EngineTask, type EngineTasks, engineTasks } from './tasks.ts';
 export type EngineOptions = {
   /** Where the task's log goes while it runs; nowhere when absent. */
   log?: LogSink;
-  /** Layers that were built already; none when absent. */
+  /** Layers that were built before; none if absent. */
   layers?: LayerCache;
   signal?: AbortSignal | undefined;
 };
 
 export interface Engine {
   /**
-   * Runs a task. Throws what the task throws, the signal's reason, and EngineProcessDied when the process of the task ended under it.
+   * Runs a task. Throws the task's errors, the signal's reason, and EngineProcessDied if the process of the task ended first.
    */
   run<T extends EngineTask>(
     task: T,

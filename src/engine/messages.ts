@@ -1,11 +1,11 @@
-// What a worker and its engine processes send each other, by Node's own channel with structured clones (v8.serialize).
+// Messages between a worker and its engine processes, over Node's channel with structured clones (v8.serialize).
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { BuildError, type BuildErrorOptions } from '../sandbox/build-error.ts';
 import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import type { EngineTask } from './tasks.ts';
 
-/** Where an engine process works; sent once, before the first task. */
+/** The work folders of an engine process; sent once, before the first task. */
 export type EngineSetup = { directory: string; contentDirectory: string; probe: SandboxMode };
 
 /** Calls of a task to its worker: the table of built layers, and the locks that all engine processes of a worker share. */
@@ -28,7 +28,7 @@ export type FromEngine =
   | { done: unknown }
   | { failed: SentError };
 
-/** An error on its way: those that jobs tell apart keep what they are told apart by. */
+/** A serialized error: errors that jobs distinguish keep their codes and fields. */
 export type SentError = {
   name: string;
   message: string;
@@ -46,7 +46,7 @@ export function sentError(error: unknown): SentError {
     message: error.message,
     stack: error.stack,
     ...(typeof code === 'string' && { code }),
-    // Its cause stays here: a full disk must not read as a fault of the image.
+    // Its cause is not sent: a full disk must not look like a fault of the image.
     ...(noSpace !== undefined && { code: noSpace }),
     ...(error instanceof BuildError && { build: optionsOf(error) }),
   };

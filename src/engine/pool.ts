@@ -1,4 +1,5 @@
-// Engine processes of a worker: kept for the next task, replaced when they grew or died, and sharing the worker's locks.
+// The engine processes of a worker: reused for the next task, replaced after they grew or died, and sharing the worker's
+// locks.
 import type { Logger } from 'pino';
 import type { Digest } from '../oci/descriptor.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
@@ -8,14 +9,14 @@ import { type Engine, type EngineOptions, EngineProcessDied, NO_LAYERS } from '.
 
 export type PoolOptions = ChildOptions & { log: Pick<Logger, 'warn'> };
 
-/** What a task leaves uncollected is collected by the next; a process that rests with more is replaced. */
+/** The next task collects the garbage of the last one; an idle process with more memory than this is replaced. */
 const REST_BYTES_MAX = 320 * 1024 ** 2;
 /** A fleet keeps its processes; a worker that waits for the next patch gives their memory back. */
 const IDLE_MS = 60_000;
 
 type Idle = { child: EngineChild; timer: NodeJS.Timeout };
 
-/** Opens a pool. It has a process for each task that runs: as many as its user runs at a time. */
+/** Opens a pool. It has as many processes as tasks run at the same time. */
 export function openEnginePool({ log, ...how }: PoolOptions): Engine {
   const locks = keyedLocks();
   const idle: Idle[] = [];
@@ -37,7 +38,7 @@ export function openEnginePool({ log, ...how }: PoolOptions): Engine {
     await child.end();
   }
 
-  /** What was aborted, died or met an image that it could not handle is not trusted with the next one. */
+  /** A process that was aborted, died or met an image that it could not handle is not reused. */
   async function giveBack(child: EngineChild, isWell: boolean): Promise<void> {
     if (!isWell || !child.alive || child.memoryBytes() > REST_BYTES_MAX) return await drop(child);
     const timer = setTimeout(() => {
@@ -77,7 +78,7 @@ export function openEnginePool({ log, ...how }: PoolOptions): Engine {
   };
 }
 
-/** The calls of one task; what it holds when it ends is released. */
+/** The calls of one task; its locks are released when it ends. */
 function openSession(
   locks: ReturnType<typeof keyedLocks>,
   { layers = NO_LAYERS }: EngineOptions,

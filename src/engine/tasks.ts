@@ -1,4 +1,4 @@
-// What is done with one image, each a function from plain values to plain values: an engine process runs them one at a time.
+// The operations on one image, each a function from plain values to plain values: an engine process runs them one at a time.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
@@ -20,7 +20,7 @@ import type { Workspace } from '../sandbox/workspace.ts';
 
 export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerCache; signal: AbortSignal };
 
-/** What each task is given and what it returns. All of it can be sent to another process. */
+/** The input and the result of each task. All of it can be sent to another process. */
 export type EngineTasks = {
   /**
    * Builds what a plan describes. `inspections` are those of the plan's customizations, by archive,
@@ -45,7 +45,7 @@ type Run<T extends EngineTask> = (
   context: EngineContext,
 ) => Promise<EngineTasks[T]['output']>;
 
-/** The table. Each throws BuildError for what the person who reads the result must change. */
+/** The table. Each throws BuildError for faults that the user can correct. */
 export const engineTasks: { [T in EngineTask]: Run<T> } = {
   async build({ plan, inspections, names }, { workspace, log, layers, signal }) {
     const loaded = await loadInspections(workspace.content, inspections);

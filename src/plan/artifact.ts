@@ -1,4 +1,4 @@
-// Artifact: what a build made, as descriptors of content. docs/decisions/0027 says why it has this shape.
+// Artifact: the result of a build, as descriptors of content. docs/decisions/0027 explains its shape.
 import { type Static, Type } from 'typebox';
 import { Word } from '../contract/field.ts';
 import { type Digest as ContentDigest, PACKAGING_TYPES } from '../contract/vocabulary.ts';
@@ -8,15 +8,15 @@ import { storedValue } from './stored-value.ts';
 
 /** One manifest under a root, with the blobs it names: an image of one platform, a chart, a disk. */
 const Part = Type.Object({
-  /** Absent for what runs on any platform, such as a chart. */
+  /** Absent for artifacts that run on any platform, such as a chart. */
   platform: Type.Optional(Platform),
-  /** The root itself where the root is no index. */
+  /** The root itself if the root is not an index. */
   manifest: Descriptor,
   /** The config first, then the layers in the manifest's order. */
   blobs: Type.Array(Descriptor),
 });
 
-/** What a tag names, with everything below it. */
+/** The manifest or index that a tag names, with everything below it. */
 const Root = Type.Object({
   /** An index or a manifest. */
   descriptor: Descriptor,
@@ -52,30 +52,30 @@ export type Artifact = Static<typeof Artifact>;
 /** Reads the artifact of a row; `id` names the row. */
 export const readStoredArtifact = storedValue('artifact', Artifact);
 
-/** The root that a registry gets. Throws when the artifact was not built for it. */
+/** Returns the root for a registry. Throws if the artifact was not built for it. */
 export function rootFor({ roots }: Pick<Artifact, 'roots'>, registryId: string): Root {
   const root = 'all' in roots ? roots.all : roots.by_registry[registryId];
   if (root === undefined) throw new Error(`The artifact has no root for the registry ${registryId}`);
   return root;
 }
 
-/** The root of a packaging that makes one for all registries. Throws for any other. */
+/** Returns the root of a packaging that makes one for all registries. Throws for any other. */
 export function soleRoot({ roots }: Pick<Artifact, 'roots'>): Root {
   if ('all' in roots) return roots.all;
   throw new Error('The artifact has a root for each registry');
 }
 
-/** Every root, each once. */
+/** Returns every root once. */
 export function listRoots({ roots }: Pick<Artifact, 'roots'>): Root[] {
   return 'all' in roots ? [roots.all] : Object.values(roots.by_registry);
 }
 
-/** The blobs of a root: what a registry may have from another repository already. */
+/** Returns the blobs of a root: a registry may already have them in another repository. */
 export function blobsOf({ parts }: Root): ContentDigest[] {
   return parts.flatMap(({ blobs }) => blobs.map(({ digest }) => digest));
 }
 
-/** Every content that the artifact consists of, with its reports: what must be kept to distribute it again. */
+/** Returns every content of the artifact, with its reports: all that must be kept to distribute it again. */
 export function contentsOfArtifact(artifact: Artifact): ContentDigest[] {
   const roots = listRoots(artifact).flatMap((root) => [
     root.descriptor.digest,

@@ -1,4 +1,4 @@
-// A layer as it is remembered by the digest of its inputs.
+// A built layer, stored under the digest of its inputs.
 import { type Static, Type } from 'typebox';
 import { Descriptor, Digest } from './descriptor.ts';
 import { storedValue } from './stored-value.ts';

@@ -1,6 +1,6 @@
-// One spelling for one value (RFC 8785 in spirit): keys sorted, nothing undefined, so that equal values have equal digests.
+// Canonical JSON (similar to RFC 8785): keys sorted, no undefined values, so that equal values have equal digests.
 
-/** JSON with the keys of every object sorted by code unit; a value that JSON cannot say is a mistake and throws. */
+/** Returns JSON with the keys of every object sorted by code unit. Throws for values that JSON cannot represent. */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return JSON.stringify(value);
   if (typeof value === 'number') {

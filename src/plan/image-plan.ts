@@ -31,7 +31,7 @@ export const HealthCheck = Type.Object({
   retries: Type.Integer(),
 });
 
-/** How the image presents itself and is run; the recipe's half of the image config. */
+/** Metadata and run settings of the image: the recipe's part of the image config. */
 const ImageSettings = Type.Object({
   user: ImageUser,
   environment: Environment,
@@ -101,14 +101,14 @@ export const ImagePlan = Type.Object({
   ),
   files: Type.Array(PlannedFile),
   links: Type.Array(Type.Object({ path: Type.String(), target: Type.String() })),
-  /** Paths (with `*` and `**`) that the packages make and an image must not hold. */
+  /** Paths (with `*` and `**`) that packages create and an image must not contain. */
   remove: Type.Array(Type.String()),
   image: ImageSettings,
   tests: Type.Array(ProductTest),
-  /** Set beside the image's own environment when verification starts it, never in the image: a password for the tests, say. */
+  /** Added to the image's environment during verification, never in the image: for example a password for the tests. */
   test_environment: Type.Optional(Environment),
   customizations: Type.Array(CustomizationPin),
-  /** Ceiling for every time in the artifact, in seconds since 1970 (SOURCE_DATE_EPOCH). */
+  /** The latest time in the artifact, in seconds since 1970 (SOURCE_DATE_EPOCH). */
   epoch: Type.Integer(),
 });
 export type ImagePlan = Static<typeof ImagePlan>;

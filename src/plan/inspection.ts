@@ -1,4 +1,4 @@
-// What the inspection of a customization's archive found, as the row of its version keeps it: the listing is content.
+// The inspection of a customization's archive as stored in the row of its version; its listing is content.
 import { type Static, Type } from 'typebox';
 import { CustomizationWarning } from '../contract/customization-warning.ts';
 import { Word } from '../contract/field.ts';
@@ -12,7 +12,7 @@ export const HOOK_NAMES = ['before-packages', 'after-packages', 'final'] as cons
 
 const Hook = Type.Object({
   name: Word(HOOK_NAMES, 'When it runs.'),
-  /** In the archive. */
+  /** Its path in the archive. */
   path: Type.String(),
   digest: Digest,
   /** Bytes. */
@@ -65,18 +65,18 @@ export const StoredInspection = Type.Object({
   size: Type.Integer(),
   /** Bytes of the tar. */
   expanded: Type.Integer(),
-  /** The newest time in the archive, in seconds since 1970; absent in rows from before it was kept. */
+  /** The newest time in the archive, in seconds since 1970; absent in older rows. */
   epoch: Type.Optional(Type.Integer()),
-  /** Of the whole archive, as content. */
+  /** The listing of the whole archive, as content. */
   listing: Digest,
   declaration: Declaration,
-  /** All that go into the trust store, whether declared or found in rootfs. */
+  /** All certificates for the trust store, declared or found in rootfs. */
   certificates: Type.Array(TrustedCertificate),
-  /** In the order in which they run. */
+  /** In order of execution. */
   hooks: Type.Array(Hook),
-  /** For the person who uploads: what is taken, but may not be meant. */
+  /** For the uploader: parts that are accepted but may be a mistake. */
   warnings: Type.Array(CustomizationWarning),
-  /** How many warnings there are beside the listed ones. */
+  /** The number of warnings that are not listed. */
   more_warnings_count: Type.Integer(),
 });
 export type StoredInspection = Static<typeof StoredInspection>;

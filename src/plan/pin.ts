@@ -4,7 +4,7 @@ import type { Digest as ContentDigest } from '../contract/vocabulary.ts';
 import { Descriptor, Digest } from './descriptor.ts';
 import { storedValue } from './stored-value.ts';
 
-/** A package that the plan fixes: apt's lock line with the purl that names it. */
+/** A package of a plan: apt's lock line with its purl. */
 export const PackagePin = Type.Object({
   /** `pkg:deb/debian/redis-server@5:7.0.15-1~deb12u7?arch=amd64&distro=debian-12` */
   purl: Type.String(),
@@ -21,11 +21,11 @@ export type PackagePin = Static<typeof PackagePin>;
 export const LayerPin = Type.Object({ diff_id: Digest, descriptor: Descriptor });
 export type LayerPin = Static<typeof LayerPin>;
 
-/** A base image at one digest. Everything here is held as content. */
+/** A base image at one digest. All of it is stored as content. */
 export const BasePin = Type.Object({
-  /** As a person wrote it, for labels: `host/namespace/base/debian:12`. */
+  /** The reference as the user wrote it, for labels: `host/namespace/base/debian:12`. */
   name: Type.String(),
-  /** What the tag named: manifest or index digest. */
+  /** The digest of the manifest or index that the tag named. */
   digest: Digest,
   /** With its platform, which the API shows. */
   manifest: Descriptor,
@@ -33,7 +33,7 @@ export const BasePin = Type.Object({
   layers: Type.Array(LayerPin),
   /** The merged listing of all layers (`src/tar/listing.ts`), as content. */
   listing: Digest,
-  /** `/var/lib/dpkg/status` of the base, as content; absent where the base has no dpkg. */
+  /** `/var/lib/dpkg/status` of the base, as content; absent if the base has no dpkg. */
   packages: Type.Optional(Digest),
   created_at: Type.String(),
 });
@@ -45,11 +45,11 @@ export const CustomizationPin = Type.Object({
   /** The uploaded archive. */
   digest: Digest,
   /**
-   * The newest time in its archive, in seconds since 1970: the ceiling for the times of its files, and the time of what has none, so that one
-   * archive makes one layer everywhere and whenever it is uploaded.
+   * The newest time in its archive, in seconds since 1970: the latest time of its files, and the time of entries without one, so that one
+   * archive produces the same layer everywhere and at any time.
    */
   epoch: Type.Integer(),
-  /** Packages it declares, solved on top of everything before it. */
+  /** The packages it declares, resolved on top of everything before it. */
   packages: Type.Array(PackagePin),
 });
 export type CustomizationPin = Static<typeof CustomizationPin>;

@@ -1,4 +1,4 @@
-// Plan: the one value that goes from the rows into a packaging, every input pinned by digest. docs/decisions/0027 says why it has this shape.
+// Plan: the input of a packaging, with every input pinned by digest. docs/decisions/0027 explains its shape.
 import { type Static, Type } from 'typebox';
 import { ImagePlan } from './image-plan.ts';
 import { storedValue } from './stored-value.ts';

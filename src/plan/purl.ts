@@ -2,7 +2,7 @@
 import { PackageURL } from 'packageurl-js';
 
 export const PURL_TYPES = ['deb'] as const;
-/** The types that a resolver exists for; `resolvers.ts` has a line for each. */
+/** The types that have a resolver; `resolvers.ts` has a line for each. */
 export type PurlType = (typeof PURL_TYPES)[number];
 
 export type Purl = {
@@ -18,10 +18,10 @@ export class PurlError extends Error {
   readonly code = 'PURL_MALFORMED';
 }
 
-/** Longer than any real one; keeps a hostile document from being chewed on. */
+/** Longer than any real one; limits the time that a malicious document costs. */
 const PURL_LENGTH_MAX = 2048;
 
-/** Reads a package URL. Throws PurlError that says what is wrong with it. */
+/** Reads a package URL. Throws PurlError, which names the fault. */
 export function parsePurl(text: string): Purl {
   if (text.length > PURL_LENGTH_MAX) throw new PurlError(`a package URL has at most ${PURL_LENGTH_MAX} characters`);
   try {
@@ -31,13 +31,13 @@ export function parsePurl(text: string): Purl {
   }
 }
 
-/** Writes a package URL in its canonical form: qualifiers sorted, names percent-encoded as their type wants. */
+/** Writes a package URL in its canonical form: qualifiers sorted, names percent-encoded as the type requires. */
 export function formatPurl(purl: Purl): string {
   const { type, namespace, name, version, qualifiers, subpath } = purl;
   return new PackageURL(type, namespace, name, version, qualifiers, subpath).toString();
 }
 
-/** True when Larder has a resolver for this type. */
+/** Whether Larder has a resolver for this type. */
 export function isPurlType(type: string): type is PurlType {
   return (PURL_TYPES as readonly string[]).includes(type);
 }

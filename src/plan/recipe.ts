@@ -1,4 +1,5 @@
-// A recipe as the row of its product keeps it: docs/recipes.md describes the fields, src/recipes reads and checks the files.
+// A recipe as stored in the row of its product: docs/recipes.md describes the fields, src/recipes reads and checks the
+// files.
 import { type Static, Type } from 'typebox';
 import { Word } from '../contract/field.ts';
 import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
@@ -15,7 +16,7 @@ const License = Type.Object({
   branches: Type.Optional(Texts),
 });
 
-/** A file of a recipe: planned as it is, and read from `source` in the recipe's `files/`. */
+/** A file of a recipe: planned unchanged, and read from `source` in the recipe's `files/`. */
 const RecipeFile = Type.Object({ ...PlannedFile.properties, source: Type.String() });
 
 const Input = Type.Object({

@@ -1,4 +1,4 @@
-// Reads values that are stored as JSON: each has one schema, and what does not match it is rejected with the id of its row or content.
+// Reads values that are stored as JSON: each kind has one schema, and the error for a mismatch names the row or content.
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 
@@ -11,7 +11,7 @@ export class StoredValueError extends Error {
 /** Checks a stored value and returns it typed. `id` names the row or the content for the error. Throws StoredValueError. */
 export type ReadStored<T> = (value: unknown, id: string) => T;
 
-/** Makes the reader of a kind of value. `noun` names the kind in errors: `pin of base image`. */
+/** Returns the reader of a kind of value. `noun` names the kind in errors: `pin of base image`. */
 export function storedValue<S extends TSchema>(noun: string, schema: S): ReadStored<Static<S>> {
   // Compiled at the first use: a process reads few of the kinds.
   let validator: Validator | undefined;
