@@ -1,14 +1,14 @@
-// Reads a stream or a content whole, up to a limit: the declared size is checked first, the bytes are counted as they come.
+// Reads a whole stream or content, up to a limit: the declared size is checked first, and the bytes are counted while they are read.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from './descriptor.ts';
 
 export type ReadLimit = {
   sizeBytesMax: number;
-  /** Makes the error for content beyond the limit. */
+  /** Returns the error for content above the limit. */
   tooLarge: () => Error;
 };
 
-/** All bytes of a stream. Throws the limit's error at the first byte beyond it. */
+/** Returns all bytes of a stream. Throws the limit's error at the first byte above it. */
 export async function readBounded(
   bytes: AsyncIterable<Uint8Array>,
   { sizeBytesMax, tooLarge }: ReadLimit,
@@ -23,7 +23,7 @@ export async function readBounded(
   return Buffer.concat(chunks, size);
 }
 
-/** All bytes of a content. A content that the store knows to be too large is not opened. Throws ContentMissing too. */
+/** Returns all bytes of a content. Content with a stored size above the limit is not opened. Also throws ContentMissing. */
 export async function readContent(store: ContentStore, digest: Digest, limit: ReadLimit): Promise<Buffer> {
   const held = await store.stat(digest);
   if (held !== undefined && held.size > limit.sizeBytesMax) throw limit.tooLarge();

@@ -1,4 +1,4 @@
-// A content store seen as a target: blobs and manifests by digest; names last as long as the value.
+// A content store as a target: blobs and manifests by digest; tags are kept as long as the value.
 import { Readable } from 'node:stream';
 import type { ContentStore } from '../content/content.ts';
 import { ContentMismatch } from '../content/content-errors.ts';
@@ -14,7 +14,7 @@ export function contentTarget(store: ContentStore): Target {
   const target: Target = {
     resolve: async (reference) => (isDigest(reference) ? await describe(store, reference) : tags.get(reference)),
     fetch: async (descriptor, range) => await store.open(descriptor.digest, range),
-    // Whoever asks will rely on it, so a sweep must not take it before the copy is done.
+    // The caller relies on the content, so a sweep must not remove it before the copy is done.
     exists: async ({ digest, size }) => (await store.stat(digest))?.size === size && (await store.touch(digest)),
     async push(descriptor, open) {
       if (!isManifestType(descriptor.mediaType)) {
@@ -43,7 +43,7 @@ export function contentTarget(store: ContentStore): Target {
   return target;
 }
 
-/** What a referrers list says of a manifest: its type is that of its config unless it has one (distribution-spec, "Listing Referrers"). */
+/** The entry of a manifest in a referrers list: without an artifactType, the type of its config (distribution-spec, "Listing Referrers"). */
 export function referrerOf(bytes: Buffer, { mediaType, digest, size }: Descriptor): Descriptor {
   const document = parseManifest(bytes, mediaType);
   const artifactType = document.artifactType ?? ('config' in document ? document.config.mediaType : undefined);

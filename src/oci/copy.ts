@@ -1,4 +1,4 @@
-// Moves an artifact from anywhere to anywhere: its blobs, its manifests after what they name, and its tags last.
+// Copies an artifact between two targets: blobs first, then manifests after the content that they refer to, and tags last.
 import { randomInt } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import type { Descriptor, Digest, Index, Manifest } from './descriptor.ts';
@@ -10,44 +10,44 @@ import type { Source, Target } from './target.ts';
 export type CopyOptions = {
   /** A repository of the target's registry that is known to hold a blob; the target's own means that it is present. */
   mountFrom?: (digest: Digest) => string | undefined;
-  /** Blobs that are known to be in the target: they are not asked for. Should one be gone, the copy notices and brings it. */
+  /** Blobs that are known to be in the target: no request checks them. If one is missing, the copy detects it and sends it. */
   isPresent?: (digest: Digest) => boolean;
-  /** Told of each blob when it is in the target. */
+  /** Called for each blob when it is in the target. */
   onBlob?: (descriptor: Descriptor, how: Placed) => void;
-  /** Names for the root, set when everything is there. */
+  /** Tags of the root, set when everything is copied. */
   tags?: string[];
-  /** Blobs under way at once. */
+  /** Number of blobs copied at the same time. */
   concurrency?: number;
   /** Shared by copies that run together. */
   uploads?: SharedUploads;
   /** Bytes of all blobs together, as the manifests declare them; every blob is checked against its own size. Unlimited when absent. */
   blobBytesMax?: number;
   /**
-   * The source must show a part of each blob that the target has: without it, a source that knows a digest would get a blob of somebody
-   * else. For a target that holds content of several organizations.
+   * The source must prove that it has each blob that the target already has, by a part of it: otherwise a source that knows a digest
+   * would get a blob of another organization. For a target with content of several organizations.
    */
   sourceMustHold?: boolean;
-  /** Of an index's manifests only these are copied, as for one platform; all when absent. */
+  /** Only these manifests of an index are copied, for example those of one platform; all when absent. */
   only?: ReadonlySet<Digest>;
 };
 
-/** Enough to fill a line while some answers are awaited, without starving other copies of connections. */
+/** Enough to use the bandwidth while some answers are pending, without taking the connections of other copies. */
 const CONCURRENCY_DEFAULT = 4;
-/** Sending so little costs no more than asking for it first: configs are new with each image. */
+/** A blob up to this size is sent without a check: the check costs as much, and each image has a new config. */
 const UNASKED_BYTES_MAX = 16 * 1024;
 /** The largest published indexes have some dozens of platforms. */
 const MANIFESTS_MAX = 1000;
-/** They are held while the copy runs. Those of an index of 50 platforms, with their attestations, have some 500 KB. */
+/** Manifests are held in memory during the copy. Those of an index of 50 platforms, with attestations, have some 500 KB. */
 const MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;
-/** What registries say of a manifest whose blobs or children they lack. */
+/** Error codes of registries for a manifest whose blobs or children are missing. */
 const LACKING = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
 
 type Node = { descriptor: Descriptor; bytes: Buffer; document: Manifest | Index };
 type CopyContext = { source: Source; target: Target; options: CopyOptions };
 
 /**
- * Copies what `root` names and everything below it. Throws RegistryError, whose `side` is the end that failed, also for more than may be
- * copied; what has been copied stays, and the next try finds it.
+ * Copies `root` and everything below it. Throws RegistryError, whose `side` is the end that failed, also above the limits of a copy.
+ * Copied content stays, and the next attempt finds it.
  */
 export async function copyArtifact(
   source: Source,
@@ -69,14 +69,14 @@ export async function copyArtifact(
     if (!(error instanceof RegistryError && LACKING.has(error.code))) {
       throw error;
     }
-    // What we were told to be there is not: a registry swept it. Hints and memory are left aside.
+    // Content that was expected in the registry is missing: it was swept. The copy is repeated without hints and remembered uploads.
     const { mountFrom: _told, isPresent: _known, uploads: _remembered, ...plain } = options;
     await copyBlobs({ source, target, options: plain }, blobs);
     await pushManifests(context, nodes);
   }
 }
 
-/** A target that holds all content already only makes the artifact visible. */
+/** For a target that already has all content: only makes the artifact visible. */
 async function linkArtifact(
   { target, options }: CopyContext,
   manifests: Node[],
@@ -126,7 +126,7 @@ function checkSize(blobs: Descriptor[], bytesMax = Number.POSITIVE_INFINITY): vo
   if (size > bytesMax) throw tooMuch(`${size} bytes, and at most ${bytesMax} are copied`);
 }
 
-/** Reads a manifest or index of a source. Throws RegistryError of the source, also for what is none. */
+/** Reads a manifest or index of a source. Throws RegistryError with side `source`, also for an invalid document. */
 export async function readManifestOf(source: Source, descriptor: Descriptor): Promise<Manifest | Index> {
   return (await readNode(source, descriptor)).document;
 }
@@ -149,7 +149,7 @@ function blobsOf(nodes: Node[]): Descriptor[] {
   return [...blobs.values()];
 }
 
-/** Layers that may not be distributed lie where their `urls` say and in no registry (descriptor.md). */
+/** Whether a layer may not be distributed: it is stored at its `urls` and not in a registry (descriptor.md). */
 export function isElsewhere(descriptor: Descriptor): boolean {
   return 'urls' in descriptor && /nondistributable|foreign/.test(descriptor.mediaType);
 }
@@ -193,7 +193,7 @@ async function sendMissing({ source, target, options }: CopyContext, blob: Descr
   return 'sent';
 }
 
-/** Compares a part at a place that the source cannot foresee. What differs is sent whole, and its digest is checked. */
+/** Compares a part at a random position. A blob that differs is sent whole, and its digest is checked. */
 async function showsPart(source: Source, target: Target, blob: Descriptor): Promise<boolean> {
   const start = randomInt(blob.size - UNASKED_BYTES_MAX);
   const range = { start, end: start + UNASKED_BYTES_MAX - 1 };
@@ -202,7 +202,7 @@ async function showsPart(source: Source, target: Target, blob: Descriptor): Prom
   return shown.equals(held);
 }
 
-/** The source's bytes, whose failure stays the source's though it happens while the target reads. */
+/** The source's bytes; an error while the target reads them still names the source. */
 async function sourceBytes(source: Source, blob: Descriptor): Promise<AsyncIterable<Uint8Array>> {
   const stream = await side('source', 'fetch blob', () => source.fetch(blob));
   async function* bytes(): AsyncGenerator<Uint8Array, void> {
@@ -235,7 +235,7 @@ async function pushManifests({ target, options }: CopyContext, nodes: Node[]): P
   }
 }
 
-/** Runs one act of one end. An error that names the source already keeps it. */
+/** Runs an operation of one side and adds the side to its error. An error that already names the source is not changed. */
 async function side<Result>(end: RegistrySide, op: string, act: () => Promise<Result>): Promise<Result> {
   try {
     return await act();
@@ -245,8 +245,8 @@ async function side<Result>(end: RegistrySide, op: string, act: () => Promise<Re
 }
 
 /**
- * Asks the target what it now has under each reference. Throws RegistryError READ_BACK when it is nothing (temporary: some
- * registries show a push late) or something else.
+ * Checks that each reference in the target resolves to the root. Throws RegistryError READ_BACK when it resolves to nothing
+ * (temporary: some registries show a push late) or to another digest.
  */
 export async function readBack(target: Target, root: Descriptor, references: string[] = [root.digest]): Promise<void> {
   for (const reference of references) {

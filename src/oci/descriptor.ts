@@ -1,4 +1,4 @@
-// The field's smallest words (OCI image-spec v1.1, descriptor.md, manifest.md, image-index.md, config.md), as values.
+// Types of the OCI documents (OCI image-spec v1.1, descriptor.md, manifest.md, image-index.md, config.md).
 import type { Digest } from '../contract/vocabulary.ts';
 
 export type { Digest } from '../contract/vocabulary.ts';
@@ -52,7 +52,7 @@ export type Index = {
 export type ImageConfig = {
   created?: string;
   author?: string;
-  /** Empty where the document does not say it, as `os`. */
+  /** Empty if the document does not have it; the same for `os`. */
   architecture: string;
   os: string;
   variant?: string;

@@ -1,17 +1,17 @@
-// The one error of everything that moves content between a registry and us.
+// The error of all transfers between a registry and Larder.
 
 /** Which end of a copy failed. */
 export type RegistrySide = 'source' | 'target';
 
 type Details = {
-  /** What was tried: `push manifest`, `mount blob`. */
+  /** The operation: `push manifest`, `mount blob`. */
   op: string;
   side: RegistrySide;
   /** The registry's answer, absent when there was none. */
   status?: number;
-  /** The registry's own code (distribution-spec, "Error Codes"), node's of a broken connection, or one of ours. */
+  /** The registry's code (distribution-spec, "Error Codes"), Node's code of a broken connection, or a code of Larder. */
   code: string;
-  /** True when the same may work later. */
+  /** True when a retry may succeed. */
   temporary: boolean;
   /** For a person: no query, no credentials. */
   message: string;
@@ -19,7 +19,7 @@ type Details = {
   cause?: unknown;
 };
 
-/** A registry, or the content that was to go there, failed. The message names host and path, never a query or a credential. */
+/** A registry failed, or the content that was sent to it. The message names host and path, never a query or a credential. */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly op: string;
@@ -27,7 +27,7 @@ export class RegistryError extends Error {
   readonly status: number | undefined;
   readonly code: string;
   readonly temporary: boolean;
-  /** How long the registry asks to wait, in milliseconds. */
+  /** The time after which the registry allows a retry, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
   constructor(details: Details) {
@@ -41,7 +41,7 @@ export class RegistryError extends Error {
   }
 }
 
-/** The same error as seen from the copy that it ended: what fails on a side is that side's. */
+/** Returns the error with the side of the copy on which it occurred. */
 export function onSide(error: unknown, side: RegistrySide, op: string): RegistryError {
   if (error instanceof RegistryError) {
     return error.side === side ? error : withSide(error, side);
@@ -55,7 +55,7 @@ function withSide(error: RegistryError, side: RegistrySide): RegistryError {
   return changed(error, { side });
 }
 
-/** The same error in words for a person who knows the registry by its address only. */
+/** Returns the error with another message, for a person who knows only the address of the registry. */
 export function reworded(error: RegistryError, message: string): RegistryError {
   return changed(error, { message });
 }
@@ -69,7 +69,7 @@ function changed(error: RegistryError, changes: { side?: RegistrySide; message?:
   });
 }
 
-/** The same error as one that another try may not meet. */
+/** Returns the error as a temporary one. */
 export function asTemporary(error: RegistryError): RegistryError {
   const { op, side, status, code, message } = error;
   return new RegistryError({

@@ -1,4 +1,4 @@
-// What is in a layer that somebody else made, read once as a stream (OCI image-spec, layer.md).
+// Lists the entries of a foreign layer, read once as a stream (OCI image-spec, layer.md).
 import { createHash } from 'node:crypto';
 import type { ContentStore } from '../content/content.ts';
 import { ContentMismatch } from '../content/content-errors.ts';
@@ -17,13 +17,13 @@ export type ListOptions = {
   /** Shared by the layers of one image. */
   meter?: ArchiveMeter;
   expansion?: ExpansionLimits;
-  /** Looks at each header; what it throws ends the reading. */
+  /** Called with each header; an error that it throws ends the reading. */
   check?: (header: TarHeader) => void;
 };
 
 /**
- * The entries of a layer of the store (gzip, zstd or plain, as its first bytes say), none of them held. Throws ContentMissing, TarError,
- * LayerTooLarge, zlib's errors, and at the end ContentMismatch when its tar has not the diffID it should.
+ * Yields the entries of a stored layer (gzip, zstd or plain, detected by its first bytes) without keeping them. Throws ContentMissing,
+ * TarError, LayerTooLarge, errors of zlib, and at the end ContentMismatch when the tar does not have the expected diffID.
  */
 export async function* listLayer(
   store: ContentStore,
@@ -36,7 +36,7 @@ export async function* listLayer(
     const tar = seen(await uncompressed(stream, options.expansion), (chunk) => hash.update(chunk));
     yield* listEntries(tar, options);
     for await (const _rest of tar) {
-      // What stands behind the archive's end counts for the diffID.
+      // Bytes after the archive's end are part of the diffID.
     }
   } finally {
     stream.destroy();

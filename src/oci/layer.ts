@@ -70,8 +70,8 @@ export async function writeLayer(
 }
 
 /**
- * Writes the entries of another archive as a layer, each header as `mapEntry` gives it back; undefined leaves the entry
- * out. Throws TarError when the archive is broken.
+ * Writes the entries of another archive as a layer, each with the header that `mapEntry` returns; undefined leaves the
+ * entry out. Throws TarError when the archive is broken.
  */
 export async function writeLayerFromTar(
   store: ContentStore,
@@ -88,8 +88,8 @@ export type MergeOptions = Pick<ListOptions, 'check'> & {
 };
 
 /**
- * What an image holds: its layers laid over one another, the lowest first, by reading them. Throws what `listLayer` throws, with the limits
- * of a whole image.
+ * Reads the layers of an image, lowest first, and returns the merged listing. Throws the errors of `listLayer`, with the limits of a
+ * whole image.
  */
 export async function mergedListing(
   store: ContentStore,

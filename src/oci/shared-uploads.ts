@@ -8,15 +8,15 @@ export type Place = { registry: string; repository: string };
 
 export interface SharedUploads {
   /**
-   * Brings a blob to `place`: not at all when it was brought there before, by `send` when nobody has brought it to this
-   * registry yet, otherwise by `mount` from where it is. When the sender fails, one of those who wait sends.
+   * Puts a blob into `place`: does nothing if it is already there, calls `send` if no repository of this registry has it,
+   * otherwise calls `mount` with the repository that has it. When the sender fails, one of the waiting copies sends.
    */
   place(
     digest: Digest,
     place: Place,
     how: { send: () => Promise<Placed>; mount: (from: string) => Promise<MountResult> },
   ): Promise<Placed>;
-  /** Tells that a repository holds a blob, however that came. */
+  /** Records that a repository has a blob. */
   note(digest: Digest, place: Place): void;
 }
 

@@ -1,4 +1,4 @@
-// Reading a blob: verified, and continued where a connection broke.
+// Reads a blob, verifies it, and continues after a broken connection.
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { ByteRange } from '../../content/content.ts';
@@ -39,7 +39,7 @@ export async function* download(
   }
 }
 
-/** The wanted bytes over as many connections as it takes. */
+/** Reads the wanted bytes, over several connections if one breaks. */
 async function* readOn(session: Session, question: Question, wanted: Wanted): AsyncGenerator<Buffer, void> {
   const retry = startRetry({ policy: session.retry, ...(session.signal && { signal: session.signal }) });
   let start = wanted.start;
@@ -78,7 +78,7 @@ async function connect(session: Session, question: Question, wanted: Wanted): Pr
 
 async function* none(): AsyncGenerator<Buffer, void> {}
 
-/** From a registry that answers a range with everything. */
+/** Selects the range from the answer of a registry that ignores ranges and sends everything. */
 async function* within(response: IncomingMessage, start: number, end: number): AsyncGenerator<Buffer, void> {
   let position = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {

@@ -1,4 +1,4 @@
-// How a registry wants to be shown who we are: basic, or tokens by scope, learnt from its first rejection.
+// Authentication at a registry: basic, or tokens by scope. The scheme is learnt from the first rejection.
 import type { IncomingMessage } from 'node:http';
 import type { Egress } from '../../egress/egress.ts';
 import { TOKEN_SERVER_LIMITS } from '../../egress/fetch-limits.ts';
@@ -10,7 +10,7 @@ export type Credentials = { username: string; password: string };
 /** Credentials that end; `expiresAt` in milliseconds since 1970. */
 export type ExchangedCredentials = Credentials & { expiresAt: number };
 
-/** Gets those that the registry takes for those that were given. Throws RegistryError. */
+/** Exchanges the given credentials for those that the registry accepts. Throws RegistryError. */
 export type CredentialExchange = (given: Credentials, signal?: AbortSignal) => Promise<ExchangedCredentials>;
 
 type Token = { value: string; expiresAt: number };
@@ -19,9 +19,9 @@ type Method = { scheme: 'none' } | { scheme: 'basic' } | { scheme: 'bearer'; rea
 export type Authorizer = {
   /** The header for a request with these scopes (`repository:NAME:pull,push`), undefined when none is known to be needed. */
   header(scopes: string[]): Promise<string | undefined>;
-  /** Learns from a 401. True when the same request, with a new header, may be taken. */
+  /** Processes a 401. Returns true when the registry may accept the same request with a new header. */
   rejected(response: IncomingMessage, scopes: string[], sent: string | undefined): boolean;
-  /** The text without anything secret that was sent to this registry. */
+  /** Returns the text without the secrets that were sent to this registry. */
   redact(text: string): string;
 };
 

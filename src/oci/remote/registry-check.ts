@@ -1,4 +1,4 @@
-// One look at a registry: is it there, is it one, does it take the credentials, may they push.
+// Checks a registry: whether it answers, is a registry, accepts the credentials, and allows them to push.
 import type { Egress } from '../../egress/egress.ts';
 import { RegistryError } from '../errors.ts';
 import type { CredentialExchange, Credentials } from './credentials.ts';
@@ -10,7 +10,7 @@ export type CheckOptions = {
   credentials?: Credentials;
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
-  /** Where a push is begun and taken back; absent, only reading matters. */
+  /** The repository in which a push is started and cancelled; absent if only reading is needed. */
   pushTo?: string;
   /** For everything together. */
   limitMs?: number;
@@ -18,10 +18,10 @@ export type CheckOptions = {
 
 /** Slow registries answer within seconds; a person who waits for the result gives up after some more. */
 const CHECK_MS_MAX = 20_000;
-/** Nobody is helped by a second try of what the next check tries anyway. */
+/** No retries: the next check tries again anyway. */
 const ONCE = { tries: 1, firstWaitMs: 0 };
 
-/** Looks once. Undefined: all is well; otherwise what is wrong, and what to do about it. Leaves nothing behind in the registry. */
+/** Checks once. Returns undefined if no fault was found, otherwise the fault and what to do about it. Leaves nothing in the registry. */
 export async function checkRegistry(options: CheckOptions): Promise<string | undefined> {
   const signal = AbortSignal.timeout(options.limitMs ?? CHECK_MS_MAX);
   const session = openSession({ ...options, signal, retry: ONCE });
@@ -68,7 +68,7 @@ async function askForApi(session: Session): Promise<void> {
   throw new RegistryError({ op: asked.op, side: 'target', code: 'NOT_A_REGISTRY', temporary: false, message });
 }
 
-/** Begins an upload, which takes the right to push, and takes it back. */
+/** Starts an upload, which requires the right to push, and cancels it. */
 async function tryToPush(session: Session, repository: string): Promise<void> {
   const scopes = [`repository:${repository}:pull,push`];
   const url = new URL(`/v2/${repository}/blobs/uploads/`, session.origin);

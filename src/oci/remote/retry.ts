@@ -1,4 +1,4 @@
-// Trying again: exponential waits with jitter, as long as a registry asks for, and never for what cannot get better.
+// Retries: exponential waits with jitter, at least as long as a registry asks for; permanent errors are not retried.
 import { setTimeout as wait } from 'node:timers/promises';
 import { RegistryError } from '../errors.ts';
 
@@ -12,7 +12,7 @@ export type RetryPolicy = {
 /** Six tries wait some 6 s together: a registry's restart or a failover. Longer outages are the queue's to wait for. */
 export const DEFAULT_RETRY: RetryPolicy = { tries: 6, firstWaitMs: 200 };
 const WAIT_MS_MAX = 10_000;
-/** A registry that asks for more gets its answer from the queue, which holds no worker meanwhile. */
+/** Longer waits are left to the queue, where they do not occupy a worker. */
 const RETRY_AFTER_MS_MAX = 60_000;
 
 export type RetryOptions = { policy: RetryPolicy; signal?: AbortSignal };
@@ -39,7 +39,7 @@ export function startRetry({ policy, signal }: RetryOptions): {
   };
 }
 
-/** Calls `attempt` until it answers or there is no sense in another try. Throws the last error. */
+/** Calls `attempt` until it succeeds or a retry cannot help. Throws the last error. */
 export async function retrying<Answer>(
   attempt: () => Promise<Answer>,
   options: RetryOptions & { progress?: () => number },
