@@ -1,25 +1,25 @@
-// What happens, as JSON lines; secrets are taken out by rule, wherever in a line they stand.
+// Logs as JSON lines; rules remove secrets anywhere in a line.
 import { type DestinationStream, type LevelWithSilent, type Logger, pino, stdSerializers } from 'pino';
 
 export type { Logger } from 'pino';
 
 const HIDDEN = '[hidden]';
 
-/** Words that make a secret of what they name: alone, or last in a longer name (`access_secret`, `apiToken`). */
+/** Words that mark a value as secret: as a whole name, or as the end of a longer one (`access_secret`, `apiToken`). */
 const SECRET_WORDS =
   'authorization|cookie|set-cookie|password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|private[_-]?jwk|key[_-]material|credentials?|assertion|signature|sig|verifier';
 
-/** Fields that hold a secret by their name, at any depth that our lines have. */
+/** Fields that contain a secret by their name, at any depth of a line. */
 const SECRET_FIELD = new RegExp(`(^|[_-])(${SECRET_WORDS})$`, 'i');
 const CAMEL_SECRET_FIELD = /[a-z](Authorization|Cookie|Password|Passphrase|Secret|Token|ApiKey|PrivateKey|Signature)$/;
 
-/** A name that ends in such a word, as it stands in texts. `code` and `key` are secrets only where they are parameters of an address. */
+/** A name that ends in such a word, as it appears in texts. `code` and `key` are secrets only as parameters of an address. */
 const NAMED = `(?:[\\w-]{0,64}[_-])?(?:${SECRET_WORDS})`;
 
-/** Where a word begins: in a finished line also right behind the escaped end of a line. */
+/** The start of a word: in a finished line also directly after an escaped line end. */
 const BEGIN = '(?:(?<=\\\\[bfnrt])|\\b)';
 
-/** Secrets by their look, wherever in a text they stand. They see finished lines, in which quotes within texts are escaped. */
+/** Secrets by their format, anywhere in a text. They are applied to finished lines, in which quotes within texts are escaped. */
 const SECRET_TEXTS: readonly [RegExp, string][] = [
   // Headers as texts show them, to the end of their line.
   [
@@ -27,11 +27,11 @@ const SECRET_TEXTS: readonly [RegExp, string][] = [
     `$1$2${HIDDEN}`,
   ],
   [new RegExp(`${BEGIN}(bearer|basic)\\s+[\\w.~+/=-]{8,}`, 'gi'), `$1 ${HIDDEN}`],
-  // API tokens and registry passwords of ours (src/identity/api-tokens.ts, registry-passwords.ts).
+  // Larder's API tokens and registry passwords (src/identity/api-tokens.ts, registry-passwords.ts).
   [new RegExp(`${BEGIN}(larder[a-z]*_)[\\w-]{20,}`, 'g'), `$1${HIDDEN}`],
   // JSON web tokens: three parts, the first of them a JSON object in base64url.
   [new RegExp(`${BEGIN}eyJ[\\w-]{6,}\\.[\\w-]+\\.[\\w-]*`, 'g'), HIDDEN],
-  // Tokens of chat services, which their webhooks and bots are called with.
+  // Tokens of chat services, used by webhooks and bots.
   [new RegExp(`${BEGIN}xox[a-z]-[\\w-]+`, 'g'), HIDDEN],
   // Keys in PEM; ends of lines are escaped here.
   [/-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^"]*?(-----END [A-Z ]{0,32}PRIVATE KEY-----|(?="))/g, HIDDEN],
@@ -45,14 +45,14 @@ const SECRET_TEXTS: readonly [RegExp, string][] = [
   [new RegExp(`(\\\\"${NAMED}\\\\"\\s*:\\s*\\\\")(?:[^\\\\"]|\\\\\\\\(?:\\\\["\\\\]|[^\\\\"]))*`, 'gi'), `$1${HIDDEN}`],
 ];
 
-/** Deeper values are cut off: a line is for reading, and a cycle must end. */
+/** Deeper values are cut off, to keep lines readable and to end cycles. */
 const DEPTH_MAX = 8;
 
 export type LogOptions = {
   level: LevelWithSilent;
-  /** Named in every line: server, worker. */
+  /** The name in every line: server, worker. */
   name?: string;
-  /** Standard output when not given. */
+  /** Default: standard output. */
   destination?: DestinationStream;
 };
 
@@ -68,9 +68,9 @@ export function openLog(options: LogOptions): Logger {
       log: hideFields,
       bindings: hideFields,
     },
-    // Errors are turned into plain values by the rule, so that it sees all of them.
+    // Errors are converted to plain values by the rule, so that it covers all of them.
     serializers: { err: (value: unknown) => value },
-    // Messages, their parts and everything else that is text: the finished line is looked through once.
+    // Messages, their parts and all other text: the rules are applied once, to the finished line.
     hooks: { streamWrite: hideInText },
   };
   return options.destination ? pino(settings, options.destination) : pino(settings);
@@ -80,7 +80,7 @@ function hideFields(fields: Record<string, unknown>): Record<string, unknown> {
   return hideSecrets(fields, 0) as Record<string, unknown>;
 }
 
-/** A plain copy in which fields named for a secret are hidden; their texts are left for the line as a whole. */
+/** Returns a plain copy with hidden fields where the name marks a secret; texts are handled later, in the finished line. */
 function hideSecrets(value: unknown, depth: number): unknown {
   if (value instanceof URL) return value.href;
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
@@ -100,12 +100,12 @@ function isSecret(name: string): boolean {
   return SECRET_FIELD.test(name) || CAMEL_SECRET_FIELD.test(name);
 }
 
-/** Takes the secrets out of a text; JSON stays JSON. */
+/** Removes the secrets from a text; JSON stays JSON. */
 export function hideInText(text: string): string {
   return SECRET_TEXTS.reduce((clean, [pattern, replacement]) => clean.replace(pattern, replacement), text);
 }
 
-/** Pino's own error shape, which carries its causes in message and stack. */
+/** Pino's own error format, with the causes in message and stack. */
 function plainError(error: Error): Record<string, unknown> {
   const { raw: _raw, ...plain } = stdSerializers.err(error) as unknown as Record<string, unknown>;
   return plain;

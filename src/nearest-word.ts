@@ -1,4 +1,4 @@
-// Suggests the word that was meant where an unknown one is rejected.
+// Suggests a known word for an unknown one that is rejected.
 
 /** The word with the fewest edits from `text`; undefined without words. */
 export function nearestWord(text: string, words: readonly string[]): string | undefined {
@@ -6,9 +6,9 @@ export function nearestWord(text: string, words: readonly string[]): string | un
   return first;
 }
 
-/** The nearest word when `text` may be a misspelling of it: at most a third of its letters differ. */
+/** Returns the nearest word if `text` may be a misspelling of it: at most a third of its letters differ. */
 export function similarWord(text: string, words: readonly string[]): string | undefined {
-  // Longer texts are not misspelled words, and comparing them costs their length.
+  // Longer texts are not misspelled words, and the comparison takes time proportional to their length.
   const near = words.filter((word) => Math.abs(word.length - text.length) <= editsMax(word));
   const word = nearestWord(text, near);
   return word !== undefined && editDistance(text, word) <= editsMax(word) ? word : undefined;
@@ -18,7 +18,7 @@ function editsMax(word: string): number {
   return Math.max(1, Math.floor(word.length / 3));
 }
 
-/** Levenshtein's: single characters inserted, removed or replaced. */
+/** The Levenshtein distance: single characters inserted, removed or replaced. */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (const [line, letter] of [...from].entries()) {

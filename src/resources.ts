@@ -1,4 +1,4 @@
-// What a process holds while it lives: opened once in order, closed once in reverse.
+// The resources of a process: opened once in order, closed once in reverse.
 import { type Config, ConfigError } from './config/config.ts';
 import type { ContentStore } from './content/content.ts';
 import { openDiskContent } from './content/disk.ts';
@@ -28,8 +28,8 @@ export type Resources = {
 };
 
 /**
- * Brings the database up to date and opens everything. Throws ConfigError and StartError for what the operator can mend,
- * else what the parts throw; nothing stays open then.
+ * Migrates the database and opens everything. Throws ConfigError and StartError for faults that the operator can correct,
+ * else the errors of the parts; nothing stays open then.
  */
 export async function openResources(config: Config, log: Logger): Promise<Resources> {
   const databaseUrl = config.databaseUrl;
@@ -53,7 +53,7 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
     await opened.close();
   };
   try {
-    // A database that was set up has its key already: another one would open nothing of it.
+    // A database that was set up already has its key: another key could decrypt nothing in it.
     const create = !(await isInstalled(opened.db));
     const key = followInstallationKey(config.keyFile, await loadInstallationKey(config.keyFile, { create }));
     const identity = await openIdentity(opened.db, key, {
@@ -69,7 +69,7 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
   }
 }
 
-/** The database's address may name files, too: those of its certificates. */
+/** The database's address may also name files: its certificates. */
 function isOfFolder(error: unknown, folder: string): boolean {
   const { path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
   return path !== undefined && `${path}/`.startsWith(`${folder}/`);

@@ -1,22 +1,22 @@
-// Why Larder cannot start, for the person who starts it: one line that names what to do.
+// The reason why Larder cannot start, for its operator: one line with the remedy.
 
 export type StartErrorCode =
-  /** The database does not answer, rejects who asks, or is another Larder's. */
+  /** The database does not answer, rejects the log-in, or belongs to another Larder. */
   | 'DATABASE'
-  /** The installation's key is missing, readable by others, or another database's. */
+  /** The installation's key is missing, readable by others, or belongs to another database. */
   | 'KEY'
-  /** The content folder is another installation's, or lacks the content that the database knows. */
+  /** The content folder belongs to another installation, or lacks content that the database refers to. */
   | 'CONTENT'
-  /** The address or port cannot be listened on. */
+  /** Listening on the address or port is impossible. */
   | 'ADDRESS'
   /** The files of LARDER_TLS_CERT and LARDER_TLS_KEY. */
   | 'TLS'
   /** The file of LARDER_FIRST_TOKEN_FILE. */
   | 'FIRST_TOKEN'
-  /** A process of the tree could not start, or never stayed up. */
+  /** A process of the tree could not start, or did not stay up. */
   | 'PART';
 
-/** Its message is shown as it is, without a stack; what is below it is its cause. */
+/** Its message is shown unchanged, without a stack; the underlying error is its cause. */
 export class StartError extends Error {
   override readonly name = 'StartError';
   readonly code: StartErrorCode;

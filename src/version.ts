@@ -1,10 +1,10 @@
-// The version of Larder, as package.json has it: read once, the same from the sources and from dist/.
+// The version of Larder from package.json: read once, the same from the sources and from dist/.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export const VERSION = readVersion(import.meta.dirname);
 
-/** Looks in this folder and those above it: dist/src/ is one deeper than src/, and dist/ has no package.json. */
+/** Searches this folder and its parents: dist/src/ is one level deeper than src/, and dist/ has no package.json. */
 function readVersion(folder: string): string {
   const found = read(join(folder, 'package.json'));
   if (found?.name === 'larder') return found.version;

@@ -1,4 +1,4 @@
-// The packages of an image as its dpkg database names them, and their package URLs.
+// The packages of an image from its dpkg database, and their package URLs.
 import { type DatabasePackage, isInstalled, parsePackageDatabase } from '../debian/package-database.ts';
 
 export type StatusPackage = Pick<
@@ -6,7 +6,9 @@ export type StatusPackage = Pick<
   'name' | 'version' | 'architecture' | 'source' | 'summary' | 'homepage'
 >;
 
-/** The installed packages of a /var/lib/dpkg/status, sorted by name and architecture. Throws PackageDatabaseError. */
+/**
+ * Returns the installed packages of a /var/lib/dpkg/status, sorted by name and architecture. Throws PackageDatabaseError.
+ */
 export function parseStatus(status: string): StatusPackage[] {
   return parsePackageDatabase(status)
     .filter(isInstalled)
@@ -14,14 +16,14 @@ export function parseStatus(status: string): StatusPackage[] {
     .sort((one, other) => compare(one.name, other.name) || compare(one.architecture ?? '', other.architecture ?? ''));
 }
 
-/** `pkg:deb/debian/redis-server@5:7.0.15-1?arch=amd64&distro=debian-12`, as the pins of a plan spell it. */
+/** `pkg:deb/debian/redis-server@5:7.0.15-1?arch=amd64&distro=debian-12`, the same as in the pins of a plan. */
 export function debPurl({ name, version, architecture }: StatusPackage, operatingSystem: string): string {
   const namespace = operatingSystem.split('-')[0];
   const arch = architecture === undefined ? '' : `arch=${encode(architecture)}&`;
   return `pkg:deb/${namespace}/${encode(name)}@${encode(version, ':+')}?${arch}distro=${encode(operatingSystem)}`;
 }
 
-/** purl-spec: all but unreserved characters is percent-encoded; colons, and in a version plus signs, may stay. */
+/** purl-spec: all characters except unreserved ones are percent-encoded; colons, and plus signs in a version, may stay. */
 function encode(text: string, kept = ':'): string {
   return encodeURIComponent(text).replaceAll(/%3A|%2B/g, (code) => {
     const character = decodeURIComponent(code);

@@ -3,20 +3,20 @@ import { createHash } from 'node:crypto';
 import type { Digest } from '../contract/vocabulary.ts';
 import { debPurl, parseStatus, type StatusPackage } from './dpkg-packages.ts';
 
-/** What the document says of the image as a whole. */
+/** The facts about the image as a whole. */
 export type ImageFacts = {
   /** The image's name without registry or tag: `redis`. */
   name: string;
   /** `7.0.15-debian-12-r0` */
   version: string;
-  /** Of the image's manifest: the document's namespace is derived from it. */
+  /** The digest of the image's manifest: the document's namespace is derived from it. */
   digest: Digest;
-  /** RFC 3339; the same image gets the same document when this is the image's own time. */
+  /** RFC 3339; with the image's own time here, the same image always gets the same document. */
   created: string;
   /** `debian-12` */
   operating_system: string;
   description?: string;
-  /** Of the product; told in the document where it is one expression. */
+  /** The product's licenses; in the document only if there is exactly one expression. */
   licenses?: string[];
   home_url?: string;
 };
@@ -65,8 +65,8 @@ const IMAGE_ID = 'SPDXRef-image';
 const UNKNOWN = 'NOASSERTION';
 
 /**
- * The document of an image from the text of its /var/lib/dpkg/status. Deterministic: the same package database and facts
- * give the same document, whatever the order of the stanzas. Packages that are not installed are left out.
+ * Returns the document of an image from the text of its /var/lib/dpkg/status. Deterministic: the same package database and
+ * facts give the same document, whatever the order of the stanzas. Packages that are not installed are omitted.
  */
 export function spdxFromDpkg(status: string, facts: ImageFacts): SpdxDocument {
   const packages = parseStatus(status).map((one) => debPackage(one, facts.operating_system));
@@ -101,7 +101,7 @@ function imagePackage(facts: ImageFacts): SpdxPackage {
     downloadLocation: UNKNOWN,
     filesAnalyzed: false,
     licenseConcluded: UNKNOWN,
-    // Several licences say nothing of how they go together.
+    // Several licences do not say how they combine.
     licenseDeclared: licenses.length === 1 && license !== undefined ? license : UNKNOWN,
     copyrightText: UNKNOWN,
     primaryPackagePurpose: 'CONTAINER',
@@ -136,17 +136,20 @@ function purlRef(referenceLocator: string): ExternalRef {
   return { referenceCategory: 'PACKAGE-MANAGER', referenceType: 'purl', referenceLocator };
 }
 
-/** An element's id has letters, digits, dots and dashes only (clause 3.2): what is replaced is told apart by a digest. */
+/**
+ * An element's id has only letters, digits, dots and dashes (clause 3.2); a digest distinguishes ids with replaced
+ * characters.
+ */
 function elementId(name: string, architecture = ''): string {
   const text = `${name}-${architecture}`;
   const plain = text.replaceAll(/[^A-Za-z0-9.-]/g, '-');
   return `SPDXRef-deb-${plain}${plain === text ? '' : `-${sha256(text).slice(0, 8)}`}`;
 }
 
-/** Unique for each image and package database (clause 6.5), without asking any clock or dice. */
+/** Unique for each image and package database (clause 6.5), without a clock or random numbers. */
 function namespaceOf({ name, version, digest }: ImageFacts, status: string): string {
   const hash = sha256(`${digest}\n${sha256(status)}`);
-  // The form that the specification proposes, with a UUID of version 8 (RFC 9562): digits of our own making.
+  // The form that the specification proposes, with a UUID of version 8 (RFC 9562), whose digits the application defines.
   const uuid = [
     hash.slice(0, 8),
     hash.slice(8, 12),

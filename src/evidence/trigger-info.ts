@@ -1,8 +1,8 @@
-// Why a release was made and what moved since the one before it: the `trigger_info` document, result.json.
+// The reason for a release and its changes since the one before it: the `trigger_info` document, result.json.
 import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest, PipelineTrigger } from '../contract/vocabulary.ts';
 
-/** What of a plan is compared; each Plan is one. */
+/** The compared parts of a plan; each Plan is one. */
 export type PlanFacts = {
   product: { key: string; name: string; branch: string; version: string };
   operating_system: string;
@@ -38,24 +38,24 @@ export type TriggerInfo = {
       removed: { id: string; version: number }[];
       changed: { id: string; from: number; to: number }[];
     };
-    /** True when the recipe, a file or a setting of it moved: all that the other members do not tell. */
+    /** True if the recipe, a file or a setting of it changed: everything that the other members do not cover. */
     recipe: boolean;
   };
-  /** The same in sentences, for the person who asks. */
+  /** The same in sentences, for readers. */
   reasons: string[];
-  /** What of the customizations is taken but may not be meant. */
+  /** Parts of the customizations that are accepted but may be a mistake. */
   warnings: ({ customization_id: string; customization_version: number } & CustomizationWarning)[];
-  /** How many warnings there are beside the listed ones. */
+  /** The number of warnings that are not listed. */
   more_warnings_count: number;
 };
 
-/** What the inspection of a customization found. */
+/** The results of the inspection of a customization. */
 export type InspectionWarnings = { warnings: readonly CustomizationWarning[]; more_warnings_count: number };
 
 export type CustomizationFacts = {
-  /** Of the customizations of both plans that have one, by id. */
+  /** Names of the customizations of both plans, by id; some have none. */
   customization_names: ReadonlyMap<string, string>;
-  /** Of the plan's customizations, by id. */
+  /** Warnings of the plan's customizations, by id. */
   customization_warnings: ReadonlyMap<string, InspectionWarnings>;
 };
 
@@ -68,11 +68,11 @@ export type TriggerFacts = CustomizationFacts & {
   release?: string;
   /** The plan of the release that this one follows. */
   previous?: { plan: PlanFacts; release?: string };
-  /** Repositories that the application leaves with this release. */
+  /** Repositories that the application no longer releases to. */
   moves?: Move[];
 };
 
-/** The document of one pipeline. Deterministic in its facts. */
+/** Returns the document of one pipeline. Deterministic in its facts. */
 export function triggerInfo(facts: TriggerFacts): TriggerInfo {
   const { plan, previous } = facts;
   const changes = changesOf(plan, previous?.plan);
@@ -155,14 +155,14 @@ function compareBy<K extends 'name' | 'id', T extends { [key in K]: string } & {
   };
 }
 
-/** What a plan says beside what is compared by name. */
+/** The parts of a plan that are not compared by name. */
 function restOf(plan: PlanFacts): string {
   const { base: _, packages: _packages, customizations: _customizations, product, ...rest } = plan;
   const sorted = (_key: string, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
       : value;
-  // The ceiling for times moves with the base and the packages and tells nothing itself.
+  // The latest time changes with the base and the packages, so it gives no information.
   return JSON.stringify({ ...rest, product: { ...product, version: '' }, epoch: 0 }, sorted);
 }
 

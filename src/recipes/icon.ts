@@ -1,10 +1,10 @@
-// A product's picture: an SVG beside its recipe, small and without anything that runs or is fetched.
+// A product's icon: a small SVG beside its recipe, without scripts or external references.
 import { createHash } from 'node:crypto';
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../contract/vocabulary.ts';
 
-/** A picture of a few shapes; one that was traced from a photograph is not a picture to show at 48 pixels. */
+/** Enough for a few shapes; an image traced from a photograph is not readable at 48 pixels. */
 const ICON_BYTES_MAX = 32 * 1024;
 
 export type Icon = {
@@ -14,7 +14,7 @@ export type Icon = {
   size: number;
 };
 
-/** What an SVG may not hold: everything that a browser would run, load, or link to. */
+/** Forbidden in an SVG: everything that a browser would run, load, or link to. */
 const FORBIDDEN: readonly [RegExp, string][] = [
   [/<!(?:DOCTYPE|ENTITY)/i, 'a document type'],
   [/<script\b/i, 'a script'],
@@ -24,7 +24,7 @@ const FORBIDDEN: readonly [RegExp, string][] = [
   [/url\(\s*['"]?(?!#)|@import/i, 'an address'],
 ];
 
-/** Reads the icon of a recipe's folder. Answers it, or the reason why it is rejected. */
+/** Reads the icon of a recipe's folder. Returns it, or the reason for its rejection. */
 export async function readIcon(folder: string, source: string): Promise<Icon | string> {
   const file = join(folder, source);
   const info = await lstat(file).catch(() => undefined);

@@ -1,4 +1,4 @@
-// Reads products/operating-systems.yaml: the operating systems that the library builds for, with the day on which each ends.
+// Reads products/operating-systems.yaml: the operating systems of the library, with the end date of each.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
@@ -33,7 +33,7 @@ const Library = Type.Object(
 
 export type LibraryOperatingSystem = Static<typeof Library>['operating_systems'][number];
 
-/** The operating systems of a library, in its order. Throws RecipeRejected with everything that is wrong with the file. */
+/** Returns the operating systems of a library, in its order. Throws RecipeRejected with all violations of the file. */
 export async function loadOperatingSystems(directory: string): Promise<LibraryOperatingSystem[]> {
   const file = join(directory, FILE);
   const source = await readFile(file).catch(() => undefined);

@@ -1,4 +1,4 @@
-// From a recipe and everything that was pinned for it to the plan that the engine builds.
+// Makes the plan for the engine from a recipe and its pinned inputs.
 import { createHash } from 'node:crypto';
 import type { Digest } from '../contract/vocabulary.ts';
 import { branchOf } from '../debian/debian-version.ts';
@@ -10,13 +10,13 @@ import type { Recipe } from '../plan/recipe.ts';
 import { BRANCH_PLACEHOLDER } from './recipe-schema.ts';
 
 export type PlanPins = {
-  /** Upstream's version, as `mainVersion` of the resolver tells it. */
+  /** Upstream's version, as returned by `mainVersion` of the resolver. */
   version: string;
   operating_system: string;
   platform: Platform;
   base: BasePin;
   packages: PackagePin[];
-  /** In the order in which they are laid on. */
+  /** In the order in which they are applied. */
   customizations: CustomizationPin[];
   /** Seconds since 1970; see `ImagePlan.epoch`. */
   epoch: number;
@@ -26,7 +26,10 @@ export class PlanError extends Error {
   readonly code = 'PLAN_IMPOSSIBLE';
 }
 
-/** The plan of a product on a base. Throws PlanError when the recipe has no branch for the version or no such operating system. */
+/**
+ * Returns the plan of a product on a base. Throws PlanError if the recipe has no branch for the version or no such operating
+ * system.
+ */
 export function planFromRecipe(recipe: Recipe, pins: PlanPins): ImagePlan {
   const branch = branchOf(pins.version, recipe.branch.components);
   if (branch === undefined) throw new PlanError(`${recipe.key} ${pins.version} belongs to no branch`);
@@ -83,17 +86,17 @@ function imageOf(recipe: Recipe): ImageSettings {
   };
 }
 
-/** Puts the branch where the recipe says {branch}; nothing else is ever filled in, so that a recipe stays readable. */
+/** Replaces {branch} in a recipe; there are no other placeholders, so that recipes stay readable. */
 function fillBranch(recipe: Recipe, branch: string): Recipe {
   return JSON.parse(JSON.stringify(recipe).replaceAll(BRANCH_PLACEHOLDER, branch)) as Recipe;
 }
 
-/** Names a plan by everything in it: equal plans are built once. */
+/** Returns the digest of a plan: equal plans are built once. */
 export function planDigest(plan: ImagePlan): Digest {
   return `sha256:${createHash('sha256').update(canonicalJson(plan)).digest('hex')}`;
 }
 
-/** The same plan with other customizations: nothing else moves, whatever the archive has meanwhile. */
+/** Returns the same plan with other customizations: nothing else changes, even if the archive has changed. */
 export function withCustomizations(plan: ImagePlan, customizations: CustomizationPin[]): ImagePlan {
   return { ...plan, customizations };
 }

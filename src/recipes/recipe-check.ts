@@ -1,4 +1,4 @@
-// What a recipe must keep beyond its shape: names that agree, files that exist, an input for each operating system.
+// Checks a recipe beyond its schema: names agree, files exist, and each operating system has an input.
 import { isPurlType, PURL_TYPES, parsePurl } from '../plan/purl.ts';
 import type { LineOf } from '../yaml/read-yaml.ts';
 import { BRANCH_PLACEHOLDER, type RecipeDocument } from './recipe-schema.ts';
@@ -13,7 +13,7 @@ export type RecipeSurroundings = {
   lineOf: LineOf;
 };
 
-/** Everything wrong with a recipe that has the right shape. */
+/** Returns all violations of a recipe that matches the schema. */
 export function checkRecipe(recipe: RecipeDocument, surroundings: RecipeSurroundings): Violation[] {
   const { folder, lineOf } = surroundings;
   const key =
@@ -70,7 +70,7 @@ function readPurl(text: string): ReturnType<typeof parsePurl> | undefined {
   }
 }
 
-/** A deb of one distribution is no input on another. */
+/** A deb of one distribution cannot be an input on another. */
 function foreign(namespace: string | undefined, operatingSystems: string[]): string[] {
   return operatingSystems
     .filter((one) => one.split('-')[0] !== namespace)
@@ -103,7 +103,7 @@ function checkPaths(
     (index) => paths[index]?.line ?? 1,
   );
   const homeless = volumes.flatMap((volume, index) =>
-    // A volume that is not a folder of the image belongs to root when it is mounted.
+    // A volume that is not a folder of the image belongs to root when mounted.
     folders.some(({ path }) => path === volume)
       ? []
       : [{ line: lineOf('volumes', index), reason: `${volume} must be among folders, with its owner` }],

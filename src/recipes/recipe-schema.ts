@@ -1,4 +1,4 @@
-// The recipe format: which fields `products/<key>/recipe.yaml` may have, and the rules of each. docs/recipes.md says what they mean.
+// The recipe format: the fields of `products/<key>/recipe.yaml` and their rules. docs/recipes.md explains their meaning.
 import { type Static, type TSchema, Type } from 'typebox';
 import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
 import { Mapping, Variants } from '../yaml/yaml-fields.ts';
@@ -7,15 +7,15 @@ import { Mapping, Variants } from '../yaml/yaml-fields.ts';
 export const BRANCH_PLACEHOLDER = '{branch}';
 
 const PATH_LENGTH_MAX = 4096; // Linux PATH_MAX
-/** No text of a recipe is longer than this; descriptions are the longest. */
+/** The limit of every text of a recipe; descriptions are the longest. */
 const TEXT_LENGTH_MAX = 2000;
-/** Entries of a list or a mapping: ten times the longest one. */
+/** The limit of entries of a list or a mapping: ten times the longest one. */
 const ENTRIES_MAX = 100;
 
-/** Excludes control characters except tabs and line ends, and requires something to see. */
+/** Excludes control characters except tabs and line ends, and requires a visible character. */
 const READABLE = '^(?=[\\s\\S]*\\S)[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f]*$';
 const PART = '(?!\\.{1,2}(?:/|$))[^/\\u0000-\\u001f\\u007f]+';
-/** Folders that hold nothing of an image: the machine fills them when it runs. */
+/** Folders in which an image has no files: the machine fills them when a container runs. */
 const RUNTIME_FOLDERS = '(?:proc|sys|dev|run|tmp)(?:/|$)';
 
 type TextOptions = { pattern?: string; expects?: string; maxLength?: number; format?: string };
@@ -56,7 +56,7 @@ const Mode = Text('The rights.', { pattern: '^[0-7]{4}$', expects: 'four octal d
 const Owner = Whole('The number of the owner.', [0, 65_535]);
 const Group = Whole('The number of the group.', [0, 65_535]);
 const Seconds = (description: string) => Whole(description, [1, 600]);
-// Below 1024 a user other than root may not listen on every machine.
+// On some machines only root may listen below 1024.
 const Port = Whole('A port. Ports below 1024 need root on some machines.', [1024, 65_535]);
 const Environment = (description: string) =>
   Mapping(

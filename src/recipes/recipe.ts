@@ -1,4 +1,4 @@
-// Reads the product library: each folder of products/ is a recipe with its files, checked strictly and turned into plain JSON.
+// Reads the product library: each folder of products/ is a recipe with its files, validated and converted to plain JSON.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { lstat, readdir, readFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { type RecipeDocument, RecipeSchema } from './recipe-schema.ts';
 
 export type RecipeViolation = { file: string; line: number; reason: string };
 
-/** All that is wrong with the recipes of a library, each with file, line and reason. */
+/** All violations of the recipes of a library, each with file, line and reason. */
 export class RecipeRejected extends Error {
   readonly code = 'RECIPE_REJECTED';
   readonly violations: RecipeViolation[];
@@ -29,12 +29,12 @@ export class RecipeRejected extends Error {
 const RECIPE_BYTES_MAX = 256 * 1024; // a hundred times the longest one
 const FILE_BYTES_MAX = 1024 * 1024; // scripts and configuration, nothing that belongs in a package
 const FILE_COUNT_MAX = 100;
-/** Files without a mode of their own; scripts name 0755. */
+/** The mode of files without a declared one; scripts declare 0755. */
 const FILE_MODE_DEFAULT = '0644';
 
 /**
  * Reads every recipe of a folder, sorted by key. Throws RecipeRejected with all violations of all recipes;
- * folders without recipe.yaml are rejected too, and names that begin with a dot are passed over.
+ * folders without recipe.yaml are rejected too, and names that begin with a dot are skipped.
  */
 export async function loadRecipes(directory: string): Promise<Recipe[]> {
   const entries = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
@@ -45,7 +45,7 @@ export async function loadRecipes(directory: string): Promise<Recipe[]> {
   return results.flatMap(({ recipe }) => (recipe ? [recipe] : []));
 }
 
-/** Puts the files of a recipe into content, where its plan will look for them. `directory` is the library's. */
+/** Writes the files of a recipe to content, from which its plan reads them. `directory` is the library's. */
 export async function storeRecipeFiles(directory: string, recipe: Recipe, content: ContentStore): Promise<void> {
   for (const { source, digest, size } of recipe.files) {
     await content.put(createReadStream(join(directory, recipe.key, 'files', source)), { digest, size });
@@ -56,21 +56,21 @@ export async function storeRecipeFiles(directory: string, recipe: Recipe, conten
   }
 }
 
-/** The content that a product needs as long as it is in the library. */
+/** Returns the content that a product needs as long as it is in the library. */
 export function recipeContents({ files, icon }: Recipe): Digest[] {
   return [...files, ...(icon ? [icon] : [])].map(({ digest }) => digest);
 }
 
-/** Names a recipe by all that it says, files included. */
+/** Returns the digest of a recipe with its files. */
 export function recipeDigest(recipe: Recipe): Digest {
   return `sha256:${createHash('sha256').update(canonicalJson(recipe)).digest('hex')}`;
 }
 
 type Loaded = { recipe?: Recipe; violations: RecipeViolation[]; parentAt?: Omit<RecipeViolation, 'reason'> };
 
-/** A parent is another product of the library, and has none itself: a product is a part of one thing. */
+/** A parent is another product of the library, and has no parent itself: a product is part of only one other. */
 function checkParents(results: Loaded[]): RecipeViolation[] {
-  // What could not be read may be what another one names.
+  // A recipe that could not be read may be the parent of another one.
   if (results.some(({ violations }) => violations.length > 0)) return [];
   const byKey = new Map(results.map((result) => [result.recipe?.key, result.recipe]));
   return results.flatMap(({ recipe, parentAt }) => {
@@ -117,7 +117,7 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
 
 type License = Recipe['licenses'][number];
 
-/** An SPDX id alone is short for a license of which nothing more is said. */
+/** An SPDX id alone is the short form of a license without further fields. */
 export function licenseOf(license: RecipeDocument['licenses'][number]): License {
   return typeof license === 'string' ? { key: license } : license;
 }
@@ -140,7 +140,7 @@ async function readFiles(folder: string): Promise<FoundFiles> {
   for (const name of names.sort().slice(0, FILE_COUNT_MAX)) {
     const info = await lstat(join(folder, name));
     if (info.isDirectory()) continue;
-    // A link could name anything on the machine that reads the library.
+    // A link could point to any file on the machine that reads the library.
     if (!info.isFile()) reject(`files/${name} is not a regular file`);
     else if (info.size > FILE_BYTES_MAX) reject(`files/${name} has more than ${FILE_BYTES_MAX} bytes`);
     else found.files.set(name, describe(await readFile(join(folder, name))));

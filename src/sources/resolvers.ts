@@ -1,4 +1,4 @@
-// One resolver for each type of package URL: what versions of a recipe can be had, and what must be fetched for one.
+// One resolver for each type of package URL: the available versions of a recipe, and the packages to fetch for one.
 import type { AptRoot } from '../debian/apt.ts';
 import { branchOf, upstreamVersion } from '../debian/debian-version.ts';
 import { installedVersion } from '../debian/dpkg-status.ts';
@@ -11,26 +11,28 @@ import { BRANCH_PLACEHOLDER } from '../recipes/recipe-schema.ts';
 /** A version of a product that the archive of an operating system has. */
 type Discovered = {
   branch: string;
-  /** Upstream's. */
+  /** Upstream's version. */
   version: string;
-  /** The main input, with the distribution's full version in it. */
+  /** The main input, with the distribution's full version. */
   purl: string;
 };
 
 type Wanted = { operating_system: string; branch: string };
 
 export type Resolver = {
-  /** The newest version of each branch that the operating system's archive has; none when it has none. */
+  /** Returns the newest version of each branch in the operating system's archive; none if it has none. */
   discover(recipe: Recipe, source: { operating_system: string; apt: AptRoot }): Promise<Discovered[]>;
-  /** What the solver is asked for. */
+  /** Returns the packages for the solver. */
   install(recipe: Recipe, wanted: Wanted): string[];
-  /** Upstream's version of the product among solved packages, or in the dpkg status of a base that has it already. */
+  /** Returns upstream's version of the product among resolved packages, or in the dpkg status of a base that already has it. */
   mainVersion(recipe: Recipe, wanted: Wanted & { packages: PackagePin[]; status?: string }): string | undefined;
 };
 
 export const resolvers = { deb: { discover, install, mainVersion } } satisfies Record<PurlType, Resolver>;
 
-/** The resolver of a recipe's main input on an operating system; undefined when the recipe does not know that system. */
+/**
+ * Returns the resolver of a recipe's main input on an operating system; undefined if the recipe does not support that system.
+ */
 export function resolverOf(recipe: Recipe, operatingSystem: string): Resolver | undefined {
   const main = inputsOf(recipe, operatingSystem).find((input) => input.main);
   const type = main && parsePurl(withBranch(main.purl, '0')).type;
@@ -48,7 +50,7 @@ async function discover(
     if (candidate === undefined) return [];
     const version = upstreamVersion(candidate);
     const branch = branchOf(version, recipe.branch.components);
-    // postgresql-15 that holds 16 would be a transitional package: its own branch has it already.
+    // A postgresql-15 with version 16 would be a transitional package: branch 16 already covers it.
     if (branch === undefined || nameOf(withBranch(main, branch)) !== name) return [];
     const purl = formatPurl({
       ...parsePurl(withBranch(main, branch)),
@@ -92,7 +94,7 @@ function nameOf(purl: string): string {
   return parsePurl(purl).name;
 }
 
-/** Names of packages that the placeholder can stand for: postgresql-{branch} is postgresql-15, not postgresql-15-debversion. */
+/** Matches names of packages for the placeholder: postgresql-{branch} matches postgresql-15, not postgresql-15-debversion. */
 function namePattern(purl: string): RegExp {
   const marker = '0branch0';
   const escaped = nameOf(withBranch(purl, marker)).replaceAll(/[.+*?^$()[\]{}|\\]/g, '\\$&');

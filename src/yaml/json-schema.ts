@@ -1,4 +1,4 @@
-// The JSON Schema of a format, as editors read it: draft 7, which is what the YAML language server supports.
+// The JSON Schema of a format for editors: draft 7, which the YAML language server supports.
 import type { TSchema } from 'typebox';
 
 /** Returns the schema as a plain document. `expects` becomes the message that editors show for a pattern. */
@@ -9,7 +9,7 @@ export function toJsonSchema(schema: TSchema, title: string): Record<string, unk
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null) return value;
-  // `discriminator` is a keyword of OpenAPI and of our reader.
+  // `discriminator` is a keyword of OpenAPI and of Larder's reader.
   const { expects, discriminator: _, ...keywords } = value as Record<string, unknown>;
   const entries = Object.entries(keywords).map(([name, held]) => [name, plain(held)]);
   return {

@@ -1,4 +1,4 @@
-// Values of a document as messages show them.
+// Quotes values of a document for messages.
 
 /** Characters of a value in a message. */
 const SHOWN_MAX = 80;

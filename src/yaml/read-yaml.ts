@@ -5,22 +5,22 @@ import { quoted } from './quoted.ts';
 import { scalarProblem } from './scalar-rules.ts';
 import { parseYaml, YamlError, type YamlValue } from './yaml-document.ts';
 
-/** One fault of a document. The reason names the field by its path. The line is absent when the whole document is meant. */
+/** One fault of a document. The reason names the field by its path. The line is absent if the fault concerns the whole document. */
 export type YamlViolation = { line?: number; reason: string };
 
-/** The line of a value by its path of keys and positions; of the nearest value around it when there is none. */
+/** The line of a value by its path of keys and positions; if there is no such value, of the nearest value around it. */
 export type LineOf = (...path: (string | number)[]) => number;
 
 export type ReadYaml<T> = {
   /**
-   * What fits the schema. An optional field with a fault is left out; without a required one, there is no value at all.
+   * The valid part. An optional field with a fault is omitted; if a required one is missing, there is no value at all.
    */
   value?: T;
   violations: YamlViolation[];
   lineOf: LineOf;
 };
 
-/** Reads a document. Unknown keys are violations. Never throws for what the document says. */
+/** Reads a document. Unknown keys are violations. Never throws for faults of the document. */
 export function readYaml<S extends TSchema>(bytes: Uint8Array, schema: S): ReadYaml<Static<S>> {
   try {
     const root = parseYaml(bytes);
@@ -75,7 +75,7 @@ type Keywords = {
 class Reader {
   readonly violations: YamlViolation[] = [];
 
-  /** Returns the value, undefined for an empty one where that is allowed, or INVALID after adding violations. */
+  /** Returns the value, undefined for an empty one if allowed, or INVALID after adding violations. */
   read(node: YamlValue, schema: TSchema, path: string): unknown {
     const keywords = schema as Keywords;
     const types = [keywords.type ?? []].flat();
@@ -95,7 +95,7 @@ class Reader {
     return INVALID;
   }
 
-  /** The variant that the discriminator names, or else the one of the node's kind. */
+  /** The variant that the discriminator names, or else the variant for the node's kind. */
   #variant(node: YamlValue, { anyOf = [], discriminator }: Keywords, path: string): unknown {
     if (discriminator === undefined) {
       const type = node.kind === 'map' ? 'object' : node.kind === 'list' ? 'array' : 'string';

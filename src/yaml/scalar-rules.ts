@@ -1,10 +1,10 @@
-// What a schema demands of one scalar, in words: "must be …".
+// Describes in words what a schema requires of one scalar: "must be …".
 import type { TSchema } from 'typebox';
 import { similarWord } from '../nearest-word.ts';
 import { quoted } from './quoted.ts';
 import type { YamlValue } from './yaml-document.ts';
 
-/** The keywords of JSON Schema that formats use for scalars. `expects` says what a pattern means. */
+/** The keywords of JSON Schema that formats use for scalars. `expects` describes a pattern. */
 type Keywords = {
   type?: string | string[];
   const?: unknown;
@@ -21,7 +21,7 @@ type Keywords = {
   maximum?: number;
 };
 
-/** What is wrong with a value that must be a scalar; undefined when it fits. */
+/** Returns the fault of a value that must be a scalar; undefined if it is valid. */
 export function scalarProblem(node: YamlValue, schema: TSchema): string | undefined {
   const keywords = schema as Keywords;
   const types = [keywords.type ?? []].flat();
@@ -52,7 +52,7 @@ function textProblem(node: YamlValue, keywords: Keywords, types: readonly string
   if (node.kind === 'nothing') return `must be a text${minLength === 0 ? '; write "" for an empty one' : ''}`;
   if (node.kind !== 'scalar') return 'must be a text';
   const { text, value } = node;
-  // A field that takes numbers too takes the text as it is written.
+  // A field that also accepts numbers gets the text as written.
   if (typeof value !== 'string' && types.length === 1) return 'must be a text: write it in quotes';
   if (minLength > 0 && text.trim() === '') return 'must not be empty';
   if (text.length > maxLength) return `must have at most ${maxLength} characters`;
@@ -72,6 +72,6 @@ function patternOf(source: string): RegExp {
 
 function isDate(value: string): boolean {
   const time = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(value) : Number.NaN;
-  // A day that does not exist, as 30 February, is moved by the parser.
+  // The parser converts a day that does not exist, such as 30 February, to another day.
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(value);
 }

@@ -1,4 +1,4 @@
-// Parses an untrusted YAML document into plain values that remember their line: no tags, and limits on size, depth and aliases.
+// Parses an untrusted YAML document into plain values with their lines: no tags, and limits on size, depth and aliases.
 import {
   type Alias,
   type Document,
@@ -15,7 +15,7 @@ import {
 } from 'yaml';
 import { quoted } from './quoted.ts';
 
-/** Values that a document may have, counted with its aliases followed, so that a bomb of aliases ends here. */
+/** The limit of values in a document, counted with its aliases followed, so that it also stops a bomb of aliases. */
 const NODES_MAX = 20_000;
 const ALIASES_MAX = 100;
 /** Words and punctuation; 100,000 of the worst parse in under a second. */
@@ -24,8 +24,8 @@ const TOKENS_MAX = 100_000;
 const DEPTH_MAX = 16;
 
 /**
- * A scalar has the text as it was written (`0640`, `no`) and the value that YAML 1.2 gives it (640, "no"). The schema of the field
- * says which of them counts.
+ * A scalar has the text as written (`0640`, `no`) and the value that YAML 1.2 assigns to it (640, "no"). The schema of the field
+ * selects one of them.
  */
 export type YamlValue =
   | { kind: 'scalar'; line: number; text: string; value: unknown }
@@ -36,7 +36,7 @@ export type YamlValue =
 /** A document that is not YAML, or beyond the limits. */
 export class YamlError extends Error {
   override readonly name = 'YamlError';
-  /** From 1; absent when the whole document is meant. */
+  /** From 1; absent if the error concerns the whole document. */
   readonly line?: number;
 
   constructor(message: string, line?: number) {
@@ -59,7 +59,7 @@ export function parseYaml(bytes: Uint8Array): YamlValue {
 
 function readDocument(text: string): YamlValue {
   const lines = new LineCounter();
-  // `uniqueKeys` compares each key with each other one: a megabyte of keys would take minutes. The walk looks for doubles.
+  // `uniqueKeys` compares each key with every other one: a megabyte of keys would take minutes. The walk finds duplicates instead.
   const document = parseDocument(text, {
     version: '1.2',
     schema: 'core',
@@ -82,7 +82,7 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * The parser makes an error value for each wrong token (seven seconds for a megabyte of commas) and calls itself once a
+ * The parser makes an error value for each wrong token (seven seconds for a megabyte of commas) and recurses once per
  * level; the lexer does neither, so it counts first.
  */
 function checkTokens(text: string): void {
@@ -101,13 +101,13 @@ function messageOf(problem: { code: string; message: string }): string {
   return `is not valid YAML: ${problem.message.split('\n', 1)[0]?.slice(0, 200) ?? ''}`;
 }
 
-/** YAML 1.2 has no such key any more. */
+/** YAML 1.2 no longer has this key. */
 const MERGE_KEY =
   'merge keys (<<) are not supported; write the keys out, or give the whole value once as an anchor (&name) and use it as an alias (*name)';
 
 class Walk {
   readonly #lines: LineCounter;
-  /** Found once: `alias.resolve` visits the whole document, and an alias inside an aliased value is followed each time. */
+  /** Resolved once: `alias.resolve` visits the whole document, and an alias inside an aliased value is followed each time. */
   readonly #targets = new Map<Alias, Node | undefined>();
   #nodes = 0;
 
@@ -140,7 +140,7 @@ class Walk {
     return { kind: 'nothing', line };
   }
 
-  /** The node that an alias stands for. The parser does not check that its anchor exists; this does. */
+  /** Returns the node of an alias. The parser does not check that its anchor exists; this function does. */
   #target(alias: Alias, line: number): Node {
     const target = this.#targets.get(alias);
     if (target !== undefined) return target;

@@ -1,9 +1,9 @@
-// Schemas of fields that YAML needs and plain typebox lacks: text as it is written, mappings with keys by a pattern, values that may be left empty.
+// Schemas of fields that YAML needs and typebox lacks: text as written, mappings with keys by a pattern, values that may be empty.
 import { type Static, type TSchema, Type } from 'typebox';
 
 type TextOptions = {
   pattern?: string;
-  /** What the pattern means: "must be …". */
+  /** Describes the pattern: "must be …". */
   expects?: string;
   maxLength?: number;
   minimum?: number;
@@ -13,7 +13,7 @@ type TextOptions = {
 };
 
 /**
- * Text for which nothing has to be quoted: `0640`, `500` and `no` are the text as it is written. `minimum` and `maximum` are for
+ * Text that needs no quotes: `0640`, `500` and `no` are read as written. `minimum` and `maximum` are for
  * editors, which see a number; the reader checks the text by its pattern.
  */
 export function WrittenText(options: TextOptions = {}) {
@@ -34,13 +34,13 @@ export function Mapping<V extends TSchema>(
   });
 }
 
-/** A field that may also be left empty (`labels:`), which is the same as leaving it out. */
+/** A field that may also be empty (`labels:`), which is the same as omitting it. */
 export function Emptiable<S extends TSchema>(schema: S) {
   const { type } = schema as { type?: string };
   return Type.Optional(Type.Unsafe<Static<S>>({ ...schema, type: [type, 'null'] }));
 }
 
-/** One of several mappings: the field `name`, which each of them has as a literal, says which. */
+/** One of several mappings, selected by the field `name`, which each of them has as a literal. */
 export function Variants<S extends TSchema[]>(name: string, variants: [...S]) {
   return Type.Union(variants, { discriminator: { propertyName: name } });
 }
