@@ -1,4 +1,4 @@
-// The first start: what must be there before anybody can ask for anything, made once and found by every later start.
+// The first start: creates the rows that every request needs, once; every later start finds them.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import {
@@ -17,27 +17,30 @@ import { makeOrganizationAt } from './new-organization.ts';
 
 const PRODUCTS = new URL('../../products/', import.meta.url).pathname;
 
-/** The organization that the installation belongs to, and its owner; both can be renamed, the namespace cannot. */
+/** The organization that the installation belongs to, and its owner; both can be renamed, but the namespace cannot change. */
 const FIRST_ORGANIZATION = { name: 'My organization', namespace: 'main', owner: 'owner', owns_installation: true };
 
-/** The address is one of this machine, where a server that runs accepts a connection at once. */
+/** The address is on this machine, where a running server accepts a connection at once. */
 const ANSWER_MS_MAX = 2_000;
 
 export type BootstrapOptions = {
-  /** Where clients reach the hosted registry: scheme, host and port. */
+  /** The address at which clients reach the hosted registry: scheme, host and port. */
   publicUrl: string;
   /**
-   * Given when nobody configured that address and it is where this server listens: names the server by its host and data folder.
-   * It replaces no address that was configured, that another server wrote, or on which a server still answers.
+   * Set if the address is not configured but is the one on which this server listens: names the server by its host and data
+   * folder. The address replaces none that was configured, that another server wrote, or on which a server still responds.
    */
   listenedBy?: string;
-  /** Given the API token of a first start, before it is committed: a start that dies in between makes another one. */
+  /**
+   * Called with the API token of a first start, before it is committed: if the process dies in between, the next start creates
+   * another token.
+   */
   tell: (apiToken: string) => void | Promise<void>;
 };
 
 /**
- * What is shared by all organizations: every server and every worker makes sure of it, since either may be first. Where the
- * machine's archive lacks an operating system of the library, its base image says so and nothing is offered for it.
+ * Ensures the rows that all organizations share. Every server and every worker calls it, since either may start first. If the
+ * machine's archive lacks an operating system of the library, its base image reports it and has no offerings.
  */
 export async function ensureShared(db: Database): Promise<void> {
   const systems = await loadOperatingSystems(PRODUCTS);
@@ -55,7 +58,7 @@ export async function ensureShared(db: Database): Promise<void> {
   });
 }
 
-/** Makes the first organization unless there is one, and lets the hosted registries follow the public address. */
+/** Creates the first organization if there is none, and updates the hosted registries to the public address. */
 export async function bootstrap(db: Database, { publicUrl, listenedBy, tell }: BootstrapOptions): Promise<void> {
   await ensureShared(db);
   const isOther = listenedBy !== undefined && (await isServedElsewhere(db, { publicUrl, listenedBy }));
@@ -67,7 +70,7 @@ export async function bootstrap(db: Database, { publicUrl, listenedBy, tell }: B
   });
 }
 
-/** A second server of the same data folder listens on another port: the address stays the first one's while that answers. */
+/** A second server of the same data folder listens on another port: the first one's address stays while that server responds. */
 async function isServedElsewhere(
   db: Database,
   { publicUrl, listenedBy }: { publicUrl: string; listenedBy: string },
@@ -80,7 +83,7 @@ async function isServedElsewhere(
     await once(socket, 'connect', { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
     return true;
   } catch {
-    // Rejected, or nothing there: the server that wrote the address is gone.
+    // The connection failed: the server that wrote the address is gone.
     return false;
   } finally {
     socket.destroy();

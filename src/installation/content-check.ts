@@ -1,4 +1,5 @@
-// The operator's commands for the content folder: what the database knows and the folder lacks, and taking a folder whose content is lost.
+// The operator's commands for the content folder: finds contents that are missing or damaged, and adopts a folder whose content
+// is lost.
 import { finished } from 'node:stream/promises';
 import { sql } from 'kysely';
 import { ContentMismatch } from '../content/content-errors.ts';
@@ -11,22 +12,22 @@ import type { Digest } from '../oci/descriptor.ts';
 import { adoptContentFolder, requireNotForeign } from './content-folder.ts';
 import { withOperatorDatabase } from './operator-database.ts';
 
-/** Digests that are looked at between two questions to the database. */
+/** Digests checked between two queries. */
 const PAGE_COUNT = 1_000;
 
-/** MISSING: nothing is held. DAMAGED: the bytes that are held are others than the digest promises. */
+/** MISSING: not in the folder. DAMAGED: the bytes do not match the digest. */
 export type BadContent = ContentNeed & { state: 'MISSING' | 'DAMAGED' };
 
 export type ContentReport = {
   directory: string;
-  /** How many contents the database knows. */
+  /** The number of contents in the database. */
   known: number;
   bad: BadContent[];
-  /** Those that need any of them. */
+  /** The rows that need any of them. */
   releases: NeedingRelease[];
 };
 
-/** Looks for each content that the database knows; with `bytes` each is read and compared with its digest. Nothing is changed. */
+/** Checks each content in the database; with `bytes`, reads each and compares it with its digest. Changes nothing. */
 export function checkContent({ bytes }: { bytes: boolean }): Promise<ContentReport> {
   return withOperatorDatabase('content check', async (db, { contentDirectory: directory }) => {
     await requireNotForeign(db, directory);
@@ -62,7 +63,7 @@ async function stateOf(store: ContentReader, digest: Digest, bytes: boolean): Pr
   if ((await store.stat(digest)) === undefined) return 'MISSING';
   if (!bytes) return undefined;
   try {
-    // Whole reads are compared with the digest as they end.
+    // A complete read compares the bytes with the digest at its end.
     await finished((await store.open(digest)).resume());
     return undefined;
   } catch (error) {
@@ -71,7 +72,7 @@ async function stateOf(store: ContentReader, digest: Digest, bytes: boolean): Pr
   }
 }
 
-/** Takes the folder of the settings for this installation, whatever it holds. Returns its path. */
+/** Marks the configured folder as this installation's, with any content. Returns its path. */
 export function adoptContent(): Promise<string> {
   return withOperatorDatabase('content adopt', async (db, { contentDirectory }) => {
     await adoptContentFolder(db, contentDirectory);

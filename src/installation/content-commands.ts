@@ -1,4 +1,4 @@
-// The commands for the content folder, on the machine that reaches it and the database.
+// The commands for the content folder, run on a machine that reaches the folder and the database.
 import type { Command } from 'commander';
 import { CommandFailed, type Io } from '../cli/io.ts';
 import { operate } from '../cli/operate.ts';

@@ -1,4 +1,4 @@
-// Whose a content folder is: it carries the installation's id, so that no process serves, fills or sweeps another folder than its own.
+// Marks a content folder with the installation's id, so that no process serves, fills or sweeps the folder of another installation.
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,35 +9,38 @@ import type { Database } from '../db/database.ts';
 import { getInstallationId } from '../identity/installation.ts';
 import { StartError } from '../start-error.ts';
 
-/** The file that carries the id, and its one line. */
+/** The file with the id, and its only line. */
 const MARK = 'installation';
 const LINE = /^larder-content-1 ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\n$/;
 
-/** Digests are spread evenly: a folder that holds none of so many holds next to nothing of what the database knows. */
+/** Digests are spread evenly: a folder with none of this many contents holds almost nothing that the database knows. */
 const SAMPLE_COUNT = 1_000;
 
-/** A full disk is no reason not to start. */
+/** A full disk does not prevent a start. */
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 /**
- * Makes sure that the folder is this installation's and can be written to. A folder without a mark is marked when it is empty and the
- * database knows no content, and when it holds content that the database knows (an installation from before the mark). Throws
- * StartError CONTENT, and the system's error for a folder that cannot be written to.
+ * Ensures that the folder is this installation's and writable. Marks an unmarked folder if it is empty and the database knows no
+ * content, or if it holds content that the database knows (an installation older than marks). Throws StartError CONTENT, and the
+ * system's error if the folder is not writable.
  */
 export async function claimContentFolder(db: Database, directory: string): Promise<void> {
   const id = await getInstallationId(db);
   const rejected = (await readMark(directory)) === undefined ? await checkUnmarked(db, directory) : undefined;
-  // Read again: a process that started at the same moment may have marked the folder and filled it meanwhile.
+  // Read again: a process that started concurrently may have marked and filled the folder meanwhile.
   const found = await readMark(directory);
   if (found !== undefined) requireSame(found, { id, directory });
   else if (rejected !== undefined) throw rejection(rejected);
   await writeMark(directory, id).catch((error: NodeJS.ErrnoException) => {
-    // What is held can be served from a full disk.
+    // Content can be served from a full disk.
     if (found === undefined || !FULL.has(error.code ?? '')) throw error;
   });
 }
 
-/** Marks the folder whatever it holds, for an operator whose content is lost. Throws StartError CONTENT for another installation's. */
+/**
+ * Marks the folder with any content, for an operator whose content is lost. Throws StartError CONTENT if it is another
+ * installation's.
+ */
 export async function adoptContentFolder(db: Database, directory: string): Promise<void> {
   const id = await getInstallationId(db);
   const found = await readMark(directory);
@@ -45,7 +48,7 @@ export async function adoptContentFolder(db: Database, directory: string): Promi
   await writeMark(directory, id);
 }
 
-/** Throws StartError CONTENT for a folder that is marked as another installation's. Nothing is written. */
+/** Throws StartError CONTENT if the folder is marked as another installation's. Writes nothing. */
 export async function requireNotForeign(db: Database, directory: string): Promise<void> {
   const found = await readMark(directory);
   if (found !== undefined) requireSame(found, { id: await getInstallationId(db), directory });
@@ -71,7 +74,7 @@ async function readMark(directory: string): Promise<string | undefined> {
   );
 }
 
-/** Why a folder without a mark is not taken; undefined when it is this installation's. */
+/** Returns why an unmarked folder is rejected; undefined if it is this installation's. */
 async function checkUnmarked(db: Database, directory: string): Promise<string | undefined> {
   const store = readDiskContent(directory);
   if (await hasContentUses(db)) {
@@ -93,14 +96,14 @@ async function isEmpty(store: ContentReader): Promise<boolean> {
   return true;
 }
 
-/** Written each time: a folder that cannot be written to is found here, whether it is marked or not. */
+/** Written at every start: this detects a folder that is not writable, marked or not. */
 async function writeMark(directory: string, id: string): Promise<void> {
   const temporary = join(directory, 'temporary');
   await mkdir(temporary, { recursive: true, mode: CONTENT_FOLDER_MODE });
   const path = join(temporary, randomUUID());
   try {
     await writeLine(path, `larder-content-1 ${id}\n`);
-    // Never over a mark that is there: of two processes that start together one makes it.
+    // Never overwrites a mark: of two processes that start concurrently one creates it.
     await link(path, join(directory, MARK)).catch(ignoreThere);
     await syncFolder(directory);
   } finally {

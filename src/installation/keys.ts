@@ -3,14 +3,14 @@ import type { Database } from '../db/database.ts';
 import { dropKeys, rotateKeys } from '../identity/key-rotation.ts';
 import { withOperatorDatabase } from './operator-database.ts';
 
-/** Puts a new key in front and seals everything with it. Answers what to tell the operator. */
+/** Adds a new key and seals everything with it. Returns the message for the operator. */
 export async function rotateInstallationKey(): Promise<string> {
   const { sealed, resumed } = await withKeyFile(rotateKeys);
   const begun = resumed ? 'A rotation that was begun before is finished' : 'A new key is in front of the key file';
   return `${begun}; ${sealed} secrets were sealed with it. When every process has it, «larder keys drop» takes the old one out.`;
 }
 
-/** Takes the old keys out. Answers what to tell the operator. */
+/** Removes the old keys. Returns the message for the operator. */
 export async function dropInstallationKeys(): Promise<string> {
   const dropped = await withKeyFile(dropKeys);
   return dropped === 0

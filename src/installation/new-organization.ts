@@ -1,16 +1,16 @@
-// A new organization with all that it begins with: subscription, owner, API token, catalog, and its place in the hosted registry.
+// Creates an organization with its initial rows: subscription, owner, API token, catalog, and hosted registry.
 import { ensureDefaultCatalog, ensureHostedRegistry, getHostedUrl } from '../catalog/initial-rows.ts';
 import type { Transaction } from '../db/database.ts';
 import { requireOrganizationQuota } from '../identity/installation-organizations.ts';
 import { createOrganization, type NewOrganization, type OrganizationRequest } from '../identity/organizations.ts';
 
-/** Makes one beside others. Throws IdentityError NAME_INVALID, TAKEN or LIMIT_REACHED. */
+/** Creates another organization. Throws IdentityError NAME_INVALID, TAKEN or LIMIT_REACHED. */
 export async function makeOrganization(tx: Transaction, request: OrganizationRequest): Promise<NewOrganization> {
   await requireOrganizationQuota(tx, request.name);
   return await makeOrganizationAt(tx, request, await getHostedUrl(tx));
 }
 
-/** Makes one whose hosted registry is reached at this address: scheme, host and port. */
+/** Creates one whose hosted registry has this address: scheme, host and port. */
 export async function makeOrganizationAt(
   tx: Transaction,
   request: OrganizationRequest,

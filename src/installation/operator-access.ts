@@ -1,4 +1,4 @@
-// The operator's commands that let people in: an API token and a password for a user, made beside the database.
+// The operator's commands that give access: create an API token or set a password of a user, directly in the database.
 import { resolve } from 'node:path';
 import { EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '../contract/limits.ts';
 import { SIGN_IN_NAME } from '../contract/session.ts';
@@ -19,14 +19,14 @@ import { writeSecretFile } from './secret-file.ts';
 export type OperatorTokenOptions = {
   /** By namespace, name or id. */
   organization: string;
-  /** By name, e-mail address or id; the only owner when it is not given. */
+  /** By name, e-mail address or id; default: the only owner. */
   user?: string | undefined;
-  /** The user's when it is not given. */
+  /** Default: the user's role. */
   role?: Role | undefined;
   scopes?: readonly TokenScope[] | undefined;
   name?: string | undefined;
   expires_in_days?: number | undefined;
-  /** The token goes to this new file, and not into the answer. */
+  /** The new file for the token, which is then not printed. */
   to_file?: string | undefined;
 };
 
@@ -43,8 +43,8 @@ export type OperatorToken = {
 const TOKEN_NAME = 'made by the operator';
 
 /**
- * Makes an API token of a user. The limit of tokens is not asked: an operator who lets somebody in must not be told to log in
- * and revoke one first. Throws IdentityError, and SecretFileError: then no token was made.
+ * Creates an API token of a user. Ignores the limit of tokens: an operator who restores access cannot log in and revoke one
+ * first. Throws IdentityError, and SecretFileError; then no token was created.
  */
 export function createTokenByOperator(options: OperatorTokenOptions): Promise<OperatorToken> {
   const file = options.to_file === undefined ? undefined : resolve(options.to_file);
@@ -52,7 +52,7 @@ export function createTokenByOperator(options: OperatorTokenOptions): Promise<Op
     let removeFile: (() => Promise<void>) | undefined;
     try {
       return await inTransaction(db, async (tx) => {
-        // A transaction that is tried again makes another token.
+        // A transaction that is retried creates another token.
         await removeFile?.();
         const { secret, ...made } = await createToken(tx, options);
         if (file === undefined) return { ...made, api_token: secret };
@@ -100,14 +100,14 @@ async function createToken(
 export type OperatorPasswordOptions = {
   organization: string;
   user?: string | undefined;
-  /** The name to log in with; the one so far, or else the user's e-mail address, when it is not given. */
+  /** The name to log in with; default: the current one, or else the user's e-mail address. */
   email?: string | undefined;
 };
 
 export type SetPassword = { organization: { name: string }; user: { name: string }; email: string };
 
 /**
- * Sets the password of a user, and ends their sessions. `readPassword` is called once everything else was found to fit. Throws
+ * Sets the password of a user, and ends all sessions of the user. Calls `readPassword` after all other checks. Throws
  * IdentityError.
  */
 export function setPasswordByOperator(
@@ -139,7 +139,7 @@ async function findUserAndName(db: Database, options: OperatorPasswordOptions) {
     throw new IdentityError('INVALID', `${user.name} has no e-mail address to log in with: give one with --email`);
   }
   if (!new RegExp(SIGN_IN_NAME).test(email) || email.length > EMAIL_LENGTH_MAX) {
-    throw new IdentityError('NAME_INVALID', `${email} is no e-mail address`);
+    throw new IdentityError('NAME_INVALID', `${email} is not an e-mail address`);
   }
   return { organization, user, email };
 }

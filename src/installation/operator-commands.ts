@@ -1,4 +1,4 @@
-// The commands that an operator runs on the machine that reaches the database: the installation's key, its organizations, and who comes in.
+// The commands that an operator runs on a machine that reaches the database: the installation's key, its organizations, and access.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Io } from '../cli/io.ts';
 import { type OperatorTools, operate } from '../cli/operate.ts';
@@ -23,7 +23,7 @@ export function addOperatorCommands(program: Command, io: Io): void {
   if (users) addSetPassword(users, io);
 }
 
-/** What commands of the API can do beside the database. */
+/** Commands of the API that can also run directly on the database. */
 export function operatorTools(io: Io): OperatorTools {
   return {
     createToken: (request, command) =>
@@ -127,7 +127,7 @@ function addOrganizations(group: Command, io: Io): void {
     );
 }
 
-/** Beyond it the API takes no limit either. */
+/** The API has the same maximum. */
 const QUOTA = /^\d{1,6}$/;
 
 function quotaOf(text: string): number | null {

@@ -1,4 +1,4 @@
-// The database as the operator's commands reach it: beside a running Larder, or a stopped one whose database runs.
+// The database for the operator's commands: Larder may run or be stopped, but the database must run.
 import { join } from 'node:path';
 import { type Config, readConfig } from '../config/config.ts';
 import { explainConnection } from '../db/connection-failure.ts';
@@ -7,7 +7,7 @@ import { runningEmbeddedUrl } from '../db/embedded-cluster.ts';
 import { migrate } from '../db/migrate.ts';
 import { StartError } from '../start-error.ts';
 
-/** Opens the database of the environment's settings for one command, brought up to date. Throws StartError when it cannot be reached. */
+/** Opens the configured database for one command, and migrates it. Throws StartError if it cannot be reached. */
 export async function withOperatorDatabase<T>(
   command: string,
   act: (db: Database, config: Config) => Promise<T>,

@@ -1,4 +1,5 @@
-// The operator's commands for organizations: what the API offers to owners of the installation, on the machine that reaches its database.
+// The operator's commands for organizations: the functions of the API for owners of the installation, on a machine that reaches
+// its database.
 import type { Organization } from '../contract/organization.ts';
 import { OPERATOR, recordAuditEvent } from '../db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
@@ -22,7 +23,7 @@ export type OrganizationOptions = {
   applications_max?: number | undefined;
 };
 
-/** Makes an organization with its owner and their first API token. Throws IdentityError. */
+/** Creates an organization with its owner and the owner's first API token. Throws IdentityError. */
 export function createOrganizationByOperator(options: OrganizationOptions): Promise<NewOrganization> {
   return withOperatorDatabase('organizations', (db) =>
     inTransaction(db, async (tx) => {
@@ -34,12 +35,12 @@ export function createOrganizationByOperator(options: OrganizationOptions): Prom
   );
 }
 
-/** All organizations of the installation, by name. */
+/** Lists all organizations of the installation, by name. */
 export function listOrganizationsForOperator(): Promise<Organization[]> {
   return withOperatorDatabase('organizations', listAllOrganizations);
 }
 
-/** Sets how many applications an organization may have, null for as many as it likes; it is named by namespace, name or id. */
+/** Sets how many applications an organization may have, null for no limit. The organization is named by namespace, name or id. */
 export function setQuotaByOperator(word: string, applications_max: number | null): Promise<{ name: string }> {
   return withOperatorDatabase('organizations', (db) =>
     inTransaction(db, async (tx) => {
@@ -54,7 +55,7 @@ export function setQuotaByOperator(word: string, applications_max: number | null
   );
 }
 
-/** The organization that the installation belongs to: its owners read in their trail what becomes of the others. */
+/** Returns the organization that the installation belongs to: its audit trail records changes of other organizations. */
 async function requireStarted(db: Database): Promise<{ id: string }> {
   const own = await findInstallationOrganization(db);
   if (own !== undefined) return own;

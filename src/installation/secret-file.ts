@@ -1,7 +1,7 @@
-// A file that is given a secret once: made new, readable by its owner alone, on disk before anybody relies on it.
+// Writes a secret to a new file that only its owner can read, and syncs it before it is used.
 import { open, rm } from 'node:fs/promises';
 
-/** Why a file cannot be made (open(2)). */
+/** The reasons why a file cannot be created (open(2)). */
 const WRITE_FAULTS: Record<string, string> = {
   EEXIST: 'it exists already, and is not overwritten. Remove it, or name another file',
   ENOENT: 'its folder does not exist. Make the folder, or name another file',
@@ -13,15 +13,15 @@ const WRITE_FAULTS: Record<string, string> = {
   ENOSPC: 'its disk is full. Make space, or name another file',
 };
 
-/** Its message is written for the person who named the file. */
+/** Its message is for the person who named the file. */
 export class SecretFileError extends Error {
   override readonly name = 'SecretFileError';
   readonly code = 'SECRET_FILE';
 }
 
 /**
- * Writes a line to a new file of mode 0600, and syncs it. `what` names the secret in errors. Throws SecretFileError; a file that
- * was begun is removed then. Returns what removes the file.
+ * Writes a line to a new file of mode 0600, and syncs it. `what` names the secret in errors. Returns a function that removes the
+ * file. Throws SecretFileError, after removing an incomplete file.
  */
 export async function writeSecretFile(path: string, what: string, line: string): Promise<() => Promise<void>> {
   const reject = (cause: NodeJS.ErrnoException): never => {
@@ -29,7 +29,7 @@ export async function writeSecretFile(path: string, what: string, line: string):
     throw new SecretFileError(`${what} cannot be written to ${path}: ${fault}.`, { cause });
   };
   const remove = () => rm(path, { force: true });
-  // O_EXCL: neither a file nor a link that somebody else put there is followed.
+  // O_EXCL: an existing file is not overwritten, and a link is not followed.
   const file = await open(path, 'wx', 0o600).catch(reject);
   try {
     await file.writeFile(`${line}\n`);
