@@ -1,25 +1,28 @@
-// A process that is started again when it dies: at once, then after growing pauses; and when it never stays up, seldom or never.
+// A process that is restarted when it dies: at once, then after growing pauses; if it never stays up, seldom or never.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { ProcessMessage, SupervisorMessage, WorkerDeaths } from './process-messages.ts';
 
-/** The whole tree must be gone this long after it was asked to go. PostgreSQL's own stop (12 s at worst) comes after the processes'. */
+/**
+ * The whole tree must have ended this long after the request to stop. PostgreSQL's own stop (at most 12 s) comes after the
+ * processes'.
+ */
 const PROCESS_STOP_MS = 8_000;
 
-/** A broken machine is not helped by haste: the pause doubles from here to its maximum. */
+/** Restarting a broken machine quickly does not help: the pause doubles from here to its maximum. */
 const RESTART_PAUSE_MS = 100;
 const RESTART_PAUSE_MAX_MS = 10_000;
 
 export type RestartPolicy = {
-  /** A process that lived this long died of something else than its start. */
+  /** A process that ran this long did not die of its start. */
   healthyAfterMs: number;
-  /** Restarts in a row, with no healthy life in between, before `pauseMs` counts. */
+  /** Consecutive restarts without a healthy run before `pauseMs` applies. */
   restartsMax: number;
-  /** Between further restarts, for as long as it takes. Without it, or before the first life was ready, `onLost` is called. */
+  /** The pause between further restarts, without a limit. If absent, or before the first run was ready, `onLost` is called. */
   pauseMs?: number;
 };
 
 export type KeepOptions = {
-  /** `server` or `worker`, for the lines that are said. */
+  /** `server` or `worker`, for messages. */
   name: string;
   /** Arguments of node. */
   args: string[];
@@ -29,7 +32,7 @@ export type KeepOptions = {
   forced: AbortSignal;
   /** Progress, a line each. */
   say: (line: string) => void;
-  /** Called when the process is given up, with the reason. */
+  /** Called with the reason when the process is not restarted any more. */
   onLost: (reason: string) => void;
   /** Called with each message of the process. */
   onMessage?: (message: ProcessMessage) => void;
@@ -38,17 +41,17 @@ export type KeepOptions = {
 };
 
 export type KeptProcess = {
-  /** What the first life said when it was ready. */
+  /** The message of the first run when it was ready. */
   ready: Promise<string>;
-  /** Sends to the life that runs; lost when there is none. */
+  /** Sends to the running process; lost if none runs. */
   send(message: SupervisorMessage): void;
   stop(): Promise<void>;
 };
 
-/** How a process ended, and what it said about it. */
+/** How a process ended, and its last message. */
 type End = { how: string; failed: string | undefined };
 
-/** Starts the process. A first life that says why it cannot start is given up: the operator has to mend that first. */
+/** Starts the process. If the first run reports why it cannot start, it is not restarted: the operator must fix the cause first. */
 export function keepProcess(options: KeepOptions): KeptProcess {
   const { name, policy, say } = options;
   const ready = Promise.withResolvers<string>();
@@ -76,7 +79,7 @@ export function keepProcess(options: KeepOptions): KeptProcess {
       }
       options.onMessage?.(message);
     });
-    // Told for a process that could not be made, and for a message that could not be sent.
+    // Emitted for a process that could not be started, and for a message that could not be sent.
     started.on('error', (error) => {
       if (started.pid === undefined) failed = `The ${name} cannot be run (${error.message}).`;
     });

@@ -1,26 +1,26 @@
-// What the supervisor and the processes of its tree send each other.
+// The messages between the supervisor and the processes of its tree.
 
-/** What a server or a worker sends to the supervisor. */
+/** A message of a server or a worker to the supervisor. */
 export type ProcessMessage =
   | { /** The server's address, or the worker's word. */ ready: string }
   | { /** Why it cannot start: the line that it would say alone. */ failed: string }
   | { api_token: string };
 
-/** How often the worker died, and whether work is paused for it. */
+/** The number of the worker's deaths, and whether work is paused because of them. */
 export type WorkerDeaths = {
   /** Since the supervisor started. */
   deaths: number;
-  /** Present while the worker keeps dying and is only started again after long pauses. */
+  /** Present while the worker keeps dying and is restarted only after long pauses. */
   paused?: {
     since: string;
-    /** In a row. */
+    /** Consecutive deaths. */
     deaths: number;
-    /** How it ended the last time: its signal or exit code. */
+    /** How it ended last: its signal or exit code. */
     how: string;
-    /** Its own words, where it had any. They may name hosts and folders: for the log, not for everybody. */
+    /** Its last message, if any. It may contain hosts and folders: only for the log. */
     failed?: string;
   };
 };
 
-/** What the supervisor sends to the server: now and then, and each time the server becomes ready. */
+/** A message of the supervisor to the server: periodically, and each time the server becomes ready. */
 export type SupervisorMessage = { worker: WorkerDeaths };

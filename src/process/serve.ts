@@ -1,4 +1,4 @@
-// A server from start to stop: listens, makes what a first start makes, says when it is ready, and drains.
+// A server from start to stop: listens, creates the rows of a first start, reports when it is ready, and drains.
 import { hostname } from 'node:os';
 import type { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
@@ -19,15 +19,15 @@ import { openResources, type Resources } from '../resources.ts';
 import { StartError } from '../start-error.ts';
 import type { WorkerDeaths } from './process-messages.ts';
 
-/** A load balancer that asks every second has seen /readyz say «draining» before connections are refused. */
+/** A load balancer that polls every second has seen «draining» at /readyz before connections are refused. */
 const DRAIN_NOTICE_MS = 1_000;
 
-/** Requests under way may end; an upload that lasts longer is cut, and its client goes on elsewhere. */
+/** Time for requests in progress; longer uploads are cut, and the client continues at another server. */
 const DRAIN_MS = 5_000;
 
 const READY_POLL_MS = 100;
 
-/** Ways in end by the month: who asks /readyz every second gets the figures of this long ago at most. */
+/** Ways in end over weeks: frequent requests of /readyz get cached figures of at most this age. */
 const WAYS_IN_MS = 5_000;
 
 export type StartedServer = {
@@ -35,15 +35,15 @@ export type StartedServer = {
   url: string;
   /** Resolves to true when /readyz first answers 200, to false when the server is stopped before. */
   ready: Promise<boolean>;
-  /** Takes what the supervisor knows of the worker beside this server, for /readyz, the metrics and the log. */
+  /** Receives the supervisor's state of the worker, for /readyz, the metrics and the log. */
   noteWorker(deaths: WorkerDeaths): void;
   stop(): Promise<void>;
 };
 
-/** Given the API token of a first start, and the file that it was written to, where one is configured. */
+/** Called with the API token of a first start, and the file that it was written to, if one is configured. */
 export type TellToken = (apiToken: string, file?: string) => void;
 
-/** Starts to listen. Throws StartError for what the operator can mend. */
+/** Starts to listen. Throws StartError for faults that the operator can fix. */
 export async function startServer(config: Config, log: Logger, tell: TellToken): Promise<StartedServer> {
   const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(rejectTls);
   const resources = await openResources(config, log);
@@ -102,7 +102,7 @@ async function makeFirstStart({ db, config }: Resources, listenUrl: string, tell
   if (file === undefined) return await bootstrap(db, { ...address, tell });
   let removeFile: (() => Promise<void>) | undefined;
   const write = async (apiToken: string) => {
-    // A transaction that is tried again makes another token.
+    // A transaction that is retried creates another token.
     await removeFile?.();
     removeFile = await writeSecretFile(file, 'The first API token', apiToken).catch(rejectTokenFile);
     tell(apiToken, file);
@@ -130,7 +130,7 @@ type AddressSettings = { host: string; port: string };
 const CLIENTS: AddressSettings = { host: 'LARDER_HOST', port: 'LARDER_PORT' };
 const METRICS: AddressSettings = { host: 'LARDER_METRICS_HOST', port: 'LARDER_METRICS_PORT' };
 
-/** Why an address cannot be listened on (listen(2), bind(2), getaddrinfo(3)), and which setting mends it. */
+/** The reasons why an address cannot be listened on (listen(2), bind(2), getaddrinfo(3)), and the setting to change. */
 function rejectAddress(settings: AddressSettings, { host, port }: { host: string; port: number }) {
   const reasons: Record<string, string> = {
     EADDRINUSE: `Port ${port} on ${host} is taken. Stop what listens there, or choose another ${settings.port}.`,
@@ -170,12 +170,13 @@ function checksOf({ db, content, identity }: Resources, state: State): Readiness
     content: async () => {
       const free = await content.freeShare();
       if (free === undefined) return { ok: true };
-      // Cut off, so that what is short of the limit never reads as if it had reached it.
+      // Truncated, not rounded, so that a value below the limit never looks equal to it.
       return { ok: true, free_percent: Math.floor(free * 1000) / 10, has_room: free >= FREE_SHARE_MIN };
     },
-    // Organizations whose owners cannot log in, or cannot within a month: for the operator, and no reason to send requests elsewhere.
+    // Organizations whose owners cannot log in, or cannot within a month: information for the operator. It does not make the
+    // server unready.
     owner_access: async () => ({ ok: true, ...(await endingWaysIn().catch(() => undefined)) }),
-    // Without a worker nothing is built, but everything can be asked: that is not for a load balancer to act on.
+    // Without a worker nothing is built, but all requests work, so a load balancer must not act on it.
     workers: async () => {
       const { failed: _, ...paused } = state.worker.paused ?? {};
       return { ok: true, alive: await listWorkers(db), ...(state.worker.paused && { paused }) };

@@ -1,33 +1,33 @@
-// How a process ends: asked once it stops in order, asked again it is forced, and an output that was closed ends nothing.
+// How a process stops: the first request stops it in order, the second one forces it, and a closed output does not stop it.
 
-/** Ctrl-C arrives twice under npm, by the terminal and passed on; a later one is a second request of a person. */
+/** Under npm, Ctrl-C arrives twice, from the terminal and forwarded by npm; a later one is a second request of a person. */
 const ONE_SIGNAL_MS = 1_000;
 
-/** What a shell reports for a program that a signal ended: 128 and the signal's number. */
+/** The exit code that a shell reports for a program ended by a signal: 128 plus the signal's number. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** A parent that is gone has no number. */
+/** The end of the parent is not a signal and has no number. */
 const PARENT_GONE = 1;
 
 export type Life = {
-  /** Aborted by the first signal: what is still starting ends. */
+  /** Aborted by the first signal: parts that are still starting stop. */
   readonly stopping: AbortSignal;
-  /** Aborted by the second: whoever holds processes kills them at once. */
+  /** Aborted by the second signal: every owner of processes kills them at once. */
   readonly forced: AbortSignal;
-  /** What stopping means from here on. Called at once if a signal came before. */
+  /** Sets the function that stops the process. Called at once if a signal came before. */
   onStop(stop: () => Promise<void>): void;
-  /** Ends the process as one that was stopped before it had started; where it had, its stop ends it. Never comes back. */
+  /** Ends the process as stopped before its start; after its start, its stop function ends it. Never returns. */
   giveUp(): Promise<never>;
 };
 
 export type LifeOptions = {
-  /** A start that does not give up by itself is cut after this. */
+  /** A start that does not stop by itself is ended after this time. */
   giveUpMs: number;
-  /** False where SIGHUP has another meaning: a server with TLS reads its certificate again. */
+  /** False if SIGHUP has another meaning: a server with TLS reads its certificate again. */
   hangUpStops: boolean;
 };
 
-/** Begins to listen for Ctrl-C, SIGTERM, a closed terminal, and a parent that is gone. */
+/** Starts to listen for Ctrl-C, SIGTERM, a closed terminal, and the end of the parent. */
 export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
   const stopping = new AbortController();
   const forced = new AbortController();
@@ -52,7 +52,8 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
 
   function ask(code: number): void {
     if (stopping.signal.aborted) {
-      // A child is ended by its parent, which gets a second signal too; the terminal's Ctrl-C and the parent's are one.
+      // The parent ends its children and gets a second signal too; a Ctrl-C of the terminal and the request of the parent count
+      // as one.
       if (process.send === undefined && performance.now() - askedAt > ONE_SIGNAL_MS) force();
       return;
     }
@@ -79,7 +80,9 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
   };
 }
 
-/** The reader of a pipe may go, a terminal may close, a log's disk may be full: the service is worth more than its words. */
+/**
+ * The reader of a pipe may end, a terminal may close, a log's disk may be full: the service must survive the loss of its output.
+ */
 function ignoreClosedOutput(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }

@@ -1,4 +1,5 @@
-// One machine's process tree: PostgreSQL, a server and a worker, started in order, restarted when one dies, stopped in reverse.
+// The process tree of one machine: PostgreSQL, a server and a worker, started in order, restarted when one dies, stopped in
+// reverse.
 import { join } from 'node:path';
 import { type Config, childEnvironment } from '../config/config.ts';
 import { startEmbedded } from '../db/embedded.ts';
@@ -7,28 +8,28 @@ import { StartError } from '../start-error.ts';
 import { keepProcess } from './kept-process.ts';
 import type { WorkerDeaths } from './process-messages.ts';
 
-/** A process that lived this long died of something else than its start. */
+/** A process that ran this long did not die of its start. */
 const HEALTHY_AFTER_MS = 30_000;
 
-/** Half a minute of pauses: what still dies then needs a person. */
+/** Half a minute of pauses: a process that still dies needs a person. */
 const RESTARTS_MAX = 10;
 
 /**
- * A worker that keeps dying is tried again this often: seldom enough to cost nothing, soon enough that work goes on by
- * itself when the cause is gone (a disk that has space again, a job that was cancelled).
+ * A worker that keeps dying is restarted this often: seldom enough to cost nothing, often enough that work resumes by itself when
+ * the cause is gone (a disk with space again, a cancelled job).
  */
 const WORK_PAUSE_MS = 60_000;
 
 /**
- * V8 gives new objects up to 48 MiB before it collects; with less the server rests at 143 MiB instead of 180, and answers
- * as many requests a second (bench/stream.ts measures the memory).
+ * By default V8 gives new objects up to 48 MiB before it collects. With less, an idle server uses 143 MiB instead of 180, and
+ * handles as many requests a second (bench/stream.ts measures the memory).
  */
 export const PROCESS_FLAGS = ['--max-semi-space-size=4'];
 
 export type Service = {
   /** The address the server listens on. */
   url: string;
-  /** Resolves when the service ended by itself because it could not go on, with the reason. */
+  /** Resolves with the reason when the service ended because of a fault. */
   lost: Promise<string>;
   stop(): Promise<void>;
 };
@@ -37,11 +38,11 @@ export type SuperviseOptions = {
   config: Config;
   /** Progress, a line each. */
   say: (line: string) => void;
-  /** Given the API token of a first start, which is printed once. */
+  /** Called with the API token of a first start, which is printed once. */
   onApiToken?: (apiToken: string) => void;
-  /** Aborted while it starts: what runs already is stopped, and the start throws. */
+  /** Aborted while it starts: running parts are stopped, and the start throws. */
   stopping: AbortSignal;
-  /** Aborted at any time: every process of the tree is killed, PostgreSQL in the way it recovers from. */
+  /** Aborted at any time: every process of the tree is killed, PostgreSQL in a way from which it recovers. */
   forced: AbortSignal;
 };
 
@@ -75,7 +76,7 @@ export async function startService(options: SuperviseOptions): Promise<Service> 
       if ('ready' in message) server.send({ worker: deaths });
     },
   });
-  // Without work everything can still be asked, pulled and pushed: only the operator and the metrics have to know.
+  // Without a worker, requests, pulls and pushes still work: only the operator and the metrics are informed.
   const worker = keepProcess({
     ...common,
     name: 'worker',
@@ -84,7 +85,7 @@ export async function startService(options: SuperviseOptions): Promise<Service> 
     onDeaths(counted) {
       deaths = counted;
       server.send({ worker: deaths });
-      // A first start waits for what the worker finds in the library.
+      // A first start waits until the worker has read the library.
       if (counted.paused && !isReady)
         lost.resolve(`The worker never stayed up (${counted.paused.failed ?? counted.paused.how}).`);
     },
@@ -117,7 +118,7 @@ function abortOf(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** The file of an entrance, beside this one. */
+/** The file of an entry point, next to this one. */
 function entranceOf(name: 'server' | 'worker'): string {
   const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
   return join(import.meta.dirname, '..', 'bin', `${name}.${extension}`);

@@ -1,4 +1,5 @@
-// A worker from start to stop: finds out how it can run sandboxes, works on the queue, says that it is alive, and gives back what it cannot finish.
+// A worker from start to stop: detects how it can run sandboxes, processes the queue, reports that it runs, and gives back jobs
+// that it cannot finish.
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -21,12 +22,12 @@ import { exclusiveBy, keyedLocks } from '../sandbox/exclusive.ts';
 import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import { probeSandbox } from '../sandbox/sandbox-mode.ts';
 
-/** Jobs that are nearly done may end; the others are given back. Below the supervisor's patience. */
+/** Time for jobs that are almost done; the others are given back. Shorter than the supervisor's limit. */
 const FINISH_MS = 2_000;
 
 export type StartedWorker = { drain(): Promise<void>; stop(): Promise<void> };
 
-/** Starts to work. Resolves when jobs are being taken. */
+/** Starts the worker. Resolves when jobs are being taken. */
 export async function startWorker(config: Config, log: Logger): Promise<StartedWorker> {
   const opened = await openResources(config, log);
   const probe = await probeSandbox();
@@ -49,9 +50,9 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
     remotes: openRemotes(),
     locks: openNamedLocks(opened.databaseUrl),
   };
-  // What a killed worker left half made, and root file systems that nobody asked for lately.
+  // Removes unfinished files of a killed worker, and root file systems that were not used lately.
   if (probe.mode !== 'files-only') await trimRoots(resources.workspace);
-  // Before the first job: workers without a sandbox leave work to those that are known to have one.
+  // Before the first job: workers without a sandbox leave work to workers that are known to have one.
   const report = await reportLife(resources);
   const queue = await openQueue({ url: resources.databaseUrl });
   await queue.work(handlersOf(resources), {
@@ -63,7 +64,7 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   await ensureShared(resources.db);
   await inTransaction(resources.db, async (tx) => {
     await enqueue(tx, 'discover-products', {}, { key: 'start' });
-    // An installation that does not run at the hour of the schedule warns too.
+    // An installation that is off at the scheduled hour sends warnings too.
     await enqueue(tx, 'warn-of-ending-ways-in', {}, { key: 'start' });
   });
   log.info({ sandbox: probe.mode, concurrency: config.workerConcurrency }, 'worker started');
