@@ -1,7 +1,7 @@
-// Which addresses are the public Internet, and which an operator has allowed beside it.
+// Decides which addresses are on the public Internet, and which others the operator allows.
 import { BlockList, isIP } from 'node:net';
 
-/** IANA IPv4 special-purpose registry and multicast; 168.63.129.16 is a cloud's metadata and agent service outside of it. */
+/** IANA IPv4 special-purpose registry and multicast, plus 168.63.129.16, a cloud's metadata and agent service. */
 const INWARD_V4: [string, number][] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -20,7 +20,7 @@ const INWARD_V4: [string, number][] = [
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
 ];
-/** Within 2000::/3, the only block handed out: documentation, and tunnels (Teredo, ORCHID, 6to4) that may lead anywhere. */
+/** Within 2000::/3, the only allocated block: documentation, and tunnels (Teredo, ORCHID, 6to4) that may lead to any address. */
 const INWARD_V6: [string, number][] = [
   ['2001::', 23],
   ['2001:db8::', 32],
@@ -38,7 +38,7 @@ for (const [net, prefix] of INWARD_V6) {
 const handedOut = new BlockList();
 handedOut.addSubnet('2000::', 3, 'ipv6');
 
-/** True for an address of the public Internet; an IPv4 address inside an IPv6 one is checked as what it is. */
+/** Whether an address is on the public Internet; for an IPv4 address inside an IPv6 address, the IPv4 address counts. */
 export function isPublicAddress(address: string): boolean {
   const plain = plainAddress(address);
   switch (isIP(plain)) {
@@ -51,13 +51,16 @@ export function isPublicAddress(address: string): boolean {
   }
 }
 
-/** True for 127.0.0.0/8 and ::1 in any spelling. */
+/** Whether an address is in 127.0.0.0/8 or is ::1, in any spelling. */
 export function isLoopback(address: string): boolean {
   const plain = plainAddress(address);
   return plain === '::1' || (isIP(plain) === 4 && plain.startsWith('127.'));
 }
 
-/** One spelling an address: no zone, IPv6 shortened, IPv4-mapped (RFC 4291) and NAT64 (RFC 6052) addresses as their IPv4. */
+/**
+ * Returns the canonical spelling of an address: no zone, IPv6 shortened, IPv4-mapped (RFC 4291) and NAT64 (RFC 6052) addresses as
+ * IPv4.
+ */
 export function plainAddress(address: string): string {
   const [bare = ''] = address.split('%');
   if (isIP(bare) !== 6) {
@@ -72,7 +75,10 @@ export function plainAddress(address: string): string {
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
 
-/** What an operator allows or takes from the proxy: addresses, networks (CIDR), names, `.suffix` or `*.suffix`, and `*` for all. */
+/**
+ * A list of hosts that the operator allows or excludes from the proxy: addresses, networks (CIDR), names, `.suffix` or
+ * `*.suffix`, and `*` for all.
+ */
 export type HostList = {
   hasName(host: string, port?: string): boolean;
   hasAddress(address: string): boolean;
@@ -129,7 +135,7 @@ function checkAddress(list: BlockList, plain: string): boolean {
   return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** The spellings under which a list may hold a host: itself, each suffix, each with the port, and all. */
+/** The spellings of a host in a list: itself, each suffix, each with the port, and all. */
 function namesFor(host: string, port?: string): string[] {
   const name = host.toLowerCase().replace(/\.$/, '');
   const labels = name.split('.');

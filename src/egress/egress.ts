@@ -1,4 +1,4 @@
-// The one way out: every request to an address that a person or a server named goes through an egress.
+// Outgoing requests: every request to an address that a person or a server named goes through an egress.
 import { lookup } from 'node:dns';
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type OutgoingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
@@ -8,19 +8,22 @@ import type { RequestSender } from './exchange.ts';
 import { type Fetched, type FetchOptions, fetchWhole } from './fetch.ts';
 import { authorizationOf, openTunnel, type ProxySettings, parseProxies } from './proxy.ts';
 
-/** A registry answers a wave of mounts on this many connections; more only wait in its own queues. */
+/** A registry handles the mounts of a wave over this many connections; more connections would only wait in its queues. */
 const SOCKETS_PER_HOST_MAX = 32;
 /** Shorter than the idle limits of common servers (nginx 75 s, Go none), so that a request seldom meets a closing socket. */
 const IDLE_SOCKET_MS = 15_000;
 
 export type Egress = RequestSender & {
-  /** Sends a request by `request` and returns its whole answer within limits. Throws FetchError and what `request` fails with. */
+  /** Sends a request with `request` and returns its whole response within limits. Throws FetchError and the errors of `request`. */
   fetch(url: URL, options: FetchOptions): Promise<Fetched>;
   /** Ends idle connections and rejects new requests. */
   close(): void;
 };
 
-/** The address lies inward and the operator has not allowed it. Tells the host as it was asked for, never what its name resolved to. */
+/**
+ * The address is private and the operator has not allowed it. The message has the requested host, never the address that its name
+ * resolved to.
+ */
 class EgressRefused extends Error {
   override readonly name = 'EgressRefused';
   readonly code = 'EGRESS_REFUSED';
@@ -33,9 +36,9 @@ class EgressRefused extends Error {
 }
 
 /**
- * Opens the way out. `allow` names what may be reached beside the public Internet: addresses, networks (CIDR) and host
- * names. With a proxy, names are the proxy's to resolve; they are checked here as far as they resolve here. Throws
- * HostListError, or TypeError for a proxy that is no URL.
+ * Opens an egress. `allow` lists the permitted hosts outside the public Internet: addresses, networks (CIDR) and host names. With
+ * a proxy, the proxy resolves names; they are checked here if they resolve here. Throws HostListError, or TypeError if a proxy is
+ * not a URL.
  */
 export function createEgress(options: { allow: string[]; proxy?: ProxySettings }): Egress {
   const allowed = parseHostList(options.allow);
@@ -57,7 +60,7 @@ export function createEgress(options: { allow: string[]; proxy?: ProxySettings }
   return {
     request(url, requestOptions = {}) {
       if (closed || !['http:', 'https:'].includes(url.protocol)) {
-        throw new TypeError(closed ? 'this egress is closed' : `no way out for ${url.protocol}`);
+        throw new TypeError(closed ? 'this egress is closed' : `the egress does not support ${url.protocol}`);
       }
       const proxy = proxies.proxyFor(url);
       if (url.protocol === 'https:') {
@@ -90,13 +93,13 @@ const KEPT = {
 
 type Dial = HttpAgent['createConnection'];
 
-/** The same agent, its connections made by `dial`, which is given the agent's own way to make them. */
+/** Returns the agent with its connections made by `dial`, which gets the agent's own function to make them. */
 function dialling(agent: HttpAgent, dial: (own: Dial) => Dial): HttpAgent {
   agent.createConnection = dial(agent.createConnection.bind(agent));
   return agent;
 }
 
-/** An agent that dials only addresses which were checked: a literal before the dial, a name's in the lookup of the dial itself. */
+/** An agent that connects only to checked addresses: a literal is checked before the connection, a name in its lookup. */
 function guardedAgent(agent: HttpAgent, allowed: HostList): HttpAgent {
   return dialling(agent, (own) => (options, created) => {
     const host = String(options.host ?? '');
@@ -109,7 +112,7 @@ function guardedAgent(agent: HttpAgent, allowed: HostList): HttpAgent {
 }
 
 function reject(created: Parameters<Dial>[1], error: unknown): void {
-  // The agent looks at the error first; its type asks for a stream beside it all the same.
+  // The agent checks the error first; its type requires a stream anyway.
   const report = created as ((error: Error) => void) | undefined;
   report?.(error instanceof Error ? error : new Error(String(error)));
 }
@@ -118,7 +121,7 @@ function mayDial(address: string, allowed: HostList): boolean {
   return allowed.hasName(address) || allowed.hasAddress(address) || isPublicAddress(address);
 }
 
-/** dns.lookup whose answer holds only what may be dialled. The socket dials this answer and asks nobody again. */
+/** A dns.lookup that returns only permitted addresses. The socket connects to these and resolves nothing again. */
 export function guardedLookup(allowed: HostList, resolve: typeof lookup = lookup): LookupFunction {
   return (host, options, callback) => {
     resolve(host, { ...options, all: true }, (error, addresses) => {
@@ -139,12 +142,12 @@ export function guardedLookup(allowed: HostList, resolve: typeof lookup = lookup
   };
 }
 
-/** A proxy's own address is the operator's word; the host that is asked of it is checked. */
+/** The operator configured the proxy's own address, so only the target host is checked. */
 function checkForProxy(hostname: string, allowed: HostList): Promise<void> {
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve, reject) => {
     guardedLookup(allowed)(host, { all: true }, (error) => {
-      // A network that leaves names to its proxy may resolve none itself: then the proxy checks.
+      // In a network that resolves names only at its proxy, the lookup may fail here: then the proxy checks.
       if (error instanceof EgressRefused) {
         reject(error);
       } else {
@@ -168,7 +171,7 @@ function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
   });
 }
 
-/** Connections to the proxy, kept for one target each, which is checked when they are made. */
+/** Connections to the proxy, each kept for one target, which is checked when the connection is made. */
 function forwardingAgent(proxy: URL, allowed: HostList): HttpAgent {
   const agent = proxy.protocol === 'https:' ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
   const nameOf = agent.getName.bind(agent);
@@ -201,7 +204,7 @@ function requestOfProxy(url: URL, way: { proxy: URL; agent: HttpAgent }, options
 
 function asRecord(headers: RequestOptions['headers']): OutgoingHttpHeaders {
   if (Array.isArray(headers)) {
-    throw new TypeError('headers are given as a record here');
+    throw new TypeError('headers must be a record');
   }
   return { ...headers } as OutgoingHttpHeaders;
 }

@@ -1,8 +1,8 @@
-// One HTTP request and the head of its response: bodies as streams, broken and silent connections as errors.
+// One HTTP request and the head of its response: bodies are streams; broken and silent connections are errors.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 
-/** A body that can be opened again for another try. */
+/** A body that can be opened again for a retry. */
 export type Body = { size: number; open: () => Promise<AsyncIterable<Uint8Array>> };
 
 export type Exchange = {
@@ -10,21 +10,21 @@ export type Exchange = {
   url: URL;
   headers: Record<string, string>;
   body?: Body;
-  /** Silence in both directions, in milliseconds, after which the connection counts as broken. */
+  /** The time in milliseconds without data in either direction after which the connection counts as broken. */
   idleMs: number;
   signal?: AbortSignal;
 };
 
-/** The part of an egress that begins requests. */
+/** The part of an egress that starts requests. */
 export type RequestSender = {
   /**
-   * Begins a request like `request` of node:http, over kept connections. It does not follow redirects: the caller sends
-   * a new request to the new address, which is checked again. Fails with EgressRefused when the address is not allowed.
+   * Starts a request like `request` of node:http, over kept connections. Does not follow redirects: the caller sends a new
+   * request to the new address, which is checked again. Fails with EgressRefused if the address is not allowed.
    */
   request(url: URL, options?: RequestOptions): ClientRequest;
 };
 
-/** Manifests and configs: repeated they cost nothing and mean the same. */
+/** Manifests and configs: sending them again is cheap and has the same effect. */
 const REPEATED_BYTES_MAX = 64 * 1024;
 
 /** The connection was silent for too long. */
@@ -32,7 +32,7 @@ class SilentConnection extends Error {
   readonly code = 'TIMEOUT';
 }
 
-/** The body that was to be sent could not be read; `cause` is its error. */
+/** The body of the request could not be read; `cause` is its error. */
 export class BodyFailed extends Error {
   override readonly name = 'BodyFailed';
   readonly code = 'BODY_FAILED';
@@ -42,7 +42,7 @@ export class BodyFailed extends Error {
   }
 }
 
-/** The body has another size than it said. */
+/** The body's actual size differs from its declared size. */
 export class BodySizeWrong extends Error {
   override readonly name = 'BodySizeWrong';
   readonly code = 'BODY_SIZE_WRONG';
@@ -55,7 +55,7 @@ export class BodySizeWrong extends Error {
 }
 
 /**
- * Sends a request and resolves when the head of the response is there; the caller reads its body. A response that arrives
+ * Sends a request and resolves when the head of the response has arrived; the caller reads the body. A response that arrives
  * before the request's body is sent ends the sending. Redirects are returned. Throws the connection's error, and BodyFailed.
  */
 export async function exchange(egress: RequestSender, wanted: Exchange): Promise<IncomingMessage> {
@@ -73,8 +73,9 @@ export async function exchange(egress: RequestSender, wanted: Exchange): Promise
 }
 
 /**
- * A registry that closes a kept connection just when it is used again has not seen the request. That cannot be told from a
- * break in the middle, so a part of an upload, which must not come twice, is left to whoever knows the upload.
+ * If a registry closes a kept connection just when it is used again, it has not received the request. This cannot be
+ * distinguished from a break in the middle, so a part of an upload, which must not be sent twice, is not retried here: the caller
+ * knows the upload.
  */
 function isRepeatable({ method, body }: Exchange): boolean {
   return method !== 'PATCH' && (body?.size ?? 0) <= REPEATED_BYTES_MAX;
@@ -149,7 +150,7 @@ async function send(request: ClientRequest, body: Body): Promise<void> {
   request.end();
 }
 
-/** Until more may be written, or there is no more sense in it. */
+/** Waits until more can be written, or until writing is pointless. */
 function writable(request: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
     const events = ['drain', 'close', 'response'];

@@ -1,16 +1,19 @@
-// The limits of requests to servers outside: how long one may take, and how large its answer may be.
+// The limits of requests to outside servers: the time of one request, and the size of its response.
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
 export type FetchLimits = {
-  /** From the start of the request to the last byte of the answer. A server that sends a byte now and then is cut off too. */
+  /** From the start of the request to the last byte of the response. A server that sends a byte now and then is cut off too. */
   readonly timeMs: number;
-  /** Counted as sent: answers are not decompressed. */
+  /** Counted as sent: responses are not decompressed. */
   readonly answerBytesMax: number;
 };
 
-/** Chats answer within a second, and a delivery is claimed for longer than this. Their answers repeat the message and little more. */
+/**
+ * Chats respond within a second, and a delivery is claimed for longer than this. Their responses repeat the message and little
+ * more.
+ */
 export const CHAT_LIMITS: FetchLimits = { timeMs: 20_000, answerBytesMax: 64 * KIB };
 
 /** A person waits for the log-in. Metadata, keys and claims are some kilobytes; the groups of a large organization some more. */

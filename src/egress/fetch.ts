@@ -1,4 +1,4 @@
-// The bounded HTTP client: one request and its whole answer, within a time and a size.
+// The bounded HTTP client: one request and its whole response, within limits of time and size.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { exchange, type RequestSender } from './exchange.ts';
 import type { FetchLimits } from './fetch-limits.ts';
@@ -21,11 +21,11 @@ export type Fetched = {
 
 type FetchErrorCode = 'TIMEOUT' | 'ANSWER_TOO_LARGE' | 'ANSWER_ENCODED';
 
-/** The answer breaks a limit. The message names no address: it may hold secrets. */
+/** The response exceeds a limit. The message contains no address, which may hold secrets. */
 export class FetchError extends Error {
   override readonly name = 'FetchError';
   readonly code: FetchErrorCode;
-  /** The status of the answer, when its head was received. */
+  /** The status of the response, if its head was received. */
   readonly status: number | undefined;
 
   constructor(code: FetchErrorCode, message: string, status?: number) {
@@ -36,9 +36,9 @@ export class FetchError extends Error {
 }
 
 /**
- * Sends a request and returns the whole answer, whatever its status. Redirects are returned, not followed. An answer is not
- * decompressed: one with a content encoding is rejected. Throws FetchError, the connection's error, and
- * AbortError when `signal` ends the request.
+ * Sends a request and returns the whole response, with any status. Redirects are returned, not followed. Responses are not
+ * decompressed: one with a content encoding is rejected. Throws FetchError, the connection's error, and AbortError if `signal`
+ * ends the request.
  */
 export async function fetchWhole(egress: RequestSender, url: URL, options: FetchOptions): Promise<Fetched> {
   const { method, headers = {}, body, limits, signal } = options;

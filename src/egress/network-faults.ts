@@ -1,4 +1,4 @@
-// What goes wrong on the way to a server, in words: the one table from the codes and messages of Node to sentences for people.
+// Network errors as sentences: the only table from the codes and messages of Node to texts for people.
 import { getSystemErrorName } from 'node:util';
 
 export type NetworkFault =
@@ -62,13 +62,13 @@ const BY_CODE: Readonly<Record<string, NetworkFault>> = {
   EPROTO: 'NO_TLS',
 };
 
-/** Families of codes: OpenSSL's reasons and llhttp's. */
+/** Prefixes of codes: OpenSSL's reasons and llhttp's. */
 const BY_PREFIX: readonly [string, NetworkFault][] = [
   ['ERR_SSL_', 'NO_TLS'],
   ['HPE_', 'NO_HTTP'],
 ];
 
-/** A library that wraps an error may keep only the message of Node's verification. */
+/** A library that wraps an error may keep only the message of Node's certificate check. */
 const BY_MESSAGE: readonly [RegExp, NetworkFault][] = [
   [/certificate has expired/, 'CERTIFICATE_EXPIRED'],
   [/certificate is not yet valid/, 'CERTIFICATE_NOT_YET_VALID'],
@@ -76,13 +76,13 @@ const BY_MESSAGE: readonly [RegExp, NetworkFault][] = [
   [/self[- ]signed certificate|unable to (?:verify|get)/, 'CERTIFICATE_UNTRUSTED'],
 ];
 
-/** The fault that a code stands for; undefined for a code that is not about the network. */
+/** Returns the fault for a code; undefined for a code that does not concern the network. */
 export function faultOfCode(code: string): NetworkFault | undefined {
   if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code];
   return BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1];
 }
 
-/** The fault of an error that a library may have wrapped: by its code, its errno or its message. */
+/** Returns the fault of an error that a library may have wrapped: by its code, its errno or its message. */
 export function faultOfError(error: unknown): NetworkFault | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, errno } = error as NodeJS.ErrnoException;
@@ -91,7 +91,7 @@ export function faultOfError(error: unknown): NetworkFault | undefined {
   return byErrno ?? byCode ?? BY_MESSAGE.find(([pattern]) => pattern.test(error.message))?.[1];
 }
 
-/** The sentence for a fault, without a full stop: the caller adds what to do about it. */
+/** Returns the sentence for a fault, without a full stop: the caller appends the action. */
 export function describeFault(fault: NetworkFault, server: string): string {
   return SENTENCES[fault](server);
 }

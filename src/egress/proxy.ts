@@ -4,13 +4,13 @@ import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { isLoopback, parseHostList } from './addresses.ts';
 
-/** Values of the environment's variables of the same names. */
+/** The values of the environment variables with the same names. */
 export type ProxySettings = { http_proxy?: string; https_proxy?: string; no_proxy?: string };
 
-/** A proxy that does not answer its CONNECT would hold the caller for good. */
+/** Otherwise a proxy that does not respond to CONNECT would block the caller forever. */
 const TUNNEL_TIMEOUT_MS = 30_000;
 
-/** The proxy rejected the tunnel; `status` is its answer. */
+/** The proxy rejected the tunnel; `status` is the status of its response. */
 class ProxyError extends Error {
   override readonly name = 'ProxyError';
   readonly code = 'PROXY';
@@ -22,7 +22,7 @@ class ProxyError extends Error {
   }
 }
 
-/** Reads the settings once. `proxyFor` is undefined where the way is direct: no proxy, NO_PROXY, or this machine itself. */
+/** Reads the settings once. `proxyFor` returns undefined for direct connections: no proxy, NO_PROXY, or this machine itself. */
 export function parseProxies(settings: ProxySettings): { proxyFor: (url: URL) => URL | undefined } {
   const proxies = { 'http:': parseProxy(settings.http_proxy), 'https:': parseProxy(settings.https_proxy) };
   const direct = parseHostList(
@@ -55,7 +55,7 @@ function parseProxy(text: string | undefined): URL | undefined {
   return url;
 }
 
-/** The header that shows a proxy the user and password of its address. */
+/** Returns the header with the user and password of a proxy's address. */
 export function authorizationOf(proxy: URL): Record<string, string> {
   if (proxy.username === '') {
     return {};
@@ -64,7 +64,7 @@ export function authorizationOf(proxy: URL): Record<string, string> {
   return { 'Proxy-Authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
-/** A connection to `target` through the proxy (RFC 9110, section 9.3.6). Throws ProxyError or the connection's error. */
+/** Returns a connection to `target` through the proxy (RFC 9110, section 9.3.6). Throws ProxyError or the connection's error. */
 export function openTunnel(proxy: URL, target: URL): Promise<Duplex> {
   const authority = `${target.hostname}:${target.port || 443}`;
   const begin = proxy.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -81,7 +81,7 @@ export function openTunnel(proxy: URL, target: URL): Promise<Duplex> {
         resolve(socket);
       } else {
         socket.destroy();
-        reject(new ProxyError(`the proxy rejected the way to ${target.hostname}`, response.statusCode));
+        reject(new ProxyError(`the proxy rejected the tunnel to ${target.hostname}`, response.statusCode));
       }
     });
     request.on('timeout', () => request.destroy(new ProxyError('the proxy does not answer')));

@@ -1,4 +1,5 @@
-// Which redirects are followed, and where they may lead. Each new request goes through the egress, which checks its address again.
+// Decides which redirects are followed, and to which addresses. Each new request goes through the egress, which checks its
+// address again.
 
 /** A registry redirects to its storage, and the storage at most to a mirror. */
 export const REDIRECTS_MAX = 5;
@@ -6,8 +7,8 @@ export const REDIRECTS_MAX = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /**
- * True for a redirect that a client may follow with the same request. After 301, 302 and 303, a client repeats only GET and
- * HEAD; 307 and 308 keep the method and the body (RFC 9110, section 15.4).
+ * Whether a client may follow a redirect with the same request. After 301, 302 and 303, a client repeats only GET and HEAD; 307
+ * and 308 keep the method and the body (RFC 9110, section 15.4).
  */
 export function isFollowable(method: string, status: number): boolean {
   const isRead = method === 'GET' || method === 'HEAD';
@@ -15,8 +16,9 @@ export function isFollowable(method: string, status: number): boolean {
 }
 
 /**
- * The address in a Location header. A server behind a proxy that ends TLS often names itself with http://; the same host over
- * TLS is returned. Undefined for no address, for another protocol, and for plain HTTP where `origin` uses TLS.
+ * Returns the address in a Location header. A server behind a proxy that ends TLS often names itself with http://; then the same
+ * host over TLS is returned. Undefined if the header has no address, for another protocol, and for plain HTTP if `origin` uses
+ * TLS.
  */
 export function locationOf(location: string, from: URL, origin: URL): URL | undefined {
   const url = URL.parse(location, from.href);
