@@ -1,7 +1,8 @@
-// How messages name what is built: product, branch and packaging type, since a catalog may have one product in several types.
+// The name of an application in messages: product, branch and packaging type, since a catalog may have one product in several
+// types.
 import { type RawBuilder, sql } from 'kysely';
 
-/** `redis 7.0 (container image)` of a product's name or key, a branch and a packaging type, as columns. */
+/** `redis 7.0 (container image)` from a product's name or key, a branch and a packaging type, as columns. */
 export function namedBuild(product: string, row: string): RawBuilder<string> {
   return sql`${sql.raw(product)} || ' ' || ${sql.raw(`${row}.branch`)} || case ${sql.raw(`${row}.packaging_type`)}
     when 'HELM_CHART' then ' (Helm chart)' when 'OVA' then ' (OVA)' else ' (container image)' end`;

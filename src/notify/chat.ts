@@ -1,4 +1,4 @@
-// Messages to chats: Slack's chat.postMessage and the webhooks of Google Chat spaces, each with its own markup made harmless.
+// Messages to chats: Slack's chat.postMessage and the webhooks of Google Chat spaces, with their markup escaped.
 import type { Egress } from '../egress/egress.ts';
 import { DeliveryError, told } from './delivery-error.ts';
 import type { Message } from './message.ts';
@@ -7,10 +7,10 @@ import { type Posted, postJson } from './post-json.ts';
 export type SlackSettings = { channel_id: string; token: string };
 export type GoogleChatSettings = { space_id: string; key: string; token: string };
 
-/** `id` names the message: sent again, a chat can tell that it has it. `apiUrl`: the chat's own, or the operator's word. */
+/** `id` identifies the message, so that a chat can recognize a repetition. `apiUrl`: the chat's own, or the operator's setting. */
 export type ChatOptions = { egress: Egress; apiUrl: string; id: string; signal?: AbortSignal };
 
-/** Slack's own words for what passes (docs.slack.dev, chat.postMessage, errors). */
+/** Slack's codes for temporary errors (docs.slack.dev, chat.postMessage, errors). */
 const SLACK_TEMPORARY = [
   'ratelimited',
   'rate_limited',
@@ -33,7 +33,7 @@ const SLACK_ADVICE: Record<string, string> = {
   is_archived: 'name a channel that is not archived',
 };
 
-/** Writes to a Slack channel. Throws DeliveryError. */
+/** Sends a message to a Slack channel. Throws DeliveryError. */
 export async function sendToSlack(message: Message, settings: SlackSettings, options: ChatOptions): Promise<void> {
   const answer = await postJson(new URL('/api/chat.postMessage', options.apiUrl), {
     ...options,
@@ -42,7 +42,7 @@ export async function sendToSlack(message: Message, settings: SlackSettings, opt
     body: {
       channel: settings.channel_id,
       text: textOf(message, escapeForSlack),
-      // Text as it stands: no bold, no names turned into mentions, no pages shown below.
+      // Plain text: no bold, no mentions from names, no previews of links.
       mrkdwn: false,
       parse: 'none',
       link_names: false,
@@ -61,7 +61,7 @@ export async function sendToSlack(message: Message, settings: SlackSettings, opt
   });
 }
 
-/** Writes to a Google Chat space by its webhook. Throws DeliveryError. */
+/** Sends a message to a Google Chat space by its webhook. Throws DeliveryError. */
 export async function sendToGoogleChat(
   message: Message,
   settings: GoogleChatSettings,
@@ -101,7 +101,7 @@ function escapeForSlack(text: string): string {
 
 const LOOKALIKES: Record<string, string> = { '<': '‹', '>': '›', '*': '∗', _: 'ˍ', '~': '∼', '`': 'ˋ' };
 
-/** Google Chat knows no escape for its markup, so its characters are shown by others that look like them. */
+/** Google Chat has no escape for its markup, so its characters are replaced by similar ones. */
 function escapeForGoogleChat(text: string): string {
   return text.replace(/[<>*_~`]/g, (character) => LOOKALIKES[character] ?? '');
 }

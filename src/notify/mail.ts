@@ -1,10 +1,10 @@
-// Mail by the operator's server: one plain message to an organization's addresses.
+// Mail through the operator's server: one plain message to an organization's addresses.
 import { createTransport } from 'nodemailer';
 import { describeFault, faultOfError, type NetworkFault } from '../egress/network-faults.ts';
 import { DeliveryError, told } from './delivery-error.ts';
 import type { Message } from './message.ts';
 
-/** The operator's mail server. The address is the operator's word, so no guard checks it. */
+/** The operator's mail server. The operator configured its address, so the egress does not check it. */
 export type MailSettings = {
   /** `smtp://user:password@host:587` (STARTTLS when it is offered) or `smtps://host:465`. */
   url: string;
@@ -14,9 +14,9 @@ export type MailSettings = {
 
 export type MailOptions = {
   to: string[];
-  /** Names the mail: sent again, it is the same mail for a client that sorts by Message-ID. */
+  /** Identifies the mail: a client that sorts by Message-ID shows a repetition once. */
   id: string;
-  /** When that happened which the mail is about. */
+  /** The time of the event. */
   at: Date;
   signal?: AbortSignal;
   /** For the whole delivery; `DELIVERY_MS_MAX` unless given. */
@@ -29,8 +29,8 @@ const SILENCE_MS_MAX = 20_000;
 const DELIVERY_MS_MAX = 60_000;
 
 /**
- * Sends a mail. Returns the addresses that the server rejected while it took others. Throws DeliveryError, and the reason of
- * `signal` when it is aborted.
+ * Sends a mail. Returns the addresses that the server rejected if it accepted others. Throws DeliveryError, and the reason of
+ * `signal` if it is aborted.
  */
 export async function sendMail(message: Message, settings: MailSettings, options: MailOptions): Promise<string[]> {
   const transport = createTransport(transportOf(settings.url));
@@ -47,7 +47,7 @@ export async function sendMail(message: Message, settings: MailSettings, options
       ),
       messageId: `<${options.id}@${domainOf(settings.from)}>`,
       date: options.at,
-      // RFC 3834, section 5: nobody's absence answers it.
+      // RFC 3834, section 5: prevents automatic replies.
       headers: { 'Auto-Submitted': 'auto-generated' },
       disableFileAccess: true,
       disableUrlAccess: true,
@@ -79,7 +79,7 @@ function transportOf(address: string) {
     port: Number(url.port || (secure ? 465 : 587)),
     secure,
     ...(auth && { auth }),
-    // A password goes over the network under TLS or not at all.
+    // A password is sent only over TLS.
     ...(auth && !secure && !/^(127\.|::1$|localhost$)/.test(host) && { requireTLS: true }),
     connectionTimeout: CONNECT_MS_MAX,
     greetingTimeout: CONNECT_MS_MAX,
@@ -88,12 +88,12 @@ function transportOf(address: string) {
   };
 }
 
-/** What stands behind the @ of the sender. */
+/** The domain of the sender's address. */
 function domainOf(from: string): string {
   return /@([A-Za-z0-9.-]+)/.exec(from)?.[1] ?? 'larder.invalid';
 }
 
-/** What to do about a fault on the way to the mail server. All of it can be done while the message waits. */
+/** The action for each fault on the way to the mail server. Each is possible while the message waits. */
 const REMEDIES: Partial<Record<NetworkFault, string>> = {
   CERTIFICATE_EXPIRED: 'Whoever runs the mail server has to renew it',
   CERTIFICATE_NOT_YET_VALID:
@@ -110,7 +110,7 @@ function explainFault(error: unknown): string | undefined {
   return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}. ${remedy}.`;
 }
 
-/** RFC 5321, section 4.2.1: 4xx passes, 5xx stays. Nothing of the log-in is repeated. */
+/** RFC 5321, section 4.2.1: 4xx is temporary, 5xx is permanent. The dialog of the log-in is not repeated. */
 function failed(error: unknown): DeliveryError {
   const { code, responseCode, response } = (error instanceof Error ? error : {}) as {
     code?: string;

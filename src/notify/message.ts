@@ -1,18 +1,18 @@
-// What a message says: plain lines about what happened, the same for mail and chat, before each one escapes them.
+// The text of a message: plain lines about an event, the same for mail and chat, before each escapes them.
 import type { NotificationEvent } from '../contract/notification-event.ts';
 
 export type Message = {
   /** One line. */
   title: string;
   lines: string[];
-  /** Where to read more. */
+  /** The address with details. */
   link?: string;
 };
 
 /** Names shown in one message; the link has the rest. */
 const NAMED_MAX = 20;
 
-/** Words an event. `publicUrl`: what clients reach the installation under; without it there is no link. */
+/** Returns the text of an event. `publicUrl`: the address of the installation for clients; without it there is no link. */
 export function messageOf(event: NotificationEvent, options: { publicUrl?: string } = {}): Message {
   const { path, ...message } = wordsOf(event);
   const hasLink = path !== undefined && options.publicUrl !== undefined;
@@ -84,7 +84,7 @@ function named(names: string[], total = names.length): string {
   return shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
-/** No line ends, which would be a header of their own in a mail, and no marks that turn the direction of what follows. */
+/** Removes line ends, which would start a header in a mail, and marks that change the direction of the text. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]+/gu, ' ').trim();
 }

@@ -1,15 +1,15 @@
-// Once a month: which offerings are new since the month before.
+// Once a month: the offerings that are new since the previous month.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { namedBuild } from './application-names.ts';
 import { recordNotificationEvent } from './notification-events.ts';
 
-/** An installation that stands still on the first of a month tells in the days after; later it would be no news. */
+/** An installation that is off on the first of a month sends the message in the following days; later it would be outdated. */
 const DAYS_TO_TELL = 7;
-/** Named in the message; the list of offerings has them all. */
+/** Offerings named in the message; the list of offerings has all. */
 const NAMED_MAX = 50;
 
-/** In the first days of a month, tells every organization of the offerings that came in the month before, once. */
+/** In the first days of a month, notifies every organization once of the offerings that were added in the previous month. */
 export async function tellMonthlyOfferings(tx: Transaction): Promise<void> {
   const found = await sql<{ month: string; total: number; offerings: string[] }>`
     select to_char(since, 'YYYY-MM') as month, count(*) as total,

@@ -1,4 +1,4 @@
-// What the catalog itself tells of: requests, and releases that fix a vulnerability.
+// Notifications that the catalog causes: requests, and releases that fix a vulnerability.
 import { sql } from 'kysely';
 import type { NotificationEvent } from '../contract/notification-event.ts';
 import type { Transaction } from '../db/database.ts';
@@ -7,7 +7,7 @@ import { recordNotificationEvent } from './notification-events.ts';
 
 type EventOf<T extends NotificationEvent['type']> = Extract<NotificationEvent, { type: T }>;
 
-/** Tells of a request that was just made. */
+/** Notifies of a request that was just created. */
 export async function tellOfRequest(tx: Transaction, requestId: string): Promise<void> {
   type Row = Omit<EventOf<'APPLICATION_REQUEST_CREATED'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`
@@ -21,7 +21,7 @@ export async function tellOfRequest(tx: Transaction, requestId: string): Promise
   }
 }
 
-/** Tells of the first release of a pipeline, once, when a fixed vulnerability is why it was made. */
+/** Notifies once of the first release of a pipeline that was created because of a fixed vulnerability. */
 export async function tellOfPatch(tx: Transaction, pipelineId: string): Promise<void> {
   type Row = Omit<EventOf<'CRITICAL_CVE_PATCH_AVAILABLE'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`

@@ -1,22 +1,22 @@
-// What organizations are told of: written in the transaction in which it happens, with a delivery and a job for each provider.
+// Notification events: written in the transaction that causes them, with a delivery and a job for each provider.
 import { sql } from 'kysely';
 import type { NotificationEvent } from '../contract/notification-event.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 
-/** Behind what builds and checks wait for: a message that comes a minute later is as good. */
+/** Lower than jobs that builds and checks wait for: a message may arrive a minute later. */
 const PRIORITY = -10;
 
-/** Something to tell. */
+/** An event to notify of. */
 export type RecordedEvent = {
   organization_id: string;
-  /** Names what happened: a second event with the key is not told. */
+  /** Identifies the event: a second event with the same key is ignored. */
   key: string;
   event: Exclude<NotificationEvent, { type: 'TEST' }>;
 };
 
-/** Tells the organization's enabled providers that asked for this kind, once an event. Nobody asked: nothing is written. */
+/** Notifies the organization's enabled providers that selected this kind, once per event. If there is none, writes nothing. */
 export async function recordNotificationEvent(tx: Transaction, recorded: RecordedEvent): Promise<void> {
   const providers = await sql<{ id: string }>`
     select id from notification_providers
@@ -27,7 +27,7 @@ export async function recordNotificationEvent(tx: Transaction, recorded: Recorde
   if (ids.length > 0) await tell(tx, recorded, ids);
 }
 
-/** Tells these providers of an event, whatever they asked for. */
+/** Notifies these providers of an event, whatever kinds they selected. */
 export async function tell(
   tx: Transaction,
   recorded: Omit<RecordedEvent, 'event'> & { event: NotificationEvent },

@@ -1,25 +1,25 @@
-// One POST of JSON through the egress. Errors never name the address: it holds secrets.
+// One POST of JSON through the egress. Errors never contain the address, because it holds secrets.
 import type { Egress } from '../egress/egress.ts';
 import { FetchError } from '../egress/fetch.ts';
 import { CHAT_LIMITS } from '../egress/fetch-limits.ts';
 import { describeFault, faultOfError } from '../egress/network-faults.ts';
 import { DeliveryError } from './delivery-error.ts';
 
-/** What asks for a longer rest is asked again after this all the same. */
+/** The maximum pause: a longer one that the server requests is shortened to this. */
 const RETRY_AFTER_SECONDS_MAX = 3_600;
 
 export type Posted = { status: number /** Absent when it is no JSON. */; body?: unknown; retryAfterSeconds?: number };
 
 type PostOptions = {
   egress: Egress;
-  /** For messages to people. */
+  /** The server's name in error messages. */
   whom: string;
   headers: Record<string, string>;
   body: unknown;
   signal?: AbortSignal;
 };
 
-/** Throws DeliveryError when there is no answer. Redirects are answers. */
+/** Throws DeliveryError if there is no response. Redirects are returned as responses. */
 export async function postJson(url: URL, options: PostOptions): Promise<Posted> {
   const { egress, whom, signal } = options;
   try {
@@ -59,10 +59,10 @@ function secondsOf(header: string | undefined): number | undefined {
     : undefined;
 }
 
-/** The cause is not kept: it may name the whole address. */
+/** The cause is dropped: it may contain the whole address. */
 function unreachable(error: unknown, whom: string): DeliveryError {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no answer';
-  // Only the time limit aborts, or a worker that stops.
+  // Only the time limit or a worker that stops aborts.
   const fault = code === 'ABORT_ERR' ? 'TIMEOUT' : faultOfError(error);
   if (fault === undefined) return new DeliveryError(`${whom} cannot be reached: ${code}`, { temporary: true });
   const temporary = fault !== 'ADDRESS_NOT_ALLOWED';

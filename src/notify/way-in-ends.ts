@@ -1,4 +1,4 @@
-// The mail that warns owners before nobody can log in as an owner any more.
+// The mail that warns owners before no owner can log in any more.
 import { type Message, oneLine } from './message.ts';
 
 export type WayInEnds = {
@@ -7,11 +7,11 @@ export type WayInEnds = {
   ends_at: Date;
   /** 0 once it has ended. */
   days_left: number;
-  /** The ways to make another one, as the end of a sentence. */
+  /** The ways to get another one, as the end of a sentence. */
   alternatives: string;
 };
 
-/** Words the warning. */
+/** Returns the text of the warning. */
 export function messageOfWayInEnds(warning: WayInEnds): Message {
   const { namespace, days_left, alternatives } = warning;
   const name = oneLine(warning.organization_name);
