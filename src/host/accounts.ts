@@ -1,7 +1,8 @@
-// The users of this machine: who may run sandboxes (a subordinate id range) and the account Larder gives itself under root.
+// The users of this machine: users that can run sandboxes (a subordinate id range), and the account that Larder switches to under
+// root.
 import { readFileSync } from 'node:fs';
 
-/** A sandbox maps root and everybody below 65,536: what an image's files may belong to. */
+/** A sandbox maps the ids from 0 to 65,535: the possible owners of an image's files. */
 export const SUBORDINATE_IDS = 65_536;
 
 export type Account = { name: string; uid: number; gid: number; home: string };
@@ -15,7 +16,7 @@ function lines(file: string): string[] {
   }
 }
 
-/** The account of that name or uid (passwd(5)); undefined when there is none. */
+/** Returns the account with this name or uid (passwd(5)); undefined if there is none. */
 export function findAccount(who: string | number): Account | undefined {
   return lines('/etc/passwd')
     .map((line) => line.split(':'))
@@ -23,7 +24,7 @@ export function findAccount(who: string | number): Account | undefined {
     .find((account) => (typeof who === 'number' ? account.uid === who : account.name === who));
 }
 
-/** True when the account has enough subordinate user and group ids (subuid(5)). */
+/** Whether the account has enough subordinate user and group ids (subuid(5)). */
 export function hasSubordinateIds(account: Account): boolean {
   return ['/etc/subuid', '/etc/subgid'].every((file) =>
     lines(file)
@@ -35,7 +36,7 @@ export function hasSubordinateIds(account: Account): boolean {
   );
 }
 
-/** The first start of a range of subordinate ids that overlaps nobody's. */
+/** Returns the first start of a range of subordinate ids that overlaps no other range. */
 export function freeSubordinateStart(): number {
   // shadow's own default for the first range (SUB_UID_MIN of login.defs).
   const FIRST = 100_000;

@@ -3,23 +3,25 @@
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/** Where this process and its children stay in v2, in which a group with processes of its own can have no limited groups below it. */
+/**
+ * The group of this process and its children in v2, where a group with processes of its own cannot have limited groups below it.
+ */
 const PROCESSES = 'larder-processes';
-/** Root's gift to the account that it becomes. */
+/** The group that root creates for the account. */
 const DELEGATED = 'larder';
 const ROOT = '/sys/fs/cgroup';
 
-/** The folders in which groups are made: one, or in v1 one a controller. */
+/** The folders in which groups are created: one, or in v1 one per controller. */
 export type GroupFolders = {
   memory: string;
   pids: string;
-  /** Absent where it cannot be had: the processor's time goes by processes then, of which a group may have many. */
+  /** Absent if not available: then processor time is limited per process, and a group may have many. */
   cpu?: string;
 };
 
 export type ControlGroups = { mode: 'cgroup-v2' | 'cgroup-v1'; folders: GroupFolders };
 
-/** The places to try, best first, and why others are out of the question. */
+/** Returns the possible places, best first, and the reasons why others cannot be used. */
 export function findControlGroups(): { candidates: ControlGroups[]; reasons: string[] } {
   if (process.platform !== 'linux') return { candidates: [], reasons: ['Control groups need Linux.'] };
   const own = ownGroups();
@@ -27,7 +29,7 @@ export function findControlGroups(): { candidates: ControlGroups[]; reasons: str
   const candidates: ControlGroups[] = [];
   const unified = unifiedFolder(own);
   if (unified !== undefined && hasControllers(unified)) {
-    // Where the cpu controller is on, it is on for every group below.
+    // If the cpu controller is on, it is on for every group below.
     candidates.push({ mode: 'cgroup-v2', folders: { memory: unified, pids: unified } });
   } else reasons.push('The unified hierarchy (cgroup v2) has no memory and pids controllers for this process.');
   const older = olderFolders(own);
@@ -46,7 +48,10 @@ function ownGroups(): Map<string, string> {
   return groups;
 }
 
-/** The folder below which limited groups may be made: the group above this process's own, once `prepareControlGroups` moved it. */
+/**
+ * Returns the folder below which limited groups can be created: the parent of this process's group, after `prepareControlGroups`
+ * moved it.
+ */
 function unifiedFolder(own: Map<string, string>): string | undefined {
   const path = own.get('');
   const root = [ROOT, join(ROOT, 'unified')].find((folder) => existsSync(join(folder, 'cgroup.controllers')));
@@ -75,9 +80,9 @@ function olderFolders(own: Map<string, string>): GroupFolders[] {
 }
 
 /**
- * Prepares a place for control groups before the first child is started. In v2 it moves the processes of this group into one below and
- * switches the controllers on; in v1, and only as root, it makes a group of the account's own. Does nothing where that is not allowed:
- * `probeResourceControl` says later what is in force.
+ * Prepares a place for control groups before the first child is started. In v2 it moves the processes of this group into a group
+ * below and enables the controllers; in v1, and only as root, it creates a group for the account. Does nothing if that is not
+ * allowed: `probeResourceControl` later reports the limits in force.
  */
 export function prepareControlGroups(account?: { uid: number; gid: number }): void {
   const own = ownGroups();
@@ -89,7 +94,7 @@ export function prepareControlGroups(account?: { uid: number; gid: number }): vo
     try {
       attempt();
     } catch (error) {
-      // A read-only /sys, a controller that is not delegated, another manager's group: the watchdog takes over.
+      // A read-only /sys, a controller that is not delegated, or another manager's group: the watchdog enforces the limits instead.
       if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     }
   }
@@ -97,7 +102,7 @@ export function prepareControlGroups(account?: { uid: number; gid: number }): vo
 
 function prepareUnified(own: Map<string, string>, account: { uid: number; gid: number } | undefined): void {
   const folder = unifiedFolder(own);
-  // Only the root of all groups has no type: it may have processes beside limited groups, and they are not ours to move.
+  // Only the root of all groups has no type: it may have processes beside limited groups, and these belong to others.
   if (folder === undefined || !existsSync(join(folder, 'cgroup.type'))) return;
   const offered = readText(join(folder, 'cgroup.controllers')).trim().split(/\s+/);
   if (!offered.includes('memory') || !offered.includes('pids')) return;

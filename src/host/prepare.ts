@@ -1,4 +1,4 @@
-// Makes the machine ready with the user's consent: missing packages, Larder's own account under root, folders it can enter.
+// Prepares the machine with the user's consent: missing packages, Larder's own account under root, folders that it can enter.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -18,15 +18,15 @@ import { type Account, findAccount, freeSubordinateStart, hasSubordinateIds, SUB
 import { prepareControlGroups } from './control-groups.ts';
 import { findProgram, missingRequirements, type Requirement } from './requirements.ts';
 
-/** The account that root gives up its rights for. */
+/** The account that Larder switches to under root. */
 export const ACCOUNT_NAME = 'larder';
 
-/** sudo can wait for a directory server or for the name service. */
+/** sudo may wait for a directory server or for the name service. */
 const SUDO_MS_MAX = 30_000;
 
 export type HostErrorCode = 'CONSENT_NEEDED' | 'CONSENT_REFUSED' | 'COMMAND_FAILED' | 'NO_ROOT';
 
-/** The machine cannot be made ready; the message says what a person can do about it. */
+/** The machine cannot be prepared; the message says what a person can do. */
 export class HostError extends Error {
   override name = 'HostError';
   readonly code: HostErrorCode;
@@ -37,14 +37,14 @@ export class HostError extends Error {
   }
 }
 
-/** One thing that has to be done as root, in words and as commands. */
+/** A change that requires root, as a description and as commands. */
 export type HostChange = { summary: string; commands: string[][] };
 
 function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** What is missing for these requirements and this user, as changes; empty on a machine that is ready. */
+/** Returns the changes that these requirements and this user need; empty on a prepared machine. */
 export function findChanges(requirements: readonly Requirement[], path: string): HostChange[] {
   const changes: HostChange[] = [];
   const missing = missingRequirements(requirements, path);
@@ -53,7 +53,7 @@ export function findChanges(requirements: readonly Requirement[], path: string):
       summary: `install the Debian packages ${missing.map((one) => `${one.package} (${one.reason})`).join(', ')}`,
       commands: [
         ['apt-get', 'update', '-q'],
-        // A question of a package's would hang a start.
+        // An interactive question of a package would block a start.
         [
           'env',
           'DEBIAN_FRONTEND=noninteractive',
@@ -103,16 +103,16 @@ export type PrepareOptions = {
   requirements: readonly Requirement[];
   /** The search path for programs. */
   path: string;
-  /** Consent given beforehand (`--yes`, CI). */
+  /** Consent given in advance (`--yes`, CI). */
   consent: boolean;
-  /** What the person typed, to be typed again with consent: `npm start`. */
+  /** The command that the person entered, to be repeated with consent: `npm start`. */
   command: string;
   say: (line: string) => void;
 };
 
 /**
- * Brings the machine to what the requirements ask, asking first. Does nothing on a machine that is ready.
- * Throws HostError without consent, without a way to become root, or when a command fails.
+ * Makes the machine meet the requirements, after asking for consent. Does nothing on a prepared machine. Throws HostError without
+ * consent, without a way to become root, or if a command fails.
  */
 export async function prepareHost(options: PrepareOptions): Promise<void> {
   const changes = findChanges(options.requirements, options.path);
@@ -131,10 +131,13 @@ export async function prepareHost(options: PrepareOptions): Promise<void> {
 function sudoPrefix(path: string, changes: HostChange[]): string[] {
   const sudo = findProgram('sudo', path);
   if (sudo) return [sudo];
-  throw new HostError('NO_ROOT', `This needs root, and there is no sudo. As root, run:\n${asScript([], changes)}`);
+  throw new HostError(
+    'NO_ROOT',
+    `This requires root, and sudo is not installed. As root, run:\n${asScript([], changes)}`,
+  );
 }
 
-/** sudo asks for a password on the terminal itself. Throws HostError where it wants one and there is no terminal. */
+/** sudo asks for a password on the terminal itself. Throws HostError if it requires one and there is no terminal. */
 function checkSudo(prefix: string[], changes: HostChange[]): void {
   const [sudo = ''] = prefix;
   const free = spawnSync(sudo, ['-n', 'true'], { stdio: 'ignore', timeout: SUDO_MS_MAX }).status === 0;
@@ -181,7 +184,7 @@ async function askConsent(
   throw new HostError('CONSENT_REFUSED', `Nothing was changed. To do it by hand, run:\n${asScript(prefix, changes)}`);
 }
 
-/** npm keeps for itself what does not stand behind two dashes. */
+/** npm keeps options for itself unless they follow two dashes. */
 function withConsent(command: string): string {
   return command.startsWith('npm ') ? `${command} -- --yes` : `${command} --yes`;
 }
@@ -200,8 +203,8 @@ function run(command: string[]): Promise<void> {
 }
 
 /**
- * Lets the account enter a folder: each folder above that it may not pass gets the execute bit for others (names stay hidden,
- * only known paths can be walked). Does nothing where it can pass already. Answers the folders that were changed.
+ * Lets the account enter a folder: each parent that it cannot pass gets the execute bit for others (names stay hidden, only known
+ * paths can be entered). Changes nothing if it can pass already. Returns the changed folders.
  */
 export function makeEnterable(folder: string, account: Account): string[] {
   const changed: string[] = [];
@@ -216,7 +219,7 @@ export function makeEnterable(folder: string, account: Account): string[] {
   }
 }
 
-/** Gives what is root's to the account, folders with all that is in them. Links are not followed. Answers how many entries it gave. */
+/** Changes the owner of root's files to the account, recursively. Does not follow links. Returns the number of changed entries. */
 function handOver(path: string, account: Account): number {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return 0;
@@ -230,18 +233,18 @@ function handOver(path: string, account: Account): number {
 }
 
 export type BecomeOptions = {
-  /** Folders that must belong to the account. What others have in them stays theirs. */
+  /** Folders that must belong to the account. Files of other users in them keep their owner. */
   own: string[];
-  /** Files and whole folders of Larder's that may be root's from a start that kept its rights. */
+  /** Files and whole folders of Larder that may belong to root after a start that kept its rights. */
   handOver: string[];
-  /** Folders that it must be able to enter. */
+  /** Folders that the account must be able to enter. */
   enter: string[];
   say: (line: string) => void;
 };
 
 /**
- * Under root: hands the account its folders and gives up root for good. As any other user: makes the folders and stays who it is.
- * Either way it prepares a place for control groups. Throws HostError where root may not become another user.
+ * Under root: gives the account its folders and switches to it for good. As any other user: creates the folders and keeps the
+ * user. In both cases prepares a place for control groups. Throws HostError if root cannot become another user.
  */
 export function becomeAccount(options: BecomeOptions): void {
   for (const folder of options.own) mkdirSync(folder, { recursive: true, mode: 0o750 });
@@ -275,7 +278,7 @@ export function becomeAccount(options: BecomeOptions): void {
   }
 }
 
-/** For a process that stands alone: as root, prepares the account and becomes it. Does nothing as any other user. */
+/** For a process outside the tree: as root, prepares the account and becomes it. Does nothing as any other user. */
 export async function giveUpRoot(prepare: PrepareOptions, become: BecomeOptions): Promise<void> {
   if (!isRoot()) return;
   await prepareHost(prepare);

@@ -1,4 +1,4 @@
-// What the machine must have besides Node: programs from Debian packages, named with the reason they are needed.
+// The requirements of the machine besides Node: programs from Debian packages, each with its reason.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 export type Requirement = {
   /** The Debian package. */
   package: string;
-  /** Found when this file can be read, a program of this name stands on the path, or this command succeeds. */
+  /** Met if this file can be read, a program of this name is on the path, or this command succeeds. */
   probe: { program: string } | { file: string } | { succeeds: readonly string[] };
   reason: string;
 };
@@ -23,7 +23,7 @@ export const RUN_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** Other people's software that the tests check ours against. */
+/** Software of other projects that the tests compare Larder with. */
 export const TEST_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
@@ -43,7 +43,7 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
   { package: 'procps', probe: { program: 'ps' }, reason: 'finds the processes to kill' },
 ];
 
-/** To build clients that no Debian package has. */
+/** To build clients that are in no Debian package. */
 export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
   { package: 'golang-go', probe: { program: 'go' }, reason: 'builds crane, helm and kubeconform' },
   {
@@ -58,7 +58,7 @@ export const API_SUITE_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
     package: 'python3-venv',
-    // Debian ships Python without what a virtual environment gets its pip from.
+    // Debian ships Python without the module that gives a virtual environment its pip.
     probe: { succeeds: ['python3', '-c', 'import venv, ensurepip'] },
     reason: 'runs schemathesis over the API',
   },
@@ -79,10 +79,10 @@ export const REGISTRY_SUITE_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-// Debian keeps some of these where a normal user's path does not look.
+// Debian keeps some of these outside a normal user's path.
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
 
-/** An interpreter starts in a tenth of a second; on a machine that is busy in a few. */
+/** An interpreter starts in a tenth of a second; on a busy machine in a few seconds. */
 const PROBE_MS_MAX = 30_000;
 
 function isExecutable(path: string): boolean {
@@ -107,14 +107,14 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** Where a program stands, looking through `path` and then through the system's own folders; undefined when nowhere. */
+/** Returns the path of a program, searched in `path` and then in the system's own folders; undefined if not found. */
 export function findProgram(program: string, path: string): string | undefined {
   return [...path.split(delimiter).filter(Boolean), ...SYSTEM_FOLDERS]
     .map((folder) => join(folder, program))
     .find(isExecutable);
 }
 
-/** Those of the requirements that this machine does not meet, in their order. */
+/** Returns the requirements that this machine does not meet, in their order. */
 export function missingRequirements(requirements: readonly Requirement[], path: string): Requirement[] {
   return requirements.filter(({ probe }) => {
     if ('file' in probe) return !isReadable(probe.file);
