@@ -9,29 +9,29 @@ type LogLevel = (typeof LOG_LEVELS)[number];
 export type Config = {
   /** Address or name to listen on, IPv6 without brackets. */
   readonly host: string;
-  /** Of TCP; with 0 the system chooses a free port. */
+  /** The TCP port; 0: the system chooses a free port. */
   readonly port: number;
-  /** Absolute. */
+  /** An absolute path. */
   readonly data: string;
   /** Absent: the embedded PostgreSQL under `data`. */
   readonly databaseUrl?: string;
   readonly keyFile: string;
-  /** Where the API token of a first start is written. Absent: it is printed. */
+  /** The file for the API token of a first start. Absent: the token is printed. */
   readonly firstTokenFile?: string;
-  /** As the operator gave it, without a trailing slash. */
+  /** As configured, without a trailing slash. */
   readonly publicUrl?: string;
   /** Absolute paths of a certificate with its chain and of its key, PEM. Absent: no TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Networks and addresses of proxies whose X-Forwarded-* are believed. */
+  /** Networks and addresses of proxies whose X-Forwarded-* headers are trusted. */
   readonly trustedProxies: readonly string[];
   /** Origins whose pages may call the API. */
   readonly corsOrigins: readonly string[];
-  /** Where Prometheus asks. Absent: nowhere. */
+  /** The address for Prometheus. Absent: none. */
   readonly metrics?: { readonly host: string; readonly port: number };
   readonly contentDirectory: string;
-  /** Networks, addresses and names that requests may go to although they are private. */
+  /** Networks, addresses and names that requests may be sent to although they are private. */
   readonly egressAllow: readonly string[];
-  /** As curl reads them; a missing one is absent. */
+  /** In the format of curl; variables that are not set are absent. */
   readonly proxy: { readonly http_proxy?: string; readonly https_proxy?: string; readonly no_proxy?: string };
   readonly notifications: {
     /** Absent: no mail is sent. `url` is smtp:// or smtps://, `from` an address or `Name <address>`. */
@@ -40,24 +40,24 @@ export type Config = {
     readonly slackUrl: string;
     readonly googleChatUrl: string;
   };
-  /** Jobs at a time in one worker. */
+  /** Concurrent jobs of one worker. */
   readonly workerConcurrency: number;
-  /** Failed log-ins a minute, before there is a time to wait. */
+  /** Failed log-ins a minute; above it, a client must wait. */
   readonly loginLimits: { readonly perAddress: number; readonly perAccount: number };
-  /** Whether people may log in by a password of the installation. */
+  /** Whether people can log in with a password of the installation. */
   readonly passwords: boolean;
-  /** Absent: nobody logs in by a provider of identities. */
+  /** Absent: log-in at an identity provider is disabled. */
   readonly oidc?: OidcConfig;
-  /** How long an event of the audit trail is kept. */
+  /** The retention time of audit events. */
   readonly auditDays: number;
   readonly logLevel: LogLevel;
-  /** Where programs are found. */
+  /** The search path for programs. */
   readonly path: string;
-  /** Nobody is there to answer questions. */
+  /** Nobody can answer questions. */
   readonly ci: boolean;
 };
 
-/** Everything that is wrong with the environment. */
+/** All faults of the environment. */
 export class ConfigError extends Error {
   readonly code = 'CONFIG_INVALID';
   readonly violations: readonly ConfigViolation[];
@@ -121,7 +121,7 @@ function configOf(values: Values): Omit<Config, 'path' | 'ci'> {
   };
 }
 
-/** What a process of the tree is started with: this environment, and what the parent found out or made for it. */
+/** The environment of a process of the tree: this environment, and values that the parent determined for it. */
 export function childEnvironment(config: Config, overrides: { databaseUrl: string }): NodeJS.ProcessEnv {
   return {
     ...process.env,
@@ -134,7 +134,7 @@ export function childEnvironment(config: Config, overrides: { databaseUrl: strin
 /** Variables that hold secrets or change what Node runs. The others, such as proxies, the time zone and PATH, are passed on. */
 const WITHHELD = /^(?:LARDER_|PG|AWS_|NODE_)/;
 
-/** What a process that handles images from outside is started with: nothing of Larder's own settings, which hold passwords. */
+/** The environment of a process that handles images from outside: none of Larder's own settings, which contain passwords. */
 export function harmlessEnvironment(environment: Environment = process.env): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !WITHHELD.test(name)));
 }

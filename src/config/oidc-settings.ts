@@ -22,7 +22,7 @@ const issuer: ValueType<string> = {
   },
 };
 
-/** The content of a file, without spaces around it. */
+/** The content of a file, without surrounding spaces. */
 const secretFile: ValueType<string> = {
   expects: 'a file that holds the secret',
   parse(given, directory) {

@@ -1,4 +1,4 @@
-// Reads the environment by the tables of settings: all values, and everything that is wrong at once.
+// Reads the environment by the tables of settings: all values, and all faults at once.
 import { nearestWord } from '../nearest-word.ts';
 import { OIDC_SETTINGS } from './oidc-settings.ts';
 import { type Setting, SettingFault, type SettingTable, type SettingValues } from './setting.ts';
@@ -12,7 +12,7 @@ const SETTINGS = { ...GENERAL_SETTINGS, ...OIDC_SETTINGS };
 
 export type Values = SettingValues<typeof SETTINGS>;
 
-/** A wrong value is a violation and undefined among the values, which are then not to be used. */
+/** A wrong value is a violation and is undefined among the values, which must then not be used. */
 export function readSettings(
   environment: Environment,
   directory: string,

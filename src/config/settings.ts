@@ -23,7 +23,7 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 const PORT_MAX = 65_535;
 /** Beyond this, memory and disk limit a worker, not its slots; more workers help. */
 const WORKER_CONCURRENCY_MAX = 64;
-/** A century: for those who keep everything. */
+/** A century: for operators who keep everything. */
 const AUDIT_DAYS_MAX = 36_500;
 /** A million a minute is no longer a limit. */
 const FAILED_LOGINS_MAX = 1_000_000;
