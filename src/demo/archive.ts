@@ -1,4 +1,4 @@
-// A folder as the archive of a customization, made by tar as a person would.
+// Packs a folder as the archive of a customization with tar, as a person would.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
@@ -7,7 +7,7 @@ const run = promisify(execFile);
 /** The example is a few kilobytes. */
 const ARCHIVE_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Packs what is in the folder. Throws when there is no tar or no folder. */
+/** Packs the content of a folder. Throws if tar or the folder is missing. */
 export async function packFolder(folder: string): Promise<Blob> {
   const owner = ['--owner=0', '--group=0', '--numeric-owner'];
   const { stdout } = await run('tar', ['--create', '--gzip', ...owner, `--directory=${folder}`, '.'], {

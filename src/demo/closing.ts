@@ -1,32 +1,32 @@
-// The demonstration's last words: lines that work when they are pasted into a shell, to pull, to ask, to stop and to start again.
+// The last lines of the demonstration: commands to paste into a shell, to pull, to call the API, to stop and to start again.
 import type { Released } from './main-job.ts';
 import { USER_NAME } from './pull.ts';
 
 export type Closing = {
-  /** Where Larder is. */
+  /** The address of Larder. */
   url: string;
   catalog_id: string;
   released: Released[];
   /** The file with the API token. */
   tokenFile: string;
-  /** The client to pull with, of those that are on the machine. */
+  /** The installed client to pull with. */
   puller: Puller;
-  /** Settings that another start needs to find the same data: `LARDER_DATA=… `, or nothing. */
+  /** Settings with which another start finds the same data: `LARDER_DATA=… `, or nothing. */
   settings: string;
-  /** True when Larder was stopped before these words. */
+  /** Whether Larder was stopped before these lines. */
   stopped: boolean;
 };
 
-/** The first that is there is shown; the first of all needs no more than itself, so it is shown where none is. */
+/** The first installed one is shown; if none is installed, the first, which requires nothing else. */
 export const PULLERS = ['skopeo', 'podman', 'docker'] as const;
 export type Puller = (typeof PULLERS)[number];
 
-/** Text as one word of a shell (POSIX.1-2024, Shell Command Language, section 2.2.2). */
+/** Quotes a text as one word of a shell (POSIX.1-2024, Shell Command Language, section 2.2.2). */
 export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The last words, a line each. */
+/** Returns the last lines. */
 export function closingLines(closing: Closing): string[] {
   const { url, tokenFile, settings, stopped } = closing;
   return [
@@ -44,7 +44,7 @@ export function closingLines(closing: Closing): string[] {
   ];
 }
 
-/** One command that pulls the image. The token stays in its file, out of the shell's history. */
+/** Returns a command that pulls the image. It reads the token from its file, so that the token is not in the shell's history. */
 export function pullCommand({ url }: Released, { puller, tokenFile }: Pick<Closing, 'puller' | 'tokenFile'>): string {
   const token = `cat ${quoted(tokenFile)}`;
   const login = `"${USER_NAME}:$(${token})"`;
@@ -60,7 +60,7 @@ export function pullCommand({ url }: Released, { puller, tokenFile }: Pick<Closi
   }
 }
 
-/** An access token first, and a list with it. */
+/** Gets an access token first, then a list with it. */
 export function askCommands({
   url,
   catalog_id,

@@ -1,6 +1,6 @@
-// How the demonstration ends when the main job does not come to its end.
+// The error of a demonstration whose main job does not finish.
 
-/** Written for the person who watches it. */
+/** The message is for the person who watches it. */
 export class DemoFailed extends Error {
   override readonly name = 'DemoFailed';
 }

@@ -1,4 +1,4 @@
-// The demonstration on a running Larder: the main job, an image pulled to see what was baked in, and how to go on.
+// The demonstration on a running Larder: the main job, a check of a pulled image for the customization, and the next commands.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,21 +10,24 @@ import { type Released, runMainJob } from './main-job.ts';
 import { pullFile } from './pull.ts';
 
 const COMPANY = fileURLToPath(new URL('../../examples/company', import.meta.url));
-/** What the pulled image is asked for, as it lies in the example. */
+/** The file that is checked in the pulled image, with its path in the example. */
 const BAKED_IN = 'etc/company/motd';
 
 export type Demo = {
   config: { data: string; port: number; publicUrl?: string };
-  /** Where Larder listens. */
+  /** The address of Larder. */
   url: string;
-  /** Where a program is; undefined when nowhere. */
+  /** Returns the path of a program; undefined if not found. */
   find: (program: string) => string | undefined;
   say: (line: string) => void;
-  /** Larder is stopped before the last words are read. */
+  /** Larder is stopped before the last lines are read. */
   stopped: boolean;
 };
 
-/** Runs it, and answers the last words, a line each. Throws what the main job throws, and when the pulled image has not what was baked in. */
+/**
+ * Runs it, and returns the last lines. Throws the errors of the main job, and an error if the pulled image lacks the
+ * customization.
+ */
 export async function showMainJob({ config, url, find, say, stopped }: Demo): Promise<string[]> {
   const apiToken = readKeptToken(config.data);
   const client = openClient({ url, apiToken });
@@ -47,11 +50,12 @@ async function showBakedIn(released: Released[], { say, ...pull }: Proof): Promi
   say(`Pulling ${image.url} with ${pull.skopeo ? 'skopeo' : 'Larder’s own client'}:`);
   const text = await pullFile({ ...pull, ...image }, BAKED_IN);
   const expected = await readFile(resolve(COMPANY, 'rootfs', BAKED_IN), 'utf8');
-  if (text !== expected) throw new DemoFailed(`/${BAKED_IN} in the pulled image is not what was baked in: ${text}`);
+  if (text !== expected)
+    throw new DemoFailed(`/${BAKED_IN} in the pulled image differs from the file of the customization: ${text}`);
   say(`  /${BAKED_IN}: ${text.trim()}`);
 }
 
-/** Those that differ from what a start without settings takes. */
+/** The settings that differ from the defaults of a start. */
 function settingsOf({ data, port }: Demo['config']): string {
   const given = [
     data === resolve('.larder') ? '' : `LARDER_DATA=${quoted(data)} `,

@@ -1,14 +1,14 @@
-// Waits for an answer of the API; says meanwhile what moves in the pipelines, and what is waited for when nothing moves.
+// Polls the API for an answer; meanwhile prints changes of the pipelines, or what it waits for if nothing changes.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '../client/client.ts';
 import { UnreachableError } from '../client/problem-error.ts';
 import type { Pipeline } from '../contract/pipeline.ts';
 import { DemoFailed } from './demo-failed.ts';
 
-/** Nothing of the demonstration's is silent for so long on a slow line and a slow machine together; past this something is wrong. */
+/** Longer than any silence of the demonstration on a slow line and a slow machine; after it something is wrong. */
 const PATIENCE_MS = 15 * 60_000;
 const POLL_MS = 500;
-/** Who hears nothing for this long wonders; after that, a line now and then is enough. */
+/** A person starts to worry after this long without a line; after that, an occasional line is enough. */
 const QUIET_MS = 2_000;
 const REMINDER_MS = 10_000;
 /** More than the demonstration starts at once. */
@@ -17,14 +17,14 @@ const PIPELINES = 100;
 /** Where the demonstration works, and how it speaks. */
 export type DemoContext = { client: Client; catalog_id: string; say: (line: string) => void };
 
-/** What is asked for: an answer ends the waiting, and the words tell what is waited for. */
+/** Polls until there is an answer; the text says what is waited for. */
 export type Condition<T> = { ask: () => Promise<T | undefined>; waitingFor: () => Promise<string> };
 
 export type Follow = <T>(condition: Condition<T>) => Promise<T>;
 
 type News = { startedAt: number; lastAt: number; remindedAt: number; said: Set<string> };
 
-/** Begins to listen: what ended before is not told. The seconds of all lines count from here. */
+/** Starts to follow: earlier changes are not printed. The seconds of all lines count from here. */
 export async function openFollow(context: DemoContext): Promise<Follow> {
   const now = Date.now();
   const news: News = { startedAt: now, lastAt: now, remindedAt: 0, said: new Set() };
@@ -36,7 +36,7 @@ export async function openFollow(context: DemoContext): Promise<Follow> {
 
 type NewsContext = DemoContext & { news: News };
 
-/** Throws when nothing moves for too long. */
+/** Throws if nothing changes for too long. */
 async function follow<T>(context: NewsContext, condition: Condition<T>): Promise<T> {
   context.news.lastAt = Date.now();
   for (;;) {
@@ -46,7 +46,7 @@ async function follow<T>(context: NewsContext, condition: Condition<T>): Promise
       if (answer !== undefined) return answer;
       await remind(context, condition);
     } catch (error) {
-      // A server that died is started again by its supervisor.
+      // A supervisor restarts a server that died.
       if (!(error instanceof UnreachableError)) throw error;
     }
     if (Date.now() - context.news.lastAt > PATIENCE_MS) throw new DemoFailed('Nothing moved for a quarter of an hour.');

@@ -1,19 +1,19 @@
-// The first API token is shown once; the demonstration keeps it in a file of its own, so that it can be run again.
+// Keeps the first API token, which is shown only once, in a file, so that the demonstration can run again.
 import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DemoFailed } from './demo-failed.ts';
 
-/** Nobody but Larder's own user and root. */
+/** Only Larder's own user and root. */
 const MODE = 0o600;
 
-/** Where the token of this data folder is. */
+/** The path of the token of this data folder. */
 export function keptTokenFile(data: string): string {
   return join(data, 'demo-token');
 }
 
 /**
- * Readable by Larder's own user alone, whatever stood there before. Whole or not at all, and on disk before it returns: the
- * first start is committed after this, and the token is never shown again.
+ * Writes the token to a file that only Larder's own user can read, and replaces an older one. Writes it atomically and syncs it
+ * before it returns: the first start is committed afterwards, and the token is never shown again.
  */
 export function keepToken(data: string, apiToken: string): void {
   const temporary = `${keptTokenFile(data)}.${process.pid}`;
@@ -28,7 +28,7 @@ export function keepToken(data: string, apiToken: string): void {
   renameSync(temporary, keptTokenFile(data));
 }
 
-/** Takes away what others may do with the file, if anything. Throws with what to do where there is none. */
+/** Removes the rights of others on the file. Throws with an instruction if there is no file. */
 export function readKeptToken(data: string): string {
   const file = keptTokenFile(data);
   try {
@@ -38,7 +38,7 @@ export function readKeptToken(data: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EACCES' || code === 'EPERM')
-      throw new DemoFailed(`${file} belongs to somebody else: give it to the account that Larder runs as.`);
+      throw new DemoFailed(`${file} belongs to another account: give it to the account that Larder runs as.`);
     if (code !== 'ENOENT') throw error;
     throw new DemoFailed(
       `This Larder was first started without the demonstration, and its API token was shown then. Put it into ${file}, or give another LARDER_DATA.`,

@@ -1,4 +1,5 @@
-// The main job, once through, as a person would do it: request images, bake a customization in, see what was released. What an earlier run asked for is found, not asked again.
+// The main job, as a person would do it: request images, add a customization, see the releases. Requests of an earlier run are
+// found and not repeated.
 import type { Client } from '../client/client.ts';
 import type { CatalogApplication } from '../contract/application.ts';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
@@ -7,31 +8,31 @@ import { packFolder } from './archive.ts';
 import { DemoFailed } from './demo-failed.ts';
 import { type DemoContext, type Follow, openFollow } from './follow.ts';
 
-/** What the demonstration asks for, where the catalog does not have it yet. */
+/** The requested offerings that are not yet in the catalog. */
 const PRODUCTS = ['redis', 'nginx', 'postgresql'];
 const BASE_IMAGE = 'Debian 12';
 const CUSTOMIZATION = 'company';
-/** Three products have a branch or two each. */
+/** Three products have one or two branches each. */
 const PAGE = 100;
 
 export type MainJob = {
   client: Client;
   say: (line: string) => void;
-  /** The folder to bake in. */
+  /** The folder of the customization. */
   company: string;
 };
 
 export type Released = {
   /** Host, repository and tag. */
   url: string;
-  /** What the tag names, and what cannot move. */
+  /** The digest of the tag, which never changes. */
   digest: string;
   customized: boolean;
 };
 
 type Job = DemoContext & { follow: Follow; company: string };
 
-/** Runs the job and says what happens. Throws when something failed, in this run or before, or nothing moves for too long. */
+/** Runs the job and prints its progress. Throws if something failed, in this run or before, or if nothing changes for too long. */
 export async function runMainJob({
   client,
   say,
@@ -56,7 +57,7 @@ async function findBase({ client }: DemoContext): Promise<BaseImageDetailed> {
   return base;
 }
 
-/** Those of the demonstration's products that are in the catalog, whoever asked for them; in their order. */
+/** Returns the demonstration's products that are in the catalog, requested by anyone, in their order. */
 async function listWanted({ client, catalog_id }: DemoContext, { id }: { id: string }): Promise<CatalogApplication[]> {
   const { items } = await client.call('listApplications', { catalog_id, base_image_ids: [id], page_size: PAGE });
   const place = ({ product }: CatalogApplication) => PRODUCTS.indexOf(product.key);
@@ -117,7 +118,7 @@ async function whyFailed({ client, catalog_id }: DemoContext, { id }: CatalogApp
   return failure?.error_message ?? 'no reason was recorded';
 }
 
-/** Answers its id once it is in every image that it touches. */
+/** Returns its id once it is in every image that it affects. */
 async function customize(job: Job): Promise<string> {
   const { say } = job;
   const before = await findCustomization(job);

@@ -1,4 +1,4 @@
-// Pulls a released image from the hosted registry as anybody would, and reads one file of it: what was baked in is there.
+// Pulls a released image from the hosted registry as any client would, and reads one file of the customization from it.
 import { execFile } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -19,7 +19,7 @@ import { DemoFailed } from './demo-failed.ts';
 
 const run = promisify(execFile);
 
-/** The registry takes any. */
+/** The registry accepts any user name. */
 export const USER_NAME = 'larder';
 
 export type Pull = {
@@ -29,11 +29,11 @@ export type Pull = {
   url: string;
   digest: string;
   apiToken: string;
-  /** Where skopeo is; without it Larder's own client pulls. */
+  /** The path of skopeo; without it Larder's own client pulls. */
   skopeo?: string | undefined;
 };
 
-/** The text of a file of the image, without a leading `/` in its path; of the uppermost layer that has it. */
+/** Returns the text of a file of the image, from the uppermost layer that has it; its path has no leading `/`. */
 export async function pullFile(pull: Pull, path: string): Promise<string> {
   if (pull.skopeo !== undefined) return await withSkopeo({ ...pull, skopeo: pull.skopeo }, path);
   const { hostname } = new URL(pull.registry);
@@ -52,14 +52,14 @@ async function withSkopeo(pull: Pull & { skopeo: string }, path: string): Promis
   const folder = await mkdtemp(join(tmpdir(), 'larder-demo-'));
   try {
     const { host } = new URL(pull.registry);
-    // In a file and not on the command line, which everybody on the machine can read.
+    // Passed in a file and not on the command line, which every user of the machine can read.
     const login = join(folder, 'auth.json');
     const auth = Buffer.from(`${USER_NAME}:${pull.apiToken}`).toString('base64');
     await writeFile(login, JSON.stringify({ auths: { [host]: { auth } } }), { mode: 0o600 });
     const image = join(folder, 'image');
     const options = ['--quiet', '--src-authfile', login, '--src-tls-verify=false'];
     const from = `docker://${host}/${parseReference(pull.url).repository}@${digest}`;
-    // Who gave up root has no right to root's home, where skopeo looks for settings.
+    // A process that switched from root to the account cannot read root's home, where skopeo looks for settings.
     const home = [`HOME=${folder}`, `XDG_RUNTIME_DIR=${folder}`];
     await run('env', [...home, skopeo, 'copy', ...options, from, `oci:${image}:pulled`]);
     return await readFileOf(layoutSource(image), digest, path);
@@ -87,7 +87,7 @@ async function readFileOf(source: Source, reference: string, path: string): Prom
   throw new DemoFailed(`/${path} is not in the image that was pulled.`);
 }
 
-/** Of the first platform, when there are several. */
+/** Returns the first platform, if there are several. */
 async function layersOf(source: Source, reference: string): Promise<Descriptor[]> {
   let descriptor = await source.resolve(reference);
   while (descriptor !== undefined) {
@@ -96,7 +96,7 @@ async function layersOf(source: Source, reference: string): Promise<Descriptor[]
     if (!isIndex(document)) return document.layers;
     descriptor = document.manifests[0];
   }
-  throw new DemoFailed('The registry has no such image.');
+  throw new DemoFailed('The registry does not have the image.');
 }
 
 async function readFileOfLayer(source: Source, layer: Descriptor, path: string): Promise<string | undefined> {
