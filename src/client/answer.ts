@@ -1,14 +1,14 @@
-// Reads the answer of a server that may be anything: a proxy's page, half an answer, one without end.
+// Reads the answer of an arbitrary server: it may be a proxy's page, incomplete, or endless.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { shapeProblem } from './answer-shape.ts';
 import { type ProblemDetails, ProblemError, UnexpectedAnswerError, UnreachableError } from './problem-error.ts';
 
-/** Ten times the largest page there is (1,000 customizations with their releasables). */
+/** Ten times the largest page (1,000 customizations with their releasables). */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
-/** A hundred violations with the longest names are far below. */
+/** A hundred violations with the longest names are far smaller. */
 const PROBLEM_BYTES_MAX = 1024 * 1024;
 
-/** The body of an answer as it arrives. Throws UnreachableError when it breaks off. */
+/** Yields the body of an answer as it arrives. Throws UnreachableError if it breaks off. */
 export async function* readParts(url: string, response: Response): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   try {
     yield* response.body ?? [];
@@ -17,7 +17,7 @@ export async function* readParts(url: string, response: Response): AsyncGenerato
   }
 }
 
-/** The body of an answer as text. Throws as `readParts`, and UnexpectedAnswerError past the limit. */
+/** Returns the body of an answer as text. Throws the errors of `readParts`, and UnexpectedAnswerError past the limit. */
 async function readText(url: string, response: Response, bytesMax = ANSWER_BYTES_MAX): Promise<string> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
@@ -31,7 +31,7 @@ async function readText(url: string, response: Response, bytesMax = ANSWER_BYTES
   return new TextDecoder().decode(await new Blob(parts).arrayBuffer());
 }
 
-/** Reads a JSON body. Throws as `readText`, and UnexpectedAnswerError when it is not JSON. */
+/** Reads a JSON body. Throws the errors of `readText`, and UnexpectedAnswerError if it is not JSON. */
 export async function readJson(url: string, response: Response): Promise<unknown> {
   const text = await readText(url, response);
   try {
@@ -41,7 +41,7 @@ export async function readJson(url: string, response: Response): Promise<unknown
   }
 }
 
-/** Reads what an operation answers. Throws UnexpectedAnswerError when it is not what the contract says. */
+/** Reads the answer of an operation. Throws UnexpectedAnswerError if it does not match the contract. */
 export async function readOutput(url: string, { success }: EndpointDefinition, response: Response): Promise<unknown> {
   if (response.status !== success.status) {
     await response.body?.cancel();
@@ -73,7 +73,7 @@ function createdId(url: string, response: Response): string {
   throw new UnexpectedAnswerError(url, `it answered ${response.status} without the address of what it created`);
 }
 
-/** The error for an answer that is no success: the problem that it holds. */
+/** Returns the error for an answer without success: the problem in it, if it contains one. */
 export async function readProblem(url: string, response: Response): Promise<Error> {
   const { status } = response;
   const location = response.headers.get('location');
@@ -87,7 +87,7 @@ export async function readProblem(url: string, response: Response): Promise<Erro
   return new UnexpectedAnswerError(url, `it answered HTTP status ${status} with ${kindOf(response, text)}`, status);
 }
 
-/** Undefined when the text holds no problem (RFC 9457). */
+/** Undefined if the text contains no problem (RFC 9457). */
 function problemOf(text: string, response: Response): ProblemDetails | undefined {
   const body = parseObject(text);
   const { type, title, detail } = body;

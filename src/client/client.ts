@@ -1,4 +1,4 @@
-// The typed client: an operation's name and its input, over HTTP, with the API token exchanged when it is needed.
+// The typed client: calls operations by name and input over HTTP, and exchanges the API token when necessary.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { type Call, endpoints, type Operation, type Output } from '../contract/endpoints.ts';
 import { readOutput, readProblem } from './answer.ts';
@@ -6,7 +6,7 @@ import { ProblemError, UnreachableError } from './problem-error.ts';
 import { type RequestBody, type RequestParts, requestParts } from './request-parts.ts';
 
 export type ClientOptions = {
-  /** Scheme, host and port of the server; a path behind them is not used. */
+  /** Scheme, host and port of the server; a path is ignored. */
   url: string;
   /** Exchanged for access tokens, which are kept in memory. */
   apiToken?: string;
@@ -17,7 +17,7 @@ export type RawRequest = {
   path: string;
   body?: RequestBody;
   contentType?: string;
-  /** Beside those of the client: `If-Match`, `Idempotency-Key`. */
+  /** Headers in addition to the client's own: `If-Match`, `Idempotency-Key`. */
   headers?: Record<string, string>;
 };
 
@@ -27,20 +27,23 @@ type CallOfName<O> = O extends Operation ? Call<O> : never;
 type OutputOfName<O> = O extends Operation ? Output<O> : never;
 
 export type Client = {
-  /** Calls an operation. Throws ProblemError when the server rejects, UnreachableError without an answer, UnexpectedAnswerError for another's. */
+  /**
+   * Calls an operation. Throws ProblemError if the server rejects it, UnreachableError without an answer, UnexpectedAnswerError
+   * for an answer that is not of this API.
+   */
   call<O extends string>(operation: O & Operation, input: CallOfName<O>): Promise<OutputOfName<O>>;
-  /** Sends any request as the user of the token. Throws as `call` does. */
+  /** Sends any request as the user of the token. Throws the errors of `call`. */
   send(request: RawRequest): Promise<Response>;
-  /** An access token that is good for a minute at least. */
+  /** Returns an access token that is valid for at least a minute. */
   accessToken(): Promise<string>;
 };
 
-/** A token is renewed this long before its end, so that it does not expire on its way. */
+/** A token is renewed this long before it expires, so that it does not expire on its way. */
 const RENEW_BEFORE_MS = 60_000;
 
 type Held = { token: string; until: number };
 
-/** Opens a client. Nothing is sent before the first call. */
+/** Opens a client. The first call sends the first request. */
 export function openClient(options: ClientOptions): Client {
   let held: Promise<Held> | undefined;
   // Typed here and not in `call`: as a generic function it would have the compiler compare the types of all operations.
@@ -63,7 +66,7 @@ export function openClient(options: ClientOptions): Client {
     return authorized(endpoint.method, parts);
   }
 
-  /** A token can be rejected although it looks good, when the server's clock runs ahead: once, a new one is tried. */
+  /** If the server's clock is ahead, it may reject a token that looks valid: one retry with a new token. */
   async function authorized(method: string, parts: SentParts): Promise<Response> {
     const attempt = async () => exchange(options.url, method, parts, await accessToken());
     try {
@@ -109,7 +112,7 @@ async function exchange(url: string, method: string, parts: SentParts, token?: s
 
 async function fetchFrom(url: string, path: string, init: RequestInit): Promise<Response> {
   try {
-    // Behind the origin nothing of the path can name another host, to which the token would go.
+    // After the origin, no part of the path can name another host, which would receive the token.
     return await fetch(new URL(new URL(url).origin + path), { ...init, redirect: 'manual' });
   } catch (error) {
     throw new UnreachableError(url, error);

@@ -1,4 +1,4 @@
-// What can go wrong with a call: the server rejects and says why, does not answer, or is not Larder.
+// Errors of a call: the server rejects it with a reason, does not answer, or is not Larder.
 import type { Violation } from '../contract/problem.ts';
 
 export type ProblemDetails = {
@@ -8,14 +8,14 @@ export type ProblemDetails = {
   title: string;
   detail?: string;
   violations: Violation[];
-  /** Names the request in the server's log. */
+  /** Identifies the request in the server's log. */
   request_id?: string;
 };
 
-/** Problems whose detail is a sentence that needs no title before it. */
+/** Problems whose detail is a complete sentence and needs no title before it. */
 const COMPLETE_DETAILS = ['/problems/not-found', '/problems/not-retryable'];
 
-/** The server rejected. */
+/** The server rejected the call. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
   readonly problem: ProblemDetails;
@@ -31,7 +31,7 @@ function messageOf({ type, title, detail }: ProblemDetails): string {
   return COMPLETE_DETAILS.includes(type) ? detail : `${title}: ${detail}`;
 }
 
-/** No answer came, or only a part of one. */
+/** No answer arrived, or only a part of one. */
 export class UnreachableError extends Error {
   override readonly name = 'UnreachableError';
   readonly url: string;
@@ -42,10 +42,10 @@ export class UnreachableError extends Error {
   }
 }
 
-/** An answer came that is not of this API: a proxy's page, another server's. */
+/** The answer is not of this API: a proxy's page, or another server's. */
 export class UnexpectedAnswerError extends Error {
   override readonly name = 'UnexpectedAnswerError';
-  /** The HTTP status where that was wrong. */
+  /** The HTTP status, if the status was wrong. */
   readonly status: number | undefined;
 
   constructor(url: string, reason: string, status?: number) {
@@ -54,17 +54,20 @@ export class UnexpectedAnswerError extends Error {
   }
 }
 
-/** Statuses of a server that starts or stops, or is busy, and of a proxy whose server is away (RFC 9110, section 15.6; RFC 6585). */
+/**
+ * Statuses of a server that starts, stops or is busy, and of a proxy whose server is unavailable (RFC 9110, section 15.6; RFC
+ * 6585).
+ */
 const AWAY_STATUSES = [429, 502, 503, 504];
 
-/** True for an error that another try can end: no answer, or a server that is away for a moment. */
+/** Whether a retry can succeed: there was no answer, or the server is temporarily unavailable. */
 export function isAway(error: unknown): error is Error {
   if (error instanceof ProblemError) return AWAY_STATUSES.includes(error.problem.status);
   if (error instanceof UnexpectedAnswerError) return AWAY_STATUSES.includes(error.status ?? 0);
   return error instanceof UnreachableError;
 }
 
-/** fetch says only that it failed; its cause says why. */
+/** fetch reports only that it failed; the reason is in its cause. */
 function reasonOf(cause: unknown): string {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   if (!(inner instanceof Error)) return '';

@@ -1,11 +1,11 @@
-// Lays a call's flat input out as HTTP: what goes into the path, the query, and the body.
+// Converts a call's flat input to HTTP: path, query and body.
 import type { EndpointDefinition, UploadSource } from '../contract/endpoint.ts';
 
 export type RequestBody = string | URLSearchParams | FormData;
 
 export type RequestParts = { path: string; body?: RequestBody; contentType?: string };
 
-/** The path with its parameters and query, and the body, for an endpoint. Fields that are undefined are left out. */
+/** Returns the path with its parameters and query, and the body, for an endpoint. Undefined fields are omitted. */
 export function requestParts(endpoint: EndpointDefinition, input: Record<string, unknown>): RequestParts {
   const rest = new Map(Object.entries(input).filter(([, value]) => value !== undefined));
   const path = endpoint.path.replace(/\{(\w+)\}/g, (_, name: string) =>
@@ -25,7 +25,7 @@ function take(rest: Map<string, unknown>, name: string): unknown {
   return value;
 }
 
-/** Lists go as one value with commas. */
+/** Lists become one value with commas. */
 function asText(value: unknown): string {
   return Array.isArray(value) ? value.join(',') : String(value);
 }
