@@ -1,4 +1,4 @@
-// Sending a blob: in one request where it is small, and so that a broken connection costs only what was on its way where it is large.
+// Sends a blob: a small one in one request, a large one resumably, so that a broken connection loses only the bytes in transit.
 import type { Body } from '../../egress/exchange.ts';
 import type { Descriptor } from '../descriptor.ts';
 import { asTemporary, RegistryError } from '../errors.ts';
@@ -7,7 +7,7 @@ import { retrying } from './retry.ts';
 
 type Open = () => Promise<AsyncIterable<Uint8Array>>;
 
-/** What an upload needs to know of its repository. */
+/** The repository of an upload. */
 export type UploadContext = {
   session: Session;
   /** `…/v2/NAME/blobs/uploads/` */
@@ -17,18 +17,18 @@ export type UploadContext = {
   holds: (blob: Descriptor) => Promise<boolean>;
 };
 
-/** Sent with the first request where a registry allows it; sent twice to one that does not, once, so it is kept small. */
+/** Sent with the first request. A registry that does not support this gets the first blob twice, so the limit is small. */
 const SINGLE_POST_BYTES_MAX = 64 * 1024;
-/** Beyond this an upload can be continued, which costs one request more. */
+/** Larger uploads are resumable, which takes one more request. */
 const MONOLITHIC_BYTES_MAX = 4 * 1024 * 1024;
 
 const CONTENT_TYPE = { 'Content-Type': 'application/octet-stream' };
-/** How registries say that they do not know a kind of request. */
+/** Statuses of registries that do not support a kind of request. */
 /** No PATCH at all. */
 const NO_CHUNKS = new Set([405, 501]);
 const UNSUPPORTED = new Set([400, 404, 405, 411, 413, 415, 501]);
 
-/** Pushes a blob. `begun` is an upload that the registry opened already (a rejected mount's). Throws RegistryError. */
+/** Pushes a blob. `begun` is an upload that the registry already opened for a rejected mount. Throws RegistryError. */
 export async function uploadBlob(
   context: UploadContext,
   blob: { descriptor: Descriptor; open: Open; begun?: URL },
@@ -86,7 +86,7 @@ function isUnsupported({ status, code }: RegistryError): boolean {
   return UNSUPPORTED.has(status ?? 0) && code !== 'DIGEST_INVALID';
 }
 
-/** POST, then PUT with all bytes (distribution-spec, "POST then PUT"). An upload that broke is begun again. */
+/** POST, then PUT with all bytes (distribution-spec, "POST then PUT"). A broken upload is started again. */
 async function putWhole(
   context: UploadContext,
   { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
@@ -104,7 +104,7 @@ async function putWhole(
 
 type Upload = { location: URL; offset: number; continued: boolean };
 
-/** POST, PATCH, PUT (distribution-spec, "Pushing a blob in chunks"): after a break the registry says how much it holds. */
+/** POST, PATCH, PUT (distribution-spec, "Pushing a blob in chunks"): after a break the registry returns the number of bytes it has. */
 async function sendResumable(
   context: UploadContext,
   { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
@@ -115,7 +115,7 @@ async function sendResumable(
   async function go(): Promise<void> {
     if (upload !== undefined && broken) {
       upload = await heldBy(context, upload, size);
-      // Its last answer may be what was lost.
+      // Only the registry's last answer may have been lost.
       if (upload === undefined && (await context.holds(descriptor))) {
         return;
       }
@@ -147,9 +147,9 @@ async function sendResumable(
 }
 
 /**
- * How to go on with an upload that failed for good. 416, or 409 from ours: bytes of the broken connection were still on
- * their way when the registry said what it holds, so it is asked again. Forgotten, or continued at a wrong place: from the
- * beginning.
+ * Returns how to continue an upload after a permanent error. 416, or 409 from Larder's registry: bytes of the broken connection
+ * arrived after the registry returned its offset, so the offset is read again. If the upload is unknown or was continued at a
+ * wrong offset, it starts from the beginning.
  */
 function wayOn(error: unknown, upload: Upload | undefined): 'there' | 'anew' | 'no' {
   if (!(error instanceof RegistryError) || error.side === 'source' || error.temporary || !upload?.continued) {
@@ -192,14 +192,14 @@ async function finish(
       once: true,
     });
   } catch (error) {
-    // A repeated request finds no upload when the first one ended it and only the answer was lost.
+    // A repeated request finds no upload if the first one completed it and only the answer was lost.
     if (!(error instanceof RegistryError && error.status === 404 && (await context.holds(blob)))) {
       throw error;
     }
   }
 }
 
-/** What the registry holds of a broken upload, undefined when it has forgotten it (docker-registry 2 drops every upload that broke inside a chunk). */
+/** Returns the state of a broken upload, undefined when the registry dropped it (docker-registry 2 does if it broke inside a chunk). */
 async function heldBy(context: UploadContext, upload: Upload, size: number): Promise<Upload | undefined> {
   const answer = await context.session
     .call({ ...call(context, 'GET', upload.location), accept: [204, 202, 200], once: true })
@@ -213,7 +213,7 @@ async function heldBy(context: UploadContext, upload: Upload, size: number): Pro
   if (answer === undefined || end === undefined) {
     return undefined;
   }
-  // `0-0` is what registries say of an upload without a byte, and of one with a single byte: sending that one again is rejected at worst.
+  // Registries send `0-0` for an upload with no byte and with one byte: at worst, the repeated byte is rejected.
   const offset = end === '0' ? 0 : Number(end) + 1;
   const location = answer.headers.location === undefined ? upload.location : locationOf(answer, context);
   return offset <= size ? { location, offset, continued: true } : undefined;
@@ -227,13 +227,13 @@ function call(context: UploadContext, method: string, url: URL) {
 export function locationOf(answer: Answer, context: UploadContext): URL {
   const location = answer.headers.location;
   if (location === undefined) {
-    const message = `push blob at ${answer.url.host}: the registry opened an upload and does not say where`;
+    const message = `push blob at ${answer.url.host}: the registry opened an upload without a Location`;
     throw new RegistryError({ op: 'push blob', side: 'target', code: 'LOCATION', temporary: false, message });
   }
   return followed(location, answer.url, new URL(context.session.origin));
 }
 
-/** Adds to the query and leaves what is there byte for byte: it may be signed. */
+/** Adds to the query without changing the existing part, which may be signed. */
 function withQuery(url: URL, query: Record<string, string>): URL {
   const added = new URLSearchParams(query).toString();
   const joined = new URL(url);

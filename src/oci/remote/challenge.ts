@@ -1,11 +1,11 @@
-// What a registry asks for in WWW-Authenticate (RFC 9110, section 11.6.1; distribution's token authentication).
+// Parses WWW-Authenticate of a registry (RFC 9110, section 11.6.1; distribution's token authentication).
 
 export type Challenge = { scheme: 'basic' } | { scheme: 'bearer'; realm: string; service?: string; scope?: string };
 
 const PARAMETER = /\s*([a-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*,?/iy;
 const SCHEME = /\s*,?\s*([a-z0-9_-]+)(?:\s+|$|,)/iy;
 
-/** The challenge to answer, bearer before basic; undefined when there is none that is known here. */
+/** Returns the challenge to answer, bearer before basic; undefined if no scheme is supported. */
 export function parseChallenge(header: string | undefined): Challenge | undefined {
   const challenges = [...challengesOf(header ?? '')];
   const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));

@@ -8,7 +8,7 @@ const MESSAGE_LENGTH_MAX = 300;
 const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
 const CODES: Record<number, string> = { 401: 'UNAUTHORIZED', 403: 'DENIED', 404: 'NOT_FOUND', 429: 'TOOMANYREQUESTS' };
 
-/** Reads a rejection and makes it an error, in the registry's own words as far as `redact` lets them through. */
+/** Reads a rejection and returns it as an error with the registry's message, redacted by `redact`. */
 export async function rejectionOf(
   response: IncomingMessage,
   { call, url, redact }: { call: { op: string; side: RegistrySide }; url: URL; redact: (text: string) => string },

@@ -1,4 +1,4 @@
-// What is wrong with a registry, in words that tell a person what to do.
+// Texts for faults of a registry that say what to do.
 import { describeFault, faultOfCode, type NetworkFault } from '../../egress/network-faults.ts';
 import type { RegistryError } from '../errors.ts';
 
@@ -21,7 +21,7 @@ const REMEDIES: Record<NetworkFault, string> = {
   NO_HTTP: 'Check the address and its port.',
 };
 
-/** Explains a registry's error to a person. `host` is the registry's. An unknown error is told in the registry's own words. */
+/** Explains a registry's error to a person. `host` is the registry's. For an unknown error, returns the registry's message. */
 export function explainFailure(error: RegistryError, host: string): string {
   const fault = faultOfCode(error.code);
   if (fault !== undefined) return `${describeFault(fault, host)}. ${REMEDIES[fault]}`;
@@ -35,12 +35,12 @@ export function explainFailure(error: RegistryError, host: string): string {
   return error.message;
 }
 
-/** True for a rejection of who asks: no, wrong, or too weak credentials. */
+/** True for a rejection because of the credentials: missing, wrong, or without the right. */
 export function isDenied(error: RegistryError): boolean {
   return error.status === 401 || error.status === 403 || error.code === 'UNAUTHORIZED' || error.code === 'DENIED';
 }
 
-/** What a rejection of who asks says to a person, when everything at `host` is rejected to these credentials. */
+/** Explains that `host` rejects all requests with these credentials. */
 export function explainRejection(host: string, credentials: 'given' | 'missing'): string {
   if (credentials === 'missing') return `${host} asks for credentials, and none are given. Send some.`;
   return `${host} rejects the credentials (401): the user name or the secret is wrong, or they have ended. Send new ones.`;

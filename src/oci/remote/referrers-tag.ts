@@ -1,15 +1,16 @@
-// Referrers where a registry has no API for them: an index under a tag made of the subject's digest (distribution-spec, "Referrers Tag Schema").
+// Referrers in a registry without a referrers API: an index under a tag made of the subject's digest (distribution-spec, "Referrers Tag
+// Schema").
 import { hexOf } from '../../content/digest.ts';
 import { type Descriptor, type Digest, type Index, MEDIA_TYPES } from '../descriptor.ts';
 import { RegistryError } from '../errors.ts';
 import { describeBytes, encodeDocument } from '../manifest.ts';
 
-/** The tag that stands for a subject's referrers. */
+/** The tag of the index of a subject's referrers. */
 export function referrersTag(subject: Digest): string {
   return `sha256-${hexOf(subject)}`;
 }
 
-/** Another process may write the tag between our read and our write; what it lost is written again so often. */
+/** Attempts to write the tag: another process may write it between the read and the write, and lost entries are written again. */
 const WRITES_MAX = 5;
 
 const tails = new Map<string, Promise<void>>();

@@ -1,4 +1,4 @@
-// Finds out what a registry can do, with a few bytes that it is given and asked to forget.
+// Finds the capabilities of a registry by pushing a few bytes and deleting them.
 import { createHash, randomBytes } from 'node:crypto';
 import type { RegistryCapabilities } from '../../contract/registry-capabilities.ts';
 import type { Egress } from '../../egress/egress.ts';
@@ -13,7 +13,7 @@ export type ProbeOptions = {
   credentials?: Credentials;
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
-  /** Where the bytes are sent; another one with `-2` behind its name is mounted to. */
+  /** The repository that the bytes are sent to; they are mounted to a second one, named with `-2` at the end. */
   repository: string;
   /** For everything together. */
   limitMs?: number;
@@ -30,9 +30,9 @@ type Blob = { bytes: Buffer; digest: Digest };
 type ProbeContext = { session: Session; repository: string; sent: { repository: string; digest: Digest }[] };
 
 /**
- * Probes a registry that takes pushes. What cannot be told is absent: a connection that breaks in the middle, or a rejection
- * with a cause of its own, says nothing. Where blobs can be deleted, nothing stays; elsewhere it is less than 200 bytes,
- * which no manifest names.
+ * Probes a registry that accepts pushes. A capability that cannot be determined is absent, for example when the connection breaks
+ * or a request is rejected for another reason. If blobs can be deleted, nothing stays; otherwise less than 200 bytes, which no
+ * manifest refers to.
  */
 export async function probeRegistry(options: ProbeOptions): Promise<RegistryCapabilities> {
   const signal = AbortSignal.timeout(options.limitMs ?? PROBE_MS_MAX);
@@ -55,7 +55,7 @@ function blobOf(word: string): Blob {
   return { bytes, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` };
 }
 
-/** What an act shows; undefined when it failed for a cause of its own. */
+/** Returns the result of a request; undefined when it failed for another reason. */
 async function told(act: () => Promise<boolean | undefined>): Promise<boolean | undefined> {
   try {
     return await act();
@@ -165,7 +165,7 @@ async function askForReferrers(context: ProbeContext, digest: Digest): Promise<b
   }
 }
 
-/** Deletes what was sent; whether that is possible is what it shows. */
+/** Deletes the sent bytes; returns whether the registry can delete. */
 async function forget(context: ProbeContext): Promise<boolean | undefined> {
   let can: boolean | undefined;
   for (const { repository, digest } of context.sent) {
@@ -187,7 +187,7 @@ async function deletedBy(act: () => Promise<unknown>): Promise<boolean | undefin
   }
 }
 
-/** An upload that is of no use. Registries forget it in time. */
+/** Cancels an unused upload. If that fails, registries drop it later. */
 async function cancel(context: ProbeContext, answer: Answer, scopes?: string[]): Promise<void> {
   const upload = nextOf(context, answer);
   if (upload === undefined) return;

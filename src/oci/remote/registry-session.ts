@@ -1,4 +1,4 @@
-// Requests to one registry: credentials, redirects, rejections as errors, and the same request again where that may help.
+// Requests to one registry: credentials, redirects, rejections as errors, and retries.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ContentMismatch } from '../../content/content-errors.ts';
 import type { RegistryCapabilities } from '../../contract/registry-capabilities.ts';
@@ -16,22 +16,22 @@ export type SessionOptions = {
   /** `https://host:port`, or host and port alone. */
   url: string;
   credentials?: Credentials;
-  /** For registries that take others than those that people have. */
+  /** For registries that accept other credentials than those that people have. */
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
   userAgent?: string;
-  /** Speak plain HTTP where `url` names no protocol. */
+  /** Uses plain HTTP if `url` has no protocol. */
   plainHttp?: boolean;
   retry?: RetryPolicy;
   /** Silence after which a connection counts as broken. */
   idleMs?: number;
-  /** What it was found to be able to do before: what it cannot is not tried. */
+  /** Capabilities found before: a missing capability is not tried. */
   capabilities?: RegistryCapabilities;
-  /** Told once when its answers speak against that. */
+  /** Called once when the registry's answers contradict `capabilities`. */
   onContradiction?: (what: keyof RegistryCapabilities) => void;
   /** Ends everything. */
   signal?: AbortSignal;
-  /** Told of each answered request, for counts and traces; the path has no query. */
+  /** Called for each answered request, for counts and traces; the path has no query. */
   onRequest?: (request: { method: string; path: string; status: number }) => void;
 };
 
@@ -43,9 +43,9 @@ export type Call = {
   scopes: string[];
   headers?: Record<string, string>;
   body?: Body;
-  /** Statuses that are an answer; all others are errors. */
+  /** Accepted statuses; all others are errors. */
   accept: number[];
-  /** Do not try again here; the caller does. */
+  /** No retries here: the caller retries. */
   once?: boolean;
 };
 
@@ -55,26 +55,26 @@ export type Session = {
   origin: string;
   /** Resolves to a response whose body the caller reads, however long that takes. Throws RegistryError. */
   stream(call: Call): Promise<IncomingMessage>;
-  /** The whole answer, at most 4 MiB of it, within a bounded time unless the request itself carries much. Throws RegistryError. */
+  /** Returns the whole answer, at most 4 MiB, within a bounded time unless the request has a large body. Throws RegistryError. */
   call(call: Call): Promise<Answer>;
   retry: RetryPolicy;
   signal?: AbortSignal;
-  /** What this registry was found to be able to do; undefined until it was seen. */
+  /** Capabilities found in this session; undefined until known. */
   readonly learnt: Readonly<RegistryCapabilities>;
-  /** Remembers what an answer shows. */
+  /** Records a capability that an answer shows. */
   learn(what: keyof RegistryCapabilities, can: boolean): void;
-  /** An answer that may speak against what was found before, or may have a cause of its own. */
+  /** Records an answer that may contradict a known capability, or may have another cause. */
   doubt(what: keyof RegistryCapabilities): void;
 };
 
-/** Two rejections in a row with fresh credentials are an answer. */
+/** After two rejections in a row with new credentials, the request fails. */
 const REJECTIONS_MAX = 2;
 
 /** Docker Hub's registry has another name than the one in references. */
 const DOCKER_HUB_NAMES = new Set(['docker.io', 'index.docker.io', 'www.docker.io']);
 const DOCKER_HUB = 'registry-1.docker.io';
 
-/** Opens the way to one registry; no request is sent. Throws TypeError when the address is none. */
+/** Opens a session with one registry; sends no request. Throws TypeError for an invalid address. */
 export function openSession(options: SessionOptions): Session {
   const registry = registryUrl(options);
   const userAgent = options.userAgent ?? 'larder';
@@ -213,14 +213,14 @@ async function ask(
   }
 }
 
-/** What fails in the content that is sent is the source's. */
+/** An error of the content that is sent names the source. */
 function sourceError(cause: unknown): RegistryError {
   const isShort = cause instanceof BodySizeWrong;
   const error = isShort ? new ContentMismatch(`${cause.sizes.expected} bytes`, `${cause.sizes.actual} bytes`) : cause;
   return onSide(error, 'source', 'read content');
 }
 
-/** An error of the connection, told without the query of the address. */
+/** The error of a broken connection, without the query of the address. */
 export function brokenConnection(error: unknown, call: Pick<Call, 'op' | 'side'>, url: URL): RegistryError {
   const late = error instanceof Error && error.cause instanceof DOMException && error.cause.name === 'TimeoutError';
   const code = late ? 'TIMEOUT' : (codeOf(error) ?? 'FAILED');

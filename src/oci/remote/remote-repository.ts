@@ -1,4 +1,4 @@
-// A repository of a registry somewhere else, as a target (OCI distribution-spec v1.1).
+// A repository of a remote registry, as a target (OCI distribution-spec v1.1).
 import { Readable } from 'node:stream';
 import type { Descriptor } from '../descriptor.ts';
 import { RegistryError } from '../errors.ts';
@@ -18,19 +18,19 @@ export interface RemoteRepository extends Target {
   readonly place: { registry: string; repository: string };
 }
 
-/** Repositories of one registry, which share credentials, tokens and what was learnt of it. */
+/** Repositories of one registry, which share credentials, tokens and learnt capabilities. */
 export interface RemoteRegistry {
   /** `https://host:port` */
   readonly origin: string;
   repository(name: string): RemoteRepository;
-  /** Asks for the API and shows the credentials. Throws RegistryError. */
+  /** Sends `GET /v2/` with the credentials. Throws RegistryError. */
   ping(): Promise<void>;
 }
 
-/** What says in a mount's answer only that there is no mount; the push that follows tells the true cause. */
+/** Statuses of a mount that mean only that it was not made; the following push reports the actual cause. */
 const MOUNT_REJECTED = new Set([400, 401, 403, 404, 405, 501]);
 
-/** Opens one registry. Nothing is sent yet. Throws TypeError when the address is none. */
+/** Opens one registry. Sends no request. Throws TypeError for an invalid address. */
 export function openRegistry(options: SessionOptions): RemoteRegistry {
   const session = openSession(options);
   return {
@@ -43,7 +43,7 @@ export function openRegistry(options: SessionOptions): RemoteRegistry {
   };
 }
 
-/** Opens one repository of a registry; whoever uses several shares an `openRegistry`. */
+/** Opens one repository of a registry; callers that use several share an `openRegistry`. */
 export function openRemote(options: SessionOptions & { repository: string }): RemoteRepository {
   return openRegistry(options).repository(options.repository);
 }
@@ -117,7 +117,7 @@ async function mount(
     if (answer.status === 201) {
       return 'mounted';
     }
-    // The blob may have gone from where it was; asked for once more, the registry tells.
+    // The blob may have been removed from the other repository; the next mount shows whether mounts still work.
     session.doubt('mount');
     context.begun.set(digest, locationOf(answer, uploadContext(context)));
     return 'rejected';

@@ -1,4 +1,4 @@
-// What everything that is asked of one repository of a registry shares.
+// State that all requests to one repository of a registry share.
 import type { Descriptor, Digest } from '../descriptor.ts';
 import { RegistryError } from '../errors.ts';
 import { isManifestType, MANIFEST_MEDIA_TYPES, ManifestError, parseManifest } from '../manifest.ts';
@@ -9,7 +9,7 @@ export type RepositoryContext = {
   name: string;
   /** Uploads that rejected mounts opened; the next push of the blob goes there. */
   begun: Map<Digest, URL>;
-  /** Manifests on their way, so that each further tag of one needs no reading. */
+  /** Recently pushed manifests, so that more tags of one can be set without reading it again. */
   recent: Map<Digest, Buffer>;
 };
 

@@ -1,4 +1,4 @@
-// What a repository somewhere else holds: its tags, and the referrers of a manifest (distribution-spec, "Content Discovery").
+// Lists the tags of a remote repository and the referrers of a manifest (distribution-spec, "Content Discovery").
 import type { Descriptor, Digest } from '../descriptor.ts';
 import { RegistryError } from '../errors.ts';
 import { once } from '../manifest.ts';

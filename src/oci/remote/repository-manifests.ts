@@ -1,4 +1,4 @@
-// Manifests of a repository somewhere else: named, looked for, pushed (distribution-spec, "Pulling manifests" and "Pushing manifests").
+// Resolves, checks and pushes manifests of a remote repository (distribution-spec, "Pulling manifests" and "Pushing manifests").
 import { isDigest } from '../../content/digest.ts';
 import type { Descriptor, Digest } from '../descriptor.ts';
 import { asTemporary, RegistryError } from '../errors.ts';
@@ -50,7 +50,7 @@ export async function resolve(context: RepositoryContext, reference: string): Pr
   if (status === 200 && isDescriptor(described) && isManifestType(described.mediaType)) {
     return checkReference(described, reference, url);
   }
-  // A registry that does not say it in the head has it in the body.
+  // The HEAD answer has no digest, so the manifest is read.
   return await resolveByReading(context, { ...call, reference });
 }
 
@@ -109,8 +109,8 @@ export async function pushManifest(
 }
 
 /**
- * The bytes are those of the digest, so a registry that says otherwise is in a state that passes: docker-registry 2 says it
- * while another push rewrites the link of a blob that the manifest names.
+ * The bytes match the digest, so a registry that rejects them is in a temporary state: docker-registry 2 does this while
+ * another push rewrites the link of a blob in the manifest.
  */
 async function putManifest(context: RepositoryContext, call: Call): Promise<Answer> {
   const { retry: policy, signal } = context.session;
