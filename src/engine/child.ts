@@ -115,7 +115,7 @@ function spawnEngine(
     env: environment,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
-    // Ctrl-C reaches all processes of a terminal's group. In a group of its own, the image's job ends when its worker stops it, and does not count as crashed.
+    // Ctrl-C signals every process of the terminal's group. The engine process has its own group: its worker stops it, and the job does not count as crashed.
     detached: true,
   });
   return { child, group };

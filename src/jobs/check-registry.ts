@@ -93,7 +93,7 @@ async function lookAndRecord(resources: Looking, registry: CheckedRegistry): Pro
   if (cause === undefined && mayTry && registry.is_unprobed) {
     const capabilities = await probeRegistry({ ...way, repository });
     await inTransaction(db, (tx) => recordRegistryCapabilities(tx, { registry_id: registry.id, capabilities }));
-    log.info({ registry_id: registry.id, ...capabilities }, 'what a registry can do was found out');
+    log.info({ registry_id: registry.id, ...capabilities }, 'registry capabilities detected');
   }
   if (cause !== undefined) log.info({ registry_id: registry.id, cause }, 'a registry is not well');
   const health = { registry_id: registry.id, ...(cause !== undefined && { unhealthy_cause: cause }) };

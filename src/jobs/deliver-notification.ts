@@ -73,7 +73,7 @@ async function send(resources: Sending, claimed: ClaimedDelivery, signal: AbortS
     if (smtp === undefined) throw final('This installation has no mail server; its operator can name one');
     const to = provider.recipients ?? (await findOwnerAddresses(resources.db, organization_id));
     if (to.length === 0) {
-      throw final('There is nobody to write to: give the provider recipients, no owner has an e-mail address');
+      throw final('The provider has no recipients and no owner has an e-mail address; add recipients to the provider');
     }
     return await sendMail(message, smtp, { to, id, at: new Date(claimed.happened_at), signal });
   }

@@ -66,7 +66,10 @@ async function openSystems(resources: WorkerResources, signal: AbortSignal): Pro
       return [{ key, apt }];
     } catch (error) {
       if (!(error instanceof AptError) || error.code !== 'SUITE_MISSING') throw error;
-      resources.log.warn({ operating_system: key, reason: error.message }, 'the package archive does not have it');
+      resources.log.warn(
+        { operating_system: key, reason: error.message },
+        'the package archive does not have this operating system',
+      );
       return [];
     }
   });

@@ -88,9 +88,11 @@ export function openRegistryTarget(
     return openRegistry({
       ...{ url, egress, ...credentialsOf(registry, { identity, egress }), ...(capabilities && { capabilities }) },
       onContradiction(what) {
-        log.info({ registry_id: id, what }, 'a registry is not able to do what it was, or is now');
+        log.info({ registry_id: id, what }, 'a registry gained or lost a capability');
         const doubted = inTransaction(db, (tx) => doubtRegistryCapabilities(tx, { id, organization_id }));
-        doubted.catch((err: unknown) => log.warn({ err }, 'a doubt about a registry could not be kept'));
+        doubted.catch((err: unknown) =>
+          log.warn({ err }, 'a doubt about a capability of a registry could not be recorded'),
+        );
       },
     });
   });
