@@ -83,7 +83,7 @@ export function asTemporary(error: RegistryError): RegistryError {
   });
 }
 
-/** The `code` of an error of node's or ours. */
+/** The `code` of an error of Node or Larder. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -83,7 +83,7 @@ function record(value: TSchema, nameRules: Rule<string>[], rules: Rule<Record<st
   ]);
 }
 
-/** Control characters, line separators, and what changes the direction of writing: each makes a name look like another one. */
+/** Control characters, line separators and characters that change the writing direction: each makes a name look like another one. */
 const CONTROL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 const nameOf = (line: string): string => line.split('=', 1)[0] ?? '';
 

@@ -1,11 +1,11 @@
-// JSON from outside as an object: what it costs is bounded before it is parsed.
+// Parses foreign JSON as an object: the number of values and the nesting are limited before it is parsed.
 
 /** A config of 4 MiB with more values than this is no image's: the largest have some thousands. Each costs up to 60 bytes. */
 const VALUES_MAX = 100_000;
 /** Manifests and configs nest five deep. */
 const DEPTH_MAX = 32;
 
-/** JSON that is not read; the message is the reason, without a subject. */
+/** The error for rejected JSON; the message is the reason, without a subject. */
 export class JsonRejected extends Error {
   override readonly name = 'JsonRejected';
 }

@@ -1,4 +1,4 @@
-// What the layers of one image may cost to read, and the error for bytes beyond it.
+// Limits for reading the layers of one image, and the errors for layers above them.
 import type { ArchiveLimits } from '../tar/archive-meter.ts';
 import { TABLE_ENTRY_COUNT_MAX, TABLE_NAMES_BYTES_MAX } from '../tar/entry-table.ts';
 import type { ReadOptions } from '../tar/read.ts';
@@ -6,7 +6,7 @@ import type { ReadOptions } from '../tar/read.ts';
 /** The largest published images (CUDA, full TeX) stay under 30 GB; each lies expanded on the disk of the workers that build on it. */
 const CONTENT_BYTES_MAX = 32 * 1024 ** 3;
 
-/** Of all layers of an image together: files that a layer replaces or removes count too. */
+/** Limits of all layers of an image together: files that a layer replaces or removes count too. */
 export const IMAGE_LIMITS: ArchiveLimits = {
   entryCountMax: 2 * TABLE_ENTRY_COUNT_MAX,
   /** A desktop distribution has some 50,000; trees of `node_modules` are a third folders. */
@@ -42,7 +42,7 @@ export class LayerTooLarge extends Error {
   readonly code = 'LAYER_TOO_LARGE';
 }
 
-/** A layer whose compressed bytes are not what they should be. The message says what is wrong. */
+/** A layer whose compressed bytes are invalid. The message says what is wrong. */
 export class LayerBroken extends Error {
   override readonly name = 'LayerBroken';
   readonly code = 'LAYER_BROKEN';

@@ -1,4 +1,4 @@
-// Which image of an index is built on: the one for a platform, also in nested indexes, the plainest variant first (image-index.md, "platform").
+// Finds the image of an index for a platform, also in nested indexes, the basic variant first (image-index.md, "platform").
 import type { Descriptor, Digest, Index, Manifest, Platform } from './descriptor.ts';
 import { isIndex, isIndexType, ManifestError } from './manifest.ts';
 
@@ -15,8 +15,8 @@ const DEPTH_MAX = 8;
 type Candidate = { descriptor: Descriptor; above: Digest[]; rank: number };
 
 /**
- * Finds the image of a platform under a root, which may be the image itself. What its indexes name besides need not be there. undefined
- * where nothing fits; throws ManifestError for more indexes than are read.
+ * Finds the image of a platform under a root, which may be the image itself. Other manifests of its indexes may be missing. Returns
+ * undefined when no image fits. Throws ManifestError above the limits of indexes.
  */
 export async function findPlatformImage(
   root: Descriptor,
