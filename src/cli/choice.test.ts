@@ -184,7 +184,7 @@ describe('check', () => {
     const shared = (await bases()).find(({ name }) => name !== 'own')?.name ?? '';
     expect(await run('base-images', 'check', shared)).toMatchObject({
       code: 1,
-      err: expect.stringContaining('A shared base image is looked at by the installation itself'),
+      err: expect.stringContaining('Shared base images are checked by the installation itself'),
     });
     expect(await run('base-images', 'check', 'gone')).toMatchObject({
       code: 1,

@@ -78,7 +78,8 @@ test('a log-in that is taken off is gone, and a registration that is sent again 
   const id = registry.split('/').at(-1) ?? '';
   expect(await find.where('id', '=', id).execute()).toEqual([{ access_key: null, sealed_access_secret: null }]);
   const audited = await api.database.pool.query(
-    "select changed_fields from audit_events where action = 'updateRegistry' order by id desc limit 1",
+    "select changed_fields from audit_events where action = 'updateRegistry' and subject_id = $1",
+    [id],
   );
   expect(audited.rows).toEqual([{ changed_fields: ['access_secret'] }]);
 });

@@ -91,7 +91,7 @@ test('new files are used for new connections, the old go on, and bad files chang
   writeFileSync(live.key, 'no key');
   await followed.reload();
   expect(await fresh()).toBe('two');
-  expect(lines.at(-1)).toContain('the last good ones stay');
+  expect(lines.at(-1)).toContain('the previous ones stay in use');
   turn('one');
   await followed.reload();
   expect(await fresh()).toBe('one');

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
-import { findPipelineState } from '../../test/pipeline-state.ts';
+import { getPipeline } from '../catalog/pipelines.ts';
 import { memoryContent } from '../content/memory.ts';
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
@@ -107,10 +107,10 @@ describe('a pipeline', () => {
     const content = { ...memoryContent(), touch: async () => true };
     const resources = { db: catalog.db, content, archives: { open: fill } } as unknown as WorkerResources;
     await expect(planPipeline(resources, { pipeline_id }, context)).rejects.toBeInstanceOf(JobPostponed);
-    expect(await findPipelineState(catalog.db, pipeline_id)).toMatchObject({
-      status: 'IN_PROGRESS',
-      phases: { PACKAGING: 'IN_PROGRESS' },
-    });
+    const where = { catalog_id: catalog.acme.catalog_id, pipeline_id };
+    const { status, phases } = await getPipeline(catalog.db, catalog.acme.principal, where);
+    expect(status).toBe('IN_PROGRESS');
+    expect(phases.find(({ type }) => type === 'PACKAGING')).toMatchObject({ status: 'IN_PROGRESS' });
     // Any other task meets a full disk in the same way.
     const { 'discover-products': discover } = handlersOf({ ...resources, content: { ...content, put: fill } } as never);
     await expect(discover({}, context)).rejects.toBeInstanceOf(JobPostponed);
