@@ -35,7 +35,7 @@ test('nobody listens, by address, by name, and by socket; a password is never re
   );
 });
 
-test('several addresses that all reject are one error without words, and are told all the same', async () => {
+test('an error of several addresses, which has no message of its own, is explained', async () => {
   const lookup: LookupFunction = (_name, _options, answer) =>
     answer(null, [
       { address: '127.0.0.1', family: 4 },
@@ -48,7 +48,7 @@ test('several addresses that all reject are one error without words, and are tol
   expect(explainConnection(error, 'postgresql://both:1/larder')).toMatch(/^The database at both:1 refuses connections/);
 });
 
-test('one that takes connections and is silent, and one that closes them', async () => {
+test('a server that accepts connections and is silent, and one that closes them', async () => {
   for (const [answer, expected] of [
     [() => {}, /does not answer/],
     ['end', /closed the connection/],
@@ -63,7 +63,7 @@ test('one that takes connections and is silent, and one that closes them', async
   }
 });
 
-test('one that rejects who asks, or has no such database', async () => {
+test('a server that rejects the user, or does not have the database', async () => {
   const url = new URL(database.url);
   url.pathname = '/nowhere';
   expect(await lineFor(url.href)).toMatch(/does not have that database\. Create it, or give another/);
@@ -72,7 +72,7 @@ test('one that rejects who asks, or has no such database', async () => {
   expect(await lineFor(url.href)).toMatch(/rejects the user/);
 });
 
-test('a certificate file that the URL names, and is not there', async () => {
+test('a certificate file in the URL that does not exist', async () => {
   const url = 'postgresql://127.0.0.1:1/larder?sslrootcert=/nowhere.pem';
   const error = await Promise.resolve()
     .then(() => new pg.Client({ connectionString: url }))
@@ -80,7 +80,7 @@ test('a certificate file that the URL names, and is not there', async () => {
   expect(explainConnection(error, url)).toBe('LARDER_DATABASE_URL names /nowhere.pem, which cannot be read (ENOENT).');
 });
 
-test('what is not about the way is not explained', () => {
+test('an error that does not concern the connection is not explained', () => {
   for (const error of [
     new TypeError('x is undefined'),
     Object.assign(new Error('duplicate key'), { code: '23505' }),

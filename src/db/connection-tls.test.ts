@@ -102,17 +102,17 @@ async function lineFor(url: string): Promise<string | undefined> {
 const CA = () => `sslrootcert=${at('ca.crt')}`;
 const UNTRUSTED = `The certificate of the database at ${ADDRESS}:5432 is not trusted: it is self-signed, or its authority is not known here. Add sslrootcert=FILE with the authority's certificate in PEM, or give another LARDER_DATABASE_URL.`;
 
-test('with the certificate of its authority it is trusted; without verification whoever it is', async () => {
+test('a server is trusted with the certificate of its authority; without verification any server is', async () => {
   expect(await lineFor(urlTo(`sslmode=verify-full&${CA()}`))).toBe('TLS');
   expect(await lineFor(urlTo('sslmode=no-verify'))).toBe('TLS');
 });
 
-test('an authority that is not known here, and another one, are one line', async () => {
+test('an unknown authority, and a different one, give one line', async () => {
   expect(await lineFor(urlTo('sslmode=verify-full'))).toBe(UNTRUSTED);
   expect(await lineFor(urlTo(`sslmode=verify-full&sslrootcert=${at('other.crt')}`))).toBe(UNTRUSTED);
 });
 
-test('a server for TLS alone that is asked without', async () => {
+test('a connection without TLS to a server that requires it', async () => {
   const line = `The database at ${ADDRESS}:5432 lets this user in only over TLS. Add sslmode=verify-full, or give another LARDER_DATABASE_URL.`;
   expect(await lineFor(urlTo(''))).toBe(line);
 });

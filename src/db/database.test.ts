@@ -39,7 +39,7 @@ describe('types', () => {
 });
 
 describe('inTransaction', () => {
-  test('commits what it did, and nothing of it when it throws', async () => {
+  test('commits all changes, and none if it throws', async () => {
     await inTransaction(db, (tx) => newOrganization(tx, 'kept'));
     const broken = inTransaction(db, async (tx) => {
       await newOrganization(tx, 'dropped');
@@ -50,7 +50,7 @@ describe('inTransaction', () => {
     expect(names).toEqual([{ namespace: 'kept' }]);
   });
 
-  test('a deadlock is tried again from the start', async () => {
+  test('a deadlock is retried from the start', async () => {
     let runs = 0;
     const bothHold = Promise.withResolvers<void>();
     let holding = 0;
@@ -68,7 +68,7 @@ describe('inTransaction', () => {
     expect(rows).toEqual([{ n: 2 }, { n: 2 }]);
   });
 
-  test('a serialization failure is tried again, five times at most', async () => {
+  test('a serialization failure is retried, at most five times', async () => {
     let runs = 0;
     const failing = inTransaction(db, async (tx) => {
       runs++;
@@ -78,7 +78,7 @@ describe('inTransaction', () => {
     expect(runs).toBe(5);
   });
 
-  test('any other error is not', async () => {
+  test('no other error is retried', async () => {
     let runs = 0;
     const twice = inTransaction(db, async (tx) => {
       runs++;
@@ -91,7 +91,7 @@ describe('inTransaction', () => {
     expect(runs).toBe(1);
   });
 
-  test('is not begun within another', async () => {
+  test('cannot begin inside another transaction', async () => {
     await expect(inTransaction(db, (tx) => inTransaction(tx, async () => {}))).rejects.toThrow(TypeError);
   });
 });

@@ -99,13 +99,13 @@ describe('startEmbedded', () => {
     expect(Number(session)).toBe(pid);
   });
 
-  test('a second start on the directory of a living one is rejected', async () => {
+  test('a second start on the directory of a running server is rejected', async () => {
     const { url } = await start();
     await expect(start()).rejects.toMatchObject({ code: 'IN_USE', message: expect.stringContaining('LARDER_DATA') });
     expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }]);
   });
 
-  test('of many first starts at once one wins', async () => {
+  test('of many concurrent first starts one succeeds', async () => {
     const results = await Promise.allSettled(Array.from({ length: 4 }, () => start()));
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
@@ -135,7 +135,7 @@ describe('startEmbedded', () => {
     await expect(asRoot).rejects.toMatchObject({ code: 'ROOT' });
   });
 
-  test('what went wrong is told with the end of its log', async () => {
+  test('a failed start is reported with the end of the log', async () => {
     const server = await start();
     await server.stop();
     await expect(start({ settings: { shared_buffers: 'lots' } })).rejects.toMatchObject({
@@ -160,7 +160,7 @@ describe('what is killed', () => {
     expect(await query(server.url, 'select n from kept')).toEqual([{ n: 7 }]);
   });
 
-  test('a stale pid file is no obstacle, even when its pid is somebody living by now', async () => {
+  test('a stale pid file is no obstacle, even if another process now has its pid', async () => {
     const bystander = spawn('sleep', ['60'], { cwd: '/', ...unprivileged() });
     const dead = 2 ** 22;
     try {
@@ -201,7 +201,7 @@ describe('what is killed', () => {
     }
   });
 
-  test('a first start that was cut short is begun anew', async () => {
+  test('an interrupted first start is repeated', async () => {
     const half = join(root, 'pg', 'cluster.new');
     const server = await start();
     await server.stop();
@@ -214,7 +214,7 @@ describe('what is killed', () => {
     expect(existsSync(half)).toBe(false);
   });
 
-  test('a killed postmaster is started again, with every committed row', async () => {
+  test('a killed postmaster is restarted, with every committed row', async () => {
     const { url } = await start();
     await query(url, 'create table kept as select 7 as n');
     const before = performance.now();
@@ -226,7 +226,7 @@ describe('what is killed', () => {
     expect(lines.some((line) => line.includes('SIGKILL'))).toBe(true);
   });
 
-  test('one that is killed again and again is told as lost, and stops cleanly', async () => {
+  test('a server that is killed repeatedly is reported as lost, and stops cleanly', async () => {
     const lost = Promise.withResolvers<EmbeddedError>();
     await start({ onLost: lost.resolve });
     const killer = setInterval(() => {

@@ -28,7 +28,7 @@ test('an empty database gets every migration of this program, and a second time 
   expect(await migrate(database.url)).toEqual([]);
 });
 
-test('of many servers that start at once one migrates', async () => {
+test('of many servers that start concurrently one migrates', async () => {
   const applied = await Promise.all(Array.from({ length: 8 }, () => migrate(database.url, { directory })));
   expect(applied.flat()).toEqual(['0001_first.sql']);
   const { rows } = await database.pool.query('select id from first');
@@ -58,14 +58,14 @@ test('a database that a newer program migrated is rejected', async () => {
   await expect(migrate(database.url, { directory })).rejects.toMatchObject({ code: 'NEWER' });
 });
 
-test('a file that fails leaves nothing behind, and those before it stay', async () => {
+test('a file that fails changes nothing, and the files before it stay applied', async () => {
   file('0002_second.sql', 'create table second (id int); select 1 / 0;');
   await expect(migrate(database.url, { directory })).rejects.toThrow('0002_second.sql');
   file('0002_second.sql', 'create table second (id int);');
   expect(await migrate(database.url, { directory })).toEqual(['0002_second.sql']);
 });
 
-test('a file that is not named like one is rejected', async () => {
+test('a file whose name is not valid is rejected', async () => {
   file('second.sql', 'select 1;');
   await expect(migrate(database.url, { directory })).rejects.toMatchObject({ code: 'FILES' });
 });

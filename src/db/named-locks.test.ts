@@ -45,7 +45,7 @@ test('one worker holds a name at a time, and another name is free', async () => 
   expect(order).toEqual(['ab', 'b a', 'first ends', 'second']);
 });
 
-test('returns what was done, and an error lets go', async () => {
+test('returns the result, and releases the lock after an error', async () => {
   expect(await one.hold(['a'], never, async () => 7)).toBe(7);
   const failing = one.hold(['a'], never, async () => {
     throw new Error('no');

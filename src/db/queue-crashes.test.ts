@@ -73,7 +73,7 @@ test('a job that crashed once runs again and may end well', async () => {
   expect((await row()).state).toBe('completed');
 });
 
-test('a job that crashed twice is told with its cause, fails, and is not run again', async () => {
+test('a job that crashed twice fails with its cause, and is not run again', async () => {
   let runs = 0;
   const { exhausted, onExhausted } = remember();
   const queue = await work(

@@ -149,7 +149,7 @@ describe('work', () => {
     expect(running).toBe(3);
   });
 
-  test('a thrown attempt comes back, knows its count, and the last one knows that it is the last', async () => {
+  test('a thrown attempt is retried with its count, and the last one is marked as the last', async () => {
     const attempts: [number, boolean][] = [];
     const exhausted: unknown[] = [];
     const queue = await work(
