@@ -103,13 +103,13 @@ describe('a folder is claimed at start', () => {
     await claim();
   });
 
-  test('a full one without a mark is no new database’s', async () => {
+  test('a folder with content and without a mark is rejected for a new database', async () => {
     await hold('somebody’s');
     await expect(claim()).rejects.toThrow(/holds content, and this database knows none of it.*LARDER_CONTENT/);
     expect(readdirSync(folder)).not.toContain('installation');
   });
 
-  test('a mark that names nothing is rejected and left', async () => {
+  test('a malformed mark is rejected and not changed', async () => {
     for (const text of ['', 'larder-content-1 \n', 'larder-content-2 x\n']) {
       writeFileSync(join(folder, 'installation'), text);
       await expect(claim()).rejects.toThrow(/does not name an installation.*LARDER_CONTENT/);

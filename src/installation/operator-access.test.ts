@@ -156,7 +156,7 @@ describe('larder tokens create --operator', () => {
     expect([several.code, several.err]).toEqual([1, expect.stringMatching(/several owners: name a --user \(owner: /)]);
   });
 
-  test('what an audit event could not be written for is not made', async () => {
+  test('nothing is created if its audit event cannot be written', async () => {
     await database.pool.query(
       'alter table audit_events add constraint none check (actor_name <> $$operator$$) not valid',
     );
