@@ -80,14 +80,14 @@ test('one that dies at its very start without a word is started again, also befo
   expect(lost).toBeUndefined();
 });
 
-test('a first life that says why it cannot start is given up', async () => {
+test('a process whose first run reports why it cannot start is not restarted', async () => {
   keep(`process.send({ failed: 'LARDER_PORT must be a whole number' }, () => process.exit(1));`);
   await until('it is given up', async () => lost);
   expect(lost).toBe('LARDER_PORT must be a whole number');
   expect(told).toEqual([]);
 });
 
-test('a later life that says so is not', async () => {
+test('a process whose later run reports so is restarted', async () => {
   keep(`if (fs.existsSync(process.env.FLAG)) process.send({ failed: 'The key is readable.' }, () => process.exit(1));
     else { fs.writeFileSync(process.env.FLAG, ''); ${KILLED} }`);
   await until('it is paused', async () => told.at(-1)?.paused);

@@ -194,7 +194,7 @@ test('metrics are beside it, and not on its own port', async () => {
   expect((await ask('/metrics')).status).toBe(404);
 });
 
-test('its end is announced before connections are refused', async () => {
+test('draining is announced before connections are refused', async () => {
   const stopped = server.stop();
   await vi.waitFor(async () => expect((await ask('/readyz')).status).toBe(503));
   const answer = await ask('/readyz');
