@@ -100,7 +100,7 @@ describe.each([
     expect(arrived).toEqual([{ secure: true, user: 'larder', text: expect.stringContaining('It arrives.') }]);
   });
 
-  test('tells a certificate that nobody knows, and sends nothing', async () => {
+  test('reports an untrusted certificate, and sends nothing', async () => {
     const port = await serve(options);
     await expect(send(`${scheme}://larder:r%2Fght@localhost:${port}`)).rejects.toMatchObject({
       // The owner of a provider reads it and passes it on: what is wrong, and what mends it.
@@ -124,7 +124,7 @@ describe.each([
     expect([arrived, logIns]).toEqual([[], 0]);
   });
 
-  test('tells a password that is rejected, without it', async () => {
+  test('reports a rejected password without repeating it', async () => {
     const port = await serve(options);
     trust();
     const rejected = await send(`${scheme}://larder:wr0ng@localhost:${port}`).catch((error: unknown) => error);

@@ -30,7 +30,7 @@ async function told(of: TestOrganization, type: string): Promise<Record<string, 
   return found.rows.map(({ event }) => event);
 }
 
-test('a request is told to its own organization', async () => {
+test('a request notifies its own organization', async () => {
   application = (await catalog.request(catalog.acme, ['redis'])).application_ids[0] ?? '';
   expect(await told(catalog.acme, 'APPLICATION_REQUEST_CREATED')).toMatchObject([
     { name: 'wanted', request_type: 'add', created_by: 'acme-owner', applications: ['redis 7.0 (container image)'] },
@@ -38,7 +38,7 @@ test('a request is told to its own organization', async () => {
   expect(await told(catalog.rival, 'APPLICATION_REQUEST_CREATED')).toEqual([]);
 });
 
-test('a release is told when a vulnerability is why it was made', async () => {
+test('a release that fixes a vulnerability notifies', async () => {
   await catalog.finish(await catalog.openPipeline(application));
   expect(await told(catalog.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toEqual([]);
   const triggers = ['CVE-2026-2', 'CVE-2026-1'].map((context) => ({ type: 'CVE_PATCH' as const, context }));
@@ -51,7 +51,7 @@ test('a release is told when a vulnerability is why it was made', async () => {
   ]);
 });
 
-test('the end of a branch is told when it comes near and when it is there, once for each date', async () => {
+test('the end of a branch notifies before it and at it, once for each date', async () => {
   const endsIn = async (days: number) => {
     await sql`update product_branches set end_of_life_at = (now() at time zone 'UTC')::date + ${days}::integer
       where product_key = 'redis'`.execute(catalog.db);
