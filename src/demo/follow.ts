@@ -49,7 +49,7 @@ async function follow<T>(context: NewsContext, condition: Condition<T>): Promise
       // A supervisor restarts a server that died.
       if (!(error instanceof UnreachableError)) throw error;
     }
-    if (Date.now() - context.news.lastAt > PATIENCE_MS) throw new DemoFailed('Nothing moved for a quarter of an hour.');
+    if (Date.now() - context.news.lastAt > PATIENCE_MS) throw new DemoFailed('Nothing changed for 15 minutes.');
     await delay(POLL_MS);
   }
 }

@@ -81,7 +81,7 @@ test('waits for what was requested and uploaded before', async () => {
   expect(said).toContain('Requesting postgresql 15 on Debian 12.');
 });
 
-test('follows a customization that is still being baked in', async () => {
+test('follows a customization that is still being built', async () => {
   await runWith(catalog.finish);
   const [first] = (await client.call('listCustomizations', { catalog_id: api.acme.catalog_id })).items;
   await client.call('deleteCustomization', { catalog_id: api.acme.catalog_id, customization_id: first?.id ?? '' });
@@ -92,7 +92,7 @@ test('follows a customization that is still being baked in', async () => {
   expect(await counts()).toEqual([1, 2]);
 });
 
-test('tells of an application that failed, in this run or before, and why', async () => {
+test('reports an application that failed, in this run or before, with the reason', async () => {
   await expect(runWith(fail)).rejects.toThrow('3 of 3 applications failed; the lines above say why.');
   said = [];
   await expect(runWith(catalog.finish)).rejects.toThrow('3 of 3 applications failed');
@@ -100,7 +100,7 @@ test('tells of an application that failed, in this run or before, and why', asyn
   expect(await counts()).toEqual([1, 0]);
 });
 
-test('tells of a customization that failed, in this run or before, and what to do', async () => {
+test('reports a customization that failed, in this run or before, with the action', async () => {
   const { request_id } = await catalog.request(catalog.acme, ['redis', 'nginx', 'postgresql']);
   await expect(
     runWith(async (id) => {

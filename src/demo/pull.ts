@@ -87,7 +87,7 @@ async function readFileOf(source: Source, reference: string, path: string): Prom
   throw new DemoFailed(`/${path} is not in the image that was pulled.`);
 }
 
-/** Returns the first platform, if there are several. */
+/** Returns the layers of the image, of the first platform if there are several. */
 async function layersOf(source: Source, reference: string): Promise<Descriptor[]> {
   let descriptor = await source.resolve(reference);
   while (descriptor !== undefined) {
