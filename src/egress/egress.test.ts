@@ -1,4 +1,4 @@
-// The guard against real sockets: what may not be reached is never dialled, with and without a proxy.
+// Tests the egress with real sockets: it never connects to an address that is not permitted, with and without a proxy.
 import type { lookup } from 'node:dns';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -117,7 +117,7 @@ describe('guardedLookup', () => {
     expect([all, one]).toEqual([[{ address: '1.1.1.1', family: 4 }], '1.1.1.1']);
   });
 
-  it('is asked once a dial: a name that turns inward right after it was checked is not looked up again', async () => {
+  it('resolves a name once per connection: a name that becomes private right after the check is not resolved again', async () => {
     const answers = ['127.0.0.2', '127.0.0.3'];
     const resolve = ((_host: string, _options: object, done: (error: null, found: object[]) => void) =>
       done(null, [{ address: answers.shift() ?? '127.0.0.3', family: 4 }])) as unknown as typeof lookup;
@@ -202,7 +202,7 @@ describe('through a proxy', () => {
     await expect(ask(egress, 'https://rejected.invalid/')).rejects.toMatchObject({ code: 'PROXY', status: 403 });
   });
 
-  it.each(['http', 'https'])('asks a proxy for nothing inward over %s', async (scheme) => {
+  it.each(['http', 'https'])('requests no private address from a proxy over %s', async (scheme) => {
     const egress = way({ allow: [], proxy: { http_proxy: proxy, https_proxy: proxy } });
     const before = asked.length;
     const hosts = ['169.254.169.254', '10.0.0.1', '[fd00::1]', 'localhost', '2852039166', '0xa9fea9fe'];
