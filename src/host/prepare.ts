@@ -144,7 +144,7 @@ function checkSudo(prefix: string[], changes: HostChange[]): void {
   if (free || hasTerminal()) return;
   throw new HostError(
     'NO_ROOT',
-    `This needs root; sudo does not give it without a password, and there is no terminal to ask for one. As root, run:\n${asScript([], changes)}`,
+    `This needs root; sudo requires a password, and there is no terminal to enter it. As root, run:\n${asScript([], changes)}`,
   );
 }
 

@@ -133,7 +133,7 @@ describe('a scope', () => {
   test('is not widened by a token that it makes', async () => {
     const token = await accessOf({ name: 'api', scopes: ['API'] });
     const wider = await api.ask('POST', PATH, { token, body: { name: 'x', scopes: ['API', 'REGISTRY_PULL'] } });
-    expect(violationsOf(wider)).toEqual({ scopes: 'The token in use does not reach REGISTRY_PULL.' });
+    expect(violationsOf(wider)).toEqual({ scopes: 'The token in use does not have the scope REGISTRY_PULL.' });
     const { path } = await make({ name: 'x' }, { token });
     expect((await api.ask('GET', path)).json().scopes).toEqual(['API']);
     const none = await api.ask('POST', PATH, { body: { name: 'x', scopes: [] } });

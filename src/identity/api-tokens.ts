@@ -192,7 +192,7 @@ function noUser(id: string): Violation {
 }
 
 function beyond(scope: TokenScope): Violation {
-  return { field: 'scopes', message: `The token in use does not reach ${scope}.` };
+  return { field: 'scopes', message: `The token in use does not have the scope ${scope}.` };
 }
 
 /** The scopes of the caller's token; all scopes if the caller has no token. */
