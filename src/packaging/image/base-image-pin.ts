@@ -31,7 +31,7 @@ import { ownerFault } from './layer-entries.ts';
 import { BASE_LAYERS_MAX } from './layer-limit.ts';
 
 /** Increased when a check of `pinBaseImage`, or of a function that it calls, changes: images that were checked before are checked again. */
-export const INSPECTOR_VERSION = 3;
+export const INSPECTOR_VERSION = 4;
 
 export type PinOptions = {
   workspace: Pick<Workspace, 'content'>;

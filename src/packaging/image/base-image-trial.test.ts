@@ -59,7 +59,17 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a base image is tried', () =
         entry('usr/lib/x86_64-linux-gnu/.wh.libc.so.6', { content: '' }),
         entry('usr/lib/aarch64-linux-gnu/.wh.libc.so.6', { content: '' }),
       ],
-      /its \/bin\/sh does not start, so that its C library or loader is missing or broken \(exit code 127\)\.\n.*libc\.so\.6/,
+      /its \/bin\/sh does not start: this program, the C library or the loader is missing or broken \(exit code 127\)\.\n.*libc\.so\.6/,
+    ],
+    [
+      'whose shell is no program',
+      [entry('usr/bin/dash', { content: 'text', mode: 0o755 })],
+      /its \/bin\/sh does not start: this program, .* is missing or broken/,
+    ],
+    [
+      'without accounts',
+      [entry('etc/passwd', { content: '' })],
+      /its \/etc\/passwd has no account for user id 0 \(root\), which packages need \(exit code 1\)/,
     ],
     [
       'with a statoverride for a user that it lacks',
