@@ -87,7 +87,7 @@ const UNSOLVABLE =
 const UNTRUSTED =
   /NO_PUBKEY|is not signed|signatures? (?:couldn't|were|was)|signatures? (?:is|are) invalid|EXPKEYSIG|Hash Sum mismatch/i;
 const UNREACHABLE =
-  /Could not resolve|Temporary failure|Could not connect|Cannot initiate the connection|Unable to connect|Connection (?:failed|timed out|rejected)|Failed to fetch|Some index files failed/;
+  /Could not resolve|Temporary failure|Could not connect|Cannot initiate the connection|Unable to connect|Connection (?:failed|timed out|refused)|Failed to fetch|Some index files failed/;
 const SUITE_MISSING = /does not have a Release file|no longer has a Release file/;
 const BUSY = /Could not get lock|Unable to lock/;
 
