@@ -110,7 +110,7 @@ const listOrganizations = defineEndpoint({
 const createOrganization = defineEndpoint({
   method: 'POST',
   path,
-  summary: 'Make an organization',
+  summary: 'Create an organization',
   description: `With a catalog, a place in the hosted registry, a subscription, an owner, and an API token of the owner that reaches as far as the token in use. There are ${ORGANIZATIONS_MAX} at most. ${BY_WHOM}`,
   tag: 'Identity',
   access: OWNERS,

@@ -68,7 +68,7 @@ const listRegistryCredentials = defineEndpoint({
 const createRegistryCredential = defineEndpoint({
   method: 'POST',
   path: '/v1/registries/{registry_id}/credentials',
-  summary: 'Make a credential for a hosted registry',
+  summary: 'Create a credential for a hosted registry',
   description: `It pulls what the organization may pull, and pushes nothing. A registry has at most ${CREDENTIALS_PER_REGISTRY_MAX} that work. ${ONLY_HOSTED}`,
   tag: 'Registries',
   access: WRITERS,

@@ -189,8 +189,8 @@ const deleteRegistry = defineEndpoint({
 const checkRegistry = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/registries/{registry_id}/check',
-  summary: 'Look at a registry now',
-  description: 'Enqueues a check of the base image; `last_checked_at` changes when it is done. An addition of Larder.',
+  summary: 'Check a registry now',
+  description: 'Enqueues a check of the registry; `last_checked_at` changes when it is done. An addition of Larder.',
   tag: 'Registries',
   access: WRITERS,
   params: registryParams,

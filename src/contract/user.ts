@@ -82,7 +82,7 @@ const listUsers = defineEndpoint({
 const createUser = defineEndpoint({
   method: 'POST',
   path,
-  summary: 'Make a user',
+  summary: 'Create a user',
   description: `Creates a user and, on request, an API token with the user’s role and the scopes of the token in use. An organization has at most ${USERS_MAX} users. An addition of Larder.`,
   tag: 'Identity',
   access: OWNERS,

@@ -113,7 +113,7 @@ const rebuildApplication = defineEndpoint({
 const rebuildApplications = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/catalogs/{catalog_id}/applications/rebuild',
-  summary: 'Build applications again',
+  summary: 'Rebuild applications',
   description: 'Rebuilds several applications as one wave. An addition of Larder.',
   tag: 'Applications',
   access: WRITERS,
