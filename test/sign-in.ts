@@ -1,5 +1,6 @@
 // People's log-in with everything around it: a real provider of identities, an API, servers of it with settings, and browsers.
 import type { FastifyInstance } from 'fastify';
+import { afterAll, beforeAll } from 'vitest';
 import { createEgress } from '../src/egress/egress.ts';
 import { buildServer } from '../src/http/server.ts';
 import type { ServerParts } from '../src/http/server-parts.ts';
@@ -29,6 +30,16 @@ export type TestSignIn = {
   userOf(subject: string): Promise<Record<string, unknown> | undefined>;
   close(): Promise<void>;
 };
+
+/** Opens one before the tests of a file and closes it after them. Its members exist from the first test on. */
+export function signInOfFile(): TestSignIn {
+  const signIn = {} as TestSignIn;
+  beforeAll(async () => {
+    Object.assign(signIn, await openTestSignIn());
+  }, 60_000);
+  afterAll(() => signIn.close());
+  return signIn;
+}
 
 export async function openTestSignIn(): Promise<TestSignIn> {
   const provider = await startTestProvider(ORIGIN + CALLBACK);

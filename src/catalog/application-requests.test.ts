@@ -175,7 +175,13 @@ describe('a request to remove', () => {
       request_type: 'remove',
     });
     expect(removed).toHaveLength(1);
-    await expect(catalog.request(catalog.acme, ['redis'])).resolves.toBeDefined();
+    const again = await catalog.request(catalog.acme, ['redis']);
+    expect(again.application_ids).toEqual([expect.any(String)]);
+    expect(again.application_ids).not.toContain(id);
+    expect(await read(again.request_id)).toMatchObject({
+      request_type: 'add',
+      applications: [{ status: 'SUPPORTED' }],
+    });
   });
 });
 
