@@ -239,7 +239,7 @@ type OfferingRow = {
   /** The offering exists for the base image's operating system. */
   fits: boolean;
   taken: boolean;
-  /** Returns the application on this base image that exists only because others need it. */
+  /** The application on this base image that exists only because others need it. */
   hidden_id: string | null;
 };
 

@@ -13,7 +13,7 @@ export type Counted = {
   base_image_ids?: readonly string[] | undefined;
 };
 
-/** A statement that returns the count. `isCommon`: its text is one of a few, so a prepared plan pays off. */
+/** A statement that returns the count. `isPrepared`: its text is one of a few, so a prepared plan pays off. */
 export type Count = { total: RawBuilder<unknown>; isPrepared: boolean };
 
 /** Counts the rows of a noun in a catalog of the organization, from a few dozen partial counts. */

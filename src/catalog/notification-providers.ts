@@ -84,7 +84,7 @@ export async function createNotificationProvider(
   const { organization_id } = principal;
   // Locked, so that two concurrent requests cannot exceed the limit.
   await lockName(tx, ['notification-providers', organization_id]);
-  await requireQuota(tx, organization_id);
+  await requireBelowLimit(tx, organization_id);
   const id = randomUUID();
   const secrets = secretsIn(input);
   await tx
@@ -195,7 +195,7 @@ async function lockProviders(tx: Transaction, principal: Principal, ids: string[
   return found.rows;
 }
 
-async function requireQuota(tx: Transaction, organizationId: string): Promise<void> {
+async function requireBelowLimit(tx: Transaction, organizationId: string): Promise<void> {
   const found = await sql<{ total: number }>`
     select count(*) as total from notification_providers
     where organization_id = ${organizationId} and removed_at is null`.execute(tx);

@@ -10,9 +10,9 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * Creates a pipeline with the plan of a failed one, or one that plans if the failed one has no plan. The edges and the
- * customizations of the failed one move to the new one. Throws NOT_FOUND, and NOT_RETRYABLE for a pipeline that did
- * not fail, whose application was removed or has an open pipeline, or after which a newer one succeeded.
+ * Creates a pipeline with the plan of a failed one, or one that plans if the failed one has no plan. The new one takes over the
+ * customizations of the failed one and, if it was the first of its application, the request. Throws NOT_FOUND, and NOT_RETRYABLE
+ * for a pipeline that did not fail, whose application was removed or has an open pipeline, or after which a newer one succeeded.
  */
 export async function retryPipeline(
   tx: Transaction,

@@ -42,7 +42,7 @@ const CAPABILITIES_DAYS = 7;
 /** A registry with contradictory behaviour is not probed after each push. */
 const DOUBT_MINUTES = 60;
 /** Jobs for base images enqueued in one run of the schedule, which comes every few minutes. */
-const BASE_IMAGES_PER_TURN = 200;
+const BASE_IMAGES_PER_RUN = 200;
 /** The share of the time until the next run over which these are spread. */
 const BASE_IMAGES_OVER_SECONDS = 200;
 
@@ -177,7 +177,7 @@ export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
   const due = await sql<{ id: string; organization_id: string | null }>`
     select id, organization_id from base_images b
     where status <> 'DELETED' and source = 'REGISTRY' and ${isDue('b')}
-    order by last_checked_at nulls first limit ${BASE_IMAGES_PER_TURN}`.execute(tx);
+    order by last_checked_at nulls first limit ${BASE_IMAGES_PER_RUN}`.execute(tx);
   for (const [position, { id, organization_id }] of due.rows.entries()) {
     const startAfterSeconds = Math.floor((position * BASE_IMAGES_OVER_SECONDS) / due.rows.length);
     const group = organization_id ?? undefined;

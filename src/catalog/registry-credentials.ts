@@ -74,7 +74,7 @@ export async function createRegistryCredential(
 ): Promise<Output<'createRegistryCredential'>> {
   const { namespace } = await requireHosted(tx, principal, input.registry_id, 'lock');
   await requireEnd(tx, input.expires_at);
-  await requireQuota(tx, input.registry_id);
+  await requireBelowLimit(tx, input.registry_id);
   const username = `robot-${namespace}-${randomBytes(NAME_BYTES).toString('hex')}`;
   const made = await sql<{ id: string }>`
     insert into registry_credentials
@@ -133,7 +133,7 @@ async function requireEnd(tx: Transaction, expiresAt: string | undefined): Promi
     rejectViolations([{ field: 'expires_at', message: `It should be at most ${CREDENTIAL_DAYS_MAX} days from now.` }]);
 }
 
-async function requireQuota(tx: Transaction, registryId: string): Promise<void> {
+async function requireBelowLimit(tx: Transaction, registryId: string): Promise<void> {
   const working = await sql<{ total: number }>`
     select count(*) as total from registry_credentials
     where registry_id = ${registryId} and removed_at is null and expires_at > now()`.execute(tx);

@@ -13,13 +13,13 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   const url = URL.parse(settings.url);
   if (url === null) {
     rejectViolations([{ field: 'url', message: 'It is not a valid address: the host or the port cannot be parsed.' }]);
-    throw new TypeError('reject throws');
+    throw new TypeError('rejectViolations throws');
   }
   const parts = url.pathname.split('/').filter((part) => part !== '');
   const violations = [...urlViolations(url, parts, rules), ...fieldViolations(settings, parts, rules)];
   rejectViolations(violations);
   const access_key = settings.access_secret === undefined ? null : (settings.access_key ?? spareKeyOf(rules));
-  // Docker Hub's repositories always are in a namespace.
+  // Repositories of Docker Hub are always in a namespace.
   const namespace =
     settings.provider === 'DOCKERHUB' && parts.length === 0
       ? [settings.containers_organization ?? (settings.access_key ?? '').toLowerCase()]

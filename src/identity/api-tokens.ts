@@ -147,7 +147,7 @@ export async function issueApiToken(
     ...scopes.filter((one) => !reaches(principal, one)).map(beyond),
     ...(await endViolations(tx, input.expires_at)),
   ]);
-  await requireQuota(tx, user_id);
+  await requireBelowLimit(tx, user_id);
   const owner = { organization_id, user_id };
   const request = { name, role, scopes, expires_at: input.expires_at, created_by: principal.name };
   const made = await createApiToken(tx, owner, request);
@@ -223,7 +223,7 @@ async function endViolations(tx: Transaction, expiresAt: string | undefined): Pr
   return [];
 }
 
-async function requireQuota(tx: Transaction, userId: string): Promise<void> {
+async function requireBelowLimit(tx: Transaction, userId: string): Promise<void> {
   const working = await sql<{ total: number }>`
     select count(*) as total from api_tokens
     where user_id = ${userId} and removed_at is null and expires_at > now()`.execute(tx);

@@ -84,5 +84,5 @@ export function notFound(noun: string): IdentityError {
 
 /** Throws INVALID if there is at least one violation. */
 export function rejectViolations(violations: Violation[]): void {
-  if (violations.length > 0) throw new IdentityError('INVALID', 'The request does not fit', { violations });
+  if (violations.length > 0) throw new IdentityError('INVALID', 'The request is invalid', { violations });
 }

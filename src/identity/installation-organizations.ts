@@ -64,7 +64,7 @@ export async function updateOrganization(
   input: Input<'updateOrganization'>,
 ): Promise<void> {
   const { organization_id: id, name, quotas } = input;
-  await takeOrganizationsTurn(tx);
+  await lockOrganizations(tx);
   const seen = await sql`select from organizations o where o.id = ${id} and ${visibleTo(principal)}`.execute(tx);
   if (seen.rows.length === 0) throw notFound('organization');
   await requireInstallationOwner(tx, principal);
@@ -93,7 +93,7 @@ export async function setQuota(
 }
 
 /** Locks the list of organizations: for each change of it, and for the start that creates the first. */
-export async function takeOrganizationsTurn(tx: Transaction): Promise<void> {
+export async function lockOrganizations(tx: Transaction): Promise<void> {
   await lockName(tx, ['organizations']);
 }
 
@@ -101,8 +101,8 @@ export async function takeOrganizationsTurn(tx: Transaction): Promise<void> {
  * Throws LIMIT_REACHED or TAKEN unless another organization of this name can be created. Holds the lock until the transaction
  * ends.
  */
-export async function requireOrganizationQuota(tx: Transaction, name: string): Promise<void> {
-  await takeOrganizationsTurn(tx);
+export async function requireNewOrganization(tx: Transaction, name: string): Promise<void> {
+  await lockOrganizations(tx);
   const found = await sql<{ total: number }>`select count(*) as total from organizations`.execute(tx);
   if ((found.rows[0]?.total ?? 0) >= ORGANIZATIONS_MAX) {
     throw new IdentityError('LIMIT_REACHED', `There are ${ORGANIZATIONS_MAX} organizations, which is the limit`);

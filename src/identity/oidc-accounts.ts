@@ -9,7 +9,7 @@ import { IdentityError } from './errors.ts';
 import { findInstallationOrganization } from './installation-organizations.ts';
 import type { OidcPerson } from './oidc-claims.ts';
 import type { LoginSource } from './sessions.ts';
-import { requireOtherOwner, requireQuota } from './users.ts';
+import { requireOtherOwner, requireUsersBelowLimit } from './users.ts';
 import { lockUsers } from './users-lock.ts';
 import { keepWayIn, type WaysIn } from './ways-in.ts';
 
@@ -27,7 +27,7 @@ export async function admitPerson(
   person: OidcPerson,
   options: { organization: string | undefined; source: LoginSource; waysIn: WaysIn },
 ): Promise<AccountUser> {
-  await takeAccountTurn(tx, person);
+  await lockAccount(tx, person);
   const known = await findAccount(tx, person);
   if (known === undefined) return await createFor(tx, person, options);
   if (known.removed_at !== null) throw notAdmitted('The user of this account was removed.');
@@ -53,7 +53,7 @@ export async function connectAccount(
   person: Pick<OidcPerson, 'issuer' | 'subject'>,
   { user, source }: { user: AccountUser & { name: string }; source: LoginSource },
 ): Promise<void> {
-  await takeAccountTurn(tx, person);
+  await lockAccount(tx, person);
   const known = await findAccount(tx, person);
   if (known !== undefined && known.user_id === user.user_id) return;
   if (known !== undefined && known.removed_at === null) {
@@ -72,7 +72,7 @@ export async function connectAccount(
 }
 
 /** Serializes concurrent log-ins of one person, so that they create one user. */
-async function takeAccountTurn(
+async function lockAccount(
   tx: Transaction,
   { issuer, subject }: Pick<OidcPerson, 'issuer' | 'subject'>,
 ): Promise<void> {
@@ -129,7 +129,7 @@ async function createFor(
   const organization_id = await findOrganization(tx, person.organization ?? organization);
   if (organization_id === undefined) throw notAdmitted('The organization of this account does not exist in Larder.');
   await lockUsers(tx, { organization_id });
-  await requireQuota(tx, { organization_id });
+  await requireUsersBelowLimit(tx, { organization_id });
   const email = await freeEmail(tx, organization_id, person.email);
   const { id: user_id } = await tx
     .insertInto('users')

@@ -2,13 +2,13 @@
 import { networkOf } from './network.ts';
 
 export type ShareLimits = {
-  /** Held by one organization at a time. */
+  /** Shares that one organization may hold. */
   organization: number;
-  /** Held from one address (IPv6: one /64) at a time, beyond the first of each organization. */
+  /** Shares that clients of one address (IPv6: of one /64) may hold. An organization's first share is always given. */
   address: number;
-  /** Held by all together, beyond the first of each organization. */
+  /** Total of shares from which on an organization gets only its first one. */
   shared: number;
-  /** Held by all together. The difference to `shared` is reserved for organizations that hold none. */
+  /** Shares of the process. Those above `shared` are reserved for organizations that hold none. */
   process: number;
 };
 

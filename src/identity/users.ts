@@ -62,7 +62,7 @@ export async function createUser(
 ): Promise<Output<'createUser'>> {
   await lockUsers(tx, principal);
   await requireOwner(tx, principal);
-  await requireQuota(tx, principal);
+  await requireUsersBelowLimit(tx, principal);
   await requireFree(tx, principal, { email: input.email });
   const { organization_id, name: actor } = principal;
   const { id } = await tx
@@ -194,7 +194,7 @@ async function requireFree(
 }
 
 /** Throws LIMIT_REACHED if the organization has reached the limit of users. Call it under lockUsers. */
-export async function requireQuota(
+export async function requireUsersBelowLimit(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,
 ): Promise<void> {

@@ -11,7 +11,7 @@ import {
 import { LARDER } from '../catalog/principal.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
-import { takeOrganizationsTurn } from '../identity/installation-organizations.ts';
+import { lockOrganizations } from '../identity/installation-organizations.ts';
 import { loadOperatingSystems } from '../recipes/operating-systems.ts';
 import { makeOrganizationAt } from './new-organization.ts';
 
@@ -63,7 +63,7 @@ export async function bootstrap(db: Database, { publicUrl, listenedBy, tell }: B
   await ensureShared(db);
   const isOther = listenedBy !== undefined && (await isServedElsewhere(db, { publicUrl, listenedBy }));
   await inTransaction(db, async (tx) => {
-    await takeOrganizationsTurn(tx);
+    await lockOrganizations(tx);
     if (listenedBy === undefined) await followPublicUrl(tx, publicUrl);
     else if (!isOther) await followListenUrl(tx, publicUrl, listenedBy);
     if (!(await hasOrganization(tx))) await tell(await createFirstOrganization(tx, publicUrl));

@@ -1,12 +1,12 @@
 // Creates an organization with its initial rows: subscription, owner, API token, catalog, and hosted registry.
 import { ensureDefaultCatalog, ensureHostedRegistry, getHostedUrl } from '../catalog/initial-rows.ts';
 import type { Transaction } from '../db/database.ts';
-import { requireOrganizationQuota } from '../identity/installation-organizations.ts';
+import { requireNewOrganization } from '../identity/installation-organizations.ts';
 import { createOrganization, type NewOrganization, type OrganizationRequest } from '../identity/organizations.ts';
 
 /** Creates another organization. Throws IdentityError NAME_INVALID, TAKEN or LIMIT_REACHED. */
 export async function makeOrganization(tx: Transaction, request: OrganizationRequest): Promise<NewOrganization> {
-  await requireOrganizationQuota(tx, request.name);
+  await requireNewOrganization(tx, request.name);
   return await makeOrganizationAt(tx, request, await getHostedUrl(tx));
 }
 

@@ -8,8 +8,8 @@ import {
   findInstallationOrganization,
   findOrganizationNamed,
   listAllOrganizations,
+  lockOrganizations,
   setQuota,
-  takeOrganizationsTurn,
 } from '../identity/installation-organizations.ts';
 import type { NewOrganization } from '../identity/organizations.ts';
 import { makeOrganization } from './new-organization.ts';
@@ -45,7 +45,7 @@ export function setQuotaByOperator(word: string, applications_max: number | null
   return withOperatorDatabase('organizations', (db) =>
     inTransaction(db, async (tx) => {
       const own = await requireStarted(tx);
-      await takeOrganizationsTurn(tx);
+      await lockOrganizations(tx);
       const found = await findOrganizationNamed(tx, word);
       if (found === undefined) throw new IdentityError('NOT_FOUND', `There is no organization ${word}`);
       await setQuota(tx, { id: found.id, applications_max, updated_by: OPERATOR });

@@ -10,7 +10,7 @@ const WRITE_FAULTS: Record<string, string> = {
   EACCES: 'this account may not write there. Let it, or name another file',
   EPERM: 'this account may not write there. Let it, or name another file',
   EROFS: 'its disk cannot be written to. Name another file',
-  ENOSPC: 'its disk is full. Make space, or name another file',
+  ENOSPC: 'its disk is full. Free some space, or name another file',
 };
 
 /** Its message is for the person who named the file. */

@@ -85,7 +85,7 @@ async function linkArtifact(
   const { tags = [], onBlob } = options;
   if (
     target.linkArtifact === undefined ||
-    !(await side('target', 'linkArtifact', async () => target.linkArtifact?.({ blobs, manifests, tags })))
+    !(await side('target', 'link artifact', async () => target.linkArtifact?.({ blobs, manifests, tags })))
   ) {
     return false;
   }

@@ -59,7 +59,7 @@ export function hostedTarget(options: HostedOptions): Target {
     push: (descriptor, open) => write('push', () => push(options, descriptor, { open })),
     pushTagged: (descriptor, open, tag) => write('push', () => push(options, descriptor, { open, tag })),
     linkArtifact: (artifact) =>
-      told('linkArtifact', async () => {
+      told('link artifact', async () => {
         const linked = await linkArtifact(options, artifact);
         claimed ||= linked;
         return linked;

@@ -23,7 +23,7 @@ const FIELDS = {
 type Field = keyof typeof FIELDS;
 
 export type RawHeader = {
-  /** As it stands there: a NUL within is kept, so that whoever checks names sees what others would hide behind it. */
+  /** Unchanged: a NUL inside is kept, so that a check of names sees the bytes after it, which other readers drop. */
   name: string;
   /** One character; NUL of old archives is read as '0'. */
   type: string;
@@ -32,7 +32,7 @@ export type RawHeader = {
   gid: number;
   size: number;
   mtime: number;
-  /** As `name`. */
+  /** Unchanged, like `name`. */
   linkname: string;
   major: number;
   minor: number;

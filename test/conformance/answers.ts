@@ -1,4 +1,4 @@
-// The answers of a conformance run, as the hooks of schemathesis note them: which operations accepted a request that fits the document.
+// The answers of a conformance run, as the hooks of schemathesis record them: which operations accepted a request that fits the document.
 import { readFileSync } from 'node:fs';
 
 export type Answer = {
@@ -19,7 +19,7 @@ export function readAnswers(file: string): Answer[] {
   });
 }
 
-/** The operations of which no fitting request got a 2xx or a 3xx: nothing is known of what they do. */
+/** Returns the operations of which no fitting request got a 2xx or a 3xx: the run did not test them. */
 export function neverAccepted(answers: readonly Answer[], operations: readonly string[]): string[] {
   const accepted = new Set(
     answers.filter(({ status, fits }) => fits && status < 400).map(({ operation }) => operation),

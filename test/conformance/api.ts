@@ -53,7 +53,7 @@ async function run(program: string, ground: Ground): Promise<number> {
   };
   const status = await runProgram([program, ...args], { cwd: work, env: files, signal, timeoutMs: RUN_MS_MAX, onLine });
   const never = reportAcceptance(readAnswers(files.ANSWERS_FILE));
-  // What ended it otherwise than by a case failed it too, as does an operation that accepted nothing.
+  // A run that ended in another way than by a failed case has failed too, and so has an operation that accepted nothing.
   const failed = Math.max(found, status === 0 ? 0 : 1) + never.length;
   const passed = cases - found;
   console.log(closingLine('api', { passed, failed, skipped }));

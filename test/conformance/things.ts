@@ -1,4 +1,4 @@
-// What a conformance run asks about: a release, a failure, and things of each kind that operations may change or remove.
+// The objects that a conformance run uses: a release, a failure, and objects of each kind that operations may change or remove.
 import { openClient } from '../../src/client/client.ts';
 import { type Service, until } from '../service.ts';
 
@@ -8,25 +8,25 @@ type Values = Record<string, string>;
 export type Things = {
   /** Parameters of every operation. */
   parameters: Values;
-  /** Parameters of one operation, in place of those. */
+  /** Parameters of one operation, instead of these. */
   operations: Record<string, Values>;
-  /** Fields of every body and query: the hooks put them in place of generated ones. */
+  /** Fields of every body and query: the hooks replace generated values with them. */
   fields: Record<string, unknown>;
-  /** Fields of the body, the query and the path of one operation. A list is gone through, one value a call. */
+  /** Fields of the body, the query and the path of one operation. Of a list, each call uses the next value. */
   operationFields: Record<string, Record<string, unknown>>;
-  /** API token of the organization in which nothing but a failed pipeline is, so that no customization or request touches it. */
+  /** API token of an organization that has only a failed pipeline, so that no customization or request changes it. */
   otherToken: string;
   /** Operations that are called with it. */
   otherOperations: readonly string[];
 };
 
-/** Passwords are set and used by the same pair, so that each fits. */
+/** The password that is set and the one that logs in are the same, so that both operations accept it. */
 const PASSWORD = { email: 'owner@example.org', password: 'a password of the conformance run' };
 const DAY_MS = 86_400_000;
-/** Things of each operation that removes one: as many requests can be accepted. */
+/** Objects for each operation that removes one: this many requests can be accepted. */
 const REMOVABLE_COUNT = 3;
 
-/** Makes everything that a run asks about. */
+/** Creates all objects that a run uses. */
 export async function makeThings(service: Service, signal: AbortSignal): Promise<Things> {
   const parameters = await identifiers(service, signal);
   const failed = await failedPipeline(service, signal);
@@ -52,7 +52,7 @@ export async function makeThings(service: Service, signal: AbortSignal): Promise
     operationFields: {
       ...(await removables(service)),
       createBaseImage: { container_image: 'base/debian:12' },
-      // What it makes and removes is not what others ask about.
+      // It creates and removes other applications than those that other operations use.
       createApplicationRequest: await requestable(service, failed.base_image_id),
       getReleaseFailure: failed.releasable,
       signInWithPassword: PASSWORD,
@@ -63,7 +63,7 @@ export async function makeThings(service: Service, signal: AbortSignal): Promise
   };
 }
 
-/** Several things for each operation that removes one. */
+/** Creates several objects for each operation that removes one. */
 async function removables({ client }: Service): Promise<Record<string, Record<string, string[]>>> {
   const registry_id = (await client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
   const made: Record<string, Record<string, string[]>> = {
@@ -90,7 +90,7 @@ async function removables({ client }: Service): Promise<Record<string, Record<st
   return made;
 }
 
-/** Offerings that can be requested, and an application that can be removed. */
+/** Returns offerings that can be requested, and an application that can be removed. */
 async function requestable({ client, catalog_id }: Service, base_image_id: string) {
   const { items } = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
   const idOf = (key: string) => items.find(({ product }) => product.key === key)?.id ?? '';
@@ -106,8 +106,8 @@ async function requestable({ client, catalog_id }: Service, base_image_id: strin
 }
 
 /**
- * A pipeline that failed, and fails again when it is retried: the registry is the service's own one under its address, with
- * a log-in that it refuses. It is in another organization.
+ * Creates an organization with a failed pipeline that fails again when it is retried: its registry is the service itself, with a
+ * wrong log-in.
  */
 async function failedPipeline({ client: installation, url }: Service, signal: AbortSignal) {
   const made = await installation.call('createOrganization', { name: 'failing', owner: { name: 'own' } });
@@ -122,7 +122,7 @@ async function failedPipeline({ client: installation, url }: Service, signal: Ab
   const images = await client.call('listBaseImages', {});
   const base_image_id = images.items.find(({ name }) => name === 'Debian 12')?.id ?? '';
   const { id: registry_id } = await client.call('createRegistry', {
-    ...{ name: 'refuses', description: '', provider: 'OCI' as const, url },
+    ...{ name: 'rejects', description: '', provider: 'OCI' as const, url },
     ...{ access_key: 'nobody', access_secret: 'wrong' },
   });
   await client.call('createApplicationRequest', {
@@ -144,8 +144,8 @@ async function failedPipeline({ client: installation, url }: Service, signal: Ab
 }
 
 /**
- * Things that an operation may change or take away: each has its own, so that none of them takes another's. The base image
- * is the installation's own one, registered again by the organization.
+ * Creates the objects that an operation may change or remove: each operation has its own, so that none removes another's. The base
+ * image is the installation's own one, registered again by the organization.
  */
 async function ownThings({ client, apiToken }: Service): Promise<Record<string, Record<string, string>>> {
   const registry_id = (await client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
@@ -202,7 +202,7 @@ async function ownThings({ client, apiToken }: Service): Promise<Record<string, 
   };
 }
 
-/** Requests redis, waits until it is released, and answers an identifier of everything there then is. */
+/** Requests redis, waits until it is released, and returns an identifier of each object that then exists. */
 async function identifiers({ client, catalog_id }: Service, signal: AbortSignal): Promise<Record<string, string>> {
   const offering = (await client.call('listOfferings', { product_key: 'redis' })).items[0];
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');

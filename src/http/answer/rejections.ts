@@ -38,6 +38,11 @@ export function rejectionOf(error: unknown): Rejection {
   return ofFramework(error) ?? new Rejection('internal', { cause: error });
 }
 
+/** Throws a 429 with the time to wait in seconds, unless that is 0. */
+export function requireNoWait(seconds: number): void {
+  if (seconds > 0) throw new Rejection('too-many-requests', { headers: { 'retry-after': String(seconds) } });
+}
+
 /** A 503 with the time to come back. */
 export function unavailable(detail: string, cause?: unknown): Rejection {
   const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) };
@@ -66,25 +71,20 @@ function isTemporary(error: unknown): boolean {
   return TEMPORARY_MESSAGE.test(error.message);
 }
 
+/** The problem for each status of Fastify's own errors. */
+const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
+  400: 'malformed-request',
+  404: 'not-found',
+  408: 'timeout',
+  413: 'too-large',
+  414: 'address-too-long',
+  415: 'media-type',
+};
+
 /** Fastify's own errors, by status; their messages are not passed on. */
 function ofFramework(error: unknown): Rejection | undefined {
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
-  switch (error.statusCode) {
-    case 400:
-      return new Rejection('malformed-request', { cause: error });
-    case 404:
-      return new Rejection('not-found', { cause: error });
-    case 408:
-      return new Rejection('timeout', { cause: error });
-    case 413:
-      return new Rejection('too-large', { cause: error });
-    case 414:
-      return new Rejection('address-too-long', { cause: error });
-    case 415:
-      return new Rejection('media-type', { cause: error });
-    case 503:
-      return unavailable('The service is stopping.', error);
-    default:
-      return undefined;
-  }
+  if (error.statusCode === 503) return unavailable('The service is stopping.', error);
+  const code = FRAMEWORK_PROBLEMS[Number(error.statusCode)];
+  return code === undefined ? undefined : new Rejection(code, { cause: error });
 }

@@ -20,7 +20,7 @@ export type ReadEndpoint = {
 export type MatchDemand = {
   /** Throws Rejection (precondition-failed) if the resource has changed already. Saves reading a long body; only `hold` decides. */
   look(context: Reading): Promise<void>;
-  /** Locks the thing, so that its writers follow each other, and checks its entity tag in the writer's own transaction. */
+  /** Locks the resource, so that its writers are serialized, and checks its entity tag in the writer's own transaction. */
   hold(tx: Transaction, context: Reading): Promise<void>;
 };
 

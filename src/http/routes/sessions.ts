@@ -8,7 +8,7 @@ import type { PasswordHashes } from '../../identity/password-hashes.ts';
 import { checkPassword, findPasswordHash, keepPassword } from '../../identity/passwords.ts';
 import { createSession, endSessions } from '../../identity/sessions.ts';
 import { IDENTITY_PROBLEMS, invalid, Rejection } from '../answer/problems.ts';
-import { unavailable } from '../answer/rejections.ts';
+import { requireNoWait, unavailable } from '../answer/rejections.ts';
 import type { Context, Handler, PublicContext } from '../handler.ts';
 import { clearSessionCookie, requireOwnPage, sessionSecretOf, setSessionCookie } from '../sign-in/session-cookie.ts';
 
@@ -93,12 +93,12 @@ async function countedCheck<T>(
   // Failed log-ins are keyed by the start of the account, as for tokens; only digests are kept in memory.
   const account = createHash('sha256').update(given.email.toLowerCase()).digest('base64url').slice(0, 16);
   const attempt = { address: request.ip, secret: account + given.password };
-  requireWait(identity.failedLogins.waitBeforeGuess(attempt));
+  requireNoWait(identity.failedLogins.waitBeforeGuess(attempt));
   try {
     return await check();
   } catch (error) {
     const isWrong = error instanceof IdentityError && error.code === 'PASSWORD_WRONG';
-    if (isWrong) requireWait(identity.failedLogins.failed(attempt));
+    if (isWrong) requireNoWait(identity.failedLogins.failed(attempt));
     throw rejectionFor(error);
   }
 }
@@ -108,10 +108,6 @@ function rejectionFor(error: unknown): unknown {
   if (error.code === 'BUSY') return unavailable(error.message, error);
   const code = IDENTITY_PROBLEMS[error.code];
   return code === undefined ? error : new Rejection(code, { cause: error });
-}
-
-function requireWait(seconds: number): void {
-  if (seconds > 0) throw new Rejection('too-many-requests', { headers: { 'retry-after': String(seconds) } });
 }
 
 export const sessionHandlers = { listSignInWays, signInWithPassword, signOut, getSession, setPassword };

@@ -1,5 +1,6 @@
 // Token exchange: the API token is sent as a parameter or in a form, under either of its names.
 import { invalid, Rejection } from '../answer/problems.ts';
+import { requireNoWait } from '../answer/rejections.ts';
 import type { Handler } from '../handler.ts';
 import { tokenRejection } from '../sign-in/authenticate.ts';
 
@@ -8,7 +9,7 @@ const exchangeToken: Handler<'exchangeToken'> = async ({ identity, request, repl
   if (token === undefined) throw invalid([{ field: 'refresh_token', message: 'It is required.' }]);
   if (second !== undefined) throw invalid([{ field: 'api_token', message: 'Only one token should be given.' }]);
   const attempt = { address: request.ip, secret: token };
-  requireWait(identity.failedLogins.waitBefore(attempt));
+  requireNoWait(identity.failedLogins.waitBefore(attempt));
   try {
     // RFC 6749, section 5.1.
     reply.header('cache-control', 'no-store');
@@ -17,13 +18,9 @@ const exchangeToken: Handler<'exchangeToken'> = async ({ identity, request, repl
     return answer;
   } catch (error) {
     const rejection = tokenRejection(error);
-    if (rejection instanceof Rejection) requireWait(identity.failedLogins.failed(attempt));
+    if (rejection instanceof Rejection) requireNoWait(identity.failedLogins.failed(attempt));
     throw rejection;
   }
 };
-
-function requireWait(seconds: number): void {
-  if (seconds > 0) throw new Rejection('too-many-requests', { headers: { 'retry-after': String(seconds) } });
-}
 
 export const tokenHandlers = { exchangeToken };

@@ -6,7 +6,7 @@ import type { OidcProvider } from '../../identity/oidc.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { NO_CONTENT_POLICY } from '../answer/browser-headers.ts';
 import { invalid, PROBLEMS, Rejection } from '../answer/problems.ts';
-import { rejectionOf } from '../answer/rejections.ts';
+import { rejectionOf, requireNoWait } from '../answer/rejections.ts';
 import type { HttpIdentity } from '../handler.ts';
 import { authenticate } from './authenticate.ts';
 import {
@@ -87,8 +87,7 @@ async function comeBack(exchange: OidcExchange, { failedLogins }: SignInParts['i
   const { request, reply, oidc, origin } = exchange;
   // Counted under one fixed name: only the address matters, so that nobody can lock others out.
   const attempt = { address: request.ip, secret: OIDC_SIGN_IN_PATH };
-  const wait = failedLogins.waitBefore(attempt);
-  if (wait > 0) throw new Rejection('too-many-requests', { headers: { 'retry-after': String(wait) } });
+  requireNoWait(failedLogins.waitBefore(attempt));
   try {
     const { return_to, secret } = await oidc.finish({
       ticket: ticketOf(request, origin),

@@ -41,10 +41,11 @@ def before_load_schema(context, raw_schema):
 with open(os.environ["THINGS_FILE"], encoding="utf-8") as file:
     THINGS = json.load(file)
 
-# One generated request of so many stays as it is: identifiers of nothing, stale entity tags and keys used twice are questions too.
+# One of this many generated requests stays unchanged, to test unknown identifiers, stale entity tags and reused keys too.
 LEFT_ALONE_EACH = 4
 CALLS = {}
-# By the id of the case: a changed request is judged again by schemathesis, and a file in a form cannot be.
+# By the id of the case: whether the request fits, recorded before it is changed. Afterwards schemathesis would validate it again,
+# which fails for a form with a file.
 FITTING = {}
 
 
@@ -70,14 +71,14 @@ def with_real_values(value, fields, call):
 
 
 def real(held, value, call):
-    """A list of values is gone through, one a call; a field that is a list gets one item."""
+    """Of a list of values, each call uses the next one; a field that is a list gets one item."""
     one = value[call % len(value)] if isinstance(value, list) else value
     return [one] if isinstance(held, list) else one
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Puts identifiers of real things into requests that fit the document, so that they get past the checks of their fields."""
+    """Puts identifiers of existing things into requests that fit the document, so that the server accepts their fields."""
     FITTING[case.id] = fits(case)
     if not FITTING[case.id] or case.meta.phase.name == "stateful" or case.media_type == "multipart/form-data":
         return
@@ -101,7 +102,7 @@ def before_call(context, case, kwargs):
 
 @schemathesis.hook
 def after_call(context, case, response):
-    """Notes the operation, the status, and whether the request fits."""
+    """Records the operation, the status, and whether the request fits."""
     mode = "positive" if FITTING.pop(case.id, False) else "negative"
     with open(os.environ["ANSWERS_FILE"], "a", encoding="ascii") as answers:
         answers.write(f"{operation_id(case)} {response.status_code} {mode}\n")
