@@ -1,16 +1,13 @@
-// One campaign of a fleet: something that makes many pipelines, followed to the last release, with what it took.
-import { setTimeout as delay } from 'node:timers/promises';
+// One campaign of a fleet: a change that makes many pipelines, followed to the last release, with its cost.
 import type pg from 'pg';
 import type { Client } from '../src/client/client.ts';
 import type { Pipeline } from '../src/contract/pipeline.ts';
 import type { PhaseType } from '../src/contract/vocabulary.ts';
 import { memoryOf, type Processes, readProcessorTime, subtractTimes } from './fleet-processes.ts';
-import type { LarderServer } from './larder.ts';
+import { type LarderServer, type Polling, until } from './larder.ts';
 
-/** How often the state is asked for: a tenth of the first release's time, so that asking costs little. */
-const POLL_MS = 100;
-/** Nothing takes so long unless something is broken: the largest fleet makes its last release within an hour. */
-const PATIENCE_MS = 3_600_000;
+/** A tenth of the first release's time, so that the requests cost little; the largest fleet makes its last release within an hour. */
+export const POLLING: Polling = { pollMs: 100, patienceMs: 3_600_000 };
 /** The largest page of the API. */
 export const PAGE = 100;
 
@@ -29,7 +26,7 @@ export type Campaign = {
   failed: number;
   firstSeconds: number;
   lastSeconds: number;
-  /** Mean seconds of each phase by the clock, pipelines beside it included. */
+  /** Mean seconds of each phase by the clock, while other pipelines run. */
   phases: Record<PhaseType, number>;
   processorMs: Record<string, number>;
   statements: number;
@@ -41,17 +38,6 @@ export type Campaign = {
 /** Releases a second. */
 export const perSecond = ({ releases, lastSeconds }: Pick<Campaign, 'releases' | 'lastSeconds'>) =>
   releases / lastSeconds;
-
-/** Asks until there is an answer; throws when there is none for PATIENCE_MS. */
-export async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
-  while (performance.now() < end) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await delay(POLL_MS);
-  }
-  throw new Error(`${what} took more than ${PATIENCE_MS / 1000} s`);
-}
 
 async function openPipelines({ client, catalog_id }: Fleet): Promise<number> {
   const page = await client.call('listPipelines', { catalog_id, status: 'IN_PROGRESS', page_size: 1 });
@@ -78,7 +64,7 @@ async function countersOf({ database }: Fleet): Promise<Counters> {
   return rows[0] ?? { statements: 0, trips: 0, syncs: 0 };
 }
 
-/** Runs what makes `releases` pipelines and follows them to their end. */
+/** Calls `begin`, which makes `releases` pipelines, and follows them to their end. */
 export async function runCampaign(
   fleet: Fleet,
   { name, releases, begin }: { name: string; releases: number; begin: () => Promise<void> },
@@ -88,7 +74,7 @@ export async function runCampaign(
   const memory = { server: 0, worker: 0 };
   const begun = Date.now();
   await begin();
-  await until(name, async () => {
+  await until(name, POLLING, async () => {
     for (const kind of ['server', 'worker'] as const)
       memory[kind] = Math.max(memory[kind], memoryOf(fleet.processes[kind]));
     const newest = await newestPipelines(fleet, 1);

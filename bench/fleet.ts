@@ -14,11 +14,11 @@ import { PROCESS_FLAGS } from '../src/process/supervise.ts';
 import { packed, rootfs } from '../test/fixtures/customization.ts';
 import { removeData } from '../test/service.ts';
 import { openBases, registerBase } from './fleet-bases.ts';
-import { type Campaign, type Fleet, PAGE, perSecond, runCampaign, until } from './fleet-campaign.ts';
+import { type Campaign, type Fleet, PAGE, POLLING, perSecond, runCampaign } from './fleet-campaign.ts';
 import { readProcessorTime, subtractTimes } from './fleet-processes.ts';
 import type { VerifyDone, VerifyMessage } from './fleet-verification.ts';
 import { prepareBench } from './host.ts';
-import { type LarderServer, ratio, startLarder } from './larder.ts';
+import { type LarderServer, ratio, startLarder, until } from './larder.ts';
 
 const QUICK = process.argv.includes('--quick');
 const APPLICATIONS = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? (QUICK ? 4 : 100));
@@ -64,7 +64,7 @@ function environmentOf(directory: string, { databaseUrl, url }: LarderServer): N
 }
 
 async function baseNamed({ client }: Fleet, name: string): Promise<BaseImageDetailed> {
-  return await until<BaseImageDetailed>(`the base image ${name}`, async () => {
+  return await until<BaseImageDetailed>(`the base image ${name}`, POLLING, async () => {
     const { items } = await client.call('listBaseImages', { name, page_size: PAGE });
     const found = items.find((one) => one.name === name && one.healthy !== undefined);
     if (found?.healthy === false) throw new Error(`${name}: ${found.unhealthy_cause}`);
@@ -73,7 +73,7 @@ async function baseNamed({ client }: Fleet, name: string): Promise<BaseImageDeta
 }
 
 async function offeringsOn({ client }: Fleet, system: string): Promise<string[]> {
-  const found = await until(`the offerings on ${system}`, async () => {
+  const found = await until(`the offerings on ${system}`, POLLING, async () => {
     const { items } = await client.call('listOfferings', { operating_system_name: system, page_size: PAGE });
     return items.length > 0 ? items : undefined;
   });

@@ -75,29 +75,42 @@ export async function startLarder(directory: string, former?: { apiToken: string
   }
 }
 
+/** How long a wait may take, and the pause after each call. */
+export type Polling = { pollMs: number; patienceMs: number };
+
+/** Calls `look` until it returns a value, and returns the value. Throws when there is none after `patienceMs`. */
+export async function until<T>(
+  what: string,
+  { pollMs, patienceMs }: Polling,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  const end = performance.now() + patienceMs;
+  while (performance.now() < end) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await delay(pollMs);
+  }
+  throw new Error(`${what} took more than ${patienceMs / 1000} s`);
+}
+
+/** A server that does not start within a minute has failed. */
+const START: Polling = { pollMs: 50, patienceMs: 60_000 };
+
 /** Waits for the organization of a first start: its token is printed before it is committed. */
 async function firstOrganization(databaseUrl: string): Promise<{ id: string; namespace: string }> {
   const { db, close } = openDatabase(databaseUrl);
   try {
-    for (;;) {
-      const found = await db.selectFrom('organizations').select(['id', 'namespace']).executeTakeFirst();
-      if (found !== undefined) return found;
-      await delay(20);
-    }
+    return await until('the first organization', START, () =>
+      db.selectFrom('organizations').select(['id', 'namespace']).executeTakeFirst(),
+    );
   } finally {
     await close();
   }
 }
 
-/** Until somebody listens on the port. */
+/** Waits until the server listens on the port. */
 async function listening(port: number): Promise<void> {
-  for (;;) {
-    const answered = await fetch(`http://127.0.0.1:${port}/livez`)
-      .then(() => true)
-      .catch(() => false);
-    if (answered) return;
-    await delay(100);
-  }
+  await until('the start of the server', START, () => fetch(`http://127.0.0.1:${port}/livez`).catch(() => undefined));
 }
 
 /** A first start prints it just before it commits what it opens; the server listens by then. */

@@ -6,32 +6,19 @@ import { chmodSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, openClient } from '../src/client/client.ts';
 import { prepareBench } from './host.ts';
-import { freePort, printedToken, ratio } from './larder.ts';
+import { freePort, type Polling, printedToken, ratio, until } from './larder.ts';
 import { measurePatch } from './patch.ts';
 
 const READY_AIM_SECONDS = 10;
 const COLD_AIM_SECONDS = 60;
 const WARM_AIM_SECONDS = 8;
 
-/** How often /readyz and the request are asked; finer than what is told. */
-const POLL_MS = 25;
-/** Past this something is broken. */
-const PATIENCE_MS = 240_000;
+/** The pause is shorter than the precision of the figures; a start or a release that takes longer than this has failed. */
+const POLLING: Polling = { pollMs: 25, patienceMs: 240_000 };
 
 type Service = { client: Client; seconds: number; apiToken: string; stop(): Promise<void> };
-
-async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  const end = performance.now() + PATIENCE_MS;
-  while (performance.now() < end) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await delay(POLL_MS);
-  }
-  throw new Error(`${what} took more than ${PATIENCE_MS / 1000} s`);
-}
 
 /** `npm start` on this folder, timed until /readyz answers 200. A second start prints no token: it is given the first one's. */
 async function startService(data: string, known?: string): Promise<Service> {
@@ -45,7 +32,7 @@ async function startService(data: string, known?: string): Promise<Service> {
   try {
     const token = known ?? (await printedToken(service));
     service.stdout.resume();
-    await until('the start', async () => {
+    await until('the start', POLLING, async () => {
       if (service.exitCode !== null) throw new Error(`Larder ended with ${service.exitCode}`);
       const ready = await fetch(`${url}/readyz`).catch(() => undefined);
       return ready?.status === 200 ? true : undefined;
@@ -65,7 +52,7 @@ async function endService(service: ChildProcess): Promise<void> {
 /** From the request until its release is recorded, in seconds. */
 async function requestProduct(client: Client, product_key: string): Promise<number> {
   const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
-  const offering = await until('an offering', async () => {
+  const offering = await until('an offering', POLLING, async () => {
     const { items } = await client.call('listOfferings', { product_key });
     return items.find(({ operating_systems }) => operating_systems.some(({ name }) => /Debian/.test(name)));
   });
@@ -79,7 +66,7 @@ async function requestProduct(client: Client, product_key: string): Promise<numb
     application_offering_ids: [offering.id],
     base_image_id: base.id,
   });
-  await until(`the release of ${product_key}`, async () => {
+  await until(`the release of ${product_key}`, POLLING, async () => {
     const application_request_id = request.id;
     const { status } = await client.call('getApplicationRequest', { catalog_id, application_request_id });
     if (status === 'FAILED') throw new Error(`${product_key} could not be built`);

@@ -6,12 +6,13 @@ import { describe, expect, test } from 'vitest';
 import { createWholeProgram } from '../src/bin/commands.ts';
 import { OIDC_SETTINGS } from '../src/config/oidc-settings.ts';
 import { COMMAND_LINE_SETTINGS, GENERAL_SETTINGS } from '../src/config/settings.ts';
+import { RUN_REQUIREMENTS, TEST_REQUIREMENTS } from '../src/host/requirements.ts';
 import { PROBLEMS } from '../src/http/answer/problems.ts';
 
 const ROOT = new URL('../', import.meta.url).pathname;
 const PAGES = globSync(['*.md', 'docs/*.md'], { cwd: ROOT }).filter((page) => page !== 'CHANGELOG.md');
 const RECORDS = globSync('docs/decisions/*.md', { cwd: ROOT });
-const FOLDERS = ['src', 'test', 'docs', 'bench', 'migrations', 'products', 'examples'];
+const FOLDERS = ['src', 'test', 'docs', 'bench', 'migrations', 'products', 'charts', 'examples'];
 
 /** Written as examples of a mistake. */
 const MISTAKES = ['LARDER_DATABASE_ULR'];
@@ -178,6 +179,15 @@ describe.each(all)('$path', (page) => {
 
 test('ARCHITECTURE.md names files and folders that exist', () => {
   expect(missingSources(read('ARCHITECTURE.md'))).toEqual([]);
+});
+
+test('README.md lists the Debian packages that Larder and its tests require', () => {
+  const { text } = read('README.md');
+  const listed = (row: string) =>
+    (new RegExp(`^\\| ${row} \\| \`(.*)\` \\|$`, 'm').exec(text)?.[1] ?? '').split(' ').sort();
+  const names = (requirements: typeof RUN_REQUIREMENTS) => requirements.map((one) => one.package).sort();
+  expect(listed('all')).toEqual(names(RUN_REQUIREMENTS));
+  expect([...listed('all'), ...listed('`npm test` also')].sort()).toEqual(names(TEST_REQUIREMENTS));
 });
 
 test('a name that does not exist is found', () => {
