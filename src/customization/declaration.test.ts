@@ -145,7 +145,6 @@ describe('rejected, with the line', () => {
     [['files: [{path: /run/a, content: x}]'], '1: "/run/a": proc, sys, dev, run and tmp are filled'],
     [['files: [{path: "/a\\u202eb", content: x}]'], 'changes the direction'],
     [['files: [{path: /etc/.wh.a, content: x}]'], 'names that begin with .wh.'],
-    [['files: [{path: /a}]'], '1: /a has no owner, mode or content'],
     [['files: [{path: /a, mode: 0888}]'], '1: files[0].mode must be a mode in octal, such as 0640, not "0888"'],
     [['files: [{path: /a}]'], '1: /a has no owner, mode or content; set at least one of them'],
     [['files: [{path: /a, mode: rwx}]'], '1: files[0].mode must be a mode in octal, such as 0640, not "rwx"'],
@@ -193,7 +192,11 @@ describe('rejected, with the line', () => {
     [['users: [{name: "a b", uid: 5}]'], '1: users[0].name must be the name of a user, not "a b"'],
     [[`users: [{name: ${'x'.repeat(33)}, uid: 5}]`], '1: users[0].name must be the name of a user'],
     [['users: [{name: app, uid: 0}]'], '1: "0" is not a uid'],
-    [['users: [{name: app, uid: 5}, {name: app2, uid: 5}]'], '1: the user app2 has the name or uid of app'],
+    [['users: [{name: app, uid: 5}, {name: app2, uid: 5}]'], '1: the user app2 has the uid of app in line 1'],
+    [
+      ['users:', '  - {name: app, uid: 5}', '  - {name: app, uid: 6}'],
+      '3: the user app is listed twice, first in line 2',
+    ],
     [
       ['users: [{name: app, uid: 5, home: "/a:b"}]'],
       '1: users[0].home must be an absolute path in ASCII without a colon, not "/a:b"',
@@ -224,6 +227,28 @@ describe('rejected, with the line', () => {
     [['environment: &a {A: b}', 'labels: {<<: *a}'], '2: merge keys (<<) are not supported'],
   ])('%j', (lines, message) => {
     expect(read(...lines).told.join('\n')).toContain(message);
+  });
+
+  it('rules across entries together with the violations of other entries', () => {
+    const { told } = read(
+      'packages: [curl, Curl, curl=1]',
+      'files:',
+      '  - {owner: root}',
+      '  - {path: /b, content: x}',
+      '  - {path: /b, content: x}',
+      'users:',
+      '  - {name: "a b", uid: 5}',
+      '  - {name: app, uid: 5}',
+      '  - {name: app, uid: 6}',
+    );
+    expect(told).toEqual([
+      '1: packages[1] must be a package (name, name:architecture or name=version), not "Curl"',
+      '3: files[0].path is missing',
+      '7: users[0].name must be the name of a user, not "a b"',
+      '1: the package curl is listed twice',
+      '5: /b is listed twice',
+      '9: the user app is listed twice, first in line 8',
+    ]);
   });
 
   it('bytes that are not UTF-8', async () => {

@@ -26,7 +26,7 @@ type Located = Context & { lineOf: LineOf; isWhole: boolean };
 type Read = { declaration: Declaration; certificates: NamedCertificates[] };
 
 /**
- * Reads the whole declaration. Each violation is reported with its line; sections without a violation are read nevertheless.
+ * Reads the whole declaration. Each violation is reported with its line; parts without a violation are read nevertheless.
  */
 export function readDeclaration(bytes: Uint8Array, context: Context): Read {
   const { value = {}, violations, lineOf } = readYaml(bytes, DeclarationSchema);

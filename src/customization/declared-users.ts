@@ -22,15 +22,18 @@ type Context = { tell: Tell; lineOf: LineOf };
 type UserFields = NonNullable<DeclarationDocument['users']>[number];
 
 export function readUsers(items: readonly UserFields[], { tell, lineOf }: Context): DeclaredUser[] {
-  const users: DeclaredUser[] = [];
+  const known: { user: DeclaredUser; line: number }[] = [];
   for (const [index, item] of items.entries()) {
     const user = readUser(item, (key, message) => tell(lineOf('users', index, key), message));
     if (user === undefined) continue;
-    const other = users.find(({ name, uid }) => name === user.name || uid === user.uid);
-    if (other === undefined) users.push(user);
-    else tell(lineOf('users', index), `the user ${user.name} has the name or uid of ${other.name}`);
+    const line = lineOf('users', index);
+    const other = known.find(({ user: { name, uid } }) => name === user.name || uid === user.uid);
+    if (other === undefined) known.push({ user, line });
+    else if (other.user.name === user.name)
+      tell(line, `the user ${user.name} is listed twice, first in line ${other.line}`);
+    else tell(line, `the user ${user.name} has the uid of ${other.user.name} in line ${other.line}`);
   }
-  return users;
+  return known.map(({ user }) => user);
 }
 
 type TellField = (key: keyof UserFields, message: string) => void;

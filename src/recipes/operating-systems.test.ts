@@ -45,7 +45,7 @@ test.each([
     ONE.replace('name:', 'nom:'),
     'operating_systems[0].nom is not known; expected key, name, distro, version, codename, end_of_life',
   ],
-  ['none', 'format: 1\noperating_systems: []\n', 'operating_systems must have at least 1'],
+  ['none', 'format: 1\noperating_systems: []\n', 'operating_systems must have at least 1 entry'],
 ])('with %s are rejected', async (_, text, reason) => {
   const rejected = await load(text).catch((error: unknown) => error);
   expect(rejected).toMatchObject({

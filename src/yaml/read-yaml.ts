@@ -13,7 +13,8 @@ export type LineOf = (...path: (string | number)[]) => number;
 
 export type ReadYaml<T> = {
   /**
-   * The valid part. An optional field with a fault is omitted; if a required one is missing, there is no value at all.
+   * The valid part. An optional field or an entry of a list with a fault is omitted; if a required field is missing, there is no
+   * value at all.
    */
   value?: T;
   violations: YamlViolation[];
@@ -114,11 +115,14 @@ class Reader {
 
   #list(node: YamlValue, { items = {}, minItems = 0, maxItems = Number.MAX_SAFE_INTEGER }: Keywords, path: string) {
     if (node.kind !== 'list') return this.#add(node.line, path, 'must be a list');
-    if (node.items.length < minItems) return this.#add(node.line, path, `must have at least ${minItems}`);
+    if (node.items.length < minItems)
+      return this.#add(node.line, path, `must have at least ${minItems} ${minItems === 1 ? 'entry' : 'entries'}`);
     if (node.items.length > maxItems) return this.#add(node.line, path, `must have at most ${maxItems} entries`);
-    const values = node.items.map((item, index) => this.read(item, items, `${path}[${index}]`));
-    // As a whole: positions in the value are those in the document.
-    return values.includes(INVALID) ? INVALID : values;
+    const entries = node.items.map((item, index) => ({ item, value: this.read(item, items, `${path}[${index}]`) }));
+    const kept = entries.filter(({ value }) => value !== INVALID);
+    // `lineOf` gets positions in the value.
+    node.items = kept.map(({ item }) => item);
+    return kept.map(({ value }) => value);
   }
 
   #mapping(node: YamlValue, keywords: Keywords, path: string): unknown {
