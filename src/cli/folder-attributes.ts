@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { MachineAttributes } from '../customization/machine-attributes.ts';
 import { TarError } from '../tar/errors.ts';
 import { readTar } from '../tar/read.ts';
-import type { FolderEntry } from './folder.ts';
+import { type FolderEntry, isKnownTop } from './folder.ts';
 
 /** Stands for each value: only names are sent, because no image gets the attribute. */
 const LEFT_OUT = Buffer.from('left out');
@@ -16,7 +16,8 @@ const ACCESS_LIST = 'system.posix_acl_access';
  */
 export async function addAttributes(root: string, entries: readonly FolderEntry[]): Promise<boolean> {
   const headers = new Map(entries.map(({ header }) => [header.path, header]));
-  const tops = [...headers.keys()].filter((path) => !path.includes('/'));
+  // Other names are rejected, and may have anything beneath them: a home folder that was named by mistake.
+  const tops = [...headers.keys()].filter(isKnownTop);
   if (tops.length === 0) return true;
   const options = ['--create', '--xattrs', '--acls', '--file=-', `--directory=${root}`, '--', ...tops];
   const tar = spawn('tar', options, { stdio: ['ignore', 'pipe', 'ignore'] });

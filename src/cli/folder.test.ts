@@ -1,7 +1,7 @@
 // A folder as a customization: the same bytes each time, everything that is wrong at once, and nothing left behind.
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { chmod, link, mkdir, mkdtemp, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, mkdtemp, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -190,6 +190,21 @@ test('extended attributes are named in the archive, so that their loss is warned
   ]);
   expect(gunzipSync(bytes).includes('secret')).toBe(false);
   expect((await pack()).bytes).toEqual(bytes);
+});
+
+test('below names that are rejected, tar reads nothing', async () => {
+  await put('rootfs/bin/ping');
+  await put('Downloads/large');
+  await put('.bin/tar', `#!/bin/sh\nprintf '%s\\n' "$@" > ${folder}/.said\nexec /usr/bin/tar "$@"\n`, 0o755);
+  const { PATH } = process.env;
+  process.env['PATH'] = `${join(folder, '.bin')}:${PATH}`;
+  try {
+    await expect(rejection()).resolves.toHaveLength(1);
+  } finally {
+    process.env['PATH'] = PATH;
+  }
+  const said = await readFile(join(folder, '.said'), 'utf8');
+  expect(said.split('--\n')[1]).toBe('rootfs\n');
 });
 
 test('without a tar that reads attributes the folder is packed, and the command says so', async () => {

@@ -29,6 +29,11 @@ export type FolderOptions = {
 /** Names that version control systems, editors and people keep beside a customization. Other names are rejected: one may be misspelt. */
 const ABOUT_THE_FOLDER = /^(\..*|(README|LICENSE|CHANGELOG)(\..*)?)$/i;
 const TOP = /^(customization\.yaml|rootfs|scripts)$/;
+/** Whether a path is one of the names that may be at the top of a customization. */
+export function isKnownTop(path: string): boolean {
+  return TOP.test(path);
+}
+
 const SLASH = Buffer.from('/');
 
 /** Reads what is in a folder, without the bytes of its files. Stops at the limits of a customization. */
@@ -63,7 +68,7 @@ export async function readFolder(
     if (folder.entries.length > ENTRIES_MAX) return tooMuch(`${ENTRIES_MAX} entries`);
     if (sizeBytes > EXPANDED_BYTES_MAX) return tooMuch('1 GiB');
     // An unknown top-level name is reported once, not for each file below it.
-    return header.type !== 'folder' || (!path.includes('/') && !TOP.test(path)) || (await walk(at, path));
+    return header.type !== 'folder' || (!path.includes('/') && !isKnownTop(path)) || (await walk(at, path));
   }
 
   function tooMuch(limit: string): false {
