@@ -213,6 +213,24 @@ test('an operating system is named by name, by distribution and version, or by i
   ]);
 });
 
+test('a new base image is answered with its id alone, and on the error stream with the command that follows', async () => {
+  const { out, err } = await run(
+    'base-images',
+    'add',
+    'new',
+    '--registry',
+    'own',
+    '--image',
+    'os:1',
+    '--os',
+    'debian-12',
+  );
+  const id = out.trim();
+  expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  expect(err).toBe(`Larder reads it now; «larder base-images check ${id}» shows whether it can be used.\n`);
+  expect((await run('base-images', 'remove', id)).code).toBe(0);
+});
+
 test('pipelines and requests name their base images', async () => {
   expect((await run('pipelines')).out).toMatch(/BASE IMAGE(?:.|\n)*(?:redis|nginx) +\S+ +(?:own|Debian \d+) /);
   expect((await run('requests')).out).toMatch(/BASE IMAGE(?:.|\n)* (?:own|Debian \d+) /);
@@ -240,6 +258,9 @@ test('status says since when a thing cannot be used, however often it is looked 
   expect((await estates.api.ask('GET', `/v1/registries/${registry_id}`)).json()).toMatchObject({
     unhealthy_since: since,
   });
+  // The cause is last, so that its length moves no other column.
+  expect((await run('base-images')).out).toMatch(/^own .* no {11}[0-9a-f-]{36} {2}It is away\.$/m);
+  expect((await run('registries')).out).toMatch(/^own .* no {5,}[0-9a-f-]{36} {2}It is away\.$/m);
   expect((await run('base-images', 'get', 'own')).out).toMatch(/^healthy +no: It is away\.\nsince +2026-03-03 04:05$/m);
   await estates.catalog.write(async (tx) => {
     await recordBaseImageHealth(tx, { base_image_id });

@@ -1,4 +1,4 @@
-// `check`: asks the server to look at a registry or a base image now, waits for the look, and shows what it found.
+// `check`: asks the server to check a registry or a base image now, waits for the result, and shows it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { RegistryDetailed } from '../../contract/registry.ts';
@@ -7,9 +7,9 @@ import { getBaseImage, registryId } from '../lookup.ts';
 import { clean, say } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 
-/** People do not read faster, and the server answers this in a millisecond. */
+/** Fast enough for a person; the server answers in a millisecond. */
 const POLL_MS = 500;
-/** A base image of several GB is read for the first time; a look at a registry ends within 20 seconds. */
+/** Long enough to read a base image of several GB for the first time; a check of a registry ends within 20 seconds. */
 const CHECK_MS_MAX = 10 * 60_000;
 
 type Checked = Pick<RegistryDetailed, 'name' | 'healthy' | 'unhealthy_cause' | 'last_checked_at'>;
@@ -45,26 +45,26 @@ export function addBaseImageCheck(group: Command, io: Io): void {
 function addCheck(group: Command, io: Io, check: Check): void {
   group
     .command('check')
-    .description(`look at a ${check.noun} now and show what was found`)
+    .description(`check a ${check.noun} now and show the result`)
     .argument(`<${check.noun}>`, 'its name or id')
-    .option('--no-wait', 'ask for the look and do not wait for it')
+    .option('--no-wait', 'enqueue the check and do not wait for the result')
     .action(
       inSession<{ wait: boolean }>(io, async (session, { wait }, [name = '']) => {
         const id = await check.find(session, name);
         const before = await check.read(session, id);
         await check.ask(session, id);
         if (!wait) return;
-        const found = await waitForLook(session, { check, id, before });
-        const isWell = found.healthy === true;
-        session.show(found, (one) => (isWell ? say(io, `${clean(one.name)} can be used.`) : undefined));
-        if (!isWell)
+        const found = await waitForCheck(session, { check, id, before });
+        const isUsable = found.healthy === true;
+        session.show(found, (one) => (isUsable ? say(io, `${clean(one.name)} can be used.`) : undefined));
+        if (!isUsable)
           throw new CommandFailed(`${found.name} cannot be used: ${found.unhealthy_cause ?? 'no cause given'}`);
       }),
     );
 }
 
-/** Returns the thing once `last_checked_at` has moved. Throws CommandFailed when that takes too long. */
-async function waitForLook(
+/** Returns the resource once `last_checked_at` has changed. Throws CommandFailed if that takes too long. */
+async function waitForCheck(
   session: Session,
   { check, id, before }: { check: Check; id: string; before: Checked },
 ): Promise<Checked> {
@@ -75,6 +75,6 @@ async function waitForLook(
     await sleep(POLL_MS);
   }
   throw new CommandFailed(
-    `The ${check.noun} ${before.name} was not looked at within ${CHECK_MS_MAX / 60_000} minutes. The look stays on the list: see whether a worker runs.`,
+    `The ${check.noun} ${before.name} was not checked within ${CHECK_MS_MAX / 60_000} minutes. The check stays in the queue: see whether a worker runs.`,
   );
 }

@@ -45,8 +45,9 @@ function addRegistries(group: Command, io: Io): void {
         sayTable(io, items, [
           ['NAME', ({ name }) => name],
           ['URL', ({ url }) => url],
-          ['HEALTHY', healthOf],
+          ['HEALTHY', ({ healthy }) => yesOrNo(healthy)],
           ['ID', ({ id }) => id],
+          ['CAUSE', ({ unhealthy_cause }) => unhealthy_cause],
         ]),
       );
       sayRest(io, page);
@@ -158,13 +159,14 @@ function healthFields(health: Health): Fields {
   };
 }
 
-/** `yes`, or the cause. */
+/** `yes`, or `no` with the cause. */
 function healthOf({ healthy, unhealthy_cause }: Health): string {
-  return healthy === false ? `no${unhealthy_cause === undefined ? '' : `: ${unhealthy_cause}`}` : yesOf(healthy);
+  return yesOrNo(healthy) + (healthy === false && unhealthy_cause !== undefined ? `: ${unhealthy_cause}` : '');
 }
 
-function yesOf(healthy: boolean | undefined): string {
-  return healthy === undefined ? 'not checked' : 'yes';
+function yesOrNo(healthy: boolean | undefined): string {
+  if (healthy === undefined) return 'not checked';
+  return healthy ? 'yes' : 'no';
 }
 
 type NewBaseImage = { registry: string; image: string; os: string; key?: string; description: string };
@@ -197,8 +199,9 @@ function addBaseImages(group: Command, io: Io): void {
           ['IMAGE', ({ container_image }) => container_image],
           ['OS', ({ operating_system }) => operating_system?.name],
           ['STATUS', ({ status }) => status],
-          ['HEALTHY', healthOf],
+          ['HEALTHY', ({ healthy }) => yesOrNo(healthy)],
           ['ID', ({ id }) => id],
+          ['CAUSE', ({ unhealthy_cause }) => unhealthy_cause],
         ]),
       );
       sayRest(io, page);
@@ -224,7 +227,10 @@ function addBaseImages(group: Command, io: Io): void {
           ...{ name, description, registry_id, container_image: image, operating_system_id },
           ...(key !== undefined && { key }),
         };
-        show(await client.call('createBaseImage', body), ({ id }) => say(io, id));
+        show(await client.call('createBaseImage', body), ({ id }) => {
+          say(io, id);
+          io.err.write(`Larder reads it now; «larder base-images check ${id}» shows whether it can be used.\n`);
+        });
       }),
     );
   group
