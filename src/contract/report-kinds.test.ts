@@ -1,8 +1,8 @@
-// The table of reports: names that tell files apart, and one media type for each word of the API.
+// The table of reports: distinct file names, and one media type for each `mime_type`.
 import { expect, test } from 'vitest';
 import { findReport, REPORT_KINDS, reportFile, reports } from './report-kinds.ts';
 
-test('each kind has a name of its own, and each word of the API one media type and one way to travel', () => {
+test('each kind has its own file name, and each mime_type one media type, attached or not', () => {
   const all = REPORT_KINDS.map((kind) => reports[kind]);
   expect(new Set(all.map(({ filename }) => filename)).size).toBe(REPORT_KINDS.length);
   for (const { mime_type, media_type, is_attached } of all)

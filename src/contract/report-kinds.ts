@@ -1,4 +1,4 @@
-// The reports of a pipeline: under which name, as what, and whether each travels with the artifact.
+// The reports of a pipeline: file name, media type, and whether a report is attached to the artifact.
 import type { Digest, MetadataFile, PhaseType } from './vocabulary.ts';
 
 export const REPORT_KINDS = [
@@ -15,16 +15,16 @@ type Report = {
   filename: string;
   /** The API's `mime_type`, which is a word for the kind of file. */
   mime_type: string;
-  /** What a download is sent as, and what a referrer says of it. */
+  /** The media type of a download and of the referrer. */
   media_type: string;
-  /** Pushed as a referrer of what the tag names, so that whoever pulls the artifact finds it without asking Larder. */
+  /** Pushed as a referrer of the artifact, so that clients that pull it find the report without Larder. */
   is_attached: boolean;
 };
 
 const LOG = { mime_type: 'build_log', media_type: 'text/plain; charset=utf-8', is_attached: false };
 
 export const reports = {
-  /** Of the packaging. Where it made an artifact, the log is part of it, and equal plans share both. */
+  /** The log of the packaging. It is part of the artifact, if one was made, and equal plans share both. */
   BUILD_LOG: { ...LOG, filename: 'build.log' },
   VERIFICATION_LOG: { ...LOG, filename: 'verification.log' },
   /** Kept when the phase fails. */
@@ -57,13 +57,13 @@ export const PHASE_LOGS = {
   DISTRIBUTION: 'DISTRIBUTION_LOG',
 } as const satisfies Record<PhaseType, ReportKind>;
 
-/** A content as the report of this kind. */
+/** Returns a content as the report of this kind. */
 export function reportFile(kind: ReportKind, { digest, size }: { digest: Digest; size: number }): MetadataFile {
   const { filename, mime_type } = reports[kind];
   return { digest, size, mime_type, filename };
 }
 
-/** The report that the API's word stands for; all logs have the same word and media type. Undefined for other files. */
+/** Returns the report with this `mime_type`; all logs have the same one, and the same media type. Undefined for other files. */
 export function findReport(mimeType: string): Report | undefined {
   return Object.values(reports).find((report) => report.mime_type === mimeType);
 }

@@ -11,7 +11,7 @@ import { pullFile } from './pull.ts';
 
 const COMPANY = fileURLToPath(new URL('../../examples/company', import.meta.url));
 /** The file that is checked in the pulled image, with its path in the example. */
-const BAKED_IN = 'etc/company/motd';
+const CUSTOMIZED_FILE = 'etc/company/motd';
 
 export type Demo = {
   config: { data: string; port: number; publicUrl?: string };
@@ -35,7 +35,7 @@ export async function showMainJob({ config, url, find, say, stopped }: Demo): Pr
   say('');
   say('Released:');
   for (const image of released) say(`  ${image.url}${image.customized ? '   (customized)' : ''}`);
-  await showBakedIn(released, { registry: config.publicUrl ?? url, apiToken, skopeo: find('skopeo'), say });
+  await showCustomizedFile(released, { registry: config.publicUrl ?? url, apiToken, skopeo: find('skopeo'), say });
   const tokenFile = keptTokenFile(config.data);
   const puller = PULLERS.find((program) => find(program) !== undefined) ?? PULLERS[0];
   return closingLines({ url, catalog_id, released, tokenFile, puller, settings: settingsOf(config), stopped });
@@ -43,16 +43,16 @@ export async function showMainJob({ config, url, find, say, stopped }: Demo): Pr
 
 type Proof = { registry: string; apiToken: string; skopeo: string | undefined; say: (line: string) => void };
 
-async function showBakedIn(released: Released[], { say, ...pull }: Proof): Promise<void> {
+async function showCustomizedFile(released: Released[], { say, ...pull }: Proof): Promise<void> {
   const image = released.find(({ customized }) => customized);
   if (image === undefined) throw new DemoFailed('No image with the customization was released.');
   say('');
   say(`Pulling ${image.url} with ${pull.skopeo ? 'skopeo' : 'Larder’s own client'}:`);
-  const text = await pullFile({ ...pull, ...image }, BAKED_IN);
-  const expected = await readFile(resolve(COMPANY, 'rootfs', BAKED_IN), 'utf8');
+  const text = await pullFile({ ...pull, ...image }, CUSTOMIZED_FILE);
+  const expected = await readFile(resolve(COMPANY, 'rootfs', CUSTOMIZED_FILE), 'utf8');
   if (text !== expected)
-    throw new DemoFailed(`/${BAKED_IN} in the pulled image differs from the file of the customization: ${text}`);
-  say(`  /${BAKED_IN}: ${text.trim()}`);
+    throw new DemoFailed(`/${CUSTOMIZED_FILE} in the pulled image differs from the file of the customization: ${text}`);
+  say(`  /${CUSTOMIZED_FILE}: ${text.trim()}`);
 }
 
 /** The settings that differ from the defaults of a start. */

@@ -88,7 +88,7 @@ test('follows a customization that is still being built', async () => {
   await catalog.customize(catalog.acme, 'company');
   said = [];
   await runWith(catalog.finish);
-  expect(said).toContain('The customization «company» is being baked in since an earlier run.');
+  expect(said).toContain('The customization «company» of an earlier run is still being applied.');
   expect(await counts()).toEqual([1, 2]);
 });
 

@@ -123,8 +123,8 @@ async function customize(job: Job): Promise<string> {
   const { say } = job;
   const before = await findCustomization(job);
   if (before && hasEnded(before)) say(`The customization «${CUSTOMIZATION}» is in the catalog already.`);
-  else if (before) say(`The customization «${CUSTOMIZATION}» is being baked in since an earlier run.`);
-  else say('Baking examples/company into every image: a certificate authority, a file, an environment variable.');
+  else if (before) say(`The customization «${CUSTOMIZATION}» of an earlier run is still being applied.`);
+  else say('Adding examples/company to every image: a certificate authority, a file, an environment variable.');
   const customization_id = before?.id ?? (await uploadCompany(job));
   const { client, catalog_id } = job;
   const ended = await job.follow({

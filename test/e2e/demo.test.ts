@@ -81,7 +81,7 @@ test('interrupted while the customization is baked in, it ends without a complai
   timeout: STORY_MS,
 }, async () => {
   const demo = startDemo();
-  await says(demo, /Baking examples\/company.*\n.*packaging/);
+  await says(demo, /Adding examples\/company.*\n.*packaging/);
   expect([await stopped(demo.child), /^demo:|Error/m.exec(demo.said())]).toEqual([0, null]);
   expect(demo.said()).toMatch(/building the base image Debian 12/);
   expect(modeOf(join(data, 'demo-token'))).toBe('600');
