@@ -1,5 +1,6 @@
-// The log of a build: written by the worker once, part of the artifact, and what equal plans show.
+// The log of a build: the worker writes it once, it is part of the artifact, and equal plans share it.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { buildWorker } from '../../test/build-worker.ts';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sandboxMode } from '../../test/fixtures/build.ts';
 import { chunked } from '../../test/fixtures/tar.ts';
@@ -8,13 +9,10 @@ import { openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../test/redis-bui
 import { samplePlan } from '../../test/stored-values.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import type { JobContext } from '../db/queue-worker.ts';
-import { engineHere } from '../engine/engine.ts';
-import { openLog } from '../log.ts';
 import { useArtifact } from '../pipelines/built.ts';
 import type { ImagePlan } from '../plan/image-plan.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { writePlan } from './plan-contents.ts';
-import type { WorkerResources } from './worker-resources.ts';
 
 const context = { signal: new AbortController().signal } as JobContext;
 
@@ -36,14 +34,12 @@ describe.skipIf(sandboxMode.mode === 'files-only')('the log of a build', () => {
 
   /** Packages a plan for an application, as the job does. */
   async function run(application = '', changes: Partial<ImagePlan> = {}) {
-    const { workspace, debian } = builds;
-    const log = openLog({ level: 'silent', name: 'worker' });
-    const parts = { db: catalog.db, content: debian.content, workspace, engine: engineHere(workspace), log };
+    const { debian } = builds;
     const pipeline_id = await catalog.openPipeline(application);
     await catalog.plan(pipeline_id);
     const plan_digest = await writePlan(debian.content, samplePlan({ base: debian.base, ...changes }));
     await catalog.pool.query('update pipelines set plan_digest = $1 where id = $2', [plan_digest, pipeline_id]);
-    await packagePipeline(parts as unknown as WorkerResources, { pipeline_id }, context);
+    await packagePipeline(buildWorker(builds, catalog), { pipeline_id }, context);
     return { pipeline_id, plan_digest, metadata: (await findPipelineState(catalog.db, pipeline_id))?.metadata ?? [] };
   }
 

@@ -1,6 +1,6 @@
-// Several customizations, one of which breaks the image's tests: it alone is left out, and none where the image fails without them too.
-
+// Several customizations, one of which breaks the image's tests: only that one is left out; none if the image fails without them too.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { buildWorker } from '../../test/build-worker.ts';
 import { archive, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sandboxMode } from '../../test/fixtures/build.ts';
 import { inspect, packed, rootfs, yaml } from '../../test/fixtures/customization.ts';
@@ -11,9 +11,7 @@ import { samplePlan } from '../../test/stored-values.ts';
 import { updateCustomization } from '../catalog/customization-changes.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
 import { listingBytes } from '../customization/stored-inspection.ts';
-import type { JobContext } from '../db/queue-worker.ts';
-import { engineHere } from '../engine/engine.ts';
-import { openLog } from '../log.ts';
+import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { findPlanInputs } from '../pipelines/plan-inputs.ts';
 import type { ImagePlan } from '../plan/image-plan.ts';
 import type { TarInput } from '../tar/entry.ts';
@@ -22,7 +20,6 @@ import { openPhaseLog } from './phase-log.ts';
 import { writePlan } from './plan-contents.ts';
 import { findTestFailure } from './test-failure.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
-import type { WorkerResources } from './worker-resources.ts';
 
 const context = { signal: new AbortController().signal } as JobContext;
 
@@ -42,12 +39,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
   });
   afterEach(() => catalog.drop());
 
-  function worker(): WorkerResources {
-    const { workspace, debian } = builds;
-    const log = openLog({ level: 'silent', name: 'worker' });
-    const parts = { db: catalog.db, content: debian.content, workspace, engine: engineHere(workspace), log };
-    return parts as unknown as WorkerResources;
-  }
+  const worker = () => buildWorker(builds, catalog);
 
   /** Gives a version the archive of these entries. */
   async function fill(id: string, version: number, entries: TarInput[]): Promise<void> {
@@ -76,7 +68,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     await fill(id, version, entries);
   }
 
-  /** A plan of what the pipeline's stack is, on Debian alone. */
+  /** Returns a plan with the customizations of the pipeline, on Debian alone. */
   async function planOf(pipelineId: string, changes: Partial<ImagePlan>): Promise<ImagePlan> {
     const inputs = await findPlanInputs(catalog.db, pipelineId);
     const customizations = inputs?.customizations.map(({ id, version, digest }) => {
@@ -93,7 +85,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     { name: 'is not asked', kind: 'exec', command: ['true'], timeout_seconds: 60 },
   ];
 
-  /** Plans, builds and verifies the open pipeline as jobs do; answers how it ended. */
+  /** Plans, builds and verifies the open pipeline as jobs do; returns its failure. */
   async function run(changes: Partial<ImagePlan>) {
     const pipeline_id = await catalog.openPipeline(application);
     await catalog.plan(pipeline_id);
@@ -155,7 +147,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     await customize('two', [variable('TWO', '2')]);
     const { failure, pipeline_id } = await run({ tests: intact('false') });
     expect(failure?.error_message).toMatch(
-      /^test «is intact» failed, also without what is new on this application \(customization "one" v1, customization "two" v1\): /,
+      /^test «is intact» failed, also without the new customizations of this application \(customization "one" v1, customization "two" v1\): /,
     );
     expect(await catalog.openPipelines(application)).toEqual([]);
     const { rows } = await catalog.pool.query(
@@ -165,25 +157,32 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     expect((await findPipelineState(catalog.db, pipeline_id))?.status).toBe('FAILED');
   });
 
+  /** Plans the open pipeline, and returns a function that searches the cause of a failed test. */
+  async function openSearch(script: string) {
+    const id = await catalog.openPipeline(application);
+    await catalog.plan(id);
+    const plan = await planOf(id, { tests: intact(script) });
+    const report = { passed: false, tests: [{ name: 'is intact', passed: false, duration_ms: 1, output: 'no' }] };
+    async function search(changed: Partial<ImagePlan>, options: { searchMsMax?: number; freeShare?: number } = {}) {
+      const { freeShare, ...more } = options;
+      const resources = worker();
+      const content = { ...resources.content, ...(freeShare !== undefined && { freeShare: async () => freeShare }) };
+      const log = openPhaseLog(content, 'VERIFICATION');
+      const failed = { pipeline: { id, application_id: application }, plan: { ...plan, ...changed }, report };
+      try {
+        return await findTestFailure({ ...resources, content }, failed, { log, signal: context.signal, ...more });
+      } finally {
+        log.drop();
+      }
+    }
+    return search;
+  }
+
   test('where the search cannot end blames the newest and says why', { timeout: SLOW_MS }, async () => {
     await customize('one', [variable('STATE', 'broken')]);
     const two = await customize('two', [variable('TWO', '2')]);
-    const pipeline_id = await catalog.openPipeline(application);
-    await catalog.plan(pipeline_id);
-    const plan = await planOf(pipeline_id, { tests: intact('test "$STATE" != broken') });
-    const report = { passed: false, tests: [{ name: 'is intact', passed: false, duration_ms: 1, output: 'no' }] };
-    const log = openPhaseLog(builds.debian.content, 'VERIFICATION');
-    const search = (changed: ImagePlan, searchMsMax?: number) =>
-      findTestFailure(
-        worker(),
-        { pipeline_id, plan: changed, report },
-        {
-          log,
-          signal: context.signal,
-          ...(searchMsMax !== undefined && { searchMsMax }),
-        },
-      );
-    expect(await search(plan, 1)).toEqual({
+    const search = await openSearch('test "$STATE" != broken');
+    expect(await search({}, { searchMsMax: 1 })).toEqual({
       cause: 'TEST_ERROR',
       message:
         'test «is intact» failed; customization "two" v1 is left out as the newest of this application, because the search took longer than 0 minutes: no',
@@ -192,9 +191,20 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     // An image without the customizations cannot be built.
     const platform = { os: 'linux', architecture: 'riscv64' };
     const folders = [{ path: '/data', mode: 0o755, uid: 0, gid: 0 }];
-    const verdict = await search({ ...plan, platform, folders });
+    const verdict = await search({ platform, folders });
     expect(verdict.customization).toEqual({ id: two, version: 1 });
     expect(verdict.message).toContain('because application: This worker builds for');
-    log.drop();
+  });
+
+  test('blames none while a disk is full: the job is postponed', { timeout: SLOW_MS }, async () => {
+    await customize('one', [entry('scripts/final', { content: '/bin/echo x > /dev/full\n' })]);
+    const two = await customize('two', [variable('STATE', 'broken')]);
+    const search = await openSearch('test "$STATE" != broken');
+    // The script's message is a fault of the customization only while there is space.
+    expect(await search({})).toMatchObject({
+      customization: { id: two },
+      message: expect.stringContaining('No space left'),
+    });
+    await expect(search({}, { freeShare: 0.01 })).rejects.toBeInstanceOf(JobPostponed);
   });
 });

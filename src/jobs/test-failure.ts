@@ -1,48 +1,62 @@
 // Finds the customization, among those new on the application, with which the tests of an image begin to fail (docs/decisions/0034).
 import { customizationTitle } from '../customization/title.ts';
+import { JobPostponed } from '../db/queue-worker.ts';
 import type { EngineTasks } from '../engine/tasks.ts';
 import { findNewCustomizations } from '../pipelines/broken-customizations.ts';
 import { findCustomizationNames } from '../pipelines/customization-inspections.ts';
+import { findPreviousRelease } from '../pipelines/plan-inputs.ts';
 import type { CustomizationPin } from '../plan/pin.ts';
 import type { Plan } from '../plan/plan.ts';
 import { type BuildOptions, buildPlan } from './build-plan.ts';
+import { withSpace } from './free-space.ts';
 import { type Failure, failureOf } from './phase.ts';
 import { findKeptPlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /**
- * A try takes seconds where the tests pass and the time of the first failing test where they do not, and 200 customizations need nine. What
- * takes longer than this builds scripts anew, which may run for ten minutes each.
+ * A try takes seconds if the tests pass, and the time of the first failing test if they do not; 200 customizations need nine tries. A search
+ * that takes longer runs scripts again, each of which may take ten minutes.
  */
 const SEARCH_MS_MAX = 20 * 60_000;
 
-type FailedVerification = { pipeline_id: string; plan: Plan; report: EngineTasks['verify']['output'] };
+type FailedVerification = {
+  pipeline: { id: string; application_id: string };
+  plan: Plan;
+  report: EngineTasks['verify']['output'];
+};
 
-/** The failure of a pipeline whose image does not pass its tests. Names the customization to leave out; none where it is none's fault. */
+/**
+ * Returns the failure of a pipeline whose image does not pass its tests. It names the customization to leave out; none if the tests fail
+ * without the new customizations too. Throws JobPostponed if a disk is full.
+ */
 export async function findTestFailure(
   resources: WorkerResources,
-  { pipeline_id, plan, report }: FailedVerification,
+  { pipeline, plan, report }: FailedVerification,
   options: BuildOptions & { searchMsMax?: number },
 ): Promise<Failure> {
   const failed = report.tests.find(({ passed }) => !passed);
   const test = failed ? `test «${failed.name}» failed` : 'the artifact did not start';
   const words = (why: string) => `${test}${why}${failed ? `: ${failed.output}` : ''}`;
-  const found = await findNewCustomizations(resources.db, pipeline_id, plan.customizations);
-  if (found.versions.length === 0) return { cause: 'TEST_ERROR', message: words('') };
+  const versions = await findNewCustomizations(resources.db, pipeline.application_id, plan.customizations);
+  if (versions.length === 0) return { cause: 'TEST_ERROR', message: words('') };
   const names = await findCustomizationNames(
     resources.db,
-    found.versions.map(({ id }) => id),
+    versions.map(({ id }) => id),
   );
   const title = (one: { id: string; version: number }) => customizationTitle(one, names.get(one.id));
-  const released = found.released_plan && (await findKeptPlan(resources.content, found.released_plan));
-  const changes = found.versions.map((version) => ({
+  const previous = await findPreviousRelease(resources.db, pipeline);
+  const released = previous && (await findKeptPlan(resources.content, previous.plan_digest));
+  const changes = versions.map((version) => ({
     ...version,
     before: released?.customizations.find(({ id }) => id === version.id),
   }));
   const verdict = await searchCulprit(resources, { plan: withTestsUpTo(plan, failed?.name), changes, title }, options);
   if (verdict.kind === 'none') {
     const all = changes.map(title).join(', ');
-    return { cause: 'TEST_ERROR', message: words(`, also without what is new on this application (${all})`) };
+    return {
+      cause: 'TEST_ERROR',
+      message: words(`, also without the new customizations of this application (${all})`),
+    };
   }
   const { id, version } = verdict.customization;
   const why =
@@ -52,7 +66,7 @@ export async function findTestFailure(
   return { cause: 'TEST_ERROR', message: words(why), customization: { id, version } };
 }
 
-/** A customization that no release of the application contains, with the version that one does. */
+/** A version that no release of the application contains. `before` is the version in the newest release. */
 type Change = { id: string; version: number; uploaded_at: Date; before: CustomizationPin | undefined };
 
 type Search = { plan: Plan; changes: Change[]; title: (change: Change) => string };
@@ -89,6 +103,8 @@ async function searchCulprit(
     }
   } catch (error) {
     signal.throwIfAborted();
+    // A full disk is no fault of a customization.
+    if (error instanceof JobPostponed) throw error;
     const fault = failureOf(error)?.message;
     if (fault === undefined && !time.aborted) throw error;
     const why = fault ?? `the search took longer than ${Math.round(searchMsMax / 60_000)} minutes`;
@@ -107,7 +123,7 @@ function newestOf(changes: Change[]): Change {
 
 type Try = BuildOptions & { count: number };
 
-/** Whether the image with only the first `count` changes passes. */
+/** Returns whether the image with only the first `count` changes passes. */
 async function passes(
   resources: WorkerResources,
   { plan, changes, title }: Search,
@@ -117,13 +133,15 @@ async function passes(
   const undone = changes.slice(count);
   log.write(`== testing without ${undone.map(title).join(', ')}\n`);
   const tried = withoutChanges(plan, undone);
-  const artifact = await buildPlan(resources, tried, { log, signal });
-  const report = await resources.engine.run('verify', { plan: tried, artifact }, { log, signal });
+  const report = await withSpace(resources, async () => {
+    const artifact = await buildPlan(resources, tried, { log, signal });
+    return await resources.engine.run('verify', { plan: tried, artifact }, { log, signal });
+  });
   log.write(`== the tests ${report.passed ? 'pass' : 'fail'} without ${undone.map(title).join(', ')}\n`);
   return report.passed;
 }
 
-/** The plan of a pipeline that leaves these out: with the version that was released before, where one was. */
+/** Returns the plan without these changes: with the released version of each, if there is one. */
 function withoutChanges(plan: Plan, undone: Change[]): Plan {
   const customizations = plan.customizations.flatMap((pin) => {
     const change = undone.find(({ id }) => id === pin.id);

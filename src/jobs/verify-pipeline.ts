@@ -11,17 +11,21 @@ import { PhaseFailed, runPhase } from './phase.ts';
 import { findTestFailure } from './test-failure.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Verifies, and enqueues the distribution. A failing test fails the pipeline with what the test said and, where one is, with the customization that breaks it. */
+/**
+ * Verifies the artifact and enqueues the distribution. A failing test fails the pipeline, with the output of the test and the customization
+ * that breaks it, if one does.
+ */
 export async function verifyPipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
   await leaveToSandboxes(resources, pipeline_id);
-  await runPhase(resources, { pipeline_id, phase: 'VERIFICATION', context }, async (log, { plan_digest, artifact }) => {
+  await runPhase(resources, { pipeline_id, phase: 'VERIFICATION', context }, async (log, state) => {
+    const { plan_digest, artifact } = state;
     const { probe } = resources.workspace;
     if (probe.mode === 'files-only') {
-      // An image that nobody could start is said to be not verified, never to have passed.
+      // The result of an image that could not be started is SKIPPED, never SUCCEEDED.
       log.write(`Not verified: this worker has no sandbox.\n${probe.reasons.join('\n')}\n`);
       const metadata = await log.close();
       const skipped = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: true } as const;
@@ -34,7 +38,11 @@ export async function verifyPipeline(
     const report = await resources.engine.run('verify', input, { log, signal: context.signal });
     const results = await writeResults(resources, report);
     if (!report.passed) {
-      const failure = await findTestFailure(resources, { pipeline_id, plan, report }, { log, signal: context.signal });
+      const failure = await findTestFailure(
+        resources,
+        { pipeline: state, plan, report },
+        { log, signal: context.signal },
+      );
       throw new PhaseFailed(failure, [results]);
     }
     const metadata = [results, ...(await log.close())];

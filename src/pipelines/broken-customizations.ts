@@ -1,6 +1,6 @@
 // Records which customization broke which application, so that it does not block that application's patches.
 import { sql } from 'kysely';
-import type { Digest, FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
+import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 import type { CarriedCustomization } from './waves.ts';
@@ -90,38 +90,24 @@ async function markOne(tx: Transaction, pipeline: LockedPipeline, row: CarriedCu
   return (marked.numAffectedRows ?? 0n) > 0n;
 }
 
-export type NewCustomizations = {
-  /** Returns the versions that no release of the application contains, in the given order. */
-  versions: { id: string; version: number; uploaded_at: Date }[];
-  /** The plan of the application's newest release. */
-  released_plan?: Digest;
-};
+export type NewCustomization = { id: string; version: number; uploaded_at: Date };
 
-/** Returns the customizations of a pipeline that may have broken its tests: those never released before. Two statements. */
+/** Returns those of these versions that no release of the application contains, in the given order. One statement. */
 export async function findNewCustomizations(
   db: Database,
-  pipelineId: string,
+  applicationId: string,
   customizations: readonly { id: string; version: number }[],
-): Promise<NewCustomizations> {
-  const found = await sql<NewCustomizations['versions'][number]>`
+): Promise<NewCustomization[]> {
+  const found = await sql<NewCustomization>`
     select v.customization_id as id, v.version, v.created_at as uploaded_at
     from unnest(${customizations.map(({ id }) => id)}::uuid[],
       ${customizations.map(({ version }) => version)}::integer[]) with ordinality as given (id, version, position)
     join customization_versions v on v.customization_id = given.id and v.version = given.version
     where not exists (
       select from release_customizations rc join releases r on r.id = rc.release_id
-      join pipelines l on l.application_id = r.application_id
-      where l.id = ${pipelineId} and rc.customization_id = given.id and rc.version = given.version)
+      where r.application_id = ${applicationId} and rc.customization_id = given.id and rc.version = given.version)
     order by given.position`.execute(db);
-  const release = await db
-    .selectFrom('releases as r')
-    .innerJoin('pipelines as l', 'l.application_id', 'r.application_id')
-    .select('r.plan_digest')
-    .where('l.id', '=', pipelineId)
-    .orderBy('r.released_at', 'desc')
-    .orderBy('r.id')
-    .executeTakeFirst();
-  return { versions: found.rows, ...(release && { released_plan: release.plan_digest }) };
+  return found.rows;
 }
 
 /** Removes the marks of these versions on the application: a release contains them, so later plans include them. */
