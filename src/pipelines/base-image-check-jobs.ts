@@ -7,12 +7,13 @@ import { ASKED_PRIORITY } from './registry-check-jobs.ts';
 /** Checks enqueued for one registry at a time; the schedule enqueues the rest, so that no registry gets too many requests at once. */
 const CHECKS_PER_REGISTRY_MAX = 200;
 
-/** Enqueues a check of a base image with the highest priority. */
+/** Enqueues a check that a user requests, with the highest priority. It reads a rejected digest again, so it has its own key. */
 export async function enqueueBaseImageCheck(
   tx: Transaction,
   image: { id: string; organization_id: string },
 ): Promise<void> {
-  await enqueue(tx, 'follow-base-image', { base_image_id: image.id, requested: true }, askedOptions(image));
+  const key = `requested ${image.id}`;
+  await enqueue(tx, 'follow-base-image', { base_image_id: image.id, requested: true }, optionsOf(image, key));
 }
 
 /** Enqueues checks of the base images of a registry that may be readable again: unhealthy ones first. */
@@ -28,11 +29,14 @@ export async function enqueueBaseImageChecks(
   await enqueueMany(
     tx,
     'follow-base-image',
-    found.rows.map(({ id }) => ({ payload: { base_image_id: id }, options: askedOptions({ id, organization_id }) })),
+    found.rows.map(({ id }) => ({
+      payload: { base_image_id: id },
+      options: optionsOf({ organization_id }, `asked ${id}`),
+    })),
   );
 }
 
-/** A separate key: the scheduled check may be waiting for a later time. */
-function askedOptions({ id, organization_id }: { id: string; organization_id: string }): EnqueueOptions {
-  return { key: `asked ${id}`, group: organization_id, priority: ASKED_PRIORITY };
+/** `key` differs from that of the scheduled check, which may be waiting for a later time. */
+function optionsOf({ organization_id }: { organization_id: string }, key: string): EnqueueOptions {
+  return { key, group: organization_id, priority: ASKED_PRIORITY };
 }
