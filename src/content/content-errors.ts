@@ -1,4 +1,4 @@
-// The three ways a content store rejects.
+// The errors of a content store.
 import type { Digest } from './digest.ts';
 
 /** Nothing is held under this digest. */

@@ -18,7 +18,7 @@ export function memoryContent(): ContentStore {
   };
   return {
     async put(bytes, expected) {
-      return keep(Buffer.concat(await concatenate(bytes)), expected);
+      return keep(Buffer.concat(await readChunks(bytes)), expected);
     },
     async open(digest, range) {
       return Readable.from([slice(found(contents, digest).bytes, range)], { objectMode: false });
@@ -100,7 +100,7 @@ function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-async function concatenate(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+async function readChunks(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of bytes) {
     chunks.push(Buffer.from(chunk));

@@ -11,7 +11,7 @@ import type { WorkerResources } from './worker-resources.ts';
 
 export type BuildOptions = { log: PhaseLog; signal: AbortSignal };
 
-/** Builds a plan with the layers that any worker has built before. Throws BuildError. */
+/** Builds a plan, reusing layers that any worker has built before. Throws BuildError. */
 export async function buildPlan(
   resources: WorkerResources,
   plan: Plan,
@@ -26,7 +26,7 @@ export async function buildPlan(
   return await engine.run('build', { plan, inspections, names }, { log, signal, layers: layerCache(db, content) });
 }
 
-/** Layers by their key: remembered as rows, so that every worker finds what another one made. */
+/** The cache of layers in the database, which all workers share. */
 function layerCache(db: Database, content: ContentStore) {
   return {
     async get(key: string): Promise<BuiltLayer | undefined> {

@@ -23,7 +23,7 @@ type Looking = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'>;
 const LOOKS_AT_ONCE = 4;
 /** Checks at a time for one organization, so that its unreachable registries do not delay checks of others. */
 const LOOKS_OF_ONE_ORGANIZATION = 2;
-/** A run ends before the next one begins, which checks what is left. */
+/** Shorter than the interval of the schedule: runs do not overlap, and the next run checks the remaining registries. */
 const TURN_MS_MAX = 240_000;
 /** The check in progress may have started before the credentials changed, so the requested check follows it. */
 const BUSY_SECONDS = 2;
@@ -33,7 +33,7 @@ const TRIED_REPOSITORY = 'larder-check';
 /** Checks one registry and records the result. */
 export async function checkRegistry(resources: Looking, { registry_id }: { registry_id: string }): Promise<void> {
   const claimed = await inTransaction(resources.db, (tx) => claimRegistryCheck(tx, registry_id));
-  if (claimed === 'BUSY') throw new JobPostponed(BUSY_SECONDS, 'the registry is being looked at');
+  if (claimed === 'BUSY') throw new JobPostponed(BUSY_SECONDS, 'the registry is being checked');
   if (claimed) await lookAndRecord(resources, claimed);
 }
 
@@ -95,7 +95,7 @@ async function lookAndRecord(resources: Looking, registry: CheckedRegistry): Pro
     await inTransaction(db, (tx) => recordRegistryCapabilities(tx, { registry_id: registry.id, capabilities }));
     log.info({ registry_id: registry.id, ...capabilities }, 'registry capabilities detected');
   }
-  if (cause !== undefined) log.info({ registry_id: registry.id, cause }, 'a registry is not well');
+  if (cause !== undefined) log.info({ registry_id: registry.id, cause }, 'a registry is unhealthy');
   const health = { registry_id: registry.id, ...(cause !== undefined && { unhealthy_cause: cause }) };
   await inTransaction(db, (tx) => recordRegistryHealth(tx, health));
 }

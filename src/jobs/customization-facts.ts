@@ -1,10 +1,10 @@
-// What a trigger document says of customizations beside their versions: their names, and what was warned of.
+// Reads the names and warnings of customizations for a trigger document.
 import type { Database } from '../db/database.ts';
 import type { CustomizationFacts } from '../evidence/trigger-info.ts';
 import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';
 import type { Plan } from '../plan/plan.ts';
 
-/** Names of the customizations of both plans, warnings of those of the first. Two statements. */
+/** Returns the names of the customizations of both plans, and the warnings of those of the first. Two statements. */
 export async function findCustomizationFacts(
   db: Database,
   plan: Plan,

@@ -68,7 +68,7 @@ function isAnswer(error: unknown, context: JobContext): error is Error {
   return error instanceof RegistryError && (!error.temporary || context.isLast);
 }
 
-/** The result of a look. */
+/** The result of a check. */
 type Look = {
   digest: Digest;
   /** True if an earlier inspection of this digest gave the result. */
@@ -164,7 +164,7 @@ async function lookAt({ resources, image, known, signal }: LookInput): Promise<L
   } catch (error) {
     if (time.aborted && !signal.aborted)
       throw rejected(
-        `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that came are kept for the next look.`,
+        `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that arrived are kept for the next check.`,
       );
     const rejection = rejectionOf(error, `${name}@${digest}`);
     if (rejection !== undefined) return { digest, rejection };

@@ -1,5 +1,4 @@
-// A disk that fills up during a step: the step is given back without an attempt, whoever met the full disk; what only says so is checked as before.
-
+// A step on a full disk is postponed and counts as no attempt; a program's message about a full disk is not enough while there is space.
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -25,7 +24,7 @@ function disk(share: number) {
   return { content: { ...memoryContent(), freeShare: async () => share } };
 }
 
-/** What a program prints whose disk is full, as the step that ran it tells it. */
+/** The error of a step whose program printed that the disk is full. */
 function failure(): BuildError {
   const { stderr } = spawnSync('/bin/sh', ['-c', '/bin/echo x > /dev/full'], { encoding: 'utf8' });
   return new BuildError(`Installing the packages failed.\n${stderr}`, {
@@ -37,8 +36,8 @@ function failure(): BuildError {
 const outcome = (share: number, error: () => Promise<unknown>) =>
   withSpace(disk(share), error).catch((thrown: unknown) => thrown);
 
-describe('what failed for want of space is given back', () => {
-  test('when the system says so, also below other errors and from an engine process', async () => {
+describe('a step that failed for lack of space is postponed', () => {
+  test('when the system reports it, also as a cause of other errors and from an engine process', async () => {
     const full = await fill().catch((error) => error);
     const wrapped = new BuildError('The layer cannot be written', {
       step: 'x',
@@ -54,12 +53,12 @@ describe('what failed for want of space is given back', () => {
     }
   });
 
-  test('when a program says so while a disk is nearly full', async () => {
+  test('when a program reports it while a disk is nearly full', async () => {
     expect(failure().message).toContain('No space left on device');
     expect(await outcome(0.04, () => Promise.reject(failure()))).toBeInstanceOf(JobPostponed);
   });
 
-  test('also when there is space again by the time that the step has failed', async () => {
+  test('also when there is space again once the step has failed', async () => {
     let share = 0.04;
     const looked = Promise.withResolvers<void>();
     const content = {
@@ -78,7 +77,7 @@ describe('what failed for want of space is given back', () => {
   });
 });
 
-test('what only says so stays a failure: a script’s words on a disk with space, and a registry’s', async () => {
+test('the message of a script on a disk with space, or of a registry, stays a failure', async () => {
   const error = failure();
   expect(await outcome(0.5, () => Promise.reject(error))).toBe(error);
   const details = { op: 'push blob', side: 'target', status: 507, temporary: false } as const;
@@ -101,7 +100,7 @@ describe('a pipeline', () => {
   });
   afterAll(() => catalog.drop());
 
-  test('whose step met a full disk goes on later: nothing of it has failed', async () => {
+  test('continues later after a step on a full disk: nothing of it has failed', async () => {
     const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
     const pipeline_id = await catalog.openPipeline(application);
     const content = { ...memoryContent(), touch: async () => true };
@@ -111,7 +110,7 @@ describe('a pipeline', () => {
     const { status, phases } = await getPipeline(catalog.db, catalog.acme.principal, where);
     expect(status).toBe('IN_PROGRESS');
     expect(phases.find(({ type }) => type === 'PACKAGING')).toMatchObject({ status: 'IN_PROGRESS' });
-    // Any other task meets a full disk in the same way.
+    // A full disk postpones any other task in the same way.
     const { 'discover-products': discover } = handlersOf({ ...resources, content: { ...content, put: fill } } as never);
     await expect(discover({}, context)).rejects.toBeInstanceOf(JobPostponed);
   });

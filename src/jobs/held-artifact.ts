@@ -1,4 +1,4 @@
-// What a pipeline built, as its later steps find it.
+// Reads the plan of a built artifact for the later phases, if all of its content is in the store.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
@@ -6,7 +6,7 @@ import type { Plan } from '../plan/plan.ts';
 import { PhaseFailed } from './phase.ts';
 import { findPlan, listMissing } from './plan-contents.ts';
 
-/** The plan, once everything of the artifact is held too. Throws PhaseFailed: a step that is over is not done again, a retry does it. */
+/** Returns the plan. Throws PhaseFailed if content of the plan or artifact is missing: only a retry by a user builds it again. */
 export async function readHeldPlan(content: ContentStore, digest: Digest, artifact: Artifact): Promise<Plan> {
   const plan = await findPlan(content, digest);
   const missing = plan ? (await listMissing(content, contentsOfArtifact(artifact)))[0] : digest;

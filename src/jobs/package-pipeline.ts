@@ -42,7 +42,7 @@ async function findArtifact({ db, content }: WorkerResources, planDigest: Digest
   return known && (await listMissing(content, contentsOfArtifact(known))).length === 0 ? known : undefined;
 }
 
-/** The artifact with the log of its build; undefined where the plan, or something that it names, is not held any more. */
+/** Builds the artifact and adds the log of its build; undefined if the plan, or content that it names, is missing. */
 async function buildKeptPlan(
   resources: WorkerResources,
   planDigest: Digest,

@@ -1,4 +1,4 @@
-// The log of a phase: written once, by the worker, straight to content while the phase runs.
+// The log of a phase, which the worker writes to content while the phase runs.
 import { PassThrough } from 'node:stream';
 import type { ContentStore } from '../content/content.ts';
 import { PHASE_LOGS, reportFile } from '../contract/report-kinds.ts';
@@ -6,15 +6,15 @@ import type { MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { boundedSink, LOG_BYTES_MAX } from '../sandbox/build-log.ts';
 
 /**
- * A phase may run several tasks, as the search for the customization that breaks a test does. One task's whole log fits (its own limit cuts
- * it first), with the worker's lines around it and the beginning of the next tasks' logs.
+ * A phase may run several tasks, as the search for the customization that breaks a test does. The whole log of one task fits (its own limit
+ * is lower), with the lines of the worker and the beginning of the next tasks' logs.
  */
 export const PHASE_LOG_BYTES_MAX = LOG_BYTES_MAX + LOG_BYTES_MAX / 2;
 
 export type PhaseLog = {
-  /** Takes what a task prints, or a line of the worker's own. What is beyond PHASE_LOG_BYTES_MAX is dropped, and the log says so. */
+  /** Writes output of a task or a line of the worker. Text beyond PHASE_LOG_BYTES_MAX is dropped, and the log gets one line that says so. */
   write(text: Uint8Array | string): void;
-  /** Ends the log and returns it as a file; nothing when nothing was written. */
+  /** Ends the log and returns it as a file; none if nothing was written. */
   close(): Promise<MetadataFile[]>;
   /** Ends the log without keeping it; does nothing after close. */
   drop(): void;
@@ -29,7 +29,7 @@ export function openPhaseLog(
   const stream = new PassThrough();
   const bounded = boundedSink(stream, bytesMax);
   const kept = content.put(stream);
-  // Looked at in `close`; a log that is dropped breaks its own put, and that is meant.
+  // `close` awaits it. A dropped log makes its put fail, which is not an error.
   kept.catch(() => {});
   let closed = false;
   return {

@@ -47,7 +47,7 @@ export async function planPipeline(
   });
 }
 
-/** True when the pipeline lacks what it needs and was ended for it. Looks without a lock first: nearly no pipeline lacks anything. */
+/** Ends a pipeline that cannot be built; returns whether it did. Checks without a lock first: almost every pipeline can be built. */
 async function endUnbuildable(db: Database, pipelineId: string): Promise<boolean> {
   if ((await findMissingNeed(db, pipelineId)) === undefined) return false;
   return await inTransaction(db, (tx) => cancelUnbuildable(tx, pipelineId));

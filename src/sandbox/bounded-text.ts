@@ -1,4 +1,4 @@
-// Collects text from chunks up to a limit: further text is dropped, and the sender is told to stop.
+// Collects text from chunks up to a limit; further text is dropped.
 
 export class BoundedText {
   readonly #decoder = new TextDecoder();

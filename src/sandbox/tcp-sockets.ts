@@ -1,13 +1,13 @@
 // Counts the TCP sockets of programs in a sandbox from the kernel's counters, without starting a program.
 import { readFileSync } from 'node:fs';
 
-/** proc_net(5): the counters of one network, some 200 bytes. The list in net/tcp takes milliseconds: the kernel searches the sockets of all networks for it. */
+/** Counters of one network, some 200 bytes (proc_net(5)). Reading net/tcp takes milliseconds: the kernel searches the sockets of all networks. */
 const COUNTERS = [
   ['sockstat', /^TCP: inuse (\d+)/m],
   ['sockstat6', /^TCP6: inuse (\d+)/m],
 ] as const;
 
-/** Returns the number of sockets that listen or are connected. `network` is the folder `net` of a process in /proc; 0 once the process has ended. */
+/** Returns the number of listening and connected sockets; 0 once the process has ended. `network` is the folder `net` of a process in /proc. */
 export function countTcpSockets(network: string): number {
   return COUNTERS.map(([name, inUse]) => Number(inUse.exec(readCounters(`${network}/${name}`))?.[1] ?? 0)).reduce(
     (sum, count) => sum + count,

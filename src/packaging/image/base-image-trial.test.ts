@@ -52,7 +52,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a base image is tried', () =
     expect(await causeOf(base)).toBeUndefined();
   });
 
-  const REFUSED: [name: string, entries: TarInput[], cause: RegExp][] = [
+  const REJECTED: [name: string, entries: TarInput[], cause: RegExp][] = [
     [
       'without its C library',
       [
@@ -97,7 +97,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a base image is tried', () =
       /«dpkg --audit» fails in it \(it printed more than 1 MiB\)\.\n(?:y\n){3}y$/,
     ],
   ];
-  test.each(REFUSED)('%s', async (_name, entries, cause) => {
+  test.each(REJECTED)('%s', async (_name, entries, cause) => {
     const found = await causeOf(await imageOf(entries));
     expect(found).toMatch(/^host\/golden\/debian:12 cannot be used: /);
     expect(found).toMatch(cause);

@@ -164,7 +164,6 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   return size;
 }
 
-/** Throws an error that can be retried while the disk is nearly full: the database is on the same disk. */
 /** The longest build in one sandbox: packages, three scripts and the files, each up to its limit. */
 const LONGEST_USE_MS = 90 * 60_000;
 
@@ -176,10 +175,11 @@ async function freeSpace(workspace: Workspace, { signal }: RootOptions): Promise
   await workspace.exclusive(`trim ${workspace.directory}`, trim, signal);
 }
 
+/** Throws ENOSPC, after which the job waits, while the disk is nearly full: the database is on the same disk. */
 async function checkSpace({ content }: Workspace): Promise<void> {
   const share = await content.freeShare();
   if (share !== undefined && share < FREE_SHARE_MIN)
-    throw Object.assign(new Error('The disk has less than 5 % left: no layer is laid out until there is more.'), {
+    throw Object.assign(new Error('The disk has less than 5 % left: no layer is extracted until there is more.'), {
       code: 'ENOSPC',
     });
 }

@@ -38,7 +38,7 @@ export type VerifyOptions = {
 const STEP = 'verification';
 /** Most services answer within some tens of milliseconds of their start. */
 const FIRST_RETRY_MS = 20;
-/** An attempt starts a dozen programs and takes about 25 ms of processor time, which the service needs to start. */
+/** An attempt starts eight programs (docs/decisions/0037) and takes about 25 ms of processor time, which the service needs to start. */
 const RETRY_MS_MAX = 500;
 /** Interval between counts of sockets during a pause; one count takes 0.03 ms. */
 const SOCKETS_EVERY_MS = 10;
