@@ -30,7 +30,7 @@ export type Campaign = {
   phases: Record<PhaseType, number>;
   processorMs: Record<string, number>;
   statements: number;
-  queueTrips: number;
+  jobs: number;
   syncs: number;
   memory: { server: number; worker: number };
 };
@@ -54,14 +54,14 @@ async function newestPipelines({ client, catalog_id }: Fleet, count: number): Pr
   return found.slice(0, count);
 }
 
-type Counters = { statements: number; trips: number; syncs: number };
+type Counters = { statements: number; jobs: number; syncs: number };
 
 async function countersOf({ database }: Fleet): Promise<Counters> {
   const { rows } = await database.query<Counters>(`
     select (select sum(calls) from pg_stat_statements)::float8 as statements,
-      (select count(*) from queue.job where state = 'completed' or started_on is not null)::float8 as trips,
+      (select count(*) from queue.job where state = 'completed' or started_on is not null)::float8 as jobs,
       (select sum(fsyncs) from pg_stat_io where object = 'wal')::float8 as syncs`);
-  return rows[0] ?? { statements: 0, trips: 0, syncs: 0 };
+  return rows[0] ?? { statements: 0, jobs: 0, syncs: 0 };
 }
 
 /** Calls `begin`, which makes `releases` pipelines, and follows them to their end. */
@@ -94,7 +94,7 @@ export async function runCampaign(
     phases: meanPhases(pipelines),
     processorMs: Object.fromEntries(Object.entries(used).map(([kind, s]) => [kind, (1000 * s) / ends.length])),
     statements: (after.statements - counters.statements) / ends.length,
-    queueTrips: (after.trips - counters.trips) / ends.length,
+    jobs: (after.jobs - counters.jobs) / ends.length,
     syncs: (after.syncs - counters.syncs) / ends.length,
   };
   tell(campaign);
@@ -128,6 +128,6 @@ function tell(campaign: Campaign): void {
   console.log(`  seconds by the clock: ${rounded(phases, 2)}`);
   console.log(`  processor ms a release: ${rounded(processorMs, 0)}`);
   console.log(
-    `  a release: ${campaign.statements.toFixed(0)} statements, ${campaign.queueTrips.toFixed(1)} queue trips, ${campaign.syncs.toFixed(1)} syncs of the log; peak MiB: ${rounded(memory, 0)}`,
+    `  a release: ${campaign.statements.toFixed(0)} statements, ${campaign.jobs.toFixed(1)} jobs, ${campaign.syncs.toFixed(1)} syncs of the log; peak MiB: ${rounded(memory, 0)}`,
   );
 }

@@ -1,4 +1,4 @@
-// What the processes of a fleet use: memory of server and worker, and processor time of each kind of process.
+// Use of resources by the processes of a fleet: memory of server and worker, processor time of each kind of process.
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Clock ticks of /proc (proc_pid_stat(5)): 100 a second on every Linux that Node runs on. */
@@ -48,8 +48,8 @@ export type Processes = { server: number; worker: number; postgres: number };
 export type ProcessorTime = { server: number; worker: number; postgres: number; engine: number; machine: number };
 
 /**
- * Processor seconds so far. `engine`: what the worker's children used, sandboxes included, as far as somebody waited for them: processes
- * that end with their sandbox are only in `machine`.
+ * Processor seconds so far. `engine`: the worker's children with their sandboxes. A process counts once its parent has waited for
+ * it: processes that end with their sandbox are only in `machine`.
  */
 export function readProcessorTime({ server, worker, postgres }: Processes): ProcessorTime {
   const engines = descendantsOf(worker);

@@ -22,7 +22,7 @@ await leaveRoot('worker', config);
 prepareControlGroups();
 const content = await openDiskContent(config.contentDirectory);
 const probe = await probeSandbox();
-// Of its own, so that it finds no layer that the worker laid out.
+// Its own folder, so that it finds no layer that the worker extracted.
 const directory = join(config.data, 'work', 'bench');
 const workspace = { directory, content, probe, exclusive: exclusiveBy(keyedLocks()) };
 const engine = openEnginePool({
@@ -31,7 +31,7 @@ const engine = openEnginePool({
   environment: harmlessEnvironment(),
 });
 
-/** Lays out what earlier releases of the fleet laid out for the worker: all but the topmost layer. */
+/** Extracts the layers that the worker has from earlier releases of the fleet: all but the topmost one. */
 async function layOut(artifact: Artifact): Promise<void> {
   const { parts, content: own } = soleRoot(artifact);
   for (const { manifest } of parts) {
@@ -45,7 +45,7 @@ async function layOut(artifact: Artifact): Promise<void> {
 type Input = { plan: ReturnType<typeof readStoredPlan>; artifact: Artifact };
 let inputs: Input[] = [];
 
-/** Starts the engine processes with the first images, and lays out what the others have below their topmost layer. */
+/** Starts the engine processes with the first images, and extracts the layers of the others below their topmost one. */
 async function prepare({ artifacts }: VerifyMessage): Promise<VerifyDone> {
   const all = await Promise.all(
     artifacts.map(async ({ plan_digest, artifact }) => ({

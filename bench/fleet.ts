@@ -23,7 +23,7 @@ import { type LarderServer, ratio, startLarder, until } from './larder.ts';
 const QUICK = process.argv.includes('--quick');
 const APPLICATIONS = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? (QUICK ? 4 : 100));
 const SYSTEMS = ['Debian 12', 'Debian 13'];
-/** Applications of one base image: all offerings on it, or so many that a quick run has one base image of each Debian. */
+/** Applications of one base image: all offerings on it; in a quick run as many as give one base image of each Debian. */
 const PER_BASE = QUICK ? Math.ceil(APPLICATIONS / SYSTEMS.length) : Number.POSITIVE_INFINITY;
 /** Verification alone runs over at most this many images: its rate does not depend on their number. */
 const VERIFIED_MAX = 60;
@@ -87,7 +87,7 @@ async function request({ client, catalog_id }: Fleet, base_image_id: string, off
   });
 }
 
-/** Verification of what the last campaign released, and nothing else. */
+/** Verifies the images that the last campaign released, and does nothing else. */
 async function measureVerification(fleet: Fleet, verifier: ChildProcess): Promise<number> {
   const { rows } = await fleet.database.query<VerifyMessage['artifacts'][number]>(
     `select plan_digest, artifact from pipelines where status = 'SUCCEEDED' and artifact is not null
@@ -114,7 +114,7 @@ async function askVerifier(verifier: ChildProcess, message: VerifyMessage | 'ver
   return answer;
 }
 
-/** Bases with the applications of all offerings on each, until there are as many as asked for. */
+/** Makes base images with the applications of all offerings on each, until there are APPLICATIONS of them. */
 async function makeFleet(
   fleet: Fleet,
 ): Promise<{ campaign: Campaign; bases: string[]; push: (name: string, generation: number) => Promise<void> }> {
@@ -176,7 +176,7 @@ async function customize({ client, catalog_id }: Fleet, former: string | undefin
   return former;
 }
 
-/** `rates`: of verification alone after the campaigns that follow the first one. */
+/** `rates`: those of verification alone, one for each campaign after the first one. */
 function report(campaigns: Campaign[], rates: number[]): void {
   const [first, ...later] = campaigns;
   for (const [at, ceiling] of rates.entries()) {

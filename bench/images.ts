@@ -40,11 +40,11 @@ import { buildahPeer, type Peer, umociPeer } from './peers.ts';
 const IMAGES = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? 50);
 /** buildah takes some hundreds of milliseconds an image; this many tell its rate as well. */
 const BUILDAH_IMAGES = Math.min(10, IMAGES);
-/** Of these the best is told, for everybody alike: what else the machine does spoils single rounds. */
+/** The best round of each program counts: other work on the machine slows single rounds. */
 const ROUNDS = 3;
-/** Before them everybody does this many images that nobody counts: code is compiled, connections are open, files are in memory. */
+/** Images of each program before the first round, which do not count: then code is compiled, connections are open, files are in memory. */
 const WARM_UP_IMAGES = Math.min(16, IMAGES);
-/** Images under way at once, the same for everybody. */
+/** Images at the same time, the same number for each program. */
 const LANES = 8;
 /** Files that do not shrink, as certificates, jars and programs do not: 578 KB in all. */
 const FILES = 12;
@@ -75,7 +75,7 @@ function rateOf({ images, seconds }: Figures): number {
   return images / seconds;
 }
 
-/** `endpoint`: where clients pull the images from, asked afterwards whether they are there. */
+/** `endpoint`: where clients pull the images; afterwards every image is requested there. */
 async function measureLarder(
   campaign: Campaign,
   images: Image[],
@@ -145,7 +145,7 @@ type Bench = {
   docker: { host: string; url: string; registry: BenchRegistry };
 };
 
-/** Everybody once, with a new archive and new repositories, so that nobody finds anything of the round before. */
+/** Runs each program once, with a new archive and new repositories, so that none finds anything of the round before. */
 async function playRound(bench: Bench, round: number, count: number): Promise<Figures[]> {
   const { base, below, docker } = bench;
   const directory = join(bench.directory, `round-${round}`);

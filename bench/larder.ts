@@ -15,7 +15,7 @@ export type LarderServer = {
   /** `http://127.0.0.1:PORT` */
   url: string;
   pid: number;
-  /** What its repositories begin with. */
+  /** The beginning of its repositories' names. */
   namespace: string;
   organization_id: string;
   databaseUrl: string;
@@ -113,7 +113,7 @@ async function listening(port: number): Promise<void> {
   await until('the start of the server', START, () => fetch(`http://127.0.0.1:${port}/livez`).catch(() => undefined));
 }
 
-/** A first start prints it just before it commits what it opens; the server listens by then. */
+/** Reads the token of a first start. It is printed when the server listens, just before the organization is committed. */
 export async function printedToken(process: ChildProcessByStdio<null, Readable, null>): Promise<string> {
   for await (const line of createInterface({ input: process.stdout })) {
     const [, token] = /^API token: (\S+)$/.exec(line) ?? [];
@@ -124,7 +124,7 @@ export async function printedToken(process: ChildProcessByStdio<null, Readable, 
   throw new Error('the server ended before it printed an API token');
 }
 
-/** A port that nobody listens on. */
+/** Returns a port on which nothing listens. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -134,7 +134,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** The first line of a benchmark's ratios and each after it: what a later run is compared by. */
+/** Prints one ratio of a benchmark. Later runs are compared by these lines. */
 export function ratio(label: string, value: number): void {
   console.log(`ratio ${label}: ${value.toFixed(2)}`);
 }
