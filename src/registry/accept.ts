@@ -1,6 +1,6 @@
-// Accept as manifests are asked for (RFC 9110, section 12.5.1).
+// The Accept header of requests for manifests (RFC 9110, section 12.5.1).
 
-/** True when the header takes the media type; an absent header takes all. */
+/** Whether the header accepts the media type; an absent header accepts all. */
 export function acceptsType(header: string | undefined, mediaType: string): boolean {
   if (header === undefined || header.trim() === '') {
     return true;

@@ -3,13 +3,13 @@ import type { FastifyRequest } from 'fastify';
 import type { AuditEntry } from '../db/audit-trail.ts';
 import type { Caller } from './caller.ts';
 
-/** Who acts, and from where: an audit event without its action. */
+/** The user or token that acts, and its address: an audit event without its action. */
 export type Actor = Omit<AuditEntry, 'action' | 'outcome' | 'subject_kind' | 'subject_id' | 'changed_fields'>;
 
-/** What clients do that leaves an event. A push of blobs alone shows nothing, so it leaves none. */
+/** Operations of clients that are recorded. A push of blobs without a manifest makes nothing visible, so it is not recorded. */
 type Act = { action: 'pushManifest' | 'deleteManifest' | 'deleteTag' | 'deleteBlob'; subject_kind: string };
 
-/** Inserts the events of the JSON array that a parameter holds; a condition may follow. */
+/** Returns the SQL that inserts the events of a JSON array in a parameter; a condition may follow. */
 export function insertEvents(parameter: string): string {
   return `insert into audit_events (organization_id, actor_id, actor_name, token_id, action, subject_kind, subject_id, request_id, address)
    select organization_id, actor_id, actor_name, token_id, action, subject_kind, subject_id, request_id, address
@@ -17,7 +17,7 @@ export function insertEvents(parameter: string): string {
      action text, subject_kind text, subject_id text, request_id text, address text)`;
 }
 
-/** The client of a request. Only a token made by an earlier version has no user. */
+/** Returns the client of a request. Only tokens of earlier versions have no user. */
 export function actorOf({ caller, request }: { caller: Caller; request: FastifyRequest }): Actor {
   return {
     organization_id: caller.organization_id,
@@ -29,7 +29,7 @@ export function actorOf({ caller, request }: { caller: Caller; request: FastifyR
   };
 }
 
-/** The events of an act on `subject_id`, a whole reference, as a statement takes them. What Larder's jobs push is told by its release. */
+/** Returns the events of an operation on `subject_id`, a whole reference, as the parameter of a statement. Pushes of Larder's jobs have none: their releases record them. */
 export function eventsOf(by: 'LARDER' | Actor, act: Act, subject_id: string): string {
   return JSON.stringify(by === 'LARDER' ? [] : [{ ...by, ...act, subject_id }]);
 }

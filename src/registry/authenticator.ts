@@ -1,4 +1,4 @@
-// Authentication at the registry: from an Authorization header to a caller, with the verified ones remembered for a moment.
+// Authentication at the registry: from an Authorization header to a caller. Verified credentials are cached for a few seconds.
 import { createHash } from 'node:crypto';
 import { ROLES } from '../contract/vocabulary.ts';
 import type { Attempt } from '../identity/failed-logins.ts';
@@ -8,7 +8,7 @@ import { registryRole } from '../identity/token-scopes.ts';
 import type { Access, Caller } from './caller.ts';
 import { Rejection } from './rejection.ts';
 
-/** What the registry asks of identity: who holds an API token or a credential, and tokens of its own. */
+/** The functions of identity that the registry uses: holders of API tokens and credentials, and tokens of its own. */
 export type RegistryIdentity = Pick<
   Identity,
   | 'findTokenHolder'
@@ -20,23 +20,23 @@ export type RegistryIdentity = Pick<
   | 'failedLogins'
 >;
 
-/** A removed API token, and what was made from it, works this much longer at most (a credential of the registry not at all); long enough that a push of a thousand requests asks the database once. */
+/** A removed API token and the tokens made from it are accepted for at most this time (credentials of the registry not at all). Long enough that a push of a thousand requests needs one query. */
 const CREDENTIAL_CACHE_MS = 5_000;
 
-/** Credentials remembered at once; the oldest give way. */
+/** Cached credentials; the oldest are dropped. */
 const CREDENTIALS_MAX = 10_000;
 
-/** Audience of registry tokens, and the `service` of the challenge: the API takes none of these, and the registry none of the API's. */
+/** Audience of registry tokens, and the `service` of the challenge: the API accepts none of these, and the registry none of the API's. */
 export const SERVICE = 'larder-registry';
 
 export type Authenticator = {
-  /** The caller behind an Authorization header, undefined for no or wrong credentials. Throws TOOMANYREQUESTS. */
+  /** Returns the caller of an Authorization header; undefined for no or wrong credentials. Throws TOOMANYREQUESTS. */
   admit(authorization: string | undefined, address: string): Promise<Caller | undefined>;
 };
 
 type Remembered = { caller: Promise<Caller | undefined>; until: number };
 
-/** Opens the authenticator. `now` answers milliseconds. */
+/** Opens the authenticator. `now` returns milliseconds. */
 export function openAuthenticator(identity: RegistryIdentity, now: () => number = Date.now): Authenticator {
   const remembered = new Map<string, Remembered>();
   const verify = async (authorization: string, key: string) => {
@@ -57,15 +57,15 @@ export function openAuthenticator(identity: RegistryIdentity, now: () => number 
       const key = createHash('sha256').update(authorization).digest('base64');
       const known = remembered.get(key);
       if (known !== undefined && known.until > now()) {
-        return await stillIn(identity, await known.caller);
+        return await ifStillValid(identity, await known.caller);
       }
       const attempt = { address, secret: passwordIn(authorization) ?? '' };
       const isLogin = attempt.secret !== '';
       requireWait(isLogin ? identity.failedLogins.waitBefore(attempt) : 0);
       const caller = verify(authorization, key);
       remember(remembered, key, { caller, until: now() + CREDENTIAL_CACHE_MS });
-      const admitted = await stillIn(identity, await caller);
-      // A token of the registry that is over or damaged is no log-in: its holder logs in next.
+      const admitted = await ifStillValid(identity, await caller);
+      // An expired or damaged token of the registry does not count as a failed log-in: its holder logs in next.
       if (isLogin) {
         settle(identity, attempt, admitted !== undefined);
       }
@@ -74,7 +74,7 @@ export function openAuthenticator(identity: RegistryIdentity, now: () => number 
   };
 }
 
-/** Throws TOOMANYREQUESTS when the account has failed too often, wherever from. */
+/** Counts the log-in. Throws TOOMANYREQUESTS if the account has failed too often, from any address. */
 function settle(identity: RegistryIdentity, attempt: Attempt, isGood: boolean): void {
   if (isGood) {
     identity.failedLogins.succeeded(attempt);
@@ -91,15 +91,15 @@ function requireWait(seconds: number): void {
   }
 }
 
-/** A credential's caller is asked about each time: revoked, it opens nothing from then on, in no server and by no token made from it. */
-async function stillIn(identity: RegistryIdentity, caller: Caller | undefined): Promise<Caller | undefined> {
+/** Checks a credential at each request: a revocation takes effect at once, on all servers and for tokens made from it. */
+async function ifStillValid(identity: RegistryIdentity, caller: Caller | undefined): Promise<Caller | undefined> {
   if (caller?.credential_id === undefined) {
     return caller;
   }
   return (await identity.useRegistryCredential(caller.credential_id)) ? caller : undefined;
 }
 
-/** Promises are kept, so that a burst with one credential is one question to the database. */
+/** Stores the promise, so that a burst of requests with one credential needs one query. */
 function remember(remembered: Map<string, Remembered>, key: string, entry: Remembered): void {
   remembered.delete(key);
   remembered.set(key, entry);
@@ -109,7 +109,7 @@ function remember(remembered: Map<string, Remembered>, key: string, entry: Remem
   }
 }
 
-/** The password of basic credentials, undefined when these are none. */
+/** Returns the password of basic credentials; undefined for other schemes. */
 function passwordIn(authorization: string): string | undefined {
   const basic = /^basic +([^\s,]+)$/i.exec(authorization)?.[1];
   return basic === undefined ? undefined : passwordOf(basic);
@@ -127,7 +127,7 @@ async function verifyCredentials(identity: RegistryIdentity, authorization: stri
   }
 }
 
-/** Any user name goes: the password alone says who it is. */
+/** The user name is ignored: the password identifies the caller. */
 function passwordOf(basic: string): string {
   const text = Buffer.from(basic, 'base64').toString('utf8');
   return text.slice(text.indexOf(':') + 1);
@@ -158,7 +158,7 @@ async function callerOfRegistryToken(identity: RegistryIdentity, jwt: string): P
   const access = (claims?.['access'] ?? []) as Access[];
   const tokenId = claims?.['token_id'];
   if (typeof tokenId === 'string') {
-    // As the API token stands at this moment, not as it stood when this one was made from it.
+    // With the current rights of the API token, not those at the time when this one was made from it.
     const caller = callerOfHolder(await identity.findTokenHolderById(tokenId));
     return caller && { ...caller, access };
   }

@@ -1,4 +1,4 @@
-// The rows that say which blob is in which repository, with the uses that keep its content from being swept.
+// The rows of blobs in repositories, with the uses that keep their content from being swept.
 import type pg from 'pg';
 import type { ContentInfo } from '../content/content.ts';
 import type { Digest } from '../oci/descriptor.ts';
@@ -8,7 +8,7 @@ import { READABLE, type RepositoryRef, WRITABLE, writeInto } from './repositorie
 import { type Ask, askTogether, statement } from './statements.ts';
 
 /**
- * What a client may push into a repository of Larder's: signatures are kilobytes, attestations and SBOMs of whole
+ * The largest blob that a client may push to a repository of Larder: signatures have kilobytes, attestations and SBOMs of whole
  * distributions megabytes. Larger blobs are layers.
  */
 export const REFERRER_BLOB_BYTES_MAX = 32 * 1024 * 1024;
@@ -18,7 +18,7 @@ const FIND = statement<{ size_bytes: number | null }>(
   `select b.size_bytes from (${READABLE}) r left join repository_blobs b on b.repository_id = r.id and b.digest = $3`,
 );
 
-/** $6: the size up to which it goes into a repository of Larder's, null for any. */
+/** $6: the largest size that is accepted in a repository of Larder; null: any. */
 const ADD = statement<{ accepted: boolean }>(
   'add_blob',
   `with repository as (${WRITABLE}),
@@ -30,8 +30,8 @@ const ADD = statement<{ accepted: boolean }>(
 );
 
 /**
- * One round trip whether the mount succeeds or falls back to an upload session. The source row is locked, so that a
- * delete of it in the same moment cannot leave the content without any use. $5: a client asks.
+ * One round trip, also if the mount falls back to an upload session. The source row is locked, so that a concurrent delete of it
+ * cannot leave the content without any use. $5: whether a client requests it.
  */
 const MOUNT = statement<{ accepted: boolean; upload_id: string | null }>(
   'mount_blob',
@@ -68,7 +68,7 @@ const REMOVE = statement<{ digest: string }>(
 
 const RECORD = statement('record_blob_event', insertEvents('$1'));
 
-/** The size of a blob of a repository that the organization may read. Throws NAME_UNKNOWN, BLOB_UNKNOWN. */
+/** Returns the size of a blob in a repository that the organization can read. Throws NAME_UNKNOWN, BLOB_UNKNOWN. */
 export async function getBlobSize(ask: Ask, repository: RepositoryRef, digest: Digest): Promise<number> {
   const [row] = await ask(FIND, [repository.name, repository.organization_id, digest]);
   if (row === undefined) {
@@ -84,7 +84,7 @@ function blobUnknown(): Rejection {
   return new Rejection('BLOB_UNKNOWN', 'blob unknown to registry');
 }
 
-/** Shows content in a repository as a blob, and ends the upload session that brought it. Throws DENIED for a large one of a client's in a repository of Larder's. */
+/** Adds content to a repository as a blob, and ends its upload session. Throws DENIED for a large blob of a client in a repository of Larder. */
 export async function addBlob(
   ask: Ask,
   repository: RepositoryRef,
@@ -99,7 +99,7 @@ export async function addBlob(
   }
 }
 
-/** Mounts a blob of a repository that the organization may read; otherwise answers the id of a new upload session. Throws DENIED for a client in a repository of Larder's. */
+/** Mounts a blob of a repository that the organization can read; if there is none, returns the id of a new upload session. Throws DENIED for a client in a repository of Larder. */
 export async function mountBlob(
   ask: Ask,
   repository: RepositoryRef,
@@ -114,7 +114,7 @@ export async function mountBlob(
   return upload_id === null ? { mounted: true } : { mounted: false, upload_id };
 }
 
-/** Takes a blob out of a repository. Throws NAME_UNKNOWN, DENIED in a repository of Larder's, BLOB_UNKNOWN, and UNSUPPORTED while a manifest is made of it. */
+/** Removes a blob from a repository. Throws NAME_UNKNOWN, DENIED in a repository of Larder, BLOB_UNKNOWN, and UNSUPPORTED while a manifest refers to it. */
 export async function removeBlob(pool: pg.Pool, repository: RepositoryRef, digest: Digest): Promise<void> {
   await askTogether(pool, async (ask) => {
     const [found] = await ask(LOCK, [repository.name, repository.organization_id, digest]);
@@ -131,7 +131,7 @@ export async function removeBlob(pool: pg.Pool, repository: RepositoryRef, diges
     if (removed.length === 0) {
       throw new Rejection(
         'UNSUPPORTED',
-        'a manifest of this repository is made of this blob: delete the manifest first',
+        'a manifest of this repository refers to this blob: delete the manifest first',
       );
     }
     const act = { action: 'deleteBlob', subject_kind: 'blob' } as const;

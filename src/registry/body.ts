@@ -1,26 +1,26 @@
-// Request bodies as the registry takes them: streamed, never whole but for small things, and never a reset for an early answer.
+// Request bodies of the registry: streamed (only small ones are read whole), and without a reset of the connection after an early answer.
 import type { FastifyRequest } from 'fastify';
 import { countPassed } from './garbage-collection.ts';
 import { Rejection } from './rejection.ts';
 
-/** A client that sends nothing for this long is gone: what it sent is kept for its next try. */
+/** A client that sends nothing for this long is disconnected; the received bytes are kept for its next attempt. */
 const BODY_IDLE_MS = 60_000;
 
-/** True when the request brings bytes (RFC 9112, section 6). */
+/** Whether the request has a body (RFC 9112, section 6). */
 export function hasBody(request: FastifyRequest): boolean {
   const length = request.headers['content-length'];
   return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
-/** The Content-Length, undefined for a chunked transfer. */
+/** Returns the Content-Length; undefined for a chunked transfer. */
 export function declaredLength(request: FastifyRequest): number | undefined {
   const length = Number(request.headers['content-length'] ?? Number.NaN);
   return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
 }
 
 /**
- * The body as it arrives. A reader that stops early leaves the connection open: node drops the rest once the answer is
- * out, so that the client sees the answer. With `length` a body of another length ends in SIZE_INVALID.
+ * Yields the body as it arrives. A reader that stops early leaves the connection open: Node drops the rest after the answer is
+ * sent, so that the client reads the answer. With `length`, throws SIZE_INVALID for a body of another length.
  */
 export async function* bodyOf(request: FastifyRequest, length?: number): AsyncGenerator<Uint8Array> {
   request.raw.setTimeout?.(BODY_IDLE_MS, () => request.raw.destroy(new Error('the client stopped sending')));
@@ -39,10 +39,10 @@ export async function* bodyOf(request: FastifyRequest, length?: number): AsyncGe
 }
 
 function sizeInvalid(length: number): Rejection {
-  return new Rejection('SIZE_INVALID', `the body is not of the declared ${length} bytes`);
+  return new Rejection('SIZE_INVALID', `the body does not have the declared ${length} bytes`);
 }
 
-/** A small body whole. Throws SIZE_INVALID with 413 beyond `lengthMax` bytes. */
+/** Reads a small body. Throws SIZE_INVALID with 413 above `lengthMax` bytes. */
 export async function readBody(request: FastifyRequest, lengthMax: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = declaredLength(request) ?? 0;
@@ -57,7 +57,9 @@ export async function readBody(request: FastifyRequest, lengthMax: number): Prom
     }
   }
   if (length > lengthMax) {
-    throw new Rejection('SIZE_INVALID', `at most ${lengthMax} bytes are taken here`, { status: 413 });
+    throw new Rejection('SIZE_INVALID', `the body has more than ${lengthMax} bytes, which is the limit`, {
+      status: 413,
+    });
   }
   return Buffer.concat(chunks);
 }

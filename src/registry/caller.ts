@@ -1,33 +1,33 @@
-// Who asks, and what they may do: the role and the namespace decide, a registry token can only narrow it.
+// The caller of a request and its rights: given by its role and namespace; a registry token can only limit them.
 import type { Role } from '../contract/vocabulary.ts';
 import { namespaceOf } from './names.ts';
 
 const ACTIONS = ['pull', 'push', 'delete'] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** What a registry token allows, as the token's `access` claim spells it (docker registry v2, "Token Authentication"). */
+/** The rights of a registry token, in the format of its `access` claim (docker registry v2, "Token Authentication"). */
 export type Access = { type: string; name: string; actions: string[] };
 
 export type Caller = {
   organization_id: string;
-  /** First segment of the names that are the organization's. */
+  /** First segment of the organization's repository names. */
   namespace: string;
   role: Role;
-  /** The credential of the hosted registry behind it, which pulls as a viewer; absent for users. */
+  /** The credential of the hosted registry with which it authenticated, as a viewer; absent for users. */
   credential_id?: string;
-  /** The API token behind it, and its user. */
+  /** The API token with which it authenticated, and its user. */
   token_id?: string;
   user?: { id: string; name: string };
-  /** Absent: an API token, which may all that its role may. */
+  /** Absent: an API token, which has all rights of its role. */
   access?: Access[];
 };
 
-/** Checked by name alone, never by what exists: every organization may try to pull every name, and sees only what is its own or shared. */
+/** Depends on the name only, never on what exists: every organization may try to pull any name, and finds only its own and shared repositories. */
 export function mayEver(caller: Caller, action: Action, name: string): boolean {
   return action === 'pull' || (caller.role !== 'VIEWER' && namespaceOf(name) === caller.namespace);
 }
 
-/** False when the caller's token was made for something else: a new token with this scope can help. */
+/** Whether the caller's token has this right. If not, the client may request a new token with this scope. */
 export function isGranted(caller: Caller, wanted: { type: string; name: string; action: string }): boolean {
   return (
     caller.access === undefined ||
@@ -37,7 +37,7 @@ export function isGranted(caller: Caller, wanted: { type: string; name: string; 
   );
 }
 
-/** Reads `repository:acme/redis:pull,push`; a name may hold colons (a port), so the actions are what follows the last. Undefined when it is none. */
+/** Parses `repository:acme/redis:pull,push`. A name may contain colons (a port), so the actions follow the last one. Undefined for other texts. */
 export function parseScope(scope: string): Access | undefined {
   const [first, last] = [scope.indexOf(':'), scope.lastIndexOf(':')];
   if (first < 1 || last <= first + 1) {
@@ -50,7 +50,7 @@ export function parseScope(scope: string): Access | undefined {
   return { type: scope.slice(0, first), name: scope.slice(first + 1, last), actions };
 }
 
-/** The part of the wanted access that the caller may have; what is left out is not told. */
+/** Returns the part of the requested access that the caller may have, without saying what is missing. */
 export function grantedPart(caller: Caller, wanted: Access[]): Access[] {
   return wanted.map(({ type, name, actions }) => ({
     type,

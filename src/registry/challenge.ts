@@ -1,4 +1,4 @@
-// How a client learns where to log in (RFC 9110, section 11.6.1; docker registry v2, "Token Authentication").
+// The challenge that tells a client where to log in (RFC 9110, section 11.6.1; docker registry v2, "Token Authentication").
 import type { FastifyRequest } from 'fastify';
 import { isRepository } from '../oci/reference.ts';
 import { SERVICE } from './authenticator.ts';
@@ -6,17 +6,17 @@ import type { Asked } from './paths.ts';
 import type { RegistryContext } from './registry-context.ts';
 import { Rejection } from './rejection.ts';
 
-/** No or wrong credentials: bearer first, because clients that read one challenge only know it; basic for the others. */
+/** The error for no or wrong credentials: bearer first, because clients that read only one challenge support it; then basic. */
 export function unauthorized(context: RegistryContext, request: FastifyRequest, asked: Asked | undefined): Rejection {
   const scope = asked && scopeOf(request, asked);
   const headers = { 'www-authenticate': [bearer(context, request, { scope }), `Basic realm="${SERVICE}"`] };
   return new Rejection('UNAUTHORIZED', 'authentication required', { headers });
 }
 
-/** A good token that was made for something else: the client asks for a wider one. */
+/** The error for a valid token without the scope: the client requests another one. */
 export function scopeMissing(context: RegistryContext, request: FastifyRequest, scope: string): Rejection {
   const headers = { 'www-authenticate': bearer(context, request, { scope, error: 'insufficient_scope' }) };
-  return new Rejection('UNAUTHORIZED', 'the token was not made for this', { headers });
+  return new Rejection('UNAUTHORIZED', 'the token does not have the scope for this request', { headers });
 }
 
 function bearer(
@@ -30,14 +30,14 @@ function bearer(
   return `Bearer ${shown.map(([key, value]) => `${key}="${value}"`).join(',')}`;
 }
 
-/** What the client called us, as far as it can stand in a quoted string. */
+/** Returns the host that the client used, without characters that could end a quoted string. */
 function hostOf(request: FastifyRequest): string {
   return (request.host || 'localhost').replace(/[^a-zA-Z0-9.:[\]_-]/g, '');
 }
 
 /**
- * What the request takes. A mount reads a second repository, so a token for it must be good for both (docker registry v2,
- * "Token Scope": scopes are separated by spaces); asking how far an upload is belongs to pushing.
+ * Returns the scope that the request requires. A mount reads a second repository, so its token needs both scopes (docker registry
+ * v2, "Token Scope": scopes are separated by spaces). The status of an upload requires the right to push.
  */
 function scopeOf(request: FastifyRequest, asked: Asked): string | undefined {
   if (asked.kind === 'catalog') {
@@ -59,7 +59,7 @@ function actionsOf(method: string, kind: Asked['kind']): string {
   return method === 'DELETE' ? 'delete' : reading ? 'pull' : 'pull,push';
 }
 
-/** The repository that a mount names; only a name, so that nothing else gets into the header. */
+/** Returns the source repository of a mount; only a valid name, so that no other text gets into the header. */
 function mountedFrom(request: FastifyRequest): string | undefined {
   const from = new URLSearchParams(request.raw.url?.split('?')[1]).get('from') ?? '';
   return isRepository(from) ? from : undefined;

@@ -7,10 +7,10 @@ import { listReferrers, listTags } from './manifests.ts';
 import { nextLink, type RegistryExchange, readDigest, readLimit, repositoryOf } from './registry-exchange.ts';
 import { listRepositories } from './repositories.ts';
 
-/** A page of names; clients follow Link for more. */
+/** Names on a page; clients follow Link for more. */
 const NAMES_MAX = 1_000;
 
-/** A page of referrers, and the bytes of their descriptors: an index that clients with a manifest limit of 4 MiB can read. */
+/** Referrers on a page, and bytes of their descriptors: clients with a manifest limit of 4 MiB can read the index. */
 const REFERRERS_MAX = 1_000;
 const REFERRERS_BYTES_MAX = 3 * 1024 * 1024;
 
@@ -39,7 +39,7 @@ export async function showCatalog(exchange: RegistryExchange<'catalog'>): Promis
   return await reply.type('application/json').send(JSON.stringify({ repositories }));
 }
 
-/** An empty page has no next one, whatever follows ("When `n` is zero"). */
+/** An empty page has no next one, even if more names follow ("When `n` is zero"). */
 function linkNames(reply: FastifyReply, names: string[], page: { path: string; limit: number; more: boolean }): void {
   const last = names.at(-1);
   if (page.more && last !== undefined) {
@@ -47,7 +47,7 @@ function linkNames(reply: FastifyReply, names: string[], page: { path: string; l
   }
 }
 
-/** `referrers/<digest>?artifactType=`: an index, empty when there is nothing; never 404, or clients would fall back to tags. */
+/** `referrers/<digest>?artifactType=`: an index, empty if there are none. Never 404: clients would fall back to tags. */
 export async function showReferrers(exchange: RegistryExchange<'referrers'>): Promise<unknown> {
   const { context, query, reply } = exchange;
   const subject = readDigest(exchange.asked.digest);
@@ -63,6 +63,6 @@ export async function showReferrers(exchange: RegistryExchange<'referrers'>): Pr
     reply.header('link', nextLink(`/v2/${exchange.asked.name}/referrers/${subject}`, { ...filter, last: last.digest }));
   }
   const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: found.manifests };
-  // As bytes: to text the server would add a charset, and clients compare the type letter by letter.
+  // As bytes: the server would add a charset to text, and clients compare the whole type.
   return await reply.header('content-type', MEDIA_TYPES.index).send(Buffer.from(JSON.stringify(index)));
 }

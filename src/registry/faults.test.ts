@@ -64,7 +64,7 @@ test('content that is listed and gone is told as such, to HEAD too, so that a pu
       errors: [
         {
           code,
-          message: `the registry lists this ${kind}, but its content store does not hold it: the operator finds what is missing with «larder content check»`,
+          message: `the registry lists this ${kind}, but its content store does not have it: the operator can list missing content with «larder content check»`,
           detail: { digest },
         },
       ],

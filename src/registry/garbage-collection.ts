@@ -1,16 +1,16 @@
-// Keeps the memory of streams low: what a large blob leaves behind is collected as it passes, not when V8 gets round to it. Figures: docs/decisions/0038.
+// Keeps the memory of streams low: buffers of a large blob are collected while it passes, earlier than V8 would. Figures: docs/decisions/0038.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** A young collection costs a millisecond: at full speed some twenty a second. */
+/** A young collection costs a millisecond; at full speed there are about twenty a second. */
 const COLLECT_BYTES = 16 * 1024 * 1024;
 
 let passed = 0;
 let collect: ((options: { type: 'minor' }) => void) | undefined;
 
 /**
- * Counts bytes that went through a buffer that nobody needs any more. Buffers live outside V8's heap, which lets 64 MiB of
- * dead ones gather before it looks; here the young ones are looked through every 16 MiB.
+ * Counts bytes of buffers that are no longer used. Buffers are outside V8's heap, and V8 collects after 64 MiB of dead ones; this
+ * starts a young collection every 16 MiB.
  */
 export function countPassed(bytes: number): void {
   passed += bytes;
@@ -21,7 +21,7 @@ export function countPassed(bytes: number): void {
   }
 }
 
-/** The function that `--expose-gc` gives to contexts made after it. */
+/** The function that `--expose-gc` adds to contexts created after it. */
 function findCollector(): (options: { type: 'minor' }) => void {
   setFlagsFromString('--expose-gc');
   return runInNewContext('gc');

@@ -1,4 +1,4 @@
-// An artifact whose content is all in the store, shown in a repository by one statement: it is there whole, under its tags, or not at all.
+// Makes an artifact whose content is in the store visible in a repository, with one statement: completely and under its tags, or not at all.
 import type { ContentInfo } from '../content/content.ts';
 import type { CheckedManifest } from './manifest.ts';
 import { isImmutableTag } from './names.ts';
@@ -8,9 +8,9 @@ import { type Ask, statement } from './statements.ts';
 
 /**
  * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 every digest, $7 tags, $8 whether each is immutable, $9 the digest that they
- * name. Rows that are there are locked, so that a delete in the same moment waits and then sees what is made of them; rows
- * that it took before are written again, which is why the insert waits for the lock. The repository is claimed before
- * anything else is locked: writes of clients that began before end first.
+ * name. Existing rows are locked, so that a concurrent delete waits and then sees the new references; rows that it deleted before
+ * are inserted again, so the insert waits for the lock. The repository is claimed before any other lock: earlier writes of clients
+ * end first.
  */
 const LINK = statement<{ holders: string[]; tagged: number }>(
   'link_artifact',
@@ -48,7 +48,7 @@ const LINK = statement<{ holders: string[]; tagged: number }>(
 );
 
 export type LinkedArtifact = {
-  /** Everything that the manifests are made of. */
+  /** All blobs to which the manifests refer. */
   blobs: ContentInfo[];
   /** Children before parents; the tags name the last one. */
   manifests: CheckedManifest[];
@@ -56,8 +56,8 @@ export type LinkedArtifact = {
 };
 
 /**
- * Shows an artifact. Who calls has seen to it that the store holds all of it. Throws DENIED for an immutable tag that names another
- * digest; then nothing is shown.
+ * Makes an artifact visible. The caller has checked that the store has all its content. Throws DENIED for an immutable tag that
+ * names another digest; then nothing changes.
  */
 export async function linkArtifactRows(ask: Ask, repository: RepositoryRef, artifact: LinkedArtifact): Promise<void> {
   const { blobs, manifests } = artifact;
@@ -79,6 +79,6 @@ export async function linkArtifactRows(ask: Ask, repository: RepositoryRef, arti
   ];
   const { holders, tagged } = await writeInto(ask, repository, () => ask(LINK, values));
   if (holders.length > 0) throw denied(`tag ${holders.join(', ')} is immutable and names another digest`);
-  // Somebody set an immutable tag in the same moment: the statement left it, and what it wrote beside is shown without harm.
+  // An immutable tag was set concurrently: the statement did not move it. The other rows that it wrote do no harm.
   if (tagged < tags.length) throw denied('a tag is immutable and names another digest');
 }

@@ -1,10 +1,10 @@
-// Manifests read or pushed a moment ago, by digest: a digest's bytes never change, so nothing here is ever wrong.
+// A cache of recently read and pushed manifests, by digest. The bytes of a digest never change, so no entry becomes stale.
 import type { Digest } from '../oci/descriptor.ts';
 
-/** A few thousand manifests of usual size. */
+/** Enough for a few thousand manifests of usual size. */
 const BYTES_MAX = 16 * 1024 * 1024;
 
-/** A larger one would push too many others out. */
+/** A larger one would replace too many others. */
 const ENTRY_BYTES_MAX = 256 * 1024;
 
 export type ManifestCache = {
@@ -12,7 +12,7 @@ export type ManifestCache = {
   set(digest: Digest, bytes: Buffer): void;
 };
 
-/** An empty cache that drops what was used longest ago. */
+/** Returns an empty cache, which drops the least recently used entries. */
 export function manifestCache(): ManifestCache {
   const held = new Map<Digest, Buffer>();
   let size = 0;

@@ -1,18 +1,18 @@
-// A manifest as it arrives: checked before it is stored, and told in the words of its row.
+// A pushed manifest: checked before it is stored, and converted to the values of its row.
 import type { Descriptor, Digest, Index, Manifest } from '../oci/descriptor.ts';
 import { describeBytes, isIndex, isManifestType, ManifestError, parseManifest } from '../oci/manifest.ts';
 import { Rejection } from './rejection.ts';
 
-/** What a row needs to know of a manifest, and what must be there before it. */
+/** The values of a manifest's row, and the digests that must exist before it. */
 export type CheckedManifest = {
   digest: Digest;
   media_type: string;
   size_bytes: number;
-  /** The manifest's own, or its config's media type ("Listing Referrers"). */
+  /** The manifest's own type, or the media type of its config ("Listing Referrers"). */
   artifact_type: string | null;
   annotations: Record<string, string> | null;
   subject_digest: Digest | null;
-  /** Something that is run or installed: an image with files, or a chart. An index is only as much as its manifests are. */
+  /** Whether it can be run or installed: an image with files, or a chart. False for an index: its manifests count. */
   is_image: boolean;
   /** Distinct digests of config and layers that must be in the repository. */
   blobs: Digest[];
@@ -20,10 +20,10 @@ export type CheckedManifest = {
   manifests: Digest[];
 };
 
-/** Layers that their licence forbids to distribute: clients fetch them from their `urls` and do not push them. */
+/** Layers whose license forbids distribution: clients fetch them from their `urls` and do not push them. */
 const FOREIGN_LAYER = /\.(?:foreign\.diff|nondistributable)\./;
 
-/** What runtimes and helm know an image and a chart by. Media types have no case (RFC 6838, section 4.2). */
+/** Config types by which runtimes and helm recognize images and charts. Media types ignore case (RFC 6838, section 4.2). */
 const IMAGE_CONFIG = /^application\/vnd\.(?:oci\.image\.config|docker\.container\.image)\.v1\+json$/i;
 const CHART_CONFIG = /^application\/vnd\.cncf\.helm\.config\.v1\+json$/i;
 const FILE_SYSTEM_LAYER = /^application\/vnd\.(?:oci\.image\.layer|docker\.image\.rootfs)\./i;
@@ -58,7 +58,7 @@ function read(bytes: Buffer, mediaType: string | undefined): Manifest | Index {
   }
 }
 
-/** Signatures of cosign have an image's config too, so it is the layers that tell. */
+/** Signatures of cosign have the config of an image too, so the layers are checked. */
 function isImage(document: Manifest | Index): boolean {
   if (isIndex(document)) {
     return false;
@@ -71,7 +71,7 @@ function isFileSystem({ mediaType }: Descriptor): boolean {
   return FILE_SYSTEM_LAYER.test(mediaType);
 }
 
-/** An index may hold descriptors of other things than manifests; those are blobs. */
+/** Descriptors in an index that are not of manifests are blobs. */
 function partsOf(document: Manifest | Index): { blobs: Digest[]; manifests: Digest[] } {
   const parts = isIndex(document)
     ? document.manifests
@@ -95,7 +95,7 @@ function artifactTypeOf(document: Manifest | Index): string | null {
   return type;
 }
 
-/** Kept in a row to answer the referrers API, so what PostgreSQL's JSON cannot hold is rejected. */
+/** Stored in a row for the referrers API, so texts that PostgreSQL's JSON cannot store are rejected. */
 function readAnnotations(annotations: Record<string, string> | null | undefined): Record<string, string> | null {
   if (annotations === undefined || annotations === null) {
     return null;

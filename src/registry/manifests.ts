@@ -1,4 +1,4 @@
-// The rows of manifests and of the tags that name them: complete when they appear, whole until they go.
+// The rows of manifests and tags: a manifest appears and disappears together with everything that belongs to it.
 import type pg from 'pg';
 import type { Descriptor, Digest } from '../oci/descriptor.ts';
 import { eventsOf, insertEvents } from './actor.ts';
@@ -25,10 +25,10 @@ const FIND_BY_TAG = statement<FoundManifest>(
 );
 
 /**
- * Everything a push of a manifest does, or nothing: what it is made of is locked (a row that goes in the same moment
- * counts as missing), then the manifest, its use, its tag and its audit event are written. $14 immutable: a tag there is
- * not moved. $15 a client asks: into a closed repository goes what refers to a manifest there, which $16 names. $17
- * the event, of a push that changes something.
+ * All changes of a push of a manifest, or none: locks the rows to which it refers (a row that is deleted concurrently counts as
+ * missing), then writes the manifest, its use, its tag and its audit event. $14 immutable: an existing tag is not moved. $15
+ * whether a client pushes: a closed repository accepts only referrers of a manifest in it, which $16 names. $17 the event of a
+ * push that changes something.
  */
 const PUT = statement<{ open: boolean; missing: string[]; holder: string | null; tagged: boolean }>(
   'put_manifest',
@@ -72,7 +72,7 @@ const LOCK = statement<{ repository_id: string; is_larders: boolean; held: boole
    select r.id as repository_id, r.is_larders, exists (select from manifest) as held from repository r`,
 );
 
-/** Its tags go with it, by the foreign key. */
+/** The foreign key deletes its tags too. */
 const REMOVE = statement<{ digest: string }>(
   'remove_manifest',
   `with removed as (
@@ -107,11 +107,11 @@ const TAGS = statement<{ tags: string[] }>(
 type FoundReferrer = FoundManifest & {
   artifact_type: string | null;
   annotations: Record<string, string> | null;
-  /** How many there are from this page on. */
+  /** The number of referrers from this page on. */
   total: number;
 };
 
-/** A page ends where its descriptors outgrow $6 bytes, after the first. */
+/** A page ends before its descriptors exceed $6 bytes, but has at least one. */
 const REFERRERS = statement<FoundReferrer>(
   'list_referrers',
   `select digest, media_type, size_bytes, artifact_type, annotations, total from (
@@ -123,7 +123,7 @@ const REFERRERS = statement<FoundReferrer>(
    where position = 1 or bytes <= $6 order by digest collate "C" limit $7`,
 );
 
-/** The manifest that a tag or digest names. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN. */
+/** Returns the manifest with this tag or digest. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN. */
 export async function getManifest(ask: Ask, repository: RepositoryRef, reference: string): Promise<FoundManifest> {
   const find = reference.includes(':') ? FIND_BY_DIGEST : FIND_BY_TAG;
   const [row] = await ask(find, [repository.name, repository.organization_id, reference]);
@@ -141,9 +141,9 @@ export function manifestUnknown(): Rejection {
 }
 
 /**
- * Shows a manifest whose bytes are content already, and lets `tag` name it. Throws MANIFEST_BLOB_UNKNOWN with each
- * digest that is not in the repository, and DENIED for an immutable tag that names another digest and for a version that a
- * client pushes into a repository of Larder's.
+ * Adds a manifest whose bytes are content already, and sets `tag` to it. Throws MANIFEST_BLOB_UNKNOWN with each digest that is
+ * not in the repository, and DENIED for an immutable tag that names another digest, and for a version that a client pushes to a
+ * repository of Larder.
  */
 export async function putManifest(
   ask: Ask,
@@ -195,7 +195,7 @@ function valuesOf(
   ];
 }
 
-/** The digest that a manifest refers to: by its tag, if it has one, or by its subject. Null for every version of an image. */
+/** Returns the digest that a manifest refers to: by its tag, if it has one, or by its subject. Null for every version of an image. */
 function referredTo({ is_image, subject_digest, tag }: CheckedManifest & { tag?: string }): Digest | null {
   if (is_image) {
     return null;
@@ -203,12 +203,12 @@ function referredTo({ is_image, subject_digest, tag }: CheckedManifest & { tag?:
   return tag === undefined ? subject_digest : (referrerTagSubject(tag) ?? null);
 }
 
-/** `acme/app:v1@sha256:…`, as the audit trail names it. */
+/** Returns the name in the audit trail: `acme/app:v1@sha256:…`. */
 function referenceTo({ name }: RepositoryRef, { tag, digest }: { tag?: string; digest: Digest }): string {
   return `${name}${tag === undefined ? '' : `:${tag}`}@${digest}`;
 }
 
-/** Takes a manifest and its tags out of a repository. Throws NAME_UNKNOWN, DENIED in a repository of Larder's, MANIFEST_UNKNOWN, and UNSUPPORTED while an index lists it. */
+/** Removes a manifest and its tags from a repository. Throws NAME_UNKNOWN, DENIED in a repository of Larder, MANIFEST_UNKNOWN, and UNSUPPORTED while an index lists it. */
 export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, digest: Digest): Promise<void> {
   await askTogether(pool, async (ask) => {
     const [found] = await ask(LOCK, [repository.name, repository.organization_id, digest]);
@@ -230,7 +230,7 @@ export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, d
   });
 }
 
-/** Forgets a tag; the manifest stays. Throws NAME_UNKNOWN, DENIED in a repository of Larder's, MANIFEST_UNKNOWN. */
+/** Removes a tag; the manifest stays. Throws NAME_UNKNOWN, DENIED in a repository of Larder, MANIFEST_UNKNOWN. */
 export async function removeTag(pool: pg.Pool, repository: RepositoryRef, tag: string): Promise<void> {
   await askTogether(pool, async (ask) => {
     const [row] = await ask(REMOVE_TAG, [repository.name, repository.organization_id, tag]);
@@ -248,7 +248,7 @@ export async function removeTag(pool: pg.Pool, repository: RepositoryRef, tag: s
   });
 }
 
-/** Tags after `last` in the specification's order: alphanumeric without regard to case. Throws NAME_UNKNOWN. */
+/** Lists tags after `last` in the specification's order: alphanumeric, ignoring case. Throws NAME_UNKNOWN. */
 export async function listTags(
   ask: Ask,
   repository: RepositoryRef,
@@ -261,7 +261,7 @@ export async function listTags(
   return row.tags;
 }
 
-/** Descriptors of the manifests whose subject is a digest, in the order of digests, after `last`; an absent repository has none. */
+/** Lists the descriptors of the manifests with this subject, ordered by digest, after `last`; empty for an unknown repository. */
 export async function listReferrers(
   ask: Ask,
   repository: RepositoryRef,

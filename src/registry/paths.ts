@@ -1,4 +1,4 @@
-// From a request's path to what it asks for (distribution-spec 1.1, "Endpoints"); names may hold any number of segments.
+// Parses the path of a request (distribution-spec 1.1, "Endpoints"); names may have any number of segments.
 import { isRepository } from '../oci/reference.ts';
 import { Rejection } from './rejection.ts';
 
@@ -12,10 +12,10 @@ export type Asked =
   | { kind: 'upload'; name: string; id: string }
   | { kind: 'referrers'; name: string; digest: string };
 
-/** Longer paths name nothing: 255 for the name, 128 for a tag, and the words between. */
+/** Longer paths name nothing: 255 characters for the name, 128 for a tag, and the fixed parts. */
 const PATH_LENGTH_MAX = 600;
 
-/** What stands after `/v2/`, undefined for a path that is no endpoint. Throws NAME_INVALID for a name outside the grammar. */
+/** Parses the part after `/v2/`; undefined if it is not an endpoint. Throws NAME_INVALID for a name outside the grammar. */
 export function parsePath(path: string): Asked | undefined {
   if (path === '' || path === '/') {
     return { kind: 'base' };
@@ -50,7 +50,7 @@ function parseSegments(segments: string[]): Extract<Asked, { name: string }> | u
   return second === 'referrers' ? { kind: 'referrers', name, digest: last } : undefined;
 }
 
-/** Some clients send the colon of a digest percent-encoded. The server rejected what cannot be decoded before it came here. */
+/** Some clients percent-encode the colon of a digest. The server has already rejected paths that cannot be decoded. */
 function decode(path: string): string {
   return path.includes('%') ? decodeURIComponent(path) : path;
 }

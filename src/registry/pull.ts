@@ -48,7 +48,7 @@ export async function pullBlob(exchange: RegistryExchange<'blob'>): Promise<unkn
   return await reply.send(counted(await openContent(context, 'blob', { digest, ...(range && { range }) })));
 }
 
-/** Counts what is read. A listener makes a stream flow, so it is held until the answer takes it. */
+/** Counts the bytes that are read. A listener starts the stream, so it is paused until the answer reads it. */
 function counted(stream: Readable): Readable {
   return stream.on('data', (chunk: Buffer) => countPassed(chunk.length)).pause();
 }
@@ -65,15 +65,15 @@ async function openContent(
   });
 }
 
-/** HEAD says what GET would: a client that may push the content then does so, and thereby mends the store. */
+/** HEAD answers like GET: a client that can push the content then does so, which repairs the store. */
 async function requireHeld(context: RegistryContext, kind: ContentKind, digest: Digest): Promise<void> {
   if ((await context.content.stat(digest)) === undefined) throw notHeld(kind, digest);
 }
 
-/** The rows know it and the store does not. 404, because clients show the words of a 4xx only. */
+/** The error for content that has rows but is missing from the store. 404, because clients show the message only for 4xx. */
 function notHeld(kind: ContentKind, digest: Digest, cause?: ContentMissing): Rejection {
   const code = kind === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
-  const message = `the registry lists this ${kind}, but its content store does not hold it: the operator finds what is missing with «larder content check»`;
+  const message = `the registry lists this ${kind}, but its content store does not have it: the operator can list missing content with «larder content check»`;
   return new Rejection(code, message, { detail: { digest }, ...(cause && { cause }) });
 }
 
@@ -82,7 +82,7 @@ export async function pullManifest(exchange: RegistryExchange<'manifest'>): Prom
   const { context, request, reply } = exchange;
   const { reference } = exchange.asked;
   if (!isTag(reference) && !reference.includes(':')) {
-    // What no push could have named is simply not there (the conformance suite asks for 404).
+    // Neither a valid tag nor a digest, so it cannot exist (the conformance suite expects 404).
     throw new Rejection('MANIFEST_UNKNOWN', 'manifest unknown to registry');
   }
   const manifest = await getManifest(
@@ -91,7 +91,10 @@ export async function pullManifest(exchange: RegistryExchange<'manifest'>): Prom
     isTag(reference) ? reference : readDigest(reference),
   );
   if (!acceptsType(request.headers.accept, manifest.media_type)) {
-    throw new Rejection('MANIFEST_UNKNOWN', `the manifest is of type ${manifest.media_type}, which Accept leaves out`);
+    throw new Rejection(
+      'MANIFEST_UNKNOWN',
+      `the manifest is of type ${manifest.media_type}, which the header Accept does not allow`,
+    );
   }
   const { digest, media_type, size_bytes } = manifest;
   reply.headers({ 'docker-content-digest': digest, etag: `"${digest}"`, 'content-type': media_type });
@@ -116,12 +119,12 @@ async function readManifest(context: RegistryContext, { digest }: FoundManifest)
   return bytes;
 }
 
-/** If-None-Match names this digest (RFC 9110, 13.1.2). */
+/** Whether If-None-Match has this digest (RFC 9110, 13.1.2). */
 function isKnown(header: string | undefined, digest: Digest): boolean {
   return header?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${digest}"`) ?? false;
 }
 
-/** If-Range names this digest, or is not there (RFC 9110, 13.1.5). */
+/** Whether If-Range has this digest or is absent (RFC 9110, 13.1.5). */
 function isFresh(header: string | undefined, digest: Digest): boolean {
   return header === undefined || header.trim() === `"${digest}"`;
 }

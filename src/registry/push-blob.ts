@@ -14,10 +14,10 @@ import { larders, Rejection } from './rejection.ts';
 import { isClosed } from './repositories.ts';
 import { endUpload, getUpload, startUpload, type UploadRow } from './uploads.ts';
 
-/** A closing PUT with at most this much goes straight into content; a larger one is kept in parts, so that it can be resumed. */
+/** A final PUT of at most this size is written directly to content; a larger one is appended to the upload, so that it can be resumed. */
 const DIRECT_BYTES_MAX = 1024 * 1024;
 
-/** Where an upload lives, and where its answer goes. */
+/** The repository of an upload, and the reply. */
 type Place = { asked: { name: string }; reply: FastifyReply };
 
 /** POST: a session, a whole blob (`digest=`), or a mount (`mount=&from=`). */
@@ -37,7 +37,7 @@ export async function beginUpload(exchange: RegistryExchange<'uploads'>): Promis
   return await accepted(exchange, await startUpload(context.ask, repositoryOf(exchange)), 0);
 }
 
-/** Spares a client that pushes a layer into a repository of Larder's the sending. Throws DENIED. */
+/** Rejects a layer for a repository of Larder before the client sends it. Throws DENIED. */
 async function checkWholeBlob(exchange: RegistryExchange<'uploads'>): Promise<void> {
   const length = declaredLength(exchange.request) ?? Number.POSITIVE_INFINITY;
   if (length > REFERRER_BLOB_BYTES_MAX && (await isClosed(exchange.context.ask, repositoryOf(exchange)))) {
@@ -45,7 +45,7 @@ async function checkWholeBlob(exchange: RegistryExchange<'uploads'>): Promise<vo
   }
 }
 
-/** 201 only for a blob of a repository that the caller may read; everything else begins a session and tells nothing. */
+/** 201 only for a blob of a repository that the caller can read; all other mounts start a session, without a reason. */
 async function answerMount(exchange: RegistryExchange<'uploads'>, digest: Digest): Promise<unknown> {
   const { context, query, caller } = exchange;
   const from = query.get('from') ?? '';
@@ -66,13 +66,13 @@ export async function continueUpload(exchange: RegistryExchange<'upload'>): Prom
   );
 }
 
-/** GET: how far the upload is. */
+/** GET: the number of received bytes. */
 export async function showUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   const { id } = await findSession(exchange, false);
   return await accepted(exchange, id, await exchange.context.content.uploads.length(id), 204);
 }
 
-/** DELETE: the client gives up. */
+/** DELETE: cancels the upload. */
 export async function cancelUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   const { context } = exchange;
   await alone(exchange, async ({ id }) => {
@@ -128,7 +128,7 @@ async function appendBody(exchange: RegistryExchange<'upload'>, { id, is_closed 
   }
 }
 
-/** The body of an upload to a repository of Larder's. Throws DENIED where it is larger than what may be kept there. */
+/** The body of an upload to a repository of Larder. Throws DENIED if it exceeds the size of referrers. */
 async function* withinReferrer(exchange: RegistryExchange<'upload'>, body: AsyncIterable<Uint8Array>, held: number) {
   const check = (size: number) => {
     if (size > REFERRER_BLOB_BYTES_MAX) throw larders(exchange.asked.name);
@@ -142,7 +142,7 @@ async function* withinReferrer(exchange: RegistryExchange<'upload'>, body: Async
   }
 }
 
-/** The length that a Content-Range promises. Throws 416 for a chunk that does not begin where the upload ends. */
+/** Returns the length in Content-Range. Throws 416 for a chunk that does not start at the end of the upload. */
 function checkChunk(request: FastifyRequest, exchange: RegistryExchange<'upload'>, held: number): number | undefined {
   const header = request.headers['content-range'];
   if (header === undefined) {
@@ -176,13 +176,13 @@ async function findSession(exchange: RegistryExchange<'upload'>, touch: boolean)
 }
 
 /**
- * Two requests that send to one upload at once would mix their bytes. The newer one takes it over: a client that comes
- * back does so because its older connection broke, which the server may learn minutes later. The older one's body is cut,
- * what it brought is kept, and the newer one begins when the older one has ended; one whose body was all here ends well.
+ * Two concurrent requests to one upload would mix their bytes. The newer one takes the upload over: a client retries because its
+ * older connection broke, which the server may notice minutes later. The body of the older request is cut, its received bytes are
+ * kept, and the newer request starts when the older one has ended. An older request with a complete body succeeds.
  */
 async function alone<T>(exchange: RegistryExchange<'upload'>, act: (upload: UploadRow) => Promise<T>): Promise<T> {
   const { busyUploads } = exchange.context;
-  // With the repository, which the caller may write to: nobody cuts a request to another's upload.
+  // Includes the repository, to which the caller may write: no caller can cut a request to the upload of another.
   const key = `${exchange.caller.organization_id} ${exchange.asked.name} ${exchange.asked.id}`;
   const older = busyUploads.get(key);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -191,7 +191,7 @@ async function alone<T>(exchange: RegistryExchange<'upload'>, act: (upload: Uplo
     ended,
     cut() {
       cut.abort(new Rejection('BLOB_UPLOAD_INVALID', 'a newer request took this upload over', { status: 409 }));
-      // A body that is all here asks for no more: its request ends by itself, and its client sees the answer.
+      // A request with a complete body ends by itself, and its client reads the answer.
       if (!exchange.request.raw.complete) exchange.request.raw.destroy(cut.signal.reason);
     },
   };
@@ -200,7 +200,7 @@ async function alone<T>(exchange: RegistryExchange<'upload'>, act: (upload: Uplo
     older?.cut();
     await older?.ended;
     cut.signal.throwIfAborted();
-    // After the wait: the older one may have closed the session.
+    // After the wait: the older request may have closed the session.
     return await act(await findSession(exchange, exchange.request.method === 'PATCH'));
   } finally {
     if (busyUploads.get(key) === own) busyUploads.delete(key);
@@ -233,7 +233,7 @@ function locationOf(exchange: Place, id: string): string {
   return `/v2/${exchange.asked.name}/blobs/uploads/${id}`;
 }
 
-/** Inclusive at both ends, so an empty upload has no true range: `0-0` is what clients know. */
+/** The range is inclusive, so there is none for an empty upload; clients expect `0-0`. */
 function rangeOf(held: number): string {
   return `0-${Math.max(0, held - 1)}`;
 }

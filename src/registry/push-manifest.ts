@@ -30,7 +30,7 @@ export async function pushManifest(exchange: RegistryExchange<'manifest'>): Prom
   return await reply.code(201).send();
 }
 
-/** One manifest is often pushed under five tags: its bytes are written once. */
+/** Stores the bytes. One manifest is often pushed under five tags, but written once. */
 async function keep(context: RegistryContext, { digest }: CheckedManifest, bytes: Buffer): Promise<void> {
   if (!(await context.content.touch(digest))) {
     await context.content.put(once(bytes), { digest });

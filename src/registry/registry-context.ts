@@ -1,4 +1,4 @@
-// What every answer of the registry may use, and what the server keeps in memory between requests.
+// The dependencies of the registry's handlers, and the state that the server keeps between requests.
 import type pg from 'pg';
 import { type ContentStore, FREE_SHARE_MIN } from '../content/content.ts';
 import type { Authenticator, RegistryIdentity } from './authenticator.ts';
@@ -7,7 +7,7 @@ import { Rejection } from './rejection.ts';
 import type { Ask } from './statements.ts';
 import type { TransferShares } from './transfer-shares.ts';
 
-/** A request that sends to an upload: `cut` ends its body, and `ended` comes when it touches the upload no more. */
+/** A request that sends to an upload: `cut` ends its body, and `ended` resolves when it no longer uses the upload. */
 type SendingRequest = { cut(): void; ended: Promise<void> };
 
 export type RegistryContext = {
@@ -17,23 +17,23 @@ export type RegistryContext = {
   identity: RegistryIdentity;
   authenticator: Authenticator;
   manifests: ManifestCache;
-  /** The request that sends to each upload session, by repository and session: the newest, when there are several. */
+  /** The newest request that sends to each upload session, by repository and session. */
   busyUploads: Map<string, SendingRequest>;
-  /** What each organization and each address holds of pushes and pulls. */
+  /** The pushes and pulls that each organization and each address has running. */
   shares: TransferShares;
-  /** Throws UNAVAILABLE while the content store has too little space to take anything. */
+  /** Throws UNAVAILABLE while the content store has too little space. */
   checkFreeSpace(): Promise<void>;
-  /** As the operator configured it; absent, clients are answered under the name they asked for. */
+  /** The configured public URL; if absent, answers use the host of the request. */
   publicUrl?: string;
 };
 
-/** The share is asked for again after this long: at full disk speed no more than a GiB or two come in between. */
+/** The free share is read again after this time, in which at most a GiB or two are written at full disk speed. */
 const FREE_SHARE_AGE_MS = 1_000;
 
 /** Sweeps and operators free space within minutes. */
 const RETRY_AFTER_SECONDS = 60;
 
-/** A check for `RegistryContext.checkFreeSpace`. `now` answers milliseconds. */
+/** Returns the function `RegistryContext.checkFreeSpace`. `now` returns milliseconds. */
 export function watchFreeSpace(content: ContentStore, now: () => number = Date.now): () => Promise<void> {
   let share: number | undefined;
   let until = 0;

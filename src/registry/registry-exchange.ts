@@ -1,4 +1,4 @@
-// An authorized request with its reply, and what the handlers read of it.
+// An authorized request with its reply, and the functions that read it.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Digest, isDigest } from '../content/digest.ts';
 import { actorOf } from './actor.ts';
@@ -21,14 +21,14 @@ export type RegistryExchange<K extends Kind = Kind> = {
 
 export type Answer<K extends Kind> = (exchange: RegistryExchange<K>) => Promise<unknown>;
 
-/** The repository that an exchange names, as its organization sees it. */
+/** Returns the repository of an exchange, for the caller's organization. */
 export function repositoryOf(
   exchange: Pick<RegistryExchange, 'caller' | 'request'> & { asked: { name: string } },
 ): RepositoryRef {
   return { organization_id: exchange.caller.organization_id, name: exchange.asked.name, by: actorOf(exchange) };
 }
 
-/** Throws DIGEST_INVALID for anything but a sha256 digest. */
+/** Returns a sha256 digest. Throws DIGEST_INVALID for other texts. */
 export function readDigest(text: string | null): Digest {
   if (text === null || !isDigest(text)) {
     throw new Rejection('DIGEST_INVALID', 'a digest is sha256: and 64 lower-case hexadecimal digits');
@@ -36,7 +36,7 @@ export function readDigest(text: string | null): Digest {
   return text;
 }
 
-/** `n` of a list: at most `limit`, which is also the default. Throws UNSUPPORTED with 400 for what is no number. */
+/** Returns `n` of a list: at most `limit`, which is also the default. Throws UNSUPPORTED with 400 if it is not a number. */
 export function readLimit(query: URLSearchParams, limit: number): number {
   const text = query.get('n');
   if (text === null) {
@@ -48,7 +48,7 @@ export function readLimit(query: URLSearchParams, limit: number): number {
   return Math.min(Number(text), limit);
 }
 
-/** The Link to the next page of a list (RFC 8288). */
+/** Returns the Link header with the next page of a list (RFC 8288). */
 export function nextLink(path: string, query: Record<string, string>): string {
   return `<${path}?${new URLSearchParams(query)}>; rel="next"`;
 }

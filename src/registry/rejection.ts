@@ -1,6 +1,6 @@
-// Every way the registry says no: the specification's error codes with their statuses, and the JSON body they share.
+// Errors of the registry: the specification's codes with their statuses, and their JSON body.
 
-/** distribution-spec 1.1, "Error Codes", and two of ours for faults that are not the client's. */
+/** distribution-spec 1.1, "Error Codes", and two of Larder for faults that the client did not cause. */
 const REJECTIONS = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
@@ -23,14 +23,14 @@ const REJECTIONS = {
 export type RejectionCode = keyof typeof REJECTIONS;
 
 type RejectionOptions = {
-  /** Where the code's own status is not the right one. */
+  /** Replaces the status of the code. */
   status?: number;
   detail?: unknown;
   headers?: Record<string, string | string[]>;
   cause?: unknown;
 };
 
-/** A request that is answered with an error. The message is for the person at the client. */
+/** Thrown to answer a request with an error. The message is for the user of the client. */
 export class Rejection extends Error {
   readonly code: RejectionCode;
   readonly status: number;
@@ -46,7 +46,7 @@ export class Rejection extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** The body that clients parse (distribution-spec, "Error Codes"). `detail` may name several things that are missing. */
+  /** The body that clients parse (distribution-spec, "Error Codes"). `detail` may list several missing digests. */
   body(): string {
     const details = Array.isArray(this.detail) ? this.detail : [this.detail];
     const errors = details.map((detail) => ({
@@ -58,12 +58,12 @@ export class Rejection extends Error {
   }
 }
 
-/** A repository that is not there, or is another organization's: nobody can tell which. */
+/** The same error for a repository that does not exist and for one of another organization. */
 export function nameUnknown(): Rejection {
   return new Rejection('NAME_UNKNOWN', 'repository name not known to registry');
 }
 
-/** A push or delete by a client in a repository that Larder releases to. */
+/** The error for a push or delete by a client in a repository to which Larder releases. */
 export function larders(name: string): Rejection {
   const [namespace = ''] = name.split('/', 1);
   return denied(
@@ -71,7 +71,7 @@ export function larders(name: string): Rejection {
   );
 }
 
-/** A push by a client to a name that Larder gives. */
+/** The error for a push by a client to a name that is reserved for Larder. */
 export function reserved(name: string): Rejection {
   const [namespace = ''] = name.split('/', 1);
   return denied(
@@ -79,7 +79,7 @@ export function reserved(name: string): Rejection {
   );
 }
 
-/** What the caller's role or namespace does not allow, whether or not the repository exists. */
+/** The error if the caller's role or namespace does not allow the request, whether or not the repository exists. */
 export function denied(message = 'requested access to the resource is denied'): Rejection {
   return new Rejection('DENIED', message);
 }

@@ -1,36 +1,36 @@
-// The rows that say which repositories there are and whose they are.
+// The rows of repositories and their owners.
 import type { Actor } from './actor.ts';
 import { isReserved, RESERVED } from './names.ts';
 import { denied, reserved } from './rejection.ts';
 import { type Ask, statement } from './statements.ts';
 
-/** A repository as its owner names it, and who asks for it. */
+/** The name and owner of a repository, and the client or job that uses it. */
 export type RepositoryRef = {
   /** Null: the installation's own, readable by every organization. */
   organization_id: string | null;
   name: string;
-  /** Larder's jobs push releases; a client does not write to a repository that they pushed to. */
+  /** Larder's jobs push releases; clients cannot write to repositories to which a job has pushed. */
   by: 'LARDER' | Actor;
 };
 
-/** $1 name, $2 organization: what the organization may read. A foreign repository and an absent one give the same: nothing. */
+/** $1 name, $2 organization: a repository that the organization can read. No row for a foreign one and for an unknown one. */
 export const READABLE = `select id, name from repositories where name = $1 and (organization_id = $2 or organization_id is null)`;
 
 /**
- * $1 name, $2 organization: what is the organization's own; whether Larder has claimed it (nothing is deleted there) or has
- * reserved its name (nothing but referrers is pushed there either way; what clients pushed before names were reserved may go).
+ * $1 name, $2 organization: a repository of the organization; whether Larder has claimed it (clients delete nothing there) or
+ * reserved its name (clients push only referrers in both cases; they may delete images from before the reservation).
  */
 export const OWN = `select id, larder_since is not null as is_larders,
      larder_since is not null or organization_id is not null and name ~ '${RESERVED}' as is_closed
    from repositories where name = $1 and organization_id is not distinct from $2::uuid`;
 
 /**
- * The same for a write: locked until its transaction ends, so that Larder claims it before, and the write sees that, or
- * after. Only share locks: writes do not wait for each other.
+ * The same for a write, locked until its transaction ends: a claim by Larder comes either before, and the write sees it, or after.
+ * Share locks, so that writes do not wait for each other.
  */
 export const WRITABLE = `${OWN} for share`;
 
-/** $1 name, $2 organization: makes the repository Larder's. Writes nothing when it is already. */
+/** $1 name, $2 organization: claims the repository for Larder. Writes nothing if it is claimed already. */
 export const CLAIMED = `update repositories set larder_since = now()
    where name = $1 and organization_id is not distinct from $2::uuid and larder_since is null returning id`;
 
@@ -64,8 +64,8 @@ const LIST = statement<{ name: string }>(
 );
 
 /**
- * Runs a statement that writes into a repository and answers its row; without a row the repository is made and the
- * statement runs again. Throws DENIED when the name can never be the owner's, and for a client's under a reserved name.
+ * Runs a statement that writes to a repository and returns its row; without a row, creates the repository and runs the statement
+ * again. Throws DENIED if the name is outside the owner's namespace, and for a client under a reserved name.
  */
 export async function writeInto<Row>(ask: Ask, repository: RepositoryRef, write: () => Promise<Row[]>): Promise<Row> {
   const [row] = await write();
@@ -82,18 +82,18 @@ export async function writeInto<Row>(ask: Ask, repository: RepositoryRef, write:
   return again;
 }
 
-/** Makes a repository Larder's for good, before anything is pushed to it. Throws DENIED as `writeInto` does. */
+/** Claims a repository for Larder permanently, before a push to it. Throws DENIED like `writeInto`. */
 export async function claimRepository(ask: Ask, repository: RepositoryRef): Promise<void> {
   await writeInto(ask, repository, () => ask(CLAIM, [repository.name, repository.organization_id]));
 }
 
-/** Whether clients push nothing but referrers to a repository; for one that is not there its name says it. */
+/** Whether clients may push only referrers to a repository; for an unknown one, its name decides. */
 export async function isClosed(ask: Ask, repository: RepositoryRef): Promise<boolean> {
   const [row] = await ask(FIND_OWN, [repository.name, repository.organization_id]);
   return row?.is_closed ?? isReserved(repository.name);
 }
 
-/** Names of an organization's repositories that hold anything, after `last`, in byte order. */
+/** Lists the names of an organization's repositories that are not empty, after `last`, in byte order. */
 export async function listRepositories(
   ask: Ask,
   page: { organization_id: string; last: string | null; limit: number },

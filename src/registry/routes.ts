@@ -1,4 +1,4 @@
-// The hosted registry on /v2/: every request comes in here, is let in or not, and goes to the one function that answers it.
+// The hosted registry under /v2/: authenticates each request, checks its rights, and calls the function that answers it.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type pg from 'pg';
 import type { ContentStore } from '../content/content.ts';
@@ -23,7 +23,7 @@ export type RegistryOptions = {
   pool: pg.Pool;
   content: ContentStore;
   identity: RegistryIdentity;
-  /** The address clients use, when the operator configured one: scheme and host, no slash at the end. */
+  /** The configured public URL: scheme and host, without a slash at the end. */
   publicUrl?: string;
 };
 
@@ -33,7 +33,7 @@ type Entries = { [K in Kind]: Partial<Record<string, Entry<K>>> };
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** distribution-spec 1.1, "Endpoints": what each method does, and what it takes to be let to it. */
+/** distribution-spec 1.1, "Endpoints": the function of each method, and the right that it requires. */
 const ENTRIES: Entries = {
   base: { GET: { answer: showBase }, HEAD: { answer: showBase } },
   catalog: { GET: { answer: showCatalog } },
@@ -59,7 +59,7 @@ const ENTRIES: Entries = {
   },
 };
 
-/** Registers the registry under /v2/ of a server. Bodies stay unparsed: they are streamed by whoever answers. */
+/** Registers the registry under /v2/ of a server. Bodies are not parsed: the functions that answer stream them. */
 export function registerRegistryRoutes(app: FastifyInstance, options: RegistryOptions): void {
   const { pool, content, identity, publicUrl } = options;
   const context: RegistryContext = {
@@ -107,7 +107,7 @@ async function dispatch(context: RegistryContext, request: FastifyRequest, reply
     throw asked;
   }
   if (asked === undefined) {
-    throw new Rejection('UNSUPPORTED', 'this is no endpoint of the registry', { status: 404 });
+    throw new Rejection('UNSUPPORTED', 'the registry has no such endpoint', { status: 404 });
   }
   const exchange = { context, caller, asked, request, reply, query: new URLSearchParams(search) };
   const entry = entryOf(exchange);
@@ -121,7 +121,7 @@ function splitUrl(url: string): [string, string] {
   return [path.slice('/v2/'.length), mark === -1 ? '' : url.slice(mark + 1)];
 }
 
-/** Who is not let in learns nothing, not even that a name is malformed. */
+/** Returns the error instead of throwing it: a client without valid credentials must not learn that a name is malformed. */
 function tryPath(path: string): Asked | undefined | Rejection {
   try {
     return parsePath(path);
@@ -133,7 +133,7 @@ function tryPath(path: string): Asked | undefined | Rejection {
   }
 }
 
-/** The entry for an exchange's method. Throws UNSUPPORTED, DENIED, UNAUTHORIZED. */
+/** Returns the entry for the method of an exchange. Throws UNSUPPORTED, DENIED, UNAUTHORIZED. */
 function entryOf(exchange: RegistryExchange): Entry<Kind> {
   const { asked, request } = exchange;
   const entries = ENTRIES[asked.kind] as Partial<Record<string, Entry<Kind>>>;
@@ -167,7 +167,7 @@ async function showBase(exchange: RegistryExchange<'base'>): Promise<unknown> {
   return await exchange.reply.type('application/json').send('{}');
 }
 
-/** Faults of ours are told to the log, not to the client. */
+/** Answers with the error. Internal errors are logged and not shown to the client. */
 async function reject(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<unknown> {
   const rejection =
     error instanceof Rejection ? error : new Rejection('UNKNOWN', 'the registry failed', { cause: error });

@@ -1,38 +1,38 @@
-// How the registry speaks to PostgreSQL: prepared statements, one a request, each a transaction in itself.
+// The registry's access to PostgreSQL: prepared statements, mostly one per request, each a transaction of its own.
 import { CompiledQuery } from 'kysely';
 import type pg from 'pg';
 import type { Database } from '../db/database.ts';
 
-/** SQL with a name under which a connection keeps its plan: planning costs more than running these. */
+/** SQL with a name under which each connection keeps its plan: planning takes longer than running these statements. */
 export type Statement<Row> = { name: string; text: string; row?: Row };
 
-/** Runs a statement and answers its rows. A statement that writes does all its writing at once or none of it. */
+/** Runs a statement and returns its rows. A statement makes all its changes or none. */
 export type Ask = <Row>(statement: Statement<Row>, values: unknown[]) => Promise<Row[]>;
 
-/** deadlock_detected, serialization_failure, foreign_key_violation (what was referred to went in the same moment): nothing was done, so it may run again. */
+/** deadlock_detected, serialization_failure, foreign_key_violation (a referenced row was deleted concurrently): nothing was changed, so the statement can run again. */
 const RETRIED_STATES = new Set(['40P01', '40001', '23503']);
 
-/** Two neighbours collide at most; more means that something else is wrong. */
+/** Usually two requests conflict; more retries would hide another error. */
 const TRIES_MAX = 3;
 
-/** Declares a statement; the row type is the author's promise about its columns. */
+/** Declares a statement. The row type is not checked: it must match the columns. */
 export function statement<Row>(name: string, text: string): Statement<Row> {
   return { name: `registry_${name}`, text };
 }
 
-/** Asks over a pool, with prepared statements. */
+/** Returns a function that runs prepared statements on a pool. */
 export function askPool(pool: pg.Pool): Ask {
   return (asked, values) => tryAgain(() => prepared(pool, asked, values));
 }
 
-/** Asks over a Kysely database (not a transaction: each statement is one), for callers that hold nothing else. */
+/** The same on a Kysely database (not a transaction: each statement is one), for callers without a pool. */
 export function askDatabase(db: Database): Ask {
   const askOnce = async <Row>(asked: Statement<Row>, values: unknown[]) =>
     (await db.getExecutor().executeQuery<Row>(CompiledQuery.raw(asked.text, values))).rows;
   return (asked, values) => tryAgain(() => askOnce(asked, values));
 }
 
-/** Runs several statements in one transaction, for what needs a fresh look after a lock. */
+/** Runs several statements in one transaction, for changes that must read again after a lock. */
 export async function askTogether<T>(pool: pg.Pool, act: (ask: Ask) => Promise<T>): Promise<T> {
   return await tryAgain(async () => {
     const client = await pool.connect();

@@ -1,4 +1,4 @@
-// The hosted registry as a target for jobs: the content is in the store already, so a copy writes rows and nothing else.
+// The hosted registry as a target of jobs: the content is already in the store, so a copy only writes rows.
 import type pg from 'pg';
 import type { ContentStore } from '../content/content.ts';
 import type { Descriptor, Digest } from '../oci/descriptor.ts';
@@ -17,24 +17,24 @@ import { endUpload } from './uploads.ts';
 export type HostedOptions = {
   pool: pg.Pool;
   content: ContentStore;
-  /** Null: the installation's own, which every organization may read. */
+  /** Null: the installation's own repository, which every organization can read. */
   organization_id: string | null;
-  /** The whole name, namespace included. */
+  /** The whole name, with the namespace. */
   repository: string;
 };
 
 type Opener = () => Promise<AsyncIterable<Uint8Array>>;
 
-/** A page of referrers. */
+/** Referrers on a page. */
 const REFERRERS_MAX = 1_000;
 
-/** What `Target.place` says of every hosted repository: they are one registry, so blobs are mounted between them. */
+/** The registry in `Target.place` of every hosted repository: the same, so that blobs are mounted between them. */
 const HOSTED = 'hosted';
 
 /**
  * A repository of the hosted registry. Throws RegistryError, with code DENIED for an immutable tag that names another
- * digest and for a name outside the organization's namespace. The first push makes the repository Larder's: clients write
- * to it no more.
+ * digest and for a name outside the organization's namespace. The first push claims the repository for Larder: clients cannot write
+ * to it any more.
  */
 export function hostedTarget(options: HostedOptions): Target {
   let claimed = false;
@@ -43,23 +43,23 @@ export function hostedTarget(options: HostedOptions): Target {
     claimed = true;
   };
   const write = <T>(op: string, act: () => Promise<T>) =>
-    told(op, async () => {
+    orRegistryError(op, async () => {
       await claim();
       return await act();
     });
   return {
     place: { registry: HOSTED, repository: options.repository },
-    resolve: (reference) => told('resolve', () => resolve(options, reference)),
+    resolve: (reference) => orRegistryError('resolve', () => resolve(options, reference)),
     fetch: (descriptor, range) =>
-      told('fetch', async () => {
+      orRegistryError('fetch', async () => {
         await getSize(options, descriptor);
         return await options.content.open(descriptor.digest, range);
       }),
-    exists: (descriptor) => told('exists', () => exists(options, descriptor)),
+    exists: (descriptor) => orRegistryError('exists', () => exists(options, descriptor)),
     push: (descriptor, open) => write('push', () => push(options, descriptor, { open })),
     pushTagged: (descriptor, open, tag) => write('push', () => push(options, descriptor, { open, tag })),
     linkArtifact: (artifact) =>
-      told('link artifact', async () => {
+      orRegistryError('link artifact', async () => {
         const linked = await linkArtifact(options, artifact);
         claimed ||= linked;
         return linked;
@@ -67,12 +67,12 @@ export function hostedTarget(options: HostedOptions): Target {
     tag: (descriptor, tag) =>
       write('tag', () => push(options, descriptor, { open: () => options.content.open(descriptor.digest), tag })),
     mount: (descriptor, from) => write('mount', () => mount(options, descriptor, from)),
-    referrers: (subject, artifactType) => told('referrers', () => referrers(options, subject, artifactType)),
+    referrers: (subject, artifactType) => orRegistryError('referrers', () => referrers(options, subject, artifactType)),
   };
 }
 
-/** The registry's rejections as the error that every target throws. */
-async function told<T>(op: string, act: () => Promise<T>): Promise<T> {
+/** Converts rejections of the registry to the error that every target throws. */
+async function orRegistryError<T>(op: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
@@ -98,7 +98,7 @@ async function getSize(options: HostedOptions, { mediaType, digest }: Descriptor
     : await getBlobSize(asker(options), refOf(options), digest);
 }
 
-/** What is unknown is undefined here; every other rejection goes on. */
+/** Returns undefined for unknown content; rethrows every other rejection. */
 async function orUndefined<T>(finding: Promise<T>): Promise<T | undefined> {
   try {
     return await finding;
@@ -119,7 +119,7 @@ async function resolve(options: HostedOptions, reference: string): Promise<Descr
   return found && { mediaType: found.media_type, digest: found.digest, size: found.size_bytes };
 }
 
-/** Shows content in the repository; it is read from `open` only when the store does not hold it. */
+/** Adds content to the repository; reads `open` only if the store does not have it. */
 async function push(
   options: HostedOptions,
   descriptor: Descriptor,
@@ -143,11 +143,11 @@ async function push(
   await putManifest(ask, refOf(options), { ...manifest, ...(how.tag !== undefined && { tag: how.tag }) });
 }
 
-/** Everything is touched before its rows are written, as in `push`. */
+/** Touches all content before writing its rows, like `push`. */
 async function linkArtifact(options: HostedOptions, { blobs, manifests, tags }: WholeArtifact): Promise<boolean> {
   const held = await Promise.all([
     ...blobs.map((blob) => isHeld(options.content, blob)),
-    // Their bytes are in hand, so their sizes are known.
+    // Their bytes are in memory, so their sizes are known.
     ...manifests.map(({ descriptor }) => options.content.touch(descriptor.digest)),
   ]);
   if (held.includes(false)) {
@@ -158,7 +158,7 @@ async function linkArtifact(options: HostedOptions, { blobs, manifests, tags }: 
   return true;
 }
 
-/** True when the store holds it, which then is young again: no sweep takes it before its row is there. */
+/** Whether the store has it. Touches it, so that no sweep deletes it before its row exists. */
 async function isHeld(content: ContentStore, { digest, size }: Descriptor): Promise<boolean> {
   if (!(await content.touch(digest))) {
     return false;

@@ -1,4 +1,4 @@
-// Token authentication as docker's clients do it: credentials and scopes in, a short-lived JWT with the allowed actions out.
+// Token authentication of docker clients: exchanges credentials and scopes for a short-lived JWT with the allowed actions.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SERVICE } from './authenticator.ts';
 import { readBody } from './body.ts';
@@ -6,13 +6,13 @@ import { type Access, type Caller, grantedPart, isGranted, parseScope } from './
 import type { RegistryContext } from './registry-context.ts';
 import { Rejection } from './rejection.ts';
 
-/** Long enough for any sequence of requests between two 401s, short enough that a removed API token soon opens nothing. */
+/** Long enough for the requests between two 401s, short enough that a removed API token soon has no effect. */
 const TOKEN_LIFE_SECONDS = 300;
 
-/** A form of names and scopes. */
+/** Enough for a form with credentials and scopes. */
 const FORM_BYTES_MAX = 64 * 1024;
 
-/** More scopes than any client asks at once. */
+/** More scopes than any client requests at once. */
 const SCOPES_MAX = 100;
 
 /**
@@ -44,13 +44,13 @@ export async function answerToken(
     },
     { audience: SERVICE, lifetimeSeconds: TOKEN_LIFE_SECONDS },
   );
-  // The signature's own time (src/identity/access-tokens.ts), which clients add `expires_in` to.
+  // The time of the signature (src/identity/access-tokens.ts), to which clients add `expires_in`.
   const issuedAt = new Date().toISOString();
   const answer = { token, access_token: token, expires_in: TOKEN_LIFE_SECONDS, issued_at: issuedAt };
   await reply.type('application/json').header('cache-control', 'no-store').send(JSON.stringify(answer));
 }
 
-/** A registry token exchanged for another one never gains anything. */
+/** A registry token that is exchanged for another one never gets more rights. */
 function narrowed(caller: Caller, access: Access[]): Access[] {
   return access.map(({ type, name, actions }) => ({
     type,
@@ -66,13 +66,13 @@ async function readForm(request: FastifyRequest): Promise<URLSearchParams> {
   return new URL(request.raw.url ?? '', 'http://registry').searchParams;
 }
 
-/** The form's API token as the basic credentials that it stands for, so that both are remembered and counted alike. */
+/** Returns the API token of the form as basic credentials, so that both are cached and counted in the same way. */
 function credentialsOf(form: URLSearchParams): string | undefined {
   const apiToken = form.get('password') ?? form.get('refresh_token');
   return apiToken === null ? undefined : `Basic ${Buffer.from(`:${apiToken}`).toString('base64')}`;
 }
 
-/** `scope` may be given several times, and each may hold several separated by spaces. */
+/** `scope` may be repeated, and each value may have several scopes separated by spaces. */
 function readScopes(form: URLSearchParams): Access[] {
   const scopes = form.getAll('scope').flatMap((text) => text.split(' ').filter(Boolean));
   if (scopes.length > SCOPES_MAX) {

@@ -1,4 +1,4 @@
-// Limits how many pushes and pulls one organization and one address have at a time, so that none shuts out the others.
+// Limits the concurrent pushes and pulls of each organization and each address, so that none blocks the others.
 import { finished } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { openShares, type ReachedLimit, type ShareLimits, type Shares, type Taken } from '../identity/shares.ts';
@@ -7,33 +7,33 @@ import type { Caller } from './caller.ts';
 import { Rejection } from './rejection.ts';
 
 /**
- * Requests that bring a blob or a manifest. docker sends five layers at a time, so an organization may push 25 images at once;
- * each costs a connection, an open file and a few buffers. The upper half is for organizations that push nothing.
+ * Requests that send a blob or a manifest. docker sends five layers at a time, so an organization may push 25 images at once;
+ * each request costs a connection, an open file and a few buffers. The upper half is reserved for organizations that push nothing.
  */
 export const PUSH_LIMITS: ShareLimits = { organization: 128, address: 256, shared: 512, process: 1024 };
 
 /**
- * Blobs that are sent. containerd reads three layers at a time, so 170 machines may pull at once; each costs a connection, of
- * which the server has 2,048, an open file and a buffer.
+ * Requests that read a blob. containerd reads three layers at a time, so 170 machines may pull at once; each request costs one of
+ * the server's 2,048 connections, an open file and a buffer.
  */
 export const PULL_LIMITS: ShareLimits = { organization: 512, address: 512, shared: 1536, process: 2048 };
 
-/** When to come back after a 429: a layer of usual size has passed by then. */
+/** Retry-After of a 429: a layer of usual size is complete by then. */
 const RETRY_AFTER_SECONDS = 10;
 
-/** When to come back after a 503, which takes many organizations at once. */
+/** Retry-After of a 503, which only many organizations together can cause. */
 const FULL_RETRY_AFTER_SECONDS = 60;
 
 type Held = { context: { shares: TransferShares }; caller: Caller; request: FastifyRequest; reply: FastifyReply };
 
 export type TransferShares = { pushes: Shares; pulls: Shares };
 
-/** Makes the shares of a registry, of which nothing is held. */
+/** Opens the shares of a registry; none is held. */
 export function openTransferShares(): TransferShares {
   return { pushes: openShares(PUSH_LIMITS), pulls: openShares(PULL_LIMITS) };
 }
 
-/** Runs `push` in the caller's share when the request brings bytes. Throws TOOMANYREQUESTS, UNAVAILABLE. */
+/** Runs `push` in the caller's share if the request has a body. Throws TOOMANYREQUESTS, UNAVAILABLE. */
 export async function withPushShare<T>(exchange: Held, push: () => Promise<T>): Promise<T> {
   if (!hasBody(exchange.request)) {
     return await push();
@@ -49,7 +49,7 @@ export async function withPushShare<T>(exchange: Held, push: () => Promise<T>): 
 /** Holds a pull in the caller's share until its answer is sent or its connection ends. Throws TOOMANYREQUESTS, UNAVAILABLE. */
 export function holdPullShare(exchange: Held): void {
   const release = releaseOf(take(exchange, exchange.context.shares.pulls), 'pulls');
-  // Also when the connection is closed already.
+  // Also called if the connection is already closed.
   finished(exchange.reply.raw, release);
 }
 
@@ -67,7 +67,9 @@ function releaseOf(taken: Taken, what: 'pushes' | 'pulls'): () => void {
 function rejectionOf({ by, limit }: ReachedLimit, what: 'pushes' | 'pulls'): Rejection {
   if (by === 'process') {
     const headers = { 'retry-after': String(FULL_RETRY_AFTER_SECONDS) };
-    return new Rejection('UNAVAILABLE', `the registry serves ${limit} ${what} already`, { headers });
+    return new Rejection('UNAVAILABLE', `the registry already serves ${limit} ${what}, which is its limit`, {
+      headers,
+    });
   }
   const who = by === 'organization' ? 'of this organization' : 'from this address';
   const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) };

@@ -1,10 +1,10 @@
-// The rows of upload sessions; their bytes are the content store's.
+// The rows of upload sessions; the content store has their bytes.
 import type { Database } from '../db/database.ts';
 import { Rejection } from './rejection.ts';
 import { OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, askDatabase, statement } from './statements.ts';
 
-/** A session that nothing was sent to for a day is over: clients that resume do so within minutes. */
+/** A session expires a day after the last request to it; clients that resume do so within minutes. */
 const UPLOAD_LIFE_SECONDS = 24 * 60 * 60;
 
 const START = statement<{ id: string }>(
@@ -12,7 +12,7 @@ const START = statement<{ id: string }>(
   `insert into repository_uploads (repository_id) select id from (${OWN}) r returning id`,
 );
 
-/** An upload session, and whether clients push nothing but referrers to its repository. */
+/** An upload session, and whether clients may push only referrers to its repository. */
 export type UploadRow = { id: string; is_closed: boolean };
 
 const FIND = statement<UploadRow>(
@@ -34,13 +34,13 @@ const EXPIRE = statement<{ id: string }>(
   'delete from repository_uploads where updated_at <= now() - make_interval(secs => $1) returning id',
 );
 
-/** Begins a session in a repository, which is made when it is not there. Answers the session's id. */
+/** Starts a session in a repository, which is created if missing. Returns the id of the session. */
 export async function startUpload(ask: Ask, repository: RepositoryRef): Promise<string> {
   const { id } = await writeInto(ask, repository, () => ask(START, [repository.name, repository.organization_id]));
   return id;
 }
 
-/** A session that is this repository's and alive. `touch` begins its day anew. Throws BLOB_UPLOAD_UNKNOWN. */
+/** Returns an active session of this repository. `touch` restarts its day. Throws BLOB_UPLOAD_UNKNOWN. */
 export async function getUpload(
   ask: Ask,
   repository: RepositoryRef,
@@ -54,12 +54,12 @@ export async function getUpload(
   return row;
 }
 
-/** Forgets a session. */
+/** Deletes a session. */
 export async function endUpload(ask: Ask, id: string): Promise<void> {
   await ask(END, [id]);
 }
 
-/** Forgets the sessions whose day is over and answers how many; the content store drops their bytes itself (`uploads.expire`). */
+/** Deletes expired sessions and returns their number; the content store drops their bytes itself (`uploads.expire`). */
 export async function expireUploads(db: Database): Promise<number> {
   return (await askDatabase(db)(EXPIRE, [UPLOAD_LIFE_SECONDS])).length;
 }
