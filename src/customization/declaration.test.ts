@@ -229,11 +229,12 @@ describe('rejected, with the line', () => {
     expect(read(...lines).told.join('\n')).toContain(message);
   });
 
-  it('rules across entries together with the violations of other entries', () => {
+  it('rules across entries together with the violations of other entries, and none that only follows from these', async () => {
     const { told } = read(
       'packages: [curl, Curl, curl=1]',
       'files:',
       '  - {owner: root}',
+      '  - {path: /c}',
       '  - {path: /b, content: x}',
       '  - {path: /b, content: x}',
       'users:',
@@ -244,10 +245,14 @@ describe('rejected, with the line', () => {
     expect(told).toEqual([
       '1: packages[1] must be a package (name, name:architecture or name=version), not "Curl"',
       '3: files[0].path is missing',
-      '7: users[0].name must be the name of a user, not "a b"',
+      '8: users[0].name must be the name of a user, not "a b"',
       '1: the package curl is listed twice',
-      '5: /b is listed twice',
-      '9: the user app is listed twice, first in line 8',
+      '4: /c has no owner, mode or content; set at least one of them',
+      '6: /b is listed twice',
+      '10: the user app is listed twice, first in line 9',
+    ]);
+    expect(await rejections(yaml('files: [{path: /a, mode: 0640, content: [x]}]'))).toEqual([
+      'file:customization.yaml: line 1: files[0].content must be a text',
     ]);
   });
 

@@ -1,6 +1,6 @@
 // Parses `customization.yaml`: the part of a customization that is declared beside the files in its archive.
 import { quoted } from '../yaml/quoted.ts';
-import { type LineOf, readYaml } from '../yaml/read-yaml.ts';
+import { type IsWhole, type LineOf, readYaml } from '../yaml/read-yaml.ts';
 import { CertificateRejected, type ReadCertificates, readCertificates } from './certificates.ts';
 import { type DeclarationDocument, DeclarationSchema } from './declaration-schema.ts';
 import { type DeclaredFile, readFiles } from './declared-files.ts';
@@ -22,17 +22,17 @@ export type NamedCertificates = ReadCertificates & { name: string };
 export const NOTHING_DECLARED: Declaration = { packages: [], files: [], environment: {}, labels: {}, users: [] };
 
 type Context = { tell: Tell; now: Date };
-type Located = Context & { lineOf: LineOf; isWhole: boolean };
+type Located = Context & { lineOf: LineOf; isWhole: IsWhole };
 type Read = { declaration: Declaration; certificates: NamedCertificates[] };
 
 /**
  * Reads the whole declaration. Each violation is reported with its line; parts without a violation are read nevertheless.
  */
 export function readDeclaration(bytes: Uint8Array, context: Context): Read {
-  const { value = {}, violations, lineOf } = readYaml(bytes, DeclarationSchema);
+  const { value = {}, violations, lineOf, isWhole } = readYaml(bytes, DeclarationSchema);
   for (const { line, reason } of violations) context.tell(line, reason);
   const { packages = [], files = [], environment = {}, labels = {}, users = [], certificates = [] } = value;
-  const located = { ...context, lineOf, isWhole: violations.length === 0 };
+  const located = { ...context, lineOf, isWhole };
   checkPackages(packages, located);
   checkValues('environment', environment, { ...located, bytesMax: VARIABLE_BYTES_MAX });
   checkValues('labels', labels, { ...located, bytesMax: LABEL_BYTES_MAX });

@@ -1,7 +1,7 @@
 // Files of a declaration: their owners and modes, and the whole text of small files.
 import { cleanPath, climbs } from '../tar/path.ts';
 import { quoted } from '../yaml/quoted.ts';
-import type { LineOf } from '../yaml/read-yaml.ts';
+import type { IsWhole, LineOf } from '../yaml/read-yaml.ts';
 import type { DeclarationDocument } from './declaration-schema.ts';
 import { type OwnerName, readOwner } from './declared-owners.ts';
 import type { Tell } from './errors.ts';
@@ -19,10 +19,10 @@ export type DeclaredFile = {
   content?: string;
 };
 
-/** `isWhole`: the value contains every field of the document; otherwise a field may be absent because of a violation. */
-type Context = { tell: Tell; lineOf: LineOf; isWhole: boolean };
+type Context = { tell: Tell; lineOf: LineOf; isWhole: IsWhole };
 type FileFields = NonNullable<DeclarationDocument['files']>[number];
 
+/** Leaves out entries with a violation: that a field is absent there means nothing. */
 export function readFiles(items: readonly FileFields[], { tell, lineOf, isWhole }: Context): DeclaredFile[] {
   const paths = new Set<string>();
   const files: DeclaredFile[] = [];
@@ -30,10 +30,10 @@ export function readFiles(items: readonly FileFields[], { tell, lineOf, isWhole 
     // The line of the value: in a long list, the entry may start far above.
     const file = readFile(item, (key, message) => tell(lineOf('files', index, key), message));
     if (file === undefined) continue;
-    if (isWhole && Object.keys(item).length === 1)
+    if (isWhole('files', index) && Object.keys(item).length === 1)
       tell(lineOf('files', index), `/${file.path} has no owner, mode or content; set at least one of them`);
     if (paths.has(file.path)) tell(lineOf('files', index), `/${file.path} is listed twice`);
-    else files.push(file);
+    else if (isWhole('files', index)) files.push(file);
     paths.add(file.path);
   }
   return files;

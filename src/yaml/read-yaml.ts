@@ -11,6 +11,9 @@ export type YamlViolation = { line?: number; reason: string };
 /** The line of a value by its path of keys and positions; if there is no such value, of the nearest value around it. */
 export type LineOf = (...path: (string | number)[]) => number;
 
+/** Whether the mapping at a path has no violation, so that no field of it was omitted. */
+export type IsWhole = (...path: (string | number)[]) => boolean;
+
 export type ReadYaml<T> = {
   /**
    * The valid part. An optional field or an entry of a list with a fault is omitted; if a required field is missing, there is no
@@ -19,6 +22,7 @@ export type ReadYaml<T> = {
   value?: T;
   violations: YamlViolation[];
   lineOf: LineOf;
+  isWhole: IsWhole;
 };
 
 /** Reads a document. Unknown keys are violations. Never throws for faults of the document. */
@@ -30,30 +34,32 @@ export function readYaml<S extends TSchema>(bytes: Uint8Array, schema: S): ReadY
     return {
       ...(value !== INVALID && value !== undefined && { value: value as Static<S> }),
       violations: reader.violations,
-      lineOf: (...path) => lineAt(root, path),
+      lineOf: (...path) => locate(root, path).line,
+      isWhole: (...path) => !reader.faulty.has(locate(root, path).value),
     };
   } catch (error) {
     if (!(error instanceof YamlError)) throw error;
     const { line, message: reason } = error;
-    return { violations: [{ ...(line !== undefined && { line }), reason }], lineOf: () => 1 };
+    return { violations: [{ ...(line !== undefined && { line }), reason }], lineOf: () => 1, isWhole: () => false };
   }
 }
 
-function lineAt(root: YamlValue, path: readonly (string | number)[]): number {
-  let at = root;
+/** The value at a path and its line; for a field, the line of its key. */
+function locate(root: YamlValue, path: readonly (string | number)[]): { line: number; value: YamlValue } {
+  let value = root;
   let line = root.line;
   for (const step of path) {
     const next =
-      at.kind === 'list'
-        ? at.items[Number(step)]
-        : at.kind === 'map'
-          ? at.entries.find(({ key }) => key === step)
+      value.kind === 'list'
+        ? value.items[Number(step)]
+        : value.kind === 'map'
+          ? value.entries.find(({ key }) => key === step)
           : undefined;
     if (next === undefined) break;
     line = next.line;
-    at = 'value' in next && 'key' in next ? next.value : (next as YamlValue);
+    value = 'value' in next && 'key' in next ? next.value : (next as YamlValue);
   }
-  return line;
+  return { line, value };
 }
 
 const INVALID = Symbol('invalid');
@@ -75,6 +81,8 @@ type Keywords = {
 
 class Reader {
   readonly violations: YamlViolation[] = [];
+  /** Mappings with a violation in them. */
+  readonly faulty = new Set<YamlValue>();
 
   /** Returns the value, undefined for an empty one if allowed, or INVALID after adding violations. */
   read(node: YamlValue, schema: TSchema, path: string): unknown {
@@ -143,6 +151,7 @@ class Reader {
     const known = Object.keys(properties);
     if (node.kind !== 'map') return this.#add(node.line, path, `must be a mapping with ${known.join(', ')}`);
     const values: Record<string, unknown> = {};
+    const violationsBefore = this.violations.length;
     for (const { key, line, value } of node.entries) {
       const schema = Object.hasOwn(properties, key) ? properties[key] : undefined;
       if (schema === undefined) this.#add(line, inside(path, key), unknownKey(key, known));
@@ -151,6 +160,7 @@ class Reader {
     const given = new Set(node.entries.map(({ key }) => key));
     const missing = required.filter((key) => !given.has(key));
     for (const key of missing) this.#add(node.line, inside(path, key), 'is missing');
+    if (this.violations.length > violationsBefore) this.faulty.add(node);
     const isWhole = missing.length === 0 && required.every((key) => values[key] !== INVALID);
     const kept = Object.entries(values).filter(([, value]) => value !== INVALID && value !== undefined);
     return isWhole ? Object.fromEntries(kept) : INVALID;
