@@ -47,6 +47,16 @@ test('--help names the commands, and an unknown one is not understood', async ()
   });
 });
 
+test('help has the article that each noun needs', async () => {
+  for (const [group, thing] of [
+    ['users', 'a user'],
+    ['tokens', 'an API token'],
+    ['offerings', 'an offering'],
+    ['releases', 'a release'],
+  ] as const)
+    expect((await run([group, 'get', '--help'])).out).toContain(`show ${thing}\n`);
+});
+
 test('login tells whose token it is; token prints an access token', async () => {
   const login = await run(['login'], { token: api.acme.tokens.VIEWER });
   expect(login).toMatchObject({ code: 0, err: '' });

@@ -24,7 +24,7 @@ const DEFAULT_URL = 'http://127.0.0.1:8080';
 export function createProgram(io: Io, operator?: OperatorTools): Command {
   const program = new Command('larder')
     .description('An organization’s own application catalog.')
-    .version(VERSION, '-V, --version', 'say the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .addOption(new Option('--url <url>', 'the server').env('LARDER_URL').default(DEFAULT_URL))
     .addOption(new Option('--token <token>', 'an API token; prefer the environment variable').env('LARDER_TOKEN'))
     .addOption(new Option('--catalog <id>', 'the catalog (default: the organization’s first)').env('LARDER_CATALOG'))

@@ -10,7 +10,9 @@ type Filters = { actor?: string; action?: string; subject?: string; from?: strin
 
 /** Adds the commands. */
 export function addAuditCommands(program: Command, io: Io): void {
-  const audit = program.command('audit').description('who changed what, when, and from where (for owners)');
+  const audit = program
+    .command('audit')
+    .description('list and export changes: who made them, when, and from which address (for owners)');
   withFilters(audit.command('list').description('the newest changes')).action(
     inSession<Filters>(io, async ({ client, show }, filters) => {
       const page: Output<'listAuditEvents'> = await client.call('listAuditEvents', {

@@ -22,16 +22,19 @@ export function addGet<T, O extends object = object>(
   io: Io,
   { noun, by = 'its id', load, fields }: Get<T, O>,
 ): Command {
-  return group
-    .command('get')
-    .description(`show ${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`)
-    .argument(`<${noun}>`, by)
-    .action(
-      inSession<O>(io, async (session, options, [name = '']) => {
-        const thing = await named(noun, name, load(session, name, options));
-        session.show(thing, (one) => sayFields(io, fields(one)));
-      }),
-    );
+  return (
+    group
+      .command('get')
+      // A user, an API token.
+      .description(`show ${/^[aeio]/i.test(noun) ? 'an' : 'a'} ${noun}`)
+      .argument(`<${noun}>`, by)
+      .action(
+        inSession<O>(io, async (session, options, [name = '']) => {
+          const thing = await named(noun, name, load(session, name, options));
+          session.show(thing, (one) => sayFields(io, fields(one)));
+        }),
+      )
+  );
 }
 
 /** Replaces a 404 by an error that names the resource. */

@@ -82,7 +82,7 @@ function addTokens(group: Command, io: Io, operator: OperatorTools | undefined):
   const create = group
     .command('create')
     .description('make a token and print it; it is not shown again')
-    .argument('[name]', 'description')
+    .argument('[name]', 'name of the token')
     .option('--name <name>', 'the same, as an option')
     .addOption(roleOption('role of the token: at most yours and its user’s, which is the default'))
     .option('--scope <scope>', `scope of the token: ${TOKEN_SCOPES.join(', ')}; may be repeated`, addScope)
@@ -188,7 +188,7 @@ function addUsers(group: Command, io: Io): void {
     .command('create')
     .description('make a user; print the id and, with --with-token, the API token')
     .argument('<name>')
-    .addOption(roleOption('what they may').makeOptionMandatory())
+    .addOption(roleOption('role of the user').makeOptionMandatory())
     .option('--email <address>', 'e-mail address')
     .option('--with-token', 'also make an API token and print it; it is not shown again')
     .action(

@@ -25,7 +25,7 @@ type RequestOptions = {
 export function addRequestCommands(program: Command, io: Io): void {
   program
     .command('request')
-    .description('ask for applications')
+    .description('request applications')
     .argument('<offering...>', 'what to build: product, product:branch, or the id of an offering')
     .option('--base-image <name>', 'base image of all of them, by name or id (default: the only one that fits)')
     .addOption(
