@@ -241,12 +241,15 @@ describe('rejected, with the line', () => {
       '  - {name: "a b", uid: 5}',
       '  - {name: app, uid: 5}',
       '  - {name: app, uid: 6}',
+      'labels: {" a": b, org.opencontainers.image.version: "1"}',
     );
     expect(told).toEqual([
       '1: packages[1] must be a package (name, name:architecture or name=version), not "Curl"',
       '3: files[0].path is missing',
       '8: users[0].name must be the name of a user, not "a b"',
+      '11: a key of labels must be the name of a label (letters, digits, . _ / -), not " a"',
       '1: the package curl is listed twice',
+      '11: org.opencontainers.image.version is written by the build and cannot be set',
       '4: /c has no owner, mode or content; set at least one of them',
       '6: /b is listed twice',
       '10: the user app is listed twice, first in line 9',

@@ -16,8 +16,8 @@ export type IsWhole = (...path: (string | number)[]) => boolean;
 
 export type ReadYaml<T> = {
   /**
-   * The valid part. An optional field or an entry of a list with a fault is omitted; if a required field is missing, there is no
-   * value at all.
+   * The valid part. Optional fields, entries of lists and entries of mappings are omitted if they have a fault; if a required field
+   * is missing, there is no value at all.
    */
   value?: T;
   violations: YamlViolation[];
@@ -144,7 +144,7 @@ class Reader {
       if (problem === undefined) return [key, read] as const;
       return [key, this.#add(line, `a key of ${path}`, problem)] as const;
     });
-    return pairs.some(([, value]) => value === INVALID) ? INVALID : Object.fromEntries(pairs);
+    return Object.fromEntries(pairs.filter(([, value]) => value !== INVALID));
   }
 
   #object(node: YamlValue, { properties = {}, required = [] }: Keywords, path: string): unknown {
