@@ -84,6 +84,12 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
       /Syntax error/,
     ],
     [
+      'final',
+      '#!/bin/sh -u\nprintf "check() {\\n\\n\\n\\n  false\\n}\\n" > /tmp/checks\n. /tmp/checks\ncheck\n',
+      /^scripts\/final, line 4: failed with code 1\.$/,
+      /failed/,
+    ],
+    [
       'before-packages.sh',
       'set -u\ntrue\necho "$NOT_SET"\n',
       /^scripts\/before-packages\.sh, line 3: failed with code 2\.\n.*NOT_SET/,

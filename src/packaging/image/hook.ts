@@ -68,8 +68,9 @@ export async function traceHook(sandbox: Sandbox, given: GivenFolder, failed: Ho
   log.mark();
   const exit = await runCommandOf(sandbox, failed.hook, command);
   // A syntax error does not appear in the trace: the shell prints a message with the line.
-  const found = [...log.tail().matchAll(/^(?:\++ line |\S*\/(\S+): (?:line )?)(\d+):/gm)];
-  const line = found.findLast(([, name]) => name === undefined || name === baseName(path))?.[2];
+  const found = [...log.tail().matchAll(/^(?:\++ (?:\S*\/)?(\S*) line |\S*\/(\S+): (?:line )?)(\d+):/gm)];
+  // Not the lines of files that the script sources. Shells other than bash do not name the file.
+  const line = found.findLast(([, traced, named]) => ['', baseName(path)].includes(traced ?? named ?? ''))?.[3];
   return exit.code === failed.exit.code && line !== undefined ? Number(line) : undefined;
 }
 
@@ -162,10 +163,11 @@ export function hookCommand(script: Buffer, path: string): string[] {
 }
 
 /**
- * PS4 is set inside, because bash ignores a PS4 from the environment when it runs as root. `$0` is the script. The trace has a separate
- * descriptor, so that it does not appear in the output of `f 2>&1`; shells other than bash do not support BASH_XTRACEFD.
+ * PS4 is set inside, because bash ignores a PS4 from the environment when it runs as root; it works with `set -u`. `$0` is the script. The
+ * trace has a separate descriptor, so that it does not appear in the output of `f 2>&1`. Shells other than bash support neither BASH_SOURCE
+ * nor BASH_XTRACEFD.
  */
-const TRACED = `exec 9>&2; BASH_XTRACEFD=9; PS4='+ line $LINENO: '; set -e -x; . "$0"`;
+const TRACED = `exec 9>&2; BASH_XTRACEFD=9; PS4='+ \${BASH_SOURCE-} line $LINENO: '; set -e -x; . "$0"`;
 
 /**
  * The command that runs a shell script and traces each command with its line; undefined for other scripts. Debian's /bin/sh does not
