@@ -1,4 +1,4 @@
-// Reads the product library, asks every operating system's archive what it has, also of the packages that releases lock, and turns all into rows; then looks at the base images.
+// Records the products of the library and the versions in the package archives, and enqueues checks of all base images.
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
 import { findOperatingSystems } from '../catalog/operating-systems.ts';
 import { inTransaction } from '../db/database.ts';
@@ -24,7 +24,7 @@ const FOLLOWERS: Record<'ARCHIVE' | 'REGISTRY', Task & ('build-base-image' | 'fo
   REGISTRY: 'follow-base-image',
 };
 
-/** Before every pipeline: one that has not begun when its base image moves is replaced, with its reasons, instead of followed by another. */
+/** Higher than that of pipelines: a pipeline that has not started when its base image changes is replaced instead of followed by another. */
 const BASE_IMAGE_PRIORITY = 30;
 
 export async function discoverProducts(
@@ -56,7 +56,7 @@ export async function discoverProducts(
 
 type System = { key: string; apt: AptRoot };
 
-/** Those operating systems that this machine's archive has; the others keep what is known of them. */
+/** Opens the archives of the operating systems that this machine's archive has; the rows of the others stay unchanged. */
 async function openSystems(resources: WorkerResources, signal: AbortSignal): Promise<System[]> {
   const systems = await findOperatingSystems(resources.db);
   const opened = systems.map(async ({ key, codename }): Promise<System[]> => {

@@ -24,7 +24,7 @@ export async function packagePipeline(
       (await findArtifact(resources, plan_digest)) ??
       (await buildKeptPlan(resources, plan_digest, { log, signal: context.signal }));
     if (!artifact) {
-      resources.log.warn({ pipeline_id }, 'the content of a plan is not held in full: the pipeline plans anew');
+      resources.log.warn({ pipeline_id }, 'content of the plan is missing: the pipeline is planned again');
       await inTransaction(resources.db, (tx) => planAgain(tx, pipeline_id));
       return;
     }

@@ -24,7 +24,7 @@ export async function findKeptPlan(content: ContentStore, digest: Digest): Promi
   return plan && (await isHeld(content, packagingOf(plan).contents(plan))) ? plan : undefined;
 }
 
-/** The same for a plan whose customizations are chosen anew. */
+/** Like `findKeptPlan`, for a plan whose customizations are planned again: their contents are not needed. */
 export async function findKeptProductPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
   return plan && (await isHeld(content, packagingOf(plan).contents({ ...plan, customizations: [] })))
@@ -37,7 +37,7 @@ export async function findPlan(content: ContentStore, digest: Digest): Promise<P
   return (await content.touch(digest)) ? await readPlan(content, digest) : undefined;
 }
 
-/** The contents that are not held. `touch` leaves a sweep no time between this look and the uses that are recorded of the others. */
+/** Lists the missing contents. `touch` keeps the others from being swept before their uses are recorded. */
 export async function listMissing(content: ContentStore, digests: readonly Digest[]): Promise<Digest[]> {
   const missing: Digest[] = [];
   for (const digest of new Set(digests)) if (!(await content.touch(digest))) missing.push(digest);

@@ -62,12 +62,12 @@ async function findRetriedPlan(
   if (!retried) return undefined;
   const plan = await findKeptPlan(content, retried.plan_digest);
   if (!plan) {
-    log.write('the plan of the failed pipeline is not held in full any more: planning anew\n');
+    log.write("content of the failed pipeline's plan is missing: planning again\n");
     return undefined;
   }
   const living = new Set([...customizations, ...left_out].map(({ id }) => id));
   if (plan.customizations.every(({ id }) => living.has(id))) return plan;
-  log.write('a customization of the failed plan was deleted: planning anew\n');
+  log.write('a customization of the failed plan was deleted: planning again\n');
   return undefined;
 }
 
@@ -86,7 +86,7 @@ async function makePlan(
   }
   const released = inputs.keep_pins ? inputs.previous : undefined;
   const kept = released && (await findKeptProductPlan(resources.content, released.plan_digest));
-  if (released && !kept) log.write('the plan of the release is not held in full any more: planning anew\n');
+  if (released && !kept) log.write("content of the release's plan is missing: planning again\n");
   const base = kept?.base ?? inputs.base_image.newest?.pin;
   if (!base) throw new Error(`Base image ${inputs.base_image.id} has no version, so nothing of it should be planned`);
   await requireBase(resources, inputs, base);
