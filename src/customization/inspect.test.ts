@@ -196,7 +196,7 @@ describe('rejected as a whole', () => {
     expect(await rejectionsOf(Buffer.concat([archive, Buffer.from('x')]), 1)).toEqual(told);
     const tar = await archiveOf([FILE]);
     expect(await rejectionsOf(gzipSync(Buffer.concat([tar, Buffer.from('x')])))).toEqual([
-      'file: there is data behind the end of the archive; pack all in one run of tar',
+      'file: there is data after the end of the archive; pack all in one run of tar',
     ]);
   });
 
@@ -225,7 +225,7 @@ describe('rejected as a whole', () => {
 
   it('a wrong size, a wrong extension header, a global header that renames', async () => {
     expect((await rejectionsOf(await patchedHeader((block) => block.write('-0000000001', 124))))[0]).toContain(
-      'size is not a number',
+      'size is not a valid number',
     );
     expect((await rejectionsOf(await patchedHeader((block) => block.write('x', 156))))[0]).toContain(
       'extension header',

@@ -116,11 +116,11 @@ it('the owner -1', async () => {
 it('owners that are no numbers, in the header and in the extension header', async () => {
   const negative = (block: Buffer) => Buffer.alloc(8, 0xff).copy(block, 108);
   expect(await rejectionsOf(await patchedHeader(negative))).toEqual([
-    "file:rootfs/ok: the header's uid is not a number that can be; pack with --owner=0 --group=0",
+    "file:rootfs/ok: the header's uid is not a valid number; pack with --owner=0 --group=0",
   ]);
   const pax = tar('--format=posix', '--pax-option=uid:=-1', '-czf', '-', 'rootfs/a');
   expect(await rejectionsOf(pax)).toEqual([
-    "file:rootfs/a: the extension header's uid is not a number that can be; pack with --owner=0 --group=0",
+    "file:rootfs/a: the extension header's uid is not a valid number; pack with --owner=0 --group=0",
   ]);
 });
 

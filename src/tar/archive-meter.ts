@@ -1,4 +1,4 @@
-// What an archive may cost, measured by its headers: an entry beyond a limit ends the reading before its bytes are read.
+// Limits of an archive, checked with each header: an entry above a limit ends the reading before its bytes are read.
 import type { TarHeader } from './entry.ts';
 import { TarError } from './errors.ts';
 import { printable } from './header.ts';
@@ -8,9 +8,9 @@ import { nameLength } from './text.ts';
 import { parseWhiteout } from './whiteout.ts';
 
 export type ArchiveLimits = {
-  /** Entries in all. */
+  /** Total number of entries. */
   entryCountMax: number;
-  /** Distinct folders, those included that only the paths of other entries name: readers keep a record of each. */
+  /** Distinct folders, including those that only occur in paths of other entries: readers keep a record of each. */
   folderCountMax: number;
   /** Bytes of all paths and link targets together. */
   namesBytesMax: number;
@@ -18,10 +18,10 @@ export type ArchiveLimits = {
   contentBytesMax: number;
 };
 
-/** NAME_MAX and PATH_MAX of Linux: beyond them no file could be made. */
+/** NAME_MAX and PATH_MAX of Linux: no file can have a longer name. */
 const NAME_BYTES_MAX = 255;
 const PATH_BYTES_MAX = 4096;
-/** Components of a path. The deepest trees in images (`node_modules` in one another) have some 60. */
+/** Components of a path. The deepest trees in images (nested `node_modules`) have some 60. */
 export const DEPTH_MAX = 128;
 
 /** Adds up the entries of one or several archives. */
@@ -37,7 +37,7 @@ export class ArchiveMeter {
     this.#limits = limits;
   }
 
-  /** Throws TarError LIMIT for the entry that is too much, NAME for one that cannot be in a layer. */
+  /** Counts an entry. Throws TarError LIMIT if it exceeds a limit, NAME if it cannot be in a layer. */
   add(header: TarHeader): void {
     checkPath(header);
     this.#entries += 1;
@@ -53,7 +53,7 @@ export class ArchiveMeter {
     }
   }
 
-  /** The folders above a known one are known too. */
+  /** The parents of a known folder are known too. */
   #addFolders(path: string): void {
     if (path === this.#lastFolder) return;
     this.#lastFolder = path;

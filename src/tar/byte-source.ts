@@ -1,4 +1,4 @@
-// Pulls exact amounts out of a stream of chunks of any size, holding one chunk at a time.
+// Reads exact numbers of bytes from a stream of chunks of any size; buffers one chunk at a time.
 import { TarError } from './errors.ts';
 
 export class ByteSource {
@@ -10,7 +10,7 @@ export class ByteSource {
     this.#iterator = bytes[Symbol.asyncIterator]();
   }
 
-  /** Between one byte and `most`, undefined at the end. The bytes are a view: valid until the stream's owner reuses them. */
+  /** Returns 1 to `most` bytes; undefined at the end. The bytes are a view: valid until the stream's owner reuses them. */
   async some(most: number): Promise<Buffer | undefined> {
     while (this.#chunk.length === 0) {
       if (this.#ended || !(await this.#pull())) return undefined;
@@ -20,7 +20,7 @@ export class ByteSource {
     return taken;
   }
 
-  /** Exactly `length` bytes, undefined when the stream ended before the first. Throws TRUNCATED when it ends in between. */
+  /** Returns exactly `length` bytes; undefined if the stream ended before the first. Throws TRUNCATED if it ends in between. */
   async exactly(length: number): Promise<Buffer | undefined> {
     const first = await this.some(length);
     if (first === undefined || first.length === length) return first;
@@ -34,7 +34,7 @@ export class ByteSource {
     return Buffer.concat(parts, length);
   }
 
-  /** Passes over `length` bytes. Throws TRUNCATED when there are fewer. */
+  /** Skips `length` bytes. Throws TRUNCATED if there are fewer. */
   async skip(length: number): Promise<void> {
     for (let left = length; left > 0; ) {
       const part = await this.some(left);
@@ -43,7 +43,7 @@ export class ByteSource {
     }
   }
 
-  /** Tells the stream that nobody reads on. */
+  /** Closes the stream. */
   async close(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;

@@ -4,9 +4,9 @@ import type { EntryType, ListingEntry, MergedListing } from './listing-entry.ts'
 import { parentOf } from './path.ts';
 import { PathIndex } from './path-index.ts';
 
-/** A full desktop distribution has some 400,000 files; at this many, with as long names as may be, a table takes 80 MB. */
+/** A full desktop distribution has some 400,000 files. With this number and the longest names, a table takes 80 MB. */
 export const TABLE_ENTRY_COUNT_MAX = 450_000;
-/** Of all paths and link targets; the paths of a desktop distribution have 65 bytes on average. */
+/** Bytes of all paths and link targets; the paths of a desktop distribution have 65 bytes on average. */
 export const TABLE_NAMES_BYTES_MAX = 40 * 1024 * 1024;
 
 const TYPES: readonly EntryType[] = ['file', 'folder', 'symlink', 'hardlink', 'character', 'block', 'fifo'];
@@ -15,7 +15,7 @@ const DIGEST_PREFIX = 'sha256:';
 /** Set in the type of an entry that has a digest. */
 const HAS_DIGEST = 0x80;
 
-/** Rows are added in segments, so that growing copies nothing. */
+/** Rows are added in segments, so that the table grows without copies. */
 const SEGMENT_ROWS = 4096;
 
 type Segment = ReturnType<typeof newSegment>;
@@ -42,7 +42,7 @@ function copiedSegment({ type, mode, uid, gid, size, digest }: Segment): Segment
   };
 }
 
-/** Entries by path, in the order in which their paths came. */
+/** Entries by path, in the order in which the paths were added. */
 export class EntryTable implements MergedListing {
   #paths = new PathIndex();
   #segments: Segment[] = [];
@@ -51,7 +51,7 @@ export class EntryTable implements MergedListing {
   #isComplete = true;
   #lastParent = '';
 
-  /** A table of its own with the same entries. */
+  /** Returns a copy. */
   static from(listing: MergedListing): EntryTable {
     const table = new EntryTable();
     if (listing instanceof EntryTable) table.#copyOf(listing);
@@ -63,7 +63,7 @@ export class EntryTable implements MergedListing {
     return this.#paths.size;
   }
 
-  /** True when every folder above an entry was there before it, as tools that pack a whole tree write them. */
+  /** Whether all parent folders of each entry were added before it, as by tools that pack a whole tree. */
   get isComplete(): boolean {
     return this.#isComplete;
   }
@@ -77,7 +77,7 @@ export class EntryTable implements MergedListing {
     return row === undefined ? undefined : this.#entryAt(path, row);
   }
 
-  /** Adds the entry, or puts it in the place of the one with its path. Throws TarError LIMIT. */
+  /** Adds the entry, or replaces the one with its path. Throws TarError LIMIT. */
   set(entry: ListingEntry): void {
     const { row, isNew } = this.#paths.add(entry.path);
     if (isNew) {
@@ -91,7 +91,7 @@ export class EntryTable implements MergedListing {
     }
   }
 
-  /** Takes out the entries whose paths satisfy `unwanted`. */
+  /** Removes the entries whose paths satisfy `unwanted`. */
   dropWhere(unwanted: (path: string) => boolean): void {
     this.#lastParent = '';
     for (const [path, row] of this.#paths.rows()) {

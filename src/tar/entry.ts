@@ -1,7 +1,7 @@
-// One entry of an archive as a value, whatever dialect of tar wrote it.
+// One entry of an archive, the same for all dialects of tar.
 import type { ListingEntry } from './listing-entry.ts';
 
-/** What the header says. `path` and a hard link's `target` are cleaned as in a listing; a symbolic link's target is as written. */
+/** The header of an entry. `path` and the `target` of a hard link are normalized as in a listing; the target of a symbolic link is unchanged. */
 export type TarHeader = Omit<ListingEntry, 'digest'> & {
   /** Seconds since 1970, rounded down. */
   mtime: number;
@@ -9,20 +9,20 @@ export type TarHeader = Omit<ListingEntry, 'digest'> & {
   xattrs?: Record<string, Buffer>;
   /** Names of further attributes, whose values are not read. */
   otherAttributes?: string[];
-  /** True when it has an access list (acl(5)) as star, GNU tar and bsdtar write it; what it says is not read. */
+  /** Whether it has an access list (acl(5)) in the format of star, GNU tar or bsdtar; its content is not read. */
   acl?: true;
-  /** Of devices only. */
+  /** For devices only. */
   major?: number;
   minor?: number;
 };
 
 export type TarEntry = {
   header: TarHeader;
-  /** The name as written: absolute, with `./` in front or `/` behind. */
+  /** The name as written: it may be absolute, start with `./` or end with `/`. */
   name: string;
-  /** The bytes of a file, empty for all else. Read it before the next entry or not at all. */
+  /** The bytes of a file; empty for other types. It can only be read before the next entry. */
   body: AsyncIterable<Uint8Array>;
 };
 
-/** An entry to be written; a file of size 0 and everything that is no file may leave `body` out. */
+/** An entry to be written; `body` is optional for a file of size 0 and for other types. */
 export type TarInput = { header: TarHeader; body?: AsyncIterable<Uint8Array> | Iterable<Uint8Array> };

@@ -1,6 +1,6 @@
-// The one error of this folder: what is wrong with an archive, as a code and a sentence for the person who made it.
+// The error of this folder: a fault of an archive, as a code and a message for the person who made it.
 
-/** Closed set: each way an archive is rejected. */
+/** The reasons why an archive is rejected. */
 export type TarErrorCode =
   | 'NOT_TAR'
   | 'CHECKSUM'
@@ -19,7 +19,7 @@ export type TarErrorCode =
   | 'BODY_GONE'
   | 'LIMIT';
 
-/** An archive that cannot be read, or entries that cannot be written. `path` is the entry it concerns, as written. */
+/** An archive that cannot be read, or entries that cannot be written. `path` is the path of the entry, as written. */
 export class TarError extends Error {
   override readonly name = 'TarError';
   readonly code: TarErrorCode;

@@ -4,7 +4,7 @@ import { decodeName } from './text.ts';
 
 export const BLOCK = 512;
 
-/** Where each field lies: [offset, length]. */
+/** The position of each field: [offset, length]. */
 const FIELDS = {
   name: [0, 100],
   mode: [100, 8],
@@ -38,7 +38,7 @@ export type RawHeader = {
   minor: number;
 };
 
-/** True for a block of zeros: the end marker is two of them. */
+/** Whether a block has only zeros: two of them are the end marker. */
 export function isZero(block: Buffer): boolean {
   return block.equals(ZEROS.subarray(0, block.length));
 }
@@ -52,11 +52,11 @@ export function parseHeader(block: Buffer): RawHeader {
   }
   const magic = field(block, 'magic').toString('latin1');
   const posix = magic.startsWith('ustar\0');
-  // v7 has no magic; anything else there is no dialect that we know, so its fields cannot be trusted.
+  // v7 has no magic. Any other value is an unknown dialect, whose fields may have other meanings.
   if (!posix && magic !== 'ustar  \0' && /[^\0]/.test(magic)) {
     throw new TarError('HEADER_FIELD', 'the header is of an unknown dialect', printable(name));
   }
-  // Some writers (star) keep times behind the prefix.
+  // Some writers (star) store times after the prefix.
   const prefix = posix ? (fieldText(block, 'prefix').split('\0', 1)[0] ?? '') : '';
   const type = field(block, 'type').toString('latin1');
   const device = type === '3' || type === '4';
@@ -74,7 +74,7 @@ export function parseHeader(block: Buffer): RawHeader {
   };
 }
 
-/** The sum of the block's bytes, its own field counted as spaces. */
+/** Returns the sum of the block's bytes, with its own field counted as spaces. */
 export function checksumOf(block: Buffer): number {
   let sum = 0;
   for (let at = 0; at < BLOCK; at++) sum += at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
@@ -99,17 +99,17 @@ function numberField(block: Buffer, name: Field, path: string): number {
   const value = parseNumber(bytes);
   if (value === undefined || (value < 0 && name !== 'mtime')) {
     const code = name === 'size' ? 'SIZE' : name === 'checksum' ? 'CHECKSUM' : 'HEADER_FIELD';
-    throw new TarError(code, `the header's ${name} is not a number that can be${ownerRemedy(name)}`, printable(path));
+    throw new TarError(code, `the header's ${name} is not a valid number${ownerRemedy(name)}`, printable(path));
   }
   return value;
 }
 
-/** The way out where the number is an owner's, which many uses of an archive do not need. */
+/** Returns the remedy if the field is an owner, which many archives do not need. */
 export function ownerRemedy(field: string): string {
   return field === 'uid' || field === 'gid' ? '; pack with --owner=0 --group=0' : '';
 }
 
-/** Octal text, or base 256 when the first bit is set (GNU; star); undefined for anything else. */
+/** Parses octal text, or base 256 if the first bit is set (GNU; star); undefined for other values. */
 export function parseNumber(bytes: Buffer): number | undefined {
   return ((bytes[0] ?? 0) & 0x80) === 0 ? octal(bytes) : base256(bytes);
 }
@@ -130,7 +130,7 @@ function base256(bytes: Buffer): number | undefined {
     : undefined;
 }
 
-/** For messages: what a terminal or a log must not see is replaced, and no name floods the answer. */
+/** For messages: replaces control characters and shortens long names. */
 export function printable(name: string): string {
   const head = name.length > 256 ? `${name.slice(0, 255)}…` : name;
   return head.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');

@@ -1,9 +1,9 @@
-// HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"): a hash for tables whose keys an attacker chooses.
+// HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"): a hash for tables whose keys an attacker may choose.
 import { randomInt } from 'node:crypto';
 
-/** New in each process, so that nobody can choose names that collide. */
+/** Random in each process, so that an attacker cannot choose names that collide. */
 const KEY: HashKey = [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0];
-/** One round a word and three at the end, as Rust's and Linux's hash tables use it: no secret depends on the hash. */
+/** One round per word and three at the end, as in the hash tables of Rust and Linux: no secret depends on the hash. */
 const TABLE_ROUNDS: Rounds = { word: 1, end: 3 };
 
 /** The key's two halves, each 32 bits. */

@@ -1,4 +1,4 @@
-// What an archive or a layer holds, entry by entry, and a whole image by path.
+// The entries of an archive or a layer, and those of a whole image by path.
 import type { Digest } from '../contract/vocabulary.ts';
 
 export type EntryType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'character' | 'block' | 'fifo';
@@ -13,15 +13,15 @@ export type ListingEntry = {
   gid: number;
   /** Bytes of a file, 0 otherwise. */
   size: number;
-  /** Of a file's bytes. */
+  /** Digest of a file's bytes. */
   digest?: Digest;
-  /** Of a symbolic link as written; of a hard link the path it shares. */
+  /** Target of a symbolic link, as written; of a hard link, the path of the shared file. */
   target?: string;
 };
 
 /** In the order of the archive. Stored as JSON lines, one entry a line. */
 export type Listing = ListingEntry[];
 
-/** Everything an image holds, by path: its layers' listings laid over one another. A Map is one. */
+/** All entries of an image by path: the merged listings of its layers. A Map is one. */
 export type MergedListing = Pick<ReadonlyMap<string, ListingEntry>, 'get' | 'has' | 'size'> &
   Iterable<[string, ListingEntry]> & { keys(): Iterable<string>; values(): Iterable<ListingEntry> };

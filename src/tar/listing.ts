@@ -1,14 +1,14 @@
-// What is in an archive or a layer, one entry a path: previews, diffs and overlays compare these and unpack nothing.
+// Listings of archives and layers, one entry per path: previews, diffs and overlays compare listings and unpack nothing.
 import { EntryTable } from './entry-table.ts';
 import type { ListingEntry, MergedListing } from './listing-entry.ts';
 import { parentOf } from './path.ts';
 import { PathSet } from './path-index.ts';
 import { parseWhiteout } from './whiteout.ts';
 
-// Lines are gathered so that a store or a hash is not called for each of some ten thousand.
+// Lines are joined into chunks, so that a store or a hash is not called for each of ten thousand lines.
 const LINES_AT_ONCE = 500;
 
-/** JSON lines with the fields in one order, so that equal listings have equal digests. */
+/** Writes JSON lines with a fixed order of fields, so that equal listings have equal digests. */
 export async function* writeListing(
   entries: AsyncIterable<ListingEntry> | Iterable<ListingEntry>,
 ): AsyncGenerator<Buffer, void> {
@@ -22,7 +22,7 @@ export async function* writeListing(
   if (lines.length > 0) yield Buffer.from(lines.join(''));
 }
 
-/** Reads what `writeListing` wrote. */
+/** Reads the output of `writeListing`. */
 export async function* readListing(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<ListingEntry, void> {
   let rest = Buffer.alloc(0);
   for await (const chunk of bytes) {
@@ -37,9 +37,9 @@ export async function* readListing(bytes: AsyncIterable<Uint8Array>): AsyncGener
 }
 
 /**
- * Lays a layer's listing over what is below it (OCI image-spec, layer.md, "Applying Changesets" and "Whiteouts"): whiteouts hide what
- * lower layers hold, wherever in the layer they stand; what is no folder replaces a whole folder; a folder over a folder keeps its content.
- * Throws TarError for more than a table holds.
+ * Merges the listing of a layer over those of lower layers (OCI image-spec, layer.md, "Applying Changesets" and "Whiteouts"):
+ * whiteouts hide entries of lower layers, at any position in the layer; an entry that is not a folder replaces a whole folder; a
+ * folder over a folder keeps its content. Throws TarError above the limits of a table.
  */
 export async function applyListing(below: MergedListing, layer: Entries): Promise<EntryTable> {
   return await layOver(EntryTable.from(below), layer);
@@ -47,7 +47,7 @@ export async function applyListing(below: MergedListing, layer: Entries): Promis
 
 type Entries = AsyncIterable<ListingEntry> | Iterable<ListingEntry>;
 
-/** The same, in the table that is below: nobody else may use it any more. */
+/** The same, but changes the lower table, which the caller must not use any more. */
 export async function layOver(below: EntryTable, layer: Entries): Promise<EntryTable> {
   const added = new EntryTable();
   const gone = new PathSet();
@@ -64,7 +64,7 @@ export async function layOver(below: EntryTable, layer: Entries): Promise<EntryT
   }
   if (below.size === 0) return added;
   const hides = gone.size > 0 || emptied.size > 0 || replacesFolder;
-  // A folder that is not listed may be replaced unseen.
+  // An entry can replace a folder that is not listed itself.
   if (hides || !below.isComplete) dropHidden(below, { added, gone, emptied });
   for (const entry of added.values()) below.set(entry);
   return below;
@@ -74,7 +74,7 @@ type Layer = { added: EntryTable; gone: PathSet; emptied: PathSet };
 
 function dropHidden(below: EntryTable, { added, gone, emptied }: Layer): void {
   const hiding = new Map([['', emptied.has('')]]);
-  /** Whether all that is in a folder is hidden; each folder is checked once, by the one above it. */
+  /** Whether the content of a folder is hidden; each folder is checked once, through its parent. */
   const hides = (folder: string): boolean => {
     const known = hiding.get(folder);
     if (known !== undefined) return known;

@@ -1,18 +1,18 @@
-// Paths numbered in the order in which they came, held as bytes outside the heap: 450,000 strings in a Map take twice as much.
+// Paths, numbered in the order in which they were added and stored as bytes outside the heap: 450,000 strings in a Map take twice the memory.
 import { keyedHash } from './keyed-hash.ts';
 
-/** Paths are written behind each other into chunks of this size. */
+/** Paths are stored one after the other in chunks of this size. */
 const CHUNK_BYTES = 1024 * 1024;
-/** Rows are added in segments, so that growing copies nothing. */
+/** Rows are added in segments, so that the index grows without copies. */
 const SEGMENT_ROWS = 4096;
-/** A quarter of the slots is empty at least, so that a search is short. */
+/** At least a quarter of the slots is empty, so that a search is short. */
 const LOAD_MAX = 0.75;
 const EMPTY = -1;
 const DELETED = -2;
 
 type Row = { chunk: Int32Array; start: Int32Array; length: Int32Array; hash: Int32Array };
 type Encoding = 'utf8' | 'utf16le';
-/** Set in the length of a path whose bytes were no UTF-8: such a string has no UTF-8 of its own either. */
+/** Set in the length of a path whose bytes are not UTF-8: its string cannot be encoded as UTF-8 either. */
 const WIDE = 0x4000_0000;
 
 export class PathIndex {
@@ -28,12 +28,12 @@ export class PathIndex {
     return this.#size;
   }
 
-  /** The number of a path, undefined for one that is not there. */
+  /** Returns the number of a path; undefined if it is unknown. */
   find(path: string): number | undefined {
     return this.#findEncoded(encoded(path));
   }
 
-  /** The number of a path, which is added if it is not there. */
+  /** Returns the number of a path, and adds it if it is unknown. */
   add(path: string): { row: number; isNew: boolean } {
     const key = encoded(path);
     const known = this.#findEncoded(key);
@@ -47,7 +47,7 @@ export class PathIndex {
     return { row, isNew: true };
   }
 
-  /** Forgets a path; its number is not given again. */
+  /** Removes a path; its number is not used again. */
   delete(row: number): void {
     const { segment, at } = this.#segmentOf(row);
     for (let slot = this.#firstSlot(segment.hash[at] ?? 0); ; slot = this.#nextSlot(slot)) {
@@ -59,7 +59,7 @@ export class PathIndex {
     this.#size -= 1;
   }
 
-  /** The paths with their numbers, in the order in which they came. */
+  /** Yields the paths with their numbers, in the order in which they were added. */
   *rows(): Generator<readonly [path: string, row: number], undefined> {
     for (let row = 0; row < this.#rowCount; row++) {
       const path = this.#pathAt(row);
@@ -77,7 +77,7 @@ export class PathIndex {
       length: length.slice(),
       hash: hashes.slice(),
     }));
-    // What is written stays as it is; both go on in chunks of their own.
+    // Existing chunks never change, so they are shared; each index adds its own new chunks.
     copy.#chunks = [...this.#chunks];
     copy.#chunkEnd = CHUNK_BYTES;
     this.#chunkEnd = CHUNK_BYTES;
@@ -161,7 +161,7 @@ export class PathIndex {
   }
 }
 
-/** Paths without numbers. */
+/** A set of paths, without numbers. */
 export class PathSet {
   readonly #index = new PathIndex();
 
@@ -180,7 +180,7 @@ export class PathSet {
 
 type Key = { bytes: Buffer; encoding: Encoding; hash: number };
 
-/** Paths are looked up one after the other, so one buffer serves all but the longest. */
+/** Paths are looked up one at a time, so one buffer is enough for all but the longest. */
 const scratch = Buffer.alloc(16 * 1024);
 
 /** The bytes are valid until the next call. */

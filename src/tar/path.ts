@@ -1,21 +1,21 @@
-// How a name in an archive becomes a path in a listing, and how paths are taken apart.
+// Converts names in archives to paths in listings, and splits paths.
 
-/** Components without empty ones and `.`; `..` stays. */
+/** Returns the components of a path without empty ones and `.`; `..` stays. */
 export function partsOf(name: string): string[] {
   return name.split('/').filter((part) => part !== '' && part !== '.');
 }
 
-/** The path of a listing: no `/` or `./` in front, none doubled, none behind. The root is ''. `..` stays: see `climbs`. */
+/** Returns the path for a listing: without leading `/` or `./`, doubled or trailing `/`. The root is ''. `..` stays: see `climbs`. */
 export function cleanPath(name: string): string {
   return partsOf(name).join('/');
 }
 
-/** True when a component is `..`: no archive needs one in a name, and those that have it mean harm. */
+/** Whether a component is `..`: no archive needs it in a name, so it indicates an attack. */
 export function climbs(name: string): boolean {
   return name.includes('..') && name.split('/').includes('..');
 }
 
-/** The folder a path is in; of a top-level path ''. */
+/** Returns the parent folder of a path; '' for a top-level path. */
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/');
   return slash < 0 ? '' : path.slice(0, slash);
@@ -25,7 +25,7 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** The folders above a path, outermost first, without the root. */
+/** Returns the parent folders of a path, outermost first, without the root. */
 export function ancestorsOf(path: string): string[] {
   const ancestors: string[] = [];
   for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1))

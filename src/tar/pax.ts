@@ -4,10 +4,10 @@ import { ownerRemedy } from './header.ts';
 
 export type PaxRecords = Map<string, Buffer>;
 
-/** Writers set some ten; each extended attribute is one more. */
+/** Writers set about ten, and one more for each extended attribute. */
 const RECORD_COUNT_MAX = 256;
 
-/** Reads the body of an extension header; a later record of one key wins. Throws EXTENSION on anything malformed. */
+/** Reads the body of an extension header; a later record with the same key replaces an earlier one. Throws EXTENSION for malformed records. */
 export function parsePax(body: Buffer): PaxRecords {
   const records: PaxRecords = new Map();
   const sparseMap: Buffer[] = [];
@@ -35,10 +35,10 @@ export function parsePax(body: Buffer): PaxRecords {
   return records;
 }
 
-/** Version 0.0 of sparse files repeats these two for each part of a file; 0.1 has the same numbers in one record, as they are read here. */
+/** Version 0.0 of sparse files repeats these two keys for each part of a file. They are read as the single record of version 0.1. */
 const SPARSE_PART = ['GNU.sparse.offset', 'GNU.sparse.numbytes'];
 
-/** Writes records in the order of their keys, so that the same records are the same bytes. */
+/** Writes records in the order of their keys, so that equal records give equal bytes. */
 export function formatPax(records: PaxRecords): Buffer {
   const keys = [...records.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   return Buffer.concat(keys.map((key) => formatRecord(key, records.get(key) ?? Buffer.alloc(0))));
@@ -46,13 +46,13 @@ export function formatPax(records: PaxRecords): Buffer {
 
 function formatRecord(key: string, value: Buffer): Buffer {
   const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
-  // The length counts its own digits, so a digit more may make one more necessary.
+  // The length includes its own digits, so one more digit may require another one.
   let length = rest.length + String(rest.length).length;
   if (String(length).length !== String(rest.length).length) length = rest.length + String(length).length;
   return Buffer.concat([Buffer.from(String(length)), rest]);
 }
 
-/** A record that must be a whole number from 0 up, undefined when it is not there. */
+/** Returns a record that must be a whole number, at least 0; undefined if it is absent. */
 export function paxInteger(records: PaxRecords, key: string, path: string): number | undefined {
   const text = records.get(key)?.toString('latin1');
   if (text === undefined) return undefined;
@@ -60,12 +60,12 @@ export function paxInteger(records: PaxRecords, key: string, path: string): numb
   if (Number.isSafeInteger(value)) return value;
   throw new TarError(
     key === 'size' ? 'SIZE' : 'EXTENSION',
-    `the extension header's ${key} is not a number that can be${ownerRemedy(key)}`,
+    `the extension header's ${key} is not a valid number${ownerRemedy(key)}`,
     path,
   );
 }
 
-/** A time record in seconds, its fraction cut off downwards. */
+/** Returns a time record in seconds, rounded down. */
 export function paxSeconds(records: PaxRecords, key: string, path: string): number | undefined {
   const text = records.get(key)?.toString('latin1');
   if (text === undefined) return undefined;

@@ -321,7 +321,7 @@ describe('policy of the caller', () => {
     const late = (async () => {
       for await (const _ of first.value?.body ?? []) expect.unreachable();
     })();
-    await expect(late).rejects.toThrow('after the next entry');
+    await expect(late).rejects.toThrow('must be read before the next entry');
     expect(pulled).toBe(4096);
   });
 });

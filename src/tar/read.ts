@@ -1,4 +1,4 @@
-// Reads an archive as a stream, entry by entry, in constant memory: v7, ustar, GNU long names, PAX headers, and sparse files when asked.
+// Reads an archive as a stream, entry by entry, in constant memory: v7, ustar, GNU long names, PAX headers, and optionally sparse files.
 import { ByteSource } from './byte-source.ts';
 import type { TarEntry, TarHeader } from './entry.ts';
 import { TarError } from './errors.ts';
@@ -11,23 +11,23 @@ import { decodeName } from './text.ts';
 
 export type ReadOptions = {
   /**
-   * Called with what is wrong with one entry while the rest can still be read (its name, its type); the entry is left out.
-   * Without it such an entry ends the reading with that error, as a broken archive always does.
+   * Called with the error of an entry (its name, its type) after which the rest can still be read; the entry is omitted. Without
+   * it, such an entry ends the reading with the error, as a broken archive always does.
    */
   onBadEntry?: (error: TarError) => void;
   /**
-   * Takes an archive without its end marker or with bytes behind it, a name with bytes behind its NUL, and a global header, which is left
-   * aside, as container engines do. Uploads are not read so.
+   * Accepts an archive without its end marker or with bytes after it, a name with bytes after its NUL, and a global header, which
+   * is ignored, like container engines. Not used for uploads.
    */
   lenient?: boolean;
   /**
-   * Takes sparse files, whose holes are read as zeros: so many bytes of holes in the whole archive, since they cost nothing to send. A file's
-   * `size` is that with its holes. Without it sparse files are rejected.
+   * Accepts sparse files and reads their holes as zeros: at most this many bytes of holes in the whole archive, because they cost
+   * nothing to send. The `size` of a file includes its holes. Without it, sparse files are rejected.
    */
   holeBytesMax?: number;
 };
 
-// Room for the longest path, the longest link and a few attributes of 64 KiB (the kernel's limit for one); more is an attack on our memory.
+// Room for the longest path, the longest link and a few attributes of 64 KiB (the kernel's limit for one); more is an attack on the memory of the reader.
 const EXTENSION_BYTES_MAX = 1024 * 1024;
 
 const TYPES: Record<string, EntryType> = {
@@ -42,7 +42,7 @@ const TYPES: Record<string, EntryType> = {
   S: 'file',
 };
 
-/** Entries in the order of the archive. Throws TarError. The stream is closed when the reader stops early. */
+/** Yields the entries in the order of the archive. Throws TarError. Closes the stream if the caller stops early. */
 export async function* readTar(
   bytes: AsyncIterable<Uint8Array>,
   options: ReadOptions = {},
@@ -76,11 +76,11 @@ function tooManyHoles({ raw }: ReadHeader, holeBytesMax = 0): TarError {
   return new TarError('LIMIT', message, printable(raw.name));
 }
 
-/** The bytes of one entry; what nobody reads is passed over. */
+/** The bytes of one entry; unread bytes are skipped. */
 class EntryBody implements AsyncIterable<Uint8Array> {
   readonly #source: ByteSource;
   readonly #padding: number;
-  /** What is still to come, in its order. */
+  /** The remaining parts, in order. */
   readonly #pieces: Iterator<Piece>;
   #piece: Piece | undefined;
   /** Stored bytes. */
@@ -96,7 +96,7 @@ class EntryBody implements AsyncIterable<Uint8Array> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
     for (let piece = this.#next(); piece !== undefined; piece = this.#next()) {
-      if (this.#finished) throw new TarError('BODY_GONE', 'the body was asked for after the next entry');
+      if (this.#finished) throw new TarError('BODY_GONE', 'the body must be read before the next entry');
       const part = piece.hole ? ZEROS.subarray(0, piece.length) : await this.#source.some(piece.length);
       if (part === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of a file');
       piece.length -= part.length;
@@ -133,10 +133,10 @@ function* piecesOf({ size, parts }: Pick<SparseFile, 'size' | 'parts'>): Generat
 }
 
 type Extensions = { local?: PaxRecords; longName?: string; longLink?: string };
-/** `size` counts the bytes that are stored. */
+/** `size` is the number of stored bytes. */
 type ReadHeader = { raw: RawHeader; extensions: Extensions; size: number; sparse?: SparseFile };
 
-/** The next entry's header with the extension headers in front of it, undefined at the end marker. */
+/** Returns the header of the next entry with its extension headers; undefined at the end marker. */
 async function readHeader(
   source: ByteSource,
   { first, lenient, sparse }: { first: boolean; lenient: boolean; sparse: boolean },
@@ -148,7 +148,7 @@ async function readHeader(
     });
     const extended = Object.keys(extensions).length > 0;
     if (block === undefined || isZero(block)) {
-      if (extended) throw new TarError('EXTENSION', 'an extension header has no entry behind it');
+      if (extended) throw new TarError('EXTENSION', 'no entry follows an extension header');
       if (!lenient) await expectEnd(source, { block, first: atStart });
       return undefined;
     }
@@ -163,7 +163,7 @@ async function readHeader(
   }
 }
 
-/** Reads the map of a sparse file, which may lie behind the header. */
+/** Reads the map of a sparse file, which may follow the header. */
 async function withMap(
   source: ByteSource,
   block: Buffer,
@@ -174,7 +174,7 @@ async function withMap(
   const { type } = raw;
   if (!isSparse({ type, local })) return read;
   const name = printable(raw.name);
-  if (!sparse) throw new TarError('SPARSE', 'sparse files are not taken; pack without --sparse', name);
+  if (!sparse) throw new TarError('SPARSE', 'sparse files are not accepted; pack without --sparse', name);
   return { ...read, sparse: await readSparse({ source, block, type, local, storedSize, name }) };
 }
 
@@ -195,7 +195,7 @@ function parseFirst(block: Buffer, first: boolean): RawHeader {
   }
 }
 
-/** Behind the first zero block comes a second and then nothing but zeros, which fill up the last record. */
+/** After the first zero block comes a second one, then only zeros, which fill the last record. */
 async function expectEnd(
   source: ByteSource,
   { block, first }: { block: Buffer | undefined; first: boolean },
@@ -208,7 +208,7 @@ async function expectEnd(
   if (second === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of its end marker');
   for (let part: Buffer | undefined = second; part !== undefined; part = await source.some(BLOCK)) {
     if (!isZero(part))
-      throw new TarError('TRAILING_DATA', 'there is data behind the end of the archive; pack all in one run of tar');
+      throw new TarError('TRAILING_DATA', 'there is data after the end of the archive; pack all in one run of tar');
   }
 }
 
@@ -224,7 +224,7 @@ async function readExtension(
   if (blocks === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of an extension header');
   const body = blocks.subarray(0, raw.size);
   if (raw.type === 'g') {
-    // A global header changes every entry behind it, so one crafted to hide a name would; git writes only its commit as comment.
+    // A global header changes every entry after it, so it could hide a name; git writes only its commit as a comment.
     const other = [...parsePax(body).keys()].find((key) => key !== 'comment');
     if (other !== undefined && lenient) return;
     if (other === 'GNU.volume.label') throw new TarError('GLOBAL_HEADER', OPTIONS_OF_TYPES.V ?? '');
@@ -246,13 +246,13 @@ function withoutTail(bytes: Buffer): Buffer {
   return bytes.subarray(0, end);
 }
 
-/** The bytes that follow the header. Only these decide where the next header is, so all doubt ends the reading. */
+/** Returns the number of bytes after the header. It determines the position of the next header, so any contradiction ends the reading. */
 function sizeOf(raw: RawHeader, { local }: Extensions): number {
   const name = printable(raw.name);
-  if (raw.type === 'M') throw new TarError('MULTIVOLUME', 'archives in several volumes are not taken', name);
+  if (raw.type === 'M') throw new TarError('MULTIVOLUME', 'multi-volume archives are not accepted', name);
   for (const key of local?.keys() ?? []) {
     if (key.startsWith('GNU.volume.'))
-      throw new TarError('MULTIVOLUME', 'archives in several volumes are not taken', name);
+      throw new TarError('MULTIVOLUME', 'multi-volume archives are not accepted', name);
   }
   const size = local === undefined ? raw.size : (paxInteger(local, 'size', name) ?? raw.size);
   const type = TYPES[raw.type];
@@ -260,7 +260,7 @@ function sizeOf(raw: RawHeader, { local }: Extensions): number {
   return size;
 }
 
-/** The entry as a value, or undefined when it was reported as bad. */
+/** Returns the entry, or undefined if it was reported as bad. */
 function validEntry(
   read: ReadHeader,
   onBadEntry: ReadOptions['onBadEntry'],
@@ -294,7 +294,7 @@ function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): {
   };
   if (type === 'symlink' || type === 'hardlink') {
     const target = textOf(local, 'linkpath') ?? extensions.longLink ?? raw.linkname;
-    if (target === '' || target.includes('\0')) throw new TarError('NAME', 'the link has no target that can be', shown);
+    if (target === '' || target.includes('\0')) throw new TarError('NAME', 'the link has no valid target', shown);
     if (type === 'hardlink') checkName(target, shown);
     header.target = type === 'hardlink' ? cleanPath(target) : target;
   }
@@ -322,7 +322,7 @@ function ownerId(id: number, shown: string): number {
   return id;
 }
 
-/** Entries of GNU tar that are no files, by the option that makes them. */
+/** Entry types of GNU tar that are not files, with the option that writes them. */
 const OPTIONS_OF_TYPES: Record<string, string> = {
   V: 'it is a volume label; pack without --label (-V)',
   D: 'it is the listing of an incremental backup; pack without --incremental (-G) and --listed-incremental (-g)',
@@ -341,7 +341,7 @@ function typeOf(raw: RawHeader, name: string): EntryType | undefined {
 }
 
 function checkName(name: string, shown: string): void {
-  if (name === '' || name.includes('\0')) throw new TarError('NAME', 'the entry has no name that can be', shown);
+  if (name === '' || name.includes('\0')) throw new TarError('NAME', 'the entry has no valid name', shown);
   if (climbs(name)) throw new TarError('PATH_CLIMBS', 'a name may not contain ..', shown);
 }
 

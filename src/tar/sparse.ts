@@ -4,34 +4,34 @@ import { TarError } from './errors.ts';
 import { BLOCK, parseNumber } from './header.ts';
 import { type PaxRecords, paxInteger } from './pax.ts';
 
-/** Bytes that are stored; all that lies between such parts is zeros. */
+/** A part whose bytes are stored; all bytes between parts are zeros. */
 export type SparsePart = { offset: number; length: number };
-/** `mapBytes` are the stored bytes in front of the file's own that hold the map. */
+/** `mapBytes` is the number of stored bytes before those of the file, which contain the map. */
 export type SparseFile = { size: number; parts: SparsePart[]; mapBytes: number };
 
 /** A database file of 10 GiB with a hole in every other 64 KiB has 82,000. */
 const PART_COUNT_MAX = 100_000;
-/** Of the largest number that counts bytes exactly here. */
+/** Digits of the largest exact number of bytes. */
 const DIGITS_MAX = 16;
 
 type SparseEntry = {
   source: ByteSource;
-  /** Its header block, of which only type `S` is read here. */
+  /** The header block; read only for type `S`. */
   block: Buffer;
   type: string;
   local: PaxRecords | undefined;
-  /** Bytes of the entry in the archive. */
+  /** Stored bytes of the entry. */
   storedSize: number;
-  /** For messages. */
+  /** The name for messages. */
   name: string;
 };
 
-/** True for an entry that says that its file has holes. */
+/** Whether the entry is a file with holes. */
 export function isSparse({ type, local }: Pick<SparseEntry, 'type' | 'local'>): boolean {
   return type === 'S' || (local !== undefined && [...local.keys()].some((key) => key.startsWith('GNU.sparse.')));
 }
 
-/** Reads an entry's map, also from the blocks that follow its header. Throws TarError SPARSE, TRUNCATED. */
+/** Reads the map of an entry, including that in the blocks after its header. Throws TarError SPARSE, TRUNCATED. */
 export async function readSparse(entry: SparseEntry): Promise<SparseFile> {
   const file = entry.type === 'S' ? await readOldMap(entry) : await readPaxMap(entry);
   checkParts(file, entry);
@@ -54,7 +54,7 @@ function malformed(what: string, name: string): TarError {
   return new TarError('SPARSE', `the sparse file's map is malformed: ${what}`, name);
 }
 
-/** Where the old format has its fields: four parts in the header, 21 in each block behind it, then a byte that says that one more follows. */
+/** The fields of the old format: four parts in the header, 21 in each block after it, then a byte that announces another block. */
 const PART_BYTES = 24;
 const HEADER_PARTS = { at: 386, count: 4, more: 482 };
 const BLOCK_PARTS = { at: 0, count: 21, more: 504 };
@@ -71,7 +71,7 @@ async function readOldMap({ source, block, name }: SparseEntry): Promise<SparseF
   const take = (bytes: Buffer, { at, count, more }: typeof HEADER_PARTS): boolean => {
     for (let part = 0; part < count; part++) {
       const start = at + part * PART_BYTES;
-      // A part that was not written ends the list.
+      // An empty part ends the list.
       if (bytes[start] === 0) break;
       parts.push({ offset: number(bytes, start), length: number(bytes, start + NUMBER_BYTES) });
     }
@@ -91,7 +91,7 @@ function tooManyParts(name: string): TarError {
   return new TarError('LIMIT', `the sparse file has more than ${PART_COUNT_MAX} parts`, name);
 }
 
-/** Versions 0.0 and 0.1 have the map in the extension header (`parsePax` makes one of the other) and 1.0 in front of the bytes. */
+/** Versions 0.0 and 0.1 have the map in the extension header (`parsePax` converts 0.0 to 0.1), version 1.0 before the bytes. */
 async function readPaxMap(entry: SparseEntry): Promise<SparseFile> {
   const { local = new Map(), name, type } = entry;
   if (type !== '0' && type !== '7') throw malformed('it is no file', name);
@@ -105,7 +105,7 @@ async function readPaxMap(entry: SparseEntry): Promise<SparseFile> {
   return { size, parts: pairsOf(text === '' ? [] : text.split(','), name), mapBytes: 0 };
 }
 
-/** Numbers, each on a line of its own: how many parts, then place and length of each; zeros fill up the last block. */
+/** One number per line: the number of parts, then position and length of each; zeros fill the last block. */
 async function readStoredMap({
   source,
   storedSize,

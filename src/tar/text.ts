@@ -1,11 +1,11 @@
-// Names are bytes in tar and strings here; bytes that are not UTF-8 survive the way there and back.
+// Converts names between the bytes of tar and strings; bytes that are not UTF-8 are preserved in both directions.
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-// A byte 0x80–0xff that is no UTF-8 becomes the lone surrogate U+DC80–U+DCFF, as in Python's "surrogateescape" (PEP 383).
+// A byte 0x80–0xff that is not UTF-8 becomes the lone surrogate U+DC80–U+DCFF, as in Python's "surrogateescape" (PEP 383).
 const ESCAPE = 0xdc00;
 
-/** Decodes a name without loss; `hasBadBytes` tells afterwards whether it was UTF-8. */
+/** Decodes a name without loss; `hasBadBytes` returns whether its bytes were not UTF-8. */
 export function decodeName(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
@@ -31,7 +31,7 @@ function decodeEscaped(bytes: Uint8Array): string {
   return parts.join('');
 }
 
-/** How the second byte is bounded after certain first ones: no overlong form, no surrogate, nothing past U+10FFFF (RFC 3629, section 4). */
+/** The range of the second byte after certain first bytes: no overlong form, no surrogate, nothing past U+10FFFF (RFC 3629, section 4). */
 const SECOND_BYTES: Record<number, readonly [least: number, most: number]> = {
   224: [0xa0, 0xbf],
   237: [0x80, 0x9f],
@@ -39,7 +39,7 @@ const SECOND_BYTES: Record<number, readonly [least: number, most: number]> = {
   244: [0x80, 0x8f],
 };
 
-/** The length of the well-formed sequence at a place, 0 where there is none. */
+/** Returns the length of the well-formed sequence at a position; 0 if there is none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at] ?? 0;
   const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
@@ -51,7 +51,7 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   return length;
 }
 
-/** The bytes that `decodeName` read. */
+/** Returns the bytes that `decodeName` read. */
 export function encodeName(name: string): Buffer {
   if (!hasBadBytes(name)) return Buffer.from(name, 'utf8');
   const parts: Buffer[] = [];
@@ -63,12 +63,12 @@ export function encodeName(name: string): Buffer {
   return Buffer.concat(parts);
 }
 
-/** How many bytes a name has in an archive. */
+/** Returns the number of bytes of a name in an archive. */
 export function nameLength(name: string): number {
   return hasBadBytes(name) ? encodeName(name).length : Buffer.byteLength(name);
 }
 
-/** True for a name whose bytes were not UTF-8. */
+/** Whether the bytes of a name were not UTF-8. */
 export function hasBadBytes(name: string): boolean {
   return !name.isWellFormed();
 }

@@ -1,23 +1,23 @@
-// Names in a layer that remove instead of add (OCI image-spec, layer.md, "Whiteouts").
+// Names in a layer that remove entries instead of adding them (OCI image-spec, layer.md, "Whiteouts").
 import { TarError } from './errors.ts';
 import { printable } from './header.ts';
 import { parentOf } from './path.ts';
 
 export const WHITEOUT = '.wh.';
 export const OPAQUE = '.wh..wh..opq';
-/** aufs keeps records of its own under such names; they are no files of the image. */
+/** aufs stores internal records under such names; they are not files of the image. */
 const RECORD = `${WHITEOUT}${WHITEOUT}`;
 
 export type Whiteout =
-  /** Everything that lower layers hold in this folder is gone. */
+  /** All entries of lower layers in this folder are removed. */
   | { kind: 'opaque'; path: string }
-  /** This path of lower layers is gone, with all beneath it. */
+  /** This path of lower layers is removed, with everything below it. */
   | { kind: 'removed'; path: string }
   | { kind: 'record' };
 
-/** What a path of a layer removes; undefined for a path that adds. Throws TarError NAME for a whiteout of no name. */
+/** Returns what a path of a layer removes; undefined if it adds an entry. Throws TarError NAME for a whiteout without a name. */
 export function parseWhiteout(path: string): Whiteout | undefined {
-  // Most paths hold no such name at all.
+  // Most paths contain no such name.
   const at = path.indexOf(WHITEOUT);
   if (at < 0 || (!path.startsWith(WHITEOUT) && !path.includes(`/${WHITEOUT}`))) return undefined;
   const names = path.split('/');

@@ -1,4 +1,4 @@
-// Writes an archive that depends on nothing but its entries: ustar, with a PAX header only where an entry does not fit it.
+// Writes an archive that depends only on its entries: ustar, with a PAX header only for values that ustar cannot store.
 import type { TarHeader, TarInput } from './entry.ts';
 import { TarError } from './errors.ts';
 import { BLOCK, checksumOf, printable, ZEROS } from './header.ts';
@@ -18,14 +18,14 @@ const TYPE_FLAGS: Record<EntryType, string> = {
 };
 
 const NAME_BYTES_MAX = 100;
-// Seven octal digits for owners, eleven for sizes and times: what a ustar field holds.
+// Seven octal digits for owners, eleven for sizes and times: the maximum of a ustar field.
 const OWNER_MAX = 0o7777777;
 const SIZE_MAX = 0o77777777777;
 
-// Headers and small bodies are gathered into pieces of this size, so that a compressor is not fed 512 bytes at a time.
+// Headers and small bodies are joined into chunks of this size, so that a compressor does not get 512 bytes at a time.
 const PIECE_BYTES = 64 * 1024;
 
-/** The archive of these entries in their order. Throws BODY_SIZE when a body is not as long as its header says. */
+/** Yields the archive of these entries, in order. Throws BODY_SIZE if a body does not have the length in its header. */
 export async function* writeTar(entries: AsyncIterable<TarInput> | Iterable<TarInput>): AsyncGenerator<Buffer, void> {
   let held: Buffer[] = [];
   let heldBytes = 0;
@@ -47,7 +47,7 @@ async function* pieces(entries: AsyncIterable<TarInput> | Iterable<TarInput>): A
     for await (const part of body ?? []) {
       written += part.length;
       if (written > header.size) break;
-      // Small pieces are held while the source goes on, so they may not be views into what it reuses.
+      // Small chunks are buffered while the source continues, so they must not be views into memory that it reuses.
       yield part.length < PIECE_BYTES ? Buffer.from(part) : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
     }
     if (written !== header.size)
@@ -61,7 +61,7 @@ function padding(size: number): Buffer {
   return ZEROS.subarray(0, (BLOCK - (size % BLOCK)) % BLOCK);
 }
 
-/** One entry's header block with its PAX header in front where it needs one. */
+/** Returns the header block of an entry, after its PAX header if it needs one. */
 export function formatHeader(header: TarHeader): Buffer {
   if (header.size > 0 && header.type !== 'file')
     throw new TarError('BODY_SIZE', `a ${header.type} has a size`, printable(header.path));
@@ -88,7 +88,7 @@ function nameOf({ path, type }: TarHeader): string {
   return type === 'folder' ? `${path}/` : path;
 }
 
-/** What the ustar fields cannot hold: long names, names beyond ASCII (their charset is undefined there), large numbers, attributes. */
+/** Returns the values that ustar fields cannot store: long names, names beyond ASCII (their charset is undefined there), large numbers, attributes. */
 function recordsFor(header: TarHeader, { name, link }: { name: Buffer; link: Buffer }): PaxRecords {
   const records: PaxRecords = new Map();
   if (!fitsField(name)) records.set('path', name);
@@ -111,7 +111,7 @@ function fitting(value: number, most: number): number {
 
 function formatExtension(path: string, records: PaxRecords): Buffer {
   const body = formatPax(records);
-  // Readers that know PAX never show this name; the others need it to be harmless.
+  // Readers that support PAX never show this name; for the others it must be harmless.
   const ascii = baseName(path).replace(/[^\x21-\x7e]/g, '_');
   const block = formatBlock({
     name: Buffer.from(`PaxHeaders.0/${ascii}`.slice(0, NAME_BYTES_MAX)),
