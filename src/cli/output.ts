@@ -9,6 +9,11 @@ export function say(io: Io, text: string): void {
   io.out.write(`${text}\n`);
 }
 
+/** Writes to standard error what a person can do next; nothing if a program reads the answer. */
+export function sayHint(io: Io, text: string): void {
+  if ('isTTY' in io.out && io.out.isTTY === true) io.err.write(`${text}\n`);
+}
+
 /** Writes a value as indented JSON. */
 export function sayJson(io: Io, value: unknown): void {
   say(io, JSON.stringify(value, null, 2));

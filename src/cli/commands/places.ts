@@ -5,7 +5,7 @@ import { REGISTRY_PROVIDERS, type RegistryProvider } from '../../contract/vocabu
 import { CommandFailed, EXIT, type Io } from '../io.ts';
 import { addList, type PageOptions, readPages, sayRest } from '../list.ts';
 import { getBaseImage, operatingSystemId, registryId } from '../lookup.ts';
-import { say, sayTable, shortTime } from '../output.ts';
+import { say, sayHint, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
 import { typedAs, wordOf } from '../words.ts';
 import { addBaseImageCheck, addRegistryCheck } from './check.ts';
@@ -229,7 +229,7 @@ function addBaseImages(group: Command, io: Io): void {
         };
         show(await client.call('createBaseImage', body), ({ id }) => {
           say(io, id);
-          io.err.write(`Larder reads it now; «larder base-images check ${id}» shows whether it can be used.\n`);
+          sayHint(io, `Larder reads it now; «larder base-images check ${id}» shows whether it can be used.`);
         });
       }),
     );
