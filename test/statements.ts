@@ -1,10 +1,7 @@
-// Counts what a pool sends to PostgreSQL, for the tests of how much an act costs.
+// Counts the statements that a pool sends to PostgreSQL, for tests of how many an operation needs.
 import type { Pool } from 'pg';
 
-/** More than the pool of a test has. */
-const CLIENTS = 10;
-
-/** How many statements the pool sends while `act` runs, with those that begin and end transactions. */
+/** Returns the number of statements that the pool sends while `act` runs, including those that begin and end transactions. */
 export async function countStatements(pool: Pool, act: () => Promise<unknown>): Promise<number> {
   let sent = 0;
   const count = (client: { query: (...args: never[]) => unknown }) => {
@@ -17,7 +14,7 @@ export async function countStatements(pool: Pool, act: () => Promise<unknown>): 
       client.query = query;
     };
   };
-  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => pool.connect()));
+  const clients = await Promise.all(Array.from({ length: pool.options.max }, () => pool.connect()));
   const restore = clients.map((client) => count(client as never));
   for (const client of clients) client.release();
   try {
