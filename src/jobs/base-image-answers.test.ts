@@ -1,4 +1,4 @@
-// What a look at a base image says of a registry's answers, and what it does not read or log again: a faulty proxy before a real registry.
+// Checks of a base image behind a faulty proxy before a real registry: the reported causes, and what is not read or logged again.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// From an asked or a scheduled look to what the API tells: real registries, and one look at a time.
+// Checks of real registries, on request and on schedule: their results in the API, and one check at a time.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -74,7 +74,7 @@ async function waiting(task: string): Promise<number> {
 
 const get = async (path: string) => (await api.ask('GET', path)).json();
 
-describe('a look that is asked for', () => {
+describe('a requested check', () => {
   test('comes after registering and after new credentials, and tells what it found', async () => {
     const { path, id } = await register({ access_secret: 'wrong' });
     expect(await get(path)).not.toHaveProperty('healthy');
@@ -109,7 +109,7 @@ describe('a look that is asked for', () => {
     expect(await record('broken from the start')).toBe('CHANGED');
   });
 
-  test('is asked for by the API, however often, as one', async () => {
+  test('is enqueued once, however often the API requests it', async () => {
     const { path } = await register();
     await api.database.pool.query('delete from queue.job');
     for (let count = 0; count < 3; count++) {
@@ -154,7 +154,7 @@ describe('a look that is asked for', () => {
     for (let count = 0; count < 2; count++) {
       expect((await api.ask('POST', `/larder${image}/check`)).statusCode).toBe(202);
     }
-    // One that registering enqueued, and one that was asked for.
+    // One that registering enqueued, and one that was requested.
     expect(await waiting('follow-base-image')).toBe(2);
     proxy.fault = ({ method }) => (method === 'POST' ? { status: 403 } : undefined);
     await checkRegistry(resources(), { registry_id: id });
@@ -188,7 +188,7 @@ describe('base images of a registry', () => {
     const made = await api.ask('POST', '/v1/base-images', { body });
     return String(made.headers['location']).split('/').at(-1) ?? '';
   }
-  async function takeLooks(): Promise<string[]> {
+  async function takeChecks(): Promise<string[]> {
     const taken = await api.database.pool.query(
       `with taken as (delete from queue.job returning data) select data from taken where data ->> 'task' = 'follow-base-image'`,
     );
@@ -203,20 +203,20 @@ describe('base images of a registry', () => {
     const removed = await addImage(one.id);
     await addImage(other.id);
     expect((await api.ask('DELETE', `/v1/base-images/${removed}`)).statusCode).toBe(204);
-    await takeLooks();
+    await takeChecks();
     return { ...one, images };
   }
 
-  test('are looked at when its credentials change, and not when anything else does', async () => {
+  test('are checked when its credentials change, and not when anything else does', async () => {
     const { path, images } = await estate();
     await api.ask('PATCH', path, { body: { description: 'nothing to try' } });
-    expect(await takeLooks()).toEqual([]);
+    expect(await takeChecks()).toEqual([]);
     const half = await api.ask('PATCH', path, { body: { access_key: '' } });
-    expect([half.statusCode, await takeLooks()]).toEqual([400, []]);
+    expect([half.statusCode, await takeChecks()]).toEqual([400, []]);
     for (const access_secret of ['new', 'newer']) {
       expect((await api.ask('PATCH', path, { body: { access_secret } })).statusCode).toBe(204);
     }
-    expect(await takeLooks()).toEqual(images);
+    expect(await takeChecks()).toEqual(images);
   });
 
   test('are checked on request too, while a check after new credentials waits', async () => {
@@ -231,26 +231,26 @@ describe('base images of a registry', () => {
     );
     const base_image_id = images[0];
     expect(rows.map(({ payload }) => payload)).toEqual([{ base_image_id }, { base_image_id, requested: true }]);
-    await takeLooks();
+    await takeChecks();
   });
 
-  test('are looked at when it can be used again, once', async () => {
+  test('are checked when it can be used again, once', async () => {
     const { id, images } = await estate();
     const check = () => checkRegistry(resources(), { registry_id: id });
     await check();
-    expect(await takeLooks()).toEqual([]);
+    expect(await takeChecks()).toEqual([]);
     proxy.fault = () => ({ status: 503 });
     await check();
     await check();
     proxy.fault = () => undefined;
-    expect(await takeLooks()).toEqual([]);
+    expect(await takeChecks()).toEqual([]);
     await check();
-    expect(await takeLooks()).toEqual(images);
+    expect(await takeChecks()).toEqual(images);
     await check();
-    expect(await takeLooks()).toEqual([]);
+    expect(await takeChecks()).toEqual([]);
   });
 
-  test('are looked at in the transaction that records the recovery, or not at all', async () => {
+  test('are checked if the transaction that records the recovery commits', async () => {
     const { id } = await estate();
     const record = (unhealthy_cause?: string) => (tx: Transaction) =>
       recordRegistryHealth(tx, { registry_id: id, ...(unhealthy_cause !== undefined && { unhealthy_cause }) });
@@ -260,7 +260,7 @@ describe('base images of a registry', () => {
       throw new Error('The worker dies here.');
     });
     await expect(crash).rejects.toThrow('dies here');
-    expect(await takeLooks()).toEqual([]);
+    expect(await takeChecks()).toEqual([]);
     const { rows } = await api.database.pool.query('select healthy from registries where id = $1', [id]);
     expect(rows).toEqual([{ healthy: false }]);
   });

@@ -1,4 +1,4 @@
-// What a look at a registered base image says when it cannot be had, with Debian's docker-registry and skopeo as peers.
+// The causes that a check of a registered base image reports, with Debian's docker-registry and skopeo as peers.
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -188,7 +188,7 @@ test('an image of another operating system than it was registered with', async (
   );
 });
 
-test('what an image is refused for stays known while its registry is away', async () => {
+test('the rejection of an image is still reported while its registry is away', async () => {
   const image = await look('golden/debian:trixie');
   const { id, unhealthy_since } = image;
   const refusal = String(image['unhealthy_cause']);
@@ -228,7 +228,7 @@ test.skipIf(sandboxMode.mode === 'files-only')(
     const path = `/v1/base-images/${image['id']}`;
     const run = await follow(path, { probe: sandboxMode });
     expect(run).toMatchObject({ healthy: false, unhealthy_cause: expect.stringContaining('does not start') });
-    // A worker that cannot run it has nothing to say against that, also if it is asked.
+    // A check by a worker without a sandbox does not change that, even if a user requests it.
     const { unhealthy_cause } = run;
     expect(await follow(path)).toMatchObject({ healthy: false, unhealthy_cause });
     expect(await follow(path, { requested: true })).toMatchObject({ healthy: false, unhealthy_cause });

@@ -1,4 +1,4 @@
-// The state that a phase is given: read once, with the locks; a state that cannot be read fails the pipeline.
+// The state of a phase: read once, by the statements that lock it; a state that cannot be read fails the pipeline.
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
@@ -19,11 +19,11 @@ beforeEach(async () => {
 });
 afterEach(() => catalog.close());
 
-test('a phase is given the state of its pipeline by the statements that lock it', async () => {
+test('a phase gets the state of its pipeline from the statements that lock it', async () => {
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);
   const { plan_digest, artifact } = await catalog.planBuild(pipeline_id);
-  // An equal plan was built before, and this worker starts no images: what remains is the rows of the phases.
+  // An equal plan was built before, and this worker starts no images: only the statements of the phases remain.
   const contents = contentsOfArtifact(artifact);
   await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact, contents }));
   const workspace = { probe: { mode: 'files-only', reasons: ['No sandbox.'] } };
@@ -37,7 +37,7 @@ test('a phase is given the state of its pipeline by the statements that lock it'
   expect(counts).toEqual({ packagePipeline: 26, verifyPipeline: 20, distributePipeline: 77 });
 });
 
-test('a pipeline whose artifact this version cannot read fails with these words, and is not tried again', async () => {
+test('a pipeline whose artifact this version cannot read fails with that cause, and is not retried', async () => {
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);
   await catalog.build(pipeline_id);

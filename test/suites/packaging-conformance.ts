@@ -1,4 +1,4 @@
-// What every packaging type must do, run by src/packaging/packagings.test.ts for each entry of the table: real builds in engine processes.
+// The suite that each packaging type must pass, run by src/packaging/packagings.test.ts with real builds in engine processes.
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,13 +27,13 @@ import { removeWorkFolder, sandboxMode } from '../fixtures/build.ts';
 export type PackagingFixture = AsyncDisposable & {
   /** With a customization and at least one test that passes. */
   plan: Plan;
-  /** Holds what the plan and the inspections name, and may hold more. */
+  /** Contains the contents that the plan and the inspections name, and possibly more. */
   content: ContentStore;
-  /** Of the plan's customizations, by the digest of the archive. */
+  /** Inspections of the plan's customizations, by the digest of the archive. */
   inspections: Map<Digest, StoredInspection>;
-  /** What the log says at moments in the middle of a build, in their order: a build is ended at each of them. */
+  /** Lines of the log in the middle of a build, in order; a build is ended at each of them. */
   moments: RegExp[];
-  /** What a worker does at its start with the work folder that a killed one left. */
+  /** Cleans the work folder of a killed worker, as a worker does at its start. */
   tidy(directory: string): Promise<void>;
 };
 
@@ -61,7 +61,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
       await fixture?.[Symbol.asyncDispose]();
     });
 
-    test('its plan and its artifact are what their schemas say', () => {
+    test('its plan and its artifact match their schemas', () => {
       expect(fixture.plan.packaging_type).toBe(type);
       expect(readStoredPlan(asStored(fixture.plan), 'plan')).toEqual(fixture.plan);
       expect(readStoredArtifact(asStored(artifact), 'artifact')).toEqual(artifact);
@@ -69,7 +69,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
     });
 
     test(
-      'the same plan gives the same content on a machine that holds only what the plan names',
+      'the same plan gives the same content on a machine that has only the contents of the plan',
       async () => {
         await using other = await openPlace(fixture);
         expect(await other.build()).toEqual(artifact);
@@ -77,7 +77,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
       SLOW_MS,
     );
 
-    test('a store that holds only its contents distributes it again, and tells its components', async () => {
+    test('a store that has only its contents can distribute it again and list its components', async () => {
       const only = memoryContent();
       await copyContents(place.content, only, packagingOf(fixture.plan).contents(fixture.plan, artifact));
       await distributeFrom(only, { plan: fixture.plan, artifact, docker });
@@ -89,7 +89,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
       }
     });
 
-    test('its contents are held, each named once', async () => {
+    test('its contents are in the store', async () => {
       const { contents } = packagingOf(fixture.plan);
       for (const digests of [contents(fixture.plan), contents(fixture.plan, artifact)]) {
         const missing = await Promise.all(digests.map(async (digest) => !(await place.content.touch(digest))));
@@ -117,7 +117,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
     );
 
     test(
-      'an aborted build leaves no process, no file, and no content but what the build uses when it is repeated',
+      'an aborted build leaves no process, no file, and no content except those that a repeated build uses',
       async () => {
         const finished = { files: await place.workFiles(), contents: await place.contents() };
         for (const moment of fixture.moments) {
@@ -133,7 +133,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
     );
 
     test(
-      'a build that was killed in the middle is repeated and gives the same',
+      'a build that was killed can be repeated and gives the same artifact',
       async () => {
         await using killed = await openPlace(fixture);
         for (const moment of fixture.moments) {
@@ -177,7 +177,7 @@ type BuildPlace = AsyncDisposable & {
   content: ContentStore;
   build(): Promise<Artifact>;
   verify(artifact: Artifact): Promise<{ passed: boolean; tests: object[] }>;
-  /** Builds until the log says that the moment has come, and ends the build or its process. */
+  /** Builds until the log matches `moment`, then ends the build or its process. */
   endAt(moment: RegExp, how: 'abort' | 'kill'): Promise<Artifact>;
   /** Processes that work in this place, by their command lines. */
   processes(): string[];
@@ -227,7 +227,7 @@ async function openPlace({ plan, content: source, inspections }: PackagingFixtur
       try {
         return await child.run('build', input, { onCall, log: { write }, signal: controller.signal });
       } finally {
-        // What was aborted is not given another task: its pool ends it.
+        // As the pool does: an aborted process gets no other task.
         await child.end();
       }
     },
