@@ -2,8 +2,8 @@
 import type { ByteRange } from './content.ts';
 
 /**
- * The single range that a Range header asks for. Undefined: no usable range, so the whole is sent (RFC 9110, 14.2);
- * 'unsatisfiable': answered with 416. Several ranges at once are answered with the whole.
+ * Returns the single range of a Range header. Undefined: no usable range or several ranges, so the whole content is sent (RFC
+ * 9110, 14.2); 'unsatisfiable': answered with 416.
  */
 export function parseRange(
   header: string | undefined,
@@ -28,7 +28,7 @@ function suffix(length: number, size: number): Required<ByteRange> | 'unsatisfia
   return length === 0 || size === 0 ? 'unsatisfiable' : { start: Math.max(0, size - length), end: size - 1 };
 }
 
-/** The inclusive range of a chunk (`0-1023`), undefined when it is malformed (distribution-spec, "Pushing a blob in chunks"). */
+/** Returns the inclusive range of a chunk (`0-1023`); undefined if it is malformed (distribution-spec, "Pushing a blob in chunks"). */
 export function parseContentRange(header: string): Required<ByteRange> | undefined {
   const [, first, last] = /^(\d{1,15})-(\d{1,15})$/.exec(header) ?? [];
   const [start, end] = [Number(first), Number(last)];

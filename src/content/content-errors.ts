@@ -1,7 +1,7 @@
 // The errors of a content store.
 import type { Digest } from './digest.ts';
 
-/** Nothing is held under this digest. */
+/** The store has no content with this digest. */
 export class ContentMissing extends Error {
   readonly code = 'CONTENT_MISSING';
   readonly digest: Digest;
@@ -13,7 +13,7 @@ export class ContentMissing extends Error {
   }
 }
 
-/** The bytes are not the ones their digest or size promises. */
+/** The bytes do not match their digest or size. */
 export class ContentMismatch extends Error {
   readonly code = 'CONTENT_MISMATCH';
   readonly expected: string;
@@ -27,7 +27,7 @@ export class ContentMismatch extends Error {
   }
 }
 
-/** An upload was continued at another place than its end. `held` is where it ends. */
+/** An upload was continued at another offset than its end; `held` is its end. */
 export class OffsetMismatch extends Error {
   readonly code = 'OFFSET_MISMATCH';
   readonly held: number;
@@ -39,7 +39,7 @@ export class OffsetMismatch extends Error {
   }
 }
 
-/** Throws ContentMismatch when what came is not what was promised. */
+/** Throws ContentMismatch if the content is not the expected one. */
 export function checkContent(
   actual: { digest: Digest; size: number },
   expected: { digest?: Digest; size?: number },

@@ -1,4 +1,4 @@
-// Who needs a content, in words for the operator whose store lacks it.
+// Lists the rows that need a missing content, for the operator.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -9,18 +9,18 @@ export type NeedingRelease = {
   organization: string;
   product: string;
   tag: string;
-  /** As it is pulled, without a scheme. */
+  /** The reference to pull it with, without a scheme. */
   url: string;
 };
 
 export type ContentNeed = {
   digest: Digest;
   releases: NeedingRelease[];
-  /** What else needs it, each once. `name` is absent where the row has none that a person knows. */
+  /** Other rows that need it, each once. `name` is absent if the row has no name for people. */
   others: { kind: Exclude<ContentUseKind, 'release'>; name?: string }[];
 };
 
-/** The needs of these contents, in the order of their digests. Two statements. */
+/** Returns the needs of these contents, ordered by digest. Two statements. */
 export async function listContentNeeds(db: Database, digests: readonly Digest[]): Promise<ContentNeed[]> {
   if (digests.length === 0) return [];
   const releases = await sql<NeedingRelease & { digest: Digest }>`

@@ -1,20 +1,20 @@
-// Which row needs which content: the reasons to keep bytes, and what is left when there is none.
+// Uses of content: the rows that need it, and the contents that no row needs.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import type { ContentUseKind } from '../db/tables.ts';
 
-/** The advisory lock between those who refer to content (shared) and the sweeper (alone). Any number that no other lock has. */
+/** The advisory lock of transactions that refer to content (shared) and the sweeper (exclusive). An arbitrary number that no other lock has. */
 const CONTENT_USES_LOCK = 7_101_001;
 
 export type ContentUser = { kind: ContentUseKind; id: string };
 
 /**
- * Records that a row needs these contents, until the row's uses are dropped. From here to the end of the transaction the
- * sweeper waits, so that it never deletes what is being referenced.
+ * Records that a row needs these contents, until the row's uses are dropped. The sweeper waits until the transaction ends, so that
+ * it does not delete content to which the transaction refers.
  */
 export async function addUses(tx: Transaction, user: ContentUser, digests: Iterable<Digest>): Promise<void> {
-  // Sorted: two transactions that name the same contents must meet them in the same order.
+  // Sorted: two transactions with the same contents must lock them in the same order.
   const sorted = [...new Set(digests)].sort();
   if (sorted.length === 0) return;
   await sql`select pg_advisory_xact_lock_shared(${CONTENT_USES_LOCK})`.execute(tx);
@@ -24,7 +24,7 @@ export async function addUses(tx: Transaction, user: ContentUser, digests: Itera
     on conflict do nothing`.execute(tx);
 }
 
-/** Forgets every use of one row, or only those of the named contents. */
+/** Deletes all uses of a row, or only those of the given contents. */
 export async function dropUses(tx: Transaction, user: ContentUser, digests?: readonly Digest[]): Promise<void> {
   let uses = tx.deleteFrom('content_uses').where('kind', '=', user.kind).where('id', '=', user.id);
   if (digests) uses = uses.where('digest', 'in', digests);
@@ -32,14 +32,14 @@ export async function dropUses(tx: Transaction, user: ContentUser, digests?: rea
 }
 
 /**
- * Keeps everybody else from referring to content until this transaction ends. The sweeper takes it, asks what is unused,
- * deletes that, and commits; it holds it for one batch, because every release waits meanwhile.
+ * Blocks other transactions that refer to content until this transaction ends. The sweeper takes the lock, reads which contents
+ * are unused, deletes them, and commits; it holds the lock for one batch, because every release waits meanwhile.
  */
 export async function lockForSweep(tx: Transaction): Promise<void> {
   await sql`select pg_advisory_xact_lock(${CONTENT_USES_LOCK})`.execute(tx);
 }
 
-/** Of these contents, the ones that no row needs. */
+/** Returns those of these contents that no row needs. */
 export async function findUnusedContent(db: Database, digests: readonly Digest[]): Promise<Digest[]> {
   const found = await sql<{ digest: Digest }>`
     select digest from unnest(${digests}::text[]) as digest
@@ -52,7 +52,7 @@ export async function hasContentUses(db: Database): Promise<boolean> {
   return (await db.selectFrom('content_uses').select('digest').limit(1).executeTakeFirst()) !== undefined;
 }
 
-/** Contents that rows need, each once and in order, behind `after`. */
+/** Returns contents that rows need, each once and in order, after `after`. */
 export async function listUsedDigests(db: Database, page: { count: number; after?: Digest }): Promise<Digest[]> {
   let uses = db.selectFrom('content_uses').select('digest').distinct().orderBy('digest').limit(page.count);
   if (page.after !== undefined) uses = uses.where('digest', '>', page.after);

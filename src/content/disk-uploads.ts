@@ -1,4 +1,4 @@
-// Uploads in parts on disk. A process writes only to files that it made itself, so nobody writes to what became content.
+// Uploads in parts on disk. A process writes only to files that it created, so no process writes to a file that became content.
 import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,24 +7,24 @@ import { checkContent, OffsetMismatch } from './content-errors.ts';
 import type { Digest } from './digest.ts';
 import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, ignoreMissing, writeAll } from './durable-files.ts';
 
-/** The store's folders: `contents` holds complete files only, `temporary` and `uploads` everything else. */
+/** The store's folders: `contents` has complete files only, `temporary` and `uploads` all others. */
 export type DiskFolders = { root: string; contents: string; temporary: string; uploads: string };
 
-/** An upload as this process holds it: `hash` has seen exactly the first `length` bytes of the file. */
+/** The state of an upload in this process: `hash` covers exactly the first `length` bytes of the file. */
 type Session = { path: string; hash: Hash; length: number; writer: symbol; writing: Promise<void> };
 
 type UploadsContext = {
   folders: DiskFolders;
-  /** Gives a complete, durable file its digest as name. */
+  /** Renames a complete, durable file to its digest. */
   publish: (path: string, info: ContentInfo) => Promise<void>;
   /** Each call waits for the one before it, so that an upload has one session. */
   sessions: Map<string, Promise<Session>>;
 };
 
-/** A session beyond these is forgotten and, if it goes on, made again from its file: abandoned uploads cost no memory. */
+/** Older sessions are dropped from memory, and restored from their file if the upload continues: abandoned uploads use no memory. */
 const SESSIONS_MAX = 1000;
 
-/** An upload that another process began is copied before it is continued: a late write of the other one is then harmless. */
+/** An upload of another process is copied before it is continued, so that a late write of the other process does no harm. */
 export function diskUploads(options: Pick<UploadsContext, 'folders' | 'publish'>): UploadStore {
   const context: UploadsContext = { ...options, sessions: new Map() };
   return {
@@ -36,7 +36,7 @@ export function diskUploads(options: Pick<UploadsContext, 'folders' | 'publish'>
   };
 }
 
-/** The upload's own folder. Ids are the caller's and may hold anything: their hash is a safe name. */
+/** Returns the folder of an upload. Callers choose the id, so its hash is used as a safe name. */
 function folderOf(context: UploadsContext, id: string): string {
   return join(context.folders.uploads, createHash('sha256').update(id).digest('hex'));
 }
@@ -61,7 +61,7 @@ async function heldLength(context: UploadsContext, id: string): Promise<number> 
   return Math.max(0, ...sizes);
 }
 
-/** This process's session, taken over from another process's file when that one holds more. */
+/** Returns this process's session, taken over from the file of another process if that has more bytes. */
 function sessionOf(context: UploadsContext, id: string): Promise<Session> {
   const before = context.sessions.get(id) ?? Promise.resolve(undefined);
   const session = before.catch(() => undefined).then((held) => refresh(context, id, held));
@@ -114,8 +114,8 @@ async function extend(session: Session, file: FileHandle, chunk: Uint8Array): Pr
 }
 
 /**
- * A newer append at the right place takes over from one whose connection died unnoticed: the older one fails at its next
- * bytes, and no two ever write together.
+ * A newer append at the right offset replaces one whose connection broke unnoticed: the older one fails at its next bytes, so two
+ * appends never write concurrently.
  */
 async function append(
   context: UploadsContext,

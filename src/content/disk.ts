@@ -1,4 +1,4 @@
-// Content on a local or shared file system: complete files under their digest, everything unfinished elsewhere.
+// Content on a local or shared file system: complete files under their digest, unfinished ones in other folders.
 import { createHash, randomUUID } from 'node:crypto';
 import {
   type FileHandle,
@@ -29,14 +29,14 @@ import {
   writeAll,
 } from './durable-files.ts';
 
-/** One read of this size keeps a disk busy without holding much of a content in memory. */
+/** Large enough to use the bandwidth of a disk, small enough for memory. */
 const READ_CHUNK_BYTES = 256 * 1024;
-/** Two hex digits: 256 folders hold some millions of contents with a few thousand names in each. */
+/** Two hex digits: with millions of contents, each of the 256 folders has a few thousand names. */
 const SHARD_DIGITS = 2;
 
 /**
- * Opens (or makes) a content store in a directory. Any number of processes may share it: a content appears by rename
- * and is never written to afterwards. A crash leaves files in `temporary` and `uploads` only; `uploads.expire` takes them.
+ * Opens (or creates) a content store in a directory. Any number of processes may share it: a content appears by a rename and is
+ * never changed afterwards. A crash leaves files only in `temporary` and `uploads`; `uploads.expire` deletes them.
  */
 export async function openDiskContent(directory: string): Promise<ContentStore> {
   const folders = await makeFolders(directory);
@@ -50,10 +50,10 @@ export async function openDiskContent(directory: string): Promise<ContentStore> 
   };
 }
 
-/** What is read of a store that may not be ours to write to. */
+/** The reading part of a store, which may not be writable. */
 export type ContentReader = Pick<ContentStore, 'open' | 'stat' | 'list'>;
 
-/** Reads a store in a directory. Nothing is made there; a directory that does not exist holds nothing. */
+/** Opens a store for reading. Creates nothing; a directory that does not exist counts as empty. */
 export function readDiskContent(directory: string): ContentReader {
   const folders = foldersIn(directory);
   return {
@@ -122,14 +122,14 @@ async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>): Prom
     await writeAll(file, chunk, size);
     size += chunk.length;
   }
-  // The kernel's own time for a written file may lie some milliseconds behind the clock that ages are told by.
+  // The kernel's time of a written file may be some milliseconds behind the clock that is used for ages.
   const moment = new Date();
   await file.utimes(moment, moment);
   await file.datasync();
   return { digest: `sha256:${hash.digest('hex')}`, size };
 }
 
-/** Gives a complete file that is on disk its digest as name. An older file of this name gives way: it has the same bytes, or is damaged. */
+/** Renames a complete, synced file to its digest. Replaces an older file of this name: it has the same bytes, or is damaged. */
 async function publish(folders: DiskFolders, from: string, info: ContentInfo): Promise<void> {
   const path = pathOf(folders, info.digest);
   await rename(from, path);
@@ -149,8 +149,8 @@ async function openContent(path: string, digest: Digest, range?: ByteRange): Pro
 }
 
 /**
- * Streams `start` to `end` (inclusive) and closes the file. With a digest the last bytes come only when all match it: who
- * counts bytes, as HTTP does, would take them for a clean end.
+ * Streams `start` to `end` (inclusive) and closes the file. With a digest, the last bytes are sent only if all bytes match it: a
+ * reader that counts bytes, like HTTP, would otherwise see a regular end.
  */
 function streamFile(file: FileHandle, wanted: { start: number; end: number; digest?: Digest }): Readable {
   const hash = wanted.digest === undefined ? undefined : createHash('sha256');
@@ -220,7 +220,7 @@ async function forget(folders: DiskFolders, digest: Digest, untouchedSince?: Dat
   }
 }
 
-/** Takes the file aside, looks at its age there, where no put can reach it, and gives it back if a put came in between. */
+/** Moves the file away, checks its age there, where no put can change it, and moves it back if a put came in between. */
 async function forgetOld(folders: DiskFolders, path: string, untouchedSince: Date): Promise<void> {
   const aside = join(folders.temporary, randomUUID());
   try {
@@ -253,7 +253,7 @@ async function* list(folders: DiskFolders): AsyncIterable<ContentInfo & { touche
   }
 }
 
-/** As df counts: the part that root alone may use is not free. */
+/** Like df: the part that only root may use is not free. */
 async function freeShare(root: string): Promise<number> {
   const { blocks, bfree, bavail } = await statfs(root);
   return bavail / (blocks - bfree + bavail);

@@ -1,11 +1,11 @@
-// The few file operations whose obvious form is wrong: whole writes, durable names, many small writes, files that may be gone.
+// File operations with pitfalls: complete writes, durable names, many small writes, files that may be missing.
 import { type FileHandle, open } from 'node:fs/promises';
 
-/** Content is read by Larder's account and its group (backups), by nobody else: layers may hold what customers built in. */
+/** Only Larder's account and its group (backups) can read content: layers may contain data of customers. */
 export const CONTENT_FILE_MODE = 0o640;
 export const CONTENT_FOLDER_MODE = 0o750;
 
-/** Writes every byte at a position: one write may take less than it is given. */
+/** Writes all bytes at a position: one write may accept only a part. */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
@@ -14,13 +14,13 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array, position: nu
   }
 }
 
-/** Makes names that were given or taken in a folder survive a crash: fsync of the file does not cover its name. */
+/** Makes created, renamed and removed names in a folder durable: fsync of a file does not cover its name. */
 export async function syncFolder(folder: string): Promise<void> {
   await using handle = await open(folder, 'r');
   await handle.sync();
 }
 
-/** For `.catch`: undefined for a file that is not there, every other error goes on. */
+/** For `.catch`: returns undefined for a missing file, rethrows every other error. */
 export function ignoreMissing(error: unknown): undefined {
   if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
     return undefined;
@@ -28,10 +28,10 @@ export function ignoreMissing(error: unknown): undefined {
   throw error;
 }
 
-/** A write costs some 30 µs whatever its size: lines and headers are gathered to this many bytes first. */
+/** A write costs about 30 µs at any size, so lines and headers are joined to this many bytes first. */
 const GATHERED_BYTES = 128 * 1024;
 
-/** The same bytes in chunks that are worth a write. Large chunks pass as they are. */
+/** Yields the same bytes in larger chunks. Large chunks are unchanged. */
 export async function* gatherChunks(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   let small: Uint8Array[] = [];
   let held = 0;

@@ -1,4 +1,4 @@
-// Content held in memory: for tests, and for small things that go straight on to a registry.
+// A content store in memory, for tests and for small content that is pushed to a registry at once.
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ByteRange, ContentStore, UploadStore } from './content.ts';
@@ -7,7 +7,7 @@ import type { Digest } from './digest.ts';
 
 type Held = { bytes: Buffer; touchedAt: Date };
 
-/** A content store that lives as long as this value. */
+/** Returns a content store that exists as long as the returned value. */
 export function memoryContent(): ContentStore {
   const contents = new Map<Digest, Held>();
   const keep = (bytes: Buffer, expected: { digest?: Digest; size?: number } = {}) => {

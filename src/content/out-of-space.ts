@@ -1,15 +1,15 @@
-// Whether an error says that a disk is full or a quota is used up: a fault of the installation, not of the build in which it appears.
+// Detects errors of a full disk or a used-up quota: a fault of the installation, not of the build in which it appears.
 
 /** The system's codes (errno(3)), and PostgreSQL's disk_full. */
 const CODES = new Set(['ENOSPC', 'EDQUOT', '53100']);
 
-/** The same in the words of the C library, as tools and programs print them. */
+/** The messages of the C library for these codes, as programs print them. */
 const WORDS = /No space left on device|Disk quota exceeded/i;
 
-/** Causes within causes: more than any chain of ours. */
+/** Nested causes: more than any chain in Larder has. */
 const CAUSES_MAX = 8;
 
-/** The code, where the system or the database gave one. A registry's answer is no such word: it may say anything. */
+/** Returns the code of the system or the database, if there is one. The answer of a registry does not count: it may have any text. */
 export function outOfSpaceCode(error: unknown): string | undefined {
   for (const { code, status } of chainOf(error)) {
     if (status === undefined && code !== undefined && CODES.has(code)) return code;
@@ -17,7 +17,7 @@ export function outOfSpaceCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether a program said so. Scripts of customizations can print these words, too: alone they prove nothing. */
+/** Whether a program printed such a message. Scripts of customizations can print it too, so it is not sufficient alone. */
 export function saysOutOfSpace(error: unknown): boolean {
   return chainOf(error).some(({ message }) => WORDS.test(message));
 }

@@ -8,7 +8,7 @@ import type { Placed, SharedUploads } from './shared-uploads.ts';
 import type { Source, Target } from './target.ts';
 
 export type CopyOptions = {
-  /** A repository of the target's registry that is known to hold a blob; the target's own means that it is present. */
+  /** Returns a repository of the target's registry that is known to have a blob; the target's own repository if it is present. */
   mountFrom?: (digest: Digest) => string | undefined;
   /** Blobs that are known to be in the target: no request checks them. If one is missing, the copy detects it and sends it. */
   isPresent?: (digest: Digest) => boolean;

@@ -1,10 +1,10 @@
-// The fields of an image config as schemas: what each may hold, how much of it, and the words for a value that does not fit.
+// The fields of an image config as schemas: allowed values, limits, and messages for invalid values.
 import Type, { type TSchema } from 'typebox';
 import { isDigest } from '../content/digest.ts';
 
 /** Linux takes 128 KiB for one argument or one variable, its final NUL included (execve(2), MAX_ARG_STRLEN). */
 const ARGUMENT_BYTES_MAX = 128 * 1024 - 1;
-/** A command or an environment beyond this leaves no room for the other in what Linux takes together with a stack of 2 MiB (a quarter of it). */
+/** Linux limits arguments and environment together to a quarter of the stack of 2 MiB: half of that for each. */
 const ARGUMENTS_BYTES_MAX = 256 * 1024;
 /** Images with generated environments have some hundreds of variables. */
 const ARGUMENT_COUNT_MAX = 1000;
@@ -23,7 +23,7 @@ const HISTORY_COUNT_MAX = 1000;
 
 type Rule<Value> = readonly [holds: (value: Value) => boolean, wrong: string | ((value: Value) => string)];
 
-/** The schema with further rules, which are asked only of values that have its type. */
+/** The schema with further rules, which apply only to values of its type. */
 function ruled<Value>(schema: TSchema, is: (value: unknown) => value is Value, rules: Rule<Value>[]): TSchema {
   return rules.reduce<TSchema>(
     (ruledSchema, [holds, wrong]) =>

@@ -1,4 +1,4 @@
-// Image configs as they come from outside (OCI image-spec, config.md; Docker's further fields): parsed by a schema, each rejection in words.
+// Parses foreign image configs (OCI image-spec, config.md; Docker's additional fields) by a schema, with a message for each violation.
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { ContentStore } from '../content/content.ts';
@@ -11,7 +11,7 @@ import { JsonRejected, parseJsonObject } from './json-document.ts';
 /** As large as registries let a manifest be; the largest configs, with their whole history, have some 100 KB. */
 export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
 
-/** A config that is not one, or holds what no image needs. The message names the field and says what is wrong with it. */
+/** The error for an invalid config. The message names the field and the fault. */
 export class ImageConfigError extends Error {
   override readonly name = 'ImageConfigError';
   readonly code = 'IMAGE_CONFIG_INVALID';
@@ -39,7 +39,7 @@ export function parseImageConfig(bytes: Buffer): ImageConfig {
   if (bytes.length > CONFIG_BYTES_MAX) throw tooLarge();
   const config = knownPart(IMAGE_CONFIG, objectOf(bytes));
   if (!validator.Check(config)) throw rejectionOf(config);
-  // The schema says more than its type: this one is what the engine works with.
+  // The schema is stricter than its type; the engine uses this type.
   return { architecture: '', os: '', ...(config as object) } as ImageConfig;
 }
 
@@ -57,7 +57,7 @@ function objectOf(bytes: Buffer): Record<string, unknown> {
 
 type ObjectSchema = { properties?: Record<string, TSchema>; additionalProperties?: TSchema; items?: TSchema };
 
-/** The part of a value that the schema names, without nulls; what has another type than it should stays for the validator. */
+/** Returns the fields of a value that are in the schema, without nulls. Values of a wrong type stay, for the validator. */
 function knownPart(schema: TSchema, value: unknown): unknown {
   const { properties, additionalProperties, items } = schema as ObjectSchema;
   if (Array.isArray(value)) return items === undefined ? value : value.map((item) => knownPart(items, item));

@@ -3,7 +3,7 @@ import type { ArchiveLimits } from '../tar/archive-meter.ts';
 import { TABLE_ENTRY_COUNT_MAX, TABLE_NAMES_BYTES_MAX } from '../tar/entry-table.ts';
 import type { ReadOptions } from '../tar/read.ts';
 
-/** The largest published images (CUDA, full TeX) stay under 30 GB; each lies expanded on the disk of the workers that build on it. */
+/** The largest published images (CUDA, full TeX) stay under 30 GB; each is expanded on the disk of the workers that build on it. */
 const CONTENT_BYTES_MAX = 32 * 1024 ** 3;
 
 /** Limits of all layers of an image together: files that a layer replaces or removes count too. */
@@ -42,7 +42,7 @@ export class LayerTooLarge extends Error {
   readonly code = 'LAYER_TOO_LARGE';
 }
 
-/** A layer whose compressed bytes are invalid. The message says what is wrong. */
+/** A layer whose compressed bytes are invalid. The message has the fault. */
 export class LayerBroken extends Error {
   override readonly name = 'LayerBroken';
   readonly code = 'LAYER_BROKEN';

@@ -1,4 +1,4 @@
-// The media types of layers: Docker's and the ones for other archives' layers become those of OCI, which are all that an OCI manifest may hold.
+// Media types of layers: converts those of Docker and of other archives to those of OCI, the only ones that an OCI manifest may have.
 import { MEDIA_TYPES } from './descriptor.ts';
 import type { Compression } from './uncompressed.ts';
 
@@ -20,7 +20,7 @@ export function layerMediaType(compression: Compression): string {
 const OTHERS =
   /^application\/vnd\.(?:docker\.image\.rootfs(?:\.foreign)?\.diff\.tar|oci\.image\.layer\.nondistributable\.v1\.tar)(?:[.+](gzip|zstd))?$/;
 
-/** OCI's media type for a layer of another one; what is no such layer stays as it is. */
+/** Returns OCI's media type for a layer of another type; other media types are unchanged. */
 export function ociLayerType(mediaType: string): string {
   const found = OTHERS.exec(mediaType);
   return found === null ? mediaType : layerMediaType((found[1] as Compression | undefined) ?? 'none');

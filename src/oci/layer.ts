@@ -83,7 +83,7 @@ export async function writeLayerFromTar(
 
 /** Options of `mergedListing`. */
 export type MergeOptions = Pick<ListOptions, 'check'> & {
-  /** Returns what is thrown in the place of an error; `index` is that of the layer that was being read. */
+  /** Returns the error to throw instead of an error; `index` is that of the layer that was read. */
   explain?: (error: unknown, index: number) => unknown;
 };
 

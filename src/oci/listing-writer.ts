@@ -1,4 +1,4 @@
-// A listing that goes into the store while its layer is written: its entries are never held together.
+// Writes a listing to the store while its layer is written, so that the entries are never in memory together.
 import { PassThrough } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { ContentStore } from '../content/content.ts';
@@ -14,18 +14,18 @@ export type ListingWriter = {
   drop(cause: unknown): Promise<void>;
 };
 
-/** As many entries wait at most; `writeListing` takes as many for one write. */
+/** The most entries that are buffered; `writeListing` uses the same number for one write. */
 const WAITING_COUNT_MAX = 1000;
 
 /** Opens a listing in the store. It ends by `close` or by `drop`. */
 export function openListing(store: ContentStore): ListingWriter {
   const entries = new PassThrough({ objectMode: true, highWaterMark: WAITING_COUNT_MAX });
   const kept = store.put(writeListing(entries));
-  // Whoever closes or drops the listing hears of it.
+  // `add`, `close` and `drop` handle the error.
   kept.catch(() => entries.destroy());
   return {
     async add(entry) {
-      // A store that has failed says why.
+      // The store has failed: throws its error.
       if (entries.destroyed) await kept;
       else if (!entries.write(entry)) await drained(entries);
     },
@@ -40,7 +40,7 @@ export function openListing(store: ContentStore): ListingWriter {
   };
 }
 
-/** Resolves when the stream takes more, or never will. */
+/** Resolves when the stream accepts more, or has ended. */
 async function drained(stream: PassThrough): Promise<void> {
   const closed = new AbortController();
   const ended = finished(stream, { signal: closed.signal, cleanup: true }).catch(() => undefined);

@@ -7,14 +7,14 @@ import { readBounded } from './bounded-read.ts';
 import { type Descriptor, type Digest, type Index, type Manifest, MEDIA_TYPES } from './descriptor.ts';
 import { JsonRejected, parseJsonObject } from './json-document.ts';
 
-/** distribution-spec, "Pushing Manifests": registries should take at least 4 MiB, and most take no more. */
+/** distribution-spec, "Pushing Manifests": registries should accept at least 4 MiB, and most accept no more. */
 export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 /** The largest published indexes have some dozens of platforms; artifacts of other kinds have some hundreds of files. */
 export const DESCRIPTOR_COUNT_MAX = 1000;
 /** RFC 6838, section 4.2: two names of at most 127 characters. */
 const MEDIA_TYPE_LENGTH_MAX = 255;
 
-/** A manifest that is too large or not what it says; `code` says which. */
+/** The error for a manifest that is too large or invalid; `code` distinguishes them. */
 export class ManifestError extends Error {
   override readonly name = 'ManifestError';
   readonly code: 'MANIFEST_TOO_LARGE' | 'MANIFEST_INVALID';
@@ -28,10 +28,10 @@ export class ManifestError extends Error {
 const MANIFEST_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.manifest, MEDIA_TYPES.dockerManifest]);
 const INDEX_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.index, MEDIA_TYPES.dockerManifestList]);
 
-/** Media types a client takes when it asks for a manifest, ours first. */
+/** Media types that a client accepts for a manifest, OCI's first. */
 export const MANIFEST_MEDIA_TYPES = [...MANIFEST_TYPES, ...INDEX_TYPES];
 
-/** True for what lies under `manifests` in a registry, false for blobs. */
+/** Whether content of this type is under `manifests` in a registry; false for blobs. */
 export function isManifestType(mediaType: string): boolean {
   return MANIFEST_TYPES.has(mediaType) || INDEX_TYPES.has(mediaType);
 }
@@ -53,7 +53,7 @@ export const EMPTY_CONFIG: Descriptor = {
 };
 export const EMPTY_CONFIG_BYTES = Buffer.from('{}');
 
-/** JSON whose bytes depend on the value alone: keys sorted, nothing between, absent what is undefined. */
+/** Returns JSON that depends only on the value: sorted keys, no white space, no undefined fields. */
 export function encodeDocument(value: object): Buffer {
   return Buffer.from(
     JSON.stringify(value, (_key, part: unknown) =>
@@ -102,8 +102,8 @@ export async function readManifestBytes(bytes: AsyncIterable<Uint8Array>, descri
 }
 
 /**
- * Reads a manifest or an index. `mediaType` is what it was announced as. Fields that Larder does not know stay. Throws
- * ManifestError when it is too large, is not JSON, or lacks what it must have.
+ * Reads a manifest or an index. `mediaType` is the announced type. Unknown fields stay. Throws
+ * ManifestError if it is too large, is not JSON, or lacks a required field.
  */
 export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Index {
   if (bytes.length > MANIFEST_BYTES_MAX) {
@@ -155,7 +155,7 @@ function checkDescriptors(value: unknown, field: string): void {
   for (const descriptor of value) checkTexts(descriptor as unknown as Record<string, unknown>);
 }
 
-/** What a manifest and a descriptor may both say about themselves, and what a reader takes to be text. */
+/** Checks the optional fields of manifests and descriptors, which readers expect to be text. */
 function checkTexts({ annotations, artifactType, platform }: Record<string, unknown>): void {
   check(annotations === undefined || isTextRecord(annotations), 'annotations is no record of texts');
   check(artifactType === undefined || typeof artifactType === 'string', 'artifactType is no text');
@@ -176,7 +176,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** True for what has the three fields of a descriptor, well-formed. */
+/** Whether a value has the three required fields of a descriptor, well-formed. */
 export function isDescriptor(value: unknown): value is Descriptor {
   if (!isRecord(value)) {
     return false;

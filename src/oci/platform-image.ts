@@ -2,10 +2,10 @@
 import type { Descriptor, Digest, Index, Manifest, Platform } from './descriptor.ts';
 import { isIndex, isIndexType, ManifestError } from './manifest.ts';
 
-/** The image, and every manifest and index from the root down to it: what a copy of it needs. */
+/** The image, and every manifest and index from the root to it, which a copy of it needs. */
 export type PlatformImage = { image: Descriptor; chain: ReadonlySet<Digest> };
 
-/** Reads a manifest or an index; undefined where it is not there. */
+/** Reads a manifest or an index; returns undefined if it does not exist. */
 export type ReadManifest = (descriptor: Descriptor) => Promise<Manifest | Index | undefined>;
 
 /** Tools nest an index once, for groups of platforms or for attestations. */
@@ -58,10 +58,10 @@ function bare({ mediaType, digest, size }: Descriptor): Descriptor {
 
 /** The variant that a processor of this architecture has at least, which may be left out. */
 const PLAIN_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8' };
-/** An image that does not say its platform may be the one; its config is asked. */
+/** An image without a platform may fit; its config is read. */
 const UNSAID_RANK = 1000;
 
-/** The lowest comes first; undefined for another platform's, and for what is no image to run. */
+/** Returns the rank of an image, the lowest first; undefined for another platform, and for a manifest that is not a runnable image. */
 function rankOf({ platform, annotations, artifactType }: Descriptor, wanted: Platform): number | undefined {
   if (annotations?.['vnd.docker.reference.type'] !== undefined || artifactType !== undefined) return undefined;
   if (platform === undefined) return UNSAID_RANK;

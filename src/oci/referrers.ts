@@ -1,4 +1,4 @@
-// Attestations, SBOMs and the like beside an image: artifact manifests with a subject, however the registry finds them.
+// Attestations, SBOMs and other referrers of an image: artifact manifests with a subject, found by the API or by tag.
 import type { ContentStore } from '../content/content.ts';
 import { referrerOf } from './content-target.ts';
 import { type CopyOptions, copyArtifact } from './copy.ts';

@@ -11,7 +11,7 @@ export interface Source {
   fetch(descriptor: Descriptor, range?: ByteRange): Promise<Readable>;
 }
 
-/** An artifact with its manifests in hand. */
+/** An artifact with the bytes of its manifests. */
 export type WholeArtifact = {
   blobs: Descriptor[];
   manifests: { descriptor: Descriptor; bytes: Buffer }[];
@@ -30,13 +30,13 @@ export interface Target extends Source {
   referrers(subject: Digest, artifactType?: string): Promise<Descriptor[]>;
   /** Where it is; targets of one registry can mount from one another. */
   readonly place?: { registry: string; repository: string };
-  /** Stores a manifest right under its tag, which saves a request where names are requests. */
+  /** Stores a manifest directly under its tag, which saves a request to a remote registry. */
   pushTagged?(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>, tag: string): Promise<void>;
   /**
-   * Makes a whole artifact visible at once, under its tags, if all its content is held already. Returns false, and changes nothing, if any is not.
-   * Manifests come children first; the tags name the last one.
+   * Makes a whole artifact visible at once, under its tags, if the target already has all its content. Otherwise returns false and
+   * changes nothing. Manifests come children first; the tags name the last one.
    */
   linkArtifact?(artifact: WholeArtifact): Promise<boolean>;
-  /** Lets a subject know its referrers where pushing them does not (distribution-spec, "Referrers Tag Schema"). */
+  /** Adds referrers to the list of a subject if a push of them does not (distribution-spec, "Referrers Tag Schema"). */
   attach?(subject: Digest, referrers: Descriptor[]): Promise<void>;
 }

@@ -1,4 +1,4 @@
-// Where the frames of a zstd stream end (RFC 8878, section 3.1): Node's decompressor stops at the first and drops what is behind it in the same chunk.
+// Splits a zstd stream at the ends of its frames (RFC 8878, section 3.1): Node's decompressor stops at the first end and drops the rest of the chunk.
 import { LayerBroken } from './layer-limits.ts';
 
 const FRAME_MAGIC = 0xfd2fb528;
@@ -63,7 +63,7 @@ function take(state: State, chunk: Buffer, at: number): number {
   return count;
 }
 
-/** Goes to the part behind one that is complete, and behind those that are empty. */
+/** Moves to the next part after a complete one, skipping empty parts. */
 function advance(state: State): void {
   do {
     const { part, left } = next(state);
@@ -96,7 +96,7 @@ function next(state: State): Pick<State, 'part' | 'left'> {
   }
 }
 
-/** Window, dictionary and content size, as the descriptor says (section 3.1.1.1.1). */
+/** Length of the window, dictionary and content size fields, from the descriptor (section 3.1.1.1.1). */
 function headerLength(descriptor: number): number {
   const isSingleSegment = (descriptor & 0b10_0000) !== 0;
   const dictionary = [0, 1, 2, 4][descriptor & 0b11] ?? 0;

@@ -13,7 +13,7 @@ export type AwsSigner = { access_key: string; secret: string; region: string; se
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
-/** The headers to send beside the request's own: X-Amz-Date and Authorization. */
+/** Returns the additional headers of the request: X-Amz-Date and Authorization. */
 export function signAws(request: AwsRequest, signer: AwsSigner): Record<string, string> {
   const time = signer.at.toISOString().replace(/[-:]|\.\d+/g, '');
   const scope = [time.slice(0, 8), signer.region, signer.service, 'aws4_request'].join('/');

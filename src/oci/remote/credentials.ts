@@ -49,7 +49,7 @@ export function createAuthorizer(options: {
   let exchanged: Promise<ExchangedCredentials> | undefined;
   let basic = exchangeCredentials === undefined ? credentials && basicOf(credentials) : undefined;
 
-  /** The header of the credentials that the registry takes, exchanged when there are none that are still good. */
+  /** Returns the header with credentials that the registry accepts; exchanges them if there are no valid ones. */
   async function basicHeader(): Promise<string | undefined> {
     if (credentials === undefined || exchangeCredentials === undefined) {
       return basic;

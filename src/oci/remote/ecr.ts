@@ -1,4 +1,4 @@
-// Amazon's registry takes a token of twelve hours, which its API gives for a signed question (ECR API reference, GetAuthorizationToken).
+// Amazon's registry accepts a token of twelve hours, which its API returns for a signed request (ECR API reference, GetAuthorizationToken).
 import type { Egress } from '../../egress/egress.ts';
 import { TOKEN_SERVER_LIMITS } from '../../egress/fetch-limits.ts';
 import { RegistryError } from '../errors.ts';
@@ -8,7 +8,7 @@ import type { CredentialExchange, Credentials, ExchangedCredentials } from './cr
 const TYPE = 'application/x-amz-json-1.1';
 const TARGET = 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken';
 
-/** Where a registry's API is: `region` and `domain` (amazonaws.com, or amazonaws.com.cn in China) as its host name tells them. */
+/** Returns the address of a registry's API: `region` and `domain` (amazonaws.com, or amazonaws.com.cn in China) from its host name. */
 export type EcrPlace = { region: string; domain: string };
 
 /** Exchanges an access key for the registry's user name and password. Throws RegistryError. */
@@ -44,7 +44,7 @@ function readToken(bytes: Buffer, host: string): ExchangedCredentials {
   return { username: pair.slice(0, colon), password: pair.slice(colon + 1), expiresAt: expiresAt * 1000 };
 }
 
-/** AWS answers 400 to a bad key or signature and names the fault in `__type`: those are rejections of who asks. */
+/** AWS answers 400 to a wrong key or signature, with the fault in `__type`: these are errors of the credentials. */
 function rejection(status: number, bytes: Buffer, host: string): RegistryError {
   const { __type } = parsed(bytes) as { __type?: unknown };
   const type = typeof __type === 'string' ? (__type.split('#').at(-1) ?? '').replace(/[^\w.]/g, '').slice(0, 80) : '';

@@ -1,4 +1,4 @@
-// Texts for faults of a registry that say what to do.
+// Messages for faults of a registry, with the remedy.
 import { describeFault, faultOfCode, type NetworkFault } from '../../egress/network-faults.ts';
 import type { RegistryError } from '../errors.ts';
 

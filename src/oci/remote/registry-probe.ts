@@ -98,7 +98,7 @@ function bodyOf(bytes: Buffer): Body {
   };
 }
 
-/** distribution-spec, "Single POST": 201, or 202 with an upload for what only opens one. */
+/** distribution-spec, "Single POST": 201, or 202 with an upload from a registry that does not support it. */
 async function postWhole(context: ProbeContext, { bytes, digest }: Blob): Promise<boolean> {
   const url = uploads(context, context.repository, { digest });
   const answer = await ask(context, 'POST', url, { headers: TYPE, body: bodyOf(bytes), accept: [201, 202] });
@@ -107,7 +107,7 @@ async function postWhole(context: ProbeContext, { bytes, digest }: Blob): Promis
   return answer.status === 201;
 }
 
-/** distribution-spec, "POST then PUT", which all registries take: shows nothing, but lets the others be shown. */
+/** distribution-spec, "POST then PUT", which all registries accept: determines nothing, but the other probes need the blob. */
 async function putWhole(context: ProbeContext, { bytes, digest }: Blob): Promise<undefined> {
   const upload = nextOf(context, await ask(context, 'POST', uploads(context, context.repository), { accept: [202] }));
   if (upload === undefined) return;
@@ -116,7 +116,7 @@ async function putWhole(context: ProbeContext, { bytes, digest }: Blob): Promise
   context.sent.push({ repository: context.repository, digest });
 }
 
-/** Adds to the query and leaves what is there byte for byte: it may be signed. */
+/** Adds to the query without changing the existing part, which may be signed. */
 function withDigest(upload: URL, digest: Digest): URL {
   const url = new URL(upload);
   url.search = [upload.search.slice(1), new URLSearchParams({ digest }).toString()].filter(Boolean).join('&');
@@ -142,7 +142,7 @@ async function sendChunks(context: ProbeContext, { bytes, digest }: Blob): Promi
   return true;
 }
 
-/** distribution-spec, "Mounting a blob from another repository": 201, or 202 with an upload for what does not. */
+/** distribution-spec, "Mounting a blob from another repository": 201, or 202 with an upload from a registry that does not mount. */
 async function mountFrom(context: ProbeContext, digest: Digest): Promise<boolean> {
   const repository = `${context.repository}-2`;
   const scopes = [`repository:${repository}:pull,push`, `repository:${context.repository}:pull`];
@@ -153,7 +153,7 @@ async function mountFrom(context: ProbeContext, digest: Digest): Promise<boolean
   return answer.status === 201;
 }
 
-/** distribution-spec, "Listing Referrers": 404 where there is no such API; where only the name is not known it says nothing. */
+/** distribution-spec, "Listing Referrers": 404 without the API; a 404 for an unknown name determines nothing. */
 async function askForReferrers(context: ProbeContext, digest: Digest): Promise<boolean | undefined> {
   const url = new URL(`/v2/${context.repository}/referrers/${digest}`, context.session.origin);
   try {

@@ -152,7 +152,7 @@ function registryUrl({ url, plainHttp }: SessionOptions): URL {
   return new URL(parsed.origin);
 }
 
-/** True for Docker Hub, where official images lie in `library/`. */
+/** True for Docker Hub, where official images are in `library/`. */
 export function isDockerHub(origin: string): boolean {
   return new URL(origin).hostname === DOCKER_HUB;
 }

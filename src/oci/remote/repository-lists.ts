@@ -24,7 +24,7 @@ export async function referrers(
   return found.filter((referrer) => artifactType === undefined || referrer.artifactType === artifactType);
 }
 
-/** Undefined where the registry has no referrers API (distribution-spec, "Listing Referrers": then it answers 404). */
+/** Returns undefined if the registry has no referrers API (distribution-spec, "Listing Referrers": then it answers 404). */
 async function listByApi(context: RepositoryContext, first: URL): Promise<Descriptor[] | undefined> {
   if (context.session.learnt.referrers === false) {
     return undefined;

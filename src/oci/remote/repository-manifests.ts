@@ -25,7 +25,7 @@ import {
 } from './repository-context.ts';
 import { retrying } from './retry.ts';
 
-/** An image's index and manifests, and those of what refers to it. */
+/** Enough for the index and the manifests of an image, and those of its referrers. */
 const RECENT_MAX = 8;
 
 export async function resolve(context: RepositoryContext, reference: string): Promise<Descriptor | undefined> {
@@ -123,7 +123,7 @@ async function putManifest(context: RepositoryContext, call: Call): Promise<Answ
   );
 }
 
-/** The manifest as it goes out, checked: a registry that stores something else under our tag would be a silent fault. */
+/** Reads and checks a manifest before it is sent: otherwise a tag could silently get other content. */
 async function manifestBytes(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<Buffer> {
   const { digest, size } = descriptor;
   try {
