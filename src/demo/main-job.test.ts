@@ -60,7 +60,7 @@ test('asks for what is missing, and a second run finds it', async () => {
   const { released } = await runWith(catalog.finish);
   expect(released.map(({ customized }) => customized)).toEqual([true, true, true]);
   expect(await counts()).toEqual([1, 1]);
-  expect(said.join('\n')).toMatch(/Requesting .* redis +distribution +succeeded.*Baking.* redis +distribution/s);
+  expect(said.join('\n')).toMatch(/Requesting .* redis +distribution +succeeded.*Adding.* redis +distribution/s);
   said = [];
   expect((await runWith(fail)).released).toEqual(released);
   expect(await counts()).toEqual([1, 1]);
