@@ -1,4 +1,4 @@
-// A product of the library as other people's tools have it: built by its recipe, pushed to a registry, pulled by skopeo and unpacked by umoci.
+// A product of the library as other tools see it: built by its recipe, pushed to a registry, pulled by skopeo and unpacked by umoci.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,10 +23,10 @@ import { EPOCH, noCache } from './redis-builds.ts';
 export const PRODUCTS = new URL('../products/', import.meta.url).pathname;
 const execute = promisify(execFile);
 
-/** `directory` holds `bundle/`, with rootfs/ and config.json. */
+/** `directory` has `bundle/` with rootfs/ and config.json. */
 export type ProductBundle = AsyncDisposable & { directory: string; plan: ImagePlan };
 
-/** Builds a product and unpacks it. Takes a minute where no base image is there yet. */
+/** Builds a product and unpacks it. Takes a minute if there is no base image yet. */
 export async function openProductBundle(recipe: Recipe): Promise<ProductBundle> {
   await using stack = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), 'larder-runtime-'));

@@ -17,7 +17,7 @@ function typeOf({ default: value, choices, description }: ChartValue): Schema {
   return { type: value === '' && description.includes(' a list') ? [...SCALAR, 'array'] : SCALAR };
 }
 
-/** Keys that are not known stay allowed: a quarter of the files in use have some, and they change nothing. */
+/** Unknown keys are allowed: a quarter of the values files in use have some, and they have no effect. */
 function schemaOf(value: ChartValue): Schema {
   const described = { description: value.description, default: value.default };
   if (value.children.length === 0) return { ...typeOf(value), ...described };
@@ -48,7 +48,7 @@ function row({ key, value }: { key: string; value: ChartValue }): string {
 
 export type ChartReadme = { name: string; version: string; description: string; introduction: string };
 
-/** The README: what README.head.md says, then a table of keys a section. */
+/** The README: the text of README.head.md, then a table of keys for each section. */
 export function chartReadme(chart: ChartReadme, sections: readonly ChartSection[]): string {
   const tables = sections.map((section) => {
     const keys = listKeys([section]).filter(({ value }) => value.children.length === 0);
@@ -59,7 +59,7 @@ export function chartReadme(chart: ChartReadme, sections: readonly ChartSection[
     `${chart.description}\n`,
     chart.introduction,
     '## Values\n',
-    'A key that the chart does not know changes nothing and is no error.\n',
+    'A key that the chart does not know has no effect and is no error.\n',
     ...tables,
   ].join('\n');
 }

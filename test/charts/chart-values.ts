@@ -7,7 +7,7 @@ export type ChartValue = {
   /** The only values, from a line "One of: a, b." of the description. */
   choices?: string[];
   default: unknown;
-  /** Documented keys below. An empty map has none: it takes what people write. */
+  /** Documented keys below. An empty map has none: it accepts any key. */
   children: ChartValue[];
 };
 
@@ -72,7 +72,7 @@ export function readChartValues(text: string): ChartSection[] {
   return sections;
 }
 
-/** Every key with its path, containers before what they hold. */
+/** Every key with its path, a map before its own keys. */
 export function listKeys(sections: readonly ChartSection[]): { key: string; value: ChartValue }[] {
   const below = (value: ChartValue, prefix: string): { key: string; value: ChartValue }[] => {
     const key = prefix + value.name;
@@ -81,7 +81,7 @@ export function listKeys(sections: readonly ChartSection[]): { key: string; valu
   return sections.flatMap(({ values }) => values.flatMap((value) => below(value, '')));
 }
 
-/** Whether the chart documents a key, or a map above it that takes what people write. */
+/** Whether the chart documents a key, or a map above it that accepts any key. */
 export function isDocumented(sections: readonly ChartSection[], key: string): boolean {
   let values = sections.flatMap((section) => section.values);
   for (const name of key.split('.')) {

@@ -12,13 +12,13 @@ const execute = promisify(execFile);
 const HELM_MS_MAX = 60_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Those that are here. */
+/** The helms that are installed. */
 export const HELMS = [
   { name: 'helm 3', path: HELM_3 },
   { name: 'helm 4', path: HELM_4 },
 ].flatMap(({ name, path }) => (path === undefined ? [] : [{ name, path }]));
 
-/** Runs helm and returns its output. Throws with helm's own words. */
+/** Runs helm and returns its output. Throws with helm's own message. */
 export async function runHelm(path: string, ...args: string[]): Promise<string> {
   const options = {
     timeout: HELM_MS_MAX,
@@ -29,13 +29,18 @@ export async function runHelm(path: string, ...args: string[]): Promise<string> 
 }
 
 /** Renders a chart for the release "shop" in the namespace "store", on the newest Kubernetes unless arguments say otherwise. */
-export async function renderChart(helm: string, chart: string, ...args: string[]): Promise<KubernetesObject[]> {
+export async function renderText(helm: string, chart: string, ...args: string[]): Promise<string> {
   // A helm that was built from its module takes the cluster for Kubernetes 1.20.
   const version = ['--kube-version', KUBERNETES_VERSIONS.at(-1) ?? ''];
-  return parseObjects(await runHelm(helm, 'template', 'shop', chart, '--namespace', 'store', ...version, ...args));
+  return await runHelm(helm, 'template', 'shop', chart, '--namespace', 'store', ...version, ...args);
 }
 
-/** Reads YAML documents as objects, sorted by kind and name. Throws where YAML is wrong or a key is there twice. */
+/** The objects of a rendering. */
+export async function renderChart(helm: string, chart: string, ...args: string[]): Promise<KubernetesObject[]> {
+  return parseObjects(await renderText(helm, chart, ...args));
+}
+
+/** Reads YAML documents as objects, sorted by kind and name. Throws if the YAML is not valid or has a key twice. */
 export function parseObjects(rendered: string): KubernetesObject[] {
   const documents = parseAllDocuments(rendered);
   const objects = Array.isArray(documents)
@@ -49,7 +54,7 @@ export function parseObjects(rendered: string): KubernetesObject[] {
   return objects.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
 
-/** Gives a program a text and returns what it said and how it ended. */
+/** Runs a program with a text as its input, and returns its exit code and output. */
 export async function runWith(
   program: string,
   args: string[],

@@ -1,4 +1,4 @@
-// The rules find what they are for.
+// Each rule for objects finds its fault.
 import { expect, test } from 'vitest';
 import { type KubernetesObject, ownFaults, restrictedFaults } from './object-rules.ts';
 

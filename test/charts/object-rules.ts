@@ -6,6 +6,7 @@ export type KubernetesObject = {
   metadata: { name: string; labels?: Record<string, string>; annotations?: Record<string, string> };
   spec?: Record<string, unknown>;
   data?: Record<string, string>;
+  stringData?: Record<string, string>;
   [field: string]: unknown;
 };
 

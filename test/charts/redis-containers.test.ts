@@ -1,5 +1,5 @@
-// The containers of the Redis chart, run as it renders them: command, environment, user and read-only root, in the network of this machine.
-// Three nodes with sentinels: replication, the end of the primary, and its return.
+// Runs the containers of the Redis chart as rendered (command, environment, user, read-only root) in the network of this machine:
+// three nodes with sentinels that replicate, fail over, and take the old primary back.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ const reason =
       : sandboxMode.mode === 'files-only'
         ? 'needs a sandbox'
         : '';
-const PASSWORD = `a "quoted" \\ password`;
+const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
 const DOWN_AFTER_MS = 2000;
 /** A fail-over takes some seconds; a busy machine several times as long. */
 const FAILOVER_MS = 60_000;
@@ -58,7 +58,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     if (recipe === undefined) throw new Error('products/redis is missing');
     directory = await mkdtemp(join(tmpdir(), 'larder-nodes-'));
     bundle = await openProductBundle(recipe);
-    // Container runtimes make what is missing of a mount's path.
+    // Container runtimes create missing folders of a mount's path.
     for (const path of ['opt/redis-scripts', 'var/lib/sentinel', 'etc']) {
       await mkdir(join(bundle.directory, 'bundle/rootfs', path), { recursive: true });
     }
@@ -98,6 +98,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
       REDIS_PORT: String(redisPort(node)),
       NODE_PORT: String(redisPort(node)),
       SENTINEL_PORT: String(sentinelPort(node)),
+      SENTINEL_SELF: `localhost:${sentinelPort(node)}`,
       SENTINEL_PEERS: [0, 1, 2].map((peer) => `localhost:${sentinelPort(peer)}`).join(' '),
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     };
@@ -201,6 +202,9 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
       for (const node of [0, 1, 2]) {
         const knows = async () => await ask(sentinelPort(node), 'SENTINEL', 'ckquorum', 'mymaster');
         await expect.poll(knows, eventually).toContain('OK 3 usable Sentinels');
+        // A sentinel asks the primary for its replicas every 10 seconds, and can fail over only to those that it knows.
+        const replicas = async () => await ask(sentinelPort(node), 'SENTINEL', 'master', 'mymaster');
+        await expect.poll(replicas, eventually).toContain('num-slaves\n2\n');
       }
       expect(await ask(redisPort(0), 'SET', 'before', 'kept')).toBe('OK');
       await expect.poll(() => ask(redisPort(1), 'GET', 'before'), eventually).toBe('kept');

@@ -6,14 +6,14 @@ The registry of the image wins over global.imageRegistry. A digest is added to t
 {{- $image := .image -}}
 {{- if and (not $image.repository) .default -}}{{ $image = .default }}{{- end -}}
 {{- $registry := $image.registry | default (.root.Values.global).imageRegistry -}}
-{{- $tag := $image.tag | default (ternary "" .root.Chart.AppVersion (not (empty $image.digest))) | toString -}}
+{{- $tag := include "larder.text" ($image.tag | default (ternary "" .root.Chart.AppVersion (not (empty $image.digest)))) -}}
 {{- with $registry }}{{ . | trimSuffix "/" }}/{{ end -}}
 {{- required "the repository of an image is missing" $image.repository -}}
 {{- with $tag }}:{{ . }}{{ end -}}
 {{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
-{{/* Pull policy: what is asked for, else IfNotPresent, because tags and digests never move. */}}
+{{/* Pull policy of an image, IfNotPresent by default, because tags and digests never move. */}}
 {{- define "larder.pullPolicy" -}}
 {{- .pullPolicy | default "IfNotPresent" -}}
 {{- end -}}

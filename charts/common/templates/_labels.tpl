@@ -1,7 +1,7 @@
-{{/* What never changes during the life of a release: selectors are immutable. Takes root and component. */}}
+{{/* Labels that never change during the life of a release, because selectors are immutable. Takes root and component. */}}
 {{- define "larder.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "larder.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "larder.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- with .component }}
 app.kubernetes.io/component: {{ . }}
 {{- end }}
@@ -33,8 +33,8 @@ annotations:
 
 {{/* Metadata of an object. Takes root and name, and optionally component, labels and annotations (lists of maps). */}}
 {{- define "larder.metadata" -}}
-name: {{ .name }}
-namespace: {{ .namespace | default (include "larder.namespace" .root) }}
+name: {{ .name | quote }}
+namespace: {{ .namespace | default (include "larder.namespace" .root) | quote }}
 labels:
   {{- include "larder.labels" (dict "root" .root "component" .component "extra" .labels) | nindent 2 }}
 {{- include "larder.annotations" (dict "root" .root "extra" .annotations) }}

@@ -32,6 +32,14 @@ add a suffix of at most 10: what is longer than 42 keeps its beginning and gets 
 {{- if .account.name -}}{{ tpl .account.name .root }}{{- else if .account.create -}}{{ .default }}{{- else -}}default{{- end -}}
 {{- end -}}
 
+{{/* A value as text. Helm reads numbers of values files as floating point, whose text is 1.2345678e+07; past 2^53 they lose digits. */}}
+{{- define "larder.text" -}}
+{{- if not (kindIs "float64" .) -}}{{ toString . }}
+{{- else if ne . (floor .) -}}{{ toString . }}
+{{- else if gt . 9007199254740991.0 -}}{{ fail (printf "the number %.0f has too many digits; write it in quotes" .) }}
+{{- else -}}{{ printf "%.0f" . }}{{- end -}}
+{{- end -}}
+
 {{/* A value that may contain templates. Takes value and root. */}}
 {{- define "larder.tpl" -}}
 {{- if kindIs "string" .value -}}{{ tpl .value .root }}{{- else -}}{{ tpl (toYaml .value) .root }}{{- end -}}

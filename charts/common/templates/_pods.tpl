@@ -22,7 +22,7 @@
 
 {{/*
 Command and arguments of a container, with their keys, or nothing. In diagnostic mode those of diagnosticMode.
-Takes root, values (command, args), and optionally command and args: what the chart runs when values say nothing.
+Takes root, values (command, args), and optionally command and args: the chart's own, used where values have none.
 */}}
 {{- define "larder.command" -}}
 {{- $command := .values.command | default .command -}}
@@ -72,7 +72,7 @@ lifecycle:
 {{- end -}}
 
 {{/*
-What the pods of a workload have in common, beside containers and volumes.
+Settings of the pods of a workload other than containers and volumes.
 Takes root, values, component, images, serviceAccountName, and optionally podSelector (the component whose pods count for affinity).
 */}}
 {{- define "larder.podSettings" -}}

@@ -1,5 +1,5 @@
 {{/*
-Resources of a container. Takes resources and preset. What resources says replaces the preset.
+Resources of a container. Takes resources and preset; resources replace the preset.
 The smallest preset is large enough for every product of the library to start.
 */}}
 {{- define "larder.resources" -}}

@@ -1,5 +1,5 @@
 {{/*
-The value of a key of a secret, base64: what values give, else what the cluster holds, else a new random one.
+The value of a key of a secret, base64: the given value, else the one in the cluster, else a new random one.
 Takes root, secret (name), key and value. Where the cluster cannot be read (helm template), the result is random at each rendering.
 */}}
 {{- define "larder.secretValue" -}}

@@ -4,7 +4,7 @@
 {{- if or (eq $mode "force") (and (eq $mode "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1")) -}}true{{- end -}}
 {{- end -}}
 
-{{/* A security context of a pod or a container, without what the platform decides. Takes root and context. */}}
+{{/* A security context of a pod or a container, without the fields that the platform sets. Takes root and context. */}}
 {{- define "larder.securityContext" -}}
 {{- $context := omit .context "enabled" -}}
 {{- if include "larder.adaptSecurityContext" .root -}}{{ $context = omit $context "runAsUser" "runAsGroup" "fsGroup" "seLinuxOptions" }}{{- end -}}

@@ -27,7 +27,7 @@ dataSource:
 {{- include "larder.storageClass" . }}
 {{- end -}}
 
-{{/* A claim template. It holds nothing that a new version of a chart changes: Kubernetes rejects each change of it. Takes root, name and persistence. */}}
+{{/* A claim template. It contains nothing that a new version of a chart changes, because Kubernetes rejects changes of it. Takes root, name and persistence. */}}
 {{- define "larder.claimTemplate" -}}
 apiVersion: v1
 kind: PersistentVolumeClaim

@@ -1,11 +1,11 @@
-# Functions that the start scripts of nodes and sentinels share: who is the primary?
-# NODE_HOST, NODE_PORT, SENTINEL_PORT, SENTINEL_PEERS (host:port, with this node), SENTINEL_MASTER_SET
+# Functions of the start scripts of nodes and sentinels: they find the primary.
+# SENTINEL_PEERS (host:port of every node), SENTINEL_SELF (that of this node), SENTINEL_MASTER_SET
 password=${REDIS_PASSWORD-}
 if [ -n "${REDIS_PASSWORD_FILE-}" ]; then password=$(cat -- "$REDIS_PASSWORD_FILE"); fi
 
 say() { echo "$(basename "$0"): $*" >&2; }
 
-# Asks a server: host, port, command. A server that does not answer within 3 seconds has not answered.
+# Sends a command to a server: host, port, command. Fails if there is no answer within 3 seconds.
 ask() {
   ask_host=$1 ask_port=$2
   shift 2
@@ -21,7 +21,7 @@ ask() {
 # Prints "host port" of the primary that another node's sentinel names; fails when none names one.
 primary_of_sentinels() {
   for peer in $SENTINEL_PEERS; do
-    if [ "$peer" = "$NODE_HOST:$SENTINEL_PORT" ]; then continue; fi
+    if [ "$peer" = "$SENTINEL_SELF" ]; then continue; fi
     answer=$(ask "${peer%:*}" "${peer##*:}" SENTINEL get-master-addr-by-name "$SENTINEL_MASTER_SET" | tr '\n' ' ') || continue
     # An error has other words in this place.
     case $answer in
@@ -37,7 +37,7 @@ primary_of_sentinels() {
 # Asks every other sentinel for a fail-over; succeeds when no replica could become the primary.
 no_replica_left() {
   for peer in $SENTINEL_PEERS; do
-    if [ "$peer" = "$NODE_HOST:$SENTINEL_PORT" ]; then continue; fi
+    if [ "$peer" = "$SENTINEL_SELF" ]; then continue; fi
     case $(ask "${peer%:*}" "${peer##*:}" SENTINEL failover "$SENTINEL_MASTER_SET") in
       *NOGOODSLAVE*) return 0 ;;
     esac

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Healthy is a sentinel that answers and knows its primary.
+# A sentinel is healthy if it answers and knows its primary.
 set -eu
 . "$(dirname "$0")/find-primary.sh"
 [ "${SENTINEL_AUTH-}" = yes ] || password=

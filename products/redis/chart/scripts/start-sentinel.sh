@@ -19,19 +19,20 @@ primary_of_node() {
   esac
 }
 
-# Printed by printf alone: echo of this shell reads backslashes.
+# Printed with printf, because echo of this shell interprets backslashes.
 quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"; }
 
-# Epochs decide between sentinels: a restarted one must not fall behind its own votes.
+# Epochs decide between sentinels: a restarted one must not fall behind its own votes. Redis rejects those of a set that is not monitored.
 epochs() {
-  if [ -e "$state/sentinel.conf" ]; then grep -E "^sentinel (current-epoch|config-epoch|leader-epoch) " "$state/sentinel.conf" || true; fi
+  if [ -e "$state/sentinel.conf" ]; then grep -E "^sentinel (current-epoch|(config|leader)-epoch $SENTINEL_MASTER_SET) " "$state/sentinel.conf" || true; fi
 }
 
 configuration() {
   echo "dir $state"
   if [ "${REDIS_TLS_ENABLED-}" = yes ]; then
     printf 'port 0\ntls-port %s\ntls-replication yes\n' "$SENTINEL_PORT"
-    printf 'tls-cert-file %s\ntls-key-file %s\ntls-ca-cert-file %s\n' "$REDIS_TLS_CERT_FILE" "$REDIS_TLS_KEY_FILE" "$REDIS_TLS_CA_FILE"
+    printf 'tls-cert-file %s\ntls-key-file %s\n' "$(quoted "$REDIS_TLS_CERT_FILE")" "$(quoted "$REDIS_TLS_KEY_FILE")"
+    printf 'tls-ca-cert-file %s\n' "$(quoted "$REDIS_TLS_CA_FILE")"
     echo "tls-auth-clients $REDIS_TLS_AUTH_CLIENTS"
   else
     echo "port $SENTINEL_PORT"
@@ -39,7 +40,7 @@ configuration() {
   echo 'protected-mode no'
   echo "loglevel ${SENTINEL_LOG_LEVEL:-notice}"
   # The same id after every start: a new one would count as one more sentinel, and raise the majority.
-  echo "sentinel myid $(printf %s "$NODE_HOST:$SENTINEL_PORT" | sha1sum | cut -d' ' -f1)"
+  echo "sentinel myid $(printf %s "$SENTINEL_SELF" | sha1sum | cut -d' ' -f1)"
   printf 'sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n'
   printf 'sentinel announce-ip "%s"\nsentinel announce-port %s\n' "$NODE_HOST" "$SENTINEL_PORT"
   echo "sentinel monitor $SENTINEL_MASTER_SET $primary $SENTINEL_QUORUM"

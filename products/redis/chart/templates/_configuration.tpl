@@ -2,12 +2,6 @@
 {{- if and .Values.auth.enabled .Values.auth.acl.enabled .Values.auth.acl.users -}}true{{- end -}}
 {{- end -}}
 
-{{- define "redis.disabled" -}}
-{{- range . }}
-rename-command {{ . }} ""
-{{- end -}}
-{{- end -}}
-
 {{/* Data of the ConfigMap that the image reads from conf.d/. */}}
 {{- define "redis.configuration" -}}
 redis.conf: |
@@ -17,13 +11,17 @@ redis.conf: |
   {{- end }}
 master.conf: |
   # For the primary.
-  {{- include "redis.disabled" .Values.master.disableCommands | indent 2 }}
+  {{- range .Values.master.disableCommands }}
+  rename-command {{ . }} ""
+  {{- end }}
   {{- with .Values.master.configuration }}
   {{- tpl . $ | nindent 2 }}
   {{- end }}
 replica.conf: |
   # For replicas, and for all nodes with sentinels.
-  {{- include "redis.disabled" .Values.replica.disableCommands | indent 2 }}
+  {{- range .Values.replica.disableCommands }}
+  rename-command {{ . }} ""
+  {{- end }}
   {{- with .Values.replica.configuration }}
   {{- tpl . $ | nindent 2 }}
   {{- end }}

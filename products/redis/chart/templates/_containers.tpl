@@ -17,9 +17,9 @@
 - name: REDIS_REPLICATION_MODE
   value: replica
 - name: REDIS_MASTER_HOST
-  value: {{ include "redis.masterHost" .root }}
+  value: {{ include "redis.masterHost" .root | quote }}
 - name: REDIS_MASTER_PORT_NUMBER
-  value: {{ ternary .root.Values.replica.externalMaster.port .root.Values.master.service.ports.redis .root.Values.replica.externalMaster.enabled | quote }}
+  value: {{ include "redis.masterPort" .root | quote }}
 {{- else }}
 {{- include "redis.nodeEnv" . }}
 {{- end }}
@@ -32,6 +32,8 @@
 {{/* Variables of the scripts that look for the primary. */}}
 {{- define "redis.nodeEnv" -}}
 {{- $root := .root }}
+{{- $host := include "redis.nodeHost" (dict "root" $root "node" "$(POD_NAME)") }}
+{{- $port := $root.Values.sentinel.containerPorts.sentinel }}
 - name: POD_NAME
   valueFrom:
     fieldRef:
@@ -41,15 +43,17 @@
     fieldRef:
       fieldPath: status.podIP
 - name: NODE_HOST
-  value: {{ ternary (include "redis.nodeHost" (dict "root" $root "node" "NODE") | replace (printf "%s-node-NODE" (include "larder.fullname" $root)) "$(POD_NAME)") "$(POD_IP)" $root.Values.useHostnames | quote }}
+  value: {{ ternary $host "$(POD_IP)" $root.Values.useHostnames | quote }}
 - name: FIRST_NODE
   value: {{ include "larder.fullname" $root }}-node-0
 - name: NODE_PORT
   value: {{ $root.Values.replica.containerPorts.redis | quote }}
 - name: SENTINEL_PORT
-  value: {{ $root.Values.sentinel.containerPorts.sentinel | quote }}
+  value: {{ $port | quote }}
+- name: SENTINEL_SELF
+  value: {{ printf "%s:%v" $host $port | quote }}
 - name: SENTINEL_PEERS
-  value: {{ range $node := until (int $root.Values.replica.replicaCount) }}{{ if $node }} {{ end }}{{ include "redis.nodeHost" (dict "root" $root "node" $node) }}:{{ $root.Values.sentinel.containerPorts.sentinel }}{{ end }}
+  value: {{ range $node := until (int $root.Values.replica.replicaCount) }}{{ if $node }} {{ end }}{{ include "redis.nodeHost" (dict "root" $root "node" (printf "%s-node-%d" (include "larder.fullname" $root) $node)) }}:{{ $port }}{{ end }}
 - name: SENTINEL_MASTER_SET
   value: {{ $root.Values.sentinel.masterSet | quote }}
 - name: SENTINEL_GET_MASTER_SECONDS

@@ -15,7 +15,7 @@
 
 {{/* Password that values give, if any. */}}
 {{- define "redis.givenPassword" -}}
-{{- dig "redis" "password" "" (.Values.global | default dict) | default .Values.auth.password -}}
+{{- with dig "redis" "password" "" (.Values.global | default dict) | default .Values.auth.password -}}{{ include "larder.text" . }}{{- end -}}
 {{- end -}}
 
 {{- define "redis.tlsSecretName" -}}
@@ -30,10 +30,10 @@
 /run/secrets/redis-tls/{{ ternary .own (get .root.Values.tls .key | default .own) (not (empty (include "redis.ownCertificate" .root))) }}
 {{- end -}}
 
-{{/* Host name of a node. Takes root and node (its number or a variable). */}}
+{{/* Host name of a node. Takes root and node (the name of its pod). */}}
 {{- define "redis.nodeHost" -}}
 {{- $full := include "larder.fullname" .root -}}
-{{ $full }}-node-{{ .node }}.{{ $full }}-headless.{{ include "larder.namespace" .root }}.svc.{{ .root.Values.clusterDomain }}
+{{ .node }}.{{ $full }}-headless.{{ include "larder.namespace" .root }}.svc.{{ .root.Values.clusterDomain }}
 {{- end -}}
 
 {{/* Host of the primary that replicas follow without sentinels. */}}
@@ -43,6 +43,11 @@
 {{- else -}}
 {{ include "larder.fullname" . }}-master.{{ include "larder.namespace" . }}.svc.{{ .Values.clusterDomain }}
 {{- end -}}
+{{- end -}}
+
+{{/* Port of that primary. */}}
+{{- define "redis.masterPort" -}}
+{{- ternary .Values.replica.externalMaster.port .Values.master.service.ports.redis .Values.replica.externalMaster.enabled -}}
 {{- end -}}
 
 {{- define "redis.accountName" -}}
@@ -97,7 +102,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* Mounts of secrets, for every container that speaks to Redis. */}}
+{{/* Mounts of secrets, for every container that connects to Redis. */}}
 {{- define "redis.secretMounts" -}}
 {{- if and .Values.auth.enabled .Values.auth.usePasswordFiles .Values.auth.usePasswordFileFromSecret }}
 - name: password
@@ -111,7 +116,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* What cannot work is told before anything is installed. */}}
+{{/* Stops the rendering with a message for each combination of values that cannot work. */}}
 {{- define "redis.validate" -}}
 {{- $messages := list -}}
 {{- $v := .Values -}}

@@ -17,12 +17,12 @@ spec:
     {{- include "larder.selectorLabels" (dict "root" .root "component" .component) | nindent 4 }}
 {{- end -}}
 
-{{/* Namespaces and pods that may connect. Takes root, namespaces and pods (labels). */}}
+{{/* Namespaces and pods that may connect. Takes root, namespaces and pods (labels). Labels of pods alone select them in every namespace. */}}
 {{- define "redis.policyPeers" -}}
-{{- if .namespaces }}
+{{- if or .namespaces .pods }}
 - namespaceSelector:
     matchLabels:
-      {{- include "larder.tpl" (dict "value" .namespaces "root" .root) | nindent 6 }}
+      {{- include "larder.tpl" (dict "value" (.namespaces | default dict) "root" .root) | nindent 6 }}
   {{- with .pods }}
   podSelector:
     matchLabels:

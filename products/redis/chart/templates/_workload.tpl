@@ -67,7 +67,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* Annotations that restart pods when what they read at their start changes. Takes root. */}}
+{{/* Annotations that restart pods when configuration, scripts or a given password change. Takes root. */}}
 {{- define "redis.checksums" -}}
 {{- $root := .root -}}
 {{- if and $root.Values.configmapChecksumAnnotations (not $root.Values.existingConfigmap) }}
@@ -77,7 +77,7 @@ checksum/config: {{ include "redis.configuration" $root | sha256sum }}
 checksum/scripts: {{ include "redis.scripts" $root | sha256sum }}
 {{- end }}
 {{- if $root.Values.secretChecksumAnnotations }}
-{{- /* Of what values give alone: a generated password is new at each rendering without a cluster. */}}
+{{- /* Not of a generated password: without a cluster, each rendering has a new one. */}}
 checksum/secret: {{ list (include "redis.givenPassword" $root) (include "redis.secretName" $root) $root.Values.auth.acl | toJson | sha256sum }}
 {{- end }}
 {{- end -}}
@@ -127,13 +127,7 @@ spec:
     metadata:
       labels:
         {{- include "larder.labels" (dict "root" $root "component" .component "extra" (list $values.podLabels (ternary $root.Values.metrics.podLabels dict $root.Values.metrics.enabled))) | nindent 8 }}
-      annotations:
-        {{- include "redis.checksums" . | nindent 8 }}
-        {{- range $more := list $values.podAnnotations (ternary $root.Values.metrics.podAnnotations dict $root.Values.metrics.enabled) $root.Values.commonAnnotations }}
-        {{- with $more }}
-        {{- include "larder.tpl" (dict "value" . "root" $root) | nindent 8 }}
-        {{- end }}
-        {{- end }}
+      {{- include "larder.annotations" (dict "root" $root "extra" (list (include "redis.checksums" .) $values.podAnnotations (ternary $root.Values.metrics.podAnnotations dict $root.Values.metrics.enabled))) | nindent 6 }}
     spec:
       {{- include "larder.podSettings" (dict "root" $root "values" $pod "component" .component "images" $images "serviceAccountName" (include "redis.accountName" .)) | nindent 6 }}
       {{- with include "redis.initContainers" . }}
@@ -154,7 +148,9 @@ spec:
       volumes:
         {{- include "redis.volumes" (dict "root" $root "component" .component "values" (merge (dict "kind" $kind) $values) "full" $full) | nindent 8 }}
   {{- if $stateful }}
-  {{- include "larder.claimRetention" $values.persistentVolumeClaimRetentionPolicy | nindent 2 }}
+  {{- $retention := $values.persistentVolumeClaimRetentionPolicy }}
+  {{- if and $node (not $retention.enabled) }}{{ $retention = $root.Values.sentinel.persistentVolumeClaimRetentionPolicy }}{{ end }}
+  {{- include "larder.claimRetention" $retention | nindent 2 }}
   {{- end }}
   {{- if or $ownClaim $sentinelClaim }}
   volumeClaimTemplates:
