@@ -1,0 +1,106 @@
+// Every documented value of a chart has an effect: with another value, the rendering of at least one set of values changes.
+// Beside the sets in values/, those in values-for-effect/ enable what the restricted rules reject or the others exclude.
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { assembleChart, chartKeys, readChartFile } from './assembled-chart.ts';
+import { type ChartValue, listKeys, readChartValues } from './chart-values.ts';
+import { HELMS, renderText } from './helm.ts';
+
+const [helm] = HELMS;
+const GUIDE = new URL('../../docs/migrate-from-bitnami.md', import.meta.url);
+const FOLDERS = ['values', 'values-for-effect'];
+/** Some 700 renderings of 0.1 seconds; a busy machine takes several times as long. */
+const EFFECT_MS_MAX = 400_000;
+/** What the chart's own errors begin with. */
+const CHART_MESSAGE = 'The values are not valid';
+/** Renderings at a time. */
+const PARALLEL = 4;
+
+/** Values in place of "other", by the end of the key. */
+const OTHERS: [RegExp, unknown][] = [
+  [/^extraDeploy$/, [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'other' } }]],
+  [/\.users$/, [{ username: 'other' }]],
+  [/nodePorts\.\w+$/, 31000],
+  [/(Limit|minAvailable|maxUnavailable|targetCPU|targetMemory)$/, 7],
+  [/nodeAffinityPreset\.type$|(pod|podAnti)AffinityPreset$/, 'hard'],
+  [/resourcesPreset$/, 'xlarge'],
+  [/\.kind$/, 'DaemonSet'],
+  [/service\.type$/, 'ExternalName'],
+];
+
+function otherThan(current: unknown, key: string, { choices }: ChartValue): unknown {
+  const other = OTHERS.find(([pattern]) => pattern.test(key))?.[1];
+  if (other !== undefined) return other;
+  if (choices) return choices.find((choice) => choice !== current);
+  if (typeof current === 'boolean') return !current;
+  if (typeof current === 'number') return current + 1;
+  if (Array.isArray(current)) return ['other'];
+  return typeof current === 'object' && current !== null ? { other: 'other' } : 'other';
+}
+
+const partsOf = (key: string) => key.split('.');
+const lookUp = (values: unknown, key: string) =>
+  partsOf(key).reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], values);
+const nest = (key: string, value: unknown) =>
+  partsOf(key).reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
+
+/** Certificates are new at each rendering, and so are passwords that values do not give. */
+const withoutRandom = (rendered: string) =>
+  rendered.replaceAll(/^ +(ca\.crt|tls\.crt|tls\.key|[a-z-]*password): .*$/gm, '');
+
+test.skipIf(helm === undefined).each(await chartKeys())(
+  'each value of the chart %s changes a rendering, or says that it has no effect (needs helm)',
+  async (name) => {
+    await using chart = await assembleChart(name);
+    const directory = await mkdtemp(join(tmpdir(), 'larder-effect-'));
+    const render = async (...files: string[]) =>
+      withoutRandom(await renderText(helm?.path ?? '', chart.path, ...files.flatMap((file) => ['--values', file])));
+    try {
+      const folders = FOLDERS.map((folder) => join(import.meta.dirname, folder, name));
+      const files = (
+        await Promise.all(folders.map(async (folder) => (await readdir(folder)).map((file) => join(folder, file))))
+      ).flat();
+      const sets = await Promise.all(
+        files.map(async (file) => ({ file, text: await readFile(file, 'utf8'), before: await render(file) })),
+      );
+      // The set with the most values decides for most keys.
+      sets.sort((a, b) => b.text.length - a.text.length);
+      const hasEffect = async (key: string, value: ChartValue) => {
+        for (const { file, text, before } of sets) {
+          const changed = join(directory, `${key}.yaml`);
+          await writeFile(
+            changed,
+            stringify(nest(key, otherThan(lookUp(parse(text), key) ?? value.default, key, value))),
+          );
+          // A message of the chart is an effect. Another error means that this set does not suit.
+          const after = await render(file, changed).catch((error) =>
+            String(error).includes(CHART_MESSAGE) ? '' : before,
+          );
+          if (after !== before) return true;
+        }
+        return false;
+      };
+      const keys = listKeys(readChartValues(await readChartFile(name, 'values.yaml')));
+      const left = keys.filter(({ value }) => value.children.length === 0);
+      const without: string[] = [];
+      const work = async () => {
+        for (let next = left.pop(); next !== undefined; next = left.pop()) {
+          if (!(await hasEffect(next.key, next.value))) without.push(next.key);
+        }
+      };
+      await Promise.all(Array.from({ length: PARALLEL }, work));
+      const documented = keys
+        .filter(({ value }) => value.description.endsWith('without effect.'))
+        .map(({ key }) => key);
+      expect(without.sort()).toEqual(documented.sort());
+      const guide = await readFile(GUIDE, 'utf8');
+      expect(documented.filter((key) => !guide.includes(`\`${key}\``))).toEqual([]);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  },
+  EFFECT_MS_MAX,
+);
