@@ -219,21 +219,6 @@ describe('base images of a registry', () => {
     expect(await takeChecks()).toEqual(images);
   });
 
-  test('are checked on request too, while a check after new credentials waits', async () => {
-    const { path, images } = await estate();
-    await api.ask('PATCH', path, { body: { access_secret: 'new' } });
-    for (let count = 0; count < 2; count++) {
-      expect((await api.ask('POST', `/larder/v1/base-images/${images[0]}/check`)).statusCode).toBe(202);
-    }
-    const { rows } = await api.database.pool.query(
-      `select data -> 'payload' as payload from queue.job where data -> 'payload' ->> 'base_image_id' = $1 order by created_on`,
-      [images[0]],
-    );
-    const base_image_id = images[0];
-    expect(rows.map(({ payload }) => payload)).toEqual([{ base_image_id }, { base_image_id, requested: true }]);
-    await takeChecks();
-  });
-
   test('are checked when it can be used again, once', async () => {
     const { id, images } = await estate();
     const check = () => checkRegistry(resources(), { registry_id: id });
