@@ -10,11 +10,11 @@ export const RegistryCredential = Type.Object(
   {
     id: Id('Identifier of the credential.'),
     name: Text('The user name.'),
-    description: Text('What the credential is for.'),
-    created_at: Time('When it was made.'),
-    created_by: Text('Who made it.'),
-    expires_at: Time('When the token expires.'),
-    status: Observed(Word(CREDENTIAL_STATUSES, 'ACTIVE while the token is accepted.')),
+    description: Text('Description of the credential.'),
+    created_at: Time('When it was created.'),
+    created_by: Text('Who created it.'),
+    expires_at: Time('When the credential expires.'),
+    status: Observed(Word(CREDENTIAL_STATUSES, 'ACTIVE while the credential is accepted.')),
     last_used_at: Type.Optional(Observed(Time('When it was last used, to within ten minutes. An addition of Larder.'))),
     removed_at: Type.Optional(Time('When it was revoked.')),
     removed_by: Type.Optional(Text('Who revoked it.')),
@@ -27,10 +27,10 @@ export const RegistryCredentialsPage = PageOf(RegistryCredential, 'RegistryCrede
 
 const RegistryCredentialRequest = Type.Object(
   {
-    description: Description('What the credential is for.'),
+    description: Description('Description of the credential.'),
     expires_at: Type.Optional(
       GivenTime(
-        `When it stops working: ${CREDENTIAL_DAYS_MAX} days from now at most, ${CREDENTIAL_DAYS_DEFAULT} when it is not given. An addition of Larder.`,
+        `When the credential expires: at most ${CREDENTIAL_DAYS_MAX} days from now; by default, in ${CREDENTIAL_DAYS_DEFAULT} days. An addition of Larder.`,
       ),
     ),
   },
@@ -40,20 +40,20 @@ const RegistryCredentialRequest = Type.Object(
 const NewRegistryCredential = Type.Object(
   {
     username: Text('The user name to log in with.'),
-    password: Text('The password to log in with. It is shown here and nowhere else.'),
+    password: Text('The password to log in with. No other answer contains it.'),
   },
   { title: 'NewRegistryCredential' },
 );
 
 const hostedRegistry = { registry_id: Id('Identifier of a hosted registry.') };
 const credentialParams = Type.Object({ ...hostedRegistry, credential_id: Id('Identifier of the credential.') });
-const ONLY_HOSTED = 'Hosted registries have them; under any other registry there are none to be found.';
+const ONLY_HOSTED = 'Only hosted registries have credentials.';
 
 const listRegistryCredentials = defineEndpoint({
   method: 'GET',
   path: '/v1/registries/{registry_id}/credentials',
   summary: 'List a hosted registry’s credentials',
-  description: ONLY_HOSTED,
+  description: `Lists the credentials of the registry. ${ONLY_HOSTED}`,
   tag: 'Registries',
   access: READERS,
   params: Type.Object(hostedRegistry),
@@ -69,14 +69,14 @@ const createRegistryCredential = defineEndpoint({
   method: 'POST',
   path: '/v1/registries/{registry_id}/credentials',
   summary: 'Create a credential for a hosted registry',
-  description: `It pulls what the organization may pull, and pushes nothing. A registry has at most ${CREDENTIALS_PER_REGISTRY_MAX} that work. ${ONLY_HOSTED}`,
+  description: `Creates a credential that can pull everything that the organization can pull, and push nothing. A registry has at most ${CREDENTIALS_PER_REGISTRY_MAX} active credentials. ${ONLY_HOSTED}`,
   tag: 'Registries',
   access: WRITERS,
   params: Type.Object(hostedRegistry),
   body: RegistryCredentialRequest,
   success: {
     status: 201,
-    description: 'The credential was made. This is the only time that its password is shown.',
+    description: 'The credential was created. No later answer contains its password.',
     location: '/v1/registries/{registry_id}/credentials/{id}',
     body: NewRegistryCredential,
   },
@@ -98,7 +98,7 @@ const deleteRegistryCredential = defineEndpoint({
   method: 'DELETE',
   path: '/v1/registries/{registry_id}/credentials/{credential_id}',
   summary: 'Revoke a credential of a hosted registry',
-  description: 'It stops working at once.',
+  description: 'Revokes the credential; the hosted registry rejects it at once.',
   tag: 'Registries',
   access: WRITERS,
   params: credentialParams,

@@ -11,7 +11,7 @@ const members = {
   id: Id('Identifier of the registry.'),
   name: Text('Name of the registry.'),
   url: Text('Address of the registry.'),
-  healthy: Type.Optional(Observed(Type.Boolean({ description: 'Whether the last check went well.' }))),
+  healthy: Type.Optional(Observed(Type.Boolean({ description: 'Whether the last check succeeded.' }))),
   last_checked_at: Type.Optional(Observed(Time('When it was last checked.'))),
 };
 
@@ -21,12 +21,12 @@ export type Registry = Static<typeof Registry>;
 export const RegistryDetailed = Type.Object(
   {
     ...members,
-    description: Type.Optional(Text('What the registry is for.')),
+    description: Type.Optional(Text('Description of the registry.')),
     hosted: Type.Optional(Type.Boolean({ description: 'True for the registry that comes with the service.' })),
-    vmware_managed: Type.Optional(Type.Boolean({ description: 'True when the operator of the service keeps it.' })),
-    shared: Type.Optional(Type.Boolean({ description: 'True when several organizations use it.' })),
-    owned: Type.Optional(Type.Boolean({ description: 'True when it belongs to the caller’s organization.' })),
-    provider: Type.Optional(Word(REGISTRY_PROVIDERS, 'Whose kind of registry it is.')),
+    vmware_managed: Type.Optional(Type.Boolean({ description: 'True if the operator of the service manages it.' })),
+    shared: Type.Optional(Type.Boolean({ description: 'True if several organizations use it.' })),
+    owned: Type.Optional(Type.Boolean({ description: 'True if it belongs to the caller’s organization.' })),
+    provider: Type.Optional(Word(REGISTRY_PROVIDERS, 'Provider of the registry.')),
     created_at: Type.Optional(Time('When it was registered.')),
     created_by: Type.Optional(Text('Who registered it.')),
     updated_at: Type.Optional(Time('When it last changed.')),
@@ -34,9 +34,9 @@ export const RegistryDetailed = Type.Object(
     removed_at: Type.Optional(Time('When it was removed.')),
     removed_by: Type.Optional(Text('Who removed it.')),
     application_count: Type.Optional(
-      Observed(Type.Integer({ description: 'How many applications are pushed to it.' })),
+      Observed(Type.Integer({ description: 'Number of applications that are pushed to it.' })),
     ),
-    credentials_limit: Type.Optional(Type.Integer({ description: 'How many credentials it may have.' })),
+    credentials_limit: Type.Optional(Type.Integer({ description: 'Maximum number of its credentials.' })),
     unhealthy_cause: Type.Optional(Observed(Text('Why the last check failed.'))),
     unhealthy_since: Type.Optional(Observed(Time('Since when it has been unusable. An addition of Larder.'))),
     _links: Type.Optional(Type.Object({ credentials: Type.Optional(Link) })),
@@ -54,13 +54,13 @@ const accessSecret = Type.String({
   maxLength: SECRET_LENGTH_MAX,
   writeOnly: true,
   description:
-    'Password or secret. It is kept sealed and never shown. A registry without log-in is registered without it and without `access_key`.',
+    'Password or secret. It is stored encrypted and never shown. A registry without log-in is registered without it and without `access_key`.',
 });
 const dockerHubOrganization = Type.String({
   pattern: '^[a-z0-9][a-z0-9_-]*$',
   expects: 'lower case letters, digits, - and _',
   maxLength: NAME_LENGTH_MAX,
-  description: 'Organization on Docker Hub; of use with that provider only.',
+  description: 'Organization on Docker Hub; only for that provider.',
 });
 
 /** A host name or address with a port, then a path of visible ASCII. International names are written in Punycode. */
@@ -70,14 +70,15 @@ const REGISTRY_URL =
 export const CreatePrivateRegistryRequest = Type.Object(
   {
     name: Name('Name of the registry.'),
-    description: Description('What the registry is for.'),
-    provider: Word(REGISTRY_PROVIDERS, 'Whose kind of registry it is; OCI for any other.'),
+    description: Description('Description of the registry.'),
+    provider: Word(REGISTRY_PROVIDERS, 'Provider of the registry; OCI for any other.'),
     url: Type.String({
       minLength: 1,
       maxLength: URL_LENGTH_MAX,
       pattern: REGISTRY_URL,
       expects: 'an address that begins with https:// or http://, in ASCII, without user name, query and fragment',
-      description: 'Address with scheme, and a path when repositories are made under one. Without user name.',
+      description:
+        'Address with scheme, and with the path under which repositories are created, if any. Without user name.',
     }),
     access_key: Type.Optional(accessKey),
     access_secret: Type.Optional(accessSecret),
@@ -91,17 +92,17 @@ export type CreatePrivateRegistryRequest = Static<typeof CreatePrivateRegistryRe
 export const UpdatePrivateRegistryRequest = Type.Object(
   {
     name: Type.Optional(Name('Name of the registry.')),
-    description: Type.Optional(Description('What the registry is for.')),
+    description: Type.Optional(Description('Description of the registry.')),
     access_key: Type.Optional(
       Removable(
         accessKey,
-        'User name or key id. `null` removes it, where the provider needs none; an addition of Larder.',
+        'User name or key id. `null` removes it, if the provider needs none; an addition of Larder.',
       ),
     ),
     access_secret: Type.Optional(
       Removable(
         accessSecret,
-        'Password or secret. It is kept sealed and never shown. `null` removes the log-in, `access_key` included: the registry is then used without credentials. An addition of Larder; providers whose credentials are exchanged for others (Amazon) reject it.',
+        'Password or secret. It is stored encrypted and never shown. `null` removes the log-in, `access_key` included: the registry is then used without credentials. An addition of Larder; providers whose credentials are exchanged for others (Amazon) reject it.',
       ),
     ),
   },
@@ -115,16 +116,18 @@ const listRegistries = defineEndpoint({
   method: 'GET',
   path: '/v1/registries',
   summary: 'List registries',
-  description: 'The organization’s registries, by name: the hosted one and its own.',
+  description: 'Lists the organization’s registries, by name: the hosted one and its own.',
   tag: 'Registries',
   access: READERS,
   query: Type.Object({
-    removed: OptionalFlag('Only registries that were removed, or only those that were not.'),
+    removed: OptionalFlag('true: only removed registries; false: only the others.'),
     provider: Type.Optional(Word(REGISTRY_PROVIDERS, 'Only registries of this provider.')),
-    hosted: OptionalFlag('Only the registry that comes with the service, or only the others.'),
-    vmware_managed: OptionalFlag('Only registries that the operator of the service keeps, or only the others.'),
-    shared: OptionalFlag('Only registries that several organizations use, or only the others.'),
-    owned: OptionalFlag('Only registries of the caller’s organization, or only the others.'),
+    hosted: OptionalFlag('true: only the registry that comes with the service; false: only the others.'),
+    vmware_managed: OptionalFlag(
+      'true: only registries that the operator of the service manages; false: only the others.',
+    ),
+    shared: OptionalFlag('true: only registries that several organizations use; false: only the others.'),
+    owned: OptionalFlag('true: only registries of the caller’s organization; false: only the others.'),
     ...pageQuery,
   }),
   success: { status: 200, description: 'A page of registries, by name.', body: RegistriesPage },
@@ -136,7 +139,7 @@ const createRegistry = defineEndpoint({
   path: '/v1/registries',
   summary: 'Register a registry',
   description:
-    'A registry that releases are pushed to or base images are read from. Its address and credentials are looked at soon afterwards; the credentials are never told again.',
+    'Registers a registry to which releases are pushed or from which base images are read, and enqueues a check of it. No answer contains its secret.',
   tag: 'Registries',
   access: WRITERS,
   body: CreatePrivateRegistryRequest,
@@ -152,7 +155,7 @@ const getRegistry = defineEndpoint({
   method: 'GET',
   path: '/v1/registries/{registry_id}',
   summary: 'Get a registry',
-  description: 'One registry, and whether it can be used: `unhealthy_cause` says why not.',
+  description: 'Returns one registry, with `unhealthy_cause` if it cannot be used.',
   tag: 'Registries',
   access: READERS,
   params: registryParams,
@@ -165,7 +168,7 @@ const updateRegistry = defineEndpoint({
   path: '/v1/registries/{registry_id}',
   summary: 'Change a registry',
   description:
-    'Name, description and credentials of one’s own registry. Its address and provider stay. A changed log-in is tried at once, also on the base images that are read from it.',
+    'Changes the name, the description or the log-in of a registry of the organization. The address and the provider cannot be changed. A new log-in is checked at once, also on the base images that are read from the registry.',
   tag: 'Registries',
   access: WRITERS,
   params: registryParams,
@@ -178,7 +181,8 @@ const deleteRegistry = defineEndpoint({
   method: 'DELETE',
   path: '/v1/registries/{registry_id}',
   summary: 'Remove a registry',
-  description: 'One’s own, unless applications or base images use it (409). What was pushed stays.',
+  description:
+    'Removes a registry of the organization, unless applications or base images use it (409). Pushed content stays.',
   tag: 'Registries',
   access: WRITERS,
   params: registryParams,

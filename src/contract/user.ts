@@ -8,7 +8,7 @@ import { ROLES } from './vocabulary.ts';
 
 const role = Word(
   ROLES,
-  'VIEWER: can read; EDITOR: can also change what is built; OWNER: can also manage users, tokens and registries.',
+  'VIEWER: can read; EDITOR: can also change applications, customizations, base images, registries and notification providers; OWNER: can also manage users and all API tokens, change the settings of catalogs, and read the audit trail.',
 );
 
 export const User = Type.Object(

@@ -32,7 +32,7 @@ function toMade({ success }: EndpointDefinition): Links {
   return {
     [found.operation]: {
       operationId: found.operation,
-      description: `Gets what was made: ${found.id} is the last step of Location.`,
+      description: `Reads the created resource: ${found.id} is the last segment of Location.`,
       // The other path parameters of the request may name another resource: a retry names the pipeline that failed.
       parameters: asAsked(place),
       [LOCATION_PARAMETER]: found.id,
