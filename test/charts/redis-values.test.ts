@@ -47,7 +47,29 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
   });
 
   test('writes names that look like numbers as text', async () => {
-    const objects = await render({ nameOverride: '77', namespaceOverride: '2024', fullnameOverride: '1e3' });
+    const numeric = { nameOverride: '77', namespaceOverride: '2024', fullnameOverride: '1e3' };
+    const references = { auth: { existingSecret: '1', existingSecretPasswordKey: '2' }, existingConfigmap: '3' };
+    const claims = { persistence: { existingClaim: '4', subPath: '5', storageClass: '6' } };
+    const monitoring = { enabled: true, image: { repository: 'exporter' }, serviceMonitor: { enabled: true } };
+    const objects = await render({
+      ...numeric,
+      ...references,
+      global: { imagePullSecrets: ['7'] },
+      tls: { enabled: true, existingSecret: '8' },
+      master: {
+        ...claims,
+        extraEnvVarsCM: '9',
+        extraEnvVarsSecret: '10',
+        priorityClassName: '11',
+        schedulerName: '12',
+      },
+      replica: { persistence: { storageClass: '6' }, serviceAccount: { name: '13' } },
+      sentinel: { masterSet: '14' },
+      rbac: { create: true, rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }] },
+      metrics: monitoring,
+    });
+    const texts = /"(name|namespace|key|value|subPath|\w+Name|matchNames)":\[?\d[^,}]*/g;
+    expect(JSON.stringify(objects).match(texts) ?? []).toEqual([]);
     for (const { metadata } of objects) {
       expect(metadata).toMatchObject({ name: expect.any(String), namespace: '2024' });
       expect(metadata.labels?.['app.kubernetes.io/name']).toBe('77');

@@ -32,7 +32,7 @@ The registry of the image wins over global.imageRegistry. A digest is added to t
 {{- with $names | uniq }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ tpl . $.root }}
+  - name: {{ tpl . $.root | quote }}
   {{- end }}
 {{- end -}}
 {{- end -}}

@@ -46,11 +46,11 @@ args:
 envFrom:
   {{- with .values.extraEnvVarsCM }}
   - configMapRef:
-      name: {{ tpl . $.root }}
+      name: {{ tpl . $.root | quote }}
   {{- end }}
   {{- with .values.extraEnvVarsSecret }}
   - secretRef:
-      name: {{ tpl . $.root }}
+      name: {{ tpl . $.root | quote }}
   {{- end }}
 {{- end -}}
 {{- end -}}
@@ -77,7 +77,7 @@ Takes root, values, component, images, serviceAccountName, and optionally podSel
 */}}
 {{- define "larder.podSettings" -}}
 {{- include "larder.imagePullSecrets" (dict "root" .root "images" .images) }}
-serviceAccountName: {{ .serviceAccountName }}
+serviceAccountName: {{ .serviceAccountName | quote }}
 automountServiceAccountToken: {{ .values.automountServiceAccountToken | default false }}
 enableServiceLinks: {{ .values.enableServiceLinks | default false }}
 {{- if (.values.podSecurityContext).enabled }}
@@ -93,7 +93,7 @@ securityContext:
 {{- end }}
 {{- range $key := list "dnsPolicy" "priorityClassName" "schedulerName" "shareProcessNamespace" }}
 {{- with get $.values $key }}
-{{ $key }}: {{ . }}
+{{ $key }}: {{ toJson . }}
 {{- end }}
 {{- end }}
 {{- with .values.terminationGracePeriodSeconds }}

@@ -5,7 +5,7 @@ A load balancer's source ranges and class, node ports and external addresses are
 {{- define "larder.serviceSettings" -}}
 type: {{ .service.type }}
 {{- if and .service.clusterIP (eq .service.type "ClusterIP") }}
-clusterIP: {{ .service.clusterIP }}
+clusterIP: {{ .service.clusterIP | quote }}
 {{- end }}
 {{- with .service.internalTrafficPolicy }}
 internalTrafficPolicy: {{ . }}
@@ -15,10 +15,10 @@ externalTrafficPolicy: {{ .service.externalTrafficPolicy }}
 {{- end }}
 {{- if eq .service.type "LoadBalancer" }}
 {{- with .service.loadBalancerIP }}
-loadBalancerIP: {{ . }}
+loadBalancerIP: {{ . | quote }}
 {{- end }}
 {{- with .service.loadBalancerClass }}
-loadBalancerClass: {{ . }}
+loadBalancerClass: {{ . | quote }}
 {{- end }}
 {{- with .service.loadBalancerSourceRanges }}
 loadBalancerSourceRanges:
@@ -40,7 +40,7 @@ sessionAffinityConfig:
 
 {{/* One port of a service. Takes name, port, target, service and nodePort. */}}
 {{- define "larder.servicePort" -}}
-- name: {{ .name }}
+- name: {{ .name | quote }}
   port: {{ int .port }}
   targetPort: {{ .target }}
   protocol: TCP

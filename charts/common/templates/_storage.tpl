@@ -5,7 +5,7 @@
 {{- if eq ($class | toString) "-" }}
 storageClassName: ""
 {{- else if $class }}
-storageClassName: {{ tpl $class .root }}
+storageClassName: {{ tpl $class .root | quote }}
 {{- end -}}
 {{- end -}}
 
@@ -32,7 +32,7 @@ dataSource:
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
-  name: {{ .name }}
+  name: {{ .name | quote }}
   {{- with .persistence.labels }}
   labels:
     {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 4 }}
@@ -62,7 +62,7 @@ emptyDir:
   medium: {{ . }}
   {{- end }}
   {{- with .sizeLimit }}
-  sizeLimit: {{ . }}
+  sizeLimit: {{ . | quote }}
   {{- end }}
 {{- else -}}
 emptyDir: {}

@@ -102,12 +102,12 @@ ports:
 {{- include "larder.containerLimits" . }}
 volumeMounts:
   - name: redis-data
-    mountPath: {{ .values.persistence.path }}
+    mountPath: {{ .values.persistence.path | quote }}
     {{- with .values.persistence.subPath }}
-    subPath: {{ tpl . $root }}
+    subPath: {{ tpl . $root | quote }}
     {{- end }}
     {{- with .values.persistence.subPathExpr }}
-    subPathExpr: {{ tpl . $root }}
+    subPathExpr: {{ tpl . $root | quote }}
     {{- end }}
   - name: configuration
     mountPath: /usr/local/etc/redis/conf.d
@@ -210,12 +210,12 @@ env:
   {{- end }}
   {{- if $root.Values.tls.enabled }}
   - name: REDIS_EXPORTER_TLS_CA_CERT_FILE
-    value: {{ include "redis.tlsFile" (dict "root" $root "key" "certCAFilename" "own" "ca.crt") }}
+    value: {{ include "redis.tlsFile" (dict "root" $root "key" "certCAFilename" "own" "ca.crt") | quote }}
   {{- if $root.Values.tls.authClients }}
   - name: REDIS_EXPORTER_TLS_CLIENT_CERT_FILE
-    value: {{ include "redis.tlsFile" (dict "root" $root "key" "certFilename" "own" "tls.crt") }}
+    value: {{ include "redis.tlsFile" (dict "root" $root "key" "certFilename" "own" "tls.crt") | quote }}
   - name: REDIS_EXPORTER_TLS_CLIENT_KEY_FILE
-    value: {{ include "redis.tlsFile" (dict "root" $root "key" "certKeyFilename" "own" "tls.key") }}
+    value: {{ include "redis.tlsFile" (dict "root" $root "key" "certKeyFilename" "own" "tls.key") | quote }}
   {{- end }}
   {{- end }}
   {{- with $values.extraEnvVars }}
@@ -271,7 +271,7 @@ volumeMounts:
     - name: OWNER
       value: "{{ $.values.containerSecurityContext.runAsUser }}:{{ $.values.podSecurityContext.fsGroup }}"
     - name: DATA
-      value: {{ $.values.persistence.path }}
+      value: {{ $.values.persistence.path | quote }}
     {{- with .extraEnvVars }}
     {{- include "larder.tpl" (dict "value" . "root" $root) | nindent 4 }}
     {{- end }}
@@ -283,7 +283,7 @@ volumeMounts:
   {{- end }}
   volumeMounts:
     - name: redis-data
-      mountPath: {{ $.values.persistence.path }}
+      mountPath: {{ $.values.persistence.path | quote }}
 {{- end }}
 {{- end }}
 {{- with .values.initContainers }}

@@ -73,11 +73,11 @@
 - name: {{ . }}_FILE
   value: /run/secrets/redis/{{ include "redis.secretKey" $.root }}
 {{- else }}
-- name: {{ . }}
+- name: {{ . | quote }}
   valueFrom:
     secretKeyRef:
-      name: {{ include "redis.secretName" $.root }}
-      key: {{ include "redis.secretKey" $.root }}
+      name: {{ include "redis.secretName" $.root | quote }}
+      key: {{ include "redis.secretKey" $.root | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -88,11 +88,11 @@
 - name: REDIS_TLS_ENABLED
   value: "yes"
 - name: REDIS_TLS_CERT_FILE
-  value: {{ include "redis.tlsFile" (dict "root" . "key" "certFilename" "own" "tls.crt") }}
+  value: {{ include "redis.tlsFile" (dict "root" . "key" "certFilename" "own" "tls.crt") | quote }}
 - name: REDIS_TLS_KEY_FILE
-  value: {{ include "redis.tlsFile" (dict "root" . "key" "certKeyFilename" "own" "tls.key") }}
+  value: {{ include "redis.tlsFile" (dict "root" . "key" "certKeyFilename" "own" "tls.key") | quote }}
 - name: REDIS_TLS_CA_FILE
-  value: {{ include "redis.tlsFile" (dict "root" . "key" "certCAFilename" "own" "ca.crt") }}
+  value: {{ include "redis.tlsFile" (dict "root" . "key" "certCAFilename" "own" "ca.crt") | quote }}
 - name: REDIS_TLS_AUTH_CLIENTS
   value: {{ ternary "yes" "no" .Values.tls.authClients | quote }}
 {{- with .Values.tls.dhParamsFilename }}

@@ -6,7 +6,7 @@
   projected:
     sources:
       - configMap:
-          name: {{ include "redis.configmapName" $root }}
+          name: {{ include "redis.configmapName" $root | quote }}
           items:
             - key: redis.conf
               path: 10-redis.conf
@@ -33,15 +33,15 @@
 {{- if and $root.Values.auth.enabled $root.Values.auth.usePasswordFiles $root.Values.auth.usePasswordFileFromSecret }}
 - name: password
   secret:
-    secretName: {{ include "redis.secretName" $root }}
+    secretName: {{ include "redis.secretName" $root | quote }}
     items:
-      - key: {{ include "redis.secretKey" $root }}
-        path: {{ include "redis.secretKey" $root }}
+      - key: {{ include "redis.secretKey" $root | quote }}
+        path: {{ include "redis.secretKey" $root | quote }}
 {{- end }}
 {{- if $root.Values.tls.enabled }}
 - name: certificate
   secret:
-    secretName: {{ include "redis.tlsSecretName" $root }}
+    secretName: {{ include "redis.tlsSecretName" $root | quote }}
 {{- end }}
 {{- if and $root.Values.sysctl.enabled $root.Values.sysctl.mountHostSys }}
 - name: host-sys
@@ -54,7 +54,7 @@
 {{- else if .values.persistence.existingClaim }}
 - name: redis-data
   persistentVolumeClaim:
-    claimName: {{ tpl .values.persistence.existingClaim $root }}
+    claimName: {{ tpl .values.persistence.existingClaim $root | quote }}
 {{- else if ne .values.kind "StatefulSet" }}
 - name: redis-data
   persistentVolumeClaim:
