@@ -1,4 +1,4 @@
-// Who gets in and what they see: credentials, tokens with scopes, roles, and organizations that cannot tell each other apart from nothing.
+// Access to the registry: credentials, tokens with scopes, roles, and the isolation of organizations.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { basic, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
@@ -35,7 +35,7 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-/** Every endpoint that names a repository, as it would be called there. */
+/** Requests to every endpoint of a repository. */
 function endpoints(name: string): [string, string, { body?: string; headers?: Record<string, string> }?][] {
   const blob = digestOf(image.layer);
   const upload = '00000000-0000-4000-8000-000000000000';
@@ -71,7 +71,7 @@ async function answerOf(response: Response, name: string): Promise<unknown> {
 }
 
 describe('without credentials', () => {
-  test('every endpoint answers 401 with a challenge, whether or not anything is there', async () => {
+  test('every endpoint answers 401 with a challenge, whether or not the repository exists', async () => {
     for (const name of ['acme/app', 'acme/none']) {
       for (const [method, path, options] of [
         ...endpoints(name),
@@ -112,7 +112,7 @@ describe('the challenge for a mount', () => {
     expect(challenge).toContain('scope="repository:acme/app:pull,push repository:acme/source:pull"');
   });
 
-  test('repeats nothing that is no name', async () => {
+  test('repeats only valid names', async () => {
     const challenge = (await mount('x" realm="http://elsewhere')).headers.get('www-authenticate');
     expect(challenge).toContain('scope="repository:acme/app:pull,push"');
     expect(challenge).not.toContain('elsewhere');
@@ -120,7 +120,7 @@ describe('the challenge for a mount', () => {
 });
 
 describe('with wrong credentials', () => {
-  test('401, and 429 with Retry-After after a burst, for those who are not known yet', async () => {
+  test('401, and after a burst 429 with Retry-After for unknown credentials', async () => {
     const own = await openTestRegistry();
     const wrong = (n: number) => fetch(`${own.url}/v2/`, { headers: basic(`wrong-${n}`) });
     expect((await fetch(`${own.url}/v2/`, { headers: basic(own.acme.tokens.OWNER) })).status).toBe(200);
@@ -150,7 +150,7 @@ describe('with wrong credentials', () => {
     }
   });
 
-  test('a removed API token stops opening', async () => {
+  test('a removed API token is rejected', async () => {
     const { db } = registry.database;
     const owner = await db
       .selectFrom('users')
@@ -177,7 +177,7 @@ describe('the scope of an API token', () => {
   }
   const upload = '/v2/acme/app/blobs/uploads/';
 
-  test('REGISTRY pushes, REGISTRY_PULL only pulls, API does not come in', async () => {
+  test('REGISTRY pushes, REGISTRY_PULL only pulls, API is rejected', async () => {
     const pushes = await tokenOf(['REGISTRY']);
     expect((await client.call('POST', upload, { token: pushes })).status).toBe(202);
     const pulls = await tokenOf(['REGISTRY_PULL', 'API']);
@@ -187,7 +187,7 @@ describe('the scope of an API token', () => {
     expect((await client.call('GET', '/v2/', { token: api })).status).toBe(401);
   });
 
-  test('narrows what is made from it, and revoked it ends that too', async () => {
+  test('limits the tokens made from it, and its revocation ends them', async () => {
     const secret = await tokenOf(['REGISTRY_PULL']);
     const scope = 'repository:acme/app:pull,push';
     const answer = await fetch(`${registry.url}/v2/token?scope=${scope}`, { headers: basic(secret) });
@@ -219,7 +219,7 @@ describe('token authentication', () => {
   const bearer = async (method: string, path: string, token: string) =>
     await fetch(registry.url + path, { method, headers: { authorization: `Bearer ${token}` } });
 
-  test('a token opens what it was made for, and nothing else', async () => {
+  test('a token allows its scopes and nothing else', async () => {
     const pull = await tokenFor(['repository:acme/app:pull']);
     expect((await bearer('GET', '/v2/', pull)).status).toBe(200);
     expect((await bearer('GET', '/v2/acme/app/manifests/v1', pull)).status).toBe(200);
@@ -246,7 +246,7 @@ describe('token authentication', () => {
     expect((await bearer('POST', path, await tokenFor([push, 'repository:acme/source:pull']))).status).toBe(201);
   });
 
-  test('what a role may not is left out silently', async () => {
+  test('actions that the role does not allow are omitted from the token', async () => {
     const viewer = await tokenFor(['repository:acme/app:pull,push,delete'], registry.acme.tokens.VIEWER);
     expect((await bearer('GET', '/v2/acme/app/manifests/v1', viewer)).status).toBe(200);
     expect((await bearer('POST', '/v2/acme/app/blobs/uploads/', viewer)).status).toBe(403);
@@ -269,7 +269,7 @@ describe('token authentication', () => {
     }
   });
 
-  test('a registry token never makes a wider one', async () => {
+  test('a registry token cannot be exchanged for one with more rights', async () => {
     const pull = await tokenFor(['repository:acme/app:pull']);
     const response = await bearer('GET', '/v2/token?scope=repository:acme/app:pull,push', pull);
     const { token } = (await response.json()) as { token: string };
@@ -277,7 +277,7 @@ describe('token authentication', () => {
     expect((await bearer('GET', '/v2/acme/app/manifests/v1', token)).status).toBe(200);
   });
 
-  test('without credentials the answer says how to send them', async () => {
+  test('without credentials the answer has a challenge', async () => {
     const response = await fetch(`${registry.url}/v2/token?scope=repository:acme/app:pull`);
     expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="larder-registry"']);
     expect(
@@ -296,7 +296,7 @@ describe('roles', () => {
     }
   });
 
-  test('base images are read by every organization and written by none', async () => {
+  test('every organization can pull base images, and none can push them', async () => {
     for (const token of [registry.acme.tokens.OWNER, registry.rival.tokens.VIEWER]) {
       const response = await client.call('GET', '/v2/base/debian/manifests/12', { token });
       expect(await response.text()).toBe(shared.manifest);
@@ -314,7 +314,7 @@ describe('roles', () => {
 });
 
 describe("another organization's repository", () => {
-  test('answers on every endpoint as one that does not exist', async () => {
+  test('has the same answers on every endpoint as one that does not exist', async () => {
     const token = registry.rival.tokens.OWNER;
     const [there, nowhere] = [endpoints('acme/app'), endpoints('acme/not')];
     for (const [position, [method, path, options]] of there.entries()) {
@@ -332,7 +332,7 @@ describe("another organization's repository", () => {
     expect((await client.call('GET', '/v2/acme/app/manifests/v1')).status).toBe(200);
   });
 
-  test('gives nothing to a mount: 202, as for a blob that is nowhere', async () => {
+  test('a mount from it gets 202, as for an unknown blob', async () => {
     const token = registry.rival.tokens.EDITOR;
     const [foreign, none] = [digestOf(image.layer), digestOf('nowhere')];
     for (const query of [
@@ -347,7 +347,7 @@ describe("another organization's repository", () => {
     expect((await client.call('HEAD', `/v2/rival/theirs/blobs/${foreign}`, { token })).status).toBe(404);
   });
 
-  test('lends no bytes to an empty upload that claims their digest', async () => {
+  test('an empty upload with the digest of its blob is rejected', async () => {
     const token = registry.rival.tokens.EDITOR;
     const started = await client.call('POST', '/v2/rival/theirs/blobs/uploads/', { token });
     const claim = await client.call('PUT', `${started.headers.get('location')}?digest=${digestOf(image.layer)}`, {

@@ -18,7 +18,7 @@ const VERSION = '1.6.18-debian-12-r5';
 const released = testImage('released');
 const own = testImage('own');
 
-describe('what refers to a released image', () => {
+describe('a referrer of a released image', () => {
   const name = 'acme/containers/debian-12/signed';
   const index = indexOf(released);
   const subject = descriptorOf(index, MEDIA_TYPES.index);
@@ -64,7 +64,7 @@ describe('what refers to a released image', () => {
     expect((await client.putManifest(name, `sha256-${hex}`, fallback, MEDIA_TYPES.index)).status).toBe(201);
   });
 
-  test('names something that is there, and is no image and no chart', async () => {
+  test('must have an existing subject, and must not be an image or a chart', async () => {
     const none = 'ab'.repeat(32);
     const file = { layers: [descriptorOf(own.layer, MEDIA_TYPES.layer)] };
     const chart = descriptorOf('{}', 'application/vnd.cncf.helm.config.v1+json');
@@ -94,7 +94,7 @@ describe('what refers to a released image', () => {
     expect(await digestAt(client, name, 'latest')).toBe(subject.digest);
   });
 
-  test('stays: clients delete neither Larder’s nor their own', async () => {
+  test('stays: clients can delete neither Larder’s nor their own', async () => {
     const manifest = signature({ subject });
     for (const reference of [digestOf(manifest), `sha256-${hex}.sig`]) {
       const deleted = await client.call('DELETE', `/v2/${name}/manifests/${reference}`);

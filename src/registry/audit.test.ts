@@ -17,7 +17,7 @@ const released = testImage('released');
 const own = testImage('own');
 
 describe('the audit trail of clients', () => {
-  test('tells who pushed and deleted which manifest, and nothing of blobs alone', async () => {
+  test('records who pushed and deleted which manifest, and no push of blobs alone', async () => {
     const name = 'acme/audited';
     await client.pushImage(name, 'v1', own);
     // Again changes nothing.
@@ -52,7 +52,7 @@ describe('the audit trail of clients', () => {
     }
   });
 
-  test('knows the user behind a token of the registry too', async () => {
+  test('has the user of a registry token too', async () => {
     const name = 'acme/audited-token';
     const query = `scope=repository:${name}:pull,push`;
     const answer = await fetch(`${registry.url}/v2/token?${query}`, { headers: basic(registry.acme.tokens.OWNER) });
@@ -72,7 +72,7 @@ describe('the audit trail of clients', () => {
     expect(rows).toEqual([{ together: true }]);
   });
 
-  test('has no event of what was rejected, and none of what Larder pushes', async () => {
+  test('has no event of rejected requests, and none of pushes by Larder', async () => {
     const name = 'acme/containers/debian-12/memcached';
     await pushRelease(registry, { name, image: released, tags: ['latest'] });
     await client.putManifest(name, 'latest', own.manifest);

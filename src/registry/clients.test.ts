@@ -1,4 +1,4 @@
-// Clients that others wrote, against the hosted registry and with Debian's docker-registry as the other end.
+// Third-party clients with the hosted registry, and with Debian's docker-registry as the other side.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -98,7 +98,7 @@ async function skopeo(...parameters: string[]): Promise<string> {
 const IN = () => ['--dest-tls-verify=false', '--dest-creds', `anyone:${registry.acme.tokens.EDITOR}`];
 const OUT = () => ['--src-tls-verify=false', '--src-creds', `anyone:${registry.acme.tokens.VIEWER}`];
 
-test('skopeo brings an image of two architectures in, and out again byte for byte', async () => {
+test('skopeo pushes an image of two architectures, and pulls the same bytes', async () => {
   const layout = `oci:${join(directory, 'layout')}:v1`;
   await skopeo('copy', '--all', ...IN(), layout, ours('acme/multi:v1'));
   await skopeo('copy', '--all', ...OUT(), ours('acme/multi:v1'), `oci:${join(directory, 'out')}:v1`);
@@ -115,7 +115,7 @@ test('skopeo brings an image of two architectures in, and out again byte for byt
   expect(config.Architecture).toBe('arm64');
 });
 
-test('skopeo carries it to docker-registry and back', async () => {
+test('skopeo copies it to docker-registry and back', async () => {
   const there = `docker://${peer.host}/multi:v1`;
   await skopeo('copy', '--all', ...OUT(), '--dest-tls-verify=false', ours('acme/multi:v1'), there);
   await skopeo('copy', '--all', '--src-tls-verify=false', ...IN(), there, ours('acme/returned:v1'));
@@ -158,7 +158,7 @@ test.skipIf(!existsSync('/usr/bin/umoci'))(
   },
 );
 
-test('skopeo tells the person whose repository it is, and copies a release into one of their own', async () => {
+test('skopeo shows the error for a repository of Larder, and copies a release to another repository', async () => {
   const [name, tag] = ['acme/containers/debian-12/redis', '7.0.15-debian-12-r0'];
   const image = testImage('released');
   await pushRelease(registry, { name, image, tags: [tag, 'latest'] });
@@ -175,7 +175,7 @@ test('skopeo tells the person whose repository it is, and copies a release into 
   expect(await mirrored.text()).toBe(indexOf(image));
 });
 
-test('wrong credentials and foreign repositories are told to the person', async () => {
+test('skopeo shows the errors for wrong credentials and foreign repositories', async () => {
   const pull = (creds: string) => skopeo('inspect', '--tls-verify=false', '--creds', creds, ours('acme/multi:v1'));
   await expect(pull('x:wrong')).rejects.toThrow(/authentication required|unauthorized/);
   await expect(pull(`x:${registry.rival.tokens.OWNER}`)).rejects.toThrow(/name unknown|repository name not known/);

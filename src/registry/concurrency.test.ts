@@ -1,4 +1,4 @@
-// Many at once on the same names: what is seen is always whole, and what is immutable never moves.
+// Concurrent requests for the same names: visible artifacts are always complete, and immutable tags never move.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { descriptorOf, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, type TestClient } from '../../test/registry-client.ts';
@@ -15,7 +15,7 @@ afterAll(() => registry.close());
 
 const images = Array.from({ length: 8 }, (_, n) => testImage(`concurrent-${n}`));
 
-test('one immutable tag, eight pushes: one of them wins for good', async () => {
+test('one immutable tag, eight pushes: exactly one succeeds', async () => {
   for (const image of images) {
     await client.pushImage('acme/race', image.digest, image);
   }
@@ -26,14 +26,14 @@ test('one immutable tag, eight pushes: one of them wins for good', async () => {
   expect(await (await client.call('GET', `/v2/acme/race/manifests/${tag}`)).text()).toBe(winners[0]?.manifest);
 });
 
-test('one rolling tag, eight pushes: all are taken, and the tag names one of them', async () => {
+test('one rolling tag, eight pushes: all succeed, and the tag names one of them', async () => {
   const answers = await Promise.all(images.map((image) => client.putManifest('acme/race', 'latest', image.manifest)));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
   const text = await (await client.call('GET', '/v2/acme/race/manifests/latest')).text();
   expect(images.map(({ manifest }) => manifest)).toContain(text);
 });
 
-test('one new repository and one blob, pushed by eight at once', async () => {
+test('eight concurrent pushes of one blob to a new repository', async () => {
   const bytes = Buffer.alloc(300_000, 'same');
   await Promise.all(images.map(() => client.pushBlob('acme/new/at/once', bytes)));
   const blob = await client.call('GET', `/v2/acme/new/at/once/blobs/${digestOf(bytes)}`);
@@ -76,7 +76,7 @@ async function pullWhole(name: string, reference: string): Promise<number | unde
   return stillThere === response.headers.get('docker-content-digest') ? missing.length : undefined;
 }
 
-test('whatever is pushed, deleted and mounted meanwhile, what has a name is complete', async () => {
+test('during pushes, deletes and mounts, everything that a name refers to is complete', async () => {
   const name = 'acme/churn';
   const pool = images.slice(0, 4);
   const index = (of: typeof pool) =>

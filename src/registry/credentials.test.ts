@@ -1,4 +1,4 @@
-// Credentials of the hosted registry, made through the API and used by skopeo: pull, never push, and gone at once.
+// Credentials of the hosted registry, created through the API and used by skopeo: they pull, never push, and a revocation takes effect at once.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -64,12 +64,12 @@ async function registryToken({ username, password }: Made): Promise<string> {
   return answer.token;
 }
 
-test('a hosted registry tells where its credentials are and how many it may have', async () => {
+test('a hosted registry has a link to its credentials and their limit', async () => {
   const one = (await api.ask('GET', registry)).json();
   expect(one).toMatchObject({ credentials_limit: 10, _links: { credentials: { href: `${registry}/credentials` } } });
 });
 
-test('skopeo pulls with one and cannot push; revoked, it is out at once, with every token made from it', async () => {
+test('skopeo pulls with one and cannot push; a revocation ends it and every token made from it at once', async () => {
   const made = await make();
   const login = ['--creds', `${made.username}:${made.password}`, '--tls-verify=false'];
   const host = url.replace('http://', '');
@@ -94,7 +94,7 @@ test('skopeo pulls with one and cannot push; revoked, it is out at once, with ev
   expect((await revoke(made.path)).statusCode).toBe(404);
 });
 
-test('one is no API token, and opens only what its organization may pull', async () => {
+test('one is not an API token, and pulls only what its organization can pull', async () => {
   const made = await make({ description: '' }, foreign, api.rival.access.OWNER);
   const headers = basic(made.password);
   expect((await fetch(`${url}/v2/acme/app/manifests/v1`, { headers })).status).toBe(404);
@@ -103,7 +103,7 @@ test('one is no API token, and opens only what its organization may pull', async
   expect((await api.ask('POST', exchange, { token: undefined })).statusCode).toBe(401);
 });
 
-test('one ends by its time', async () => {
+test('one expires', async () => {
   const soon = new Date(Date.now() + 60_000).toISOString();
   const made = await make({ description: 'short', expires_at: soon });
   expect((await fetch(`${url}/v2/`, { headers: basic(made.password) })).status).toBe(200);
@@ -114,7 +114,7 @@ test('one ends by its time', async () => {
 });
 
 describe('what is rejected', () => {
-  test('ends that are past, too far, or no times', async () => {
+  test('expiry times that are past, too far, or malformed', async () => {
     const rejected = async (expires_at: string) => {
       const response = await api.ask('POST', `${registry}/credentials`, { body: { description: '', expires_at } });
       expect(response.statusCode).toBe(400);
@@ -155,7 +155,7 @@ describe('what is rejected', () => {
     expect((await api.ask('GET', own)).json()).not.toHaveProperty('credentials_limit');
   });
 
-  test('more than ten that work, however many ask at once', async () => {
+  test('more than ten active ones, also with concurrent requests', async () => {
     const list = async (query = '') => (await api.ask('GET', `${registry}/credentials${query}`)).json();
     const before = (await list()).total_size;
     const asked = Array.from({ length: 15 }, () =>

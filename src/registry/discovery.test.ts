@@ -1,4 +1,4 @@
-// What can be listed: tags, referrers, repositories (distribution-spec 1.1, "Content Discovery").
+// Lists of tags, referrers and repositories (distribution-spec 1.1, "Content Discovery").
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { descriptorOf, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, nextPage, type TestClient } from '../../test/registry-client.ts';
@@ -24,7 +24,7 @@ describe('tags', () => {
   });
   const sorted = ['1.0', 'a', 'B', 'b', 'C', 'c-1', 'test0', 'test1'];
 
-  test('are listed in order, whole and by page', async () => {
+  test('are listed in order, completely and by page', async () => {
     expect(await (await client.call('GET', '/v2/acme/tags/tags/list')).json()).toEqual({
       name: 'acme/tags',
       tags: sorted,
@@ -122,7 +122,7 @@ describe('referrers', () => {
     expect(left.manifests.length).toBe(2);
   });
 
-  test('of what nobody refers to are an empty index, never a 404', async () => {
+  test('of an unknown subject are an empty index, never a 404', async () => {
     for (const name of ['acme/subject', 'acme/none']) {
       const response = await client.call('GET', `/v2/${name}/referrers/${digestOf('none')}`);
       expect(response.status).toBe(200);
@@ -131,7 +131,7 @@ describe('referrers', () => {
     expect((await client.call('GET', '/v2/acme/subject/referrers/sha256:1')).status).toBe(400);
   });
 
-  test('come in pages that a client can read', async () => {
+  test('are paged so that a client can read each page', async () => {
     const config = '{}';
     await client.pushBlob('acme/many', config);
     const digests: string[] = [];
@@ -161,7 +161,7 @@ describe('referrers', () => {
   });
 });
 
-test('the catalog lists what the organization has, by page', async () => {
+test('the catalog lists the organization’s repositories, by page', async () => {
   await client.pushImage('acme/zz-last', 'v1', testImage('last'));
   await client.begin('acme/zz-only-begun');
   const seen: string[] = [];

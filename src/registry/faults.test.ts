@@ -1,4 +1,4 @@
-// What the registry answers when its disk is full, its content damaged, or a client goes too far.
+// Answers of the registry if its disk is full, its content is damaged, or a client exceeds limits.
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-test('below five per cent of free space nothing is taken, everything is given, and the client is told when to come back', async () => {
+test('below five per cent of free space pushes are rejected with Retry-After, and pulls work', async () => {
   const upload = await client.begin('acme/app');
   freeShare = 0.049;
   await expect
@@ -43,7 +43,7 @@ test('below five per cent of free space nothing is taken, everything is given, a
     .toBe(202);
 });
 
-test('content that is listed and gone is told as such, to HEAD too, so that a push brings it back', async () => {
+test('missing content is reported, to HEAD too, so that a push restores it', async () => {
   const [lost, released] = [testImage('lost'), testImage('released')];
   await client.pushImage('acme/lost', 'v1', lost);
   // By a job of another process: this server has read none of its manifests.

@@ -72,13 +72,13 @@ describe('pull', () => {
     expect(changed.status).toBe(200);
   });
 
-  test('what the client has already is not sent again', async () => {
+  test('content that the client has is not sent again', async () => {
     const headers = { 'if-none-match': `"${image.digest}"` };
     expect((await client.call('GET', '/v2/acme/pull/manifests/latest', { headers })).status).toBe(304);
     expect((await client.call('GET', `/v2/acme/pull/blobs/${digestOf(image.layer)}`, { headers })).status).toBe(200);
   });
 
-  test('a type that Accept leaves out is not found', async () => {
+  test('a type that Accept does not allow is not found', async () => {
     const path = '/v2/acme/pull/manifests/latest';
     const left = await client.call('GET', path, { headers: { accept: MEDIA_TYPES.index } });
     expect([left.status, await codeOf(left)]).toEqual([404, 'MANIFEST_UNKNOWN']);
@@ -88,7 +88,7 @@ describe('pull', () => {
     expect((await client.call('GET', path, { headers: { accept: `${MEDIA_TYPES.manifest};q=0` } })).status).toBe(404);
   });
 
-  test('what is not there has the code of the specification', async () => {
+  test('missing content has the code of the specification', async () => {
     const none = digestOf('nothing');
     const cases: [string, number, string][] = [
       [`/v2/acme/pull/blobs/${none}`, 404, 'BLOB_UNKNOWN'],
@@ -111,13 +111,13 @@ describe('pull', () => {
     }
   });
 
-  test('a digest may come percent-encoded', async () => {
+  test('a digest may be percent-encoded', async () => {
     expect((await client.call('HEAD', `/v2/acme/pull/blobs/${encodeURIComponent(digestOf(image.layer))}`)).status).toBe(
       200,
     );
   });
 
-  test('a method that an endpoint does not know names those it does', async () => {
+  test('405 lists the methods of the endpoint', async () => {
     const response = await client.call('PUT', '/v2/acme/pull/tags/list');
     expect([response.status, response.headers.get('allow'), await codeOf(response)]).toEqual([
       405,

@@ -1,4 +1,4 @@
-// Pushing manifests and taking things away again (distribution-spec 1.1, "Pushing Manifests", "Content Management").
+// Pushes of manifests, and deletes (distribution-spec 1.1, "Pushing Manifests", "Content Management").
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { descriptorOf, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, locationOf, type TestClient } from '../../test/registry-client.ts';
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => registry.close());
 
 describe('push of a manifest', () => {
-  test('is answered with its place and digest', async () => {
+  test('is answered with its location and digest', async () => {
     const image = testImage('manifest');
     await client.pushImage('acme/manifest', 'v1', image);
     const put = await client.putManifest('acme/manifest', image.digest, image.manifest);
@@ -22,7 +22,7 @@ describe('push of a manifest', () => {
     expect(put.headers.get('docker-content-digest')).toBe(image.digest);
   });
 
-  test('whose blobs are not there names each of them, and shows nothing', async () => {
+  test('with missing blobs gets an error that lists them, and is not visible', async () => {
     const image = testImage('incomplete');
     await client.pushBlob('acme/incomplete', image.config);
     const put = await client.putManifest('acme/incomplete', 'v1', image.manifest);
@@ -84,7 +84,7 @@ describe('push of a manifest', () => {
     expect((await client.putManifest('acme/docker', 'list', list, MEDIA_TYPES.dockerManifestList)).status).toBe(201);
   });
 
-  test('a subject may come later, and is told back', async () => {
+  test('a subject may be pushed later, and is in the answer', async () => {
     const subject = descriptorOf('{"not":"there"}', MEDIA_TYPES.manifest);
     const image = testImage('refers', { subject });
     await client.pushBlob('acme/refers', image.config);
@@ -122,7 +122,7 @@ describe('push of a manifest', () => {
     expect([malformed.status, await codeOf(malformed)]).toEqual([400, 'DIGEST_INVALID']);
   });
 
-  test('of 4 MiB is taken, one byte more is not', async () => {
+  test('of 4 MiB is accepted, one byte more is not', async () => {
     const image = testImage('large');
     await client.pushImage('acme/large', 'v1', image);
     const frame = JSON.stringify({ ...JSON.parse(image.manifest), annotations: { pad: '' } }).length;
@@ -137,7 +137,7 @@ describe('push of a manifest', () => {
 });
 
 describe('deletes', () => {
-  test('a tag goes and its manifest stays; a manifest goes with its tags', async () => {
+  test('deleting a tag keeps its manifest; deleting a manifest deletes its tags', async () => {
     const image = testImage('delete');
     await client.pushImage('acme/delete', 'one', image);
     await client.putManifest('acme/delete', 'two', image.manifest);
@@ -157,7 +157,7 @@ describe('deletes', () => {
     expect((await client.call('DELETE', '/v2/acme/none/manifests/one')).status).toBe(404);
   });
 
-  test('what something else is made of stays', async () => {
+  test('content to which something refers stays', async () => {
     const image = testImage('held');
     await client.pushImage('acme/held', 'child', image);
     const index = JSON.stringify({
@@ -180,7 +180,7 @@ describe('deletes', () => {
     }
   });
 
-  test('uses of content come and go with the rows', async () => {
+  test('uses of content are added and deleted with the rows', async () => {
     const image = testImage('uses');
     await client.pushImage('acme/uses', 'v1', image);
     const digests = [digestOf(image.config), digestOf(image.layer), image.digest];

@@ -1,4 +1,4 @@
-// Uploads that break off: the client goes away, the server is killed, the session grows old.
+// Interrupted uploads: the client disconnects, the server is killed, the session expires.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -63,7 +63,7 @@ async function resume(url: string, bytes: Buffer): Promise<void> {
   expect((await client.call('PUT', `${url}?digest=${digestOf(bytes)}`)).status).toBe(201);
 }
 
-test('a client that goes away comes back and sends the rest', async () => {
+test('a client that disconnected sends the rest later', async () => {
   const bytes = randomBytes(3 * 1024 * 1024);
   const url = registry.url + (await client.begin('acme/resumed'));
   const half = bytes.subarray(0, bytes.length / 2);
@@ -75,7 +75,7 @@ test('a client that goes away comes back and sends the rest', async () => {
   expect(Buffer.from(await blob.arrayBuffer()).equals(bytes)).toBe(true);
 });
 
-test('a client that comes back while its older request still hangs takes the upload over', async () => {
+test('a client that retries while its older request hangs takes the upload over', async () => {
   const bytes = randomBytes(3 * 1024 * 1024);
   const url = registry.url + (await client.begin('acme/taken-over'));
   const half = bytes.subarray(0, bytes.length / 2);
@@ -95,7 +95,7 @@ test('a client that comes back while its older request still hangs takes the upl
   expect(Buffer.from(await blob.arrayBuffer()).equals(bytes)).toBe(true);
 });
 
-test('an upload is given up while a request hangs, and its late bytes change nothing', async () => {
+test('an upload is cancelled while a request hangs, and its late bytes change nothing', async () => {
   const bytes = randomBytes(1024 * 1024);
   const url = registry.url + (await client.begin('acme/given-up'));
   const hanging = sendPart(url, bytes);
@@ -105,7 +105,7 @@ test('an upload is given up while a request hangs, and its late bytes change not
   expect((await client.call('GET', url)).status).toBe(404);
 });
 
-test('of many requests at once one sends to the upload, and no byte of another is in it', async () => {
+test('of many concurrent requests one sends to the upload, without a byte of another', async () => {
   const url = registry.url + (await client.begin('acme/contested'));
   const bodies = Array.from({ length: 8 }, () => randomBytes(2 * 1024 * 1024));
   const answers = await Promise.allSettled(
@@ -152,7 +152,7 @@ test('a killed server loses nothing that was on its disk, and shows nothing that
   expect(digestOf(new Uint8Array(await blob.arrayBuffer()))).toBe(digest);
 });
 
-test('a session that nothing was sent to for a day is over', async () => {
+test('a session expires a day after its last request', async () => {
   const path = await client.begin('acme/old');
   const id = path.split('/').at(-1);
   await registry.database.pool.query(
