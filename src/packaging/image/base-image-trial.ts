@@ -51,8 +51,11 @@ const TRIALS: readonly Trial[] = [
     fault: 'its /bin/sh does not start: this program, the C library or the loader is missing or broken',
   },
   { command: ['sh', '-c', ':'], asImage: true, fault: 'its own PATH does not lead to sh' },
-  { command: ['id', '-un'], fault: 'its /etc/passwd has no account for user id 0 (root), which packages need' },
   { command: ['perl', '-e', '1'], fault: 'its perl, which the scripts of packages run, does not start' },
+  {
+    command: ['perl', '-e', 'exit(defined getpwuid(0) ? 0 : 1)'],
+    fault: 'its /etc/passwd has no account for user id 0 (root), which packages need',
+  },
   { command: ['dpkg', '--audit'], fault: '«dpkg --audit» fails in it', fails: (code) => code > DPKG_FAILS_ABOVE },
   { command: ['sh', '-c', INSTALL_EMPTY_PACKAGE], fault: 'an empty package cannot be installed on it' },
 ];
