@@ -77,7 +77,7 @@ const paste = (...lines: string[]) =>
 
 const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8);
 
-test('interrupted while the customization is baked in, it ends without a complaint', {
+test('interrupted while the customization is applied, it ends without a complaint', {
   timeout: STORY_MS,
 }, async () => {
   const demo = startDemo();
@@ -95,8 +95,10 @@ test('run again, it asks for nothing twice, follows what is under way, and shows
   await says(demo, /Larder stays up.*larder -- releases/s);
   const said = demo.said();
   expect(said).toContain('In the catalog already: redis 7.0, nginx 1.22, postgresql 15.');
-  expect(said).toMatch(/The customization «company» is (being baked in since an earlier run|in the catalog already)\./);
-  expect(said).not.toMatch(/Requesting|Baking|API token: /);
+  expect(said).toMatch(
+    /The customization «company» (of an earlier run is still being applied|is in the catalog already)\./,
+  );
+  expect(said).not.toMatch(/Requesting|Adding examples|API token: /);
   expect(said).toMatch(/Pulling \S+\/redis:\S+-debian-12-r1 with skopeo:\n {2}\/etc\/company\/motd: Built by Larder/);
   expect(said.match(/\(customized\)/g)).toHaveLength(3);
   expect(modeOf(join(data, 'demo-token'))).toBe('600');
