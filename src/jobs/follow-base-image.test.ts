@@ -106,11 +106,17 @@ async function look(container_image: string, registry: object = {}): Promise<Rec
   return await follow(String((await api.ask('POST', '/v1/base-images', { body })).headers['location']));
 }
 
-type Follow = { requested?: true; probe?: SandboxMode };
+type Follow = {
+  requested?: true;
+  probe?: SandboxMode;
+  attempt?: number;
+  /** The error of the engine process, in place of a result. */
+  engineError?: Error;
+};
 
 async function follow(
   path: string,
-  { requested, probe = { mode: 'files-only', reasons: [] } }: Follow = {},
+  { requested, probe = { mode: 'files-only', reasons: [] }, attempt = 1, engineError }: Follow = {},
 ): Promise<Record<string, unknown>> {
   const log = openLog({ level: 'silent', destination: { write: () => {} } });
   const { database, content, identity, directory } = api;
@@ -120,10 +126,11 @@ async function follow(
     probe,
     exclusive: exclusiveBy(keyedLocks()),
   };
-  const engine = engineHere(workspace as Workspace);
+  const here = engineHere(workspace as Workspace);
+  const engine = engineError === undefined ? here : { ...here, run: () => Promise.reject(engineError) };
   const resources = { db: database.db, pool: database.pool, content, identity, egress, log, workspace, engine };
   const all = { ...resources, remotes: openRemotes() } as unknown as WorkerResources;
-  const context = { id: 'x', attempt: 1, isLast: true, signal: new AbortController().signal };
+  const context = { id: 'x', attempt, isLast: true, signal: new AbortController().signal };
   const base_image_id = path.split('/').at(-1) ?? '';
   await followBaseImage(all, { base_image_id, ...(requested && { requested }) }, context);
   return (await api.ask('GET', path)).json();
@@ -216,6 +223,19 @@ test('a digest that was rejected is read again if a user requests it, and otherw
   const path = `/v1/base-images/${id}`;
   await api.database.pool.query(`update base_images set refusal = 'It took too long.' where id = $1`, [id]);
   expect(await follow(path)).toMatchObject({ healthy: false, unhealthy_cause: 'It took too long.' });
+  expect(await follow(path, { requested: true })).toMatchObject({ healthy: true });
+});
+
+test('a trial that does not end in time is repeated once, and then rejects the digest', async () => {
+  const { id } = await look('golden/debian:bookworm');
+  const path = `/v1/base-images/${id}`;
+  await api.database.pool.query('update base_images set inspector_version = 0 where id = $1', [id]);
+  const engineError = Object.assign(new Error('its perl does not start (it ran too long).'), { name: 'TrialTimeout' });
+  await expect(follow(path, { engineError })).rejects.toBe(engineError);
+  expect((await api.ask('GET', path)).json()).toMatchObject({ healthy: true });
+  const unhealthy = { healthy: false, unhealthy_cause: engineError.message };
+  expect(await follow(path, { engineError, attempt: 2 })).toMatchObject(unhealthy);
+  expect(await follow(path)).toMatchObject(unhealthy);
   expect(await follow(path, { requested: true })).toMatchObject({ healthy: true });
 });
 

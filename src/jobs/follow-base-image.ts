@@ -46,7 +46,7 @@ export async function followBaseImage(
   try {
     const look = await withSpace(resources, async () => {
       const known = knownInspection(resources, image, { requested });
-      return await lookAt({ resources, image, known, signal: context.signal });
+      return await lookAt({ resources, image, known, context });
     });
     const in_sandbox = hasSandbox(resources);
     await recordBaseImage(resources, base_image_id, (tx) => recordLook(tx, { base_image_id, in_sandbox, ...look }));
@@ -64,7 +64,7 @@ export async function followBaseImage(
 
 /** Whether another attempt would get the same error, or this is the last attempt. */
 function isAnswer(error: unknown, context: JobContext): error is Error {
-  if (error instanceof BuildError || isTrialTimeout(error)) return true;
+  if (error instanceof BuildError) return true;
   return error instanceof RegistryError && (!error.temporary || context.isLast);
 }
 
@@ -107,6 +107,9 @@ const READ_MS_MAX = 2 * 3600 * 1000;
 /** One engine process of a worker reads base images: reading every layer keeps a core busy, and more would take it from builds. */
 const PIN_LOCK = 'pin a base image';
 
+/** Attempts of a job whose trial may run out of time: an image whose programs hang holds PIN_LOCK for minutes in each. */
+const TRIAL_ATTEMPTS_MAX = 2;
+
 /** Whether the content of a known version is complete; it can be lost if the folder is older than the database. */
 async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseImage): Promise<boolean> {
   const pin = await findNewestPin(db, id);
@@ -137,11 +140,12 @@ type LookInput = {
   resources: WorkerResources;
   image: FollowedBaseImage;
   known: Inspection | undefined;
-  signal: AbortSignal;
+  context: JobContext;
 };
 
-async function lookAt({ resources, image, known, signal }: LookInput): Promise<Look> {
+async function lookAt({ resources, image, known, context }: LookInput): Promise<Look> {
   const { registry } = image;
+  const { signal } = context;
   if (!registry) throw new Error(`Base image ${image.id} is of no registry`);
   const { host } = splitRegistryUrl(registry.url);
   const name = `${host}/${repositoryIn(registry.url, image.container_image)}`;
@@ -166,7 +170,7 @@ async function lookAt({ resources, image, known, signal }: LookInput): Promise<L
       throw rejected(
         `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that arrived are kept for the next check.`,
       );
-    const rejection = rejectionOf(error, `${name}@${digest}`);
+    const rejection = rejectionOf(error, { name: `${name}@${digest}`, context });
     if (rejection !== undefined) return { digest, rejection };
     throw named(error, name);
   }
@@ -179,8 +183,9 @@ function named(error: unknown, name: string): unknown {
 }
 
 /** Returns why the image itself is rejected; undefined for errors that another push or another attempt may resolve. */
-function rejectionOf(error: unknown, name: string): string | undefined {
+function rejectionOf(error: unknown, { name, context }: { name: string; context: JobContext }): string | undefined {
   if (error instanceof BuildError) return error.message;
+  if (error instanceof Error && isTrialTimeout(error) && context.attempt >= TRIAL_ATTEMPTS_MAX) return error.message;
   const fault = imageFault(error) ?? imageFault(error instanceof RegistryError ? error.cause : undefined);
   return fault === undefined ? undefined : `${name} cannot be used: ${fault}.`;
 }

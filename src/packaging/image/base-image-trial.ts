@@ -63,7 +63,7 @@ const TRIALS: readonly Trial[] = [
 /**
  * Runs the programs that every build depends on in a sandbox over the image. Does nothing on a machine without a sandbox. Throws
  * BuildError with the fault and the last lines of output, and an error for which `isTrialTimeout` is true if a program did not end in
- * time: the machine may be overloaded, so that another attempt may succeed.
+ * time: the machine may be overloaded, so that a second attempt may succeed.
  */
 export async function tryBaseImage(
   workspace: Workspace,
@@ -79,10 +79,9 @@ export async function tryBaseImage(
     const environment = trial.asImage ? readEnvironment(config) : buildEnvironment(epoch);
     const fault = await faultOf(sandbox, trial, { environment, signal, wallClockMs });
     if (fault === undefined) continue;
-    if (fault.inTime)
-      throw new BuildError(`${pin.name} cannot be used: ${fault.message}`, { step: STEP, cause_kind: 'BUILD_ERROR' });
-    const message = `${pin.name} could not be tried: ${fault.message}\nIt is tried again at the next check.`;
-    throw Object.assign(new Error(message), { name: TRIAL_TIMEOUT });
+    const message = `${pin.name} cannot be used: ${fault.message}`;
+    if (!fault.inTime) throw Object.assign(new Error(message), { name: TRIAL_TIMEOUT });
+    throw new BuildError(message, { step: STEP, cause_kind: 'BUILD_ERROR' });
   }
 }
 
