@@ -138,6 +138,15 @@ function gates() {
   };
 }
 
+test('a job of an outside slot begins before a build that waits as well: it may end a pipeline under way', async () => {
+  await build('begins another');
+  await follow('ends one');
+  const started: string[] = [];
+  const queue = await work(async (id) => void started.push(id), { concurrency: 1 });
+  await queue.drain();
+  expect(started).toEqual(['ends one', 'begins another']);
+});
+
 test('jobs of no organization have the share of one together', async () => {
   const { handle, running, end } = gates();
   for (let n = 0; n < OUTSIDE_SLOTS; n++) await follow(`shared ${n}`, { priority: 30 });

@@ -25,9 +25,9 @@ export function slotKindOf({ data }: Pick<SlotJob, 'data'>): SlotKind {
   return OUTSIDE_TASKS.has(data.task) ? 'OUTSIDE' : 'INSIDE';
 }
 
-/** Returns the kinds of slots with at least one free slot. */
+/** Returns the kinds of slots with at least one free slot, in the order in which to fill them: a distribution ends a pipeline, a build may begin one. */
 export function findFreeKinds(jobs: readonly SlotJob[], concurrency: number): SlotKind[] {
-  const kinds: SlotKind[] = ['INSIDE', 'OUTSIDE'];
+  const kinds: SlotKind[] = ['OUTSIDE', 'INSIDE'];
   return kinds.filter((kind) => ofKind(jobs, kind).length < slotsOf(kind, concurrency));
 }
 

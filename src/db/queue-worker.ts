@@ -347,9 +347,10 @@ class WorkingQueue implements Queue {
 
   async #isBusy(): Promise<boolean> {
     if (this.#running.size > 0) return true;
+    // now() is older than what the statement reads: a job that another transaction gave back meanwhile would seem to start later.
     const { rowCount } = await this.#pool.query(
       `select from ${QUEUE_SCHEMA}.job where name = '${QUEUE_NAME}'
-         and (state = 'active' or (state in ('created', 'retry') and start_after <= now())) limit 1`,
+         and (state = 'active' or (state in ('created', 'retry') and start_after <= clock_timestamp())) limit 1`,
     );
     return (rowCount ?? 0) > 0;
   }

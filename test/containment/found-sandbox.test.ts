@@ -110,8 +110,8 @@ for (const way of ways()) {
           /mtime is not a time/,
         ],
         ['a hard link to a symbolic link', 'ln -s /etc/passwd /opt/a; ln -P /opt/a /opt/b', /is a hard link to opt\/a/],
-        ['the mark of an opaque root', ': > /.wh..wh..opq', /mean a removed file/],
-        ['a record of aufs', 'mkdir /.wh..wh.plnk; : > /.wh..wh.plnk/x', /mean a removed file/],
+        ['the mark of an opaque root', ': > /.wh..wh..opq', /they mark removed files in an image/],
+        ['a record of aufs', 'mkdir /.wh..wh.plnk; : > /.wh..wh.plnk/x', /they mark removed files in an image/],
       ])('%s is rejected in words', async (_what, script, reason) => {
         await expect(capture(script)).rejects.toMatchObject({
           name: 'BuildError',

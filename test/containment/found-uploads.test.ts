@@ -65,7 +65,7 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
     const cost = await costOf([entry('rootfs/a', { content: 'x' }), ...manyEntries((index) => `a/${index}/${deep}`)]);
     expectCheap(cost);
     expect(cost.rejections[0]).toBe('file: the archive holds names of more than 8388608 bytes in total');
-    expect(cost.rejections[1]).toMatch(/it is beneath rootfs\/a, which is no folder$/);
+    expect(cost.rejections[1]).toMatch(/it is beneath rootfs\/a, which is not a folder$/);
     // 100 are listed. Reading ended long before the last entry.
     const more = Number(/^and (\d+) more$/.exec(cost.rejections.at(-1) ?? '')?.[1]);
     expect(more).toBeGreaterThan(1_000);

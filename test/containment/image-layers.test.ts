@@ -59,7 +59,11 @@ describe('a layer says of an entry that it', () => {
     layerOf(Buffer.concat([withBody('x', Buffer.from(records)), headerOnly({ path: 'a' })]));
   it.each([
     ['has a petabyte of holes', header(2 ** 50), 'disk: with it, the files have more than'],
-    ['has a size below zero', raw('a', (block) => block.fill(0xff, 124, 136)), "the header's size is not a number"],
+    [
+      'has a size below zero',
+      raw('a', (block) => block.fill(0xff, 124, 136)),
+      "the header's size is not a valid number",
+    ],
     [
       'is sparse, and its map is no map',
       raw('a', (block) => block.write('S', 156) + block.write('9', 386)),
@@ -71,10 +75,14 @@ describe('a layer says of an entry that it', () => {
       extended(pax('GNU.sparse.size', String(2 ** 40)) + pax('GNU.sparse.map', '0,0')),
       'the holes of sparse files have more than',
     ],
-    ['goes on in another archive', raw('a', (block) => block.write('M', 156)), 'archives in several volumes'],
+    [
+      'goes on in another archive',
+      raw('a', (block) => block.write('M', 156)),
+      'multi-volume archives are not accepted',
+    ],
     ['is of a type that nobody knows', raw('a', (block) => block.write('Z', 156)), 'entries of type "Z" are not known'],
     ['is called ..', raw('a', (block) => block.write('../../etc/passwd', 0)), 'a name may not contain ..'],
-    ['has a size in words', extended(pax('size', 'twelve')), "the extension header's size is not a number"],
+    ['has a size in words', extended(pax('size', 'twelve')), "the extension header's size is not a valid number"],
     [
       'has a time that is none',
       extended(pax('mtime', `${'9'.repeat(50)}`)),
