@@ -53,7 +53,7 @@ export const CreationRequest = Type.Object(
         minItems: 1,
         maxItems: REGISTRIES_PER_APPLICATION_MAX,
         uniqueItems: true,
-        description: 'Registries to which all of them are pushed; defaults to the hosted one.',
+        description: 'Registries to which the applications are pushed; defaults to the hosted one.',
       }),
     ),
   },
@@ -138,7 +138,9 @@ const listRequestsOfApplication = defineEndpoint({
   access: READERS,
   params: Type.Object({ ...catalogParams, application_id: Id('Identifier of the application.') }),
   query: Type.Object({
-    request_type: Type.Optional(Word(REQUEST_TYPES, 'Only the request that added, or that removed.')),
+    request_type: Type.Optional(
+      Word(REQUEST_TYPES, 'Only the request that added the application, or only the one that removed it.'),
+    ),
   }),
   success: { status: 200, description: 'The requests.', body: Type.Array(CatalogApplicationRequest) },
   problems: [400, 404],

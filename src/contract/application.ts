@@ -29,7 +29,7 @@ export const CatalogApplication = Type.Object(
     id: Id('Identifier of the application.'),
     product: ProductInfo,
     branch: Text('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX }),
-    packaging_type: Word(PACKAGING_TYPES, 'What is built.'),
+    packaging_type: Word(PACKAGING_TYPES, 'Packaging type.'),
     base_image: BaseImage,
     registries: Type.Optional(Type.Array(Registry)),
     customization: Type.Optional(Customization),

@@ -1,4 +1,4 @@
-// The audit trail: who changed what, when, and from where. An addition beside v1.
+// The audit trail: who changed what, when, and from where. An addition of Larder to version 1.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, OWNERS } from './endpoint.ts';
 import { GivenTime, Id, Match, Text, Time, Word, withDefault } from './field.ts';
@@ -17,7 +17,7 @@ export const AuditEvent = Type.Object(
     action: Text('Operation id in this document, or a word for an action outside of the API.'),
     outcome: Word(
       AUDIT_OUTCOMES,
-      'SUCCEEDED for a change; REFUSED for a log-in with a token that is over or was revoked.',
+      'SUCCEEDED for a change; REFUSED for a log-in with a token that has expired or was revoked.',
     ),
     subject_kind: Type.Optional(Text('Kind of the resource that was changed: application, registry, credential.')),
     subject_id: Type.Optional(Text('Identifier of the resource.')),
@@ -41,7 +41,7 @@ export const AuditEventsPage = Type.Object(
 );
 export type AuditEventsPage = Static<typeof AuditEventsPage>;
 
-/** Milliseconds since 1970 and an identifier: where in the order a page begins. */
+/** The time of an event in milliseconds since 1970 and its id: the next page begins after this event. */
 const CURSOR = '^[0-9]{1,13}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
 
 const listAuditEvents = defineEndpoint({
@@ -49,7 +49,7 @@ const listAuditEvents = defineEndpoint({
   path: '/larder/v1/audit-events',
   summary: 'List audit events',
   description:
-    'Lists every change made through the API, by an operator on the machine, or by Larder itself. Pages are read with a cursor, because the trail grows meanwhile; the total is not counted.',
+    'Lists every change made through the API, by an operator on the machine, or by Larder itself. Pages are read with a cursor, because events are added meanwhile; the total is not counted.',
   tag: 'Audit trail',
   access: OWNERS,
   query: Type.Object({
@@ -62,7 +62,7 @@ const listAuditEvents = defineEndpoint({
       Type.String({
         pattern: CURSOR,
         expects: 'the `next_cursor` of a page',
-        description: 'The `next_cursor` of the page before.',
+        description: 'The `next_cursor` of the previous page.',
       }),
     ),
     page_size: withDefault(

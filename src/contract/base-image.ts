@@ -1,4 +1,4 @@
-// Base images: what applications are built on, the shared ones and an organization's own.
+// Base images, on which applications are built: the shared ones and an organization's own.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
 import { CommaList, Description, Flag, Id, Match, Name, Observed, Text, Time, Word } from './field.ts';
@@ -70,7 +70,7 @@ export const BaseImageRequest = Type.Object(
       }),
     ),
     description: Description('Description of the base image.'),
-    registry_id: Id('Identifier of the registry that it is in.'),
+    registry_id: Id('Identifier of the registry that contains it.'),
     container_image: Type.String({
       maxLength: CONTAINER_IMAGE_LENGTH_MAX,
       pattern: REPOSITORY_AND_TAG,
@@ -79,7 +79,7 @@ export const BaseImageRequest = Type.Object(
       description:
         'REPOSITORY/IMAGE:TAG, relative to the registry. REPOSITORY/IMAGE@sha256:DIGEST, with or without a tag, never moves; an addition of Larder.',
     }),
-    operating_system_id: Id('Identifier of the operating system that it holds.'),
+    operating_system_id: Id('Identifier of its operating system.'),
   },
   { title: 'BaseImageRequest' },
 );
@@ -100,7 +100,7 @@ const listBaseImages = defineEndpoint({
   method: 'GET',
   path: '/v1/base-images',
   summary: 'List base images',
-  description: 'The organization’s own base images and the shared ones, by name.',
+  description: 'Lists the organization’s own base images and the shared ones, by name.',
   tag: 'Base images',
   access: READERS,
   query: Type.Object({

@@ -14,7 +14,7 @@ export const CatalogSettings = Type.Object(
   {
     unverified_images: setting,
     unverified_images_allowed: Observed(
-      Type.Boolean({ description: 'The value that applies at this moment. If false, such pipelines wait.' }),
+      Type.Boolean({ description: 'Whether such images are released at this moment. If false, their pipelines wait.' }),
     ),
   },
   { title: 'CatalogSettings' },

@@ -1,4 +1,4 @@
-// Catalogs: what an organization has chosen and everything built for it.
+// Catalogs: the offerings that an organization has chosen and everything built for them.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { Id, OptionalFlag, Text, Time } from './field.ts';
@@ -23,7 +23,7 @@ export type Catalog = Static<typeof Catalog>;
 export const CatalogsPage = PageOf(Catalog, 'CatalogsPage');
 export type CatalogsPage = Static<typeof CatalogsPage>;
 
-/** The path parameter of everything that is in a catalog. */
+/** The path parameter of all endpoints below a catalog. */
 export const catalogParams = { catalog_id: Id('Identifier of the catalog.') };
 
 const listCatalogs = defineEndpoint({

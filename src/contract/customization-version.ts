@@ -1,4 +1,4 @@
-// A customization at one version, as other nouns refer to it.
+// A customization at one version: its short form inside other resources.
 import { type Static, Type } from 'typebox';
 import { Id, Text } from './field.ts';
 import { FileArtifact } from './file.ts';

@@ -1,9 +1,9 @@
-// What of a customization is taken but may not be meant, as its inspection found it. An addition of Larder to version 1.
+// Warnings: parts of a customization that its inspection accepts but that may be mistakes. An addition of Larder to version 1.
 import { type Static, Type } from 'typebox';
 import { Text, Word } from './field.ts';
 
 export const CUSTOMIZATION_WARNING_CODES = [
-  /** A file of rootfs/ holds a private key, and goes into the image. */
+  /** A file of rootfs/ contains a private key and is copied into the image. */
   'PRIVATE_KEY_KEPT',
   /** Setuid, setgid or sticky bits that are not declared. */
   'SPECIAL_MODE_LOST',
@@ -15,7 +15,7 @@ export const CUSTOMIZATION_WARNING_CODES = [
   /** A certificate that is not added to the trust store. */
   'CERTIFICATE_SKIPPED',
   'CERTIFICATE_NOT_YET_VALID',
-  /** A certificate that is trusted and is no certificate authority's. */
+  /** A trusted certificate that does not belong to a certificate authority. */
   'CERTIFICATE_NOT_AUTHORITY',
 ] as const;
 export type CustomizationWarningCode = (typeof CUSTOMIZATION_WARNING_CODES)[number];
@@ -23,7 +23,7 @@ export type CustomizationWarningCode = (typeof CUSTOMIZATION_WARNING_CODES)[numb
 export const CustomizationWarning = Type.Object(
   {
     code: Word(CUSTOMIZATION_WARNING_CODES, 'Kind of warning.'),
-    message: Text('What Larder does about it.'),
+    message: Text('The warning as a sentence, with what Larder does about it.'),
     path: Type.Optional(Text('Path of the entry in the archive; absent if the warning is not about a single entry.')),
   },
   { title: 'CustomizationWarning' },

@@ -1,4 +1,4 @@
-// Customizations: versioned archives and where they apply. An answer carries both published shapes at once.
+// Customizations: versioned archives with a filter. Answers have the fields of both published shapes.
 import { type Static, Type } from 'typebox';
 import { BaseImage } from './base-image.ts';
 import { catalogParams } from './catalog.ts';
@@ -14,7 +14,7 @@ import { Registry } from './registry.ts';
 import { LatestRelease, Release, ReleaseFailure } from './release.ts';
 import { CUSTOMIZATION_STATUSES, RELEASABLE_STATUSES } from './vocabulary.ts';
 
-/** Where a customization applies, as a person sends it: nothing given means everywhere. */
+/** The filter in a request. Without any field it matches every application. */
 export const CustomizationFilter = Type.Object(
   {
     base_image_id: Type.Optional(Id('Only applications on this base image.')),
@@ -27,7 +27,7 @@ export const CustomizationFilter = Type.Object(
 );
 export type CustomizationFilter = Static<typeof CustomizationFilter>;
 
-/** The same in an answer, with what it names. */
+/** The filter in an answer, with the base image and the product that it names. */
 export const CustomizationFilterDetailed = Type.Object(
   {
     base_image_id: Type.Optional(Id('Base image of the applications.')),

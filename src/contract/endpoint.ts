@@ -1,18 +1,18 @@
-// What an endpoint is, as data: one value from which the server's checks, the client, the CLI and the OpenAPI document follow.
+// The definition of an endpoint as data. The server's checks, the client, the CLI and the OpenAPI document derive from it.
 import type { Static, TObject, TSchema } from 'typebox';
 import type { Tag } from './tags.ts';
 import type { Digest, Role } from './vocabulary.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
 
-/** Who may call: users of these roles, or anybody without a token. */
+/** Who may call: users with these roles, or anybody, without a token. */
 export type Access = readonly Role[] | 'PUBLIC';
 
 export const READERS = ['OWNER', 'EDITOR', 'VIEWER'] as const satisfies Access;
 export const WRITERS = ['OWNER', 'EDITOR'] as const satisfies Access;
 export const OWNERS = ['OWNER'] as const satisfies Access;
 
-/** A demand on several fields at once, told against `field`. Nested fields are written with dots. */
+/** A rule on several fields together. The violation names `field`, or the second of `fields`. Nested fields are written with dots. */
 export type Rule =
   | { kind: 'needs'; field: string; needs: string }
   | { kind: 'exclusive'; fields: readonly string[] }
@@ -22,16 +22,16 @@ export type Rule =
 export type Multipart = { fields: TObject; file: { required: boolean; description: string } };
 
 /**
- * How a call that went well is answered. A created thing is told by `Location`: the path with `{id}` in it; it has a body
- * only for what is shown this once. 202: it was put on the list of things to do.
+ * The answer to a successful call. 201: `Location` is the path of the created resource, with its id for `{id}`; the body contains
+ * only values that no later answer contains. 202: the work was enqueued.
  */
 export type Success =
-  /** `fleeting`: another each time it is asked for, so that it has no entity tag and nobody on the way keeps it. */
+  /** `fleeting`: the answer differs from request to request, so it has no entity tag and is not cached. */
   | { status: 200; description: string; body: TSchema; fleeting?: true }
   | { status: 201; description: string; location: string; body?: TSchema }
   | { status: 202 | 204; description: string };
 
-/** The rejections an endpoint documents, beside those that all have (500, 503) and all that take an access token (401, 403). */
+/** The rejections that an endpoint documents, besides those of all endpoints (500, 503) and of all that require an access token (401, 403). */
 export type ProblemStatus = 400 | 401 | 403 | 404 | 409 | 412 | 413 | 415 | 429;
 
 export type EndpointDefinition = {
@@ -58,13 +58,13 @@ export function defineEndpoint<const E extends EndpointDefinition>(endpoint: E):
   return endpoint;
 }
 
-/** An uploaded archive that was inspected and is held as content: what a handler gets in place of the bytes. */
+/** An uploaded archive, inspected and stored as content: a handler gets this instead of the bytes. */
 export type UploadedArchive = {
   digest: Digest;
   size_bytes: number;
-  /** As the client named it, cleaned to one safe name. */
+  /** The client's file name, reduced to one safe name. */
   filename: string;
-  /** What the inspection found, as it is stored. */
+  /** The result of the inspection, as stored. */
   inspection: Record<string, unknown>;
 };
 
@@ -76,17 +76,17 @@ type UploadPart<E> = E extends { multipart: { fields: infer F extends TObject; f
   ? Static<F> & (R extends true ? { file: UploadedArchive } : { file?: UploadedArchive })
   : Nothing;
 
-/** What a handler gets: path parameters, query parameters and body fields in one flat value, validated, defaults filled. */
+/** The input of a handler: path parameters, query parameters and body fields in one flat object, validated, with defaults. */
 export type InputOf<E> = Flat<Part<E, 'params'> & Part<E, 'query'> & Part<E, 'body'> & Part<E, 'form'> & UploadPart<E>>;
 
-/** What a handler answers: the body, or the identifier of what was created (with its body), or nothing. */
+/** The result of a handler: the body, or the id of the created resource (with the body, if any), or nothing. */
 export type OutputOf<E> = E extends { success: { status: 201; body: infer S extends TSchema } }
   ? Flat<{ id: string } & Static<S>>
   : E extends { success: { body: infer S extends TSchema } }
     ? Static<S>
     : E extends { success: { status: 201 } }
       ? { id: string }
-      : // biome-ignore lint/suspicious/noConfusingVoidType: it is what such a handler returns
+      : // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a body returns void
         void;
 
 type DefaultedKeys<P> = { [K in keyof P]: P[K] extends { default: unknown } ? K : never }[keyof P];
@@ -101,5 +101,5 @@ type UploadInput<E> = E extends { multipart: { fields: infer F extends TObject; 
   ? Static<F> & (R extends true ? { file: UploadSource } : { file?: UploadSource })
   : Nothing;
 
-/** What a caller gives: the same, with defaults optional and a file's bytes in place of its inspection. */
+/** The arguments of a client's call: as InputOf, but parameters with defaults are optional and a file is given as bytes. */
 export type CallOf<E> = Flat<Part<E, 'params'> & QueryInput<E> & Part<E, 'body'> & Part<E, 'form'> & UploadInput<E>>;

@@ -1,4 +1,4 @@
-// The table of all endpoints by the name of their operation: a new one is an entry in its noun's file.
+// All endpoints by operation name. A new endpoint is an entry in the file of its resource.
 import { apiTokenEndpoints } from './api-token.ts';
 import { applicationEndpoints } from './application.ts';
 import { applicationRequestEndpoints } from './application-request.ts';
@@ -54,19 +54,19 @@ export const endpoints = {
 
 export type Operation = keyof typeof endpoints;
 
-// Looked up by name, one operation's types are made when they are asked for; as a conditional type over the name, a compiler that
-// compares two generic functions would go through all of them.
+// Mapped types: the compiler computes the types of one operation when they are used. With a conditional type over the name, it
+// would compute those of all operations whenever it compares two generic functions.
 type Inputs = { [O in Operation]: InputOf<(typeof endpoints)[O]> };
 type Outputs = { [O in Operation]: OutputOf<(typeof endpoints)[O]> };
 type Calls = { [O in Operation]: CallOf<(typeof endpoints)[O]> };
 
-/** What the handler of an operation gets. */
+/** The input of an operation's handler. */
 export type Input<O extends Operation> = Inputs[O];
 
-/** What the handler of an operation answers. */
+/** The result of an operation's handler. */
 export type Output<O extends Operation> = Outputs[O];
 
-/** What a caller of an operation gives. */
+/** The arguments of a client's call of an operation. */
 export type Call<O extends Operation> = Calls[O];
 
 export const operations = Object.keys(endpoints) as Operation[];

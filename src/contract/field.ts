@@ -1,22 +1,22 @@
-// The shapes of single fields and parameters that many nouns share, with their limits and formats.
-// `expects` says what a pattern means, for the person whose value did not match it.
+// The schemas of fields and parameters that many resources share, with their limits and formats.
+// `expects` describes the pattern in the error for a value that does not match it.
 import type { Static, TSchema } from 'typebox';
 import { Type } from 'typebox';
 import { DESCRIPTION_LENGTH_MAX, FILTER_LENGTH_MAX, LIST_PARAMETER_MAX, NAME_LENGTH_MAX } from './limits.ts';
 
 const UUID = '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$';
-/** One line: no control characters, no marks that turn the direction of what follows, and something to see. */
+/** One line: no control characters, no characters that change the text direction, and at least one that is not a space. */
 const ONE_LINE = '^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$';
-/** Paragraphs: tabs and line ends are allowed beside that. */
+/** Paragraphs: tabs and line ends are allowed too, and the text may be empty. */
 const PARAGRAPHS = '^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]*$';
 
-/** A mail address as they are used; quoted local parts and address literals are not taken. */
+/** An e-mail address; quoted local parts and address literals are rejected. */
 export const EMAIL = "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$";
 
 const VISIBLE = 'one line of visible text without control characters';
 const READABLE = 'text without control characters';
 
-/** An identifier of ours: a UUID. */
+/** An identifier: a UUID. */
 export function Id(description: string) {
   return Type.String({ format: 'uuid', pattern: UUID, description, expects: 'a UUID' });
 }
@@ -46,15 +46,15 @@ export function Time(description: string) {
   return Type.String({ format: 'date-time', description });
 }
 
-/** A time that a client gives: of years and offsets those that PostgreSQL holds too. */
+/** A time in a request: only years and offsets that PostgreSQL accepts too. */
 export function GivenTime(description: string) {
   const pattern = '^(?!0000).*([Zz]|[+-](0[0-9]|1[0-4]):[0-5][0-9])$';
   return Type.String({ format: 'date-time', pattern, description, expects: 'a time such as 2026-03-03T00:59:52Z' });
 }
 
 /**
- * A field of an answer that nobody writes: what the service observes of the thing, or counts, as time goes by. It is shown as
- * it is, and does not make the thing another one to whoever is about to change it.
+ * A field of an answer that clients cannot write: an observation or a count of the service. It is left out of the entity tag, so
+ * that its changes do not make the conditional requests of clients fail.
  */
 export function Observed<S extends TSchema>(schema: S): S {
   return { ...schema, observed: true };
@@ -70,7 +70,6 @@ export function Name(description: string, { maxLength = NAME_LENGTH_MAX }: { max
   return Type.String({ minLength: 1, maxLength, pattern: ONE_LINE, description, expects: VISIBLE });
 }
 
-/** A mail address. */
 export function EmailAddress(description: string) {
   return Type.String({ pattern: EMAIL, maxLength: NAME_LENGTH_MAX, description, expects: 'an e-mail address' });
 }
@@ -95,12 +94,12 @@ export function Word<const W extends readonly string[]>(words: W, description: s
   return Type.Unsafe<W[number]>({ type: 'string', enum: [...words], description });
 }
 
-/** A parameter that holds several values in one, separated by commas: `DEPRECATED,DELETED`. */
+/** A parameter with several values, separated by commas: `DEPRECATED,DELETED`. */
 export function CommaList<S extends TSchema>(item: S, description: string) {
   return Type.Array(item, { minItems: 1, maxItems: LIST_PARAMETER_MAX, description });
 }
 
-/** A parameter that is given once for each of several values: `scope=COMMON&scope=PRIVATE`. Commas are taken too. */
+/** A parameter that is given once for each of several values: `scope=COMMON&scope=PRIVATE`. Commas are accepted too. */
 export function Repeatable<S extends TSchema>(item: S, description: string) {
   return Type.Array(item, { minItems: 1, maxItems: LIST_PARAMETER_MAX, repeatable: true, description });
 }
@@ -115,7 +114,7 @@ export function OptionalFlag(description: string) {
   return Type.Optional(Type.Boolean({ description }));
 }
 
-/** What a parameter is when it is not sent; it may then be left out by callers and is always there for handlers. */
+/** A parameter with a default: optional for callers, always present for handlers. */
 export type Defaulted<S extends TSchema> = S & { default: unknown };
 
 /** Gives a parameter a default. */

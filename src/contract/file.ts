@@ -1,4 +1,4 @@
-// Files of a catalog: how a noun refers to one, and the signed address it is read from.
+// Files of a catalog: references to them in other resources, and the operation that returns a signed URL.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { FileId, Id, Match, Text } from './field.ts';
@@ -43,7 +43,7 @@ const getFile = defineEndpoint({
     digest: FileId('SHA-256 of the file.'),
   }),
   query: Type.Object({ filename: Match('Name of the file.', { maxLength: FILENAME_LENGTH_MAX }) }),
-  success: { status: 200, description: 'The signed address.', body: SignedUrl, fleeting: true },
+  success: { status: 200, description: 'The signed URL.', body: SignedUrl, fleeting: true },
   problems: [400, 404],
 });
 

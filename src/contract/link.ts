@@ -1,8 +1,8 @@
-// Links between things, as the Hypertext Application Language writes them: host-relative, beginning with /v1.
+// Links between resources, in the form of the Hypertext Application Language: paths that begin with /v1.
 import { type Static, Type } from 'typebox';
 
 export const Link = Type.Object(
-  { href: Type.String({ description: 'Path of the thing, relative to this host.' }) },
+  { href: Type.String({ description: 'Path of the resource, relative to this host.' }) },
   { title: 'Link' },
 );
 export type Link = Static<typeof Link>;

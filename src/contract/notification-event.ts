@@ -1,4 +1,4 @@
-// What organizations are told of: the kinds of notification and what each one carries, from the rows to the message.
+// The kinds of notification, and the data of each from the stored event to the message.
 
 export const NOTIFICATION_TYPES = [
   'CRITICAL_CVE_PATCH_AVAILABLE',
@@ -10,7 +10,7 @@ export const NOTIFICATION_TYPES = [
 ] as const;
 export type NotificationType = (typeof NOTIFICATION_TYPES)[number];
 
-/** The six kinds, and the message that somebody asked for to try a provider. */
+/** The six kinds, and the test message of a provider. */
 export const DELIVERY_TYPES = [...NOTIFICATION_TYPES, 'TEST'] as const;
 export type DeliveryType = (typeof DELIVERY_TYPES)[number];
 
@@ -20,7 +20,7 @@ export type NotificationProviderType = (typeof NOTIFICATION_PROVIDER_TYPES)[numb
 export const DELIVERY_STATUSES = ['PENDING', 'DELIVERED', 'FAILED'] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
-/** Each kind as people read it. */
+/** The label and the description of each kind. */
 export const NOTIFICATION_LABELS: Record<NotificationType, { label: string; description: string }> = {
   CRITICAL_CVE_PATCH_AVAILABLE: {
     label: 'Vulnerability patched',
@@ -55,7 +55,7 @@ type OfApplication = {
   application: string;
 };
 
-/** What happened, with what a message needs to be of use. */
+/** An event with the data that its message needs. */
 export type NotificationEvent =
   | ({
       type: 'CRITICAL_CVE_PATCH_AVAILABLE';
@@ -75,7 +75,7 @@ export type NotificationEvent =
       applications: string[];
     }
   | { type: 'REGISTRY_HEALTH_CHANGES'; registry_id: string; name: string; unhealthy_cause?: string }
-  /** `at`: when it becomes so, RFC 3339. */
+  /** `at`: when upstream's support ends, RFC 3339. */
   | ({ type: 'APPLICATION_UNSUPPORTED' | 'APPLICATION_EOL'; at?: string } & OfApplication)
   /** `month`: `2026-03`. The offerings are the first of `total`. */
   | { type: 'MONTHLY_NEW_APPLICATIONS_OFFERING'; month: string; total: number; offerings: string[] }

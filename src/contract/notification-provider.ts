@@ -1,4 +1,4 @@
-// Notification providers: where an organization wants to be told of what happens, and how each message fared.
+// Notification providers: the destinations of an organization's notifications, and the deliveries to them.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
 import { EmailAddress, Id, Name, OptionalFlag, Text, Time, Word } from './field.ts';
@@ -14,8 +14,8 @@ import { orderQuery, PageOf, pageQuery } from './paging.ts';
 const NotificationTypeInfo = Type.Object(
   {
     type: Word(NOTIFICATION_TYPES, 'The kind.'),
-    label: Text('Its name for people.'),
-    description: Text('When it is sent.'),
+    label: Text('Label of the kind.'),
+    description: Text('When notifications of this kind are sent.'),
   },
   { title: 'NotificationTypeInfo' },
 );
@@ -30,7 +30,7 @@ const Recipients = Type.Array(EmailAddress('A mail address.'), {
 
 const shown = {
   id: Id('Identifier of the provider.'),
-  name: Text('Its name.'),
+  name: Text('Name of the provider.'),
   enabled: Type.Boolean({ description: 'Whether notifications are sent to it.' }),
   notification_types: Type.Optional(
     Type.Array(Word(NOTIFICATION_TYPES, 'A kind.'), { description: 'Kinds of notification that are sent to it.' }),
@@ -77,7 +77,7 @@ export const NotificationProvider = Type.Union(
 );
 export type NotificationProvider = Static<typeof NotificationProvider>;
 
-/** Visible ASCII without spaces: it goes into a header or an address. */
+/** Visible ASCII without spaces, because the secret is sent in a header or a URL. */
 function Secret(description: string) {
   return Type.String({
     pattern: '^[!-~]+$',
@@ -167,7 +167,7 @@ export const NotificationDelivery = Type.Object(
   {
     id: Id('Identifier of the delivery; messages carry it.'),
     type: Word(DELIVERY_TYPES, 'Kind of notification; TEST for a test message.'),
-    status: Word(DELIVERY_STATUSES, 'PENDING until it was delivered or given up.'),
+    status: Word(DELIVERY_STATUSES, 'PENDING until the message is delivered or given up.'),
     attempts: Type.Integer({ description: 'Number of attempts.' }),
     last_error: Type.Optional(Text('Why the last attempt failed, and what to do about it.')),
     created_at: Time('When the event happened.'),

@@ -13,7 +13,7 @@ export const ApplicationOffering = Type.Object(
   {
     id: Id('Identifier of the offering.'),
     product: ProductInfo,
-    packaging_type: Word(PACKAGING_TYPES, 'What is built.'),
+    packaging_type: Word(PACKAGING_TYPES, 'Packaging type.'),
     branch: Text('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX }),
     status: Word(OFFERING_STATUSES, 'Whether it can be requested.'),
     operating_systems: Type.Array(OperatingSystem),

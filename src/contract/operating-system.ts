@@ -1,4 +1,4 @@
-// Operating systems that base images are made of and offerings are made for.
+// Operating systems of base images and offerings.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { CommaList, Id, Match, Text, Time, Word } from './field.ts';

@@ -1,4 +1,4 @@
-// Organizations of the installation, as the owners of its own one look after them. An addition of Larder, beside version 1.
+// Organizations, managed by owners of the organization that owns the installation. An addition of Larder to version 1.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, OWNERS } from './endpoint.ts';
 import { EmailAddress, Id, Match, Name, Observed, Text, Time } from './field.ts';
@@ -10,19 +10,19 @@ import {
 } from './limits.ts';
 import { orderQuery, PageOf, pageQuery } from './paging.ts';
 
-/** First segments of repository names that belong to the installation, or that clients write in front by themselves. */
+/** First segments of repository names that belong to the installation, or that clients add themselves. */
 export const RESERVED_NAMESPACES: readonly string[] = ['base', 'library', 'v2'];
 
-/** As it is shown, and as it is given: what is given names nothing else, so that the two have titles of their own. */
+/** The quotas of an answer or of a request: two schemas with the same fields and their own titles. */
 function quotas(title: string) {
   const limit = Type.Integer({
     minimum: 0,
     maximum: APPLICATIONS_QUOTA_MAX,
-    description: 'Maximum number at a time.',
+    description: 'Maximum number of applications.',
   });
   return Type.Object(
     { applications: Type.Optional(Type.Object({ limit }, { title: `${title}Applications` })) },
-    { title, description: 'Quotas of the organization; quantities that are absent have no limit.' },
+    { title, description: 'Quotas of the organization. A quota that is absent is not limited.' },
   );
 }
 
@@ -68,7 +68,7 @@ const CreateOrganizationRequest = Type.Object(
         name: Name('Name of the user.'),
         email: Type.Optional(EmailAddress('E-mail address.')),
       },
-      { title: 'FirstOwner', description: 'Its first user, whose API token is answered.' },
+      { title: 'FirstOwner', description: 'Its first user. The answer contains an API token of this user.' },
     ),
     quotas: Type.Optional(GivenQuotas),
   },
@@ -81,15 +81,15 @@ const UpdateOrganizationRequest = Type.Object(
 );
 
 const NewOrganization = Type.Object(
-  { api_token: Text('An API token of its owner. It is shown here and nowhere else.') },
+  { api_token: Text('An API token of its owner. No other answer contains it.') },
   { title: 'NewOrganization' },
 );
 
 const params = Type.Object({ organization_id: Id('Identifier of the organization.') });
 const path = '/larder/v1/organizations';
 const WHOSE =
-  'Owners of the organization that the installation belongs to see all, owners of another one their own. An addition of Larder.';
-const BY_WHOM = 'For owners of the organization that the installation belongs to. An addition of Larder.';
+  'Owners of the organization that owns the installation see all organizations, other owners only their own. An addition of Larder.';
+const BY_WHOM = 'Only for owners of the organization that owns the installation. An addition of Larder.';
 
 const listOrganizations = defineEndpoint({
   method: 'GET',
@@ -99,7 +99,7 @@ const listOrganizations = defineEndpoint({
   tag: 'Identity',
   access: OWNERS,
   query: Type.Object({
-    name: Type.Optional(Match('Only organizations whose name has this in it, in capitals or not.')),
+    name: Type.Optional(Match('Only organizations whose name contains this, ignoring case.')),
     ...orderQuery(['NAME', 'NAMESPACE', 'CREATED_AT'], 'ASC'),
     ...pageQuery,
   }),
@@ -111,13 +111,13 @@ const createOrganization = defineEndpoint({
   method: 'POST',
   path,
   summary: 'Create an organization',
-  description: `With a catalog, a place in the hosted registry, a subscription, an owner, and an API token of the owner that reaches as far as the token in use. There are ${ORGANIZATIONS_MAX} at most. ${BY_WHOM}`,
+  description: `Creates an organization with a catalog, a hosted registry, a subscription, an owner, and an API token of the owner with the scopes of the token in use. An installation has at most ${ORGANIZATIONS_MAX} organizations. ${BY_WHOM}`,
   tag: 'Identity',
   access: OWNERS,
   body: CreateOrganizationRequest,
   success: {
     status: 201,
-    description: 'The organization was made. This is the only time that the API token is shown.',
+    description: 'The organization was created. No later answer contains the API token.',
     location: `${path}/{id}`,
     body: NewOrganization,
   },
@@ -140,7 +140,7 @@ const updateOrganization = defineEndpoint({
   method: 'PATCH',
   path: `${path}/{organization_id}`,
   summary: 'Change an organization',
-  description: `Its name, and its quotas: those that are given take the place of all that were, so that {} lifts every limit. What it has beyond a limit stays, and nothing comes to it. ${BY_WHOM}`,
+  description: `Changes the name or the quotas. The given quotas replace all current ones, so that {} removes every limit. Applications beyond a new limit stay, but none can be added. ${BY_WHOM}`,
   tag: 'Identity',
   access: OWNERS,
   params,

@@ -24,8 +24,8 @@ import { waitingField } from './waiting.ts';
 
 export const PipelineTrigger = Type.Object(
   {
-    type: Word(TRIGGER_TYPES, 'Why the pipeline was made.'),
-    context: Type.Optional(Text('More about it: the identifier of a fixed vulnerability.')),
+    type: Word(TRIGGER_TYPES, 'Why the pipeline was created.'),
+    context: Type.Optional(Text('For a fixed vulnerability, its identifier.')),
   },
   { title: 'PipelineTrigger' },
 );
@@ -33,7 +33,7 @@ export type PipelineTrigger = Static<typeof PipelineTrigger>;
 
 export const PipelinePhaseFailure = Type.Object(
   {
-    error_message: Type.Optional(Text('What went wrong.')),
+    error_message: Type.Optional(Text('Description of the failure.')),
     cause: Word(FAILURE_CAUSES, 'Kind of failure.'),
     pipeline_metadata: Type.Optional(Type.Array(PipelineMetadata)),
   },
@@ -43,8 +43,8 @@ export type PipelinePhaseFailure = Static<typeof PipelinePhaseFailure>;
 
 export const PipelinePhase = Type.Object(
   {
-    type: Word(PHASE_TYPES, 'What the phase does.'),
-    status: Word(PHASE_STATUSES, 'How far it is.'),
+    type: Word(PHASE_TYPES, 'Type of the phase.'),
+    status: Word(PHASE_STATUSES, 'Status of the phase.'),
     started_at: Type.Optional(Time('When it started.')),
     ended_at: Type.Optional(Time('When it ended.')),
     failure: Type.Optional(PipelinePhaseFailure),
@@ -59,10 +59,10 @@ export const PipelineDistribution = Type.Object(
     registry_name: Text('Name of the registry.'),
     status: Word(
       DISTRIBUTION_STATUSES,
-      'PENDING: not tried yet. WAITING: the registry is away and tried again, for a day at most. RELEASED: it has the release. FAILED: it rejected it, or was away too long. SUPERSEDED: it gets a newer pipeline’s release instead. CANCELLED: the pipeline was cancelled.',
+      'PENDING: not tried yet. WAITING: the registry is unavailable and is tried again, for at most a day. RELEASED: the registry has the release. FAILED: the registry rejected the release or was unavailable for too long. SUPERSEDED: the registry gets the release of a newer pipeline instead. CANCELLED: the pipeline was cancelled.',
     ),
-    cause: Type.Optional(Text('What keeps the release from the registry.')),
-    since: Type.Optional(Time('When the registry was first found away.')),
+    cause: Type.Optional(Text('Why the release is not in the registry.')),
+    since: Type.Optional(Time('Since when the registry has been unavailable.')),
     release_id: Type.Optional(Text('Identifier of the release there.', { maxLength: RELEASE_ID_LENGTH_MAX })),
   },
   { title: 'PipelineDistribution' },
@@ -74,13 +74,13 @@ export const Pipeline = Type.Object(
     id: Id('Identifier of the pipeline.'),
     triggers: Type.Array(PipelineTrigger),
     status: Word(PIPELINE_STATUSES, 'Status of the pipeline.'),
-    started_at: Time('When it was made.'),
+    started_at: Time('When it was created.'),
     ended_at: Type.Optional(Time('When it ended.')),
     product: ProductInfo,
     base_image: BaseImage,
     branch: Text('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX }),
-    packaging_type: Word(PACKAGING_TYPES, 'What is built.'),
-    version: Text('Version of what is built.'),
+    packaging_type: Word(PACKAGING_TYPES, 'Packaging type.'),
+    version: Text('Version of the artifact.'),
     product_version: Text("Upstream's version of the product."),
     revision: Type.Optional(Text('Revision of the release that it makes, once it is reserved.')),
     phases: Type.Array(PipelinePhase),
@@ -88,15 +88,17 @@ export const Pipeline = Type.Object(
     distributions: Type.Optional(
       Type.Array(PipelineDistribution, {
         description:
-          'How far the release is in each registry, from the start of DISTRIBUTION on. An addition of Larder: a pipeline may have released to one registry while it waits for another.',
+          'Status of the release in each registry, once DISTRIBUTION has started. An addition of Larder: a pipeline can have released to one registry while it waits for another.',
       }),
     ),
-    release_id: Type.Optional(Text('Identifier of the release it recorded.', { maxLength: RELEASE_ID_LENGTH_MAX })),
+    release_id: Type.Optional(
+      Text('Identifier of the release that it recorded.', { maxLength: RELEASE_ID_LENGTH_MAX }),
+    ),
     customization: Type.Optional(Customization),
     application_id: Type.Optional(Id('Identifier of the application.')),
-    retry_of_id: Type.Optional(Id('The failed pipeline that this one tries again. An addition of Larder.')),
-    wave_id: Type.Optional(Id('The wave that made it: what one cause set off. An addition of Larder.')),
-    waiting: waitingField('Why the pipeline waits; absent when nothing holds it up.'),
+    retry_of_id: Type.Optional(Id('The failed pipeline that this one retries. An addition of Larder.')),
+    wave_id: Type.Optional(Id('The wave that it belongs to: all pipelines of one cause. An addition of Larder.')),
+    waiting: waitingField('Why the pipeline waits; absent if it does not wait.'),
     _links: Type.Object({
       self: Link,
       catalog: Link,
@@ -130,7 +132,7 @@ const listPipelines = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/pipelines',
   summary: 'List pipelines',
-  description: 'Attempts to make releases, with their phases; the newest first unless something else is asked for.',
+  description: 'Lists attempts to make releases, with their phases; by default the newest first.',
   tag: 'Pipelines',
   access: READERS,
   params: Type.Object(catalogParams),
@@ -138,10 +140,10 @@ const listPipelines = defineEndpoint({
     application_id: Type.Optional(Id('Only pipelines of this application.')),
     release_id: Type.Optional(ReleaseId('Only the pipeline that recorded this release.')),
     status: Type.Optional(Word(PIPELINE_STATUSES, 'Only pipelines with this status.')),
-    registry_id: Type.Optional(Id('Only pipelines that push to this registry; together with application_id.')),
+    registry_id: Type.Optional(Id('Only pipelines that push to this registry; requires application_id.')),
     base_image_id: Type.Optional(Id('Only pipelines on this base image.')),
     packaging_type: Type.Optional(Word(PACKAGING_TYPES, 'Only pipelines of this packaging type.')),
-    applications_only: Flag(false, 'Leaves out what is built only because others depend on it.'),
+    applications_only: Flag(false, 'true: omit pipelines of applications that exist only because others need them.'),
     ...orderQuery(PIPELINE_ORDERS, 'DESC'),
     ...pageQuery,
   }),
@@ -154,7 +156,7 @@ const getPipeline = defineEndpoint({
   method: 'GET',
   path: '/v1/catalogs/{catalog_id}/pipelines/{pipeline_id}',
   summary: 'Get a pipeline',
-  description: 'One pipeline: why it was made, how far it is, and where the logs of its phases are.',
+  description: 'Returns one pipeline with its triggers, its phases and links to their logs.',
   tag: 'Pipelines',
   access: READERS,
   params: Type.Object({ ...catalogParams, pipeline_id: Id('Identifier of the pipeline.') }),
@@ -165,15 +167,15 @@ const getPipeline = defineEndpoint({
 const retryPipeline = defineEndpoint({
   method: 'POST',
   path: '/larder/v1/catalogs/{catalog_id}/pipelines/{pipeline_id}/retry',
-  summary: 'Try a failed pipeline again',
+  summary: 'Retry a failed pipeline',
   description:
-    'Makes a pipeline with the plan of the failed one: the same inputs by digest, or newly planned ones where it failed before it had a plan or some of its inputs are gone. 409 while the application has an open pipeline, and when something newer of it has succeeded. An addition of Larder.',
+    'Creates a pipeline with the plan of the failed one: the same inputs by digest. It is planned anew if the failed one had no plan or if some inputs no longer exist. 409 if the application has an open pipeline, or if a newer pipeline of it has succeeded. An addition of Larder.',
   tag: 'Pipelines',
   access: WRITERS,
   params: Type.Object({ ...catalogParams, pipeline_id: Id('Identifier of the failed pipeline.') }),
   success: {
     status: 201,
-    description: 'The new pipeline was made.',
+    description: 'The new pipeline was created.',
     location: '/v1/catalogs/{catalog_id}/pipelines/{id}',
   },
   problems: [400, 404, 409],

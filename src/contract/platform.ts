@@ -1,4 +1,4 @@
-// Operating system family and processor architecture that something was built for.
+// The operating system family and the processor architecture of an artifact.
 import { type Static, Type } from 'typebox';
 import { Text } from './field.ts';
 

@@ -1,4 +1,4 @@
-// What every rejection looks like (RFC 9457), alone and with the list of what is wrong.
+// The answer for a rejection (RFC 9457), with or without a list of violations.
 import { type Static, Type } from 'typebox';
 import { VIOLATIONS_MAX } from './limits.ts';
 
@@ -6,8 +6,8 @@ const members = {
   type: Type.String({ format: 'uri-reference', description: 'Address of a page that explains this kind of problem.' }),
   title: Type.String({ description: 'The kind of problem in a few words, always the same for a type.' }),
   status: Type.Integer({ description: 'The HTTP status.' }),
-  detail: Type.Optional(Type.String({ description: 'What happened this time.' })),
-  instance: Type.Optional(Type.String({ description: 'The path that was asked for.' })),
+  detail: Type.Optional(Type.String({ description: 'Explanation of this occurrence.' })),
+  instance: Type.Optional(Type.String({ description: 'Path of the request.' })),
 };
 
 export const Problem = Type.Object(members, { title: 'Error' });
@@ -16,7 +16,7 @@ export type Problem = Static<typeof Problem>;
 export const Violation = Type.Object(
   {
     field: Type.String({ description: 'The parameter, field or archive entry as it was sent.' }),
-    message: Type.String({ description: 'What is wrong with it.' }),
+    message: Type.String({ description: 'What is wrong, and what is expected.' }),
   },
   { title: 'Violation' },
 );

@@ -1,4 +1,4 @@
-// Upstream software and its branches: the short form inside other nouns, and the main catalog's page of a branch.
+// Products and their branches: the short form inside other resources, and the answers of the main catalog.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { Flag, Id, Match, OptionalFlag, Repeatable, Text, Time, Word, withDefault } from './field.ts';
@@ -17,12 +17,12 @@ export const ProductInfo = Type.Object(
   {
     name: Text('Name of the software.'),
     key: Text('Key of the software.'),
-    description: Text('What the software is, in a sentence.'),
-    long_display_name: Text('Name together with who packages it.'),
-    disclaimer: Text('Whose trademarks the names are.'),
+    description: Text('Description of the software in one sentence.'),
+    long_display_name: Text('Name of the software and of its packager.'),
+    disclaimer: Text('Trademark disclaimer.'),
     category: Text('Kind of software.'),
-    based_on_scratch: Type.Boolean({ description: 'True when the image holds nothing but the software.' }),
-    latest_free: Type.Boolean({ description: 'True when the newest version is offered to everybody.' }),
+    based_on_scratch: Type.Boolean({ description: 'True if the image contains only the software.' }),
+    latest_free: Type.Boolean({ description: 'True if the newest version is available to everybody.' }),
   },
   { title: 'ProductInfo' },
 );
@@ -44,7 +44,7 @@ export const DiscoveredVersion = Type.Object(
     version: Text("Upstream's version."),
     version_id: Id('Identifier of the version.'),
     license: Type.Optional(License),
-    discovered_at: Time('When it was found.'),
+    discovered_at: Time('When it was discovered.'),
   },
   { title: 'DiscoveredVersion' },
 );
@@ -64,13 +64,13 @@ export const DistroReference = Type.Object(
       Type.Boolean({ description: 'True if it is hardened by a STIG. Always false here.' }),
     ),
     os_family: Type.Optional(Text('Family of operating systems.', { maxLength: 100 })),
-    public_offering: Type.Optional(Type.Boolean({ description: 'True when everybody may build on it.' })),
+    public_offering: Type.Optional(Type.Boolean({ description: 'True if every organization can build on it.' })),
   },
   { title: 'DistroReference' },
 );
 export type DistroReference = Static<typeof DistroReference>;
 
-/** Why and when something of the main catalog ends. */
+/** The policies that end a product or a branch of the main catalog, with their reasons and dates. */
 export const AppliedPolicy = Type.Object(
   {
     deprecation_policy: Type.Optional(
@@ -78,9 +78,11 @@ export const AppliedPolicy = Type.Object(
         deprecation_policy_id: Id('Identifier of the policy.'),
         key: Text('Key of the policy.'),
         name: Text('Name of the policy.'),
-        deprecation_date: Time('When it cannot be requested any more, at midnight.'),
-        grace_period_days: Type.Integer({ description: 'Days after that for which it is still kept up.' }),
-        reason: Text('Why it ends.'),
+        deprecation_date: Time('First day on which it can no longer be requested, at midnight.'),
+        grace_period_days: Type.Integer({
+          description: 'Days after `deprecation_date` during which it still gets releases.',
+        }),
+        reason: Text('Reason for the deprecation.'),
       }),
     ),
     nonsupport_policy: Type.Optional(
@@ -101,8 +103,8 @@ export const ApplicationVersionInfo = Type.Object(
     version: DiscoveredVersion,
     platforms: Type.Array(
       Type.Object({
-        created_at: Time('When the version was first known on the platform.'),
-        updated_at: Time('When that status last changed.'),
+        created_at: Time('When the version was discovered on the platform.'),
+        updated_at: Time('When this entry last changed.'),
         platform: Type.Object({
           created_at: Time('When the platform was added.'),
           updated_at: Time('When the platform last changed.'),
@@ -110,7 +112,7 @@ export const ApplicationVersionInfo = Type.Object(
           architecture: Type.Optional(Text('Processor architecture.')),
           packaging_type: Type.Optional(Word(PACKAGING_TYPES, 'Packaging type.')),
           applied_policy: Type.Optional(AppliedPolicy),
-          marked_draft: Type.Boolean({ description: 'True when it is not offered yet.' }),
+          marked_draft: Type.Boolean({ description: 'True if it is not offered yet.' }),
         }),
       }),
     ),
@@ -125,16 +127,18 @@ export const MainCatalogProduct = Type.Object(
     key: Text('Key of the product.'),
     name: Text('Name of the product.'),
     legal_overridden_name_bitnami: Type.Optional(
-      Text('Name that a trademark asks for, where it is another one; the same as the other field of its kind.'),
+      Text(
+        'Name that the trademark’s owner requires, if it is another one. Both fields of this kind have the same value.',
+      ),
     ),
     legal_overridden_name_vmware: Type.Optional(
-      Text('Name that a trademark asks for, where it is another one; the same as the other field of its kind.'),
+      Text(
+        'Name that the trademark’s owner requires, if it is another one. Both fields of this kind have the same value.',
+      ),
     ),
-    description: Type.Optional(Text('What the product is.')),
-    icon_url: Type.Optional(
-      Text('Path of a picture of the product (SVG) on this server, for which no token is needed.'),
-    ),
-    distributable: Type.Optional(Type.Boolean({ description: 'True when it may be passed on.' })),
+    description: Type.Optional(Text('Description of the product.')),
+    icon_url: Type.Optional(Text('Path of the product’s icon (SVG) on this server, which is read without a token.')),
+    distributable: Type.Optional(Type.Boolean({ description: 'True if it may be redistributed.' })),
     status,
     licenses: Type.Optional(
       Type.Array(
@@ -142,42 +146,42 @@ export const MainCatalogProduct = Type.Object(
           main: Type.Boolean({ description: 'True for the licence of the software itself.' }),
           license_id: Text('Identifier of the licence: its key.'),
           license_key: Text('Key of the licence (SPDX where it has one).'),
-          license_relative_path: Type.Optional(Text("Where the licence's text stands in an image, from its root.")),
+          license_relative_path: Type.Optional(Text("Path of the licence's text in an image, relative to its root.")),
         }),
       ),
     ),
     category: Type.Optional(
       Type.Object({
-        category_id: Id('Identifier of the kind, the same in every installation.'),
+        category_id: Id('Identifier of the category, the same in every installation.'),
         name: Text('Kind of software.'),
       }),
     ),
     tracking: Type.Optional(
       Type.Object(
         {
-          tracker_id: Text('Package URL that is followed for new versions; `{branch}` in it stands for the branch.'),
-          name: Text('The same in words.'),
+          tracker_id: Text('Package URL whose new versions are discovered; `{branch}` in it stands for the branch.'),
+          name: Text('The package in words.'),
         },
-        { description: 'Where new versions are found.' },
+        { description: 'The source of new versions.' },
       ),
     ),
     parent: Type.Optional(
       Type.Object(
-        { product_id: Id('Identifier of that product.'), key: Text('Key of that product.') },
+        { product_id: Id('Identifier of the parent product.'), key: Text('Key of the parent product.') },
         { description: 'The product that this one is a part or a variant of.' },
       ),
     ),
-    scope: Type.Optional(Word(PRODUCT_SCOPES, 'Who may have it.')),
+    scope: Type.Optional(Word(PRODUCT_SCOPES, 'Who can request it.')),
     trademark_disclaimer_bitnami: Type.Optional(
-      Text('Whose trademarks the names are; the same as the other field of its kind.'),
+      Text('Trademark disclaimer. Both fields of this kind have the same value.'),
     ),
     trademark_disclaimer_vmware: Type.Optional(
-      Text('Whose trademarks the names are; the same as the other field of its kind.'),
+      Text('Trademark disclaimer. Both fields of this kind have the same value.'),
     ),
     home_url: Type.Optional(Text('Address of the project.')),
     containers_non_root: Type.Optional(Type.Boolean({ description: 'True when its containers run as a normal user.' })),
-    containers_from_scratch: Type.Optional(Type.Boolean({ description: 'True when its images have no base.' })),
-    marked_draft: Type.Optional(Type.Boolean({ description: 'True when it is not offered yet.' })),
+    containers_from_scratch: Type.Optional(Type.Boolean({ description: 'True if its images have no base image.' })),
+    marked_draft: Type.Optional(Type.Boolean({ description: 'True if it is not offered yet.' })),
     applied_policy: Type.Optional(AppliedPolicy),
     created_at: Type.Optional(Time('When the product was added.')),
     updated_at: Type.Optional(Time('When the product last changed.')),
@@ -218,16 +222,16 @@ export type ApplicationProduct = Static<typeof ApplicationProduct>;
 export const ApplicationsPage = PageOf(ApplicationProduct, 'ApplicationsPage');
 export type ApplicationsPage = Static<typeof ApplicationsPage>;
 
-/** What every operation of the main catalog may be narrowed by. */
+/** The filters of every operation of the main catalog. */
 const narrowing = {
-  only_built_versions: Flag(true, 'Leaves out versions that cannot be had as packages.'),
-  only_supported: Flag(false, 'Leaves out what is deprecated or not supported.'),
-  only_eligible: Flag(false, 'Leaves out what cannot be requested any more.'),
+  only_built_versions: Flag(true, 'true: omit versions that are not available as packages.'),
+  only_supported: Flag(false, 'true: omit deprecated and unsupported branches.'),
+  only_eligible: Flag(false, 'true: omit branches that can no longer be requested.'),
 };
 const branchNarrowing = {
   ...narrowing,
-  only_stable_branches: Flag(false, 'Leaves out branches that are not released versions, such as mainline.'),
-  status: Type.Optional(Word(CATALOG_ITEM_STATUSES, 'Only branches that stand here in their life cycle.')),
+  only_stable_branches: Flag(false, 'true: omit branches without a version number, such as mainline.'),
+  status: Type.Optional(Word(CATALOG_ITEM_STATUSES, 'Only branches with this life-cycle status.')),
 };
 const productNarrowing = {
   ...branchNarrowing,
@@ -238,14 +242,16 @@ const productNarrowing = {
       description: 'Only products whose key, name or description contains this.',
     }),
   ),
-  distributable: OptionalFlag('Only products that may be passed on, or only the others.'),
-  scope: Type.Optional(Repeatable(Word(PRODUCT_SCOPES, 'A scope.'), 'Only products of these scopes; given once each.')),
+  distributable: OptionalFlag('Only products that may be redistributed, or only the others.'),
+  scope: Type.Optional(
+    Repeatable(Word(PRODUCT_SCOPES, 'A scope.'), 'Only products of these scopes; the parameter is repeated for each.'),
+  ),
 };
-/** The main catalog counts its pages as all others do, and calls their size `size`. */
+/** The paging of the main catalog, which calls the page size `size`. */
 const sizedPages = {
-  page: withDefault(Type.Integer({ minimum: 1, maximum: PAGE_MAX, description: 'Which page, counted from 1.' }), 1),
+  page: withDefault(Type.Integer({ minimum: 1, maximum: PAGE_MAX, description: 'Number of the page, from 1.' }), 1),
   size: withDefault(
-    Type.Integer({ minimum: 1, maximum: PAGE_SIZE_MAX, description: 'How many items a page holds at most.' }),
+    Type.Integer({ minimum: 1, maximum: PAGE_SIZE_MAX, description: 'Maximum number of items on a page.' }),
     PAGE_SIZE_DEFAULT,
   ),
 };
@@ -253,13 +259,13 @@ const sizedPages = {
 const productParams = { product_id_or_key: Match('Key or identifier of the product.') };
 const branchParams = { ...productParams, branch_id_or_key: Match('Key or identifier of the branch.') };
 const branchQuery = {
-  distro: Type.Optional(Match('Key or identifier of a distribution: only versions for it.')),
-  architecture: Type.Optional(Match('Processor architecture: only versions for it.')),
+  distro: Type.Optional(Match('Only versions for the distribution with this key or identifier.')),
+  architecture: Type.Optional(Match('Only versions for this processor architecture.')),
   packaging: Type.Optional(Word(PACKAGING_TYPES, 'Only versions in this packaging type.')),
   ...narrowing,
 };
 
-const EXTENDED = 'The older, longer path of the same answer.';
+const EXTENDED = 'An older path of the operation without `extended`, with the same answer.';
 
 const main = { method: 'GET', tag: 'Main catalog' } as const;
 const products = {
@@ -295,28 +301,28 @@ const listProducts = defineEndpoint({
   ...products,
   path: '/v1/applications',
   summary: 'List the main catalog',
-  description: 'Everything that can be built, in one answer. No token is needed.',
+  description: 'Lists all products that can be built, in one answer. No token is needed.',
 });
 
 const listProductsPage = defineEndpoint({
   ...productsPage,
   path: '/v1/applications/page',
   summary: 'List the main catalog by pages',
-  description: 'Everything that can be built. No token is needed.',
+  description: 'Lists all products that can be built, in pages. No token is needed.',
 });
 
 const getProduct = defineEndpoint({
   ...product,
   path: '/v1/applications/product/{product_id_or_key}',
   summary: 'Get a product',
-  description: 'One product of the main catalog with its branches and versions, by key or by identifier.',
+  description: 'Returns one product of the main catalog with its branches and versions, by key or identifier.',
 });
 
 const getProductBranch = defineEndpoint({
   ...branch,
   path: '/v1/applications/product/{product_id_or_key}/branch/{branch_id_or_key}',
   summary: 'Get a branch of a product',
-  description: 'One branch of a product of the main catalog with its versions, by key or by identifier.',
+  description: 'Returns one branch of a product of the main catalog with its versions, by key or identifier.',
 });
 
 const listExtendedProducts = defineEndpoint({

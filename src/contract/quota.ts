@@ -1,11 +1,11 @@
-// What an organization may have and has of it.
+// Quotas: the limits of an organization, and its usage.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 
 const Quota = Type.Object(
   {
     limit: Type.Integer({ minimum: 0, description: 'Maximum number.' }),
-    usage: Type.Integer({ minimum: 0, description: 'How many there are.' }),
+    usage: Type.Integer({ minimum: 0, description: 'Current number.' }),
   },
   { title: 'Quota', description: 'Absent if there is no limit.' },
 );
@@ -17,10 +17,10 @@ const getQuotas = defineEndpoint({
   method: 'GET',
   path: '/v1/quotas',
   summary: 'Get the organization’s quotas',
-  description: 'How many applications it may have, where the operator set a limit, and how many it has.',
+  description: 'Returns the maximum and the current number of applications, if the operator set a maximum.',
   tag: 'Quotas and subscriptions',
   access: READERS,
-  success: { status: 200, description: 'What it may have, and what it has of that.', body: Quotas },
+  success: { status: 200, description: 'The quotas that are set.', body: Quotas },
   problems: [400],
 });
 

@@ -1,6 +1,6 @@
-// What a registry was found to be able to do, as it is kept in its row and used by whoever pushes to it.
+// The capabilities that a probe found in a registry, as stored in its row and read by pushes.
 
-/** Absent members could not be told: what pushes tries, and learns. */
+/** An absent member is unknown: a push tries the operation and finds out. */
 export type RegistryCapabilities = {
   /** A blob of another repository of the registry can be mounted instead of sent (distribution-spec, "Mounting a blob from another repository"). */
   mount?: boolean;

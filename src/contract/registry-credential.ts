@@ -1,4 +1,4 @@
-// Credentials of a hosted registry: what opens it to those who only pull.
+// Credentials that pull from a hosted registry.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
 import { Description, GivenTime, Id, Observed, OptionalFlag, Text, Time, Word } from './field.ts';

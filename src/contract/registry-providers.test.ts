@@ -27,6 +27,6 @@ function row(provider: RegistryProvider): string {
   return `| ${cells.join(' | ')} |\n`;
 }
 
-test('the page equals the rules', async () => {
+test('docs/registries.md equals the text made from the rules', async () => {
   await expect(HEAD + REGISTRY_PROVIDERS.map(row).join('')).toMatchFileSnapshot('../../docs/registries.md');
 });

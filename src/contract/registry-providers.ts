@@ -1,27 +1,27 @@
-// What is particular to each kind of registry, as data: how it is logged in to, how its paths are made, and whether that was tried.
+// The rules of each registry provider as data: its log-in, its paths, and what they were tested with.
 import type { RegistryProvider } from './vocabulary.ts';
 
 export type ProviderRules = {
   title: string;
-  /** For a person: what `access_key` and `access_secret` are there. */
+  /** The meaning of `access_key` and `access_secret`, for people. */
   authentication: string;
-  /** `access_key` has to be given, or may be left out and is then this (undefined: empty). */
+  /** Whether `access_key` is required; otherwise its default (undefined: empty). */
   access_key: 'required' | { default?: string };
-  /** What the address's host has to look like where more than the address follows from it; and that in words. */
+  /** The pattern of the address's host, and the same in words; undefined if any host is accepted. */
   host?: { pattern: RegExp; expects: string };
-  /** The address's path: how many parts it has at least and at most, and what they are. */
+  /** The address's path: its minimum and maximum number of parts, and their meaning. */
   path: { least: number; most?: number; expects: string };
-  /** How the repository of `containers/debian-12/redis` is named below the path: as it is, or in one part joined with `--`. */
+  /** The name of the repository `containers/debian-12/redis` below the path: unchanged, or one part joined with `--`. */
   repositories: 'nested' | 'flat';
-  /** The credentials are exchanged for others that the registry takes. */
+  /** The credentials are exchanged for others, which the registry accepts. */
   exchange?: 'AWS';
-  /** Beginning an upload in a repository that nobody made is harmless there: so a look tries to push, and a probe sends a few bytes. */
+  /** Starting an upload in a new repository leaves nothing behind, so a check tries to push and a probe sends a few bytes. */
   may_try_pushes: boolean;
-  /** What of this was tried, and against what; undefined: it follows the provider's documentation and was tried against nothing. */
+  /** What the rules were tested with; undefined if they only follow the provider's documentation. */
   proven?: string;
 };
 
-const ANYTHING = 'nothing, or what repositories are made under';
+const ANYTHING = 'nothing, or the path under which repositories are created';
 
 export const REGISTRY_PROVIDER_RULES = {
   AMAZON_ELASTIC_CONTAINER_REGISTRY: {
@@ -36,7 +36,7 @@ export const REGISTRY_PROVIDER_RULES = {
     path: { least: 0, expects: ANYTHING },
     repositories: 'nested',
     exchange: 'AWS',
-    // Repositories are made first, or by a template when something is pushed, which would then remain.
+    // Repositories are created beforehand, or by a template on the first push; a test push would leave one behind.
     may_try_pushes: false,
     proven:
       'the exchange and its signature against a test server that checks them, and AWS’s published signing example',
@@ -102,7 +102,7 @@ export const REGISTRY_PROVIDER_RULES = {
     path: { least: 0, most: 1, expects: 'nothing, or the organization instead of `containers_organization`' },
     // hub.docker.com: a repository is NAMESPACE/NAME.
     repositories: 'flat',
-    // A repository would be made in the account by it.
+    // A test push would create a repository in the account.
     may_try_pushes: false,
   },
   IONOS: {
@@ -124,7 +124,7 @@ export const REGISTRY_PROVIDER_RULES = {
   },
 } as const satisfies Record<RegistryProvider, ProviderRules>;
 
-/** The rules of a provider, in their general shape. */
+/** Returns the rules of a provider with their general type. */
 export function rulesOf(provider: RegistryProvider): ProviderRules {
   return REGISTRY_PROVIDER_RULES[provider];
 }

@@ -1,4 +1,4 @@
-// Registries: where artifacts are pushed, and how one's own are registered.
+// Registries, to which artifacts are pushed and from which base images are read: the hosted one and an organization's own.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
 import { Description, Id, Name, Observed, OptionalFlag, Removable, Text, Time, Word } from './field.ts';

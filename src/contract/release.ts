@@ -1,4 +1,4 @@
-// Releases: the recorded successes, with what was built, from what, and where it is.
+// Releases: recorded successes of pipelines, with their artifacts, inputs and locations.
 import { type Static, Type } from 'typebox';
 import { BaseImage } from './base-image.ts';
 import { catalogParams } from './catalog.ts';
@@ -27,12 +27,12 @@ export type LatestRelease = Static<typeof LatestRelease>;
 
 export const ReleaseArtifact = Type.Object(
   {
-    content_digest: ArtifactDigest('What was built: the image config of the first platform.'),
-    repo_digest: ArtifactDigest('What the tag names: the index or manifest.'),
+    content_digest: ArtifactDigest('Digest of the image config of the first platform.'),
+    repo_digest: ArtifactDigest('Digest of the index or manifest that the tag names.'),
     name: Text('Last part of the repository.'),
-    version: Text('The tag that is never moved.'),
+    version: Text('Tag of the artifact, which never moves.'),
     repository: Text('Registry and repository without the last part.'),
-    url: Text('What to pull: repository, name and version.'),
+    url: Text('Reference to pull: repository, name and version.'),
   },
   { title: 'ReleaseArtifact' },
 );
@@ -48,9 +48,9 @@ export const RELEASE_FAILURE_CAUSES = ['UNKNOWN', 'CUSTOMIZATION_BUILD_ERROR', '
 
 export const ReleaseFailure = Type.Object(
   {
-    description: Text('What went wrong.'),
-    source_url: Type.Optional(Text('Path that answers with a signed address of the log.')),
-    error_date: Type.Optional(Time('When it went wrong.')),
+    description: Text('Description of the failure.'),
+    source_url: Type.Optional(Text('Path that returns a signed URL of the log.')),
+    error_date: Type.Optional(Time('When the failure happened.')),
     cause: Type.Optional(Word(RELEASE_FAILURE_CAUSES, 'Kind of failure.')),
   },
   { title: 'ReleaseFailure' },
@@ -64,7 +64,7 @@ const members = {
   version: Text("Upstream's version.", { maxLength: VERSION_LENGTH_MAX }),
   revision: Text('Counts the releases of this version, from 0, with gaps.', { maxLength: VERSION_LENGTH_MAX }),
   released_at: Time('When it was released.'),
-  packaging_type: Type.Optional(Word(PACKAGING_TYPES, 'What was built.')),
+  packaging_type: Type.Optional(Word(PACKAGING_TYPES, 'Packaging type.')),
   artifact: ReleaseArtifact,
   latest_release: Type.Optional(LatestRelease),
   product: Type.Optional(ProductInfo),
@@ -103,7 +103,7 @@ const members = {
   }),
 };
 
-/** A release inside the relationships of another one. Releases it depends on are links there, never embedded. */
+/** A release inside the relationships of another one. Its own relationships are links, never embedded. */
 export const EmbeddedRelease = Type.Object(members, { title: 'EmbeddedRelease' });
 export type EmbeddedRelease = Static<typeof EmbeddedRelease>;
 
@@ -177,7 +177,7 @@ const getReleaseFailure = defineEndpoint({
   query: Type.Object({
     product_key: Match('Key of the product.'),
     branch: Match('Branch of the product.', { maxLength: BRANCH_LENGTH_MAX }),
-    packaging_type: Word(PACKAGING_TYPES, 'What is built.'),
+    packaging_type: Word(PACKAGING_TYPES, 'Packaging type.'),
     base_image_id: Id('Identifier of the base image.'),
   }),
   success: { status: 200, description: 'The failure.', body: ReleaseFailure },

@@ -9,7 +9,7 @@ test('each kind has its own file name, and each mime_type one media type, attach
     expect(findReport(mime_type)).toMatchObject({ media_type, is_attached });
 });
 
-test('a content becomes a file of the API, and only the SBOM is attached', () => {
+test('reportFile returns a content as a file of the API, and only the SBOM is attached', () => {
   const content = { digest: 'sha256:1', size: 3 } as const;
   expect(reportFile('TRIGGER_INFO', content)).toEqual({
     ...content,

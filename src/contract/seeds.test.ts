@@ -1,4 +1,4 @@
-// Every field of the published examples is in the contract, with its type.
+// The contract has every field of the published examples, with its type.
 import { readFileSync } from 'node:fs';
 import type { TSchema } from 'typebox';
 import { describe, expect, test } from 'vitest';

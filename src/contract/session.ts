@@ -1,4 +1,4 @@
-// How people log in, and what they are then. An addition of Larder, beside version 1.
+// Log-in and sessions of people. An addition of Larder to version 1.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { Id, Text, Word } from './field.ts';
@@ -9,7 +9,7 @@ export const Session = Type.Object(
   {
     user: Type.Object(
       { id: Id('Identifier of the user.'), name: Text('Name of the user.') },
-      { title: 'SessionUser', description: 'Who calls.' },
+      { title: 'SessionUser', description: 'The caller.' },
     ),
     role: Word(ROLES, 'Role of the caller.'),
     organization: Type.Object(
@@ -18,7 +18,7 @@ export const Session = Type.Object(
         name: Text('Name of the organization.'),
         namespace: Text('First segment of its repository names in the hosted registry.'),
       },
-      { title: 'SessionOrganization', description: 'For whom.' },
+      { title: 'SessionOrganization', description: 'The caller’s organization.' },
     ),
   },
   { title: 'Session' },
@@ -45,7 +45,7 @@ const signInWithPassword = defineEndpoint({
   path: '/larder/v1/sign-in/password',
   summary: 'Log in with a password',
   description:
-    'The answer sets a cookie that stands for the user until `POST /larder/v1/sign-out`: twelve hours at most, two of them unused. A request that changes something with it comes from the service’s own origin, as browsers say in `Sec-Fetch-Site` or `Origin`. An addition of Larder.',
+    'Begins a session and sets its cookie. The session ends with `POST /larder/v1/sign-out`, after twelve hours, or after two hours without use. A request that changes something with the cookie must come from the service’s own origin, as browsers state in `Sec-Fetch-Site` or `Origin`. An addition of Larder.',
   tag: 'Authentication',
   access: 'PUBLIC',
   body: Type.Object({ email, password: password('The password.', 1) }, { title: 'PasswordSignIn' }),
@@ -53,7 +53,7 @@ const signInWithPassword = defineEndpoint({
   problems: [400, 401, 403, 413, 415, 429],
 });
 
-/** Where a browser goes to log in by the provider of identities; `/callback` below it is where it comes back to. */
+/** The page at which a browser starts the log-in with the identity provider, which sends it back to `/callback` below this path. */
 export const OIDC_SIGN_IN_PATH = '/larder/v1/sign-in/oidc';
 
 const SignInWay = Type.Object(
@@ -69,7 +69,7 @@ const listSignInWays = defineEndpoint({
   method: 'GET',
   path: '/larder/v1/sign-in',
   summary: 'List the ways to log in',
-  description: `A browser that goes to \`${OIDC_SIGN_IN_PATH}?return_to=/path\` is sent to the provider of identities and comes back to that path of the service with the cookie of a session; \`POST ${OIDC_SIGN_IN_PATH}\` with such a cookie, or with an access token that may all that its user may, answers the \`url\` at which the user connects an account at the provider. An addition of Larder.`,
+  description: `A browser that opens \`${OIDC_SIGN_IN_PATH}?return_to=/path\` is redirected to the identity provider and comes back to that path of the service with the cookie of a session. \`POST ${OIDC_SIGN_IN_PATH}\` with such a cookie, or with an access token that has all rights of its user, returns the \`url\` at which the user connects an account of the provider. An addition of Larder.`,
   tag: 'Authentication',
   access: 'PUBLIC',
   success: {
@@ -96,7 +96,7 @@ const signOut = defineEndpoint({
 const getSession = defineEndpoint({
   method: 'GET',
   path: '/larder/v1/session',
-  summary: 'Say who calls',
+  summary: 'Get the caller',
   description: 'Returns the caller, for a session and for an access token. An addition of Larder.',
   tag: 'Authentication',
   access: READERS,

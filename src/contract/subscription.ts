@@ -1,4 +1,4 @@
-// Subscriptions: on what terms, and until when, an organization uses the installation.
+// Subscriptions: the terms and the dates of an organization's use of the installation.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { Id, Text, Time, Word } from './field.ts';

@@ -1,11 +1,11 @@
-// The groups of endpoints, each with what it is about: one that is not described here does not compile.
+// The groups of endpoints with their descriptions. An endpoint in another group does not compile.
 
 export const TAGS = {
   Authentication: 'Exchange of an API token for an access token, which every call needs.',
   Catalogs: 'Catalogs: the applications of an organization and everything built for them.',
   Offerings: 'Branches of products in a packaging type, which can be requested.',
   Applications: 'Offerings chosen in a catalog, with their base image and registries.',
-  'Application requests': 'Add applications to a catalog or remove them.',
+  'Application requests': 'Requests to add applications to a catalog or to remove them.',
   'Base images': 'Images on which applications are built: shared ones and the organization’s own.',
   'Operating systems': 'Operating systems of base images.',
   Registries: 'Registries to which releases are pushed, and the credentials of the hosted registry.',

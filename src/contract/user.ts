@@ -1,4 +1,4 @@
-// Users of an organization: who they are, and what they may. An addition of Larder, beside version 1.
+// Users of an organization and their roles. An addition of Larder to version 1.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, OWNERS, READERS } from './endpoint.ts';
 import { EmailAddress, Id, Match, Name, OptionalFlag, Text, Time, Word } from './field.ts';
@@ -18,11 +18,11 @@ export const User = Type.Object(
     email: Type.Optional(Text('E-mail address, visible to owners and to the user.')),
     role,
     created_at: Time('When the user was created.'),
-    created_by: Text('Who made them.'),
+    created_by: Text('Who created the user.'),
     updated_at: Time('When the user last changed.'),
     updated_by: Text('Who last changed the user.'),
     removed_at: Type.Optional(Time('When the user was removed.')),
-    removed_by: Type.Optional(Text('Who removed them.')),
+    removed_by: Type.Optional(Text('Who removed the user.')),
   },
   { title: 'User' },
 );
@@ -127,7 +127,7 @@ const deleteUser = defineEndpoint({
   path: `${path}/{user_id}`,
   summary: 'Remove a user',
   description:
-    'Their API tokens are revoked and their sessions end with it; access tokens that are out, and the hosted registry, follow within five seconds. What they did stays under their name. The last owner cannot be removed, nor the last who can log in. An addition of Larder.',
+    'Removes a user, revokes their API tokens and ends their sessions. Existing access tokens and the hosted registry follow within five seconds. The records of their changes keep their name. The last owner, and the last owner who can log in, cannot be removed. An addition of Larder.',
   tag: 'Identity',
   access: OWNERS,
   params,

@@ -1,4 +1,4 @@
-// The closed sets of words that the wire and the rows share: one list a set, its union type beside it.
+// The closed sets of words in the API and in rows: a list for each set, with its union type.
 
 /** A content digest as OCI spells it (image-spec, descriptor.md): always sha256 here. */
 export type Digest = `sha256:${string}`;
@@ -23,13 +23,12 @@ export type Role = (typeof ROLES)[number];
 export const SIGN_IN_WAYS = ['OIDC', 'PASSWORD'] as const;
 
 /**
- * What of its role an API token reaches: all of the API or only reading in it, pushing to the hosted registry or only pulling
- * from it.
+ * The scopes of an API token, which limit its role: the whole API or only reading it, pushing to the hosted registry or only
+ * pulling from it.
  */
 export const TOKEN_SCOPES = ['API', 'API_READ', 'REGISTRY', 'REGISTRY_PULL'] as const;
 export type TokenScope = (typeof TOKEN_SCOPES)[number];
 
-/** Where an API token stands. */
 export const TOKEN_STATUSES = ['ACTIVE', 'EXPIRED', 'REMOVED'] as const;
 export type TokenStatus = (typeof TOKEN_STATUSES)[number];
 
@@ -79,7 +78,7 @@ export const CUSTOMIZATION_STATUSES = [
 ] as const;
 export type CustomizationStatus = (typeof CUSTOMIZATION_STATUSES)[number];
 
-/** What was last asked of a customization; its status is this and the state of what it touches, together. */
+/** The last operation on a customization. Its status combines this with the status of the affected applications. */
 export const CUSTOMIZATION_OPERATIONS = ['CREATE', 'UPDATE', 'DELETE'] as const;
 export type CustomizationOperation = (typeof CUSTOMIZATION_OPERATIONS)[number];
 
@@ -92,33 +91,33 @@ export type PipelineStatus = (typeof PIPELINE_STATUSES)[number];
 export const PHASE_TYPES = ['PACKAGING', 'VERIFICATION', 'DISTRIBUTION'] as const;
 export type PhaseType = (typeof PHASE_TYPES)[number];
 
-/** How far a pipeline's release is in one registry. Ours. */
+/** The status of a pipeline's release in one registry. An addition of Larder. */
 export const DISTRIBUTION_STATUSES = ['PENDING', 'WAITING', 'RELEASED', 'FAILED', 'SUPERSEDED', 'CANCELLED'] as const;
 
 export const PHASE_STATUSES = ['PENDING', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
 export type PhaseStatus = (typeof PHASE_STATUSES)[number];
 
-/** What a catalog does with images that could not be verified. */
+/** Whether a catalog releases images that could not be verified. */
 export const UNVERIFIED_IMAGES = ['DEFAULT', 'ALLOWED', 'FORBIDDEN'] as const;
 
 /** Why an open pipeline waits. */
 export const WAITING_CAUSES = [
   /** Its base image has no version yet, and the last attempt to read or build it failed. */
   'BASE_IMAGE_UNREADABLE',
-  /** Its base image has no version yet, and nothing is wrong with it so far. */
+  /** Its base image has no version yet, and no attempt to read or build it has failed. */
   'BASE_IMAGE_NOT_READ',
-  /** A registry that it reads from or pushes to does not answer as it should. */
+  /** A registry that it reads from or pushes to is unavailable. */
   'REGISTRY_AWAY',
   /** No worker that can run its next step is alive. */
   'WORKER_MISSING',
-  /** A pipeline that it has to come after has not ended. */
+  /** An earlier pipeline of the same application, which must end first, has not ended. */
   'EARLIER_PIPELINE',
-  /** The pipeline of an application that it is made from has not ended. */
+  /** The pipeline of an application that it needs has not ended. */
   'NEEDED_PIPELINE',
 ] as const;
 export type WaitingCause = (typeof WAITING_CAUSES)[number];
 
-/** What sets off a wave of pipelines. Ours. */
+/** The causes of a wave. An addition of Larder. */
 export const WAVE_CAUSES = [
   'REQUEST',
   'CUSTOMIZATION',
@@ -136,10 +135,10 @@ export type WaveCause = (typeof WAVE_CAUSES)[number];
 export const TRIGGER_TYPES = ['CVE_PATCH', 'UPSTREAM_UPDATE', 'MANUAL_RUN', 'MAINTENANCE'] as const;
 export type TriggerType = (typeof TRIGGER_TYPES)[number];
 
-/** Why a pipeline was made. `context` is, for a fixed vulnerability, its id. */
+/** Why a pipeline was created. `context` is the id of a fixed vulnerability. */
 export type PipelineTrigger = { type: TriggerType; context?: string };
 
-/** Causes of a failed pipeline phase; a release's failure knows all but DISTRIBUTION_ERROR. */
+/** Causes of a failed pipeline phase. A release failure has all of them but DISTRIBUTION_ERROR. */
 export const FAILURE_CAUSES = [
   'UNKNOWN',
   'CUSTOMIZATION_BUILD_ERROR',
@@ -163,7 +162,6 @@ export const REGISTRY_PROVIDERS = [
 ] as const;
 export type RegistryProvider = (typeof REGISTRY_PROVIDERS)[number];
 
-/** Where a credential of a hosted registry stands. */
 export const CREDENTIAL_STATUSES = ['ACTIVE', 'EXPIRED', 'REMOVED'] as const;
 export type CredentialStatus = (typeof CREDENTIAL_STATUSES)[number];
 
@@ -190,7 +188,7 @@ export const SUBSCRIPTION_STATUSES = [
 ] as const;
 export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
 
-/** One file that tells about a release (log, tests, SBOM, why it was made), held as content. */
+/** One file about a release (log, test results, SBOM, triggers), stored as content. */
 export type MetadataFile = {
   digest: Digest;
   size: number;

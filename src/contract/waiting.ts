@@ -1,4 +1,4 @@
-// Why an open pipeline waits: an addition of ours to pipelines and application requests.
+// Why an open pipeline waits. An addition of Larder to pipelines and application requests.
 import { type Static, Type } from 'typebox';
 import { Id, Observed, Text, Time, Word } from './field.ts';
 import { WAITING_CAUSES } from './vocabulary.ts';
@@ -16,7 +16,7 @@ export const Waiting = Type.Object(
 );
 export type Waiting = Static<typeof Waiting>;
 
-/** The field of a thing that may wait. */
+/** The field `waiting` of a pipeline or an application request. */
 export function waitingField(description: string) {
   return Type.Optional(Observed(Type.Array(Waiting, { description: `${description} An addition of Larder.` })));
 }

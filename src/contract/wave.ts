@@ -1,4 +1,4 @@
-// Waves: what one cause sets off, and building applications again by hand. Additions of ours.
+// Waves, each with the pipelines of one cause, and rebuilds that users request. An addition of Larder to version 1.
 import { type Static, Type } from 'typebox';
 import { catalogParams } from './catalog.ts';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
@@ -14,14 +14,14 @@ const waveFields = {
   id: Id('Identifier of the wave.'),
   cause: Word(
     WAVE_CAUSES,
-    'REQUEST: applications were requested. CUSTOMIZATION: one was uploaded, changed or deleted. BASE_IMAGE: one has a new version. PACKAGE: a package that a release locks has a newer one. VERSION: a branch has a new version. RECIPE: the recipe of a product changed. WITHOUT_CUSTOMIZATION: a customization broke a build, which is repeated without it. RETRY and REBUILD: somebody asked for it.',
+    'REQUEST: applications were requested. CUSTOMIZATION: a customization was uploaded, changed or deleted. BASE_IMAGE: a base image has a new version. PACKAGE: a package of a release has a newer version. VERSION: a branch has a new version. RECIPE: the recipe of a product changed. WITHOUT_CUSTOMIZATION: a customization broke a build, which is repeated without it. RETRY and REBUILD: a user requested it.',
   ),
   created_at: Time('When it began.'),
   created_by: Type.Optional(Text('User who caused it; absent if Larder did.')),
   status: Observed(
     Word(
       PIPELINE_STATUSES,
-      'IN_PROGRESS while a pipeline of it is; then FAILED if one failed, CANCELLED if all were cancelled, else SUCCEEDED.',
+      'IN_PROGRESS while any of its pipelines is in progress; then FAILED if one failed, CANCELLED if all were cancelled, else SUCCEEDED.',
     ),
   ),
   counts: Type.Object({
@@ -72,7 +72,7 @@ const listWaves = defineEndpoint({
   method: 'GET',
   path: '/larder/v1/catalogs/{catalog_id}/waves',
   summary: 'List waves',
-  description: 'Lists waves: the causes of pipelines in the catalog, newest first. An addition of Larder.',
+  description: 'Lists the waves of the catalog, newest first. An addition of Larder.',
   tag: 'Pipelines',
   access: READERS,
   params: Type.Object(catalogParams),
