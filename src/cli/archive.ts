@@ -28,7 +28,7 @@ export async function withArchive<T>(
   if (stats.isDirectory()) return await withPackedFolder({ io, path, ...options }, act);
   if (!stats.isFile()) throw new CommandFailed(`${path} is neither a file nor a folder.`, EXIT.usage);
   if (stats.size > ARCHIVE_BYTES_MAX) {
-    throw rejection(path, [{ field: 'file', message: 'the archive is larger than an upload may be (1 GiB + 1 MiB)' }]);
+    throw rejection(path, [{ field: 'file', message: 'the archive is larger than the limit of an upload (1 GiB + 1 MiB)' }]);
   }
   reject(path, await orUnreadable(path, inspect(createReadStream(path))));
   return await act(await orUnreadable(path, blobOf(path, basename(path))));
@@ -40,10 +40,10 @@ async function withPackedFolder<T>(
 ): Promise<T> {
   const folder = await readFolder(path, options);
   if (folder.leftOut.length > 0) io.err.write(`Left out of ${clean(path)}: ${clean(folder.leftOut.join(', '))}\n`);
-  // Past a limit nothing is packed.
+  // A folder with violations is not packed: its attributes are not needed.
   if (folder.violations.length === 0 && !(await addAttributes(path, folder.entries)))
     io.err.write(
-      `Extended attributes of ${clean(path)} were not looked at: this machine has no tar that reads them.\n`,
+      `Extended attributes of ${clean(path)} were not read: no tar on this machine can read them.\n`,
     );
   const parent = await mkdtemp(join(tmpdir(), 'larder-customization-'));
   // A signal ends the process without running `finally`.
@@ -63,7 +63,7 @@ type Rejected = { violations: Violation[]; more: number };
 
 /** Packs a folder into a new file. Returns the violations. */
 async function packFolder(folder: Folder, file: string): Promise<Rejected> {
-  // True if a limit was reached and the rest was not read.
+  // The field `file` names a limit of the whole folder: the rest was not read.
   if (folder.violations.some(({ field }) => field === 'file')) return { violations: folder.violations, more: 0 };
   const handle = await open(file, 'wx', 0o600);
   try {
@@ -85,7 +85,7 @@ async function* tarOf({ entries }: Folder): AsyncGenerator<Buffer, void> {
   }
 }
 
-/** Yields each chunk after it was written to the file. */
+/** Writes each chunk to the file, then yields it. */
 async function* written(bytes: AsyncIterable<Buffer>, handle: FileHandle): AsyncGenerator<Buffer, void> {
   for await (const part of bytes) {
     try {

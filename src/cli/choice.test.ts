@@ -1,4 +1,4 @@
-// A request by the names that people see, what there is instead of what is not there, and one screen of how things stand.
+// The commands request, get, check and status: names instead of ids, unknown names, and output.
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -37,7 +37,7 @@ async function bases(): Promise<{ id: string; name: string; operating_system: { 
 }
 
 describe('request', () => {
-  test('lists the base images where several fit, and asks for one', async () => {
+  test('lists the base images if several fit, and requires --base-image', async () => {
     const own = (await bases()).find(({ name }) => name === 'own');
     const { code, err } = await run('request', 'postgresql');
     const [first, ...lines] = err.trimEnd().split('\n');
@@ -46,7 +46,7 @@ describe('request', () => {
     expect(lines.length).toBeGreaterThan(1);
   });
 
-  test('finds the base image where one fits', async () => {
+  test('uses the only base image that fits', async () => {
     const own = (await bases()).find(({ name }) => name === 'own');
     // Only the organization's own image is left for the operating system.
     for (const { id, name } of await bases()) {
@@ -64,7 +64,7 @@ describe('request', () => {
     expect(again).toMatchObject({ code: 1, err: expect.stringContaining('already') });
   });
 
-  test('says what there is instead of what is not there', async () => {
+  test('rejects an unknown product, branch, type or base image, and says where valid ones are listed', async () => {
     const os = (await bases())[0]?.operating_system.name;
     expect(await run('request', 'nginx:9')).toEqual({
       ...{ code: 1, out: '' },
@@ -86,7 +86,7 @@ describe('request', () => {
 });
 
 describe('get', () => {
-  test('shows each kind of thing, by id, and says which thing is not there', async () => {
+  test('shows a resource of each kind by id, and names a resource that does not exist', async () => {
     const { acme, shared } = estates;
     const things: [string, string, string][] = [
       ['registries', acme['registry_id']?.[1] ?? '', 'registry'],
@@ -119,7 +119,7 @@ describe('get', () => {
   });
 });
 
-test('status tells what waits and why, what failed and why, and what cannot be used', async () => {
+test('status lists waiting and failed pipelines and unusable base images, with the reasons', async () => {
   const base_image_id = estates.acme['base_image_id']?.[0] ?? '';
   const unhealthy_cause = 'registry.invalid does not resolve.';
   const { catalog } = estates;
@@ -150,14 +150,14 @@ test('status tells what waits and why, what failed and why, and what cannot be u
 });
 
 describe('check', () => {
-  /** A worker's look, taken when the command has asked for it. */
-  async function lookWhenAsked(task: 'check-registry' | 'follow-base-image', record: () => Promise<unknown>) {
+  /** Records the result of a check, as a worker does, once the command has enqueued it. */
+  async function recordWhenEnqueued(task: 'check-registry' | 'follow-base-image', record: () => Promise<unknown>) {
     await expect.poll(() => estates.catalog.waiting(task)).not.toEqual([]);
     await record();
     await estates.catalog.clearJobs();
   }
 
-  test('of a registry waits for the look and shows what it found', async () => {
+  test('of a registry waits for the check and shows its result', async () => {
     const registry_id = estates.acme['registry_id']?.[1] ?? '';
     const record = (unhealthy_cause?: string) => () =>
       estates.catalog.write((tx) =>
@@ -165,21 +165,21 @@ describe('check', () => {
       );
     await estates.catalog.clearJobs();
     const bad = run('registries', 'check', registry_id);
-    await lookWhenAsked('check-registry', record('It refuses the credentials.'));
+    await recordWhenEnqueued('check-registry', record('It refuses the credentials.'));
     expect(await bad).toEqual({ code: 1, out: '', err: 'own cannot be used: It refuses the credentials.\n' });
     const good = run('registries', 'check', 'OWN');
-    await lookWhenAsked('check-registry', record());
+    await recordWhenEnqueued('check-registry', record());
     expect(await good).toEqual({ code: 0, out: 'own can be used.\n', err: '' });
     const json = run('registries', 'check', 'own', '--json');
-    await lookWhenAsked('check-registry', record());
+    await recordWhenEnqueued('check-registry', record());
     expect(JSON.parse((await json).out)).toMatchObject({ id: registry_id, healthy: true });
   });
 
-  test('of a base image does, too, and may only ask', async () => {
+  test('of a base image waits for the result, or with --no-wait only enqueues the check', async () => {
     const base_image_id = estates.acme['base_image_id']?.[0] ?? '';
     await estates.catalog.clearJobs();
     const asked = run('base-images', 'check', 'own');
-    await lookWhenAsked('follow-base-image', () =>
+    await recordWhenEnqueued('follow-base-image', () =>
       estates.catalog.write((tx) => recordBaseImageHealth(tx, { base_image_id })),
     );
     expect(await asked).toEqual({ code: 0, out: 'own can be used.\n', err: '' });
@@ -197,7 +197,7 @@ describe('check', () => {
   });
 });
 
-test('an operating system is named by name, by distribution and version, or by id', async () => {
+test('base-images add accepts an operating system by name, by distribution and version, or by id', async () => {
   const id = estates.shared['operating_system_id'] ?? '';
   const { name } = (await estates.api.ask('GET', `/v1/operating-systems/${id}`)).json();
   expect(name).toBe('Debian 12');
@@ -217,7 +217,7 @@ test('an operating system is named by name, by distribution and version, or by i
   ]);
 });
 
-test('a new base image is answered with its id, and at a terminal with the command that follows', async () => {
+test('base-images add prints the id, and at a terminal the next command', async () => {
   const words = ['base-images', 'add', 'new', '--registry', 'own', '--image', 'os:1', '--os', 'debian-12'];
   const piped = await run(...words);
   expect(piped.err).toBe('');
@@ -234,7 +234,7 @@ test('pipelines and requests name their base images', async () => {
   expect((await run('requests')).out).toMatch(/BASE IMAGE(?:.|\n)* (?:own|Debian \d+) /);
 });
 
-test('status says since when a thing cannot be used, however often it is looked at', async () => {
+test('status shows the time of the first failed check, also after further failed checks', async () => {
   const base_image_id = estates.acme['base_image_id']?.[0] ?? '';
   const registry_id = estates.acme['registry_id']?.[1] ?? '';
   const away = 'It is away.';
@@ -268,13 +268,13 @@ test('status says since when a thing cannot be used, however often it is looked 
   expect((await run('base-images', 'get', 'own')).out).not.toMatch(/^since/m);
 });
 
-test('status lists the customizations that pipelines go without', async () => {
+test('status lists the customizations that pipelines leave out', async () => {
   const { catalog } = estates;
   expect((await run('status')).out).toMatch(/^left out +0$/m);
   const [application_id = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
   await catalog.finish(await catalog.openPipeline(application_id));
   const { id } = await breakByCustomization(catalog, catalog.acme, { application_id, product_key: 'nginx' });
-  // Nothing was planned without it so far.
+  // No pipeline was planned without it so far.
   expect((await run('status')).out).toMatch(/^left out +0$/m);
   await catalog.customize(catalog.acme, 'later', { product_key: 'nginx' });
   await catalog.finish(await catalog.openPipeline(application_id));
@@ -288,7 +288,7 @@ test('status lists the customizations that pipelines go without', async () => {
   expect(shown.affected_releasables).toContainEqual(expect.objectContaining({ status: 'FAILED', left_out: true }));
 });
 
-test('a request on a base image that nothing can be built on says so at once', async () => {
+test('request says at once that its base image cannot be read', async () => {
   const own = (await estates.api.ask('GET', `/v1/base-images/${estates.acme['base_image_id']?.[0]}`)).json();
   const { pull_registry, operating_system } = own;
   const body = { name: 'hopeless', description: '', container_image: 'golden:1', registry_id: pull_registry.id };
@@ -302,7 +302,7 @@ test('a request on a base image that nothing can be built on says so at once', a
   expect(out).toContain(`The base image hopeless cannot be read: ${unhealthy_cause}`);
 });
 
-test('a table that is wider than the terminal goes on below, column by column', () => {
+test('a table that is wider than the terminal continues its rows on indented lines', () => {
   const columns: [string, (row: string[]) => string | undefined][] = [
     ['NAME', ([name]) => name],
     ['WHERE', ([, where]) => where],

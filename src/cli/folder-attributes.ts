@@ -1,13 +1,13 @@
-// Extended attributes of the files of a folder, which Node cannot read: the machine's tar names them, so that the server warns of their loss.
+// Reads the names of extended attributes with the machine's tar, because Node cannot. The server warns of their loss.
 import { spawn } from 'node:child_process';
 import { MachineAttributes } from '../customization/machine-attributes.ts';
 import { TarError } from '../tar/errors.ts';
 import { readTar } from '../tar/read.ts';
 import { type FolderEntry, isKnownTop } from './folder.ts';
 
-/** Stands for each value: only names are sent, because no image gets the attribute. */
+/** Sent instead of each value: only the names are needed, because no image gets the attributes. */
 const LEFT_OUT = Buffer.from('left out');
-/** As the kernel names the access list of a file (acl(5)). */
+/** The kernel's name of a file's access list (acl(5)). */
 const ACCESS_LIST = 'system.posix_acl_access';
 
 /**
@@ -16,7 +16,7 @@ const ACCESS_LIST = 'system.posix_acl_access';
  */
 export async function addAttributes(root: string, entries: readonly FolderEntry[]): Promise<boolean> {
   const headers = new Map(entries.map(({ header }) => [header.path, header]));
-  // Other names are rejected, and may have anything beneath them: a home folder that was named by mistake.
+  // Other names are rejected, and may hold very many files: a person may name their home folder by mistake.
   const tops = [...headers.keys()].filter(isKnownTop);
   if (tops.length === 0) return true;
   const options = ['--create', '--xattrs', '--acls', '--file=-', `--directory=${root}`, '--', ...tops];

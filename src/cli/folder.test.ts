@@ -1,4 +1,4 @@
-// A folder as a customization: the same bytes each time, everything that is wrong at once, and nothing left behind.
+// Packing a folder as a customization: reproducible bytes, all violations at once, and no temporary file left.
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { chmod, link, mkdir, mkdtemp, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
@@ -39,7 +39,7 @@ async function pack(timeMax?: number, path = folder): Promise<Packed> {
   }));
 }
 
-/** The lines that say why, below the first. */
+/** Returns the lines of the violations, without the first line. */
 async function rejection(): Promise<string[]> {
   const error = await pack().then(
     () => undefined,
@@ -51,7 +51,7 @@ async function rejection(): Promise<string[]> {
   return lines.map((line) => line.slice(2));
 }
 
-test('packs files, folders, links and modes, in an order of names, for the inspector', async () => {
+test('packs files, folders, links and modes in the order of their names', async () => {
   await put('customization.yaml', 'packages: [curl]\n');
   await put('scripts/final.sh', '#!/bin/sh\n', 0o755);
   await put('rootfs/opt/tool/bin/a', 'same bytes', 0o755);
@@ -75,12 +75,12 @@ test('packs files, folders, links and modes, in an order of names, for the inspe
     'folder scripts',
     'file scripts/final.sh',
   ]);
-  // Another reader agrees.
+  // GNU tar reads the archive too.
   const names = execFileSync('tar', ['-tzf', '-'], { input: bytes, encoding: 'utf8' });
   expect(names.split('\n')[0]).toBe('customization.yaml');
 });
 
-test('makes the same bytes each time, whoever owns the files, and at a time the same everywhere', async () => {
+test('packs the same files to the same bytes, also when a file has a time after timeMax', async () => {
   for (const name of ['b', 'a', 'B', 'ä']) await put(`rootfs/etc/${name}`, name);
   const first = await pack();
   expect((await pack()).bytes.equals(first.bytes)).toBe(true);
@@ -92,7 +92,7 @@ test('makes the same bytes each time, whoever owns the files, and at a time the 
   expect((await pack(1_000_000_000)).bytes.equals(clamped.bytes)).toBe(true);
 });
 
-test('leaves out what is about the folder and says so; a name that may be misspelt is rejected', async () => {
+test('leaves out files about the folder and names them; rejects other unknown names', async () => {
   for (const name of ['.git/config', '.gitignore', 'README.md', 'LICENSE', 'rootfs/etc/.hidden']) await put(name);
   const { bytes, said } = await pack();
   expect(said).toBe(`Left out of ${folder}: .git, .gitignore, LICENSE, README.md\n`);
@@ -105,7 +105,7 @@ test('leaves out what is about the folder and says so; a name that may be misspe
   ]);
 });
 
-test('tells everything that is wrong at once, by name', async () => {
+test('reports all violations at once, each with its path', async () => {
   await put('rootfs/etc/ok');
   await put('rootfs/proc/x');
   await put('rootfs/etc/café\u202egpj.exe');
@@ -131,7 +131,7 @@ test('tells everything that is wrong at once, by name', async () => {
   ]);
 });
 
-test('stops at the limits without reading on', async () => {
+test('stops reading at the limits of size and of entries', async () => {
   await put('rootfs/large');
   await truncate(join(folder, 'rootfs/large'), 1024 ** 3 + 1);
   expect(await rejection()).toEqual(['the folder holds more than 1 GiB']);
@@ -141,7 +141,7 @@ test('stops at the limits without reading on', async () => {
   expect(await rejection()).toEqual(['the folder holds more than 20000 entries']);
 }, 60_000);
 
-test('leaves no temporary file, also when sending fails', async () => {
+test('deletes its temporary file, also if the upload fails', async () => {
   const parents = () => readdirSync(tmpdir()).filter((name) => name.startsWith('larder-customization-'));
   await put('rootfs/etc/ok');
   const before = parents();
@@ -157,13 +157,13 @@ test('leaves no temporary file, also when sending fails', async () => {
   expect(parents()).toEqual(before);
 });
 
-test('an empty folder changes nothing, and says so', async () => {
+test('rejects an empty folder', async () => {
   expect(await rejection()).toEqual([
     'the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
   ]);
 });
 
-/** Sets an attribute where the file system keeps attributes of users; Node cannot. */
+/** Sets an extended attribute with Python: Node cannot. */
 function setAttribute(path: string, name: string, value: string): void {
   execFileSync('python3', [
     '-c',
@@ -174,7 +174,7 @@ function setAttribute(path: string, name: string, value: string): void {
   ]);
 }
 
-test('extended attributes are named in the archive, so that their loss is warned of, and their values stay here', async () => {
+test('packs the names of extended attributes, for a warning of their loss, and not their values', async () => {
   await put('rootfs/bin/ping');
   await put('rootfs/bin/-other');
   await put('rootfs/bin/plain');
@@ -192,7 +192,7 @@ test('extended attributes are named in the archive, so that their loss is warned
   expect((await pack()).bytes).toEqual(bytes);
 });
 
-test('below names that are rejected, tar reads nothing', async () => {
+test('tar does not read the folders of rejected names', async () => {
   await put('rootfs/bin/ping');
   await put('Downloads/large');
   await put('.bin/tar', `#!/bin/sh\nprintf '%s\\n' "$@" > ${folder}/.said\nexec /usr/bin/tar "$@"\n`, 0o755);
@@ -207,21 +207,21 @@ test('below names that are rejected, tar reads nothing', async () => {
   expect(said.split('--\n')[1]).toBe('rootfs\n');
 });
 
-test('without a tar that reads attributes the folder is packed, and the command says so', async () => {
+test('packs the folder without attributes if no tar can read them, and says so', async () => {
   await put('rootfs/bin/ping');
   const { PATH } = process.env;
   process.env['PATH'] = folder;
   try {
     expect((await pack()).said).toBe(
-      `Extended attributes of ${folder} were not looked at: this machine has no tar that reads them.\n`,
+      `Extended attributes of ${folder} were not read: no tar on this machine can read them.\n`,
     );
-    // One that knows no such option.
+    // A tar that does not know the options.
     await put('tar', '#!/bin/sh\nexit 2\n', 0o755);
     await expect(rejection()).resolves.toHaveLength(1);
     await rm(join(folder, 'tar'));
     await put('.bin/tar', '#!/bin/sh\nexit 2\n', 0o755);
     process.env['PATH'] = join(folder, '.bin');
-    expect((await pack()).said).toMatch(/were not looked at/);
+    expect((await pack()).said).toMatch(/were not read/);
   } finally {
     process.env['PATH'] = PATH;
   }

@@ -18,7 +18,7 @@ export type Folder = {
   leftOut: string[];
 };
 
-/** `at`: the path of its bytes. */
+/** `at`: the path of the file as bytes, because a name may not be UTF-8. */
 export type FolderEntry = { header: TarHeader; at: Buffer };
 
 export type FolderOptions = {
@@ -42,7 +42,7 @@ export async function readFolder(
   { timeMax = Number.MAX_SAFE_INTEGER }: FolderOptions = {},
 ): Promise<Folder> {
   const folder: Folder = { entries: [], violations: [], leftOut: [] };
-  /** Paths of files by device and inode: the second name of one becomes a hard link. */
+  /** Paths of files by device and inode: a second path of the same inode becomes a hard link. */
   const files = new Map<string, string>();
   let sizeBytes = 0;
   await walk(Buffer.from(root), '');
@@ -117,7 +117,7 @@ function typeOf(stats: BigIntStats): EntryType {
   return stats.isBlockDevice() ? 'block' : 'character';
 }
 
-/** The entries with their bytes, for `writeTar`. */
+/** Yields the entries with their content, for `writeTar`. */
 export function* inputsOf(entries: readonly FolderEntry[]): Generator<TarInput, void> {
   for (const { header, at } of entries) {
     yield header.type === 'file' && header.size > 0 ? { header, body: createReadStream(at) } : { header };

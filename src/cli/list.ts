@@ -1,4 +1,4 @@
-// Lists: reads a page or all pages, reports what is not shown, and rejects unknown sub-commands.
+// Lists: reads a page or all pages, reports how many items are not shown, and rejects unknown sub-commands.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PAGE_MAX, PAGE_SIZE_MAX } from '../contract/limits.ts';
 import { nearestWord } from '../nearest-word.ts';
@@ -71,7 +71,7 @@ export async function readAll<T>(ask: AskPage<T>): Promise<T[]> {
   return (await readPages({ all: true }, ask)).items;
 }
 
-/** Writes to standard error how many items there are beyond those shown. */
+/** Writes to standard error how many of all items are shown; nothing if all are. */
 export function sayRest(io: Io, { page, total_pages, total_size, items }: Omit<Page<unknown>, 'page_size'>): void {
   if (items.length >= total_size) return;
   const next = page < total_pages ? `--page ${page + 1} shows the next page` : `this is page ${page} of ${total_pages}`;

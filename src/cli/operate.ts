@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Role, TokenScope } from '../contract/vocabulary.ts';
 import { CommandFailed, type Io } from './io.ts';
 
-/** What the command line can do without a server, on a machine that reaches the database. */
+/** Operations that need no server, on a machine that reaches the database. */
 export type OperatorTools = {
   /** Makes an API token and prints it. */
   createToken(request: OperatorTokenRequest, command: Command): Promise<void>;

@@ -27,7 +27,7 @@ export function sayTable<T>(io: Io, rows: readonly T[], columns: readonly Column
 
 const GAP = '  ';
 
-/** Returns the same as text. `widthMax`: columns that do not fit go to the next line, indented. */
+/** Returns the table as text. `widthMax`: in characters; columns beyond it go to the next line, indented. */
 export function tableOf<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],

@@ -47,12 +47,12 @@ test('users are made, listed, given another role and removed, by name', async ()
   expect(await run(['login'], token)).toMatchObject({ code: 1, err: expect.stringContaining('invalid') });
 });
 
-test('without --with-token there is only an id, and JSON for programs', async () => {
+test('users create without --with-token prints only an id', async () => {
   const { out } = await run(['--json', 'users', 'create', 'Ann', '--role', 'VIEWER']);
   expect(JSON.parse(out)).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
 });
 
-test('what does not fit is told: a role that is none, nobody of a name, the last owner', async () => {
+test('rejects an unknown role, an unknown user, a change of the last owner, and a viewer', async () => {
   expect(await run(['users', 'create', 'x', '--role', 'king'])).toMatchObject({
     code: 2,
     err: expect.stringContaining('It should be one of owner, editor, viewer.'),
@@ -66,7 +66,7 @@ test('what does not fit is told: a role that is none, nobody of a name, the last
   expect([viewer.code, viewer.err]).toEqual([1, expect.stringContaining('The role does not allow this')]);
 });
 
-test('tokens are made with a role, scopes, an end and for somebody, listed and revoked', async () => {
+test('tokens are made with a role, scopes, an expiry time and a user, listed and revoked', async () => {
   await run(['users', 'create', 'Robot', '--role', 'editor']);
   const expires = new Date(Date.now() + 86_400_000).toISOString();
   const made = await run([
@@ -90,7 +90,7 @@ test('tokens are made with a role, scopes, an end and for somebody, listed and r
   });
 });
 
-test('a name that two tokens have needs an id', async () => {
+test('rejects a name that two tokens have, and lists their ids', async () => {
   await run(['tokens', 'create', 'twice']);
   await run(['tokens', 'create', 'twice']);
   expect((await run(['tokens', 'revoke', 'twice'])).err).toMatch(
@@ -98,7 +98,7 @@ test('a name that two tokens have needs an id', async () => {
   );
 });
 
-test('quotas tell of the limit, or that there is none', async () => {
+test('quotas shows the limit and the use, or that there is no limit', async () => {
   expect(await run(['quotas'])).toEqual({ code: 0, out: 'There is no limit.\n', err: '' });
   await api.database.pool.query('update organizations set applications_max = 7 where id = $1', [api.acme.id]);
   expect((await run(['quotas'], api.acme.tokens.VIEWER)).out).toBe('APPLICATIONS\n0 of 7\n');

@@ -1,4 +1,4 @@
-// What the command line says of pipelines and requests that wait, and how it tries failed ones again.
+// The commands for pipelines and requests, lists and their pages, and a server that goes away.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
@@ -38,7 +38,7 @@ async function run(args: string[], options: { code?: number; role?: Role } = {})
   return { out: String(out.read() ?? ''), err: String(err.read() ?? '') };
 }
 
-test('pipelines and requests say in a sentence why they wait', async () => {
+test('pipelines and requests show why they wait', async () => {
   const base_image_id = estates.acme['base_image_id']?.[0] ?? '';
   await estates.catalog.request(estates.catalog.acme, ['nginx'], { base_image_id });
   const unhealthy_cause = 'registry.invalid does not resolve.';
@@ -50,7 +50,7 @@ test('pipelines and requests say in a sentence why they wait', async () => {
   expect((await run(['requests'])).out).toMatch(new RegExp(`PENDING .* nginx .* ${reason}`));
 });
 
-test('a failed pipeline is tried again once', async () => {
+test('retry makes one pipeline, and is rejected while that is in progress', async () => {
   const { catalog } = estates;
   const [application = ''] = (await catalog.request(catalog.acme, ['postgresql'])).application_ids;
   const failed = await catalog.openPipeline(application);
@@ -75,7 +75,7 @@ test('the settings of the catalog are shown and changed', async () => {
 });
 
 describe('a list', () => {
-  test('says how much of it is shown, on the error stream', async () => {
+  test('says on standard error how many of its items are shown', async () => {
     const { catalog } = estates;
     const open: Pipeline[] = JSON.parse((await run(['pipelines', '--status', 'in-progress', '--json'])).out);
     let pipeline_id = open.find(({ product }) => product.key === 'postgresql')?.id ?? '';
@@ -97,7 +97,7 @@ describe('a list', () => {
     expect((await run(['pipelines', '--page', '0'], { code: 2 })).err).toContain('whole number from 1');
   });
 
-  test('reads every page, also of a list that shrinks meanwhile', async () => {
+  test('is read to its end, also if it shrinks meanwhile', async () => {
     const { acme } = estates;
     const asked: number[] = [];
     const pages = [
@@ -112,7 +112,7 @@ describe('a list', () => {
   });
 });
 
-test('a sub-command that does not exist is named, with the nearest one', async () => {
+test('rejects an unknown sub-command and names the nearest one', async () => {
   const wrong = await run(['registries', 'ad'], { code: 2 });
   expect(wrong.err).toContain("error: unknown command 'ad' of registries (the nearest is 'add')");
   expect((await run(['pipelines', 'gte', 'x'], { code: 2 })).err).toContain("(the nearest is 'get')");
@@ -142,7 +142,7 @@ test('notification providers, credentials and products are listed and shown', as
   }
 });
 
-describe('a server that goes away while pipelines are followed', () => {
+describe('following pipelines', () => {
   async function follow(answers: (() => Response | undefined)[], awayMsMax?: number): Promise<string> {
     const left = [...answers];
     const server = createServer((request, response) => {
@@ -181,12 +181,12 @@ describe('a server that goes away while pipelines are followed', () => {
     new Response('<html>Bad gateway</html>', { status: 502, headers: { 'content-type': 'text/html' } });
   const rejected = () => Response.json({ type: '/problems/forbidden', title: 'No' }, { status: 403 });
 
-  test('is asked again, after a cut connection and a proxy’s error page', async () => {
+  test('continues after a cut connection and a proxy’s error page', async () => {
     const said = await follow([token, () => undefined, page, none]);
     expect(said).toMatch(/There is no answer from .*Trying again for 120 s\.\n.*The server answers again\.\n$/);
   });
 
-  test('is given up after a time, and at once when it rejects', async () => {
+  test('ends after a time without answers, and at once if the server rejects the request', async () => {
     expect(await follow([token, () => undefined], 0)).toMatch(/UnreachableError\n$/);
     expect(await follow([token, rejected])).toBe('ProblemError\n');
   });

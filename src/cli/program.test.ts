@@ -1,4 +1,4 @@
-// The command line against a real server: what it says, in words and in JSON, and its exit codes.
+// The command line against a real server: its text, its JSON and its exit codes.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ async function run(args: string[], options: { token?: string; input?: string; ur
   return { code, out: String(out.read() ?? ''), err: String(err.read() ?? '') };
 }
 
-test('--help names the commands, and an unknown one is not understood', async () => {
+test('--help lists the commands; an unknown command is rejected', async () => {
   const help = await run(['--help']);
   expect(help.code).toBe(0);
   for (const verb of ['request', 'customize', 'releases', 'pipelines', 'registries', 'base-images', 'api']) {
@@ -47,7 +47,7 @@ test('--help names the commands, and an unknown one is not understood', async ()
   });
 });
 
-test('help has the article that each noun needs', async () => {
+test('help has the right article before each noun', async () => {
   for (const [group, thing] of [
     ['users', 'a user'],
     ['tokens', 'an API token'],
@@ -57,7 +57,7 @@ test('help has the article that each noun needs', async () => {
     expect((await run([group, 'get', '--help'])).out).toContain(`show ${thing}\n`);
 });
 
-test('login tells whose token it is; token prints an access token', async () => {
+test('login shows the role of the token; token prints an access token', async () => {
   const login = await run(['login'], { token: api.acme.tokens.VIEWER });
   expect(login).toMatchObject({ code: 0, err: '' });
   expect(login.out).toMatch(/role\s+VIEWER/);
@@ -81,7 +81,7 @@ describe('customize', () => {
     expect((await run(['customizations', 'list', '--deleted'])).out).toContain('renamed');
   });
 
-  test('shows what is taken but may not be meant, after an upload, an update and a get', async () => {
+  test('shows warnings after an upload, an update and a get', async () => {
     const archive = join(folder, 'warned.tar.gz');
     await writeFile(archive, await packed([rootfs('etc/open', { content: 'x', mode: 0o666 })]));
     const warning = /^warning: rootfs\/etc\/open: Every user of the image can write to the file/m;
@@ -97,7 +97,7 @@ describe('customize', () => {
     expect((await run(['customizations', 'delete', id])).code).toBe(0);
   });
 
-  test('says everything that is wrong', async () => {
+  test('reports all violations', async () => {
     const archive = join(folder, 'bad.tar.gz');
     await writeFile(archive, await packed([rootfs('proc/a', { content: 'x' }), rootfs('dev/b', { content: 'y' })]));
     const machines = 'proc, sys, dev, run and tmp are filled when a container runs; an image cannot have files there';
@@ -128,7 +128,7 @@ test('registries are added, listed and removed', async () => {
   expect((await run(['registries'])).out).not.toContain('harbor');
 });
 
-test('a registry without log-in is added when that is said', async () => {
+test('registries add requires a secret or --anonymous', async () => {
   const forgotten = await run(['registries', 'add', 'open', 'http://10.0.0.7:5000']);
   expect(forgotten).toMatchObject({ code: 2, err: expect.stringContaining('or --anonymous') });
   const both = await run(['registries', 'add', 'open', 'http://10.0.0.7:5000', '--anonymous', '--user', 'u']);
@@ -138,7 +138,7 @@ test('a registry without log-in is added when that is said', async () => {
   expect((await run(['registries', 'remove', 'open'])).code).toBe(0);
 });
 
-test('a registry is changed, and its log-in put on and taken off', async () => {
+test('registries update changes the name, and sets and removes the log-in', async () => {
   const url = 'https://registry.example/changed';
   const added = await run(['registries', 'add', 'changing', url, '--secret', 's', '--user', 'u']);
   const kept = async () => {
@@ -167,7 +167,7 @@ test('a registry is changed, and its log-in put on and taken off', async () => {
   expect((await run(['registries', 'remove', 'changed'])).code).toBe(0);
 });
 
-test('reading commands answer tables and JSON', async () => {
+test('commands that read print tables and JSON', async () => {
   const commands = [
     'offerings',
     'applications',
@@ -186,7 +186,7 @@ test('reading commands answer tables and JSON', async () => {
 });
 
 describe('api', () => {
-  test('sends anything', async () => {
+  test('sends any request', async () => {
     expect(JSON.parse((await run(['api', 'get', '/v1/catalogs'])).out).items).toHaveLength(1);
     const body = '{"name":"x","description":"","provider":"OCI","url":"https://x.example","access_secret":"s"}';
     const made = await run(['api', 'POST', '/v1/registries', '--data', '@-'], { input: body });
@@ -194,7 +194,7 @@ describe('api', () => {
     expect((await run(['api', 'DELETE', made.out.trim()])).code).toBe(0);
   });
 
-  test('sends header lines and shows those of the answer, so that tags can be used', async () => {
+  test('sends header lines, and shows those of the answer with --include', async () => {
     const body = '{"name":"y","description":"","provider":"OCI","url":"https://x.example","access_secret":"s"}';
     const post = ['api', 'POST', '/v1/registries', '--data', body, '--header', 'Idempotency-Key: one'];
     const made = await run(post);
@@ -207,13 +207,13 @@ describe('api', () => {
     expect(await run([...post, '--header', 'nonsense'])).toMatchObject({ code: 2 });
   });
 
-  test('says what was rejected', async () => {
+  test('shows the violations of a rejected request', async () => {
     const { code, err } = await run(['api', 'GET', '/v1/catalogs?page=0']);
     expect([code, err]).toEqual([1, expect.stringContaining('page: It should be at least 1.')]);
   });
 });
 
-test('a wrong token, a server that is not there, no token', async () => {
+test('a wrong token, an unreachable server and a missing token have different exit codes', async () => {
   const wrong = await run(['catalogs'], { token: 'larder_wrong' });
   expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('The token is invalid') });
   const nobody = await run(['catalogs'], { url: 'http://127.0.0.1:1' });
@@ -221,7 +221,7 @@ test('a wrong token, a server that is not there, no token', async () => {
   expect(await run(['catalogs'], { token: '' })).toMatchObject({ code: 2 });
 });
 
-test('people can name offerings and base images; what is not there is named', async () => {
+test('request accepts names, and names a base image that does not exist', async () => {
   const { code, err } = await run(['request', 'redis:7.0', '--base-image', 'Debian 12']);
   expect([code, err]).toEqual([1, 'There is no base image Debian 12; «larder base-images» lists them.\n']);
 });

@@ -20,7 +20,7 @@ import { clean, violationLines } from './output.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 
-/** Creates the program with all commands that call a server; the caller may add others. `operator`: for a machine that reaches the database. */
+/** Creates the program with all commands that call a server; the caller may add others. `operator`: operations for a machine that reaches the database. */
 export function createProgram(io: Io, operator?: OperatorTools): Command {
   const program = new Command('larder')
     .description('An organization’s own application catalog.')
@@ -32,7 +32,7 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
     .option('--debug', 'show the stack trace of a fault of this program')
     .configureOutput({ writeOut: (text) => io.out.write(text), writeErr: (text) => io.err.write(legible(text)) })
     .exitOverride()
-    .showHelpAfterError('(larder --help tells more)')
+    .showHelpAfterError('(see larder --help)')
     .addHelpText(
       'after',
       '\nExit statuses: 0 success; 1 rejected or failed; 2 invalid arguments, or a file cannot be read; 3 no answer, or not from Larder; 70 a fault of this program.',
@@ -53,7 +53,7 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
   return program;
 }
 
-/** Longer than any message of ours; it bounds the arguments and names that a message repeats. */
+/** Longer than any message of this program. It limits the arguments and names that a message repeats. */
 const ERROR_LINE_LENGTH_MAX = 900;
 
 function legible(text: string): string {

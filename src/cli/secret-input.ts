@@ -2,7 +2,7 @@
 import type { ReadStream } from 'node:tty';
 import { CommandFailed, type Io } from './io.ts';
 
-/** Longer than any secret that is asked for here. */
+/** Longer than any secret that this program reads. */
 const BYTES_MAX = 4_096;
 
 const ENTER = /[\r\n]/;
@@ -15,7 +15,7 @@ const BACKSPACE = /[\b\u007f]/;
 export async function readSecret(io: Io, label: string): Promise<string> {
   const terminal = terminalOf(io);
   if (terminal === undefined) return await readPiped(io);
-  // From before the first question until after the last one: a terminal would echo what is typed in between.
+  // Raw from the first question to the last: the terminal would echo text that is typed in between.
   terminal.setRawMode(true);
   terminal.setEncoding('utf8');
   try {
@@ -38,13 +38,13 @@ async function readPiped({ in: input }: Io): Promise<string> {
     const bytes = Buffer.from(chunk);
     chunks.push(bytes);
     length += bytes.length;
-    if (length > BYTES_MAX) throw new CommandFailed(`It should be at most ${BYTES_MAX} bytes.`);
+    if (length > BYTES_MAX) throw new CommandFailed(`The secret is longer than ${BYTES_MAX} bytes.`);
   }
   const secret = Buffer.concat(chunks)
     .toString()
     .replace(/\r?\n$/, '');
-  if (secret === '') throw new CommandFailed('Nothing was given on standard input.');
-  if (ENTER.test(secret)) throw new CommandFailed('It should be one line.');
+  if (secret === '') throw new CommandFailed('Standard input is empty; expected a secret.');
+  if (ENTER.test(secret)) throw new CommandFailed('Standard input has more than one line; expected a secret of one line.');
   return secret;
 }
 
@@ -77,7 +77,7 @@ function typedLine(terminal: ReadStream): Promise<string> {
     else resolve(line.join(''));
   };
   terminal.on('data', take);
-  terminal.once('end', () => reject(new CommandFailed('Nothing was given.')));
+  terminal.once('end', () => reject(new CommandFailed('The input ended before a secret was entered.')));
   terminal.resume();
   return promise;
 }

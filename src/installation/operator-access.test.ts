@@ -205,10 +205,10 @@ describe('larder users set-password', () => {
   });
 
   test.each([
-    ['', [], 'Nothing was given on standard input.'],
+    ['', [], 'Standard input is empty; expected a secret.'],
     ['too short\n', [], 'A password has 12 to 256 characters, and this one 9'],
-    [`${PASSWORD}\n${PASSWORD}\n`, [], 'It should be one line.'],
-    ['x'.repeat(5_000), [], 'It should be at most 4096 bytes.'],
+    [`${PASSWORD}\n${PASSWORD}\n`, [], 'Standard input has more than one line; expected a secret of one line.'],
+    ['x'.repeat(5_000), [], 'The secret is longer than 4096 bytes.'],
     [PASSWORD, ['--email', 'no address'], 'no address is not an e-mail address'],
     [PASSWORD, ['--email', 'root@localhost'], 'The e-mail address is already in use.'],
   ])('%j with %j is rejected, and nothing is set', async (input, args, message) => {

@@ -44,7 +44,7 @@ export function addAccessCommands(program: Command, io: Io): void {
     .action(
       inSession<ApiOptions>(io, async ({ client, url }, { data, header, include }, [method = '', path = '']) => {
         if (methodOf(method) === 'GET' && data !== undefined)
-          throw new CommandFailed('GET takes no --data.', EXIT.usage);
+          throw new CommandFailed('A GET request cannot have --data.', EXIT.usage);
         const body = data === undefined ? undefined : await dataOf(io, data);
         const response = await client.send({
           method: methodOf(method),

@@ -1,4 +1,4 @@
-// Commands that read what may be chosen and what was chosen: offerings, applications, catalogs, operating systems.
+// Commands for offerings, applications, catalogs and their settings, and operating systems.
 import { type Command, Option } from 'commander';
 import type { CatalogSettings } from '../../contract/catalog-settings.ts';
 import { UNVERIFIED_IMAGES } from '../../contract/vocabulary.ts';

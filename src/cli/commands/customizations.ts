@@ -33,7 +33,7 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .action(inSession<CustomizeOptions>(io, customize));
   const group = program.command('customizations').description('list and change customizations');
   addList(group, 'list customizations')
-    .option('--deleted', 'deleted ones too')
+    .option('--deleted', 'also deleted customizations')
     .action(
       inSession<PageOptions & { deleted?: boolean }>(io, async ({ client, catalogId, show }, options) => {
         const { deleted, ...pages } = options;

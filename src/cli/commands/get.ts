@@ -10,7 +10,7 @@ export type Fields = Record<string, string | number | boolean | undefined>;
 type Get<T, O> = {
   /** The noun: `base image`. */
   noun: string;
-  /** How it may be named (default: its id). */
+  /** Help text of the argument (default: `its id`). */
   by?: string;
   load(session: Session, name: string, options: O): Promise<T>;
   fields(thing: T): Fields;

@@ -9,12 +9,12 @@ import { addGet, named } from './get.ts';
 
 /** Adds the commands. */
 export function addNotificationCommands(program: Command, io: Io): void {
-  const group = program.command('notification-providers').description('list and show where notifications go');
+  const group = program.command('notification-providers').description('list and show the destinations of notifications');
   addGet(group, io, {
     noun: 'notification provider',
     load: async ({ client }, provider_id) => await client.call('getNotificationProvider', { provider_id }),
     fields: (provider) => ({
-      ...{ name: provider.name, type: provider.type, enabled: yesNo(provider.enabled), to: goalOf(provider) },
+      ...{ name: provider.name, type: provider.type, enabled: yesNo(provider.enabled), to: destinationOf(provider) },
       ...{ notifications: (provider.notification_types ?? []).join(', '), made: shortTime(provider.created_at) },
       ...{ removed: provider.removed_at && shortTime(provider.removed_at), id: provider.id },
     }),
@@ -29,7 +29,7 @@ export function addNotificationCommands(program: Command, io: Io): void {
             ['NAME', ({ name }) => name],
             ['TYPE', ({ type }) => type],
             ['ENABLED', ({ enabled }) => yesNo(enabled)],
-            ['TO', goalOf],
+            ['TO', destinationOf],
             ['ID', ({ id }) => id],
           ]),
         );
@@ -58,8 +58,8 @@ export function addNotificationCommands(program: Command, io: Io): void {
     );
 }
 
-/** Where messages go; for a chat, the part of its identifier that the server shows. */
-function goalOf(provider: NotificationProvider): string {
+/** Returns the destination of messages; for a chat, the part of its identifier that the server shows. */
+function destinationOf(provider: NotificationProvider): string {
   if (provider.type === 'SLACK') return `channel ${provider.masked_channel_id}`;
   if (provider.type === 'GOOGLE_CHAT') return `space ${provider.masked_space_id}`;
   return provider.recipients?.join(', ') ?? 'the owners';

@@ -142,7 +142,7 @@ function addRetry(program: Command, io: Io): void {
     );
 }
 
-/** Reads the page that the options name, or one pipeline as a page of its own. */
+/** Returns a function that reads the page that the options select, or the pipeline `id` as a page. */
 async function pipelineQuestion(
   { client, catalogId }: Session,
   { application, status, ...pages }: PipelineOptions,

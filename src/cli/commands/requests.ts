@@ -93,7 +93,7 @@ function sayRequests(io: Io, requests: readonly CatalogApplicationRequest[]): vo
   ]);
 }
 
-/** One as a rule: a request is for one base image, and a removal may be of several. */
+/** A request to add applications has one base image; a removal may have several. */
 function baseImagesOf({ applications }: CatalogApplicationRequest): string {
   return [...new Set(applications.map(({ base_image }) => base_image.name))].join(', ');
 }

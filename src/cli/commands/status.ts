@@ -1,4 +1,4 @@
-// `status`: what runs, what waits and why, what failed and why, and what cannot be used, on one screen.
+// `status`: running, waiting and failed pipelines, left-out customizations, and unusable registries and base images, on one screen.
 import type { Command } from 'commander';
 import type { CustomizationDetailed } from '../../contract/customization.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';

@@ -11,7 +11,7 @@ import { addGet } from './get.ts';
 
 /** Adds the commands. */
 export function addWaveCommands(program: Command, io: Io): void {
-  const waves = program.command('waves').description('list and show waves: what caused pipelines');
+  const waves = program.command('waves').description('list and show waves: all pipelines that one cause made');
   addGet(waves, io, {
     noun: 'wave',
     load: async ({ client, catalogId }, wave_id) =>
