@@ -1,4 +1,4 @@
-// Each rule for an entry of an archive, by its rejection.
+// The rules for entries of an archive: for each, entries that break it.
 import { describe, expect, it } from 'vitest';
 import {
   DUMMY_KEY,
@@ -13,7 +13,7 @@ import {
 } from '../../test/fixtures/customization.ts';
 import { entry } from '../../test/fixtures/tar.ts';
 
-describe('rejected as an entry', () => {
+describe('an archive is rejected for', () => {
   it.each([
     ['rootfs/../etc/x', 'file:rootfs/../etc/x: a name may not contain ..'],
     ['/rootfs/etc/x', 'file:/rootfs/etc/x: the name is absolute'],
@@ -41,14 +41,14 @@ describe('rejected as an entry', () => {
     expect(more).toEqual([]);
   });
 
-  it('a name or target that goes on behind a NUL, where other readers would stop', async () => {
+  it('a name or target that contains a NUL, at which other readers would stop', async () => {
     const name = await rejectionsOf(await patchedHeader((block) => Buffer.from('rootfs/a\0b').copy(block)));
     expect(name[0]).toMatch(/^file:rootfs\/a\ufffdb.*: the entry has no valid name$/);
     const link = await rejections(rootfs('link', { type: 'symlink', target: 'a\0b' }));
     expect(link).toEqual(['file:rootfs/link: the link has no valid target']);
   });
 
-  it('bad UTF-8', async () => {
+  it('a name that is not UTF-8', async () => {
     const [first] = await rejectionsOf(
       await patchedHeader((block) => Buffer.from('rootfs/\xff\xfe\0', 'latin1').copy(block)),
     );
@@ -97,13 +97,13 @@ describe('rejected as an entry', () => {
     ).toContain('beneath');
   });
 
-  it('duplicates after cleaning', async () => {
+  it('two entries with the same path after cleaning', async () => {
     expect(await rejections(rootfs('a/b', { content: '' }), entry('./rootfs//a/./b', { content: '' }))).toEqual([
       'file:rootfs//a/./b: the archive has two entries with this path, as «tar -r» makes them; pack the folder again',
     ]);
   });
 
-  it('links that leave the image, and hard links to what is no earlier file', async () => {
+  it('links that leave the image, and hard links to anything but an earlier file', async () => {
     const link = (path: string, target: string) => rejections(rootfs(path, { type: 'symlink', target }));
     expect(await link('a/b', '../c')).toEqual([]);
     for (const target of ['../../c', '/../c', 'x/../../../c'])
@@ -129,7 +129,7 @@ describe('rejected as an entry', () => {
     ]);
   });
 
-  it('a declaration that is no small regular file', async () => {
+  it('a declaration that is not a regular file, or too large', async () => {
     expect(await rejections(entry('customization.yaml', { type: 'symlink', target: 'rootfs/x' }), FILE)).toEqual([
       'file:customization.yaml: it must be a regular file',
     ]);
@@ -151,7 +151,7 @@ describe('rejected as an entry', () => {
     expect((await rejections(entry('scripts/final', { type: 'symlink', target: 'x' })))[0]).toContain('regular file');
   });
 
-  it('certificates that are none, expired, or keys', async () => {
+  it('files without a certificate, expired certificates and private keys', async () => {
     const crt = (content: string) => rejections(rootfs('usr/local/share/ca-certificates/a.crt', { content }));
     expect((await crt('hello'))[0]).toContain('holds no certificate in PEM');
     expect((await crt(EXPIRED))[0]).toContain(
@@ -164,7 +164,7 @@ describe('rejected as an entry', () => {
     expect((await crt(EXAMPLE_ROOT + ' '.repeat(1024 * 1024)))[0]).toContain('it is larger than the 1048576 bytes');
   });
 
-  it('files that are composed and brought at once', async () => {
+  it('files that are composed and also in the archive', async () => {
     const bundle = rootfs('etc/ssl/certs/ca-certificates.crt', { content: '' });
     expect(await rejections(bundle)).toEqual([]);
     expect(

@@ -91,7 +91,7 @@ export class Entries {
     return undefined;
   }
 
-  /** Innermost first. Stops at a folder that has entries beneath it: the folders above that one were added with it. */
+  /** Yields the folders above a path that no earlier entry implied, innermost first. */
   *#newFoldersAbove(path: string): Generator<string, void> {
     for (let at = parentOf(path); at !== '' && !this.#implied.has(at); at = parentOf(at)) yield at;
   }

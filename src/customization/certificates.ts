@@ -157,7 +157,7 @@ const CONVERSIONS: Record<string, string> = {
   'PKCS #7 SIGNED DATA': 'openssl pkcs7 -print_certs',
 };
 
-/** Whether a text contains a certificate in the form that every program reads: each line starts a line, and LF follows. */
+/** Whether a text contains a certificate in normal form, starting at the beginning of a line. */
 export function holdsNormalForm(text: string, pem: string): boolean {
   return text.startsWith(pem) || text.includes(`\n${pem}`);
 }

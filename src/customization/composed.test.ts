@@ -7,7 +7,7 @@ import { Accounts, composeBundle } from './composed.ts';
 const both = readCertificates(EXAMPLE_ROOT + UNICODE_ROOT, NOW).certificates;
 
 describe('the bundle', () => {
-  it('is the image’s own with the new ones behind', () => {
+  it('contains the image’s certificates, then the new ones', () => {
     expect(composeBundle('', both)).toBe(EXAMPLE_ROOT + UNICODE_ROOT);
     expect(composeBundle(UNICODE_ROOT, both)).toBe(UNICODE_ROOT + EXAMPLE_ROOT);
     expect(composeBundle(`# comment\n${EXAMPLE_ROOT.trimEnd()}`, both)).toBe(
@@ -36,23 +36,23 @@ describe('users and groups', () => {
       1001, 100, 4, 7,
     ]);
   });
-  it('an image may have neither file', () => {
+  it('adds a user to an image without /etc/passwd and /etc/group', () => {
     const accounts = new Accounts('', '');
     accounts.add({ ...user, groups: [] });
     expect(accounts.passwd + accounts.group).toBe('app:*:1001:1001::/app:/bin/sh\napp:*:1001:\n');
   });
-  it('a gid that the image has gets no second group', () => {
+  it('adds no group for a gid that the image has', () => {
     const accounts = new Accounts(passwd, group);
     accounts.add({ ...user, gid: 0, groups: [] });
     expect(accounts.group).toBe(group);
   });
-  it('a user with nothing declared gets a group of its own, no home and no shell', () => {
+  it('gives a user without further fields a group of its own, no home and no shell', () => {
     const accounts = new Accounts(passwd, group);
     accounts.add({ name: 'plain', uid: 1002, groups: [] });
     expect(accounts.passwd).toBe(`${passwd}plain:*:1002:1002::/nonexistent:/usr/sbin/nologin\n`);
     expect(accounts.group).toBe(`${group}plain:*:1002:\n`);
   });
-  it('of an account of the image only what is declared changes', () => {
+  it('changes only the declared fields of an account of the image', () => {
     const joined = new Accounts(passwd, group);
     joined.add({ name: 'redis', uid: 100, groups: ['adm'] });
     expect(joined.passwd).toBe(passwd);
@@ -62,12 +62,12 @@ describe('users and groups', () => {
     expect(moved.passwd).toBe(passwd.replace(':/var/lib/redis:/usr/sbin/nologin', ':/var/lib/redis:/bin/sh'));
     expect(moved.group).toBe(group);
   });
-  it('a declared gid, home and shell of an account of the image replace its own', () => {
+  it('replaces the gid, home and shell of an account of the image if they are declared', () => {
     const accounts = new Accounts('redis:x:100:101\n', group);
     accounts.add({ name: 'redis', uid: 100, gid: 4, home: '/data', shell: '/bin/sh', groups: [] });
     expect(accounts.passwd).toBe('redis:x:100:4::/data:/bin/sh\n');
   });
-  it('the difference is named when the uid is another', () => {
+  it('rejects an existing name with another uid, and names both uids', () => {
     const accounts = new Accounts(passwd, group);
     expect(() => accounts.add({ name: 'redis', uid: 999, groups: [] })).toThrow(
       'the user redis with id 999 cannot be created: the image has the user redis with id 100',
@@ -78,10 +78,10 @@ describe('users and groups', () => {
     [{ ...user, name: 'redis' }, 'USER_TAKEN'],
     [{ ...user, name: 'adm' }, 'USER_TAKEN'],
     [{ ...user, groups: ['wheel'] }, 'GROUP_UNKNOWN'],
-  ])('rejects what the image has otherwise: %j', (request, code) => {
+  ])('rejects a user that conflicts with the image: %j', (request, code) => {
     expect(() => new Accounts(passwd, group).add(request)).toThrow(expect.objectContaining({ code }));
   });
-  it('names that nobody has', () => {
+  it('rejects unknown names of users and groups', () => {
     expect(() => new Accounts(passwd, group).userId('nginx')).toThrow('has no user nginx');
     expect(() => new Accounts(passwd, group).groupId('nginx')).toThrow('has no group nginx');
   });

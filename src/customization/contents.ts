@@ -54,7 +54,7 @@ function checkHooks({ entries, contents }: Taken, { violations }: CheckContext):
 
 export const BUNDLE = 'etc/ssl/certs/ca-certificates.crt';
 
-/** A file that is composed from the image's own cannot be in the archive too. */
+/** Rejects conflicts between rootfs and the declaration, such as a composed file that is also in rootfs. */
 function checkCombination(
   entries: Entries,
   { declaration, certificates }: { declaration: Declaration; certificates: TrustedCertificate[] },

@@ -24,7 +24,7 @@ function read(...lines: string[]) {
   return { ...result, told };
 }
 
-describe('taken', () => {
+describe('accepted', () => {
   it('names as their own standards allow them', () => {
     const { declaration, told } = read(
       'packages: ["curl:amd64", "libc6:amd64=2.36-9", "g++:amd64", "libssl3:kfreebsd-amd64", "libc6:i386"]',
@@ -45,7 +45,7 @@ describe('taken', () => {
     expect(declaration.users.map(({ name }) => name)).toEqual(['jane.doe', 'HOST$']);
   });
 
-  it('everything that can be said', () => {
+  it('all keys of the format', () => {
     const { declaration, certificates, told } = read(
       'certificates:',
       '  - name: company',
@@ -229,7 +229,7 @@ describe('rejected, with the line', () => {
     expect(read(...lines).told.join('\n')).toContain(message);
   });
 
-  it('rules across entries together with the violations of other entries, and none that only follows from these', async () => {
+  it('violations across entries together with those of single entries, without consequential ones', async () => {
     const { told } = read(
       'packages: [curl, Curl, curl=1]',
       'files:',
@@ -289,7 +289,7 @@ describe('rejected, with the line', () => {
   });
 });
 
-describe('documents made to hurt', () => {
+describe('a hostile document is rejected within seconds', () => {
   const levels = 'abcdefghij';
   const bomb = [...levels]
     .map(
@@ -321,7 +321,7 @@ describe('documents made to hurt', () => {
   });
 });
 
-it('the example of the documentation is taken', () => {
+it('accepts the example of the documentation', () => {
   const page = readFileSync(new URL('../../docs/customization.md', import.meta.url), 'utf8');
   const example = /```yaml\n(certificates:[\s\S]*?)```/.exec(page)?.[1] ?? '';
   const { told, declaration } = read(

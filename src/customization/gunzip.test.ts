@@ -37,7 +37,7 @@ describe('the frame', () => {
     expect(await concatenate(gunzipOne(chunked(gzipSync(''))))).toHaveLength(0);
   });
 
-  it('reads a name, a comment and extra fields, and rejects what is no header', async () => {
+  it('reads a name, a comment and extra fields, and rejects an invalid header', async () => {
     expect(await codeOf(framed(0x08, Buffer.from('name\0')), 1)).toBe('taken');
     expect(await codeOf(framed(0x18, Buffer.from('name\0comment\0')))).toBe('taken');
     expect(await codeOf(framed(0x04, Buffer.from([3, 0, 1, 2, 3])))).toBe('taken');
@@ -47,7 +47,7 @@ describe('the frame', () => {
     expect(await codeOf(Buffer.from([0x1f, 0x8b, 7, 0, 0, 0, 0, 0, 0, 0]))).toBe('NOT_GZIP');
   });
 
-  it('rejects every truncation and everything behind the end', async () => {
+  it('rejects every truncation and any data after the end', async () => {
     const archive = gzipSync('hello, hello');
     for (let length = 0; length < archive.length; length++)
       expect(await codeOf(archive.subarray(0, length))).not.toBe('taken');
@@ -57,7 +57,7 @@ describe('the frame', () => {
     }
   });
 
-  it('stops when nobody reads on', async () => {
+  it('closes its source when the reader stops', async () => {
     let closed = false;
     async function* source() {
       try {
@@ -90,7 +90,7 @@ async function endOf(bytes: AsyncIterable<Uint8Array>): Promise<{ code: string; 
 describe('the limits', () => {
   const deflated = (bytes: Buffer) => deflateRawSync(bytes, { finishFlush: constants.Z_FULL_FLUSH });
 
-  it('1 GiB expanded', async () => {
+  it('reject more than 1 GiB expanded', async () => {
     const random = seededRandom(2);
     const block = Buffer.alloc(
       1 << 20,
@@ -101,13 +101,13 @@ describe('the limits', () => {
     expect(expanded).toBeLessThan((1 << 30) + (1 << 20));
   });
 
-  it('a ratio of 200 beyond 10 MiB', async () => {
+  it('reject a ratio of more than 200 beyond 10 MiB', async () => {
     const { code, expanded } = await endOf(endless(deflated(Buffer.alloc(1 << 20))));
     expect(code).toBe('RATIO');
     expect(expanded).toBeLessThan(12 << 20);
   });
 
-  it('an upload that grows and expands to nothing', async () => {
+  it('reject a large upload that expands to nothing', async () => {
     // Stored blocks of length 0 (RFC 1951, 3.2.4).
     const nothing = Buffer.alloc(5 << 20, Buffer.from([0, 0, 0, 0xff, 0xff]));
     expect(await endOf(endless(nothing))).toEqual({ code: 'TOO_LARGE', expanded: 0 });

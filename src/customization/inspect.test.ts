@@ -1,4 +1,4 @@
-// The inspector against archives of real programs, and each rule by its rejection.
+// The inspection of archives of real programs, and rejections of archives as a whole.
 import { execFileSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
@@ -55,7 +55,7 @@ const PYTHON = [
   ],
 ] as const;
 
-describe('taken', () => {
+describe('accepted', () => {
   it.each(PYTHON)('an archive of Python, %s', async (_, base64) => {
     const { listing } = await inspectArchive(chunked(Buffer.from(base64, 'base64')));
     expect(listing.map(({ type }) => type)).toEqual(['folder', 'file', 'file', 'symlink', 'hardlink']);
@@ -113,7 +113,7 @@ describe('taken', () => {
     expect(listing.map(({ target }) => target)).toEqual([undefined, 'rootfs/etc/real', '../usr/bin', '/dev/stdout']);
   });
 
-  it('hard links to links, as cp -al makes them: to a symbolic link another one, to a hard link one to its file', async () => {
+  it('hard links to links, as cp -al makes them: they become symbolic links, or hard links to the file', async () => {
     const { listing } = await inspect([
       rootfs('etc/real', { content: 'x' }),
       rootfs('etc/hard', { type: 'hardlink', target: 'rootfs/etc/real' }),
@@ -130,14 +130,14 @@ describe('taken', () => {
     ]);
   });
 
-  it('what only declares needs no sandbox unless it has packages', async () => {
+  it('a declaration alone, which needs a sandbox only for packages', async () => {
     expect(needsSandbox(await inspect([yaml('labels: {team: data}')]))).toBe(false);
     const inspection = await inspect([yaml('packages: [curl, redis-tools=5:7.0.15-1~deb12u1]')]);
     expect(needsSandbox(inspection)).toBe(true);
     expect(declaredPackages(inspection)).toEqual(['curl', 'redis-tools=5:7.0.15-1~deb12u1']);
   });
 
-  it('certificates of rootfs are trusted like declared ones', async () => {
+  it('certificates of rootfs, which are trusted like declared ones', async () => {
     const { certificates, warnings } = await inspect([
       rootfs('usr/local/share/ca-certificates/company root.crt', { content: EXAMPLE_ROOT + UNICODE_ROOT }),
       rootfs('usr/local/share/ca-certificates/leaf.crt', { content: LEAF }),
@@ -156,14 +156,14 @@ describe('taken', () => {
     ]);
   });
 
-  it('is plain JSON', async () => {
+  it('an archive, with an inspection that is plain JSON', async () => {
     const inspection = await inspect([yaml('files: [{path: /etc/a, content: x, owner: "1001:0", mode: 0640}]')]);
     expect(JSON.parse(JSON.stringify(inspection))).toEqual(inspection);
   });
 });
 
 describe('rejected as a whole', () => {
-  it('what is no gzip, no tar, empty', async () => {
+  it('a file that is empty, not gzip, or not tar', async () => {
     expect(await rejectionsOf(Buffer.alloc(0))).toEqual(['file: the file is empty: pack the folder with «tar czf»']);
     expect(await rejectionsOf(await archiveOf([FILE]))).toEqual([
       'file: this is not a gzip file but a tar archive without compression: compress it with «gzip FILE»',
@@ -249,7 +249,7 @@ describe('rejected as a whole', () => {
     expect(await many(20_001)).toEqual(['file: the archive holds more than 20000 entries']);
   });
 
-  it('a bomb, as soon as it is one', async () => {
+  it('a gzip bomb, as soon as it exceeds the ratio', async () => {
     const bomb = gzipSync(
       Buffer.concat([
         (await archiveOf([rootfs('z', { content: 'x', size: 1 })])).subarray(0, 0),
@@ -269,7 +269,7 @@ describe('rejected as a whole', () => {
     expect(await rejectionsOf(gzipSync(await zeros(9 << 20)))).toEqual([]);
   });
 
-  it('holes count as bytes of the file, in all files together and beside the compressed bytes', async () => {
+  it('sparse files, whose holes count for the ratio and for the total size', async () => {
     const sparse = async (mebibytes: number, data = Buffer.alloc(0)) => {
       const folder = mkdtempSync(join(directory, 'sparse-'));
       mkdirSync(join(folder, 'rootfs'));
@@ -280,20 +280,20 @@ describe('rejected as a whole', () => {
     };
     expect(await sparse(9)).toEqual([]);
     expect(await sparse(11)).toEqual([
-      'file: the archive expands to more than 200 times its size, which is allowed only below 10 MiB; leave out files of zeros, or make them in scripts/final; the largest file up to there is rootfs/holes (11534336 bytes)',
+      'file: the archive expands to more than 200 times its size, which is allowed only below 10 MiB; leave out files of zeros, or make them in scripts/final; the largest file so far is rootfs/holes (11534336 bytes)',
     ]);
     const tooMuch = 'the archive holds files of more than 1073741824 bytes in total, with the holes of sparse ones';
     expect(await sparse(1000, randomFillSync(Buffer.alloc(25 << 20)))).toEqual([`file: ${tooMuch}`]);
     expect((await sparse(2 ** 21))[0]).toContain('the holes of sparse files have more than 1073741824 bytes');
   });
 
-  it('collects a hundred violations and counts the rest', async () => {
+  it('with a hundred violations and the number of further ones', async () => {
     const told = await rejections(...Array.from({ length: 250 }, (_, n) => rootfs(`dev/${n}`, { content: '' })));
     expect(told).toHaveLength(101);
     expect(told.at(-1)).toBe('and 150 more');
   });
 
-  it('tells a wrapped archive once, and other mistakes beside it', async () => {
+  it('a wrapped archive, with one violation for that and those of other mistakes', async () => {
     const told = await rejections(
       entry('mine/rootfs/a', { content: '' }),
       entry('mine/rootfs/b', { content: '' }),
@@ -307,7 +307,7 @@ describe('rejected as a whole', () => {
     );
   });
 
-  it('an error of the upload itself is passed on', async () => {
+  it('not for an error of the upload itself, which is rethrown', async () => {
     const archive = await packed([FILE, rootfs('random', { content: randomBytes(200_000) })]);
     async function* broken() {
       yield archive.subarray(0, 100_000);
@@ -320,7 +320,7 @@ describe('rejected as a whole', () => {
 });
 
 describe('damage', () => {
-  it('is never taken for another archive, and never hangs', async () => {
+  it('is rejected, or does not change the inspection', async () => {
     const archive = await packed([
       yaml('environment: {A: b}', 'packages: [curl]'),
       rootfs('etc/one', { content: 'one' }),

@@ -55,7 +55,7 @@ export async function inspectArchive(
   return { size: progress.compressed, expanded: progress.expanded, epoch: inspector.newest, ...contents };
 }
 
-/** Reading may stop early, but the stream must stay open: the content store reads its other half. */
+/** Returns an iterable that does not close the iterator when reading stops early: the content store reads on. */
 function unclosed(iterator: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };
 }
@@ -69,7 +69,7 @@ async function drop(iterator: AsyncIterator<Uint8Array>): Promise<void> {
   }
 }
 
-/** Ends the reading: every further entry would cost the same time again. */
+/** Thrown at a limit. It ends the reading, because each further entry takes time. */
 class TooMuch extends Error {}
 
 class Inspector {
@@ -127,7 +127,7 @@ class Inspector {
   #largestFor({ code }: GzipError): string {
     if ((code !== 'RATIO' && code !== 'TOO_LARGE') || this.#largest === undefined) return '';
     const { path, size } = this.#largest;
-    return `; the largest file up to there is ${printable(path)} (${size} bytes)`;
+    return `; the largest file so far is ${printable(path)} (${size} bytes)`;
   }
 
   #tell({ reason, path }: TarError): void {

@@ -22,7 +22,7 @@ export type Inspection = {
   size: number;
   /** Bytes of the tar. */
   expanded: number;
-  /** The newest time in the archive, in seconds since 1970: the time of everything in a layer without a time of its own. */
+  /** The newest time in the archive, in seconds since 1970: layers use it for entries that have no time of their own. */
   epoch: number;
   /** The listing of the whole archive; names are as in the archive (`rootfs/etc/motd`). */
   listing: Listing;

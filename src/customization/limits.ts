@@ -1,6 +1,6 @@
 // The limits of the archive format, with their reasons; docs/customization.md lists them.
 
-/** Bytes of an archive's tar. A larger image layer is more than a customization. */
+/** Bytes of an archive's tar. Larger content belongs in a base image. */
 export const EXPANDED_BYTES_MAX = 1024 * 1024 * 1024;
 /** Bytes of the upload: gzip makes incompressible data a little larger. */
 export const ARCHIVE_BYTES_MAX = EXPANDED_BYTES_MAX + 1024 * 1024;

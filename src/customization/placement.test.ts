@@ -37,7 +37,7 @@ async function placed(...entries: Parameters<typeof inspect>[0]) {
   );
 }
 
-it('a lib folder lands in usr/lib and never replaces the link', async () => {
+it('places the files of lib in usr/lib and keeps the link', async () => {
   expect(
     await placed(
       rootfs('lib', { mode: 0o700 }),
@@ -78,7 +78,7 @@ it('folders of the image keep mode and owner, new ones are 0:0, setuid needs a d
   ]);
 });
 
-it('hard links follow their file', async () => {
+it('a hard link points to the final path of its file', async () => {
   const inspection = await inspect([
     rootfs('lib/a', { content: '', mode: 0o600 }),
     rootfs('etc/b', { type: 'hardlink', target: 'rootfs/lib/a' }),
@@ -102,27 +102,27 @@ it.each([
     [rootfs('etc/a', { content: '' }), rootfs('bin', { type: 'hardlink', target: 'rootfs/etc/a' })],
     'IN_THE_WAY',
   ],
-  ['a way into a folder of the machine', [rootfs('var/run/x', { content: '' })], 'OUTSIDE_IMAGE'],
-  ['a way through a loop', [rootfs('loop/x', { content: '' })], 'LINK_LOOP'],
-  ['two ways to one place', [rootfs('lib/x', { content: '' }), rootfs('usr/lib/x', { content: '' })], 'TWICE'],
+  ['a path into a folder of the machine', [rootfs('var/run/x', { content: '' })], 'OUTSIDE_IMAGE'],
+  ['a path through a loop of links', [rootfs('loop/x', { content: '' })], 'LINK_LOOP'],
+  ['two paths to one file', [rootfs('lib/x', { content: '' }), rootfs('usr/lib/x', { content: '' })], 'TWICE'],
 ])('%s is rejected', async (_, entries, code) => {
   const inspection = await inspect(entries);
   expect(() => placeCustomization(inspection, debian)).toThrow(expect.objectContaining({ code }));
 });
 
-it('a file replaces a link of the image, not what it points to', async () => {
+it('a file replaces a link of the image, not the target of the link', async () => {
   for (const path of ['etc/editor', 'dangling', 'loop', 'var/run'])
     expect(planChanges(await inspect([rootfs(path, { content: '' })]), debian)).toEqual([
       { path, kind: 'replace', type: 'file', was: 'symlink' },
     ]);
 });
 
-it('a link replaces a link, where it leads to a folder too', async () => {
+it('a link replaces a link, even one that points to a folder', async () => {
   const moved = rootfs('lib', { type: 'symlink', target: 'usr/lib64' });
   expect(await placed(moved)).toEqual(['lib symlink 777 0 0']);
 });
 
-it('tells what is added, changed and replaced, and nothing of what stays', async () => {
+it('lists added, changed and replaced files, and omits unchanged ones', async () => {
   const same = rootfs('etc/same', { content: 'x' });
   const first = await inspect([same]);
   const holding = new Map(debian);
@@ -144,7 +144,7 @@ it('tells what is added, changed and replaced, and nothing of what stays', async
   ]);
 });
 
-it('certificates: file, link by name, link by subject, bundle', async () => {
+it('a certificate becomes a file, a link by name, a link by subject and a part of the bundle', async () => {
   const inspection = await inspect([yaml('certificates:', '  - name: company', `    pem: ${literal(EXAMPLE_ROOT)}`)]);
   const changes = (below: Map<string, ListingEntry>) =>
     planChanges(inspection, below)

@@ -232,8 +232,8 @@ class Placement {
   }
 
   /**
-   * Returns the folder to which a link at this path points: programs of the image read /lib as usr/lib. A new link may point
-   * elsewhere.
+   * Returns the folder to which the image's link at this path points, if any. A file in place of the link would hide that
+   * folder from programs that use the link, such as /lib for usr/lib.
    */
   #folderBehind(path: string): string | undefined {
     if (this.#lookup(path)?.type !== 'symlink' || this.#byPath.has(path)) return undefined;

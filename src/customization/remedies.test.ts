@@ -87,14 +87,14 @@ it.each([
   expect(more).toEqual([]);
 });
 
-it('more than 200 times its size names the limit, the file and the way out', async () => {
+it('an archive that expands to more than 200 times its size: the limit, the largest file and the remedy', async () => {
   const told = await rejections(
     FILE,
     rootfs('small', { content: 'x' }),
     rootfs('opt/image.bin', { content: Buffer.alloc(30 << 20) }),
   );
   expect(told).toEqual([
-    'file: the archive expands to more than 200 times its size, which is allowed only below 10 MiB; leave out files of zeros, or make them in scripts/final; the largest file up to there is rootfs/opt/image.bin (31457280 bytes)',
+    'file: the archive expands to more than 200 times its size, which is allowed only below 10 MiB; leave out files of zeros, or make them in scripts/final; the largest file so far is rootfs/opt/image.bin (31457280 bytes)',
   ]);
 });
 
@@ -113,7 +113,7 @@ it('the owner -1', async () => {
   ]);
 });
 
-it('owners that are no numbers, in the header and in the extension header', async () => {
+it('owners that are not numbers, in the header and in the extension header', async () => {
   const negative = (block: Buffer) => Buffer.alloc(8, 0xff).copy(block, 108);
   expect(await rejectionsOf(await patchedHeader(negative))).toEqual([
     "file:rootfs/ok: the header's uid is not a valid number; pack with --owner=0 --group=0",
@@ -124,7 +124,7 @@ it('owners that are no numbers, in the header and in the extension header', asyn
   ]);
 });
 
-it('a mode and an owner that are none, with the line of the value', async () => {
+it('an invalid mode and an invalid owner, with the line of the value', async () => {
   const files = ['files:', '  - path: /etc/a', '    content: x', '    mode: rwxr-x---', '    owner: "a:b:c"'];
   expect(await rejections(yaml(...files))).toEqual([
     'file:customization.yaml: line 4: files[0].mode must be a mode in octal, such as 0640, not "rwxr-x---"',
@@ -138,14 +138,14 @@ it('an alias without its anchor', async () => {
   ]);
 });
 
-it('scripts that an editor saved so that no interpreter would be found', async () => {
+it('scripts with a byte order mark or with CR line ends', async () => {
   const script = async (text: string) => await rejections(entry('scripts/final', { content: text }));
   expect((await script('\ufeff#!/bin/sh\ntrue\n'))[0]).toContain('begins with a byte order mark');
   expect((await script('#!/bin/sh\rtrue\r'))[0]).toContain('the lines end with CR alone');
   expect(await script("#!/bin/sh\nprintf 'a\rb'\n")).toEqual([]);
 });
 
-it('merge keys, with their line; anchors and aliases are taken', async () => {
+it('merge keys, with their line; anchors and aliases are accepted', async () => {
   const [told, ...more] = await rejections(yaml('environment: &a', '  A: b', 'labels:', '  <<: *a'));
   expect(told).toMatch(/^file:customization\.yaml: line 4: merge keys \(<<\) are not supported; write the keys out/);
   expect(more).toEqual([]);
@@ -159,7 +159,7 @@ it('an archive without anything', async () => {
   expect(await rejectionsOf(tar('-czf', '-', '--files-from=/dev/null'))).toEqual([nothing]);
 });
 
-it('what is wrong with the archive as a whole comes first, after any number of entries that are rejected', async () => {
+it('violations of the archive as a whole come before those of its entries', async () => {
   const entries = Array.from({ length: 150 }, (_, n) => rootfs(`dev/${n}`, { content: '' }));
   const bytes = await archiveOf(entries);
   const told = await rejectionsOf(gzipSync(bytes.subarray(0, -1024)));

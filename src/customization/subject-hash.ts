@@ -20,7 +20,7 @@ const TEXT: Record<number, (content: Buffer) => string> = {
   30: (content) => fromUnits(content, 2),
 };
 
-/** Throws RangeError for DER that is not well-formed; node:crypto rejects such certificates before. */
+/** Throws RangeError for malformed DER; node:crypto has rejected such certificates earlier. */
 export function subjectHash(certificate: X509Certificate): string {
   const canonical = childrenOf(subjectOf(certificate.raw)).map((set) => {
     const attributes = childrenOf(set).map(canonicalAttribute);

@@ -30,7 +30,7 @@ describe('a published bundle', () => {
   it.each([
     ['Unix', '\n'],
     ['Windows', '\r\n'],
-  ])('is taken whole, with line ends of %s', async (_, end) => {
+  ])('is accepted with line ends of %s', async (_, end) => {
     const { certificates } = await inspect([crt('mozilla', bundle(end))]);
     expect(rootCertificates.length).toBeGreaterThan(100);
     expect(certificates.length).toBeGreaterThan(rootCertificates.length * 0.9);
@@ -38,7 +38,7 @@ describe('a published bundle', () => {
     expect(certificates.filter(({ in_rootfs: inRootfs }) => inRootfs).length).toBeLessThanOrEqual(1);
   });
 
-  it('is taken from the declaration, too', async () => {
+  it('is accepted in the declaration too', async () => {
     const { certificates } = await inspect([
       yaml('certificates:', '  - name: mozilla', `    pem: ${literal(rootCertificates.join('\n'))}`),
     ]);
@@ -51,8 +51,8 @@ describe('a published bundle', () => {
   });
 });
 
-describe('what is skipped', () => {
-  it('an expired certificate, wherever it stands', async () => {
+describe('skips', () => {
+  it('an expired certificate at any position', async () => {
     const { certificates, warnings } = await inspect([crt('mixed', EXPIRED + EXAMPLE_ROOT + EXPIRED + UNICODE_ROOT)]);
     // The file starts with the expired certificate, so OpenSSL would find that one under the file's name.
     expect(certificates.map(({ name, file, in_rootfs: own }) => [name, file, own])).toEqual([
@@ -68,7 +68,7 @@ describe('what is skipped', () => {
     ]);
   });
 
-  it('a repeated one, in one text and in several', async () => {
+  it('a repeated certificate, in one text or in several', async () => {
     const { certificates, warnings } = await inspect([
       crt('a', EXAMPLE_ROOT + EXAMPLE_ROOT),
       crt('b', UNICODE_ROOT),
@@ -81,10 +81,10 @@ describe('what is skipped', () => {
       ['CERTIFICATE_SKIPPED', `rootfs/${FOLDER}c.crt`],
       ['CERTIFICATE_SKIPPED', 'customization.yaml'],
     ]);
-    expect(warnings[0]?.message).toMatch(/^The certificate of .* is there more than once and is added once\.$/);
+    expect(warnings[0]?.message).toMatch(/^The certificate of .* occurs more than once and is added once\.$/);
   });
 
-  it('further certificates get names that nothing else has', async () => {
+  it('names in use when it names further certificates', async () => {
     const { certificates } = await inspect([
       crt('x', EXAMPLE_ROOT + UNICODE_ROOT),
       crt('x-2', LEAF),
@@ -94,7 +94,7 @@ describe('what is skipped', () => {
   });
 });
 
-it('a file with another ending is not added, and is warned of', async () => {
+it('a file that does not end in .crt is not added and causes a warning', async () => {
   const { certificates, warnings } = await inspect([rootfs(`${FOLDER}a.pem`, { content: EXAMPLE_ROOT })]);
   expect(certificates).toEqual([]);
   expect(warnings).toEqual([
@@ -106,7 +106,7 @@ it('a file with another ending is not added, and is warned of', async () => {
   ]);
 });
 
-it('a certificate behind a byte order mark is taken', async () => {
+it('accepts a certificate after a byte order mark', async () => {
   const { certificates } = await inspect([crt('a', `\ufeff${EXAMPLE_ROOT}`)]);
   expect(certificates.map(({ name }) => name)).toEqual(['a']);
 });
@@ -132,7 +132,7 @@ describe('a file of rootfs in another form', () => {
     expect(certificates).toMatchObject([{ name: 'a', in_rootfs: true, rewritten: true, pem: EXAMPLE_ROOT }]);
   });
 
-  it('stays as it is where the normal form is in it', async () => {
+  it('is not rewritten if it contains the normal form', async () => {
     for (const text of [EXAMPLE_ROOT, `# Example Root\n\n${EXAMPLE_ROOT}# end`, EXAMPLE_ROOT + UNICODE_ROOT]) {
       const { certificates } = await inspect([crt('a', text)]);
       expect(certificates[0]).toMatchObject({ name: 'a', in_rootfs: true, pem: EXAMPLE_ROOT });
@@ -140,7 +140,7 @@ describe('a file of rootfs in another form', () => {
     }
   });
 
-  it('two without a line end between them are two', async () => {
+  it('with two certificates and no line end between them adds both', async () => {
     const { certificates } = await inspect([crt('a', EXAMPLE_ROOT.trimEnd() + UNICODE_ROOT.trimEnd())]);
     expect(certificates.map(({ name, pem, rewritten }) => [name, pem, rewritten])).toEqual([
       ['a', EXAMPLE_ROOT, true],
@@ -159,7 +159,7 @@ function rewrapped(pem: string, columns: number): string {
 describe('rejected', () => {
   const told = async (content: string) => (await rejections(crt('a', content)))[0];
 
-  it('a bundle with none left', async () => {
+  it('a bundle of expired certificates only', async () => {
     expect(await told(EXPIRED + EXPIRED)).toBe(
       `file:rootfs/${FOLDER}a.crt: the file holds no valid certificate: that of CN=Old Root expired on 2026-11-20; all 2 have expired`,
     );
@@ -213,7 +213,7 @@ describe('rejected', () => {
     ]);
   });
 
-  it('a crafted label costs no more than its length', async () => {
+  it('a crafted label, in linear time', async () => {
     const started = performance.now();
     expect(await told(`-----BEGIN ${'PRIVATE KEY'.repeat(90_000)}`)).toContain('holds no certificate');
     expect(performance.now() - started).toBeLessThan(5000);

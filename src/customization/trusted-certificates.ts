@@ -99,7 +99,7 @@ function withoutRepeated(
     return source.certificates.flatMap((certificate) => {
       const { fingerprint, subject } = certificate;
       if (known.has(fingerprint)) {
-        const message = `The certificate of ${subject.slice(0, SUBJECT_SHOWN_MAX)} is there more than once and is added once.`;
+        const message = `The certificate of ${subject.slice(0, SUBJECT_SHOWN_MAX)} occurs more than once and is added once.`;
         warnings.add('CERTIFICATE_SKIPPED', message, source.path);
         return [];
       }

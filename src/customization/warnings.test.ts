@@ -8,7 +8,7 @@ import { formatPax, type PaxRecords } from '../tar/pax.ts';
 import { formatHeader } from '../tar/write.ts';
 import { inspectArchive } from './inspect.ts';
 
-it('warns of what may not be meant', async () => {
+it('warns of private keys, lost attributes, lost mode bits and world-writable folders', async () => {
   const { warnings, more_warnings_count: more } = await inspect([
     rootfs('usr/bin/su2', { content: 'x', mode: 0o6755 }),
     rootfs('usr/bin/su3', { content: 'x', mode: 0o4757 }),
@@ -49,7 +49,7 @@ it('warns of what may not be meant', async () => {
   ]);
 });
 
-it('lists a few warnings of each kind and counts the rest, so that none hides another', async () => {
+it('lists a few warnings of each kind and counts the rest, so that no kind hides another', async () => {
   const { warnings, more_warnings_count: more } = await inspect([
     ...Array.from({ length: 500 }, (_, n) => rootfs(`f${n}`, { content: '', mode: 0o666 })),
     rootfs('key', { content: DUMMY_KEY }),
@@ -58,7 +58,7 @@ it('lists a few warnings of each kind and counts the rest, so that none hides an
   expect(more).toBe(490);
 });
 
-it('leaves out what macOS adds, says so, and names what keeps it out', async () => {
+it('leaves out files that macOS adds, with a warning that names the remedy', async () => {
   const {
     listing,
     warnings,
@@ -90,7 +90,7 @@ it('leaves out what macOS adds, says so, and names what keeps it out', async () 
   ]);
 });
 
-it('warns of attributes in every dialect, and once of those that the packing machine gives each file', async () => {
+it('warns of attributes in every tar format, and only once of those that the packing machine gives each file', async () => {
   const records = (values: Record<string, string>) =>
     new Map(Object.entries(values).map(([key, value]) => [key, Buffer.from(value)]));
   const { warnings } = await inspectArchive(

@@ -37,7 +37,7 @@ it('there is an archive of each writer', () => {
 });
 
 describe.each(names)('%s', (name) => {
-  it('is taken, with the same files in it', async () => {
+  it('is accepted and contains the same files', async () => {
     for (const chunk of [1000, 1 << 20]) {
       const inspection = await inspectArchive(chunked(bytesOf(name), chunk));
       expect(foundIn(inspection)).toEqual({
@@ -57,7 +57,7 @@ describe.each(names)('%s', (name) => {
 });
 
 it.each(['bsdtar-attributes.tar.gz', 'gnu-attributes.tar.gz'])(
-  '%s: lost attributes and access lists are told',
+  '%s: warns of lost attributes and access lists',
   async (name) => {
     const { warnings } = await inspectArchive(chunked(bytesOf(name)));
     const attributes = 'Extended attributes are left out:';
