@@ -1,4 +1,4 @@
-// A client that does nothing else: the very requests of a push, with bodies that are made already, as fast as a registry answers them.
+// A client that only sends the requests of a push, with prepared bodies, as fast as a registry answers them.
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { ContentStore } from '../src/content/content.ts';
 import type { Descriptor, Index, Manifest } from '../src/oci/descriptor.ts';
@@ -8,7 +8,7 @@ export type BarePush = { repository: string; config: Document; manifest: Documen
 
 type Document = { descriptor: Descriptor; bytes: Buffer };
 
-/** Takes an image's documents into memory. */
+/** Reads an image's documents into memory. */
 export async function barePush(content: ContentStore, repository: string, root: Descriptor): Promise<BarePush> {
   const load = async (descriptor: Descriptor): Promise<Document> => ({
     descriptor,

@@ -1,4 +1,4 @@
-// Larder's engine as a contender: the functions of packaging and distribution, one image after the other, against one registry.
+// Larder's engine for the comparison: the functions of packaging and distribution, one image after the other, with one registry.
 import type { Socket } from 'node:net';
 import type { ContentStore } from '../src/content/content.ts';
 import type { inspectArchive } from '../src/customization/inspect.ts';
@@ -38,7 +38,7 @@ export type BenchRegistry = {
   counts?: () => Counts;
 };
 
-/** A registry at an address, with its requests counted and the bytes that passed its connections in both directions. */
+/** Opens a registry at an address. Counts its requests, and the bytes of its connections in both directions. */
 export function openRemoteRegistry(input: {
   name: string;
   url: string;
@@ -95,7 +95,7 @@ export async function makeImages(
   return images;
 }
 
-/** Puts the images where everybody starts from. */
+/** Pushes the images that every program starts from. */
 export async function publish(registry: BenchRegistry, images: Image[], tag: string): Promise<void> {
   const uploads = createSharedUploads();
   for (const { repository, base } of images) {
@@ -116,13 +116,13 @@ export async function listingOf(content: ContentStore, base: Base) {
 /** Of this process: the benchmark has one. */
 const exclusive = exclusiveBy(keyedLocks());
 
-/** Stands in for the table of built layers. */
+/** Returns a layer cache in memory in place of the table of built layers. */
 function layerMemory(): LayerCache {
   const layers = new Map<Digest, BuiltLayer>();
   return { get: async (key) => layers.get(key), set: async (key, layer) => void layers.set(key, layer) };
 }
 
-/** One customization on its way to images in one registry, with what a worker remembers meanwhile. */
+/** Opens the application of one customization to images in one registry, with the caches of a worker. */
 export type Campaign = {
   registry: BenchRegistry;
   base: Base;
@@ -138,12 +138,12 @@ export function openCampaign(input: Omit<Campaign, 'cache' | 'uploads'>): Campai
   return { ...input, cache: layerMemory(), uploads: createSharedUploads() };
 }
 
-/** What packaging and distribution do for one image, with their own functions: files layer, config, manifest, index, push. */
+/** Builds and pushes one image with the functions of packaging and distribution: files layer, config, manifest, index, push. */
 export async function customize(campaign: Campaign, image: Image, version: number): Promise<Descriptor> {
   const { registry, uploads, tag } = campaign;
   const index = await packageImage(campaign, image, version);
   const repository = registry.prefix + image.repository;
-  // As the table of registry blobs tells a worker: this repository has the base's layers.
+  // A worker reads from the table of registry blobs that this repository has the base's layers.
   const present = new Set(image.base.layers.map(({ digest }) => digest));
   await copyArtifact(contentTarget(registry.content), registry.repository(repository), index, {
     tags: [tag],
@@ -153,7 +153,7 @@ export async function customize(campaign: Campaign, image: Image, version: numbe
   return index;
 }
 
-/** The same without the push. */
+/** Builds one image without pushing it. */
 export async function packageImage(campaign: Campaign, image: Image, version: number): Promise<Descriptor> {
   const { registry, base, below, cache } = campaign;
   const { content } = registry;

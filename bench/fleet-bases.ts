@@ -1,4 +1,4 @@
-// Base images of a fleet: Larder's own Debian with a layer and a config that only this base has, pushed to the hosted registry over HTTP as an organization does with its own.
+// Base images of a fleet: Larder's own Debian with a layer and a config of their own, pushed to the hosted registry over HTTP.
 
 import type { Client } from '../src/client/client.ts';
 import type { ContentStore } from '../src/content/content.ts';

@@ -7,7 +7,7 @@ const TICKS_PER_SECOND = 100;
 function statOf(pid: number): string[] {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold spaces.
+    // The name is in parentheses and may contain spaces.
     return text.slice(text.lastIndexOf(')') + 2).split(' ');
   } catch {
     return [];

@@ -1,4 +1,4 @@
-// Verification alone, as a worker runs it: the same plans and artifacts, as many engine processes, no queue, no database. A process of its own, because it gives up root as a worker does.
+// Verification alone: the same plans, artifacts and number of engine processes as a worker, without queue and database. It is a process of its own because it gives up root, as a worker does.
 import { join } from 'node:path';
 import { leaveRoot } from '../src/bin/entrance.ts';
 import { harmlessEnvironment, readConfig } from '../src/config/config.ts';

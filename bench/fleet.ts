@@ -1,4 +1,4 @@
-// A fleet through the API alone: N applications over several base images of both Debians, a global customization twice, and a base that moves; beside the rate that verification alone reaches in the same run.
+// A fleet through the API alone: N applications on base images of Debian 12 and 13, two versions of a global customization, and a base image that moves; compared with the rate of verification alone.
 // `npm run bench:fleet` (100 applications), `-- 1000` for another number, `-- --quick` for 4 on two base images and one customization.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ import { type LarderServer, ratio, startLarder, until } from './larder.ts';
 const QUICK = process.argv.includes('--quick');
 const APPLICATIONS = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? (QUICK ? 4 : 100));
 const SYSTEMS = ['Debian 12', 'Debian 13'];
-/** Applications of one base image: all offerings on it; in a quick run as many as give one base image of each Debian. */
+/** The number of applications on one base image: all offerings; in a quick run so many that each Debian has one base image. */
 const PER_BASE = QUICK ? Math.ceil(APPLICATIONS / SYSTEMS.length) : Number.POSITIVE_INFINITY;
 /** Verification alone runs over at most this many images: its rate does not depend on their number. */
 const VERIFIED_MAX = 60;

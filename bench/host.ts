@@ -1,4 +1,4 @@
-// Names what the machine lacks for the benchmarks and installs it with consent, as the tests do for theirs.
+// Lists the packages that the benchmarks require and the machine lacks, and installs them with consent.
 import { prepareHost } from '../src/host/prepare.ts';
 import { TEST_REQUIREMENTS } from '../src/host/requirements.ts';
 

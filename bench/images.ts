@@ -38,15 +38,15 @@ import { type LarderServer, ratio, startLarder } from './larder.ts';
 import { buildahPeer, type Peer, umociPeer } from './peers.ts';
 
 const IMAGES = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? 50);
-/** buildah takes some hundreds of milliseconds an image; this many tell its rate as well. */
+/** buildah takes some hundreds of milliseconds for an image, so fewer images give its rate. */
 const BUILDAH_IMAGES = Math.min(10, IMAGES);
 /** The best round of each program counts: other work on the machine slows single rounds. */
 const ROUNDS = 3;
-/** Images of each program before the first round, which do not count: then code is compiled, connections are open, files are in memory. */
+/** Images of each program before the first round, which are not measured: they compile code, open connections and read files into memory. */
 const WARM_UP_IMAGES = Math.min(16, IMAGES);
 /** Images at the same time, the same number for each program. */
 const LANES = 8;
-/** Files that do not shrink, as certificates, jars and programs do not: 578 KB in all. */
+/** Files that cannot be compressed, like jars and programs: 578 KB in all. */
 const FILES = 12;
 const FILE_BYTES = 48 * 1024;
 
@@ -96,7 +96,7 @@ async function measureLarder(
   return { name, images: images.length, seconds, ...(counts && { counts }) };
 }
 
-/** The requests of one more version, sent by a client that has nothing else to do: what the registry lets through at all. */
+/** Sends the requests of one more version from a client that does nothing else: the highest rate of the registry. */
 async function measureBare(campaign: Campaign, images: Image[], url: string): Promise<Figures> {
   const { registry, tag } = campaign;
   const pushes = await Promise.all(
@@ -173,7 +173,7 @@ async function playRound(bench: Bench, round: number, count: number): Promise<Fi
     await measurePeer(buildah, docker.registry, { images: images.slice(0, BUILDAH_IMAGES), tag: 'buildah' }),
   ]);
   const figures: Figures[][] = [];
-  // Each round begins with another one.
+  // Each round begins with another program.
   for (let turn = 0; turn < play.length; turn += 1) {
     const at = (turn + round) % play.length;
     figures[at] = (await play[at]?.()) ?? [];
@@ -281,7 +281,7 @@ async function compare(directory: string, larder: LarderServer, docker: { url: s
       `${IMAGES} images (${BUILDAH_IMAGES} for buildah) on one Debian base of ${(baseBytes / 1e6).toFixed(1)} MB, one archive of ${((FILES * FILE_BYTES) / 1000).toFixed(0)} kB, ${LANES} at a time, best of ${ROUNDS} rounds`,
     );
     console.log(
-      'everybody has the base at hand and leaves it in the registry; each pushes into the repository the image came from',
+      'each program has the base already and leaves it in the registry; each pushes to the repository of its source image',
     );
     await playRound(bench, 0, WARM_UP_IMAGES);
     const rounds: Figures[][] = [];

@@ -1,4 +1,4 @@
-// Larder's server as an operator runs it beside a PostgreSQL, for what is measured through its endpoints: API, files and registry in one process.
+// Larder's server as an operator runs it with a PostgreSQL, for measurements through its endpoints: API, files and registry in one process.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
@@ -19,15 +19,15 @@ export type LarderServer = {
   namespace: string;
   organization_id: string;
   databaseUrl: string;
-  /** Where it keeps content, for a worker beside it. */
+  /** Its content folder, for a worker that shares it. */
   contentDirectory: string;
   apiToken: string;
   stop(): Promise<void>;
 };
 
 /**
- * Starts a server, without a worker, on an empty folder that the database's own user can enter; or, with the token of its first start,
- * on the folder of a former run.
+ * Starts a server without a worker, on an empty folder that the database's user can enter, or on the folder of a former run with the
+ * token of its first start.
  */
 export async function startLarder(directory: string, former?: { apiToken: string }): Promise<LarderServer> {
   const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
@@ -49,7 +49,7 @@ export async function startLarder(directory: string, former?: { apiToken: string
     },
   );
   const stop = async () => {
-    // Nothing of it is needed any more, and without a worker it never becomes ready to drain.
+    // Killed: its data are not needed any more, and without a worker it never becomes ready, so it would not drain.
     if (server.exitCode === null && server.kill('SIGKILL')) {
       await once(server, 'exit');
     }

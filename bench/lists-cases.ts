@@ -1,11 +1,11 @@
-// What the lists benchmark asks for, out of the contract: each paged list at its first page, at page 500, with each filter and in each order.
+// The requests of the lists benchmark, made from the contract: each paged list at its first page, at page 500, with each filter and each order.
 import type { EndpointDefinition } from '../src/contract/endpoint.ts';
 import { endpoints } from '../src/contract/endpoints.ts';
 
 export type Case = {
   name: string;
   path: string;
-  /** The first page and page 500, which are also asked for at a steady rate. */
+  /** True for the first page and page 500, which are also requested at a steady rate. */
   steady: boolean;
 };
 
@@ -19,7 +19,7 @@ type Property = { type?: string; enum?: string[]; default?: unknown; items?: Pro
 
 const NOT_FILTERS = new Set(['page', 'page_size', 'cursor', 'order_field', 'order_direction']);
 
-/** Every case of every list, and the names of those for which there is no value. `pagesOf` tells how many pages a path has. */
+/** Returns every case of every list, and the names of cases without a value. `pagesOf` returns the number of pages of a path. */
 export async function casesOf(
   values: Values,
   pagesOf: (path: string) => Promise<number>,
@@ -38,7 +38,7 @@ export async function casesOf(
     const always = required.map((field) => query(operation, field, { values, properties }) ?? '').join('&');
     const add = (label: string, query: string, steady = false) =>
       cases.push({ name: `${operation} ${label}`, path: `${path}?${query}${always && `&${always}`}`, steady });
-    // What is read by a cursor has no page of a number beside the first.
+    // A list with a cursor has no numbered pages after the first.
     const isCounted = 'page' in properties;
     add('page 1', isCounted ? 'page=1' : `page_size=${PAGE_SIZE}`, true);
     const last = isCounted ? Math.min(PAGE, await pagesOf(`${path}?${always}`)) : 1;

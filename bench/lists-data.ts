@@ -1,15 +1,15 @@
-// A large catalog out of a seed: rows as the service would have written them, by statements that make many at once.
-// Foreign keys and indexes of the large tables are put aside while it is filled and made again after it, so that PostgreSQL checks every row.
+// A large catalog made from a seed: rows as the service writes them, by statements that insert many at once.
+// Foreign keys and indexes of the large tables are dropped first and created again afterwards, when PostgreSQL checks every row.
 import pg from 'pg';
 
-/** How much there is; each number has its share of the next one. */
+/** The numbers of rows. */
 export type Sizes = { applications: number; pipelines: number; releases: number; customizations: number };
 
 export const FULL: Sizes = { applications: 10_000, pipelines: 100_000, releases: 1_000_000, customizations: 1_000 };
 
 export type BenchCatalog = { organization_id: string; catalog_id: string };
 
-/** The same share of everything. */
+/** Returns the sizes of a catalog with this share of the rows. */
 export function scaled(share: number): Sizes {
   const of = (number: number, step: number) => Math.max(step, Math.round((number * share) / step) * step);
   const applications = of(FULL.applications, 100);
@@ -26,17 +26,17 @@ const SEED = 'larder';
 const PRODUCTS_MAX = 200;
 const BRANCHES = 5;
 const BASE_IMAGES = 10;
-/** Registries of an application, which is as many as one may have: so many releases has a pipeline. */
+/** Registries of an application, the most that are allowed: a pipeline has so many releases. */
 const REGISTRIES = 10;
 
-/** Of an archive with nothing in it. */
+/** The inspection of an empty archive. */
 const INSPECTION = JSON.stringify({
   ...{ size: 100, expanded: 100, listing: `sha256:${'0'.repeat(64)}`, certificates: [], hooks: [] },
   ...{ warnings: [], more_warnings_count: 0 },
   declaration: { packages: [], files: [], environment: {}, labels: {}, users: [] },
 });
 
-/** The tables whose keys and indexes are put aside. */
+/** The tables whose keys and indexes are dropped while they are filled. */
 const LARGE = [
   'applications',
   'application_registries',
@@ -49,17 +49,17 @@ const LARGE = [
   'customization_applications',
 ];
 
-/** An id that a number of a kind always has. */
+/** SQL for the id of the row with this number and kind: the same in every run. */
 const id = (kind: string, number: string) => `md5('${SEED} ${kind} ' || (${number}))::uuid`;
 const digest = (kind: string, number: string) =>
   `'sha256:' || encode(sha256(convert_to('${SEED} ${kind} ' || (${number}), 'UTF8')), 'hex')`;
 const releaseId = (pipeline: string, registry: string) =>
   `to_hex(1760000000 + ${pipeline}) || substr(md5('${SEED} release ' || ${pipeline} || '/' || ${registry}), 1, 16)`;
-/** The pipeline n of p began so long before the first of November. */
+/** SQL for the start of pipeline n of p, so long before the first of November. */
 const began = (n: string, pipelines: number) =>
   `(timestamptz '2026-11-01 00:00:00Z' - (${pipelines} - ${n}) * interval '5 minutes')`;
 
-/** Fills the organization's first catalog. `say` is told of each step. */
+/** Fills the organization's first catalog. Calls `say` with the name of each step. */
 export async function fillCatalog(url: string, sizes: Sizes, say: (line: string) => void): Promise<BenchCatalog> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -90,7 +90,7 @@ async function onlyCatalog(client: pg.Client): Promise<BenchCatalog> {
   return catalog;
 }
 
-/** Drops what slows filling, and answers the statements that make it again, indexes first: foreign keys need them. */
+/** Drops foreign keys and indexes, and returns the statements that create them again, indexes first: foreign keys need them. */
 async function putAside(client: pg.Client): Promise<string[]> {
   const tables = `any('{${LARGE.join(',')}}'::regclass[])`;
   const keys = await client.query<{ relation: string; name: string; definition: string }>(`
@@ -113,13 +113,13 @@ function statementsOf(catalog: BenchCatalog, sizes: Sizes): Record<string, strin
   return { ...choiceStatements(catalog, sizes), ...builtStatements(catalog, sizes), ...customizing(catalog, sizes) };
 }
 
-/** Products, branches and base images that make as many pairs as there are applications. */
+/** Returns the numbers of products and offerings that give, with the base images, the number of applications. */
 function choices({ applications }: Sizes): { products: number; offerings: number } {
   const products = Math.min(PRODUCTS_MAX, applications / BASE_IMAGES / BRANCHES);
   return { products, offerings: products * BRANCHES };
 }
 
-/** What may be chosen, and what was. */
+/** Statements for offerings, base images, registries, applications and requests. */
 function choiceStatements({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes): Record<string, string> {
   const { products, offerings } = choices(sizes);
   const owned = `'${organization_id}'::uuid`;
@@ -181,12 +181,12 @@ function choiceStatements({ organization_id, catalog_id }: BenchCatalog, sizes: 
   };
 }
 
-/** Pipelines that made no release: failed, cancelled or under way. */
+/** Returns the number of pipelines without a release: failed, cancelled or in progress. */
 function othersOf({ pipelines }: Sizes): number {
   return Math.round(pipelines / 40);
 }
 
-/** Pipelines one after the other over all applications, each with a release in each registry; every fortieth beside them made none. */
+/** Statements for pipelines of all applications in turn, each with a release in each registry, and one in forty without a release. */
 function builtStatements({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes): Record<string, string> {
   const inCatalog = `'${organization_id}'::uuid, '${catalog_id}'::uuid`;
   const application = (n: string) => `(${n} % ${sizes.applications})`;
@@ -234,16 +234,16 @@ function builtStatements({ organization_id, catalog_id }: BenchCatalog, sizes: S
 }
 
 /**
- * The newest customization is global; before it one of each base image but the last, then one of a product, of a branch, and of a branch on a base image in turn.
- * Each release of the latest round holds the global one and the one of its product.
+ * Statements for customizations. The newest is global; before it there is one for each base image but the last, then in turn one for a product, a
+ * branch, and a branch on a base image. Each release of the latest round contains the global one and that of its product.
  */
 function customizing({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes): Record<string, string> {
   const { offerings } = choices(sizes);
   const total = sizes.customizations;
-  // Before the latest round of releases, which hold them.
+  // Earlier than the latest round of releases, which contain them.
   const made = `timestamptz '2026-11-01Z' - ${sizes.applications + 1} * interval '5 minutes' - c * interval '8 hours'`;
   const kind = `(case when c = 0 then 'GLOBAL' when c < ${BASE_IMAGES} then 'BASE' when c % 20 = 0 then 'PRODUCT' when c % 5 = 0 then 'BRANCH' else 'ONE' end)`;
-  // Where a wide one failed or is under way: a pipeline without a release, of the same application.
+  // For a customization of many applications that failed or is in progress: a pipeline without a release, of the same application.
   const stuck = `c.product_key is null and n % 100 in (1, 3) and n < ${othersOf(sizes)}`;
   const latest = (n: string) => `(${sizes.pipelines - sizes.applications} + ${n})`;
   return {

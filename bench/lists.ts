@@ -1,6 +1,6 @@
-// Every list of the API over a million releases, at 1 and 300 connections, beside two floors of the same run: the page's bare query with `pg`, and Fastify sending the same bytes from memory.
-// `npm run bench:lists`, or `npm run bench:lists -- 0.02` for a fiftieth of the rows, and `-- 0.02 listReleases` for the cases whose name begins so;
-// `--quick` for first pages and page 500 alone, `--data=FOLDER` to keep what was filled there for a next run.
+// Every list of the API over a million releases, at 1 and 300 connections, compared with two floors of the same run: the page's statements sent with `pg` alone, and Fastify sending the same bytes from memory.
+// `npm run bench:lists`, or `npm run bench:lists -- 0.02` for a fiftieth of the rows, and `-- 0.02 listReleases` for the cases whose name begins with it;
+// `--quick` for first pages and page 500 alone, `--data=FOLDER` to keep the filled database for the next run.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,13 +23,13 @@ const QUICK = process.argv.includes('--quick');
 const DATA = process.argv.find((arg) => arg.startsWith('--data='))?.slice('--data='.length);
 
 const CONNECTIONS = [1, 300] as const;
-/** Customizations embed releases, megabytes a page: those pages are asked for at a tenth of the connections, and at no steady rate. */
+/** Customizations embed releases, megabytes a page: those pages are requested at a tenth of the connections, and not at a steady rate. */
 const HEAVY_BYTES = 256 * 1024;
 /** p95 of an answer against the sum of both floors' p95. */
 const AIM = 2;
 /** p95 of any page with 300 clients, in milliseconds. */
 const AIM_MS = 20;
-/** With 300 clients that each ask once a second. */
+/** The interval of each of the 300 clients at a steady rate. */
 const EVERY_MS = 1_000;
 const SECONDS = { ours: 0.4, floor: 0.25, steady: 1.2 };
 
@@ -37,14 +37,14 @@ type Figures = {
   name: string;
   bytes: number;
   statements: number;
-  /** By connections. */
+  /** One for each number of connections. */
   ours: Latencies[];
   sql: Latencies[];
   memory: Latencies[];
   steady?: Latencies;
 };
 
-/** The API in this process, over the same database: its statements can be watched here. */
+/** Opens the API in this process, over the same database, so that its statements can be recorded. */
 type Watched = {
   ask(path: string): Promise<{ body: string; statements: Statement[] }>;
   token: string;
@@ -70,7 +70,7 @@ async function watchApi(larder: LarderServer, directory: string): Promise<Watche
 
 async function askWatched(app: FastifyInstance, { path, token }: { path: string; token: string }) {
   const asked = { url: path, headers: { authorization: `Bearer ${token}` } };
-  // What is looked up once in a while, whoever asks, was just looked up when the page is watched.
+  // The first request makes the lookups that the server repeats only now and then, so that the recorded one has none.
   await app.inject(asked);
   const statements: Statement[] = [];
   const { query } = pg.Client.prototype;
@@ -88,16 +88,16 @@ async function askWatched(app: FastifyInstance, { path, token }: { path: string;
   }
 }
 
-/** The statements that bring the page itself, prepared where the server prepares them: not what asks whether things are there, nor the count. */
+/** Returns the statements of the page itself, prepared where the server prepares them, without checks of existence and without the count. */
 function bareQuery(statements: Statement[]): Statement[] {
   const page = statements.filter(
     ({ text }) => !/^(\s|\/\*.*?\*\/)*select array\[exists/.test(text) && !/ as total\b/.test(text),
   );
-  // A page that is known to be empty is not asked for: then what was asked is the floor.
+  // The server does not query a page that is known to be empty: then all its statements are the floor.
   return page.length > 0 ? page : statements;
 }
 
-/** A process of this folder that answers each message with one. */
+/** Starts a file of this folder as a process that answers each message with a message. */
 async function helper(file: string): Promise<{ child: ChildProcess; tell<T>(message: unknown): Promise<T> }> {
   const child = fork(join(import.meta.dirname, file), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   return {
@@ -222,7 +222,7 @@ function isAsked({ name, steady }: Case): boolean {
   return name.startsWith(ONLY) && (steady || !QUICK);
 }
 
-/** The large lists first. */
+/** Sorts the lists of catalogs first: they are large. */
 function ofCatalogFirst(a: Case, b: Case): number {
   return Number(b.path.includes('/catalogs/')) - Number(a.path.includes('/catalogs/'));
 }
@@ -242,7 +242,7 @@ async function main(directory: string): Promise<void> {
       const paged = async (path: string) =>
         (JSON.parse((await watched.ask(path)).body) as { total_pages: number }).total_pages;
       const { cases, skipped } = await casesOf(values, paged);
-      console.error(`left out, for want of a value: ${skipped.join(', ') || 'nothing'}`);
+      console.error(`left out, because there is no value: ${skipped.join(', ') || 'nothing'}`);
       const load = async (asked: Load) => (await loader.tell<{ latencies: Latencies }>(asked)).latencies;
       const stage: Stage = { larder, watched, load, memory: { port, hold: (body) => server.tell(body) } };
       const all: Figures[] = [];

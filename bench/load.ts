@@ -1,31 +1,31 @@
-// The load of the lists benchmark, in a process of its own: as many connections as told, each asks again as soon as it is answered or by a clock.
+// The load of the lists benchmark, in a process of its own: a number of connections, each of which sends the next request after the answer or at an interval.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import pg from 'pg';
 
-/** What a server is asked, or what a database is, by so many at a time, for so long. */
+/** The requests to a server or the statements to a database, the number of connections, and the duration. */
 export type Load = {
   connections: number;
   seconds: number;
-  /** Each connection asks this often at most; absent: as soon as it was answered. */
+  /** The interval of requests of each connection; absent: each follows the answer to the last one. */
   everyMs?: number;
 } & ({ http: { port: number; path: string; token?: string } } | { sql: { url: string; statements: Statement[] } });
 
-/** With a name: prepared once a connection. */
+/** A statement with a name is prepared once for each connection. */
 export type Statement = { name?: string; text: string; values: unknown[] };
 
-/** Milliseconds from asking to the answer's last byte; a rejected request (503 under too much load) counts as slow as it was. */
+/** Milliseconds from the request to the answer's last byte; rejected requests (503 under too much load) are included. */
 export type Latencies = { p50: number; p95: number; p99: number; answers: number; rejected: number; perSecond: number };
 
-/** A server's pool has as many. */
+/** As many as the pool of a server has. */
 const POOL_CONNECTIONS = 10;
 
-/** Answers whether it was served. */
+/** Returns whether the request was served. */
 type Ask = () => Promise<boolean>;
 
 async function run(load: Load): Promise<Latencies> {
   const { asks, close } = 'http' in load ? await openHttp(load.connections, load.http) : openSql(load);
-  // As many as the pool has: it is open and warm before the clock starts.
+  // As many requests as the pool has connections: all are open before the measurement starts.
   await Promise.all(asks.slice(0, POOL_CONNECTIONS).map((ask) => ask()));
   const took: number[] = [];
   let rejected = 0;
@@ -79,7 +79,7 @@ async function openHttp(
   };
 }
 
-/** One request and its whole answer. Less than an HTTP client does, so that the two cores are left to what is measured. */
+/** Sends one request and reads its whole answer. It does less than an HTTP client, so that the measured processes have the two cores. */
 function exchange(socket: Socket, request: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     let left: number | undefined;

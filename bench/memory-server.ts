@@ -1,4 +1,4 @@
-// Fastify sending bytes from memory, in a process of its own: what no server can beat that answers these bytes with Fastify.
+// Fastify sending bytes from memory, in a process of its own: the lower bound for any server that sends these bytes with Fastify.
 import { fastify } from 'fastify';
 
 const app = fastify();

@@ -1,4 +1,4 @@
-// One patched package into one image: our engine from its lock, and apt in the very same sandbox from the same archive indexes.
+// One patched package installed into one image: by Larder's engine from its lock, and by apt in the same sandbox from the same archive indexes.
 import { execFileSync } from 'node:child_process';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,8 +25,8 @@ const RUNS = 5;
 export type PatchFigures = { ours: number; apt: number; solve: number };
 
 /**
- * apt has no network in a sandbox, so that it is given more than it would have: the archive's indexes, already fetched, and the .deb
- * in its cache. Measured is what is left, its solving and its dpkg; neither side's fetching counts.
+ * apt has no network in a sandbox. It gets the archive's indexes, already fetched, and the .deb in its cache. So neither side fetches
+ * anything: the measured time of apt is its solving and its dpkg.
  */
 export async function measurePatch(directory: string): Promise<PatchFigures> {
   const { base, content } = await debianBase();
@@ -86,7 +86,7 @@ cp /.larder/debs/*.deb /var/cache/apt/archives/
 apt-get -q -y --no-download --reinstall --no-install-recommends -o Debug::NoLocking=1 -o Dir::State::lists=/.larder/lists -o Dir::Etc::sourceparts=/.larder/sources -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 install ${PACKAGE}
 rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin`;
 
-/** The base has the newest version; without its stanza the lock names that version once more, as it would name a newer one. */
+/** Removes the package's stanza: the base has the newest version, and without the stanza the lock names that version as it would name a newer one. */
 function withoutPackage(status: string): string {
   return status
     .split('\n\n')

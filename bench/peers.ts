@@ -1,4 +1,4 @@
-// Other people's builders, driven as their users do: each lays one archive over an image of a registry and pushes it back.
+// Other image builders, run as their users run them: each adds one archive to an image of a registry as a layer and pushes the result.
 import { execFile } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ const run = promisify(execFile);
 
 export type Peer = {
   name: string;
-  /** Brings the base's layers near, as Larder holds them: a builder fetches them once and not for each image. */
+  /** Fetches the base's layers once, before the images: Larder has them too. */
   prepare(repository: string): Promise<void>;
   customize(repository: string, lane: number): Promise<void>;
   stop(): Promise<void>;
@@ -17,19 +17,19 @@ export type Peer = {
 type PeerInput = {
   /** `127.0.0.1:PORT` */
   host: string;
-  /** Of the image to start from. */
+  /** The tag of the image to start from. */
   from: string;
-  /** Of the image that is pushed. */
+  /** The tag of the image that is pushed. */
   to: string;
   /** The files as a plain tar. */
   tar: string;
-  /** For everything the peer keeps. */
+  /** The folder for all files of the peer. */
   directory: string;
 };
 
 /**
- * umoci appends the layer, skopeo brings and takes. Each lane has a layout of its own: umoci loses images when two of it write
- * one layout's index.
+ * umoci appends the layer, skopeo pulls and pushes. Each lane has a layout of its own: umoci loses images when two processes write
+ * the index of one layout.
  */
 export function umociPeer({ host, from, to, tar, directory }: PeerInput, lanes: number): Peer {
   const layout = (lane: number) => join(directory, `layout-${lane}`);
@@ -56,7 +56,7 @@ export function umociPeer({ host, from, to, tar, directory }: PeerInput, lanes: 
   };
 }
 
-/** buildah with its store in a folder of its own; `overlay` is its faster driver, where the machine lets it. */
+/** buildah with its store in a folder of its own. `overlay` is its faster driver, if the machine permits it. */
 export async function buildahPeer({ host, from, to, tar, directory }: PeerInput): Promise<Peer> {
   const options = (driver: string) => [
     '--root',

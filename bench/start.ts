@@ -1,4 +1,4 @@
-// Start-up and the first images: ready on an empty folder and again, request to release with a cold and a warm base, and one patched package by our engine and by apt.
+// Start and first images: time until ready with an empty folder and with a used one, from request to release with a cold and a warm base, and one patched package by Larder and by apt.
 // `npm run bench:start`
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ const POLLING: Polling = { pollMs: 25, patienceMs: 240_000 };
 
 type Service = { client: Client; seconds: number; apiToken: string; stop(): Promise<void> };
 
-/** `npm start` on this folder, timed until /readyz answers 200. A second start prints no token: it is given the first one's. */
+/** `npm start` on this folder, timed until /readyz answers 200. A second start prints no token, so the caller passes that of the first. */
 async function startService(data: string, known?: string): Promise<Service> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -49,7 +49,7 @@ async function endService(service: ChildProcess): Promise<void> {
   if (service.exitCode === null && service.kill('SIGTERM')) await once(service, 'exit');
 }
 
-/** From the request until its release is recorded, in seconds. */
+/** Requests a product, waits for its release, and returns the seconds. */
 async function requestProduct(client: Client, product_key: string): Promise<number> {
   const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
   const offering = await until('an offering', POLLING, async () => {
@@ -75,7 +75,7 @@ async function requestProduct(client: Client, product_key: string): Promise<numb
   return (performance.now() - begun) / 1000;
 }
 
-/** Where data of a start lie; the account that it becomes must be able to enter. */
+/** Makes the data folder of a start; the account that Larder becomes must be able to enter it. */
 async function inFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-bench-start-'));
   chmodSync(folder, 0o755);
@@ -97,7 +97,7 @@ async function measureService(): Promise<{ first: number; second: number; cold: 
       cold = await requestProduct(service.client, 'redis');
       console.error(`redis on a base that is not built: ${cold.toFixed(1)} s`);
       warm = await requestProduct(service.client, 'memcached');
-      console.error(`memcached on the base that is there: ${warm.toFixed(1)} s`);
+      console.error(`memcached on a base that is built: ${warm.toFixed(1)} s`);
     } finally {
       await service.stop();
     }
@@ -114,11 +114,11 @@ const row = (label: string, seconds: number) => console.log(`${label.padEnd(64)}
 row('start to /readyz 200, empty folder', first);
 row('start to /readyz 200, again', second);
 row('request to released redis image, no base image is built yet', cold);
-row('request to released memcached image, first of it, base is there', warm);
+row('request to released memcached image, its first one, base is built', warm);
 row('libssl3 into an image, Larder from its lock, to the layer', patch.ours);
 row('libssl3 into an image, apt in the same sandbox, to the layer', patch.apt);
 row("Larder's solving, once for each state of the archive's indexes", patch.solve);
-console.log('apt has the indexes and the .deb at hand and no network, so that neither side fetches; medians of five');
+console.log('apt has the indexes and the .deb already and no network, so that neither side fetches; medians of five');
 ratio('start to ready, first / the aim of 10 s', first / READY_AIM_SECONDS);
 ratio('start to ready, again / the aim of 10 s', second / READY_AIM_SECONDS);
 ratio('request to release with a cold base / the aim of 60 s', cold / COLD_AIM_SECONDS);

@@ -15,7 +15,7 @@ import { ratio, startLarder } from './larder.ts';
 const MIB = 1024 * 1024;
 const SIZE_MIB = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? 2048);
 
-/** What the server may take while the layer passes through: 200 MB. */
+/** The aim for the peak memory of the server while the layer passes through: 200 MB. */
 const AIM_MIB = 200e6 / MIB;
 
 const seed = randomBytes(MIB);
@@ -31,7 +31,7 @@ type Figures = {
   pullSeconds: number;
 };
 
-/** The layer's bytes, made again for each use: blocks that no compression and no deduplication makes smaller. */
+/** Returns the layer's bytes, made anew for each use: blocks that neither compression nor deduplication makes smaller. */
 function layer(): Readable {
   return Readable.from(
     (function* () {
@@ -89,7 +89,7 @@ async function pull(peer: Peer, digest: string): Promise<void> {
   }
 }
 
-/** Resident memory as the kernel counts it: now (VmRSS), or the most since the last reset (VmHWM). */
+/** Resident memory counted by the kernel: the present one (VmRSS), or the peak since the last reset (VmHWM). */
 function memoryMib(pid: number, field: 'VmRSS' | 'VmHWM'): number {
   const [, kib] = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) / 1024;
@@ -127,7 +127,7 @@ function report(figures: Figures[]): void {
   }
 }
 
-/** The ratios, a line each: what a later run is compared by. */
+/** Prints the ratios, one in each line. Later runs are compared by them. */
 function reportRatios(ours: Figures, theirs: Figures): void {
   const peak = ({ pushMib, pullMib }: Figures) => Math.max(pushMib, pullMib);
   ratio('peak memory, Larder / the aim of 200 MB', peak(ours) / AIM_MIB);
