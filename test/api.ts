@@ -41,14 +41,14 @@ export type TestApi = {
   lines: string[];
   acme: ApiOrganization;
   rival: ApiOrganization;
-  /** Asks as acme's owner when no token is given; a body goes as JSON. */
+  /** Sends a request, as acme's owner if no token is given; a body is sent as JSON. */
   ask(method: NonNullable<InjectOptions['method']>, url: string, ask?: Ask): Promise<LightMyRequestResponse>;
   close(): Promise<void>;
 };
 
 export type ApiOptions = {
   content?: (content: ContentStore) => ContentStore;
-  /** Builds the server out of its parts; `buildServer` when not given. */
+  /** Makes the server from its parts; `buildServer` if absent. */
   build?: (parts: ServerParts) => FastifyInstance;
 };
 
@@ -105,7 +105,7 @@ async function createApiOrganization(db: Database, identity: Identity, name: str
   return { id, catalog_id, tokens, access };
 }
 
-/** Gives the installation to acme, with the hosted registry that it has from its first start on. */
+/** Makes acme the owner of the installation, with the hosted registry that a first start creates. */
 export async function giveInstallation({ database, acme }: Pick<TestApi, 'database' | 'acme'>): Promise<void> {
   await inTransaction(database.db, async (tx) => {
     await tx.updateTable('organizations').set({ owns_installation: true }).where('id', '=', acme.id).execute();
@@ -113,7 +113,7 @@ export async function giveInstallation({ database, acme }: Pick<TestApi, 'databa
   });
 }
 
-/** What a rejection's violations are, by field. */
+/** Returns the messages of a rejection's violations, by field. */
 export function violationsOf(response: LightMyRequestResponse): Record<string, string> {
   const { violations } = response.json() as { violations: { field: string; message: string }[] };
   return Object.fromEntries(violations.map(({ field, message }) => [field, message]));

@@ -1,4 +1,4 @@
-// Base images in all the shapes that registries hold, pushed byte by byte: a client would write them in its own way.
+// Base images of every form that is found in registries, pushed byte by byte: a client would normalize them.
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { type Descriptor, MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { isManifestType } from '../src/oci/manifest.ts';
@@ -12,7 +12,7 @@ import { descriptorOf, digestOf } from './registry.ts';
 type Document = Record<string, unknown>;
 type Blob = { bytes: Buffer; mediaType: string; diffId: string; fields?: Document };
 
-/** One repository of a registry that asks for no log-in. */
+/** One repository of a registry without log-in. */
 export class ShapeRepository {
   readonly #base: string;
 
@@ -84,7 +84,7 @@ export async function layerOf(entries: TarInput[], mediaType?: string): Promise<
   return gzipLayer(await archiveOf(entries), mediaType);
 }
 
-/** What every image here has, and its clients look for. */
+/** Files that every image here has and that the tests of clients read. */
 export const SYSTEM: readonly TarInput[] = [
   entry('etc'),
   entry('etc/shape', { content: 'shape' }),
@@ -92,7 +92,7 @@ export const SYSTEM: readonly TarInput[] = [
   ...DEBIAN_FILES,
 ];
 
-/** As zstd:chunked writes: parts in frames of their own, and a table of contents in one that readers pass over. */
+/** A layer as zstd:chunked writes it: parts in frames of their own, and a table of contents in a frame that readers skip. */
 function zstdChunked(tar: Buffer): Blob {
   const toc = zstdCompressSync(Buffer.from('{"version":1,"entries":[]}'));
   const skippable = Buffer.concat([Buffer.from('502a4d1800000000', 'hex'), toc]);
@@ -105,7 +105,7 @@ function zstdChunked(tar: Buffer): Blob {
   return { bytes, mediaType: MEDIA_TYPES.layerZstd, diffId: digestOf(tar), fields: { annotations } };
 }
 
-/** Each answers the tag under which it pushed an image that can be built on. */
+/** Valid base images, by form: each function pushes one under the tag. */
 export const READ_SHAPES: Record<string, (to: ShapeRepository, tag: string) => Promise<unknown>> = {
   'docker-v2': async (to, tag) =>
     await to.image([await layerOf([...SYSTEM], MEDIA_TYPES.dockerLayer)], { docker: true, tag }),
@@ -177,12 +177,12 @@ async function below(fields: Partial<Blob>): Promise<Blob[]> {
   ];
 }
 
-/** The cause with the second of three layers behind it. */
+/** Appends the second of three layers to the pattern of a cause. */
 function named(cause: RegExp): RegExp {
   return new RegExp(`${cause.source} \\(layer 2 of 3, sha256:[0-9a-f]{64}\\)\\.$`);
 }
 
-/** Images that nobody can build on, and what their owner reads. */
+/** Images that are rejected as base images, with the cause. */
 export const REJECTED_SHAPES: Record<string, Rejected> = {
   foreign: {
     push: async (to, tag) => {

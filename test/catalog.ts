@@ -1,4 +1,4 @@
-// A catalog to test against: organizations, a small library, and pipelines run to their end by hand instead of by jobs.
+// A catalog for tests: organizations, a small library, and pipelines that the test ends instead of jobs.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { createApplicationRequest } from '../src/catalog/application-requests.ts';
@@ -36,7 +36,7 @@ const PRODUCTS = [
   { key: 'postgresql', name: 'PostgreSQL', branch: '15', version: '15.8', category: 'Database' },
 ];
 
-/** The library as the first discovery finds it; the parts that a test moves can be given. */
+/** Returns the library that the first discovery finds; a test can change parts of it. */
 export function library(
   changes: Record<string, { version?: string; purl?: string; recipe?: string }> = {},
 ): DiscoveredProduct[] {
@@ -66,7 +66,7 @@ export async function openTestCatalog() {
   return await catalogOver(database, (name) => makeOrganization(database, name));
 }
 
-/** The same over a database that may have its organizations already. */
+/** Opens a catalog over a database that may have organizations already. */
 export async function catalogOver(
   database: TestDatabase,
   organizationOf: (name: 'acme' | 'rival') => Promise<TestOrganization>,
@@ -100,7 +100,7 @@ export async function catalogOver(
   const rival = await organizationOf('rival');
   const offerings = await offeringIds(database);
 
-  /** Requests applications on Debian 12 and answers their ids in the order of the products. */
+  /** Requests applications on Debian 12 and returns their ids in the order of the products. */
   async function request(
     organization: TestOrganization,
     products: string[],
@@ -137,7 +137,7 @@ export async function catalogOver(
     );
   }
 
-  /** Uploads a customization; its bytes are told apart by `text`. */
+  /** Uploads a customization; `text` makes its bytes distinct. */
   async function customize(
     organization: TestOrganization,
     text: string,
@@ -187,19 +187,19 @@ export async function catalogOver(
     customize,
     openPipelines,
     openPipeline,
-    /** Plans as the planning job does: the digest stands for everything that goes in. */
+    /** Plans as the planning job does: the digest stands for all inputs. */
     plan: (pipelineId: string, salt?: string) => planByHand(database, pipelineId, salt),
-    /** Takes a pipeline to its release. */
+    /** Runs a pipeline to its release. */
     finish: (pipelineId: string, salt?: string, packages?: LockedPackage[]) =>
       finishByHand(database, pipelineId, { salt, packages }),
     /** Ids in the payloads of the jobs that wait for this task. */
     waiting: (task: Task) => waitingJobs(database, task),
-    /** Forgets all jobs, as if workers had taken them. */
+    /** Deletes all jobs, as if workers had ended them. */
     clearJobs: () => database.pool.query('delete from queue.job'),
   };
 }
 
-/** An uploaded archive as http hands it over. */
+/** Returns an uploaded archive as http passes it to the catalog. */
 export function archive(text: string): UploadedArchive {
   return {
     digest: digestOf(`archive ${text}`),

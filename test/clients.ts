@@ -1,4 +1,4 @@
-// Clients that no Debian package has, built once and kept outside the checkout: `npm run clients` names what it needs, builds them, and is done.
+// Clients that no Debian package contains, built once by `npm run clients` and kept outside the checkout.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const FOLDER =
   process.env['CLIENTS_BIN'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'larder-clients');
 
-/** Each is built from its module; `names` are the files that it may have, the first for a new build. */
+/** `module`: the source of a client; `names`: its possible file names, the first for a new build. */
 const GO_CLIENTS = [
   { names: ['crane'], module: 'github.com/google/go-containerregistry/cmd/crane@v0.22.1' },
   { names: ['kubeconform'], module: 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0' },
@@ -34,12 +34,12 @@ function findClient(name: string): string | undefined {
   return names.map((file) => join(FOLDER, file)).find((path) => existsSync(path));
 }
 
-/** google/go-containerregistry's client; undefined where nobody built it. */
+/** The client of google/go-containerregistry; undefined if it was not built. */
 export const CRANE = findClient('crane');
-/** Helm of each major version; undefined where nobody built it. */
+/** Helm of each major version; undefined if it was not built. */
 export const HELM_3 = findClient('helm');
 export const HELM_4 = findClient('helm4');
-/** Checks objects against the schemas in the folder; undefined where either is missing. */
+/** The program that checks objects against the schemas in the folder; undefined if it was not built. */
 export const KUBECONFORM = findClient('kubeconform');
 const SCHEMAS_FOLDER = join(FOLDER, 'schemas');
 export const SCHEMAS = KUBERNETES_VERSIONS.every((version) => existsSync(schemasOf(version)))

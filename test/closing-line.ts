@@ -1,7 +1,7 @@
-// Closes a run with one plain line of counts, in the form in which every suite of this project closes.
+// Ends a run with one line of counts, in the same form for every suite of this project.
 import type { Reporter, TestModule } from 'vitest/node';
 
-/** `tests: 12 passed, 0 failed, 1 skipped`: readable to whatever reads a log without knowing the runner. */
+/** Returns `tests: 12 passed, 0 failed, 1 skipped`, which a program can read without knowing the runner. */
 export function closingLine(suite: string, counts: { passed: number; failed: number; skipped: number }): string {
   return `${suite}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`;
 }
@@ -10,14 +10,14 @@ export class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
     for (const module of modules) {
-      // A file that could not be read has errors of its own and no test that could tell.
+      // A file that could not be read has errors of its own, and no test that could fail.
       if (module.errors().length > 0) counts.failed += 1;
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         counts[state === 'pending' ? 'skipped' : state] += 1;
       }
     }
-    // Each where a line begins: what reads it takes it alone on its line.
+    // At the start of a line: programs that read the log expect the counts alone on a line.
     console.log(`\n${closingLine('tests', counts)}`);
   }
 }

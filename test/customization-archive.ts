@@ -1,4 +1,4 @@
-// Archives of customizations for stories, made by tar as a person would.
+// Archives of customizations for stories, made by tar as a person makes them.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, openAsBlob, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-// A database of one's own for each test file: a clone of the migrated template, dropped at the end.
+// A database for each test file: a clone of the migrated template, dropped at the end.
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
@@ -9,7 +9,7 @@ export type TestDatabase = {
   db: Database;
   pool: OpenedDatabase['pool'];
   url: string;
-  /** Closes the pool and removes the database, whoever is still connected. */
+  /** Closes the pool and drops the database, even if clients are connected. */
   drop(): Promise<void>;
 };
 
@@ -18,7 +18,7 @@ export async function createTestDatabase(options: { empty?: boolean } = {}): Pro
   const serverUrl = inject('databaseServerUrl');
   const name = `test_${randomBytes(6).toString('hex')}`;
   const template = options.empty ? 'template0' : TEMPLATE;
-  // Copying files is faster than logging every page, and no crash has to be survived here.
+  // Copying files is faster than logging every page, and the database need not survive a crash.
   await onServer(serverUrl, `create database ${name} template ${template} strategy file_copy`);
   const url = urlOfDatabase(serverUrl, name);
   const { db, pool, close } = openDatabase(url);

@@ -1,4 +1,4 @@
-// The files that Larder looks for in a base image before anything is built on it. The programs are empty: nothing here runs them.
+// The files that Larder requires in a base image. The programs are empty: these tests do not run them.
 import { NEEDED_PROGRAMS } from '../src/packaging/image/base-system.ts';
 import type { TarInput } from '../src/tar/entry.ts';
 import { entry } from './fixtures/tar.ts';
@@ -16,8 +16,8 @@ export const PROGRAM_FILES: readonly TarInput[] = NEEDED_PROGRAMS.map((name) =>
   entry(`usr/bin/${name}`, { content: '', mode: 0o755 }),
 );
 
-/** Enough to be taken as Debian 12. */
+/** The files for which an image is accepted as Debian 12. */
 export const DEBIAN_FILES: readonly TarInput[] = [DPKG_STATUS_FILE, OS_RELEASE_FILE, ...PROGRAM_FILES];
 
-/** As the control plane declares it. */
+/** Debian 12 as the control plane declares it. */
 export const DEBIAN_12 = { name: 'Debian 12', distro: 'debian', version: '12', codename: 'bookworm' };

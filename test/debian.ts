@@ -1,4 +1,4 @@
-// For tests that need a real Debian: one base image a machine and user, kept between runs, and packages solved on top of it.
+// For tests that need a real Debian: one base image for each machine and user, kept between runs, and packages selected for it.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,13 +17,13 @@ import { sandboxMode } from './fixtures/build.ts';
 const SUITE = 'bookworm';
 export const OPERATING_SYSTEM = 'debian-12';
 
-/** A folder that only this user writes to, so that nobody can slip another base under the tests. */
+/** A folder that only this user can write to, so that nobody else can replace the base. */
 const folder = join(tmpdir(), `larder-tests-${process.getuid?.() ?? 0}`);
 const remembered = join(folder, 'base.json');
 
 export type Debian = { base: BasePin; content: ContentStore };
 
-/** The base image with its content, built when it is not there whole; test files that run at the same time wait for one another. */
+/** Returns the base image with its content. Builds it if any of it is missing; concurrent test files wait for the build. */
 export async function debianBase(): Promise<Debian> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const content = await openDiskContent(join(folder, 'content'));
@@ -42,7 +42,7 @@ export async function debianBase(): Promise<Debian> {
 
 const lock = join(folder, 'lock');
 
-/** A lock whose holder is gone is nobody's. */
+/** Takes the lock. A lock whose process has ended counts as free. */
 async function takeLock(): Promise<void> {
   for (;;) {
     try {
@@ -56,7 +56,7 @@ async function takeLock(): Promise<void> {
   }
 }
 
-/** A new build into this store. */
+/** Builds the base image into this store. */
 export async function buildDebian(content: ContentStore): Promise<BasePin> {
   const directory = await mkdtemp(join(folder, 'workspace-'));
   try {
@@ -73,7 +73,7 @@ export async function buildDebian(content: ContentStore): Promise<BasePin> {
   }
 }
 
-/** Reads every content whole, which verifies it. A pin that was kept without its platform is of an older shape. */
+/** Reads every content to its end, which verifies it. A kept pin without a platform has an older format. */
 async function isWhole(content: ContentStore, pin: BasePin): Promise<boolean> {
   if (pin.manifest.platform === undefined) return false;
   const digests = [
@@ -92,7 +92,7 @@ async function isWhole(content: ContentStore, pin: BasePin): Promise<boolean> {
   }
 }
 
-/** What must be installed on a base for these packages, in its content. */
+/** Returns the packages to install on a base for these ones, and stores them in its content. */
 export async function solvePackages({ base, content }: Debian, install: string[]): Promise<PackagePin[]> {
   if (base.packages === undefined) return [];
   const apt = await openAptRoot({

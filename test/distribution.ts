@@ -1,4 +1,4 @@
-// Applications whose builds are done, and a worker that distributes them: the hosted registry, and one outside that fails when told to.
+// Applications that are built, and a worker that distributes them to the hosted registry and to one outside, which a test can make fail.
 import { randomBytes } from 'node:crypto';
 import { getPipeline } from '../src/catalog/pipelines.ts';
 import { listReleases } from '../src/catalog/releases.ts';
@@ -38,7 +38,7 @@ export async function openTestDistribution() {
   const resources = { db, pool, content, egress, locks, log, remotes: openRemotes() } as unknown as WorkerResources;
   const queues: Queue[] = [];
 
-  /** Begins to distribute and to look at registries; other tasks are left undone. */
+  /** Starts a worker that distributes and checks registries, and ignores other tasks. */
   async function work(): Promise<Queue> {
     const queue = await openQueue({ url: catalog.url });
     queues.push(queue);
@@ -80,7 +80,7 @@ export async function openTestDistribution() {
     return id;
   }
 
-  /** Takes a pipeline to its build; returns its plan and the artifact that the build is to make. */
+  /** Advances a pipeline to its build; returns its plan and the artifact for the build. */
   async function planBuild(pipeline_id: string, version = '7.0.15', product = 'redis') {
     await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
     const { plan_digest, artifact } = await imageOf(version, product);
@@ -98,7 +98,7 @@ export async function openTestDistribution() {
     return { plan_digest, artifact };
   }
 
-  /** Takes a pipeline to the start of its distribution; answers the digest that its tags will name. */
+  /** Advances a pipeline to the start of its distribution; returns the digest for its tags. */
   async function build(pipeline_id: string, version?: string, product?: string): Promise<string> {
     const { artifact } = await planBuild(pipeline_id, version, product);
     await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
@@ -137,7 +137,7 @@ export async function openTestDistribution() {
       const paging = { page: 1, page_size: 100, minimal_info: false, expand_relationships: false };
       return (await listReleases(db, principal, { catalog_id, ...paging })).items;
     },
-    /** What a tag names in the registry outside. */
+    /** Returns the digest of a tag in the registry outside. */
     async outside(repository: string, tag: string): Promise<string | null> {
       const accept = { accept: MEDIA_TYPES.index };
       const answer = await fetch(`${docker.url}/v2/${repository}/manifests/${tag}`, {
@@ -146,7 +146,7 @@ export async function openTestDistribution() {
       });
       return answer.headers.get('docker-content-digest');
     },
-    /** What a tag names in the hosted registry. */
+    /** Returns the digest of a tag in the hosted registry. */
     async hosted(repository: string, tag: string): Promise<string | undefined> {
       const { rows } = await pool.query<{ digest: string }>(
         'select t.digest from repository_tags t join repositories r on r.id = t.repository_id where r.name = $1 and t.tag = $2',

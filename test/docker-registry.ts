@@ -1,4 +1,4 @@
-// Debian's docker-registry on loopback, the real peer of our client: with htpasswd, with tokens, or open.
+// Debian's docker-registry on loopback, as a real peer for the registry client: with htpasswd, with tokens, or open.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ export type DockerRegistry = {
   url: string;
   /** `127.0.0.1:PORT` */
   host: string;
-  /** Of its process, for what measures it. */
+  /** The process id, for measurements. */
   pid: number;
   stop(): Promise<void>;
 };
@@ -27,7 +27,7 @@ export async function startDockerRegistry(options: Options = {}): Promise<Docker
   const directory = await mkdtemp(join(tmpdir(), 'larder-docker-registry-'));
   const host = `127.0.0.1:${await freePort()}`;
   const file = join(directory, 'config.json');
-  // JSON is YAML, which is what the registry reads.
+  // The registry reads YAML, and JSON is YAML.
   await writeFile(file, JSON.stringify(await configuration(directory, host, options)));
   const child = spawn('docker-registry', ['serve', file], { stdio: 'ignore' });
   const stop = async () => {
@@ -51,7 +51,7 @@ async function configuration(directory: string, host: string, options: Options):
   if (options.htpasswd !== undefined) {
     const { username, password } = options.htpasswd;
     const path = join(directory, 'htpasswd');
-    // The registry runs bcrypt at each request; the cheapest cost keeps the tests from measuring that.
+    // The registry computes bcrypt at each request; the lowest cost keeps the tests fast.
     await writeFile(path, execFileSync('htpasswd', ['-Bbn', '-C', '4', username, password]));
     auth['htpasswd'] = { realm: 'larder tests', path };
   }
@@ -64,7 +64,7 @@ async function configuration(directory: string, host: string, options: Options):
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(directory, 'data') }, delete: { enabled: true } },
-    // Layers that lie elsewhere are only named, never fetched.
+    // The addresses of foreign layers are stored, never fetched.
     validation: { manifests: { urls: { allow: ['^https://example[.]org/'] } } },
     http: { addr: host, secret: 'shared by all registries of the tests' },
     ...(Object.keys(auth).length > 0 && { auth }),

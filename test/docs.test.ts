@@ -1,4 +1,4 @@
-// Documents name only what exists: links, headings, paths, npm scripts, settings, commands and their options, operations of the API.
+// Names in documents exist: links, headings, paths, npm scripts, settings, commands and their options, operations of the API.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
@@ -98,10 +98,10 @@ function unknownScripts({ text }: Page): string[] {
 }
 
 const program = createWholeProgram({ out: process.stdout, err: process.stderr, in: process.stdin }, async () => {
-  throw new Error('a document starts nothing');
+  throw new Error('a document starts no operation');
 });
 
-/** The command line behind `larder` or `npm run larder --`, to the end of the line or of the pipeline. */
+/** Returns the command lines after `larder` or `npm run larder --`, to the end of the line or to a pipe. */
 function commandLines({ text }: Page): string[] {
   const code = [...spansOf(text), ...blocksOf(text).flatMap((block) => block.split('\n'))];
   return code.flatMap((line) => {
@@ -110,7 +110,7 @@ function commandLines({ text }: Page): string[] {
   });
 }
 
-/** What of a command line the program does not know; undefined when it knows all. */
+/** Returns the part of a command line that the program does not know; undefined if it knows all. */
 function unknownPart(line: string): string | undefined {
   let command: Command = program;
   for (const word of line.split(/\s+/).filter(Boolean)) {
@@ -121,7 +121,7 @@ function unknownPart(line: string): string | undefined {
     }
     const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
     if (next) command = next;
-    // A word that is no command is an argument, but the program itself takes none.
+    // A word that is not a command is an argument; the program itself has no arguments.
     else if (command === program && /^[a-z-]+$/.test(word)) return `${line}: ${word}`;
   }
   return undefined;
@@ -143,7 +143,7 @@ const operations: Record<string, object> = Object.fromEntries(
 /** Served beside the contract: documents, schemas, pictures, and the log-in of browsers. */
 const OUTSIDE_CONTRACT = /^\/v1\/api\.|^\/larder\/v1\/(schemas\/|products\/\{key\}\/icon$|sign-in\/oidc$|$)/;
 
-/** Operations in code spans, with or without a method; a path that is shortened by `…` is not looked at. */
+/** Operations in code spans, with or without a method; a path that is shortened by `…` is not checked. */
 function unknownOperations({ text }: Page): string[] {
   const found = spansOf(text).map((span) => /^(?:([A-Z]+) )?(\/(?:larder\/)?v1\/[^\s?…]*)(?:\?\S*)?$/.exec(span));
   return found.flatMap((parts) => {

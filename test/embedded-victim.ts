@@ -1,4 +1,4 @@
-// A Larder for the test that kills one: it starts PostgreSQL, writes a row, tells its parent, and waits.
+// A process for a test to kill: it starts PostgreSQL, writes a row, sends a message to its parent, and waits.
 import pg from 'pg';
 import { startEmbedded } from '../src/db/embedded.ts';
 import { unprivileged } from './global-setup.ts';

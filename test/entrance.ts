@@ -1,4 +1,4 @@
-// An entrance as a person or a service manager starts it: its words, its end, and what is left of it.
+// An entry point started as by a person or a service manager: its output, its exit code, and its processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,14 +10,14 @@ export type StartedEntrance = {
   child: ChildProcess;
   url: string;
   data: string;
-  /** Everything it wrote, both outputs together. */
+  /** Returns everything that it wrote to standard output and standard error. */
   said(): string;
-  /** Waits until it wrote that; throws when it ended before. */
+  /** Waits until its output matches; throws if it ends before. */
   says(pattern: RegExp): Promise<void>;
   ready(): Promise<void>;
-  /** Its exit code, or the signal that ended it. */
+  /** Resolves with its exit code, or the signal that ended it. */
   ended: Promise<number | string>;
-  /** Waits until nobody is left that belongs to its folder. */
+  /** Waits until no process of its folder is left. */
   nobodyLeft(): Promise<void>;
 };
 
@@ -27,11 +27,11 @@ type EntranceOptions = {
   env?: Record<string, string>;
   args?: string[];
   data?: string;
-  /** A program that runs it, with its arguments. */
+  /** A program that runs the entry point, with its arguments. */
   under?: string[];
-  /** What starts it in the place of Node and the file. */
+  /** The command that starts it instead of Node and the file. */
   command?: string[];
-  /** An open file instead of being listened to. */
+  /** An open file for its output, which is then not read here. */
   stdout?: number;
 };
 
@@ -82,7 +82,7 @@ export async function startEntrance(
   };
 }
 
-/** Ends what a test left behind, and takes the folders away. */
+/** Ends the processes that a test left, and removes the folders. */
 export async function endEntrances(): Promise<void> {
   const all = started.splice(0);
   for (const { child } of all) if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');

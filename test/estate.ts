@@ -1,4 +1,4 @@
-// One of everything that an organization can own, really made, by the name under which requests carry its id.
+// Creates one thing of each kind that an organization can own, by the name of the parameter for its id.
 import { randomBytes } from 'node:crypto';
 import { ensureHostedRegistry } from '../src/catalog/initial-rows.ts';
 import { inTransaction } from '../src/db/database.ts';
@@ -9,8 +9,8 @@ import { packed, rootfs } from './fixtures/customization.ts';
 import { formOf } from './multipart.ts';
 
 /**
- * The ids of an organization's things. A kind is named as the path parameter that carries it; of registries there is a hosted
- * one, then one of its own. A new kind of thing is made in `makeEstate`.
+ * The ids of an organization's things, by the path parameter of the kind. There are two registries: the hosted one, then one of its
+ * own. Create things of a new kind in `makeEstate`.
  */
 export type Estate = Record<string, readonly [string, ...string[]]>;
 
@@ -19,7 +19,7 @@ export type TestEstates = {
   catalog: TestCatalog;
   acme: Estate;
   rival: Estate;
-  /** Ids that mean the same for everybody. */
+  /** Ids that all organizations share. */
   shared: Record<string, string>;
 };
 
@@ -40,7 +40,7 @@ export async function openTestEstates(): Promise<TestEstates> {
   return { api, catalog, acme, rival, shared };
 }
 
-/** An organization of the API as one of a test catalog. */
+/** Returns an organization of the API as an organization of a test catalog. */
 export async function organizationOf(api: TestApi, name: 'acme' | 'rival'): Promise<TestOrganization> {
   const { id, catalog_id } = api[name];
   const registry = await inTransaction(api.database.db, (tx) => ensureHostedRegistry(tx, id, 'http://127.0.0.1:8080/'));
@@ -109,7 +109,7 @@ async function makeEstate(api: TestApi, owner: Owner): Promise<Estate> {
   };
 }
 
-/** A release failure: redis on a base image on which it was never built. */
+/** Creates a release failure: redis on a base image on which it was never built. */
 async function failOn(catalog: TestCatalog, organization: TestOrganization, baseImage: string): Promise<void> {
   const { application_ids } = await catalog.request(organization, ['redis'], { base_image_id: baseImage });
   const pipeline_id = await catalog.openPipeline(application_ids[0] ?? '');
@@ -143,7 +143,7 @@ const REGISTRY = {
   ...{ access_key: 'own', access_secret: 's3cret' },
 };
 
-/** Each call returns a pipeline of one application that has failed and that nothing follows: it can be retried. */
+/** Returns a function. Each call returns another failed pipeline of one application that can be retried. */
 export function failedPipelines(catalog: TestCatalog, product: string): () => Promise<string> {
   let application: string | undefined;
   let last = '';

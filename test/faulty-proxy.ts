@@ -1,9 +1,9 @@
-// A reverse proxy of ours between a client and a real registry, which breaks what a test asks it to break.
+// A reverse proxy between a client and a real registry, with the faults that a test requests.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What to do to a request: answer in the registry's place, or cut the connection after so many bytes of its body or answer (-1: before its head). */
+/** The fault of a request: an answer instead of the registry's, or a connection that is cut after so many bytes of the body or the answer (-1: before its head). */
 type Fault =
   | { status: number; headers?: Record<string, string>; body?: string }
   | { cutRequestAfter: number }
@@ -11,14 +11,14 @@ type Fault =
 
 export type FaultyProxy = {
   url: string;
-  /** Each request that came, as `METHOD path?query`. */
+  /** Each received request, as `METHOD path?query`. */
   seen: string[];
-  /** Asked for each request; undefined passes it on. */
+  /** Called for each request; undefined forwards it. */
   fault: (request: IncomingMessage) => Fault | undefined;
   stop(): Promise<void>;
 };
 
-/** Starts a proxy that passes everything on until `fault` is set. */
+/** Starts a proxy that forwards everything until `fault` is set. */
 export async function startFaultyProxy(upstream: string): Promise<FaultyProxy> {
   const server = createServer((asked, answer) => {
     proxy.seen.push(`${asked.method} ${asked.url}`);
@@ -51,7 +51,7 @@ function pass(
   { asked, answer, upstream }: Passing,
   fault?: { cutRequestAfter: number } | { cutAnswerAfter: number },
 ): void {
-  // The Host header stays, so that the registry's own addresses lead through here again.
+  // The Host header is kept, so that addresses in the registry's answers lead through this proxy.
   const onward = request(new URL(asked.url ?? '/', upstream), {
     method: asked.method,
     headers: asked.headers,

@@ -1,4 +1,4 @@
-// Loaded into a process of Larder's by `node --import`: the disk is as free as the file named by TEST_FREE_SHARE says.
+// Loaded into a process of Larder by `node --import`: it reads the share of free space from the file that TEST_FREE_SHARE names.
 import { readFileSync } from 'node:fs';
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -8,7 +8,7 @@ const BLOCKS = 100_000;
 
 const statfs = promises.statfs;
 
-/** The kernel's answer with other numbers of blocks. */
+/** Returns the kernel's answer with other numbers of blocks. */
 async function answer(path: string) {
   const free = Math.round(Number(readFileSync(process.env['TEST_FREE_SHARE'] ?? '', 'utf8')) * BLOCKS);
   return Object.assign(await statfs(path), { blocks: BLOCKS, bfree: free, bavail: free });

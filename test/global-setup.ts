@@ -18,12 +18,12 @@ export const TEMPLATE = 'larder_template';
 
 const PREFIX = 'larder-test-';
 
-/** A test needs no disk that outlives it; everything else is as in production. */
+/** Tests need no durability; everything else is as in production. */
 const SETTINGS = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: '300' };
 
 let running: { server: Embedded; directory: string } | undefined;
 
-/** Starts the server and makes the template (vitest calls this once a run). */
+/** Starts the server and makes the template (vitest calls this once for each run). */
 export async function setup(project: TestProject): Promise<void> {
   removeLeftovers();
   const directory = join(tmpdir(), `${PREFIX}${process.pid}`);
@@ -43,14 +43,14 @@ export async function teardown(): Promise<void> {
   if (running) rmSync(running.directory, { recursive: true, force: true });
 }
 
-/** The same server, another database on it. */
+/** Returns the URL of another database on the same server. */
 export function urlOfDatabase(serverUrl: string, database: string): string {
   const url = new URL(serverUrl);
   url.pathname = `/${database}`;
   return url.toString();
 }
 
-/** PostgreSQL rejects root, so under root somebody harmless runs it. */
+/** PostgreSQL rejects root, so a run as root starts it as another account. */
 export function unprivileged(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const account = findAccount('larder') ?? findAccount('nobody');
@@ -58,7 +58,7 @@ export function unprivileged(): { uid: number; gid: number } | undefined {
   return { uid: account.uid, gid: account.gid };
 }
 
-/** A run that was killed could not clean up; its server and folder go with the next run of the same user. */
+/** Removes the server and folder of earlier runs of the same user that were killed. */
 function removeLeftovers(): void {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
     const owner = Number(name.slice(PREFIX.length));
@@ -68,7 +68,7 @@ function removeLeftovers(): void {
       const postmaster = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
       if (readFileSync(`/proc/${postmaster}/cmdline`, 'utf8').includes(name)) process.kill(postmaster, 'SIGQUIT');
     } catch {
-      // No server is left, or it is somebody else's.
+      // No server is left, or it belongs to another user.
     }
     rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 5 });
   }

@@ -1,38 +1,38 @@
-// What every list of the contract can be asked, and what it then keeps of the estate of src/http/lists.test.ts.
+// The filters and orders of each list of the contract, and the things of src/http/lists.test.ts that each returns.
 import type { TestEstates } from './estate.ts';
 import type { IdOf } from './sample-request.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: items are of every kind of thing
 export type Item = any;
 
-/** A value to filter by, and what it keeps. */
+/** A value to filter by, and the things that it keeps. */
 type Filter = {
   value: () => string;
   keeps: (item: Item) => boolean;
-  /** Here that is everything or nothing. */
+  /** The filter keeps everything or nothing here. */
   whole?: true;
-  /** It shows what the list leaves out otherwise. */
+  /** The filter shows things that the list leaves out otherwise. */
   beyond?: true;
-  /** Parameters that it needs. */
+  /** Parameters that the filter requires. */
   with?: () => Record<string, string>;
 };
 
 export type List = {
-  /** What is asked for beside, so that everything there is comes. */
+  /** Further parameters, so that the list returns everything. */
   base?: Record<string, string>;
   filters: Record<string, Filter[]>;
-  /** What each order goes by; `one` when all have the same here. */
+  /** The value that each order sorts by; `one` if all things have the same here. */
   orders?: Record<string, ((item: Item) => unknown) | 'one'>;
-  /** The things in an answer that is no page. */
+  /** Returns the things of an answer that is not a page. */
   items?: (answer: Item) => Item[];
 };
 
 const is = (value: string, keeps: (item: Item) => boolean): Filter => ({ value: () => value, keeps });
 const all = (value: string): Filter => ({ value: () => value, keeps: () => true, whole: true });
 const none = (value: string): Filter => ({ value: () => value, keeps: () => false, whole: true });
-/** A version whose numbers sort as texts do. */
+/** Returns a version with padded numbers, which sort as text. */
 const padded = (version: string | undefined) => version?.replace(/\d+/g, (digits) => digits.padStart(8, '0'));
-/** A flag that everything here has, or nothing. */
+/** A flag that all things here have, or none. */
 const always = [all('true'), none('false')];
 const never = [none('true'), all('false')];
 const removed: Filter[] = [all('false'), { ...is('true', (item) => 'removed_at' in item), beyond: true }];
@@ -81,7 +81,7 @@ const branch: List = {
   },
 };
 
-/** What each list can be asked, by its operation. */
+/** Returns the filters and orders of each list, by its operation. */
 export function listsOf(estates: TestEstates): Record<string, List> {
   const own: IdOf = (kind) => estates.shared[kind] ?? estates.acme[kind]?.[0] ?? '';
   const base = () => estates.catalog.base;
@@ -207,7 +207,7 @@ export function listsOf(estates: TestEstates): Record<string, List> {
       },
     },
     listOrganizations: {
-      // Who is not the installation's owner sees their own.
+      // Owners of other organizations see only their own.
       filters: { name: [all('CM'), none('nobody')] },
       orders: { NAME: 'one', NAMESPACE: 'one', CREATED_AT: 'one' },
     },

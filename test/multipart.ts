@@ -1,4 +1,4 @@
-// Uploads for tests, byte by byte: any parts in any order, well formed or not.
+// Uploads for tests, written byte by byte: any parts in any order, valid or not.
 import { Buffer } from 'node:buffer';
 
 export type Part = { name: string; content: string | Uint8Array; filename?: string; type?: string };

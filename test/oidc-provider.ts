@@ -1,4 +1,4 @@
-// A real provider of identities on loopback, with its own pages for log-in and consent, and a browser that fills them in.
+// A real identity provider on loopback, with its own pages for log-in and consent, and a browser that fills them in.
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
@@ -7,19 +7,19 @@ import { Provider } from 'oidc-provider';
 
 export type TestProvider = {
   issuer: string;
-  /** Of the one that sends its secret in a header; there are `posting`, with the same secret, and `public`, without one. */
+  /** The id of the client that sends its secret in a header. There are also `posting`, with the same secret, and `public`, without one. */
   clientId: string;
   clientSecret: string;
-  /** Claims of people by the name that they log in with. */
+  /** Claims of people, by the name with which they log in. */
   people: Map<string, Record<string, unknown>>;
-  /** Changes answers of the provider on their way out; undefined leaves them alone. */
+  /** Changes answers of the provider; undefined leaves an answer unchanged. */
   meddle: ((context: { path: string; body?: unknown }) => void) | undefined;
-  /** Paths that it was asked for. */
+  /** Paths that were requested. */
   asked: string[];
   stop(): Promise<void>;
 };
 
-/** Starts one with a client that holds a secret, for this redirect address. */
+/** Starts a provider with clients for this redirect address. */
 export async function startTestProvider(redirectUri: string): Promise<TestProvider> {
   let listener: RequestListener = () => undefined;
   const server = createServer((request, response) => listener(request, response));
@@ -75,11 +75,11 @@ export type Browser = {
   cookies: Map<string, Map<string, string>>;
   /** Opens an address and follows redirects; ends before an address whose path is `before`, with status 0. */
   open(address: string, before?: string): Promise<Page>;
-  /** The same by posting a form. */
+  /** Posts a form, then follows redirects in the same way. */
   post(address: string, form: Record<string, string>, before?: string): Promise<Page>;
 };
 
-/** A browser before servers of ours at one origin: each request there goes to the one that `serverFor` names, or over the wire. */
+/** Opens a browser. Requests to the origin go to the server that `serverFor` returns, others over the network. */
 export function openBrowser(origin: string, serverFor?: (path: string) => FastifyInstance): Browser {
   const cookies: Browser['cookies'] = new Map();
   const jarOf = (url: URL) => {
@@ -128,14 +128,14 @@ export function openBrowser(origin: string, serverFor?: (path: string) => Fastif
   };
 }
 
-/** Logs in at the provider's pages, from ours on to the page at the end, or to just before the path `before`. */
+/** Logs in at the provider's pages, from Larder's start to the last page, or to the redirect before the path `before`. */
 export async function logIn(
   browser: Browser,
   begin: string,
   { as, before }: { as: string; before?: string },
 ): Promise<Page> {
   let page = await browser.open(begin, before);
-  // Its own cookie may know the person already; consent is asked for once.
+  // The provider's cookie may identify the person already; it asks for consent once.
   for (let turn = 0; turn < 2 && page.status === 200; turn++) {
     const action = /<form[^>]+action="([^"]+)"/.exec(page.text)?.[1];
     const prompt = /name="prompt" value="(\w+)"/.exec(page.text)?.[1];

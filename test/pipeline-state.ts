@@ -1,7 +1,7 @@
-// A pipeline's row, for the tests that look at what its phases left.
+// A pipeline's row, for tests that check the results of its phases.
 import type { Database } from '../src/db/database.ts';
 
-/** Undefined when there is no such pipeline. Locks nothing. */
+/** Returns the row, or undefined if the pipeline does not exist. Locks nothing. */
 export async function findPipelineState(db: Database, pipelineId: string) {
   return await db
     .selectFrom('pipelines')

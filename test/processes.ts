@@ -1,7 +1,7 @@
-// Which processes of this machine belong to a data folder, as the kernel knows them.
+// Finds the processes of this machine that belong to a data folder, in /proc.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** Those that name the folder in their command line or environment, or stand in it: the tree, PostgreSQL and its backends. */
+/** Returns the processes with the folder in their command line or environment, or as their working folder: the tree, PostgreSQL and its backends. */
 export function processesOf(folder: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
@@ -16,7 +16,7 @@ export function processesOf(folder: string): string[] {
     });
 }
 
-/** A process may be gone between two looks, or be somebody else's. */
+/** Returns '' if the process has ended or belongs to another user. */
 function look(read: () => string): string {
   try {
     return read();

@@ -1,4 +1,4 @@
-// A product of the library as other tools see it: built by its recipe, pushed to a registry, pulled by skopeo and unpacked by umoci.
+// A product of the library for other tools: built by its recipe, pushed to a registry, pulled by skopeo and unpacked by umoci.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// An image as somebody else's tools have it: pulled by skopeo, unpacked by umoci, and started by bubblewrap as its own user and entrypoint; nothing of ours runs.
+// An image used by other tools without Larder: pulled by skopeo, unpacked by umoci, and started by bubblewrap with its own user and entrypoint.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,12 +21,12 @@ export function pullImage(
 }
 
 export type RunningImage = {
-  /** Runs a program beside it and answers what it wrote. Throws when it fails. */
+  /** Runs a second program in the image and returns its output. Throws if it fails. */
   exec(command: string[]): string;
   stop(): Promise<void>;
 };
 
-/** Unpacks an image to `folder` and starts it with an empty environment but its own. */
+/** Unpacks an image to `folder` and starts it with no environment but its own. */
 export function runImage({ layout, config }: PulledImage, folder: string): RunningImage {
   execFileSync('umoci', ['unpack', '--rootless', '--image', `${layout}:pulled`, folder], { stdio: 'pipe' });
   const root = join(folder, 'rootfs');
@@ -46,7 +46,7 @@ export function runImage({ layout, config }: PulledImage, folder: string): Runni
   };
 }
 
-/** Its own user, environment and folder. The network is this machine's, so that a second program reaches the first. */
+/** Returns arguments for the image's own user, environment and folder. The network is this machine's, so that a second program reaches the first. */
 function bubblewrap(root: string, { config }: ImageConfig): string[] {
   const [uid = '0', gid = '0'] = (config?.User ?? '0:0').split(':');
   const environment = (config?.Env ?? []).flatMap((one) => {

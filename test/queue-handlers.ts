@@ -1,4 +1,4 @@
-// Handlers for tests of the queue: every task of a pipeline or base image is handled alike, the others do nothing.
+// Handlers for tests of the queue: one for all tasks of pipelines and base images; the others do nothing.
 import type { Handlers, JobContext } from '../src/db/queue-worker.ts';
 
 /** Calls `handle` with the id in the payload of each job. */

@@ -1,9 +1,9 @@
-// A worker for the test of jobs that kill theirs: the job «killer» ends the process without a word, others take a moment.
+// A worker for the test of jobs that kill their worker: the job «killer» kills the process, others take some time.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openQueue } from '../src/db/queue-worker.ts';
 import { handlersWith } from './queue-handlers.ts';
 
-/** Long enough that jobs taken together run together. */
+/** Long enough that jobs which are taken together run at the same time. */
 const WORK_MS = 300;
 
 const [url = ''] = process.argv.slice(2);

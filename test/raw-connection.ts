@@ -1,11 +1,11 @@
-// Connections of hostile and slow clients: any source address on loopback, any bytes, and what came back.
+// Connections of hostile and slow clients: any source address on loopback, any bytes, and the received bytes.
 import { connect, type Socket } from 'node:net';
 
 export type RawConnection = {
   socket: Socket;
-  /** All that was received so far. */
+  /** Returns everything that was received so far. */
   received(): string;
-  /** Whether the server has ended its side, or the connection broke. */
+  /** Returns whether the server has ended its side or the connection broke. */
   isEnded(): boolean;
   /** Resolves when the connection is made, or has failed. */
   connected: Promise<void>;
@@ -13,7 +13,7 @@ export type RawConnection = {
   closed: Promise<number>;
 };
 
-/** Connects from an address, 127.0.0.1 unless told otherwise, and sends the first bytes. The connection outlives an end from the server. */
+/** Connects from an address (default: 127.0.0.1) and sends the first bytes. The connection stays open after the server ends its side. */
 export function openRaw(port: number, { from = '127.0.0.1', first }: { from?: string; first?: string }): RawConnection {
   const startedAt = performance.now();
   const socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true });
@@ -31,7 +31,7 @@ export function openRaw(port: number, { from = '127.0.0.1', first }: { from?: st
 /** Fewer than the kernel queues for a server (511): a connection that does not fit hangs in retransmissions. */
 const AT_ONCE = 300;
 
-/** Opens many connections. `ask` sends a request, which is answered when the server has accepted the connections before it. */
+/** Opens many connections. `ask` sends a request, whose answer shows that the server has accepted the connections before it. */
 export async function openMany(
   count: number,
   { open, ask }: { open: () => RawConnection; ask: () => Promise<unknown> },

@@ -18,7 +18,7 @@ import { chunked, concatenate, readAll, type WholeEntry } from './fixtures/tar.t
 import { samplePlan } from './stored-values.ts';
 
 export const EPOCH = 1_760_000_000;
-/** A base is made once a machine, in some 14 s; the rest takes seconds. */
+/** A base image is built once for each machine, in about 14 s; the rest takes seconds. */
 export const SLOW_MS = 180_000;
 
 export type RedisBuilds = AsyncDisposable & {
@@ -36,7 +36,7 @@ export type RedisBuilds = AsyncDisposable & {
   layersOf(artifact: Artifact): Promise<WholeEntry[][]>;
 };
 
-/** Remembers nothing. */
+/** A cache that keeps nothing. */
 export const noCache: LayerCache = { get: async () => undefined, set: async () => undefined };
 
 export async function openRedisBuilds(): Promise<RedisBuilds> {

@@ -1,4 +1,4 @@
-// What tests say to a registry over HTTP, in short words.
+// Requests of tests to a registry over HTTP, in short form.
 import { expect } from 'vitest';
 import { MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { basic, digestOf, type TestImage, type TestRegistry } from './registry.ts';
@@ -6,16 +6,16 @@ import { basic, digestOf, type TestImage, type TestRegistry } from './registry.t
 type CallOptions = { headers?: Record<string, string>; body?: string | Buffer; token?: string };
 
 export type TestClient = {
-  /** A request as acme's editor, or with another token. `path` may be a whole URL. */
+  /** Sends a request as acme's editor, or with another token. `path` may be a whole URL. */
   call(method: string, path: string, options?: CallOptions): Promise<Response>;
-  /** Begins an upload and answers its location. */
+  /** Begins an upload and returns its location. */
   begin(name: string): Promise<string>;
   pushBlob(name: string, bytes: string | Buffer, options?: CallOptions): Promise<void>;
   putManifest(name: string, reference: string, manifest: string, type?: string): Promise<Response>;
   pushImage(name: string, tag: string, image: TestImage, options?: CallOptions): Promise<void>;
 };
 
-/** A client of a test registry. */
+/** Returns a client of a test registry. */
 export function clientOf(registry: TestRegistry): TestClient {
   const client: TestClient = {
     async call(method, path, options = {}) {
@@ -55,7 +55,7 @@ export function clientOf(registry: TestRegistry): TestClient {
   return client;
 }
 
-/** The first error code of an answer. */
+/** Returns the first error code of an answer. */
 export async function codeOf(response: Response): Promise<string> {
   const answer = (await response.json()) as { errors: { code: string; message: string }[] };
   return answer.errors[0]?.code ?? '';
@@ -65,7 +65,7 @@ export function locationOf(response: Response): string {
   return response.headers.get('location') ?? '';
 }
 
-/** The address of the next page, undefined after the last. */
+/** Returns the address of the next page, or undefined after the last. */
 export function nextPage(response: Response): string | undefined {
   return /^<(.+)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1];
 }

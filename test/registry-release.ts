@@ -1,4 +1,4 @@
-// A release in a test registry: pushed as a job pushes it, and looked at as its clients do.
+// A release in a test registry: pushed as a job pushes it, and read as clients read it.
 import { contentTarget } from '../src/oci/content-target.ts';
 import { copyArtifact } from '../src/oci/copy.ts';
 import { MEDIA_TYPES } from '../src/oci/descriptor.ts';
@@ -7,7 +7,7 @@ import { hostedTarget } from '../src/registry/target.ts';
 import { descriptorOf, type TestImage, type TestRegistry } from './registry.ts';
 import type { TestClient } from './registry-client.ts';
 
-/** An index around images, as Larder's tags name them. */
+/** Returns an index of images, as Larder's tags name it. */
 export function indexOf(...images: TestImage[]): string {
   const manifests = images.map(({ manifest }) => descriptorOf(manifest, MEDIA_TYPES.manifest));
   return JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests });
@@ -17,7 +17,7 @@ type Released = {
   name: string;
   image: TestImage;
   tags: string[];
-  /** Acme unless told otherwise. */
+  /** The organization; acme by default. */
   organization_id?: string | null;
 };
 
@@ -30,18 +30,18 @@ export async function pushRelease(registry: TestRegistry, { name, image, tags, .
   await copyArtifact(contentTarget(content), hostedTarget(options), descriptorOf(index, MEDIA_TYPES.index), { tags });
 }
 
-/** The digest that a tag or digest names, null when there is nothing. */
+/** Returns the digest that a tag or digest names, or null if it names nothing. */
 export async function digestAt(client: TestClient, name: string, reference: string): Promise<string | null> {
   return (await client.call('HEAD', `/v2/${name}/manifests/${reference}`)).headers.get('docker-content-digest');
 }
 
-/** The first error of an answer, with its status. */
+/** Returns the first error of an answer, with its status. */
 export async function errorOf(response: Response): Promise<{ status: number; code: string; message: string }> {
   const { errors } = (await response.json()) as { errors: { code: string; message: string }[] };
   return { status: response.status, code: errors[0]?.code ?? '', message: errors[0]?.message ?? '' };
 }
 
-/** The events of a repository in the audit trail, the oldest first. */
+/** Returns the events of a repository in the audit trail, oldest first. */
 export async function eventsOn({ database }: TestRegistry, name: string): Promise<Record<string, string>[]> {
   const { rows } = await database.pool.query(
     `select * from audit_events where subject_id ~ ('^' || $1 || '[:@]') order by happened_at, id`,
@@ -50,7 +50,7 @@ export async function eventsOn({ database }: TestRegistry, name: string): Promis
   return rows;
 }
 
-/** An image that a client pushed when the names that Larder gives were not reserved yet. */
+/** Stores an image that a client pushed before Larder's repository names were reserved. */
 export async function pushBeforeReserved(
   registry: TestRegistry,
   client: TestClient,

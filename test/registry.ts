@@ -24,7 +24,7 @@ export type TestRegistry = {
   database: TestDatabase;
   content: ContentStore;
   directory: string;
-  /** `http://127.0.0.1:port`, listening. */
+  /** `http://127.0.0.1:port`, on which it listens. */
   url: string;
   acme: TestOrganization;
   rival: TestOrganization;
@@ -72,7 +72,7 @@ async function createTestOrganization(db: Database, namespace: string): Promise<
   });
 }
 
-/** The Authorization header of an API token. */
+/** Returns the Authorization header of an API token. */
 export function basic(token: string): { authorization: string } {
   return { authorization: `Basic ${Buffer.from(`anyone:${token}`).toString('base64')}` };
 }
@@ -87,7 +87,7 @@ export function descriptorOf(bytes: Uint8Array | string, mediaType: string): Des
 
 export type TestImage = { config: string; layer: Buffer; manifest: string; digest: Digest };
 
-/** A small image; the same seed makes the same bytes. */
+/** Returns a small image; the same seed makes the same bytes. */
 export function testImage(seed: string, more: Record<string, unknown> = {}): TestImage {
   const config = JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] }, seed });
   const layer = Buffer.from(`layer of ${seed}`);

@@ -1,4 +1,4 @@
-// Our client against our hosted registry: the same suite as against others, and what only this registry can do.
+// Larder's registry client with its hosted registry: the suite of all targets, and the capabilities that only this registry has.
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -46,7 +46,7 @@ describe('client and hosted registry', () => {
     await server.close();
   });
 
-  it('go on with a cut upload from what the registry holds', async () => {
+  it('continue a broken upload after the bytes that the registry has', async () => {
     const proxy = await startFaultyProxy(server.url);
     const registry = openRegistry({ url: proxy.url, credentials: credentialsOf(server), egress, retry });
     const bytes = randomBytes(12_000_000);

@@ -1,4 +1,4 @@
-// `npm test`: names what the machine lacks for the tests, installs it with consent (CI and --yes consent beforehand), and runs them.
+// `npm test`: lists the packages that the tests require and the machine lacks, installs them with consent (CI and --yes give it), and runs the tests.
 import { spawn } from 'node:child_process';
 import { HostError, prepareHost } from '../src/host/prepare.ts';
 import { TEST_REQUIREMENTS } from '../src/host/requirements.ts';

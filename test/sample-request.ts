@@ -1,4 +1,4 @@
-// Requests made from the contract: valid ones with given ids, and where in them ids stand.
+// Requests made from the contract: valid requests with given ids, and the places of ids in them.
 import type { TObject, TSchema } from 'typebox';
 import type { EndpointDefinition } from '../src/contract/endpoint.ts';
 import { requestExample } from '../src/http/openapi/openapi-examples.ts';
@@ -6,10 +6,10 @@ import type { Ask } from './api.ts';
 import { packed, rootfs } from './fixtures/customization.ts';
 import { formOf } from './multipart.ts';
 
-/** The id to send for a kind; throws when there is no such kind. */
+/** Returns the id to send for a kind; throws if the kind is unknown. */
 export type IdOf = (kind: string) => string;
 
-/** A place of an id: the steps to it in a body, or the one name of a parameter. */
+/** The place of an id: the steps to it in a body, or the name of a parameter. */
 export type Place = { steps: (string | number)[]; kind: string };
 
 type Shape = {
@@ -22,10 +22,10 @@ type Shape = {
   expects?: string;
 };
 
-/** Fields that carry ids under another name than the path parameter of their kind. */
+/** Fields with ids that have another name than the path parameter of their kind. */
 const OTHER_NAMES: Record<string, string> = { application_offering_id: 'offering_id', actor_id: 'user_id' };
 
-/** The kind of id that a field of this name and shape holds, undefined when it holds none. */
+/** Returns the kind of id in a field of this name and schema, or undefined if the field has none. */
 export function kindOf(name: string, schema: TSchema): string | undefined {
   const { type, items, format, expects = '' } = schema as Shape;
   if (type === 'array' && items !== undefined) return kindOf(name.replace(/s$/, ''), items);
@@ -33,7 +33,7 @@ export function kindOf(name: string, schema: TSchema): string | undefined {
   return isId ? (OTHER_NAMES[name] ?? name) : undefined;
 }
 
-/** Where the fields of an object hold ids. */
+/** Returns the places of ids in an object. */
 export function idPlaces(schema: TSchema | undefined, above: (string | number)[] = []): Place[] {
   return Object.entries((schema as Shape | undefined)?.properties ?? {}).flatMap(([name, field]): Place[] => {
     const steps = [...above, name];
@@ -45,12 +45,12 @@ export function idPlaces(schema: TSchema | undefined, above: (string | number)[]
   });
 }
 
-/** The variants of a body: one, but for a union. */
+/** Returns the variants of a body: one, except for a union. */
 export function variantsOf(body: TSchema): TSchema[] {
   return (body as Shape).anyOf ?? [body];
 }
 
-/** The path of an endpoint with ids in it. */
+/** Returns the path of an endpoint with ids. */
 export function samplePath({ path, params }: EndpointDefinition, idOf: IdOf): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const schema = params?.properties[name];
@@ -58,7 +58,7 @@ export function samplePath({ path, params }: EndpointDefinition, idOf: IdOf): st
   });
 }
 
-/** The query of an endpoint: what is required, with ids in place where there is a way to find them, and what else is given. */
+/** Returns the query of an endpoint: its required parameters, with ids from `idOf` if given, and the given values. */
 export function sampleQuery({ query }: EndpointDefinition, given: Record<string, string> = {}, idOf?: IdOf): string {
   const required = (query as Shape | undefined)?.required ?? [];
   const example = query === undefined ? {} : (requestExample(query) as Record<string, unknown>);
@@ -78,7 +78,7 @@ function isDefaulted(query: TObject | undefined, name: string): boolean {
   return 'default' in (query?.properties[name] ?? {});
 }
 
-/** What is required of a JSON body, and every id: the example of the OpenAPI document with ids in place. */
+/** Returns a JSON body with the required fields and every id: the example of the OpenAPI document with ids from `idOf`. */
 export function sampleBody(schema: TSchema, idOf: IdOf): Record<string, unknown> {
   const { required = [] } = schema as Shape;
   const places = idPlaces(schema);
@@ -96,7 +96,7 @@ export function put(body: Record<string, unknown>, steps: readonly (string | num
   at[steps.at(-1) ?? ''] = value;
 }
 
-/** An upload's fields beside an archive. */
+/** Returns an upload with these fields and an archive. */
 export async function sampleForm(fields: Record<string, unknown> = {}): Promise<Ask> {
   const content = await packed([rootfs('etc/motd', { content: 'hello' })]);
   const texts = Object.entries(fields).map(([name, value]) => ({
@@ -106,7 +106,7 @@ export async function sampleForm(fields: Record<string, unknown> = {}): Promise<
   return formOf(...texts, { name: 'file', filename: 'x.tar.gz', content });
 }
 
-/** Something valid to send to an endpoint, with ids in place. */
+/** Returns a valid request to an endpoint, with ids from `idOf`. */
 export async function sampleSent(endpoint: EndpointDefinition, idOf: IdOf): Promise<Ask> {
   const { body, form, multipart } = endpoint;
   if (multipart !== undefined) return await sampleForm();

@@ -1,4 +1,4 @@
-// The whole service as a person starts it: one process tree on a free port, with a folder of its own, asked through its API.
+// The whole service as a person starts it: one process tree on a free port, with a folder of its own, used through its API.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, openClient } from '../src/client/client.ts';
 
-/** Two base images are built while the tests already ask, on a machine that others keep busy: a minute alone, five beside many. */
+/** Two base images are built while tests already send requests: that takes a minute on an idle machine, five beside other tests. */
 export const PATIENCE_MS = 600_000;
 const POLL_MS = 200;
 
@@ -19,17 +19,17 @@ export type Service = {
   apiToken: string;
   client: Client;
   catalog_id: string;
-  /** Process ids by what they are, as they stand at the moment. */
+  /** The present process ids, by the kind of process. */
   pidOf(what: Part): number;
   stop(): Promise<void>;
 };
 
 type ServiceOptions = {
-  /** Aborted while it starts: what was started is ended, and the start throws. */
+  /** If it is aborted during the start, all started processes are ended, and the start throws. */
   signal?: AbortSignal;
 };
 
-/** Starts it and waits until it is ready. What does not become ready leaves neither a process nor a folder behind. */
+/** Starts it and waits until it is ready. If it does not become ready, neither a process nor a folder is left. */
 export async function startTestService(
   env: Record<string, string> = {},
   { signal }: ServiceOptions = {},
@@ -64,13 +64,13 @@ export async function startTestService(
   }
 }
 
-/** Asks again until the answer is truthy, and answers it. */
+/** Calls `ask` until it returns a truthy value, and returns that. */
 export async function until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
   const started = Date.now();
   for (;;) {
     const answer = await ask();
     if (answer) return answer;
-    if (Date.now() - started > PATIENCE_MS) throw new Error(`It did not come to pass that ${what}`);
+    if (Date.now() - started > PATIENCE_MS) throw new Error(`Timed out waiting until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
@@ -90,7 +90,7 @@ function readToken(child: ChildProcess): Promise<string> {
 function childOf(parent: number, what: string): number {
   const lines = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(parent)], { encoding: 'utf8' }).split('\n');
   const line = lines.find((one) => one.includes(`/bin/${what}.`));
-  if (!line) throw new Error(`There is no ${what} now`);
+  if (!line) throw new Error(`There is no process ${what}`);
   return Number.parseInt(line, 10);
 }
 
@@ -98,14 +98,14 @@ function postmaster(data: string): number {
   return Number.parseInt(readFileSync(join(data, 'postgresql', 'cluster', 'postmaster.pid'), 'utf8'), 10);
 }
 
-/** Root file systems of sandboxes belong to subordinate ids; their owner's namespace can take them away. */
+/** Root file systems of sandboxes belong to subordinate ids; they can be removed in the user namespace of their owner. */
 export async function removeData(data: string): Promise<void> {
   await rm(data, { recursive: true, force: true }).catch(() =>
     execFileSync('unshare', ['--map-auto', '--map-root-user', 'rm', '-rf', data]),
   );
 }
 
-/** A port that nobody listens on at this moment. */
+/** Returns a port on which nothing listens. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);

@@ -1,4 +1,4 @@
-// People's log-in with everything around it: a real provider of identities, an API, servers of it with settings, and browsers.
+// Log-in of people for tests: a real identity provider, an API, servers with settings, and browsers.
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll } from 'vitest';
 import { createEgress } from '../src/egress/egress.ts';
@@ -9,11 +9,11 @@ import type { OidcSettings } from '../src/identity/oidc-settings.ts';
 import { giveInstallation, openTestApi, type TestApi } from './api.ts';
 import { type Browser, logIn, openBrowser, type Page, startTestProvider, type TestProvider } from './oidc-provider.ts';
 
-/** As behind a proxy with TLS: cookies are those of https. */
+/** The origin of a proxy with TLS: cookies are those of https. */
 export const ORIGIN = 'https://larder.test';
 export const BEGIN = `${ORIGIN}/larder/v1/sign-in/oidc`;
 export const CALLBACK = '/larder/v1/sign-in/oidc/callback';
-/** Where people land that were let in: it says who they are. */
+/** The path that people return to after the log-in: it shows the caller. */
 export const HOME = '/larder/v1/session';
 
 type Person = { claims?: Record<string, unknown>; before?: string; returnTo?: string; browser?: Browser };
@@ -22,16 +22,16 @@ type Who = { user: { id: string; name: string }; role: string; organization: { i
 export type TestSignIn = {
   provider: TestProvider;
   api: TestApi;
-  /** Starts another server of the same installation, with these settings beside the provider's own. */
+  /** Starts another server of the same installation, with these settings in addition to those of the provider. */
   startServer(changed?: Partial<OidcSettings>, options?: IdentityOptions): Promise<FastifyInstance>;
-  /** Logs in under a name, from our button to the page at the end; `who` is what HOME says there. */
+  /** Logs in under a name, from BEGIN to the last page; `who` is the answer of HOME there. */
   enter(server: FastifyInstance, as: string, person?: Person): Promise<{ browser: Browser; page: Page; who: Who }>;
-  /** The row of the user to whom the provider's account of this name belongs. */
+  /** Returns the row of the user who is connected with the provider's account of this name. */
   userOf(subject: string): Promise<Record<string, unknown> | undefined>;
   close(): Promise<void>;
 };
 
-/** Opens one before the tests of a file and closes it after them. Its members exist from the first test on. */
+/** Opens a TestSignIn before the tests of a file and closes it after them. Its members exist from the first test on. */
 export function signInOfFile(): TestSignIn {
   const signIn = {} as TestSignIn;
   beforeAll(async () => {
@@ -91,17 +91,17 @@ export async function openTestSignIn(): Promise<TestSignIn> {
   };
 }
 
-/** The title of a page. */
+/** Returns the title of a page. */
 export function titleOf(text: string): string | undefined {
   return /<h1>(.*)<\/h1>/.exec(text)?.[1];
 }
 
-/** The secret of the session that a browser holds. */
+/** Returns the secret of a browser's session. */
 export function sessionOf(browser: Browser): string | undefined {
   return browser.cookies.get(ORIGIN)?.get('__Host-larder-session');
 }
 
-/** All that a browser would send us. */
+/** Returns the cookies that a browser sends to Larder. */
 export function cookieOf(browser: Browser): string {
   return [...(browser.cookies.get(ORIGIN) ?? [])].map(([name, value]) => `${name}=${value}`).join('; ');
 }

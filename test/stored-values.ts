@@ -1,4 +1,4 @@
-// Small values of each kind that rows and content keep, whole by their schemas; what a test is about is given.
+// Small valid values of each kind that is stored in rows and content; a test passes the fields that it is about.
 import { createHash } from 'node:crypto';
 import type { Digest } from '../src/contract/vocabulary.ts';
 import type { BuiltImage } from '../src/packaging/image/image.ts';
@@ -10,7 +10,7 @@ import type { StoredInspection } from '../src/plan/inspection.ts';
 import type { BasePin, PackagePin } from '../src/plan/pin.ts';
 import type { Recipe } from '../src/plan/recipe.ts';
 
-/** A digest of any text, for rows that nobody reads the content of. */
+/** Returns a digest of any text, for rows whose content is not read. */
 export function digestOf(text: string): Digest {
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
@@ -19,7 +19,7 @@ function descriptor(digest: Digest): Descriptor {
   return { mediaType: 'application/octet-stream', digest, size: 1 };
 }
 
-/** A pin without layers. */
+/** Returns a pin without layers. */
 export function samplePin(changes: Partial<BasePin> = {}): BasePin {
   const digest = changes.digest ?? digestOf('base');
   return {
@@ -38,7 +38,7 @@ export function samplePackage(name: string, digest: Digest): PackagePin {
   return { purl: `pkg:deb/debian/${name}@1`, name, version: '1', architecture: 'amd64', digest, size: 1 };
 }
 
-/** A plan of Redis without packages, files or customizations. */
+/** Returns a plan of Redis without packages, files or customizations. */
 export function samplePlan(changes: Partial<ImagePlan> = {}): ImagePlan {
   return {
     format: 1,
@@ -76,12 +76,12 @@ export function samplePlan(changes: Partial<ImagePlan> = {}): ImagePlan {
   };
 }
 
-/** An artifact of one image whose root is told apart by `text`. */
+/** Returns an artifact of one image; `text` makes its root distinct. */
 export function sampleArtifact(text = 'artifact'): Artifact {
   return artifactAt(digestOf(text));
 }
 
-/** An artifact whose every content is this one. */
+/** Returns an artifact whose contents all have this digest. */
 export function artifactAt(digest: Digest): Artifact {
   return imageArtifact({
     index: descriptor(digest),
@@ -91,7 +91,7 @@ export function artifactAt(digest: Digest): Artifact {
   });
 }
 
-/** The artifact of an image that was written to the store. */
+/** Returns the artifact of an image that was written to the store. */
 export function imageArtifact({ index, manifest, config, platform }: BuiltImage, layers: Descriptor[] = []): Artifact {
   return {
     format: 1,
@@ -121,7 +121,7 @@ export function sampleInspection(text: string, changes: Partial<StoredInspection
   };
 }
 
-/** A recipe without files. */
+/** Returns a recipe without files. */
 export function sampleRecipe(changes: Partial<Recipe> = {}): Recipe {
   const key = changes.key ?? 'redis';
   return {

@@ -1,4 +1,4 @@
-// A token server of ours in front of a real registry, as distribution's token specification describes it.
+// A token server for a real registry, as distribution's token specification describes it.
 import { createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { makeSelfSigned } from './self-signed.ts';
 
 export type TokenServer = {
-  /** What the registry is configured with. */
+  /** The configuration of the registry. */
   token: { realm: string; service: string; issuer: string; certificate: string };
-  /** The scopes of each token that was given. */
+  /** The scopes of each issued token. */
   given: string[][];
-  /** Seconds a token says it lives, and seconds it really does. */
+  /** The lifetime of a token in seconds: as the answer states it, and as the token has it. */
   lifetime: { said: number; real: number };
   stop(): Promise<void>;
 };
@@ -21,7 +21,7 @@ export type TokenServer = {
 const SERVICE = 'registry.test';
 const ISSUER = 'tokens.test';
 
-/** Starts a server that gives tokens to one user, for whatever is asked. */
+/** Starts a server that issues tokens to one user, for any requested scope. */
 export async function startTokenServer(user: { username: string; password: string }): Promise<TokenServer> {
   const { key, certificate } = await makeKey();
   const expected = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString('base64')}`;

@@ -1,11 +1,11 @@
-// The architecture as a test: which folder may import which, and the few rules of shape that a linter has no word for.
+// The architecture as a test: which folder may import which, and rules that the linter does not have.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const SOURCE = new URL('../src/', import.meta.url).pathname;
 
-/** A folder (or a file at the top of src/) and what it may import. What is missing here imports nothing and is imported by nothing. */
+/** A folder (or a file at the top of src/) and what it may import. A folder that is missing here can import nothing and be imported by nothing. */
 const WALLS: Record<string, readonly string[]> = {
   bin: ['cli', 'client', 'config', 'demo', 'host', 'installation', 'log', 'process', 'start-error'],
   process: [
@@ -110,7 +110,7 @@ const WALLS: Record<string, readonly string[]> = {
   tar: ['contract'],
 };
 
-/** What only one packaging type has, by the names that its plan, its artifact and its repositories give it. */
+/** Names that belong to one packaging type: of its plan, its artifact and its repositories. */
 const TYPED = new RegExp(
   [
     String.raw`\bmanifests(?:\?\.)?\[`,
@@ -152,7 +152,7 @@ function importsOf(file: string): Import[] {
   }));
 }
 
-/** The first way from a file back to itself, for each file that has one. */
+/** Returns the first import cycle of each file that is in one. */
 function cyclesIn(imports: readonly Import[]): string[] {
   const graph = Map.groupBy(imports, ({ file }) => file);
   return [...graph.keys()].flatMap((start) => wayBack(graph, start)?.join(' → ') ?? []);
@@ -197,7 +197,7 @@ describe('walls', () => {
     expect(broken).toEqual([]);
   });
 
-  test('no file imports itself by way of others, not even its types', () => {
+  test('there is no import cycle, not even of types', () => {
     expect(cyclesIn(productFiles.flatMap(importsOf))).toEqual([]);
   });
 
@@ -219,8 +219,8 @@ describe('walls', () => {
     expect(suites.map((file) => relative(SOURCE, file))).toEqual([]);
   });
 
-  test('jobs know no packaging type', () => {
-    // Base images are container images: what reads and builds them is beside what builds on them.
+  test('jobs name no packaging type', () => {
+    // Base images are container images: they are read and built in the same folder as the images on them.
     const OF_BASE_IMAGES = ['jobs/build-base-image.ts', 'jobs/follow-base-image.ts'];
     const broken = productFiles
       .filter((file) => relative(SOURCE, file).startsWith('jobs/') && !OF_BASE_IMAGES.includes(relative(SOURCE, file)))
@@ -263,7 +263,7 @@ describe('walls', () => {
     expect(readers).toEqual([]);
   });
 
-  test('routes write through context.write, which checks conditions and replays', () => {
+  test('routes write through context.write, which checks If-Match and Idempotency-Key', () => {
     const past = productFiles
       .filter((file) => relative(SOURCE, file).startsWith('http/routes/'))
       .filter((file) => /\binTransaction\b/.test(readFileSync(file, 'utf8')))
@@ -281,21 +281,21 @@ describe('walls', () => {
     expect(own).toEqual([]);
   });
 
-  test('every file opens by saying what it is for', () => {
+  test('every file begins with a comment that describes it', () => {
     const silent = files
       .filter((file) => !/^(#!.*\n)?\/\/ \S/.test(readFileSync(file, 'utf8')))
       .map((file) => relative(SOURCE, file));
     expect(silent).toEqual([]);
   });
 
-  test('no barrels and no drawers for anything', () => {
+  test('no file or folder is called index, utils, helpers, common, shared or misc', () => {
     const banned = files
       .map((file) => relative(SOURCE, file))
       .filter((file) => /(^|\/)(index\.ts|utils?|helpers?|common|shared|misc)(\/|\.ts$|$)/.test(file));
     expect(banned).toEqual([]);
   });
 
-  test('no file outgrows its reader', () => {
+  test('no file has more than 400 lines', () => {
     const LINES_MAX = 400; // past this a file holds two things
     const long = files
       .map((file) => ({ file: relative(SOURCE, file), lines: readFileSync(file, 'utf8').split('\n').length }))

@@ -28,7 +28,9 @@ export async function withArchive<T>(
   if (stats.isDirectory()) return await withPackedFolder({ io, path, ...options }, act);
   if (!stats.isFile()) throw new CommandFailed(`${path} is neither a file nor a folder.`, EXIT.usage);
   if (stats.size > ARCHIVE_BYTES_MAX) {
-    throw rejection(path, [{ field: 'file', message: 'the archive is larger than the limit of an upload (1 GiB + 1 MiB)' }]);
+    throw rejection(path, [
+      { field: 'file', message: 'the archive is larger than the limit of an upload (1 GiB + 1 MiB)' },
+    ]);
   }
   reject(path, await orUnreadable(path, inspect(createReadStream(path))));
   return await act(await orUnreadable(path, blobOf(path, basename(path))));
@@ -42,9 +44,7 @@ async function withPackedFolder<T>(
   if (folder.leftOut.length > 0) io.err.write(`Left out of ${clean(path)}: ${clean(folder.leftOut.join(', '))}\n`);
   // A folder with violations is not packed: its attributes are not needed.
   if (folder.violations.length === 0 && !(await addAttributes(path, folder.entries)))
-    io.err.write(
-      `Extended attributes of ${clean(path)} were not read: no tar on this machine can read them.\n`,
-    );
+    io.err.write(`Extended attributes of ${clean(path)} were not read: no tar on this machine can read them.\n`);
   const parent = await mkdtemp(join(tmpdir(), 'larder-customization-'));
   // A signal ends the process without running `finally`.
   const remove = () => rmSync(parent, { recursive: true, force: true });

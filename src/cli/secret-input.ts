@@ -44,7 +44,8 @@ async function readPiped({ in: input }: Io): Promise<string> {
     .toString()
     .replace(/\r?\n$/, '');
   if (secret === '') throw new CommandFailed('Standard input is empty; expected a secret.');
-  if (ENTER.test(secret)) throw new CommandFailed('Standard input has more than one line; expected a secret of one line.');
+  if (ENTER.test(secret))
+    throw new CommandFailed('Standard input has more than one line; expected a secret of one line.');
   return secret;
 }
 

@@ -59,7 +59,7 @@ export function chartReadme(chart: ChartReadme, sections: readonly ChartSection[
     `${chart.description}\n`,
     chart.introduction,
     '## Values\n',
-    'A key that the chart does not know has no effect and is no error.\n',
+    'A key that the chart does not know has no effect and causes no error.\n',
     ...tables,
   ].join('\n');
 }

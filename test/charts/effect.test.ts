@@ -1,5 +1,5 @@
 // Every documented value of a chart has an effect: with another value, the rendering of at least one set of values changes.
-// Beside the sets in values/, those in values-for-effect/ enable what the restricted rules reject or the others exclude.
+// Beside the sets in values/, those in values-for-effect/ enable values that the restricted rules reject or that exclude others.
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +12,9 @@ import { HELMS, renderText } from './helm.ts';
 const [helm] = HELMS;
 const GUIDE = new URL('../../docs/migrate-from-bitnami.md', import.meta.url);
 const FOLDERS = ['values', 'values-for-effect'];
-/** Some 700 renderings of 0.1 seconds; a busy machine takes several times as long. */
+/** About 700 renderings of 0.1 seconds; a busy machine takes several times as long. */
 const EFFECT_MS_MAX = 400_000;
-/** What the chart's own errors begin with. */
+/** The beginning of the chart's own errors. */
 const CHART_MESSAGE = 'The values are not valid';
 /** Renderings at a time. */
 const PARALLEL = 4;

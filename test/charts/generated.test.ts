@@ -25,7 +25,7 @@ describe.each(await chartKeys())('the chart %s', async (key) => {
     const validate = new Ajv({ strict: false }).compile(JSON.parse(chartSchema(name, sections)));
     expect(validate(parse(values)), JSON.stringify(validate.errors)).toBe(true);
     expect(validate({ image: [] })).toBe(false);
-    // Without effect, and no error.
+    // An unknown key has no effect and causes no error.
     expect(validate({ sentinal: { enabled: true } })).toBe(true);
   });
 
@@ -35,6 +35,6 @@ describe.each(await chartKeys())('the chart %s', async (key) => {
   });
 });
 
-test('a key without a description is named', () => {
+test('a key without a description is rejected by name', () => {
   expect(() => readChartValues('## Names\n\n# Said.\na: 1\nb: 2\n')).toThrow('keys without a description: b');
 });

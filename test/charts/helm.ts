@@ -30,7 +30,7 @@ export async function runHelm(path: string, ...args: string[]): Promise<string> 
 
 /** Renders a chart for the release "shop" in the namespace "store", on the newest Kubernetes unless arguments say otherwise. */
 export async function renderText(helm: string, chart: string, ...args: string[]): Promise<string> {
-  // A helm that was built from its module takes the cluster for Kubernetes 1.20.
+  // A helm that was built from its module assumes Kubernetes 1.20.
   const version = ['--kube-version', KUBERNETES_VERSIONS.at(-1) ?? ''];
   return await runHelm(helm, 'template', 'shop', chart, '--namespace', 'store', ...version, ...args);
 }

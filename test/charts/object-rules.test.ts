@@ -1,4 +1,4 @@
-// Each rule for objects finds its fault.
+// The rules for objects: each finds the fault that it is for.
 import { expect, test } from 'vitest';
 import { type KubernetesObject, ownFaults, restrictedFaults } from './object-rules.ts';
 
@@ -59,7 +59,7 @@ test.each([
   expect(ownFaults(workload(pod(changes)))).toEqual([`container app ${fault}`]);
 });
 
-test('our rules reject tokens, long names, and what an upgrade could not change', () => {
+test('our rules reject tokens, long names, and fields that an upgrade cannot change', () => {
   expect(ownFaults(workload({ ...pod(), automountServiceAccountToken: true }))).toEqual([
     'mounts a token of the service account',
   ]);

@@ -85,7 +85,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     return found;
   }
 
-  /** As the kubelet sets it, but for names and ports: all nodes have the address of this machine. */
+  /** The environment that the kubelet sets, except for names and ports: all nodes have the address of this machine. */
   function environmentOf({ env }: RenderedContainer, node: number): Record<string, string> {
     const rendered = env.map(({ name, value, valueFrom }) => [
       name,
@@ -195,7 +195,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
   const eventually = { timeout: FAILOVER_MS, interval: 200 };
 
   test(
-    'replicate, fail over, and take the old primary back as a replica, with each write that the new one acknowledged',
+    'replicate, fail over, and accept the old primary as a replica that has each acknowledged write',
     async () => {
       for (const node of [0, 1, 2]) await Promise.all([start('redis', node), start('sentinel', node)]);
       await expect.poll(() => ask(redisPort(0), 'INFO', 'replication'), eventually).toContain('connected_slaves:2');

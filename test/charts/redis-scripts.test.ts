@@ -81,7 +81,7 @@ test('a sentinel gets passwords with any characters, and keeps its id when the a
   expect(idOf(moved)).toBe(idOf(settings));
 });
 
-test('a restarted sentinel keeps the epochs of its set, and drops those of a set that is not monitored any more', async () => {
+test('a restarted sentinel keeps the epochs of its set, and drops those of a set that is no longer monitored', async () => {
   const state = ['current-epoch 7', 'config-epoch orders 5', 'leader-epoch orders 6', 'config-epoch other 4'];
   await writeFile(join(directory, 'sentinel.conf'), state.map((line) => `sentinel ${line}\n`).join(''));
   const settings = await runScript(START_SENTINEL, sentinel());

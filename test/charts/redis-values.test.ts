@@ -13,7 +13,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
   });
   afterAll(() => chart?.[Symbol.asyncDispose]());
 
-  /** Numbers are read as from a file. */
+  /** Passes values in a file, so that helm reads numbers as users' files have them. */
   const argsOf = (values: object) =>
     Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]);
   const render = (values: object) => renderChart(helm, chart.path, ...argsOf(values));
@@ -76,7 +76,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
     }
   });
 
-  test('writes each annotation of pods once, the one of the pods in place of the one of the exporter', async () => {
+  test('writes each annotation of pods once; that of the pods replaces that of the exporter', async () => {
     const annotations = { 'prometheus.io/scrape': 'false' };
     const metrics = { enabled: true, image: { repository: 'exporter' } };
     const values = { master: { podAnnotations: annotations }, commonAnnotations: annotations, metrics };
@@ -87,7 +87,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
     });
   });
 
-  test('names host and port of a primary outside of the release in each object', async () => {
+  test('writes host and port of a primary outside of the release into each object', async () => {
     const objects = await render({
       replica: { externalMaster: { enabled: true, host: 'db.example.com', port: 7777 } },
       serviceBindings: { enabled: true },
@@ -120,7 +120,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
     });
   });
 
-  test('names a sentinel by the host name of its pod, also where nodes name each other by address', async () => {
+  test('names a sentinel by the host name of its pod, even if nodes name each other by address', async () => {
     const text = await renderText(helm, chart.path, ...argsOf({ sentinel: { enabled: true }, useHostnames: false }));
     expect(text).toContain('"$(POD_NAME).shop-redis-headless.store.svc.cluster.local:26379"');
     expect(text).toContain('shop-redis-node-0.shop-redis-headless.store.svc.cluster.local:26379 ');

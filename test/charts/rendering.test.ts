@@ -16,7 +16,7 @@ const SECRET_CHARACTERS_MIN = 16;
 /** Prometheus' operator is not a part of Kubernetes. */
 const FOREIGN_KINDS = ['ServiceMonitor', 'PodMonitor', 'PrometheusRule'];
 
-/** Objects with the values of secrets that differ between two renderings replaced: helm made them at random. */
+/** Replaces the values of secrets that differ between two renderings, which helm made at random. */
 function withoutRandom(objects: KubernetesObject[], others: KubernetesObject[]): KubernetesObject[] {
   return objects.map((object, at) => {
     if (object.kind !== 'Secret' || object.data === undefined) return object;

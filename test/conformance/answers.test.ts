@@ -1,11 +1,11 @@
-// The table of answers of a conformance run: an operation that accepted no fitting request is named.
+// The answers of a conformance run: operations that accepted no request that fits the document.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { neverAccepted, readAnswers } from './answers.ts';
 
-test('operations without an accepted request that fits are named, whatever else they answered', () => {
+test('returns the operations that accepted no fitting request, whatever other answers they gave', () => {
   const folder = mkdtempSync(join(tmpdir(), 'larder-answers-'));
   try {
     const file = join(folder, 'answers.txt');

@@ -14,16 +14,16 @@ import { makeThings, type Things } from './things.ts';
 const REQUIREMENTS = fileURLToPath(new URL('api/requirements.txt', import.meta.url));
 const HOOKS = fileURLToPath(new URL('api/hooks.py', import.meta.url));
 
-/** The same cases in every run: what fails here fails there. */
+/** Makes the same cases in every run, so that a failure can be repeated. */
 const SEED = '20261121';
-/** Cases an operation and a phase: enough for each keyword of each schema, in about two minutes for all of them. */
+/** Cases for each operation and phase: enough for each keyword of each schema, and about two minutes in all. */
 const CASES = 20;
 
 const INSTALL_MS_MAX = 300_000;
 /** Three minutes on a machine of its own, ten times that beside others. */
 const RUN_MS_MAX = 1_800_000;
 
-/** Line by line as they come, and closed with the counts in place of its own last line, which gives none of them. */
+/** Prints each line of schemathesis at once. Its last line has no counts, so a line with the counts replaces it. */
 async function run(program: string, ground: Ground): Promise<number> {
   const { service, work, signal } = ground;
   const things = await makeThings(service, signal);
@@ -53,7 +53,7 @@ async function run(program: string, ground: Ground): Promise<number> {
   };
   const status = await runProgram([program, ...args], { cwd: work, env: files, signal, timeoutMs: RUN_MS_MAX, onLine });
   const never = reportAcceptance(readAnswers(files.ANSWERS_FILE));
-  // A run that ended in another way than by a failed case has failed too, and so has an operation that accepted nothing.
+  // Another end than by a failed case is a failure too, and so is an operation that accepted nothing.
   const failed = Math.max(found, status === 0 ? 0 : 1) + never.length;
   const passed = cases - found;
   console.log(closingLine('api', { passed, failed, skipped }));
@@ -74,7 +74,7 @@ function count(line: string, word: string): number {
   return Number(new RegExp(`(\\d+) ${word}`).exec(line)?.[1] ?? 0);
 }
 
-/** A virtual environment that is made once for each list of versions. Answers the path of the program in it. */
+/** Makes a virtual environment, once for each list of versions. Returns the path of the program in it. */
 async function install(signal: AbortSignal): Promise<string> {
   const version = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);
   const folder = fileURLToPath(new URL(`../../node_modules/.cache/schemathesis-${version}`, import.meta.url));
@@ -100,12 +100,12 @@ async function accessToken(url: string, apiToken: string): Promise<string> {
   return ((await response.json()) as { access_token: string }).access_token;
 }
 
-/** Settings of the run: identifiers of what is there, and the checks that the API's published rules contradict. */
+/** Returns the settings of the run: identifiers of existing things, and the checks to disable because the published rules of the API contradict them. */
 function settings({ parameters, operations, otherOperations }: Things, tokens: { own: string; other: string }): string {
   return [
     `hooks = ${JSON.stringify(HOOKS)}\nheaders = { Authorization = "Bearer ${tokens.own}" }`,
-    // A warning is an operation that no case got into.
-    '[checks]\n# Removal is soft: what was removed is still answered, with `removed_at`.\nuse_after_free.enabled = false',
+    // A warning names an operation for which no case was accepted.
+    '[checks]\n# Removed things can still be read, with `removed_at`.\nuse_after_free.enabled = false',
     '[warnings]\nfail-on = ["missing_auth", "missing_test_data", "unused_openapi_auth", "missing_deserializer"]',
     `[parameters]\n${Object.entries(parameters).map(assignment).join('\n')}`,
     ...Object.entries(operations).map(([operation, given]) =>
@@ -128,7 +128,7 @@ function assignment([name, value]: [string, string]): string {
   return `${name} = ${JSON.stringify(value)}`;
 }
 
-/** Exceptions of one operation, each for a reason that a schema cannot hold. */
+/** Returns the exceptions of one operation, each for a rule that a schema cannot express. */
 function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
   const checks: string[] = [];
   const rejections = rejectionsOfFitting(operation, endpoint);
@@ -136,7 +136,7 @@ function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
     const statuses = ['2xx', '3xx', '401', '403', '404', '409', '429', ...rejections];
     checks.push(`positive_data_acceptance.expected-statuses = ${JSON.stringify(statuses)}`);
   }
-  // A part of a form is text, whatever type it is made from.
+  // A part of a form is text, whatever the type of the generated value.
   if (endpoint.multipart !== undefined) {
     checks.push(
       'negative_data_rejection.expected-statuses = ["204", "400", "401", "403", "404", "412", "413", "415", "429"]',
@@ -147,9 +147,9 @@ function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
 }
 
 /**
- * Statuses with which a request that fits the schema may still be rejected: an identifier in a query or a body that names
- * nothing, or a time that is past (400), demands on several parameters (400), an archive whose content is wrong (400), a product
- * without a release or an entity tag that is not the thing's (412).
+ * Returns the statuses with which a request that fits the schema may still be rejected: an identifier in a query or a body that names
+ * nothing, a time in the past, rules on several parameters, or an archive with wrong content (400); a product without a release, or
+ * another entity tag than the thing's (412).
  */
 function rejectionsOfFitting(operation: string, endpoint: EndpointDefinition): string[] {
   const { method, query, body, multipart, rules, problems } = endpoint;
@@ -159,7 +159,7 @@ function rejectionsOfFitting(operation: string, endpoint: EndpointDefinition): s
     rules !== undefined ||
     operation === 'exchangeToken' ||
     operation === 'setPassword';
-  // The generator sends `0` as If-Match, which is no entity tag whatever the pattern says.
+  // The generator sends `0` as If-Match despite the pattern; it is not an entity tag.
   const conditional = method === 'PATCH' || method === 'DELETE';
   const rejected = named || conditional || multipart !== undefined;
   return [

@@ -1,4 +1,4 @@
-// The ground of a conformance run: a machine made ready, a whole service and a folder, of which nothing is left however it ends.
+// Prepares a conformance run: required packages, a whole service and a folder. Service and folder are removed however the run ends.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
@@ -17,18 +17,18 @@ export type Ground = {
 };
 
 export type ConformanceOptions = {
-  /** What the person typed, to be typed again with consent. */
+  /** The command that the person typed, which advice repeats with consent. */
   command: string;
   requirements: readonly Requirement[];
-  /** Fetches or builds the suite; answers the path of its program. */
+  /** Fetches or builds the suite; returns the path of its program. */
   install: (signal: AbortSignal, work: string) => Promise<string>;
-  /** Runs the program; answers the exit code of the whole run. */
+  /** Runs the program; returns the exit code of the whole run. */
   run: (program: string, ground: Ground) => Promise<number>;
 };
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** Installs what the suite needs (with consent: asked for, `--yes`, or CI), and runs it. Answers the exit code; 128 and the signal's number when one ended it. */
+/** Installs the packages that the suite requires (with consent: an answer, `--yes`, or CI), and runs it. Returns the exit code: 128 plus the number of a signal that ended it. */
 export async function runConformance(options: ConformanceOptions): Promise<number> {
   const stopping = new AbortController();
   const stopped = SIGNALS.map((name) => {
@@ -76,15 +76,15 @@ async function runOnGround({ install, run }: ConformanceOptions, signal: AbortSi
 
 export type ProgramOptions = {
   cwd?: string;
-  /** Beside the environment of this process. */
+  /** Variables beside the environment of this process. */
   env?: Record<string, string>;
   signal: AbortSignal;
   timeoutMs: number;
-  /** Given each line of its output, which is passed through otherwise. */
+  /** Called with each line of the output; if absent, the output is passed through. */
   onLine?: (line: string) => void;
 };
 
-/** Runs a program until it has ended. Answers its exit code, null when a signal or the time ended it; throws when it cannot start or the run was aborted. */
+/** Runs a program to its end. Returns its exit code, or null if a signal or the time limit ended it. Throws if it cannot start or the run was aborted. */
 export async function runProgram([program = '', ...args]: string[], options: ProgramOptions): Promise<number | null> {
   const { cwd, signal, timeoutMs, onLine } = options;
   signal.throwIfAborted();
@@ -97,7 +97,7 @@ export async function runProgram([program = '', ...args]: string[], options: Pro
   });
   if (onLine && child.stdout) createInterface({ input: child.stdout }).on('line', onLine);
   const code = await new Promise<number | null>((resolve, reject) => {
-    // A child that was aborted says so before it has ended.
+    // An aborted child emits `error` before it has ended.
     child.on('error', (error) => child.pid === undefined && reject(error));
     child.once('close', resolve);
   });

@@ -15,20 +15,20 @@ const RUN_MS_MAX = 120_000;
 type Outcome = { name: string; state: 'passed' | 'failed' | 'skipped'; message: string };
 
 /**
- * Each has a counterpart in the suite that runs instead: the specification lets a registry be one or the other. Anything else
- * skipped counts as failed.
+ * Tests that may be skipped: for each, another test of the suite runs, because the specification permits either behaviour. Any other
+ * skipped test counts as failed.
  */
 const SKIPS_ALLOWED: readonly RegExp[] = [
-  // Only for a registry that cannot be pushed to.
+  // For registries that accept no pushes.
   /Get tag name from environment$/,
   /Populate registry with test tags \(no push\)$/,
-  // A blob of a repository that the caller may read is mounted (201), so the session of a rejected mount is not seen.
+  // A blob of a repository that the caller may read is mounted (201), so no mount is rejected with a session.
   /Cross-mounting of nonexistent blob should yield session id$/,
-  // Without `from` nothing is mounted: a registry that looks everywhere tells what others hold.
+  // Without `from` nothing is mounted: a registry that searches all repositories discloses the blobs of others.
   /automatic content discovery enabled should return a 201$/,
 ];
 
-/** Answers the path of the program. Without cgo no C compiler is needed, and the suite has no use for one. */
+/** Returns the path of the program. The suite needs no cgo, so no C compiler is required. */
 async function buildSuite(signal: AbortSignal, work: string): Promise<string> {
   console.log(`Building ${SUITE}`);
   const program = join(work, 'conformance.test');
@@ -42,7 +42,7 @@ async function buildSuite(signal: AbortSignal, work: string): Promise<string> {
   return program;
 }
 
-/** The suite's own exit code says nothing more than its report, which is read afterwards; nor do its lines. */
+/** Ignores the suite's exit code and output: its report, which is read afterwards, has the same. */
 async function runSuite(program: string, { work, service, signal }: Ground): Promise<number> {
   console.log(`Running it against ${service.url}`);
   await runProgram([program, '-ginkgo.no-color'], {
@@ -68,14 +68,14 @@ async function runSuite(program: string, { work, service, signal }: Ground): Pro
   return report(readOutcomes(join(work, 'junit.xml')));
 }
 
-/** One line of ginkgo's JUnit report a test; it writes attributes in a fixed order, one element a line. */
+/** Reads ginkgo's JUnit report: one element in each line, with its attributes in a fixed order. */
 function readOutcomes(file: string): Outcome[] {
   const cases = readFileSync(file, 'utf8').split('<testcase ').slice(1);
   return cases.flatMap((text): Outcome[] => {
     const name = /name="([^"]*)"/.exec(text)?.[1] ?? '';
     const status = /status="([^"]*)"/.exec(text)?.[1] ?? '';
     const message = /message="([^"]*)"/.exec(text)?.[1] ?? '';
-    // Besides the tests there are the suite's own steps, of which only a failure is worth telling.
+    // The report also has the suite's own steps, which count only if they failed.
     if (status === 'passed') return name.startsWith('[It]') ? [{ name, state: 'passed', message }] : [];
     return [{ name, state: status === 'skipped' || status === 'pending' ? 'skipped' : 'failed', message }];
   });
@@ -87,7 +87,7 @@ function report(outcomes: Outcome[]): number {
   const forbidden = skipped.filter(({ name }) => !SKIPS_ALLOWED.some((allowed) => allowed.test(name)));
   for (const { name, state, message } of [...failed, ...skipped]) console.log(`${state}: ${name}\n  ${message}`);
   const passed = outcomes.length - failed.length - skipped.length;
-  if (forbidden.length > 0) console.log(`${forbidden.length} of the skipped ones are not allowed to be`);
+  if (forbidden.length > 0) console.log(`${forbidden.length} of the skipped tests must not be skipped`);
   console.log(closingLine('registry', { passed, failed: failed.length, skipped: skipped.length }));
   return passed > 0 && failed.length === 0 && forbidden.length === 0 ? 0 : 1;
 }

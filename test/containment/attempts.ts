@@ -1,5 +1,5 @@
-// What attempts to leave a sandbox have in common: an image with the tools of an attacker, every way to run sandboxes that this machine
-// has, and a place on the machine that must stay as it was.
+// Common parts of attempts to leave a sandbox: an image with the tools of an attacker, every mode of sandboxes on this machine, and a
+// folder of the machine that must not change.
 import {
   chmodSync,
   lstatSync,
@@ -25,7 +25,7 @@ import type { RunOptions, SandboxExit } from '../../src/sandbox/sandbox-run.ts';
 import type { TarInput } from '../../src/tar/entry.ts';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../fixtures/build.ts';
 
-/** Beside the programs of other tests: a language that makes system calls by their number, and the programs that escapes are made of. */
+/** Programs beside those of other tests: a language that makes system calls by their number, and programs that are used for escapes. */
 const TOOLS = [
   'perl',
   'cp',
@@ -45,7 +45,7 @@ const TOOLS = [
 
 export type Way = { name: string; probe: SandboxMode };
 
-/** Every way that this machine can run sandboxes in: the strength of the isolation, and who keeps the limits. */
+/** Returns every way to run sandboxes on this machine: the mode of isolation, and what enforces the limits. */
 export function ways(): Way[] {
   if (sandboxMode.mode === 'files-only') return [];
   const { host } = sandboxMode;
@@ -62,19 +62,19 @@ export function ways(): Way[] {
   return found;
 }
 
-/** The image's own user, as a verification runs it. */
+/** The image's own user, which runs its program in a verification. */
 export const USER = { uid: 1001, gid: 1001, groups: [] };
 
 export type Ground = AsyncDisposable & {
   workspace: TestWorkspace;
-  /** The attacker's image laid out, with further entries as a layer of their own. */
+  /** Extracts the attacker's image, with further entries as a layer of their own. */
   roots(entries?: TarInput[]): Promise<string[]>;
   open(options?: OpenOptions): Promise<Sandbox & AsyncDisposable>;
 };
 
 export type OpenOptions = { entries?: TarInput[]; limits?: Partial<SandboxLimits> };
 
-/** A workspace for one way. */
+/** Opens a workspace for one way to run sandboxes. */
 export async function openGround({ probe }: Way): Promise<Ground> {
   const workspace = await testWorkspace(undefined, probe);
   const given = openGivenFolder(workspace);
@@ -103,7 +103,7 @@ export async function openGround({ probe }: Way): Promise<Ground> {
 
 export type Outcome = SandboxExit & { output: string };
 
-/** Runs a shell script and gathers what it printed. */
+/** Runs a shell script and returns its output. */
 export async function attempt(
   sandbox: Sandbox,
   script: string,
@@ -121,24 +121,24 @@ export async function attempt(
   return { ...exit, output };
 }
 
-/** A line of perl that makes a system call and says how it went: «ok 0», or the error. */
+/** Returns a line of perl that makes a system call and prints its result: «ok 0», or the error. */
 export function systemCall(number: number, ...args: (number | string)[]): string {
-  // Through a list, because perl hands strings over as buffers that a call may write to.
+  // By a list: perl passes its strings as buffers that the call may write to.
   return `perl -e 'my @a = (${args.join(', ')}); my $r = syscall(${number}, @a); print $r < 0 ? "rejected: $!\\n" : "ok $r\\n"'`;
 }
 
 export type Canary = Disposable & {
   /** A folder that every user of this machine may write to. */
   folder: string;
-  /** Everything in it, as text to compare. */
+  /** Returns everything in the folder as text, to compare. */
   state(): string;
 };
 
-/** Something on this machine that an attempt would change if it got out. */
+/** Makes a folder on this machine that an attempt changes if it leaves the sandbox. */
 export function placeCanary(): Canary {
   const folder = join(tmpdir(), `larder-canary-${process.pid}-${Math.random().toString(36).slice(2)}`);
   mkdirSync(join(folder, 'inner'), { recursive: true });
-  // mkdir's mode goes through the umask.
+  // The umask limits the mode of mkdir.
   for (const path of [folder, join(folder, 'inner')]) chmodSync(path, 0o777);
   writeFileSync(join(folder, 'file'), 'as it was', { mode: 0o666 });
   writeFileSync(join(folder, 'inner', 'file'), 'as it was', { mode: 0o666 });

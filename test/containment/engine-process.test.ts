@@ -1,4 +1,4 @@
-// The process that handles an image, under attack: what kills it ends one task with its cause; the worker, its other tasks and its locks go on.
+// The engine process of an image, under attack: its death ends one task with the cause; the worker, other tasks and locks continue.
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ const setup = () => ({
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'larder-engine-'));
-  // The account of the sandboxes passes through.
+  // The account of the sandboxes must be able to enter.
   await chmod(directory, 0o755);
   content = await openDiskContent(join(directory, 'content'));
   engine = openEnginePool({
@@ -47,7 +47,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true }).catch(() => undefined);
 });
 
-/** A document that is there and is no image. */
+/** Stores a document that is not an image. */
 async function strangeRoot(bytes: Buffer): Promise<Descriptor> {
   const { digest, size } = await content.put(once(bytes));
   return { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size };
@@ -56,7 +56,7 @@ async function strangeRoot(bytes: Buffer): Promise<Descriptor> {
 const pinning = async (bytes: Buffer) =>
   engine.run('pin-base-image', { root: await strangeRoot(bytes), name: 'x', system: DEBIAN_12 });
 
-/** Engine processes of this test's parent, by their number. */
+/** Returns the ids of the engine processes of this process. */
 function engines(): number[] {
   const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
     .split(' ')
@@ -65,14 +65,14 @@ function engines(): number[] {
   return children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('engine-process'));
 }
 
-test('an error that tells the image’s owner what is wrong arrives as one', async () => {
+test('passes on an error whose message is for the image’s owner', async () => {
   await expect(pinning(Buffer.from('{"schemaVersion": 1}'))).rejects.toMatchObject({
     name: 'BuildError',
     cause_kind: 'BUILD_ERROR',
   });
 });
 
-test('a process that met an image it could not handle does no other task', async () => {
+test('a process that failed at an image gets no other task', async () => {
   const before = new Set(engines());
   const task = pinning(Buffer.from('1'));
   task.catch(() => undefined);
@@ -81,7 +81,7 @@ test('a process that met an image it could not handle does no other task', async
   await expect.poll(() => engines().filter((pid) => !before.has(pid))).toEqual([]);
 });
 
-test('it knows none of the installation’s secrets', async () => {
+test('has none of the installation’s secrets', async () => {
   process.env['LARDER_DATABASE_URL'] = 'postgres://larder:hidden-word@/larder';
   try {
     const own = openEnginePool({
@@ -100,7 +100,7 @@ test('it knows none of the installation’s secrets', async () => {
   }
 });
 
-test('memory without end ends the process and not the worker; another process does the next task', async () => {
+test('unlimited memory ends the process and not the worker; another process does the next task', async () => {
   const flags = [
     '--import',
     `data:text/javascript,${encodeURIComponent('const kept = []; setInterval(() => kept.push(Buffer.alloc(64e6, 1)), 5)')}`,
@@ -111,7 +111,7 @@ test('memory without end ends the process and not the worker; another process do
   await expect(task).rejects.toThrow(`used more than ${ENGINE_MEMORY_BYTES / 1024 ** 2} MiB of memory`);
   await expect(task).rejects.toBeInstanceOf(EngineProcessDied);
   expect(child.alive).toBe(false);
-  // A task that comes too late learns it as well, instead of waiting for an end that was already told.
+  // A task that is sent after the end is rejected too, instead of waiting for it.
   await expect(
     child.run('verify', await slowVerification(), { onCall: () => new Promise(() => undefined) }),
   ).rejects.toBeInstanceOf(EngineProcessDied);
@@ -120,7 +120,7 @@ test('memory without end ends the process and not the worker; another process do
   });
 });
 
-test('Ctrl-C in the worker’s terminal does not reach it: its group is its own', async () => {
+test('Ctrl-C in the worker’s terminal does not reach it, because it has its own process group', async () => {
   const before = new Set(engines());
   const controller = new AbortController();
   const task = engine.run('verify', await slowVerification(), { signal: controller.signal });
@@ -135,7 +135,7 @@ test('Ctrl-C in the worker’s terminal does not reach it: its group is its own'
   await expect(task).rejects.toThrow('enough');
 });
 
-test('a process that is killed fails its task with the signal, and says so in the log', async () => {
+test('a killed process fails its task with the signal, in the error and in the log', async () => {
   const before = new Set(engines());
   const task = engine.run('verify', await slowVerification());
   task.catch(() => undefined);
@@ -164,7 +164,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('cancelling', () => {
     expect(processesWith('sleep 7919191')).toEqual([]);
   });
 
-  test('ends a process that computes without looking up', async () => {
+  test('ends a process that computes without a pause', async () => {
     const controller = new AbortController();
     const busy = `data:text/javascript,${encodeURIComponent('process.on("message", (m) => { if ("run" in m) for (;;); })')}`;
     const child = startEngineChild({ setup: setup(), environment: harmlessEnvironment(), flags: ['--import', busy] });
@@ -178,7 +178,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('cancelling', () => {
   });
 });
 
-test('what a dead task held is free for the others', async () => {
+test('the locks of a dead task are free for other tasks', async () => {
   const pool = openEnginePool({
     setup: setup(),
     environment: harmlessEnvironment(),
@@ -200,7 +200,7 @@ test('what a dead task held is free for the others', async () => {
   await expect(second).rejects.toBeInstanceOf(EngineProcessDied);
 });
 
-test('a broken channel of a worker that is gone ends the process', async () => {
+test('ends when the channel to a dead worker breaks', async () => {
   const child = startEngineChild({ setup: setup(), environment: harmlessEnvironment() });
   const task = child.run(
     'pin-base-image',

@@ -1,5 +1,5 @@
-// Attempts of a script to reach what is outside: other namespaces, the kernel, this machine's files, processes, names and network. Each says
-// what the kernel must answer, so that an attempt that never got that far fails here.
+// Attempts of a script to leave the sandbox: other namespaces, the kernel, this machine's files, processes, names and network. Each states
+// the expected answer of the kernel, so that a test fails if its attempt stops earlier.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { attempt, type Ground, openGround, placeCanary, systemCall, USER, ways }
 const DENIED = /Operation not permitted/;
 const NO_FAMILY = /Address family not supported/;
 
-/** System calls by their number on x86_64, with what each would do. */
+/** System calls by their number on x86_64, each with its effect. */
 const CALLS: readonly [name: string, call: string, answer: RegExp][] = [
   ['unshare: a user namespace', systemCall(272, 0x10000000), DENIED],
   ['unshare: a mount namespace', systemCall(272, 0x00020000), DENIED],
@@ -67,7 +67,7 @@ const CALLS: readonly [name: string, call: string, answer: RegExp][] = [
   ['ports of the machine', systemCall(173, 0x70, 1, 1), DENIED],
 ];
 
-/** Scripts, with what they must print and must not. */
+/** Scripts, with the output that each must have. */
 const SCRIPTS: readonly [name: string, script: string, answer: RegExp][] = [
   ['a device for the disk', 'mknod /tmp/disk b 8 0', DENIED],
   ['a device for memory', 'mknod /tmp/memory c 1 1', DENIED],
@@ -121,7 +121,7 @@ for (const way of ways()) {
       test.each(SCRIPTS)('script: %s', async (_script, script, answer) => {
         for (const one of [sandbox, verification]) {
           const outcome = await attempt(one, `${script} 2>&1 || sh -c '${script.replaceAll("'", `'\\''`)}' 2>&1`, who);
-          // A user of the image fails at the file's mode, root of the sandbox at the mount.
+          // A user of the image is stopped by the file's mode, root of the sandbox by the mount.
           expect(outcome.output).toMatch(
             user === undefined
               ? answer
@@ -130,7 +130,7 @@ for (const way of ways()) {
         }
       });
 
-      test('a folder outside, by every path there is', async () => {
+      test('no path leads to a folder outside', async () => {
         using canary = placeCanary();
         const before = canary.state();
         const inside = canary.folder.slice(1);
@@ -150,7 +150,7 @@ for (const way of ways()) {
         expect(canary.state()).toBe(before);
       });
 
-      test('no path, name, process or descriptor of this machine shows', async () => {
+      test('no path, name, process or descriptor of this machine is visible', async () => {
         const script =
           'cat /proc/self/mountinfo /proc/self/mounts /proc/1/environ /proc/1/cmdline /proc/self/cgroup /proc/sys/kernel/hostname /proc/sys/kernel/domainname; hostname; env; cat /proc/[0-9]*/comm';
         const { output } = await attempt(verification, script, who);
@@ -166,19 +166,19 @@ for (const way of ways()) {
           expect(output).not.toContain(secret);
         }
         const descriptors = (await attempt(sandbox, 'ls /proc/self/fd /proc/$$/fd', who)).output.match(/^\d+$/gm) ?? [];
-        // The shell's and ls's three, and the folder that ls reads.
+        // The three files of the shell and of ls, and the folder that ls reads.
         expect(descriptors.every((number) => Number(number) <= 3 || Number(number) === 10)).toBe(true);
       });
 
-      test('what is open beside a service: nothing but its own three files', async () => {
+      test('a service has no open files but its own three', async () => {
         await using other = await ground.open();
         const service = other.start({ command: ['sleep', '100'], environment: { PATH: '/usr/bin' } });
         const { output } = await attempt(other, 'ls /proc/self/fd', { ...who, beside: service });
-        // ls reads the folder by a fourth.
+        // The fourth is the folder that ls reads.
         expect(output).toBe('0\n1\n2\n3\n');
       });
 
-      test('signals reach nobody outside', async () => {
+      test('signals reach no process outside', async () => {
         const bystander = spawn('sleep', ['300'], {
           stdio: 'ignore',
           ...(way.name.startsWith('root') || process.getuid?.() !== 0 ? {} : { uid: 65534 }),
@@ -189,7 +189,7 @@ for (const way of ways()) {
         bystander.kill('SIGKILL');
       });
 
-      test('sockets of this machine: loopback, abstract names, files', async () => {
+      test('sockets of this machine cannot be reached: loopback, abstract names, files', async () => {
         using canary = placeCanary();
         const path = join(canary.folder, 'socket');
         const servers = [
@@ -209,7 +209,7 @@ for (const way of ways()) {
       });
     });
 
-    test('a program that was setuid root before, and one with capabilities, give the user nothing', async () => {
+    test('a program that was setuid root, and one with capabilities, give the user no rights', async () => {
       await attempt(sandbox, 'cp /usr/bin/id /usr/bin/id0; chmod 4755 /usr/bin/id0; chmod u+s,g+s /usr/bin/perl');
       const { output } = await attempt(
         sandbox,
@@ -219,7 +219,7 @@ for (const way of ways()) {
       expect(output).toMatch(/^1001\n1001 1001\n1001\nCapEff:\s+0+\nCapBnd:\s+0+\n/);
     });
 
-    test('variables of the image act after its user has no right left', async () => {
+    test('variables of the image have an effect only after privileges are dropped', async () => {
       const environment = {
         LD_DEBUG: 'files',
         LD_DEBUG_OUTPUT: '/tmp/loader',
@@ -235,7 +235,7 @@ for (const way of ways()) {
       expect(output).not.toMatch(/^0 /m);
     });
 
-    test('variables arrive as they are, whatever is in them', async () => {
+    test('variables are passed unchanged, with any characters', async () => {
       const environment = {
         A: `it's "quoted" $HOME \`id\` \\ `,
         'discovery.type': 'single\nnode',
@@ -244,7 +244,7 @@ for (const way of ways()) {
       };
       for (const user of [undefined, USER]) {
         let output = '';
-        // Not by a shell, which drops names that it cannot use.
+        // Not read by a shell, which drops names that it cannot use.
         await sandbox.run(
           { command: ['env', '-0'], environment: { PATH: '/usr/bin', ...environment }, ...(user && { user }) },
           { onOutput: (chunk) => (output += chunk.toString().replaceAll('\0', '|')) },

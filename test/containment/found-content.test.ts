@@ -9,7 +9,7 @@ import { type Descriptor, MEDIA_TYPES } from '../../src/oci/descriptor.ts';
 import { EMPTY_CONFIG, EMPTY_CONFIG_BYTES, once, putDocument } from '../../src/oci/manifest.ts';
 import type { Source } from '../../src/oci/target.ts';
 
-test('a base image names a layer of another organization, which its own registry does not have', async () => {
+test('a base image cannot use a layer of another organization that its own registry does not have', async () => {
   const store = memoryContent();
   const secret = Buffer.from('a layer that another organization pushed, and nobody else may read'.repeat(1000));
   const { digest, size } = await store.put(once(secret));
@@ -30,12 +30,12 @@ test('a base image names a layer of another organization, which its own registry
       return Readable.from(await hostile.open(descriptor.digest));
     },
   };
-  // As `follow-base-image` copies.
+  // Copied as by `follow-base-image`.
   const copying = copyArtifact(source, contentTarget(store), root, { sourceMustHold: true });
   await expect(copying).rejects.toMatchObject({ name: 'RegistryError', side: 'source' });
   expect(asked).toContain(digest);
 
-  // Other bytes in its place are found out as well.
+  // Other bytes in its place are rejected too.
   await expect(
     copyArtifact(
       { ...source, fetch: async (blob, range) => (blob.digest === digest ? guess(range) : source.fetch(blob)) },

@@ -1,4 +1,4 @@
-// Attempts that a second attack on the sandboxes tried: files that are left for the capture, services that talk back to their tests, counts
+// Attempts of a second attack on the sandboxes: files left for the capture, hostile answers of services to their tests, counts
 // that all sandboxes of a machine share, and layers that fill the disk.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { attempt, type Ground, openGround, systemCall, USER, ways } from './atte
 const MIB = 1024 ** 2;
 const PATH = { PATH: '/usr/bin' };
 
-/** Starts a perl program that prints `done` when it has what it wants and holds it until it is killed. */
+/** Starts a perl program that prints `done` when it has its resources, and keeps them until it is killed. */
 async function hold(
   sandbox: Sandbox,
   program: string,
@@ -42,7 +42,7 @@ for (const way of ways()) {
     });
     afterAll(async () => await ground?.[Symbol.asyncDispose]());
 
-    test('command lines of megabytes, which are read when helpers of killed workers are looked for', async () => {
+    test('command lines of megabytes do not slow the search for processes of killed workers', async () => {
       await using sandbox = await ground.open();
       const argument = 'my $x = "x" x 120_000;';
       const forks = 'for (1 .. 300) { if (!fork) { sleep 600; exit } } print qq(done\\n); sleep 600';
@@ -65,19 +65,22 @@ for (const way of ways()) {
       expect(output).toBe('rejected: Function not implemented\n');
     });
 
-    // Without control groups every process counts alone.
-    test.skipIf(!('cpu' in groupsOf(way)))('hundreds of busy sessions beside a process of the service', async () => {
-      await using sandbox = await ground.open();
-      const sessions = 'for (1 .. 200) { if (!fork) { syscall(112); 1 while 1 } } print "done\\n"; 1 while 1';
-      const running = await hold(sandbox, sessions);
-      const worst = await longestPause(3000);
-      running.kill();
-      await running.exited;
-      // It takes seconds where each session has as much as this process.
-      expect(worst).toBeLessThan(1000);
-    });
+    // Without control groups, each process gets an equal share.
+    test.skipIf(!('cpu' in groupsOf(way)))(
+      'hundreds of busy sessions do not stop a process of the service',
+      async () => {
+        await using sandbox = await ground.open();
+        const sessions = 'for (1 .. 200) { if (!fork) { syscall(112); 1 while 1 } } print "done\\n"; 1 while 1';
+        const running = await hold(sandbox, sessions);
+        const worst = await longestPause(3000);
+        running.kill();
+        await running.exited;
+        // It would take seconds if each session had as much as this process.
+        expect(worst).toBeLessThan(1000);
+      },
+    );
 
-    describe('what a script leaves for the capture', () => {
+    describe('files that a script leaves for the capture', () => {
       const capture = async (script: string) => {
         await using sandbox = await ground.open();
         const outcome = await attempt(sandbox, script);
@@ -90,7 +93,7 @@ for (const way of ways()) {
           paths.push(`${type} ${path}`);
         return { layer, paths };
       };
-      /** What a further sandbox shows of it. */
+      /** Returns the output of another sandbox on the captured layer. */
       const shown = async (layer: Awaited<ReturnType<typeof capture>>['layer'], script: string) => {
         if (layer === undefined) throw new Error('there is no layer');
         const own = await prepareRoots(ground.workspace, [layer], { step: 'attempt' });
@@ -119,7 +122,7 @@ for (const way of ways()) {
         });
       });
 
-      test('names that are options, lines, escapes or no text arrive as they are', async () => {
+      test('names that are options, lines, escapes or not text are kept unchanged', async () => {
         const names = ['\\xff', '\\xfe', 'a\\nb', '-rf', '--checkpoint-action=exec=id', '..x', '\\x1b[31m', 'x'];
         const make = `for (${names.map((name) => `"${name}"`).join(', ')}) { open(F, ">", "/opt/$_") or print "rejected: $!\\n"; print F $_ }`;
         const { layer, paths } = await capture(`perl -e '${make}'`);
@@ -129,7 +132,7 @@ for (const way of ways()) {
         expect(await shown(layer, `perl -e '${compare}'`)).toBe('same '.repeat(names.length));
       });
 
-      test('attributes of overlayfs hide and redirect nothing', async () => {
+      test('attributes of overlayfs have no effect', async () => {
         const names = ['opaque', 'redirect', 'whiteout', 'whiteouts', 'origin', 'metacopy', 'upper', 'overlay.opaque'];
         const set = `for my $path ("/etc", "/opt") { for (${names.map((name) => `"user.overlay.${name}"`).join(', ')}) { my ($p, $n, $v) = ($path, $_, "y"); syscall(188, $p, $n, $v, 1, 0) } }`;
         const { layer } = await capture(`perl -e '${set}'`);
@@ -140,7 +143,7 @@ for (const way of ways()) {
         );
       });
 
-      test('modes that nobody can read, sockets and pipes are captured and laid out', async () => {
+      test('files without read permission, sockets and pipes are captured and extracted', async () => {
         const odd =
           'mkdir "/opt/z"; open(F, ">", "/opt/z/x"); chmod 0, "/opt/z/x", "/opt/z"; my $p = "/opt/pipe"; syscall(133, $p, 0010644, 0); my $s = syscall(41, 1, 1, 0); my $a = pack("S a108", 1, "/opt/socket"); syscall(49, $s, $a, 110)';
         const { layer, paths } = await capture(`perl -e '${odd}'; mkdir /opt/s; chmod 7777 /opt/s; chmod 0 /opt`);
@@ -151,8 +154,8 @@ for (const way of ways()) {
       });
     });
 
-    describe('a service that talks back to its tests', () => {
-      /** Serves each connection by a perl statement, in which `$h` is the connection; system calls, because no module is there. */
+    describe('a service that sends its tests', () => {
+      /** Serves each connection by a perl statement, in which `$h` is the connection. Uses system calls, because no perl module is installed. */
       const server = (reply: string): string => `
         my $f = syscall(41, 2, 1, 0); my $a = pack("S n N x8", 2, 8080, 0x7f000001);
         syscall(49, $f, $a, 16) == 0 or die "bind: $!"; syscall(50, $f, 64); print "done\\n";
@@ -215,14 +218,14 @@ for (const way of ways()) {
     });
 
     describe('layers that fill the disk', () => {
-      test('empty files count as what they take', async () => {
+      test('empty files count with the space that they take', async () => {
         const names = Array.from({ length: 3000 }, (_, index) => entry(`opt/${index}`, { content: '' }));
         const layer = await writeLayer(ground.workspace.content, [entry('opt'), ...names]);
         const [root = ''] = await prepareRoots(ground.workspace, [layer], { step: 'attempt' });
         expect(Number(readFileSync(join(root, '..', 'size'), 'utf8'))).toBeGreaterThan(3000 * 4096);
       });
 
-      test('none is laid out while the disk is nearly full, and nothing of it is left', async () => {
+      test('no layer is extracted while the disk is nearly full, and nothing of it is left', async () => {
         const layer = await writeLayer(ground.workspace.content, [entry('opt/full', { content: 'full' })]);
         const content = { ...ground.workspace.content, freeShare: async () => 0.049 };
         const roots = () =>
@@ -251,7 +254,7 @@ function commandLength(pid: string): number {
   }
 }
 
-/** The longest time in which this process got no processor although it wanted one. */
+/** Returns the longest time for which this process waited for a processor. */
 async function longestPause(durationMs: number): Promise<number> {
   let worst = 0;
   const begin = performance.now();

@@ -1,4 +1,4 @@
-// Requests that are made to break the parsers of a running server: each is answered in words, and the server serves others meanwhile.
+// Requests that attack the parsers of a running server: each gets an answer with its cause, and the server serves others meanwhile.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ground, openSharesGround, type Tenant } from './shares-ground.ts';
 
@@ -20,7 +20,7 @@ const BOUNDARIES = '--b\r\n'.repeat(4_000_000);
 const FORM = 'multipart/form-data; boundary=b';
 const HEADERS = Array.from({ length: 5_000 }, (_, index) => `x-${index}: y\r\n`).join('');
 
-/** Sends an upload, and returns its violations and how long another client waited for an answer beside it. */
+/** Sends an upload, and returns its violations and the longest time that another client waited for an answer meanwhile. */
 async function upload(body: string, type: string) {
   const sent = ground.ask('POST', acme.uploads, { authorization: acme.api, headers: { 'content-type': type }, body });
   const begin = performance.now();
@@ -114,12 +114,12 @@ describe('an attacker sends a body of JSON', () => {
     expect(JSON.parse(answer.body).violations).toHaveLength(100);
   });
 
-  test('larger than a body may be', async () => {
+  test('larger than the limit', async () => {
     expect((await ask('['.repeat(60_000) + ']'.repeat(60_000))).status).toBe(413);
   });
 });
 
-describe('an attacker asks the hosted registry', { timeout: 60_000 }, () => {
+describe('an attacker sends to the hosted registry', { timeout: 60_000 }, () => {
   const put = (body: string) =>
     ground.ask('PUT', `/v2/${acme.namespace}/x/manifests/a`, {
       authorization: acme.registry,
@@ -147,7 +147,7 @@ describe('an attacker asks the hosted registry', { timeout: 60_000 }, () => {
     }
   });
 
-  test('for what another organization has, and learns nothing', async () => {
+  test('requests for content of another organization, and gets the same answers as for content that does not exist', async () => {
     const path = `/v2/${rival.namespace}/secret/blobs/uploads/`;
     expect((await ground.ask('POST', path, { authorization: rival.registry })).status).toBe(202);
     const answers = await Promise.all(

@@ -1,4 +1,4 @@
-// One organization that lets a worker wait for its servers, or jobs that no worker can read: the jobs of the others are done.
+// One organization whose servers keep a worker waiting, or jobs that no worker can read: the jobs of other organizations are done.
 import { Readable } from 'node:stream';
 import { setInterval } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -31,7 +31,7 @@ const follow = (id: string, options: EnqueueOptions) =>
 const build = (id: string, options: EnqueueOptions, task: Extract<Task, `${string}-pipeline`> = 'package-pipeline') =>
   inTransaction(database.db, (tx) => enqueue(tx, task, { pipeline_id: id }, options));
 
-/** Works with two slots. Jobs whose id begins with `slow` end only when the worker stops. */
+/** Runs a worker with two slots. Jobs whose id begins with `slow` end only when the worker stops. */
 async function work(errors: unknown[] = []): Promise<string[]> {
   const begun: string[] = [];
   const handlers = handlersWith(async (id, { signal }) => {
@@ -46,11 +46,11 @@ async function work(errors: unknown[] = []): Promise<string[]> {
 const SHARE = OUTSIDE_SLOTS / 2;
 const slowIds = Array.from({ length: OUTSIDE_SLOTS }, (_, n) => `slow${n}`);
 
-test('an organization tries to hold all slots with registries that never end an answer', PATIENCE, async () => {
+test('registries that never end an answer do not hold all slots', PATIENCE, async () => {
   for (const id of slowIds) await follow(id, { group: 'attacker', priority: 30 });
   const begun = await work();
   await until('the attacker has its share', async () => begun.length === SHARE);
-  // It is alone, and what needs no server of its own is still done in the slots for builds.
+  // The organization is alone; its jobs that need no outside server are still done in the slots for builds.
   await build('own', { group: 'attacker' });
   await until('its build is done', async () => begun.includes('own'));
   for (const id of ['a', 'b', 'c']) await build(id, { group: 'victim' });
@@ -58,7 +58,7 @@ test('an organization tries to hold all slots with registries that never end an 
   expect(begun).toEqual([...slowIds.slice(0, SHARE), 'own', 'a', 'b', 'c']);
 });
 
-test('it tries the same with registries that never take what is pushed', PATIENCE, async () => {
+test('registries that never read a push do not hold all slots', PATIENCE, async () => {
   for (const id of slowIds) await build(id, { group: 'attacker', priority: 30 }, 'distribute-pipeline');
   const begun = await work();
   await until('the attacker has its share', async () => begun.length === SHARE);
@@ -67,7 +67,7 @@ test('it tries the same with registries that never take what is pushed', PATIENC
   expect(begun).toEqual([...slowIds.slice(0, SHARE), 'a']);
 });
 
-test('jobs of other versions, with payloads that no handler reads, stop nobody', PATIENCE, async () => {
+test('jobs of other versions, with payloads that no handler reads, stop no other job', PATIENCE, async () => {
   const strange = [
     {},
     { task: 'never-heard-of', payload: {} },
@@ -84,17 +84,17 @@ test('jobs of other versions, with payloads that no handler reads, stop nobody',
   const errors: unknown[] = [];
   const begun = await work(errors);
   await until('each was tried', async () => errors.length >= strange.length);
-  // A cancelled pipeline is looked for among all jobs that run.
+  // A cancelled pipeline is searched for among all running jobs.
   await database.pool.query(`select pg_notify('larder_pipelines_cancelled', 'x')`);
   await build('a', { group: 'victim' });
   await database.pool.query(`select pg_notify('${QUEUE_CHANNEL}', '')`);
   await until('the next job is done', async () => begun.includes('a'));
-  // What names nothing is not tried again, although four more attempts would be left.
+  // A job whose id names nothing is not retried, although four attempts are left.
   const { rows } = await database.pool.query(`select state from queue.job where priority = 90`);
   expect(rows).toEqual(strange.map(() => ({ state: 'failed' })));
 });
 
-test('a layer that comes one byte at a time ends with the time that a look at a registry has', async () => {
+test('a layer that is sent one byte at a time ends at the time limit of a check', async () => {
   async function* drip() {
     for await (const _ of setInterval(20)) yield Buffer.from('x');
   }

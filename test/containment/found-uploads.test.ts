@@ -1,4 +1,4 @@
-// Small uploads that cost a server much: each is answered after little processor time and memory, because one process serves all tenants.
+// Small uploads that could cost a server much: each needs little processor time and memory, because one process serves all tenants.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
@@ -19,7 +19,7 @@ beforeAll(() => {
   collectGarbage = runInNewContext('gc');
 });
 
-/** What an upload is rejected for, and the processor time and heap of reading it. */
+/** Returns the violations of an upload, and the processor time and heap that reading it needs. */
 async function costOf(entries: TarInput[]) {
   const archive = gzipSync(await archiveOf(entries));
   collectGarbage();
@@ -47,20 +47,20 @@ const folders = (depth: number, nameOf: (level: number) => string) =>
   Array.from({ length: depth }, (_, level) => nameOf(level)).join('/');
 
 describe('an attacker uploads', { timeout: 60_000 }, () => {
-  test('the most entries, each below 60 folders of its own', async () => {
+  test('the maximum number of entries, each below 60 folders of its own', async () => {
     const cost = await costOf(manyEntries((index) => folders(60, (level) => `${index}x${level}`)));
     expectCheap(cost);
     expect(cost.rejections).toEqual(['file: the archive holds entries in more than 20000 folders']);
   });
 
-  test('the most entries with names as long as names can be', async () => {
+  test('the maximum number of entries, with names of the maximum length', async () => {
     const shared = folders(60, () => 'x'.repeat(66));
     const cost = await costOf(manyEntries((index) => `${shared}/${index}`));
     expectCheap(cost);
     expect(cost.rejections).toEqual(['file: the archive holds names of more than 8388608 bytes in total']);
   });
 
-  test('entries that are rejected, so that no limit of taken entries counts them', async () => {
+  test('rejected entries, which the limit of accepted entries does not count', async () => {
     const deep = folders(60, () => 'x'.repeat(60));
     const cost = await costOf([entry('rootfs/a', { content: 'x' }), ...manyEntries((index) => `a/${index}/${deep}`)]);
     expectCheap(cost);
@@ -72,7 +72,7 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
     expect(more).toBeLessThan(3_000);
   });
 
-  test('links with targets as long as targets can be', async () => {
+  test('links with targets of the maximum length', async () => {
     const target = folders(60, () => 'x'.repeat(66));
     const links = Array.from({ length: ENTRIES_MAX - 1 }, (_, index) =>
       entry(`rootfs/${index}`, { type: 'symlink', target }),
@@ -82,7 +82,7 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
     expect(cost.rejections).toEqual(['file: the archive holds names of more than 8388608 bytes in total']);
   });
 
-  test('files that hold 18,600 certificates together', async () => {
+  test('files with 18,600 certificates in total', async () => {
     const content = EXAMPLE_ROOT.repeat(93);
     const path = (index: number) => `rootfs/usr/local/share/ca-certificates/c${index}.crt`;
     const cost = await costOf(Array.from({ length: 200 }, (_, index) => entry(path(index), { content })));
@@ -95,7 +95,7 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
   });
 
   // `resolve` of the YAML library visits the whole document: aliases followed in 30,000 values took 22 s.
-  test('aliases of aliases in front of many values', async () => {
+  test('aliases of aliases before many values', async () => {
     const times = (count: number, text: string) => `[${Array(count).fill(text).join(',')}]`;
     const cost = await costOf([
       yaml(

@@ -1,4 +1,4 @@
-// What attempts with images have in common: images whose documents and layers an attacker wrote byte by byte, and how their pinning ends.
+// Common parts of attempts with images: images whose documents and layers are written byte by byte, and the result of their pinning.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -23,24 +23,24 @@ import { archiveOf, entry } from '../fixtures/tar.ts';
 
 export const NAME = 'host/team/evil:1';
 
-/** A layer as it lies in a registry: compressed bytes, and the digest that the config claims for its tar. */
+/** A layer in a registry: compressed bytes, and the digest that the config claims for its tar. */
 export type HostileLayer = { bytes: Buffer; diffId: Digest };
 
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** A layer of these bytes as a tar. */
+/** Returns a layer with these bytes as its tar. */
 export function layerOf(tar: Buffer): HostileLayer {
   return { bytes: gzipSync(tar, { level: 1 }), diffId: digestOf(tar) };
 }
 
-/** A layer of these entries. */
+/** Returns a layer of these entries. */
 export async function layerWith(entries: TarInput[]): Promise<HostileLayer> {
   return layerOf(await archiveOf(entries));
 }
 
-/** A header that says what it likes, without a body: the archive ends behind it. */
+/** Returns an archive of one header with any values and without its body. */
 export function headerOnly(header: Partial<TarHeader> & { path: string }, patch?: (block: Buffer) => void): Buffer {
   const whole = formatHeader({ ...entry(header.path, { content: '' }).header, ...header });
   const block = whole.subarray(-512);
@@ -51,15 +51,15 @@ export function headerOnly(header: Partial<TarHeader> & { path: string }, patch?
 
 export type HostileImage = {
   layers?: HostileLayer[];
-  /** Fields that stand in the place of a harmless config's; bytes stand for the whole document. */
+  /** Fields that replace those of a harmless config; bytes replace the whole document. */
   config?: object | Buffer;
-  /** As `config`, of the manifest. */
+  /** The same for the manifest. */
   manifest?: object | Buffer;
-  /** Goes around the manifest, and is named in its place. */
+  /** An index that is the root of the image instead of the manifest. */
   index?: (manifest: Descriptor) => object | Buffer;
 };
 
-/** Puts an image into a store and answers what a tag of it would name. */
+/** Stores an image and returns the descriptor that its tag would name. */
 export async function storeImage(content: ContentStore, image: HostileImage): Promise<Descriptor> {
   const layers = image.layers ?? [await layerWith([...DEBIAN_FILES])];
   const config = bytesOf(image.config, {
@@ -85,14 +85,14 @@ function bytesOf(given: object | Buffer | undefined, harmless: object): Buffer {
   return Buffer.isBuffer(given) ? given : Buffer.from(JSON.stringify({ ...harmless, ...given }));
 }
 
-/** Pins an image as the worker does. */
+/** Pins an image as a worker does. */
 export async function pin(image: HostileImage, content = memoryContent()): Promise<BasePin> {
   const root = await storeImage(content, image);
   return await pinBaseImage({ workspace: { content }, root, name: NAME, system: DEBIAN_12 });
 }
 
 /**
- * The message of the BuildError that ends the pinning. Any other end (success, a fault that the queue would try again) fails the attempt.
+ * Returns the message of the BuildError that ends the pinning. Throws at any other end: success, or an error that the queue retries.
  */
 export async function rejectionOf(image: HostileImage): Promise<string> {
   const end = await pin(image).catch((error: unknown) => error);
@@ -103,12 +103,12 @@ export async function rejectionOf(image: HostileImage): Promise<string> {
 const run = promisify(execFile);
 
 /**
- * What the engine decides when to free must not count as what an image needs: with a small young generation, and an old
- * one that is collected before it grows, garbage adds little to the peak. Beyond 256 MiB of live values Node ends.
+ * Makes Node collect garbage early, so that the peak shows the memory that an image needs: a small young generation, and an old one
+ * that is collected before it grows. Node ends beyond 256 MiB of live values.
  */
 const COLLECT_EARLY = ['--max-semi-space-size=1', '--max-old-space-size=256', '--optimize-for-size'];
 
-/** Pins an image in a process of its own: how it ended, and the most memory that the process held, in MiB. */
+/** Pins an image in a process of its own. Returns the result, and the peak memory of the process in MiB. */
 export async function measuredPin(image: HostileImage): Promise<{ end: string; peakMib: number }> {
   const directory = await mkdtemp(join(tmpdir(), 'larder-hostile-'));
   try {

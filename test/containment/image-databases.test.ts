@@ -1,4 +1,4 @@
-// Attempts by the package database of an image, which goes to readers of ours and to apt, and by what its own tools print.
+// Attempts by the package database of an image, which Larder and apt read, and by the output of the image's own tools.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -57,8 +57,8 @@ describe('a package database', () => {
       'more than 20000 packages',
     ],
     ['names a package twice', installed('app').repeat(2), 'the package app is there twice'],
-    ['says a field twice', installed('app', 'version: 2\n'), 'the field version is there twice'],
-    ['is no database', 'Lorem ipsum\n', 'line 1: the line is no field'],
+    ['has a field twice', installed('app', 'version: 2\n'), 'the field version is there twice'],
+    ['is not a package database', 'Lorem ipsum\n', 'line 1: the line is no field'],
   ])('%s', async (_attempt, status, reason) => {
     const rejection = await rejectionOf(await imageOf(status));
     expect(rejection).toContain('its package database is not valid');
@@ -66,7 +66,7 @@ describe('a package database', () => {
     expect(() => statusForApt(status)).toThrow(AptError);
   });
 
-  it('brings fields that apt acts on', async () => {
+  it('has fields that apt acts on, which are dropped', async () => {
     const status = installed(
       'app',
       'Filename: /etc/shadow\nConfig-Version: $(id)\nX-Evil: -o\nDescription: \u001b[2J\n',
@@ -75,7 +75,7 @@ describe('a package database', () => {
     expect((await pin(await imageOf(status))).packages).toBeDefined();
   });
 
-  it('waits for triggers, which hides a package from one reader and not from another', () => {
+  it('has packages that wait for triggers, which count as installed for every reader', () => {
     const status = ['installed', 'triggers-awaited', 'triggers-pending', 'half-installed']
       .map((state, at) => installed(`p${at}`).replace('ok installed', `ok ${state}`))
       .join('');
@@ -98,7 +98,7 @@ describe('a package database', () => {
     expect(peakMib).toBeLessThan((await measuredPin({})).peakMib + 100);
   });
 
-  it('is larger as content than its listing says', async () => {
+  it('is larger than its size in the listing', async () => {
     const content = memoryContent();
     const { digest } = await content.put([Buffer.alloc(17_000_000)] as unknown as AsyncIterable<Uint8Array>);
     await expect(readPackageDatabase(content, digest)).rejects.toThrow('/var/lib/dpkg/status is too large; at most');
@@ -111,7 +111,7 @@ describe('a package database', () => {
   });
 });
 
-describe('what a script left behind', () => {
+describe('files that a script left', () => {
   let tree: string;
   beforeAll(() => {
     tree = mkdtempSync(join(tmpdir(), 'larder-left-'));
@@ -151,9 +151,9 @@ describe('what a script left behind', () => {
     });
   });
 
-  it('folders in folders in folders', async () => {
+  it('deeply nested folders', async () => {
     const folder = mkdtempSync(join(tree, 'deep-'));
-    // Each step is a path of its own, because the whole one is longer than the kernel takes.
+    // One folder at a time, because the whole path is longer than the kernel accepts.
     const nest = 'for (let i = 0; i < 6000; i++) { require("node:fs").mkdirSync("d"); process.chdir("d") }';
     execFileSync(process.execPath, ['-e', nest], { cwd: folder });
     await expect(captured(folder)).rejects.toMatchObject({
@@ -162,7 +162,7 @@ describe('what a script left behind', () => {
     });
   });
 
-  it('a name that removes a file of a lower layer, and one that a terminal acts on', async () => {
+  it('a name that removes a file of a lower layer, and one with terminal sequences', async () => {
     const folder = mkdtempSync(join(tree, 'names-'));
     writeFileSync(join(folder, '.wh.passwd'), '');
     await expect(captured(folder)).rejects.toThrow('names that begin with .wh. are not allowed');
@@ -173,7 +173,7 @@ describe('what a script left behind', () => {
 });
 
 describe.skipIf(ways().length === 0)('a tool of the image', () => {
-  it('prints for ever about the packages', async () => {
+  it('prints without end about the packages', async () => {
     await using ground = await openGround(ways()[0] as ReturnType<typeof ways>[number]);
     const dpkg = entry('usr/bin/dpkg-deb', {
       content: '#!/bin/sh\nx=$(printf "\u001b[2J%050000d" 0)\nwhile :; do echo "$x"; done\n',

@@ -1,4 +1,4 @@
-// Attempts of a registered image by its layers: at its pinning, which reads them, and where they are laid out for a sandbox.
+// Attempts of a registered image by its layers: when it is pinned, and when its layers are extracted for a sandbox.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
@@ -27,14 +27,14 @@ const file = (path: string, more: Partial<TarHeader> = {}): TarInput => entry(pa
 const rejectedWith = async (entries: TarInput[]) =>
   rejectionOf({ layers: [await layerWith([...DEBIAN_FILES, ...entries])] });
 
-describe('a layer says of an entry that it', () => {
+describe('a layer is rejected if an entry', () => {
   it.each([
-    ['lies beneath 6,000 folders', [entry('d/'.repeat(6000))], 'the path is longer than 4096 bytes'],
-    ['lies beneath 200 folders', [entry('d/'.repeat(200))], 'the path is deeper than 128 folders'],
+    ['is beneath 6,000 folders', [entry('d/'.repeat(6000))], 'the path is longer than 4096 bytes'],
+    ['is beneath 200 folders', [entry('d/'.repeat(200))], 'the path is deeper than 128 folders'],
     ['has a name of 5,000 bytes', [file('x'.repeat(5000))], 'the path is longer than 4096 bytes'],
-    ['has a name that no file system takes', [file('x'.repeat(300))], 'a name in the path is longer than 255 bytes'],
+    ['has a name that no file system accepts', [file('x'.repeat(300))], 'a name in the path is longer than 255 bytes'],
     [
-      'is a link to a path without end',
+      'is a link to a very long path',
       [file('l', { type: 'symlink', target: 'x/'.repeat(5000) })],
       'the target of the link is longer',
     ],
@@ -45,9 +45,9 @@ describe('a layer says of an entry that it', () => {
       'ids above 65535 do not exist in a sandbox',
     ],
     ['belongs to a user that no system has', [file('a', { uid: 2 ** 50 })], 'no user or group has the number'],
-    ['removes nothing', [file('etc/.wh.')], 'the mark of a removed file names none'],
-    ['removes the folder above', [file('etc/.wh...')], 'the mark of a removed file names none'],
-    ['is beneath what it removes', [file('etc/.wh.x/y')], 'it is beneath the mark of a removed file'],
+    ['is a mark of removal without a name', [file('etc/.wh.')], 'the mark of a removed file names none'],
+    ['is a mark of removal for the folder above', [file('etc/.wh...')], 'the mark of a removed file names none'],
+    ['is beneath a mark of removal', [file('etc/.wh.x/y')], 'it is beneath the mark of a removed file'],
   ])('%s', async (_attempt, entries, reason) => {
     expect(await rejectedWith(entries)).toContain(reason);
   });
@@ -65,29 +65,25 @@ describe('a layer says of an entry that it', () => {
       "the header's size is not a valid number",
     ],
     [
-      'is sparse, and its map is no map',
+      'is sparse, and has a map that is not valid',
       raw('a', (block) => block.write('S', 156) + block.write('9', 386)),
       "sparse file's map is",
     ],
-    ['is sparse, and does not say its size', extended('22 GNU.sparse.major=1\n'), "sparse file's map is malformed"],
+    ['is sparse, and does not state its size', extended('22 GNU.sparse.major=1\n'), "sparse file's map is malformed"],
     [
       'is sparse, with a terabyte of holes',
       extended(pax('GNU.sparse.size', String(2 ** 40)) + pax('GNU.sparse.map', '0,0')),
       'the holes of sparse files have more than',
     ],
     [
-      'goes on in another archive',
+      'continues in another archive',
       raw('a', (block) => block.write('M', 156)),
       'multi-volume archives are not accepted',
     ],
-    ['is of a type that nobody knows', raw('a', (block) => block.write('Z', 156)), 'entries of type "Z" are not known'],
+    ['is of an unknown type', raw('a', (block) => block.write('Z', 156)), 'entries of type "Z" are not known'],
     ['is called ..', raw('a', (block) => block.write('../../etc/passwd', 0)), 'a name may not contain ..'],
     ['has a size in words', extended(pax('size', 'twelve')), "the extension header's size is not a valid number"],
-    [
-      'has a time that is none',
-      extended(pax('mtime', `${'9'.repeat(50)}`)),
-      "the extension header's mtime is not a time",
-    ],
+    ['has an invalid time', extended(pax('mtime', `${'9'.repeat(50)}`)), "the extension header's mtime is not a time"],
     ['has thousands of attributes', extended('8 a=xyz\n'.repeat(50_000)), 'it has more than 256 records'],
     [
       'has an extension header of a gigabyte',
@@ -99,7 +95,7 @@ describe('a layer says of an entry that it', () => {
     expect(await rejectionOf({ layers: [layer] })).toContain(reason);
   });
 
-  it('is called so that a terminal acts on it', async () => {
+  it('has terminal sequences in its name', async () => {
     expect(await rejectedWith([file('\u001b[2J\u202e', { uid: 100_000 })])).not.toMatch(/[\u001b\u202e]/);
   });
 });
@@ -107,20 +103,20 @@ describe('a layer says of an entry that it', () => {
 describe('the root folder', () => {
   const rootOf = (mode: number) => entry('', { type: 'folder', mode });
 
-  it('is closed to the users of products', async () => {
+  it('is rejected if only root may enter it', async () => {
     expect(await rejectedWith([rootOf(0o700)])).toBe(
       `${NAME} cannot be used: its root folder has mode 0700, so no user but root can run anything in it.`,
     );
   });
 
-  it('is what the topmost layer says', async () => {
+  it('has the mode of the topmost layer', async () => {
     const [closed, open] = [await layerWith([...DEBIAN_FILES, rootOf(0o700)]), await layerWith([rootOf(0o755)])];
     expect((await pin({ layers: [closed, open] })).layers).toHaveLength(2);
     expect(await rejectionOf({ layers: [open, closed] })).toContain('root folder');
   });
 });
 
-/** An extension header with its body. */
+/** Returns an extension header with its body. */
 function withBody(type: string, body: Buffer): Buffer {
   const header = headerOnly({ path: 'ext', size: body.length }, (block) => block.write(type, 156)).subarray(0, 512);
   return Buffer.concat([header, body, Buffer.alloc((512 - (body.length % 512)) % 512)]);
@@ -130,7 +126,7 @@ describe('the bytes of a layer', () => {
   const tar = Buffer.concat([headerOnly({ path: 'a', size: 100_000 }).subarray(0, 512), randomBytes(100_000)]);
   it.each([
     ['are a page', { bytes: Buffer.from('<html>'), diffId: digestOf(tar) }, 'not a tar archive'],
-    ['are nothing', { bytes: Buffer.alloc(0), diffId: digestOf(tar) }, 'does not match its config'],
+    ['are empty', { bytes: Buffer.alloc(0), diffId: digestOf(tar) }, 'does not match its config'],
     [
       'end in the middle of gzip',
       { bytes: gzipSync(tar).subarray(0, 300), diffId: digestOf(tar) },
@@ -193,7 +189,7 @@ describe('memory', () => {
     for await (const part of writeTar(entries())) parts.push(part);
     return layerOf(Buffer.concat(parts));
   };
-  /** Beyond what a harmless image takes. */
+  /** The memory beyond that of a harmless image. */
   const ALLOWED_MIB = 100;
   let harmless: { peakMib: number };
   beforeAll(async () => {
@@ -209,12 +205,12 @@ describe('memory', () => {
     ],
     ['names that are not UTF-8', manyEntries(20_000, (at) => `${'\udcff'.repeat(200)}/${at}`), 'pinned'],
     [
-      'folders that only paths name',
+      'folders that occur only in paths',
       manyEntries(20_000, (at) => `${at}/${'d/'.repeat(100)}f`),
       'more than 200000 folders',
     ],
     ['marks of removed files', manyEntries(460_000, (at) => `d/.wh.f${at}`), 'pinned'],
-    ['one name again and again', manyEntries(460_000, () => 'same'), 'pinned'],
+    ['one name many times', manyEntries(460_000, () => 'same'), 'pinned'],
   ])('is not filled by %s', async (_attempt, entries, end) => {
     const layer = await layerOfMany(entries);
     const hostile = await measuredPin({ layers: [layer] });
@@ -223,7 +219,7 @@ describe('memory', () => {
   });
 });
 
-describe('laid out for a sandbox, a layer', () => {
+describe('extracted for a sandbox, a layer', () => {
   async function laidOut(entries: TarInput[], below: ListingEntry[] = []): Promise<TarHeader[]> {
     const listing = new Map(below.map((one) => [one.path, one]));
     const found: TarHeader[] = [];
@@ -246,7 +242,7 @@ describe('laid out for a sandbox, a layer', () => {
     target,
   });
 
-  it('brings no device, and no attribute that steers overlayfs', async () => {
+  it('has no devices and no attributes of overlayfs', async () => {
     const xattrs = {
       'user.overlay.opaque': Buffer.from('y'),
       'user.overlay.redirect': Buffer.from('/etc'),
@@ -260,29 +256,29 @@ describe('laid out for a sandbox, a layer', () => {
     expect(headers.map(({ path, xattrs: kept }) => [path, kept])).toEqual([['etc', undefined]]);
   });
 
-  it('leads through a loop of links', async () => {
+  it('with a loop of links is rejected', async () => {
     await expect(laidOut([file('a/x')], [link('a', 'b/c'), link('b', 'a')])).rejects.toThrow('through a loop of links');
   });
 
-  it('names a thousand chains of links', async () => {
+  it('with a thousand chains of links is rejected', async () => {
     const chain = Array.from({ length: 39 }, (_, at) => link(`l${at}`, `${'x/../'.repeat(800)}l${at + 1}`));
     const entries = Array.from({ length: 1000 }, (_, at) => file(`l0/${at}/x`));
     await expect(laidOut(entries, chain)).rejects.toThrow('through too many links');
   });
 
-  it('is a folder first and a link to another place then', async () => {
+  it('with a path that is first a folder and then a link is rejected', async () => {
     const entries = [file('opt/x'), file('opt', { type: 'symlink', target: '/etc' }), file('opt/passwd')];
     await expect(laidOut(entries)).rejects.toThrow('/opt is both a folder and another type in one layer');
   });
 
-  it('names 30,000 trees of folders behind links', async () => {
+  it('with 30,000 trees of folders behind links is rejected', async () => {
     const tree = 'd/'.repeat(100);
     const below = Array.from({ length: 3000 }, (_, at) => link(`l${at}`, `${at}/${tree}`));
     const entries = Array.from({ length: 3000 }, (_, at) => file(`l${at}/f`));
     await expect(laidOut(entries, below)).rejects.toThrow('more than 200000 folders');
   });
 
-  it('is pinned when it is harmless, and keeps its links', async () => {
+  it('is pinned if it is harmless, and keeps its links', async () => {
     expect(
       (await pin({ layers: [await layerWith([...DEBIAN_FILES, file('bin', { type: 'symlink', target: 'usr/bin' })])] }))
         .layers,

@@ -1,4 +1,4 @@
-// Attempts of a registered image by its documents: each ends in a cause that its owner reads, and in no other way.
+// Attempts of a registered image by its documents: each is rejected with a cause that its owner can read.
 import { describe, expect, it } from 'vitest';
 import { MEDIA_TYPES } from '../../src/oci/descriptor.ts';
 import { describeBytes, EMPTY_CONFIG } from '../../src/oci/manifest.ts';
@@ -6,11 +6,11 @@ import { hostPlatform } from '../../src/packaging/image/base-image.ts';
 import { DEBIAN_FILES } from '../debian-files.ts';
 import { layerWith, pin, rejectionOf } from './hostile-images.ts';
 
-/** Ends the field and begins arguments of the sandbox, as an argument file separates them. */
+/** Contains NUL, which separates arguments in an argument file: what follows would be arguments of the sandbox. */
 const INJECTED = 'X=a\0--bind\0/\0/mnt\0';
 const settings = (config: object) => ({ config: { config } });
 
-it('a harmless image of the same make is pinned', async () => {
+it('a harmless image of the same form is pinned', async () => {
   expect(await pin({})).toMatchObject({ packages: expect.stringMatching(/^sha256:/) });
 });
 
@@ -39,7 +39,7 @@ describe('a config', () => {
 
   it.each([
     [
-      'writes over the terminal by the name of a variable',
+      'has terminal sequences in the name of a variable',
       settings({ Env: ['A\u001b[2J=1'] }),
       'Env[0]: the name holds a control',
     ],
@@ -59,7 +59,7 @@ describe('a config', () => {
       'Volumes: has more than 1000 names',
     ],
     [
-      'reaches the prototype of objects by a label',
+      'has a label named __proto__',
       { config: Buffer.from('{"rootfs":{"type":"layers","diff_ids":[]},"config":{"Labels":{"__proto__":"x"}}}') },
       'the name __proto__ is rejected',
     ],
@@ -72,7 +72,7 @@ describe('a config', () => {
     ['is a page', { config: Buffer.from('<html>') }, 'the image config is not JSON'],
     ['is nested without end', { config: Buffer.from('{"a":'.repeat(500_000)) }, 'is nested deeper than 32 levels'],
     [
-      'is larger than a config',
+      'is larger than the limit of a config',
       { config: Buffer.alloc(5_000_000, ' ') },
       'the image config is larger than 4194304 bytes',
     ],
@@ -110,7 +110,11 @@ describe('a manifest', () => {
 
   it.each([
     ['names 10,000 layers', { manifest: { layers: descriptors(10_000) } }, 'layers has 10000 descriptors'],
-    ['names more layers than an engine takes', { manifest: { layers: descriptors(128) } }, 'the image has 128 layers'],
+    [
+      'names more layers than container engines accept',
+      { manifest: { layers: descriptors(128) } },
+      'the image has 128 layers',
+    ],
     ['is an index too', { manifest: { manifests: [] } }, 'a manifest of one image has no manifests'],
     [
       'names a file of this machine',
@@ -118,7 +122,7 @@ describe('a manifest', () => {
       'config is no descriptor',
     ],
     [
-      'names a layer of another place',
+      'names a layer at another address',
       {
         manifest: {
           layers: [
@@ -133,7 +137,7 @@ describe('a manifest', () => {
       'has a layer that its registry does not store',
     ],
     [
-      'has sizes that are no numbers',
+      'has sizes that are not numbers',
       { manifest: { layers: [{ ...EMPTY_CONFIG, size: '1e999' }] } },
       'layers is no list of descriptors',
     ],
@@ -143,7 +147,7 @@ describe('a manifest', () => {
       'is nested deeper than 32',
     ],
     ['is a page', { manifest: Buffer.from('<html>') }, 'the manifest is not JSON'],
-    ['is larger than a manifest', { manifest: Buffer.alloc(5_000_000, ' ') }, 'more than 4194304 bytes'],
+    ['is larger than the limit of a manifest', { manifest: Buffer.alloc(5_000_000, ' ') }, 'more than 4194304 bytes'],
   ])('%s', async (_attempt, image, reason) => {
     expect(await rejectionOf(image)).toContain(reason);
   });
@@ -182,7 +186,7 @@ describe('an index', () => {
     expect(await rejectionOf(image)).toContain(reason);
   });
 
-  it('stands in another index, and has nothing', async () => {
+  it('is in another index, and is empty', async () => {
     const inner = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [] };
     const nested = { manifest: Buffer.from(JSON.stringify(inner)), index: wrapped(MEDIA_TYPES.index) };
     expect(await rejectionOf(nested)).toContain('has no image for');

@@ -1,5 +1,5 @@
-// Attempts of a script to take more than its share of the machine. Each ends by itself or is ended, the exit names the limit, nothing is
-// left, and other sandboxes go on.
+// Attempts of a script to exceed its share of the machine. Each ends by itself or is ended, the exit names the limit, nothing is
+// left, and other sandboxes continue.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -16,13 +16,13 @@ const SMALL: Partial<SandboxLimits> = {
 };
 
 const perl = (program: string): string => `exec perl -e '${program}'`;
-/** As fast as the kernel gives, until it is stopped. */
+/** Allocates memory as fast as possible until it is stopped. */
 const FILL = 'my @x; push @x, "x" x 1000000 while 1';
-/** Forks that stay, one uid after the other. */
+/** Forks processes that stay. */
 const FORKS =
   'for my $i (1 .. 4000) { my $p = fork; if (!defined $p) { print "rejected: $!\\n"; select(undef, undef, undef, 0.05); next } if ($p == 0) { sleep 600; exit } }';
 
-/** What is tried, the limit that has to be named, and for which ways; absent, the attempt fails by itself with these words. */
+/** Name, script, and the limit that the exit must name, or the output with which the attempt fails by itself; then the ways to which it applies. */
 const ATTEMPTS: readonly [
   name: string,
   script: string,
@@ -37,7 +37,7 @@ const ATTEMPTS: readonly [
   ],
   ['memory as another user', perl(`$< = $> = 4321; ${FILL}`), 'memory', 'root of the sandbox'],
   [
-    'memory of one that left its session',
+    'memory of a process that left its session',
     'setsid sh -c "sleep 0.1; exec perl -e \'my @x; push @x, \\"x\\" x 1000000 while 1\'" & sleep 60',
     'memory',
   ],
@@ -75,7 +75,7 @@ const ATTEMPTS: readonly [
   ],
   ['processes of one user', perl(FORKS), 'processes'],
   [
-    'processes of ever new users',
+    'processes of many users',
     perl(FORKS.replace('sleep 600', '$< = $> = 5000 + $i; sleep 600')),
     'processes',
     'root of the sandbox',
@@ -83,7 +83,11 @@ const ATTEMPTS: readonly [
   ['a fork bomb', perl('for (;;) { fork }'), 'processes'],
   ['processor time in one process', 'while :; do :; done', 'cpu'],
   ['time', 'sleep 600', 'wall-clock'],
-  ['time, as one that heeds no signal', perl('$SIG{TERM} = $SIG{INT} = $SIG{HUP} = "IGNORE"; sleep 600'), 'wall-clock'],
+  [
+    'time of a process that ignores signals',
+    perl('$SIG{TERM} = $SIG{INT} = $SIG{HUP} = "IGNORE"; sleep 600'),
+    'wall-clock',
+  ],
   ['output without end', 'exec yes', 'output'],
   ['output without end of line', 'exec cat /dev/zero', 'output'],
   [
@@ -95,11 +99,11 @@ const ATTEMPTS: readonly [
   ],
 ];
 
-/** Limits that an attempt needs lower, so that it ends soon. */
+/** Lower limits for attempts, so that they end soon. */
 const LIMITS: Record<string, Partial<SandboxLimits>> = {
   'processor time in one process': { cpuSeconds: 1 },
   time: { wallClockMs: 500 },
-  'time, as one that heeds no signal': { wallClockMs: 500 },
+  'time of a process that ignores signals': { wallClockMs: 500 },
   'output without end': { outputBytes: MIB },
   'output without end of line': { outputBytes: MIB },
   'changes in one file': { changeBytes: 32 * MIB },
@@ -167,7 +171,7 @@ for (const way of ways()) {
   });
 }
 
-/** The groups of sandboxes and engine processes that there are now, of this run's and of other tests. */
+/** Returns the existing groups of sandboxes and engine processes, of this test and of others. */
 function groupsOf(control: ResourceControl): string[] {
   if (control.mode === 'watchdog') return [];
   return Object.values(control.folders).flatMap((folder) =>

@@ -1,11 +1,11 @@
-// Links planted at every component of every place that a sandbox mounts on or writes to: in the image before it is opened, and by a
-// script between two commands. The machine stays as it was.
+// Links at every component of every path that a sandbox mounts on or writes to: in the image before it is opened, and made by a
+// script between two commands. The machine must not change.
 import { describe, expect, test } from 'vitest';
 import type { TarInput } from '../../src/tar/entry.ts';
 import { entry } from '../fixtures/tar.ts';
 import { attempt, openGround, placeCanary, USER, ways } from './attempts.ts';
 
-/** Where sandboxes mount, and where they write before the image's own programs run: whole folders, and what is in them. */
+/** Paths that sandboxes mount on, or write to before the image's own programs run: folders, and files in them. */
 const FOLDERS = ['proc', 'dev', '.larder', 'etc', 'run', 'tmp', 'oldroot', 'newroot'];
 const INNER = [
   'proc/self',
@@ -29,7 +29,7 @@ const TARGETS: Record<string, (folder: string) => string> = {
   'through the root of the first process': (folder) => `/proc/1/root${folder}`,
   'through an open folder': (folder) => `/proc/self/cwd${folder}`,
   'a file': (folder) => `/oldroot${folder}/file`,
-  'something that is not there yet': (folder) => `/oldroot${folder}/new`,
+  'a path that does not exist': (folder) => `/oldroot${folder}/new`,
   'a loop': () => 'loop',
   nothing: () => '/no/such/place',
 };
@@ -38,7 +38,7 @@ function planted(places: string[], target: string): TarInput[] {
   return places.map((place) => entry(place, { type: 'symlink', target, mode: 0o777 }));
 }
 
-// Who keeps the limits makes no difference here.
+// The way in which limits are enforced makes no difference here.
 for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
   describe(way.name, () => {
     for (const [kind, targetOf] of Object.entries(TARGETS)) {
@@ -73,7 +73,7 @@ for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
             `mv /${place} /gone.$$ 2>/dev/null; rm -rf /${place} 2>/dev/null; mkdir -p "$(dirname /${place})"; ln -s '${target}' /${place} 2>/dev/null`,
         );
         await attempt(sandbox, [...plant, 'true'].join('\n'));
-        // And what is above them.
+        // And the folders above them.
         await attempt(sandbox, `for name in etc run var srv; do mv /$name /$name.gone; ln -s '${target}' /$name; done`);
         for (const user of [undefined, USER]) {
           const outcome = await attempt(
@@ -93,7 +93,7 @@ for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
       });
     }
 
-    test('a lower layer that is nothing but links', async () => {
+    test('a lower layer that contains only links', async () => {
       using canary = placeCanary();
       const before = canary.state();
       await using ground = await openGround(way);

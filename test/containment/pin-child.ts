@@ -1,4 +1,4 @@
-// A process that pins one image and tells how that ended and what it took: `pin-child.ts CONTENT-FOLDER ROOT-AS-JSON`.
+// A process that pins one image and prints the result and its peak memory: `pin-child.ts CONTENT-FOLDER ROOT-AS-JSON`.
 import { readFileSync } from 'node:fs';
 import { openDiskContent } from '../../src/content/disk.ts';
 import { pinBaseImage } from '../../src/packaging/image/base-image-pin.ts';

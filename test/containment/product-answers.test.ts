@@ -1,4 +1,4 @@
-// Attempts of a finished image by what its service answers to the tests of its product: each reader stops at its limit or its time.
+// Attempts of a finished image by the answers of its service to the product's tests: each test ends at its limit of size or time.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attemptTest, type Started } from '../../src/packaging/image/product-test.ts';
 import type { ProductTest } from '../../src/plan/image-plan.ts';
@@ -7,7 +7,7 @@ import type { SandboxCommand } from '../../src/sandbox/sandbox-command.ts';
 import { type Ground, openGround, USER, ways } from './attempts.ts';
 
 const PORT = 8080;
-/** Listens, and does with each connection what `answer` says; a reader that leaves is nothing to it. */
+/** Returns a script that listens and runs `answer` for each connection; it ignores readers that disconnect. */
 const serve = (answer: string): string => `
   $SIG{PIPE} = "IGNORE"; $| = 1;
   socket(S, 2, 1, 6) or die $!; setsockopt(S, 1, 2, pack("i", 1));
@@ -79,7 +79,7 @@ describe.skipIf(ways().length === 0)('a service answers', () => {
       /Parse Error|overflow/i,
     ],
     [
-      'with promises of an answer',
+      'with interim answers that never end',
       http,
       FOR_EVER('"HTTP/1.1 103 Early Hints\\r\\n\\r\\n"'),
       3000,
@@ -88,7 +88,7 @@ describe.skipIf(ways().length === 0)('a service answers', () => {
     ['with nothing', http, 'sleep 600', 3000, /did not answer in time/],
     ['with bytes that never end', tcp, FOR_EVER('"x" x 65536'), 20_000, /^x+$/],
     [
-      'with one byte after the other',
+      'with single bytes that never end',
       tcp,
       `${FOR_EVER('"x"')} and select(undef, undef, undef, 0.001)`,
       3000,
@@ -101,7 +101,7 @@ describe.skipIf(ways().length === 0)('a service answers', () => {
     expect(attempt.output.length).toBeLessThan(5000);
   });
 
-  it('a test beside it that prints without end', async () => {
+  it('to a test that prints without end itself', async () => {
     const attempt = await answered(exec('while :; do printf "%01000d\\n" 0; done'), 'sleep 600', 5000);
     expect(attempt.passed).toBe(false);
     expect(attempt.output.length).toBeLessThan(5000);

@@ -1,5 +1,5 @@
-// The whole service under attack: customizations whose scripts, packages and leavings mean harm, and hostile base images from a registry.
-// Each attempt ends in seconds as one failed pipeline or one unhealthy base image that says why; the same server and the same worker go on.
+// The whole service under attack: customizations with hostile scripts, packages and files, and hostile base images from a registry.
+// Each attempt ends in seconds as one failed pipeline or one unhealthy base image with the cause; the same server and worker continue.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { type Canary, placeCanary } from './attempts.ts';
 const STORY_MS = 2 * PATIENCE_MS;
 /** "Ends in seconds": a build of redis takes two here, and this machine may be busy with other tests. */
 const ATTEMPT_MS = 60_000;
-/** What an attempt may cost more than the heaviest harmless build, in worker and engine processes together. */
+/** The memory that an attempt may take in worker and engine processes beyond the largest harmless build. */
 const MEMORY_BYTES_MAX = 100 * 1024 ** 2;
 
 let service: Service;
@@ -55,7 +55,7 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
 }, STORY_MS);
 
-/** Uploads a customization, waits for its end, takes it away again, and returns what became of redis. */
+/** Uploads a customization, waits for its end, deletes it, and returns the result for redis. */
 async function attempt(name: string, files: Record<string, string>) {
   const { client, catalog_id } = service;
   const filter = { product_key: 'redis' };
@@ -80,12 +80,12 @@ async function ended(customization_id: string) {
   const { client, catalog_id } = service;
   return await until('the customization ended', async () => {
     const found = await client.call('getCustomization', { catalog_id, customization_id });
-    // DELETED: nothing that was released held it.
+    // DELETED: no release contained it.
     return /_(SUCCEEDED|FAILED)$|^DELETED$/.test(found.status ?? '') && found;
   });
 }
 
-/** The most memory that the worker and the largest of its engine processes had while something was done. */
+/** Runs `act`. Returns its result, and the peak memory of the worker and its largest engine process meanwhile. */
 async function watched<T>(act: () => Promise<T>): Promise<{ result: T; peakBytes: number }> {
   let peakBytes = 0;
   const timer = setInterval(() => {
@@ -100,7 +100,7 @@ async function watched<T>(act: () => Promise<T>): Promise<{ result: T; peakBytes
 
 type Process = { pid: number; parent: number; bytes: number; args: string };
 
-/** The processes of this machine. Attacks of other tests have arguments of megabytes, so that these are cut. */
+/** Returns the processes of this machine. Arguments are cut, because attacks of other tests have megabytes of them. */
 function listProcesses(): Process[] {
   const columns = 'ppid=,pid=,rss=,args=';
   const lines = execFileSync('ps', ['-eo', columns, '--cols', '2000'], { encoding: 'utf8' }).split('\n');
@@ -112,7 +112,7 @@ function listProcesses(): Process[] {
 
 function memoryOfWorker(): number {
   const processes = listProcesses();
-  // One at a time handles the attempt; another may rest or end the deletion before it.
+  // One engine process handles the attempt; another may be idle or end the earlier deletion.
   const engines = processes.filter(({ parent, args }) => parent === worker && args.includes('engine-process'));
   const own = processes.find(({ pid }) => pid === worker);
   return (own?.bytes ?? 0) + Math.max(0, ...engines.map(({ bytes }) => bytes));
@@ -120,10 +120,10 @@ function memoryOfWorker(): number {
 
 const PERL = '#!/usr/bin/perl\n';
 
-/** Each a customization; the words that its failure must hold, or `SUCCEEDED` where nothing harmful is left of it. */
+/** Customizations, each with the words of its failure, or `SUCCEEDED` if the result is harmless. */
 const ATTEMPTS: readonly [name: string, files: Record<string, string>, outcome: RegExp | 'SUCCEEDED'][] = [
   [
-    'a dpkg-deb that prints for ever',
+    'a dpkg-deb that prints without end',
     {
       'customization.yaml': 'packages: [nginx-light, libnginx-mod-http-echo]\n',
       'scripts/before-packages.sh':
@@ -132,7 +132,7 @@ const ATTEMPTS: readonly [name: string, files: Record<string, string>, outcome: 
     /printed more than|dpkg-deb/,
   ],
   [
-    'a dpkg that prints for ever',
+    'a dpkg that prints without end',
     {
       'customization.yaml': 'packages: [nginx-light]\n',
       'scripts/before-packages.sh': "printf '#!/bin/sh\\nexec yes\\n' > /usr/bin/dpkg; chmod 755 /usr/bin/dpkg\n",
@@ -148,7 +148,7 @@ const ATTEMPTS: readonly [name: string, files: Record<string, string>, outcome: 
   ],
   ['a user database with a hole', { 'scripts/final.sh': 'truncate -s 900M /etc/passwd\n' }, /etc\/passwd/],
   [
-    'a package database that is none',
+    'a package database that is not valid',
     { 'scripts/final.sh': 'head -c 3000000 /dev/urandom > /var/lib/dpkg/status\n' },
     /package database/,
   ],
@@ -185,7 +185,7 @@ const ATTEMPTS: readonly [name: string, files: Record<string, string>, outcome: 
     /wrote more than 2 GiB/,
   ],
   [
-    'links in place of what is mounted on',
+    'links in place of mount points',
     {
       'scripts/before-packages.sh': 'mv /run /run.gone; ln -s /oldroot/CANARY /run; ln -sfn /oldroot/CANARY /tmp/x\n',
       'scripts/final.sh': 'echo x > /run/escaped; exit 7\n',
@@ -214,12 +214,12 @@ const ATTEMPTS: readonly [name: string, files: Record<string, string>, outcome: 
     'SUCCEEDED',
   ],
   [
-    'names that a terminal acts on',
+    'names with terminal sequences',
     { 'scripts/final.sh': "printf '\\033]0;pwned\\007\\033[31m' ; printf '\\033[2J' >&2; exit 3\n" },
     /failed with code 3/,
   ],
   [
-    'a program that stops at no signal',
+    'a program that ignores signals',
     { 'scripts/final.sh': "trap '' TERM INT HUP; setsid sh -c 'trap \"\" TERM; sleep 900' & exit 4\n" },
     /failed with code 4/,
   ],
@@ -275,7 +275,7 @@ function sleeping(seconds: string): boolean {
   return listProcesses().some(({ args }) => args === `sleep ${seconds}`);
 }
 
-/** Command lines of a process, its descendants and processes without a parent: other tests have sandboxes of their own. */
+/** Returns the command lines of a process, its descendants, and processes without a parent: other tests have sandboxes of their own. */
 function treeAndOrphans(root: number): string[] {
   const all = listProcesses();
   const below = (parent: number): Process[] =>
@@ -284,7 +284,7 @@ function treeAndOrphans(root: number): string[] {
   return [...found, ...below(root)].map(({ args }) => args);
 }
 
-test('nothing of all that is left on the machine', { timeout: STORY_MS }, async () => {
+test('no process or file of the attempts is left on the machine', { timeout: STORY_MS }, async () => {
   const processes = treeAndOrphans(service.pidOf('worker'));
   expect(processes.some((args) => args.includes('bin/worker'))).toBe(true);
   expect(processes.join('\n')).not.toMatch(/sleep 900|bwrap --args/);

@@ -1,4 +1,4 @@
-// A whole server with its registry and three organizations, for attempts of one client to shut out the others.
+// A whole server with its registry and three organizations, for attempts of one client to exclude the others.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -20,11 +20,11 @@ type Sent = { from?: string; authorization?: string; headers?: Record<string, st
 export type Ground = {
   port: number;
   tenants: [Tenant, Tenant, Tenant];
-  /** One request on a connection of its own. */
+  /** Sends one request on a connection of its own. */
   ask(method: string, path: string, sent?: Sent): Promise<Answer>;
-  /** An upload of something that is no archive: 400 when it is read, 429 or 503 when it is not. */
+  /** Uploads a file that is not an archive: 400 if the server reads it, 429 or 503 if not. */
   upload(tenant: Tenant, from?: string): Promise<Answer>;
-  /** An upload whose body stops after its first bytes. */
+  /** Begins an upload whose body stops after its first bytes. */
   startUpload(tenant: Tenant, from?: string): RawConnection;
   close(): Promise<void>;
 };

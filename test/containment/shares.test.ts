@@ -1,4 +1,4 @@
-// One client or one organization that takes all it can get of uploads, transfers and connections: the others are served.
+// One client or one organization that opens as many uploads, transfers and connections as it can: others are still served.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   BODY_RATE_WINDOW_MS,
@@ -50,14 +50,14 @@ describe('an attacker tries to use up the uploads', () => {
     await vi.waitFor(async () => expect((await ground.upload(acme)).status).toBe(400), PATIENCE);
   });
 
-  test('of everybody behind one address, as two organizations', async () => {
+  test('of all clients behind one address, as two organizations', async () => {
     const { organization, address } = UPLOAD_LIMITS;
     expect(address).toBe(2 * organization);
     const slow = times(organization, () => [ground.startUpload(acme, ATTACKER), ground.startUpload(rival, ATTACKER)]);
     for (const full of [acme, rival]) {
       await vi.waitFor(async () => expect((await ground.upload(full, OTHER)).status).toBe(429), PATIENCE);
     }
-    // The first upload of an organization is taken although its address has used up its share.
+    // The first upload of an organization is accepted although its address has used its share.
     const first = ground.startUpload(third, ATTACKER);
     const rejected = await vi.waitFor(async () => {
       const answer = await ground.upload(third, ATTACKER);
@@ -107,13 +107,13 @@ describe('an attacker tries to use up the connections', () => {
     const half = await openMany(2100, { open: () => openRaw(ground.port, { from: ATTACKER, first }), ask: isServed });
     await vi.waitFor(() => expect(openOf(half)).toBeLessThanOrEqual(CONNECTIONS_PER_ADDRESS_MAX), PATIENCE);
     await isServed();
-    // Those that are late are fewer still: another client behind the attacker's address is served.
+    // Late connections have a smaller share, so another client behind the attacker's address is served.
     await vi.waitFor(() => expect(openOf(half)).toBe(PENDING_PER_ADDRESS_MAX), PATIENCE);
     expect((await ground.ask('GET', '/livez', { from: ATTACKER })).status).toBe(200);
     closeAll(half);
   });
 
-  test('by connections that are kept after one request', async () => {
+  test('by connections that it keeps open after one request', async () => {
     const open = () => openRaw(ground.port, { from: OTHER, first: headOf('GET', '/livez') });
     const kept = await openMany(CONNECTIONS_PER_ADDRESS_MAX + 100, { open, ask: isServed });
     const settled = () => kept.every((one) => one.isEnded() || one.received().startsWith('HTTP/1.1 200 '));
@@ -127,7 +127,7 @@ describe('an attacker tries to use up the connections', () => {
   });
 });
 
-describe.concurrent('an attacker tries to hold for ever, by one byte at a time,', () => {
+describe.concurrent('an attacker sends single bytes to hold', () => {
   const MARGIN_MS = 5_000;
 
   test('a connection that waits for a header', async () => {
@@ -155,7 +155,7 @@ describe.concurrent('an attacker tries to hold for ever, by one byte at a time,'
     expect(connection.received()).toMatch(/^HTTP\/1.1 401 /);
   });
 
-  test('nothing: an upload over a slow line is read to its end', async () => {
+  test('nothing: a slow honest upload is read to its end', async () => {
     const connection = ground.startUpload(rival);
     drip(connection, { everyMs: 100, piece: 'x'.repeat(200) });
     const ended = await Promise.race([connection.closed, pastWindow()]);

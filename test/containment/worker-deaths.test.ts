@@ -1,4 +1,4 @@
-// Workers that die again and again: by a job, which is found and ended without harm to others, and at every start, while all else stays up.
+// Workers that die repeatedly: by a job, which fails without harm to others, and at every start, while all other processes stay up.
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { inTransaction } from '../../src/db/database.ts';
@@ -13,7 +13,7 @@ const PATIENCE_MS = 300_000;
 
 afterEach(endEntrances, PATIENCE_MS);
 
-test('a job that kills its worker each time ends with that cause, and no job beside it loses an attempt', {
+test('a job that kills its worker each time fails with that cause, and no other job loses an attempt', {
   timeout: PATIENCE_MS,
 }, async () => {
   const database = await createTestDatabase();
@@ -36,7 +36,7 @@ test('a job that kills its worker each time ends with that cause, and no job bes
       died = deaths;
     },
   });
-  /** Without the jobs of the schedule, one of which may fall into the test. */
+  /** Leaves out scheduled jobs, one of which may run during the test. */
   const rows = async () => {
     const { rows } = await database.pool.query<{ id: string; state: string; retry_count: number; output: unknown }>(
       `select data -> 'payload' ->> 'pipeline_id' as id, state, retry_count, output from queue.job
@@ -54,7 +54,7 @@ test('a job that kills its worker each time ends with that cause, and no job bes
     ...['a', 'b', 'c', 'd', 'e'].map(done),
     { id: 'killer', state: 'failed', retry_count: 0, output: expect.objectContaining({ losses: ATTEMPTS_MAX }) },
   ]);
-  // Once beside the others, then alone.
+  // Once together with others, then alone.
   expect(died.deaths).toBe(1 + ATTEMPTS_MAX);
   await database.drop();
 });
@@ -65,7 +65,7 @@ test('a worker that dies at every start pauses work, and API, registry and datab
   const fault = `if (/worker\\.ts$/.test(process.argv[1])) process.kill(process.pid, 'SIGKILL')`;
   const metricsPort = await freePort();
   const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(fault)}`;
-  // A start that was never ready has nothing to keep up: it fails with the reason.
+  // A start that was never ready has no service to keep up: it fails with the reason.
   const fresh = await startEntrance('all-in-one', { env: { NODE_OPTIONS } });
   const { data } = await startOnce();
   const service = await startEntrance('all-in-one', {
@@ -103,7 +103,7 @@ test('a worker that dies at every start pauses work, and API, registry and datab
   await fresh.nobodyLeft();
 });
 
-/** Starts an installation with everything in order, and stops it. */
+/** Starts an installation without a fault, and stops it. */
 async function startOnce(): Promise<StartedEntrance> {
   const service = await startEntrance('all-in-one');
   await service.says(/Larder is ready/);

@@ -1,4 +1,4 @@
-// The demonstration as a person runs it: interrupted, run again on the same data, what it prints pasted into a shell, and stopped.
+// The demonstration as a person runs it: interrupted, run again on the same data, its printed commands run in a shell, and stopped.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openClient } from '../../src/client/client.ts';
 import { freePort, PATIENCE_MS, removeData, until } from '../service.ts';
 
-/** Longer than any one waiting of it, so that what did not come is named. */
+/** Longer than each wait of the test, so that the wait that fails is named. */
 const STORY_MS = 2 * PATIENCE_MS;
 
 let scratch: string;
@@ -55,14 +55,14 @@ async function says({ child, said }: Demo, what: RegExp): Promise<void> {
   });
 }
 
-/** Its exit code after SIGTERM. */
+/** Sends SIGTERM and returns the exit code. */
 async function stopped(child: ChildProcess): Promise<number | null> {
   const ended = new Promise((resolve) => child.once('exit', resolve));
   if (child.exitCode === null && child.signalCode === null && child.kill('SIGTERM')) await ended;
   return child.exitCode;
 }
 
-/** The first line that begins with this, as it would be pasted. */
+/** Returns the first printed line that begins with this text, for a shell. */
 function printed(demo: Demo, start: string): string {
   const line = demo
     .said()
@@ -77,7 +77,7 @@ const paste = (...lines: string[]) =>
 
 const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8);
 
-test('interrupted while the customization is applied, it ends without a complaint', {
+test('ends without an error message when it is interrupted while the customization is applied', {
   timeout: STORY_MS,
 }, async () => {
   const demo = startDemo();
@@ -88,7 +88,7 @@ test('interrupted while the customization is applied, it ends without a complain
   chmodSync(join(data, 'demo-token'), 0o644);
 });
 
-test('run again, it asks for nothing twice, follows what is under way, and shows the file in a pulled image', {
+test('when run again, repeats no request, follows the pipelines in progress, and shows the file in a pulled image', {
   timeout: STORY_MS,
 }, async () => {
   const demo = startDemo();

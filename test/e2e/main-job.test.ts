@@ -1,4 +1,4 @@
-// The main job on the whole service: request, customize, pull with somebody else's client, break it, take it away; and kill what runs.
+// The main job on the whole service: request, customize, pull with another client, break and delete the customization; and kill each process.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { archiveOf } from '../customization-archive.ts';
 import { DUMMY_KEY } from '../fixtures/customization.ts';
 import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
 
-/** Longer than any one waiting of it, so that what did not come is named. */
+/** Longer than each wait of the test, so that the wait that fails is named. */
 const STORY_MS = 2 * PATIENCE_MS;
 
 let service: Service;
@@ -46,7 +46,7 @@ async function request(keys: string[]): Promise<string> {
 async function completed(application_request_id: string) {
   const { client, catalog_id } = service;
   return await until('the request ended', async () => {
-    // A server that was killed is away for a moment.
+    // A server that was killed does not answer until its restart.
     const found = await client
       .call('getApplicationRequest', { catalog_id, application_request_id })
       .catch(() => undefined);
@@ -68,7 +68,7 @@ async function settled(pattern: RegExp) {
   });
 }
 
-/** Pulls with skopeo, a client that is not ours, and reads the image from its layout. */
+/** Pulls with skopeo, a client that is not Larder's, and reads the image from its layout. */
 function pull(reference: string, name: string) {
   const layout = join(scratch, name);
   const source = `docker://${service.url.slice('http://'.length)}/main/containers/debian-12/${reference}`;
@@ -113,7 +113,7 @@ describe('the main job', () => {
     }
   });
 
-  test('a customization is baked into all of them, and somebody else’s client finds it', {
+  test('a customization is applied to all of them, and another client finds its files', {
     timeout: STORY_MS,
   }, async () => {
     const before = pull('redis:7.0', 'plain');
@@ -146,12 +146,14 @@ describe('the main job', () => {
     }
     const after = pull('redis:7.0', 'customized');
     expect(after.config.config?.Env).toContain('COMPANY=acme');
-    // The image's own link /lib → usr/lib stays; the file is behind it.
+    // The image's own link /lib → usr/lib stays; the file is in usr/lib.
     expect(after.file('usr/lib/company/motd')).toBe('hello\n');
     expect(after.manifest.layers.slice(0, before.manifest.layers.length)).toEqual(before.manifest.layers);
   });
 
-  test('a failing script is told with its place, and the last good version stays', { timeout: STORY_MS }, async () => {
+  test('the error of a failing script names the line, and the last good release stays', {
+    timeout: STORY_MS,
+  }, async () => {
     const { client, catalog_id } = service;
     const file = await archiveOf(scratch, { 'scripts/final.sh': '#!/bin/sh\nset -e\necho before\nfalse\n' }, 'broken');
     await client.call('updateCustomization', { catalog_id, customization_id: customizationId, file });
@@ -164,7 +166,7 @@ describe('the main job', () => {
     expect((await releaseUrls()).filter((url) => url.endsWith('-r2'))).toEqual([]);
   });
 
-  test('a deleted customization is gone from the next revision', { timeout: STORY_MS }, async () => {
+  test('the next revision does not contain a deleted customization', { timeout: STORY_MS }, async () => {
     const { client, catalog_id } = service;
     await client.call('deleteCustomization', { catalog_id, customization_id: customizationId });
     expect((await settled(/DELETE_(SUCCEEDED|FAILED)$/)).status).toBe('PROCESSING_DELETE_SUCCEEDED');
@@ -195,7 +197,7 @@ describe.each(['worker', 'server', 'postgres'] as const)('kill -9 of the %s', (w
   });
 });
 
-/** The text of one of a release's files. */
+/** Returns the text of a file of a release. */
 async function fileOf(release: EmbeddedRelease, name: string): Promise<string> {
   const files = release.platform_release_metadata?.flatMap(({ release_metadata }) => release_metadata) ?? [];
   const url = files.find(({ filename }) => filename === name)?.url ?? '';

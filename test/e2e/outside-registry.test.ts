@@ -1,4 +1,4 @@
-// A registry and a base image that are somebody else's, on the whole service: released beside the hosted one, wrong and away and back, followed when the base moves.
+// An outside registry and a base image in it, on the whole service: releases to it, wrong credentials, an outage, and a base image that moves.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,16 +12,16 @@ import { type FaultyProxy, startFaultyProxy } from '../faulty-proxy.ts';
 import { pullImage, runImage } from '../pulled-image.ts';
 import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
 
-/** Longer than any one waiting of it, so that what did not come is named. */
+/** Longer than each wait of the test, so that the wait that fails is named. */
 const STORY_MS = 2 * PATIENCE_MS;
 const LOGIN = { username: 'robot', password: 'open sesame 7' };
 const CREDS = `${LOGIN.username}:${LOGIN.password}`;
-/** Where its redis goes in the outside registry, below the path that the registry is registered with. */
+/** The repository of redis in the outside registry, with the path that the registry is registered with. */
 const REDIS = 'team/containers/debian-12/redis';
 
 let service: Service;
 let docker: DockerRegistry;
-/** What Larder knows as the registry: it counts, and it fails when it is told to. */
+/** A proxy at the address that Larder knows as the registry's: it counts requests, and fails them on demand. */
 let proxy: FaultyProxy;
 let scratch: string;
 let registry_id: string;
@@ -69,7 +69,7 @@ async function releases() {
   return items;
 }
 
-/** The customization when its last operation and the newest pipeline have ended: it has succeeded with the first release. */
+/** Returns the customization once its last operation and the newest pipeline have ended: the operation succeeds with the first release. */
 async function settled(operation: 'CREATE' | 'UPDATE' | 'DELETE') {
   const { client, catalog_id } = service;
   return await until('the customization settled', async () => {
@@ -85,7 +85,7 @@ async function motd(text: string, name: string): Promise<void> {
   await service.client.call('updateCustomization', { catalog_id: service.catalog_id, customization_id, file });
 }
 
-/** Asks the outside registry past the proxy, as its owner would. */
+/** Sends a request to the outside registry without the proxy, as its owner does. */
 async function outside(path: string): Promise<Response> {
   return await fetch(`${docker.url}/v2/${path}`, {
     headers: {
@@ -105,7 +105,7 @@ async function tagsOf(url: string, creds: string): Promise<string[]> {
 const pullOutside = (tag: string, name: string, repository = REDIS) =>
   pullImage(`${docker.host}/${repository}:${tag}`, { layout: join(scratch, name), creds: CREDS });
 
-/** What went up through the proxy since it was last emptied: the digests of finished uploads. */
+/** Returns the digests of the uploads that ended through the proxy since its record was last cleared. */
 function uploaded(): string[] {
   return proxy.seen
     .flatMap((line) => /^PUT \S*\/blobs\/uploads\/\S*digest=(sha256(?::|%3A)\w+)/.exec(line)?.[1] ?? [])
@@ -151,7 +151,7 @@ describe('an outside registry beside the hosted one', () => {
     expect((await outside(`${REDIS}/manifests/${sbom?.digest}`)).status).toBe(200);
   });
 
-  test('a customization moves its own layer and nothing that is there', { timeout: STORY_MS }, async () => {
+  test('a customization uploads only its own layer', { timeout: STORY_MS }, async () => {
     const before = pullOutside('7.0', 'plain');
     const root = join(scratch, 'ca');
     const subject = [
@@ -211,7 +211,9 @@ describe('an outside registry beside the hosted one', () => {
     }
   });
 
-  test('wrong credentials are told in words, and right ones mend it', { timeout: STORY_MS }, async () => {
+  test('wrong credentials are named as the cause, and right ones lead to the release', {
+    timeout: STORY_MS,
+  }, async () => {
     const { client, catalog_id } = service;
     const before = (await releases()).length;
     await client.call('updateRegistry', { registry_id, access_secret: 'guessed wrong 9' });
@@ -231,11 +233,11 @@ describe('an outside registry beside the hosted one', () => {
     expect((await settled('UPDATE')).status).toBe('PROCESSING_UPDATE_SUCCEEDED');
   });
 
-  test('a registry that is away in the middle is waited for, and released to once', { timeout: STORY_MS }, async () => {
+  test('a registry that is away during a push is waited for, and gets one release', { timeout: STORY_MS }, async () => {
     const before = (await releases()).map(({ id }) => id);
     proxy.seen.length = 0;
     let cut = 0;
-    // Larger than one request's own patience of six tries, so that the queue has to try again too.
+    // More failures than the six attempts of one request, so that the queue has to retry too.
     proxy.fault = () => (uploaded().length > 0 && cut++ < 8 ? { cutAnswerAfter: -1 } : undefined);
     await service.client.call('deleteCustomization', { catalog_id: service.catalog_id, customization_id });
     expect((await settled('DELETE')).status).toBe('PROCESSING_DELETE_SUCCEEDED');
@@ -250,10 +252,10 @@ describe('an outside registry beside the hosted one', () => {
 
 describe('a base image in the outside registry', () => {
   let base_image_id: string;
-  /** The repository of each base image is its own. */
+  /** Each base image has its own repository. */
   const ON_BASE = 'team/containers/company-12/redis';
 
-  /** Gives the tag another image: the one before with one label more. */
+  /** Moves the tag to another image: the former one with one more label. */
   function moveBase(version: string): void {
     const layout = join(scratch, 'base');
     execFileSync('umoci', ['config', '--image', `${layout}:base`, '--config.label', `version=${version}`]);
@@ -261,7 +263,7 @@ describe('a base image in the outside registry', () => {
     execFileSync('skopeo', ['copy', '--quiet', `oci:${layout}:base`, ...to]);
   }
 
-  /** Has it looked at, and answers the pipelines on it, newest first, when there are so many. */
+  /** Requests a check of the base image, and returns its pipelines, newest first, once there are this many. */
   async function pipelinesAfterLook(count: number) {
     const { client, catalog_id } = service;
     await client.call('checkBaseImage', { base_image_id });
@@ -278,7 +280,7 @@ describe('a base image in the outside registry', () => {
   const baseDigest = (tag: string, name: string) =>
     pullOutside(tag, name, ON_BASE).config.config?.Labels?.['org.opencontainers.image.base.digest'];
 
-  test('is followed: what is built on it is built again when its tag moves', { timeout: STORY_MS }, async () => {
+  test('is followed: its applications are built again when its tag moves', { timeout: STORY_MS }, async () => {
     const { client, catalog_id } = service;
     const { items } = await client.call('listApplications', { catalog_id });
     const gone = { kind: 'DELETION' as const, name: 'remove', application_ids: items.map(({ id }) => id) };
@@ -311,7 +313,7 @@ describe('a base image in the outside registry', () => {
     expect(baseDigest(second?.artifact.version ?? '', 'on-2')).not.toBe(before);
   });
 
-  test('that moves while a release of it waits for the registry: the next one takes its place', {
+  test('that moves while a release waits for the registry: the next pipeline replaces that release', {
     timeout: STORY_MS,
   }, async () => {
     const { client, catalog_id } = service;
@@ -325,7 +327,7 @@ describe('a base image in the outside registry', () => {
     moveBase('4');
     await pipelinesAfterLook(4);
     expect(await onBase()).toHaveLength(2);
-    await until('it gave its place to the next one', async () => {
+    await until('the next pipeline replaced it', async () => {
       const found = await client.call('getPipeline', { catalog_id, pipeline_id: older?.id ?? '' });
       return found.status === 'CANCELLED';
     });

@@ -1,5 +1,5 @@
 // The library's images under a real OCI runtime (runc), as clusters run them: as their own user, as any user of group 0, with a read-only root.
-// One product a run, by the number of commits; LARDER_TEST_PRODUCTS names others (redis,nginx), or all.
+// One product for each run, chosen by the number of commits; LARDER_TEST_PRODUCTS names others (redis,nginx), or all.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -22,14 +22,14 @@ const turn = commitCount() % recipes.length;
 const chosen = recipes.filter(({ key }, at) =>
   asked === undefined ? at === turn : asked === 'all' || asked.split(',').includes(key),
 );
-/** Databases of a first start are made in some ten seconds. */
+/** The first start of a database takes about ten seconds. */
 const HEALTHY_MS = 60_000;
 
 function commitCount(): number {
   try {
     return Number(execFileSync('git', ['rev-list', '--count', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' }));
   } catch {
-    // A copy of the sources without their history.
+    // The sources may be a copy without history.
     return 0;
   }
 }
@@ -62,7 +62,7 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
     }, SLOW_MS);
     afterAll(() => bundle?.[Symbol.asyncDispose]());
 
-    /** The bundle of umoci, without what this machine's control groups do not give. */
+    /** The bundle of umoci, without the control groups that this machine does not have. */
     async function bundleOf(change: (spec: Spec) => void): Promise<string> {
       const bundle = join(directory, randomUUID());
       await mkdir(bundle);
@@ -74,7 +74,7 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
       spec.mounts = spec.mounts.filter(({ type }) => type !== 'cgroup');
       const variables = Object.entries(plan.test_environment ?? {}).map(([name, value]) => `${name}=${value}`);
       spec.process.env.push(...variables);
-      // As clusters mount them: new, and written to by the group.
+      // As clusters mount them: empty, and writable by the group.
       for (const destination of [...plan.image.volumes, '/tmp']) {
         spec.mounts = spec.mounts.filter((mount) => mount.destination !== destination);
         const options = [

@@ -1,4 +1,4 @@
-// A whole Larder on a disk that fills up: from just below five per cent free it takes nothing in, builds wait, and both say so; at five they go on.
+// A whole Larder on a disk that fills up: below five per cent free space it rejects uploads and builds wait, both with the reason; at five per cent both continue.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ function leaveFree(share: number): void {
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'larder-space-'));
-  // Under root Larder reads it as another account.
+  // Readable by all: if started as root, Larder reads it as another account.
   chmodSync(scratch, 0o755);
   leaveFree(0.5);
   const NODE_OPTIONS = `--import=${new URL('../free-share.ts', import.meta.url).href}`;
@@ -45,7 +45,7 @@ async function content(): Promise<unknown> {
   return ((await answer.json()) as { checks: { content: unknown } }).checks.content;
 }
 
-/** For a base image that no application here stands on: it is taken, and nothing is built for it. */
+/** Uploads a customization for a base image without applications: it is accepted, and nothing is built for it. */
 async function upload(): Promise<number> {
   const file = await archiveOf(scratch, { 'rootfs/etc/motd': 'hello\n' }, `company-${Math.random()}`);
   const { items } = await client.call('listBaseImages', {});
@@ -78,17 +78,19 @@ async function completed(application_request_id: string): Promise<void> {
   });
 }
 
-test('with space everything is taken and built', { timeout: STORY_MS }, async () => {
+test('with free space, uploads are accepted and applications are built', { timeout: STORY_MS }, async () => {
   expect(await content()).toEqual({ ok: true, free_percent: 50, has_room: true });
   expect([await upload(), await push()]).toEqual([201, 202]);
   await completed(await request('redis'));
 });
 
-test('just below five per cent uploads answer 503, and a build waits and says so', { timeout: STORY_MS }, async () => {
+test('just below five per cent, uploads get 503, and a build waits and logs the reason', {
+  timeout: STORY_MS,
+}, async () => {
   leaveFree(0.0499);
   expect(await content()).toEqual({ ok: true, free_percent: 4.9, has_room: false });
   expect(await upload()).toBe(503);
-  // The registry asks the disk every second.
+  // The registry reads the free space every second.
   await until('the registry takes nothing', async () => (await push()) === 503);
   await request('memcached');
   await service.says(/the content store's disk has 4\.9 % left; builds wait until there are 5 %/);
@@ -97,7 +99,7 @@ test('just below five per cent uploads answer 503, and a build waits and says so
   expect(phases.map(({ status }) => status)).toEqual(['PENDING', 'PENDING', 'PENDING']);
 });
 
-test('at five per cent all goes on', { timeout: STORY_MS }, async () => {
+test('at five per cent, uploads and builds continue', { timeout: STORY_MS }, async () => {
   leaveFree(0.05);
   expect(await content()).toEqual({ ok: true, free_percent: 5, has_room: true });
   expect(await upload()).toBe(201);

@@ -1,4 +1,4 @@
-// People's log-in as the operator sets it up: a server that reads its environment, over the wire, by a real provider of identities.
+// Log-in of people as an operator configures it: a server with settings in its environment, and a real identity provider.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { createTestDatabase } from '../database.ts';
 import { logIn, openBrowser, startTestProvider } from '../oidc-provider.ts';
 import { freePort } from '../service.ts';
 
-test('a person logs in with what the environment says, and is who the claims say', async () => {
+test('a person logs in by the settings of the environment, with the name and role of the claims', async () => {
   await using ended = new AsyncDisposableStack();
   const database = await createTestDatabase();
   ended.defer(() => database.drop());

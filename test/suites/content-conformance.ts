@@ -1,4 +1,4 @@
-// What every content store must do, run by the test of each kind.
+// The suite that every content store must pass, run by the test of each kind.
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -10,7 +10,7 @@ type Opened = { store: ContentStore; close?: () => Promise<void> };
 
 const NOTHING: Digest = `sha256:${'0'.repeat(64)}`;
 
-/** Declares the suite for one kind of store; `open` gives an empty one. */
+/** Declares the suite for one kind of store; `open` returns an empty store. */
 export function testContentStore(kind: string, open: () => Promise<Opened>): void {
   describe(`content store: ${kind}`, () => {
     let opened: Opened;
@@ -27,14 +27,14 @@ export function testContentStore(kind: string, open: () => Promise<Opened>): voi
 }
 
 function testContents(store: () => ContentStore): void {
-  it('gives back what was put, by digest', async () => {
+  it('returns stored content by its digest', async () => {
     const bytes = Buffer.from('some content');
     expect(await store().put(chunksOf(bytes, 5))).toEqual({ digest: digestOf(bytes), size: bytes.length });
     expect(await read(store(), digestOf(bytes))).toEqual(bytes);
     expect((await store().stat(digestOf(bytes)))?.size).toBe(bytes.length);
   });
 
-  it('holds a content of many megabytes and an empty one', async () => {
+  it('stores a content of many megabytes and an empty one', async () => {
     const large = Buffer.alloc(9_000_001, 'larder');
     for (const bytes of [large, Buffer.alloc(0)]) {
       const { digest } = await store().put(chunksOf(bytes, 70_000));
@@ -42,12 +42,12 @@ function testContents(store: () => ContentStore): void {
     }
   });
 
-  it('keeps the bytes although the caller uses its buffer again', async () => {
+  it('keeps the bytes even if the caller reuses its buffer', async () => {
     const first = await store().put(reusedBuffer());
     expect((await read(store(), first.digest)).toString()).toBe('aabbcc');
   });
 
-  it('gives ranges, the end inclusive', async () => {
+  it('returns ranges, the end inclusive', async () => {
     const { digest } = await store().put(chunksOf(Buffer.from('0123456789'), 3));
     const ranges = [{ start: 2, end: 4 }, { start: 7 }, { start: 0 }, { start: 0, end: 99 }, { start: 10 }];
     const texts = await Promise.all(
@@ -56,7 +56,7 @@ function testContents(store: () => ContentStore): void {
     expect(texts).toEqual(['234', '789', '0123456789', '0123456789', '']);
   });
 
-  it('renews the age of a content that is put again', async () => {
+  it('updates the time of a content that is put again', async () => {
     const { digest } = await store().put(chunksOf(Buffer.from('twice'), 5));
     const first = await store().stat(digest);
     await waitForClock();
@@ -64,7 +64,7 @@ function testContents(store: () => ContentStore): void {
     expect((await store().stat(digest))?.touchedAt.getTime()).toBeGreaterThan(Number(first?.touchedAt));
   });
 
-  it('renews the age of a content by touch', async () => {
+  it('updates the time of a content by touch', async () => {
     const { digest } = await store().put(chunksOf(Buffer.from('touched'), 5));
     const first = await store().stat(digest);
     await waitForClock();
@@ -80,14 +80,14 @@ function testContents(store: () => ContentStore): void {
     expect(new Set(listed.map((info) => info.digest)).size).toBe(listed.length);
   });
 
-  it('forgets, and forgets twice without complaint', async () => {
+  it('deletes content, and a second deletion is not an error', async () => {
     const { digest } = await store().put(chunksOf(Buffer.from('to forget'), 9));
     await store().delete(digest);
     await store().delete(digest);
     expect(await store().stat(digest)).toBeUndefined();
   });
 
-  it('keeps from a sweep what was put after the sweep looked', async () => {
+  it('keeps content that was put after the sweep listed it', async () => {
     const { digest } = await store().put(chunksOf(Buffer.from('swept or not'), 4));
     await store().delete(digest, { untouchedSince: new Date(0) });
     expect(await store().stat(digest)).toBeDefined();
@@ -96,14 +96,14 @@ function testContents(store: () => ContentStore): void {
     expect(await store().stat(digest)).toBeUndefined();
   });
 
-  it('takes the same content from many at once', async () => {
+  it('accepts the same content from concurrent puts', async () => {
     const bytes = Buffer.alloc(300_000, 'x');
     const infos = await Promise.all(Array.from({ length: 8 }, () => store().put(chunksOf(bytes, 50_000))));
     expect(new Set(infos.map(({ digest }) => digest))).toEqual(new Set([digestOf(bytes)]));
     expect((await read(store(), digestOf(bytes))).equals(bytes)).toBe(true);
   });
 
-  it('says how much space is free, if it has a bound', async () => {
+  it('returns its free space, if it is limited', async () => {
     const share = (await store().freeShare()) ?? 0.5;
     expect(share).toBeGreaterThan(0);
     expect(share).toBeLessThanOrEqual(1);
@@ -111,12 +111,12 @@ function testContents(store: () => ContentStore): void {
 }
 
 function testRejections(store: () => ContentStore): void {
-  it('has no stream for what it does not hold', async () => {
+  it('returns no stream for content that it does not have', async () => {
     await expect(store().open(NOTHING)).rejects.toMatchObject({ code: 'CONTENT_MISSING', digest: NOTHING });
     expect(await store().stat(NOTHING)).toBeUndefined();
   });
 
-  it('keeps nothing when the digest or the size is another than expected', async () => {
+  it('stores nothing if the digest or the size is not the expected one', async () => {
     const bytes = Buffer.from('not what was said');
     const put = (expected: { digest?: Digest; size?: number }) => store().put(chunksOf(bytes, 4), expected);
     await expect(put({ digest: NOTHING })).rejects.toMatchObject({ code: 'CONTENT_MISMATCH' });
@@ -125,7 +125,7 @@ function testRejections(store: () => ContentStore): void {
     expect(await store().stat(NOTHING)).toBeUndefined();
   });
 
-  it('keeps nothing of a stream that breaks', async () => {
+  it('stores nothing of a stream that breaks', async () => {
     const before = (await listAll(store())).length;
     await expect(store().put(broken('half of it'))).rejects.toThrow('connection lost');
     expect((await listAll(store())).length).toBe(before);
@@ -133,7 +133,7 @@ function testRejections(store: () => ContentStore): void {
 }
 
 function testUploads(store: () => ContentStore): void {
-  it('turns parts into content', async () => {
+  it('makes content from the parts of an upload', async () => {
     const id = 'organization/repository/../upload 1';
     expect(await store().uploads.length(id)).toBe(0);
     expect(await store().uploads.append(id, 0, chunksOf(Buffer.from('first, '), 3))).toBe(7);
@@ -149,20 +149,20 @@ function testUploads(store: () => ContentStore): void {
     expect(await store().uploads.commit('empty upload', digest)).toEqual({ digest, size: 0 });
   });
 
-  it('keeps uploads apart, and drops one', async () => {
+  it('keeps uploads separate, and deletes one', async () => {
     await store().uploads.append('one', 0, chunksOf(Buffer.from('one'), 3));
     await store().uploads.append('other', 0, chunksOf(Buffer.from('other'), 3));
     await store().uploads.drop('one');
     expect([await store().uploads.length('one'), await store().uploads.length('other')]).toEqual([0, 5]);
   });
 
-  it('shows no upload as content before it is committed', async () => {
+  it('does not return an upload as content before it is committed', async () => {
     const bytes = Buffer.from('not yet');
     await store().uploads.append('uncommitted', 0, chunksOf(bytes, 7));
     expect(await store().stat(digestOf(bytes))).toBeUndefined();
   });
 
-  it('rejects a part that does not begin at the end', async () => {
+  it('rejects a part that does not begin at the end of the upload', async () => {
     await store().uploads.append('offsets', 0, chunksOf(Buffer.from('four'), 4));
     for (const offset of [0, 3, 5]) {
       const late = store().uploads.append('offsets', offset, chunksOf(Buffer.from('x'), 1));
@@ -170,14 +170,14 @@ function testUploads(store: () => ContentStore): void {
     }
   });
 
-  it('keeps the upload when the digest is another', async () => {
+  it('keeps the upload if its digest is not the expected one', async () => {
     await store().uploads.append('wrong digest', 0, chunksOf(Buffer.from('right'), 2));
     await expect(store().uploads.commit('wrong digest', NOTHING)).rejects.toMatchObject({ code: 'CONTENT_MISMATCH' });
     const digest = digestOf(Buffer.from('right'));
     expect(await store().uploads.commit('wrong digest', digest)).toEqual({ digest, size: 5 });
   });
 
-  it('expires what nobody wrote to', async () => {
+  it('deletes uploads that were not written to for a time', async () => {
     await store().uploads.append('stale', 0, chunksOf(Buffer.from('stale'), 5));
     await store().uploads.expire(new Date(0));
     expect(await store().uploads.length('stale')).toBe(5);
@@ -189,7 +189,7 @@ function testUploads(store: () => ContentStore): void {
 }
 
 function testBrokenUploads(store: () => ContentStore): void {
-  it('goes on where a broken stream ended', async () => {
+  it('continues after the bytes of a broken stream', async () => {
     await expect(store().uploads.append('broken', 0, broken('half'))).rejects.toThrow('connection lost');
     const held = await store().uploads.length('broken');
     expect(held).toBe(4);
@@ -210,7 +210,7 @@ function testBrokenUploads(store: () => ContentStore): void {
   });
 }
 
-/** The digest of bytes in hand. */
+/** Returns the digest of bytes in memory. */
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
@@ -237,7 +237,7 @@ async function* reusedBuffer(): AsyncIterable<Uint8Array> {
   }
 }
 
-/** A sender that gives its bytes, waits until it is woken, and sends one byte more. `sent` is when the bytes were taken. */
+/** Returns a sender that sends its bytes, waits for `wake`, and sends one more byte. `sent` resolves when the bytes were read. */
 function silentAfter(text: string): { bytes: AsyncIterable<Uint8Array>; sent: Promise<void>; wake: () => void } {
   const sent = Promise.withResolvers<void>();
   const woken = Promise.withResolvers<void>();
@@ -250,7 +250,7 @@ function silentAfter(text: string): { bytes: AsyncIterable<Uint8Array>; sent: Pr
   return { bytes: bytes(), sent: sent.promise, wake: woken.resolve };
 }
 
-/** Until the clock shows another millisecond, so that ages can be told apart. */
+/** Waits until the clock shows another millisecond, so that two times differ. */
 async function waitForClock(): Promise<void> {
   const start = Date.now();
   while (Date.now() <= start + 1) {
@@ -258,7 +258,7 @@ async function waitForClock(): Promise<void> {
   }
 }
 
-/** Everything a store lists. */
+/** Returns all entries of a store. */
 export async function listAll(store: ContentStore): Promise<(ContentInfo & { touchedAt: Date })[]> {
   const listed = [];
   for await (const info of store.list()) {

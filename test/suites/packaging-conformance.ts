@@ -45,7 +45,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
   describe.skipIf(sandboxMode.mode === 'files-only')(`packaging: ${type}`, () => {
     let fixture: PackagingFixture;
     let docker: DockerRegistry;
-    /** The build that the others are compared with, and its place. */
+    /** The build that other builds are compared with, and its place. */
     let place: BuildPlace;
     let artifact: Artifact;
 
@@ -122,7 +122,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
         const finished = { files: await place.workFiles(), contents: await place.contents() };
         for (const moment of fixture.moments) {
           await using aborted = await openPlace(fixture);
-          await expect(aborted.endAt(moment, 'abort')).rejects.toThrow('the build is not wanted any more');
+          await expect(aborted.endAt(moment, 'abort')).rejects.toThrow('the build was cancelled');
           expect(aborted.processes()).toEqual([]);
           expect((await aborted.workFiles()).filter((path) => !finished.files.includes(path))).toEqual([]);
           expect(await aborted.unfinishedContents()).toBe(0);
@@ -222,7 +222,7 @@ async function openPlace({ plan, content: source, inspections }: PackagingFixtur
         if (isEnded || !moment.test(printed)) return;
         isEnded = true;
         if (how === 'kill') void child.end();
-        else controller.abort(new Error('the build is not wanted any more'));
+        else controller.abort(new Error('the build was cancelled'));
       };
       try {
         return await child.run('build', input, { onCall, log: { write }, signal: controller.signal });

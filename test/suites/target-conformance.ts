@@ -1,4 +1,4 @@
-// What everything that content can be copied to must do, run by the test of each kind.
+// The suite that every target of a copy must pass, run by the test of each kind.
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,12 +8,12 @@ import type { Target } from '../../src/oci/target.ts';
 
 type Opened = {
   target: Target;
-  /** Another repository of the same registry, and its name there, where there is such a thing. */
+  /** Another repository of the same registry and its name, if the target has repositories. */
   neighbour?: { target: Target; name: string };
   close?: () => Promise<void>;
 };
 
-/** Declares the suite for one kind of target; `open` gives an empty one. */
+/** Declares the suite for one kind of target; `open` returns an empty target. */
 export function testTarget(kind: string, open: () => Promise<Opened>): void {
   describe(`target: ${kind}`, () => {
     let opened: Opened;
@@ -30,7 +30,7 @@ export function testTarget(kind: string, open: () => Promise<Opened>): void {
 const TYPE = 'application/octet-stream';
 
 function testBlobs(opened: () => Opened): void {
-  it.each([0, 1, 2, 1000, 100_000, 5_000_000])('takes a blob of %i bytes and gives it back', async (size) => {
+  it.each([0, 1, 2, 1000, 100_000, 5_000_000])('stores a blob of %i bytes and returns it', async (size) => {
     const { target } = opened();
     const bytes = randomBytes(size);
     const blob = describeBytes(TYPE, bytes);
@@ -41,7 +41,7 @@ function testBlobs(opened: () => Opened): void {
     await target.push(blob, async () => once(bytes));
   });
 
-  it('gives ranges', async () => {
+  it('returns ranges of a blob', async () => {
     const { target } = opened();
     const blob = describeBytes(TYPE, Buffer.from('0123456789'));
     await target.push(blob, async () => once(Buffer.from('0123456789')));
@@ -50,7 +50,7 @@ function testBlobs(opened: () => Opened): void {
     expect(parts).toEqual(['234', '789', '89']);
   });
 
-  it.each([100, 200_000, 5_000_000])('rejects %i bytes that are not those of the digest', async (size) => {
+  it.each([100, 200_000, 5_000_000])('rejects %i bytes that do not have the digest', async (size) => {
     const { target } = opened();
     const blob = { ...describeBytes(TYPE, randomBytes(size)) };
     await expect(target.push(blob, async () => once(Buffer.alloc(size)))).rejects.toThrow();
@@ -67,7 +67,7 @@ function testBlobs(opened: () => Opened): void {
     expect(await target.exists(blob)).toBe(false);
   });
 
-  it('keeps nothing of a source that breaks', async () => {
+  it('stores nothing of a source that breaks', async () => {
     const { target } = opened();
     const bytes = randomBytes(90_000);
     const blob = describeBytes(TYPE, bytes);
@@ -79,13 +79,13 @@ function testBlobs(opened: () => Opened): void {
     expect(await target.exists(blob)).toBe(false);
   });
 
-  it('has no stream for what it does not hold', async () => {
+  it('returns no stream for a blob that it does not have', async () => {
     const { target } = opened();
     const fetched = async () => buffer(await target.fetch(describeBytes(TYPE, randomBytes(10))));
     await expect(fetched()).rejects.toThrow();
   });
 
-  it('mounts from a neighbour, and rejects what the neighbour has not', async () => {
+  it('mounts a blob of another repository, and rejects one that the repository does not have', async () => {
     const { target, neighbour } = opened();
     const bytes = randomBytes(100);
     const [held, absent] = [describeBytes(TYPE, bytes), describeBytes(TYPE, randomBytes(100))];
@@ -99,7 +99,7 @@ function testBlobs(opened: () => Opened): void {
     expect(await target.mount(absent, neighbour.name)).toBe('rejected');
   });
 
-  it('takes a blob whose mount was rejected', async () => {
+  it('stores a blob whose mount was rejected', async () => {
     const { target } = opened();
     const bytes = randomBytes(5_000_000);
     const blob = describeBytes(TYPE, bytes);
@@ -109,7 +109,7 @@ function testBlobs(opened: () => Opened): void {
   });
 }
 
-/** Pushes an artifact with nothing in it but its name, and what it refers to. */
+/** Pushes an empty artifact with a name and a subject. */
 async function pushArtifact(target: Target, name: string, subject?: Descriptor): Promise<Descriptor> {
   const manifest: Manifest = {
     schemaVersion: 2,
@@ -128,7 +128,7 @@ async function pushArtifact(target: Target, name: string, subject?: Descriptor):
 }
 
 function testManifests(opened: () => Opened): void {
-  it('takes a manifest, an index of it, and tags them', async () => {
+  it('stores a manifest and an index of it, and tags them', async () => {
     const { target } = opened();
     const image = await pushArtifact(target, 'image');
     const index = encodeDocument({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [image] });
@@ -151,7 +151,7 @@ function testManifests(opened: () => Opened): void {
     expect(await target.resolve('latest')).toEqual(newer);
   });
 
-  it('stores a manifest under its tag at once, where it can', async () => {
+  it('stores a manifest under its tag in one request, if it can', async () => {
     const { target } = opened();
     const bytes = encodeDocument({
       schemaVersion: 2,
@@ -164,7 +164,7 @@ function testManifests(opened: () => Opened): void {
     expect(await target.resolve('at-once')).toEqual(target.pushTagged && descriptor);
   });
 
-  it('knows nothing by names and digests that nobody gave', async () => {
+  it('returns nothing for unknown tags and digests', async () => {
     const { target } = opened();
     expect(await target.resolve('unknown')).toBeUndefined();
     const absent = describeBytes(MEDIA_TYPES.manifest, randomBytes(10));
@@ -176,7 +176,7 @@ function testManifests(opened: () => Opened): void {
   it.each([
     ['bytes of another digest', Buffer.from('{"schemaVersion":2}')],
     ['more than 4 MiB', Buffer.alloc(4 * 1024 * 1024 + 1, ' ')],
-    ['what is no manifest', Buffer.from('{"schemaVersion":1}')],
+    ['a document that is not a manifest', Buffer.from('{"schemaVersion":1}')],
   ])('rejects %s', async (_what, bytes) => {
     const { target } = opened();
     const named = bytes.toString().includes('2') ? randomBytes(bytes.length) : bytes;
@@ -187,7 +187,7 @@ function testManifests(opened: () => Opened): void {
 }
 
 function testReferrers(opened: () => Opened): void {
-  it('finds what refers to a subject, by type', async () => {
+  it('lists the referrers of a subject, by type', async () => {
     const { target } = opened();
     const subject = await pushArtifact(target, 'subject');
     expect(await target.referrers(subject.digest)).toEqual([]);
@@ -204,7 +204,7 @@ function testReferrers(opened: () => Opened): void {
     expect(await target.referrers(subject.digest, 'application/vnd.test.proof')).toMatchObject([described[1]]);
   });
 
-  it('loses none of several that are attached at once', async () => {
+  it('loses none of several referrers that are pushed at the same time', async () => {
     const { target } = opened();
     const subject = await pushArtifact(target, 'busy subject');
     const names = Array.from({ length: 6 }, (_, index) => `note ${index}`);

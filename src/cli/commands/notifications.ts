@@ -9,7 +9,9 @@ import { addGet, named } from './get.ts';
 
 /** Adds the commands. */
 export function addNotificationCommands(program: Command, io: Io): void {
-  const group = program.command('notification-providers').description('list and show the destinations of notifications');
+  const group = program
+    .command('notification-providers')
+    .description('list and show the destinations of notifications');
   addGet(group, io, {
     noun: 'notification provider',
     load: async ({ client }, provider_id) => await client.call('getNotificationProvider', { provider_id }),

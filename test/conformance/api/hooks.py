@@ -1,4 +1,4 @@
-"""What schemathesis cannot know by itself: archives of customizations, how links read Location, and what is in the service."""
+"""Extends schemathesis by archives of customizations, links from Location, and identifiers of existing things."""
 
 import io
 import itertools
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 
 def archive_of(path: str, content: bytes) -> bytes:
-    """A tar.gz that lays one file over an image."""
+    """Returns a tar.gz that adds one file to an image."""
     member = tarfile.TarInfo(f"rootfs/opt/{path}")
     member.size = len(content)
     stream = io.BytesIO()
@@ -28,7 +28,7 @@ schemathesis.openapi.media_type("application/gzip", ARCHIVES)
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Spells the extension of our links as schemathesis reads a part of a header; OpenAPI has no expression for one."""
+    """Converts the extension in our links to schemathesis' expression for a part of a header; OpenAPI has no such expression."""
     for path in raw_schema["paths"].values():
         for operation in path.values():
             for response in operation["responses"].values():
@@ -44,8 +44,8 @@ with open(os.environ["THINGS_FILE"], encoding="utf-8") as file:
 # One of this many generated requests stays unchanged, to test unknown identifiers, stale entity tags and reused keys too.
 LEFT_ALONE_EACH = 4
 CALLS = {}
-# By the id of the case: whether the request fits, recorded before it is changed. Afterwards schemathesis would validate it again,
-# which fails for a form with a file.
+# Whether the request fits, by the id of the case. It is recorded before the request is changed: afterwards schemathesis would validate
+# the request again, which fails for a form with a file.
 FITTING = {}
 
 
@@ -54,12 +54,12 @@ def operation_id(case):
 
 
 def fits(case):
-    """Whether the request fits the document. Those of the stateful phase have identifiers from earlier answers."""
+    """Returns whether the request fits the document. Requests of the stateful phase have identifiers from earlier answers."""
     return case.meta is not None and case.meta.generation.mode.is_positive and case.method == case.operation.method.upper()
 
 
 def with_real_values(value, fields, call):
-    """The value with the fields of these names replaced, at any depth."""
+    """Returns the value with the fields of these names replaced, at any depth."""
     if isinstance(value, list):
         return [with_real_values(item, fields, call) for item in value]
     if not isinstance(value, dict):
@@ -71,7 +71,7 @@ def with_real_values(value, fields, call):
 
 
 def real(held, value, call):
-    """Of a list of values, each call uses the next one; a field that is a list gets one item."""
+    """Returns the next value of a list of values at each call; a field that is a list gets one item."""
     one = value[call % len(value)] if isinstance(value, list) else value
     return [one] if isinstance(held, list) else one
 
