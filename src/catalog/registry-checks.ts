@@ -8,7 +8,7 @@ import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 import { recordNotificationEvent } from '../notify/notification-events.ts';
 import { enqueueBaseImageCheck, enqueueBaseImageChecks } from '../pipelines/base-image-check-jobs.ts';
-import { lookAgainWhileAwaited, resumeDistributions } from '../pipelines/distributions.ts';
+import { enqueueCheckIfAwaited, resumeDistributions } from '../pipelines/distributions.ts';
 import { enqueueRegistryCheck } from '../pipelines/registry-check-jobs.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
@@ -121,7 +121,7 @@ export async function recordRegistryHealth(
       ${wireTime('r.last_checked_at')} as at`.execute(tx);
   const found = recorded.rows[0];
   if (found && unhealthy_cause === undefined) await resumeDistributions(tx, registry_id);
-  else if (found) await lookAgainWhileAwaited(tx, { id: registry_id, organization_id: found.organization_id });
+  else if (found) await enqueueCheckIfAwaited(tx, { id: registry_id, organization_id: found.organization_id });
   if (!found?.changed) return 'SAME';
   const { organization_id } = found;
   if (unhealthy_cause === undefined) await enqueueBaseImageChecks(tx, { id: registry_id, organization_id });

@@ -190,7 +190,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     const { phases } = await catalog.pipeline(pipeline);
     expect(phases.at(-1)?.failure?.cause).toBe('DISTRIBUTION_ERROR');
     expect(phases.at(-1)?.failure?.error_message).toMatch(
-      /^The registry outside was away for 24 hours: .*\(503\).* It was released to Hosted registry\.$/,
+      /^The registry outside was unavailable for 24 hours: .*\(503\).* The pipeline released to Hosted registry\.$/,
     );
     expect(await distributionsOf(pipeline)).toEqual([
       ['Hosted registry', 'RELEASED'],
@@ -215,7 +215,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     await ended(pipeline, 'FAILED');
     const failure = (await catalog.pipeline(pipeline)).phases.at(-1)?.failure;
     expect(failure?.error_message).toMatch(
-      /lets nobody push to .* without a log-in.* It was released to Hosted registry\.$/,
+      /lets nobody push to .* without a log-in.* The pipeline released to Hosted registry\.$/,
     );
     expect(failure?.pipeline_metadata?.map(({ filename }) => filename)).toEqual(['distribution.log']);
     expect((await catalog.releases()).map(({ registry }) => registry?.name)).toEqual(['Hosted registry']);

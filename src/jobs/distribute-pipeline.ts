@@ -125,15 +125,15 @@ async function openAttempt(
 
 /** Returns the failure of an outside registry; undefined for errors that are not caused by the registry. */
 function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSignal): DistributionFailure | undefined {
-  if (error instanceof TagTaken) return { registry_id: registry.id, cause: error.message, isAway: false };
+  if (error instanceof TagTaken) return { registry_id: registry.id, cause: error.message, isTemporary: false };
   if (registry.hosted) return undefined;
   const { host } = splitRegistryUrl(registry.url);
   if (time.aborted || isTimeout(error)) {
     const cause = `${host} did not take the release in time. What it took is kept, and the rest is tried again.`;
-    return { registry_id: registry.id, cause, isAway: true };
+    return { registry_id: registry.id, cause, isTemporary: true };
   }
   if (!(error instanceof RegistryError) || isOfContent(error)) return undefined;
-  return { registry_id: registry.id, cause: error.message, isAway: error.temporary || isOfCertificate(error) };
+  return { registry_id: registry.id, cause: error.message, isTemporary: error.temporary || isOfCertificate(error) };
 }
 
 /** Whether a timeout of Larder ended the work, also as the cause of another error. */

@@ -5,7 +5,7 @@ import { enqueue } from '../db/queue.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import type { PlanTools } from '../packaging/packaging.ts';
 import { findPackaging, packagingOf } from '../packaging/packagings.ts';
-import { bringBaseImage } from '../pipelines/base-image-versions.ts';
+import { enqueueLostBaseImage } from '../pipelines/base-image-versions.ts';
 import { cancelUnbuildable, recordPlan } from '../pipelines/phases.ts';
 import { findMissingNeed } from '../pipelines/pipeline-edges.ts';
 import { findPlanInputs, type PlanInputs } from '../pipelines/plan-inputs.ts';
@@ -119,7 +119,7 @@ async function requireBase(
 ): Promise<void> {
   const [missing] = await listMissing(content, contentsOfBase(base));
   if (missing === undefined) return;
-  await inTransaction(db, (tx) => bringBaseImage(tx, id));
+  await inTransaction(db, (tx) => enqueueLostBaseImage(tx, id));
   const reason = `content of the base image ${name} is missing from the content store (${missing}); it is brought again`;
   throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
 }

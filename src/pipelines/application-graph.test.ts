@@ -1,4 +1,4 @@
-// The dependency graph: what needs what is built after it, hidden applications come and go, and random graphs always end.
+// The dependency graph: an application is built after those that it needs; hidden applications; random graphs, whose pipelines all end.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -20,7 +20,7 @@ afterAll(() => catalog.drop());
 
 const PAGE = { page: 1, page_size: 500 } as const;
 
-/** An application as a chart or an appliance would have one: of an offering of its own, so that one base can have many. */
+/** Inserts an application with its own offering, so that one base image can have many. */
 async function insertApplication(name: string, options: { requested?: boolean } = {}): Promise<string> {
   const offering = randomUUID();
   const application = randomUUID();
@@ -90,7 +90,7 @@ describe('a chart and its image', () => {
     await need(chart, image);
   });
 
-  test('a wave that reaches the image reaches the chart, which waits and says for what', async () => {
+  test('a wave of the image includes the chart, whose pipeline names the pipeline that it waits for', async () => {
     const made = await wave(image);
     expect([...made.keys()]).toEqual([image, chart]);
     expect(await catalog.waiting('plan-pipeline')).toEqual([made.get(image)]);
@@ -103,13 +103,13 @@ describe('a chart and its image', () => {
     expect((await read(made.get(chart) ?? '')).waiting?.map(({ cause }) => cause)).toEqual(['WORKER_MISSING']);
   });
 
-  test('a wave of the chart alone leaves the image as it is', async () => {
+  test('a wave of the chart does not include the image', async () => {
     const made = await wave(chart);
     expect([...made.keys()]).toEqual([chart]);
     expect(await catalog.waiting('plan-pipeline')).toEqual([made.get(chart)]);
   });
 
-  test('a chart that is asked for while its image is built waits for it', async () => {
+  test('a chart that is requested while its image is built waits for the image', async () => {
     const first = await wave(image);
     await catalog.plan(first.get(image) ?? '');
     const second = await wave(chart);
@@ -119,7 +119,7 @@ describe('a chart and its image', () => {
     );
   });
 
-  test('two waves that meet build the chart once, and it serves both', async () => {
+  test('two waves that include the chart build it once, and its pipeline belongs to both', async () => {
     const other = await insertApplication(`image-${randomUUID()}`);
     await need(chart, other);
     const first = await wave(image);
@@ -134,7 +134,7 @@ describe('a chart and its image', () => {
     expect(await catalog.waiting('plan-pipeline')).toContain(second.get(chart));
   });
 
-  test('an image that fails without a release ends the chart with its name; a retry of the image builds both', async () => {
+  test('an image that fails without a release cancels the chart with an error that names it; a retry of the image builds both', async () => {
     const made = await wave(image);
     const [chartPipeline, imagePipeline] = [made.get(chart) ?? '', made.get(image) ?? ''];
     await catalog.plan(imagePipeline);
@@ -146,7 +146,9 @@ describe('a chart and its image', () => {
     expect(ended.status).toBe('CANCELLED');
     expect(ended.phases[0]?.failure).toMatchObject({
       cause: 'UNKNOWN',
-      error_message: expect.stringMatching(new RegExp(`^Needs redis image-.*pipeline ${imagePipeline} is FAILED`)),
+      error_message: expect.stringMatching(
+        new RegExp(`^This pipeline needs redis image-.*pipeline ${imagePipeline} is FAILED`),
+      ),
     });
     expect((await readApplication(chart)).processing_status).toEqual({ status: 'FAILED' });
     const again = await wave(image);
@@ -158,7 +160,7 @@ describe('a chart and its image', () => {
     expect(await catalog.write((tx) => cancelUnbuildable(tx, chartAgain))).toBe(false);
   });
 
-  test('an image that fails with an earlier release lets the chart begin', async () => {
+  test('a chart starts after its image failed if the image has an earlier release', async () => {
     const first = await wave(image);
     await catalog.finish(first.get(image) ?? '');
     await catalog.finish(first.get(chart) ?? '');
@@ -173,7 +175,7 @@ describe('a chart and its image', () => {
     await expect(need(image, chart)).rejects.toThrow(`Application ${image} would need itself`);
   });
 
-  test('a hidden image is in no list, and its pipelines only where all are wanted', async () => {
+  test('a hidden image is in no list of applications, and its pipelines are listed only without applications_only', async () => {
     await sql`update applications set requested = false where id = ${image}`.execute(catalog.db);
     const made = await wave(image);
     const { principal, catalog_id } = catalog.acme;
@@ -197,7 +199,7 @@ describe('a chart and its image', () => {
     expect([all.total_size, few.total_size]).toEqual([all.items.length, few.items.length]);
   });
 
-  test('an image that a chart needs is demoted by its removal and removed with the last chart', async () => {
+  test('a removal of an image that a chart needs hides it; the removal of the chart removes both', async () => {
     await wave(image);
     await remove(image);
     expect(await readApplication(image)).toMatchObject({ status: 'SUPPORTED' });
@@ -208,13 +210,13 @@ describe('a chart and its image', () => {
     expect(open).toEqual([]);
   });
 
-  test('both removed in one request are both gone', async () => {
+  test('one request removes an image and its chart', async () => {
     await remove(image, chart);
     for (const id of [image, chart]) expect(await readApplication(id)).toMatchObject({ status: 'REMOVED' });
   });
 });
 
-test('a request for a hidden application promotes it, with the registries of both', async () => {
+test('a request for a hidden application shows it again, with its registry', async () => {
   const { application_ids } = await catalog.request(catalog.acme, ['nginx']);
   const [nginx = ''] = application_ids;
   const chart = await insertApplication(`chart-${randomUUID()}`);
@@ -232,7 +234,7 @@ test('a request for a hidden application promotes it, with the registries of bot
 });
 
 describe('random graphs', () => {
-  /** Numbers that repeat for a seed: a failure names the seed that shows it again. */
+  /** Returns a random number generator; a seed always gives the same numbers, so that a failure can be repeated. */
   function numbers(seed: number): (below: number) => number {
     let state = seed * 2_654_435_761 + 1;
     return (below) => {
@@ -241,7 +243,7 @@ describe('random graphs', () => {
     };
   }
 
-  /** Few graphs are large: what the rows cost, all the others gain. */
+  /** Few, because each inserts many rows; one in ten is large. */
   const GRAPHS = Number(process.env.LARDER_TEST_GRAPHS ?? 12);
 
   test.each(Array.from({ length: GRAPHS }, (_, seed) => seed))('graph %i', async (seed) => {
@@ -290,7 +292,7 @@ describe('random graphs', () => {
 
   type Moments = { left: number; pick: (below: number) => number; nodes: string[]; removed: Set<string> };
 
-  /** Runs the jobs one at a time in any order, and lets waves, failures and removals come between. */
+  /** Runs the jobs one at a time in random order, with waves, failures and removals in between. */
   async function runToEnd(needs: Map<string, string[]>, moments: Moments, untouched: string): Promise<void> {
     for (;;) {
       const jobs = (await catalog.waiting('plan-pipeline')).filter((id) => id !== untouched);
@@ -333,7 +335,7 @@ describe('random graphs', () => {
     return row.status === 'IN_PROGRESS';
   }
 
-  /** None begins before what it needs has ended, in the wave that made it or an earlier one. */
+  /** Expects that no pipeline of a needed application is open when a pipeline starts. */
   async function expectNeedsEnded(id: string, needs: Map<string, string[]>): Promise<void> {
     const row = await catalog.db
       .selectFrom('pipelines')

@@ -1,13 +1,13 @@
-// The graph of applications: which ones need which others, and applications that exist only because others need them.
+// The graph of applications: which application needs which, and applications that exist only because others need them.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedApplication } from './pipeline-lock.ts';
 
 /**
- * Locks those of these applications that are living, and every living application that needs one of them, directly or through
- * others. Also locks the applications that these need, so that no edge to a pipeline that ends concurrently is missed. Locks are
- * taken by depth and then by id, as everywhere, so that transactions cannot deadlock. Returns the
- * applications to build.
+ * Locks the living ones of these applications and every living application that needs one of them, directly or through
+ * others, and returns them: they are to be built. Also locks the applications that these need, so that no edge to a
+ * pipeline that ends concurrently is missed. Locks are taken by depth and then by id, as everywhere, so that transactions
+ * cannot deadlock.
  */
 export async function lockGraph(tx: Transaction, ids: readonly string[]): Promise<LockedApplication[]> {
   const found = await sql<LockedApplication & { built: boolean }>`
@@ -58,8 +58,8 @@ export async function addDependencies(
 }
 
 /**
- * Locks these applications and all that they need, directly or through others, in the order of the graph: for a removal,
- * which may remove needed applications too. Returns those of the given applications that are living.
+ * Locks these applications and all applications that they need, directly or through others, by depth and then by id: a
+ * removal may remove needed applications too. Returns the living ones of the given applications.
  */
 export async function lockWithNeeded(
   tx: Transaction,
@@ -77,9 +77,9 @@ export async function lockWithNeeded(
 }
 
 /**
- * Removes these applications. One that a living application needs stays, but is no longer requested; then applications
- * that nobody requested and none needs are removed too. The caller holds the locks of `lockWithNeeded`. Returns all
- * removed applications.
+ * Removes these applications. An application that a living one needs stays, but is no longer requested. Applications that
+ * the removed ones needed are removed too, if no user requested them and no other application needs them. The caller
+ * holds the locks of `lockWithNeeded`. Returns all removed applications.
  */
 export async function removeFromGraph(tx: Transaction, ids: readonly string[], removedBy: string): Promise<string[]> {
   const removed: string[] = [];

@@ -1,4 +1,4 @@
-// Checks of base images that wait in the queue: one for each reason.
+// Checks of base images in the queue: at most one for each cause.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { enqueueBaseImageCheck, enqueueBaseImageChecks } from './base-image-check-jobs.ts';
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-test('a requested check is enqueued once, also while a check after new credentials waits', async () => {
+test('a requested check is enqueued once, in addition to a waiting check after new credentials', async () => {
   const { principal, registry_id } = catalog.acme;
   const { organization_id } = principal;
   const made = await catalog.pool.query<{ id: string }>(

@@ -1,13 +1,13 @@
-// Enqueues checks of registered base images: on request of a person, or after the cause of a failed check may be gone.
+// Enqueues checks of registered base images: when a user requests one, and when a registry may be readable again.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { type EnqueueOptions, enqueue, enqueueMany } from '../db/queue.ts';
-import { ASKED_PRIORITY } from './registry-check-jobs.ts';
+import { REQUESTED_PRIORITY } from './registry-check-jobs.ts';
 
 /** Checks enqueued for one registry at a time; the schedule enqueues the rest, so that no registry gets too many requests at once. */
 const CHECKS_PER_REGISTRY_MAX = 200;
 
-/** Enqueues a check that a user requests, with the highest priority. It reads a rejected digest again, so it has its own key. */
+/** Enqueues a check that a user requests, with the highest priority. It reads a rejected digest again, so its key differs from that of other checks. */
 export async function enqueueBaseImageCheck(
   tx: Transaction,
   image: { id: string; organization_id: string },
@@ -16,7 +16,7 @@ export async function enqueueBaseImageCheck(
   await enqueue(tx, 'follow-base-image', { base_image_id: image.id, requested: true }, optionsOf(image, key));
 }
 
-/** Enqueues checks of the base images of a registry that may be readable again: unhealthy ones first. */
+/** Enqueues checks of a registry's base images, unhealthy ones first: the registry may be readable again. */
 export async function enqueueBaseImageChecks(
   tx: Transaction,
   registry: { id: string; organization_id: string },
@@ -38,5 +38,5 @@ export async function enqueueBaseImageChecks(
 
 /** `key` differs from that of the scheduled check, which may be waiting for a later time. */
 function optionsOf({ organization_id }: { organization_id: string }, key: string): EnqueueOptions {
-  return { key, group: organization_id, priority: ASKED_PRIORITY };
+  return { key, group: organization_id, priority: REQUESTED_PRIORITY };
 }

@@ -6,11 +6,11 @@ import type { Transaction } from '../db/database.ts';
 /** The result of a full inspection of a digest. */
 export type Inspection = {
   digest: Digest;
-  /** Version of the checks that were made. */
+  /** The version of the inspector. */
   version: number;
-  /** Whether the image was run, too. */
+  /** Whether the image was also run in a sandbox. */
   in_sandbox: boolean;
-  /** Why nothing can be built on it; null if it can be used. */
+  /** Why no image can be built on it; null if the base image is accepted. */
   refusal: string | null;
 };
 

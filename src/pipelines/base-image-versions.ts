@@ -12,7 +12,7 @@ import { createWave } from './waves.ts';
 
 export type FollowedBaseImage = {
   id: string;
-  /** Absent for a shared base image. */
+  /** Null for a shared base image. */
   organization_id: string | null;
   name: string;
   source: 'ARCHIVE' | 'REGISTRY';
@@ -26,7 +26,7 @@ export type FollowedBaseImage = {
     version: string;
     codename: string;
   };
-  /** The registry from which it is read; absent for Larder's own. */
+  /** The registry that has the base image; null for the base images that Larder builds. */
   registry: {
     id: string;
     organization_id: string;
@@ -38,7 +38,7 @@ export type FollowedBaseImage = {
   } | null;
   /** The newest known version. */
   newest_digest: Digest | null;
-  /** The result of the last full inspection; absent before the first. */
+  /** The result of the last full inspection; null before the first. */
   inspection: Inspection | null;
 };
 
@@ -52,7 +52,7 @@ type FollowedRow = Omit<FollowedBaseImage, 'registry'> & {
   sealed_access_secret: Buffer | null;
 };
 
-/** Returns a base image with what is needed to build or to follow it; undefined if it does not exist or is deleted. */
+/** Returns a base image with its operating system, registry and newest version; undefined if it does not exist or is deleted. */
 export async function findFollowedBaseImage(db: Database, id: string): Promise<FollowedBaseImage | undefined> {
   const found = await sql<FollowedRow>`
     select b.id, b.organization_id, b.name, b.source, b.container_image,
@@ -78,14 +78,14 @@ export async function findFollowedBaseImage(db: Database, id: string): Promise<F
   return { ...rest, registry };
 }
 
-/** Base images to build or to check again, shared ones first. */
+/** Lists the base images to build or to check again, shared ones first. */
 export async function listFollowedBaseImages(
   db: Database,
 ): Promise<Pick<FollowedBaseImage, 'id' | 'source' | 'organization_id'>[]> {
   const found = await sql<Pick<FollowedBaseImage, 'id' | 'source' | 'organization_id'>>`
     select b.id, b.source, b.organization_id from base_images b join operating_systems o on o.id = b.operating_system_id
-    -- A deprecated one is still built on, so what its registry has of it is followed to the end, and the archive as long as
-    -- it is patched.
+    -- Applications still use a deprecated base image: one in a registry is always followed, one from the archive until its
+    -- operating system is replaced.
     where b.status = 'ACTIVE' or (b.status = 'DEPRECATED' and (b.source = 'REGISTRY' or o.status <> 'REPLACED'))
     order by b.organization_id nulls first, b.created_at, b.id`.execute(db);
   return found.rows;
@@ -95,14 +95,14 @@ export type BaseImageVersion = {
   base_image_id: string;
   digest: Digest;
   pin: BasePin;
-  /** Everything that the pin refers to; kept in the content store from now on. */
+  /** All contents that the pin refers to; the content store keeps them from now on. */
   contents: Digest[];
 };
 
 /**
- * Records a version of a base image. The first version enqueues the pipelines that waited for it; another digest makes a
- * pipeline for each living application on it, which follows a pipeline that runs on the older digest. A known digest
- * only updates the health.
+ * Records a version of a base image and that the base image is healthy. The first version enqueues the pipelines that
+ * waited for it. A changed digest makes a pipeline for each living application on the base image, after the pipelines that
+ * already run. An unchanged digest makes none.
  */
 export async function recordBaseImageVersion(
   tx: Transaction,
@@ -115,7 +115,7 @@ export async function recordBaseImageVersion(
   await recordBaseImageHealth(tx, { base_image_id: version.base_image_id });
   const known = await newestDigest(tx, version.base_image_id);
   if (known === version.digest) return 'SAME';
-  // A digest that was seen before and is current again counts as new: its row becomes the newest.
+  // An older digest may become current again: its row becomes the newest.
   await sql`
     insert into base_image_versions (base_image_id, digest, pin, recorded_at)
     values (${version.base_image_id}, ${version.digest}, ${json(version.pin)}, clock_timestamp())
@@ -124,7 +124,7 @@ export async function recordBaseImageVersion(
   );
   await addUses(tx, { kind: 'base_image', id: version.base_image_id }, version.contents);
   if (known === undefined) {
-    await releaseWaiting(tx, version.base_image_id);
+    await enqueueWaiting(tx, version.base_image_id);
     return 'FIRST';
   }
   const applications = await sql<{ id: string }>`
@@ -140,7 +140,7 @@ export async function recordBaseImageVersion(
   return 'MOVED';
 }
 
-/** Records the result of the last check of a base image: no cause means healthy. */
+/** Records the result of the last check of a base image; without `unhealthy_cause` it is healthy. */
 export async function recordBaseImageHealth(
   tx: Transaction,
   health: { base_image_id: string; unhealthy_cause?: string },
@@ -157,8 +157,8 @@ export async function recordBaseImageHealth(
 }
 
 /**
- * Records that a base image could not be checked. The rejection of its last full inspection stays: an outage of the registry
- * must not hide what its owner has to fix.
+ * Records that a base image could not be checked. The rejection of its last full inspection stays in the cause: an outage
+ * of the registry must not hide the fault that the owner has to fix.
  */
 export async function recordBaseImageFault(
   tx: Transaction,
@@ -181,7 +181,7 @@ async function newestDigest(tx: Transaction, baseImageId: string): Promise<Diges
   return newest?.digest;
 }
 
-async function releaseWaiting(tx: Transaction, baseImageId: string): Promise<void> {
+async function enqueueWaiting(tx: Transaction, baseImageId: string): Promise<void> {
   const waiting = await sql<{ id: string }>`
     select l.id from pipelines l join applications a on a.id = l.application_id
     where a.base_image_id = ${baseImageId} and a.removed_at is null and l.status = 'IN_PROGRESS'`.execute(tx);
@@ -203,15 +203,15 @@ export async function findNewestPin(db: Database, baseImageId: string): Promise<
   return newest && readBasePin(newest.pin, baseImageId);
 }
 
-/** With a higher priority than the pipelines that wait for it. */
-const BRING_PRIORITY = 30;
+/** Higher than that of the pipelines that wait for the base image. */
+const LOST_PRIORITY = 30;
 
-/** Enqueues a check of a base image whose content is lost. */
-export async function bringBaseImage(tx: Transaction, baseImageId: string): Promise<void> {
+/** Enqueues the job that builds or reads a base image again, because its content is lost. */
+export async function enqueueLostBaseImage(tx: Transaction, baseImageId: string): Promise<void> {
   const image = await findFollowedBaseImage(tx, baseImageId);
   if (!image) return;
   const task = image.source === 'ARCHIVE' ? 'build-base-image' : 'follow-base-image';
-  const options = { key: `lost ${baseImageId}`, priority: BRING_PRIORITY };
+  const options = { key: `lost ${baseImageId}`, priority: LOST_PRIORITY };
   const group = image.organization_id === null ? {} : { group: image.organization_id };
   await enqueue(tx, task, { base_image_id: baseImageId }, { ...options, ...group });
 }

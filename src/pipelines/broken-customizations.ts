@@ -18,21 +18,25 @@ export type FailedPhase = {
   customization?: { id: string; version: number };
 };
 
-/** How many customizations of the pipeline were marked as broken, and those of its changes that were not. */
-export type Verdict = { broken: number; others: CarriedCustomization[] };
+/** The number of versions that were marked as broken, and the pipeline's other changes of customizations. */
+export type MarkedBroken = { broken: number; others: CarriedCustomization[] };
 
 /**
- * Marks the versions that broke this pipeline. If one is named, it alone is marked; otherwise all that the pipeline
- * carried, if nothing else had changed. A failed test names one (docs/decisions/0034) or none. A version that was
- * released on the application before is never marked: something else changed, and building without it would remove from the
- * image what its owner needs.
+ * Marks the customization versions that broke this pipeline. If the failure names one, only that one is marked; otherwise all
+ * that the pipeline carried, if nothing else had changed. A failed test names one (docs/decisions/0034) or none. A version
+ * that a release of the application contains is never marked: the cause is another change, and an image without it would
+ * lack content that its owner needs.
  */
-export async function markBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<Verdict> {
+export async function markBroken(
+  tx: Transaction,
+  pipeline: LockedPipeline,
+  failed: FailedPhase,
+): Promise<MarkedBroken> {
   const carried = await findCarried(tx, pipeline.id);
   if (!isCustomizationsFault(pipeline, failed)) return { broken: 0, others: carried };
-  const guilty = failed.customization ? await named(tx, pipeline, failed.customization) : carried;
+  const suspects = failed.customization ? await findNamed(tx, pipeline, failed.customization) : carried;
   const marked: CarriedCustomization[] = [];
-  for (const row of guilty) {
+  for (const row of suspects) {
     if (row.operation !== 'DELETE' && (await markOne(tx, pipeline, row))) marked.push(row);
   }
   return { broken: marked.length, others: carried.filter((row) => !marked.some((other) => isSame(row, other))) };
@@ -58,8 +62,8 @@ async function findCarried(tx: Transaction, pipelineId: string): Promise<Carried
     .execute();
 }
 
-/** The named version with the operation that introduced it; nothing if it is not in this catalog. */
-async function named(
+/** Returns the named version with the operation that introduced it; an empty list if it is not in this catalog. */
+async function findNamed(
   tx: Transaction,
   pipeline: LockedPipeline,
   customization: { id: string; version: number },
@@ -92,7 +96,7 @@ async function markOne(tx: Transaction, pipeline: LockedPipeline, row: CarriedCu
 
 export type NewCustomization = { id: string; version: number; uploaded_at: Date };
 
-/** Returns those of these versions that no release of the application contains, in the given order. One statement. */
+/** Returns the versions among these that no release of the application contains, in the given order. One statement. */
 export async function findNewCustomizations(
   db: Database,
   applicationId: string,
@@ -111,7 +115,7 @@ export async function findNewCustomizations(
 }
 
 /** Removes the marks of these versions on the application: a release contains them, so later plans include them. */
-export async function forgetBroken(
+export async function clearBroken(
   tx: Transaction,
   applicationId: string,
   released: readonly { id: string; version: number }[],

@@ -10,18 +10,18 @@ import { readStoredLayer, type StoredLayer } from '../plan/built-layer.ts';
 /** Entries unused for this long are deleted; rebuilding one takes seconds. Releases keep their own content. */
 const KEPT_DAYS = 30;
 
-/** The time of the last use is updated at most this often, so that a build does not always write. */
-const NOTED_DAYS = 1;
+/** The time of the last use is written at most once in this time, so that most builds write nothing. */
+const USE_RECORDED_DAYS = 1;
 
-/** Entries deleted in one transaction: few enough that no build waits for it. */
+/** Entries deleted in one transaction: so few that builds do not wait long for its locks. */
 const BATCH_COUNT = 500;
 
-/** Returns the artifact of an equal plan and extends its life; undefined if there is none. Throws StoredValueError. */
+/** Returns the artifact that was built from this plan and records its use; undefined if there is none. Throws StoredValueError. */
 export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<Artifact | undefined> {
-  // In a statement of its own, which waits for a concurrent deletion of the row; the next statement sees the result.
+  // A separate statement: it waits for a concurrent deletion of the row, and the next statement sees the result.
   await sql`
     update artifacts set used_at = now()
-    where plan_digest = ${planDigest} and used_at < now() - make_interval(days => ${NOTED_DAYS})`.execute(tx);
+    where plan_digest = ${planDigest} and used_at < now() - make_interval(days => ${USE_RECORDED_DAYS})`.execute(tx);
   const row = await tx
     .selectFrom('artifacts')
     .select('artifact')
@@ -31,8 +31,8 @@ export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<
 }
 
 /**
- * Stores an artifact by its plan. It takes the place of an existing one, which was built again because something of it was lost: its log
- * may be another now.
+ * Stores the artifact of a plan. It replaces an existing one: the plan was built again because content of the old artifact
+ * was lost, and the new log may differ.
  */
 export async function recordArtifact(
   tx: Transaction,
@@ -51,11 +51,11 @@ export async function recordArtifact(
   await addUses(tx, { kind: 'artifact', id: built.plan_digest }, built.contents);
 }
 
-/** Returns the layer with that key and extends its life; undefined if there is none. Throws StoredValueError. */
+/** Returns the layer with this key and records its use; undefined if there is none. Throws StoredValueError. */
 export async function useBuiltLayer(tx: Transaction, key: string): Promise<StoredLayer | undefined> {
   await sql`
     update built_layers set used_at = now()
-    where key = ${key} and used_at < now() - make_interval(days => ${NOTED_DAYS})`.execute(tx);
+    where key = ${key} and used_at < now() - make_interval(days => ${USE_RECORDED_DAYS})`.execute(tx);
   const row = await tx.selectFrom('built_layers').select('layer').where('key', '=', key).executeTakeFirst();
   return row && readStoredLayer(row.layer, key);
 }
@@ -73,7 +73,7 @@ export async function recordBuiltLayer(
   await addUses(tx, { kind: 'layer', id: built.key }, built.contents);
 }
 
-/** Deletes some entries that were unused for long, with their uses of content. Returns whether there may be more. */
+/** Deletes a batch of entries that were unused for `KEPT_DAYS`, with their uses of content. Returns whether there may be more. */
 export async function expireBuilt(tx: Transaction): Promise<boolean> {
   const layers = await sql`
     with gone as (
@@ -94,7 +94,7 @@ export async function expireBuilt(tx: Transaction): Promise<boolean> {
   return layers.rows.length === BATCH_COUNT || artifacts.rows.length === BATCH_COUNT;
 }
 
-/** For each of these blobs, returns a repository of the registry that is known to have it, for cross-repository mounts. */
+/** Returns, for each of these blobs, a repository of the registry that is known to have it: the source of a mount. Unknown blobs are absent. */
 export async function findRegistryBlobs(
   db: Database,
   registryId: string,
@@ -118,8 +118,8 @@ export async function recordRegistryBlobs(
     on conflict do nothing`.execute(tx);
 }
 
-/** Deletes records of blobs that a registry does not have after all. */
-export async function forgetRegistryBlobs(
+/** Deletes the records of blobs that the repository turned out not to have. */
+export async function deleteRegistryBlobs(
   tx: Transaction,
   place: { registry_id: string; repository: string },
   digests: readonly Digest[],

@@ -1,4 +1,4 @@
-// The time that a customization's layers get is its archive's, and the upload's only where the archive's was not kept.
+// The time of a customization's layers is that of its archive, or that of its upload if the inspection has none.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-test('the epoch of a customization is that of its archive, whenever it was uploaded', async () => {
+test('the epoch of a customization is the time of its archive, or of its upload for an old inspection', async () => {
   const { application_ids } = await catalog.request(catalog.acme, ['redis']);
   const pipeline = await catalog.openPipeline(application_ids[0] ?? '');
   await catalog.customize(catalog.acme, 'company CA');

@@ -1,4 +1,4 @@
-// Determines which customizations apply to an application, in which order and version.
+// The customizations that apply to an application, with their order and versions.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -12,14 +12,14 @@ export type StackedCustomization = {
   size_bytes: number;
   filename: string;
   inspection: StoredInspection;
-  /** The newest time in the archive, in seconds since 1970; the time of the upload for versions stored before this field existed. */
+  /** The newest time in the archive, in seconds since 1970; for versions stored before inspections had it, the time of the upload. */
   epoch: number;
 };
 
 export type CustomizationStack = {
-  /** Global ones first, then by base image, by product, by product and branch; older before newer in each group. Later ones win. */
+  /** First those without a filter, then those for the base image, for the product, for the branch; older before newer in each group. Later ones override earlier ones. */
   customizations: StackedCustomization[];
-  /** Current versions that match but broke the application, so that the plan omits them. */
+  /** Current versions that apply but broke the application: the plan omits them or takes an earlier version. */
   left_out: { id: string; version: number }[];
 };
 
@@ -29,9 +29,9 @@ type StackRow = { id: string; current: number; taken: number | null; inspection:
 >;
 
 /**
- * Returns the stack of a pipeline's application. Each customization is taken at its current version, unless that version broke
- * the application and this pipeline does not try it again: then at the last version released on the application, or it is
- * omitted. One statement. Throws StoredValueError.
+ * Returns the stack of a pipeline's application, with the current version of each customization. If that version broke the
+ * application and this pipeline does not try it again, the stack has the last version released on the application, or
+ * none. One statement. Throws StoredValueError.
  */
 export async function findCustomizationStack(db: Database, pipelineId: string): Promise<CustomizationStack> {
   const found = await sql<StackRow>`

@@ -1,4 +1,4 @@
-// The library as rows, what goes from it, and the rows that are there before anybody asks; each written twice.
+// Discovery: stored products, withdrawn products and branches; also the first rows of an installation. Each is written twice.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, library, nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact, sampleLayer, samplePin } from '../../test/stored-values.ts';
@@ -14,8 +14,8 @@ import { getRegistry } from '../catalog/registries.ts';
 import { recordRegistryHealth } from '../catalog/registry-checks.ts';
 import { findFollowedBaseImage, listFollowedBaseImages, recordBaseImageVersion } from './base-image-versions.ts';
 import {
+  deleteRegistryBlobs,
   findRegistryBlobs,
-  forgetRegistryBlobs,
   recordArtifact,
   recordBuiltLayer,
   recordRegistryBlobs,
@@ -41,7 +41,7 @@ const offerings = async (query: Partial<Parameters<typeof listOfferings>[2]> = {
     })
   ).items;
 
-test('a product whose recipe is gone is deprecated, and comes back', async () => {
+test('a product without a recipe is deprecated, and active again when the recipe returns', async () => {
   const all = library();
   await catalog.write((tx) => recordDiscovery(tx, all.slice(1)));
   expect((await offerings({ statuses: ['DEPRECATED'] })).map((item) => item.product.key)).toEqual(['redis']);
@@ -50,7 +50,7 @@ test('a product whose recipe is gone is deprecated, and comes back', async () =>
   expect(await offerings({ statuses: ['DEPRECATED'] })).toEqual([]);
 });
 
-test('a branch that the archive has no more cannot be requested there; one not asked for stays', async () => {
+test('a branch that left the archive cannot be requested there; without a query of the archive, offerings stay', async () => {
   const [redis, ...others] = library();
   if (!redis) throw new Error('no redis');
   const moved = { branch: '7.2', version: '7.2.1', purl: 'pkg:deb/debian/redis@7.2.1-1' };
@@ -103,7 +103,7 @@ test('hosted registries follow the public address', async () => {
   });
 });
 
-test('a base image is followed by digest, forth and back', async () => {
+test('a base image changes with its digest, also back to an earlier one', async () => {
   expect(await findFollowedBaseImage(catalog.db, catalog.base)).toMatchObject({
     source: 'ARCHIVE',
     container_image: 'base/debian:12',
@@ -120,7 +120,7 @@ test('a base image is followed by digest, forth and back', async () => {
   expect(await catalog.write((tx) => recordBaseImageVersion(tx, nothing))).toBe('DELETED');
 });
 
-test('what was built is remembered: the last artifact, which replaces a lost one, and the first layer', async () => {
+test('stores the last artifact of a plan, the first layer of a key, and the blobs of a registry', async () => {
   const plan_digest = digestOf('plan');
   expect(await catalog.write((tx) => useArtifact(tx, plan_digest))).toBeUndefined();
   for (const made of ['first', 'second']) {
@@ -132,7 +132,7 @@ test('what was built is remembered: the last artifact, which replaces a lost one
   const place = { registry_id: catalog.acme.registry_id, repository: 'containers/redis' };
   const blobs = [digestOf('x'), digestOf('y')];
   await catalog.write((tx) => recordRegistryBlobs(tx, place, [...blobs, ...blobs]));
-  await catalog.write((tx) => forgetRegistryBlobs(tx, place, blobs.slice(1)));
+  await catalog.write((tx) => deleteRegistryBlobs(tx, place, blobs.slice(1)));
   expect([...(await findRegistryBlobs(catalog.db, catalog.acme.registry_id, blobs))]).toEqual([
     [digestOf('x'), 'containers/redis'],
   ]);

@@ -1,4 +1,4 @@
-// Writes the product library and the discovered versions into rows, and makes pipelines for changed versions and recipes.
+// Stores the product library and the discovered versions, and makes pipelines for changed versions, recipes and packages.
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
 import type { Digest, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
@@ -14,28 +14,28 @@ export type DiscoveredProduct = {
   recipe_digest: Digest;
   /** The recipe's files, kept in the content store as long as the product exists. */
   contents: Digest[];
-  /** The results for each operating system that could be queried; the rows of the others stay unchanged. */
+  /** The versions per operating system whose archive could be queried; the rows of other systems stay unchanged. */
   found: { operating_system: string; versions: DiscoveredVersion[] }[];
 };
 
 /** The newest version of a branch, with the package URL of the main input. */
 export type DiscoveredVersion = { branch: string; version: string; purl: string };
 
-/** How many pipelines were made. */
+/** The number of pipelines that were made. */
 export type Discovery = { pipelines: number };
 
 /**
- * Writes the whole library into rows: products, branches, versions, offerings. A product without a recipe is
- * deprecated. Living applications are rebuilt if their branch has a new upstream version (UPSTREAM_UPDATE), if the
- * recipe or the distribution's package changed (MAINTENANCE), or if a package that their release locks did: one pipeline
- * each, however many of these apply.
+ * Stores the whole library: products, branches, versions, offerings. A product without a recipe is deprecated. A living
+ * application gets one pipeline if its branch has a new upstream version (UPSTREAM_UPDATE), if the recipe or the
+ * distribution's package changed (MAINTENANCE), or if a package that its release locks has a newer version; the pipeline
+ * has a trigger for each of these.
  */
 export async function recordDiscovery(
   tx: Transaction,
   products: DiscoveredProduct[],
   offers: readonly PackageOffer[] = [],
 ): Promise<Discovery> {
-  // One discovery at a time: two concurrent ones would take each other's versions for changes.
+  // One discovery at a time: of two concurrent ones, each would treat the other's versions as changes.
   await sql`lock table products in share row exclusive mode`.execute(tx);
   const reasons: Reasons = new Map();
   const build = (ids: string[], cause: DiscoveryCause, trigger: PipelineTrigger) => {
@@ -67,7 +67,7 @@ export async function recordDiscovery(
   return { pipelines: await createWaves(tx, reasons) };
 }
 
-/** Causes of a discovery's waves, strongest first: a wave is named after the strongest reason of its applications. */
+/** Causes of a discovery's waves, most important first: a wave gets the most important cause of its applications. */
 const DISCOVERY_CAUSES = ['VERSION', 'PACKAGE', 'RECIPE'] as const satisfies readonly WaveCause[];
 type DiscoveryCause = (typeof DISCOVERY_CAUSES)[number];
 
@@ -96,7 +96,7 @@ async function createWaves(tx: Transaction, reasons: Reasons): Promise<number> {
   return made;
 }
 
-/** Returns whether the product was known with another recipe. */
+/** Stores the product. Returns whether it was known with another recipe. */
 async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promise<boolean> {
   const { recipe } = product;
   const known = await tx
@@ -135,7 +135,7 @@ async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promi
 
 type RecordedVersion = { recipe: Recipe; operating_system_id: string; version: DiscoveredVersion };
 
-/** Writes the branch, its offerings and the version; returns why applications must be rebuilt, if they must. */
+/** Stores the branch, its offerings and the version. Returns the trigger of a rebuild; undefined if nothing changed or the branch is new. */
 async function recordVersion(
   tx: Transaction,
   { recipe, operating_system_id, version }: RecordedVersion,
@@ -193,7 +193,7 @@ async function recordBranch(
     on conflict do nothing`.execute(tx);
 }
 
-/** A branch that is no longer in the operating system's archive can no longer be requested there. */
+/** Withdraws the offerings of branches that are no longer in the operating system's archive. */
 async function withdrawOthers(
   tx: Transaction,
   of: { product_key: string; operating_system_id: string; versions: DiscoveredVersion[] },
@@ -234,6 +234,6 @@ async function findApplications(
 
 async function operatingSystemId(tx: Transaction, key: string): Promise<string> {
   const row = await tx.selectFrom('operating_systems').select('id').where('key', '=', key).executeTakeFirst();
-  if (!row) throw new Error(`There is no operating system ${key}`);
+  if (!row) throw new Error(`The product library names the operating system ${key}, which does not exist`);
   return row.id;
 }

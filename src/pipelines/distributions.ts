@@ -1,4 +1,4 @@
-// The distribution of a release to each registry of its application: which registries have it, which are unavailable, and when the pipeline ends.
+// The distribution of a release to each registry of its application: which registries have the release, which are unavailable, and when the pipeline ends.
 import { type RawBuilder, sql } from 'kysely';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
@@ -13,37 +13,37 @@ import { enqueueLaterRegistryCheck, enqueueRegistryCheck } from './registry-chec
 import { type ClaimedRepository, claimRepositories, type RepositoryPlace } from './repositories.ts';
 import { cancelPipelines } from './waves.ts';
 
-/** How long an unavailable registry is waited for; then its part of the pipeline fails. */
-export const AWAY_HOURS_MAX = 24;
+/** A pipeline waits this long for an unavailable registry; then its distribution to the registry fails. */
+const UNAVAILABLE_HOURS_MAX = 24;
 
 /** First pause between two attempts; doubled each time, so that a registry that passes its check but fails pushes is not retried too often. */
 const FIRST_PAUSE_SECONDS = 2;
 const PAUSE_SECONDS_MAX = 900;
 
-/** First check of an unavailable registry for which a release waits; later ones follow the schedule. */
-const FIRST_LOOK_SECONDS = 2;
-const LOOK_SECONDS_MAX = 240;
+/** Shortest and longest pause before another check of an unavailable registry; after a longer outage only the schedule checks it. */
+const CHECK_PAUSE_SECONDS_MIN = 2;
+const CHECK_PAUSE_SECONDS_MAX = 240;
 
-/** Expired distributions handled in one run of the schedule; the next run handles the rest. */
-const EXPIRED_PER_TURN = 200;
+/** Pipelines with expired distributions handled in one run of the schedule; the next run handles the rest. */
+const EXPIRED_PER_RUN_MAX = 200;
 
 export type DistributionFailure = {
   registry_id: string;
   /** Message shown in the API. */
   cause: string;
   /** True if a later attempt may succeed. */
-  isAway: boolean;
+  isTemporary: boolean;
 };
 
-/** Whether only unavailable registries are missing: pipeline `l` has released to all others. */
+/** SQL: whether pipeline `l` waits for an unavailable registry; it has released to all others. */
 export function waitsForRegistry(l: string): RawBuilder<boolean> {
   return sql<boolean>`exists (select from pipeline_distributions w
     where w.pipeline_id = ${sql.raw(l)}.id and w.status = 'WAITING')`;
 }
 
 /**
- * Begins an attempt; older pipelines of the application stop waiting for registries. Returns the registries that have no release yet;
- * undefined if the pipeline has ended.
+ * Begins an attempt; older pipelines of the application stop waiting for registries. Returns the repositories that have no
+ * release yet and have not failed; undefined if the pipeline has ended.
  */
 export async function beginDistribution(
   tx: Transaction,
@@ -67,7 +67,7 @@ export async function beginDistribution(
 }
 
 /**
- * Ends an attempt: records the failures, and ends the pipeline unless a registry is waited for. While one is,
+ * Ends an attempt: records the failures, and ends the pipeline unless it waits for an unavailable registry. While it waits,
  * newer pipelines of the application may start. Returns ENDED if the pipeline had ended before.
  */
 export async function endDistribution(
@@ -99,17 +99,19 @@ export async function endDistribution(
 async function recordFailure(tx: Transaction, pipelineId: string, failure: DistributionFailure): Promise<void> {
   await sql`
     insert into pipeline_distributions as d (pipeline_id, registry_id, status, cause)
-    values (${pipelineId}, ${failure.registry_id}, ${failure.isAway ? 'WAITING' : 'FAILED'}, ${storableText(failure.cause)})
+    values (${pipelineId}, ${failure.registry_id}, ${failure.isTemporary ? 'WAITING' : 'FAILED'}, ${storableText(failure.cause)})
     on conflict (pipeline_id, registry_id) do update set cause = excluded.cause, attempts = d.attempts + 1,
       attempted_at = now(), status = case when excluded.status = 'WAITING'
-        and d.since < now() - ${AWAY_HOURS_MAX} * interval '1 hour' then 'FAILED' else excluded.status end`.execute(tx);
+        and d.since < now() - ${UNAVAILABLE_HOURS_MAX} * interval '1 hour' then 'FAILED' else excluded.status end`.execute(
+    tx,
+  );
 }
 
 type Part = { registry_id: string; name: string; cause: string; is_expired: boolean };
 
 async function findParts(tx: Transaction, pipelineId: string, status: 'WAITING' | 'FAILED'): Promise<Part[]> {
   const found = await sql<Part>`
-    select d.registry_id, g.name, d.cause, d.since < now() - ${AWAY_HOURS_MAX} * interval '1 hour' as is_expired
+    select d.registry_id, g.name, d.cause, d.since < now() - ${UNAVAILABLE_HOURS_MAX} * interval '1 hour' as is_expired
     from pipeline_distributions d join registries g on g.id = d.registry_id
     where d.pipeline_id = ${pipelineId} and d.status = ${status} order by g.name, g.id`.execute(tx);
   return found.rows;
@@ -131,15 +133,15 @@ async function endPipeline(
 }
 
 function sentenceOf({ name, cause, is_expired }: Part): string {
-  return is_expired ? `The registry ${name} was away for ${AWAY_HOURS_MAX} hours: ${cause}` : cause;
+  return is_expired ? `The registry ${name} was unavailable for ${UNAVAILABLE_HOURS_MAX} hours: ${cause}` : cause;
 }
 
-/** What was released nevertheless: a failed pipeline may have releases. */
+/** Names the registries that have the release although the pipeline failed. */
 async function sentenceOfReleases(tx: Transaction, pipelineId: string): Promise<string[]> {
   const found = await sql<{ name: string }>`
     select g.name from releases r join registries g on g.id = r.registry_id
     where r.pipeline_id = ${pipelineId} order by g.name, g.id`.execute(tx);
-  return found.rows.length === 0 ? [] : [`It was released to ${found.rows.map(({ name }) => name).join(', ')}.`];
+  return found.rows.length === 0 ? [] : [`The pipeline released to ${found.rows.map(({ name }) => name).join(', ')}.`];
 }
 
 async function succeedPipeline(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
@@ -161,8 +163,9 @@ async function succeedPipeline(tx: Transaction, pipeline: LockedPipeline): Promi
 }
 
 /**
- * Ends older pipelines of the application that wait for a registry, because this one distributes a newer release. One that released
- * to a registry has SUCCEEDED; one that released to none is CANCELLED, and its changes move to this one.
+ * Ends older pipelines of the application that wait for a registry, because this one distributes a newer release. A pipeline
+ * that released to a registry ends as SUCCEEDED or FAILED; one that released to none is CANCELLED, and its changes move to
+ * this one.
  */
 async function supersedeDistributions(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
   const found = await sql<{ id: string; released: boolean }>`
@@ -187,7 +190,7 @@ async function cancelInFavour(tx: Transaction, older: string, newer: string): Pr
   await enqueueFollowers(tx, [older]);
 }
 
-/** After a check found a registry healthy: enqueues the distributions that wait for it, each after the pause of its last attempt. */
+/** Enqueues the distributions that wait for this registry, which was found healthy, each after the pause that follows its last attempt. */
 export async function resumeDistributions(tx: Transaction, registryId: string): Promise<void> {
   type Row = Pick<LockedPipeline, 'id' | 'organization_id' | 'triggers'> & { pause_seconds: number };
   const found = await sql<Row>`
@@ -206,10 +209,10 @@ export async function resumeDistributions(tx: Transaction, registryId: string): 
 }
 
 /**
- * After a check found a registry unavailable while a release waits for it: enqueues another check after half the time of the
- * wait so far, so that a short outage delays the release only briefly.
+ * Enqueues another check of a registry that was found unavailable, if a release waits for it. The pause is half the time for
+ * which the release has waited, so that a short outage delays the release only briefly.
  */
-export async function lookAgainWhileAwaited(
+export async function enqueueCheckIfAwaited(
   tx: Transaction,
   registry: { id: string; organization_id: string },
 ): Promise<void> {
@@ -218,25 +221,25 @@ export async function lookAgainWhileAwaited(
     from pipeline_distributions d join pipelines l on l.id = d.pipeline_id and l.status = 'IN_PROGRESS'
     where d.registry_id = ${registry.id} and d.status = 'WAITING'`.execute(tx);
   const seconds = found.rows[0]?.seconds ?? undefined;
-  if (seconds === undefined || seconds > LOOK_SECONDS_MAX) return;
-  await enqueueLaterRegistryCheck(tx, registry, Math.max(FIRST_LOOK_SECONDS, seconds));
+  if (seconds === undefined || seconds > CHECK_PAUSE_SECONDS_MAX) return;
+  await enqueueLaterRegistryCheck(tx, registry, Math.max(CHECK_PAUSE_SECONDS_MIN, seconds));
 }
 
-/** The pipelines with a registry that was unavailable for too long. */
+/** Returns the ids of pipelines that have waited too long for a registry, at most `EXPIRED_PER_RUN_MAX`. */
 export async function findExpiredDistributions(tx: Transaction): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select distinct l.id from pipeline_distributions d join pipelines l on l.id = d.pipeline_id and l.status = 'IN_PROGRESS'
-    where d.status = 'WAITING' and d.since < now() - ${AWAY_HOURS_MAX} * interval '1 hour'
-    limit ${EXPIRED_PER_TURN}`.execute(tx);
+    where d.status = 'WAITING' and d.since < now() - ${UNAVAILABLE_HOURS_MAX} * interval '1 hour'
+    limit ${EXPIRED_PER_RUN_MAX}`.execute(tx);
   return found.rows.map(({ id }) => id);
 }
 
-/** Fails the registries for which a pipeline has waited too long; ends the pipeline unless it waits for others. */
+/** Fails a pipeline's distribution to the registries that were unavailable for too long; ends the pipeline unless it waits for others. */
 export async function expireDistribution(tx: Transaction, pipelineId: string): Promise<void> {
   const pipeline = await lockPipeline(tx, pipelineId);
   if (pipeline.status !== 'IN_PROGRESS') return;
   await sql`
     update pipeline_distributions set status = 'FAILED' where pipeline_id = ${pipelineId} and status = 'WAITING'
-      and since < now() - ${AWAY_HOURS_MAX} * interval '1 hour'`.execute(tx);
+      and since < now() - ${UNAVAILABLE_HOURS_MAX} * interval '1 hour'`.execute(tx);
   if ((await findParts(tx, pipelineId, 'WAITING')).length === 0) await endPipeline(tx, pipeline);
 }

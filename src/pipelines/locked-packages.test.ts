@@ -1,4 +1,4 @@
-// Packages that releases lock: who is built again when one moves, once, for every reason together, and never without end.
+// Packages that releases lock: a newer version in the archive rebuilds the applications that contain the package, once.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-/** What a discovery makes when the archive offers these versions, for these reasons. */
+/** Records a discovery in which the archive has these versions, with these triggers. */
 async function discover(offered: Record<string, string>, triggers: PipelineTrigger[] = [{ type: 'MAINTENANCE' }]) {
   const held = await listHeldPackages(catalog.db, 'debian-12');
   const offers = held.flatMap(({ id, name }): PackageOffer[] => {
@@ -43,7 +43,7 @@ async function triggersOf(pipelineId: string): Promise<PipelineTrigger[] | undef
   return row?.triggers;
 }
 
-test('the packages of the newest releases are known, of one operating system', async () => {
+test('lists the packages of the newest releases for an operating system', async () => {
   const held = await listHeldPackages(catalog.db, 'debian-12');
   expect(held.map(({ name, version, offered }) => [name, version, offered])).toEqual([
     ['libssl3', '3.0.15-1', null],
@@ -52,11 +52,11 @@ test('the packages of the newest releases are known, of one operating system', a
   expect(await listHeldPackages(catalog.db, 'debian-13')).toEqual([]);
 });
 
-test('an offer that is no reason builds nothing', async () => {
+test('an offer without triggers builds nothing', async () => {
   expect(await discover({ libssl3: SSL.version, zlib1g: ZLIB.version }, [])).toEqual({ pipelines: 0 });
 });
 
-test('a package that moves builds who holds it, and nobody else', async () => {
+test('a changed package rebuilds only the applications that contain it', async () => {
   expect(await discover({ libssl3: '3.0.16-1' }, [{ type: 'CVE_PATCH', context: 'CVE-2025-0001' }])).toEqual({
     pipelines: 1,
   });
@@ -65,16 +65,16 @@ test('a package that moves builds who holds it, and nobody else', async () => {
   expect(await catalog.openPipelines(nginx)).toEqual([]);
 });
 
-test('the same offer again builds nothing, also when the plan did not take it', async () => {
+test('a recorded offer builds nothing, even if the plan did not take the package', async () => {
   const pipeline = await catalog.openPipeline(redis);
   expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
-  // A recipe that holds the package back: the plan is the released one.
+  // As if the recipe kept the package back: the plan equals the released one.
   expect((await catalog.plan(pipeline, 'first')).outcome).toBe('UNCHANGED');
   expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
   expect(await catalog.openPipelines(redis)).toEqual([]);
 });
 
-test('however many packages and reasons move at once, an application gets one pipeline with all reasons', async () => {
+test('an application gets one pipeline with all triggers if several packages and versions change at once', async () => {
   const made = await catalog.write(async (tx) => {
     const held = await listHeldPackages(tx, 'debian-12');
     const offers = held.map(
@@ -96,7 +96,7 @@ test('however many packages and reasons move at once, an application gets one pi
   expect(await triggersOf(await catalog.openPipeline(nginx))).toEqual([{ type: 'MAINTENANCE' }]);
 });
 
-test('a release takes the place of what was locked before, and what nobody holds is forgotten', async () => {
+test('a release replaces the packages that were locked before, and unused packages are deleted', async () => {
   const moved = { ...SSL, version: '9' };
   await catalog.finish(await catalog.openPipeline(redis), 'second', [moved]);
   await catalog.finish(await catalog.openPipeline(nginx), 'second', [moved]);

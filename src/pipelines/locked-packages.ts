@@ -1,4 +1,4 @@
-// Packages that releases lock: which applications contain one, and for which of them the archive has a newer version.
+// Packages that releases lock: which applications contain a package, and whether the archive has a newer version of it.
 import { sql } from 'kysely';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
@@ -13,11 +13,11 @@ export type HeldPackage = LockedPackage & { id: number; offered: string | null }
 export type PackageOffer = {
   id: number;
   offered: string;
-  /** Why the applications with the package are rebuilt; empty if the archive's version is not newer. */
+  /** The triggers of the rebuild of applications with the package; empty if the archive's version is not newer. */
   triggers: PipelineTrigger[];
 };
 
-/** Replaces the recorded packages of an application by those of its newest release. */
+/** Replaces the recorded packages of an application with those of its newest release. */
 export async function recordLockedPackages(
   tx: Transaction,
   applicationId: string,
@@ -43,7 +43,7 @@ export async function recordLockedPackages(
     join locked_packages l using (operating_system_id, name, architecture, version)`.execute(tx);
 }
 
-/** Returns the packages of an operating system that a living application's newest release locks. */
+/** Lists the packages of an operating system that the newest releases of living applications lock. */
 export async function listHeldPackages(db: Database, operatingSystem: string): Promise<HeldPackage[]> {
   const found = await sql<HeldPackage>`
     select l.id, l.name, l.architecture, l.version, l.offered
@@ -56,9 +56,9 @@ export async function listHeldPackages(db: Database, operatingSystem: string): P
 }
 
 /**
- * Records the versions in the archive, and returns the living applications that contain each changed package, with the reasons to
- * rebuild them. A recorded version returns none: if a plan does not take the newer package, because a recipe or another
- * package prevents it, the plan is made once and not at every query.
+ * Records the versions in the archive. Returns, for each package whose version in the archive changed, the living applications
+ * that contain it and the triggers of their rebuild. A version that is already recorded is not returned: if a recipe or
+ * another package keeps the newer package out of the plan, the plan is made once and not after every query.
  */
 export async function recordOffers(
   tx: Transaction,
@@ -81,7 +81,7 @@ export async function recordOffers(
 
 /** Deletes packages that no newest release locks any more. */
 export async function dropUnheldPackages(tx: Transaction): Promise<void> {
-  // Concurrent releases wait meanwhile: a release that refers to a package must find its row.
+  // The lock makes concurrent releases wait: a package to which a release refers must have a row.
   await sql`lock table locked_packages in share row exclusive mode`.execute(tx);
   await sql`
     delete from locked_packages l

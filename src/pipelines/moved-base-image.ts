@@ -1,12 +1,12 @@
-// Finds base images that changed after a pipeline was planned and before it ended.
+// Makes a pipeline for a base image that changed after a pipeline was planned and before it ended.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 import { createWave } from './waves.ts';
 
 /**
- * A base image that changes makes pipelines that follow the running ones. This finds one that changed after this pipeline was
- * planned and that has no open pipeline; pipelines that only wait for a registry do not count as open.
+ * Makes another pipeline for the application if its base image changed after this pipeline was planned and no open pipeline
+ * will include the change. Pipelines that only wait for a registry do not count as open.
  */
 export async function followBaseImage(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
   if (pipeline.base_digest === null) return;

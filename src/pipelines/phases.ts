@@ -1,4 +1,4 @@
-// The steps of a pipeline as its jobs report them. A job may run twice or late: each step checks the locked row first.
+// Records the steps of a pipeline for its jobs. A job may run twice or late: each step checks the locked row first.
 import { sql } from 'kysely';
 import { addUses, dropUses } from '../content/content-uses.ts';
 import type { Digest, MetadataFile, PhaseStatus, PhaseType } from '../contract/vocabulary.ts';
@@ -16,8 +16,8 @@ import { verifyBeforeRelease } from './unverified-pipelines.ts';
 import { cancelPipelines, createWave } from './waves.ts';
 
 /**
- * RUN: do the work, with this state. DONE: this step was finished before. ENDED: the pipeline is over, most often replaced.
- * SENT_BACK: it must be verified before it is distributed.
+ * RUN: the job does the work, with this state. DONE: the phase was finished before. ENDED: the pipeline has ended, usually
+ * because a newer one replaced it. SENT_BACK: the pipeline is verified first, then distributed.
  */
 export type StartedPhase = { step: 'RUN'; state: PipelineState } | { step: 'DONE' | 'ENDED' | 'SENT_BACK' };
 
@@ -44,20 +44,20 @@ export async function startPhase(
 
 export type PlannedPipeline = {
   pipeline_id: string;
-  /** The Plan as content. */
+  /** The digest of the stored plan. */
   plan_digest: Digest;
-  /** Upstream's version, as in the plan. */
+  /** The upstream version in the plan. */
   version: string;
   base_digest: Digest;
   /** The customizations that apply but that the plan omits, or includes in an earlier version. */
   left_out: { id: string; version: number }[];
-  /** The plan and all contents it names; they are kept from now on. */
+  /** All contents that the plan names; the content store keeps them and the plan from now on. */
   contents: Digest[];
 };
 
 /**
- * Stores the plan and enqueues the build. A plan equal to the released one makes no release: the pipeline has
- * succeeded, unless it was forced. A second plan for one pipeline is ignored: the first may be building already.
+ * Stores the plan and enqueues the build. If the plan equals the released one, the pipeline ends as SUCCEEDED without a
+ * release, unless it is forced. A second plan for one pipeline is ignored: the build of the first may already run.
  */
 export async function recordPlan(
   tx: Transaction,
@@ -86,7 +86,7 @@ export async function recordPlan(
   return 'BUILD';
 }
 
-/** Removes a plan whose content is lost, and enqueues the planning again. Does nothing if the pipeline is over or was built. */
+/** Removes a plan whose content is lost and enqueues the planning again. Does nothing if the pipeline has ended or was built. */
 export async function planAgain(tx: Transaction, pipelineId: string): Promise<'PLAN' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, pipelineId);
   if (pipeline.status !== 'IN_PROGRESS' || isOver(pipeline.phases.PACKAGING)) return 'ENDED';
@@ -100,13 +100,13 @@ export type FinishedPhase = {
   pipeline_id: string;
   /** DISTRIBUTION ends with `recordRelease`. */
   phase: 'PACKAGING' | 'VERIFICATION';
-  /** PACKAGING has one. */
+  /** Only of PACKAGING. */
   artifact?: Artifact;
   /** Files of this phase; they are added to those of earlier phases. */
   metadata?: MetadataFile[];
-  /** The contents of the artifact; they are kept from now on. */
+  /** The contents of the artifact; the content store keeps them from now on. */
   contents?: Digest[];
-  /** The phase could not run here and the pipeline continues without it; `metadata` says why. */
+  /** True if no worker could run the phase and the pipeline continues without it; `metadata` says why. */
   skipped?: boolean;
 };
 
@@ -143,8 +143,8 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
 }
 
 /**
- * Fails the pipeline: later phases are skipped, and pipelines that waited for it continue. If a customization broke it and it included
- * other changes too, those get another pipeline without the broken customization.
+ * Fails the pipeline: later phases are skipped, and pipelines that waited for it continue. If a customization broke the
+ * pipeline, its other changes get another pipeline without that customization.
  */
 export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, failed.pipeline_id);
@@ -174,14 +174,14 @@ export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'
     files.map((file) => file.digest),
   );
   await allowFiles(tx, pipeline.catalog_id, files);
-  await goOnWithoutBroken(tx, pipeline, failed);
+  await continueWithoutBroken(tx, pipeline, failed);
   await enqueueFollowers(tx, [pipeline.id]);
   return 'DONE';
 }
 
 /**
- * Cancels a pipeline that has not started and cannot be built, because an application that it needs has neither succeeded nor
- * a release. Returns true if it did. Pipelines that wait for this one are checked in turn.
+ * Cancels a pipeline that has not started and cannot be built, because the pipeline of an application that it needs failed and
+ * that application has no release. Returns whether it cancelled the pipeline. Pipelines that wait for it are enqueued.
  */
 export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Promise<boolean> {
   const pipeline = await lockPipeline(tx, pipelineId);
@@ -197,8 +197,8 @@ export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Pr
   return true;
 }
 
-/** Creates a pipeline for the other changes, if a customization broke the application. */
-async function goOnWithoutBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<void> {
+/** Makes a pipeline for the other changes, if a customization broke the application. */
+async function continueWithoutBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<void> {
   const { broken, others } = await markBroken(tx, pipeline, failed);
   if (broken === 0 || (others.length === 0 && pipeline.keep_pins)) return;
   const [successor] = await createWave(tx, {
@@ -210,7 +210,7 @@ async function goOnWithoutBroken(tx: Transaction, pipeline: LockedPipeline, fail
     packaging: 'follow',
   });
   if (!successor) return;
-  // Pipelines that wait for the failed one now wait for this one: the customization caused the failure.
+  // Pipelines that waited for the failed one wait for its successor too, which may succeed without the customization.
   await moveEdges(tx, [{ older: pipeline.id, newer: successor.id }], { keepOwn: true });
   for (const row of others) {
     await tx
@@ -234,7 +234,7 @@ async function endUnchanged(tx: Transaction, pipeline: LockedPipeline): Promise<
   await enqueueFollowers(tx, [pipeline.id]);
 }
 
-/** Changes the application's processing status if it is one of the given ones; otherwise it stays. */
+/** Changes the application's processing status to `to` if it is one of `from`. */
 export async function moveProcessing(
   tx: Transaction,
   pipeline: { application_id: string },
@@ -274,7 +274,7 @@ async function markLeftOut(
   }
 }
 
-/** Whether the newest release in every registry of the application has this plan; a registry may have missed it. */
+/** Whether the newest release in every registry of the application has this plan; an earlier distribution may have failed in one of them. */
 async function isReleasedEverywhere(tx: Transaction, applicationId: string, planDigest: Digest): Promise<boolean> {
   const found = await sql<{ released: boolean }>`
     select coalesce(bool_and(newest.plan_digest is not distinct from ${planDigest}), false) as released
@@ -295,7 +295,7 @@ const EARLIER: Record<PhaseType, PhaseType[]> = {
 function requireEarlierPhases({ id, phases }: LockedPipeline, phase: PhaseType): void {
   for (const earlier of EARLIER[phase]) {
     if (!isOver(phases[earlier])) {
-      throw new Error(`Pipeline ${id}: ${phase} cannot start, ${earlier} is ${phases[earlier]}`);
+      throw new Error(`${phase} of pipeline ${id} cannot start: ${earlier} is ${phases[earlier]}`);
     }
   }
 }

@@ -1,4 +1,4 @@
-// The edges between pipelines: which waits for which, which can start, and which can no longer be built.
+// The edges between pipelines: which pipeline waits for which, which can start, and which can no longer be built.
 import { sql } from 'kysely';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
@@ -9,12 +9,13 @@ import { storableText } from '../db/storable-text.ts';
 /** follows: a pipeline of the same application. needs: a pipeline of an application that this one needs. */
 export type EdgeKind = 'follows' | 'needs';
 
-/** Priorities of jobs by the trigger of the pipeline: a person waits for what they requested. Higher runs first. */
+/** Priorities of jobs by the trigger of the pipeline; higher runs first. A person waits for a manual run. */
 const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENANCE: 0 } as const;
 
 /**
- * Added to the priority of the trigger, and smaller than the distance between two of those: of pipelines with equal priority the later step
- * runs first, so that a running pipeline ends before another one starts, and the first release of a fleet does not wait for the last build.
+ * Added to the priority of the trigger, and smaller than the difference between two of those. Of pipelines with the same
+ * trigger, the one with the later step runs first: a running pipeline ends before another one starts, so that the first
+ * release of many does not wait for the last build.
  */
 const STEP_PRIORITIES = {
   'plan-pipeline': 0,
@@ -26,7 +27,7 @@ const STEP_PRIORITIES = {
 /** The tasks of a pipeline, in order. */
 export type PipelineTask = keyof typeof STEP_PRIORITIES;
 
-/** Whether others wait for the pipeline `waited`: it is open, and not only because a registry is unavailable. */
+/** SQL: whether other pipelines wait for the pipeline `waited`: it is open and does not only wait for a registry. */
 const isWaitedFor = sql`(waited.status = 'IN_PROGRESS'
   and not exists (select from pipeline_distributions w where w.pipeline_id = waited.id and w.status = 'WAITING'))`;
 
@@ -55,7 +56,7 @@ export async function insertNeeds(tx: Transaction, ids: readonly string[]): Prom
     on conflict do nothing`.execute(tx);
 }
 
-/** Moves the edges of the older pipelines to the newer ones, in both directions; edges among the older ones are dropped. */
+/** Moves the edges of each older pipeline, in both directions, to the newer one. With `keepOwn` the older pipelines keep theirs too. */
 export async function moveEdges(
   tx: Transaction,
   pairs: readonly { older: string; newer: string }[],
@@ -91,8 +92,8 @@ export async function enqueueFollowers(tx: Transaction, endedIds: readonly strin
 }
 
 /**
- * Enqueues those of these pipelines that are open, not started, wait for no open pipeline, and whose base image has a
- * version. The others are enqueued later, when what they wait for has ended.
+ * Enqueues the pipelines among these that are open, have not started, wait for no open pipeline, and whose base image has a
+ * version. The others are enqueued when the pipelines that they wait for end, or when the base image gets a version.
  */
 export async function enqueueReady(tx: Transaction, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
@@ -142,6 +143,6 @@ export async function findMissingNeed(db: Database, pipelineId: string): Promise
   if (!missing) return undefined;
   const { id, status, product_key, branch } = missing;
   return storableText(
-    `Needs ${product_key} ${branch}, whose pipeline ${id} is ${status} and which has no release in this catalog.`,
+    `This pipeline needs ${product_key} ${branch}, which has no release in this catalog: its pipeline ${id} is ${status}.`,
   );
 }

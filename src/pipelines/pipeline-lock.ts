@@ -33,13 +33,14 @@ export type LockedPipeline = {
 /** A pipeline with the results of its phases so far. */
 export type PipelineState = LockedPipeline & {
   artifact: Artifact | null;
-  /** Files of the completed phases. */
+  /** The files of the completed phases. */
   metadata: MetadataFile[];
 };
 
 /**
  * Locks a pipeline's base image (shared), its application and then the pipeline, so that changes of one application are
- * serialized. Throws if the pipeline does not exist: jobs carry ids that were written in the transaction that made the row.
+ * serialized. Throws if the pipeline does not exist: a job is enqueued in the transaction that makes the pipeline. Throws
+ * StoredValueError.
  */
 export async function lockPipeline(tx: Transaction, pipelineId: string): Promise<LockedPipeline> {
   const row = await lockRow<StoredPipeline>(tx, pipelineId, PIPELINE_COLUMNS);
@@ -74,7 +75,7 @@ async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBui
     where id = (select a.base_image_id from pipelines l join applications a on a.id = l.application_id
       where l.id = ${pipelineId})
     for share`.execute(tx);
-  // `no key update` allows the key-share locks of rows that refer to the application.
+  // `no key update` does not block inserts of rows that refer to the application.
   await sql`
     select from applications
     where id = (select application_id from pipelines where id = ${pipelineId})
@@ -86,12 +87,12 @@ async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBui
   return row;
 }
 
-/** A living application with what a wave needs of it. */
+/** A living application whose row the transaction has locked. */
 export type LockedApplication = { id: string; organization_id: string; catalog_id: string };
 
 /**
- * Keeps these applications' base images from getting a version until this transaction ends: a pipeline that waits for a
- * first version is seen either by the transaction that makes it or by the one that records the version.
+ * Locks these applications' base images, so that none gets a version until this transaction ends: a new pipeline either finds
+ * the first version, or is found by the transaction that records it.
  */
 export async function lockBaseImagesOf(tx: Transaction, applicationIds: readonly string[]): Promise<void> {
   await sql`

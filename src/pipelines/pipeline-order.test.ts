@@ -1,4 +1,4 @@
-// The order in which a worker takes the steps of many pipelines: those under way first, a person's before a fleet's, no organization last.
+// The order in which a worker runs the steps of many pipelines: started pipelines first, manual runs before maintenance, organizations in turn.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
@@ -38,7 +38,7 @@ async function request(organization: TestOrganization, position: number, type: T
   return made?.id ?? '';
 }
 
-/** Works until nothing is left and returns the steps in the order in which they began, each as `task pipeline`. */
+/** Runs all jobs and returns the steps in the order in which they started, each as `task pipeline`. */
 async function runAll(concurrency: number): Promise<string[]> {
   const steps: string[] = [];
   const begin = (task: string, id: string) => void steps.push(`${task} ${id}`);
@@ -70,19 +70,19 @@ async function runAll(concurrency: number): Promise<string[]> {
 const stepsOf = (...ids: string[]): string[] =>
   ids.flatMap((id) => ['plan', 'package', 'verify', 'distribute'].map((task) => `${task} ${id}`));
 
-test('a pipeline under way ends before the next one begins', async () => {
+test('a pipeline ends before the next one starts', async () => {
   const fleet: string[] = [];
   for (const position of [0, 1, 2]) fleet.push(await request(catalog.acme, position, 'MAINTENANCE'));
   expect(await runAll(1)).toEqual(stepsOf(...fleet));
 });
 
-test('what a person waits for goes before every step of a fleet', async () => {
+test('a manual run goes before every step of maintenance pipelines', async () => {
   const fleet = [await request(catalog.acme, 0, 'MAINTENANCE'), await request(catalog.acme, 1, 'MAINTENANCE')];
   const person = await request(catalog.acme, 2, 'MANUAL_RUN');
   expect(await runAll(1)).toEqual(stepsOf(person, ...fleet));
 });
 
-test('the steps of one organization do not keep another one from beginning', async () => {
+test('the steps of one organization do not delay the pipeline of another one', async () => {
   const fleet: string[] = [];
   for (const position of [0, 1, 2]) fleet.push(await request(catalog.acme, position, 'MAINTENANCE'));
   const other = await request(catalog.rival, 0, 'MAINTENANCE');

@@ -1,4 +1,4 @@
-// Reads all inputs of a plan from rows, as plain values, so that the job need not query again.
+// Reads all inputs of a plan at once, so that the job need not query again.
 import { sql } from 'kysely';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { Digest, PackagingType, PipelineTrigger, RegistryProvider } from '../contract/vocabulary.ts';
@@ -14,7 +14,7 @@ export type PlanInputs = CustomizationStack & {
   catalog_id: string;
   application_id: string;
   triggers: PipelineTrigger[];
-  /** Keep everything but the customizations from the previous plan, if there is one. */
+  /** True if only customizations may change: the other pins of the previous plan stay, if there is one. */
   keep_pins: boolean;
   force: boolean;
   packaging_type: PackagingType;
@@ -109,7 +109,7 @@ export async function findPreviousRelease(
     .executeTakeFirst();
 }
 
-/** A registry with what is needed to push to it. The secret is sealed for the registry's row. */
+/** A registry with the address and the credential for pushes. The secret is sealed for the registry's row. */
 export type DistributionRegistry = {
   id: string;
   organization_id: string;

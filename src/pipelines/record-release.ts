@@ -7,7 +7,7 @@ import { currentTime } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { json, type PlatformFiles } from '../db/tables.ts';
 import { tellOfPatch } from '../notify/notification-causes.ts';
-import { forgetBroken } from './broken-customizations.ts';
+import { clearBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
 import { endDistribution } from './distributions.ts';
 import { type LockedPackage, recordLockedPackages } from './locked-packages.ts';
@@ -35,9 +35,9 @@ export type FinishedPipeline = {
   customizations: { id: string; version: number }[];
   /** All content of the release; kept in the content store as long as the release exists. */
   contents: Digest[];
-  /** The packages that the plan locks, of the product and the customizations; those of the base image change with it. */
+  /** The packages of the product and the customizations that the plan locks. Those of the base image are followed with the base image. */
   packages?: LockedPackage[];
-  /** Releases it was made from. */
+  /** The releases from which this one was made. */
   depends_on?: string[];
 };
 
@@ -47,8 +47,9 @@ export type RecordedRelease =
   | { outcome: 'ENDED'; release_ids: [] };
 
 /**
- * Records the releases, ends the pipeline as SUCCEEDED, updates the application's status, and enqueues the pipelines that waited.
- * Running it twice changes nothing. If the base image changed meanwhile and nothing else is open, it makes the next pipeline.
+ * Records the releases, ends the pipeline as SUCCEEDED, updates the application's status, and enqueues the pipelines that waited
+ * for this one. If the base image changed meanwhile and no other pipeline is open, makes the next pipeline. Running it twice
+ * changes nothing.
  */
 export async function recordRelease(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
   const recorded = await addReleases(tx, finished);
@@ -57,8 +58,8 @@ export async function recordRelease(tx: Transaction, finished: FinishedPipeline)
 }
 
 /**
- * Records the releases in the registries that accepted them; the pipeline continues. A recorded release stays unchanged.
- * Returns ALREADY if the pipeline has succeeded before.
+ * Records the releases in the registries that accepted them; the pipeline stays open. A recorded release stays unchanged.
+ * Returns ALREADY if the pipeline has succeeded before. Throws if the pipeline has no plan or no revision.
  */
 export async function addReleases(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
   const pipeline = await lockPipeline(tx, finished.pipeline_id);
@@ -66,12 +67,12 @@ export async function addReleases(tx: Transaction, finished: FinishedPipeline): 
   if (pipeline.status !== 'IN_PROGRESS') return { outcome: 'ENDED', release_ids: [] };
   const { plan_digest, base_digest, revision } = pipeline;
   if (plan_digest === null || base_digest === null || revision === null) {
-    throw new Error(`Pipeline ${pipeline.id} has no plan or no revision, so nothing of it can be released`);
+    throw new Error(`Pipeline ${pipeline.id} has no plan or no revision, so it cannot be released`);
   }
   const releaseIds = await insertReleases(tx, finished, { ...pipeline, plan_digest, base_digest, revision });
   await insertStack(tx, finished, releaseIds);
   await insertCarriedLater(tx, pipeline, finished);
-  await forgetBroken(tx, pipeline.application_id, finished.customizations);
+  await clearBroken(tx, pipeline.application_id, finished.customizations);
   const files = finished.metadata.flatMap((platform) => platform.files);
   await allowFiles(tx, pipeline.catalog_id, files);
   await addUses(tx, { kind: 'release', id: pipeline.id }, [
@@ -138,7 +139,7 @@ async function insertReleases(
   return rows.map((row) => row.id);
 }
 
-/** The repositories, with hosts, that an application leaves: those of its previous release, if they differ. */
+/** Returns, for each registry in which the application changes its repository, the repository of its previous release and the new one, both with host. */
 export async function findMoves(
   db: Database,
   applicationId: string,
@@ -173,7 +174,7 @@ async function insertStack(tx: Transaction, finished: FinishedPipeline, releaseI
   if (edges.length > 0) await tx.insertInto('release_edges').values(edges).execute();
 }
 
-/** An application that is newer than a customization was not affected by its upload; its release shows that it contains it. */
+/** Records the customizations that were uploaded before the application existed: its release contains them. */
 async function insertCarriedLater(
   tx: Transaction,
   pipeline: LockedPipeline,

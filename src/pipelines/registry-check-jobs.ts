@@ -2,19 +2,19 @@
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 
-/** A person waits for the result, so it runs before builds. */
-export const ASKED_PRIORITY = 30;
+/** Runs before builds: a person waits for the result. */
+export const REQUESTED_PRIORITY = 30;
 
 /** Enqueues a check of a registry with the highest priority. */
 export async function enqueueRegistryCheck(
   tx: Transaction,
   registry: { id: string; organization_id: string },
 ): Promise<void> {
-  const options = { key: registry.id, group: registry.organization_id, priority: ASKED_PRIORITY };
+  const options = { key: registry.id, group: registry.organization_id, priority: REQUESTED_PRIORITY };
   await enqueue(tx, 'check-registry', { registry_id: registry.id }, options);
 }
 
-/** Enqueues a later check of a registry. Its key differs, so that a check on request does not wait for it. */
+/** Enqueues a check of a registry after a pause. Its key differs from that of an immediate check, which is enqueued nevertheless. */
 export async function enqueueLaterRegistryCheck(
   tx: Transaction,
   registry: { id: string; organization_id: string },

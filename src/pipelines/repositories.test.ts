@@ -1,4 +1,4 @@
-// Repositories name the base image by its key: how keys are made, and where applications of an older installation stay.
+// Repositories contain the key of the base image: how keys are made, and which repositories applications keep after an upgrade.
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -44,12 +44,12 @@ async function register(
 const keyOf = async (name: string, key?: string) => (await register(name, key)).key;
 
 describe('the key of a base image', () => {
-  test('is that of the operating system for one of Larder’s own', async () => {
+  test('is that of the operating system if Larder builds the base image', async () => {
     const { key } = await getBaseImage(catalog.db, catalog.acme.principal, { base_image_id: catalog.base });
     expect(key).toBe('debian-12');
   });
 
-  test('is made from the name, and told apart by a number', async () => {
+  test('is made from the name, with a number if it is taken', async () => {
     expect(await keyOf('Golden Debian 12.5 (hardened)')).toBe('golden-debian-12-5-hardened');
     expect(await keyOf('golden debian 12.5 -- hardened!')).toBe('golden-debian-12-5-hardened-2');
     expect(await keyOf('Debian 12')).toBe('debian-12-2');
@@ -57,21 +57,21 @@ describe('the key of a base image', () => {
     expect(await keyOf(`${'x'.repeat(47)} y`)).toBe('x'.repeat(47));
   });
 
-  test('is taken as it was given, or rejected', async () => {
+  test('is the requested one, or the request is rejected because the key is taken', async () => {
     expect(await keyOf('Golden', 'gold')).toBe('gold');
     const rejected = { code: 'INVALID', violations: [{ field: 'key', message: expect.stringContaining('taken') }] };
     await expect(register('Other', 'gold')).rejects.toMatchObject(rejected);
     await expect(register('Mine', 'debian-12')).rejects.toMatchObject(rejected);
-    // Another organization's is another namespace, and nobody learns of it.
+    // Keys of other organizations do not matter, so that the error cannot reveal them.
     expect((await register('Golden', 'gold', catalog.rival)).key).toBe('gold');
   });
 
-  test('of many that are registered at once is another for each', async () => {
+  test('differs for base images that are registered concurrently', async () => {
     const keys = await Promise.all(Array.from({ length: 8 }, () => keyOf('Golden')));
     expect(new Set(keys).size).toBe(8);
   });
 
-  test('never changes, and stays taken when the base image is gone', async () => {
+  test('never changes, and stays taken after the base image is deleted', async () => {
     const { id } = await register('Golden');
     await expect(catalog.pool.query(`update base_images set key = 'other' where id = $1`, [id])).rejects.toThrow(
       /never changed/,
@@ -80,7 +80,7 @@ describe('the key of a base image', () => {
     expect(await keyOf('Golden')).toBe('golden-2');
   });
 
-  test('of an operating system that comes later gives way to an organization’s', async () => {
+  test('of a new shared base image gets a number if an organization has the key already', async () => {
     await register('Debian 14', 'debian-14');
     const [id = ''] = await catalog.write(async (tx) => {
       await ensureOperatingSystems(tx, [
@@ -94,7 +94,7 @@ describe('the key of a base image', () => {
   });
 });
 
-test('a repository has one part where a registry’s names are flat', () => {
+test('a repository has one segment in a registry with flat names', () => {
   const image = { folder: 'containers', key: 'golden-debian-12', name: 'redis' };
   expect(repositoryName(image, 'nested')).toBe('containers/golden-debian-12/redis');
   expect(repositoryName(image, 'flat')).toBe('containers--golden-debian-12--redis');
@@ -110,7 +110,7 @@ describe('the repository of an application', () => {
     ).map(({ repository }) => repository);
   }
 
-  /** As installations were: repositories named the operating system, and no row kept them. */
+  /** Runs the migration on rows of an old version, whose repositories contained the operating system and were not stored. */
   async function upgrade(): Promise<void> {
     await catalog.pool.query('update application_registries set repository = null');
     const path = new URL('../../migrations/0024_repositories.sql', import.meta.url);
@@ -123,7 +123,7 @@ describe('the repository of an application', () => {
     return application;
   }
 
-  test('is the same each time, and in a registry with flat names in one part', async () => {
+  test('is the same in each call, and has one segment in a registry with flat names', async () => {
     const { id } = await register('Golden');
     await catalog.baseMoves('golden', id);
     const docker = await catalog.write((tx) =>
@@ -146,7 +146,7 @@ describe('the repository of an application', () => {
     expect(await claimed(application)).toEqual(names);
   });
 
-  test('stays for the application that was released first, and another one on another base image moves and says so', async () => {
+  test('stays for the application that was released first; one on another base image moves to another', async () => {
     const { id: golden } = await register('Golden');
     await catalog.baseMoves('golden', golden);
     const first = await requestOn(golden);
@@ -156,13 +156,13 @@ describe('the repository of an application', () => {
     await upgrade();
     await catalog.customize(catalog.acme, 'again');
     expect(await claimed(first)).toEqual(['containers/debian-12/redis']);
-    // Its own name would be the one that the first keeps.
+    // Without the number it would be the repository that the first application keeps.
     expect(await claimed(second)).toEqual(['containers/debian-12-2/redis']);
     const third = await requestOn((await register('Silver')).id);
     expect(await claimed(third)).toEqual(['containers/silver/redis']);
   });
 
-  test('that nobody shares stays where it is, whatever it is called', async () => {
+  test('stays for the only application that was released to it, even if its name contains another key', async () => {
     const { id: golden } = await register('Golden');
     await catalog.baseMoves('golden', golden);
     const application = await requestOn(golden);

@@ -18,7 +18,7 @@ type RegistryRow = {
   key: string;
 };
 
-/** The parts of a repository name that a packaging gives: the folder of its type, and the name in it. */
+/** The parts of a repository name that the packaging determines: the folder of its type, and the name in the folder. */
 export type RepositoryPlace = { folder: string; name: string };
 
 /** The name of a repository below a registry's own path, for a base image's key; `flat` names have one segment. */
@@ -27,9 +27,10 @@ export function repositoryName(place: RepositoryPlace & { key: string }, reposit
 }
 
 /**
- * Returns the repositories to which a pipeline's application is released, in the order of its registries. An application without
- * one gets the name with its base image's key; `-2` and so on is appended to the key if an application on another base image has
- * that name from a time when names did not contain the base image. Repeated calls return the same.
+ * Returns the repositories to which a pipeline's application is released, in the order of its registries. In a registry where
+ * the application has none yet, its name contains the base image's key; `-2` and so on is appended to the key if an
+ * application on another base image has that name, from a version of Larder whose names did not contain the base image.
+ * Repeated calls return the same.
  */
 export async function claimRepositories(
   tx: Transaction,
@@ -67,7 +68,7 @@ async function chooseRepository(tx: Transaction, row: RegistryRow, place: Reposi
   }
 }
 
-/** Whether an application on another base image has it; also a removed application, whose releases still exist. */
+/** Whether an application on another base image has this repository. Removed applications count: their releases still exist. */
 async function isHeld(tx: Transaction, { url, base_image_id }: RegistryRow, repository: string): Promise<boolean> {
   const found = await sql`
     select from application_registries ar

@@ -1,4 +1,4 @@
-// Revisions: counted for a repository and version over all registries, never given twice, whoever asks at the same time.
+// Revisions: counted per repository and version over all registries, and never given twice, not even to concurrent calls.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createRegistry } from '../catalog/registries.ts';
@@ -38,18 +38,18 @@ const reserve = (pipeline_id: string, registries: string[], options: { version?:
   );
 
 describe('a revision', () => {
-  test('starts at 0, is given once, and is the same when asked again', async () => {
+  test('starts at 0, is given to one pipeline, and is the same for a second call', async () => {
     expect(await reserve(first, [catalog.acme.registry_id])).toBe(0);
     expect(await reserve(first, [catalog.acme.registry_id])).toBe(0);
     expect(await reserve(second, [catalog.acme.registry_id])).toBe(1);
   });
 
-  test('goes above one that turned out to be taken', async () => {
+  test('is higher than one that turned out to be taken', async () => {
     expect(await reserve(first, [catalog.acme.registry_id], { above: 4 })).toBe(5);
     expect(await reserve(first, [catalog.acme.registry_id], { above: 4 })).toBe(5);
   });
 
-  test('is free in every registry, whatever each of them has had', async () => {
+  test('is free in every registry of the pipeline', async () => {
     await catalog.pool.query('update pipelines set revision = null');
     expect(await reserve(second, [other, catalog.acme.registry_id])).toBe(6);
     await catalog.pool.query('update pipelines set revision = null');
@@ -57,7 +57,7 @@ describe('a revision', () => {
     expect(await reserve(second, [other], { version: '1.1' })).toBe(0);
   });
 
-  test('is never given to two that ask at once, in whatever order they name the registries', async () => {
+  test('is never given to two concurrent pipelines, in any order of the registries', async () => {
     await catalog.pool.query('update pipelines set revision = null');
     const given = await Promise.all(
       Array.from({ length: 8 }, async (_, index) => {
@@ -69,7 +69,7 @@ describe('a revision', () => {
     expect(new Set(given).size).toBe(2);
   });
 
-  test('is not given to a pipeline that is over', async () => {
+  test('is not given to a pipeline that has ended', async () => {
     await catalog.pool.query(`update pipelines set status = 'CANCELLED' where id = $1`, [first]);
     expect(await reserve(first, [other])).toBeUndefined();
   });

@@ -9,13 +9,13 @@ export type WantedRevision = {
   version: string;
   /** The repositories of the artifact. */
   repositories: { registry_id: string; repository: string }[];
-  /** The revision given before turned out to be in use: give a higher one. */
+  /** A revision that turned out to be in use; the result is higher. */
   above?: number;
 };
 
 /**
- * Reserves the next revision that is free in all of the repositories, so that two applications never use the same
- * tag; gaps are allowed. A second call for the pipeline returns the same one, unless it is not above `above`. Returns
+ * Reserves the next revision that is free in all of the repositories, so that two applications never use the same tag; gaps
+ * are allowed. Another call for the pipeline returns the same revision, unless `above` requires a higher one. Returns
  * undefined if the pipeline has ended.
  */
 export async function reserveRevision(tx: Transaction, wanted: WantedRevision): Promise<number | undefined> {

@@ -1,4 +1,4 @@
-// Sends pipelines whose verification was skipped back to it before their release, if the catalog requires it.
+// Repeats a skipped verification before the release, if the catalog no longer allows unverified images.
 import { type RawBuilder, sql } from 'kysely';
 import { reports } from '../contract/report-kinds.ts';
 import type { Transaction } from '../db/database.ts';
@@ -6,12 +6,12 @@ import { enqueue } from '../db/queue.ts';
 import { stepOptions } from './pipeline-edges.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 
-/** Whether the installation ever had a worker with a sandbox, even if none runs now. */
+/** SQL: whether the installation ever had a worker with a sandbox, even if none runs now. */
 const hasSandboxes = sql`(
   exists (select from installation where sandbox_seen_at is not null)
   or exists (select from workers where sandbox_mode <> 'files-only'))`;
 
-/** Whether the catalog with this id releases unverified images. */
+/** SQL: whether the catalog with this id allows unverified images: by its own setting, else if no worker ever had a sandbox. */
 export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`(
     select case when own.unverified_images is null then not ${hasSandboxes} else own.unverified_images = 'ALLOWED' end
@@ -19,8 +19,8 @@ export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boo
 }
 
 /**
- * Sends a locked pipeline back to its verification if that was skipped and the catalog no longer allows unverified images. Returns
- * whether it did; the distribution follows the verification.
+ * Enqueues the verification of a locked pipeline again if it was skipped and the catalog no longer allows unverified images;
+ * the distribution then follows. Returns whether it enqueued the verification.
  */
 export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipeline): Promise<boolean> {
   if (pipeline.phases.VERIFICATION !== 'SKIPPED') return false;

@@ -1,4 +1,4 @@
-// The pipeline machine: one at a time for an application; replaced, followed, released, failed, and everything twice.
+// Pipelines of an application: waiting, replaced, followed, released and failed; and each step run twice.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf, library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -35,7 +35,7 @@ const status = async (id: string) => (await read(id)).status;
 const start = (pipeline_id: string, phase: 'PACKAGING' | 'VERIFICATION' | 'DISTRIBUTION' = 'PACKAGING') =>
   catalog.write(async (tx) => (await startPhase(tx, { pipeline_id, phase })).step);
 
-/** A released redis of a fresh organization's catalog, since one base has it once. */
+/** Removes all living applications, because a base image can have redis only once. */
 async function removeAll(): Promise<void> {
   const living = await catalog.db
     .selectFrom('applications')
@@ -55,7 +55,7 @@ async function removeAll(): Promise<void> {
 }
 
 describe('before the base image has a version', () => {
-  test('a pipeline waits, and the first version lets it begin', async () => {
+  test('a pipeline waits, and the first version enqueues it', async () => {
     const { application_ids } = await catalog.request(catalog.acme, ['redis']);
     const id = await catalog.openPipeline(application_ids[0] ?? '');
     expect(await catalog.waiting('plan-pipeline')).toEqual([]);
@@ -78,7 +78,7 @@ describe('with a base image', () => {
     application = made.application_ids[0] ?? '';
   });
 
-  test('goes through its phases to a release', async () => {
+  test('a pipeline runs its phases in order up to the distribution', async () => {
     const id = await catalog.openPipeline(application);
     expect(await catalog.waiting('plan-pipeline')).toEqual([id]);
     expect(await catalog.plan(id)).toMatchObject({ state: 'RUN', outcome: 'BUILD', version: '7.0.15' });
@@ -124,12 +124,12 @@ describe('with a base image', () => {
     expect((await read(id)).release_id).toBe(first.release_ids[0]);
   });
 
-  test('a phase cannot start before the one it needs', async () => {
+  test('a phase cannot start before the earlier ones have ended', async () => {
     const id = await catalog.openPipeline(application);
     await expect(start(id, 'DISTRIBUTION')).rejects.toThrow(/cannot start/);
   });
 
-  test('a newer request takes the place of a pending pipeline', async () => {
+  test('a newer request replaces a pending pipeline', async () => {
     const older = await catalog.openPipeline(application);
     const newer = await build(application, machine);
     expect(await status(older)).toBe('CANCELLED');
@@ -139,7 +139,7 @@ describe('with a base image', () => {
     expect(await catalog.waiting('plan-pipeline')).toEqual([older, newer]);
   });
 
-  test('a newer request takes the place of one that is packaging; its late steps do nothing', async () => {
+  test('a newer request replaces a pipeline in PACKAGING, whose late steps do nothing', async () => {
     const older = await catalog.openPipeline(application);
     await catalog.plan(older);
     const newer = await build(application, { ...machine, force: true });
@@ -163,7 +163,7 @@ describe('with a base image', () => {
     expect(await catalog.openPipelines(application)).toEqual([newer]);
   });
 
-  test('a newer request follows one that has left packaging, and a third replaces the follower', async () => {
+  test('a newer request waits for a pipeline that has left PACKAGING, and a third request replaces the waiting one', async () => {
     const running = await catalog.openPipeline(application);
     await catalog.plan(running);
     await catalog.write((tx) => succeedPhase(tx, { pipeline_id: running, phase: 'PACKAGING' }));
@@ -180,7 +180,7 @@ describe('with a base image', () => {
     expect(await catalog.waiting('plan-pipeline')).toEqual([third]);
   });
 
-  test('what follows begins when the release is recorded', async () => {
+  test('a waiting pipeline is enqueued when the release is recorded', async () => {
     const running = await catalog.openPipeline(application);
     await catalog.plan(running);
     const moved = await catalog.baseMoves(`moved ${application}`);
@@ -198,7 +198,7 @@ describe('with a base image', () => {
     );
   });
 
-  test('a base image that moves while a pipeline has not begun makes one pipeline in its place', async () => {
+  test('a changed base image replaces a pipeline that has not started with one pipeline', async () => {
     const pending = await catalog.openPipeline(application);
     await catalog.baseMoves(`again ${application}`);
     expect(await status(pending)).toBe('CANCELLED');
@@ -206,7 +206,7 @@ describe('with a base image', () => {
     expect((await read(next)).triggers).toEqual([{ type: 'MANUAL_RUN' }, { type: 'MAINTENANCE' }]);
   });
 
-  test('a plan equal to the released one makes no release and counts as succeeded, unless forced', async () => {
+  test('a plan equal to the released one ends the pipeline as SUCCEEDED without a release, unless forced', async () => {
     await catalog.finish(await catalog.openPipeline(application));
     const same = await build(application, machine);
     expect((await catalog.plan(same)).outcome).toBe('UNCHANGED');
@@ -218,7 +218,7 @@ describe('with a base image', () => {
     expect((await catalog.plan(forced)).outcome).toBe('BUILD');
   });
 
-  test('a failure skips the later phases, shows its log, and fails the application until it is released', async () => {
+  test('a failure skips the later phases and shows its log; the application is FAILED until it has a release', async () => {
     const id = await catalog.openPipeline(application);
     await catalog.plan(id);
     const log = file('build.log');
@@ -254,7 +254,7 @@ describe('with a base image', () => {
     expect(await processing(application)).toBe('COMPLETED');
   });
 
-  test('removing an application ends its pipeline, and a release that comes too late is none', async () => {
+  test('the removal of an application cancels its pipeline, and a late release is not recorded', async () => {
     const id = await catalog.openPipeline(application);
     await catalog.plan(id);
     await removeAll();
@@ -268,7 +268,7 @@ describe('with a base image', () => {
     expect(await build(application, person)).toBe('');
   });
 
-  test('a new upstream version, a new package revision and a new recipe say so in the trigger', async () => {
+  test('a new upstream version, package revision or recipe makes a pipeline with that trigger', async () => {
     await catalog.finish(await catalog.openPipeline(application));
     const discover = (change: Parameters<typeof library>[0]) =>
       catalog.write((tx) => recordDiscovery(tx, library(change)));
@@ -286,7 +286,7 @@ describe('with a base image', () => {
     await discover({});
   });
 
-  test('requests that arrive together leave one open pipeline', async () => {
+  test('concurrent requests leave one open pipeline', async () => {
     await Promise.all(Array.from({ length: 6 }, () => build(application, machine)));
     const open = await catalog.openPipelines(application);
     expect(open).toHaveLength(1);
@@ -307,7 +307,7 @@ async function processing(applicationId: string): Promise<string | undefined> {
   return row?.processing_status;
 }
 
-/** Takes a pipeline that is planned already to its release. */
+/** Runs a planned pipeline up to its release. */
 async function finishPlanned(pipelineId: string): Promise<void> {
   for (const phase of ['PACKAGING', 'VERIFICATION'] as const) {
     await start(pipelineId, phase);

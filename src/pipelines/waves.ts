@@ -19,13 +19,13 @@ export type WaveRequest = {
   /** The applications that the cause affects directly. Applications that need them are built too, after them. */
   application_ids: readonly string[];
   triggers: PipelineTrigger[];
-  /** The customization that a user changed, if that is the cause. */
+  /** The change of a customization that is the cause, if any. */
   customization?: CarriedCustomization;
   /** True if only customizations change: the other pins of the current release stay. */
   keep_pins: boolean;
   /** Build and release these applications even if the plan equals the released one. Applications that need them are not forced. */
   force?: boolean;
-  /** What happens to a pipeline in PACKAGING: replaced by default; with `follow` it ends first and the new one starts after it. */
+  /** An open pipeline in PACKAGING is replaced by default; with `follow` the new pipeline starts after it has ended. */
   packaging?: 'replace' | 'follow';
 };
 
@@ -57,12 +57,12 @@ type NewPipeline = {
 };
 
 /**
- * Makes one wave per catalog and a pipeline for each living application of the request and for each that needs one of
- * them, directly or through others. An open pipeline that has not left PACKAGING is CANCELLED; its triggers, customizations,
- * waves and edges move to the new one. So do those of a pipeline that was released nowhere because its registries are
- * unavailable. One that has left PACKAGING is followed, unless it only waits for a registry. Pipelines that wait for nothing are
- * enqueued. Returns the pipelines, those of the request's own applications first. The number of statements does not depend on the
- * number of applications.
+ * Makes one wave per catalog and a pipeline for each living application of the request and for each application that needs
+ * one of them, directly or through others. An open pipeline that has not left PACKAGING is CANCELLED, and so is one that
+ * could not release anywhere because its registries are unavailable; triggers, customizations, waves and edges move to the
+ * new pipeline. The new pipeline starts after any other open pipeline has ended, unless that one only waits for a registry.
+ * Pipelines that wait for no other are enqueued. Returns the pipelines, those of the request's own applications first. The number
+ * of statements does not depend on the number of applications.
  */
 export async function createWave(tx: Transaction, wave: WaveRequest): Promise<CreatedPipeline[]> {
   if (wave.application_ids.length === 0) return [];
@@ -155,7 +155,7 @@ async function insertPipelines(tx: Transaction, created: NewPipeline[], wave: Wa
       force: isForced || pipeline.replaces.some((replaced) => replaced.force),
     };
   });
-  // As one JSON parameter: with a row of parameters each, the limit of 65,535 is reached at some six thousand applications.
+  // One JSON parameter: with parameters for each row, 6,000 applications would exceed PostgreSQL's limit of 65,535.
   await sql`
     insert into pipelines (id, wave_id, organization_id, catalog_id, application_id, triggers, version, product_version,
       customization_id, customization_version, keep_pins, force)
@@ -176,7 +176,7 @@ async function insertPipelines(tx: Transaction, created: NewPipeline[], wave: Wa
 
 type ExpectedVersion = { application_id: string; branch: string; latest: string | null; released: string | null };
 
-/** The version a pipeline will most likely have; shown until its plan has the exact one. */
+/** Returns the version that each pipeline is expected to have, which is shown until its plan has the exact one. */
 async function findExpectedVersions(tx: Transaction, created: NewPipeline[]): Promise<Map<string, ExpectedVersion>> {
   const found = await sql<ExpectedVersion>`
     select a.id as application_id, a.branch,
@@ -191,7 +191,7 @@ async function findExpectedVersions(tx: Transaction, created: NewPipeline[]): Pr
   return new Map(found.rows.map((row) => [row.application_id, row]));
 }
 
-/** All triggers, each once, older first. */
+/** Returns all triggers without duplicates, older first. */
 function mergeTriggers(lists: PipelineTrigger[][]): PipelineTrigger[] {
   const merged = new Map<string, PipelineTrigger>();
   for (const trigger of lists.flat()) merged.set(`${trigger.type} ${trigger.context ?? ''}`, trigger);

@@ -225,7 +225,7 @@ describe('an outside registry beside the hosted one', () => {
     expect([phase?.type, phase?.failure?.cause]).toEqual(['DISTRIBUTION', 'DISTRIBUTION_ERROR']);
     expect(phase?.failure?.error_message).toMatch(/rejects the credentials \(401\).*Send new ones/);
     expect(JSON.stringify(failed)).not.toMatch(/guessed wrong|open sesame/);
-    expect(phase?.failure?.error_message).toMatch(/It was released to Hosted registry\.$/);
+    expect(phase?.failure?.error_message).toMatch(/The pipeline released to Hosted registry\.$/);
     expect(await releases()).toHaveLength(before + 1);
     await client.call('updateRegistry', { registry_id, access_secret: LOGIN.password });
     await motd('third\n', 'third');
