@@ -1,4 +1,4 @@
-// Application requests: what is rejected, what they make, and the status told from their applications.
+// Application requests: their rejections, the applications that they add and remove, and their status.
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
@@ -51,7 +51,7 @@ const newRegistry = (of: TestOrganization, name: string) =>
   );
 
 describe('a request to add', () => {
-  test('collects everything that does not fit', async () => {
+  test('is rejected with every invalid reference', async () => {
     const offering = catalog.offerings.get('redis') ?? '';
     const foreign = await newRegistry(catalog.rival, 'theirs');
     const gone = await newRegistry(catalog.acme, 'gone');
@@ -97,7 +97,7 @@ describe('a request to add', () => {
     await expect(catalog.request(elsewhere, ['nginx'])).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('makes an application an offering, on the hosted registry by default, each only once', async () => {
+  test('adds one application for each offering, on the hosted registry by default, and rejects a second one', async () => {
     const { request_id, application_ids } = await catalog.request(catalog.acme, ['redis', 'nginx']);
     const request = await read(request_id);
     expect(request).toMatchObject({
@@ -147,14 +147,14 @@ describe('a request to add', () => {
 });
 
 describe('a request to remove', () => {
-  test('names each application that is not there', async () => {
+  test('is rejected with each application that does not exist', async () => {
     const foreign = await catalog.request(catalog.rival, ['redis']);
     await expect(removal([nobody(), 'nonsense', foreign.application_ids[0] ?? ''])).rejects.toMatchObject({
       violations: [{ field: 'application_ids[0]' }, { field: 'application_ids[1]' }, { field: 'application_ids[2]' }],
     });
   });
 
-  test('removes at once, and the application may be requested again', async () => {
+  test('removes the application at once, and the offering can be requested again', async () => {
     const [{ applications: [redis] = [] } = {}] = (await list({ order_direction: 'ASC' })).items;
     const id = redis?.id ?? '';
     const request = await read((await removal([id])).id);
@@ -185,7 +185,7 @@ describe('a request to remove', () => {
   });
 });
 
-describe('the list', () => {
+describe('the list of requests', () => {
   test('filters by type and status, orders and pages', async () => {
     const all = await list();
     expect([...Value.Errors(CatalogApplicationRequestPage, all)]).toEqual([]);
@@ -204,7 +204,7 @@ describe('the list', () => {
     await expect(list({ catalog_id: catalog.rival.catalog_id })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test("is nobody else's", async () => {
+  test('contains no requests of other organizations', async () => {
     const [request] = (await list()).items;
     await expect(read(request?.id ?? '', catalog.rival)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(

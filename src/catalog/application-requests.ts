@@ -19,7 +19,7 @@ import { cancelPipelines, createWave } from '../pipelines/waves.ts';
 import { readApplications } from './applications.ts';
 import { notFound, rejectViolations, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
-import { type Count, keptCount, lookedCount } from './list-counts.ts';
+import { type Count, scannedCount, storedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { requireQuota } from './quotas.ts';
 import { countInCatalog } from './references.ts';
@@ -87,7 +87,7 @@ function narrow(
   { catalog_id, request_type, request_status }: Input<'listApplicationRequests'>,
   filter: RawBuilder<unknown>,
 ): { from: RawBuilder<unknown>; count: Count } {
-  const kept = keptCount(principal, { catalog_id, nouns: ['application request'], statuses: [request_type] });
+  const kept = storedCount(principal, { catalog_id, nouns: ['application request'], statuses: [request_type] });
   if (request_status === undefined) return { from: sql`application_requests q where ${filter}`, count: kept };
   const underWay = sql`select i.request_id from applications a join application_request_items i on i.application_id = a.id
     where a.organization_id = ${principal.organization_id} and a.catalog_id = ${catalog_id}
@@ -101,7 +101,7 @@ function narrow(
   }
   const from = sql`application_requests q cross join ${progress}
     where ${filter} and q.id in (${underWay}) and progress.status = ${request_status}`;
-  return { from, count: lookedCount(from) };
+  return { from, count: scannedCount(from) };
 }
 
 /** Returns one request. Throws NOT_FOUND. */
@@ -215,7 +215,7 @@ export async function createApplicationRequest(
   return { id };
 }
 
-/** Requests of one catalog are serialized: each sees what the one before has added. */
+/** Serializes the requests of one catalog: each sees the applications of the previous one. */
 async function lockCatalog(tx: Transaction, principal: Principal, catalogId: string): Promise<void> {
   requireUuids('catalog', catalogId);
   const found = await sql`
@@ -234,7 +234,7 @@ type OfferingRow = {
   branch: string;
   packaging_type: PackagingType;
   status: string;
-  /** The base image's. */
+  /** The packaging type of the base image. */
   base_packaging_type: BaseImagePackagingType | null;
   /** The offering exists for the base image's operating system. */
   fits: boolean;
@@ -302,7 +302,7 @@ function checkOffering(
   const baseType = BASE_IMAGES_OF[offering.packaging_type];
   if (offering.base_packaging_type !== baseType) {
     return rejected(
-      `This offering is built on a base image of the type ${baseType}, and this one is ${offering.base_packaging_type}`,
+      `This offering requires a base image of the type ${baseType}; this base image is of the type ${offering.base_packaging_type}`,
     );
   }
   if (!offering.fits) return rejected("This offering does not exist for the base image's operating system");
@@ -337,7 +337,7 @@ async function lockBaseImage(tx: Transaction, principal: Principal, id: string):
   return found.rows.length > 0;
 }
 
-/** Returns the living registries among these, in their order, or the hosted one if none is named; locked until the end. */
+/** Returns the existing registries with these ids, in this order, or the hosted one without ids; locks them until the transaction ends. */
 async function lockRegistries(
   tx: Transaction,
   principal: Principal,

@@ -12,7 +12,7 @@ import { prepared } from '../db/prepared.ts';
 import { NOT_CERTIFIED } from './compliance.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { type Count, keptCount, lookedCount } from './list-counts.ts';
+import { type Count, scannedCount, storedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { countInCatalog } from './references.ts';
 import {
@@ -46,7 +46,7 @@ type ApplicationRow = {
   base_image: BaseImage;
   distro: string;
   registry_ids: string[];
-  /** The first row holds the registries of all applications, which are mostly the same few. */
+  /** Only in the first row: the registries of all applications by id, which are mostly the same few. */
   known: Record<string, Registry> | null;
   customization: CustomizationPart | null;
   status: ApplicationStatus;
@@ -122,13 +122,13 @@ function pageOf(input: Input<'listApplications'>, where: RawBuilder<unknown>): R
 
 const USUAL_STATUSES: readonly ApplicationStatus[] = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED'];
 
-/** Counted from stored counts; for a few products by reading their applications. */
+/** Uses the stored counts; with a filter by product, counts the applications by reading them. */
 function countOf(principal: Principal, input: Input<'listApplications'>, where: RawBuilder<unknown>): Count {
   if (isNever(input)) return { total: sql`select 0`, isPrepared: true };
   if ((input.product_key ?? input.product_name ?? input.product_category) !== undefined) {
-    return lookedCount(sql`applications a join products p on p.key = a.product_key where ${where}`);
+    return scannedCount(sql`applications a join products p on p.key = a.product_key where ${where}`);
   }
-  return keptCount(principal, {
+  return storedCount(principal, {
     catalog_id: input.catalog_id,
     nouns: ['application'],
     statuses: input.statuses ?? USUAL_STATUSES,

@@ -47,7 +47,7 @@ function after(cursor: string): RawBuilder<unknown> {
   return sql`(e.happened_at, e.id) < (to_timestamp(${milliseconds}::numeric / 1000)::timestamptz(3), ${id}::uuid)`;
 }
 
-/** Removed users have acted too. */
+/** Throws INVALID for an unknown user. Accepts removed users: their events stay. */
 async function requireActor(db: Database, principal: Principal, id: string): Promise<void> {
   const found = await db
     .selectFrom('users')

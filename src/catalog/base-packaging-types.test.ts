@@ -1,4 +1,4 @@
-// The packaging type of a base image, from its row, and what may be built on it.
+// The packaging type of a base image, and the offerings that can be built on it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createApplicationRequest } from './application-requests.ts';
@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-test("a request is rejected for a base image of another packaging type than the offering's, and a chart is built on container images", async () => {
+test('a request with a base image of another packaging type is rejected, and a chart is built on container images', async () => {
   const { pool, acme } = catalog;
   const { rows: bases } = await pool.query<{ id: string }>(
     `insert into base_images (name, source, container_image, operating_system_id, packaging_type)
@@ -40,7 +40,7 @@ test("a request is rejected for a base image of another packaging type than the 
     );
   const wrong = (index: number, needed: string, given: string) => ({
     field: `application_offering_ids[${index}]`,
-    message: `This offering is built on a base image of the type ${needed}, and this one is ${given}`,
+    message: `This offering requires a base image of the type ${needed}; this base image is of the type ${given}`,
   });
   await expect(request(machine, [image, offeringOf('OVA'), offeringOf('HELM_CHART')])).rejects.toMatchObject({
     code: 'INVALID',

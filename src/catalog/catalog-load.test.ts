@@ -1,4 +1,4 @@
-// The catalog under many hands and many rows: no deadlock that is not healed, nothing left waiting, a fixed number of statements a page.
+// The catalog with concurrent writers and many rows: deadlocks are retried, no pipeline is left waiting, and a page takes a fixed number of statements.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { countStatements } from '../../test/statements.ts';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-test('a first version and a request that cross leave no pipeline waiting', async () => {
+test('the first version of a base image and concurrent requests leave no pipeline waiting', async () => {
   const { application_ids } = await catalog.request(catalog.acme, ['redis', 'nginx']);
   await Promise.all([
     catalog.baseMoves('first'),
@@ -40,7 +40,7 @@ test('a first version and a request that cross leave no pipeline waiting', async
   }
 });
 
-test('steps, requests and a moving base of the same applications go on side by side', async () => {
+test('concurrent steps, rebuilds and base image versions leave at most two open pipelines for each application', async () => {
   const { rows } = await catalog.pool.query<{ id: string }>('select id from applications order by id');
   const ids = rows.map((row) => row.id);
   const work = Array.from({ length: 12 }, async (_, round) => {
@@ -69,7 +69,7 @@ test('steps, requests and a moving base of the same applications go on side by s
   for (const id of ids) expect((await catalog.openPipelines(id)).length).toBeLessThanOrEqual(2);
 });
 
-test('a rebuild by hand locks base images first, like every wave: an application that waits for its base image is free', async () => {
+test('a requested rebuild locks base images before applications, like every wave', async () => {
   const { rows } = await catalog.pool.query<{ id: string }>(
     'select id from applications where catalog_id = $1 order by id',
     [catalog.acme.catalog_id],
@@ -92,7 +92,7 @@ test('a rebuild by hand locks base images first, like every wave: an application
   }
 });
 
-test('a page takes the same few statements however many rows it holds', async () => {
+test('a page of 100 rows takes as many statements as a page of one', async () => {
   const { rows } = await catalog.pool.query<{ id: string }>(
     'select id from applications where catalog_id = $1 order by id',
     [catalog.acme.catalog_id],
@@ -147,15 +147,15 @@ test('a page takes the same few statements however many rows it holds', async ()
     applications: [3, 3],
     // Two of them begin and end the snapshot.
     requests: [6, 6],
-    // Nothing here depends on another release, so that the statement for those is saved.
+    // No release depends on another one here, which saves the statement for related releases.
     releases: [4, 4],
     pipelines: [3, 3],
     customizations: [5, 5],
   });
 });
 
-test('a page of releases stays quick among many', { timeout: 120_000 }, async () => {
-  // A pipeline has one release a registry: many releases need as many pipelines.
+test('a page of 50,000 releases takes less than 500 ms', { timeout: 120_000 }, async () => {
+  // A pipeline has one release in each registry, so many releases need as many pipelines.
   await catalog.pool.query(
     `with made as (
        insert into pipelines (organization_id, catalog_id, application_id, status, triggers, version, product_version, started_at)
@@ -188,7 +188,7 @@ test('a page of releases stays quick among many', { timeout: 120_000 }, async ()
       await read(page);
       took.push(performance.now() - started);
     }
-    // About 15 ms where this was written; far below what a statement a row or a sort of everything would take.
+    // Measured: about 15 ms. One statement for each row, or a sort of all rows, would take much longer.
     expect(Math.min(...took)).toBeLessThan(500);
   }
 });

@@ -1,4 +1,4 @@
-// Every list and every single thing: filters, orders, pages, links that lead somewhere, the contract, and nothing of anybody else's.
+// Lists and single resources: filters, orders, pages, links, the schemas of the contract, and nothing of other organizations.
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -57,7 +57,7 @@ describe('catalogs', () => {
   const list = (query: Partial<Parameters<typeof listCatalogs>[2]> = {}, of: TestOrganization = catalog.acme) =>
     listCatalogs(catalog.db, of.principal, { order_field: 'CREATED_AT', order_direction: 'DESC', ...page, ...query });
 
-  test('are the own ones alone', async () => {
+  test('of other organizations are neither listed nor found', async () => {
     const all = await list();
     fits(CatalogsPage, all);
     expect(all.items).toMatchObject([
@@ -76,7 +76,7 @@ describe('catalogs', () => {
 });
 
 describe('operating systems and offerings', () => {
-  test('are listed, filtered, and found', async () => {
+  test('are listed, filtered, and returned by id', async () => {
     const systems = await listOperatingSystems(catalog.db, catalog.acme.principal, page);
     fits(OperatingSystemPage, systems);
     expect(systems.items.map((item) => item.name)).toEqual(['Debian 12', 'Debian 13']);
@@ -128,7 +128,7 @@ describe('operating systems and offerings', () => {
     );
   });
 
-  test("answer the branch page that an application's product link leads to", async () => {
+  test("return the branch that an application's product link names", async () => {
     const of = { product_id_or_key: 'redis', branch_id_or_key: '7.0' };
     const flags = { only_built_versions: true, only_supported: false, only_eligible: false };
     const read = (query: Partial<Parameters<typeof getProductBranch>[2]>) =>
@@ -203,7 +203,7 @@ describe('applications', () => {
     });
   });
 
-  test("are nobody else's", async () => {
+  test('of other organizations are not found', async () => {
     expect((await list({}, catalog.rival)).items).toEqual([]);
     await expect(list({ catalog_id: catalog.rival.catalog_id })).rejects.toMatchObject(gone);
     const own = { catalog_id: catalog.acme.catalog_id, application_id: applications[0] ?? '' };
@@ -225,7 +225,7 @@ describe('releases', () => {
       ...query,
     });
 
-  test('are the newest first, filtered, minimal or expanded', async () => {
+  test('are listed newest first, filtered, minimal or expanded', async () => {
     const all = await list();
     fits(ReleasesPage, all);
     expect(all.items.map((item) => item.id)).toEqual([releases[2], releases[1], releases[0]]);
@@ -255,7 +255,7 @@ describe('releases', () => {
     });
   });
 
-  test('depend on one another', async () => {
+  test('link to related releases, and embed them on request', async () => {
     await catalog.pool.query('insert into release_edges (release_id, depends_on_id) values ($1, $2)', [
       releases[1],
       releases[0],
@@ -275,7 +275,7 @@ describe('releases', () => {
     expect((await read(releases[0] ?? '', true)).dependants).toMatchObject([{ id: releases[1] }]);
   });
 
-  test("are nobody else's", async () => {
+  test('of other organizations are not found', async () => {
     const own = { catalog_id: catalog.acme.catalog_id, release_id: releases[0] ?? '', expand_relationships: true };
     const release = await getRelease(catalog.db, catalog.acme.principal, own);
     expect(release.artifact.url).toBe('127.0.0.1:8080/acme/containers/debian-12/redis:7.0.15-debian-12-r0');

@@ -246,7 +246,7 @@ async function findMatching(tx: Transaction, options: { catalog_id: string; filt
   return found.rows.map((row) => row.id);
 }
 
-/** Those of these applications whose newest release contains the customization, or which have an open pipeline. */
+/** Returns those of the applications whose newest release contains the customization, or which have an open pipeline. */
 async function keepHolders(tx: Transaction, customizationId: string, ids: string[]): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select a.id from unnest(${ids}::uuid[]) as a (id)

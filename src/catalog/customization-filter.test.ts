@@ -1,4 +1,4 @@
-// The filter of a customization: what it may name, and what must have been released before.
+// The filter of a customization: its references, and the released application that it requires.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 
@@ -13,7 +13,7 @@ describe('a rejected filter', () => {
   const rejection = (filter: Parameters<TestCatalog['customize']>[2]) =>
     catalog.customize(catalog.acme, 'rejected', filter).catch((error: unknown) => error);
 
-  test('names what is not there', async () => {
+  test('names a base image, product or branch that does not exist', async () => {
     const foreign = await catalog.write((tx) =>
       tx
         .insertInto('base_images')
@@ -49,7 +49,7 @@ describe('a rejected filter', () => {
     });
   });
 
-  test('is of a catalog that is not there', async () => {
+  test('is for a catalog that does not exist', async () => {
     const elsewhere = { ...catalog.acme, catalog_id: catalog.rival.catalog_id };
     await expect(catalog.customize(elsewhere, 'x')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(catalog.customize({ ...catalog.acme, catalog_id: nobody() }, 'x')).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-// Customizations from upload to release: what they touch, in which order they stack, what a broken one does, and every status.
+// Customizations from upload to release: the applications that they affect, the order in which they apply, failures, and every status.
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-/** Builds applications again with their other inputs as they are. */
+/** Rebuilds applications with their other inputs unchanged. */
 const rebuild = (application_ids: string[]) =>
   catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids, triggers: MANUAL, keep_pins: true }));
 const MANUAL = [{ type: 'MANUAL_RUN' as const }];
@@ -69,7 +69,7 @@ const stackOf = async (pipelineId: string) => {
   return inputs?.customizations.map(({ name, version }) => `${name} v${version}`);
 };
 
-describe('the story of a customization', () => {
+describe('a customization', () => {
   let redis = '';
   let id = '';
   beforeAll(async () => {
@@ -78,7 +78,7 @@ describe('the story of a customization', () => {
     await catalog.finish(await catalog.openPipeline(redis));
   });
 
-  test('is CREATED, touches the application, and carries its pins', async () => {
+  test('is CREATED, affects the application, and keeps its pins', async () => {
     await catalog.clearJobs();
     id = await catalog.customize(catalog.acme, 'ca', {
       product_key: 'redis',
@@ -111,11 +111,11 @@ describe('the story of a customization', () => {
     expect(shown).toMatchObject({ triggers: [{ type: 'MANUAL_RUN' }], customization: { id, version: 'v1' } });
   });
 
-  test('is STARTED when something begins, and SUCCEEDED with the release that has it', async () => {
+  test('is STARTED when a pipeline begins, and SUCCEEDED with the release that contains it', async () => {
     const pipeline = await catalog.openPipeline(redis);
     await catalog.plan(pipeline);
     expect(await status(id)).toBe('PROCESSING_CREATE_STARTED');
-    // The plan is recorded: run the rest of the steps on a pipeline of its own.
+    // This pipeline is already planned: a new one runs all steps.
     await rebuild([redis]);
     const made = await catalog.finish(await catalog.openPipeline(redis));
     const customization = await read(id);
@@ -134,7 +134,7 @@ describe('the story of a customization', () => {
     expect(application._links.customization?.href).toBe(`/v1/catalogs/${catalog.acme.catalog_id}/customizations/${id}`);
   });
 
-  test('its archive is a file of the catalog, and of no other', async () => {
+  test('has an archive that is a file of its catalog only', async () => {
     const { artifact } = await read(id);
     const file = { catalog_id: catalog.acme.catalog_id, digest: artifact.id, filename: artifact.filename };
     expect(await getFile(catalog.db, catalog.acme.principal, file)).toEqual({
@@ -148,7 +148,7 @@ describe('the story of a customization', () => {
     await expect(getFile(catalog.db, catalog.rival.principal, file)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('PATCH makes v2; a name alone starts nothing', async () => {
+  test('gets version 2 by a PATCH with an archive; a PATCH with a name starts no pipeline', async () => {
     await catalog.write((tx) =>
       updateCustomization(tx, catalog.acme.principal, {
         catalog_id: catalog.acme.catalog_id,
@@ -170,7 +170,7 @@ describe('the story of a customization', () => {
     expect(shown.customizations).toMatchObject([{ id, version: 'v2' }]);
   });
 
-  test('a script that fails is told with its log, and does not hold patches back', async () => {
+  test('with a failing script is FAILED with its log, and later patches are built without it', async () => {
     await update(id, 'broken');
     const broken = await catalog.openPipeline(redis);
     await catalog.plan(broken);
@@ -194,7 +194,7 @@ describe('the story of a customization', () => {
     await catalog.finish(patch);
     const after = await read(id);
     expect(after.status).toBe('PROCESSING_UPDATE_FAILED');
-    expect(after.affected_releasables[0]?.failure?.description).toContain('go without this version');
+    expect(after.affected_releasables[0]?.failure?.description).toContain('do not contain this version');
     await update(id, 'mended');
     const mended = await catalog.openPipeline(redis);
     expect(await stackOf(mended)).toEqual(['company CA v4']);
@@ -202,7 +202,7 @@ describe('the story of a customization', () => {
     expect(await status(id)).toBe('PROCESSING_UPDATE_SUCCEEDED');
   });
 
-  test('a distribution failure is UNKNOWN there, described, and the next release makes it good', async () => {
+  test('with a failed distribution has the cause UNKNOWN, and is SUCCEEDED with the next release', async () => {
     await update(id, 'unlucky');
     const unlucky = await catalog.openPipeline(redis);
     await catalog.plan(unlucky);
@@ -221,7 +221,7 @@ describe('the story of a customization', () => {
     });
   });
 
-  test('DELETE is soft and rebuilds without it', async () => {
+  test('can be read after its DELETE, which rebuilds the application without it', async () => {
     await remove(id);
     const deleted = await read(id);
     expect(deleted).toMatchObject({ status: 'DELETED', removed_by: 'acme-owner' });
@@ -244,7 +244,7 @@ describe('the story of a customization', () => {
     await expect(update(id, 'late')).rejects.toMatchObject(rejection);
   });
 
-  test('every answer fits the contract', async () => {
+  test('is returned as the contract says', async () => {
     expect([...Value.Errors(CustomizationDetailed, await read(id))]).toEqual([]);
     const all = await listCustomizations(catalog.db, catalog.acme.principal, {
       catalog_id: catalog.acme.catalog_id,
@@ -264,7 +264,7 @@ describe('several customizations', () => {
     await catalog.finish(await catalog.openPipeline(nginx));
   });
 
-  test('stack as global, base image, product, product and branch; within each the older first', async () => {
+  test('apply in the order global, base image, product, branch, and within each the older first', async () => {
     const filters = [
       ['branch', { product_key: 'nginx', branch: '1.22' }],
       ['product', { product_key: 'nginx' }],
@@ -294,7 +294,7 @@ describe('several customizations', () => {
     expect(await status(made[5] ?? '')).toBe('CREATED');
   });
 
-  test('one that breaks does not take the others of its pipeline along', async () => {
+  test('fail alone: a broken one does not make the others of its pipeline fail', async () => {
     const good = await catalog.customize(catalog.acme, 'good', { product_key: 'nginx' });
     const bad = await catalog.customize(catalog.acme, 'bad', { product_key: 'nginx' });
     const both = await catalog.openPipeline(nginx);
@@ -308,14 +308,14 @@ describe('several customizations', () => {
     expect(stack).not.toContain('bad v1');
     const { inputs } = await catalog.plan(successor);
     expect(inputs.left_out).toEqual([{ id: bad, version: 1 }]);
-    expect((await read(bad)).affected_releasables[0]?.failure?.description).toContain('go without this version');
+    expect((await read(bad)).affected_releasables[0]?.failure?.description).toContain('do not contain this version');
     await rebuild([nginx]);
     await catalog.finish(await catalog.openPipeline(nginx));
     expect(await status(good)).toBe('PROCESSING_CREATE_SUCCEEDED');
     expect(await status(bad)).toBe('PROCESSING_CREATE_FAILED');
   });
 
-  test('one that worked before is not blamed for what moved beneath it', async () => {
+  test('stay SUCCEEDED if a later version of the base image breaks them', async () => {
     const { catalog_id, principal } = catalog.acme;
     const globals = { catalog_id, active: true, global: true, ...page };
     const [first] = (await listCustomizations(catalog.db, principal, globals)).items;
@@ -329,8 +329,8 @@ describe('several customizations', () => {
   });
 });
 
-describe('an application that comes later', () => {
-  test('gets what is global, shows it, and is released without it when it breaks there', async () => {
+describe('an application that is requested after a customization', () => {
+  test('gets global customizations, and is released without one that breaks it', async () => {
     const global = await catalog.customize(catalog.rival, 'everywhere');
     expect(await status2(global)).toBe('CREATED');
     const { application_ids } = await catalog.request(catalog.rival, ['redis', 'nginx']);
@@ -354,7 +354,7 @@ describe('an application that comes later', () => {
 
   const status2 = async (id: string) => (await read(id, catalog.rival)).status;
 
-  test('an application that was never released is affected, and has no release to show', async () => {
+  test('is affected before its first release, without a latest release', async () => {
     const { application_ids } = await catalog.request(catalog.rival, ['postgresql']);
     const id = await catalog.customize(catalog.rival, 'early', { base_image_id: catalog.base });
     const touch = (await read(id, catalog.rival)).affected_releasables.find(
@@ -367,8 +367,8 @@ describe('an application that comes later', () => {
   });
 });
 
-describe('the list', () => {
-  test('filters, pages, and puts the newest first', async () => {
+describe('the list of customizations', () => {
+  test('is filtered, paged, and ordered newest first', async () => {
     const list = (query: Partial<Parameters<typeof listCustomizations>[2]>) =>
       listCustomizations(catalog.db, catalog.acme.principal, {
         catalog_id: catalog.acme.catalog_id,

@@ -1,4 +1,4 @@
-// Reads customizations: where each applies, which applications it affected, and its status there, derived from rows alone.
+// Reads customizations: their filters, the applications that they affected, and their status in each, derived from rows.
 import { sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type {
@@ -17,7 +17,7 @@ import type { Database } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { lookedCount } from './list-counts.ts';
+import { scannedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { countInCatalog } from './references.ts';
 import { type FailedPhaseRow, failedPhase, toReleaseFailure } from './release-failures.ts';
@@ -70,7 +70,7 @@ type CustomizationRow = {
   updated_at: string;
   removed_by: string | null;
   removed_at: string | null;
-  /** Over all releasables, not only the embedded ones. */
+  /** Computed over all releasables, not only the embedded ones. */
   begun: boolean;
   pending: boolean;
   failed: boolean;
@@ -98,7 +98,7 @@ export async function listCustomizations(
     input.global ? sql`c.product_key is null and c.base_image_id is null` : undefined,
     input.left_out ? isLeftOut : undefined,
   ]);
-  const count = lookedCount(sql`customizations c where ${where}`);
+  const count = scannedCount(sql`customizations c where ${where}`);
   const total = await countInCatalog(db, principal, { catalog_id: input.catalog_id, references, count });
   if (isPast(input, total)) return toPage(input, total, []);
   const ids = await idsOf(
@@ -156,10 +156,10 @@ const isLeftOut = sql`exists (
   select from customization_versions v cross join lateral (${touched} and ca.left_out) t
   where v.customization_id = c.id and v.version = c.version and t.status = 'FAILED')`;
 
-/** Those that may not have succeeded: few, unless the upload is recent. */
+/** The affected applications in which it may not have succeeded: few, unless the upload is recent. */
 const unsure = sql`(${touched} and ca.pipeline_status in ('IN_PROGRESS', 'FAILED')) t`;
 
-/** The inputs of the status; each is found by the first row that shows it. */
+/** The inputs of the status. Each `exists` stops at the first matching row. */
 const progress = sql`
   exists (select from customization_applications ca where ca.customization_id = c.id and ca.version = c.version
       and ca.operation = c.operation and ca.pipeline_status in ('SUCCEEDED', 'FAILED'))
@@ -220,7 +220,7 @@ const releasables = sql`
     order by t.started_at desc, a.id, ar.position
     limit ${EMBEDDED_MAX}`;
 
-/** The release to show for a releasable: the one that was made, or the one that is to be replaced. */
+/** Returns the release to show for a releasable: the new one, or until it is made, the current one. */
 function shownRelease(touch: ReleasableRow): string | undefined {
   return (touch.status === 'SUCCEEDED' ? touch.succeeded_id : touch.latest_release?.id) ?? undefined;
 }
@@ -317,7 +317,7 @@ function toReleasable(catalogId: string, touch: ReleasableRow, parts: SharedPart
   });
 }
 
-const LEFT_OUT = 'Releases made since then go without this version.';
+const LEFT_OUT = 'Releases made since then do not contain this version.';
 
 function toFailure(catalogId: string, touch: ReleasableRow): ReleaseFailure {
   if (!touch.failure) return { description: 'The pipeline failed', cause: 'UNKNOWN' };

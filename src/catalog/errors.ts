@@ -16,7 +16,6 @@ export const CATALOG_ERROR_CODES = [
   'IN_USE',
   /** The pipeline did not fail, or a newer one exists. */
   'NOT_RETRYABLE',
-  /** Limit reached. */
   'LIMIT_REACHED',
   /** The quota of the organization is used up. */
   'QUOTA_REACHED',
@@ -31,7 +30,7 @@ export class CatalogError extends Error {
   readonly code: CatalogErrorCode;
   /** All violations for INVALID, else empty. */
   readonly violations: Violation[];
-  /** The noun of what was not found, for NOT_FOUND. */
+  /** The noun of the resource that was not found, for NOT_FOUND. */
   readonly noun: string | undefined;
 
   constructor(code: CatalogErrorCode, message: string, violations: Violation[] = [], noun?: string) {

@@ -1,4 +1,4 @@
-// What is used cannot be taken away, and the rejection names its users.
+// A resource in use cannot be removed, and the rejection names its users.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createBaseImage, deleteBaseImage } from './base-images.ts';
@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-test('a registry stays while applications are pushed to it and base images are read from it', async () => {
+test('a registry cannot be removed while applications or base images use it', async () => {
   const { principal } = catalog.acme;
   const wanted = { name: 'Used', description: '', url: 'https://used.example', access_key: 'me', access_secret: 'x' };
   const { id } = await catalog.write((tx) =>

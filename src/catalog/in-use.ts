@@ -1,4 +1,4 @@
-// Rejects the removal of something that is used, and names its users.
+// Rejects the removal of a resource in use, and names its users.
 import { type RawBuilder, sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { CatalogError } from './errors.ts';
@@ -14,16 +14,16 @@ const NAMES_MAX = 5;
  * more) and 1 base image (Golden)`. One statement per kind.
  */
 export async function rejectInUse(tx: Transaction, thing: string, kinds: Users[]): Promise<void> {
-  const told: string[] = [];
+  const descriptions: string[] = [];
   for (const { noun, names } of kinds) {
     const found = await sql<{ total: number; names: string[] | null }>`
       with users (name) as (${names})
       select count(*) as total, (select array_agg(name) from (select name from users order by name limit ${NAMES_MAX}) few) as names
       from users`.execute(tx);
     const { total = 0, names: few } = found.rows[0] ?? {};
-    if (total > 0) told.push(describe(noun, total, few ?? []));
+    if (total > 0) descriptions.push(describe(noun, total, few ?? []));
   }
-  if (told.length > 0) throw new CatalogError('IN_USE', `${thing} is used by ${told.join(' and ')}`);
+  if (descriptions.length > 0) throw new CatalogError('IN_USE', `${thing} is used by ${descriptions.join(' and ')}`);
 }
 
 function describe(noun: string, total: number, names: string[]): string {

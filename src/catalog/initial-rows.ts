@@ -4,7 +4,7 @@ import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { LARDER } from './principal.ts';
 
-/** The rows that every organization starts with. */
+/** The name of the catalog that every organization starts with. */
 const DEFAULT_CATALOG = 'DefaultCatalog';
 
 export type KnownOperatingSystem = {
@@ -154,7 +154,7 @@ export async function followPublicUrl(tx: Transaction, publicUrl: string): Promi
 }
 
 /**
- * Does the same for the address on which a server listens, named by `server`. It replaces only an address that this server wrote,
+ * Updates them to the address on which the server with the id `server` listens. Replaces only an address that this server wrote,
  * never one that was configured or that another server wrote.
  */
 export async function followListenUrl(tx: Transaction, listenUrl: string, server: string): Promise<void> {
@@ -173,20 +173,20 @@ async function writeHostedUrl(tx: Transaction, url: string): Promise<void> {
       and r.url <> ${url.replace(/\/+$/, '')} || '/' || n.namespace`.execute(tx);
 }
 
-/** Hosted registries whose address this server wrote, or an unknown one did. */
+/** Returns the address of the hosted registries if this server or an unknown one wrote it, undefined otherwise. */
 export async function findListenUrl(tx: Transaction, server: string): Promise<string | undefined> {
   const found = await sql`select from installation where listen_address_by in (${server}, '')`.execute(tx);
   const hosted = await sql`select from registries where hosted and removed_at is null limit 1`.execute(tx);
   return found.rows.length > 0 && hosted.rows.length > 0 ? await getHostedUrl(tx) : undefined;
 }
 
-/** Returns where clients reach the hosted registries: scheme, host and port. Exists from the first start on. */
+/** Returns the address of the hosted registries: scheme, host and port. Throws before the first start of Larder. */
 export async function getHostedUrl(tx: Transaction): Promise<string> {
   const found = await sql<{ url: string }>`
     select left(r.url, -1 - length(n.namespace)) as url from registries r join organizations n on n.id = r.organization_id
     where r.hosted and r.removed_at is null order by n.owns_installation desc, n.created_at limit 1`.execute(tx);
   const [hosted] = found.rows;
-  if (hosted === undefined) throw new Error('There is no hosted registry: Larder was not started once');
+  if (hosted === undefined) throw new Error('There is no hosted registry: start Larder once');
   return hosted.url;
 }
 

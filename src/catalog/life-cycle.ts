@@ -106,7 +106,7 @@ export async function moveLifeCycles(tx: Transaction): Promise<MovedApplication[
       ${namedBuild('a.product_key', 'a')} as name,
       stand.end_of_life_at::text as end_of_life_at, a.status`.execute(tx);
   for (const application of moved.rows) {
-    await tellOwners(tx, application);
+    await notifyOrganization(tx, application);
     await recordMove(tx, application);
   }
   return moved.rows;
@@ -117,14 +117,14 @@ async function recordMove(tx: Transaction, { id, organization_id }: MovedApplica
   await recordAuditEvent(tx, { organization_id, actor_name: LARDER, action: 'moveLifeCycle', ...subject });
 }
 
-async function tellOwners(tx: Transaction, moved: MovedApplication): Promise<void> {
+async function notifyOrganization(tx: Transaction, moved: MovedApplication): Promise<void> {
   if (moved.status === 'SUPPORTED') return;
   const { id, organization_id, catalog_id, name: application, end_of_life_at, status } = moved;
   const type = status === 'DEPRECATED' ? 'APPLICATION_EOL' : 'APPLICATION_UNSUPPORTED';
   const at = end_of_life_at === null ? {} : { at: `${end_of_life_at}T00:00:00.000Z` };
   await recordNotificationEvent(tx, {
     organization_id,
-    // Another date gets another notification.
+    // A changed date is notified again.
     key: `${type}:${id}:${end_of_life_at ?? ''}`,
     event: { type, catalog_id, application_id: id, application, ...at },
   });

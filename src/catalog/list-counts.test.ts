@@ -1,11 +1,11 @@
-// Counts that are kept beside the rows: the same as counting, under many hands, after a rollback, and when parts are folded.
+// Stored counts equal the counted rows: with concurrent writers, after a rollback, and when partial counts are folded.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { failPhase, startPhase } from '../pipelines/phases.ts';
 import { createWave } from '../pipelines/waves.ts';
 import { createApplicationRequest } from './application-requests.ts';
-import { type Counted, keptCount, livingApplications } from './list-counts.ts';
+import { type Counted, livingApplications, storedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 
 let catalog: TestCatalog;
@@ -26,13 +26,13 @@ const TABLES = {
 } as const;
 
 async function countKept(principal: Principal, counted: Counted): Promise<number> {
-  const found = await sql<{ total: number }>`select (${keptCount(principal, counted).total}) as total`.execute(
+  const found = await sql<{ total: number }>`select (${storedCount(principal, counted).total}) as total`.execute(
     catalog.db,
   );
   return found.rows[0]?.total ?? 0;
 }
 
-/** What is kept of an organization against what is there, by noun. */
+/** Compares the stored counts of an organization with its rows, by noun. */
 async function expectRight(organization: TestOrganization): Promise<void> {
   const { catalog_id, principal } = organization;
   for (const [noun, table] of Object.entries(TABLES) as [Counted['nouns'][number], string][]) {
@@ -50,7 +50,7 @@ async function expectRight(organization: TestOrganization): Promise<void> {
   }
 }
 
-/** Living applications by what they are built on and go to: kept, and counted. */
+/** Compares the stored counts of living applications by base image and registry with the rows. */
 async function expectLiving({ principal }: TestOrganization): Promise<void> {
   const bases = await sql<{ id: string; kept: number; counted: number }>`
     select b.id, ${livingApplications(principal, 'b.id')} as kept, (select count(*) from applications a
@@ -75,7 +75,7 @@ async function failOpen(id: string): Promise<void> {
   await catalog.write((tx) => failPhase(tx, failure));
 }
 
-test('counts follow requests, failures and releases that cross, and fold while they do', async () => {
+test('counts are right after concurrent requests, failures and releases, during which they are folded', async () => {
   await Promise.all(
     application_ids.map(async (id) => {
       for (let round = 0; round < 40; round++) {
@@ -91,11 +91,11 @@ test('counts follow requests, failures and releases that cross, and fold while t
   await expectRight(catalog.acme);
   await expectRight(catalog.rival);
   const parts = await sql<{ parts: number }>`select count(*) as parts from list_counts`.execute(catalog.db);
-  // More than 300 parts were written; every 64th folds what is there.
+  // More than 300 partial counts were written; every 64th write folds them.
   expect(parts.rows[0]?.parts).toBeLessThan(200);
 });
 
-test('what is rolled back is not counted, what is deleted is taken off', async () => {
+test('rows that are rolled back are not counted, and deleted rows are subtracted', async () => {
   const given = catalog.write(async (tx) => {
     await createWave(tx, { cause: 'REBUILD', application_ids: application_ids, ...request });
     throw new Error('given up');
@@ -108,7 +108,7 @@ test('what is rolled back is not counted, what is deleted is taken off', async (
   await expectRight(catalog.acme);
 });
 
-test('an open transaction that folds holds nobody up, and two that fold lose nothing', async () => {
+test('an open transaction that folds blocks no writer, and two that fold lose no count', async () => {
   const { catalog_id } = catalog.acme;
   const fold = 'select fold_list_counts($1, $2)';
   const first = await catalog.pool.connect();
@@ -125,7 +125,7 @@ test('an open transaction that folds holds nobody up, and two that fold lose not
   await expectRight(catalog.acme);
 });
 
-test('living applications are kept by base image and registry: requested, removed, folded, deleted by hand', async () => {
+test('living applications are counted by base image and registry after requests, removals, folds and deletions in SQL', async () => {
   await expectLiving(catalog.acme);
   await expectLiving(catalog.rival);
   const { catalog_id, principal } = catalog.rival;
@@ -146,12 +146,12 @@ test('living applications are kept by base image and registry: requested, remove
   await expectLiving(catalog.acme);
 });
 
-test('a foreign organization counts nothing here', async () => {
+test('another organization gets a count of zero', async () => {
   const counted = { catalog_id: catalog.acme.catalog_id, nouns: ['pipeline'] } as const;
   expect(await countKept(catalog.rival.principal, counted)).toBe(0);
 });
 
-test('a pipeline tells its status where a customization is carried by it', async () => {
+test('the status of a pipeline is copied to the customizations that it applies', async () => {
   await catalog.customize(catalog.acme, 'everywhere');
   for (const id of application_ids) await failOpen(id);
   const wrong = await sql`

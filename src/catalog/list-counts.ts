@@ -17,7 +17,7 @@ export type Counted = {
 export type Count = { total: RawBuilder<unknown>; isPrepared: boolean };
 
 /** Counts the rows of a noun in a catalog of the organization, from a few dozen partial counts. */
-export function keptCount(principal: Principal, counted: Counted): Count {
+export function storedCount(principal: Principal, counted: Counted): Count {
   const { statuses, packaging_type, base_image_ids } = counted;
   const where = allOf([
     sql`organization_id = ${principal.organization_id} and catalog_id = ${counted.catalog_id} and noun = any(${counted.nouns}::text[])`,
@@ -28,7 +28,7 @@ export function keptCount(principal: Principal, counted: Counted): Count {
   return { total: sql`select coalesce(sum(total), 0)::bigint from list_counts where ${where}`, isPrepared: true };
 }
 
-/** Counts the organization's living applications with a value, in all its catalogs. The code gives the column names. */
+/** Counts the organization's living applications on base image `b` or of registry `r`, in all its catalogs. */
 export function livingApplications(principal: Principal, thing: 'b.id' | 'r.id'): RawBuilder<number> {
   const ofThing =
     thing === 'b.id'
@@ -39,6 +39,6 @@ export function livingApplications(principal: Principal, thing: 'b.id' | 'r.id')
 }
 
 /** Counts by reading rows through an index, for small numbers. */
-export function lookedCount(from: RawBuilder<unknown>): Count {
+export function scannedCount(from: RawBuilder<unknown>): Count {
   return { total: sql`select count(*) from ${from}`, isPrepared: false };
 }

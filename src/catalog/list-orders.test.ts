@@ -1,4 +1,4 @@
-// Orders and filters that are read along indexes, against the same put in order by hand: over several pages, both ways, with what is missing.
+// Orders and filters that use indexes, compared with a plain sort: over several pages, in both directions, with missing values.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { Input } from '../contract/endpoints.ts';
@@ -88,7 +88,7 @@ async function allOf(list: (page: number) => Promise<Page>): Promise<string[]> {
 
 const WAYS = ['ASC', 'DESC'] as const;
 
-/** Each order both ways. */
+/** Each order in both directions. */
 function bothWays<F extends string>(by: Record<F, string>): (readonly [F, (typeof WAYS)[number]])[] {
   return (Object.keys(by) as F[]).flatMap((field) => WAYS.map((way) => [field, way] as const));
 }
@@ -104,7 +104,7 @@ const PIPELINES_BY: Record<Input<'listPipelines'>['order_field'], string> = {
   DISTRIBUTION_STARTED_AT: `(select s.started_at from pipeline_phases s where s.pipeline_id = l.id and s.type = 'DISTRIBUTION')`,
 };
 
-test.each(bothWays(PIPELINES_BY))('pipelines by %s %s', async (order_field, order_direction) => {
+test.each(bothWays(PIPELINES_BY))('lists pipelines by %s %s', async (order_field, order_direction) => {
   const expected = await idsBy(`select l.id from pipelines l join applications a on a.id = l.application_id
       join products p on p.key = a.product_key join base_images b on b.id = a.base_image_id where l.catalog_id = $1
       order by ${PIPELINES_BY[order_field]} ${order_direction} nulls last, l.started_at desc, l.id`);
@@ -149,9 +149,9 @@ async function expectApplications(
   expect(listed).toEqual(expected);
 }
 
-test.each(bothWays(APPLICATIONS_BY))('applications by %s %s', expectApplications);
+test.each(bothWays(APPLICATIONS_BY))('lists applications by %s %s', expectApplications);
 
-test.each(PROCESSING_STATUSES)('requests that are %s', async (request_status) => {
+test.each(PROCESSING_STATUSES)('lists requests with the status %s', async (request_status) => {
   const list = (filter: { request_status?: typeof request_status }) => (page: number) =>
     listApplicationRequests(catalog.db, catalog.acme.principal, {
       ...{ catalog_id: catalog.acme.catalog_id, page, page_size: 2, request_type: 'add', ...filter },
@@ -163,7 +163,7 @@ test.each(PROCESSING_STATUSES)('requests that are %s', async (request_status) =>
   expect(await allOf(list({ request_status }))).toEqual(expected);
 });
 
-test('when releases are deleted by hand, the one before is the latest', async () => {
+test('the previous release is the latest after the latest one is deleted in SQL', async () => {
   await catalog.pool.query(
     `delete from releases r using applications a where a.latest_release_id = r.id and a.catalog_id = $1`,
     [catalog.acme.catalog_id],

@@ -1,4 +1,4 @@
-// The main catalog as a whole, and the calendar: what a date of upstream's makes of branches, offerings and applications.
+// The main catalog, and the effect of upstream's end-of-life dates on branches, offerings and applications.
 import { sql } from 'kysely';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
@@ -46,7 +46,7 @@ function fits(schema: TSchema, value: unknown): void {
   expect([...Value.Errors(schema, value)]).toEqual([]);
 }
 
-describe('the list', () => {
+describe('the list of products', () => {
   test('has every product with its branches and versions, by name', async () => {
     const all = await list();
     for (const one of all) fits(ApplicationProduct, one);
@@ -62,7 +62,7 @@ describe('the list', () => {
     });
   });
 
-  test('is narrowed by search, scope, status and what may be passed on', async () => {
+  test('is filtered by search, scope, status and distributable', async () => {
     expect(await keys({ search: 'GIN' })).toEqual(['nginx']);
     expect(await keys({ search: '%%%' })).toEqual([]);
     expect(await keys({ scope: ['COMMON', 'PRIVATE'] })).toHaveLength(3);
@@ -73,21 +73,21 @@ describe('the list', () => {
     expect((await list({ only_stable_branches: true }))[2]?.branches).toHaveLength(1);
   });
 
-  test('comes in pages of a size', async () => {
+  test('is returned in pages of the given size', async () => {
     const second = await listProductsPage(catalog.db, { ...flags, page: 2, size: 2 });
     fits(ApplicationsPage, second);
     expect(second).toMatchObject({ page: 2, page_size: 2, total_size: 3, total_pages: 2 });
     expect(second.items.map(({ product }) => product.key)).toEqual(['redis']);
   });
 
-  test('leads to one product by key and by id', async () => {
+  test('contains products that are found by key and by id', async () => {
     const one = await redis();
     expect(await redis({ product_id_or_key: one.product.product_id })).toEqual(one);
     await expect(redis({ product_id_or_key: 'nothing' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
 
-describe('the calendar', () => {
+describe('the life cycle', () => {
   const application = () =>
     getApplication(catalog.db, catalog.acme.principal, { catalog_id: catalog.acme.catalog_id, application_id });
   const offering = async () => {
@@ -119,7 +119,7 @@ describe('the calendar', () => {
     ]);
   });
 
-  test('tells what moved once, and takes it back when the date moves away', async () => {
+  test('returns a changed application once, and restores it when the date moves to the future', async () => {
     await sql`update product_branches set end_of_life_at = current_date where product_key = 'redis'`.execute(
       catalog.db,
     );
@@ -131,7 +131,7 @@ describe('the calendar', () => {
     expect(await application()).not.toHaveProperty('deprecated_at');
   });
 
-  test('narrows the list to what is supported, and to what may be requested', async () => {
+  test('decides which branches are supported, and which can be requested', async () => {
     await endsIn('redis', 10);
     expect((await redis({ only_supported: true })).branches).toHaveLength(1);
     expect((await redis({ only_eligible: true })).branches).toEqual([]);
@@ -141,7 +141,7 @@ describe('the calendar', () => {
     expect(await keys({ status: 'DEPRECATED' })).toEqual(['redis']);
   });
 
-  test('does not bring back what left the library', async () => {
+  test('restores a withdrawn product only when it is in the library again', async () => {
     const all = library();
     await catalog.write((tx) => recordDiscovery(tx, all.slice(1)));
     await catalog.write((tx) => moveLifeCycles(tx));

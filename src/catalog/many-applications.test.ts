@@ -1,11 +1,11 @@
-// One act over ten thousand applications: more than one statement takes parameters for, in as many statements as for one.
+// Changes that affect ten thousand applications: more than the parameters that one statement can have.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { deleteCustomization } from './customization-changes.ts';
 
 const BASE_IMAGES = 20;
 const OFFERINGS = 500;
-/** With the first one, which the others are copied from. */
+/** The copies and the first one, from which they are copied. */
 const APPLICATIONS = OFFERINGS * BASE_IMAGES + 1;
 
 let catalog: TestCatalog;
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-/** Applications like the first: offerings on base images, all of either copied. */
+/** Copies the first application to every copied offering on every copied base image. */
 async function copyApplications(): Promise<void> {
   const { pool } = catalog;
   await pool.query(
@@ -55,7 +55,7 @@ async function count(sql: string, values: unknown[] = []): Promise<number> {
   return rows[0]?.n ?? 0;
 }
 
-test('a global customization reaches each of them, in one transaction with the jobs', async () => {
+test('a global customization creates a pipeline and a job for every application in one transaction', async () => {
   await catalog.customize(catalog.acme, 'everywhere');
   expect(await count('customization_applications')).toBe(APPLICATIONS);
   expect(await count("pipelines where status = 'IN_PROGRESS'")).toBe(APPLICATIONS);
@@ -65,7 +65,7 @@ test('a global customization reaches each of them, in one transaction with the j
   expect((await catalog.waiting('plan-pipeline')).length).toBeGreaterThanOrEqual(APPLICATIONS);
 });
 
-test('its removal takes the place of every pipeline that has not begun, with what they carried', async () => {
+test('its deletion replaces every pipeline that has not begun, and takes over their customizations', async () => {
   const { rows } = await catalog.pool.query<{ id: string }>('select id from customizations');
   await catalog.write((tx) =>
     deleteCustomization(tx, catalog.acme.principal, {

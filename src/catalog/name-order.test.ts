@@ -1,4 +1,4 @@
-// Lists are in the order in which people read names, and read along an index.
+// Lists by name have the order that people expect, and use an index.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { listApplications } from './applications.ts';
@@ -22,7 +22,7 @@ const PAGE = { page: 1, page_size: 100 };
 const named = (items: readonly { name: string }[]) => items.map(({ name }) => name);
 const shown = (names: string[]) => names.filter((name) => IN_ORDER.includes(name));
 
-test('base images and registries', async () => {
+test('base images and registries are listed in the order of their names', async () => {
   const { db, pool, acme, base } = catalog;
   const { organization_id } = acme.principal;
   await pool.query(
@@ -41,7 +41,7 @@ test('base images and registries', async () => {
   expect(shown(named((await listRegistries(db, acme.principal, PAGE)).items))).toEqual(IN_ORDER);
 });
 
-test('products, and applications and pipelines by them', async () => {
+test('products are listed by name, and applications and pipelines by the name of their product', async () => {
   const { db, pool, acme } = catalog;
   await catalog.baseMoves('first');
   const { application_ids } = await catalog.request(acme, ['redis', 'nginx', 'postgresql']);
@@ -77,7 +77,7 @@ test('products, and applications and pipelines by them', async () => {
   }
 });
 
-test('names that differ in their accents or case alone are different names', async () => {
+test('names that differ only in accents or case are different', async () => {
   const { rows } = await catalog.pool.query<{ same: boolean }>(
     `select 'a' collate name_order = 'A' collate name_order or 'e' collate name_order = 'é' collate name_order as same`,
   );
@@ -101,7 +101,7 @@ test.each([
        and catalog_id = '00000000-0000-0000-0000-000000000000' and request_type = 'add'
        order by name, created_at desc, id limit 20`,
   ],
-])('is read along %s', async (index, statement) => {
+])('a page is read along the index %s', async (index, statement) => {
   const client = await catalog.pool.connect();
   try {
     await client.query('set enable_seqscan = off; set enable_bitmapscan = off');

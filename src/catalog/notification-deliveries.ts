@@ -57,7 +57,7 @@ export async function testNotificationProvider(
     select count(*) as total from notification_deliveries
     where provider_id = ${input.provider_id} and type = 'TEST' and created_at > now() - interval '1 hour'`.execute(tx);
   if ((recent.rows[0]?.total ?? 0) >= TEST_MESSAGES_PER_HOUR_MAX) {
-    const message = `The provider was sent ${TEST_MESSAGES_PER_HOUR_MAX} test messages within an hour, which is the limit`;
+    const message = `${TEST_MESSAGES_PER_HOUR_MAX} test messages were sent to this provider within an hour, which is the limit`;
     throw new CatalogError('LIMIT_REACHED', message);
   }
   const { organization_id } = principal;
@@ -83,7 +83,7 @@ export type ClaimedDelivery = {
   event: NotificationEvent;
   /** The URL of the installation, taken from the address of the hosted registry. */
   public_url: string | null;
-  /** When it happened, RFC 3339. */
+  /** When the event happened, RFC 3339. */
   happened_at: string;
   provider: {
     id: string;
@@ -121,7 +121,7 @@ export async function claimDelivery(
 /** The result of an attempt. `error` with DELIVERED: some recipients failed. */
 export type DeliveryOutcome = { id: string; status: 'PENDING' | 'DELIVERED' | 'FAILED'; error?: string };
 
-/** Records the result of an attempt and ends the claim. A delivery that was given up meanwhile stays so. */
+/** Records the result of an attempt and ends the claim. A delivery that was given up meanwhile stays FAILED. */
 export async function recordDelivery(tx: Transaction, { id, status, error }: DeliveryOutcome): Promise<void> {
   await sql`
     update notification_deliveries set status = ${status}, last_error = ${error ?? null}, attempt_until = null,

@@ -19,7 +19,7 @@ import type { Principal } from './principal.ts';
 import type { Seal } from './registries.ts';
 import { allOf, direction, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** Decrypts what was sealed for a row. */
+/** Opens a value that was sealed for a row. */
 export type Unseal = (sealed: Buffer, row: { organization_id: string; row_id: string }) => string;
 
 /** The sealed fields of each type of provider. */
@@ -35,7 +35,7 @@ const ORDERS: Record<Input<'listNotificationProviders'>['order_field'], RawBuild
   NAME: sql`p.name`,
 };
 
-/** All kinds of notification. */
+/** Lists all kinds of notification. */
 export async function listNotificationTypes(): Promise<Output<'listNotificationTypes'>> {
   return NOTIFICATION_TYPES.map((type) => ({ type, ...NOTIFICATION_LABELS[type] }));
 }
@@ -116,7 +116,7 @@ export async function updateNotificationProvider(
   const [provider] = await lockProviders(tx, principal, [input.provider_id]);
   if (!provider) throw notFound('notification provider');
   if (provider.type !== input.type)
-    rejectViolations([{ field: 'type', message: `It should be ${provider.type}, as this provider is.` }]);
+    rejectViolations([{ field: 'type', message: `It should be ${provider.type}, the type of this provider.` }]);
   const owner = { organization_id, row_id: provider.id };
   const given = secretsIn(input);
   const isSealedAnew = Object.keys(given).length > 0 && provider.sealed_settings !== null;

@@ -1,4 +1,4 @@
-// The lives of operating systems: what upstream's dates make of them, of what is built on them, and of what is still looked at.
+// The life cycle of operating systems by upstream's dates, and its effect on base images and on the systems that jobs build for.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -15,7 +15,7 @@ beforeAll(async () => {
 beforeEach(() => endsIn({}));
 afterAll(() => catalog.drop());
 
-/** Those that are not named have no end. */
+/** Sets the end of life in days from today; operating systems that are not named get none. */
 async function dates(days: Record<string, number>): Promise<void> {
   await sql`
     update operating_systems o set end_of_life_at = (now() at time zone 'UTC')::date + (
@@ -36,7 +36,7 @@ async function systems() {
 const statuses = async () => (await systems()).map(({ status }) => status);
 const isTime = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]{12}Z$/);
 
-test('are ACTIVE until the grace period, DEPRECATED in it, and REPLACED by the next one at the end', async () => {
+test('operating systems are ACTIVE until the grace period, DEPRECATED in it, and REPLACED by the next version at the end', async () => {
   await endsIn({ 'debian-12': 91 });
   expect(await statuses()).toEqual(['ACTIVE', 'ACTIVE']);
   await endsIn({ 'debian-12': 90 });
@@ -52,7 +52,7 @@ test('are ACTIVE until the grace period, DEPRECATED in it, and REPLACED by the n
   expect((await systems())[0]).toEqual(replaced);
 });
 
-test('stay DEPRECATED as long as nothing can take their place, and come back when the date moves away', async () => {
+test('operating systems stay DEPRECATED while they have no successor, and are ACTIVE again when the date moves to the future', async () => {
   await endsIn({ 'debian-12': -5, 'debian-13': 30 });
   expect(await statuses()).toEqual(['DEPRECATED', 'DEPRECATED']);
   await endsIn({ 'debian-12': -5, 'debian-13': 300 });
@@ -63,7 +63,7 @@ test('stay DEPRECATED as long as nothing can take their place, and come back whe
   for (const field of ['deprecated_at', 'replaced_by', 'replaced_at']) expect(back).not.toHaveProperty(field);
 });
 
-test('are built for until they are replaced', async () => {
+test('jobs build for operating systems until they are replaced', async () => {
   const built = async () => ({
     systems: (await findOperatingSystems(catalog.db)).map(({ key }) => key),
     images: (await listFollowedBaseImages(catalog.db)).length,
@@ -74,13 +74,13 @@ test('are built for until they are replaced', async () => {
   expect(await built()).toEqual({ systems: ['debian-13'], images: 1 });
 });
 
-test('are moved by the calendar with everything else', async () => {
+test('moveLifeCycles changes the status of operating systems too', async () => {
   await dates({ 'debian-12': -1 });
   await catalog.write(moveLifeCycles);
   expect(await statuses()).toEqual(['REPLACED', 'ACTIVE']);
 });
 
-test('follow what the library says of them, and are written only when that moved', async () => {
+test('operating systems get the values of the library, and are written only if these changed', async () => {
   const known = { key: 'debian-13', name: 'Debian 13', distro: 'debian', version: '13', codename: 'trixie' };
   const say = (end_of_life?: string) =>
     catalog.write((tx) =>

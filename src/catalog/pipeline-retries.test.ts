@@ -1,4 +1,4 @@
-// Failed pipelines tried again: what the retry carries, what becomes of requests and customizations, and when it is rejected.
+// Retries of failed pipelines: their plans, their effect on requests and customizations, and their rejections.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
@@ -57,7 +57,7 @@ async function open(triggers: WaveRequest['triggers'] = [{ type: 'MAINTENANCE' }
   return made?.id ?? '';
 }
 
-test('a retry is a new pipeline of a person’s, and its release completes the request', async () => {
+test('a retry creates a pipeline with the trigger MANUAL_RUN, whose release completes the request', async () => {
   const failed = await catalog.openPipeline(application);
   await fail(failed);
   expect(await requestStatus()).toBe('FAILED');
@@ -81,9 +81,9 @@ test('a retry is a new pipeline of a person’s, and its release completes the r
   );
 });
 
-test('a retry may fail, and be tried again', async () => {
+test('a retry that fails can be retried', async () => {
   const failed = await catalog.openPipeline(application);
-  // Before there was a plan.
+  // The pipeline fails before it has a plan.
   const fault = { pipeline_id: failed, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'no archive' } as const;
   await catalog.write((tx) => failPhase(tx, fault));
   const second = await retry(failed);
@@ -94,7 +94,7 @@ test('a retry may fail, and be tried again', async () => {
   expect([await status(third), await requestStatus()]).toEqual(['SUCCEEDED', 'COMPLETED']);
 });
 
-test('a customization that failed succeeds by it, and later plans take it', async () => {
+test('a failed customization succeeds with the retry, and later plans contain it', async () => {
   await catalog.finish(await catalog.openPipeline(application));
   const customization = await catalog.customize(catalog.acme, 'motd');
   const failed = await catalog.openPipeline(application);
@@ -109,7 +109,7 @@ test('a customization that failed succeeds by it, and later plans take it', asyn
   expect(stack).toEqual([{ id: customization, version: 1 }]);
 });
 
-test('an older plan that succeeds late does not end what failed after it', async () => {
+test('an older plan that succeeds late does not prevent the retry of a newer pipeline', async () => {
   const first = await catalog.openPipeline(application);
   await fail(first);
   const second = await open();
@@ -123,8 +123,8 @@ test('an older plan that succeeds late does not end what failed after it', async
   await expect(retry(first)).rejects.toMatchObject(rejected(`The newer pipeline ${newer}`));
 });
 
-describe('is rejected', () => {
-  test('of a pipeline that runs, succeeded or was cancelled', async () => {
+describe('a retry is rejected', () => {
+  test('if the pipeline is in progress, succeeded or was cancelled', async () => {
     const first = await catalog.openPipeline(application);
     await expect(retry(first)).rejects.toMatchObject(rejected('This pipeline is IN_PROGRESS'));
     const second = await open();
@@ -134,7 +134,7 @@ describe('is rejected', () => {
     await expect(retry(second)).rejects.toMatchObject(rejected('This pipeline is SUCCEEDED'));
   });
 
-  test('while another pipeline of the application is open, of two at once the second', async () => {
+  test('while another pipeline of the application is open: of two concurrent retries, the second', async () => {
     const failed = await catalog.openPipeline(application);
     await fail(failed);
     const outcomes = await Promise.allSettled([retry(failed), retry(failed)]);
@@ -146,7 +146,7 @@ describe('is rejected', () => {
     expect(await catalog.openPipelines(application)).toEqual([other]);
   });
 
-  test('after something newer succeeded, also without a release of its own', async () => {
+  test('if a newer pipeline succeeded, even without a release of its own', async () => {
     await catalog.finish(await catalog.openPipeline(application));
     const failed = await open();
     await catalog.plan(failed, 'moved');
@@ -157,7 +157,7 @@ describe('is rejected', () => {
     await expect(retry(failed)).rejects.toMatchObject(rejected(`The newer pipeline ${unchanged}`));
   });
 
-  test('of an application that was removed', async () => {
+  test('if the application was removed', async () => {
     const failed = await catalog.openPipeline(application);
     await fail(failed);
     const removal = { ...where(), kind: 'DELETION' as const, name: 'away', application_ids: [application] };
@@ -165,7 +165,7 @@ describe('is rejected', () => {
     await expect(retry(failed)).rejects.toMatchObject(rejected('The application of this pipeline was removed'));
   });
 
-  test('of what the organization cannot see', async () => {
+  test('if the pipeline does not exist or belongs to another organization', async () => {
     const failed = await catalog.openPipeline(application);
     await fail(failed);
     const gone = { code: 'NOT_FOUND' };
@@ -176,7 +176,7 @@ describe('is rejected', () => {
   });
 });
 
-test('a plan that a late job records twice is the first one', async () => {
+test('the plan of a late job is not recorded over the first one', async () => {
   const failed = await catalog.openPipeline(application);
   await fail(failed);
   const pipeline_id = await retry(failed);

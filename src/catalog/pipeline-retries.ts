@@ -88,7 +88,7 @@ async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promis
   }
 }
 
-/** When the plan of a pipeline was made: a successful retry is not newer than what failed after that time. */
+/** The time at which a pipeline's plan was made: a successful retry is not newer than a pipeline that failed after that time. */
 function plannedAt(pipeline: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`(
     with recursive taken as (

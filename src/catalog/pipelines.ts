@@ -20,7 +20,7 @@ import type { Database } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { type Count, keptCount, lookedCount } from './list-counts.ts';
+import { type Count, scannedCount, storedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { countInCatalog, type Reference } from './references.ts';
 import { toWaiting, type WaitingRow, waitingOfPipeline } from './waiting.ts';
@@ -152,12 +152,12 @@ export async function listPipelines(
   return toPage(input, total, await readPipelines(db, principal, ids));
 }
 
-/** Counted from stored counts; for one application, which has few, by reading them. */
+/** Uses the stored counts; counts the pipelines of one application, which are few, by reading them. */
 function countOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): Count {
   if (input.application_id !== undefined || input.release_id !== undefined) {
-    return lookedCount(sql`pipelines l where ${where}`);
+    return scannedCount(sql`pipelines l where ${where}`);
   }
-  return keptCount(principal, {
+  return storedCount(principal, {
     catalog_id: input.catalog_id,
     nouns: input.applications_only ? ['pipeline'] : ['pipeline', 'hidden pipeline'],
     statuses: input.status && [input.status],

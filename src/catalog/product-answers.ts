@@ -80,7 +80,7 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     product_id: row.product_id,
     key: row.key,
     name: row.name,
-    // Version 1 has each of these twice, for two brands of its vendor; Larder uses one word for both.
+    // Version 1 has each of these twice, for two brands of its vendor; Larder gives both the same value.
     legal_overridden_name_bitnami: row.legal_name,
     legal_overridden_name_vmware: row.legal_name,
     trademark_disclaimer_bitnami: row.disclaimer,
@@ -113,14 +113,14 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
   });
 }
 
-/** `pkg:deb/debian/redis-server` is redis-server of debian (deb). */
+/** Returns `redis-server of debian (deb)` for `pkg:deb/debian/redis-server`. */
 function trackerName(purl: string): string {
   const [, type = '', rest = ''] = /^pkg:([^/]+)\/(.+)$/.exec(purl) ?? [];
   const parts = rest.split('/');
   return `${parts.at(-1)} of ${parts.slice(0, -1).join('/') || type} (${type})`;
 }
 
-/** A branch; `versions` are its own. */
+/** Converts a branch; `versions` are the versions of this branch. */
 export function toBranch(row: BranchRow, product: ProductRow, versions: VersionRow[]): MainCatalogBranch {
   const latest = versions.find((found) => found.is_latest);
   return present<MainCatalogBranch>({
@@ -143,7 +143,7 @@ function policyOf(row: BranchRow): AppliedPolicy | null {
       name: 'End of life upstream',
       deprecation_date: row.deprecation_date,
       grace_period_days: GRACE_PERIOD_DAYS,
-      reason: 'The support of this branch ends, and with it the fixes that it is built from.',
+      reason: 'Upstream ends its support of this branch, after which there are no fixes.',
     },
   };
 }

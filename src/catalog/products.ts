@@ -178,7 +178,7 @@ async function findVersions(db: Database, of: BranchRow[], where: RawBuilder<unk
     join operating_systems o on o.id = v.operating_system_id
     join offerings f on f.product_key = v.product_key and f.branch = v.branch
     join offering_operating_systems fo on fo.offering_id = f.id and fo.operating_system_id = o.id
-    -- What the installation builds is for the machine that its base images are for.
+    -- The architecture of the shared base images, for which the installation builds.
     left join lateral (
       select n.pin -> 'manifest' -> 'platform' ->> 'architecture' as architecture
       from base_images b join base_image_versions n on n.base_image_id = b.id

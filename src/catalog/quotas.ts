@@ -18,7 +18,7 @@ export async function getQuotas(
 }
 
 /**
- * Throws QUOTA_REACHED if so many more applications exceed the quota. Locks the organization until the transaction ends,
+ * Throws QUOTA_REACHED if `more` additional applications exceed the quota. Locks the organization until the transaction ends,
  * so that concurrent requests are counted together, in all its catalogs.
  */
 export async function requireQuota(tx: Transaction, principal: Principal, more: number): Promise<void> {

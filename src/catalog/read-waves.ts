@@ -7,7 +7,7 @@ import type { Wave, WaveDetailed } from '../contract/wave.ts';
 import type { Database } from '../db/database.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
-import { lookedCount } from './list-counts.ts';
+import { scannedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { countInCatalog } from './references.ts';
 import { isPast, pageWindow, present, toPage, wireTime } from './wire.ts';
@@ -28,7 +28,7 @@ export async function listWaves(
   input: Input<'listWaves'>,
 ): Promise<Output<'listWaves'>> {
   const from = sql`waves w where w.organization_id = ${principal.organization_id} and w.catalog_id = ${input.catalog_id}`;
-  const total = await countInCatalog(db, principal, { catalog_id: input.catalog_id, count: lookedCount(from) });
+  const total = await countInCatalog(db, principal, { catalog_id: input.catalog_id, count: scannedCount(from) });
   if (isPast(input, total)) return toPage(input, total, []);
   const page = sql`select w.* from ${from} order by w.created_at desc, w.id ${pageWindow(input)}`;
   return toPage(input, total, (await readWaves(db, page)).map(toWave));

@@ -1,4 +1,4 @@
-// Registries and base images: registered, changed, removed, rejected while in use, and nothing of anybody else's.
+// Registries and base images: registration, changes, removal, rejections while in use, and nothing of other organizations.
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -31,11 +31,14 @@ describe('registries', () => {
   const list = (query: Partial<Parameters<typeof listRegistries>[2]> = {}) =>
     listRegistries(catalog.db, catalog.acme.principal, { ...page, ...query });
 
-  test.each(['https://1.2.3.999', 'https://x:99999', 'https://[::::]'])('have an address: %s is none', async (url) => {
-    const request = { name: 'x', description: 'x', provider: 'HARBOR' as const, url, access_secret: 'hush' };
-    const created = catalog.write((tx) => createRegistry(tx, catalog.acme.principal, request, { seal }));
-    await expect(created).rejects.toMatchObject({ code: 'INVALID', violations: [{ field: 'url' }] });
-  });
+  test.each(['https://1.2.3.999', 'https://x:99999', 'https://[::::]'])(
+    'are rejected with the invalid address %s',
+    async (url) => {
+      const request = { name: 'x', description: 'x', provider: 'HARBOR' as const, url, access_secret: 'hush' };
+      const created = catalog.write((tx) => createRegistry(tx, catalog.acme.principal, request, { seal }));
+      await expect(created).rejects.toMatchObject({ code: 'INVALID', violations: [{ field: 'url' }] });
+    },
+  );
 
   test('are registered with a sealed secret, changed, and removed', async () => {
     const { id } = await catalog.write((tx) =>
@@ -81,7 +84,7 @@ describe('registries', () => {
     await expect(catalog.write((tx) => deleteRegistry(tx, catalog.acme.principal, own))).rejects.toMatchObject(gone);
   });
 
-  test('that are hosted stay', async () => {
+  test('that are hosted cannot be removed', async () => {
     const hosted = { registry_id: catalog.acme.registry_id };
     await expect(catalog.write((tx) => deleteRegistry(tx, catalog.acme.principal, hosted))).rejects.toMatchObject({
       code: 'NOT_OWNED',
@@ -135,7 +138,7 @@ describe('base images', () => {
     });
   });
 
-  test('are the own and the shared ones', async () => {
+  test('are listed with the shared ones, and filtered', async () => {
     const all = await list();
     fits(BaseImagesPage, all);
     expect(all.items.map((item) => item.name)).toEqual(['Debian 12', 'Debian 13']);

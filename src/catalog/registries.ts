@@ -147,7 +147,7 @@ export async function updateRegistry(
   await enqueueBaseImageChecks(tx, changed);
 }
 
-/** Removes a registry and deletes its secret. Throws NOT_FOUND, NOT_OWNED, and IN_USE while anything living uses it. */
+/** Removes a registry and deletes its secret. Throws NOT_FOUND, NOT_OWNED, and IN_USE while applications or base images use it. */
 export async function deleteRegistry(
   tx: Transaction,
   principal: Principal,
@@ -199,6 +199,6 @@ function toDetailed(row: RegistryRow): RegistryDetailed {
     credentials_limit: CREDENTIALS_PER_REGISTRY_MAX,
     _links: { credentials: { href: `/v1/registries/${row.id}/credentials` } },
   };
-  // Belongs to one organization and is shown to no other; none is kept by hand by the operator.
+  // A registry belongs to one organization and is visible to no other; the operator manages none.
   return present<RegistryDetailed>({ ...row, vmware_managed: false, shared: false, owned: true, ...hosted });
 }

@@ -29,21 +29,21 @@ export type CheckedRegistry = {
   is_unprobed: boolean;
 };
 
-/** What is well is looked at twice an hour, so that a certificate's end or a changed password is seen before the next release meets it. */
+/** Healthy registries and base images are checked twice an hour, to find an expired certificate or a changed password before the next release. */
 const HEALTHY_MINUTES = 30;
 /** Unhealthy registries are checked more often, because somebody is probably repairing them. */
 const UNHEALTHY_MINUTES = 5;
-/** The time of each check varies by up to a third of that, so that checks do not coincide. */
+/** The period of each check varies by up to a third, so that checks do not coincide. */
 const JITTER = 1 / 3;
 /** Longer than a check may take: the claim of a worker that died expires then. */
 const CLAIM_SECONDS = 90;
-/** A registry's capabilities change with its versions; a push that meets another behaviour triggers a probe earlier. */
+/** A registry's capabilities change with its versions; a push that finds another behaviour triggers a probe earlier. */
 const CAPABILITIES_DAYS = 7;
 /** A registry with contradictory behaviour is not probed after each push. */
 const DOUBT_MINUTES = 60;
 /** Jobs for base images enqueued in one run of the schedule, which comes every few minutes. */
 const BASE_IMAGES_PER_RUN = 200;
-/** The share of the time until the next run over which these are spread. */
+/** These jobs are spread over this time, which is less than the time until the next run. */
 const BASE_IMAGES_OVER_SECONDS = 200;
 
 /** Whether a row is due. `t` is the table's alias. */
@@ -73,7 +73,7 @@ export async function claimRegistryCheck(
   return (await claim(tx, sql`select ${registryId}::uuid as id`))[0];
 }
 
-/** Claims up to so many registries that are due, those checked longest ago first. Skips these organizations. */
+/** Claims at most `most` due registries, those checked longest ago first. Skips the organizations in `passedOver`. */
 export async function claimDueRegistryChecks(
   tx: Transaction,
   most: number,
@@ -143,7 +143,7 @@ export async function recordRegistryCapabilities(
     where id = ${found.registry_id}`.execute(tx);
 }
 
-/** A push met another behaviour than recorded: enqueues a check with a probe, at most once an hour. */
+/** Enqueues a check with a probe, at most once an hour: for a push that found another behaviour than recorded. */
 export async function doubtRegistryCapabilities(
   tx: Transaction,
   registry: { id: string; organization_id: string },
@@ -190,7 +190,7 @@ export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
   }
 }
 
-/** Enqueues a check of a registry. The hosted one needs none: an answer of the API proves it. Throws NOT_FOUND. */
+/** Enqueues a check of a registry. The hosted one is recorded as healthy at once: the API and it are one server. Throws NOT_FOUND. */
 export async function requestRegistryCheck(
   tx: Transaction,
   principal: Principal,

@@ -1,4 +1,4 @@
-// Every filter of the lists of registries and base images, alone and together, on rows that differ in just that.
+// Every filter of the lists of registries and base images, alone and combined, on rows that differ only in its field.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
@@ -54,13 +54,13 @@ describe('registries', () => {
     [{ owned: true, shared: false, hosted: false, provider: 'OCI' }, ['One']],
   ];
 
-  test.each(CASES)('%j', async (filter, names) => {
+  test.each(CASES)('are filtered by %j', async (filter, names) => {
     const listed = await listRegistries(catalog.db, catalog.acme.principal, { ...page, ...filter });
     expect(listed.items.map(({ name }) => name)).toEqual(names);
     expect(listed.total_size).toBe(names.length);
   });
 
-  test('count the living applications that are pushed to them, and page', async () => {
+  test('have the count of their living applications on each page', async () => {
     const one = await listRegistries(catalog.db, catalog.acme.principal, { page: 2, page_size: 1 });
     expect(one).toMatchObject({ total_size: 3, total_pages: 3, items: [{ name: 'One', application_count: 2 }] });
     await catalog.pool.query(
@@ -80,7 +80,7 @@ describe('base images', () => {
     return listed.items.map(({ name }) => name);
   };
 
-  test('by status, name, packaging type and applications', async () => {
+  test('are filtered by status, name, packaging type and applications', async () => {
     const systems = await catalog.pool.query<{ id: string; key: string }>('select id, key from operating_systems');
     const request = {
       description: '',
@@ -106,7 +106,7 @@ describe('base images', () => {
     expect(await names({ with_applications: true, name: 'gold', statuses: ['DEPRECATED'] })).toEqual([]);
   });
 
-  test('are deprecated with their operating system, and come back with it', async () => {
+  test('are deprecated with their operating system, and active again with it', async () => {
     const follow = () => catalog.write(followOperatingSystems);
     await catalog.pool.query(
       `update operating_systems set status = 'DEPRECATED', deprecated_at = '2026-01-02' where key = 'debian-12'`,

@@ -1,4 +1,4 @@
-// What each provider takes, and what it does not, with the field named.
+// The fields that each registry provider accepts, and the rejections of others, which name the field.
 import { describe, expect, test } from 'vitest';
 import type { CreatePrivateRegistryRequest } from '../contract/registry.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
@@ -19,7 +19,7 @@ function rejected(settings: Given): Record<string, string> {
   return {};
 }
 
-const TAKEN: [RegistryProvider, Given, { url: string; access_key: string | null }][] = [
+const ACCEPTED: [RegistryProvider, Given, { url: string; access_key: string | null }][] = [
   ['OCI', { url: 'http://10.0.0.7:5000' }, { url: 'http://10.0.0.7:5000', access_key: null }],
   ['OCI', { ...named, url: 'https://r.example/a/b/' }, { url: 'https://r.example/a/b', access_key: 'robot' }],
   [
@@ -72,11 +72,11 @@ const TAKEN: [RegistryProvider, Given, { url: string; access_key: string | null 
   ],
 ];
 
-test.each(TAKEN)('%s takes %j', (provider, given, kept) => {
+test.each(ACCEPTED)('%s accepts %j', (provider, given, kept) => {
   expect(placeOf({ ...secret, url: '', ...given, provider })).toEqual(kept);
 });
 
-describe('rejected are', () => {
+describe('a registry is rejected', () => {
   test.each<RegistryProvider>([
     'AMAZON_ELASTIC_CONTAINER_REGISTRY',
     'HARBOR',
@@ -86,11 +86,11 @@ describe('rejected are', () => {
     'GITHUB_CONTAINER_REGISTRY',
     'DOCKERHUB',
     'IONOS',
-  ])('%s without a user name', (provider) => {
-    expect(rejected({ provider, url: 'https://x.example/a/b' })['access_key']).toMatch(/needs it: /);
+  ])('of %s without a user name', (provider) => {
+    expect(rejected({ provider, url: 'https://x.example/a/b' })['access_key']).toMatch(/requires it: /);
   });
 
-  test('hosts from which nothing follows', () => {
+  test('with a host that does not match the provider', () => {
     for (const url of [
       'https://ecr.example/team',
       'https://1.dkr.ecr.x.amazonaws.com',
@@ -105,26 +105,26 @@ describe('rejected are', () => {
     expect(rejected({ provider: 'GOOGLE_ARTIFACT_REGISTRY', url: 'https://gcr.example/a/b' })).toHaveProperty('url');
   });
 
-  test('paths that are too short, too long, or cannot be in a name', () => {
+  test('with a path that is too short, too long, or not valid in a name', () => {
     expect(rejected({ ...named, provider: 'HARBOR', url: 'https://h.example' })).toEqual({
-      url: 'For Harbor the address goes on with the project.',
+      url: 'For Harbor, the path of the address should be the project.',
     });
     expect(rejected({ ...named, provider: 'GITHUB_CONTAINER_REGISTRY', url: 'https://ghcr.io' })).toHaveProperty('url');
     const short = 'https://europe-docker.pkg.dev/acme';
     expect(rejected({ provider: 'GOOGLE_ARTIFACT_REGISTRY', url: short })['url']).toMatch(/PROJECT\/REPOSITORY/);
     expect(rejected({ ...named, provider: 'DOCKERHUB', url: 'https://docker.io/a/b' })).toHaveProperty('url');
-    expect(rejected({ url: 'https://r.example/Team' })['url']).toMatch(/has Team, which cannot be/);
+    expect(rejected({ url: 'https://r.example/Team' })['url']).toMatch(/Team, which is not valid/);
     expect(rejected({ url: 'https://r.example:99999' })['url']).toMatch(/not a valid address/);
   });
 
-  test('two organizations of one Docker Hub registry', () => {
+  test('of Docker Hub with two organizations', () => {
     const settings = { ...named, provider: 'DOCKERHUB', url: 'https://docker.io/acme' } as const;
     expect(Object.keys(rejected({ ...settings, containers_organization: 'other' }))).toEqual([
       'containers_organization',
     ]);
   });
 
-  test('all of it at once', () => {
+  test('with all violations in one error', () => {
     expect(Object.keys(rejected({ provider: 'HARBOR', url: 'https://h.example' }))).toEqual(['url', 'access_key']);
   });
 });

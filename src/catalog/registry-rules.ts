@@ -18,7 +18,7 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   const parts = url.pathname.split('/').filter((part) => part !== '');
   const violations = [...urlViolations(url, parts, rules), ...fieldViolations(settings, parts, rules)];
   rejectViolations(violations);
-  const access_key = settings.access_secret === undefined ? null : (settings.access_key ?? spareKeyOf(rules));
+  const access_key = settings.access_secret === undefined ? null : (settings.access_key ?? defaultKeyOf(rules));
   // Repositories of Docker Hub are always in a namespace.
   const namespace =
     settings.provider === 'DOCKERHUB' && parts.length === 0
@@ -27,10 +27,10 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   return { url: [url.origin, ...parts, ...namespace].join('/'), access_key };
 }
 
-/** The user name if none is given. */
-function spareKeyOf({ access_key }: ProviderRules): string | null {
-  const { default: spare = null } = access_key === 'required' ? {} : access_key;
-  return spare;
+/** Returns the user name of a registry that is registered without one. */
+function defaultKeyOf({ access_key }: ProviderRules): string | null {
+  const { default: key = null } = access_key === 'required' ? {} : access_key;
+  return key;
 }
 
 /** The log-in of a registry: its user name, and whether it has a secret. */
@@ -49,7 +49,7 @@ export function logInOf(kept: LogIn, change: LogInChange): string | null {
   const access_key = (change.access_key === undefined ? kept.access_key : change.access_key) ?? undefined;
   const access_secret = change.access_secret ?? (kept.has_secret ? 'kept' : undefined);
   rejectViolations(logInViolations({ access_key, access_secret }, rules));
-  return access_secret === undefined ? null : (access_key ?? spareKeyOf(rules));
+  return access_secret === undefined ? null : (access_key ?? defaultKeyOf(rules));
 }
 
 function removalViolations({ access_key }: LogInChange, rules: ProviderRules): Violation[] {
@@ -75,23 +75,26 @@ function logInViolations({ access_key, access_secret }: GivenLogIn, rules: Provi
 }
 
 function needsOf({ title, authentication }: ProviderRules): string {
-  return `${title} needs it: ${plain(authentication)}.`;
+  return `${title} requires it: ${plain(authentication)}.`;
 }
 
 /** distribution-spec, "Pulling manifests". */
 const NAME_PART = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
 function urlViolations(url: URL, parts: string[], { title, host, path }: ProviderRules): Violation[] {
-  const told = (message: string) => [{ field: 'url', message }];
+  const violation = (message: string) => [{ field: 'url', message }];
   if (host !== undefined && !host.pattern.test(url.hostname)) {
-    return told(`The host of ${title} should be ${host.expects}.`);
+    return violation(`The host of ${title} should be ${host.expects}.`);
   }
-  if (parts.length < path.least) return told(`For ${title} the address goes on with ${path.expects}.`);
+  if (parts.length < path.least)
+    return violation(`For ${title}, the path of the address should be ${plain(path.expects)}.`);
   if (path.most !== undefined && parts.length > path.most) {
-    return told(`For ${title} the path of the address is ${path.expects.replaceAll('`', '')}.`);
+    return violation(`For ${title}, the path of the address should be ${plain(path.expects)}.`);
   }
   const odd = parts.find((part) => !NAME_PART.test(part));
-  return odd === undefined ? [] : told(`The path has ${odd}, which cannot be in the name of a repository.`);
+  return odd === undefined
+    ? []
+    : violation(`The path contains ${odd}, which is not valid in the name of a repository.`);
 }
 
 function fieldViolations(settings: CreatePrivateRegistryRequest, parts: string[], rules: ProviderRules): Violation[] {

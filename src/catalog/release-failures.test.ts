@@ -1,4 +1,4 @@
-// Release failures told from pipelines: which one counts, in which words, and who may see it.
+// Release failures: the pipeline that they are read from, their fields, and their visibility.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
@@ -27,7 +27,7 @@ async function fail(pipeline_id: string, cause: 'BUILD_ERROR' | 'DISTRIBUTION_ER
   await catalog.write((tx) => failPhase(tx, { pipeline_id, phase, cause, message: 'no space left', files }));
 }
 
-test('is that of the newest pipeline which ended, until a release is made', async () => {
+test('a release failure is that of the newest pipeline that ended, until a release is made', async () => {
   const { application_ids } = await catalog.request(catalog.acme, ['redis']);
   const application = application_ids[0] ?? '';
   await expect(failureOf('redis')).rejects.toMatchObject({ code: 'NOT_FOUND' });
@@ -44,14 +44,14 @@ test('is that of the newest pipeline which ended, until a release is made', asyn
   await expect(failureOf('redis')).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
-test('knows no DISTRIBUTION_ERROR', async () => {
+test('a failed distribution has the cause UNKNOWN instead of DISTRIBUTION_ERROR', async () => {
   const { application_ids } = await catalog.request(catalog.acme, ['nginx']);
   await fail(await catalog.openPipeline(application_ids[0] ?? ''), 'DISTRIBUTION_ERROR');
   const told = { description: 'Distribution failed: no space left', cause: 'UNKNOWN' };
   expect(await failureOf('nginx')).toMatchObject(told);
 });
 
-test('is of exactly the releasable that is named', async () => {
+test('a release failure is returned only for its releasable', async () => {
   expect(await failureOf('nginx')).toBeDefined();
   for (const other of [
     { branch: '1.23' },

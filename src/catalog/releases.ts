@@ -8,7 +8,7 @@ import { prepared } from '../db/prepared.ts';
 import type { PlatformFiles } from '../db/tables.ts';
 import { notFound } from './errors.ts';
 import { isReleaseId, isUuid } from './ids.ts';
-import { keptCount, lookedCount } from './list-counts.ts';
+import { scannedCount, storedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { countInCatalog, type Reference } from './references.ts';
 import { type PartKeys, readSharedParts, type SharedParts } from './shared-parts.ts';
@@ -75,8 +75,8 @@ export async function listReleases(
     references: references(input),
     count:
       narrowed === undefined
-        ? keptCount(principal, { catalog_id: input.catalog_id, nouns: ['release'] })
-        : lookedCount(sql`releases r where ${where}`),
+        ? storedCount(principal, { catalog_id: input.catalog_id, nouns: ['release'] })
+        : scannedCount(sql`releases r where ${where}`),
   });
   if (isPast(input, total)) return toPage(input, total, []);
   const ids = await idsOf(
@@ -203,7 +203,7 @@ export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease 
     pipeline_id: row.pipeline_id,
     verified: row.verified,
     moved_from: row.moved_from,
-    // Those of every packaging type do.
+    // Releases of every packaging type support them.
     supports_customizations: true,
     // There are no trials.
     trial: false,

@@ -1,4 +1,4 @@
-// Pages show products, base images and registries that were read once, and say of each row what its own join says.
+// Pages whose products, base images and registries are read once equal pages with a join for each row.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -58,7 +58,7 @@ async function asJoined<T extends { application_id?: string; registry?: { id: st
   return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, joined[name] ?? value])) as T;
 }
 
-test('a page of customizations is, byte by byte, what joins of each row give', async () => {
+test('a page of customizations equals the result of a join for each row, byte by byte', async () => {
   const { db, acme } = catalog;
   const input = { catalog_id: acme.catalog_id, active: false, global: false, left_out: false, ...PAGE };
   const { items } = await listCustomizations(db, acme.principal, input);
@@ -77,7 +77,7 @@ test('a page of customizations is, byte by byte, what joins of each row give', a
   expect(new Set(registries).size).toBe(2);
 });
 
-test('a page of releases is, byte by byte, what joins of each row give', async () => {
+test('a page of releases equals the result of a join for each row, byte by byte', async () => {
   const { db, acme } = catalog;
   const input = { catalog_id: acme.catalog_id, expand_relationships: true, minimal_info: false, ...PAGE };
   const { items } = await listReleases(db, acme.principal, input);

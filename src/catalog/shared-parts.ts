@@ -8,7 +8,7 @@ import { prepared } from '../db/prepared.ts';
 import type { Principal } from './principal.ts';
 import { baseImageInfo, productInfo, registryInfo } from './wire.ts';
 
-/** The keys in a row that stand for the objects. */
+/** The keys of the objects in a row. */
 export type PartKeys = { product_key: string; base_image_id: string; registry_id: string };
 
 export type SharedParts = {

@@ -9,7 +9,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, direction, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** Long enough before its end to renew it. */
+/** A subscription is PENDING_EXPIRY this long before its end: enough time to renew it. */
 const PENDING_EXPIRY_DAYS = 30;
 
 const status = sql<SubscriptionStatus>`case
@@ -25,7 +25,7 @@ const ORDERS: Record<Input<'listSubscriptions'>['order_field'], RawBuilder<unkno
   ORGANIZATION_ID: sql`o.id`,
   PRODUCT_ID: sql`s.product_id`,
   SUBSCRIPTION_STATUS: status,
-  // It is active from its start on.
+  // A subscription is active from its start.
   ACTIVE_AT: sql`s.starts_at`,
   STARTS_AT: sql`s.starts_at`,
   ENDS_AT: sql`s.ends_at`,

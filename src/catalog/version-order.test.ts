@@ -1,4 +1,4 @@
-// Versions in order: as Debian and Semantic Versioning put them, by the database, along an index.
+// The order of versions in the database: by the rules of Debian and Semantic Versioning, along an index.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -30,7 +30,7 @@ const IN_ORDER = [
   ],
 ];
 
-test('a key sorts as the versions do', async () => {
+test('keys have the order of their versions', async () => {
   const found = await sql<{ version: string }>`
     select version from unnest(${IN_ORDER.toSorted()}::text[]) as version order by version_key(version) collate "C"`.execute(
     catalog.db,
@@ -47,7 +47,7 @@ test('leading zeros do not count, and every text has a key', async () => {
   expect(found.rows[0]).toEqual({ same: true, keys: 6 });
 });
 
-test('applications are listed by it, both ways, and read along an index', async () => {
+test('applications are listed by version in both directions, along an index', async () => {
   const { acme, db, pool } = catalog;
   await catalog.baseMoves('first');
   const { application_ids } = await catalog.request(acme, ['redis', 'nginx', 'postgresql']);

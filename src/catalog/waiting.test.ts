@@ -1,4 +1,4 @@
-// Why open pipelines wait: each cause appears with its thing, in the pipeline and in the request, and goes when it is over.
+// Why open pipelines wait: each cause is shown with its resource in the pipeline and in the request until it has ended.
 import { randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { TSchema } from 'typebox';
@@ -39,7 +39,7 @@ function fits(schema: TSchema, value: unknown): void {
   expect([...Value.Errors(schema, value)]).toEqual([]);
 }
 
-/** What the lists say of all pipelines and requests, where anything waits; the single things say the same. */
+/** Returns the reasons in the lists of pipelines and requests, and expects single resources to equal the items of the lists. */
 async function waits(): Promise<{ pipelines: Waiting[][]; requests: Waiting[][] }> {
   const { db, acme } = catalog;
   const { catalog_id } = acme;
@@ -71,7 +71,7 @@ async function waits(): Promise<{ pipelines: Waiting[][]; requests: Waiting[][] 
 const NOTHING = { pipelines: [], requests: [] };
 const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
-test('a base image that was not read yet, cannot be read, and is read', async () => {
+test('pipelines wait for a base image that was not read yet or cannot be read, until it is read', async () => {
   await catalog.request(catalog.acme, ['redis', 'nginx']);
   const pending = {
     cause: 'BASE_IMAGE_NOT_READ',
@@ -79,7 +79,7 @@ test('a base image that was not read yet, cannot be read, and is read', async ()
     since: time,
     base_image_id: catalog.base,
   };
-  // Two pipelines wait for one thing: the request names it once.
+  // Two pipelines wait for one base image: the request names it once.
   expect(await waits()).toEqual({ pipelines: [[pending], [pending]], requests: [[pending]] });
   const health = { base_image_id: catalog.base, unhealthy_cause: 'the tag names no image.' };
   await catalog.write((tx) => recordBaseImageHealth(tx, health));
@@ -90,12 +90,12 @@ test('a base image that was not read yet, cannot be read, and is read', async ()
     since: time,
     base_image_id: catalog.base,
   });
-  // A second failed look does not make it begin anew.
+  // A second failed check does not change `since`.
   await catalog.write((tx) => recordBaseImageHealth(tx, health));
   expect((await waits()).requests[0]?.[0]?.since).toBe(first?.since);
   await catalog.baseMoves('first');
   expect(await waits()).toEqual(NOTHING);
-  // What is built on as it was does not hold anything up.
+  // An unhealthy base image that has a version does not make pipelines wait.
   await catalog.write((tx) => recordBaseImageHealth(tx, health));
   expect(await waits()).toEqual(NOTHING);
 });
@@ -112,7 +112,7 @@ async function ownRegistry(name: string): Promise<string> {
   return id;
 }
 
-test('the registry of a base image that cannot be read', async () => {
+test('a pipeline waits for the unhealthy registry of its base image', async () => {
   const registry_id = await ownRegistry('golden');
   const { organization_id } = catalog.acme.principal;
   const { id: base_image_id } = await catalog.write(async (tx) =>
@@ -142,7 +142,7 @@ test('the registry of a base image that cannot be read', async () => {
   expect(pipelines[0]).toEqual([expect.objectContaining({ cause: 'BASE_IMAGE_NOT_READ', base_image_id }), away]);
 });
 
-test('a registry that is pushed to, from the moment at which its turn has come', async () => {
+test('a pipeline waits for an unhealthy registry only from the distribution on', async () => {
   await catalog.baseMoves('first');
   const registry_id = await ownRegistry('outside');
   const { application_ids } = await catalog.request(catalog.acme, ['redis'], {
@@ -163,7 +163,7 @@ test('a registry that is pushed to, from the moment at which its turn has come',
   expect(await waits()).toEqual(NOTHING);
 });
 
-test('no worker, and a pipeline that has to come after another one', async () => {
+test('a pipeline waits for a worker, and for an earlier pipeline of its application', async () => {
   await catalog.baseMoves('first');
   const { application_ids } = await catalog.request(catalog.acme, ['redis']);
   const [application = ''] = application_ids;
@@ -173,7 +173,7 @@ test('no worker, and a pipeline that has to come after another one', async () =>
   expect(await waits()).toEqual({ pipelines: [[missing]], requests: [[missing]] });
   await startWorker();
   expect(await waits()).toEqual(NOTHING);
-  // A worker that died reports no more.
+  // A worker that died no longer reports.
   await catalog.pool.query(`update workers set seen_at = now() - interval '1 minute'`);
   expect((await waits()).pipelines).toEqual([[missing]]);
   await startWorker();
@@ -189,7 +189,7 @@ test('no worker, and a pipeline that has to come after another one', async () =>
   expect(await waits()).toEqual(NOTHING);
   await catalog.finish(second?.id ?? '', 'again');
   await catalog.write((tx) => forgetWorker(tx, worker));
-  // What has ended waits for nothing.
+  // A pipeline that has ended does not wait.
   expect(await waits()).toEqual(NOTHING);
 });
 
@@ -198,7 +198,7 @@ test('a request that completes while it is read agrees with its applications', a
   const { request_id, application_ids } = await catalog.request(catalog.acme, ['redis']);
   const pipeline = await catalog.openPipeline(application_ids[0] ?? '');
   let statements = 0;
-  /** Completes the request behind the second statement: the one that tells its status. */
+  /** Completes the request after the second statement, which reads its status. */
   const between: Parameters<Kysely<Tables>['withPlugin']>[0] = {
     transformQuery: ({ node }) => node,
     async transformResult({ result }) {

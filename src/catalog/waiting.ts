@@ -1,4 +1,4 @@
-// Why open pipelines wait, computed from rows on each request, so that it never is out of date.
+// Why open pipelines wait, computed from rows on each request, so that the reasons are never out of date.
 import { type RawBuilder, sql } from 'kysely';
 import type { WaitingCause } from '../contract/vocabulary.ts';
 import type { Waiting } from '../contract/waiting.ts';
@@ -16,10 +16,10 @@ export type WaitingRow = {
   detail: string | null;
 };
 
-/** The capability that no worker has, as the detail of such a reason. */
+/** The detail of WORKER_MISSING if the step needs a worker with a sandbox. */
 const WITH_SANDBOX = 'sandbox';
 
-/** When the pipeline `l` could have taken the step for which it waits. */
+/** Since when the pipeline `l` could take its next step. */
 const stepSince = sql`coalesce((select max(s.ended_at) from pipeline_phases s
   where s.pipeline_id = l.id and s.status in ('SUCCEEDED', 'SKIPPED')), l.started_at)`;
 
@@ -33,7 +33,7 @@ const unreadBaseImages = sql`
   from base_images b
   where b.id = l.base_image_id and not exists (select from base_image_versions v where v.base_image_id = b.id)`;
 
-/** The registry of such a base image and, at the step of pushing, the registries to which the pipeline pushes. */
+/** The registry of such a base image and, during DISTRIBUTION, the registries to which the pipeline pushes. */
 const unhealthyRegistries = sql`
   select 'REGISTRY_AWAY' as cause, greatest(${stepSince}, r.unhealthy_since) as since, r.id, r.name,
     r.unhealthy_cause as detail
@@ -46,7 +46,7 @@ const unhealthyRegistries = sql`
       and not exists (select from releases made where made.pipeline_id = l.id and made.registry_id = r.id)))
     and not exists (select from pipeline_distributions d where d.pipeline_id = l.id and d.registry_id = r.id)`;
 
-/** The failure of the last push there, which a check may not see: pushes can fail where pulls work. */
+/** Registries whose last push failed. A check may not find this: pushes can fail although pulls work. */
 const awayRegistries = sql`
   select 'REGISTRY_AWAY' as cause, d.since, r.id, r.name, d.cause as detail
   from pipeline_distributions d join registries r on r.id = d.registry_id
@@ -63,7 +63,7 @@ const earlierPipelines = sql`
 /** Steps that a worker without a sandbox does not run if images must be verified: all after the plan. */
 const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and not ${allowsUnverified(sql`l.catalog_id`)})`;
 
-/** When the last worker was seen, if known: a worker that stops in order deletes its row. */
+/** `since` is when the last worker was seen, if known: a worker that stops normally deletes its row. */
 const missingWorkers = sql`
   select 'WORKER_MISSING' as cause, greatest(${stepSince}, (select max(seen_at) from workers
       where not needs.sandbox or sandbox_mode <> 'files-only')) as since,
@@ -108,7 +108,7 @@ const SENTENCES: Record<WaitingCause, (row: { name: string; detail: string }) =>
   NEEDED_PIPELINE: ({ name }) => `The pipeline of ${name}, which this application needs, has not ended.`,
 };
 
-/** Which field holds the id. */
+/** The field that contains the id of each reason. */
 const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pipeline_id'>> = {
   BASE_IMAGE_UNREADABLE: 'base_image_id',
   BASE_IMAGE_NOT_READ: 'base_image_id',

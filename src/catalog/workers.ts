@@ -39,7 +39,7 @@ async function rememberSandbox(tx: Transaction): Promise<void> {
     where sandbox_seen_at is null or sandbox_seen_at < now() - interval '1 day'`.execute(tx);
 }
 
-/** Deletes the row of a worker that ends in order. */
+/** Deletes the row of a worker that stops normally. */
 export async function forgetWorker(tx: Transaction, id: string): Promise<void> {
   await tx.deleteFrom('workers').where('id', '=', id).execute();
 }
@@ -67,6 +67,6 @@ export async function findEssentials(
     select exists (select from offering_operating_systems) as offerings, exists (select from base_images) as base_images,
       exists (select from registries where hosted) as hosted_registry`.execute(db);
   const row = found.rows[0];
-  if (!row) throw new Error('A select without a table answers one row');
+  if (!row) throw new Error('A select without a table must return one row');
   return row;
 }

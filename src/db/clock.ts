@@ -10,6 +10,6 @@ export const now = sql<Date>`now()`;
 export async function currentTime(db: Database): Promise<Date> {
   const found = await sql<{ at: Date }>`select now() as at`.execute(db);
   const at = found.rows[0]?.at;
-  if (at === undefined) throw new Error('A select without a table answers one row');
+  if (at === undefined) throw new Error('A select without a table must return one row');
   return at;
 }

@@ -138,7 +138,7 @@ describe('taking a log-in off is rejected', () => {
   test('where the credentials are exchanged for others', async () => {
     const url = 'https://012345678910.dkr.ecr.eu-central-1.amazonaws.com';
     const ecr = { ...harbor, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url };
-    const needs = expect.stringContaining('Amazon Elastic Container Registry needs it: ');
+    const needs = expect.stringContaining('Amazon Elastic Container Registry requires it: ');
     const [off, both, key] = await rejections(
       ecr,
       ...[{ access_secret: null }, { access_secret: null, access_key: 'k' }, { access_key: null }],
@@ -150,7 +150,7 @@ describe('taking a log-in off is rejected', () => {
 
   test('of a user name that its secret needs, and as values of other types', async () => {
     const [key, types] = await rejections(harbor, { access_key: null }, { access_key: 7, access_secret: [] });
-    expect(key).toEqual({ access_key: expect.stringContaining('Harbor needs it: ') });
+    expect(key).toEqual({ access_key: expect.stringContaining('Harbor requires it: ') });
     expect(types).toEqual({ access_key: 'It should be text or null.', access_secret: 'It should be text or null.' });
     const registration = violationsOf(await post({ url: 'https://r.example', access_secret: null }));
     expect(registration).toEqual({ access_secret: 'It should be text.' });
@@ -170,7 +170,7 @@ describe('half a log-in is rejected', () => {
     const url = 'https://r.example';
     expect(violationsOf(await post({ url, access_key: 'robot' }))).toEqual({ access_secret: half });
     const harbor = { provider: 'HARBOR', url: 'https://h.example/team', access_secret: 's' };
-    expect(violationsOf(await post(harbor))).toEqual({ access_key: expect.stringContaining('Harbor needs it') });
+    expect(violationsOf(await post(harbor))).toEqual({ access_key: expect.stringContaining('Harbor requires it') });
     const ecr = {
       provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY',
       url: 'https://012345678910.dkr.ecr.eu-central-1.amazonaws.com',

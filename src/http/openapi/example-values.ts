@@ -105,7 +105,7 @@ export const BY_THING: Readonly<Record<string, Values>> = {
     name: 'End of life upstream',
     deprecation_date: '2026-11-02T00:00:00.000Z',
     grace_period_days: 90,
-    reason: 'The support of this branch ends, and with it the fixes that it is built from.',
+    reason: 'Upstream ends its support of this branch, after which there are no fixes.',
   },
   nonsupport_policy: {
     key: 'withdrawn',
