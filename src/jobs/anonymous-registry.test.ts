@@ -175,7 +175,7 @@ describe('half a log-in is rejected', () => {
       provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY',
       url: 'https://012345678910.dkr.ecr.eu-central-1.amazonaws.com',
     };
-    expect(violationsOf(await post(ecr))).toEqual({ access_secret: expect.stringContaining('needs it') });
+    expect(violationsOf(await post(ecr))).toEqual({ access_secret: expect.stringContaining('requires it') });
     expect(violationsOf(await post({ provider: 'DOCKERHUB', url: 'https://docker.io' }))).toEqual({
       containers_organization:
         'Without a log-in, this field or the organization in the path of the address is required.',
