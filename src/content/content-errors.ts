@@ -7,7 +7,7 @@ export class ContentMissing extends Error {
   readonly digest: Digest;
 
   constructor(digest: Digest) {
-    super(`content ${digest} is not held here`);
+    super(`the content store does not have ${digest}`);
     this.name = 'ContentMissing';
     this.digest = digest;
   }
@@ -20,7 +20,7 @@ export class ContentMismatch extends Error {
   readonly actual: string;
 
   constructor(expected: string | number, actual: string | number) {
-    super(`content is ${actual} and not ${expected}`);
+    super(`the content is ${actual}, expected ${expected}`);
     this.name = 'ContentMismatch';
     this.expected = String(expected);
     this.actual = String(actual);
@@ -33,7 +33,7 @@ export class OffsetMismatch extends Error {
   readonly held: number;
 
   constructor(held: number, offset: number) {
-    super(`the upload holds ${held} bytes and cannot be continued at ${offset}`);
+    super(`the upload has ${held} bytes and cannot be continued at ${offset}`);
     this.name = 'OffsetMismatch';
     this.held = held;
   }

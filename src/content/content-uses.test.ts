@@ -1,4 +1,4 @@
-// Reasons to keep content: added, dropped, and never missed by a sweep that runs at the same moment.
+// Uses of content: added, deleted, and seen by a concurrent sweep.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { addUses, dropUses, findUnusedContent, lockForSweep } from './content-uses.ts';
@@ -24,7 +24,7 @@ test('content is used until the last row that needs it is gone', async () => {
   expect(await findUnusedContent(catalog.db, [two])).toEqual([two]);
 });
 
-test('a sweep waits for whoever is about to refer to content, and then sees it', async () => {
+test('a sweep waits for a transaction that adds a use, and then sees the use', async () => {
   let entered = () => {};
   const inside = new Promise<void>((resolve) => {
     entered = resolve;
@@ -43,7 +43,7 @@ test('a sweep waits for whoever is about to refer to content, and then sees it',
     await lockForSweep(tx);
     return await findUnusedContent(tx, [three]);
   });
-  // The sweep stands in PostgreSQL's list of those who wait.
+  // PostgreSQL lists the sweep as waiting for the lock.
   await expect.poll(async () => await waiters()).toBe(1);
   leave();
   await referring;

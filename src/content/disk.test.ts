@@ -1,4 +1,4 @@
-// Beside the conformance suite: damage, crashes, and several processes on one directory.
+// The store on disk: the suite of all content stores, damage, crashes, and several processes on one directory.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ describe('disk', () => {
   });
   afterAll(() => rm(directory, { recursive: true }));
 
-  it('ends the read of a damaged content in an error, and a new put heals it', async () => {
+  it('ends a read of damaged content with an error, and a new put repairs it', async () => {
     const store = await openDiskContent(directory);
     const bytes = Buffer.from('to be damaged');
     const { digest } = await store.put(chunksOf(bytes, 4));
@@ -32,7 +32,7 @@ describe('disk', () => {
     expect(await buffer(await store.open(digest))).toEqual(bytes);
   });
 
-  it('keeps files 0640 and folders 0750, also of an upload and of what was one', async () => {
+  it('creates files with mode 0640 and folders with 0750, also for uploads', async () => {
     const root = join(directory, 'new', 'store');
     const store = await openDiskContent(root);
     await store.put(chunksOf(Buffer.from('put'), 1));
@@ -57,13 +57,13 @@ describe('disk', () => {
     expect((await stat(root)).mode & 0o777).toBe(0o750);
   });
 
-  it('leaves no temporary file behind a put that fails', async () => {
+  it('deletes the temporary file of a failed put', async () => {
     const store = await openDiskContent(directory);
     await expect(store.put(chunksOf(Buffer.from('x'), 1), { size: 2 })).rejects.toThrow();
     expect(await readdir(join(directory, 'temporary'))).toEqual([]);
   });
 
-  it('keeps a reader going although the content is deleted under it', async () => {
+  it('lets a reader finish after the content is deleted', async () => {
     const store = await openDiskContent(directory);
     const { digest } = await store.put(chunksOf(Buffer.from('being read'), 4));
     const stream = await store.open(digest);
@@ -76,7 +76,7 @@ describe('disk', () => {
     await expect(async () => store.open('sha256:../../etc/passwd')).rejects.toThrow(TypeError);
   });
 
-  it('continues an upload that another process began, whose late bytes do no harm', async () => {
+  it('continues an upload of another process, and rejects late bytes of that process', async () => {
     const [one, other] = [await openDiskContent(directory), await openDiskContent(directory)];
     await one.uploads.append('moved', 0, chunksOf(Buffer.from('begun here'), 4));
     expect(await other.uploads.length('moved')).toBe(10);
@@ -88,7 +88,7 @@ describe('disk', () => {
     expect(await one.uploads.length('moved')).toBe(0);
   });
 
-  it('goes on with an upload after the process that held it was killed', async () => {
+  it('continues an upload of a killed process', async () => {
     await killedWhile(directory, 'append');
     const store = await openDiskContent(directory);
     const held = await store.uploads.length('killed');
@@ -98,7 +98,7 @@ describe('disk', () => {
     expect(await store.uploads.commit('killed', digestOf(whole))).toMatchObject({ size: held + 3 });
   });
 
-  it('shows nothing of a put whose process was killed, and sweeps what it left', async () => {
+  it('lists nothing of a put of a killed process, and expires its temporary file', async () => {
     const store = await openDiskContent(directory);
     const before = (await listAll(store)).length;
     await killedWhile(directory, 'put');
@@ -111,14 +111,14 @@ describe('disk', () => {
     expect(await readdir(join(directory, 'temporary'))).toEqual([]);
   });
 
-  it('lists only what is content', async () => {
+  it('lists only content', async () => {
     const store = await openDiskContent(directory);
     await appendFile(join(directory, 'sha256', 'ab', 'README'), 'not content');
     expect((await listAll(store)).every(({ digest }) => digest.length === 71)).toBe(true);
   });
 });
 
-/** Another process that writes to the store without end, and is killed once its first bytes are on disk. */
+/** Starts another process that writes to the store, and kills it when its first bytes are written. */
 async function killedWhile(directory: string, act: 'put' | 'append'): Promise<void> {
   const script = `
     import { openDiskContent } from ${JSON.stringify(join(import.meta.dirname, 'disk.ts'))};

@@ -1,4 +1,4 @@
-// The memory store, by the suite of all stores.
+// Runs the suite of all content stores on the memory store.
 import { testContentStore } from '../../test/suites/content-conformance.ts';
 import { memoryContent } from './memory.ts';
 

@@ -17,7 +17,10 @@ export function outOfSpaceCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Whether a program printed such a message. Scripts of customizations can print it too, so it is not sufficient alone. */
+/**
+ * Whether an error has a program's message about a full disk. Scripts of customizations can print it too, so it is not sufficient
+ * alone.
+ */
 export function saysOutOfSpace(error: unknown): boolean {
   return chainOf(error).some(({ message }) => WORDS.test(message));
 }
