@@ -1,10 +1,10 @@
-// Every spelling of an inward address is seen through.
+// Rejects addresses outside the public Internet in every spelling.
 import { describe, expect, it } from 'vitest';
 import { isLoopback, isPublicAddress, parseHostList, plainAddress } from './addresses.ts';
 
 describe('isPublicAddress', () => {
   it.each(['1.1.1.1', '172.15.0.1', '172.32.0.1', '100.63.0.1', '100.128.0.1', '2606:4700::1111', '::ffff:1.1.1.1'])(
-    'takes %s',
+    'accepts %s',
     (address) => expect(isPublicAddress(address)).toBe(true),
   );
 
@@ -35,13 +35,13 @@ describe('isPublicAddress', () => {
     ['link-local', 'fe80::1%eth0'],
     ['private', 'fd00:ec2::254'],
     ['multicast', 'ff02::1'],
-    ['no address', 'localhost'],
-    ['nothing', ''],
+    ['a name', 'localhost'],
+    ['an empty text', ''],
   ])('rejects %s: %s', (_kind, address) => expect(isPublicAddress(address)).toBe(false));
 });
 
 describe('plainAddress', () => {
-  it('has one spelling for an address', () => {
+  it('returns one spelling for an address', () => {
     expect(['::ffff:7f00:1', '0::FFFF:127.0.0.1', '127.0.0.1'].map(plainAddress)).toEqual(Array(3).fill('127.0.0.1'));
     expect(isLoopback('::ffff:127.1.2.3')).toBe(true);
     expect(isLoopback('::2')).toBe(false);
@@ -61,7 +61,7 @@ describe('parseHostList', () => {
     '',
   ]);
 
-  it('knows addresses and networks in any spelling', () => {
+  it('matches addresses and networks in any spelling', () => {
     const known = [
       '10.255.0.1',
       '127.0.0.1',
@@ -75,7 +75,7 @@ describe('parseHostList', () => {
     expect(known.map(list.hasAddress)).toEqual([true, true, true, true, true, false, false, false]);
   });
 
-  it('knows names, suffixes and ports, and nothing that only ends alike', () => {
+  it('matches names, suffixes and ports, and no other name with the same ending', () => {
     const known = ['registry.corp', 'Registry.Corp.', 'a.lab.corp', 'b.a.lab.corp', 'y.x.org'];
     expect(known.map((name) => list.hasName(name))).toEqual(Array(5).fill(true));
     const unknown = ['a.registry.corp', 'otherlab.corp', 'corp', 'one', 'evilregistry.corp'];

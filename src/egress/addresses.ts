@@ -2,7 +2,7 @@
 import { BlockList, isIP } from 'node:net';
 
 /** IANA IPv4 special-purpose registry and multicast, plus 168.63.129.16, a cloud's metadata and agent service. */
-const INWARD_V4: [string, number][] = [
+const SPECIAL_V4: [string, number][] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
@@ -21,31 +21,31 @@ const INWARD_V4: [string, number][] = [
   ['240.0.0.0', 4],
 ];
 /** Within 2000::/3, the only allocated block: documentation, and tunnels (Teredo, ORCHID, 6to4) that may lead to any address. */
-const INWARD_V6: [string, number][] = [
+const SPECIAL_V6: [string, number][] = [
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
   ['3fff::', 20],
 ];
 
-const inward = new BlockList();
-for (const [net, prefix] of INWARD_V4) {
-  inward.addSubnet(net, prefix, 'ipv4');
+const special = new BlockList();
+for (const [net, prefix] of SPECIAL_V4) {
+  special.addSubnet(net, prefix, 'ipv4');
 }
-for (const [net, prefix] of INWARD_V6) {
-  inward.addSubnet(net, prefix, 'ipv6');
+for (const [net, prefix] of SPECIAL_V6) {
+  special.addSubnet(net, prefix, 'ipv6');
 }
-const handedOut = new BlockList();
-handedOut.addSubnet('2000::', 3, 'ipv6');
+const allocated = new BlockList();
+allocated.addSubnet('2000::', 3, 'ipv6');
 
 /** Whether an address is on the public Internet; for an IPv4 address inside an IPv6 address, the IPv4 address counts. */
 export function isPublicAddress(address: string): boolean {
   const plain = plainAddress(address);
   switch (isIP(plain)) {
     case 4:
-      return !inward.check(plain, 'ipv4');
+      return !special.check(plain, 'ipv4');
     case 6:
-      return handedOut.check(plain, 'ipv6') && !inward.check(plain, 'ipv6');
+      return allocated.check(plain, 'ipv6') && !special.check(plain, 'ipv6');
     default:
       return false;
   }
@@ -90,7 +90,7 @@ class HostListError extends Error {
   readonly code = 'HOST_LIST';
 
   constructor(item: string) {
-    super(`not an address, a network or a host name: ${item}`);
+    super(`${item} is not an address, a network or a host name`);
   }
 }
 

@@ -61,7 +61,7 @@ describe('direct', () => {
       '[::127.0.0.1]',
       '[64:ff9b::7f00:1]',
     ],
-  ])('never dials %s', async (host) => {
+  ])('never connects to %s', async (host) => {
     const before = dialled;
     await expect(ask(way({ allow: [] }), `http://${host}:${port}/`)).rejects.toMatchObject({
       code: 'EGRESS_REFUSED',
@@ -72,22 +72,25 @@ describe('direct', () => {
     expect(dialled).toBe(before);
   });
 
-  it('does not tell what a name resolves to', async () => {
+  it('does not reveal the address of a name', async () => {
     await expect(ask(way({ allow: [] }), `http://localhost:${port}/`)).rejects.toThrow(
       /^localhost is not an address on/,
     );
   });
 
-  it.each([['127.0.0.0/8'], ['localhost'], ['*'], ['127.0.0.1']])('dials what %s allows', async (allow) => {
-    expect(await ask(way({ allow: [allow] }), `http://localhost:${port}/`)).toBe('200 hello');
-  });
+  it.each([['127.0.0.0/8'], ['localhost'], ['*'], ['127.0.0.1']])(
+    'connects to a host that %s allows',
+    async (allow) => {
+      expect(await ask(way({ allow: [allow] }), `http://localhost:${port}/`)).toBe('200 hello');
+    },
+  );
 
-  it('does not let the name allow other names or its own address', async () => {
+  it('does not allow the address of an allowed name', async () => {
     const egress = way({ allow: ['localhost'] });
     await expect(ask(egress, `http://127.0.0.1:${port}/`)).rejects.toMatchObject({ code: 'EGRESS_REFUSED' });
   });
 
-  it('keeps connections', async () => {
+  it('reuses a connection', async () => {
     const egress = way({ allow: ['127.0.0.1'] });
     const before = dialled;
     for (let count = 0; count < 3; count++) {
@@ -105,7 +108,7 @@ describe('direct', () => {
 });
 
 describe('guardedLookup', () => {
-  it('gives the dial only the addresses that passed, when a name has both kinds', async () => {
+  it('returns only the permitted addresses of a name', async () => {
     const resolve = ((_host: string, _options: object, done: (error: null, found: object[]) => void) =>
       done(null, [
         { address: '127.0.0.1', family: 4 },
@@ -163,21 +166,21 @@ describe('through a proxy', () => {
     proxy = `127.0.0.1:${await listen(server)}`;
   });
 
-  it('asks for plain addresses with the whole address and the credentials of the proxy', async () => {
+  it('sends a plain request to the proxy with the whole address and the credentials of the proxy', async () => {
     const egress = way({ allow: [], proxy: { http_proxy: `http://me:p%40ss@${proxy}` } });
     expect(await ask(egress, 'http://upstream.invalid/path?query')).toBe('200 by proxy');
     const basic = Buffer.from('me:p@ss').toString('base64');
     expect(asked.at(-1)).toBe(`GET http://upstream.invalid/path?query Basic ${basic}`);
   });
 
-  it('opens a tunnel for TLS, and keeps it', async () => {
+  it('opens a tunnel for TLS, and reuses it', async () => {
     const egress = way({ allow: [], proxy: { https_proxy: proxy } });
     expect(await ask(egress, 'https://upstream.invalid/', tls.ca)).toBe('200 by tls');
     expect(await ask(egress, 'https://upstream.invalid/', tls.ca)).toBe('200 by tls');
     expect(asked.filter((line) => line === 'CONNECT upstream.invalid:443')).toHaveLength(1);
   });
 
-  it('shows the proxy its own credentials in CONNECT, and the target none of them', async () => {
+  it('sends the credentials of the proxy in CONNECT and not to the target', async () => {
     const egress = way({ allow: [], proxy: { https_proxy: `http://me:p%40ss@${proxy}` } });
     expect(await ask(egress, 'https://upstream.invalid/', tls.ca)).toBe('200 by tls');
     const basic = Buffer.from('me:p@ss').toString('base64');
@@ -185,7 +188,7 @@ describe('through a proxy', () => {
     expect(tls.seen).not.toContain('proxy-authorization');
   });
 
-  it('says that the proxy is not there', async () => {
+  it('fails with ECONNREFUSED if the proxy does not run', async () => {
     const egress = way({ allow: [], proxy: { https_proxy: 'http://127.0.0.1:1' } });
     await expect(ask(egress, 'https://upstream.invalid/')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
@@ -197,7 +200,7 @@ describe('through a proxy', () => {
     });
   });
 
-  it('says that the proxy rejected', async () => {
+  it('fails with PROXY and the status if the proxy rejects the tunnel', async () => {
     const egress = way({ allow: [], proxy: { https_proxy: proxy } });
     await expect(ask(egress, 'https://rejected.invalid/')).rejects.toMatchObject({ code: 'PROXY', status: 403 });
   });
@@ -213,19 +216,21 @@ describe('through a proxy', () => {
   });
 
   it.each(['direct.invalid', '.invalid', 'invalid.,*', 'direct.invalid:80'])(
-    'goes past the proxy for NO_PROXY=%s',
+    'connects without the proxy for NO_PROXY=%s',
     async (no_proxy) => {
       const egress = way({ allow: [], proxy: { http_proxy: proxy, no_proxy } });
       await expect(ask(egress, 'http://direct.invalid/')).rejects.toMatchObject({ syscall: 'getaddrinfo' });
     },
   );
 
-  it('rejects a proxy that is no address, and does not repeat it', () => {
-    expect(() => createEgress({ allow: [], proxy: { http_proxy: 'socks5://me:secret@x' } })).toThrow(/^a proxy is an/);
+  it('rejects a proxy that is not an address, and does not repeat its text', () => {
+    expect(() => createEgress({ allow: [], proxy: { http_proxy: 'socks5://me:secret@x' } })).toThrow(
+      /^the address of a proxy/,
+    );
   });
 });
 
-/** `seen` holds the names of the headers that came. */
+/** `seen` has the names of the received headers. */
 async function serveTls(): Promise<{ port: number; ca: string; seen: string[] }> {
   const directory = mkdtempSync(join(tmpdir(), 'larder-tls-'));
   const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];

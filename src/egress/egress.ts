@@ -44,8 +44,8 @@ export function createEgress(options: { allow: string[]; proxy?: ProxySettings }
   const allowed = parseHostList(options.allow);
   const proxies = parseProxies(options.proxy ?? {});
   const direct = {
-    http: guardedAgent(new HttpAgent(KEPT), allowed),
-    https: guardedAgent(new HttpsAgent(KEPT), allowed),
+    http: guardedAgent(new HttpAgent(KEEP_ALIVE), allowed),
+    https: guardedAgent(new HttpsAgent(KEEP_ALIVE), allowed),
   };
   const throughProxy = new Map<string, HttpAgent>();
   let closed = false;
@@ -84,7 +84,7 @@ export function createEgress(options: { allow: string[]; proxy?: ProxySettings }
   };
 }
 
-const KEPT = {
+const KEEP_ALIVE = {
   keepAlive: true,
   maxSockets: SOCKETS_PER_HOST_MAX,
   timeout: IDLE_SOCKET_MS,
@@ -159,7 +159,7 @@ function checkForProxy(hostname: string, allowed: HostList): Promise<void> {
 
 /** TLS to the target inside a tunnel through the proxy. */
 function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
-  return dialling(new HttpsAgent(KEPT), (own) => (options, created) => {
+  return dialling(new HttpsAgent(KEEP_ALIVE), (own) => (options, created) => {
     const host = isIP(String(options.host)) === 6 ? `[${options.host}]` : options.host;
     const target = new URL(`https://${host}:${options.port ?? 443}`);
     checkForProxy(target.hostname, allowed)
@@ -173,7 +173,7 @@ function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
 
 /** Connections to the proxy, each kept for one target, which is checked when the connection is made. */
 function forwardingAgent(proxy: URL, allowed: HostList): HttpAgent {
-  const agent = proxy.protocol === 'https:' ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
+  const agent = proxy.protocol === 'https:' ? new HttpsAgent(KEEP_ALIVE) : new HttpAgent(KEEP_ALIVE);
   const nameOf = agent.getName.bind(agent);
   agent.getName = (options) => `${nameOf(options)}:${targetOf(options ?? {})}`;
   return dialling(agent, (own) => (options, created) => {
@@ -190,16 +190,16 @@ function targetOf(options: object): string {
 }
 
 /** A plain request goes to the proxy with the whole address in its first line (RFC 9112, section 3.2.2). */
-function requestOfProxy(url: URL, way: { proxy: URL; agent: HttpAgent }, options: RequestOptions): ClientRequest {
-  const begin = way.proxy.protocol === 'https:' ? httpsRequest : httpRequest;
+function requestOfProxy(url: URL, through: { proxy: URL; agent: HttpAgent }, options: RequestOptions): ClientRequest {
+  const begin = through.proxy.protocol === 'https:' ? httpsRequest : httpRequest;
   const toProxy = {
     ...options,
-    agent: way.agent,
+    agent: through.agent,
     target: url.hostname,
     path: url.origin + url.pathname + url.search,
-    headers: { ...asRecord(options.headers), Host: url.host, ...authorizationOf(way.proxy) },
+    headers: { ...asRecord(options.headers), Host: url.host, ...authorizationOf(through.proxy) },
   };
-  return begin(new URL(way.proxy.origin), toProxy);
+  return begin(new URL(through.proxy.origin), toProxy);
 }
 
 function asRecord(headers: RequestOptions['headers']): OutgoingHttpHeaders {

@@ -150,7 +150,7 @@ async function send(request: ClientRequest, body: Body): Promise<void> {
   request.end();
 }
 
-/** Waits until more can be written, or until writing is pointless. */
+/** Waits until more can be written, or until the request is closed or answered. */
 function writable(request: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
     const events = ['drain', 'close', 'response'];

@@ -1,4 +1,5 @@
-// The bounded client against servers that drip, never end, redirect inward or send a bomb: each ends within its limits.
+// The bounded client against servers that send slowly or without end, redirect to private addresses or compress: each request ends
+// within its limits.
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -68,12 +69,12 @@ it.each([
       response.on('close', () => clearInterval(timer));
     },
   ],
-])('a server that is slow %s is left when the time is over', async (_when, listener) => {
+])('a request to a server that is slow %s ends at the time limit', async (_when, listener) => {
   const { url, sockets } = await serve(listener());
   const limits = { timeMs: 200, answerBytesMax: 1_000_000 };
   const error = await failureOf(fetchFrom(url, { limits }));
   expect(error).toBeInstanceOf(FetchError);
-  expect(error).toMatchObject({ code: 'TIMEOUT', message: 'no whole answer within 0.2 s' });
+  expect(error).toMatchObject({ code: 'TIMEOUT', message: 'no complete answer within 0.2 s' });
   await expect.poll(() => sockets.size).toBe(0);
 });
 
@@ -112,14 +113,14 @@ it('a gzip bomb is not decompressed, and a compressed answer is rejected', async
 it.each([
   ['http://10.0.0.1/', 'a private address'],
   ['http://169.254.169.254/latest/meta-data/', 'the metadata of a cloud'],
-])('a redirect to %s is returned, not followed, and is rejected when it is asked for', async (location) => {
+])('a redirect to %s is returned, not followed, and a request to its address is rejected', async (location) => {
   const { url } = await serve((_request, response) => response.writeHead(302, { Location: location }).end());
   const answer = await fetchFrom(url);
   expect([answer.status, answer.headers.location]).toEqual([302, location]);
   expect(await failureOf(fetchFrom(new URL(location)))).toMatchObject({ code: 'EGRESS_REFUSED' });
 });
 
-it('a caller that gives up gets its own abort, not a time limit', async () => {
+it('a caller that aborts gets AbortError, not TIMEOUT', async () => {
   const { url } = await serve(() => undefined);
   const controller = new AbortController();
   const fetched = failureOf(fetchFrom(url, { signal: controller.signal }));

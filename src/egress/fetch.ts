@@ -56,7 +56,7 @@ export async function fetchWhole(egress: RequestSender, url: URL, options: Fetch
     return { status: statusOf(response), headers: response.headers, headersDistinct: response.headersDistinct, bytes };
   } catch (error) {
     if (!time.aborted || signal?.aborted) throw error;
-    throw new FetchError('TIMEOUT', `no whole answer within ${limits.timeMs / 1000} s`);
+    throw new FetchError('TIMEOUT', `no complete answer within ${limits.timeMs / 1000} s`);
   }
 }
 
@@ -77,7 +77,11 @@ async function readWhole(response: IncomingMessage, sizeBytesMax: number): Promi
   }
   const encoding = response.headers['content-encoding'] ?? 'identity';
   if (size > 0 && encoding.toLowerCase() !== 'identity') {
-    throw new FetchError('ANSWER_ENCODED', 'the answer is compressed, which was not asked for', statusOf(response));
+    throw new FetchError(
+      'ANSWER_ENCODED',
+      'the answer is compressed, although the request does not accept compression',
+      statusOf(response),
+    );
   }
   return Buffer.concat(chunks, size);
 }

@@ -1,4 +1,4 @@
-// Network errors in words: as Node's own sockets, names, TLS and HTTP fail, and as libraries wrap them.
+// Network errors as sentences: errors of Node's sockets, DNS, TLS and HTTP, and of libraries that wrap them.
 import { once } from 'node:events';
 import { request } from 'node:https';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -23,7 +23,7 @@ it.each<[string, NetworkFault, string]>([
   expect(describeFault(fault, 'host:1')).toBe(sentence);
 });
 
-it('a code that is not about the network is no fault', () => {
+it('returns undefined for a code that does not concern the network', () => {
   for (const code of ['23505', 'ENOENT', 'toString', 'constructor', '']) expect(faultOfCode(code)).toBeUndefined();
   for (const error of [new TypeError('x is undefined'), 'text', undefined, { code: 'ENOTFOUND' }])
     expect(faultOfError(error)).toBeUndefined();
@@ -34,7 +34,7 @@ async function failureOf(emitter: NodeJS.EventEmitter): Promise<unknown> {
   return error;
 }
 
-it('real errors: a closed port, a name that does not exist, and a server without TLS', async () => {
+it('recognizes a closed port, a name that does not exist, and a server without TLS', async () => {
   expect(faultOfError(await failureOf(connect(1, '127.0.0.1')))).toBe('REFUSED');
   expect(faultOfError(await failureOf(connect(1, 'nowhere.invalid')))).toMatch(/^NAME_/);
   const server = createServer((socket) => socket.on('error', () => {}).end('no TLS here')).listen(0, '127.0.0.1');
@@ -44,7 +44,7 @@ it('real errors: a closed port, a name that does not exist, and a server without
   expect(faultOfError(await failureOf(request({ host: '127.0.0.1', port })))).toBe('NO_TLS');
 });
 
-it('an error that a library wrapped is found by its errno or its message', async () => {
+it('recognizes an error that a library wrapped by its errno or its message', async () => {
   const wrapped = Object.assign((await failureOf(connect(1, '127.0.0.1'))) as Error, { code: 'ESOCKET' });
   expect(faultOfError(wrapped)).toBe('REFUSED');
   expect(faultOfError(Object.assign(new Error('self-signed certificate'), { code: 'ESOCKET' }))).toBe(

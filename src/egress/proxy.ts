@@ -50,7 +50,7 @@ function parseProxy(text: string | undefined): URL | undefined {
   const url = URL.parse(text.includes('://') ? text : `http://${text}`);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
     // The text may hold a password, so it is not repeated.
-    throw new TypeError('a proxy is an http:// or https:// address');
+    throw new TypeError('the address of a proxy must begin with http:// or https://');
   }
   return url;
 }

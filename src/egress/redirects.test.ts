@@ -11,7 +11,9 @@ it.each([
   ['PUT', 308, true],
   ['GET', 304, false],
   ['GET', 200, false],
-])('%s and %i: %s', (method, status, expected) => expect(isFollowable(method, status)).toBe(expected));
+])('%s with status %i is followable: %s', (method, status, expected) =>
+  expect(isFollowable(method, status)).toBe(expected),
+);
 
 it.each([
   ['/v2/next', 'https://r.test:5000/v2/', 'https://r.test:5000/v2/next'],
@@ -21,6 +23,6 @@ it.each([
   ['http://storage.test/x', 'http://r.test/v2/', 'http://storage.test/x'],
   ['file:///etc/passwd', 'http://r.test/v2/', undefined],
   ['http://', 'http://r.test/v2/', undefined],
-])('%s from %s is %s', (location, from, expected) => {
+])('the Location %s from %s is %s', (location, from, expected) => {
   expect(locationOf(location, new URL(from), new URL(new URL(from).origin))?.href).toBe(expected);
 });
