@@ -196,7 +196,7 @@ describe('rejected as a whole', () => {
     expect(await rejectionsOf(Buffer.concat([archive, Buffer.from('x')]), 1)).toEqual(told);
     const tar = await archiveOf([FILE]);
     expect(await rejectionsOf(gzipSync(Buffer.concat([tar, Buffer.from('x')])))).toEqual([
-      'file: there is data after the end of the archive; pack all in one run of tar',
+      'file: there is data after the end of the archive; pack everything in one run of tar',
     ]);
   });
 

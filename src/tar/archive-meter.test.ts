@@ -1,4 +1,4 @@
-// What an archive may cost: each limit ends the reading at the header that is too much.
+// Limits of an archive: each ends the reading at the header that exceeds it.
 import { expect, it } from 'vitest';
 import { entry } from '../../test/fixtures/tar.ts';
 import { ArchiveMeter } from './archive-meter.ts';
@@ -20,7 +20,7 @@ function* many(count: number, make: (at: number) => TarHeader): Generator<TarHea
   for (let at = 0; at < count; at++) yield make(at);
 }
 
-it('takes what an image holds', () => {
+it('accepts the entries of an image', () => {
   measure([
     header('', { type: 'folder' }),
     header('usr/share/doc/a', { size: 900 }),
@@ -36,7 +36,7 @@ it('takes what an image holds', () => {
 
 it.each([
   ['entries', many(101, (at) => header(`${at}`)), 'more than 100 entries'],
-  ['folders that are named only by what is in them', [header(`${'a/'.repeat(101)}f`)], 'more than 100 folders'],
+  ['folders that occur only in paths of other entries', [header(`${'a/'.repeat(101)}f`)], 'more than 100 folders'],
   ['names', many(4, (at) => header(`${at}/${`${'x'.repeat(250)}/`.repeat(15)}`)), 'names of more than 10000'],
   [
     'targets',
@@ -52,13 +52,13 @@ it.each([
   ['a deep path', [header(`${'a/'.repeat(128)}f`)], 'the path is deeper than 128 folders'],
   ['a long path', [header(`${'x'.repeat(200)}/`.repeat(21))], 'the path is longer than 4096 bytes'],
   ['a long name', [header('x'.repeat(256))], 'a name in the path is longer than 255 bytes'],
-  ['a long name in other letters', [header(`a/${'ä'.repeat(128)}/b`)], 'a name in the path is longer than 255 bytes'],
+  ['a long name beyond ASCII', [header(`a/${'ä'.repeat(128)}/b`)], 'a name in the path is longer than 255 bytes'],
   ['a long target', [header('a', { type: 'symlink', target: 'x'.repeat(4097) })], 'the target of the link is longer'],
   ['a hard link to itself', [header('a', { type: 'hardlink', target: 'a' })], 'a: it is a hard link to itself'],
-  ['a whiteout of nothing', [header('etc/.wh.')], 'the mark of a removed file names none'],
-  ['a whiteout of the folder', [header('etc/.wh..')], 'the mark of a removed file names none'],
-  ['a whiteout of the folder above', [header('etc/.wh...')], 'the mark of a removed file names none'],
-  ['something beneath a whiteout', [header('etc/.wh.x/y')], 'it is beneath the mark of a removed file'],
+  ['a whiteout of nothing', [header('etc/.wh.')], 'the whiteout does not name a file'],
+  ['a whiteout of the folder', [header('etc/.wh..')], 'the whiteout does not name a file'],
+  ['a whiteout of the folder above', [header('etc/.wh...')], 'the whiteout does not name a file'],
+  ['a path below a whiteout', [header('etc/.wh.x/y')], 'the path is below a whiteout'],
 ])('rejects %s', (_what, headers, reason) => {
   expect(() => measure(headers)).toThrow(reason);
 });

@@ -1,4 +1,4 @@
-// A table of entries does what a Map does, in its order, and ends at its limits.
+// A table of entries behaves like a Map, in the same order, within its limits.
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../test/fixtures/tar.ts';
 import { EntryTable, TABLE_ENTRY_COUNT_MAX } from './entry-table.ts';
@@ -18,7 +18,7 @@ const file = (path: string, more: Partial<ListingEntry> = {}): ListingEntry => (
 const link: ListingEntry = { path: 'bin', type: 'symlink', mode: 0o777, uid: 0, gid: 0, size: 0, target: 'usr/bin' };
 
 describe('EntryTable', () => {
-  it('gives back what was put in, in the order of the paths', () => {
+  it('returns the entries in the order in which their paths were added', () => {
     const table = new EntryTable();
     for (const entry of [file('b'), link, file(''), file('ä\u{1f600}'), file('bad\udcff')]) table.set(entry);
     table.set(file('b', { size: 1 }));
@@ -36,7 +36,7 @@ describe('EntryTable', () => {
     expect(new Map(table).get('b')).toEqual(file('b', { size: 1 }));
   });
 
-  it('does as a Map does, through growth, removal and copies', () => {
+  it('behaves like a Map while it grows, removes entries and is copied', () => {
     const random = seededRandom(3);
     let table = new EntryTable();
     const map = new Map<string, ListingEntry>();
@@ -57,7 +57,7 @@ describe('EntryTable', () => {
     expect(EntryTable.from(map).get('d9/f1')).toEqual(map.get('d9/f1'));
   });
 
-  it('leaves a copy alone', () => {
+  it('does not change its copy', () => {
     const table = new EntryTable();
     table.set(file('a'));
     const copy = EntryTable.from(table);
@@ -71,7 +71,7 @@ describe('EntryTable', () => {
     expect(copy.get('a')).toEqual(file('a'));
   });
 
-  it('ends at its number of entries and at the length of their names', () => {
+  it('rejects too many entries and too many bytes of names', () => {
     const table = new EntryTable();
     const fill = (count: number, name: string) => {
       for (let at = 0; at < count; at++) table.set(file(`${at}${name}`));

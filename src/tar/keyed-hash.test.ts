@@ -11,7 +11,7 @@ describe('HalfSipHash', () => {
     [2, 'fa62a603'],
     [3, '8afee704'],
     [4, '2a6e4689'],
-  ])('gives the published result for %i bytes', (length, expected) => {
+  ])('returns the published result for %i bytes', (length, expected) => {
     const message = Buffer.from(Array.from({ length }, (_none, at) => at));
     const result = Buffer.alloc(4);
     result.writeInt32LE(halfSipHash(message, key, { word: 2, end: 4 }));
@@ -24,7 +24,7 @@ describe('HalfSipHash', () => {
     expect(new Set(hashes).size).toBe(hashes.length);
   });
 
-  it('is one value for one name within a process', () => {
+  it('returns the same value for the same name within a process', () => {
     expect(keyedHash(Buffer.from('usr/bin/env'))).toBe(keyedHash(Buffer.from('usr/bin/env')));
   });
 });

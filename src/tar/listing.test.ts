@@ -1,4 +1,4 @@
-// Listings as lines, and layers laid over one another.
+// Listings as JSON lines, and merged listings of layers.
 import { expect, it } from 'vitest';
 import { chunked, concatenate } from '../../test/fixtures/tar.ts';
 import { applyListing, readListing, writeListing } from './listing.ts';
@@ -25,7 +25,7 @@ async function applied(...layer: ListingEntry[]): Promise<string[]> {
   return [...(await applyListing(below, layer)).keys()].sort();
 }
 
-it('lines come back as they were, in chunks of any size', async () => {
+it('reads the entries that it wrote, in chunks of any size', async () => {
   const entries: ListingEntry[] = [
     { path: 'etc/grüße\n', type: 'file', mode: 0o4755, uid: 1, gid: 2, size: 3, digest: `sha256:${'a'.repeat(64)}` },
     { path: 'bad\udcff', type: 'symlink', mode: 0o777, uid: 0, gid: 0, size: 0, target: '../x' },
@@ -39,7 +39,7 @@ it('lines come back as they were, in chunks of any size', async () => {
   }
 });
 
-it('adds and replaces', async () => {
+it('adds and replaces entries', async () => {
   expect(await applied(file('new'), file('etc/a'))).toEqual([
     'etc',
     'etc/a',
@@ -51,7 +51,7 @@ it('adds and replaces', async () => {
   ]);
 });
 
-it('whiteouts hide what is below and nothing of their own layer', async () => {
+it('whiteouts hide entries of lower layers and none of their own layer', async () => {
   expect(await applied(file('etc/.wh.c'), file('etc/.wh.a'), file('etc/a'))).toEqual([
     'etc',
     'etc/a',
@@ -73,7 +73,7 @@ it('a file or link over a folder replaces it whole, a folder over a folder keeps
   expect(await applied(file('etc/c', 'folder'))).toContain('etc/c/d');
 });
 
-it('a file in the place of a folder that no layer lists hides what is in it', async () => {
+it('a file at the path of a folder without an entry hides the content of the folder', async () => {
   const unlisted = new Map([['opt/app/x', file('opt/app/x')]]);
   expect([...(await applyListing(unlisted, [file('opt/app')])).keys()]).toEqual(['opt/app']);
   expect([...(await applyListing(unlisted, [file('opt/app/y')])).keys()]).toEqual(['opt/app/x', 'opt/app/y']);

@@ -47,7 +47,7 @@ export async function applyListing(below: MergedListing, layer: Entries): Promis
 
 type Entries = AsyncIterable<ListingEntry> | Iterable<ListingEntry>;
 
-/** The same, but changes the lower table, which the caller must not use any more. */
+/** Like `applyListing`, but changes the lower table, which the caller must not use any more. */
 export async function layOver(below: EntryTable, layer: Entries): Promise<EntryTable> {
   const added = new EntryTable();
   const gone = new PathSet();

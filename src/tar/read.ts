@@ -208,7 +208,10 @@ async function expectEnd(
   if (second === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of its end marker');
   for (let part: Buffer | undefined = second; part !== undefined; part = await source.some(BLOCK)) {
     if (!isZero(part))
-      throw new TarError('TRAILING_DATA', 'there is data after the end of the archive; pack all in one run of tar');
+      throw new TarError(
+        'TRAILING_DATA',
+        'there is data after the end of the archive; pack everything in one run of tar',
+      );
   }
 }
 
@@ -229,7 +232,7 @@ async function readExtension(
     if (other !== undefined && lenient) return;
     if (other === 'GNU.volume.label') throw new TarError('GLOBAL_HEADER', OPTIONS_OF_TYPES.V ?? '');
     if (other !== undefined)
-      throw new TarError('GLOBAL_HEADER', `a global header sets ${printable(other)}; only a comment may be there`);
+      throw new TarError('GLOBAL_HEADER', `a global header sets ${printable(other)}; only a comment is accepted`);
     return;
   }
   const kind = raw.type === 'x' ? 'local' : raw.type === 'L' ? 'longName' : 'longLink';
@@ -307,7 +310,7 @@ function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): {
   return { header, name };
 }
 
-/** Linux has ids of 32 bits, and the last one says "unchanged" (chown(2)). */
+/** Linux has ids of 32 bits, and the last one means "unchanged" (chown(2)). */
 const OWNER_ID_MAX = 0xfffffffe;
 
 function ownerId(id: number, shown: string): number {

@@ -1,4 +1,4 @@
-// Sparse files as GNU tar and bsdtar write them, in every format, and maps that lie.
+// Sparse files as GNU tar and bsdtar write them, in every format, and invalid maps.
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ beforeAll(() => {
   make('hole-first', 3 * MIB, [[2 * MIB, 'tail']]);
   make('hole-last', 3 * MIB, [[0, 'head']]);
   make('only-hole', MIB, []);
-  // More parts than a header of the old format holds, and than two of its extension blocks.
+  // More parts than a header of the old format and two of its extension blocks can store.
   make(
     'many',
     8 * MIB,
@@ -66,20 +66,20 @@ describe('archives of real programs', () => {
     ['GNU tar, PAX 0.1', 'tar', ['--sparse', '--format=pax', '--sparse-version=0.1']],
     ['GNU tar, PAX 1.0', 'tar', ['--sparse', '--format=pax', '--sparse-version=1.0']],
     ['bsdtar, as it packs by default', 'bsdtar', []],
-  ])('%s', async (_, program, options) => {
+  ])('reads %s', async (_, program, options) => {
     const archive = pack(program, ...options);
     expect(archive.length).toBeLessThan(4 * MIB);
     for (const chunk of [511, 65_536]) expect(await digestsOf(archive, { chunk })).toEqual(digests);
   });
 
-  it('entries behind a sparse file that nobody read are found', async () => {
+  it('finds the entries after a sparse file whose body was not read', async () => {
     const names: string[] = [];
     for await (const { header } of readTar(chunked(pack('tar', '--sparse')), { holeBytesMax: 64 * MIB }))
       names.push(header.path);
     expect(names).toEqual(Object.keys(digests).sort());
   });
 
-  it('a body that is read in two goes goes on where it was left', async () => {
+  it('continues a body where an earlier read stopped', async () => {
     for await (const { header, body } of readTar(chunked(pack('tar', '--sparse'), 1000), { holeBytesMax: 64 * MIB })) {
       const parts: Buffer[] = [];
       for (let more = true; more; ) {
@@ -95,7 +95,7 @@ describe('archives of real programs', () => {
     }
   });
 
-  it('all holes of an archive are counted, before they are read', async () => {
+  it('counts all holes of an archive before they are read', async () => {
     const error = await digestsOf(pack('tar', '--sparse'), { holeBytesMax: 8 * MIB }).catch(
       (reason: unknown) => reason,
     );
@@ -104,7 +104,7 @@ describe('archives of real programs', () => {
   });
 });
 
-/** An entry with records in front of it and these stored bytes. */
+/** An archive of one entry with these PAX records and stored bytes. */
 function withRecords(records: Record<string, string> | Buffer, stored = Buffer.alloc(0)): Buffer {
   const pax = Buffer.isBuffer(records)
     ? records
@@ -124,7 +124,7 @@ async function codeOf(archive: Buffer): Promise<string> {
   return error instanceof TarError ? error.code : 'read';
 }
 
-describe('maps that lie', () => {
+describe('invalid maps', () => {
   const stored = (map: string, bytes = '') =>
     withRecords(V1, Buffer.concat([Buffer.from(map.padEnd(512, '\0')), Buffer.from(bytes)]));
   it.each([
@@ -133,26 +133,26 @@ describe('maps that lie', () => {
     ['fewer bytes than are stored', stored('1\n0\n1\n', 'xx'), 'SPARSE'],
     ['more bytes than are stored', stored('1\n0\n3\n', 'xx'), 'SPARSE'],
     ['a number below zero', stored('1\n-1\n1\n', 'x'), 'SPARSE'],
-    ['a number that is none', stored('one\n'), 'SPARSE'],
-    ['no end', stored('9\n0\n1\n'), 'SPARSE'],
+    ['a number in words', stored('one\n'), 'SPARSE'],
+    ['fewer parts than announced', stored('9\n0\n1\n'), 'SPARSE'],
     ['millions of parts', stored('99999999\n'), 'LIMIT'],
-    ['a number without end', withRecords(V1, Buffer.alloc(4096, '1')), 'SPARSE'],
+    ['a number of 4096 digits', withRecords(V1, Buffer.alloc(4096, '1')), 'SPARSE'],
     ['no map at all', withRecords(V1), 'SPARSE'],
     ['no size', withRecords({ 'GNU.sparse.map': '0,1' }, Buffer.from('x')), 'SPARSE'],
-    ['a size that is none', withRecords({ ...V1, 'GNU.sparse.realsize': 'ten' }), 'EXTENSION'],
+    ['a size in words', withRecords({ ...V1, 'GNU.sparse.realsize': 'ten' }), 'EXTENSION'],
     ['an unknown version', withRecords({ ...V1, 'GNU.sparse.major': '2' }), 'SPARSE'],
     ['half a part', withRecords({ 'GNU.sparse.size': '9', 'GNU.sparse.map': '0' }), 'SPARSE'],
-    ['a petabyte', withRecords({ 'GNU.sparse.size': String(2 ** 50), 'GNU.sparse.map': '' }), 'LIMIT'],
+    ['a petabyte of holes', withRecords({ 'GNU.sparse.size': String(2 ** 50), 'GNU.sparse.map': '' }), 'LIMIT'],
     [
       'a name that climbs',
       withRecords({ ...V1, 'GNU.sparse.name': '../a' }, Buffer.from('0\n'.padEnd(512, '\0'))),
       'PATH_CLIMBS',
     ],
-  ])('%s', async (_, archive, code) => {
+  ])('rejects %s', async (_, archive, code) => {
     expect(await codeOf(archive)).toBe(code);
   });
 
-  it('lengths before places, which version 0.0 does not have', async () => {
+  it('rejects lengths before offsets, which version 0.0 does not have', async () => {
     const record = (key: string, value: string) =>
       `${String(key.length + value.length + 5).padStart(2)} ${key}=${value}\n`;
     const records = Buffer.from(
@@ -161,7 +161,7 @@ describe('maps that lie', () => {
     expect(await codeOf(withRecords(records, Buffer.from('x')))).toBe('SPARSE');
   });
 
-  it('an old header that names more blocks than follow, and numbers that are none', async () => {
+  it('rejects an old header with missing blocks or invalid numbers', async () => {
     const old = async (change: (block: Buffer) => void): Promise<Buffer> => {
       const archive = await archiveOf([entry('a', { content: 'x' })]);
       const block = archive.subarray(0, 512);

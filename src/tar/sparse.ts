@@ -46,8 +46,8 @@ function checkParts({ size, parts, mapBytes }: SparseFile, { storedSize, name }:
     end = offset + length;
     stored += length;
   }
-  if (end > size) throw malformed('it has more bytes than its size', name);
-  if (stored !== storedSize) throw malformed('its parts are not all that is stored', name);
+  if (end > size) throw malformed('a part ends after the end of the file', name);
+  if (stored !== storedSize) throw malformed('its parts do not add up to the stored bytes', name);
 }
 
 function malformed(what: string, name: string): TarError {
@@ -64,7 +64,7 @@ const NUMBER_BYTES = 12;
 async function readOldMap({ source, block, name }: SparseEntry): Promise<SparseFile> {
   const number = (bytes: Buffer, at: number): number => {
     const value = parseNumber(bytes.subarray(at, at + NUMBER_BYTES));
-    if (value === undefined || value < 0) throw malformed('it has a number that cannot be', name);
+    if (value === undefined || value < 0) throw malformed('it has an invalid number', name);
     return value;
   };
   const parts: SparsePart[] = [];
@@ -94,13 +94,13 @@ function tooManyParts(name: string): TarError {
 /** Versions 0.0 and 0.1 have the map in the extension header (`parsePax` converts 0.0 to 0.1), version 1.0 before the bytes. */
 async function readPaxMap(entry: SparseEntry): Promise<SparseFile> {
   const { local = new Map(), name, type } = entry;
-  if (type !== '0' && type !== '7') throw malformed('it is no file', name);
+  if (type !== '0' && type !== '7') throw malformed('the entry is not a file', name);
   const size = paxInteger(local, 'GNU.sparse.realsize', name) ?? paxInteger(local, 'GNU.sparse.size', name);
   if (size === undefined) throw malformed('it has no size', name);
   const version = ['major', 'minor'].map((part) => local.get(`GNU.sparse.${part}`)?.toString('latin1') ?? '').join('.');
   if (version === '1.0') return { size, ...(await readStoredMap(entry)) };
   const map = local.get('GNU.sparse.map');
-  if (!['.', '0.0', '0.1'].includes(version) || map === undefined) throw malformed('its version is not known', name);
+  if (!['.', '0.0', '0.1'].includes(version) || map === undefined) throw malformed('its version is unknown', name);
   const text = map.toString('latin1');
   return { size, parts: pairsOf(text === '' ? [] : text.split(','), name), mapBytes: 0 };
 }
@@ -124,7 +124,7 @@ async function readStoredMap({
     const [count] = numbers;
     if (count !== undefined) wanted = 1 + 2 * partCount(count, name);
     if (numbers.length >= wanted) return { parts: pairsOf(numbers.slice(1, wanted), name), mapBytes };
-    if (rest.length > DIGITS_MAX) throw malformed('it has a number that cannot be', name);
+    if (rest.length > DIGITS_MAX) throw malformed('it has an invalid number', name);
   }
   throw malformed('it ends too early', name);
 }
@@ -147,6 +147,6 @@ function pairsOf(numbers: string[], name: string): SparsePart[] {
 
 function wholeNumber(text: string | undefined, name: string): number {
   const value = text !== undefined && text.length <= DIGITS_MAX && /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw malformed('it has a number that cannot be', name);
+  if (!Number.isSafeInteger(value)) throw malformed('it has an invalid number', name);
   return value;
 }

@@ -1,4 +1,4 @@
-// Names are bytes: those that are no UTF-8 survive the way to a string and back, at the cost of their length.
+// Converts names to strings and back without loss, also if they are not UTF-8.
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../test/fixtures/tar.ts';
 import { decodeName, encodeName } from './text.ts';
@@ -16,7 +16,7 @@ it.each([
   expect(encodeName(name)).toEqual(bytes);
 });
 
-it('gives back any bytes', () => {
+it('preserves any bytes', () => {
   const random = seededRandom(11);
   for (let round = 0; round < 2000; round++) {
     // Mostly bytes that begin or continue a sequence.

@@ -5,7 +5,7 @@ import { parentOf } from './path.ts';
 
 export const WHITEOUT = '.wh.';
 export const OPAQUE = '.wh..wh..opq';
-/** aufs stores internal records under such names; they are not files of the image. */
+/** aufs stores internal records under names with this prefix; they are not files of the image. */
 const RECORD = `${WHITEOUT}${WHITEOUT}`;
 
 export type Whiteout =
@@ -22,17 +22,17 @@ export function parseWhiteout(path: string): Whiteout | undefined {
   if (at < 0 || (!path.startsWith(WHITEOUT) && !path.includes(`/${WHITEOUT}`))) return undefined;
   const names = path.split('/');
   const last = names.pop() ?? '';
-  if (last === OPAQUE && !names.some(isMark)) return { kind: 'opaque', path: names.join('/') };
+  if (last === OPAQUE && !names.some(isWhiteout)) return { kind: 'opaque', path: names.join('/') };
   if ([...names, last].some((name) => name.startsWith(RECORD))) return { kind: 'record' };
-  if (names.some(isMark)) throw new TarError('NAME', 'it is beneath the mark of a removed file', printable(path));
-  if (!isMark(last)) return undefined;
+  if (names.some(isWhiteout)) throw new TarError('NAME', 'the path is below a whiteout', printable(path));
+  if (!isWhiteout(last)) return undefined;
   const name = last.slice(WHITEOUT.length);
   if (name === '' || name === '.' || name === '..')
-    throw new TarError('NAME', 'the mark of a removed file names none', printable(path));
+    throw new TarError('NAME', 'the whiteout does not name a file', printable(path));
   const folder = parentOf(path);
   return { kind: 'removed', path: folder === '' ? name : `${folder}/${name}` };
 }
 
-function isMark(name: string): boolean {
+function isWhiteout(name: string): boolean {
   return name.startsWith(WHITEOUT);
 }

@@ -1,4 +1,4 @@
-// The writer against its own golden digest, against GNU tar, and against the reader.
+// The writer: compared with a stored digest, and read by GNU tar and by the reader.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,16 +19,16 @@ const everything = [
   entry('usr/bin/ping', { content: 'elf', xattrs: { 'security.capability': Buffer.from([1, 0, 0, 2]) } }),
 ];
 
-it('the same entries are the same bytes, everywhere', async () => {
+it('writes the same bytes for the same entries on every machine', async () => {
   expect(sha256(await archiveOf(everything))).toBe('74cb21ba9e11044632028431c8b455134a920e3bf57eee785e6fc2937f660451');
 });
 
-it('gives back every header', async () => {
+it('writes headers that the reader returns unchanged', async () => {
   const read = await readAll(await archiveOf(everything));
   expect(read.map(({ header }) => header)).toEqual(everything.map(({ header }) => header));
 });
 
-it('GNU tar reads it', async () => {
+it('writes an archive that GNU tar reads', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'larder-tar-'));
   try {
     writeFileSync(join(directory, 'a.tar'), await archiveOf(everything));
@@ -48,12 +48,12 @@ it('GNU tar reads it', async () => {
   }
 });
 
-it('names a folder with a slash behind and nothing in front', async () => {
+it('writes the name of a folder with a slash at its end and none at its start', async () => {
   const block = formatHeader({ path: 'etc', type: 'folder', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0 });
   expect(block.toString('latin1', 0, 5)).toBe('etc/\0');
 });
 
-it('holds sizes beyond eight gigabytes', () => {
+it('writes sizes above eight gigabytes', () => {
   const header = { path: 'a', type: 'file', mode: 0o644, uid: 0, gid: 0, size: 9 * 2 ** 30, mtime: 0 } as const;
   expect(formatHeader(header).toString('latin1')).toContain('size=9663676416\n');
 });

@@ -45,9 +45,9 @@ describe('a layer is rejected if an entry', () => {
       'ids above 65535 do not exist in a sandbox',
     ],
     ['belongs to a user that no system has', [file('a', { uid: 2 ** 50 })], 'no user or group has the number'],
-    ['is a mark of removal without a name', [file('etc/.wh.')], 'the mark of a removed file names none'],
-    ['is a mark of removal for the folder above', [file('etc/.wh...')], 'the mark of a removed file names none'],
-    ['is beneath a mark of removal', [file('etc/.wh.x/y')], 'it is beneath the mark of a removed file'],
+    ['is a whiteout without a name', [file('etc/.wh.')], 'the whiteout does not name a file'],
+    ['is a whiteout of the folder above', [file('etc/.wh...')], 'the whiteout does not name a file'],
+    ['is below a whiteout', [file('etc/.wh.x/y')], 'the path is below a whiteout'],
   ])('%s', async (_attempt, entries, reason) => {
     expect(await rejectedWith(entries)).toContain(reason);
   });

@@ -94,7 +94,7 @@ describe('overlayEntries', () => {
       '/a leads to a path that is deeper than 128 folders.',
     ],
     ['a depth of 6,000 folders', [file(`${'d/'.repeat(6000)}x`)], [], 'the path is'],
-    ['a whiteout of nothing', [file('a/.wh.')], [], 'the mark of a removed file names none'],
+    ['a whiteout of nothing', [file('a/.wh.')], [], 'the whiteout does not name a file'],
   ])('rejects %s', async (_what, inputs, below, reason) => {
     const rejected = { name: 'BuildError', step: 'root file system', message: expect.stringContaining(reason) };
     await expect(laidOut(inputs, below)).rejects.toMatchObject(rejected);
